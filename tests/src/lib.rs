@@ -1,0 +1,1 @@
+//! Relink's journeys.
