@@ -1,1 +1,15 @@
-//! Relink.
+//! Relink's rules.
+//!
+//! Everything here is pure: no clock, no file, no network, no keychain. Time is passed in, randomness is passed in,
+//! and a rule returns what should happen instead of doing it. The engine carries that out.
+
+pub mod id;
+pub mod secret;
+pub mod time;
+
+pub use id::{
+    AccountId, ApiTokenId, DeliveryId, EnvironmentId, EnvironmentIntegrationId, EventId, FlowId, IntegrationId,
+    LinkTokenId, WebhookId,
+};
+pub use secret::Secret;
+pub use time::Timestamp;

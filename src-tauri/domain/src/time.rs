@@ -1,0 +1,87 @@
+//! Instants, as the wire writes them.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// An instant to the millisecond. On every wire it is RFC 3339 with milliseconds and `Z`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The instant this many milliseconds after 1970-01-01T00:00:00Z.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds after 1970-01-01T00:00:00Z.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Later by so many milliseconds (earlier, if negative).
+    #[must_use]
+    pub const fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// Later by so many seconds (earlier, if negative).
+    #[must_use]
+    pub const fn plus_secs(self, secs: i64) -> Self {
+        self.plus_millis(secs.saturating_mul(1000))
+    }
+
+    /// Milliseconds from `earlier` to this instant; negative when `earlier` is later.
+    pub const fn millis_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl From<jiff::Timestamp> for Timestamp {
+    fn from(at: jiff::Timestamp) -> Self {
+        Self(at.as_millisecond())
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(at) => write!(f, "{at:.3}"),
+            // Out of the calendar's range: nothing real carries such a time, so the nearest end will do.
+            Err(_) if self.0 < 0 => write!(f, "{:.3}", jiff::Timestamp::MIN),
+            Err(_) => write!(f, "{:.3}", jiff::Timestamp::MAX),
+        }
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse::<jiff::Timestamp>().map(Into::into).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn the_wire_shows_milliseconds_and_z() {
+        let at = Timestamp::from_millis(1_686_907_281_000);
+        assert_eq!(at.to_string(), "2023-06-16T09:21:21.000Z");
+        assert_eq!(serde_json::to_string(&at).expect("a string"), r#""2023-06-16T09:21:21.000Z""#);
+        assert_eq!(serde_json::from_str::<Timestamp>(r#""2023-06-16T09:21:21Z""#).expect("read"), at);
+    }
+}
