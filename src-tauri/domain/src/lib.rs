@@ -3,7 +3,13 @@
 //! Everything here is pure: no clock, no file, no network, no keychain. Time is passed in, randomness is passed in,
 //! and a rule returns what should happen instead of doing it. The engine carries that out.
 
+pub mod account;
+pub mod callback;
+pub mod event;
+pub mod failure;
 pub mod id;
+pub mod link;
+pub mod schedule;
 pub mod secret;
 pub mod time;
 

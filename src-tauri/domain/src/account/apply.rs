@@ -1,0 +1,404 @@
+//! The machine's one function.
+
+use serde_json::{Map, Value};
+
+use super::{
+    Account, Attempt, ConnectStep, Credential, Granted, Life, Moment, PutOffReason, Renewing, Replacement, Seen,
+    Trouble,
+};
+use crate::{
+    Timestamp,
+    event::EventKind,
+    failure::{Cause, Failure},
+    schedule::{Jitter, Lease},
+};
+
+/// What happened, or is about to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// Every step of making the account passed.
+    StepsPassed,
+    /// A step of making the account failed.
+    StepFailed {
+        /// Which.
+        step: ConnectStep,
+        /// Why.
+        failure: Failure,
+    },
+    /// A refresh is about to be tried: committed before the exchange, so that the disk is known to take writes before
+    /// the old token is spent.
+    BeginRefresh,
+    /// At start, a refresh was found open whose answer was lost: the old token is tried again under the same intent.
+    ResumeRefresh,
+    /// The exchange succeeded, and what must last is in the keychain.
+    Refreshed {
+        /// The intent's generation.
+        generation: u64,
+        /// The new access token's life.
+        lease: Lease,
+        /// Whether the provider gave a new refresh token.
+        rotated: bool,
+    },
+    /// The exchange failed.
+    RefreshFailed {
+        /// The intent's generation.
+        generation: u64,
+        /// Why.
+        failure: Failure,
+    },
+    /// An open refresh could not be tried at all (the keychain didn't give the token out): as if it had not begun.
+    RefreshNotTried {
+        /// The intent's generation.
+        generation: u64,
+        /// Why.
+        why: PutOffReason,
+    },
+    /// A refresh that is due waits.
+    PutOff {
+        /// Why.
+        why: PutOffReason,
+    },
+    /// A call was answered.
+    Answered(CheckAnswer),
+    /// New credentials have passed every check and are about to be put into the keychain.
+    BeginReplacement {
+        /// What they are.
+        granted: Granted,
+    },
+    /// The new credentials are in the keychain.
+    Replaced {
+        /// The replacement's generation.
+        generation: u64,
+    },
+    /// The new credentials never got into the keychain.
+    ReplacementLost {
+        /// The replacement's generation.
+        generation: u64,
+    },
+    /// The person gave it another name.
+    Rename {
+        /// The name from now on.
+        name: String,
+    },
+    /// Its context is merged, one level deep.
+    MergeContext {
+        /// Keys that win.
+        context: Map<String, Value>,
+    },
+}
+
+/// How the provider answered a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckAnswer {
+    /// Accepted.
+    Accepted,
+    /// 401, when nothing could be refreshed, or again after a fresh token.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// Neither: the network, the provider's own trouble.
+    Inconclusive(Failure),
+}
+
+/// The next account, and what is told of the change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The next account.
+    pub account: Account,
+    /// The timeline's new entries.
+    pub moments: Vec<Moment>,
+    /// The outbox's new events.
+    pub events: Vec<EventKind>,
+}
+
+/// Why an input was refused. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// A result of an older generation, or of no open intent.
+    #[error("this is the result of generation {got}, which nobody waits for any more")]
+    Stale {
+        /// The generation that the result carries.
+        got: u64,
+    },
+    /// A refresh is under way already.
+    #[error("a refresh is under way already")]
+    UnderWay,
+    /// The credential can't be refreshed.
+    #[error("this connection has nothing to refresh: its credential stays as it is until it is replaced")]
+    NotRenewing,
+    /// New credentials are on their way into the keychain.
+    #[error("new credentials are just taking the old ones' place")]
+    BeingReplaced,
+}
+
+impl Account {
+    /// The next account. `jitter` spreads what will fall due.
+    pub fn apply(self, input: Input, now: Timestamp, jitter: Jitter) -> Result<Step, Rejected> {
+        match input {
+            Input::StepsPassed => Ok(self.steps_passed(now)),
+            Input::StepFailed { step, failure } => Ok(self.step_failed(step, failure, now)),
+            Input::BeginRefresh => self.begin_refresh(now),
+            Input::ResumeRefresh => self.resume_refresh(),
+            Input::Refreshed { generation, lease, rotated } => self.refreshed(generation, lease, rotated, now),
+            Input::RefreshFailed { generation, failure } => self.refresh_failed(generation, failure, now, jitter),
+            Input::RefreshNotTried { generation, why } => self.refresh_not_tried(generation, why, now),
+            Input::PutOff { why } => Ok(self.put_off(why, now)),
+            Input::Answered(answer) => Ok(self.answered(answer, now, jitter)),
+            Input::BeginReplacement { granted } => self.begin_replacement(granted),
+            Input::Replaced { generation } => self.replaced(generation, now),
+            Input::ReplacementLost { generation } => self.replacement_lost(generation),
+            Input::Rename { name } => Ok(self.rename(name, now)),
+            Input::MergeContext { context } => Ok(self.merge_context(context, now)),
+        }
+    }
+
+    fn step(self, moments: Vec<Moment>, events: Vec<EventKind>) -> Step {
+        Step { account: self, moments, events }
+    }
+
+    /// The open refresh, if `generation` is its own.
+    fn open_refresh(&self, generation: u64) -> Result<Renewing, Rejected> {
+        match self.life.credential() {
+            Credential::Renewing(renewing) => match renewing.attempt {
+                Attempt::Refreshing { generation: open, .. } if open == generation => Ok(renewing.clone()),
+                Attempt::Refreshing { .. } | Attempt::Idle => Err(Rejected::Stale { got: generation }),
+            },
+            Credential::Fixed(_) => Err(Rejected::Stale { got: generation }),
+        }
+    }
+
+    fn steps_passed(mut self, now: Timestamp) -> Step {
+        let credential = self.life.credential().clone();
+        self.life = Life::Working { credential };
+        self.profile.updated_at = now;
+        self.step(vec![Moment::Activated], vec![EventKind::AccountActive])
+    }
+
+    fn step_failed(mut self, step: ConnectStep, failure: Failure, now: Timestamp) -> Step {
+        let credential = self.life.credential().clone();
+        self.life = Life::StepFailed { step, credential };
+        self.profile.last_error = Some(Seen { failure: failure.clone(), at: now });
+        self.profile.updated_at = now;
+        let event = match step {
+            ConnectStep::PostInstall => EventKind::AccountPostInstallError,
+            ConnectStep::Validation => EventKind::AccountValidationError,
+        };
+        self.step(vec![Moment::StepFailed { step, failure }], vec![event])
+    }
+
+    fn begin_refresh(mut self, now: Timestamp) -> Result<Step, Rejected> {
+        if self.replacement.is_some() {
+            return Err(Rejected::BeingReplaced);
+        }
+        let generation = self.next_generation();
+        let credential = match self.life.credential().clone() {
+            Credential::Fixed(_) => return Err(Rejected::NotRenewing),
+            Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }) => {
+                return Err(Rejected::UnderWay);
+            }
+            Credential::Renewing(renewing) => Credential::Renewing(Renewing {
+                attempt: Attempt::Refreshing { generation, since: now },
+                put_off: None,
+                ..renewing
+            }),
+        };
+        self.life = self.life.with(credential);
+        Ok(self.step(vec![], vec![]))
+    }
+
+    fn resume_refresh(mut self) -> Result<Step, Rejected> {
+        let credential = match self.life.credential().clone() {
+            Credential::Fixed(_) => return Err(Rejected::NotRenewing),
+            Credential::Renewing(renewing) => match renewing.attempt {
+                Attempt::Idle => {
+                    return Err(Rejected::Stale { got: renewing.generation });
+                }
+                Attempt::Refreshing { .. } => Credential::Renewing(Renewing { answer_lost: true, ..renewing }),
+            },
+        };
+        self.life = self.life.with(credential);
+        Ok(self.step(vec![Moment::TakenUpAgain], vec![]))
+    }
+
+    fn refreshed(mut self, generation: u64, lease: Lease, rotated: bool, now: Timestamp) -> Result<Step, Rejected> {
+        let renewing = self.open_refresh(generation)?;
+        let credential = Credential::Renewing(Renewing {
+            generation,
+            lease,
+            attempt: Attempt::Idle,
+            answer_lost: false,
+            put_off: None,
+            ..renewing
+        });
+        let mut moments = vec![Moment::Refreshed { expires_at: lease.expires_at, rotated }];
+        let mut events = vec![];
+        self.life = match self.life {
+            Life::Failing { .. } => {
+                moments.push(Moment::Reactivated);
+                events.push(EventKind::AccountReactivated);
+                Life::Working { credential }
+            }
+            other @ (Life::Connecting { .. } | Life::StepFailed { .. } | Life::Working { .. }) => {
+                other.with(credential)
+            }
+        };
+        self.profile.last_error = None;
+        self.profile.updated_at = now;
+        Ok(self.step(moments, events))
+    }
+
+    fn refresh_failed(
+        self,
+        generation: u64,
+        mut failure: Failure,
+        now: Timestamp,
+        jitter: Jitter,
+    ) -> Result<Step, Rejected> {
+        let renewing = self.open_refresh(generation)?;
+        if renewing.answer_lost && failure.cause == Cause::InvalidGrant {
+            failure.cause = Cause::LostResponse;
+        }
+        let answer_lost = renewing.answer_lost || failure.cause.is_ambiguous();
+        let credential =
+            Credential::Renewing(Renewing { attempt: Attempt::Idle, answer_lost, put_off: None, ..renewing });
+        Ok(self.fail(credential, failure, now, jitter, |failure, trouble| Moment::RefreshFailed {
+            failure,
+            next_try: trouble.next_try,
+        }))
+    }
+
+    /// Turns to failing, or fails once more: in both cases the event is sent (truto-contract: whatever the cause).
+    fn fail(
+        mut self,
+        credential: Credential,
+        failure: Failure,
+        now: Timestamp,
+        jitter: Jitter,
+        moment: impl FnOnce(Failure, &Trouble) -> Moment,
+    ) -> Step {
+        let trouble = match self.life {
+            Life::Failing { trouble, .. } => trouble.again(failure.clone(), now, jitter),
+            Life::Connecting { .. } | Life::StepFailed { .. } | Life::Working { .. } => {
+                Trouble::begin(failure.clone(), now, jitter)
+            }
+        };
+        let moments = vec![moment(failure.clone(), &trouble)];
+        self.life = Life::Failing { credential, trouble };
+        self.profile.last_error = Some(Seen { failure, at: now });
+        self.profile.updated_at = now;
+        self.step(moments, vec![EventKind::AccountAuthenticationError])
+    }
+
+    fn refresh_not_tried(mut self, generation: u64, why: PutOffReason, now: Timestamp) -> Result<Step, Rejected> {
+        let renewing = self.open_refresh(generation)?;
+        self.life = self.life.with(Credential::Renewing(Renewing { attempt: Attempt::Idle, ..renewing }));
+        Ok(self.put_off(why, now))
+    }
+
+    /// Said once: a further reason for the same wait adds nothing to the timeline.
+    fn put_off(mut self, why: PutOffReason, now: Timestamp) -> Step {
+        let Credential::Renewing(renewing) = self.life.credential().clone() else {
+            return self.step(vec![], vec![]);
+        };
+        let said_already = renewing.put_off.is_some();
+        self.life = match self.life.with(Credential::Renewing(Renewing { put_off: Some(why), ..renewing })) {
+            Life::Failing { credential, trouble } if why == PutOffReason::Offline => {
+                Life::Failing { credential, trouble: trouble.offline(now) }
+            }
+            other => other,
+        };
+        self.step(if said_already { vec![] } else { vec![Moment::PutOff { why }] }, vec![])
+    }
+
+    fn answered(mut self, answer: CheckAnswer, now: Timestamp, jitter: Jitter) -> Step {
+        match answer {
+            CheckAnswer::Accepted => self.accepted(now),
+            CheckAnswer::Inconclusive(failure) => self.step(vec![Moment::CheckInconclusive { failure }], vec![]),
+            CheckAnswer::Forbidden => {
+                let failure = Failure::new(Cause::UnknownRefusal).status(403);
+                self.profile.last_forbidden_error = Some(Seen { failure, at: now });
+                self.profile.updated_at = now;
+                self.step(vec![Moment::Forbidden], vec![])
+            }
+            CheckAnswer::Unauthorized => {
+                let credential = self.life.credential().clone();
+                let cause = match &credential {
+                    Credential::Renewing(_) => Cause::RejectedAfterRefresh,
+                    Credential::Fixed(_) => Cause::Rejected,
+                };
+                self.fail(credential, Failure::new(cause).status(401), now, jitter, |failure, _| Moment::Unauthorized {
+                    failure,
+                })
+            }
+        }
+    }
+
+    /// An accepted call mends what a refused call broke, and a failed validation. It does not mend a failed refresh: the
+    /// present access token may well live on while nothing can follow it.
+    fn accepted(mut self, now: Timestamp) -> Step {
+        let (life, moments, events) = match self.life {
+            Life::Failing { credential, trouble }
+                if matches!(trouble.failure.cause, Cause::Rejected | Cause::RejectedAfterRefresh) =>
+            {
+                self.profile.last_error = None;
+                self.profile.updated_at = now;
+                (Life::Working { credential }, vec![Moment::Reactivated], vec![EventKind::AccountReactivated])
+            }
+            Life::StepFailed { step: ConnectStep::Validation, credential } => {
+                self.profile.last_error = None;
+                self.profile.updated_at = now;
+                (Life::Working { credential }, vec![Moment::Activated], vec![EventKind::AccountActive])
+            }
+            other @ (Life::Connecting { .. }
+            | Life::StepFailed { .. }
+            | Life::Working { .. }
+            | Life::Failing { .. }) => (other, vec![Moment::Checked], vec![]),
+        };
+        self.life = life;
+        self.step(moments, events)
+    }
+
+    fn begin_replacement(mut self, granted: Granted) -> Result<Step, Rejected> {
+        if let Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }) = self.life.credential() {
+            return Err(Rejected::UnderWay);
+        }
+        let generation = self.next_generation();
+        self.replacement = Some(Replacement { generation, granted });
+        Ok(self.step(vec![], vec![]))
+    }
+
+    fn replaced(mut self, generation: u64, now: Timestamp) -> Result<Step, Rejected> {
+        let Some(Replacement { granted, .. }) = self.replacement.take_if(|open| open.generation == generation) else {
+            return Err(Rejected::Stale { got: generation });
+        };
+        let before = self.profile.identity.clone();
+        self.life = Life::Working { credential: Credential::new(&granted.credential, generation) };
+        self.profile = self.profile.signed_in(&granted, now);
+        let after = self.profile.identity.clone();
+        let instead_of = match (&before, &after) {
+            (Some(before), Some(after)) if before.id != after.id => Some(before.label.clone()),
+            (Some(_) | None, Some(_) | None) => None,
+        };
+        let moment = Moment::Reauthorized { identity: after.map(|identity| identity.label), instead_of };
+        Ok(self.step(vec![moment], vec![EventKind::AccountUpdated, EventKind::AccountActive]))
+    }
+
+    fn replacement_lost(mut self, generation: u64) -> Result<Step, Rejected> {
+        match self.replacement.take_if(|open| open.generation == generation) {
+            Some(_) => Ok(self.step(vec![], vec![])),
+            None => Err(Rejected::Stale { got: generation }),
+        }
+    }
+
+    fn rename(mut self, name: String, now: Timestamp) -> Step {
+        self.profile.name.clone_from(&name);
+        self.profile.updated_at = now;
+        self.step(vec![Moment::Renamed { name }], vec![EventKind::AccountUpdated])
+    }
+
+    fn merge_context(mut self, context: Map<String, Value>, now: Timestamp) -> Step {
+        self.profile.context.extend(context);
+        self.profile.updated_at = now;
+        self.step(vec![Moment::ContextChanged], vec![EventKind::AccountUpdated])
+    }
+}

@@ -1,0 +1,76 @@
+//! Events, by Truto's names.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
+        /// What a webhook or a subscriber is told.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum EventKind {
+            $($(#[$doc])* #[serde(rename = $name)] $variant,)+
+        }
+
+        impl EventKind {
+            /// All events.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The wire's name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+events! {
+    /// A new account, before its steps. Never on reauthorization.
+    AccountCreated = "integrated_account:created",
+    /// Changed; also the first event of a reauthorization.
+    AccountUpdated = "integrated_account:updated",
+    /// Ready; also the last event of a reauthorization.
+    AccountActive = "integrated_account:active",
+    /// A post-install step failed.
+    AccountPostInstallError = "integrated_account:post_install_error",
+    /// The validation step failed.
+    AccountValidationError = "integrated_account:validation_error",
+    /// A refresh failed, or a call was answered 401.
+    AccountAuthenticationError = "integrated_account:authentication_error",
+    /// An account that needed reauthorization recovered by itself.
+    AccountReactivated = "integrated_account:reactivated",
+    /// An account was deleted.
+    AccountDeleted = "integrated_account:deleted",
+    /// A connect flow failed at the provider.
+    LinkTokenConnectionError = "link_token:connection_error",
+    /// An integration was installed.
+    EnvironmentIntegrationCreated = "environment_integration:created",
+    /// An installed integration was changed.
+    EnvironmentIntegrationUpdated = "environment_integration:updated",
+    /// An integration was uninstalled.
+    EnvironmentIntegrationDeleted = "environment_integration:deleted",
+    /// An API token was made.
+    ApiTokenCreated = "api_token:created",
+    /// An API token was revoked.
+    ApiTokenDeleted = "api_token:deleted",
+    /// A webhook's test.
+    Test = "test",
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// No event has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not an event. The events are listed in the documentation of webhooks.")]
+pub struct UnknownEvent(pub String);
+
+impl FromStr for EventKind {
+    type Err = UnknownEvent;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownEvent(text.to_owned()))
+    }
+}

@@ -1,0 +1,330 @@
+//! Why a refresh, a check or a connect flow failed: the one table of causes.
+//!
+//! Every surface (window, notification, API, command line) takes severity, words and the thing to do from here.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of trouble a cause is; it decides who is told and whether Relink tries again by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The provider has said no: only the person can mend it.
+    Terminal,
+    /// The integration's own settings are wrong: its client must be mended, not the account.
+    Configuration,
+    /// It may pass: tried again with growing pauses.
+    Passing,
+    /// A refusal Relink does not know: treated as passing until it has lasted (see [`crate::account`]).
+    Unknown,
+}
+
+/// What a person can do about a cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// Sign in again.
+    Reauthorize,
+    /// Mend the integration's client id or secret.
+    MendClient,
+    /// Nothing: Relink tries again by itself.
+    Wait,
+}
+
+/// Words for a person: what happened, what it means, what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Words {
+    /// What happened, in one line.
+    pub title: String,
+    /// What it means.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+macro_rules! causes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $severity:ident, $ambiguous:literal,
+        $title:literal, $message:literal, $hint:literal;)+) => {
+        /// A cause of failure. `{provider}` in its words becomes the integration's label.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Cause {
+            $($(#[$doc])* #[serde(rename = $code)] $name,)+
+        }
+
+        impl Cause {
+            /// All causes, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The stable code, as in `last_error.code`.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// What kind of trouble it is.
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)+ }
+            }
+
+            /// Whether the provider may have processed the request although no usable answer came: a rotated
+            /// refresh token may have been lost on the way.
+            pub const fn is_ambiguous(self) -> bool {
+                match self { $(Self::$name => $ambiguous,)+ }
+            }
+
+            /// The words, with the provider's name in them.
+            pub fn words(self, provider: &str) -> Words {
+                let (title, message, hint) = match self { $(Self::$name => ($title, $message, $hint),)+ };
+                let fill = |text: &str| text.replace("{provider}", provider);
+                Words { title: fill(title), message: fill(message), hint: fill(hint) }
+            }
+        }
+    };
+}
+
+causes! {
+    /// RFC 6749 §5.2 `invalid_grant`: revoked, expired or already used.
+    InvalidGrant = "invalid_grant", Terminal, false,
+        "{provider} no longer accepts this sign-in",
+        "Access was revoked or has run out on {provider}'s side. Nothing that uses this account works until you sign in again.",
+        "Reauthorize the connection.";
+    /// RFC 6749 §5.2 `unauthorized_client`.
+    UnauthorizedClient = "unauthorized_client", Terminal, false,
+        "{provider} doesn't let this app refresh sign-ins",
+        "{provider} says that this client may not use refresh tokens.",
+        "Check the client's settings at {provider}, then reauthorize the connection.";
+    /// A code that the integration's definition names as final.
+    RefusedByProvider = "refused_by_provider", Terminal, false,
+        "{provider} refused this sign-in",
+        "{provider} gave a reason of its own that only a new sign-in mends.",
+        "Reauthorize the connection.";
+    /// The answer that carried the new refresh token never arrived, and the old one is no longer accepted.
+    LostResponse = "lost_response", Terminal, false,
+        "{provider}'s last answer was lost",
+        "A refresh was cut off after {provider} had replaced the token, and {provider} doesn't accept the older one any more.",
+        "Reauthorize the connection.";
+    /// RFC 6749 §5.2 `invalid_client`.
+    InvalidClient = "invalid_client", Configuration, false,
+        "{provider} doesn't know this app's client",
+        "The client id or client secret of the integration is wrong, or was replaced at {provider}.",
+        "Set the integration's client id and secret again, then choose Refresh now.";
+    /// The host's name could not be resolved.
+    Dns = "dns", Passing, false,
+        "{provider} can't be found",
+        "The name of {provider}'s server could not be looked up. The network or its name server may be down.",
+        "Nothing to do now: Relink tries again by itself.";
+    /// No connection could be made.
+    Unreachable = "unreachable", Passing, false,
+        "{provider} can't be reached",
+        "No connection to {provider}'s server could be made.",
+        "Nothing to do now: Relink tries again by itself.";
+    /// The secure channel could not be made.
+    Tls = "tls", Passing, false,
+        "No secure connection to {provider}",
+        "{provider}'s certificate could not be verified. A proxy, a hotel network or a wrong clock can cause this.",
+        "Check the network and this machine's clock. Relink tries again by itself.";
+    /// No answer within the deadline.
+    Timeout = "timeout", Passing, true,
+        "{provider} didn't answer in time",
+        "The request was sent, but no answer came.",
+        "Nothing to do now: Relink tries again by itself.";
+    /// The connection broke before the whole answer was there.
+    Reset = "connection_reset", Passing, true,
+        "The connection to {provider} broke",
+        "The request was sent, but the connection ended before the answer was complete.",
+        "Nothing to do now: Relink tries again by itself.";
+    /// 429.
+    RateLimited = "rate_limited", Passing, false,
+        "{provider} asks to slow down",
+        "{provider} takes no more requests for the moment.",
+        "Nothing to do now: Relink tries again when {provider} allows it.";
+    /// 5xx or 408.
+    ServerError = "server_error", Passing, false,
+        "{provider} has a problem of its own",
+        "{provider}'s server answered with an error.",
+        "Nothing to do now: Relink tries again by itself.";
+    /// A web page where JSON belongs: a captive portal, a proxy, a maintenance page.
+    NotJson = "not_json", Passing, true,
+        "Something else answered in {provider}'s place",
+        "A web page came where {provider}'s answer belongs. A sign-in page of the network (hotel, train) can cause this.",
+        "Open a browser and see whether the network wants a sign-in. Relink tries again by itself.";
+    /// JSON that breaks off or lacks what it must hold.
+    Garbled = "garbled_answer", Passing, true,
+        "{provider}'s answer can't be read",
+        "The answer was cut off or lacks the access token.",
+        "Nothing to do now: Relink tries again by itself.";
+    /// A 4xx that RFC 6749 does not name.
+    UnknownRefusal = "unknown_refusal", Unknown, false,
+        "{provider} refused the refresh",
+        "{provider} gave a reason that Relink doesn't know.",
+        "Relink tries again for an hour. If it goes on, reauthorize the connection.";
+    /// A call was answered 401 and nothing can be refreshed.
+    Rejected = "rejected", Terminal, false,
+        "{provider} no longer accepts this credential",
+        "A call was answered with 401 Unauthorized: the key or token was revoked or has run out.",
+        "Reauthorize the connection.";
+    /// A call was answered 401, and again after a fresh token.
+    RejectedAfterRefresh = "rejected_after_refresh", Terminal, false,
+        "{provider} gives fresh tokens, but doesn't accept them",
+        "The token was refreshed, and the call was answered with 401 Unauthorized again.",
+        "Reauthorize the connection.";
+    /// The account's item is gone from the keychain.
+    CredentialMissing = "credential_missing", Terminal, false,
+        "The sign-in is gone from the keychain",
+        "This account's item was removed from the keychain on this machine.",
+        "Reauthorize the connection.";
+    /// The account's item is there, but isn't what Relink wrote.
+    CredentialDamaged = "credential_damaged", Terminal, false,
+        "The sign-in in the keychain can't be read",
+        "This account's item in the keychain was changed, or was written by a newer Relink.",
+        "Update Relink, or reauthorize the connection.";
+}
+
+/// A failure as it was seen: the cause and what the other side said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The cause.
+    pub cause: Cause,
+    /// The HTTP status, where an answer came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// The provider's own error code (RFC 6749 §5.2 `error`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_code: Option<String>,
+    /// The provider's own words (RFC 6749 §5.2 `error_description`), shortened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_words: Option<String>,
+    /// Seconds that the provider asked to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_secs: Option<u32>,
+}
+
+impl Failure {
+    /// A failure of which nothing but its cause is known.
+    pub const fn new(cause: Cause) -> Self {
+        Self { cause, http_status: None, provider_code: None, provider_words: None, retry_after_secs: None }
+    }
+
+    /// With the HTTP status of the answer.
+    #[must_use]
+    pub const fn status(mut self, status: u16) -> Self {
+        self.http_status = Some(status);
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.cause.code())?;
+        if let Some(status) = self.http_status {
+            write!(f, ", HTTP {status}")?;
+        }
+        if let Some(code) = &self.provider_code {
+            write!(f, ", {code}")?;
+        }
+        if let Some(words) = &self.provider_words {
+            write!(f, ": {words}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Longest provider words that are kept; providers have been seen to put whole pages there.
+const LONGEST_WORDS: usize = 300;
+
+/// An error answer of a token endpoint, as far as it could be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ErrorAnswer {
+    /// `error`.
+    pub error: Option<String>,
+    /// `error_description`.
+    pub description: Option<String>,
+    /// Whether the body was JSON at all.
+    pub is_json: bool,
+    /// `Retry-After`, in seconds.
+    pub retry_after_secs: Option<u32>,
+}
+
+/// Sorts an error answer of a token endpoint (RFC 6749 §5.2) into the table. `terminal_codes` are the codes that the
+/// integration's definition names as final.
+pub fn classify_answer(status: u16, answer: &ErrorAnswer, terminal_codes: &[String]) -> Failure {
+    let code = answer.error.as_deref();
+    let cause = match (status, code) {
+        (_, Some(code)) if terminal_codes.iter().any(|known| known == code) => Cause::RefusedByProvider,
+        (429, _) => Cause::RateLimited,
+        (408 | 500..=599, _) => Cause::ServerError,
+        (_, Some("invalid_grant")) => Cause::InvalidGrant,
+        (_, Some("unauthorized_client")) => Cause::UnauthorizedClient,
+        (_, Some("invalid_client")) => Cause::InvalidClient,
+        // RFC 6749 §4.1.2.1 names these for the authorization endpoint; token endpoints use them too.
+        (_, Some("temporarily_unavailable" | "server_error")) => Cause::ServerError,
+        (_, Some("slow_down")) => Cause::RateLimited,
+        (401, None) if answer.is_json => Cause::InvalidClient,
+        _ if !answer.is_json => Cause::NotJson,
+        (200..=299, None) => Cause::Garbled,
+        _ => Cause::UnknownRefusal,
+    };
+    Failure {
+        cause,
+        http_status: Some(status),
+        provider_code: answer.error.as_deref().map(shorten),
+        provider_words: answer.description.as_deref().map(shorten),
+        retry_after_secs: answer.retry_after_secs,
+    }
+}
+
+/// Provider text for a person's eyes: one line, printable, not endless.
+fn shorten(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_WORDS).collect();
+    line.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(error: Option<&str>) -> ErrorAnswer {
+        ErrorAnswer { error: error.map(str::to_owned), is_json: true, ..ErrorAnswer::default() }
+    }
+
+    #[test]
+    fn answers_are_sorted_into_the_table() {
+        let own = ["bad_refresh_token".to_owned()];
+        for (status, error, cause) in [
+            (400, Some("invalid_grant"), Cause::InvalidGrant),
+            (401, Some("invalid_client"), Cause::InvalidClient),
+            (400, Some("unauthorized_client"), Cause::UnauthorizedClient),
+            (200, Some("bad_refresh_token"), Cause::RefusedByProvider),
+            (429, None, Cause::RateLimited),
+            (500, Some("invalid_grant"), Cause::ServerError),
+            (503, None, Cause::ServerError),
+            (408, None, Cause::ServerError),
+            (400, Some("strange"), Cause::UnknownRefusal),
+            (404, None, Cause::UnknownRefusal),
+            (200, None, Cause::Garbled),
+        ] {
+            assert_eq!(classify_answer(status, &answer(error), &own).cause, cause, "{status} {error:?}");
+        }
+        let page = ErrorAnswer::default();
+        assert_eq!(classify_answer(200, &page, &own).cause, Cause::NotJson);
+        assert_eq!(classify_answer(403, &page, &own).cause, Cause::NotJson);
+    }
+
+    #[test]
+    fn every_cause_says_what_happened_what_it_means_and_what_to_do() {
+        for cause in Cause::ALL {
+            let words = cause.words("GitHub");
+            for text in [&words.title, &words.message, &words.hint] {
+                assert!(!text.is_empty() && !text.contains('{'), "{cause:?}: {text}");
+            }
+            assert_eq!(words.message.ends_with('.'), true, "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn provider_words_stay_on_one_short_line() {
+        let long = ErrorAnswer { description: Some(format!("a\nb{}", "c".repeat(999))), ..answer(Some("x")) };
+        let words = classify_answer(400, &long, &[]).provider_words.expect("kept");
+        assert!(words.starts_with("a b") && words.len() == LONGEST_WORDS);
+    }
+}
