@@ -1,0 +1,84 @@
+# Relink's commands. Each one first installs what it lacks (scripts/setup), and can be interrupted and repeated.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+STAMPS := $(TARGET)/stamps
+
+# One selection of packages and features for every cargo command: with another one cargo would resolve other features for
+# shared dependencies and compile them a second time. The crash points do nothing unless a test arms them.
+CARGO_SELECTION := --workspace --features relink-cli/crash-points $(if $(CI),--locked)
+
+# The programs that the demo and the journeys start.
+export RELINK_BIN := $(TARGET)/debug/relink
+
+.PHONY: help
+help: ## List the commands
+	@echo "Relink: make COMMAND"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: demo ## See Relink at work (for now the same as demo)
+
+.PHONY: demo
+demo: programs ## Walk the main job, in a session of its own; pictures in target/demo/
+	@$(TARGET)/debug/demo
+
+.PHONY: test
+test: test-setup $(STAMPS)/ui ## Run every test: interface, browser, documentation, Rust, journeys
+	@npm --prefix ui run --silent test
+	@npm --prefix ui run --silent test:browser
+	@cargo build --bins --tests $(CARGO_SELECTION)
+	@cargo test --quiet --doc $(CARGO_SELECTION)
+	@cargo nextest run $(CARGO_SELECTION)
+
+.PHONY: check
+check: install ## Check format, lints and types
+	@cargo fmt --all --check
+	@cargo clippy --quiet --all-targets $(CARGO_SELECTION) -- -D warnings
+	@npm --prefix ui run --silent lint
+	@npm --prefix ui run --silent check
+
+.PHONY: format
+format: install ## Format everything
+	@cargo fmt --all
+	@npm --prefix ui run --silent format
+
+.PHONY: icons
+icons: ## Draw every size of icons/icon.svg anew
+	@scripts/icons
+
+.PHONY: setup
+setup: test-setup ## Install what this machine lacks; every other command does it by itself
+	@echo "Everything is in place."
+
+# What a build and the demo need.
+.PHONY: install
+install:
+	@scripts/setup
+
+# The same and the test runner, which is a long build on a machine without it.
+.PHONY: test-setup
+test-setup:
+	@scripts/setup --test
+
+# `--test journeys` makes cargo resolve the features as for the tests, so that `make test` goes on from here.
+.PHONY: programs
+programs: install $(STAMPS)/ui
+	@cargo build --bins --test journeys $(CARGO_SELECTION)
+
+UI_SOURCES := $(shell find ui -name node_modules -prune -o -path ui/dist -prune -o -type f -print)
+UI_PAGES := ui/dist/app/index.html ui/dist/connect/index.html
+# Both pages are there, or the interface is built whatever its stamp says.
+UI_MISSING := $(if $(word 2,$(wildcard $(UI_PAGES))),,missing)
+
+.PHONY: missing
+missing:
+
+$(STAMPS)/ui: $(UI_SOURCES) $(UI_MISSING)
+	@npm --prefix ui run --silent build
+	@touch $@
