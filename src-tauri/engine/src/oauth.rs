@@ -1,0 +1,438 @@
+//! OAuth 2.0 as a client: RFC 6749, PKCE (RFC 7636), revocation (RFC 7009).
+//!
+//! The `oauth2` crate makes the requests and reads the answers. Between it and the network stands [`Endpoint::send`], which
+//! evens out what providers do differently and sorts every failure into the one table of causes.
+
+use std::fmt;
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use oauth2::{
+    AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, ExtraTokenFields,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
+    StandardTokenResponse, TokenResponse, TokenUrl,
+    basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType},
+};
+use relink_domain::{
+    Secret, Timestamp,
+    failure::{Cause, ErrorAnswer, Failure, classify_answer},
+    schedule::Lease,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use crate::{
+    network::Reach,
+    outbound::{Answer, NoAnswer, Outbound},
+};
+
+/// How the client shows who it is at the token endpoint (RFC 6749 §2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// `client_secret_basic`.
+    Header,
+    /// `client_secret_post`; also a public client, which has only its id.
+    Body,
+}
+
+/// How the token request's body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// `application/x-www-form-urlencoded`, as RFC 6749 says.
+    Form,
+    /// JSON, as some providers want.
+    Json,
+}
+
+/// A provider's token endpoint and this app's client there.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Where tokens are asked for.
+    pub url: Url,
+    /// This app's client id.
+    pub client_id: String,
+    /// This app's client secret, unless the client is public.
+    pub client_secret: Option<Secret>,
+    /// How the client shows who it is.
+    pub authentication: ClientAuthentication,
+    /// How the body is written.
+    pub body_format: BodyFormat,
+    /// Whether the address may be private.
+    pub reach: Reach,
+    /// Error codes that are final, besides RFC 6749's.
+    pub terminal_errors: Vec<String>,
+    /// The lifetime where the provider doesn't say.
+    pub default_expires_in: Option<u64>,
+}
+
+/// What an exchange brought.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    /// `access_token`.
+    pub access: Secret,
+    /// `refresh_token`.
+    pub refresh: Option<Secret>,
+    /// `id_token` (OpenID Connect).
+    pub id: Option<Secret>,
+    /// The access token's life.
+    pub lease: Lease,
+    /// `scope`, where the provider said that it differs from what was asked (RFC 6749 §5.1).
+    pub scopes: Option<Vec<String>>,
+}
+
+/// An authorization request that a browser can be sent to, and what must be remembered of it.
+#[derive(Debug)]
+pub struct Authorization {
+    /// Where the browser goes.
+    pub url: Url,
+    /// 256 random bits.
+    pub state: Secret,
+    /// RFC 7636 §4.1.
+    pub verifier: Secret,
+}
+
+type OauthClient<HasAuthUrl, HasTokenUrl> = Client<
+    BasicErrorResponse,
+    StandardTokenResponse<IdToken, BasicTokenType>,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    HasAuthUrl,
+    oauth2::EndpointNotSet,
+    oauth2::EndpointNotSet,
+    oauth2::EndpointNotSet,
+    HasTokenUrl,
+>;
+
+/// Makes an authorization request with PKCE S256 and a fresh `state`.
+pub fn authorize(
+    authorize_url: &Url,
+    client_id: &str,
+    redirect_uri: &str,
+    scopes: &[String],
+    extra: &[(String, String)],
+) -> Result<Authorization, url::ParseError> {
+    let client: OauthClient<oauth2::EndpointSet, oauth2::EndpointNotSet> =
+        Client::new(ClientId::new(client_id.to_owned())).set_auth_uri(AuthUrl::new(authorize_url.to_string())?);
+    let client = client.set_redirect_uri(RedirectUrl::new(redirect_uri.to_owned())?);
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+    let mut request = client
+        .authorize_url(|| CsrfToken::new_random_len(32))
+        .set_pkce_challenge(challenge)
+        .add_scopes(scopes.iter().cloned().map(Scope::new));
+    for (name, value) in extra {
+        request = request.add_extra_param(name, value);
+    }
+    let (url, state) = request.url();
+    Ok(Authorization {
+        url,
+        state: Secret::new(state.into_secret()),
+        verifier: Secret::new(verifier.into_secret()),
+    })
+}
+
+impl Endpoint {
+    fn client(&self) -> Result<OauthClient<oauth2::EndpointNotSet, oauth2::EndpointSet>, Failure> {
+        let url = TokenUrl::new(self.url.to_string()).map_err(|_| Failure::new(Cause::Unreachable))?;
+        let client = Client::new(ClientId::new(self.client_id.clone())).set_token_uri(url).set_auth_type(
+            match (self.authentication, &self.client_secret) {
+                (ClientAuthentication::Header, Some(_)) => AuthType::BasicAuth,
+                (ClientAuthentication::Body, _) | (ClientAuthentication::Header, None) => AuthType::RequestBody,
+            },
+        );
+        Ok(match &self.client_secret {
+            Some(secret) => client.set_client_secret(ClientSecret::new(secret.expose().to_owned())),
+            None => client,
+        })
+    }
+
+    /// Exchanges an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5).
+    pub async fn exchange_code(
+        &self,
+        outbound: &Outbound,
+        code: &Secret,
+        verifier: &Secret,
+        redirect_uri: &str,
+        now: Timestamp,
+    ) -> Result<Tokens, Failure> {
+        let redirect = RedirectUrl::new(redirect_uri.to_owned()).map_err(|_| Failure::new(Cause::UnknownRefusal))?;
+        let client = self.client()?.set_redirect_uri(redirect);
+        let send = |request| self.send(outbound, request, now);
+        let request = client
+            .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
+            .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
+        self.tokens(request.request_async(&send).await, now)
+    }
+
+    /// Refreshes (RFC 6749 §6).
+    pub async fn refresh(
+        &self,
+        outbound: &Outbound,
+        refresh_token: &Secret,
+        scopes: &[String],
+        now: Timestamp,
+    ) -> Result<Tokens, Failure> {
+        let client = self.client()?;
+        let token = RefreshToken::new(refresh_token.expose().to_owned());
+        let send = |request| self.send(outbound, request, now);
+        let request = client.exchange_refresh_token(&token).add_scopes(scopes.iter().cloned().map(Scope::new));
+        self.tokens(request.request_async(&send).await, now)
+    }
+
+    /// Asks for a token in the client's own name (RFC 6749 §4.4).
+    pub async fn client_credentials(&self, outbound: &Outbound, scopes: &[String], now: Timestamp) -> Result<Tokens, Failure> {
+        let client = self.client()?;
+        let send = |request| self.send(outbound, request, now);
+        let request = client.exchange_client_credentials().add_scopes(scopes.iter().cloned().map(Scope::new));
+        self.tokens(request.request_async(&send).await, now)
+    }
+
+    /// Revokes a token (RFC 7009 §2.1). `Ok(true)`: the provider took it.
+    pub async fn revoke(&self, outbound: &Outbound, url: &Url, token: &Secret, hint: &str) -> Result<bool, NoAnswer> {
+        let mut form = vec![("token", token.expose()), ("token_type_hint", hint)];
+        let client = outbound.client(self.reach);
+        let mut request = client.post(url.clone());
+        match (self.authentication, &self.client_secret) {
+            (ClientAuthentication::Header, Some(secret)) => {
+                request = request.basic_auth(form_encoded(&self.client_id), Some(form_encoded(secret.expose())));
+            }
+            (ClientAuthentication::Body, Some(secret)) => {
+                form.push(("client_id", &self.client_id));
+                form.push(("client_secret", secret.expose()));
+            }
+            (ClientAuthentication::Body | ClientAuthentication::Header, None) => form.push(("client_id", &self.client_id)),
+        }
+        let request =
+            request.form(&form).build().map_err(|_| NoAnswer { failure: Failure::new(Cause::Unreachable) })?;
+        Ok(outbound.send(request, self.reach).await?.status.is_success())
+    }
+
+    /// Sends a request of the `oauth2` crate. What comes back is a plain RFC 6749 success, or a sorted failure.
+    async fn send(
+        &self,
+        outbound: &Outbound,
+        request: oauth2::HttpRequest,
+        now: Timestamp,
+    ) -> Result<oauth2::HttpResponse, NoAnswer> {
+        let answer = outbound.send(self.in_its_format(request)?, self.reach).await?;
+        let body = success_body(&answer, &self.terminal_errors, now).map_err(|failure| NoAnswer { failure })?;
+        http::Response::builder()
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(body)
+            .map_err(|_| NoAnswer { failure: Failure::new(Cause::Garbled) })
+    }
+
+    fn in_its_format(&self, request: oauth2::HttpRequest) -> Result<reqwest::Request, NoAnswer> {
+        let mut request = request;
+        if self.body_format == BodyFormat::Json {
+            let fields: serde_json::Map<String, Value> = url::form_urlencoded::parse(request.body())
+                .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+                .collect();
+            *request.body_mut() = Value::Object(fields).to_string().into_bytes();
+            request.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+        }
+        reqwest::Request::try_from(request).map_err(|_| NoAnswer { failure: Failure::new(Cause::Unreachable) })
+    }
+
+    fn tokens<E: oauth2::ErrorResponse>(
+        &self,
+        answer: Result<StandardTokenResponse<IdToken, BasicTokenType>, RequestTokenError<NoAnswer, E>>,
+        now: Timestamp,
+    ) -> Result<Tokens, Failure> {
+        let response = answer.map_err(|error| match error {
+            RequestTokenError::Request(NoAnswer { failure }) => failure,
+            RequestTokenError::ServerResponse(_) | RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
+                Failure::new(Cause::Garbled)
+            }
+        })?;
+        let lifetime = response.expires_in().map(|lifetime| lifetime.as_secs()).or(self.default_expires_in);
+        let expires_at = lifetime.map(|secs| now.plus_secs(i64::try_from(secs).unwrap_or(i64::MAX)));
+        Ok(Tokens {
+            access: Secret::new(response.access_token().secret().clone()),
+            refresh: response.refresh_token().map(|token| Secret::new(token.secret().clone())),
+            id: response.extra_fields().id_token.clone().map(Secret::new),
+            lease: Lease { issued_at: now, expires_at },
+            scopes: response.scopes().map(|scopes| scopes.iter().map(|scope| scope.to_string()).collect()),
+        })
+    }
+}
+
+/// RFC 6749 §2.3.1: id and secret are form-encoded before they go into the Basic header.
+fn form_encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// The body of a success, evened out, or the failure that the answer is.
+///
+/// Seen in the wild: errors with status 200; `expires_in` as a string; `scope` as a list; no `token_type`; a web page with
+/// status 200 where a network wants a sign-in; JSON that breaks off.
+fn success_body(answer: &Answer, terminal_errors: &[String], now: Timestamp) -> Result<Vec<u8>, Failure> {
+    let status = answer.status.as_u16();
+    let parsed: Result<Value, _> = serde_json::from_slice(&answer.body);
+    let fields = match parsed {
+        Ok(Value::Object(fields)) => Some(fields),
+        Ok(_) => None,
+        // It began as JSON and broke off: the answer was lost on the way, which is not a web page in its place.
+        Err(error) if error.is_eof() && answer.status.is_success() && !answer.body.is_empty() => {
+            return Err(Failure::new(Cause::Garbled).status(status));
+        }
+        Err(_) => None,
+    };
+    let text = |name: &str| fields.as_ref().and_then(|fields| fields.get(name)).and_then(Value::as_str).map(str::to_owned);
+    let has_token = text("access_token").is_some_and(|token| !token.is_empty());
+    if !answer.status.is_success() || !has_token {
+        let error = ErrorAnswer {
+            error: text("error"),
+            description: text("error_description"),
+            is_json: fields.is_some(),
+            retry_after_secs: answer.retry_after_secs(now),
+        };
+        return Err(classify_answer(status, &error, terminal_errors));
+    }
+    let mut fields = fields.unwrap_or_default();
+    if !fields.get("token_type").is_some_and(Value::is_string) {
+        fields.insert("token_type".into(), "bearer".into());
+    }
+    match fields.get("expires_in") {
+        Some(Value::String(text)) => {
+            let secs = text.trim().parse::<u64>().ok();
+            fields.insert("expires_in".into(), secs.map_or(Value::Null, Value::from));
+        }
+        Some(Value::Number(number)) if !number.is_u64() => {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a lifetime, bounded below")]
+            let secs = number.as_f64().map(|secs| secs.clamp(0.0, 1e12) as u64);
+            fields.insert("expires_in".into(), secs.map_or(Value::Null, Value::from));
+        }
+        Some(_) | None => {}
+    }
+    match fields.get("scope") {
+        Some(Value::Array(scopes)) => {
+            let scopes: Vec<_> = scopes.iter().filter_map(Value::as_str).collect();
+            fields.insert("scope".into(), scopes.join(" ").into());
+        }
+        Some(Value::String(scopes)) if scopes.contains(',') => {
+            // GitHub's list: separated by commas, not by spaces.
+            fields.insert("scope".into(), scopes.replace(',', " ").into());
+        }
+        Some(Value::String(_)) | None => {}
+        Some(_) => {
+            fields.remove("scope");
+        }
+    }
+    for optional in ["refresh_token", "id_token"] {
+        if !fields.get(optional).is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty())) {
+            fields.remove(optional);
+        }
+    }
+    Ok(Value::Object(fields).to_string().into_bytes())
+}
+
+/// OpenID Connect's addition to the token response.
+#[derive(Clone, Serialize, Deserialize)]
+struct IdToken {
+    #[serde(default, skip_serializing)]
+    id_token: Option<String>,
+}
+
+impl fmt::Debug for IdToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdToken(<redacted>)")
+    }
+}
+
+impl ExtraTokenFields for IdToken {}
+
+/// The claims of an id token that came straight from the token endpoint. Its signature need not be checked then (OpenID
+/// Connect Core 1.0 §3.1.3.7, point 6), but whom it is for must be.
+pub fn id_token_claims(id_token: &Secret, client_id: &str, issuer: Option<&str>) -> Option<Value> {
+    let payload = id_token.expose().split('.').nth(1)?;
+    let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    let for_us = match claims.get("aud")? {
+        Value::String(audience) => audience == client_id,
+        Value::Array(audiences) => audiences.iter().any(|audience| audience.as_str() == Some(client_id)),
+        _ => false,
+    };
+    let from_them = issuer.is_none_or(|issuer| claims.get("iss").and_then(Value::as_str) == Some(issuer));
+    (for_us && from_them && claims.get("sub").is_some_and(Value::is_string)).then_some(claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status: http::StatusCode::from_u16(status).expect("a status"),
+            headers: http::HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    fn evened(status: u16, body: &str) -> Result<Value, Cause> {
+        success_body(&answer(status, body), &["bad_refresh_token".into()], NOW)
+            .map(|body| serde_json::from_slice(&body).expect("JSON"))
+            .map_err(|failure| failure.cause)
+    }
+
+    #[test]
+    fn what_providers_do_differently_is_evened_out() {
+        let body = r#"{"access_token":"t","expires_in":"3600","scope":["a","b"],"refresh_token":""}"#;
+        let evened = evened(200, body).expect("a success");
+        assert_eq!(
+            evened,
+            serde_json::json!({"access_token": "t", "expires_in": 3600, "scope": "a b", "token_type": "bearer"})
+        );
+    }
+
+    #[test]
+    fn what_is_no_success_is_sorted() {
+        for (status, body, cause) in [
+            (200, r#"{"error":"bad_refresh_token"}"#, Cause::RefusedByProvider),
+            (200, "<html>Welcome to the hotel</html>", Cause::NotJson),
+            (200, r#"{"access_token":"t","expires"#, Cause::Garbled),
+            (200, "{}", Cause::Garbled),
+            (200, "", Cause::NotJson),
+            (400, r#"{"error":"invalid_grant"}"#, Cause::InvalidGrant),
+            (500, "oops", Cause::ServerError),
+        ] {
+            assert_eq!(evened(status, body), Err(cause), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() {
+        let with = |value: &str| {
+            let mut answer = answer(429, "{}");
+            answer.headers.insert(http::header::RETRY_AFTER, value.parse().expect("a header"));
+            answer.retry_after_secs(NOW)
+        };
+        assert_eq!(with("120"), Some(120));
+        assert_eq!(with("Tue, 14 Nov 2023 22:14:20 GMT"), Some(60));
+        assert_eq!(with("soon"), None);
+    }
+
+    #[test]
+    fn an_authorization_request_carries_pkce_s256_and_256_bits_of_state() {
+        let url = Url::parse("https://as.example/authorize").expect("an address");
+        let asked = authorize(&url, "client", "app.relink.desktop:/oauth/callback/x", &["a".into(), "b".into()], &[])
+            .expect("a request");
+        let query = |name: &str| asked.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        assert_eq!(query("code_challenge_method").as_deref(), Some("S256"));
+        assert_eq!(query("state").as_deref(), Some(asked.state.expose()));
+        assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(asked.state.expose()).expect("base64").len(), 32);
+        assert_eq!(query("scope").as_deref(), Some("a b"));
+        assert!(!asked.url.as_str().contains(asked.verifier.expose()));
+    }
+
+    #[test]
+    fn an_id_token_for_somebody_else_is_not_believed() {
+        let token = |claims: &str| Secret::new(format!("h.{}.s", BASE64_URL_SAFE_NO_PAD.encode(claims)));
+        let good = token(r#"{"iss":"https://as","aud":"us","sub":"ada"}"#);
+        assert!(id_token_claims(&good, "us", Some("https://as")).is_some());
+        assert!(id_token_claims(&good, "them", Some("https://as")).is_none());
+        assert!(id_token_claims(&good, "us", Some("https://other")).is_none());
+        assert!(id_token_claims(&Secret::new("nonsense"), "us", None).is_none());
+    }
+}

@@ -1,0 +1,224 @@
+//! Requests to the outside: resolved once, checked, connected to that address; no redirect, no proxy surprises, deadlines.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use relink_domain::failure::{Cause, Failure};
+use reqwest::{
+    Client,
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect,
+};
+use url::{Host, Url};
+
+use crate::network::{self, Reach};
+
+/// How long one request may take, from its start to the end of its answer.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+/// How long the connection may take.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// Longest answer that is read.
+const LONGEST_ANSWER: usize = 1024 * 1024;
+
+/// The clients: one for public addresses, one for those that the person agreed to.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    public: Client,
+    local: Client,
+}
+
+/// Why no whole answer came.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{failure}")]
+pub struct NoAnswer {
+    /// The cause.
+    pub failure: Failure,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: http::StatusCode,
+    /// Its headers.
+    pub headers: http::HeaderMap,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// `Retry-After` in seconds, from either of its forms (RFC 9110 §10.2.3), at `now`.
+    pub fn retry_after_secs(&self, now: relink_domain::Timestamp) -> Option<u32> {
+        let text = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+        if let Ok(secs) = text.parse::<u32>() {
+            return Some(secs);
+        }
+        let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        let wait = relink_domain::Timestamp::from(at).millis_since(now).max(0) / 1000;
+        u32::try_from(wait).ok()
+    }
+}
+
+impl Outbound {
+    /// The clients, with the TLS provider that is built in.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        // An error says that a provider is installed already, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Ok(Self { public: client(Reach::Public)?, local: client(Reach::Local)? })
+    }
+
+    /// The client for this reach.
+    pub const fn client(&self, reach: Reach) -> &Client {
+        match reach {
+            Reach::Public => &self.public,
+            Reach::Local => &self.local,
+        }
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub async fn send(&self, request: reqwest::Request, reach: Reach) -> Result<Answer, NoAnswer> {
+        if !host_is_allowed(request.url(), reach) {
+            return Err(NoAnswer { failure: not_allowed() });
+        }
+        tokio::time::timeout(DEADLINE, self.send_at_leisure(request, reach))
+            .await
+            .unwrap_or_else(|_| Err(NoAnswer { failure: Failure::new(Cause::Timeout) }))
+    }
+
+    async fn send_at_leisure(&self, request: reqwest::Request, reach: Reach) -> Result<Answer, NoAnswer> {
+        let mut response = self.client(reach).execute(request).await.map_err(|error| no_answer(&error))?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
+            if body.len() + chunk.len() > LONGEST_ANSWER {
+                return Err(NoAnswer { failure: Failure::new(Cause::Garbled).status(response.status().as_u16()) });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
+    }
+}
+
+fn client(reach: Reach) -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .user_agent(concat!("Relink/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(CONNECT_DEADLINE)
+        // A refresh must never be sent twice behind our back: its token may be spent by the first.
+        .retry(reqwest::retry::never())
+        .dns_resolver(Arc::new(Resolver(reach)))
+        .build()
+}
+
+/// An address written as digits never gets to the resolver, so it is looked at here.
+fn host_is_allowed(url: &Url, reach: Reach) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => network::is_allowed(IpAddr::V4(address), reach),
+        Some(Host::Ipv6(address)) => network::is_allowed(IpAddr::V6(address), reach),
+        Some(Host::Domain(_)) => true,
+        None => false,
+    }
+}
+
+fn not_allowed() -> Failure {
+    Failure { provider_words: Some("the address is private or reserved".into()), ..Failure::new(Cause::Unreachable) }
+}
+
+/// Looks names up and leaves out the addresses that may not be reached: the check and the connection use the same answer.
+struct Resolver(Reach);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let reach = self.0;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| LookupFailed)?;
+            let allowed: Vec<_> = found.filter(|address| network::is_allowed(address.ip(), reach)).collect();
+            if allowed.is_empty() {
+                return Err(LookupFailed.into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// A name that has no address, or none that may be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("the name could not be looked up")]
+struct LookupFailed;
+
+/// Sorts what the client reports into the table of causes.
+fn no_answer(error: &reqwest::Error) -> NoAnswer {
+    let mut sources = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let mut cause = if error.is_timeout() {
+        if error.is_connect() { Cause::Unreachable } else { Cause::Timeout }
+    } else if error.is_connect() {
+        Cause::Unreachable
+    } else {
+        Cause::Reset
+    };
+    let found = sources.find_map(|source| {
+        if source.is::<LookupFailed>() {
+            Some(Cause::Dns)
+        } else if source.is::<rustls::Error>() {
+            Some(Cause::Tls)
+        } else {
+            // rustls's error travels inside an io::Error, which doesn't give it out as its source.
+            let inner = source.downcast_ref::<std::io::Error>()?.get_ref()?;
+            inner.is::<rustls::Error>().then_some(Cause::Tls)
+        }
+    });
+    if let Some(found) = found {
+        cause = found;
+    }
+    NoAnswer { failure: Failure::new(cause) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbound() -> Outbound {
+        Outbound::new().expect("clients")
+    }
+
+    async fn cause_of(url: &str, reach: Reach) -> Cause {
+        let request = reqwest::Request::new(http::Method::GET, url.parse().expect("an address"));
+        outbound().send(request, reach).await.expect_err("no answer").failure.cause
+    }
+
+    #[tokio::test]
+    async fn a_name_that_resolves_to_loopback_is_not_reached_without_consent() {
+        assert_eq!(cause_of("http://localhost:9/", Reach::Public).await, Cause::Dns);
+    }
+
+    #[tokio::test]
+    async fn metadata_addresses_are_not_reached_even_by_consent() {
+        assert_eq!(cause_of("http://169.254.169.254/latest/", Reach::Local).await, Cause::Unreachable);
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_unreachable_and_a_broken_answer_is_a_reset() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let url = format!("http://127.0.0.1:{port}/");
+        let server = tokio::spawn(async move {
+            let (socket, _) = listener.accept().await.expect("a connection");
+            drop(socket);
+        });
+        assert_eq!(cause_of(&url, Reach::Local).await, Cause::Reset);
+        server.await.expect("served");
+        assert_eq!(cause_of(&url, Reach::Local).await, Cause::Unreachable);
+    }
+
+    #[tokio::test]
+    async fn plain_text_where_tls_belongs_is_a_tls_trouble() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        tokio::spawn(async move {
+            use tokio::io::AsyncWriteExt;
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            }
+        });
+        assert_eq!(cause_of(&format!("https://127.0.0.1:{port}/"), Reach::Local).await, Cause::Tls);
+    }
+}

@@ -1,0 +1,77 @@
+//! API tokens. Only their hashes are kept.
+
+use relink_domain::{ApiTokenId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::{Result, id};
+
+/// An API token's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiToken {
+    /// Its id.
+    pub id: ApiTokenId,
+    /// What it is called.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends, if ever.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Timestamp>,
+}
+
+const COLUMNS: &str = "id, name, created_at, expires_at, last_used_at";
+
+fn token(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
+    Ok(ApiToken {
+        id: id(row.get_ref(0)?.as_str()?)?,
+        name: row.get(1)?,
+        created_at: Timestamp::from_millis(row.get(2)?),
+        expires_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),
+        last_used_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
+    })
+}
+
+/// Keeps a token's record under its hash.
+pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &ApiToken) -> Result<()> {
+    tx.execute(
+        "INSERT INTO api_token (id, name, hash, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            token.id.to_string(),
+            token.name,
+            hash,
+            token.created_at.as_millis(),
+            token.expires_at.map(Timestamp::as_millis)
+        ],
+    )?;
+    Ok(())
+}
+
+/// All tokens' hashes and records: few, and looked at on every request, so the API keeps them in memory.
+pub fn all(connection: &Connection) -> Result<Vec<([u8; 32], ApiToken)>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS}, hash FROM api_token ORDER BY id"))?;
+    let rows = statement.query_map([], |row| Ok((row.get(5)?, token(row)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// One token's record.
+pub fn get(connection: &Connection, token_id: ApiTokenId) -> Result<Option<ApiToken>> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM api_token WHERE id = ?1"))?
+        .query_row([token_id.to_string()], token)
+        .optional()?)
+}
+
+/// Notes that a token was used.
+pub fn mark_used(tx: &Transaction<'_>, token_id: ApiTokenId, now: Timestamp) -> Result<()> {
+    tx.execute(
+        "UPDATE api_token SET last_used_at = ?2 WHERE id = ?1",
+        params![token_id.to_string(), now.as_millis()],
+    )?;
+    Ok(())
+}
+
+/// Revokes a token.
+pub fn delete(tx: &Transaction<'_>, token_id: ApiTokenId) -> Result<bool> {
+    Ok(tx.execute("DELETE FROM api_token WHERE id = ?1", [token_id.to_string()])? > 0)
+}

@@ -1,0 +1,153 @@
+//! The catalogue and what is installed of it.
+
+use relink_domain::{EnvironmentIntegrationId, IntegrationId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde_json::{Map, Value};
+
+use super::{Result, document, id};
+
+/// An integration of the catalogue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Integration {
+    /// Its id.
+    pub id: IntegrationId,
+    /// Its name, unique.
+    pub name: String,
+    /// Whether Relink brought it.
+    pub built_in: bool,
+    /// Counts its changes.
+    pub version: i64,
+    /// The definition, its client secrets blanked.
+    pub document: Value,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// An integration as installed in this environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Installed {
+    /// The environment integration's id.
+    pub id: EnvironmentIntegrationId,
+    /// What is installed.
+    pub integration: Integration,
+    /// Whether it may be used.
+    pub is_enabled: bool,
+    /// Whether the connect UI offers it.
+    pub show_in_catalog: bool,
+    /// Laid over the integration's config.
+    pub r#override: Map<String, Value>,
+    /// When it was installed.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+const INTEGRATION: &str = "i.id, i.name, i.built_in, i.version, i.document, i.created_at, i.updated_at";
+const INSTALLED: &str = "e.id, e.is_enabled, e.show_in_catalog, e.override, e.created_at, e.updated_at";
+
+fn integration(row: &Row<'_>, from: usize) -> rusqlite::Result<Integration> {
+    Ok(Integration {
+        id: id(row.get_ref(from)?.as_str()?)?,
+        name: row.get(from + 1)?,
+        built_in: row.get(from + 2)?,
+        version: row.get(from + 3)?,
+        document: document(row.get_ref(from + 4)?.as_str()?)?,
+        created_at: Timestamp::from_millis(row.get(from + 5)?),
+        updated_at: Timestamp::from_millis(row.get(from + 6)?),
+    })
+}
+
+fn installed_row(row: &Row<'_>) -> rusqlite::Result<Installed> {
+    Ok(Installed {
+        integration: integration(row, 0)?,
+        id: id(row.get_ref(7)?.as_str()?)?,
+        is_enabled: row.get(8)?,
+        show_in_catalog: row.get(9)?,
+        r#override: document(row.get_ref(10)?.as_str()?)?,
+        created_at: Timestamp::from_millis(row.get(11)?),
+        updated_at: Timestamp::from_millis(row.get(12)?),
+    })
+}
+
+/// Adds an integration, or replaces the one with its name.
+pub fn put(tx: &Transaction<'_>, integration: &Integration) -> Result<()> {
+    tx.execute(
+        "INSERT INTO integration (id, name, built_in, version, document, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (name) DO UPDATE SET built_in = excluded.built_in, version = version + 1,
+           document = excluded.document, updated_at = excluded.updated_at",
+        params![
+            integration.id.to_string(),
+            integration.name,
+            integration.built_in,
+            integration.version,
+            serde_json::to_string(&integration.document)?,
+            integration.created_at.as_millis(),
+            integration.updated_at.as_millis()
+        ],
+    )?;
+    Ok(())
+}
+
+/// The catalogue.
+pub fn catalogue(connection: &Connection) -> Result<Vec<Integration>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {INTEGRATION} FROM integration i ORDER BY i.name"))?;
+    let rows = statement.query_map([], |row| integration(row, 0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The integration with this name.
+pub fn named(connection: &Connection, name: &str) -> Result<Option<Integration>> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {INTEGRATION} FROM integration i WHERE i.name = ?1"))?
+        .query_row([name], |row| integration(row, 0))
+        .optional()?)
+}
+
+/// Installs an integration, or changes how it is installed.
+pub fn install(tx: &Transaction<'_>, installed: &Installed) -> Result<()> {
+    tx.execute(
+        "INSERT INTO environment_integration (id, integration_id, is_enabled, show_in_catalog, override, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (integration_id) DO UPDATE SET is_enabled = excluded.is_enabled,
+           show_in_catalog = excluded.show_in_catalog, override = excluded.override, updated_at = excluded.updated_at",
+        params![
+            installed.id.to_string(),
+            installed.integration.id.to_string(),
+            installed.is_enabled,
+            installed.show_in_catalog,
+            serde_json::to_string(&installed.r#override)?,
+            installed.created_at.as_millis(),
+            installed.updated_at.as_millis()
+        ],
+    )?;
+    Ok(())
+}
+
+/// One installed integration.
+pub fn installed(connection: &Connection, installed_id: EnvironmentIntegrationId) -> Result<Option<Installed>> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT {INTEGRATION}, {INSTALLED} FROM environment_integration e JOIN integration i ON i.id = e.integration_id
+             WHERE e.id = ?1"
+        ))?
+        .query_row([installed_id.to_string()], installed_row)
+        .optional()?)
+}
+
+/// Everything installed.
+pub fn all_installed(connection: &Connection) -> Result<Vec<Installed>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {INTEGRATION}, {INSTALLED} FROM environment_integration e JOIN integration i ON i.id = e.integration_id
+         ORDER BY i.name"
+    ))?;
+    let rows = statement.query_map([], installed_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Uninstalls an integration whose accounts are gone already.
+pub fn uninstall(tx: &Transaction<'_>, installed_id: EnvironmentIntegrationId) -> Result<bool> {
+    Ok(tx.execute("DELETE FROM environment_integration WHERE id = ?1", [installed_id.to_string()])? > 0)
+}

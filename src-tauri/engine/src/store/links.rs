@@ -1,0 +1,68 @@
+//! Link tokens. Only their hashes are kept.
+
+use relink_domain::{
+    LinkTokenId, Timestamp,
+    link::{LinkToken, Purpose, Wishes},
+};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use super::{Result, document, id};
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    purpose: Purpose,
+    wishes: Wishes,
+}
+
+/// Keeps a link token's record under its hash.
+pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &LinkToken) -> Result<()> {
+    let account = match token.purpose {
+        Purpose::Reauthorize { account_id } => Some(account_id.to_string()),
+        Purpose::Connect { .. } => None,
+    };
+    let document = Document { purpose: token.purpose.clone(), wishes: token.wishes.clone() };
+    tx.execute(
+        "INSERT INTO link_token (id, hash, account_id, document, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            token.id.to_string(),
+            hash,
+            account,
+            serde_json::to_string(&document)?,
+            token.created_at.as_millis()
+        ],
+    )?;
+    Ok(())
+}
+
+/// The record under this hash.
+pub fn find(connection: &Connection, hash: &[u8; 32]) -> Result<Option<LinkToken>> {
+    Ok(connection
+        .prepare_cached("SELECT id, document, created_at, used_at FROM link_token WHERE hash = ?1")?
+        .query_row([hash], |row| {
+            let Document { purpose, wishes } = document(row.get_ref(1)?.as_str()?)?;
+            Ok(LinkToken {
+                id: id(row.get_ref(0)?.as_str()?)?,
+                purpose,
+                wishes,
+                created_at: Timestamp::from_millis(row.get(2)?),
+                used_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),
+            })
+        })
+        .optional()?)
+}
+
+/// Uses a link token up. False: somebody was quicker.
+pub fn use_up(tx: &Transaction<'_>, token: LinkTokenId, now: Timestamp) -> Result<bool> {
+    let used = tx.execute(
+        "UPDATE link_token SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL",
+        params![token.to_string(), now.as_millis()],
+    )?;
+    Ok(used == 1)
+}
+
+/// Forgets records that ended before then.
+pub fn forget_before(tx: &Transaction<'_>, created_before: Timestamp) -> Result<()> {
+    tx.execute("DELETE FROM link_token WHERE created_at < ?1", [created_before.as_millis()])?;
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! The store: one SQLite database, one thread that owns it, one transaction per change.
+//!
+//! Invariants:
+//! - No secret is ever in here: tokens that callers show (link tokens, API tokens) are kept as SHA-256 hashes, everything
+//!   else that is secret is in the keychain.
+//! - State, timeline and outbox change in the same transaction ([`accounts::commit`]); nothing is told that wasn't committed.
+//! - Nothing on the async runtime waits for the disk: callers wait for an answer on a channel.
+
+pub mod accounts;
+pub mod api_tokens;
+pub mod integrations;
+pub mod links;
+mod migrations;
+pub mod outbox;
+pub mod settings;
+pub mod timeline;
+pub mod webhooks;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Why the store can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another Relink has this folder.
+    #[error("Another Relink is already running with the data folder {}. Use that one, or start this one with another --data-dir.", .0.display())]
+    Busy(PathBuf),
+    /// A newer Relink wrote the database.
+    #[error("The database in {} was written by a newer Relink (its version is {found}, this Relink knows up to {known}). Nothing was changed. Update Relink.", .folder.display())]
+    Newer {
+        /// The data folder.
+        folder: PathBuf,
+        /// The database's version.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// The folder or a file in it can't be used.
+    #[error("The data folder {} can't be used: {source}", .folder.display())]
+    Folder {
+        /// The data folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// SQLite refused.
+    #[error("The database refused: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A stored document isn't what it should be.
+    #[error("A stored record can't be read: {0}")]
+    Document(#[from] serde_json::Error),
+    /// The thread is gone: Relink is stopping.
+    #[error("Relink is stopping")]
+    Stopping,
+}
+
+/// Result of a store operation.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// Jobs that may wait; more callers than this wait for a place.
+const QUEUE: usize = 256;
+
+/// A handle on the store's thread.
+#[derive(Debug, Clone)]
+pub struct Store {
+    jobs: mpsc::Sender<Job>,
+    told: watch::Sender<i64>,
+}
+
+/// An open data folder: the store and the lock that keeps other engines out.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// Held for as long as the engine lives; the OS releases it whatever happens to the process.
+    pub lock: fs::File,
+}
+
+impl Store {
+    /// The database's file name.
+    pub const FILE: &str = "relink.db";
+
+    /// Opens the database of a data folder, making or migrating it as needed.
+    pub fn open(folder: &Path) -> Result<Opened> {
+        let refused = |source| StoreError::Folder { folder: folder.to_owned(), source };
+        make_private(folder).map_err(refused)?;
+        let lock =
+            fs::File::options().create(true).truncate(false).write(true).open(folder.join("relink.lock")).map_err(refused)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Busy(folder.to_owned())),
+            Err(fs::TryLockError::Error(source)) => return Err(refused(source)),
+        }
+        let path = folder.join(Self::FILE);
+        let mut connection = Connection::open(&path)?;
+        configure(&connection)?;
+        migrations::run(&mut connection, Some(folder))?;
+        private_file(&path).map_err(refused)?;
+        Ok(Opened { store: Self::run(connection)?, lock })
+    }
+
+    /// A store that lives in memory.
+    pub fn in_memory() -> Result<Self> {
+        let mut connection = Connection::open_in_memory()?;
+        configure(&connection)?;
+        migrations::run(&mut connection, None)?;
+        Self::run(connection)
+    }
+
+    fn run(mut connection: Connection) -> Result<Self> {
+        let latest = outbox::latest(&connection)?;
+        let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE);
+        thread::Builder::new()
+            .name("store".into())
+            .spawn(move || {
+                while let Some(job) = waiting.blocking_recv() {
+                    job(&mut connection);
+                }
+                // Best effort: the write-ahead log is folded in at the next start anyway.
+                let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            })
+            .map_err(|source| StoreError::Folder { folder: PathBuf::new(), source })?;
+        Ok(Self { jobs, told: watch::Sender::new(latest) })
+    }
+
+    async fn ask<T: Send + 'static>(&self, job: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // The caller may have gone; what was to be written is written all the same.
+            let _ = answer.send(job(connection));
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Stopping)?;
+        answered.await.map_err(|_| StoreError::Stopping)?
+    }
+
+    /// Reads.
+    pub async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
+        self.ask(|connection| read(connection)).await
+    }
+
+    /// Writes in one transaction: all of it or nothing. Whoever follows the outbox is woken after the commit.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let told = self.told.clone();
+        self.ask(move |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = write(&transaction)?;
+            let latest = outbox::latest(&transaction)?;
+            transaction.commit()?;
+            told.send_if_modified(|known| std::mem::replace(known, latest) != latest);
+            Ok(value)
+        })
+        .await
+    }
+
+    /// The outbox's latest sequence number, and a wake-up whenever it grows.
+    pub fn told(&self) -> watch::Receiver<i64> {
+        self.told.subscribe()
+    }
+}
+
+fn configure(connection: &Connection) -> Result<()> {
+    // FULL: a committed intent must be on the disk before the old token is spent.
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;
+         PRAGMA secure_delete = ON;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Makes the folder, for its user alone.
+fn make_private(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Leaves a file to its user alone.
+fn private_file(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+/// Reads a column that holds one of our documents.
+pub(crate) fn document<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
+}
+
+/// Reads a column that holds an id.
+pub(crate) fn id<T: std::str::FromStr<Err = uuid::Error>>(text: &str) -> rusqlite::Result<T> {
+    text.parse().map_err(|error: uuid::Error| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_second_engine_in_the_same_folder_is_refused_with_words() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = Store::open(folder.path()).expect("the first opens");
+        let second = Store::open(folder.path()).expect_err("the second is refused");
+        assert!(second.to_string().starts_with("Another Relink is already running"), "{second}");
+        drop(first);
+        Store::open(folder.path()).expect("free again");
+    }
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_relink_is_refused_and_not_touched() {
+        let folder = tempfile::tempdir().expect("a folder");
+        drop(Store::open(folder.path()).expect("opens"));
+        let path = folder.path().join(Store::FILE);
+        Connection::open(&path).and_then(|c| c.pragma_update(None, "user_version", 999)).expect("set");
+        let before = fs::read(&path).expect("read");
+        let refused = Store::open(folder.path()).expect_err("refused");
+        assert!(matches!(refused, StoreError::Newer { found: 999, .. }), "{refused}");
+        assert_eq!(fs::read(&path).expect("read"), before);
+    }
+
+    #[tokio::test]
+    async fn a_failed_write_leaves_nothing_behind() {
+        let store = Store::in_memory().expect("opens");
+        let failed: Result<()> = store
+            .write(|tx| {
+                tx.execute("INSERT INTO setting (name, value) VALUES ('a', '1')", [])?;
+                Err(StoreError::Stopping)
+            })
+            .await;
+        assert!(failed.is_err());
+        let left: i64 = store.read(|c| Ok(c.query_row("SELECT count(*) FROM setting WHERE name = 'a'", [], |r| r.get(0))?)).await.expect("read");
+        assert_eq!(left, 0);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_folder_and_its_database_belong_to_their_user_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("data");
+        let _open = Store::open(&data).expect("opens");
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!((mode(&data), mode(&data.join(Store::FILE))), (0o700, 0o600));
+    }
+}

@@ -1,0 +1,89 @@
+//! The outbox: everything that tells somebody something goes through here, in the transaction of the change itself.
+
+use relink_domain::{EventId, Timestamp, event::EventKind};
+use rusqlite::{Connection, Transaction, params};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Result, id};
+
+/// An event as it was committed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Its place in the order of everything that was told.
+    pub seq: i64,
+    /// Its id, the same on every delivery and every try.
+    pub id: EventId,
+    /// What it is.
+    pub kind: EventKind,
+    /// What was sent with it.
+    pub payload: Value,
+    /// When it was committed.
+    pub created_at: Timestamp,
+}
+
+/// Tells: an event, and a delivery for each active webhook that wants it. Events of one `subject` reach a webhook in order.
+pub fn tell(tx: &Transaction<'_>, kind: EventKind, subject: Option<&str>, payload: &Value, now: Timestamp) -> Result<i64> {
+    let seq = add(tx, kind, subject, payload, now)?;
+    let mut webhooks = tx.prepare_cached(
+        "SELECT id FROM webhook WHERE is_active = 1
+           AND (event_types IS NULL OR ?1 IN (SELECT value FROM json_each(event_types)))",
+    )?;
+    let ids: Vec<String> = webhooks.query_map([kind.as_str()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for webhook in ids {
+        deliver_to(tx, &webhook, seq, subject, now)?;
+    }
+    Ok(seq)
+}
+
+/// Tells one webhook alone.
+pub fn tell_one(tx: &Transaction<'_>, webhook: &str, kind: EventKind, payload: &Value, now: Timestamp) -> Result<i64> {
+    let seq = add(tx, kind, None, payload, now)?;
+    deliver_to(tx, webhook, seq, None, now)?;
+    Ok(seq)
+}
+
+fn add(tx: &Transaction<'_>, kind: EventKind, subject: Option<&str>, payload: &Value, now: Timestamp) -> Result<i64> {
+    tx.prepare_cached("INSERT INTO outbox (id, event, subject, payload, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![
+            Uuid::now_v7().to_string(),
+            kind.as_str(),
+            subject,
+            serde_json::to_string(payload)?,
+            now.as_millis()
+        ])?;
+    Ok(tx.last_insert_rowid())
+}
+
+fn deliver_to(tx: &Transaction<'_>, webhook: &str, seq: i64, subject: Option<&str>, now: Timestamp) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO delivery (id, webhook_id, outbox_seq, subject, state, tries, next_try, updated_at)
+         VALUES (?1, ?2, ?3, ?4, 'pending', 0, ?5, ?5)",
+    )?
+    .execute(params![Uuid::now_v7().to_string(), webhook, seq, subject.unwrap_or_default(), now.as_millis()])?;
+    Ok(())
+}
+
+/// The latest event's place.
+pub fn latest(connection: &Connection) -> Result<i64> {
+    Ok(connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM outbox")?.query_row([], |row| row.get(0))?)
+}
+
+/// Events after that place, oldest first.
+pub fn after(connection: &Connection, seq: i64, limit: usize) -> Result<Vec<Event>> {
+    let mut statement = connection
+        .prepare_cached("SELECT seq, id, event, payload, created_at FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
+    let rows = statement.query_map(params![seq, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+        let event: String = row.get(2)?;
+        Ok(Event {
+            seq: row.get(0)?,
+            id: id(row.get_ref(1)?.as_str()?)?,
+            kind: event.parse().map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
+            })?,
+            payload: super::document(row.get_ref(3)?.as_str()?)?,
+            created_at: Timestamp::from_millis(row.get(4)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

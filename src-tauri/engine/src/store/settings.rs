@@ -1,0 +1,43 @@
+//! Settings, and this installation's one environment.
+
+use relink_domain::EnvironmentId;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use super::{Result, StoreError};
+
+const ENVIRONMENT_ID: &str = "environment_id";
+
+/// A setting's value.
+pub fn get<T: DeserializeOwned>(connection: &Connection, name: &str) -> Result<Option<T>> {
+    let text: Option<String> = connection
+        .prepare_cached("SELECT value FROM setting WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+}
+
+/// Sets a setting.
+pub fn set<T: Serialize>(tx: &Transaction<'_>, name: &str, value: &T) -> Result<()> {
+    tx.execute(
+        "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        params![name, serde_json::to_string(value)?],
+    )?;
+    Ok(())
+}
+
+/// The environment's id, once it has been made.
+pub fn environment_id(connection: &Connection) -> Result<EnvironmentId> {
+    get(connection, ENVIRONMENT_ID)?.ok_or(StoreError::Sqlite(rusqlite::Error::QueryReturnedNoRows))
+}
+
+/// The environment's id; made at the first start.
+pub fn ensure_environment(tx: &Transaction<'_>) -> Result<EnvironmentId> {
+    if let Some(id) = get(tx, ENVIRONMENT_ID)? {
+        return Ok(id);
+    }
+    let id = EnvironmentId::from_uuid(Uuid::now_v7());
+    set(tx, ENVIRONMENT_ID, &id)?;
+    Ok(id)
+}
