@@ -71,7 +71,7 @@ test-setup:
 programs: install $(STAMPS)/ui
 	@cargo build --bins --test journeys $(CARGO_SELECTION)
 
-UI_SOURCES := $(shell find ui -name node_modules -prune -o -path ui/dist -prune -o -type f -print)
+UI_SOURCES := icons/icon.svg $(shell find ui -name node_modules -prune -o -path ui/dist -prune -o -type f -print)
 UI_PAGES := ui/dist/app/index.html ui/dist/connect/index.html
 # Both pages are there, or the interface is built whatever its stamp says.
 UI_MISSING := $(if $(word 2,$(wildcard $(UI_PAGES))),,missing)
