@@ -1,0 +1,153 @@
+//! The narrow thing a keychain has to be, and the one in memory.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use super::{VaultError, VaultState};
+
+/// A keychain, called on one thread at a time. Every call but [`Store::unlock`] avoids a prompt where the system lets it.
+pub(super) trait Store {
+    /// `Ok` only if items can be read and written now; never prompts.
+    fn access(&mut self) -> Result<(), VaultError>;
+    /// The text under that name.
+    fn read(&mut self, name: &str) -> Result<Option<Zeroizing<String>>, VaultError>;
+    /// Puts a text under that name; `label` is what a person sees.
+    fn write(&mut self, name: &str, label: &str, text: &str) -> Result<(), VaultError>;
+    /// Removes it; an absent one is fine.
+    fn remove(&mut self, name: &str) -> Result<(), VaultError>;
+    /// Asks the person to unlock the keychain, and waits for the answer.
+    fn unlock(&mut self) -> Result<(), VaultError>;
+}
+
+/// A keychain in memory, for tests: it can be locked, taken away and made to fail after any number of steps.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryKeychain(Arc<Mutex<Memory>>);
+
+#[derive(Debug)]
+struct Memory {
+    items: BTreeMap<String, Kept>,
+    trouble: Option<VaultError>,
+    steps_left: Option<usize>,
+    state: watch::Sender<VaultState>,
+}
+
+struct Kept {
+    label: String,
+    text: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            items: BTreeMap::new(),
+            trouble: None,
+            steps_left: None,
+            state: watch::Sender::new(VaultState::Available),
+        }
+    }
+}
+
+impl MemoryKeychain {
+    /// From now on every call ends like this.
+    pub fn refuse(&self, error: VaultError) {
+        let mut memory = self.memory();
+        if let Some(state) = VaultState::after(&error) {
+            memory.state.send_replace(state);
+        }
+        memory.trouble = Some(error);
+    }
+
+    /// The next `steps` writes and removals succeed, all after them fail: a crash in the middle.
+    pub fn fail_after(&self, steps: usize) {
+        self.memory().steps_left = Some(steps);
+    }
+
+    /// Ends [`refuse`](Self::refuse) and [`fail_after`](Self::fail_after).
+    pub fn recover(&self) {
+        let mut memory = self.memory();
+        memory.trouble = None;
+        memory.steps_left = None;
+        memory.state.send_replace(VaultState::Available);
+    }
+
+    /// The names of the items that are kept.
+    pub fn names(&self) -> Vec<String> {
+        self.memory().items.keys().cloned().collect()
+    }
+
+    /// The label that a person would see on this item.
+    pub fn label(&self, name: &str) -> Option<String> {
+        self.memory().items.get(name).map(|kept| kept.label.clone())
+    }
+
+    pub(super) fn state(&self) -> watch::Receiver<VaultState> {
+        self.memory().state.subscribe()
+    }
+
+    #[cfg(test)]
+    pub(super) fn texts(&self) -> Vec<String> {
+        self.memory().items.values().map(|kept| kept.text.to_string()).collect()
+    }
+
+    /// Nothing panics while the lock is held, and a test that did has failed anyway.
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn working(&self) -> Result<MutexGuard<'_, Memory>, VaultError> {
+        let memory = self.memory();
+        match &memory.trouble {
+            Some(error) => Err(error.clone()),
+            None => Ok(memory),
+        }
+    }
+
+    fn stepping(&self) -> Result<MutexGuard<'_, Memory>, VaultError> {
+        let mut memory = self.working()?;
+        match &mut memory.steps_left {
+            None => {}
+            Some(0) => return Err(VaultError::Other("stopped by the test".to_owned())),
+            Some(left) => *left -= 1,
+        }
+        Ok(memory)
+    }
+}
+
+impl Store for MemoryKeychain {
+    fn access(&mut self) -> Result<(), VaultError> {
+        self.working().map(drop)
+    }
+
+    fn read(&mut self, name: &str) -> Result<Option<Zeroizing<String>>, VaultError> {
+        Ok(self.working()?.items.get(name).map(|kept| kept.text.clone()))
+    }
+
+    fn write(&mut self, name: &str, label: &str, text: &str) -> Result<(), VaultError> {
+        let kept = Kept { label: label.to_owned(), text: Zeroizing::new(text.to_owned()) };
+        self.stepping()?.items.insert(name.to_owned(), kept);
+        Ok(())
+    }
+
+    fn remove(&mut self, name: &str) -> Result<(), VaultError> {
+        self.stepping()?.items.remove(name);
+        Ok(())
+    }
+
+    fn unlock(&mut self) -> Result<(), VaultError> {
+        if self.memory().trouble == Some(VaultError::Locked) {
+            self.recover();
+        }
+        self.access()
+    }
+}

@@ -1,0 +1,254 @@
+//! The desk over a keychain in memory with a door that the test holds shut.
+
+use std::sync::{
+    Condvar, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use relink_domain::Secret;
+use tokio::time::timeout;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::*;
+
+/// A keychain whose calls hang while its door is shut.
+#[derive(Clone, Default)]
+struct Hanging {
+    keychain: MemoryKeychain,
+    doors: Arc<Doors>,
+    connections: Arc<AtomicUsize>,
+}
+
+#[derive(Default)]
+struct Doors {
+    shut: Mutex<Shut>,
+    opened: Condvar,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Shut {
+    access: bool,
+    write: bool,
+    unlock: bool,
+    /// Not a door: the keychain is locked in the middle of a read.
+    lock_at_read: bool,
+}
+
+impl Hanging {
+    fn vault(&self, deadline: Duration) -> Vault {
+        let this = self.clone();
+        let open = move || {
+            this.connections.fetch_add(1, Ordering::SeqCst);
+            Ok(Box::new(this.clone()) as Box<dyn Store>)
+        };
+        let poll = Duration::from_millis(5);
+        Vault::over(Arc::new(open), VaultOptions { deadline, poll, ..VaultOptions::default() })
+    }
+
+    fn set_doors(&self, shut: Shut) {
+        *self.doors.shut.lock().unwrap() = shut;
+        self.doors.opened.notify_all();
+    }
+
+    fn pass(&self, is_shut: fn(&Shut) -> bool) {
+        drop(self.doors.opened.wait_while(self.doors.shut.lock().unwrap(), |shut| is_shut(shut)).unwrap());
+    }
+}
+
+impl Store for Hanging {
+    fn access(&mut self) -> Result<(), VaultError> {
+        self.pass(|shut| shut.access);
+        self.keychain.access()
+    }
+
+    fn read(&mut self, name: &str) -> Result<Option<Zeroizing<String>>, VaultError> {
+        let text = self.keychain.read(name);
+        if self.doors.shut.lock().unwrap().lock_at_read {
+            self.keychain.refuse(VaultError::Locked);
+        }
+        text
+    }
+
+    fn write(&mut self, name: &str, label: &str, text: &str) -> Result<(), VaultError> {
+        self.pass(|shut| shut.write);
+        self.keychain.write(name, label, text)
+    }
+
+    fn remove(&mut self, name: &str) -> Result<(), VaultError> {
+        self.keychain.remove(name)
+    }
+
+    fn unlock(&mut self) -> Result<(), VaultError> {
+        self.pass(|shut| shut.unlock);
+        self.keychain.unlock()
+    }
+}
+
+const SHORT: Duration = Duration::from_millis(40);
+const LONG: Duration = Duration::from_secs(20);
+const SLOW: VaultError = VaultError::Slow { after: SHORT };
+
+fn key(n: u128) -> Key {
+    Key::Account(AccountId::from_uuid(Uuid::from_u128(n)))
+}
+
+fn item(generation: u64) -> Item {
+    Item { generation, secrets: [("api_key".to_owned(), Secret::new("k"))].into(), ..Item::default() }
+}
+
+#[tokio::test]
+async fn a_write_that_hangs_is_given_up_and_other_items_go_on() {
+    let hanging = Hanging::default();
+    let vault = hanging.vault(SHORT);
+    vault.set(&key(2), "label", &item(1)).await.unwrap();
+    hanging.set_doors(Shut { write: true, ..Shut::default() });
+
+    assert_eq!(vault.set(&key(1), "label", &item(1)).await, Err(SLOW));
+
+    assert_eq!(vault.get(&key(2)).await, Ok(Some(item(1))));
+}
+
+#[tokio::test]
+async fn an_item_is_refused_while_a_given_up_write_of_it_may_still_land() {
+    let hanging = Hanging::default();
+    let vault = hanging.vault(SHORT);
+    hanging.set_doors(Shut { write: true, ..Shut::default() });
+    assert_eq!(vault.set(&key(1), "label", &item(1)).await, Err(SLOW));
+
+    assert_eq!(vault.set(&key(1), "label", &item(2)).await, Err(SLOW));
+    assert_eq!(vault.get(&key(1)).await, Err(SLOW));
+    assert_eq!(vault.delete(&key(1)).await, Err(SLOW));
+
+    hanging.set_doors(Shut::default());
+    let written = async {
+        while vault.set(&key(1), "label", &item(3)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, written).await.expect("the door is open");
+    assert_eq!(vault.get(&key(1)).await, Ok(Some(item(3))));
+}
+
+#[tokio::test]
+async fn a_keychain_that_hangs_for_good_holds_few_threads_and_heals() {
+    let hanging = Hanging::default();
+    let vault = hanging.vault(SHORT);
+    timeout(LONG, vault.available()).await.expect("available");
+    hanging.set_doors(Shut { access: true, ..Shut::default() });
+    for n in 0..50 {
+        assert_eq!(vault.get(&key(n)).await, Err(SLOW));
+    }
+    assert_eq!(*vault.state().borrow(), VaultState::Slow);
+
+    hanging.set_doors(Shut::default());
+    timeout(LONG, vault.available()).await.expect("the door is open");
+    assert_eq!(vault.get(&key(1)).await, Ok(None));
+    let connections = hanging.connections.load(Ordering::SeqCst);
+    assert!(connections <= 4, "{connections} connections");
+}
+
+#[tokio::test]
+async fn a_keychain_that_is_locked_in_the_middle_never_says_none() {
+    let hanging = Hanging::default();
+    let vault = hanging.vault(LONG);
+    hanging.set_doors(Shut { lock_at_read: true, ..Shut::default() });
+
+    assert_eq!(vault.get(&key(1)).await, Err(VaultError::Locked));
+}
+
+#[tokio::test]
+async fn a_change_of_state_is_told_and_waited_for() {
+    let keychain = MemoryKeychain::default();
+    let hanging = Hanging { keychain: keychain.clone(), ..Hanging::default() };
+    let vault = hanging.vault(LONG);
+    keychain.refuse(VaultError::Locked);
+    assert_eq!(vault.get(&key(1)).await, Err(VaultError::Locked));
+    assert_eq!(*vault.state().borrow(), VaultState::Locked);
+
+    keychain.recover();
+
+    timeout(LONG, vault.available()).await.expect("recovered");
+}
+
+#[tokio::test]
+async fn calls_go_on_beside_an_open_prompt_and_two_who_ask_share_it() {
+    let hanging = Hanging::default();
+    let vault = hanging.vault(LONG);
+    hanging.keychain.refuse(VaultError::Locked);
+    assert_eq!(vault.get(&key(1)).await, Err(VaultError::Locked));
+    let before = hanging.connections.load(Ordering::SeqCst);
+    hanging.set_doors(Shut { unlock: true, ..Shut::default() });
+
+    let (first, second, ()) = tokio::join!(vault.unlock(), vault.unlock(), async {
+        assert_eq!(vault.get(&key(1)).await, Err(VaultError::Locked));
+        hanging.set_doors(Shut::default());
+    });
+
+    assert_eq!((first, second), (Ok(()), Ok(())));
+    assert_eq!(hanging.connections.load(Ordering::SeqCst), before + 1);
+    assert_eq!(vault.get(&key(1)).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_does_not_stop_the_write() {
+    let hanging = Hanging::default();
+    let vault = hanging.vault(LONG);
+    timeout(LONG, vault.available()).await.expect("available");
+    hanging.set_doors(Shut { write: true, ..Shut::default() });
+
+    let begun = timeout(SHORT, vault.set(&key(1), "label", &item(1))).await;
+    assert!(begun.is_err(), "it hangs");
+    hanging.set_doors(Shut::default());
+
+    assert_eq!(vault.get(&key(1)).await, Ok(Some(item(1))));
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_made_anew_and_tried_once_more() {
+    let hanging = Hanging::default();
+    let vault = hanging.vault(LONG);
+    timeout(LONG, vault.available()).await.expect("available");
+    hanging.keychain.refuse(VaultError::Other("NoSession".to_owned()));
+
+    assert_eq!(vault.get(&key(1)).await, Err(VaultError::Other("NoSession".to_owned())));
+
+    assert_eq!(hanging.connections.load(Ordering::SeqCst), 2);
+    hanging.keychain.recover();
+    assert_eq!(vault.get(&key(1)).await, Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_one_in_memory_answers_without_waiting() {
+    let keychain = MemoryKeychain::default();
+    let vault = Vault::memory(keychain.clone());
+    vault.set(&key(1), "label", &item(1)).await.unwrap();
+    keychain.refuse(VaultError::Absent { reason: "none".to_owned() });
+    assert_eq!(vault.get(&key(1)).await.map_err(|error| error.code()), Err("keychain_absent"));
+    assert!(matches!(*vault.state().borrow(), VaultState::Absent { .. }));
+
+    keychain.refuse(VaultError::Locked);
+    vault.unlock().await.unwrap();
+
+    assert_eq!(vault.get(&key(1)).await, Ok(Some(item(1))));
+    assert_eq!(keychain.label(&key(1).to_string()).as_deref(), Some("label"));
+}
+
+#[test]
+fn every_error_has_a_code_of_its_own_and_a_sentence() {
+    let errors = [
+        VaultError::Locked,
+        VaultError::Absent { reason: "none".to_owned() },
+        VaultError::Slow { after: Duration::from_secs(10) },
+        VaultError::Denied,
+        VaultError::TooLong,
+        VaultError::Damaged { what: "a part is missing" },
+        VaultError::Newer { version: 2 },
+        VaultError::Other("it broke".to_owned()),
+    ];
+    let codes: std::collections::BTreeSet<_> = errors.iter().map(VaultError::code).collect();
+    assert_eq!(codes.len(), errors.len());
+    for error in &errors {
+        assert!(error.to_string().ends_with('.'), "{error}");
+    }
+}

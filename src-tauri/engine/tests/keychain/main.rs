@@ -1,0 +1,396 @@
+//! The keychain layer on a real gnome-keyring: each way in which it can be away, and the way back.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod session;
+
+use std::time::{Duration, Instant};
+
+use relink_domain::{AccountId, Secret};
+use relink_engine::vault::{Item, Key, Vault, VaultError, VaultOptions, VaultState};
+use session::{Session, alone};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+const LABEL: &str = "Relink: Acme engineering (GitHub)";
+
+fn key(n: u128) -> Key {
+    Key::Account(AccountId::from_uuid(Uuid::from_u128(n)))
+}
+
+fn item(generation: u64, refresh_token: &str) -> Item {
+    Item { generation, secrets: [("refresh_token".to_owned(), Secret::new(refresh_token))].into(), ..Item::default() }
+}
+
+/// As patient as the app, but quicker to notice that a keychain is back.
+fn vault() -> Vault {
+    Vault::os(VaultOptions { poll: Duration::from_millis(50), ..VaultOptions::default() })
+}
+
+fn impatient_vault() -> Vault {
+    Vault::os(VaultOptions {
+        deadline: Duration::from_millis(400),
+        poll: Duration::from_millis(50),
+        ..VaultOptions::default()
+    })
+}
+
+async fn reaches(vault: &Vault, wanted: fn(&VaultState) -> bool) {
+    let mut state = vault.state();
+    let reached = timeout(Duration::from_secs(20), state.wait_for(wanted)).await.is_ok();
+    assert!(reached, "the state stays {:?}", vault.state().borrow());
+}
+
+async fn is_available_again(vault: &Vault) {
+    timeout(Duration::from_secs(20), vault.available()).await.expect("available again");
+}
+
+fn open_session(session: &mut Session) {
+    session.start_bus();
+    session.start_keyring();
+}
+
+#[test]
+fn what_is_stored_is_found_by_relink_and_by_the_person() {
+    alone(async |session| {
+        open_session(session);
+        let vault = vault();
+        assert_eq!(vault.get(&key(1)).await, Ok(None));
+
+        vault.set(&key(1), LABEL, &item(3, "r1")).await.unwrap();
+
+        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(3, "r1"))));
+        let name = key(1).to_string();
+        assert_eq!(
+            session.lookup(&name).trim(),
+            r#"{"v":1,"generation":3,"secrets":{"refresh_token":"r1"},"notes":{}}"#
+        );
+        assert!(session.search(&name).contains(&format!("label = {LABEL}")));
+        assert_eq!(*vault.state().borrow(), VaultState::Available);
+    });
+}
+
+#[test]
+fn another_item_takes_the_place_and_the_label_of_the_one_before() {
+    alone(async |session| {
+        open_session(session);
+        let vault = vault();
+        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+
+        vault.set(&key(1), "Relink: Renamed (GitHub)", &item(2, "r2")).await.unwrap();
+
+        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(2, "r2"))));
+        let seen = session.search(&key(1).to_string());
+        assert_eq!(seen.matches("label = ").count(), 1, "{seen}");
+        assert!(seen.contains("label = Relink: Renamed (GitHub)"), "{seen}");
+    });
+}
+
+#[test]
+fn a_deleted_item_is_gone_and_deleting_it_again_is_fine() {
+    alone(async |session| {
+        open_session(session);
+        let vault = vault();
+        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+
+        vault.delete(&key(1)).await.unwrap();
+        vault.delete(&key(1)).await.unwrap();
+
+        assert_eq!(vault.get(&key(1)).await, Ok(None));
+        assert_eq!(session.lookup(&key(1).to_string()), "");
+    });
+}
+
+#[test]
+fn an_item_that_the_person_has_deleted_is_none() {
+    alone(async |session| {
+        open_session(session);
+        let vault = vault();
+        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+
+        session.clear(&key(1).to_string());
+
+        assert_eq!(vault.get(&key(1)).await, Ok(None));
+        vault.set(&key(1), LABEL, &item(2, "r2")).await.unwrap();
+        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(2, "r2"))));
+    });
+}
+
+#[test]
+fn an_item_of_64_kib_is_kept_whole() {
+    alone(async |session| {
+        open_session(session);
+        let vault = vault();
+        let long = item(1, &"é\"x".repeat(16 * 1024));
+
+        vault.set(&key(1), LABEL, &long).await.unwrap();
+
+        assert_eq!(vault.get(&key(1)).await, Ok(Some(long)));
+    });
+}
+
+#[test]
+fn with_the_limit_of_windows_an_item_is_kept_in_parts_and_leaves_none_behind() {
+    alone(async |session| {
+        open_session(session);
+        let vault = Vault::os(VaultOptions { limit: Some(1_200), ..VaultOptions::default() });
+        let name = key(1).to_string();
+        for generation in 1..=3 {
+            let long = item(generation, &"é\"x".repeat(1_000 * usize::try_from(4 - generation).unwrap()));
+            vault.set(&key(1), LABEL, &long).await.unwrap();
+            assert_eq!(vault.get(&key(1)).await, Ok(Some(long)));
+        }
+        assert!(session.search(&format!("{name}/a/0")).contains(&format!("label = {LABEL} (1 of ")));
+        assert_eq!(session.lookup(&format!("{name}/b/0")), "");
+
+        vault.set(&key(1), LABEL, &item(4, "short")).await.unwrap();
+        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(4, "short"))));
+        assert_eq!(session.lookup(&format!("{name}/a/0")), "");
+    });
+}
+
+#[test]
+fn a_locked_keychain_answers_locked_at_once_and_without_a_prompt() {
+    alone(async |session| {
+        session.start_bus_whose_prompts_stay_open();
+        session.start_keyring();
+        let vault = vault();
+        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+
+        session.lock();
+
+        let asked = Instant::now();
+        assert_eq!(vault.get(&key(1)).await, Err(VaultError::Locked));
+        assert_eq!(vault.get(&key(2)).await, Err(VaultError::Locked), "never stored can't be told from locked");
+        assert_eq!(vault.set(&key(1), LABEL, &item(2, "r2")).await, Err(VaultError::Locked));
+        assert_eq!(vault.delete(&key(1)).await, Err(VaultError::Locked));
+        println!("four answers while locked: {:?}", asked.elapsed());
+        assert_eq!(session.prompts(), 0);
+        assert_eq!(*vault.state().borrow(), VaultState::Locked);
+    });
+}
+
+#[test]
+fn who_waits_for_a_locked_keychain_goes_on_when_it_is_unlocked() {
+    alone(async |session| {
+        open_session(session);
+        let vault = vault();
+        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        session.lock();
+        assert_eq!(vault.get(&key(1)).await, Err(VaultError::Locked));
+        let waiter = tokio::spawn({
+            let vault = vault.clone();
+            async move {
+                vault.available().await;
+                vault.get(&key(1)).await
+            }
+        });
+
+        session.unlock();
+
+        let found = timeout(Duration::from_secs(20), waiter).await.expect("goes on").unwrap();
+        assert_eq!(found, Ok(Some(item(1, "r1"))));
+    });
+}
+
+#[test]
+fn a_dismissed_prompt_is_a_refusal() {
+    alone(async |session| {
+        // No prompter can be started on this bus: to the keyring that is a prompt dismissed.
+        open_session(session);
+        let vault = vault();
+        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        session.lock();
+
+        assert_eq!(vault.unlock().await, Err(VaultError::Denied));
+        assert_eq!(vault.get(&key(1)).await, Err(VaultError::Locked));
+    });
+}
+
+#[test]
+fn an_open_prompt_holds_nobody_else_up() {
+    alone(async |session| {
+        session.start_bus_whose_prompts_stay_open();
+        session.start_keyring();
+        let vault = Vault::os(VaultOptions {
+            unlock_deadline: Duration::from_secs(1),
+            poll: Duration::from_millis(50),
+            ..VaultOptions::default()
+        });
+        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        session.lock();
+
+        let (first, second, get) = tokio::join!(vault.unlock(), vault.unlock(), async {
+            while session.prompts() == 0 {
+                tokio::task::yield_now().await;
+            }
+            let asked = Instant::now();
+            let answer = vault.get(&key(1)).await;
+            println!("an answer beside an open prompt: {:?}", asked.elapsed());
+            answer
+        });
+
+        assert_eq!(get, Err(VaultError::Locked));
+        assert_eq!((first, second), (Err(VaultError::Locked), Err(VaultError::Locked)), "nobody has answered it");
+        assert_eq!(session.prompts(), 1, "both have waited for one prompt");
+        session.unlock();
+        is_available_again(&vault).await;
+        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(1, "r1"))));
+    });
+}
+
+#[test]
+fn without_a_bus_the_keychain_is_absent_until_one_is_there() {
+    alone(async |session| {
+        let vault = vault();
+        assert!(matches!(vault.get(&key(1)).await, Err(VaultError::Absent { .. })));
+        assert!(matches!(*vault.state().borrow(), VaultState::Absent { .. }));
+
+        open_session(session);
+
+        is_available_again(&vault).await;
+        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(1, "r1"))));
+    });
+}
+
+#[test]
+fn a_service_that_starts_after_relink_is_found() {
+    alone(async |session| {
+        session.start_bus();
+        let vault = vault();
+        assert!(matches!(vault.get(&key(1)).await, Err(VaultError::Absent { .. })));
+
+        session.start_keyring();
+
+        is_available_again(&vault).await;
+        assert_eq!(vault.get(&key(1)).await, Ok(None));
+    });
+}
+
+#[test]
+fn without_a_default_keyring_nothing_is_none() {
+    alone(async |session| {
+        session.start_bus();
+        session.start_keyring_without_signing_in();
+        let vault = vault();
+
+        let get = vault.get(&key(1)).await;
+        let set = vault.set(&key(1), LABEL, &item(1, "r1")).await;
+
+        assert!(matches!(get, Err(VaultError::Absent { .. })), "{get:?}");
+        assert!(matches!(set, Err(VaultError::Absent { .. })), "{set:?}");
+    });
+}
+
+#[test]
+fn a_restarted_daemon_is_found_again_by_the_very_next_call() {
+    alone(async |session| {
+        open_session(session);
+        let vault = vault();
+        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+
+        session.stop_keyring();
+        session.start_keyring();
+
+        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(1, "r1"))));
+        vault.set(&key(1), LABEL, &item(2, "r2")).await.unwrap();
+        session.stop_keyring();
+        session.start_keyring();
+        vault.set(&key(1), LABEL, &item(3, "r3")).await.unwrap();
+        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(3, "r3"))));
+    });
+}
+
+#[test]
+fn a_daemon_that_dies_and_comes_back_later_is_absent_meanwhile() {
+    alone(async |session| {
+        open_session(session);
+        let vault = vault();
+        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+
+        session.stop_keyring();
+        let get = vault.get(&key(1)).await;
+        assert!(matches!(get, Err(VaultError::Absent { .. })), "{get:?}");
+        session.start_keyring();
+
+        is_available_again(&vault).await;
+        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(1, "r1"))));
+    });
+}
+
+#[test]
+fn a_daemon_that_hangs_is_given_up_at_the_deadline_and_used_again_when_it_goes_on() {
+    alone(async |session| {
+        open_session(session);
+        let vault = impatient_vault();
+        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        session.freeze_keyring();
+
+        let asked = Instant::now();
+        assert_eq!(vault.get(&key(1)).await.map_err(|error| error.code()), Err("keychain_slow"));
+        println!("given up after {:?} with a deadline of 400 ms and a look", asked.elapsed());
+        reaches(&vault, |state| *state == VaultState::Slow).await;
+        let asked = Instant::now();
+        for n in 0..20 {
+            assert_eq!(vault.get(&key(n)).await.map_err(|error| error.code()), Err("keychain_slow"));
+        }
+        println!("20 further answers: {:?}", asked.elapsed());
+
+        session.thaw_keyring();
+
+        is_available_again(&vault).await;
+        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(1, "r1"))));
+        vault.set(&key(1), LABEL, &item(2, "r2")).await.unwrap();
+        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(2, "r2"))));
+    });
+}
+
+#[test]
+fn a_write_that_was_given_up_never_lands_on_a_later_one() {
+    alone(async |session| {
+        open_session(session);
+        let vault = impatient_vault();
+        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        session.freeze_keyring();
+        assert_eq!(vault.set(&key(1), LABEL, &item(2, "r2")).await.map_err(|error| error.code()), Err("keychain_slow"));
+        session.thaw_keyring();
+
+        // As the engine does: wait until it can be tried again, as often as it takes.
+        let written = async {
+            loop {
+                vault.available().await;
+                match vault.set(&key(1), LABEL, &item(3, "r3")).await {
+                    Ok(()) => break,
+                    Err(error) => assert!(error.is_passing(), "{error:?}"),
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(20), written).await.expect("written in the end");
+
+        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(3, "r3"))));
+        assert!(session.lookup(&key(1).to_string()).contains("r3"));
+    });
+}
+
+#[test]
+fn nothing_is_written_outside_the_keyring() {
+    alone(async |session| {
+        open_session(session);
+        vault().set(&key(1), LABEL, &item(1, "canary-canary")).await.unwrap();
+
+        let mut folders = vec![session.folder().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                let kind = entry.file_type().unwrap();
+                if kind.is_dir() {
+                    folders.push(entry.path());
+                } else if kind.is_file() {
+                    let bytes = std::fs::read(entry.path()).unwrap();
+                    assert!(!bytes.windows(6).any(|part| part == b"canary"), "{}", entry.path().display());
+                }
+            }
+        }
+    });
+}
