@@ -1,0 +1,113 @@
+import type { FieldsMethod, Flow, Integration, Method, OAuthMethod, Redirect, Session } from './api';
+import type { Request } from './urls';
+
+/** What went wrong, in the words that Relink gave or, where it gave none, in this page's. */
+export interface Trouble {
+  code: string;
+  title: string | null;
+  message: string;
+  hint: string | null;
+  field: string | null;
+}
+
+interface Chosen<M extends Method> {
+  integration: Integration;
+  method: M;
+}
+
+/** What the page shows. One view, one heading. */
+export type View =
+  | { at: 'loading' }
+  /** The link opens nothing. */
+  | { at: 'refused'; trouble: Trouble }
+  /** `missing` names an integration that the address asked for and that isn't here. */
+  | { at: 'integrations'; missing: string | null }
+  | { at: 'nothing_offered' }
+  | { at: 'methods'; integration: Integration }
+  | ({ at: 'not_ready'; reason: string } & Chosen<Method>)
+  | ({ at: 'ask'; trouble: Trouble | null } & Chosen<OAuthMethod>)
+  /** `running`: the flow that tries what was typed. The form stays, so that nothing has to be typed twice. */
+  | ({ at: 'form'; trouble: Trouble | null; running: Flow | null } & Chosen<FieldsMethod>)
+  | ({ at: 'flow' } & FlowView)
+  /** The flow is unknown to the Relink that runs now. */
+  | { at: 'lost' }
+  /** A return page in a browser that didn't begin the flow. */
+  | { at: 'stray' };
+
+export interface FlowView {
+  flow: Flow;
+  look: Look;
+  /** Nothing came back for a minute. */
+  late: boolean;
+  /** The other redirect that this flow could be tried with. */
+  otherWay: Redirect | null;
+  trouble: Trouble | null;
+}
+
+/** How an integration's tile looks. */
+export interface Look {
+  color: string | null;
+  logo: string | null;
+}
+
+/** The integrations to choose from: the session's, narrowed by the page's address. */
+export function offered(session: Session, request: Request): Integration[] {
+  if (session.purpose === 'reauthorize' || request.at !== 'connect' || !request.only) {
+    return session.integrations;
+  }
+  const { only } = request;
+  return session.integrations.filter(({ name }) => only.includes(name));
+}
+
+/** Where the page begins: as far on as nothing is left to choose. */
+export function firstView(session: Session, request: Request): View {
+  const choices = offered(session, request);
+  const [first, ...others] = choices;
+  if (!first) return { at: 'nothing_offered' };
+  if (session.purpose === 'reauthorize') return integrationView(first);
+  const asked = request.at === 'connect' ? request.integration : null;
+  if (asked !== null) {
+    const found = choices.find(({ name }) => name === asked);
+    return found ? integrationView(found) : { at: 'integrations', missing: asked };
+  }
+  return others.length === 0 ? integrationView(first) : { at: 'integrations', missing: null };
+}
+
+export function integrationView(integration: Integration): View {
+  const [only, ...others] = integration.methods;
+  return only && others.length === 0 ? methodView(integration, only) : { at: 'methods', integration };
+}
+
+export function methodView(integration: Integration, method: Method): View {
+  if (method.not_ready !== null) return { at: 'not_ready', integration, method, reason: method.not_ready };
+  return method.format === 'oauth2'
+    ? { at: 'ask', integration, method, trouble: null }
+    : { at: 'form', integration, method, trouble: null, running: null };
+}
+
+/** The view that Back leads to; null where there is no way back. */
+export function previous(view: View, session: Session | null, request: Request): View | null {
+  if (!session || !('integration' in view)) return null;
+  if (view.at !== 'methods' && view.integration.methods.length > 1) {
+    return { at: 'methods', integration: view.integration };
+  }
+  const fixed = session.purpose === 'reauthorize' || (request.at === 'connect' && request.noBack);
+  return fixed || offered(session, request).length < 2 ? null : { at: 'integrations', missing: null };
+}
+
+/** The redirects that both the integration and the running Relink can do, best first. */
+export function redirects(method: Method, session: Session): Redirect[] {
+  if (method.format !== 'oauth2') return [];
+  return session.redirects.filter((kind) => method.redirects.includes(kind));
+}
+
+export function needsSetUp(integration: Integration): boolean {
+  return integration.methods.every(({ not_ready }) => not_ready !== null);
+}
+
+/** Codes that mean: this link opens nothing, whatever is tried next. */
+const REFUSALS = new Set(['link_token_unknown', 'link_token_used', 'link_token_expired', 'account_deleted']);
+
+export function isRefusal(code: string): boolean {
+  return REFUSALS.has(code);
+}

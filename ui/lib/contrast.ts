@@ -1,0 +1,21 @@
+/** Which ink is readable on a colour. */
+
+const HEX = /^#([0-9a-f]{6})$/i;
+
+/** The colour, if it is one that can be judged (`#rrggbb`); anything else isn't put into the page. */
+export function hexColor(color: string | null): string | null {
+  return color !== null && HEX.test(color) ? color : null;
+}
+
+/** Whether light text reads better on the colour than dark text does (WCAG's relative luminance). */
+export function wantsLightInk(color: string): boolean {
+  const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => linear(parseInt(color.slice(at, at + 2), 16)));
+  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  // Where white and black reach the same contrast, 4.58 : 1.
+  return luminance < 0.179;
+}
+
+function linear(channel: number): number {
+  const share = channel / 255;
+  return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+}
