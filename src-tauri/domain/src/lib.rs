@@ -8,6 +8,7 @@ pub mod callback;
 pub mod event;
 pub mod failure;
 pub mod id;
+pub mod integration;
 pub mod link;
 pub mod schedule;
 pub mod secret;

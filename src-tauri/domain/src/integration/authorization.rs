@@ -1,0 +1,220 @@
+//! How a credential goes into a call: the `authorization` section.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
+
+use super::{
+    error::DefinitionError,
+    format::PerFormat,
+    header::{Header, HeaderError, HeaderName},
+    node::{Node, Object},
+    template::{Placeholder, Template, Values},
+};
+use crate::{Secret, account::AuthenticationMethod};
+
+/// Which header carries the credential, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorization {
+    header: HeaderName,
+    scheme: Scheme,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Scheme {
+    /// RFC 6750 §2.1.
+    Bearer(Placeholder),
+    /// The whole value.
+    Value(Template),
+    /// RFC 7617.
+    Basic { username: Template, password: Template },
+}
+
+impl Authorization {
+    /// `Authorization: Bearer` and the access token.
+    pub fn access_token() -> Self {
+        Self { header: HeaderName::authorization(), scheme: Scheme::Bearer(Placeholder::AccessToken) }
+    }
+
+    /// The header that signs a call for an account.
+    pub fn apply(&self, values: &Values<'_>) -> Result<Header, HeaderError> {
+        let value = match &self.scheme {
+            Scheme::Bearer(placeholder) => Secret::new(format!("Bearer {}", placeholder.value(values)?.expose())),
+            Scheme::Value(template) => template.fill(values)?,
+            Scheme::Basic { username, password } => {
+                let (username, password) = (username.fill(values)?, password.fill(values)?);
+                let pair = Zeroizing::new(format!("{}:{}", username.expose(), password.expose()));
+                Secret::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
+            }
+        };
+        Header::new(&self.header, value)
+    }
+
+    /// What of an account it needs.
+    pub fn placeholders(&self) -> Vec<&Placeholder> {
+        match &self.scheme {
+            Scheme::Bearer(placeholder) => vec![placeholder],
+            Scheme::Value(template) => template.placeholders().collect(),
+            Scheme::Basic { username, password } => username.placeholders().chain(password.placeholders()).collect(),
+        }
+    }
+
+    fn decode(node: &Node<'_>, available: &Available<'_>) -> Result<Self, DefinitionError> {
+        let object = node.object()?;
+        object.knows(&["format", "config"]);
+        let kinds = [("bearer", Kind::Bearer), ("header", Kind::Header), ("basic", Kind::Basic)];
+        let kind = object.need("format", "\"bearer\"")?.one_of(&kinds)?;
+        let config = object.need("config", "{\"path\": \"oauth.token.access_token\"}")?.object()?;
+        match kind {
+            Kind::Bearer => {
+                config.knows(&["path"]);
+                let node = config.need("path", "\"oauth.token.access_token\"")?;
+                let placeholder = node.parse(Placeholder::parse_path)?;
+                available.check(&node, &placeholder)?;
+                Ok(Self { header: HeaderName::authorization(), scheme: Scheme::Bearer(placeholder) })
+            }
+            Kind::Header => {
+                config.knows(&["header_name", "header_value"]);
+                let header = config.need("header_name", "\"X-Api-Key\"")?.parse(HeaderName::parse)?;
+                let node = config.need("header_value", "\"{{credentials.api_key}}\"")?;
+                let template = available.template(&node)?;
+                if template.placeholders().next().is_none() {
+                    return Err(node.fail("names no credential; write one such as {{credentials.api_key}}"));
+                }
+                Ok(Self { header, scheme: Scheme::Value(template) })
+            }
+            Kind::Basic => Self::decode_basic(&config, available),
+        }
+    }
+
+    fn decode_basic(config: &Object<'_>, available: &Available<'_>) -> Result<Self, DefinitionError> {
+        config.knows(&["username", "password"]);
+        let part = |key: &str| config.map(key, |node| available.template(&node));
+        // Either may be empty: some providers take the key as user name, others as password.
+        let empty = || Template::parse("").map_err(|error| config.fail(error));
+        let username = part("username")?.map_or_else(empty, Ok)?;
+        let password = part("password")?.map_or_else(empty, Ok)?;
+        if username.placeholders().chain(password.placeholders()).next().is_none() {
+            return Err(config.fail("names no credential; write one such as \"username\": \"{{credentials.api_key}}\""));
+        }
+        Ok(Self { header: HeaderName::authorization(), scheme: Scheme::Basic { username, password } })
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Bearer,
+    Header,
+    Basic,
+}
+
+/// What an account of one format can fill placeholders with.
+pub(super) struct Available<'a> {
+    pub(super) format: AuthenticationMethod,
+    pub(super) fields: Vec<&'a str>,
+}
+
+impl Available<'_> {
+    const fn has_token(&self) -> bool {
+        !matches!(self.format, AuthenticationMethod::ApiKey)
+    }
+
+    /// Reads a template and checks that an account can fill it.
+    pub(super) fn template(&self, node: &Node<'_>) -> Result<Template, DefinitionError> {
+        let template = node.parse(Template::parse)?;
+        for placeholder in template.placeholders() {
+            self.check(node, placeholder)?;
+        }
+        Ok(template)
+    }
+
+    fn check(&self, node: &Node<'_>, placeholder: &Placeholder) -> Result<(), DefinitionError> {
+        let format = self.format.as_str();
+        match placeholder {
+            Placeholder::AccessToken if !self.has_token() => {
+                Err(node.fail(format_args!("an {format} account has no access token; name one of its fields")))
+            }
+            Placeholder::Credential(field) if !self.fields.contains(&field.as_str()) => Err(node.fail(format_args!(
+                "{format} has no field named {field:?}; {}",
+                match self.fields.as_slice() {
+                    [] => "it asks for none".to_owned(),
+                    fields => format!("it asks for {}", fields.join(", ")),
+                }
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads the section for the formats that the definition has: one object for all of them, or a map by format.
+pub(super) fn decode(
+    node: Option<&Node<'_>>,
+    formats: &[Available<'_>],
+    root: &Object<'_>,
+) -> Result<PerFormat<Authorization>, DefinitionError> {
+    let mut found = PerFormat::default();
+    let shared = match node {
+        Some(node) if node.object()?.has("format") => Some(node),
+        _ => None,
+    };
+    let by_format = match node {
+        Some(node) if shared.is_none() => {
+            let object = node.object()?;
+            object.knows(&super::format::NAMES);
+            Some(object)
+        }
+        _ => None,
+    };
+    for available in formats {
+        let own = by_format.as_ref().and_then(|object| object.get(available.format.as_str()));
+        let authorization = match shared.or(own.as_ref()) {
+            Some(node) => Authorization::decode(node, available)?,
+            None if available.has_token() => Authorization::access_token(),
+            None => {
+                return Err(root.fail(
+                    "\"authorization\" is missing for api_key; add one, such as {\"format\": \"bearer\", \"config\": \
+                     {\"path\": \"api_key\"}}",
+                ));
+            }
+        };
+        found.put(available.format, authorization);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Map;
+
+    use super::*;
+
+    fn template(text: &str) -> Template {
+        Template::parse(text).expect("a template")
+    }
+
+    fn applied(scheme: Scheme, key: &str) -> Result<String, HeaderError> {
+        let fields = BTreeMap::from([("api_key".to_owned(), Secret::new(key))]);
+        let token = Secret::new("at-1");
+        let values = Values { access_token: Some(&token), fields: &fields, context: &Map::new() };
+        let authorization = Authorization { header: HeaderName::authorization(), scheme };
+        authorization.apply(&values).map(|header| header.value.expose().to_owned())
+    }
+
+    #[test]
+    fn each_scheme_signs_as_its_standard_says() {
+        assert_eq!(applied(Scheme::Bearer(Placeholder::AccessToken), "k").as_deref(), Ok("Bearer at-1"));
+        assert_eq!(applied(Scheme::Value(template("Key {{credentials.api_key}}")), "k").as_deref(), Ok("Key k"));
+        let basic = Scheme::Basic { username: template("{{context.api_key}}"), password: template("X") };
+        assert_eq!(applied(basic, "k").as_deref(), Ok("Basic azpY"));
+    }
+
+    #[test]
+    fn a_value_can_not_add_a_header() {
+        let scheme = Scheme::Value(template("{{credentials.api_key}}"));
+        assert_eq!(
+            applied(scheme, "k\r\nhost: evil.example"),
+            Err(HeaderError::Unfit { name: "authorization".into() })
+        );
+    }
+}

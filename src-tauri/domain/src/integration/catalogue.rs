@@ -1,0 +1,33 @@
+//! The integrations that Relink brings along.
+
+use std::sync::LazyLock;
+
+use super::definition::{Definition, parse};
+
+/// Their files. Each names its integration's id, which stays the same in every version of Relink.
+const FILES: [&str; 4] = [
+    include_str!("../../../integrations/sandbox.json"),
+    include_str!("../../../integrations/github.json"),
+    include_str!("../../../integrations/google.json"),
+    include_str!("../../../integrations/notion.json"),
+];
+
+static CATALOGUE: LazyLock<Vec<Definition>> = LazyLock::new(|| {
+    let read = |text: &&str| parse(text).map(|parsed| parsed.definition);
+    // A file that isn't read is a defect of this build; the tests below read each.
+    FILES.iter().map(read).collect::<Result<_, _>>().expect("the built-in catalogue is well-formed")
+});
+
+/// All built-in definitions.
+pub fn catalogue() -> &'static [Definition] {
+    &CATALOGUE
+}
+
+/// The built-in definition of this name.
+pub fn built_in(name: &str) -> Option<&'static Definition> {
+    catalogue().iter().find(|definition| definition.name() == name)
+}
+
+#[cfg(test)]
+#[path = "catalogue_tests.rs"]
+mod tests;

@@ -1,0 +1,153 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, json};
+
+use super::{
+    super::{
+        BodyFormat, ClientAuth, ClientSecretNeed, HeaderTemplate, IdentitySource, Missing, Origin, Reach, RedirectKind,
+        Values, WebUrl,
+    },
+    *,
+};
+use crate::{Secret, account::AuthenticationMethod};
+
+fn get(name: &str) -> &'static Definition {
+    built_in(name).expect("a built-in definition")
+}
+
+fn origin(address: &str) -> Origin {
+    WebUrl::parse(address).expect("a web address").origin()
+}
+
+#[test]
+fn every_built_in_definition_is_read_without_a_warning() {
+    for text in FILES {
+        let parsed = parse(text).expect("a definition");
+        let name = parsed.definition.name().to_owned();
+        assert!(parsed.warnings.is_empty(), "{name}: {:?}", parsed.warnings);
+        assert!(parsed.client_secrets.is_empty(), "{name} brings a secret");
+        assert!(parsed.definition.id().is_some(), "{name} has no id");
+        assert!(parsed.definition.probe().is_some(), "{name} has no probe");
+        assert!(parsed.definition.identity().is_some(), "{name} has no identity");
+        assert!(parsed.definition.color().is_some(), "{name} has no colour");
+    }
+    let ids: BTreeSet<_> = catalogue().iter().map(Definition::id).collect();
+    let names: Vec<_> = catalogue().iter().map(Definition::name).collect();
+    assert_eq!(ids.len(), names.len());
+    assert_eq!(names, ["sandbox", "github", "google", "notion"]);
+}
+
+#[test]
+fn every_scope_asked_for_is_explained() {
+    for definition in catalogue() {
+        for scope in definition.oauth2().map(|oauth2| oauth2.scopes.as_slice()).unwrap_or_default() {
+            assert!(definition.scope_description(scope).is_some(), "{}: {scope}", definition.name());
+        }
+    }
+}
+
+#[test]
+fn only_the_sandbox_stands_on_this_machine() {
+    for definition in catalogue() {
+        let is_sandbox = definition.name() == "sandbox";
+        assert_eq!(definition.is_sandbox(), is_sandbox);
+        assert_eq!(definition.allows_local(), is_sandbox);
+        assert_eq!(definition.base_url().reach() == Reach::Local, is_sandbox);
+    }
+}
+
+#[test]
+fn github_is_as_github_documents_it() {
+    let github = get("github");
+    let oauth2 = github.oauth2().expect("oauth2");
+    assert_eq!(oauth2.authorize_url.as_str(), "https://github.com/login/oauth/authorize");
+    assert_eq!(oauth2.token_url.as_str(), "https://github.com/login/oauth/access_token");
+    assert_eq!(oauth2.refresh_url, oauth2.token_url);
+    assert_eq!(oauth2.revocation_url, None);
+    assert_eq!(oauth2.client_auth(true), ClientAuth::Post);
+    assert_eq!(oauth2.body_format, BodyFormat::Form);
+    assert!(github.refresh().error_with_200);
+    assert!(github.refresh().terminal_errors.contains(&"bad_refresh_token".to_owned()));
+    assert_eq!(github.probe().expect("a probe").url.as_str(), "https://api.github.com/user");
+    let identity = github.identity().expect("an identity");
+    assert_eq!(identity.source, IdentitySource::Probe);
+    let who = identity.read(&json!({"id": 583_231, "login": "octo-acme"})).expect("an identity");
+    assert_eq!((who.id.as_str(), who.label.as_str()), ("583231", "octo-acme"));
+    assert_eq!(github.origins(), BTreeSet::from([origin("https://api.github.com")]));
+}
+
+#[test]
+fn google_is_as_google_documents_it() {
+    let google = get("google");
+    let oauth2 = google.oauth2().expect("oauth2");
+    assert_eq!(oauth2.authorize_url.as_str(), "https://accounts.google.com/o/oauth2/v2/auth");
+    assert_eq!(oauth2.token_url.as_str(), "https://oauth2.googleapis.com/token");
+    assert_eq!(oauth2.revocation_url.as_ref().map(WebUrl::as_str), Some("https://oauth2.googleapis.com/revoke"));
+    assert_eq!(oauth2.issuer.as_deref(), Some("https://accounts.google.com"));
+    assert_eq!(oauth2.redirects, [RedirectKind::Loopback]);
+    let param = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(oauth2.authorize_params, [param("access_type", "offline"), param("prompt", "consent")]);
+    let identity = google.identity().expect("an identity");
+    assert_eq!(identity.source, IdentitySource::IdToken);
+    let who = identity.read(&json!({"sub": "1077", "email": "ada@example.com"})).expect("an identity");
+    assert_eq!((who.id.as_str(), who.label.as_str()), ("1077", "ada@example.com"));
+}
+
+#[test]
+fn notion_takes_its_secret_and_signs_with_it() {
+    let notion = get("notion");
+    assert_eq!(notion.methods(), [AuthenticationMethod::ApiKey]);
+    let key = format!("ntn_{}", "a1".repeat(20));
+    let typed = BTreeMap::from([("api_key".to_owned(), Secret::new(key.as_str()))]);
+    let values = notion.api_key().expect("a form").fields.validate(&typed).expect("a good key");
+    let values = Values { access_token: None, fields: &values.secret, context: &Map::new() };
+    let header =
+        notion.authorization(AuthenticationMethod::ApiKey).expect("an authorization").apply(&values).expect("a header");
+    assert_eq!(header.name.as_str(), "authorization");
+    assert_eq!(header.value.expose(), format!("Bearer {key}"));
+    let version = notion.headers().iter().map(HeaderTemplate::to_owned).next().expect("a header");
+    assert_eq!(version.name.as_str(), "notion-version");
+    let body = json!({"object": "user", "id": "16d84278", "name": "pied piper", "type": "bot", "bot": {"owner": {}}});
+    assert_eq!(notion.identity().and_then(|probe| probe.read(&body)).expect("an identity").label, "pied piper");
+}
+
+#[test]
+fn the_sandbox_offers_every_way_to_sign_in_and_moves_to_its_port() {
+    let sandbox = get("sandbox").at(&origin("http://127.0.0.1:40123")).expect("the moved sandbox");
+    assert_eq!(sandbox.methods(), super::super::FORMATS);
+    let oauth2 = sandbox.oauth2().expect("oauth2");
+    assert_eq!(oauth2.authorize_url.as_str(), "http://127.0.0.1:40123/authorize");
+    assert_eq!(oauth2.token_url.as_str(), "http://127.0.0.1:40123/token");
+    assert_eq!(oauth2.revocation_url.as_ref().map(WebUrl::as_str), Some("http://127.0.0.1:40123/revoke"));
+    assert_eq!(oauth2.issuer.as_deref(), Some("http://127.0.0.1:40123"));
+    assert_eq!((oauth2.client_secret, oauth2.client_auth(false)), (ClientSecretNeed::Never, ClientAuth::None));
+    let service = sandbox.client_credentials().expect("client credentials");
+    assert_eq!(service.token_url.as_str(), "http://127.0.0.1:40123/token");
+    assert_eq!(service.client_auth, ClientAuth::Basic);
+    assert!(service.fields.get("client_secret").is_some_and(|field| field.secret));
+    assert!(service.fields.get("client_id").is_some_and(|field| !field.secret));
+    assert_eq!(sandbox.base_url().as_str(), "http://127.0.0.1:40123/");
+    assert_eq!(sandbox.not_ready(AuthenticationMethod::Oauth2, false, 7417), None);
+}
+
+#[test]
+fn a_client_that_is_not_registered_is_asked_for_with_the_command() {
+    let github = get("github");
+    let lacks = github.not_ready(AuthenticationMethod::Oauth2, false, 7417).expect("not ready");
+    assert_eq!(lacks.missing, Missing::ClientId);
+    assert_eq!(
+        lacks.message,
+        "GitHub needs a client id first. Register a GitHub App or an OAuth app on GitHub, under Settings, Developer \
+         settings. An OAuth app takes one callback URL: give it the one that begins with http://127.0.0.1. \
+         (https://github.com/settings/developers) Redirect URIs to register: \
+         http://127.0.0.1:7417/oauth/callback/github and app.relink.desktop:/oauth/callback/github. Then run: relink \
+         integrations client github --id CLIENT_ID --secret-stdin"
+    );
+    let over = json!({"credentials": {"config": {"client": {"id": "Iv1.abc"}}}});
+    let github = github.with_override(over.as_object().expect("an object")).expect("a definition").definition;
+    let lacks = github.not_ready(AuthenticationMethod::Oauth2, false, 7417).expect("not ready");
+    assert_eq!(lacks.missing, Missing::ClientSecret);
+    assert!(lacks.message.starts_with("GitHub needs a client secret first."), "{}", lacks.message);
+    assert!(lacks.message.ends_with("relink integrations client github --id Iv1.abc --secret-stdin"));
+    assert_eq!(github.not_ready(AuthenticationMethod::Oauth2, true, 7417), None);
+}

@@ -1,0 +1,124 @@
+//! Truto's `config`, decoded.
+
+use super::{
+    authorization::{self, Authorization, Available},
+    credentials::Credentials,
+    error::{DefinitionError, quoted},
+    format::{FORMATS, PerFormat},
+    header::HeaderTemplate,
+    node::Node,
+    relink::{Additions, Calls, headers},
+    web_url::WebUrl,
+};
+
+/// The sections that are understood. The others stay in the document for the steps that use them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Config {
+    pub(super) label: String,
+    pub(super) base_url: WebUrl,
+    pub(super) logo: Option<Logo>,
+    pub(super) headers: Vec<HeaderTemplate>,
+    pub(super) credentials: Credentials,
+    pub(super) authorization: PerFormat<Authorization>,
+    pub(super) calls: Calls,
+    pub(super) own: Additions,
+}
+
+/// A picture: an https address, or the picture itself as a data URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logo(String);
+
+impl Logo {
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn decode(node: &Node<'_>) -> Result<Self, DefinitionError> {
+        let text = node.text()?;
+        if !text.starts_with("data:") {
+            return Ok(Self(node.web_url()?.as_str().to_owned()));
+        }
+        let kinds = ["png", "jpeg", "gif", "webp", "svg+xml"];
+        let body = kinds.iter().find_map(|kind| text.strip_prefix(&format!("data:image/{kind};base64,")));
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+        match body {
+            Some(body) if !body.is_empty() && body.chars().all(fits) => Ok(Self(text.to_owned())),
+            _ => Err(node.fail("is not a picture; use an https:// address or data:image/png;base64,…")),
+        }
+    }
+}
+
+impl Config {
+    pub(super) fn decode(node: &Node<'_>) -> Result<Self, DefinitionError> {
+        let object = node.object()?;
+        object.knows(&[
+            "label",
+            "base_url",
+            "logo",
+            "headers",
+            "query",
+            "credentials",
+            "authorization",
+            "resources",
+            "pagination",
+            "rate_limit",
+            "actions",
+            "error_expression",
+            "relink",
+        ]);
+        let label = object.need("label", "\"GitHub\"")?.parse(label)?;
+        let node = object.need("base_url", "\"https://api.github.com\"")?;
+        let base_url = node.web_url()?;
+        if base_url.has_query() {
+            return Err(node.fail("has a query; calls are made below this address, so remove the part from ? on"));
+        }
+        let relink = object.map("relink", |node| node.object())?;
+        let own = relink.as_ref().map(Additions::decode).transpose()?.unwrap_or_default();
+        let mut credentials =
+            Credentials::decode(&object.need("credentials", "{\"format\": \"api_key\", \"config\": {...}}")?, &own)?;
+
+        let availables: Vec<Available<'_>> = FORMATS
+            .into_iter()
+            .filter(|format| credentials.has(*format))
+            .map(|format| Available {
+                format,
+                fields: credentials.fields(format).into_iter().flatten().map(|field| field.name.as_str()).collect(),
+            })
+            .collect();
+        let authorization = authorization::decode(object.get("authorization").as_ref(), &availables, &object)?;
+        // A header goes into the calls of every format, so every format must be able to fill it.
+        let template = |node: &Node<'_>| {
+            let templates =
+                availables.iter().map(|available| available.template(node)).collect::<Result<Vec<_>, _>>()?;
+            templates.into_iter().next().ok_or_else(|| node.fail("has no way to sign in"))
+        };
+        let headers = object.map("headers", |node| headers(&node, &template))?.unwrap_or_default();
+        let calls = relink.as_ref().map(|object| Calls::decode(object, &base_url, &template)).transpose()?;
+
+        for format in FORMATS {
+            let named = authorization.get(format).into_iter().flat_map(Authorization::placeholders);
+            if let Some(fields) = credentials.fields_mut(format) {
+                named.filter_map(|placeholder| placeholder.field()).for_each(|name| fields.mark_secret(name));
+            }
+        }
+        Ok(Self {
+            label,
+            logo: object.map("logo", |node| Logo::decode(&node))?,
+            base_url,
+            headers,
+            credentials,
+            authorization,
+            calls: calls.unwrap_or_default(),
+            own,
+        })
+    }
+}
+
+fn label(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if !text.is_empty() && text.chars().count() <= 80 && !text.contains(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{} is not a label; write 1 to 80 characters on one line", quoted(text)))
+}

@@ -1,0 +1,372 @@
+//! How an account signs in: the `credentials` section.
+
+use super::{
+    error::{DefinitionError, quoted},
+    fields::Fields,
+    format,
+    node::{Node, Object},
+    relink::{Additions, ClientSecretNeed, RedirectKind, Revocation},
+    web_url::{UrlPath, WebUrl},
+};
+use crate::account::AuthenticationMethod;
+
+/// The section, decoded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Credentials {
+    pub(super) oauth2: Option<OAuth2>,
+    pub(super) api_key: Option<ApiKey>,
+    pub(super) own_client: Option<ClientCredentials>,
+}
+
+/// OAuth 2.0 with an authorization code (RFC 6749 §4.1). PKCE is always S256 (RFC 7636 §4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuth2 {
+    /// Where the browser goes.
+    pub authorize_url: WebUrl,
+    /// Where a code is exchanged.
+    pub token_url: WebUrl,
+    /// Where a refresh token is.
+    pub refresh_url: WebUrl,
+    /// Where a token is revoked (RFC 7009), if anywhere.
+    pub revocation_url: Option<WebUrl>,
+    /// The client that is registered at the provider. Empty: not yet.
+    pub client_id: String,
+    /// What is asked for, unless the link token says otherwise.
+    pub scopes: Vec<String>,
+    /// What stands between two scopes: a space by the standard.
+    pub scope_separator: String,
+    /// How the client shows that it is the client, see [`OAuth2::client_auth`].
+    pub client_auth: ClientAuth,
+    /// Whether the client has a secret.
+    pub client_secret: ClientSecretNeed,
+    /// How a token request is written.
+    pub body_format: BodyFormat,
+    /// The ways home that the provider allows, the best first.
+    pub redirects: Vec<RedirectKind>,
+    /// What `iss` must say (RFC 9207 §2.4).
+    pub issuer: Option<String>,
+    /// What else goes into the authorization request.
+    pub authorize_params: Vec<(String, String)>,
+}
+
+/// A form whose values are the credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// The form.
+    pub fields: Fields,
+    /// Where a person finds what to type.
+    pub documentation_link: Option<WebUrl>,
+}
+
+/// OAuth 2.0 with the client's own credentials (RFC 6749 §4.4), which the person types: the fields `client_id` and
+/// `client_secret`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCredentials {
+    /// The form.
+    pub fields: Fields,
+    /// Where a person finds what to type.
+    pub documentation_link: Option<WebUrl>,
+    /// Where a token is fetched.
+    pub token_url: WebUrl,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// See [`OAuth2::scope_separator`].
+    pub scope_separator: String,
+    /// How the client shows that it is the client.
+    pub client_auth: ClientAuth,
+    /// How a token request is written.
+    pub body_format: BodyFormat,
+}
+
+/// How a client authenticates at the token endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `client_secret_basic`
+    Basic,
+    /// `client_secret_post`
+    Post,
+    /// `none`: the client is public and only names its id.
+    None,
+}
+
+/// How a token request is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// `application/x-www-form-urlencoded`, the standard's.
+    Form,
+    /// `application/json`.
+    Json,
+}
+
+type Result<T, E = DefinitionError> = std::result::Result<T, E>;
+
+impl OAuth2 {
+    /// How to authenticate, given whether a secret is at hand: without one the client can only be public.
+    pub const fn client_auth(&self, has_secret: bool) -> ClientAuth {
+        if has_secret { self.client_auth } else { ClientAuth::None }
+    }
+}
+
+impl Credentials {
+    pub(super) fn decode(node: &Node<'_>, own: &Additions) -> Result<Self> {
+        let object = node.object()?;
+        let mut all = Self::default();
+        if object.has("format") {
+            let method = object.need("format", "\"oauth2\"")?.one_of(&format::WORDS)?;
+            all.add(method, &object, own)?;
+            return Ok(all);
+        }
+        for (key, node) in object.entries() {
+            let Some((_, method)) = format::WORDS.iter().find(|(name, _)| *name == key) else {
+                return Err(node.fail(format_args!(
+                    "{} is not known here; use \"oauth2\", \"api_key\" or \"oauth2_client_credentials\"",
+                    quoted(key)
+                )));
+            };
+            let entry = node.object()?;
+            let said = entry.map("format", |node| node.one_of(&format::WORDS).map(|said| (said, node)))?;
+            if let Some((said, node)) = said.filter(|(said, _)| said != method) {
+                return Err(node.fail(format_args!("says {:?} under the key {key:?}; make them equal", said.as_str())));
+            }
+            all.add(*method, &entry, own)?;
+        }
+        if object.is_empty() {
+            return Err(object.fail("is empty; add a way to sign in: oauth2, api_key or oauth2_client_credentials"));
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, method: AuthenticationMethod, entry: &Object<'_>, own: &Additions) -> Result<()> {
+        entry.knows(&["format", "config"]);
+        let config = entry.need("config", "{\"fields\": [...]} or {\"client\": {...}, \"auth\": {...}}")?.object()?;
+        match method {
+            AuthenticationMethod::Oauth2 => self.oauth2 = Some(OAuth2::decode(&config, own)?),
+            AuthenticationMethod::ApiKey => self.api_key = Some(ApiKey::decode(&config)?),
+            AuthenticationMethod::Oauth2ClientCredentials => {
+                self.own_client = Some(ClientCredentials::decode(&config)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The form of a format, where it has one.
+    pub(super) fn fields(&self, method: AuthenticationMethod) -> Option<&Fields> {
+        match method {
+            AuthenticationMethod::Oauth2 => None,
+            AuthenticationMethod::ApiKey => self.api_key.as_ref().map(|it| &it.fields),
+            AuthenticationMethod::Oauth2ClientCredentials => self.own_client.as_ref().map(|it| &it.fields),
+        }
+    }
+
+    pub(super) const fn fields_mut(&mut self, method: AuthenticationMethod) -> Option<&mut Fields> {
+        match method {
+            AuthenticationMethod::Oauth2 => None,
+            AuthenticationMethod::ApiKey => match &mut self.api_key {
+                Some(it) => Some(&mut it.fields),
+                None => None,
+            },
+            AuthenticationMethod::Oauth2ClientCredentials => match &mut self.own_client {
+                Some(it) => Some(&mut it.fields),
+                None => None,
+            },
+        }
+    }
+
+    pub(super) const fn has(&self, method: AuthenticationMethod) -> bool {
+        match method {
+            AuthenticationMethod::Oauth2 => self.oauth2.is_some(),
+            AuthenticationMethod::ApiKey => self.api_key.is_some(),
+            AuthenticationMethod::Oauth2ClientCredentials => self.own_client.is_some(),
+        }
+    }
+}
+
+impl OAuth2 {
+    fn decode(config: &Object<'_>, own: &Additions) -> Result<Self> {
+        config.knows(&["client", "auth", "scope", "pkce", "options"]);
+        let client_id = match config.get("client") {
+            Some(node) => client_id(&node)?,
+            None => String::new(),
+        };
+        config.map("pkce", |node| pkce(&node))?;
+        let auth = config.need("auth", "{\"tokenHost\": \"https://…\", \"tokenPath\": \"/token\"}")?.object()?;
+        let endpoints = Endpoints::decode(&auth)?;
+        let options = Options::decode(config.get("options").as_ref())?;
+        let (authorize_url, refresh_url) = (endpoints.authorize_url(&auth)?, endpoints.refresh_url(&auth)?);
+        Ok(Self {
+            authorize_url,
+            refresh_url,
+            revocation_url: own.revocation.as_ref().map(|revocation| match revocation {
+                Revocation::Path(path) => endpoints.token_host.append(path),
+                Revocation::Url(url) => url.clone(),
+            }),
+            token_url: endpoints.token_url,
+            client_id,
+            scopes: scopes(config)?,
+            scope_separator: options.scope_separator,
+            client_auth: if own.client_secret == ClientSecretNeed::Never {
+                ClientAuth::None
+            } else {
+                options.client_auth
+            },
+            client_secret: own.client_secret,
+            body_format: options.body_format,
+            redirects: if own.redirects.is_empty() {
+                vec![RedirectKind::DeepLink, RedirectKind::Loopback]
+            } else {
+                own.redirects.clone()
+            },
+            issuer: own.issuer.clone(),
+            authorize_params: own.authorize_params.clone(),
+        })
+    }
+}
+
+impl ApiKey {
+    fn decode(config: &Object<'_>) -> Result<Self> {
+        config.knows(&["documentation_link", "fields"]);
+        let node =
+            config.need("fields", "[{\"name\": \"api_key\", \"label\": \"API key\", \"type\": \"password\"}]")?;
+        let fields = Fields::decode(&node)?;
+        if fields.iter().next().is_none() {
+            return Err(node.fail("is empty; name at least the field that holds the key"));
+        }
+        Ok(Self { fields, documentation_link: documentation_link(config)? })
+    }
+}
+
+impl ClientCredentials {
+    fn decode(config: &Object<'_>) -> Result<Self> {
+        config.knows(&["documentation_link", "fields", "client", "auth", "scope", "options"]);
+        let node = config.need("fields", "one named client_id and one named client_secret")?;
+        let mut fields = Fields::decode(&node)?;
+        for name in ["client_id", "client_secret"] {
+            if fields.get(name).is_none_or(|field| !field.required) {
+                return Err(
+                    node.fail(format_args!("lacks a required field named {name:?}; a token is fetched with it"))
+                );
+            }
+        }
+        fields.mark_secret("client_secret");
+        config.map("client", |node| client_id(&node))?;
+        let auth = config.need("auth", "{\"tokenHost\": \"https://…\", \"tokenPath\": \"/token\"}")?.object()?;
+        let options = Options::decode(config.get("options").as_ref())?;
+        Ok(Self {
+            fields,
+            documentation_link: documentation_link(config)?,
+            token_url: Endpoints::decode(&auth)?.token_url,
+            scopes: scopes(config)?,
+            scope_separator: options.scope_separator,
+            client_auth: options.client_auth,
+            body_format: options.body_format,
+        })
+    }
+}
+
+/// `auth`, in the words of simple-oauth2.
+struct Endpoints {
+    token_host: WebUrl,
+    token_url: WebUrl,
+}
+
+impl Endpoints {
+    fn decode(auth: &Object<'_>) -> Result<Self> {
+        auth.knows(&["tokenHost", "tokenPath", "authorizeHost", "authorizePath", "refreshPath"]);
+        let token_host = host(&auth.need("tokenHost", "\"https://github.com\"")?)?;
+        let path = auth.need("tokenPath", "\"/oauth/token\"")?.parse(UrlPath::parse)?;
+        Ok(Self { token_url: token_host.append(&path), token_host })
+    }
+
+    fn authorize_url(&self, auth: &Object<'_>) -> Result<WebUrl> {
+        let own = auth.map("authorizeHost", |node| host(&node))?;
+        let path = auth.need("authorizePath", "\"/oauth/authorize\"")?.parse(UrlPath::parse)?;
+        Ok(own.as_ref().unwrap_or(&self.token_host).append(&path))
+    }
+
+    fn refresh_url(&self, auth: &Object<'_>) -> Result<WebUrl> {
+        let path = auth.map("refreshPath", |node| node.parse(UrlPath::parse))?;
+        Ok(path.map_or_else(|| self.token_url.clone(), |path| self.token_host.append(&path)))
+    }
+}
+
+/// simple-oauth2 resolves the path against the host, which would drop a path given here: refused instead.
+fn host(node: &Node<'_>) -> Result<WebUrl> {
+    let url = node.web_url()?;
+    if url.is_bare_origin() {
+        return Ok(url);
+    }
+    Err(node.fail(format_args!("must end behind the host ({}); put the rest into the path beside it", url.origin())))
+}
+
+/// `options`, in the words of simple-oauth2.
+struct Options {
+    client_auth: ClientAuth,
+    body_format: BodyFormat,
+    scope_separator: String,
+}
+
+impl Options {
+    fn decode(node: Option<&Node<'_>>) -> Result<Self> {
+        let mut options =
+            Self { client_auth: ClientAuth::Basic, body_format: BodyFormat::Form, scope_separator: " ".to_owned() };
+        let Some(node) = node else { return Ok(options) };
+        let object = node.object()?;
+        object.knows(&["authorizationMethod", "bodyFormat", "scopeSeparator"]);
+        let methods = [("header", ClientAuth::Basic), ("body", ClientAuth::Post)];
+        if let Some(method) = object.map("authorizationMethod", |node| node.one_of(&methods))? {
+            options.client_auth = method;
+        }
+        let formats = [("form", BodyFormat::Form), ("json", BodyFormat::Json)];
+        if let Some(format) = object.map("bodyFormat", |node| node.one_of(&formats))? {
+            options.body_format = format;
+        }
+        let separators = [(" ", " "), (",", ",")];
+        if let Some(separator) = object.map("scopeSeparator", |node| node.one_of(&separators))? {
+            separator.clone_into(&mut options.scope_separator);
+        }
+        Ok(options)
+    }
+}
+
+/// The client's id. Its secret was taken out before (see `secrets.rs`).
+fn client_id(node: &Node<'_>) -> Result<String> {
+    let client = node.object()?;
+    for (key, node) in client.entries() {
+        match key {
+            "id" => {}
+            "secret" => drop(node.text()?),
+            // Not a warning, because what is kept is stored in the clear: this may be a misspelt secret.
+            _ => return Err(node.fail("is not known here; a client has an \"id\" and a \"secret\"")),
+        }
+    }
+    let Some(node) = client.get("id") else { return Ok(String::new()) };
+    let id = node.text()?;
+    if id.len() > 512 || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(node.fail("is not a client id: it has a blank in it or is longer than 512 characters"));
+    }
+    Ok(id.to_owned())
+}
+
+fn pkce(node: &Node<'_>) -> Result<()> {
+    let object = node.object()?;
+    object.knows(&["method"]);
+    // RFC 9700 §2.1.1: `plain` shows the verifier to whoever sees the request.
+    object.need("method", "\"S256\"")?.one_of(&[("S256", ())])
+}
+
+/// A list, or one text with blanks in between. Each is a `scope-token` (RFC 6749 §3.3).
+fn scopes(config: &Object<'_>) -> Result<Vec<String>> {
+    let Some(node) = config.get("scope") else { return Ok(Vec::new()) };
+    let scope = |node: &Node<'_>, text: &str| {
+        let fits = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\');
+        if fits { Ok(text.to_owned()) } else { Err(node.fail("is not one scope; give each its own text in the list")) }
+    };
+    match node.text() {
+        Ok(text) => text.split_whitespace().map(|text| scope(&node, text)).collect(),
+        Err(_) => node.array()?.iter().map(|node| scope(node, node.text()?)).collect(),
+    }
+}
+
+fn documentation_link(config: &Object<'_>) -> Result<Option<WebUrl>> {
+    config.map("documentation_link", |node| node.web_url())
+}

@@ -1,0 +1,287 @@
+//! An integration's definition.
+
+use std::collections::BTreeSet;
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::{
+    authorization::Authorization,
+    config::{Config, Logo},
+    credentials::{ApiKey, ClientCredentials, OAuth2},
+    error::{DefinitionError, Warning, quoted},
+    fields::Fields,
+    format::{FORMATS, PerFormat},
+    header::HeaderTemplate,
+    identity::IdentityProbe,
+    merge,
+    node::Source,
+    read,
+    relink::{ClientSecretNeed, Color, Docs, Probe, RedirectKind, RefreshQuirks},
+    secrets::take_client_secrets,
+    web_url::{Origin, WebUrl},
+};
+use crate::{IntegrationId, Secret, account::AuthenticationMethod, callback};
+
+/// An integration's definition. It holds no secret, and writes itself (`Serialize`) as the document that it was read
+/// from, with `"secret": ""`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    id: Option<IntegrationId>,
+    name: String,
+    category: String,
+    config: Config,
+    document: Value,
+}
+
+/// What reading a definition gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// The definition.
+    pub definition: Definition,
+    /// The clients' secrets that stood in it: for the keychain.
+    pub client_secrets: PerFormat<Secret>,
+    /// What Relink doesn't know or advises against.
+    pub warnings: Vec<Warning>,
+}
+
+/// Reads a definition from a file's text.
+pub fn parse(text: &str) -> Result<Parsed, DefinitionError> {
+    let text = read::without_byte_order_mark(text);
+    let document = read::document(text)?;
+    Definition::from_document(document, Some(text))
+}
+
+impl Definition {
+    fn from_document(mut document: Value, text: Option<&str>) -> Result<Parsed, DefinitionError> {
+        let client_secrets = document.get_mut("config").map(take_client_secrets).unwrap_or_default();
+        let allow_local = document.pointer("/config/relink/allow_local") == Some(&Value::Bool(true));
+        let source = Source::new(text, allow_local);
+        let root = source.root(&document).object()?;
+        root.knows(&["id", "name", "category", "is_beta", "config", "sharing", "version", "created_at", "updated_at"]);
+        let id = root.map("id", |node| node.parse(integration_id))?;
+        let name = root.need("name", "\"github\"")?.parse(name)?;
+        let category = root.text("category")?.unwrap_or_default();
+        let config = Config::decode(&root.need("config", "{\"label\": \"GitHub\", ...}")?)?;
+        let warnings = source.into_warnings();
+        Ok(Parsed { definition: Self { id, name, category, config, document }, client_secrets, warnings })
+    }
+
+    /// This definition with an override on its config: what is in force in an environment.
+    pub fn with_override(&self, over: &Map<String, Value>) -> Result<Parsed, DefinitionError> {
+        let mut document = self.document.clone();
+        if let Some(Value::Object(config)) = document.get_mut("config") {
+            merge::merge(config, over);
+        }
+        Self::from_document(document, None)
+    }
+
+    /// This definition for a provider that stands elsewhere: every address at the origin of its `base_url` moves. The
+    /// Sandbox gets its port when it starts.
+    pub fn at(&self, origin: &Origin) -> Result<Self, DefinitionError> {
+        let mut document = self.document.clone();
+        if let Some(config) = document.get_mut("config") {
+            merge::move_origin(config, self.config.base_url.origin().as_str(), origin.as_str());
+        }
+        Self::from_document(document, None).map(|parsed| parsed.definition)
+    }
+
+    /// The id that the document names.
+    pub const fn id(&self) -> Option<IntegrationId> {
+        self.id
+    }
+
+    /// The name in addresses and commands: `github`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What kind of provider it is.
+    pub fn category(&self) -> &str {
+        &self.category
+    }
+
+    /// The name that a person reads: `GitHub`.
+    pub fn label(&self) -> &str {
+        &self.config.label
+    }
+
+    /// The whole `config` as a document, without secrets.
+    pub fn config(&self) -> &Value {
+        &self.document["config"]
+    }
+
+    /// A section of the config as it stands: `resources`, `pagination`, `rate_limit`, `actions`, `error_expression`,
+    /// `query`.
+    pub fn section(&self, name: &str) -> Option<&Value> {
+        self.config().get(name)
+    }
+
+    /// What calls are made below.
+    pub const fn base_url(&self) -> &WebUrl {
+        &self.config.base_url
+    }
+
+    /// The origins that an account's credential may be sent to in a call. Token requests go to the endpoints alone.
+    pub fn origins(&self) -> BTreeSet<Origin> {
+        BTreeSet::from([self.config.base_url.origin()])
+    }
+
+    /// Its picture.
+    pub const fn logo(&self) -> Option<&Logo> {
+        self.config.logo.as_ref()
+    }
+
+    /// Its colour.
+    pub const fn color(&self) -> Option<&Color> {
+        self.config.own.color.as_ref()
+    }
+
+    /// Headers of every call.
+    pub fn headers(&self) -> &[HeaderTemplate] {
+        &self.config.headers
+    }
+
+    /// The ways to sign in, the one to offer first at the front.
+    pub fn methods(&self) -> Vec<AuthenticationMethod> {
+        FORMATS.into_iter().filter(|format| self.config.credentials.has(*format)).collect()
+    }
+
+    /// OAuth 2.0 with the browser.
+    pub const fn oauth2(&self) -> Option<&OAuth2> {
+        self.config.credentials.oauth2.as_ref()
+    }
+
+    /// A form with a key.
+    pub const fn api_key(&self) -> Option<&ApiKey> {
+        self.config.credentials.api_key.as_ref()
+    }
+
+    /// OAuth 2.0 with credentials of the person's own client.
+    pub const fn client_credentials(&self) -> Option<&ClientCredentials> {
+        self.config.credentials.own_client.as_ref()
+    }
+
+    /// The form of a way to sign in, where it has one.
+    pub fn fields(&self, method: AuthenticationMethod) -> Option<&Fields> {
+        self.config.credentials.fields(method)
+    }
+
+    /// How calls are signed; there for each of [`Definition::methods`].
+    pub const fn authorization(&self, method: AuthenticationMethod) -> Option<&Authorization> {
+        self.config.authorization.get(method)
+    }
+
+    /// The call that tells whether a credential works.
+    pub const fn probe(&self) -> Option<&Probe> {
+        self.config.calls.probe.as_ref()
+    }
+
+    /// What tells whose a credential is.
+    pub const fn identity(&self) -> Option<&IdentityProbe> {
+        self.config.calls.identity.as_ref()
+    }
+
+    /// Where its refreshes differ from the standard.
+    pub const fn refresh(&self) -> &RefreshQuirks {
+        &self.config.own.refresh
+    }
+
+    /// How to register a client.
+    pub const fn docs(&self) -> &Docs {
+        &self.config.own.docs
+    }
+
+    /// What a scope allows, in words.
+    pub fn scope_description(&self, scope: &str) -> Option<&str> {
+        self.config.own.scope_descriptions.get(scope).map(String::as_str)
+    }
+
+    /// Whether it is the built-in rehearsal provider.
+    pub const fn is_sandbox(&self) -> bool {
+        self.config.own.sandbox
+    }
+
+    /// Whether calls to this machine and its network are meant.
+    pub const fn allows_local(&self) -> bool {
+        self.config.own.allow_local
+    }
+
+    /// The redirect URIs to register at the provider, given the port that Relink listens on.
+    pub fn redirect_uris(&self, port: u16) -> Vec<String> {
+        let redirects = self.oauth2().map(|oauth2| oauth2.redirects.as_slice()).unwrap_or_default();
+        let uri = |kind: &RedirectKind| match kind {
+            RedirectKind::DeepLink => callback::deep_link_uri(&self.name),
+            RedirectKind::Loopback => callback::loopback_uri(port, &self.name),
+        };
+        redirects.iter().map(uri).collect()
+    }
+
+    /// What is lacking before anybody can sign in this way: the client's id or its secret.
+    pub fn not_ready(&self, method: AuthenticationMethod, has_secret: bool, port: u16) -> Option<NotReady> {
+        let oauth2 = self.oauth2().filter(|_| method == AuthenticationMethod::Oauth2)?;
+        let missing = match oauth2.client_secret {
+            _ if oauth2.client_id.is_empty() => Missing::ClientId,
+            ClientSecretNeed::Required if !has_secret => Missing::ClientSecret,
+            ClientSecretNeed::Required | ClientSecretNeed::Optional | ClientSecretNeed::Never => return None,
+        };
+        Some(NotReady { missing, message: self.how_to_register(oauth2, missing, port) })
+    }
+
+    fn how_to_register(&self, oauth2: &OAuth2, missing: Missing, port: u16) -> String {
+        let what = match missing {
+            Missing::ClientId => "client id",
+            Missing::ClientSecret => "client secret",
+        };
+        let docs = self.docs();
+        let text = docs.text.as_deref().unwrap_or("Register an OAuth client at the provider.");
+        let place = docs.url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
+        let id = if oauth2.client_id.is_empty() { "CLIENT_ID" } else { &oauth2.client_id };
+        let secret = if oauth2.client_secret == ClientSecretNeed::Never { "" } else { " --secret-stdin" };
+        format!(
+            "{label} needs a {what} first. {text}{place} Redirect URIs to register: {uris}. Then run: relink integrations \
+             client {name} --id {id}{secret}",
+            label = self.label(),
+            uris = self.redirect_uris(port).join(" and "),
+            name = self.name,
+        )
+    }
+}
+
+impl Serialize for Definition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.document.serialize(serializer)
+    }
+}
+
+/// Why nobody can sign in yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotReady {
+    /// What is lacking.
+    pub missing: Missing,
+    /// What is lacking and what to do about it, for a person.
+    pub message: String,
+}
+
+/// What is lacking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// The client's id.
+    ClientId,
+    /// The client's secret.
+    ClientSecret,
+}
+
+fn integration_id(text: &str) -> Result<IntegrationId, String> {
+    let example = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
+    text.parse().map_err(|_| format!("{} is not a UUID, such as {example}; or leave the id out", quoted(text)))
+}
+
+/// A name stands in redirect URIs and commands.
+fn name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{} is not a name; use lower-case letters, digits, _ and -, such as \"github\"", quoted(text)))
+}

@@ -1,0 +1,138 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{super::node::Source, *};
+
+fn decoded(fields: &Value) -> Result<Fields, DefinitionError> {
+    Fields::decode(&Source::new(None, false).root(fields))
+}
+
+fn form() -> Fields {
+    decoded(&json!([
+        {"name": "api_key", "label": "API key", "type": "password", "required": true, "pattern": "k-[a-z]+"},
+        {"name": "region", "label": "Region", "type": "single_select", "default": "eu",
+         "options": ["us", {"label": "Europe", "value": "eu"}]},
+        {"name": "note", "type": "text"}
+    ]))
+    .expect("good fields")
+}
+
+fn typed(pairs: &[(&str, &str)]) -> BTreeMap<String, Secret> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect()
+}
+
+#[test]
+fn good_values_are_kept_apart_by_what_they_are() {
+    let values = form().validate(&typed(&[("api_key", " k-abc\n"), ("note", "  ")])).expect("good values");
+    assert_eq!(values.secret, typed(&[("api_key", "k-abc")]));
+    assert_eq!(values.public, BTreeMap::from([("region".to_owned(), "eu".to_owned())]));
+}
+
+#[test]
+fn every_problem_is_told_at_once_and_none_shows_the_value() {
+    let long = "x".repeat(LONGEST_VALUE + 1);
+    for (pairs, problems) in [
+        (vec![], vec![("api_key", FieldFault::Missing, "API key is missing.")]),
+        (vec![("api_key", "   ")], vec![("api_key", FieldFault::Missing, "API key is missing.")]),
+        (
+            vec![("api_key", "xx k-abc"), ("region", "mars"), ("other", "1")],
+            vec![
+                ("other", FieldFault::Unknown, "This field isn't asked for."),
+                ("api_key", FieldFault::PatternMismatch, "API key doesn't look right. Copy it again, whole."),
+                ("region", FieldFault::NotAnOption, "Region must be one of the options."),
+            ],
+        ),
+        (
+            vec![("api_key", "k-abc"), ("note", "a\r\nb")],
+            vec![("note", FieldFault::Unfit, "note contains a line break or another invisible character.")],
+        ),
+        (
+            vec![("api_key", "k-abc"), ("note", long.as_str())],
+            vec![("note", FieldFault::TooLong, "note is longer than 8192 characters.")],
+        ),
+    ] {
+        let found = form().validate(&typed(&pairs)).expect_err("problems");
+        let found: Vec<_> = found.iter().map(|it| (it.field.as_str(), it.fault, it.message.as_str())).collect();
+        assert_eq!(found, problems);
+    }
+}
+
+#[test]
+fn malformed_fields_are_refused_with_the_way_out() {
+    for (fields, path, problem) in [
+        (json!({}), "", "must be a list in [ ], not an object"),
+        (
+            json!([{"name": "a b", "type": "text"}]),
+            "[0].name",
+            "\"a b\" is not a field's name; use letters, digits, _ and -, such as \"api_key\"",
+        ),
+        (
+            json!([{"name": "a", "type": "textarea"}]),
+            "[0].type",
+            "\"textarea\" is not known here; use \"text\", \"password\" or \"single_select\"",
+        ),
+        (json!([{"name": "a"}]), "[0]", "\"type\" is missing; add one, such as \"password\""),
+        (
+            json!([{"name": "a", "type": "single_select"}]),
+            "[0]",
+            "a single_select needs options, such as [{\"label\": \"Europe\", \"value\": \"eu\"}]",
+        ),
+        (
+            json!([{"name": "a", "type": "single_select", "options": ["x"], "default": "y"}]),
+            "[0].default",
+            "the default would be refused: a must be one of the options.",
+        ),
+        (
+            json!([{"name": "a", "type": "password", "default": "hunter2"}]),
+            "[0].default",
+            "a password can't have a default: it would stand here for everybody to read",
+        ),
+        (
+            json!([{"name": "a", "type": "text"}, {"name": "a", "type": "text"}]),
+            "[1]",
+            "there are two fields named \"a\"; give one another name",
+        ),
+        (
+            json!([{"name": "a", "type": "text", "required": "yes"}]),
+            "[0].required",
+            "must be true or false, not a text",
+        ),
+    ] {
+        let error = decoded(&fields).expect_err("malformed");
+        assert_eq!((error.path.as_str(), error.problem.as_str()), (path, problem));
+    }
+}
+
+#[test]
+fn the_form_is_written_as_the_connect_page_reads_it() {
+    let fields = serde_json::to_value(form()).expect("JSON");
+    assert_eq!(
+        fields[1],
+        json!({"name": "region", "label": "Region", "type": "single_select", "required": false, "default": "eu",
+               "placeholder": null, "help_text": null, "pattern": null,
+               "options": [{"label": "us", "value": "us"}, {"label": "Europe", "value": "eu"}]})
+    );
+    assert_eq!(fields[0]["pattern"], "k-[a-z]+");
+}
+
+proptest! {
+    #[test]
+    fn what_is_accepted_fits_the_form(
+        key in prop::option::of("( ?)(k-)?[a-z]{0,4}(\n?)"),
+        region in prop::option::of("us|eu|mars|"),
+        note in prop::option::of("\\PC{0,12}|\\x00|a\tb"),
+    ) {
+        let pairs = [("api_key", key), ("region", region), ("note", note)];
+        let typed: BTreeMap<_, _> =
+            pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Secret::new(value?)))).collect();
+        match form().validate(&typed) {
+            Ok(values) => {
+                let key = values.secret.get("api_key").map(Secret::expose).unwrap_or_default();
+                prop_assert!(key.len() > 2 && key.starts_with("k-"));
+                prop_assert!(matches!(values.public["region"].as_str(), "us" | "eu"));
+                prop_assert!(!values.public.values().any(|value| value.is_empty() || value.contains(char::is_control)));
+            }
+            Err(problems) => prop_assert!(!problems.is_empty()),
+        }
+    }
+}

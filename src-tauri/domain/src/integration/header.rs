@@ -1,0 +1,104 @@
+//! Request headers that a definition names.
+
+use super::{
+    error::quoted,
+    template::{MissingValue, Template, Values},
+};
+use crate::Secret;
+
+/// A header's name (RFC 9110 §5.1), in lower case, which HTTP treats alike.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HeaderName(String);
+
+/// Why a text is no [`HeaderName`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct HeaderNameError(String);
+
+/// Headers that belong to the connection or to the message's framing: a definition that set them could smuggle requests.
+const RESERVED: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl HeaderName {
+    /// `authorization`
+    pub fn authorization() -> Self {
+        Self("authorization".to_owned())
+    }
+
+    /// Reads a name.
+    pub fn parse(text: &str) -> Result<Self, HeaderNameError> {
+        let name = text.to_ascii_lowercase();
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if name.is_empty() || name.len() > 128 || !name.chars().all(token) {
+            return Err(HeaderNameError(format!("{} is not a header's name, such as Authorization", quoted(text))));
+        }
+        if RESERVED.contains(&name.as_str()) {
+            return Err(HeaderNameError(format!("the header {} is set by Relink itself; remove it", quoted(text))));
+        }
+        Ok(Self(name))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A header as it goes into a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Its name.
+    pub name: HeaderName,
+    /// Its value, which may hold a credential.
+    pub value: Secret,
+}
+
+/// Why a header can't be made for an account.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// The account lacks a value.
+    #[error(transparent)]
+    Missing(#[from] MissingValue),
+    /// A value would end the header, or can't stand in one (RFC 9110 §5.5).
+    #[error("a value for the header {name} contains a line break or another control character")]
+    Unfit {
+        /// Which header.
+        name: String,
+    },
+}
+
+impl Header {
+    pub(super) fn new(name: &HeaderName, value: Secret) -> Result<Self, HeaderError> {
+        if value.expose().contains(|c: char| c.is_control()) {
+            return Err(HeaderError::Unfit { name: name.as_str().to_owned() });
+        }
+        Ok(Self { name: name.clone(), value })
+    }
+}
+
+/// A header of the definition, with placeholders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderTemplate {
+    /// Its name.
+    pub name: HeaderName,
+    /// Its value.
+    pub value: Template,
+}
+
+impl HeaderTemplate {
+    /// The header for an account.
+    pub fn fill(&self, values: &Values<'_>) -> Result<Header, HeaderError> {
+        Header::new(&self.name, self.value.fill(values)?)
+    }
+}

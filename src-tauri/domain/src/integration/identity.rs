@@ -1,0 +1,107 @@
+//! Who an account is, read from the provider's answer.
+
+use serde_json::Value;
+
+use super::{error::quoted, template::plain, web_url::WebUrl};
+use crate::account::Identity;
+
+/// A path into a JSON document: `data.user.id`, `emails.0.value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonPath(Vec<String>);
+
+/// Why a text is no [`JsonPath`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not a path into the answer, such as \"id\" or \"data.user.id\"")]
+pub struct JsonPathError(String);
+
+impl JsonPath {
+    /// Reads a path.
+    pub fn parse(text: &str) -> Result<Self, JsonPathError> {
+        let steps: Vec<String> = text.split('.').map(str::to_owned).collect();
+        if text.len() > 256 || steps.iter().any(|step| step.is_empty() || step.contains(char::is_whitespace)) {
+            return Err(JsonPathError(quoted(text)));
+        }
+        Ok(Self(steps))
+    }
+
+    /// The text or number that stands there; nothing where it is empty or something else.
+    pub fn read(&self, body: &Value) -> Option<String> {
+        let found = self.0.iter().try_fold(body, |value, step| match value {
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+            _ => value.get(step),
+        })?;
+        plain(found).filter(|text| !found.is_boolean() && !text.is_empty())
+    }
+}
+
+/// Where an account's identity is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityProbe {
+    /// Which document says it.
+    pub source: IdentitySource,
+    /// What in it never changes.
+    pub id: JsonPath,
+    /// What in it a person recognises, the best first.
+    pub label: Vec<JsonPath>,
+}
+
+/// Which document says who an account is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdentitySource {
+    /// The id token's claims (`OpenID` Connect Core §2).
+    IdToken,
+    /// The answer to the probe call, which has been asked already.
+    Probe,
+    /// The answer to a GET of this address.
+    Call(WebUrl),
+}
+
+impl IdentityProbe {
+    /// The identity that a document holds. Without a label it is shown by its id.
+    pub fn read(&self, body: &Value) -> Option<Identity> {
+        let id = self.id.read(body)?;
+        let label = self.label.iter().find_map(|path| path.read(body)).unwrap_or_else(|| id.clone());
+        Some(Identity { id, label })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn probe(id: &str, label: &str) -> IdentityProbe {
+        let path = |text| JsonPath::parse(text).expect("a path");
+        IdentityProbe { source: IdentitySource::Probe, id: path(id), label: vec![path(label)] }
+    }
+
+    #[test]
+    fn an_identity_is_read_along_its_paths() {
+        let body = json!({"id": 583_231, "login": "octo-acme", "data": {"users": [{"id": "u-1"}]}});
+        let identity = |id: &str, label: &str| Identity { id: id.into(), label: label.into() };
+        assert_eq!(probe("id", "login").read(&body), Some(identity("583231", "octo-acme")));
+        assert_eq!(probe("data.users.0.id", "nothing").read(&body), Some(identity("u-1", "u-1")));
+    }
+
+    #[test]
+    fn what_is_no_identity_is_not_taken_for_one() {
+        let body = json!({"a": null, "b": "", "c": {}, "d": true, "e": []});
+        for path in ["a", "b", "c", "d", "e", "e.0", "f", "a.b"] {
+            assert_eq!(probe(path, "label").read(&body), None, "{path}");
+        }
+        for text in ["", ".", "a.", "a..b", "a b"] {
+            assert!(JsonPath::parse(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(text in "[a-z0-9.]{0,20}", number in any::<f64>()) {
+            if let Ok(path) = JsonPath::parse(&text) {
+                let _ = path.read(&json!({"a": [number, {"b": number}]}));
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Laying an override over a config.
+
+use serde_json::{Map, Value};
+
+/// Lays `over` on `base`: objects are merged key by key, everything else replaces what was there, and `null` removes it
+/// (RFC 7396).
+pub fn merge(base: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (key, value) in over {
+        match value {
+            Value::Null => {
+                // Not `remove`, which would move the last key into the gap.
+                base.shift_remove(key);
+            }
+            Value::Object(inner) => {
+                let slot = base.entry(key.clone()).or_insert(Value::Null);
+                if !slot.is_object() {
+                    *slot = Value::Object(Map::new());
+                }
+                if let Value::Object(below) = slot {
+                    merge(below, inner);
+                }
+            }
+            plain => {
+                base.insert(key.clone(), plain.clone());
+            }
+        }
+    }
+}
+
+/// Puts `to` in the place of `from` wherever a text begins with it and goes on with a path or ends.
+pub(super) fn move_origin(value: &mut Value, from: &str, to: &str) {
+    match value {
+        Value::String(text) => {
+            if let Some(rest) = text.strip_prefix(from).filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+                *text = format!("{to}{rest}");
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| move_origin(item, from, to)),
+        Value::Object(map) => map.values_mut().for_each(|item| move_origin(item, from, to)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn merged(base: &Value, over: &Value) -> Value {
+        let mut map = base.as_object().expect("an object").clone();
+        merge(&mut map, over.as_object().expect("an object"));
+        Value::Object(map)
+    }
+
+    #[test]
+    fn objects_are_merged_and_everything_else_replaced() {
+        let base = json!({"a": {"b": 1, "c": 2}, "list": [1, 2], "gone": {"x": 1}, "plain": 1});
+        let over = json!({"a": {"c": 3}, "list": [9], "gone": null, "plain": {"deep": null, "in": true}});
+        assert_eq!(merged(&base, &over), json!({"a": {"b": 1, "c": 3}, "list": [9], "plain": {"in": true}}));
+    }
+
+    fn document() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![Just(json!(1)), Just(json!("x")), Just(json!([1])), Just(json!(null))];
+        let tree = leaf.prop_recursive(3, 16, 3, |inner| {
+            prop::collection::btree_map("[abc]", inner, 0..3).prop_map(|map| json!(map))
+        });
+        prop::collection::btree_map("[abc]", tree, 0..4).prop_map(|map| json!(map))
+    }
+
+    fn has_null(value: &Value) -> bool {
+        value.as_object().map_or(value.is_null(), |map| map.values().any(has_null))
+    }
+
+    proptest! {
+        #[test]
+        fn an_empty_override_changes_nothing(base in document()) {
+            prop_assert_eq!(merged(&base, &json!({})), base);
+        }
+
+        #[test]
+        fn laying_it_on_twice_is_laying_it_on_once(base in document(), over in document()) {
+            let once = merged(&base, &over);
+            prop_assert_eq!(merged(&once, &over), once);
+        }
+
+        #[test]
+        fn an_override_without_null_laid_on_nothing_is_itself(over in document()) {
+            prop_assume!(!has_null(&over));
+            prop_assert_eq!(merged(&json!({}), &over), over);
+        }
+
+        #[test]
+        fn keys_that_the_override_does_not_name_stay(base in document(), over in document()) {
+            let after = merged(&base, &over);
+            for (key, value) in base.as_object().expect("an object") {
+                if over.get(key).is_none() {
+                    prop_assert_eq!(after.get(key), Some(value));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What Relink knows of a provider: an integration's definition, in the shape of Truto's `Integration`.
+//!
+//! A definition comes from a file ([`parse`]), from the built-in [`catalogue`], or from another definition with an
+//! override on it ([`Definition::with_override`]). Whatever way, it passes the same door: past it every address, name,
+//! pattern and placeholder is good, and nothing has to be checked again.
+//!
+//! **Invariant:** a [`Definition`] holds no secret. The client's secret is taken out before anything else looks at the
+//! document and is handed over apart, in [`Parsed`].
+//!
+//! **Invariant:** the document itself is kept whole. What Relink doesn't understand has no effect and isn't lost.
+
+mod authorization;
+mod catalogue;
+mod config;
+mod credentials;
+mod definition;
+mod error;
+mod fields;
+mod format;
+mod header;
+mod identity;
+mod merge;
+mod node;
+mod pattern;
+mod read;
+mod relink;
+mod secrets;
+mod template;
+mod web_url;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    authorization::Authorization,
+    catalogue::{built_in, catalogue},
+    config::Logo,
+    credentials::{ApiKey, BodyFormat, ClientAuth, ClientCredentials, OAuth2},
+    definition::{Definition, Missing, NotReady, Parsed, parse},
+    error::{DefinitionError, Position, Warning},
+    fields::{Choice, Field, FieldFault, FieldKind, FieldProblem, FieldValues, Fields},
+    format::{FORMATS, PerFormat},
+    header::{Header, HeaderError, HeaderName, HeaderTemplate},
+    identity::{IdentityProbe, IdentitySource, JsonPath},
+    merge::merge,
+    pattern::Pattern,
+    relink::{ClientSecretNeed, Color, Docs, Probe, RedirectKind, RefreshQuirks, Rotation},
+    secrets::take_client_secrets,
+    template::{MissingValue, Placeholder, Template, TemplateError, Values},
+    web_url::{Origin, Reach, UrlPath, WebUrl, WebUrlError, reach},
+};

@@ -1,0 +1,198 @@
+//! From text to a JSON document, stricter than `serde_json`, and from a field's path back to its place in the text.
+
+use std::{
+    collections::HashMap,
+    fmt::{self, Write as _},
+};
+
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value, error::Category, value::RawValue};
+
+use super::error::{DefinitionError, Position};
+
+/// Longest file that is read.
+pub const LONGEST: usize = 1024 * 1024;
+/// Deepest nesting that is read.
+pub const DEEPEST: usize = 64;
+
+const TOO_DEEP: &str = "nested too deep";
+const TWICE: &str = "stands twice";
+
+/// One step into a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Into an object.
+    Key(String),
+    /// Into a list.
+    Item(usize),
+}
+
+/// A path as a person reads it: `config.credentials.oauth2.config.scope[1]`.
+pub(super) fn path_text(path: &[Step]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Key(key) if text.is_empty() => text.push_str(key),
+            Step::Key(key) => {
+                text.push('.');
+                text.push_str(key);
+            }
+            Step::Item(at) => {
+                // Writing to a `String` can't fail.
+                let _ = write!(text, "[{at}]");
+            }
+        }
+    }
+    text
+}
+
+/// Where the value of this path begins in the text.
+pub(super) fn locate(text: &str, path: &[Step]) -> Option<Position> {
+    let mut here: &RawValue = serde_json::from_str(text).ok()?;
+    for step in path {
+        here = match step {
+            Step::Key(key) => serde_json::from_str::<HashMap<String, &RawValue>>(here.get()).ok()?.remove(key)?,
+            Step::Item(at) => serde_json::from_str::<Vec<&RawValue>>(here.get()).ok()?.get(*at).copied()?,
+        };
+    }
+    // A `RawValue` borrows its piece of the text: the distance of the two is its place.
+    let offset = (here.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+    Some(Position::of_byte(text, offset))
+}
+
+/// Takes the text of a file apart from what may stand before it.
+pub(super) fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// Reads one JSON document: no key twice, nothing behind it, of bounded size and depth.
+pub(super) fn document(text: &str) -> Result<Value, DefinitionError> {
+    let refuse = |problem: String| DefinitionError { position: None, path: String::new(), problem };
+    if text.len() > LONGEST {
+        return Err(refuse("the file is larger than 1 MiB; an integration's definition is far smaller".to_owned()));
+    }
+    if text.trim().is_empty() {
+        return Err(refuse(
+            "the file is empty; it must hold a JSON object with \"name\", \"category\" and \"config\"".to_owned(),
+        ));
+    }
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let mut track = serde_path_to_error::Track::new();
+    let read = Strict { depth: 0 }.deserialize(serde_path_to_error::Deserializer::new(&mut parser, &mut track));
+    read.and_then(|value| parser.end().map(|()| value)).map_err(|error| {
+        let path = match doubled_key(&error) {
+            Some(key) => match track.path().to_string().as_str() {
+                "." => key,
+                parent => format!("{parent}.{key}"),
+            },
+            // For anything else the line says more than a path could.
+            None => String::new(),
+        };
+        DefinitionError { position: position(&error), path, problem: in_words(&error) }
+    })
+}
+
+fn position(error: &serde_json::Error) -> Option<Position> {
+    (error.line() > 0).then(|| Position { line: error.line(), column: error.column().max(1) })
+}
+
+/// The key of an object that stands in it twice.
+fn doubled_key(error: &serde_json::Error) -> Option<String> {
+    let said = error.to_string();
+    let (key, _) = said.split_once(TWICE)?;
+    Some(key.trim_end().to_owned())
+}
+
+fn in_words(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    let said = said.split(" at line ").next().unwrap_or_default();
+    if said.contains(TOO_DEEP) || said.starts_with("recursion limit") {
+        return format!("objects and lists are nested more than {DEEPEST} deep; a definition needs far less");
+    }
+    if let Some(key) = doubled_key(error) {
+        return format!("{key:?} {TWICE} in the same object; only one of the two can count, so remove the other");
+    }
+    match error.classify() {
+        Category::Eof => "the file ends too early; a closing bracket or quote is missing".to_owned(),
+        _ if said.starts_with("trailing characters") => {
+            "something follows behind the end of the document; remove it, or the bracket that ends it too early"
+                .to_owned()
+        }
+        _ if said.starts_with("trailing comma") => "a comma stands before a closing bracket; remove it".to_owned(),
+        _ => format!("this is not JSON: {said}"),
+    }
+}
+
+/// Builds a `Value`, refusing what `Value`'s own `Deserialize` lets pass.
+#[derive(Clone, Copy)]
+struct Strict {
+    depth: usize,
+}
+
+impl Strict {
+    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+        if self.depth >= DEEPEST { Err(E::custom(TOO_DEEP)) } else { Ok(Self { depth: self.depth + 1 }) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let inside = self.deeper()?;
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(inside)? {
+            list.push(item);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let inside = self.deeper()?;
+        let mut map = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if map.contains_key(&key) {
+                return Err(de::Error::custom(format_args!("{key} {TWICE}")));
+            }
+            let value = entries.next_value_seed(inside)?;
+            map.insert(key, value);
+        }
+        Ok(map.into())
+    }
+}

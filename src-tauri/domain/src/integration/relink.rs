@@ -1,0 +1,375 @@
+//! What Relink adds to Truto's shape, all under the one key `config.relink`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    error::{DefinitionError, quoted},
+    header::{HeaderName, HeaderTemplate},
+    identity::{IdentityProbe, IdentitySource, JsonPath},
+    node::{Node, Object},
+    template::Template,
+    web_url::{UrlPath, WebUrl},
+};
+
+/// The section, decoded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Additions {
+    pub(super) issuer: Option<String>,
+    pub(super) redirects: Vec<RedirectKind>,
+    pub(super) scope_descriptions: BTreeMap<String, String>,
+    pub(super) color: Option<Color>,
+    pub(super) docs: Docs,
+    pub(super) refresh: RefreshQuirks,
+    pub(super) revocation: Option<Revocation>,
+    pub(super) authorize_params: Vec<(String, String)>,
+    pub(super) client_secret: ClientSecretNeed,
+    pub(super) sandbox: bool,
+    pub(super) allow_local: bool,
+}
+
+/// A call that succeeds only with a working credential: a GET.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// What is called.
+    pub url: WebUrl,
+    /// Headers beside the definition's own.
+    pub headers: Vec<HeaderTemplate>,
+}
+
+/// A way home from the browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RedirectKind {
+    /// `app.relink.desktop:/oauth/callback/{integration}`
+    DeepLink,
+    /// `http://127.0.0.1:{port}/oauth/callback/{integration}`
+    Loopback,
+}
+
+/// Whether the provider wants a secret of its client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ClientSecretNeed {
+    /// Without one nothing works.
+    Required,
+    /// With one the client is confidential, without it public.
+    #[default]
+    Optional,
+    /// The client is public.
+    Never,
+}
+
+/// How to register a client.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Docs {
+    /// The page to do it on.
+    pub url: Option<WebUrl>,
+    /// What to do there.
+    pub text: Option<String>,
+}
+
+/// Where a provider's refreshes differ from RFC 6749 §6.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RefreshQuirks {
+    /// Whether refresh tokens change.
+    pub rotation: Rotation,
+    /// Error codes after which only the person can help, beside the standard's.
+    pub terminal_errors: Vec<String>,
+    /// Error codes that mean what the standard's `invalid_client` means: the client must be mended, not the account.
+    pub client_errors: Vec<String>,
+    /// Errors come with status 200.
+    pub error_with_200: bool,
+    /// What `expires_in` is where the answer has none.
+    pub default_expires_in: Option<u32>,
+    /// Whether the request must name the scopes again.
+    pub scope_on_refresh: bool,
+}
+
+/// Whether a refresh gives a new refresh token. For people to know; Relink is ready for either.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Rotation {
+    /// Each time.
+    Always,
+    /// Not known, or at times.
+    #[default]
+    Sometimes,
+    /// It stays the same.
+    Never,
+}
+
+/// Where RFC 7009 is offered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Revocation {
+    /// Behind `tokenHost`.
+    Path(UrlPath),
+    /// Elsewhere.
+    Url(WebUrl),
+}
+
+/// `#rrggbb`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Color(String);
+
+impl Color {
+    /// Reads a colour.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let hex =
+            text.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.chars().all(|c| c.is_ascii_hexdigit()));
+        if hex {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(format!("{} is not a colour, such as \"#24292f\"", quoted(text)))
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Parameters of the authorization request that are Relink's own.
+const RESERVED_PARAMS: &[&str] = &[
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "redirect_uri",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
+
+type Result<T, E = DefinitionError> = std::result::Result<T, E>;
+
+impl Additions {
+    /// Reads the section, but for the calls in it: those need the credentials' fields, see [`Calls`].
+    pub(super) fn decode(object: &Object<'_>) -> Result<Self> {
+        object.knows(&[
+            "probe",
+            "identity",
+            "issuer",
+            "redirects",
+            "scope_descriptions",
+            "color",
+            "docs",
+            "refresh",
+            "revocation_path",
+            "revocation_url",
+            "authorize_params",
+            "client_secret",
+            "sandbox",
+            "allow_local",
+        ]);
+        let needs = [
+            ("required", ClientSecretNeed::Required),
+            ("optional", ClientSecretNeed::Optional),
+            ("never", ClientSecretNeed::Never),
+        ];
+        Ok(Self {
+            issuer: object.map("issuer", |node| issuer(&node))?,
+            redirects: object.map("redirects", |node| RedirectKind::decode(&node))?.unwrap_or_default(),
+            scope_descriptions: object.map("scope_descriptions", |node| texts(&node))?.unwrap_or_default(),
+            color: object.map("color", |node| node.parse(Color::parse))?,
+            docs: object.map("docs", |node| Docs::decode(&node))?.unwrap_or_default(),
+            refresh: object.map("refresh", |node| RefreshQuirks::decode(&node))?.unwrap_or_default(),
+            revocation: Revocation::decode(object)?,
+            authorize_params: object.map("authorize_params", |node| authorize_params(&node))?.unwrap_or_default(),
+            client_secret: object.map("client_secret", |node| node.one_of(&needs))?.unwrap_or_default(),
+            sandbox: object.flag("sandbox")?,
+            allow_local: object.flag("allow_local")?,
+        })
+    }
+}
+
+/// The calls that tell whether a credential works and whose it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Calls {
+    pub(super) probe: Option<Probe>,
+    pub(super) identity: Option<IdentityProbe>,
+}
+
+impl Calls {
+    /// Reads them. `template` reads a header's value.
+    pub(super) fn decode(
+        object: &Object<'_>,
+        base_url: &WebUrl,
+        template: &dyn Fn(&Node<'_>) -> Result<Template>,
+    ) -> Result<Self> {
+        let probe = object.map("probe", |node| Probe::decode(&node, base_url, template))?;
+        let identity = object.map("identity", |node| IdentityProbe::decode(&node, base_url, probe.as_ref()))?;
+        Ok(Self { probe, identity })
+    }
+}
+
+impl Probe {
+    fn decode(node: &Node<'_>, base_url: &WebUrl, template: &dyn Fn(&Node<'_>) -> Result<Template>) -> Result<Self> {
+        let object = node.object()?;
+        object.knows(&["method", "path", "headers"]);
+        // Anything but a GET could change something at the provider each time the connection is checked.
+        object.map("method", |node| node.one_of(&[("GET", ())]))?;
+        let path = object.need("path", "\"/user\"")?.parse(UrlPath::parse)?;
+        let headers = object.map("headers", |node| headers(&node, template))?.unwrap_or_default();
+        Ok(Self { url: base_url.append(&path), headers })
+    }
+}
+
+impl IdentityProbe {
+    fn decode(node: &Node<'_>, base_url: &WebUrl, probe: Option<&Probe>) -> Result<Self> {
+        let object = node.object()?;
+        object.knows(&["from", "path", "id", "label"]);
+        let id = object.map("id", |node| node.parse(JsonPath::parse))?;
+        let label = object.map("label", |node| labels(&node))?;
+        if let Some(node) = object.filled("from") {
+            node.one_of(&[("id_token", ())])?;
+            if object.has("path") {
+                return Err(object.fail("has both \"from\" and \"path\"; the identity comes from one of the two"));
+            }
+            let claim = |name: &str| JsonPath::parse(name).map_err(|error| node.fail(error));
+            let usual = || ["email", "preferred_username", "name"].into_iter().map(claim).collect::<Result<Vec<_>>>();
+            return Ok(Self {
+                source: IdentitySource::IdToken,
+                id: id.map_or_else(|| claim("sub"), Ok)?,
+                label: label.map_or_else(usual, Ok)?,
+            });
+        }
+        let path = object.need("path", "\"/user\", or \"from\": \"id_token\"")?.parse(UrlPath::parse)?;
+        let url = base_url.append(&path);
+        let asked_already = probe.is_some_and(|probe| probe.url == url);
+        let id = id.map_or_else(|| object.need("id", "\"id\"")?.parse(JsonPath::parse), Ok)?;
+        let source = if asked_already { IdentitySource::Probe } else { IdentitySource::Call(url) };
+        Ok(Self { source, id, label: label.unwrap_or_default() })
+    }
+}
+
+impl RedirectKind {
+    /// Its name in a file and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DeepLink => "deep_link",
+            Self::Loopback => "loopback",
+        }
+    }
+
+    fn decode(node: &Node<'_>) -> Result<Vec<Self>> {
+        let words = [Self::DeepLink, Self::Loopback].map(|kind| (kind.as_str(), kind));
+        let mut kinds = Vec::new();
+        for node in node.array()? {
+            let kind = node.one_of(&words)?;
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        if kinds.is_empty() {
+            return Err(node.fail("allows no way home; name \"deep_link\", \"loopback\" or both, the better one first"));
+        }
+        Ok(kinds)
+    }
+}
+
+impl Docs {
+    fn decode(node: &Node<'_>) -> Result<Self> {
+        let object = node.object()?;
+        object.knows(&["url", "text"]);
+        Ok(Self { url: object.map("url", |node| node.web_url())?, text: object.text("text")? })
+    }
+}
+
+impl RefreshQuirks {
+    fn decode(node: &Node<'_>) -> Result<Self> {
+        let object = node.object()?;
+        object.knows(&[
+            "rotation",
+            "terminal_errors",
+            "client_errors",
+            "error_with_200",
+            "default_expires_in",
+            "scope_on_refresh",
+        ]);
+        let rotations = [("always", Rotation::Always), ("sometimes", Rotation::Sometimes), ("never", Rotation::Never)];
+        let codes = |key: &str| {
+            let codes = object.map(key, |node| {
+                node.array()?.iter().map(|code| code.text().map(str::to_owned)).collect::<Result<_>>()
+            })?;
+            Ok::<_, DefinitionError>(codes.unwrap_or_default())
+        };
+        Ok(Self {
+            rotation: object.map("rotation", |node| node.one_of(&rotations))?.unwrap_or_default(),
+            terminal_errors: codes("terminal_errors")?,
+            client_errors: codes("client_errors")?,
+            error_with_200: object.flag("error_with_200")?,
+            default_expires_in: object.map("default_expires_in", |node| node.seconds())?,
+            scope_on_refresh: object.flag("scope_on_refresh")?,
+        })
+    }
+}
+
+impl Revocation {
+    fn decode(object: &Object<'_>) -> Result<Option<Self>> {
+        let path = object.map("revocation_path", |node| node.parse(UrlPath::parse))?;
+        let url = object.map("revocation_url", |node| node.web_url())?;
+        match (path, url) {
+            (Some(_), Some(_)) => Err(object.fail("has both \"revocation_path\" and \"revocation_url\"; keep one")),
+            (Some(path), None) => Ok(Some(Self::Path(path))),
+            (None, url) => Ok(url.map(Self::Url)),
+        }
+    }
+}
+
+/// One path, or several, the best first.
+fn labels(node: &Node<'_>) -> Result<Vec<JsonPath>> {
+    match node.text() {
+        Ok(_) => Ok(vec![node.parse(JsonPath::parse)?]),
+        Err(_) => node.array()?.iter().map(|node| node.parse(JsonPath::parse)).collect(),
+    }
+}
+
+/// An issuer is compared to the letter (RFC 9207 §2.4), so it stays as written.
+fn issuer(node: &Node<'_>) -> Result<String> {
+    let url = node.web_url()?;
+    if url.has_query() {
+        return Err(node.fail("an issuer has no query (RFC 8414 §2); remove the part from ? on"));
+    }
+    node.text().map(str::to_owned)
+}
+
+fn texts(node: &Node<'_>) -> Result<BTreeMap<String, String>> {
+    node.object()?.entries().map(|(key, node)| Ok((key.to_owned(), node.text()?.to_owned()))).collect()
+}
+
+fn authorize_params(node: &Node<'_>) -> Result<Vec<(String, String)>> {
+    let mut params = Vec::new();
+    for (key, node) in node.object()?.entries() {
+        if RESERVED_PARAMS.contains(&key) {
+            return Err(node.fail("this parameter is set by Relink itself; remove it"));
+        }
+        params.push((key.to_owned(), node.text()?.to_owned()));
+    }
+    Ok(params)
+}
+
+/// Reads a map of headers.
+pub(super) fn headers(
+    node: &Node<'_>,
+    template: &dyn Fn(&Node<'_>) -> Result<Template>,
+) -> Result<Vec<HeaderTemplate>> {
+    let mut headers: Vec<HeaderTemplate> = Vec::new();
+    for (key, node) in node.object()?.entries() {
+        let name = HeaderName::parse(key).map_err(|error| node.fail(error))?;
+        if headers.iter().any(|header| header.name == name) {
+            return Err(node.fail("this header stands twice, in upper and lower case; remove one"));
+        }
+        let value = template(&node)?;
+        let literal = value.placeholders().next().is_none();
+        if literal && matches!(name.as_str(), "authorization" | "cookie" | "x-api-key") {
+            node.warn(
+                "this looks like a credential, and here it stands for everybody to read; ask for it in \
+                 credentials and name it in \"authorization\"",
+            );
+        }
+        headers.push(HeaderTemplate { name, value });
+    }
+    Ok(headers)
+}

@@ -1,0 +1,254 @@
+//! Texts with placeholders: `Bearer {{credentials.api_key}}`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::error::quoted;
+use crate::Secret;
+
+/// What an account fills placeholders with.
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'a> {
+    /// The present access token, for OAuth.
+    pub access_token: Option<&'a Secret>,
+    /// What the person typed into the integration's fields.
+    pub fields: &'a BTreeMap<String, Secret>,
+    /// The account's context.
+    pub context: &'a Map<String, Value>,
+}
+
+/// One thing that an account has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placeholder {
+    /// `oauth.token.access_token`
+    AccessToken,
+    /// `credentials.x`
+    Credential(String),
+    /// `context.x.y`
+    Context(Vec<String>),
+}
+
+/// Why a text is no placeholder, or no template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// `{{` without `}}`.
+    #[error("a placeholder is opened by {{{{ and never closed by }}}}")]
+    Unclosed,
+    /// Nothing Relink knows.
+    #[error(
+        "the placeholder {0} is not known; use oauth.token.access_token, credentials.FIELD or context.KEY, such as \
+         {{{{credentials.api_key}}}}"
+    )]
+    Unknown(String),
+}
+
+/// An account lacks what a placeholder asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the account has no value for {placeholder}")]
+pub struct MissingValue {
+    /// Which.
+    pub placeholder: String,
+}
+
+impl Placeholder {
+    /// Reads what stands between `{{` and `}}`.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let unknown = || TemplateError::Unknown(quoted(text));
+        let segments: Vec<&str> = text.trim().split('.').collect();
+        if !segments.iter().all(|segment| is_name(segment)) {
+            return Err(unknown());
+        }
+        match segments.as_slice() {
+            ["oauth", "token", "access_token"] | ["context", "oauth", "token", "access_token"] => Ok(Self::AccessToken),
+            ["credentials", field] => Ok(Self::Credential((*field).to_owned())),
+            // Tokens and keys are no part of a context, so nothing below `oauth` but the above can be had.
+            ["oauth" | "credentials", ..] | ["context"] | [] => Err(unknown()),
+            ["context", keys @ ..] => Ok(Self::Context(keys.iter().map(|key| (*key).to_owned()).collect())),
+            _ => Err(unknown()),
+        }
+    }
+
+    /// Reads a path without braces, as in `authorization.config.path`. A bare name is a field of the form, which Truto
+    /// keeps in the context.
+    pub fn parse_path(text: &str) -> Result<Self, TemplateError> {
+        let text = text.trim();
+        let bare = is_name(text) && !matches!(text, "oauth" | "credentials" | "context");
+        if bare { Ok(Self::Context(vec![text.to_owned()])) } else { Self::parse(text) }
+    }
+
+    /// The field of the form that it may stand for: `credentials.x`, or `context.x`, where Truto keeps what was typed.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Credential(field) => Some(field),
+            Self::Context(keys) => match keys.as_slice() {
+                [field] => Some(field),
+                _ => None,
+            },
+            Self::AccessToken => None,
+        }
+    }
+
+    /// What the account has for it.
+    pub fn value(&self, values: &Values<'_>) -> Result<Secret, MissingValue> {
+        let found = match self {
+            Self::AccessToken => values.access_token.cloned(),
+            Self::Credential(field) => {
+                values.fields.get(field).cloned().or_else(|| plain(values.context.get(field)?).map(Secret::new))
+            }
+            Self::Context(keys) => from_context(values.context, keys)
+                .or_else(|| self.field().and_then(|field| values.fields.get(field)).cloned()),
+        };
+        found.ok_or_else(|| MissingValue { placeholder: self.to_string() })
+    }
+}
+
+impl std::fmt::Display for Placeholder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AccessToken => f.write_str("oauth.token.access_token"),
+            Self::Credential(field) => write!(f, "credentials.{field}"),
+            Self::Context(keys) => write!(f, "context.{}", keys.join(".")),
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+fn from_context(context: &Map<String, Value>, keys: &[String]) -> Option<Secret> {
+    let (first, rest) = keys.split_first()?;
+    let found = rest.iter().try_fold(context.get(first)?, |value, key| value.get(key))?;
+    plain(found).map(Secret::new)
+}
+
+/// A JSON value as text, where it has one.
+pub(super) fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A text with placeholders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Value(Placeholder),
+}
+
+impl Template {
+    /// Reads a template. A text without placeholders is one as well.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("{{") {
+            let (inside, behind) = after.split_once("}}").ok_or(TemplateError::Unclosed)?;
+            if !before.is_empty() {
+                parts.push(Part::Text(before.to_owned()));
+            }
+            parts.push(Part::Value(Placeholder::parse(inside)?));
+            rest = behind;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Ok(Self { parts })
+    }
+
+    /// The placeholders in it.
+    pub fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Value(placeholder) => Some(placeholder),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// The text with an account's values in it. What a value says is never read as a placeholder again.
+    pub fn fill(&self, values: &Values<'_>) -> Result<Secret, MissingValue> {
+        let mut text = zeroize::Zeroizing::new(String::new());
+        for part in &self.parts {
+            match part {
+                Part::Text(plain) => text.push_str(plain),
+                Part::Value(placeholder) => text.push_str(placeholder.value(values)?.expose()),
+            }
+        }
+        Ok(Secret::new(text.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn filled(template: &str) -> Result<String, MissingValue> {
+        let fields = BTreeMap::from([("api_key".to_owned(), Secret::new("{{context.region}}"))]);
+        let context = json!({"region": "eu", "site": {"id": 7}, "list": [1]});
+        let token = Secret::new("at-1");
+        let values =
+            Values { access_token: Some(&token), fields: &fields, context: context.as_object().expect("an object") };
+        let template = Template::parse(template).expect("a template");
+        template.fill(&values).map(|secret| secret.expose().to_owned())
+    }
+
+    #[test]
+    fn placeholders_are_filled_once() {
+        assert_eq!(filled("Bearer {{oauth.token.access_token}}").as_deref(), Ok("Bearer at-1"));
+        assert_eq!(filled("{{ credentials.api_key }}!").as_deref(), Ok("{{context.region}}!"));
+        assert_eq!(filled("{{context.site.id}}-{{context.region}}").as_deref(), Ok("7-eu"));
+        assert_eq!(filled("{{context.api_key}}").as_deref(), Ok("{{context.region}}"));
+        assert_eq!(filled("no placeholder }}").as_deref(), Ok("no placeholder }}"));
+    }
+
+    #[test]
+    fn what_the_account_lacks_is_named() {
+        for (template, lacks) in [
+            ("{{context.nothing}}", "context.nothing"),
+            ("{{context.list}}", "context.list"),
+            ("{{credentials.password}}", "credentials.password"),
+        ] {
+            assert_eq!(filled(template), Err(MissingValue { placeholder: lacks.to_owned() }));
+        }
+    }
+
+    #[test]
+    fn unknown_placeholders_are_refused() {
+        for text in [
+            "{{}}",
+            "{{id}}",
+            "{{oauth.token.refresh_token}}",
+            "{{context}}",
+            "{{credentials.a.b}}",
+            "{{context..a}}",
+            "{{context.a b}}",
+            "{{ {{context.a}} }}",
+        ] {
+            assert!(matches!(Template::parse(text), Err(TemplateError::Unknown(_))), "{text}");
+        }
+        assert_eq!(Template::parse("Bearer {{context.a"), Err(TemplateError::Unclosed));
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_without_placeholders_stays_as_it_is(text in "[^{]{0,40}") {
+            prop_assert_eq!(filled(&text), Ok(text));
+        }
+
+        #[test]
+        fn garbage_never_panics(text in "[{}a-z. ]{0,30}") {
+            let _ = Template::parse(&text);
+            let _ = Placeholder::parse_path(&text);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Malformed files, each with the whole message.
+
+use super::*;
+
+/// What is replaced in the good file, by what, and the whole message.
+const MALFORMED: &[(&str, &str, &str)] = &[
+    (
+        r#""https://auth.acme.example""#,
+        r#""htps://x""#,
+        "line 15, column 26, config.credentials.oauth2.config.auth.tokenHost: \"htps://x\" is not a web address; it must \
+         start with https:// (or http://127.0.0.1 for a server on this machine)",
+    ),
+    (
+        r#""https://auth.acme.example""#,
+        r#""https://auth.acme.example/common""#,
+        "line 15, column 26, config.credentials.oauth2.config.auth.tokenHost: must end behind the host \
+         (https://auth.acme.example); put the rest into the path beside it",
+    ),
+    (
+        r#""https://api.acme.example/v2""#,
+        r#""http://127.0.0.1:8080""#,
+        "line 7, column 17, config.base_url: \"127.0.0.1\" is on this machine or its network; if that is meant, add \
+         \"allow_local\": true to config.relink",
+    ),
+    (
+        r#""tokenPath": "/token""#,
+        r#""tokenPath": "https://evil.example/token""#,
+        "line 16, column 26, config.credentials.oauth2.config.auth.tokenPath: \"https://evil.example/token\" is not a \
+         path; it must start with one / and leave the host out",
+    ),
+    (
+        r#""tokenPath": "/token","#,
+        r#""tokenPath": "","#,
+        "line 14, column 19, config.credentials.oauth2.config.auth: \"tokenPath\" is missing; add one, such as \
+         \"/oauth/token\"",
+    ),
+    (
+        r#""tokenPath": "/token""#,
+        r#""tokenPath": 7"#,
+        "line 16, column 26, config.credentials.oauth2.config.auth.tokenPath: must be a text in quotes, not a number",
+    ),
+    (
+        r#""secret": "hunter2""#,
+        r#""secret": 12345678"#,
+        "line 13, column 54, config.credentials.oauth2.config.client.secret: must be a text in quotes, not a number",
+    ),
+    (
+        r#""secret": "hunter2""#,
+        r#""Secret": "hunter2""#,
+        "line 13, column 54, config.credentials.oauth2.config.client.Secret: is not known here; a client has an \"id\" \
+         and a \"secret\"",
+    ),
+    (
+        r#""method": "S256""#,
+        r#""method": "plain""#,
+        "line 20, column 31, config.credentials.oauth2.config.pkce.method: \"plain\" is not known here; use \"S256\"",
+    ),
+    (
+        r#"["read", "write"]"#,
+        r#"["read", "wr ite"]"#,
+        "line 19, column 29, config.credentials.oauth2.config.scope[1]: is not one scope; give each its own text in the \
+         list",
+    ),
+    (
+        r#""format": "oauth2","#,
+        r#""format": "oauth","#,
+        "line 11, column 19, config.credentials.oauth2.format: \"oauth\" is not known here; use \"oauth2\", \"api_key\" \
+         or \"oauth2_client_credentials\"",
+    ),
+    (
+        r#""format": "oauth2","#,
+        r#""format": "api_key","#,
+        "line 11, column 19, config.credentials.oauth2.format: says \"api_key\" under the key \"oauth2\"; make them equal",
+    ),
+    (
+        r#""username": "{{credentials.email}}""#,
+        r#""username": "{{credentials.mail}}""#,
+        "line 33, column 63, config.authorization.api_key.config.username: api_key has no field named \"mail\"; it asks \
+         for email, api_key",
+    ),
+    (
+        r#""username": "{{credentials.email}}""#,
+        r#""username": "{{oauth.token.access_token}}""#,
+        "line 33, column 63, config.authorization.api_key.config.username: an api_key account has no access token; name \
+         one of its fields",
+    ),
+    (
+        r#""username": "{{credentials.email}}""#,
+        r#""username": "{{email}}""#,
+        "line 33, column 63, config.authorization.api_key.config.username: the placeholder \"email\" is not known; use \
+         oauth.token.access_token, credentials.FIELD or context.KEY, such as {{credentials.api_key}}",
+    ),
+    (
+        r#""username": "{{credentials.email}}""#,
+        r#""username": "{{credentials.email""#,
+        "line 33, column 63, config.authorization.api_key.config.username: a placeholder is opened by {{ and never \
+         closed by }}",
+    ),
+    (
+        r#""format": "basic""#,
+        r#""format": "digest""#,
+        "line 33, column 30, config.authorization.api_key.format: \"digest\" is not known here; use \"bearer\", \
+         \"header\" or \"basic\"",
+    ),
+    (
+        r#""X-Region""#,
+        r#""Host""#,
+        "line 8, column 26, config.headers.Host: the header \"Host\" is set by Relink itself; remove it",
+    ),
+    (
+        r#""name": "acme""#,
+        r#""name": "Acme Corp""#,
+        "line 2, column 11, name: \"Acme Corp\" is not a name; use lower-case letters, digits, _ and -, such as \
+         \"github\"",
+    ),
+    (
+        r#""probe": { "path": "/me" }"#,
+        r#""probe": { "method": "POST", "path": "/me" }"#,
+        "line 38, column 28, config.relink.probe.method: \"POST\" is not known here; use \"GET\"",
+    ),
+    (
+        r#""probe": { "path": "/me" }"#,
+        r#""probe": { "path": "/../admin" }"#,
+        "line 38, column 26, config.relink.probe.path: \"/../admin\" leads out of its folder (by .. or an encoded \
+         slash); write the path out",
+    ),
+    (
+        r#""id": "data.id""#,
+        r#""id": "data..id""#,
+        "line 39, column 46, config.relink.identity.id: \"data..id\" is not a path into the answer, such as \"id\" or \
+         \"data.user.id\"",
+    ),
+    (
+        r#""revocation_path": "/revoke""#,
+        r#""authorize_params": { "state": "x" }"#,
+        "line 40, column 38, config.relink.authorize_params.state: this parameter is set by Relink itself; remove it",
+    ),
+    (
+        r#""revocation_path": "/revoke""#,
+        r#""redirects": []"#,
+        "line 40, column 20, config.relink.redirects: allows no way home; name \"deep_link\", \"loopback\" or both, the \
+         better one first",
+    ),
+    (
+        r#""revocation_path": "/revoke""#,
+        r#""refresh": { "default_expires_in": "3600" }"#,
+        "line 40, column 42, config.relink.refresh.default_expires_in: must be a whole number of seconds, without quotes",
+    ),
+    (
+        r#""revocation_path": "/revoke""#,
+        r##""color": "#fff""##,
+        "line 40, column 16, config.relink.color: \"#fff\" is not a colour, such as \"#24292f\"",
+    ),
+    (
+        r#""category": "crm","#,
+        r#""name": "acme","#,
+        "line 3, column 8, name: \"name\" stands twice in the same object; only one of the two can count, so remove the \
+         other",
+    ),
+    (
+        r#""tokenPath": "/token","#,
+        r#""tokenPath": "/token", "tokenPath": "/other","#,
+        "line 16, column 46, config.credentials.oauth2.config.auth.tokenPath: \"tokenPath\" stands twice in the same \
+         object; only one of the two can count, so remove the other",
+    ),
+    (r#""label": "Acme","#, r#""label": "Acme""#, "line 7, column 5: this is not JSON: expected `,` or `}`"),
+];
+
+#[test]
+fn malformed_files_are_refused_by_line_and_field() {
+    let mut wrong = Vec::new();
+    for (part, by, message) in MALFORMED {
+        let text = GOOD.replacen(part, by, 1);
+        assert_ne!(text, GOOD, "{part} is in the good file");
+        let said = parse(&text).expect_err(by).to_string();
+        assert!(!said.contains("hunter2") && !said.contains("12345678"), "{said}");
+        if said != *message {
+            wrong.push(format!("{said}\n  instead of\n{message}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn what_is_no_definition_at_all_is_refused_in_words() {
+    let deep = format!("{}{}", "[".repeat(70), "]".repeat(70));
+    let large = format!("{GOOD}{}", " ".repeat(1024 * 1024));
+    for (text, message) in [
+        ("", "the file is empty; it must hold a JSON object with \"name\", \"category\" and \"config\""),
+        ("\u{feff} \n", "the file is empty; it must hold a JSON object with \"name\", \"category\" and \"config\""),
+        ("[]", "line 1, column 1: must be an object in { }, not a list"),
+        ("{}", "line 1, column 1: \"name\" is missing; add one, such as \"github\""),
+        ("{\"name\": \"x\"}", "line 1, column 1: \"config\" is missing; add one, such as {\"label\": \"GitHub\", ...}"),
+        ("{\"name\": \"x\"", "line 1, column 12: the file ends too early; a closing bracket or quote is missing"),
+        (
+            "{} {}",
+            "line 1, column 4: something follows behind the end of the document; remove it, or the bracket that ends it \
+             too early",
+        ),
+        ("{\"a\": 1,}", "line 1, column 9: a comma stands before a closing bracket; remove it"),
+        ("name: acme", "line 1, column 2: this is not JSON: expected ident"),
+        (&deep, "line 1, column 65: objects and lists are nested more than 64 deep; a definition needs far less"),
+        (&large, "the file is larger than 1 MiB; an integration's definition is far smaller"),
+    ] {
+        assert_eq!(parse(text).expect_err("refused").to_string(), message, "{text:.60}");
+    }
+}

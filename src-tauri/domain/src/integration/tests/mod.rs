@@ -1,0 +1,204 @@
+//! Definitions as files.
+
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::account::AuthenticationMethod;
+
+mod malformed;
+mod properties;
+
+/// A good file; the tables below break it in one place each.
+const GOOD: &str = r#"{
+  "name": "acme",
+  "category": "crm",
+  "version": 3,
+  "config": {
+    "label": "Acme",
+    "base_url": "https://api.acme.example/v2",
+    "headers": { "X-Region": "{{context.region}}" },
+    "credentials": {
+      "oauth2": {
+        "format": "oauth2",
+        "config": {
+          "client": { "id": "acme-client", "secret": "hunter2" },
+          "auth": {
+            "tokenHost": "https://auth.acme.example",
+            "tokenPath": "/token",
+            "authorizePath": "/authorize"
+          },
+          "scope": ["read", "write"],
+          "pkce": { "method": "S256" }
+        }
+      },
+      "api_key": {
+        "config": {
+          "fields": [
+            { "name": "email", "label": "E-mail", "type": "text", "required": true },
+            { "name": "api_key", "label": "API key", "type": "password", "required": true }
+          ]
+        }
+      }
+    },
+    "authorization": {
+      "api_key": { "format": "basic", "config": { "username": "{{credentials.email}}", "password": "{{credentials.api_key}}" } }
+    },
+    "resources": { "contacts": { "list": { "path": "/contacts" } } },
+    "pagination": { "format": "cursor" },
+    "relink": {
+      "probe": { "path": "/me" },
+      "identity": { "path": "/whoami", "id": "data.id" },
+      "revocation_path": "/revoke"
+    }
+  }
+}
+"#;
+
+fn good() -> Parsed {
+    parse(GOOD).expect("a good file")
+}
+
+fn object(value: &Value) -> &Map<String, Value> {
+    value.as_object().expect("an object")
+}
+
+#[test]
+fn a_good_file_gives_what_the_engine_needs() {
+    let acme = good().definition;
+    assert_eq!((acme.name(), acme.category(), acme.label()), ("acme", "crm", "Acme"));
+    assert_eq!(acme.methods(), [AuthenticationMethod::Oauth2, AuthenticationMethod::ApiKey]);
+    let oauth2 = acme.oauth2().expect("oauth2");
+    assert_eq!(oauth2.authorize_url.as_str(), "https://auth.acme.example/authorize");
+    assert_eq!(oauth2.refresh_url.as_str(), "https://auth.acme.example/token");
+    assert_eq!(oauth2.revocation_url.as_ref().map(WebUrl::as_str), Some("https://auth.acme.example/revoke"));
+    assert_eq!(oauth2.client_id, "acme-client");
+    assert_eq!(oauth2.scopes, ["read", "write"]);
+    assert_eq!((oauth2.client_auth(true), oauth2.client_auth(false)), (ClientAuth::Basic, ClientAuth::None));
+    assert_eq!(oauth2.redirects, [RedirectKind::DeepLink, RedirectKind::Loopback]);
+    assert_eq!(acme.probe().expect("a probe").url.as_str(), "https://api.acme.example/v2/me");
+    let whoami = WebUrl::parse("https://api.acme.example/v2/whoami").expect("a web address");
+    assert_eq!(acme.identity().expect("an identity").source, IdentitySource::Call(whoami));
+    assert_eq!(acme.section("pagination"), Some(&json!({"format": "cursor"})));
+    assert_eq!(acme.authorization(AuthenticationMethod::Oauth2), Some(&Authorization::access_token()));
+}
+
+#[test]
+fn what_the_authorization_names_is_secret() {
+    let acme = good().definition;
+    let fields = acme.fields(AuthenticationMethod::ApiKey).expect("a form");
+    assert!(fields.iter().all(|field| field.secret));
+}
+
+#[test]
+fn the_clients_secret_is_handed_over_apart_and_stands_nowhere_else() {
+    let mut parsed = good();
+    let secret = parsed.client_secrets.take(AuthenticationMethod::Oauth2).expect("a secret");
+    assert_eq!(secret.expose(), "hunter2");
+    let written = serde_json::to_string(&parsed.definition).expect("JSON");
+    assert!(written.contains(r#""client":{"id":"acme-client","secret":""}"#), "{written}");
+    assert!(!written.contains("hunter2"));
+    assert!(!format!("{parsed:?}").contains("hunter2"));
+}
+
+#[test]
+fn nothing_else_is_lost_on_a_round_trip() {
+    let mut original: Value = serde_json::from_str(GOOD).expect("JSON");
+    original["config"]["credentials"]["oauth2"]["config"]["client"]["secret"] = "".into();
+    let written = serde_json::to_string(&good().definition).expect("JSON");
+    assert_eq!(serde_json::from_str::<Value>(&written).expect("JSON"), original);
+    assert_eq!(parse(&written).expect("a definition").definition, good().definition);
+}
+
+#[test]
+fn unknown_keys_are_kept_and_told() {
+    let text = GOOD.replace(r#""label": "Acme","#, r#""label": "Acme", "icon": "x","#);
+    let text = text.replace(r#""pkce": {"#, r#""audience": 1, "pkce": {"#);
+    let parsed = parse(&text).expect("a definition");
+    let warnings: Vec<String> = parsed.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "line 6, column 30, config.icon: Relink doesn't know this key; it is kept and has no effect",
+            "line 20, column 23, config.credentials.oauth2.config.audience: Relink doesn't know this key; it is kept and \
+             has no effect",
+        ]
+    );
+    assert_eq!(parsed.definition.section("icon"), Some(&json!("x")));
+}
+
+#[test]
+fn a_credential_written_into_a_header_is_warned_of() {
+    let text = GOOD.replace(r#""X-Region": "{{context.region}}""#, r#""X-Api-Key": "hunter2""#);
+    let warnings = parse(&text).expect("a definition").warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].to_string().starts_with("line 8, column 31, config.headers.X-Api-Key: this looks like a"));
+    assert!(!warnings[0].to_string().contains("hunter2"));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_fault() {
+    assert_eq!(parse(&format!("\u{feff}{GOOD}")), parse(GOOD));
+}
+
+#[test]
+fn an_api_key_without_authorization_is_refused() {
+    let text = GOOD.replace(r#""authorization": {"#, r#""elsewhere": {"#);
+    assert_eq!(
+        parse(&text).expect_err("refused").to_string(),
+        "line 5, column 13, config: \"authorization\" is missing for api_key; add one, such as {\"format\": \"bearer\", \
+         \"config\": {\"path\": \"api_key\"}}"
+    );
+}
+
+#[test]
+fn credentials_of_one_format_need_no_map() {
+    let mut document: Value = serde_json::from_str(GOOD).expect("JSON");
+    let fields = document["config"]["credentials"]["api_key"]["config"].clone();
+    document["config"]["credentials"] = json!({"format": "api_key", "config": fields});
+    document["config"]["authorization"] = json!({"format": "bearer", "config": {"path": "api_key"}});
+    let acme = parse(&document.to_string()).expect("a definition").definition;
+    assert_eq!(acme.methods(), [AuthenticationMethod::ApiKey]);
+    let fields = acme.fields(AuthenticationMethod::ApiKey).expect("a form");
+    assert_eq!(fields.iter().map(|field| field.secret).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn an_override_passes_the_same_door() {
+    let acme = good().definition;
+    let over = json!({"label": "Acme (EU)", "credentials": {"oauth2": {"config": {
+        "client": {"id": "mine", "secret": "hunter3"}, "scope": ["read"]}}}});
+    let mut parsed = acme.with_override(object(&over)).expect("a definition");
+    assert_eq!(parsed.definition.label(), "Acme (EU)");
+    let oauth2 = parsed.definition.oauth2().expect("oauth2");
+    assert_eq!((oauth2.client_id.as_str(), oauth2.scopes.len()), ("mine", 1));
+    assert_eq!(parsed.client_secrets.take(AuthenticationMethod::Oauth2).expect("a secret").expose(), "hunter3");
+    assert!(!serde_json::to_string(&parsed.definition).expect("JSON").contains("hunter3"));
+
+    let over = json!({"base_url": "http://example.com"});
+    assert_eq!(
+        acme.with_override(object(&over)).expect_err("refused").to_string(),
+        "config.base_url: \"http://example.com\" is not encrypted; use https:// (http:// is only for a server on this \
+         machine)"
+    );
+}
+
+#[test]
+fn an_empty_override_changes_nothing() {
+    for definition in catalogue() {
+        let same = definition.with_override(&Map::new()).expect("a definition");
+        assert_eq!((&same.definition, same.warnings.len()), (definition, 0));
+    }
+}
+
+#[test]
+fn the_secret_of_an_override_can_be_blanked_in_either_shape() {
+    for shape in [
+        json!({"credentials": {"oauth2": {"config": {"client": {"secret": "hunter2"}}}}}),
+        json!({"credentials": {"config": {"client": {"secret": "hunter2"}}}}),
+        json!({"credentials": {"format": "oauth2", "config": {"client": {"secret": "hunter2"}}}}),
+    ] {
+        let mut over = shape;
+        take_client_secrets(&mut over);
+        assert!(!over.to_string().contains("hunter2"), "{over}");
+    }
+}

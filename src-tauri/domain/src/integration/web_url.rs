@@ -1,0 +1,256 @@
+//! Addresses that a credential may be sent to, or a person's browser.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use serde::{Serialize, Serializer};
+use url::{Host, Url};
+
+use super::error::quoted;
+
+/// Longest address that is taken.
+const LONGEST: usize = 2048;
+
+/// An absolute address: https, or http to this machine. No user name, no fragment, nothing that two parsers could read
+/// differently.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WebUrl(Url);
+
+/// Why a text is no [`WebUrl`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct WebUrlError(String);
+
+impl WebUrl {
+    /// Reads an address.
+    pub fn parse(text: &str) -> Result<Self, WebUrlError> {
+        let fail = |what: &str| Err(WebUrlError(format!("{} {what}", quoted(text))));
+        if text.len() > LONGEST {
+            return fail("is too long; an address has at most 2048 characters");
+        }
+        if text.contains("{{") {
+            return fail("contains a placeholder; write the web address out");
+        }
+        // `Url` would repair these silently (WHATWG URL §4.4); a server or a browser may then read something else.
+        if text.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
+            return fail("contains a backslash or a blank, which a web address can't have");
+        }
+        let rest = strip_scheme(text, "https://").or_else(|| strip_scheme(text, "http://"));
+        let Some(url) = rest.filter(|rest| !rest.starts_with('/')).and_then(|_| Url::parse(text).ok()) else {
+            return fail(
+                "is not a web address; it must start with https:// (or http://127.0.0.1 for a server on this machine)",
+            );
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return fail("carries a user name or a password in the address; remove everything up to the @");
+        }
+        if url.fragment().is_some() {
+            return fail("has a part behind #, which is never sent; remove it");
+        }
+        let address = Self(url);
+        if address.reach() == Reach::Never {
+            return fail("is an address that Relink never calls (link-local, metadata service or no host at all)");
+        }
+        if address.0.scheme() == "http" && !address.is_loopback() {
+            return fail("is not encrypted; use https:// (http:// is only for a server on this machine)");
+        }
+        Ok(address)
+    }
+
+    /// The text, as it goes on the wire.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The address as the type that HTTP clients take.
+    pub const fn as_url(&self) -> &Url {
+        &self.0
+    }
+
+    /// The host alone, as a person reads it: `github.com`.
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// The origin.
+    pub fn origin(&self) -> Origin {
+        Origin(self.0.origin().ascii_serialization())
+    }
+
+    /// Whether nothing stands behind the host.
+    pub fn is_bare_origin(&self) -> bool {
+        self.0.path() == "/" && self.0.query().is_none()
+    }
+
+    /// Whether there is a query.
+    pub fn has_query(&self) -> bool {
+        self.0.query().is_some()
+    }
+
+    /// This address with a path behind it. The origin stays what it is, whatever the path.
+    #[must_use]
+    pub fn append(&self, path: &UrlPath) -> Self {
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}{}", self.0.path().trim_end_matches('/'), path.path));
+        url.set_query(path.query.as_deref());
+        Self(url)
+    }
+
+    /// Where the address leads, as far as it says so itself. A name says little: what it resolves to is checked again
+    /// before it is called.
+    pub fn reach(&self) -> Reach {
+        match self.0.host() {
+            Some(Host::Ipv4(ip)) => reach(ip.into()),
+            Some(Host::Ipv6(ip)) => reach(ip.into()),
+            Some(Host::Domain(name)) => {
+                let name = name.trim_end_matches('.');
+                if name == "metadata.google.internal" || name.is_empty() {
+                    Reach::Never
+                } else if is_localhost(name) || has_last_label(name, "local") {
+                    Reach::Local
+                } else {
+                    Reach::Public
+                }
+            }
+            None => Reach::Never,
+        }
+    }
+
+    fn is_loopback(&self) -> bool {
+        match self.0.host() {
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
+            Some(Host::Domain(name)) => is_localhost(name.trim_end_matches('.')),
+            None => false,
+        }
+    }
+}
+
+impl fmt::Display for WebUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for WebUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+fn strip_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(scheme.len())?;
+    head.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+/// RFC 6761 §6.3.
+fn is_localhost(name: &str) -> bool {
+    name == "localhost" || has_last_label(name, "localhost")
+}
+
+fn has_last_label(name: &str, label: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, last)| last == label)
+}
+
+/// Where an address leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The internet.
+    Public,
+    /// This machine or its private network: only with the person's consent.
+    Local,
+    /// Link-local, metadata services, no single host: never called.
+    Never,
+}
+
+/// Where an IP address leads. An IPv4 address in IPv6 clothes counts as what it is.
+pub fn reach(ip: IpAddr) -> Reach {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => reach_v4(ip),
+        IpAddr::V6(ip) => reach_v6(ip),
+    }
+}
+
+fn reach_v4(ip: Ipv4Addr) -> Reach {
+    let [a, b, ..] = ip.octets();
+    if ip.is_link_local() || ip.is_multicast() || a == 0 || a >= 240 {
+        Reach::Never
+    } else if ip.is_loopback() || ip.is_private() || (a == 100 && (64..128).contains(&b)) {
+        Reach::Local
+    } else {
+        Reach::Public
+    }
+}
+
+fn reach_v6(ip: Ipv6Addr) -> Reach {
+    // `fd00:ec2::254` is a cloud's metadata service inside the otherwise private range.
+    if ip.is_unicast_link_local() || ip.is_multicast() || ip.is_unspecified() || ip.segments()[..2] == [0xfd00, 0xec2] {
+        Reach::Never
+    } else if ip.is_loopback() || ip.is_unique_local() {
+        Reach::Local
+    } else {
+        Reach::Public
+    }
+}
+
+/// Scheme, host and port: what a credential is bound to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Origin(String);
+
+impl Origin {
+    /// The text: `https://api.github.com`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A path, and perhaps a query, that stays below the address it is appended to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UrlPath {
+    path: String,
+    query: Option<String>,
+}
+
+/// Why a text is no [`UrlPath`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UrlPathError(String);
+
+impl UrlPath {
+    /// Reads a path.
+    pub fn parse(text: &str) -> Result<Self, UrlPathError> {
+        let fail = |what: &str| Err(UrlPathError(format!("{} {what}", quoted(text))));
+        if text.len() > LONGEST {
+            return fail("is too long; a path has at most 2048 characters");
+        }
+        if !text.starts_with('/') || text.starts_with("//") {
+            return fail("is not a path; it must start with one / and leave the host out");
+        }
+        if text.contains(|c: char| "\\#{}<>\"".contains(c) || !c.is_ascii_graphic()) {
+            return fail("contains a character that a path can't have; write it percent-encoded, and leave # out");
+        }
+        let (path, query) = match text.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (text, None),
+        };
+        let lower = path.to_ascii_lowercase();
+        let hidden = lower.contains("%2f") || lower.contains("%5c");
+        if hidden || lower.split('/').any(|segment| matches!(segment.replace("%2e", ".").as_str(), "." | "..")) {
+            return fail("leads out of its folder (by .. or an encoded slash); write the path out");
+        }
+        Ok(Self { path: path.to_owned(), query })
+    }
+}
+
+#[cfg(test)]
+#[path = "web_url_tests.rs"]
+mod tests;
