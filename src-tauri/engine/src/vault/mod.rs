@@ -53,6 +53,19 @@ impl fmt::Display for Key {
     }
 }
 
+impl Key {
+    /// The key of this name, if it is one.
+    pub fn parse(name: &str) -> Option<Self> {
+        let (kind, id) = name.split_once('/')?;
+        match kind {
+            "account" => id.parse().ok().map(Self::Account),
+            "integration" => id.parse().ok().map(Self::Integration),
+            "webhook" => id.parse().ok().map(Self::Webhook),
+            _ => None,
+        }
+    }
+}
+
 /// What is known of the keychain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VaultState {

@@ -11,6 +11,7 @@
 
 use std::fmt;
 
+use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -174,7 +175,7 @@ fn part_name(name: &str, slot: Slot, n: usize) -> String {
 }
 
 fn checksum(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    BASE64_STANDARD_NO_PAD.encode(Sha256::digest(text.as_bytes()))
 }
 
 fn utf16_len(text: &str) -> usize {

@@ -52,6 +52,7 @@ pub fn alone<F: AsyncFnOnce(&mut Session)>(test: F) {
     assert!(folder.path().join("passed").exists(), "the test has not run in its own session");
 }
 
+#[allow(clippy::unused_self)] // the session is the environment: who asks must have one
 impl Session {
     /// A bus on which nothing can be started by name.
     pub fn start_bus(&mut self) {
@@ -137,11 +138,10 @@ impl Session {
 
     /// Locks the collection, as a person does in the keychain's own app.
     pub fn lock(&self) {
-        self.call(
-            "/org/freedesktop/secrets",
-            "org.freedesktop.Secret.Service.Lock",
-            &format!("['{LOGIN_COLLECTION}']"),
-        );
+        let collections = format!("['{LOGIN_COLLECTION}']");
+        let call = ["call", "--session", "-d", "org.freedesktop.secrets", "-o", "/org/freedesktop/secrets"];
+        let method = ["-m", "org.freedesktop.Secret.Service.Lock", &collections];
+        run("gdbus", &[&call[..], &method[..]].concat(), "libglib2.0-bin");
     }
 
     /// Unlocks it as signing in does: PAM speaks to the daemon's control socket (gnome-keyring, daemon/control).
@@ -197,11 +197,6 @@ impl Session {
 
     pub fn folder(&self) -> &Path {
         &self.folder
-    }
-
-    fn call(&self, path: &str, method: &str, argument: &str) -> String {
-        let arguments = ["call", "--session", "-d", "org.freedesktop.secrets", "-o", path, "-m", method, argument];
-        run("gdbus", &arguments, "libglib2.0-bin")
     }
 
     fn signal(&self, signal: &str) {
