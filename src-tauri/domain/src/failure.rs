@@ -245,12 +245,21 @@ pub struct ErrorAnswer {
     pub retry_after_secs: Option<u32>,
 }
 
-/// Sorts an error answer of a token endpoint (RFC 6749 §5.2) into the table. `terminal_codes` are the codes that the
-/// integration's definition names as final.
-pub fn classify_answer(status: u16, answer: &ErrorAnswer, terminal_codes: &[String]) -> Failure {
+/// Error codes of a provider's own, as its integration's definition names them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnCodes {
+    /// Final: only a new sign-in mends them.
+    pub terminal: Vec<String>,
+    /// About the client, not the account.
+    pub client: Vec<String>,
+}
+
+/// Sorts an error answer of a token endpoint (RFC 6749 §5.2) into the table.
+pub fn classify_answer(status: u16, answer: &ErrorAnswer, own: &OwnCodes) -> Failure {
     let code = answer.error.as_deref();
     let cause = match (status, code) {
-        (_, Some(code)) if terminal_codes.iter().any(|known| known == code) => Cause::RefusedByProvider,
+        (_, Some(code)) if own.terminal.iter().any(|known| known == code) => Cause::RefusedByProvider,
+        (_, Some(code)) if own.client.iter().any(|known| known == code) => Cause::InvalidClient,
         (429, _) => Cause::RateLimited,
         (408 | 500..=599, _) => Cause::ServerError,
         (_, Some("invalid_grant")) => Cause::InvalidGrant,
@@ -289,12 +298,13 @@ mod tests {
 
     #[test]
     fn answers_are_sorted_into_the_table() {
-        let own = ["bad_refresh_token".to_owned()];
+        let own = OwnCodes { terminal: vec!["bad_refresh_token".into()], client: vec!["incorrect_client".into()] };
         for (status, error, cause) in [
             (400, Some("invalid_grant"), Cause::InvalidGrant),
             (401, Some("invalid_client"), Cause::InvalidClient),
             (400, Some("unauthorized_client"), Cause::UnauthorizedClient),
             (200, Some("bad_refresh_token"), Cause::RefusedByProvider),
+            (200, Some("incorrect_client"), Cause::InvalidClient),
             (429, None, Cause::RateLimited),
             (500, Some("invalid_grant"), Cause::ServerError),
             (503, None, Cause::ServerError),
@@ -324,7 +334,7 @@ mod tests {
     #[test]
     fn provider_words_stay_on_one_short_line() {
         let long = ErrorAnswer { description: Some(format!("a\nb{}", "c".repeat(999))), ..answer(Some("x")) };
-        let words = classify_answer(400, &long, &[]).provider_words.expect("kept");
+        let words = classify_answer(400, &long, &OwnCodes::default()).provider_words.expect("kept");
         assert!(words.starts_with("a b") && words.len() == LONGEST_WORDS);
     }
 }

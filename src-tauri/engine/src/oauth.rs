@@ -1,20 +1,22 @@
 //! OAuth 2.0 as a client: RFC 6749, PKCE (RFC 7636), revocation (RFC 7009).
 //!
-//! The `oauth2` crate makes the requests and reads the answers. Between it and the network stands [`Endpoint::send`], which
+//! The `oauth2` crate makes the requests and reads the answers. Between it and the network stands [`Line`], which
 //! evens out what providers do differently and sorts every failure into the one table of causes.
 
 use std::fmt;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use futures_util::future::BoxFuture;
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, ExtraTokenFields,
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, ExtraTokenFields,
     PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
     StandardTokenResponse, TokenResponse, TokenUrl,
     basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType},
 };
 use relink_domain::{
     Secret, Timestamp,
-    failure::{Cause, ErrorAnswer, Failure, classify_answer},
+    failure::{Cause, ErrorAnswer, Failure, OwnCodes, classify_answer},
+    integration::{BodyFormat, ClientAuth, OAuth2},
     schedule::Lease,
 };
 use serde::{Deserialize, Serialize};
@@ -22,27 +24,9 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
-    network::Reach,
+    network::Consent,
     outbound::{Answer, NoAnswer, Outbound},
 };
-
-/// How the client shows who it is at the token endpoint (RFC 6749 §2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientAuthentication {
-    /// `client_secret_basic`.
-    Header,
-    /// `client_secret_post`; also a public client, which has only its id.
-    Body,
-}
-
-/// How the token request's body is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyFormat {
-    /// `application/x-www-form-urlencoded`, as RFC 6749 says.
-    Form,
-    /// JSON, as some providers want.
-    Json,
-}
 
 /// A provider's token endpoint and this app's client there.
 #[derive(Debug, Clone)]
@@ -54,13 +38,13 @@ pub struct Endpoint {
     /// This app's client secret, unless the client is public.
     pub client_secret: Option<Secret>,
     /// How the client shows who it is.
-    pub authentication: ClientAuthentication,
+    pub authentication: ClientAuth,
     /// How the body is written.
     pub body_format: BodyFormat,
     /// Whether the address may be private.
-    pub reach: Reach,
-    /// Error codes that are final, besides RFC 6749's.
-    pub terminal_errors: Vec<String>,
+    pub consent: Consent,
+    /// The provider's own error codes.
+    pub own_codes: OwnCodes,
     /// The lifetime where the provider doesn't say.
     pub default_expires_in: Option<u64>,
 }
@@ -105,30 +89,22 @@ type OauthClient<HasAuthUrl, HasTokenUrl> = Client<
 >;
 
 /// Makes an authorization request with PKCE S256 and a fresh `state`.
-pub fn authorize(
-    authorize_url: &Url,
-    client_id: &str,
-    redirect_uri: &str,
-    scopes: &[String],
-    extra: &[(String, String)],
-) -> Result<Authorization, url::ParseError> {
+pub fn authorize(oauth2: &OAuth2, redirect_uri: &str, scopes: &[String]) -> Result<Authorization, url::ParseError> {
     let client: OauthClient<oauth2::EndpointSet, oauth2::EndpointNotSet> =
-        Client::new(ClientId::new(client_id.to_owned())).set_auth_uri(AuthUrl::new(authorize_url.to_string())?);
+        Client::new(ClientId::new(oauth2.client_id.clone()))
+            .set_auth_uri(AuthUrl::new(oauth2.authorize_url.as_str().to_owned())?);
     let client = client.set_redirect_uri(RedirectUrl::new(redirect_uri.to_owned())?);
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-    let mut request = client
-        .authorize_url(|| CsrfToken::new_random_len(32))
-        .set_pkce_challenge(challenge)
-        .add_scopes(scopes.iter().cloned().map(Scope::new));
-    for (name, value) in extra {
+    let mut request = client.authorize_url(|| CsrfToken::new_random_len(32)).set_pkce_challenge(challenge);
+    if !scopes.is_empty() {
+        // Joined here, because some providers separate scopes by commas.
+        request = request.add_scope(Scope::new(scopes.join(&oauth2.scope_separator)));
+    }
+    for (name, value) in &oauth2.authorize_params {
         request = request.add_extra_param(name, value);
     }
     let (url, state) = request.url();
-    Ok(Authorization {
-        url,
-        state: Secret::new(state.into_secret()),
-        verifier: Secret::new(verifier.into_secret()),
-    })
+    Ok(Authorization { url, state: Secret::new(state.into_secret()), verifier: Secret::new(verifier.into_secret()) })
 }
 
 impl Endpoint {
@@ -136,8 +112,8 @@ impl Endpoint {
         let url = TokenUrl::new(self.url.to_string()).map_err(|_| Failure::new(Cause::Unreachable))?;
         let client = Client::new(ClientId::new(self.client_id.clone())).set_token_uri(url).set_auth_type(
             match (self.authentication, &self.client_secret) {
-                (ClientAuthentication::Header, Some(_)) => AuthType::BasicAuth,
-                (ClientAuthentication::Body, _) | (ClientAuthentication::Header, None) => AuthType::RequestBody,
+                (ClientAuth::Basic, Some(_)) => AuthType::BasicAuth,
+                (ClientAuth::Post | ClientAuth::None, _) | (ClientAuth::Basic, None) => AuthType::RequestBody,
             },
         );
         Ok(match &self.client_secret {
@@ -146,80 +122,81 @@ impl Endpoint {
         })
     }
 
+    // The three exchanges are boxed: the compiler can't see through the `oauth2` crate's generic client that they are `Send`.
+
     /// Exchanges an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5).
-    pub async fn exchange_code(
-        &self,
-        outbound: &Outbound,
-        code: &Secret,
-        verifier: &Secret,
-        redirect_uri: &str,
+    pub fn exchange_code<'a>(
+        &'a self,
+        outbound: &'a Outbound,
+        code: &'a Secret,
+        verifier: &'a Secret,
+        redirect_uri: &'a str,
         now: Timestamp,
-    ) -> Result<Tokens, Failure> {
-        let redirect = RedirectUrl::new(redirect_uri.to_owned()).map_err(|_| Failure::new(Cause::UnknownRefusal))?;
-        let client = self.client()?.set_redirect_uri(redirect);
-        let send = |request| self.send(outbound, request, now);
-        let request = client
-            .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
-            .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
-        self.tokens(request.request_async(&send).await, now)
+    ) -> BoxFuture<'a, Result<Tokens, Failure>> {
+        Box::pin(async move {
+            let redirect =
+                RedirectUrl::new(redirect_uri.to_owned()).map_err(|_| Failure::new(Cause::UnknownRefusal))?;
+            let client = self.client()?.set_redirect_uri(redirect);
+            let line = Line { endpoint: self, outbound, now };
+            let request = client
+                .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
+                .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
+            self.tokens(request.request_async(&line).await, now)
+        })
     }
 
     /// Refreshes (RFC 6749 §6).
-    pub async fn refresh(
-        &self,
-        outbound: &Outbound,
-        refresh_token: &Secret,
-        scopes: &[String],
+    pub fn refresh<'a>(
+        &'a self,
+        outbound: &'a Outbound,
+        refresh_token: &'a Secret,
+        scopes: Vec<String>,
         now: Timestamp,
-    ) -> Result<Tokens, Failure> {
-        let client = self.client()?;
-        let token = RefreshToken::new(refresh_token.expose().to_owned());
-        let send = |request| self.send(outbound, request, now);
-        let request = client.exchange_refresh_token(&token).add_scopes(scopes.iter().cloned().map(Scope::new));
-        self.tokens(request.request_async(&send).await, now)
+    ) -> BoxFuture<'a, Result<Tokens, Failure>> {
+        Box::pin(async move {
+            let client = self.client()?;
+            let token = RefreshToken::new(refresh_token.expose().to_owned());
+            let line = Line { endpoint: self, outbound, now };
+            let request = client.exchange_refresh_token(&token).add_scopes(scopes.into_iter().map(Scope::new));
+            self.tokens(request.request_async(&line).await, now)
+        })
     }
 
     /// Asks for a token in the client's own name (RFC 6749 §4.4).
-    pub async fn client_credentials(&self, outbound: &Outbound, scopes: &[String], now: Timestamp) -> Result<Tokens, Failure> {
-        let client = self.client()?;
-        let send = |request| self.send(outbound, request, now);
-        let request = client.exchange_client_credentials().add_scopes(scopes.iter().cloned().map(Scope::new));
-        self.tokens(request.request_async(&send).await, now)
+    pub fn client_credentials<'a>(
+        &'a self,
+        outbound: &'a Outbound,
+        scopes: Vec<String>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Tokens, Failure>> {
+        Box::pin(async move {
+            let client = self.client()?;
+            let line = Line { endpoint: self, outbound, now };
+            let request = client.exchange_client_credentials().add_scopes(scopes.into_iter().map(Scope::new));
+            self.tokens(request.request_async(&line).await, now)
+        })
     }
 
     /// Revokes a token (RFC 7009 §2.1). `Ok(true)`: the provider took it.
     pub async fn revoke(&self, outbound: &Outbound, url: &Url, token: &Secret, hint: &str) -> Result<bool, NoAnswer> {
         let mut form = vec![("token", token.expose()), ("token_type_hint", hint)];
-        let client = outbound.client(self.reach);
+        let client = outbound.client(self.consent);
         let mut request = client.post(url.clone());
         match (self.authentication, &self.client_secret) {
-            (ClientAuthentication::Header, Some(secret)) => {
+            (ClientAuth::Basic, Some(secret)) => {
                 request = request.basic_auth(form_encoded(&self.client_id), Some(form_encoded(secret.expose())));
             }
-            (ClientAuthentication::Body, Some(secret)) => {
+            (ClientAuth::Post | ClientAuth::None, Some(secret)) => {
                 form.push(("client_id", &self.client_id));
                 form.push(("client_secret", secret.expose()));
             }
-            (ClientAuthentication::Body | ClientAuthentication::Header, None) => form.push(("client_id", &self.client_id)),
+            (ClientAuth::Basic | ClientAuth::Post | ClientAuth::None, None) => {
+                form.push(("client_id", &self.client_id))
+            }
         }
         let request =
             request.form(&form).build().map_err(|_| NoAnswer { failure: Failure::new(Cause::Unreachable) })?;
-        Ok(outbound.send(request, self.reach).await?.status.is_success())
-    }
-
-    /// Sends a request of the `oauth2` crate. What comes back is a plain RFC 6749 success, or a sorted failure.
-    async fn send(
-        &self,
-        outbound: &Outbound,
-        request: oauth2::HttpRequest,
-        now: Timestamp,
-    ) -> Result<oauth2::HttpResponse, NoAnswer> {
-        let answer = outbound.send(self.in_its_format(request)?, self.reach).await?;
-        let body = success_body(&answer, &self.terminal_errors, now).map_err(|failure| NoAnswer { failure })?;
-        http::Response::builder()
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .body(body)
-            .map_err(|_| NoAnswer { failure: Failure::new(Cause::Garbled) })
+        Ok(outbound.send(request, self.consent).await?.status.is_success())
     }
 
     fn in_its_format(&self, request: oauth2::HttpRequest) -> Result<reqwest::Request, NoAnswer> {
@@ -229,7 +206,9 @@ impl Endpoint {
                 .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
                 .collect();
             *request.body_mut() = Value::Object(fields).to_string().into_bytes();
-            request.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+            request
+                .headers_mut()
+                .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         }
         reqwest::Request::try_from(request).map_err(|_| NoAnswer { failure: Failure::new(Cause::Unreachable) })
     }
@@ -257,6 +236,30 @@ impl Endpoint {
     }
 }
 
+/// The way from the `oauth2` crate to one endpoint. What comes back over it is a plain RFC 6749 success, or a sorted failure.
+struct Line<'a> {
+    endpoint: &'a Endpoint,
+    outbound: &'a Outbound,
+    now: Timestamp,
+}
+
+impl<'c> AsyncHttpClient<'c> for Line<'_> {
+    type Error = NoAnswer;
+    type Future = BoxFuture<'c, Result<oauth2::HttpResponse, NoAnswer>>;
+
+    fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let endpoint = self.endpoint;
+            let answer = self.outbound.send(endpoint.in_its_format(request)?, endpoint.consent).await?;
+            let body = success_body(&answer, endpoint, self.now).map_err(|failure| NoAnswer { failure })?;
+            http::Response::builder()
+                .header(http::header::CONTENT_TYPE, "application/json")
+                .body(body)
+                .map_err(|_| NoAnswer { failure: Failure::new(Cause::Garbled) })
+        })
+    }
+}
+
 /// RFC 6749 §2.3.1: id and secret are form-encoded before they go into the Basic header.
 fn form_encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
@@ -266,7 +269,7 @@ fn form_encoded(text: &str) -> String {
 ///
 /// Seen in the wild: errors with status 200; `expires_in` as a string; `scope` as a list; no `token_type`; a web page with
 /// status 200 where a network wants a sign-in; JSON that breaks off.
-fn success_body(answer: &Answer, terminal_errors: &[String], now: Timestamp) -> Result<Vec<u8>, Failure> {
+fn success_body(answer: &Answer, endpoint: &Endpoint, now: Timestamp) -> Result<Vec<u8>, Failure> {
     let status = answer.status.as_u16();
     let parsed: Result<Value, _> = serde_json::from_slice(&answer.body);
     let fields = match parsed {
@@ -278,7 +281,8 @@ fn success_body(answer: &Answer, terminal_errors: &[String], now: Timestamp) -> 
         }
         Err(_) => None,
     };
-    let text = |name: &str| fields.as_ref().and_then(|fields| fields.get(name)).and_then(Value::as_str).map(str::to_owned);
+    let text =
+        |name: &str| fields.as_ref().and_then(|fields| fields.get(name)).and_then(Value::as_str).map(str::to_owned);
     let has_token = text("access_token").is_some_and(|token| !token.is_empty());
     if !answer.status.is_success() || !has_token {
         let error = ErrorAnswer {
@@ -287,7 +291,7 @@ fn success_body(answer: &Answer, terminal_errors: &[String], now: Timestamp) -> 
             is_json: fields.is_some(),
             retry_after_secs: answer.retry_after_secs(now),
         };
-        return Err(classify_answer(status, &error, terminal_errors));
+        return Err(classify_answer(status, &error, &endpoint.own_codes));
     }
     let mut fields = fields.unwrap_or_default();
     if !fields.get("token_type").is_some_and(Value::is_string) {
@@ -358,6 +362,8 @@ pub fn id_token_claims(id_token: &Secret, client_id: &str, issuer: Option<&str>)
 
 #[cfg(test)]
 mod tests {
+    use relink_domain::integration::built_in;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -371,7 +377,17 @@ mod tests {
     }
 
     fn evened(status: u16, body: &str) -> Result<Value, Cause> {
-        success_body(&answer(status, body), &["bad_refresh_token".into()], NOW)
+        let endpoint = Endpoint {
+            url: Url::parse("https://as.example/token").expect("an address"),
+            client_id: "us".into(),
+            client_secret: None,
+            authentication: ClientAuth::None,
+            body_format: BodyFormat::Form,
+            consent: Consent::Public,
+            own_codes: OwnCodes { terminal: vec!["bad_refresh_token".into()], client: vec![] },
+            default_expires_in: None,
+        };
+        success_body(&answer(status, body), &endpoint, NOW)
             .map(|body| serde_json::from_slice(&body).expect("JSON"))
             .map_err(|failure| failure.cause)
     }
@@ -415,10 +431,12 @@ mod tests {
 
     #[test]
     fn an_authorization_request_carries_pkce_s256_and_256_bits_of_state() {
-        let url = Url::parse("https://as.example/authorize").expect("an address");
-        let asked = authorize(&url, "client", "app.relink.desktop:/oauth/callback/x", &["a".into(), "b".into()], &[])
-            .expect("a request");
-        let query = |name: &str| asked.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        let sandbox =
+            built_in("sandbox").and_then(|definition| definition.oauth2()).expect("the Sandbox has OAuth 2.0");
+        let asked =
+            authorize(sandbox, "app.relink.desktop:/oauth/callback/x", &["a".into(), "b".into()]).expect("a request");
+        let query =
+            |name: &str| asked.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         assert_eq!(query("code_challenge_method").as_deref(), Some("S256"));
         assert_eq!(query("state").as_deref(), Some(asked.state.expose()));
         assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(asked.state.expose()).expect("base64").len(), 32);

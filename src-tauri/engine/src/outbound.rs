@@ -10,7 +10,7 @@ use reqwest::{
 };
 use url::{Host, Url};
 
-use crate::network::{self, Reach};
+use crate::network::{self, Consent};
 
 /// How long one request may take, from its start to the end of its answer.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -63,29 +63,29 @@ impl Outbound {
     pub fn new() -> Result<Self, reqwest::Error> {
         // An error says that a provider is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Ok(Self { public: client(Reach::Public)?, local: client(Reach::Local)? })
+        Ok(Self { public: client(Consent::Public)?, local: client(Consent::Local)? })
     }
 
-    /// The client for this reach.
-    pub const fn client(&self, reach: Reach) -> &Client {
-        match reach {
-            Reach::Public => &self.public,
-            Reach::Local => &self.local,
+    /// The client for this consent.
+    pub const fn client(&self, consent: Consent) -> &Client {
+        match consent {
+            Consent::Public => &self.public,
+            Consent::Local => &self.local,
         }
     }
 
     /// Sends a request and reads the whole answer.
-    pub async fn send(&self, request: reqwest::Request, reach: Reach) -> Result<Answer, NoAnswer> {
-        if !host_is_allowed(request.url(), reach) {
+    pub async fn send(&self, request: reqwest::Request, consent: Consent) -> Result<Answer, NoAnswer> {
+        if !host_is_allowed(request.url(), consent) {
             return Err(NoAnswer { failure: not_allowed() });
         }
-        tokio::time::timeout(DEADLINE, self.send_at_leisure(request, reach))
+        tokio::time::timeout(DEADLINE, self.send_at_leisure(request, consent))
             .await
             .unwrap_or_else(|_| Err(NoAnswer { failure: Failure::new(Cause::Timeout) }))
     }
 
-    async fn send_at_leisure(&self, request: reqwest::Request, reach: Reach) -> Result<Answer, NoAnswer> {
-        let mut response = self.client(reach).execute(request).await.map_err(|error| no_answer(&error))?;
+    async fn send_at_leisure(&self, request: reqwest::Request, consent: Consent) -> Result<Answer, NoAnswer> {
+        let mut response = self.client(consent).execute(request).await.map_err(|error| no_answer(&error))?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
             if body.len() + chunk.len() > LONGEST_ANSWER {
@@ -97,7 +97,7 @@ impl Outbound {
     }
 }
 
-fn client(reach: Reach) -> Result<Client, reqwest::Error> {
+fn client(consent: Consent) -> Result<Client, reqwest::Error> {
     Client::builder()
         .user_agent(concat!("Relink/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
@@ -105,15 +105,15 @@ fn client(reach: Reach) -> Result<Client, reqwest::Error> {
         .connect_timeout(CONNECT_DEADLINE)
         // A refresh must never be sent twice behind our back: its token may be spent by the first.
         .retry(reqwest::retry::never())
-        .dns_resolver(Arc::new(Resolver(reach)))
+        .dns_resolver(Arc::new(Resolver(consent)))
         .build()
 }
 
 /// An address written as digits never gets to the resolver, so it is looked at here.
-fn host_is_allowed(url: &Url, reach: Reach) -> bool {
+fn host_is_allowed(url: &Url, consent: Consent) -> bool {
     match url.host() {
-        Some(Host::Ipv4(address)) => network::is_allowed(IpAddr::V4(address), reach),
-        Some(Host::Ipv6(address)) => network::is_allowed(IpAddr::V6(address), reach),
+        Some(Host::Ipv4(address)) => network::is_allowed(IpAddr::V4(address), consent),
+        Some(Host::Ipv6(address)) => network::is_allowed(IpAddr::V6(address), consent),
         Some(Host::Domain(_)) => true,
         None => false,
     }
@@ -124,14 +124,14 @@ fn not_allowed() -> Failure {
 }
 
 /// Looks names up and leaves out the addresses that may not be reached: the check and the connection use the same answer.
-struct Resolver(Reach);
+struct Resolver(Consent);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
+        let consent = self.0;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| LookupFailed)?;
-            let allowed: Vec<_> = found.filter(|address| network::is_allowed(address.ip(), reach)).collect();
+            let allowed: Vec<_> = found.filter(|address| network::is_allowed(address.ip(), consent)).collect();
             if allowed.is_empty() {
                 return Err(LookupFailed.into());
             }
@@ -180,19 +180,19 @@ mod tests {
         Outbound::new().expect("clients")
     }
 
-    async fn cause_of(url: &str, reach: Reach) -> Cause {
+    async fn cause_of(url: &str, consent: Consent) -> Cause {
         let request = reqwest::Request::new(http::Method::GET, url.parse().expect("an address"));
-        outbound().send(request, reach).await.expect_err("no answer").failure.cause
+        outbound().send(request, consent).await.expect_err("no answer").failure.cause
     }
 
     #[tokio::test]
     async fn a_name_that_resolves_to_loopback_is_not_reached_without_consent() {
-        assert_eq!(cause_of("http://localhost:9/", Reach::Public).await, Cause::Dns);
+        assert_eq!(cause_of("http://localhost:9/", Consent::Public).await, Cause::Dns);
     }
 
     #[tokio::test]
     async fn metadata_addresses_are_not_reached_even_by_consent() {
-        assert_eq!(cause_of("http://169.254.169.254/latest/", Reach::Local).await, Cause::Unreachable);
+        assert_eq!(cause_of("http://169.254.169.254/latest/", Consent::Local).await, Cause::Unreachable);
     }
 
     #[tokio::test]
@@ -204,9 +204,9 @@ mod tests {
             let (socket, _) = listener.accept().await.expect("a connection");
             drop(socket);
         });
-        assert_eq!(cause_of(&url, Reach::Local).await, Cause::Reset);
+        assert_eq!(cause_of(&url, Consent::Local).await, Cause::Reset);
         server.await.expect("served");
-        assert_eq!(cause_of(&url, Reach::Local).await, Cause::Unreachable);
+        assert_eq!(cause_of(&url, Consent::Local).await, Cause::Unreachable);
     }
 
     #[tokio::test]
@@ -219,6 +219,6 @@ mod tests {
                 let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
             }
         });
-        assert_eq!(cause_of(&format!("https://127.0.0.1:{port}/"), Reach::Local).await, Cause::Tls);
+        assert_eq!(cause_of(&format!("https://127.0.0.1:{port}/"), Consent::Local).await, Cause::Tls);
     }
 }

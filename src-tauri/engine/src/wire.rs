@@ -45,8 +45,8 @@ fn integration(integration: &Integration) -> Value {
     })
 }
 
-/// The part of an installed integration that goes with an account.
-fn environment_integration(environment: EnvironmentId, installed: &Installed) -> Value {
+/// The part of an installed integration that goes with an account and its events. Its override may hold anything: it stays.
+pub fn environment_integration(environment: EnvironmentId, installed: &Installed) -> Value {
     json!({
         "id": installed.id,
         "integration_id": installed.integration.id,

@@ -46,18 +46,13 @@ pub enum Input {
         /// Why.
         failure: Failure,
     },
-    /// An open refresh could not be tried at all (the keychain didn't give the token out): as if it had not begun.
-    RefreshNotTried {
-        /// The intent's generation.
-        generation: u64,
-        /// Why.
-        why: PutOffReason,
-    },
     /// A refresh that is due waits.
     PutOff {
         /// Why.
         why: PutOffReason,
     },
+    /// The keychain is open, and the account's item is gone from it.
+    CredentialGone,
     /// A call was answered.
     Answered(CheckAnswer),
     /// New credentials have passed every check and are about to be put into the keychain.
@@ -141,8 +136,8 @@ impl Account {
             Input::ResumeRefresh => self.resume_refresh(),
             Input::Refreshed { generation, lease, rotated } => self.refreshed(generation, lease, rotated, now),
             Input::RefreshFailed { generation, failure } => self.refresh_failed(generation, failure, now, jitter),
-            Input::RefreshNotTried { generation, why } => self.refresh_not_tried(generation, why, now),
             Input::PutOff { why } => Ok(self.put_off(why, now)),
+            Input::CredentialGone => Ok(self.credential_gone(now, jitter)),
             Input::Answered(answer) => Ok(self.answered(answer, now, jitter)),
             Input::BeginReplacement { granted } => self.begin_replacement(granted),
             Input::Replaced { generation } => self.replaced(generation, now),
@@ -289,12 +284,6 @@ impl Account {
         self.step(moments, vec![EventKind::AccountAuthenticationError])
     }
 
-    fn refresh_not_tried(mut self, generation: u64, why: PutOffReason, now: Timestamp) -> Result<Step, Rejected> {
-        let renewing = self.open_refresh(generation)?;
-        self.life = self.life.with(Credential::Renewing(Renewing { attempt: Attempt::Idle, ..renewing }));
-        Ok(self.put_off(why, now))
-    }
-
     /// Said once: a further reason for the same wait adds nothing to the timeline.
     fn put_off(mut self, why: PutOffReason, now: Timestamp) -> Step {
         let Credential::Renewing(renewing) = self.life.credential().clone() else {
@@ -308,6 +297,12 @@ impl Account {
             other => other,
         };
         self.step(if said_already { vec![] } else { vec![Moment::PutOff { why }] }, vec![])
+    }
+
+    fn credential_gone(self, now: Timestamp, jitter: Jitter) -> Step {
+        let credential = self.life.credential().clone();
+        let failure = Failure::new(Cause::CredentialMissing);
+        self.fail(credential, failure, now, jitter, |failure, _| Moment::CredentialGone { failure })
     }
 
     fn answered(mut self, answer: CheckAnswer, now: Timestamp, jitter: Jitter) -> Step {

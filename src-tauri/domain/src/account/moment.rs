@@ -82,6 +82,11 @@ pub enum Moment {
         /// What was seen.
         failure: Failure,
     },
+    /// The account's item was found to be gone from the keychain.
+    CredentialGone {
+        /// What was seen.
+        failure: Failure,
+    },
     /// A call was answered 403.
     Forbidden,
     /// It recovered by itself.
@@ -155,9 +160,10 @@ impl Moment {
             | Self::FlowFailed { .. }
             | Self::CallbackRefused { .. } => Tone::Warning,
             Self::RefreshFailed { next_try: Some(_), .. } => Tone::Warning,
-            Self::StepFailed { .. } | Self::RefreshFailed { next_try: None, .. } | Self::Unauthorized { .. } => {
-                Tone::Bad
-            }
+            Self::StepFailed { .. }
+            | Self::RefreshFailed { next_try: None, .. }
+            | Self::Unauthorized { .. }
+            | Self::CredentialGone { .. } => Tone::Bad,
         }
     }
 
@@ -194,6 +200,7 @@ impl Moment {
             Self::Checked => ("Checked".into(), Some(format!("{provider} accepted a call"))),
             Self::CheckInconclusive { failure } => ("The check could not tell".into(), because(failure)),
             Self::Unauthorized { failure } => ("A call was refused".into(), because(failure)),
+            Self::CredentialGone { failure } => (failure.cause.words(provider).title, None),
             Self::Forbidden => (
                 "A call was forbidden".into(),
                 Some(format!("{provider} answered 403: the account lacks a right for it")),

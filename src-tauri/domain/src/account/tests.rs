@@ -263,9 +263,6 @@ fn inputs() -> impl Strategy<Value = Input> {
         generation.clone().prop_map(|generation| Input::Refreshed { generation, lease: lease(T0), rotated: true }),
         (generation.clone(), cause.clone())
             .prop_map(|(generation, cause)| Input::RefreshFailed { generation, failure: Failure::new(cause) }),
-        generation
-            .clone()
-            .prop_map(|generation| Input::RefreshNotTried { generation, why: PutOffReason::KeychainLocked }),
         Just(Input::PutOff { why: PutOffReason::Offline }),
         Just(Input::Answered(CheckAnswer::Accepted)),
         Just(Input::Answered(CheckAnswer::Unauthorized)),

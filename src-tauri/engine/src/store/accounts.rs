@@ -125,10 +125,10 @@ pub fn due(connection: &Connection) -> Result<Vec<DueAccount>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Accounts with an open refresh or replacement, or whose making was cut off: the crash recovery's work.
+/// Accounts with an open refresh or replacement: the crash recovery's work.
 pub fn unfinished(connection: &Connection) -> Result<Vec<Account>> {
-    let mut statement = connection
-        .prepare_cached("SELECT document FROM integrated_account WHERE open = 1 OR status = 'connecting' ORDER BY id")?;
+    let mut statement =
+        connection.prepare_cached("SELECT document FROM integrated_account WHERE open = 1 ORDER BY id")?;
     let rows = statement.query_map([], account)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -64,10 +64,7 @@ pub fn get(connection: &Connection, token_id: ApiTokenId) -> Result<Option<ApiTo
 
 /// Notes that a token was used.
 pub fn mark_used(tx: &Transaction<'_>, token_id: ApiTokenId, now: Timestamp) -> Result<()> {
-    tx.execute(
-        "UPDATE api_token SET last_used_at = ?2 WHERE id = ?1",
-        params![token_id.to_string(), now.as_millis()],
-    )?;
+    tx.execute("UPDATE api_token SET last_used_at = ?2 WHERE id = ?1", params![token_id.to_string(), now.as_millis()])?;
     Ok(())
 }
 

@@ -93,7 +93,8 @@ pub fn put(tx: &Transaction<'_>, integration: &Integration) -> Result<()> {
 
 /// The catalogue.
 pub fn catalogue(connection: &Connection) -> Result<Vec<Integration>> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {INTEGRATION} FROM integration i ORDER BY i.name"))?;
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {INTEGRATION} FROM integration i ORDER BY i.name"))?;
     let rows = statement.query_map([], |row| integration(row, 0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -24,13 +24,7 @@ pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &LinkToken) -> Resul
     let document = Document { purpose: token.purpose.clone(), wishes: token.wishes.clone() };
     tx.execute(
         "INSERT INTO link_token (id, hash, account_id, document, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![
-            token.id.to_string(),
-            hash,
-            account,
-            serde_json::to_string(&document)?,
-            token.created_at.as_millis()
-        ],
+        params![token.id.to_string(), hash, account, serde_json::to_string(&document)?, token.created_at.as_millis()],
     )?;
     Ok(())
 }
@@ -65,4 +59,13 @@ pub fn use_up(tx: &Transaction<'_>, token: LinkTokenId, now: Timestamp) -> Resul
 pub fn forget_before(tx: &Transaction<'_>, created_before: Timestamp) -> Result<()> {
     tx.execute("DELETE FROM link_token WHERE created_at < ?1", [created_before.as_millis()])?;
     Ok(())
+}
+
+/// Whether a link token has had its success, or is gone.
+pub fn is_used(connection: &Connection, token: LinkTokenId) -> Result<bool> {
+    let used: Option<bool> = connection
+        .prepare_cached("SELECT used_at IS NOT NULL FROM link_token WHERE id = ?1")?
+        .query_row([token.to_string()], |row| row.get(0))
+        .optional()?;
+    Ok(used.unwrap_or(true))
 }

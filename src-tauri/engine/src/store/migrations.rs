@@ -57,7 +57,8 @@ mod tests {
         connection.execute("INSERT INTO setting (name, value) VALUES ('kept', '1')", []).expect("written");
         back_up(&connection, folder.path(), 1).expect("copied");
         let copy = Connection::open(folder.path().join("relink.db.version-1.bak")).expect("opens");
-        let kept: String = copy.query_row("SELECT value FROM setting WHERE name = 'kept'", [], |r| r.get(0)).expect("there");
+        let kept: String =
+            copy.query_row("SELECT value FROM setting WHERE name = 'kept'", [], |r| r.get(0)).expect("there");
         assert_eq!(kept, "1");
     }
 

@@ -92,8 +92,12 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Opened> {
         let refused = |source| StoreError::Folder { folder: folder.to_owned(), source };
         make_private(folder).map_err(refused)?;
-        let lock =
-            fs::File::options().create(true).truncate(false).write(true).open(folder.join("relink.lock")).map_err(refused)?;
+        let lock = fs::File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(folder.join("relink.lock"))
+            .map_err(refused)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Busy(folder.to_owned())),
@@ -131,7 +135,10 @@ impl Store {
         Ok(Self { jobs, told: watch::Sender::new(latest) })
     }
 
-    async fn ask<T: Send + 'static>(&self, job: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static) -> Result<T> {
+    async fn ask<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             // The caller may have gone; what was to be written is written all the same.
@@ -142,7 +149,10 @@ impl Store {
     }
 
     /// Reads.
-    pub async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         self.ask(|connection| read(connection)).await
     }
 
@@ -251,7 +261,10 @@ mod tests {
             })
             .await;
         assert!(failed.is_err());
-        let left: i64 = store.read(|c| Ok(c.query_row("SELECT count(*) FROM setting WHERE name = 'a'", [], |r| r.get(0))?)).await.expect("read");
+        let left: i64 = store
+            .read(|c| Ok(c.query_row("SELECT count(*) FROM setting WHERE name = 'a'", [], |r| r.get(0))?))
+            .await
+            .expect("read");
         assert_eq!(left, 0);
     }
 

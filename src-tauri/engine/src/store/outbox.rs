@@ -23,7 +23,13 @@ pub struct Event {
 }
 
 /// Tells: an event, and a delivery for each active webhook that wants it. Events of one `subject` reach a webhook in order.
-pub fn tell(tx: &Transaction<'_>, kind: EventKind, subject: Option<&str>, payload: &Value, now: Timestamp) -> Result<i64> {
+pub fn tell(
+    tx: &Transaction<'_>,
+    kind: EventKind,
+    subject: Option<&str>,
+    payload: &Value,
+    now: Timestamp,
+) -> Result<i64> {
     let seq = add(tx, kind, subject, payload, now)?;
     let mut webhooks = tx.prepare_cached(
         "SELECT id FROM webhook WHERE is_active = 1
@@ -71,8 +77,9 @@ pub fn latest(connection: &Connection) -> Result<i64> {
 
 /// Events after that place, oldest first.
 pub fn after(connection: &Connection, seq: i64, limit: usize) -> Result<Vec<Event>> {
-    let mut statement = connection
-        .prepare_cached("SELECT seq, id, event, payload, created_at FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, id, event, payload, created_at FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    )?;
     let rows = statement.query_map(params![seq, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
         let event: String = row.get(2)?;
         Ok(Event {

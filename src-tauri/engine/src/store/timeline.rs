@@ -29,7 +29,12 @@ pub fn add(tx: &Transaction<'_>, account_id: Option<AccountId>, at: Timestamp, m
 }
 
 /// Entries, newest first, before that place: an account's, or everybody's.
-pub fn list(connection: &Connection, account_id: Option<AccountId>, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
+pub fn list(
+    connection: &Connection,
+    account_id: Option<AccountId>,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Vec<Entry>> {
     let mut statement = connection.prepare_cached(
         "SELECT seq, account_id, at, moment FROM timeline
          WHERE (?1 IS NULL OR account_id = ?1) AND seq < ?2 ORDER BY seq DESC LIMIT ?3",

@@ -1,0 +1,279 @@
+//! Accounts, as surfaces see and change them.
+
+use relink_domain::{
+    AccountId, Timestamp,
+    account::{Account, CheckAnswer, Credential, Input, Moment},
+    event::EventKind,
+    failure::{Cause, Failure},
+    schedule::{Jitter, Lease},
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Engine, Error,
+    engine::AccessToken,
+    error::Result,
+    provider::{CallCredentials, Probed, Provider},
+    refresh::{ACCESS_TOKEN, Reason},
+    store::{
+        accounts::{self, Filter},
+        integrations::{self, Installed},
+        outbox, timeline,
+    },
+    vault::{Item, Key},
+    wire,
+};
+
+/// An account and what goes with it.
+#[derive(Debug, Clone)]
+pub struct AccountView {
+    /// The account.
+    pub account: Account,
+    /// The installed integration that it belongs to.
+    pub installed: Installed,
+    /// What a person calls that.
+    pub label: String,
+    /// When it was last used.
+    pub last_used_at: Option<Timestamp>,
+    /// When Relink does something for it by itself.
+    pub due: Option<Timestamp>,
+}
+
+/// What a check found.
+#[derive(Debug)]
+pub struct CheckReport {
+    /// What the provider said.
+    pub outcome: CheckOutcome,
+    /// The account after it.
+    pub account: AccountView,
+}
+
+/// What the provider said to a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckOutcome {
+    /// A call was accepted.
+    Accepted,
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// It could not be found out.
+    Inconclusive,
+    /// The integration has no call to check with.
+    NoProbe,
+}
+
+/// The longest name of an account, in characters.
+const LONGEST_NAME: usize = 200;
+
+impl Engine {
+    /// Truto's view of an account.
+    pub fn wire(&self, view: &AccountView) -> Value {
+        wire::account(&view.account, self.0.environment, &view.installed)
+    }
+
+    /// A page of accounts, oldest first.
+    pub async fn accounts(&self, filter: Filter, after: Option<AccountId>, limit: usize) -> Result<Vec<AccountView>> {
+        Ok(self
+            .0
+            .store
+            .read(move |c| {
+                accounts::list(c, &filter, after, limit)?.into_iter().map(|account| view(c, account)).collect()
+            })
+            .await?)
+    }
+
+    /// One account.
+    pub async fn account(&self, id: AccountId) -> Result<AccountView> {
+        let found =
+            self.0.store.read(move |c| accounts::get(c, id)?.map(|account| view(c, account)).transpose()).await?;
+        found.ok_or_else(|| Error::not_found("account", id))
+    }
+
+    /// A timeline, newest first: an account's, or everybody's.
+    pub async fn timeline(
+        &self,
+        account: Option<AccountId>,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<timeline::Entry>> {
+        Ok(self.0.store.read(move |c| timeline::list(c, account, before, limit)).await?)
+    }
+
+    /// What a program signs its calls with: a fresh access token, or the key.
+    pub async fn access_token(&self, id: AccountId) -> Result<AccessToken> {
+        let account = self.load(id).await?;
+        let token = match account.life.credential() {
+            Credential::Renewing(_) => {
+                self.obey_retry_after(&account).await?;
+                self.fresh_token(id).await?
+            }
+            Credential::Fixed(fixed) => {
+                let item = self.item_of(&account).await?;
+                let (name, secret) = item.secrets.into_iter().next().ok_or_else(|| missing(&account))?;
+                tracing::debug!(account = %id, secret = name, "given to a caller");
+                let issued_at = account.profile.updated_at;
+                AccessToken { token: secret, lease: Lease { issued_at, expires_at: fixed.expires_at } }
+            }
+        };
+        self.mark_used(id).await?;
+        Ok(token)
+    }
+
+    /// A program that asks again and again must not turn a provider's `Retry-After` into a storm. What a person asks for
+    /// ([`Engine::refresh`]) is tried all the same.
+    async fn obey_retry_after(&self, account: &Account) -> Result<()> {
+        let Some(trouble) = account.life.trouble() else { return Ok(()) };
+        let held = self.held_token(account.id()).is_some();
+        match trouble.next_try {
+            Some(next) if !held && trouble.failure.retry_after_secs.is_some() && next > self.now() => {
+                let view = self.account(account.id()).await?;
+                Err(Error::provider(trouble.failure.clone(), &view.label, trouble.next_try))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Refreshes because somebody asked: it is always tried, and its failure is always reported.
+    pub async fn refresh(&self, id: AccountId) -> Result<AccountView> {
+        self.fly(id, Reason::Asked, false).await?;
+        self.account(id).await
+    }
+
+    /// Makes the integration's probe call. With a refresh token behind it, a 401 is met by one refresh and one more try.
+    pub async fn check(&self, id: AccountId) -> Result<CheckReport> {
+        let account = self.load(id).await?;
+        let provider = self.provider(account.profile.environment_integration_id).await?;
+        let mut probed = self.probe_account(&account, &provider).await?;
+        if matches!((&probed, account.life.credential()), (Probed::Unauthorized, Credential::Renewing(_))) {
+            self.drop_token(id);
+            probed = self.probe_account(&account, &provider).await?;
+        }
+        let (outcome, answer) = match probed {
+            Probed::Works(_) => (CheckOutcome::Accepted, Some(CheckAnswer::Accepted)),
+            Probed::Unauthorized => (CheckOutcome::Unauthorized, Some(CheckAnswer::Unauthorized)),
+            Probed::Forbidden => (CheckOutcome::Forbidden, Some(CheckAnswer::Forbidden)),
+            Probed::Inconclusive(failure) => (CheckOutcome::Inconclusive, Some(CheckAnswer::Inconclusive(failure))),
+            Probed::NoProbe => (CheckOutcome::NoProbe, None),
+        };
+        if let Some(answer) = answer {
+            let lock = self.lock_of(id);
+            let _guard = lock.lock().await;
+            self.commit(id, Input::Answered(answer)).await?;
+        }
+        Ok(CheckReport { outcome, account: self.account(id).await? })
+    }
+
+    async fn probe_account(&self, account: &Account, provider: &Provider) -> Result<Probed> {
+        let (access, item) = match account.life.credential() {
+            Credential::Renewing(_) => (Some(self.fresh_token(account.id()).await?.token), Item::default()),
+            Credential::Fixed(_) => {
+                let mut item = self.item_of(account).await?;
+                (item.secrets.remove(ACCESS_TOKEN), item)
+            }
+        };
+        let credentials = CallCredentials {
+            method: account.method(),
+            access_token: access.as_ref(),
+            fields: &item.secrets,
+            context: &account.profile.context,
+        };
+        self.probe(provider, &credentials, None).await
+    }
+
+    /// The account's keychain item. One that the person removed is an account that needs them.
+    async fn item_of(&self, account: &Account) -> Result<Item> {
+        match self.0.vault.get(&Key::Account(account.id())).await? {
+            Some(item) => Ok(item),
+            None => {
+                let (lock, id) = (self.lock_of(account.id()), account.id());
+                let _guard = lock.lock().await;
+                self.commit(id, Input::CredentialGone).await?;
+                Err(missing(account))
+            }
+        }
+    }
+
+    /// Notes that an account was used, to the minute.
+    async fn mark_used(&self, id: AccountId) -> Result<()> {
+        let now = self.now();
+        let last = self.0.store.read(move |c| accounts::last_used(c, id)).await?;
+        if last.is_none_or(|last| now.millis_since(last).abs() >= 60_000) {
+            self.0.store.write(move |tx| accounts::mark_used(tx, id, now)).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives an account another name.
+    pub async fn rename(&self, id: AccountId, name: String) -> Result<AccountView> {
+        let name = name.trim().to_owned();
+        if name.is_empty() || name.chars().count() > LONGEST_NAME || name.contains(char::is_control) {
+            let message = format!("A name has 1 to {LONGEST_NAME} characters, on one line.");
+            return Err(Error::invalid_field("name_invalid", "name", message));
+        }
+        self.commit(id, Input::Rename { name }).await?;
+        self.account(id).await
+    }
+
+    /// Merges an account's context, one level deep. Credentials can't be touched this way.
+    pub async fn merge_context(&self, id: AccountId, context: Map<String, Value>) -> Result<AccountView> {
+        for key in ["oauth", "credentials"] {
+            if context.contains_key(key) {
+                let message =
+                    format!("The context's key {key:?} belongs to Relink: credentials can't be changed here.");
+                return Err(Error::invalid_field("context_key_reserved", format!("context.{key}"), message));
+            }
+        }
+        self.commit(id, Input::MergeContext { context }).await?;
+        self.account(id).await
+    }
+
+    /// Deletes an account: tells the provider to revoke its tokens where it offers that, forgets the secrets, and tells.
+    pub async fn delete_account(&self, id: AccountId) -> Result<()> {
+        let lock = self.lock_of(id);
+        let _guard = lock.lock().await;
+        let view = self.account(id).await?;
+        let provider = Provider::of(view.installed).ok();
+        // A keychain that is locked now must not keep a person from deleting: the item is swept later.
+        let item = self.0.vault.get(&Key::Account(id)).await.ok().flatten();
+        let revoked = match (&provider, &item) {
+            (Some(provider), Some(item)) => self.revoke(provider, item).await,
+            (Some(_) | None, Some(_) | None) => None,
+        };
+        let moment = Moment::Deleted { name: view.account.profile.name, revoked };
+        let (now, key) = (self.now(), Key::Account(id).to_string());
+        self.0
+            .store
+            .write(move |tx| {
+                accounts::delete(tx, id)?;
+                accounts::stray(tx, &key, now)?;
+                timeline::add(tx, Some(id), now, &moment)?;
+                let payload = json!({ "id": id });
+                outbox::tell(tx, EventKind::AccountDeleted, Some(&id.to_string()), &payload, now).map(drop)
+            })
+            .await?;
+        self.forget(id);
+        if let Err(error) = self.sweep().await {
+            tracing::info!(account = %id, code = error.code(), "its keychain item is removed later: {error}");
+        }
+        Ok(())
+    }
+}
+
+fn missing(account: &Account) -> Error {
+    Error::provider(Failure::new(Cause::CredentialMissing), &account.profile.integration, None)
+}
+
+fn view(c: &rusqlite::Connection, account: Account) -> crate::store::Result<AccountView> {
+    let installed = integrations::installed(c, account.profile.environment_integration_id)?
+        .ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    Ok(AccountView {
+        label: wire::label(&installed.integration),
+        last_used_at: accounts::last_used(c, account.id())?,
+        due: account.due(Jitter::NONE).map(relink_domain::account::Due::at),
+        account,
+        installed,
+    })
+}

@@ -1,0 +1,314 @@
+//! A flow's middle: exchange, then identity, scopes and probe. Until all of it has passed, everything new is aside.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use relink_domain::{
+    Secret,
+    account::{Account, AuthenticationMethod, FixedKind, Granted, Identity, Moment, NewCredential, Renewal},
+    failure::{Cause, Failure},
+    integration::FieldValues,
+    link::Purpose,
+};
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+
+use super::{
+    Answer, Flow, FlowError, Phase, STATE_LIFETIME_SECS, Waiting, mends,
+    view::{Outcome, OutcomeAccount, Question, StepName},
+};
+use crate::{
+    Engine, Error,
+    engine::AccessToken,
+    oauth::{self, Tokens},
+    provider::{CallCredentials, Probed},
+    refresh::{ACCESS_TOKEN, REFRESH_TOKEN},
+    store::timeline,
+    vault::Item,
+};
+
+/// What the person typed, sorted.
+#[derive(Debug, Default)]
+pub(super) struct Typed {
+    secret: BTreeMap<String, Secret>,
+    public: Map<String, Value>,
+}
+
+impl From<FieldValues> for Typed {
+    fn from(values: FieldValues) -> Self {
+        let public = values.public.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+        Self { secret: values.secret, public }
+    }
+}
+
+/// New credentials, checked, and still aside.
+#[derive(Debug)]
+pub(super) struct Staged {
+    pub(super) item: Item,
+    pub(super) granted: Granted,
+    /// The access token that came with them, unless it is what lasts.
+    pub(super) access: Option<AccessToken>,
+}
+
+/// Who the account of a link is, if it has one.
+struct Target {
+    account: Option<Account>,
+}
+
+impl Engine {
+    /// The code is here and claimed.
+    pub(super) async fn complete_oauth(&self, flow: &Arc<Flow>, waiting: &Waiting, code: &Secret) {
+        let outcome = self.try_oauth(flow, waiting, code).await;
+        self.end(flow, outcome).await;
+    }
+
+    /// The person has typed a key, or their own client's id and secret.
+    pub(super) async fn complete_typed(&self, flow: &Arc<Flow>, typed: Typed) {
+        let outcome = self.try_typed(flow, typed).await;
+        self.end(flow, outcome).await;
+    }
+
+    async fn end(&self, flow: &Flow, outcome: Result<Outcome, FlowError>) {
+        match outcome {
+            Ok(outcome) => flow.set(Phase::Succeeded(outcome)),
+            Err(error) => {
+                if let Err(unnoted) = self.note_failure(flow, &error).await {
+                    tracing::warn!("a failed sign-in could not be noted: {unnoted}");
+                }
+                flow.set(Phase::Failed(error));
+            }
+        }
+    }
+
+    async fn try_oauth(&self, flow: &Arc<Flow>, waiting: &Waiting, code: &Secret) -> Result<Outcome, FlowError> {
+        let provider = &flow.provider;
+        let label = provider.label();
+        let local = |error: Error| FlowError::of_error(&error);
+        let target = self.target(flow).await.map_err(local)?;
+        let secret = self.client_secret(provider).await.map_err(|error| local(error.into()))?;
+        let endpoint = provider.token_endpoint(secret).map_err(|failure| FlowError::of_failure(&failure, label))?;
+        let tokens = endpoint
+            .exchange_code(&self.0.outbound, code, &waiting.verifier, &waiting.redirect_uri, self.now())
+            .await
+            .map_err(|failure| FlowError::of_failure(&failure, label))?;
+
+        flow.set(Phase::Working(StepName::Checking));
+        let oauth2 = provider.definition.oauth2();
+        let claims = tokens.id.as_ref().and_then(|id_token| {
+            let oauth2 = oauth2?;
+            oauth::id_token_claims(id_token, &oauth2.client_id, oauth2.issuer.as_deref())
+        });
+        let context = target.context(flow, &Map::new());
+        let credentials = CallCredentials {
+            method: AuthenticationMethod::Oauth2,
+            access_token: Some(&tokens.access),
+            fields: &BTreeMap::new(),
+            context: &context,
+        };
+        let identity = self.pass(flow, &credentials, claims.as_ref()).await?;
+        let asked =
+            flow.link.wishes.scopes.clone().or_else(|| oauth2.map(|oauth2| oauth2.scopes.clone())).unwrap_or_default();
+        let scopes = tokens.scopes.clone().unwrap_or_else(|| asked.clone());
+        let staged = staged_oauth(tokens, identity, scopes, context);
+        target.keeps_its_scopes(&asked, &staged.granted.scopes, label)?;
+        self.decide(flow, target, staged).await
+    }
+
+    async fn try_typed(&self, flow: &Arc<Flow>, typed: Typed) -> Result<Outcome, FlowError> {
+        let provider = &flow.provider;
+        let label = provider.label();
+        let target = self.target(flow).await.map_err(|error| FlowError::of_error(&error))?;
+        let context = target.context(flow, &typed.public);
+        let item = Item { secrets: typed.secret, ..Item::default() };
+        let tokens = match flow.format {
+            AuthenticationMethod::Oauth2ClientCredentials => {
+                flow.set(Phase::Working(StepName::Exchanging));
+                let scopes = self.client_scopes(flow);
+                let endpoint = provider
+                    .client_credentials_endpoint(&item, &context)
+                    .map_err(|failure| FlowError::of_failure(&failure, label))?;
+                let tokens = endpoint
+                    .client_credentials(&self.0.outbound, scopes.clone(), self.now())
+                    .await
+                    .map_err(|failure| FlowError::of_failure(&failure, label))?;
+                Some((tokens, scopes))
+            }
+            AuthenticationMethod::ApiKey | AuthenticationMethod::Oauth2 => None,
+        };
+        flow.set(Phase::Working(StepName::Checking));
+        let credentials = CallCredentials {
+            method: flow.format,
+            access_token: tokens.as_ref().map(|(tokens, _)| &tokens.access),
+            fields: &item.secrets,
+            context: &context,
+        };
+        let identity = self.pass(flow, &credentials, None).await?;
+        let (credential, access, scopes) = match tokens {
+            Some((tokens, scopes)) => (
+                NewCredential::Renewing { by: Renewal::ClientCredentials, lease: tokens.lease },
+                Some(AccessToken { token: tokens.access, lease: tokens.lease }),
+                tokens.scopes.unwrap_or(scopes),
+            ),
+            None => (NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None }, None, Vec::new()),
+        };
+        let granted = Granted { credential, identity, scopes, context };
+        self.decide(flow, target, Staged { item, granted, access }).await
+    }
+
+    fn client_scopes(&self, flow: &Flow) -> Vec<String> {
+        let default = || flow.provider.definition.client_credentials().map(|own| own.scopes.clone());
+        flow.link.wishes.scopes.clone().or_else(default).unwrap_or_default()
+    }
+
+    async fn target(&self, flow: &Flow) -> Result<Target, Error> {
+        Ok(Target {
+            account: match mends(&flow.link) {
+                Some(id) => Some(self.load(id).await?),
+                None => None,
+            },
+        })
+    }
+
+    /// The probe: whose is it, and does it work?
+    async fn pass(
+        &self,
+        flow: &Flow,
+        credentials: &CallCredentials<'_>,
+        claims: Option<&Value>,
+    ) -> Result<Option<Identity>, FlowError> {
+        let label = flow.provider.label();
+        let probed =
+            self.probe(&flow.provider, credentials, claims).await.map_err(|error| FlowError::of_error(&error))?;
+        match probed {
+            Probed::Works(identity) => Ok(identity),
+            Probed::NoProbe => Ok(None),
+            Probed::Unauthorized if flow.format == AuthenticationMethod::ApiKey => {
+                let field = credentials.fields.keys().next().cloned();
+                Err(FlowError::key_rejected(label, field))
+            }
+            Probed::Unauthorized => Err(FlowError::of_failure(&Failure::new(Cause::Rejected).status(401), label)),
+            Probed::Forbidden => Err(FlowError::forbidden(label)),
+            Probed::Inconclusive(failure) => Err(FlowError::of_failure(&failure, label)),
+        }
+    }
+
+    /// Everything has passed. Somebody else than before? Then the person is asked.
+    async fn decide(&self, flow: &Arc<Flow>, target: Target, staged: Staged) -> Result<Outcome, FlowError> {
+        let Some(account) = target.account else {
+            return self.save(flow, None, staged, false).await;
+        };
+        let question = match (&account.profile.identity, &staged.granted.identity) {
+            (Some(before), Some(now)) if before.id != now.id => {
+                Question { expected: before.label.clone(), actual: now.label.clone() }
+            }
+            (Some(_) | None, Some(_) | None) => return self.save(flow, Some(account), staged, false).await,
+        };
+        match self.ask(flow, question).await {
+            Answer::Replace => self.save(flow, Some(account), staged, false).await,
+            Answer::Add => self.save(flow, Some(account), staged, true).await,
+            Answer::Keep => Ok(self.keep_old(flow, &account, staged).await),
+        }
+    }
+
+    /// An answer that never comes keeps the old credentials.
+    async fn ask(&self, flow: &Flow, question: Question) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        flow.set(Phase::Asking { question, answer: Some(answer) });
+        let patience = Duration::from_secs(STATE_LIFETIME_SECS.unsigned_abs());
+        match tokio::time::timeout(patience, answered).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Answer::Keep,
+        }
+    }
+
+    /// The new credentials are given back, where the provider takes them; the link stays good.
+    async fn keep_old(&self, flow: &Flow, account: &Account, staged: Staged) -> Outcome {
+        let identity = staged.granted.identity.map(|identity| identity.label);
+        let (id, now, moment) = (account.id(), self.now(), Moment::KeptOld { identity });
+        let noted = self.0.store.write(move |tx| timeline::add(tx, Some(id), now, &moment)).await;
+        if let Err(error) = noted {
+            tracing::warn!(account = %id, "could not be noted: {error}");
+        }
+        if self.revoke(&flow.provider, &staged.item).await == Some(false) {
+            tracing::info!(account = %id, "the provider did not take back the unused sign-in");
+        }
+        Outcome { kept_old: true, ..outcome_of(account, flow, true) }
+    }
+
+    /// Into the keychain, and only then into the account.
+    async fn save(
+        &self,
+        flow: &Arc<Flow>,
+        account: Option<Account>,
+        staged: Staged,
+        as_second: bool,
+    ) -> Result<Outcome, FlowError> {
+        flow.set(Phase::Working(StepName::Saving));
+        let local = |error: Error| FlowError::of_error(&error);
+        let saved = match account {
+            Some(account) if !as_second => self.save_replacement(flow, account.id(), staged).await.map_err(local)?,
+            Some(account) => self.save_new(flow, &account.profile.tenant_id, staged).await.map_err(local)?,
+            None => {
+                let tenant = match &flow.link.purpose {
+                    Purpose::Connect { tenant_id } => tenant_id.clone(),
+                    Purpose::Reauthorize { account_id } => return Err(local(Error::not_found("account", *account_id))),
+                };
+                self.save_new(flow, &tenant, staged).await.map_err(local)?
+            }
+        };
+        let reauthorized = mends(&flow.link) == Some(saved.id());
+        Ok(outcome_of(&saved, flow, reauthorized))
+    }
+}
+
+impl Target {
+    fn context(&self, flow: &Flow, typed: &Map<String, Value>) -> Map<String, Value> {
+        let none = Map::new();
+        let present = self.account.as_ref().map_or(&none, |account| &account.profile.context);
+        flow.link.wishes.context_after(present, typed)
+    }
+
+    /// A reauthorization must not quietly take rights away.
+    fn keeps_its_scopes(&self, asked: &[String], granted: &[String], label: &str) -> Result<(), FlowError> {
+        let Some(account) = &self.account else { return Ok(()) };
+        let had = &account.profile.scopes;
+        let missing: Vec<_> =
+            asked.iter().filter(|scope| had.contains(scope) && !granted.contains(scope)).cloned().collect();
+        if missing.is_empty() { Ok(()) } else { Err(FlowError::scopes_missing(label, &missing)) }
+    }
+}
+
+fn staged_oauth(
+    tokens: Tokens,
+    identity: Option<Identity>,
+    scopes: Vec<String>,
+    context: Map<String, Value>,
+) -> Staged {
+    let Tokens { access, refresh, lease, .. } = tokens;
+    let mut item = Item::default();
+    let (credential, access) = match refresh {
+        Some(refresh) => {
+            item.secrets.insert(REFRESH_TOKEN.into(), refresh);
+            item.note_lease(lease);
+            let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lease };
+            (credential, Some(AccessToken { token: access, lease }))
+        }
+        None => {
+            item.secrets.insert(ACCESS_TOKEN.into(), access);
+            (NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: lease.expires_at }, None)
+        }
+    };
+    Staged { item, granted: Granted { credential, identity, scopes, context }, access }
+}
+
+fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> Outcome {
+    Outcome {
+        account: OutcomeAccount {
+            id: account.id(),
+            name: account.profile.name.clone(),
+            identity: account.profile.identity.as_ref().map(|identity| identity.label.clone()),
+        },
+        reauthorized,
+        kept_old: false,
+        redirect_uri: flow.link.wishes.redirect_uri.clone(),
+    }
+}

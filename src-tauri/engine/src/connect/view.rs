@@ -1,0 +1,288 @@
+//! How a flow looks from outside. No secret is in it.
+
+use relink_domain::{AccountId, FlowId, account::AuthenticationMethod, failure::Failure, integration::RedirectKind};
+use serde::Serialize;
+
+use super::{Flow, Phase};
+use crate::{Error, engine::held};
+
+/// A flow as the connect UI sees it.
+#[derive(Debug, Clone, Serialize)]
+pub struct FlowView {
+    /// Its id.
+    pub id: FlowId,
+    /// Grows with every change.
+    pub version: u64,
+    /// The integration's name.
+    pub integration: String,
+    /// What a person calls it.
+    pub integration_label: String,
+    /// How the account will be authenticated.
+    pub format: AuthenticationMethod,
+    /// Where the flow is.
+    pub phase: PhaseName,
+    /// Where the browser goes, while the provider is waited for.
+    pub authorize_url: Option<String>,
+    /// By which way the browser comes back.
+    pub redirect: Option<RedirectKind>,
+    /// The redirect URI.
+    pub redirect_uri: Option<String>,
+    /// What goes on.
+    pub step: Option<StepName>,
+    /// What is asked.
+    pub question: Option<Question>,
+    /// What came of it.
+    pub outcome: Option<Outcome>,
+    /// What went wrong.
+    pub error: Option<FlowError>,
+}
+
+/// Where a flow is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseName {
+    /// The person is at the provider's.
+    Waiting,
+    /// The callback is here; the page has not claimed it yet.
+    Returned,
+    /// Something goes on.
+    Working,
+    /// The person is asked.
+    Question,
+    /// It worked.
+    Succeeded,
+    /// It didn't.
+    Failed,
+}
+
+/// What goes on in a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepName {
+    /// The code is exchanged for tokens.
+    Exchanging,
+    /// Identity, scopes and the probe are looked at.
+    Checking,
+    /// The credentials go into the keychain.
+    Saving,
+}
+
+/// Somebody else signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Question {
+    /// Who was signed in.
+    pub expected: String,
+    /// Who is now.
+    pub actual: String,
+}
+
+/// What came of a flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// The account.
+    pub account: OutcomeAccount,
+    /// Whether it was there before.
+    pub reauthorized: bool,
+    /// Whether the person chose to keep the old credentials.
+    pub kept_old: bool,
+    /// Where the browser goes now.
+    pub redirect_uri: Option<String>,
+}
+
+/// The account that came of a flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OutcomeAccount {
+    /// Its id.
+    pub id: AccountId,
+    /// What the person calls it.
+    pub name: String,
+    /// Who is signed in.
+    pub identity: Option<String>,
+}
+
+/// Truto's kinds of a flow's error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(clippy::enum_variant_names, reason = "the wire's own words")]
+pub enum FlowErrorType {
+    /// At the provider, or on the way to it.
+    ConnectionError,
+    /// What was typed, or what came, doesn't work.
+    ValidationError,
+}
+
+/// Why a flow failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FlowError {
+    /// The stable code.
+    pub code: String,
+    /// What happened.
+    pub title: String,
+    /// What it means.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+    /// Truto's kind.
+    pub error_type: FlowErrorType,
+    /// The field it is about.
+    pub field: Option<String>,
+}
+
+impl FlowError {
+    fn new(code: &str, title: String, message: String, hint: &str, error_type: FlowErrorType) -> Self {
+        Self { code: code.to_owned(), title, message, hint: hint.to_owned(), error_type, field: None }
+    }
+
+    /// Nobody came back in time.
+    pub(super) fn expired() -> Self {
+        Self::new(
+            "sign_in_expired",
+            "The sign-in took too long".into(),
+            "Nobody came back from the provider within ten minutes. Nothing was changed.".into(),
+            "Start again. The link still works.",
+            FlowErrorType::ConnectionError,
+        )
+    }
+
+    /// What the provider put into the callback (RFC 6749 §4.1.2.1).
+    pub(super) fn refused_at_provider(code: &str, description: Option<&str>, label: &str) -> Self {
+        let (title, message, hint) = match code {
+            "access_denied" => (
+                "You didn't allow access".to_owned(),
+                format!("{label} was told not to give access. Nothing was changed."),
+                "Start again if that was a mistake.",
+            ),
+            "invalid_scope" => (
+                format!("{label} doesn't know what was asked for"),
+                "A scope of the integration isn't offered to this client.".to_owned(),
+                "Check the scopes of the integration and what its client may ask for.",
+            ),
+            _ => (
+                format!("{label} refused the sign-in"),
+                description.map_or_else(|| format!("Its reason: {code}."), |text| format!("Its reason: {text}")),
+                "Start again. If it goes on, look at the client's settings at the provider.",
+            ),
+        };
+        Self::new(code, title, message, hint, FlowErrorType::ConnectionError)
+    }
+
+    /// The exchange, or the way to the provider.
+    pub(super) fn of_failure(failure: &Failure, label: &str) -> Self {
+        use relink_domain::failure::{Cause, Severity};
+        let words = failure.cause.words(label);
+        let hint = match failure.cause {
+            Cause::InvalidGrant => "Start again, and finish within ten minutes.",
+            cause => match cause.severity() {
+                Severity::Passing | Severity::Unknown => "Start again in a moment. The link still works.",
+                Severity::Configuration => "Set the integration's client id and secret again, then start again.",
+                Severity::Terminal => "Start again. The link still works.",
+            },
+        };
+        let (title, message) = match failure.cause {
+            Cause::InvalidGrant => (
+                format!("{label} didn't accept the sign-in's code"),
+                "The code had run out, or was used already. Nothing was changed.".to_owned(),
+            ),
+            Cause::Rejected => (
+                format!("{label} doesn't accept this credential"),
+                format!("A first call with it was answered with 401 Unauthorized. {NOTHING_KEPT}"),
+            ),
+            _ => (words.title, words.message),
+        };
+        Self::new(failure.cause.code(), title, message, hint, FlowErrorType::ConnectionError)
+    }
+
+    /// What was typed isn't accepted by the provider.
+    pub(super) fn key_rejected(label: &str, field: Option<String>) -> Self {
+        Self {
+            field,
+            ..Self::new(
+                "rejected",
+                format!("{label} doesn't accept this key"),
+                format!("A first call with it was answered with 401 Unauthorized. {NOTHING_KEPT}"),
+                "Check that it was copied whole and belongs to the right account.",
+                FlowErrorType::ValidationError,
+            )
+        }
+    }
+
+    /// The probe was answered 403.
+    pub(super) fn forbidden(label: &str) -> Self {
+        Self::new(
+            "forbidden",
+            format!("{label} doesn't let this sign-in do anything"),
+            format!("A first call was answered with 403 Forbidden: a right or a scope is missing. {NOTHING_KEPT}"),
+            "Give the account or the key the rights it needs, then start again.",
+            FlowErrorType::ValidationError,
+        )
+    }
+
+    /// The account had scopes that the new sign-in lacks.
+    pub(super) fn scopes_missing(label: &str, missing: &[String]) -> Self {
+        Self::new(
+            "scopes_missing",
+            "Some of the access was not given".into(),
+            format!(
+                "{label} gave less than this account had: {} is missing. The old sign-in stays.",
+                missing.join(", ")
+            ),
+            "Start again and allow everything that is asked for.",
+            FlowErrorType::ValidationError,
+        )
+    }
+
+    /// Something on this machine.
+    pub(super) fn of_error(error: &Error) -> Self {
+        let hint = error.hint().unwrap_or_else(|| "Start again.".into());
+        Self::new(error.code(), error.title(), error.to_string(), &hint, FlowErrorType::ConnectionError)
+    }
+}
+
+const NOTHING_KEPT: &str = "Nothing was kept.";
+
+impl Flow {
+    /// How it looks from outside.
+    pub(super) fn view(&self) -> FlowView {
+        let phase = held(&self.phase);
+        let mut view = FlowView {
+            id: self.id,
+            version: *self.version.borrow(),
+            integration: self.provider.name().to_owned(),
+            integration_label: self.provider.label().to_owned(),
+            format: self.format,
+            phase: PhaseName::Waiting,
+            authorize_url: None,
+            redirect: None,
+            redirect_uri: None,
+            step: None,
+            question: None,
+            outcome: None,
+            error: None,
+        };
+        match &*phase {
+            Phase::Waiting(waiting) => {
+                view.authorize_url = Some(waiting.authorize_url.clone());
+                view.redirect = Some(waiting.redirect);
+                view.redirect_uri = Some(waiting.redirect_uri.clone());
+            }
+            Phase::Returned { .. } => view.phase = PhaseName::Returned,
+            Phase::Working(step) => {
+                view.phase = PhaseName::Working;
+                view.step = Some(*step);
+            }
+            Phase::Asking { question, .. } => {
+                view.phase = PhaseName::Question;
+                view.question = Some(question.clone());
+            }
+            Phase::Succeeded(outcome) => {
+                view.phase = PhaseName::Succeeded;
+                view.outcome = Some(outcome.clone());
+            }
+            Phase::Failed(error) => {
+                view.phase = PhaseName::Failed;
+                view.error = Some(error.clone());
+            }
+        }
+        view
+    }
+}

@@ -1,0 +1,296 @@
+//! Integrations: the catalogue, and what is installed of it.
+
+use relink_domain::{
+    EnvironmentIntegrationId, IntegrationId, Secret,
+    event::EventKind,
+    integration::{Definition, FORMATS, WebUrl, catalogue, parse},
+};
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::{
+    Engine, Error,
+    error::Result,
+    provider::{CLIENT_SECRET, Provider},
+    store::{
+        accounts::{self, Filter},
+        integrations::{self, Installed, Integration},
+        outbox, settings,
+    },
+    vault::{Item, Key},
+};
+
+/// An integration of the catalogue, and whether it can be used.
+#[derive(Debug, Clone)]
+pub struct CatalogueEntry {
+    /// The integration.
+    pub integration: Integration,
+    /// How it is installed, if it is.
+    pub installed: Option<Installed>,
+    /// What is lacking before anybody can sign in, and what to do.
+    pub not_ready: Option<String>,
+}
+
+/// An integration that was just added.
+#[derive(Debug, Clone)]
+pub struct Added {
+    /// How it is installed.
+    pub installed: Installed,
+    /// What Relink doesn't know of it or advises against.
+    pub warnings: Vec<String>,
+}
+
+/// The Sandbox's name. It runs only while it is installed, which is for the person to decide.
+pub const SANDBOX: &str = "sandbox";
+
+const BROUGHT: &str = "catalogue_brought";
+
+impl Engine {
+    /// Brings the built-in catalogue up to date. At the first start, all of it but the Sandbox is installed.
+    pub(crate) async fn bring_catalogue(&self) -> Result<()> {
+        let now = self.now();
+        self.0
+            .store
+            .write(move |tx| {
+                let first = settings::get::<bool>(tx, BROUGHT)?.is_none();
+                for definition in catalogue() {
+                    let known = integrations::named(tx, definition.name())?;
+                    let document = serde_json::to_value(definition)?;
+                    if known.as_ref().is_none_or(|known| known.document != document) {
+                        let id = definition.id().unwrap_or_else(|| IntegrationId::from_uuid(Uuid::now_v7()));
+                        integrations::put(tx, &integration_of(definition, id, document, true, now))?;
+                    }
+                    if first && !definition.is_sandbox() {
+                        if let Some(integration) = integrations::named(tx, definition.name())? {
+                            integrations::install(tx, &freshly_installed(integration, now))?;
+                        }
+                    }
+                }
+                settings::set(tx, BROUGHT, &true)
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// The catalogue, and what is installed of it.
+    pub async fn catalogue(&self) -> Result<Vec<CatalogueEntry>> {
+        let (all, installed) =
+            self.0.store.read(|c| Ok((integrations::catalogue(c)?, integrations::all_installed(c)?))).await?;
+        let mut entries = Vec::new();
+        for integration in all {
+            let installed = installed.iter().find(|installed| installed.integration.id == integration.id).cloned();
+            let not_ready = match installed.clone().map(Provider::of) {
+                Some(Ok(provider)) => self.first_not_ready(&provider).await,
+                Some(Err(error)) => Some(error.to_string()),
+                None => None,
+            };
+            entries.push(CatalogueEntry { integration, installed, not_ready });
+        }
+        Ok(entries)
+    }
+
+    async fn first_not_ready(&self, provider: &Provider) -> Option<String> {
+        let methods = provider.definition.methods();
+        let mut first = None;
+        for format in methods {
+            match self.not_ready(provider, format).await {
+                Some(words) => first = first.or(Some(words)),
+                // One way that works is enough.
+                None => return None,
+            }
+        }
+        first
+    }
+
+    /// Adds an integration from a file's text, and installs it. A client secret in it goes into the keychain.
+    pub async fn add_integration(&self, text: &str) -> Result<Added> {
+        let mut parsed = parse(text).map_err(|error| Error::Invalid {
+            code: error.code(),
+            field: Some(error.path.clone()),
+            message: error.to_string(),
+        })?;
+        let definition = parsed.definition;
+        let name = definition.name().to_owned();
+        let known = {
+            let name = name.clone();
+            self.0.store.read(move |c| integrations::named(c, &name)).await?
+        };
+        if known.as_ref().is_some_and(|known| known.built_in) {
+            let message = format!("{name} is built in. Give this integration another name.");
+            return Err(Error::conflict("integration_built_in", message));
+        }
+        let id = known.map(|known| known.id).or(definition.id());
+        let id = id.unwrap_or_else(|| IntegrationId::from_uuid(Uuid::now_v7()));
+        let document = serde_json::to_value(&definition).map_err(crate::store::StoreError::from)?;
+        let integration = integration_of(&definition, id, document, false, self.now());
+        self.0.store.write(move |tx| integrations::put(tx, &integration)).await?;
+        let installed = self.install(&name).await?;
+        let secret = FORMATS.into_iter().find_map(|format| parsed.client_secrets.take(format));
+        if let Some(secret) = secret {
+            self.keep_client_secret(&installed, secret).await?;
+        }
+        let warnings = parsed.warnings.iter().map(ToString::to_string).collect();
+        Ok(Added { installed, warnings })
+    }
+
+    /// Installs an integration of the catalogue; one that is installed stays as it is.
+    pub async fn install(&self, name: &str) -> Result<Installed> {
+        let (wanted, now) = (name.to_owned(), self.now());
+        let installed = self
+            .0
+            .store
+            .write(move |tx| {
+                let Some(integration) = integrations::named(tx, &wanted)? else { return Ok(None) };
+                let all = integrations::all_installed(tx)?;
+                if let Some(installed) = all.into_iter().find(|installed| installed.integration.id == integration.id) {
+                    return Ok(Some(installed));
+                }
+                let installed = freshly_installed(integration, now);
+                integrations::install(tx, &installed)?;
+                tell(tx, EventKind::EnvironmentIntegrationCreated, &installed, now)?;
+                Ok(Some(installed))
+            })
+            .await?
+            .ok_or_else(|| Error::not_found("integration", name))?;
+        self.0.installed_changed.send_modify(|n| *n += 1);
+        Ok(installed)
+    }
+
+    /// Uninstalls an integration that has no accounts.
+    pub async fn uninstall(&self, name: &str) -> Result<()> {
+        let installed = self.provider_named(name).await?.installed;
+        let (id, now) = (installed.id, self.now());
+        let filter = Filter { environment_integration_id: Some(id), ..Filter::default() };
+        let accounts = self
+            .0
+            .store
+            .write(move |tx| {
+                let accounts = accounts::list(tx, &filter, None, usize::MAX >> 1)?.len();
+                if accounts == 0 {
+                    integrations::uninstall(tx, id)?;
+                    accounts::stray(tx, &Key::Integration(id).to_string(), now)?;
+                    tell(tx, EventKind::EnvironmentIntegrationDeleted, &installed, now)?;
+                }
+                Ok(accounts)
+            })
+            .await?;
+        if accounts > 0 {
+            let message = format!("{name} still has {accounts} connected account(s). Delete them first.");
+            return Err(Error::conflict("integration_in_use", message));
+        }
+        self.0.installed_changed.send_modify(|n| *n += 1);
+        self.sweep().await
+    }
+
+    /// Sets the client that is registered at the provider. The secret goes into the keychain.
+    pub async fn set_client(&self, name: &str, id: String, secret: Option<Secret>) -> Result<Installed> {
+        let id = id.trim().to_owned();
+        if id.is_empty() || id.len() > 512 || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            let message = "A client id has 1 to 512 characters and no blank in it.";
+            return Err(Error::invalid_field("client_id_invalid", "id", message));
+        }
+        let mut installed = self.provider_named(name).await?.installed;
+        if let Some(secret) = secret {
+            self.keep_client_secret(&installed, secret).await?;
+        }
+        let client = json!({ "config": { "client": { "id": id } } });
+        // Truto allows one object, or a map by format.
+        let single = installed.integration.document.pointer("/config/credentials/format").is_some();
+        let credentials = if single { client } else { json!({ "oauth2": client }) };
+        relink_domain::integration::merge(
+            &mut installed.r#override,
+            &Map::from_iter([("credentials".into(), credentials)]),
+        );
+        self.put_override(installed).await
+    }
+
+    /// Moves the Sandbox to where its provider listens.
+    pub async fn sandbox_at(&self, base_url: &str) -> Result<()> {
+        let mut provider = self.provider_named(SANDBOX).await?;
+        let url = WebUrl::parse(base_url).map_err(|error| Error::invalid("sandbox_address", error.to_string()))?;
+        let built_in =
+            relink_domain::integration::built_in(SANDBOX).ok_or_else(|| Error::not_found("integration", SANDBOX))?;
+        let moved =
+            built_in.at(&url.origin()).map_err(|error| Error::conflict("integration_broken", error.to_string()))?;
+        if let Value::Object(config) = moved.config().clone() {
+            provider.installed.r#override = config;
+        }
+        self.put_override(provider.installed).await.map(drop)
+    }
+
+    async fn put_override(&self, mut installed: Installed) -> Result<Installed> {
+        // What can't be read again is refused before it is stored.
+        Provider::of(installed.clone())?;
+        let now = self.now();
+        installed.updated_at = now;
+        let changed = installed.clone();
+        self.0
+            .store
+            .write(move |tx| {
+                integrations::install(tx, &changed)?;
+                tell(tx, EventKind::EnvironmentIntegrationUpdated, &changed, now)
+            })
+            .await?;
+        Ok(installed)
+    }
+
+    async fn keep_client_secret(&self, installed: &Installed, secret: Secret) -> Result<()> {
+        let item = Item { secrets: [(CLIENT_SECRET.to_owned(), secret)].into(), ..Item::default() };
+        let label = format!("Relink: client of {}", crate::wire::label(&installed.integration));
+        Ok(self.0.vault.set(&Key::Integration(installed.id), &label, &item).await?)
+    }
+
+    /// Changes whenever something is installed or uninstalled.
+    pub fn installed_changes(&self) -> watch::Receiver<u64> {
+        self.0.installed_changed.subscribe()
+    }
+
+    /// Whether the integration with this name is installed.
+    pub async fn is_installed(&self, name: &str) -> Result<bool> {
+        let name = name.to_owned();
+        let all = self.0.store.read(integrations::all_installed).await?;
+        Ok(all.iter().any(|installed| installed.integration.name == name))
+    }
+}
+
+fn integration_of(
+    definition: &Definition,
+    id: IntegrationId,
+    document: Value,
+    built_in: bool,
+    now: relink_domain::Timestamp,
+) -> Integration {
+    Integration {
+        id,
+        name: definition.name().to_owned(),
+        built_in,
+        version: 1,
+        document,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+fn freshly_installed(integration: Integration, now: relink_domain::Timestamp) -> Installed {
+    Installed {
+        id: EnvironmentIntegrationId::from_uuid(Uuid::now_v7()),
+        integration,
+        is_enabled: true,
+        show_in_catalog: true,
+        r#override: Map::new(),
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+fn tell(
+    tx: &rusqlite::Transaction<'_>,
+    kind: EventKind,
+    installed: &Installed,
+    now: relink_domain::Timestamp,
+) -> crate::store::Result<()> {
+    let environment = settings::environment_id(tx)?;
+    let payload = crate::wire::environment_integration(environment, installed);
+    outbox::tell(tx, kind, Some(&installed.id.to_string()), &payload, now).map(drop)
+}

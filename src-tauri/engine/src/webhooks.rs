@@ -1,0 +1,177 @@
+//! Webhooks, as surfaces see and change them.
+
+use relink_domain::{Secret, Timestamp, WebhookId, event::EventKind};
+use serde_json::json;
+use tokio::sync::watch;
+use url::Url;
+use uuid::Uuid;
+
+use crate::{
+    Engine, Error,
+    error::Result,
+    network,
+    store::{
+        accounts,
+        outbox::{self, Event},
+        webhooks::{self, Webhook},
+    },
+    vault::{Item, Key},
+};
+
+/// What a webhook is made of.
+#[derive(Debug)]
+pub struct NewWebhook {
+    /// Where deliveries go.
+    pub target_url: String,
+    /// Whether it is told anything.
+    pub is_active: bool,
+    /// The events it wants; `None`: all.
+    pub event_types: Option<Vec<EventKind>>,
+    /// The person's consent to a private address. Loopback needs none.
+    pub allow_private: bool,
+}
+
+/// The signing secret's name in the webhook's keychain item.
+pub(crate) const WEBHOOK_SECRET: &str = "webhook_secret";
+
+/// https, or http on this machine; nothing that hides where it goes.
+fn target(text: &str) -> Result<Url> {
+    let refused = |message: &str| Error::invalid_field("target_url_invalid", "target_url", message);
+    let url = Url::parse(text.trim())
+        .map_err(|_| refused("The target is not a web address; it must start with https://."))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refused("The target must not carry a user name or password."));
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if network::is_on_this_machine(&url) => Ok(url),
+        "http" => Err(refused("The target must start with https://; http:// is for this machine only.")),
+        _ => Err(refused("The target must start with https:// (or http:// on this machine).")),
+    }
+}
+
+impl Engine {
+    /// Makes a webhook. Its signing secret is shown here and never again.
+    pub async fn create_webhook(&self, new: NewWebhook) -> Result<(Webhook, Secret)> {
+        let url = target(&new.target_url)?;
+        let now = self.now();
+        let webhook = Webhook {
+            id: WebhookId::from_uuid(Uuid::now_v7()),
+            target_url: url.to_string(),
+            is_active: new.is_active,
+            event_types: new.event_types,
+            allow_private: new.allow_private || network::is_on_this_machine(&url),
+            failing_since: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let secret = Secret::new(Uuid::new_v4().to_string());
+        let (key, name) = (Key::Webhook(webhook.id), Key::Webhook(webhook.id).to_string());
+        let item = Item { secrets: [(WEBHOOK_SECRET.to_owned(), secret.clone())].into(), ..Item::default() };
+        let stray = name.clone();
+        self.0.store.write(move |tx| accounts::stray(tx, &stray, now)).await?;
+        let label = format!("Relink: webhook to {}", url.host_str().unwrap_or_default());
+        self.0.vault.set(&key, &label, &item).await?;
+        let record = webhook.clone();
+        self.0
+            .store
+            .write(move |tx| {
+                webhooks::put(tx, &record)?;
+                accounts::not_stray(tx, &name)
+            })
+            .await?;
+        Ok((webhook, secret))
+    }
+
+    /// All webhooks.
+    pub async fn webhooks(&self) -> Result<Vec<Webhook>> {
+        Ok(self.0.store.read(webhooks::list).await?)
+    }
+
+    /// One webhook.
+    pub async fn webhook(&self, id: WebhookId) -> Result<Webhook> {
+        self.0.store.read(move |c| webhooks::get(c, id)).await?.ok_or_else(|| Error::not_found("webhook", id))
+    }
+
+    /// Removes a webhook and what was still to be delivered to it.
+    pub async fn delete_webhook(&self, id: WebhookId) -> Result<()> {
+        let (now, key) = (self.now(), Key::Webhook(id).to_string());
+        let found = self
+            .0
+            .store
+            .write(move |tx| {
+                accounts::stray(tx, &key, now)?;
+                webhooks::delete(tx, id)
+            })
+            .await?;
+        if let Err(error) = self.sweep().await {
+            tracing::info!(webhook = %id, code = error.code(), "its keychain item is removed later: {error}");
+        }
+        if found { Ok(()) } else { Err(Error::not_found("webhook", id)) }
+    }
+
+    /// Sends a webhook the event `test`.
+    pub async fn test_webhook(&self, id: WebhookId) -> Result<()> {
+        self.webhook(id).await?;
+        let now: Timestamp = self.now();
+        let payload = json!({ "foo": "bar" });
+        self.0
+            .store
+            .write(move |tx| outbox::tell_one(tx, &id.to_string(), EventKind::Test, &payload, now).map(drop))
+            .await?;
+        Ok(())
+    }
+
+    /// Delivers what was parked once more, and activates the webhook again. Says how many deliveries that are.
+    pub async fn replay_webhook(&self, id: WebhookId) -> Result<usize> {
+        let mut webhook = self.webhook(id).await?;
+        let now = self.now();
+        webhook.is_active = true;
+        webhook.failing_since = None;
+        webhook.updated_at = now;
+        let count = self
+            .0
+            .store
+            .write(move |tx| {
+                webhooks::put(tx, &webhook)?;
+                webhooks::replay(tx, id, now)
+            })
+            .await?;
+        self.0.deliver.notify_one();
+        Ok(count)
+    }
+
+    /// Events after that place, oldest first.
+    pub async fn events_after(&self, seq: i64, limit: usize) -> Result<Vec<Event>> {
+        Ok(self.0.store.read(move |c| outbox::after(c, seq, limit)).await?)
+    }
+
+    /// The latest event's place, as it grows.
+    pub fn told(&self) -> watch::Receiver<i64> {
+        self.0.store.told()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::target;
+
+    #[test]
+    fn a_target_is_https_or_on_this_machine() {
+        for good in ["https://example.com/hook", "http://127.0.0.1:9/x", "http://localhost:3000/", "http://[::1]:1/"] {
+            target(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+        }
+        for bad in [
+            "",
+            "example.com",
+            "http://example.com/",
+            "ftp://example.com",
+            "file:///etc/passwd",
+            "https://u:p@h/",
+            "javascript:alert(1)",
+        ] {
+            let error = target(bad).expect_err(bad);
+            assert_eq!(error.code(), "target_url_invalid", "{bad}");
+        }
+    }
+}
