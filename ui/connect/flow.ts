@@ -13,8 +13,20 @@ import {
 import type { FlowKeys } from './keys';
 import { pause, backoff } from './time';
 import { openable, type Request } from './urls';
-import { firstView, integrationView, isRefusal, methodView, offered, previous, redirects } from './views';
-import type { Look, Trouble, View } from './views';
+import {
+  canTellTrouble,
+  firstView,
+  integrationView,
+  isOver,
+  isRefusal,
+  isRunning,
+  methodView,
+  offered,
+  previous,
+  redirects,
+  withTrouble,
+} from './views';
+import type { Look, View } from './views';
 
 /** How long the page waits for a callback before it offers another way. */
 const LATE_AFTER_MS = 60_000;
@@ -195,6 +207,21 @@ export class ConnectFlow {
     this.#followed = followed;
     this.#show(followed.latest);
     void this.#becomeLate(signal);
+    try {
+      await this.#watch(followed, signal);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof Problem)) throw error;
+      return this.#lose();
+    }
+    this.#browser.keys.ended(followed.key.id);
+    const onward = openable(followed.latest.outcome?.redirect_uri);
+    if (!onward || !followed.leavesHere) return;
+    await pause(LEAVE_AFTER_MS, signal);
+    this.#browser.leave(onward);
+  }
+
+  /** Shows the flow as it moves, until it is over. */
+  async #watch(followed: Followed, signal: AbortSignal): Promise<void> {
     while (!isOver(followed.latest)) {
       const { latest, key } = followed;
       // Whichever tab sees the return first completes the flow; the other is told how it stands.
@@ -204,13 +231,8 @@ export class ConnectFlow {
           : this.#api.flow(key, latest.version, signal);
       const next = await this.#insist(signal, ask, isPassing);
       if (next.version > followed.latest.version) this.#show(next);
-      else await pause(POLL_PAUSE_MS, signal);
+      else if (followed.latest === latest) await pause(POLL_PAUSE_MS, signal);
     }
-    this.#browser.keys.ended(followed.key.id);
-    const onward = openable(followed.latest.outcome?.redirect_uri);
-    if (!onward || !followed.leavesHere) return;
-    await pause(LEAVE_AFTER_MS, signal);
-    this.#browser.leave(onward);
   }
 
   /** Sends what the person said about the flow that is being followed. */
@@ -359,14 +381,6 @@ const NOTHING_PASTED = {
   message: 'Paste the address of the tab where you ended.',
 };
 
-function isOver(flow: Flow): boolean {
-  return flow.phase === 'succeeded' || flow.phase === 'failed';
-}
-
-function isRunning(flow: Flow): boolean {
-  return flow.phase === 'waiting' || flow.phase === 'returned' || flow.phase === 'working';
-}
-
 function isUnreachable(error: unknown): boolean {
   return error instanceof Unreachable;
 }
@@ -374,12 +388,4 @@ function isUnreachable(error: unknown): boolean {
 /** While a flow is being watched, a server that stumbles is asked again. */
 function isPassing(error: unknown): boolean {
   return isUnreachable(error) || (error instanceof Problem && (error.status >= 500 || error.status === 429));
-}
-
-function canTellTrouble(view: View): view is Extract<View, { at: 'ask' | 'form' | 'flow' }> {
-  return view.at === 'ask' || view.at === 'form' || view.at === 'flow';
-}
-
-function withTrouble(view: View, trouble: Trouble | null): View {
-  return canTellTrouble(view) ? { ...view, trouble } : view;
 }

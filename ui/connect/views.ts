@@ -111,3 +111,19 @@ const REFUSALS = new Set(['link_token_unknown', 'link_token_used', 'link_token_e
 export function isRefusal(code: string): boolean {
   return REFUSALS.has(code);
 }
+
+export function isOver(flow: Flow): boolean {
+  return flow.phase === 'succeeded' || flow.phase === 'failed';
+}
+
+export function isRunning(flow: Flow): boolean {
+  return flow.phase === 'waiting' || flow.phase === 'returned' || flow.phase === 'working';
+}
+
+export function canTellTrouble(view: View): view is Extract<View, { at: 'ask' | 'form' | 'flow' }> {
+  return view.at === 'ask' || view.at === 'form' || view.at === 'flow';
+}
+
+export function withTrouble(view: View, trouble: Trouble | null): View {
+  return canTellTrouble(view) ? { ...view, trouble } : view;
+}

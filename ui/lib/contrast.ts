@@ -1,5 +1,8 @@
 /** Which ink is readable on a colour. */
 
+/** WCAG AA for text. */
+const READABLE = 4.5;
+
 const HEX = /^#([0-9a-f]{6})$/i;
 
 /** The colour, if it is one that can be judged (`#rrggbb`); anything else isn't put into the page. */
@@ -7,12 +10,11 @@ export function hexColor(color: string | null): string | null {
   return color !== null && HEX.test(color) ? color : null;
 }
 
-/** Whether light text reads better on the colour than dark text does (WCAG's relative luminance). */
+/** Whether white text is readable on the colour (WCAG's relative luminance); where it isn't, black text is. */
 export function wantsLightInk(color: string): boolean {
   const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => linear(parseInt(color.slice(at, at + 2), 16)));
   const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  // Where white and black reach the same contrast, 4.58 : 1.
-  return luminance < 0.179;
+  return 1.05 / (luminance + 0.05) >= READABLE;
 }
 
 function linear(channel: number): number {

@@ -1,6 +1,6 @@
 //! Requests to the outside: resolved once, checked, connected to that address; no redirect, no proxy surprises, deadlines.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{error::Error, net::IpAddr, sync::Arc, time::Duration};
 
 use relink_domain::failure::{Cause, Failure};
 use reqwest::{
@@ -147,7 +147,6 @@ struct LookupFailed;
 
 /// Sorts what the client reports into the table of causes.
 fn no_answer(error: &reqwest::Error) -> NoAnswer {
-    let mut sources = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     let mut cause = if error.is_timeout() {
         if error.is_connect() { Cause::Unreachable } else { Cause::Timeout }
     } else if error.is_connect() {
@@ -155,19 +154,17 @@ fn no_answer(error: &reqwest::Error) -> NoAnswer {
     } else {
         Cause::Reset
     };
-    let found = sources.find_map(|source| {
-        if source.is::<LookupFailed>() {
-            Some(Cause::Dns)
-        } else if source.is::<rustls::Error>() {
-            Some(Cause::Tls)
-        } else {
-            // rustls's error travels inside an io::Error, which doesn't give it out as its source.
-            let inner = source.downcast_ref::<std::io::Error>()?.get_ref()?;
-            inner.is::<rustls::Error>().then_some(Cause::Tls)
+    let mut layers: Vec<&(dyn Error + 'static)> = vec![error];
+    while let Some(layer) = layers.pop() {
+        if layer.is::<LookupFailed>() {
+            cause = Cause::Dns;
+        } else if layer.is::<rustls::Error>() {
+            cause = Cause::Tls;
         }
-    });
-    if let Some(found) = found {
-        cause = found;
+        layers.extend(layer.source());
+        // What an io::Error wraps is not given out as its source.
+        let wrapped = layer.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        layers.extend(wrapped.map(|inner| inner as &(dyn Error + 'static)));
     }
     NoAnswer { failure: Failure::new(cause) }
 }

@@ -281,6 +281,12 @@ const CASES: &[Case] = &[
         why: &[('B', "RemindLater")],
     },
     Case {
+        name: "a time that has come already takes it down, and then the rules decide anew",
+        given: &[Fail("A", InvalidGrant), Fail("A", Dns), RemindLater(-1)],
+        seen: &["0 show A", "0 withdraw"],
+        why: &[('A', "NotYetLasted")],
+    },
+    Case {
         name: "a reminder of a passing trouble waits for the network",
         given: &[Fail("A", Dns), Wait(20 * MINUTE), RemindLater(HOUR), Offline, Wait(8 * HOUR)],
         seen: &["900 show A", "1200 withdraw"],

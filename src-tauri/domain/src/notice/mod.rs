@@ -155,7 +155,7 @@ pub struct Decision {
 pub fn decide(shown: &Shown, situation: &Situation, now: Timestamp) -> Decision {
     let mut next = shown.clone().without_ended(&situation.troubled);
     let was_up = next.up.take();
-    let (staying, recovered) = still_up(&next, was_up.as_ref(), situation, now);
+    let (staying, recovered) = still_up(&next, was_up.as_ref(), situation);
     if let (true, Some(up)) = (situation.paused, &was_up) {
         next.told.retain(|account, _| up.subjects.iter().all(|subject| subject.episode.account != *account));
     }
@@ -191,14 +191,14 @@ fn still_up<'a>(
     shown: &Shown,
     up: Option<&Up>,
     situation: &'a Situation,
-    now: Timestamp,
 ) -> (Vec<(&'a Troubled, Verdict)>, Vec<AccountId>) {
     let (mut staying, mut recovered) = (vec![], vec![]);
     for Subject { episode, verdict } in up.iter().flat_map(|up| &up.subjects) {
         match situation.troubled.iter().find(|troubled| troubled.id == episode.account) {
             None => recovered.push(episode.account),
             Some(troubled) if troubled.episode() != *episode => {}
-            Some(_) if situation.paused || shown.put_off_until(episode.account, now).is_some() => {}
+            // Put off, it leaves even when its time has come already: the reminder is a notification of its own.
+            Some(_) if situation.paused || shown.later.contains_key(&episode.account) => {}
             Some(troubled) => {
                 let verdict = match (*verdict, troubled.trouble.verdict()) {
                     // Its turn to worse is news: it is told anew, not slipped in here.
