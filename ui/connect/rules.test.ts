@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { connectSession, hubspot, reauthorizeSession, succeeded } from '../tests/samples';
+import { storage } from '../tests/tab';
+import type { FieldSpec } from './api';
+import { mistakes, typedValues } from './fields';
+import { FlowKeys } from './keys';
+import { found } from './search';
+import { openable, requestFrom } from './urls';
+import { forWhom, outcomeWords, refusalWords } from './words';
+
+describe('addresses that may be opened', () => {
+  it.each([
+    'https://github.com/login',
+    'http://127.0.0.1:7417/oauth',
+    'http://[::1]:1/',
+    'http://localhost:5173/',
+  ])('%s', (address) => {
+    expect(openable(address)).toBe(address);
+  });
+
+  it.each([
+    null,
+    '',
+    '//github.com/login',
+    'github.com',
+    'http://github.com/',
+    'http://127.0.0.1.example.com/',
+    'http://localhost@example.com/',
+    'https://user:word@example.com/',
+    'https:\\\\example.com',
+    'javascript:alert(1)',
+    'data:text/html,x',
+    'app.relink.desktop:/oauth/callback/github',
+  ])('not %s', (address) => {
+    expect(openable(address)).toBeNull();
+  });
+});
+
+describe('what the page’s address asks for', () => {
+  it('reads every parameter', () => {
+    const search = '?link_token=t&integration=github&no_back=true&integrations=github,%20hubspot,';
+    expect(requestFrom({ pathname: '/connect-account', search })).toEqual({
+      at: 'connect',
+      linkToken: 't',
+      integration: 'github',
+      only: ['github', 'hubspot'],
+      noBack: true,
+    });
+  });
+
+  it('knows the page that a provider returns to', () => {
+    expect(requestFrom({ pathname: '/connect-account/return', search: '?flow=f' })).toEqual({
+      at: 'return',
+      flowId: 'f',
+    });
+  });
+});
+
+describe('typed fields', () => {
+  const { fields } = hubspot.methods[0] as { fields: FieldSpec[] };
+  const typed = (values: Record<string, string>) => {
+    const data = new FormData();
+    for (const [name, value] of Object.entries(values)) data.set(name, value);
+    return typedValues(fields, data);
+  };
+
+  it('are trimmed, and left out when empty or not asked for', () => {
+    expect(typed({ region: 'eu1', portal: ' ', api_key: ' pat-1\n', other: 'x' })).toEqual({
+      region: 'eu1',
+      api_key: 'pat-1',
+    });
+  });
+
+  it('are told what is missing or malformed, without being repeated', () => {
+    const wrong = mistakes(fields, { portal: 'abc', api_key: 'secret' });
+    expect(Object.keys(wrong)).toEqual(['region', 'portal', 'api_key']);
+    expect(JSON.stringify(wrong)).not.toMatch(/abc|secret/);
+  });
+
+  it('are left to the server where the pattern is not one', () => {
+    const [field] = fields;
+    expect(mistakes([{ ...field!, pattern: '(' }], { region: 'eu1' })).toEqual({});
+  });
+});
+
+const names = (sought: string) => found(connectSession.integrations, sought).map(({ name }) => name);
+
+describe('searching integrations', () => {
+  it('finds by label, name and category, whatever the case', () => {
+    expect(names('')).toEqual(['github', 'hubspot', 'salesforce']);
+    expect(names('HUB')).toEqual(['hubspot', 'github']);
+    expect(names('crm sales')).toEqual(['salesforce']);
+    expect(names('xyz')).toEqual([]);
+  });
+});
+
+describe('kept flow keys', () => {
+  it('outlive their flow by a moment only', () => {
+    const store = storage();
+    let now = 0;
+    const keys = new FlowKeys(store, () => now);
+    keys.keep('f', { key: 'k', color: null, logo: null });
+    keys.ended('f');
+    now = 119_000;
+    expect(keys.find('f')?.key).toBe('k');
+    now = 120_000;
+    expect(keys.find('f')).toBeNull();
+    expect(store.length).toBe(0);
+  });
+});
+
+describe('words', () => {
+  it('say for whom the link was made', () => {
+    expect(forWhom(reauthorizeSession)).toBe('For Acme engineering (tenant acme-1), connected as octo-acme.');
+    expect(forWhom(connectSession)).toBe('For tenant acme-1.');
+  });
+
+  it('say how it ended', () => {
+    const outcome = succeeded.outcome!;
+    expect(outcomeWords(outcome, 'GitHub', reauthorizeSession)).toEqual({
+      title: 'Connection successful',
+      what: 'Acme engineering is connected to GitHub as octo-acme.',
+    });
+    expect(outcomeWords({ ...outcome, kept_old: true }, 'GitHub', reauthorizeSession).title).toBe(
+      'Nothing was changed',
+    );
+  });
+
+  it('are Relink’s own where it gives some', () => {
+    const trouble = { code: 'link_token_used', title: null, message: 'Used.', hint: null, field: null };
+    expect(refusalWords(trouble).title).toBe('This link has been used');
+    expect(refusalWords({ ...trouble, title: 'Over' }).title).toBe('Over');
+  });
+});

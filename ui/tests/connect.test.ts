@@ -1,0 +1,217 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { Flow, Session } from '../connect/api';
+import { arrive, expectRoomForLargeText, inspect } from './inspect';
+import {
+  connectSession,
+  denied,
+  github,
+  hubspot,
+  question,
+  reauthorizeSession,
+  salesforce,
+  succeeded,
+} from './samples';
+import { refusal, StandIn } from './stand-in';
+import { openTab, openWorld, type Sight, type Tab, type World } from './world';
+
+let world: World;
+let tab: Tab;
+
+beforeAll(async () => {
+  world = await openWorld();
+});
+afterAll(() => world.close());
+beforeEach(() => {
+  world.relink = new StandIn();
+});
+afterEach(() => tab.context.close());
+
+const CONNECT = '/connect-account?link_token=t';
+
+async function open(path = CONNECT): Promise<Tab['page']> {
+  tab = await openTab(world);
+  await tab.page.goto(world.base + path);
+  return tab.page;
+}
+
+/** Opens the link and continues to the provider. */
+async function openWaiting(): Promise<Tab['page']> {
+  const page = await open();
+  await arrive(page, 'Reauthorize GitHub');
+  await page.getByRole('button', { name: 'Continue to GitHub' }).click();
+  await arrive(page, 'Sign in on GitHub');
+  return page;
+}
+
+/** From the waiting page on, as the flow moves. */
+async function moved(change: Partial<Flow>, heading: string): Promise<Tab['page']> {
+  const page = await openWaiting();
+  world.relink.move(change);
+  await arrive(page, heading);
+  return page;
+}
+
+const LONG = 'Department-of-Extraordinarily-Long-Names-and-Unbreakable-Identifiers-GmbH-und-Co-KG';
+const longSession: Session = {
+  ...reauthorizeSession,
+  tenant_id: `tenant-${LONG.toLowerCase()}`,
+  account: { id: '1', name: LONG, identity: `${LONG.toLowerCase()}@example.com` },
+  integrations: [
+    {
+      ...github,
+      label: `GitHub Enterprise Server of the ${LONG}`,
+      color: '#ffe01b',
+      methods: [
+        {
+          format: 'oauth2',
+          host: `github.${LONG.toLowerCase()}.example.com`,
+          scopes: [{ name: `https://scopes.example.com/${LONG}`, description: null }],
+          redirects: ['deep_link'],
+          not_ready: null,
+        },
+      ],
+    },
+  ],
+};
+
+/** Every state that the page can be in, and how one gets there. */
+const states: Record<string, () => Promise<unknown>> = {
+  ask: async () => arrive(await open(), 'Reauthorize GitHub'),
+  'ask-long-names': async () => {
+    world.relink.session = longSession;
+    await arrive(await open(), `Reauthorize ${longSession.integrations[0]?.label}`);
+  },
+  'ask-trouble': async () => {
+    world.relink.begins = () =>
+      refusal(503, 'keychain_locked', 'Your keychain is locked, so Relink can’t keep a sign-in now.', {
+        title: 'The keychain is locked',
+        hint: 'Unlock it and try again.',
+      });
+    const page = await open();
+    await page.getByRole('button', { name: 'Continue to GitHub' }).click();
+    await page.getByRole('alert').getByText('The keychain is locked').waitFor();
+  },
+  integrations: async () => {
+    world.relink.session = connectSession;
+    await arrive(await open(), 'Connect an account');
+  },
+  'integrations-none-found': async () => {
+    world.relink.session = connectSession;
+    const page = await open();
+    await page.getByLabel('Search integrations').fill('zzz');
+    await page.getByText('Nothing here is called “zzz”.').waitFor();
+  },
+  'integration-missing': async () => {
+    world.relink.session = connectSession;
+    await arrive(await open(`${CONNECT}&integration=nosuch`), 'Connect an account');
+  },
+  'nothing-offered': async () => {
+    world.relink.session = { ...connectSession, integrations: [] };
+    await arrive(await open(), 'Nothing to connect yet');
+  },
+  methods: async () => {
+    world.relink.session = { ...connectSession, integrations: [salesforce] };
+    await arrive(await open(), 'Connect Salesforce');
+  },
+  'not-ready': async () => {
+    world.relink.session = { ...connectSession, integrations: [salesforce] };
+    const page = await open();
+    await page.getByRole('button', { name: 'Sign in to Salesforce' }).click();
+    await arrive(page, 'Salesforce isn’t set up yet');
+  },
+  form: async () => {
+    world.relink.session = { ...connectSession, integrations: [hubspot] };
+    await arrive(await open(), 'Connect HubSpot');
+  },
+  'form-mistakes': async () => {
+    world.relink.session = { ...connectSession, integrations: [hubspot] };
+    const page = await open();
+    await page.getByLabel('Portal id').fill('abc');
+    await page.getByRole('button', { name: 'Connect HubSpot' }).click();
+    expect(await page.getByLabel('Region').evaluate((field) => field === document.activeElement)).toBe(true);
+  },
+  waiting: openWaiting,
+  'waiting-trouble': async () => {
+    world.relink.pasted = () =>
+      refusal(400, 'state_unknown', 'That address belongs to another sign-in.', {
+        hint: 'Copy it from the tab that this page opened.',
+      });
+    const page = await openWaiting();
+    await page.getByText('Having trouble?').click();
+    await page
+      .getByLabel('Paste the address')
+      .fill('app.relink.desktop:/oauth/callback/github?code=1&state=2');
+    await page.getByRole('button', { name: 'Use this address' }).click();
+    await page.getByRole('alert').getByText('another sign-in').waitFor();
+  },
+  'waiting-late': async () => {
+    const page = await openTab(world).then((fresh) => (tab = fresh).page);
+    await page.clock.install();
+    await page.goto(world.base + CONNECT);
+    await page.getByRole('button', { name: 'Continue to GitHub' }).click();
+    await arrive(page, 'Sign in on GitHub');
+    await page.clock.fastForward(60_000);
+    await page.getByRole('button', { name: 'Use the other way back' }).waitFor();
+  },
+  'waiting-unsafe': async () => {
+    world.relink.begins = () => ({ authorize_url: 'javascript:alert(1)' });
+    await openWaiting();
+    expect(tab.provider).toEqual([]);
+  },
+  working: () => moved({ phase: 'working', step: 'checking' }, 'Connecting GitHub…'),
+  question: () => moved(question, 'You signed in as someone-else'),
+  'question-long-names': () =>
+    moved(
+      { ...question, question: { expected: LONG, actual: `${LONG}@example.com` } },
+      `You signed in as ${LONG}@example.com`,
+    ),
+  'succeeded-second-account': () =>
+    moved({ ...succeeded, outcome: { ...succeeded.outcome!, reauthorized: false } }, 'Connection successful'),
+  succeeded: () => moved(succeeded, 'Connection successful'),
+  'succeeded-kept-old': () =>
+    moved({ ...succeeded, outcome: { ...succeeded.outcome!, kept_old: true } }, 'Nothing was changed'),
+  failed: () => moved(denied, 'You didn’t allow access'),
+  'failed-return-page': async () => {
+    const page = await openWaiting();
+    world.relink.move(denied);
+    await page.goto(`${world.base}/connect-account/return?flow=flow-1`);
+    await arrive(page, 'You didn’t allow access');
+    expect(await page.getByRole('button').count()).toBe(0);
+  },
+  lost: async () => {
+    const page = await openWaiting();
+    world.relink.forgetFlows();
+    await arrive(page, 'This sign-in was interrupted');
+  },
+  refused: async () => {
+    world.relink.session = refusal(404, 'link_token_used', 'This link connected Acme engineering already.');
+    await arrive(await open(), 'This link has been used');
+  },
+  stray: async () =>
+    arrive(await open('/connect-account/return?flow=nobody'), 'Go back to the page where you began'),
+  'unreachable-at-start': async () => {
+    world.relink.up = false;
+    await arrive(await open(), 'Relink isn’t answering');
+  },
+  unreachable: async () => {
+    const page = await open();
+    await arrive(page, 'Reauthorize GitHub');
+    world.relink.up = false;
+    await page.getByRole('button', { name: 'Continue to GitHub' }).click();
+    await page.getByText('Start it and this page goes on by itself.').waitFor();
+  },
+};
+
+const sights: Sight[] = [
+  { scheme: 'light', width: 1000 },
+  { scheme: 'dark', width: 1000 },
+  { scheme: 'dark', width: 360 },
+  { scheme: 'light', width: 360 },
+];
+
+it.each(Object.keys(states))('%s: in light and dark, wide and narrow, and with larger text', async (name) => {
+  await states[name]?.();
+  for (const sight of sights) await inspect(tab, sight, name);
+  await expectRoomForLargeText(tab.page, name);
+  expect(tab.complaints, `${name}: console`).toEqual([]);
+});

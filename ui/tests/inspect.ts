@@ -1,0 +1,60 @@
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import type { Page } from 'playwright-core';
+import { expect } from 'vitest';
+import type { AxeResults } from 'axe-core';
+import { PICTURES, type Sight, type Tab } from './world';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Waits for the heading, and for the focus to be on it. */
+export async function arrive(page: Page, heading: string): Promise<void> {
+  await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
+  await page.waitForFunction(() => document.activeElement?.tagName === 'H1');
+  expect(await page.title()).toBe(`${heading} · Relink`);
+}
+
+/** What must be true of every state, however it is looked at: nothing for axe to find, nothing that overflows. */
+export async function inspect({ page }: Tab, sight: Sight, name: string): Promise<void> {
+  await page.emulateMedia({ colorScheme: sight.scheme, reducedMotion: 'reduce' });
+  await page.setViewportSize({ width: sight.width, height: 760 });
+  await page.screenshot({
+    path: `${PICTURES}${name}-${sight.scheme}-${sight.width}.png`,
+    fullPage: true,
+    animations: 'disabled',
+  });
+  // Injected past the page's own policy, which forbids it as it should.
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run: () => Promise<AxeResults> } };
+    const { violations } = await axe.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`);
+  });
+  expect(found, `${name}: axe`).toEqual([]);
+  expect(await overflowing(page), `${name}: wider than the window`).toEqual([]);
+}
+
+/** At 480 px and with text twice as large as the browser's default. */
+export async function expectRoomForLargeText(page: Page, name: string): Promise<void> {
+  await page.setViewportSize({ width: 480, height: 760 });
+  await page.evaluate(() => document.documentElement.style.setProperty('font-size', '200%'));
+  await page.screenshot({
+    path: `${PICTURES}${name}-large-text.png`,
+    fullPage: true,
+    animations: 'disabled',
+  });
+  expect(await overflowing(page), `${name}: wider than the window, with large text`).toEqual([]);
+}
+
+/** The elements that are wider than the window. */
+function overflowing(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const { clientWidth, scrollWidth } = document.documentElement;
+    const out = [...document.querySelectorAll('main *')].filter((element) => {
+      const { right, left, width } = element.getBoundingClientRect();
+      return width > 1 && (right > clientWidth + 1 || left < -1);
+    });
+    const found = out.map((element) => element.outerHTML.slice(0, 120));
+    return scrollWidth > clientWidth && found.length === 0 ? ['the page'] : found;
+  });
+}

@@ -1,0 +1,156 @@
+import type { Flow, Integration, Session } from '../connect/api';
+
+/** Answers of the connect UI's API, as tests begin with them. */
+
+export const github: Integration = {
+  name: 'github',
+  label: 'GitHub',
+  category: 'Ticketing',
+  logo: null,
+  color: '#24292f',
+  methods: [
+    {
+      format: 'oauth2',
+      host: 'github.com',
+      scopes: [
+        { name: 'repo', description: 'Read and write repositories' },
+        { name: 'read:org', description: 'Read organization membership' },
+      ],
+      redirects: ['deep_link', 'loopback'],
+      not_ready: null,
+    },
+  ],
+};
+
+export const hubspot: Integration = {
+  name: 'hubspot',
+  label: 'HubSpot',
+  category: 'CRM',
+  logo: null,
+  color: '#c8501e',
+  methods: [
+    {
+      format: 'api_key',
+      documentation_link: 'https://developers.hubspot.com/docs/private-apps',
+      not_ready: null,
+      fields: [
+        {
+          name: 'region',
+          label: 'Region',
+          type: 'single_select',
+          required: true,
+          default: null,
+          placeholder: null,
+          help_text: null,
+          pattern: null,
+          options: [
+            { label: 'Europe', value: 'eu1' },
+            { label: 'North America', value: 'na1' },
+          ],
+        },
+        {
+          name: 'portal',
+          label: 'Portal id',
+          type: 'text',
+          required: false,
+          default: null,
+          placeholder: '12345678',
+          help_text: 'The number in the address when you are signed in.',
+          pattern: '[0-9]+',
+          options: [],
+        },
+        {
+          name: 'api_key',
+          label: 'Private app token',
+          type: 'password',
+          required: true,
+          default: null,
+          placeholder: 'pat-…',
+          help_text: 'Made under Settings, Integrations, Private apps.',
+          pattern: 'pat-.+',
+          options: [],
+        },
+      ],
+    },
+  ],
+};
+
+/** Two methods, one of which isn't ready. */
+export const salesforce: Integration = {
+  ...github,
+  name: 'salesforce',
+  label: 'Salesforce',
+  category: 'CRM',
+  color: '#2b66c4',
+  methods: [
+    {
+      format: 'oauth2',
+      host: 'login.salesforce.com',
+      scopes: [],
+      redirects: ['loopback'],
+      not_ready:
+        'Salesforce needs a client id first. Register an app on Salesforce and enter its client id under Integrations.',
+    },
+    {
+      ...(hubspot.methods[0] as object),
+      format: 'oauth2_client_credentials',
+    } as Integration['methods'][number],
+  ],
+};
+
+export const reauthorizeSession: Session = {
+  purpose: 'reauthorize',
+  tenant_id: 'acme-1',
+  account: { id: '0193', name: 'Acme engineering', identity: 'octo-acme' },
+  integrations: [github],
+  redirects: ['deep_link', 'loopback'],
+  expires_at: '2026-12-01T00:00:00Z',
+};
+
+export const connectSession: Session = {
+  ...reauthorizeSession,
+  purpose: 'connect',
+  account: null,
+  integrations: [github, hubspot, salesforce],
+};
+
+export const waitingFlow: Omit<Flow, 'id'> = {
+  version: 1,
+  integration: 'github',
+  integration_label: 'GitHub',
+  phase: 'waiting',
+  authorize_url: 'https://github.com/login/oauth/authorize?state=abc',
+  redirect: 'deep_link',
+  redirect_uri: 'app.relink.desktop:/oauth/callback/github',
+  step: null,
+  question: null,
+  outcome: null,
+  error: null,
+};
+
+export const succeeded: Partial<Flow> = {
+  phase: 'succeeded',
+  outcome: {
+    account: { id: '0193', name: 'Acme engineering', identity: 'octo-acme' },
+    reauthorized: true,
+    kept_old: false,
+    redirect_uri: null,
+  },
+};
+
+export const question: Partial<Flow> = {
+  phase: 'question',
+  question: { expected: 'octo-acme', actual: 'someone-else' },
+};
+
+export const denied: Partial<Flow> = {
+  phase: 'failed',
+  error: {
+    code: 'access_denied',
+    title: 'You didn’t allow access',
+    message: 'GitHub says that access was not allowed. Nothing was changed.',
+    hint: 'Try again and choose Authorize.',
+    error_type: 'connection_error',
+    field: null,
+  },
+};

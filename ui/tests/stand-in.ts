@@ -1,0 +1,139 @@
+import type { Answer, CreatedFlow, Flow, NewFlow, Session } from '../connect/api';
+import { reauthorizeSession, waitingFlow } from './samples';
+
+/** An answer of the stand-in: a status and its JSON. */
+export interface Reply {
+  status: number;
+  body: unknown;
+}
+
+interface Kept {
+  flow: Flow;
+  key: string;
+  moved: (() => void)[];
+}
+
+/**
+ * Stands in for Relink's own server in the tests of this page, scripted by each test: it takes the same calls and
+ * gives the same shapes, and decides nothing. That the real server does is shown by the journeys through it.
+ */
+export class StandIn {
+  session: Session | Reply = reauthorizeSession;
+  /** What the next created flow looks like. */
+  begins: (asked: NewFlow) => Partial<Flow> | Reply = (asked) => ({ redirect: asked.redirect });
+  /** What a pasted address does. */
+  pasted: (url: string) => Partial<Flow> | Reply = () => ({ phase: 'returned' });
+  answered: (answer: Answer) => Partial<Flow> = () => ({ phase: 'working', step: 'saving' });
+  /** Whether anybody answers at all. */
+  up = true;
+  readonly calls: { verb: string; body: unknown }[] = [];
+  readonly #flows = new Map<string, Kept>();
+
+  /** How often a call was made: `create`, `claim`, `answer`, `callback`, `abandon`, `session`, `flow`. */
+  count(verb: string): number {
+    return this.calls.filter((call) => call.verb === verb).length;
+  }
+
+  get flowIds(): string[] {
+    return [...this.#flows.keys()];
+  }
+
+  /** Changes a flow, by default the newest, and wakes whoever polls it. */
+  move(change: Partial<Flow>, id = this.flowIds.at(-1)): void {
+    const kept = this.#flows.get(id ?? '');
+    if (!kept) throw new Error('there is no flow to move');
+    kept.flow = { ...kept.flow, ...change, version: kept.flow.version + 1 };
+    for (const wake of kept.moved.splice(0)) wake();
+  }
+
+  /** As after a restart: no flow is known. */
+  forgetFlows(): void {
+    const all = [...this.#flows.values()];
+    this.#flows.clear();
+    for (const { moved } of all) for (const wake of moved.splice(0)) wake();
+  }
+
+  /** The place of `fetch`. */
+  readonly fetch: typeof fetch = async (input, init) => {
+    init?.signal?.throwIfAborted();
+    const body = typeof init?.body === 'string' ? (JSON.parse(init.body) as unknown) : null;
+    const headers = Object.fromEntries(new Headers(init?.headers));
+    const reply = this.handle(init?.method ?? 'GET', String(input), headers, body);
+    const given = new Promise<never>((_, reject) => {
+      init?.signal?.addEventListener('abort', () => reject(new Error('aborted')));
+    });
+    const { status, body: answer } = await Promise.race([reply, given]);
+    return new Response(status === 204 ? null : JSON.stringify(answer), { status });
+  };
+
+  async handle(
+    method: string,
+    url: string,
+    headers: Record<string, string | string[] | undefined>,
+    body: unknown,
+  ): Promise<Reply> {
+    if (!this.up) throw new TypeError('fetch failed');
+    const { pathname, searchParams } = new URL(url, 'http://127.0.0.1');
+    const [, , resource, id = '', action] = pathname.split('/');
+    if (resource === 'session') return this.#session();
+    if (resource !== 'flows') return refusal(404, 'not_found', 'There is no such route.');
+    if (id === '') return this.#create(body as NewFlow);
+    const kept = this.#flows.get(id);
+    if (!kept || headers['x-relink-flow-key'] !== kept.key) {
+      return refusal(404, 'flow_unknown', 'Relink doesn’t know this flow.');
+    }
+    if (method === 'DELETE') return this.#abandon(id);
+    if (action === undefined) return this.#flow(id, kept, Number(searchParams.get('after')));
+    this.#note(action, body);
+    if (action === 'claim' && kept.flow.phase === 'returned')
+      this.move({ phase: 'working', step: 'exchanging' }, id);
+    if (action === 'answer') this.move(this.answered((body as { answer: Answer }).answer), id);
+    if (action === 'callback') {
+      const change = this.pasted((body as { url: string }).url);
+      if ('status' in change) return change;
+      this.move(change, id);
+    }
+    return { status: 200, body: this.#flows.get(id)?.flow };
+  }
+
+  #session(): Reply {
+    this.#note('session', null);
+    return 'status' in this.session ? this.session : { status: 200, body: this.session };
+  }
+
+  #create(asked: NewFlow): Reply {
+    this.#note('create', asked);
+    const begun = this.begins(asked);
+    if ('status' in begun) return begun;
+    const id = `flow-${this.#flows.size + 1}`;
+    const flow: Flow = { ...waitingFlow, id, ...begun };
+    const key = `key-of-${id}`;
+    this.#flows.set(id, { flow, key, moved: [] });
+    const created: CreatedFlow = { ...flow, key };
+    return { status: 201, body: created };
+  }
+
+  async #flow(id: string, kept: Kept, after: number): Promise<Reply> {
+    this.#note('flow', null);
+    if (kept.flow.version <= after) await new Promise<void>((wake) => kept.moved.push(wake));
+    const now = this.#flows.get(id);
+    return now
+      ? { status: 200, body: now.flow }
+      : refusal(404, 'flow_unknown', 'Relink doesn’t know this flow.');
+  }
+
+  #abandon(id: string): Reply {
+    this.#note('abandon', null);
+    this.#flows.delete(id);
+    return { status: 204, body: null };
+  }
+
+  #note(verb: string, body: unknown): void {
+    this.calls.push({ verb, body });
+  }
+}
+
+/** An error as every route gives it. */
+export function refusal(status: number, code: string, message: string, more: object = {}): Reply {
+  return { status, body: { statusCode: status, error: 'Refused', code, message, ...more } };
+}

@@ -1,0 +1,51 @@
+import { ConnectApi } from '../connect/api';
+import { ConnectFlow } from '../connect/flow';
+import { FlowKeys } from '../connect/keys';
+import { requestFrom } from '../connect/urls';
+import type { View } from '../connect/views';
+import type { StandIn } from './stand-in';
+
+/** localStorage, of which all tabs of a browser have the same. */
+export function storage(): Storage {
+  const kept = new Map<string, string>();
+  return {
+    get length() {
+      return kept.size;
+    },
+    clear: () => kept.clear(),
+    key: (at) => [...kept.keys()][at] ?? null,
+    getItem: (name) => kept.get(name) ?? null,
+    setItem: (name, value) => void kept.set(name, value),
+    removeItem: (name) => void kept.delete(name),
+  };
+}
+
+/** A tab of the browser, without one: what it opened, and where it went. */
+export interface FakeTab {
+  connect: ConnectFlow;
+  opened: string[];
+  left: string[];
+}
+
+/** Opens a tab at an address of the connect UI. */
+export function openTab(relink: StandIn, shelf: Storage, address = '/connect-account?link_token=t'): FakeTab {
+  const { pathname, search } = new URL(address, 'http://127.0.0.1:7417');
+  const opened: string[] = [];
+  const left: string[] = [];
+  const browser = {
+    keys: new FlowKeys(shelf),
+    open: (url: string) => void opened.push(url),
+    leave: (url: string) => void left.push(url),
+  };
+  const api = new ConnectApi('/connect-account', relink.fetch);
+  const connect = new ConnectFlow(api, browser, requestFrom({ pathname, search }), () => {});
+  void connect.start();
+  return { connect, opened, left };
+}
+
+/** The view that is shown, which must be this one. */
+export function viewOf<At extends View['at']>(connect: ConnectFlow, at: At): Extract<View, { at: At }> {
+  const { view } = connect.state;
+  if (view.at !== at) throw new Error(`expected the view ${at}, but it is ${view.at}`);
+  return view as Extract<View, { at: At }>;
+}
