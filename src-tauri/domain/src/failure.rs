@@ -261,12 +261,11 @@ pub fn classify_answer(status: u16, answer: &ErrorAnswer, own: &OwnCodes) -> Fai
         (_, Some(code)) if own.terminal.iter().any(|known| known == code) => Cause::RefusedByProvider,
         (_, Some(code)) if own.client.iter().any(|known| known == code) => Cause::InvalidClient,
         (429, _) => Cause::RateLimited,
-        (408 | 500..=599, _) => Cause::ServerError,
+        // RFC 6749 §4.1.2.1 names these two for the authorization endpoint; token endpoints use them too.
+        (408 | 500..=599, _) | (_, Some("temporarily_unavailable" | "server_error")) => Cause::ServerError,
         (_, Some("invalid_grant")) => Cause::InvalidGrant,
         (_, Some("unauthorized_client")) => Cause::UnauthorizedClient,
         (_, Some("invalid_client")) => Cause::InvalidClient,
-        // RFC 6749 §4.1.2.1 names these for the authorization endpoint; token endpoints use them too.
-        (_, Some("temporarily_unavailable" | "server_error")) => Cause::ServerError,
         (_, Some("slow_down")) => Cause::RateLimited,
         (401, None) if answer.is_json => Cause::InvalidClient,
         _ if !answer.is_json => Cause::NotJson,
@@ -327,7 +326,7 @@ mod tests {
             for text in [&words.title, &words.message, &words.hint] {
                 assert!(!text.is_empty() && !text.contains('{'), "{cause:?}: {text}");
             }
-            assert_eq!(words.message.ends_with('.'), true, "{cause:?}");
+            assert!(words.message.ends_with('.'), "{cause:?}");
         }
     }
 

@@ -70,7 +70,7 @@ pub fn is_fresh(lease: Lease, now: Timestamp) -> bool {
 pub fn retry_at(failure: &Failure, tries: u32, now: Timestamp, jitter: Jitter) -> Timestamp {
     let base = match tries {
         0 | 1 if failure.cause.is_ambiguous() => 1000,
-        _ => (MINUTE / 2 << tries.saturating_sub(1).min(5)).min(15 * MINUTE),
+        _ => ((MINUTE / 2) << tries.saturating_sub(1).min(5)).min(15 * MINUTE),
     };
     let backoff = base + jitter.of(base / 5);
     let asked = failure.retry_after_secs.map_or(0, |secs| i64::from(secs.min(24 * 60 * 60)) * 1000);

@@ -89,7 +89,7 @@ impl Engine {
     pub async fn account(&self, id: AccountId) -> Result<AccountView> {
         let found =
             self.0.store.read(move |c| accounts::get(c, id)?.map(|account| view(c, account)).transpose()).await?;
-        found.ok_or_else(|| Error::not_found("account", id))
+        found.ok_or_else(|| Error::not_found("account", &id))
     }
 
     /// A timeline, newest first: an account's, or everybody's.
@@ -185,15 +185,14 @@ impl Engine {
 
     /// The account's keychain item. One that the person removed is an account that needs them.
     async fn item_of(&self, account: &Account) -> Result<Item> {
-        match self.0.vault.get(&Key::Account(account.id())).await? {
-            Some(item) => Ok(item),
-            None => {
-                let (lock, id) = (self.lock_of(account.id()), account.id());
-                let _guard = lock.lock().await;
-                self.commit(id, Input::CredentialGone).await?;
-                Err(missing(account))
-            }
+        let id = account.id();
+        if let Some(item) = self.0.vault.get(&Key::Account(id)).await? {
+            return Ok(item);
         }
+        let lock = self.lock_of(id);
+        let _guard = lock.lock().await;
+        self.commit(id, Input::CredentialGone).await?;
+        Err(missing(account))
     }
 
     /// Notes that an account was used, to the minute.

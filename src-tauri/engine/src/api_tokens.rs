@@ -76,7 +76,7 @@ impl Engine {
 
     /// One API token's record.
     pub async fn api_token(&self, id: ApiTokenId) -> Result<ApiToken> {
-        self.0.store.read(move |c| api_tokens::get(c, id)).await?.ok_or_else(|| Error::not_found("API token", id))
+        self.0.store.read(move |c| api_tokens::get(c, id)).await?.ok_or_else(|| Error::not_found("API token", &id))
     }
 
     /// Revokes an API token, at once.
@@ -94,7 +94,7 @@ impl Engine {
             })
             .await?;
         self.load_api_tokens().await?;
-        if found { Ok(()) } else { Err(Error::not_found("API token", id)) }
+        if found { Ok(()) } else { Err(Error::not_found("API token", &id)) }
     }
 
     /// Whose API token this is, if it is one. Every known hash is compared, each in constant time.

@@ -187,14 +187,13 @@ fn tried(outcome: &std::result::Result<u16, (Option<u16>, String)>, tries: u32, 
 /// The webhook after a try, if that changes it. One that has failed for a day is set inactive.
 fn after(webhook: Webhook, delivered: bool, now: Timestamp) -> Option<Webhook> {
     match (delivered, webhook.failing_since) {
-        (true, None) => None,
         (true, Some(_)) => Some(Webhook { failing_since: None, ..webhook }),
         (false, None) => Some(Webhook { failing_since: Some(now), ..webhook }),
         (false, Some(since)) if now.millis_since(since) >= PATIENCE_SECS * 1000 => {
             tracing::warn!(webhook = %webhook.id, "set inactive: it has failed for a day");
             Some(Webhook { is_active: false, updated_at: now, ..webhook })
         }
-        (false, Some(_)) => None,
+        (true, None) | (false, Some(_)) => None,
     }
 }
 
@@ -215,8 +214,8 @@ mod tests {
                 (tried.state, tried.next_try.millis_since(NOW) / 1000)
             })
             .collect();
-        use DeliveryState::{Parked, Pending};
-        assert_eq!(steps, [(Pending, 2), (Pending, 4), (Pending, 8), (Parked, 0)]);
+        let again = DeliveryState::Pending;
+        assert_eq!(steps, [(again, 2), (again, 4), (again, 8), (DeliveryState::Parked, 0)]);
     }
 
     #[test]

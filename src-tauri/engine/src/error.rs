@@ -119,7 +119,7 @@ impl From<LinkRefused> for Error {
 
 impl Error {
     /// A thing that isn't there.
-    pub fn not_found(what: &'static str, name: impl ToString) -> Self {
+    pub fn not_found(what: &'static str, name: &(impl ToString + ?Sized)) -> Self {
         Self::NotFound { what, name: name.to_string() }
     }
 

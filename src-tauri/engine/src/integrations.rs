@@ -61,10 +61,11 @@ impl Engine {
                         let id = definition.id().unwrap_or_else(|| IntegrationId::from_uuid(Uuid::now_v7()));
                         integrations::put(tx, &integration_of(definition, id, document, true, now))?;
                     }
-                    if first && !definition.is_sandbox() {
-                        if let Some(integration) = integrations::named(tx, definition.name())? {
-                            integrations::install(tx, &freshly_installed(integration, now))?;
-                        }
+                    if first
+                        && !definition.is_sandbox()
+                        && let Some(integration) = integrations::named(tx, definition.name())?
+                    {
+                        integrations::install(tx, &freshly_installed(integration, now))?;
                     }
                 }
                 settings::set(tx, BROUGHT, &true)

@@ -127,7 +127,7 @@ impl Engine {
                 Ok(Ok(()))
             })
             .await?;
-        found.map_err(|id| Error::not_found("account", id))?;
+        found.map_err(|id| Error::not_found("account", &id))?;
         Ok(NewLink { token, expires_at })
     }
 

@@ -191,7 +191,7 @@ impl Endpoint {
                 form.push(("client_secret", secret.expose()));
             }
             (ClientAuth::Basic | ClientAuth::Post | ClientAuth::None, None) => {
-                form.push(("client_id", &self.client_id))
+                form.push(("client_id", &self.client_id));
             }
         }
         let request =
@@ -274,12 +274,11 @@ fn success_body(answer: &Answer, endpoint: &Endpoint, now: Timestamp) -> Result<
     let parsed: Result<Value, _> = serde_json::from_slice(&answer.body);
     let fields = match parsed {
         Ok(Value::Object(fields)) => Some(fields),
-        Ok(_) => None,
         // It began as JSON and broke off: the answer was lost on the way, which is not a web page in its place.
         Err(error) if error.is_eof() && answer.status.is_success() && !answer.body.is_empty() => {
             return Err(Failure::new(Cause::Garbled).status(status));
         }
-        Err(_) => None,
+        Ok(_) | Err(_) => None,
     };
     let text =
         |name: &str| fields.as_ref().and_then(|fields| fields.get(name)).and_then(Value::as_str).map(str::to_owned);
@@ -324,7 +323,7 @@ fn success_body(answer: &Answer, endpoint: &Endpoint, now: Timestamp) -> Result<
         }
     }
     for optional in ["refresh_token", "id_token"] {
-        if !fields.get(optional).is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty())) {
+        if fields.get(optional).and_then(Value::as_str).is_none_or(str::is_empty) {
             fields.remove(optional);
         }
     }

@@ -210,7 +210,7 @@ impl Engine {
     /// An installed integration, in force.
     pub(crate) async fn provider(&self, id: EnvironmentIntegrationId) -> Result<Provider> {
         let installed = self.0.store.read(move |c| integrations::installed(c, id)).await?;
-        Provider::of(installed.ok_or_else(|| Error::not_found("installed integration", id))?)
+        Provider::of(installed.ok_or_else(|| Error::not_found("installed integration", &id))?)
     }
 
     /// The installed integration with this name, in force.

@@ -328,13 +328,13 @@ impl Engine {
                 Ok(Some(Ok(step)))
             })
             .await?
-            .ok_or_else(|| Error::not_found("account", id))??;
+            .ok_or_else(|| Error::not_found("account", &id))??;
         self.0.agenda.set(id, step.account.due(jitter));
         Ok(step)
     }
 
     pub(crate) async fn load(&self, id: AccountId) -> Result<Account> {
-        self.0.store.read(move |c| accounts::get(c, id)).await?.ok_or_else(|| Error::not_found("account", id))
+        self.0.store.read(move |c| accounts::get(c, id)).await?.ok_or_else(|| Error::not_found("account", &id))
     }
 }
 

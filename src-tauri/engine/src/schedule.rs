@@ -255,15 +255,15 @@ mod tests {
         AccountId::from_uuid(Uuid::from_u128(n))
     }
 
-    fn refresh(secs: i64) -> Option<Due> {
-        Some(Due::Refresh(NOW.plus_secs(secs)))
+    fn refresh(secs: i64) -> Due {
+        Due::Refresh(NOW.plus_secs(secs))
     }
 
     #[test]
     fn what_is_due_is_taken_once_and_the_next_is_named() {
         let agenda = Agenda::default();
-        agenda.set(id(1), refresh(-1));
-        agenda.set(id(2), refresh(60));
+        agenda.set(id(1), Some(refresh(-1)));
+        agenda.set(id(2), Some(refresh(60)));
         let (due, next) = agenda.take_due(NOW);
         assert_eq!((due.len(), next), (1, Some(NOW.plus_secs(60))));
         assert_eq!(agenda.take_due(NOW).0, []);
@@ -272,8 +272,8 @@ mod tests {
     #[test]
     fn a_new_time_takes_the_old_ones_place() {
         let agenda = Agenda::default();
-        agenda.set(id(1), refresh(-1));
-        agenda.set(id(1), refresh(60));
+        agenda.set(id(1), Some(refresh(-1)));
+        agenda.set(id(1), Some(refresh(60)));
         assert_eq!(agenda.take_due(NOW), (vec![], Some(NOW.plus_secs(60))));
         agenda.remove(id(1));
         assert_eq!(agenda.take_due(NOW.plus_secs(3600)), (vec![], None));
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn what_waits_is_taken_up_when_its_reason_is_over_and_not_before() {
         let agenda = Agenda::default();
-        agenda.set(id(1), refresh(-1));
+        agenda.set(id(1), Some(refresh(-1)));
         agenda.wait_for(id(1), PutOffReason::KeychainLocked);
         assert_eq!(agenda.take_due(NOW.plus_secs(600)).0, []);
         agenda.take_up(|why| why == PutOffReason::Offline, NOW);

@@ -90,7 +90,7 @@ impl Engine {
 
     /// One webhook.
     pub async fn webhook(&self, id: WebhookId) -> Result<Webhook> {
-        self.0.store.read(move |c| webhooks::get(c, id)).await?.ok_or_else(|| Error::not_found("webhook", id))
+        self.0.store.read(move |c| webhooks::get(c, id)).await?.ok_or_else(|| Error::not_found("webhook", &id))
     }
 
     /// Removes a webhook and what was still to be delivered to it.
@@ -107,7 +107,7 @@ impl Engine {
         if let Err(error) = self.sweep().await {
             tracing::info!(webhook = %id, code = error.code(), "its keychain item is removed later: {error}");
         }
-        if found { Ok(()) } else { Err(Error::not_found("webhook", id)) }
+        if found { Ok(()) } else { Err(Error::not_found("webhook", &id)) }
     }
 
     /// Sends a webhook the event `test`.

@@ -34,7 +34,7 @@ use crate::{
 /// Who the provider says this is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// What never changes: OpenID Connect's `sub`, or what the integration's identity probe names.
+    /// What never changes: the `sub` of an id token, or what the integration's identity probe names.
     pub id: String,
     /// What a person recognises: a login, an e-mail address.
     pub label: String,
@@ -272,14 +272,14 @@ impl Account {
     /// only a person can mend.
     pub fn due(&self, jitter: Jitter) -> Option<Due> {
         match (self.life.credential(), &self.life) {
-            (Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }), _) => None,
-            (_, Life::Connecting { .. }) => None,
+            (Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }), _)
+            | (_, Life::Connecting { .. })
+            | (Credential::Fixed(_), Life::StepFailed { .. } | Life::Failing { .. }) => None,
             (Credential::Renewing(_), Life::Failing { trouble, .. }) => trouble.next_try.map(Due::Refresh),
             (Credential::Renewing(renewing), Life::Working { .. } | Life::StepFailed { .. }) => {
                 schedule::due_at(renewing.lease, jitter).map(Due::Refresh)
             }
             (Credential::Fixed(fixed), Life::Working { .. }) => fixed.expires_at.map(Due::Check),
-            (Credential::Fixed(_), Life::StepFailed { .. } | Life::Failing { .. }) => None,
         }
     }
 

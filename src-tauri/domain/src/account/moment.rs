@@ -158,8 +158,8 @@ impl Moment {
             | Self::Forbidden
             | Self::KeptOld { .. }
             | Self::FlowFailed { .. }
-            | Self::CallbackRefused { .. } => Tone::Warning,
-            Self::RefreshFailed { next_try: Some(_), .. } => Tone::Warning,
+            | Self::CallbackRefused { .. }
+            | Self::RefreshFailed { next_try: Some(_), .. } => Tone::Warning,
             Self::StepFailed { .. }
             | Self::RefreshFailed { next_try: None, .. }
             | Self::Unauthorized { .. }

@@ -209,7 +209,7 @@ fn a_terminal_cause_is_not_tried_again_a_passing_one_is() {
 #[test]
 fn an_unknown_refusal_is_final_after_three_over_an_hour() {
     let mut story = Story::connected(Some(Renewal::RefreshToken));
-    let verdict = |story: &Story| story.account.life.trouble().map(|trouble| trouble.verdict());
+    let verdict = |story: &Story| story.account.life.trouble().map(Trouble::verdict);
     story.refresh_fails(Cause::UnknownRefusal).later(60).refresh_fails(Cause::UnknownRefusal);
     story.later(60).refresh_fails(Cause::UnknownRefusal);
     assert_eq!(verdict(&story), Some(Verdict::TryingAgain), "three, but within two minutes");

@@ -56,7 +56,7 @@ impl Engine {
         match begin.format {
             AuthenticationMethod::Oauth2 => self.begin_oauth(link, provider, begin.redirect).await,
             AuthenticationMethod::ApiKey | AuthenticationMethod::Oauth2ClientCredentials => {
-                self.begin_typed(link, provider, begin).await
+                self.begin_typed(link, provider, &begin)
             }
         }
     }
@@ -113,7 +113,7 @@ impl Engine {
             .map(|(_, begun)| begun)
     }
 
-    async fn begin_typed(&self, link: LinkToken, provider: Provider, begin: BeginFlow) -> Result<Begun> {
+    fn begin_typed(&self, link: LinkToken, provider: Provider, begin: &BeginFlow) -> Result<Begun> {
         let fields = provider.definition.fields(begin.format);
         let typed = match fields.map(|fields| fields.validate(&begin.fields)) {
             Some(Ok(values)) => Typed::from(values),
@@ -124,10 +124,10 @@ impl Engine {
             None => Typed::default(),
         };
         let phase = Phase::Working(StepName::Checking);
-        let (flow, begun) = self.insert_flow(link, provider, begin.format, phase, None)?;
+        let (flow, started) = self.insert_flow(link, provider, begin.format, phase, None)?;
         let engine = self.clone();
         self.0.tasks.spawn(async move { engine.complete_typed(&flow, typed).await });
-        Ok(begun)
+        Ok(started)
     }
 
     fn insert_flow(
@@ -182,9 +182,8 @@ impl Engine {
     /// Takes any callback, from whichever way it came: deep link, loopback, paste. Says whose it was.
     pub async fn callback(&self, url: &str) -> Result<FlowId> {
         let callback = Callback::parse(url)?;
-        let flow = match self.0.flows.of_state(&callback.state) {
-            Some(flow) => flow,
-            None => return Err(self.refuse(None, NOT_ASKED_FOR).await),
+        let Some(flow) = self.0.flows.of_state(&callback.state) else {
+            return Err(self.refuse(None, NOT_ASKED_FOR).await);
         };
         match self.take(&flow, callback) {
             Ok(None) => Ok(flow.id),

@@ -122,7 +122,7 @@ impl Engine {
         let tokens = match flow.format {
             AuthenticationMethod::Oauth2ClientCredentials => {
                 flow.set(Phase::Working(StepName::Exchanging));
-                let scopes = self.client_scopes(flow);
+                let scopes = client_scopes(flow);
                 let endpoint = provider
                     .client_credentials_endpoint(&item, &context)
                     .map_err(|failure| FlowError::of_failure(&failure, label))?;
@@ -152,11 +152,6 @@ impl Engine {
         };
         let granted = Granted { credential, identity, scopes, context };
         self.decide(flow, target, Staged { item, granted, access }).await
-    }
-
-    fn client_scopes(&self, flow: &Flow) -> Vec<String> {
-        let default = || flow.provider.definition.client_credentials().map(|own| own.scopes.clone());
-        flow.link.wishes.scopes.clone().or_else(default).unwrap_or_default()
     }
 
     async fn target(&self, flow: &Flow) -> Result<Target, Error> {
@@ -250,7 +245,9 @@ impl Engine {
             None => {
                 let tenant = match &flow.link.purpose {
                     Purpose::Connect { tenant_id } => tenant_id.clone(),
-                    Purpose::Reauthorize { account_id } => return Err(local(Error::not_found("account", *account_id))),
+                    Purpose::Reauthorize { account_id } => {
+                        return Err(local(Error::not_found("account", account_id)));
+                    }
                 };
                 self.save_new(flow, &tenant, staged).await.map_err(local)?
             }
@@ -258,6 +255,11 @@ impl Engine {
         let reauthorized = mends(&flow.link) == Some(saved.id());
         Ok(outcome_of(&saved, flow, reauthorized))
     }
+}
+
+fn client_scopes(flow: &Flow) -> Vec<String> {
+    let default = || flow.provider.definition.client_credentials().map(|own| own.scopes.clone());
+    flow.link.wishes.scopes.clone().or_else(default).unwrap_or_default()
 }
 
 impl Target {
@@ -285,17 +287,14 @@ fn staged_oauth(
 ) -> Staged {
     let Tokens { access, refresh, lease, .. } = tokens;
     let mut item = Item::default();
-    let (credential, access) = match refresh {
-        Some(refresh) => {
-            item.secrets.insert(REFRESH_TOKEN.into(), refresh);
-            item.note_lease(lease);
-            let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lease };
-            (credential, Some(AccessToken { token: access, lease }))
-        }
-        None => {
-            item.secrets.insert(ACCESS_TOKEN.into(), access);
-            (NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: lease.expires_at }, None)
-        }
+    let (credential, access) = if let Some(refresh) = refresh {
+        item.secrets.insert(REFRESH_TOKEN.into(), refresh);
+        item.note_lease(lease);
+        let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lease };
+        (credential, Some(AccessToken { token: access, lease }))
+    } else {
+        item.secrets.insert(ACCESS_TOKEN.into(), access);
+        (NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: lease.expires_at }, None)
     };
     Staged { item, granted: Granted { credential, identity, scopes, context }, access }
 }

@@ -157,7 +157,7 @@ impl Flows {
 impl Engine {
     /// The flow, for whoever holds its key.
     fn flow_of(&self, id: FlowId, key: &str) -> Result<Arc<Flow>> {
-        let unknown = || Error::not_found("sign-in", id);
+        let unknown = || Error::not_found("sign-in", &id);
         let flow = self.0.flows.get(id).ok_or_else(unknown)?;
         if bool::from(flow.key_hash.ct_eq(&hash_of(key))) { Ok(flow) } else { Err(unknown()) }
     }

@@ -103,7 +103,6 @@ pub struct OutcomeAccount {
 /// Truto's kinds of a flow's error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::enum_variant_names, reason = "the wire's own words")]
 pub enum FlowErrorType {
     /// At the provider, or on the way to it.
     ConnectionError,

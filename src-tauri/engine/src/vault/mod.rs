@@ -114,7 +114,7 @@ impl Default for VaultOptions {
     fn default() -> Self {
         Self {
             deadline: Duration::from_secs(10),
-            unlock_deadline: Duration::from_secs(120),
+            unlock_deadline: Duration::from_mins(2),
             poll: Duration::from_secs(2),
             // 2,560 bytes an item in the Credential Manager, with some room.
             limit: cfg!(windows).then_some(1_200),
