@@ -343,6 +343,21 @@ describe('Relink stopped', () => {
     expect(opened).toHaveLength(1);
   });
 
+  it('while the page waits for the provider: it is followed again from where it was', async () => {
+    const { connect } = await waitingTab();
+    relink.up = false;
+    relink.breakOff();
+    await settled();
+    expect(connect.state.unreachable).toBe(false);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(connect.state.unreachable).toBe(true);
+    relink.up = true;
+    relink.move(succeeded);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(connect.state.unreachable).toBe(false);
+    expect(viewOf(connect, 'flow').flow.phase).toBe('succeeded');
+  });
+
   it('and no longer knows the flow: says so, and starts again', async () => {
     const { connect } = await waitingTab();
     relink.forgetFlows();

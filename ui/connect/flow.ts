@@ -329,7 +329,9 @@ export class ConnectFlow {
         return answer;
       } catch (error) {
         if (signal.aborted) throw error;
-        this.#set({ unreachable: isUnreachable(error) });
+        // One poll that broke off says nothing yet: the machine may just have woken up.
+        const telling = passes === isUnreachable || tries > 0;
+        this.#set({ unreachable: telling && isUnreachable(error) });
         if (!passes(error)) throw error;
         await pause(backoff(tries), signal);
       }

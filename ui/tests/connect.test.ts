@@ -52,6 +52,7 @@ async function moved(change: Partial<Flow>, heading: string): Promise<Tab['page'
 }
 
 const LONG = 'Department-of-Extraordinarily-Long-Names-and-Unbreakable-Identifiers-GmbH-und-Co-KG';
+const second = { id: '0194', name: 'Acme engineering 2', identity: 'someone-else' };
 const longSession: Session = {
   ...reauthorizeSession,
   tenant_id: `tenant-${LONG.toLowerCase()}`,
@@ -166,7 +167,10 @@ const states: Record<string, () => Promise<unknown>> = {
       `You signed in as ${LONG}@example.com`,
     ),
   'succeeded-second-account': () =>
-    moved({ ...succeeded, outcome: { ...succeeded.outcome!, reauthorized: false } }, 'Connection successful'),
+    moved(
+      { ...succeeded, outcome: { ...succeeded.outcome!, reauthorized: false, account: second } },
+      'Connection successful',
+    ),
   succeeded: () => moved(succeeded, 'Connection successful'),
   'succeeded-kept-old': () =>
     moved({ ...succeeded, outcome: { ...succeeded.outcome!, kept_old: true } }, 'Nothing was changed'),

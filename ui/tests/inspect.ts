@@ -18,6 +18,7 @@ export async function arrive(page: Page, heading: string): Promise<void> {
 export async function inspect({ page }: Tab, sight: Sight, name: string): Promise<void> {
   await page.emulateMedia({ colorScheme: sight.scheme, reducedMotion: 'reduce' });
   await page.setViewportSize({ width: sight.width, height: 760 });
+  await page.mouse.move(0, 0);
   await page.screenshot({
     path: `${PICTURES}${name}-${sight.scheme}-${sight.width}.png`,
     fullPage: true,

@@ -46,11 +46,16 @@ export class StandIn {
     for (const wake of kept.moved.splice(0)) wake();
   }
 
+  /** Ends the polls that are being held, as a program does that stops. */
+  breakOff(): void {
+    for (const { moved } of this.#flows.values()) for (const wake of moved.splice(0)) wake();
+  }
+
   /** As after a restart: no flow is known. */
   forgetFlows(): void {
-    const all = [...this.#flows.values()];
+    const held = [...this.#flows.values()].flatMap(({ moved }) => moved);
     this.#flows.clear();
-    for (const { moved } of all) for (const wake of moved.splice(0)) wake();
+    for (const wake of held) wake();
   }
 
   /** The place of `fetch`. */
@@ -116,6 +121,7 @@ export class StandIn {
   async #flow(id: string, kept: Kept, after: number): Promise<Reply> {
     this.#note('flow', null);
     if (kept.flow.version <= after) await new Promise<void>((wake) => kept.moved.push(wake));
+    if (!this.up) throw new TypeError('fetch failed');
     const now = this.#flows.get(id);
     return now
       ? { status: 200, body: now.flow }
