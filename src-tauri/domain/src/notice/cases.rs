@@ -176,6 +176,19 @@ const CASES: &[Case] = &[
         why: &[('A', "OnDisplay"), ('B', "Shown(NeedsPerson)")],
     },
     Case {
+        name: "one that is up as passing and turns final gathers without a word before",
+        given: &[
+            Fail("A", ServerError),
+            Wait(20 * MINUTE),
+            Fail("B", InvalidGrant),
+            Wait(1),
+            Fail("A", InvalidGrant),
+            Wait(5),
+        ],
+        seen: &["900 show A", "1200 join BA", "1202 join AB"],
+        why: &[('A', "OnDisplay")],
+    },
+    Case {
         name: "what was dismissed isn't named again by the next one",
         given: &[Fail("A", InvalidGrant), Close, Wait(HOUR), Fail("B", InvalidGrant)],
         seen: &["0 show A", "3600 show B"],
@@ -230,6 +243,12 @@ const CASES: &[Case] = &[
         ],
         seen: &["0 show A", "60 join AB", "120 withdraw", "120 show C"],
         why: &[('C', "Shown(NeedsPerson)")],
+    },
+    Case {
+        name: "who recovers and fails anew between two looks is in another episode, and leaves",
+        given: &[Fail("AB", InvalidGrant), Wait(60), FailAnew("A", ServerError)],
+        seen: &["0 show AB", "60 keep B"],
+        why: &[('A', "NotYetLasted")],
     },
     // Remind me later
     Case {

@@ -21,6 +21,8 @@ pub(super) enum Do {
     /// From now on its access token has so many seconds.
     Lives(&'static str, i64),
     Recover(&'static str),
+    /// They recover, and fail again a moment later, before anybody looks.
+    FailAnew(&'static str, Cause),
     /// So many seconds pass: Relink tries again by itself, and the policy is asked when it wants to be.
     Wait(i64),
     /// The clock jumps by so many seconds, and nobody is asked meanwhile: the machine sleeps.
@@ -94,13 +96,11 @@ impl Desk {
                     troubled.access_ends = self.ends.get(&troubled.id).copied();
                 }
             }
-            Do::Recover(letters) => {
-                let (recovered, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.situation.troubled)
-                    .into_iter()
-                    .partition(|troubled| letters.contains(letter(troubled.id)));
-                self.situation.troubled = rest;
-                // Whoever fails anew is in another episode, even within the same millisecond.
-                self.forgive(&recovered.iter().map(Troubled::episode).collect::<Vec<_>>());
+            Do::Recover(letters) => self.recover(letters),
+            Do::FailAnew(letters, cause) => {
+                self.recover(letters);
+                self.now = self.now.plus_millis(1);
+                letters.chars().for_each(|letter| self.fail(letter, cause));
             }
             Do::Wait(secs) => self.wait_until(self.now.plus_secs(secs)),
             Do::Sleep(secs) => {
@@ -159,6 +159,15 @@ impl Desk {
     /// These may be told once more.
     fn forgive(&mut self, about: &[Episode]) {
         self.told.retain(|(episode, _)| !about.contains(episode));
+    }
+
+    fn recover(&mut self, letters: &str) {
+        let (recovered, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.situation.troubled)
+            .into_iter()
+            .partition(|troubled| letters.contains(letter(troubled.id)));
+        self.situation.troubled = rest;
+        // Whoever fails anew is in another episode, even within the same millisecond.
+        self.forgive(&recovered.iter().map(Troubled::episode).collect::<Vec<_>>());
     }
 
     fn fail(&mut self, letter: char, cause: Cause) {

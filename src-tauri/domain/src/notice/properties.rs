@@ -13,6 +13,7 @@ fn anything() -> impl Strategy<Value = Do> {
         4 => (who(), cause).prop_map(|(who, cause)| Do::Fail(who, cause)),
         3 => (who(), passing).prop_map(|(who, cause)| Do::Fail(who, cause)),
         3 => who().prop_map(Do::Recover),
+        1 => (who(), prop::sample::select(Cause::ALL)).prop_map(|(who, cause)| Do::FailAnew(who, cause)),
         6 => (0_i64..2000).prop_map(Do::Wait),
         3 => (0_i64..4).prop_map(Do::Wait),
         1 => (-90_000_i64..90_000).prop_map(Do::Sleep),
