@@ -291,10 +291,15 @@ impl Account {
         };
         let said_already = renewing.put_off.is_some();
         self.life = match self.life.with(Credential::Renewing(Renewing { put_off: Some(why), ..renewing })) {
-            Life::Failing { credential, trouble } if why == PutOffReason::Offline => {
-                Life::Failing { credential, trouble: trouble.offline(now) }
+            Life::Failing { credential, trouble } => {
+                let trouble = match why {
+                    PutOffReason::Offline => trouble.offline(now),
+                    PutOffReason::JustWoken => trouble.asleep(),
+                    PutOffReason::KeychainLocked | PutOffReason::KeychainAbsent => trouble,
+                };
+                Life::Failing { credential, trouble }
             }
-            other => other,
+            other @ (Life::Connecting { .. } | Life::StepFailed { .. } | Life::Working { .. }) => other,
         };
         self.step(if said_already { vec![] } else { vec![Moment::PutOff { why }] }, vec![])
     }

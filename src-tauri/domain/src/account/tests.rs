@@ -253,6 +253,15 @@ fn time_offline_does_not_count_as_trouble() {
     assert_eq!(trouble.online_for(story.now), 360_000);
 }
 
+#[test]
+fn time_asleep_does_not_count_as_trouble() {
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    story.refresh_fails(Cause::Dns).later(8 * 3600).then(Input::PutOff { why: PutOffReason::JustWoken });
+    story.later(10).refresh_fails(Cause::Dns).later(60);
+    let trouble = story.account.life.trouble().expect("it fails");
+    assert_eq!(trouble.online_for(story.now), 60_000);
+}
+
 fn inputs() -> impl Strategy<Value = Input> {
     let cause = prop::sample::select(Cause::ALL);
     let generation = 0_u64..8;

@@ -103,6 +103,12 @@ impl Trouble {
         self
     }
 
+    /// The machine was asleep: nobody knows for how long of the time since the last failure, so none of it counts.
+    #[must_use]
+    pub(super) fn asleep(self) -> Self {
+        Self { online_since: None, ..self }
+    }
+
     /// What the trouble asks for.
     pub fn verdict(&self) -> Verdict {
         match self.failure.cause.severity() {

@@ -1,0 +1,233 @@
+//! Connecting and reauthorizing with OAuth.
+
+use relink_domain::account::Status;
+use relink_engine::connect::{Answer, PhaseName};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_person_connects_an_account() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    let account = world.account(id).await;
+    assert_eq!(account.status(), Status::Active);
+    assert_eq!(account.profile.identity.expect("known").label, "Ada Lovelace");
+    assert_eq!(world.told().await, ["created", "active"]);
+    assert_eq!(world.keychain.names(), [format!("account/{id}")]);
+}
+
+#[tokio::test]
+async fn reauthorizing_keeps_the_id_and_tells_updated_then_active() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    world.control("POST", "/control/revoke", serde_json::json!({})).await;
+    world.engine.refresh(id).await.expect_err("refused");
+    assert_eq!(world.account(id).await.status(), Status::NeedsReauth);
+
+    let link = world.reauthorize_link(id).await;
+    let mut walk = world.begin(&link).await;
+    let callback = walk.sign_in("ada").await;
+    walk.come_back(&callback).await;
+    assert_eq!(walk.succeeds().await, id);
+    assert_eq!(world.account(id).await.status(), Status::Active);
+    assert_eq!(world.told().await[2..], ["authentication_error", "updated", "active"]);
+    world.engine.refresh(id).await.expect("it works");
+}
+
+#[tokio::test]
+async fn a_link_has_one_success() {
+    let world = World::new().await;
+    let link = world.connect_link().await;
+    let mut walk = world.begin(&link).await;
+    let callback = walk.sign_in("ada").await;
+    walk.come_back(&callback).await;
+    walk.succeeds().await;
+    let refused = world.engine.link_session(link.expose()).await.expect_err("used");
+    assert_eq!(refused.code(), "link_token_used");
+}
+
+#[tokio::test]
+async fn two_flows_of_one_link_make_one_account() {
+    let world = World::new().await;
+    let link = world.connect_link().await;
+    let (mut first, mut second) = (world.begin(&link).await, world.begin(&link).await);
+    let (a, b) = (first.sign_in("ada").await, second.sign_in("ada").await);
+    first.come_back(&a).await;
+    first.succeeds().await;
+    second.come_back(&b).await;
+    assert_eq!(second.fails().await, "link_token_used");
+    assert_eq!(world.keychain.names().len(), 1, "what the second brought is swept");
+}
+
+#[tokio::test]
+async fn a_person_who_says_no_changes_nothing_and_may_try_again() {
+    let world = World::new().await;
+    let link = world.connect_link().await;
+    let mut walk = world.begin(&link).await;
+    let callback = walk.answer_consent(&[("person", "ada"), ("decision", "deny")]).await;
+    world.engine.callback(&callback).await.expect("taken");
+    walk.until(&[PhaseName::Failed]).await;
+    assert_eq!(walk.fails().await, "access_denied");
+    world.engine.link_session(link.expose()).await.expect("the link still works");
+    assert!(world.keychain.names().is_empty());
+}
+
+#[tokio::test]
+async fn somebody_else_signs_in_and_the_person_keeps_the_old() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    let before = world.account(id).await;
+    let link = world.reauthorize_link(id).await;
+    let mut walk = world.begin(&link).await;
+    let callback = walk.sign_in("grace").await;
+    walk.come_back(&callback).await;
+    walk.answers(Answer::Keep).await;
+    assert_eq!(walk.succeeds().await, id);
+    assert!(walk.flow.outcome.as_ref().expect("an outcome").kept_old);
+    assert_eq!(world.account(id).await, before);
+    world.engine.link_session(link.expose()).await.expect("the link still works");
+    world.engine.refresh(id).await.expect("the old sign-in works");
+}
+
+#[tokio::test]
+async fn somebody_else_signs_in_and_replaces() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    let link = world.reauthorize_link(id).await;
+    let mut walk = world.begin(&link).await;
+    let callback = walk.sign_in("grace").await;
+    walk.come_back(&callback).await;
+    walk.answers(Answer::Replace).await;
+    assert_eq!(walk.succeeds().await, id);
+    assert_eq!(world.account(id).await.profile.identity.expect("known").label, "Grace Hopper");
+    assert_eq!(world.told().await[2..], ["updated", "active"]);
+}
+
+#[tokio::test]
+async fn somebody_else_signs_in_and_becomes_a_second_account() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    let before = world.account(id).await;
+    let link = world.reauthorize_link(id).await;
+    let mut walk = world.begin(&link).await;
+    let callback = walk.sign_in("grace").await;
+    walk.come_back(&callback).await;
+    walk.answers(Answer::Add).await;
+    let second = walk.succeeds().await;
+    assert_ne!(second, id);
+    assert_eq!(world.account(id).await, before);
+    let second = world.account(second).await;
+    assert_eq!((second.profile.tenant_id.as_str(), second.profile.name.as_str()), ("acme-1", "Grace Hopper"));
+}
+
+#[tokio::test]
+async fn a_reauthorization_that_is_abandoned_half_way_leaves_everything_as_it_was() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    let before = world.account(id).await;
+    let link = world.reauthorize_link(id).await;
+    let walk = world.begin(&link).await;
+    let callback = walk.sign_in("ada").await;
+    world.engine.abandon_flow(walk.flow.id, walk.key.expose()).expect("abandoned");
+    let refused = world.engine.callback(&callback).await.expect_err("too late");
+    assert_eq!(refused.code(), "state_unknown");
+    assert_eq!(world.account(id).await, before);
+    world.engine.refresh(id).await.expect("the old sign-in works");
+}
+
+#[tokio::test]
+async fn a_callback_that_nobody_asked_for_changes_nothing_and_leaves_one_line() {
+    let world = World::new().await;
+    let url = "app.relink.desktop:/oauth/callback/sandbox?code=stolen&state=invented";
+    let refused = world.engine.callback(url).await.expect_err("refused");
+    assert_eq!(refused.code(), "state_unknown");
+    assert_eq!(world.lines(None).await, ["A sign-in's return was refused"]);
+    assert_eq!(world.token_requests().await, 0);
+}
+
+#[tokio::test]
+async fn a_callback_that_comes_twice_is_refused_and_the_first_one_stands() {
+    let world = World::new().await;
+    let link = world.connect_link().await;
+    let mut walk = world.begin(&link).await;
+    let callback = walk.sign_in("ada").await;
+    world.engine.callback(&callback).await.expect("the first is taken");
+    assert_eq!(world.engine.callback(&callback).await.expect_err("the second isn't").code(), "state_used");
+    walk.flow = world.engine.claim_flow(walk.flow.id, walk.key.expose()).expect("claimed");
+    walk.succeeds().await;
+    assert_eq!(world.token_requests().await, 1);
+}
+
+#[tokio::test]
+async fn a_callback_after_ten_minutes_is_refused() {
+    let world = World::new().await;
+    let link = world.connect_link().await;
+    let walk = world.begin(&link).await;
+    let callback = walk.sign_in("ada").await;
+    world.clock.advance_secs(600);
+    assert_eq!(world.engine.callback(&callback).await.expect_err("late").code(), "state_expired");
+    assert_eq!(world.token_requests().await, 0);
+}
+
+#[tokio::test]
+async fn a_callback_on_another_address_or_from_another_issuer_is_refused() {
+    let world = World::new().await;
+    let link = world.connect_link().await;
+    let mut walk = world.begin(&link).await;
+    let callback = walk.sign_in("ada").await;
+    let moved = callback.replacen(
+        "app.relink.desktop:/oauth/callback/sandbox",
+        "http://127.0.0.1:7417/oauth/callback/sandbox",
+        1,
+    );
+    assert_ne!(moved, callback);
+    assert_eq!(world.engine.callback(&moved).await.expect_err("elsewhere").code(), "redirect_mismatch");
+    // Neither spends the state: the real one still gets home.
+    walk.come_back(&callback).await;
+    walk.succeeds().await;
+}
+
+#[tokio::test]
+async fn two_flows_whose_callbacks_are_swapped_each_complete_their_own() {
+    let world = World::new().await;
+    let (one, two) = (world.connect_link().await, world.connect_link().await);
+    let (mut ada, mut grace) = (world.begin(&one).await, world.begin(&two).await);
+    let (of_ada, of_grace) = (ada.sign_in("ada").await, grace.sign_in("grace").await);
+    let pasted = world.engine.paste_callback(ada.flow.id, ada.key.expose(), &of_grace).await;
+    assert_eq!(pasted.expect_err("not this flow's").code(), "state_of_another_flow");
+    grace.come_back(&of_grace).await;
+    ada.come_back(&of_ada).await;
+    let (ada, grace) = (ada.succeeds().await, grace.succeeds().await);
+    assert_eq!(world.account(ada).await.profile.name, "Ada Lovelace");
+    assert_eq!(world.account(grace).await.profile.name, "Grace Hopper");
+}
+
+#[tokio::test]
+async fn nothing_is_exchanged_until_the_page_that_began_claims_the_callback() {
+    let world = World::new().await;
+    let link = world.connect_link().await;
+    let walk = world.begin(&link).await;
+    let callback = walk.sign_in("ada").await;
+    world.engine.callback(&callback).await.expect("taken");
+    assert!(world.engine.claim_flow(walk.flow.id, "another key").is_err());
+    assert_eq!(world.token_requests().await, 0);
+}
+
+#[tokio::test]
+async fn an_exchange_that_fails_says_why_and_the_link_still_works() {
+    let world = World::new().await;
+    for (fault, code) in
+        [("status_500", "server_error"), ("html_200", "not_json"), ("invalid_client", "invalid_client")]
+    {
+        let link = world.connect_link().await;
+        world.fault(fault, 1).await;
+        let mut walk = world.begin(&link).await;
+        let callback = walk.sign_in("ada").await;
+        walk.come_back(&callback).await;
+        assert_eq!(walk.fails().await, code);
+        world.engine.link_session(link.expose()).await.expect("the link still works");
+    }
+    let events = world.engine.events_after(0, 100).await.expect("events");
+    let told = events.iter().filter(|event| event.kind.as_str() == "link_token:connection_error").count();
+    assert_eq!(told, 3);
+}

@@ -1,0 +1,176 @@
+//! Refreshing.
+
+use relink_domain::account::{Status, Verdict};
+use relink_engine::{
+    CheckOutcome,
+    vault::{Key, Vault, VaultError},
+};
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_rotated_refresh_token_goes_into_the_keychain_and_the_access_token_does_not() {
+    let world = World::new().await;
+    world.rotation("rotate").await;
+    let id = world.connected().await;
+    let vault = Vault::memory(world.keychain.clone());
+    let before = vault.get(&Key::Account(id)).await.expect("open").expect("there");
+    world.engine.refresh(id).await.expect("refreshed");
+    let after = vault.get(&Key::Account(id)).await.expect("open").expect("there");
+    assert!(after.generation > before.generation);
+    assert_ne!(after.secrets["refresh_token"], before.secrets["refresh_token"]);
+    let access = world.engine.access_token(id).await.expect("a token").token;
+    assert!(after.secrets.values().all(|secret| *secret != access));
+    assert_eq!(after.secrets.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refresh_that_rotates_nothing_writes_nothing() {
+    let world = World::new().await;
+    world.rotation("none").await;
+    let id = world.connected().await;
+    world.keychain.fail_after(0);
+    world.engine.refresh(id).await.expect("refreshed without a write");
+}
+
+#[tokio::test]
+async fn a_thousand_who_ask_for_an_expired_token_cause_one_exchange() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    let before = world.token_requests().await;
+    world.clock.advance_secs(86_400);
+    let asked: Vec<_> = (0..1000)
+        .map(|_| {
+            let engine = world.engine.clone();
+            tokio::spawn(async move { engine.access_token(id).await.expect("a token").token })
+        })
+        .collect();
+    let mut tokens = Vec::new();
+    for one in asked {
+        tokens.push(one.await.expect("answered"));
+    }
+    assert!(tokens.windows(2).all(|pair| pair[0] == pair[1]));
+    assert_eq!(world.token_requests().await - before, 1);
+}
+
+#[tokio::test]
+async fn each_way_to_fail_is_told_and_told_apart() {
+    for (fault, code, verdict) in [
+        ("status_500", "server_error", Verdict::TryingAgain),
+        ("status_503", "server_error", Verdict::TryingAgain),
+        ("too_many_requests", "rate_limited", Verdict::TryingAgain),
+        ("reset_before", "connection_reset", Verdict::TryingAgain),
+        ("truncated_json", "garbled_answer", Verdict::TryingAgain),
+        ("html_200", "not_json", Verdict::TryingAgain),
+        ("unknown_error_400", "unknown_refusal", Verdict::TryingAgain),
+        ("invalid_grant", "invalid_grant", Verdict::NeedsPerson),
+        ("error_200", "invalid_grant", Verdict::NeedsPerson),
+        ("invalid_client", "invalid_client", Verdict::NeedsClient),
+    ] {
+        let world = World::new().await;
+        let id = world.connected().await;
+        world.fault(fault, 1).await;
+        let error = world.engine.refresh(id).await.expect_err(fault);
+        assert_eq!(error.code(), code, "{fault}");
+        let account = world.account(id).await;
+        assert_eq!(account.status(), Status::NeedsReauth, "{fault}");
+        assert_eq!(account.life.trouble().expect("a trouble").verdict(), verdict, "{fault}");
+        assert_eq!(world.told().await[2..], ["authentication_error"], "{fault}");
+        let kept = Vault::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
+        assert!(!kept.secrets["refresh_token"].is_empty(), "{fault}: a failure never blanks a credential");
+    }
+}
+
+#[tokio::test]
+async fn odd_answers_that_are_successes_are_taken() {
+    let world = World::new().await;
+    world.rotation("none").await;
+    let id = world.connected().await;
+    for odd in ["no_refresh_token", "string_expires_in", "no_expires_in"] {
+        world.fault(odd, 1).await;
+        world.engine.refresh(id).await.unwrap_or_else(|error| panic!("{odd}: {error}"));
+    }
+    world.engine.refresh(id).await.expect("the old refresh token was kept");
+}
+
+#[tokio::test]
+async fn a_recovery_is_told_as_reactivated() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    world.fault("status_503", 1).await;
+    world.engine.refresh(id).await.expect_err("fails");
+    world.engine.refresh(id).await.expect("recovers");
+    assert_eq!(world.told().await[2..], ["authentication_error", "reactivated"]);
+}
+
+#[tokio::test]
+async fn retry_after_is_obeyed_for_programs_and_a_person_is_never_kept_waiting() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    world.engine.access_token(id).await.expect("a token");
+    world.clock.advance_secs(86_400);
+    world.fault("too_many_requests", 1).await;
+    world.engine.access_token(id).await.expect_err("429");
+    let asked = world.token_requests().await;
+    // The token at hand is expired; the provider asked for two minutes.
+    world.engine.check(id).await.expect("a person's check is tried");
+    assert!(world.token_requests().await > asked);
+}
+
+#[tokio::test]
+async fn an_expired_token_behind_a_401_is_refreshed_and_the_check_made_again() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    world.control("POST", "/control/expire", json!({})).await;
+    assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted);
+    assert_eq!(world.told().await.len(), 2, "nothing to tell");
+}
+
+#[tokio::test]
+async fn a_new_refresh_token_that_the_keychain_refuses_is_kept_as_soon_as_it_opens() {
+    let world = World::new().await;
+    world.rotation("rotate").await;
+    let id = world.connected().await;
+    world.keychain.fail_after(0);
+    world.engine.refresh(id).await.expect("its callers get the access token");
+    world.keychain.recover();
+    // The next refresh waits for the first to be kept, and then uses the new token.
+    world.engine.refresh(id).await.expect("nothing was lost");
+    assert_eq!(world.account(id).await.status(), Status::Active);
+}
+
+#[tokio::test]
+async fn a_locked_keychain_puts_a_refresh_off_and_is_no_failure_of_the_account() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    world.keychain.refuse(VaultError::Locked);
+    assert_eq!(world.engine.refresh(id).await.expect_err("locked").code(), "keychain_locked");
+    assert_eq!(world.account(id).await.status(), Status::Active);
+    assert_eq!(world.told().await.len(), 2);
+    assert_eq!(world.lines(Some(id)).await[0], "Refresh put off while the keychain is locked");
+    world.keychain.recover();
+    world.engine.refresh(id).await.expect("unlocked");
+}
+
+#[tokio::test]
+async fn an_item_that_the_person_removed_needs_them() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    Vault::memory(world.keychain.clone()).delete(&Key::Account(id)).await.expect("removed");
+    assert_eq!(world.engine.refresh(id).await.expect_err("gone").code(), "credential_missing");
+    assert_eq!(world.told().await[2..], ["authentication_error"]);
+}
+
+#[tokio::test]
+async fn deleting_revokes_forgets_and_tells() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    world.engine.delete_account(id).await.expect("deleted");
+    assert!(world.keychain.names().is_empty());
+    assert_eq!(world.told().await[2..], ["deleted"]);
+    assert_eq!(world.engine.account(id).await.expect_err("gone").code(), "not_found");
+    let log = world.control("GET", "/control/log", serde_json::Value::Null).await;
+    let entries = log["entries"].as_array().expect("entries");
+    assert!(entries.iter().any(|entry| entry["endpoint"] == "revoke"));
+}

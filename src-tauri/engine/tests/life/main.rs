@@ -1,0 +1,7 @@
+//! One account's whole life, at the engine's own door: connect, keep alive, get told, reauthorize.
+
+mod connect;
+mod keep_alive;
+mod methods;
+mod recover;
+mod world;

@@ -1,0 +1,54 @@
+//! After a crash. The process itself is killed in the journeys; here the state that a crash leaves is made by hand.
+
+use relink_domain::account::Status;
+use relink_engine::vault::{Key, Vault};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_restart_forgets_the_access_token_and_the_first_caller_gets_a_new_one() {
+    let mut world = World::new().await;
+    let id = world.connected().await;
+    let before = world.engine.access_token(id).await.expect("a token").token;
+    world.restart().await;
+    let after = world.engine.access_token(id).await.expect("a token").token;
+    assert_ne!(before, after);
+}
+
+#[tokio::test]
+async fn a_restart_keeps_the_backoff() {
+    let mut world = World::new().await;
+    let id = world.connected().await;
+    world.fault("status_503", 1).await;
+    world.engine.refresh(id).await.expect_err("fails");
+    let before = world.account(id).await;
+    let asked = world.token_requests().await;
+    world.restart().await;
+    assert_eq!(world.account(id).await, before);
+    assert_eq!(world.token_requests().await, asked, "a restart does not storm");
+}
+
+#[tokio::test]
+async fn the_database_holds_no_secret() {
+    let mut world = World::new().await;
+    world.rotation("rotate").await;
+    let id = world.connected().await;
+    world.engine.refresh(id).await.expect("refreshed");
+    let item = Vault::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
+    let access = world.engine.access_token(id).await.expect("a token").token;
+    let (token, api) = world.engine.create_api_token("test".into(), None).await.expect("made");
+    let link = world.reauthorize_link(id).await;
+    world.restart().await;
+    let mut secrets: Vec<_> = item.secrets.values().map(|secret| secret.expose().to_owned()).collect();
+    secrets.extend([access, api, link].map(|secret| secret.expose().to_owned()));
+    assert_eq!(token.name, "test");
+    for entry in std::fs::read_dir(world.folder.path()).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let bytes = std::fs::read(&path).expect("read");
+        for secret in &secrets {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "a secret is in {}", path.display());
+        }
+    }
+    assert_eq!(world.account(id).await.status(), Status::Active);
+}

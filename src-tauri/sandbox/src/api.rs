@@ -1,0 +1,77 @@
+//! The small protected API.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    faults::On,
+    provider::{PEOPLE, Provider, hash},
+    server,
+};
+
+/// `GET /userinfo` (OpenID Connect Core §5.3).
+pub(crate) async fn userinfo(State(provider): State<Arc<Provider>>, headers: HeaderMap) -> Response {
+    answer(&provider, &headers, |subject| {
+        let (name, email) = name_of(subject);
+        json!({ "sub": subject, "name": name, "email": email })
+    })
+    .await
+}
+
+/// `GET /api/me`.
+pub(crate) async fn me(State(provider): State<Arc<Provider>>, headers: HeaderMap) -> Response {
+    answer(&provider, &headers, |subject| {
+        let (name, email) = name_of(subject);
+        json!({ "id": subject, "name": name, "email": email })
+    })
+    .await
+}
+
+/// `GET /api/items`.
+pub(crate) async fn items(State(provider): State<Arc<Provider>>, headers: HeaderMap) -> Response {
+    answer(&provider, &headers, |subject| {
+        json!({ "items": [
+            { "id": 1, "title": "Analytical engine", "owner": subject },
+            { "id": 2, "title": "Compiler", "owner": subject },
+        ] })
+    })
+    .await
+}
+
+fn name_of(subject: &str) -> (String, Option<&'static str>) {
+    PEOPLE
+        .iter()
+        .find(|person| person.subject == subject)
+        .map_or_else(|| (subject.to_owned(), None), |person| (person.name.to_owned(), Some(person.email)))
+}
+
+async fn answer(provider: &Provider, headers: &HeaderMap, body: impl FnOnce(&str) -> Value) -> Response {
+    if let Some(fault) = provider.fault(On::Api)
+        && let Some(response) = server::instead(fault).await
+    {
+        return response;
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let now = provider.now();
+    let subject =
+        bearer.or_else(|| text("x-api-key")).and_then(|token| provider.memory().grants.subject_of(&hash(token), now));
+    provider.note("api", None, if subject.is_some() { "ok" } else { "unauthorized" }, subject.clone());
+    match subject {
+        Some(subject) => Json(body(&subject)).into_response(),
+        // RFC 6750 §3.
+        None => (
+            StatusCode::UNAUTHORIZED,
+            [("www-authenticate", "Bearer error=\"invalid_token\"")],
+            Json(json!({ "error": "invalid_token", "message": "The access token is expired, revoked or unknown." })),
+        )
+            .into_response(),
+    }
+}

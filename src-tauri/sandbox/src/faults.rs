@@ -1,0 +1,127 @@
+//! What goes wrong on purpose: the next answers of an endpoint.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+/// A way for an answer to go wrong, or to be odd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// 500.
+    Status500,
+    /// 503.
+    Status503,
+    /// 429 with `Retry-After`.
+    TooManyRequests,
+    /// The connection is reset before the request is processed.
+    ResetBefore,
+    /// The request is processed, then the connection is reset.
+    ResetAfter,
+    /// No answer at all.
+    Silence,
+    /// The right answer, a byte at a time.
+    SlowDrip,
+    /// The right answer, broken off.
+    TruncatedJson,
+    /// A web page with status 200, as a captive portal sends.
+    Html200,
+    /// A success without a refresh token.
+    NoRefreshToken,
+    /// `expires_in` as a string.
+    StringExpiresIn,
+    /// No `expires_in`.
+    NoExpiresIn,
+    /// `invalid_grant` with status 200.
+    Error200,
+    /// `invalid_client`.
+    InvalidClient,
+    /// `invalid_grant`.
+    InvalidGrant,
+    /// 400 with a code that nobody knows.
+    UnknownError400,
+}
+
+/// The endpoint whose answers go wrong.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum On {
+    /// The token endpoint.
+    #[default]
+    Token,
+    /// The protected API.
+    Api,
+    /// The revocation endpoint.
+    Revoke,
+}
+
+/// A fault that is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) kind: FaultKind,
+    pub(crate) retry_after_secs: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Planned {
+    fault: Fault,
+    on: On,
+    skip: u32,
+    count: u32,
+}
+
+/// What is planned, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(VecDeque<Planned>);
+
+impl Faults {
+    /// Plans `count` of them after `skip` good answers.
+    pub(crate) fn plan(&mut self, fault: Fault, on: On, skip: u32, count: u32) {
+        self.0.push_back(Planned { fault, on, skip, count });
+    }
+
+    /// The fault of this answer, if it has one.
+    pub(crate) fn take(&mut self, on: On) -> Option<Fault> {
+        let at = self.0.iter().position(|planned| planned.on == on)?;
+        let planned = self.0.get_mut(at)?;
+        if planned.skip > 0 {
+            planned.skip -= 1;
+            return None;
+        }
+        let fault = planned.fault;
+        planned.count = planned.count.saturating_sub(1);
+        if planned.count == 0 {
+            self.0.remove(at);
+        }
+        Some(fault)
+    }
+
+    /// How many answers will go wrong.
+    pub(crate) fn left(&self) -> u32 {
+        self.0.iter().map(|planned| planned.count).sum()
+    }
+
+    /// Everything goes well again.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_come_in_order_after_what_is_skipped_each_at_its_endpoint() {
+        let fault = |kind| Fault { kind, retry_after_secs: 0 };
+        let mut faults = Faults::default();
+        faults.plan(fault(FaultKind::Status500), On::Token, 1, 2);
+        faults.plan(fault(FaultKind::Html200), On::Api, 0, 1);
+        let kinds = |faults: &mut Faults, on| faults.take(on).map(|fault| fault.kind);
+        assert_eq!(kinds(&mut faults, On::Token), None);
+        assert_eq!(kinds(&mut faults, On::Api), Some(FaultKind::Html200));
+        assert_eq!(kinds(&mut faults, On::Token), Some(FaultKind::Status500));
+        assert_eq!(kinds(&mut faults, On::Token), Some(FaultKind::Status500));
+        assert_eq!(kinds(&mut faults, On::Token), None);
+    }
+}

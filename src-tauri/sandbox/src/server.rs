@@ -1,0 +1,181 @@
+//! The server: an accept loop of its own, because some faults happen to the connection and not to the answer.
+
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{DefaultBodyLimit, Request, State},
+    http::StatusCode,
+    middleware::{self, Next},
+    response::{Html, IntoResponse, Response},
+    routing::{get, post},
+};
+use futures_util::stream;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use socket2::{SockRef, Socket};
+use tokio::{net::TcpListener, net::TcpStream, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::{
+    api, authorize, control,
+    faults::{Fault, FaultKind},
+    provider::Provider,
+    token,
+};
+
+/// Longest request body.
+const LONGEST: usize = 64 * 1024;
+/// How long a client may take to send its headers.
+const HEADERS: Duration = Duration::from_secs(10);
+/// Between two bytes of a slow answer.
+const DRIP: Duration = Duration::from_millis(50);
+
+/// Marks a response that is not sent: its connection is reset instead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Abort;
+
+impl Abort {
+    pub(crate) fn response() -> Response {
+        let mut response = StatusCode::OK.into_response();
+        response.extensions_mut().insert(Self);
+        response
+    }
+}
+
+fn router(provider: Arc<Provider>) -> Router {
+    let controls = Router::new()
+        .route("/control", get(control::show).patch(control::change))
+        .route("/control/expire", post(control::expire))
+        .route("/control/revoke", post(control::revoke))
+        .route("/control/faults", post(control::plan).delete(control::clear))
+        .route("/control/api-keys", post(control::api_key))
+        .route("/control/clients", post(control::client))
+        .route("/control/reset", post(control::reset))
+        .route("/control/log", get(control::log))
+        .layer(middleware::from_fn_with_state(Arc::clone(&provider), control::guard));
+    Router::new()
+        .route("/.well-known/oauth-authorization-server", get(token::metadata))
+        .route("/authorize", get(authorize::show).post(authorize::decide))
+        .route("/token", post(token::token))
+        .route("/revoke", post(token::revoke))
+        .route("/userinfo", get(api::userinfo))
+        .route("/api/me", get(api::me))
+        .route("/api/items", get(api::items))
+        .merge(controls)
+        .layer(middleware::from_fn_with_state(Arc::clone(&provider), own_address))
+        .layer(DefaultBodyLimit::max(LONGEST))
+        .with_state(provider)
+}
+
+/// Only requests that name this address are answered (DNS rebinding).
+async fn own_address(State(provider): State<Arc<Provider>>, request: Request, next: Next) -> Response {
+    let host = request.headers().get("host").and_then(|value| value.to_str().ok());
+    if host.is_some_and(|host| provider.base_url.strip_prefix("http://") == Some(host)) {
+        return next.run(request).await;
+    }
+    (StatusCode::FORBIDDEN, Json(json!({ "message": "The Sandbox answers under its own address only." })))
+        .into_response()
+}
+
+/// Serves until it is told to stop; then what is under way is cut off.
+pub(crate) async fn run(listener: TcpListener, provider: Arc<Provider>, stopping: CancellationToken) {
+    let router = router(provider);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, router.clone()));
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: a pause lets some go.
+                    tracing::warn!("the Sandbox could not accept a connection: {error}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, router: Router) {
+    // The same socket under a second name, by which it can be told to reset instead of closing.
+    let Ok(socket) = SockRef::from(&stream).try_clone() else { return };
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let router = router.clone();
+        async move {
+            let Ok(response) = router.oneshot(request).await.map_err(|never: Infallible| match never {});
+            if response.extensions().get::<Abort>().is_some() {
+                return Err(io::Error::other("reset on purpose"));
+            }
+            Ok(response)
+        }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
+    if served.as_mut().await.is_err() {
+        // The stream is still held: told to linger for zero seconds, it is reset when it is dropped right after.
+        reset(&socket);
+    }
+}
+
+/// Closing with a linger of zero sends RST instead of FIN.
+fn reset(socket: &Socket) {
+    if let Err(error) = socket.set_linger(Some(Duration::ZERO)) {
+        tracing::debug!("the connection is closed, not reset: {error}");
+    }
+}
+
+/// The response that a fault gives instead of the right one; `None` where it changes the right one.
+pub(crate) async fn instead(fault: Fault) -> Option<Response> {
+    let status = |status: StatusCode, error: &str| (status, Json(json!({ "error": error }))).into_response();
+    Some(match fault.kind {
+        FaultKind::Status500 => (StatusCode::INTERNAL_SERVER_ERROR, "something broke").into_response(),
+        FaultKind::Status503 => status(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+        FaultKind::TooManyRequests => (
+            StatusCode::TOO_MANY_REQUESTS,
+            [("retry-after", fault.retry_after_secs.to_string())],
+            Json(json!({ "error": "slow_down" })),
+        )
+            .into_response(),
+        FaultKind::ResetBefore => Abort::response(),
+        FaultKind::Silence => std::future::pending().await,
+        FaultKind::Html200 => {
+            Html("<!doctype html><title>Welcome</title><h1>Accept the terms to go online</h1>").into_response()
+        }
+        FaultKind::Error200 => status(StatusCode::OK, "invalid_grant"),
+        FaultKind::InvalidClient => status(StatusCode::UNAUTHORIZED, "invalid_client"),
+        FaultKind::InvalidGrant => status(StatusCode::BAD_REQUEST, "invalid_grant"),
+        FaultKind::UnknownError400 => status(StatusCode::BAD_REQUEST, "the_moon_is_full"),
+        FaultKind::ResetAfter
+        | FaultKind::SlowDrip
+        | FaultKind::TruncatedJson
+        | FaultKind::NoRefreshToken
+        | FaultKind::StringExpiresIn
+        | FaultKind::NoExpiresIn => return None,
+    })
+}
+
+/// The first half of an answer.
+pub(crate) fn truncated(body: &str) -> Response {
+    let half: String = body.chars().take(body.chars().count() / 2).collect();
+    ([("content-type", "application/json")], half).into_response()
+}
+
+/// An answer that comes a byte at a time.
+pub(crate) fn slow_drip(body: String) -> Response {
+    let bytes = stream::unfold(body.into_bytes().into_iter(), |mut left| async move {
+        let byte = left.next()?;
+        tokio::time::sleep(DRIP).await;
+        Some((Ok::<_, Infallible>(vec![byte]), left))
+    });
+    ([("content-type", "application/json")], Body::from_stream(bytes)).into_response()
+}

@@ -1,0 +1,234 @@
+//! The token endpoint (RFC 6749 §3.2), revocation (RFC 7009) and metadata (RFC 8414).
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{Form, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    faults::{FaultKind, On},
+    grants::Refused,
+    provider::{CLIENT_ID, Provider, SCOPES, challenge_of, hash, random},
+    server::{self, Abort},
+};
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct TokenRequest {
+    #[serde(default)]
+    grant_type: String,
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    redirect_uri: String,
+    #[serde(default)]
+    code_verifier: String,
+    #[serde(default)]
+    refresh_token: String,
+    #[serde(default)]
+    client_id: String,
+    #[serde(default)]
+    client_secret: String,
+    #[serde(default)]
+    scope: String,
+}
+
+/// A refusal in RFC 6749 §5.2's words.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    error: &'static str,
+    description: &'static str,
+}
+
+impl Refusal {
+    const fn new(error: &'static str, description: &'static str) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, error, description }
+    }
+
+    const fn client(description: &'static str) -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, error: "invalid_client", description }
+    }
+
+    fn body(&self) -> Value {
+        json!({ "error": self.error, "error_description": self.description })
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(Refused(why): Refused) -> Self {
+        Self::new("invalid_grant", why)
+    }
+}
+
+struct Given {
+    subject: String,
+    body: Map<String, Value>,
+}
+
+/// `POST /token`.
+pub(crate) async fn token(
+    State(provider): State<Arc<Provider>>,
+    headers: HeaderMap,
+    Form(request): Form<TokenRequest>,
+) -> Response {
+    let delay = provider.memory().settings.delay_millis;
+    tokio::time::sleep(Duration::from_millis(delay)).await;
+    let fault = provider.fault(On::Token);
+    if let Some(fault) = fault
+        && let Some(response) = server::instead(fault).await
+    {
+        provider.note("token", Some(&request.grant_type), "fault", None);
+        return response;
+    }
+    let given = give(&provider, &headers, &request);
+    let outcome = given.as_ref().map_or_else(|refusal| refusal.error, |_| "ok");
+    let subject = given.as_ref().ok().map(|given| given.subject.clone());
+    provider.save();
+    provider.note("token", Some(&request.grant_type), outcome, subject);
+    let (status, mut body) = match given {
+        Ok(given) => (StatusCode::OK, given.body),
+        Err(refusal) => {
+            let Value::Object(body) = refusal.body() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+            (refusal.status, body)
+        }
+    };
+    match fault.map(|fault| fault.kind) {
+        Some(FaultKind::NoRefreshToken) => drop(body.remove("refresh_token")),
+        Some(FaultKind::NoExpiresIn) => drop(body.remove("expires_in")),
+        Some(FaultKind::StringExpiresIn) => {
+            if let Some(secs) = body.get("expires_in").map(ToString::to_string) {
+                body.insert("expires_in".into(), secs.into());
+            }
+        }
+        Some(FaultKind::ResetAfter) => return Abort::response(),
+        Some(FaultKind::TruncatedJson) => return server::truncated(&Value::Object(body).to_string()),
+        Some(FaultKind::SlowDrip) => return server::slow_drip(Value::Object(body).to_string()),
+        _ => {}
+    }
+    (status, [("cache-control", "no-store"), ("pragma", "no-cache")], Json(Value::Object(body))).into_response()
+}
+
+fn give(provider: &Provider, headers: &HeaderMap, request: &TokenRequest) -> Result<Given, Refusal> {
+    match request.grant_type.as_str() {
+        "authorization_code" => {
+            public_client(headers, request)?;
+            let challenge = challenge_of(&request.code_verifier);
+            let now = provider.now();
+            let (family, granted) =
+                provider.memory().grants.use_code(&hash(&request.code), &request.redirect_uri, &challenge, now)?;
+            answer(provider, Some(family), &granted.subject, &granted.scopes, true)
+        }
+        "refresh_token" => {
+            public_client(headers, request)?;
+            let now = provider.now();
+            let renewal = {
+                let mut memory = provider.memory();
+                let (rotation, grace) = (memory.settings.rotation, memory.settings.grace_secs * 1000);
+                memory.grants.use_refresh(&hash(&request.refresh_token), rotation, grace, now)?
+            };
+            answer(provider, Some(renewal.family), &renewal.subject, &renewal.scopes, renewal.rotates)
+        }
+        "client_credentials" => {
+            let (id, secret) = service_client(headers, request);
+            if !provider.memory().grants.knows_client(&id, &hash(&secret)) {
+                return Err(Refusal::client("the client id or its secret is wrong"));
+            }
+            let scopes: Vec<String> = request.scope.split_whitespace().map(str::to_owned).collect();
+            if scopes.iter().any(|scope| !SCOPES.iter().any(|(known, _)| known == scope)) {
+                return Err(Refusal::new("invalid_scope", "a scope is unknown here"));
+            }
+            answer(provider, None, &id, &scopes, false)
+        }
+        _ => Err(Refusal::new("unsupported_grant_type", "this grant type is not offered")),
+    }
+}
+
+fn answer(
+    provider: &Provider,
+    family: Option<u64>,
+    subject: &str,
+    scopes: &[String],
+    with_refresh: bool,
+) -> Result<Given, Refusal> {
+    let no_randomness =
+        Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, error: "server_error", description: "no randomness" };
+    let Some((access, lifetime)) = provider.access_token(family, subject) else { return Err(no_randomness) };
+    let mut body = Map::new();
+    body.insert("access_token".into(), access.into());
+    body.insert("token_type".into(), "Bearer".into());
+    body.insert("expires_in".into(), lifetime.into());
+    body.insert("scope".into(), scopes.join(" ").into());
+    if let Some(family) = family.filter(|_| with_refresh) {
+        let Some(refresh) = random() else { return Err(no_randomness) };
+        provider.memory().grants.add_refresh(hash(&refresh), family);
+        body.insert("refresh_token".into(), refresh.into());
+    }
+    Ok(Given { subject: subject.to_owned(), body })
+}
+
+fn public_client(headers: &HeaderMap, request: &TokenRequest) -> Result<(), Refusal> {
+    let basic = basic(headers).map(|(id, _)| id);
+    let id = basic.as_deref().unwrap_or(&request.client_id);
+    if id == CLIENT_ID { Ok(()) } else { Err(Refusal::client("no client is registered under this id")) }
+}
+
+/// `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1).
+fn service_client(headers: &HeaderMap, request: &TokenRequest) -> (String, String) {
+    basic(headers).unwrap_or_else(|| (request.client_id.clone(), request.client_secret.clone()))
+}
+
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let text = headers.get("authorization")?.to_str().ok()?.strip_prefix("Basic ")?;
+    let pair = String::from_utf8(BASE64_STANDARD.decode(text).ok()?).ok()?;
+    let (id, secret) = pair.split_once(':')?;
+    let decoded = |text: &str| {
+        let whole = format!("x={text}");
+        let value = url::form_urlencoded::parse(whole.as_bytes()).next().map(|(_, value)| value.into_owned());
+        value.unwrap_or_default()
+    };
+    Some((decoded(id), decoded(secret)))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct RevokeRequest {
+    #[serde(default)]
+    token: String,
+}
+
+/// `POST /revoke`. An unknown token is no error (RFC 7009 §2.2).
+pub(crate) async fn revoke(State(provider): State<Arc<Provider>>, Form(request): Form<RevokeRequest>) -> Response {
+    if let Some(fault) = provider.fault(On::Revoke)
+        && let Some(response) = server::instead(fault).await
+    {
+        return response;
+    }
+    provider.memory().grants.revoke_token(&hash(&request.token));
+    provider.save();
+    provider.note("revoke", None, "ok", None);
+    StatusCode::OK.into_response()
+}
+
+/// `GET /.well-known/oauth-authorization-server`.
+pub(crate) async fn metadata(State(provider): State<Arc<Provider>>) -> Json<Value> {
+    let at = |path: &str| format!("{}{path}", provider.base_url);
+    Json(json!({
+        "issuer": provider.base_url,
+        "authorization_endpoint": at("/authorize"),
+        "token_endpoint": at("/token"),
+        "revocation_endpoint": at("/revoke"),
+        "userinfo_endpoint": at("/userinfo"),
+        "scopes_supported": SCOPES.map(|(scope, _)| scope),
+        "response_types_supported": ["code"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+    }))
+}
