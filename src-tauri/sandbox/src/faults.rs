@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
     /// 500.
+    #[serde(rename = "status_500")]
     Status500,
     /// 503.
+    #[serde(rename = "status_503")]
     Status503,
     /// 429 with `Retry-After`.
     TooManyRequests,
@@ -25,6 +27,7 @@ pub enum FaultKind {
     /// The right answer, broken off.
     TruncatedJson,
     /// A web page with status 200, as a captive portal sends.
+    #[serde(rename = "html_200")]
     Html200,
     /// A success without a refresh token.
     NoRefreshToken,
@@ -33,12 +36,14 @@ pub enum FaultKind {
     /// No `expires_in`.
     NoExpiresIn,
     /// `invalid_grant` with status 200.
+    #[serde(rename = "error_200")]
     Error200,
     /// `invalid_client`.
     InvalidClient,
     /// `invalid_grant`.
     InvalidGrant,
     /// 400 with a code that nobody knows.
+    #[serde(rename = "unknown_error_400")]
     UnknownError400,
 }
 

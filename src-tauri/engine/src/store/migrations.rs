@@ -9,13 +9,19 @@ use super::{Result, StoreError};
 /// Each entry takes the database from its index to the next version.
 const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
 
-/// Brings the database to the newest version, in one transaction, after a copy of what was there.
-pub(super) fn run(connection: &mut Connection, folder: Option<&Path>) -> Result<()> {
+/// The versions of the database and of this Relink. A database from a newer Relink is refused, untouched.
+pub(super) fn refuse_newer(connection: &Connection, folder: Option<&Path>) -> Result<(i64, i64)> {
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > known {
         return Err(StoreError::Newer { folder: folder.map(Path::to_owned).unwrap_or_default(), found, known });
     }
+    Ok((found, known))
+}
+
+/// Brings the database to the newest version, in one transaction, after a copy of what was there.
+pub(super) fn run(connection: &mut Connection, folder: Option<&Path>) -> Result<()> {
+    let (found, known) = refuse_newer(connection, folder)?;
     if found == known {
         return Ok(());
     }
