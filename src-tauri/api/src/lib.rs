@@ -1,1 +1,187 @@
-//! Relink.
+//! The loopback HTTP surface: wire-compatible with Truto's public API, and the connect UI's pages.
+//!
+//! A handler decodes, calls one verb of the engine, and encodes. It reaches neither the store nor the keychain.
+//!
+//! Invariants:
+//! - Loopback only, and only under its own name: a request for another `Host` is refused (DNS rebinding).
+//! - No web page but our own gets an answer, apart from two pages that a browser is sent to: the connect UI and the callback.
+//! - A Bearer token on every route but `/ping` and the connect UI's.
+
+mod accounts;
+mod catalogue;
+mod connect;
+mod discovery;
+mod events;
+mod guard;
+mod links;
+mod query;
+mod rehearsal;
+mod reply;
+mod server;
+mod tokens;
+mod ui;
+mod webhooks;
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use axum::Router;
+use relink_engine::Engine;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use discovery::Discovery;
+use rehearsal::Rehearsal;
+
+/// Where Relink listens unless something else does already.
+pub const PORT: u16 = 7417;
+/// How many ports after [`PORT`] are tried.
+const FURTHER_PORTS: u16 = 20;
+
+/// How the surface is set up.
+#[derive(Debug)]
+pub struct ServeOptions {
+    /// Where it listens. `None`: [`PORT`], or the next free one.
+    pub listen: Option<SocketAddr>,
+    /// Where the command line looks for it.
+    pub data_dir: PathBuf,
+}
+
+/// Why the surface is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Not a loopback address.
+    #[error("Relink listens on this machine only (127.0.0.1), not on {0}.")]
+    NotLoopback(SocketAddr),
+    /// The address can't be listened on.
+    #[error(
+        "Relink can't listen on {address}: {source}. Stop what listens there, or choose another port with --listen."
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file by which the command line finds the engine can't be written.
+    #[error("The file {} can't be written: {source}", .path.display())]
+    Discovery {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system has no randomness to give.
+    #[error("The system gives no random numbers.")]
+    Random,
+}
+
+/// What all handlers share.
+#[derive(Clone)]
+pub(crate) struct Surface {
+    engine: Engine,
+    rehearsal: Rehearsal,
+    base_url: Arc<str>,
+    control_hash: [u8; 32],
+}
+
+/// The surface, while it serves.
+#[derive(Debug)]
+pub struct Serving {
+    base_url: String,
+    wanted_port_taken: bool,
+    stopping: CancellationToken,
+    server: JoinHandle<()>,
+    rehearsal: JoinHandle<()>,
+    discovery: Discovery,
+}
+
+/// Serves until it is stopped.
+pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, ServeError> {
+    let (listener, wanted_port_taken) = listen(options.listen).await?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| ServeError::Listen { address: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), source })?;
+    let base_url = format!("http://{address}");
+    engine.listens_on(address.port());
+
+    let stopping = CancellationToken::new();
+    let rehearsal = Rehearsal::default();
+    let rehearsing =
+        tokio::spawn(rehearsal::run(engine.clone(), rehearsal.clone(), options.data_dir.clone(), stopping.clone()));
+    let (token, control_hash) = discovery::fresh_token().ok_or(ServeError::Random)?;
+    let surface = Surface { engine, rehearsal, base_url: base_url.as_str().into(), control_hash };
+    let server = tokio::spawn(server::run(listener, router(surface), stopping.clone()));
+    let discovery = Discovery::write(&options.data_dir, &base_url, &token)
+        .map_err(|(path, source)| ServeError::Discovery { path, source })?;
+    Ok(Serving { base_url, wanted_port_taken, stopping, server, rehearsal: rehearsing, discovery })
+}
+
+async fn listen(wanted: Option<SocketAddr>) -> Result<(TcpListener, bool), ServeError> {
+    if let Some(address) = wanted {
+        if !address.ip().is_loopback() || !address.is_ipv4() {
+            return Err(ServeError::NotLoopback(address));
+        }
+        let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+        return Ok((listener, false));
+    }
+    let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let first = match TcpListener::bind(at(PORT)).await {
+        Ok(listener) => return Ok((listener, false)),
+        Err(source) => ServeError::Listen { address: at(PORT), source },
+    };
+    for port in PORT + 1..=PORT + FURTHER_PORTS {
+        if let Ok(listener) = TcpListener::bind(at(port)).await {
+            tracing::warn!("port {PORT} is taken; listening on {port} instead");
+            return Ok((listener, true));
+        }
+    }
+    Err(first)
+}
+
+fn router(surface: Surface) -> Router {
+    let guarded = Router::new()
+        .merge(accounts::routes())
+        .merge(catalogue::routes())
+        .merge(events::routes())
+        .merge(links::routes())
+        .merge(tokens::routes())
+        .merge(webhooks::routes())
+        .route_layer(axum::middleware::from_fn_with_state(surface.clone(), guard::bearer));
+    Router::new()
+        .route("/ping", axum::routing::get(reply::ping))
+        .merge(guarded)
+        .merge(connect::routes())
+        .fallback(reply::no_such_route)
+        .layer(axum::extract::DefaultBodyLimit::max(server::LONGEST_BODY))
+        .layer(axum::middleware::from_fn_with_state(surface.clone(), guard::same_machine))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(reply::panicked))
+        .with_state(surface)
+}
+
+impl Serving {
+    /// Where it is, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Whether [`PORT`] was taken, so that another one serves.
+    pub const fn wanted_port_taken(&self) -> bool {
+        self.wanted_port_taken
+    }
+
+    /// Stops: what is under way gets a moment to end.
+    pub async fn stop(self) {
+        self.discovery.remove();
+        self.stopping.cancel();
+        for task in [self.server, self.rehearsal] {
+            if task.await.is_err() {
+                tracing::warn!("a part of the HTTP surface had stopped already");
+            }
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Accounts, as surfaces see and change them.
 
+use std::collections::HashMap;
+
 use relink_domain::{
     AccountId, Timestamp,
     account::{Account, CheckAnswer, Credential, Input, Moment},
@@ -90,6 +92,12 @@ impl Engine {
         let found =
             self.0.store.read(move |c| accounts::get(c, id)?.map(|account| view(c, account)).transpose()).await?;
         found.ok_or_else(|| Error::not_found("account", &id))
+    }
+
+    /// What a person calls each account's provider.
+    pub async fn labels(&self) -> Result<HashMap<AccountId, String>> {
+        let views = self.accounts(Filter::default(), None, usize::MAX >> 1).await?;
+        Ok(views.into_iter().map(|view| (view.account.id(), view.label)).collect())
     }
 
     /// A timeline, newest first: an account's, or everybody's.

@@ -153,6 +153,15 @@ impl Engine {
         self.0.base.send_replace(Some(port));
     }
 
+    /// How the keychain is, by a word that code matches on, and in words for a person where it can't be used.
+    pub async fn keychain(&self) -> (&'static str, Option<String>) {
+        let nobodys = crate::vault::Key::Account(AccountId::from_uuid(uuid::Uuid::nil()));
+        match self.0.vault.get(&nobodys).await {
+            Ok(_) => ("available", None),
+            Err(error) => (error.code(), Some(error.to_string())),
+        }
+    }
+
     /// The time, by the engine's clock.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()

@@ -30,4 +30,5 @@ pub use engine::{AccessToken, Engine, Options, StartError};
 pub use error::{Category, Error};
 pub use integrations::{Added, CatalogueEntry, SANDBOX};
 pub use links::{LinkSession, NewLink};
+pub use store::{accounts::Filter, api_tokens::ApiToken, integrations::Installed, webhooks::Webhook};
 pub use webhooks::NewWebhook;

@@ -1,0 +1,115 @@
+//! Who gets an answer.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Method, StatusCode},
+    middleware::Next,
+    response::Response,
+};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::{Surface, connect, reply};
+
+/// Only requests under our own name, and no web page but our own (DNS rebinding, cross-site requests).
+pub(crate) async fn same_machine(State(surface): State<Surface>, request: Request, next: Next) -> Response {
+    let is_landing = request.method() == Method::GET && connect::is_landing(request.uri().path());
+    match refusal(&surface.base_url, request.headers(), is_landing) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    }
+}
+
+/// `is_landing`: a page that a browser is sent to from elsewhere, with its address alone.
+fn refusal(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Option<Response> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let own_host = base_url.strip_prefix("http://").unwrap_or_default();
+    if text("host") != Some(own_host) || headers.get_all("host").iter().count() != 1 {
+        let message = format!("Relink answers at {base_url} only.");
+        return Some(reply::refused(StatusCode::MISDIRECTED_REQUEST, "foreign_host", &message));
+    }
+    if text("origin").is_some_and(|origin| origin != base_url) {
+        return Some(reply::refused(
+            StatusCode::FORBIDDEN,
+            "foreign_origin",
+            "Web pages of others get no answer here.",
+        ));
+    }
+    let is_navigation = text("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+    if text("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
+        && !(is_landing && is_navigation)
+    {
+        return Some(reply::refused(StatusCode::FORBIDDEN, "cross_site", "Web pages of others get no answer here."));
+    }
+    None
+}
+
+/// Only whoever has a token: an API token, or the control token of the data folder.
+pub(crate) async fn bearer(State(surface): State<Surface>, request: Request, next: Next) -> Response {
+    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let token = header.and_then(|header| header.strip_prefix("Bearer ")).map(str::trim);
+    let known = token.is_some_and(|token| surface.knows(token));
+    if known {
+        return next.run(request).await;
+    }
+    let message =
+        "The Authorization header lacks a token that is known here. Make one with: relink api-token create NAME";
+    let mut response = reply::refused(StatusCode::UNAUTHORIZED, "unauthorized", message);
+    response.headers_mut().insert("www-authenticate", http::HeaderValue::from_static("Bearer"));
+    response
+}
+
+impl Surface {
+    /// Both are compared as hashes, in constant time.
+    fn knows(&self, token: &str) -> bool {
+        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        bool::from(hash.ct_eq(&self.control_hash)) || self.engine.authenticate(token).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    const BASE: &str = "http://127.0.0.1:7417";
+
+    fn answer(headers: &[(&'static str, &'static str)], is_landing: bool) -> Option<u16> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        refusal(BASE, &map, is_landing).map(|response| response.status().as_u16())
+    }
+
+    #[test]
+    fn another_host_is_refused() {
+        for host in ["evil.example", "localhost:7417", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:7417.evil.example", ""] {
+            assert_eq!(answer(&[("host", host)], true), Some(421), "{host}");
+        }
+        assert_eq!(answer(&[], false), Some(421), "no host at all");
+        assert_eq!(answer(&[("host", "127.0.0.1:7417"), ("host", "evil.example")], false), Some(421), "two hosts");
+        assert_eq!(answer(&[("host", "127.0.0.1:7417")], false), None);
+    }
+
+    #[test]
+    fn another_origin_is_refused_even_on_the_pages() {
+        let own = ("host", "127.0.0.1:7417");
+        for origin in ["https://evil.example", "http://127.0.0.1:1", "http://localhost:7417", "null"] {
+            assert_eq!(answer(&[own, ("origin", origin)], true), Some(403), "{origin}");
+        }
+        assert_eq!(answer(&[own, ("origin", BASE)], false), None);
+    }
+
+    #[test]
+    fn a_cross_site_request_is_refused_unless_it_sends_a_person_to_a_page() {
+        let own = ("host", "127.0.0.1:7417");
+        let cross = ("sec-fetch-site", "cross-site");
+        assert_eq!(answer(&[own, cross, ("sec-fetch-mode", "navigate")], true), None);
+        assert_eq!(answer(&[own, cross, ("sec-fetch-mode", "navigate")], false), Some(403));
+        assert_eq!(answer(&[own, cross, ("sec-fetch-mode", "no-cors")], true), Some(403));
+        assert_eq!(answer(&[own, ("sec-fetch-site", "same-site")], false), Some(403), "another port of this machine");
+        assert_eq!(answer(&[own, ("sec-fetch-site", "same-origin")], false), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! Query strings, in all the forms that real clients write them.
+
+use axum::{
+    extract::{FromRequestParts, Query as Pairs},
+    http::request::Parts,
+};
+use relink_domain::Timestamp;
+
+use crate::reply::Failed;
+
+/// Truto's default for admin lists.
+pub(crate) const DEFAULT_LIMIT: usize = 5000;
+
+/// The pairs, as they came.
+#[derive(Debug, Default)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+        let Pairs(pairs) = Pairs::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Failed::bad_request("query_unreadable", "The query could not be read."))?;
+        Ok(Self(pairs))
+    }
+}
+
+impl Query {
+    /// A value; an empty one counts as none.
+    pub(crate) fn one(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// Several values: `a=x`, `a[in]=x,y`, `a[in][]=x`, `a[in][0]=x`.
+    pub(crate) fn many(&self, name: &str) -> Vec<String> {
+        let meant = |key: &str| key == name || key.strip_prefix(name).is_some_and(|rest| rest.starts_with("[in]"));
+        self.0
+            .iter()
+            .filter(|(key, _)| meant(key))
+            .flat_map(|(_, value)| value.split(','))
+            .filter(|value| !value.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Whether an instant lies in the ranges that are asked for: `a[gt]=…`, `a[gte]=…`, `a[lt]=…`, `a[lte]=…`.
+    pub(crate) fn holds(&self, name: &str, at: Timestamp) -> Result<bool, Failed> {
+        for (key, value) in &self.0 {
+            let Some(operator) = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'))
+            else {
+                continue;
+            };
+            let bound: Timestamp = serde_json::from_value(value.clone().into()).map_err(|_| {
+                Failed::bad_request("query_invalid", &format!("{key} is not a time such as 2023-06-16T09:21:21.000Z."))
+            })?;
+            let holds = match operator {
+                "gt" => at > bound,
+                "gte" => at >= bound,
+                "lt" => at < bound,
+                "lte" => at <= bound,
+                _ => {
+                    return Err(Failed::bad_request(
+                        "query_invalid",
+                        &format!("{key} has no meaning here; use gt, gte, lt or lte."),
+                    ));
+                }
+            };
+            if !holds {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// How many are wanted.
+    pub(crate) fn limit(&self) -> Result<usize, Failed> {
+        match self.one("limit").map(str::parse) {
+            None => Ok(DEFAULT_LIMIT),
+            Some(Ok(limit)) if limit > 0 => Ok(std::cmp::min(limit, DEFAULT_LIMIT)),
+            Some(_) => Err(Failed::bad_request("query_invalid", "limit is a whole number from 1 to 5000.")),
+        }
+    }
+
+    /// A number, or `default`.
+    pub(crate) fn number<T: std::str::FromStr>(&self, name: &str, default: T) -> Result<T, Failed> {
+        self.one(name).map_or(Ok(default), |text| {
+            text.parse().map_err(|_| Failed::bad_request("query_invalid", &format!("{name} is a whole number.")))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(pairs: &[(&str, &str)]) -> Query {
+        Query(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn lists_are_read_in_every_form_that_was_seen() {
+        for pairs in [
+            &[("status[in][0]", "a"), ("status[in][1]", "b")][..],
+            &[("status[in][]", "a"), ("status[in][]", "b")],
+            &[("status[in]", "a,b")],
+            &[("status", "a"), ("status", "b")],
+        ] {
+            assert_eq!(query(pairs).many("status"), ["a", "b"], "{pairs:?}");
+        }
+        assert_eq!(query(&[("statuses", "a")]).many("status"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_empty_cursor_is_none() {
+        assert_eq!(query(&[("next_cursor", "")]).one("next_cursor"), None);
+    }
+
+    #[test]
+    fn ranges_hold_or_not() {
+        let at = Timestamp::from_millis(1_686_907_281_000);
+        let holds = |key, value| query(&[(key, value)]).holds("created_at", at).ok();
+        assert_eq!(holds("created_at[gt]", "2023-06-16T09:21:20.000Z"), Some(true));
+        assert_eq!(holds("created_at[gt]", "2023-06-16T09:21:21.000Z"), Some(false));
+        assert_eq!(holds("created_at[lte]", "2023-06-16T09:21:21.000Z"), Some(true));
+        assert_eq!(holds("updated_at[gt]", "2030-01-01T00:00:00Z"), Some(true), "another's range");
+        assert_eq!(holds("created_at[gt]", "yesterday"), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! The Sandbox runs while its integration is installed, and only then.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use relink_engine::{Engine, SANDBOX};
+use relink_sandbox::{Options, Running, Sandbox, StartError};
+use tokio_util::sync::CancellationToken;
+
+use crate::{discovery, reply::Failed, server};
+
+/// Where the Sandbox listens unless something else does already.
+const PORT: u16 = 7418;
+/// How many ports after [`PORT`] are tried.
+const FURTHER_PORTS: u16 = 20;
+/// A start that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// The Sandbox as the other routes see it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rehearsal(Arc<Mutex<Option<Stage>>>);
+
+#[derive(Debug, Clone)]
+struct Stage {
+    base_url: String,
+    control_key: String,
+    client: reqwest::Client,
+}
+
+impl Rehearsal {
+    fn stage(&self) -> MutexGuard<'_, Option<Stage>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the Sandbox is, while it runs.
+    pub(crate) fn base_url(&self) -> Option<String> {
+        self.stage().as_ref().map(|stage| stage.base_url.clone())
+    }
+
+    /// Passes a request for a control on, with the key that only this process has.
+    pub(crate) async fn control(&self, request: Request) -> Result<Response, Failed> {
+        let Some(stage) = self.stage().clone() else {
+            let message = "The Sandbox isn't installed. Install it with: relink sandbox start";
+            return Err(Failed::not_found("sandbox_not_installed", message));
+        };
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path_and_query().map_or("", |path| path.as_str()).trim_start_matches("/relink/sandbox");
+        let body = axum::body::to_bytes(body, server::LONGEST_BODY)
+            .await
+            .map_err(|_| Failed::bad_request("body_unreadable", "The body could not be read."))?;
+        let body = if body.is_empty() { bytes::Bytes::from_static(b"{}") } else { body };
+        let answer = stage
+            .client
+            .request(parts.method, format!("{}{path}", stage.base_url))
+            .bearer_auth(&stage.control_key)
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .map_err(|_| Failed::not_found("sandbox_not_running", "The Sandbox doesn't answer."))?;
+        let status = answer.status();
+        let kind = answer.headers().get("content-type").cloned();
+        let body = answer
+            .bytes()
+            .await
+            .map_err(|_| Failed::not_found("sandbox_not_running", "The Sandbox doesn't answer."))?;
+        let mut response = (status, Body::from(body)).into_response();
+        if let Some(kind) = kind {
+            response.headers_mut().insert("content-type", kind);
+        }
+        Ok(response)
+    }
+}
+
+/// Starts and stops the Sandbox as its integration is installed and uninstalled.
+pub(crate) async fn run(engine: Engine, rehearsal: Rehearsal, data_dir: PathBuf, stopping: CancellationToken) {
+    let mut changes = engine.installed_changes();
+    let mut running: Option<Running> = None;
+    loop {
+        changes.borrow_and_update();
+        let wanted = engine.is_installed(SANDBOX).await.unwrap_or(false);
+        if wanted && running.is_none() {
+            running = begin(&engine, &rehearsal, &data_dir).await;
+        } else if !wanted && let Some(sandbox) = running.take() {
+            rehearsal.stage().take();
+            sandbox.stop().await;
+        }
+        let retry = wanted && running.is_none();
+        tokio::select! {
+            () = stopping.cancelled() => break,
+            changed = changes.changed() => if changed.is_err() { break },
+            () = tokio::time::sleep(AGAIN), if retry => {}
+        }
+    }
+    rehearsal.stage().take();
+    if let Some(sandbox) = running {
+        sandbox.stop().await;
+    }
+}
+
+async fn begin(engine: &Engine, rehearsal: &Rehearsal, data_dir: &std::path::Path) -> Option<Running> {
+    let (control_key, _) = discovery::fresh_token()?;
+    let sandbox = match start(data_dir, &control_key).await {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            tracing::warn!("the Sandbox did not start: {error}");
+            return None;
+        }
+    };
+    if let Err(error) = engine.sandbox_at(sandbox.base_url()).await {
+        tracing::warn!("the Sandbox's address could not be set: {error}");
+        sandbox.stop().await;
+        return None;
+    }
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().ok()?;
+    let stage = Stage { base_url: sandbox.base_url().to_owned(), control_key, client };
+    tracing::info!(base_url = stage.base_url, "the Sandbox is ready");
+    *rehearsal.stage() = Some(stage);
+    Some(sandbox)
+}
+
+async fn start(data_dir: &std::path::Path, control_key: &str) -> Result<Running, StartError> {
+    let options = |port| Options {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        state: Some(data_dir.join("sandbox.json")),
+        control_key: control_key.to_owned(),
+    };
+    for port in PORT..=PORT + FURTHER_PORTS {
+        if let Ok(sandbox) = Sandbox::start(options(port)).await {
+            return Ok(sandbox);
+        }
+    }
+    Sandbox::start(options(0)).await
+}

@@ -1,0 +1,87 @@
+//! The connect UI's files, built into the program, and their headers.
+
+use axum::{
+    extract::Path,
+    http::StatusCode,
+    response::{Html, IntoResponse, Response},
+};
+use rust_embed::{Embed, EmbeddedFile};
+
+/// `ui/dist/connect`. Without it the program still builds, and says what is missing.
+#[derive(Embed)]
+#[folder = "../../ui/dist/connect"]
+#[allow_missing = true]
+struct Files;
+
+/// Nothing but our own files, no frame around us, no form that leads elsewhere. `same-origin` as the referrer keeps the link
+/// token out of other servers' logs and still names our own origin on our own requests.
+const HEADERS: [(&str, &str); 6] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("cache-control", "no-store"),
+    ("referrer-policy", "same-origin"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("cross-origin-opener-policy", "same-origin-allow-popups"),
+];
+
+/// The connect UI's page.
+pub(crate) fn page(status: StatusCode) -> Response {
+    match Files::get("index.html") {
+        Some(file) => (status, HEADERS, Html(file.data.into_owned())).into_response(),
+        None => words(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The connect page was not built",
+            "This Relink was compiled without its interface. Build it with make, then start Relink again.",
+        ),
+    }
+}
+
+/// `GET /connect-account/assets/{file}`. The names carry a hash of the content.
+pub(crate) async fn asset(Path(file): Path<String>) -> Response {
+    let Some(EmbeddedFile { data, .. }) = Files::get(&format!("assets/{file}")) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let kind = match file.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("woff2") => "font/woff2",
+        _ => "application/octet-stream",
+    };
+    let headers = [
+        ("content-type", kind),
+        ("cache-control", "public, max-age=31536000, immutable"),
+        ("x-content-type-options", "nosniff"),
+    ];
+    (headers, data.into_owned()).into_response()
+}
+
+/// A page of words alone, for what happens before the connect UI can.
+pub(crate) fn words(status: StatusCode, title: &str, message: &str) -> Response {
+    let (title, message) = (escaped(title), escaped(message));
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
+         </head><body><main><h1>{title}</h1><p>{message}</p></main></body></html>"
+    );
+    (status, HEADERS, Html(html)).into_response()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn what_comes_from_outside_stays_text() {
+        assert_eq!(escaped("<script>\"&"), "&lt;script&gt;&quot;&amp;");
+    }
+}
