@@ -8,7 +8,7 @@ use axum::{
     routing::{any, get, post},
 };
 use relink_domain::Secret;
-use relink_engine::{CatalogueEntry, Installed, wire};
+use relink_engine::{CatalogueEntry, Installed, SANDBOX, wire};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -168,12 +168,18 @@ async fn add(State(surface): State<Surface>, Body(add): Body<Add>) -> Answer<(St
 /// `POST /relink/integrations/{name}/install`
 async fn install_named(State(surface): State<Surface>, Path(name): Path<String>) -> Answer {
     let installed = surface.engine.install(&name).await?;
+    if name == SANDBOX {
+        surface.rehearsal.follows(true).await;
+    }
     Ok(Json(json!({ "name": name, "environment_integration_id": installed.id })))
 }
 
 /// `POST /relink/integrations/{name}/uninstall`
 async fn uninstall_named(State(surface): State<Surface>, Path(name): Path<String>) -> Answer {
     surface.engine.uninstall(&name).await?;
+    if name == SANDBOX {
+        surface.rehearsal.follows(false).await;
+    }
     Ok(Json(json!({ "name": name })))
 }
 

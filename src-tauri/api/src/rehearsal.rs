@@ -3,7 +3,6 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -14,6 +13,7 @@ use axum::{
 };
 use relink_engine::{Engine, SANDBOX};
 use relink_sandbox::{Options, Running, Sandbox, StartError};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{discovery, reply::Failed, server};
@@ -25,9 +25,18 @@ const FURTHER_PORTS: u16 = 20;
 /// A start that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// Whoever installs or uninstalls the Sandbox is answered when it has followed, or after this.
+const FOLLOWS: Duration = Duration::from_secs(5);
+
 /// The Sandbox as the other routes see it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Rehearsal(Arc<Mutex<Option<Stage>>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Rehearsal(watch::Sender<Option<Stage>>);
+
+impl Default for Rehearsal {
+    fn default() -> Self {
+        Self(watch::Sender::new(None))
+    }
+}
 
 #[derive(Debug, Clone)]
 struct Stage {
@@ -37,18 +46,22 @@ struct Stage {
 }
 
 impl Rehearsal {
-    fn stage(&self) -> MutexGuard<'_, Option<Stage>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Where the Sandbox is, while it runs.
     pub(crate) fn base_url(&self) -> Option<String> {
-        self.stage().as_ref().map(|stage| stage.base_url.clone())
+        self.0.borrow().as_ref().map(|stage| stage.base_url.clone())
+    }
+
+    /// Returns when the Sandbox runs, or doesn't any more, as it should. One that can't start keeps nobody waiting.
+    pub(crate) async fn follows(&self, runs: bool) {
+        let mut stage = self.0.subscribe();
+        if tokio::time::timeout(FOLLOWS, stage.wait_for(|stage| stage.is_some() == runs)).await.is_err() {
+            tracing::warn!("the Sandbox has not followed yet");
+        }
     }
 
     /// Passes a request for a control on, with the key that only this process has.
     pub(crate) async fn control(&self, request: Request) -> Result<Response, Failed> {
-        let Some(stage) = self.stage().clone() else {
+        let Some(stage) = self.0.borrow().clone() else {
             let message = "The Sandbox isn't installed. Install it with: relink sandbox start";
             return Err(Failed::not_found("sandbox_not_installed", message));
         };
@@ -91,8 +104,8 @@ pub(crate) async fn run(engine: Engine, rehearsal: Rehearsal, data_dir: PathBuf,
         if wanted && running.is_none() {
             running = begin(&engine, &rehearsal, &data_dir).await;
         } else if !wanted && let Some(sandbox) = running.take() {
-            rehearsal.stage().take();
             sandbox.stop().await;
+            rehearsal.0.send_replace(None);
         }
         let retry = wanted && running.is_none();
         tokio::select! {
@@ -101,7 +114,6 @@ pub(crate) async fn run(engine: Engine, rehearsal: Rehearsal, data_dir: PathBuf,
             () = tokio::time::sleep(AGAIN), if retry => {}
         }
     }
-    rehearsal.stage().take();
     if let Some(sandbox) = running {
         sandbox.stop().await;
     }
@@ -124,7 +136,7 @@ async fn begin(engine: &Engine, rehearsal: &Rehearsal, data_dir: &std::path::Pat
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().ok()?;
     let stage = Stage { base_url: sandbox.base_url().to_owned(), control_key, client };
     tracing::info!(base_url = stage.base_url, "the Sandbox is ready");
-    *rehearsal.stage() = Some(stage);
+    rehearsal.0.send_replace(Some(stage));
     Some(sandbox)
 }
 

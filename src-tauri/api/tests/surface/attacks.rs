@@ -1,0 +1,158 @@
+//! Each attack of the threat model that reaches this surface.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+async fn status_with(world: &World, path: &str, headers: &[(&str, &str)]) -> u16 {
+    let mut request = world.client.get(format!("{}{path}", world.base())).bearer_auth(&world.token);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.send().await.expect("an answer").status().as_u16()
+}
+
+#[tokio::test]
+async fn dns_rebinding_a_name_that_leads_here_gets_no_answer() {
+    let world = World::new().await;
+    for path in ["/ping", "/integrated-account", "/connect-account", "/oauth/callback/x"] {
+        assert_eq!(status_with(&world, path, &[("host", "evil.example:7417")]).await, 421, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_web_page_of_another_origin_gets_no_answer_even_with_a_token() {
+    let world = World::new().await;
+    for path in ["/ping", "/integrated-account", "/connect-account/session"] {
+        assert_eq!(status_with(&world, path, &[("origin", "https://evil.example")]).await, 403, "{path}");
+        let hidden = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")];
+        assert_eq!(status_with(&world, path, &hidden).await, 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn no_answer_allows_another_origin_to_read_it() {
+    let world = World::new().await;
+    let answer = world.client.get(format!("{}/ping", world.base())).send().await.expect("an answer");
+    assert!(answer.headers().keys().all(|name| !name.as_str().starts_with("access-control-")));
+}
+
+#[tokio::test]
+async fn without_a_known_token_every_route_is_shut() {
+    let world = World::new().await;
+    for (method, path) in [
+        (Method::GET, "/integrated-account"),
+        (Method::POST, "/link-token"),
+        (Method::GET, "/webhook"),
+        (Method::GET, "/api-token"),
+        (Method::GET, "/relink/status"),
+        (Method::GET, "/relink/events"),
+        (Method::POST, "/relink/callback"),
+        (Method::GET, "/relink/sandbox/control"),
+    ] {
+        for token in [None, Some("wrong"), Some("")] {
+            let mut request = world.client.request(method.clone(), format!("{}{path}", world.base()));
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            let answer = request.send().await.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{method} {path} {token:?}");
+            let body: Value = answer.json().await.expect("JSON");
+            assert_eq!(body["statusCode"], 401);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_shut_out_at_once() {
+    let world = World::new().await;
+    let made = world.post("/relink/api-tokens", json!({ "name": "short" })).await;
+    let token = made["token"].as_str().expect("shown once").to_owned();
+    let status = async || {
+        world
+            .client
+            .get(format!("{}/webhook", world.base()))
+            .bearer_auth(&token)
+            .send()
+            .await
+            .expect("an answer")
+            .status()
+    };
+    assert_eq!(status().await, StatusCode::OK);
+    let (gone, _) = world
+        .ask(Method::DELETE, &format!("/relink/api-tokens/{}", made["id"].as_str().expect("an id")), Value::Null)
+        .await;
+    assert_eq!(gone, StatusCode::OK);
+    assert_eq!(status().await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn an_oversized_body_is_refused() {
+    let world = World::new().await;
+    let body = json!({ "tenant_id": "x".repeat(2 * 1024 * 1024) });
+    let (status, _) = world.ask(Method::POST, "/link-token", body).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn oversized_headers_are_refused() {
+    let world = World::new().await;
+    let request = format!("GET /ping HTTP/1.1\r\nHost: {}\r\nX: {}\r\n\r\n", world.host(), "x".repeat(64 * 1024));
+    let answer = world.raw(request.as_bytes()).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer:.60}");
+}
+
+#[tokio::test]
+async fn a_slow_client_is_let_go_and_hurts_nobody() {
+    let world = World::new().await;
+    let slow = world.raw(b"GET /ping HT");
+    let quick = world.get("/integrated-account");
+    let (slow, _) = tokio::join!(slow, quick);
+    assert!(!slow.contains("200 OK"), "{slow}");
+}
+
+#[tokio::test]
+async fn two_hosts_or_none_are_refused() {
+    let world = World::new().await;
+    let host = world.host();
+    for request in [
+        format!("GET /ping HTTP/1.1\r\nHost: {host}\r\nHost: evil.example\r\nConnection: close\r\n\r\n"),
+        "GET /ping HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(),
+        "GET http://evil.example/ping HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".to_owned(),
+    ] {
+        let answer = world.raw(request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{request} {answer:.80}");
+    }
+}
+
+#[tokio::test]
+async fn a_flow_opens_to_nobody_without_its_key() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let link = world.post("/link-token", json!({ "tenant_id": "acme-1" })).await;
+    let flow = world.begin(&link, json!({ "integration": "sandbox", "format": "oauth2" })).await;
+    let id = flow["id"].as_str().expect("an id");
+    for key in ["", "wrong"] {
+        let url = format!("{}/connect-account/flows/{id}", world.base());
+        let answer = world.client.get(url).header("x-relink-flow-key", key).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_uri_that_is_not_listed_is_refused() {
+    let world = World::new().await;
+    let body = json!({ "tenant_id": "acme-1", "redirect_uri": "https://evil.example/" });
+    let (status, body) = world.ask(Method::POST, "/link-token", body).await;
+    assert_eq!((status, body["code"].as_str()), (StatusCode::BAD_REQUEST, Some("redirect_uri_not_listed")));
+}
+
+#[tokio::test]
+async fn an_error_never_repeats_what_was_sent() {
+    let world = World::new().await;
+    let (status, body) =
+        world.ask(Method::POST, "/relink/integrations/github/client", json!({ "id": ["canary-secret"] })).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(!body.to_string().contains("canary-secret"), "{body}");
+}

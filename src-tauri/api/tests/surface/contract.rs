@@ -1,0 +1,165 @@
+//! Truto's wire contract, as its real clients use it.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn ping_needs_no_token() {
+    let world = World::new().await;
+    let answer = world.client.get(format!("{}/ping", world.base())).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_account_has_trutos_shape() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let id = world.account("acme-1").await;
+    let account = world.get(&format!("/integrated-account/{id}")).await;
+    let keys: Vec<_> = account.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        [
+            "id",
+            "tenant_id",
+            "environment_id",
+            "environment_integration_id",
+            "status",
+            "authentication_method",
+            "is_sandbox",
+            "region",
+            "context",
+            "object_store_context_fields",
+            "unified_model_override",
+            "last_error",
+            "last_action_result",
+            "last_action_run_result",
+            "last_forbidden_error",
+            "integration",
+            "environment_integration",
+            "created_at",
+            "updated_at",
+        ]
+    );
+    assert_eq!(
+        (account["status"].as_str(), account["authentication_method"].as_str()),
+        (Some("active"), Some("api_key"))
+    );
+    let created = account["created_at"].as_str().expect("a time");
+    assert!(created.len() == 24 && created.ends_with('Z'), "{created}");
+    assert!(!account.to_string().contains("sk_sandbox_"));
+}
+
+#[tokio::test]
+async fn a_list_has_a_cursor_that_leads_through_all_of_it() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let mut made = Vec::new();
+    for tenant in ["a", "b", "a"] {
+        made.push(world.account(tenant).await);
+    }
+    let first = world.get("/integrated-account?limit=2&next_cursor=").await;
+    assert_eq!((first["limit"].as_u64(), first["result"].as_array().map(Vec::len)), (Some(2), Some(2)));
+    let cursor = first["next_cursor"].as_str().expect("more");
+    let second = world.get(&format!("/integrated-account?limit=2&next_cursor={cursor}")).await;
+    assert_eq!((second["next_cursor"].clone(), second["result"].as_array().map(Vec::len)), (Value::Null, Some(1)));
+
+    let count =
+        async |query: &str| world.get(&format!("/integrated-account?{query}")).await["result"].as_array().map(Vec::len);
+    assert_eq!(count("tenant_id=a").await, Some(2));
+    assert_eq!(count("status[in][0]=active").await, Some(3));
+    assert_eq!(count("status[in][]=needs_reauth").await, Some(0));
+    assert_eq!(count(&format!("id[in]={},{}", made[0], made[1])).await, Some(2));
+    assert_eq!(count("integration.name=github").await, Some(0));
+    assert_eq!(count("created_at[gt]=2099-01-01T00:00:00.000Z").await, Some(0));
+}
+
+#[tokio::test]
+async fn what_clients_do_oddly_is_tolerated() {
+    let world = World::new().await;
+    let url = |path: &str| format!("{}{path}", world.base());
+    // A base URL with a slash at its end.
+    let twice = world.client.post(url("//link-token")).bearer_auth(&world.token).json(&json!({ "tenant_id": "a" }));
+    assert_eq!(twice.send().await.expect("an answer").status(), StatusCode::OK);
+    // JSON as text.
+    let text = world.client.post(url("/link-token")).bearer_auth(&world.token);
+    let text = text.header("content-type", "text/plain;charset=UTF-8").body(r#"{"tenant_id":"a"}"#);
+    assert_eq!(text.send().await.expect("an answer").status(), StatusCode::OK);
+    // JSON by name, and nothing in it.
+    let empty = world
+        .client
+        .get(url("/integrated-account"))
+        .bearer_auth(&world.token)
+        .header("content-type", "application/json");
+    assert_eq!(empty.send().await.expect("an answer").status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_link_is_for_one_purpose() {
+    let world = World::new().await;
+    for body in [json!({}), json!({ "tenant_id": "a", "integrated_account_id": "b" }), json!({ "tenant_id": "" })] {
+        let (status, answer) = world.ask(Method::POST, "/link-token", body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert_eq!(answer["error"], "Bad Request");
+    }
+    let unknown = json!({ "integrated_account_id": "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b" });
+    assert_eq!(world.ask(Method::POST, "/link-token", unknown).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_webhook_shows_its_secret_once() {
+    let world = World::new().await;
+    let made = world.post("/webhook", json!({ "target_url": "http://127.0.0.1:9/hook" })).await;
+    assert!(made["secret"].is_string());
+    let id = made["id"].as_str().expect("an id");
+    let shown = world.get(&format!("/webhook/{id}")).await;
+    assert_eq!((shown["secret"].clone(), shown["event_types"].clone()), (Value::Null, Value::Null));
+    let (status, deleted) = world.ask(Method::DELETE, &format!("/webhook/{id}"), Value::Null).await;
+    assert_eq!((status, deleted), (StatusCode::OK, json!({ "id": id })));
+    let (status, refused) = world.ask(Method::POST, "/webhook", json!({ "target_url": "http://example.com" })).await;
+    assert_eq!((status, refused["field"].as_str()), (StatusCode::BAD_REQUEST, Some("target_url")));
+    let unknown = json!({ "target_url": "https://example.com", "event_types": ["nonsense"] });
+    assert_eq!(world.ask(Method::POST, "/webhook", unknown).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn an_api_token_is_listed_without_its_secret() {
+    let world = World::new().await;
+    let list = world.get("/api-token").await;
+    assert_eq!(list["result"][0]["name"], "test");
+    assert!(!list.to_string().contains(&world.token));
+}
+
+#[tokio::test]
+async fn a_context_is_merged_one_level_deep_and_credentials_stay_out() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let path = format!("/integrated-account/{}", world.account("a").await);
+    world.ask(Method::PATCH, &path, json!({ "context": { "a": { "x": 1 }, "b": 1 } })).await;
+    let (_, changed) = world.ask(Method::PATCH, &path, json!({ "context": { "a": { "y": 2 } } })).await;
+    assert_eq!((changed["context"]["a"].clone(), changed["context"]["b"].clone()), (json!({ "y": 2 }), json!(1)));
+    let (status, _) = world.ask(Method::PATCH, &path, json!({ "context": { "oauth": {} } })).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn an_unknown_route_says_so_in_the_errors_shape() {
+    let world = World::new().await;
+    let (status, body) = world.ask(Method::GET, "/nowhere", Value::Null).await;
+    assert_eq!(
+        (status, body["statusCode"].as_u64(), body["error"].as_str()),
+        (StatusCode::NOT_FOUND, Some(404), Some("Not Found"))
+    );
+}
+
+#[tokio::test]
+async fn a_malformed_integration_file_is_refused_with_its_line_and_field() {
+    let world = World::new().await;
+    let text = "{\n \"name\": \"acme\",\n \"config\": {\n  \"label\": \"Acme\",\n  \"base_url\": \"htps://api\"\n }\n}";
+    let (status, body) = world.ask(Method::POST, "/relink/integrations", json!({ "text": text })).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let message = body["message"].as_str().expect("words");
+    assert!(message.starts_with("line 5") && message.contains("config.base_url"), "{message}");
+}

@@ -1,0 +1,6 @@
+//! The surface, over real sockets.
+
+mod attacks;
+mod connect;
+mod contract;
+mod world;
