@@ -1,0 +1,317 @@
+//! The command line's grammar.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::exit::Failed;
+
+/// Keeps your third-party connections alive on your own machine.
+#[derive(Debug, Parser)]
+#[command(name = "relink", version, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    /// The data folder of the engine that is meant.
+    #[arg(long, global = true, env = "RELINK_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// JSON instead of text, for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// The data folder: as given, or the system's own place for it.
+    pub(crate) fn data_dir(&self) -> Result<PathBuf, Failed> {
+        let own = || directories::ProjectDirs::from("app", "relink", "desktop").map(|dirs| dirs.data_dir().to_owned());
+        let folder = self.data_dir.clone().or_else(own);
+        folder.ok_or_else(|| Failed::new("This system names no place for data. Give one with --data-dir."))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the engine and its API, without a window.
+    Serve {
+        /// Where to listen, as in 127.0.0.1:7417; port 0 takes any free one.
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<SocketAddr>,
+    },
+    /// How Relink, its keychain and its accounts are.
+    Status,
+    /// All accounts, those in need first.
+    Accounts,
+    /// One account.
+    Account {
+        /// Its id, the beginning of it, or its name.
+        id: String,
+    },
+    /// Make a magic link that connects a new account.
+    Connect {
+        /// The integration's name, as in github.
+        integration: String,
+        /// Whose account it will be, in your own words.
+        #[arg(long, default_value = "default")]
+        tenant: String,
+        /// Open the link in the browser.
+        #[arg(long)]
+        open: bool,
+    },
+    /// Make a magic link that mends an account.
+    Reauthorize {
+        /// Its id, the beginning of it, or its name.
+        id: String,
+        /// Open the link in the browser.
+        #[arg(long)]
+        open: bool,
+    },
+    /// Print a fresh access token, and nothing else.
+    Token {
+        /// Its id, the beginning of it, or its name.
+        id: String,
+    },
+    /// Make one call at the provider to see whether the account works.
+    Check {
+        /// Its id, the beginning of it, or its name.
+        id: String,
+    },
+    /// Refresh an account's token now.
+    Refresh {
+        /// Its id, the beginning of it, or its name.
+        id: String,
+    },
+    /// Give an account another name.
+    Rename {
+        /// Its id, the beginning of it, or its name.
+        id: String,
+        /// The name from now on.
+        name: String,
+    },
+    /// Delete an account, revoking its tokens where the provider offers that.
+    Delete {
+        /// Its id, the beginning of it, or its name.
+        id: String,
+        /// Don't ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// What happened, newest first.
+    Timeline {
+        /// Only this account's: its id, the beginning of it, or its name.
+        id: Option<String>,
+        /// How many entries.
+        #[arg(long, default_value_t = 30)]
+        limit: u32,
+    },
+    /// Follow what is told to webhooks.
+    Events {
+        /// Begin after this place.
+        #[arg(long)]
+        after: Option<i64>,
+        /// Print what is there, and end.
+        #[arg(long)]
+        once: bool,
+    },
+    /// The integrations: list, add, install.
+    Integrations {
+        #[command(subcommand)]
+        command: Option<Integrations>,
+    },
+    /// The built-in provider for practice, and its controls.
+    Sandbox {
+        #[command(subcommand)]
+        command: Sandbox,
+    },
+    /// Tokens for programs that use the API.
+    ApiToken {
+        #[command(subcommand)]
+        command: ApiTokens,
+    },
+    /// Webhooks: who is told.
+    Webhook {
+        #[command(subcommand)]
+        command: Webhooks,
+    },
+    /// Hand in an OAuth callback that came by another way.
+    Callback {
+        /// The address, or - to read it from standard input.
+        url: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Integrations {
+    /// Add an integration from a file, and install it.
+    Add {
+        /// The file, in Truto's config shape; - for standard input.
+        file: PathBuf,
+    },
+    /// Install an integration of the catalogue.
+    Install {
+        /// Its name.
+        name: String,
+    },
+    /// Uninstall an integration that has no accounts.
+    Uninstall {
+        /// Its name.
+        name: String,
+    },
+    /// Set the OAuth client that you registered at the provider.
+    Client {
+        /// The integration's name.
+        name: String,
+        /// The client id.
+        #[arg(long)]
+        id: String,
+        /// Read the client secret from standard input.
+        #[arg(long)]
+        secret_stdin: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sandbox {
+    /// Install it and start it.
+    Start,
+    /// Stop it and uninstall it; its accounts must be gone.
+    Remove,
+    /// Its settings and what it has seen.
+    Status,
+    /// Change how it behaves.
+    Set(SandboxSettings),
+    /// Expire access tokens now.
+    Expire(Whom),
+    /// Revoke access, as a provider does.
+    Revoke(Whom),
+    /// Let the next answers go wrong.
+    Fault(Fault),
+    /// No more faults.
+    Clear,
+    /// Make an API key, and print it alone.
+    ApiKey(Whom),
+    /// Make a client for client credentials.
+    Client,
+    /// Forget everything, as on the first day.
+    Reset,
+    /// The requests it has seen.
+    Log {
+        /// Go on.
+        #[arg(long)]
+        follow: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxSettings {
+    /// Seconds that an access token lives.
+    #[arg(long)]
+    pub(crate) token_lifetime: Option<i64>,
+    /// What becomes of a used refresh token: none, rotate, grace or strict.
+    #[arg(long)]
+    pub(crate) rotation: Option<String>,
+    /// Seconds that a replaced refresh token is still taken.
+    #[arg(long)]
+    pub(crate) grace: Option<i64>,
+    /// Seconds that its clock is ahead.
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) clock_skew: Option<i64>,
+    /// Milliseconds that its token endpoint takes.
+    #[arg(long)]
+    pub(crate) delay: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Whom {
+    /// Only this person's: sandbox-ada or sandbox-grace.
+    #[arg(long)]
+    pub(crate) subject: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fault {
+    /// Which: `status_500`, `status_503`, `too_many_requests`, `reset_before`, `reset_after`, silence, `slow_drip`,
+    /// `truncated_json`, `html_200`, `no_refresh_token`, `string_expires_in`, `no_expires_in`, `error_200`,
+    /// `invalid_client`, `invalid_grant`, `unknown_error_400`.
+    pub(crate) kind: String,
+    /// How many answers.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) count: u32,
+    /// Of which endpoint: token, api or revoke.
+    #[arg(long, default_value = "token")]
+    pub(crate) on: String,
+    /// Good answers before them.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) after: u32,
+    /// Seconds in Retry-After.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) retry_after: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApiTokens {
+    /// Make a token, and print it alone. It is shown this once.
+    Create {
+        /// What it is for.
+        name: String,
+        /// Days until it ends; never, unless given.
+        #[arg(long, value_name = "DAYS")]
+        expires_days: Option<u32>,
+    },
+    /// All tokens, without their secrets.
+    List,
+    /// Revoke a token, at once.
+    Revoke {
+        /// Its id.
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Webhooks {
+    /// Add a webhook. Its signing secret is shown this once.
+    Add {
+        /// Where deliveries go: https, or http on this machine.
+        url: String,
+        /// Only these events, separated by commas.
+        #[arg(long, value_delimiter = ',')]
+        events: Vec<String>,
+        /// Allow a private address.
+        #[arg(long)]
+        allow_private: bool,
+    },
+    /// All webhooks.
+    List,
+    /// Remove a webhook.
+    Remove {
+        /// Its id.
+        id: String,
+    },
+    /// Send it the event test.
+    Test {
+        /// Its id.
+        id: String,
+    },
+    /// Deliver what was parked once more.
+    Replay {
+        /// Its id.
+        id: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_data_folder_is_taken_behind_the_command_too() {
+        let arguments = Arguments::parse_from(["relink", "accounts", "--data-dir", "/x", "--json"]);
+        assert_eq!((arguments.data_dir().ok(), arguments.json), (Some("/x".into()), true));
+    }
+}

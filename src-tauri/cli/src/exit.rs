@@ -1,0 +1,92 @@
+//! How a command ends.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+/// Why a command failed, and the exit code that says so.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Failed {
+    code: u8,
+    message: String,
+    hint: Option<String>,
+}
+
+/// Something went wrong.
+const FAILED: u8 = 1;
+/// No engine runs with this data folder.
+const NOT_RUNNING: u8 = 3;
+/// The account needs its person.
+const NEEDS_PERSON: u8 = 4;
+/// The keychain can't be used now.
+const KEYCHAIN: u8 = 5;
+/// Another engine has the data folder.
+const BUSY: u8 = 6;
+
+impl Failed {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { code: FAILED, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn not_running(folder: &std::path::Path) -> Self {
+        Self {
+            code: NOT_RUNNING,
+            message: format!("Relink isn't running with the data folder {}.", folder.display()),
+            hint: Some("Start it: relink serve".into()),
+        }
+    }
+
+    pub(crate) fn busy(message: String) -> Self {
+        Self { code: BUSY, message, hint: None }
+    }
+
+    /// What the engine answered instead.
+    pub(crate) fn of_answer(body: &Value) -> Self {
+        let text = |name: &str| body[name].as_str().map(str::to_owned);
+        let code = match body["code"].as_str().unwrap_or_default() {
+            "invalid_grant"
+            | "unauthorized_client"
+            | "refused_by_provider"
+            | "lost_response"
+            | "rejected"
+            | "rejected_after_refresh"
+            | "credential_missing"
+            | "credential_damaged" => NEEDS_PERSON,
+            code if code.starts_with("keychain_") => KEYCHAIN,
+            _ => FAILED,
+        };
+        let message = text("message").unwrap_or_else(|| "Relink answered with an error without words.".into());
+        Self { code, message, hint: text("hint") }
+    }
+
+    /// Says it on standard error.
+    #[expect(clippy::print_stderr, reason = "this is the command line")]
+    pub(crate) fn report(&self) -> ExitCode {
+        eprintln!("{}", self.message);
+        if let Some(hint) = &self.hint {
+            eprintln!("{hint}");
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_exit_code_says_what_kind_of_failure_it_is() {
+        for (code, exit) in [
+            ("invalid_grant", NEEDS_PERSON),
+            ("lost_response", NEEDS_PERSON),
+            ("server_error", FAILED),
+            ("keychain_locked", KEYCHAIN),
+            ("not_found", FAILED),
+        ] {
+            let failed = Failed::of_answer(&json!({ "code": code, "message": "m", "hint": "h" }));
+            assert_eq!((failed.code, failed.hint.as_deref()), (exit, Some("h")), "{code}");
+        }
+    }
+}
