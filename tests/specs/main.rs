@@ -1,1 +1,6 @@
-//! Journeys.
+//! Journeys with real parts. They read like the product's own text.
+
+mod life;
+mod methods;
+mod rough_weather;
+mod secrets;

@@ -1,1 +1,12 @@
-//! Relink's journeys.
+//! The world in which the journeys happen: real parts, in a session of each test's own.
+
+pub mod browser;
+pub mod canary;
+pub mod crash;
+pub mod network;
+pub mod oidc;
+pub mod process;
+pub mod provider;
+pub mod receiver;
+pub mod relink;
+pub mod session;

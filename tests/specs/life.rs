@@ -1,0 +1,121 @@
+//! One account's whole life: connected, kept alive, told about, reauthorized.
+
+use anyhow::{Context, Result};
+use relink_tests::{browser::Browser, oidc::OidcProvider, receiver::Receiver, relink::Relink, session::Session};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_certified_authorization_server_with_rotation() -> Result<()> {
+    let session = Session::start().await?;
+    let relink = Relink::start(&session).await?;
+    let provider = OidcProvider::start(&session, &relink).await?;
+    let receiver = Receiver::start().await?;
+    let webhook = relink.post("/webhook", json!({ "target_url": receiver.url() })).await?;
+    let secret = webhook["secret"].as_str().context("shown once")?.to_owned();
+    let browser = Browser::start(&session).await?;
+
+    // Connect, in a real browser.
+    provider.lifetime(62).await?;
+    relink.post("/relink/integrations", json!({ "text": provider.definition() })).await?;
+    let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
+    browser.open(&format!("{link}&integration=oidc")).await?;
+    browser.press("Continue to").await?;
+    browser.newest_tab().await?;
+    browser.click("#user-ada").await?;
+    browser.shows("Connection successful").await?;
+    browser.back_to_first_tab().await?;
+    browser.shows("Connection successful").await?;
+    let account = relink.get("/relink/accounts").await?["result"][0].clone();
+    let id = account["id"].as_str().context("an account")?.to_owned();
+    assert_eq!((account["status"].as_str(), account["identity"].as_str()), (Some("active"), Some("Ada Lovelace")));
+
+    // The refresh token is in the keychain item, under a name that a person finds, and nowhere else (secrets.rs looks everywhere).
+    let item = session.keyring_text()?;
+    assert!(item.contains("Relink: Ada Lovelace (Test provider)") && item.contains("refresh_token"), "{item}");
+    let access = relink.post(&format!("/relink/accounts/{id}/access-token"), Value::Null).await?;
+    assert!(!item.contains(access["access_token"].as_str().context("a token")?), "an access token is at rest");
+
+    // Kept alive by itself: the token lives about a minute, and is rotated well before its end.
+    relink.logs("POST").await.ok();
+    let refreshed = async {
+        loop {
+            if provider.count("refresh_token.ok").await? > 0 {
+                return anyhow::Ok(());
+            }
+            relink.get("/relink/events?after=999999&wait=1").await?;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(80), refreshed)
+        .await
+        .context("it was not refreshed in time")??;
+    relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
+    assert_ne!(session.keyring_text()?, item, "the rotated token is in the item");
+
+    // Revoked at the provider: told, signed.
+    provider.revoke().await?;
+    let (status, refused) =
+        relink.try_ask(reqwest::Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
+    assert_eq!((status, refused["code"].as_str()), (400, Some("invalid_grant")));
+    let told = receiver.wait_for("integrated_account:authentication_error").await?;
+    assert!(told.is_signed_with(&secret) && !told.is_signed_with("another secret"));
+    assert_eq!(
+        (told.body["payload"]["id"].as_str(), told.body["payload"]["status"].as_str()),
+        (Some(id.as_str()), Some("needs_reauth"))
+    );
+
+    // Mended by the magic link.
+    let link = relink.magic_link(json!({ "integrated_account_id": id })).await?;
+    browser.open(&link).await?;
+    browser.shows("Reauthorize Test provider").await?;
+    browser.press("Continue to").await?;
+    browser.newest_tab().await?;
+    browser.click("#user-ada").await?;
+    browser.shows("Connection successful").await?;
+    receiver.wait_for_count(5).await?;
+    let events: Vec<_> = receiver.seen().iter().filter_map(|it| it.body["event"].as_str().map(str::to_owned)).collect();
+    let expected = ["created", "active", "authentication_error", "updated", "active"];
+    assert_eq!(events, expected.map(|name| format!("integrated_account:{name}")), "and no reactivated");
+    let after = relink.get(&format!("/relink/accounts/{id}")).await?;
+    assert_eq!(after["status"], "active");
+    browser.close().await?;
+    relink.stop().await
+}
+
+#[tokio::test]
+async fn the_sandbox_by_the_command_line() -> Result<()> {
+    let session = Session::start().await?;
+    let relink = Relink::start(&session).await?;
+    let browser = Browser::start(&session).await?;
+    let cli = async |arguments: &[&str]| relink.cli(&session, arguments).await;
+
+    let connect = cli(&["connect", "sandbox"]).await?;
+    assert_eq!(connect.code, 0, "{}", connect.err);
+    browser.open(connect.out.trim()).await?;
+    browser.shows("Connect Sandbox").await?;
+    browser.sign_in_at_sandbox("ada").await?;
+    browser.shows("Connection successful").await?;
+    browser.back_to_first_tab().await?;
+
+    assert_eq!(cli(&["token", "Ada Lovelace"]).await?.code, 0);
+    assert_eq!(cli(&["check", "Ada Lovelace"]).await?.code, 0);
+    assert_eq!(cli(&["sandbox", "revoke"]).await?.code, 0);
+    let refused = cli(&["refresh", "Ada Lovelace"]).await?;
+    assert_eq!(refused.code, 4, "the account needs its person: {}", refused.err);
+    assert!(refused.err.contains("Reauthorize"), "what to do is said: {}", refused.err);
+
+    let link = cli(&["reauthorize", "Ada Lovelace"]).await?;
+    browser.open(link.out.trim()).await?;
+    browser.shows("Reauthorize Sandbox").await?;
+    browser.sign_in_at_sandbox("ada").await?;
+    browser.shows("Connection successful").await?;
+    assert_eq!(cli(&["token", "Ada Lovelace"]).await?.code, 0);
+    assert_eq!(relink.told().await?, ["created", "active", "authentication_error", "updated", "active"]);
+
+    let second = cli(&["serve", "--listen", "127.0.0.1:0"]).await?;
+    assert_eq!(second.code, 6, "one engine per data folder: {}", second.err);
+    let nowhere = session.folder().join("nowhere");
+    let missing = cli(&["accounts", "--data-dir", &nowhere.to_string_lossy()]).await?;
+    assert_eq!(missing.code, 3, "{}", missing.err);
+    browser.close().await?;
+    relink.stop().await
+}

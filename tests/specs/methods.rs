@@ -1,0 +1,129 @@
+//! The same with an API key, with client credentials, with a second identity, and abandoned half-way.
+
+use anyhow::{Context, Result};
+use relink_tests::{browser::Browser, relink::Relink, session::Session};
+use serde_json::{Value, json};
+
+async fn sandbox() -> Result<(Session, Relink, Browser)> {
+    let session = Session::start().await?;
+    let relink = Relink::start(&session).await?;
+    relink.post("/relink/integrations/sandbox/install", Value::Null).await?;
+    let browser = Browser::start(&session).await?;
+    Ok((session, relink, browser))
+}
+
+async fn only_account(relink: &Relink) -> Result<Value> {
+    Ok(relink.get("/relink/accounts").await?["result"][0].clone())
+}
+
+#[tokio::test]
+async fn with_an_api_key() -> Result<()> {
+    let (_session, relink, browser) = sandbox().await?;
+    let key = async || -> Result<String> {
+        let made = relink.post("/relink/sandbox/control/api-keys", json!({})).await?;
+        made["api_key"].as_str().map(str::to_owned).context("a key")
+    };
+    let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
+    browser.open(&format!("{link}&integration=sandbox")).await?;
+    browser.press("API key").await?;
+    browser.fill("api_key", "sk_sandbox_wrong").await?;
+    browser.press("Connect").await?;
+    browser.shows("doesn't accept this key").await?;
+    browser.open(&format!("{link}&integration=sandbox")).await?;
+    browser.press("API key").await?;
+    browser.fill("api_key", &key().await?).await?;
+    browser.press("Connect").await?;
+    browser.shows("Connection successful").await?;
+
+    let id = only_account(&relink).await?["id"].as_str().context("an id")?.to_owned();
+    relink.post("/relink/sandbox/control/revoke", json!({})).await?;
+    let checked = relink.post(&format!("/relink/accounts/{id}/check"), Value::Null).await?;
+    assert_eq!(
+        (checked["outcome"].as_str(), checked["account"]["status"].as_str()),
+        (Some("unauthorized"), Some("needs_reauth"))
+    );
+
+    browser.open(&relink.magic_link(json!({ "integrated_account_id": id })).await?).await?;
+    browser.fill("api_key", &key().await?).await?;
+    browser.press("Reauthorize").await?;
+    browser.shows("Connection successful").await?;
+    assert_eq!(relink.told().await?, ["created", "active", "authentication_error", "updated", "active"]);
+    browser.close().await?;
+    relink.stop().await
+}
+
+#[tokio::test]
+async fn with_client_credentials() -> Result<()> {
+    let (_session, relink, browser) = sandbox().await?;
+    let client = relink.post("/relink/sandbox/control/clients", json!({})).await?;
+    let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
+    browser.open(&format!("{link}&integration=sandbox")).await?;
+    browser.press("Client credentials").await?;
+    browser.fill("client_secret", client["client_secret"].as_str().context("a secret")?).await?;
+    browser.press("Connect").await?;
+    browser.shows("Connection successful").await?;
+    let account = only_account(&relink).await?;
+    assert_eq!(account["authentication_method"], "oauth2_client_credentials");
+    relink.post(&format!("/relink/accounts/{}/refresh", account["id"].as_str().context("an id")?), Value::Null).await?;
+    browser.close().await?;
+    relink.stop().await
+}
+
+#[tokio::test]
+async fn with_a_second_identity_the_person_is_asked() -> Result<()> {
+    let (_session, relink, browser) = sandbox().await?;
+    let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
+    browser.open(&format!("{link}&integration=sandbox")).await?;
+    browser.press("Sandbox").await.ok();
+    browser.sign_in_at_sandbox("ada").await?;
+    browser.shows("Connection successful").await?;
+    browser.back_to_first_tab().await?;
+    let id = only_account(&relink).await?["id"].as_str().context("an id")?.to_owned();
+
+    for (answer, names) in [
+        ("Keep Ada Lovelace", vec!["Ada Lovelace"]),
+        ("Add Grace Hopper as a second account", vec!["Ada Lovelace", "Grace Hopper"]),
+        ("Replace with Grace Hopper", vec!["Grace Hopper", "Grace Hopper"]),
+    ] {
+        browser.open(&relink.magic_link(json!({ "integrated_account_id": id })).await?).await?;
+        browser.sign_in_at_sandbox("grace").await?;
+        browser.back_to_first_tab().await?;
+        browser.shows("You signed in as Grace Hopper").await?;
+        browser.press(answer).await?;
+        browser.shows(if answer.starts_with("Keep") { "Ada Lovelace" } else { "Connection successful" }).await?;
+        relink.get(&format!("/relink/accounts/{id}")).await?;
+        let rows = relink.get("/relink/accounts").await?["result"].as_array().cloned().unwrap_or_default();
+        let identities: Vec<_> = rows.iter().filter_map(|row| row["identity"].as_str()).collect();
+        assert_eq!(identities, names, "{answer}");
+    }
+    browser.close().await?;
+    relink.stop().await
+}
+
+#[tokio::test]
+async fn abandoned_half_way_nothing_changes() -> Result<()> {
+    let (_session, relink, browser) = sandbox().await?;
+    let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
+    browser.open(&format!("{link}&integration=sandbox")).await?;
+    browser.sign_in_at_sandbox("ada").await?;
+    browser.shows("Connection successful").await?;
+    browser.back_to_first_tab().await?;
+    let before = only_account(&relink).await?;
+    let id = before["id"].as_str().context("an id")?;
+
+    let link = relink.magic_link(json!({ "integrated_account_id": id })).await?;
+    browser.open(&link).await?;
+    browser.press("Continue to").await?;
+    browser.newest_tab().await?;
+    browser.shows("Let Relink use your Sandbox account?").await?;
+    browser.back_to_first_tab().await?;
+    browser.open("about:blank").await?;
+    assert_eq!(only_account(&relink).await?, before);
+    relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
+
+    // The link was not used up by it.
+    browser.open(&link).await?;
+    browser.shows("Reauthorize Sandbox").await?;
+    browser.close().await?;
+    relink.stop().await
+}

@@ -1,0 +1,106 @@
+//! A real authorization server: npm's `oidc-provider`, with rotation.
+
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Child,
+    time::timeout,
+};
+
+use crate::{
+    process,
+    relink::{DEADLINE, Relink},
+    session::Session,
+};
+
+/// What the integration is called at Relink.
+pub const NAME: &str = "oidc";
+
+/// The server.
+#[derive(Debug)]
+pub struct OidcProvider {
+    issuer: String,
+    control: String,
+    _server: Child,
+}
+
+impl OidcProvider {
+    /// Starts it for a Relink's callbacks.
+    pub async fn start(session: &Session, relink: &Relink) -> Result<Self> {
+        let script = process::workspace().join("tests/oidc-provider/server.mjs");
+        let mut command = session.command("node");
+        command.arg(script);
+        command.args([
+            format!("{}/oauth/callback/{NAME}", relink.base_url()),
+            format!("app.relink.desktop:/oauth/callback/{NAME}"),
+        ]);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut server = process::spawn(command)?;
+        let mut lines = BufReader::new(server.stdout.take().context("no output")?).lines();
+        let ready = loop {
+            let line = timeout(DEADLINE, lines.next_line()).await.context("the provider is silent")??;
+            let line = line.context("the provider ended: run npm ci in tests/ (make setup does)")?;
+            if let Ok(ready) = serde_json::from_str::<Value>(&line) {
+                break ready;
+            }
+        };
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let text = |name: &str| ready[name].as_str().map(str::to_owned).context("an address");
+        Ok(Self { issuer: text("issuer")?, control: text("control")?, _server: server })
+    }
+
+    /// Its definition, as somebody would write it into a file.
+    pub fn definition(&self) -> String {
+        json!({
+            "name": NAME,
+            "category": "identity",
+            "config": {
+                "label": "Test provider",
+                "base_url": self.issuer,
+                "credentials": { "oauth2": { "format": "oauth2", "config": {
+                    "client": { "id": "relink-test", "secret": "" },
+                    "auth": {
+                        "tokenHost": self.issuer, "tokenPath": "/token",
+                        "authorizeHost": self.issuer, "authorizePath": "/auth"
+                    },
+                    "scope": ["openid", "profile", "offline_access"],
+                    "pkce": { "method": "S256" },
+                    "options": { "authorizationMethod": "body", "bodyFormat": "form" }
+                } } },
+                "authorization": { "format": "bearer", "config": { "path": "oauth.token.access_token" } },
+                "relink": {
+                    "allow_local": true,
+                    "client_secret": "never",
+                    "issuer": self.issuer,
+                    "probe": { "method": "GET", "path": "/me" },
+                    "identity": { "path": "/me", "id": "sub", "label": "name" },
+                    "revocation_path": "/token/revocation",
+                    "authorize_params": { "prompt": "consent" }
+                }
+            }
+        })
+        .to_string()
+    }
+
+    async fn command(&self, path: &str) -> Result<Value> {
+        Ok(reqwest::get(format!("{}{path}", self.control)).await?.json().await?)
+    }
+
+    /// Ends every sign-in, as a person does in the provider's settings.
+    pub async fn revoke(&self) -> Result<()> {
+        self.command("/revoke").await.map(drop)
+    }
+
+    /// How long access tokens live from now on.
+    pub async fn lifetime(&self, secs: u32) -> Result<()> {
+        self.command(&format!("/lifetime?seconds={secs}")).await.map(drop)
+    }
+
+    /// How often something was seen, as in `refresh_token.ok`.
+    pub async fn count(&self, what: &str) -> Result<u64> {
+        Ok(self.command("/counters").await?[what].as_u64().unwrap_or(0))
+    }
+}

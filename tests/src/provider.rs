@@ -1,0 +1,101 @@
+//! A provider that outlives the program: the Sandbox, in the test's own process.
+
+use anyhow::{Context, Result, ensure};
+use relink_sandbox::{Options, Running, Sandbox};
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use crate::relink::Relink;
+
+const CONTROL: &str = "control-key-of-the-test";
+/// What the integration is called at Relink.
+pub const NAME: &str = "provider";
+
+/// The provider.
+#[derive(Debug)]
+pub struct Provider {
+    running: Running,
+    client: Client,
+}
+
+impl Provider {
+    /// Starts it on a loopback address.
+    pub async fn start() -> Result<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listen = "127.0.0.1:0".parse()?;
+        let running = Sandbox::start(Options { listen, state: None, control_key: CONTROL.to_owned() }).await?;
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { running, client })
+    }
+
+    /// Its definition, as somebody would write it into a file.
+    pub fn definition(&self) -> String {
+        include_str!("../../src-tauri/integrations/sandbox.json")
+            .replace("http://127.0.0.1:7418", self.running.base_url())
+            .replace("\"name\": \"sandbox\"", &format!("\"name\": \"{NAME}\""))
+            .replace("\"label\": \"Sandbox\"", "\"label\": \"Provider\"")
+            .replace("\"id\": \"c4dc571a-b960-5c7d-aaa2-3ee8210c9dcb\",", "")
+            .replace("\"sandbox\": true", "\"sandbox\": false")
+    }
+
+    /// Its control.
+    pub async fn control(&self, method: &str, path: &str, body: Value) -> Result<Value> {
+        let url = format!("{}/control{path}", self.running.base_url());
+        let answer = self.client.request(method.parse()?, url).bearer_auth(CONTROL).json(&body).send().await?;
+        ensure!(answer.status().is_success(), "{path}: {}", answer.status());
+        Ok(answer.json().await?)
+    }
+
+    /// How often something was seen, as in `refresh_token.ok`.
+    pub async fn count(&self, what: &str) -> Result<u64> {
+        Ok(self.control("GET", "", Value::Null).await?["counters"][what].as_u64().unwrap_or(0))
+    }
+
+    /// Whether it accepts an access token.
+    pub async fn accepts(&self, access_token: &str) -> Result<bool> {
+        let url = format!("{}/api/me", self.running.base_url());
+        Ok(self.client.get(url).bearer_auth(access_token).send().await?.status().is_success())
+    }
+
+    /// Walks a link through without a browser: begins, says yes as Ada, comes back, claims, waits for the end. What the
+    /// flow came to.
+    pub async fn walk(&self, relink: &Relink, link: &str) -> Result<Value> {
+        let token = link.split("link_token=").nth(1).context("a link")?;
+        let base = relink.base_url();
+        let begin = self
+            .client
+            .post(format!("{base}/connect-account/flows"))
+            .header("x-relink-link-token", token)
+            .json(&json!({ "integration": NAME, "format": "oauth2" }));
+        let mut flow: Value = begin.send().await?.json().await?;
+        let key = flow["key"].as_str().with_context(|| format!("the flow began: {flow}"))?.to_owned();
+        let callback = self.consent(flow["authorize_url"].as_str().context("a URL")?).await?;
+        self.client.get(callback).send().await?;
+        let id = flow["id"].as_str().context("an id")?.to_owned();
+        loop {
+            let path = format!("{base}/connect-account/flows/{id}");
+            let request = match flow["phase"].as_str() {
+                Some("succeeded" | "failed" | "question") => return Ok(flow),
+                Some("returned") => self.client.post(format!("{path}/claim")),
+                _ => self.client.get(format!("{path}?after={}", flow["version"])),
+            };
+            flow = request.header("x-relink-flow-key", &key).send().await?.json().await?;
+        }
+    }
+
+    async fn consent(&self, url: &str) -> Result<String> {
+        let html = self.client.get(url).send().await?.text().await?;
+        let id = html.split("name=\"consent\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let form = [("consent", id.context("a consent page")?), ("person", "ada"), ("decision", "allow")];
+        let answer = self.client.post(format!("{}/authorize", self.running.base_url())).form(&form).send().await?;
+        Ok(answer.headers().get("location").context("a redirect")?.to_str()?.to_owned())
+    }
+
+    /// Adds itself to Relink and connects an account; its id.
+    pub async fn connect(&self, relink: &Relink) -> Result<String> {
+        relink.post("/relink/integrations", json!({ "text": self.definition() })).await?;
+        let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
+        let flow = self.walk(relink, &link).await?;
+        flow["outcome"]["account"]["id"].as_str().map(str::to_owned).with_context(|| format!("connected: {flow}"))
+    }
+}

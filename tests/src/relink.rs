@@ -1,0 +1,219 @@
+//! The program itself: `relink serve`, and its command line.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use reqwest::{Client, Method};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Child,
+    sync::watch,
+    time::timeout,
+};
+
+use crate::{process, session::Session};
+
+/// Nothing that a journey waits for takes longer.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The program's file.
+pub fn program() -> String {
+    let built = || process::workspace().join("target/debug/relink").to_string_lossy().into_owned();
+    std::env::var("RELINK_BIN").unwrap_or_else(|_| built())
+}
+
+/// A running `relink serve`.
+#[derive(Debug)]
+pub struct Relink {
+    base_url: String,
+    token: String,
+    data_dir: PathBuf,
+    child: Child,
+    log: watch::Receiver<String>,
+    client: Client,
+}
+
+/// What a command printed, and how it ended.
+#[derive(Debug)]
+pub struct Printed {
+    /// The exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Relink {
+    /// Starts it on the session's own data folder.
+    pub async fn start(session: &Session) -> Result<Self> {
+        Self::start_with(session, &[]).await
+    }
+
+    /// Starts it with more in its environment.
+    pub async fn start_with(session: &Session, environment: &[(&str, &str)]) -> Result<Self> {
+        let data_dir = session.folder().join("relink");
+        let mut command = session.command(&program());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data_dir);
+        command.envs(environment.iter().copied()).env("RELINK_LOG", "debug,hyper=info,reqwest=info");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = process::spawn(command)?;
+        let log = follow(child.stderr.take().context("no standard error")?, session.folder().join("relink.log"));
+        let mut out = BufReader::new(child.stdout.take().context("no standard output")?).lines();
+        let line = timeout(DEADLINE, out.next_line()).await.context("relink serve did not get ready")??;
+        let Some(line) = line else { bail!("relink serve ended: {}", *log.borrow()) };
+        let ready: Value = serde_json::from_str(&line)?;
+        let found: Value = serde_json::from_str(&fs::read_to_string(data_dir.join("engine.json"))?)?;
+        let text = |value: &Value| value.as_str().map(str::to_owned).context("a text");
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Ok(Self {
+            base_url: text(&ready["base_url"])?,
+            token: text(&found["token"])?,
+            data_dir,
+            child,
+            log,
+            client: Client::builder().redirect(reqwest::redirect::Policy::none()).build()?,
+        })
+    }
+
+    /// Where it is.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Its data folder.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// What it has logged so far.
+    pub fn logged(&self) -> String {
+        self.log.borrow().clone()
+    }
+
+    /// Asks the API; the status and the body, whatever they are.
+    pub async fn try_ask(&self, method: Method, path: &str, body: Value) -> Result<(u16, Value)> {
+        let mut request = self.client.request(method, format!("{}{path}", self.base_url)).bearer_auth(&self.token);
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        Ok((status, serde_json::from_str(&answer.text().await?).unwrap_or(Value::Null)))
+    }
+
+    /// Asks the API, which must say yes.
+    pub async fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value> {
+        let (status, answer) = self.try_ask(method, path, body).await?;
+        ensure!((200..300).contains(&status), "{path}: {status} {answer}");
+        Ok(answer)
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        self.ask(Method::GET, path, Value::Null).await
+    }
+
+    /// POST.
+    pub async fn post(&self, path: &str, body: Value) -> Result<Value> {
+        self.ask(Method::POST, path, body).await
+    }
+
+    /// A magic link's address for a link token's body.
+    pub async fn magic_link(&self, body: Value) -> Result<String> {
+        let link = self.post("/link-token", body).await?;
+        Ok(format!("{}/connect-account?link_token={}", self.base_url, link["link_token"].as_str().context("a token")?))
+    }
+
+    /// Waits until an event of this kind comes after that place; gives it.
+    pub async fn event(&self, kind: &str, after: i64) -> Result<Value> {
+        timeout(DEADLINE, async {
+            let mut after = after;
+            loop {
+                let answer = self.get(&format!("/relink/events?after={after}&wait=20")).await?;
+                let events = answer["result"].as_array().cloned().unwrap_or_default();
+                if let Some(found) = events.iter().find(|event| event["event"] == kind) {
+                    return Ok(found.clone());
+                }
+                after = events.last().and_then(|event| event["seq"].as_i64()).unwrap_or(after);
+            }
+        })
+        .await
+        .with_context(|| format!("no {kind} came"))?
+    }
+
+    /// The events of accounts so far, without their prefix.
+    pub async fn told(&self) -> Result<Vec<String>> {
+        let answer = self.get("/relink/events").await?;
+        let names = answer["result"].as_array().cloned().unwrap_or_default();
+        Ok(names
+            .iter()
+            .filter_map(|event| event["event"].as_str()?.strip_prefix("integrated_account:").map(str::to_owned))
+            .collect())
+    }
+
+    /// Waits until its log holds a text.
+    pub async fn logs(&self, text: &str) -> Result<()> {
+        let mut log = self.log.clone();
+        timeout(DEADLINE, log.wait_for(|log| log.contains(text)))
+            .await
+            .with_context(|| format!("it never logged {text}"))?
+            .map(drop)
+            .context("it ended")
+    }
+
+    /// Runs a command of the command line against it.
+    pub async fn cli(&self, session: &Session, arguments: &[&str]) -> Result<Printed> {
+        let mut command = session.command(&program());
+        command.args(arguments).env("RELINK_DATA_DIR", &self.data_dir);
+        let output = tokio::process::Command::from(command).output().await?;
+        Ok(Printed {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    /// `kill -9`.
+    pub async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// SIGTERM: it ends cleanly.
+    pub async fn stop(mut self) -> Result<()> {
+        let pid = self.child.id().context("it runs")?;
+        let status = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
+        ensure!(status.success(), "no signal could be sent");
+        let ended = timeout(DEADLINE, self.child.wait()).await.context("it did not stop")??;
+        ensure!(ended.success(), "it ended with {ended}: {}", self.logged());
+        Ok(())
+    }
+}
+
+/// Follows a log, for assertions, and keeps it in a file.
+fn follow(stderr: tokio::process::ChildStderr, file: PathBuf) -> watch::Receiver<String> {
+    let (sender, receiver) = watch::channel(String::new());
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stderr).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            sender.send_modify(|log| {
+                log.push_str(&line);
+                log.push('\n');
+            });
+        }
+        // For whoever looks at a failed test; the test itself has the text.
+        let _ = fs::write(file, &*sender.borrow());
+    });
+    receiver
+}

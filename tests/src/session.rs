@@ -1,0 +1,167 @@
+//! A desktop session of a test's own: a D-Bus bus and gnome-keyring in a temporary folder, nothing of the person's.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Child,
+};
+
+use crate::process;
+
+const PASSWORD: &str = "correct horse";
+
+/// The session.
+#[derive(Debug)]
+pub struct Session {
+    folder: TempDir,
+    prefix: Vec<String>,
+    _bus: Child,
+    keyring: Option<Child>,
+}
+
+impl Session {
+    /// A bus, and a keyring whose collection is open.
+    pub async fn start() -> Result<Self> {
+        Self::start_within(Vec::new()).await
+    }
+
+    /// The same, where programs of the session are started behind these words (`ip netns exec …`).
+    pub async fn start_within(prefix: Vec<String>) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("relink-").tempdir()?;
+        for name in ["run", "data", "config", "cache", "services"] {
+            fs::create_dir(folder.path().join(name))?;
+        }
+        let config = folder.path().join("bus.conf");
+        fs::write(&config, bus_config(folder.path()))?;
+        let mut command = process::command("dbus-daemon");
+        command.arg(format!("--config-file={}", config.display())).args(["--nofork", "--print-address"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut bus = process::spawn(command)?;
+        let out = bus.stdout.take().context("the bus has no output")?;
+        BufReader::new(out).read_line(&mut String::new()).await?;
+        let mut session = Self { folder, prefix, _bus: bus, keyring: None };
+        session.start_keyring().await?;
+        Ok(session)
+    }
+
+    /// The session's folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What every program of the session has in its environment.
+    pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
+        let at = |name: &str| self.folder.path().join(name);
+        vec![
+            ("HOME", self.folder.path().to_owned()),
+            ("XDG_RUNTIME_DIR", at("run")),
+            ("XDG_DATA_HOME", at("data")),
+            ("XDG_CONFIG_HOME", at("config")),
+            ("XDG_CACHE_HOME", at("cache")),
+            ("DBUS_SESSION_BUS_ADDRESS", PathBuf::from(format!("unix:path={}", at("bus").display()))),
+        ]
+    }
+
+    /// A program of the session.
+    pub fn command(&self, program: &str) -> Command {
+        let mut words = self.prefix.iter().map(String::as_str).chain([program]);
+        let first = words.next().unwrap_or(program);
+        let mut command = process::command(first);
+        command.args(words).envs(self.environment());
+        for name in ["DISPLAY", "WAYLAND_DISPLAY", "GNOME_KEYRING_CONTROL"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    async fn start_keyring(&mut self) -> Result<()> {
+        let mut command = self.command("gnome-keyring-daemon");
+        command.args(["--unlock", "--components=secrets", "--foreground"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut keyring = process::spawn(command)?;
+        let stdin = keyring.stdin.take().context("the keyring takes no password")?;
+        let mut stdin = stdin.into_owned_fd().map(fs::File::from)?;
+        stdin.write_all(PASSWORD.as_bytes())?;
+        drop(stdin);
+        self.keyring = Some(keyring);
+        // The bus itself waits until the name has its owner.
+        self.dbus(&["wait", "--session", "--timeout", "20", "org.freedesktop.secrets"])
+    }
+
+    fn dbus(&self, arguments: &[&str]) -> Result<()> {
+        let output = self.command("gdbus").args(arguments).output()?;
+        ensure!(output.status.success(), "gdbus {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// Locks the collection, as a person does in the keychain's own app.
+    pub fn lock(&self) -> Result<()> {
+        let objects = "['/org/freedesktop/secrets/collection/login']";
+        let call = ["call", "--session", "-d", "org.freedesktop.secrets", "-o", "/org/freedesktop/secrets", "-m"];
+        self.dbus(&[&call[..], &["org.freedesktop.Secret.Service.Lock", objects]].concat())
+    }
+
+    /// Unlocks it as signing in does: PAM speaks to the daemon's control socket (gnome-keyring, daemon/control).
+    pub fn unlock(&self) -> Result<()> {
+        const UNLOCK: u32 = 1;
+        let length = u32::try_from(8 + 4 + PASSWORD.len())?;
+        let mut packet = vec![0_u8]; // the byte that carries the peer's credentials
+        packet.extend(length.to_be_bytes());
+        packet.extend(UNLOCK.to_be_bytes());
+        packet.extend(u32::try_from(PASSWORD.len())?.to_be_bytes());
+        packet.extend(PASSWORD.as_bytes());
+        let mut socket = UnixStream::connect(self.folder.path().join("run/keyring/control"))?;
+        socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+        socket.write_all(&packet)?;
+        let mut answer = [0_u8; 8];
+        socket.read_exact(&mut answer)?;
+        ensure!(answer[4..] == [0; 4], "the keyring did not open: {answer:?}");
+        Ok(())
+    }
+
+    /// The keyring dies and comes again, its items as they were.
+    pub async fn restart_keyring(&mut self) -> Result<()> {
+        if let Some(mut keyring) = self.keyring.take() {
+            keyring.kill().await?;
+        }
+        self.start_keyring().await
+    }
+
+    /// Everything that the keyring holds of Relink's, secrets too: labels, attributes and texts as `secret-tool` shows them.
+    pub fn keyring_text(&self) -> Result<String> {
+        let output = self.command("secret-tool").args(["search", "--all", "service", "app.relink.desktop"]).output()?;
+        Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    }
+
+    /// Removes the item of this name, as a person does in the keychain's own app.
+    pub fn remove_item(&self, user: &str) -> Result<()> {
+        let output =
+            self.command("secret-tool").args(["clear", "service", "app.relink.desktop", "username", user]).output()?;
+        ensure!(output.status.success(), "secret-tool: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+}
+
+fn bus_config(folder: &Path) -> String {
+    format!(
+        r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+          "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+        <busconfig>
+          <type>session</type>
+          <listen>unix:path={folder}/bus</listen>
+          <servicedir>{folder}/services</servicedir>
+          <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>
+        </busconfig>"#,
+        folder = folder.display()
+    )
+}
