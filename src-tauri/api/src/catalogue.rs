@@ -107,6 +107,9 @@ async fn install(State(surface): State<Surface>, Body(install): Body<Install>) -
     let entry = entries.iter().find(|entry| entry.integration.id.to_string() == install.integration_id);
     let name = &entry.ok_or_else(|| no_integration(&install.integration_id))?.integration.name;
     let installed = surface.engine.install(name).await?;
+    if name == SANDBOX {
+        surface.rehearsal.follows(true).await;
+    }
     Ok(Json(environment_integration(&surface, &installed)))
 }
 
@@ -119,6 +122,9 @@ async fn uninstall(State(surface): State<Surface>, Path(id): Path<String>) -> An
         surface.engine.delete_account(view.account.id()).await?;
     }
     surface.engine.uninstall(&installed.integration.name).await?;
+    if installed.integration.name == SANDBOX {
+        surface.rehearsal.follows(false).await;
+    }
     Ok(Json(json!({ "id": id })))
 }
 

@@ -160,6 +160,9 @@ async fn callback(State(surface): State<Surface>, OriginalUri(uri): OriginalUri)
                 [("location", location.as_str()), ("cache-control", "no-store"), ("referrer-policy", "no-referrer")];
             (StatusCode::SEE_OTHER, headers).into_response()
         }
-        Err(error) => ui::words(StatusCode::BAD_REQUEST, &error.title(), &error.to_string()),
+        Err(error) => {
+            let message = [Some(error.to_string()), error.hint()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            ui::words(StatusCode::BAD_REQUEST, &error.title(), &message)
+        }
     }
 }

@@ -52,8 +52,13 @@ impl Discovery {
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let part = path.with_extension("json.part");
+    // What an interrupted start left behind keeps its own permissions: the file is made anew.
+    match fs::remove_file(&part) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = fs::OpenOptions::new();
-    options.create(true).truncate(true).write(true);
+    options.create_new(true).write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
@@ -74,6 +79,9 @@ mod tests {
     fn the_file_is_its_users_alone_and_goes_with_the_engine() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
+        let left_behind = folder.path().join("engine.json.part");
+        fs::write(&left_behind, "half").expect("written");
+        fs::set_permissions(&left_behind, fs::Permissions::from_mode(0o666)).expect("open to all");
         let discovery = Discovery::write(folder.path(), "http://127.0.0.1:1", "token").expect("written");
         let path = folder.path().join(FILE);
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);

@@ -35,7 +35,9 @@ fn refusal(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Option<Resp
             "Web pages of others get no answer here.",
         ));
     }
-    let is_navigation = text("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+    // A frame navigates too: only a person's own tab is sent here.
+    let is_navigation = text("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
+        && text("sec-fetch-dest").is_none_or(|dest| dest == "document");
     if text("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
         && !(is_landing && is_navigation)
     {
@@ -47,8 +49,7 @@ fn refusal(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Option<Resp
 /// Only whoever has a token: an API token, or the control token of the data folder.
 pub(crate) async fn bearer(State(surface): State<Surface>, request: Request, next: Next) -> Response {
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    let token = header.and_then(|header| header.strip_prefix("Bearer ")).map(str::trim);
-    let known = token.is_some_and(|token| surface.knows(token));
+    let known = header.and_then(bearer_token).is_some_and(|token| surface.knows(token));
     if known {
         return next.run(request).await;
     }
@@ -57,6 +58,12 @@ pub(crate) async fn bearer(State(surface): State<Surface>, request: Request, nex
     let mut response = reply::refused(StatusCode::UNAUTHORIZED, "unauthorized", message);
     response.headers_mut().insert("www-authenticate", http::HeaderValue::from_static("Bearer"));
     response
+}
+
+/// The scheme's name is written in any case (RFC 9110 §11.1).
+fn bearer_token(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 impl Surface {
@@ -109,7 +116,26 @@ mod tests {
         assert_eq!(answer(&[own, cross, ("sec-fetch-mode", "navigate")], true), None);
         assert_eq!(answer(&[own, cross, ("sec-fetch-mode", "navigate")], false), Some(403));
         assert_eq!(answer(&[own, cross, ("sec-fetch-mode", "no-cors")], true), Some(403));
+        let navigates = ("sec-fetch-mode", "navigate");
+        assert_eq!(answer(&[own, cross, navigates, ("sec-fetch-dest", "document")], true), None);
+        for frame in ["iframe", "frame", "embed", "object"] {
+            assert_eq!(answer(&[own, cross, navigates, ("sec-fetch-dest", frame)], true), Some(403), "{frame}");
+        }
         assert_eq!(answer(&[own, ("sec-fetch-site", "same-site")], false), Some(403), "another port of this machine");
         assert_eq!(answer(&[own, ("sec-fetch-site", "same-origin")], false), None);
+    }
+
+    #[test]
+    fn a_token_is_read_of_the_bearer_scheme_alone() {
+        for (header, token) in [
+            ("Bearer t", Some("t")),
+            ("bearer  t ", Some("t")),
+            ("Basic t", None),
+            ("Bearert", None),
+            ("t", None),
+            ("", None),
+        ] {
+            assert_eq!(bearer_token(header), token, "{header}");
+        }
     }
 }

@@ -29,10 +29,14 @@ use std::{
     sync::Arc,
 };
 
-use axum::Router;
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue},
+};
 use relink_engine::Engine;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use discovery::Discovery;
 use rehearsal::Rehearsal;
@@ -54,7 +58,7 @@ pub struct ServeOptions {
 /// Why the surface is not there.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Not a loopback address.
+    /// Not this machine's own address.
     #[error("Relink listens on this machine only (127.0.0.1), not on {0}.")]
     NotLoopback(SocketAddr),
     /// The address can't be listened on.
@@ -108,22 +112,24 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         .map_err(|source| ServeError::Listen { address: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), source })?;
     let base_url = format!("http://{address}");
     engine.listens_on(address.port());
+    let (token, control_hash) = discovery::fresh_token().ok_or(ServeError::Random)?;
+    // The system queues whoever reads the file and comes before the next lines have run.
+    let discovery = Discovery::write(&options.data_dir, &base_url, &token)
+        .map_err(|(path, source)| ServeError::Discovery { path, source })?;
 
     let stopping = CancellationToken::new();
     let rehearsal = Rehearsal::default();
     let rehearsing =
         tokio::spawn(rehearsal::run(engine.clone(), rehearsal.clone(), options.data_dir.clone(), stopping.clone()));
-    let (token, control_hash) = discovery::fresh_token().ok_or(ServeError::Random)?;
     let surface = Surface { engine, rehearsal, base_url: base_url.as_str().into(), control_hash };
     let server = tokio::spawn(server::run(listener, router(surface), stopping.clone()));
-    let discovery = Discovery::write(&options.data_dir, &base_url, &token)
-        .map_err(|(path, source)| ServeError::Discovery { path, source })?;
     Ok(Serving { base_url, wanted_port_taken, stopping, server, rehearsal: rehearsing, discovery })
 }
 
 async fn listen(wanted: Option<SocketAddr>) -> Result<(TcpListener, bool), ServeError> {
     if let Some(address) = wanted {
-        if !address.ip().is_loopback() || !address.is_ipv4() {
+        // The redirect URIs and the host that is answered to are 127.0.0.1's; another loopback address would fit neither.
+        if address.ip() != Ipv4Addr::LOCALHOST {
             return Err(ServeError::NotLoopback(address));
         }
         let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
@@ -157,10 +163,17 @@ fn router(surface: Surface) -> Router {
         .merge(guarded)
         .merge(connect::routes())
         .fallback(reply::no_such_route)
+        .method_not_allowed_fallback(reply::no_such_method)
         .layer(axum::extract::DefaultBodyLimit::max(server::LONGEST_BODY))
         .layer(axum::middleware::from_fn_with_state(surface.clone(), guard::same_machine))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(reply::panicked))
+        .layer(header_unless_set("cache-control", "no-store"))
+        .layer(header_unless_set("x-content-type-options", "nosniff"))
         .with_state(surface)
+}
+
+fn header_unless_set(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
 }
 
 impl Serving {

@@ -66,7 +66,8 @@ impl Rehearsal {
             return Err(Failed::not_found("sandbox_not_installed", message));
         };
         let (parts, body) = request.into_parts();
-        let path = parts.uri.path_and_query().map_or("", |path| path.as_str()).trim_start_matches("/relink/sandbox");
+        let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+        let path = path.strip_prefix("/relink/sandbox").unwrap_or(path);
         let body = axum::body::to_bytes(body, server::LONGEST_BODY)
             .await
             .map_err(|_| Failed::bad_request("body_unreadable", "The body could not be read."))?;
@@ -79,13 +80,13 @@ impl Rehearsal {
             .body(body)
             .send()
             .await
-            .map_err(|_| Failed::not_found("sandbox_not_running", "The Sandbox doesn't answer."))?;
+            .map_err(|_| Failed::unavailable("sandbox_not_running", "The Sandbox doesn't answer."))?;
         let status = answer.status();
         let kind = answer.headers().get("content-type").cloned();
         let body = answer
             .bytes()
             .await
-            .map_err(|_| Failed::not_found("sandbox_not_running", "The Sandbox doesn't answer."))?;
+            .map_err(|_| Failed::unavailable("sandbox_not_running", "The Sandbox doesn't answer."))?;
         let mut response = (status, Body::from(body)).into_response();
         if let Some(kind) = kind {
             response.headers_mut().insert("content-type", kind);

@@ -1,6 +1,6 @@
 //! What every answer has in common: the error's shape, the list's shape, and how a body is read.
 
-use std::any::Any;
+use std::{any::Any, time::Duration};
 
 use axum::{
     Json,
@@ -99,6 +99,10 @@ impl Failed {
     pub(crate) fn not_found(code: &str, message: &str) -> Self {
         Self(Box::new(refused(StatusCode::NOT_FOUND, code, message)))
     }
+
+    pub(crate) fn unavailable(code: &str, message: &str) -> Self {
+        Self(Box::new(refused(StatusCode::SERVICE_UNAVAILABLE, code, message)))
+    }
 }
 
 /// `GET /ping`.
@@ -109,6 +113,11 @@ pub(crate) async fn ping() -> Json<Value> {
 pub(crate) async fn no_such_route() -> Response {
     let message = "There is no such route. Relink's routes are listed in docs/api.md.";
     refused(StatusCode::NOT_FOUND, "no_such_route", message)
+}
+
+pub(crate) async fn no_such_method() -> Response {
+    let message = "This route exists, but not with this method. Relink's routes are listed in docs/api.md.";
+    refused(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", message)
 }
 
 /// What the panic said may hold anything: it stays here.
@@ -134,6 +143,9 @@ pub(crate) fn written(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or(Value::Null)
 }
 
+/// How long a whole body may take, however steadily it drips.
+const WHOLE_BODY: Duration = Duration::from_secs(30);
+
 /// A JSON body, whatever its content type says: real clients send `text/plain`, and an empty body as JSON.
 pub(crate) struct Body<T>(pub(crate) T);
 
@@ -141,7 +153,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Failed;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failed> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+        let read = tokio::time::timeout(WHOLE_BODY, Bytes::from_request(request, state)).await.map_err(|_| {
+            let message = "The body took longer than 30 seconds.";
+            Failed(Box::new(refused(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message)))
+        })?;
+        let bytes = read.map_err(|rejection| {
             let status = rejection.into_response().status();
             let message = if status == StatusCode::PAYLOAD_TOO_LARGE {
                 "The body is longer than 1 MiB."
@@ -173,4 +189,43 @@ fn without_values(error: &serde_json::Error) -> String {
         return text;
     }
     format!("a value has the wrong type at line {}, column {}.", error.line(), error.column())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body, routing::get};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn error_of(response: Response) -> (u16, Value) {
+        let status = response.status().as_u16();
+        let bytes = body::to_bytes(response.into_body(), 4096).await.expect("a body");
+        (status, serde_json::from_slice(&bytes).expect("JSON"))
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_that_does_not_repeat_it() {
+        async fn panics() -> Response {
+            panic!("canary-secret")
+        }
+        let router =
+            Router::new().route("/", get(panics)).layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked));
+        let request = Request::builder().uri("/").body(body::Body::empty()).expect("a request");
+        let (status, error) = error_of(router.oneshot(request).await.expect("an answer")).await;
+        assert_eq!((status, error["statusCode"].as_u64(), error["code"].as_str()), (500, Some(500), Some("internal")));
+        assert!(!error.to_string().contains("canary-secret"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_given_up() {
+        let drips = futures_util::stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Some((Ok::<_, std::io::Error>("x"), ()))
+        });
+        let request = Request::new(body::Body::from_stream(drips));
+        let failed = Body::<Value>::from_request(request, &()).await.err().expect("given up");
+        let (status, error) = error_of(failed.into_response()).await;
+        assert_eq!((status, error["code"].as_str()), (408, Some("body_too_slow")));
+    }
 }

@@ -32,10 +32,20 @@ type Service = NormalizePath<RequestBodyTimeout<Router>>;
 
 /// Serves until it is told to stop.
 pub(crate) async fn run(listener: TcpListener, router: Router, stopping: CancellationToken) {
+    run_bounded(listener, router, stopping, CONNECTIONS).await;
+}
+
+/// Beyond `bound` connections, the next ones wait in the system's queue: a burst of honest clients is served in turn, and
+/// whoever dawdles is let go soon (`HEADERS`, `BODY_PAUSE`), so the queue moves.
+async fn run_bounded(listener: TcpListener, router: Router, stopping: CancellationToken, bound: usize) {
     let service = NormalizePath::trim_trailing_slash(RequestBodyTimeout::new(router, BODY_PAUSE));
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Arc::new(Semaphore::new(bound));
     let mut connections = JoinSet::new();
     loop {
+        let place = tokio::select! {
+            () = stopping.cancelled() => break,
+            place = Arc::clone(&places).acquire_owned() => place,
+        };
         let accepted = tokio::select! {
             () = stopping.cancelled() => break,
             accepted = listener.accept() => accepted,
@@ -43,14 +53,11 @@ pub(crate) async fn run(listener: TcpListener, router: Router, stopping: Cancell
         };
         match accepted {
             Ok((stream, _)) => {
-                // Beyond the bound a connection is closed at once: waiting would let one client hold up all.
-                if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                    let (service, stopping) = (service.clone(), stopping.clone());
-                    connections.spawn(async move {
-                        serve(stream, service, stopping).await;
-                        drop(place);
-                    });
-                }
+                let (service, stopping) = (service.clone(), stopping.clone());
+                connections.spawn(async move {
+                    serve(stream, service, stopping).await;
+                    drop(place);
+                });
             }
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
@@ -89,5 +96,38 @@ async fn serve(stream: TcpStream, service: Service, stopping: CancellationToken)
     };
     if let Err(error) = ended {
         tracing::debug!("a connection ended early: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn beyond_the_bound_a_connection_waits_for_its_turn() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let router = Router::new().route("/", axum::routing::get(async || "hello"));
+        let stopping = CancellationToken::new();
+        let server = tokio::spawn(run_bounded(listener, router, stopping.clone(), 1));
+        let mut first = TcpStream::connect(address).await.expect("connected");
+        first.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
+        let mut answer = [0; 12];
+        first.read_exact(&mut answer).await.expect("served, and kept open");
+
+        let mut second = TcpStream::connect(address).await.expect("queued");
+        second.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("written");
+        let mut early = [0; 1];
+        let waits = tokio::time::timeout(Duration::from_millis(100), second.read(&mut early)).await;
+        assert!(waits.is_err(), "the one place is taken");
+        drop(first);
+        let mut text = String::new();
+        second.read_to_string(&mut text).await.expect("an answer");
+        assert!(text.ends_with("hello"), "{text}");
+
+        stopping.cancel();
+        server.await.expect("it ends");
     }
 }

@@ -3,4 +3,5 @@
 mod attacks;
 mod connect;
 mod contract;
+mod life;
 mod world;

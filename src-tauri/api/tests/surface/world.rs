@@ -15,8 +15,9 @@ use tokio::{
 pub struct World {
     pub token: String,
     pub client: Client,
-    serving: Serving,
-    _folder: TempDir,
+    pub engine: Engine,
+    pub serving: Serving,
+    pub folder: TempDir,
 }
 
 impl World {
@@ -35,7 +36,7 @@ impl World {
         let serving = relink_api::serve(engine.clone(), options).await.expect("it serves");
         let (_, token) = engine.create_api_token("test".into(), None).await.expect("a token");
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        Self { token: token.expose().to_owned(), client, serving, _folder: folder }
+        Self { token: token.expose().to_owned(), client, engine, serving, folder }
     }
 
     pub fn base(&self) -> &str {
