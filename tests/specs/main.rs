@@ -4,3 +4,4 @@ mod life;
 mod methods;
 mod rough_weather;
 mod secrets;
+mod world;

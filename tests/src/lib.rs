@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod canary;
 pub mod crash;
+pub mod faketime;
 pub mod network;
 pub mod oidc;
 pub mod process;

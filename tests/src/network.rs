@@ -1,6 +1,9 @@
 //! A network of a test's own, which can be taken away.
 
-use std::process::Command;
+use std::{
+    process::{self, Command},
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use anyhow::{Result, ensure};
 
@@ -11,24 +14,27 @@ pub struct Network(String);
 impl Network {
     /// Makes one that is up. Wants the right to make namespaces, as root has it.
     pub fn new() -> Result<Self> {
-        let name = format!("relink-{}", uuid_like());
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!("relink-{}-{}", process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         ip(&["netns", "add", &name])?;
         let network = Self(name);
         network.inside(&["link", "set", "lo", "up"])?;
-        network.inside(&["link", "add", "dummy0", "type", "dummy"])?;
-        network.inside(&["addr", "add", "10.77.0.1/24", "dev", "dummy0"])?;
+        // A cable whose other end is here too. Not every kernel has `dummy`; each that has namespaces has this.
+        network.inside(&["link", "add", "cable", "type", "veth", "peer", "name", "end"])?;
+        network.inside(&["addr", "add", "10.77.0.1/24", "dev", "cable"])?;
+        network.inside(&["link", "set", "end", "up"])?;
         network.up()?;
         Ok(network)
     }
 
     /// Online.
     pub fn up(&self) -> Result<()> {
-        self.inside(&["link", "set", "dummy0", "up"])
+        self.inside(&["link", "set", "cable", "up"])
     }
 
     /// Offline: loopback stays.
     pub fn down(&self) -> Result<()> {
-        self.inside(&["link", "set", "dummy0", "down"])
+        self.inside(&["link", "set", "cable", "down"])
     }
 
     /// What programs are started behind to be inside.
@@ -52,8 +58,4 @@ fn ip(arguments: &[&str]) -> Result<()> {
     let output = Command::new("ip").args(arguments).output()?;
     ensure!(output.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
-}
-
-fn uuid_like() -> String {
-    format!("{}-{:x}", std::process::id(), std::ptr::from_ref(&()).addr() & 0xffff)
 }

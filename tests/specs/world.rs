@@ -1,0 +1,110 @@
+//! The world's own tests: a journey that passes is worth what its world is worth.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use relink_tests::{canary, faketime::Clock, network::Network, process, session::Session};
+
+fn run(mut command: std::process::Command) -> Result<String> {
+    let output = command.output()?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[tokio::test]
+async fn a_locked_keychain_shows_no_secret_and_an_unlocked_one_does() -> Result<()> {
+    let mut session = Session::start().await?;
+    let mut store = session.command("sh");
+    let attributes = "service app.relink.desktop username account/1";
+    store.args(["-c", &format!("printf canary-of-the-keychain | secret-tool store --label=Kept {attributes}")]);
+    run(store)?;
+    let shows = |session: &Session| Ok::<_, anyhow::Error>(session.keyring_text()?.contains("canary-of-the-keychain"));
+    assert!(shows(&session)?);
+
+    session.lock()?;
+    assert!(!shows(&session)?, "locked");
+    assert!(session.keyring_text()?.contains("account/1"), "what is locked is still listed");
+    session.unlock()?;
+    assert!(shows(&session)?, "unlocked");
+    session.restart_keyring().await?;
+    assert!(shows(&session)?, "restarted");
+    session.remove_item("account/1")?;
+    assert!(!session.keyring_text()?.contains("account/1"), "removed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_sessions_know_nothing_of_each_other() -> Result<()> {
+    let (one, other) = (Session::start().await?, Session::start().await?);
+    let mut store = one.command("sh");
+    store.args(["-c", "printf x | secret-tool store --label=Mine service app.relink.desktop username account/1"]);
+    run(store)?;
+    assert!(one.keyring_text()?.contains("account/1"));
+    assert!(!other.keyring_text()?.contains("account/1"));
+    Ok(())
+}
+
+#[test]
+fn a_clock_jumps_for_its_programs_alone_and_measured_time_stays() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut clock = Clock::new(folder.path())?;
+    let ahead = |clock: &Clock| -> Result<i64> {
+        let mut date = process::command("date");
+        date.arg("+%s").envs(clock.environment());
+        let truly = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
+        Ok(run(date)?.trim().parse::<i64>()? - truly)
+    };
+    let near = |shown: i64, wanted: i64| (shown - wanted).abs() <= 2;
+    assert!(near(ahead(&clock)?, 0));
+    clock.jump(86_400)?;
+    assert!(near(ahead(&clock)?, 86_400));
+    clock.jump(-90_000)?;
+    assert!(near(ahead(&clock)?, -3_600), "back, too");
+
+    let mut monotonic = process::command("python3");
+    monotonic.args(["-c", "import time; print(int(time.monotonic()))"]).envs(clock.environment());
+    let up = std::fs::read_to_string("/proc/uptime")?;
+    let up: f64 = up.split(' ').next().context("a number")?.parse()?;
+    assert!((run(monotonic)?.trim().parse::<f64>()? - up).abs() < 5.0, "measured time is the machine's");
+    Ok(())
+}
+
+#[test]
+fn a_network_goes_down_and_up_and_leaves_nothing() -> Result<()> {
+    let network = Network::new()?;
+    let prefix = network.prefix();
+    let state = || -> Result<String> {
+        let mut ip = process::command(&prefix[0]);
+        ip.args(&prefix[1..]).args(["ip", "-o", "route", "get", "10.77.0.9"]);
+        Ok(run(ip).unwrap_or_else(|error| error.to_string()))
+    };
+    assert!(state()?.contains("dev cable"), "up: {}", state()?);
+    network.down()?;
+    assert!(state()?.contains("unreachable"), "down: {}", state()?);
+    network.up()?;
+    assert!(state()?.contains("dev cable"), "up again: {}", state()?);
+    let name = prefix.last().context("a name")?.clone();
+    drop(network);
+    let mut list = process::command("ip");
+    list.args(["netns", "list"]);
+    assert!(!run(list)?.contains(&name), "nothing is left");
+    Ok(())
+}
+
+#[test]
+fn a_canary_is_found_in_files_and_in_a_process_and_not_where_it_is_not() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::create_dir(folder.path().join("deep"))?;
+    std::fs::write(folder.path().join("deep/file"), [b"\0\xff", "canary-0001".as_bytes()].concat())?;
+    let secrets = ["canary-0001".to_owned(), "canary-0002".to_owned()];
+    assert_eq!(canary::found(&secrets, &[folder.path()], None).len(), 1);
+    assert_eq!(canary::found(&secrets[1..], &[folder.path()], None), Vec::<String>::new());
+
+    let mut child = std::process::Command::new("sleep").arg("60").env("HELD", "canary-0002").spawn()?;
+    let places = canary::found(&secrets, &[], Some(child.id()));
+    child.kill()?;
+    child.wait()?;
+    assert_eq!(places.len(), 1, "{places:?}");
+    assert!(places[0].contains("environ"), "{places:?}");
+    Ok(())
+}
