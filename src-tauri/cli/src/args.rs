@@ -254,8 +254,8 @@ pub(crate) enum ApiTokens {
         /// What it is for.
         name: String,
         /// Days until it ends; never, unless given.
-        #[arg(long, value_name = "DAYS")]
-        expires_days: Option<u32>,
+        #[arg(long, alias = "expires-days", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        expires: Option<u32>,
     },
     /// All tokens, without their secrets.
     List,
@@ -313,5 +313,27 @@ mod tests {
     fn the_data_folder_is_taken_behind_the_command_too() {
         let arguments = Arguments::parse_from(["relink", "accounts", "--data-dir", "/x", "--json"]);
         assert_eq!((arguments.data_dir().ok(), arguments.json), (Some("/x".into()), true));
+    }
+
+    #[test]
+    fn what_is_no_command_is_refused_before_anything_happens() {
+        for words in [
+            &["relink"][..],
+            &["relink", "nonsense"],
+            &["relink", "account"],
+            &["relink", "serve", "--listen", "nowhere"],
+            &["relink", "api-token", "create", "x", "--expires", "0"],
+            &["relink", "integrations", "client", "github"],
+        ] {
+            let refused = Arguments::try_parse_from(words).expect_err("refused");
+            assert_eq!(refused.exit_code(), 2, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_taken_from_the_command_line() {
+        let refused =
+            Arguments::try_parse_from(["relink", "integrations", "client", "x", "--id", "y", "--secret", "z"]);
+        assert!(refused.is_err());
     }
 }

@@ -152,6 +152,8 @@ pub(crate) fn segment(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{net::TcpListener, thread};
+
     use super::*;
 
     #[test]
@@ -167,6 +169,73 @@ mod tests {
         assert_eq!(answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhello"), None);
         assert_eq!(answer("HTTP/1.1 200"), None);
         assert_eq!(answer(""), None);
+    }
+
+    /// A data folder whose file says this.
+    fn folder(base_url: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        let found = serde_json::json!({ "base_url": base_url, "token": "control", "pid": 1, "version": "0" });
+        fs::write(folder.path().join("engine.json"), found.to_string()).expect("written");
+        folder
+    }
+
+    /// Answers one request, and gives what was asked.
+    fn answers(answer: &'static str) -> (String, thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let base_url = format!("http://{}", listener.local_addr().expect("an address"));
+        let asked = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut request = Vec::new();
+            let mut bytes = [0; 1024];
+            while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+                let read = stream.read(&mut bytes).expect("a request");
+                request.extend_from_slice(&bytes[..read]);
+            }
+            stream.write_all(answer.as_bytes()).expect("answered");
+            String::from_utf8_lossy(&request).into_owned()
+        });
+        (base_url, asked)
+    }
+
+    #[test]
+    fn a_request_names_the_host_as_the_engine_wants_it_and_carries_the_token() {
+        let (base_url, asked) = answers("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+        let engine = Engine::find(folder(&base_url).path()).expect("found");
+        assert_eq!(engine.get("/relink/status"), Ok(serde_json::json!({})));
+        let asked = asked.join().expect("asked");
+        assert!(asked.starts_with("GET /relink/status HTTP/1.1\r\n"), "{asked}");
+        assert!(asked.contains(&format!("\r\nHost: {}\r\n", &base_url["http://".len()..])), "{asked}");
+        assert!(asked.contains("\r\nAuthorization: Bearer control\r\n"), "{asked}");
+    }
+
+    #[test]
+    fn an_error_is_told_in_the_engines_words() {
+        let (base_url, asked) = answers(
+            "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n{\"message\":\"There is none.\",\"code\":\"x\"}",
+        );
+        let engine = Engine::find(folder(&base_url).path()).expect("found");
+        assert_eq!(engine.get("/x"), Err(Failed::new("There is none.")));
+        asked.join().expect("asked");
+    }
+
+    #[test]
+    fn an_engine_that_is_not_there_is_said_to_be_not_running() {
+        let nothing = tempfile::tempdir().expect("a folder");
+        assert_eq!(Engine::find(nothing.path()).err(), Some(Failed::not_running(nothing.path())));
+
+        // A free port: what listened there was killed.
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+        let killed = folder(&format!("http://{free}"));
+        let engine = Engine::find(killed.path()).expect("the file is there");
+        assert_eq!(engine.get("/ping"), Err(Failed::not_running(killed.path())));
+    }
+
+    #[test]
+    fn the_token_goes_to_no_other_machine() {
+        for base_url in ["http://192.0.2.1:7417", "https://evil.example", "http://evil.example:7417", "file:///x", ""] {
+            let folder = folder(base_url);
+            assert_eq!(Engine::find(folder.path()).err(), Some(Failed::not_running(folder.path())), "{base_url}");
+        }
     }
 
     #[test]

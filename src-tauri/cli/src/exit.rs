@@ -1,8 +1,13 @@
 //! How a command ends.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use serde_json::Value;
+
+use crate::show::harmless;
 
 /// Why a command failed, and the exit code that says so.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,6 +31,14 @@ const BUSY: u8 = 6;
 impl Failed {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { code: FAILED, message: message.into(), hint: None }
+    }
+
+    /// Standard output can't be written to. A reader that has gone away (`| head`) got all it wanted.
+    pub(crate) fn unwritten(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self { code: 0, message: String::new(), hint: None };
+        }
+        Self::new(format!("The output could not be written: {error}."))
     }
 
     pub(crate) fn not_running(folder: &std::path::Path) -> Self {
@@ -60,11 +73,10 @@ impl Failed {
     }
 
     /// Says it on standard error.
-    #[expect(clippy::print_stderr, reason = "this is the command line")]
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("{}", self.message);
-        if let Some(hint) = &self.hint {
-            eprintln!("{hint}");
+        // Standard error may be gone as well; the exit code is left.
+        for words in [Some(&self.message), self.hint.as_ref()].into_iter().flatten().filter(|words| !words.is_empty()) {
+            let _ = writeln!(io::stderr(), "{}", harmless(words));
         }
         ExitCode::from(self.code)
     }
@@ -88,5 +100,11 @@ mod tests {
             let failed = Failed::of_answer(&json!({ "code": code, "message": "m", "hint": "h" }));
             assert_eq!((failed.code, failed.hint.as_deref()), (exit, Some("h")), "{code}");
         }
+    }
+
+    #[test]
+    fn output_that_is_lost_is_a_failure_unless_its_reader_went_away() {
+        assert_eq!(Failed::unwritten(&io::ErrorKind::StorageFull.into()).code, FAILED);
+        assert_eq!(Failed::unwritten(&io::ErrorKind::BrokenPipe.into()).code, 0);
     }
 }

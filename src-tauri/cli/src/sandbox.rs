@@ -81,12 +81,7 @@ pub(crate) fn run(engine: &Engine, command: Sandbox, as_json: bool) -> Result<()
         Sandbox::Reset => (control(engine, "reset", &json!({}))?, "The Sandbox has forgotten everything.".to_owned()),
         Sandbox::Log { follow } => return log(engine, follow, as_json),
     };
-    if as_json {
-        show::json(&answer)
-    } else {
-        show::line(&said)
-    }
-    Ok(())
+    show::either(&answer, &said, as_json)
 }
 
 fn control(engine: &Engine, path: &str, body: &Value) -> Result<Value, Failed> {
@@ -109,13 +104,14 @@ fn settings(status: &Value) -> String {
 }
 
 fn log(engine: &Engine, follow: bool, as_json: bool) -> Result<(), Failed> {
-    let mut after = 0;
+    let (mut after, mut wait) = (0, 0);
     loop {
-        let wait = if follow && after > 0 { 25 } else { 0 };
         let answer = engine.get(&format!("{CONTROL}/log?after={after}&wait={wait}"))?;
         let entries = answer["entries"].as_array().cloned().unwrap_or_default();
         if as_json {
-            entries.iter().for_each(|entry| show::line(&entry.to_string()));
+            for entry in &entries {
+                show::line(&entry.to_string())?;
+            }
         } else {
             let rows: Vec<_> = entries
                 .iter()
@@ -123,11 +119,12 @@ fn log(engine: &Engine, follow: bool, as_json: bool) -> Result<(), Failed> {
                     ["at", "endpoint", "grant_type", "outcome", "subject"].map(|name| plain(text(entry, name))).to_vec()
                 })
                 .collect();
-            show::table(&rows);
+            show::table(&rows)?;
         }
         after = entries.last().and_then(|entry| entry["seq"].as_u64()).unwrap_or(after);
         if !follow {
             return Ok(());
         }
+        wait = 25;
     }
 }

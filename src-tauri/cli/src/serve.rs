@@ -1,7 +1,7 @@
 //! `relink serve`.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     net::SocketAddr,
     path::PathBuf,
 };
@@ -21,7 +21,8 @@ use crate::exit::Failed;
 /// Runs until it is told to stop.
 pub(crate) fn run(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), Failed> {
     let filter = EnvFilter::try_from_env("RELINK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr).init();
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| Failed::new(format!("Relink can't start: {error}")))?;
     runtime.block_on(serve(data_dir, listen))

@@ -7,14 +7,36 @@ use std::{
 
 use serde_json::Value;
 
-/// Prints a line. A reader that has gone away (`| head`) is no error.
-pub(crate) fn line(text: &str) {
-    let _ = writeln!(io::stdout(), "{text}");
+use crate::exit::Failed;
+
+/// Prints a line exactly. What can't be written is a failure: a secret that is shown once may be in it.
+pub(crate) fn line(text: &str) -> Result<(), Failed> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| Failed::unwritten(&error))
+}
+
+/// Prints words, some of which others chose.
+pub(crate) fn words(text: &str) -> Result<(), Failed> {
+    line(&harmless(text))
 }
 
 /// Prints a value as JSON.
-pub(crate) fn json(value: &Value) {
-    line(&serde_json::to_string_pretty(value).unwrap_or_default());
+pub(crate) fn json(value: &Value) -> Result<(), Failed> {
+    line(&serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+/// Prints a value as JSON, or what it means in words.
+pub(crate) fn either(value: &Value, said: &str, as_json: bool) -> Result<(), Failed> {
+    if as_json { json(value) } else { words(said) }
+}
+
+/// Text that can't move the cursor, colour the screen or turn the direction of writing: a provider chooses people's names.
+pub(crate) fn harmless(text: &str) -> String {
+    let turns =
+        |sign: char| matches!(sign, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .map(|sign| if (sign.is_control() && sign != '\n') || turns(sign) { char::REPLACEMENT_CHARACTER } else { sign })
+        .collect()
 }
 
 /// Whether colours are wanted (<https://no-color.org>).
@@ -42,9 +64,11 @@ fn marked(text: &str, mark: Mark) -> String {
 }
 
 /// Prints rows in aligned columns.
-pub(crate) fn table(rows: &[Vec<(String, Mark)>]) {
+pub(crate) fn table(rows: &[Vec<(String, Mark)>]) -> Result<(), Failed> {
+    let one_line = |(cell, mark): &(String, Mark)| (harmless(cell).replace('\n', " "), *mark);
+    let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(one_line).collect()).collect();
     let mut widths: Vec<usize> = Vec::new();
-    for row in rows {
+    for row in &rows {
         for (at, (cell, _)) in row.iter().enumerate() {
             let width = cell.chars().count();
             match widths.get_mut(at) {
@@ -53,7 +77,7 @@ pub(crate) fn table(rows: &[Vec<(String, Mark)>]) {
             }
         }
     }
-    for row in rows {
+    for row in &rows {
         let mut text = String::new();
         for (at, (cell, mark)) in row.iter().enumerate() {
             let gap = widths.get(at).copied().unwrap_or(0).saturating_sub(cell.chars().count()) + 2;
@@ -61,8 +85,9 @@ pub(crate) fn table(rows: &[Vec<(String, Mark)>]) {
             // Writing to a String can't fail.
             let _ = write!(text, "{}{}", marked(cell, *mark), if last { String::new() } else { " ".repeat(gap) });
         }
-        line(&text);
+        line(text.trim_end())?;
     }
+    Ok(())
 }
 
 /// A cell without a mark.
@@ -103,7 +128,16 @@ fn relative(secs: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::relative;
+    use super::{harmless, relative};
+
+    #[test]
+    fn a_name_from_outside_gives_the_terminal_no_orders() {
+        assert_eq!(
+            harmless("Ada\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\r"),
+            "Ada\u{fffd}]0;x\u{fffd}\u{fffd}2J\u{fffd}\u{fffd}"
+        );
+        assert_eq!(harmless("Zoë 李\nline"), "Zoë 李\nline");
+    }
 
     #[test]
     fn times_are_said_as_a_person_says_them() {
