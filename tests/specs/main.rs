@@ -5,3 +5,4 @@ mod methods;
 mod rough_weather;
 mod secrets;
 mod world;
+mod world_parts;
