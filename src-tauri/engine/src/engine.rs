@@ -1,7 +1,7 @@
 //! The engine: what all verbs share.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs, io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -22,7 +22,7 @@ use crate::{
     refresh::Flights,
     schedule::{self, Agenda},
     store::{Opened, Store, StoreError, settings},
-    vault::Vault,
+    vault::{Key, Vault},
 };
 
 /// How the engine is set up.
@@ -82,6 +82,8 @@ pub(crate) struct Inner {
     pub(crate) deliver: tokio::sync::Notify,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
+    /// Keychain items that are being made: noted as strays already, and not to be swept.
+    pub(crate) in_the_making: Mutex<HashSet<Key>>,
     /// Keeps other engines out of the data folder for as long as this one lives.
     _lock: fs::File,
 }
@@ -122,6 +124,7 @@ impl Engine {
             api_tokens: Mutex::default(),
             installed_changed: tokio::sync::watch::Sender::new(0),
             deliver: tokio::sync::Notify::new(),
+            in_the_making: Mutex::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             _lock: lock,
@@ -155,7 +158,7 @@ impl Engine {
 
     /// How the keychain is, by a word that code matches on, and in words for a person where it can't be used.
     pub async fn keychain(&self) -> (&'static str, Option<String>) {
-        let nobodys = crate::vault::Key::Account(AccountId::from_uuid(uuid::Uuid::nil()));
+        let nobodys = Key::Account(AccountId::from_uuid(uuid::Uuid::nil()));
         match self.0.vault.get(&nobodys).await {
             Ok(_) => ("available", None),
             Err(error) => (error.code(), Some(error.to_string())),

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     Engine,
+    engine::held,
     error::Result,
     refresh::Reason,
     store::{accounts, links},
@@ -92,14 +93,43 @@ impl Engine {
         }
     }
 
+    /// Notes a keychain item as a stray before it is written: if the process dies before it belongs to something, it is
+    /// swept. Until the guard is dropped, it isn't.
+    pub(crate) async fn make_item(&self, key: Key) -> Result<InTheMaking<'_>> {
+        held(&self.0.in_the_making).insert(key);
+        let guard = InTheMaking { engine: self, key };
+        let (name, now) = (key.to_string(), self.now());
+        self.0.store.write(move |tx| accounts::stray(tx, &name, now)).await?;
+        Ok(guard)
+    }
+
     /// Deletes keychain items that belong to nothing.
     pub(crate) async fn sweep(&self) -> Result<()> {
         for name in self.0.store.read(accounts::strays).await? {
             if let Some(key) = Key::parse(&name) {
+                // In this order: whoever has made it commits first and leaves the making afterwards. So what is not being
+                // made and is noted still belongs to nothing.
+                let being_made = held(&self.0.in_the_making).contains(&key);
+                let wanted = name.clone();
+                if being_made || !self.0.store.read(move |c| accounts::is_stray(c, &wanted)).await? {
+                    continue;
+                }
                 self.0.vault.delete(&key).await?;
             }
             self.0.store.write(move |tx| accounts::not_stray(tx, &name)).await?;
         }
         Ok(())
+    }
+}
+
+/// A keychain item that is being made.
+pub(crate) struct InTheMaking<'e> {
+    engine: &'e Engine,
+    key: Key,
+}
+
+impl Drop for InTheMaking<'_> {
+    fn drop(&mut self) {
+        held(&self.engine.0.in_the_making).remove(&self.key);
     }
 }

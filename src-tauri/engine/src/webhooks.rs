@@ -68,8 +68,7 @@ impl Engine {
         let secret = Secret::new(Uuid::new_v4().to_string());
         let (key, name) = (Key::Webhook(webhook.id), Key::Webhook(webhook.id).to_string());
         let item = Item { secrets: [(WEBHOOK_SECRET.to_owned(), secret.clone())].into(), ..Item::default() };
-        let stray = name.clone();
-        self.0.store.write(move |tx| accounts::stray(tx, &stray, now)).await?;
+        let _making = self.make_item(key).await?;
         let label = format!("Relink: webhook to {}", url.host_str().unwrap_or_default());
         self.0.vault.set(&key, &label, &item).await?;
         let record = webhook.clone();

@@ -42,8 +42,7 @@ impl Engine {
             created_at: now,
             updated_at: now,
         };
-        let name = key.to_string();
-        self.0.store.write(move |tx| accounts::stray(tx, &name, now)).await?;
+        let making = self.make_item(key).await?;
         let mut item = staged.item;
         item.generation = Account::FIRST_GENERATION;
         self.0.vault.set(&key, &provider.item_label(&profile.name), &item).await?;
@@ -67,6 +66,7 @@ impl Engine {
                 Ok(true)
             })
             .await?;
+        drop(making);
         if !saved {
             self.sweep().await?;
             return Err(LinkRefused::Used.into());

@@ -173,6 +173,11 @@ pub fn not_stray(tx: &Transaction<'_>, key: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether a keychain item belongs to nothing.
+pub fn is_stray(connection: &Connection, key: &str) -> Result<bool> {
+    Ok(connection.prepare_cached("SELECT 1 FROM stray_item WHERE key = ?1")?.exists([key])?)
+}
+
 /// Keychain items that belong to nothing.
 pub fn strays(connection: &Connection) -> Result<Vec<String>> {
     let mut statement = connection.prepare_cached("SELECT key FROM stray_item ORDER BY since")?;

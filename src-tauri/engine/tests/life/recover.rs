@@ -52,3 +52,20 @@ async fn the_database_holds_no_secret() {
     }
     assert_eq!(world.account(id).await.status(), Status::Active);
 }
+
+#[tokio::test]
+async fn an_account_that_is_being_made_is_not_swept_by_a_deletion_beside_it() {
+    let world = World::new().await;
+    for _ in 0..20 {
+        let doomed = world.connected().await;
+        let link = world.connect_link().await;
+        let mut walk = world.begin(&link).await;
+        let callback = walk.sign_in("ada").await;
+        walk.come_back(&callback).await;
+        let (deleted, made) = tokio::join!(world.engine.delete_account(doomed), walk.succeeds());
+        deleted.expect("deleted");
+        world.engine.refresh(made).await.expect("its credentials are there");
+        world.engine.delete_account(made).await.expect("deleted");
+    }
+    assert!(world.keychain.names().is_empty());
+}
