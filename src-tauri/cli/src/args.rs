@@ -20,10 +20,13 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+/// The folder's name within the system's place for data: the desktop app uses the same one (its `identifier`).
+const IDENTIFIER: &str = "app.relink.desktop";
+
 impl Arguments {
     /// The data folder: as given, or the system's own place for it.
     pub(crate) fn data_dir(&self) -> Result<PathBuf, Failed> {
-        let own = || directories::ProjectDirs::from("app", "relink", "desktop").map(|dirs| dirs.data_dir().to_owned());
+        let own = || directories::BaseDirs::new().map(|dirs| dirs.data_dir().join(IDENTIFIER));
         let folder = self.data_dir.clone().or_else(own);
         folder.ok_or_else(|| Failed::new("This system names no place for data. Give one with --data-dir."))
     }
@@ -313,6 +316,15 @@ mod tests {
     fn the_data_folder_is_taken_behind_the_command_too() {
         let arguments = Arguments::parse_from(["relink", "accounts", "--data-dir", "/x", "--json"]);
         assert_eq!((arguments.data_dir().ok(), arguments.json), (Some("/x".into()), true));
+    }
+
+    #[test]
+    fn the_data_folder_is_the_desktop_apps_own() {
+        let shell: serde_json::Value = serde_json::from_str(include_str!("../../../tauri.conf.json")).expect("JSON");
+        assert_eq!(shell["identifier"], IDENTIFIER);
+        let mut arguments = Arguments::parse_from(["relink", "accounts"]);
+        arguments.data_dir = None;
+        assert!(arguments.data_dir().expect("this system has one").ends_with(IDENTIFIER));
     }
 
     #[test]

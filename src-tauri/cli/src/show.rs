@@ -121,7 +121,7 @@ fn relative(secs: i64) -> String {
     };
     match secs {
         -2..=2 => "now".to_owned(),
-        ..0 => format!("{count} {unit} ago"),
+        ..-2 => format!("{count} {unit} ago"),
         _ => format!("in {count} {unit}"),
     }
 }

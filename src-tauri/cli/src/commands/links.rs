@@ -40,9 +40,9 @@ fn magic_link(engine: &Engine, link: &Value, integration: Option<&str>) -> Strin
 /// Prints the magic link, alone, and opens it if that is wanted.
 fn hand_out(url: &str, open: bool, as_json: bool) -> Result<(), Failed> {
     if as_json {
-        show::json(&json!({ "url": url }))?
+        show::json(&json!({ "url": url }))?;
     } else {
-        show::line(url)?
+        show::line(url)?;
     }
     if open { open_in_browser(url) } else { Ok(()) }
 }
