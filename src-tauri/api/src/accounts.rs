@@ -80,7 +80,7 @@ async fn list(State(surface): State<Surface>, query: Query) -> Answer {
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|view| view.account.id().to_string());
-    Ok(reply::list(found.iter().map(|view| surface.engine.wire(view)).collect(), next, limit))
+    Ok(reply::list(found.iter().map(|view| surface.engine.wire(view)).collect(), next.as_deref(), limit))
 }
 
 /// Accounts that are read at a time.

@@ -91,11 +91,13 @@ struct Begin {
 async fn begin(
     State(surface): State<Surface>,
     headers: HeaderMap,
-    Body(begin): Body<Begin>,
+    Body(wanted): Body<Begin>,
 ) -> Answer<(StatusCode, Json<Value>)> {
-    let fields = begin.fields.unwrap_or_default().into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
-    let begin = BeginFlow { integration: begin.integration, format: begin.format, redirect: begin.redirect, fields };
-    let begun = surface.engine.begin_flow(link_token(&headers), begin).await?;
+    let fields =
+        wanted.fields.unwrap_or_default().into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
+    let wanted =
+        BeginFlow { integration: wanted.integration, format: wanted.format, redirect: wanted.redirect, fields };
+    let begun = surface.engine.begin_flow(link_token(&headers), wanted).await?;
     let mut body = reply::written(&begun.flow);
     body["key"] = begun.key.expose().into();
     Ok((StatusCode::CREATED, Json(body)))

@@ -1,8 +1,9 @@
 //! How the command line finds the running engine: a file in the data folder that only its user can read.
 
 use std::{
+    fmt::Write as _,
     fs, io,
-    io::Write,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -20,7 +21,11 @@ const FILE: &str = "engine.json";
 pub(crate) fn fresh_token() -> Option<(String, [u8; 32])> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).ok()?;
-    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut token = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a String can't fail.
+        let _ = write!(token, "{byte:02x}");
+    }
     let hash = Sha256::digest(token.as_bytes()).into();
     Some((token, hash))
 }

@@ -97,10 +97,10 @@ impl Rehearsal {
 
 /// Starts and stops the Sandbox as its integration is installed and uninstalled.
 pub(crate) async fn run(engine: Engine, rehearsal: Rehearsal, data_dir: PathBuf, stopping: CancellationToken) {
-    let mut changes = engine.installed_changes();
+    let mut installed = engine.installed_changes();
     let mut running: Option<Running> = None;
     loop {
-        changes.borrow_and_update();
+        installed.borrow_and_update();
         let wanted = engine.is_installed(SANDBOX).await.unwrap_or(false);
         if wanted && running.is_none() {
             running = begin(&engine, &rehearsal, &data_dir).await;
@@ -111,7 +111,7 @@ pub(crate) async fn run(engine: Engine, rehearsal: Rehearsal, data_dir: PathBuf,
         let retry = wanted && running.is_none();
         tokio::select! {
             () = stopping.cancelled() => break,
-            changed = changes.changed() => if changed.is_err() { break },
+            changed = installed.changed() => if changed.is_err() { break },
             () = tokio::time::sleep(AGAIN), if retry => {}
         }
     }

@@ -121,7 +121,6 @@ pub(crate) async fn no_such_method() -> Response {
 }
 
 /// What the panic said may hold anything: it stays here.
-#[expect(clippy::needless_pass_by_value, reason = "tower-http's signature")]
 pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a handler panicked");
     let message = "Relink made a mistake. Nothing was lost; please report it.";
@@ -129,8 +128,8 @@ pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
 }
 
 /// A page of a list, as Truto writes it.
-pub(crate) fn list(result: Vec<Value>, next_cursor: Option<String>, limit: usize) -> Json<Value> {
-    Json(json!({ "result": result, "next_cursor": next_cursor, "limit": limit }))
+pub(crate) fn list(result: Vec<Value>, next_cursor: Option<&str>, limit: usize) -> Json<Value> {
+    Json(json!({ "result": Value::Array(result), "next_cursor": next_cursor, "limit": limit }))
 }
 
 /// A list that is always whole.
