@@ -91,7 +91,7 @@ async fn the_sandbox_by_the_command_line() -> Result<()> {
     let connect = cli(&["connect", "sandbox"]).await?;
     assert_eq!(connect.code, 0, "{}", connect.err);
     browser.open(connect.out.trim()).await?;
-    browser.shows("Connect Sandbox").await?;
+    browser.press("Sign in to Sandbox").await?;
     browser.sign_in_at_sandbox("ada").await?;
     browser.shows("Connection successful").await?;
     browser.back_to_first_tab().await?;

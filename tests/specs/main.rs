@@ -5,4 +5,5 @@ mod methods;
 mod rough_weather;
 mod secrets;
 mod world;
+mod world_oidc;
 mod world_parts;

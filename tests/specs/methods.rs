@@ -25,12 +25,12 @@ async fn with_an_api_key() -> Result<()> {
     };
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
-    browser.press("API key").await?;
+    browser.press("Use a key").await?;
     browser.fill("api_key", "sk_sandbox_wrong").await?;
     browser.press("Connect").await?;
     browser.shows("doesn't accept this key").await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
-    browser.press("API key").await?;
+    browser.press("Use a key").await?;
     browser.fill("api_key", &key().await?).await?;
     browser.press("Connect").await?;
     browser.shows("Connection successful").await?;
@@ -58,7 +58,7 @@ async fn with_client_credentials() -> Result<()> {
     let client = relink.post("/relink/sandbox/control/clients", json!({})).await?;
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
-    browser.press("Client credentials").await?;
+    browser.press("Use client credentials").await?;
     browser.fill("client_secret", client["client_secret"].as_str().context("a secret")?).await?;
     browser.press("Connect").await?;
     browser.shows("Connection successful").await?;
@@ -74,7 +74,7 @@ async fn with_a_second_identity_the_person_is_asked() -> Result<()> {
     let (_session, relink, browser) = sandbox().await?;
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
-    browser.press("Sandbox").await.ok();
+    browser.press("Sign in to Sandbox").await?;
     browser.sign_in_at_sandbox("ada").await?;
     browser.shows("Connection successful").await?;
     browser.back_to_first_tab().await?;
@@ -105,6 +105,7 @@ async fn abandoned_half_way_nothing_changes() -> Result<()> {
     let (_session, relink, browser) = sandbox().await?;
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
+    browser.press("Sign in to Sandbox").await?;
     browser.sign_in_at_sandbox("ada").await?;
     browser.shows("Connection successful").await?;
     browser.back_to_first_tab().await?;

@@ -1,6 +1,12 @@
 //! A real browser: Debian's Chromium, without a window, driven by ChromeDriver.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use fantoccini::{Client, ClientBuilder, Locator, wd::WindowHandle};
@@ -58,7 +64,8 @@ impl Browser {
         ];
         let mut arguments: Vec<Value> = flags.map(Value::from).to_vec();
         arguments.push(format!("--user-data-dir={}", profile.path().display()).into());
-        let wanted = json!({ "goog:chromeOptions": { "args": arguments, "binary": "/usr/bin/chromium" } });
+        let binary = dying_with_its_driver(profile.path())?;
+        let wanted = json!({ "goog:chromeOptions": { "args": arguments, "binary": binary } });
         let Value::Object(capabilities) = wanted else { bail!("an object") };
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
@@ -144,9 +151,9 @@ impl Browser {
     /// Takes a picture of the page.
     pub async fn picture(&self, path: &Path) -> Result<()> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+            fs::create_dir_all(folder)?;
         }
-        Ok(std::fs::write(path, self.client.screenshot().await?)?)
+        Ok(fs::write(path, self.client.screenshot().await?)?)
     }
 
     /// Ends it.
@@ -161,4 +168,13 @@ impl Browser {
         self.click(&format!("#person-{person}")).await?;
         self.click("#allow").await
     }
+}
+
+/// A program that is Chromium, and is killed when ChromeDriver ends. A test that fails, or is killed, takes only ChromeDriver
+/// with it: the browser would stay.
+fn dying_with_its_driver(folder: &Path) -> Result<PathBuf> {
+    let program = folder.join("chromium");
+    fs::write(&program, "#!/bin/sh\nexec setpriv --pdeathsig KILL -- /usr/bin/chromium \"$@\"\n")?;
+    fs::set_permissions(&program, Permissions::from_mode(0o700))?;
+    Ok(program)
 }

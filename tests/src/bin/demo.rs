@@ -44,7 +44,8 @@ async fn main() -> Result<()> {
     demo.saw("relink connect sandbox: the Sandbox is installed, and a magic link was printed");
     let browser = Browser::start(&session).await?;
     browser.open(connect.out.trim()).await?;
-    browser.shows("Connect Sandbox").await?;
+    browser.press("Sign in to Sandbox").await?;
+    browser.shows("Relink will ask for").await?;
     demo.picture(&browser, "1-connect").await?;
     demo.saw("the connect page says what will be asked for");
     browser.press("Continue to").await?;
