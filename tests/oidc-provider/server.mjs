@@ -1,12 +1,18 @@
 // A real authorization server for the journeys: npm's oidc-provider (certified), with rotation.
 //
 // Usage: node server.mjs REDIRECT_URI…   Prints one line of JSON when it is ready: {"issuer", "control"}.
+import { EventEmitter, once } from "node:events";
 import { createServer } from "node:http";
 import Provider from "oidc-provider";
 
 const redirectUris = process.argv.slice(2);
 const people = { ada: "Ada Lovelace", grace: "Grace Hopper" };
 const counters = {};
+const counted = new EventEmitter();
+const count = (key) => {
+  counters[key] = (counters[key] ?? 0) + 1;
+  counted.emit("one");
+};
 let lifetime = 3600;
 
 const listen = (server) =>
@@ -38,16 +44,11 @@ const provider = new Provider(issuer, {
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
   conformIdTokenClaims: false,
 });
-provider.on("grant.success", ({ oidc, body }) => {
-  const key = `${oidc.params.grant_type}.ok`;
-  counters[key] = (counters[key] ?? 0) + 1;
+provider.on("grant.success", ({ oidc }) => {
   if (oidc.entities.Grant) grants.add(oidc.entities.Grant.jti);
-  void body;
+  count(`${oidc.params.grant_type}.ok`);
 });
-provider.on("grant.error", (context) => {
-  const key = `${context.oidc.params?.grant_type}.${context.body?.error ?? "error"}`;
-  counters[key] = (counters[key] ?? 0) + 1;
-});
+provider.on("grant.error", ({ oidc }, error) => count(`${oidc.params?.grant_type}.${error.error ?? "error"}`));
 
 // One page signs in and consents.
 const page = `<!doctype html><html lang="en"><title>Sign in</title><h1>Sign in to the test provider</h1><form method="post">
@@ -80,6 +81,9 @@ const control = await listen(
       grants.clear();
     } else if (url.pathname === "/lifetime") {
       lifetime = Number(url.searchParams.get("seconds"));
+    } else if (url.pathname === "/wait") {
+      const [name, least] = [url.searchParams.get("for"), Number(url.searchParams.get("count"))];
+      while ((counters[name] ?? 0) < least) await once(counted, "one");
     }
     response.setHeader("content-type", "application/json").end(JSON.stringify(counters));
   }),

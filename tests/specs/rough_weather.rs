@@ -1,9 +1,14 @@
 //! The keychain locked, the network gone, the clock set, the process killed.
 
-use std::fs;
-
 use anyhow::{Context, Result};
-use relink_tests::{crash, network::Network, provider::Provider, relink::Relink, session::Session};
+use relink_tests::{
+    crash,
+    faketime::Clock,
+    network::{FarProvider, Network},
+    provider::Provider,
+    relink::Relink,
+    session::Session,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -13,20 +18,25 @@ async fn the_keychain_locked_at_start_and_unlocked_later() -> Result<()> {
     let provider = Provider::start().await?;
     let relink = Relink::start(&session).await?;
     let id = provider.connect(&relink).await?;
+    provider.control("PATCH", "", json!({ "token_lifetime_secs": 4 })).await?;
+    relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
     relink.stop().await?;
 
+    // It falls due while nobody is there to unlock.
     session.lock()?;
     let relink = Relink::start(&session).await?;
+    relink.logs("put off").await?;
     let (status, refused) =
-        relink.try_ask(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
+        relink.try_ask(Method::POST, &format!("/relink/accounts/{id}/access-token"), Value::Null).await?;
     assert_eq!((status, refused["code"].as_str()), (503, Some("keychain_locked")));
+    assert_eq!(relink.cli(&session, &["token", &id]).await?.code, 5);
     let account = relink.get(&format!("/relink/accounts/{id}")).await?;
     assert_eq!(account["status"], "active", "a locked keychain is no failure of the account");
-    assert_eq!(relink.cli(&session, &["token", &id]).await?.code, 5);
 
+    // Unlocked, it is taken up by itself.
+    let before = provider.count("refresh_token.ok").await?;
     session.unlock()?;
-    relink.logs("POST").await.ok();
-    relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
+    provider.sees("refresh_token.ok", before + 1).await?;
     assert_eq!(relink.told().await?, ["created", "active"]);
     relink.stop().await
 }
@@ -49,52 +59,47 @@ async fn the_keychains_daemon_restarted_and_an_item_removed_by_its_person() -> R
 
 #[tokio::test]
 async fn offline_and_back() -> Result<()> {
+    // Everything of this test is inside.
     let network = Network::new()?;
-    let session = Session::start_within(network.prefix()).await?;
-    let relink = Relink::start(&session).await?;
-    // Everything that asks it is inside, too.
-    let cli = async |arguments: &[&str]| relink.cli(&session, arguments).await;
-    let definition = session.folder().join("far.json");
+    network.enter()?;
+    let session = Session::start().await?;
     let provider = Provider::start().await?;
-    let far = provider.definition().replace("http://127.0.0.1", "https://10.77.0.1");
-    fs::write(&definition, far)?;
-    assert_eq!(cli(&["integrations", "add", &definition.to_string_lossy()]).await?.code, 0);
+    let far = FarProvider::start(&provider, session.folder()).await?;
+    let relink = Relink::start_with(&session, &far.trust()).await?;
+    relink.post("/relink/integrations", json!({ "text": far.definition() })).await?;
+    let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
+    let flow = provider.walk(&relink, &link).await?;
+    let id = flow["outcome"]["account"]["id"].as_str().with_context(|| flow.to_string())?;
+
+    // Its token falls due while the machine is offline: nothing is tried, so nothing fails.
+    provider.control("PATCH", "", json!({ "token_lifetime_secs": 4 })).await?;
+    relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
     network.down()?;
-    let status = cli(&["status", "--json"]).await?;
-    assert_eq!(status.code, 0, "loopback stays: {}", status.err);
+    relink.logs("put off").await?;
+    let before = provider.count("refresh_token.ok").await?;
+    let account = relink.get(&format!("/relink/accounts/{id}")).await?;
+    assert_eq!((account["status"].as_str(), account["last_error"].is_null()), (Some("active"), true), "{account}");
+    assert_eq!(relink.cli(&session, &["status"]).await?.code, 0, "loopback stays");
+
+    // Back, it is taken up by itself.
     network.up()?;
-    assert_eq!(cli(&["status"]).await?.code, 0);
-    Ok(())
+    provider.sees("refresh_token.ok", before + 1).await?;
+    assert_eq!(relink.told().await?, ["created", "active"]);
+    relink.stop().await
 }
 
 #[tokio::test]
 async fn a_clock_that_jumps_a_day_spreads_what_is_due() -> Result<()> {
     let session = Session::start().await?;
     let provider = Provider::start().await?;
-    let clock = session.folder().join("clock");
-    fs::write(&clock, "+0")?;
-    let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-    let clock_text = clock.to_string_lossy().into_owned();
-    let environment = [
-        ("LD_PRELOAD", library),
-        ("FAKETIME_TIMESTAMP_FILE", clock_text.as_str()),
-        ("FAKETIME_NO_CACHE", "1"),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-        ("DONT_FAKE_MONOTONIC", "1"),
-    ];
-    let relink = Relink::start_with(&session, &environment).await?;
+    let mut clock = Clock::new(session.folder())?;
+    let relink = Relink::start_with(&session, &clock.environment()).await?;
     let id = provider.connect(&relink).await?;
     let before = provider.count("refresh_token.ok").await?;
-    fs::write(&clock, "+1d")?;
+    clock.jump(24 * 60 * 60)?;
     // Within the longest that the wall clock isn't looked at, and the spread.
     relink.logs("the clock jumped").await?;
-    let refreshed = async {
-        while provider.count("refresh_token.ok").await? == before {
-            provider.control("GET", "/log?after=999999&wait=1", Value::Null).await?;
-        }
-        anyhow::Ok(())
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(60), refreshed).await.context("it was not refreshed")??;
+    provider.sees("refresh_token.ok", before + 1).await?;
     let timeline = relink.get(&format!("/relink/timeline?account={id}")).await?;
     assert!(timeline.to_string().contains("put off until the network is back"), "{timeline}");
     assert_eq!(relink.told().await?, ["created", "active"]);

@@ -74,7 +74,7 @@ fn a_network_goes_down_and_up_and_leaves_nothing() -> Result<()> {
     let network = Network::new()?;
     let prefix = network.prefix();
     let state = || -> Result<String> {
-        let mut ip = process::command(&prefix[0]);
+        let mut ip = process::command(prefix[0]);
         ip.args(&prefix[1..]).args(["ip", "-o", "route", "get", "10.77.0.9"]);
         Ok(run(ip).unwrap_or_else(|error| error.to_string()))
     };
@@ -83,7 +83,7 @@ fn a_network_goes_down_and_up_and_leaves_nothing() -> Result<()> {
     assert!(state()?.contains("unreachable"), "down: {}", state()?);
     network.up()?;
     assert!(state()?.contains("dev cable"), "up again: {}", state()?);
-    let name = prefix.last().context("a name")?.clone();
+    let name = prefix[3].to_owned();
     drop(network);
     let mut list = process::command("ip");
     list.args(["netns", "list"]);
@@ -100,7 +100,11 @@ fn a_canary_is_found_in_files_and_in_a_process_and_not_where_it_is_not() -> Resu
     assert_eq!(canary::found(&secrets, &[folder.path()], None).len(), 1);
     assert_eq!(canary::found(&secrets[1..], &[folder.path()], None), Vec::<String>::new());
 
-    let mut child = std::process::Command::new("sleep").arg("60").env("HELD", "canary-0002").spawn()?;
+    // Its environment is in place when it speaks.
+    let mut speaks = std::process::Command::new("sh");
+    speaks.args(["-c", "echo here; exec sleep 60"]).env("HELD", "canary-0002").stdout(std::process::Stdio::piped());
+    let mut child = speaks.spawn()?;
+    std::io::Read::read_exact(&mut child.stdout.take().context("its output")?, &mut [0; 4])?;
     let places = canary::found(&secrets, &[], Some(child.id()));
     child.kill()?;
     child.wait()?;

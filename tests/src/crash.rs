@@ -117,7 +117,7 @@ impl Stage {
 
     /// One round. `None`: nothing was lost; else the cause that is said.
     async fn round(&mut self, point: Point) -> Result<Option<String>> {
-        let relink = Relink::start_with(&self.session, &[("RELINK_CRASH_AT", point.name())]).await?;
+        let relink = Relink::start_with(&self.session, &[("RELINK_CRASH_AT", point.name().to_owned())]).await?;
         let seen = self.receiver.seen().len();
         let accounts = self.account_count(&relink).await?;
         let stands = format!("crash-point {}", point.name());

@@ -99,8 +99,9 @@ impl OidcProvider {
         self.command(&format!("/lifetime?seconds={secs}")).await.map(drop)
     }
 
-    /// How often something was seen, as in `refresh_token.ok`.
-    pub async fn count(&self, what: &str) -> Result<u64> {
-        Ok(self.command("/counters").await?[what].as_u64().unwrap_or(0))
+    /// Waits until something was seen so often, as in `refresh_token.ok`.
+    pub async fn sees(&self, what: &str, count: u64) -> Result<()> {
+        let path = format!("/wait?for={what}&count={count}");
+        timeout(DEADLINE, self.command(&path)).await.with_context(|| format!("no {what} came"))?.map(drop)
     }
 }

@@ -4,8 +4,9 @@ use anyhow::{Context, Result, ensure};
 use relink_sandbox::{Options, Running, Sandbox};
 use reqwest::Client;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
-use crate::relink::Relink;
+use crate::relink::{DEADLINE, Relink};
 
 const CONTROL: &str = "control-key-of-the-test";
 /// What the integration is called at Relink.
@@ -26,6 +27,11 @@ impl Provider {
         let running = Sandbox::start(Options { listen, state: None, control_key: CONTROL.to_owned() }).await?;
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self { running, client })
+    }
+
+    /// Where it is.
+    pub fn base_url(&self) -> &str {
+        self.running.base_url()
     }
 
     /// Its definition, as somebody would write it into a file.
@@ -49,6 +55,21 @@ impl Provider {
     /// How often something was seen, as in `refresh_token.ok`.
     pub async fn count(&self, what: &str) -> Result<u64> {
         Ok(self.control("GET", "", Value::Null).await?["counters"][what].as_u64().unwrap_or(0))
+    }
+
+    /// Waits until something was seen so often.
+    pub async fn sees(&self, what: &str, count: u64) -> Result<()> {
+        let waits = async {
+            let mut after = Value::from(0);
+            while self.count(what).await? < count {
+                let log = self.control("GET", &format!("/log?after={after}&wait=20"), Value::Null).await?;
+                if let Some(last) = log["entries"].as_array().and_then(|entries| entries.last()) {
+                    after = last["seq"].clone();
+                }
+            }
+            Ok(())
+        };
+        timeout(DEADLINE, waits).await.with_context(|| format!("no {what} came"))?
     }
 
     /// Whether it accepts an access token.

@@ -79,6 +79,17 @@ impl Receiver {
         find(&found).context("it is there")
     }
 
+    /// What was told about accounts, in order, without the prefix; waits until it is so much.
+    pub async fn hears(&self, count: usize) -> Result<Vec<String>> {
+        let account = |delivery: &Delivery| {
+            delivery.body["event"].as_str()?.strip_prefix("integrated_account:").map(str::to_owned)
+        };
+        let heard = |seen: &Vec<Delivery>| seen.iter().filter_map(account).collect::<Vec<_>>();
+        let mut seen = self.shared.seen.subscribe();
+        let seen = timeout(DEADLINE, seen.wait_for(|seen| heard(seen).len() >= count)).await;
+        Ok(heard(&*seen.context("too few deliveries")??))
+    }
+
     /// Waits until this many have come.
     pub async fn wait_for_count(&self, count: usize) -> Result<()> {
         let mut seen = self.shared.seen.subscribe();

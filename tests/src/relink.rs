@@ -57,11 +57,13 @@ impl Relink {
     }
 
     /// Starts it with more in its environment.
-    pub async fn start_with(session: &Session, environment: &[(&str, &str)]) -> Result<Self> {
+    pub async fn start_with(session: &Session, environment: &[(&str, String)]) -> Result<Self> {
         let data_dir = session.folder().join("relink");
         let mut command = session.command(&program());
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data_dir);
-        command.envs(environment.iter().copied()).env("RELINK_LOG", "debug,hyper=info,reqwest=info");
+        command
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .env("RELINK_LOG", "debug,hyper=info,reqwest=info");
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = process::spawn(command)?;
         let log = follow(child.stderr.take().context("no standard error")?, session.folder().join("relink.log"));

@@ -24,7 +24,6 @@ const PASSWORD: &str = "correct horse";
 #[derive(Debug)]
 pub struct Session {
     folder: TempDir,
-    prefix: Vec<String>,
     _bus: Child,
     keyring: Option<Child>,
 }
@@ -32,11 +31,6 @@ pub struct Session {
 impl Session {
     /// A bus, and a keyring whose collection is open.
     pub async fn start() -> Result<Self> {
-        Self::start_within(Vec::new()).await
-    }
-
-    /// The same, where programs of the session are started behind these words (`ip netns exec …`).
-    pub async fn start_within(prefix: Vec<String>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("relink-").tempdir()?;
         for name in ["run", "data", "config", "cache", "services"] {
             fs::create_dir(folder.path().join(name))?;
@@ -49,7 +43,7 @@ impl Session {
         let mut bus = process::spawn(command)?;
         let out = bus.stdout.take().context("the bus has no output")?;
         BufReader::new(out).read_line(&mut String::new()).await?;
-        let mut session = Self { folder, prefix, _bus: bus, keyring: None };
+        let mut session = Self { folder, _bus: bus, keyring: None };
         session.start_keyring().await?;
         Ok(session)
     }
@@ -74,10 +68,8 @@ impl Session {
 
     /// A program of the session.
     pub fn command(&self, program: &str) -> Command {
-        let mut words = self.prefix.iter().map(String::as_str).chain([program]);
-        let first = words.next().unwrap_or(program);
-        let mut command = process::command(first);
-        command.args(words).envs(self.environment());
+        let mut command = process::command(program);
+        command.envs(self.environment());
         for name in ["DISPLAY", "WAYLAND_DISPLAY", "GNOME_KEYRING_CONTROL"] {
             command.env_remove(name);
         }

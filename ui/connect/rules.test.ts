@@ -6,7 +6,7 @@ import { mistakes, typedValues } from './fields';
 import { FlowKeys } from './keys';
 import { found } from './search';
 import { openable, requestFrom } from './urls';
-import { forWhom, outcomeWords, refusalWords } from './words';
+import { forWhom, outcomeWords, refusalWords, troubleLine } from './words';
 
 describe('addresses that may be opened', () => {
   it.each([
@@ -124,6 +124,16 @@ describe('words', () => {
     expect(outcomeWords({ ...outcome, kept_old: true }, 'GitHub', reauthorizeSession).title).toBe(
       'Nothing was changed',
     );
+    const account = { ...outcome.account, name: 'octo-acme', identity: 'octo-acme' };
+    expect(outcomeWords({ ...outcome, account }, 'GitHub', reauthorizeSession).what).toBe(
+      'octo-acme is connected to GitHub.',
+    );
+  });
+
+  it('say a trouble in a line', () => {
+    const trouble = { code: 'rejected', title: 'Not accepted', message: 'It said no.', hint: null, field: 'key' };
+    expect(troubleLine(trouble)).toBe('Not accepted. It said no.');
+    expect(troubleLine({ ...trouble, title: null, hint: 'Try again.' })).toBe('It said no. Try again.');
   });
 
   it('are Relink’s own where it gives some', () => {

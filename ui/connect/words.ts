@@ -27,6 +27,11 @@ export function methodWords(integration: Integration, method: Method): { title: 
   }
 }
 
+/** A trouble in a line, where there is no room for its title above it. */
+export function troubleLine({ title, message, hint }: Trouble): string {
+  return [title && `${title}.`, message, hint].filter(Boolean).join(' ');
+}
+
 /** How a flow ended well. */
 export function outcomeWords(
   outcome: Outcome,
@@ -34,7 +39,7 @@ export function outcomeWords(
   session: Session | null,
 ): { title: string; what: string } {
   const { name, identity } = outcome.account;
-  const as = identity === null ? '' : ` as ${identity}`;
+  const as = identity === null || identity === name ? '' : ` as ${identity}`;
   if (outcome.kept_old) {
     return {
       title: 'Nothing was changed',

@@ -108,8 +108,9 @@ impl Engine {
         let lock = self.lock_of(id);
         let _guard = lock.lock().await;
         let outcome = self.refresh_account(id, reason, landed).await;
-        if let Err(error) = &outcome {
-            tracing::info!(account = %id, code = error.code(), "not refreshed: {error}");
+        match &outcome {
+            Ok(_) => tracing::info!(account = %id, ?reason, "refreshed"),
+            Err(error) => tracing::info!(account = %id, ?reason, code = error.code(), "not refreshed: {error}"),
         }
         outcome
     }
@@ -297,6 +298,7 @@ impl Engine {
     /// A refresh that is due waits; the agenda takes it up again when its reason is gone.
     pub(crate) async fn put_off(&self, id: AccountId, why: PutOffReason) -> Result<()> {
         self.commit(id, Input::PutOff { why }).await?;
+        tracing::info!(account = %id, ?why, "put off");
         self.0.agenda.wait_for(id, why);
         Ok(())
     }
