@@ -2,12 +2,16 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, header},
+};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -35,17 +39,20 @@ pub(crate) async fn run(listener: TcpListener, router: Router, stopping: Cancell
     run_bounded(listener, router, stopping, CONNECTIONS).await;
 }
 
-/// Beyond `bound` connections, the next ones wait in the system's queue: a burst of honest clients is served in turn, and
-/// whoever dawdles is let go soon (`HEADERS`, `BODY_PAUSE`), so the queue moves.
+/// Beyond `bound` connections, the next ones wait in the system's queue: a burst of honest clients is served in turn.
+/// Whoever dawdles is let go soon (`HEADERS`, `BODY_PAUSE`), and while somebody waits, no place is kept for a next request.
 async fn run_bounded(listener: TcpListener, router: Router, stopping: CancellationToken, bound: usize) {
     let service = NormalizePath::trim_trailing_slash(RequestBodyTimeout::new(router, BODY_PAUSE));
     let places = Arc::new(Semaphore::new(bound));
+    let crowded = watch::Sender::new(false);
     let mut connections = JoinSet::new();
     loop {
+        crowded.send_replace(places.available_permits() == 0);
         let place = tokio::select! {
             () = stopping.cancelled() => break,
             place = Arc::clone(&places).acquire_owned() => place,
         };
+        crowded.send_replace(false);
         let accepted = tokio::select! {
             () = stopping.cancelled() => break,
             accepted = listener.accept() => accepted,
@@ -54,8 +61,9 @@ async fn run_bounded(listener: TcpListener, router: Router, stopping: Cancellati
         match accepted {
             Ok((stream, _)) => {
                 let (service, stopping) = (service.clone(), stopping.clone());
+                let crowded = crowded.subscribe();
                 connections.spawn(async move {
-                    serve(stream, service, stopping).await;
+                    serve(stream, service, crowded, stopping).await;
                     drop(place);
                 });
             }
@@ -69,15 +77,23 @@ async fn run_bounded(listener: TcpListener, router: Router, stopping: Cancellati
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn serve(stream: TcpStream, service: Service, stopping: CancellationToken) {
+async fn serve(stream: TcpStream, service: Service, mut crowded: watch::Receiver<bool>, stopping: CancellationToken) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("small answers may be late: {error}");
     }
+    let is_crowded = crowded.clone();
+    // A connection that has asked nothing yet has a request under way, which must not be lost.
+    let (served, mut has_served) = watch::channel(false);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let service = service.clone();
+        let (service, is_crowded, served) = (service.clone(), is_crowded.clone(), served.clone());
         async move {
             let answered = service.oneshot(request.map(Body::new)).await;
-            Ok::<_, Infallible>(answered.unwrap_or_else(|never| match never {}))
+            let mut answer = answered.unwrap_or_else(|never| match never {});
+            if *is_crowded.borrow() {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            served.send_replace(true);
+            Ok::<_, Infallible>(answer)
         }
     });
     let mut connection = std::pin::pin!(
@@ -87,9 +103,14 @@ async fn serve(stream: TcpStream, service: Service, stopping: CancellationToken)
             .max_buf_size(LONGEST_HEADERS)
             .serve_connection(TokioIo::new(stream), service)
     );
+    let others_wait = async {
+        // Both fail only when there is nobody left who could come.
+        let _ = has_served.wait_for(|has| *has).await;
+        let _ = crowded.wait_for(|crowded| *crowded).await;
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stopping.cancelled() => {
+        () = async { tokio::select! { () = stopping.cancelled() => {}, () = others_wait => {} } } => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -101,33 +122,72 @@ async fn serve(stream: TcpStream, service: Service, stopping: CancellationToken)
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        sync::Notify,
+    };
 
     use super::*;
 
-    #[tokio::test]
-    async fn beyond_the_bound_a_connection_waits_for_its_turn() {
+    const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    const SLOW: &[u8] = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    /// A server with so many places, whose handler waits for a nudge where it is asked to.
+    async fn with_places(bound: usize) -> (std::net::SocketAddr, Arc<Notify>, CancellationToken) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let router = Router::new().route("/", axum::routing::get(async || "hello"));
+        let nudge = Arc::new(Notify::new());
+        let waiting = Arc::clone(&nudge);
+        let router = Router::new().route("/", get(async || "hello")).route(
+            "/slow",
+            get(async move || {
+                waiting.notified().await;
+                "at last"
+            }),
+        );
         let stopping = CancellationToken::new();
-        let server = tokio::spawn(run_bounded(listener, router, stopping.clone(), 1));
-        let mut first = TcpStream::connect(address).await.expect("connected");
-        first.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
-        let mut answer = [0; 12];
-        first.read_exact(&mut answer).await.expect("served, and kept open");
+        tokio::spawn(run_bounded(listener, router, stopping.clone(), bound));
+        (address, nudge, stopping)
+    }
 
-        let mut second = TcpStream::connect(address).await.expect("queued");
-        second.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("written");
-        let mut early = [0; 1];
-        let waits = tokio::time::timeout(Duration::from_millis(100), second.read(&mut early)).await;
-        assert!(waits.is_err(), "the one place is taken");
-        drop(first);
+    async fn asked(address: std::net::SocketAddr, request: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        stream.write_all(request).await.expect("written");
+        stream
+    }
+
+    async fn read(mut stream: TcpStream) -> String {
         let mut text = String::new();
-        second.read_to_string(&mut text).await.expect("an answer");
-        assert!(text.ends_with("hello"), "{text}");
+        stream.read_to_string(&mut text).await.expect("an answer, and the end of the connection");
+        text
+    }
 
+    #[tokio::test]
+    async fn beyond_the_bound_a_connection_waits_for_its_turn() {
+        let (address, nudge, stopping) = with_places(1).await;
+        let first = asked(address, SLOW).await;
+        let mut second = asked(address, ASK).await;
+        let waits = tokio::time::timeout(Duration::from_millis(100), second.read(&mut [0; 1])).await;
+        assert!(waits.is_err(), "the one place is taken");
+        nudge.notify_one();
+        let text = read(first).await;
+        assert!(text.ends_with("at last") && text.contains("connection: close"), "{text}");
+        assert!(read(second).await.ends_with("hello"));
         stopping.cancel();
-        server.await.expect("it ends");
+    }
+
+    #[tokio::test]
+    async fn no_place_is_kept_for_a_next_request_while_others_wait() {
+        let (address, nudge, stopping) = with_places(2).await;
+        // One is kept open by its client, as pools do; the other is busy.
+        let mut idle = asked(address, ASK).await;
+        idle.read_exact(&mut [0; 12]).await.expect("served, and kept open");
+        let busy = asked(address, SLOW).await;
+        let next = tokio::time::timeout(HEADERS / 2, read(asked(address, ASK).await)).await;
+        assert!(next.expect("served at once").ends_with("hello"));
+        nudge.notify_one();
+        assert!(read(busy).await.ends_with("at last"));
+        stopping.cancel();
     }
 }
