@@ -7,7 +7,7 @@ use axum::{
     routing::{get, post},
 };
 use relink_domain::{WebhookId, event::EventKind};
-use relink_engine::{NewWebhook, Webhook};
+use relink_engine::{Delivery, DeliveryState, NewWebhook, Webhook};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,6 +22,7 @@ pub(crate) fn routes() -> Router<Surface> {
         .route("/webhook/{id}", get(show).delete(delete))
         .route("/webhook/test", post(test))
         .route("/relink/webhooks", post(create_with_consent))
+        .route("/relink/webhooks/{id}/deliveries", get(deliveries))
         .route("/relink/webhooks/{id}/replay", post(replay))
 }
 
@@ -114,4 +115,27 @@ async fn test(State(surface): State<Surface>, Body(by): Body<ById>) -> Answer {
 async fn replay(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
     let replayed = surface.engine.replay_webhook(webhook_id(&id)?).await?;
     Ok(Json(json!({ "replayed": replayed })))
+}
+
+/// Deliveries that are shown.
+const SHOWN: usize = 100;
+
+/// `GET /relink/webhooks/{id}/deliveries`: the latest, newest first.
+async fn deliveries(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+    let found = surface.engine.deliveries(webhook_id(&id)?, SHOWN).await?;
+    let delivery = |it: &Delivery| {
+        json!({
+            "id": it.id,
+            "event_id": it.event_id,
+            "event": it.event,
+            "state": it.state.as_str(),
+            "tries": it.tries,
+            "next_try": (it.state == DeliveryState::Pending).then_some(it.next_try),
+            "last_status": it.last_status,
+            "last_error": it.last_error,
+            "created_at": it.created_at,
+            "updated_at": it.updated_at,
+        })
+    };
+    Ok(reply::whole(found.iter().map(delivery).collect()))
 }

@@ -294,6 +294,11 @@ pub(crate) enum Webhooks {
         /// Its id.
         id: String,
     },
+    /// The latest deliveries to it, newest first.
+    Deliveries {
+        /// Its id.
+        id: String,
+    },
     /// Deliver what was parked once more.
     Replay {
         /// Its id.

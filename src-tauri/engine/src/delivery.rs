@@ -157,7 +157,10 @@ impl Engine {
         match self.0.outbound.send(request, consent).await {
             Ok(answer) if answer.status.is_success() => Ok(answer.status.as_u16()),
             Ok(answer) => Err((Some(answer.status.as_u16()), format!("answered with {}", answer.status))),
-            Err(none) => Err((None, none.failure.cause.words("The webhook's target").title)),
+            Err(none) => {
+                let title = none.failure.cause.words("The webhook's target").title;
+                Err((None, none.failure.provider_words.map_or_else(|| title.clone(), |why| format!("{title}: {why}"))))
+            }
         }
     }
 }

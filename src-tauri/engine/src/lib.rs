@@ -30,5 +30,10 @@ pub use engine::{AccessToken, Engine, Options, StartError};
 pub use error::{Category, Error};
 pub use integrations::{Added, CatalogueEntry, SANDBOX};
 pub use links::{LinkSession, NewLink};
-pub use store::{accounts::Filter, api_tokens::ApiToken, integrations::Installed, webhooks::Webhook};
+pub use store::{
+    accounts::Filter,
+    api_tokens::ApiToken,
+    integrations::Installed,
+    webhooks::{Delivery, DeliveryState, Webhook},
+};
 pub use webhooks::NewWebhook;

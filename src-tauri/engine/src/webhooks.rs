@@ -13,7 +13,7 @@ use crate::{
     store::{
         accounts,
         outbox::{self, Event},
-        webhooks::{self, Webhook},
+        webhooks::{self, Delivery, Webhook},
     },
     vault::{Item, Key},
 };
@@ -138,6 +138,12 @@ impl Engine {
             .await?;
         self.0.deliver.notify_one();
         Ok(count)
+    }
+
+    /// The latest deliveries to a webhook, newest first.
+    pub async fn deliveries(&self, id: WebhookId, limit: usize) -> Result<Vec<Delivery>> {
+        self.webhook(id).await?;
+        Ok(self.0.store.read(move |c| webhooks::deliveries(c, id, limit)).await?)
     }
 
     /// Events after that place, oldest first.

@@ -39,6 +39,14 @@ pub(super) fn run(engine: &Engine, command: Webhooks, as_json: bool) -> Result<(
                 .collect();
             return show::table(&rows);
         }
+        Webhooks::Deliveries { id } => {
+            let answer = engine.get(&format!("/relink/webhooks/{}/deliveries", segment(&id)))?;
+            if as_json {
+                return show::json(&answer);
+            }
+            let rows: Vec<_> = entries(&answer).iter().map(delivery).collect();
+            return show::table(&rows);
+        }
         Webhooks::Remove { id } => {
             (engine.delete(&format!("/webhook/{}", segment(&id)))?, "The webhook was removed.".to_owned())
         }
@@ -52,4 +60,25 @@ pub(super) fn run(engine: &Engine, command: Webhooks, as_json: bool) -> Result<(
         }
     };
     show::either(&answer, &said, as_json)
+}
+
+fn delivery(delivery: &Value) -> Vec<(String, Mark)> {
+    let state = text(delivery, "state");
+    let mark = match state {
+        "delivered" => Mark::Good,
+        "parked" => Mark::Bad,
+        _ => Mark::Warning,
+    };
+    let status = delivery["last_status"].as_u64().map(|status| status.to_string());
+    let came_to = match (text(delivery, "last_error"), status) {
+        ("", status) => status.unwrap_or_default(),
+        (error, _) => error.to_owned(),
+    };
+    vec![
+        plain(when(&delivery["updated_at"])),
+        plain(text(delivery, "event")),
+        (state.to_owned(), mark),
+        plain(format!("tries: {}", delivery["tries"])),
+        plain(came_to),
+    ]
 }

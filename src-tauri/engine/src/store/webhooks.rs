@@ -1,5 +1,7 @@
 //! Webhooks and their deliveries.
 
+use std::str::FromStr;
+
 use relink_domain::{DeliveryId, EventId, Timestamp, WebhookId, event::EventKind};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::Value;
@@ -151,6 +153,64 @@ impl DeliveryState {
             Self::Delivered => "delivered",
             Self::Parked => "parked",
         }
+    }
+}
+
+/// A delivery, as a person looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The event's id, which stays the same through every try.
+    pub event_id: EventId,
+    /// The event.
+    pub event: String,
+    /// Where it is.
+    pub state: DeliveryState,
+    /// Tries so far.
+    pub tries: u32,
+    /// When it may be tried, while it is pending.
+    pub next_try: Timestamp,
+    /// The HTTP status of the last try, where one came.
+    pub last_status: Option<u16>,
+    /// What went wrong at the last try, in words.
+    pub last_error: Option<String>,
+    /// When the event was committed.
+    pub created_at: Timestamp,
+    /// When it was last tried, or put off.
+    pub updated_at: Timestamp,
+}
+
+/// The latest deliveries to a webhook, newest first.
+pub fn deliveries(connection: &Connection, webhook_id: WebhookId, limit: usize) -> Result<Vec<Delivery>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT d.id, o.id, o.event, d.state, d.tries, d.next_try, d.last_status, d.last_error, o.created_at, d.updated_at
+         FROM delivery d JOIN outbox o ON o.seq = d.outbox_seq
+         WHERE d.webhook_id = ?1 ORDER BY d.outbox_seq DESC LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![webhook_id.to_string(), limit], |row| {
+        Ok(Delivery {
+            id: id(row.get_ref(0)?.as_str()?)?,
+            event_id: id(row.get_ref(1)?.as_str()?)?,
+            event: row.get(2)?,
+            state: row.get_ref(3)?.as_str()?.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
+            tries: row.get(4)?,
+            next_try: Timestamp::from_millis(row.get(5)?),
+            last_status: row.get(6)?,
+            last_error: row.get(7)?,
+            created_at: Timestamp::from_millis(row.get(8)?),
+            updated_at: Timestamp::from_millis(row.get(9)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+impl FromStr for DeliveryState {
+    type Err = ();
+
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+        [Self::Pending, Self::Delivered, Self::Parked].into_iter().find(|state| state.as_str() == text).ok_or(())
     }
 }
 

@@ -4,4 +4,5 @@ mod connect;
 mod keep_alive;
 mod methods;
 mod recover;
+mod tell;
 mod world;
