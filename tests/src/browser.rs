@@ -1,4 +1,4 @@
-//! A real browser: Debian's Chromium, without a window, driven by ChromeDriver.
+//! A real browser: Debian's Chromium, without a window, driven by `chromedriver`.
 
 use std::{
     fs::{self, Permissions},
@@ -41,8 +41,8 @@ impl Browser {
         let mut driver = process::spawn(command)?;
         let mut lines = BufReader::new(driver.stdout.take().context("no output")?).lines();
         let port = loop {
-            let line = timeout(DEADLINE, lines.next_line()).await.context("ChromeDriver is silent")??;
-            let line = line.context("ChromeDriver ended")?;
+            let line = timeout(DEADLINE, lines.next_line()).await.context("`chromedriver` is silent")??;
+            let line = line.context("`chromedriver` ended")?;
             if let Some(port) = line.split("started successfully on port ").nth(1) {
                 break port.trim_end_matches('.').to_owned();
             }
@@ -170,7 +170,7 @@ impl Browser {
     }
 }
 
-/// A program that is Chromium, and is killed when ChromeDriver ends. A test that fails, or is killed, takes only ChromeDriver
+/// A program that is Chromium, and is killed when `chromedriver` ends. A test that fails, or is killed, takes only `chromedriver`
 /// with it: the browser would stay.
 fn dying_with_its_driver(folder: &Path) -> Result<PathBuf> {
     let program = folder.join("chromium");

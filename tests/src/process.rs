@@ -23,7 +23,7 @@ pub fn command(program: &str) -> Command {
 
 /// Starts a child that is killed when it is dropped.
 pub fn spawn(command: Command) -> Result<Child> {
-    let name = format!("{:?}", command.get_args().nth(3).unwrap_or_default());
+    let name = command.get_args().nth(3).unwrap_or_default().to_string_lossy().into_owned();
     tokio::process::Command::from(command)
         .kill_on_drop(true)
         .spawn()

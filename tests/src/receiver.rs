@@ -134,6 +134,8 @@ impl Delivery {
 
 fn hmac(secret: &str, parts: &[&[u8]]) -> String {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
 }

@@ -20,7 +20,7 @@ use tokio::{
 use crate::{process, session::Session};
 
 /// Nothing that a journey waits for takes longer.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The program's file.
 pub fn program() -> String {

@@ -44,7 +44,7 @@ impl Session {
         let out = bus.stdout.take().context("the bus has no output")?;
         BufReader::new(out).read_line(&mut String::new()).await?;
         let mut session = Self { folder, _bus: bus, keyring: None };
-        session.start_keyring().await?;
+        session.start_keyring()?;
         Ok(session)
     }
 
@@ -76,7 +76,7 @@ impl Session {
         command
     }
 
-    async fn start_keyring(&mut self) -> Result<()> {
+    fn start_keyring(&mut self) -> Result<()> {
         let mut command = self.command("gnome-keyring-daemon");
         command.args(["--unlock", "--components=secrets", "--foreground"]);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -126,7 +126,7 @@ impl Session {
         if let Some(mut keyring) = self.keyring.take() {
             keyring.kill().await?;
         }
-        self.start_keyring().await
+        self.start_keyring()
     }
 
     /// Everything that the keyring holds of Relink's, secrets too: labels, attributes and texts as `secret-tool` shows them.

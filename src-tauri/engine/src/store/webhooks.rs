@@ -194,7 +194,7 @@ pub fn deliveries(connection: &Connection, webhook_id: WebhookId, limit: usize) 
             id: id(row.get_ref(0)?.as_str()?)?,
             event_id: id(row.get_ref(1)?.as_str()?)?,
             event: row.get(2)?,
-            state: row.get_ref(3)?.as_str()?.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
+            state: row.get_ref(3)?.as_str()?.parse().map_err(|()| rusqlite::Error::InvalidQuery)?,
             tries: row.get(4)?,
             next_try: Timestamp::from_millis(row.get(5)?),
             last_status: row.get(6)?,

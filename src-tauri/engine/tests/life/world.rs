@@ -113,8 +113,8 @@ impl World {
         fields: BTreeMap<String, Secret>,
     ) -> Walk<'_> {
         let begin = BeginFlow { integration: "sandbox".into(), format, redirect: None, fields };
-        let begun = self.engine.begin_flow(link.expose(), begin).await.expect("the flow begins");
-        Walk { world: self, flow: begun.flow, key: begun.key }
+        let flow = self.engine.begin_flow(link.expose(), begin).await.expect("the flow begins");
+        Walk { world: self, key: flow.key, flow: flow.flow }
     }
 
     /// A connected account of Ada's.
