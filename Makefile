@@ -48,6 +48,10 @@ format: install ## Format everything
 	@cargo fmt --all
 	@npm --prefix ui run --silent format
 
+.PHONY: types
+types: install ## Write the window's TypeScript types anew from Rust's
+	@RELINK_WRITE_TYPES=1 cargo test --quiet $(CARGO_SELECTION) --lib the_windows_types_are_current
+
 .PHONY: icons
 icons: ## Draw every size of icons/icon.svg anew
 	@scripts/icons

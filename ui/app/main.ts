@@ -1,6 +1,9 @@
 import '../tokens.css';
 import '../lib/base.css';
-import { mountPage } from '../lib/mount';
+import { mount } from 'svelte';
+import { tauri } from '../host/tauri';
 import App from './App.svelte';
 
-mountPage(App);
+const page = document.getElementById('page');
+if (!page) throw new Error('index.html has no #page');
+mount(App, { target: page, props: { host: tauri } });

@@ -131,7 +131,13 @@ describe('words', () => {
   });
 
   it('say a trouble in a line', () => {
-    const trouble = { code: 'rejected', title: 'Not accepted', message: 'It said no.', hint: null, field: 'key' };
+    const trouble = {
+      code: 'rejected',
+      title: 'Not accepted',
+      message: 'It said no.',
+      hint: null,
+      field: 'key',
+    };
     expect(troubleLine(trouble)).toBe('Not accepted. It said no.');
     expect(troubleLine({ ...trouble, title: null, hint: 'Try again.' })).toBe('It said no. Try again.');
   });

@@ -1,0 +1,16 @@
+import { createSubscriber } from 'svelte/reactivity';
+
+/** The time, anew every ten seconds while somebody looks at it. */
+class Clock {
+  #subscribe = createSubscriber((update) => {
+    const timer = setInterval(update, 10_000);
+    return () => clearInterval(timer);
+  });
+
+  get now(): number {
+    this.#subscribe();
+    return Date.now();
+  }
+}
+
+export const clock = new Clock();

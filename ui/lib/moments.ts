@@ -1,0 +1,25 @@
+const UNITS: [limit: number, secs: number, unit: string][] = [
+  [60, 1, 's'],
+  [3600, 60, 'min'],
+  [48 * 3600, 3600, 'h'],
+  [Infinity, 86_400, 'd'],
+];
+
+/** How long, as a list says it: `12 min`. */
+export function span(millis: number): string {
+  const secs = Math.max(0, Math.round(Math.abs(millis) / 1000));
+  const [, size, unit] = UNITS.find(([limit]) => secs < limit) ?? [0, 86_400, 'd'];
+  return `${Math.floor(secs / size)} ${unit}`;
+}
+
+/** When, as a person says it: `12 min ago`, `in 4 h`, `just now`. */
+export function relative(at: string, now: number): string {
+  const millis = Date.parse(at) - now;
+  if (Math.abs(millis) < 5000) return 'just now';
+  return millis < 0 ? `${span(millis)} ago` : `in ${span(millis)}`;
+}
+
+/** When, exactly, as the reader's own system writes it. */
+export function absolute(at: string): string {
+  return new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+}

@@ -1,0 +1,34 @@
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { Relink, revoked } from './relink';
+import { openWindow, openWindows, type AppWindow, type Windows } from './window';
+
+let windows: Windows;
+let app: AppWindow;
+
+beforeAll(async () => {
+  windows = await openWindows();
+});
+afterAll(() => windows.close());
+afterEach(async () => {
+  expect(app.complaints).toEqual([]);
+  await app.context.close();
+});
+
+it('leads everywhere by its rail, and says how many need their person', async () => {
+  const relink = new Relink();
+  relink.accounts = [revoked('1')];
+  app = await openWindow(windows, relink);
+  const rail = app.page.getByRole('navigation', { name: 'Relink' });
+  await rail.getByText('1 need you').waitFor();
+  for (const name of ['Integrations', 'Activity', 'Webhooks', 'Settings']) {
+    const button = rail.getByRole('button', { name });
+    await button.click();
+    expect(await button.getAttribute('aria-current')).toBe('page');
+  }
+  await app.show('accounts');
+  const accounts = rail.getByRole('button', { name: /^Accounts/ });
+  await expect.poll(() => accounts.getAttribute('aria-current')).toBe('page');
+  relink.accounts = [];
+  await app.changed('accounts');
+  await rail.getByText('need you').waitFor({ state: 'detached' });
+});

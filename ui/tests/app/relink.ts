@@ -1,0 +1,262 @@
+import type {
+  Account,
+  ApiToken,
+  Delivery,
+  Entry,
+  Health,
+  Integration,
+  NoticeRecord,
+  Overview,
+  Preferences,
+  SandboxSettings,
+  Trouble,
+  Webhook,
+} from '../../host/types';
+import type { Answer, Args, Command } from '../../host/host';
+
+/** Every command of the window, answered from memory. Tests change what is in it, or replace an answer. */
+export type Answers = { [C in Command]: (args: Args<C>) => Answer<C> | Promise<Answer<C>> };
+
+export interface Asked {
+  command: Command;
+  args: unknown;
+}
+
+export function trouble(code: string, title: string, message: string, hint: string | null = null): Trouble {
+  return { code, title, message, hint, field: null };
+}
+
+const ago = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
+
+export function account(id: string, change: Partial<Account> = {}): Account {
+  return {
+    id,
+    name: `Account ${id}`,
+    integration: 'google',
+    integration_label: 'Google',
+    color: '#1f7a5c',
+    tenant_id: 'acme-1',
+    identity: 'ada@example.com',
+    status: 'active',
+    method: 'oauth2',
+    method_label: 'OAuth 2.0, refresh token',
+    scopes: ['openid', 'email'],
+    is_sandbox: false,
+    verdict: null,
+    trouble_since: null,
+    problem: null,
+    next_try: null,
+    remind_at: null,
+    refreshed_at: ago(4),
+    expires_at: ago(-56),
+    next_action_at: ago(-50),
+    last_used_at: ago(2),
+    created_at: ago(6 * 24 * 60),
+    ...change,
+  };
+}
+
+export function revoked(id: string, change: Partial<Account> = {}): Account {
+  return account(id, {
+    name: 'Acme engineering',
+    integration: 'github',
+    integration_label: 'GitHub',
+    color: '#24292f',
+    identity: 'octo-acme',
+    scopes: ['repo', 'read:org'],
+    status: 'needs_reauth',
+    verdict: 'needs_person',
+    trouble_since: ago(12),
+    problem: {
+      code: 'invalid_grant',
+      title: 'GitHub no longer accepts this sign-in',
+      message:
+        'Access was revoked or has run out on GitHub’s side. Nothing that uses this account works until you sign in again.',
+      hint: 'Reauthorize the connection.',
+      http_status: 400,
+      provider_code: 'invalid_grant',
+      provider_message: 'The refresh token is no longer valid.',
+      occurred_at: ago(12),
+    },
+    refreshed_at: ago(64),
+    expires_at: ago(4),
+    ...change,
+  });
+}
+
+export function retrying(id: string, change: Partial<Account> = {}): Account {
+  return account(id, {
+    name: 'Sales EU',
+    integration: 'salesforce',
+    integration_label: 'Salesforce',
+    color: '#2563b8',
+    status: 'needs_reauth',
+    verdict: 'trying_again',
+    trouble_since: ago(6),
+    next_try: ago(-2),
+    problem: {
+      code: 'server_error',
+      title: 'Salesforce has trouble of its own',
+      message: 'It answered with an error of its server. The sign-in itself is fine.',
+      hint: 'Relink tries again by itself.',
+      http_status: 503,
+      provider_code: null,
+      provider_message: null,
+      occurred_at: ago(1),
+    },
+    ...change,
+  });
+}
+
+/** Relink as the window sees it. */
+export class Relink {
+  asked: Asked[] = [];
+  overview: Overview = {
+    version: '0.1.0',
+    base_url: 'http://127.0.0.1:7417',
+    wanted_port_taken: false,
+    keychain: { available: true, message: null },
+    online: true,
+    needs_you: 0,
+    accounts: 0,
+    sandbox: false,
+    notifications_trouble: null,
+    tray: true,
+    data_folder: '/home/ada/.local/share/app.relink.desktop',
+  };
+  accounts: Account[] = [];
+  entries: Entry[] = [];
+  health: Health = {
+    slots: Array.from({ length: 84 }, () => 'working' as const),
+    sentence: 'Working for seven days',
+  };
+  integrations: Integration[] = [];
+  webhooks: Webhook[] = [];
+  deliveries: Delivery[] = [];
+  tokens: ApiToken[] = [];
+  notices: NoticeRecord[] = [];
+  preferences: Preferences = {
+    appearance: 'system',
+    notifications_paused: false,
+    start_at_login: false,
+    port: null,
+  };
+  sandbox: SandboxSettings = { token_lifetime_secs: 3600, rotation: 'rotate', faults_left: 0 };
+  /** What went into the clipboard or was opened, by Rust's hand. */
+  copied: string[] = [];
+  opened: string[] = [];
+
+  answers: Answers = {
+    overview: () => ({
+      ...this.overview,
+      accounts: this.accounts.length,
+      needs_you: this.accounts.filter(({ verdict }) => verdict !== null && verdict !== 'trying_again').length,
+    }),
+    accounts: () => this.accounts,
+    account: ({ id }) => this.find(id),
+    health: () => this.health,
+    timeline: ({ id, before }) =>
+      this.entries
+        .filter(
+          (entry) => (id === null || entry.account_id === id) && (before === null || entry.seq < before),
+        )
+        .slice(0, 50),
+    check: ({ id }) => ({ outcome: 'accepted', account: this.find(id) }),
+    refresh: ({ id }) => this.find(id),
+    rename: ({ id, name }) => {
+      const renamed = { ...this.find(id), name };
+      this.accounts = this.accounts.map((each) => (each.id === id ? renamed : each));
+      return renamed;
+    },
+    delete_account: ({ id }) => {
+      this.accounts = this.accounts.filter((each) => each.id !== id);
+      return null;
+    },
+    remind_later: () => null,
+    get_connection_link: () => ({
+      id: 'link-1',
+      shown: 'http://127.0.0.1:7417/connect-account?link_token=…',
+      expires_at: ago(-7 * 24 * 60),
+    }),
+    open_link: ({ id, where }) => {
+      this.opened.push(`${id} in ${where}`);
+      return null;
+    },
+    copy_link: ({ id }) => {
+      this.copied.push(id);
+      return null;
+    },
+    integrations: () => this.integrations,
+    install: () => null,
+    uninstall: () => null,
+    set_client: () => null,
+    add_integration: () => ({ name: 'acme', warnings: [] }),
+    make_integration: ({ integration }) => ({ name: integration.name, warnings: [] }),
+    webhooks: () => this.webhooks,
+    event_types: () => ['integrated_account:active', 'integrated_account:authentication_error', 'test'],
+    add_webhook: ({ webhook }) => {
+      const made: Webhook = {
+        id: `webhook-${this.webhooks.length + 1}`,
+        target_url: webhook.target_url,
+        is_active: true,
+        event_types: webhook.event_types,
+        failing_since: null,
+        created_at: ago(0),
+      };
+      this.webhooks = [...this.webhooks, made];
+      this.copied.push('signing secret');
+      return made;
+    },
+    remove_webhook: ({ id }) => {
+      this.webhooks = this.webhooks.filter((each) => each.id !== id);
+      return null;
+    },
+    test_webhook: () => null,
+    replay_webhook: () => 1,
+    deliveries: () => this.deliveries,
+    api_tokens: () => this.tokens,
+    create_api_token: ({ name, days }) => {
+      const made: ApiToken = {
+        id: `token-${this.tokens.length + 1}`,
+        name,
+        created_at: ago(0),
+        expires_at: days === null ? null : ago(-days * 24 * 60),
+        last_used_at: null,
+      };
+      this.tokens = [...this.tokens, made];
+      this.copied.push('API token');
+      return made;
+    },
+    revoke_api_token: ({ id }) => {
+      this.tokens = this.tokens.filter((each) => each.id !== id);
+      return null;
+    },
+    preferences: () => this.preferences,
+    set_preferences: ({ preferences }) => (this.preferences = preferences),
+    notices: () => this.notices,
+    test_notification: () => null,
+    test_sign_in_return: () => 'The sign-in came back to Relink.',
+    sandbox: () => this.sandbox,
+    rehearse: () => this.sandbox,
+    copy_text: ({ text }) => {
+      this.copied.push(text);
+      return null;
+    },
+    open_data_folder: () => null,
+    open_documentation: () => null,
+  };
+
+  find(id: string): Account {
+    const found = this.accounts.find((each) => each.id === id);
+    if (!found) throw trouble('not_found', `There is no account ${id}`, 'It was deleted.');
+    return found;
+  }
+
+  async answer(command: string, args: unknown): Promise<unknown> {
+    const known = command as Command;
+    this.asked.push({ command: known, args });
+    const answer = this.answers[known] as ((args: unknown) => unknown) | undefined;
+    if (!answer) throw trouble('internal', 'Unknown command', command);
+    return answer(args);
+  }
+}

@@ -1,0 +1,162 @@
+import { createServer } from 'node:http';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Changed, Show } from '../../host/types';
+import { Relink } from './relink';
+
+/** The window's page as it is shipped, in Chromium, with Tauri's bridge answered by a `Relink` in memory. */
+
+const BUILT = fileURLToPath(new URL('../../dist/app/', import.meta.url));
+const CONF = fileURLToPath(new URL('../../../tauri.conf.json', import.meta.url));
+export const PICTURES = fileURLToPath(new URL('../../../target/screenshots/app/', import.meta.url));
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+};
+
+/** The policy of tauri.conf.json, word for word. */
+function policy(): string {
+  const conf = JSON.parse(readFileSync(CONF, 'utf8')) as {
+    app: { security: { csp: Record<string, string> } };
+  };
+  return Object.entries(conf.app.security.csp)
+    .map(([name, value]) => `${name} ${value}`)
+    .join('; ');
+}
+
+export interface Windows {
+  browser: Browser;
+  base: string;
+  close(): Promise<void>;
+}
+
+export async function openWindows(): Promise<Windows> {
+  mkdirSync(PICTURES, { recursive: true });
+  const csp = policy();
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://127.0.0.1');
+    const path = normalize(pathname === '/' ? 'index.html' : pathname.slice(1));
+    const type = TYPES[extname(path)];
+    try {
+      if (!type || path.startsWith('..')) throw new Error('no such file');
+      const content = readFileSync(join(BUILT, path));
+      response.writeHead(200, { 'Content-Type': type, 'Content-Security-Policy': csp });
+      response.end(content);
+    } catch {
+      response.writeHead(404);
+      response.end();
+    }
+  });
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  const browser = await chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--no-first-run',
+      '--disable-background-networking',
+    ],
+  });
+  return {
+    browser,
+    base: `http://127.0.0.1:${address.port}`,
+    async close() {
+      await browser.close();
+      server.closeAllConnections();
+      await new Promise((closed) => server.close(closed));
+    },
+  };
+}
+
+export interface AppWindow {
+  context: BrowserContext;
+  page: Page;
+  relink: Relink;
+  /** Everything that the browser complained about. */
+  complaints: string[];
+  changed(changed: Changed): Promise<void>;
+  show(show: Show): Promise<void>;
+}
+
+/** Opens the window on this Relink. */
+export async function openWindow(windows: Windows, relink = new Relink()): Promise<AppWindow> {
+  const context = await windows.browser.newContext({
+    viewport: { width: 1120, height: 720 },
+    reducedMotion: 'reduce',
+  });
+  context.setDefaultTimeout(10_000);
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.exposeFunction('relinkAnswers', async (command: string, args: unknown) => {
+    try {
+      return { answer: (await relink.answer(command, args)) ?? null };
+    } catch (thrown) {
+      return { thrown };
+    }
+  });
+  await page.addInitScript(bridge);
+  await page.goto(windows.base);
+  const emit = (event: string, payload: unknown): Promise<void> =>
+    page.evaluate(([name, said]) => window.relinkEmits(name as string, said), [event, payload]);
+  return {
+    context,
+    page,
+    relink,
+    complaints,
+    changed: (changed) => emit('changed', changed),
+    show: (show) => emit('show', show),
+  };
+}
+
+declare global {
+  interface Window {
+    relinkAnswers(command: string, args: unknown): Promise<{ answer?: unknown; thrown?: unknown }>;
+    relinkEmits(event: string, payload: unknown): void;
+  }
+}
+
+/** What Tauri puts into a page, as far as @tauri-apps/api 2 uses it. Runs in the page. */
+function bridge(): void {
+  const callbacks = new Map<number, (payload: unknown) => void>();
+  const listeners: { event: string; handler: number; id: number }[] = [];
+  let next = 1;
+  window.relinkEmits = (event, payload) => {
+    for (const listener of listeners.filter((each) => each.event === event))
+      callbacks.get(listener.handler)?.({ event, id: listener.id, payload });
+  };
+  const internals = {
+    transformCallback(callback: (payload: unknown) => void) {
+      callbacks.set(next, callback);
+      return next++;
+    },
+    unregisterCallback: (id: number) => callbacks.delete(id),
+    async invoke(command: string, args: Record<string, unknown>) {
+      if (command === 'plugin:event|listen') {
+        const id = next++;
+        listeners.push({ event: args['event'] as string, handler: args['handler'] as number, id });
+        return id;
+      }
+      if (command === 'plugin:event|unlisten') {
+        const at = listeners.findIndex(({ id }) => id === args['eventId']);
+        if (at >= 0) listeners.splice(at, 1);
+        return null;
+      }
+      const { answer, thrown } = await window.relinkAnswers(command, args);
+      if (thrown !== undefined) throw thrown;
+      return answer;
+    },
+  };
+  Object.assign(window, {
+    ['__TAURI_EVENT_PLUGIN_INTERNALS__']: { unregisterListener: () => undefined },
+    ['__TAURI_INTERNALS__']: internals,
+  });
+}
