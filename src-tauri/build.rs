@@ -2,13 +2,59 @@
 
 use std::{env, error::Error, fs, path::Path};
 
-use tauri_build::Attributes;
+use tauri_build::{AppManifest, Attributes};
+
+/// The window's commands. Each becomes a permission, `allow-…`, which src-tauri/capabilities gives to the main window alone.
+const COMMANDS: &[&str] = &[
+    "arrival",
+    "overview",
+    "accounts",
+    "account",
+    "health",
+    "timeline",
+    "check",
+    "refresh",
+    "rename",
+    "delete_account",
+    "remind_later",
+    "get_connection_link",
+    "open_link",
+    "copy_link",
+    "integrations",
+    "install",
+    "uninstall",
+    "set_client",
+    "add_integration",
+    "make_integration",
+    "webhooks",
+    "event_types",
+    "add_webhook",
+    "remove_webhook",
+    "test_webhook",
+    "replay_webhook",
+    "deliveries",
+    "api_tokens",
+    "create_api_token",
+    "revoke_api_token",
+    "preferences",
+    "set_preferences",
+    "notices",
+    "test_notification",
+    "test_sign_in_return",
+    "sandbox",
+    "rehearse",
+    "copy_text",
+    "open_data_folder",
+    "open_documentation",
+];
 
 const INTERFACE: &str = "ui/dist/app";
 
 fn main() -> Result<(), Box<dyn Error>> {
     ensure_interface(Path::new(INTERFACE))?;
-    let attributes = Attributes::new().capabilities_path_pattern("./src-tauri/capabilities/**/*.json");
+    let attributes = Attributes::new()
+        .capabilities_path_pattern("./src-tauri/capabilities/**/*.json")
+        .app_manifest(AppManifest::new().commands(COMMANDS));
     tauri_build::try_build(attributes)?;
     Ok(())
 }

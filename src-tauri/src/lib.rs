@@ -1,7 +1,17 @@
-//! The desktop shell: a window around the interface, and nothing that the engine could do instead.
+//! The desktop shell: window, tray, notification and deep link around the engine.
 //!
-//! Invariant: the shell holds no rule of its own. It opens the window and hands over; `relink serve` offers the same
-//! engine without it.
+//! Invariant: the shell holds no rule of its own. A surface decodes, calls one verb of [`relink_desk::Desk`], and encodes;
+//! `relink serve` offers the same engine without it.
+
+mod commands;
+mod core;
+mod deep_link;
+mod notify;
+mod quit;
+mod tray;
+mod windows;
+
+use tauri::{Manager, RunEvent};
 
 /// Why the desktop program could not start.
 #[derive(Debug, thiserror::Error)]
@@ -15,14 +25,66 @@ pub enum StartError {
     /// The window system or the webview refused.
     #[error("Relink's window could not be opened: {0}")]
     Window(#[from] tauri::Error),
+    /// The engine or its API.
+    #[error("{0}")]
+    Engine(String),
 }
 
-/// Opens the main window and returns when the person quits.
-pub fn run() -> Result<(), StartError> {
+/// How the program was started.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// At login: it stays in the tray.
+    pub hidden: bool,
+}
+
+/// Runs until the person quits.
+pub fn run(start: &Start) -> Result<(), StartError> {
     ensure_display()?;
-    tauri::Builder::default().build(tauri::generate_context!())?.run(|_app, _event| {});
+    let hidden = start.hidden;
+    let app = tauri::Builder::default()
+        // First, so that a second start ends before it does anything.
+        .plugin(tauri_plugin_single_instance::init(|app, arguments, _| deep_link::second_start(app, &arguments)))
+        .plugin(tauri_plugin_deep_link::init())
+        .plugin(tauri_plugin_autostart::Builder::new().arg(HIDDEN).app_name("Relink").build())
+        .plugin(tauri_plugin_clipboard_manager::init())
+        .plugin(tauri_plugin_dialog::init())
+        // From Rust alone: no page is granted any of its commands.
+        .plugin(tauri_plugin_opener::Builder::new().open_js_links_on_click(false).build())
+        .plugin(tauri_plugin_window_state::Builder::new().with_denylist(&[windows::CONNECT]).build())
+        .invoke_handler(commands::handler())
+        .setup(move |app| {
+            let handle = app.handle().clone();
+            core::start(&handle)?;
+            deep_link::listen(&handle);
+            tray::start(&handle);
+            if !hidden || !tray::is_there(&handle) {
+                windows::open_main(&handle)?;
+            }
+            Ok(())
+        })
+        .build(tauri::generate_context!())?;
+    app.run(|app, event| match event {
+        RunEvent::ExitRequested { code, api, .. } => {
+            // The last window was closed: without somebody's wish to quit, Relink goes on in the tray.
+            if code.is_none() && tray::is_there(app) {
+                api.prevent_exit();
+            }
+        }
+        RunEvent::Exit => core::stop(app),
+        RunEvent::WindowEvent { label, event: tauri::WindowEvent::CloseRequested { api, .. }, .. } => {
+            if label == windows::MAIN && !quit::may_close(app) {
+                api.prevent_close();
+            }
+        }
+        #[cfg(target_os = "macos")]
+        RunEvent::Reopen { .. } => windows::show_main(app),
+        _ => {}
+    });
     Ok(())
 }
+
+/// The argument with which the system starts Relink at login.
+pub const HIDDEN: &str = "--hidden";
 
 /// Tauri panics where there is no display; a person who starts Relink over SSH deserves a sentence instead.
 #[cfg(target_os = "linux")]
@@ -33,4 +95,9 @@ fn ensure_display() -> Result<(), StartError> {
 #[cfg(not(target_os = "linux"))]
 fn ensure_display() -> Result<(), StartError> {
     Ok(())
+}
+
+/// The verbs, from wherever the app is at hand.
+fn desk<R: tauri::Runtime>(manager: &impl Manager<R>) -> relink_desk::Desk {
+    manager.state::<relink_desk::Desk>().inner().clone()
 }

@@ -3,10 +3,16 @@
 // No console window beside the program on Windows; debug builds keep it for the log.
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
-use std::process::ExitCode;
+use std::{env, io, process::ExitCode};
+
+use relink_desktop::{HIDDEN, Start};
+use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    match relink_desktop::run() {
+    let filter = EnvFilter::try_from_env("RELINK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(io::stderr).init();
+    let start = Start { hidden: env::args().skip(1).any(|argument| argument == HIDDEN) };
+    match relink_desktop::run(&start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

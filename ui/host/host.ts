@@ -28,6 +28,8 @@ import type {
  * a signing secret) never comes here: Rust puts it into the clipboard or opens it.
  */
 export interface Commands {
+  /** Where this window, that was just opened, should go. Asked once. */
+  arrival: [args: void, answer: Show | null];
   overview: [args: void, answer: Overview];
 
   accounts: [args: void, answer: Account[]];

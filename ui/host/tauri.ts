@@ -22,5 +22,9 @@ export const tauri: Host = {
     }
   },
   onChanged: (listener) => on<Changed>('changed', listener),
-  onShow: (listener) => on<Show>('show', listener),
+  onShow(listener) {
+    // Whoever opened this window may have sent it somewhere before its page was there.
+    void tauri.ask('arrival').then((place) => place && listener(place));
+    return on<Show>('show', listener);
+  },
 };

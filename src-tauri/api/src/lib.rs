@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use discovery::Discovery;
-use rehearsal::Rehearsal;
+pub use rehearsal::Rehearsal;
 
 /// Where Relink listens unless something else does already.
 pub const PORT: u16 = 7417;
@@ -100,7 +100,8 @@ pub struct Serving {
     wanted_port_taken: bool,
     stopping: CancellationToken,
     server: JoinHandle<()>,
-    rehearsal: JoinHandle<()>,
+    rehearsal: Rehearsal,
+    rehearsing: JoinHandle<()>,
     discovery: Discovery,
 }
 
@@ -121,9 +122,9 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
     let rehearsal = Rehearsal::default();
     let rehearsing =
         tokio::spawn(rehearsal::run(engine.clone(), rehearsal.clone(), options.data_dir.clone(), stopping.clone()));
-    let surface = Surface { engine, rehearsal, base_url: base_url.as_str().into(), control_hash };
+    let surface = Surface { engine, rehearsal: rehearsal.clone(), base_url: base_url.as_str().into(), control_hash };
     let server = tokio::spawn(server::run(listener, router(surface), stopping.clone()));
-    Ok(Serving { base_url, wanted_port_taken, stopping, server, rehearsal: rehearsing, discovery })
+    Ok(Serving { base_url, wanted_port_taken, stopping, server, rehearsal, rehearsing, discovery })
 }
 
 async fn listen(wanted: Option<SocketAddr>) -> Result<(TcpListener, bool), ServeError> {
@@ -187,11 +188,16 @@ impl Serving {
         self.wanted_port_taken
     }
 
+    /// The Sandbox, while it is installed.
+    pub const fn rehearsal(&self) -> &Rehearsal {
+        &self.rehearsal
+    }
+
     /// Stops: what is under way gets a moment to end.
     pub async fn stop(self) {
         self.discovery.remove();
         self.stopping.cancel();
-        for task in [self.server, self.rehearsal] {
+        for task in [self.server, self.rehearsing] {
             if task.await.is_err() {
                 tracing::warn!("a part of the HTTP surface had stopped already");
             }

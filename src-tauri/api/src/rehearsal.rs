@@ -9,10 +9,12 @@ use std::{
 use axum::{
     body::Body,
     extract::Request,
+    http::Method,
     response::{IntoResponse, Response},
 };
 use relink_engine::{Engine, SANDBOX};
 use relink_sandbox::{Options, Running, Sandbox, StartError};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -28,9 +30,9 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// Whoever installs or uninstalls the Sandbox is answered when it has followed, or after this.
 const FOLLOWS: Duration = Duration::from_secs(5);
 
-/// The Sandbox as the other routes see it.
+/// The Sandbox as the other routes, and the desktop app, see it.
 #[derive(Debug, Clone)]
-pub(crate) struct Rehearsal(watch::Sender<Option<Stage>>);
+pub struct Rehearsal(watch::Sender<Option<Stage>>);
 
 impl Default for Rehearsal {
     fn default() -> Self {
@@ -47,12 +49,12 @@ struct Stage {
 
 impl Rehearsal {
     /// Where the Sandbox is, while it runs.
-    pub(crate) fn base_url(&self) -> Option<String> {
+    pub fn base_url(&self) -> Option<String> {
         self.0.borrow().as_ref().map(|stage| stage.base_url.clone())
     }
 
     /// Returns when the Sandbox runs, or doesn't any more, as it should. One that can't start keeps nobody waiting.
-    pub(crate) async fn follows(&self, runs: bool) {
+    pub async fn follows(&self, runs: bool) {
         let mut stage = self.0.subscribe();
         if tokio::time::timeout(FOLLOWS, stage.wait_for(|stage| stage.is_some() == runs)).await.is_err() {
             tracing::warn!("the Sandbox has not followed yet");
@@ -61,37 +63,60 @@ impl Rehearsal {
 
     /// Passes a request for a control on, with the key that only this process has.
     pub(crate) async fn control(&self, request: Request) -> Result<Response, Failed> {
-        let Some(stage) = self.0.borrow().clone() else {
-            let message = "The Sandbox isn't installed. Install it with: relink sandbox start";
-            return Err(Failed::not_found("sandbox_not_installed", message));
-        };
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
         let path = path.strip_prefix("/relink/sandbox").unwrap_or(path);
         let body = axum::body::to_bytes(body, server::LONGEST_BODY)
             .await
             .map_err(|_| Failed::bad_request("body_unreadable", "The body could not be read."))?;
-        let body = if body.is_empty() { bytes::Bytes::from_static(b"{}") } else { body };
-        let answer = stage
-            .client
-            .request(parts.method, format!("{}{path}", stage.base_url))
-            .bearer_auth(&stage.control_key)
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await
-            .map_err(|_| Failed::unavailable("sandbox_not_running", "The Sandbox doesn't answer."))?;
+        let answer = self.send(parts.method, path, body).await?;
         let status = answer.status();
         let kind = answer.headers().get("content-type").cloned();
-        let body = answer
-            .bytes()
-            .await
-            .map_err(|_| Failed::unavailable("sandbox_not_running", "The Sandbox doesn't answer."))?;
+        let body = answer.bytes().await.map_err(|_| Unheard::Silent)?;
         let mut response = (status, Body::from(body)).into_response();
         if let Some(kind) = kind {
             response.headers_mut().insert("content-type", kind);
         }
         Ok(response)
+    }
+
+    async fn send(&self, method: Method, path: &str, body: bytes::Bytes) -> Result<reqwest::Response, Unheard> {
+        let stage = self.0.borrow().clone().ok_or(Unheard::NotInstalled)?;
+        let body = if body.is_empty() { bytes::Bytes::from_static(b"{}") } else { body };
+        let request = stage
+            .client
+            .request(method, format!("{}{path}", stage.base_url))
+            .bearer_auth(&stage.control_key)
+            .header("content-type", "application/json")
+            .body(body);
+        request.send().await.map_err(|_| Unheard::Silent)
+    }
+
+    /// Asks the Sandbox for one of its controls (`/control/…`), in this process. The answer's body; in words, why not.
+    pub async fn rehearse(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
+        let method = method.parse().map_err(|_| format!("{method} is no method"))?;
+        let answer = self.send(method, path, body.to_string().into()).await.map_err(|unheard| unheard.to_string())?;
+        let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
+        let value: Value = serde_json::from_str(&text).unwrap_or_default();
+        if status.is_success() { Ok(value) } else { Err(value["message"].as_str().unwrap_or("It refused.").to_owned()) }
+    }
+}
+
+/// Why the Sandbox was not asked.
+#[derive(Debug, thiserror::Error)]
+enum Unheard {
+    #[error("The Sandbox isn't installed. Install it with: relink sandbox start")]
+    NotInstalled,
+    #[error("The Sandbox doesn't answer.")]
+    Silent,
+}
+
+impl From<Unheard> for Failed {
+    fn from(unheard: Unheard) -> Self {
+        match unheard {
+            Unheard::NotInstalled => Self::not_found("sandbox_not_installed", &unheard.to_string()),
+            Unheard::Silent => Self::unavailable("sandbox_not_running", &unheard.to_string()),
+        }
     }
 }
 

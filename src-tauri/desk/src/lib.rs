@@ -1,9 +1,255 @@
 //! What the desktop app says and does, without its toolkit.
 //!
-//! The shell decodes a command of the window, calls one function of [`Desk`], and encodes; it draws what [`attention`]
-//! says. So all of it can be tried without a display.
+//! The shell decodes a command of the window, calls one verb of [`Desk`], and encodes; it draws what [`attention`] says.
+//! So all of it can be tried without a display.
 
+mod accounts;
+pub mod attention;
+mod integrations;
+mod links;
+mod notices;
+mod sandbox;
+mod straight;
+mod tokens;
 pub mod types;
 mod typescript;
+mod webhooks;
 
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use relink_api::Rehearsal;
+use relink_domain::{Secret, account::Verdict};
+use relink_engine::{Engine, Filter, SANDBOX, network};
+use tokio::sync::{broadcast, watch};
+
+pub use straight::{Ended, SignIn, Way};
+use types::{Changed, Keychain, Overview, Preferences, Trouble};
 pub use typescript::typescript;
+
+/// What a verb answers.
+pub type Result<T, E = Trouble> = std::result::Result<T, E>;
+
+/// The desktop app's verbs. A clone is a handle on the same one.
+#[derive(Debug, Clone)]
+pub struct Desk(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    engine: Engine,
+    rehearsal: Rehearsal,
+    surroundings: Surroundings,
+    /// The links of this run, by name: they open or are copied by it.
+    links: Mutex<HashMap<String, Secret>>,
+    changed: broadcast::Sender<Changed>,
+    preferences: watch::Sender<Preferences>,
+    desktop: watch::Sender<Desktop>,
+    heard: tokio::sync::mpsc::Sender<relink_domain::notice::Heard>,
+}
+
+/// What does not change while the app runs.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The version.
+    pub version: String,
+    /// Where the API listens.
+    pub base_url: String,
+    /// Whether the port that was wanted was taken.
+    pub wanted_port_taken: bool,
+    /// The data folder.
+    pub data_dir: PathBuf,
+}
+
+/// What this desktop can do, as far as it was tried.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Desktop {
+    /// Why notifications can't be shown.
+    pub notifications_trouble: Option<String>,
+    /// Whether there is a tray to stay in.
+    pub tray: bool,
+}
+
+const PREFERENCES: &str = "preferences";
+/// Changes that come together are told together.
+const GATHER: Duration = Duration::from_millis(100);
+
+impl Desk {
+    /// The verbs on a running engine, and the loops behind them: they end with the engine's process.
+    pub async fn start(
+        engine: Engine,
+        rehearsal: Rehearsal,
+        surroundings: Surroundings,
+        notifier: attention::Notifier,
+    ) -> Result<Self> {
+        let preferences: Preferences = engine.document(PREFERENCES).await.map_err(trouble)?.unwrap_or_default();
+        let (heard, desktop) = tokio::sync::mpsc::channel(64);
+        let desk = Self(Arc::new(Inner {
+            engine,
+            rehearsal,
+            surroundings,
+            links: Mutex::default(),
+            changed: broadcast::Sender::new(64),
+            preferences: watch::Sender::new(preferences),
+            desktop: watch::Sender::new(Desktop::default()),
+            heard,
+        }));
+        tokio::spawn(desk.clone().tell_changes());
+        tokio::spawn(attention::run(desk.clone(), notifier, desktop));
+        Ok(desk)
+    }
+
+    /// What has changed, from now on. Who is too slow is told that everything may have.
+    pub fn changes(&self) -> broadcast::Receiver<Changed> {
+        self.0.changed.subscribe()
+    }
+
+    fn tell(&self, changed: Changed) {
+        // Nobody looks: there is nothing to tell.
+        let _ = self.0.changed.send(changed);
+    }
+
+    async fn tell_changes(self) {
+        let mut written = self.0.engine.changes();
+        let mut online = network::is_online();
+        loop {
+            tokio::select! {
+                changed = written.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(Duration::from_secs(5)) => {
+                    let now = network::is_online();
+                    if std::mem::replace(&mut online, now) != now {
+                        self.tell(Changed::Overview);
+                    }
+                    continue;
+                }
+            }
+            tokio::time::sleep(GATHER).await;
+            written.borrow_and_update();
+            for changed in [Changed::Accounts, Changed::Integrations, Changed::Webhooks, Changed::ApiTokens] {
+                self.tell(changed);
+            }
+        }
+    }
+
+    /// How Relink is.
+    pub async fn overview(&self) -> Result<Overview> {
+        let engine = &self.0.engine;
+        let accounts = engine.accounts(Filter::default(), None, MANY).await.map_err(trouble)?;
+        let needs_you = accounts.iter().filter_map(|view| view.account.life.trouble());
+        let needs_you = needs_you.filter(|trouble| trouble.verdict() != Verdict::TryingAgain).count();
+        let (state, message) = engine.keychain().await;
+        let desktop = self.0.desktop.borrow().clone();
+        let around = &self.0.surroundings;
+        Ok(Overview {
+            version: around.version.clone(),
+            base_url: around.base_url.clone(),
+            wanted_port_taken: around.wanted_port_taken,
+            keychain: Keychain { available: state == "available", message },
+            online: network::is_online(),
+            needs_you: count(needs_you),
+            accounts: count(accounts.len()),
+            sandbox: engine.is_installed(SANDBOX).await.map_err(trouble)?,
+            notifications_trouble: desktop.notifications_trouble,
+            tray: desktop.tray,
+            data_folder: around.data_dir.display().to_string(),
+        })
+    }
+
+    /// What the person has chosen.
+    pub fn preferences(&self) -> Preferences {
+        self.0.preferences.borrow().clone()
+    }
+
+    /// The same, as it changes.
+    pub fn follow_preferences(&self) -> watch::Receiver<Preferences> {
+        self.0.preferences.subscribe()
+    }
+
+    /// Keeps what the person has chosen.
+    pub async fn set_preferences(&self, preferences: Preferences) -> Result<Preferences> {
+        if preferences.port.is_some_and(|port| port < 1024) {
+            return Err(refused("port", "The port must be 1024 or higher. Lower ones belong to the system."));
+        }
+        self.0.engine.keep_document(PREFERENCES, preferences.clone()).await.map_err(trouble)?;
+        self.0.preferences.send_replace(preferences.clone());
+        self.tell(Changed::Preferences);
+        Ok(preferences)
+    }
+
+    /// Says what this desktop turned out to be able to do.
+    pub fn desktop_is(&self, change: impl FnOnce(&mut Desktop)) {
+        let changed = self.0.desktop.send_if_modified(|desktop| {
+            let before = desktop.clone();
+            change(desktop);
+            before != *desktop
+        });
+        if changed {
+            self.tell(Changed::Overview);
+        }
+    }
+
+    /// Takes an OAuth callback that the system handed over as a deep link. What is none, or nobody asked for, changes
+    /// nothing; the engine notes it where that helps.
+    pub async fn callback(&self, url: &str) -> Result<()> {
+        self.0.engine.callback(url).await.map(drop).map_err(trouble)
+    }
+
+    /// Whether this is the first time that somebody asks so: what is explained once is explained by it.
+    pub async fn first_time(&self, what: &str) -> Result<bool> {
+        let known: Option<bool> = self.0.engine.document(what).await.map_err(trouble)?;
+        if known.is_none() {
+            self.0.engine.keep_document(what, true).await.map_err(trouble)?;
+        }
+        Ok(known.is_none())
+    }
+
+    /// Where the API listens.
+    pub fn base_url(&self) -> &str {
+        &self.0.surroundings.base_url
+    }
+
+    /// The data folder.
+    pub fn data_dir(&self) -> &std::path::Path {
+        &self.0.surroundings.data_dir
+    }
+}
+
+/// As many as there are.
+const MANY: usize = usize::MAX >> 1;
+
+fn count(many: usize) -> u32 {
+    u32::try_from(many).unwrap_or(u32::MAX)
+}
+
+/// Takes a lock that is never held over an await.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An error of the engine's, as the window shows it.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+fn trouble(error: relink_engine::Error) -> Trouble {
+    let (title, message) = match &error {
+        relink_engine::Error::Provider { words, .. } => (words.title.clone(), words.message.clone()),
+        other => (other.title(), other.to_string()),
+    };
+    let field = match &error {
+        relink_engine::Error::Invalid { field, .. } => field.clone(),
+        _ => None,
+    };
+    Trouble { code: error.code().to_owned(), title, message, hint: error.hint(), field }
+}
+
+/// Something typed that can't be used.
+fn refused(field: &str, message: &str) -> Trouble {
+    Trouble {
+        code: "invalid".to_owned(),
+        title: "This can’t be used".to_owned(),
+        message: message.to_owned(),
+        hint: None,
+        field: Some(field.to_owned()),
+    }
+}

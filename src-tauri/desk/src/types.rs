@@ -4,6 +4,8 @@
 //! serialize, and what a person has to be given once (an API token, a webhook's signing secret, a magic link) goes to
 //! the clipboard or the browser by Rust and never through the page.
 
+#![expect(clippy::struct_excessive_bools, reason = "what a window shows is full of yes and no")]
+
 use relink_domain::{
     AccountId, ApiTokenId, DeliveryId, Secret, Timestamp, WebhookId,
     account::{AuthenticationMethod, Status, Tone, Verdict},

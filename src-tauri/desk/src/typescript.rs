@@ -3,9 +3,9 @@
 use ts_rs::{Config, TS};
 
 use crate::types::{
-    Account, Added, ApiToken, Appearance, Changed, Checked, Delivery, Entry, Fact, Health, Integration, Keychain, LinkFor,
-    MagicLink, NewIntegration, NewWebhook, NoticeRecord, OpenIn, Overview, Preferences, Problem, RedirectUri, Rehearse,
-    SandboxSettings, Show, Trouble, Webhook,
+    Account, Added, ApiToken, Appearance, Changed, Checked, Delivery, Entry, Fact, Health, Integration, Keychain,
+    LinkFor, MagicLink, NewIntegration, NewWebhook, NoticeRecord, OpenIn, Overview, Preferences, Problem, RedirectUri,
+    Rehearse, SandboxSettings, Show, Trouble, Webhook,
 };
 
 /// The whole of `ui/host/types.ts`.

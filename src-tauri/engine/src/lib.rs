@@ -9,6 +9,7 @@ pub mod clock;
 pub mod connect;
 mod crash;
 mod delivery;
+mod documents;
 mod engine;
 mod error;
 mod integrations;

@@ -147,6 +147,7 @@ export class Relink {
   opened: string[] = [];
 
   answers: Answers = {
+    arrival: () => null,
     overview: () => ({
       ...this.overview,
       accounts: this.accounts.length,

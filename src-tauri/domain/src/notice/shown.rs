@@ -114,6 +114,11 @@ impl Shown {
         self
     }
 
+    /// Until when the person wants to be left alone about this account, at the latest.
+    pub fn remind_at(&self, account: AccountId) -> Option<Timestamp> {
+        self.later.get(&account).filter(|later| !later.unlocked).map(|later| later.until)
+    }
+
     /// Until when the account is put off, if it is.
     pub(super) fn put_off_until(&self, account: AccountId, now: Timestamp) -> Option<Timestamp> {
         let Later { until, unlocked, .. } = self.later.get(&account)?;

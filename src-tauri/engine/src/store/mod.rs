@@ -73,6 +73,7 @@ const QUEUE: usize = 256;
 pub struct Store {
     jobs: mpsc::Sender<Job>,
     told: watch::Sender<i64>,
+    written: watch::Sender<u64>,
 }
 
 /// An open data folder: the store and the lock that keeps other engines out.
@@ -134,7 +135,7 @@ impl Store {
                 let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
             })
             .map_err(|source| StoreError::Folder { folder: PathBuf::new(), source })?;
-        Ok(Self { jobs, told: watch::Sender::new(latest) })
+        Ok(Self { jobs, told: watch::Sender::new(latest), written: watch::Sender::new(0) })
     }
 
     async fn ask<T: Send + 'static>(
@@ -163,16 +164,22 @@ impl Store {
         &self,
         write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let told = self.told.clone();
+        let (told, written) = (self.told.clone(), self.written.clone());
         self.ask(move |connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = write(&transaction)?;
             let latest = outbox::latest(&transaction)?;
             transaction.commit()?;
             told.send_if_modified(|known| std::mem::replace(known, latest) != latest);
+            written.send_modify(|count| *count += 1);
             Ok(value)
         })
         .await
+    }
+
+    /// How often something was written, and a wake-up whenever that grows.
+    pub fn written(&self) -> watch::Receiver<u64> {
+        self.written.subscribe()
     }
 
     /// The outbox's latest sequence number, and a wake-up whenever it grows.

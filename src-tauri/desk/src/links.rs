@@ -1,0 +1,51 @@
+//! Magic links. The page knows them by name; what opens one is kept here.
+
+use relink_domain::{
+    Secret,
+    link::{Purpose, Wishes},
+};
+
+use crate::{
+    Desk, Result, held, trouble,
+    types::{LinkFor, MagicLink, Trouble},
+};
+
+/// Links that are remembered; whoever makes more has forgotten the first.
+const MOST: usize = 100;
+
+impl Desk {
+    /// Makes a magic link.
+    pub async fn get_connection_link(&self, purpose: LinkFor) -> Result<MagicLink> {
+        let purpose = match purpose {
+            LinkFor::Account(account_id) => Purpose::Reauthorize { account_id },
+            LinkFor::Tenant(tenant_id) => Purpose::Connect { tenant_id },
+        };
+        let link = self.0.engine.create_link(purpose, Wishes::default()).await.map_err(trouble)?;
+        let page = format!("{}/connect-account?link_token=", self.base_url());
+        let shown = format!("{page}…");
+        let mut links = held(&self.0.links);
+        if links.len() >= MOST {
+            links.clear();
+        }
+        // A name is only a name: it opens nothing outside this process.
+        let id = format!("link-{}-{}", links.len() + 1, self.0.engine.now().as_millis());
+        links.insert(id.clone(), Secret::new(format!("{page}{}", link.token.expose())));
+        Ok(MagicLink { id, shown, expires_at: link.expires_at })
+    }
+
+    /// A link's address, for the browser or the clipboard; for this integration, if one is named.
+    pub fn link(&self, id: &str, integration: Option<&str>) -> Result<Secret> {
+        let links = held(&self.0.links);
+        let link = links.get(id).ok_or_else(|| Trouble {
+            code: "not_found".to_owned(),
+            title: "This link is gone".to_owned(),
+            message: "Relink was started anew since it was made, or many links were made after it.".to_owned(),
+            hint: Some("Get a new connection link.".to_owned()),
+            field: None,
+        })?;
+        let Some(integration) = integration else { return Ok(link.clone()) };
+        let mut url = url::Url::parse(link.expose()).map_err(|_| crate::refused("id", "The link is no address."))?;
+        url.query_pairs_mut().append_pair("integration", integration);
+        Ok(Secret::new(String::from(url)))
+    }
+}

@@ -1,0 +1,93 @@
+//! Straight to the provider's page: one click on a notification or in the tray, without the connect UI in between.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use relink_domain::{
+    AccountId, Secret,
+    account::AuthenticationMethod,
+    link::{Purpose, Wishes},
+};
+use relink_engine::connect::{Answer, BeginFlow, FlowView, PhaseName};
+
+use crate::{Desk, Result, trouble};
+
+/// How long one question about the flow waits for it to move.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// Where the person goes.
+#[derive(Debug)]
+pub enum Way {
+    /// The provider's page, in the browser. The second part ends when the sign-in has.
+    Provider(String, SignIn),
+    /// The connect UI: what has to be typed is typed there.
+    Page(Secret),
+}
+
+/// A sign-in that was begun without a page. Drive it with [`Desk::finish`].
+#[derive(Debug)]
+pub struct SignIn {
+    flow: FlowView,
+    key: Secret,
+}
+
+/// How a sign-in ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The account works again.
+    Mended,
+    /// It does not; its page says why.
+    NotMended,
+}
+
+impl Desk {
+    /// Begins to mend this account.
+    pub async fn reauthorize(&self, id: AccountId) -> Result<Way> {
+        let engine = &self.0.engine;
+        let view = engine.account(id).await.map_err(trouble)?;
+        let purpose = Purpose::Reauthorize { account_id: id };
+        let link = engine.create_link(purpose, Wishes::default()).await.map_err(trouble)?;
+        if view.account.method() != AuthenticationMethod::Oauth2 {
+            let page = format!("{}/connect-account?link_token={}", self.base_url(), link.token.expose());
+            return Ok(Way::Page(Secret::new(page)));
+        }
+        let begin = BeginFlow {
+            integration: view.account.profile.integration.clone(),
+            format: AuthenticationMethod::Oauth2,
+            redirect: None,
+            fields: BTreeMap::new(),
+        };
+        let begun = engine.begin_flow(link.token.expose(), begin).await.map_err(trouble)?;
+        let url = begun.flow.authorize_url.clone().unwrap_or_default();
+        Ok(Way::Provider(url, SignIn { flow: begun.flow, key: begun.key }))
+    }
+
+    /// Sees a sign-in through: claims its callback, since the person who began it is at this desktop. Somebody else's
+    /// sign-in changes nothing here; the account's page leads to the link that asks what to do.
+    pub async fn finish(&self, sign_in: SignIn) -> Ended {
+        let SignIn { mut flow, key } = sign_in;
+        loop {
+            let next = match flow.phase {
+                PhaseName::Succeeded => return Ended::Mended,
+                PhaseName::Failed => return Ended::NotMended,
+                PhaseName::Returned => self.0.engine.claim_flow(flow.id, key.expose()),
+                PhaseName::Question => {
+                    let kept = self.0.engine.answer_flow(flow.id, key.expose(), Answer::Keep);
+                    if let Err(error) = kept {
+                        tracing::warn!(code = error.code(), "the question was not answered: {error}");
+                    }
+                    return Ended::NotMended;
+                }
+                PhaseName::Waiting | PhaseName::Working => {
+                    self.0.engine.flow(flow.id, key.expose(), Some(flow.version), PATIENCE).await
+                }
+            };
+            match next {
+                Ok(moved) => flow = moved,
+                Err(error) => {
+                    tracing::info!(code = error.code(), "the sign-in was not finished: {error}");
+                    return Ended::NotMended;
+                }
+            }
+        }
+    }
+}

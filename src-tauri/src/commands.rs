@@ -1,0 +1,349 @@
+//! The window's commands: each decodes, calls one verb, and encodes. What is secret goes to the clipboard or the browser from
+//! here, and never through the page.
+
+use relink_desk::{
+    Desk, Result,
+    types::{
+        Account, Added, ApiToken, Checked, Delivery, Entry, Health, Integration, LinkFor, MagicLink, NewIntegration,
+        NewWebhook, NoticeRecord, OpenIn, Overview, Preferences, Rehearse, SandboxSettings, Show, Trouble, Webhook,
+    },
+};
+use relink_domain::{AccountId, ApiTokenId, Secret, WebhookId};
+use tauri::{AppHandle, State, Wry, ipc::Invoke};
+use tauri_plugin_autostart::ManagerExt;
+use tauri_plugin_clipboard_manager::ClipboardExt;
+use tauri_plugin_opener::OpenerExt;
+use url::Url;
+
+use crate::{deep_link, notify, windows};
+
+/// All of them. A window may call only those that its capability lists.
+pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static {
+    tauri::generate_handler![
+        arrival,
+        overview,
+        accounts,
+        account,
+        health,
+        timeline,
+        check,
+        refresh,
+        rename,
+        delete_account,
+        remind_later,
+        get_connection_link,
+        open_link,
+        copy_link,
+        integrations,
+        install,
+        uninstall,
+        set_client,
+        add_integration,
+        make_integration,
+        webhooks,
+        event_types,
+        add_webhook,
+        remove_webhook,
+        test_webhook,
+        replay_webhook,
+        deliveries,
+        api_tokens,
+        create_api_token,
+        revoke_api_token,
+        preferences,
+        set_preferences,
+        notices,
+        test_notification,
+        test_sign_in_return,
+        sandbox,
+        rehearse,
+        copy_text,
+        open_data_folder,
+        open_documentation,
+    ]
+}
+
+/// Where this window, that was just opened, should go.
+#[tauri::command]
+fn arrival(arrival: State<'_, windows::Arrival>) -> Option<Show> {
+    arrival.take()
+}
+
+/// How Relink is.
+#[tauri::command]
+async fn overview(desk: State<'_, Desk>) -> Result<Overview> {
+    desk.overview().await
+}
+
+/// All accounts.
+#[tauri::command]
+async fn accounts(desk: State<'_, Desk>) -> Result<Vec<Account>> {
+    desk.accounts().await
+}
+
+/// One account.
+#[tauri::command]
+async fn account(desk: State<'_, Desk>, id: AccountId) -> Result<Account> {
+    desk.account(id).await
+}
+
+/// An account's last days.
+#[tauri::command]
+async fn health(desk: State<'_, Desk>, id: AccountId) -> Result<Health> {
+    desk.health(id).await
+}
+
+/// What happened.
+#[tauri::command]
+async fn timeline(desk: State<'_, Desk>, id: Option<AccountId>, before: Option<i64>) -> Result<Vec<Entry>> {
+    desk.timeline(id, before).await
+}
+
+/// Does it work?
+#[tauri::command]
+async fn check(desk: State<'_, Desk>, id: AccountId) -> Result<Checked> {
+    desk.check(id).await
+}
+
+/// Refreshes now.
+#[tauri::command]
+async fn refresh(desk: State<'_, Desk>, id: AccountId) -> Result<Account> {
+    desk.refresh(id).await
+}
+
+/// Renames.
+#[tauri::command]
+async fn rename(desk: State<'_, Desk>, id: AccountId, name: String) -> Result<Account> {
+    desk.rename(id, name).await
+}
+
+/// Deletes.
+#[tauri::command]
+async fn delete_account(desk: State<'_, Desk>, id: AccountId) -> Result<()> {
+    desk.delete_account(id).await
+}
+
+/// Leaves the person alone about it for a while.
+#[tauri::command]
+async fn remind_later(desk: State<'_, Desk>, id: AccountId) -> Result<()> {
+    desk.remind_later(id).await
+}
+
+/// Makes a magic link.
+#[tauri::command]
+async fn get_connection_link(desk: State<'_, Desk>, purpose: LinkFor) -> Result<MagicLink> {
+    desk.get_connection_link(purpose).await
+}
+
+/// Opens a link's page.
+#[tauri::command]
+async fn open_link(
+    app: AppHandle,
+    desk: State<'_, Desk>,
+    id: String,
+    r#where: OpenIn,
+    integration: Option<String>,
+) -> Result<()> {
+    let link = address(&desk.link(&id, integration.as_deref())?)?;
+    match r#where {
+        OpenIn::Window => windows::open_connect(&app, &link).map_err(|error| own("window", &error.to_string())),
+        OpenIn::Browser => {
+            windows::open_in_browser(&app, &link);
+            Ok(())
+        }
+    }
+}
+
+/// Puts a link into the clipboard.
+#[tauri::command]
+async fn copy_link(app: AppHandle, desk: State<'_, Desk>, id: String) -> Result<()> {
+    copy(&app, &desk.link(&id, None)?)
+}
+
+/// The catalogue.
+#[tauri::command]
+async fn integrations(desk: State<'_, Desk>) -> Result<Vec<Integration>> {
+    desk.integrations().await
+}
+
+/// Installs an integration.
+#[tauri::command]
+async fn install(desk: State<'_, Desk>, name: String) -> Result<()> {
+    desk.install(&name).await
+}
+
+/// Uninstalls an integration.
+#[tauri::command]
+async fn uninstall(desk: State<'_, Desk>, name: String) -> Result<()> {
+    desk.uninstall(&name).await
+}
+
+/// Sets an integration's client.
+#[tauri::command]
+async fn set_client(desk: State<'_, Desk>, name: String, id: String, secret: Option<String>) -> Result<()> {
+    desk.set_client(&name, id, secret).await
+}
+
+/// Adds an integration from a file's text.
+#[tauri::command]
+async fn add_integration(desk: State<'_, Desk>, text: String) -> Result<Added> {
+    desk.add_integration(&text).await
+}
+
+/// Adds an integration from a form.
+#[tauri::command]
+async fn make_integration(desk: State<'_, Desk>, integration: NewIntegration) -> Result<Added> {
+    desk.make_integration(integration).await
+}
+
+/// All webhooks.
+#[tauri::command]
+async fn webhooks(desk: State<'_, Desk>) -> Result<Vec<Webhook>> {
+    desk.webhooks().await
+}
+
+/// The events that a webhook can want.
+#[tauri::command]
+fn event_types(desk: State<'_, Desk>) -> Vec<String> {
+    desk.event_types()
+}
+
+/// Makes a webhook; its signing secret goes into the clipboard.
+#[tauri::command]
+async fn add_webhook(app: AppHandle, desk: State<'_, Desk>, webhook: NewWebhook) -> Result<Webhook> {
+    let (made, secret) = desk.add_webhook(webhook).await?;
+    copy(&app, &secret)?;
+    Ok(made)
+}
+
+/// Removes a webhook.
+#[tauri::command]
+async fn remove_webhook(desk: State<'_, Desk>, id: WebhookId) -> Result<()> {
+    desk.remove_webhook(id).await
+}
+
+/// Sends a webhook the event `test`.
+#[tauri::command]
+async fn test_webhook(desk: State<'_, Desk>, id: WebhookId) -> Result<()> {
+    desk.test_webhook(id).await
+}
+
+/// Delivers what was parked once more.
+#[tauri::command]
+async fn replay_webhook(desk: State<'_, Desk>, id: WebhookId) -> Result<usize> {
+    desk.replay_webhook(id).await
+}
+
+/// A webhook's latest deliveries.
+#[tauri::command]
+async fn deliveries(desk: State<'_, Desk>, id: WebhookId) -> Result<Vec<Delivery>> {
+    desk.deliveries(id).await
+}
+
+/// All API tokens.
+#[tauri::command]
+async fn api_tokens(desk: State<'_, Desk>) -> Result<Vec<ApiToken>> {
+    desk.api_tokens().await
+}
+
+/// Makes an API token; it goes into the clipboard.
+#[tauri::command]
+async fn create_api_token(app: AppHandle, desk: State<'_, Desk>, name: String, days: Option<u32>) -> Result<ApiToken> {
+    let (made, token) = desk.create_api_token(name, days).await?;
+    copy(&app, &token)?;
+    Ok(made)
+}
+
+/// Revokes an API token.
+#[tauri::command]
+async fn revoke_api_token(desk: State<'_, Desk>, id: ApiTokenId) -> Result<()> {
+    desk.revoke_api_token(id).await
+}
+
+/// What the person has chosen.
+#[tauri::command]
+fn preferences(desk: State<'_, Desk>) -> Preferences {
+    desk.preferences()
+}
+
+/// Keeps what the person has chosen.
+#[tauri::command]
+async fn set_preferences(app: AppHandle, desk: State<'_, Desk>, preferences: Preferences) -> Result<Preferences> {
+    if preferences.start_at_login != desk.preferences().start_at_login {
+        let launch = app.autolaunch();
+        let done = if preferences.start_at_login { launch.enable() } else { launch.disable() };
+        done.map_err(|error| own("start_at_login", &error.to_string()))?;
+    }
+    desk.set_preferences(preferences).await
+}
+
+/// The notifications that were shown.
+#[tauri::command]
+async fn notices(desk: State<'_, Desk>) -> Result<Vec<NoticeRecord>> {
+    desk.notices().await
+}
+
+/// Shows a notification, to see whether this desktop does.
+#[tauri::command]
+async fn test_notification(app: AppHandle) -> Result<()> {
+    notify::test(&app).await.map_err(|why| own("notification", &why))
+}
+
+/// Walks the way of a sign-in's return.
+#[tauri::command]
+async fn test_sign_in_return(app: AppHandle) -> Result<String> {
+    deep_link::test(&app).await.map_err(|why| own("deep_link", &why))
+}
+
+/// What the Sandbox does now.
+#[tauri::command]
+async fn sandbox(desk: State<'_, Desk>) -> Result<SandboxSettings> {
+    desk.sandbox().await
+}
+
+/// Does something to the Sandbox.
+#[tauri::command]
+async fn rehearse(desk: State<'_, Desk>, rehearse: Rehearse) -> Result<SandboxSettings> {
+    desk.rehearse(rehearse).await
+}
+
+/// Puts what the page shows into the clipboard.
+#[tauri::command]
+async fn copy_text(app: AppHandle, text: String) -> Result<()> {
+    copy(&app, &Secret::new(text))
+}
+
+/// Opens the data folder.
+#[tauri::command]
+async fn open_data_folder(app: AppHandle, desk: State<'_, Desk>) -> Result<()> {
+    let folder = desk.data_dir().display().to_string();
+    app.opener().open_path(folder, None::<&str>).map_err(|error| own("data_folder", &error.to_string()))
+}
+
+/// Opens the page where a provider explains how to register a client.
+#[tauri::command]
+async fn open_documentation(app: AppHandle, desk: State<'_, Desk>, integration: String) -> Result<()> {
+    if let Some(page) = desk.documentation(&integration).await? {
+        windows::open_in_browser(&app, &page);
+    }
+    Ok(())
+}
+
+fn copy(app: &AppHandle, text: &Secret) -> Result<()> {
+    app.clipboard().write_text(text.expose()).map_err(|error| own("clipboard", &error.to_string()))
+}
+
+fn address(text: &Secret) -> Result<Url> {
+    Url::parse(text.expose()).map_err(|_| own("link", "The link is no address."))
+}
+
+/// What this desktop, and not the engine, could not do.
+fn own(code: &str, message: &str) -> Trouble {
+    Trouble {
+        code: code.to_owned(),
+        title: "This desktop didn’t do it".to_owned(),
+        message: message.to_owned(),
+        hint: None,
+        field: None,
+    }
+}
