@@ -3,7 +3,7 @@
 //! A round: the account works; the program is started to stand still at the place; what leads there is begun; it stands; it is
 //! killed; it is started again. Then: does the account work without its person, and if not, is that said?
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -74,6 +74,8 @@ pub struct Tally {
     pub lost: u32,
     /// Of these, how often the cause said is `lost_response`.
     pub told_lost_response: u32,
+    /// How often gnome-keyring itself crashed. Such a round is begun again, on a keyring that was started anew.
+    pub keyring_crashes: u32,
 }
 
 /// So many rounds at one place, against one way of rotating.
@@ -81,8 +83,14 @@ pub async fn run(point: Point, rotation: &str, rounds: u32) -> Result<Tally> {
     let mut stage = Stage::new(rotation).await?;
     let mut tally = Tally::default();
     for round in 0..rounds {
-        let outcome =
-            stage.round(point).await.with_context(|| format!("{} {rotation}, round {round}", point.name()))?;
+        let mut outcome = stage.round(point).await;
+        if outcome.is_err() && stage.session.keyring_has_died() {
+            tally.keyring_crashes += 1;
+            stage.session.restart_keyring().await?;
+            stage.settle().await?;
+            outcome = stage.round(point).await;
+        }
+        let outcome = outcome.with_context(|| format!("{} {rotation}, round {round}", point.name()))?;
         match outcome {
             None => tally.survived += 1,
             Some(cause) => {
@@ -113,6 +121,22 @@ impl Stage {
         relink.post("/webhook", tests_only).await?;
         relink.stop().await?;
         Ok(Self { session, provider, receiver, account })
+    }
+
+    /// After a round that was cut off: the account works again, by its person's hand if it must be.
+    async fn settle(&self) -> Result<()> {
+        let relink = Relink::start(&self.session).await?;
+        if self.works(&relink).await?.is_some() {
+            self.mend(&relink).await?;
+        }
+        relink.stop().await
+    }
+
+    async fn mend(&self, relink: &Relink) -> Result<()> {
+        let link = relink.magic_link(json!({ "integrated_account_id": self.account })).await?;
+        let flow = self.provider.walk(relink, &link).await?;
+        ensure!(flow["phase"] == "succeeded", "it could not be mended: {flow}");
+        Ok(())
     }
 
     /// One round. `None`: nothing was lost; else the cause that is said.
@@ -148,11 +172,7 @@ impl Stage {
             | Point::ReplaceKept => self.works(&relink).await?,
         };
         if lost.is_some() {
-            let link = relink.magic_link(json!({ "integrated_account_id": self.account })).await?;
-            let flow = self.provider.walk(&relink, &link).await?;
-            if flow["phase"] != "succeeded" {
-                bail!("it could not be mended: {flow}");
-            }
+            self.mend(&relink).await?;
         }
         relink.stop().await?;
         Ok(lost)

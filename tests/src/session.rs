@@ -121,6 +121,11 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the keyring has ended by itself.
+    pub fn keyring_has_died(&mut self) -> bool {
+        self.keyring.as_mut().is_none_or(|keyring| !matches!(keyring.try_wait(), Ok(None)))
+    }
+
     /// The keyring dies and comes again, its items as they were.
     pub async fn restart_keyring(&mut self) -> Result<()> {
         if let Some(mut keyring) = self.keyring.take() {
