@@ -1,6 +1,8 @@
 //! The window's commands: each decodes, calls one verb, and encodes. What is secret goes to the clipboard or the browser from
 //! here, and never through the page.
 
+#![expect(clippy::needless_pass_by_value, reason = "commands are given what they work with by value")]
+
 use relink_desk::{
     Desk, Result,
     types::{

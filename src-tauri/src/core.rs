@@ -102,9 +102,9 @@ async fn begin(data_dir: PathBuf, notifier: Notifier) -> Result<(Engine, Serving
 /// Whoever shows something asks anew.
 async fn pass_changes_on(app: AppHandle, desk: Desk) {
     use tokio::sync::broadcast::error::RecvError;
-    let mut changes = desk.changes();
+    let mut news = desk.changes();
     loop {
-        match changes.recv().await {
+        match news.recv().await {
             Ok(changed) => {
                 if let Err(error) = app.emit_to(crate::windows::MAIN, "changed", changed) {
                     tracing::debug!("the window was not told: {error}");

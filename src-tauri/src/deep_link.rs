@@ -94,7 +94,7 @@ pub(crate) fn second_start(app: &AppHandle, arguments: &[String]) {
 
 /// Asks the system to open an address of our scheme, as a browser does after a sign-in, and sees whether it comes here.
 pub(crate) async fn test(app: &AppHandle) -> Result<String, String> {
-    let (arrived, arrives) = oneshot::channel();
+    let (arrived, waits) = oneshot::channel();
     let url = format!("{SCHEME}:/oauth/test/{}", desk(app).tomorrow().as_millis());
     if let Ok(mut probe) = app.state::<Probe>().0.lock() {
         *probe = Some((url.clone(), arrived));
@@ -102,7 +102,7 @@ pub(crate) async fn test(app: &AppHandle) -> Result<String, String> {
     app.opener()
         .open_url(&url, None::<&str>)
         .map_err(|error| format!("The system can’t open Relink’s addresses: {error}"))?;
-    match tokio::time::timeout(PATIENCE, arrives).await {
+    match tokio::time::timeout(PATIENCE, waits).await {
         Ok(Ok(())) => {
             Ok("The system handed a test address back to Relink. Sign-ins come back by themselves.".to_owned())
         }

@@ -64,17 +64,13 @@ pub fn run(start: &Start) -> Result<(), StartError> {
         })
         .build(tauri::generate_context!())?;
     app.run(|app, event| match event {
-        RunEvent::ExitRequested { code, api, .. } => {
-            // The last window was closed: without somebody's wish to quit, Relink goes on in the tray.
-            if code.is_none() && tray::is_there(app) {
-                api.prevent_exit();
-            }
-        }
+        // The last window was closed: without somebody's wish to quit, Relink goes on in the tray.
+        RunEvent::ExitRequested { code: None, api, .. } if tray::is_there(app) => api.prevent_exit(),
         RunEvent::Exit => core::stop(app),
-        RunEvent::WindowEvent { label, event: tauri::WindowEvent::CloseRequested { api, .. }, .. } => {
-            if label == windows::MAIN && !quit::may_close(app) {
-                api.prevent_close();
-            }
+        RunEvent::WindowEvent { label, event: tauri::WindowEvent::CloseRequested { api, .. }, .. }
+            if label == windows::MAIN && !quit::may_close(app) =>
+        {
+            api.prevent_close();
         }
         #[cfg(target_os = "macos")]
         RunEvent::Reopen { .. } => windows::show_main(app),

@@ -45,12 +45,8 @@ fn tell_once(app: AppHandle) {
         let desk = desk(&app);
         match desk.first_time(TOLD).await {
             Ok(true) => {
-                notify::say(
-                    &app,
-                    "Relink goes on in the tray",
-                    "Your accounts stay fresh. Open or quit it from its icon.",
-                )
-                .await
+                let body = "Your accounts stay fresh. Open or quit it from its icon.";
+                notify::say(&app, "Relink goes on in the tray", body).await;
             }
             Ok(false) => {}
             Err(trouble) => tracing::debug!("whether the tray was explained is not known: {}", trouble.message),

@@ -160,7 +160,7 @@ fn pause(app: AppHandle) {
     });
 }
 
-/// Whether somebody shows tray icons: the StatusNotifierItem specification's watcher, with a host.
+/// Whether somebody shows tray icons: the `StatusNotifierItem` specification's watcher, with a host.
 #[cfg(target_os = "linux")]
 fn host_is_there() -> bool {
     const WATCHER: &str = "org.kde.StatusNotifierWatcher";

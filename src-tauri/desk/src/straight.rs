@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 #[derive(Debug)]
 pub enum Way {
     /// The provider's page, in the browser. The second part ends when the sign-in has.
-    Provider(String, SignIn),
+    Provider(String, Box<SignIn>),
     /// The connect UI: what has to be typed is typed there.
     Page(Secret),
 }
@@ -56,15 +56,15 @@ impl Desk {
             redirect: None,
             fields: BTreeMap::new(),
         };
-        let begun = engine.begin_flow(link.token.expose(), begin).await.map_err(trouble)?;
-        let url = begun.flow.authorize_url.clone().unwrap_or_default();
-        Ok(Way::Provider(url, SignIn { flow: begun.flow, key: begun.key }))
+        let started = engine.begin_flow(link.token.expose(), begin).await.map_err(trouble)?;
+        let url = started.flow.authorize_url.clone().unwrap_or_default();
+        Ok(Way::Provider(url, Box::new(SignIn { flow: started.flow, key: started.key })))
     }
 
     /// Sees a sign-in through: claims its callback, since the person who began it is at this desktop. Somebody else's
     /// sign-in changes nothing here; the account's page leads to the link that asks what to do.
-    pub async fn finish(&self, sign_in: SignIn) -> Ended {
-        let SignIn { mut flow, key } = sign_in;
+    pub async fn finish(&self, sign_in: Box<SignIn>) -> Ended {
+        let SignIn { mut flow, key } = *sign_in;
         loop {
             let next = match flow.phase {
                 PhaseName::Succeeded => return Ended::Mended,

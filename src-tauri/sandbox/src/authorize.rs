@@ -68,8 +68,8 @@ pub(crate) struct Decision {
     consent: String,
     #[serde(default)]
     person: String,
-    #[serde(default)]
-    decision: String,
+    #[serde(default, rename = "decision")]
+    answer: String,
 }
 
 /// The consent page's answer. Its one-time id binds it to the page that was shown (against cross-site requests).
@@ -85,7 +85,7 @@ pub(crate) async fn decide(
         return page::refused("This page was answered already, or is too old. Start again.").into_response();
     };
     let state = ("state", request.state.as_str());
-    if form.decision != "allow" {
+    if form.answer != "allow" {
         provider.note("authorize", None, "access_denied", None);
         let answer = [("error", "access_denied"), ("error_description", "The person said no."), state];
         return back(&provider, &request.redirect_uri, &answer);

@@ -1,11 +1,13 @@
 //! The Sandbox's pages: small, without script, clearly no real provider's.
 
+use std::fmt::Write as _;
+
 use axum::{
     http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
 
-use crate::provider::{PEOPLE, SCOPES};
+use crate::provider::{PEOPLE, Person, SCOPES};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--bg:#f6f6f4;--pane:#fdfdfc;--line:#e4e3df;--ink:#1d1c1a;--soft:#5d5a54;--accent:#2a5bd7;--on:#fff;--note:#fbefd6;--note-ink:#6b4400}
@@ -55,25 +57,20 @@ impl IntoResponse for Page {
 
 /// The consent page. Everything in it is from this crate, but the scopes, which were checked.
 pub(crate) fn consent(consent: &str, redirect_uri: &str, scopes: &[String]) -> impl IntoResponse {
-    let people: String = PEOPLE
-        .iter()
-        .enumerate()
-        .map(|(at, person)| {
-            format!(
-                "<label><input type=\"radio\" name=\"person\" id=\"person-{key}\" value=\"{key}\"{checked}>\
-                 <span>{name}<small>{email}</small></span></label>",
-                key = person.key,
-                name = person.name,
-                email = person.email,
-                checked = if at == 0 { " checked" } else { "" },
-            )
-        })
-        .collect();
-    let asked: String = SCOPES
-        .iter()
-        .filter(|(scope, _)| scopes.iter().any(|asked| asked == scope))
-        .map(|(scope, words)| format!("<li>{words} <code>{scope}</code></li>"))
-        .collect();
+    // Writing to a String can't fail.
+    let mut people = String::new();
+    for (at, Person { key, name, email, .. }) in PEOPLE.iter().enumerate() {
+        let checked = if at == 0 { " checked" } else { "" };
+        let _ = write!(
+            people,
+            "<label><input type=\"radio\" name=\"person\" id=\"person-{key}\" value=\"{key}\"{checked}>\
+             <span>{name}<small>{email}</small></span></label>"
+        );
+    }
+    let mut asked = String::new();
+    for (scope, words) in SCOPES.iter().filter(|(scope, _)| scopes.iter().any(|asked| asked == scope)) {
+        let _ = write!(asked, "<li>{words} <code>{scope}</code></li>");
+    }
     let asks = if asked.is_empty() { String::new() } else { format!("<p><b>Relink asks for</b></p><ul>{asked}</ul>") };
     let body = format!(
         "<span class=\"note\">Sandbox: for practice, nothing here is real</span><h1>Let Relink use your Sandbox account?</h1>\

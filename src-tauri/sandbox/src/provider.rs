@@ -1,6 +1,7 @@
 //! The provider: what all its endpoints share.
 
 use std::{
+    fmt::Write as _,
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -137,7 +138,11 @@ impl Provider {
 
 /// SHA-256, in hexadecimal.
 pub(crate) fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// SHA-256, as RFC 7636 §4.2 writes a challenge.

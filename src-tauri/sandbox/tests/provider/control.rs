@@ -1,0 +1,104 @@
+//! The controls, what keeps strangers out, and what survives a restart.
+
+use relink_sandbox::{Options, Sandbox, StartError};
+use serde_json::{Value, json};
+
+use crate::world::{KEY, World};
+
+#[tokio::test]
+async fn the_controls_open_to_their_key_alone_and_to_no_web_page() {
+    let world = World::new().await;
+    let ask = || world.http.get(world.at("/control"));
+    for (request, status) in [
+        (ask(), 401),
+        (ask().bearer_auth("another-key"), 401),
+        (ask().bearer_auth(KEY).header("origin", "https://evil.example"), 403),
+        (ask().bearer_auth(KEY).header("host", "evil.example"), 403),
+        (ask().bearer_auth(KEY), 200),
+    ] {
+        assert_eq!(request.send().await.expect("an answer").status(), status);
+    }
+}
+
+#[tokio::test]
+async fn settings_out_of_bounds_are_refused_and_change_nothing() {
+    let world = World::new().await;
+    let before = world.control("GET", "/control", Value::Null).await["settings"].clone();
+    for wrong in [
+        json!({ "token_lifetime_secs": -1 }),
+        json!({ "grace_secs": 100_000 }),
+        json!({ "delay_millis": 60_001 }),
+        json!({ "rotation": "sideways" }),
+        json!({ "colour": "blue" }),
+    ] {
+        let answer = world.http.patch(world.at("/control")).bearer_auth(KEY).json(&wrong).send().await;
+        assert!(answer.expect("an answer").status().is_client_error(), "{wrong}");
+    }
+    assert_eq!(world.control("GET", "/control", Value::Null).await["settings"], before);
+}
+
+#[tokio::test]
+async fn expiring_ends_access_tokens_and_leaves_the_sign_in() {
+    let world = World::new().await;
+    let tokens = world.sign_in().await;
+    assert_eq!(world.control("POST", "/control/expire", json!({})).await["expired"], 1);
+    assert_eq!(world.call(&tokens["access_token"]).await, 401);
+    let fresh: Value = world.refresh(&tokens["refresh_token"]).await.json().await.expect("JSON");
+    assert_eq!(world.call(&fresh["access_token"]).await, 200);
+    world.control("POST", "/control/revoke", json!({ "subject": "sandbox-grace" })).await;
+    assert_eq!(world.call(&fresh["access_token"]).await, 200, "somebody else's");
+    world.control("POST", "/control/revoke", json!({ "subject": "sandbox-ada" })).await;
+    assert_eq!(world.call(&fresh["access_token"]).await, 401);
+}
+
+#[tokio::test]
+async fn the_log_follows_and_holds_no_secret() {
+    let world = World::new().await;
+    let (tokens, log) =
+        tokio::join!(world.sign_in(), world.control("GET", "/control/log?after=1&wait=20", Value::Null));
+    let text = log.to_string();
+    assert!(text.contains("authorization_code") || text.contains("authorize"), "{text}");
+    let all = world.control("GET", "/control/log", Value::Null).await.to_string();
+    for name in ["access_token", "refresh_token"] {
+        assert!(!all.contains(tokens[name].as_str().expect("one")), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn sign_ins_survive_a_restart_and_only_hashes_are_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("sandbox.json");
+    let world = World::with_state(Some(file.clone())).await;
+    let tokens = world.sign_in().await;
+    world.sandbox.stop().await;
+
+    let kept = std::fs::read_to_string(&file).expect("it was kept");
+    for name in ["access_token", "refresh_token"] {
+        assert!(!kept.contains(tokens[name].as_str().expect("one")), "{name}");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&file).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let world = World::with_state(Some(file)).await;
+    assert_eq!(world.refresh(&tokens["refresh_token"]).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_broken_state_file_is_set_aside() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("sandbox.json");
+    std::fs::write(&file, "{ not JSON").expect("written");
+    let world = World::with_state(Some(file.clone())).await;
+    world.sign_in().await;
+    assert_eq!(std::fs::read_to_string(file.with_extension("broken")).expect("set aside"), "{ not JSON");
+}
+
+#[tokio::test]
+async fn it_listens_on_loopback_only() {
+    let listen = "0.0.0.0:0".parse().expect("an address");
+    let refused = Sandbox::start(Options { listen, state: None, control_key: KEY.to_owned() }).await;
+    assert!(matches!(refused, Err(StartError::NotLoopback(_))));
+}

@@ -1,0 +1,6 @@
+//! The Sandbox as its clients meet it: over real connections.
+
+mod control;
+mod faults;
+mod flow;
+mod world;

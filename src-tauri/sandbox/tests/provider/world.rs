@@ -1,0 +1,113 @@
+//! A Sandbox, and a client of it.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use relink_sandbox::{CLIENT_ID, Options, Running, Sandbox};
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+pub const KEY: &str = "control-key-of-the-test";
+pub const REDIRECT: &str = "app.relink.desktop:/oauth/callback/sandbox";
+const VERIFIER: &str = "a-verifier-of-the-test-which-is-long-enough-to-be-one";
+
+pub struct World {
+    pub sandbox: Running,
+    pub http: Client,
+}
+
+/// What an authorization request is made of; a test changes what it is about.
+pub fn good_request() -> HashMap<&'static str, String> {
+    HashMap::from([
+        ("response_type", "code".to_owned()),
+        ("client_id", CLIENT_ID.to_owned()),
+        ("redirect_uri", REDIRECT.to_owned()),
+        ("state", "state-of-the-test-which-is-long-enough".to_owned()),
+        ("scope", "items:read profile".to_owned()),
+        ("code_challenge", BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER))),
+        ("code_challenge_method", "S256".to_owned()),
+    ])
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with_state(None).await
+    }
+
+    pub async fn with_state(state: Option<PathBuf>) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listen = "127.0.0.1:0".parse().expect("an address");
+        let sandbox =
+            Sandbox::start(Options { listen, state, control_key: KEY.to_owned() }).await.expect("the Sandbox starts");
+        let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        Self { sandbox, http }
+    }
+
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.sandbox.base_url())
+    }
+
+    pub async fn authorize(&self, request: &HashMap<&str, String>) -> Response {
+        self.http.get(self.at("/authorize")).query(request).send().await.expect("an answer")
+    }
+
+    /// Shows the consent page and answers it; where the browser is sent, as its query.
+    pub async fn consent(&self, decision: &str) -> HashMap<String, String> {
+        let html = self.authorize(&good_request()).await.text().await.expect("a page");
+        let consent = html.split("name=\"consent\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let form = [("consent", consent.expect("a consent")), ("person", "ada"), ("decision", decision)];
+        let answer = self.http.post(self.at("/authorize")).form(&form).send().await.expect("an answer");
+        let location = answer.headers().get("location").expect("a redirect").to_str().expect("text");
+        assert!(location.starts_with(REDIRECT), "{location}");
+        Url::parse(location).expect("an address").query_pairs().into_owned().collect()
+    }
+
+    pub async fn token(&self, form: &[(&str, &str)]) -> Response {
+        self.http.post(self.at("/token")).form(form).send().await.expect("an answer")
+    }
+
+    pub async fn exchange(&self, code: &str) -> Response {
+        let grant = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", REDIRECT)];
+        self.token(&[&grant[..], &[("client_id", CLIENT_ID), ("code_verifier", VERIFIER)]].concat()).await
+    }
+
+    /// Ada signs in.
+    pub async fn sign_in(&self) -> Value {
+        let back = self.consent("allow").await;
+        let answer = self.exchange(&back["code"]).await;
+        assert_eq!(answer.status(), 200);
+        answer.json().await.expect("JSON")
+    }
+
+    pub async fn refresh(&self, token: &Value) -> Response {
+        let token = token.as_str().expect("a refresh token");
+        self.token(&[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", CLIENT_ID)]).await
+    }
+
+    /// The status of a call with this token.
+    pub async fn call(&self, token: &Value) -> u16 {
+        let token = token.as_str().expect("a token");
+        let answer = self.http.get(self.at("/api/me")).bearer_auth(token).send().await.expect("an answer");
+        answer.status().as_u16()
+    }
+
+    pub async fn control(&self, method: &str, path: &str, body: Value) -> Value {
+        let request = self.http.request(method.parse().expect("a method"), self.at(path));
+        let answer = request.bearer_auth(KEY).json(&body).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.expect("JSON")
+    }
+
+    pub async fn fault(&self, kind: &str) {
+        self.control("POST", "/control/faults", json!({ "kind": kind, "retry_after": 7 })).await;
+    }
+}
+
+/// An error of RFC 6749 §5.2: its status and code.
+pub async fn refusal(answer: Response) -> (u16, String) {
+    let status = answer.status().as_u16();
+    let body: Value = answer.json().await.expect("JSON");
+    (status, body["error"].as_str().unwrap_or_default().to_owned())
+}
