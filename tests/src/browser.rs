@@ -2,14 +2,14 @@
 
 use std::{
     fs::{self, Permissions},
+    ops::Deref,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
-use fantoccini::{Client, ClientBuilder, Locator, wd::WindowHandle};
+use fantoccini::{ClientBuilder, wd::WindowHandle};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,23 +19,38 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{process, relink::DEADLINE, session::Session};
-
-/// How often the page is looked at while something is waited for: the page itself tells nobody.
-const LOOK: Duration = Duration::from_millis(50);
+use crate::{
+    page::{LOOK, Page},
+    process,
+    relink::DEADLINE,
+    session::Session,
+};
 
 /// The browser.
 #[derive(Debug)]
 pub struct Browser {
-    client: Client,
+    page: Page,
     first: WindowHandle,
     _driver: Child,
     _profile: TempDir,
 }
 
+impl Deref for Browser {
+    type Target = Page;
+
+    fn deref(&self) -> &Page {
+        &self.page
+    }
+}
+
 impl Browser {
     /// Starts it in a session.
     pub async fn start(session: &Session) -> Result<Self> {
+        Self::start_trusting(session, &[]).await
+    }
+
+    /// Starts it, as with a person who lets these origins open Relink.
+    pub async fn start_trusting(session: &Session, trusted: &[&str]) -> Result<Self> {
         let mut command = session.command("chromedriver");
         command.args(["--port=0"]).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut driver = process::spawn(command)?;
@@ -50,6 +65,9 @@ impl Browser {
         // Its further words are read away, so that it never waits for a reader.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let profile = tempfile::tempdir()?;
+        let preferences = profile.path().join("Default/Preferences");
+        fs::create_dir_all(profile.path().join("Default"))?;
+        fs::write(preferences, preferences_that_follow_deep_links(trusted).to_string())?;
         let flags = [
             "--headless=new",
             "--no-sandbox",
@@ -72,66 +90,20 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await?;
         let first = client.window().await?;
-        Ok(Self { client, first, _driver: driver, _profile: profile })
+        Ok(Self { page: Page(client), first, _driver: driver, _profile: profile })
     }
 
     /// Opens an address.
     pub async fn open(&self, url: &str) -> Result<()> {
-        Ok(self.client.goto(url).await?)
-    }
-
-    /// Waits until the page shows a text.
-    pub async fn shows(&self, text: &str) -> Result<()> {
-        let end = Instant::now() + DEADLINE;
-        loop {
-            let page = self.text().await.unwrap_or_default();
-            if page.contains(text) {
-                return Ok(());
-            }
-            if Instant::now() > end {
-                bail!("the page never showed {text:?}. It shows:\n{page}");
-            }
-            sleep(LOOK).await;
-        }
-    }
-
-    /// What the page shows.
-    pub async fn text(&self) -> Result<String> {
-        Ok(self.client.find(Locator::Css("body")).await?.text().await?)
-    }
-
-    /// Clicks what this selector finds, as soon as it is there.
-    pub async fn click(&self, css: &str) -> Result<()> {
-        let found = self.client.wait().at_most(DEADLINE).for_element(Locator::Css(css)).await;
-        found.with_context(|| format!("nothing to click at {css}"))?.click().await?;
-        Ok(())
-    }
-
-    /// Clicks the button or link with this text.
-    pub async fn press(&self, text: &str) -> Result<()> {
-        let path = format!("//*[self::button or self::a][contains(normalize-space(.), \"{text}\")]");
-        let found = self.client.wait().at_most(DEADLINE).for_element(Locator::XPath(&path)).await;
-        if found.is_err() {
-            bail!("there is no button {text:?}. The page shows:\n{}", self.text().await?);
-        }
-        found?.click().await?;
-        Ok(())
-    }
-
-    /// Types into the field with this name.
-    pub async fn fill(&self, name: &str, value: &str) -> Result<()> {
-        let css = format!("[name=\"{name}\"]");
-        let found = self.client.wait().at_most(DEADLINE).for_element(Locator::Css(&css)).await;
-        found.with_context(|| format!("no field {name}"))?.send_keys(value).await?;
-        Ok(())
+        Ok(self.page.0.goto(url).await?)
     }
 
     /// Goes to the tab that was opened last, as soon as there is one.
     pub async fn newest_tab(&self) -> Result<()> {
         let end = Instant::now() + DEADLINE;
         loop {
-            if let Some(other) = self.client.windows().await?.into_iter().find(|window| *window != self.first) {
-                return Ok(self.client.switch_to_window(other).await?);
+            if let Some(other) = self.page.0.windows().await?.into_iter().find(|window| *window != self.first) {
+                return Ok(self.page.0.switch_to_window(other).await?);
             }
             if Instant::now() > end {
                 bail!("no new tab was opened. The page shows:\n{}", self.text().await?);
@@ -142,23 +114,15 @@ impl Browser {
 
     /// Closes the present tab and goes back to the first.
     pub async fn back_to_first_tab(&self) -> Result<()> {
-        if self.client.window().await? != self.first {
-            self.client.close_window().await?;
+        if self.page.0.window().await? != self.first {
+            self.page.0.close_window().await?;
         }
-        Ok(self.client.switch_to_window(self.first.clone()).await?)
-    }
-
-    /// Takes a picture of the page.
-    pub async fn picture(&self, path: &Path) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        Ok(fs::write(path, self.client.screenshot().await?)?)
+        Ok(self.page.0.switch_to_window(self.first.clone()).await?)
     }
 
     /// Ends it.
     pub async fn close(self) -> Result<()> {
-        Ok(self.client.close().await?)
+        Ok(self.page.0.close().await?)
     }
 
     /// Walks the connect page from where it is: on to the provider, says yes there as this person, and comes back.
@@ -177,4 +141,10 @@ fn dying_with_its_driver(folder: &Path) -> Result<PathBuf> {
     fs::write(&program, "#!/bin/sh\nexec setpriv --pdeathsig KILL -- /usr/bin/chromium \"$@\"\n")?;
     fs::set_permissions(&program, Permissions::from_mode(0o700))?;
     Ok(program)
+}
+
+/// What Chromium keeps when a person ticks "Always allow … to open links of this type".
+fn preferences_that_follow_deep_links(trusted: &[&str]) -> Value {
+    let allowed = trusted.iter().map(|origin| ((*origin).to_owned(), json!({ "app.relink.desktop": true })));
+    json!({ "protocol_handler": { "allowed_origin_protocol_pairs": Value::Object(allowed.collect()) } })
 }

@@ -24,6 +24,7 @@ const PASSWORD: &str = "correct horse";
 #[derive(Debug)]
 pub struct Session {
     folder: TempDir,
+    display: Option<String>,
     _bus: Child,
     keyring: Option<Child>,
 }
@@ -43,7 +44,7 @@ impl Session {
         let mut bus = process::spawn(command)?;
         let out = bus.stdout.take().context("the bus has no output")?;
         BufReader::new(out).read_line(&mut String::new()).await?;
-        let mut session = Self { folder, _bus: bus, keyring: None };
+        let mut session = Self { folder, display: None, _bus: bus, keyring: None };
         session.start_keyring()?;
         Ok(session)
     }
@@ -51,6 +52,11 @@ impl Session {
     /// The session's folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Programs that are started from now on draw there.
+    pub(crate) fn show_on(&mut self, display: String) {
+        self.display = Some(display);
     }
 
     /// What every program of the session has in its environment.
@@ -72,6 +78,9 @@ impl Session {
         command.envs(self.environment());
         for name in ["DISPLAY", "WAYLAND_DISPLAY", "GNOME_KEYRING_CONTROL"] {
             command.env_remove(name);
+        }
+        if let Some(display) = &self.display {
+            command.env("DISPLAY", display).env("XDG_CURRENT_DESKTOP", "GNOME").env("GDK_BACKEND", "x11");
         }
         command
     }

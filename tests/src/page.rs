@@ -1,0 +1,72 @@
+//! A page, as a person meets it: what it shows, what can be pressed and filled in.
+
+use std::{fs, path::Path, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use fantoccini::{Client, Locator};
+use tokio::time::{Instant, sleep};
+
+use crate::relink::DEADLINE;
+
+/// How often the page is looked at while something is waited for: the page itself tells nobody.
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
+
+/// A page that a driver holds: a browser's, or the app's window.
+#[derive(Debug)]
+pub struct Page(pub(crate) Client);
+
+impl Page {
+    /// Waits until the page shows a text.
+    pub async fn shows(&self, text: &str) -> Result<()> {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let page = self.text().await.unwrap_or_default();
+            if page.contains(text) {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                bail!("the page never showed {text:?}. It shows:\n{page}");
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// What the page shows.
+    pub async fn text(&self) -> Result<String> {
+        Ok(self.0.find(Locator::Css("body")).await?.text().await?)
+    }
+
+    /// Clicks what this selector finds, as soon as it is there.
+    pub async fn click(&self, css: &str) -> Result<()> {
+        let found = self.0.wait().at_most(DEADLINE).for_element(Locator::Css(css)).await;
+        found.with_context(|| format!("nothing to click at {css}"))?.click().await?;
+        Ok(())
+    }
+
+    /// Clicks the button or link with this text.
+    pub async fn press(&self, text: &str) -> Result<()> {
+        let path = format!("//*[self::button or self::a][contains(normalize-space(.), \"{text}\")]");
+        let found = self.0.wait().at_most(DEADLINE).for_element(Locator::XPath(&path)).await;
+        if found.is_err() {
+            bail!("there is no button {text:?}. The page shows:\n{}", self.text().await?);
+        }
+        found?.click().await?;
+        Ok(())
+    }
+
+    /// Types into the field with this name.
+    pub async fn fill(&self, name: &str, value: &str) -> Result<()> {
+        let css = format!("[name=\"{name}\"]");
+        let found = self.0.wait().at_most(DEADLINE).for_element(Locator::Css(&css)).await;
+        found.with_context(|| format!("no field {name}"))?.send_keys(value).await?;
+        Ok(())
+    }
+
+    /// Takes a picture of the page.
+    pub async fn picture(&self, path: &Path) -> Result<()> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        Ok(fs::write(path, self.0.screenshot().await?)?)
+    }
+}
