@@ -16,8 +16,8 @@ describe('tokens.css', () => {
   it.each(files)('is the only place for colours, sizes and durations: %s', (path) => {
     const text = readFileSync(new URL(path, ui), 'utf8');
     const css = path.endsWith('.css') ? text : (text.split('<style>')[1] ?? '');
-    // A media query can't read a custom property.
-    const rules = css.replaceAll(/@media[^{]*/g, '').replaceAll(/\/\*.*?\*\//gs, '');
+    // A media or container query can't read a custom property.
+    const rules = css.replaceAll(/@(?:media|container)[^{]*/g, '').replaceAll(/\/\*.*?\*\//gs, '');
     expect(rules.match(/#[0-9a-f]{3,8}\b|\brgba?\(|\d(?:px|rem|em|ch|ms|s)\b/gi) ?? []).toEqual([]);
   });
 });

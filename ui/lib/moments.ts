@@ -23,3 +23,10 @@ export function relative(at: string, now: number): string {
 export function absolute(at: string): string {
   return new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 }
+
+/** How long, in words that stand in a sentence: `7 days`. */
+export function spanInWords(millis: number): string {
+  const hours = Math.round(Math.max(0, millis) / 3_600_000);
+  const [count, unit] = hours < 48 ? [hours, 'hour'] : [Math.round(hours / 24), 'day'];
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}

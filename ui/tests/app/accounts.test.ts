@@ -1,0 +1,227 @@
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { look, lookLarge } from './look';
+import { account, Relink, retrying, revoked, trouble } from './relink';
+import { openWindow, openWindows, type AppWindow, type Windows } from './window';
+
+let windows: Windows;
+let app: AppWindow;
+
+beforeAll(async () => {
+  windows = await openWindows();
+});
+afterAll(() => windows.close());
+afterEach(async () => {
+  expect(app.complaints).toEqual([]);
+  await app.context.close();
+});
+
+const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
+
+function someAccounts(): Relink {
+  const relink = new Relink();
+  relink.accounts = [
+    account('1', { name: 'ada@example.com' }),
+    revoked('2'),
+    retrying('3'),
+    account('4', { name: 'Acme HQ', integration_label: 'Slack', color: '#5b3fae', refreshed_at: at(120) }),
+    account('5', {
+      name: 'Product wiki',
+      integration_label: 'Notion',
+      color: '#2f2f2f',
+      method: 'api_key',
+      method_label: 'API key',
+      refreshed_at: null,
+      expires_at: null,
+      next_action_at: null,
+    }),
+    account('6', { name: 'acme.atlassian.net', integration_label: 'Atlassian', color: '#2563eb' }),
+  ];
+  relink.entries = [
+    {
+      seq: 3,
+      account_id: '2',
+      account_name: 'Acme engineering',
+      at: at(12),
+      kind: 'refresh_failed',
+      tone: 'bad',
+      title: 'Refresh refused',
+      detail: 'GitHub: the grant is no longer valid',
+      facts: [{ name: 'Code', value: 'invalid_grant' }],
+    },
+    {
+      seq: 2,
+      account_id: '2',
+      account_name: 'Acme engineering',
+      at: at(4000),
+      kind: 'put_off',
+      tone: 'warning',
+      title: 'Refresh put off while offline',
+      detail: null,
+      facts: [],
+    },
+    {
+      seq: 1,
+      account_id: '2',
+      account_name: 'Acme engineering',
+      at: at(8000),
+      kind: 'connected',
+      tone: 'good',
+      title: 'Connected as octo-acme',
+      detail: 'by magic link',
+      facts: [],
+    },
+  ];
+  relink.health = {
+    slots: [
+      ...Array.from({ length: 6 }, () => 'no_data' as const),
+      ...Array.from({ length: 40 }, () => 'working' as const),
+      'retrying',
+      'retrying',
+      ...Array.from({ length: 34 }, () => 'working' as const),
+      'not_working',
+      'not_working',
+    ],
+    sentence:
+      'Working for six days, retrying for four hours on Thursday, not working for the last 12 minutes',
+  };
+  return relink;
+}
+
+it('puts what needs its person on top, and says in plain words what is wrong', async () => {
+  app = await openWindow(windows, someAccounts());
+  const { page } = app;
+  await page.getByRole('option').first().getByText('Acme engineering').waitFor();
+  await page.getByRole('alert').getByText('GitHub no longer accepts this sign-in').waitFor();
+  await page.getByRole('img', { name: /^Working for six days/ }).waitFor();
+  await page.getByText('Refresh refused').waitFor();
+  await look(app, 'accounts');
+  await lookLarge(app, 'accounts');
+});
+
+it('reauthorizes: Reauthorize connection, Get connection link, Magic Link, Connection successful', async () => {
+  const relink = someAccounts();
+  app = await openWindow(windows, relink);
+  const { page } = app;
+  await page.getByRole('button', { name: 'Reauthorize connection' }).click();
+  await page.getByRole('button', { name: 'Get connection link' }).click();
+  await page.getByText('Magic Link', { exact: true }).waitFor();
+  await page.getByText('Works on this machine, once, for 7 days.').waitFor();
+  await look(app, 'reauthorize');
+  await page.getByRole('button', { name: 'Copy', exact: true }).click();
+  await page.getByRole('button', { name: 'Copied' }).waitFor();
+  await page.getByRole('button', { name: 'Open', exact: true }).click();
+  await expect.poll(() => relink.opened).toEqual(['link-1 in window']);
+  expect(relink.copied).toEqual(['link-1']);
+
+  const mended = account('2', { name: 'Acme engineering', refreshed_at: at(0) });
+  relink.accounts = [mended, ...relink.accounts.filter(({ id }) => id !== '2')];
+  await app.changed('accounts');
+  await page.getByRole('heading', { name: 'Connection successful' }).waitFor();
+  await page.getByRole('button', { name: 'Done' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+});
+
+it('is moved through by keyboard, and searched with Ctrl K', async () => {
+  app = await openWindow(windows, someAccounts());
+  const { page } = app;
+  await page.getByRole('listbox').focus();
+  await page.keyboard.press('ArrowDown');
+  await page.getByRole('heading', { level: 2, name: 'Sales EU' }).waitFor();
+  await page.keyboard.press('End');
+  await page.getByRole('heading', { level: 2, name: 'Product wiki' }).waitFor();
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('slack');
+  await page.getByRole('heading', { level: 2, name: 'Acme HQ' }).waitFor();
+  expect(await page.getByRole('option').count()).toBe(1);
+  await page.keyboard.type('!');
+  await page.getByText('No account is called or signed in like').waitFor();
+});
+
+it('draws only what is seen of 2,000 accounts, and reaches all of them', async () => {
+  const relink = new Relink();
+  relink.accounts = Array.from({ length: 2000 }, (_, index) =>
+    account(String(index), { name: `Account ${String(index).padStart(4, '0')}` }),
+  );
+  app = await openWindow(windows, relink);
+  const { page } = app;
+  await page.getByRole('listbox').focus();
+  await page.keyboard.press('End');
+  await page.getByRole('option', { name: /Account 1999/ }).waitFor();
+  const last = page.getByRole('option', { name: /Account 1999/ });
+  expect(await last.getAttribute('aria-posinset')).toBe('2000');
+  expect(await page.getByRole('option').count()).toBeLessThan(60);
+});
+
+it('checks, refreshes, and says how it went where it was asked for', async () => {
+  const relink = someAccounts();
+  relink.answers.refresh = () => {
+    throw trouble('timeout', 'Google didn’t answer', 'Nothing was lost.', 'Try again in a moment.');
+  };
+  app = await openWindow(windows, relink);
+  const { page } = app;
+  await page.getByRole('option', { name: /ada@example.com/ }).click();
+  await page.getByRole('button', { name: 'Check now' }).click();
+  await page.getByText('It works: a call was accepted.').waitFor();
+  await page.getByRole('button', { name: 'Refresh now' }).click();
+  await page.getByRole('alert').getByText('Google didn’t answer').waitFor();
+});
+
+it('asks before it deletes, and names what goes', async () => {
+  const relink = someAccounts();
+  app = await openWindow(windows, relink);
+  const { page } = app;
+  await page.getByText('More', { exact: true }).click();
+  await page.getByRole('button', { name: 'Delete…' }).click();
+  await page.getByRole('dialog', { name: 'Delete Acme engineering?' }).waitFor();
+  await look(app, 'delete');
+  await page.getByRole('button', { name: 'Keep it' }).click();
+  expect(relink.asked.some(({ command }) => command === 'delete_account')).toBe(false);
+  await page.getByText('More', { exact: true }).click();
+  await page.getByRole('button', { name: 'Delete…' }).click();
+  await page.getByRole('button', { name: 'Delete the account' }).click();
+  await expect.poll(() => relink.accounts.length).toBe(5);
+});
+
+it('renames', async () => {
+  const relink = someAccounts();
+  app = await openWindow(windows, relink);
+  const { page } = app;
+  await page.getByText('More', { exact: true }).click();
+  await page.getByRole('button', { name: 'Rename…' }).click();
+  await page.getByRole('textbox', { name: 'Name' }).fill('Acme, the good one');
+  await page.getByRole('button', { name: 'Rename', exact: true }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  expect(relink.find('2').name).toBe('Acme, the good one');
+});
+
+it('rehearses with the Sandbox’s controls', async () => {
+  const relink = new Relink();
+  relink.accounts = [account('1', { name: 'Ada Lovelace', integration_label: 'Sandbox', is_sandbox: true })];
+  app = await openWindow(windows, relink);
+  const { page } = app;
+  await page.getByRole('button', { name: 'Revoke access' }).click();
+  await page.getByText('Its access was revoked.').waitFor();
+  await page.getByLabel('Access tokens live').selectOption({ label: '1 minute' });
+  await expect
+    .poll(() => relink.asked.filter(({ command }) => command === 'rehearse').map(({ args }) => args))
+    .toEqual([{ rehearse: 'revoke' }, { rehearse: { lifetime: { secs: 60 } } }]);
+  await look(app, 'sandbox');
+});
+
+it('teaches whoever has no account yet', async () => {
+  app = await openWindow(windows, new Relink());
+  await app.page.getByRole('heading', { name: 'Connect your first account' }).waitFor();
+  await look(app, 'first-start');
+  await lookLarge(app, 'first-start');
+});
+
+it('keeps long names within its lines', async () => {
+  const relink = new Relink();
+  const long = 'Department-of-Extraordinarily-Long-Names-and-Unbreakable-Identifiers-GmbH-und-Co-KG';
+  relink.accounts = [
+    revoked('1', { name: long, identity: `${long.toLowerCase()}@example.com`, tenant_id: long }),
+  ];
+  app = await openWindow(windows, relink);
+  await app.page.getByRole('heading', { level: 2, name: long }).waitFor();
+  await look(app, 'long-names');
+});

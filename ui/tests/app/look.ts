@@ -1,0 +1,56 @@
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import type { AxeResults } from 'axe-core';
+import type { Page } from 'playwright-core';
+import { expect } from 'vitest';
+import { PICTURES, type AppWindow } from './window';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What must be true of every state: in light and dark, narrow and wide, nothing for axe to find, nothing wider than the window. */
+export async function look({ page }: AppWindow, name: string): Promise<void> {
+  for (const scheme of ['light', 'dark'] as const) {
+    for (const width of [720, 1120, 1600]) {
+      await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: 720 });
+      await page.mouse.move(0, 0);
+      await page.screenshot({ path: `${PICTURES}${name}-${scheme}-${width}.png`, animations: 'disabled' });
+      expect(await axe(page), `${name}, ${scheme}, ${width} px: axe`).toEqual([]);
+      expect(await overflowing(page), `${name}, ${width} px: wider than the window`).toEqual([]);
+    }
+  }
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+  await page.setViewportSize({ width: 1120, height: 720 });
+}
+
+/** With text twice as large as the default, in the narrowest window. */
+export async function lookLarge({ page }: AppWindow, name: string): Promise<void> {
+  await page.setViewportSize({ width: 720, height: 720 });
+  await page.evaluate(() => document.documentElement.style.setProperty('font-size', '200%'));
+  await page.screenshot({ path: `${PICTURES}${name}-large-text.png`, animations: 'disabled' });
+  expect(await overflowing(page), `${name}, large text: wider than the window`).toEqual([]);
+  await page.evaluate(() => document.documentElement.style.removeProperty('font-size'));
+  await page.setViewportSize({ width: 1120, height: 720 });
+}
+
+async function axe(page: Page): Promise<string[]> {
+  // Injected past the page's own policy, which forbids it as it should.
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
+  return page.evaluate(async () => {
+    const { axe: checker } = window as unknown as { axe: { run: () => Promise<AxeResults> } };
+    const { violations } = await checker.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`);
+  });
+}
+
+function overflowing(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const { clientWidth } = document.documentElement;
+    return [...document.querySelectorAll('#page *, dialog *')]
+      .filter((element) => {
+        const { right, left, width } = element.getBoundingClientRect();
+        return width > 1 && (right > clientWidth + 1 || left < -1);
+      })
+      .map((element) => element.outerHTML.slice(0, 120));
+  });
+}

@@ -1,0 +1,304 @@
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import type { Integration } from '../../host/types';
+import { look, lookLarge } from './look';
+import { account, Relink, revoked, trouble } from './relink';
+import { openWindow, openWindows, type AppWindow, type Windows } from './window';
+
+let windows: Windows;
+let app: AppWindow;
+
+beforeAll(async () => {
+  windows = await openWindows();
+});
+afterAll(() => windows.close());
+afterEach(async () => {
+  expect(app.complaints).toEqual([]);
+  await app.context.close();
+});
+
+const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
+
+function integration(name: string, change: Partial<Integration> = {}): Integration {
+  return {
+    name,
+    label: name.charAt(0).toUpperCase() + name.slice(1),
+    color: '#24292f',
+    category: 'development',
+    built_in: true,
+    is_sandbox: false,
+    installed: true,
+    accounts: 0,
+    methods: ['oauth2'],
+    not_ready: null,
+    wants_client: true,
+    client_id: null,
+    redirect_uris: [
+      { kind: 'deep_link', uri: `app.relink.desktop:/oauth/callback/${name}` },
+      { kind: 'loopback', uri: `http://127.0.0.1:7417/oauth/callback/${name}` },
+    ],
+    ...change,
+  };
+}
+
+function furnished(): Relink {
+  const relink = new Relink();
+  relink.accounts = [account('1')];
+  relink.integrations = [
+    integration('github', { label: 'GitHub', not_ready: 'Register a client first.' }),
+    integration('notion', { methods: ['api_key'], wants_client: false, redirect_uris: [], color: '#2f2f2f' }),
+    integration('sandbox', { is_sandbox: true, installed: false, wants_client: false, color: '#0f766e' }),
+  ];
+  return relink;
+}
+
+async function go(place: string, relink = furnished()): Promise<AppWindow['page']> {
+  app = await openWindow(windows, relink);
+  await app.page.getByRole('navigation', { name: 'Relink' }).getByRole('button', { name: place }).click();
+  return app.page;
+}
+
+it('connects an account: integration, tenant, connect page, Connection successful', async () => {
+  const relink = furnished();
+  app = await openWindow(windows, relink);
+  const { page } = app;
+  await page.getByRole('button', { name: 'Connect', exact: true }).click();
+  await page.getByRole('searchbox', { name: 'Search integrations' }).fill('sand');
+  await look(app, 'connect-search');
+  await page.getByRole('searchbox', { name: 'Search integrations' }).press('Enter');
+  await page.getByLabel('Tenant').fill('acme-1');
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByText('The connect page is open').waitFor();
+  expect(relink.asked.map(({ command }) => command)).toContain('install');
+  expect(relink.opened).toEqual(['link-1 in window']);
+  await look(app, 'connect-waiting');
+  relink.accounts = [...relink.accounts, account('2', { name: 'Ada Lovelace' })];
+  await app.changed('accounts');
+  await page.getByRole('heading', { name: 'Connection successful' }).waitFor();
+  await page.getByRole('button', { name: 'Show the account' }).click();
+  await page.getByRole('heading', { level: 2, name: 'Ada Lovelace' }).waitFor();
+});
+
+it('sets the client that was registered at a provider, and copies the addresses to register', async () => {
+  const page = await go('Integrations');
+  await page.getByRole('heading', { level: 2, name: 'GitHub' }).waitFor();
+  await look(app, 'integrations');
+  await lookLarge(app, 'integrations');
+  await page.getByLabel('Client id').fill('Iv1.abc');
+  await page.getByRole('textbox', { name: 'Client secret' }).fill('hush');
+  await page.getByRole('button', { name: 'Save the client' }).click();
+  await page.getByText('The secret is in your keychain.').waitFor();
+  expect(await page.getByRole('textbox', { name: 'Client secret' }).inputValue()).toBe('');
+  expect(app.relink.asked.find(({ command }) => command === 'set_client')?.args).toEqual({
+    name: 'github',
+    id: 'Iv1.abc',
+    secret: 'hush',
+  });
+  await page.getByRole('button', { name: 'Copy app.relink.desktop:/oauth/callback/github' }).click();
+  await expect.poll(() => app.relink.copied).toEqual(['app.relink.desktop:/oauth/callback/github']);
+});
+
+it('does not uninstall what still has accounts', async () => {
+  const relink = furnished();
+  relink.integrations = [integration('github', { accounts: 2 })];
+  const page = await go('Integrations', relink);
+  await page.getByRole('button', { name: 'Uninstall…' }).click();
+  await page.getByText('It still has 2 accounts.').waitFor();
+  expect(await page.getByRole('button', { name: 'Uninstall', exact: true }).count()).toBe(0);
+});
+
+it('adds an integration from a file, and names the line and field of a mistake', async () => {
+  const relink = furnished();
+  const mistake = 'Line 4, config.base_url: “ftp://x” is not a web address.';
+  relink.answers.add_integration = () => {
+    throw trouble('definition_invalid', 'This integration can’t be used', mistake);
+  };
+  const page = await go('Integrations', relink);
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.locator('input[type=file]').setInputFiles({
+    name: 'acme.json',
+    mimeType: 'application/json',
+    buffer: Buffer.from('{ "name": "acme" }'),
+  });
+  expect(await page.getByLabel('Or its text').inputValue()).toContain('acme');
+  await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByText(mistake).waitFor();
+  await look(app, 'add-integration-mistake');
+});
+
+it('adds an integration by form, and shows the addresses to register while it is typed', async () => {
+  const relink = furnished();
+  relink.answers.make_integration = () => {
+    const refused = trouble('invalid', 'This can’t be used', 'It must start with https://.');
+    throw { ...refused, field: 'token_url' };
+  };
+  const page = await go('Integrations', relink);
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByLabel('By form').check();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('textbox', { name: 'Name', exact: true }).fill('Acme CRM');
+  await dialog.getByText('app.relink.desktop:/oauth/callback/acme-crm').waitFor();
+  await dialog.getByLabel('Address of its API').fill('https://api.acme.test');
+  await dialog.getByLabel('Authorization endpoint').fill('https://acme.test/authorize');
+  await dialog.getByLabel('Token endpoint').fill('http://acme.test/token');
+  await dialog.getByLabel('Client id').fill('id');
+  await dialog.getByRole('button', { name: 'Add', exact: true }).click();
+  await dialog.getByText('It must start with https://.').waitFor();
+  expect(await dialog.getByLabel('Token endpoint').getAttribute('aria-invalid')).toBe('true');
+  await look(app, 'add-integration-form');
+});
+
+it('adds a webhook, whose secret goes to the clipboard and not through the page', async () => {
+  const page = await go('Webhooks');
+  await page.getByText('A webhook tells a program of yours').waitFor();
+  await page.getByRole('button', { name: 'Add a webhook' }).click();
+  await page.getByLabel('Address', { exact: true }).fill('https://example.com/hooks');
+  await look(app, 'add-webhook');
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByText('Its signing secret is in your clipboard').waitFor();
+  expect(app.relink.copied).toEqual(['signing secret']);
+});
+
+it('shows a webhook’s deliveries, and delivers what was parked again', async () => {
+  const relink = furnished();
+  const delivery = {
+    id: 'd',
+    event: 'integrated_account:active',
+    tries: 1,
+    next_try: null,
+    updated_at: at(3),
+  };
+  relink.webhooks = [
+    {
+      id: 'w',
+      target_url: 'https://example.com/hooks',
+      is_active: true,
+      event_types: null,
+      failing_since: at(40),
+      created_at: at(9000),
+    },
+  ];
+  relink.deliveries = [
+    {
+      ...delivery,
+      state: 'parked',
+      tries: 4,
+      last_status: 500,
+      last_error: 'answered with 500 Internal Server Error',
+    },
+    { ...delivery, id: 'e', state: 'delivered', last_status: 204, last_error: null },
+  ];
+  const page = await go('Webhooks', relink);
+  await page.getByRole('button', { name: /example.com/ }).click();
+  await page.getByText('1 delivery is parked').waitFor();
+  await look(app, 'webhook');
+  await page.getByRole('button', { name: 'Deliver again' }).click();
+  await page.getByText('What was parked is on its way again.').waitFor();
+  await page.getByRole('button', { name: 'Remove…' }).click();
+  await page.getByRole('button', { name: 'Remove the webhook' }).click();
+  await expect.poll(() => relink.webhooks).toEqual([]);
+});
+
+it('tells what happened to all accounts, and every notification', async () => {
+  const relink = furnished();
+  relink.entries = [
+    {
+      seq: 2,
+      account_id: '1',
+      account_name: 'Account 1',
+      at: at(5),
+      kind: 'refresh_failed',
+      tone: 'bad',
+      title: 'Refresh failed',
+      detail: 'Google didn’t answer.',
+      facts: [],
+    },
+    {
+      seq: 1,
+      account_id: '1',
+      account_name: 'Account 1',
+      at: at(50),
+      kind: 'connected',
+      tone: 'good',
+      title: 'Connected as ada@example.com',
+      detail: null,
+      facts: [],
+    },
+  ];
+  relink.notices = [
+    {
+      id: 1,
+      at: at(5),
+      title: 'Google no longer accepts this sign-in',
+      body: 'Account 1: Access was revoked.',
+      account_id: '1',
+      withdrawn_at: at(1),
+      delivered: true,
+    },
+  ];
+  const page = await go('Activity', relink);
+  await page.getByText('Connected as ada@example.com').waitFor();
+  await look(app, 'activity');
+  await page.getByLabel('Only what went wrong').check();
+  await page.getByText('Connected as ada@example.com').waitFor({ state: 'detached' });
+  await page.getByText('Notifications', { exact: true }).click();
+  await page.getByText('Over', { exact: true }).waitFor();
+  await look(app, 'notifications');
+  await page.getByRole('button', { name: 'Open the account' }).click();
+  await page.getByRole('heading', { level: 2, name: 'Account 1' }).waitFor();
+});
+
+it('keeps what is chosen in the settings, and makes API tokens', async () => {
+  const page = await go('Settings');
+  await page.getByRole('heading', { level: 2, name: 'API tokens' }).waitFor();
+  await look(app, 'settings');
+  await lookLarge(app, 'settings');
+  await page.getByLabel('Name').fill('my-agent');
+  await page.getByRole('button', { name: 'Create a token' }).click();
+  await page.getByText('The token for my-agent is in your clipboard').waitFor();
+  expect(app.relink.copied).toEqual(['API token']);
+  await page.getByLabel('Dark').check();
+  await expect.poll(() => app.relink.preferences.appearance).toBe('dark');
+  await app.changed('preferences');
+  await page.waitForFunction(() => document.documentElement.dataset['theme'] === 'dark');
+  await page.getByRole('button', { name: 'Revoke my-agent' }).click();
+  await page.getByRole('button', { name: 'Revoke the token' }).click();
+  await expect.poll(() => app.relink.tokens).toEqual([]);
+  await page.getByRole('button', { name: 'Test sign-in return' }).click();
+  await page.getByText('The sign-in came back to Relink.').waitFor();
+});
+
+it('puts a choice that could not be kept back, and says why', async () => {
+  const relink = furnished();
+  relink.answers.set_preferences = () => {
+    throw trouble(
+      'start_at_login',
+      'This desktop didn’t do it',
+      'There is no place for programs that start at login.',
+    );
+  };
+  const page = await go('Settings', relink);
+  await page.getByRole('checkbox', { name: /Start when I sign in/ }).click();
+  await page.getByText('There is no place for programs that start at login.').waitFor();
+  await expect
+    .poll(() => page.getByRole('checkbox', { name: /Start when I sign in/ }).isChecked())
+    .toBe(false);
+});
+
+it('says what is wrong with the machine, and that nothing is lost', async () => {
+  const relink = furnished();
+  relink.accounts = [revoked('1')];
+  relink.overview = {
+    ...relink.overview,
+    online: false,
+    wanted_port_taken: true,
+    base_url: 'http://127.0.0.1:7419',
+    keychain: { available: false, message: 'The keychain is locked.' },
+  };
+  app = await openWindow(windows, relink);
+  const { page } = app;
+  await page.getByText('The keychain is locked.').waitFor();
+  await page.getByText('This machine is offline.').waitFor();
+  await look(app, 'banners');
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+  await page.getByText('Port 7417 was taken.').waitFor({ state: 'detached' });
+});
