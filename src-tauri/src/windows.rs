@@ -74,6 +74,10 @@ pub(crate) fn show_main_at(app: &AppHandle, place: Show) {
     }
 }
 
+/// The connect UI opens the provider's page when Relink has answered: too late for WebKit, which takes that for a pop-up.
+/// Navigated to instead, the address is handed to the browser, and the page stays.
+const OPEN_BY_NAVIGATING: &str = "window.open = (url) => (window.location.assign(url), null);";
+
 /// Opens the connect UI in a window of its own: a page of the local API, without any command.
 pub(crate) fn open_connect(app: &AppHandle, link: &Url) -> tauri::Result<()> {
     if let Some(open) = app.get_webview_window(CONNECT) {
@@ -82,13 +86,20 @@ pub(crate) fn open_connect(app: &AppHandle, link: &Url) -> tauri::Result<()> {
         return open.set_focus();
     }
     let origin = link.origin();
-    let opener = app.clone();
+    let (leaver, opener) = (app.clone(), app.clone());
     let window = WebviewWindowBuilder::new(app, CONNECT, WebviewUrl::External(link.clone()))
         .title("Relink")
         .inner_size(560.0, 720.0)
         .min_inner_size(420.0, 480.0)
-        .on_navigation(move |url| url.origin() == origin)
+        .initialization_script(OPEN_BY_NAVIGATING)
         // The provider's page belongs into the person's own browser, where their sessions are (RFC 8252 §6).
+        .on_navigation(move |url| {
+            let stays = url.origin() == origin;
+            if !stays {
+                open_in_browser(&leaver, url);
+            }
+            stays
+        })
         .on_new_window(move |url, _| {
             open_in_browser(&opener, &url);
             NewWindowResponse::Deny

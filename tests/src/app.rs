@@ -3,7 +3,7 @@
 use std::{fs, ops::Deref, path::PathBuf, process::Stdio};
 
 use anyhow::{Context, Result, bail};
-use fantoccini::ClientBuilder;
+use fantoccini::{ClientBuilder, wd::WindowHandle};
 use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ fn program() -> PathBuf {
 #[derive(Debug)]
 pub struct App {
     page: Page,
+    main: WindowHandle,
     base_url: String,
     token: String,
     pid: u32,
@@ -74,7 +75,8 @@ impl App {
         let found: Value = serde_json::from_str(&found)?;
         let text = |name: &str| found[name].as_str().map(str::to_owned).context("a text");
         let pid = found["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).context("a pid")?;
-        Ok(Self { page: Page(client), base_url: text("base_url")?, token: text("token")?, pid, _driver: driver })
+        let main = client.window().await?;
+        Ok(Self { page: Page(client), main, base_url: text("base_url")?, token: text("token")?, pid, _driver: driver })
     }
 
     /// Where its API is.
@@ -102,16 +104,20 @@ impl App {
 
     /// Goes to the window that was opened beside the main one, as soon as it is there.
     pub async fn other_window(&self) -> Result<()> {
-        let first = self.page.0.window().await?;
         let find = async {
             loop {
-                if let Some(other) = self.page.0.windows().await?.into_iter().find(|window| *window != first) {
+                if let Some(other) = self.page.0.windows().await?.into_iter().find(|window| *window != self.main) {
                     return anyhow::Ok(self.page.0.switch_to_window(other).await?);
                 }
                 tokio::time::sleep(LOOK).await;
             }
         };
         timeout(DEADLINE, find).await.context("no window was opened")?
+    }
+
+    /// Goes back to the main window.
+    pub async fn main_window(&self) -> Result<()> {
+        Ok(self.page.0.switch_to_window(self.main.clone()).await?)
     }
 
     /// SIGTERM, as at the end of the person's session.
