@@ -27,6 +27,8 @@ const REAUTHORIZE: &str = "reauthorize";
 const LATER: &str = "later";
 /// The action of a click on the notification itself (Desktop Notifications Specification, "default").
 const DEFAULT: &str = "default";
+/// What the library says when it was closed without an action.
+const CLOSED: &str = "__closed";
 
 /// Carries orders out, one after the other.
 pub(crate) fn start(app: &AppHandle, mut orders: mpsc::Receiver<Order>) {
@@ -104,6 +106,10 @@ fn up_as(app: &AppHandle, up: &Up, notice: &Notice, handle: notify_rust::Notific
                 return;
             }
             held(&up).remove(&number);
+            if action != CLOSED {
+                // Most services take it down by themselves then, some don't.
+                take_down(number);
+            }
             heard(&app, &notice, action);
         });
     });
@@ -143,9 +149,14 @@ fn heard(app: &AppHandle, notice: &Notice, action: &str) {
 
 #[cfg(target_os = "linux")]
 fn withdraw(up: &Up, id: NoticeId) {
-    const SERVICE: &str = "org.freedesktop.Notifications";
     let Some(number) = number_of(up, id) else { return };
     held(up).remove(&number);
+    take_down(number);
+}
+
+#[cfg(target_os = "linux")]
+fn take_down(number: u32) {
+    const SERVICE: &str = "org.freedesktop.Notifications";
     let closed = zbus::blocking::Connection::session().and_then(|bus| {
         bus.call_method(Some(SERVICE), "/org/freedesktop/Notifications", Some(SERVICE), "CloseNotification", &(number,))
     });

@@ -1,10 +1,10 @@
 //! The app on a desktop: window, deep link, notification, tray.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use relink_tests::{
-    app::App,
+    app::{App, Program},
     browser::Browser,
-    desktop::{ALL, Desktop},
+    desktop::{ALL, Answering, Desktop, With},
 };
 use url::Url;
 
@@ -25,30 +25,38 @@ async fn sign_in(desktop: &mut Desktop) -> Result<Browser> {
     Ok(browser)
 }
 
-#[tokio::test]
-async fn the_main_job_in_the_apps_own_window() -> Result<()> {
-    let mut desktop = Desktop::start(ALL).await?;
-    let app = App::start(&desktop).await?;
-
-    // Connect, with the deep link as the way back.
+/// Connects the first account, from an empty window, with the deep link as the way back.
+async fn connect(app: &App, desktop: &mut Desktop) -> Result<()> {
     app.press("Try it with the Sandbox").await?;
     app.press("Continue").await?;
     app.other_window().await?;
     app.press("Sign in to Sandbox").await?;
     app.press("Continue to Sandbox").await?;
-    let connected = sign_in(&mut desktop).await?;
+    let connected = sign_in(desktop).await?;
     app.shows("Connection successful").await?;
     connected.close().await?;
     app.main_window().await?;
     app.press("Show the account").await?;
-    app.shows("Ada Lovelace").await?;
+    Ok(())
+}
 
-    // Broken on the provider's side: told on the desktop.
+/// Breaks it on the provider's side: that is told on the desktop.
+async fn break_it(app: &App, desktop: &Desktop) -> Result<()> {
     app.press("Revoke access").await?;
     app.press("Refresh now").await?;
     desktop.notified("Sandbox no longer accepts this sign-in").await?;
+    app.shows("Nothing that uses this account works").await
+}
 
-    app.shows("Nothing that uses this account works").await?;
+#[tokio::test]
+async fn the_main_job_in_the_apps_own_window() -> Result<()> {
+    let mut desktop = Desktop::start(ALL).await?;
+    let app = App::start(&desktop).await?;
+
+    connect(&app, &mut desktop).await?;
+    app.shows("Ada Lovelace").await?;
+
+    break_it(&app, &desktop).await?;
 
     // Mended, word for word.
     app.press("Reauthorize connection").await?;
@@ -64,7 +72,143 @@ async fn the_main_job_in_the_apps_own_window() -> Result<()> {
     app.shows("Connection successful").await?;
     app.press("Done").await?;
     app.shows("Working").await?;
-    let up = desktop.notifications_up().context("dunst answers")?;
-    assert_eq!(up, 0, "the notification was taken back");
+    // What it said is over: the notification is taken back.
+    desktop.has_no_notification().await
+}
+
+#[tokio::test]
+async fn one_click_on_the_notification_leads_to_the_provider_and_mends() -> Result<()> {
+    let mut desktop = Desktop::start(ALL).await?;
+    let app = App::start(&desktop).await?;
+    connect(&app, &mut desktop).await?;
+    break_it(&app, &desktop).await?;
+    desktop.press_on_notification("Reauthorize")?;
+    let mended = sign_in(&mut desktop).await?;
+    app.shows("Reauthorized").await?;
+    app.shows("Working").await?;
+    desktop.has_no_notification().await?;
+    mended.close().await
+}
+
+#[tokio::test]
+async fn the_tray_counts_who_needs_the_person_and_one_click_there_mends() -> Result<()> {
+    let mut desktop = Desktop::start(ALL).await?;
+    let app = App::start(&desktop).await?;
+    connect(&app, &mut desktop).await?;
+    desktop.tray_says("all is well").await?;
+    break_it(&app, &desktop).await?;
+    desktop.tray_says("1 account needs you").await?;
+    desktop.press_in_tray("Reauthorize Ada Lovelace")?;
+    let mended = sign_in(&mut desktop).await?;
+    desktop.tray_says("all is well").await?;
+    desktop.press_in_tray("Pause notifications")?;
+    app.press("Settings").await?;
+    app.shows("Pause notifications").await?;
+    mended.close().await
+}
+
+#[tokio::test]
+async fn remind_me_later_takes_the_notification_away_and_says_until_when() -> Result<()> {
+    let mut desktop = Desktop::start(ALL).await?;
+    let app = App::start(&desktop).await?;
+    connect(&app, &mut desktop).await?;
+    break_it(&app, &desktop).await?;
+    desktop.press_on_notification("Remind me later")?;
+    app.shows("You will be reminded").await?;
+    app.press("Activity").await?;
+    app.press_label("Notifications").await?;
+    app.shows("Sandbox no longer accepts this sign-in").await
+}
+
+#[tokio::test]
+async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_brings_it_back() -> Result<()> {
+    let desktop = Desktop::start(ALL).await?;
+    let mut first = Program::start(&desktop, &[])?;
+    let windows = desktop.has_windows(1).await?;
+    desktop.tray_says("all is well").await?;
+    desktop.close_window(&windows[0])?;
+    desktop.has_windows(0).await?;
+    desktop.notified("Relink goes on in the tray").await?;
+    assert!(first.runs());
+
+    assert!(Program::start(&desktop, &[])?.ends().await?, "a second start ends at once");
+    let windows = desktop.has_windows(1).await?;
+    desktop.close_window(&windows[0])?;
+    desktop.has_windows(0).await?;
+    desktop.press_in_tray("Open Relink")?;
+    desktop.has_windows(1).await?;
+    desktop.press_in_tray("Quit")?;
+    assert!(first.ends().await?, "it ends well");
     Ok(())
+}
+
+#[tokio::test]
+async fn started_at_login_it_stays_in_the_tray() -> Result<()> {
+    let desktop = Desktop::start(ALL).await?;
+    let mut program = Program::start(&desktop, &["--hidden"])?;
+    desktop.tray_says("all is well").await?;
+    assert_eq!(desktop.windows()?, Vec::<String>::new());
+    assert!(program.runs());
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_tray_closing_asks() -> Result<()> {
+    let desktop = Desktop::start(With { notifications: true, tray: false }).await?;
+    let mut program = Program::start(&desktop, &[])?;
+    let windows = desktop.has_windows(1).await?;
+    desktop.close_window(&windows[0])?;
+    desktop.has_window_called("Quit Relink?").await?;
+    assert!(program.runs());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deep_link_that_nobody_asked_for_starts_relink_and_changes_nothing() -> Result<()> {
+    let desktop = Desktop::start(ALL).await?;
+    // The scheme is registered by a start, as an installed package does.
+    let mut first = Program::start(&desktop, &[])?;
+    desktop.tray_says("all is well").await?;
+    desktop.press_in_tray("Quit")?;
+    assert!(first.ends().await?);
+
+    let cold = ["app.relink.desktop:/oauth/callback/sandbox?code=x&state=nobody"];
+    let _started = Program::start(&desktop, &cold)?;
+    desktop.has_windows(1).await?;
+    let app = Answering::of(&desktop).await?;
+    let lines = app.timeline_until(1).await?;
+    assert_eq!(lines.len(), 1, "one line: {lines:?}");
+    assert!(app.accounts().await?.is_empty());
+
+    // Of a second start exactly one argument is read.
+    let two = ["app.relink.desktop:/oauth/callback/sandbox?code=y&state=z", "--more"];
+    assert!(Program::start(&desktop, &two)?.ends().await?);
+    assert!(Program::start(&desktop, &["file:///etc/passwd"])?.ends().await?);
+    assert_eq!(app.timeline_until(1).await?.len(), 1, "garbage leaves no trace");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_keychain_that_is_locked_at_start_is_said_and_waited_for() -> Result<()> {
+    let desktop = Desktop::start(ALL).await?;
+    desktop.lock()?;
+    let app = App::start(&desktop).await?;
+    app.shows("goes on by itself").await?;
+    desktop.unlock()?;
+    app.press("Activity").await?;
+    app.press("Accounts").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_notification_daemon_the_window_tells_and_the_settings_say_so() -> Result<()> {
+    let mut desktop = Desktop::start(With { notifications: false, tray: true }).await?;
+    let app = App::start(&desktop).await?;
+    connect(&app, &mut desktop).await?;
+    app.press("Revoke access").await?;
+    app.press("Refresh now").await?;
+    app.shows("Nothing that uses this account works").await?;
+    desktop.tray_says("1 account needs you").await?;
+    app.press("Settings").await?;
+    app.shows("The last notification was not shown").await
 }

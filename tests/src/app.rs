@@ -134,6 +134,31 @@ impl Drop for App {
     }
 }
 
+/// The app without a driver: as the person's desktop starts it.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+}
+
+impl Program {
+    /// Starts it.
+    pub fn start(desktop: &Desktop, arguments: &[&str]) -> Result<Self> {
+        let mut command = desktop.command(&program().to_string_lossy());
+        command.args(arguments).env("RELINK_DATA_DIR", data_dir(desktop)).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Self { child: process::spawn(command)? })
+    }
+
+    /// Whether it ends by itself, and well.
+    pub async fn ends(&mut self) -> Result<bool> {
+        Ok(timeout(DEADLINE, self.child.wait()).await.context("it goes on")??.success())
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
 /// The app's data folder on this desktop.
 pub fn data_dir(desktop: &Desktop) -> PathBuf {
     desktop.folder().join("relink")

@@ -3,13 +3,14 @@
 
 use std::{
     fs::{self, Permissions},
-    ops::Deref,
+    ops::{Deref, DerefMut},
     os::unix::fs::PermissionsExt,
     path::Path,
     process::Stdio,
 };
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     net::TcpListener,
@@ -18,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{process, relink::DEADLINE, session::Session};
+use crate::{page::LOOK, process, relink::DEADLINE, session::Session};
 
 /// What of a desktop there is. Some have no tray, some no notifications.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +40,12 @@ pub struct Desktop {
     opened: mpsc::Receiver<String>,
     notified: watch::Receiver<String>,
     _parts: Vec<Child>,
+}
+
+impl DerefMut for Desktop {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
 }
 
 impl Deref for Desktop {
@@ -95,10 +102,117 @@ impl Desktop {
         run(&self.session, "dunstctl", &["context"])
     }
 
-    /// How many notifications are up.
-    pub fn notifications_up(&self) -> Result<u32> {
-        let output = self.session.command("dunstctl").args(["count", "displayed"]).output()?;
-        Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?)
+    /// Waits until no notification is up.
+    pub async fn has_no_notification(&self) -> Result<()> {
+        let none = async {
+            loop {
+                let output = self.session.command("dunstctl").args(["count", "displayed"]).output();
+                if output.is_ok_and(|output| output.stdout.trim_ascii() == b"0") {
+                    return;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        timeout(DEADLINE, none).await.context("a notification stays")
+    }
+
+    /// The labels of the tray's menu, with the numbers by which they are pressed.
+    pub fn tray_menu(&self) -> Result<Vec<(u32, String)>> {
+        let (bus, menu) = self.tray()?;
+        let layout = self.call(&bus, &menu, "com.canonical.dbusmenu.GetLayout", &["0", "-1", "[]"])?;
+        // As gdbus writes it: (3, {'label': <'Open Relink'>, …}
+        let mut items = Vec::new();
+        for (at, _) in layout.match_indices("'label': <") {
+            let rest = &layout[at + "'label': <".len()..];
+            let quote = rest.chars().next().context("a label")?;
+            let label = rest[1..].split(quote).next().unwrap_or_default().to_owned();
+            let number = layout[..at].rsplit('(').next().and_then(|head| head.split(',').next());
+            items.push((number.and_then(|number| number.trim().parse().ok()).context("a number")?, label));
+        }
+        Ok(items)
+    }
+
+    /// Presses an item of the tray's menu.
+    pub fn press_in_tray(&self, label: &str) -> Result<()> {
+        let items = self.tray_menu()?;
+        let found = items.iter().find(|(_, text)| text.contains(label));
+        let (number, _) = found.with_context(|| format!("no {label:?} in the tray: {items:?}"))?;
+        let (bus, menu) = self.tray()?;
+        let event = [&number.to_string(), "clicked", "<int32 0>", "0"];
+        self.call(&bus, &menu, "com.canonical.dbusmenu.Event", &event).map(drop)
+    }
+
+    /// Waits until the tray's menu has an item with this text.
+    pub async fn tray_says(&self, text: &str) -> Result<()> {
+        let says = async {
+            // The menu tells nobody but its panel when it changes.
+            while !self.tray_menu().unwrap_or_default().iter().any(|(_, label)| label.contains(text)) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let menu = || format!("the tray never said {text:?}: {:?}", self.tray_menu());
+        timeout(DEADLINE, says).await.with_context(menu)
+    }
+
+    /// The tray icon's owner on the bus, and its menu's path.
+    fn tray(&self) -> Result<(String, String)> {
+        let watcher = "org.kde.StatusNotifierWatcher";
+        let get = "org.freedesktop.DBus.Properties.Get";
+        let items = self.call(watcher, "/StatusNotifierWatcher", get, &[watcher, "RegisteredStatusNotifierItems"])?;
+        let item = items.split('\'').nth(1).context("a tray icon")?.to_owned();
+        let at = item.find('/').context("a path")?;
+        let (bus, path) = item.split_at(at);
+        let menu = self.call(bus, path, get, &["org.kde.StatusNotifierItem", "Menu"])?;
+        Ok((bus.to_owned(), menu.split('\'').nth(1).context("a menu")?.to_owned()))
+    }
+
+    fn call(&self, bus: &str, path: &str, method: &str, arguments: &[&str]) -> Result<String> {
+        let mut command = self.session.command("gdbus");
+        command.args(["call", "--session", "-d", bus, "-o", path, "-m", method, "--"]).args(arguments);
+        let output = command.output()?;
+        ensure!(output.status.success(), "{method}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// The app's windows on the screen.
+    pub fn windows(&self) -> Result<Vec<String>> {
+        let output =
+            self.session.command("xdotool").args(["search", "--onlyvisible", "--name", "^Relink$"]).output()?;
+        Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
+    }
+
+    /// Waits until so many of the app's windows are on the screen.
+    pub async fn has_windows(&self, count: usize) -> Result<Vec<String>> {
+        let has = async {
+            loop {
+                match self.windows() {
+                    Ok(windows) if windows.len() == count => return windows,
+                    _ => tokio::time::sleep(LOOK).await,
+                }
+            }
+        };
+        timeout(DEADLINE, has).await.with_context(|| format!("{count} windows, there are {:?}", self.windows()))
+    }
+
+    /// Waits until a window with this title is on the screen.
+    pub async fn has_window_called(&self, title: &str) -> Result<()> {
+        let pattern = format!("^{}", title.trim_end_matches('?'));
+        let has = async {
+            loop {
+                let search =
+                    self.session.command("xdotool").args(["search", "--onlyvisible", "--name", &pattern]).output();
+                if search.is_ok_and(|output| !output.stdout.is_empty()) {
+                    return;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        timeout(DEADLINE, has).await.with_context(|| format!("no window {title:?}"))
+    }
+
+    /// Closes a window, as Alt F4 does.
+    pub fn close_window(&self, window: &str) -> Result<()> {
+        run(&self.session, "xdotool", &["windowactivate", "--sync", window, "key", "--clearmodifiers", "alt+F4"])
     }
 
     /// Hands an address over as the system does.
@@ -228,4 +342,47 @@ fn panel(session: &Session) -> Result<()> {
     fs::copy(Path::new("/usr/share/dbus-1/services").join(service), session.folder().join("services").join(service))?;
     let bus = ["call", "--session", "-d", "org.freedesktop.DBus", "-o", "/org/freedesktop/DBus"];
     run(session, "gdbus", &[&bus[..], &["-m", "org.freedesktop.DBus.ReloadConfig"]].concat())
+}
+
+/// The API of the app that runs on a desktop, whoever started it.
+#[derive(Debug)]
+pub struct Answering {
+    base_url: String,
+    token: String,
+}
+
+impl Answering {
+    /// Finds it, as the command line does.
+    pub async fn of(desktop: &Desktop) -> Result<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let file = crate::app::data_dir(desktop).join("engine.json");
+        let found: Value = serde_json::from_str(&fs::read_to_string(file)?)?;
+        let text = |name: &str| found[name].as_str().map(str::to_owned).context("a text");
+        Ok(Self { base_url: text("base_url")?, token: text("token")? })
+    }
+
+    async fn get(&self, path: &str) -> Result<Vec<Value>> {
+        let request = reqwest::Client::new().get(format!("{}{path}", self.base_url)).bearer_auth(&self.token);
+        let answer: Value = request.send().await?.json().await?;
+        Ok(answer["result"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// All accounts.
+    pub async fn accounts(&self) -> Result<Vec<Value>> {
+        self.get("/relink/accounts").await
+    }
+
+    /// Everybody's timeline, as soon as it has this many lines.
+    pub async fn timeline_until(&self, count: usize) -> Result<Vec<Value>> {
+        let has = async {
+            loop {
+                let lines = self.get("/relink/timeline").await?;
+                if lines.len() >= count {
+                    return Ok(lines);
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        timeout(DEADLINE, has).await.context("too few lines")?
+    }
 }

@@ -54,6 +54,13 @@ impl Page {
         Ok(())
     }
 
+    /// Clicks the label with this text.
+    pub async fn press_label(&self, text: &str) -> Result<()> {
+        let path = format!("//label[contains(normalize-space(.), \"{text}\")]");
+        let found = self.0.wait().at_most(DEADLINE).for_element(Locator::XPath(&path)).await;
+        Ok(found.with_context(|| format!("no label {text:?}"))?.click().await?)
+    }
+
     /// Types into the field with this name.
     pub async fn fill(&self, name: &str, value: &str) -> Result<()> {
         let css = format!("[name=\"{name}\"]");
