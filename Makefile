@@ -15,17 +15,24 @@ CARGO_SELECTION := --workspace --features relink-cli/crash-points $(if $(CI),--l
 
 # The programs that the demo and the journeys start.
 export RELINK_BIN := $(TARGET)/debug/relink
+export RELINK_DESKTOP_BIN := $(TARGET)/debug/relink-desktop
 
 .PHONY: help
 help: ## List the commands
 	@echo "Relink: make COMMAND"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
-run: demo ## See Relink at work (for now the same as demo)
+run: ## Open the app; where there is no display, say so and run demo
+	@if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ "$$(uname)" = Darwin ]; then \
+	  $(MAKE) --no-print-directory programs && exec $(TARGET)/debug/relink-desktop; \
+	else \
+	  echo "No display can be reached here, so the app can't be shown: this is the demo, on a display of its own."; \
+	  $(MAKE) --no-print-directory demo; \
+	fi
 
 .PHONY: demo
-demo: programs ## Walk the main job, in a session of its own; pictures in target/demo/
+demo: programs ## Walk the main job through the app's own window, on a desktop of its own; pictures in target/demo/
 	@$(TARGET)/debug/demo
 
 .PHONY: test
@@ -47,6 +54,10 @@ check: install ## Check format, lints and types
 format: install ## Format everything
 	@cargo fmt --all
 	@npm --prefix ui run --silent format
+
+.PHONY: reliability
+reliability: programs ## Kill Relink at each crash point, ROUNDS times each; prints the table of docs/reliability.md
+	@$(TARGET)/debug/reliability $(or $(ROUNDS),200)
 
 .PHONY: types
 types: install ## Write the window's TypeScript types anew from Rust's

@@ -1,9 +1,17 @@
-//! Walks the main job by itself, in a session of its own, and says what was seen. Pictures are left in target/demo/.
+//! Walks the main job by itself, through the app's own window on a desktop of its own, and says what was seen. A picture of each
+//! step is left in target/demo/.
 
 use std::{path::PathBuf, time::Instant};
 
-use anyhow::{Context, Result, ensure};
-use relink_tests::{browser::Browser, process, receiver::Receiver, relink::Relink, session::Session};
+use anyhow::{Context, Result};
+use relink_tests::{
+    app::App,
+    browser::Browser,
+    desktop::{ALL, Desktop},
+    process,
+    receiver::Receiver,
+};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// Says each step and what was seen of it.
@@ -15,90 +23,100 @@ struct Narrator {
 
 impl Narrator {
     #[expect(clippy::print_stdout, reason = "this is what the demo is for")]
-    fn saw(&mut self, what: &str) {
+    fn saw(&mut self, desktop: &Desktop, what: &str) -> Result<()> {
         self.step += 1;
         println!("{:>2}. {:>5.1} s  {what}", self.step, self.began.elapsed().as_secs_f32());
+        desktop.picture(&self.pictures.join(format!("{:02}.png", self.step)))
     }
+}
 
-    async fn picture(&self, browser: &Browser, name: &str) -> Result<()> {
-        browser.picture(&self.pictures.join(format!("{name}.png"))).await
-    }
+/// The provider's page, in a real browser, as the system opens it; its way back is the deep link.
+async fn sign_in(demo: &mut Narrator, desktop: &mut Desktop) -> Result<Browser> {
+    let url = desktop.opened().await?;
+    let origin = url::Url::parse(&url)?.origin().ascii_serialization();
+    let browser = Browser::start_trusting(desktop, &[&origin]).await?;
+    browser.open(&url).await?;
+    browser.shows("Sign in as").await?;
+    let page = demo.pictures.join(format!("{:02}-provider.png", demo.step));
+    browser.picture(&page).await?;
+    browser.click("#person-ada").await?;
+    browser.click("#allow").await?;
+    Ok(browser)
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let pictures = process::workspace().join("target/demo");
+    // What an earlier walk left is none of this one's.
+    let _ = std::fs::remove_dir_all(&pictures);
     let mut demo = Narrator { step: 0, began: Instant::now(), pictures: pictures.clone() };
 
-    let session = Session::start().await?;
-    demo.saw("a session of its own: a bus, a keychain that is open; nothing of yours is touched");
-    let relink = Relink::start(&session).await?;
-    demo.saw(&format!("relink serve is ready at {}", relink.base_url()));
+    let mut desktop = Desktop::start(ALL).await?;
+    demo.saw(&desktop, "a desktop of its own: display, keychain, notifications, tray; nothing of yours is touched")?;
+    let app = App::start(&desktop).await?;
+    app.shows("Connect your first account").await?;
+    demo.saw(&desktop, "the app's window is open, and its icon is in the tray")?;
     let receiver = Receiver::start().await?;
-    let webhook = relink.post("/webhook", json!({ "target_url": receiver.url() })).await?;
+    let webhook = app.ask(Method::POST, "/webhook", json!({ "target_url": receiver.url() })).await?;
     let secret = webhook["secret"].as_str().context("a secret")?.to_owned();
-    demo.saw("a webhook was added; its signing secret was shown once");
 
-    let connect = relink.cli(&session, &["connect", "sandbox", "--tenant", "acme-1"]).await?;
-    ensure!(connect.code == 0, "{}", connect.err);
-    demo.saw("relink connect sandbox: the Sandbox is installed, and a magic link was printed");
-    let browser = Browser::start(&session).await?;
-    browser.open(connect.out.trim()).await?;
-    browser.press("Sign in to Sandbox").await?;
-    browser.shows("Relink will ask for").await?;
-    demo.picture(&browser, "1-connect").await?;
-    demo.saw("the connect page says what will be asked for");
-    browser.press("Continue to").await?;
-    browser.newest_tab().await?;
-    browser.shows("Sign in as").await?;
-    demo.picture(&browser, "2-provider").await?;
-    browser.click("#person-ada").await?;
-    browser.click("#allow").await?;
-    browser.shows("Connection successful").await?;
-    browser.back_to_first_tab().await?;
-    browser.shows("Connection successful").await?;
-    demo.picture(&browser, "3-connected").await?;
-    demo.saw("signed in as Ada Lovelace at the provider: Connection successful");
-
-    let account = relink.get("/relink/accounts").await?["result"][0].clone();
-    let id = account["id"].as_str().context("an account")?.to_owned();
-    ensure!(session.keyring_text()?.contains("Relink: Ada Lovelace (Sandbox)"), "the keychain item is missing");
-    demo.saw("its refresh token is in the keychain, as \"Relink: Ada Lovelace (Sandbox)\"");
-    relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
-    demo.saw("refreshed; the provider rotated the refresh token, and the new one is in the keychain");
-
-    let revoked = relink.cli(&session, &["sandbox", "revoke"]).await?;
-    ensure!(revoked.code == 0, "{}", revoked.err);
-    demo.saw("access was revoked on the provider's side");
-    let refused = relink.cli(&session, &["refresh", &id]).await?;
-    ensure!(refused.code == 4, "exit code {}: {}", refused.code, refused.err);
-    demo.saw(&format!("the next refresh was refused: {}", refused.err.lines().next().unwrap_or_default()));
-    let told = receiver.wait_for("integrated_account:authentication_error").await?;
-    ensure!(told.is_signed_with(&secret), "the signature is not valid");
-    demo.saw("integrated_account:authentication_error was delivered, with a valid signature");
-
-    let link = relink.magic_link(json!({ "integrated_account_id": id })).await?;
-    demo.saw("POST /link-token gave a magic link");
-    browser.open(&link).await?;
-    browser.shows("Reauthorize Sandbox").await?;
-    demo.picture(&browser, "4-reauthorize").await?;
-    browser.sign_in_at_sandbox("ada").await?;
-    browser.shows("Connection successful").await?;
-    browser.back_to_first_tab().await?;
-    browser.shows("Connection successful").await?;
-    demo.picture(&browser, "5-reauthorized").await?;
-    demo.saw("signed in again: Connection successful");
-    receiver.wait_for_count(5).await?;
-    let after = relink.get(&format!("/relink/accounts/{id}")).await?;
-    ensure!(after["id"] == id.as_str() && after["status"] == "active", "{after}");
-    let told = relink.told().await?;
-    ensure!(told == ["created", "active", "authentication_error", "updated", "active"], "{told:?}");
-    demo.saw("the account kept its id and works; the webhook heard updated, then active, and no reactivated");
+    app.press("Try it with the Sandbox").await?;
+    app.press("Continue").await?;
+    app.other_window().await?;
+    app.press("Sign in to Sandbox").await?;
+    app.shows("Relink will ask for").await?;
+    demo.saw(&desktop, "Try it with the Sandbox: the connect page says what will be asked for")?;
+    app.press("Continue to Sandbox").await?;
+    app.shows("Sign in on Sandbox").await?;
+    let browser = sign_in(&mut demo, &mut desktop).await?;
+    app.shows("Connection successful").await?;
+    demo.saw(&desktop, "signed in as Ada in the browser; the deep link brought it back: Connection successful")?;
     browser.close().await?;
-    relink.stop().await?;
-    demo.saw(&format!(
-        "everything is stopped; the pictures are in {}",
-        pictures.canonicalize().unwrap_or(pictures).display()
-    ));
+
+    app.main_window().await?;
+    app.press("Show the account").await?;
+    app.shows("Ada Lovelace").await?;
+    let id = app.ask(Method::GET, "/relink/accounts", Value::Null).await?["result"][0]["id"].clone();
+    app.press("Refresh now").await?;
+    app.shows("Refreshed.").await?;
+    demo.saw(&desktop, "the account works; its token was refreshed")?;
+
+    app.press("Revoke access").await?;
+    app.press("Refresh now").await?;
+    desktop.notified("Sandbox no longer accepts this sign-in").await?;
+    app.shows("Nothing that uses this account works").await?;
+    demo.saw(&desktop, "access was revoked: the window, the tray and a notification say so in plain words")?;
+    let told = receiver.wait_for("integrated_account:authentication_error").await?;
+    anyhow::ensure!(told.is_signed_with(&secret), "the signature is wrong");
+    demo.saw(&desktop, "integrated_account:authentication_error was delivered, with a valid signature")?;
+
+    app.press("Reauthorize connection").await?;
+    app.press("Get connection link").await?;
+    app.shows("Magic Link").await?;
+    demo.saw(&desktop, "Reauthorize connection, Get connection link: the Magic Link")?;
+    app.press("Open").await?;
+    app.other_window().await?;
+    app.press("Continue to Sandbox").await?;
+    let browser = sign_in(&mut demo, &mut desktop).await?;
+    app.shows("Connection successful").await?;
+    demo.saw(&desktop, "signed in again: Connection successful")?;
+    browser.close().await?;
+
+    app.main_window().await?;
+    app.press("Done").await?;
+    app.shows("Working").await?;
+    desktop.has_no_notification().await?;
+    let after = app.ask(Method::GET, "/relink/accounts", Value::Null).await?["result"][0].clone();
+    anyhow::ensure!(after["id"] == id && after["status"] == "active", "{after}");
+    let heard = receiver.hears(5).await?;
+    let expected = ["created", "active", "authentication_error", "updated", "active"];
+    anyhow::ensure!(heard == expected, "{heard:?}");
+    demo.saw(&desktop, "the account kept its id and works; updated, then active, and no reactivated were told")?;
+    finish(&pictures);
     Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the demo is for")]
+fn finish(pictures: &std::path::Path) {
+    println!("    The pictures are in {}", pictures.display());
 }
