@@ -55,6 +55,11 @@ format: install ## Format everything
 	@cargo fmt --all
 	@npm --prefix ui run --silent format
 
+.PHONY: bundle
+bundle: install $(STAMPS)/ui ## Make the .deb and .rpm, in target/release/bundle/
+	@cargo build --release -p relink-cli
+	@npm exec --yes --package=@tauri-apps/cli@2.12.5 -- tauri build --bundles deb,rpm --config '{"build":{"beforeBuildCommand":""}}'
+
 .PHONY: reliability
 reliability: programs ## Kill Relink at each crash point, ROUNDS times each; prints the table of docs/reliability.md
 	@$(TARGET)/debug/reliability $(or $(ROUNDS),200)

@@ -88,9 +88,10 @@ pub(crate) fn open_connect(app: &AppHandle, link: &Url) -> tauri::Result<()> {
     let origin = link.origin();
     let (leaver, opener) = (app.clone(), app.clone());
     let window = WebviewWindowBuilder::new(app, CONNECT, WebviewUrl::External(link.clone()))
-        .title("Relink")
+        .title("Connect – Relink")
         .inner_size(560.0, 720.0)
         .min_inner_size(420.0, 480.0)
+        .center()
         .initialization_script(OPEN_BY_NAVIGATING)
         // The provider's page belongs into the person's own browser, where their sessions are (RFC 8252 §6).
         .on_navigation(move |url| {

@@ -69,6 +69,14 @@ impl Page {
         Ok(())
     }
 
+    /// Waits until what the page shows is drawn.
+    pub async fn is_painted(&self) -> Result<()> {
+        // The first frame after this one has drawn it.
+        let frames = "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(arguments[0], 100)));";
+        self.0.execute_async(frames, Vec::new()).await?;
+        Ok(())
+    }
+
     /// Takes a picture of the page.
     pub async fn picture(&self, path: &Path) -> Result<()> {
         if let Some(folder) = path.parent() {

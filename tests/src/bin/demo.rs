@@ -55,6 +55,7 @@ async fn main() -> Result<()> {
     demo.saw(&desktop, "a desktop of its own: display, keychain, notifications, tray; nothing of yours is touched")?;
     let app = App::start(&desktop).await?;
     app.shows("Connect your first account").await?;
+    app.is_painted().await?;
     demo.saw(&desktop, "the app's window is open, and its icon is in the tray")?;
     let receiver = Receiver::start().await?;
     let webhook = app.ask(Method::POST, "/webhook", json!({ "target_url": receiver.url() })).await?;
@@ -65,11 +66,13 @@ async fn main() -> Result<()> {
     app.other_window().await?;
     app.press("Sign in to Sandbox").await?;
     app.shows("Relink will ask for").await?;
+    app.is_painted().await?;
     demo.saw(&desktop, "Try it with the Sandbox: the connect page says what will be asked for")?;
     app.press("Continue to Sandbox").await?;
     app.shows("Sign in on Sandbox").await?;
     let browser = sign_in(&mut demo, &mut desktop).await?;
     app.shows("Connection successful").await?;
+    app.is_painted().await?;
     demo.saw(&desktop, "signed in as Ada in the browser; the deep link brought it back: Connection successful")?;
     browser.close().await?;
 
@@ -79,12 +82,14 @@ async fn main() -> Result<()> {
     let id = app.ask(Method::GET, "/relink/accounts", Value::Null).await?["result"][0]["id"].clone();
     app.press("Refresh now").await?;
     app.shows("Refreshed.").await?;
+    app.is_painted().await?;
     demo.saw(&desktop, "the account works; its token was refreshed")?;
 
     app.press("Revoke access").await?;
     app.press("Refresh now").await?;
     desktop.notified("Sandbox no longer accepts this sign-in").await?;
     app.shows("Nothing that uses this account works").await?;
+    app.is_painted().await?;
     demo.saw(&desktop, "access was revoked: the window, the tray and a notification say so in plain words")?;
     let told = receiver.wait_for("integrated_account:authentication_error").await?;
     anyhow::ensure!(told.is_signed_with(&secret), "the signature is wrong");
@@ -93,12 +98,14 @@ async fn main() -> Result<()> {
     app.press("Reauthorize connection").await?;
     app.press("Get connection link").await?;
     app.shows("Magic Link").await?;
+    app.is_painted().await?;
     demo.saw(&desktop, "Reauthorize connection, Get connection link: the Magic Link")?;
     app.press("Open").await?;
     app.other_window().await?;
     app.press("Continue to Sandbox").await?;
     let browser = sign_in(&mut demo, &mut desktop).await?;
     app.shows("Connection successful").await?;
+    app.is_painted().await?;
     demo.saw(&desktop, "signed in again: Connection successful")?;
     browser.close().await?;
 
@@ -111,6 +118,7 @@ async fn main() -> Result<()> {
     let heard = receiver.hears(5).await?;
     let expected = ["created", "active", "authentication_error", "updated", "active"];
     anyhow::ensure!(heard == expected, "{heard:?}");
+    app.is_painted().await?;
     demo.saw(&desktop, "the account kept its id and works; updated, then active, and no reactivated were told")?;
     finish(&pictures);
     Ok(())
