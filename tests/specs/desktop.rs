@@ -175,7 +175,7 @@ async fn a_deep_link_that_nobody_asked_for_starts_relink_and_changes_nothing() -
     let cold = ["app.relink.desktop:/oauth/callback/sandbox?code=x&state=nobody"];
     let _started = Program::start(&desktop, &cold)?;
     desktop.has_windows(1).await?;
-    let app = Answering::of(&desktop).await?;
+    let app = Answering::of(&desktop)?;
     let lines = app.timeline_until(1).await?;
     assert_eq!(lines.len(), 1, "one line: {lines:?}");
     assert!(app.accounts().await?.is_empty());

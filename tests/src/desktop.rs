@@ -353,7 +353,7 @@ pub struct Answering {
 
 impl Answering {
     /// Finds it, as the command line does.
-    pub async fn of(desktop: &Desktop) -> Result<Self> {
+    pub fn of(desktop: &Desktop) -> Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let file = crate::app::data_dir(desktop).join("engine.json");
         let found: Value = serde_json::from_str(&fs::read_to_string(file)?)?;
