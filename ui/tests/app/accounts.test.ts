@@ -1,19 +1,10 @@
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { look, lookLarge } from './look';
 import { account, Relink, retrying, revoked, trouble } from './relink';
-import { openWindow, openWindows, type AppWindow, type Windows } from './window';
+import { windowed, type AppWindow } from './window';
 
-let windows: Windows;
+const openWindow = windowed();
 let app: AppWindow;
-
-beforeAll(async () => {
-  windows = await openWindows();
-});
-afterAll(() => windows.close());
-afterEach(async () => {
-  expect(app.complaints).toEqual([]);
-  await app.context.close();
-});
 
 const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
 
@@ -88,7 +79,7 @@ function someAccounts(): Relink {
 }
 
 it('puts what needs its person on top, and says in plain words what is wrong', async () => {
-  app = await openWindow(windows, someAccounts());
+  app = await openWindow(someAccounts());
   const { page } = app;
   await page.getByRole('option').first().getByText('Acme engineering').waitFor();
   await page.getByRole('alert').getByText('GitHub no longer accepts this sign-in').waitFor();
@@ -100,7 +91,7 @@ it('puts what needs its person on top, and says in plain words what is wrong', a
 
 it('reauthorizes: Reauthorize connection, Get connection link, Magic Link, Connection successful', async () => {
   const relink = someAccounts();
-  app = await openWindow(windows, relink);
+  app = await openWindow(relink);
   const { page } = app;
   await page.getByRole('button', { name: 'Reauthorize connection' }).click();
   await page.getByRole('button', { name: 'Get connection link' }).click();
@@ -122,7 +113,7 @@ it('reauthorizes: Reauthorize connection, Get connection link, Magic Link, Conne
 });
 
 it('is moved through by keyboard, and searched with Ctrl K', async () => {
-  app = await openWindow(windows, someAccounts());
+  app = await openWindow(someAccounts());
   const { page } = app;
   await page.getByRole('listbox').focus();
   await page.keyboard.press('ArrowDown');
@@ -142,7 +133,7 @@ it('draws only what is seen of 2,000 accounts, and reaches all of them', async (
   relink.accounts = Array.from({ length: 2000 }, (_, index) =>
     account(String(index), { name: `Account ${String(index).padStart(4, '0')}` }),
   );
-  app = await openWindow(windows, relink);
+  app = await openWindow(relink);
   const { page } = app;
   await page.getByRole('listbox').focus();
   await page.keyboard.press('End');
@@ -157,7 +148,7 @@ it('checks, refreshes, and says how it went where it was asked for', async () =>
   relink.answers.refresh = () => {
     throw trouble('timeout', 'Google didn’t answer', 'Nothing was lost.', 'Try again in a moment.');
   };
-  app = await openWindow(windows, relink);
+  app = await openWindow(relink);
   const { page } = app;
   await page.getByRole('option', { name: /ada@example.com/ }).click();
   await page.getByRole('button', { name: 'Check now' }).click();
@@ -168,7 +159,7 @@ it('checks, refreshes, and says how it went where it was asked for', async () =>
 
 it('asks before it deletes, and names what goes', async () => {
   const relink = someAccounts();
-  app = await openWindow(windows, relink);
+  app = await openWindow(relink);
   const { page } = app;
   await page.getByText('More', { exact: true }).click();
   await page.getByRole('button', { name: 'Delete…' }).click();
@@ -184,7 +175,7 @@ it('asks before it deletes, and names what goes', async () => {
 
 it('renames', async () => {
   const relink = someAccounts();
-  app = await openWindow(windows, relink);
+  app = await openWindow(relink);
   const { page } = app;
   await page.getByText('More', { exact: true }).click();
   await page.getByRole('button', { name: 'Rename…' }).click();
@@ -197,7 +188,7 @@ it('renames', async () => {
 it('rehearses with the Sandbox’s controls', async () => {
   const relink = new Relink();
   relink.accounts = [account('1', { name: 'Ada Lovelace', integration_label: 'Sandbox', is_sandbox: true })];
-  app = await openWindow(windows, relink);
+  app = await openWindow(relink);
   const { page } = app;
   await page.getByRole('button', { name: 'Revoke access' }).click();
   await page.getByText('Its access was revoked.').waitFor();
@@ -209,7 +200,7 @@ it('rehearses with the Sandbox’s controls', async () => {
 });
 
 it('teaches whoever has no account yet', async () => {
-  app = await openWindow(windows, new Relink());
+  app = await openWindow(new Relink());
   await app.page.getByRole('heading', { name: 'Connect your first account' }).waitFor();
   await look(app, 'first-start');
   await lookLarge(app, 'first-start');
@@ -221,7 +212,7 @@ it('keeps long names within its lines', async () => {
   relink.accounts = [
     revoked('1', { name: long, identity: `${long.toLowerCase()}@example.com`, tenant_id: long }),
   ];
-  app = await openWindow(windows, relink);
+  app = await openWindow(relink);
   await app.page.getByRole('heading', { level: 2, name: long }).waitFor();
   await look(app, 'long-names');
 });

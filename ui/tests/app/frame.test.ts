@@ -1,23 +1,14 @@
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { Relink, revoked } from './relink';
-import { openWindow, openWindows, type AppWindow, type Windows } from './window';
+import { windowed, type AppWindow } from './window';
 
-let windows: Windows;
+const openWindow = windowed();
 let app: AppWindow;
-
-beforeAll(async () => {
-  windows = await openWindows();
-});
-afterAll(() => windows.close());
-afterEach(async () => {
-  expect(app.complaints).toEqual([]);
-  await app.context.close();
-});
 
 it('leads everywhere by its rail, and says how many need their person', async () => {
   const relink = new Relink();
   relink.accounts = [revoked('1')];
-  app = await openWindow(windows, relink);
+  app = await openWindow(relink);
   const rail = app.page.getByRole('navigation', { name: 'Relink' });
   await rail.getByText('1 need you').waitFor();
   for (const name of ['Integrations', 'Activity', 'Webhooks', 'Settings']) {

@@ -1,20 +1,11 @@
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { Integration } from '../../host/types';
 import { look, lookLarge } from './look';
 import { account, Relink, revoked, trouble } from './relink';
-import { openWindow, openWindows, type AppWindow, type Windows } from './window';
+import { windowed, type AppWindow } from './window';
 
-let windows: Windows;
+const openWindow = windowed();
 let app: AppWindow;
-
-beforeAll(async () => {
-  windows = await openWindows();
-});
-afterAll(() => windows.close());
-afterEach(async () => {
-  expect(app.complaints).toEqual([]);
-  await app.context.close();
-});
 
 const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
 
@@ -52,14 +43,14 @@ function furnished(): Relink {
 }
 
 async function go(place: string, relink = furnished()): Promise<AppWindow['page']> {
-  app = await openWindow(windows, relink);
+  app = await openWindow(relink);
   await app.page.getByRole('navigation', { name: 'Relink' }).getByRole('button', { name: place }).click();
   return app.page;
 }
 
 it('connects an account: integration, tenant, connect page, Connection successful', async () => {
   const relink = furnished();
-  app = await openWindow(windows, relink);
+  app = await openWindow(relink);
   const { page } = app;
   await page.getByRole('button', { name: 'Connect', exact: true }).click();
   await page.getByRole('searchbox', { name: 'Search integrations' }).fill('sand');
@@ -294,7 +285,7 @@ it('says what is wrong with the machine, and that nothing is lost', async () => 
     base_url: 'http://127.0.0.1:7419',
     keychain: { available: false, message: 'The keychain is locked.' },
   };
-  app = await openWindow(windows, relink);
+  app = await openWindow(relink);
   const { page } = app;
   await page.getByText('The keychain is locked.').waitFor();
   await page.getByText('This machine is offline.').waitFor();

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import type { Changed, Show } from '../../host/types';
 import { Relink } from './relink';
 
@@ -28,13 +29,13 @@ function policy(): string {
     .join('; ');
 }
 
-export interface Windows {
+interface Windows {
   browser: Browser;
   base: string;
   close(): Promise<void>;
 }
 
-export async function openWindows(): Promise<Windows> {
+async function openWindows(): Promise<Windows> {
   mkdirSync(PICTURES, { recursive: true });
   const csp = policy();
   const server = createServer((request, response) => {
@@ -85,8 +86,23 @@ export interface AppWindow {
   show(show: Show): Promise<void>;
 }
 
+/** For a file of tests: a browser for all of them, and a window of its own for each, which must have nothing to complain about. */
+export function windowed(): (relink?: Relink) => Promise<AppWindow> {
+  let windows: Windows;
+  let opened: AppWindow | null = null;
+  beforeAll(async () => {
+    windows = await openWindows();
+  });
+  afterAll(() => windows.close());
+  afterEach(async () => {
+    expect(opened?.complaints).toEqual([]);
+    await opened?.context.close();
+  });
+  return async (relink) => (opened = await openWindow(windows, relink));
+}
+
 /** Opens the window on this Relink. */
-export async function openWindow(windows: Windows, relink = new Relink()): Promise<AppWindow> {
+async function openWindow(windows: Windows, relink = new Relink()): Promise<AppWindow> {
   const context = await windows.browser.newContext({
     viewport: { width: 1120, height: 720 },
     reducedMotion: 'reduce',
