@@ -349,3 +349,38 @@ fn own(code: &str, message: &str) -> Trouble {
         field: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    fn capability() -> Value {
+        serde_json::from_str(include_str!("../capabilities/main.json")).expect("JSON")
+    }
+
+    #[test]
+    fn the_main_window_alone_may_call_our_commands_and_no_plugins() {
+        let capability = capability();
+        assert_eq!(capability["windows"], serde_json::json!(["main"]), "the connect window has none");
+        assert!(capability.get("remote").is_none(), "no remote page has any");
+        for permission in capability["permissions"].as_array().expect("a list") {
+            let name = permission.as_str().expect("a name");
+            let is_ours = name.starts_with("allow-");
+            assert!(is_ours || ["core:event:allow-listen", "core:event:allow-unlisten"].contains(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_command_of_the_page_is_allowed_by_name() {
+        let host = include_str!("../../ui/host/host.ts");
+        let commands = host.split("export interface Commands {").nth(1).and_then(|rest| rest.split("\n}").next());
+        let named = commands.expect("the page's commands").lines().filter_map(|line| line.trim().split_once(": [args"));
+        let mut asked: Vec<_> = named.map(|(name, _)| format!("allow-{}", name.replace('_', "-"))).collect();
+        let capability = capability();
+        let permissions = capability["permissions"].as_array().expect("a list").iter().filter_map(Value::as_str);
+        let mut allowed: Vec<_> = permissions.filter(|name| !name.starts_with("core:")).map(str::to_owned).collect();
+        asked.sort();
+        allowed.sort();
+        assert_eq!(asked, allowed);
+    }
+}

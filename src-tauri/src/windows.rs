@@ -111,7 +111,7 @@ pub(crate) fn open_connect(app: &AppHandle, link: &Url) -> tauri::Result<()> {
 
 /// Opens an address in the person's browser: https, or http on this machine, and nothing else.
 pub(crate) fn open_in_browser(app: &AppHandle, url: &Url) {
-    if relink_domain::integration::WebUrl::parse(without_query(url).as_str()).is_err() {
+    if !may_be_opened(url) {
         tracing::warn!("an address was not opened: it is neither https nor on this machine");
         return;
     }
@@ -120,10 +120,46 @@ pub(crate) fn open_in_browser(app: &AppHandle, url: &Url) {
     }
 }
 
-/// What decides whether an address may be opened is where it leads; its query is the provider's own.
-fn without_query(url: &Url) -> Url {
+/// What decides is where an address leads; its query is the provider's own.
+fn may_be_opened(url: &Url) -> bool {
     let mut bare = url.clone();
     bare.set_query(None);
     bare.set_fragment(None);
-    bare
+    relink_domain::integration::WebUrl::parse(bare.as_str()).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect("an address")
+    }
+
+    #[test]
+    fn the_browser_is_given_web_addresses_only() {
+        for good in ["https://github.com/login/oauth/authorize?state=a b", "http://127.0.0.1:7418/authorize?x={{y}}"] {
+            assert!(may_be_opened(&url(good)), "{good}");
+        }
+        for bad in [
+            "javascript:alert(1)",
+            "file:///etc/passwd",
+            "data:text/html,x",
+            "http://example.com/",
+            "https://user:pass@example.com/",
+            "https://169.254.169.254/latest",
+            "app.relink.desktop:/oauth/callback/x",
+            "ssh://example.com",
+        ] {
+            assert!(!may_be_opened(&url(bad)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_main_window_stays_on_its_own_page() {
+        assert!(is_our_own_page(&url("tauri://localhost/index.html")));
+        for elsewhere in ["https://example.com/", "http://127.0.0.1:7417/connect-account", "file:///etc/passwd"] {
+            assert!(!is_our_own_page(&url(elsewhere)), "{elsewhere}");
+        }
+    }
 }

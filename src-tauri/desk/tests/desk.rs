@@ -1,0 +1,229 @@
+//! What the desktop app says and does, on a real engine and Sandbox, with a desktop of the test's own.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use relink_api::{ServeOptions, Serving};
+use relink_desk::{
+    Desk, Surroundings,
+    attention::{Needs, Notifier, Order},
+    types::{LinkFor, NewIntegration, Preferences, Rehearse},
+};
+use relink_domain::{AccountId, Secret, account::AuthenticationMethod, notice::Notice};
+use relink_engine::{
+    Engine, Options,
+    clock::Clock,
+    connect::{BeginFlow, PhaseName},
+    vault::{MemoryKeychain, Vault},
+};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+
+struct World {
+    desk: Desk,
+    engine: Engine,
+    orders: mpsc::Receiver<Order>,
+    needs: watch::Receiver<Vec<Needs>>,
+    _serving: Serving,
+    _folder: TempDir,
+}
+
+impl World {
+    /// The app with the Sandbox installed.
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data_dir = folder.path().to_owned();
+        let options = Options {
+            data_dir: data_dir.clone(),
+            vault: Vault::memory(MemoryKeychain::default()),
+            clock: Clock::system(),
+            takes_deep_links: true,
+        };
+        let engine = Engine::start(options).await.expect("the engine starts");
+        let listen: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+        let wanted = ServeOptions { listen: Some(listen), data_dir: data_dir.clone() };
+        let serving = relink_api::serve(engine.clone(), wanted).await.expect("it serves");
+        let (sender, orders) = mpsc::channel(8);
+        let (needs_you, needs) = watch::channel(Vec::new());
+        let surroundings = Surroundings {
+            version: "0.0.0".to_owned(),
+            base_url: serving.base_url().to_owned(),
+            wanted_port_taken: false,
+            data_dir,
+        };
+        let notifier = Notifier { orders: sender, needs: needs_you };
+        let rehearsal = serving.rehearsal().clone();
+        let desk = Desk::start(engine.clone(), rehearsal, surroundings, notifier).await.expect("the desk");
+        desk.install("sandbox").await.expect("installed");
+        Self { desk, engine, orders, needs, _serving: serving, _folder: folder }
+    }
+
+    /// An account with an API key, which needs no browser.
+    async fn connected(&self) -> AccountId {
+        let made = self.desk.get_connection_link(LinkFor::Tenant("acme-1".to_owned())).await.expect("a link");
+        let link = self.desk.link(&made.id, None).expect("it is remembered");
+        let token = link.expose().split("link_token=").nth(1).expect("a token").to_owned();
+        let key = self.key().await;
+        let fields = BTreeMap::from([("api_key".to_owned(), Secret::new(key))]);
+        let format = AuthenticationMethod::ApiKey;
+        let begin = BeginFlow { integration: "sandbox".to_owned(), format, redirect: None, fields };
+        let started = self.engine.begin_flow(&token, begin).await.expect("it begins");
+        let mut flow = started.flow;
+        while !matches!(flow.phase, PhaseName::Succeeded | PhaseName::Failed) {
+            let wait = Duration::from_secs(20);
+            flow = self.engine.flow(flow.id, started.key.expose(), Some(flow.version), wait).await.expect("the flow");
+        }
+        flow.outcome.expect("it works").account.id
+    }
+
+    async fn key(&self) -> String {
+        let made = self._serving.rehearsal().rehearse("POST", "/control/api-keys", &serde_json::json!({})).await;
+        made.expect("a key")["api_key"].as_str().expect("text").to_owned()
+    }
+
+    /// The next notification, taken by the desktop or not.
+    async fn shown(&mut self, outcome: Result<(), String>) -> Notice {
+        match self.orders.recv().await.expect("an order") {
+            Order::Show { notice, taken, .. } => {
+                taken.send(outcome).expect("it waits");
+                notice
+            }
+            Order::Withdraw(id) => panic!("{id:?} was withdrawn"),
+        }
+    }
+
+    async fn breaks(&self, id: AccountId) {
+        self.desk.rehearse(Rehearse::Revoke).await.expect("revoked");
+        self.desk.check(id).await.expect("checked");
+    }
+}
+
+#[tokio::test]
+async fn who_needs_the_person_is_told_once_and_counted() {
+    let mut world = World::new().await;
+    let id = world.connected().await;
+    world.breaks(id).await;
+    let notice = world.shown(Ok(())).await;
+    assert!(notice.title.contains("Sandbox"), "{notice:?}");
+    let needs = world.needs.wait_for(|needs| !needs.is_empty()).await.expect("told").clone();
+    assert_eq!((needs[0].id, needs[0].reauthorize), (id, true));
+    assert_eq!(world.desk.overview().await.expect("an overview").needs_you, 1);
+
+    // A second failure is no second notification.
+    world.desk.check(id).await.expect("checked");
+    world.desk.rename(id, "Renamed".to_owned()).await.expect("renamed");
+    let mut changes = world.desk.changes();
+    changes.recv().await.expect("told");
+    assert!(world.orders.try_recv().is_err(), "nothing new was shown");
+}
+
+#[tokio::test]
+async fn what_is_over_is_taken_back_and_kept_under_activity() {
+    let mut world = World::new().await;
+    let id = world.connected().await;
+    world.breaks(id).await;
+    let notice = world.shown(Ok(())).await;
+    world.desk.delete_account(id).await.expect("deleted");
+    match world.orders.recv().await.expect("an order") {
+        Order::Withdraw(withdrawn) => assert_eq!(withdrawn, notice.id),
+        Order::Show { notice, .. } => panic!("shown: {notice:?}"),
+    }
+    world.needs.wait_for(Vec::is_empty).await.expect("told");
+    let mut changes = world.desk.changes();
+    loop {
+        let kept = world.desk.notices().await.expect("kept");
+        if kept[0].withdrawn_at.is_some() {
+            assert_eq!((kept.len(), kept[0].delivered), (1, true));
+            break;
+        }
+        changes.recv().await.expect("told");
+    }
+}
+
+#[tokio::test]
+async fn a_desktop_that_shows_nothing_is_said_and_the_notification_is_kept() {
+    let mut world = World::new().await;
+    let id = world.connected().await;
+    world.breaks(id).await;
+    let mut changes = world.desk.changes();
+    world.shown(Err("there is no daemon".to_owned())).await;
+    loop {
+        let kept = world.desk.notices().await.expect("kept");
+        if let Some(first) = kept.first() {
+            assert!(!first.delivered);
+            break;
+        }
+        changes.recv().await.expect("told");
+    }
+    let overview = world.desk.overview().await.expect("an overview");
+    assert_eq!(overview.notifications_trouble.as_deref(), Some("there is no daemon"));
+}
+
+#[tokio::test]
+async fn a_pause_holds_notifications_back_until_it_ends() {
+    let mut world = World::new().await;
+    let id = world.connected().await;
+    let paused = Preferences { notifications_paused: true, ..Preferences::default() };
+    world.desk.set_preferences(paused).await.expect("kept");
+    world.breaks(id).await;
+    world.needs.wait_for(|needs| needs.len() == 1).await.expect("the tray still tells");
+    assert!(world.orders.try_recv().is_err(), "paused");
+    world.desk.set_preferences(Preferences::default()).await.expect("kept");
+    assert!(world.shown(Ok(())).await.title.contains("Sandbox"));
+}
+
+#[tokio::test]
+async fn remind_me_later_is_kept_and_said() {
+    let mut world = World::new().await;
+    let id = world.connected().await;
+    world.breaks(id).await;
+    world.shown(Ok(())).await;
+    let mut changes = world.desk.changes();
+    world.desk.remind_later(id).await.expect("heard");
+    while world.desk.account(id).await.expect("there").remind_at.is_none() {
+        changes.recv().await.expect("told");
+    }
+}
+
+#[tokio::test]
+async fn the_page_sees_a_magic_link_without_its_token() {
+    let world = World::new().await;
+    let made = world.desk.get_connection_link(LinkFor::Tenant("acme-1".to_owned())).await.expect("a link");
+    let link = world.desk.link(&made.id, Some("sandbox")).expect("it is remembered");
+    let token = link.expose().split("link_token=").nth(1).and_then(|rest| rest.split('&').next()).expect("a token");
+    assert!(link.expose().ends_with("&integration=sandbox"));
+    let seen = serde_json::to_string(&made).expect("JSON");
+    assert!(!seen.contains(token) && seen.contains("link_token=…"), "{seen}");
+    assert_eq!(world.desk.link("link-of-nobody", None).expect_err("unknown").code, "not_found");
+}
+
+#[tokio::test]
+async fn an_integration_is_made_by_form_and_a_wrong_address_stands_at_its_field() {
+    let world = World::new().await;
+    let form = |token_url: &str| NewIntegration {
+        name: "acme-crm".to_owned(),
+        label: "Acme CRM".to_owned(),
+        base_url: "https://api.acme.test".to_owned(),
+        authorize_url: "https://acme.test/oauth/authorize".to_owned(),
+        token_url: token_url.to_owned(),
+        scopes: "read write".to_owned(),
+        client_id: "abc".to_owned(),
+        client_secret: Some(Secret::new("hush".to_owned())),
+        redirect: Some("loopback".to_owned()),
+    };
+    let refused = world.desk.make_integration(form("no address")).await.expect_err("refused");
+    assert_eq!(refused.field.as_deref(), Some("token_url"));
+    world.desk.make_integration(form("https://acme.test/oauth/token")).await.expect("made");
+    let all = world.desk.integrations().await.expect("the catalogue");
+    let made = all.iter().find(|it| it.name == "acme-crm").expect("there");
+    assert_eq!((made.client_id.as_deref(), made.not_ready.as_deref()), (Some("abc"), None));
+    let kinds: Vec<_> = made.redirect_uris.iter().map(|it| it.kind.as_str()).collect();
+    assert_eq!(kinds, ["loopback"]);
+}
+
+#[tokio::test]
+async fn a_port_of_the_systems_own_is_refused_and_nothing_is_kept() {
+    let world = World::new().await;
+    let wrong = Preferences { port: Some(80), ..Preferences::default() };
+    assert_eq!(world.desk.set_preferences(wrong).await.expect_err("refused").field.as_deref(), Some("port"));
+    assert_eq!(world.desk.preferences(), Preferences::default());
+}
