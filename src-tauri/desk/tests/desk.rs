@@ -23,7 +23,7 @@ struct World {
     engine: Engine,
     orders: mpsc::Receiver<Order>,
     needs: watch::Receiver<Vec<Needs>>,
-    _serving: Serving,
+    serving: Serving,
     _folder: TempDir,
 }
 
@@ -54,7 +54,7 @@ impl World {
         let rehearsal = serving.rehearsal().clone();
         let desk = Desk::start(engine.clone(), rehearsal, surroundings, notifier).await.expect("the desk");
         desk.install("sandbox").await.expect("installed");
-        Self { desk, engine, orders, needs, _serving: serving, _folder: folder }
+        Self { desk, engine, orders, needs, serving: serving, _folder: folder }
     }
 
     /// An account with an API key, which needs no browser.
@@ -76,7 +76,7 @@ impl World {
     }
 
     async fn key(&self) -> String {
-        let made = self._serving.rehearsal().rehearse("POST", "/control/api-keys", &serde_json::json!({})).await;
+        let made = self.serving.rehearsal().rehearse("POST", "/control/api-keys", &serde_json::json!({})).await;
         made.expect("a key")["api_key"].as_str().expect("text").to_owned()
     }
 
