@@ -55,6 +55,11 @@ format: install ## Format everything
 	@cargo fmt --all
 	@npm --prefix ui run --silent format
 
+.PHONY: screenshots
+screenshots: install $(STAMPS)/ui ## Take every page and state, light and dark, narrow and wide, into target/screenshots/; the README's into docs/pictures/
+	@npm --prefix ui run --silent test:browser
+	@convert-im6.q16 target/screenshots/app/accounts-light-1120.png -strip -colors 96 -define png:compression-level=9 docs/pictures/app.png
+
 .PHONY: bundle
 bundle: install $(STAMPS)/ui ## Make the .deb and .rpm, in target/release/bundle/
 	@cargo build --release -p relink-cli

@@ -9,6 +9,7 @@ mod deep_link;
 mod notify;
 mod quit;
 mod tray;
+mod unlock;
 mod windows;
 
 use tauri::{Manager, RunEvent};
@@ -57,6 +58,7 @@ pub fn run(start: &Start) -> Result<(), StartError> {
             core::start(&handle)?;
             deep_link::listen(&handle);
             tray::start(&handle);
+            unlock::listen(&handle);
             if !hidden || !tray::is_there(&handle) {
                 windows::open_main(&handle)?;
             }

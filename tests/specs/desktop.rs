@@ -117,7 +117,12 @@ async fn remind_me_later_takes_the_notification_away_and_says_until_when() -> Re
     app.shows("You will be reminded").await?;
     app.press("Activity").await?;
     app.press_label("Notifications").await?;
-    app.shows("Sandbox no longer accepts this sign-in").await
+    app.shows("Sandbox no longer accepts this sign-in").await?;
+    desktop.has_no_notification().await?;
+
+    // Or until the machine is next unlocked.
+    desktop.unlocks()?;
+    desktop.has_a_notification().await
 }
 
 #[tokio::test]

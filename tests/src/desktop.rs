@@ -102,18 +102,34 @@ impl Desktop {
         run(&self.session, "dunstctl", &["context"])
     }
 
+    /// The person unlocks the machine, as GNOME's screen saver says it.
+    pub fn unlocks(&self) -> Result<()> {
+        let signal =
+            ["--session", "-o", "/org/gnome/ScreenSaver", "-s", "org.gnome.ScreenSaver.ActiveChanged", "false"];
+        run(&self.session, "gdbus", &[&["emit"], &signal[..]].concat())
+    }
+
+    /// Waits until a notification is up.
+    pub async fn has_a_notification(&self) -> Result<()> {
+        self.notifications_up(|count| count > 0).await.context("no notification came up")
+    }
+
     /// Waits until no notification is up.
     pub async fn has_no_notification(&self) -> Result<()> {
-        let none = async {
+        self.notifications_up(|count| count == 0).await.context("a notification stays")
+    }
+
+    async fn notifications_up(&self, wanted: impl Fn(u32) -> bool) -> Result<()> {
+        let seen = async {
             loop {
-                let output = self.session.command("dunstctl").args(["count", "displayed"]).output();
-                if output.is_ok_and(|output| output.stdout.trim_ascii() == b"0") {
-                    return;
+                let output = self.session.command("dunstctl").args(["count", "displayed"]).output()?;
+                if String::from_utf8_lossy(&output.stdout).trim().parse().is_ok_and(&wanted) {
+                    return Ok(());
                 }
                 tokio::time::sleep(LOOK).await;
             }
         };
-        timeout(DEADLINE, none).await.context("a notification stays")
+        timeout(DEADLINE, seen).await?
     }
 
     /// The labels of the tray's menu, with the numbers by which they are pressed.

@@ -54,7 +54,7 @@ impl World {
         let rehearsal = serving.rehearsal().clone();
         let desk = Desk::start(engine.clone(), rehearsal, surroundings, notifier).await.expect("the desk");
         desk.install("sandbox").await.expect("installed");
-        Self { desk, engine, orders, needs, serving: serving, _folder: folder }
+        Self { desk, engine, orders, needs, serving, _folder: folder }
     }
 
     /// An account with an API key, which needs no browser.
