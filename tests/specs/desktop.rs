@@ -200,9 +200,7 @@ async fn a_keychain_that_is_locked_at_start_is_said_and_waited_for() -> Result<(
     let app = App::start(&desktop).await?;
     app.shows("goes on by itself").await?;
     desktop.unlock()?;
-    app.press("Activity").await?;
-    app.press("Accounts").await?;
-    Ok(())
+    app.hides("goes on by itself").await
 }
 
 #[tokio::test]

@@ -31,6 +31,18 @@ impl Page {
         }
     }
 
+    /// Waits until the page doesn't show a text any more.
+    pub async fn hides(&self, text: &str) -> Result<()> {
+        let end = Instant::now() + DEADLINE;
+        while self.text().await.unwrap_or_default().contains(text) {
+            if Instant::now() > end {
+                bail!("the page goes on showing {text:?}:\n{}", self.text().await?);
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
     /// What the page shows.
     pub async fn text(&self) -> Result<String> {
         Ok(self.0.find(Locator::Css("body")).await?.text().await?)

@@ -114,10 +114,18 @@ impl Desk {
 
     async fn tell_changes(self) {
         let mut written = self.0.engine.changes();
+        let mut keychain = self.0.engine.keychain_changes();
         let mut online = network::is_online();
         loop {
             tokio::select! {
                 changed = written.changed() => if changed.is_err() { return },
+                changed = keychain.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.tell(Changed::Overview);
+                    continue;
+                }
                 () = tokio::time::sleep(Duration::from_secs(5)) => {
                     let now = network::is_online();
                     if std::mem::replace(&mut online, now) != now {

@@ -22,7 +22,7 @@ use crate::{
     refresh::Flights,
     schedule::{self, Agenda},
     store::{Opened, Store, StoreError, settings},
-    vault::{Key, Vault},
+    vault::{Key, Vault, VaultState},
 };
 
 /// How the engine is set up.
@@ -163,6 +163,11 @@ impl Engine {
             Ok(_) => ("available", None),
             Err(error) => (error.code(), Some(error.to_string())),
         }
+    }
+
+    /// Wakes whoever shows how the keychain is, after that has changed.
+    pub fn keychain_changes(&self) -> tokio::sync::watch::Receiver<VaultState> {
+        self.0.vault.state()
     }
 
     /// The time, by the engine's clock.
