@@ -215,3 +215,15 @@ async fn without_a_notification_daemon_the_window_tells_and_the_settings_say_so(
     app.press("Settings").await?;
     app.shows("The last notification was not shown").await
 }
+
+#[tokio::test]
+async fn the_settings_prove_the_way_back_of_a_sign_in_and_show_a_notification() -> Result<()> {
+    let desktop = Desktop::start(ALL).await?;
+    let app = App::start(&desktop).await?;
+    app.press("Settings").await?;
+    app.press("Test sign-in return").await?;
+    app.shows("Sign-ins come back by themselves").await?;
+    app.press("Show a test notification").await?;
+    desktop.notified("Relink’s notifications work").await?;
+    app.shows("It was shown.").await
+}
