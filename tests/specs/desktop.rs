@@ -5,7 +5,10 @@ use relink_tests::{
     app::{App, Program},
     browser::Browser,
     desktop::{ALL, Answering, Desktop, With},
+    oidc::OidcProvider,
 };
+use reqwest::Method;
+use serde_json::json;
 use url::Url;
 
 /// The person's browser: where the system opens addresses, and from where Relink's deep links come back.
@@ -73,6 +76,54 @@ async fn the_main_job_in_the_apps_own_window() -> Result<()> {
     app.press("Done").await?;
     app.shows("Working").await?;
     // What it said is over: the notification is taken back.
+    desktop.has_no_notification().await
+}
+
+#[tokio::test]
+async fn the_main_job_with_a_certified_authorization_server() -> Result<()> {
+    let mut desktop = Desktop::start(ALL).await?;
+    let app = App::start(&desktop).await?;
+    let provider = OidcProvider::start(&desktop, app.base_url()).await?;
+    app.ask(Method::POST, "/relink/integrations", json!({ "text": provider.definition() })).await?;
+    let sign_in = async |desktop: &mut Desktop| {
+        let url = desktop.opened().await?;
+        let browser = browser(desktop, &url).await?;
+        browser.click("#user-ada").await?;
+        anyhow::Ok(browser)
+    };
+
+    app.press("Connect a real account").await?;
+    app.press("Test provider").await?;
+    app.press("Continue").await?;
+    app.other_window().await?;
+    app.press("Continue to Test provider").await?;
+    let connected = sign_in(&mut desktop).await?;
+    app.shows("Connection successful").await?;
+    connected.close().await?;
+    app.main_window().await?;
+    app.press("Show the account").await?;
+    app.shows("Ada Lovelace").await?;
+
+    provider.revoke().await?;
+    app.press("Refresh now").await?;
+    desktop.notified("Test provider no longer accepts this sign-in").await?;
+    app.shows("Nothing that uses this account works").await?;
+
+    // Integrated Accounts → the account → Connection → Reauthorize connection → Get connection link → Magic Link.
+    app.press("Accounts").await?;
+    app.shows("Integrated accounts").await?;
+    app.press("Reauthorize connection").await?;
+    app.press("Get connection link").await?;
+    app.shows("Magic Link").await?;
+    app.press("Open").await?;
+    app.other_window().await?;
+    app.press("Continue to Test provider").await?;
+    let mended = sign_in(&mut desktop).await?;
+    app.shows("Connection successful").await?;
+    mended.close().await?;
+    app.main_window().await?;
+    app.press("Done").await?;
+    app.shows("Working").await?;
     desktop.has_no_notification().await
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 async fn a_certified_authorization_server_with_rotation() -> Result<()> {
     let session = Session::start().await?;
     let relink = Relink::start(&session).await?;
-    let provider = OidcProvider::start(&session, &relink).await?;
+    let provider = OidcProvider::start(&session, relink.base_url()).await?;
     let receiver = Receiver::start().await?;
     let webhook = relink.post("/webhook", json!({ "target_url": receiver.url() })).await?;
     let secret = webhook["secret"].as_str().context("shown once")?.to_owned();

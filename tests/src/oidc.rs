@@ -10,11 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    process,
-    relink::{DEADLINE, Relink},
-    session::Session,
-};
+use crate::{process, relink::DEADLINE, session::Session};
 
 /// What the integration is called at Relink.
 pub const NAME: &str = "oidc";
@@ -28,15 +24,12 @@ pub struct OidcProvider {
 }
 
 impl OidcProvider {
-    /// Starts it for a Relink's callbacks.
-    pub async fn start(session: &Session, relink: &Relink) -> Result<Self> {
+    /// Starts it for the callbacks of the Relink at this address.
+    pub async fn start(session: &Session, relink: &str) -> Result<Self> {
         let script = process::workspace().join("tests/oidc-provider/server.mjs");
         let mut command = session.command("node");
         command.arg(script);
-        command.args([
-            format!("{}/oauth/callback/{NAME}", relink.base_url()),
-            format!("app.relink.desktop:/oauth/callback/{NAME}"),
-        ]);
+        command.args([format!("{relink}/oauth/callback/{NAME}"), format!("app.relink.desktop:/oauth/callback/{NAME}")]);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut server = process::spawn(command)?;
         let mut lines = BufReader::new(server.stdout.take().context("no output")?).lines();
