@@ -107,6 +107,16 @@ it('reauthorizes: Reauthorize connection, Get connection link, Magic Link, Conne
   const mended = account('2', { name: 'Acme engineering', refreshed_at: at(0) });
   relink.accounts = [mended, ...relink.accounts.filter(({ id }) => id !== '2')];
   await app.changed('accounts');
+  await page.getByRole('heading', { name: 'Reauthorize connection' }).waitFor();
+  const entry = { account_id: '2', account_name: null, at: at(0), detail: null, facts: [] };
+  relink.entries.unshift({
+    ...entry,
+    seq: 9,
+    kind: 'reauthorized',
+    tone: 'good',
+    title: 'Reauthorized as octo-acme',
+  });
+  await app.changed('accounts');
   await page.getByRole('heading', { name: 'Connection successful' }).waitFor();
   await page.getByRole('button', { name: 'Done' }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
