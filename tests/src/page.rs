@@ -3,7 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use fantoccini::{Client, Locator};
+use fantoccini::{Client, Locator, elements::Element};
 use tokio::time::{Instant, sleep};
 
 use crate::relink::DEADLINE;
@@ -51,8 +51,7 @@ impl Page {
     /// Clicks what this selector finds, as soon as it is there.
     pub async fn click(&self, css: &str) -> Result<()> {
         let found = self.0.wait().at_most(DEADLINE).for_element(Locator::Css(css)).await;
-        found.with_context(|| format!("nothing to click at {css}"))?.click().await?;
-        Ok(())
+        self.click_at_rest(found.with_context(|| format!("nothing to click at {css}"))?).await
     }
 
     /// Clicks the button or link with this text.
@@ -62,15 +61,27 @@ impl Page {
         if found.is_err() {
             bail!("there is no button {text:?}. The page shows:\n{}", self.text().await?);
         }
-        found?.click().await?;
-        Ok(())
+        self.click_at_rest(found?).await
+    }
+
+    /// Clicks what has stopped moving, as a person does: a page that is still being laid out would move it away.
+    async fn click_at_rest(&self, element: Element) -> Result<()> {
+        let mut before = element.rectangle().await?;
+        loop {
+            sleep(LOOK).await;
+            let now = element.rectangle().await?;
+            if now == before {
+                return Ok(element.click().await?);
+            }
+            before = now;
+        }
     }
 
     /// Clicks the label with this text.
     pub async fn press_label(&self, text: &str) -> Result<()> {
         let path = format!("//label[contains(normalize-space(.), \"{text}\")]");
         let found = self.0.wait().at_most(DEADLINE).for_element(Locator::XPath(&path)).await;
-        Ok(found.with_context(|| format!("no label {text:?}"))?.click().await?)
+        self.click_at_rest(found.with_context(|| format!("no label {text:?}"))?).await
     }
 
     /// Types into the field with this name.
