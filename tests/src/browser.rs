@@ -130,7 +130,9 @@ impl Browser {
         self.press("Continue to").await?;
         self.newest_tab().await?;
         self.click(&format!("#person-{person}")).await?;
-        self.click("#allow").await
+        self.click("#allow").await?;
+        // Whoever closes this tab now would cut the way back off.
+        self.leaves("/authorize").await
     }
 }
 

@@ -43,6 +43,18 @@ impl Page {
         Ok(())
     }
 
+    /// Waits until the page's address has nothing of this in it any more.
+    pub async fn leaves(&self, part: &str) -> Result<()> {
+        let end = Instant::now() + DEADLINE;
+        while self.0.current_url().await?.as_str().contains(part) {
+            if Instant::now() > end {
+                bail!("the page stays at {part}. It shows:\n{}", self.text().await?);
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
     /// What the page shows.
     pub async fn text(&self) -> Result<String> {
         Ok(self.0.find(Locator::Css("body")).await?.text().await?)
