@@ -98,10 +98,10 @@ fn a_canary_is_found_in_files_and_in_a_process_and_not_where_it_is_not() -> Resu
     assert_eq!(canary::found(&secrets, &[folder.path()], None).len(), 1);
     assert_eq!(canary::found(&secrets[1..], &[folder.path()], None), Vec::<String>::new());
 
-    // Its environment is in place when it speaks.
+    // Its environment is in place when it speaks, and it stays the same program until it is spoken to.
     let mut speaks = std::process::Command::new("sh");
-    speaks.args(["-c", "echo here; exec sleep 60"]).env("HELD", "canary-0002").stdout(std::process::Stdio::piped());
-    let mut child = speaks.spawn()?;
+    speaks.args(["-c", "echo here; read -r answer"]).env("HELD", "canary-0002");
+    let mut child = speaks.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn()?;
     std::io::Read::read_exact(&mut child.stdout.take().context("its output")?, &mut [0; 4])?;
     let places = canary::found(&secrets, &[], Some(child.id()));
     child.kill()?;
