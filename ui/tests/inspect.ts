@@ -11,7 +11,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 export async function arrive(page: Page, heading: string): Promise<void> {
   await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
   await page.waitForFunction(() => document.activeElement?.tagName === 'H1');
-  expect(await page.title()).toBe(`${heading} · Relink`);
+  await expect.poll(() => page.title()).toBe(`${heading} · Relink`);
 }
 
 /** What must be true of every state, however it is looked at: nothing for axe to find, nothing that overflows. */

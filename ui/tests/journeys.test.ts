@@ -38,9 +38,9 @@ describe('the provider’s page', () => {
     await tab.page.getByRole('button', { name: 'Continue to GitHub' }).click();
     await tab.page.getByRole('button', { name: 'Copy address' }).click();
     await tab.page.getByRole('button', { name: 'Copied' }).waitFor();
-    expect(await tab.page.evaluate(() => navigator.clipboard.readText())).toContain(
-      'https://github.com/login',
-    );
+    await expect
+      .poll(() => tab.page.evaluate(() => navigator.clipboard.readText()))
+      .toContain('https://github.com/login');
   });
 });
 
@@ -73,7 +73,7 @@ it('a key that the provider refuses can be mended without typing the rest again'
   await key.fill('pat-canary');
   expect(await key.getAttribute('type')).toBe('password');
   await page.getByRole('button', { name: 'Show Private app token' }).click();
-  expect(await key.getAttribute('type')).toBe('text');
+  await expect.poll(() => key.getAttribute('type')).toBe('text');
   await page.getByRole('button', { name: 'Connect HubSpot' }).click();
   await page.getByRole('status').filter({ hasText: 'Trying it with HubSpot…' }).waitFor();
   world.relink.move({
@@ -82,7 +82,7 @@ it('a key that the provider refuses can be mended without typing the rest again'
   });
   await page.getByText('HubSpot refused it.').waitFor();
   await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'api_key');
-  expect(await page.getByLabel('Region').inputValue()).toBe('eu1');
+  await expect.poll(() => page.getByLabel('Region').inputValue()).toBe('eu1');
   expect(await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }))).not.toContain(
     'canary',
   );
@@ -96,7 +96,7 @@ it('an integration is found and chosen by keyboard alone', async () => {
   await page.keyboard.press('Tab');
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('ArrowDown');
-  expect(await page.evaluate(() => document.activeElement?.textContent)).toContain('HubSpot');
+  await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toContain('HubSpot');
   await page.keyboard.press('ArrowUp');
   await page.keyboard.press('ArrowUp');
   await page.keyboard.type('hub');

@@ -14,7 +14,7 @@ it('leads everywhere by its rail, and says how many need their person', async ()
   for (const name of ['Integrations', 'Activity', 'Webhooks', 'Settings']) {
     const button = rail.getByRole('button', { name });
     await button.click();
-    expect(await button.getAttribute('aria-current')).toBe('page');
+    await expect.poll(() => button.getAttribute('aria-current')).toBe('page');
   }
   await app.show('accounts');
   const accounts = rail.getByRole('button', { name: /^Accounts/ });

@@ -78,7 +78,7 @@ it('sets the client that was registered at a provider, and copies the addresses 
   await page.getByRole('textbox', { name: 'Client secret' }).fill('hush');
   await page.getByRole('button', { name: 'Save the client' }).click();
   await page.getByText('The secret is in your keychain.').waitFor();
-  expect(await page.getByRole('textbox', { name: 'Client secret' }).inputValue()).toBe('');
+  await expect.poll(() => page.getByRole('textbox', { name: 'Client secret' }).inputValue()).toBe('');
   expect(app.relink.asked.find(({ command }) => command === 'set_client')?.args).toEqual({
     name: 'github',
     id: 'Iv1.abc',
@@ -110,7 +110,7 @@ it('adds an integration from a file, and names the line and field of a mistake',
     mimeType: 'application/json',
     buffer: Buffer.from('{ "name": "acme" }'),
   });
-  expect(await page.getByLabel('Or its text').inputValue()).toContain('acme');
+  await expect.poll(() => page.getByLabel('Or its text').inputValue()).toContain('acme');
   await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
   await page.getByText(mistake).waitFor();
   await look(app, 'add-integration-mistake');
@@ -134,7 +134,7 @@ it('adds an integration by form, and shows the addresses to register while it is
   await dialog.getByLabel('Client id').fill('id');
   await dialog.getByRole('button', { name: 'Add', exact: true }).click();
   await dialog.getByText('It must start with https://.').waitFor();
-  expect(await dialog.getByLabel('Token endpoint').getAttribute('aria-invalid')).toBe('true');
+  await expect.poll(() => dialog.getByLabel('Token endpoint').getAttribute('aria-invalid')).toBe('true');
   await look(app, 'add-integration-form');
 });
 
