@@ -13,6 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -28,6 +29,9 @@ const BODY_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_HEADERS: usize = 32 * 1024;
 /// Connections at a time.
 const CONNECTIONS: usize = 512;
+/// While others wait, a kept connection that was quiet for this long loses its place. Sooner, its client may just be
+/// sending its next request, which would be lost.
+const QUIET: Duration = Duration::from_secs(1);
 /// What is under way at a stop gets this long.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -36,12 +40,19 @@ type Service = NormalizePath<RequestBodyTimeout<Router>>;
 
 /// Serves until it is told to stop.
 pub(crate) async fn run(listener: TcpListener, router: Router, stopping: CancellationToken) {
-    run_bounded(listener, router, stopping, CONNECTIONS).await;
+    run_bounded(listener, router, stopping, CONNECTIONS, QUIET).await;
 }
 
 /// Beyond `bound` connections, the next ones wait in the system's queue: a burst of honest clients is served in turn.
-/// Whoever dawdles is let go soon (`HEADERS`, `BODY_PAUSE`), and while somebody waits, no place is kept for a next request.
-async fn run_bounded(listener: TcpListener, router: Router, stopping: CancellationToken, bound: usize) {
+/// Whoever dawdles is let go soon (`HEADERS`, `BODY_PAUSE`), and while somebody waits, no place is kept for a next
+/// request when it was `quiet` for long enough.
+async fn run_bounded(
+    listener: TcpListener,
+    router: Router,
+    stopping: CancellationToken,
+    bound: usize,
+    quiet: Duration,
+) {
     let service = NormalizePath::trim_trailing_slash(RequestBodyTimeout::new(router, BODY_PAUSE));
     let places = Arc::new(Semaphore::new(bound));
     let crowded = watch::Sender::new(false);
@@ -63,7 +74,7 @@ async fn run_bounded(listener: TcpListener, router: Router, stopping: Cancellati
                 let (service, stopping) = (service.clone(), stopping.clone());
                 let crowded = crowded.subscribe();
                 connections.spawn(async move {
-                    serve(stream, service, crowded, stopping).await;
+                    serve(stream, service, crowded, quiet, stopping).await;
                     drop(place);
                 });
             }
@@ -77,22 +88,28 @@ async fn run_bounded(listener: TcpListener, router: Router, stopping: Cancellati
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn serve(stream: TcpStream, service: Service, mut crowded: watch::Receiver<bool>, stopping: CancellationToken) {
+async fn serve(
+    stream: TcpStream,
+    service: Service,
+    mut crowded: watch::Receiver<bool>,
+    quiet: Duration,
+    stopping: CancellationToken,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("small answers may be late: {error}");
     }
     let is_crowded = crowded.clone();
-    // A connection that has asked nothing yet has a request under way, which must not be lost.
-    let (served, mut has_served) = watch::channel(false);
+    // When it was last answered. A connection that has asked nothing yet has a request under way, which must not be lost.
+    let (answered, mut last_answered) = watch::channel(None::<Instant>);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let (service, is_crowded, served) = (service.clone(), is_crowded.clone(), served.clone());
+        let (service, is_crowded, answered) = (service.clone(), is_crowded.clone(), answered.clone());
         async move {
-            let answered = service.oneshot(request.map(Body::new)).await;
-            let mut answer = answered.unwrap_or_else(|never| match never {});
+            let answer = service.oneshot(request.map(Body::new)).await;
+            let mut answer = answer.unwrap_or_else(|never| match never {});
             if *is_crowded.borrow() {
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            served.send_replace(true);
+            answered.send_replace(Some(Instant::now()));
             Ok::<_, Infallible>(answer)
         }
     });
@@ -104,9 +121,14 @@ async fn serve(stream: TcpStream, service: Service, mut crowded: watch::Receiver
             .serve_connection(TokioIo::new(stream), service)
     );
     let others_wait = async {
-        // Both fail only when there is nobody left who could come.
-        let _ = has_served.wait_for(|has| *has).await;
-        let _ = crowded.wait_for(|crowded| *crowded).await;
+        loop {
+            // Both fail only when there is nobody left who could come.
+            let _ = last_answered.wait_for(Option::is_some).await;
+            let _ = crowded.wait_for(|crowded| *crowded).await;
+            let quiet_since = *last_answered.borrow_and_update();
+            let Some(left) = quiet_since.and_then(|since| quiet.checked_sub(since.elapsed())) else { break };
+            tokio::time::sleep(left).await;
+        }
     };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -134,7 +156,7 @@ mod tests {
     const SLOW: &[u8] = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
 
     /// A server with so many places, whose handler waits for a nudge where it is asked to.
-    async fn with_places(bound: usize) -> (std::net::SocketAddr, Arc<Notify>, CancellationToken) {
+    async fn with_places(bound: usize, quiet: Duration) -> (std::net::SocketAddr, Arc<Notify>, CancellationToken) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let nudge = Arc::new(Notify::new());
@@ -147,7 +169,7 @@ mod tests {
             }),
         );
         let stopping = CancellationToken::new();
-        tokio::spawn(run_bounded(listener, router, stopping.clone(), bound));
+        tokio::spawn(run_bounded(listener, router, stopping.clone(), bound, quiet));
         (address, nudge, stopping)
     }
 
@@ -165,7 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn beyond_the_bound_a_connection_waits_for_its_turn() {
-        let (address, nudge, stopping) = with_places(1).await;
+        let (address, nudge, stopping) = with_places(1, QUIET).await;
         let first = asked(address, SLOW).await;
         let mut second = asked(address, ASK).await;
         let waits = tokio::time::timeout(Duration::from_millis(100), second.read(&mut [0; 1])).await;
@@ -179,15 +201,31 @@ mod tests {
 
     #[tokio::test]
     async fn no_place_is_kept_for_a_next_request_while_others_wait() {
-        let (address, nudge, stopping) = with_places(2).await;
+        let (address, nudge, stopping) = with_places(2, Duration::from_millis(10)).await;
         // One is kept open by its client, as pools do; the other is busy.
         let mut idle = asked(address, ASK).await;
         idle.read_exact(&mut [0; 12]).await.expect("served, and kept open");
-        let busy = asked(address, SLOW).await;
+        let _busy = asked(address, SLOW).await;
         let next = tokio::time::timeout(HEADERS / 2, read(asked(address, ASK).await)).await;
-        assert!(next.expect("served at once").ends_with("hello"));
+        assert!(next.expect("served soon").ends_with("hello"));
         nudge.notify_one();
-        assert!(read(busy).await.ends_with("at last"));
+        stopping.cancel();
+    }
+
+    #[tokio::test]
+    async fn a_request_that_soon_follows_on_a_kept_connection_is_answered_although_others_wait() {
+        let (address, nudge, stopping) = with_places(2, HEADERS).await;
+        let mut kept = asked(address, ASK).await;
+        kept.read_exact(&mut [0; 12]).await.expect("served, and kept open");
+        let _busy = asked(address, SLOW).await;
+        let mut other = asked(address, ASK).await;
+        let waits = tokio::time::timeout(Duration::from_millis(100), other.read(&mut [0; 1])).await;
+        assert!(waits.is_err(), "both places are taken");
+        kept.write_all(ASK).await.expect("still open");
+        let text = read(kept).await;
+        assert!(text.contains("connection: close") && text.ends_with("hello"), "{text}");
+        assert!(read(other).await.ends_with("hello"));
+        nudge.notify_one();
         stopping.cancel();
     }
 }
