@@ -19,7 +19,7 @@ use relink_engine::{
     vault::{Vault, VaultOptions},
 };
 use tauri::{AppHandle, Emitter, Manager, async_runtime};
-use tauri_plugin_dialog::DialogExt;
+use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
 use tokio::sync::{mpsc, watch};
 
 use crate::{StartError, notify};
@@ -33,15 +33,12 @@ struct Running {
 /// Who needs the person, for the tray.
 pub(crate) struct NeedsYou(pub(crate) watch::Receiver<Vec<Needs>>);
 
-/// Starts everything. A failure is told in a dialog: who starts an app from a menu sees no terminal.
+/// Starts everything.
 pub(crate) fn start(app: &AppHandle) -> Result<(), Box<dyn Error>> {
     let data_dir = data_dir(app)?;
     let (orders, carried_out) = mpsc::channel(64);
     let (needs, follows) = watch::channel(Vec::new());
-    let began = async_runtime::block_on(begin(data_dir, Notifier { orders, needs }));
-    let (engine, serving, desk) = began.inspect_err(|error| {
-        app.dialog().message(error.to_string()).title("Relink can’t start").blocking_show();
-    })?;
+    let (engine, serving, desk) = async_runtime::block_on(begin(data_dir, Notifier { orders, needs }))?;
     app.manage(Running { engine, serving: Mutex::new(Some(serving)) });
     app.manage(NeedsYou(follows));
     app.manage(crate::windows::Arrival::default());
@@ -49,6 +46,22 @@ pub(crate) fn start(app: &AppHandle) -> Result<(), Box<dyn Error>> {
     notify::start(app, carried_out);
     async_runtime::spawn(pass_changes_on(app.clone(), desk));
     Ok(())
+}
+
+/// Says why it can't start, and ends: who starts an app from a menu sees no terminal.
+pub(crate) fn give_up(app: &AppHandle, error: &dyn Error) {
+    tracing::error!("{error}");
+    let handle = app.clone();
+    app.dialog()
+        .message(error.to_string())
+        .title("Relink can’t start")
+        .kind(MessageDialogKind::Error)
+        .show(move |_| handle.exit(1));
+}
+
+/// Whether everything runs: there is something to show.
+pub(crate) fn runs(app: &AppHandle) -> bool {
+    app.try_state::<Running>().is_some()
 }
 
 /// The person's own place for it, or the one that a test or a second profile names.

@@ -55,7 +55,10 @@ pub fn run(start: &Start) -> Result<(), StartError> {
         .invoke_handler(commands::handler())
         .setup(move |app| {
             let handle = app.handle().clone();
-            core::start(&handle)?;
+            if let Err(error) = core::start(&handle) {
+                core::give_up(&handle, error.as_ref());
+                return Ok(());
+            }
             deep_link::listen(&handle);
             tray::start(&handle);
             unlock::listen(&handle);

@@ -6,6 +6,8 @@ use relink_desk::types::Show;
 use tauri::{AppHandle, Emitter, Manager, Url, WebviewUrl, WebviewWindowBuilder, webview::NewWindowResponse};
 use tauri_plugin_opener::OpenerExt;
 
+use crate::core;
+
 /// The main window's label; the one to which the capability is given.
 pub(crate) const MAIN: &str = "main";
 /// The connect UI's label. No capability names it.
@@ -36,6 +38,9 @@ fn is_our_own_page(url: &Url) -> bool {
 
 /// Brings the main window to the front; opens it if it is closed.
 pub(crate) fn show_main(app: &AppHandle) {
+    if !core::runs(app) {
+        return;
+    }
     let shown = match app.get_webview_window(MAIN) {
         Some(window) => window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus()),
         None => open_main(app),

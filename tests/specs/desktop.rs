@@ -6,6 +6,7 @@ use relink_tests::{
     browser::Browser,
     desktop::{ALL, Answering, Desktop, With},
     oidc::OidcProvider,
+    relink::Relink,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -214,7 +215,7 @@ async fn without_a_tray_closing_asks() -> Result<()> {
     let mut program = Program::start(&desktop, &[])?;
     let windows = desktop.has_windows(1).await?;
     desktop.close_window(&windows[0])?;
-    desktop.has_window_called("Quit Relink?").await?;
+    desktop.has_window_called("Quit Relink").await?;
     assert!(program.runs());
     Ok(())
 }
@@ -277,4 +278,17 @@ async fn the_settings_prove_the_way_back_of_a_sign_in_and_show_a_notification() 
     app.press("Show a test notification").await?;
     desktop.notified("Relink’s notifications work").await?;
     app.shows("It was shown.").await
+}
+
+#[tokio::test]
+async fn a_start_that_fails_says_why_and_ends() -> Result<()> {
+    let desktop = Desktop::start(ALL).await?;
+    let serving = Relink::start(&desktop).await?;
+    let mut app = Program::start(&desktop, &[])?;
+    let dialog = desktop.has_window_called("Relink can").await?;
+    assert!(app.runs(), "its person reads first");
+    desktop.close_window(&dialog)?;
+    assert!(!app.ends().await?, "it ends as a failure");
+    assert!(serving.get("/relink/accounts").await.is_ok(), "who has the folder goes on");
+    serving.stop().await
 }

@@ -210,15 +210,16 @@ impl Desktop {
         timeout(DEADLINE, has).await.with_context(|| format!("{count} windows, there are {:?}", self.windows()))
     }
 
-    /// Waits until a window with this title is on the screen.
-    pub async fn has_window_called(&self, title: &str) -> Result<()> {
-        let pattern = format!("^{}", title.trim_end_matches('?'));
+    /// Waits until a window whose title begins so is on the screen.
+    pub async fn has_window_called(&self, title: &str) -> Result<String> {
+        let pattern = format!("^{title}");
         let has = async {
             loop {
                 let search =
                     self.session.command("xdotool").args(["search", "--onlyvisible", "--name", &pattern]).output();
-                if search.is_ok_and(|output| !output.stdout.is_empty()) {
-                    return;
+                let found = search.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+                if let Some(window) = found.ok().and_then(|found| found.lines().next().map(str::to_owned)) {
+                    return window;
                 }
                 tokio::time::sleep(LOOK).await;
             }

@@ -44,8 +44,12 @@ pub enum StartError {
     /// The data folder or its database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The HTTP client could not be made.
-    #[error("The network client could not be made: {0}")]
+    /// The HTTP client could not be made: without certificate authorities, for one, it could trust no provider.
+    #[error(
+        "Relink's network client could not be made: {}. Relink trusts the certificate authorities of this system; \
+         on Linux they are in the package ca-certificates.",
+        innermost(.0)
+    )]
     Client(#[from] reqwest::Error),
     /// Something of the first start failed.
     #[error(transparent)]
@@ -53,6 +57,11 @@ pub enum StartError {
     /// The system has no randomness to give.
     #[error("The system gives no random numbers: {0}")]
     Random(#[from] io::Error),
+}
+
+/// What is below all that only says where it happened.
+fn innermost(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
 }
 
 /// The engine. A clone is a handle on the same one.
