@@ -63,7 +63,19 @@ screenshots: install $(STAMPS)/ui ## Take every page and state, light and dark, 
 .PHONY: bundle
 bundle: install $(STAMPS)/ui ## Make the .deb and .rpm, in target/release/bundle/
 	@cargo build --release -p relink-cli
-	@npm exec --yes --package=@tauri-apps/cli@2.12.5 -- tauri build --bundles deb,rpm --config '{"build":{"beforeBuildCommand":""}}'
+	@npm exec --yes --package=@tauri-apps/cli@2.12.5 -- tauri build --bundles deb,rpm
+
+# As people run them: release builds, without the tests' features.
+BENCHED := -p relink-desktop -p relink-cli -p relink-benches
+
+.PHONY: bench
+bench: install $(STAMPS)/ui ## Measure Relink beside its peers, as in docs/benchmarks.md; SECTIONS="start idle calls" names some
+	@cargo build --release --bins $(BENCHED)
+	@RELINK_BIN=$(TARGET)/release/relink $(TARGET)/release/bench $(SECTIONS)
+
+.PHONY: try-deb
+try-deb: bundle ## Install the .deb in a clean Debian, use it as a person does, remove it (root, Debian); pictures in target/try-deb/
+	@scripts/try-deb
 
 .PHONY: reliability
 reliability: programs ## Kill Relink at each crash point, ROUNDS times each; prints the table of docs/reliability.md

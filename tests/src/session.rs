@@ -59,6 +59,11 @@ impl Session {
         self.display = Some(display);
     }
 
+    /// The display on which its programs draw, if it has one.
+    pub fn display(&self) -> Option<&str> {
+        self.display.as_deref()
+    }
+
     /// What every program of the session has in its environment.
     pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         let at = |name: &str| self.folder.path().join(name);

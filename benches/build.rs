@@ -1,0 +1,5 @@
+//! Tauri's part of the empty app.
+
+fn main() {
+    tauri_build::build();
+}

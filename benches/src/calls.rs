@@ -1,0 +1,92 @@
+//! What a program pays for a token: over HTTP, and by the command line.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use relink_tests::{process, provider::Provider, relink::Relink, session::Session};
+use reqwest::Client;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::{
+    figures::{Figures, table},
+    stage,
+};
+
+/// The argument with which this program is the bare peer.
+pub(crate) const STATIC: &str = "static";
+const REQUESTS: usize = 5_000;
+const SPAWNS: usize = 200;
+
+/// The same server stack with nothing behind it: the text of a token answer, to whoever asks.
+pub(crate) async fn serve_statically() -> Result<()> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?);
+    let answer = || async {
+        let body = r#"{"access_token":"an-access-token-of-a-usual-length-0123456789abcdef","token_type":"Bearer","expires_at":"2026-01-01T00:00:00Z"}"#;
+        ([("content-type", "application/json")], body)
+    };
+    axum::serve(listener, axum::Router::new().route("/", axum::routing::post(answer))).await?;
+    Ok(())
+}
+
+pub(crate) async fn measure() -> Result<()> {
+    let session = Session::start().await?;
+    let provider = Provider::start().await?;
+    let relink = Relink::start(&session).await?;
+    let account = provider.connect(&relink).await?;
+
+    let mut command = session.command(&stage::built("bench").to_string_lossy());
+    command.arg(STATIC).stdout(std::process::Stdio::piped());
+    let mut peer = process::spawn(command)?;
+    let mut address = String::new();
+    BufReader::new(peer.stdout.take().context("no output")?).read_line(&mut address).await?;
+
+    let found: Value = serde_json::from_str(&fs::read_to_string(relink.data_dir().join("engine.json"))?)?;
+    let key = found["token"].as_str().context("a token")?;
+    let token_url = format!("{}/relink/accounts/{account}/access-token", relink.base_url());
+    let bare_url = format!("http://{}/", address.trim());
+    let client = Client::new();
+    let (mut token, mut bare) = (Figures::default(), Figures::default());
+    for round in 0..REQUESTS {
+        for (url, figures) in [(&token_url, &mut token), (&bare_url, &mut bare)] {
+            let start = Instant::now();
+            let answer = client.post(url).bearer_auth(key).send().await?.error_for_status()?;
+            answer.bytes().await?;
+            if round >= REQUESTS / 10 {
+                figures.add(micros(start.elapsed()));
+            }
+        }
+    }
+
+    let program = relink_tests::relink::program();
+    let (mut spawned, mut nothing) = (Figures::default(), Figures::default());
+    for round in 0..SPAWNS {
+        for (command, figures) in
+            [([program.as_str(), "token", &account].as_slice(), &mut spawned), (&["/bin/true"], &mut nothing)]
+        {
+            let start = Instant::now();
+            let mut spawn = session.command(command[0]);
+            spawn.args(&command[1..]).env("RELINK_DATA_DIR", relink.data_dir());
+            anyhow::ensure!(spawn.output()?.status.success(), "{} failed", command[0]);
+            if round >= SPAWNS / 10 {
+                figures.add(micros(start.elapsed()));
+            }
+        }
+    }
+    table(
+        "A token, over HTTP",
+        "µs",
+        "static answer of the same server stack",
+        &[("one request after the other", &token, &bare)],
+    );
+    table("A token, by the command line", "µs", "`/bin/true`", &[("whole process", &spawned, &nothing)]);
+    relink.stop().await
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000_000.0
+}
