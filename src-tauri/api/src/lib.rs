@@ -34,7 +34,7 @@ use axum::{
     http::{HeaderName, HeaderValue},
 };
 use relink_engine::Engine;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -82,6 +82,9 @@ pub enum ServeError {
     /// The system has no randomness to give.
     #[error("The system gives no random numbers.")]
     Random,
+    /// The engine can't begin.
+    #[error(transparent)]
+    Engine(#[from] relink_engine::Error),
 }
 
 /// What all handlers share.
@@ -113,15 +116,27 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         .map_err(|source| ServeError::Listen { address: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), source })?;
     let base_url = format!("http://{address}");
     engine.listens_on(address.port());
+
+    let stopping = CancellationToken::new();
+    let unless_served = stopping.clone().drop_guard();
+    let rehearsal = Rehearsal::default();
+    let (tried, sandbox_was_tried) = oneshot::channel();
+    let rehearsing = tokio::spawn(rehearsal::run(
+        engine.clone(),
+        rehearsal.clone(),
+        options.data_dir.clone(),
+        tried,
+        stopping.clone(),
+    ));
+    // A Sandbox that can't start keeps nobody waiting: it is tried again later.
+    let _ = sandbox_was_tried.await;
+    engine.keep_alive().await?;
+
     let (token, control_hash) = discovery::fresh_token().ok_or(ServeError::Random)?;
     // The system queues whoever reads the file and comes before the next lines have run.
     let discovery = Discovery::write(&options.data_dir, &base_url, &token)
         .map_err(|(path, source)| ServeError::Discovery { path, source })?;
-
-    let stopping = CancellationToken::new();
-    let rehearsal = Rehearsal::default();
-    let rehearsing =
-        tokio::spawn(rehearsal::run(engine.clone(), rehearsal.clone(), options.data_dir.clone(), stopping.clone()));
+    unless_served.disarm();
     let surface = Surface { engine, rehearsal: rehearsal.clone(), base_url: base_url.as_str().into(), control_hash };
     let server = tokio::spawn(server::run(listener, router(surface), stopping.clone()));
     Ok(Serving { base_url, wanted_port_taken, stopping, server, rehearsal, rehearsing, discovery })

@@ -15,7 +15,7 @@ use axum::{
 use relink_engine::{Engine, SANDBOX};
 use relink_sandbox::{Options, Running, Sandbox, StartError};
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{discovery, reply::Failed, server};
@@ -120,8 +120,16 @@ impl From<Unheard> for Failed {
     }
 }
 
-/// Starts and stops the Sandbox as its integration is installed and uninstalled.
-pub(crate) async fn run(engine: Engine, rehearsal: Rehearsal, data_dir: PathBuf, stopping: CancellationToken) {
+/// Starts and stops the Sandbox as its integration is installed and uninstalled. Says when the first start, if one was
+/// wanted, has been tried.
+pub(crate) async fn run(
+    engine: Engine,
+    rehearsal: Rehearsal,
+    data_dir: PathBuf,
+    tried: oneshot::Sender<()>,
+    stopping: CancellationToken,
+) {
+    let mut tried = Some(tried);
     let mut installed = engine.installed_changes();
     let mut running: Option<Running> = None;
     loop {
@@ -132,6 +140,10 @@ pub(crate) async fn run(engine: Engine, rehearsal: Rehearsal, data_dir: PathBuf,
         } else if !wanted && let Some(sandbox) = running.take() {
             sandbox.stop().await;
             rehearsal.0.send_replace(None);
+        }
+        if let Some(tried) = tried.take() {
+            // Whoever waited may have been stopped.
+            let _ = tried.send(());
         }
         let retry = wanted && running.is_none();
         tokio::select! {

@@ -4,7 +4,10 @@ use std::{
     collections::{HashMap, HashSet},
     fs, io,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -89,6 +92,8 @@ pub(crate) struct Inner {
     pub(crate) installed_changed: tokio::sync::watch::Sender<u64>,
     /// Wakes the deliveries.
     pub(crate) deliver: tokio::sync::Notify,
+    /// Whether it was told to keep accounts alive.
+    alive: AtomicBool,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     /// Keychain items that are being made: noted as strays already, and not to be swept.
@@ -110,7 +115,7 @@ pub struct AccessToken {
 const STOP_DEADLINE: Duration = Duration::from_secs(35);
 
 impl Engine {
-    /// Opens the data folder, finishes what a crash cut off, and begins to keep accounts alive.
+    /// Opens the data folder. Nothing is sent to anybody before [`Engine::keep_alive`].
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let data_dir = options.data_dir.clone();
         let opened =
@@ -134,16 +139,27 @@ impl Engine {
             installed_changed: tokio::sync::watch::Sender::new(0),
             deliver: tokio::sync::Notify::new(),
             in_the_making: Mutex::default(),
+            alive: AtomicBool::new(false),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             _lock: lock,
         }));
         engine.bring_catalogue().await?;
         engine.load_api_tokens().await?;
-        recovery::run(&engine).await?;
-        engine.spawn_until_stop(schedule::run(engine.clone()));
-        engine.spawn_until_stop(delivery::run(engine.clone()));
         Ok(engine)
+    }
+
+    /// Finishes what a crash cut off, and begins to keep accounts alive and to deliver webhooks. To be called when all that
+    /// this needs is there: a Sandbox that starts later than its accounts' refreshes would fail them for nothing. A second
+    /// call does nothing.
+    pub async fn keep_alive(&self) -> Result<()> {
+        if self.0.alive.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        recovery::run(self).await?;
+        self.spawn_until_stop(schedule::run(self.clone()));
+        self.spawn_until_stop(delivery::run(self.clone()));
+        Ok(())
     }
 
     /// Stops: nothing new begins; refreshes under way are waited for, because the provider may have answered them already.

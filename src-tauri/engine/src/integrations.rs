@@ -214,9 +214,13 @@ impl Engine {
             relink_domain::integration::built_in(SANDBOX).ok_or_else(|| Error::not_found("integration", SANDBOX))?;
         let moved =
             built_in.at(&url.origin()).map_err(|error| Error::conflict("integration_broken", error.to_string()))?;
-        if let Value::Object(config) = moved.config().clone() {
-            provider.installed.r#override = config;
+        let Value::Object(config) = moved.config().clone() else {
+            return Err(Error::conflict("integration_broken", "The Sandbox's definition is no object."));
+        };
+        if provider.installed.r#override == config {
+            return Ok(());
         }
+        provider.installed.r#override = config;
         self.put_override(provider.installed).await.map(drop)
     }
 

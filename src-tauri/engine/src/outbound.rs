@@ -1,4 +1,4 @@
-//! Requests to the outside: resolved once, checked, connected to that address; no redirect, no proxy surprises, deadlines.
+//! Requests to the outside: resolved once, checked, connected to that address; no redirect, no proxy, deadlines.
 
 use std::{error::Error, net::IpAddr, sync::Arc, time::Duration};
 
@@ -105,6 +105,8 @@ fn client(consent: Consent) -> Result<Client, reqwest::Error> {
         .connect_timeout(CONNECT_DEADLINE)
         // A refresh must never be sent twice behind our back: its token may be spent by the first.
         .retry(reqwest::retry::never())
+        // Through a proxy the name would be looked up elsewhere, and what is checked here not be what is connected to.
+        .no_proxy()
         .dns_resolver(Arc::new(Resolver(consent)))
         .build()
 }

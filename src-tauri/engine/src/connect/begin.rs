@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use relink_domain::{
     FlowId, Secret,
     account::{AuthenticationMethod, Moment},
-    callback::{self, Callback},
+    callback::{self, Callback, CallbackError},
     event::EventKind,
     integration::RedirectKind,
     link::LinkToken,
@@ -181,7 +181,7 @@ impl Engine {
 
     /// Takes any callback, from whichever way it came: deep link, loopback, paste. Says whose it was.
     pub async fn callback(&self, url: &str) -> Result<FlowId> {
-        let callback = Callback::parse(url)?;
+        let callback = self.read_callback(url, None).await?;
         let Some(flow) = self.0.flows.of_state(&callback.state) else {
             return Err(self.refuse(None, NOT_ASKED_FOR).await);
         };
@@ -192,6 +192,14 @@ impl Engine {
                 Ok(flow.id)
             }
             Err(refusal) => Err(self.refuse(Some(&flow), refusal).await),
+        }
+    }
+
+    /// Garbage leaves no trace. What has the form of a callback and contradicts itself was made by somebody: one line.
+    async fn read_callback(&self, url: &str, flow: Option<&Flow>) -> Result<Callback> {
+        match Callback::parse(url) {
+            Err(CallbackError::Contradictory) => Err(self.refuse(flow, CONTRADICTORY).await),
+            read => Ok(read?),
         }
     }
 
@@ -267,7 +275,7 @@ impl Engine {
     /// Takes an address that the person pasted into the page of this flow, and goes on.
     pub async fn paste_callback(&self, id: FlowId, key: &str, url: &str) -> Result<FlowView> {
         let flow = self.flow_of(id, key)?;
-        let callback = Callback::parse(url)?;
+        let callback = self.read_callback(url, Some(&flow)).await?;
         let own = self.0.flows.of_state(&callback.state).map(|flow| flow.id);
         if own != Some(flow.id) {
             return Err(self.refuse(Some(&flow), ANOTHER_FLOW).await);
@@ -309,6 +317,10 @@ struct Refusal {
 const NOT_ASKED_FOR: Refusal = Refusal {
     code: "state_unknown",
     message: "Nobody here asked for this sign-in, or Relink was restarted meanwhile. Nothing was changed. Start again from the link.",
+};
+const CONTRADICTORY: Refusal = Refusal {
+    code: "callback_contradictory",
+    message: "This address says yes and no at once, or one thing twice: it was not made by the provider. Nothing was changed.",
 };
 const TWICE: Refusal =
     Refusal { code: "state_used", message: "This sign-in's return came a second time. Nothing was changed." };

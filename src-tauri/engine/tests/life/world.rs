@@ -167,6 +167,7 @@ async fn start(folder: &TempDir, keychain: &MemoryKeychain, clock: &Clock) -> En
     .await
     .expect("the engine starts");
     engine.listens_on(7417);
+    engine.keep_alive().await.expect("it begins");
     engine
 }
 
