@@ -38,6 +38,8 @@ const COMMANDS: &[&str] = &[
     "revoke_api_token",
     "preferences",
     "set_preferences",
+    "redirect_uris",
+    "set_redirect_uris",
     "notices",
     "test_notification",
     "test_sign_in_return",

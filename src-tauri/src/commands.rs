@@ -54,6 +54,8 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
         revoke_api_token,
         preferences,
         set_preferences,
+        redirect_uris,
+        set_redirect_uris,
         notices,
         test_notification,
         test_sign_in_return,
@@ -277,6 +279,18 @@ async fn set_preferences(app: AppHandle, desk: State<'_, Desk>, preferences: Pre
         done.map_err(|error| own("start_at_login", &error.to_string()))?;
     }
     desk.set_preferences(preferences).await
+}
+
+/// Where links may send the browser after their flow.
+#[tauri::command]
+async fn redirect_uris(desk: State<'_, Desk>) -> Result<Vec<String>> {
+    desk.redirect_uris().await
+}
+
+/// Sets them.
+#[tauri::command]
+async fn set_redirect_uris(desk: State<'_, Desk>, uris: Vec<String>) -> Result<Vec<String>> {
+    desk.set_redirect_uris(uris).await
 }
 
 /// The notifications that were shown.

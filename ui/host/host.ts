@@ -72,6 +72,8 @@ export interface Commands {
 
   preferences: [args: void, answer: Preferences];
   set_preferences: [args: { preferences: Preferences }, answer: Preferences];
+  redirect_uris: [args: void, answer: string[]];
+  set_redirect_uris: [args: { uris: string[] }, answer: string[]];
   notices: [args: void, answer: NoticeRecord[]];
   /** Shows a notification, to see whether this desktop does. */
   test_notification: [args: void, answer: null];

@@ -1,6 +1,10 @@
 //! Link tokens.
 
-use axum::{Json, Router, extract::State, routing::post};
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post},
+};
 use relink_domain::link::{Purpose, Wishes};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -12,7 +16,10 @@ use crate::{
 };
 
 pub(crate) fn routes() -> Router<Surface> {
-    Router::new().route("/link-token", post(create)).route("/relink/callback", post(callback))
+    Router::new()
+        .route("/link-token", post(create))
+        .route("/relink/callback", post(callback))
+        .route("/relink/redirect-uris", get(redirect_uris).put(set_redirect_uris))
 }
 
 #[derive(Deserialize)]
@@ -71,4 +78,19 @@ struct Callback {
 async fn callback(State(surface): State<Surface>, Body(callback): Body<Callback>) -> Answer {
     let flow = surface.engine.callback(&callback.url).await?;
     Ok(Json(json!({ "flow": flow })))
+}
+
+/// `GET /relink/redirect-uris`: where a link's `redirect_uri` may lead.
+async fn redirect_uris(State(surface): State<Surface>) -> Answer {
+    Ok(Json(json!({ "redirect_uris": surface.engine.redirect_uris().await? })))
+}
+
+#[derive(Deserialize)]
+struct RedirectUris {
+    redirect_uris: Vec<String>,
+}
+
+/// `PUT /relink/redirect-uris`: the whole list.
+async fn set_redirect_uris(State(surface): State<Surface>, Body(list): Body<RedirectUris>) -> Answer {
+    Ok(Json(json!({ "redirect_uris": surface.engine.set_redirect_uris(list.redirect_uris).await? })))
 }

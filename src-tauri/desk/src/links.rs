@@ -48,4 +48,13 @@ impl Desk {
         url.query_pairs_mut().append_pair("integration", integration);
         Ok(Secret::new(String::from(url)))
     }
+    /// Where links may send the browser after their flow.
+    pub async fn redirect_uris(&self) -> Result<Vec<String>> {
+        self.0.engine.redirect_uris().await.map_err(trouble)
+    }
+
+    /// Sets them, all at once.
+    pub async fn set_redirect_uris(&self, uris: Vec<String>) -> Result<Vec<String>> {
+        self.0.engine.set_redirect_uris(uris).await.map_err(trouble)
+    }
 }

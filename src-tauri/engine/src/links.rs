@@ -3,7 +3,7 @@
 use relink_domain::{
     LinkTokenId, Secret, Timestamp,
     account::{AuthenticationMethod, Moment},
-    integration::{Field, RedirectKind},
+    integration::{Field, RedirectKind, WebUrl},
     link::{LIFETIME_SECS, LinkRefused, LinkToken, Purpose, Wishes},
 };
 use serde::Serialize;
@@ -14,8 +14,10 @@ use crate::{
     engine::hash_of,
     error::Result,
     provider::Provider,
-    store::{accounts, integrations, links, timeline},
+    store::{accounts, integrations, links, settings, timeline},
 };
+
+const REDIRECT_URIS: &str = "link_redirect_uris";
 
 /// A link token that has just been made: the only time that it can be seen.
 #[derive(Debug)]
@@ -131,17 +133,38 @@ impl Engine {
         Ok(NewLink { token, expires_at })
     }
 
-    /// Where a flow may send the browser: what the settings list, to the letter (open redirect, session fixation).
+    /// Where links may send the browser after their flow.
+    pub async fn redirect_uris(&self) -> Result<Vec<String>> {
+        let listed = self.0.store.read(|c| settings::get(c, REDIRECT_URIS)).await?;
+        Ok(listed.unwrap_or_default())
+    }
+
+    /// Sets where links may send the browser after their flow. Each is compared to the letter, so it is kept as it was given.
+    pub async fn set_redirect_uris(&self, uris: Vec<String>) -> Result<Vec<String>> {
+        let mut kept: Vec<String> = Vec::new();
+        for uri in uris {
+            let uri = uri.trim();
+            if uri.is_empty() || kept.iter().any(|known| known == uri) {
+                continue;
+            }
+            WebUrl::parse(uri)
+                .map_err(|error| Error::invalid_field("redirect_uri_unfit", "redirect_uris", error.to_string()))?;
+            kept.push(uri.to_owned());
+        }
+        let set = kept.clone();
+        self.0.store.write(move |tx| settings::set(tx, REDIRECT_URIS, &set)).await?;
+        Ok(kept)
+    }
+
+    /// Open redirect, session fixation: what is not listed, to the letter, is nowhere to be sent to.
     async fn redirect_is_listed(&self, uri: &str) -> Result<()> {
-        let listed: Option<Vec<String>> =
-            self.0.store.read(|c| crate::store::settings::get(c, "link_redirect_uris")).await?;
-        if listed.unwrap_or_default().iter().any(|allowed| allowed == uri) {
+        if self.redirect_uris().await?.iter().any(|allowed| allowed == uri) {
             return Ok(());
         }
         Err(Error::invalid_field(
             "redirect_uri_not_listed",
             "redirect_uri",
-            "This redirect_uri is not in the list of allowed ones in Relink's settings.",
+            "This redirect_uri is not in the list of allowed ones in Relink's settings. Add it there, to the letter.",
         ))
     }
 

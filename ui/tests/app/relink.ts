@@ -141,6 +141,7 @@ export class Relink {
     start_at_login: false,
     port: null,
   };
+  redirectUris: string[] = [];
   sandbox: SandboxSettings = { token_lifetime_secs: 3600, rotation: 'rotate', faults_left: 0 };
   /** What went into the clipboard or was opened, by Rust's hand. */
   copied: string[] = [];
@@ -234,6 +235,8 @@ export class Relink {
     },
     preferences: () => this.preferences,
     set_preferences: ({ preferences }) => (this.preferences = preferences),
+    redirect_uris: () => this.redirectUris,
+    set_redirect_uris: ({ uris }) => (this.redirectUris = uris),
     notices: () => this.notices,
     test_notification: () => null,
     test_sign_in_return: () => 'The sign-in came back to Relink.',

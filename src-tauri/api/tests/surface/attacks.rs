@@ -174,11 +174,38 @@ async fn a_flow_opens_to_nobody_without_its_key() {
 }
 
 #[tokio::test]
-async fn a_redirect_uri_that_is_not_listed_is_refused() {
+async fn a_redirect_uri_that_is_not_listed_to_the_letter_is_refused() {
     let world = World::new().await;
-    let body = json!({ "tenant_id": "acme-1", "redirect_uri": "https://evil.example/" });
-    let (status, body) = world.ask(Method::POST, "/link-token", body).await;
-    assert_eq!((status, body["code"].as_str()), (StatusCode::BAD_REQUEST, Some("redirect_uri_not_listed")));
+    let link = async |uri: &str| {
+        world.ask(Method::POST, "/link-token", json!({ "tenant_id": "acme-1", "redirect_uri": uri })).await
+    };
+    let listed = json!({ "redirect_uris": ["https://app.example/done"] });
+    let (status, body) = world.ask(Method::PUT, "/relink/redirect-uris", listed.clone()).await;
+    assert_eq!((status, &body), (StatusCode::OK, &listed));
+    assert_eq!(world.get("/relink/redirect-uris").await, listed);
+    assert_eq!(link("https://app.example/done").await.0, StatusCode::OK);
+    for other in
+        ["https://evil.example/", "https://app.example/done/", "https://app.example/done?x", "HTTPS://app.example/done"]
+    {
+        let (status, body) = link(other).await;
+        assert_eq!(
+            (status, body["code"].as_str()),
+            (StatusCode::BAD_REQUEST, Some("redirect_uri_not_listed")),
+            "{other}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_no_browser_should_be_sent_to_is_not_listed() {
+    let world = World::new().await;
+    for unfit in
+        ["javascript:alert(1)", "data:text/html,x", "http://app.example/", "//evil.example", "https://a@b.example/"]
+    {
+        let (status, body) = world.ask(Method::PUT, "/relink/redirect-uris", json!({ "redirect_uris": [unfit] })).await;
+        assert_eq!((status, body["code"].as_str()), (StatusCode::BAD_REQUEST, Some("redirect_uri_unfit")), "{unfit}");
+    }
+    assert_eq!(world.get("/relink/redirect-uris").await["redirect_uris"], json!([]));
 }
 
 #[tokio::test]
