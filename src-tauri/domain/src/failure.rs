@@ -108,6 +108,11 @@ causes! {
         "{provider} doesn't know this app's client",
         "The client id or client secret of the integration is wrong, or was replaced at {provider}.",
         "Set the integration's client id and secret again, then choose Refresh now.";
+    /// RFC 6749 §5.2 `invalid_client`, where the client is the account's own (RFC 6749 §4.4).
+    ClientRefused = "client_refused", Terminal, false,
+        "{provider} no longer accepts this client",
+        "This account's client id or client secret was revoked or replaced at {provider}. Nothing that uses this account works until you enter the present ones.",
+        "Reauthorize the connection.";
     /// The host's name could not be resolved.
     Dns = "dns", Passing, false,
         "{provider} can't be found",
@@ -138,10 +143,15 @@ causes! {
         "{provider} asks to slow down",
         "{provider} takes no more requests for the moment.",
         "Nothing to do now: Relink tries again when {provider} allows it.";
-    /// 5xx or 408.
+    /// 408, or a 5xx that is no [`Cause::BadGateway`].
     ServerError = "server_error", Passing, false,
         "{provider} has a problem of its own",
         "{provider}'s server answered with an error.",
+        "Nothing to do now: Relink tries again by itself.";
+    /// 502 or 504: a server in front of the provider's heard nothing, or nothing that it understood, from it.
+    BadGateway = "bad_gateway", Passing, true,
+        "{provider} has a problem of its own",
+        "A server in front of {provider}'s own got no usable answer from it.",
         "Nothing to do now: Relink tries again by itself.";
     /// A web page where JSON belongs: a captive portal, a proxy, a maintenance page.
     NotJson = "not_json", Passing, true,
@@ -155,9 +165,14 @@ causes! {
         "Nothing to do now: Relink tries again by itself.";
     /// A 4xx that RFC 6749 does not name.
     UnknownRefusal = "unknown_refusal", Unknown, false,
-        "{provider} refused the refresh",
+        "{provider} refused the request",
         "{provider} gave a reason that Relink doesn't know.",
         "Relink tries again for an hour. If it goes on, reauthorize the connection.";
+    /// A call was answered 403: the sign-in works, but not for this.
+    Forbidden = "forbidden", Passing, false,
+        "{provider} forbids this call",
+        "A call was answered with 403 Forbidden: the sign-in works, but may not do this.",
+        "Look at {provider} at what this sign-in may do, or reauthorize the connection as somebody who may.";
     /// A call was answered 401 and nothing can be refreshed.
     Rejected = "rejected", Terminal, false,
         "{provider} no longer accepts this credential",
@@ -262,6 +277,7 @@ pub fn classify_answer(status: u16, answer: &ErrorAnswer, own: &OwnCodes) -> Fai
         (_, Some(code)) if own.client.iter().any(|known| known == code) => Cause::InvalidClient,
         (429, _) => Cause::RateLimited,
         // RFC 6749 §4.1.2.1 names these two for the authorization endpoint; token endpoints use them too.
+        (502 | 504, _) => Cause::BadGateway,
         (408 | 500..=599, _) | (_, Some("temporarily_unavailable" | "server_error")) => Cause::ServerError,
         (_, Some("invalid_grant")) => Cause::InvalidGrant,
         (_, Some("unauthorized_client")) => Cause::UnauthorizedClient,
@@ -307,6 +323,8 @@ mod tests {
             (429, None, Cause::RateLimited),
             (500, Some("invalid_grant"), Cause::ServerError),
             (503, None, Cause::ServerError),
+            (502, None, Cause::BadGateway),
+            (504, Some("temporarily_unavailable"), Cause::BadGateway),
             (408, None, Cause::ServerError),
             (400, Some("strange"), Cause::UnknownRefusal),
             (404, None, Cause::UnknownRefusal),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use relink_domain::{
-    AccountId, Timestamp,
-    account::{Account, CheckAnswer, Credential, Input, Moment},
+    AccountId, Secret, Timestamp,
+    account::{Account, CheckAnswer, Credential, Input, Moment, Rejected},
     event::EventKind,
     failure::{Cause, Failure},
     schedule::{Jitter, Lease},
@@ -23,7 +23,7 @@ use crate::{
         integrations::{self, Installed},
         outbox, timeline,
     },
-    vault::{Item, Key},
+    vault::{Item, Key, VaultError},
     wire,
 };
 
@@ -65,6 +65,15 @@ pub enum CheckOutcome {
     Inconclusive,
     /// The integration has no call to check with.
     NoProbe,
+}
+
+/// A call that was made to see whether an account works.
+struct Call {
+    probed: Probed,
+    /// Of the credential that it was made with.
+    generation: u64,
+    /// The access token that it was made with, if another can be fetched.
+    renewable: Option<Secret>,
 }
 
 /// The longest name of an account, in characters.
@@ -120,7 +129,10 @@ impl Engine {
             }
             Credential::Fixed(fixed) => {
                 let item = self.item_of(&account).await?;
-                let (name, secret) = item.secrets.into_iter().next().ok_or_else(|| missing(&account))?;
+                let Some((name, secret)) = item.secrets.into_iter().next() else {
+                    let failure = Failure::new(Cause::CredentialMissing);
+                    return Err(Error::provider(failure, &self.account(id).await?.label, None));
+                };
                 tracing::debug!(account = %id, secret = name, "given to a caller");
                 let issued_at = account.profile.updated_at;
                 AccessToken { token: secret, lease: Lease { issued_at, expires_at: fixed.expires_at } }
@@ -130,18 +142,20 @@ impl Engine {
         Ok(token)
     }
 
-    /// A program that asks again and again must not turn a provider's `Retry-After` into a storm. What a person asks for
-    /// ([`Engine::refresh`]) is tried all the same.
+    /// A program that asks again and again must not turn a provider's `Retry-After` into a storm, whichever account it was
+    /// said for. What a person asks for ([`Engine::refresh`]) is tried all the same.
     async fn obey_retry_after(&self, account: &Account) -> Result<()> {
-        let Some(trouble) = account.life.trouble() else { return Ok(()) };
-        let held = self.held_token(account.id()).is_some();
-        match trouble.next_try {
-            Some(next) if !held && trouble.failure.retry_after_secs.is_some() && next > self.now() => {
-                let view = self.account(account.id()).await?;
-                Err(Error::provider(trouble.failure.clone(), &view.label, trouble.next_try))
-            }
-            Some(_) | None => Ok(()),
+        if self.fresh_at_hand(account.id()).is_some() {
+            return Ok(());
         }
+        let provider = self.provider(account.profile.environment_integration_id).await?;
+        let now = self.now();
+        let said_before = account.life.trouble().filter(|trouble| trouble.failure.retry_after_secs.is_some());
+        let own = said_before.and_then(|trouble| trouble.next_try).filter(|next| *next > now);
+        let Some(until) = own.max(self.closed_until(&provider)) else { return Ok(()) };
+        let wait = u32::try_from(until.millis_since(now).max(0) / 1000 + 1).unwrap_or(u32::MAX);
+        let failure = said_before.map_or(Failure::new(Cause::RateLimited), |trouble| trouble.failure.clone());
+        Err(Error::provider(Failure { retry_after_secs: Some(wait), ..failure }, provider.label(), Some(until)))
     }
 
     /// Refreshes because somebody asked: it is always tried, and its failure is always reported.
@@ -154,12 +168,12 @@ impl Engine {
     pub async fn check(&self, id: AccountId) -> Result<CheckReport> {
         let account = self.load(id).await?;
         let provider = self.provider(account.profile.environment_integration_id).await?;
-        let mut probed = self.probe_account(&account, &provider).await?;
-        if matches!((&probed, account.life.credential()), (Probed::Unauthorized, Credential::Renewing(_))) {
-            self.drop_token(id);
-            probed = self.probe_account(&account, &provider).await?;
+        let mut call = self.probe_account(&account, &provider).await?;
+        if let (Probed::Unauthorized, Some(refused)) = (&call.probed, &call.renewable) {
+            self.drop_refused(id, refused);
+            call = self.probe_account(&account, &provider).await?;
         }
-        let (outcome, answer) = match probed {
+        let (outcome, answer) = match call.probed {
             Probed::Works(_) => (CheckOutcome::Accepted, Some(CheckAnswer::Accepted)),
             Probed::Unauthorized => (CheckOutcome::Unauthorized, Some(CheckAnswer::Unauthorized)),
             Probed::Forbidden => (CheckOutcome::Forbidden, Some(CheckAnswer::Forbidden)),
@@ -169,38 +183,74 @@ impl Engine {
         if let Some(answer) = answer {
             let lock = self.lock_of(id);
             let _guard = lock.lock().await;
-            self.commit(id, Input::Answered(answer)).await?;
+            match self.commit(id, Input::Answered { generation: call.generation, answer }).await {
+                // Made with credentials that were replaced meanwhile, it says nothing of the present ones.
+                Ok(_) | Err(Error::Rejected(Rejected::Stale { .. })) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(CheckReport { outcome, account: self.account(id).await? })
     }
 
-    async fn probe_account(&self, account: &Account, provider: &Provider) -> Result<Probed> {
-        let (access, item) = match account.life.credential() {
-            Credential::Renewing(_) => (Some(self.fresh_token(account.id()).await?.token), Item::default()),
-            Credential::Fixed(_) => {
-                let mut item = self.item_of(account).await?;
-                (item.secrets.remove(ACCESS_TOKEN), item)
+    async fn probe_account(&self, account: &Account, provider: &Provider) -> Result<Call> {
+        let id = account.id();
+        let (renewable, item, generation) = match account.life.credential() {
+            Credential::Renewing(_) => {
+                let (token, generation) = self.fresh_token_and_generation(id).await?;
+                (Some(token), Item::default(), generation)
             }
+            Credential::Fixed(fixed) => (None, self.item_of(account).await?, fixed.generation),
         };
+        let Item { mut secrets, .. } = item;
+        let kept = secrets.remove(ACCESS_TOKEN);
         let credentials = CallCredentials {
             method: account.method(),
-            access_token: access.as_ref(),
-            fields: &item.secrets,
+            access_token: renewable.as_ref().or(kept.as_ref()),
+            fields: &secrets,
             context: &account.profile.context,
         };
-        self.probe(provider, &credentials, None).await
+        let probed = self.probe(provider, &credentials, None).await?;
+        Ok(Call { probed, generation, renewable })
     }
 
-    /// The account's keychain item. One that the person removed is an account that needs them.
+    /// A fresh access token and the generation of the credential that it came from.
+    async fn fresh_token_and_generation(&self, id: AccountId) -> Result<(Secret, u64)> {
+        loop {
+            let token = self.fresh_token(id).await?.token;
+            let generation = self.load(id).await?.life.credential().generation();
+            // A refresh puts its token in place before it commits its generation: still in place, it is not newer.
+            if self.held_token(id).is_some_and(|held| held.token == token) {
+                return Ok((token, generation));
+            }
+        }
+    }
+
+    /// The keychain item of an account whose credential stays as it is. One that the person removed, or that can't be read,
+    /// is an account that needs them.
     async fn item_of(&self, account: &Account) -> Result<Item> {
         let id = account.id();
-        if let Some(item) = self.0.vault.get(&Key::Account(id)).await? {
+        if let Ok(item) = self.look_for_item(id).await? {
             return Ok(item);
         }
         let lock = self.lock_of(id);
         let _guard = lock.lock().await;
-        self.commit(id, Input::CredentialGone).await?;
-        Err(missing(account))
+        // A reauthorization may have put it there meanwhile.
+        let failure = match self.look_for_item(id).await? {
+            Ok(item) => return Ok(item),
+            Err(cause) => Failure::new(cause),
+        };
+        let input = Input::CredentialGone { failure: failure.clone() };
+        self.commit(id, input).await?;
+        Err(Error::provider(failure, &self.account(id).await?.label, None))
+    }
+
+    /// An account's keychain item, or why there is none to use.
+    async fn look_for_item(&self, id: AccountId) -> Result<Result<Item, Cause>> {
+        match self.0.vault.get(&Key::Account(id)).await {
+            Ok(item) => Ok(item.ok_or(Cause::CredentialMissing)),
+            Err(VaultError::Damaged { .. } | VaultError::Newer { .. }) => Ok(Err(Cause::CredentialDamaged)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Notes that an account was used, to the minute.
@@ -267,10 +317,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-fn missing(account: &Account) -> Error {
-    Error::provider(Failure::new(Cause::CredentialMissing), &account.profile.integration, None)
 }
 
 fn view(c: &rusqlite::Connection, account: Account) -> crate::store::Result<AccountView> {

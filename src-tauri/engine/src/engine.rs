@@ -230,9 +230,17 @@ impl Engine {
         held(&self.0.access).insert(account, token);
     }
 
-    /// Lets an access token go that was found not to work.
+    /// Lets the account's access token go: its sign-in has been replaced.
     pub(crate) fn drop_token(&self, account: AccountId) {
         held(&self.0.access).remove(&account);
+    }
+
+    /// Lets an access token go that was found not to work, unless another has taken its place already.
+    pub(crate) fn drop_refused(&self, account: AccountId, refused: &Secret) {
+        let mut access = held(&self.0.access);
+        if access.get(&account).is_some_and(|held| held.token == *refused) {
+            access.remove(&account);
+        }
     }
 }
 

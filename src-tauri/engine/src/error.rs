@@ -77,6 +77,9 @@ pub enum Error {
     /// The database.
     #[error("{0}")]
     Store(Arc<StoreError>),
+    /// What was due waits; it is done by itself later.
+    #[error("This waits, and is done by itself later")]
+    PutOff,
     /// Relink is stopping.
     #[error("Relink is stopping")]
     Stopping,
@@ -158,6 +161,7 @@ impl Error {
             Self::Rejected(Rejected::BeingReplaced) => "being_replaced",
             Self::Vault(error) => error.code(),
             Self::Store(_) => "store",
+            Self::PutOff => "put_off",
             Self::Stopping => "stopping",
         }
     }
@@ -172,7 +176,7 @@ impl Error {
             | Self::Rejected(Rejected::NotRenewing) => Category::BadRequest,
             Self::Conflict { .. } | Self::Rejected(_) => Category::Conflict,
             Self::Provider { .. } => Category::Provider,
-            Self::Vault(_) | Self::Stopping => Category::Unavailable,
+            Self::Vault(_) | Self::PutOff | Self::Stopping => Category::Unavailable,
             Self::Store(_) => Category::Internal,
         }
     }
@@ -189,6 +193,7 @@ impl Error {
             | Self::Invalid { .. }
             | Self::Conflict { .. }
             | Self::Rejected(_)
+            | Self::PutOff
             | Self::Stopping => self.to_string(),
         }
     }
@@ -207,6 +212,7 @@ impl Error {
             | Self::CallbackRefused { .. }
             | Self::Rejected(_)
             | Self::Vault(_)
+            | Self::PutOff
             | Self::Stopping => None,
         }
     }

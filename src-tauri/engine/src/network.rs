@@ -1,18 +1,20 @@
 //! Whether the machine is online, as far as it can tell without sending anything.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use relink_domain::integration::{Reach, reach};
 use url::Url;
 
-/// Whether a network interface other than loopback has an address that reaches further than its own link.
+/// Whether the system knows a way to the world. An interface that is up says little: virtual machines and containers leave
+/// bridges behind that lead nowhere.
 pub fn is_online() -> bool {
-    // Not knowing is no reason to put anything off.
-    if_addrs::get_if_addrs().map_or(true, |interfaces| {
-        interfaces
-            .iter()
-            .any(|interface| interface.is_oper_up() && !interface.is_loopback() && !interface.is_link_local())
-    })
+    // Any public address will do. A UDP socket that is connected has its route looked up, and sends nothing.
+    let v4 = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.connect((Ipv4Addr::new(1, 1, 1, 1), 443));
+    let v6 = || {
+        UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?
+            .connect((Ipv6Addr::new(0x2606, 0x4700, 0, 0, 0, 0, 0, 0x1111), 443))
+    };
+    v4().is_ok() || v6().is_ok()
 }
 
 /// Whether a request there needs a network at all.

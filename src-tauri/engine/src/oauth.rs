@@ -296,18 +296,8 @@ fn success_body(answer: &Answer, endpoint: &Endpoint, now: Timestamp) -> Result<
     if !fields.get("token_type").is_some_and(Value::is_string) {
         fields.insert("token_type".into(), "bearer".into());
     }
-    match fields.get("expires_in") {
-        Some(Value::String(text)) => {
-            let secs = text.trim().parse::<u64>().ok();
-            fields.insert("expires_in".into(), secs.map_or(Value::Null, Value::from));
-        }
-        Some(Value::Number(number)) if !number.is_u64() => {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a lifetime, bounded below")]
-            let secs = number.as_f64().map(|secs| secs.clamp(0.0, 1e12) as u64);
-            fields.insert("expires_in".into(), secs.map_or(Value::Null, Value::from));
-        }
-        Some(_) | None => {}
-    }
+    let lifetime = fields.get("expires_in").and_then(lifetime_secs);
+    fields.insert("expires_in".into(), lifetime.map_or(Value::Null, Value::from));
     match fields.get("scope") {
         Some(Value::Array(scopes)) => {
             let scopes: Vec<_> = scopes.iter().filter_map(Value::as_str).collect();
@@ -328,6 +318,16 @@ fn success_body(answer: &Answer, endpoint: &Endpoint, now: Timestamp) -> Result<
         }
     }
     Ok(Value::Object(fields).to_string().into_bytes())
+}
+
+/// A lifetime in seconds, in whichever form providers write it. A life that is over before it began says nothing.
+fn lifetime_secs(value: &Value) -> Option<u64> {
+    let secs = match value {
+        Value::String(text) => text.trim().parse().ok()?,
+        other => other.as_f64()?,
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a lifetime, within these bounds")]
+    (1.0..1e12).contains(&secs).then_some(secs as u64)
 }
 
 /// OpenID Connect's addition to the token response.

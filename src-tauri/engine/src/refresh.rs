@@ -16,8 +16,8 @@ use std::{
 };
 
 use relink_domain::{
-    AccountId, Secret,
-    account::{Account, Attempt, Credential, Input, PutOffReason, Rejected, Renewal, Renewing, Step},
+    AccountId, Secret, Timestamp,
+    account::{Account, Attempt, Credential, Due, Input, PutOffReason, Rejected, Renewal, Renewing, Step},
     failure::{Cause, Failure},
     schedule,
 };
@@ -47,15 +47,55 @@ pub(crate) enum Reason {
 /// The refreshes under way.
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
-    under_way: Mutex<HashMap<AccountId, watch::Receiver<Option<Result<AccessToken>>>>>,
-    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
+    under_way: Mutex<HashMap<AccountId, watch::Receiver<Course>>>,
+    hosts: Mutex<HashMap<String, Arc<Host>>>,
+}
+
+/// How far a refresh has come.
+#[derive(Debug, Clone)]
+enum Course {
+    /// Nothing is known yet.
+    UnderWay,
+    /// The provider has answered; its new refresh token waits for the keychain. The access token works meanwhile.
+    Unkept { token: AccessToken, error: VaultError },
+    /// It is over.
+    Over(Result<AccessToken>),
+}
+
+/// A provider's host: how many refreshes it is sent at a time, and until when it wants none.
+#[derive(Debug)]
+struct Host {
+    permits: Arc<Semaphore>,
+    closed_until: Mutex<Option<Timestamp>>,
 }
 
 /// Refreshes at a time per provider host.
 const PER_HOST: usize = 4;
 
+/// What waited for a host's `Retry-After` is spread over this long.
+const REOPENING_SECS: i64 = 20;
+
 /// How often a keychain that doesn't take a new refresh token is tried again.
 const KEEP_AGAIN: Duration = Duration::from_secs(5);
+
+/// When a refresh is tried again that a keychain refused which says that it is available.
+const REFUSED_AGAIN_SECS: i64 = 30;
+
+/// An account's lock, held but for the time that something else is waited for.
+struct AccountLock {
+    lock: Arc<tokio::sync::Mutex<()>>,
+    guard: Option<tokio::sync::OwnedMutexGuard<()>>,
+}
+
+impl AccountLock {
+    async fn take(&mut self) {
+        self.guard = Some(Arc::clone(&self.lock).lock_owned().await);
+    }
+
+    fn release(&mut self) {
+        self.guard = None;
+    }
+}
 
 impl Engine {
     /// A fresh access token: the one at hand if it will outlive the call, else a new one.
@@ -66,68 +106,90 @@ impl Engine {
         }
     }
 
-    fn fresh_at_hand(&self, account: AccountId) -> Option<AccessToken> {
+    pub(crate) fn fresh_at_hand(&self, account: AccountId) -> Option<AccessToken> {
         self.held_token(account).filter(|held| schedule::is_fresh(held.lease, self.now()))
     }
 
     /// Joins the refresh under way, or begins one. `unless_fresh`: a token that has just become fresh will do.
     pub(crate) async fn fly(&self, account: AccountId, reason: Reason, unless_fresh: bool) -> Result<AccessToken> {
-        let mut flight = {
-            let mut under_way = held(&self.0.flights.under_way);
-            if let Some(flight) = under_way.get(&account) {
-                flight.clone()
-            } else {
-                // A flight puts its token in place before it leaves the map, so nobody can miss both.
-                if unless_fresh && let Some(token) = self.fresh_at_hand(account) {
-                    return Ok(token);
+        loop {
+            let (mut flight, joined) = {
+                let mut under_way = held(&self.0.flights.under_way);
+                if let Some(flight) = under_way.get(&account) {
+                    (flight.clone(), true)
+                } else {
+                    // A flight puts its token in place before it leaves the map, so nobody can miss both.
+                    if unless_fresh && let Some(token) = self.fresh_at_hand(account) {
+                        return Ok(token);
+                    }
+                    if self.0.stopping.is_cancelled() {
+                        return Err(Error::Stopping);
+                    }
+                    let (course, flight) = watch::channel(Course::UnderWay);
+                    under_way.insert(account, flight.clone());
+                    let engine = self.clone();
+                    self.0.tasks.spawn(async move {
+                        let outcome = engine.refresh_account(account, reason, &course).await;
+                        match &outcome {
+                            Ok(_) => tracing::info!(account = %account, ?reason, "refreshed"),
+                            Err(error) => {
+                                tracing::info!(account = %account, ?reason, code = error.code(), "not refreshed: {error}");
+                            }
+                        }
+                        held(&engine.0.flights.under_way).remove(&account);
+                        course.send_replace(Course::Over(outcome));
+                    });
+                    (flight, false)
                 }
-                if self.0.stopping.is_cancelled() {
-                    return Err(Error::Stopping);
-                }
-                let (landed, flight) = watch::channel(None);
-                under_way.insert(account, flight.clone());
-                let engine = self.clone();
-                self.0.tasks.spawn(async move {
-                    let outcome = engine.refresh_under_lock(account, reason, &landed).await;
-                    held(&engine.0.flights.under_way).remove(&account);
-                    landed.send_replace(Some(outcome));
-                });
-                flight
+            };
+            // Nothing is tried for whoever comes while the keychain is waited for: they get what there is.
+            if joined && let Course::Unkept { token, error } = flight.borrow().clone() {
+                let will_do = unless_fresh && schedule::is_fresh(token.lease, self.now());
+                return if will_do { Ok(token) } else { Err(error.into()) };
             }
-        };
-        let outcome = flight.wait_for(Option::is_some).await.map_err(|_| Error::Stopping)?;
-        outcome.clone().unwrap_or(Err(Error::Stopping))
-    }
-
-    async fn refresh_under_lock(
-        &self,
-        id: AccountId,
-        reason: Reason,
-        landed: &watch::Sender<Option<Result<AccessToken>>>,
-    ) -> Result<AccessToken> {
-        let lock = self.lock_of(id);
-        let _guard = lock.lock().await;
-        let outcome = self.refresh_account(id, reason, landed).await;
-        match &outcome {
-            Ok(_) => tracing::info!(account = %id, ?reason, "refreshed"),
-            Err(error) => tracing::info!(account = %id, ?reason, code = error.code(), "not refreshed: {error}"),
+            let known = |course: &Course| !matches!(course, Course::UnderWay);
+            let outcome = match flight.wait_for(known).await.map_err(|_| Error::Stopping)?.clone() {
+                Course::Over(outcome) => outcome,
+                Course::Unkept { token, .. } => Ok(token),
+                Course::UnderWay => Err(Error::Stopping),
+            };
+            // What was due may wait; what somebody asked for is always tried.
+            if joined && reason == Reason::Asked && matches!(outcome, Err(Error::PutOff)) {
+                continue;
+            }
+            return outcome;
         }
-        outcome
     }
 
     async fn refresh_account(
         &self,
         id: AccountId,
         reason: Reason,
-        landed: &watch::Sender<Option<Result<AccessToken>>>,
+        course: &watch::Sender<Course>,
     ) -> Result<AccessToken> {
         let account = self.load(id).await?;
-        let provider = self.provider(account.profile.environment_integration_id).await?;
-        if reason == Reason::Due && provider.needs_network() && !network::is_online() {
-            self.put_off(id, PutOffReason::Offline).await?;
-            return Err(Error::provider(Failure::new(Cause::Unreachable), provider.label(), None));
+        if let Credential::Fixed(_) = account.life.credential() {
+            return Err(Rejected::NotRenewing.into());
         }
-        let permit = self.host_permit(&provider).await?;
+        let provider = self.provider(account.profile.environment_integration_id).await?;
+        let host = self.host(&provider);
+        if reason == Reason::Due {
+            if provider.needs_network() && !network::is_online() {
+                self.put_off(id, PutOffReason::Offline).await?;
+                return Err(Error::PutOff);
+            }
+            if let Some(until) = host.closed_until(self.now()) {
+                self.0.agenda.set(id, Some(Due::Refresh(jitter().within(until, REOPENING_SECS))));
+                return Err(Error::PutOff);
+            }
+        }
+        // The host's place first, then the account's lock: a host that is slow holds no account up.
+        let permits = Arc::clone(&host.permits);
+        let permit = self.unless_stopping(permits.acquire_owned()).await?.map_err(|_| Error::Stopping)?;
+        let mut lock = AccountLock { lock: self.lock_of(id), guard: None };
+        self.unless_stopping(lock.take()).await?;
+
+        let account = self.load(id).await?;
         let (item, client_secret) = match self.credentials_for(&account, &provider).await {
             Ok(found) => found,
             Err(error) => return self.without_credentials(&account, &provider, error).await,
@@ -149,17 +211,27 @@ impl Engine {
         CrashPoint::RefreshAnswered.here().await;
         drop(permit);
         match exchanged {
-            Ok(tokens) => self.keep(&account, &provider, item, generation, tokens, landed).await,
-            Err(failure) => self.failed(id, &provider, generation, failure).await,
+            Ok(tokens) => self.keep(&account, &provider, item, generation, tokens, course, &mut lock).await,
+            Err(failure) => {
+                host.close_for(failure.retry_after_secs, self.now());
+                self.failed(id, &provider, generation, failure).await
+            }
         }
     }
 
-    async fn host_permit(&self, provider: &Provider) -> Result<tokio::sync::OwnedSemaphorePermit> {
-        let host = {
-            let mut hosts = held(&self.0.flights.hosts);
-            Arc::clone(hosts.entry(provider.token_host()).or_insert_with(|| Arc::new(Semaphore::new(PER_HOST))))
-        };
-        host.acquire_owned().await.map_err(|_| Error::Stopping)
+    /// Waits for it, but not beyond the stop: what has not begun by then does not begin.
+    async fn unless_stopping<T>(&self, waited_for: impl Future<Output = T>) -> Result<T> {
+        self.0.stopping.run_until_cancelled(waited_for).await.ok_or(Error::Stopping)
+    }
+
+    fn host(&self, provider: &Provider) -> Arc<Host> {
+        let mut hosts = held(&self.0.flights.hosts);
+        Arc::clone(hosts.entry(provider.token_host()).or_default())
+    }
+
+    /// Until when the account's provider wants no refreshes, if it said so.
+    pub(crate) fn closed_until(&self, provider: &Provider) -> Option<Timestamp> {
+        self.host(provider).closed_until(self.now())
     }
 
     /// What the exchange needs out of the keychain.
@@ -196,6 +268,11 @@ impl Engine {
             | VaultError::Other(_) => PutOffReason::KeychainLocked,
         };
         self.put_off(account.id(), why).await?;
+        // It refused this one item alone, or once: nothing will say that it is available again.
+        if *self.0.vault.state().borrow() == VaultState::Available {
+            let again = self.now().plus_secs(REFUSED_AGAIN_SECS);
+            self.0.agenda.set(account.id(), Some(Due::Refresh(again)));
+        }
         Err(error.into())
     }
 
@@ -225,6 +302,7 @@ impl Engine {
     }
 
     /// Steps 3 and 4.
+    #[expect(clippy::too_many_arguments, reason = "each is a thing of its own of one refresh")]
     async fn keep(
         &self,
         account: &Account,
@@ -232,7 +310,8 @@ impl Engine {
         mut item: Item,
         generation: u64,
         tokens: Tokens,
-        landed: &watch::Sender<Option<Result<AccessToken>>>,
+        course: &watch::Sender<Course>,
+        lock: &mut AccountLock,
     ) -> Result<AccessToken> {
         let id = account.id();
         let token = AccessToken { token: tokens.access, lease: tokens.lease };
@@ -242,7 +321,7 @@ impl Engine {
             item.generation = generation;
             item.secrets.insert(REFRESH_TOKEN.into(), refresh);
             item.note_lease(tokens.lease);
-            self.keep_until_kept(account, provider, &item, &token, landed).await?;
+            self.keep_until_kept(account, provider, &item, &token, course, lock).await?;
         }
         CrashPoint::RefreshKept.here().await;
         // The token is at hand before the flight is over and before anybody is told.
@@ -253,28 +332,32 @@ impl Engine {
     }
 
     /// The old refresh token may be spent: the new one is put into the keychain however long that takes. Meanwhile the
-    /// callers get the access token, which works.
+    /// callers get the access token, which works, and nobody waits for the account's lock.
     async fn keep_until_kept(
         &self,
         account: &Account,
         provider: &Provider,
         item: &Item,
         token: &AccessToken,
-        landed: &watch::Sender<Option<Result<AccessToken>>>,
+        course: &watch::Sender<Course>,
+        lock: &mut AccountLock,
     ) -> Result<()> {
+        let id = account.id();
         let label = provider.item_label(&account.profile.name);
-        let mut told = false;
-        while let Err(error) = self.0.vault.set(&Key::Account(account.id()), &label, item).await {
-            tracing::warn!(account = %account.id(), code = error.code(), "a new refresh token waits for the keychain: {error}");
-            if !told {
-                told = true;
-                self.hold_token(account.id(), token.clone());
-                landed.send_replace(Some(Ok(token.clone())));
-            }
+        while let Err(error) = self.0.vault.set(&Key::Account(id), &label, item).await {
+            tracing::warn!(account = %id, code = error.code(), "a new refresh token waits for the keychain: {error}");
+            self.hold_token(id, token.clone());
+            course.send_replace(Course::Unkept { token: token.clone(), error });
+            lock.release();
             let mut state = self.0.vault.state();
             tokio::select! {
                 () = tokio::time::sleep(KEEP_AGAIN) => {}
                 _ = state.wait_for(|state| *state == VaultState::Available), if *self.0.vault.state().borrow() != VaultState::Available => {}
+            }
+            lock.take().await;
+            // Deleted, or signed in anew meanwhile: then it is nobody's any more.
+            if open_generation(&self.load(id).await?).ok() != Some(item.generation) {
+                return Err(Rejected::Stale { got: item.generation }.into());
             }
         }
         Ok(())
@@ -351,6 +434,26 @@ fn open_generation(account: &Account) -> Result<u64> {
         Credential::Renewing(Renewing { attempt: Attempt::Idle, .. }) | Credential::Fixed(_) => {
             Err(Rejected::NotRenewing.into())
         }
+    }
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self { permits: Arc::new(Semaphore::new(PER_HOST)), closed_until: Mutex::default() }
+    }
+}
+
+impl Host {
+    fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
+        held(&self.closed_until).filter(|until| *until > now)
+    }
+
+    /// Obeys a `Retry-After`, up to a day.
+    fn close_for(&self, secs: Option<u32>, now: Timestamp) {
+        let Some(secs) = secs else { return };
+        let until = now.plus_secs(i64::from(secs.min(24 * 60 * 60)));
+        let mut closed_until = held(&self.closed_until);
+        *closed_until = Some(closed_until.map_or(until, |known| known.max(until)));
     }
 }
 

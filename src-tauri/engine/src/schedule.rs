@@ -16,10 +16,12 @@ use relink_domain::{
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    Engine,
+    Engine, Error,
     engine::{held, jitter},
+    error::Result,
     network,
     refresh::Reason,
+    store::accounts::DueAccount,
     vault::VaultState,
 };
 
@@ -29,6 +31,10 @@ const LOOK: Duration = Duration::from_secs(30);
 const LOOK_FOR_NETWORK: Duration = Duration::from_secs(2);
 /// The wall clock ran so much further than the loop slept: the machine was asleep, or its clock was set.
 const JUMP_MILLIS: i64 = 60_000;
+/// How long the network is given to come back after that.
+const SETTLE: Duration = Duration::from_secs(5);
+/// When something is tried again that failed within Relink: the database, a broken definition.
+const AGAIN_SECS: i64 = 60;
 /// What fell due meanwhile is spread over this long, and longer where it is much.
 const SPREAD_SECS: i64 = 20;
 /// So many refreshes a second are spread at most.
@@ -91,6 +97,18 @@ impl Agenda {
         self.changed.notify_one();
     }
 
+    /// Plans something for an account for which nothing is planned: what was to be done could not even be put off.
+    fn set_unless_planned(&self, id: AccountId, due: Due) {
+        {
+            let mut lists = held(&self.lists);
+            if lists.due.contains_key(&id) || lists.waiting.contains_key(&id) {
+                return;
+            }
+            lists.set(id, Some(due));
+        }
+        self.changed.notify_one();
+    }
+
     /// Takes up what waited for one of these, spread from `from` on.
     fn take_up(&self, over: impl Fn(PutOffReason) -> bool, from: Timestamp) {
         let mut lists = held(&self.lists);
@@ -142,20 +160,30 @@ pub(crate) async fn run(engine: Engine) {
     let mut keychain = engine.0.vault.state();
     let mut looked = (engine.now(), Instant::now());
     let mut was_online = network::is_online();
+    let mut woken_at: Option<Instant> = None;
     loop {
         let now = engine.now();
         let slept = i64::try_from(looked.1.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let jumped = (now.millis_since(looked.0) - slept).abs() > JUMP_MILLIS;
+        let jump = now.millis_since(looked.0) - slept;
+        let jumped = jump > JUMP_MILLIS;
         looked = (now, Instant::now());
+        if jumped {
+            woken_at = Some(Instant::now());
+        } else if jump < -JUMP_MILLIS {
+            tracing::info!("the clock was set back: everything is planned anew");
+            if let Err(error) = engine.plan().await {
+                tracing::warn!(code = error.code(), "could not be planned anew: {error}");
+            }
+        }
 
         let online = network::is_online();
-        if online && !was_online {
-            agenda.take_up(|why| matches!(why, PutOffReason::Offline | PutOffReason::JustWoken), now.plus_secs(1));
-        } else if !jumped {
-            // Woken by a look of its own: the network has had its time.
+        if woken_at.is_none_or(|at| at.elapsed() >= SETTLE) {
+            woken_at = None;
+            // What needs a network that is still not there waits on, as offline.
             agenda.take_up(|why| why == PutOffReason::JustWoken, now);
             if online {
-                agenda.take_up(|why| why == PutOffReason::Offline, now);
+                let from = if was_online { now } else { now.plus_secs(1) };
+                agenda.take_up(|why| why == PutOffReason::Offline, from);
             }
         }
         was_online = online;
@@ -206,18 +234,34 @@ fn begin(engine: &Engine, id: AccountId, due: Due) {
     engine.0.tasks.spawn(async move {
         let outcome = match due {
             Due::Refresh(_) => worker.fly(id, Reason::Due, false).await.map(drop),
-            Due::Check(_) => worker.check(id).await.map(drop),
+            Due::Check(_) => worker.check_when_online(id).await,
         };
-        if let Err(error) = outcome {
-            tracing::debug!(account = %id, code = error.code(), "{error}");
+        let Err(error) = outcome else { return };
+        tracing::debug!(account = %id, code = error.code(), "{error}");
+        match error {
+            // What comes next was planned with it, or there is nothing to come.
+            Error::Provider { .. } | Error::PutOff | Error::NotFound { .. } | Error::Stopping => {}
+            _ => worker.0.agenda.set_unless_planned(id, due.moved_to(worker.now().plus_secs(AGAIN_SECS))),
         }
     });
 }
 
 impl Engine {
-    /// Fills the agenda at the start. Accounts used in the last day whose access token was lost with the last process are
-    /// refreshed in the background, spread, so that their next caller needn't wait.
-    pub(crate) async fn plan(&self) -> crate::error::Result<()> {
+    /// A check that nobody asked for waits for the network.
+    async fn check_when_online(&self, id: AccountId) -> Result<()> {
+        let account = self.load(id).await?;
+        let provider = self.provider(account.profile.environment_integration_id).await?;
+        if provider.needs_network() && !network::is_online() {
+            self.0.agenda.set(id, Some(Due::Check(self.now().plus_secs(AGAIN_SECS))));
+            return Ok(());
+        }
+        self.check(id).await.map(drop)
+    }
+
+    /// Fills the agenda: at the start, and after the clock was set back. Accounts that work and were used in the last day,
+    /// and whose access token was lost with the last process, are refreshed in the background, spread, so that their next
+    /// caller needn't wait.
+    pub(crate) async fn plan(&self) -> Result<()> {
         let now = self.now();
         let (due, used) = self
             .0
@@ -227,16 +271,14 @@ impl Engine {
                 Ok((crate::store::accounts::due(c)?, used))
             })
             .await?;
-        let overdue = due.iter().filter(|entry| entry.due.at() <= now).count();
-        let span = spread_secs(overdue + used.len());
+        // What was planned by a clock that was ahead would come too late.
+        let overdue = |entry: &DueAccount| entry.due.at() <= now || entry.updated_at > now.plus_millis(JUMP_MILLIS);
+        let span = spread_secs(due.iter().filter(|entry| overdue(entry)).count() + used.len());
         for entry in due {
-            let warm = matches!(entry.due, Due::Refresh(_)) && used.contains(&entry.id);
-            let at = if warm || entry.due.at() <= now { jitter().within(now, span) } else { entry.due.at() };
-            let due = match entry.due {
-                Due::Refresh(_) => Due::Refresh(at),
-                Due::Check(_) => Due::Check(at),
-            };
-            self.0.agenda.set(entry.id, Some(due));
+            let cold = self.held_token(entry.id).is_none();
+            let warm_up = cold && matches!(entry.due, Due::Refresh(_)) && used.contains(&entry.id);
+            let at = if warm_up || overdue(&entry) { jitter().within(now, span) } else { entry.due.at() };
+            self.0.agenda.set(entry.id, Some(entry.due.moved_to(at)));
         }
         Ok(())
     }

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Account, Attempt, ConnectStep, Credential, Granted, Life, Moment, PutOffReason, Renewing, Replacement, Seen,
-    Trouble,
+    Account, Attempt, ConnectStep, Credential, Granted, Life, Moment, PutOffReason, Renewal, Renewing, Replacement,
+    Seen, Trouble,
 };
 use crate::{
     Timestamp,
@@ -51,10 +51,18 @@ pub enum Input {
         /// Why.
         why: PutOffReason,
     },
-    /// The keychain is open, and the account's item is gone from it.
-    CredentialGone,
+    /// The keychain is open, and a fixed credential is gone from it or can't be read.
+    CredentialGone {
+        /// Which of the two.
+        failure: Failure,
+    },
     /// A call was answered.
-    Answered(CheckAnswer),
+    Answered {
+        /// The generation of the credential that it was made with.
+        generation: u64,
+        /// How.
+        answer: CheckAnswer,
+    },
     /// New credentials have passed every check and are about to be put into the keychain.
     BeginReplacement {
         /// What they are.
@@ -137,8 +145,8 @@ impl Account {
             Input::Refreshed { generation, lease, rotated } => self.refreshed(generation, lease, rotated, now),
             Input::RefreshFailed { generation, failure } => self.refresh_failed(generation, failure, now, jitter),
             Input::PutOff { why } => Ok(self.put_off(why, now)),
-            Input::CredentialGone => Ok(self.credential_gone(now, jitter)),
-            Input::Answered(answer) => Ok(self.answered(answer, now, jitter)),
+            Input::CredentialGone { failure } => Ok(self.credential_gone(failure, now, jitter)),
+            Input::Answered { generation, answer } => self.answered(generation, answer, now, jitter),
             Input::BeginReplacement { granted } => self.begin_replacement(granted),
             Input::Replaced { generation } => self.replaced(generation, now),
             Input::ReplacementLost { generation } => self.replacement_lost(generation),
@@ -250,13 +258,19 @@ impl Account {
         jitter: Jitter,
     ) -> Result<Step, Rejected> {
         let renewing = self.open_refresh(generation)?;
-        if renewing.answer_lost && failure.cause == Cause::InvalidGrant {
-            failure.cause = Cause::LostResponse;
+        match (failure.cause, renewing.by) {
+            (Cause::InvalidGrant | Cause::RefusedByProvider, _) if renewing.answer_lost => {
+                failure.cause = Cause::LostResponse;
+            }
+            // The client is this account's own: there is nothing to mend at the integration.
+            (Cause::InvalidClient, Renewal::ClientCredentials) => failure.cause = Cause::ClientRefused,
+            _ => {}
         }
+        let at_once = failure.cause.is_ambiguous() && !renewing.answer_lost;
         let answer_lost = renewing.answer_lost || failure.cause.is_ambiguous();
         let credential =
             Credential::Renewing(Renewing { attempt: Attempt::Idle, answer_lost, put_off: None, ..renewing });
-        Ok(self.fail(credential, failure, now, jitter, |failure, trouble| Moment::RefreshFailed {
+        Ok(self.fail(credential, failure, at_once, now, jitter, |failure, trouble| Moment::RefreshFailed {
             failure,
             next_try: trouble.next_try,
         }))
@@ -267,14 +281,15 @@ impl Account {
         mut self,
         credential: Credential,
         failure: Failure,
+        at_once: bool,
         now: Timestamp,
         jitter: Jitter,
         moment: impl FnOnce(Failure, &Trouble) -> Moment,
     ) -> Step {
         let trouble = match self.life {
-            Life::Failing { trouble, .. } => trouble.again(failure.clone(), now, jitter),
+            Life::Failing { trouble, .. } => trouble.again(failure.clone(), at_once, now, jitter),
             Life::Connecting { .. } | Life::StepFailed { .. } | Life::Working { .. } => {
-                Trouble::begin(failure.clone(), now, jitter)
+                Trouble::begin(failure.clone(), at_once, now, jitter)
             }
         };
         let moments = vec![moment(failure.clone(), &trouble)];
@@ -304,18 +319,31 @@ impl Account {
         self.step(if said_already { vec![] } else { vec![Moment::PutOff { why }] }, vec![])
     }
 
-    fn credential_gone(self, now: Timestamp, jitter: Jitter) -> Step {
+    /// Said once: whoever looks again finds what is known already.
+    fn credential_gone(self, failure: Failure, now: Timestamp, jitter: Jitter) -> Step {
+        if self.life.trouble().is_some_and(|trouble| trouble.failure.cause == failure.cause) {
+            return self.step(vec![], vec![]);
+        }
         let credential = self.life.credential().clone();
-        let failure = Failure::new(Cause::CredentialMissing);
-        self.fail(credential, failure, now, jitter, |failure, _| Moment::CredentialGone { failure })
+        self.fail(credential, failure, false, now, jitter, |failure, _| Moment::CredentialGone { failure })
     }
 
-    fn answered(mut self, answer: CheckAnswer, now: Timestamp, jitter: Jitter) -> Step {
-        match answer {
+    fn answered(
+        mut self,
+        generation: u64,
+        answer: CheckAnswer,
+        now: Timestamp,
+        jitter: Jitter,
+    ) -> Result<Step, Rejected> {
+        if generation != self.life.credential().generation() {
+            return Err(Rejected::Stale { got: generation });
+        }
+        self.life = self.life.looked_at(now);
+        Ok(match answer {
             CheckAnswer::Accepted => self.accepted(now),
             CheckAnswer::Inconclusive(failure) => self.step(vec![Moment::CheckInconclusive { failure }], vec![]),
             CheckAnswer::Forbidden => {
-                let failure = Failure::new(Cause::UnknownRefusal).status(403);
+                let failure = Failure::new(Cause::Forbidden).status(403);
                 self.profile.last_forbidden_error = Some(Seen { failure, at: now });
                 self.profile.updated_at = now;
                 self.step(vec![Moment::Forbidden], vec![])
@@ -326,19 +354,20 @@ impl Account {
                     Credential::Renewing(_) => Cause::RejectedAfterRefresh,
                     Credential::Fixed(_) => Cause::Rejected,
                 };
-                self.fail(credential, Failure::new(cause).status(401), now, jitter, |failure, _| Moment::Unauthorized {
-                    failure,
-                })
+                let failure = Failure::new(cause).status(401);
+                self.fail(credential, failure, false, now, jitter, |failure, _| Moment::Unauthorized { failure })
             }
-        }
+        })
     }
 
-    /// An accepted call mends what a refused call broke, and a failed validation. It does not mend a failed refresh: the
-    /// present access token may well live on while nothing can follow it.
+    /// An accepted call mends what a refused call broke, and a failed validation; of a credential that stays as it is, it
+    /// mends whatever was wrong. It does not mend a failed refresh: the present access token may well live on while nothing
+    /// can follow it.
     fn accepted(mut self, now: Timestamp) -> Step {
         let (life, moments, events) = match self.life {
             Life::Failing { credential, trouble }
-                if matches!(trouble.failure.cause, Cause::Rejected | Cause::RejectedAfterRefresh) =>
+                if matches!(credential, Credential::Fixed(_))
+                    || trouble.failure.cause == Cause::RejectedAfterRefresh =>
             {
                 self.profile.last_error = None;
                 self.profile.updated_at = now;

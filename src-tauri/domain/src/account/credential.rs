@@ -28,7 +28,9 @@ impl Credential {
                 answer_lost: false,
                 put_off: None,
             }),
-            NewCredential::Fixed { kind, expires_at } => Self::Fixed(Fixed { kind, generation, expires_at }),
+            NewCredential::Fixed { kind, expires_at } => {
+                Self::Fixed(Fixed { kind, generation, expires_at, next_check: expires_at })
+            }
         }
     }
 
@@ -105,6 +107,8 @@ pub struct Fixed {
     pub generation: u64,
     /// When it ends, where that is known.
     pub expires_at: Option<Timestamp>,
+    /// When Relink looks by itself whether it still works: at its end, and then now and then.
+    pub next_check: Option<Timestamp>,
 }
 
 /// What a fixed credential is.

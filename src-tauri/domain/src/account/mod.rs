@@ -196,6 +196,17 @@ impl Life {
         }
     }
 
+    /// The same life after a look at a credential that stays as it is. Where that was due, the next look is an hour later.
+    #[must_use]
+    fn looked_at(self, now: Timestamp) -> Self {
+        match self.credential().clone() {
+            Credential::Fixed(fixed) if fixed.next_check.is_some_and(|due| due <= now) => {
+                self.with(Credential::Fixed(Fixed { next_check: Some(now.plus_secs(60 * 60)), ..fixed }))
+            }
+            Credential::Fixed(_) | Credential::Renewing(_) => self,
+        }
+    }
+
     /// What is wrong, if something is.
     pub const fn trouble(&self) -> Option<&Trouble> {
         match self {
@@ -230,6 +241,15 @@ impl Due {
     pub const fn at(self) -> Timestamp {
         match self {
             Self::Refresh(at) | Self::Check(at) => at,
+        }
+    }
+
+    /// The same at another time.
+    #[must_use]
+    pub const fn moved_to(self, at: Timestamp) -> Self {
+        match self {
+            Self::Refresh(_) => Self::Refresh(at),
+            Self::Check(_) => Self::Check(at),
         }
     }
 }
@@ -279,7 +299,7 @@ impl Account {
             (Credential::Renewing(renewing), Life::Working { .. } | Life::StepFailed { .. }) => {
                 schedule::due_at(renewing.lease, jitter).map(Due::Refresh)
             }
-            (Credential::Fixed(fixed), Life::Working { .. }) => fixed.expires_at.map(Due::Check),
+            (Credential::Fixed(fixed), Life::Working { .. }) => fixed.next_check.map(Due::Check),
         }
     }
 

@@ -70,6 +70,11 @@ impl Story {
         self
     }
 
+    fn answered(&mut self, answer: CheckAnswer) -> &mut Self {
+        let generation = self.account.life.credential().generation();
+        self.then(Input::Answered { generation, answer })
+    }
+
     fn refresh_fails(&mut self, cause: Cause) -> &mut Self {
         let generation = self.account.next_generation();
         self.then(Input::BeginRefresh).then(Input::RefreshFailed { generation, failure: Failure::new(cause) })
@@ -172,23 +177,83 @@ fn an_api_key_has_nothing_to_refresh() {
 #[test]
 fn a_401_breaks_an_api_key_and_an_accepted_call_mends_it() {
     let mut story = Story::connected(None);
-    story.then(Input::Answered(CheckAnswer::Unauthorized));
+    story.answered(CheckAnswer::Unauthorized);
     assert_eq!(story.cause(), Some(Cause::Rejected));
-    story.then(Input::Answered(CheckAnswer::Accepted));
+    story.answered(CheckAnswer::Accepted);
     assert_eq!(story.events[2..], ["authentication_error", "reactivated"]);
 }
 
 #[test]
 fn an_accepted_call_does_not_mend_a_refused_refresh() {
     let mut story = Story::connected(Some(Renewal::RefreshToken));
-    story.refresh_fails(Cause::InvalidGrant).then(Input::Answered(CheckAnswer::Accepted));
+    story.refresh_fails(Cause::InvalidGrant).answered(CheckAnswer::Accepted);
     assert_eq!(story.account.status(), Status::NeedsReauth);
+}
+
+#[test]
+fn an_answer_to_a_call_with_older_credentials_breaks_nothing() {
+    let mut story = Story::connected(None);
+    let old = story.account.life.credential().generation();
+    let generation = story.account.next_generation();
+    story.then(Input::BeginReplacement { granted: granted(None, "ada") }).then(Input::Replaced { generation });
+    let late = Input::Answered { generation: old, answer: CheckAnswer::Unauthorized };
+    assert_eq!(story.try_then(late), Err(Rejected::Stale { got: old }));
+    assert_eq!(story.account.status(), Status::Active);
+}
+
+#[test]
+fn a_key_that_is_gone_is_told_once_and_mended_by_an_accepted_call() {
+    let mut story = Story::connected(None);
+    let gone = || Input::CredentialGone { failure: Failure::new(Cause::CredentialMissing) };
+    story.then(gone()).then(gone());
+    assert_eq!(story.events[2..], ["authentication_error"]);
+    story.answered(CheckAnswer::Accepted);
+    assert_eq!(story.events[2..], ["authentication_error", "reactivated"]);
+}
+
+#[test]
+fn a_token_that_outlives_its_end_is_looked_at_once_an_hour() {
+    let mut granted = granted(None, "ada");
+    granted.credential = NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: Some(T0.plus_secs(600)) };
+    let mut story = Story { account: Account::connect(profile(), &granted, T0).account, events: vec![], now: T0 };
+    story.then(Input::StepsPassed);
+    let due = |story: &Story| story.account.due(Jitter::NONE);
+    assert_eq!(due(&story), Some(Due::Check(T0.plus_secs(600))));
+    story.later(60).answered(CheckAnswer::Accepted);
+    assert_eq!(due(&story), Some(Due::Check(T0.plus_secs(600))), "a look before its end puts nothing off");
+    for answer in [CheckAnswer::Accepted, CheckAnswer::Forbidden, CheckAnswer::Inconclusive(Failure::new(Cause::Dns))] {
+        story.later(3600).answered(answer);
+        assert_eq!(due(&story), Some(Due::Check(story.now.plus_secs(3600))));
+    }
+    story.later(3600).answered(CheckAnswer::Unauthorized);
+    assert_eq!(due(&story), None);
+}
+
+#[test]
+fn an_ambiguous_failure_is_tried_again_at_once_but_only_once_an_episode() {
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    let pause = |story: &Story| story.account.due(Jitter::NONE).map(|due| due.at().millis_since(story.now) / 1000);
+    story.refresh_fails(Cause::Dns);
+    assert_eq!(pause(&story), Some(30));
+    story.later(30).refresh_fails(Cause::BadGateway);
+    assert_eq!(pause(&story), Some(1), "the first lost answer, though not the first failure");
+    story.later(1).refresh_fails(Cause::Reset);
+    assert_eq!(pause(&story), Some(120));
+}
+
+#[test]
+fn a_refused_client_of_the_accounts_own_needs_the_person_not_the_integration() {
+    let mut story = Story::connected(Some(Renewal::ClientCredentials));
+    story.refresh_fails(Cause::InvalidClient);
+    assert_eq!(story.cause(), Some(Cause::ClientRefused));
+    let verdict = story.account.life.trouble().map(Trouble::verdict);
+    assert_eq!(verdict, Some(Verdict::NeedsPerson));
 }
 
 #[test]
 fn a_403_is_noted_and_the_status_stays() {
     let mut story = Story::connected(None);
-    story.then(Input::Answered(CheckAnswer::Forbidden));
+    story.answered(CheckAnswer::Forbidden);
     assert_eq!(story.account.status(), Status::Active);
     assert!(story.account.profile.last_forbidden_error.is_some());
     assert_eq!(story.events.len(), 2);
@@ -219,10 +284,12 @@ fn an_unknown_refusal_is_final_after_three_over_an_hour() {
 
 #[test]
 fn a_refusal_after_a_lost_answer_says_so() {
-    for lost in [Cause::Reset, Cause::Timeout, Cause::Garbled, Cause::NotJson] {
-        let mut story = Story::connected(Some(Renewal::RefreshToken));
-        story.refresh_fails(lost).later(2).refresh_fails(Cause::InvalidGrant);
-        assert_eq!(story.cause(), Some(Cause::LostResponse), "{lost:?}");
+    for lost in [Cause::Reset, Cause::Timeout, Cause::Garbled, Cause::NotJson, Cause::BadGateway] {
+        for refusal in [Cause::InvalidGrant, Cause::RefusedByProvider] {
+            let mut story = Story::connected(Some(Renewal::RefreshToken));
+            story.refresh_fails(lost).later(2).refresh_fails(refusal);
+            assert_eq!(story.cause(), Some(Cause::LostResponse), "{lost:?} {refusal:?}");
+        }
     }
     let mut story = Story::connected(Some(Renewal::RefreshToken));
     let generation = story.account.next_generation();
@@ -262,6 +329,15 @@ fn time_asleep_does_not_count_as_trouble() {
     assert_eq!(trouble.online_for(story.now), 60_000);
 }
 
+fn answers() -> impl Strategy<Value = CheckAnswer> {
+    prop_oneof![
+        Just(CheckAnswer::Accepted),
+        Just(CheckAnswer::Unauthorized),
+        Just(CheckAnswer::Forbidden),
+        prop::sample::select(Cause::ALL).prop_map(|cause| CheckAnswer::Inconclusive(Failure::new(cause))),
+    ]
+}
+
 fn inputs() -> impl Strategy<Value = Input> {
     let cause = prop::sample::select(Cause::ALL);
     let generation = 0_u64..8;
@@ -270,13 +346,12 @@ fn inputs() -> impl Strategy<Value = Input> {
         Just(Input::BeginRefresh),
         Just(Input::ResumeRefresh),
         generation.clone().prop_map(|generation| Input::Refreshed { generation, lease: lease(T0), rotated: true }),
-        (generation.clone(), cause.clone())
+        (generation.clone(), cause)
             .prop_map(|(generation, cause)| Input::RefreshFailed { generation, failure: Failure::new(cause) }),
         Just(Input::PutOff { why: PutOffReason::Offline }),
-        Just(Input::Answered(CheckAnswer::Accepted)),
-        Just(Input::Answered(CheckAnswer::Unauthorized)),
-        Just(Input::Answered(CheckAnswer::Forbidden)),
-        cause.prop_map(|cause| Input::Answered(CheckAnswer::Inconclusive(Failure::new(cause)))),
+        (generation.clone(), answers()).prop_map(|(generation, answer)| Input::Answered { generation, answer }),
+        prop::sample::select(vec![Cause::CredentialMissing, Cause::CredentialDamaged])
+            .prop_map(|cause| Input::CredentialGone { failure: Failure::new(cause) }),
         prop::bool::ANY.prop_map(|fixed| Input::BeginReplacement {
             granted: granted((!fixed).then_some(Renewal::RefreshToken), "grace")
         }),

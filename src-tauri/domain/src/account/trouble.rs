@@ -53,8 +53,8 @@ pub enum Verdict {
 }
 
 impl Trouble {
-    /// The first failure of an episode.
-    pub fn begin(failure: Failure, now: Timestamp, jitter: Jitter) -> Self {
+    /// The first failure of an episode. `at_once`: see [`schedule::retry_at`].
+    pub fn begin(failure: Failure, at_once: bool, now: Timestamp, jitter: Jitter) -> Self {
         let first = Self {
             failure: failure.clone(),
             since: now,
@@ -64,12 +64,12 @@ impl Trouble {
             online_millis: 0,
             online_since: Some(now),
         };
-        first.again(failure, now, jitter)
+        first.again(failure, at_once, now, jitter)
     }
 
-    /// One more failure of the same episode.
+    /// One more failure of the same episode. `at_once`: see [`schedule::retry_at`].
     #[must_use]
-    pub fn again(self, failure: Failure, now: Timestamp, jitter: Jitter) -> Self {
+    pub fn again(self, failure: Failure, at_once: bool, now: Timestamp, jitter: Jitter) -> Self {
         let tries = self.tries.saturating_add(1);
         let unknown = match failure.cause.severity() {
             Severity::Unknown => Some(match self.unknown {
@@ -89,7 +89,7 @@ impl Trouble {
             failure,
         };
         if trouble.verdict() == Verdict::TryingAgain {
-            trouble.next_try = Some(schedule::retry_at(&trouble.failure, tries, now, jitter));
+            trouble.next_try = Some(schedule::retry_at(&trouble.failure, tries, at_once, now, jitter));
         }
         trouble
     }

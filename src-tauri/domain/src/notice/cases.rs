@@ -436,7 +436,8 @@ fn a_joined_one_names_three_and_counts_the_rest() {
 
 #[test]
 fn names_stay_on_one_short_line_and_the_providers_words_stay_out() {
-    let mut trouble = Trouble::begin(crate::failure::Failure::new(InvalidGrant), T0, crate::schedule::Jitter::NONE);
+    let mut trouble =
+        Trouble::begin(crate::failure::Failure::new(InvalidGrant), false, T0, crate::schedule::Jitter::NONE);
     trouble.failure.provider_words = Some("rt-canary".into());
     trouble.failure.provider_code = Some("code-canary".into());
     let name = format!("two\nlines {}", "x".repeat(500));

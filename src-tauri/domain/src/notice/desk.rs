@@ -174,12 +174,12 @@ impl Desk {
         let failure = Failure::new(cause);
         let account = id(letter);
         match self.situation.troubled.iter_mut().find(|troubled| troubled.id == account) {
-            Some(troubled) => troubled.trouble = troubled.trouble.clone().again(failure, self.now, Jitter::NONE),
+            Some(troubled) => troubled.trouble = troubled.trouble.clone().again(failure, false, self.now, Jitter::NONE),
             None => self.situation.troubled.push(Troubled {
                 id: account,
                 name: format!("Account {letter}"),
                 integration: "GitHub".to_owned(),
-                trouble: Trouble::begin(failure, self.now, Jitter::NONE),
+                trouble: Trouble::begin(failure, false, self.now, Jitter::NONE),
                 access_ends: self.ends.get(&account).copied(),
             }),
         }
@@ -194,7 +194,7 @@ impl Desk {
             self.now = self.now.max(at);
             for Troubled { trouble, .. } in &mut self.situation.troubled {
                 if online && trouble.next_try.is_some_and(|at| at <= self.now) {
-                    *trouble = trouble.clone().again(trouble.failure.clone(), self.now, Jitter::NONE);
+                    *trouble = trouble.clone().again(trouble.failure.clone(), false, self.now, Jitter::NONE);
                 }
             }
             self.look();
