@@ -16,8 +16,9 @@ use crate::{
     Engine, Error,
     engine::AccessToken,
     error::Result,
+    flight::Reason,
     provider::{CallCredentials, Probed, Provider},
-    refresh::{ACCESS_TOKEN, Reason},
+    refresh::ACCESS_TOKEN,
     store::{
         accounts::{self, Filter},
         integrations::{self, Installed},

@@ -12,6 +12,7 @@ mod delivery;
 mod documents;
 mod engine;
 mod error;
+mod flight;
 mod integrations;
 mod links;
 pub mod network;

@@ -14,7 +14,7 @@ use crate::{
     Engine,
     engine::held,
     error::Result,
-    refresh::Reason,
+    flight::Reason,
     store::{accounts, links},
     vault::{Item, Key},
 };

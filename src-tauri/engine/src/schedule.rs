@@ -19,9 +19,9 @@ use crate::{
     Engine, Error,
     engine::{held, jitter},
     error::Result,
+    flight::Reason,
     network,
-    refresh::Reason,
-    store::accounts::DueAccount,
+    store::accounts::{self, Filter},
     vault::VaultState,
 };
 
@@ -171,7 +171,7 @@ pub(crate) async fn run(engine: Engine) {
             woken_at = Some(Instant::now());
         } else if jump < -JUMP_MILLIS {
             tracing::info!("the clock was set back: everything is planned anew");
-            if let Err(error) = engine.plan().await {
+            if let Err(error) = engine.plan_anew().await {
                 tracing::warn!(code = error.code(), "could not be planned anew: {error}");
             }
         }
@@ -258,27 +258,38 @@ impl Engine {
         self.check(id).await.map(drop)
     }
 
-    /// Fills the agenda: at the start, and after the clock was set back. Accounts that work and were used in the last day,
-    /// and whose access token was lost with the last process, are refreshed in the background, spread, so that their next
-    /// caller needn't wait.
+    /// Fills the agenda at the start. Accounts that work and were used in the last day, and whose access token was lost with
+    /// the last process, are refreshed in the background, spread, so that their next caller needn't wait.
     pub(crate) async fn plan(&self) -> Result<()> {
         let now = self.now();
         let (due, used) = self
             .0
             .store
             .read(move |c| {
-                let used = crate::store::accounts::used_since(c, now.plus_secs(-24 * 60 * 60))?;
-                Ok((crate::store::accounts::due(c)?, used))
+                let used = accounts::used_since(c, now.plus_secs(-24 * 60 * 60))?;
+                Ok((accounts::due(c)?, used))
             })
             .await?;
-        // What was planned by a clock that was ahead would come too late.
-        let overdue = |entry: &DueAccount| entry.due.at() <= now || entry.updated_at > now.plus_millis(JUMP_MILLIS);
-        let span = spread_secs(due.iter().filter(|entry| overdue(entry)).count() + used.len());
+        let overdue = due.iter().filter(|entry| entry.due.at() <= now).count();
+        let span = spread_secs(overdue + used.len());
         for entry in due {
-            let cold = self.held_token(entry.id).is_none();
-            let warm_up = cold && matches!(entry.due, Due::Refresh(_)) && used.contains(&entry.id);
-            let at = if warm_up || overdue(&entry) { jitter().within(now, span) } else { entry.due.at() };
+            let warm_up = matches!(entry.due, Due::Refresh(_)) && used.contains(&entry.id);
+            let at = if warm_up || entry.due.at() <= now { jitter().within(now, span) } else { entry.due.at() };
             self.0.agenda.set(entry.id, Some(entry.due.moved_to(at)));
+        }
+        Ok(())
+    }
+
+    /// Fills the agenda after the clock was set back: what was planned by a clock that was ahead would come too late.
+    async fn plan_anew(&self) -> Result<()> {
+        let now = self.now();
+        let all = self.0.store.read(|c| accounts::list(c, &Filter::default(), None, usize::MAX >> 1)).await?;
+        let due: Vec<_> =
+            all.iter().filter_map(|account| Some((account.id(), account.due_by(now, jitter())?))).collect();
+        let span = spread_secs(due.iter().filter(|(_, due)| due.at() <= now).count());
+        for (id, due) in due {
+            let at = if due.at() <= now { jitter().within(now, span) } else { due.at() };
+            self.0.agenda.set(id, Some(due.moved_to(at)));
         }
         Ok(())
     }

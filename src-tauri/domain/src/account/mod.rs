@@ -303,6 +303,20 @@ impl Account {
         }
     }
 
+    /// [`Account::due`] by a clock that was set back to `now`: what a clock that was ahead has planned comes no later than
+    /// it would if it were planned now.
+    pub fn due_by(&self, now: Timestamp, jitter: Jitter) -> Option<Due> {
+        let due = self.due(jitter)?;
+        let latest = match (self.life.credential(), &self.life) {
+            (_, Life::Failing { trouble, .. }) => {
+                schedule::retry_at(&trouble.failure, trouble.tries, false, now, jitter)
+            }
+            (Credential::Renewing(renewing), _) if renewing.lease.issued_at > now => now,
+            (Credential::Renewing(_) | Credential::Fixed(_), _) => due.at(),
+        };
+        Some(due.moved_to(due.at().min(latest)))
+    }
+
     /// The generation that the next credentials would get.
     pub const fn next_generation(&self) -> u64 {
         let present = self.life.credential().generation();

@@ -251,6 +251,18 @@ fn a_refused_client_of_the_accounts_own_needs_the_person_not_the_integration() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_puts_nothing_off() {
+    let yesterday = T0.plus_secs(-86_400);
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    let due = |story: &Story, now| story.account.due_by(now, Jitter::NONE).map(Due::at);
+    assert_eq!(due(&story, T0), story.account.due(Jitter::NONE).map(Due::at));
+    assert_eq!(due(&story, yesterday), Some(yesterday), "the token's life can't be told any more");
+    story.refresh_fails(Cause::ServerError);
+    assert_eq!(due(&story, T0), Some(T0.plus_secs(30)));
+    assert_eq!(due(&story, yesterday), Some(yesterday.plus_secs(30)));
+}
+
+#[test]
 fn a_403_is_noted_and_the_status_stays() {
     let mut story = Story::connected(None);
     story.answered(CheckAnswer::Forbidden);

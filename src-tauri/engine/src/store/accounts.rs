@@ -17,8 +17,6 @@ pub struct DueAccount {
     pub id: AccountId,
     /// What, and when.
     pub due: Due,
-    /// When the account last changed, by the clock of then.
-    pub updated_at: Timestamp,
 }
 
 /// Commits a step: the account, its timeline and the outbox, in the caller's transaction.
@@ -117,13 +115,12 @@ pub fn list(connection: &Connection, filter: &Filter, after: Option<AccountId>, 
 /// Everything that is or will be due, soonest first.
 pub fn due(connection: &Connection) -> Result<Vec<DueAccount>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, due_at, due_check, updated_at FROM integrated_account WHERE due_at IS NOT NULL ORDER BY due_at",
+        "SELECT id, due_at, due_check FROM integrated_account WHERE due_at IS NOT NULL ORDER BY due_at",
     )?;
     let rows = statement.query_map([], |row| {
         let at = Timestamp::from_millis(row.get(1)?);
         let due = if row.get(2)? { Due::Check(at) } else { Due::Refresh(at) };
-        let updated_at = Timestamp::from_millis(row.get(3)?);
-        Ok(DueAccount { id: id(row.get_ref(0)?.as_str()?)?, due, updated_at })
+        Ok(DueAccount { id: id(row.get_ref(0)?.as_str()?)?, due })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -105,39 +105,12 @@ async fn a_recovery_is_told_as_reactivated() {
 }
 
 #[tokio::test]
-async fn retry_after_is_obeyed_for_programs_and_a_person_is_never_kept_waiting() {
-    let world = World::new().await;
-    let id = world.connected().await;
-    world.engine.access_token(id).await.expect("a token");
-    world.clock.advance_secs(86_400);
-    world.fault("too_many_requests", 1).await;
-    world.engine.access_token(id).await.expect_err("429");
-    let asked = world.token_requests().await;
-    // The token at hand is expired; the provider asked for two minutes.
-    world.engine.check(id).await.expect("a person's check is tried");
-    assert!(world.token_requests().await > asked);
-}
-
-#[tokio::test]
 async fn an_expired_token_behind_a_401_is_refreshed_and_the_check_made_again() {
     let world = World::new().await;
     let id = world.connected().await;
     world.control("POST", "/control/expire", json!({})).await;
     assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted);
     assert_eq!(world.told().await.len(), 2, "nothing to tell");
-}
-
-#[tokio::test]
-async fn a_new_refresh_token_that_the_keychain_refuses_is_kept_as_soon_as_it_opens() {
-    let world = World::new().await;
-    world.rotation("rotate").await;
-    let id = world.connected().await;
-    world.keychain.fail_after(0);
-    world.engine.refresh(id).await.expect("its callers get the access token");
-    world.keychain.recover();
-    // The next refresh waits for the first to be kept, and then uses the new token.
-    world.engine.refresh(id).await.expect("nothing was lost");
-    assert_eq!(world.account(id).await.status(), Status::Active);
 }
 
 #[tokio::test]

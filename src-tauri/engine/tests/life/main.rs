@@ -6,4 +6,5 @@ mod keep_alive;
 mod methods;
 mod recover;
 mod tell;
+mod unattended;
 mod world;
