@@ -242,9 +242,10 @@ impl Desktop {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        // By the packages' own names: other programs are called convert, too.
-        let shot = format!("xwd -root -silent | convert-im6.q16 xwd:- 'png:{}'", path.display());
-        run(&self.session, "sh", &["-c", &shot])
+        // By the package's own name: another program is called import, too. It reads what the screen shows; xwd reads each
+        // window by its visual, and paints those of another one than the screen's black.
+        let shot = format!("png:{}", path.display());
+        run(&self.session, "import-im6.q16", &["-silent", "-window", "root", &shot])
     }
 }
 

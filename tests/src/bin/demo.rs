@@ -75,6 +75,7 @@ async fn main() -> Result<()> {
     app.is_painted().await?;
     demo.saw(&desktop, "signed in as Ada in the browser; the deep link brought it back: Connection successful")?;
     browser.close().await?;
+    close_connect_window(&desktop).await?;
 
     app.main_window().await?;
     app.press("Show the account").await?;
@@ -108,6 +109,7 @@ async fn main() -> Result<()> {
     app.is_painted().await?;
     demo.saw(&desktop, "signed in again: Connection successful")?;
     browser.close().await?;
+    close_connect_window(&desktop).await?;
 
     app.main_window().await?;
     app.press("Done").await?;
@@ -122,6 +124,12 @@ async fn main() -> Result<()> {
     demo.saw(&desktop, "the account kept its id and works; updated, then active, and no reactivated were told")?;
     finish(&pictures);
     Ok(())
+}
+
+async fn close_connect_window(desktop: &Desktop) -> Result<()> {
+    let window = desktop.has_window_called("Connect").await?;
+    desktop.close_window(&window)?;
+    desktop.has_windows(1).await.map(drop)
 }
 
 #[expect(clippy::print_stdout, reason = "this is what the demo is for")]
