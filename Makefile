@@ -78,8 +78,8 @@ try-deb: bundle ## Install the .deb in a clean Debian, use it as a person does, 
 	@scripts/try-deb
 
 .PHONY: reliability
-reliability: programs ## Kill Relink at each crash point, ROUNDS times each; prints the table of docs/reliability.md
-	@$(TARGET)/debug/reliability $(or $(ROUNDS),200)
+reliability: programs ## Kill Relink at each crash point, or at POINTS, ROUNDS times each; prints the table of docs/reliability.md
+	@$(TARGET)/debug/reliability $(or $(ROUNDS),200) $(POINTS)
 
 .PHONY: types
 types: install ## Write the window's TypeScript types anew from Rust's

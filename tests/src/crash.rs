@@ -1,13 +1,23 @@
 //! `kill -9` at each of the places that the code names, against providers that rotate in each of their ways.
 //!
 //! A round: the account works; the program is started to stand still at the place; what leads there is begun; it stands; it is
-//! killed; it is started again. Then: does the account work without its person, and if not, is that said?
+//! killed; it is started again. Then: does the account work without its person, and if not, is that said? Is what was told told,
+//! and what was half-made gone; which of two sign-ins counts, and is the link used up with it and not before?
+
+use std::collections::HashSet;
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
-use crate::{provider::Provider, receiver::Receiver, relink::Relink, session::Session};
+use crate::{
+    page::LOOK,
+    provider::Provider,
+    receiver::{Delivery, Receiver},
+    relink::{DEADLINE, Relink},
+    session::Session,
+};
 
 /// How providers treat a used refresh token.
 pub const ROTATIONS: [&str; 3] = ["rotate", "grace", "strict"];
@@ -48,6 +58,13 @@ impl Point {
         Self::DeliverySending,
         Self::DeliveryAnswered,
     ];
+
+    /// The place with this name.
+    pub fn named(name: &str) -> Result<Self> {
+        let found = Self::ALL.iter().find(|point| point.name() == name);
+        let all = || Self::ALL.iter().map(|point| point.name()).collect::<Vec<_>>().join(", ");
+        found.copied().with_context(|| format!("there is no place {name:?}; there are {}", all()))
+    }
 
     /// The code's name for it.
     pub const fn name(self) -> &'static str {
@@ -102,6 +119,19 @@ pub async fn run(point: Point, rotation: &str, rounds: u32) -> Result<Tally> {
     Ok(tally)
 }
 
+/// How it stood when a round began.
+struct Before {
+    /// Deliveries that had come.
+    deliveries: usize,
+    accounts: usize,
+    /// The sign-in that works.
+    refresh_token: String,
+    /// The link that put it in place, if one has since the account was connected.
+    put_by: Value,
+    /// What a person is about to be sent.
+    link: Option<String>,
+}
+
 struct Stage {
     session: Session,
     provider: Provider,
@@ -142,34 +172,30 @@ impl Stage {
     /// One round. `None`: nothing was lost; else the cause that is said.
     async fn round(&mut self, point: Point) -> Result<Option<String>> {
         let relink = Relink::start_with(&self.session, &[("RELINK_CRASH_AT", point.name().to_owned())]).await?;
-        let seen = self.receiver.seen().len();
-        let accounts = self.account_count(&relink).await?;
+        let before = self.before(point, &relink).await?;
         let stands = format!("crash-point {}", point.name());
         tokio::select! {
             // It never ends: the program stands still.
-            led = self.lead(point, &relink) => bail!("it did not stand still: {led:?}"),
+            led = self.lead(point, &relink, &before) => bail!("it did not stand still: {led:?}"),
             stood = relink.logs(&stands) => stood?,
         }
         relink.kill().await?;
 
+        let heard = self.receiver.seen().len() - before.deliveries;
+        if point == Point::ReplaceKept {
+            // Who takes the old sign-in for the one that counts is refused from now on.
+            self.provider.revoke_token(&before.refresh_token).await?;
+        }
         let relink = Relink::start(&self.session).await?;
         let lost = match point {
-            Point::DeliverySending | Point::DeliveryAnswered => {
-                self.receiver.wait_for_count(seen + 1).await?;
-                None
+            Point::DeliverySending => self.is_delivered(&relink, &before, (heard, 0)).await?,
+            Point::DeliveryAnswered => self.is_delivered(&relink, &before, (heard, 1)).await?,
+            Point::ConnectKept => self.is_connected_again(&relink, &before).await?,
+            Point::RefreshIntent | Point::RefreshAnswered | Point::RefreshKept | Point::RefreshCommitted => {
+                self.works(&relink).await?
             }
-            Point::ConnectKept => {
-                // The link was not used up, and what was half-made is gone: nothing but the item of the account that works.
-                let left = self.account_count(&relink).await?;
-                self.swept(&relink).await?;
-                (left != accounts).then(|| "an account without its database".to_owned())
-            }
-            Point::RefreshIntent
-            | Point::RefreshAnswered
-            | Point::RefreshKept
-            | Point::RefreshCommitted
-            | Point::ReplaceIntent
-            | Point::ReplaceKept => self.works(&relink).await?,
+            Point::ReplaceIntent => self.is_as_before(&relink, &before).await?,
+            Point::ReplaceKept => self.is_replaced(&relink, &before).await?,
         };
         if lost.is_some() {
             self.mend(&relink).await?;
@@ -178,28 +204,117 @@ impl Stage {
         Ok(lost)
     }
 
+    async fn before(&self, point: Point, relink: &Relink) -> Result<Before> {
+        let link = match point {
+            Point::ReplaceIntent | Point::ReplaceKept => {
+                Some(relink.magic_link(json!({ "integrated_account_id": self.account })).await?)
+            }
+            Point::ConnectKept => Some(relink.magic_link(json!({ "tenant_id": "another" })).await?),
+            Point::RefreshIntent
+            | Point::RefreshAnswered
+            | Point::RefreshKept
+            | Point::RefreshCommitted
+            | Point::DeliverySending
+            | Point::DeliveryAnswered => None,
+        };
+        let item = self.item()?;
+        Ok(Before {
+            deliveries: self.receiver.seen().len(),
+            accounts: self.account_count(relink).await?,
+            refresh_token: item["secrets"]["refresh_token"].as_str().context("a refresh token")?.to_owned(),
+            put_by: put_by(&item),
+            link,
+        })
+    }
+
     /// Does what leads to the place.
-    async fn lead(&self, point: Point, relink: &Relink) -> Result<Value> {
-        let refresh = format!("/relink/accounts/{}/refresh", self.account);
+    async fn lead(&self, point: Point, relink: &Relink, before: &Before) -> Result<Value> {
         match point {
             Point::RefreshIntent | Point::RefreshAnswered | Point::RefreshKept | Point::RefreshCommitted => {
-                relink.post(&refresh, Value::Null).await
+                relink.post(&format!("/relink/accounts/{}/refresh", self.account), Value::Null).await
             }
-            Point::ReplaceIntent | Point::ReplaceKept => {
-                let link = relink.magic_link(json!({ "integrated_account_id": self.account })).await?;
-                self.provider.walk(relink, &link).await
-            }
-            Point::ConnectKept => {
-                let link = relink.magic_link(json!({ "tenant_id": "another" })).await?;
-                self.provider.walk(relink, &link).await
+            Point::ReplaceIntent | Point::ReplaceKept | Point::ConnectKept => {
+                self.provider.walk(relink, before.link()?).await
             }
             Point::DeliverySending | Point::DeliveryAnswered => {
-                let webhooks = relink.get("/webhook").await?;
-                relink.post("/webhook/test", json!({ "id": webhooks["result"][0]["id"] })).await?;
+                relink.post("/webhook/test", json!({ "id": webhook(relink).await? })).await?;
                 // The delivery happens beside this.
                 std::future::pending().await
             }
         }
+    }
+
+    /// What was killed is delivered after the start, under the same id, and is known to be.
+    async fn is_delivered(
+        &self,
+        relink: &Relink,
+        before: &Before,
+        (heard, due): (usize, usize),
+    ) -> Result<Option<String>> {
+        ensure!(heard == due, "{heard} deliveries had come before the kill");
+        self.receiver.wait_for_count(before.deliveries + due + 1).await?;
+        let seen = self.receiver.seen();
+        let ids: HashSet<_> = seen[before.deliveries..].iter().map(Delivery::id).collect();
+        ensure!(ids.len() == 1, "one event has the ids {ids:?}");
+        let path = format!("/relink/webhooks/{}/deliveries", webhook(relink).await?);
+        let is_known = async {
+            loop {
+                let deliveries = relink.get(&path).await?;
+                let mut ours = deliveries["result"].as_array().into_iter().flatten();
+                if ours
+                    .any(|it| it["state"] == "delivered" && it["event_id"].as_str().is_some_and(|id| ids.contains(id)))
+                {
+                    return Ok(None);
+                }
+                sleep(LOOK).await;
+            }
+        };
+        timeout(DEADLINE, is_known).await.context("what was delivered never counted as delivered")?
+    }
+
+    /// What is half-made is gone: nothing but the item of the account that works. And the link is good, once.
+    async fn is_connected_again(&self, relink: &Relink, before: &Before) -> Result<Option<String>> {
+        if self.account_count(relink).await? != before.accounts {
+            return Ok(Some("an account without its database".to_owned()));
+        }
+        self.swept(relink).await?;
+        let link = before.link()?;
+        let flow = self.provider.walk(relink, link).await?;
+        let Some(id) = flow["outcome"]["account"]["id"].as_str() else {
+            return Ok(Some(format!("the link did not connect: {flow}")));
+        };
+        ensure!(!relink.link_is_good(link).await?, "a link connected twice");
+        ensure!(self.account_count(relink).await? == before.accounts + 1, "it connected something else");
+        relink.ask(Method::DELETE, &format!("/integrated-account/{id}"), Value::Null).await?;
+        Ok(None)
+    }
+
+    /// The old sign-in counts and works, and the link that was cut off reauthorizes.
+    async fn is_as_before(&self, relink: &Relink, before: &Before) -> Result<Option<String>> {
+        if let Some(cause) = self.works(relink).await? {
+            return Ok(Some(cause));
+        }
+        ensure!(put_by(&self.item()?) == before.put_by, "a replacement that was never kept counts");
+        let flow = self.provider.walk(relink, before.link()?).await?;
+        if flow["phase"] != "succeeded" {
+            return Ok(Some(format!("the link did not reauthorize: {flow}")));
+        }
+        self.is_replaced(relink, before).await
+    }
+
+    /// The new sign-in counts and works, and its link is used up.
+    async fn is_replaced(&self, relink: &Relink, before: &Before) -> Result<Option<String>> {
+        if let Some(cause) = self.works(relink).await? {
+            return Ok(Some(cause));
+        }
+        ensure!(put_by(&self.item()?) != before.put_by, "a replacement that was kept does not count");
+        ensure!(!relink.link_is_good(before.link()?).await?, "a link that reauthorized is still good");
+        Ok(None)
+    }
+
+    /// What the keychain holds of the account.
+    fn item(&self) -> Result<Value> {
+        self.session.item(&format!("account/{}", self.account))
     }
 
     /// Whether the account gives a token that the provider takes, and can be refreshed again.
@@ -237,4 +352,20 @@ impl Stage {
         }
         bail!("a stray item was never swept: {}", self.session.keyring_text()?)
     }
+}
+
+impl Before {
+    fn link(&self) -> Result<&str> {
+        self.link.as_deref().context("a link")
+    }
+}
+
+/// The link that put this item in place; a refresh leaves it there.
+fn put_by(item: &Value) -> Value {
+    item["notes"]["link_token_id"].clone()
+}
+
+async fn webhook(relink: &Relink) -> Result<String> {
+    let webhooks = relink.get("/webhook").await?;
+    webhooks["result"][0]["id"].as_str().map(str::to_owned).context("a webhook")
 }

@@ -78,12 +78,16 @@ impl Page {
 
     /// Clicks what has stopped moving, as a person does: a page that is still being laid out would move it away.
     async fn click_at_rest(&self, element: Element) -> Result<()> {
+        let end = Instant::now() + DEADLINE;
         let mut before = element.rectangle().await?;
         loop {
             sleep(LOOK).await;
             let now = element.rectangle().await?;
             if now == before {
                 return Ok(element.click().await?);
+            }
+            if Instant::now() > end {
+                bail!("what is to be clicked never comes to rest. The page shows:\n{}", self.text().await?);
             }
             before = now;
         }

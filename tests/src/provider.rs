@@ -78,6 +78,14 @@ impl Provider {
         Ok(self.client.get(url).bearer_auth(access_token).send().await?.status().is_success())
     }
 
+    /// Ends the sign-in that this refresh token belongs, or belonged, to.
+    pub async fn revoke_token(&self, refresh_token: &str) -> Result<()> {
+        let url = format!("{}/revoke", self.running.base_url());
+        let answer = self.client.post(url).form(&[("token", refresh_token)]).send().await?;
+        ensure!(answer.status().is_success(), "it revokes nothing: {}", answer.status());
+        Ok(())
+    }
+
     /// Walks a link through without a browser: begins, says yes as Ada, comes back, claims, waits for the end. What the
     /// flow came to.
     pub async fn walk(&self, relink: &Relink, link: &str) -> Result<Value> {
@@ -93,15 +101,20 @@ impl Provider {
         let callback = self.consent(flow["authorize_url"].as_str().context("a URL")?).await?;
         self.client.get(callback).send().await?;
         let id = flow["id"].as_str().context("an id")?.to_owned();
-        loop {
-            let path = format!("{base}/connect-account/flows/{id}");
-            let request = match flow["phase"].as_str() {
-                Some("succeeded" | "failed" | "question") => return Ok(flow),
-                Some("returned") => self.client.post(format!("{path}/claim")),
-                _ => self.client.get(format!("{path}?after={}", flow["version"])),
-            };
-            flow = request.header("x-relink-flow-key", &key).send().await?.json().await?;
-        }
+        let path = format!("{base}/connect-account/flows/{id}");
+        let end = async {
+            loop {
+                let request = match flow["phase"].as_str() {
+                    Some("succeeded" | "failed" | "question") => return anyhow::Ok(()),
+                    Some("returned") => self.client.post(format!("{path}/claim")),
+                    _ => self.client.get(format!("{path}?after={}", flow["version"])),
+                };
+                flow = request.header("x-relink-flow-key", &key).send().await?.json().await?;
+            }
+        };
+        let ended = timeout(DEADLINE, end).await;
+        ended.with_context(|| format!("the flow never ended: {flow}"))??;
+        Ok(flow)
     }
 
     async fn consent(&self, url: &str) -> Result<String> {

@@ -117,6 +117,11 @@ async fn take(State(shared): State<Shared>, headers: HeaderMap, raw: Bytes) -> S
 }
 
 impl Delivery {
+    /// Its stable id.
+    pub fn id(&self) -> &str {
+        self.header("webhook-id")
+    }
+
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }

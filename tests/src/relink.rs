@@ -138,6 +138,15 @@ impl Relink {
         Ok(format!("{}/connect-account?link_token={}", self.base_url, link["link_token"].as_str().context("a token")?))
     }
 
+    /// Whether a magic link can still be walked.
+    pub async fn link_is_good(&self, link: &str) -> Result<bool> {
+        let token = link.split("link_token=").nth(1).context("a link")?;
+        let request = self.client.get(format!("{}/connect-account/session", self.base_url));
+        let status = request.header("x-relink-link-token", token).send().await?.status().as_u16();
+        ensure!(status == 200 || status == 404, "a link answers with {status}");
+        Ok(status == 200)
+    }
+
     /// Waits until an event of this kind comes after that place; gives it.
     pub async fn event(&self, kind: &str, after: i64) -> Result<Value> {
         timeout(DEADLINE, async {

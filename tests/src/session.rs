@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -152,6 +153,13 @@ impl Session {
     pub fn keyring_text(&self) -> Result<String> {
         let output = self.command("secret-tool").args(["search", "--all", "service", "app.relink.desktop"]).output()?;
         Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    }
+
+    /// What the item of this name holds.
+    pub fn item(&self, user: &str) -> Result<Value> {
+        let output =
+            self.command("secret-tool").args(["lookup", "service", "app.relink.desktop", "username", user]).output()?;
+        serde_json::from_slice(&output.stdout).with_context(|| format!("the keyring has no {user}"))
     }
 
     /// Removes the item of this name, as a person does in the keychain's own app.
