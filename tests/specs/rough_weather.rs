@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use relink_tests::{
     crash,
     faketime::Clock,
-    network::{FarProvider, Network},
+    network::{self, FarProvider, Network},
     provider::Provider,
     relink::Relink,
     session::Session,
@@ -57,11 +57,12 @@ async fn the_keychains_daemon_restarted_and_an_item_removed_by_its_person() -> R
     relink.stop().await
 }
 
-#[tokio::test]
-async fn offline_and_back() -> Result<()> {
-    // Everything of this test is inside.
-    let network = Network::new()?;
-    network.enter()?;
+#[test]
+fn offline_and_back() -> Result<()> {
+    network::alone(async |network| taken_away_and_given_back(&network).await)
+}
+
+async fn taken_away_and_given_back(network: &Network) -> Result<()> {
     let session = Session::start().await?;
     let provider = Provider::start().await?;
     let far = FarProvider::start(&provider, session.folder()).await?;

@@ -1,17 +1,18 @@
 //! A network of a test's own, which can be taken away.
+//!
+//! A process can't leave its network safely while it has threads. So each such test runs itself once more, alone, in a process
+//! that begins in a user and a network namespace of its own: that takes no rights, changes nothing of the machine, and ends with
+//! its last program, however the test ends.
 
 use std::{
-    fs,
-    os::fd::AsFd,
+    any::type_name,
+    env, fs,
     path::{Path, PathBuf},
-    process::{self, Command},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    process::Command,
+    sync::Arc,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -20,7 +21,6 @@ use axum::{
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -30,56 +30,80 @@ use crate::provider::Provider;
 /// The interface's address.
 const ADDRESS: &str = "10.77.0.1";
 
-/// A network namespace with loopback, and one interface that reaches nowhere.
+/// Tells the second process that it is the one inside, and where it says that the test has passed.
+const INSIDE: &str = "RELINK_TEST_NETWORK";
+
+/// How a process gets a network of its own: without any rights, and as root where the kernel keeps user namespaces from everybody.
+const WAYS: [&[&str]; 2] = [&["--user", "--map-root-user", "--net"], &["--net"]];
+
+/// Runs the test in a network of its own, which is up.
+pub fn alone<F: AsyncFnOnce(Network) -> Result<()>>(test: F) -> Result<()> {
+    if let Some(passed) = env::var_os(INSIDE) {
+        let network = Network::start()?;
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test(network))?;
+        return Ok(fs::write(passed, "")?);
+    }
+    let way = possible_way()?;
+    // The test's path without the crate's name, as the test harness wants it: the closure is named after its function.
+    let name = type_name::<F>().split("::").skip(1).take_while(|part| !part.starts_with('{')).collect::<Vec<_>>();
+    let folder = tempfile::tempdir()?;
+    let passed = folder.path().join("passed");
+    let status = Command::new("unshare")
+        .args(way)
+        // After the namespaces, whose making forgets it.
+        .args(["--", "setpriv", "--pdeathsig", "KILL", "--"])
+        .arg(env::current_exe()?)
+        .args([name.join("::").as_str(), "--exact", "--nocapture"])
+        .env(INSIDE, &passed)
+        .status()?;
+    ensure!(status.success(), "it failed in its own network: {status}");
+    ensure!(passed.exists(), "the test has not run in its own network");
+    Ok(())
+}
+
+fn possible_way() -> Result<&'static [&'static str]> {
+    let mut refusals = Vec::new();
+    for way in WAYS {
+        // Some kernels let everybody make one and nobody use it.
+        let try_it = ["--", "ip", "link", "set", "lo", "up"];
+        let output = Command::new("unshare").args(way).args(try_it).output().context("util-linux and iproute2")?;
+        if output.status.success() {
+            return Ok(way);
+        }
+        refusals.push(format!("unshare {}: {}", way.join(" "), String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    bail!(
+        "This machine lets no test have a network of its own, so this one can't be tried here:\n{}\nWhat allows it, on kernels \
+         that have them: sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0, or more than \
+         0 user.max_user_namespaces; in a container, the capability CAP_SYS_ADMIN.",
+        refusals.join("\n")
+    )
+}
+
+/// The network of this process: loopback, and one interface that reaches nowhere.
 #[derive(Debug)]
-pub struct Network(String);
+pub struct Network(());
 
 impl Network {
-    /// Makes one that is up. Wants the right to make namespaces, as root has it.
-    pub fn new() -> Result<Self> {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let name = format!("relink-{}-{}", process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        ip(&["netns", "add", &name])?;
-        let network = Self(name);
-        network.inside(&["link", "set", "lo", "up"])?;
+    fn start() -> Result<Self> {
+        ip(&["link", "set", "lo", "up"])?;
         // A cable whose other end is here too. Not every kernel has `dummy`; each that has namespaces has this.
-        network.inside(&["link", "add", "cable", "type", "veth", "peer", "name", "end"])?;
-        network.inside(&["addr", "add", &format!("{ADDRESS}/24"), "dev", "cable"])?;
-        network.inside(&["link", "set", "end", "up"])?;
+        ip(&["link", "add", "cable", "type", "veth", "peer", "name", "end"])?;
+        ip(&["addr", "add", &format!("{ADDRESS}/24"), "dev", "cable"])?;
+        ip(&["link", "set", "end", "up"])?;
+        let network = Self(());
         network.up()?;
         Ok(network)
     }
 
     /// Online.
     pub fn up(&self) -> Result<()> {
-        self.inside(&["link", "set", "cable", "up"])
+        ip(&["link", "set", "cable", "up"])
     }
 
     /// Offline: loopback stays.
     pub fn down(&self) -> Result<()> {
-        self.inside(&["link", "set", "cable", "down"])
-    }
-
-    /// What a program is started behind to be inside.
-    pub fn prefix(&self) -> [&str; 4] {
-        ["ip", "netns", "exec", &self.0]
-    }
-
-    /// From now on this thread is inside: its sockets, and every program that it starts.
-    pub fn enter(&self) -> Result<()> {
-        let namespace = fs::File::open(Path::new("/run/netns").join(&self.0))?;
-        Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
-    }
-
-    fn inside(&self, arguments: &[&str]) -> Result<()> {
-        ip(&[&["-n", &self.0], arguments].concat())
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        // Nothing can be done about one that stays.
-        let _ = ip(&["netns", "del", &self.0]);
+        ip(&["link", "set", "cable", "down"])
     }
 }
 
