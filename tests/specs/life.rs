@@ -1,7 +1,10 @@
 //! One account's whole life: connected, kept alive, told about, reauthorized.
 
 use anyhow::{Context, Result};
-use relink_tests::{browser::Browser, oidc::OidcProvider, receiver::Receiver, relink::Relink, session::Session};
+use relink_tests::{
+    browser::Browser, canary, oidc::OidcProvider, receiver::Receiver, relink::Relink, session::Session,
+};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -29,9 +32,14 @@ async fn a_certified_authorization_server_with_rotation() -> Result<()> {
     let id = account["id"].as_str().context("an account")?.to_owned();
     assert_eq!((account["status"].as_str(), account["identity"].as_str()), (Some("active"), Some("Ada Lovelace")));
 
-    // The refresh token is in the keychain item, under a name that a person finds, and nowhere else (secrets.rs looks everywhere).
+    // The refresh token is in the keychain item, under a name that a person finds, and nowhere else.
+    let refresh_token = || -> Result<String> {
+        let item = session.item(&format!("account/{id}"))?;
+        item["secrets"]["refresh_token"].as_str().map(str::to_owned).context("a refresh token")
+    };
     let item = session.keyring_text()?;
-    assert!(item.contains("Relink: Ada Lovelace (Test provider)") && item.contains("refresh_token"), "{item}");
+    assert!(item.contains("Relink: Ada Lovelace (Test provider)"), "{item}");
+    let mut tokens = vec![refresh_token()?];
     let access = relink.post(&format!("/relink/accounts/{id}/access-token"), Value::Null).await?;
     assert!(!item.contains(access["access_token"].as_str().context("a token")?), "an access token is at rest");
 
@@ -45,14 +53,20 @@ async fn a_certified_authorization_server_with_rotation() -> Result<()> {
     let refreshed_at = timeline["result"].as_array().into_iter().flatten().find(|entry| entry["kind"] == "refreshed");
     let refreshed_at = refreshed_at.and_then(|entry| entry["at"].as_str()).context("it is in the timeline")?;
     assert!(refreshed_at < first_end.as_str(), "on time: {refreshed_at}, before {first_end}");
-    let rotated = session.keyring_text()?;
-    assert_ne!(rotated, item, "the rotated token is in the item");
     provider.lifetime(3600).await?;
+    tokens.push(refresh_token()?);
+    assert_ne!(tokens[1], tokens[0], "the rotated token is in the item");
+    relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
+    tokens.push(refresh_token()?);
+    assert_ne!(tokens[2], tokens[1], "and the next one");
+    let kept = session.keyring_text()?;
+    assert!(!tokens[..2].iter().any(|token| kept.contains(token)), "a token that was replaced is still kept");
+    assert_eq!(canary::found(&tokens, &[session.folder()], relink.pid()), Vec::<String>::new());
 
     // Revoked at the provider: told, signed.
     provider.revoke().await?;
     let (status, refused) =
-        relink.try_ask(reqwest::Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
+        relink.try_ask(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
     assert_eq!((status, refused["code"].as_str()), (400, Some("invalid_grant")));
     let told = receiver.wait_for("integrated_account:authentication_error").await?;
     assert!(told.is_signed_with(&secret) && !told.is_signed_with("another secret"));
@@ -69,10 +83,14 @@ async fn a_certified_authorization_server_with_rotation() -> Result<()> {
     browser.newest_tab().await?;
     browser.click("#user-ada").await?;
     browser.shows("Connection successful").await?;
-    let heard = receiver.hears(5).await?;
-    assert_eq!(heard, ["created", "active", "authentication_error", "updated", "active"], "and no reactivated");
     let after = relink.get(&format!("/relink/accounts/{id}")).await?;
     assert_eq!(after["status"], "active");
+
+    // Deleted, nothing more comes: this is all that was told, in order, and no reactivated.
+    relink.ask(Method::DELETE, &format!("/integrated-account/{id}"), Value::Null).await?;
+    let heard = receiver.hears(6).await?;
+    assert_eq!(heard, ["created", "active", "authentication_error", "updated", "active", "deleted"]);
+    assert_eq!(relink.told().await?, heard);
     browser.close().await?;
     relink.stop().await
 }
