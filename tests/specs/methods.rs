@@ -90,7 +90,7 @@ async fn with_a_second_identity_the_person_is_asked() -> Result<()> {
         browser.back_to_first_tab().await?;
         browser.shows("You signed in as Grace Hopper").await?;
         browser.press(answer).await?;
-        browser.shows(if answer.starts_with("Keep") { "Ada Lovelace" } else { "Connection successful" }).await?;
+        browser.shows(if answer.starts_with("Keep") { "Nothing was changed" } else { "Connection successful" }).await?;
         relink.get(&format!("/relink/accounts/{id}")).await?;
         let rows = relink.get("/relink/accounts").await?["result"].as_array().cloned().unwrap_or_default();
         let identities: Vec<_> = rows.iter().filter_map(|row| row["identity"].as_str()).collect();

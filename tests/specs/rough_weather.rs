@@ -1,16 +1,20 @@
 //! The keychain locked, the network gone, the clock set, the process killed.
 
-use anyhow::{Context, Result};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
 use relink_tests::{
     crash,
     faketime::Clock,
     network::{self, FarProvider, Network},
     provider::Provider,
+    receiver::{Delivery, Receiver},
     relink::Relink,
     session::Session,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 #[tokio::test]
 async fn the_keychain_locked_at_start_and_unlocked_later() -> Result<()> {
@@ -111,24 +115,44 @@ async fn a_clock_that_jumps_a_day_spreads_what_is_due() -> Result<()> {
 async fn a_thousand_programs_ask_for_an_expired_token_and_the_provider_sees_one_exchange() -> Result<()> {
     let session = Session::start().await?;
     let provider = Provider::start().await?;
+    let mut clock = Clock::new(session.folder())?;
+    let relink = Arc::new(Relink::start_with(&session, &clock.environment()).await?);
+    let id = provider.connect(&relink).await?;
+    let expired = relink.post(&format!("/relink/accounts/{id}/access-token"), Value::Null).await?;
+    let before = provider.count("refresh_token.ok").await?;
+    clock.jump(24 * 60 * 60)?;
+    assert_ne!(asked_a_thousand_times(&relink, &id).await?, expired["access_token"]);
+    assert_eq!(provider.count("refresh_token.ok").await? - before, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_thousand_programs_ask_after_a_start_and_the_provider_sees_one_exchange() -> Result<()> {
+    let session = Session::start().await?;
+    let provider = Provider::start().await?;
     let relink = Relink::start(&session).await?;
     let id = provider.connect(&relink).await?;
     relink.stop().await?;
     // After a start there is no access token: the first caller pays one exchange.
-    let relink = std::sync::Arc::new(Relink::start(&session).await?);
     let before = provider.count("refresh_token.ok").await?;
-    let mut asked = tokio::task::JoinSet::new();
-    for _ in 0..1000 {
-        let (relink, id) = (relink.clone(), id.clone());
-        asked.spawn(async move { relink.post(&format!("/relink/accounts/{id}/access-token"), Value::Null).await });
-    }
-    let mut tokens = std::collections::HashSet::new();
-    while let Some(answer) = asked.join_next().await {
-        tokens.insert(answer??["access_token"].to_string());
-    }
-    assert_eq!(tokens.len(), 1);
+    let relink = Arc::new(Relink::start(&session).await?);
+    asked_a_thousand_times(&relink, &id).await?;
     assert_eq!(provider.count("refresh_token.ok").await? - before, 1);
     Ok(())
+}
+
+/// The one token that all of them were given.
+async fn asked_a_thousand_times(relink: &Arc<Relink>, id: &str) -> Result<Value> {
+    let mut asked = JoinSet::new();
+    for _ in 0..1000 {
+        let (relink, path) = (Arc::clone(relink), format!("/relink/accounts/{id}/access-token"));
+        asked.spawn(async move { relink.post(&path, Value::Null).await });
+    }
+    let given = asked.join_next().await.context("an answer")???["access_token"].take();
+    while let Some(answer) = asked.join_next().await {
+        ensure!(answer??["access_token"] == given, "there were two tokens");
+    }
+    Ok(given)
 }
 
 #[tokio::test]
@@ -152,17 +176,17 @@ async fn kill_9_at_each_crash_point_loses_nothing_that_can_be_kept() -> Result<(
 async fn a_failing_webhook_is_tried_again_and_told_in_order() -> Result<()> {
     let session = Session::start().await?;
     let provider = Provider::start().await?;
-    let receiver = relink_tests::receiver::Receiver::start().await?;
+    let receiver = Receiver::start().await?;
     let relink = Relink::start(&session).await?;
-    relink.post("/webhook", json!({ "target_url": receiver.url() })).await?;
+    let wanted = ["integrated_account:created", "integrated_account:active"];
+    relink.post("/webhook", json!({ "target_url": receiver.url(), "event_types": wanted })).await?;
     receiver.refuse(2);
     provider.connect(&relink).await?;
     receiver.wait_for("integrated_account:active").await?;
-    let events: Vec<_> = receiver.seen().iter().filter_map(|it| it.body["event"].as_str().map(str::to_owned)).collect();
-    let of_account: Vec<_> = events.iter().filter(|event| event.starts_with("integrated_account")).collect();
-    assert_eq!(of_account.last().map(|event| event.as_str()), Some("integrated_account:active"));
-    let first_active = of_account.iter().position(|event| event.ends_with(":active"));
-    let last_created = of_account.iter().rposition(|event| event.ends_with(":created"));
-    assert!(last_created < first_active, "{of_account:?}");
+    assert_eq!(receiver.hears(4).await?, ["created", "created", "created", "active"], "the first two were refused");
+    let seen = receiver.seen();
+    let ids: Vec<_> = seen.iter().map(Delivery::id).collect();
+    assert_eq!(ids[..3], [ids[0]; 3], "what is tried again keeps its id");
+    assert_ne!(ids[3], ids[0]);
     relink.stop().await
 }
