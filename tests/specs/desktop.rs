@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use relink_tests::{
+    answering::Answering,
     app::{App, Program},
     browser::Browser,
-    desktop::{ALL, Answering, Desktop, With},
+    desktop::{ALL, Desktop, With},
     oidc::OidcProvider,
     relink::Relink,
 };
@@ -13,7 +14,7 @@ use serde_json::json;
 use url::Url;
 
 /// The person's browser: where the system opens addresses, and from where Relink's deep links come back.
-async fn browser(desktop: &Desktop, url: &str) -> Result<Browser> {
+pub(crate) async fn browser(desktop: &Desktop, url: &str) -> Result<Browser> {
     let origin = Url::parse(url)?.origin().ascii_serialization();
     let browser = Browser::start_trusting(desktop, &[&origin]).await?;
     browser.open(url).await?;

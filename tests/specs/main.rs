@@ -5,6 +5,7 @@ mod life;
 mod methods;
 mod rough_weather;
 mod secrets;
+mod secrets_desktop;
 mod world;
 mod world_oidc;
 mod world_parts;

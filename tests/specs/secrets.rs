@@ -1,71 +1,284 @@
-//! Secrets are where they belong, whatever happens.
+//! Secrets are where they belong, whatever happens: through a whole life, killed and crashed.
 
-use anyhow::{Context, Result};
-use relink_tests::{canary, provider::Provider, receiver::Receiver, relink::Relink, session::Session};
+use std::{fs, path::Path, process::Stdio};
+
+use anyhow::{Context, Result, ensure};
+use relink_tests::{
+    browser::Browser,
+    canary::{self, Canaries},
+    process,
+    provider::Provider,
+    receiver::Receiver,
+    relink::{Relink, link_token},
+    session::Session,
+};
+use reqwest::Method;
 use serde_json::{Value, json};
 
+const NOTHING: Vec<String> = Vec::new();
+const CLIENT_SECRET: &str = "canary-of-the-oauth-client-0001";
+const REFUSED_KEY: &str = "canary-of-a-key-that-is-refused";
+
+/// Kept beside a secret, and none itself.
+const PUBLIC: [&str; 1] = ["relink-sandbox-service"];
+
+/// As talkative as it can be made.
+const TALKATIVE: [(&str, &str); 2] = [("RELINK_LOG", "trace"), ("RUST_BACKTRACE", "full")];
+
+/// Each secret is used, and noted when it is: an account that is connected, refreshed, broken and mended; a key and a service's
+/// secret that are typed; programs that are let in; a webhook that is told.
+struct Life {
+    session: Session,
+    provider: Provider,
+    receiver: Receiver,
+    canaries: Canaries,
+    account: String,
+}
+
+impl Life {
+    async fn start() -> Result<Self> {
+        let provider = Provider::start().await?;
+        provider.control("PATCH", "", json!({ "rotation": "rotate" })).await?;
+        let (session, receiver) = (Session::start().await?, Receiver::start().await?);
+        Ok(Self { session, provider, receiver, canaries: Canaries::default(), account: String::new() })
+    }
+
+    async fn relink(&self, more: &[(&str, &str)]) -> Result<Relink> {
+        let environment: Vec<_> =
+            TALKATIVE.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Relink::start_with(&self.session, &environment).await
+    }
+
+    /// What a command prints.
+    async fn cli(&self, relink: &Relink, arguments: &[&str], input: &str) -> Result<String> {
+        let printed = relink.cli_given(&self.session, arguments, input).await?;
+        ensure!(printed.code == 0, "{arguments:?}: {}", printed.err);
+        let held = self.canaries.in_text(&format!("{arguments:?} on standard error"), &printed.err);
+        ensure!(held.is_empty(), "{held:?}");
+        Ok(printed.out.trim().to_owned())
+    }
+
+    async fn connects(&mut self, relink: &Relink) -> Result<()> {
+        let definition =
+            self.provider.definition().replace("\"client_secret\": \"never\"", "\"client_secret\": \"optional\"");
+        relink.post("/relink/integrations", json!({ "text": definition })).await?;
+        self.canaries.add("client secret", CLIENT_SECRET)?;
+        let client = ["integrations", "client", "provider", "--id", "relink-sandbox", "--secret-stdin"];
+        self.cli(relink, &client, CLIENT_SECRET).await?;
+
+        let hook = relink.post("/webhook", json!({ "target_url": self.receiver.url() })).await?;
+        self.canaries.add("webhook secret", text(&hook["secret"])?)?;
+        let hook = self.cli(relink, &["--json", "webhook", "add", self.receiver.url()], "").await?;
+        let hook: Value = serde_json::from_str(&hook)?;
+        self.canaries.add("webhook secret", text(&hook["secret"])?)?;
+
+        let link = self.cli(relink, &["connect", "provider"], "").await?;
+        let flow = self.provider.walk_noting(relink, &link, &mut self.canaries).await?;
+        text(&flow["outcome"]["account"]["id"])?.clone_into(&mut self.account);
+        self.receiver.wait_for("integrated_account:active").await.map(drop)
+    }
+
+    /// The tokens of now: the one that is given out, and is accepted; the one that is kept.
+    async fn notes_tokens(&mut self, relink: &Relink) -> Result<()> {
+        let access = self.cli(relink, &["token", &self.account], "").await?;
+        ensure!(self.provider.accepts(&access).await?, "it is none");
+        self.canaries.add("access token", &access)?;
+        let item = self.session.item(&format!("account/{}", self.account))?;
+        self.canaries.add("refresh token", text(&item["secrets"]["refresh_token"])?)
+    }
+
+    async fn is_refreshed_broken_and_mended(&mut self, relink: &Relink) -> Result<()> {
+        self.notes_tokens(relink).await?;
+        for _ in 0..4 {
+            relink.post(&format!("/relink/accounts/{}/refresh", self.account), Value::Null).await?;
+            self.notes_tokens(relink).await?;
+        }
+        self.provider.control("POST", "/revoke", json!({})).await?;
+        let refused = relink.cli(&self.session, &["refresh", &self.account]).await?;
+        ensure!(refused.code == 4, "{refused:?}");
+        self.receiver.wait_for("integrated_account:authentication_error").await?;
+        let link = self.cli(relink, &["reauthorize", &self.account], "").await?;
+        let flow = self.provider.walk_noting(relink, &link, &mut self.canaries).await?;
+        ensure!(flow["outcome"]["reauthorized"] == true, "{flow}");
+        self.notes_tokens(relink).await
+    }
+
+    async fn lets_programs_in(&mut self, relink: &Relink) -> Result<()> {
+        let by_api = relink.post("/relink/api-tokens", json!({ "name": "by the API" })).await?;
+        let by_cli = self.cli(relink, &["api-token", "create", "by the command line"], "").await?;
+        for token in [text(&by_api["token"])?, &by_cli] {
+            ensure!(relink.lets_in(token).await? == 200, "it opens nothing");
+            self.canaries.add("API token", token)?;
+        }
+        Ok(())
+    }
+
+    /// A key that is refused, one that works, and a service's secret, typed into the connect page's forms.
+    async fn types_into_forms(&mut self, relink: &Relink, browser: &Browser) -> Result<()> {
+        let key = self.provider.control("POST", "/api-keys", json!({})).await?;
+        let client = self.provider.control("POST", "/clients", json!({})).await?;
+        self.canaries.add("refused key", REFUSED_KEY)?;
+        self.canaries.add("API key", text(&key["api_key"])?)?;
+        self.canaries.add("service's secret", text(&client["client_secret"])?)?;
+        for (way, field, secret, shows) in [
+            ("Use a key", "api_key", REFUSED_KEY, "doesn't accept this key"),
+            ("Use a key", "api_key", text(&key["api_key"])?, "Connection successful"),
+            ("Use client credentials", "client_secret", text(&client["client_secret"])?, "Connection successful"),
+        ] {
+            let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
+            self.canaries.add("link token", link_token(&link)?)?;
+            browser.open(&format!("{link}&integration=provider")).await?;
+            browser.press(way).await?;
+            browser.fill(field, secret).await?;
+            browser.press("Connect").await?;
+            browser.shows(shows).await?;
+        }
+        for account in relink.get("/relink/accounts").await?["result"].as_array().context("accounts")? {
+            let path = format!("/relink/accounts/{}/access-token", text(&account["id"])?);
+            let given = relink.post(&path, Value::Null).await?;
+            self.canaries.add("access token", text(&given["access_token"])?)?;
+        }
+        Ok(())
+    }
+
+    /// What is asked of the API and the command line every day holds none.
+    async fn answers_hold_none(&self, relink: &Relink) -> Result<()> {
+        let hooks = relink.get("/webhook").await?;
+        let deliveries = format!("/relink/webhooks/{}/deliveries", text(&hooks["result"][0]["id"])?);
+        let paths = [
+            "/relink/status",
+            "/relink/accounts",
+            "/integrated-account",
+            "/relink/timeline",
+            "/relink/events",
+            "/relink/integrations",
+            "/integration",
+            "/environment-integration",
+            "/webhook",
+            "/api-token",
+            &deliveries,
+        ];
+        for path in paths {
+            let answer = relink.get(path).await?.to_string();
+            assert_eq!(self.canaries.in_text(path, &answer), NOTHING);
+        }
+        for command in ["status", "accounts", "timeline", "integrations"] {
+            let printed = self.cli(relink, &["--json", command], "").await?;
+            assert_eq!(self.canaries.in_text(command, &printed), NOTHING);
+        }
+        assert_eq!(self.canaries.in_text("a delivery", &format!("{:?}", self.receiver.seen())), NOTHING);
+        Ok(())
+    }
+
+    /// Neither do its files and its processes; and what is no secret is found in each of them.
+    fn files_and_processes_hold_none(&self, relink: &Relink) -> Result<()> {
+        let processes = canary::processes_of(self.session.folder());
+        assert_eq!(self.canaries.found(&[self.session.folder()], &processes), NOTHING);
+
+        let pid = relink.pid().context("it runs")?;
+        self.holds_its_account(&relink.data_dir().join("relink.db-wal"));
+        let data_dir = [relink.data_dir().display().to_string()];
+        assert_ne!(canary::found(&data_dir, &[], [pid]), NOTHING, "the program's arguments can be read");
+        ensure!(processes.len() >= 6 && processes.contains(&pid), "bus, keyring, programs, browser: {processes:?}");
+        Ok(())
+    }
+
+    fn holds_its_account(&self, file: &Path) {
+        let account = [self.account.clone()];
+        assert_ne!(canary::found(&account, &[file], None), NOTHING, "{} can be read", file.display());
+    }
+
+    /// Crashes over what is at hand at this place; nothing of it is in what the crash prints, nor in what it leaves.
+    async fn crashes_at(&mut self, point: &str) -> Result<()> {
+        let relink = self.relink(&[("RELINK_PANIC_AT", point)]).await?;
+        let printed = format!("crash-point {point}");
+        tokio::select! {
+            led = self.leads_to(point, &relink) => led?,
+            stood = relink.logs(&printed) => stood?,
+        }
+        // The backtrace comes after it.
+        relink.logs("stack backtrace:").await?;
+        let log = relink.kill().await?;
+        let panic = log.lines().find(|line| line.contains(&printed)).context("it has panicked")?;
+        assert!(panic.contains("<redacted>"), "what was at hand is printed: {panic}");
+        for secret in self.session.kept()?.iter().filter(|secret| !PUBLIC.contains(&secret.as_str())) {
+            self.canaries.add("kept secret", secret)?;
+        }
+        assert_eq!(self.canaries.in_text("what a crash prints", &log), NOTHING);
+        assert_eq!(self.canaries.found(&[self.session.folder()], &[]), NOTHING, "after a crash at {point}");
+        Ok(())
+    }
+
+    async fn leads_to(&mut self, point: &str, relink: &Relink) -> Result<()> {
+        match point {
+            "refresh-kept" => {
+                let path = format!("/relink/accounts/{}/refresh", self.account);
+                relink.try_ask(Method::POST, &path, Value::Null).await?;
+            }
+            "delivery-sending" => {
+                let hooks = relink.get("/webhook").await?;
+                relink.post("/webhook/test", json!({ "id": hooks["result"][0]["id"] })).await?;
+            }
+            _ => {
+                let purpose = if point == "connect-kept" {
+                    json!({ "tenant_id": "another" })
+                } else {
+                    json!({ "integrated_account_id": self.account })
+                };
+                let link = relink.magic_link(purpose).await?;
+                self.provider.walk_noting(relink, &link, &mut self.canaries).await?;
+            }
+        }
+        // What was led to happens beside this.
+        std::future::pending().await
+    }
+}
+
+fn text(value: &Value) -> Result<&str> {
+    value.as_str().with_context(|| format!("a text: {value}"))
+}
+
 #[tokio::test]
-async fn twenty_secrets_through_a_whole_life_and_a_crash_leave_no_trace() -> Result<()> {
-    let session = Session::start().await?;
-    let provider = Provider::start().await?;
-    let receiver = Receiver::start().await?;
-    provider.control("PATCH", "", json!({ "rotation": "rotate" })).await?;
-    let relink = Relink::start(&session).await?;
-    let text = |value: &Value| value.as_str().map(str::to_owned).context("a text");
-    let mut secrets = Vec::new();
+async fn twenty_secrets_and_more_through_a_whole_life_and_crashes_leave_no_trace() -> Result<()> {
+    let mut life = Life::start().await?;
+    let relink = life.relink(&[]).await?;
+    // It runs all the time, and keeps what it is told among the session's files.
+    let mut follows = relink.command(&life.session, &["--json", "events"]);
+    follows.stdout(fs::File::create(life.session.folder().join("events"))?).stderr(Stdio::null());
+    let follower = process::spawn(follows)?;
+    let browser = Browser::start(&life.session).await?;
 
-    secrets.push(text(&relink.post("/webhook", json!({ "target_url": receiver.url() })).await?["secret"])?);
-    let id = provider.connect(&relink).await?;
-    for _ in 0..6 {
-        relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
-        secrets.push(text(
-            &relink.post(&format!("/relink/accounts/{id}/access-token"), Value::Null).await?["access_token"],
-        )?);
-    }
-    for name in ["one", "two", "three", "four", "five", "six"] {
-        secrets.push(text(&relink.post("/relink/api-tokens", json!({ "name": name })).await?["token"])?);
-    }
-    for _ in 0..4 {
-        let link = relink.magic_link(json!({ "integrated_account_id": id })).await?;
-        secrets.push(link.split("link_token=").nth(1).context("a token")?.to_owned());
-    }
-    let client = relink
-        .post("/relink/integrations/google/client", json!({ "id": "client", "secret": "canary-client-secret-0001" }))
-        .await?;
-    assert_eq!(client["name"], "google");
-    secrets.push("canary-client-secret-0001".to_owned());
-    let key = provider.control("POST", "/api-keys", json!({})).await?;
-    secrets.push(text(&key["api_key"])?);
-    // What the keychain holds is secret too, and is found in it and nowhere else.
-    let held = session.keyring_text()?;
-    let kept: Vec<_> = held
-        .split("\\\"")
-        .chain(held.split('"'))
-        .filter(|part| part.len() == 43 && !part.contains(' '))
-        .map(str::to_owned)
-        .collect();
-    assert!(!kept.is_empty(), "the refresh token is in the keychain: {held}");
-    secrets.extend(kept);
-    receiver.wait_for("integrated_account:active").await?;
-    provider.control("POST", "/revoke", json!({})).await?;
-    relink.try_ask(reqwest::Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
-    let told = receiver.wait_for("integrated_account:authentication_error").await?;
-    secrets.sort();
-    secrets.dedup();
-    assert!(secrets.len() >= 20, "{}", secrets.len());
+    life.connects(&relink).await?;
+    life.is_refreshed_broken_and_mended(&relink).await?;
+    life.lets_programs_in(&relink).await?;
+    life.types_into_forms(&relink, &browser).await?;
+    let kinds = life.canaries.kinds();
+    let each =
+        ["API key", "API token", "access token", "authorization code", "client secret", "flow key", "link token"];
+    let further = ["refresh token", "refused key", "service's secret", "state", "webhook secret"];
+    assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), [&each[..], &further].concat());
+    assert!(kinds.values().sum::<usize>() >= 20, "{kinds:?}");
 
-    let pid = relink.pid();
-    let running = canary::found(&secrets, &[relink.data_dir()], pid);
-    assert_eq!(running, Vec::<String>::new(), "while it runs");
-    let log = relink.logged();
-    let data_dir = relink.data_dir().to_owned();
-    relink.kill().await?;
-    let after = canary::found(&secrets, &[&data_dir, session.folder()], None);
-    let after: Vec<_> = after.into_iter().filter(|place| !place.contains("/data/keyrings/")).collect();
-    assert_eq!(after, Vec::<String>::new(), "after a crash");
-    for secret in &secrets {
-        assert!(!log.contains(secret.as_str()), "a secret was logged");
-        assert!(!told.body.to_string().contains(secret.as_str()), "a secret was told");
+    life.answers_hold_none(&relink).await?;
+    life.files_and_processes_hold_none(&relink)?;
+    browser.close().await?;
+    let log = relink.kill().await?;
+    drop(follower);
+    assert!(log.contains(&life.account), "it has logged");
+    assert_eq!(life.canaries.in_text("the log", &log), NOTHING);
+    assert_eq!(life.canaries.found(&[life.session.folder()], &[]), NOTHING, "after kill -9");
+
+    for point in ["refresh-kept", "connect-kept", "replace-kept", "delivery-sending"] {
+        life.crashes_at(point).await.with_context(|| point.to_owned())?;
     }
+
+    // So far nearly all was in the database's log. Now it is in the database.
+    let database = life.session.folder().join("relink/relink.db");
+    let mut write_back = process::command("python3");
+    write_back
+        .args(["-c", "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint(TRUNCATE)')"]);
+    ensure!(write_back.arg(&database).status()?.success(), "it can be written back");
+    life.holds_its_account(&database);
+    assert_eq!(life.canaries.found(&[life.session.folder()], &[]), NOTHING, "in the database");
     Ok(())
 }

@@ -120,6 +120,25 @@ impl App {
         Ok(self.page.0.switch_to_window(self.main.clone()).await?)
     }
 
+    /// From now on the window keeps what it hears from Rust: answers and events come through one map of callbacks.
+    pub async fn keeps_what_it_hears(&self) -> Result<()> {
+        let script = "
+            const callbacks = window.__TAURI_INTERNALS__.callbacks, get = callbacks.get.bind(callbacks);
+            window.heard = [];
+            callbacks.get = (id) => {
+                const callback = get(id);
+                return callback && ((data) => (window.heard.push(JSON.stringify(data)), callback(data)));
+            };";
+        self.page.0.execute(script, Vec::new()).await?;
+        Ok(())
+    }
+
+    /// All that it has heard.
+    pub async fn heard(&self) -> Result<String> {
+        let heard = self.page.0.execute("return window.heard.join('\\n')", Vec::new()).await?;
+        heard.as_str().map(str::to_owned).context("it keeps nothing")
+    }
+
     /// SIGTERM, as at the end of the person's session.
     pub fn terminate(&self) -> Result<()> {
         std::process::Command::new("kill").args(["-TERM", &self.pid.to_string()]).status()?;

@@ -277,7 +277,7 @@ impl Stage {
         if self.account_count(relink).await? != before.accounts {
             return Ok(Some("an account without its database".to_owned()));
         }
-        self.swept(relink).await?;
+        self.swept().await?;
         let link = before.link()?;
         let flow = self.provider.walk(relink, link).await?;
         let Some(id) = flow["outcome"]["account"]["id"].as_str() else {
@@ -339,18 +339,19 @@ impl Stage {
     }
 
     /// Waits until the keyring holds no account's item but the one that works.
-    async fn swept(&self, relink: &Relink) -> Result<()> {
-        for _ in 0..200 {
+    async fn swept(&self) -> Result<()> {
+        let others = || -> Result<usize> {
             let text = self.session.keyring_text()?;
-            let others =
-                text.lines().filter(|line| line.contains("= account/") && !line.contains(&self.account)).count();
-            if others == 0 {
-                return Ok(());
+            Ok(text.lines().filter(|line| line.contains("= account/") && !line.contains(&self.account)).count())
+        };
+        let gone = async {
+            // The program sweeps beside this, and tells nobody.
+            while others()? > 0 {
+                sleep(LOOK).await;
             }
-            // A question that waits a moment inside the program, which sweeps beside it.
-            relink.get("/relink/events?after=999999&wait=1").await?;
-        }
-        bail!("a stray item was never swept: {}", self.session.keyring_text()?)
+            Ok(())
+        };
+        timeout(DEADLINE, gone).await.context("a stray item was never swept")?
     }
 }
 

@@ -10,7 +10,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     net::TcpListener,
@@ -19,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{page::LOOK, process, relink::DEADLINE, session::Session};
+use crate::{page::LOOK, process, relink::DEADLINE, selections, session::Session};
 
 /// What of a desktop there is. Some have no tray, some no notifications.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +93,18 @@ impl Desktop {
         let seen = timeout(DEADLINE, notified.wait_for(|all| all.contains(text))).await;
         seen.with_context(|| format!("no notification said {text:?}: {}", *self.notified.borrow()))??;
         Ok(())
+    }
+
+    /// All that notifications have said.
+    pub fn all_notified(&self) -> String {
+        self.notified.borrow().clone()
+    }
+
+    /// What was copied, and what is marked: all selections of the display.
+    pub async fn selections(&self) -> Result<String> {
+        let display = self.session.display().context("a display")?.to_owned();
+        let read = tokio::task::spawn_blocking(move || selections::read(&display));
+        timeout(DEADLINE, read).await.context("a selection is never handed over")??
     }
 
     /// Presses a notification's button, as dunst's menu does.
@@ -360,47 +371,4 @@ fn panel(session: &Session) -> Result<()> {
     fs::copy(Path::new("/usr/share/dbus-1/services").join(service), session.folder().join("services").join(service))?;
     let bus = ["call", "--session", "-d", "org.freedesktop.DBus", "-o", "/org/freedesktop/DBus"];
     run(session, "gdbus", &[&bus[..], &["-m", "org.freedesktop.DBus.ReloadConfig"]].concat())
-}
-
-/// The API of the app that runs on a desktop, whoever started it.
-#[derive(Debug)]
-pub struct Answering {
-    base_url: String,
-    token: String,
-}
-
-impl Answering {
-    /// Finds it, as the command line does.
-    pub fn of(desktop: &Desktop) -> Result<Self> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let file = crate::app::data_dir(desktop).join("engine.json");
-        let found: Value = serde_json::from_str(&fs::read_to_string(file)?)?;
-        let text = |name: &str| found[name].as_str().map(str::to_owned).context("a text");
-        Ok(Self { base_url: text("base_url")?, token: text("token")? })
-    }
-
-    async fn get(&self, path: &str) -> Result<Vec<Value>> {
-        let request = reqwest::Client::new().get(format!("{}{path}", self.base_url)).bearer_auth(&self.token);
-        let answer: Value = request.send().await?.json().await?;
-        Ok(answer["result"].as_array().cloned().unwrap_or_default())
-    }
-
-    /// All accounts.
-    pub async fn accounts(&self) -> Result<Vec<Value>> {
-        self.get("/relink/accounts").await
-    }
-
-    /// Everybody's timeline, as soon as it has this many lines.
-    pub async fn timeline_until(&self, count: usize) -> Result<Vec<Value>> {
-        let has = async {
-            loop {
-                let lines = self.get("/relink/timeline").await?;
-                if lines.len() >= count {
-                    return Ok(lines);
-                }
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        timeout(DEADLINE, has).await.context("too few lines")?
-    }
 }

@@ -1,5 +1,6 @@
 //! The world in which the journeys happen: real parts, in a session of each test's own.
 
+pub mod answering;
 pub mod app;
 pub mod browser;
 pub mod canary;
@@ -13,4 +14,5 @@ pub mod process;
 pub mod provider;
 pub mod receiver;
 pub mod relink;
+pub mod selections;
 pub mod session;

@@ -60,6 +60,16 @@ impl Page {
         Ok(self.0.find(Locator::Css("body")).await?.text().await?)
     }
 
+    /// Its address.
+    pub async fn address(&self) -> Result<String> {
+        Ok(self.0.current_url().await?.to_string())
+    }
+
+    /// Its whole source, as it is now.
+    pub async fn source(&self) -> Result<String> {
+        Ok(self.0.source().await?)
+    }
+
     /// Clicks what this selector finds, as soon as it is there.
     pub async fn click(&self, css: &str) -> Result<()> {
         let found = self.0.wait().at_most(DEADLINE).for_element(Locator::Css(css)).await;

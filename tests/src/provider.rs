@@ -5,8 +5,12 @@ use relink_sandbox::{Options, Running, Sandbox};
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::time::timeout;
+use url::Url;
 
-use crate::relink::{DEADLINE, Relink};
+use crate::{
+    canary::Canaries,
+    relink::{DEADLINE, Relink, link_token},
+};
 
 const CONTROL: &str = "control-key-of-the-test";
 /// What the integration is called at Relink.
@@ -89,7 +93,12 @@ impl Provider {
     /// Walks a link through without a browser: begins, says yes as Ada, comes back, claims, waits for the end. What the
     /// flow came to.
     pub async fn walk(&self, relink: &Relink, link: &str) -> Result<Value> {
-        let token = link.split("link_token=").nth(1).context("a link")?;
+        self.walk_noting(relink, link, &mut Canaries::default()).await
+    }
+
+    /// The same, with what is secret on the way.
+    pub async fn walk_noting(&self, relink: &Relink, link: &str, canaries: &mut Canaries) -> Result<Value> {
+        let token = link_token(link)?;
         let base = relink.base_url();
         let begin = self
             .client
@@ -99,6 +108,15 @@ impl Provider {
         let mut flow: Value = begin.send().await?.json().await?;
         let key = flow["key"].as_str().with_context(|| format!("the flow began: {flow}"))?.to_owned();
         let callback = self.consent(flow["authorize_url"].as_str().context("a URL")?).await?;
+        canaries.add("link token", token)?;
+        canaries.add("flow key", &key)?;
+        for (name, value) in Url::parse(&callback)?.query_pairs() {
+            match &*name {
+                "code" => canaries.add("authorization code", &value)?,
+                "state" => canaries.add("state", &value)?,
+                _ => {}
+            }
+        }
         self.client.get(callback).send().await?;
         let id = flow["id"].as_str().context("an id")?.to_owned();
         let path = format!("{base}/connect-account/flows/{id}");

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use reqwest::{Client, Method};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::Child,
     sync::watch,
     time::timeout,
@@ -62,8 +62,8 @@ impl Relink {
         let mut command = session.command(&program());
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data_dir);
         command
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .env("RELINK_LOG", "debug,hyper=info,reqwest=info");
+            .env("RELINK_LOG", "debug,hyper=info,reqwest=info")
+            .envs(environment.iter().map(|(name, value)| (name, value)));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = process::spawn(command)?;
         let log = follow(child.stderr.take().context("no standard error")?, session.folder().join("relink.log"));
@@ -115,6 +115,12 @@ impl Relink {
         Ok((status, serde_json::from_str(&answer.text().await?).unwrap_or(Value::Null)))
     }
 
+    /// How the API answers a program that shows this token.
+    pub async fn lets_in(&self, token: &str) -> Result<u16> {
+        let request = self.client.get(format!("{}/integrated-account", self.base_url)).bearer_auth(token);
+        Ok(request.send().await?.status().as_u16())
+    }
+
     /// Asks the API, which must say yes.
     pub async fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value> {
         let (status, answer) = self.try_ask(method, path, body).await?;
@@ -140,7 +146,7 @@ impl Relink {
 
     /// Whether a magic link can still be walked.
     pub async fn link_is_good(&self, link: &str) -> Result<bool> {
-        let token = link.split("link_token=").nth(1).context("a link")?;
+        let token = link_token(link)?;
         let request = self.client.get(format!("{}/connect-account/session", self.base_url));
         let status = request.header("x-relink-link-token", token).send().await?.status().as_u16();
         ensure!(status == 200 || status == 404, "a link answers with {status}");
@@ -184,11 +190,25 @@ impl Relink {
             .context("it ended")
     }
 
-    /// Runs a command of the command line against it.
-    pub async fn cli(&self, session: &Session, arguments: &[&str]) -> Result<Printed> {
+    /// A command of the command line against it, for whoever wants to run it differently.
+    pub fn command(&self, session: &Session, arguments: &[&str]) -> Command {
         let mut command = session.command(&program());
         command.args(arguments).env("RELINK_DATA_DIR", &self.data_dir);
-        let output = tokio::process::Command::from(command).output().await?;
+        command
+    }
+
+    /// Runs a command of the command line against it.
+    pub async fn cli(&self, session: &Session, arguments: &[&str]) -> Result<Printed> {
+        self.cli_given(session, arguments, "").await
+    }
+
+    /// The same, with this on its standard input.
+    pub async fn cli_given(&self, session: &Session, arguments: &[&str], input: &str) -> Result<Printed> {
+        let mut command = self.command(session, arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = process::spawn(command)?;
+        child.stdin.take().context("no standard input")?.write_all(input.as_bytes()).await?;
+        let output = child.wait_with_output().await?;
         Ok(Printed {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -196,9 +216,12 @@ impl Relink {
         })
     }
 
-    /// `kill -9`.
-    pub async fn kill(mut self) -> Result<()> {
-        Ok(self.child.kill().await?)
+    /// `kill -9`. All that it had logged.
+    pub async fn kill(mut self) -> Result<String> {
+        self.child.kill().await?;
+        // Whoever follows the log ends with its last line.
+        while self.log.changed().await.is_ok() {}
+        Ok(self.logged())
     }
 
     /// SIGTERM: it ends cleanly.
@@ -210,6 +233,12 @@ impl Relink {
         ensure!(ended.success(), "it ended with {ended}: {}", self.logged());
         Ok(())
     }
+}
+
+/// The token of a magic link.
+pub fn link_token(link: &str) -> Result<&str> {
+    let token = link.split("link_token=").nth(1).context("a link")?;
+    Ok(token.split('&').next().unwrap_or(token))
 }
 
 /// Follows a log, for assertions, and keeps it in a file.

@@ -162,6 +162,15 @@ impl Session {
         serde_json::from_slice(&output.stdout).with_context(|| format!("the keyring has no {user}"))
     }
 
+    /// Every secret that the keyring holds of Relink's.
+    pub fn kept(&self) -> Result<Vec<String>> {
+        let text = self.keyring_text()?;
+        let items = text.lines().filter_map(|line| line.strip_prefix("secret = "));
+        let items = items.map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+        let secrets = items.iter().filter_map(|item| item["secrets"].as_object()).flat_map(|secrets| secrets.values());
+        Ok(secrets.filter_map(|secret| secret.as_str().map(str::to_owned)).collect())
+    }
+
     /// Removes the item of this name, as a person does in the keychain's own app.
     pub fn remove_item(&self, user: &str) -> Result<()> {
         let output =

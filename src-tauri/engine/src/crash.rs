@@ -1,7 +1,10 @@
 //! Named places at which a test can kill the process (docs/reliability.md).
 //!
 //! With the feature `crash-points`, the process stands still at the place that `RELINK_CRASH_AT` names, after saying so on
-//! standard error; the test then sends it a real `kill -9`. Without the feature, nothing of this is compiled in.
+//! standard error; the test then sends it a real `kill -9`. At the place that `RELINK_PANIC_AT` names it panics and prints what
+//! is at hand, as a failed `expect` does. Without the feature, nothing of this is compiled in.
+
+use std::fmt::Debug;
 
 /// Where the process can be killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,10 +45,12 @@ impl CrashPoint {
         }
     }
 
-    /// Stands still here for ever if the test asked for it.
+    /// Stands still here for ever, or panics over what is at hand, if the test asked for it.
     #[expect(clippy::print_stderr, reason = "the test reads it")]
-    pub(crate) async fn here(self) {
-        if std::env::var("RELINK_CRASH_AT").is_ok_and(|at| at == self.name()) {
+    pub(crate) async fn here(self, at_hand: &(dyn Debug + Sync)) {
+        let is_named_by = |variable: &str| std::env::var(variable).is_ok_and(|at| at == self.name());
+        assert!(!is_named_by("RELINK_PANIC_AT"), "crash-point {}: {at_hand:?}", self.name());
+        if is_named_by("RELINK_CRASH_AT") {
             eprintln!("crash-point {}", self.name());
             std::future::pending::<()>().await;
         }
@@ -56,5 +61,5 @@ impl CrashPoint {
 impl CrashPoint {
     /// Nothing, in a release.
     #[expect(clippy::unused_async, reason = "the same shape as with the feature")]
-    pub(crate) async fn here(self) {}
+    pub(crate) async fn here(self, _: &(dyn Debug + Sync)) {}
 }

@@ -100,7 +100,7 @@ impl Engine {
             Some(secret) => self.post(&webhook, &pending, &secret).await,
             None => Err((None, "its signing secret is gone from the keychain".to_owned())),
         };
-        CrashPoint::DeliveryAnswered.here().await;
+        CrashPoint::DeliveryAnswered.here(&webhook).await;
         let now = self.now();
         let tried = tried(&outcome, pending.tries, now);
         if tried.state == DeliveryState::Parked {
@@ -153,7 +153,7 @@ impl Engine {
             .body(body)
             .build()
             .map_err(|error| (None, format!("the request can't be made: {error}")))?;
-        CrashPoint::DeliverySending.here().await;
+        CrashPoint::DeliverySending.here(secret).await;
         match self.0.outbound.send(request, consent).await {
             Ok(answer) if answer.status.is_success() => Ok(answer.status.as_u16()),
             Ok(answer) => Err((Some(answer.status.as_u16()), format!("answered with {}", answer.status))),

@@ -101,9 +101,9 @@ impl Engine {
             }
             Attempt::Idle => open_generation(&self.commit(id, Input::BeginRefresh).await?.account)?,
         };
-        CrashPoint::RefreshIntent.here().await;
+        CrashPoint::RefreshIntent.here(&(&item, &client_secret)).await;
         let exchanged = self.exchange(&provider, &renewing, &item, client_secret, &account).await;
-        CrashPoint::RefreshAnswered.here().await;
+        CrashPoint::RefreshAnswered.here(&exchanged).await;
         drop(permit);
         match exchanged {
             Ok(tokens) => self.keep(&account, &provider, item, generation, tokens, course, &mut lock).await,
@@ -208,11 +208,11 @@ impl Engine {
             item.note_lease(tokens.lease);
             self.keep_until_kept(account, provider, &item, &token, course, lock).await?;
         }
-        CrashPoint::RefreshKept.here().await;
+        CrashPoint::RefreshKept.here(&(&item, &token)).await;
         // The token is at hand before the flight is over and before anybody is told.
         self.hold_token(id, token.clone());
         self.commit(id, Input::Refreshed { generation, lease: token.lease, rotated: is_rotated }).await?;
-        CrashPoint::RefreshCommitted.here().await;
+        CrashPoint::RefreshCommitted.here(&token).await;
         Ok(token)
     }
 

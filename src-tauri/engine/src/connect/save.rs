@@ -46,7 +46,7 @@ impl Engine {
         let mut item = staged.item;
         item.generation = Account::FIRST_GENERATION;
         self.0.vault.set(&key, &provider.item_label(&profile.name), &item).await?;
-        CrashPoint::ConnectKept.here().await;
+        CrashPoint::ConnectKept.here(&(&item, &staged.access)).await;
 
         let created = Account::connect(profile, &staged.granted, now);
         let active = created.account.clone().apply(Input::StepsPassed, now, jitter())?;
@@ -88,7 +88,7 @@ impl Engine {
         let Some(generation) = begun.account.replacement.as_ref().map(|replacement| replacement.generation) else {
             return Err(Error::Stopping);
         };
-        CrashPoint::ReplaceIntent.here().await;
+        CrashPoint::ReplaceIntent.here(&staged).await;
         let mut item = staged.item;
         item.generation = generation;
         item.note_link(flow.link.id);
@@ -97,7 +97,7 @@ impl Engine {
             self.commit(id, Input::ReplacementLost { generation }).await?;
             return Err(error.into());
         }
-        CrashPoint::ReplaceKept.here().await;
+        CrashPoint::ReplaceKept.here(&(&item, &staged.access)).await;
         let (link, now) = (flow.link.id, self.now());
         // The old access token belongs to the old sign-in.
         self.drop_token(id);

@@ -1,0 +1,134 @@
+//! The same on a desktop: what the window hears and shows, what notifications say, what can be pasted.
+
+use anyhow::{Context, Result, ensure};
+use relink_tests::{
+    app::App,
+    browser::Browser,
+    canary::{self, Canaries},
+    desktop::{ALL, Desktop},
+    receiver::Receiver,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::desktop::browser;
+
+const NOTHING: Vec<String> = Vec::new();
+const CLIENT_SECRET: &str = "canary-typed-into-the-window-01";
+
+/// Signs in through the connect window that has just been opened, and notes what is secret about it.
+async fn signs_in(app: &App, desktop: &mut Desktop, canaries: &mut Canaries) -> Result<Browser> {
+    canaries.add("link token", &of_address(&app.address().await?, "link_token")?)?;
+    app.press("Continue to Sandbox").await?;
+    let url = desktop.opened().await?;
+    canaries.add("state", &of_address(&url, "state")?)?;
+    let signed_in = browser(desktop, &url).await?;
+    signed_in.click("#person-ada").await?;
+    signed_in.click("#allow").await?;
+    app.shows("Connection successful").await?;
+    Ok(signed_in)
+}
+
+fn of_address(address: &str, name: &str) -> Result<String> {
+    let url = Url::parse(address)?;
+    let found = url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    found.with_context(|| format!("the address has no {name}"))
+}
+
+/// What is given out, and what is kept, for this account.
+async fn notes_tokens(app: &App, desktop: &Desktop, id: &str, canaries: &mut Canaries) -> Result<()> {
+    let given = app.ask(Method::POST, &format!("/relink/accounts/{id}/access-token"), json!({})).await?;
+    canaries.add("access token", given["access_token"].as_str().context("a token")?)?;
+    let item = desktop.item(&format!("account/{id}"))?;
+    canaries.add("refresh token", item["secrets"]["refresh_token"].as_str().context("a token")?)
+}
+
+/// What was just put into the clipboard because the person asked for it.
+async fn pasted(desktop: &Desktop) -> Result<String> {
+    desktop.selections().await?.lines().next().map(str::to_owned).context("something is in the clipboard")
+}
+
+#[tokio::test]
+async fn the_window_notifications_and_the_clipboard_are_given_none_unasked() -> Result<()> {
+    let mut desktop = Desktop::start(ALL).await?;
+    let app = App::start(&desktop).await?;
+    let receiver = Receiver::start().await?;
+    let mut canaries = Canaries::default();
+    app.keeps_what_it_hears().await?;
+
+    // The main job: connected, refreshed, broken, told, mended.
+    app.press("Try it with the Sandbox").await?;
+    app.press("Continue").await?;
+    app.other_window().await?;
+    app.press("Sign in to Sandbox").await?;
+    let connected = signs_in(&app, &mut desktop, &mut canaries).await?;
+    connected.close().await?;
+    app.main_window().await?;
+    app.press("Show the account").await?;
+    let accounts = app.ask(Method::GET, "/relink/accounts", Value::Null).await?;
+    let id = accounts["result"][0]["id"].as_str().context("an account")?.to_owned();
+    notes_tokens(&app, &desktop, &id, &mut canaries).await?;
+    app.press("Refresh now").await?;
+    app.shows("Refreshed.").await?;
+    notes_tokens(&app, &desktop, &id, &mut canaries).await?;
+    app.press("Revoke access").await?;
+    app.press("Refresh now").await?;
+    desktop.notified("Sandbox no longer accepts this sign-in").await?;
+    app.press("Reauthorize connection").await?;
+    app.press("Get connection link").await?;
+    app.shows("Magic Link").await?;
+    app.press("Open").await?;
+    app.other_window().await?;
+    let mended = signs_in(&app, &mut desktop, &mut canaries).await?;
+    mended.close().await?;
+    app.main_window().await?;
+    app.press("Done").await?;
+    app.shows("Working").await?;
+    notes_tokens(&app, &desktop, &id, &mut canaries).await?;
+
+    // A secret is typed.
+    canaries.add("client secret", CLIENT_SECRET)?;
+    app.press("Integrations").await?;
+    app.press("GitHub").await?;
+    app.fill("client_id", "client").await?;
+    app.fill("client_secret", CLIENT_SECRET).await?;
+    app.press("Save the client").await?;
+    app.shows("The secret is in your keychain").await?;
+
+    // Nobody has asked for anything to be copied.
+    assert_eq!(canaries.in_text("a selection", &desktop.selections().await?), NOTHING);
+
+    // From here on the person does: each is in the clipboard then, and read from there.
+    app.press("Webhooks").await?;
+    app.press("Add a webhook").await?;
+    app.fill("target_url", receiver.url()).await?;
+    app.click("[form=\"add-webhook\"]").await?;
+    app.shows("Its signing secret is in your clipboard").await?;
+    canaries.add("webhook secret", &pasted(&desktop).await?)?;
+    app.press("Settings").await?;
+    app.fill("token_name", "my-agent").await?;
+    app.press("Create a token").await?;
+    app.shows("The token for my-agent is in your clipboard").await?;
+    canaries.add("API token", &pasted(&desktop).await?)?;
+    app.press("Activity").await?;
+    app.shows("Reauthorized").await?;
+
+    let kinds = canaries.kinds();
+    let each = ["API token", "access token", "client secret", "link token", "refresh token", "state", "webhook secret"];
+    assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), each);
+    assert_eq!((kinds["access token"], kinds["refresh token"], kinds["link token"]), (3, 3, 2), "{kinds:?}");
+
+    let heard = app.heard().await?;
+    for known in [&id, "Ada Lovelace", "my-agent", receiver.url(), "\"event\":\"changed\""] {
+        assert!(heard.contains(known), "the window hears of {known}: {heard}");
+    }
+    assert_eq!(canaries.in_text("what the window heard", &heard), NOTHING);
+    assert_eq!(canaries.in_text("the page", &app.source().await?), NOTHING);
+    assert_eq!(canaries.in_text("a notification", &desktop.all_notified()), NOTHING);
+
+    let processes = canary::processes_of(desktop.folder());
+    ensure!(processes.contains(&app.pid()) && processes.len() >= 10, "display, panel, window: {processes:?}");
+    assert_eq!(canaries.found(&[desktop.folder()], &processes), NOTHING);
+    Ok(())
+}
