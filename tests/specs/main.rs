@@ -6,6 +6,7 @@ mod methods;
 mod rough_weather;
 mod secrets;
 mod secrets_desktop;
+mod serving;
 mod world;
 mod world_oidc;
 mod world_parts;

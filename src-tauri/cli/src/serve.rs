@@ -29,6 +29,9 @@ pub(crate) fn run(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), F
 }
 
 async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), Failed> {
+    // Before anything else: whoever stops it while it still starts gets a clean end too, a little later.
+    let stop = Stop::new();
+    tracing::info!("starting with the data folder {}", data_dir.display());
     let engine = Engine::start(Options {
         data_dir: data_dir.clone(),
         vault: Vault::os(VaultOptions::default()),
@@ -48,47 +51,65 @@ async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), Fail
         }
     };
     announce(&serving);
-    asked_to_stop().await;
+    stop.asked_for().await;
     tracing::info!("stopping");
     serving.stop().await;
     engine.stop().await;
     Ok(())
 }
 
-/// One line of JSON, for whoever started it.
-#[expect(clippy::print_stdout, reason = "this is the command line")]
+/// One line of JSON, for whoever started it. Nobody may be there to read it; it serves all the same.
 fn announce(serving: &relink_api::Serving) {
     let line = json!({
         "base_url": serving.base_url(),
         "pid": std::process::id(),
         "wanted_port_taken": serving.wanted_port_taken(),
     });
-    println!("{line}");
-    // Whoever started it may have closed its end; it serves all the same.
-    let _ = io::stdout().flush();
-}
-
-#[cfg(unix)]
-async fn asked_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        Err(error) => {
-            tracing::warn!("SIGTERM can't be heard ({error}); stop it with Ctrl C");
-            let _ = tokio::signal::ctrl_c().await;
-        }
+    let mut out = io::stdout().lock();
+    if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) {
+        tracing::warn!("that it is ready could not be printed: {error}");
     }
 }
 
-#[cfg(not(unix))]
-async fn asked_to_stop() {
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        tracing::warn!("Ctrl C can't be heard: {error}");
-        std::future::pending::<()>().await;
+/// SIGTERM and Ctrl C, heard from the moment that this is made.
+#[cfg(unix)]
+struct Stop(Vec<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Stop {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [("SIGTERM", SignalKind::terminate()), ("Ctrl C", SignalKind::interrupt())];
+        let heard = kinds.into_iter().filter_map(|(name, kind)| {
+            signal(kind).inspect_err(|error| tracing::warn!("{name} can't be heard: {error}")).ok()
+        });
+        Self(heard.collect())
+    }
+
+    async fn asked_for(mut self) {
+        std::future::poll_fn(|context| {
+            let asked = self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+            if asked { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+    }
+}
+
+/// Ctrl C, heard from the moment that this is made.
+#[cfg(windows)]
+struct Stop(Option<tokio::signal::windows::CtrlC>);
+
+#[cfg(windows)]
+impl Stop {
+    fn new() -> Self {
+        let heard = tokio::signal::windows::ctrl_c();
+        Self(heard.inspect_err(|error| tracing::warn!("Ctrl C can't be heard: {error}")).ok())
+    }
+
+    async fn asked_for(self) {
+        match self.0 {
+            Some(mut heard) => drop(heard.recv().await),
+            None => std::future::pending().await,
+        }
     }
 }

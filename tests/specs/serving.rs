@@ -1,0 +1,118 @@
+//! `relink serve` as a supervisor meets it: started without a reader, stopped at any moment, killed.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use relink_tests::{
+    process,
+    relink::{DEADLINE, Relink, program},
+    session::Session,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStderr},
+    time::timeout,
+};
+
+/// A `relink serve` that nobody has waited for.
+struct Started {
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+    data_dir: PathBuf,
+}
+
+impl Started {
+    fn new(session: &Session, out: impl Into<Stdio>) -> Result<Self> {
+        let data_dir = session.folder().join("relink");
+        let mut command = session.command(&program());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data_dir);
+        command.stdout(out).stderr(Stdio::piped());
+        let mut child = process::spawn(command)?;
+        let log = BufReader::new(child.stderr.take().context("no standard error")?).lines();
+        Ok(Self { child, log, data_dir })
+    }
+
+    /// Waits until its log says this.
+    async fn says(&mut self, text: &str) -> Result<()> {
+        let says = async {
+            while let Some(line) = self.log.next_line().await? {
+                if line.contains(text) {
+                    return Ok(());
+                }
+            }
+            anyhow::bail!("it ended, and never said {text:?}")
+        };
+        timeout(DEADLINE, says).await.with_context(|| format!("it never said {text:?}"))?
+    }
+
+    /// SIGTERM; how it ended.
+    async fn stop(mut self) -> Result<ExitStatus> {
+        let pid = self.child.id().context("it runs")?;
+        let signalled = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
+        ensure!(signalled.success(), "no signal could be sent");
+        let log = async { while let Ok(Some(_)) = self.log.next_line().await {} };
+        let (ended, ()) = timeout(DEADLINE, async { tokio::join!(self.child.wait(), log) }).await?;
+        Ok(ended?)
+    }
+}
+
+fn is_announced(data_dir: &Path) -> bool {
+    data_dir.join("engine.json").exists()
+}
+
+#[tokio::test]
+async fn stopped_while_it_still_starts_it_ends_cleanly() -> Result<()> {
+    let session = Session::start().await?;
+    let mut started = Started::new(&session, Stdio::null())?;
+    started.says("starting").await?;
+    let data_dir = started.data_dir.clone();
+    let ended = started.stop().await?;
+    assert!(ended.success(), "{ended}");
+    assert!(!is_announced(&data_dir));
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_serves_though_nobody_reads_that_it_is_ready() -> Result<()> {
+    let session = Session::start().await?;
+    let (reader, writer) = std::io::pipe()?;
+    drop(reader);
+    let mut started = Started::new(&session, writer)?;
+    started.says("could not be printed").await?;
+    let mut status = session.command(&program());
+    status.args(["status", "--data-dir"]).arg(&started.data_dir);
+    let asked = tokio::process::Command::from(status).output().await?;
+    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+
+    let data_dir = started.data_dir.clone();
+    let ended = started.stop().await?;
+    assert!(ended.success(), "{ended}");
+    assert!(!is_announced(&data_dir));
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_takes_a_killed_engines_port_is_told_nothing() -> Result<()> {
+    let session = Session::start().await?;
+    let relink = Relink::start(&session).await?;
+    let (data_dir, address) = (relink.data_dir().to_owned(), relink.base_url().replace("http://", ""));
+    relink.kill().await?;
+    assert!(is_announced(&data_dir), "a kill leaves the file behind");
+    let stranger = TcpListener::bind(&address)?;
+    stranger.set_nonblocking(true)?;
+
+    let mut tells = session.command(&program());
+    tells.args(["integrations", "client", "github", "--id", "client", "--secret-stdin", "--data-dir"]).arg(&data_dir);
+    let told = tokio::process::Command::from(tells).output().await?;
+    assert_eq!(told.status.code(), Some(3), "{}", String::from_utf8_lossy(&told.stderr));
+    assert_eq!(stranger.accept().expect_err("nobody came").kind(), std::io::ErrorKind::WouldBlock);
+
+    // The next engine starts in its place, and is found.
+    let relink = Relink::start(&session).await?;
+    assert_eq!(relink.cli(&session, &["status"]).await?.code, 0);
+    relink.stop().await
+}
