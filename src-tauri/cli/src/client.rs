@@ -33,9 +33,13 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Finds the engine of a data folder.
+    /// Finds the engine of a data folder, if it lives. The file outlives an engine that was killed, and anybody may
+    /// listen at its address then: only the lock, which the system takes back, says that the address is the engine's.
     pub(crate) fn find(folder: &Path) -> Result<Self, Failed> {
         let not_running = || Failed::not_running(folder);
+        if !lives(folder)? {
+            return Err(not_running());
+        }
         let text = fs::read_to_string(folder.join("engine.json")).map_err(|_| not_running())?;
         let found: Found = serde_json::from_str(&text).map_err(|_| not_running())?;
         let address = found.base_url.strip_prefix("http://").and_then(|host| host.parse::<SocketAddr>().ok());
@@ -62,7 +66,7 @@ impl Engine {
 
     /// Asks, and gives the answer or the engine's words.
     pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failed> {
-        // Left behind by an engine that was killed: nobody listens there any more.
+        // It has ended since.
         let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(5))
             .map_err(|_| Failed::not_running(&self.folder))?;
         let answer = self
@@ -88,6 +92,26 @@ impl Engine {
         let mut bytes = Vec::new();
         stream.take(LONGEST).read_to_end(&mut bytes)?;
         Answer::parse(&bytes).ok_or_else(|| io::Error::other("its answer broke off"))
+    }
+}
+
+/// Whether an engine holds the data folder's lock. Sharing it is possible only while none does; an engine that starts
+/// at this moment tries again (`Store::open`).
+fn lives(folder: &Path) -> Result<bool, Failed> {
+    let path = folder.join("relink.lock");
+    let unknown = |error: io::Error| {
+        Failed::new(format!("Whether Relink runs can't be seen: {} can't be used: {error}.", path.display()))
+    };
+    let lock = match fs::File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(unknown(error)),
+    };
+    match lock.try_lock_shared() {
+        // Let go with the file, at the end of this.
+        Ok(()) => Ok(false),
+        Err(fs::TryLockError::WouldBlock) => Ok(true),
+        Err(fs::TryLockError::Error(error)) => Err(unknown(error)),
     }
 }
 
@@ -171,12 +195,21 @@ mod tests {
         assert_eq!(answer(""), None);
     }
 
-    /// A data folder whose file says this.
-    fn folder(base_url: &str) -> tempfile::TempDir {
+    /// A data folder whose file says this, left behind by an engine that was killed.
+    fn left_behind(base_url: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");
         let found = serde_json::json!({ "base_url": base_url, "token": "control", "pid": 1, "version": "0" });
         fs::write(folder.path().join("engine.json"), found.to_string()).expect("written");
+        fs::write(folder.path().join("relink.lock"), "").expect("written");
         folder
+    }
+
+    /// The same, while an engine lives: it holds the lock.
+    fn living(base_url: &str) -> (tempfile::TempDir, fs::File) {
+        let folder = left_behind(base_url);
+        let lock = fs::File::options().write(true).open(folder.path().join("relink.lock")).expect("there");
+        lock.try_lock().expect("free");
+        (folder, lock)
     }
 
     /// Answers one request, and gives what was asked.
@@ -200,7 +233,8 @@ mod tests {
     #[test]
     fn a_request_names_the_host_as_the_engine_wants_it_and_carries_the_token() {
         let (base_url, asked) = answers("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
-        let engine = Engine::find(folder(&base_url).path()).expect("found");
+        let (folder, _lock) = living(&base_url);
+        let engine = Engine::find(folder.path()).expect("found");
         assert_eq!(engine.get("/relink/status"), Ok(serde_json::json!({})));
         let asked = asked.join().expect("asked");
         assert!(asked.starts_with("GET /relink/status HTTP/1.1\r\n"), "{asked}");
@@ -213,7 +247,8 @@ mod tests {
         let (base_url, asked) = answers(
             "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n{\"message\":\"There is none.\",\"code\":\"x\"}",
         );
-        let engine = Engine::find(folder(&base_url).path()).expect("found");
+        let (folder, _lock) = living(&base_url);
+        let engine = Engine::find(folder.path()).expect("found");
         assert_eq!(engine.get("/x"), Err(Failed::new("There is none.")));
         asked.join().expect("asked");
     }
@@ -223,17 +258,31 @@ mod tests {
         let nothing = tempfile::tempdir().expect("a folder");
         assert_eq!(Engine::find(nothing.path()).err(), Some(Failed::not_running(nothing.path())));
 
-        // A free port: what listened there was killed.
+        // It ended between the look at its lock and the question.
         let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-        let killed = folder(&format!("http://{free}"));
-        let engine = Engine::find(killed.path()).expect("the file is there");
-        assert_eq!(engine.get("/ping"), Err(Failed::not_running(killed.path())));
+        let (ended, _lock) = living(&format!("http://{free}"));
+        let engine = Engine::find(ended.path()).expect("it lived");
+        assert_eq!(engine.get("/ping"), Err(Failed::not_running(ended.path())));
+    }
+
+    #[test]
+    fn nobody_who_took_a_killed_engines_place_is_asked_anything() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("asked without waiting");
+        let folder = left_behind(&format!("http://{}", listener.local_addr().expect("an address")));
+        let asked = Engine::find(folder.path()).and_then(|engine| engine.post("/x", &Value::from("a client secret")));
+        assert_eq!(asked, Err(Failed::not_running(folder.path())));
+        assert_eq!(listener.accept().expect_err("nobody came").kind(), io::ErrorKind::WouldBlock);
+
+        // Looking leaves the lock to the next engine.
+        let lock = fs::File::options().write(true).open(folder.path().join("relink.lock")).expect("there");
+        lock.try_lock().expect("free");
     }
 
     #[test]
     fn the_token_goes_to_no_other_machine() {
         for base_url in ["http://192.0.2.1:7417", "https://evil.example", "http://evil.example:7417", "file:///x", ""] {
-            let folder = folder(base_url);
+            let (folder, _lock) = living(base_url);
             assert_eq!(Engine::find(folder.path()).err(), Some(Failed::not_running(folder.path())), "{base_url}");
         }
     }

@@ -20,6 +20,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     thread,
+    time::Duration,
 };
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -85,6 +86,29 @@ pub struct Opened {
     pub lock: fs::File,
 }
 
+/// The file whose lock says that an engine runs. The command line looks at it too.
+const LOCK: &str = "relink.lock";
+/// The file by which the command line finds the engine that runs; the API writes it.
+const DISCOVERY: &str = "engine.json";
+/// How often, and how long apart, the lock is tried while somebody only looks at it.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Takes the lock for an engine. The command line looks whether one runs by sharing the lock for a moment, which is no
+/// engine: it lets go at once. An engine doesn't share, and shows at the first try.
+fn take(lock: &fs::File, pause: impl Fn()) -> Result<(), fs::TryLockError> {
+    for _ in 0..TRIES {
+        match lock.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => {}
+            taken => return taken,
+        }
+        lock.try_lock_shared()?;
+        lock.unlock().map_err(fs::TryLockError::Error)?;
+        pause();
+    }
+    Err(fs::TryLockError::WouldBlock)
+}
+
 impl Store {
     /// The database's file name.
     pub const FILE: &str = "relink.db";
@@ -93,16 +117,18 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Opened> {
         let refused = |source| StoreError::Folder { folder: folder.to_owned(), source };
         make_private(folder).map_err(refused)?;
-        let lock = fs::File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(folder.join("relink.lock"))
-            .map_err(refused)?;
-        match lock.try_lock() {
+        let lock =
+            fs::File::options().create(true).truncate(false).write(true).open(folder.join(LOCK)).map_err(refused)?;
+        match take(&lock, || thread::sleep(PAUSE)) {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Busy(folder.to_owned())),
             Err(fs::TryLockError::Error(source)) => return Err(refused(source)),
+        }
+        // An engine that was killed left it behind. Whoever listens at its address now is a stranger, and whoever reads
+        // it until this engine has written its own would take them for this engine, because the lock is held.
+        match fs::remove_file(folder.join(DISCOVERY)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(refused(source)),
+            Ok(()) | Err(_) => {}
         }
         let path = folder.join(Self::FILE);
         let mut connection = Connection::open(&path)?;
@@ -246,6 +272,28 @@ mod tests {
         assert!(second.to_string().starts_with("Another Relink is already running"), "{second}");
         drop(first);
         Store::open(folder.path()).expect("free again");
+    }
+
+    /// The lock's file, as the command line opens it.
+    fn looking(folder: &Path) -> fs::File {
+        fs::File::open(folder.join(LOCK)).expect("there")
+    }
+
+    #[tokio::test]
+    async fn whoever_only_looks_whether_an_engine_runs_keeps_none_from_starting() {
+        let folder = tempfile::tempdir().expect("a folder");
+        drop(Store::open(folder.path()).expect("opens"));
+        let (looks, starts) = (looking(folder.path()), looking(folder.path()));
+        looks.try_lock_shared().expect("no engine runs");
+        take(&starts, || looks.unlock().expect("let go")).expect("it starts");
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_engine_left_behind_leads_nobody_astray_while_the_next_one_starts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join(DISCOVERY), "{}").expect("written");
+        let _open = Store::open(folder.path()).expect("opens");
+        assert!(!folder.path().join(DISCOVERY).exists());
     }
 
     #[tokio::test]
