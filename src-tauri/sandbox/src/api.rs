@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     faults::On,
     provider::{PEOPLE, Provider, hash},
-    server,
+    spoil,
 };
 
 /// `GET /userinfo` (OpenID Connect Core §5.3).
@@ -53,8 +53,9 @@ fn name_of(subject: &str) -> (String, Option<&'static str>) {
 }
 
 async fn answer(provider: &Provider, headers: &HeaderMap, body: impl FnOnce(&str) -> Value) -> Response {
-    if let Some(fault) = provider.fault(On::Api)
-        && let Some(response) = server::instead(fault).await
+    let fault = provider.fault(On::Api);
+    if let Some(fault) = fault
+        && let Some(response) = spoil::instead(provider, On::Api, None, fault).await
     {
         return response;
     }
@@ -64,7 +65,7 @@ async fn answer(provider: &Provider, headers: &HeaderMap, body: impl FnOnce(&str
     let subject =
         bearer.or_else(|| text("x-api-key")).and_then(|token| provider.memory().grants.subject_of(&hash(token), now));
     provider.note("api", None, if subject.is_some() { "ok" } else { "unauthorized" }, subject.clone());
-    match subject {
+    let right = match subject {
         Some(subject) => Json(body(&subject)).into_response(),
         // RFC 6750 §3.
         None => (
@@ -73,5 +74,6 @@ async fn answer(provider: &Provider, headers: &HeaderMap, body: impl FnOnce(&str
             Json(json!({ "error": "invalid_token", "message": "The access token is expired, revoked or unknown." })),
         )
             .into_response(),
-    }
+    };
+    spoil::underway(fault, right).await
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::{Query, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, StatusCode},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -13,10 +13,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    asked::{Asked, AskedFor, refusal},
     faults::{Fault, FaultKind, On},
     grants::Rotation,
-    provider::{PEOPLE, Provider, SERVICE_CLIENT_ID, hash, random},
+    provider::{Memory, PEOPLE, Provider, SERVICE_CLIENT_ID, hash, random},
 };
+
+/// In seconds.
+const YEAR: i64 = 31_536_000;
 
 /// How the provider behaves.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -128,10 +132,6 @@ fn refused(provider: &Provider, headers: &HeaderMap) -> Option<Response> {
     Some(refusal(StatusCode::UNAUTHORIZED, "The control key is missing or wrong."))
 }
 
-fn refusal(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({ "message": message }))).into_response()
-}
-
 /// `GET /control`.
 pub(crate) async fn show(State(provider): State<Arc<Provider>>) -> Json<Value> {
     let memory = provider.memory();
@@ -145,9 +145,15 @@ pub(crate) async fn show(State(provider): State<Arc<Provider>>) -> Json<Value> {
 }
 
 /// `PATCH /control`.
-pub(crate) async fn change(State(provider): State<Arc<Provider>>, Json(change): Json<SettingsChange>) -> Response {
+pub(crate) async fn change(State(provider): State<Arc<Provider>>, Asked(change): Asked<SettingsChange>) -> Response {
     let in_bounds = |value: Option<i64>, most: i64| value.is_none_or(|value| (0..=most).contains(&value));
-    if !in_bounds(change.token_lifetime_secs, 31_536_000) || !in_bounds(change.grace_secs, 86_400) {
+    if change.clock_skew_secs.is_some_and(|skew| !(-YEAR..=YEAR).contains(&skew)) {
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            "The clock is off by a year (31,536,000 seconds) at most, either way.",
+        );
+    }
+    if !in_bounds(change.token_lifetime_secs, YEAR) || !in_bounds(change.grace_secs, 86_400) {
         return refusal(StatusCode::BAD_REQUEST, "A lifetime has 0 to 31,536,000 seconds, a grace period 0 to 86,400.");
     }
     if change.delay_millis.is_some_and(|delay| delay > 60_000) {
@@ -166,25 +172,28 @@ pub(crate) async fn change(State(provider): State<Arc<Provider>>, Json(change): 
 }
 
 /// `POST /control/expire`: access tokens are no longer accepted.
-pub(crate) async fn expire(State(provider): State<Arc<Provider>>, Json(whom): Json<Whom>) -> Json<Value> {
+pub(crate) async fn expire(State(provider): State<Arc<Provider>>, Asked(whom): Asked<Whom>) -> Json<Value> {
     let count = provider.memory().grants.expire_all(whom.subject.as_deref());
     provider.save();
     Json(json!({ "expired": count }))
 }
 
-/// `POST /control/revoke`: sign-ins and API keys are no longer accepted.
-pub(crate) async fn revoke(State(provider): State<Arc<Provider>>, Json(whom): Json<Whom>) -> Json<Value> {
+/// `POST /control/revoke`: sign-ins, API keys and clients are no longer accepted.
+pub(crate) async fn revoke(State(provider): State<Arc<Provider>>, Asked(whom): Asked<Whom>) -> Json<Value> {
     let count = provider.memory().grants.revoke_all(whom.subject.as_deref());
     provider.save();
     Json(json!({ "revoked": count }))
 }
 
 /// `POST /control/faults`.
-pub(crate) async fn plan(State(provider): State<Arc<Provider>>, Json(request): Json<FaultRequest>) -> Json<Value> {
+pub(crate) async fn plan(State(provider): State<Arc<Provider>>, Asked(request): Asked<FaultRequest>) -> Response {
+    if !request.kind.fits(request.on) {
+        return refusal(StatusCode::BAD_REQUEST, request.on.has_nothing_for());
+    }
     let mut memory = provider.memory();
     let fault = Fault { kind: request.kind, retry_after_secs: request.retry_after };
     memory.faults.plan(fault, request.on, request.after, request.count.clamp(1, 100_000));
-    Json(json!({ "faults_left": memory.faults.left() }))
+    Json(json!({ "faults_left": memory.faults.left() })).into_response()
 }
 
 /// `DELETE /control/faults`.
@@ -194,7 +203,7 @@ pub(crate) async fn clear(State(provider): State<Arc<Provider>>) -> Json<Value> 
 }
 
 /// `POST /control/api-keys`.
-pub(crate) async fn api_key(State(provider): State<Arc<Provider>>, Json(whom): Json<Whom>) -> Response {
+pub(crate) async fn api_key(State(provider): State<Arc<Provider>>, Asked(whom): Asked<Whom>) -> Response {
     let subject = whom.subject.unwrap_or_else(|| PEOPLE[0].subject.to_owned());
     if !PEOPLE.iter().any(|person| person.subject == subject) {
         return refusal(StatusCode::BAD_REQUEST, "Nobody here has this subject. GET /control lists the people.");
@@ -214,15 +223,20 @@ pub(crate) async fn client(State(provider): State<Arc<Provider>>) -> Response {
     Json(json!({ "client_id": SERVICE_CLIENT_ID, "client_secret": secret })).into_response()
 }
 
-/// `POST /control/reset`: as on the first day.
+/// `POST /control/reset`: as on the first day, but for the numbers of the log: whoever follows it has seen the old ones.
 pub(crate) async fn reset(State(provider): State<Arc<Provider>>) -> Json<Value> {
-    *provider.memory() = crate::provider::Memory::default();
+    {
+        let mut memory = provider.memory();
+        let mut journal = std::mem::take(&mut memory.journal);
+        journal.forget();
+        *memory = Memory { journal, ..Memory::default() };
+    }
     provider.save();
     Json(json!({ "reset": true }))
 }
 
 /// `GET /control/log?after=SEQ&wait=SECONDS`.
-pub(crate) async fn log(State(provider): State<Arc<Provider>>, Query(query): Query<LogQuery>) -> Json<Value> {
+pub(crate) async fn log(State(provider): State<Arc<Provider>>, AskedFor(query): AskedFor<LogQuery>) -> Json<Value> {
     let mut latest = provider.memory().journal.latest();
     let wait = Duration::from_secs(query.wait.min(60));
     // What is there after the wait is the answer, whether something came or not.

@@ -47,6 +47,27 @@ pub enum FaultKind {
     UnknownError400,
 }
 
+impl FaultKind {
+    /// Whether this endpoint's answers can go wrong in this way: some ways change what only some answers hold.
+    pub(crate) const fn fits(self, on: On) -> bool {
+        match self {
+            Self::NoRefreshToken | Self::StringExpiresIn | Self::NoExpiresIn => matches!(on, On::Token),
+            Self::SlowDrip | Self::TruncatedJson => matches!(on, On::Token | On::Api),
+            Self::Status500
+            | Self::Status503
+            | Self::TooManyRequests
+            | Self::ResetBefore
+            | Self::ResetAfter
+            | Self::Silence
+            | Self::Html200
+            | Self::Error200
+            | Self::InvalidClient
+            | Self::InvalidGrant
+            | Self::UnknownError400 => true,
+        }
+    }
+}
+
 /// The endpoint whose answers go wrong.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,6 +79,30 @@ pub(crate) enum On {
     Api,
     /// The revocation endpoint.
     Revoke,
+}
+
+impl On {
+    /// As the log has it.
+    pub(crate) const fn endpoint(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Api => "api",
+            Self::Revoke => "revoke",
+        }
+    }
+
+    /// Why a fault doesn't fit here.
+    pub(crate) const fn has_nothing_for(self) -> &'static str {
+        match self {
+            Self::Token => "The token endpoint's answers can't go wrong in this way.",
+            Self::Api => {
+                "The API's answers hold no tokens: no_refresh_token, string_expires_in and no_expires_in are for token."
+            }
+            Self::Revoke => {
+                "The revocation endpoint's right answer is empty: nothing in it can be changed, dripped or broken off.                  Such faults are for token, slow_drip and truncated_json for api too."
+            }
+        }
+    }
 }
 
 /// A fault that is taken.

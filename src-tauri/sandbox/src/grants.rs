@@ -194,7 +194,8 @@ impl Grants {
         self.access.remove(hash);
     }
 
-    /// Revokes everything, or everything of one person.
+    /// Revokes everything, or everything of one person, or of a client: what is signed in, its keys, its clients, and the
+    /// tokens that a client was given.
     pub(crate) fn revoke_all(&mut self, subject: Option<&str>) -> usize {
         let meant = |whose: &str| subject.is_none_or(|subject| subject == whose);
         let mut count = 0;
@@ -202,9 +203,12 @@ impl Grants {
             family.revoked = true;
             count += 1;
         }
-        let keys = self.api_keys.len();
+        let before = self.api_keys.len() + self.clients.len();
         self.api_keys.retain(|_, whose| !meant(whose));
-        count + keys - self.api_keys.len()
+        self.clients.retain(|_, client_id| !meant(client_id));
+        // A sign-in's own are refused with it.
+        self.access.retain(|_, token| token.family.is_some() || !meant(&token.subject));
+        count + before - self.api_keys.len() - self.clients.len()
     }
 
     /// Ends all access tokens, or all of one person. Refresh tokens stay good.
@@ -299,6 +303,23 @@ mod tests {
         grants.expire_all(None);
         assert_eq!(grants.subject_of("access", 1), None);
         grants.use_refresh("first", Rotation::None, MINUTE, 1).expect("the sign-in lives");
+    }
+
+    #[test]
+    fn revoking_ends_clients_and_what_they_were_given() {
+        let client = || {
+            let mut grants = signed_in();
+            grants.add_client("secret".into(), "service".into());
+            let token = AccessToken { family: None, subject: "service".into(), expires_at: MINUTE };
+            grants.add_access("access".into(), token, 0);
+            grants
+        };
+        for (whom, revoked, lives) in [(None, 2, false), (Some("service"), 1, false), (Some("ada"), 1, true)] {
+            let mut grants = client();
+            assert_eq!(grants.revoke_all(whom), revoked, "{whom:?}");
+            assert_eq!(grants.knows_client("service", "secret"), lives, "{whom:?}");
+            assert_eq!(grants.subject_of("access", 1).is_some(), lives, "{whom:?}");
+        }
     }
 
     #[test]

@@ -60,6 +60,12 @@ impl Journal {
         self.latest.send_replace(seq);
     }
 
+    /// Forgets what was seen; what comes is numbered on.
+    pub(crate) fn forget(&mut self) {
+        self.entries.clear();
+        self.counters.clear();
+    }
+
     pub(crate) fn after(&self, seq: u64) -> Vec<Entry> {
         self.entries.iter().filter(|entry| entry.seq > seq).cloned().collect()
     }

@@ -8,6 +8,7 @@
 //! - Codes, tokens, keys and client secrets are kept as SHA-256 hashes, in memory as in the state file.
 
 mod api;
+mod asked;
 mod authorize;
 mod control;
 mod faults;
@@ -16,6 +17,7 @@ mod journal;
 mod page;
 mod provider;
 mod server;
+mod spoil;
 mod state_file;
 mod token;
 

@@ -94,7 +94,9 @@ impl Provider {
     /// The provider's own time, in milliseconds: it may be off.
     #[expect(clippy::disallowed_methods, reason = "the Sandbox stands alone and has a clock of its own")]
     pub(crate) fn now(&self) -> i64 {
-        jiff::Timestamp::now().as_millisecond() + self.memory().settings.clock_skew_secs * 1000
+        // A state file may say anything.
+        let ahead = self.memory().settings.clock_skew_secs.saturating_mul(1000);
+        jiff::Timestamp::now().as_millisecond().saturating_add(ahead)
     }
 
     /// Notes a request.
@@ -120,7 +122,7 @@ impl Provider {
         let now = self.now();
         let mut memory = self.memory();
         let lifetime = memory.settings.token_lifetime_secs;
-        let expires_at = now + lifetime * 1000;
+        let expires_at = now.saturating_add(lifetime.saturating_mul(1000));
         memory.grants.add_access(hash(&token), AccessToken { family, subject: subject.to_owned(), expires_at }, now);
         Some((token, lifetime))
     }

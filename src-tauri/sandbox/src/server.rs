@@ -4,14 +4,12 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    body::Body,
     extract::{DefaultBodyLimit, Request, State},
     http::StatusCode,
     middleware::{self, Next},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
-use futures_util::stream;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
@@ -20,19 +18,12 @@ use tokio::{net::TcpListener, net::TcpStream, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{
-    api, authorize, control,
-    faults::{Fault, FaultKind},
-    provider::Provider,
-    token,
-};
+use crate::{api, authorize, control, provider::Provider, token};
 
 /// Longest request body.
 const LONGEST: usize = 64 * 1024;
 /// How long a client may take to send its headers.
 const HEADERS: Duration = Duration::from_secs(10);
-/// Between two bytes of a slow answer.
-const DRIP: Duration = Duration::from_millis(50);
 
 /// Marks a response that is not sent: its connection is reset instead.
 #[derive(Debug, Clone, Copy)]
@@ -132,50 +123,4 @@ fn reset(socket: &Socket) {
     if let Err(error) = socket.set_linger(Some(Duration::ZERO)) {
         tracing::debug!("the connection is closed, not reset: {error}");
     }
-}
-
-/// The response that a fault gives instead of the right one; `None` where it changes the right one.
-pub(crate) async fn instead(fault: Fault) -> Option<Response> {
-    let status = |status: StatusCode, error: &str| (status, Json(json!({ "error": error }))).into_response();
-    Some(match fault.kind {
-        FaultKind::Status500 => (StatusCode::INTERNAL_SERVER_ERROR, "something broke").into_response(),
-        FaultKind::Status503 => status(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
-        FaultKind::TooManyRequests => (
-            StatusCode::TOO_MANY_REQUESTS,
-            [("retry-after", fault.retry_after_secs.to_string())],
-            Json(json!({ "error": "slow_down" })),
-        )
-            .into_response(),
-        FaultKind::ResetBefore => Abort::response(),
-        FaultKind::Silence => std::future::pending().await,
-        FaultKind::Html200 => {
-            Html("<!doctype html><title>Welcome</title><h1>Accept the terms to go online</h1>").into_response()
-        }
-        FaultKind::Error200 => status(StatusCode::OK, "invalid_grant"),
-        FaultKind::InvalidClient => status(StatusCode::UNAUTHORIZED, "invalid_client"),
-        FaultKind::InvalidGrant => status(StatusCode::BAD_REQUEST, "invalid_grant"),
-        FaultKind::UnknownError400 => status(StatusCode::BAD_REQUEST, "the_moon_is_full"),
-        FaultKind::ResetAfter
-        | FaultKind::SlowDrip
-        | FaultKind::TruncatedJson
-        | FaultKind::NoRefreshToken
-        | FaultKind::StringExpiresIn
-        | FaultKind::NoExpiresIn => return None,
-    })
-}
-
-/// The first half of an answer.
-pub(crate) fn truncated(body: &str) -> Response {
-    let half: String = body.chars().take(body.chars().count() / 2).collect();
-    ([("content-type", "application/json")], half).into_response()
-}
-
-/// An answer that comes a byte at a time.
-pub(crate) fn slow_drip(body: String) -> Response {
-    let bytes = stream::unfold(body.into_bytes().into_iter(), |mut left| async move {
-        let byte = left.next()?;
-        tokio::time::sleep(DRIP).await;
-        Some((Ok::<_, Infallible>(vec![byte]), left))
-    });
-    ([("content-type", "application/json")], Body::from_stream(bytes)).into_response()
 }

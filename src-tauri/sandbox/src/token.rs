@@ -16,7 +16,7 @@ use crate::{
     faults::{FaultKind, On},
     grants::Refused,
     provider::{CLIENT_ID, Provider, SCOPES, challenge_of, hash, random},
-    server::{self, Abort},
+    spoil,
 };
 
 #[derive(Debug, Default, Deserialize)]
@@ -82,9 +82,8 @@ pub(crate) async fn token(
     tokio::time::sleep(Duration::from_millis(delay)).await;
     let fault = provider.fault(On::Token);
     if let Some(fault) = fault
-        && let Some(response) = server::instead(fault).await
+        && let Some(response) = spoil::instead(&provider, On::Token, Some(&request.grant_type), fault).await
     {
-        provider.note("token", Some(&request.grant_type), "fault", None);
         return response;
     }
     let given = give(&provider, &headers, &request);
@@ -107,12 +106,10 @@ pub(crate) async fn token(
                 body.insert("expires_in".into(), secs.into());
             }
         }
-        Some(FaultKind::ResetAfter) => return Abort::response(),
-        Some(FaultKind::TruncatedJson) => return server::truncated(&Value::Object(body).to_string()),
-        Some(FaultKind::SlowDrip) => return server::slow_drip(Value::Object(body).to_string()),
         _ => {}
     }
-    (status, [("cache-control", "no-store"), ("pragma", "no-cache")], Json(Value::Object(body))).into_response()
+    let headers = [("cache-control", "no-store"), ("pragma", "no-cache")];
+    spoil::underway(fault, (status, headers, Json(Value::Object(body))).into_response()).await
 }
 
 fn give(provider: &Provider, headers: &HeaderMap, request: &TokenRequest) -> Result<Given, Refusal> {
@@ -204,15 +201,16 @@ pub(crate) struct RevokeRequest {
 
 /// `POST /revoke`. An unknown token is no error (RFC 7009 §2.2).
 pub(crate) async fn revoke(State(provider): State<Arc<Provider>>, Form(request): Form<RevokeRequest>) -> Response {
-    if let Some(fault) = provider.fault(On::Revoke)
-        && let Some(response) = server::instead(fault).await
+    let fault = provider.fault(On::Revoke);
+    if let Some(fault) = fault
+        && let Some(response) = spoil::instead(&provider, On::Revoke, None, fault).await
     {
         return response;
     }
     provider.memory().grants.revoke_token(&hash(&request.token));
     provider.save();
     provider.note("revoke", None, "ok", None);
-    StatusCode::OK.into_response()
+    spoil::underway(fault, StatusCode::OK.into_response()).await
 }
 
 /// `GET /.well-known/oauth-authorization-server`.

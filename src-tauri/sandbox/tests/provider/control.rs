@@ -30,9 +30,14 @@ async fn settings_out_of_bounds_are_refused_and_change_nothing() {
         json!({ "delay_millis": 60_001 }),
         json!({ "rotation": "sideways" }),
         json!({ "colour": "blue" }),
+        json!({ "clock_skew_secs": 31_536_001 }),
+        json!({ "clock_skew_secs": i64::MIN }),
     ] {
         let answer = world.http.patch(world.at("/control")).bearer_auth(KEY).json(&wrong).send().await;
-        assert!(answer.expect("an answer").status().is_client_error(), "{wrong}");
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status(), 400, "{wrong}");
+        let words: Value = answer.json().await.expect("JSON");
+        assert!(words["message"].as_str().expect("words").ends_with('.'), "{words}");
     }
     assert_eq!(world.control("GET", "/control", Value::Null).await["settings"], before);
 }
@@ -62,6 +67,37 @@ async fn the_log_follows_and_holds_no_secret() {
     for name in ["access_token", "refresh_token"] {
         assert!(!all.contains(tokens[name].as_str().expect("one")), "{name}");
     }
+}
+
+#[tokio::test]
+async fn what_no_control_understands_is_refused_with_words() {
+    let world = World::new().await;
+    for (path, body, said) in [
+        ("/control/faults", "{\"kind\": \"nonsense\"}", "`status_500`"),
+        ("/control/faults", "{\"kind\": \"silence\", \"on\": \"x\"}", "`token`, `api`, `revoke`"),
+        ("/control/expire", "{", "EOF"),
+        ("/control/revoke", "{\"colour\": \"blue\"}", "`colour`"),
+    ] {
+        let answer = world.http.post(world.at(path)).bearer_auth(KEY).body(body).send().await.expect("an answer");
+        assert_eq!(answer.status(), 400, "{body}");
+        let words: Value = answer.json().await.expect("JSON");
+        assert!(words["message"].as_str().expect("words").contains(said), "{words}");
+    }
+    let answer = world.http.get(world.at("/control/log?after=x")).bearer_auth(KEY).send().await.expect("an answer");
+    assert_eq!(answer.status(), 400);
+    assert!(answer.json::<Value>().await.expect("JSON")["message"].is_string());
+}
+
+#[tokio::test]
+async fn whoever_follows_the_log_hears_what_comes_after_a_reset() {
+    let world = World::new().await;
+    world.sign_in().await;
+    let last = world.journal().await.last().expect("one")["seq"].as_u64().expect("a place");
+    world.control("POST", "/control/reset", json!({})).await;
+    assert_eq!(world.journal().await.len(), 0);
+    let follow = format!("/control/log?after={last}&wait=20");
+    let (_, heard) = tokio::join!(world.sign_in(), world.control("GET", &follow, Value::Null));
+    assert!(!heard["entries"].as_array().expect("entries").is_empty(), "{heard}");
 }
 
 #[tokio::test]

@@ -4,7 +4,60 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::world::{World, refusal};
+use crate::world::{KEY, World, refusal};
+
+const KINDS: [&str; 16] = [
+    "status_500",
+    "status_503",
+    "too_many_requests",
+    "reset_before",
+    "reset_after",
+    "silence",
+    "slow_drip",
+    "truncated_json",
+    "html_200",
+    "no_refresh_token",
+    "string_expires_in",
+    "no_expires_in",
+    "error_200",
+    "invalid_client",
+    "invalid_grant",
+    "unknown_error_400",
+];
+
+/// A request that an endpoint answers well, as often as one likes.
+fn request_of(world: &World, on: &str, tokens: &Value) -> reqwest::RequestBuilder {
+    let token = |name: &str| tokens[name].as_str().expect("one");
+    match on {
+        "token" => world.http.post(world.at("/token")).form(&[
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token("refresh_token")),
+            ("client_id", relink_sandbox::CLIENT_ID),
+        ]),
+        "api" => world.http.get(world.at("/api/me")).bearer_auth(token("access_token")),
+        _ => world.http.post(world.at("/revoke")).form(&[("token", "nobody's")]),
+    }
+}
+
+/// Whether an endpoint's answer is the right one, whole and in time.
+async fn is_right(on: &str, answer: reqwest::Result<reqwest::Response>) -> bool {
+    let Ok(mut answer) = answer else { return false };
+    let (status, mut body) = (answer.status(), Vec::new());
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        if chunk.len() == 1 {
+            // It drips.
+            return false;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let json: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let holds = match on {
+        "token" => json["access_token"].is_string() && json["refresh_token"].is_string() && json["expires_in"].is_i64(),
+        "api" => json["id"] == "sandbox-ada",
+        _ => body.is_empty(),
+    };
+    status == 200 && holds
+}
 
 #[tokio::test]
 async fn refusals_come_with_their_status_and_words() {
@@ -75,12 +128,63 @@ async fn odd_answers_are_right_but_for_their_oddity() {
 }
 
 #[tokio::test]
-async fn silence_is_silence() {
+async fn silence_is_silence_for_as_long_as_the_connection_lives() {
     let world = World::new().await;
     let tokens = world.sign_in().await;
     world.fault("silence").await;
-    let answer = tokio::time::timeout(Duration::from_millis(300), world.refresh(&tokens["refresh_token"])).await;
-    assert!(answer.is_err(), "it answered");
+    let form = [
+        ("grant_type", "refresh_token".to_owned()),
+        ("refresh_token", tokens["refresh_token"].as_str().expect("one").to_owned()),
+        ("client_id", relink_sandbox::CLIENT_ID.to_owned()),
+    ];
+    let asked = tokio::spawn(world.http.post(world.at("/token")).form(&form).send());
+    world.logs("token", "fault").await;
+
+    // An hour passes: whoever was only slow would have answered, and everybody else is served.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_hours(1)).await;
+    tokio::time::resume();
+    let other = reqwest::Client::new().get(world.at("/.well-known/oauth-authorization-server")).send().await;
+    assert_eq!(other.expect("an answer").status(), 200);
+    world.sandbox.stop().await;
+    asked.await.expect("asked").expect_err("it ended without an answer");
+}
+
+#[tokio::test]
+async fn each_way_to_go_wrong_is_had_at_each_endpoint_that_it_fits_and_refused_with_words_elsewhere() {
+    let tokens_alone = ["no_refresh_token", "string_expires_in", "no_expires_in"];
+    for kind in KINDS {
+        let world = World::new().await;
+        let tokens = world.sign_in().await;
+        for on in ["token", "api", "revoke"] {
+            let plan = json!({ "kind": kind, "on": on });
+            let request = world.http.post(world.at("/control/faults")).bearer_auth(KEY).json(&plan);
+            let planned = request.send().await.expect("an answer");
+            let fits = match on {
+                "token" => true,
+                "api" => !tokens_alone.contains(&kind),
+                _ => !tokens_alone.contains(&kind) && !["slow_drip", "truncated_json"].contains(&kind),
+            };
+            assert_eq!(planned.status(), if fits { 200 } else { 400 }, "{kind} on {on}");
+            let planned: Value = planned.json().await.expect("JSON");
+            if !fits {
+                assert!(planned["message"].as_str().expect("words").ends_with('.'), "{planned}");
+                continue;
+            }
+            let seen = world.journal().await.len();
+            if kind == "silence" {
+                let asked = tokio::spawn(request_of(&world, on, &tokens).send());
+                world.logs(on, "fault").await;
+                asked.abort();
+            } else {
+                let answer = request_of(&world, on, &tokens).send().await;
+                assert!(!is_right(on, answer).await, "{kind} on {on} does nothing");
+            }
+            assert_eq!(world.journal().await.len(), seen + 1, "{kind} on {on} is in the log");
+            let next = request_of(&world, on, &tokens).send().await;
+            assert!(is_right(on, next).await, "{kind} on {on} is for one answer");
+        }
+    }
 }
 
 #[tokio::test]

@@ -111,16 +111,18 @@ async fn client_credentials_and_api_keys_work_until_revoked() {
     let client = world.control("POST", "/control/clients", json!({})).await;
     let (id, secret) = (client["client_id"].as_str().expect("an id"), client["client_secret"].as_str().expect("one"));
     let grant = [("grant_type", "client_credentials"), ("scope", "items:read")];
-    let basic = world.http.post(world.at("/token")).basic_auth(id, Some(secret)).form(&grant);
-    let given: Value = basic.send().await.expect("an answer").json().await.expect("JSON");
+    let basic = || world.http.post(world.at("/token")).basic_auth(id, Some(secret)).form(&grant);
+    let given: Value = basic().send().await.expect("an answer").json().await.expect("JSON");
     assert_eq!((world.call(&given["access_token"]).await, given.get("refresh_token")), (200, None));
     let wrong = world.http.post(world.at("/token")).basic_auth(id, Some("wrong")).form(&grant);
     assert_eq!(refusal(wrong.send().await.expect("an answer")).await, (401, "invalid_client".to_owned()));
 
     let key = world.control("POST", "/control/api-keys", json!({})).await["api_key"].clone();
     assert_eq!(world.call(&key).await, 200);
-    world.control("POST", "/control/revoke", json!({})).await;
+    assert_eq!(world.control("POST", "/control/revoke", json!({})).await["revoked"], 2);
     assert_eq!(world.call(&key).await, 401);
+    assert_eq!(world.call(&given["access_token"]).await, 401, "what the client was given");
+    assert_eq!(refusal(basic().send().await.expect("an answer")).await, (401, "invalid_client".to_owned()));
 }
 
 #[tokio::test]

@@ -100,6 +100,25 @@ impl World {
         answer.json().await.expect("JSON")
     }
 
+    /// The log's entries.
+    pub async fn journal(&self) -> Vec<Value> {
+        let log = self.control("GET", "/control/log", Value::Null).await;
+        log["entries"].as_array().expect("entries").clone()
+    }
+
+    /// Waits until the log has this of an endpoint as its latest.
+    pub async fn logs(&self, endpoint: &str, outcome: &str) {
+        let mut after = 0;
+        loop {
+            let log = self.control("GET", &format!("/control/log?after={after}&wait=20"), Value::Null).await;
+            let Some(last) = log["entries"].as_array().and_then(|entries| entries.last()) else { continue };
+            if last["endpoint"] == endpoint && last["outcome"] == outcome {
+                return;
+            }
+            after = last["seq"].as_u64().expect("a place");
+        }
+    }
+
     pub async fn fault(&self, kind: &str) {
         self.control("POST", "/control/faults", json!({ "kind": kind, "retry_after": 7 })).await;
     }

@@ -1,0 +1,45 @@
+//! What a control is asked for: JSON, or words that say what is wrong with it.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Query, Request},
+    http::{StatusCode, request::Parts},
+    response::{IntoResponse, Response},
+};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+/// A refusal of a control, in words.
+pub(crate) fn refusal(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "message": message }))).into_response()
+}
+
+fn unreadable(why: &impl ToString) -> Response {
+    refusal(StatusCode::BAD_REQUEST, &format!("The Sandbox can't do this: {}.", why.to_string().trim_end_matches('.')))
+}
+
+/// A JSON body. None at all is an empty one.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Asked<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|why| unreadable(&why))?;
+        let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
+        serde_json::from_slice(&bytes).map(Self).map_err(|why| unreadable(&why))
+    }
+}
+
+/// A query.
+pub(crate) struct AskedFor<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for AskedFor<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let Query(query) = Query::from_request_parts(parts, state).await.map_err(|why| unreadable(&why))?;
+        Ok(Self(query))
+    }
+}
