@@ -9,7 +9,10 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use relink_domain::failure::{Cause, Severity};
+use relink_domain::{
+    account::Verdict,
+    failure::{Cause, Severity},
+};
 use relink_engine::{Category, Error};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -44,6 +47,7 @@ impl From<Error> for Failed {
             Error::Provider { failure, next_try, .. } => {
                 retry_after = failure.retry_after_secs;
                 body["next_try"] = json!(next_try);
+                body["verdict"] = json!(Verdict::told(failure, *next_try));
                 body["provider"] = json!({
                     "http_status": failure.http_status,
                     "code": failure.provider_code,
@@ -201,6 +205,23 @@ mod tests {
         let status = response.status().as_u16();
         let bytes = body::to_bytes(response.into_body(), 4096).await.expect("a body");
         (status, serde_json::from_slice(&bytes).expect("JSON"))
+    }
+
+    #[tokio::test]
+    async fn a_providers_refusal_says_what_it_asks_for() {
+        use relink_domain::{Timestamp, failure::Failure};
+        let later = Some(Timestamp::from_millis(1));
+        for (cause, next_try, verdict) in [
+            (Cause::InvalidGrant, None, "needs_person"),
+            (Cause::InvalidClient, None, "needs_client"),
+            (Cause::ServerError, later, "trying_again"),
+            (Cause::UnknownRefusal, later, "trying_again"),
+            (Cause::UnknownRefusal, None, "needs_person"),
+        ] {
+            let failed = Failed::from(Error::provider(Failure::new(cause), "GitHub", next_try));
+            let (_, error) = error_of(failed.into_response()).await;
+            assert_eq!(error["verdict"], verdict, "{cause:?}");
+        }
     }
 
     #[tokio::test]

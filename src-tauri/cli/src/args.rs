@@ -204,13 +204,37 @@ pub(crate) enum Sandbox {
     },
 }
 
+/// What becomes of a used refresh token, as the Sandbox names it. It stands alone, so its names stand here once more.
+const ROTATIONS: [&str; 4] = ["none", "rotate", "grace", "strict"];
+/// The ways in which the Sandbox's answers go wrong.
+const FAULTS: [&str; 16] = [
+    "status_500",
+    "status_503",
+    "too_many_requests",
+    "reset_before",
+    "reset_after",
+    "silence",
+    "slow_drip",
+    "truncated_json",
+    "html_200",
+    "no_refresh_token",
+    "string_expires_in",
+    "no_expires_in",
+    "error_200",
+    "invalid_client",
+    "invalid_grant",
+    "unknown_error_400",
+];
+/// Where they go wrong.
+const ENDPOINTS: [&str; 3] = ["token", "api", "revoke"];
+
 #[derive(Debug, Args)]
 pub(crate) struct SandboxSettings {
     /// Seconds that an access token lives.
     #[arg(long)]
     pub(crate) token_lifetime: Option<i64>,
-    /// What becomes of a used refresh token: none, rotate, grace or strict.
-    #[arg(long)]
+    /// What becomes of a used refresh token.
+    #[arg(long, value_parser = ROTATIONS)]
     pub(crate) rotation: Option<String>,
     /// Seconds that a replaced refresh token is still taken.
     #[arg(long)]
@@ -232,15 +256,14 @@ pub(crate) struct Whom {
 
 #[derive(Debug, Args)]
 pub(crate) struct Fault {
-    /// Which: `status_500`, `status_503`, `too_many_requests`, `reset_before`, `reset_after`, silence, `slow_drip`,
-    /// `truncated_json`, `html_200`, `no_refresh_token`, `string_expires_in`, `no_expires_in`, `error_200`,
-    /// `invalid_client`, `invalid_grant`, `unknown_error_400`.
+    /// In which way.
+    #[arg(value_parser = FAULTS)]
     pub(crate) kind: String,
     /// How many answers.
     #[arg(long, default_value_t = 1)]
     pub(crate) count: u32,
-    /// Of which endpoint: token, api or revoke.
-    #[arg(long, default_value = "token")]
+    /// Of which endpoint.
+    #[arg(long, default_value = "token", value_parser = ENDPOINTS)]
     pub(crate) on: String,
     /// Good answers before them.
     #[arg(long, default_value_t = 0)]
@@ -341,10 +364,26 @@ mod tests {
             &["relink", "serve", "--listen", "nowhere"],
             &["relink", "api-token", "create", "x", "--expires", "0"],
             &["relink", "integrations", "client", "github"],
+            &["relink", "sandbox", "fault", "nonsense"],
+            &["relink", "sandbox", "fault", "silence", "--on", "x"],
+            &["relink", "sandbox", "set", "--rotation", "x"],
         ] {
             let refused = Arguments::try_parse_from(words).expect_err("refused");
             assert_eq!(refused.exit_code(), 2, "{words:?}");
         }
+    }
+
+    #[test]
+    fn the_sandbox_knows_its_names_as_the_help_lists_them() {
+        fn knows<T: serde::de::DeserializeOwned>(names: &[&str]) {
+            // Asked for a name that it doesn't know, the Sandbox lists those that it knows.
+            let Err(error) = serde_json::from_value::<T>("nonsense".into()) else { panic!("it knows nonsense") };
+            let listed = error.to_string();
+            let known: Vec<_> = listed.split('`').skip(3).step_by(2).collect();
+            assert_eq!(known, names, "{listed}");
+        }
+        knows::<relink_sandbox::FaultKind>(&FAULTS);
+        knows::<relink_sandbox::Rotation>(&ROTATIONS);
     }
 
     #[test]

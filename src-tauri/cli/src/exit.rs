@@ -53,19 +53,13 @@ impl Failed {
         Self { code: BUSY, message, hint: None }
     }
 
-    /// What the engine answered instead.
+    /// What the engine answered instead: an error, or an account's own with its verdict.
     pub(crate) fn of_answer(body: &Value) -> Self {
         let text = |name: &str| body[name].as_str().map(str::to_owned);
-        let code = match body["code"].as_str().unwrap_or_default() {
-            "invalid_grant"
-            | "unauthorized_client"
-            | "refused_by_provider"
-            | "lost_response"
-            | "rejected"
-            | "rejected_after_refresh"
-            | "credential_missing"
-            | "credential_damaged" => NEEDS_PERSON,
-            code if code.starts_with("keychain_") => KEYCHAIN,
+        // What a cause asks for is the engine's to say (relink-domain's table of causes).
+        let code = match (body["verdict"].as_str(), body["code"].as_str()) {
+            (Some("needs_person"), _) => NEEDS_PERSON,
+            (_, Some(code)) if code.starts_with("keychain_") => KEYCHAIN,
             _ => FAILED,
         };
         let message = text("message").unwrap_or_else(|| "Relink answered with an error without words.".into());
@@ -90,14 +84,15 @@ mod tests {
 
     #[test]
     fn the_exit_code_says_what_kind_of_failure_it_is() {
-        for (code, exit) in [
-            ("invalid_grant", NEEDS_PERSON),
-            ("lost_response", NEEDS_PERSON),
-            ("server_error", FAILED),
-            ("keychain_locked", KEYCHAIN),
-            ("not_found", FAILED),
+        for (code, verdict, exit) in [
+            ("invalid_grant", Some("needs_person"), NEEDS_PERSON),
+            ("unknown_refusal", Some("needs_person"), NEEDS_PERSON),
+            ("unknown_refusal", Some("trying_again"), FAILED),
+            ("invalid_client", Some("needs_client"), FAILED),
+            ("keychain_locked", None, KEYCHAIN),
+            ("not_found", None, FAILED),
         ] {
-            let failed = Failed::of_answer(&json!({ "code": code, "message": "m", "hint": "h" }));
+            let failed = Failed::of_answer(&json!({ "code": code, "verdict": verdict, "message": "m", "hint": "h" }));
             assert_eq!((failed.code, failed.hint.as_deref()), (exit, Some("h")), "{code}");
         }
     }

@@ -48,7 +48,7 @@ pub(crate) fn run(engine: &Engine, command: Sandbox, as_json: bool) -> Result<()
         }
         Sandbox::Revoke(whom) => {
             let answer = control(engine, "revoke", &json!({ "subject": whom.subject }))?;
-            let said = format!("{} sign-ins and keys were revoked.", answer["revoked"]);
+            let said = format!("{} sign-ins, keys and clients were revoked.", answer["revoked"]);
             (answer, said)
         }
         Sandbox::Fault(fault) => {

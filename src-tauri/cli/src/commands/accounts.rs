@@ -45,20 +45,24 @@ pub(super) fn status(engine: &Engine, as_json: bool) -> Result<(), Failed> {
     ])
 }
 
-pub(super) fn list(engine: &Engine, as_json: bool) -> Result<(), Failed> {
-    let answer = engine.get("/relink/accounts")?;
-    if as_json {
-        return show::json(&answer);
-    }
-    let mut accounts = entries(&answer).to_vec();
-    if accounts.is_empty() {
-        return show::words("No accounts yet. Try it with the Sandbox: relink connect sandbox --open");
-    }
+/// Those that need somebody first, then those that try again by themselves, then those that work; each as they came.
+fn in_need_first(accounts: &mut [Value]) {
     accounts.sort_by_key(|account| match (text(account, "status"), text(account, "verdict")) {
         ("active", _) => 2,
         (_, "trying_again") => 1,
         _ => 0,
     });
+}
+
+pub(super) fn list(engine: &Engine, as_json: bool) -> Result<(), Failed> {
+    let mut accounts = entries(&engine.get("/relink/accounts")?).to_vec();
+    in_need_first(&mut accounts);
+    if as_json {
+        return show::json(&json!({ "result": accounts }));
+    }
+    if accounts.is_empty() {
+        return show::words("No accounts yet. Try it with the Sandbox: relink connect sandbox --open");
+    }
     let rows: Vec<_> = accounts
         .iter()
         .map(|account| {
@@ -122,6 +126,7 @@ pub(super) fn check(engine: &Engine, id: &str, as_json: bool) -> Result<(), Fail
     }
     if text(&report, "outcome") == "unauthorized" {
         return Err(Failed::of_answer(&json!({
+            "verdict": account["verdict"],
             "code": account["last_error"]["code"],
             "message": account["last_error"]["message"],
             "hint": account["last_error"]["hint"],
@@ -154,4 +159,25 @@ pub(super) fn delete(engine: &Engine, id: &str, yes: bool, as_json: bool) -> Res
     }
     let deleted = engine.delete(&format!("/integrated-account/{}", text(&account, "id")))?;
     show::either(&deleted, &format!("{name} was deleted."), as_json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_somebody_is_listed_first() {
+        let account =
+            |id: &str, status: &str, verdict: Option<&str>| json!({ "id": id, "status": status, "verdict": verdict });
+        let mut accounts = [
+            account("works", "active", None),
+            account("tries", "needs_reauth", Some("trying_again")),
+            account("person", "needs_reauth", Some("needs_person")),
+            account("works too", "active", None),
+            account("client", "needs_reauth", Some("needs_client")),
+        ];
+        in_need_first(&mut accounts);
+        let order: Vec<_> = accounts.iter().map(|account| text(account, "id")).collect();
+        assert_eq!(order, ["person", "client", "tries", "works", "works too"]);
+    }
 }

@@ -395,6 +395,7 @@ proptest! {
             }
             if let Some(trouble) = after.life.trouble() {
                 prop_assert_eq!(trouble.next_try.is_some(), trouble.verdict() == Verdict::TryingAgain);
+                prop_assert_eq!(Verdict::told(&trouble.failure, trouble.next_try), trouble.verdict());
                 prop_assert!(after.profile.last_error.is_some());
             }
             let stored = serde_json::to_string(after).expect("an account can be stored");

@@ -52,6 +52,19 @@ pub enum Verdict {
     TryingAgain,
 }
 
+impl Verdict {
+    /// What a failure asks for, where it is told without its episode: what is known of that is whether another try is
+    /// planned. A refusal that Relink doesn't know has turned final when none is.
+    pub fn told(failure: &Failure, next_try: Option<Timestamp>) -> Self {
+        match failure.cause.severity() {
+            Severity::Terminal => Self::NeedsPerson,
+            Severity::Configuration => Self::NeedsClient,
+            Severity::Unknown if next_try.is_none() => Self::NeedsPerson,
+            Severity::Unknown | Severity::Passing => Self::TryingAgain,
+        }
+    }
+}
+
 impl Trouble {
     /// The first failure of an episode. `at_once`: see [`schedule::retry_at`].
     pub fn begin(failure: Failure, at_once: bool, now: Timestamp, jitter: Jitter) -> Self {
