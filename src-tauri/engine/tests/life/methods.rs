@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use relink_domain::{
     Secret,
-    account::{AuthenticationMethod, Status},
+    account::{AuthenticationMethod, Status, Verdict},
 };
 use relink_engine::CheckOutcome;
 use serde_json::json;
@@ -83,6 +83,28 @@ async fn client_credentials_fetch_a_new_token_when_one_is_wanted() {
     let second = world.engine.access_token(id).await.expect("a token").token;
     assert_ne!(first, second);
     assert_eq!(world.account(id).await.status(), Status::Active);
+}
+
+#[tokio::test]
+async fn a_revoked_client_needs_its_person_who_types_another_one() {
+    let world = World::new().await;
+    let typed = async || {
+        let made = world.control("POST", "/control/clients", json!({})).await;
+        let text = |name: &str| made[name].as_str().expect("a text").to_owned();
+        fields(&[("client_id", &text("client_id")), ("client_secret", &text("client_secret"))])
+    };
+    let method = AuthenticationMethod::Oauth2ClientCredentials;
+    let link = world.connect_link().await;
+    let id = world.begin_with(&link, method, typed().await).await.succeeds().await;
+    world.control("POST", "/control/revoke", json!({})).await;
+    assert_eq!(world.engine.refresh(id).await.expect_err("revoked").code(), "rejected");
+    let account = world.account(id).await;
+    assert_eq!(account.life.trouble().expect("a trouble").verdict(), Verdict::NeedsPerson);
+
+    let link = world.reauthorize_link(id).await;
+    assert_eq!(world.begin_with(&link, method, typed().await).await.succeeds().await, id);
+    assert_eq!(world.account(id).await.status(), Status::Active);
+    assert_eq!(world.told().await[2..], ["authentication_error", "updated", "active"]);
 }
 
 #[tokio::test]
