@@ -61,6 +61,9 @@ async fn each_way_to_fail_is_told_and_told_apart() {
         ("status_503", "server_error", Verdict::TryingAgain),
         ("too_many_requests", "rate_limited", Verdict::TryingAgain),
         ("reset_before", "connection_reset", Verdict::TryingAgain),
+        ("reset_after", "connection_reset", Verdict::TryingAgain),
+        ("silence", "timeout", Verdict::TryingAgain),
+        ("slow_drip", "timeout", Verdict::TryingAgain),
         ("truncated_json", "garbled_answer", Verdict::TryingAgain),
         ("html_200", "not_json", Verdict::TryingAgain),
         ("unknown_error_400", "unknown_refusal", Verdict::TryingAgain),
@@ -71,7 +74,11 @@ async fn each_way_to_fail_is_told_and_told_apart() {
         let world = World::new().await;
         let id = world.connected().await;
         world.fault(fault, 1).await;
-        let error = world.engine.refresh(id).await.expect_err(fault);
+        let error = match code {
+            "timeout" => world.refresh_past_its_deadline(id).await,
+            _ => world.engine.refresh(id).await.map(drop),
+        }
+        .expect_err(fault);
         assert_eq!(error.code(), code, "{fault}");
         let account = world.account(id).await;
         assert_eq!(account.status(), Status::NeedsReauth, "{fault}");
@@ -79,6 +86,47 @@ async fn each_way_to_fail_is_told_and_told_apart() {
         assert_eq!(world.told().await[2..], ["authentication_error"], "{fault}");
         let kept = Vault::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
         assert!(!kept.secrets["refresh_token"].is_empty(), "{fault}: a failure never blanks a credential");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_got_lost_after_the_work_was_done_ends_in_a_success_or_in_words_that_say_so() {
+    for (rotation, after) in
+        [("none", None), ("grace", None), ("rotate", Some("lost_response")), ("strict", Some("lost_response"))]
+    {
+        for lost in ["reset_after", "silence", "slow_drip", "truncated_json"] {
+            let world = World::new().await;
+            world.rotation(rotation).await;
+            let id = world.connected().await;
+            world.fault(lost, 1).await;
+            match lost {
+                "reset_after" | "truncated_json" => world.engine.refresh(id).await.map(drop),
+                _ => world.refresh_past_its_deadline(id).await,
+            }
+            .expect_err("no whole answer came");
+            // Silence comes instead of the work: nothing was spent by it.
+            let after = after.filter(|_| lost != "silence");
+            let again = world.engine.refresh(id).await;
+            assert_eq!(again.err().map(|error| error.code()), after, "{lost}, {rotation}");
+            let status = if after.is_some() { Status::NeedsReauth } else { Status::Active };
+            assert_eq!(world.account(id).await.status(), status, "{lost}, {rotation}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_providers_clock_that_is_a_day_off_costs_a_refresh_and_nothing_else() {
+    for skew in [86_400, -86_400] {
+        let world = World::new().await;
+        let id = world.connected().await;
+        let lease = async || world.engine.access_token(id).await.expect("a token").lease;
+        let before = lease().await;
+        world.control("PATCH", "/control", json!({ "clock_skew_secs": skew })).await;
+        assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted, "{skew}");
+        world.engine.refresh(id).await.expect("refreshed");
+        assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted, "{skew}");
+        assert_eq!(lease().await, before, "{skew}: a token's time is counted by this machine's own clock");
+        assert_eq!(world.told().await.len(), 2, "{skew}: nothing to tell");
     }
 }
 

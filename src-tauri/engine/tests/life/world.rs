@@ -89,6 +89,20 @@ impl World {
         entries.iter().filter(|entry| entry["endpoint"] == "token").count()
     }
 
+    /// Refreshes, and lets the deadline of an answer pass as soon as the token endpoint has its request.
+    pub async fn refresh_past_its_deadline(&self, id: AccountId) -> Result<(), relink_engine::Error> {
+        let log = async |query: &str| self.control("GET", &format!("/control/log{query}"), Value::Null).await;
+        let seen = log("").await["entries"].as_array().map_or(0, Vec::len);
+        let engine = self.engine.clone();
+        let refresh = tokio::spawn(async move { engine.refresh(id).await.map(drop) });
+        let noted = log(&format!("?after={seen}&wait=20")).await;
+        assert_eq!(noted["entries"][0]["endpoint"], "token", "{noted}");
+        tokio::time::pause();
+        tokio::time::advance(relink_engine::outbound::DEADLINE).await;
+        tokio::time::resume();
+        refresh.await.expect("it ends")
+    }
+
     /// A link for a new account.
     pub async fn connect_link(&self) -> Secret {
         let purpose = Purpose::Connect { tenant_id: "acme-1".into() };
