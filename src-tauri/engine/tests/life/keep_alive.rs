@@ -94,9 +94,9 @@ async fn an_answer_that_got_lost_after_the_work_was_done_ends_in_a_success_or_in
     for (rotation, after) in
         [("none", None), ("grace", None), ("rotate", Some("lost_response")), ("strict", Some("lost_response"))]
     {
+        let world = World::new().await;
+        world.rotation(rotation).await;
         for lost in ["reset_after", "silence", "slow_drip", "truncated_json"] {
-            let world = World::new().await;
-            world.rotation(rotation).await;
             let id = world.connected().await;
             world.fault(lost, 1).await;
             match lost {
