@@ -1,5 +1,6 @@
 //! Journeys with real parts. They read like the product's own text.
 
+mod command_line;
 mod desktop;
 mod life;
 mod methods;

@@ -1,0 +1,367 @@
+//! Every command of the command line, end to end: what it prints, which JSON, and how it ends (docs/cli.md).
+
+use std::{io::Write, process::Stdio};
+
+use anyhow::{Context, Result, ensure};
+use relink_tests::{
+    provider::Provider,
+    receiver::Receiver,
+    relink::{Printed, Relink, program},
+    session::Session,
+};
+use reqwest::Client;
+use serde_json::{Value, json};
+
+/// What is promised.
+const DOCUMENT: &str = include_str!("../../docs/cli.md");
+
+const ACCOUNT: &str = "id name tenant_id integration integration_label status authentication_method is_sandbox identity \
+    scopes verdict last_error next_try next_action_at expires_at is_fresh last_used_at created_at updated_at";
+const API_TOKEN: &str = "id name created_at expires_at last_used_at";
+const WEBHOOK: &str = "id environment_id target_url is_active event_types failing_since created_at updated_at";
+const INSTALLED: &str = "name environment_integration_id";
+const LIST: &str = "result next_cursor limit";
+const SETTINGS: &str = "token_lifetime_secs rotation grace_secs clock_skew_secs delay_millis";
+
+/// Somebody at a terminal.
+struct Desk {
+    session: Session,
+    relink: Relink,
+    http: Client,
+}
+
+impl Desk {
+    async fn new() -> Result<Self> {
+        let session = Session::start().await?;
+        let relink = Relink::start(&session).await?;
+        Ok(Self { session, relink, http: Client::new() })
+    }
+
+    /// Runs a command, which ends with this code.
+    async fn ends(&self, code: i32, arguments: &[&str]) -> Result<Printed> {
+        let printed = self.relink.cli(&self.session, arguments).await?;
+        ensure!(printed.code == code, "{arguments:?} ended with {printed:?}");
+        ensure!(code == 0 || !printed.err.trim().is_empty(), "{arguments:?} says nothing of why");
+        Ok(printed)
+    }
+
+    /// The one line that a command prints.
+    async fn line(&self, arguments: &[&str]) -> Result<String> {
+        let printed = self.ends(0, arguments).await?.out;
+        let line = printed.strip_suffix('\n').context("a line")?;
+        ensure!(!line.is_empty() && line.trim() == line && !line.contains('\n'), "{arguments:?} printed {printed:?}");
+        Ok(line.to_owned())
+    }
+
+    /// A command's JSON, which has these fields.
+    async fn json(&self, fields: &str, arguments: &[&str]) -> Result<Value> {
+        let printed = self.ends(0, &[arguments, &["--json"]].concat()).await?.out;
+        let value = serde_json::from_str(&printed).with_context(|| format!("{arguments:?} printed {printed:?}"))?;
+        has(fields, &value);
+        Ok(value)
+    }
+
+    /// The entries of a command's JSON list, each with these fields.
+    async fn list(&self, list: &str, fields: &str, arguments: &[&str]) -> Result<Vec<Value>> {
+        let entries = self.json(list, arguments).await?["result"].as_array().context("a list")?.clone();
+        ensure!(!entries.is_empty(), "{arguments:?} lists nothing");
+        entries.iter().for_each(|entry| has(fields, entry));
+        self.ends(0, arguments).await?;
+        Ok(entries)
+    }
+
+    /// A command's JSON that comes as one object a line, each with these fields.
+    async fn lines(&self, fields: &str, arguments: &[&str]) -> Result<Vec<Value>> {
+        let printed = self.ends(0, &[arguments, &["--json"]].concat()).await?.out;
+        let entries: Vec<Value> = printed.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        ensure!(!entries.is_empty(), "{arguments:?} printed nothing");
+        entries.iter().for_each(|entry| has(fields, entry));
+        self.ends(0, arguments).await?;
+        Ok(entries)
+    }
+
+    /// Runs a command that reads this from its standard input; what it prints.
+    fn told(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let mut command = self.session.command(&program());
+        command.args(arguments).env("RELINK_DATA_DIR", self.relink.data_dir());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        child.stdin.take().context("its input")?.write_all(input.as_bytes())?;
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "{arguments:?} ended with {}", output.status);
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// The status of a GET with this token.
+    async fn status(&self, url: &str, token: &str) -> Result<u16> {
+        Ok(self.http.get(url).bearer_auth(token).send().await?.status().as_u16())
+    }
+
+    /// An address of the Sandbox's.
+    async fn sandbox(&self, path: &str) -> Result<String> {
+        let status = self.relink.get("/relink/status").await?;
+        Ok(format!("{}{path}", status["sandbox"]["base_url"].as_str().context("it runs")?))
+    }
+
+    /// Walks a magic link of the Sandbox's through as Ada; her browser's way back is `relink callback`.
+    async fn walk(&self, link: &str, callback: impl AsyncFnOnce(&str) -> Result<Value>) -> Result<String> {
+        let token = link.split(['=', '&']).nth(1).context("a link token")?;
+        let flows = format!("{}/connect-account/flows", self.relink.base_url());
+        let begin = self.http.post(&flows).header("x-relink-link-token", token);
+        let begin = begin.json(&json!({ "integration": "sandbox", "format": "oauth2" }));
+        let mut flow: Value = begin.send().await?.json().await?;
+        let (id, key) = (text(&flow, "id")?, text(&flow, "key")?);
+
+        let html = self.http.get(text(&flow, "authorize_url")?).send().await?.text().await?;
+        let consent = html.split("name=\"consent\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let form = [("consent", consent.context("a consent page")?), ("person", "ada"), ("decision", "allow")];
+        let stays = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let back = stays.post(self.sandbox("/authorize").await?).form(&form).send().await?;
+        let back = back.headers().get("location").context("a redirect")?.to_str()?.to_owned();
+        assert_eq!(callback(&back).await?["flow"], id);
+
+        while !matches!(flow["phase"].as_str(), Some("succeeded" | "failed" | "question")) {
+            let request = match flow["phase"].as_str() {
+                Some("returned") => self.http.post(format!("{flows}/{id}/claim")),
+                _ => self.http.get(format!("{flows}/{id}?after={}", flow["version"])),
+            };
+            flow = request.header("x-relink-flow-key", &key).send().await?.json().await?;
+        }
+        flow["outcome"]["account"]["id"].as_str().map(str::to_owned).with_context(|| format!("it ended well: {flow}"))
+    }
+
+    /// Connects an account of Ada's; its id.
+    async fn connected(&self) -> Result<String> {
+        let link = self.line(&["connect", "sandbox", "--tenant", "acme-1"]).await?;
+        self.walk(&link, async |url| self.json("flow", &["callback", url]).await).await
+    }
+}
+
+fn text(value: &Value, name: &str) -> Result<String> {
+    value[name].as_str().map(str::to_owned).with_context(|| format!("{name} of {value}"))
+}
+
+/// The fields are these and no others, and the documentation names each of them.
+fn has(fields: &str, value: &Value) {
+    let mut wanted: Vec<_> = fields.split_whitespace().collect();
+    let mut found: Vec<_> = value.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    wanted.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, wanted, "{value}");
+    for field in found {
+        assert!(DOCUMENT.contains(&format!("\"{field}\"")), "docs/cli.md doesn't name {field}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_from_its_link_to_its_end() -> Result<()> {
+    let desk = Desk::new().await?;
+    desk.json("url", &["connect", "sandbox"]).await?;
+    let id = desk.connected().await?;
+    let beginning = id.split('-').take(2).collect::<Vec<_>>().join("-");
+    desk.list("result", ACCOUNT, &["accounts"]).await?;
+    for named in [id.as_str(), &beginning, "Ada Lovelace"] {
+        assert_eq!(desk.json(ACCOUNT, &["account", named]).await?["id"], id.as_str(), "{named}");
+    }
+    let shown = desk.ends(0, &["account", &id]).await?.out;
+    assert!(shown.contains("Ada Lovelace") && shown.contains("working"), "{shown}");
+
+    // The token alone, which the provider accepts.
+    let me = desk.sandbox("/api/me").await?;
+    let token = desk.line(&["token", &id]).await?;
+    assert_eq!(desk.status(&me, &token).await?, 200);
+    assert_eq!(desk.json("access_token expires_at", &["token", &id]).await?["access_token"], token.as_str());
+    desk.json(ACCOUNT, &["refresh", &id]).await?;
+    let next = desk.line(&["token", &id]).await?;
+    assert_ne!(next, token);
+    assert_eq!(desk.status(&me, &next).await?, 200);
+
+    let checked = desk.json("outcome account", &["check", &id]).await?;
+    assert_eq!(checked["outcome"], "accepted");
+    has(ACCOUNT, &checked["account"]);
+    assert_eq!(desk.json(ACCOUNT, &["rename", &id, "Work"]).await?["name"], "Work");
+    desk.list("result", "seq account_id at kind tone title detail moment", &["timeline"]).await?;
+    let latest =
+        desk.list("result", "seq account_id at kind tone title detail moment", &["timeline", "Work", "--limit", "1"]);
+    assert_eq!(latest.await?.len(), 1);
+
+    // Revoked, and mended by a link whose callback comes through standard input.
+    desk.ends(0, &["sandbox", "revoke"]).await?;
+    desk.ends(4, &["refresh", "Work"]).await?;
+    let link = desk.json("url", &["reauthorize", "Work"]).await?;
+    let stdin = async |url: &str| Ok(serde_json::from_str(&desk.told(&["callback", "-", "--json"], url)?)?);
+    assert_eq!(desk.walk(&text(&link, "url")?, stdin).await?, id);
+    desk.ends(0, &["check", "Work"]).await?;
+
+    desk.ends(1, &["delete", "Work"]).await?;
+    assert_eq!(desk.json("id", &["delete", "Work", "--yes"]).await?["id"], id.as_str());
+    desk.ends(1, &["account", &id]).await?;
+    desk.relink.stop().await
+}
+
+#[tokio::test]
+async fn what_needs_somebody_is_listed_before_what_works() -> Result<()> {
+    let desk = Desk::new().await?;
+    let (first, second) = (desk.connected().await?, desk.connected().await?);
+    desk.ends(0, &["rename", &second, "Broken"]).await?;
+    desk.ends(0, &["sandbox", "fault", "invalid_grant"]).await?;
+    desk.ends(4, &["refresh", &second]).await?;
+    let listed = desk.list("result", ACCOUNT, &["accounts"]).await?;
+    let order: Vec<_> = listed.iter().filter_map(|account| account["id"].as_str()).collect();
+    assert_eq!(order, [second.as_str(), &first]);
+    for name in ["code", "message", "hint"] {
+        assert!(listed[0]["last_error"][name].is_string(), "{}", listed[0]);
+    }
+    assert!(desk.ends(0, &["accounts"]).await?.out.starts_with(&second[..13]));
+
+    let status = desk.json("version base_url environment_id keychain sandbox accounts", &["status"]).await?;
+    has("state message", &status["keychain"]);
+    has("base_url", &status["sandbox"]);
+    has("total needs_reauth", &status["accounts"]);
+    assert_eq!((status["accounts"]["total"].as_u64(), status["accounts"]["needs_reauth"].as_u64()), (Some(2), Some(1)));
+    assert!(desk.ends(0, &["status"]).await?.out.contains("2, 1 in need"));
+    desk.relink.stop().await
+}
+
+#[tokio::test]
+async fn tokens_for_programs_and_who_is_told() -> Result<()> {
+    let desk = Desk::new().await?;
+    let accounts = format!("{}/integrated-account", desk.relink.base_url());
+    let token = desk.line(&["api-token", "create", "script"]).await?;
+    assert_eq!(desk.status(&accounts, &token).await?, 200);
+    let made = desk.json(&format!("{API_TOKEN} token"), &["api-token", "create", "other", "--expires", "2"]).await?;
+    let listed = desk.list(LIST, API_TOKEN, &["api-token", "list"]).await?;
+    assert_eq!(listed.len(), 2);
+    assert_eq!(desk.json("id", &["api-token", "revoke", &text(&made, "id")?]).await?["id"], made["id"]);
+    assert_eq!(desk.status(&accounts, &text(&made, "token")?).await?, 401);
+    assert_eq!(desk.status(&accounts, &token).await?, 200, "the other one stays");
+
+    let receiver = Receiver::start().await?;
+    let hook = desk.json(&format!("{WEBHOOK} secret"), &["webhook", "add", receiver.url()]).await?;
+    let id = text(&hook, "id")?;
+    desk.list(LIST, WEBHOOK, &["webhook", "list"]).await?;
+    assert_eq!(desk.json("success", &["webhook", "test", &id]).await?["success"], true);
+    assert!(receiver.wait_for("test").await?.is_signed_with(&text(&hook, "secret")?));
+    let delivery = "id event_id event state tries next_try last_status last_error created_at updated_at";
+    desk.list(LIST, delivery, &["webhook", "deliveries", &id]).await?;
+    assert_eq!(desk.json("replayed", &["webhook", "replay", &id]).await?["replayed"], 0);
+
+    let account = desk.connected().await?;
+    let events = desk.lines("seq id event payload created_at", &["events", "--once"]).await?;
+    let of_account: Vec<_> = events.iter().filter(|event| event["payload"]["id"] == account.as_str()).collect();
+    let names: Vec<_> = of_account.iter().filter_map(|event| event["event"].as_str()).collect();
+    assert_eq!(names, ["integrated_account:created", "integrated_account:active"]);
+    let after = of_account[0]["seq"].to_string();
+    let later = desk.lines("seq id event payload created_at", &["events", "--once", "--after", &after]).await?;
+    assert!(later.iter().all(|event| event["seq"].as_i64() > of_account[0]["seq"].as_i64()), "{later:?}");
+
+    assert_eq!(desk.json("id", &["webhook", "remove", &id]).await?["id"], id.as_str());
+    desk.ends(1, &["webhook", "deliveries", &id]).await?;
+    desk.relink.stop().await
+}
+
+#[tokio::test]
+async fn the_catalogue_and_what_is_added_to_it() -> Result<()> {
+    let desk = Desk::new().await?;
+    let fields = "id name label category built_in version installed environment_integration_id methods not_ready";
+    let state = async |name: &str| -> Result<Value> {
+        let listed = desk.list("result", fields, &["integrations"]).await?;
+        listed.into_iter().find(|entry| entry["name"] == name).with_context(|| format!("{name} is listed"))
+    };
+    assert!(state("github").await?["not_ready"].is_string());
+    let client = ["integrations", "client", "github", "--id", "client", "--secret-stdin", "--json"];
+    let told = desk.told(&client, "canary-of-a-secret\n")?;
+    assert!(!told.contains("canary"), "{told}");
+    has("name", &serde_json::from_str(&told)?);
+    assert!(state("github").await?["not_ready"].is_null());
+    desk.json("name", &["integrations", "uninstall", "github"]).await?;
+    assert_eq!(state("github").await?["installed"], false);
+    desk.json(INSTALLED, &["integrations", "install", "github"]).await?;
+    assert_eq!(state("github").await?["installed"], true);
+
+    let provider = Provider::start().await?;
+    let file = desk.session.folder().join("provider.json");
+    std::fs::write(&file, provider.definition())?;
+    let added = desk.json(&format!("{INSTALLED} warnings"), &["integrations", "add", &file.to_string_lossy()]).await?;
+    assert_eq!(state(&text(&added, "name")?).await?["installed"], true);
+    std::fs::write(&file, "{\n  \"name\": 1\n}")?;
+    let refused = desk.ends(1, &["integrations", "add", &file.to_string_lossy()]).await?;
+    assert!(refused.err.contains("name"), "the field is named: {}", refused.err);
+    desk.relink.stop().await
+}
+
+#[tokio::test]
+async fn the_sandbox_does_what_its_controls_say() -> Result<()> {
+    let desk = Desk::new().await?;
+    desk.ends(1, &["sandbox", "status"]).await?;
+    desk.json(INSTALLED, &["sandbox", "start"]).await?;
+    let id = desk.connected().await?;
+    let me = desk.sandbox("/api/me").await?;
+    let shape = "settings sign_ins faults_left counters people";
+    has(SETTINGS, &desk.json(shape, &["sandbox", "status"]).await?["settings"]);
+    let wanted =
+        ["--token-lifetime", "120", "--rotation", "strict", "--grace", "5", "--clock-skew", "-9", "--delay", "1"];
+    let set = desk.json(shape, &[&["sandbox", "set"], &wanted[..]].concat()).await?;
+    let settings = json!({
+        "token_lifetime_secs": 120, "rotation": "strict", "grace_secs": 5, "clock_skew_secs": -9, "delay_millis": 1
+    });
+    assert_eq!(set["settings"], settings);
+    desk.ends(1, &["sandbox", "set", "--clock-skew", "9223372036854775807"]).await?;
+
+    let token = desk.line(&["token", &id]).await?;
+    assert_eq!(desk.json("expired", &["sandbox", "expire", "--subject", "sandbox-grace"]).await?["expired"], 0);
+    assert_eq!(desk.status(&me, &token).await?, 200);
+    assert_eq!(desk.json("expired", &["sandbox", "expire"]).await?["expired"], 1);
+    assert_eq!(desk.status(&me, &token).await?, 401);
+
+    let planned = ["sandbox", "fault", "too_many_requests", "--retry-after", "1", "--count", "2", "--after", "0"];
+    assert_eq!(desk.json("faults_left", &planned).await?["faults_left"], 2);
+    let refused = desk.ends(1, &["refresh", &id]).await?;
+    assert!(refused.err.contains("slow down"), "{}", refused.err);
+    assert_eq!(desk.json("faults_left", &["sandbox", "clear"]).await?["faults_left"], 0);
+    desk.ends(0, &["refresh", &id]).await?;
+    let senseless = desk.ends(1, &["sandbox", "fault", "no_expires_in", "--on", "revoke"]).await?;
+    assert!(senseless.err.contains("revocation endpoint"), "{}", senseless.err);
+
+    let key = desk.line(&["sandbox", "api-key"]).await?;
+    assert_eq!(desk.status(&me, &key).await?, 200);
+    let made = desk.json("api_key subject", &["sandbox", "api-key", "--subject", "sandbox-grace"]).await?;
+    assert_eq!(made["subject"], "sandbox-grace");
+    desk.json("client_id client_secret", &["sandbox", "client"]).await?;
+    assert_eq!(desk.json("revoked", &["sandbox", "revoke"]).await?["revoked"], 4, "a sign-in, two keys, a client");
+    assert_eq!(desk.status(&me, &key).await?, 401);
+    desk.lines("seq at endpoint grant_type outcome subject", &["sandbox", "log"]).await?;
+    assert_eq!(desk.json("reset", &["sandbox", "reset"]).await?["reset"], true);
+
+    desk.ends(1, &["sandbox", "remove"]).await?;
+    desk.ends(0, &["delete", &id, "--yes"]).await?;
+    desk.json("name", &["sandbox", "remove"]).await?;
+    desk.relink.stop().await
+}
+
+#[tokio::test]
+async fn how_a_command_ends_says_what_kind_of_failure_it_was() -> Result<()> {
+    let desk = Desk::new().await?;
+    let id = desk.connected().await?;
+    desk.ends(1, &["account", "nobody"]).await?;
+    for words in [&["nonsense"][..], &["sandbox", "fault", "nonsense"], &["sandbox", "set", "--rotation", "x"]] {
+        desk.ends(2, words).await?;
+    }
+    let nowhere = desk.session.folder().join("nowhere").to_string_lossy().into_owned();
+    desk.ends(3, &["accounts", "--data-dir", &nowhere]).await?;
+    desk.ends(6, &["serve", "--listen", "127.0.0.1:0"]).await?;
+
+    desk.session.lock()?;
+    let locked = desk.ends(5, &["refresh", &id]).await?;
+    assert!(locked.err.contains("locked"), "{}", locked.err);
+    desk.session.unlock()?;
+    desk.relink.logs("keychain").await?;
+
+    // A refusal that Relink doesn't know is tried again, until it has lasted.
+    desk.ends(0, &["sandbox", "fault", "unknown_error_400"]).await?;
+    desk.ends(1, &["refresh", &id]).await?;
+    desk.ends(0, &["sandbox", "revoke"]).await?;
+    for command in ["refresh", "check", "token"] {
+        desk.ends(4, &[command, &id]).await?;
+    }
+    desk.relink.stop().await
+}
