@@ -1,7 +1,7 @@
 //! The same with an API key, with client credentials, with a second identity, and abandoned half-way.
 
 use anyhow::{Context, Result};
-use relink_tests::{browser::Browser, relink::Relink, session::Session};
+use relink_tests::{browser::Browser, receiver::Receiver, relink::Relink, session::Session};
 use serde_json::{Value, json};
 
 async fn sandbox() -> Result<(Session, Relink, Browser)> {
@@ -55,16 +55,49 @@ async fn with_an_api_key() -> Result<()> {
 #[tokio::test]
 async fn with_client_credentials() -> Result<()> {
     let (_session, relink, browser) = sandbox().await?;
-    let client = relink.post("/relink/sandbox/control/clients", json!({})).await?;
+    let receiver = Receiver::start().await?;
+    let webhook = relink.post("/webhook", json!({ "target_url": receiver.url() })).await?;
+    let signing = webhook["secret"].as_str().context("shown once")?;
+    let secret = async || -> Result<String> {
+        let client = relink.post("/relink/sandbox/control/clients", json!({})).await?;
+        client["client_secret"].as_str().map(str::to_owned).context("a secret")
+    };
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
     browser.press("Use client credentials").await?;
-    browser.fill("client_secret", client["client_secret"].as_str().context("a secret")?).await?;
+    browser.fill("client_secret", &secret().await?).await?;
     browser.press("Connect").await?;
     browser.shows("Connection successful").await?;
     let account = only_account(&relink).await?;
     assert_eq!(account["authentication_method"], "oauth2_client_credentials");
-    relink.post(&format!("/relink/accounts/{}/refresh", account["id"].as_str().context("an id")?), Value::Null).await?;
+    let id = account["id"].as_str().context("an id")?.to_owned();
+    let refresh = format!("/relink/accounts/{id}/refresh");
+    relink.post(&refresh, Value::Null).await?;
+
+    // Revoked at the provider: told, signed, and the person is named, not the integration's client.
+    relink.post("/relink/sandbox/control/revoke", json!({})).await?;
+    let (status, refused) = relink.try_ask(reqwest::Method::POST, &refresh, Value::Null).await?;
+    assert_eq!((status, refused["verdict"].as_str()), (400, Some("needs_person")), "{refused}");
+    let told = receiver.wait_for("integrated_account:authentication_error").await?;
+    assert!(told.is_signed_with(signing) && !told.is_signed_with("another secret"));
+    assert_eq!(
+        (told.body["payload"]["id"].as_str(), told.body["payload"]["status"].as_str()),
+        (Some(id.as_str()), Some("needs_reauth"))
+    );
+    assert_eq!(only_account(&relink).await?["status"], "needs_reauth");
+
+    // Mended by the magic link, which asks for the client again.
+    browser.open(&relink.magic_link(json!({ "integrated_account_id": id })).await?).await?;
+    browser.shows("Reauthorize Sandbox").await?;
+    browser.fill("client_secret", &secret().await?).await?;
+    browser.press("Reauthorize").await?;
+    browser.shows("Connection successful").await?;
+    let heard = receiver.hears(5).await?;
+    assert_eq!(heard, ["created", "active", "authentication_error", "updated", "active"], "and no reactivated");
+    assert_eq!(relink.told().await?, heard);
+    let after = only_account(&relink).await?;
+    assert_eq!((after["id"].as_str(), after["status"].as_str()), (Some(id.as_str()), Some("active")));
+    relink.post(&refresh, Value::Null).await?;
     browser.close().await?;
     relink.stop().await
 }
