@@ -350,12 +350,6 @@ async fn how_a_command_ends_says_what_kind_of_failure_it_was() -> Result<()> {
     desk.ends(3, &["accounts", "--data-dir", &nowhere]).await?;
     desk.ends(6, &["serve", "--listen", "127.0.0.1:0"]).await?;
 
-    desk.session.lock()?;
-    let locked = desk.ends(5, &["refresh", &id]).await?;
-    assert!(locked.err.contains("locked"), "{}", locked.err);
-    desk.session.unlock()?;
-    desk.relink.logs("keychain").await?;
-
     // A refusal that Relink doesn't know is tried again, until it has lasted.
     desk.ends(0, &["sandbox", "fault", "unknown_error_400"]).await?;
     desk.ends(1, &["refresh", &id]).await?;
@@ -363,5 +357,9 @@ async fn how_a_command_ends_says_what_kind_of_failure_it_was() -> Result<()> {
     for command in ["refresh", "check", "token"] {
         desk.ends(4, &[command, &id]).await?;
     }
+
+    desk.session.lock()?;
+    let locked = desk.ends(5, &["refresh", &id]).await?;
+    assert!(locked.err.contains("locked"), "{}", locked.err);
     desk.relink.stop().await
 }
