@@ -23,6 +23,8 @@ mod recovery;
 mod refresh;
 mod schedule;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod vault;
 mod webhooks;
 pub mod wire;

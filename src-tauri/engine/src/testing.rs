@@ -1,0 +1,41 @@
+//! An engine for tests that look behind its door: nothing of it runs by itself.
+
+use relink_domain::Timestamp;
+use tempfile::TempDir;
+
+use crate::{
+    Engine, Options,
+    clock::Clock,
+    vault::{MemoryKeychain, Vault},
+};
+
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+pub(crate) struct Started {
+    pub(crate) engine: Engine,
+    pub(crate) keychain: MemoryKeychain,
+    pub(crate) clock: Clock,
+    _folder: TempDir,
+}
+
+impl Started {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (keychain, clock) = (MemoryKeychain::default(), Clock::set_to(START));
+        let engine = Engine::start(Options {
+            data_dir: folder.path().to_owned(),
+            vault: Vault::memory(keychain.clone()),
+            clock: clock.clone(),
+            takes_deep_links: true,
+        })
+        .await
+        .expect("the engine starts");
+        Self { engine, keychain, clock, _folder: folder }
+    }
+
+    /// Whether the disk takes anything.
+    pub(crate) async fn takes_writes(&self, takes: bool) {
+        let pragma = if takes { "PRAGMA query_only = OFF" } else { "PRAGMA query_only = ON" };
+        self.engine.0.store.read(move |c| Ok(c.execute_batch(pragma)?)).await.expect("set");
+    }
+}
