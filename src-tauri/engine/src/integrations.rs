@@ -18,7 +18,7 @@ use crate::{
         integrations::{self, Installed, Integration},
         outbox, settings,
     },
-    vault::{Item, Key},
+    vault::{Item, Key, VaultError},
 };
 
 /// An integration of the catalogue, and whether it can be used.
@@ -113,9 +113,12 @@ impl Engine {
         })?;
         let definition = parsed.definition;
         let name = definition.name().to_owned();
-        let known = {
+        let (known, before) = {
             let name = name.clone();
-            self.0.store.read(move |c| integrations::named(c, &name)).await?
+            self.0
+                .store
+                .read(move |c| Ok((integrations::named(c, &name)?, integrations::installed_named(c, &name)?)))
+                .await?
         };
         if known.as_ref().is_some_and(|known| known.built_in) {
             let message = format!("{name} is built in. Give this integration another name.");
@@ -124,13 +127,33 @@ impl Engine {
         let id = known.map(|known| known.id).or(definition.id());
         let id = id.unwrap_or_else(|| IntegrationId::from_uuid(Uuid::now_v7()));
         let document = serde_json::to_value(&definition).map_err(crate::store::StoreError::from)?;
-        let integration = integration_of(&definition, id, document, false, self.now());
-        self.0.store.write(move |tx| integrations::put(tx, &integration)).await?;
-        let installed = self.install(&name).await?;
+        let now = self.now();
+        let integration = integration_of(&definition, id, document, false, now);
+        let before = before.map(|installed| installed.id);
+        let mut installed = freshly_installed(integration, now);
+        installed.id = before.unwrap_or(installed.id);
+
+        let keeping = installed.clone();
+        let commit = self.0.store.write(move |tx| {
+            let found = integrations::installed_named(tx, &name)?.map(|installed| installed.id);
+            if found != before {
+                return Ok(None);
+            }
+            integrations::put(tx, &installed.integration)?;
+            if before.is_none() {
+                integrations::install(tx, &installed)?;
+                accounts::not_stray(tx, &Key::Integration(installed.id).to_string())?;
+                tell(tx, EventKind::EnvironmentIntegrationCreated, &installed, now)?;
+            }
+            integrations::installed(tx, installed.id)
+        });
+        let commit = async {
+            let message = "This integration was changed by somebody else meanwhile. Add it again.";
+            commit.await?.ok_or_else(|| Error::conflict("integration_changed", message))
+        };
         let secret = FORMATS.into_iter().find_map(|format| parsed.client_secrets.take(format));
-        if let Some(secret) = secret {
-            self.keep_client_secret(&installed, secret).await?;
-        }
+        let installed = self.keep_client_secret(&keeping, before.is_none(), secret, commit).await?;
+        self.0.installed_changed.send_modify(|n| *n += 1);
         let warnings = parsed.warnings.iter().map(ToString::to_string).collect();
         Ok(Added { installed, warnings })
     }
@@ -142,11 +165,10 @@ impl Engine {
             .0
             .store
             .write(move |tx| {
-                let Some(integration) = integrations::named(tx, &wanted)? else { return Ok(None) };
-                let all = integrations::all_installed(tx)?;
-                if let Some(installed) = all.into_iter().find(|installed| installed.integration.id == integration.id) {
+                if let Some(installed) = integrations::installed_named(tx, &wanted)? {
                     return Ok(Some(installed));
                 }
+                let Some(integration) = integrations::named(tx, &wanted)? else { return Ok(None) };
                 let installed = freshly_installed(integration, now);
                 integrations::install(tx, &installed)?;
                 tell(tx, EventKind::EnvironmentIntegrationCreated, &installed, now)?;
@@ -181,7 +203,10 @@ impl Engine {
             return Err(Error::conflict("integration_in_use", message));
         }
         self.0.installed_changed.send_modify(|n| *n += 1);
-        self.sweep().await
+        if let Err(error) = self.sweep().await {
+            tracing::info!(integration = name, code = error.code(), "its client secret is removed later: {error}");
+        }
+        Ok(())
     }
 
     /// Sets the client that is registered at the provider. The secret goes into the keychain.
@@ -192,18 +217,18 @@ impl Engine {
             return Err(Error::invalid_field("client_id_invalid", "id", message));
         }
         let mut installed = self.provider_named(name).await?.installed;
-        if let Some(secret) = secret {
-            self.keep_client_secret(&installed, secret).await?;
-        }
         let client = json!({ "config": { "client": { "id": id } } });
         // Truto allows one object, or a map by format.
         let single = installed.integration.document.pointer("/config/credentials/format").is_some();
         let credentials = if single { client } else { json!({ "oauth2": client }) };
-        relink_domain::integration::merge(
-            &mut installed.r#override,
-            &Map::from_iter([("credentials".into(), credentials)]),
-        );
-        self.put_override(installed).await
+        let change = Map::from_iter([("credentials".into(), credentials)]);
+        // What can't be read again is refused before anything is kept.
+        relink_domain::integration::merge(&mut installed.r#override, &change);
+        Provider::of(installed.clone())?;
+        let commit = self.change_override(&installed, move |current| {
+            relink_domain::integration::merge(current, &change);
+        });
+        self.keep_client_secret(&installed, false, secret, commit).await
     }
 
     /// Moves the Sandbox to where its provider listens.
@@ -220,30 +245,60 @@ impl Engine {
         if provider.installed.r#override == config {
             return Ok(());
         }
-        provider.installed.r#override = config;
-        self.put_override(provider.installed).await.map(drop)
+        provider.installed.r#override.clone_from(&config);
+        Provider::of(provider.installed.clone())?;
+        self.change_override(&provider.installed, move |current| *current = config).await.map(drop)
     }
 
-    async fn put_override(&self, mut installed: Installed) -> Result<Installed> {
-        // What can't be read again is refused before it is stored.
-        Provider::of(installed.clone())?;
-        let now = self.now();
-        installed.updated_at = now;
-        let changed = installed.clone();
-        self.0
-            .store
-            .write(move |tx| {
-                integrations::install(tx, &changed)?;
-                tell(tx, EventKind::EnvironmentIntegrationUpdated, &changed, now)
-            })
-            .await?;
-        Ok(installed)
+    /// Changes what is laid over an installed integration, as it is by then. One that was uninstalled stays so.
+    async fn change_override(
+        &self,
+        installed: &Installed,
+        change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
+    ) -> Result<Installed> {
+        let (id, now) = (installed.id, self.now());
+        let changed = self.0.store.write(move |tx| {
+            let Some(mut installed) = integrations::installed(tx, id)? else { return Ok(None) };
+            change(&mut installed.r#override);
+            installed.updated_at = now;
+            integrations::install(tx, &installed)?;
+            tell(tx, EventKind::EnvironmentIntegrationUpdated, &installed, now)?;
+            Ok(Some(installed))
+        });
+        changed.await?.ok_or_else(|| Error::not_found("integration", &installed.integration.name))
     }
 
-    async fn keep_client_secret(&self, installed: &Installed, secret: Secret) -> Result<()> {
+    /// Keeps a client secret, if there is one, and commits what goes with it. The keychain comes first, because it may be
+    /// locked: then nothing has changed. If the commit fails, the keychain is put back as it was.
+    async fn keep_client_secret<T>(
+        &self,
+        installed: &Installed,
+        is_new: bool,
+        secret: Option<Secret>,
+        commit: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let Some(secret) = secret else { return commit.await };
+        let key = Key::Integration(installed.id);
+        let before = match self.0.vault.get(&key).await {
+            // The one way to mend a damaged item is another in its place.
+            Err(VaultError::Damaged { .. }) => None,
+            found => found?,
+        };
+        let _making = if is_new { Some(self.make_item(key).await?) } else { None };
         let item = Item { secrets: [(CLIENT_SECRET.to_owned(), secret)].into(), ..Item::default() };
         let label = format!("Relink: client of {}", crate::wire::label(&installed.integration));
-        Ok(self.0.vault.set(&Key::Integration(installed.id), &label, &item).await?)
+        self.0.vault.set(&key, &label, &item).await?;
+        let committed = commit.await;
+        if committed.is_err() {
+            let put_back = match before {
+                Some(item) => self.0.vault.set(&key, &label, &item).await,
+                None => self.0.vault.delete(&key).await,
+            };
+            if let Err(error) = put_back {
+                tracing::warn!(integration = installed.integration.name, "its client secret is not as it was: {error}");
+            }
+        }
+        committed
     }
 
     /// Changes whenever something is installed or uninstalled.
@@ -254,8 +309,7 @@ impl Engine {
     /// Whether the integration with this name is installed.
     pub async fn is_installed(&self, name: &str) -> Result<bool> {
         let name = name.to_owned();
-        let all = self.0.store.read(integrations::all_installed).await?;
-        Ok(all.iter().any(|installed| installed.integration.name == name))
+        Ok(self.0.store.read(move |c| integrations::installed_named(c, &name)).await?.is_some())
     }
 }
 
@@ -299,3 +353,7 @@ fn tell(
     let payload = crate::wire::environment_integration(environment, installed);
     outbox::tell(tx, kind, Some(&installed.id.to_string()), &payload, now).map(drop)
 }
+
+#[cfg(test)]
+#[path = "integrations_tests.rs"]
+mod tests;

@@ -138,6 +138,17 @@ pub fn installed(connection: &Connection, installed_id: EnvironmentIntegrationId
         .optional()?)
 }
 
+/// The installed integration with this name.
+pub fn installed_named(connection: &Connection, name: &str) -> Result<Option<Installed>> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT {INTEGRATION}, {INSTALLED} FROM environment_integration e JOIN integration i ON i.id = e.integration_id
+             WHERE i.name = ?1"
+        ))?
+        .query_row([name], installed_row)
+        .optional()?)
+}
+
 /// Everything installed.
 pub fn all_installed(connection: &Connection) -> Result<Vec<Installed>> {
     let mut statement = connection.prepare_cached(&format!(

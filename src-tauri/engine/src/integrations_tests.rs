@@ -1,0 +1,77 @@
+use super::*;
+use crate::testing::Started;
+
+const ACME: &str = r#"{"name": "acme", "config": {"label": "Acme", "base_url": "https://api.acme.example",
+  "credentials": {"format": "oauth2", "config": {"client": {"id": "relink", "secret": "first-secret"},
+    "auth": {"tokenHost": "https://acme.example", "tokenPath": "/token",
+             "authorizeHost": "https://acme.example", "authorizePath": "/authorize"}, "scope": ["read"]}},
+  "authorization": {"format": "bearer", "config": {"path": "oauth.token.access_token"}}}}"#;
+
+impl Started {
+    async fn client_secret(&self, installed: &Installed) -> Option<String> {
+        let item = self.engine.0.vault.get(&Key::Integration(installed.id)).await.expect("open")?;
+        item.secrets.get(CLIENT_SECRET).map(|secret| secret.expose().to_owned())
+    }
+
+    /// What the database has told and what it knows of Acme.
+    async fn known(&self) -> (i64, Option<Installed>) {
+        let read = |c: &rusqlite::Connection| Ok((outbox::latest(c)?, integrations::installed_named(c, "acme")?));
+        self.engine.0.store.read(read).await.expect("read")
+    }
+}
+
+#[tokio::test]
+async fn an_integration_whose_client_secret_cannot_be_kept_is_not_added() {
+    let it = Started::new().await;
+    let before = it.known().await;
+    it.keychain.refuse(VaultError::Locked);
+    let error = it.engine.add_integration(ACME).await.expect_err("locked");
+    assert_eq!(error.code(), "keychain_locked");
+    assert_eq!(it.known().await, before);
+    it.keychain.recover();
+    it.keychain.fail_after(0);
+    it.engine.add_integration(ACME).await.expect_err("it can be read, but not written");
+    assert_eq!(it.known().await, before);
+    assert!(!it.engine.catalogue().await.expect("read").iter().any(|entry| entry.integration.name == "acme"));
+
+    it.keychain.recover();
+    let added = it.engine.add_integration(ACME).await.expect("added").installed;
+    assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"));
+    it.engine.sweep().await.expect("swept");
+    assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"), "it is no stray");
+}
+
+#[tokio::test]
+async fn a_client_is_set_whole_or_not_at_all() {
+    let it = Started::new().await;
+    let added = it.engine.add_integration(ACME).await.expect("added").installed;
+    let before = it.known().await;
+    it.keychain.refuse(VaultError::Locked);
+    let refused = it.engine.set_client("acme", "other".into(), Some(Secret::new("other-secret"))).await;
+    assert_eq!(refused.expect_err("locked").code(), "keychain_locked");
+    it.keychain.recover();
+    it.keychain.fail_after(0);
+    it.engine.set_client("acme", "other".into(), Some(Secret::new("other-secret"))).await.expect_err("not kept");
+    it.keychain.recover();
+    assert_eq!(it.known().await, before);
+    it.takes_writes(false).await;
+    it.engine.set_client("acme", "other".into(), Some(Secret::new("other-secret"))).await.expect_err("not written");
+    it.takes_writes(true).await;
+    assert_eq!(it.known().await, before);
+    assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"));
+
+    it.engine.set_client("acme", "other".into(), Some(Secret::new("other-secret"))).await.expect("set");
+    assert_eq!(it.client_secret(&added).await.as_deref(), Some("other-secret"));
+}
+
+#[tokio::test]
+async fn an_integration_is_uninstalled_though_the_keychain_is_locked() {
+    let it = Started::new().await;
+    it.engine.add_integration(ACME).await.expect("added");
+    it.keychain.refuse(VaultError::Locked);
+    it.engine.uninstall("acme").await.expect("uninstalled");
+    assert_eq!(it.known().await.1, None);
+    it.keychain.recover();
+    it.engine.sweep().await.expect("swept");
+    assert!(it.keychain.names().is_empty());
+}
