@@ -92,6 +92,8 @@ pub(crate) struct Inner {
     pub(crate) installed_changed: tokio::sync::watch::Sender<u64>,
     /// Wakes the deliveries.
     pub(crate) deliver: tokio::sync::Notify,
+    /// Wakes the sweep, after one that failed.
+    pub(crate) unswept: tokio::sync::Notify,
     /// Whether it was told to keep accounts alive.
     alive: AtomicBool,
     pub(crate) tasks: TaskTracker,
@@ -138,6 +140,7 @@ impl Engine {
             api_tokens: Mutex::default(),
             installed_changed: tokio::sync::watch::Sender::new(0),
             deliver: tokio::sync::Notify::new(),
+            unswept: tokio::sync::Notify::new(),
             in_the_making: Mutex::default(),
             alive: AtomicBool::new(false),
             tasks: TaskTracker::new(),

@@ -4,6 +4,8 @@
 //! means that only the database's step is missing. Any other means that the answer, if there was one, is lost: the old
 //! token is tried at once, because many providers allow a grace period.
 
+use std::time::Duration;
+
 use relink_domain::{
     AccountId,
     account::{Account, Attempt, Credential, Input, Renewing},
@@ -19,6 +21,12 @@ use crate::{
     vault::{Item, Key},
 };
 
+/// The least time between two attempts at what has just failed, whatever the reason.
+pub(crate) const LEAST_PAUSE: Duration = Duration::from_secs(2);
+
+/// After this a sweep is tried again that failed although the keychain is open.
+const SWEEP_AGAIN: Duration = Duration::from_mins(1);
+
 /// Finishes what can be finished and plans the rest.
 pub(crate) async fn run(engine: &Engine) -> Result<()> {
     engine.plan().await?;
@@ -31,13 +39,7 @@ pub(crate) async fn run(engine: &Engine) -> Result<()> {
             }
         });
     }
-    let sweeper = engine.clone();
-    engine.spawn_until_stop(async move {
-        sweeper.keychain_opens().await;
-        if let Err(error) = sweeper.sweep().await {
-            tracing::warn!(code = error.code(), "stray keychain items stay until the next start: {error}");
-        }
-    });
+    engine.spawn_until_stop(engine.clone().keep_swept());
     Ok(())
 }
 
@@ -46,8 +48,15 @@ impl Engine {
     async fn keychain_opens(&self) {
         let nobodys = Key::Account(AccountId::from_uuid(Uuid::nil()));
         while self.0.vault.get(&nobodys).await.is_err() {
-            self.0.vault.available().await;
+            self.keychain_recovers().await;
         }
+    }
+
+    /// After the keychain refused: returns once it is available again, and never at once. Some refusals say nothing about
+    /// the keychain as a whole, so that it counts as available all along.
+    pub(crate) async fn keychain_recovers(&self) {
+        tokio::time::sleep(LEAST_PAUSE).await;
+        self.0.vault.available().await;
     }
 
     async fn finish(&self, account: &Account) -> Result<()> {
@@ -103,22 +112,50 @@ impl Engine {
         Ok(guard)
     }
 
-    /// Deletes keychain items that belong to nothing.
+    /// Deletes keychain items that belong to nothing. What can't be deleted now is as soon as the keychain lets it.
     pub(crate) async fn sweep(&self) -> Result<()> {
-        for name in self.0.store.read(accounts::strays).await? {
-            if let Some(key) = Key::parse(&name) {
-                // In this order: whoever has made it commits first and leaves the making afterwards. So what is not being
-                // made and is noted still belongs to nothing.
-                let being_made = held(&self.0.in_the_making).contains(&key);
-                let wanted = name.clone();
-                if being_made || !self.0.store.read(move |c| accounts::is_stray(c, &wanted)).await? {
-                    continue;
-                }
-                self.0.vault.delete(&key).await?;
-            }
-            self.0.store.write(move |tx| accounts::not_stray(tx, &name)).await?;
+        let swept = self.sweep_once().await;
+        if swept.is_err() {
+            self.0.unswept.notify_one();
         }
-        Ok(())
+        swept
+    }
+
+    /// Sweeps at the start, and again after a sweep that failed: a secret that belongs to nothing doesn't outlast a locked
+    /// keychain.
+    async fn keep_swept(self) {
+        loop {
+            self.keychain_opens().await;
+            if let Err(error) = self.sweep_once().await {
+                tracing::info!(code = error.code(), "stray keychain items are removed later: {error}");
+                tokio::time::sleep(SWEEP_AGAIN).await;
+                continue;
+            }
+            self.0.unswept.notified().await;
+        }
+    }
+
+    /// One that can't be deleted doesn't keep the others; the first error is the answer.
+    async fn sweep_once(&self) -> Result<()> {
+        let mut first = Ok(());
+        for name in self.0.store.read(accounts::strays).await? {
+            first = first.and(self.sweep_item(name).await);
+        }
+        first
+    }
+
+    async fn sweep_item(&self, name: String) -> Result<()> {
+        if let Some(key) = Key::parse(&name) {
+            // In this order: whoever has made it commits first and leaves the making afterwards. So what is not being made
+            // and is noted still belongs to nothing.
+            let being_made = held(&self.0.in_the_making).contains(&key);
+            let wanted = name.clone();
+            if being_made || !self.0.store.read(move |c| accounts::is_stray(c, &wanted)).await? {
+                return Ok(());
+            }
+            self.0.vault.delete(&key).await?;
+        }
+        Ok(self.0.store.write(move |tx| accounts::not_stray(tx, &name)).await?)
     }
 }
 
@@ -131,5 +168,35 @@ pub(crate) struct InTheMaking<'e> {
 impl Drop for InTheMaking<'_> {
     fn drop(&mut self) {
         held(&self.engine.0.in_the_making).remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{testing::Started, vault::VaultError};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_keychain_that_fails_in_a_way_of_its_own_is_given_time() {
+        let it = Started::new().await;
+        it.keychain.refuse(VaultError::Other("it is out of sorts".into()));
+        let began = Instant::now();
+        it.engine.keychain_recovers().await;
+        assert!(began.elapsed() >= LEAST_PAUSE, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn an_item_that_cannot_be_deleted_does_not_keep_the_others() {
+        let it = Started::new().await;
+        let keys = [1, 2].map(|n| Key::Account(AccountId::from_uuid(Uuid::from_u128(n))));
+        for key in keys {
+            let _making = it.engine.make_item(key).await.expect("noted");
+            it.engine.0.vault.set(&key, "Relink: test", &Item::default()).await.expect("kept");
+        }
+        it.keychain.keep(&keys[0].to_string());
+        it.engine.sweep().await.expect_err("one is left");
+        assert_eq!(it.keychain.names(), [keys[0].to_string()]);
     }
 }

@@ -33,6 +33,7 @@ struct Memory {
     items: BTreeMap<String, Kept>,
     trouble: Option<VaultError>,
     steps_left: Option<usize>,
+    stuck: Option<String>,
     state: watch::Sender<VaultState>,
 }
 
@@ -53,6 +54,7 @@ impl Default for Memory {
             items: BTreeMap::new(),
             trouble: None,
             steps_left: None,
+            stuck: None,
             state: watch::Sender::new(VaultState::Available),
         }
     }
@@ -71,6 +73,11 @@ impl MemoryKeychain {
     /// The next `steps` writes and removals succeed, all after them fail: a crash in the middle.
     pub fn fail_after(&self, steps: usize) {
         self.memory().steps_left = Some(steps);
+    }
+
+    /// From now on the item with this name can't be removed.
+    pub fn keep(&self, name: &str) {
+        self.memory().stuck = Some(name.to_owned());
     }
 
     /// Ends [`refuse`](Self::refuse) and [`fail_after`](Self::fail_after).
@@ -140,7 +147,11 @@ impl Store for MemoryKeychain {
     }
 
     fn remove(&mut self, name: &str) -> Result<(), VaultError> {
-        self.stepping()?.items.remove(name);
+        let mut memory = self.stepping()?;
+        if memory.stuck.as_deref() == Some(name) {
+            return Err(VaultError::Other("kept by the test".to_owned()));
+        }
+        memory.items.remove(name);
         Ok(())
     }
 

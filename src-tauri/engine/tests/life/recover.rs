@@ -1,7 +1,9 @@
 //! After a crash. The process itself is killed in the journeys; here the state that a crash leaves is made by hand.
 
+use std::time::Duration;
+
 use relink_domain::account::Status;
-use relink_engine::vault::{Key, Vault};
+use relink_engine::vault::{Key, Vault, VaultError};
 
 use crate::world::World;
 
@@ -68,4 +70,20 @@ async fn an_account_that_is_being_made_is_not_swept_by_a_deletion_beside_it() {
         world.engine.delete_account(made).await.expect("deleted");
     }
     assert!(world.keychain.names().is_empty());
+}
+
+#[tokio::test]
+async fn the_secrets_of_an_account_deleted_under_a_locked_keychain_go_when_it_opens() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    world.keychain.refuse(VaultError::Locked);
+    world.engine.delete_account(id).await.expect("deleted all the same");
+    assert_eq!(world.keychain.names().len(), 1);
+    world.keychain.recover();
+    let gone = async {
+        while !world.keychain.names().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("swept without another start");
 }
