@@ -1,9 +1,12 @@
 //! Webhooks, as surfaces see and change them.
 
-use relink_domain::{Secret, Timestamp, WebhookId, event::EventKind};
+use relink_domain::{
+    Secret, Timestamp, WebhookId,
+    event::EventKind,
+    integration::{Reach, WebUrl},
+};
 use serde_json::json;
 use tokio::sync::watch;
-use url::Url;
 use uuid::Uuid;
 
 use crate::{
@@ -34,33 +37,36 @@ pub struct NewWebhook {
 /// The signing secret's name in the webhook's keychain item.
 pub(crate) const WEBHOOK_SECRET: &str = "webhook_secret";
 
-/// https, or http on this machine; nothing that hides where it goes.
-fn target(text: &str) -> Result<Url> {
-    let refused = |message: &str| Error::invalid_field("target_url_invalid", "target_url", message);
-    let url = Url::parse(text.trim())
-        .map_err(|_| refused("The target is not a web address; it must start with https://."))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(refused("The target must not carry a user name or password."));
+/// https, or http on this machine; nothing that hides where it goes, and no private address without consent. A name says
+/// little: what it resolves to is looked at on each delivery.
+fn target(text: &str, allow_private: bool) -> Result<WebUrl> {
+    let refused = |code, message: String| Err(Error::invalid_field(code, "target_url", message));
+    let url = match WebUrl::parse(text.trim()) {
+        Ok(url) => url,
+        Err(error) => return refused("target_url_invalid", format!("The target {error}.")),
+    };
+    if url.reach() == Reach::Local && !allow_private && !network::is_on_this_machine(url.as_url()) {
+        let message = format!(
+            "{} is a private address. Relink sends there only with your consent (--allow-private, or allow_private in \
+             POST /relink/webhooks).",
+            url.host()
+        );
+        return refused("target_url_private", message);
     }
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if network::is_on_this_machine(&url) => Ok(url),
-        "http" => Err(refused("The target must start with https://; http:// is for this machine only.")),
-        _ => Err(refused("The target must start with https:// (or http:// on this machine).")),
-    }
+    Ok(url)
 }
 
 impl Engine {
     /// Makes a webhook. Its signing secret is shown here and never again.
     pub async fn create_webhook(&self, new: NewWebhook) -> Result<(Webhook, Secret)> {
-        let url = target(&new.target_url)?;
+        let url = target(&new.target_url, new.allow_private)?;
         let now = self.now();
         let webhook = Webhook {
             id: WebhookId::from_uuid(Uuid::now_v7()),
-            target_url: url.to_string(),
+            target_url: url.as_str().to_owned(),
             is_active: new.is_active,
             event_types: new.event_types,
-            allow_private: new.allow_private || network::is_on_this_machine(&url),
+            allow_private: new.allow_private || network::is_on_this_machine(url.as_url()),
             failing_since: None,
             created_at: now,
             updated_at: now,
@@ -69,7 +75,7 @@ impl Engine {
         let (key, name) = (Key::Webhook(webhook.id), Key::Webhook(webhook.id).to_string());
         let item = Item { secrets: [(WEBHOOK_SECRET.to_owned(), secret.clone())].into(), ..Item::default() };
         let _making = self.make_item(key).await?;
-        let label = format!("Relink: webhook to {}", url.host_str().unwrap_or_default());
+        let label = format!("Relink: webhook to {}", url.host());
         self.0.vault.set(&key, &label, &item).await?;
         let record = webhook.clone();
         self.0
@@ -164,7 +170,7 @@ mod tests {
     #[test]
     fn a_target_is_https_or_on_this_machine() {
         for good in ["https://example.com/hook", "http://127.0.0.1:9/x", "http://localhost:3000/", "http://[::1]:1/"] {
-            target(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+            target(good, false).unwrap_or_else(|error| panic!("{good}: {error}"));
         }
         for bad in [
             "",
@@ -175,8 +181,23 @@ mod tests {
             "https://u:p@h/",
             "javascript:alert(1)",
         ] {
-            let error = target(bad).expect_err(bad);
+            let error = target(bad, true).expect_err(bad);
             assert_eq!(error.code(), "target_url_invalid", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_private_target_needs_consent_and_a_metadata_service_is_no_target_at_all() {
+        for private in ["https://10.1.2.3/", "https://192.168.0.1/", "https://[fd12::1]/", "https://nas.local/"] {
+            let error = target(private, false).expect_err(private);
+            assert_eq!(error.code(), "target_url_private", "{private}");
+            assert!(error.to_string().contains("is a private address"), "{error}");
+            target(private, true).unwrap_or_else(|error| panic!("{private}: {error}"));
+        }
+        for never in ["https://169.254.169.254/latest", "https://[fd00:ec2::254]/", "https://[fe80::1]/"] {
+            for consent in [false, true] {
+                assert_eq!(target(never, consent).expect_err(never).code(), "target_url_invalid", "{never}");
+            }
         }
     }
 }
