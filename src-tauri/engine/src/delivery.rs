@@ -1,22 +1,22 @@
 //! Deliveries: the outbox's way to webhooks. At least once, signed, in order for each account, never in anybody's way.
 
-use std::{collections::HashSet, sync::Arc, sync::Mutex, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
-use relink_domain::{DeliveryId, Secret, Timestamp};
+use relink_domain::{DeliveryId, Secret, Timestamp, WebhookId};
 use serde_json::json;
 use sha2::Sha256;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::task::{self, JoinError, JoinSet};
 
 use crate::{
     Engine,
     crash::CrashPoint,
-    engine::held,
     error::Result,
     network::Consent,
+    recovery::LEAST_PAUSE,
     store::webhooks::{self, DeliveryState, Pending, Tried, Webhook},
-    vault::Key,
+    vault::{Key, VaultError},
     webhooks::WEBHOOK_SECRET,
 };
 
@@ -25,106 +25,144 @@ const PAUSES_SECS: [i64; 3] = [2, 4, 8];
 /// A webhook that has failed for so long is set inactive.
 const PATIENCE_SECS: i64 = 24 * 60 * 60;
 /// Deliveries under way at a time.
-const AT_A_TIME: usize = 16;
-/// Deliveries looked at in one go.
-const TURNS: usize = 256;
+const AT_A_TIME: usize = 64;
+/// Deliveries under way at a time for one webhook: one that hangs leaves the others their places.
+const EACH_AT_A_TIME: usize = 4;
 /// How long the loop rests when nothing wakes it.
 const REST: Duration = Duration::from_secs(30);
+/// Why deliveries to a webhook that was set inactive are parked.
+const SET_INACTIVE: &str = "given up: the webhook failed for a day and was set inactive";
+
+/// How a try ended: the target's status, or that and what went wrong in words.
+type Outcome = std::result::Result<u16, (Option<u16>, String)>;
+
+/// What is under way. It shrinks in the loop alone, between two looks: what has ended is never taken for waiting because it
+/// was looked up before and left out afterwards.
+#[derive(Debug, Default)]
+struct UnderWay(HashMap<task::Id, (DeliveryId, WebhookId)>);
+
+impl UnderWay {
+    fn has_place_for(&self, pending: &Pending) -> bool {
+        let of_webhook = self.0.values().filter(|(_, webhook)| *webhook == pending.webhook);
+        self.0.len() < AT_A_TIME && of_webhook.count() < EACH_AT_A_TIME
+    }
+
+    fn has(&self, pending: &Pending) -> bool {
+        self.0.values().any(|(delivery, _)| *delivery == pending.id)
+    }
+
+    fn ended(&mut self, task: &std::result::Result<(task::Id, ()), JoinError>) {
+        self.0.remove(&match task {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        });
+    }
+}
 
 /// The loop.
 pub(crate) async fn run(engine: Engine) {
     let mut told = engine.0.store.told();
-    let places = Arc::new(Semaphore::new(AT_A_TIME));
-    let under_way: Arc<Mutex<HashSet<DeliveryId>>> = Arc::default();
+    let mut under_way = UnderWay::default();
     let mut tasks = JoinSet::new();
     loop {
+        while let Some(task) = tasks.try_join_next_with_id() {
+            under_way.ended(&task);
+        }
         told.borrow_and_update();
         let now = engine.now();
         let mut rest = REST;
-        let turns = engine.0.store.read(|c| webhooks::turns(c, TURNS)).await.unwrap_or_else(|error| {
+        // Twice as many as may be under way: half of them may be those that are.
+        let turns = engine.0.store.read(|c| webhooks::turns(c, 2 * EACH_AT_A_TIME)).await.unwrap_or_else(|error| {
             tracing::warn!("deliveries can't be read: {error}");
             Vec::new()
         });
         for pending in turns {
-            if held(&under_way).contains(&pending.id) {
+            let wait = pending.next_try.millis_since(now);
+            if under_way.has(&pending) || !under_way.has_place_for(&pending) {
+                // The end of a delivery wakes the loop.
                 continue;
             }
-            let wait = pending.next_try.millis_since(now);
             if wait > 0 {
                 rest = rest.min(Duration::from_millis(wait.unsigned_abs()));
                 continue;
             }
-            held(&under_way).insert(pending.id);
-            let (engine, places, under_way) = (engine.clone(), Arc::clone(&places), Arc::clone(&under_way));
-            tasks.spawn(async move {
-                let id = pending.id;
-                if let Ok(_place) = places.acquire().await
-                    && let Err(error) = engine.deliver(pending).await
-                {
-                    tracing::warn!(delivery = %id, code = error.code(), "not delivered: {error}");
-                }
-                held(&under_way).remove(&id);
-            });
+            let ids = (pending.id, pending.webhook);
+            let task = tasks.spawn(engine.clone().deliver(pending));
+            under_way.0.insert(task.id(), ids);
         }
         tokio::select! {
             // The store is gone: so is everything that could be told.
             changed = told.changed() => if changed.is_err() { return },
             () = engine.0.deliver.notified() => {}
             () = tokio::time::sleep(rest) => {}
-            Some(_) = tasks.join_next() => {}
+            Some(task) = tasks.join_next_with_id() => under_way.ended(&task),
         }
     }
 }
 
 impl Engine {
-    async fn deliver(&self, pending: Pending) -> Result<()> {
-        let Some(webhook) = ({
-            let id = pending.webhook;
-            self.0.store.read(move |c| webhooks::get(c, id)).await?
-        }) else {
-            return Ok(());
-        };
-        let secret = match self.0.vault.get(&Key::Webhook(webhook.id)).await {
-            Ok(Some(mut item)) => item.secrets.remove(WEBHOOK_SECRET),
-            Ok(None) => None,
+    /// One try. It ends when what became of it is noted, or when it makes sense to try.
+    async fn deliver(self, pending: Pending) {
+        let outcome = match self.attempt(&pending).await {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => return,
             Err(error) => {
-                // Nothing was tried. It goes on when the keychain does.
-                tokio::select! {
-                    () = self.0.vault.available() => {}
-                    () = tokio::time::sleep(REST) => {}
-                }
-                return Err(error.into());
+                tracing::warn!(delivery = %pending.id, code = error.code(), "not tried: {error}");
+                // It goes on when the keychain does. What else was in the way may be over after a rest.
+                let _ = tokio::time::timeout(REST, self.keychain_recovers()).await;
+                return;
             }
         };
-        let outcome = match secret {
-            Some(secret) => self.post(&webhook, &pending, &secret).await,
-            None => Err((None, "its signing secret is gone from the keychain".to_owned())),
-        };
-        CrashPoint::DeliveryAnswered.here(&webhook).await;
-        let now = self.now();
-        let tried = tried(&outcome, pending.tries, now);
-        if tried.state == DeliveryState::Parked {
-            tracing::warn!(webhook = %webhook.id, event = pending.event, "parked after {} tries", pending.tries + 1);
+        CrashPoint::DeliveryAnswered.here(&pending).await;
+        // Not sent again for want of a place to note it, however long the disk stays full.
+        while let Err(error) = self.note(&pending, outcome.clone()).await {
+            tracing::warn!(delivery = %pending.id, code = error.code(), "what became of it can't be noted: {error}");
+            tokio::time::sleep(LEAST_PAUSE).await;
         }
-        self.0
-            .store
-            .write(move |tx| {
-                webhooks::tried(tx, pending.id, &tried, now)?;
-                match after(webhook, outcome.is_ok(), now) {
-                    Some(changed) => webhooks::put(tx, &changed),
-                    None => Ok(()),
-                }
-            })
-            .await?;
-        Ok(())
     }
 
-    async fn post(
-        &self,
-        webhook: &Webhook,
-        pending: &Pending,
-        secret: &Secret,
-    ) -> std::result::Result<u16, (Option<u16>, String)> {
+    /// Sends it, if it can be sent: `None` if its webhook is gone, an error if nothing could be tried.
+    async fn attempt(&self, pending: &Pending) -> Result<Option<Outcome>> {
+        let id = pending.webhook;
+        let Some(webhook) = self.0.store.read(move |c| webhooks::get(c, id)).await? else { return Ok(None) };
+        let secret = match self.0.vault.get(&Key::Webhook(id)).await {
+            Ok(Some(mut item)) => item.secrets.remove(WEBHOOK_SECRET),
+            Ok(None) => None,
+            // Waiting doesn't mend an item.
+            Err(error @ (VaultError::Damaged { .. } | VaultError::Newer { .. })) => {
+                return Ok(Some(Err((None, format!("its signing secret can't be read: {error}")))));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Some(match secret {
+            Some(secret) => self.post(&webhook, pending, &secret).await,
+            None => Err((None, "its signing secret is gone from the keychain".to_owned())),
+        }))
+    }
+
+    /// Notes what became of a try, on the delivery and its webhook as both are by now.
+    async fn note(&self, pending: &Pending, outcome: Outcome) -> Result<()> {
+        let (id, webhook, now) = (pending.id, pending.webhook, self.now());
+        let written = self.0.store.write(move |tx| {
+            let (Some(webhook), Some(before)) = (webhooks::get(tx, webhook)?, webhooks::tries(tx, id)?) else {
+                return Ok(());
+            };
+            let tried = tried(&outcome, before, webhook.is_active, now);
+            if tried.state == DeliveryState::Parked {
+                tracing::warn!(webhook = %webhook.id, delivery = %id, "parked after {} tries", before + 1);
+            }
+            webhooks::tried(tx, id, &tried, now)?;
+            let Some(changed) = after(webhook, tried.state, now) else { return Ok(()) };
+            webhooks::update_state(tx, &changed)?;
+            if !changed.is_active {
+                webhooks::park(tx, changed.id, SET_INACTIVE, now)?;
+            }
+            Ok(())
+        });
+        Ok(written.await?)
+    }
+
+    async fn post(&self, webhook: &Webhook, pending: &Pending, secret: &Secret) -> Outcome {
         let body = json!({
             "id": pending.event_id,
             "event": pending.event,
@@ -175,11 +213,12 @@ fn sign(secret: &Secret, parts: &[&[u8]]) -> String {
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
 }
 
-fn tried(outcome: &std::result::Result<u16, (Option<u16>, String)>, tries: u32, now: Timestamp) -> Tried {
+/// What becomes of a delivery after a try: the first is number zero. An inactive webhook is given no other.
+fn tried(outcome: &Outcome, tries: u32, is_active: bool, now: Timestamp) -> Tried {
     match outcome {
         Ok(status) => Tried { state: DeliveryState::Delivered, next_try: now, status: Some(*status), error: None },
         Err((status, error)) => {
-            let pause = usize::try_from(tries).ok().and_then(|tries| PAUSES_SECS.get(tries));
+            let pause = usize::try_from(tries).ok().and_then(|tries| PAUSES_SECS.get(tries)).filter(|_| is_active);
             let state = if pause.is_some() { DeliveryState::Pending } else { DeliveryState::Parked };
             let next_try = pause.map_or(now, |secs| now.plus_secs(*secs));
             Tried { state, next_try, status: *status, error: Some(error.clone()) }
@@ -187,62 +226,22 @@ fn tried(outcome: &std::result::Result<u16, (Option<u16>, String)>, tries: u32, 
     }
 }
 
-/// The webhook after a try, if that changes it. One that has failed for a day is set inactive.
-fn after(webhook: Webhook, delivered: bool, now: Timestamp) -> Option<Webhook> {
-    match (delivered, webhook.failing_since) {
-        (true, Some(_)) => Some(Webhook { failing_since: None, ..webhook }),
-        (false, None) => Some(Webhook { failing_since: Some(now), ..webhook }),
-        (false, Some(since)) if now.millis_since(since) >= PATIENCE_SECS * 1000 => {
+/// The webhook after a try that left its delivery so, if that changes it. One that has failed for a day is set inactive as
+/// soon as a delivery has used up its tries: a quiet day after one failure is no reason to give the next event fewer.
+fn after(webhook: Webhook, state: DeliveryState, now: Timestamp) -> Option<Webhook> {
+    match (state, webhook.failing_since) {
+        (DeliveryState::Delivered, Some(_)) => Some(Webhook { failing_since: None, ..webhook }),
+        (DeliveryState::Pending | DeliveryState::Parked, None) => Some(Webhook { failing_since: Some(now), ..webhook }),
+        (DeliveryState::Parked, Some(since))
+            if webhook.is_active && now.millis_since(since) >= PATIENCE_SECS * 1000 =>
+        {
             tracing::warn!(webhook = %webhook.id, "set inactive: it has failed for a day");
             Some(Webhook { is_active: false, updated_at: now, ..webhook })
         }
-        (true, None) | (false, Some(_)) => None,
+        (DeliveryState::Delivered, None) | (DeliveryState::Pending | DeliveryState::Parked, Some(_)) => None,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use relink_domain::WebhookId;
-
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
-    #[test]
-    fn three_retries_then_the_delivery_is_parked() {
-        let failed = Err((Some(500), "answered with 500".to_owned()));
-        let steps: Vec<_> = (0..4)
-            .map(|tries| {
-                let tried = tried(&failed, tries, NOW);
-                (tried.state, tried.next_try.millis_since(NOW) / 1000)
-            })
-            .collect();
-        let again = DeliveryState::Pending;
-        assert_eq!(steps, [(again, 2), (again, 4), (again, 8), (DeliveryState::Parked, 0)]);
-    }
-
-    #[test]
-    fn a_webhook_that_fails_for_a_day_is_set_inactive_and_a_success_forgives() {
-        let webhook = Webhook {
-            id: WebhookId::from_uuid(uuid::Uuid::nil()),
-            target_url: "https://example.com".into(),
-            is_active: true,
-            event_types: None,
-            allow_private: false,
-            failing_since: None,
-            created_at: NOW,
-            updated_at: NOW,
-        };
-        let failing = after(webhook, false, NOW).expect("it changes");
-        assert_eq!(after(failing.clone(), false, NOW.plus_secs(PATIENCE_SECS - 1)), None);
-        assert!(!after(failing.clone(), false, NOW.plus_secs(PATIENCE_SECS)).expect("it changes").is_active);
-        assert_eq!(after(failing, true, NOW).expect("it changes").failing_since, None);
-    }
-
-    #[test]
-    fn the_signature_is_the_one_of_the_rfc() {
-        // RFC 4231 §4.3, in base64.
-        let signed = sign(&Secret::new("Jefe"), &[b"what do ya want ", b"for nothing?"]);
-        assert_eq!(signed, "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=");
-    }
-}
+#[path = "delivery_tests.rs"]
+mod tests;

@@ -81,7 +81,7 @@ impl Engine {
         self.0
             .store
             .write(move |tx| {
-                webhooks::put(tx, &record)?;
+                webhooks::insert(tx, &record)?;
                 accounts::not_stray(tx, &name)
             })
             .await?;
@@ -129,19 +129,18 @@ impl Engine {
 
     /// Delivers what was parked once more, and activates the webhook again. Says how many deliveries that are.
     pub async fn replay_webhook(&self, id: WebhookId) -> Result<usize> {
-        let mut webhook = self.webhook(id).await?;
         let now = self.now();
-        webhook.is_active = true;
-        webhook.failing_since = None;
-        webhook.updated_at = now;
         let count = self
             .0
             .store
             .write(move |tx| {
-                webhooks::put(tx, &webhook)?;
-                webhooks::replay(tx, id, now)
+                let Some(webhook) = webhooks::get(tx, id)? else { return Ok(None) };
+                let activated = Webhook { is_active: true, failing_since: None, updated_at: now, ..webhook };
+                webhooks::update_state(tx, &activated)?;
+                webhooks::replay(tx, id, now).map(Some)
             })
-            .await?;
+            .await?
+            .ok_or_else(|| Error::not_found("webhook", &id))?;
         self.0.deliver.notify_one();
         Ok(count)
     }

@@ -45,14 +45,11 @@ fn webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {
     })
 }
 
-/// Adds a webhook, or changes it.
-pub fn put(tx: &Transaction<'_>, webhook: &Webhook) -> Result<()> {
+/// Adds a webhook.
+pub fn insert(tx: &Transaction<'_>, webhook: &Webhook) -> Result<()> {
     tx.execute(
         "INSERT INTO webhook (id, target_url, is_active, event_types, allow_private, failing_since, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT (id) DO UPDATE SET target_url = excluded.target_url, is_active = excluded.is_active,
-           event_types = excluded.event_types, allow_private = excluded.allow_private,
-           failing_since = excluded.failing_since, updated_at = excluded.updated_at",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             webhook.id.to_string(),
             webhook.target_url,
@@ -61,6 +58,20 @@ pub fn put(tx: &Transaction<'_>, webhook: &Webhook) -> Result<()> {
             webhook.allow_private,
             webhook.failing_since.map(Timestamp::as_millis),
             webhook.created_at.as_millis(),
+            webhook.updated_at.as_millis()
+        ],
+    )?;
+    Ok(())
+}
+
+/// Notes how a webhook fares. One that was deleted meanwhile stays deleted.
+pub fn update_state(tx: &Transaction<'_>, webhook: &Webhook) -> Result<()> {
+    tx.execute(
+        "UPDATE webhook SET is_active = ?2, failing_since = ?3, updated_at = ?4 WHERE id = ?1",
+        params![
+            webhook.id.to_string(),
+            webhook.is_active,
+            webhook.failing_since.map(Timestamp::as_millis),
             webhook.updated_at.as_millis()
         ],
     )?;
@@ -108,18 +119,21 @@ pub struct Pending {
     pub next_try: Timestamp,
 }
 
-/// The deliveries whose turn it is: for each webhook and subject the oldest one that is pending, soonest first. A later
-/// event of the same subject waits until the earlier one is delivered or parked.
-pub fn turns(connection: &Connection, limit: usize) -> Result<Vec<Pending>> {
+/// The deliveries whose turn it is: for each webhook and subject the oldest one that is pending. A later event of the same
+/// subject waits until the earlier one is delivered or parked. At most `each` for one webhook, soonest first, and every
+/// webhook's first before any webhook's second: one with much to hear takes no place from the others.
+pub fn turns(connection: &Connection, each: usize) -> Result<Vec<Pending>> {
     let mut statement = connection.prepare_cached(
         "SELECT d.id, d.webhook_id, o.id, o.event, o.payload, o.created_at, d.tries, d.next_try
-         FROM delivery d JOIN outbox o ON o.seq = d.outbox_seq JOIN webhook w ON w.id = d.webhook_id
-         WHERE d.state = 'pending' AND w.is_active = 1
-           AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.state = 'pending' AND e.webhook_id = d.webhook_id
-                           AND e.subject = d.subject AND e.outbox_seq < d.outbox_seq)
-         ORDER BY d.next_try, d.outbox_seq LIMIT ?1",
+         FROM (SELECT d.*, row_number() OVER (PARTITION BY d.webhook_id ORDER BY d.next_try, d.outbox_seq) AS place
+               FROM delivery d JOIN webhook w ON w.id = d.webhook_id
+               WHERE d.state = 'pending' AND w.is_active = 1
+                 AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.state = 'pending' AND e.webhook_id = d.webhook_id
+                                 AND e.subject = d.subject AND e.outbox_seq < d.outbox_seq)) d
+           JOIN outbox o ON o.seq = d.outbox_seq
+         WHERE d.place <= ?1 ORDER BY d.place, d.next_try, d.outbox_seq",
     )?;
-    let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+    let rows = statement.query_map([i64::try_from(each).unwrap_or(i64::MAX)], |row| {
         Ok(Pending {
             id: id(row.get_ref(0)?.as_str()?)?,
             webhook: id(row.get_ref(1)?.as_str()?)?,
@@ -227,6 +241,14 @@ pub struct Tried {
     pub error: Option<String>,
 }
 
+/// How often a delivery has been tried by now; `None` if it is gone.
+pub fn tries(connection: &Connection, delivery: DeliveryId) -> Result<Option<u32>> {
+    Ok(connection
+        .prepare_cached("SELECT tries FROM delivery WHERE id = ?1")?
+        .query_row([delivery.to_string()], |row| row.get(0))
+        .optional()?)
+}
+
 /// Notes what became of a try.
 pub fn tried(tx: &Transaction<'_>, delivery: DeliveryId, tried: &Tried, now: Timestamp) -> Result<()> {
     tx.execute(
@@ -242,6 +264,15 @@ pub fn tried(tx: &Transaction<'_>, delivery: DeliveryId, tried: &Tried, now: Tim
         ],
     )?;
     Ok(())
+}
+
+/// Parks what a webhook was still to be told, and says why where nothing else does.
+pub fn park(tx: &Transaction<'_>, webhook_id: WebhookId, why: &str, now: Timestamp) -> Result<usize> {
+    Ok(tx.execute(
+        "UPDATE delivery SET state = 'parked', last_error = coalesce(last_error, ?2), updated_at = ?3
+         WHERE webhook_id = ?1 AND state = 'pending'",
+        params![webhook_id.to_string(), why, now.as_millis()],
+    )?)
 }
 
 /// Puts parked deliveries of a webhook back to their turn.

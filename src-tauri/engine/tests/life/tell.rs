@@ -1,4 +1,4 @@
-//! Told by webhook: tried again, parked, replayed, in order, and never where it may not go.
+//! Told by webhook: tried again, parked, replayed, in order, once, and never where it may not go.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,10 +13,11 @@ use tokio::{
 
 use crate::world::World;
 
-/// A webhook's other end, which answers with the status in its hand.
+/// A webhook's other end, which answers with the status in its hand, as soon as it may.
 struct Receiver {
     url: String,
     status: Arc<Mutex<u16>>,
+    answers: watch::Sender<bool>,
     seen: watch::Receiver<Vec<Value>>,
 }
 
@@ -27,16 +28,22 @@ impl Receiver {
         let (sender, seen) = watch::channel(Vec::new());
         let status = Arc::new(Mutex::new(status));
         let says = Arc::clone(&status);
+        let answers = watch::Sender::new(true);
+        let answering = answers.subscribe();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let body = body_of(&mut stream).await;
-                let status = *says.lock().unwrap_or_else(PoisonError::into_inner);
-                let answer = format!("HTTP/1.1 {status} So\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-                stream.write_all(answer.as_bytes()).await.expect("answered");
-                sender.send_modify(|seen| seen.push(body));
+                let (sender, says, mut answering) = (sender.clone(), Arc::clone(&says), answering.clone());
+                tokio::spawn(async move {
+                    let body = body_of(&mut stream).await;
+                    sender.send_modify(|seen| seen.push(body));
+                    answering.wait_for(|answers| *answers).await.expect("the test goes on");
+                    let status = *says.lock().unwrap_or_else(PoisonError::into_inner);
+                    let answer = format!("HTTP/1.1 {status} So\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                    stream.write_all(answer.as_bytes()).await.expect("answered");
+                });
             }
         });
-        Self { url, status, seen }
+        Self { url, status, answers, seen }
     }
 
     fn now_says(&self, status: u16) {
@@ -132,4 +139,45 @@ async fn a_target_at_a_private_address_is_refused_without_consent() {
     assert_eq!(error.code(), "target_url_private");
     assert_eq!(world.engine.webhooks().await.expect("read"), []);
     assert!(world.keychain.names().is_empty());
+}
+
+#[tokio::test]
+async fn a_webhook_that_hangs_keeps_nobody_else_waiting() {
+    let world = World::new().await;
+    let mut hanging = Receiver::start(200).await;
+    hanging.answers.send_replace(false);
+    webhook(&world, &hanging.url).await;
+    // Each is a subject of its own: all of them have their turn at once.
+    for n in 0..20 {
+        world.engine.create_api_token(format!("agent {n}"), None).await.expect("made");
+    }
+    hanging.hears(4).await;
+    let mut prompt = Receiver::start(200).await;
+    let id = webhook(&world, &prompt.url).await;
+    world.engine.test_webhook(id).await.expect("on its way");
+    prompt.hears(1).await;
+    assert_eq!(hanging.seen.borrow().len(), 4, "it has its places and no more");
+    hanging.answers.send_replace(true);
+    hanging.hears(20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_delivered_is_not_delivered_again() {
+    let world = World::new().await;
+    let mut receiver = Receiver::start(200).await;
+    let id = webhook(&world, &receiver.url).await;
+    for n in 0..300 {
+        // Each wakes the loop while others are under way.
+        world.engine.create_api_token(format!("agent {n}"), None).await.expect("made");
+    }
+    receiver.hears(300).await;
+    loop {
+        let all = world.engine.deliveries(id, 1000).await.expect("deliveries");
+        if all.iter().all(|delivery| delivery.state == DeliveryState::Delivered) {
+            assert!(all.iter().all(|delivery| delivery.tries == 1), "something was sent twice");
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(receiver.seen.borrow().len(), 300);
 }
