@@ -23,6 +23,7 @@ use crate::{
     flight::Flights,
     outbound::Outbound,
     recovery,
+    retention,
     schedule::{self, Agenda},
     store::{Opened, Store, StoreError, settings},
     vault::{Key, Vault, VaultState},
@@ -162,6 +163,7 @@ impl Engine {
         recovery::run(self).await?;
         self.spawn_until_stop(schedule::run(self.clone()));
         self.spawn_until_stop(delivery::run(self.clone()));
+        self.spawn_until_stop(retention::run(self.clone()));
         Ok(())
     }
 

@@ -21,6 +21,7 @@ pub mod outbound;
 mod provider;
 mod recovery;
 mod refresh;
+mod retention;
 mod schedule;
 pub mod store;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{Result, StoreError};
 
 /// Each entry takes the database from its index to the next version.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The versions of the database and of this Relink. A database from a newer Relink is refused, untouched.
 pub(super) fn refuse_newer(connection: &Connection, folder: Option<&Path>) -> Result<(i64, i64)> {
@@ -54,11 +54,16 @@ fn back_up(connection: &Connection, folder: &Path, version: i64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{Store, settings};
+
+    fn newest() -> i64 {
+        i64::try_from(MIGRATIONS.len()).expect("few")
+    }
 
     #[test]
     fn a_copy_is_made_that_holds_what_was_there() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut connection = Connection::open(folder.path().join(crate::store::Store::FILE)).expect("opens");
+        let mut connection = Connection::open(folder.path().join(Store::FILE)).expect("opens");
         run(&mut connection, Some(folder.path())).expect("migrates");
         connection.execute("INSERT INTO setting (name, value) VALUES ('kept', '1')", []).expect("written");
         back_up(&connection, folder.path(), 1).expect("copied");
@@ -68,13 +73,35 @@ mod tests {
         assert_eq!(kept, "1");
     }
 
+    #[tokio::test]
+    async fn an_older_database_is_copied_as_it_was_and_brought_up_to_date() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(Store::FILE);
+        let older = Connection::open(&path).expect("opens");
+        older.execute_batch(MIGRATIONS[0]).expect("the first version");
+        older
+            .execute_batch("PRAGMA user_version = 1; INSERT INTO setting (name, value) VALUES ('kept', '1')")
+            .expect("written");
+        drop(older);
+
+        let opened = Store::open(folder.path()).expect("opens");
+        let kept: Option<i32> = opened.store.read(|c| settings::get(c, "kept")).await.expect("read");
+        assert_eq!(kept, Some(1));
+        let version = |c: &Connection| Ok(c.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?);
+        assert_eq!(opened.store.read(version).await.expect("read"), newest());
+
+        let copy = Connection::open(folder.path().join("relink.db.version-1.bak")).expect("opens");
+        assert_eq!(version(&copy).expect("read"), 1, "the copy is of before");
+        assert_eq!(settings::get(&copy, "kept").expect("read"), Some(1));
+    }
+
     #[test]
     fn the_newest_version_is_reached_and_reaching_it_again_changes_nothing() {
         let mut connection = Connection::open_in_memory().expect("opens");
         for _ in 0..2 {
             run(&mut connection, None).expect("migrates");
             let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("read");
-            assert_eq!(version, 1);
+            assert_eq!(version, newest());
         }
     }
 }

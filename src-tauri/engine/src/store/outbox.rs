@@ -1,7 +1,7 @@
 //! The outbox: everything that tells somebody something goes through here, in the transaction of the change itself.
 
 use relink_domain::{EventId, Timestamp, event::EventKind};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -70,9 +70,37 @@ fn deliver_to(tx: &Transaction<'_>, webhook: &str, seq: i64, subject: Option<&st
     Ok(())
 }
 
-/// The latest event's place.
+/// The latest event's place, though the event may have been pruned.
 pub fn latest(connection: &Connection) -> Result<i64> {
-    Ok(connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM outbox")?.query_row([], |row| row.get(0))?)
+    Ok(connection
+        .prepare_cached("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)")?
+        .query_row([], |row| row.get(0))?)
+}
+
+/// Where the next `limit` events after that place end, if one of them is from before that time.
+pub fn old(connection: &Connection, from: i64, before: Timestamp, limit: usize) -> Result<Option<i64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT max(seq) FROM (SELECT seq, created_at FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2)
+         HAVING min(created_at) < ?3",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    Ok(statement.query_row(params![from, limit, before.as_millis()], |row| row.get(0)).optional()?)
+}
+
+/// Removes what is older than that between two places (after `from`, up to `to`): what was delivered, and the events that
+/// no delivery needs any more. What is pending or parked stays, with its event.
+pub fn prune(tx: &Transaction<'_>, from: i64, to: i64, before: Timestamp) -> Result<()> {
+    let range = params![from, to, before.as_millis()];
+    tx.prepare_cached(
+        "DELETE FROM delivery WHERE outbox_seq > ?1 AND outbox_seq <= ?2 AND state = 'delivered' AND updated_at < ?3",
+    )?
+    .execute(range)?;
+    tx.prepare_cached(
+        "DELETE FROM outbox WHERE seq > ?1 AND seq <= ?2 AND created_at < ?3
+           AND NOT EXISTS (SELECT 1 FROM delivery WHERE outbox_seq = outbox.seq)",
+    )?
+    .execute(range)?;
+    Ok(())
 }
 
 /// Events after that place, oldest first.

@@ -1,7 +1,7 @@
 //! Timelines: one per account, and one for what is nobody's.
 
 use relink_domain::{AccountId, Timestamp, account::Moment};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{Result, document, id};
 
@@ -18,6 +18,9 @@ pub struct Entry {
     pub moment: Moment,
 }
 
+/// What is nobody's is kept to so many: an address that anybody can open must not fill the disk.
+const NEWEST_OF_NOBODY: usize = 100;
+
 /// Adds an entry.
 pub fn add(tx: &Transaction<'_>, account_id: Option<AccountId>, at: Timestamp, moment: &Moment) -> Result<()> {
     tx.prepare_cached("INSERT INTO timeline (account_id, at, moment) VALUES (?1, ?2, ?3)")?.execute(params![
@@ -25,7 +28,39 @@ pub fn add(tx: &Transaction<'_>, account_id: Option<AccountId>, at: Timestamp, m
         at.as_millis(),
         serde_json::to_string(moment)?,
     ])?;
+    if account_id.is_none() {
+        tx.prepare_cached(
+            "DELETE FROM timeline WHERE account_id IS NULL AND seq <=
+               (SELECT seq FROM timeline WHERE account_id IS NULL ORDER BY seq DESC LIMIT 1 OFFSET ?1)",
+        )?
+        .execute([i64::try_from(NEWEST_OF_NOBODY).unwrap_or(i64::MAX)])?;
+    }
     Ok(())
+}
+
+/// Where the next `limit` entries after that place end, if one of them is from before that time.
+pub fn old(connection: &Connection, from: i64, before: Timestamp, limit: usize) -> Result<Option<i64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT max(seq) FROM (SELECT seq, at FROM timeline WHERE seq > ?1 ORDER BY seq LIMIT ?2) HAVING min(at) < ?3",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    Ok(statement.query_row(params![from, limit, before.as_millis()], |row| row.get(0)).optional()?)
+}
+
+/// Removes what is older than that between two places (after `from`, up to `to`). An account keeps its newest entries, and
+/// the one of its beginning.
+pub fn prune(tx: &Transaction<'_>, from: i64, to: i64, before: Timestamp, newest: usize) -> Result<usize> {
+    let newest = i64::try_from(newest).unwrap_or(i64::MAX);
+    Ok(tx
+        .prepare_cached(
+            "DELETE FROM timeline WHERE seq > ?1 AND seq <= ?2 AND at < ?3
+               AND (account_id IS NULL
+                    OR account_id NOT IN (SELECT id FROM integrated_account)
+                    OR (moment ->> '$.kind' <> 'connected'
+                        AND EXISTS (SELECT 1 FROM timeline n WHERE n.account_id = timeline.account_id
+                                    AND n.seq > timeline.seq LIMIT 1 OFFSET ?4)))",
+        )?
+        .execute(params![from, to, before.as_millis(), newest - 1])?)
 }
 
 /// Entries, newest first, before that place: an account's, or everybody's.
@@ -56,4 +91,33 @@ pub fn list(
         },
     )?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::Store;
+
+    const THEN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    #[tokio::test]
+    async fn what_is_nobodys_never_fills_the_disk_and_leaves_accounts_theirs() {
+        let store = Store::in_memory().expect("opens");
+        let id = AccountId::from_uuid(Uuid::from_u128(1));
+        let (nobodys, accounts) = store
+            .write(move |tx| {
+                timeline_of(tx, Some(id), 1)?;
+                timeline_of(tx, None, 1000)?;
+                Ok((list(tx, None, None, 5000)?.len() - 1, list(tx, Some(id), None, 5000)?.len()))
+            })
+            .await
+            .expect("written");
+        assert_eq!((nobodys, accounts), (NEWEST_OF_NOBODY, 1));
+    }
+
+    fn timeline_of(tx: &Transaction<'_>, id: Option<AccountId>, count: usize) -> Result<()> {
+        (0..count).try_for_each(|_| add(tx, id, THEN, &Moment::Activated))
+    }
 }

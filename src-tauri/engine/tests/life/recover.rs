@@ -5,7 +5,7 @@ use std::time::Duration;
 use relink_domain::account::Status;
 use relink_engine::vault::{Key, Vault, VaultError};
 
-use crate::world::World;
+use crate::world::{START, World};
 
 #[tokio::test]
 async fn a_restart_forgets_the_access_token_and_the_first_caller_gets_a_new_one() {
@@ -86,4 +86,21 @@ async fn the_secrets_of_an_account_deleted_under_a_locked_keychain_go_when_it_op
         }
     };
     tokio::time::timeout(Duration::from_secs(30), gone).await.expect("swept without another start");
+}
+
+#[tokio::test]
+async fn what_is_old_is_let_go_of_at_the_next_start() {
+    let mut world = World::new().await;
+    let id = world.connected().await;
+    let before = world.engine.events_after(0, 1000).await.expect("events").len();
+    assert!(before > 0);
+    world.clock.advance_secs(31 * 24 * 60 * 60);
+    world.restart().await;
+    let pruned = async {
+        while world.engine.events_after(0, 1000).await.expect("events").iter().any(|event| event.created_at == START) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), pruned).await.expect("pruned");
+    assert!(world.lines(Some(id)).await.contains(&"Connected as Ada Lovelace".to_owned()));
 }
