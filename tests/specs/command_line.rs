@@ -65,7 +65,9 @@ impl Desk {
     async fn list(&self, list: &str, fields: &str, arguments: &[&str]) -> Result<Vec<Value>> {
         let entries = self.json(list, arguments).await?["result"].as_array().context("a list")?.clone();
         ensure!(!entries.is_empty(), "{arguments:?} lists nothing");
-        entries.iter().for_each(|entry| has(fields, entry));
+        for entry in &entries {
+            has(fields, entry);
+        }
         self.ends(0, arguments).await?;
         Ok(entries)
     }
@@ -75,7 +77,9 @@ impl Desk {
         let printed = self.ends(0, &[arguments, &["--json"]].concat()).await?.out;
         let entries: Vec<Value> = printed.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
         ensure!(!entries.is_empty(), "{arguments:?} printed nothing");
-        entries.iter().for_each(|entry| has(fields, entry));
+        for entry in &entries {
+            has(fields, entry);
+        }
         self.ends(0, arguments).await?;
         Ok(entries)
     }
