@@ -2,13 +2,16 @@
 
 use url::Url;
 
-use crate::Secret;
+use crate::{Secret, said};
 
 /// The custom scheme of the deep link: a domain name reversed, as RFC 8252 §7.1 asks.
 pub const SCHEME: &str = "app.relink.desktop";
 
 /// Longest callback that is read.
 const LONGEST: usize = 16 * 1024;
+/// Longest `error` and `error_description` that are kept.
+const LONGEST_CODE: usize = 64;
+const LONGEST_WORDS: usize = 300;
 
 /// The redirect URI of the deep link for an integration.
 pub fn deep_link_uri(integration: &str) -> String {
@@ -40,9 +43,9 @@ pub enum Answer {
     Code(Secret),
     /// RFC 6749 §4.1.2.1.
     Error {
-        /// `error`.
+        /// `error`, shortened.
         code: String,
-        /// `error_description`.
+        /// `error_description`, shortened.
         description: Option<String>,
     },
 }
@@ -117,7 +120,13 @@ impl Callback {
         let answer = match (params.code.filter(|code| !code.is_empty()), params.error) {
             (Some(_), Some(_)) => return Err(CallbackError::Contradictory),
             (Some(code), None) => Answer::Code(code.into()),
-            (None, Some(code)) => Answer::Error { code, description: params.description },
+            (None, Some(code)) => Answer::Error {
+                code: said::line(&code, LONGEST_CODE),
+                description: params
+                    .description
+                    .map(|text| said::line(&text, LONGEST_WORDS))
+                    .filter(|text| !text.is_empty()),
+            },
             (None, None) => return Err(CallbackError::NoAnswer),
         };
         Ok(Self { redirect_uri, state: state.into(), issuer: params.issuer, answer })
@@ -171,6 +180,22 @@ mod tests {
         ] {
             assert_eq!(Callback::parse(&text), Err(error), "{text:.80}");
         }
+    }
+
+    #[test]
+    fn what_the_provider_says_is_short_and_printable() {
+        let long = "x".repeat(2000);
+        let uri = deep_link_uri("github");
+        let text = format!("{uri}?state=s&error=bad%00%0A{long}&error_description=%E2%80%AEnot%0Afunny+{long}");
+        let Answer::Error { code, description } = Callback::parse(&text).expect("a callback").answer else {
+            panic!("an error");
+        };
+        assert!(code.starts_with("bad  xx") && code.chars().count() <= LONGEST_CODE, "{code}");
+        let description = description.expect("words");
+        assert!(
+            description.starts_with("not funny xx") && description.chars().count() <= LONGEST_WORDS,
+            "{description}"
+        );
     }
 
     #[test]

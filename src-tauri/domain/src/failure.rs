@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::said;
+
 /// What kind of trouble a cause is; it decides who is told and whether Relink tries again by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -297,10 +299,9 @@ pub fn classify_answer(status: u16, answer: &ErrorAnswer, own: &OwnCodes) -> Fai
     }
 }
 
-/// Provider text for a person's eyes: one line, printable, not endless.
+/// Provider text for a person's eyes.
 fn shorten(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_WORDS).collect();
-    line.trim().to_owned()
+    said::line(text, LONGEST_WORDS)
 }
 
 #[cfg(test)]
