@@ -95,6 +95,13 @@ impl Config {
         };
         let headers = object.map("headers", |node| headers(&node, &template))?.unwrap_or_default();
         let calls = relink.as_ref().map(|object| Calls::decode(object, &base_url, &template)).transpose()?;
+        let calls = calls.unwrap_or_default();
+        if let (Some(_), None, Some(node)) = (&credentials.api_key, &calls.probe, object.get("credentials")) {
+            node.warn(
+                "a key can't be tried before it is kept, because there is no probe; add one to \"relink\", such as \
+                 {\"path\": \"/me\"}",
+            );
+        }
 
         for format in FORMATS {
             let named = authorization.get(format).into_iter().flat_map(Authorization::placeholders);
@@ -109,7 +116,7 @@ impl Config {
             headers,
             credentials,
             authorization,
-            calls: calls.unwrap_or_default(),
+            calls,
             own,
         })
     }

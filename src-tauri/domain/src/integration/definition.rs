@@ -167,6 +167,13 @@ impl Definition {
         self.config.credentials.fields(method)
     }
 
+    /// Whether a key of an account's context would be a credential: what the keychain holds, or what a token is fetched
+    /// with. Such a key is only ever typed into the form.
+    pub fn is_credential(&self, key: &str) -> bool {
+        is_always_credential(key)
+            || self.methods().into_iter().filter_map(|method| self.fields(method)?.get(key)).any(|field| field.secret)
+    }
+
     /// How calls are signed; there for each of [`Definition::methods`].
     pub const fn authorization(&self, method: AuthenticationMethod) -> Option<&Authorization> {
         self.config.authorization.get(method)
@@ -270,6 +277,14 @@ pub enum Missing {
     ClientId,
     /// The client's secret.
     ClientSecret,
+}
+
+/// Whether a key of a context would be a credential whatever the integration.
+pub fn is_always_credential(key: &str) -> bool {
+    matches!(
+        key,
+        "oauth" | "credentials" | "client_id" | "client_secret" | "access_token" | "refresh_token" | "id_token"
+    )
 }
 
 fn integration_id(text: &str) -> Result<IntegrationId, String> {

@@ -36,7 +36,7 @@ pub use self::{
     catalogue::{built_in, catalogue},
     config::Logo,
     credentials::{ApiKey, BodyFormat, ClientAuth, ClientCredentials, OAuth2},
-    definition::{Definition, Missing, NotReady, Parsed, parse},
+    definition::{Definition, Missing, NotReady, Parsed, is_always_credential, parse},
     error::{DefinitionError, Position, Warning},
     fields::{Choice, Field, FieldFault, FieldKind, FieldProblem, FieldValues, Fields},
     format::{FORMATS, PerFormat},

@@ -96,8 +96,11 @@ impl Placeholder {
             Self::Credential(field) => {
                 values.fields.get(field).cloned().or_else(|| plain(values.context.get(field)?).map(Secret::new))
             }
-            Self::Context(keys) => from_context(values.context, keys)
-                .or_else(|| self.field().and_then(|field| values.fields.get(field)).cloned()),
+            // What the keychain holds can't be overruled by the context, which anybody with an API token may change.
+            Self::Context(keys) => self
+                .field()
+                .and_then(|field| values.fields.get(field).cloned())
+                .or_else(|| from_context(values.context, keys)),
         };
         found.ok_or_else(|| MissingValue { placeholder: self.to_string() })
     }
@@ -194,12 +197,19 @@ mod tests {
 
     fn filled(template: &str) -> Result<String, MissingValue> {
         let fields = BTreeMap::from([("api_key".to_owned(), Secret::new("{{context.region}}"))]);
-        let context = json!({"region": "eu", "site": {"id": 7}, "list": [1]});
+        let context = json!({"region": "eu", "site": {"id": 7}, "list": [1], "api_key": "smuggled"});
         let token = Secret::new("at-1");
         let values =
             Values { access_token: Some(&token), fields: &fields, context: context.as_object().expect("an object") };
         let template = Template::parse(template).expect("a template");
         template.fill(&values).map(|secret| secret.expose().to_owned())
+    }
+
+    #[test]
+    fn the_context_can_not_overrule_what_the_keychain_holds() {
+        for template in ["{{context.api_key}}", "{{credentials.api_key}}"] {
+            assert_eq!(filled(template).as_deref(), Ok("{{context.region}}"), "{template}");
+        }
     }
 
     #[test]

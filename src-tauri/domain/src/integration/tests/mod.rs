@@ -136,6 +136,23 @@ fn a_credential_written_into_a_header_is_warned_of() {
 }
 
 #[test]
+fn a_key_that_nothing_tries_is_warned_of() {
+    let text = GOOD.replace(r#""probe": { "path": "/me" },"#, "");
+    let warnings: Vec<String> = parse(&text).expect("a definition").warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("line 9, column 20, config.credentials: a key can't be tried"), "{}", warnings[0]);
+}
+
+#[test]
+fn what_only_the_form_may_hold_is_known_by_its_key() {
+    let acme = good().definition;
+    for key in ["api_key", "email", "client_id", "client_secret", "refresh_token", "oauth", "credentials"] {
+        assert!(acme.is_credential(key), "{key}");
+    }
+    assert!(!acme.is_credential("region"));
+}
+
+#[test]
 fn a_byte_order_mark_is_no_fault() {
     assert_eq!(parse(&format!("\u{feff}{GOOD}")), parse(GOOD));
 }
