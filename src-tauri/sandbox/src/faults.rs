@@ -45,13 +45,19 @@ pub enum FaultKind {
     /// 400 with a code that nobody knows.
     #[serde(rename = "unknown_error_400")]
     UnknownError400,
+    /// `invalid_grant` in words that repeat what was sent: the code or refresh token, the verifier and the client's secret.
+    Echo,
+    /// A success with one scope fewer than asked for.
+    FewerScopes,
 }
 
 impl FaultKind {
     /// Whether this endpoint's answers can go wrong in this way: some ways change what only some answers hold.
     pub(crate) const fn fits(self, on: On) -> bool {
         match self {
-            Self::NoRefreshToken | Self::StringExpiresIn | Self::NoExpiresIn => matches!(on, On::Token),
+            Self::NoRefreshToken | Self::StringExpiresIn | Self::NoExpiresIn | Self::Echo | Self::FewerScopes => {
+                matches!(on, On::Token)
+            }
             Self::SlowDrip | Self::TruncatedJson => matches!(on, On::Token | On::Api),
             Self::Status500
             | Self::Status503
@@ -96,7 +102,7 @@ impl On {
         match self {
             Self::Token => "The token endpoint's answers can't go wrong in this way.",
             Self::Api => {
-                "The API's answers hold no tokens: no_refresh_token, string_expires_in and no_expires_in are for token."
+                "The API's answers hold no tokens: no_refresh_token, string_expires_in, no_expires_in, echo and fewer_scopes are for token."
             }
             Self::Revoke => {
                 "The revocation endpoint's right answer is empty: nothing in it can be changed, dripped or broken off.                  Such faults are for token, slow_drip and truncated_json for api too."

@@ -29,7 +29,9 @@ pub(crate) async fn instead(provider: &Provider, on: On, grant_type: Option<&str
         | FaultKind::TruncatedJson
         | FaultKind::NoRefreshToken
         | FaultKind::StringExpiresIn
-        | FaultKind::NoExpiresIn => return None,
+        | FaultKind::NoExpiresIn
+        | FaultKind::Echo
+        | FaultKind::FewerScopes => return None,
         FaultKind::Silence => None,
         FaultKind::ResetBefore => Some(Abort::response()),
         FaultKind::Status500 => Some((StatusCode::INTERNAL_SERVER_ERROR, "something broke").into_response()),

@@ -86,6 +86,13 @@ pub(crate) async fn token(
     {
         return response;
     }
+    if fault.is_some_and(|fault| fault.kind == FaultKind::Echo) {
+        provider.note("token", Some(&request.grant_type), "fault", None);
+        let TokenRequest { code, code_verifier, refresh_token, client_secret, .. } = &request;
+        let words = format!("not good: {code} {code_verifier} {refresh_token} {client_secret}");
+        let body = json!({ "error": "invalid_grant", "error_description": words });
+        return (StatusCode::BAD_REQUEST, Json(body)).into_response();
+    }
     let given = give(&provider, &headers, &request);
     let outcome = given.as_ref().map_or_else(|refusal| refusal.error, |_| "ok");
     let subject = given.as_ref().ok().map(|given| given.subject.clone());
@@ -101,6 +108,12 @@ pub(crate) async fn token(
     match fault.map(|fault| fault.kind) {
         Some(FaultKind::NoRefreshToken) => drop(body.remove("refresh_token")),
         Some(FaultKind::NoExpiresIn) => drop(body.remove("expires_in")),
+        Some(FaultKind::FewerScopes) => {
+            let fewer = body.get("scope").and_then(Value::as_str).and_then(|scopes| scopes.rsplit_once(' '));
+            if let Some((fewer, _)) = fewer.map(|(fewer, last)| (fewer.to_owned(), last.to_owned())) {
+                body.insert("scope".into(), fewer.into());
+            }
+        }
         Some(FaultKind::StringExpiresIn) => {
             if let Some(secs) = body.get("expires_in").map(ToString::to_string) {
                 body.insert("expires_in".into(), secs.into());

@@ -37,7 +37,7 @@ pub(crate) enum Sandbox {
 /// What becomes of a used refresh token, as the Sandbox names it. It stands alone, so its names stand here once more.
 const ROTATIONS: [&str; 4] = ["none", "rotate", "grace", "strict"];
 /// The ways in which the Sandbox's answers go wrong.
-const FAULTS: [&str; 16] = [
+const FAULTS: [&str; 18] = [
     "status_500",
     "status_503",
     "too_many_requests",
@@ -54,6 +54,8 @@ const FAULTS: [&str; 16] = [
     "invalid_client",
     "invalid_grant",
     "unknown_error_400",
+    "echo",
+    "fewer_scopes",
 ];
 /// Where they go wrong.
 const ENDPOINTS: [&str; 3] = ["token", "api", "revoke"];
