@@ -230,13 +230,18 @@ impl Engine {
     /// is an account that needs them.
     async fn item_of(&self, account: &Account) -> Result<Item> {
         let id = account.id();
-        if let Ok(item) = self.look_for_item(id).await? {
+        if account.replacement.is_none()
+            && let Ok(item) = self.look_for_item(id).await?
+        {
             return Ok(item);
         }
         let lock = self.lock_of(id);
         let _guard = lock.lock().await;
-        // A reauthorization may have put it there meanwhile.
-        let failure = match self.look_for_item(id).await? {
+        let found = self.look_for_item(id).await?;
+        // A reauthorization may have put it there meanwhile, or have left open whether it did.
+        let none = Item::default();
+        self.settle(self.load(id).await?, found.as_ref().unwrap_or(&none)).await?;
+        let failure = match found {
             Ok(item) => return Ok(item),
             Err(cause) => Failure::new(cause),
         };

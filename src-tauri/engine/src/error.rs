@@ -159,6 +159,7 @@ impl Error {
             Self::Rejected(Rejected::UnderWay) => "refresh_under_way",
             Self::Rejected(Rejected::NotRenewing) => "nothing_to_refresh",
             Self::Rejected(Rejected::BeingReplaced) => "being_replaced",
+            Self::Rejected(Rejected::StepsDone) => "steps_done",
             Self::Vault(error) => error.code(),
             Self::Store(_) => "store",
             Self::PutOff => "put_off",
@@ -204,6 +205,9 @@ impl Error {
             Self::Provider { words, .. } => Some(words.hint.clone()),
             Self::Link { refused } => Some(refused.hint().into()),
             Self::Vault(VaultError::Locked) => Some("Unlock the keychain. Relink goes on by itself.".into()),
+            Self::Vault(VaultError::Slow { .. }) => {
+                Some("If the keychain answers yet, Relink goes on by itself. Otherwise start again in a moment.".into())
+            }
             Self::Store(_) => Some("See that the disk has room, then try again.".into()),
             Self::NotFound { .. }
             | Self::Invalid { .. }

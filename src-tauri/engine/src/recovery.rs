@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use relink_domain::{
     AccountId,
-    account::{Account, Attempt, Credential, Input, Renewing},
+    account::{Account, Attempt, Credential, Input, Renewing, Replacement},
 };
 use uuid::Uuid;
 
 use crate::{
-    Engine,
+    Engine, Error,
     engine::held,
     error::Result,
     flight::Reason,
@@ -26,18 +26,14 @@ pub(crate) const LEAST_PAUSE: Duration = Duration::from_secs(2);
 
 /// After this a sweep is tried again that failed although the keychain is open.
 const SWEEP_AGAIN: Duration = Duration::from_mins(1);
+/// How often an item that an earlier write still holds is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Finishes what can be finished and plans the rest.
 pub(crate) async fn run(engine: &Engine) -> Result<()> {
     engine.plan().await?;
     for account in engine.0.store.read(accounts::unfinished).await? {
-        let engine = engine.clone();
-        engine.clone().spawn_until_stop(async move {
-            engine.keychain_opens().await;
-            if let Err(error) = engine.finish(&account).await {
-                tracing::info!(account = %account.id(), code = error.code(), "taken up after a crash: {error}");
-            }
-        });
+        engine.finish_when_it_opens(account.id());
     }
     engine.spawn_until_stop(engine.clone().keep_swept());
     Ok(())
@@ -45,7 +41,7 @@ pub(crate) async fn run(engine: &Engine) -> Result<()> {
 
 impl Engine {
     /// Returns once the keychain answers, however long that takes.
-    async fn keychain_opens(&self) {
+    pub(crate) async fn keychain_opens(&self) {
         let nobodys = Key::Account(AccountId::from_uuid(Uuid::nil()));
         while self.0.vault.get(&nobodys).await.is_err() {
             self.keychain_recovers().await;
@@ -59,17 +55,42 @@ impl Engine {
         self.0.vault.available().await;
     }
 
-    async fn finish(&self, account: &Account) -> Result<()> {
+    /// Finishes what is open of an account once the keychain lets it, however long that takes.
+    pub(crate) fn finish_when_it_opens(&self, id: AccountId) {
+        let engine = self.clone();
+        self.spawn_until_stop(async move {
+            loop {
+                engine.keychain_opens().await;
+                match engine.finish(id).await {
+                    Ok(()) => return,
+                    // An earlier write of its item may still be under way, while the keychain answers otherwise.
+                    Err(Error::Vault(error)) if error.is_passing() => tokio::time::sleep(LOOK_AGAIN).await,
+                    Err(error) => {
+                        tracing::info!(account = %id, code = error.code(), "not finished: {error}");
+                        return;
+                    }
+                }
+            }
+        });
+    }
+
+    async fn finish(&self, id: AccountId) -> Result<()> {
+        let mut account = self.load(id).await?;
+        if account.replacement.is_some() {
+            let lock = self.lock_of(id);
+            let _guard = lock.lock().await;
+            let item = self.0.vault.get(&Key::Account(id)).await?.unwrap_or_default();
+            account = self.settle(self.load(id).await?, &item).await?;
+        }
         match account.life.credential() {
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }) => {
-                self.fly(account.id(), Reason::Due, false).await.map(drop)
+                match self.fly(id, Reason::Due, false).await {
+                    // Put off: the agenda takes it up again.
+                    Err(Error::Vault(_)) | Ok(_) => Ok(()),
+                    Err(error) => Err(error),
+                }
             }
-            Credential::Renewing(Renewing { attempt: Attempt::Idle, .. }) | Credential::Fixed(_) => {
-                let lock = self.lock_of(account.id());
-                let _guard = lock.lock().await;
-                let item = self.0.vault.get(&Key::Account(account.id())).await?.unwrap_or_default();
-                self.settle(self.load(account.id()).await?, &item).await.map(drop)
-            }
+            Credential::Renewing(Renewing { attempt: Attempt::Idle, .. }) | Credential::Fixed(_) => Ok(()),
         }
     }
 
@@ -80,15 +101,11 @@ impl Engine {
         if let Some(replacement) = &account.replacement {
             let generation = replacement.generation;
             if item.generation != generation {
-                return Ok(self.commit(id, Input::ReplacementLost { generation }).await?.account);
+                return self.lose_replacement(id, replacement).await;
             }
-            let (link, now) = (item.noted_link(), self.now());
-            let step = self
-                .commit_with(id, Input::Replaced { generation }, move |tx, _| {
-                    link.map_or(Ok(true), |link| links::use_up(tx, link, now)).map(drop)
-                })
-                .await?;
-            return Ok(step.account);
+            // The old access token belongs to the old sign-in.
+            self.drop_token(id);
+            return Ok(self.commit(id, Input::Replaced { generation }).await?.account);
         }
         match account.life.credential() {
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { generation, .. }, lease, .. })
@@ -100,6 +117,13 @@ impl Engine {
             }
             Credential::Renewing(_) | Credential::Fixed(_) => Ok(account),
         }
+    }
+
+    /// The new credentials never got into the keychain: the link that asked for them is good again.
+    pub(crate) async fn lose_replacement(&self, id: AccountId, replacement: &Replacement) -> Result<Account> {
+        let (generation, link) = (replacement.generation, replacement.link);
+        let input = Input::ReplacementLost { generation };
+        Ok(self.commit_with(id, input, move |tx, _| links::give_back(tx, link)).await?.account)
     }
 
     /// Notes a keychain item as a stray before it is written: if the process dies before it belongs to something, it is

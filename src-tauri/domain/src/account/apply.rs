@@ -3,11 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Account, Attempt, ConnectStep, Credential, Granted, Life, Moment, PutOffReason, Renewal, Renewing, Replacement,
-    Seen, Trouble,
+    Account, Attempt, ConnectStep, Credential, Granted, Life, Moment, PutOffReason, Renewal, Renewing, Seen, Trouble,
 };
 use crate::{
-    Timestamp,
+    LinkTokenId, Timestamp,
     event::EventKind,
     failure::{Cause, Failure},
     schedule::{Jitter, Lease},
@@ -67,6 +66,8 @@ pub enum Input {
     BeginReplacement {
         /// What they are.
         granted: Granted,
+        /// The link that asked for them, whose one success this is to be.
+        link: LinkTokenId,
     },
     /// The new credentials are in the keychain.
     Replaced {
@@ -132,14 +133,17 @@ pub enum Rejected {
     /// New credentials are on their way into the keychain.
     #[error("new credentials are just taking the old ones' place")]
     BeingReplaced,
+    /// The steps of making the account are done.
+    #[error("the steps of making this account are done already")]
+    StepsDone,
 }
 
 impl Account {
     /// The next account. `jitter` spreads what will fall due.
     pub fn apply(self, input: Input, now: Timestamp, jitter: Jitter) -> Result<Step, Rejected> {
         match input {
-            Input::StepsPassed => Ok(self.steps_passed(now)),
-            Input::StepFailed { step, failure } => Ok(self.step_failed(step, failure, now)),
+            Input::StepsPassed => self.steps_passed(now),
+            Input::StepFailed { step, failure } => self.step_failed(step, failure, now),
             Input::BeginRefresh => self.begin_refresh(now),
             Input::ResumeRefresh => self.resume_refresh(),
             Input::Refreshed { generation, lease, rotated } => self.refreshed(generation, lease, rotated, now),
@@ -147,7 +151,7 @@ impl Account {
             Input::PutOff { why } => Ok(self.put_off(why, now)),
             Input::CredentialGone { failure } => Ok(self.credential_gone(failure, now, jitter)),
             Input::Answered { generation, answer } => self.answered(generation, answer, now, jitter),
-            Input::BeginReplacement { granted } => self.begin_replacement(granted),
+            Input::BeginReplacement { granted, link } => self.begin_replacement(granted, link),
             Input::Replaced { generation } => self.replaced(generation, now),
             Input::ReplacementLost { generation } => self.replacement_lost(generation),
             Input::Rename { name } => Ok(self.rename(name, now)),
@@ -155,7 +159,7 @@ impl Account {
         }
     }
 
-    fn step(self, moments: Vec<Moment>, events: Vec<EventKind>) -> Step {
+    pub(super) fn step(self, moments: Vec<Moment>, events: Vec<EventKind>) -> Step {
         Step { account: self, moments, events }
     }
 
@@ -170,15 +174,24 @@ impl Account {
         }
     }
 
-    fn steps_passed(mut self, now: Timestamp) -> Step {
-        let credential = self.life.credential().clone();
-        self.life = Life::Working { credential };
-        self.profile.updated_at = now;
-        self.step(vec![Moment::Activated], vec![EventKind::AccountActive])
+    /// An account whose steps are done lives by its refreshes and calls: a late step's result must not hide its trouble.
+    fn steps_open(&self) -> Result<Credential, Rejected> {
+        match &self.life {
+            Life::Connecting { credential } | Life::StepFailed { credential, .. } => Ok(credential.clone()),
+            Life::Working { .. } | Life::Failing { .. } => Err(Rejected::StepsDone),
+        }
     }
 
-    fn step_failed(mut self, step: ConnectStep, failure: Failure, now: Timestamp) -> Step {
-        let credential = self.life.credential().clone();
+    fn steps_passed(mut self, now: Timestamp) -> Result<Step, Rejected> {
+        let credential = self.steps_open()?;
+        self.life = Life::Working { credential };
+        self.profile.last_error = None;
+        self.profile.updated_at = now;
+        Ok(self.step(vec![Moment::Activated], vec![EventKind::AccountActive]))
+    }
+
+    fn step_failed(mut self, step: ConnectStep, failure: Failure, now: Timestamp) -> Result<Step, Rejected> {
+        let credential = self.steps_open()?;
         self.life = Life::StepFailed { step, credential };
         self.profile.last_error = Some(Seen { failure: failure.clone(), at: now });
         self.profile.updated_at = now;
@@ -186,7 +199,7 @@ impl Account {
             ConnectStep::PostInstall => EventKind::AccountPostInstallError,
             ConnectStep::Validation => EventKind::AccountValidationError,
         };
-        self.step(vec![Moment::StepFailed { step, failure }], vec![event])
+        Ok(self.step(vec![Moment::StepFailed { step, failure }], vec![event]))
     }
 
     fn begin_refresh(mut self, now: Timestamp) -> Result<Step, Rejected> {
@@ -385,38 +398,6 @@ impl Account {
         };
         self.life = life;
         self.step(moments, events)
-    }
-
-    fn begin_replacement(mut self, granted: Granted) -> Result<Step, Rejected> {
-        if let Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }) = self.life.credential() {
-            return Err(Rejected::UnderWay);
-        }
-        let generation = self.next_generation();
-        self.replacement = Some(Replacement { generation, granted });
-        Ok(self.step(vec![], vec![]))
-    }
-
-    fn replaced(mut self, generation: u64, now: Timestamp) -> Result<Step, Rejected> {
-        let Some(Replacement { granted, .. }) = self.replacement.take_if(|open| open.generation == generation) else {
-            return Err(Rejected::Stale { got: generation });
-        };
-        let before = self.profile.identity.clone();
-        self.life = Life::Working { credential: Credential::new(&granted.credential, generation) };
-        self.profile = self.profile.signed_in(&granted, now);
-        let after = self.profile.identity.clone();
-        let instead_of = match (&before, &after) {
-            (Some(before), Some(after)) if before.id != after.id => Some(before.label.clone()),
-            (Some(_) | None, Some(_) | None) => None,
-        };
-        let moment = Moment::Reauthorized { identity: after.map(|identity| identity.label), instead_of };
-        Ok(self.step(vec![moment], vec![EventKind::AccountUpdated, EventKind::AccountActive]))
-    }
-
-    fn replacement_lost(mut self, generation: u64) -> Result<Step, Rejected> {
-        match self.replacement.take_if(|open| open.generation == generation) {
-            Some(_) => Ok(self.step(vec![], vec![])),
-            None => Err(Rejected::Stale { got: generation }),
-        }
     }
 
     fn rename(mut self, name: String, now: Timestamp) -> Step {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{AuthenticationMethod, Identity};
-use crate::{Timestamp, schedule::Lease};
+use crate::{LinkTokenId, Timestamp, schedule::Lease};
 
 /// What an account signs in with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,4 +162,6 @@ pub struct Replacement {
     pub generation: u64,
     /// What they are.
     pub granted: Granted,
+    /// The link that asked for them. It was used up when they were begun with, and is given back if they are lost.
+    pub link: LinkTokenId,
 }

@@ -11,6 +11,7 @@
 mod apply;
 mod credential;
 mod moment;
+mod replacement;
 mod trouble;
 
 #[cfg(test)]
@@ -336,7 +337,10 @@ impl Account {
 impl Profile {
     /// The profile after a sign-in.
     fn signed_in(mut self, granted: &Granted, now: Timestamp) -> Self {
-        self.identity.clone_from(&granted.identity);
+        // Who was signed in is never forgotten: the next sign-in is compared with it.
+        if granted.identity.is_some() {
+            self.identity.clone_from(&granted.identity);
+        }
         self.scopes.clone_from(&granted.scopes);
         self.context.clone_from(&granted.context);
         self.last_error = None;

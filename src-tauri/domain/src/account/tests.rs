@@ -3,6 +3,7 @@ use serde_json::Map;
 
 use super::*;
 use crate::{
+    LinkTokenId,
     failure::{Cause, Failure},
     schedule::Lease,
 };
@@ -16,6 +17,10 @@ fn granted(by: Option<Renewal>, who: &str) -> Granted {
     };
     let identity = Some(Identity { id: who.into(), label: who.into() });
     Granted { credential, identity, scopes: vec![], context: Map::new() }
+}
+
+fn replacement(by: Option<Renewal>, who: &str) -> Input {
+    Input::BeginReplacement { granted: granted(by, who), link: LinkTokenId::from_uuid(uuid::Uuid::nil()) }
 }
 
 fn lease(at: Timestamp) -> Lease {
@@ -129,7 +134,7 @@ fn a_reauthorization_is_told_as_updated_then_active_never_as_reactivated() {
     let id = story.account.id();
     story.refresh_fails(Cause::InvalidGrant).later(60);
     let generation = story.account.next_generation();
-    story.then(Input::BeginReplacement { granted: granted(Some(Renewal::RefreshToken), "ada") });
+    story.then(replacement(Some(Renewal::RefreshToken), "ada"));
     assert_eq!(story.account.status(), Status::NeedsReauth, "nothing changes before the keychain holds the new ones");
     story.then(Input::Replaced { generation });
     assert_eq!(story.events[2..], ["authentication_error", "updated", "active"]);
@@ -141,8 +146,53 @@ fn a_replacement_that_never_got_into_the_keychain_changes_nothing() {
     let mut story = Story::connected(Some(Renewal::RefreshToken));
     let before = story.account.clone();
     let generation = before.next_generation();
-    story.then(Input::BeginReplacement { granted: granted(None, "grace") }).then(Input::ReplacementLost { generation });
+    story.then(replacement(None, "grace")).then(Input::ReplacementLost { generation });
     assert_eq!(story.account, before);
+}
+
+#[test]
+fn who_was_signed_in_is_never_forgotten() {
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    let generation = story.account.next_generation();
+    let Input::BeginReplacement { mut granted, link } = replacement(Some(Renewal::RefreshToken), "ada") else {
+        unreachable!()
+    };
+    granted.identity = None;
+    story.then(Input::BeginReplacement { granted, link }).then(Input::Replaced { generation });
+    assert_eq!(story.account.profile.identity.as_ref().map(|identity| identity.id.as_str()), Some("ada"));
+}
+
+#[test]
+fn a_reauthorization_passes_over_a_refresh_that_was_left_open() {
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    let open = story.account.next_generation();
+    story.then(Input::BeginRefresh);
+    let generation = story.account.next_generation();
+    story.then(replacement(Some(Renewal::RefreshToken), "ada")).then(Input::Replaced { generation });
+    assert_eq!(story.account.status(), Status::Active);
+    let late = Input::Refreshed { generation: open, lease: lease(T0), rotated: true };
+    assert_eq!(story.try_then(late), Err(Rejected::Stale { got: open }));
+}
+
+#[test]
+fn a_second_replacement_does_not_begin_while_one_is_on_its_way() {
+    let mut story = Story::connected(None);
+    story.then(replacement(None, "ada"));
+    assert_eq!(story.try_then(replacement(None, "grace")), Err(Rejected::BeingReplaced));
+}
+
+#[test]
+fn a_step_that_is_done_late_hides_no_trouble() {
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    let failed = Input::StepFailed { step: ConnectStep::Validation, failure: Failure::new(Cause::Rejected) };
+    for input in [Input::StepsPassed, failed.clone()] {
+        assert_eq!(story.try_then(input), Err(Rejected::StepsDone));
+    }
+    story.refresh_fails(Cause::InvalidGrant);
+    for input in [Input::StepsPassed, failed] {
+        assert_eq!(story.try_then(input), Err(Rejected::StepsDone));
+    }
+    assert_eq!(story.account.status(), Status::NeedsReauth);
 }
 
 #[test]
@@ -355,6 +405,8 @@ fn inputs() -> impl Strategy<Value = Input> {
     let generation = 0_u64..8;
     prop_oneof![
         Just(Input::StepsPassed),
+        (prop::sample::select(vec![ConnectStep::PostInstall, ConnectStep::Validation]), cause.clone())
+            .prop_map(|(step, cause)| Input::StepFailed { step, failure: Failure::new(cause) }),
         Just(Input::BeginRefresh),
         Just(Input::ResumeRefresh),
         generation.clone().prop_map(|generation| Input::Refreshed { generation, lease: lease(T0), rotated: true }),
@@ -364,9 +416,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         (generation.clone(), answers()).prop_map(|(generation, answer)| Input::Answered { generation, answer }),
         prop::sample::select(vec![Cause::CredentialMissing, Cause::CredentialDamaged])
             .prop_map(|cause| Input::CredentialGone { failure: Failure::new(cause) }),
-        prop::bool::ANY.prop_map(|fixed| Input::BeginReplacement {
-            granted: granted((!fixed).then_some(Renewal::RefreshToken), "grace")
-        }),
+        prop::bool::ANY.prop_map(|fixed| replacement((!fixed).then_some(Renewal::RefreshToken), "grace")),
         generation.clone().prop_map(|generation| Input::Replaced { generation }),
         generation.prop_map(|generation| Input::ReplacementLost { generation }),
     ]
@@ -388,6 +438,13 @@ proptest! {
             let told = |kind| step.events.contains(&kind);
             if after.status() == Status::NeedsReauth && before.status() != Status::NeedsReauth {
                 prop_assert!(told(EventKind::AccountAuthenticationError), "{:?}", input);
+            }
+            if before.status() == Status::NeedsReauth && after.status() != Status::NeedsReauth {
+                let how = told(EventKind::AccountReactivated) || told(EventKind::AccountUpdated);
+                prop_assert!(how, "it recovered, or was reauthorized: {:?}", input);
+            }
+            if after.status() == Status::Active {
+                prop_assert_eq!(&after.profile.last_error, &None);
             }
             if told(EventKind::AccountReactivated) {
                 prop_assert_eq!((before.status(), after.status()), (Status::NeedsReauth, Status::Active));

@@ -1,9 +1,9 @@
 //! A flow's end: the keychain first, then the account, in one transaction with the link's use and the events.
 
 use relink_domain::{
-    AccountId, LinkTokenId,
-    account::{Account, Input, Profile},
-    link::{LinkRefused, LinkToken},
+    AccountId,
+    account::{Account, Granted, Input, Profile, Replacement, Step},
+    link::LinkRefused,
 };
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use crate::{
     engine::jitter,
     error::Result,
     store::{accounts, links},
-    vault::{Item, Key},
+    vault::{Item, Key, VaultError},
 };
 
 impl Engine {
@@ -81,50 +81,64 @@ impl Engine {
     /// New credentials in the old ones' place. The intent is committed before the keychain is written, so that a crash in
     /// between is finished at the next start; until then the old ones are untouched.
     pub(super) async fn save_replacement(&self, flow: &Flow, id: AccountId, staged: Staged) -> Result<Account> {
+        let key = Key::Account(id);
         let lock = self.lock_of(id);
         let _guard = lock.lock().await;
-        self.link_is_unused(&flow.link).await?;
-        let begun = self.commit(id, Input::BeginReplacement { granted: staged.granted.clone() }).await?;
-        let Some(generation) = begun.account.replacement.as_ref().map(|replacement| replacement.generation) else {
-            return Err(Error::Stopping);
+        let present = match self.0.vault.get(&key).await {
+            Ok(item) => item.unwrap_or_default(),
+            // Nothing can be lost that can't be read: the new sign-in is what mends it.
+            Err(VaultError::Damaged { .. }) => Item::default(),
+            Err(error) => return Err(error.into()),
         };
-        CrashPoint::ReplaceIntent.here(&staged).await;
-        let mut item = staged.item;
-        item.generation = generation;
-        item.note_link(flow.link.id);
+        // What a crash or a keychain that was closed left open comes first: its answer may be in the keychain.
+        self.settle(self.load(id).await?, &present).await?;
+        let begun = self.begin_replacement(flow, id, staged.granted).await?;
+        let Some(replacement) = &begun.account.replacement else { return Err(Error::Stopping) };
+        let generation = replacement.generation;
+        CrashPoint::ReplaceIntent.here(&(&staged.item, &staged.access)).await;
+        let item = Item { generation, ..staged.item };
         let label = flow.provider.item_label(&begun.account.profile.name);
-        if let Err(error) = self.0.vault.set(&Key::Account(id), &label, &item).await {
-            self.commit(id, Input::ReplacementLost { generation }).await?;
-            return Err(error.into());
+        if let Err(error) = self.0.vault.set(&key, &label, &item).await {
+            self.see_what_landed(id, replacement, error).await?;
         }
         CrashPoint::ReplaceKept.here(&(&item, &staged.access)).await;
-        let (link, now) = (flow.link.id, self.now());
         // The old access token belongs to the old sign-in.
         self.drop_token(id);
         if let Some(access) = staged.access {
             self.hold_token(id, access);
         }
-        let step = self
-            .commit_with(id, Input::Replaced { generation }, move |tx, _| links::use_up(tx, link, now).map(drop))
-            .await?;
-        Ok(step.account)
+        Ok(self.commit(id, Input::Replaced { generation }).await?.account)
     }
 
-    async fn link_is_unused(&self, link: &LinkToken) -> Result<()> {
-        let id = link.id;
-        let used = self.0.store.read(move |c| links::is_used(c, id)).await?;
-        if used { Err(LinkRefused::Used.into()) } else { Ok(()) }
+    /// The link's one success is claimed together with the intent: of two flows of one link that end at once, the second
+    /// is refused before it has touched anything.
+    async fn begin_replacement(&self, flow: &Flow, id: AccountId, granted: Granted) -> Result<Step> {
+        let (link, now) = (flow.link.id, self.now());
+        self.0
+            .store
+            .write(move |tx| {
+                let Some(account) = accounts::get(tx, id)? else { return Ok(Err(Error::not_found("account", &id))) };
+                let step = match account.apply(Input::BeginReplacement { granted, link }, now, jitter()) {
+                    Ok(step) => step,
+                    Err(rejected) => return Ok(Err(rejected.into())),
+                };
+                if !links::use_up(tx, link, now)? {
+                    return Ok(Err(LinkRefused::Used.into()));
+                }
+                accounts::commit(tx, &step, now, jitter())?;
+                Ok(Ok(step))
+            })
+            .await?
     }
-}
 
-impl Item {
-    /// Notes the link that asked for a replacement: a crash right after still uses it up.
-    fn note_link(&mut self, link: LinkTokenId) {
-        self.notes.insert("link_token_id".into(), link.to_string().into());
-    }
-
-    /// What [`Item::note_link`] noted.
-    pub(crate) fn noted_link(&self) -> Option<LinkTokenId> {
-        self.notes.get("link_token_id")?.as_str()?.parse().ok()
+    /// A write that failed may have landed all the same, or may land yet: only what the keychain shows decides. While it
+    /// shows nothing, the replacement stays open.
+    async fn see_what_landed(&self, id: AccountId, replacement: &Replacement, error: VaultError) -> Result<()> {
+        match self.0.vault.get(&Key::Account(id)).await {
+            Ok(Some(item)) if item.generation == replacement.generation => return Ok(()),
+            Ok(_) => drop(self.lose_replacement(id, replacement).await?),
+            Err(_) => self.finish_when_it_opens(id),
+        }
+        Err(error.into())
     }
 }

@@ -55,17 +55,14 @@ pub fn use_up(tx: &Transaction<'_>, token: LinkTokenId, now: Timestamp) -> Resul
     Ok(used == 1)
 }
 
+/// Gives a link token back: what used it up came to nothing.
+pub fn give_back(tx: &Transaction<'_>, token: LinkTokenId) -> Result<()> {
+    tx.execute("UPDATE link_token SET used_at = NULL WHERE id = ?1", [token.to_string()])?;
+    Ok(())
+}
+
 /// Forgets records that ended before then.
 pub fn forget_before(tx: &Transaction<'_>, created_before: Timestamp) -> Result<()> {
     tx.execute("DELETE FROM link_token WHERE created_at < ?1", [created_before.as_millis()])?;
     Ok(())
-}
-
-/// Whether a link token has had its success, or is gone.
-pub fn is_used(connection: &Connection, token: LinkTokenId) -> Result<bool> {
-    let used: Option<bool> = connection
-        .prepare_cached("SELECT used_at IS NOT NULL FROM link_token WHERE id = ?1")?
-        .query_row([token.to_string()], |row| row.get(0))
-        .optional()?;
-    Ok(used.unwrap_or(true))
 }

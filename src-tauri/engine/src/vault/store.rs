@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::watch;
@@ -34,7 +35,17 @@ struct Memory {
     trouble: Option<VaultError>,
     steps_left: Option<usize>,
     stuck: Option<String>,
+    late: Late,
     state: watch::Sender<VaultState>,
+}
+
+/// Whether a write is answered as too slow and lands all the same, later.
+#[derive(Debug, Default)]
+enum Late {
+    #[default]
+    Never,
+    Next,
+    Under(String, Kept),
 }
 
 struct Kept {
@@ -55,6 +66,7 @@ impl Default for Memory {
             trouble: None,
             steps_left: None,
             stuck: None,
+            late: Late::Never,
             state: watch::Sender::new(VaultState::Available),
         }
     }
@@ -80,9 +92,17 @@ impl MemoryKeychain {
         self.memory().stuck = Some(name.to_owned());
     }
 
-    /// Ends [`refuse`](Self::refuse) and [`fail_after`](Self::fail_after).
+    /// The next write is answered as too slow, and so is every call after it; it lands on [`recover`](Self::recover).
+    pub fn stall_next_write(&self) {
+        self.memory().late = Late::Next;
+    }
+
+    /// Ends [`refuse`](Self::refuse), [`fail_after`](Self::fail_after) and [`stall_next_write`](Self::stall_next_write).
     pub fn recover(&self) {
         let mut memory = self.memory();
+        if let Late::Under(name, kept) = std::mem::take(&mut memory.late) {
+            memory.items.insert(name, kept);
+        }
         memory.trouble = None;
         memory.steps_left = None;
         memory.state.send_replace(VaultState::Available);
@@ -142,7 +162,15 @@ impl Store for MemoryKeychain {
 
     fn write(&mut self, name: &str, label: &str, text: &str) -> Result<(), VaultError> {
         let kept = Kept { label: label.to_owned(), text: Zeroizing::new(text.to_owned()) };
-        self.stepping()?.items.insert(name.to_owned(), kept);
+        let mut memory = self.stepping()?;
+        if matches!(memory.late, Late::Next) {
+            let slow = VaultError::Slow { after: Duration::from_secs(10) };
+            memory.late = Late::Under(name.to_owned(), kept);
+            memory.trouble = Some(slow.clone());
+            memory.state.send_replace(VaultState::Slow);
+            return Err(slow);
+        }
+        memory.items.insert(name.to_owned(), kept);
         Ok(())
     }
 

@@ -1,0 +1,40 @@
+//! New credentials in the old ones' place: begun before the keychain is written, done once it holds them.
+
+use super::{Account, Credential, Granted, Life, Moment, Rejected, Replacement, Step};
+use crate::{LinkTokenId, Timestamp, event::EventKind};
+
+impl Account {
+    /// An open refresh doesn't stand in the way: its generation is passed over, so whatever becomes of it is refused as
+    /// stale once the new credentials are in place.
+    pub(super) fn begin_replacement(mut self, granted: Granted, link: LinkTokenId) -> Result<Step, Rejected> {
+        if self.replacement.is_some() {
+            return Err(Rejected::BeingReplaced);
+        }
+        let generation = self.next_generation();
+        self.replacement = Some(Replacement { generation, granted, link });
+        Ok(self.step(vec![], vec![]))
+    }
+
+    pub(super) fn replaced(mut self, generation: u64, now: Timestamp) -> Result<Step, Rejected> {
+        let Some(Replacement { granted, .. }) = self.replacement.take_if(|open| open.generation == generation) else {
+            return Err(Rejected::Stale { got: generation });
+        };
+        let before = self.profile.identity.clone();
+        self.life = Life::Working { credential: Credential::new(&granted.credential, generation) };
+        self.profile = self.profile.signed_in(&granted, now);
+        let after = self.profile.identity.clone();
+        let instead_of = match (&before, &after) {
+            (Some(before), Some(after)) if before.id != after.id => Some(before.label.clone()),
+            (Some(_) | None, Some(_) | None) => None,
+        };
+        let moment = Moment::Reauthorized { identity: after.map(|identity| identity.label), instead_of };
+        Ok(self.step(vec![moment], vec![EventKind::AccountUpdated, EventKind::AccountActive]))
+    }
+
+    pub(super) fn replacement_lost(mut self, generation: u64) -> Result<Step, Rejected> {
+        match self.replacement.take_if(|open| open.generation == generation) {
+            Some(_) => Ok(self.step(vec![], vec![])),
+            None => Err(Rejected::Stale { got: generation }),
+        }
+    }
+}
