@@ -277,7 +277,28 @@ impl Engine {
             return Err(Error::invalid_field("name_invalid", "name", message));
         }
         self.commit(id, Input::Rename { name }).await?;
+        self.relabel_when_it_opens(id);
         self.account(id).await
+    }
+
+    /// A person finds an account's item in the keychain's own app by the account's name. Nobody waits for that.
+    fn relabel_when_it_opens(&self, id: AccountId) {
+        let engine = self.clone();
+        self.spawn_until_stop(async move {
+            engine.keychain_opens().await;
+            if let Err(error) = engine.relabel(id).await {
+                tracing::info!(account = %id, code = error.code(), "its keychain item keeps its old label: {error}");
+            }
+        });
+    }
+
+    async fn relabel(&self, id: AccountId) -> Result<()> {
+        let lock = self.lock_of(id);
+        let _guard = lock.lock().await;
+        let account = self.load(id).await?;
+        let provider = self.provider(account.profile.environment_integration_id).await?;
+        let Some(item) = self.0.vault.get(&Key::Account(id)).await? else { return Ok(()) };
+        Ok(self.0.vault.set(&Key::Account(id), &provider.item_label(&account.profile.name), &item).await?)
     }
 
     /// Merges an account's context, one level deep. Credentials can't be touched this way.
