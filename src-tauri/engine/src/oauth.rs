@@ -17,6 +17,7 @@ use relink_domain::{
     Secret, Timestamp,
     failure::{Cause, ErrorAnswer, Failure, OwnCodes, classify_answer},
     integration::{BodyFormat, ClientAuth, OAuth2},
+    said,
     schedule::Lease,
 };
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,8 @@ pub struct Endpoint {
     pub own_codes: OwnCodes,
     /// The lifetime where the provider doesn't say.
     pub default_expires_in: Option<u64>,
+    /// What stands between two scopes.
+    pub scope_separator: String,
 }
 
 /// What an exchange brought.
@@ -122,6 +125,11 @@ impl Endpoint {
         })
     }
 
+    /// Joined here, because some providers separate scopes by commas.
+    fn scope(&self, scopes: &[String]) -> Option<Scope> {
+        (!scopes.is_empty()).then(|| Scope::new(scopes.join(&self.scope_separator)))
+    }
+
     // The three exchanges are boxed: the compiler can't see through the `oauth2` crate's generic client that they are `Send`.
 
     /// Exchanges an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5).
@@ -157,7 +165,7 @@ impl Endpoint {
             let client = self.client()?;
             let token = RefreshToken::new(refresh_token.expose().to_owned());
             let line = Line { endpoint: self, outbound, now };
-            let request = client.exchange_refresh_token(&token).add_scopes(scopes.into_iter().map(Scope::new));
+            let request = client.exchange_refresh_token(&token).add_scopes(self.scope(&scopes));
             self.tokens(request.request_async(&line).await, now)
         })
     }
@@ -172,7 +180,7 @@ impl Endpoint {
         Box::pin(async move {
             let client = self.client()?;
             let line = Line { endpoint: self, outbound, now };
-            let request = client.exchange_client_credentials().add_scopes(scopes.into_iter().map(Scope::new));
+            let request = client.exchange_client_credentials().add_scopes(self.scope(&scopes));
             self.tokens(request.request_async(&line).await, now)
         })
     }
@@ -250,8 +258,9 @@ impl<'c> AsyncHttpClient<'c> for Line<'_> {
     fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
         Box::pin(async move {
             let endpoint = self.endpoint;
+            let sent = secrets_in(&request, endpoint);
             let answer = self.outbound.send(endpoint.in_its_format(request)?, endpoint.consent).await?;
-            let body = success_body(&answer, endpoint, self.now).map_err(|failure| NoAnswer { failure })?;
+            let body = success_body(&answer, endpoint, &sent, self.now).map_err(|failure| NoAnswer { failure })?;
             http::Response::builder()
                 .header(http::header::CONTENT_TYPE, "application/json")
                 .body(body)
@@ -265,11 +274,19 @@ fn form_encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
+/// What of a token request must not come back in the provider's words.
+fn secrets_in(request: &oauth2::HttpRequest, endpoint: &Endpoint) -> Vec<Secret> {
+    let in_body = url::form_urlencoded::parse(request.body())
+        .filter(|(name, _)| matches!(name.as_ref(), "code" | "code_verifier" | "refresh_token" | "client_secret"))
+        .map(|(_, value)| Secret::new(value.into_owned()));
+    in_body.chain(endpoint.client_secret.clone()).collect()
+}
+
 /// The body of a success, evened out, or the failure that the answer is.
 ///
 /// Seen in the wild: errors with status 200; `expires_in` as a string; `scope` as a list; no `token_type`; a web page with
 /// status 200 where a network wants a sign-in; JSON that breaks off.
-fn success_body(answer: &Answer, endpoint: &Endpoint, now: Timestamp) -> Result<Vec<u8>, Failure> {
+fn success_body(answer: &Answer, endpoint: &Endpoint, sent: &[Secret], now: Timestamp) -> Result<Vec<u8>, Failure> {
     let status = answer.status.as_u16();
     let parsed: Result<Value, _> = serde_json::from_slice(&answer.body);
     let fields = match parsed {
@@ -285,8 +302,8 @@ fn success_body(answer: &Answer, endpoint: &Endpoint, now: Timestamp) -> Result<
     let has_token = text("access_token").is_some_and(|token| !token.is_empty());
     if !answer.status.is_success() || !has_token {
         let error = ErrorAnswer {
-            error: text("error"),
-            description: text("error_description"),
+            error: text("error").filter(|text| !said::gives_away(text, sent)),
+            description: text("error_description").filter(|text| !said::gives_away(text, sent)),
             is_json: fields.is_some(),
             retry_after_secs: answer.retry_after_secs(now),
         };
@@ -385,8 +402,9 @@ mod tests {
             consent: Consent::Public,
             own_codes: OwnCodes { terminal: vec!["bad_refresh_token".into()], client: vec![] },
             default_expires_in: None,
+            scope_separator: " ".into(),
         };
-        success_body(&answer(status, body), &endpoint, NOW)
+        success_body(&answer(status, body), &endpoint, &[], NOW)
             .map(|body| serde_json::from_slice(&body).expect("JSON"))
             .map_err(|failure| failure.cause)
     }

@@ -6,7 +6,10 @@ use relink_domain::{
     EnvironmentIntegrationId, Secret,
     account::{Account, AuthenticationMethod, Identity},
     failure::{Cause, Failure, OwnCodes},
-    integration::{Definition, Header, HeaderTemplate, IdentitySource, OAuth2, Values, parse},
+    integration::{
+        Definition, Header, HeaderTemplate, IdentityProbe, IdentitySource, OAuth2, Values, is_always_credential, parse,
+    },
+    said,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -141,6 +144,7 @@ impl Provider {
             consent: self.consent(),
             own_codes: self.own_codes(),
             default_expires_in: self.definition.refresh().default_expires_in.map(u64::from),
+            scope_separator: oauth2.scope_separator.clone(),
         }
     }
 
@@ -164,6 +168,7 @@ impl Provider {
             consent: self.consent(),
             own_codes: self.own_codes(),
             default_expires_in: self.definition.refresh().default_expires_in.map(u64::from),
+            scope_separator: own.scope_separator.clone(),
         })
     }
 
@@ -240,7 +245,8 @@ impl Engine {
     ) -> Result<Probed> {
         let definition = &provider.definition;
         let Some(probe) = definition.probe() else {
-            let identity = definition.identity().zip(id_token).and_then(|(identity, claims)| identity.read(claims));
+            let identity =
+                definition.identity().zip(id_token).and_then(|(probe, claims)| who(probe, claims, credentials));
             return Ok(identity.map_or(Probed::NoProbe, |identity| Probed::Works(Some(identity))));
         };
         let request = provider.call(probe.url.as_url(), &probe.headers, credentials)?;
@@ -267,7 +273,7 @@ impl Engine {
                 }
             }
         };
-        Ok(Probed::Works(body.and_then(|body| identity.read(&body))))
+        Ok(Probed::Works(body.and_then(|body| who(identity, &body, credentials))))
     }
 
     /// Asks the provider to revoke an account's tokens, where it offers that (RFC 7009). `None`: it doesn't.
@@ -285,6 +291,27 @@ impl Engine {
     }
 }
 
+/// Who an answer says it is. What repeats the credential is nobody's name: it would be kept and shown.
+fn who(probe: &IdentityProbe, body: &Value, credentials: &CallCredentials<'_>) -> Option<Identity> {
+    let secrets = || credentials.fields.values().chain(credentials.access_token);
+    let identity = probe.read(body)?;
+    let tells = said::gives_away(&identity.id, secrets()) || said::gives_away(&identity.label, secrets());
+    (!tells).then_some(identity)
+}
+
+/// A secret comes in by the form alone: a context is kept in the clear, and shown to whoever may see the account.
+pub(crate) fn no_credentials(context: &Map<String, Value>, providers: &[Provider]) -> Result<()> {
+    let is_credential = |key: &&String| {
+        is_always_credential(key) || providers.iter().any(|provider| provider.definition.is_credential(key))
+    };
+    let Some(key) = context.keys().find(is_credential) else { return Ok(()) };
+    let message = format!(
+        "The context's key {key:?} is a credential, which is kept in the keychain and can't be given here. It is typed into \
+         the form when the account is connected or reauthorized."
+    );
+    Err(Error::invalid_field("context_key_reserved", format!("context.{key}"), message))
+}
+
 fn trouble_of(answer: &Answer, now: relink_domain::Timestamp) -> Failure {
     let cause = match answer.status.as_u16() {
         429 => Cause::RateLimited,
@@ -292,4 +319,30 @@ fn trouble_of(answer: &Answer, now: relink_domain::Timestamp) -> Failure {
         _ => Cause::UnknownRefusal,
     };
     Failure { retry_after_secs: answer.retry_after_secs(now), ..Failure::new(cause).status(answer.status.as_u16()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use relink_domain::integration::JsonPath;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_repeats_the_credential_is_nobodys_name() {
+        let path = |text| JsonPath::parse(text).expect("a path");
+        let probe = IdentityProbe { source: IdentitySource::Probe, id: path("id"), label: vec![path("name")] };
+        let fields = BTreeMap::from([("api_key".to_owned(), Secret::new("sk-1"))]);
+        let access = Secret::new("at-1");
+        let credentials = CallCredentials {
+            method: AuthenticationMethod::ApiKey,
+            access_token: Some(&access),
+            fields: &fields,
+            context: &Map::new(),
+        };
+        for body in [json!({"id": "sk-1"}), json!({"id": "7", "name": "key sk-1"}), json!({"id": "at-1"})] {
+            assert_eq!(who(&probe, &body, &credentials), None, "{body}");
+        }
+        assert!(who(&probe, &json!({"id": "7", "name": "Ada"}), &credentials).is_some());
+    }
 }
