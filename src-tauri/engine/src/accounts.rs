@@ -17,7 +17,7 @@ use crate::{
     engine::AccessToken,
     error::Result,
     flight::Reason,
-    provider::{CallCredentials, Probed, Provider},
+    provider::{CallCredentials, Probed, Provider, no_credentials},
     refresh::ACCESS_TOKEN,
     store::{
         accounts::{self, Filter},
@@ -303,13 +303,10 @@ impl Engine {
 
     /// Merges an account's context, one level deep. Credentials can't be touched this way.
     pub async fn merge_context(&self, id: AccountId, context: Map<String, Value>) -> Result<AccountView> {
-        for key in ["oauth", "credentials"] {
-            if context.contains_key(key) {
-                let message =
-                    format!("The context's key {key:?} belongs to Relink: credentials can't be changed here.");
-                return Err(Error::invalid_field("context_key_reserved", format!("context.{key}"), message));
-            }
-        }
+        let account = self.load(id).await?;
+        // A definition that can't be read any more names no fields; what is always a credential is known without it.
+        let provider = self.provider(account.profile.environment_integration_id).await.ok();
+        no_credentials(&context, provider.as_slice())?;
         self.commit(id, Input::MergeContext { context }).await?;
         self.account(id).await
     }

@@ -13,7 +13,7 @@ use crate::{
     Engine, Error,
     engine::hash_of,
     error::Result,
-    provider::Provider,
+    provider::{Provider, no_credentials},
     store::{accounts, integrations, links, settings, timeline},
 };
 
@@ -88,6 +88,8 @@ pub struct SessionMethod {
     pub fields: Vec<Field>,
     /// Where the person finds what to type.
     pub documentation_link: Option<String>,
+    /// Whether what is typed is tried with the provider before it is kept.
+    pub is_tried: bool,
     /// What is lacking before anybody can sign in this way, and what to do.
     pub not_ready: Option<String>,
 }
@@ -107,6 +109,7 @@ impl Engine {
         if let Some(uri) = &wishes.redirect_uri {
             self.redirect_is_listed(uri).await?;
         }
+        no_credentials(&wishes.context, &self.may_be_used_by(&purpose).await?)?;
         let token = Secret::new(Uuid::new_v4().to_string());
         let now = self.now();
         let link =
@@ -131,6 +134,19 @@ impl Engine {
             .await?;
         found.map_err(|id| Error::not_found("account", &id))?;
         Ok(NewLink { token, expires_at })
+    }
+
+    /// The integrations that a link of this purpose may be used with, as they are now.
+    async fn may_be_used_by(&self, purpose: &Purpose) -> Result<Vec<Provider>> {
+        let account = match *purpose {
+            Purpose::Reauthorize { account_id } => self.0.store.read(move |c| accounts::get(c, account_id)).await?,
+            Purpose::Connect { .. } => None,
+        };
+        let only = account.map(|account| account.profile.environment_integration_id);
+        let installed = self.0.store.read(integrations::all_installed).await?.into_iter();
+        let installed = installed.filter(|installed| only.is_none_or(|only| installed.id == only));
+        // Nobody can sign in with a definition that can't be read.
+        Ok(installed.filter_map(|installed| Provider::of(installed).ok()).collect())
     }
 
     /// Where links may send the browser after their flow.
@@ -277,6 +293,8 @@ impl Engine {
             redirects: oauth2.map(|oauth2| oauth2.redirects.clone()).unwrap_or_default(),
             fields,
             documentation_link: documentation_link.map(|url| url.as_str().to_owned()),
+            // A token that is fetched with it is a trial as well.
+            is_tried: format != AuthenticationMethod::ApiKey || definition.probe().is_some(),
             not_ready: self.not_ready(provider, format).await,
         }
     }
