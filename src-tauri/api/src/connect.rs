@@ -112,7 +112,7 @@ async fn follow(State(surface): State<Surface>, Path(id): Path<String>, headers:
 
 /// `POST /connect-account/flows/{id}/claim`
 async fn claim(State(surface): State<Surface>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    Ok(Json(reply::written(&surface.engine.claim_flow(flow_id(&id)?, flow_key(&headers))?)))
+    Ok(Json(reply::written(&surface.engine.claim_flow(flow_id(&id)?, flow_key(&headers)).await?)))
 }
 
 #[derive(Deserialize)]

@@ -69,7 +69,7 @@ impl Desk {
             let next = match flow.phase {
                 PhaseName::Succeeded => return Ended::Mended,
                 PhaseName::Failed => return Ended::NotMended,
-                PhaseName::Returned => self.0.engine.claim_flow(flow.id, key.expose()),
+                PhaseName::Returned => self.0.engine.claim_flow(flow.id, key.expose()).await,
                 PhaseName::Question => {
                     let kept = self.0.engine.answer_flow(flow.id, key.expose(), Answer::Keep);
                     if let Err(error) = kept {

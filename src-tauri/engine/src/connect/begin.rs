@@ -14,13 +14,13 @@ use serde_json::json;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Flow, FlowError, FlowView, Phase, STATE_LIFETIME_SECS, Waiting, complete::Typed, mends, view::StepName};
+use super::{Flow, FlowError, FlowView, Phase, Waiting, complete::Typed, mends, view::StepName};
 use crate::{
     Engine, Error,
     engine::{hash_of, held, random_token},
     error::Result,
     oauth,
-    provider::Provider,
+    provider::{Provider, no_credentials},
     store::{outbox, timeline},
     vault::{Key, VaultError},
 };
@@ -78,6 +78,8 @@ impl Engine {
             let message = format!("{} can't be connected by {}.", provider.label(), begin.format.as_str());
             return Err(Error::invalid("unknown_method", message));
         }
+        // The link was made before this integration was added, or before it asked for this.
+        no_credentials(&link.wishes.context, std::slice::from_ref(&provider))?;
         Ok(provider)
     }
 
@@ -188,7 +190,7 @@ impl Engine {
         match self.take(&flow, callback) {
             Ok(None) => Ok(flow.id),
             Ok(Some(error)) => {
-                self.note_failure(&flow, &error).await?;
+                self.note_failure(&flow, &error).await;
                 Ok(flow.id)
             }
             Err(refusal) => Err(self.refuse(Some(&flow), refusal).await),
@@ -206,10 +208,17 @@ impl Engine {
     /// Puts the answer into its flow, or says why not. Nothing is awaited in here: a `state` is used once.
     fn take(&self, flow: &Flow, callback: Callback) -> std::result::Result<Option<FlowError>, Refusal> {
         let mut phase = held(&flow.phase);
-        let Phase::Waiting(waiting) = &*phase else { return Err(TWICE) };
-        if self.now().millis_since(flow.began_at) >= STATE_LIFETIME_SECS * 1000 {
-            return Err(TOO_LATE);
-        }
+        let waiting = match &*phase {
+            Phase::Waiting(waiting) if !self.is_late(flow) => waiting,
+            Phase::Waiting(_) => return Err(TOO_LATE),
+            // The page that follows the flow was there first, and has said so.
+            Phase::Failed(error) if error.is_expired() => return Err(TOO_LATE),
+            Phase::Returned { .. }
+            | Phase::Working(_)
+            | Phase::Asking { .. }
+            | Phase::Succeeded(_)
+            | Phase::Failed(_) => return Err(TWICE),
+        };
         if waiting.redirect_uri != callback.redirect_uri {
             return Err(ANOTHER_ADDRESS);
         }
@@ -244,8 +253,8 @@ impl Engine {
         Error::CallbackRefused { code: refusal.code, message: refusal.message }
     }
 
-    /// A flow failed: the timeline says so, and so does the event.
-    pub(super) async fn note_failure(&self, flow: &Flow, error: &FlowError) -> Result<()> {
+    /// A flow failed: the timeline says so, and where it was the provider, so does the event.
+    pub(super) async fn note_failure(&self, flow: &Flow, error: &FlowError) {
         let account = mends(&flow.link);
         let moment =
             Moment::FlowFailed { code: error.code.clone(), message: format!("{}. {}", error.title, error.message) };
@@ -260,16 +269,22 @@ impl Engine {
             "error_type": error.error_type,
             "code": error.code,
         });
-        let now = self.now();
-        self.0
+        let (now, at_provider) = (self.now(), error.at_provider);
+        let noted = self
+            .0
             .store
             .write(move |tx| {
                 timeline::add(tx, account, now, &moment)?;
+                if !at_provider {
+                    return Ok(());
+                }
                 let subject = account.map(|id| id.to_string());
                 outbox::tell(tx, EventKind::LinkTokenConnectionError, subject.as_deref(), &payload, now).map(drop)
             })
-            .await?;
-        Ok(())
+            .await;
+        if let Err(unnoted) = noted {
+            tracing::warn!("a failed sign-in could not be noted: {unnoted}");
+        }
     }
 
     /// Takes an address that the person pasted into the page of this flow, and goes on.
@@ -281,13 +296,13 @@ impl Engine {
             return Err(self.refuse(Some(&flow), ANOTHER_FLOW).await);
         }
         self.callback(url).await?;
-        self.claim_flow(id, key)
+        self.claim_flow(id, key).await
     }
 
     /// The page that began the flow takes its code: the exchange begins.
-    pub fn claim_flow(&self, id: FlowId, key: &str) -> Result<FlowView> {
+    pub async fn claim_flow(&self, id: FlowId, key: &str) -> Result<FlowView> {
         let flow = self.flow_of(id, key)?;
-        self.expire(&flow);
+        self.expire(&flow).await;
         let claimed = {
             let mut phase = held(&flow.phase);
             match std::mem::replace(&mut *phase, Phase::Working(StepName::Exchanging)) {

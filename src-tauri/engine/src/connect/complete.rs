@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use relink_domain::{
     Secret,
-    account::{Account, AuthenticationMethod, FixedKind, Granted, Identity, Moment, NewCredential, Renewal},
+    account::{
+        Account, AuthenticationMethod, Credential, FixedKind, Granted, Identity, Moment, NewCredential, Renewal,
+    },
     failure::{Cause, Failure},
     integration::FieldValues,
     link::Purpose,
@@ -20,7 +22,7 @@ use crate::{
     Engine, Error,
     engine::AccessToken,
     oauth::{self, Tokens},
-    provider::{CallCredentials, Probed},
+    provider::{CallCredentials, Probed, Provider},
     refresh::{ACCESS_TOKEN, REFRESH_TOKEN},
     store::timeline,
     vault::Item,
@@ -71,9 +73,7 @@ impl Engine {
         match outcome {
             Ok(outcome) => flow.set(Phase::Succeeded(outcome)),
             Err(error) => {
-                if let Err(unnoted) = self.note_failure(flow, &error).await {
-                    tracing::warn!("a failed sign-in could not be noted: {unnoted}");
-                }
+                self.note_failure(flow, &error).await;
                 flow.set(Phase::Failed(error));
             }
         }
@@ -109,7 +109,7 @@ impl Engine {
             flow.link.wishes.scopes.clone().or_else(|| oauth2.map(|oauth2| oauth2.scopes.clone())).unwrap_or_default();
         let scopes = tokens.scopes.clone().unwrap_or_else(|| asked.clone());
         let staged = staged_oauth(tokens, identity, scopes, context);
-        target.keeps_its_scopes(&asked, &staged.granted.scopes, label)?;
+        target.loses_nothing(provider, &asked, &staged.granted)?;
         self.decide(flow, target, staged).await
     }
 
@@ -126,10 +126,12 @@ impl Engine {
                 let endpoint = provider
                     .client_credentials_endpoint(&item, &context)
                     .map_err(|failure| FlowError::of_failure(&failure, label))?;
-                let tokens = endpoint
-                    .client_credentials(&self.0.outbound, scopes.clone(), self.now())
-                    .await
-                    .map_err(|failure| FlowError::of_failure(&failure, label))?;
+                let tokens = endpoint.client_credentials(&self.0.outbound, scopes.clone(), self.now()).await.map_err(
+                    |failure| match failure.cause {
+                        Cause::InvalidClient => FlowError::client_rejected(label),
+                        _ => FlowError::of_failure(&failure, label),
+                    },
+                )?;
                 Some((tokens, scopes))
             }
             AuthenticationMethod::ApiKey | AuthenticationMethod::Oauth2 => None,
@@ -142,15 +144,17 @@ impl Engine {
             context: &context,
         };
         let identity = self.pass(flow, &credentials, None).await?;
-        let (credential, access, scopes) = match tokens {
-            Some((tokens, scopes)) => (
+        let (credential, access, asked, scopes) = match tokens {
+            Some((tokens, asked)) => (
                 NewCredential::Renewing { by: Renewal::ClientCredentials, lease: tokens.lease },
                 Some(AccessToken { token: tokens.access, lease: tokens.lease }),
-                tokens.scopes.unwrap_or(scopes),
+                asked.clone(),
+                tokens.scopes.unwrap_or(asked),
             ),
-            None => (NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None }, None, Vec::new()),
+            None => (NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None }, None, Vec::new(), Vec::new()),
         };
         let granted = Granted { credential, identity, scopes, context };
+        target.loses_nothing(provider, &asked, &granted)?;
         self.decide(flow, target, Staged { item, granted, access }).await
     }
 
@@ -269,13 +273,28 @@ impl Target {
         flow.link.wishes.context_after(present, typed)
     }
 
-    /// A reauthorization must not quietly take rights away.
-    fn keeps_its_scopes(&self, asked: &[String], granted: &[String], label: &str) -> Result<(), FlowError> {
+    /// A reauthorization must not quietly take anything away: who it is, what it may do, how long it lasts.
+    fn loses_nothing(&self, provider: &Provider, asked: &[String], granted: &Granted) -> Result<(), FlowError> {
         let Some(account) = &self.account else { return Ok(()) };
+        let label = provider.label();
+        // Without this, an answer that says nothing would be leave for anybody to take the account over unasked.
+        if let (Some(before), None, Some(_)) =
+            (&account.profile.identity, &granted.identity, provider.definition.identity())
+        {
+            return Err(FlowError::identity_unknown(label, &before.label));
+        }
         let had = &account.profile.scopes;
         let missing: Vec<_> =
-            asked.iter().filter(|scope| had.contains(scope) && !granted.contains(scope)).cloned().collect();
-        if missing.is_empty() { Ok(()) } else { Err(FlowError::scopes_missing(label, &missing)) }
+            asked.iter().filter(|scope| had.contains(scope) && !granted.scopes.contains(scope)).cloned().collect();
+        if !missing.is_empty() {
+            return Err(FlowError::scopes_missing(label, &missing));
+        }
+        match (account.life.credential(), granted.credential) {
+            (Credential::Renewing(_), NewCredential::Fixed { expires_at: Some(_), .. }) => {
+                Err(FlowError::not_lasting(label))
+            }
+            (Credential::Renewing(_) | Credential::Fixed(_), _) => Ok(()),
+        }
     }
 }
 

@@ -170,17 +170,27 @@ impl Engine {
             // The answer is how it stands, whether it changed or the time is over.
             let _ = tokio::time::timeout(wait, version.wait_for(|version| *version > after)).await;
         }
-        self.expire(&flow);
+        self.expire(&flow).await;
         Ok(flow.view())
     }
 
-    /// An authorization request that nobody came back from in time.
-    fn expire(&self, flow: &Flow) {
-        let is_late = self.now().millis_since(flow.began_at) >= STATE_LIFETIME_SECS * 1000;
-        let waits = matches!(&*held(&flow.phase), Phase::Waiting(_) | Phase::Returned { .. });
-        if is_late && waits {
-            flow.set(Phase::Failed(FlowError::expired()));
+    /// Whether an authorization request has been waited for long enough.
+    fn is_late(&self, flow: &Flow) -> bool {
+        self.now().millis_since(flow.began_at) >= STATE_LIFETIME_SECS * 1000
+    }
+
+    /// An authorization request that nobody came back from in time ends, with one line in the timeline.
+    async fn expire(&self, flow: &Flow) {
+        let expired = FlowError::expired();
+        {
+            let mut phase = held(&flow.phase);
+            if !self.is_late(flow) || !matches!(&*phase, Phase::Waiting(_) | Phase::Returned { .. }) {
+                return;
+            }
+            *phase = Phase::Failed(expired.clone());
         }
+        flow.version.send_modify(|version| *version += 1);
+        self.note_failure(flow, &expired).await;
     }
 
     /// Answers the question who is to be signed in.

@@ -1,6 +1,11 @@
 //! How a flow looks from outside. No secret is in it.
 
-use relink_domain::{AccountId, FlowId, account::AuthenticationMethod, failure::Failure, integration::RedirectKind};
+use relink_domain::{
+    AccountId, FlowId,
+    account::AuthenticationMethod,
+    failure::{Cause, Failure, Severity},
+    integration::RedirectKind,
+};
 use serde::Serialize;
 
 use super::{Flow, Phase};
@@ -125,22 +130,34 @@ pub struct FlowError {
     pub error_type: FlowErrorType,
     /// The field it is about.
     pub field: Option<String>,
+    /// Whether the provider, or the way to it, is why: then whoever listens for events is told.
+    #[serde(skip)]
+    pub(super) at_provider: bool,
 }
+
+const EXPIRED: &str = "sign_in_expired";
 
 impl FlowError {
     fn new(code: &str, title: String, message: String, hint: &str, error_type: FlowErrorType) -> Self {
-        Self { code: code.to_owned(), title, message, hint: hint.to_owned(), error_type, field: None }
+        let (code, hint) = (code.to_owned(), hint.to_owned());
+        Self { code, title, message, hint, error_type, field: None, at_provider: true }
     }
 
     /// Nobody came back in time.
     pub(super) fn expired() -> Self {
-        Self::new(
-            "sign_in_expired",
+        let words = Self::new(
+            EXPIRED,
             "The sign-in took too long".into(),
             "Nobody came back from the provider within ten minutes. Nothing was changed.".into(),
             "Start again. The link still works.",
             FlowErrorType::ConnectionError,
-        )
+        );
+        Self { at_provider: false, ..words }
+    }
+
+    /// Whether it is [`FlowError::expired`].
+    pub(super) fn is_expired(&self) -> bool {
+        self.code == EXPIRED
     }
 
     /// What the provider put into the callback (RFC 6749 §4.1.2.1).
@@ -167,7 +184,6 @@ impl FlowError {
 
     /// The exchange, or the way to the provider.
     pub(super) fn of_failure(failure: &Failure, label: &str) -> Self {
-        use relink_domain::failure::{Cause, Severity};
         let words = failure.cause.words(label);
         let hint = match failure.cause {
             Cause::InvalidGrant => "Start again, and finish within ten minutes.",
@@ -205,6 +221,46 @@ impl FlowError {
         }
     }
 
+    /// The client's id and secret that were typed aren't accepted by the provider.
+    pub(super) fn client_rejected(label: &str) -> Self {
+        Self {
+            field: Some("client_secret".to_owned()),
+            ..Self::new(
+                Cause::InvalidClient.code(),
+                format!("{label} doesn't accept this client id and secret"),
+                format!("No token was given for them. {NOTHING_KEPT}"),
+                "Check that both were copied whole and belong together.",
+                FlowErrorType::ValidationError,
+            )
+        }
+    }
+
+    /// Nothing that came with the new sign-in says whose it is.
+    pub(super) fn identity_unknown(label: &str, before: &str) -> Self {
+        Self::new(
+            "identity_unknown",
+            format!("{label} didn't say who signed in"),
+            format!("So it can't be seen whether it was {before}, whose connection this is. The old sign-in stays."),
+            "Start again and allow everything that is asked for. A link with scopes of its own must also ask for who it is \
+             (for one, openid).",
+            FlowErrorType::ValidationError,
+        )
+    }
+
+    /// The connection renews itself, and the new sign-in couldn't.
+    pub(super) fn not_lasting(label: &str) -> Self {
+        Self::new(
+            "refresh_token_missing",
+            format!("{label} gave a sign-in that doesn't last"),
+            "It came without a refresh token and would soon be over, and this connection renews itself. The old sign-in \
+             stays."
+                .to_owned(),
+            "Where you manage your account at the provider, remove the access of this app, then start again: a first sign-in \
+             lasts.",
+            FlowErrorType::ValidationError,
+        )
+    }
+
     /// The probe was answered 403.
     pub(super) fn forbidden(label: &str) -> Self {
         Self::new(
@@ -233,7 +289,8 @@ impl FlowError {
     /// Something on this machine.
     pub(super) fn of_error(error: &Error) -> Self {
         let hint = error.hint().unwrap_or_else(|| "Start again.".into());
-        Self::new(error.code(), error.title(), error.to_string(), &hint, FlowErrorType::ConnectionError)
+        let words = Self::new(error.code(), error.title(), error.to_string(), &hint, FlowErrorType::ConnectionError);
+        Self { at_provider: matches!(error, Error::Provider { .. }), ..words }
     }
 }
 

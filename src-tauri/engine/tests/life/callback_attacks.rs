@@ -92,7 +92,7 @@ async fn a_callback_that_comes_twice_is_refused_and_the_first_one_stands() {
     world.engine.callback(&waiting.callback).await.expect("the first is taken");
     waiting.held(world.engine.callback(&waiting.callback).await, "state_used").await;
     let Waiting { mut walk, callback, requests, .. } = waiting;
-    walk.flow = world.engine.claim_flow(walk.flow.id, walk.key.expose()).expect("claimed");
+    walk.flow = world.engine.claim_flow(walk.flow.id, walk.key.expose()).await.expect("claimed");
     walk.succeeds().await;
     assert_eq!(world.token_requests().await, requests + 1);
     // Also when all is over.
@@ -105,6 +105,21 @@ async fn a_callback_after_ten_minutes_is_refused() {
     let world = World::new().await;
     let waiting = Waiting::of(&world).await;
     world.clock.advance_secs(600);
+    waiting.held(world.engine.callback(&waiting.callback).await, "state_expired").await;
+}
+
+#[tokio::test]
+async fn a_callback_after_the_page_has_given_up_says_the_same_and_the_giving_up_left_one_line() {
+    let world = World::new().await;
+    let waiting = Waiting::of(&world).await;
+    world.clock.advance_secs(600);
+    for _ in 0..2 {
+        let (id, key) = (waiting.walk.flow.id, waiting.walk.key.expose());
+        let flow = world.engine.flow(id, key, None, std::time::Duration::ZERO).await.expect("known");
+        assert_eq!(flow.error.expect("ended").code, "sign_in_expired");
+    }
+    let lines = world.lines(Some(waiting.id())).await;
+    assert_eq!(lines.iter().filter(|line| *line == "A sign-in did not succeed").count(), 1, "{lines:?}");
     waiting.held(world.engine.callback(&waiting.callback).await, "state_expired").await;
 }
 

@@ -1,7 +1,14 @@
 //! Connecting and reauthorizing with OAuth.
 
-use relink_domain::account::Status;
-use relink_engine::connect::{Answer, PhaseName};
+use relink_domain::{
+    account::Status,
+    link::{Purpose, Wishes},
+};
+use relink_engine::{
+    connect::{Answer, PhaseName},
+    vault::{Key, Vault},
+};
+use serde_json::json;
 
 use crate::world::World;
 
@@ -142,7 +149,7 @@ async fn nothing_is_exchanged_until_the_page_that_began_claims_the_callback() {
     let walk = world.begin(&link).await;
     let callback = walk.sign_in("ada").await;
     world.engine.callback(&callback).await.expect("taken");
-    assert!(world.engine.claim_flow(walk.flow.id, "another key").is_err());
+    assert!(world.engine.claim_flow(walk.flow.id, "another key").await.is_err());
     assert_eq!(world.token_requests().await, 0);
 }
 
@@ -163,4 +170,62 @@ async fn an_exchange_that_fails_says_why_and_the_link_still_works() {
     let events = world.engine.events_after(0, 100).await.expect("events");
     let told = events.iter().filter(|event| event.kind.as_str() == "link_token:connection_error").count();
     assert_eq!(told, 3);
+}
+
+#[tokio::test]
+async fn only_what_fails_at_the_provider_is_told_as_a_connection_error() {
+    let world = World::new().await;
+    let link = world.connect_link().await;
+    let (mut first, mut second) = (world.begin(&link).await, world.begin(&link).await);
+    let (a, b) = (first.sign_in("ada").await, second.sign_in("ada").await);
+    first.come_back(&a).await;
+    first.succeeds().await;
+    second.come_back(&b).await;
+    assert_eq!(second.fails().await, "link_token_used");
+    assert_eq!(world.lines(None).await, ["A sign-in did not succeed"]);
+    let events = world.engine.events_after(0, 100).await.expect("events");
+    assert!(events.iter().all(|event| event.kind.as_str() != "link_token:connection_error"));
+}
+
+#[tokio::test]
+async fn what_a_provider_repeats_of_a_secret_is_not_kept() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    let item = Vault::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
+    world.fault("echo", 2).await;
+    world.engine.refresh(id).await.expect_err("refused");
+    let failure = world.account(id).await.profile.last_error.expect("seen").failure;
+    assert_eq!((failure.provider_code.as_deref(), failure.provider_words), (Some("invalid_grant"), None));
+
+    let link = world.connect_link().await;
+    let mut walk = world.begin(&link).await;
+    let callback = walk.sign_in("ada").await;
+    walk.come_back(&callback).await;
+    assert_eq!(walk.fails().await, "invalid_grant");
+    let code = url::Url::parse(&callback).expect("an address");
+    let code = code.query_pairs().find(|(name, _)| name == "code").expect("a code").1.into_owned();
+    let events = world.engine.events_after(0, 100).await.expect("events");
+    let lines = world.engine.timeline(None, None, 100).await.expect("a timeline");
+    let told = format!("{events:?} {lines:?} {:?}", walk.flow);
+    for secret in [item.secrets["refresh_token"].expose(), code.as_str()] {
+        assert!(!told.contains(secret));
+    }
+}
+
+#[tokio::test]
+async fn a_credential_does_not_come_in_by_a_context() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    let context = |key: &str| json!({ key: "canary" }).as_object().expect("an object").clone();
+    for key in ["api_key", "client_id", "client_secret", "refresh_token", "oauth", "credentials"] {
+        for purpose in [Purpose::Connect { tenant_id: "acme-1".into() }, Purpose::Reauthorize { account_id: id }] {
+            let wishes = Wishes { context: context(key), ..Wishes::default() };
+            let refused = world.engine.create_link(purpose, wishes).await.expect_err(key);
+            assert_eq!(refused.code(), "context_key_reserved");
+        }
+        let refused = world.engine.merge_context(id, context(key)).await.expect_err(key);
+        assert_eq!(refused.code(), "context_key_reserved");
+    }
+    assert!(world.account(id).await.profile.context.is_empty());
+    world.engine.merge_context(id, context("subdomain")).await.expect("no credential");
 }

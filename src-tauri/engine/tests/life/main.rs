@@ -4,6 +4,7 @@ mod callback_attacks;
 mod connect;
 mod keep_alive;
 mod methods;
+mod reauthorize;
 mod recover;
 mod tell;
 mod unattended;

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use relink_domain::{
     Secret,
     account::{AuthenticationMethod, Status, Verdict},
+    link::{Purpose, Wishes},
 };
 use relink_engine::CheckOutcome;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::world::World;
 
@@ -116,4 +118,110 @@ async fn a_token_without_a_refresh_token_is_kept_in_the_keychain_and_breaks_on_a
     world.control("POST", "/control/expire", json!({})).await;
     assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Unauthorized);
     assert_eq!(world.told().await[2..], ["authentication_error"]);
+}
+
+#[tokio::test]
+async fn a_client_id_or_secret_that_is_refused_is_named_in_the_form() {
+    let world = World::new().await;
+    let link = world.connect_link().await;
+    let typed = fields(&[("client_id", "relink-sandbox-service"), ("client_secret", "wrong")]);
+    let mut walk = world.begin_with(&link, AuthenticationMethod::Oauth2ClientCredentials, typed).await;
+    assert_eq!(walk.fails().await, "invalid_client");
+    let error = walk.flow.error.as_ref().expect("an error");
+    assert_eq!(error.field.as_deref(), Some("client_secret"));
+    assert_eq!(error.title, "Sandbox doesn't accept this client id and secret");
+}
+
+#[tokio::test]
+async fn client_credentials_that_are_given_fewer_scopes_replace_nothing() {
+    let world = World::new().await;
+    let made = world.control("POST", "/control/clients", json!({})).await;
+    let (client, secret) =
+        (made["client_id"].as_str().expect("an id"), made["client_secret"].as_str().expect("a secret"));
+    let typed = || fields(&[("client_id", client), ("client_secret", secret)]);
+    let wishes = || Wishes { scopes: Some(vec!["items:read".into(), "profile".into()]), ..Wishes::default() };
+    let link =
+        world.engine.create_link(Purpose::Connect { tenant_id: "acme-1".into() }, wishes()).await.expect("a link");
+    let method = AuthenticationMethod::Oauth2ClientCredentials;
+    let id = world.begin_with(&link.token, method, typed()).await.succeeds().await;
+
+    let before = world.account(id).await;
+    let link = world.engine.create_link(Purpose::Reauthorize { account_id: id }, wishes()).await.expect("a link");
+    world.fault("fewer_scopes", 1).await;
+    assert_eq!(world.begin_with(&link.token, method, typed()).await.fails().await, "scopes_missing");
+    assert_eq!(world.account(id).await, before);
+}
+
+/// An integration whose token endpoint is here, and which nothing can be tried with.
+fn untried(port: u16) -> String {
+    let here = format!("http://127.0.0.1:{port}");
+    let field = |name: &str| json!({ "name": name, "label": name, "type": "password", "required": true });
+    json!({ "name": "acme", "config": {
+        "label": "Acme",
+        "base_url": here,
+        "credentials": {
+            "api_key": { "format": "api_key", "config": { "fields": [field("api_key")] } },
+            "oauth2_client_credentials": { "format": "oauth2_client_credentials", "config": {
+                "fields": [field("client_id"), field("client_secret")],
+                "auth": { "tokenHost": here, "tokenPath": "/token" },
+                "scope": ["read", "write"],
+                "options": { "authorizationMethod": "body", "scopeSeparator": "," },
+            } },
+        },
+        "authorization": {
+            "api_key": { "format": "bearer", "config": { "path": "credentials.api_key" } },
+            "oauth2_client_credentials": { "format": "bearer", "config": { "path": "oauth.token.access_token" } },
+        },
+        "relink": { "allow_local": true },
+    } })
+    .to_string()
+}
+
+#[tokio::test]
+async fn a_key_that_nothing_tries_is_warned_of_and_the_form_says_so() {
+    let world = World::new().await;
+    let added = world.engine.add_integration(&untried(1)).await.expect("added");
+    assert!(added.warnings.iter().any(|warning| warning.contains("can't be tried")), "{:?}", added.warnings);
+    let link = world.connect_link().await;
+    let session = world.engine.link_session(link.expose()).await.expect("a session");
+    let tried = |name: &str| -> Vec<(&str, bool)> {
+        let integration = session.integrations.iter().find(|it| it.name == name).expect("offered");
+        integration.methods.iter().map(|method| (method.format.as_str(), method.is_tried)).collect()
+    };
+    assert_eq!(tried("acme"), [("api_key", false), ("oauth2_client_credentials", true)]);
+    assert!(tried("sandbox").iter().all(|(_, tried)| *tried));
+}
+
+#[tokio::test]
+async fn scopes_stand_between_the_separators_that_the_definition_names() {
+    let world = World::new().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    world.engine.add_integration(&untried(port)).await.expect("added");
+    let link = world.connect_link().await;
+    let typed = fields(&[("client_id", "us"), ("client_secret", "s")]);
+    let mut walk = world.begin_at("acme", &link, AuthenticationMethod::Oauth2ClientCredentials, typed).await;
+    let (asked, id) = tokio::join!(one_token(&listener), walk.succeeds());
+    assert!(asked.contains("scope=read%2Cwrite"), "{asked}");
+    let (asked, refreshed) = tokio::join!(one_token(&listener), world.engine.refresh(id));
+    refreshed.expect("refreshed");
+    assert!(asked.contains("scope=read%2Cwrite"), "{asked}");
+}
+
+/// Answers one token request; gives what was asked.
+async fn one_token(listener: &tokio::net::TcpListener) -> String {
+    let (mut stream, _) = listener.accept().await.expect("a connection");
+    let (mut asked, mut part) = (String::new(), [0; 4096]);
+    while !asked.contains("grant_type") {
+        let read = stream.read(&mut part).await.expect("a request");
+        assert!(read > 0, "{asked}");
+        asked.push_str(std::str::from_utf8(&part[..read]).expect("text"));
+    }
+    let body = r#"{"access_token":"at","token_type":"bearer","expires_in":300}"#;
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(answer.as_bytes()).await.expect("answered");
+    asked
 }

@@ -126,7 +126,18 @@ impl World {
         format: AuthenticationMethod,
         fields: BTreeMap<String, Secret>,
     ) -> Walk<'_> {
-        let begin = BeginFlow { integration: "sandbox".into(), format, redirect: None, fields };
+        self.begin_at("sandbox", link, format, fields).await
+    }
+
+    /// Begins a flow at this integration.
+    pub async fn begin_at(
+        &self,
+        integration: &str,
+        link: &Secret,
+        format: AuthenticationMethod,
+        fields: BTreeMap<String, Secret>,
+    ) -> Walk<'_> {
+        let begin = BeginFlow { integration: integration.into(), format, redirect: None, fields };
         let flow = self.engine.begin_flow(link.expose(), begin).await.expect("the flow begins");
         Walk { world: self, key: flow.key, flow: flow.flow }
     }
@@ -224,7 +235,7 @@ impl Walk<'_> {
     /// The callback arrives and the page claims it.
     pub async fn come_back(&mut self, callback: &str) {
         self.world.engine.callback(callback).await.expect("the callback is taken");
-        self.flow = self.world.engine.claim_flow(self.flow.id, self.key.expose()).expect("claimed");
+        self.flow = self.world.engine.claim_flow(self.flow.id, self.key.expose()).await.expect("claimed");
     }
 
     /// Waits until the flow is in one of these phases.
