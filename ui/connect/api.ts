@@ -35,6 +35,8 @@ export interface FieldsMethod {
   format: 'api_key' | 'oauth2_client_credentials';
   fields: FieldSpec[];
   documentation_link: string | null;
+  /** Whether what is typed is tried with the provider before it is kept. */
+  is_tried: boolean;
   not_ready: string | null;
 }
 
@@ -148,6 +150,15 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
 
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof Unreachable;
+}
+
+/** While a flow is being watched, a server that stumbles is asked again. */
+export function isPassing(error: unknown): boolean {
+  return isUnreachable(error) || (error instanceof Problem && (error.status >= 500 || error.status === 429));
+}
+
 /** The flow's id and the key that opens it. */
 export interface FlowKey {
   id: string;
@@ -156,6 +167,9 @@ export interface FlowKey {
 
 /** Longer than the server holds a long poll (25 s), so that only a dead connection ends it. */
 const ANSWER_DEADLINE_MS = 40_000;
+/** Longer than the server waits for a person to answer the keychain's prompt (120 s): a flow that is asked for twice would
+ * be begun twice. */
+const BEGIN_DEADLINE_MS = 150_000;
 
 type Fetch = typeof fetch;
 
@@ -174,7 +188,14 @@ export class ConnectApi {
   }
 
   create(linkToken: string, flow: NewFlow, signal: AbortSignal): Promise<CreatedFlow> {
-    return this.#call('POST', '/flows', signal, { 'X-Relink-Link-Token': linkToken }, flow);
+    return this.#call(
+      'POST',
+      '/flows',
+      signal,
+      { 'X-Relink-Link-Token': linkToken },
+      flow,
+      BEGIN_DEADLINE_MS,
+    );
   }
 
   /** Answers once the flow is newer than `after`, or after a while with what there is. */
@@ -209,13 +230,14 @@ export class ConnectApi {
     signal: AbortSignal,
     headers: Record<string, string>,
     body?: object,
+    deadline = ANSWER_DEADLINE_MS,
   ): Promise<T> {
     let response: Response;
     let text: string;
     try {
       response = await this.#fetch(this.#base + path, {
         method,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_DEADLINE_MS)]),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(deadline)]),
         headers: body ? { ...headers, 'Content-Type': 'application/json' } : headers,
         body: body ? JSON.stringify(body) : null,
         cache: 'no-store',

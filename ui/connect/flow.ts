@@ -1,6 +1,7 @@
 import {
   Problem,
-  Unreachable,
+  isPassing,
+  isUnreachable,
   type Answer,
   type ConnectApi,
   type Flow,
@@ -13,6 +14,7 @@ import {
 import type { FlowKeys } from './keys';
 import { pause, backoff } from './time';
 import { openable, type Request } from './urls';
+import { NO_LINK, NOTHING_PASTED } from './words';
 import {
   canTellTrouble,
   firstView,
@@ -30,6 +32,8 @@ import type { Look, View } from './views';
 
 /** How long the page waits for a callback before it offers another way. */
 const LATE_AFTER_MS = 60_000;
+/** How long a flow may take to begin before the person is told what it waits for. */
+const PROMPTING_AFTER_MS = 3_000;
 /** How long the success stays before the page goes where the link says. */
 const LEAVE_AFTER_MS = 2_000;
 /** Between two long polls that bring nothing new, should the server not hold them. */
@@ -40,6 +44,8 @@ export interface PageState {
   view: View;
   /** What the person asked for is under way. */
   busy: boolean;
+  /** The keychain seems to ask its person something. */
+  prompting: boolean;
   /** Relink doesn't answer; what was under way is tried again until it does. */
   unreachable: boolean;
 }
@@ -67,7 +73,13 @@ interface Followed {
  * value longer than the call that sends it, and every call is tried again while Relink doesn't answer.
  */
 export class ConnectFlow {
-  #state: PageState = { session: null, view: { at: 'loading' }, busy: false, unreachable: false };
+  #state: PageState = {
+    session: null,
+    view: { at: 'loading' },
+    busy: false,
+    prompting: false,
+    unreachable: false,
+  };
   #task = new AbortController();
   #chosen: { integration: Integration; method: Method } | null = null;
   #followed: Followed | null = null;
@@ -146,7 +158,8 @@ export class ConnectFlow {
     };
     return this.#run(async (signal) => {
       this.#set({ busy: true, view: withTrouble(view, null) });
-      const created = await this.#insist(signal, () => this.#api.create(linkToken, flow, signal));
+      const create = () => this.#insist(signal, () => this.#api.create(linkToken, flow, signal));
+      const created = await this.#naming(signal, create);
       this.#set({ busy: false });
       const look = { color: integration.color, logo: integration.logo };
       const { key, ...begun } = created;
@@ -282,6 +295,22 @@ export class ConnectFlow {
     return redirects(this.#chosen.method, session).find((kind) => kind !== flow.redirect) ?? null;
   }
 
+  /** A flow waits for nothing but the keychain before it begins, so whoever sees no prompt is told to look for it. */
+  async #naming<T>(signal: AbortSignal, begin: () => Promise<T>): Promise<T> {
+    const done = new AbortController();
+    const waiting = AbortSignal.any([signal, done.signal]);
+    void this.#guard(waiting, async () => {
+      await pause(PROMPTING_AFTER_MS, waiting);
+      this.#set({ prompting: true });
+    });
+    try {
+      return await begin();
+    } finally {
+      done.abort();
+      this.#set({ prompting: false });
+    }
+  }
+
   async #becomeLate(signal: AbortSignal): Promise<void> {
     await this.#guard(signal, async () => {
       await pause(LATE_AFTER_MS, signal);
@@ -368,26 +397,3 @@ export class ConnectFlow {
 
 /** Answers that mean that the flow, or its key, isn't known any more. */
 const GONE = new Set([401, 403, 404, 410]);
-
-const NO_LINK = {
-  statusCode: 404,
-  code: 'link_token_missing',
-  title: 'This address has no link',
-  message: 'The address of this page names no link, so there is nothing to connect.',
-  hint: 'Copy the whole magic link, or get a new one in Relink.',
-};
-
-const NOTHING_PASTED = {
-  statusCode: 400,
-  code: 'nothing_pasted',
-  message: 'Paste the address of the tab where you ended.',
-};
-
-function isUnreachable(error: unknown): boolean {
-  return error instanceof Unreachable;
-}
-
-/** While a flow is being watched, a server that stumbles is asked again. */
-function isPassing(error: unknown): boolean {
-  return isUnreachable(error) || (error instanceof Problem && (error.status >= 500 || error.status === 429));
-}

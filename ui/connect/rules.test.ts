@@ -6,7 +6,16 @@ import { mistakes, typedValues } from './fields';
 import { FlowKeys } from './keys';
 import { found } from './search';
 import { openable, requestFrom } from './urls';
-import { forWhom, outcomeWords, refusalWords, troubleLine } from './words';
+import { forWhom, keepingWords, outcomeWords, refusalWords, troubleLine } from './words';
+
+it('a form says whether what is typed is tried first', () => {
+  const [method] = hubspot.methods;
+  if (method?.format !== 'api_key') throw new Error('a form');
+  expect(keepingWords('HubSpot', method)).toMatch(/^Relink tries it with HubSpot first/);
+  expect(keepingWords('HubSpot', { ...method, is_tried: false })).toMatch(
+    /^Relink can’t try it with HubSpot/,
+  );
+});
 
 describe('addresses that may be opened', () => {
   it.each([

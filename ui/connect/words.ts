@@ -1,4 +1,4 @@
-import type { Integration, Method, Outcome, Session } from './api';
+import type { FieldsMethod, Integration, Method, Outcome, Session } from './api';
 import type { Trouble } from './views';
 
 /** "Reauthorize GitHub", "Connect GitHub": the heading of everything that leads to a flow. */
@@ -25,6 +25,13 @@ export function methodWords(integration: Integration, method: Method): { title: 
     case 'oauth2_client_credentials':
       return { title: 'Use client credentials', what: 'A client ID and its secret, for a program' };
   }
+}
+
+/** What becomes of what is typed into a form. */
+export function keepingWords(label: string, { is_tried }: FieldsMethod): string {
+  return is_tried
+    ? `Relink tries it with ${label} first, and keeps it in your keychain only if it works.`
+    : `Relink can’t try it with ${label}, and keeps it in your keychain as it is. Check it twice.`;
 }
 
 /** A trouble in a line, where there is no room for its title above it. */
@@ -87,3 +94,18 @@ export function refusalWords(trouble: Trouble): { title: string; message: string
 export function hostOf(address: string): string {
   return new URL(address).host;
 }
+
+/** What this page itself refuses, in the shape of Relink's own refusals. */
+export const NO_LINK = {
+  statusCode: 404,
+  code: 'link_token_missing',
+  title: 'This address has no link',
+  message: 'The address of this page names no link, so there is nothing to connect.',
+  hint: 'Copy the whole magic link, or get a new one in Relink.',
+};
+
+export const NOTHING_PASTED = {
+  statusCode: 400,
+  code: 'nothing_pasted',
+  message: 'Paste the address of the tab where you ended.',
+};

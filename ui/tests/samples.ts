@@ -32,6 +32,7 @@ export const hubspot: Integration = {
     {
       format: 'api_key',
       documentation_link: 'https://developers.hubspot.com/docs/private-apps',
+      is_tried: true,
       not_ready: null,
       fields: [
         {

@@ -20,7 +20,9 @@ interface Kept {
 export class StandIn {
   session: Session | Reply = reauthorizeSession;
   /** What the next created flow looks like. */
-  begins: (asked: NewFlow) => Partial<Flow> | Reply = (asked) => ({ redirect: asked.redirect });
+  begins: (asked: NewFlow) => Partial<Flow> | Reply | Promise<Partial<Flow> | Reply> = (asked) => ({
+    redirect: asked.redirect,
+  });
   /** What a pasted address does. */
   pasted: (url: string) => Partial<Flow> | Reply = () => ({ phase: 'returned' });
   answered: (answer: Answer) => Partial<Flow> = () => ({ phase: 'working', step: 'saving' });
@@ -106,9 +108,9 @@ export class StandIn {
     return 'status' in this.session ? this.session : { status: 200, body: this.session };
   }
 
-  #create(asked: NewFlow): Reply {
+  async #create(asked: NewFlow): Promise<Reply> {
     this.#note('create', asked);
-    const begun = this.begins(asked);
+    const begun = await this.begins(asked);
     if ('status' in begun) return begun;
     const id = `flow-${this.#flows.size + 1}`;
     const flow: Flow = { ...waitingFlow, id, ...begun };

@@ -1,0 +1,44 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { StandIn } from '../tests/stand-in';
+import { openTab, storage } from '../tests/tab';
+import type { Flow } from './api';
+
+let relink: StandIn;
+
+/** Lets everything that needs no time happen. */
+async function settled(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(0);
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  relink = new StandIn();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe('a keychain that asks for its password', () => {
+  it('is named while the flow can not begin, and is given longer than a poll', async () => {
+    const deadlines = vi.spyOn(AbortSignal, 'timeout');
+    const unlocks: ((flow: Partial<Flow>) => void)[] = [];
+    relink.begins = () => new Promise((unlock) => unlocks.push(unlock));
+    const { connect } = openTab(relink, storage());
+    await settled();
+    void connect.begin();
+    await vi.advanceTimersByTimeAsync(2_999);
+    expect(connect.state).toMatchObject({ busy: true, prompting: false });
+    await vi.advanceTimersByTimeAsync(1);
+    expect(connect.state.prompting).toBe(true);
+    expect(deadlines.mock.lastCall![0]).toBeGreaterThan(120_000);
+    unlocks[0]!({ redirect: 'deep_link' });
+    await settled();
+    expect(connect.state).toMatchObject({ busy: false, prompting: false });
+    expect(relink.count('create')).toBe(1);
+    expect(deadlines.mock.lastCall![0]).toBe(40_000);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(connect.state.prompting).toBe(false);
+  });
+});
