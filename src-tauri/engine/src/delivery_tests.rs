@@ -217,3 +217,14 @@ async fn a_signing_secret_that_cannot_be_read_is_a_failed_try_with_words() {
     assert_eq!(delivery.last_error.as_deref(), Some("its signing secret is gone from the keychain"));
     assert_eq!((delivery.tries, delivery.state), (3, DeliveryState::Pending));
 }
+
+#[tokio::test]
+async fn nothing_is_sent_to_a_private_address_without_consent_whatever_led_there() {
+    let it = Started::new().await;
+    let id = it.webhook(&Target::listens().await, 1).await;
+    let withdrawn = "UPDATE webhook SET allow_private = 0";
+    it.engine.0.store.write(|tx| Ok(tx.execute_batch(withdrawn)?)).await.expect("withdrawn");
+    it.engine.clone().deliver(it.turn().await).await;
+    let delivery = it.engine.deliveries(id, 1).await.expect("deliveries").pop().expect("there");
+    assert!(delivery.last_error.as_deref().is_some_and(|error| error.contains("private")), "{delivery:?}");
+}
