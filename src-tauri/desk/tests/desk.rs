@@ -110,8 +110,9 @@ async fn who_needs_the_person_is_told_once_and_counted() {
 
     // A second failure is no second notification.
     world.desk.check(id).await.expect("checked");
-    world.desk.rename(id, "Renamed".to_owned()).await.expect("renamed");
+    // Listened to beforehand: what is told right after the rename would be missed.
     let mut changes = world.desk.changes();
+    world.desk.rename(id, "Renamed".to_owned()).await.expect("renamed");
     changes.recv().await.expect("told");
     assert!(world.orders.try_recv().is_err(), "nothing new was shown");
 }
