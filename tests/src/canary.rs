@@ -36,7 +36,7 @@ impl Canaries {
     /// Which of them a text holds. It is said what they are, and not what they read.
     pub fn in_text(&self, place: &str, text: &str) -> Vec<String> {
         let held = self.0.iter().filter(|(secret, _)| text.contains(secret.as_str()));
-        held.map(|(_, what)| format!("{place}: a {what}")).collect()
+        held.map(|(_, what)| format!("{what} in {place}")).collect()
     }
 
     /// The places below a folder, and in the arguments and environments of these processes, that hold one of them.

@@ -74,14 +74,9 @@ impl Relink {
         let found: Value = serde_json::from_str(&fs::read_to_string(data_dir.join("engine.json"))?)?;
         let text = |value: &Value| value.as_str().map(str::to_owned).context("a text");
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Ok(Self {
-            base_url: text(&ready["base_url"])?,
-            token: text(&found["token"])?,
-            data_dir,
-            child,
-            log,
-            client: Client::builder().redirect(reqwest::redirect::Policy::none()).build()?,
-        })
+        // Whoever asks is another program, with a connection of its own: none is taken up again just when it is let go.
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0).build()?;
+        Ok(Self { base_url: text(&ready["base_url"])?, token: text(&found["token"])?, data_dir, child, log, client })
     }
 
     /// Where it is.
