@@ -1,6 +1,6 @@
 //! One account's whole life: connected, kept alive, told about, reauthorized.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use relink_tests::{
     browser::Browser, canary, oidc::OidcProvider, receiver::Receiver, relink::Relink, session::Session,
 };
@@ -18,7 +18,6 @@ async fn a_certified_authorization_server_with_rotation() -> Result<()> {
     let browser = Browser::start(&session).await?;
 
     // Connect, in a real browser.
-    provider.lifetime(8).await?;
     relink.post("/relink/integrations", json!({ "text": provider.definition() })).await?;
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=oidc")).await?;
@@ -44,16 +43,18 @@ async fn a_certified_authorization_server_with_rotation() -> Result<()> {
     assert!(!item.contains(access["access_token"].as_str().context("a token")?), "an access token is at rest");
 
     // Kept alive by itself: refreshed well before the access token's end, and the rotated refresh token is in the item.
-    let first_end = access["expires_at"].as_str().context("a time")?.to_owned();
-    provider.sees("refresh_token.ok", 1).await?;
-    relink.logs("refreshed").await?;
+    provider.lifetime(16).await?;
+    relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
+    relink.logs("reason=Due").await?;
+    provider.lifetime(3600).await?;
     let renewed = relink.post(&format!("/relink/accounts/{id}/access-token"), Value::Null).await?;
     assert_ne!(renewed["access_token"], access["access_token"]);
     let timeline = relink.get(&format!("/relink/timeline?account={id}")).await?;
-    let refreshed_at = timeline["result"].as_array().into_iter().flatten().find(|entry| entry["kind"] == "refreshed");
-    let refreshed_at = refreshed_at.and_then(|entry| entry["at"].as_str()).context("it is in the timeline")?;
-    assert!(refreshed_at < first_end.as_str(), "on time: {refreshed_at}, before {first_end}");
-    provider.lifetime(3600).await?;
+    let lines = timeline["result"].as_array().into_iter().flatten();
+    let refreshed: Vec<_> = lines.filter(|line| line["kind"] == "refreshed").collect();
+    let [.., by_itself, asked_for] = refreshed[..] else { bail!("it is in the timeline: {timeline}") };
+    let (at, end) = (by_itself["at"].as_str(), asked_for["moment"]["expires_at"].as_str());
+    assert!(at.is_some() && at < end, "on time: {at:?}, before {end:?}");
     tokens.push(refresh_token()?);
     assert_ne!(tokens[1], tokens[0], "the rotated token is in the item");
     relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
