@@ -181,8 +181,7 @@ impl Engine {
                     return Err(Failure::new(Cause::CredentialMissing));
                 }
                 let endpoint = provider.client_credentials_endpoint(item, &account.profile.context)?;
-                let given = endpoint.client_credentials(outbound, account.profile.scopes.clone(), self.now()).await;
-                given.map_err(of_its_own_client)
+                endpoint.client_credentials(outbound, account.profile.scopes.clone(), self.now()).await
             }
         }
     }
@@ -336,14 +335,5 @@ impl Item {
     /// The life that [`Item::note_lease`] noted.
     pub(crate) fn noted_lease(&self) -> Option<schedule::Lease> {
         serde_json::from_value(self.notes.get("lease")?.clone()).ok()
-    }
-}
-
-/// The client of client credentials is the account's own, typed by its person: a wrong one is mended there, by typing it
-/// again, and not at the integration.
-fn of_its_own_client(failure: Failure) -> Failure {
-    match failure.cause {
-        Cause::InvalidClient | Cause::UnauthorizedClient => Failure { cause: Cause::Rejected, ..failure },
-        _ => failure,
     }
 }

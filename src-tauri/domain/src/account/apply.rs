@@ -276,7 +276,9 @@ impl Account {
                 failure.cause = Cause::LostResponse;
             }
             // The client is this account's own: there is nothing to mend at the integration.
-            (Cause::InvalidClient, Renewal::ClientCredentials) => failure.cause = Cause::ClientRefused,
+            (Cause::InvalidClient | Cause::UnauthorizedClient, Renewal::ClientCredentials) => {
+                failure.cause = Cause::ClientRefused
+            }
             _ => {}
         }
         let at_once = failure.cause.is_ambiguous() && !renewing.answer_lost;

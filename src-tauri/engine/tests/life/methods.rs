@@ -99,7 +99,7 @@ async fn a_revoked_client_needs_its_person_who_types_another_one() {
     let link = world.connect_link().await;
     let id = world.begin_with(&link, method, typed().await).await.succeeds().await;
     world.control("POST", "/control/revoke", json!({})).await;
-    assert_eq!(world.engine.refresh(id).await.expect_err("revoked").code(), "rejected");
+    assert_eq!(world.engine.refresh(id).await.expect_err("revoked").code(), "client_refused");
     let account = world.account(id).await;
     assert_eq!(account.life.trouble().expect("a trouble").verdict(), Verdict::NeedsPerson);
 
