@@ -207,13 +207,13 @@ async fn timeline(State(surface): State<Surface>, query: Query) -> Answer {
     let before = query.one("before").map(str::parse).transpose();
     let before = before.map_err(|_| Failed::bad_request("query_invalid", "before is a place in the timeline."))?;
     let limit = query.number("limit", 100)?.clamp(1, DEFAULT_LIMIT);
-    let labels = surface.engine.labels().await?;
     let entries = surface.engine.timeline(account, before, limit).await?;
+    let names = surface.engine.names(entries.iter().filter_map(|entry| entry.account_id).collect()).await?;
     let result: Vec<_> = entries
         .into_iter()
         .map(|entry| {
-            let label = entry.account_id.and_then(|id| labels.get(&id).cloned());
-            let (title, detail) = entry.moment.words(label.as_deref().unwrap_or("The provider"));
+            let label = entry.account_id.and_then(|id| names.get(&id)?.label.as_deref());
+            let (title, detail) = entry.moment.words(label.unwrap_or("The provider"));
             let moment = reply::written(&entry.moment);
             json!({
                 "seq": entry.seq,

@@ -105,7 +105,7 @@ impl Rehearsal {
 /// Why the Sandbox was not asked.
 #[derive(Debug, thiserror::Error)]
 enum Unheard {
-    #[error("The Sandbox isn't installed. Install it with: relink sandbox start")]
+    #[error("The Sandbox isn't installed. Install it in the app under Integrations, or with: relink sandbox start")]
     NotInstalled,
     #[error("The Sandbox doesn't answer.")]
     Silent,

@@ -1,47 +1,28 @@
 //! Accounts, as surfaces see and change them.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use relink_domain::{
-    AccountId, Secret, Timestamp,
+    AccountId, Secret,
     account::{Account, CheckAnswer, Credential, Input, Moment, Rejected},
     event::EventKind,
     failure::{Cause, Failure},
-    schedule::{Jitter, Lease},
+    schedule::Lease,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Engine, Error,
+    AccountView, Engine, Error,
     engine::AccessToken,
     error::Result,
     flight::Reason,
     provider::{CallCredentials, Probed, Provider, no_credentials},
     refresh::ACCESS_TOKEN,
-    store::{
-        accounts::{self, Filter},
-        integrations::{self, Installed},
-        outbox, timeline,
-    },
+    store::{accounts, outbox, timeline},
     vault::{Item, Key, VaultError},
     wire,
 };
-
-/// An account and what goes with it.
-#[derive(Debug, Clone)]
-pub struct AccountView {
-    /// The account.
-    pub account: Account,
-    /// The installed integration that it belongs to.
-    pub installed: Installed,
-    /// What a person calls that.
-    pub label: String,
-    /// When it was last used.
-    pub last_used_at: Option<Timestamp>,
-    /// When Relink does something for it by itself.
-    pub due: Option<Timestamp>,
-}
 
 /// What a check found.
 #[derive(Debug)]
@@ -84,40 +65,6 @@ impl Engine {
     /// Truto's view of an account.
     pub fn wire(&self, view: &AccountView) -> Value {
         wire::account(&view.account, self.0.environment, &view.installed)
-    }
-
-    /// A page of accounts, oldest first.
-    pub async fn accounts(&self, filter: Filter, after: Option<AccountId>, limit: usize) -> Result<Vec<AccountView>> {
-        Ok(self
-            .0
-            .store
-            .read(move |c| {
-                accounts::list(c, &filter, after, limit)?.into_iter().map(|account| view(c, account)).collect()
-            })
-            .await?)
-    }
-
-    /// One account.
-    pub async fn account(&self, id: AccountId) -> Result<AccountView> {
-        let found =
-            self.0.store.read(move |c| accounts::get(c, id)?.map(|account| view(c, account)).transpose()).await?;
-        found.ok_or_else(|| Error::not_found("account", &id))
-    }
-
-    /// What a person calls each account's provider.
-    pub async fn labels(&self) -> Result<HashMap<AccountId, String>> {
-        let views = self.accounts(Filter::default(), None, usize::MAX >> 1).await?;
-        Ok(views.into_iter().map(|view| (view.account.id(), view.label)).collect())
-    }
-
-    /// A timeline, newest first: an account's, or everybody's.
-    pub async fn timeline(
-        &self,
-        account: Option<AccountId>,
-        before: Option<i64>,
-        limit: usize,
-    ) -> Result<Vec<timeline::Entry>> {
-        Ok(self.0.store.read(move |c| timeline::list(c, account, before, limit)).await?)
     }
 
     /// What a program signs its calls with: a fresh access token, or the key.
@@ -316,7 +263,7 @@ impl Engine {
         let lock = self.lock_of(id);
         let _guard = lock.lock().await;
         let view = self.account(id).await?;
-        let provider = Provider::of(view.installed).ok();
+        let provider = Provider::of(Arc::unwrap_or_clone(view.installed)).ok();
         // A keychain that is locked now must not keep a person from deleting: the item is swept later.
         let item = self.0.vault.get(&Key::Account(id)).await.ok().flatten();
         let revoked = match (&provider, &item) {
@@ -341,16 +288,4 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-fn view(c: &rusqlite::Connection, account: Account) -> crate::store::Result<AccountView> {
-    let installed = integrations::installed(c, account.profile.environment_integration_id)?
-        .ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    Ok(AccountView {
-        label: wire::label(&installed.integration),
-        last_used_at: accounts::last_used(c, account.id())?,
-        due: account.due(Jitter::NONE).map(relink_domain::account::Due::at),
-        account,
-        installed,
-    })
 }

@@ -173,16 +173,16 @@ mod tests {
         let it = Started::new().await;
         let (token, secret) = it.engine.create_api_token("agent".into(), None).await.expect("made");
         let mut written = it.engine.0.store.written();
-        let before = *written.borrow_and_update();
+        let before = written.borrow_and_update().api_tokens;
         for secs in [0, 30, 29] {
             it.clock.advance_secs(secs);
             assert_eq!(it.engine.authenticate(secret.expose()), Some(token.id));
         }
-        written.wait_for(|count| *count > before).await.expect("noted");
+        written.wait_for(|written| written.api_tokens > before).await.expect("noted");
         assert_eq!(it.engine.api_token(token.id).await.expect("there").last_used_at, Some(START));
         it.clock.advance_secs(1);
         assert_eq!(it.engine.authenticate(secret.expose()), Some(token.id));
-        written.wait_for(|count| *count > before + 1).await.expect("noted");
+        written.wait_for(|written| written.api_tokens > before + 1).await.expect("noted");
         assert_eq!(it.engine.api_token(token.id).await.expect("there").last_used_at, Some(START.plus_secs(60)));
     }
 }

@@ -3,7 +3,11 @@
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
-use crate::{Engine, error::Result, store::settings};
+use crate::{
+    Engine,
+    error::Result,
+    store::{Written, settings},
+};
 
 /// Sets the surfaces' documents apart from the engine's own settings.
 fn name_of(name: &str) -> String {
@@ -23,8 +27,9 @@ impl Engine {
         Ok(self.0.store.write(move |tx| settings::set(tx, &name, &document)).await?)
     }
 
-    /// Wakes whoever shows something that is kept here, after it has changed.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    /// Wakes whoever shows something that is kept here, after it has changed, and says what. A surface's own documents are
+    /// not among it: whoever keeps one knows.
+    pub fn changes(&self) -> watch::Receiver<Written> {
         self.0.store.written()
     }
 }

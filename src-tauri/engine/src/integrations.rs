@@ -14,7 +14,7 @@ use crate::{
     error::Result,
     provider::{CLIENT_SECRET, Provider},
     store::{
-        accounts::{self, Filter},
+        accounts,
         integrations::{self, Installed, Integration},
         outbox, settings,
     },
@@ -184,12 +184,11 @@ impl Engine {
     pub async fn uninstall(&self, name: &str) -> Result<()> {
         let installed = self.provider_named(name).await?.installed;
         let (id, now) = (installed.id, self.now());
-        let filter = Filter { environment_integration_id: Some(id), ..Filter::default() };
         let accounts = self
             .0
             .store
             .write(move |tx| {
-                let accounts = accounts::list(tx, &filter, None, usize::MAX >> 1)?.len();
+                let accounts = accounts::counts(tx)?.get(&id).copied().unwrap_or(0);
                 if accounts == 0 {
                     integrations::uninstall(tx, id)?;
                     accounts::stray(tx, &Key::Integration(id).to_string(), now)?;
@@ -309,7 +308,7 @@ impl Engine {
     /// Whether the integration with this name is installed.
     pub async fn is_installed(&self, name: &str) -> Result<bool> {
         let name = name.to_owned();
-        Ok(self.0.store.read(move |c| integrations::installed_named(c, &name)).await?.is_some())
+        Ok(self.0.store.read(move |c| integrations::is_installed(c, &name)).await?)
     }
 }
 

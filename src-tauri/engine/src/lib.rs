@@ -27,18 +27,21 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod vault;
+mod views;
 mod webhooks;
 pub mod wire;
 
-pub use accounts::{AccountView, CheckOutcome, CheckReport};
+pub use accounts::{CheckOutcome, CheckReport};
 pub use engine::{AccessToken, Engine, Options, StartError};
 pub use error::{Category, Error};
 pub use integrations::{Added, CatalogueEntry, SANDBOX};
 pub use links::{LinkSession, NewLink};
 pub use store::{
+    Written,
     accounts::Filter,
     api_tokens::ApiToken,
     integrations::Installed,
     webhooks::{Delivery, DeliveryState, Webhook},
 };
+pub use views::{AccountView, Named, Pages};
 pub use webhooks::NewWebhook;

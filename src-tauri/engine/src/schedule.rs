@@ -285,7 +285,7 @@ impl Engine {
         let now = self.now();
         let all = self.0.store.read(|c| accounts::list(c, &Filter::default(), None, usize::MAX >> 1)).await?;
         let due: Vec<_> =
-            all.iter().filter_map(|account| Some((account.id(), account.due_by(now, jitter())?))).collect();
+            all.iter().filter_map(|(account, _)| Some((account.id(), account.due_by(now, jitter())?))).collect();
         let span = spread_secs(due.iter().filter(|(_, due)| due.at() <= now).count());
         for (id, due) in due {
             let at = if due.at() <= now { jitter().within(now, span) } else { due.at() };

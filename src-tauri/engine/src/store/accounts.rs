@@ -1,5 +1,7 @@
 //! Accounts, and the one function that commits a change of one.
 
+use std::collections::HashMap;
+
 use relink_domain::{
     AccountId, EnvironmentIntegrationId, Timestamp,
     account::{Account, Attempt, Credential, Due, Renewing, Step},
@@ -87,10 +89,25 @@ pub struct Filter {
     pub environment_integration_id: Option<EnvironmentIntegrationId>,
 }
 
+/// An account and when it was last used.
+pub type Used = (Account, Option<Timestamp>);
+
+fn used(row: &Row<'_>) -> rusqlite::Result<Used> {
+    Ok((account(row)?, row.get::<_, Option<i64>>(1)?.map(Timestamp::from_millis)))
+}
+
+/// One account, and when it was last used.
+pub fn get_used(connection: &Connection, account_id: AccountId) -> Result<Option<Used>> {
+    Ok(connection
+        .prepare_cached("SELECT document, last_used_at FROM integrated_account WHERE id = ?1")?
+        .query_row([account_id.to_string()], used)
+        .optional()?)
+}
+
 /// A page of accounts, oldest first, after the one with this id.
-pub fn list(connection: &Connection, filter: &Filter, after: Option<AccountId>, limit: usize) -> Result<Vec<Account>> {
+pub fn list(connection: &Connection, filter: &Filter, after: Option<AccountId>, limit: usize) -> Result<Vec<Used>> {
     let mut statement = connection.prepare_cached(
-        "SELECT document FROM integrated_account
+        "SELECT document, last_used_at FROM integrated_account
          WHERE (?1 IS NULL OR tenant_id = ?1)
            AND (?2 = '[]' OR status IN (SELECT value FROM json_each(?2)))
            AND (?3 IS NULL OR document ->> '$.profile.integration' = ?3)
@@ -107,9 +124,28 @@ pub fn list(connection: &Connection, filter: &Filter, after: Option<AccountId>, 
             after.map(|id| id.to_string()),
             i64::try_from(limit).unwrap_or(i64::MAX),
         ],
-        account,
+        used,
     )?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many accounts each installed integration has.
+pub fn counts(connection: &Connection) -> Result<HashMap<EnvironmentIntegrationId, u32>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT environment_integration_id, count(*) FROM integrated_account GROUP BY environment_integration_id",
+    )?;
+    let rows = statement.query_map([], |row| Ok((id(row.get_ref(0)?.as_str()?)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What a person calls an account that is there, and the installed integration that it belongs to.
+pub fn name_of(connection: &Connection, account_id: AccountId) -> Result<Option<(String, EnvironmentIntegrationId)>> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT document ->> '$.profile.name', environment_integration_id FROM integrated_account WHERE id = ?1",
+        )?
+        .query_row([account_id.to_string()], |row| Ok((row.get(0)?, id(row.get_ref(1)?.as_str()?)?)))
+        .optional()?)
 }
 
 /// Everything that is or will be due, soonest first.

@@ -159,6 +159,15 @@ pub fn all_installed(connection: &Connection) -> Result<Vec<Installed>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Whether the integration with this name is installed.
+pub fn is_installed(connection: &Connection, name: &str) -> Result<bool> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT 1 FROM environment_integration e JOIN integration i ON i.id = e.integration_id WHERE i.name = ?1",
+        )?
+        .exists([name])?)
+}
+
 /// Uninstalls an integration whose accounts are gone already.
 pub fn uninstall(tx: &Transaction<'_>, installed_id: EnvironmentIntegrationId) -> Result<bool> {
     Ok(tx.execute("DELETE FROM environment_integration WHERE id = ?1", [installed_id.to_string()])? > 0)

@@ -15,6 +15,7 @@ pub mod outbox;
 pub mod settings;
 pub mod timeline;
 pub mod webhooks;
+mod written;
 
 use std::{
     fs, io,
@@ -25,6 +26,9 @@ use std::{
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot, watch};
+
+use written::Touched;
+pub use written::Written;
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +78,8 @@ const QUEUE: usize = 256;
 pub struct Store {
     jobs: mpsc::Sender<Job>,
     told: watch::Sender<i64>,
-    written: watch::Sender<u64>,
+    written: watch::Sender<Written>,
+    touched: Touched,
 }
 
 /// An open data folder: the store and the lock that keeps other engines out.
@@ -150,6 +155,7 @@ impl Store {
 
     fn run(mut connection: Connection) -> Result<Self> {
         let latest = outbox::latest(&connection)?;
+        let touched = Touched::follow(&connection)?;
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE);
         thread::Builder::new()
             .name("store".into())
@@ -161,7 +167,7 @@ impl Store {
                 let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
             })
             .map_err(|source| StoreError::Folder { folder: PathBuf::new(), source })?;
-        Ok(Self { jobs, told: watch::Sender::new(latest), written: watch::Sender::new(0) })
+        Ok(Self { jobs, told: watch::Sender::new(latest), written: watch::Sender::new(Written::default()), touched })
     }
 
     async fn ask<T: Send + 'static>(
@@ -190,21 +196,23 @@ impl Store {
         &self,
         write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (told, written) = (self.told.clone(), self.written.clone());
+        let (told, written, touched) = (self.told.clone(), self.written.clone(), self.touched.clone());
         self.ask(move |connection| {
+            // What was rolled back touched nothing.
+            touched.take();
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = write(&transaction)?;
             let latest = outbox::latest(&transaction)?;
             transaction.commit()?;
             told.send_if_modified(|known| std::mem::replace(known, latest) != latest);
-            written.send_modify(|count| *count += 1);
+            written.send_if_modified(|written| written.count(touched.take()));
             Ok(value)
         })
         .await
     }
 
-    /// How often something was written, and a wake-up whenever that grows.
-    pub fn written(&self) -> watch::Receiver<u64> {
+    /// How often what was written, and a wake-up whenever that grows.
+    pub fn written(&self) -> watch::Receiver<Written> {
         self.written.subscribe()
     }
 

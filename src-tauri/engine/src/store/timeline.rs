@@ -1,7 +1,10 @@
 //! Timelines: one per account, and one for what is nobody's.
 
-use relink_domain::{AccountId, Timestamp, account::Moment};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use relink_domain::{
+    AccountId, Timestamp,
+    account::{Moment, Tone},
+};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{Result, document, id};
 
@@ -62,6 +65,18 @@ pub fn prune(tx: &Transaction<'_>, from: i64, to: i64, before: Timestamp, newest
         )?
         .execute(params![from, to, before.as_millis(), newest - 1])?)
 }
+fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let account: Option<String> = row.get(1)?;
+    Ok(Entry {
+        seq: row.get(0)?,
+        account_id: account.as_deref().map(id).transpose()?,
+        at: Timestamp::from_millis(row.get(2)?),
+        moment: document(row.get_ref(3)?.as_str()?)?,
+    })
+}
+
+const NEWEST_FIRST: &str = "SELECT seq, account_id, at, moment FROM timeline
+    WHERE (?1 IS NULL OR account_id = ?1) AND seq < ?2 ORDER BY seq DESC LIMIT ?3";
 
 /// Entries, newest first, before that place: an account's, or everybody's.
 pub fn list(
@@ -70,27 +85,62 @@ pub fn list(
     before: Option<i64>,
     limit: usize,
 ) -> Result<Vec<Entry>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT seq, account_id, at, moment FROM timeline
-         WHERE (?1 IS NULL OR account_id = ?1) AND seq < ?2 ORDER BY seq DESC LIMIT ?3",
-    )?;
-    let rows = statement.query_map(
-        params![
-            account_id.map(|id| id.to_string()),
-            before.unwrap_or(i64::MAX),
-            i64::try_from(limit).unwrap_or(i64::MAX)
-        ],
-        |row| {
-            let account: Option<String> = row.get(1)?;
-            Ok(Entry {
-                seq: row.get(0)?,
-                account_id: account.as_deref().map(id).transpose()?,
-                at: Timestamp::from_millis(row.get(2)?),
-                moment: document(row.get_ref(3)?.as_str()?)?,
-            })
-        },
-    )?;
+    let mut statement = connection.prepare_cached(NEWEST_FIRST)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let account_id = account_id.map(|id| id.to_string());
+    let rows = statement.query_map(params![account_id, before.unwrap_or(i64::MAX), limit], entry)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A page of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// What is on it, newest first.
+    pub entries: Vec<Entry>,
+    /// Before which place the next one begins; `None` at the timeline's beginning.
+    pub next: Option<i64>,
+}
+
+/// The same as a page, of entries that are not as they should be alone if `wrong` says so. At most `far` entries are looked
+/// at: a page may come out empty though there are more.
+pub fn page(
+    connection: &Connection,
+    account_id: Option<AccountId>,
+    before: Option<i64>,
+    wrong: bool,
+    (limit, far): (usize, usize),
+) -> Result<Page> {
+    let mut statement = connection.prepare_cached(NEWEST_FIRST)?;
+    let far = if wrong { far } else { limit };
+    // One more than is looked at says whether there is more.
+    let asked = i64::try_from(far.saturating_add(1)).unwrap_or(i64::MAX);
+    let account_id = account_id.map(|id| id.to_string());
+    let rows = statement.query_map(params![account_id, before.unwrap_or(i64::MAX), asked], entry)?;
+    let mut page = Page { entries: Vec::new(), next: None };
+    let mut last = None;
+    for (at, entry) in rows.enumerate() {
+        if at == far || page.entries.len() == limit {
+            page.next = last;
+            break;
+        }
+        let entry = entry?;
+        last = Some(entry.seq);
+        if !wrong || entry.moment.tone() != Tone::Good {
+            page.entries.push(entry);
+        }
+    }
+    Ok(page)
+}
+
+/// What a person called an account that was deleted.
+pub fn name_of_deleted(connection: &Connection, account_id: AccountId) -> Result<Option<String>> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT moment ->> '$.name' FROM timeline WHERE account_id = ?1 AND moment ->> '$.kind' = 'deleted'
+             ORDER BY seq DESC LIMIT 1",
+        )?
+        .query_row([account_id.to_string()], |row| row.get(0))
+        .optional()?)
 }
 
 #[cfg(test)]
