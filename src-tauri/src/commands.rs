@@ -6,11 +6,13 @@
 use relink_desk::{
     Desk, Result,
     types::{
-        Account, Added, ApiToken, Checked, Delivery, Entry, Health, Integration, LinkFor, MagicLink, NewIntegration,
-        NewWebhook, NoticeRecord, OpenIn, Overview, Preferences, Rehearse, SandboxSettings, Show, Trouble, Webhook,
+        Account, Added, ApiToken, Checked, Delivery, EntryPage, Health, Integration, LinkFor, MagicLink,
+        NewIntegration, NewWebhook, NoticeRecord, OpenIn, Overview, Preferences, Rehearse, SandboxSettings, Show,
+        Trouble, Wanted, Webhook,
     },
 };
 use relink_domain::{AccountId, ApiTokenId, Secret, WebhookId};
+use relink_engine::Pages;
 use tauri::{AppHandle, State, Wry, ipc::Invoke};
 use tauri_plugin_autostart::ManagerExt;
 use tauri_plugin_clipboard_manager::ClipboardExt;
@@ -99,8 +101,8 @@ async fn health(desk: State<'_, Desk>, id: AccountId) -> Result<Health> {
 
 /// What happened.
 #[tauri::command]
-async fn timeline(desk: State<'_, Desk>, id: Option<AccountId>, before: Option<i64>) -> Result<Vec<Entry>> {
-    desk.timeline(id, before).await
+async fn timeline(desk: State<'_, Desk>, id: Option<AccountId>, before: Option<i64>, wrong: bool) -> Result<EntryPage> {
+    desk.timeline(Pages { account: id, before, wrong }).await
 }
 
 /// Does it work?
@@ -272,7 +274,8 @@ fn preferences(desk: State<'_, Desk>) -> Preferences {
 
 /// Keeps what the person has chosen.
 #[tauri::command]
-async fn set_preferences(app: AppHandle, desk: State<'_, Desk>, preferences: Preferences) -> Result<Preferences> {
+async fn set_preferences(app: AppHandle, desk: State<'_, Desk>, preferences: Wanted) -> Result<Preferences> {
+    let preferences = preferences.read()?;
     if preferences.start_at_login != desk.preferences().start_at_login {
         let launch = app.autolaunch();
         let done = if preferences.start_at_login { launch.enable() } else { launch.disable() };

@@ -104,6 +104,9 @@ async fn begin(data_dir: PathBuf, notifier: Notifier) -> Result<(Engine, Serving
         version: env!("CARGO_PKG_VERSION").to_owned(),
         base_url: serving.base_url().to_owned(),
         wanted_port_taken,
+        wanted_port: preferences.port.unwrap_or(relink_api::PORT),
+        // unlock.rs listens there alone.
+        hears_unlocking: cfg!(target_os = "linux"),
         data_dir,
     };
     let desk = Desk::start(engine.clone(), serving.rehearsal().clone(), surroundings, notifier)

@@ -5,7 +5,7 @@ import type {
   Changed,
   Checked,
   Delivery,
-  Entry,
+  EntryPage,
   Health,
   Integration,
   LinkFor,
@@ -35,13 +35,13 @@ export interface Commands {
   accounts: [args: void, answer: Account[]];
   account: [args: { id: string }, answer: Account];
   health: [args: { id: string }, answer: Health];
-  /** The latest 50 entries before a place: an account's, or everybody's. */
-  timeline: [args: { id: string | null; before: number | null }, answer: Entry[]];
+  /** Up to 50 entries before a place: an account's, or everybody's; of what went wrong alone, if `wrong` says so. */
+  timeline: [args: { id: string | null; before: number | null; wrong: boolean }, answer: EntryPage];
   check: [args: { id: string }, answer: Checked];
   refresh: [args: { id: string }, answer: Account];
   rename: [args: { id: string; name: string }, answer: Account];
   delete_account: [args: { id: string }, answer: null];
-  /** Until tomorrow, or until the machine is next unlocked. */
+  /** Until tomorrow, or, where that is heard, until the machine is next unlocked. */
   remind_later: [args: { id: string }, answer: null];
 
   get_connection_link: [args: { purpose: LinkFor }, answer: MagicLink];

@@ -42,6 +42,10 @@ base_url: string,
  */
 wanted_port_taken: boolean, 
 /**
+ * The port that was wanted.
+ */
+wanted_port: number, 
+/**
  * The keychain.
  */
 keychain: Keychain, 
@@ -69,6 +73,10 @@ notifications_trouble: string | null,
  * Whether there is a tray to stay in.
  */
 tray: boolean, 
+/**
+ * Whether unlocking the machine is heard, which ends "Remind me later".
+ */
+hears_unlocking: boolean, 
 /**
  * Where Relink keeps its data.
  */
@@ -243,9 +251,13 @@ seq: number,
  */
 account_id: string | null, 
 /**
- * What the person calls that account.
+ * What the person calls that account, or called it while it was there.
  */
 account_name: string | null, 
+/**
+ * Whether that account is gone: there is nothing to open.
+ */
+account_gone: boolean, 
 /**
  * When.
  */
@@ -270,6 +282,19 @@ detail: string | null,
  * What stands behind "Details": codes, the provider's own words.
  */
 facts: Array<Fact>, };
+
+/**
+ * A page of a timeline, newest first.
+ */
+export type EntryPage = { 
+/**
+ * What is on it. Of what went wrong alone it may be nothing, though there is more.
+ */
+entries: Array<Entry>, 
+/**
+ * Before which place the next page begins; `null` at the timeline's beginning.
+ */
+next: number | null, };
 
 /**
  * A name and what stands behind it.
@@ -368,6 +393,10 @@ methods: ("oauth2" | "oauth2_client_credentials" | "api_key")[],
  * What is lacking before anybody can sign in, and what to do.
  */
 not_ready: string | null, 
+/**
+ * Whether its provider has a page that explains how to register a client.
+ */
+documented: boolean, 
 /**
  * Whether it wants an OAuth client that the person registers.
  */

@@ -7,11 +7,11 @@ use relink_domain::{
     failure::Failure,
     health::{self, SLOT_MILLIS, SLOTS},
 };
-use relink_engine::{AccountView, Filter};
+use relink_engine::{AccountView, Filter, Pages};
 
 use crate::{
     Desk, MANY, Result, trouble,
-    types::{Account, Checked, Entry, Fact, Health, Problem},
+    types::{Account, Checked, Entry, EntryPage, Fact, Health, Problem},
 };
 
 /// Entries of a timeline that are shown at a time.
@@ -57,19 +57,21 @@ impl Desk {
         Ok(Health { slots: health.slots, sentence: health.sentence })
     }
 
-    /// What happened to an account, or at all, newest first, before a place.
-    pub async fn timeline(&self, id: Option<AccountId>, before: Option<i64>) -> Result<Vec<Entry>> {
+    /// What happened to an account, or at all, newest first, before a place; or what of it went wrong.
+    pub async fn timeline(&self, pages: Pages) -> Result<EntryPage> {
         let engine = &self.0.engine;
-        let entries = engine.timeline(id, before, PAGE).await.map_err(trouble)?;
-        let views = engine.accounts(Filter::default(), None, MANY).await.map_err(trouble)?;
+        let page = engine.timeline_page(pages, PAGE).await.map_err(trouble)?;
+        let who = page.entries.iter().filter_map(|entry| entry.account_id).collect();
+        let names = engine.names(who).await.map_err(trouble)?;
         let entry = |entry: relink_engine::store::timeline::Entry| {
-            let view = views.iter().find(|view| Some(view.account.id()) == entry.account_id);
-            let provider = view.map_or("The provider", |view| view.label.as_str());
-            let (title, detail) = entry.moment.words(provider);
+            let named = entry.account_id.and_then(|id| names.get(&id));
+            let provider = named.and_then(|named| named.label.as_deref());
+            let (title, detail) = entry.moment.words(provider.unwrap_or("The provider"));
             Entry {
                 seq: entry.seq,
                 account_id: entry.account_id,
-                account_name: view.map(|view| view.account.profile.name.clone()),
+                account_name: named.map(|named| named.name.clone()),
+                account_gone: named.is_none_or(|named| named.label.is_none()),
                 at: entry.at,
                 kind: kind(&entry.moment),
                 tone: entry.moment.tone(),
@@ -78,7 +80,7 @@ impl Desk {
                 facts: facts(&entry.moment),
             }
         };
-        Ok(entries.into_iter().map(entry).collect())
+        Ok(EntryPage { entries: page.entries.into_iter().map(entry).collect(), next: page.next })
     }
 
     /// One call at the provider: does the account work?

@@ -9,13 +9,12 @@ use relink_domain::{
     account::Verdict,
     notice::{Action, Heard, Network, Notice, NoticeId, Situation, Troubled, decide},
 };
-use relink_engine::{Filter, network};
+use relink_engine::network;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Desk, MANY, Result,
+    Desk, Result,
     notices::account_of,
-    trouble,
     types::{Changed, NoticeRecord},
 };
 
@@ -75,7 +74,7 @@ pub(crate) async fn run(desk: Desk, notifier: Notifier, mut desktop: mpsc::Recei
     let mut looked = (desk.0.engine.now(), tokio::time::Instant::now());
     let mut heard = Vec::new();
     loop {
-        told.borrow_and_update();
+        let accounts = told.borrow_and_update().accounts;
         let paused = preferences.borrow_and_update().notifications_paused;
         let now = desk.0.engine.now();
         let slept = i64::try_from(looked.1.elapsed().as_millis()).unwrap_or(i64::MAX);
@@ -99,7 +98,7 @@ pub(crate) async fn run(desk: Desk, notifier: Notifier, mut desktop: mpsc::Recei
             Duration::from_millis(u64::try_from(at.millis_since(desk.0.engine.now())).unwrap_or(0)).min(LOOK)
         });
         tokio::select! {
-            changed = told.changed() => if changed.is_err() { return },
+            changed = told.wait_for(|written| written.accounts != accounts) => if changed.is_err() { return },
             changed = preferences.changed() => if changed.is_err() { return },
             more = desktop.recv() => match more {
                 Some(more) => heard.push(more),
@@ -121,8 +120,7 @@ async fn look(
     network: Network,
     paused: bool,
 ) -> Result<Option<relink_domain::Timestamp>> {
-    let views = desk.0.engine.accounts(Filter::default(), None, MANY).await.map_err(trouble)?;
-    let troubled: Vec<Troubled> = views.iter().filter_map(|view| Troubled::of(&view.account, &view.label)).collect();
+    let troubled = desk.troubled().await?;
     notifier.needs.send_if_modified(|needs| {
         let new = needing(&troubled);
         std::mem::replace(needs, new.clone()) != new

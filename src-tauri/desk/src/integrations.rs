@@ -1,16 +1,14 @@
 //! Integrations, as the window shows and changes them.
 
-use std::collections::HashMap;
-
 use relink_domain::{
     Secret, callback,
     integration::{ClientSecretNeed, Definition, RedirectKind, parse},
 };
-use relink_engine::{CatalogueEntry, Filter};
+use relink_engine::CatalogueEntry;
 use serde_json::json;
 
 use crate::{
-    Desk, MANY, Result, count, refused, trouble,
+    Desk, Result, refused, trouble,
     types::{Added, Integration, NewIntegration, RedirectUri},
 };
 
@@ -19,15 +17,14 @@ impl Desk {
     pub async fn integrations(&self) -> Result<Vec<Integration>> {
         let engine = &self.0.engine;
         let entries = engine.catalogue().await.map_err(trouble)?;
-        let mut accounts: HashMap<String, usize> = HashMap::new();
-        for view in engine.accounts(Filter::default(), None, MANY).await.map_err(trouble)? {
-            *accounts.entry(view.account.profile.integration).or_default() += 1;
-        }
-        let accounts_of = |entry: &CatalogueEntry| accounts.get(&entry.integration.name).copied().unwrap_or(0);
+        let accounts = engine.account_counts().await.map_err(trouble)?;
+        let accounts_of = |entry: &CatalogueEntry| {
+            entry.installed.as_ref().and_then(|installed| accounts.get(&installed.id)).copied().unwrap_or(0)
+        };
         Ok(entries.iter().map(|entry| self.integration(entry, accounts_of(entry))).collect())
     }
 
-    fn integration(&self, entry: &CatalogueEntry, accounts: usize) -> Integration {
+    fn integration(&self, entry: &CatalogueEntry, accounts: u32) -> Integration {
         let document = &entry.integration.document;
         let color = document.pointer("/config/relink/color").and_then(|color| color.as_str());
         // What is stored was parsed before; what a later Relink reads otherwise is shown without its particulars.
@@ -48,9 +45,10 @@ impl Desk {
             built_in: entry.integration.built_in,
             is_sandbox: definition.as_ref().is_some_and(Definition::is_sandbox),
             installed: entry.installed.is_some(),
-            accounts: count(accounts),
+            accounts,
             methods: definition.as_ref().map(Definition::methods).unwrap_or_default(),
             not_ready: entry.not_ready.clone(),
+            documented: definition.as_ref().is_some_and(|definition| definition.docs().url.is_some()),
             wants_client: oauth2
                 .is_some_and(|oauth2| oauth2.client_secret != ClientSecretNeed::Never || oauth2.client_id.is_empty()),
             client_id: oauth2.map(|oauth2| oauth2.client_id.clone()).filter(|id| !id.is_empty()),

@@ -19,12 +19,16 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use relink_api::Rehearsal;
-use relink_domain::{Secret, account::Verdict};
-use relink_engine::{Engine, Filter, SANDBOX, network};
+use relink_domain::{
+    Secret,
+    account::{Status, Verdict},
+    notice::Troubled,
+};
+use relink_engine::{Engine, Filter, SANDBOX, Written, network};
 use tokio::sync::{broadcast, watch};
 
 pub use straight::{Ended, SignIn, Way};
@@ -48,6 +52,8 @@ struct Inner {
     changed: broadcast::Sender<Changed>,
     preferences: watch::Sender<Preferences>,
     desktop: watch::Sender<Desktop>,
+    /// How the keychain was, and when it was asked.
+    keychain: Mutex<Option<(Keychain, Instant)>>,
     heard: tokio::sync::mpsc::Sender<relink_domain::notice::Heard>,
 }
 
@@ -60,6 +66,10 @@ pub struct Surroundings {
     pub base_url: String,
     /// Whether the port that was wanted was taken.
     pub wanted_port_taken: bool,
+    /// The port that was wanted.
+    pub wanted_port: u16,
+    /// Whether the shell hears when the machine is unlocked.
+    pub hears_unlocking: bool,
     /// The data folder.
     pub data_dir: PathBuf,
 }
@@ -76,6 +86,8 @@ pub struct Desktop {
 const PREFERENCES: &str = "preferences";
 /// Changes that come together are told together.
 const GATHER: Duration = Duration::from_millis(100);
+/// How long an answer of the keychain's holds, unless it is known to have changed.
+const KEYCHAIN_HOLDS: Duration = Duration::from_secs(30);
 
 impl Desk {
     /// The verbs on a running engine, and the loops behind them: they end with the engine's process.
@@ -95,6 +107,7 @@ impl Desk {
             changed: broadcast::Sender::new(64),
             preferences: watch::Sender::new(preferences),
             desktop: watch::Sender::new(Desktop::default()),
+            keychain: Mutex::default(),
             heard,
         }));
         tokio::spawn(desk.clone().tell_changes());
@@ -116,6 +129,7 @@ impl Desk {
         let mut written = self.0.engine.changes();
         let mut keychain = self.0.engine.keychain_changes();
         let mut online = network::is_online();
+        let mut known = *written.borrow_and_update();
         loop {
             tokio::select! {
                 changed = written.changed() => if changed.is_err() { return },
@@ -123,6 +137,7 @@ impl Desk {
                     if changed.is_err() {
                         return;
                     }
+                    *held(&self.0.keychain) = None;
                     self.tell(Changed::Overview);
                     continue;
                 }
@@ -135,8 +150,9 @@ impl Desk {
                 }
             }
             tokio::time::sleep(GATHER).await;
-            written.borrow_and_update();
-            for changed in [Changed::Accounts, Changed::Integrations, Changed::Webhooks, Changed::ApiTokens] {
+            let now = *written.borrow_and_update();
+            let before = std::mem::replace(&mut known, now);
+            for changed in changed_since(before, now) {
                 self.tell(changed);
             }
         }
@@ -145,25 +161,47 @@ impl Desk {
     /// How Relink is.
     pub async fn overview(&self) -> Result<Overview> {
         let engine = &self.0.engine;
-        let accounts = engine.accounts(Filter::default(), None, MANY).await.map_err(trouble)?;
-        let needs_you = accounts.iter().filter_map(|view| view.account.life.trouble());
-        let needs_you = needs_you.filter(|trouble| trouble.verdict() != Verdict::TryingAgain).count();
-        let (state, message) = engine.keychain().await;
+        let accounts = engine.account_counts().await.map_err(trouble)?.into_values().sum();
+        let troubled = self.troubled().await?;
+        let needs_you = troubled.iter().filter(|one| one.trouble.verdict() != Verdict::TryingAgain).count();
+        let keychain = self.keychain().await;
         let desktop = self.0.desktop.borrow().clone();
         let around = &self.0.surroundings;
         Ok(Overview {
             version: around.version.clone(),
             base_url: around.base_url.clone(),
             wanted_port_taken: around.wanted_port_taken,
-            keychain: Keychain { available: state == "available", message },
+            wanted_port: around.wanted_port,
+            keychain,
             online: network::is_online(),
             needs_you: count(needs_you),
-            accounts: count(accounts.len()),
+            accounts,
             sandbox: engine.is_installed(SANDBOX).await.map_err(trouble)?,
             notifications_trouble: desktop.notifications_trouble,
             tray: desktop.tray,
+            hears_unlocking: around.hears_unlocking,
             data_folder: around.data_dir.display().to_string(),
         })
+    }
+
+    /// Who is in trouble. The others, however many, are not looked at.
+    pub(crate) async fn troubled(&self) -> Result<Vec<Troubled>> {
+        let failing = Filter { statuses: vec![Status::NeedsReauth.as_str().to_owned()], ..Filter::default() };
+        let views = self.0.engine.accounts(failing, None, MANY).await.map_err(trouble)?;
+        Ok(views.iter().filter_map(|view| Troubled::of(&view.account, &view.label)).collect())
+    }
+
+    /// How the keychain is. It is asked when it has changed and now and then, not whenever anything else has.
+    async fn keychain(&self) -> Keychain {
+        let known = held(&self.0.keychain).clone();
+        if let Some((keychain, _)) = known.filter(|(_, asked)| asked.elapsed() < KEYCHAIN_HOLDS) {
+            return keychain;
+        }
+        let asked = Instant::now();
+        let (state, message) = self.0.engine.keychain().await;
+        let keychain = Keychain { available: state == "available", message };
+        *held(&self.0.keychain) = Some((keychain.clone(), asked));
+        keychain
     }
 
     /// What the person has chosen.
@@ -178,9 +216,6 @@ impl Desk {
 
     /// Keeps what the person has chosen.
     pub async fn set_preferences(&self, preferences: Preferences) -> Result<Preferences> {
-        if preferences.port.is_some_and(|port| port < 1024) {
-            return Err(refused("port", "The port must be 1024 or higher. Lower ones belong to the system."));
-        }
         self.0.engine.keep_document(PREFERENCES, preferences.clone()).await.map_err(trouble)?;
         self.0.preferences.send_replace(preferences.clone());
         self.tell(Changed::Preferences);
@@ -227,6 +262,17 @@ impl Desk {
 
 /// As many as there are.
 const MANY: usize = usize::MAX >> 1;
+
+/// The kinds of things that were written in between.
+fn changed_since(before: Written, now: Written) -> impl Iterator<Item = Changed> {
+    let kinds = [
+        (before.accounts != now.accounts, Changed::Accounts),
+        (before.integrations != now.integrations, Changed::Integrations),
+        (before.webhooks != now.webhooks, Changed::Webhooks),
+        (before.api_tokens != now.api_tokens, Changed::ApiTokens),
+    ];
+    kinds.into_iter().filter_map(|(changed, kind)| changed.then_some(kind))
+}
 
 fn count(many: usize) -> u32 {
     u32::try_from(many).unwrap_or(u32::MAX)

@@ -39,6 +39,8 @@ pub struct Overview {
     pub base_url: String,
     /// Whether the port that was wanted was taken, so that another one serves.
     pub wanted_port_taken: bool,
+    /// The port that was wanted.
+    pub wanted_port: u16,
     /// The keychain.
     pub keychain: Keychain,
     /// Whether the machine has a network.
@@ -53,6 +55,8 @@ pub struct Overview {
     pub notifications_trouble: Option<String>,
     /// Whether there is a tray to stay in.
     pub tray: bool,
+    /// Whether unlocking the machine is heard, which ends "Remind me later".
+    pub hears_unlocking: bool,
     /// Where Relink keeps its data.
     pub data_folder: String,
 }
@@ -168,8 +172,10 @@ pub struct Entry {
     /// To which account.
     #[ts(type = "string | null")]
     pub account_id: Option<AccountId>,
-    /// What the person calls that account.
+    /// What the person calls that account, or called it while it was there.
     pub account_name: Option<String>,
+    /// Whether that account is gone: there is nothing to open.
+    pub account_gone: bool,
     /// When.
     #[ts(type = "string")]
     pub at: Timestamp,
@@ -184,6 +190,16 @@ pub struct Entry {
     pub detail: Option<String>,
     /// What stands behind "Details": codes, the provider's own words.
     pub facts: Vec<Fact>,
+}
+
+/// A page of a timeline, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct EntryPage {
+    /// What is on it. Of what went wrong alone it may be nothing, though there is more.
+    pub entries: Vec<Entry>,
+    /// Before which place the next page begins; `null` at the timeline's beginning.
+    #[ts(type = "number | null")]
+    pub next: Option<i64>,
 }
 
 /// A name and what stands behind it.
@@ -261,6 +277,8 @@ pub struct Integration {
     pub methods: Vec<AuthenticationMethod>,
     /// What is lacking before anybody can sign in, and what to do.
     pub not_ready: Option<String>,
+    /// Whether its provider has a page that explains how to register a client.
+    pub documented: bool,
     /// Whether it wants an OAuth client that the person registers.
     pub wants_client: bool,
     /// The id of the OAuth client, where one is set.
@@ -417,6 +435,30 @@ pub struct Preferences {
     pub start_at_login: bool,
     /// The API's port from the next start on; `null`: 7417 or the next free one.
     pub port: Option<u16>,
+}
+
+/// [`Preferences`] as the window sends them: what was typed for a number may be any.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Wanted {
+    appearance: Appearance,
+    notifications_paused: bool,
+    start_at_login: bool,
+    port: Option<f64>,
+}
+
+impl Wanted {
+    /// The same as preferences, if they can be kept.
+    pub fn read(self) -> Result<Preferences, Trouble> {
+        let Self { appearance, notifications_paused, start_at_login, port } = self;
+        let port = port.map(port_of).transpose()?;
+        Ok(Preferences { appearance, notifications_paused, start_at_login, port })
+    }
+}
+
+fn port_of(typed: f64) -> Result<u16, Trouble> {
+    // A port that it can't be would be another one after rounding.
+    let exact = (1024..=u16::MAX).find(|port| f64::from(*port).total_cmp(&typed).is_eq());
+    exact.ok_or_else(|| crate::refused("port", "The port must be a whole number from 1024 to 65535."))
 }
 
 /// A notification that was shown.

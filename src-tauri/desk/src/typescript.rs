@@ -3,9 +3,9 @@
 use ts_rs::{Config, TS};
 
 use crate::types::{
-    Account, Added, ApiToken, Appearance, Changed, Checked, Delivery, Entry, Fact, Health, Integration, Keychain,
-    LinkFor, MagicLink, NewIntegration, NewWebhook, NoticeRecord, OpenIn, Overview, Preferences, Problem, RedirectUri,
-    Rehearse, SandboxSettings, Show, Trouble, Webhook,
+    Account, Added, ApiToken, Appearance, Changed, Checked, Delivery, Entry, EntryPage, Fact, Health, Integration,
+    Keychain, LinkFor, MagicLink, NewIntegration, NewWebhook, NoticeRecord, OpenIn, Overview, Preferences, Problem,
+    RedirectUri, Rehearse, SandboxSettings, Show, Trouble, Webhook,
 };
 
 /// The whole of `ui/host/types.ts`.
@@ -31,6 +31,7 @@ pub fn typescript() -> String {
         Problem,
         Health,
         Entry,
+        EntryPage,
         Fact,
         Checked,
         MagicLink,

@@ -6,11 +6,11 @@ use relink_api::{ServeOptions, Serving};
 use relink_desk::{
     Desk, Surroundings,
     attention::{Needs, Notifier, Order},
-    types::{LinkFor, NewIntegration, Preferences, Rehearse},
+    types::{Changed, LinkFor, NewIntegration, Preferences, Rehearse, Wanted},
 };
 use relink_domain::{AccountId, Secret, account::AuthenticationMethod, notice::Notice};
 use relink_engine::{
-    Engine, Options,
+    Engine, Options, Pages,
     clock::Clock,
     connect::{BeginFlow, PhaseName},
     vault::{MemoryKeychain, Vault},
@@ -48,6 +48,8 @@ impl World {
             version: "0.0.0".to_owned(),
             base_url: serving.base_url().to_owned(),
             wanted_port_taken: false,
+            wanted_port: relink_api::PORT,
+            hears_unlocking: true,
             data_dir,
         };
         let notifier = Notifier { orders: sender, needs: needs_you };
@@ -221,10 +223,45 @@ async fn an_integration_is_made_by_form_and_a_wrong_address_stands_at_its_field(
     assert_eq!(kinds, ["loopback"]);
 }
 
+#[test]
+fn a_port_that_can_be_none_is_refused_with_its_field() {
+    let typed = |port: &str| {
+        let text = format!(
+            r#"{{ "appearance": "dark", "notifications_paused": false, "start_at_login": true, "port": {port} }}"#
+        );
+        serde_json::from_str::<Wanted>(&text).expect("whatever a number field holds is understood").read()
+    };
+    for port in ["80", "0", "-1", "65536", "70000", "8080.5", "1e300"] {
+        assert_eq!(typed(port).expect_err(port).field.as_deref(), Some("port"), "{port}");
+    }
+    for (port, read) in [("null", None), ("1024", Some(1024)), ("65535", Some(65_535)), ("8080.0", Some(8080))] {
+        let preferences = typed(port).expect(port);
+        assert_eq!((preferences.port, preferences.start_at_login), (read, true), "{port}");
+    }
+}
+
 #[tokio::test]
-async fn a_port_of_the_systems_own_is_refused_and_nothing_is_kept() {
+async fn the_timeline_still_names_an_account_that_was_deleted() {
     let world = World::new().await;
-    let wrong = Preferences { port: Some(80), ..Preferences::default() };
-    assert_eq!(world.desk.set_preferences(wrong).await.expect_err("refused").field.as_deref(), Some("port"));
-    assert_eq!(world.desk.preferences(), Preferences::default());
+    let id = world.connected().await;
+    world.desk.rename(id, "The old one".to_owned()).await.expect("renamed");
+    world.desk.delete_account(id).await.expect("deleted");
+    let all = world.desk.timeline(Pages::default()).await.expect("a page").entries;
+    assert_eq!(all[0].title, "The old one was deleted");
+    for entry in all.iter().filter(|entry| entry.account_id == Some(id)) {
+        assert_eq!((entry.account_name.as_deref(), entry.account_gone), (Some("The old one"), true), "{entry:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_told_as_what_it_is_and_not_as_everything() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    // What was gathered before is told first.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut changes = world.desk.changes();
+    world.desk.rename(id, "Renamed".to_owned()).await.expect("renamed");
+    assert_eq!(changes.recv().await.expect("told"), Changed::Accounts);
+    world.desk.create_api_token("agent".to_owned(), None).await.expect("made");
+    assert_eq!(changes.recv().await.expect("told"), Changed::ApiTokens, "a name changes no webhook and no integration");
 }
