@@ -5,6 +5,8 @@ import type { Changed, Trouble } from '../host/types';
 export class Live<T> {
   value = $state.raw<T | null>(null);
   trouble = $state.raw<Trouble | null>(null);
+  /** Nothing has come yet, neither an answer nor trouble. */
+  waits = $derived(this.value === null && this.trouble === null);
   #load: () => Promise<T>;
   #asked = 0;
 

@@ -16,10 +16,18 @@ export type Sheet =
 export class Route {
   place = $state<Place>({ at: 'accounts', id: null });
   sheet = $state<Sheet>(null);
+  /** The accounts' search is wanted; their page takes it up as soon as it is there. */
+  finding = $state(false);
 
   go(place: Place): void {
     this.sheet = null;
     this.place = place;
+  }
+
+  /** To the accounts' search, from wherever the window is. What is chosen there stays so. */
+  find(): void {
+    if (this.place.at !== 'accounts') this.go({ at: 'accounts', id: null });
+    this.finding = true;
   }
 
   open(sheet: Sheet): void {

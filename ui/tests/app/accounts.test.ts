@@ -1,82 +1,11 @@
 import { expect, it } from 'vitest';
 import { look, lookLarge } from './look';
-import { account, Relink, retrying, revoked, trouble } from './relink';
+import { account, Relink, revoked, trouble } from './relink';
 import { windowed, type AppWindow } from './window';
+import { at, someAccounts } from './worlds';
 
 const openWindow = windowed();
 let app: AppWindow;
-
-const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
-
-function someAccounts(): Relink {
-  const relink = new Relink();
-  relink.accounts = [
-    account('1', { name: 'ada@example.com' }),
-    revoked('2'),
-    retrying('3'),
-    account('4', { name: 'Acme HQ', integration_label: 'Slack', color: '#5b3fae', refreshed_at: at(120) }),
-    account('5', {
-      name: 'Product wiki',
-      integration_label: 'Notion',
-      color: '#2f2f2f',
-      method: 'api_key',
-      method_label: 'API key',
-      refreshed_at: null,
-      expires_at: null,
-      next_action_at: null,
-    }),
-    account('6', { name: 'acme.atlassian.net', integration_label: 'Atlassian', color: '#2563eb' }),
-  ];
-  relink.entries = [
-    {
-      seq: 3,
-      account_id: '2',
-      account_name: 'Acme engineering',
-      at: at(12),
-      kind: 'refresh_failed',
-      tone: 'bad',
-      title: 'Refresh refused',
-      detail: 'GitHub: the grant is no longer valid',
-      facts: [{ name: 'Code', value: 'invalid_grant' }],
-    },
-    {
-      seq: 2,
-      account_id: '2',
-      account_name: 'Acme engineering',
-      at: at(4000),
-      kind: 'put_off',
-      tone: 'warning',
-      title: 'Refresh put off while offline',
-      detail: null,
-      facts: [],
-    },
-    {
-      seq: 1,
-      account_id: '2',
-      account_name: 'Acme engineering',
-      at: at(8000),
-      kind: 'connected',
-      tone: 'good',
-      title: 'Connected as octo-acme',
-      detail: 'by magic link',
-      facts: [],
-    },
-  ];
-  relink.health = {
-    slots: [
-      ...Array.from({ length: 6 }, () => 'no_data' as const),
-      ...Array.from({ length: 40 }, () => 'working' as const),
-      'retrying',
-      'retrying',
-      ...Array.from({ length: 34 }, () => 'working' as const),
-      'not_working',
-      'not_working',
-    ],
-    sentence:
-      'Working for six days, retrying for four hours on Thursday, not working for the last 12 minutes',
-  };
-  return relink;
-}
 
 it('puts what needs its person on top, and says in plain words what is wrong', async () => {
   app = await openWindow(someAccounts());
@@ -108,7 +37,14 @@ it('reauthorizes: Reauthorize connection, Get connection link, Magic Link, Conne
   relink.accounts = [mended, ...relink.accounts.filter(({ id }) => id !== '2')];
   await app.changed('accounts');
   await page.getByRole('heading', { name: 'Reauthorize connection' }).waitFor();
-  const entry = { account_id: '2', account_name: null, at: at(0), detail: null, facts: [] };
+  const entry = {
+    account_id: '2',
+    account_name: null,
+    account_gone: false,
+    at: at(0),
+    detail: null,
+    facts: [],
+  };
   relink.entries.unshift({
     ...entry,
     seq: 9,
@@ -173,7 +109,9 @@ it('asks before it deletes, and names what goes', async () => {
   const { page } = app;
   await page.getByText('More', { exact: true }).click();
   await page.getByRole('button', { name: 'Delete…' }).click();
-  await page.getByRole('dialog', { name: 'Delete Acme engineering?' }).waitFor();
+  const dialog = page.getByRole('dialog', { name: 'Delete Acme engineering?' });
+  await dialog.getByText('Its history stays under Activity.').waitFor();
+  expect(await dialog.textContent()).not.toContain('timeline');
   await look(app, 'delete');
   await page.getByRole('button', { name: 'Keep it' }).click();
   expect(relink.asked.some(({ command }) => command === 'delete_account')).toBe(false);
@@ -200,7 +138,8 @@ it('rehearses with the Sandbox’s controls', async () => {
   relink.accounts = [account('1', { name: 'Ada Lovelace', integration_label: 'Sandbox', is_sandbox: true })];
   app = await openWindow(relink);
   const { page } = app;
-  await page.getByRole('button', { name: 'Revoke access' }).click();
+  // The first one leads through the first minute; the last one is the Sandbox's own.
+  await page.getByRole('button', { name: 'Revoke access' }).last().click();
   await page.getByText('Its access was revoked.').waitFor();
   await page.getByLabel('Access tokens live').selectOption({ label: '1 minute' });
   await expect

@@ -28,7 +28,10 @@ export async function lookLarge({ page }: AppWindow, name: string): Promise<void
   await page.setViewportSize({ width: 720, height: 720 });
   await page.evaluate(() => document.documentElement.style.setProperty('font-size', '200%'));
   await page.screenshot({ path: `${PICTURES}${name}-large-text.png`, animations: 'disabled' });
+  expect(await axe(page), `${name}, large text: axe`).toEqual([]);
   expect(await overflowing(page), `${name}, large text: wider than the window`).toEqual([]);
+  for (const dialog of await page.locator('dialog[open]').all())
+    expect(await dialog.isVisible(), `${name}, large text: the dialog is not drawn`).toBe(true);
   await page.evaluate(() => document.documentElement.style.removeProperty('font-size'));
   await page.setViewportSize({ width: 1120, height: 720 });
 }

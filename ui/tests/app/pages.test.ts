@@ -1,46 +1,11 @@
 import { expect, it } from 'vitest';
-import type { Integration } from '../../host/types';
 import { look, lookLarge } from './look';
-import { account, Relink, revoked, trouble } from './relink';
+import { account, revoked, trouble } from './relink';
 import { windowed, type AppWindow } from './window';
+import { at, furnished, integration } from './worlds';
 
 const openWindow = windowed();
 let app: AppWindow;
-
-const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
-
-function integration(name: string, change: Partial<Integration> = {}): Integration {
-  return {
-    name,
-    label: name.charAt(0).toUpperCase() + name.slice(1),
-    color: '#24292f',
-    category: 'development',
-    built_in: true,
-    is_sandbox: false,
-    installed: true,
-    accounts: 0,
-    methods: ['oauth2'],
-    not_ready: null,
-    wants_client: true,
-    client_id: null,
-    redirect_uris: [
-      { kind: 'deep_link', uri: `app.relink.desktop:/oauth/callback/${name}` },
-      { kind: 'loopback', uri: `http://127.0.0.1:7417/oauth/callback/${name}` },
-    ],
-    ...change,
-  };
-}
-
-function furnished(): Relink {
-  const relink = new Relink();
-  relink.accounts = [account('1')];
-  relink.integrations = [
-    integration('github', { label: 'GitHub', not_ready: 'Register a client first.' }),
-    integration('notion', { methods: ['api_key'], wants_client: false, redirect_uris: [], color: '#2f2f2f' }),
-    integration('sandbox', { is_sandbox: true, installed: false, wants_client: false, color: '#0f766e' }),
-  ];
-  return relink;
-}
 
 async function go(place: string, relink = furnished()): Promise<AppWindow['page']> {
   app = await openWindow(relink);
@@ -67,6 +32,23 @@ it('connects an account: integration, tenant, connect page, Connection successfu
   await page.getByRole('heading', { name: 'Connection successful' }).waitFor();
   await page.getByRole('button', { name: 'Show the account' }).click();
   await page.getByRole('heading', { level: 2, name: 'Ada Lovelace' }).waitFor();
+});
+
+it('goes on to connect an integration that was added on the way', async () => {
+  const relink = furnished();
+  relink.answers.add_integration = () => {
+    relink.integrations = [...relink.integrations, integration('acme', { label: 'Acme CRM' })];
+    return { name: 'acme', warnings: [] };
+  };
+  app = await openWindow(relink);
+  const { page } = app;
+  await page.getByRole('button', { name: 'Connect', exact: true }).click();
+  await page.getByRole('button', { name: 'Add an integration…' }).click();
+  await page.getByLabel('Or its text').fill('{ "name": "acme" }');
+  await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByRole('heading', { name: 'Connect Acme CRM' }).waitFor();
+  await page.getByRole('button', { name: 'Continue' }).waitFor();
+  await lookLarge(app, 'connect');
 });
 
 it('sets the client that was registered at a provider, and copies the addresses to register', async () => {
@@ -196,6 +178,7 @@ it('tells what happened to all accounts, and every notification', async () => {
       seq: 2,
       account_id: '1',
       account_name: 'Account 1',
+      account_gone: false,
       at: at(5),
       kind: 'refresh_failed',
       tone: 'bad',
@@ -207,6 +190,7 @@ it('tells what happened to all accounts, and every notification', async () => {
       seq: 1,
       account_id: '1',
       account_name: 'Account 1',
+      account_gone: false,
       at: at(50),
       kind: 'connected',
       tone: 'good',
@@ -282,6 +266,7 @@ it('says what is wrong with the machine, and that nothing is lost', async () => 
     ...relink.overview,
     online: false,
     wanted_port_taken: true,
+    wanted_port: 8080,
     base_url: 'http://127.0.0.1:7419',
     keychain: { available: false, message: 'The keychain is locked.' },
   };
@@ -291,5 +276,5 @@ it('says what is wrong with the machine, and that nothing is lost', async () => 
   await page.getByText('This machine is offline.').waitFor();
   await look(app, 'banners');
   await page.getByRole('button', { name: 'Dismiss' }).click();
-  await page.getByText('Port 7417 was taken.').waitFor({ state: 'detached' });
+  await page.getByText('Port 8080 was taken.').waitFor({ state: 'detached' });
 });

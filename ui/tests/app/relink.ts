@@ -3,6 +3,7 @@ import type {
   ApiToken,
   Delivery,
   Entry,
+  EntryPage,
   Health,
   Integration,
   NoticeRecord,
@@ -108,6 +109,23 @@ export function retrying(id: string, change: Partial<Account> = {}): Account {
   });
 }
 
+/** An entry of a timeline. */
+export function happened(seq: number, change: Partial<Entry> = {}): Entry {
+  return {
+    seq,
+    account_id: '1',
+    account_name: 'Account 1',
+    account_gone: false,
+    at: ago(1000 - seq),
+    kind: 'refreshed',
+    tone: 'good',
+    title: 'Refreshed',
+    detail: null,
+    facts: [],
+    ...change,
+  };
+}
+
 /** Relink as the window sees it. */
 export class Relink {
   asked: Asked[] = [];
@@ -115,6 +133,7 @@ export class Relink {
     version: '0.1.0',
     base_url: 'http://127.0.0.1:7417',
     wanted_port_taken: false,
+    wanted_port: 7417,
     keychain: { available: true, message: null },
     online: true,
     needs_you: 0,
@@ -122,6 +141,7 @@ export class Relink {
     sandbox: false,
     notifications_trouble: null,
     tray: true,
+    hears_unlocking: true,
     data_folder: '/home/ada/.local/share/app.relink.desktop',
   };
   accounts: Account[] = [];
@@ -157,12 +177,7 @@ export class Relink {
     accounts: () => this.accounts,
     account: ({ id }) => this.find(id),
     health: () => this.health,
-    timeline: ({ id, before }) =>
-      this.entries
-        .filter(
-          (entry) => (id === null || entry.account_id === id) && (before === null || entry.seq < before),
-        )
-        .slice(0, 50),
+    timeline: (pages) => this.page(pages),
     check: ({ id }) => ({ outcome: 'accepted', account: this.find(id) }),
     refresh: ({ id }) => this.find(id),
     rename: ({ id, name }) => {
@@ -249,6 +264,19 @@ export class Relink {
     open_data_folder: () => null,
     open_documentation: () => null,
   };
+
+  /** Entries that are looked at for one page of what went wrong, as many as Relink's own 2,000 are. */
+  far = 200;
+
+  private page({ id, before, wrong }: Args<'timeline'>): EntryPage {
+    const older = this.entries.filter(
+      (one) => (id === null || one.account_id === id) && (before === null || one.seq < before),
+    );
+    const looked = older.slice(0, wrong ? this.far : 50);
+    const entries = looked.filter(({ tone }) => !wrong || tone !== 'good').slice(0, 50);
+    const last = looked.at(-1);
+    return { entries, next: last && older.length > looked.length ? last.seq : null };
+  }
 
   find(id: string): Account {
     const found = this.accounts.find((each) => each.id === id);

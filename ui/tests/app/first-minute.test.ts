@@ -1,0 +1,87 @@
+import { expect, it } from 'vitest';
+import { look, lookLarge } from './look';
+import { account, happened, Relink, revoked } from './relink';
+import { windowed, type AppWindow } from './window';
+
+const openWindow = windowed();
+let app: AppWindow;
+
+const SANDBOX = {
+  name: 'Ada Lovelace',
+  integration: 'sandbox',
+  integration_label: 'Sandbox',
+  is_sandbox: true,
+};
+
+function connected(): Relink {
+  const relink = new Relink();
+  relink.accounts = [account('1', SANDBOX)];
+  relink.entries = [happened(1, { kind: 'connected', title: 'Connected as ada@example.com' })];
+  return relink;
+}
+
+it('leads through the whole main job, each step its own button, ticked off by what happened', async () => {
+  const relink = connected();
+  relink.answers.check = ({ id }) => {
+    relink.accounts = [revoked('1', SANDBOX)];
+    relink.entries.unshift(
+      happened(2, { kind: 'refresh_failed', tone: 'bad', title: 'Refresh refused', facts: [] }),
+    );
+    return { outcome: 'unauthorized', account: relink.find(id) };
+  };
+  app = await openWindow(relink);
+  const { page } = app;
+  const list = page.getByRole('region', { name: 'The whole of it, in a minute' });
+  const done = (): Promise<number> => list.getByText(', done').count();
+  await list.waitFor();
+  expect(await done()).toBe(1);
+  await look(app, 'first-minute');
+  await page.getByRole('option', { name: /Ada Lovelace/ }).click();
+  await lookLarge(app, 'first-minute');
+  await list.getByRole('button', { name: 'Revoke access' }).click();
+  await expect.poll(done).toBe(2);
+  expect(relink.asked.find(({ command }) => command === 'rehearse')?.args).toEqual({ rehearse: 'revoke' });
+  await list.getByRole('button', { name: 'Check now' }).click();
+  await app.changed('accounts');
+  await expect.poll(done).toBe(3);
+  await page.getByRole('alert').first().waitFor();
+  await look(app, 'first-minute-broken');
+  await list.getByRole('button', { name: 'Reauthorize' }).click();
+  await page.getByRole('dialog', { name: 'Reauthorize connection' }).waitFor();
+  await page.keyboard.press('Escape');
+  relink.accounts = [account('1', SANDBOX)];
+  relink.entries.unshift(happened(3, { kind: 'reauthorized', title: 'Reauthorized as ada@example.com' }));
+  await app.changed('accounts');
+  const end = page.getByRole('region', { name: 'That was all of it' });
+  await end.waitFor();
+  await look(app, 'first-minute-done');
+  await end.getByRole('button', { name: 'Done' }).click();
+  await end.waitFor({ state: 'detached' });
+});
+
+it('stays away once it was put away, and from whoever has done it all already', async () => {
+  const relink = connected();
+  app = await openWindow(relink);
+  const { page } = app;
+  const list = page.getByRole('region', { name: 'The whole of it, in a minute' });
+  await list.getByRole('button', { name: 'Put away' }).click();
+  await list.waitFor({ state: 'detached' });
+  await page.reload();
+  await page.getByRole('heading', { level: 2, name: 'Ada Lovelace' }).waitFor();
+  await page.getByText('Connected as ada@example.com').waitFor();
+  expect(await list.count()).toBe(0);
+});
+
+it('is not for a real account, nor for a Sandbox account with a long life', async () => {
+  const relink = connected();
+  relink.accounts = [account('1')];
+  app = await openWindow(relink);
+  await app.page.getByText('Connected as ada@example.com').waitFor();
+  expect(await app.page.getByText('in a minute').count()).toBe(0);
+  relink.accounts = [account('1', SANDBOX)];
+  relink.entries = Array.from({ length: 60 }, (_, at) => happened(60 - at));
+  await app.page.reload();
+  await app.page.getByRole('heading', { level: 2, name: 'Ada Lovelace' }).waitFor();
+  await app.page.getByRole('button', { name: 'Show more' }).waitFor();
+  expect(await app.page.getByText('in a minute').count()).toBe(0);
+});

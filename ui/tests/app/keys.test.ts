@@ -1,0 +1,111 @@
+import { expect, it } from 'vitest';
+import { account, Relink, revoked } from './relink';
+import { windowed, type AppWindow } from './window';
+
+const openWindow = windowed();
+let app: AppWindow;
+
+function three(): Relink {
+  const relink = new Relink();
+  relink.accounts = [revoked('1'), account('2', { name: 'Beta' }), account('3', { name: 'Gamma' })];
+  return relink;
+}
+
+/** What has the focus, by its text. */
+const focused = (): Promise<string> =>
+  app.page.evaluate(() => document.activeElement?.textContent?.trim() ?? '');
+
+it('moves with the arrows and opens with Enter where the list and the account have no room side by side', async () => {
+  app = await openWindow(three());
+  const { page } = app;
+  await page.setViewportSize({ width: 720, height: 720 });
+  await page.evaluate(() => document.documentElement.style.setProperty('font-size', '200%'));
+  const list = page.getByRole('listbox');
+  await list.focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  await expect.poll(() => page.getByRole('option', { selected: true }).textContent()).toContain('Gamma');
+  expect(await list.isVisible(), 'the list stays while the arrows move').toBe(true);
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 2, name: 'Beta' }).waitFor();
+  await expect.poll(focused).toBe('Back to the list');
+  await page.keyboard.press('Enter');
+  await list.waitFor();
+  await expect.poll(() => page.evaluate(() => document.activeElement?.role)).toBe('listbox');
+});
+
+it('searches the accounts with Ctrl K from every page, and from an account that has taken the list’s place', async () => {
+  app = await openWindow(three());
+  const { page } = app;
+  const search = page.getByRole('searchbox', { name: 'Search accounts' });
+  const hasFocus = (): Promise<boolean> => search.evaluate((field) => field === document.activeElement);
+  for (const name of ['Integrations', 'Activity', 'Webhooks', 'Settings']) {
+    await page.getByRole('navigation', { name: 'Relink' }).getByRole('button', { name }).click();
+    await page.keyboard.press('Control+k');
+    await search.waitFor();
+    await expect.poll(hasFocus, { message: name }).toBe(true);
+  }
+  // Side by side, what was chosen stays.
+  await page.getByRole('option', { name: /Gamma/ }).click();
+  await page.keyboard.press('Control+k');
+  await page.getByRole('heading', { level: 2, name: 'Gamma' }).waitFor();
+  await page.setViewportSize({ width: 480, height: 720 });
+  await search.waitFor({ state: 'hidden' });
+  await page.keyboard.press('Control+k');
+  await search.waitFor();
+  await expect.poll(hasFocus).toBe(true);
+});
+
+it('keeps the keys for what lies over the page', async () => {
+  app = await openWindow(three());
+  const { page } = app;
+  await page.getByRole('navigation', { name: 'Relink' }).getByRole('button', { name: 'Webhooks' }).click();
+  await page.getByRole('button', { name: 'Add a webhook' }).click();
+  await page.getByLabel('Address', { exact: true }).fill('https://example.com');
+  await page.keyboard.press('Control+k');
+  expect(await page.getByRole('dialog').isVisible()).toBe(true);
+});
+
+it('gives the focus back to what had it before a dialog', async () => {
+  app = await openWindow(three());
+  const { page } = app;
+  await page.getByRole('button', { name: 'Reauthorize connection' }).click();
+  await page.getByRole('dialog').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  expect(await focused()).toBe('Reauthorize connection');
+
+  await page.getByText('More', { exact: true }).click();
+  await page.getByRole('button', { name: 'Rename…' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  expect(await focused()).toBe('More');
+
+  // One dialog that takes another's place leads back to the same button.
+  await page.getByRole('button', { name: 'Connect', exact: true }).click();
+  await page.getByRole('button', { name: 'Add an integration…' }).click();
+  await page.getByRole('dialog', { name: 'Add an integration' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog', { name: 'Connect an account' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  expect(await focused()).toBe('Connect');
+});
+
+it('closes a dialog by a click beside it, and not by a selection that ends there', async () => {
+  app = await openWindow(three());
+  const { page } = app;
+  await page.getByText('More', { exact: true }).click();
+  await page.getByRole('button', { name: 'Rename…' }).click();
+  const field = page.getByRole('textbox', { name: 'Name' });
+  const box = await field.boundingBox();
+  if (!box) throw new Error('the field is not drawn');
+  await page.mouse.move(box.x + 20, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(10, 10);
+  await page.mouse.up();
+  expect(await page.getByRole('dialog').isVisible()).toBe(true);
+  await page.mouse.click(10, 10);
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+});

@@ -1,0 +1,113 @@
+import type { Integration } from '../../host/types';
+import { account, Relink, retrying, revoked } from './relink';
+
+/** Relinks with something in them, as tests begin with. */
+
+export const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
+
+export function someAccounts(): Relink {
+  const relink = new Relink();
+  relink.accounts = [
+    account('1', { name: 'ada@example.com' }),
+    revoked('2'),
+    retrying('3'),
+    account('4', { name: 'Acme HQ', integration_label: 'Slack', color: '#5b3fae', refreshed_at: at(120) }),
+    account('5', {
+      name: 'Product wiki',
+      integration_label: 'Notion',
+      color: '#2f2f2f',
+      method: 'api_key',
+      method_label: 'API key',
+      refreshed_at: null,
+      expires_at: null,
+      next_action_at: null,
+    }),
+    account('6', { name: 'acme.atlassian.net', integration_label: 'Atlassian', color: '#2563eb' }),
+  ];
+  relink.entries = [
+    {
+      seq: 3,
+      account_id: '2',
+      account_name: 'Acme engineering',
+      account_gone: false,
+      at: at(12),
+      kind: 'refresh_failed',
+      tone: 'bad',
+      title: 'Refresh refused',
+      detail: 'GitHub: the grant is no longer valid',
+      facts: [{ name: 'Code', value: 'invalid_grant' }],
+    },
+    {
+      seq: 2,
+      account_id: '2',
+      account_name: 'Acme engineering',
+      account_gone: false,
+      at: at(4000),
+      kind: 'put_off',
+      tone: 'warning',
+      title: 'Refresh put off while offline',
+      detail: null,
+      facts: [],
+    },
+    {
+      seq: 1,
+      account_id: '2',
+      account_name: 'Acme engineering',
+      account_gone: false,
+      at: at(8000),
+      kind: 'connected',
+      tone: 'good',
+      title: 'Connected as octo-acme',
+      detail: 'by magic link',
+      facts: [],
+    },
+  ];
+  relink.health = {
+    slots: [
+      ...Array.from({ length: 6 }, () => 'no_data' as const),
+      ...Array.from({ length: 40 }, () => 'working' as const),
+      'retrying',
+      'retrying',
+      ...Array.from({ length: 34 }, () => 'working' as const),
+      'not_working',
+      'not_working',
+    ],
+    sentence:
+      'Working for six days, retrying for four hours on Thursday, not working for the last 12 minutes',
+  };
+  return relink;
+}
+
+export function integration(name: string, change: Partial<Integration> = {}): Integration {
+  return {
+    name,
+    label: name.charAt(0).toUpperCase() + name.slice(1),
+    color: '#24292f',
+    category: 'development',
+    built_in: true,
+    is_sandbox: false,
+    installed: true,
+    accounts: 0,
+    methods: ['oauth2'],
+    not_ready: null,
+    documented: true,
+    wants_client: true,
+    client_id: null,
+    redirect_uris: [
+      { kind: 'deep_link', uri: `app.relink.desktop:/oauth/callback/${name}` },
+      { kind: 'loopback', uri: `http://127.0.0.1:7417/oauth/callback/${name}` },
+    ],
+    ...change,
+  };
+}
+
+export function furnished(): Relink {
+  const relink = new Relink();
+  relink.accounts = [account('1')];
+  relink.integrations = [
+    integration('github', { label: 'GitHub', not_ready: 'Register a client first.' }),
+    integration('notion', { methods: ['api_key'], wants_client: false, redirect_uris: [], color: '#2f2f2f' }),
+    integration('sandbox', { is_sandbox: true, installed: false, wants_client: false, color: '#0f766e' }),
+  ];
+  return relink;
+}
