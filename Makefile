@@ -55,10 +55,15 @@ format: install ## Format everything
 	@cargo fmt --all
 	@npm --prefix ui run --silent format
 
+# A palette without dithering: noise would be seen, and doesn't compress.
+SMALL := -strip +dither -colors 255 -define png:compression-level=9
+
 .PHONY: screenshots
 screenshots: install $(STAMPS)/ui ## Take every page and state, light and dark, narrow and wide, into target/screenshots/; the README's into docs/pictures/
 	@npm --prefix ui run --silent test:browser
-	@convert-im6.q16 target/screenshots/app/accounts-light-1120.png -strip -colors 96 -define png:compression-level=9 docs/pictures/app.png
+	@convert-im6.q16 target/screenshots/app/accounts-light-1120.png $(SMALL) docs/pictures/app.png
+	@montage-im6.q16 $(addprefix target/screenshots/connect/,ask-light-1000.png question-light-1000.png succeeded-dark-1000.png) \
+	  -gravity north -crop 560x620+0+0 +repage -tile 3x1 -geometry 420x465+0+0 $(SMALL) docs/pictures/connect.png
 
 .PHONY: bundle
 bundle: install $(STAMPS)/ui ## Make the .deb and .rpm, in target/release/bundle/
