@@ -62,9 +62,9 @@ impl Desk {
         let engine = &self.0.engine;
         let page = engine.timeline_page(pages, PAGE).await.map_err(trouble)?;
         let who = page.entries.iter().filter_map(|entry| entry.account_id).collect();
-        let names = engine.names(who).await.map_err(trouble)?;
+        let known = engine.names(who).await.map_err(trouble)?;
         let entry = |entry: relink_engine::store::timeline::Entry| {
-            let named = entry.account_id.and_then(|id| names.get(&id));
+            let named = entry.account_id.and_then(|id| known.get(&id));
             let provider = named.and_then(|named| named.label.as_deref());
             let (title, detail) = entry.moment.words(provider.unwrap_or("The provider"));
             Entry {

@@ -55,10 +55,9 @@ impl Full {
 }
 
 fn installed(tx: &rusqlite::Transaction<'_>, name: &str) -> Installed {
-    let id = |_: ()| Uuid::now_v7();
     let document = json!({ "name": name, "config": { "label": name.to_uppercase() } });
     let integration = Integration {
-        id: IntegrationId::from_uuid(id(())),
+        id: IntegrationId::from_uuid(Uuid::now_v7()),
         name: name.to_owned(),
         built_in: true,
         version: 1,
@@ -68,7 +67,7 @@ fn installed(tx: &rusqlite::Transaction<'_>, name: &str) -> Installed {
     };
     integrations::put(tx, &integration).expect("put");
     let installed = Installed {
-        id: EnvironmentIntegrationId::from_uuid(id(())),
+        id: EnvironmentIntegrationId::from_uuid(Uuid::now_v7()),
         integration,
         is_enabled: true,
         show_in_catalog: true,

@@ -55,7 +55,7 @@ it('leads through the whole main job, each step its own button, ticked off by wh
   const end = page.getByRole('region', { name: 'That was all of it' });
   await end.waitFor();
   await look(app, 'first-minute-done');
-  await end.getByRole('button', { name: 'Done' }).click();
+  await end.getByRole('button', { name: 'Put away' }).click();
   await end.waitFor({ state: 'detached' });
 });
 

@@ -274,6 +274,7 @@ it('says what is wrong with the machine, and that nothing is lost', async () => 
   const { page } = app;
   await page.getByText('The keychain is locked.').waitFor();
   await page.getByText('This machine is offline.').waitFor();
+  await page.getByText('Port 8080 was taken.').waitFor();
   await look(app, 'banners');
   await page.getByRole('button', { name: 'Dismiss' }).click();
   await page.getByText('Port 8080 was taken.').waitFor({ state: 'detached' });
