@@ -1,22 +1,21 @@
 //! The person's attention: runs the notification policy, and says who needs them.
 //!
-//! Invariant: what was decided is kept before it is carried out, so that a restart tells nothing twice.
+//! Invariants: what was decided is kept before it is carried out. Deciding never waits for the desktop: the tray's count comes
+//! from here too.
+
+mod carry;
 
 use std::time::Duration;
 
 use relink_domain::{
     AccountId,
     account::Verdict,
-    notice::{Action, Heard, Network, Notice, NoticeId, Situation, Troubled, decide},
+    notice::{Heard, Network, Notice, NoticeId, Situation, Troubled, decide},
 };
 use relink_engine::network;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{
-    Desk, Result,
-    notices::account_of,
-    types::{Changed, NoticeRecord},
-};
+use crate::{Desk, Result, trouble, types::Changed};
 
 /// What the desktop is asked to do.
 #[derive(Debug)]
@@ -64,15 +63,19 @@ const LOOK: Duration = Duration::from_secs(30);
 const SETTLE_SECS: i64 = 20;
 /// The wall clock ran so much further than the loop slept: the machine was asleep.
 const SLEPT_MILLIS: i64 = 60_000;
-/// How long the desktop may take to answer.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// Decisions that wait for the desktop. More means that it hangs.
+const WAITING: usize = 64;
 
 pub(crate) async fn run(desk: Desk, notifier: Notifier, mut desktop: mpsc::Receiver<Heard>) {
+    let Notifier { orders, needs } = notifier;
+    let (actions, decided) = mpsc::channel(WAITING);
+    tokio::spawn(carry::run(desk.clone(), orders, decided));
     let mut told = desk.0.engine.changes();
     let mut preferences = desk.follow_preferences();
     let mut woken_until = None;
     let mut looked = (desk.0.engine.now(), tokio::time::Instant::now());
-    let mut heard = Vec::new();
+    // Whatever was up when the program last ended went with it.
+    let mut heard = vec![Heard::Lost];
     loop {
         let accounts = told.borrow_and_update().accounts;
         let paused = preferences.borrow_and_update().notifications_paused;
@@ -87,8 +90,12 @@ pub(crate) async fn run(desk: Desk, notifier: Notifier, mut desktop: mpsc::Recei
             Some(settled_at) if settled_at > now => Network::JustWoken { settled_at },
             _ => Network::Online,
         };
-        let next = match look(&desk, &notifier, std::mem::take(&mut heard), network, paused).await {
-            Ok(next) => next,
+        let next = match look(&desk, &needs, &actions, &heard, network, paused).await {
+            Ok(next) => {
+                heard.clear();
+                next
+            }
+            // What was heard is taken in at the next look.
             Err(trouble) => {
                 tracing::warn!(code = trouble.code, "notifications wait: {}", trouble.message);
                 None
@@ -112,29 +119,35 @@ pub(crate) async fn run(desk: Desk, notifier: Notifier, mut desktop: mpsc::Recei
     }
 }
 
-/// Looks once: takes in what the person did, decides, keeps, carries out. When to look again at the latest.
+/// Looks once: takes in what the person did, decides, keeps, has it carried out. When to look again at the latest.
 async fn look(
     desk: &Desk,
-    notifier: &Notifier,
-    heard: Vec<Heard>,
+    needs: &watch::Sender<Vec<Needs>>,
+    actions: &mpsc::Sender<carry::Decided>,
+    heard: &[Heard],
     network: Network,
     paused: bool,
 ) -> Result<Option<relink_domain::Timestamp>> {
     let troubled = desk.troubled().await?;
-    notifier.needs.send_if_modified(|needs| {
+    needs.send_if_modified(|needs| {
         let new = needing(&troubled);
         std::mem::replace(needs, new.clone()) != new
     });
 
     let before = desk.shown().await?;
-    let shown = heard.into_iter().fold(before.clone(), relink_domain::notice::Shown::hear);
+    let shown = heard.iter().cloned().fold(before.clone(), relink_domain::notice::Shown::hear);
+    let lost = before.up().filter(|_| heard.contains(&Heard::Lost));
     let decision = decide(&shown, &Situation { troubled, network, paused }, desk.0.engine.now());
     if decision.next != before {
         desk.keep_shown(decision.next).await?;
         desk.tell(Changed::Accounts);
     }
-    for action in decision.actions {
-        carry_out(desk, notifier, action).await?;
+    for decided in
+        lost.map(carry::Decided::Gone).into_iter().chain(decision.actions.into_iter().map(carry::Decided::Do))
+    {
+        if actions.try_send(decided).is_err() {
+            tracing::warn!("a decision about a notification was not carried out: the desktop hangs");
+        }
     }
     Ok(decision.next_look)
 }
@@ -151,47 +164,15 @@ fn needing(troubled: &[Troubled]) -> Vec<Needs> {
         .collect()
 }
 
-async fn carry_out(desk: &Desk, notifier: &Notifier, action: Action) -> Result<()> {
-    let now = desk.0.engine.now();
-    match action {
-        Action::Show { notice, replaces, alert } => {
-            let record = NoticeRecord {
-                id: notice.id.0,
-                at: now,
-                title: notice.title.clone(),
-                body: notice.body.clone(),
-                account_id: account_of(notice.opens),
-                withdrawn_at: None,
-                delivered: false,
-            };
-            let id = notice.id.0;
-            let (taken, answer) = oneshot::channel();
-            let sent = notifier.orders.send(Order::Show { notice, replaces, alert, taken }).await;
-            let outcome = match (sent, tokio::time::timeout(DEADLINE, answer).await) {
-                (Ok(()), Ok(Ok(outcome))) => outcome,
-                _ => Err("the desktop’s notification service doesn’t answer".to_owned()),
-            };
-            if let Err(why) = &outcome {
-                tracing::warn!(notice = id, "a notification was not shown: {why}");
-            }
-            desk.desktop_is(|desktop| desktop.notifications_trouble = outcome.as_ref().err().cloned());
-            desk.change_notices(|notices| {
-                if let Some(old) = notices.iter_mut().find(|old| Some(NoticeId(old.id)) == replaces) {
-                    old.withdrawn_at = Some(now);
-                }
-                notices.insert(0, NoticeRecord { delivered: outcome.is_ok(), ..record });
-            })
-            .await
-        }
-        Action::Withdraw(id) => {
-            // Nobody carries it out: then nothing is up either.
-            let _ = notifier.orders.send(Order::Withdraw(id)).await;
-            desk.change_notices(|notices| {
-                if let Some(old) = notices.iter_mut().find(|old| old.id == id.0) {
-                    old.withdrawn_at = Some(now);
-                }
-            })
-            .await
-        }
+impl Desk {
+    /// Whether the person was told of something that is explained once.
+    pub async fn was_told(&self, what: &str) -> Result<bool> {
+        let known: Option<bool> = self.0.engine.document(what).await.map_err(trouble)?;
+        Ok(known.is_some())
+    }
+
+    /// They were told: they have seen it.
+    pub async fn note_told(&self, what: &str) -> Result<()> {
+        self.0.engine.keep_document(what, true).await.map_err(trouble)
     }
 }

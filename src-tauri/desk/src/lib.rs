@@ -240,15 +240,6 @@ impl Desk {
         self.0.engine.callback(url).await.map(drop).map_err(trouble)
     }
 
-    /// Whether this is the first time that somebody asks so: what is explained once is explained by it.
-    pub async fn first_time(&self, what: &str) -> Result<bool> {
-        let known: Option<bool> = self.0.engine.document(what).await.map_err(trouble)?;
-        if known.is_none() {
-            self.0.engine.keep_document(what, true).await.map_err(trouble)?;
-        }
-        Ok(known.is_none())
-    }
-
     /// Where the API listens.
     pub fn base_url(&self) -> &str {
         &self.0.surroundings.base_url

@@ -24,17 +24,37 @@ struct World {
     orders: mpsc::Receiver<Order>,
     needs: watch::Receiver<Vec<Needs>>,
     serving: Serving,
-    _folder: TempDir,
+    folder: TempDir,
+    keychain: MemoryKeychain,
 }
 
 impl World {
     /// The app with the Sandbox installed.
     async fn new() -> Self {
+        let world = Self::on(tempfile::tempdir().expect("a folder"), MemoryKeychain::default()).await;
+        world.desk.install("sandbox").await.expect("installed");
+        world
+    }
+
+    /// Relink ends, and is started again.
+    async fn restarted(self) -> Self {
+        self.serving.stop().await;
+        self.engine.stop().await;
+        // The loops of this process keep the folder until it ends: the next run has what was written into it.
         let folder = tempfile::tempdir().expect("a folder");
+        for entry in std::fs::read_dir(self.folder.path()).expect("a folder").map(|entry| entry.expect("an entry")) {
+            if entry.path().is_file() {
+                std::fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("copied");
+            }
+        }
+        Self::on(folder, self.keychain).await
+    }
+
+    async fn on(folder: TempDir, keychain: MemoryKeychain) -> Self {
         let data_dir = folder.path().to_owned();
         let options = Options {
             data_dir: data_dir.clone(),
-            vault: Vault::memory(MemoryKeychain::default()),
+            vault: Vault::memory(keychain.clone()),
             clock: Clock::system(),
             takes_deep_links: true,
         };
@@ -55,8 +75,7 @@ impl World {
         let notifier = Notifier { orders: sender, needs: needs_you };
         let rehearsal = serving.rehearsal().clone();
         let desk = Desk::start(engine.clone(), rehearsal, surroundings, notifier).await.expect("the desk");
-        desk.install("sandbox").await.expect("installed");
-        Self { desk, engine, orders, needs, serving, _folder: folder }
+        Self { desk, engine, orders, needs, serving, folder, keychain }
     }
 
     /// An account with an API key, which needs no browser.
@@ -159,6 +178,52 @@ async fn a_desktop_that_shows_nothing_is_said_and_the_notification_is_kept() {
     }
     let overview = world.desk.overview().await.expect("an overview");
     assert_eq!(overview.notifications_trouble.as_deref(), Some("there is no daemon"));
+}
+
+#[tokio::test]
+async fn what_was_up_at_the_end_is_put_up_anew_after_a_restart() {
+    let mut world = World::new().await;
+    let id = world.connected().await;
+    world.breaks(id).await;
+    let before = world.shown(Ok(())).await;
+    let mut changes = world.desk.changes();
+    while world.desk.notices().await.expect("kept").is_empty() {
+        changes.recv().await.expect("told");
+    }
+    let mut world = world.restarted().await;
+    let anew = world.shown(Ok(())).await;
+    assert_eq!((&anew.title, &anew.about), (&before.title, &before.about));
+    let mut changes = world.desk.changes();
+    loop {
+        let kept = world.desk.notices().await.expect("kept");
+        if kept.len() == 2 {
+            assert!(kept[0].withdrawn_at.is_none() && kept[1].withdrawn_at.is_some(), "{kept:?}");
+            break;
+        }
+        changes.recv().await.expect("told");
+    }
+}
+
+#[tokio::test]
+async fn a_desktop_that_never_answers_holds_up_neither_the_tray_nor_what_the_person_says() {
+    let mut world = World::new().await;
+    let (first, second) = (world.connected().await, world.connected().await);
+    world.breaks(first).await;
+    let Order::Show { taken: _never_answered, .. } = world.orders.recv().await.expect("an order") else {
+        panic!("shown")
+    };
+    // Sooner than anybody gives the desktop up.
+    let soon = Duration::from_secs(5);
+    let told = async {
+        world.desk.check(second).await.expect("checked");
+        world.needs.wait_for(|needs| needs.len() == 2).await.expect("told");
+        world.desk.remind_later(first).await.expect("heard");
+        let mut changes = world.desk.changes();
+        while world.desk.account(first).await.expect("there").remind_at.is_none() {
+            changes.recv().await.expect("told");
+        }
+    };
+    tokio::time::timeout(soon, told).await.expect("the policy waits for the desktop");
 }
 
 #[tokio::test]

@@ -338,10 +338,22 @@ const CASES: &[Case] = &[
     },
     // Restart
     Case {
-        name: "after a restart nothing is told twice, and what is up can still be withdrawn",
-        given: &[Fail("AB", InvalidGrant), Restart, Wait(HOUR), Restart, Recover("AB")],
-        seen: &["0 show AB", "3600 withdraw"],
+        name: "after a restart what was up is put up anew, and can be withdrawn",
+        given: &[Fail("AB", InvalidGrant), Wait(HOUR), Restart, Wait(HOUR), Recover("AB")],
+        seen: &["0 show AB", "3600 show AB", "7200 withdraw"],
         why: &[('A', "Recovered")],
+    },
+    Case {
+        name: "after a restart nothing comes back that the person has dismissed",
+        given: &[Fail("A", InvalidGrant), Close, Wait(HOUR), Restart, Wait(HOUR)],
+        seen: &["0 show A"],
+        why: &[('A', "ToldAlready")],
+    },
+    Case {
+        name: "what was up and passes while Relink is away doesn't come back",
+        given: &[Fail("A", Dns), Wait(20 * MINUTE), Offline, Restart],
+        seen: &["900 show A"],
+        why: &[('A', "Offline")],
     },
     Case {
         name: "a reminder survives a restart",

@@ -40,7 +40,7 @@ pub(super) enum Do {
     /// The same from the window, of these accounts, up or not.
     RemindLaterOf(&'static str, i64),
     Unlock,
-    /// Relink is started again with what it had stored.
+    /// Relink is started again with what it had stored; what it had up is gone.
     Restart,
 }
 
@@ -142,6 +142,11 @@ impl Desk {
             Do::Restart => {
                 let stored = serde_json::to_string(&self.shown).expect("it can be stored");
                 self.shown = serde_json::from_str(&stored).expect("and read");
+                if let Some(up) = self.up.take() {
+                    // What went with the program may come back.
+                    self.forgive(&up.about);
+                }
+                self.hears(Heard::Lost);
             }
         }
         self.look();

@@ -17,6 +17,7 @@
 //!   outage reaches its accounts one by one as their tokens end).
 //! - Who recovers, is deleted or put off leaves the notification; with the last of them it goes.
 //! - Remind me later holds an account back, whatever happens to it, until that time or the next unlock.
+//! - What was up when the program ended is lost, and told anew by the rules when it runs again.
 //! - Paused means nothing is up. What was up unanswered is shown again on resuming, as one with what came meanwhile.
 //!
 //! Invariants:

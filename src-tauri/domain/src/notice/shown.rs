@@ -71,8 +71,10 @@ pub(super) struct Later {
 /// What the person did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
-    /// The notification was closed: dismissed, acted upon, run out, or lost with the desktop's session.
+    /// The notification was closed: dismissed, acted upon, or run out.
     Closed(NoticeId),
+    /// What was up went without an answer, with the program or the desktop's session. It counts as not told.
+    Lost,
     /// "Remind me later", from a notification ([`Notice::about`]) or from the window.
     RemindLater {
         /// Whom it was said of.
@@ -95,6 +97,11 @@ impl Shown {
     pub fn hear(mut self, heard: Heard) -> Self {
         match heard {
             Heard::Closed(id) => drop(self.up.take_if(|up| up.id == id)),
+            Heard::Lost => {
+                for Subject { episode, .. } in self.up.take().into_iter().flat_map(|up| up.subjects) {
+                    self.told.remove(&episode.account);
+                }
+            }
             Heard::RemindLater { about, until } => {
                 let later =
                     |episode: Episode| (episode.account, Later { since: episode.since, until, unlocked: false });
