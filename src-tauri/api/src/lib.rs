@@ -17,6 +17,7 @@ mod links;
 mod query;
 mod rehearsal;
 mod reply;
+mod return_test;
 mod server;
 mod tokens;
 mod ui;
@@ -40,6 +41,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use discovery::Discovery;
 pub use rehearsal::Rehearsal;
+pub use return_test::{ReturnTest, Walk};
 
 /// Where Relink listens unless something else does already.
 pub const PORT: u16 = 7417;
@@ -92,6 +94,7 @@ pub enum ServeError {
 pub(crate) struct Surface {
     engine: Engine,
     rehearsal: Rehearsal,
+    return_test: ReturnTest,
     base_url: Arc<str>,
     control_hash: [u8; 32],
 }
@@ -104,6 +107,7 @@ pub struct Serving {
     stopping: CancellationToken,
     server: JoinHandle<()>,
     rehearsal: Rehearsal,
+    return_test: ReturnTest,
     rehearsing: JoinHandle<()>,
     discovery: Discovery,
 }
@@ -137,9 +141,16 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
     let discovery = Discovery::write(&options.data_dir, &base_url, &token)
         .map_err(|(path, source)| ServeError::Discovery { path, source })?;
     unless_served.disarm();
-    let surface = Surface { engine, rehearsal: rehearsal.clone(), base_url: base_url.as_str().into(), control_hash };
+    let return_test = ReturnTest::default();
+    let surface = Surface {
+        engine,
+        rehearsal: rehearsal.clone(),
+        return_test: return_test.clone(),
+        base_url: base_url.as_str().into(),
+        control_hash,
+    };
     let server = tokio::spawn(server::run(listener, router(surface), stopping.clone()));
-    Ok(Serving { base_url, wanted_port_taken, stopping, server, rehearsal, rehearsing, discovery })
+    Ok(Serving { base_url, wanted_port_taken, stopping, server, rehearsal, return_test, rehearsing, discovery })
 }
 
 async fn listen(wanted: Option<SocketAddr>) -> Result<(TcpListener, bool), ServeError> {
@@ -178,6 +189,7 @@ fn router(surface: Surface) -> Router {
         .route("/ping", axum::routing::get(reply::ping))
         .merge(guarded)
         .merge(connect::routes())
+        .merge(return_test::routes())
         .fallback(reply::no_such_route)
         .method_not_allowed_fallback(reply::no_such_method)
         .layer(axum::extract::DefaultBodyLimit::max(server::LONGEST_BODY))
@@ -206,6 +218,11 @@ impl Serving {
     /// The Sandbox, while it is installed.
     pub const fn rehearsal(&self) -> &Rehearsal {
         &self.rehearsal
+    }
+
+    /// The test of a sign-in's way home.
+    pub const fn return_test(&self) -> &ReturnTest {
+        &self.return_test
     }
 
     /// Stops: what is under way gets a moment to end.
