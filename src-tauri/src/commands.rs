@@ -3,6 +3,8 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "commands are given what they work with by value")]
 
+mod clipboard;
+
 use relink_desk::{
     Desk, Result,
     types::{
@@ -15,11 +17,11 @@ use relink_domain::{AccountId, ApiTokenId, Secret, WebhookId};
 use relink_engine::Pages;
 use tauri::{AppHandle, State, Wry, ipc::Invoke};
 use tauri_plugin_autostart::ManagerExt;
-use tauri_plugin_clipboard_manager::ClipboardExt;
 use tauri_plugin_opener::OpenerExt;
 use url::Url;
 
 use crate::{deep_link, notify, windows};
+use clipboard::{copied_or_undone, copy};
 
 /// All of them. A window may call only those that its capability lists.
 pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static {
@@ -154,8 +156,7 @@ async fn open_link(
     match r#where {
         OpenIn::Window => windows::open_connect(&app, &link).map_err(|error| own("window", &error.to_string())),
         OpenIn::Browser => {
-            windows::open_in_browser(&app, &link);
-            Ok(())
+            windows::open_in_browser(&app, &link).await.map_err(|error| own("browser", &error.to_string()))
         }
     }
 }
@@ -218,7 +219,8 @@ fn event_types(desk: State<'_, Desk>) -> Vec<String> {
 #[tauri::command]
 async fn add_webhook(app: AppHandle, desk: State<'_, Desk>, webhook: NewWebhook) -> Result<Webhook> {
     let (made, secret) = desk.add_webhook(webhook).await?;
-    copy(&app, &secret)?;
+    let undo = desk.remove_webhook(made.id);
+    copied_or_undone(copy(&app, &secret), undo, "The webhook was not added").await?;
     Ok(made)
 }
 
@@ -256,7 +258,8 @@ async fn api_tokens(desk: State<'_, Desk>) -> Result<Vec<ApiToken>> {
 #[tauri::command]
 async fn create_api_token(app: AppHandle, desk: State<'_, Desk>, name: String, days: Option<u32>) -> Result<ApiToken> {
     let (made, token) = desk.create_api_token(name, days).await?;
-    copy(&app, &token)?;
+    let undo = desk.revoke_api_token(made.id);
+    copied_or_undone(copy(&app, &token), undo, "The API token was not made").await?;
     Ok(made)
 }
 
@@ -343,13 +346,9 @@ async fn open_data_folder(app: AppHandle, desk: State<'_, Desk>) -> Result<()> {
 #[tauri::command]
 async fn open_documentation(app: AppHandle, desk: State<'_, Desk>, integration: String) -> Result<()> {
     if let Some(page) = desk.documentation(&integration).await? {
-        windows::open_in_browser(&app, &page);
+        windows::open_in_browser(&app, &page).await.map_err(|error| own("browser", &error.to_string()))?;
     }
     Ok(())
-}
-
-fn copy(app: &AppHandle, text: &Secret) -> Result<()> {
-    app.clipboard().write_text(text.expose()).map_err(|error| own("clipboard", &error.to_string()))
 }
 
 fn address(text: &Secret) -> Result<Url> {

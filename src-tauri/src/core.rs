@@ -7,7 +7,7 @@ use std::{
     sync::Mutex,
 };
 
-use relink_api::{ServeOptions, Serving};
+use relink_api::{ServeError, ServeOptions, Serving};
 use relink_desk::{
     Desk, Surroundings,
     attention::{Needs, Notifier},
@@ -39,6 +39,7 @@ pub(crate) fn start(app: &AppHandle) -> Result<(), Box<dyn Error>> {
     let (orders, carried_out) = mpsc::channel(64);
     let (needs, follows) = watch::channel(Vec::new());
     let (engine, serving, desk) = async_runtime::block_on(begin(data_dir, Notifier { orders, needs }))?;
+    app.manage(serving.return_test().clone());
     app.manage(Running { engine, serving: Mutex::new(Some(serving)) });
     app.manage(NeedsYou(follows));
     app.manage(crate::windows::Arrival::default());
@@ -90,7 +91,7 @@ async fn begin(data_dir: PathBuf, notifier: Notifier) -> Result<(Engine, Serving
             (serving, taken)
         }
         // A window that doesn't open for a taken port could not say so, nor let it be changed.
-        Err(error) if listen.is_some() => {
+        Err(error @ ServeError::Listen { .. }) if listen.is_some() => {
             tracing::warn!("{error}");
             let any = ServeOptions { listen: None, data_dir: data_dir.clone() };
             (relink_api::serve(engine.clone(), any).await.map_err(|error| StartError::Engine(error.to_string()))?, true)

@@ -2,18 +2,18 @@
 //!
 //! Invariant: of a start's arguments exactly one is read, as a callback. Garbage changes nothing.
 
-use std::{sync::Mutex, time::Duration};
+use std::{fs, path::Path, sync::Mutex, time::Duration};
 
-use tauri::{AppHandle, Manager, async_runtime};
+use relink_api::ReturnTest;
+use tauri::{AppHandle, Manager, Url, async_runtime};
 use tauri_plugin_deep_link::DeepLinkExt;
-use tauri_plugin_opener::OpenerExt;
 use tokio::sync::oneshot;
 
-use crate::{desk, windows};
+use crate::{HIDDEN, desk, windows};
 
 const SCHEME: &str = "app.relink.desktop";
-/// How long the system may take to hand an address over.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long the way back may take: the browser may have to start, and to ask its person first.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A test of the way that is under way: what it waits for, and who waits.
 #[derive(Default)]
@@ -44,26 +44,52 @@ pub(crate) fn listen(app: &AppHandle) {
 
 /// An installed Relink was registered by its package; one that runs from a build folder registers itself.
 fn register(app: &AppHandle) {
-    let is_installed = std::env::current_exe().is_ok_and(|program| program.starts_with("/usr"));
-    if cfg!(any(target_os = "linux", windows))
-        && !is_installed
-        && let Err(error) = app.deep_link().register_all()
-    {
+    let Ok(program) = std::env::current_exe() else { return };
+    let links = app.deep_link();
+    let done = if program.starts_with("/usr") {
+        if !has_left_over(app, &program) {
+            return;
+        }
+        links.unregister(SCHEME)
+    } else if cfg!(any(target_os = "linux", windows)) {
+        links.register_all()
+    } else {
+        return;
+    };
+    if let Err(error) = done {
         tracing::warn!(
             "the deep link could not be registered; sign-ins can come back by the loopback address: {error}"
         );
     }
 }
 
+/// Whether a run from a build folder has put itself in the installed one's place: the plugin's entry, by the program's name.
+fn has_left_over(app: &AppHandle, program: &Path) -> bool {
+    let Some(name) = program.file_name().map(|name| format!("{}-handler.desktop", name.to_string_lossy())) else {
+        return false;
+    };
+    let entry =
+        app.path().data_dir().and_then(|folder| Ok(fs::read_to_string(folder.join("applications").join(name))?));
+    entry.is_ok_and(|entry| leads_elsewhere(&entry, program))
+}
+
+fn leads_elsewhere(entry: &str, program: &Path) -> bool {
+    let ours = format!("Exec=\"{}\" %u", program.display());
+    let mut lines = entry.lines();
+    lines.clone().any(|line| line.starts_with("Exec=")) && !lines.any(|line| line == ours)
+}
+
 fn take(app: &AppHandle, url: &str) {
     if is_probe(app, url) {
         return;
     }
-    let (desk, url) = (desk(app), url.to_owned());
+    let (app, url) = (app.clone(), url.to_owned());
     async_runtime::spawn(async move {
-        // The address may hold a code: it is never logged.
-        if let Err(trouble) = desk.callback(&url).await {
-            tracing::info!(code = trouble.code, "a callback was refused: {}", trouble.message);
+        match desk(&app).callback(&url).await {
+            // The person is in their browser still.
+            Ok(()) => windows::focus_connect(&app),
+            // The address may hold a code: it is never logged.
+            Err(trouble) => tracing::info!(code = trouble.code, "a callback was refused: {}", trouble.message),
         }
     });
 }
@@ -87,26 +113,42 @@ fn is_probe(app: &AppHandle, url: &str) -> bool {
 /// A second start: its address was taken by the deep-link plugin before; without one, the first window comes to the front.
 pub(crate) fn second_start(app: &AppHandle, arguments: &[String]) {
     let brings_callback = matches!(arguments, [_, only] if only.starts_with(&format!("{SCHEME}:")));
-    if !brings_callback {
+    // At login, a Relink that runs already has nothing to show.
+    let is_hidden = arguments.iter().skip(1).any(|argument| argument == HIDDEN);
+    if !brings_callback && !is_hidden {
         windows::show_main(app);
     }
 }
 
-/// Asks the system to open an address of our scheme, as a browser does after a sign-in, and sees whether it comes here.
+/// Walks the way that a sign-in takes back: a page in the person's browser sends it to an address of our scheme, and the system
+/// hands that over.
 pub(crate) async fn test(app: &AppHandle) -> Result<String, String> {
+    let walk = app.state::<ReturnTest>().begin(SCHEME).ok_or("The system gives no random numbers.")?;
+    let page = Url::parse(&format!("{}{}", desk(app).base_url(), walk.page)).map_err(|error| error.to_string())?;
     let (arrived, waits) = oneshot::channel();
-    let url = format!("{SCHEME}:/oauth/test/{}", desk(app).tomorrow().as_millis());
     if let Ok(mut probe) = app.state::<Probe>().0.lock() {
-        *probe = Some((url.clone(), arrived));
+        *probe = Some((walk.back, arrived));
     }
-    app.opener()
-        .open_url(&url, None::<&str>)
-        .map_err(|error| format!("The system can’t open Relink’s addresses: {error}"))?;
+    windows::open_in_browser(app, &page).await.map_err(|error| error.to_string())?;
     match tokio::time::timeout(PATIENCE, waits).await {
         Ok(Ok(())) => {
-            Ok("The system handed a test address back to Relink. Sign-ins come back by themselves.".to_owned())
+            Ok("Your browser handed a test address back to Relink. Sign-ins come back by themselves.".to_owned())
         }
         _ => Err("Nothing came back. Sign-ins still work: the connect page offers the loopback address, or pasting."
             .to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_that_leads_elsewhere_is_told_from_our_own() {
+        let entry = |program: &str| format!("[Desktop Entry]\nExec=\"{program}\" %u\nMimeType=x-scheme-handler/x;\n");
+        let installed = Path::new("/usr/bin/relink-desktop");
+        assert!(leads_elsewhere(&entry("/home/ada/relink/target/debug/relink-desktop"), installed));
+        assert!(!leads_elsewhere(&entry("/usr/bin/relink-desktop"), installed));
+        assert!(!leads_elsewhere("", installed), "there is none");
     }
 }

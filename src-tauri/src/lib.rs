@@ -3,6 +3,8 @@
 //! Invariant: the shell holds no rule of its own. A surface decodes, calls one verb of [`relink_desk::Desk`], and encodes;
 //! `relink serve` offers the same engine without it.
 
+#[cfg(target_os = "linux")]
+mod bus;
 mod commands;
 mod core;
 mod deep_link;
@@ -62,16 +64,31 @@ pub fn run(start: &Start) -> Result<(), StartError> {
             deep_link::listen(&handle);
             tray::start(&handle);
             unlock::listen(&handle);
-            if !hidden || !tray::is_there(&handle) {
-                windows::open_main(&handle)?;
+            quit::hear_signals(&handle);
+            if hidden {
+                tauri::async_runtime::spawn(async move {
+                    if !tray::comes(&handle).await {
+                        windows::show_main(&handle);
+                    }
+                });
+            } else if let Err(error) = windows::open_main(&handle) {
+                core::give_up(&handle, &error);
             }
             Ok(())
         })
         .build(tauri::generate_context!())?;
     app.run(|app, event| match event {
-        // The last window was closed: without somebody's wish to quit, Relink goes on in the tray.
-        RunEvent::ExitRequested { code: None, api, .. } if tray::is_there(app) => api.prevent_exit(),
-        RunEvent::Exit => core::stop(app),
+        // The last window was closed: without somebody's wish to quit, Relink goes on, in the tray or in its window.
+        RunEvent::ExitRequested { code: None, api, .. } if core::runs(app) => {
+            api.prevent_exit();
+            if !tray::is_there(app) {
+                windows::show_main(app);
+            }
+        }
+        RunEvent::Exit => {
+            notify::stop(app);
+            core::stop(app);
+        }
         RunEvent::WindowEvent { label, event: tauri::WindowEvent::CloseRequested { api, .. }, .. }
             if label == windows::MAIN && !quit::may_close(app) =>
         {

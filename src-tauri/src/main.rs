@@ -5,8 +5,11 @@
 
 use std::{env, io, process::ExitCode};
 
-use relink_desktop::{HIDDEN, Start};
+use relink_desktop::{HIDDEN, Start, StartError};
 use tracing_subscriber::EnvFilter;
+
+/// No display can be reached: whoever started it may have another way (`make run` has).
+const NO_DISPLAY: u8 = 3;
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("RELINK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
@@ -16,7 +19,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
-            ExitCode::FAILURE
+            if matches!(error, StartError::NoDisplay) { ExitCode::from(NO_DISPLAY) } else { ExitCode::FAILURE }
         }
     }
 }

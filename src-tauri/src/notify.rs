@@ -1,48 +1,80 @@
 //! Desktop notifications: carries the policy's orders out, and hears what the person does with them.
 //!
-//! Everything that speaks to the desktop's service is on threads of its own: a service that hangs holds nobody up.
+//! Everything that speaks to the desktop's service is on threads of its own, and has a deadline: a service that hangs holds
+//! nobody up.
+
+mod popup;
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::sync_channel,
+    },
     thread,
+    time::Duration,
 };
 
-use notify_rust::Notification;
+use notify_rust::{Notification, NotificationHandle};
 use relink_desk::{Ended, Way, attention::Order, types::Show};
 use relink_domain::{
     AccountId,
     notice::{Button, Heard, Notice, NoticeId, Opens},
 };
-use tauri::{AppHandle, async_runtime};
-use tokio::sync::{mpsc, oneshot};
+use tauri::{AppHandle, Manager, async_runtime};
+use tokio::sync::mpsc;
 use url::Url;
 
 use crate::{desk, windows};
+use popup::Did;
 
-/// Under which number the desktop knows each of ours.
-type Up = Arc<Mutex<HashMap<u32, NoticeId>>>;
+/// How long the desktop may take to put one up. The policy waits a little longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Threads that may wait for a service that doesn't answer; it gets no more of them.
+const MOST_HANGING: usize = 4;
+const SILENT: &str = "The desktop’s notification service doesn’t answer.";
 
-const REAUTHORIZE: &str = "reauthorize";
-const LATER: &str = "later";
-/// The action of a click on the notification itself (Desktop Notifications Specification, "default").
-const DEFAULT: &str = "default";
-/// What the library says when it was closed without an action.
-const CLOSED: &str = "__closed";
+/// The notifications that should be up, and under which number the desktop knows each, as soon as it has said so.
+#[derive(Debug, Clone, Default)]
+struct Up(Arc<Mutex<BTreeMap<NoticeId, Option<u32>>>>);
+
+impl Up {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<NoticeId, Option<u32>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It came up under this number. Whether it still should be.
+    fn came(&self, id: NoticeId, number: Option<u32>) -> bool {
+        self.held().get_mut(&id).map(|known| *known = number).is_some()
+    }
+
+    fn goes(&self, id: NoticeId) {
+        let known = self.held().remove(&id).flatten();
+        if let Some(number) = known {
+            popup::take_down(&[number]);
+        }
+    }
+}
 
 /// Carries orders out, one after the other.
 pub(crate) fn start(app: &AppHandle, mut orders: mpsc::Receiver<Order>) {
-    let app = app.clone();
     let up = Up::default();
+    app.manage(up.clone());
+    let app = app.clone();
     let spawned = thread::Builder::new().name("notifications".into()).spawn(move || {
+        popup::introduce();
+        // Said before it is needed, so that nobody relies on what isn't there.
+        let trouble = popup::is_there().err();
+        desk(&app).desktop_is(|desktop| desktop.notifications_trouble = trouble);
         while let Some(order) = orders.blocking_recv() {
             match order {
                 Order::Show { notice, replaces, alert, taken } => {
-                    let shown = show(&app, &up, &notice, replaces, alert);
+                    let shown = show(&app, &up, notice, replaces, alert);
                     // Whoever asked may have stopped waiting; the notification is up all the same.
                     let _ = taken.send(shown);
                 }
-                Order::Withdraw(id) => withdraw(&up, id),
+                Order::Withdraw(id) => up.goes(id),
             }
         }
     });
@@ -51,182 +83,162 @@ pub(crate) fn start(app: &AppHandle, mut orders: mpsc::Receiver<Order>) {
     }
 }
 
-fn held(up: &Up) -> std::sync::MutexGuard<'_, HashMap<u32, NoticeId>> {
-    up.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn number_of(up: &Up, id: NoticeId) -> Option<u32> {
-    held(up).iter().find(|(_, notice)| **notice == id).map(|(number, _)| *number)
-}
-
-/// The service reads a little markup in the body (Desktop Notifications Specification, "Markup").
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-fn show(app: &AppHandle, up: &Up, notice: &Notice, replaces: Option<NoticeId>, alert: bool) -> Result<(), String> {
-    let mut shown = Notification::new();
-    shown.appname("Relink").summary(&notice.title).body(&escaped(&notice.body)).icon("relink").action(DEFAULT, "Open");
-    for button in &notice.buttons {
-        let action = match button {
-            Button::Reauthorize(_) => REAUTHORIZE,
-            Button::RemindLater => LATER,
-        };
-        shown.action(action, button.label());
+/// Takes down what is up: its buttons would do nothing after the program's end. The policy isn't told, so that it puts it up
+/// anew when Relink runs again.
+pub(crate) fn stop(app: &AppHandle) {
+    let Some(up) = app.try_state::<Up>() else { return };
+    let numbers: Vec<u32> = std::mem::take(&mut *up.held()).into_values().flatten().collect();
+    if !numbers.is_empty() {
+        popup::take_down(&numbers);
     }
-    if let Some(number) = replaces.and_then(|id| number_of(up, id)) {
-        shown.id(number);
-    }
-    stays(&mut shown, alert);
-    let handle = shown.show().map_err(|error| format!("This desktop shows no notifications ({error})."))?;
-    up_as(app, up, notice, handle);
-    Ok(())
 }
 
-/// It waits for its person, and makes no noise where it brings no news.
-#[cfg(target_os = "linux")]
-fn stays(shown: &mut Notification, alert: bool) {
-    use notify_rust::{Hint, Timeout};
-    shown.timeout(Timeout::Never).hint(Hint::DesktopEntry("relink-desktop".into())).hint(Hint::SuppressSound(!alert));
-}
-
-#[cfg(not(target_os = "linux"))]
-fn stays(_: &mut Notification, _: bool) {}
-
-/// Waits, on a thread of its own, for what the person does.
-#[cfg(target_os = "linux")]
-fn up_as(app: &AppHandle, up: &Up, notice: &Notice, handle: notify_rust::NotificationHandle) {
-    let number = handle.id();
-    held(up).insert(number, notice.id);
-    let (app, up, notice) = (app.clone(), Arc::clone(up), notice.clone());
-    let waits = thread::Builder::new().name("notification".into()).spawn(move || {
-        handle.wait_for_action(|action| {
+fn show(app: &AppHandle, up: &Up, notice: Notice, replaces: Option<NoticeId>, alert: bool) -> Result<(), String> {
+    let number = {
+        let mut held = up.held();
+        let replaced = replaces.and_then(|id| held.remove(&id)).flatten();
+        held.insert(notice.id, None);
+        replaced
+    };
+    let (app, up) = (app.clone(), up.clone());
+    put_up(popup::of(&notice, number, alert), move |handle| {
+        let number = popup::number(&handle);
+        if !up.came(notice.id, number) {
+            // It was withdrawn while the service thought about it.
+            return popup::take_down(number.as_slice());
+        }
+        popup::wait(handle, |did| {
             // Its place may have been taken by another one under the same number: that one's thread hears it too.
-            if held(&up).get(&number) != Some(&notice.id) {
+            if up.held().remove(&notice.id).is_none() {
                 return;
             }
-            held(&up).remove(&number);
-            if action != CLOSED {
+            if did != Did::Nothing {
                 // Most services take it down by themselves then, some don't.
-                take_down(number);
+                popup::take_down(number.as_slice());
             }
-            heard(&app, &notice, action);
+            heard(&app, &notice, did);
         });
-    });
-    if let Err(error) = waits {
-        tracing::warn!("the notification's buttons don't work: {error}");
-    }
+    })
 }
 
-/// macOS and Windows give no buttons through this library; a click brings the app to the front by itself.
-#[cfg(not(target_os = "linux"))]
-fn up_as(_: &AppHandle, _: &Up, _: &Notice, _: notify_rust::NotificationHandle) {}
+/// Puts one up on a thread of its own, which then has its handle. Whether it came up, in time.
+fn put_up(shown: Notification, then: impl FnOnce(NotificationHandle) + Send + 'static) -> Result<(), String> {
+    static HANGING: AtomicUsize = AtomicUsize::new(0);
+    if HANGING.load(Ordering::SeqCst) >= MOST_HANGING {
+        return Err(SILENT.to_owned());
+    }
+    let (done, ends) = sync_channel(1);
+    let spawned = thread::Builder::new().name("notification".into()).spawn(move || {
+        HANGING.fetch_add(1, Ordering::SeqCst);
+        let came = shown.show();
+        HANGING.fetch_sub(1, Ordering::SeqCst);
+        // Whoever asked may have stopped waiting.
+        let _ = match came {
+            Ok(handle) => {
+                let told = done.send(Ok(()));
+                then(handle);
+                told
+            }
+            Err(error) => done.send(Err(format!("This desktop shows no notifications ({error})."))),
+        };
+    });
+    spawned.map_err(|error| format!("Notifications can’t be shown ({error})."))?;
+    ends.recv_timeout(PATIENCE).unwrap_or_else(|_| Err(SILENT.to_owned()))
+}
 
-fn heard(app: &AppHandle, notice: &Notice, action: &str) {
+fn heard(app: &AppHandle, notice: &Notice, did: Did) {
     let desk = desk(app);
-    let later = || Heard::RemindLater { about: notice.about.clone(), until: desk.tomorrow() };
-    match action {
-        REAUTHORIZE => {
+    match did {
+        Did::Reauthorize => {
             for button in &notice.buttons {
                 if let Button::Reauthorize(id) = button {
                     reauthorize(app, *id);
                 }
             }
         }
-        LATER => async_runtime::block_on(desk.hear(later())),
-        DEFAULT => windows::show_main_at(
+        Did::Later => {
+            let heard = Heard::RemindLater { about: notice.about.clone(), until: desk.tomorrow() };
+            async_runtime::block_on(desk.hear(heard));
+        }
+        Did::Open => windows::show_main_at(
             app,
             match notice.opens {
                 Opens::Account(id) => Show::Account(id),
                 Opens::Accounts => Show::Accounts,
             },
         ),
-        // Dismissed, or run out.
-        _ => {}
+        Did::Nothing => {}
     }
     async_runtime::block_on(desk.hear(Heard::Closed(notice.id)));
-}
-
-#[cfg(target_os = "linux")]
-fn withdraw(up: &Up, id: NoticeId) {
-    let Some(number) = number_of(up, id) else { return };
-    held(up).remove(&number);
-    take_down(number);
-}
-
-#[cfg(target_os = "linux")]
-fn take_down(number: u32) {
-    const SERVICE: &str = "org.freedesktop.Notifications";
-    let closed = zbus::blocking::Connection::session().and_then(|bus| {
-        bus.call_method(Some(SERVICE), "/org/freedesktop/Notifications", Some(SERVICE), "CloseNotification", &(number,))
-    });
-    if let Err(error) = closed {
-        tracing::debug!("a notification could not be taken down: {error}");
-    }
-}
-
-/// What was put up there can't be taken down again through this library.
-#[cfg(not(target_os = "linux"))]
-fn withdraw(up: &Up, id: NoticeId) {
-    if let Some(number) = number_of(up, id) {
-        held(up).remove(&number);
-    }
 }
 
 /// One click: straight to the provider's page. When the sign-in has ended otherwise than well, the account's page says why.
 pub(crate) fn reauthorize(app: &AppHandle, id: AccountId) {
     let app = app.clone();
     async_runtime::spawn(async move {
-        let desk = desk(&app);
-        match desk.reauthorize(id).await {
-            Ok(Way::Provider(url, sign_in)) => {
-                if let Ok(url) = Url::parse(&url) {
-                    windows::open_in_browser(&app, &url);
-                }
-                if desk.finish(sign_in).await == Ended::NotMended {
-                    windows::show_main_at(&app, Show::Account(id));
-                }
-            }
-            Ok(Way::Page(link)) => {
-                let opened = Url::parse(link.expose()).ok().map(|link| windows::open_connect(&app, &link));
-                if let Some(Err(error)) = opened {
-                    tracing::warn!("the connect page could not be opened: {error}");
-                }
-            }
-            Err(trouble) => {
-                tracing::warn!(code = trouble.code, "the sign-in could not be begun: {}", trouble.message);
-                windows::show_main_at(&app, Show::Account(id));
-            }
+        if !is_mended(&app, id).await {
+            windows::show_main_at(&app, Show::Account(id));
         }
     });
 }
 
-/// Shows a notification that nothing hangs on.
-pub(crate) async fn say(app: &AppHandle, title: &str, body: &str) {
-    let shown = plain(title, body).await;
-    let trouble = shown.err();
-    if let Some(why) = &trouble {
-        tracing::info!("not shown: {why}");
+/// Walks the sign-in. Whether nothing is left for the person to see on the account's page.
+async fn is_mended(app: &AppHandle, id: AccountId) -> bool {
+    let desk = desk(app);
+    match desk.reauthorize(id).await {
+        Ok(Way::Provider(url, sign_in)) => {
+            let Ok(url) = Url::parse(&url) else { return false };
+            if windows::open_in_browser(app, &url).await.is_err() {
+                return false;
+            }
+            let mended = desk.finish(sign_in).await == Ended::Mended;
+            if mended {
+                say_it_works(app, id).await;
+            }
+            mended
+        }
+        Ok(Way::Page(link)) => match Url::parse(link.expose()).map(|link| windows::open_connect(app, &link)) {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::warn!("the connect page could not be opened: {error}");
+                false
+            }
+            Err(_) => false,
+        },
+        Err(trouble) => {
+            tracing::warn!(code = trouble.code, "the sign-in could not be begun: {}", trouble.message);
+            false
+        }
     }
-    desk(app).desktop_is(|desktop| desktop.notifications_trouble = trouble);
 }
 
-/// Shows one, to see whether this desktop does.
-pub(crate) async fn test(app: &AppHandle) -> Result<(), String> {
-    let shown = plain("Relink’s notifications work", "This is how Relink tells you that an account needs you.").await;
+/// No window of Relink's was part of it: the person is told where they are, which is in their browser.
+async fn say_it_works(app: &AppHandle, id: AccountId) {
+    let desk = desk(app);
+    if desk.preferences().notifications_paused {
+        return;
+    }
+    if let Ok(account) = desk.account(id).await {
+        let body = format!("{} works again. You can close the tab.", account.name);
+        // Without notifications the tray and the window say it.
+        let _ = say(app, "Connection successful", &body).await;
+    }
+}
+
+/// Shows a notification that nothing hangs on, or says why not.
+pub(crate) async fn say(app: &AppHandle, title: &str, body: &str) -> Result<(), String> {
+    let shown = popup::plain(title, body);
+    // What it is shown by is let go: nobody waits for what the person does with it.
+    let shown = async_runtime::spawn_blocking(move || put_up(shown, drop)).await;
+    let shown = shown.unwrap_or_else(|error| Err(error.to_string()));
+    if let Err(why) = &shown {
+        tracing::info!("not shown: {why}");
+    }
     desk(app).desktop_is(|desktop| desktop.notifications_trouble = shown.clone().err());
     shown
 }
 
-async fn plain(title: &str, body: &str) -> Result<(), String> {
-    let (title, body) = (title.to_owned(), escaped(body));
-    let (done, ends) = oneshot::channel();
-    thread::spawn(move || {
-        let shown = Notification::new().appname("Relink").summary(&title).body(&body).icon("relink").show();
-        let _ = done.send(shown.map(drop).map_err(|error| format!("This desktop shows no notifications ({error}).")));
-    });
-    match tokio::time::timeout(std::time::Duration::from_secs(10), ends).await {
-        Ok(Ok(shown)) => shown,
-        _ => Err("The desktop’s notification service doesn’t answer.".to_owned()),
-    }
+/// Shows one, to see whether this desktop does.
+pub(crate) async fn test(app: &AppHandle) -> Result<(), String> {
+    say(app, "Relink’s notifications work", "This is how Relink tells you that an account needs you.").await
 }

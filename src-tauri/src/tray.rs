@@ -1,8 +1,11 @@
 //! The tray: an icon that says whether somebody is needed, and a menu that leads there. Never the only way in.
 
+#[cfg(target_os = "linux")]
+mod host;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use relink_desk::{attention::Needs, types::Show};
@@ -13,6 +16,7 @@ use tauri::{
     menu::{CheckMenuItem, IsMenuItem, Menu, MenuEvent, MenuItem, PredefinedMenuItem},
     tray::TrayIconBuilder,
 };
+use tokio::{sync::watch, time::timeout};
 
 use crate::{core::NeedsYou, desk, notify, quit, windows};
 
@@ -22,35 +26,70 @@ const MOST: usize = 8;
 const CALM: &[u8] = include_bytes!("../../icons/tray.png");
 const ATTENTION: &[u8] = include_bytes!("../../icons/tray-attention.png");
 
+/// At login the panel may come after Relink.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Whether an icon was put up, and somebody shows it.
 #[derive(Debug, Default)]
 struct Tray {
-    shown: AtomicBool,
+    shown: watch::Sender<bool>,
 }
 
-/// Puts the icon up, where the desktop has a place for it.
+/// Puts the icon up as soon as the desktop has a place for it.
 pub(crate) fn start(app: &AppHandle) {
     app.manage(Tray::default());
     let app = app.clone();
-    if !host_is_there() {
-        tracing::info!("this desktop has no tray");
-        return;
-    }
-    // The library behind it panics where the system's part is missing.
-    let put_up = catch_unwind(AssertUnwindSafe(|| put_up(&app)));
-    match put_up {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => return tracing::warn!("the tray icon could not be put up: {error}"),
-        Err(_) => return tracing::warn!("the tray icon could not be put up: the appindicator library is missing"),
-    }
-    app.state::<Tray>().shown.store(true, Ordering::SeqCst);
-    desk(&app).desktop_is(|desktop| desktop.tray = true);
-    async_runtime::spawn(follow(app));
+    follow_host(move |there| {
+        let handle = app.clone();
+        if let Err(error) = app.run_on_main_thread(move || host_is(&handle, there)) {
+            tracing::debug!("the tray was not looked after: {error}");
+        }
+    });
 }
 
 /// Whether there is a tray to stay in.
 pub(crate) fn is_there(app: &AppHandle) -> bool {
-    app.try_state::<Tray>().is_some_and(|tray| tray.shown.load(Ordering::SeqCst))
+    app.try_state::<Tray>().is_some_and(|tray| *tray.shown.borrow())
+}
+
+/// Whether there is one, or comes soon.
+pub(crate) async fn comes(app: &AppHandle) -> bool {
+    let mut shown = app.state::<Tray>().shown.subscribe();
+    timeout(PATIENCE, shown.wait_for(|shown| *shown)).await.is_ok_and(|shown| shown.is_ok())
+}
+
+#[cfg(target_os = "linux")]
+use host::follow as follow_host;
+
+/// These systems always have one.
+#[cfg(not(target_os = "linux"))]
+fn follow_host(says: impl Fn(bool) + Send + 'static) {
+    says(true);
+}
+
+/// The icon stays up when its host goes: it shows again by itself with the next one.
+fn host_is(app: &AppHandle, there: bool) {
+    let shown = there && (app.tray_by_id(ID).is_some() || comes_up(app));
+    app.state::<Tray>().shown.send_replace(shown);
+    desk(app).desktop_is(|desktop| desktop.tray = shown);
+}
+
+fn comes_up(app: &AppHandle) -> bool {
+    // The library behind it panics where the system's part is missing.
+    match catch_unwind(AssertUnwindSafe(|| put_up(app))) {
+        Ok(Ok(())) => {
+            async_runtime::spawn(follow(app.clone()));
+            true
+        }
+        Ok(Err(error)) => {
+            tracing::warn!("the tray icon could not be put up: {error}");
+            false
+        }
+        Err(_) => {
+            tracing::warn!("the tray icon could not be put up: the appindicator library is missing");
+            false
+        }
+    }
 }
 
 fn put_up(app: &AppHandle) -> tauri::Result<()> {
@@ -94,7 +133,7 @@ fn draw(app: &AppHandle, needs: &[Needs]) -> tauri::Result<()> {
 
 fn headline(needs: usize) -> String {
     match needs {
-        0 => "Relink: all is well".to_owned(),
+        0 => "Nobody needs you".to_owned(),
         1 => "1 account needs you".to_owned(),
         many => format!("{many} accounts need you"),
     }
@@ -158,20 +197,4 @@ fn pause(app: AppHandle) {
             tracing::warn!("notifications were not paused: {}", trouble.message);
         }
     });
-}
-
-/// Whether somebody shows tray icons: the `StatusNotifierItem` specification's watcher, with a host.
-#[cfg(target_os = "linux")]
-fn host_is_there() -> bool {
-    const WATCHER: &str = "org.kde.StatusNotifierWatcher";
-    let asked = zbus::blocking::Connection::session().and_then(|bus| {
-        let proxy = zbus::blocking::Proxy::new(&bus, WATCHER, "/StatusNotifierWatcher", WATCHER)?;
-        proxy.get_property::<bool>("IsStatusNotifierHostRegistered")
-    });
-    asked.unwrap_or(false)
-}
-
-#[cfg(not(target_os = "linux"))]
-const fn host_is_there() -> bool {
-    true
 }

@@ -1,9 +1,13 @@
 //! The app's windows: the main one, with its commands, and the connect UI's, without any.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use relink_desk::types::Show;
-use tauri::{AppHandle, Emitter, Manager, Url, WebviewUrl, WebviewWindowBuilder, webview::NewWindowResponse};
+use tauri::{
+    AppHandle, Emitter, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, async_runtime,
+    webview::NewWindowResponse,
+};
+use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
 use tauri_plugin_opener::OpenerExt;
 
 use crate::core;
@@ -13,7 +17,22 @@ pub(crate) const MAIN: &str = "main";
 /// The connect UI's label. No capability names it.
 pub(crate) const CONNECT: &str = "connect";
 
-/// Opens the main window.
+/// Two that open the same window at once would open it twice.
+static OPENING: Mutex<()> = Mutex::new(());
+
+/// Does this on a thread of its own: on Windows a window that is built in an event handler waits for itself for ever
+/// (tauri, `WebviewWindowBuilder::new`).
+fn off_the_main_thread(app: &AppHandle, opens: impl FnOnce(&AppHandle) -> tauri::Result<()> + Send + 'static) {
+    let app = app.clone();
+    async_runtime::spawn_blocking(move || {
+        let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = opens(&app) {
+            tracing::error!("the window can't be shown: {error}");
+        }
+    });
+}
+
+/// Opens the main window. Not from an event handler: see [`show_main`].
 pub(crate) fn open_main(app: &AppHandle) -> tauri::Result<()> {
     let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App("index.html".into()))
         .title("Relink")
@@ -38,16 +57,16 @@ fn is_our_own_page(url: &Url) -> bool {
 
 /// Brings the main window to the front; opens it if it is closed.
 pub(crate) fn show_main(app: &AppHandle) {
-    if !core::runs(app) {
-        return;
+    if core::runs(app) {
+        off_the_main_thread(app, |app| match app.get_webview_window(MAIN) {
+            Some(window) => to_front(&window),
+            None => open_main(app),
+        });
     }
-    let shown = match app.get_webview_window(MAIN) {
-        Some(window) => window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus()),
-        None => open_main(app),
-    };
-    if let Err(error) = shown {
-        tracing::error!("the window can't be shown: {error}");
-    }
+}
+
+fn to_front(window: &WebviewWindow) -> tauri::Result<()> {
+    window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus())
 }
 
 /// Where a window that is being opened should go, until its page asks.
@@ -69,13 +88,25 @@ impl Arrival {
 
 /// Brings the main window to the front, and sends it somewhere.
 pub(crate) fn show_main_at(app: &AppHandle, place: Show) {
-    if app.get_webview_window(MAIN).is_none() {
-        app.state::<Arrival>().set(place);
-        return show_main(app);
+    if !core::runs(app) {
+        return;
     }
-    show_main(app);
-    if let Err(error) = app.emit_to(MAIN, "show", place) {
-        tracing::warn!("the window was not sent there: {error}");
+    off_the_main_thread(app, move |app| {
+        if let Some(window) = app.get_webview_window(MAIN) {
+            to_front(&window)?;
+            return app.emit_to(MAIN, "show", place);
+        }
+        app.state::<Arrival>().set(place);
+        open_main(app)
+    });
+}
+
+/// A sign-in has come back: whoever waits for it in the connect window sees it.
+pub(crate) fn focus_connect(app: &AppHandle) {
+    if let Some(window) = app.get_webview_window(CONNECT)
+        && let Err(error) = to_front(&window)
+    {
+        tracing::debug!("the connect window stays behind: {error}");
     }
 }
 
@@ -83,8 +114,10 @@ pub(crate) fn show_main_at(app: &AppHandle, place: Show) {
 /// Navigated to instead, the address is handed to the browser, and the page stays.
 const OPEN_BY_NAVIGATING: &str = "window.open = (url) => (window.location.assign(url), null);";
 
-/// Opens the connect UI in a window of its own: a page of the local API, without any command.
+/// Opens the connect UI in a window of its own: a page of the local API, without any command. Not from an event handler: see
+/// [`show_main`].
 pub(crate) fn open_connect(app: &AppHandle, link: &Url) -> tauri::Result<()> {
+    let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(open) = app.get_webview_window(CONNECT) {
         open.navigate(link.clone())?;
         open.show()?;
@@ -102,27 +135,61 @@ pub(crate) fn open_connect(app: &AppHandle, link: &Url) -> tauri::Result<()> {
         .on_navigation(move |url| {
             let stays = url.origin() == origin;
             if !stays {
-                open_in_browser(&leaver, url);
+                leave_for_browser(&leaver, url.clone());
             }
             stays
         })
         .on_new_window(move |url, _| {
-            open_in_browser(&opener, &url);
+            leave_for_browser(&opener, url);
             NewWindowResponse::Deny
         })
         .build()?;
     window.set_focus()
 }
 
+/// Why an address was not opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotOpened {
+    /// It leads where Relink sends nobody.
+    #[error("The address is neither https nor on this machine.")]
+    Refused,
+    /// The system's part.
+    #[error("The browser could not be opened ({0}).")]
+    Failed(String),
+}
+
 /// Opens an address in the person's browser: https, or http on this machine, and nothing else.
-pub(crate) fn open_in_browser(app: &AppHandle, url: &Url) {
+pub(crate) async fn open_in_browser(app: &AppHandle, url: &Url) -> Result<(), NotOpened> {
     if !may_be_opened(url) {
         tracing::warn!("an address was not opened: it is neither https nor on this machine");
-        return;
+        return Err(NotOpened::Refused);
     }
-    if let Err(error) = app.opener().open_url(url.as_str(), None::<&str>) {
-        tracing::warn!("the browser could not be opened: {error}");
-    }
+    let (app, url) = (app.clone(), url.clone());
+    // It waits a moment to see whether the system's launcher gives up.
+    let opened = async_runtime::spawn_blocking(move || app.opener().open_url(url.as_str(), None::<&str>)).await;
+    let failed = match opened {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::warn!("the browser could not be opened: {failed}");
+    Err(NotOpened::Failed(failed))
+}
+
+/// From the connect window, whose page can't be told.
+fn leave_for_browser(app: &AppHandle, url: Url) {
+    let app = app.clone();
+    async_runtime::spawn(async move {
+        if let Err(failed @ NotOpened::Failed(_)) = open_in_browser(&app, &url).await {
+            let said = app.dialog().message(failed.to_string()).title("The sign-in page can’t be shown");
+            let said = said.kind(MessageDialogKind::Error);
+            let said = match app.get_webview_window(CONNECT) {
+                Some(window) => said.parent(&window),
+                None => said,
+            };
+            said.show(|_| ());
+        }
+    });
 }
 
 /// What decides is where an address leads; its query is the provider's own.

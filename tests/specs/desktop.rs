@@ -1,5 +1,7 @@
 //! The app on a desktop: window, deep link, notification, tray.
 
+mod comes_and_goes;
+
 use anyhow::Result;
 use relink_tests::{
     answering::Answering,
@@ -70,7 +72,10 @@ async fn the_main_job_in_the_apps_own_window() -> Result<()> {
     app.press("Open").await?;
     app.other_window().await?;
     app.press("Continue to Sandbox").await?;
+    let main = desktop.has_windows(1).await?;
+    desktop.activate(&main[0])?;
     let mended = sign_in(&mut desktop).await?;
+    desktop.is_in_front("Connect").await?;
     app.shows("Connection successful").await?;
     mended.close().await?;
     app.main_window().await?;
@@ -79,6 +84,20 @@ async fn the_main_job_in_the_apps_own_window() -> Result<()> {
     app.shows("Working").await?;
     // What it said is over: the notification is taken back.
     desktop.has_no_notification().await
+}
+
+#[tokio::test]
+async fn the_connect_window_may_call_no_command() -> Result<()> {
+    let desktop = Desktop::start(ALL).await?;
+    let app = App::start(&desktop).await?;
+    assert_eq!(app.invokes("accounts").await?, "answered", "the main window may");
+    app.press("Try it with the Sandbox").await?;
+    app.press("Continue").await?;
+    app.other_window().await?;
+    app.shows("Sign in to Sandbox").await?;
+    let answer = app.invokes("accounts").await?;
+    assert!(answer.starts_with("refused: ") || answer == "there is no way", "{answer}");
+    Ok(())
 }
 
 #[tokio::test]
@@ -137,6 +156,7 @@ async fn one_click_on_the_notification_leads_to_the_provider_and_mends() -> Resu
     break_it(&app, &desktop).await?;
     desktop.press_on_notification("Reauthorize")?;
     let mended = sign_in(&mut desktop).await?;
+    desktop.notified("Ada Lovelace works again. You can close the tab.").await?;
     app.shows("Reauthorized").await?;
     app.shows("Working").await?;
     desktop.has_no_notification().await?;
@@ -148,16 +168,30 @@ async fn the_tray_counts_who_needs_the_person_and_one_click_there_mends() -> Res
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     connect(&app, &mut desktop).await?;
-    desktop.tray_says("all is well").await?;
+    desktop.tray_says("Nobody needs you").await?;
     break_it(&app, &desktop).await?;
     desktop.tray_says("1 account needs you").await?;
     desktop.press_in_tray("Reauthorize Ada Lovelace")?;
     let mended = sign_in(&mut desktop).await?;
-    desktop.tray_says("all is well").await?;
+    desktop.tray_says("Nobody needs you").await?;
+    desktop.notified("Ada Lovelace works again").await?;
+    mended.close().await?;
+
     desktop.press_in_tray("Pause notifications")?;
     app.press("Settings").await?;
-    app.shows("Pause notifications").await?;
-    mended.close().await
+    while !app.is_ticked("Pause notifications").await? {
+        tokio::task::yield_now().await;
+    }
+    assert!(desktop.is_ticked_in_tray("Pause notifications")?);
+    let told = "Sandbox no longer accepts this sign-in";
+    let before = desktop.times_notified(told);
+    app.rehearse_revocation().await?;
+    desktop.tray_says("1 account needs you").await?;
+    assert_eq!(desktop.times_notified(told), before, "paused");
+    desktop.press_in_tray("Pause notifications")?;
+    desktop.has_a_notification().await?;
+    assert_eq!(desktop.times_notified(told), before + 1, "what was held back is told");
+    Ok(())
 }
 
 #[tokio::test]
@@ -183,11 +217,15 @@ async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_brings_it_
     let desktop = Desktop::start(ALL).await?;
     let mut first = Program::start(&desktop, &[])?;
     let windows = desktop.has_windows(1).await?;
-    desktop.tray_says("all is well").await?;
+    desktop.tray_says("Nobody needs you").await?;
+    assert!(first.has_a_page()?);
     desktop.close_window(&windows[0])?;
     desktop.has_windows(0).await?;
     desktop.notified("Relink goes on in the tray").await?;
+    first.has_no_page().await?;
     assert!(first.runs());
+    assert!(Program::start(&desktop, &["--hidden"])?.ends().await?, "at login, it runs already");
+    assert_eq!(desktop.windows()?, Vec::<String>::new());
 
     assert!(Program::start(&desktop, &[])?.ends().await?, "a second start ends at once");
     let windows = desktop.has_windows(1).await?;
@@ -197,6 +235,7 @@ async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_brings_it_
     desktop.has_windows(1).await?;
     desktop.press_in_tray("Quit")?;
     assert!(first.ends().await?, "it ends well");
+    assert_eq!(desktop.times_notified("Relink goes on in the tray"), 1, "told once, closed twice");
     Ok(())
 }
 
@@ -204,7 +243,7 @@ async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_brings_it_
 async fn started_at_login_it_stays_in_the_tray() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     let mut program = Program::start(&desktop, &["--hidden"])?;
-    desktop.tray_says("all is well").await?;
+    desktop.tray_says("Nobody needs you").await?;
     assert_eq!(desktop.windows()?, Vec::<String>::new());
     assert!(program.runs());
     Ok(())
@@ -217,6 +256,7 @@ async fn without_a_tray_closing_asks() -> Result<()> {
     let windows = desktop.has_windows(1).await?;
     desktop.close_window(&windows[0])?;
     desktop.has_window_called("Quit Relink").await?;
+    desktop.close_window(&windows[0])?;
     assert!(program.runs());
     Ok(())
 }
@@ -226,12 +266,11 @@ async fn a_deep_link_that_nobody_asked_for_starts_relink_and_changes_nothing() -
     let desktop = Desktop::start(ALL).await?;
     // The scheme is registered by a start, as an installed package does.
     let mut first = Program::start(&desktop, &[])?;
-    desktop.tray_says("all is well").await?;
+    desktop.tray_says("Nobody needs you").await?;
     desktop.press_in_tray("Quit")?;
     assert!(first.ends().await?);
 
-    let cold = ["app.relink.desktop:/oauth/callback/sandbox?code=x&state=nobody"];
-    let _started = Program::start(&desktop, &cold)?;
+    desktop.hand_over("app.relink.desktop:/oauth/callback/sandbox?code=x&state=nobody")?;
     desktop.has_windows(1).await?;
     let app = Answering::of(&desktop)?;
     let lines = app.timeline_until(1).await?;
@@ -242,7 +281,13 @@ async fn a_deep_link_that_nobody_asked_for_starts_relink_and_changes_nothing() -
     let two = ["app.relink.desktop:/oauth/callback/sandbox?code=y&state=z", "--more"];
     assert!(Program::start(&desktop, &two)?.ends().await?);
     assert!(Program::start(&desktop, &["file:///etc/passwd"])?.ends().await?);
+    desktop.hand_over("app.relink.desktop:/nothing/of/ours")?;
     assert_eq!(app.timeline_until(1).await?.len(), 1, "garbage leaves no trace");
+
+    // To one that runs already, the system hands it over in the same way.
+    desktop.hand_over("app.relink.desktop:/oauth/callback/sandbox?code=y&state=nobody")?;
+    assert_eq!(app.timeline_until(2).await?.len(), 2);
+    assert!(app.accounts().await?.is_empty());
     Ok(())
 }
 
@@ -260,22 +305,32 @@ async fn a_keychain_that_is_locked_at_start_is_said_and_waited_for() -> Result<(
 async fn without_a_notification_daemon_the_window_tells_and_the_settings_say_so() -> Result<()> {
     let mut desktop = Desktop::start(With { notifications: false, tray: true }).await?;
     let app = App::start(&desktop).await?;
+    // Before it is needed.
+    app.press("Settings").await?;
+    app.shows("This desktop shows no notifications").await?;
+    app.press("Accounts").await?;
     connect(&app, &mut desktop).await?;
     app.press("Revoke access").await?;
     app.press("Refresh now").await?;
     app.shows("Nothing that uses this account works").await?;
     desktop.tray_says("1 account needs you").await?;
     app.press("Settings").await?;
-    app.shows("The last notification was not shown").await
+    app.shows("This desktop shows no notifications").await
 }
 
 #[tokio::test]
 async fn the_settings_prove_the_way_back_of_a_sign_in_and_show_a_notification() -> Result<()> {
-    let desktop = Desktop::start(ALL).await?;
+    let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     app.press("Settings").await?;
     app.press("Test sign-in return").await?;
+    let page = desktop.opened().await?;
+    let walked = browser(&desktop, &page).await?;
     app.shows("Sign-ins come back by themselves").await?;
+    walked.shows("Then you can close this tab").await?;
+    walked.open(&page).await?;
+    walked.shows("This test is over").await?;
+    walked.close().await?;
     app.press("Show a test notification").await?;
     desktop.notified("Relink’s notifications work").await?;
     app.shows("It was shown.").await

@@ -2,8 +2,8 @@
 
 use std::{fs, ops::Deref, path::PathBuf, process::Stdio};
 
-use anyhow::{Context, Result, bail};
-use fantoccini::{ClientBuilder, wd::WindowHandle};
+use anyhow::{Context, Result, bail, ensure};
+use fantoccini::{ClientBuilder, Locator, wd::WindowHandle};
 use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -47,17 +47,18 @@ impl App {
         Self::start_with(desktop, &[]).await
     }
 
-    /// Starts it with arguments.
-    pub async fn start_with(desktop: &Desktop, arguments: &[&str]) -> Result<Self> {
+    /// Starts it with more in its environment.
+    pub async fn start_with(desktop: &Desktop, environment: &[(&str, String)]) -> Result<Self> {
         let port = free_port().await?;
         let mut command = desktop.command("WebKitWebDriver");
         command.arg(format!("--port={port}"));
         command.env("TAURI_WEBVIEW_AUTOMATION", "true").env("RELINK_DATA_DIR", data_dir(desktop));
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("RELINK_LOG", "debug,hyper=info,reqwest=info,zbus=info,tracing=info");
         let log = fs::File::create(desktop.folder().join("app.log"))?;
         command.stdout(Stdio::from(log.try_clone()?)).stderr(Stdio::from(log));
         let driver = process::spawn(command)?;
-        let wanted = json!({ "webkitgtk:browserOptions": { "binary": program(), "args": arguments } });
+        let wanted = json!({ "webkitgtk:browserOptions": { "binary": program(), "args": [] } });
         let Value::Object(capabilities) = wanted else { bail!("an object") };
         let url = format!("http://127.0.0.1:{port}");
         let connect = async {
@@ -102,6 +103,17 @@ impl App {
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
+    /// The Sandbox revokes what it gave, and Relink finds out.
+    pub async fn rehearse_revocation(&self) -> Result<()> {
+        self.ask(Method::POST, "/relink/sandbox/control/revoke", json!({})).await?;
+        let all = self.ask(Method::GET, "/relink/accounts", Value::Null).await?;
+        let id = all["result"][0]["id"].as_str().context("an account")?.to_owned();
+        // It is refused: that is what was wanted.
+        let refused = self.ask(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await;
+        ensure!(refused.is_err(), "it still works");
+        Ok(())
+    }
+
     /// Goes to the window that was opened beside the main one, as soon as it is there.
     pub async fn other_window(&self) -> Result<()> {
         let find = async {
@@ -139,17 +151,49 @@ impl App {
         heard.as_str().map(str::to_owned).context("it keeps nothing")
     }
 
+    /// What a command of the main window's answers to the page that is being driven: whether it is let through.
+    pub async fn invokes(&self, command: &str) -> Result<String> {
+        let script = r#"
+            const [command, done] = arguments;
+            const internals = window.__TAURI_INTERNALS__;
+            if (!internals) { done('there is no way'); return; }
+            internals.invoke(command).then(() => done('answered'), (why) => done(`refused: ${why}`));
+        "#;
+        let answer = self.page.0.execute_async(script, vec![command.into()]).await?;
+        Ok(answer.as_str().context("a text")?.to_owned())
+    }
+
+    /// Whether the box with this label is ticked.
+    pub async fn is_ticked(&self, label: &str) -> Result<bool> {
+        let path = format!("//label[contains(normalize-space(.), \"{label}\")]//input");
+        Ok(self.page.0.wait().at_most(DEADLINE).for_element(Locator::XPath(&path)).await?.is_selected().await?)
+    }
+
     /// SIGTERM, as at the end of the person's session.
     pub fn terminate(&self) -> Result<()> {
-        std::process::Command::new("kill").args(["-TERM", &self.pid.to_string()]).status()?;
-        Ok(())
+        process::signal("TERM", self.pid)
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&self) -> bool {
+        process::runs(self.pid)
+    }
+
+    /// Waits until it has ended.
+    pub async fn ends(&self) -> Result<()> {
+        let ends = async {
+            while self.runs() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        timeout(DEADLINE, ends).await.context("it goes on")
     }
 }
 
 impl Drop for App {
     fn drop(&mut self) {
         // An app that stays in the tray outlives its driver.
-        let _ = std::process::Command::new("kill").args(["-KILL", &self.pid.to_string()]).status();
+        let _ = process::signal("KILL", self.pid);
     }
 }
 
@@ -162,14 +206,47 @@ pub struct Program {
 impl Program {
     /// Starts it.
     pub fn start(desktop: &Desktop, arguments: &[&str]) -> Result<Self> {
+        Self::start_with(desktop, arguments, &[])
+    }
+
+    /// Starts it with more in its environment.
+    pub fn start_with(desktop: &Desktop, arguments: &[&str], environment: &[(&str, String)]) -> Result<Self> {
         let mut command = desktop.command(&program().to_string_lossy());
         command.args(arguments).env("RELINK_DATA_DIR", data_dir(desktop)).stdout(Stdio::null()).stderr(Stdio::null());
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         Ok(Self { child: process::spawn(command)? })
+    }
+
+    /// Waits until it has no page on the screen or behind it.
+    pub async fn has_no_page(&self) -> Result<()> {
+        let frees = async {
+            while self.has_a_page()? {
+                tokio::time::sleep(LOOK).await;
+            }
+            anyhow::Ok(())
+        };
+        timeout(DEADLINE, frees).await.context("the page is still in memory")?
+    }
+
+    /// Whether a page of its is in memory.
+    pub fn has_a_page(&self) -> Result<bool> {
+        let pid = self.child.id().context("it runs")?;
+        Ok(process::offspring(pid)?.iter().any(|name| name.contains("WebKitWebProcess")))
     }
 
     /// Whether it ends by itself, and well.
     pub async fn ends(&mut self) -> Result<bool> {
         Ok(timeout(DEADLINE, self.child.wait()).await.context("it goes on")??.success())
+    }
+
+    /// Waits until its API is there.
+    pub async fn serves(&mut self, desktop: &Desktop) -> Result<()> {
+        let serves = async {
+            while !data_dir(desktop).join("engine.json").exists() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        timeout(DEADLINE, serves).await.context("it never served")
     }
 
     /// Whether it still runs.

@@ -1,24 +1,26 @@
 //! A desktop of a test's own: a virtual display, a window manager, a notification daemon, a panel with a tray, and a browser
 //! that only says what it was asked to open.
 
+mod answering;
+mod parts;
+
 use std::{
-    fs::{self, Permissions},
+    fs,
     ops::{Deref, DerefMut},
-    os::unix::fs::PermissionsExt,
     path::Path,
-    process::Stdio,
 };
 
 use anyhow::{Context, Result, ensure};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
-    net::TcpListener,
     process::Child,
     sync::{mpsc, watch},
     time::timeout,
 };
 
-use crate::{page::LOOK, process, relink::DEADLINE, selections, session::Session};
+pub use answering::Answering;
+use parts::{browser_that_only_says, dunst, name_is_taken, panel, quiet, run, virtual_display};
+
+use crate::{app::data_dir, page::LOOK, process, relink::DEADLINE, selections, session::Session};
 
 /// What of a desktop there is. Some have no tray, some no notifications.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +40,8 @@ pub struct Desktop {
     session: Session,
     opened: mpsc::Receiver<String>,
     notified: watch::Receiver<String>,
+    notifier: Option<Child>,
+    panel: Option<Child>,
     _parts: Vec<Child>,
 }
 
@@ -65,20 +69,37 @@ impl Desktop {
         parts.push(xvfb);
         parts.push(quiet(&session, "openbox", &[])?);
         let opened = browser_that_only_says(&session).await?;
-        let notified = if with.notifications {
+        let (notifier, notified) = if with.notifications {
             let (daemon, notified) = dunst(&session)?;
-            parts.push(daemon);
             name_is_taken(&session, "org.freedesktop.Notifications")?;
-            notified
+            (Some(daemon), notified)
         } else {
-            watch::channel(String::new()).1
+            (None, watch::channel(String::new()).1)
         };
+        let mut desktop = Self { session, opened, notified, notifier, panel: None, _parts: parts };
         if with.tray {
-            panel(&session)?;
-            parts.push(quiet(&session, "xfce4-panel", &["--disable-wm-check"])?);
-            name_is_taken(&session, "org.kde.StatusNotifierWatcher")?;
+            desktop.start_panel()?;
         }
-        Ok(Self { session, opened, notified, _parts: parts })
+        Ok(desktop)
+    }
+
+    /// The panel comes, with its tray.
+    pub fn start_panel(&mut self) -> Result<()> {
+        panel(&self.session)?;
+        self.panel = Some(quiet(&self.session, "xfce4-panel", &["--disable-wm-check"])?);
+        name_is_taken(&self.session, "org.kde.StatusNotifierWatcher")
+    }
+
+    /// The panel dies.
+    pub async fn kill_panel(&mut self) -> Result<()> {
+        let mut panel = self.panel.take().context("there is no panel")?;
+        Ok(panel.kill().await?)
+    }
+
+    /// From now on the notification daemon answers nobody, and stays where it is.
+    pub fn freeze_notifications(&self) -> Result<()> {
+        let pid = self.notifier.as_ref().and_then(Child::id).context("a daemon")?;
+        process::signal("STOP", pid)
     }
 
     /// The next address that the system's browser was asked to open.
@@ -105,6 +126,11 @@ impl Desktop {
         let display = self.session.display().context("a display")?.to_owned();
         let read = tokio::task::spawn_blocking(move || selections::read(&display));
         timeout(DEADLINE, read).await.context("a selection is never handed over")??
+    }
+
+    /// How many notifications showed this text so far.
+    pub fn times_notified(&self, text: &str) -> usize {
+        self.notified.borrow().matches(text).count()
     }
 
     /// Presses a notification's button, as dunst's menu does.
@@ -157,6 +183,15 @@ impl Desktop {
             items.push((number.and_then(|number| number.trim().parse().ok()).context("a number")?, label));
         }
         Ok(items)
+    }
+
+    /// Whether an item of the tray's menu is ticked.
+    pub fn is_ticked_in_tray(&self, label: &str) -> Result<bool> {
+        let (bus, menu) = self.tray()?;
+        let found = self.tray_menu()?.into_iter().find(|(_, text)| text.contains(label));
+        let (number, _) = found.with_context(|| format!("no {label:?} in the tray"))?;
+        let state = [&number.to_string(), "toggle-state"];
+        Ok(self.call(&bus, &menu, "com.canonical.dbusmenu.GetProperty", &state)?.contains("<1>"))
     }
 
     /// Presses an item of the tray's menu.
@@ -238,14 +273,52 @@ impl Desktop {
         timeout(DEADLINE, has).await.with_context(|| format!("no window {title:?}"))
     }
 
+    /// Waits until no window's title on the screen begins so.
+    pub async fn has_no_window_called(&self, title: &str) -> Result<()> {
+        let pattern = format!("^{title}");
+        let closes = async {
+            loop {
+                let search = ["search", "--onlyvisible", "--name", &pattern];
+                let output = self.session.command("xdotool").args(search).output()?;
+                if output.stdout.is_empty() {
+                    return anyhow::Ok(());
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        timeout(DEADLINE, closes).await.with_context(|| format!("{title:?} stays"))?
+    }
+
+    /// Brings a window to the front.
+    pub fn activate(&self, window: &str) -> Result<()> {
+        run(&self.session, "xdotool", &["windowactivate", "--sync", window])
+    }
+
+    /// Waits until the window that has the keyboard has a title that begins so.
+    pub async fn is_in_front(&self, title: &str) -> Result<()> {
+        let in_front = || -> Result<String> {
+            let output = self.session.command("xdotool").args(["getactivewindow", "getwindowname"]).output()?;
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        let waits = async {
+            while !in_front().is_ok_and(|name| name.starts_with(title)) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        timeout(DEADLINE, waits).await.with_context(|| format!("in front is {:?}, not {title:?}", in_front()))
+    }
+
     /// Closes a window, as Alt F4 does.
     pub fn close_window(&self, window: &str) -> Result<()> {
         run(&self.session, "xdotool", &["windowactivate", "--sync", window, "key", "--clearmodifiers", "alt+F4"])
     }
 
-    /// Hands an address over as the system does.
+    /// Hands an address over as the system does, by the program's desktop entry. A program that isn't running yet is started by
+    /// it: with this desktop's data folder, which it would find by itself on a person's.
     pub fn hand_over(&self, url: &str) -> Result<()> {
-        run(&self.session, "gio", &["open", url])
+        let output = self.session.command("gio").args(["open", url]).env("RELINK_DATA_DIR", data_dir(self)).output()?;
+        ensure!(output.status.success(), "gio open: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
     }
 
     /// A picture of the whole screen.
@@ -258,117 +331,4 @@ impl Desktop {
         let shot = format!("png:{}", path.display());
         run(&self.session, "import-im6.q16", &["-silent", "-window", "root", &shot])
     }
-}
-
-fn run(session: &Session, program: &str, arguments: &[&str]) -> Result<()> {
-    let output = session.command(program).args(arguments).output()?;
-    ensure!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
-}
-
-fn quiet(session: &Session, program: &str, arguments: &[&str]) -> Result<Child> {
-    let mut command = session.command(program);
-    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
-    process::spawn(command)
-}
-
-/// The bus itself waits until the name has its owner.
-fn name_is_taken(session: &Session, name: &str) -> Result<()> {
-    run(session, "gdbus", &["wait", "--session", "--timeout", "20", name])
-}
-
-/// A display of its own; Xvfb chooses the number and says it.
-async fn virtual_display(session: &Session) -> Result<(String, Child)> {
-    let (said, says) = std::os::unix::net::UnixStream::pair()?;
-    said.set_nonblocking(true)?;
-    let mut command = session.command("sh");
-    command.args(["-c", "exec Xvfb -displayfd 1 -screen 0 1280x900x24 -nolisten tcp"]);
-    command.stdout(Stdio::from(std::os::fd::OwnedFd::from(says))).stderr(Stdio::null());
-    let xvfb = process::spawn(command)?;
-    let mut number = String::new();
-    let mut reader = BufReader::new(tokio::net::UnixStream::from_std(said)?);
-    timeout(DEADLINE, reader.read_line(&mut number)).await.context("Xvfb is silent")??;
-    ensure!(!number.trim().is_empty(), "Xvfb ended");
-    Ok((format!(":{}", number.trim()), xvfb))
-}
-
-/// The session's default browser: a script that hands the address to the test.
-async fn browser_that_only_says(session: &Session) -> Result<mpsc::Receiver<String>> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let port = listener.local_addr()?.port();
-    let script = session.folder().join("browser");
-    fs::write(&script, format!("#!/bin/bash\nexec 3<>/dev/tcp/127.0.0.1/{port}\nprintf '%s' \"$1\" >&3\n"))?;
-    fs::set_permissions(&script, Permissions::from_mode(0o700))?;
-    let applications = session.folder().join("data/applications");
-    fs::create_dir_all(&applications)?;
-    let entry = format!(
-        "[Desktop Entry]\nType=Application\nName=Browser\nExec={} %u\nMimeType=text/html;x-scheme-handler/http;x-scheme-handler/https;\n",
-        script.display()
-    );
-    fs::write(applications.join("test-browser.desktop"), entry)?;
-    let defaults = "[Default Applications]\nx-scheme-handler/http=test-browser.desktop\nx-scheme-handler/https=test-browser.desktop\n";
-    fs::write(session.folder().join("config/mimeapps.list"), defaults)?;
-    let (sender, receiver) = mpsc::channel(16);
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut url = String::new();
-            if stream.read_to_string(&mut url).await.is_ok() && sender.send(url).await.is_err() {
-                return;
-            }
-        }
-    });
-    Ok(receiver)
-}
-
-/// dunst prints each notification when it comes; its menu is a script that presses what the test wants.
-fn dunst(session: &Session) -> Result<(Child, watch::Receiver<String>)> {
-    let press = session.folder().join("press");
-    let menu = session.folder().join("menu");
-    // Each line of the menu is `#action [label] …`; the script gives back the one that is wanted.
-    fs::write(&menu, format!("#!/bin/bash\ngrep -F -m1 -- \"#$(cat '{}')\"\n", press.display()))?;
-    fs::set_permissions(&menu, Permissions::from_mode(0o700))?;
-    let config = session.folder().join("dunstrc");
-    fs::write(&config, format!("[global]\ndmenu = {}\nhistory_length = 50\n", menu.display()))?;
-    let mut command = session.command("dunst");
-    command.arg("-config").arg(config).arg("-print").stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut daemon = process::spawn(command)?;
-    let mut lines = BufReader::new(daemon.stdout.take().context("no output")?).lines();
-    let (sender, receiver) = watch::channel(String::new());
-    tokio::spawn(async move {
-        while let Ok(Some(line)) = lines.next_line().await {
-            sender.send_modify(|all| {
-                all.push_str(&line);
-                all.push('\n');
-            });
-        }
-    });
-    Ok((daemon, receiver))
-}
-
-/// A panel with nothing but a tray.
-fn panel(session: &Session) -> Result<()> {
-    let folder = session.folder().join("config/xfce4/xfconf/xfce-perchannel-xml");
-    fs::create_dir_all(&folder)?;
-    let channel = r#"<?xml version="1.0" encoding="UTF-8"?>
-<channel name="xfce4-panel" version="1.0">
-  <property name="configver" type="int" value="2"/>
-  <property name="panels" type="array">
-    <value type="int" value="1"/>
-    <property name="panel-1" type="empty">
-      <property name="position" type="string" value="p=6;x=0;y=0"/>
-      <property name="size" type="uint" value="26"/>
-      <property name="length" type="uint" value="100"/>
-      <property name="plugin-ids" type="array"><value type="int" value="1"/></property>
-    </property>
-  </property>
-  <property name="plugins" type="empty">
-    <property name="plugin-1" type="string" value="systray"/>
-  </property>
-</channel>"#;
-    fs::write(folder.join("xfce4-panel.xml"), channel)?;
-    // The panel's settings come from a service that the session's bus starts.
-    let service = "org.xfce.Xfconf.service";
-    fs::copy(Path::new("/usr/share/dbus-1/services").join(service), session.folder().join("services").join(service))?;
-    let bus = ["call", "--session", "-d", "org.freedesktop.DBus", "-o", "/org/freedesktop/DBus"];
-    run(session, "gdbus", &[&bus[..], &["-m", "org.freedesktop.DBus.ReloadConfig"]].concat())
 }

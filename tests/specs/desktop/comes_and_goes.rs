@@ -1,0 +1,185 @@
+//! The desktop's parts come late, die, hang or are missing; Relink itself is ended and started again.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use anyhow::Result;
+use relink_tests::{
+    app::{App, Program},
+    desktop::{ALL, Desktop, With},
+    provider::Provider,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{break_it, connect, sign_in};
+
+#[tokio::test]
+async fn a_panel_that_comes_after_relink_gets_its_icon() -> Result<()> {
+    let mut desktop = Desktop::start(With { notifications: true, tray: false }).await?;
+    let mut program = Program::start(&desktop, &["--hidden"])?;
+    program.serves(&desktop).await?;
+    desktop.start_panel()?;
+    desktop.tray_says("Nobody needs you").await?;
+    assert_eq!(desktop.windows()?, Vec::<String>::new(), "started at login, it waits for the panel");
+    desktop.press_in_tray("Open Relink")?;
+    desktop.has_windows(1).await?;
+    assert!(program.runs());
+    Ok(())
+}
+
+#[tokio::test]
+async fn started_at_login_without_a_panel_it_opens_its_window() -> Result<()> {
+    let desktop = Desktop::start(With { notifications: true, tray: false }).await?;
+    let _program = Program::start(&desktop, &["--hidden"])?;
+    desktop.has_windows(1).await.map(drop)
+}
+
+#[tokio::test]
+async fn when_the_panel_dies_closing_asks_and_when_it_comes_again_it_does_not() -> Result<()> {
+    let mut desktop = Desktop::start(ALL).await?;
+    let mut program = Program::start(&desktop, &[])?;
+    let windows = desktop.has_windows(1).await?;
+    desktop.tray_says("Nobody needs you").await?;
+    desktop.kill_panel().await?;
+    desktop.close_window(&windows[0])?;
+    let question = desktop.has_window_called("Quit Relink").await?;
+    assert!(program.runs());
+    desktop.close_window(&question)?;
+    desktop.has_no_window_called("Quit Relink").await?;
+
+    desktop.start_panel()?;
+    desktop.tray_says("Nobody needs you").await?;
+    desktop.close_window(&windows[0])?;
+    desktop.has_windows(0).await?;
+    assert!(program.runs());
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_the_library_of_the_tray_relink_runs_and_closing_asks() -> Result<()> {
+    let desktop = Desktop::start(ALL).await?;
+    // What stands first in the loader's way under the library's names is none.
+    let broken = desktop.folder().join("broken");
+    fs::create_dir(&broken)?;
+    for name in ["libayatana-appindicator3.so.1", "libappindicator3.so.1"] {
+        fs::write(broken.join(name), "no library")?;
+    }
+    let path = [("LD_LIBRARY_PATH", broken.display().to_string())];
+    let mut program = Program::start_with(&desktop, &[], &path)?;
+    let windows = desktop.has_windows(1).await?;
+    desktop.close_window(&windows[0])?;
+    desktop.has_window_called("Quit Relink").await?;
+    assert!(program.runs());
+    assert!(desktop.tray_menu().is_err(), "there is no icon");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_up_goes_with_relink_and_comes_back_with_it() -> Result<()> {
+    let mut desktop = Desktop::start(ALL).await?;
+    let app = App::start(&desktop).await?;
+    connect(&app, &mut desktop).await?;
+    break_it(&app, &desktop).await?;
+    desktop.has_a_notification().await?;
+    desktop.press_in_tray("Quit")?;
+    app.ends().await?;
+    desktop.has_no_notification().await?;
+    drop(app);
+
+    let _again = Program::start(&desktop, &["--hidden"])?;
+    desktop.has_a_notification().await?;
+    desktop.press_on_notification("Reauthorize")?;
+    let mended = sign_in(&mut desktop).await?;
+    desktop.notified("Ada Lovelace works again").await?;
+    mended.close().await
+}
+
+#[tokio::test]
+async fn a_notification_service_that_hangs_holds_up_neither_tray_nor_quitting() -> Result<()> {
+    let mut desktop = Desktop::start(ALL).await?;
+    let app = App::start(&desktop).await?;
+    connect(&app, &mut desktop).await?;
+    desktop.freeze_notifications()?;
+    app.rehearse_revocation().await?;
+    desktop.tray_says("1 account needs you").await?;
+    app.press("Settings").await?;
+    app.shows("notification service doesn’t answer").await?;
+    desktop.press_in_tray("Reauthorize Ada Lovelace")?;
+    let mended = sign_in(&mut desktop).await?;
+    desktop.tray_says("Nobody needs you").await?;
+    mended.close().await?;
+    desktop.press_in_tray("Quit")?;
+    app.ends().await
+}
+
+#[tokio::test]
+async fn a_browser_that_can_not_be_opened_is_said() -> Result<()> {
+    let mut desktop = Desktop::start(ALL).await?;
+    // The system's launchers, until there is nothing to open pages with.
+    let (launchers, gone) = (desktop.folder().join("launchers"), desktop.folder().join("no-browser"));
+    fs::create_dir(&launchers)?;
+    for name in ["xdg-open", "gio"] {
+        let script = format!("#!/bin/sh\n[ -e '{}' ] && exit 3\nexec /usr/bin/{name} \"$@\"\n", gone.display());
+        fs::write(launchers.join(name), script)?;
+        fs::set_permissions(launchers.join(name), fs::Permissions::from_mode(0o700))?;
+    }
+    let path = format!("{}:{}", launchers.display(), std::env::var("PATH")?);
+    let app = App::start_with(&desktop, &[("PATH", path)]).await?;
+    connect(&app, &mut desktop).await?;
+    break_it(&app, &desktop).await?;
+    fs::write(&gone, "")?;
+
+    // One click leads to the account's page instead.
+    app.press("Activity").await?;
+    app.hides("Nothing that uses this account works").await?;
+    desktop.press_in_tray("Reauthorize Ada Lovelace")?;
+    app.shows("Nothing that uses this account works").await?;
+
+    // And the connect window, whose page can't know, gets a dialog.
+    app.press("Reauthorize connection").await?;
+    app.press("Get connection link").await?;
+    app.press("Open").await?;
+    app.other_window().await?;
+    app.press("Continue to Sandbox").await?;
+    desktop.has_window_called("The sign-in page can").await.map(drop)
+}
+
+#[tokio::test]
+async fn sigterm_during_a_slow_exchange_looks_immediate_and_loses_nothing() -> Result<()> {
+    let mut desktop = Desktop::start(ALL).await?;
+    let app = App::start(&desktop).await?;
+    let provider = Provider::start().await?;
+    app.ask(Method::POST, "/relink/integrations", json!({ "text": provider.definition() })).await?;
+    app.press("Connect a real account").await?;
+    app.press("Provider").await?;
+    app.press("Continue").await?;
+    app.other_window().await?;
+    app.press("Sign in to Provider").await?;
+    app.press("Continue to Provider").await?;
+    let connected = sign_in(&mut desktop).await?;
+    app.shows("Connection successful").await?;
+    connected.close().await?;
+    let id = app.ask(Method::GET, "/relink/accounts", Value::Null).await?["result"][0]["id"].clone();
+    let refresh = format!("/relink/accounts/{}/refresh", id.as_str().unwrap_or_default());
+
+    // The provider has rotated, and its answer comes a byte at a time.
+    let slow = json!({ "kind": "slow_drip", "on": "token", "count": 1 });
+    provider.control("POST", "/faults", slow).await?;
+    let (asked, stopped) = tokio::join!(app.ask(Method::POST, &refresh, Value::Null), async {
+        provider.sees("refresh_token.ok", 1).await?;
+        app.terminate()?;
+        desktop.has_windows(0).await?;
+        assert!(app.runs(), "it waits for the answer, behind closed windows");
+        anyhow::Ok(())
+    });
+    // Whoever asked may not be answered any more.
+    drop(asked);
+    stopped?;
+    app.ends().await?;
+    drop(app);
+
+    let again = App::start(&desktop).await?;
+    again.ask(Method::POST, &refresh, Value::Null).await?;
+    assert_eq!(provider.count("refresh_token.ok").await?, 2, "what it got was kept");
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! The app that runs on a desktop, whoever started it.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::Desktop;
+use crate::{app::data_dir, page::LOOK, process, relink::DEADLINE};
+
+/// The API of the app that runs on a desktop, whoever started it.
+#[derive(Debug)]
+pub struct Answering {
+    base_url: String,
+    token: String,
+    pid: u32,
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        // Nobody holds a program that the system started.
+        let _ = process::signal("KILL", self.pid);
+    }
+}
+
+impl Answering {
+    /// Finds it, as the command line does.
+    pub fn of(desktop: &Desktop) -> Result<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let file = data_dir(desktop).join("engine.json");
+        let found: Value = serde_json::from_str(&fs::read_to_string(file)?)?;
+        let text = |name: &str| found[name].as_str().map(str::to_owned).context("a text");
+        let pid = found["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).context("a pid")?;
+        Ok(Self { base_url: text("base_url")?, token: text("token")?, pid })
+    }
+
+    async fn get(&self, path: &str) -> Result<Vec<Value>> {
+        let request = reqwest::Client::new().get(format!("{}{path}", self.base_url)).bearer_auth(&self.token);
+        let answer: Value = request.send().await?.json().await?;
+        Ok(answer["result"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// All accounts.
+    pub async fn accounts(&self) -> Result<Vec<Value>> {
+        self.get("/relink/accounts").await
+    }
+
+    /// Everybody's timeline, as soon as it has this many lines.
+    pub async fn timeline_until(&self, count: usize) -> Result<Vec<Value>> {
+        let has = async {
+            loop {
+                let lines = self.get("/relink/timeline").await?;
+                if lines.len() >= count {
+                    return Ok(lines);
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        timeout(DEADLINE, has).await.context("too few lines")?
+    }
+}
