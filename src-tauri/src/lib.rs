@@ -86,6 +86,7 @@ pub fn run(start: &Start) -> Result<(), StartError> {
             }
         }
         RunEvent::Exit => {
+            quit::screen_follows();
             notify::stop(app);
             core::stop(app);
         }

@@ -27,6 +27,17 @@ pub(crate) fn quit(app: &AppHandle) {
     app.exit(0);
 }
 
+/// What was hidden is gone from the screen, too, before something is waited for: nothing is drawn any more then.
+#[cfg(target_os = "linux")]
+pub(crate) fn screen_follows() {
+    if let Some(display) = gtk::gdk::Display::default() {
+        display.sync();
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) const fn screen_follows() {}
+
 /// Ends the app as the person's session ends it, or a terminal.
 #[cfg(unix)]
 pub(crate) fn hear_signals(app: &AppHandle) {

@@ -1,6 +1,11 @@
 //! The app itself: `relink-desktop`, whose own window is driven as a person uses it.
 
-use std::{fs, ops::Deref, path::PathBuf, process::Stdio};
+use std::{
+    fs,
+    ops::Deref,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use fantoccini::{ClientBuilder, Locator, wd::WindowHandle};
@@ -206,14 +211,28 @@ pub struct Program {
 impl Program {
     /// Starts it.
     pub fn start(desktop: &Desktop, arguments: &[&str]) -> Result<Self> {
-        Self::start_with(desktop, arguments, &[])
+        let mut command = desktop.command(&program().to_string_lossy());
+        command.args(arguments);
+        Self::spawn(desktop, command)
     }
 
-    /// Starts it with more in its environment.
-    pub fn start_with(desktop: &Desktop, arguments: &[&str], environment: &[(&str, String)]) -> Result<Self> {
-        let mut command = desktop.command(&program().to_string_lossy());
-        command.args(arguments).env("RELINK_DATA_DIR", data_dir(desktop)).stdout(Stdio::null()).stderr(Stdio::null());
-        command.envs(environment.iter().map(|(name, value)| (name, value)));
+    /// Starts it where this library isn't installed, as far as it can see. Wants the right to make namespaces, as root has it.
+    pub fn start_without(desktop: &Desktop, library: &str) -> Result<Self> {
+        // Nothing stands in the library's place: the loader finds an empty file, as none.
+        let hidden = r#"set -e
+            ldconfig -p | awk -v name="$1" '$1 == name { print $NF }' | while read -r file; do
+              mount --bind /dev/null "$(realpath "$file")"
+            done
+            exec "$2""#;
+        let mut command = desktop.command("unshare");
+        command.args(["--mount", "sh", "-c", hidden, "sh", library]).arg(program());
+        Self::spawn(desktop, command)
+    }
+
+    fn spawn(desktop: &Desktop, mut command: Command) -> Result<Self> {
+        // For whoever looks at a failed test.
+        let log = fs::OpenOptions::new().create(true).append(true).open(desktop.folder().join("program.log"))?;
+        command.env("RELINK_DATA_DIR", data_dir(desktop)).stdout(Stdio::null()).stderr(Stdio::from(log));
         Ok(Self { child: process::spawn(command)? })
     }
 

@@ -8,6 +8,7 @@ use std::{
     fs,
     ops::{Deref, DerefMut},
     path::Path,
+    process::Stdio,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -128,9 +129,17 @@ impl Desktop {
         timeout(DEADLINE, read).await.context("a selection is never handed over")??
     }
 
-    /// How many notifications showed this text so far.
-    pub fn times_notified(&self, text: &str) -> usize {
-        self.notified.borrow().matches(text).count()
+    /// How many notifications had this title so far.
+    pub fn times_notified(&self, title: &str) -> usize {
+        times_in(&self.notified.borrow(), title)
+    }
+
+    /// Waits until so many notifications had this title.
+    pub async fn notified_times(&self, title: &str, count: usize) -> Result<()> {
+        let mut notified = self.notified.clone();
+        let seen = timeout(DEADLINE, notified.wait_for(|all| times_in(all, title) >= count)).await;
+        seen.with_context(|| format!("{title:?} was not shown {count} times"))??;
+        Ok(())
     }
 
     /// Presses a notification's button, as dunst's menu does.
@@ -316,8 +325,11 @@ impl Desktop {
     /// Hands an address over as the system does, by the program's desktop entry. A program that isn't running yet is started by
     /// it: with this desktop's data folder, which it would find by itself on a person's.
     pub fn hand_over(&self, url: &str) -> Result<()> {
-        let output = self.session.command("gio").args(["open", url]).env("RELINK_DATA_DIR", data_dir(self)).output()?;
-        ensure!(output.status.success(), "gio open: {}", String::from_utf8_lossy(&output.stderr));
+        let mut command = self.session.command("gio");
+        command.args(["open", url]).env("RELINK_DATA_DIR", data_dir(self));
+        // What it starts holds what it is given, for as long as it runs.
+        let ended = command.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+        ensure!(ended.success(), "gio open: {ended}");
         Ok(())
     }
 
@@ -331,4 +343,9 @@ impl Desktop {
         let shot = format!("png:{}", path.display());
         run(&self.session, "import-im6.q16", &["-silent", "-window", "root", &shot])
     }
+}
+
+/// dunst prints each notification's parts on lines of their own.
+fn times_in(printed: &str, title: &str) -> usize {
+    printed.lines().filter(|line| line.contains("summary") && line.contains(title)).count()
 }
