@@ -158,12 +158,12 @@ impl App {
 
     /// What a command of the main window's answers to the page that is being driven: whether it is let through.
     pub async fn invokes(&self, command: &str) -> Result<String> {
-        let script = r#"
+        let script = "
             const [command, done] = arguments;
             const internals = window.__TAURI_INTERNALS__;
             if (!internals) { done('there is no way'); return; }
             internals.invoke(command).then(() => done('answered'), (why) => done(`refused: ${why}`));
-        "#;
+        ";
         let answer = self.page.0.execute_async(script, vec![command.into()]).await?;
         Ok(answer.as_str().context("a text")?.to_owned())
     }

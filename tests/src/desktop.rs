@@ -70,14 +70,14 @@ impl Desktop {
         parts.push(xvfb);
         parts.push(quiet(&session, "openbox", &[])?);
         let opened = browser_that_only_says(&session).await?;
-        let (notifier, notified) = if with.notifications {
-            let (daemon, notified) = dunst(&session)?;
+        let (daemon, notified) = if with.notifications {
+            let (dunst, notified) = dunst(&session)?;
             name_is_taken(&session, "org.freedesktop.Notifications")?;
-            (Some(daemon), notified)
+            (Some(dunst), notified)
         } else {
             (None, watch::channel(String::new()).1)
         };
-        let mut desktop = Self { session, opened, notified, notifier, panel: None, _parts: parts };
+        let mut desktop = Self { session, opened, notified, notifier: daemon, panel: None, _parts: parts };
         if with.tray {
             desktop.start_panel()?;
         }

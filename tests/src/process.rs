@@ -56,7 +56,7 @@ pub fn offspring(pid: u32) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// A process's state and its parent (proc_pid_stat(5)).
+/// A process's state and its parent (`proc_pid_stat(5)`).
 fn stat(pid: u32) -> Option<(String, u32)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before may hold anything, in brackets.

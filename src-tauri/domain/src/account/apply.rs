@@ -277,7 +277,7 @@ impl Account {
             }
             // The client is this account's own: there is nothing to mend at the integration.
             (Cause::InvalidClient | Cause::UnauthorizedClient, Renewal::ClientCredentials) => {
-                failure.cause = Cause::ClientRefused
+                failure.cause = Cause::ClientRefused;
             }
             _ => {}
         }

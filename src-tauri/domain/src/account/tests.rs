@@ -245,7 +245,7 @@ fn an_answer_to_a_call_with_older_credentials_breaks_nothing() {
     let mut story = Story::connected(None);
     let old = story.account.life.credential().generation();
     let generation = story.account.next_generation();
-    story.then(Input::BeginReplacement { granted: granted(None, "ada") }).then(Input::Replaced { generation });
+    story.then(replacement(None, "ada")).then(Input::Replaced { generation });
     let late = Input::Answered { generation: old, answer: CheckAnswer::Unauthorized };
     assert_eq!(story.try_then(late), Err(Rejected::Stale { got: old }));
     assert_eq!(story.account.status(), Status::Active);
