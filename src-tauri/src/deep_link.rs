@@ -13,7 +13,7 @@ use crate::{HIDDEN, desk, windows};
 
 const SCHEME: &str = "app.relink.desktop";
 /// How long the way back may take: the browser may have to start, and to ask its person first.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A test of the way that is under way: what it waits for, and who waits.
 #[derive(Default)]

@@ -96,9 +96,9 @@ pub(crate) fn stop(app: &AppHandle) {
 fn show(app: &AppHandle, up: &Up, notice: Notice, replaces: Option<NoticeId>, alert: bool) -> Result<(), String> {
     let number = {
         let mut held = up.held();
-        let replaced = replaces.and_then(|id| held.remove(&id)).flatten();
+        let before = replaces.and_then(|id| held.remove(&id)).flatten();
         held.insert(notice.id, None);
-        replaced
+        before
     };
     let (app, up) = (app.clone(), up.clone());
     put_up(popup::of(&notice, number, alert), move |handle| {

@@ -41,7 +41,7 @@ pub struct Desktop {
     session: Session,
     opened: mpsc::Receiver<String>,
     notified: watch::Receiver<String>,
-    notifier: Option<Child>,
+    daemon: Option<Child>,
     panel: Option<Child>,
     _parts: Vec<Child>,
 }
@@ -77,7 +77,7 @@ impl Desktop {
         } else {
             (None, watch::channel(String::new()).1)
         };
-        let mut desktop = Self { session, opened, notified, notifier: daemon, panel: None, _parts: parts };
+        let mut desktop = Self { session, opened, notified, daemon, panel: None, _parts: parts };
         if with.tray {
             desktop.start_panel()?;
         }
@@ -99,7 +99,7 @@ impl Desktop {
 
     /// From now on the notification daemon answers nobody, and stays where it is.
     pub fn freeze_notifications(&self) -> Result<()> {
-        let pid = self.notifier.as_ref().and_then(Child::id).context("a daemon")?;
+        let pid = self.daemon.as_ref().and_then(Child::id).context("a daemon")?;
         process::signal("STOP", pid)
     }
 

@@ -43,6 +43,19 @@ pub(crate) enum Course {
     Over(Result<AccessToken>),
 }
 
+/// A refresh's place among those under way. It goes with the refresh, however that ends: one that stayed behind would keep
+/// every later one from beginning.
+struct Entry {
+    engine: Engine,
+    account: AccountId,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        held(&self.engine.0.flights.under_way).remove(&self.account);
+    }
+}
+
 /// A provider's host: how many refreshes it is sent at a time, and until when it wants none.
 #[derive(Debug)]
 pub(crate) struct Host {
@@ -85,6 +98,7 @@ impl Engine {
                     under_way.insert(account, flight.clone());
                     let engine = self.clone();
                     self.0.tasks.spawn(async move {
+                        let entry = Entry { engine: engine.clone(), account };
                         let outcome = engine.refresh_account(account, reason, &course).await;
                         match &outcome {
                             Ok(_) => tracing::info!(account = %account, ?reason, "refreshed"),
@@ -92,7 +106,7 @@ impl Engine {
                                 tracing::info!(account = %account, ?reason, code = error.code(), "not refreshed: {error}");
                             }
                         }
-                        held(&engine.0.flights.under_way).remove(&account);
+                        drop(entry);
                         course.send_replace(Course::Over(outcome));
                     });
                     (flight, false)

@@ -83,6 +83,7 @@ fn stays(_: &mut Notification, _: bool) {}
 
 /// Under which number the desktop knows it, where it says so.
 #[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
 pub(super) fn number(handle: &NotificationHandle) -> Option<u32> {
     Some(handle.id())
 }

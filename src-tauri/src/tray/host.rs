@@ -46,10 +46,8 @@ fn hear(says: &impl Fn(bool)) -> zbus::Result<()> {
 
 fn changes_host(message: &Message) -> bool {
     let header = message.header();
-    let member = header.member().map(|member| member.as_str());
-    let by_host = ["StatusNotifierHostRegistered", "StatusNotifierHostUnregistered"];
-    header.message_type() == Type::Signal
-        && member.is_some_and(|member| member == "NameOwnerChanged" || by_host.contains(&member))
+    let says = ["NameOwnerChanged", "StatusNotifierHostRegistered", "StatusNotifierHostUnregistered"];
+    header.message_type() == Type::Signal && header.member().is_some_and(|member| says.contains(&member.as_str()))
 }
 
 fn is_there(bus: &Connection) -> bool {
