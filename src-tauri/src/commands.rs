@@ -6,11 +6,11 @@
 mod clipboard;
 
 use relink_desk::{
-    Desk, Result,
+    Desk, Result, Wanted,
     types::{
         Account, Added, ApiToken, Checked, Delivery, EntryPage, Health, Integration, LinkFor, MagicLink,
         NewIntegration, NewWebhook, NoticeRecord, OpenIn, Overview, Preferences, Rehearse, SandboxSettings, Show,
-        Trouble, Wanted, Webhook,
+        Trouble, Webhook,
     },
 };
 use relink_domain::{AccountId, ApiTokenId, Secret, WebhookId};

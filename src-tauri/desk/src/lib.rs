@@ -8,6 +8,7 @@ pub mod attention;
 mod integrations;
 mod links;
 mod notices;
+mod preferences;
 mod sandbox;
 mod straight;
 mod tokens;
@@ -31,6 +32,7 @@ use relink_domain::{
 use relink_engine::{Engine, Filter, SANDBOX, Written, network};
 use tokio::sync::{broadcast, watch};
 
+pub use preferences::Wanted;
 pub use straight::{Ended, SignIn, Way};
 use types::{Changed, Keychain, Overview, Preferences, Trouble};
 pub use typescript::typescript;
@@ -83,7 +85,6 @@ pub struct Desktop {
     pub tray: bool,
 }
 
-const PREFERENCES: &str = "preferences";
 /// Changes that come together are told together.
 const GATHER: Duration = Duration::from_millis(100);
 /// How long an answer of the keychain's holds, unless it is known to have changed.
@@ -97,7 +98,7 @@ impl Desk {
         surroundings: Surroundings,
         notifier: attention::Notifier,
     ) -> Result<Self> {
-        let preferences: Preferences = engine.document(PREFERENCES).await.map_err(trouble)?.unwrap_or_default();
+        let preferences: Preferences = engine.document(preferences::NAME).await.map_err(trouble)?.unwrap_or_default();
         let (heard, desktop) = tokio::sync::mpsc::channel(64);
         let desk = Self(Arc::new(Inner {
             engine,
@@ -202,24 +203,6 @@ impl Desk {
         let keychain = Keychain { available: state == "available", message };
         *held(&self.0.keychain) = Some((keychain.clone(), asked));
         keychain
-    }
-
-    /// What the person has chosen.
-    pub fn preferences(&self) -> Preferences {
-        self.0.preferences.borrow().clone()
-    }
-
-    /// The same, as it changes.
-    pub fn follow_preferences(&self) -> watch::Receiver<Preferences> {
-        self.0.preferences.subscribe()
-    }
-
-    /// Keeps what the person has chosen.
-    pub async fn set_preferences(&self, preferences: Preferences) -> Result<Preferences> {
-        self.0.engine.keep_document(PREFERENCES, preferences.clone()).await.map_err(trouble)?;
-        self.0.preferences.send_replace(preferences.clone());
-        self.tell(Changed::Preferences);
-        Ok(preferences)
     }
 
     /// Says what this desktop turned out to be able to do.

@@ -437,30 +437,6 @@ pub struct Preferences {
     pub port: Option<u16>,
 }
 
-/// [`Preferences`] as the window sends them: what was typed for a number may be any.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Wanted {
-    appearance: Appearance,
-    notifications_paused: bool,
-    start_at_login: bool,
-    port: Option<f64>,
-}
-
-impl Wanted {
-    /// The same as preferences, if they can be kept.
-    pub fn read(self) -> Result<Preferences, Trouble> {
-        let Self { appearance, notifications_paused, start_at_login, port } = self;
-        let port = port.map(port_of).transpose()?;
-        Ok(Preferences { appearance, notifications_paused, start_at_login, port })
-    }
-}
-
-fn port_of(typed: f64) -> Result<u16, Trouble> {
-    // A port that it can't be would be another one after rounding.
-    let exact = (1024..=u16::MAX).find(|port| f64::from(*port).total_cmp(&typed).is_eq());
-    exact.ok_or_else(|| crate::refused("port", "The port must be a whole number from 1024 to 65535."))
-}
-
 /// A notification that was shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct NoticeRecord {

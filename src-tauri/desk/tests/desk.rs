@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use relink_api::{ServeOptions, Serving};
 use relink_desk::{
-    Desk, Surroundings,
+    Desk, Surroundings, Wanted,
     attention::{Needs, Notifier, Order},
-    types::{Changed, LinkFor, NewIntegration, Preferences, Rehearse, Wanted},
+    types::{Changed, LinkFor, NewIntegration, Preferences, Rehearse},
 };
 use relink_domain::{AccountId, Secret, account::AuthenticationMethod, notice::Notice};
 use relink_engine::{
