@@ -57,6 +57,11 @@ pub fn due_at(lease: Lease, jitter: Jitter) -> Option<Timestamp> {
     Some(due.max(lease.issued_at.plus_millis(APART)))
 }
 
+/// Whether the token was issued by a clock that was ahead of this one: its life can't be told any more.
+pub fn is_ahead(lease: Lease, now: Timestamp) -> bool {
+    lease.issued_at.millis_since(now) > MINUTE
+}
+
 /// Whether a caller may still be given the token: it must outlive the call that it is wanted for.
 pub fn is_fresh(lease: Lease, now: Timestamp) -> bool {
     let Some(expires_at) = lease.expires_at else {
@@ -65,7 +70,7 @@ pub fn is_fresh(lease: Lease, now: Timestamp) -> bool {
     let lifetime = expires_at.millis_since(lease.issued_at);
     let spare = (MINUTE / 2).min(lifetime / 4);
     // A clock set back must not make an old token look fresh for ever.
-    now >= lease.issued_at.plus_millis(-MINUTE) && expires_at.millis_since(now) > spare
+    !is_ahead(lease, now) && expires_at.millis_since(now) > spare
 }
 
 /// When to try again after the `tries`-th failure in a row (counted from 1): half a minute, doubling to a quarter of an

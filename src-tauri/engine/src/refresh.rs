@@ -301,7 +301,7 @@ impl Engine {
             })
             .await?
             .ok_or_else(|| Error::not_found("account", &id))??;
-        self.0.agenda.set(id, step.account.due(jitter));
+        self.0.agenda.set(id, step.account.due_by(now, jitter));
         Ok(step)
     }
 

@@ -312,7 +312,7 @@ impl Account {
             (_, Life::Failing { trouble, .. }) => {
                 schedule::retry_at(&trouble.failure, trouble.tries, false, now, jitter)
             }
-            (Credential::Renewing(renewing), _) if renewing.lease.issued_at > now => now,
+            (Credential::Renewing(renewing), _) if schedule::is_ahead(renewing.lease, now) => now,
             (Credential::Renewing(_) | Credential::Fixed(_), _) => due.at(),
         };
         Some(due.moved_to(due.at().min(latest)))

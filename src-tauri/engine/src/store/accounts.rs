@@ -24,7 +24,7 @@ pub struct DueAccount {
 /// Commits a step: the account, its timeline and the outbox, in the caller's transaction.
 pub fn commit(tx: &Transaction<'_>, step: &Step, now: Timestamp, jitter: Jitter) -> Result<()> {
     let account = &step.account;
-    let due = account.due(jitter);
+    let due = account.due_by(now, jitter);
     let open = account.replacement.is_some()
         || matches!(
             account.life.credential(),
