@@ -126,8 +126,8 @@ struct Before {
     accounts: usize,
     /// The sign-in that works.
     refresh_token: String,
-    /// The link that put it in place, if one has since the account was connected.
-    put_by: Value,
+    /// How often another has taken its place so far.
+    reauthorized: usize,
     /// What a person is about to be sent.
     link: Option<String>,
 }
@@ -222,7 +222,7 @@ impl Stage {
             deliveries: self.receiver.seen().len(),
             accounts: self.account_count(relink).await?,
             refresh_token: item["secrets"]["refresh_token"].as_str().context("a refresh token")?.to_owned(),
-            put_by: put_by(&item),
+            reauthorized: self.reauthorized(relink).await?,
             link,
         })
     }
@@ -294,7 +294,7 @@ impl Stage {
         if let Some(cause) = self.works(relink).await? {
             return Ok(Some(cause));
         }
-        ensure!(put_by(&self.item()?) == before.put_by, "a replacement that was never kept counts");
+        ensure!(self.reauthorized(relink).await? == before.reauthorized, "a replacement that was never kept counts");
         let flow = self.provider.walk(relink, before.link()?).await?;
         if flow["phase"] != "succeeded" {
             return Ok(Some(format!("the link did not reauthorize: {flow}")));
@@ -307,9 +307,22 @@ impl Stage {
         if let Some(cause) = self.works(relink).await? {
             return Ok(Some(cause));
         }
-        ensure!(put_by(&self.item()?) != before.put_by, "a replacement that was kept does not count");
+        ensure!(
+            self.reauthorized(relink).await? == before.reauthorized + 1,
+            "a replacement that was kept does not count"
+        );
         ensure!(!relink.link_is_good(before.link()?).await?, "a link that reauthorized is still good");
         Ok(None)
+    }
+
+    /// How often another sign-in has taken the place of the one before, as the account's timeline has it.
+    async fn reauthorized(&self, relink: &Relink) -> Result<usize> {
+        let timeline = relink.get(&format!("/relink/timeline?account={}&limit=1000", self.account)).await?;
+        let entries = timeline["result"].as_array().context("a timeline")?;
+        Ok(entries
+            .iter()
+            .filter(|entry| entry["title"].as_str().is_some_and(|it| it.starts_with("Reauthorized")))
+            .count())
     }
 
     /// What the keychain holds of the account.
@@ -359,11 +372,6 @@ impl Before {
     fn link(&self) -> Result<&str> {
         self.link.as_deref().context("a link")
     }
-}
-
-/// The link that put this item in place; a refresh leaves it there.
-fn put_by(item: &Value) -> Value {
-    item["notes"]["link_token_id"].clone()
 }
 
 async fn webhook(relink: &Relink) -> Result<String> {

@@ -96,9 +96,10 @@ impl Network {
         Ok(network)
     }
 
-    /// Online.
+    /// Online: the cable is said to lead to the world. Unplugged, that is forgotten.
     pub fn up(&self) -> Result<()> {
-        ip(&["link", "set", "cable", "up"])
+        ip(&["link", "set", "cable", "up"])?;
+        ip(&["route", "replace", "default", "dev", "cable"])
     }
 
     /// Offline: loopback stays.

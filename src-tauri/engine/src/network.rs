@@ -5,16 +5,38 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use relink_domain::integration::{Reach, reach};
 use url::Url;
 
-/// Whether the system knows a way to the world. An interface that is up says little: virtual machines and containers leave
+/// How far this machine's network reaches, as far as that can be told without sending anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Network {
+    /// Nowhere.
+    Down,
+    /// To neighbours: an interface is up, but the system knows no way to the world.
+    Local,
+    /// To the world.
+    Up,
+}
+
+/// How far the network reaches now. An interface that is up says little of the world: virtual machines and containers leave
 /// bridges behind that lead nowhere.
-pub fn is_online() -> bool {
+pub fn now() -> Network {
     // Any public address will do. A UDP socket that is connected has its route looked up, and sends nothing.
-    let v4 = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?.connect((Ipv4Addr::new(1, 1, 1, 1), 443));
-    let v6 = || {
-        UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?
-            .connect((Ipv6Addr::new(0x2606, 0x4700, 0, 0, 0, 0, 0, 0x1111), 443))
-    };
-    v4().is_ok() || v6().is_ok()
+    let way = |from: IpAddr, to: IpAddr| UdpSocket::bind((from, 0)).and_then(|socket| socket.connect((to, 443)));
+    let v4 = || way(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(1, 1, 1, 1).into());
+    let v6 = || way(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2606, 0x4700, 0, 0, 0, 0, 0, 0x1111).into());
+    if v4().is_ok() || v6().is_ok() {
+        return Network::Up;
+    }
+    // Not knowing is no reason to put anything off.
+    let is_up = if_addrs::get_if_addrs().map_or(true, |interfaces| {
+        let reaches = |it: &if_addrs::Interface| it.is_oper_up() && !it.is_loopback() && !it.is_link_local();
+        interfaces.iter().any(reaches)
+    });
+    if is_up { Network::Local } else { Network::Down }
+}
+
+/// Whether there is a way to the world.
+pub fn is_online() -> bool {
+    now() == Network::Up
 }
 
 /// Whether a request there needs a network at all.

@@ -17,7 +17,7 @@ use url::Url;
 use crate::{
     Engine, Error,
     error::Result,
-    network::{self, Consent},
+    network::{self, Consent, Network},
     oauth::Endpoint,
     outbound::Answer,
     store::integrations::{self, Installed},
@@ -113,8 +113,15 @@ impl Provider {
     }
 
     /// Whether a refresh needs more than this machine.
-    pub(crate) fn needs_network(&self) -> bool {
-        !network::is_on_this_machine(self.token_url())
+    /// Whether the network reaches as far as it: to this machine always, to a network of the person's own without a way to
+    /// the world.
+    pub(crate) fn is_within_reach(&self) -> bool {
+        let needed = match self.consent() {
+            _ if network::is_on_this_machine(self.token_url()) => return true,
+            Consent::Local => Network::Local,
+            Consent::Public => Network::Up,
+        };
+        network::now() >= needed
     }
 
     fn oauth2(&self) -> Result<&OAuth2, Failure> {

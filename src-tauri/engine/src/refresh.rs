@@ -23,7 +23,6 @@ use crate::{
     engine::{AccessToken, jitter},
     error::Result,
     flight::{Course, Reason},
-    network,
     oauth::Tokens,
     provider::Provider,
     store::accounts,
@@ -69,7 +68,7 @@ impl Engine {
         let provider = self.provider(account.profile.environment_integration_id).await?;
         let host = self.host(&provider);
         if reason == Reason::Due {
-            if provider.needs_network() && !network::is_online() {
+            if !provider.is_within_reach() {
                 self.put_off(id, PutOffReason::Offline).await?;
                 return Err(Error::PutOff);
             }

@@ -20,7 +20,7 @@ use crate::{
     engine::{held, jitter},
     error::Result,
     flight::Reason,
-    network,
+    network::{self, Network},
     store::accounts::{self, Filter},
     vault::VaultState,
 };
@@ -159,7 +159,7 @@ pub(crate) async fn run(engine: Engine) {
     let agenda = &engine.0.agenda;
     let mut keychain = engine.0.vault.state();
     let mut looked = (engine.now(), Instant::now());
-    let mut was_online = network::is_online();
+    let mut known = network::now();
     let mut woken_at: Option<Instant> = None;
     loop {
         let now = engine.now();
@@ -176,17 +176,18 @@ pub(crate) async fn run(engine: Engine) {
             }
         }
 
-        let online = network::is_online();
+        let network = network::now();
         if woken_at.is_none_or(|at| at.elapsed() >= SETTLE) {
             woken_at = None;
-            // What needs a network that is still not there waits on, as offline.
             agenda.take_up(|why| why == PutOffReason::JustWoken, now);
-            if online {
-                let from = if was_online { now } else { now.plus_secs(1) };
-                agenda.take_up(|why| why == PutOffReason::Offline, from);
+            // What is still out of reach waits on.
+            if network > known {
+                agenda.take_up(|why| why == PutOffReason::Offline, now.plus_secs(1));
+            } else if network == Network::Up {
+                agenda.take_up(|why| why == PutOffReason::Offline, now);
             }
+            known = network;
         }
-        was_online = online;
         if *keychain.borrow_and_update() == VaultState::Available {
             agenda.take_up(|why| matches!(why, PutOffReason::KeychainLocked | PutOffReason::KeychainAbsent), now);
         }
@@ -251,7 +252,7 @@ impl Engine {
     async fn check_when_online(&self, id: AccountId) -> Result<()> {
         let account = self.load(id).await?;
         let provider = self.provider(account.profile.environment_integration_id).await?;
-        if provider.needs_network() && !network::is_online() {
+        if !provider.is_within_reach() {
             self.0.agenda.set(id, Some(Due::Check(self.now().plus_secs(AGAIN_SECS))));
             return Ok(());
         }
