@@ -20,7 +20,7 @@ use crate::{
 const SETTLE: Duration = Duration::from_secs(30);
 /// How long wakes are counted.
 const COUNTED: Duration = Duration::from_mins(1);
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 
 #[derive(Debug, Default)]
 struct Rest {

@@ -4,10 +4,9 @@ mod comes_and_goes;
 
 use anyhow::Result;
 use relink_tests::{
-    answering::Answering,
     app::{App, Program},
     browser::Browser,
-    desktop::{ALL, Desktop, With},
+    desktop::{ALL, Answering, Desktop, With},
     oidc::OidcProvider,
     relink::Relink,
 };

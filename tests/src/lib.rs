@@ -1,6 +1,5 @@
 //! The world in which the journeys happen: real parts, in a session of each test's own.
 
-pub mod answering;
 pub mod app;
 pub mod browser;
 pub mod canary;
