@@ -49,11 +49,12 @@ impl Clock {
     }
 }
 
-/// The library's file: each architecture has its own folder below `/usr/lib`.
+/// The library's file: each architecture has its own folder below `/usr/lib`. Its plain variant keeps what it reads in
+/// buffers that threads share: every few thousand looks one of several threads sees another time.
 fn library() -> Result<PathBuf> {
     fs::read_dir("/usr/lib")?
         .flatten()
-        .map(|entry| entry.path().join("faketime/libfaketime.so.1"))
+        .map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"))
         .find(|path| path.exists())
         .context("libfaketime is missing: install the Debian package faketime")
 }
