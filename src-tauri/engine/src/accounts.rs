@@ -1,6 +1,6 @@
 //! Accounts, as surfaces see and change them.
 
-use std::sync::Arc;
+use std::{collections::hash_map::Entry, sync::Arc};
 
 use relink_domain::{
     AccountId, Secret,
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     AccountView, Engine, Error,
-    engine::AccessToken,
+    engine::{AccessToken, USED_WITHIN_MILLIS, held},
     error::Result,
     flight::Reason,
     provider::{CallCredentials, Probed, Provider, no_credentials},
@@ -69,6 +69,11 @@ impl Engine {
 
     /// What a program signs its calls with: a fresh access token, or the key.
     pub async fn access_token(&self, id: AccountId) -> Result<AccessToken> {
+        // Only what is renewed is held. A program may ask before each of its calls: no look into the store is in its way.
+        if let Some(token) = self.fresh_at_hand(id) {
+            self.note_use(id);
+            return Ok(token);
+        }
         let account = self.load(id).await?;
         let token = match account.life.credential() {
             Credential::Renewing(_) => {
@@ -86,7 +91,7 @@ impl Engine {
                 AccessToken { token: secret, lease: Lease { issued_at, expires_at: fixed.expires_at } }
             }
         };
-        self.mark_used(id).await?;
+        self.note_use(id);
         Ok(token)
     }
 
@@ -206,14 +211,19 @@ impl Engine {
         }
     }
 
-    /// Notes that an account was used, to the minute.
-    async fn mark_used(&self, id: AccountId) -> Result<()> {
+    /// Notes that an account was used, to the minute: beside the call, never in its way.
+    fn note_use(&self, id: AccountId) {
         let now = self.now();
-        let last = self.0.store.read(move |c| accounts::last_used(c, id)).await?;
-        if last.is_none_or(|last| now.millis_since(last).abs() >= 60_000) {
-            self.0.store.write(move |tx| accounts::mark_used(tx, id, now)).await?;
-        }
-        Ok(())
+        match held(&self.0.used).entry(id) {
+            Entry::Occupied(last) if now.millis_since(*last.get()).abs() < USED_WITHIN_MILLIS => return,
+            entry => entry.insert_entry(now),
+        };
+        let engine = self.clone();
+        self.0.tasks.spawn(async move {
+            if let Err(error) = engine.0.store.write(move |tx| accounts::mark_used(tx, id, now)).await {
+                tracing::warn!(account = %id, "its use could not be noted: {error}");
+            }
+        });
     }
 
     /// Gives an account another name.

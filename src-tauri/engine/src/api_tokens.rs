@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     Engine, Error,
-    engine::{hash_of, held, random_token},
+    engine::{USED_WITHIN_MILLIS, hash_of, held, random_token},
     error::Result,
     store::{
         api_tokens::{self, ApiToken},
@@ -29,9 +29,6 @@ impl KnownToken {
         Self { hash, id: token.id, expires_at: token.expires_at, last_used_at: token.last_used_at }
     }
 }
-
-/// How coarse the time of a token's last use is.
-const USED_WITHIN_MILLIS: i64 = 60 * 1000;
 
 impl Engine {
     /// Reads the tokens, once: from then on, what is known changes with the store, in the store's own order.

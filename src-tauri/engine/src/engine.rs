@@ -86,6 +86,8 @@ pub(crate) struct Inner {
     pub(crate) flows: Flows,
     /// Access tokens, in memory and nowhere else.
     access: Mutex<HashMap<AccountId, AccessToken>>,
+    /// When each account's use was last noted.
+    pub(crate) used: Mutex<HashMap<AccountId, Timestamp>>,
     /// One lock per account: what changes its credentials happens one after the other.
     locks: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
     pub(crate) api_tokens: Mutex<Vec<KnownToken>>,
@@ -113,6 +115,9 @@ pub struct AccessToken {
     pub lease: Lease,
 }
 
+/// How coarse the time is at which an account or an API token was last used.
+pub(crate) const USED_WITHIN_MILLIS: i64 = 60 * 1000;
+
 /// How long a stop waits for refreshes that are under way.
 const STOP_DEADLINE: Duration = Duration::from_secs(35);
 
@@ -136,6 +141,7 @@ impl Engine {
             flights: Flights::default(),
             flows: Flows::default(),
             access: Mutex::default(),
+            used: Mutex::default(),
             locks: Mutex::default(),
             api_tokens: Mutex::default(),
             installed_changed: tokio::sync::watch::Sender::new(0),
@@ -172,6 +178,9 @@ impl Engine {
         self.0.tasks.close();
         if tokio::time::timeout(STOP_DEADLINE, self.0.tasks.wait()).await.is_err() {
             tracing::warn!("stopped while a refresh was still under way; it is taken up again at the next start");
+        }
+        if let Err(error) = self.0.store.fold().await {
+            tracing::info!("the database's log is folded in at the next start: {error}");
         }
     }
 
@@ -220,6 +229,7 @@ impl Engine {
     /// The account is gone: so are its token and its lock.
     pub(crate) fn forget(&self, account: AccountId) {
         held(&self.0.access).remove(&account);
+        held(&self.0.used).remove(&account);
         held(&self.0.locks).remove(&account);
         self.0.agenda.remove(account);
     }

@@ -161,3 +161,7 @@ impl Host {
         *closed_until = Some(closed_until.map_or(until, |known| known.max(until)));
     }
 }
+
+#[cfg(test)]
+#[path = "flight_tests.rs"]
+mod tests;

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use relink_domain::{
     AccountId, Secret,
-    account::{Account, Attempt, Credential, Due, Input, PutOffReason, Rejected, Renewal, Renewing, Step},
+    account::{Account, Attempt, Credential, Due, Input, Life, PutOffReason, Rejected, Renewal, Renewing, Step},
     failure::{Cause, Failure},
     schedule,
 };
@@ -65,6 +65,11 @@ impl Engine {
         if let Credential::Fixed(_) = account.life.credential() {
             return Err(Rejected::NotRenewing.into());
         }
+        if reason == Reason::Due
+            && let Some(token) = self.renewed_meanwhile(&account)
+        {
+            return Ok(token);
+        }
         let provider = self.provider(account.profile.environment_integration_id).await?;
         let host = self.host(&provider);
         if reason == Reason::Due {
@@ -111,6 +116,21 @@ impl Engine {
                 self.failed(id, &provider, generation, failure).await
             }
         }
+    }
+
+    /// The token at hand, if somebody has had it renewed since its refresh fell due: a second one would come of nothing
+    /// but the two having met, and cost a rotation.
+    pub(crate) fn renewed_meanwhile(&self, account: &Account) -> Option<AccessToken> {
+        let (id, now) = (account.id(), self.now());
+        let Life::Working { credential: Credential::Renewing(renewing) } = &account.life else { return None };
+        if renewing.attempt != Attempt::Idle || renewing.put_off.is_some() {
+            return None;
+        }
+        let token = self.fresh_at_hand(id).filter(|token| !schedule::may_be_due(token.lease, now))?;
+        if let Some(due) = account.due_by(now, jitter()) {
+            self.0.agenda.set_unless_planned(id, due);
+        }
+        Some(token)
     }
 
     /// Waits for it, but not beyond the stop: what has not begun by then does not begin.
@@ -268,11 +288,11 @@ impl Engine {
     pub(crate) async fn put_off(&self, id: AccountId, why: PutOffReason) -> Result<()> {
         self.commit(id, Input::PutOff { why }).await?;
         tracing::info!(account = %id, ?why, "put off");
-        self.0.agenda.wait_for(id, why);
         Ok(())
     }
 
-    /// The one way in which an account changes: read, apply, commit, and note what falls due next.
+    /// The one way in which an account changes: read, apply, commit, and note what falls due next, in the order of the
+    /// commits: of two that end at once, the agenda would otherwise go by the one that was heard of last.
     pub(crate) async fn commit(&self, id: AccountId, input: Input) -> Result<Step> {
         self.commit_with(id, input, |_, _| Ok(())).await
     }
@@ -284,24 +304,29 @@ impl Engine {
         input: Input,
         more: impl FnOnce(&rusqlite::Transaction<'_>, &Step) -> crate::store::Result<()> + Send + 'static,
     ) -> Result<Step> {
-        let (now, jitter) = (self.now(), jitter());
-        let step = self
-            .0
-            .store
-            .write(move |tx| {
-                let Some(account) = accounts::get(tx, id)? else { return Ok(None) };
-                let step = match account.apply(input, now, jitter) {
-                    Ok(step) => step,
-                    Err(rejected) => return Ok(Some(Err(rejected))),
-                };
-                accounts::commit(tx, &step, now, jitter)?;
-                more(tx, &step)?;
-                Ok(Some(Ok(step)))
-            })
-            .await?
-            .ok_or_else(|| Error::not_found("account", &id))??;
-        self.0.agenda.set(id, step.account.due_by(now, jitter));
-        Ok(step)
+        let (now, jitter, engine) = (self.now(), jitter(), self.clone());
+        let waits_for = match input {
+            Input::PutOff { why } => Some(why),
+            _ => None,
+        };
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            let Some(account) = accounts::get(tx, id)? else { return Ok(None) };
+            let step = match account.apply(input, now, jitter) {
+                Ok(step) => step,
+                Err(rejected) => return Ok(Some(Err(rejected))),
+            };
+            accounts::commit(tx, &step, now, jitter)?;
+            more(tx, &step)?;
+            Ok(Some(Ok(step)))
+        };
+        let plan = move |committed: &Option<Result<Step, Rejected>>| {
+            let Some(Ok(step)) = committed else { return };
+            match waits_for {
+                Some(why) => engine.0.agenda.wait_for(id, why),
+                None => engine.0.agenda.set(id, step.account.due_by(now, jitter)),
+            }
+        };
+        Ok(self.0.store.write_then(write, plan).await?.ok_or_else(|| Error::not_found("account", &id))??)
     }
 
     pub(crate) async fn load(&self, id: AccountId) -> Result<Account> {

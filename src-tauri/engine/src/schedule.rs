@@ -98,7 +98,7 @@ impl Agenda {
     }
 
     /// Plans something for an account for which nothing is planned: what was to be done could not even be put off.
-    fn set_unless_planned(&self, id: AccountId, due: Due) {
+    pub(crate) fn set_unless_planned(&self, id: AccountId, due: Due) {
         {
             let mut lists = held(&self.lists);
             if lists.due.contains_key(&id) || lists.waiting.contains_key(&id) {
@@ -121,7 +121,7 @@ impl Agenda {
     }
 
     /// What is due by now, and when the next thing will be.
-    fn take_due(&self, now: Timestamp) -> (Vec<(AccountId, Due)>, Option<Timestamp>) {
+    pub(crate) fn take_due(&self, now: Timestamp) -> (Vec<(AccountId, Due)>, Option<Timestamp>) {
         let mut lists = held(&self.lists);
         let mut taken = Vec::new();
         while let Some(&(at, id)) = lists.order.first() {
@@ -221,7 +221,14 @@ async fn put_off_after_jump(engine: &Engine, due: Vec<(AccountId, Due)>) {
         match due {
             Due::Check(_) => begin(engine, id, due),
             Due::Refresh(_) => {
-                if let Err(error) = engine.put_off(id, PutOffReason::JustWoken).await {
+                let put_off = async {
+                    // The first caller after the sleep may have been quicker.
+                    if engine.renewed_meanwhile(&engine.load(id).await?).is_some() {
+                        return Ok(());
+                    }
+                    engine.put_off(id, PutOffReason::JustWoken).await
+                };
+                if let Err(error) = put_off.await {
                     tracing::warn!(account = %id, "could not be put off: {error}");
                 }
             }

@@ -51,20 +51,27 @@ impl Engine {
         let created = Account::connect(profile, &staged.granted, now);
         let active = created.account.clone().apply(Input::StepsPassed, now, jitter())?;
         let due = active.account.due(jitter());
-        let account = active.account.clone();
+        let (account, engine) = (active.account.clone(), self.clone());
         let (link, name) = (flow.link.id, key.to_string());
         let saved = self
             .0
             .store
-            .write(move |tx| {
-                if !links::use_up(tx, link, now)? {
-                    return Ok(false);
-                }
-                accounts::commit(tx, &created, now, jitter())?;
-                accounts::commit(tx, &active, now, jitter())?;
-                accounts::not_stray(tx, &name)?;
-                Ok(true)
-            })
+            .write_then(
+                move |tx| {
+                    if !links::use_up(tx, link, now)? {
+                        return Ok(false);
+                    }
+                    accounts::commit(tx, &created, now, jitter())?;
+                    accounts::commit(tx, &active, now, jitter())?;
+                    accounts::not_stray(tx, &name)?;
+                    Ok(true)
+                },
+                move |saved| {
+                    if *saved {
+                        engine.0.agenda.set(id, due);
+                    }
+                },
+            )
             .await?;
         drop(making);
         if !saved {
@@ -74,7 +81,6 @@ impl Engine {
         if let Some(access) = staged.access {
             self.hold_token(id, access);
         }
-        self.0.agenda.set(id, due);
         Ok(account)
     }
 

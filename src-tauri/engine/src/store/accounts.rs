@@ -177,15 +177,6 @@ pub fn used_since(connection: &Connection, since: Timestamp) -> Result<Vec<Accou
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// When an account was last used.
-pub fn last_used(connection: &Connection, account_id: AccountId) -> Result<Option<Timestamp>> {
-    let at: Option<Option<i64>> = connection
-        .prepare_cached("SELECT last_used_at FROM integrated_account WHERE id = ?1")?
-        .query_row([account_id.to_string()], |row| row.get(0))
-        .optional()?;
-    Ok(at.flatten().map(Timestamp::from_millis))
-}
-
 /// Notes that an account was used.
 pub fn mark_used(tx: &Transaction<'_>, account_id: AccountId, now: Timestamp) -> Result<()> {
     tx.prepare_cached("UPDATE integrated_account SET last_used_at = ?2 WHERE id = ?1")?

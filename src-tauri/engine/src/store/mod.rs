@@ -163,8 +163,6 @@ impl Store {
                 while let Some(job) = waiting.blocking_recv() {
                     job(&mut connection);
                 }
-                // Best effort: the write-ahead log is folded in at the next start anyway.
-                let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
             })
             .map_err(|source| StoreError::Folder { folder: PathBuf::new(), source })?;
         Ok(Self { jobs, told: watch::Sender::new(latest), written: watch::Sender::new(Written::default()), touched })
@@ -196,6 +194,16 @@ impl Store {
         &self,
         write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.write_then(write, |_| ()).await
+    }
+
+    /// [`Self::write`], and what follows from it in memory: after the commit, before the next one, and also when the caller
+    /// has gone away.
+    pub async fn write_then<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T> {
         let (told, written, touched) = (self.told.clone(), self.written.clone(), self.touched.clone());
         self.ask(move |connection| {
             // What was rolled back touched nothing.
@@ -204,11 +212,17 @@ impl Store {
             let value = write(&transaction)?;
             let latest = outbox::latest(&transaction)?;
             transaction.commit()?;
+            then(&value);
             told.send_if_modified(|known| std::mem::replace(known, latest) != latest);
             written.send_if_modified(|written| written.count(touched.take()));
             Ok(value)
         })
         .await
+    }
+
+    /// Folds the write-ahead log into the database, so that the one file is whole for whoever copies it.
+    pub async fn fold(&self) -> Result<()> {
+        self.ask(|connection| Ok(connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?)).await
     }
 
     /// How often what was written, and a wake-up whenever that grows.
@@ -335,6 +349,18 @@ mod tests {
             .await
             .expect("read");
         assert_eq!(left, 0);
+    }
+
+    #[tokio::test]
+    async fn after_a_stop_the_database_is_one_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = Store::open(folder.path()).expect("opens");
+        open.store.write(|tx| settings::set(tx, "surface.shown", &1)).await.expect("written");
+        let log = folder.path().join("relink.db-wal");
+        let length = || fs::metadata(&log).expect("there").len();
+        assert!(length() > 0);
+        open.store.fold().await.expect("folded in");
+        assert_eq!(length(), 0);
     }
 
     #[cfg(unix)]
