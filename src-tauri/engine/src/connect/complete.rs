@@ -208,14 +208,15 @@ impl Engine {
         }
     }
 
-    /// An answer that never comes keeps the old credentials.
+    /// An answer that never comes keeps the old credentials, and so does a stop: nobody could give it any more.
     async fn ask(&self, flow: &Flow, question: Question) -> Answer {
         let (answer, answered) = oneshot::channel();
         flow.set(Phase::Asking { question, answer: Some(answer) });
         let patience = Duration::from_secs(STATE_LIFETIME_SECS.unsigned_abs());
+        let answered = self.0.stopping.run_until_cancelled(answered);
         match tokio::time::timeout(patience, answered).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Answer::Keep,
+            Ok(Some(Ok(answer))) => answer,
+            Ok(Some(Err(_)) | None) | Err(_) => Answer::Keep,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Connecting and reauthorizing with OAuth.
 
+use std::time::Duration;
+
 use relink_domain::{
     account::Status,
     link::{Purpose, Wishes},
@@ -108,6 +110,23 @@ async fn somebody_else_signs_in_and_replaces() {
     assert_eq!(walk.succeeds().await, id);
     assert_eq!(world.account(id).await.profile.identity.expect("known").label, "Grace Hopper");
     assert_eq!(world.told().await[2..], ["updated", "active"]);
+}
+
+#[tokio::test]
+async fn a_stop_while_the_person_is_asked_waits_for_no_answer_and_keeps_the_old() {
+    let mut world = World::new().await;
+    let id = world.connected().await;
+    let before = world.account(id).await;
+    let link = world.reauthorize_link(id).await;
+    let mut walk = world.begin(&link).await;
+    let callback = walk.sign_in("grace").await;
+    walk.come_back(&callback).await;
+    walk.until(&[PhaseName::Question]).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(10), world.engine.stop()).await;
+    assert!(stopped.is_ok(), "it waits");
+    world.start_again().await;
+    assert_eq!(world.account(id).await, before);
+    world.engine.link_session(link.expose()).await.expect("the link still works");
 }
 
 #[tokio::test]
