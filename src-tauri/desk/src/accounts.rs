@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use relink_domain::{
     AccountId, Timestamp,
-    account::{Credential, Fixed, FixedKind, Moment, Renewal, Renewing, Seen, Status},
+    account::{self, Credential, Fixed, FixedKind, Moment, Renewal, Renewing, Seen, Status},
     failure::Failure,
     health::{self, SLOT_MILLIS, SLOTS},
 };
@@ -136,7 +136,7 @@ fn account(view: &AccountView, remind_at: Option<Timestamp>) -> Account {
             .last_error
             .as_ref()
             .filter(|_| account.status() != Status::Active)
-            .map(|seen| problem(seen, &view.label)),
+            .map(|seen| problem(account, seen, &view.label)),
         next_try: trouble.and_then(|trouble| trouble.next_try),
         remind_at,
         refreshed_at: refreshed_at.filter(|_| connected),
@@ -157,9 +157,9 @@ const fn method_label(credential: &Credential) -> &'static str {
     }
 }
 
-fn problem(seen: &Seen, provider: &str) -> Problem {
+fn problem(account: &account::Account, seen: &Seen, provider: &str) -> Problem {
     let Failure { cause, http_status, provider_code, provider_words, .. } = &seen.failure;
-    let words = cause.words(provider);
+    let words = account.words(seen, provider);
     Problem {
         code: cause.code().to_owned(),
         title: words.title,

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::said;
+use crate::{account::Verdict, said};
 
 /// What kind of trouble a cause is; it decides who is told and whether Relink tries again by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,10 +45,15 @@ pub struct Words {
     pub hint: String,
 }
 
+fn fill(text: &str, provider: &str) -> String {
+    text.replace("{provider}", provider)
+}
+
 macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $severity:ident, $ambiguous:literal,
-        $title:literal, $message:literal, $hint:literal;)+) => {
-        /// A cause of failure. `{provider}` in its words becomes the integration's label.
+        $title:literal, $message:literal, $hint:literal $(then $last:literal)?;)+) => {
+        /// A cause of failure. `{provider}` in its words becomes the integration's label; a hint behind `then` is for the
+        /// time when Relink has stopped trying.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Cause {
             $($(#[$doc])* #[serde(rename = $code)] $name,)+
@@ -74,11 +79,24 @@ macro_rules! causes {
                 match self { $(Self::$name => $ambiguous,)+ }
             }
 
-            /// The words, with the provider's name in them.
-            pub fn words(self, provider: &str) -> Words {
-                let (title, message, hint) = match self { $(Self::$name => ($title, $message, $hint),)+ };
-                let fill = |text: &str| text.replace("{provider}", provider);
-                Words { title: fill(title), message: fill(message), hint: fill(hint) }
+            /// What happened, with the provider's name in it.
+            pub fn title(self, provider: &str) -> String {
+                fill(match self { $(Self::$name => $title,)+ }, provider)
+            }
+
+            /// What it means, with the provider's name in it.
+            pub fn message(self, provider: &str) -> String {
+                fill(match self { $(Self::$name => $message,)+ }, provider)
+            }
+
+            /// All the words, with the provider's name in them. What to do depends on what the trouble asks for.
+            pub fn words(self, provider: &str, verdict: Verdict) -> Words {
+                let hint = match self {
+                    $(Self::$name => {
+                        $(if verdict == Verdict::NeedsPerson { $last } else)? { $hint }
+                    })+
+                };
+                Words { title: self.title(provider), message: self.message(provider), hint: fill(hint, provider) }
             }
         }
     };
@@ -169,7 +187,8 @@ causes! {
     UnknownRefusal = "unknown_refusal", Unknown, false,
         "{provider} refused the request",
         "{provider} gave a reason that Relink doesn't know.",
-        "Relink tries again for an hour. If it goes on, reauthorize the connection.";
+        "Relink tries again for an hour. If it goes on, reauthorize the connection."
+        then "Reauthorize the connection.";
     /// A call was answered 403: the sign-in works, but not for this.
     Forbidden = "forbidden", Passing, false,
         "{provider} forbids this call",
@@ -341,12 +360,29 @@ mod tests {
     #[test]
     fn every_cause_says_what_happened_what_it_means_and_what_to_do() {
         for cause in Cause::ALL {
-            let words = cause.words("GitHub");
-            for text in [&words.title, &words.message, &words.hint] {
-                assert!(!text.is_empty() && !text.contains('{'), "{cause:?}: {text}");
+            for verdict in [Verdict::NeedsPerson, Verdict::NeedsClient, Verdict::TryingAgain] {
+                let words = cause.words("GitHub", verdict);
+                for text in [&words.title, &words.message, &words.hint] {
+                    assert!(!text.is_empty() && !text.contains('{'), "{cause:?}: {text}");
+                }
+                assert!(words.message.ends_with('.'), "{cause:?}");
             }
-            assert!(words.message.ends_with('.'), "{cause:?}");
         }
+    }
+
+    #[test]
+    fn what_to_do_promises_another_try_only_while_there_is_one() {
+        let later = Some(crate::Timestamp::from_millis(1));
+        for cause in Cause::ALL {
+            let failure = Failure::new(*cause);
+            for next_try in [None, later] {
+                let verdict = Verdict::told(&failure, next_try);
+                let hint = cause.words("GitHub", verdict).hint;
+                let promised = hint.contains("tries again");
+                assert!(!promised || verdict == Verdict::TryingAgain, "{cause:?}, {next_try:?}: {hint}");
+            }
+        }
+        assert_eq!(Cause::UnknownRefusal.words("GitHub", Verdict::NeedsPerson).hint, "Reauthorize the connection.");
     }
 
     #[test]

@@ -196,7 +196,7 @@ impl Engine {
             Ok(answer) if answer.status.is_success() => Ok(answer.status.as_u16()),
             Ok(answer) => Err((Some(answer.status.as_u16()), format!("answered with {}", answer.status))),
             Err(none) => {
-                let title = none.failure.cause.words("The webhook's target").title;
+                let title = none.failure.cause.title("The webhook's target");
                 Err((None, none.failure.provider_words.map_or_else(|| title.clone(), |why| format!("{title}: {why}"))))
             }
         }

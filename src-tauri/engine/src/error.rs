@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use relink_domain::{
     Timestamp,
-    account::Rejected,
+    account::{Rejected, Verdict},
     callback::CallbackError,
     failure::{Failure, Words},
     link::LinkRefused,
@@ -143,7 +143,7 @@ impl Error {
 
     /// A failure at the provider with this label.
     pub fn provider(failure: Failure, label: &str, next_try: Option<Timestamp>) -> Self {
-        let words = failure.cause.words(label);
+        let words = failure.cause.words(label, Verdict::told(&failure, next_try));
         Self::Provider { failure, words, next_try }
     }
 

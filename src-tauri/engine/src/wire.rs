@@ -24,10 +24,10 @@ pub fn account(account: &Account, environment: EnvironmentId, installed: &Instal
         "context": context(account),
         "object_store_context_fields": [],
         "unified_model_override": {},
-        "last_error": profile.last_error.as_ref().map(|seen| error(seen, &provider)),
+        "last_error": profile.last_error.as_ref().map(|seen| error(account, seen, &provider)),
         "last_action_result": {},
         "last_action_run_result": {},
-        "last_forbidden_error": profile.last_forbidden_error.as_ref().map(|seen| error(seen, &provider)),
+        "last_forbidden_error": profile.last_forbidden_error.as_ref().map(|seen| error(account, seen, &provider)),
         "integration": integration(&installed.integration),
         "environment_integration": environment_integration(environment, installed),
         "created_at": profile.created_at,
@@ -74,9 +74,9 @@ fn context(account: &Account) -> Map<String, Value> {
     context
 }
 
-/// A failure, in the words of the one table.
-pub fn error(seen: &Seen, provider: &str) -> Value {
-    let words = seen.failure.cause.words(provider);
+/// An account's failure, in the words of the one table.
+pub fn error(account: &Account, seen: &Seen, provider: &str) -> Value {
+    let words = account.words(seen, provider);
     json!({
         "code": seen.failure.cause.code(),
         "message": format!("{}. {}", words.title, words.message),

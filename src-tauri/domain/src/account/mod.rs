@@ -28,7 +28,7 @@ pub use trouble::{Trouble, Verdict};
 use crate::{
     AccountId, EnvironmentIntegrationId, Timestamp,
     event::EventKind,
-    failure::Failure,
+    failure::{Failure, Words},
     schedule::{self, Jitter},
 };
 
@@ -282,6 +282,12 @@ impl Account {
             Life::Working { .. } => Status::Active,
             Life::Failing { .. } => Status::NeedsReauth,
         }
+    }
+
+    /// The words for what it has seen. Whether it is still tried by itself decides what they say to do.
+    pub fn words(&self, seen: &Seen, provider: &str) -> Words {
+        let next_try = self.life.trouble().and_then(|trouble| trouble.next_try);
+        seen.failure.cause.words(provider, Verdict::told(&seen.failure, next_try))
     }
 
     /// How it is authenticated.

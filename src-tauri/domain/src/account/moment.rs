@@ -169,7 +169,7 @@ impl Moment {
 
     /// The line a person reads, and the smaller one below it.
     pub fn words(&self, provider: &str) -> (String, Option<String>) {
-        let because = |failure: &Failure| Some(failure.cause.words(provider).title);
+        let because = |failure: &Failure| Some(failure.cause.title(provider));
         match self {
             Self::Connected { identity: Some(identity) } => (format!("Connected as {identity}"), None),
             Self::Connected { identity: None } => ("Connected".into(), None),
@@ -200,7 +200,7 @@ impl Moment {
             Self::Checked => ("Checked".into(), Some(format!("{provider} accepted a call"))),
             Self::CheckInconclusive { failure } => ("The check could not tell".into(), because(failure)),
             Self::Unauthorized { failure } => ("A call was refused".into(), because(failure)),
-            Self::CredentialGone { failure } => (failure.cause.words(provider).title, None),
+            Self::CredentialGone { failure } => (failure.cause.title(provider), None),
             Self::Forbidden => (
                 "A call was forbidden".into(),
                 Some(format!("{provider} answered 403: the account lacks a right for it")),

@@ -339,8 +339,14 @@ fn an_unknown_refusal_is_final_after_three_over_an_hour() {
     let verdict = |story: &Story| story.account.life.trouble().map(Trouble::verdict);
     story.refresh_fails(Cause::UnknownRefusal).later(60).refresh_fails(Cause::UnknownRefusal);
     story.later(60).refresh_fails(Cause::UnknownRefusal);
+    let hint = |story: &Story| {
+        let seen = story.account.profile.last_error.as_ref().expect("it failed");
+        story.account.words(seen, "GitHub").hint
+    };
     assert_eq!(verdict(&story), Some(Verdict::TryingAgain), "three, but within two minutes");
+    assert!(hint(&story).contains("tries again"), "{}", hint(&story));
     story.later(3600).refresh_fails(Cause::UnknownRefusal);
+    assert_eq!(hint(&story), "Reauthorize the connection.", "nothing is tried any more");
     assert_eq!(verdict(&story), Some(Verdict::NeedsPerson));
 }
 

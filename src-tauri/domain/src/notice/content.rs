@@ -3,11 +3,7 @@
 use serde::Serialize;
 
 use super::{Episode, NoticeId, Troubled};
-use crate::{
-    AccountId,
-    account::Verdict,
-    failure::{Severity, Words},
-};
+use crate::{AccountId, account::Verdict, failure::Words};
 
 /// Longest name that a notification shows whole.
 const LONGEST_NAME: usize = 60;
@@ -74,13 +70,7 @@ impl Notice {
 
     fn about_one(id: NoticeId, one: &Troubled, about: Vec<Episode>) -> Self {
         let verdict = one.trouble.verdict();
-        let cause = one.trouble.failure.cause;
-        let Words { title, message, hint } = cause.words(&printable(&one.integration));
-        let hint = match (verdict, cause.severity()) {
-            // The table's hint speaks of the hour in which it was still tried.
-            (Verdict::NeedsPerson, Severity::Unknown) => "Reauthorize the connection.".to_owned(),
-            (Verdict::NeedsPerson | Verdict::NeedsClient | Verdict::TryingAgain, _) => hint,
-        };
+        let Words { title, message, hint } = one.trouble.failure.cause.words(&printable(&one.integration), verdict);
         let buttons = match verdict {
             Verdict::NeedsPerson => vec![Button::Reauthorize(one.id), Button::RemindLater],
             Verdict::NeedsClient | Verdict::TryingAgain => vec![Button::RemindLater],

@@ -184,7 +184,6 @@ impl FlowError {
 
     /// The exchange, or the way to the provider.
     pub(super) fn of_failure(failure: &Failure, label: &str) -> Self {
-        let words = failure.cause.words(label);
         let hint = match failure.cause {
             Cause::InvalidGrant => "Start again, and finish within ten minutes.",
             cause => match cause.severity() {
@@ -202,7 +201,7 @@ impl FlowError {
                 format!("{label} doesn't accept this credential"),
                 format!("A first call with it was answered with 401 Unauthorized. {NOTHING_KEPT}"),
             ),
-            _ => (words.title, words.message),
+            cause => (cause.title(label), cause.message(label)),
         };
         Self::new(failure.cause.code(), title, message, hint, FlowErrorType::ConnectionError)
     }
