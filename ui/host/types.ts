@@ -66,7 +66,7 @@ accounts: number,
  */
 sandbox: boolean, 
 /**
- * Whether desktop notifications can be shown; else why not, in words.
+ * Why no notification could be shown when that was last tried, in words: at the start, or with the latest one.
  */
 notifications_trouble: string | null, 
 /**

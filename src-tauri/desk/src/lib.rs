@@ -79,7 +79,7 @@ pub struct Surroundings {
 /// What this desktop can do, as far as it was tried.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Desktop {
-    /// Why notifications can't be shown.
+    /// Why no notification could be shown when that was last tried.
     pub notifications_trouble: Option<String>,
     /// Whether there is a tray to stay in.
     pub tray: bool,

@@ -51,7 +51,7 @@ pub struct Overview {
     pub accounts: u32,
     /// Whether the Sandbox is installed.
     pub sandbox: bool,
-    /// Whether desktop notifications can be shown; else why not, in words.
+    /// Why no notification could be shown when that was last tried, in words: at the start, or with the latest one.
     pub notifications_trouble: Option<String>,
     /// Whether there is a tray to stay in.
     pub tray: bool,

@@ -262,6 +262,23 @@ it('says in the settings that a notification was not shown, which port can be no
   await look(app, 'settings-refused');
 });
 
+it('says of notifications what was seen when they were last tried, and no more once one was shown', async () => {
+  const relink = furnished();
+  relink.overview = { ...relink.overview, notifications_trouble: 'No notification service answers.' };
+  relink.answers.test_notification = () => {
+    relink.overview = { ...relink.overview, notifications_trouble: null };
+    return null;
+  };
+  const page = await go('Settings', relink);
+  // At its start Relink only looks for the service: nothing was withheld then.
+  await page.getByText('Notifications could not be shown when Relink last tried').waitFor();
+  expect(await page.getByText('The last notification').count()).toBe(0);
+  await page.getByRole('button', { name: 'Show a test notification' }).click();
+  await page.getByText('It was shown.').waitFor();
+  await app.changed('overview');
+  await page.getByText('Notifications could not be shown').waitFor({ state: 'detached' });
+});
+
 it('leaves the account that nobody chose in its place until it is gone', async () => {
   const relink = new Relink();
   relink.accounts = [account('1', { name: 'Alpha' }), account('2', { name: 'Beta' })];
