@@ -77,7 +77,7 @@ impl Outbound {
     /// Sends a request and reads the whole answer.
     pub async fn send(&self, request: reqwest::Request, consent: Consent) -> Result<Answer, NoAnswer> {
         if !host_is_allowed(request.url(), consent) {
-            return Err(NoAnswer { failure: not_allowed() });
+            return Err(NoAnswer { failure: Failure::new(Cause::PrivateAddress) });
         }
         tokio::time::timeout(DEADLINE, self.send_at_leisure(request, consent))
             .await
@@ -121,10 +121,6 @@ fn host_is_allowed(url: &Url, consent: Consent) -> bool {
     }
 }
 
-fn not_allowed() -> Failure {
-    Failure { provider_words: Some("the address is private or reserved".into()), ..Failure::new(Cause::Unreachable) }
-}
-
 /// Looks names up and leaves out the addresses that may not be reached: the check and the connection use the same answer.
 struct Resolver(Consent);
 
@@ -132,20 +128,26 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let consent = self.0;
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| LookupFailed)?;
-            let allowed: Vec<_> = found.filter(|address| network::is_allowed(address.ip(), consent)).collect();
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| LookupFailed::Unknown)?;
+            let (allowed, refused): (Vec<_>, Vec<_>) =
+                found.partition(|address| network::is_allowed(address.ip(), consent));
             if allowed.is_empty() {
-                return Err(LookupFailed.into());
+                let why = if refused.is_empty() { LookupFailed::Unknown } else { LookupFailed::Private };
+                return Err(why.into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
 }
 
-/// A name that has no address, or none that may be reached.
-#[derive(Debug, thiserror::Error)]
-#[error("the name could not be looked up")]
-struct LookupFailed;
+/// Why a name leads nowhere.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+enum LookupFailed {
+    #[error("the name could not be looked up")]
+    Unknown,
+    #[error("the name has no address that may be reached")]
+    Private,
+}
 
 /// Sorts what the client reports into the table of causes.
 fn no_answer(error: &reqwest::Error) -> NoAnswer {
@@ -158,8 +160,11 @@ fn no_answer(error: &reqwest::Error) -> NoAnswer {
     };
     let mut layers: Vec<&(dyn Error + 'static)> = vec![error];
     while let Some(layer) = layers.pop() {
-        if layer.is::<LookupFailed>() {
-            cause = Cause::Dns;
+        if let Some(why) = layer.downcast_ref::<LookupFailed>() {
+            cause = match why {
+                LookupFailed::Unknown => Cause::Dns,
+                LookupFailed::Private => Cause::PrivateAddress,
+            };
         } else if layer.is::<rustls::Error>() {
             cause = Cause::Tls;
         }
@@ -185,13 +190,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_resolves_to_loopback_is_not_reached_without_consent() {
-        assert_eq!(cause_of("http://localhost:9/", Consent::Public).await, Cause::Dns);
+    async fn a_name_that_leads_into_this_network_is_not_reached_without_consent_and_that_is_what_is_said() {
+        assert_eq!(cause_of("http://localhost:9/", Consent::Public).await, Cause::PrivateAddress);
+        assert_eq!(cause_of("http://127.0.0.1:9/", Consent::Public).await, Cause::PrivateAddress);
+        assert_eq!(cause_of("http://localhost:9/", Consent::Local).await, Cause::Unreachable, "by consent it is");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_knows_is_not_found() {
+        // RFC 6761 §6.4: there never is one.
+        assert_eq!(cause_of("https://nowhere.invalid/", Consent::Public).await, Cause::Dns);
     }
 
     #[tokio::test]
     async fn metadata_addresses_are_not_reached_even_by_consent() {
-        assert_eq!(cause_of("http://169.254.169.254/latest/", Consent::Local).await, Cause::Unreachable);
+        assert_eq!(cause_of("http://169.254.169.254/latest/", Consent::Local).await, Cause::PrivateAddress);
     }
 
     #[tokio::test]
