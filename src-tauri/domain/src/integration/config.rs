@@ -94,7 +94,8 @@ impl Config {
             templates.into_iter().next().ok_or_else(|| node.fail("has no way to sign in"))
         };
         let headers = object.map("headers", |node| headers(&node, &template))?.unwrap_or_default();
-        let calls = relink.as_ref().map(|object| Calls::decode(object, &base_url, &template)).transpose()?;
+        let calls =
+            relink.as_ref().map(|object| Calls::decode(object, &base_url, &credentials, &template)).transpose()?;
         let calls = calls.unwrap_or_default();
         if let (Some(_), None, Some(node)) = (&credentials.api_key, &calls.probe, object.get("credentials")) {
             node.warn(

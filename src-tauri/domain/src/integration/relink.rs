@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    credentials::Credentials,
     error::{DefinitionError, quoted},
     header::{HeaderName, HeaderTemplate},
     identity::{IdentityProbe, IdentitySource, JsonPath},
@@ -196,10 +197,15 @@ impl Calls {
     pub(super) fn decode(
         object: &Object<'_>,
         base_url: &WebUrl,
+        credentials: &Credentials,
         template: &dyn Fn(&Node<'_>) -> Result<Template>,
     ) -> Result<Self> {
         let probe = object.map("probe", |node| Probe::decode(&node, base_url, template))?;
-        let identity = object.map("identity", |node| IdentityProbe::decode(&node, base_url, probe.as_ref()))?;
+        // A provider gives an id token to whoever asks for this scope (OpenID Connect Core §3.1.2.1).
+        let has_id_token =
+            credentials.oauth2.as_ref().is_some_and(|it| it.scopes.iter().any(|scope| scope == "openid"));
+        let decode = |node: Node<'_>| IdentityProbe::decode(&node, base_url, probe.as_ref(), has_id_token);
+        let identity = object.map("identity", decode)?;
         Ok(Self { probe, identity })
     }
 }
@@ -217,7 +223,7 @@ impl Probe {
 }
 
 impl IdentityProbe {
-    fn decode(node: &Node<'_>, base_url: &WebUrl, probe: Option<&Probe>) -> Result<Self> {
+    fn decode(node: &Node<'_>, base_url: &WebUrl, probe: Option<&Probe>, has_id_token: bool) -> Result<Self> {
         let object = node.object()?;
         object.knows(&["from", "path", "id", "label"]);
         let id = object.map("id", |node| node.parse(JsonPath::parse))?;
@@ -235,8 +241,15 @@ impl IdentityProbe {
                 label: label.map_or_else(usual, Ok)?,
             });
         }
-        let path = object.need("path", "\"/user\", or \"from\": \"id_token\"")?.parse(UrlPath::parse)?;
-        let url = base_url.append(&path);
+        let node = object.need("path", "\"/user\", or \"from\": \"id_token\"")?;
+        let url = base_url.append(&node.parse(UrlPath::parse)?);
+        // It is asked for behind a probe that went well; without one only an id token is left to say who it is.
+        if probe.is_none() && !has_id_token {
+            let path = quoted(node.text()?);
+            return Err(node.fail(format_args!(
+                "is never asked for, because there is no probe; add one to \"relink\", such as {{\"path\": {path}}}"
+            )));
+        }
         let asked_already = probe.is_some_and(|probe| probe.url == url);
         let id = id.map_or_else(|| object.need("id", "\"id\"")?.parse(JsonPath::parse), Ok)?;
         let source = if asked_already { IdentitySource::Probe } else { IdentitySource::Call(url) };

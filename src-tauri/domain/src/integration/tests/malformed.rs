@@ -125,6 +125,12 @@ const MALFORMED: &[(&str, &str, &str)] = &[
          slash); write the path out",
     ),
     (
+        r#""probe": { "path": "/me" },"#,
+        "",
+        "line 39, column 29, config.relink.identity.path: is never asked for, because there is no probe; add one to \
+         \"relink\", such as {\"path\": \"/whoami\"}",
+    ),
+    (
         r#""id": "data.id""#,
         r#""id": "data..id""#,
         "line 39, column 46, config.relink.identity.id: \"data..id\" is not a path into the answer, such as \"id\" or \

@@ -138,9 +138,18 @@ fn a_credential_written_into_a_header_is_warned_of() {
 #[test]
 fn a_key_that_nothing_tries_is_warned_of() {
     let text = GOOD.replace(r#""probe": { "path": "/me" },"#, "");
+    let text = text.replace(r#""identity": { "path": "/whoami", "id": "data.id" },"#, "");
     let warnings: Vec<String> = parse(&text).expect("a definition").warnings.iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].starts_with("line 9, column 20, config.credentials: a key can't be tried"), "{}", warnings[0]);
+}
+
+#[test]
+fn an_identity_needs_no_probe_where_an_id_token_tells_it() {
+    let text = GOOD.replace(r#""probe": { "path": "/me" },"#, "");
+    assert!(parse(&text).is_err());
+    let text = text.replace(r#"["read", "write"]"#, r#"["openid", "read"]"#);
+    assert!(parse(&text).expect("a definition").definition.identity().is_some());
 }
 
 #[test]
