@@ -4,6 +4,7 @@ use std::{fs, path::Path, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
 use relink_tests::{
+    between::Overheard,
     browser::Browser,
     canary::{self, Canaries},
     process,
@@ -30,6 +31,7 @@ const TALKATIVE: [(&str, &str); 2] = [("RELINK_LOG", "trace"), ("RUST_BACKTRACE"
 struct Life {
     session: Session,
     provider: Provider,
+    overheard: Overheard,
     receiver: Receiver,
     canaries: Canaries,
     account: String,
@@ -39,8 +41,9 @@ impl Life {
     async fn start() -> Result<Self> {
         let provider = Provider::start().await?;
         provider.control("PATCH", "", json!({ "rotation": "rotate" })).await?;
+        let overheard = Overheard::start(&provider).await?;
         let (session, receiver) = (Session::start().await?, Receiver::start().await?);
-        Ok(Self { session, provider, receiver, canaries: Canaries::default(), account: String::new() })
+        Ok(Self { session, provider, overheard, receiver, canaries: Canaries::default(), account: String::new() })
     }
 
     async fn relink(&self, more: &[(&str, &str)]) -> Result<Relink> {
@@ -59,8 +62,8 @@ impl Life {
     }
 
     async fn connects(&mut self, relink: &Relink) -> Result<()> {
-        let definition =
-            self.provider.definition().replace("\"client_secret\": \"never\"", "\"client_secret\": \"optional\"");
+        let definition = self.overheard.definition();
+        let definition = definition.replace("\"client_secret\": \"never\"", "\"client_secret\": \"optional\"");
         relink.post("/relink/integrations", json!({ "text": definition })).await?;
         self.canaries.add("client secret", CLIENT_SECRET)?;
         let client = ["integrations", "client", "provider", "--id", "relink-sandbox", "--secret-stdin"];
@@ -85,6 +88,14 @@ impl Life {
         self.canaries.add("access token", &access)?;
         let item = self.session.item(&format!("account/{}", self.account))?;
         self.canaries.add("refresh token", text(&item["secrets"]["refresh_token"])?)
+    }
+
+    /// What proves, at each exchange, that who began it is who ends it. Nobody but the provider is told.
+    fn notes_verifiers(&mut self) -> Result<()> {
+        for verifier in self.overheard.verifiers() {
+            self.canaries.add("PKCE verifier", &verifier)?;
+        }
+        Ok(())
     }
 
     async fn is_refreshed_broken_and_mended(&mut self, relink: &Relink) -> Result<()> {
@@ -199,6 +210,7 @@ impl Life {
         // The backtrace comes after it.
         relink.logs("stack backtrace:").await?;
         let log = relink.kill().await?;
+        self.notes_verifiers()?;
         let panic = log.lines().find(|line| line.contains(&printed)).context("it has panicked")?;
         assert!(panic.contains("<redacted>"), "what was at hand is printed: {panic}");
         for secret in self.session.kept()?.iter().filter(|secret| !PUBLIC.contains(&secret.as_str())) {
@@ -252,10 +264,11 @@ async fn twenty_secrets_and_more_through_a_whole_life_and_crashes_leave_no_trace
     life.is_refreshed_broken_and_mended(&relink).await?;
     life.lets_programs_in(&relink).await?;
     life.types_into_forms(&relink, &browser).await?;
+    life.notes_verifiers()?;
     let kinds = life.canaries.kinds();
     let each =
-        ["API key", "API token", "access token", "authorization code", "client secret", "flow key", "link token"];
-    let further = ["refresh token", "refused key", "service's secret", "state", "webhook secret"];
+        ["API key", "API token", "PKCE verifier", "access token", "authorization code", "client secret", "flow key"];
+    let further = ["link token", "refresh token", "refused key", "service's secret", "state", "webhook secret"];
     assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), [&each[..], &further].concat());
     assert!(kinds.values().sum::<usize>() >= 20, "{kinds:?}");
 

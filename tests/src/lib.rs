@@ -1,6 +1,7 @@
 //! The world in which the journeys happen: real parts, in a session of each test's own.
 
 pub mod app;
+pub mod between;
 pub mod browser;
 pub mod canary;
 pub mod crash;

@@ -13,19 +13,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use axum::{
-    Router,
-    body::{Body, to_bytes},
-    extract::{Request, State},
-    response::{IntoResponse, Response},
-};
+use axum::Router;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::provider::Provider;
+use crate::{between::Between, provider::Provider};
 
 /// The interface's address.
 const ADDRESS: &str = "10.77.0.1";
@@ -131,8 +126,7 @@ impl FarProvider {
         let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key)?;
         let listener = TcpListener::bind((ADDRESS, 0)).await?;
         let base_url = format!("https://{ADDRESS}:{}", listener.local_addr()?.port());
-        let pass = Pass { client: reqwest::Client::new(), to: provider.base_url().to_owned() };
-        let router = Router::new().fallback(pass_on).with_state(pass);
+        let router = Between::new(provider).router();
         tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(config)), router));
         // Its person signs in on loopback; what Relink calls is far away.
         let definition = provider
@@ -161,27 +155,5 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, router: Router) {
             let Ok(stream) = tls.accept(stream).await else { return };
             let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Pass {
-    client: reqwest::Client,
-    to: String,
-}
-
-async fn pass_on(State(pass): State<Pass>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let url = format!("{}{}", pass.to, parts.uri);
-    let Ok(body) = to_bytes(body, 1024 * 1024).await else {
-        return axum::http::StatusCode::BAD_REQUEST.into_response();
-    };
-    let mut headers = parts.headers;
-    headers.remove("host");
-    match pass.client.request(parts.method, url).headers(headers).body(body).send().await {
-        Ok(answer) => {
-            (answer.status(), answer.headers().clone(), Body::from_stream(answer.bytes_stream())).into_response()
-        }
-        Err(_) => axum::http::StatusCode::BAD_GATEWAY.into_response(),
     }
 }
