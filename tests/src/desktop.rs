@@ -21,7 +21,7 @@ use tokio::{
 pub use answering::Answering;
 use parts::{browser_that_only_says, dunst, name_is_taken, panel, quiet, run, virtual_display};
 
-use crate::{app::data_dir, page::LOOK, process, relink::DEADLINE, selections, session::Session};
+use crate::{app::data_dir, page::LOOK, process, relink::DEADLINE, screen, selections, session::Session};
 
 /// What of a desktop there is. Some have no tray, some no notifications.
 #[derive(Debug, Clone, Copy)]
@@ -66,9 +66,11 @@ impl Desktop {
         let mut session = Session::start().await?;
         let mut parts = Vec::new();
         let (display, xvfb) = virtual_display(&session).await?;
-        session.show_on(display);
+        session.show_on(display.clone());
         parts.push(xvfb);
         parts.push(quiet(&session, "openbox", &[])?);
+        let managed = tokio::task::spawn_blocking(move || screen::is_managed(&display));
+        timeout(DEADLINE, managed).await.context("no window manager came")???;
         let opened = browser_that_only_says(&session).await?;
         let (daemon, notified) = if with.notifications {
             let (dunst, notified) = dunst(&session)?;
@@ -317,9 +319,10 @@ impl Desktop {
         timeout(DEADLINE, waits).await.with_context(|| format!("in front is {:?}, not {title:?}", in_front()))
     }
 
-    /// Closes a window, as Alt F4 does.
+    /// Closes a window, as its button in a panel does. No key is pressed: one that comes while the window manager takes the
+    /// keyboard anew is lost.
     pub fn close_window(&self, window: &str) -> Result<()> {
-        run(&self.session, "xdotool", &["windowactivate", "--sync", window, "key", "--clearmodifiers", "alt+F4"])
+        screen::close(self.session.display().context("a display")?, window.parse()?)
     }
 
     /// Hands an address over as the system does, by the program's desktop entry. A program that isn't running yet is started by

@@ -14,5 +14,6 @@ pub mod process;
 pub mod provider;
 pub mod receiver;
 pub mod relink;
+pub mod screen;
 pub mod selections;
 pub mod session;
