@@ -168,6 +168,21 @@ impl App {
         Ok(answer.as_str().context("a text")?.to_owned())
     }
 
+    /// Waits until Relink has noticed that the desktop has a tray, or hasn't any more.
+    pub async fn notices_tray(&self, there: bool) -> Result<()> {
+        let script = "
+            const [done] = arguments;
+            window.__TAURI_INTERNALS__.invoke('overview').then(({ tray }) => done(tray), (why) => done(`${why}`));
+        ";
+        let notices = async {
+            while self.page.0.execute_async(script, Vec::new()).await? != Value::Bool(there) {
+                tokio::time::sleep(LOOK).await;
+            }
+            anyhow::Ok(())
+        };
+        timeout(DEADLINE, notices).await.with_context(|| format!("it never noticed that the tray is there: {there}"))?
+    }
+
     /// Whether the box with this label is ticked.
     pub async fn is_ticked(&self, label: &str) -> Result<bool> {
         let path = format!("//label[contains(normalize-space(.), \"{label}\")]//input");

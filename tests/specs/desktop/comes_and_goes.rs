@@ -37,21 +37,23 @@ async fn started_at_login_without_a_panel_it_opens_its_window() -> Result<()> {
 #[tokio::test]
 async fn when_the_panel_dies_closing_asks_and_when_it_comes_again_it_does_not() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
-    let mut program = Program::start(&desktop, &[])?;
+    let app = App::start(&desktop).await?;
     let windows = desktop.has_windows(1).await?;
     desktop.tray_says("Nobody needs you").await?;
     desktop.kill_panel().await?;
+    app.notices_tray(false).await?;
     desktop.close_window(&windows[0])?;
     let question = desktop.has_window_called("Quit Relink").await?;
-    assert!(program.runs());
+    assert!(app.runs());
     desktop.close_window(&question)?;
     desktop.has_no_window_called("Quit Relink").await?;
 
     desktop.start_panel()?;
     desktop.tray_says("Nobody needs you").await?;
+    app.notices_tray(true).await?;
     desktop.close_window(&windows[0])?;
     desktop.has_windows(0).await?;
-    assert!(program.runs());
+    assert!(app.runs());
     Ok(())
 }
 
