@@ -181,7 +181,7 @@ async fn the_tray_counts_who_needs_the_person_and_one_click_there_mends() -> Res
     while !app.is_ticked("Pause notifications").await? {
         tokio::task::yield_now().await;
     }
-    assert!(desktop.is_ticked_in_tray("Pause notifications")?);
+    desktop.ticks_in_tray("Pause notifications").await?;
     let told = "Sandbox no longer accepts this sign-in";
     let before = desktop.times_notified(told);
     app.rehearse_revocation().await?;

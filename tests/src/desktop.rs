@@ -196,8 +196,17 @@ impl Desktop {
         Ok(items)
     }
 
-    /// Whether an item of the tray's menu is ticked.
-    pub fn is_ticked_in_tray(&self, label: &str) -> Result<bool> {
+    /// Waits until an item of the tray's menu is ticked: the menu is drawn beside the window.
+    pub async fn ticks_in_tray(&self, label: &str) -> Result<()> {
+        let ticks = async {
+            while !self.is_ticked_in_tray(label).unwrap_or_default() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        timeout(DEADLINE, ticks).await.with_context(|| format!("{label:?} is never ticked in the tray"))
+    }
+
+    fn is_ticked_in_tray(&self, label: &str) -> Result<bool> {
         let (bus, menu) = self.tray()?;
         let found = self.tray_menu()?.into_iter().find(|(_, text)| text.contains(label));
         let (number, _) = found.with_context(|| format!("no {label:?} in the tray"))?;
