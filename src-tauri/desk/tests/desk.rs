@@ -321,10 +321,11 @@ async fn the_timeline_still_names_an_account_that_was_deleted() {
 #[tokio::test]
 async fn a_change_is_told_as_what_it_is_and_not_as_everything() {
     let world = World::new().await;
-    let id = world.connected().await;
-    // What was gathered before is told first.
-    tokio::time::sleep(Duration::from_millis(300)).await;
     let mut changes = world.desk.changes();
+    let id = world.connected().await;
+    // What was gathered before is told first; of what is told at a time, this comes last.
+    world.desk.create_api_token("before".to_owned(), None).await.expect("made");
+    while changes.recv().await.expect("told") != Changed::ApiTokens {}
     world.desk.rename(id, "Renamed".to_owned()).await.expect("renamed");
     assert_eq!(changes.recv().await.expect("told"), Changed::Accounts);
     world.desk.create_api_token("agent".to_owned(), None).await.expect("made");
