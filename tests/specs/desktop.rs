@@ -216,7 +216,7 @@ async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_brings_it_
     let mut first = Program::start(&desktop, &[])?;
     let windows = desktop.has_windows(1).await?;
     desktop.tray_says("Nobody needs you").await?;
-    assert!(first.has_a_page()?);
+    first.has_a_page().await?;
     desktop.close_window(&windows[0])?;
     desktop.has_windows(0).await?;
     desktop.notified("Relink goes on in the tray").await?;

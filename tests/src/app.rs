@@ -251,21 +251,25 @@ impl Program {
         Ok(Self { child: process::spawn(command)? })
     }
 
+    /// Waits until a page of its is in memory.
+    pub async fn has_a_page(&self) -> Result<()> {
+        self.keeps_a_page(true).await.context("it never had a page")
+    }
+
     /// Waits until it has no page on the screen or behind it.
     pub async fn has_no_page(&self) -> Result<()> {
-        let frees = async {
-            while self.has_a_page()? {
+        self.keeps_a_page(false).await.context("the page is still in memory")
+    }
+
+    async fn keeps_a_page(&self, keeps: bool) -> Result<()> {
+        let pid = self.child.id().context("it runs")?;
+        let keeps = async {
+            while process::offspring(pid)?.iter().any(|name| name.contains("WebKitWebProcess")) != keeps {
                 tokio::time::sleep(LOOK).await;
             }
             anyhow::Ok(())
         };
-        timeout(DEADLINE, frees).await.context("the page is still in memory")?
-    }
-
-    /// Whether a page of its is in memory.
-    pub fn has_a_page(&self) -> Result<bool> {
-        let pid = self.child.id().context("it runs")?;
-        Ok(process::offspring(pid)?.iter().any(|name| name.contains("WebKitWebProcess")))
+        timeout(DEADLINE, keeps).await?
     }
 
     /// Whether it ends by itself, and well.
