@@ -24,21 +24,21 @@ const LIST: &str = "result next_cursor limit";
 const SETTINGS: &str = "token_lifetime_secs rotation grace_secs clock_skew_secs delay_millis";
 
 /// Somebody at a terminal.
-struct Desk {
-    session: Session,
-    relink: Relink,
+pub(crate) struct Desk {
+    pub(crate) session: Session,
+    pub(crate) relink: Relink,
     http: Client,
 }
 
 impl Desk {
-    async fn new() -> Result<Self> {
+    pub(crate) async fn new() -> Result<Self> {
         let session = Session::start().await?;
         let relink = Relink::start(&session).await?;
         Ok(Self { session, relink, http: Client::new() })
     }
 
     /// Runs a command, which ends with this code.
-    async fn ends(&self, code: i32, arguments: &[&str]) -> Result<Printed> {
+    pub(crate) async fn ends(&self, code: i32, arguments: &[&str]) -> Result<Printed> {
         let printed = self.relink.cli(&self.session, arguments).await?;
         ensure!(printed.code == code, "{arguments:?} ended with {printed:?}");
         ensure!(code == 0 || !printed.err.trim().is_empty(), "{arguments:?} says nothing of why");
@@ -73,7 +73,7 @@ impl Desk {
     }
 
     /// A command's JSON that comes as one object a line, each with these fields.
-    async fn lines(&self, fields: &str, arguments: &[&str]) -> Result<Vec<Value>> {
+    pub(crate) async fn lines(&self, fields: &str, arguments: &[&str]) -> Result<Vec<Value>> {
         let printed = self.ends(0, &[arguments, &["--json"]].concat()).await?.out;
         let entries: Vec<Value> = printed.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
         ensure!(!entries.is_empty(), "{arguments:?} printed nothing");
@@ -134,18 +134,18 @@ impl Desk {
     }
 
     /// Connects an account of Ada's; its id.
-    async fn connected(&self) -> Result<String> {
+    pub(crate) async fn connected(&self) -> Result<String> {
         let link = self.line(&["connect", "sandbox", "--tenant", "acme-1"]).await?;
         self.walk(&link, async |url| self.json("flow", &["callback", url]).await).await
     }
 }
 
-fn text(value: &Value, name: &str) -> Result<String> {
+pub(crate) fn text(value: &Value, name: &str) -> Result<String> {
     value[name].as_str().map(str::to_owned).with_context(|| format!("{name} of {value}"))
 }
 
 /// The fields are these and no others, and the documentation names each of them.
-fn has(fields: &str, value: &Value) {
+pub(crate) fn has(fields: &str, value: &Value) {
     let mut wanted: Vec<_> = fields.split_whitespace().collect();
     let mut found: Vec<_> = value.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
     wanted.sort_unstable();

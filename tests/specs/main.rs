@@ -2,6 +2,7 @@
 
 mod command_line;
 mod desktop;
+mod following;
 mod life;
 mod methods;
 mod rough_weather;

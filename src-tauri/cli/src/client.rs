@@ -5,6 +5,7 @@ use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
@@ -15,6 +16,9 @@ use crate::exit::Failed;
 
 /// The longest that an answer may take: a provider's slowness and a long poll are in it.
 const PATIENCE: Duration = Duration::from_secs(75);
+/// How often it is looked whether it has ended, where it didn't answer.
+const LOOKS: u32 = 25;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// Longest answer that is read.
 const LONGEST: u64 = 64 * 1024 * 1024;
 
@@ -69,12 +73,31 @@ impl Engine {
         // It has ended since.
         let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(5))
             .map_err(|_| Failed::not_running(&self.folder))?;
-        let answer = self
-            .exchange(&mut stream, method, path, body)
-            .map_err(|error| Failed::new(format!("Relink did not answer: {error}. Its log says more.")))?;
+        let answer = self.exchange(&mut stream, method, path, body).map_err(|error| {
+            if self.has_ended() {
+                return Failed::ended();
+            }
+            Failed::new(format!("Relink did not answer: {error}. Its log says more."))
+        })?;
         let Answer { status, body } = answer;
         let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap_or(Value::Null) };
         if (200..300).contains(&status) { Ok(body) } else { Err(Failed::of_answer(&body)) }
+    }
+
+    /// Whether it is no more what runs with this data folder. One that is killed loses its connections a little before
+    /// its lock.
+    fn has_ended(&self) -> bool {
+        let ended = || match Self::find(&self.folder) {
+            Ok(now) => now.token != self.token,
+            Err(failed) => failed == Failed::not_running(&self.folder),
+        };
+        (0..LOOKS).any(|_| {
+            let ended = ended();
+            if !ended {
+                thread::sleep(BETWEEN_LOOKS);
+            }
+            ended
+        })
     }
 
     fn exchange(&self, stream: &mut TcpStream, method: &str, path: &str, body: Option<&Value>) -> io::Result<Answer> {
@@ -176,7 +199,7 @@ pub(crate) fn segment(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::TcpListener, thread};
+    use std::net::TcpListener;
 
     use super::*;
 
@@ -263,6 +286,27 @@ mod tests {
         let (ended, _lock) = living(&format!("http://{free}"));
         let engine = Engine::find(ended.path()).expect("it lived");
         assert_eq!(engine.get("/ping"), Err(Failed::not_running(ended.path())));
+    }
+
+    #[test]
+    fn one_that_ends_while_it_is_asked_is_said_to_have_ended_and_one_that_lives_not_to_have_answered() {
+        let (base_url, asked) = answers("");
+        let (folder, _lock) = living(&base_url);
+        let engine = Engine::find(folder.path()).expect("found");
+        let failed = engine.get("/x").expect_err("it broke off");
+        asked.join().expect("asked");
+        assert_ne!(failed, Failed::ended(), "it lives");
+
+        let (base_url, asked) = answers("");
+        let (killed, lock) = living(&base_url);
+        let engine = Engine::find(killed.path()).expect("found");
+        let lets_go = thread::spawn(move || {
+            thread::sleep(BETWEEN_LOOKS * 2);
+            drop(lock);
+        });
+        assert_eq!(engine.get("/x"), Err(Failed::ended()));
+        lets_go.join().expect("let go");
+        asked.join().expect("asked");
     }
 
     #[test]

@@ -49,6 +49,15 @@ impl Failed {
         }
     }
 
+    /// It ran when it was asked.
+    pub(crate) fn ended() -> Self {
+        Self {
+            code: NOT_RUNNING,
+            message: "Relink ended before it answered.".into(),
+            hint: Some("Start it again: relink serve".into()),
+        }
+    }
+
     pub(crate) fn busy(message: String) -> Self {
         Self { code: BUSY, message, hint: None }
     }

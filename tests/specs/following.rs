@@ -1,0 +1,185 @@
+//! What goes on being printed: `relink events` and `relink sandbox log --follow`.
+
+use std::{
+    os::unix::process::ExitStatusExt,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use relink_tests::{
+    process,
+    relink::{DEADLINE, Relink, program},
+};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
+    process::{Child, ChildStdout},
+    time::timeout,
+};
+
+use crate::command_line::{Desk, has, text};
+
+const EVENT: &str = "seq id event payload created_at";
+const REFUSED: &str = "integrated_account:authentication_error";
+
+/// A command that follows, and whoever reads it.
+struct Follower {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Follower {
+    fn start(desk: &Desk, arguments: &[&str]) -> Result<Self> {
+        // Whoever runs the tests in the background may have Ctrl C ignored, which programs inherit.
+        let mut command = desk.session.command("env");
+        command.arg("--default-signal=INT").arg(program()).args(arguments);
+        command.env("RELINK_DATA_DIR", desk.relink.data_dir()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = process::spawn(command)?;
+        let lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
+        Ok(Self { child, lines })
+    }
+
+    /// The next line.
+    async fn line(&mut self) -> Result<String> {
+        let line = timeout(DEADLINE, self.lines.next_line()).await.context("no line came")??;
+        line.context("it has ended")
+    }
+
+    /// The next line that has this in it; the others before it pass.
+    async fn line_with(&mut self, part: &str) -> Result<String> {
+        loop {
+            let line = self.line().await?;
+            if line.contains(part) {
+                return Ok(line);
+            }
+        }
+    }
+
+    /// Ctrl C: it ends as programs do, and has nothing to say.
+    async fn gets_interrupted(self) -> Result<()> {
+        process::signal("INT", self.child.id().context("it runs")?)?;
+        let (ended, said) = ended(self.child).await?;
+        assert_eq!((ended.signal(), said.as_str()), (Some(2), ""), "{ended}");
+        Ok(())
+    }
+
+    /// Its reader goes away, as `head` does: with the next line that is no failure.
+    async fn loses_its_reader(self, next: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
+        let Self { child, lines } = self;
+        drop(lines);
+        next().await?;
+        let (ended, said) = ended(child).await?;
+        assert_eq!((ended.code(), said.as_str()), (Some(0), ""), "{ended}");
+        Ok(())
+    }
+}
+
+/// How it ended, and what it said on standard error.
+async fn ended(mut child: Child) -> Result<(ExitStatus, String)> {
+    let mut said = String::new();
+    let mut err = child.stderr.take().context("no standard error")?;
+    timeout(DEADLINE, err.read_to_string(&mut said)).await.context("it goes on")??;
+    Ok((child.wait().await?, said))
+}
+
+/// An account whose access was revoked: each refresh is refused, and told.
+async fn refused(desk: &Desk) -> Result<String> {
+    let id = desk.connected().await?;
+    desk.ends(0, &["sandbox", "revoke"]).await?;
+    desk.ends(4, &["refresh", &id]).await?;
+    Ok(id)
+}
+
+fn event(line: &str) -> Result<Value> {
+    let event = serde_json::from_str(line)?;
+    has(EVENT, &event);
+    Ok(event)
+}
+
+#[tokio::test]
+async fn the_sandboxs_log_is_followed_until_it_gets_interrupted_or_nobody_reads_it() -> Result<()> {
+    let desk = Desk::new().await?;
+    let id = desk.connected().await?;
+    let mut of_json = Follower::start(&desk, &["sandbox", "log", "--follow", "--json"])?;
+    let mut plain = Follower::start(&desk, &["sandbox", "log", "--follow"])?;
+    // What was there before it began.
+    of_json.line_with("authorization_code").await?;
+    plain.line_with("authorization_code").await?;
+
+    for _ in 0..2 {
+        desk.ends(0, &["refresh", &id]).await?;
+        let seen: Value = serde_json::from_str(&of_json.line_with("refresh_token").await?)?;
+        has("seq at endpoint grant_type outcome subject", &seen);
+        assert_eq!((text(&seen, "outcome")?.as_str(), text(&seen, "subject")?.as_str()), ("ok", "sandbox-ada"));
+        let line = plain.line_with("refresh_token").await?;
+        assert!(line.contains(" ok ") && line.ends_with("sandbox-ada"), "{line}");
+    }
+
+    of_json.gets_interrupted().await?;
+    plain.loses_its_reader(async || desk.ends(0, &["refresh", &id]).await.map(drop)).await?;
+    desk.relink.stop().await
+}
+
+#[tokio::test]
+async fn events_are_followed_from_now_on_or_from_where_it_is_said() -> Result<()> {
+    let desk = Desk::new().await?;
+    let id = refused(&desk).await?;
+    let before = desk.lines(EVENT, &["events", "--once"]).await?;
+    let seq = before.last().context("events")?["seq"].as_i64().context("a number")?;
+
+    // It begins with what comes after its start, whenever that was.
+    let mut from_now = Follower::start(&desk, &["events", "--json"])?;
+    let first = loop {
+        desk.ends(4, &["refresh", &id]).await?;
+        if let Ok(line) = timeout(Duration::from_millis(500), from_now.line()).await {
+            break event(&line?)?;
+        }
+    };
+    assert!(first["seq"].as_i64() > Some(seq), "{first}");
+    assert_eq!((text(&first, "event")?.as_str(), first["payload"]["id"].as_str()), (REFUSED, Some(id.as_str())));
+
+    // Said where, nothing in between is missing, and then it goes on.
+    let created = before.first().context("events")?["seq"].to_string();
+    let mut from_there = Follower::start(&desk, &["events", "--after", &created])?;
+    let working = from_there.line_with("integrated_account:active").await?;
+    assert!(working.ends_with(&format!("  integrated_account:active  {id}")), "{working}");
+    from_there.line_with(&text(&first, "created_at")?).await?;
+    desk.ends(4, &["refresh", &id]).await?;
+    let told = text(&event(&from_now.line_with(REFUSED).await?)?, "created_at")?;
+    let line = from_there.line_with(&told).await?;
+    assert_eq!(line, format!("{told}  {REFUSED}  {id}"));
+
+    from_now.gets_interrupted().await?;
+    from_there.loses_its_reader(async || desk.ends(4, &["refresh", &id]).await.map(drop)).await?;
+    desk.relink.stop().await
+}
+
+#[tokio::test]
+async fn whoever_follows_events_hears_that_relink_has_ended_and_goes_on_from_there_when_it_runs_again() -> Result<()> {
+    let mut desk = Desk::new().await?;
+    let id = refused(&desk).await?;
+    for is_killed in [false, true] {
+        let before = desk.lines(EVENT, &["events", "--once"]).await?.last().context("events")?["seq"].to_string();
+        let mut follower = Follower::start(&desk, &["events", "--json", "--after", &before])?;
+        desk.ends(4, &["refresh", &id]).await?;
+        let last = event(&follower.line_with(REFUSED).await?)?["seq"].to_string();
+
+        if is_killed {
+            desk.relink.kill().await?;
+        } else {
+            desk.relink.stop().await?;
+        }
+        let (ended, said) = ended(follower.child).await?;
+        assert_eq!(ended.code(), Some(3), "{said}");
+        assert!(said.contains("relink serve"), "it says what to do: {said}");
+
+        desk.relink = Relink::start(&desk.session).await?;
+        desk.ends(4, &["refresh", &id]).await?;
+        let missed = desk.lines(EVENT, &["events", "--once", "--after", &last]).await?;
+        // The Sandbox may have got another port, which is an event too.
+        let of_account: Vec<_> = missed.iter().filter(|event| event["payload"]["id"] == id.as_str()).collect();
+        ensure!(of_account.len() == 1 && of_account[0]["event"] == REFUSED, "{missed:?}");
+    }
+    desk.relink.stop().await
+}
