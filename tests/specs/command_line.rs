@@ -32,8 +32,13 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) async fn new() -> Result<Self> {
+        Self::with(&[]).await
+    }
+
+    /// Whose Relink has more in its environment.
+    pub(crate) async fn with(environment: &[(&str, String)]) -> Result<Self> {
         let session = Session::start().await?;
-        let relink = Relink::start(&session).await?;
+        let relink = Relink::start_with(&session, environment).await?;
         Ok(Self { session, relink, http: Client::new() })
     }
 
@@ -46,7 +51,7 @@ impl Desk {
     }
 
     /// The one line that a command prints.
-    async fn line(&self, arguments: &[&str]) -> Result<String> {
+    pub(crate) async fn line(&self, arguments: &[&str]) -> Result<String> {
         let printed = self.ends(0, arguments).await?.out;
         let line = printed.strip_suffix('\n').context("a line")?;
         ensure!(!line.is_empty() && line.trim() == line && !line.contains('\n'), "{arguments:?} printed {printed:?}");
@@ -96,12 +101,12 @@ impl Desk {
     }
 
     /// The status of a GET with this token.
-    async fn status(&self, url: &str, token: &str) -> Result<u16> {
+    pub(crate) async fn status(&self, url: &str, token: &str) -> Result<u16> {
         Ok(self.http.get(url).bearer_auth(token).send().await?.status().as_u16())
     }
 
     /// An address of the Sandbox's.
-    async fn sandbox(&self, path: &str) -> Result<String> {
+    pub(crate) async fn sandbox(&self, path: &str) -> Result<String> {
         let status = self.relink.get("/relink/status").await?;
         Ok(format!("{}{path}", status["sandbox"]["base_url"].as_str().context("it runs")?))
     }

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use relink_tests::{
+    faketime::Clock,
     process,
     relink::{DEADLINE, Relink, program},
     session::Session,
@@ -17,6 +18,8 @@ use tokio::{
     process::{Child, ChildStderr},
     time::timeout,
 };
+
+use crate::command_line::Desk;
 
 /// A `relink serve` that nobody has waited for.
 struct Started {
@@ -115,4 +118,52 @@ async fn whoever_takes_a_killed_engines_port_is_told_nothing() -> Result<()> {
     let relink = Relink::start(&session).await?;
     assert_eq!(relink.cli(&session, &["status"]).await?.code, 0);
     relink.stop().await
+}
+
+#[tokio::test]
+async fn the_sandboxs_accounts_are_refreshed_at_once_after_a_restart_and_none_fails_for_its_sake() -> Result<()> {
+    let mut desk = Desk::new().await?;
+    let ada = desk.connected().await?;
+    desk.connected().await?;
+    let before = desk.relink.told().await?;
+    desk.relink.stop().await?;
+
+    // A day later both are due at the start, and the Sandbox starts beside them.
+    let mut clock = Clock::new(desk.session.folder())?;
+    clock.jump(24 * 60 * 60)?;
+    desk.relink = Relink::start_with(&desk.session, &clock.environment()).await?;
+    let token = desk.line(&["token", &ada]).await?;
+    assert_eq!(desk.status(&desk.sandbox("/api/me").await?, &token).await?, 200);
+    // The other one falls due by itself.
+    let (mut refreshed, mut after) = (0, 0);
+    while refreshed < 2 {
+        let path = format!("/relink/sandbox/control/log?after={after}&wait=20");
+        let log = timeout(DEADLINE, desk.relink.get(&path)).await.context("it was not refreshed")??;
+        for entry in log["entries"].as_array().context("entries")? {
+            after = entry["seq"].as_u64().context("a number")?;
+            if entry["grant_type"] == "refresh_token" {
+                assert_eq!(entry["outcome"], "ok", "{entry}");
+                refreshed += 1;
+            }
+        }
+    }
+    assert_eq!(desk.relink.told().await?, before, "no failure was told");
+    desk.relink.stop().await
+}
+
+#[tokio::test]
+async fn a_proxy_in_the_environment_gets_nothing() -> Result<()> {
+    let proxy = TcpListener::bind("127.0.0.1:0")?;
+    proxy.set_nonblocking(true)?;
+    let address = format!("http://{}", proxy.local_addr()?);
+    let names = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    let desk = Desk::with(&names.map(|name| (name, address.clone()))).await?;
+
+    let id = desk.connected().await?;
+    desk.ends(0, &["refresh", &id]).await?;
+    desk.ends(0, &["check", &id]).await?;
+    let token = desk.line(&["token", &id]).await?;
+    assert_eq!(desk.status(&desk.sandbox("/api/me").await?, &token).await?, 200);
+    assert_eq!(proxy.accept().expect_err("nobody came").kind(), std::io::ErrorKind::WouldBlock);
+    desk.relink.stop().await
 }
