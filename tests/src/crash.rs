@@ -126,8 +126,8 @@ struct Before {
     accounts: usize,
     /// The sign-in that works.
     refresh_token: String,
-    /// How often another has taken its place so far.
-    reauthorized: usize,
+    /// The latest line of its timeline.
+    line: i64,
     /// What a person is about to be sent.
     link: Option<String>,
 }
@@ -222,7 +222,7 @@ impl Stage {
             deliveries: self.receiver.seen().len(),
             accounts: self.account_count(relink).await?,
             refresh_token: item["secrets"]["refresh_token"].as_str().context("a refresh token")?.to_owned(),
-            reauthorized: self.reauthorized(relink).await?,
+            line: self.timeline(relink).await?.first().and_then(|line| line["seq"].as_i64()).context("a line")?,
             link,
         })
     }
@@ -294,7 +294,7 @@ impl Stage {
         if let Some(cause) = self.works(relink).await? {
             return Ok(Some(cause));
         }
-        ensure!(self.reauthorized(relink).await? == before.reauthorized, "a replacement that was never kept counts");
+        ensure!(self.reauthorized_since(relink, before).await? == 0, "a replacement that was never kept counts");
         let flow = self.provider.walk(relink, before.link()?).await?;
         if flow["phase"] != "succeeded" {
             return Ok(Some(format!("the link did not reauthorize: {flow}")));
@@ -307,22 +307,23 @@ impl Stage {
         if let Some(cause) = self.works(relink).await? {
             return Ok(Some(cause));
         }
-        ensure!(
-            self.reauthorized(relink).await? == before.reauthorized + 1,
-            "a replacement that was kept does not count"
-        );
+        let counted = self.reauthorized_since(relink, before).await?;
+        ensure!(counted == 1, "a replacement that was kept counts {counted} times");
         ensure!(!relink.link_is_good(before.link()?).await?, "a link that reauthorized is still good");
         Ok(None)
     }
 
     /// How often another sign-in has taken the place of the one before, as the account's timeline has it.
-    async fn reauthorized(&self, relink: &Relink) -> Result<usize> {
-        let timeline = relink.get(&format!("/relink/timeline?account={}&limit=1000", self.account)).await?;
-        let entries = timeline["result"].as_array().context("a timeline")?;
-        Ok(entries
-            .iter()
-            .filter(|entry| entry["title"].as_str().is_some_and(|it| it.starts_with("Reauthorized")))
-            .count())
+    async fn reauthorized_since(&self, relink: &Relink, before: &Before) -> Result<usize> {
+        let lines = self.timeline(relink).await?;
+        let since = lines.iter().take_while(|line| line["seq"].as_i64() > Some(before.line));
+        Ok(since.filter(|line| line["title"].as_str().is_some_and(|it| it.starts_with("Reauthorized"))).count())
+    }
+
+    /// The account's timeline, the latest line first, as far as it is given at a time.
+    async fn timeline(&self, relink: &Relink) -> Result<Vec<Value>> {
+        let timeline = relink.get(&format!("/relink/timeline?account={}", self.account)).await?;
+        Ok(timeline["result"].as_array().context("a timeline")?.clone())
     }
 
     /// What the keychain holds of the account.
