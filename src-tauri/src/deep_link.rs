@@ -22,7 +22,9 @@ struct Probe(Mutex<Option<(String, oneshot::Sender<()>)>>);
 /// Takes callbacks from now on, and the one that this program was started with.
 pub(crate) fn listen(app: &AppHandle) {
     app.manage(Probe::default());
-    register(app);
+    // The system's own programs do that, one after the other; nothing that the person sees waits for them.
+    let registers = app.clone();
+    async_runtime::spawn_blocking(move || register(&registers));
     let links = app.deep_link();
     let handle = app.clone();
     links.on_open_url(move |event| {

@@ -263,6 +263,7 @@ async fn a_deep_link_that_nobody_asked_for_starts_relink_and_changes_nothing() -
     let desktop = Desktop::start(ALL).await?;
     // The scheme is registered by a start, as an installed package does.
     let mut first = Program::start(&desktop, &[])?;
+    desktop.takes_deep_links().await?;
     desktop.tray_says("Nobody needs you").await?;
     desktop.press_in_tray("Quit")?;
     assert!(first.ends().await?);

@@ -334,6 +334,21 @@ impl Desktop {
         screen::close(self.session.display().context("a display")?, window.parse()?)
     }
 
+    /// Waits until the system has a program for our addresses: a run from a build folder sees to that beside its start.
+    pub async fn takes_deep_links(&self) -> Result<()> {
+        let takes = async {
+            loop {
+                let mut asks = self.session.command("xdg-mime");
+                asks.args(["query", "default", "x-scheme-handler/app.relink.desktop"]);
+                if !asks.output()?.stdout.is_empty() {
+                    return anyhow::Ok(());
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        timeout(DEADLINE, takes).await.context("the scheme was never registered")?
+    }
+
     /// Hands an address over as the system does, by the program's desktop entry. A program that isn't running yet is started by
     /// it: with this desktop's data folder, which it would find by itself on a person's.
     pub fn hand_over(&self, url: &str) -> Result<()> {

@@ -125,6 +125,8 @@ impl Engine {
     /// Opens the data folder. Nothing is sent to anybody before [`Engine::keep_alive`].
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let data_dir = options.data_dir.clone();
+        // Both read many files, and need nothing of each other.
+        let outbound = tokio::task::spawn_blocking(Outbound::new);
         let opened =
             tokio::task::spawn_blocking(move || Store::open(&data_dir)).await.map_err(|_| StoreError::Stopping)?;
         let Opened { store, lock } = opened?;
@@ -133,7 +135,7 @@ impl Engine {
             store,
             vault: options.vault,
             clock: options.clock,
-            outbound: Outbound::new()?,
+            outbound: outbound.await.map_err(|_| StoreError::Stopping)??,
             environment,
             takes_deep_links: options.takes_deep_links,
             base: tokio::sync::watch::Sender::new(None),
