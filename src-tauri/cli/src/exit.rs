@@ -54,7 +54,7 @@ impl Failed {
         Self {
             code: NOT_RUNNING,
             message: "Relink ended before it answered.".into(),
-            hint: Some("Start it again: relink serve".into()),
+            hint: Some("Try again. If it doesn't run: relink serve".into()),
         }
     }
 

@@ -141,7 +141,7 @@ causes! {
     /// The host's name or address leads to where nothing is sent without the person's consent, or never.
     PrivateAddress = "private_address", Passing, false,
         "{provider} is at a private address",
-        "{provider}'s server is at an address inside this network or a reserved one. Relink calls none for a provider, but where its integration allows this network (\"allow_local\" in config.relink).",
+        "{provider}'s server is at an address inside this network or a reserved one. Relink calls none of them for a provider; one inside this network it calls if the integration allows that (\"allow_local\" in config.relink).",
         "Check the network and its name server: a VPN or a filter can cause this. Relink tries again by itself.";
     /// No connection could be made.
     Unreachable = "unreachable", Passing, false,

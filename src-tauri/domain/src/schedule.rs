@@ -57,9 +57,9 @@ pub fn due_at(lease: Lease, jitter: Jitter) -> Option<Timestamp> {
     Some(due.max(lease.issued_at.plus_millis(APART)))
 }
 
-/// Whether a refresh of this lease can be due by now, however it was spread.
+/// Whether a refresh of this lease may be due by now, however it was spread.
 pub fn may_be_due(lease: Lease, now: Timestamp) -> bool {
-    due_at(lease, Jitter(1.0)).is_some_and(|due| due <= now)
+    is_ahead(lease, now) || due_at(lease, Jitter(1.0)).is_some_and(|due| due <= now)
 }
 
 /// Whether the token was issued by a clock that was ahead of this one: its life can't be told any more.

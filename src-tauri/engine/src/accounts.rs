@@ -281,18 +281,16 @@ impl Engine {
             (Some(_) | None, Some(_) | None) => None,
         };
         let moment = Moment::Deleted { name: view.account.profile.name, revoked };
-        let (now, key) = (self.now(), Key::Account(id).to_string());
-        self.0
-            .store
-            .write(move |tx| {
-                accounts::delete(tx, id)?;
-                accounts::stray(tx, &key, now)?;
-                timeline::add(tx, Some(id), now, &moment)?;
-                let payload = json!({ "id": id });
-                outbox::tell(tx, EventKind::AccountDeleted, Some(&id.to_string()), &payload, now).map(drop)
-            })
-            .await?;
-        self.forget(id);
+        let (now, key, engine) = (self.now(), Key::Account(id).to_string(), self.clone());
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            accounts::delete(tx, id)?;
+            accounts::stray(tx, &key, now)?;
+            timeline::add(tx, Some(id), now, &moment)?;
+            let payload = json!({ "id": id });
+            outbox::tell(tx, EventKind::AccountDeleted, Some(&id.to_string()), &payload, now).map(drop)
+        };
+        // With the commit, whether or not the caller is still there: nobody gets its token any more.
+        self.0.store.write_then(write, move |()| engine.forget(id)).await?;
         if let Err(error) = self.sweep().await {
             tracing::info!(account = %id, code = error.code(), "its keychain item is removed later: {error}");
         }

@@ -118,6 +118,8 @@ pub struct AccessToken {
 /// How coarse the time is at which an account or an API token was last used.
 pub(crate) const USED_WITHIN_MILLIS: i64 = 60 * 1000;
 
+/// How long a stop waits for the disk after that.
+const FOLD_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a stop waits for refreshes that are under way.
 const STOP_DEADLINE: Duration = Duration::from_secs(35);
 
@@ -181,8 +183,10 @@ impl Engine {
         if tokio::time::timeout(STOP_DEADLINE, self.0.tasks.wait()).await.is_err() {
             tracing::warn!("stopped while a refresh was still under way; it is taken up again at the next start");
         }
-        if let Err(error) = self.0.store.fold().await {
-            tracing::info!("the database's log is folded in at the next start: {error}");
+        match tokio::time::timeout(FOLD_DEADLINE, self.0.store.fold()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::info!("the database's log is folded in at the next start: {error}"),
+            Err(_) => tracing::warn!("the disk doesn't answer; the database's log is folded in at the next start"),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use relink_domain::{AccountId, Timestamp, schedule};
+use relink_domain::{AccountId, Timestamp, account::Due, schedule};
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
@@ -100,11 +100,9 @@ impl Engine {
                     self.0.tasks.spawn(async move {
                         let entry = Entry { engine: engine.clone(), account };
                         let outcome = engine.refresh_account(account, reason, &course).await;
-                        match &outcome {
-                            Ok(_) => tracing::info!(account = %account, ?reason, "refreshed"),
-                            Err(error) => {
-                                tracing::info!(account = %account, ?reason, code = error.code(), "not refreshed: {error}");
-                            }
+                        if let Err(error) = &outcome {
+                            tracing::info!(account = %account, ?reason, code = error.code(), "not refreshed: {error}");
+                            engine.plan_again(account, Due::Refresh(engine.now()), error).await;
                         }
                         drop(entry);
                         course.send_replace(Course::Over(outcome));

@@ -71,6 +71,51 @@ async fn what_is_due_is_renewed_however_long_the_token_at_hand_still_serves() {
 }
 
 #[tokio::test]
+async fn what_is_due_by_its_account_is_renewed_although_a_token_that_nothing_was_committed_of_is_fresh() {
+    let (it, id) = working().await;
+    it.clock.advance_secs(3600);
+    let lease = Lease { issued_at: it.clock.now(), expires_at: Some(it.clock.now().plus_secs(3600)) };
+    it.engine.hold_token(id, AccessToken { token: Secret::new("uncommitted".to_owned()), lease });
+    let error = it.engine.fly(id, Reason::Due, false).await.expect_err("it is tried");
+    assert_eq!(error.code(), "credential_missing");
+}
+
+#[tokio::test]
+async fn what_fails_within_relink_is_planned_again_whoever_asked_for_it() {
+    let (it, id) = working().await;
+    it.engine.0.agenda.set(id, None);
+    it.takes_writes(false).await;
+    for reason in [Reason::Due, Reason::Asked] {
+        it.engine.0.agenda.set(id, None);
+        it.clock.advance_secs(3600);
+        it.engine.fly(id, reason, false).await.expect_err("its intent can't be committed");
+        let again = it.engine.0.agenda.take_due(START).1;
+        assert_eq!(again, Some(it.clock.now().plus_secs(60)), "{reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_waits_for_its_person_goes_on_waiting_whatever_fails_within_relink() {
+    let (it, id) = working().await;
+    it.engine.fly(id, Reason::Asked, false).await.expect_err("its credential is missing");
+    assert_eq!(planned(&it), None);
+    it.takes_writes(false).await;
+    it.engine.fly(id, Reason::Asked, false).await.expect_err("its intent can't be committed");
+    assert_eq!(planned(&it), None);
+}
+
+#[tokio::test]
+async fn a_deleted_accounts_token_is_gone_with_the_commit_also_when_whoever_deleted_it_has_gone_away() {
+    let (it, id) = working().await;
+    let mut deleting = Box::pin(it.engine.delete_account(id));
+    while it.engine.account(id).await.is_ok() {
+        assert!(deleting.as_mut().now_or_never().is_none(), "it has not gone away");
+    }
+    drop(deleting);
+    assert_eq!(it.engine.access_token(id).await.expect_err("gone").code(), "not_found");
+}
+
+#[tokio::test]
 async fn an_open_refresh_is_finished_although_the_token_at_hand_is_fresh() {
     let (it, id) = working().await;
     it.engine.commit(id, Input::BeginRefresh).await.expect("begun");

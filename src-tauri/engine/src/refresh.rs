@@ -72,19 +72,19 @@ impl Engine {
         }
         let provider = self.provider(account.profile.environment_integration_id).await?;
         let host = self.host(&provider);
-        if reason == Reason::Due {
-            if !provider.is_within_reach() {
-                self.put_off(id, PutOffReason::Offline).await?;
-                return Err(Error::PutOff);
-            }
-            if let Some(until) = host.closed_until(self.now()) {
-                self.0.agenda.set(id, Some(Due::Refresh(jitter().within(until, REOPENING_SECS))));
-                return Err(Error::PutOff);
-            }
+        if reason == Reason::Due && !provider.is_within_reach() {
+            self.put_off(id, PutOffReason::Offline).await?;
+            return Err(Error::PutOff);
         }
         // The host's place first, then the account's lock: a host that is slow holds no account up.
         let permits = Arc::clone(&host.permits);
         let permit = self.unless_stopping(permits.acquire_owned()).await?.map_err(|_| Error::Stopping)?;
+        if reason == Reason::Due
+            && let Some(until) = host.closed_until(self.now())
+        {
+            self.0.agenda.set(id, Some(Due::Refresh(jitter().within(until, REOPENING_SECS))));
+            return Err(Error::PutOff);
+        }
         let mut lock = AccountLock { lock: self.lock_of(id), guard: None };
         self.unless_stopping(lock.take()).await?;
 
@@ -94,6 +94,11 @@ impl Engine {
             Err(error) => return self.without_credentials(&account, &provider, error).await,
         };
         let account = self.settle(account, &item).await?;
+        if reason == Reason::Due
+            && let Some(token) = self.renewed_meanwhile(&account)
+        {
+            return Ok(token);
+        }
         let Credential::Renewing(renewing) = account.life.credential().clone() else {
             return Err(Rejected::NotRenewing.into());
         };
@@ -110,7 +115,11 @@ impl Engine {
         CrashPoint::RefreshAnswered.here(&exchanged).await;
         drop(permit);
         match exchanged {
-            Ok(tokens) => self.keep(&account, &provider, item, generation, tokens, course, &mut lock).await,
+            Ok(tokens) => {
+                let token = self.keep(&account, &provider, item, generation, tokens, course, &mut lock).await?;
+                tracing::info!(account = %id, ?reason, "refreshed");
+                Ok(token)
+            }
             Err(failure) => {
                 host.close_for(failure.retry_after_secs, self.now());
                 self.failed(id, &provider, generation, failure).await
@@ -118,18 +127,20 @@ impl Engine {
         }
     }
 
-    /// The token at hand, if somebody has had it renewed since its refresh fell due: a second one would come of nothing
-    /// but the two having met, and cost a rotation.
+    /// The token at hand, if the account's refresh isn't due any more: somebody has had it renewed since, or signed in
+    /// anew. A second refresh would come of nothing but the two having met, and cost a rotation.
     pub(crate) fn renewed_meanwhile(&self, account: &Account) -> Option<AccessToken> {
         let (id, now) = (account.id(), self.now());
         let Life::Working { credential: Credential::Renewing(renewing) } = &account.life else { return None };
-        if renewing.attempt != Attempt::Idle || renewing.put_off.is_some() {
+        let is_open = account.replacement.is_some() || renewing.attempt != Attempt::Idle || renewing.put_off.is_some();
+        if is_open || schedule::may_be_due(renewing.lease, now) {
             return None;
         }
-        let token = self.fresh_at_hand(id).filter(|token| !schedule::may_be_due(token.lease, now))?;
+        let token = self.fresh_at_hand(id)?;
         if let Some(due) = account.due_by(now, jitter()) {
             self.0.agenda.set_unless_planned(id, due);
         }
+        tracing::debug!(account = %id, "renewed meanwhile");
         Some(token)
     }
 
@@ -339,7 +350,7 @@ pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
 /// The secret's name in the keychain item, for an access token that no refresh token stands behind.
 pub(crate) const ACCESS_TOKEN: &str = "access_token";
 
-fn open_generation(account: &Account) -> Result<u64> {
+pub(crate) fn open_generation(account: &Account) -> Result<u64> {
     match account.life.credential() {
         Credential::Renewing(Renewing { attempt: Attempt::Refreshing { generation, .. }, .. }) => Ok(*generation),
         Credential::Renewing(Renewing { attempt: Attempt::Idle, .. }) | Credential::Fixed(_) => {

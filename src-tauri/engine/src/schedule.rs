@@ -11,7 +11,7 @@ use std::{
 
 use relink_domain::{
     AccountId, Timestamp,
-    account::{Due, PutOffReason},
+    account::{Due, PutOffReason, Rejected},
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -21,6 +21,7 @@ use crate::{
     error::Result,
     flight::Reason,
     network::{self, Network},
+    refresh::open_generation,
     store::accounts::{self, Filter},
     vault::VaultState,
 };
@@ -229,7 +230,8 @@ async fn put_off_after_jump(engine: &Engine, due: Vec<(AccountId, Due)>) {
                     engine.put_off(id, PutOffReason::JustWoken).await
                 };
                 if let Err(error) = put_off.await {
-                    tracing::warn!(account = %id, "could not be put off: {error}");
+                    tracing::warn!(account = %id, code = error.code(), "could not be put off: {error}");
+                    engine.plan_again(id, due, &error).await;
                 }
             }
         }
@@ -244,17 +246,34 @@ fn begin(engine: &Engine, id: AccountId, due: Due) {
             Due::Refresh(_) => worker.fly(id, Reason::Due, false).await.map(drop),
             Due::Check(_) => worker.check_when_online(id).await,
         };
-        let Err(error) = outcome else { return };
-        tracing::debug!(account = %id, code = error.code(), "{error}");
-        match error {
-            // What comes next was planned with it, or there is nothing to come.
-            Error::Provider { .. } | Error::PutOff | Error::NotFound { .. } | Error::Stopping => {}
-            _ => worker.0.agenda.set_unless_planned(id, due.moved_to(worker.now().plus_secs(AGAIN_SECS))),
+        if let Err(error) = outcome {
+            tracing::debug!(account = %id, code = error.code(), "{error}");
+            worker.plan_again(id, due, &error).await;
         }
     });
 }
 
 impl Engine {
+    /// Plans anew what failed within Relink: nothing else would come of it. An account that waits for its person goes on
+    /// waiting.
+    pub(crate) async fn plan_again(&self, id: AccountId, due: Due, error: &Error) {
+        if let (Due::Refresh(_), Ok(account)) = (due, self.load(id).await)
+            && account.due(jitter()).is_none()
+            && open_generation(&account).is_err()
+        {
+            return;
+        }
+        match error {
+            // What comes next was planned with it, or there is nothing to come.
+            Error::Provider { .. }
+            | Error::PutOff
+            | Error::NotFound { .. }
+            | Error::Stopping
+            | Error::Rejected(Rejected::NotRenewing) => {}
+            _ => self.0.agenda.set_unless_planned(id, due.moved_to(self.now().plus_secs(AGAIN_SECS))),
+        }
+    }
+
     /// A check that nobody asked for waits for the network.
     async fn check_when_online(&self, id: AccountId) -> Result<()> {
         let account = self.load(id).await?;

@@ -60,6 +60,7 @@ const SHORT: Record<string, string> = {
   timeout: 'no answer',
   unreachable: 'not reached',
   dns: 'not found',
+  private_address: 'private address',
   tls: 'not trusted',
 };
 

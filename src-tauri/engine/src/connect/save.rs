@@ -53,33 +53,29 @@ impl Engine {
         let due = active.account.due(jitter());
         let (account, engine) = (active.account.clone(), self.clone());
         let (link, name) = (flow.link.id, key.to_string());
-        let saved = self
-            .0
-            .store
-            .write_then(
-                move |tx| {
-                    if !links::use_up(tx, link, now)? {
-                        return Ok(false);
-                    }
-                    accounts::commit(tx, &created, now, jitter())?;
-                    accounts::commit(tx, &active, now, jitter())?;
-                    accounts::not_stray(tx, &name)?;
-                    Ok(true)
-                },
-                move |saved| {
-                    if *saved {
-                        engine.0.agenda.set(id, due);
-                    }
-                },
-            )
-            .await?;
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            if !links::use_up(tx, link, now)? {
+                return Ok(false);
+            }
+            accounts::commit(tx, &created, now, jitter())?;
+            accounts::commit(tx, &active, now, jitter())?;
+            accounts::not_stray(tx, &name)?;
+            Ok(true)
+        };
+        let access = staged.access;
+        let begin_life = move |saved: &bool| {
+            if *saved {
+                if let Some(access) = access {
+                    engine.hold_token(id, access);
+                }
+                engine.0.agenda.set(id, due);
+            }
+        };
+        let saved = self.0.store.write_then(write, begin_life).await?;
         drop(making);
         if !saved {
             self.sweep().await?;
             return Err(LinkRefused::Used.into());
-        }
-        if let Some(access) = staged.access {
-            self.hold_token(id, access);
         }
         Ok(account)
     }
