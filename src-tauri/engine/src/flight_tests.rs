@@ -1,7 +1,7 @@
 use futures_util::FutureExt;
 use relink_domain::{
     Secret,
-    account::{Account, Granted, Input, NewCredential, Profile, PutOffReason, Renewal},
+    account::{Account, Granted, Input, NewCredential, PutOffReason, Renewal},
     schedule::{Jitter, Lease},
 };
 use serde_json::Map;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     store::accounts,
-    testing::{START, Started},
+    testing::{START, Started, profile},
 };
 
 const LEASE: Lease = Lease { issued_at: START, expires_at: Some(START.plus_secs(3600)) };
@@ -20,22 +20,7 @@ async fn working() -> (Started, AccountId) {
     let it = Started::new().await;
     let installed = it.engine.install("sandbox").await.expect("installed");
     let id = AccountId::from_uuid(Uuid::from_u128(1));
-    let profile = Profile {
-        id,
-        tenant_id: "acme-1".to_owned(),
-        environment_integration_id: installed.id,
-        integration: "sandbox".to_owned(),
-        name: "Ada".to_owned(),
-        is_sandbox: true,
-        region: None,
-        context: Map::new(),
-        identity: None,
-        scopes: Vec::new(),
-        last_error: None,
-        last_forbidden_error: None,
-        created_at: START,
-        updated_at: START,
-    };
+    let profile = profile(&installed, id, "Ada".to_owned());
     let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lease: LEASE };
     let granted = Granted { credential, identity: None, scopes: Vec::new(), context: Map::new() };
     let made = Account::connect(profile, &granted, START);

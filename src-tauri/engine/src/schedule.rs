@@ -242,13 +242,15 @@ async fn put_off_after_jump(engine: &Engine, due: Vec<(AccountId, Due)>) {
 fn begin(engine: &Engine, id: AccountId, due: Due) {
     let worker = engine.clone();
     engine.0.tasks.spawn(async move {
-        let outcome = match due {
-            Due::Refresh(_) => worker.fly(id, Reason::Due, false).await.map(drop),
-            Due::Check(_) => worker.check_when_online(id).await,
-        };
-        if let Err(error) = outcome {
-            tracing::debug!(account = %id, code = error.code(), "{error}");
-            worker.plan_again(id, due, &error).await;
+        match due {
+            // What follows is the flight's to plan, whoever began it.
+            Due::Refresh(_) => drop(worker.fly(id, Reason::Due, false).await),
+            Due::Check(_) => {
+                if let Err(error) = worker.check_when_online(id).await {
+                    tracing::debug!(account = %id, code = error.code(), "not checked: {error}");
+                    worker.plan_again(id, due, &error).await;
+                }
+            }
         }
     });
 }

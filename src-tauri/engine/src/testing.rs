@@ -1,15 +1,37 @@
 //! An engine for tests that look behind its door: nothing of it runs by itself.
 
-use relink_domain::Timestamp;
+use relink_domain::{AccountId, Timestamp, account::Profile};
+use serde_json::Map;
 use tempfile::TempDir;
 
 use crate::{
     Engine, Options,
     clock::Clock,
+    store::integrations::Installed,
     vault::{MemoryKeychain, Vault},
 };
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// The profile of an account of this integration.
+pub(crate) fn profile(of: &Installed, id: AccountId, name: String) -> Profile {
+    Profile {
+        id,
+        tenant_id: "acme-1".to_owned(),
+        environment_integration_id: of.id,
+        integration: of.integration.name.clone(),
+        name,
+        is_sandbox: false,
+        region: None,
+        context: Map::new(),
+        identity: None,
+        scopes: Vec::new(),
+        last_error: None,
+        last_forbidden_error: None,
+        created_at: START,
+        updated_at: START,
+    }
+}
 
 pub(crate) struct Started {
     pub(crate) engine: Engine,

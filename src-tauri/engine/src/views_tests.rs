@@ -5,7 +5,7 @@ use std::sync::{
 
 use relink_domain::{
     IntegrationId,
-    account::{FixedKind, Granted, Input, Moment, NewCredential, Profile, Status, Step},
+    account::{FixedKind, Granted, Input, Moment, NewCredential, Status, Step},
     failure::{Cause, Failure},
 };
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
@@ -14,9 +14,11 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::*;
-use crate::store::{Store, integrations::Integration};
+use crate::{
+    store::{Store, integrations::Integration},
+    testing::{START as NOW, profile},
+};
 
-const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const MANY: usize = 2000;
 
 /// A database with 2,000 accounts of three integrations, two of them in need of their person.
@@ -81,22 +83,7 @@ fn installed(tx: &rusqlite::Transaction<'_>, name: &str) -> Installed {
 
 fn account(tx: &rusqlite::Transaction<'_>, of: &Installed, number: usize) -> AccountId {
     let id = AccountId::from_uuid(Uuid::now_v7());
-    let profile = Profile {
-        id,
-        tenant_id: "acme-1".to_owned(),
-        environment_integration_id: of.id,
-        integration: of.integration.name.clone(),
-        name: format!("Account {number}"),
-        is_sandbox: false,
-        region: None,
-        context: Map::new(),
-        identity: None,
-        scopes: Vec::new(),
-        last_error: None,
-        last_forbidden_error: None,
-        created_at: NOW,
-        updated_at: NOW,
-    };
+    let profile = profile(of, id, format!("Account {number}"));
     let credential = NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None };
     let granted = Granted { credential, identity: None, scopes: Vec::new(), context: Map::new() };
     let made = Account::connect(profile, &granted, NOW);

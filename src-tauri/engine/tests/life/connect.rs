@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use relink_domain::{
+    Secret,
     account::Status,
     link::{Purpose, Wishes},
 };
@@ -12,7 +13,7 @@ use relink_engine::{
 };
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{Walk, World};
 
 #[tokio::test]
 async fn a_person_connects_an_account() {
@@ -81,15 +82,21 @@ async fn a_person_who_says_no_changes_nothing_and_may_try_again() {
     assert!(world.keychain.names().is_empty());
 }
 
+/// Somebody else than Ada signs in behind her link.
+async fn comes_back_as_grace<'w>(world: &'w World, link: &Secret) -> Walk<'w> {
+    let mut walk = world.begin(link).await;
+    let callback = walk.sign_in("grace").await;
+    walk.come_back(&callback).await;
+    walk
+}
+
 #[tokio::test]
 async fn somebody_else_signs_in_and_the_person_keeps_the_old() {
     let world = World::new().await;
     let id = world.connected().await;
     let before = world.account(id).await;
     let link = world.reauthorize_link(id).await;
-    let mut walk = world.begin(&link).await;
-    let callback = walk.sign_in("grace").await;
-    walk.come_back(&callback).await;
+    let mut walk = comes_back_as_grace(&world, &link).await;
     walk.answers(Answer::Keep).await;
     assert_eq!(walk.succeeds().await, id);
     assert!(walk.flow.outcome.as_ref().expect("an outcome").kept_old);
@@ -103,9 +110,7 @@ async fn somebody_else_signs_in_and_replaces() {
     let world = World::new().await;
     let id = world.connected().await;
     let link = world.reauthorize_link(id).await;
-    let mut walk = world.begin(&link).await;
-    let callback = walk.sign_in("grace").await;
-    walk.come_back(&callback).await;
+    let mut walk = comes_back_as_grace(&world, &link).await;
     walk.answers(Answer::Replace).await;
     assert_eq!(walk.succeeds().await, id);
     assert_eq!(world.account(id).await.profile.identity.expect("known").label, "Grace Hopper");
@@ -118,9 +123,7 @@ async fn a_stop_while_the_person_is_asked_waits_for_no_answer_and_keeps_the_old(
     let id = world.connected().await;
     let before = world.account(id).await;
     let link = world.reauthorize_link(id).await;
-    let mut walk = world.begin(&link).await;
-    let callback = walk.sign_in("grace").await;
-    walk.come_back(&callback).await;
+    let mut walk = comes_back_as_grace(&world, &link).await;
     walk.until(&[PhaseName::Question]).await;
     let stopped = tokio::time::timeout(Duration::from_secs(10), world.engine.stop()).await;
     assert!(stopped.is_ok(), "it waits");
@@ -135,9 +138,7 @@ async fn somebody_else_signs_in_and_becomes_a_second_account() {
     let id = world.connected().await;
     let before = world.account(id).await;
     let link = world.reauthorize_link(id).await;
-    let mut walk = world.begin(&link).await;
-    let callback = walk.sign_in("grace").await;
-    walk.come_back(&callback).await;
+    let mut walk = comes_back_as_grace(&world, &link).await;
     walk.answers(Answer::Add).await;
     let second = walk.succeeds().await;
     assert_ne!(second, id);
