@@ -5,12 +5,12 @@
 
 mod clipboard;
 
-use relink_desk::{
-    Desk, Result, Wanted,
+use relink_app::{
+    App, PreferenceUpdate, Result,
     types::{
-        Account, Added, ApiToken, Checked, Delivery, EntryPage, Health, Integration, LinkFor, MagicLink,
+        Account, Added, ApiToken, Checked, Delivery, EntryPage, ErrorView, Health, Integration, LinkFor, MagicLink,
         NewIntegration, NewWebhook, NoticeRecord, OpenIn, Overview, Preferences, Rehearse, SandboxSettings, Show,
-        Trouble, Webhook,
+        Webhook,
     },
 };
 use relink_domain::{AccountId, ApiTokenId, Secret, WebhookId};
@@ -79,80 +79,80 @@ fn arrival(arrival: State<'_, windows::Arrival>) -> Option<Show> {
 
 /// How Relink is.
 #[tauri::command]
-async fn overview(desk: State<'_, Desk>) -> Result<Overview> {
-    desk.overview().await
+async fn overview(logic: State<'_, App>) -> Result<Overview> {
+    logic.overview().await
 }
 
 /// All accounts.
 #[tauri::command]
-async fn accounts(desk: State<'_, Desk>) -> Result<Vec<Account>> {
-    desk.accounts().await
+async fn accounts(logic: State<'_, App>) -> Result<Vec<Account>> {
+    logic.accounts().await
 }
 
 /// One account.
 #[tauri::command]
-async fn account(desk: State<'_, Desk>, id: AccountId) -> Result<Account> {
-    desk.account(id).await
+async fn account(logic: State<'_, App>, id: AccountId) -> Result<Account> {
+    logic.account(id).await
 }
 
 /// An account's last days.
 #[tauri::command]
-async fn health(desk: State<'_, Desk>, id: AccountId) -> Result<Health> {
-    desk.health(id).await
+async fn health(logic: State<'_, App>, id: AccountId) -> Result<Health> {
+    logic.health(id).await
 }
 
 /// What happened.
 #[tauri::command]
-async fn timeline(desk: State<'_, Desk>, id: Option<AccountId>, before: Option<i64>, wrong: bool) -> Result<EntryPage> {
-    desk.timeline(Pages { account: id, before, wrong }).await
+async fn timeline(logic: State<'_, App>, id: Option<AccountId>, before: Option<i64>, wrong: bool) -> Result<EntryPage> {
+    logic.timeline(Pages { account: id, before, wrong }).await
 }
 
 /// Does it work?
 #[tauri::command]
-async fn check(desk: State<'_, Desk>, id: AccountId) -> Result<Checked> {
-    desk.check(id).await
+async fn check(logic: State<'_, App>, id: AccountId) -> Result<Checked> {
+    logic.check(id).await
 }
 
 /// Refreshes now.
 #[tauri::command]
-async fn refresh(desk: State<'_, Desk>, id: AccountId) -> Result<Account> {
-    desk.refresh(id).await
+async fn refresh(logic: State<'_, App>, id: AccountId) -> Result<Account> {
+    logic.refresh(id).await
 }
 
 /// Renames.
 #[tauri::command]
-async fn rename(desk: State<'_, Desk>, id: AccountId, name: String) -> Result<Account> {
-    desk.rename(id, name).await
+async fn rename(logic: State<'_, App>, id: AccountId, name: String) -> Result<Account> {
+    logic.rename(id, name).await
 }
 
 /// Deletes.
 #[tauri::command]
-async fn delete_account(desk: State<'_, Desk>, id: AccountId) -> Result<()> {
-    desk.delete_account(id).await
+async fn delete_account(logic: State<'_, App>, id: AccountId) -> Result<()> {
+    logic.delete_account(id).await
 }
 
 /// Leaves the person alone about it for a while.
 #[tauri::command]
-async fn remind_later(desk: State<'_, Desk>, id: AccountId) -> Result<()> {
-    desk.remind_later(id).await
+async fn remind_later(logic: State<'_, App>, id: AccountId) -> Result<()> {
+    logic.remind_later(id).await
 }
 
 /// Makes a magic link.
 #[tauri::command]
-async fn get_connection_link(desk: State<'_, Desk>, purpose: LinkFor) -> Result<MagicLink> {
-    desk.get_connection_link(purpose).await
+async fn get_connection_link(logic: State<'_, App>, purpose: LinkFor) -> Result<MagicLink> {
+    logic.get_connection_link(purpose).await
 }
 
 /// Opens a link's page.
 #[tauri::command]
 async fn open_link(
     app: AppHandle,
-    desk: State<'_, Desk>,
+    logic: State<'_, App>,
     id: String,
     r#where: OpenIn,
     integration: Option<String>,
 ) -> Result<()> {
-    let link = address(&desk.link(&id, integration.as_deref())?)?;
+    let link = address(&logic.link(&id, integration.as_deref())?)?;
     match r#where {
         OpenIn::Window => windows::open_connect(&app, &link).map_err(|error| own("window", &error.to_string())),
         OpenIn::Browser => {
@@ -163,146 +163,146 @@ async fn open_link(
 
 /// Puts a link into the clipboard.
 #[tauri::command]
-async fn copy_link(app: AppHandle, desk: State<'_, Desk>, id: String) -> Result<()> {
-    copy(&app, &desk.link(&id, None)?)
+async fn copy_link(app: AppHandle, logic: State<'_, App>, id: String) -> Result<()> {
+    copy(&app, &logic.link(&id, None)?)
 }
 
 /// The catalogue.
 #[tauri::command]
-async fn integrations(desk: State<'_, Desk>) -> Result<Vec<Integration>> {
-    desk.integrations().await
+async fn integrations(logic: State<'_, App>) -> Result<Vec<Integration>> {
+    logic.integrations().await
 }
 
 /// Installs an integration.
 #[tauri::command]
-async fn install(desk: State<'_, Desk>, name: String) -> Result<()> {
-    desk.install(&name).await
+async fn install(logic: State<'_, App>, name: String) -> Result<()> {
+    logic.install(&name).await
 }
 
 /// Uninstalls an integration.
 #[tauri::command]
-async fn uninstall(desk: State<'_, Desk>, name: String) -> Result<()> {
-    desk.uninstall(&name).await
+async fn uninstall(logic: State<'_, App>, name: String) -> Result<()> {
+    logic.uninstall(&name).await
 }
 
 /// Sets an integration's client.
 #[tauri::command]
-async fn set_client(desk: State<'_, Desk>, name: String, id: String, secret: Option<String>) -> Result<()> {
-    desk.set_client(&name, id, secret).await
+async fn set_client(logic: State<'_, App>, name: String, id: String, secret: Option<String>) -> Result<()> {
+    logic.set_client(&name, id, secret).await
 }
 
 /// Adds an integration from a file's text.
 #[tauri::command]
-async fn add_integration(desk: State<'_, Desk>, text: String) -> Result<Added> {
-    desk.add_integration(&text).await
+async fn add_integration(logic: State<'_, App>, text: String) -> Result<Added> {
+    logic.add_integration(&text).await
 }
 
 /// Adds an integration from a form.
 #[tauri::command]
-async fn make_integration(desk: State<'_, Desk>, integration: NewIntegration) -> Result<Added> {
-    desk.make_integration(integration).await
+async fn make_integration(logic: State<'_, App>, integration: NewIntegration) -> Result<Added> {
+    logic.make_integration(integration).await
 }
 
 /// All webhooks.
 #[tauri::command]
-async fn webhooks(desk: State<'_, Desk>) -> Result<Vec<Webhook>> {
-    desk.webhooks().await
+async fn webhooks(logic: State<'_, App>) -> Result<Vec<Webhook>> {
+    logic.webhooks().await
 }
 
 /// The events that a webhook can want.
 #[tauri::command]
-fn event_types(desk: State<'_, Desk>) -> Vec<String> {
-    desk.event_types()
+fn event_types(logic: State<'_, App>) -> Vec<String> {
+    logic.event_types()
 }
 
 /// Makes a webhook; its signing secret goes into the clipboard.
 #[tauri::command]
-async fn add_webhook(app: AppHandle, desk: State<'_, Desk>, webhook: NewWebhook) -> Result<Webhook> {
-    let (made, secret) = desk.add_webhook(webhook).await?;
-    let undo = desk.remove_webhook(made.id);
+async fn add_webhook(app: AppHandle, logic: State<'_, App>, webhook: NewWebhook) -> Result<Webhook> {
+    let (made, secret) = logic.add_webhook(webhook).await?;
+    let undo = logic.remove_webhook(made.id);
     copied_or_undone(copy(&app, &secret), undo, "The webhook was not added").await?;
     Ok(made)
 }
 
 /// Removes a webhook.
 #[tauri::command]
-async fn remove_webhook(desk: State<'_, Desk>, id: WebhookId) -> Result<()> {
-    desk.remove_webhook(id).await
+async fn remove_webhook(logic: State<'_, App>, id: WebhookId) -> Result<()> {
+    logic.remove_webhook(id).await
 }
 
 /// Sends a webhook the event `test`.
 #[tauri::command]
-async fn test_webhook(desk: State<'_, Desk>, id: WebhookId) -> Result<()> {
-    desk.test_webhook(id).await
+async fn test_webhook(logic: State<'_, App>, id: WebhookId) -> Result<()> {
+    logic.test_webhook(id).await
 }
 
 /// Delivers what was parked once more.
 #[tauri::command]
-async fn replay_webhook(desk: State<'_, Desk>, id: WebhookId) -> Result<usize> {
-    desk.replay_webhook(id).await
+async fn replay_webhook(logic: State<'_, App>, id: WebhookId) -> Result<usize> {
+    logic.replay_webhook(id).await
 }
 
 /// A webhook's latest deliveries.
 #[tauri::command]
-async fn deliveries(desk: State<'_, Desk>, id: WebhookId) -> Result<Vec<Delivery>> {
-    desk.deliveries(id).await
+async fn deliveries(logic: State<'_, App>, id: WebhookId) -> Result<Vec<Delivery>> {
+    logic.deliveries(id).await
 }
 
 /// All API tokens.
 #[tauri::command]
-async fn api_tokens(desk: State<'_, Desk>) -> Result<Vec<ApiToken>> {
-    desk.api_tokens().await
+async fn api_tokens(logic: State<'_, App>) -> Result<Vec<ApiToken>> {
+    logic.api_tokens().await
 }
 
 /// Makes an API token; it goes into the clipboard.
 #[tauri::command]
-async fn create_api_token(app: AppHandle, desk: State<'_, Desk>, name: String, days: Option<u32>) -> Result<ApiToken> {
-    let (made, token) = desk.create_api_token(name, days).await?;
-    let undo = desk.revoke_api_token(made.id);
+async fn create_api_token(app: AppHandle, logic: State<'_, App>, name: String, days: Option<u32>) -> Result<ApiToken> {
+    let (made, token) = logic.create_api_token(name, days).await?;
+    let undo = logic.revoke_api_token(made.id);
     copied_or_undone(copy(&app, &token), undo, "The API token was not made").await?;
     Ok(made)
 }
 
 /// Revokes an API token.
 #[tauri::command]
-async fn revoke_api_token(desk: State<'_, Desk>, id: ApiTokenId) -> Result<()> {
-    desk.revoke_api_token(id).await
+async fn revoke_api_token(logic: State<'_, App>, id: ApiTokenId) -> Result<()> {
+    logic.revoke_api_token(id).await
 }
 
 /// What the person has chosen.
 #[tauri::command]
-fn preferences(desk: State<'_, Desk>) -> Preferences {
-    desk.preferences()
+fn preferences(logic: State<'_, App>) -> Preferences {
+    logic.preferences()
 }
 
 /// Keeps what the person has chosen.
 #[tauri::command]
-async fn set_preferences(app: AppHandle, desk: State<'_, Desk>, preferences: Wanted) -> Result<Preferences> {
+async fn set_preferences(app: AppHandle, logic: State<'_, App>, preferences: PreferenceUpdate) -> Result<Preferences> {
     let preferences = preferences.read()?;
-    if preferences.start_at_login != desk.preferences().start_at_login {
+    if preferences.start_at_login != logic.preferences().start_at_login {
         let launch = app.autolaunch();
         let done = if preferences.start_at_login { launch.enable() } else { launch.disable() };
         done.map_err(|error| own("start_at_login", &error.to_string()))?;
     }
-    desk.set_preferences(preferences).await
+    logic.set_preferences(preferences).await
 }
 
 /// Where links may send the browser after their flow.
 #[tauri::command]
-async fn redirect_uris(desk: State<'_, Desk>) -> Result<Vec<String>> {
-    desk.redirect_uris().await
+async fn redirect_uris(logic: State<'_, App>) -> Result<Vec<String>> {
+    logic.redirect_uris().await
 }
 
 /// Sets them.
 #[tauri::command]
-async fn set_redirect_uris(desk: State<'_, Desk>, uris: Vec<String>) -> Result<Vec<String>> {
-    desk.set_redirect_uris(uris).await
+async fn set_redirect_uris(logic: State<'_, App>, uris: Vec<String>) -> Result<Vec<String>> {
+    logic.set_redirect_uris(uris).await
 }
 
 /// The notifications that were shown.
 #[tauri::command]
-async fn notices(desk: State<'_, Desk>) -> Result<Vec<NoticeRecord>> {
-    desk.notices().await
+async fn notices(logic: State<'_, App>) -> Result<Vec<NoticeRecord>> {
+    logic.notices().await
 }
 
 /// Shows a notification, to see whether this desktop does.
@@ -319,14 +319,14 @@ async fn test_sign_in_return(app: AppHandle) -> Result<String> {
 
 /// What the Sandbox does now.
 #[tauri::command]
-async fn sandbox(desk: State<'_, Desk>) -> Result<SandboxSettings> {
-    desk.sandbox().await
+async fn sandbox(logic: State<'_, App>) -> Result<SandboxSettings> {
+    logic.sandbox().await
 }
 
 /// Does something to the Sandbox.
 #[tauri::command]
-async fn rehearse(desk: State<'_, Desk>, rehearse: Rehearse) -> Result<SandboxSettings> {
-    desk.rehearse(rehearse).await
+async fn rehearse(logic: State<'_, App>, rehearse: Rehearse) -> Result<SandboxSettings> {
+    logic.rehearse(rehearse).await
 }
 
 /// Puts what the page shows into the clipboard.
@@ -337,15 +337,15 @@ async fn copy_text(app: AppHandle, text: String) -> Result<()> {
 
 /// Opens the data folder.
 #[tauri::command]
-async fn open_data_folder(app: AppHandle, desk: State<'_, Desk>) -> Result<()> {
-    let folder = desk.data_dir().display().to_string();
+async fn open_data_folder(app: AppHandle, logic: State<'_, App>) -> Result<()> {
+    let folder = logic.data_dir().display().to_string();
     app.opener().open_path(folder, None::<&str>).map_err(|error| own("data_folder", &error.to_string()))
 }
 
 /// Opens the page where a provider explains how to register a client.
 #[tauri::command]
-async fn open_documentation(app: AppHandle, desk: State<'_, Desk>, integration: String) -> Result<()> {
-    if let Some(page) = desk.documentation(&integration).await? {
+async fn open_documentation(app: AppHandle, logic: State<'_, App>, integration: String) -> Result<()> {
+    if let Some(page) = logic.documentation(&integration).await? {
         windows::open_in_browser(&app, &page).await.map_err(|error| own("browser", &error.to_string()))?;
     }
     Ok(())
@@ -356,8 +356,8 @@ fn address(text: &Secret) -> Result<Url> {
 }
 
 /// What this desktop, and not the engine, could not do.
-fn own(code: &str, message: &str) -> Trouble {
-    Trouble {
+fn own(code: &str, message: &str) -> ErrorView {
+    ErrorView {
         code: code.to_owned(),
         title: "This desktop didn’t do it".to_owned(),
         message: message.to_owned(),

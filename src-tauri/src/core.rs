@@ -8,15 +8,15 @@ use std::{
 };
 
 use relink_api::{ServeError, ServeOptions, Serving};
-use relink_desk::{
-    Desk, Surroundings,
+use relink_app::{
+    App, RuntimeInfo,
     attention::{Needs, Notifier},
     types::Preferences,
 };
 use relink_engine::{
     Engine, Options,
     clock::Clock,
-    vault::{Vault, VaultOptions},
+    keychain::{Keychain, KeychainOptions},
 };
 use tauri::{AppHandle, Emitter, Manager, async_runtime};
 use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
@@ -38,14 +38,14 @@ pub(crate) fn start(app: &AppHandle) -> Result<(), Box<dyn Error>> {
     let data_dir = data_dir(app)?;
     let (orders, carried_out) = mpsc::channel(64);
     let (needs, follows) = watch::channel(Vec::new());
-    let (engine, serving, desk) = async_runtime::block_on(begin(data_dir, Notifier { orders, needs }))?;
+    let (engine, serving, logic) = async_runtime::block_on(begin(data_dir, Notifier { orders, needs }))?;
     app.manage(serving.return_test().clone());
     app.manage(Running { engine, serving: Mutex::new(Some(serving)) });
     app.manage(NeedsYou(follows));
     app.manage(crate::windows::Arrival::default());
-    app.manage(desk.clone());
+    app.manage(logic.clone());
     notify::start(app, carried_out);
-    async_runtime::spawn(pass_changes_on(app.clone(), desk));
+    async_runtime::spawn(pass_changes_on(app.clone(), logic));
     Ok(())
 }
 
@@ -73,10 +73,10 @@ fn data_dir(app: &AppHandle) -> tauri::Result<PathBuf> {
     }
 }
 
-async fn begin(data_dir: PathBuf, notifier: Notifier) -> Result<(Engine, Serving, Desk), StartError> {
+async fn begin(data_dir: PathBuf, notifier: Notifier) -> Result<(Engine, Serving, App), StartError> {
     let options = Options {
         data_dir: data_dir.clone(),
-        vault: Vault::os(VaultOptions::default()),
+        keychain: Keychain::os(KeychainOptions::default()),
         clock: Clock::system(),
         takes_deep_links: true,
     };
@@ -101,7 +101,7 @@ async fn begin(data_dir: PathBuf, notifier: Notifier) -> Result<(Engine, Serving
             return Err(StartError::Engine(error.to_string()));
         }
     };
-    let surroundings = Surroundings {
+    let runtime_info = RuntimeInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         base_url: serving.base_url().to_owned(),
         wanted_port_taken,
@@ -110,16 +110,16 @@ async fn begin(data_dir: PathBuf, notifier: Notifier) -> Result<(Engine, Serving
         hears_unlocking: cfg!(target_os = "linux"),
         data_dir,
     };
-    let desk = Desk::start(engine.clone(), serving.rehearsal().clone(), surroundings, notifier)
+    let logic = App::start(engine.clone(), serving.sandbox_runner().clone(), runtime_info, notifier)
         .await
         .map_err(|trouble| StartError::Engine(trouble.message))?;
-    Ok((engine, serving, desk))
+    Ok((engine, serving, logic))
 }
 
 /// Whoever shows something asks anew.
-async fn pass_changes_on(app: AppHandle, desk: Desk) {
+async fn pass_changes_on(app: AppHandle, logic: App) {
     use tokio::sync::broadcast::error::RecvError;
-    let mut news = desk.changes();
+    let mut news = logic.changes();
     loop {
         match news.recv().await {
             Ok(changed) => {

@@ -9,7 +9,7 @@ use tauri::{AppHandle, Manager, Url, async_runtime};
 use tauri_plugin_deep_link::DeepLinkExt;
 use tokio::sync::oneshot;
 
-use crate::{HIDDEN, desk, windows};
+use crate::{HIDDEN, logic, windows};
 
 const SCHEME: &str = "app.relink.desktop";
 /// How long the way back may take: the browser may have to start, and to ask its person first.
@@ -87,7 +87,7 @@ fn take(app: &AppHandle, url: &str) {
     }
     let (app, url) = (app.clone(), url.to_owned());
     async_runtime::spawn(async move {
-        match desk(&app).callback(&url).await {
+        match logic(&app).callback(&url).await {
             // The person is in their browser still.
             Ok(()) => windows::focus_connect(&app),
             // The address may hold a code: it is never logged.
@@ -126,7 +126,7 @@ pub(crate) fn second_start(app: &AppHandle, arguments: &[String]) {
 /// hands that over.
 pub(crate) async fn test(app: &AppHandle) -> Result<String, String> {
     let walk = app.state::<ReturnTest>().begin(SCHEME).ok_or("The system gives no random numbers.")?;
-    let page = Url::parse(&format!("{}{}", desk(app).base_url(), walk.page)).map_err(|error| error.to_string())?;
+    let page = Url::parse(&format!("{}{}", logic(app).base_url(), walk.page)).map_err(|error| error.to_string())?;
     let (arrived, waits) = oneshot::channel();
     if let Ok(mut probe) = app.state::<Probe>().0.lock() {
         *probe = Some((walk.back, arrived));

@@ -1,6 +1,6 @@
 //! The desktop shell: window, tray, notification and deep link around the engine.
 //!
-//! Invariant: the shell holds no rule of its own. A surface decodes, calls one verb of [`relink_desk::Desk`], and encodes;
+//! Invariant: the shell holds no rule of its own. A surface decodes, calls one verb of [`relink_app::App`], and encodes;
 //! `relink serve` offers the same engine without it.
 
 #[cfg(target_os = "linux")]
@@ -117,6 +117,6 @@ fn ensure_display() -> Result<(), StartError> {
 }
 
 /// The verbs, from wherever the app is at hand.
-fn desk<R: tauri::Runtime>(manager: &impl Manager<R>) -> relink_desk::Desk {
-    manager.state::<relink_desk::Desk>().inner().clone()
+fn logic<R: tauri::Runtime>(manager: &impl Manager<R>) -> relink_app::App {
+    manager.state::<relink_app::App>().inner().clone()
 }

@@ -17,16 +17,16 @@ use std::{
 };
 
 use notify_rust::{Notification, NotificationHandle};
-use relink_desk::{Ended, Way, attention::Order, types::Show};
+use relink_app::{SignInOutcome, SignInRoute, attention::Order, types::Show};
 use relink_domain::{
     AccountId,
-    notice::{Button, Heard, Notice, NoticeId, Opens},
+    notice::{Button, DesktopSignal, Notice, NoticeId, Opens},
 };
 use tauri::{AppHandle, Manager, async_runtime};
 use tokio::sync::mpsc;
 use url::Url;
 
-use crate::{desk, windows};
+use crate::{logic, windows};
 use popup::Did;
 
 /// How long the desktop may take to put one up. The policy waits a little longer.
@@ -40,17 +40,17 @@ const SILENT: &str = "The desktop’s notification service doesn’t answer.";
 struct Up(Arc<Mutex<BTreeMap<NoticeId, Option<u32>>>>);
 
 impl Up {
-    fn held(&self) -> MutexGuard<'_, BTreeMap<NoticeId, Option<u32>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NoticeId, Option<u32>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It came up under this number. Whether it still should be.
     fn came(&self, id: NoticeId, number: Option<u32>) -> bool {
-        self.held().get_mut(&id).map(|known| *known = number).is_some()
+        self.lock().get_mut(&id).map(|known| *known = number).is_some()
     }
 
     fn goes(&self, id: NoticeId) {
-        let known = self.held().remove(&id).flatten();
+        let known = self.lock().remove(&id).flatten();
         if let Some(number) = known {
             popup::take_down(&[number]);
         }
@@ -66,7 +66,7 @@ pub(crate) fn start(app: &AppHandle, mut orders: mpsc::Receiver<Order>) {
         popup::introduce();
         // Said before it is needed, so that nobody relies on what isn't there.
         let trouble = popup::is_there().err();
-        desk(&app).desktop_is(|desktop| desktop.notifications_trouble = trouble);
+        logic(&app).desktop_is(|desktop| desktop.notifications_trouble = trouble);
         while let Some(order) = orders.blocking_recv() {
             match order {
                 Order::Show { notice, replaces, alert, taken } => {
@@ -87,7 +87,7 @@ pub(crate) fn start(app: &AppHandle, mut orders: mpsc::Receiver<Order>) {
 /// anew when Relink runs again.
 pub(crate) fn stop(app: &AppHandle) {
     let Some(up) = app.try_state::<Up>() else { return };
-    let numbers: Vec<u32> = std::mem::take(&mut *up.held()).into_values().flatten().collect();
+    let numbers: Vec<u32> = std::mem::take(&mut *up.lock()).into_values().flatten().collect();
     if !numbers.is_empty() {
         popup::take_down(&numbers);
     }
@@ -95,7 +95,7 @@ pub(crate) fn stop(app: &AppHandle) {
 
 fn show(app: &AppHandle, up: &Up, notice: Notice, replaces: Option<NoticeId>, alert: bool) -> Result<(), String> {
     let number = {
-        let mut held = up.held();
+        let mut held = up.lock();
         let before = replaces.and_then(|id| held.remove(&id)).flatten();
         held.insert(notice.id, None);
         before
@@ -109,14 +109,14 @@ fn show(app: &AppHandle, up: &Up, notice: Notice, replaces: Option<NoticeId>, al
         }
         popup::wait(handle, |did| {
             // Its place may have been taken by another one under the same number: that one's thread hears it too.
-            if up.held().remove(&notice.id).is_none() {
+            if up.lock().remove(&notice.id).is_none() {
                 return;
             }
             if did != Did::Nothing {
                 // Most services take it down by themselves then, some don't.
                 popup::take_down(number.as_slice());
             }
-            heard(&app, &notice, did);
+            received(&app, &notice, did);
         });
     })
 }
@@ -146,8 +146,8 @@ fn put_up(shown: Notification, then: impl FnOnce(NotificationHandle) + Send + 's
     ends.recv_timeout(PATIENCE).unwrap_or_else(|_| Err(SILENT.to_owned()))
 }
 
-fn heard(app: &AppHandle, notice: &Notice, did: Did) {
-    let desk = desk(app);
+fn received(app: &AppHandle, notice: &Notice, did: Did) {
+    let logic = logic(app);
     match did {
         Did::Reauthorize => {
             for button in &notice.buttons {
@@ -157,8 +157,8 @@ fn heard(app: &AppHandle, notice: &Notice, did: Did) {
             }
         }
         Did::Later => {
-            let heard = Heard::RemindLater { about: notice.about.clone(), until: desk.tomorrow() };
-            async_runtime::block_on(desk.hear(heard));
+            let received = DesktopSignal::RemindLater { about: notice.about.clone(), until: logic.tomorrow() };
+            async_runtime::block_on(logic.hear(received));
         }
         Did::Open => windows::show_main_at(
             app,
@@ -169,7 +169,7 @@ fn heard(app: &AppHandle, notice: &Notice, did: Did) {
         ),
         Did::Nothing => {}
     }
-    async_runtime::block_on(desk.hear(Heard::Closed(notice.id)));
+    async_runtime::block_on(logic.hear(DesktopSignal::Closed(notice.id)));
 }
 
 /// One click: straight to the provider's page. When the sign-in has ended otherwise than well, the account's page says why.
@@ -184,20 +184,20 @@ pub(crate) fn reauthorize(app: &AppHandle, id: AccountId) {
 
 /// Walks the sign-in. Whether nothing is left for the person to see on the account's page.
 async fn is_mended(app: &AppHandle, id: AccountId) -> bool {
-    let desk = desk(app);
-    match desk.reauthorize(id).await {
-        Ok(Way::Provider(url, sign_in)) => {
+    let logic = logic(app);
+    match logic.reauthorize(id).await {
+        Ok(SignInRoute::Provider(url, sign_in)) => {
             let Ok(url) = Url::parse(&url) else { return false };
             if windows::open_in_browser(app, &url).await.is_err() {
                 return false;
             }
-            let mended = desk.finish(sign_in).await == Ended::Mended;
+            let mended = logic.finish(sign_in).await == SignInOutcome::Reauthorized;
             if mended {
                 say_it_works(app, id).await;
             }
             mended
         }
-        Ok(Way::Page(link)) => match Url::parse(link.expose()).map(|link| windows::open_connect(app, &link)) {
+        Ok(SignInRoute::Page(link)) => match Url::parse(link.expose()).map(|link| windows::open_connect(app, &link)) {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
                 tracing::warn!("the connect page could not be opened: {error}");
@@ -214,11 +214,11 @@ async fn is_mended(app: &AppHandle, id: AccountId) -> bool {
 
 /// No window of Relink's was part of it: the person is told where they are, which is in their browser.
 async fn say_it_works(app: &AppHandle, id: AccountId) {
-    let desk = desk(app);
-    if desk.preferences().notifications_paused {
+    let logic = logic(app);
+    if logic.preferences().notifications_paused {
         return;
     }
-    if let Ok(account) = desk.account(id).await {
+    if let Ok(account) = logic.account(id).await {
         let body = format!("{} works again. You can close the tab.", account.name);
         // Without notifications the tray and the window say it.
         let _ = say(app, "Connection successful", &body).await;
@@ -234,7 +234,7 @@ pub(crate) async fn say(app: &AppHandle, title: &str, body: &str) -> Result<(), 
     if let Err(why) = &shown {
         tracing::info!("not shown: {why}");
     }
-    desk(app).desktop_is(|desktop| desktop.notifications_trouble = shown.clone().err());
+    logic(app).desktop_is(|desktop| desktop.notifications_trouble = shown.clone().err());
     shown
 }
 

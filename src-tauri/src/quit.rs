@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tauri::{AppHandle, Manager, async_runtime};
 use tauri_plugin_dialog::{DialogExt, MessageDialogBuilder, MessageDialogButtons};
 
-use crate::{desk, notify, tray, windows};
+use crate::{logic, notify, tray, windows};
 
 const TOLD: &str = "told_of_tray";
 const TRAY_TITLE: &str = "Relink goes on in the tray";
@@ -101,18 +101,18 @@ fn tell_once(app: AppHandle) {
     static TELLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     async_runtime::spawn(async move {
         let _one_at_a_time = TELLING.lock().await;
-        let desk = desk(&app);
+        let logic = logic(&app);
         // Another time, when they want to be told something.
-        if desk.preferences().notifications_paused {
+        if logic.preferences().notifications_paused {
             return;
         }
-        let noted = match desk.was_told(TOLD).await {
+        let noted = match logic.was_shown_once(TOLD).await {
             Ok(true) => return,
             Ok(false) => {
                 if notify::say(&app, TRAY_TITLE, TRAY_BODY).await.is_err() {
                     app.dialog().message(TRAY_BODY).title(TRAY_TITLE).show(|_| ());
                 }
-                desk.note_told(TOLD).await
+                logic.note_shown_once(TOLD).await
             }
             Err(trouble) => Err(trouble),
         };

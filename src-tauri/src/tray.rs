@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use relink_desk::{attention::Needs, types::Show};
+use relink_app::{attention::Needs, types::Show};
 use relink_domain::AccountId;
 use tauri::{
     AppHandle, Manager, Wry, async_runtime,
@@ -18,7 +18,7 @@ use tauri::{
 };
 use tokio::{sync::watch, time::timeout};
 
-use crate::{core::NeedsYou, desk, notify, quit, windows};
+use crate::{core::NeedsYou, logic, notify, quit, windows};
 
 const ID: &str = "relink";
 /// Accounts that the menu names; the rest are in the window.
@@ -71,7 +71,7 @@ fn follow_host(says: impl Fn(bool) + Send + 'static) {
 fn host_is(app: &AppHandle, there: bool) {
     let shown = there && (app.tray_by_id(ID).is_some() || comes_up(app));
     app.state::<Tray>().shown.send_replace(shown);
-    desk(app).desktop_is(|desktop| desktop.tray = shown);
+    logic(app).desktop_is(|desktop| desktop.tray = shown);
 }
 
 fn comes_up(app: &AppHandle) -> bool {
@@ -104,7 +104,7 @@ fn put_up(app: &AppHandle) -> tauri::Result<()> {
 
 async fn follow(app: AppHandle) {
     let mut needs = app.state::<NeedsYou>().0.clone();
-    let mut preferences = desk(&app).follow_preferences();
+    let mut preferences = logic(&app).follow_preferences();
     loop {
         let present = needs.borrow_and_update().clone();
         preferences.borrow_and_update();
@@ -142,7 +142,7 @@ fn headline(needs: usize) -> String {
 fn menu(app: &AppHandle, needs: &[Needs]) -> tauri::Result<Menu<Wry>> {
     let item = |id: &str, text: &str, enabled| MenuItem::with_id(app, id, text, enabled, None::<&str>);
     let line = || PredefinedMenuItem::separator(app);
-    let paused = desk(app).preferences().notifications_paused;
+    let paused = logic(app).preferences().notifications_paused;
     let mut items: Vec<Box<dyn IsMenuItem<Wry>>> =
         vec![Box::new(item("headline", &headline(needs.len()), false)?), Box::new(line()?)];
     for one in needs.iter().take(MOST) {
@@ -190,10 +190,10 @@ fn account(id: &str, go: impl FnOnce(AccountId)) {
 
 fn pause(app: AppHandle) {
     async_runtime::spawn(async move {
-        let desk = desk(&app);
-        let mut preferences = desk.preferences();
+        let logic = logic(&app);
+        let mut preferences = logic.preferences();
         preferences.notifications_paused = !preferences.notifications_paused;
-        if let Err(trouble) = desk.set_preferences(preferences).await {
+        if let Err(trouble) = logic.set_preferences(preferences).await {
             tracing::warn!("notifications were not paused: {}", trouble.message);
         }
     });

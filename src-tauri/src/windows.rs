@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use relink_desk::types::Show;
+use relink_app::types::Show;
 use tauri::{
     AppHandle, Emitter, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, async_runtime,
     webview::NewWindowResponse,

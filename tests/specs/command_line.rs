@@ -188,9 +188,9 @@ async fn an_account_from_its_link_to_its_end() -> Result<()> {
     assert_eq!(checked["outcome"], "accepted");
     has(ACCOUNT, &checked["account"]);
     assert_eq!(desk.json(ACCOUNT, &["rename", &id, "Work"]).await?["name"], "Work");
-    desk.list("result", "seq account_id at kind tone title detail moment", &["timeline"]).await?;
+    desk.list("result", "seq account_id at kind tone title detail event", &["timeline"]).await?;
     let latest =
-        desk.list("result", "seq account_id at kind tone title detail moment", &["timeline", "Work", "--limit", "1"]);
+        desk.list("result", "seq account_id at kind tone title detail event", &["timeline", "Work", "--limit", "1"]);
     assert_eq!(latest.await?.len(), 1);
 
     // Revoked, and mended by a link whose callback comes through standard input.

@@ -53,7 +53,7 @@ async fn a_certified_authorization_server_with_rotation() -> Result<()> {
     let lines = timeline["result"].as_array().into_iter().flatten();
     let refreshed: Vec<_> = lines.filter(|line| line["kind"] == "refreshed").collect();
     let [.., by_itself, asked_for] = refreshed[..] else { bail!("it is in the timeline: {timeline}") };
-    let (at, end) = (by_itself["at"].as_str(), asked_for["moment"]["expires_at"].as_str());
+    let (at, end) = (by_itself["at"].as_str(), asked_for["event"]["expires_at"].as_str());
     assert!(at.is_some() && at < end, "on time: {at:?}, before {end:?}");
     tokens.push(refresh_token()?);
     assert_ne!(tokens[1], tokens[0], "the rotated token is in the item");

@@ -1,10 +1,10 @@
-import { troubleOf, type Answer, type Args, type Command, type Host } from '../host/host';
-import type { Changed, Trouble } from '../host/types';
+import { errorViewOf, type Answer, type Args, type Command, type Host } from '../host/host';
+import type { Changed, ErrorView } from '../host/types';
 
 /** An answer of Relink's that is asked for again whenever something of these kinds has changed. */
 export class Live<T> {
   value = $state.raw<T | null>(null);
-  trouble = $state.raw<Trouble | null>(null);
+  trouble = $state.raw<ErrorView | null>(null);
   /** Nothing has come yet, neither an answer nor trouble. */
   waits = $derived(this.value === null && this.trouble === null);
   #load: () => Promise<T>;
@@ -21,7 +21,7 @@ export class Live<T> {
       const value = await this.#load();
       if (turn === this.#asked) [this.value, this.trouble] = [value, null];
     } catch (thrown) {
-      if (turn === this.#asked) this.trouble = troubleOf(thrown);
+      if (turn === this.#asked) this.trouble = errorViewOf(thrown);
     }
   }
 }

@@ -16,7 +16,7 @@ import { pause, backoff } from './time';
 import { openable, type Request } from './urls';
 import { NO_LINK, NOTHING_PASTED } from './words';
 import {
-  canTellTrouble,
+  canShowError,
   firstView,
   integrationView,
   isOver,
@@ -26,7 +26,7 @@ import {
   offered,
   previous,
   redirects,
-  withTrouble,
+  withError,
 } from './views';
 import type { Look, View } from './views';
 
@@ -157,7 +157,7 @@ export class ConnectFlow {
       fields,
     };
     return this.#run(async (signal) => {
-      this.#set({ busy: true, view: withTrouble(view, null) });
+      this.#set({ busy: true, view: withError(view, null) });
       const create = () => this.#insist(signal, () => this.#api.create(linkToken, flow, signal));
       const created = await this.#naming(signal, create);
       this.#set({ busy: false });
@@ -254,7 +254,7 @@ export class ConnectFlow {
     const { view } = this.#state;
     if (!followed || view.at !== 'flow' || this.#state.busy) return;
     const { signal } = this.#task;
-    this.#set({ busy: true, view: withTrouble(view, null) });
+    this.#set({ busy: true, view: withError(view, null) });
     await this.#guard(signal, async () => {
       const flow = await this.#insist(signal, () => call(followed.key, signal));
       if (flow.version > followed.latest.version) this.#show(flow);
@@ -376,8 +376,8 @@ export class ConnectFlow {
     else if (this.#followed && GONE.has(problem.status)) this.#lose();
     else if (view.at === 'flow' && !this.#followed && this.#chosen) {
       const { integration, method } = this.#chosen;
-      this.#go(withTrouble(methodView(integration, method), trouble));
-    } else if (canTellTrouble(view)) this.#set({ view: withTrouble(view, trouble) });
+      this.#go(withError(methodView(integration, method), trouble));
+    } else if (canShowError(view)) this.#set({ view: withError(view, trouble) });
     else if (session === null && this.#request.at === 'return') this.#set({ view: { at: 'stray' } });
     else this.#set({ view: { at: 'refused', trouble } });
   }

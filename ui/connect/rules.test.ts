@@ -6,7 +6,7 @@ import { mistakes, typedValues } from './fields';
 import { FlowKeys } from './keys';
 import { found } from './search';
 import { openable, requestFrom } from './urls';
-import { forWhom, keepingWords, outcomeWords, refusalWords, troubleLine } from './words';
+import { forWhom, keepingWords, outcomeWords, refusalWords, errorLine } from './words';
 
 it('a form says whether what is typed is tried first', () => {
   const [method] = hubspot.methods;
@@ -147,8 +147,8 @@ describe('words', () => {
       hint: null,
       field: 'key',
     };
-    expect(troubleLine(trouble)).toBe('Not accepted. It said no.');
-    expect(troubleLine({ ...trouble, title: null, hint: 'Try again.' })).toBe('It said no. Try again.');
+    expect(errorLine(trouble)).toBe('Not accepted. It said no.');
+    expect(errorLine({ ...trouble, title: null, hint: 'Try again.' })).toBe('It said no. Try again.');
   });
 
   it('are Relink’s own where it gives some', () => {

@@ -2,7 +2,7 @@ import type { FieldsMethod, Flow, Integration, Method, OAuthMethod, Redirect, Se
 import type { Request } from './urls';
 
 /** What went wrong, in the words that Relink gave or, where it gave none, in this page's. */
-export interface Trouble {
+export interface ErrorView {
   code: string;
   title: string | null;
   message: string;
@@ -19,15 +19,15 @@ interface Chosen<M extends Method> {
 export type View =
   | { at: 'loading' }
   /** The link opens nothing. */
-  | { at: 'refused'; trouble: Trouble }
+  | { at: 'refused'; trouble: ErrorView }
   /** `missing` names an integration that the address asked for and that isn't here. */
   | { at: 'integrations'; missing: string | null }
   | { at: 'nothing_offered' }
   | { at: 'methods'; integration: Integration }
   | ({ at: 'not_ready'; reason: string } & Chosen<Method>)
-  | ({ at: 'ask'; trouble: Trouble | null } & Chosen<OAuthMethod>)
+  | ({ at: 'ask'; trouble: ErrorView | null } & Chosen<OAuthMethod>)
   /** `running`: the flow that tries what was typed. The form stays, so that nothing has to be typed twice. */
-  | ({ at: 'form'; trouble: Trouble | null; running: Flow | null } & Chosen<FieldsMethod>)
+  | ({ at: 'form'; trouble: ErrorView | null; running: Flow | null } & Chosen<FieldsMethod>)
   | ({ at: 'flow' } & FlowView)
   /** The flow is unknown to the Relink that runs now. */
   | { at: 'lost' }
@@ -41,7 +41,7 @@ export interface FlowView {
   late: boolean;
   /** The other redirect that this flow could be tried with. */
   otherWay: Redirect | null;
-  trouble: Trouble | null;
+  trouble: ErrorView | null;
 }
 
 /** How an integration's tile looks. */
@@ -120,10 +120,10 @@ export function isRunning(flow: Flow): boolean {
   return flow.phase === 'waiting' || flow.phase === 'returned' || flow.phase === 'working';
 }
 
-export function canTellTrouble(view: View): view is Extract<View, { at: 'ask' | 'form' | 'flow' }> {
+export function canShowError(view: View): view is Extract<View, { at: 'ask' | 'form' | 'flow' }> {
   return view.at === 'ask' || view.at === 'form' || view.at === 'flow';
 }
 
-export function withTrouble(view: View, trouble: Trouble | null): View {
-  return canTellTrouble(view) ? { ...view, trouble } : view;
+export function withError(view: View, trouble: ErrorView | null): View {
+  return canShowError(view) ? { ...view, trouble } : view;
 }

@@ -1,5 +1,5 @@
 import type { FieldsMethod, Integration, Method, Outcome, Session } from './api';
-import type { Trouble } from './views';
+import type { ErrorView } from './views';
 
 /** "Reauthorize GitHub", "Connect GitHub": the heading of everything that leads to a flow. */
 export function purposeTitle(session: Session | null, label: string): string {
@@ -35,7 +35,7 @@ export function keepingWords(label: string, { is_tried }: FieldsMethod): string 
 }
 
 /** A trouble in a line, where there is no room for its title above it. */
-export function troubleLine({ title, message, hint }: Trouble): string {
+export function errorLine({ title, message, hint }: ErrorView): string {
   return [title && `${title}.`, message, hint].filter(Boolean).join(' ');
 }
 
@@ -81,7 +81,7 @@ const REFUSED: Record<string, { title: string; hint: string }> = {
 };
 
 /** Why a link opens nothing; Relink's own words first. */
-export function refusalWords(trouble: Trouble): { title: string; message: string; hint: string | null } {
+export function refusalWords(trouble: ErrorView): { title: string; message: string; hint: string | null } {
   const own = REFUSED[trouble.code];
   return {
     title: trouble.title ?? own?.title ?? 'Relink can’t open this link',

@@ -19,7 +19,7 @@ import type {
   Rehearse,
   SandboxSettings,
   Show,
-  Trouble,
+  ErrorView,
   Webhook,
 } from './types';
 
@@ -101,13 +101,13 @@ export interface Host {
 }
 
 /** Why Relink could not do something. Every rejection of `ask` is one. */
-export class HostError extends Error implements Trouble {
+export class HostError extends Error implements ErrorView {
   readonly code: string;
   readonly title: string;
   readonly hint: string | null;
   readonly field: string | null;
 
-  constructor(trouble: Trouble) {
+  constructor(trouble: ErrorView) {
     super(trouble.message);
     this.name = 'HostError';
     this.code = trouble.code;
@@ -118,7 +118,7 @@ export class HostError extends Error implements Trouble {
 }
 
 /** Whatever was thrown, as trouble that can be shown. */
-export function troubleOf(thrown: unknown): Trouble {
+export function errorViewOf(thrown: unknown): ErrorView {
   if (thrown instanceof HostError) {
     const { code, title, message, hint, field } = thrown;
     return { code, title, message, hint, field };

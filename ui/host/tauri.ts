@@ -1,9 +1,9 @@
 import { invoke } from '@tauri-apps/api/core';
 import { listen } from '@tauri-apps/api/event';
-import { HostError, troubleOf, type Host } from './host';
-import type { Changed, Show, Trouble } from './types';
+import { HostError, errorViewOf, type Host } from './host';
+import type { Changed, Show, ErrorView } from './types';
 
-function isTrouble(thrown: unknown): thrown is Trouble {
+function isTrouble(thrown: unknown): thrown is ErrorView {
   return typeof thrown === 'object' && thrown !== null && 'code' in thrown && 'title' in thrown;
 }
 
@@ -18,7 +18,7 @@ export const tauri: Host = {
     try {
       return await invoke(command, args[0] ?? {});
     } catch (thrown) {
-      throw new HostError(isTrouble(thrown) ? thrown : troubleOf(thrown));
+      throw new HostError(isTrouble(thrown) ? thrown : errorViewOf(thrown));
     }
   },
   onChanged: (listener) => on<Changed>('changed', listener),

@@ -1,9 +1,9 @@
-// Generated from src-tauri/desk/src/types.rs by `make types`: don't edit. A test proves that it is current.
+// Generated from src-tauri/app/src/types.rs by `make types`: don't edit. A test proves that it is current.
 
 /**
  * Why something could not be done.
  */
-export type Trouble = { 
+export type ErrorView = { 
 /**
  * The stable code.
  */
@@ -74,7 +74,7 @@ notifications_trouble: string | null,
  */
 tray: boolean, 
 /**
- * Whether unlocking the machine is heard, which ends "Remind me later".
+ * Whether unlocking the machine is received, which ends "Remind me later".
  */
 hears_unlocking: boolean, 
 /**
@@ -150,7 +150,7 @@ is_sandbox: boolean,
 /**
  * While something is wrong: what it asks for.
  */
-verdict: "needs_person" | "needs_client" | "trying_again" | null, 
+verdict: "needs_person" | "needs_client" | "retrying" | null, 
 /**
  * While something is wrong: since when.
  */

@@ -14,12 +14,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Surface,
+    ApiState,
     query::{DEFAULT_LIMIT, Query},
-    reply::{self, Answer, Body, Failed},
+    reply::{self, ApiResult, Body, Failed},
 };
 
-pub(crate) fn routes() -> Router<Surface> {
+pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/integrated-account", get(list))
         .route("/integrated-account/{id}", get(show).patch(change).delete(delete))
@@ -39,7 +39,7 @@ pub(crate) fn account_id(text: &str) -> Result<AccountId, Failed> {
 }
 
 /// `GET /integrated-account`
-async fn list(State(surface): State<Surface>, query: Query) -> Answer {
+async fn list(State(surface): State<ApiState>, query: Query) -> ApiResult {
     let limit = query.limit()?;
     let filter = relink_engine::Filter {
         tenant_id: query.one("tenant_id").map(str::to_owned),
@@ -87,7 +87,7 @@ async fn list(State(surface): State<Surface>, query: Query) -> Answer {
 const BATCH: usize = 1000;
 
 /// `GET /integrated-account/{id}`
-async fn show(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn show(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     let view = surface.engine.account(account_id(&id)?).await?;
     Ok(Json(surface.engine.wire(&view)))
 }
@@ -98,7 +98,7 @@ struct Change {
 }
 
 /// `PATCH /integrated-account/{id}`: merges `context`, one level deep. Credentials can't be touched.
-async fn change(State(surface): State<Surface>, Path(id): Path<String>, Body(change): Body<Change>) -> Answer {
+async fn change(State(surface): State<ApiState>, Path(id): Path<String>, Body(change): Body<Change>) -> ApiResult {
     let id = account_id(&id)?;
     let view = match change.context {
         Some(context) => surface.engine.merge_context(id, context).await?,
@@ -108,7 +108,7 @@ async fn change(State(surface): State<Surface>, Path(id): Path<String>, Body(cha
 }
 
 /// `DELETE /integrated-account/{id}`
-async fn delete(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn delete(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     surface.engine.delete_account(account_id(&id)?).await?;
     Ok(Json(json!({ "id": id })))
 }
@@ -119,7 +119,7 @@ struct ById {
 }
 
 /// `POST /integrated-account/refresh-credentials`
-async fn refresh_credentials(State(surface): State<Surface>, Body(by): Body<ById>) -> Answer {
+async fn refresh_credentials(State(surface): State<ApiState>, Body(by): Body<ById>) -> ApiResult {
     surface.engine.refresh(account_id(&by.id)?).await?;
     Ok(Json(json!({ "success": true })))
 }
@@ -130,7 +130,7 @@ fn row(view: &AccountView, engine: &Engine) -> Value {
     let profile = &account.profile;
     let trouble = account.life.trouble();
     let expires_at = match account.life.credential() {
-        Credential::Renewing(renewing) => renewing.lease.expires_at,
+        Credential::Renewing(renewing) => renewing.lifetime.expires_at,
         Credential::Fixed(fixed) => fixed.expires_at,
     };
     json!({
@@ -157,35 +157,35 @@ fn row(view: &AccountView, engine: &Engine) -> Value {
 }
 
 /// `GET /relink/accounts`
-async fn rows(State(surface): State<Surface>) -> Answer {
+async fn rows(State(surface): State<ApiState>) -> ApiResult {
     let views = surface.engine.accounts(relink_engine::Filter::default(), None, usize::MAX >> 1).await?;
     Ok(Json(json!({ "result": views.iter().map(|view| row(view, &surface.engine)).collect::<Vec<_>>() })))
 }
 
 /// `GET /relink/accounts/{id}`
-async fn row_of(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn row_of(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     let view = surface.engine.account(account_id(&id)?).await?;
     Ok(Json(row(&view, &surface.engine)))
 }
 
 /// `POST /relink/accounts/{id}/access-token`: the one route that gives a credential out, to whoever asked for just that.
 async fn access_token(
-    State(surface): State<Surface>,
+    State(surface): State<ApiState>,
     Path(id): Path<String>,
-) -> Answer<impl axum::response::IntoResponse> {
+) -> ApiResult<impl axum::response::IntoResponse> {
     let access = surface.engine.access_token(account_id(&id)?).await?;
-    let body = json!({ "access_token": access.token.expose(), "expires_at": access.lease.expires_at });
+    let body = json!({ "access_token": access.token.expose(), "expires_at": access.lifetime.expires_at });
     Ok(([("cache-control", "no-store")], Json(body)))
 }
 
 /// `POST /relink/accounts/{id}/refresh`
-async fn refresh(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn refresh(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     let view = surface.engine.refresh(account_id(&id)?).await?;
     Ok(Json(row(&view, &surface.engine)))
 }
 
 /// `POST /relink/accounts/{id}/check`
-async fn check(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn check(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     let report = surface.engine.check(account_id(&id)?).await?;
     Ok(Json(json!({ "outcome": report.outcome, "account": row(&report.account, &surface.engine) })))
 }
@@ -196,13 +196,17 @@ struct Rename {
 }
 
 /// `POST /relink/accounts/{id}/rename`
-async fn rename(State(surface): State<Surface>, Path(id): Path<String>, Body(Rename { name }): Body<Rename>) -> Answer {
+async fn rename(
+    State(surface): State<ApiState>,
+    Path(id): Path<String>,
+    Body(Rename { name }): Body<Rename>,
+) -> ApiResult {
     let view = surface.engine.rename(account_id(&id)?, name).await?;
     Ok(Json(row(&view, &surface.engine)))
 }
 
 /// `GET /relink/timeline?account=ID&before=SEQ&limit=N`
-async fn timeline(State(surface): State<Surface>, query: Query) -> Answer {
+async fn timeline(State(surface): State<ApiState>, query: Query) -> ApiResult {
     let account = query.one("account").map(account_id).transpose()?;
     let before = query.one("before").map(str::parse).transpose();
     let before = before.map_err(|_| Failed::bad_request("query_invalid", "before is a place in the timeline."))?;
@@ -213,17 +217,17 @@ async fn timeline(State(surface): State<Surface>, query: Query) -> Answer {
         .into_iter()
         .map(|entry| {
             let label = entry.account_id.and_then(|id| names.get(&id)?.label.as_deref());
-            let (title, detail) = entry.moment.words(label.unwrap_or("The provider"));
-            let moment = reply::written(&entry.moment);
+            let (title, detail) = entry.event.words(label.unwrap_or("The provider"));
+            let timeline_event = reply::written(&entry.event);
             json!({
                 "seq": entry.seq,
                 "account_id": entry.account_id,
                 "at": entry.at,
-                "kind": moment["kind"],
-                "tone": entry.moment.tone(),
+                "kind": timeline_event["kind"],
+                "tone": entry.event.tone(),
                 "title": title,
                 "detail": detail,
-                "moment": moment,
+                "event": timeline_event,
             })
         })
         .collect();

@@ -13,11 +13,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Surface,
-    reply::{self, Answer, Body, Failed},
+    ApiState,
+    reply::{self, ApiResult, Body, Failed},
 };
 
-pub(crate) fn routes() -> Router<Surface> {
+pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/integration", get(list))
         .route("/integration/{id}", get(show))
@@ -48,7 +48,7 @@ fn integration(entry: &CatalogueEntry) -> Value {
 }
 
 /// Truto's environment integration, with its integration.
-fn environment_integration(surface: &Surface, installed: &Installed) -> Value {
+fn environment_integration(surface: &ApiState, installed: &Installed) -> Value {
     let mut value = wire::environment_integration(surface.engine.environment_id(), installed);
     value["integration"] = json!({
         "id": installed.integration.id,
@@ -62,12 +62,12 @@ fn environment_integration(surface: &Surface, installed: &Installed) -> Value {
 }
 
 /// `GET /integration`
-async fn list(State(surface): State<Surface>) -> Answer {
+async fn list(State(surface): State<ApiState>) -> ApiResult {
     Ok(reply::whole(surface.engine.catalogue().await?.iter().map(integration).collect()))
 }
 
 /// `GET /integration/{id}`
-async fn show(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn show(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     let entries = surface.engine.catalogue().await?;
     let found = entries.iter().find(|entry| entry.integration.id.to_string() == id);
     found.map(|entry| Json(integration(entry))).ok_or_else(|| no_integration(&id))
@@ -78,13 +78,13 @@ fn no_integration(id: &str) -> Failed {
 }
 
 /// `GET /environment-integration`
-async fn list_installed(State(surface): State<Surface>) -> Answer {
+async fn list_installed(State(surface): State<ApiState>) -> ApiResult {
     let entries = surface.engine.catalogue().await?;
     let installed = entries.iter().filter_map(|entry| entry.installed.as_ref());
     Ok(reply::whole(installed.map(|installed| environment_integration(&surface, installed)).collect()))
 }
 
-async fn installed(surface: &Surface, id: &str) -> Result<Installed, Failed> {
+async fn installed(surface: &ApiState, id: &str) -> Result<Installed, Failed> {
     let entries = surface.engine.catalogue().await?;
     let found =
         entries.into_iter().filter_map(|entry| entry.installed).find(|installed| installed.id.to_string() == id);
@@ -92,7 +92,7 @@ async fn installed(surface: &Surface, id: &str) -> Result<Installed, Failed> {
 }
 
 /// `GET /environment-integration/{id}`
-async fn show_installed(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn show_installed(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     Ok(Json(environment_integration(&surface, &installed(&surface, &id).await?)))
 }
 
@@ -102,19 +102,19 @@ struct Install {
 }
 
 /// `POST /environment-integration`: installs; what is installed stays as it is.
-async fn install(State(surface): State<Surface>, Body(install): Body<Install>) -> Answer {
+async fn install(State(surface): State<ApiState>, Body(install): Body<Install>) -> ApiResult {
     let entries = surface.engine.catalogue().await?;
     let entry = entries.iter().find(|entry| entry.integration.id.to_string() == install.integration_id);
     let name = &entry.ok_or_else(|| no_integration(&install.integration_id))?.integration.name;
     let installed = surface.engine.install(name).await?;
     if name == SANDBOX {
-        surface.rehearsal.follows(true).await;
+        surface.sandbox_runner.follows(true).await;
     }
     Ok(Json(environment_integration(&surface, &installed)))
 }
 
 /// `DELETE /environment-integration/{id}`: with its accounts, as the contract says.
-async fn uninstall(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn uninstall(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     let installed = installed(&surface, &id).await?;
     let filter =
         relink_engine::Filter { environment_integration_id: Some(installed.id), ..relink_engine::Filter::default() };
@@ -123,13 +123,13 @@ async fn uninstall(State(surface): State<Surface>, Path(id): Path<String>) -> An
     }
     surface.engine.uninstall(&installed.integration.name).await?;
     if installed.integration.name == SANDBOX {
-        surface.rehearsal.follows(false).await;
+        surface.sandbox_runner.follows(false).await;
     }
     Ok(Json(json!({ "id": id })))
 }
 
 /// `GET /relink/integrations`
-async fn overview(State(surface): State<Surface>) -> Answer {
+async fn overview(State(surface): State<ApiState>) -> ApiResult {
     let entries = surface.engine.catalogue().await?;
     let result: Vec<_> = entries
         .iter()
@@ -161,7 +161,7 @@ struct Add {
 }
 
 /// `POST /relink/integrations`: adds an integration from a file's text, and installs it.
-async fn add(State(surface): State<Surface>, Body(add): Body<Add>) -> Answer<(StatusCode, Json<Value>)> {
+async fn add(State(surface): State<ApiState>, Body(add): Body<Add>) -> ApiResult<(StatusCode, Json<Value>)> {
     let added = surface.engine.add_integration(&add.text).await?;
     let body = json!({
         "name": added.installed.integration.name,
@@ -172,19 +172,19 @@ async fn add(State(surface): State<Surface>, Body(add): Body<Add>) -> Answer<(St
 }
 
 /// `POST /relink/integrations/{name}/install`
-async fn install_named(State(surface): State<Surface>, Path(name): Path<String>) -> Answer {
+async fn install_named(State(surface): State<ApiState>, Path(name): Path<String>) -> ApiResult {
     let installed = surface.engine.install(&name).await?;
     if name == SANDBOX {
-        surface.rehearsal.follows(true).await;
+        surface.sandbox_runner.follows(true).await;
     }
     Ok(Json(json!({ "name": name, "environment_integration_id": installed.id })))
 }
 
 /// `POST /relink/integrations/{name}/uninstall`
-async fn uninstall_named(State(surface): State<Surface>, Path(name): Path<String>) -> Answer {
+async fn uninstall_named(State(surface): State<ApiState>, Path(name): Path<String>) -> ApiResult {
     surface.engine.uninstall(&name).await?;
     if name == SANDBOX {
-        surface.rehearsal.follows(false).await;
+        surface.sandbox_runner.follows(false).await;
     }
     Ok(Json(json!({ "name": name })))
 }
@@ -196,13 +196,13 @@ struct Client {
 }
 
 /// `POST /relink/integrations/{name}/client`: the client that is registered at the provider.
-async fn client(State(surface): State<Surface>, Path(name): Path<String>, Body(client): Body<Client>) -> Answer {
+async fn client(State(surface): State<ApiState>, Path(name): Path<String>, Body(client): Body<Client>) -> ApiResult {
     let secret = client.secret.filter(|secret| !secret.is_empty()).map(Secret::new);
     surface.engine.set_client(&name, client.id, secret).await?;
     Ok(Json(json!({ "name": name })))
 }
 
 /// `ANY /relink/sandbox/control/…`: passed on to the Sandbox, while it is installed.
-async fn sandbox(State(surface): State<Surface>, request: Request) -> Answer<Response> {
-    surface.rehearsal.control(request).await
+async fn sandbox(State(surface): State<ApiState>, request: Request) -> ApiResult<Response> {
+    surface.sandbox_runner.control(request).await
 }

@@ -10,21 +10,21 @@ use axum::{
     routing::{get, post},
 };
 use relink_domain::{FlowId, Secret, account::AuthenticationMethod, integration::RedirectKind};
-use relink_engine::connect::{Answer as Choice, BeginFlow};
+use relink_engine::connect::{BeginFlow, IdentityChoice};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    Surface,
+    ApiState,
     query::Query,
-    reply::{self, Answer, Body, Failed},
+    reply::{self, ApiResult, Body, Failed},
     ui,
 };
 
 /// How long the page's question "what is new?" waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-pub(crate) fn routes() -> Router<Surface> {
+pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/connect-account", get(page))
         .route("/connect-account/return", get(return_page))
@@ -45,7 +45,7 @@ pub(crate) fn is_landing(path: &str) -> bool {
 }
 
 /// `GET /connect-account?link_token=…`: the page is the same; its status says whether the link is good.
-async fn page(State(surface): State<Surface>, query: Query) -> Response {
+async fn page(State(surface): State<ApiState>, query: Query) -> Response {
     let good = match query.one("link_token") {
         Some(token) => surface.engine.link_session(token).await.is_ok(),
         None => false,
@@ -75,7 +75,7 @@ fn flow_id(text: &str) -> Result<FlowId, Failed> {
 }
 
 /// `GET /connect-account/session`
-async fn session(State(surface): State<Surface>, headers: HeaderMap) -> Answer {
+async fn session(State(surface): State<ApiState>, headers: HeaderMap) -> ApiResult {
     Ok(Json(reply::written(&surface.engine.link_session(link_token(&headers)).await?)))
 }
 
@@ -89,10 +89,10 @@ struct Begin {
 
 /// `POST /connect-account/flows`
 async fn begin(
-    State(surface): State<Surface>,
+    State(surface): State<ApiState>,
     headers: HeaderMap,
     Body(wanted): Body<Begin>,
-) -> Answer<(StatusCode, Json<Value>)> {
+) -> ApiResult<(StatusCode, Json<Value>)> {
     let fields =
         wanted.fields.unwrap_or_default().into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
     let wanted =
@@ -104,29 +104,34 @@ async fn begin(
 }
 
 /// `GET /connect-account/flows/{id}?after=VERSION`
-async fn follow(State(surface): State<Surface>, Path(id): Path<String>, headers: HeaderMap, query: Query) -> Answer {
+async fn follow(
+    State(surface): State<ApiState>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    query: Query,
+) -> ApiResult {
     let after = query.one("after").and_then(|text| text.parse().ok());
     let flow = surface.engine.flow(flow_id(&id)?, flow_key(&headers), after, PATIENCE).await?;
     Ok(Json(reply::written(&flow)))
 }
 
 /// `POST /connect-account/flows/{id}/claim`
-async fn claim(State(surface): State<Surface>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+async fn claim(State(surface): State<ApiState>, Path(id): Path<String>, headers: HeaderMap) -> ApiResult {
     Ok(Json(reply::written(&surface.engine.claim_flow(flow_id(&id)?, flow_key(&headers)).await?)))
 }
 
 #[derive(Deserialize)]
 struct Chosen {
-    answer: Choice,
+    answer: IdentityChoice,
 }
 
 /// `POST /connect-account/flows/{id}/answer`
 async fn answer(
-    State(surface): State<Surface>,
+    State(surface): State<ApiState>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Body(chosen): Body<Chosen>,
-) -> Answer {
+) -> ApiResult {
     Ok(Json(reply::written(&surface.engine.answer_flow(flow_id(&id)?, flow_key(&headers), chosen.answer)?)))
 }
 
@@ -137,23 +142,23 @@ struct Pasted {
 
 /// `POST /connect-account/flows/{id}/callback`
 async fn paste(
-    State(surface): State<Surface>,
+    State(surface): State<ApiState>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Body(pasted): Body<Pasted>,
-) -> Answer {
+) -> ApiResult {
     let flow = surface.engine.paste_callback(flow_id(&id)?, flow_key(&headers), &pasted.url).await?;
     Ok(Json(reply::written(&flow)))
 }
 
 /// `DELETE /connect-account/flows/{id}`
-async fn abandon(State(surface): State<Surface>, Path(id): Path<String>, headers: HeaderMap) -> Answer<StatusCode> {
+async fn abandon(State(surface): State<ApiState>, Path(id): Path<String>, headers: HeaderMap) -> ApiResult<StatusCode> {
     surface.engine.abandon_flow(flow_id(&id)?, flow_key(&headers))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /oauth/callback/{integration}`: the loopback redirect (RFC 8252 §7.3). The code leaves the address bar at once.
-async fn callback(State(surface): State<Surface>, OriginalUri(uri): OriginalUri) -> Response {
+async fn callback(State(surface): State<ApiState>, OriginalUri(uri): OriginalUri) -> Response {
     let address = format!("{}{}", surface.base_url, uri.path_and_query().map_or("/", |path| path.as_str()));
     match surface.engine.callback(&address).await {
         Ok(flow) => {

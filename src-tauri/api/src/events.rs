@@ -6,9 +6,9 @@ use axum::{Json, Router, extract::State, routing::get};
 use relink_domain::account::Status;
 use serde_json::json;
 
-use crate::{Surface, query::Query, reply::Answer};
+use crate::{ApiState, query::Query, reply::ApiResult};
 
-pub(crate) fn routes() -> Router<Surface> {
+pub(crate) fn routes() -> Router<ApiState> {
     Router::new().route("/relink/events", get(events)).route("/relink/status", get(status))
 }
 
@@ -18,15 +18,15 @@ const LONGEST_WAIT: u64 = 30;
 const MOST: usize = 500;
 
 /// `GET /relink/events?after=SEQ&wait=SECONDS&limit=N`: at once if there is something, else when there is, or after the wait.
-async fn events(State(surface): State<Surface>, query: Query) -> Answer {
+async fn events(State(surface): State<ApiState>, query: Query) -> ApiResult {
     let after: i64 = query.number("after", 0)?;
     let wait = Duration::from_secs(query.number("wait", 0)?.min(LONGEST_WAIT));
     let limit = query.number("limit", MOST)?.clamp(1, MOST);
-    let mut told = surface.engine.told();
+    let mut outbox_seq = surface.engine.outbox_seq();
     // What is there after the wait is the answer, whether something came or not.
-    let _ = tokio::time::timeout(wait, told.wait_for(|latest| *latest > after)).await;
+    let _ = tokio::time::timeout(wait, outbox_seq.wait_for(|latest| *latest > after)).await;
     let events = surface.engine.events_after(after, limit).await?;
-    let latest = events.last().map_or_else(|| *told.borrow(), |event| event.seq);
+    let latest = events.last().map_or_else(|| *outbox_seq.borrow(), |event| event.seq);
     let result: Vec<_> = events
         .into_iter()
         .map(|event| {
@@ -43,7 +43,7 @@ async fn events(State(surface): State<Surface>, query: Query) -> Answer {
 }
 
 /// `GET /relink/status`
-async fn status(State(surface): State<Surface>) -> Answer {
+async fn status(State(surface): State<ApiState>) -> ApiResult {
     let accounts = surface.engine.accounts(relink_engine::Filter::default(), None, usize::MAX >> 1).await?;
     let needs = accounts.iter().filter(|view| view.account.status() == Status::NeedsReauth).count();
     let (state, message) = surface.engine.keychain().await;
@@ -52,7 +52,7 @@ async fn status(State(surface): State<Surface>) -> Answer {
         "base_url": &*surface.base_url,
         "environment_id": surface.engine.environment_id(),
         "keychain": { "state": state, "message": message },
-        "sandbox": surface.rehearsal.base_url().map(|base_url| json!({ "base_url": base_url })),
+        "sandbox": surface.sandbox_runner.base_url().map(|base_url| json!({ "base_url": base_url })),
         "accounts": { "total": accounts.len(), "needs_reauth": needs },
     })))
 }

@@ -9,10 +9,10 @@ use axum::{
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::{Surface, connect, reply};
+use crate::{ApiState, connect, reply};
 
 /// Only requests under our own name, and no web page but our own (DNS rebinding, cross-site requests).
-pub(crate) async fn same_machine(State(surface): State<Surface>, request: Request, next: Next) -> Response {
+pub(crate) async fn same_machine(State(surface): State<ApiState>, request: Request, next: Next) -> Response {
     let is_landing = request.method() == Method::GET && connect::is_landing(request.uri().path());
     match refusal(&surface.base_url, request.headers(), is_landing) {
         Some(refusal) => refusal,
@@ -47,7 +47,7 @@ fn refusal(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Option<Resp
 }
 
 /// Only whoever has a token: an API token, or the control token of the data folder.
-pub(crate) async fn bearer(State(surface): State<Surface>, request: Request, next: Next) -> Response {
+pub(crate) async fn bearer(State(surface): State<ApiState>, request: Request, next: Next) -> Response {
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     let known = header.and_then(bearer_token).is_some_and(|token| surface.knows(token));
     if known {
@@ -66,7 +66,7 @@ fn bearer_token(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-impl Surface {
+impl ApiState {
     /// Both are compared as hashes, in constant time.
     fn knows(&self, token: &str) -> bool {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();

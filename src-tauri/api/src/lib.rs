@@ -15,9 +15,9 @@ mod events;
 mod guard;
 mod links;
 mod query;
-mod rehearsal;
 mod reply;
 mod return_test;
+mod sandbox_runner;
 mod server;
 mod tokens;
 mod ui;
@@ -40,8 +40,8 @@ use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use discovery::Discovery;
-pub use rehearsal::Rehearsal;
 pub use return_test::{ReturnTest, Walk};
+pub use sandbox_runner::SandboxRunner;
 
 /// Where Relink listens unless something else does already.
 pub const PORT: u16 = 7417;
@@ -91,9 +91,9 @@ pub enum ServeError {
 
 /// What all handlers share.
 #[derive(Clone)]
-pub(crate) struct Surface {
+pub(crate) struct ApiState {
     engine: Engine,
-    rehearsal: Rehearsal,
+    sandbox_runner: SandboxRunner,
     return_test: ReturnTest,
     base_url: Arc<str>,
     control_hash: [u8; 32],
@@ -106,7 +106,7 @@ pub struct Serving {
     wanted_port_taken: bool,
     stopping: CancellationToken,
     server: JoinHandle<()>,
-    rehearsal: Rehearsal,
+    sandbox_runner: SandboxRunner,
     return_test: ReturnTest,
     rehearsing: JoinHandle<()>,
     discovery: Discovery,
@@ -123,11 +123,11 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
 
     let stopping = CancellationToken::new();
     let unless_served = stopping.clone().drop_guard();
-    let rehearsal = Rehearsal::default();
+    let sandbox_runner = SandboxRunner::default();
     let (tried, sandbox_was_tried) = oneshot::channel();
-    let rehearsing = tokio::spawn(rehearsal::run(
+    let rehearsing = tokio::spawn(sandbox_runner::run(
         engine.clone(),
-        rehearsal.clone(),
+        sandbox_runner.clone(),
         options.data_dir.clone(),
         tried,
         stopping.clone(),
@@ -142,15 +142,15 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         .map_err(|(path, source)| ServeError::Discovery { path, source })?;
     unless_served.disarm();
     let return_test = ReturnTest::default();
-    let surface = Surface {
+    let surface = ApiState {
         engine,
-        rehearsal: rehearsal.clone(),
+        sandbox_runner: sandbox_runner.clone(),
         return_test: return_test.clone(),
         base_url: base_url.as_str().into(),
         control_hash,
     };
     let server = tokio::spawn(server::run(listener, router(surface), stopping.clone()));
-    Ok(Serving { base_url, wanted_port_taken, stopping, server, rehearsal, return_test, rehearsing, discovery })
+    Ok(Serving { base_url, wanted_port_taken, stopping, server, sandbox_runner, return_test, rehearsing, discovery })
 }
 
 async fn listen(wanted: Option<SocketAddr>) -> Result<(TcpListener, bool), ServeError> {
@@ -176,7 +176,7 @@ async fn listen(wanted: Option<SocketAddr>) -> Result<(TcpListener, bool), Serve
     Err(first)
 }
 
-fn router(surface: Surface) -> Router {
+fn router(surface: ApiState) -> Router {
     let guarded = Router::new()
         .merge(accounts::routes())
         .merge(catalogue::routes())
@@ -216,8 +216,8 @@ impl Serving {
     }
 
     /// The Sandbox, while it is installed.
-    pub const fn rehearsal(&self) -> &Rehearsal {
-        &self.rehearsal
+    pub const fn sandbox_runner(&self) -> &SandboxRunner {
+        &self.sandbox_runner
     }
 
     /// The test of a sign-in's way home.

@@ -5,17 +5,17 @@ use axum::{
     extract::State,
     routing::{get, post},
 };
-use relink_domain::link::{Purpose, Wishes};
+use relink_domain::link::{LinkOptions, Purpose};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Surface,
+    ApiState,
     accounts::account_id,
-    reply::{Answer, Body, Failed},
+    reply::{ApiResult, Body, Failed},
 };
 
-pub(crate) fn routes() -> Router<Surface> {
+pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/link-token", post(create))
         .route("/relink/callback", post(callback))
@@ -38,7 +38,7 @@ struct Create {
 }
 
 /// `POST /link-token`
-async fn create(State(surface): State<Surface>, Body(create): Body<Create>) -> Answer {
+async fn create(State(surface): State<ApiState>, Body(create): Body<Create>) -> ApiResult {
     let present = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let purpose = match (present(create.integrated_account_id), present(create.tenant_id)) {
         (Some(id), None) => Purpose::Reauthorize { account_id: account_id(&id)? },
@@ -58,14 +58,14 @@ async fn create(State(surface): State<Surface>, Body(create): Body<Create>) -> A
     {
         tracing::info!("a link token was asked for with fields that have no meaning here; they are left aside");
     }
-    let wishes = Wishes {
+    let options = LinkOptions {
         context: create.context.unwrap_or_default(),
         redirect_uri: present(create.redirect_uri),
         scopes: create.scopes.filter(|scopes| !scopes.is_empty()),
         persist_previous_context: create.persist_previous_context.unwrap_or(false),
         region: create.region,
     };
-    let link = surface.engine.create_link(purpose, wishes).await?;
+    let link = surface.engine.create_link(purpose, options).await?;
     Ok(Json(json!({ "link_token": link.token.expose() })))
 }
 
@@ -75,13 +75,13 @@ struct Callback {
 }
 
 /// `POST /relink/callback`: hands a callback in that came by another way, such as the system's deep-link handler.
-async fn callback(State(surface): State<Surface>, Body(callback): Body<Callback>) -> Answer {
+async fn callback(State(surface): State<ApiState>, Body(callback): Body<Callback>) -> ApiResult {
     let flow = surface.engine.callback(&callback.url).await?;
     Ok(Json(json!({ "flow": flow })))
 }
 
 /// `GET /relink/redirect-uris`: where a link's `redirect_uri` may lead.
-async fn redirect_uris(State(surface): State<Surface>) -> Answer {
+async fn redirect_uris(State(surface): State<ApiState>) -> ApiResult {
     Ok(Json(json!({ "redirect_uris": surface.engine.redirect_uris().await? })))
 }
 
@@ -91,6 +91,6 @@ struct RedirectUris {
 }
 
 /// `PUT /relink/redirect-uris`: the whole list.
-async fn set_redirect_uris(State(surface): State<Surface>, Body(list): Body<RedirectUris>) -> Answer {
+async fn set_redirect_uris(State(surface): State<ApiState>, Body(list): Body<RedirectUris>) -> ApiResult {
     Ok(Json(json!({ "redirect_uris": surface.engine.set_redirect_uris(list.redirect_uris).await? })))
 }

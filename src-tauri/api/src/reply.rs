@@ -18,7 +18,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 /// What a handler gives.
-pub(crate) type Answer<T = Json<Value>> = Result<T, Failed>;
+pub(crate) type ApiResult<T = Json<Value>> = Result<T, Failed>;
 
 /// A verb that failed, or a request that can't be read.
 pub(crate) struct Failed(Box<Response>);
@@ -214,8 +214,8 @@ mod tests {
         for (cause, next_try, verdict) in [
             (Cause::InvalidGrant, None, "needs_person"),
             (Cause::InvalidClient, None, "needs_client"),
-            (Cause::ServerError, later, "trying_again"),
-            (Cause::UnknownRefusal, later, "trying_again"),
+            (Cause::ServerError, later, "retrying"),
+            (Cause::UnknownRefusal, later, "retrying"),
             (Cause::UnknownRefusal, None, "needs_person"),
         ] {
             let failed = Failed::from(Error::provider(Failure::new(cause), "GitHub", next_try));

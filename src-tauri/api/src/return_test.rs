@@ -12,7 +12,7 @@ use axum::{
     routing::get,
 };
 
-use crate::{Surface, discovery, ui};
+use crate::{ApiState, discovery, ui};
 
 const PATH: &str = "/connect-account/return-test/";
 
@@ -51,14 +51,14 @@ impl ReturnTest {
     }
 }
 
-pub(crate) fn routes() -> Router<Surface> {
+pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/connect-account/return-test/{name}", get(page))
         .route("/connect-account/return-test/{name}/back", get(back))
 }
 
 /// The page stays in the tab, and says what it was; the redirect comes by itself.
-async fn page(State(surface): State<Surface>, Path(name): Path<String>) -> Response {
+async fn page(State(surface): State<ApiState>, Path(name): Path<String>) -> Response {
     if !surface.return_test.is_under_way(&name) {
         return over();
     }
@@ -73,7 +73,7 @@ async fn page(State(surface): State<Surface>, Path(name): Path<String>) -> Respo
     page
 }
 
-async fn back(State(surface): State<Surface>, Path(name): Path<String>) -> Response {
+async fn back(State(surface): State<ApiState>, Path(name): Path<String>) -> Response {
     match surface.return_test.takes(&name) {
         Some(back) => (StatusCode::FOUND, [(header::LOCATION, back)]).into_response(),
         None => over(),

@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Surface,
-    reply::{self, Answer, Body, Failed},
+    ApiState,
+    reply::{self, ApiResult, Body, Failed},
 };
 
-pub(crate) fn routes() -> Router<Surface> {
+pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/api-token", get(list))
         .route("/api-token/{id}", get(show))
@@ -39,12 +39,12 @@ fn token_id(text: &str) -> Result<ApiTokenId, Failed> {
 }
 
 /// `GET /api-token`
-async fn list(State(surface): State<Surface>) -> Answer {
+async fn list(State(surface): State<ApiState>) -> ApiResult {
     Ok(reply::whole(surface.engine.api_tokens().await?.iter().map(token).collect()))
 }
 
 /// `GET /api-token/{id}`
-async fn show(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn show(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     Ok(Json(token(&surface.engine.api_token(token_id(&id)?).await?)))
 }
 
@@ -55,7 +55,7 @@ struct Create {
 }
 
 /// `POST /relink/api-tokens`. The answer alone carries the token.
-async fn create(State(surface): State<Surface>, Body(create): Body<Create>) -> Answer<(StatusCode, Json<Value>)> {
+async fn create(State(surface): State<ApiState>, Body(create): Body<Create>) -> ApiResult<(StatusCode, Json<Value>)> {
     let (made, secret) = surface.engine.create_api_token(create.name, create.expires_at).await?;
     let mut body = token(&made);
     body["token"] = secret.expose().into();
@@ -63,7 +63,7 @@ async fn create(State(surface): State<Surface>, Body(create): Body<Create>) -> A
 }
 
 /// `DELETE /relink/api-tokens/{id}`
-async fn revoke(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn revoke(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     surface.engine.revoke_api_token(token_id(&id)?).await?;
     Ok(Json(json!({ "id": id })))
 }

@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Surface,
-    reply::{self, Answer, Body, Failed},
+    ApiState,
+    reply::{self, ApiResult, Body, Failed},
 };
 
-pub(crate) fn routes() -> Router<Surface> {
+pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/webhook", get(list).post(create))
         .route("/webhook/{id}", get(show).delete(delete))
@@ -26,7 +26,7 @@ pub(crate) fn routes() -> Router<Surface> {
         .route("/relink/webhooks/{id}/replay", post(replay))
 }
 
-fn webhook(surface: &Surface, webhook: &Webhook) -> Value {
+fn webhook(surface: &ApiState, webhook: &Webhook) -> Value {
     json!({
         "id": webhook.id,
         "environment_id": surface.engine.environment_id(),
@@ -44,12 +44,12 @@ fn webhook_id(text: &str) -> Result<WebhookId, Failed> {
 }
 
 /// `GET /webhook`
-async fn list(State(surface): State<Surface>) -> Answer {
+async fn list(State(surface): State<ApiState>) -> ApiResult {
     Ok(reply::whole(surface.engine.webhooks().await?.iter().map(|it| webhook(&surface, it)).collect()))
 }
 
 /// `GET /webhook/{id}`
-async fn show(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn show(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     Ok(Json(webhook(&surface, &surface.engine.webhook(webhook_id(&id)?).await?)))
 }
 
@@ -63,19 +63,19 @@ struct Create {
 }
 
 /// `POST /webhook`. The answer alone carries the secret.
-async fn create(State(surface): State<Surface>, Body(create): Body<Create>) -> Answer {
+async fn create(State(surface): State<ApiState>, Body(create): Body<Create>) -> ApiResult {
     make(&surface, Create { allow_private: false, ..create }).await.map(Json)
 }
 
 /// `POST /relink/webhooks`: with the person's consent to a private address.
 async fn create_with_consent(
-    State(surface): State<Surface>,
+    State(surface): State<ApiState>,
     Body(create): Body<Create>,
-) -> Answer<(StatusCode, Json<Value>)> {
+) -> ApiResult<(StatusCode, Json<Value>)> {
     Ok((StatusCode::CREATED, Json(make(&surface, create).await?)))
 }
 
-async fn make(surface: &Surface, create: Create) -> Result<Value, Failed> {
+async fn make(surface: &ApiState, create: Create) -> Result<Value, Failed> {
     let event_types = create
         .event_types
         .filter(|names| !names.is_empty())
@@ -95,7 +95,7 @@ async fn make(surface: &Surface, create: Create) -> Result<Value, Failed> {
 }
 
 /// `DELETE /webhook/{id}`
-async fn delete(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn delete(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     surface.engine.delete_webhook(webhook_id(&id)?).await?;
     Ok(Json(json!({ "id": id })))
 }
@@ -106,13 +106,13 @@ struct ById {
 }
 
 /// `POST /webhook/test`
-async fn test(State(surface): State<Surface>, Body(by): Body<ById>) -> Answer {
+async fn test(State(surface): State<ApiState>, Body(by): Body<ById>) -> ApiResult {
     surface.engine.test_webhook(webhook_id(&by.id)?).await?;
     Ok(Json(json!({ "success": true })))
 }
 
 /// `POST /relink/webhooks/{id}/replay`
-async fn replay(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn replay(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     let replayed = surface.engine.replay_webhook(webhook_id(&id)?).await?;
     Ok(Json(json!({ "replayed": replayed })))
 }
@@ -121,7 +121,7 @@ async fn replay(State(surface): State<Surface>, Path(id): Path<String>) -> Answe
 const SHOWN: usize = 100;
 
 /// `GET /relink/webhooks/{id}/deliveries`: the latest, newest first.
-async fn deliveries(State(surface): State<Surface>, Path(id): Path<String>) -> Answer {
+async fn deliveries(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
     let found = surface.engine.deliveries(webhook_id(&id)?, SHOWN).await?;
     let delivery = |it: &Delivery| {
         json!({

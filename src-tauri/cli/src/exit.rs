@@ -96,7 +96,7 @@ mod tests {
         for (code, verdict, exit) in [
             ("invalid_grant", Some("needs_person"), NEEDS_PERSON),
             ("unknown_refusal", Some("needs_person"), NEEDS_PERSON),
-            ("unknown_refusal", Some("trying_again"), FAILED),
+            ("unknown_refusal", Some("retrying"), FAILED),
             ("invalid_client", Some("needs_client"), FAILED),
             ("keychain_locked", None, KEYCHAIN),
             ("not_found", None, FAILED),

@@ -10,8 +10,8 @@ use relink_api::ServeOptions;
 use relink_engine::{
     Engine, Options, StartError,
     clock::Clock,
+    keychain::{Keychain, KeychainOptions},
     store::StoreError,
-    vault::{Vault, VaultOptions},
 };
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
@@ -34,7 +34,7 @@ async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), Fail
     tracing::info!("starting with the data folder {}", data_dir.display());
     let engine = Engine::start(Options {
         data_dir: data_dir.clone(),
-        vault: Vault::os(VaultOptions::default()),
+        keychain: Keychain::os(KeychainOptions::default()),
         clock: Clock::system(),
         takes_deep_links: false,
     })

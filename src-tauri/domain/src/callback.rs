@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::{Secret, said};
+use crate::{Secret, provider_text};
 
 /// The custom scheme of the deep link: a domain name reversed, as RFC 8252 §7.1 asks.
 pub const SCHEME: &str = "app.relink.desktop";
@@ -33,12 +33,12 @@ pub struct Callback {
     /// `iss` (RFC 9207 §2).
     pub issuer: Option<String>,
     /// What the provider says.
-    pub answer: Answer,
+    pub result: CallbackResult,
 }
 
 /// What the provider says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum CallbackResult {
     /// RFC 6749 §4.1.2.
     Code(Secret),
     /// RFC 6749 §4.1.2.1.
@@ -117,19 +117,19 @@ impl Callback {
             }
         }
         let state = params.state.filter(|state| !state.is_empty()).ok_or(CallbackError::NoState)?;
-        let answer = match (params.code.filter(|code| !code.is_empty()), params.error) {
+        let result = match (params.code.filter(|code| !code.is_empty()), params.error) {
             (Some(_), Some(_)) => return Err(CallbackError::Contradictory),
-            (Some(code), None) => Answer::Code(code.into()),
-            (None, Some(code)) => Answer::Error {
-                code: said::line(&code, LONGEST_CODE),
+            (Some(code), None) => CallbackResult::Code(code.into()),
+            (None, Some(code)) => CallbackResult::Error {
+                code: provider_text::single_line(&code, LONGEST_CODE),
                 description: params
                     .description
-                    .map(|text| said::line(&text, LONGEST_WORDS))
+                    .map(|text| provider_text::single_line(&text, LONGEST_WORDS))
                     .filter(|text| !text.is_empty()),
             },
             (None, None) => return Err(CallbackError::NoAnswer),
         };
-        Ok(Self { redirect_uri, state: state.into(), issuer: params.issuer, answer })
+        Ok(Self { redirect_uri, state: state.into(), issuer: params.issuer, result })
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
             let callback =
                 Callback::parse(&format!("{uri}?code=c%20d&state=s&iss=https%3A%2F%2Fas")).expect("a callback");
             assert_eq!(callback.redirect_uri, uri);
-            assert_eq!(callback.answer, Answer::Code("c d".to_owned().into()));
+            assert_eq!(callback.result, CallbackResult::Code("c d".to_owned().into()));
             assert_eq!(callback.issuer.as_deref(), Some("https://as"));
         }
     }
@@ -187,7 +187,7 @@ mod tests {
         let long = "x".repeat(2000);
         let uri = deep_link_uri("github");
         let text = format!("{uri}?state=s&error=bad%00%0A{long}&error_description=%E2%80%AEnot%0Afunny+{long}");
-        let Answer::Error { code, description } = Callback::parse(&text).expect("a callback").answer else {
+        let CallbackResult::Error { code, description } = Callback::parse(&text).expect("a callback").result else {
             panic!("an error");
         };
         assert!(code.starts_with("bad  xx") && code.chars().count() <= LONGEST_CODE, "{code}");

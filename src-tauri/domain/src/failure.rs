@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{account::Verdict, said};
+use crate::{account::Verdict, provider_text};
 
 /// What kind of trouble a cause is; it decides who is told and whether Relink tries again by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -325,7 +325,7 @@ pub fn classify_answer(status: u16, answer: &ErrorAnswer, own: &OwnCodes) -> Fai
 
 /// Provider text for a person's eyes.
 fn shorten(text: &str) -> String {
-    said::line(text, LONGEST_WORDS)
+    provider_text::single_line(text, LONGEST_WORDS)
 }
 
 #[cfg(test)]
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn every_cause_says_what_happened_what_it_means_and_what_to_do() {
         for cause in Cause::ALL {
-            for verdict in [Verdict::NeedsPerson, Verdict::NeedsClient, Verdict::TryingAgain] {
+            for verdict in [Verdict::NeedsPerson, Verdict::NeedsClient, Verdict::Retrying] {
                 let words = cause.words("GitHub", verdict);
                 for text in [&words.title, &words.message, &words.hint] {
                     assert!(!text.is_empty() && !text.contains('{'), "{cause:?}: {text}");
@@ -384,7 +384,7 @@ mod tests {
                 let verdict = Verdict::told(&failure, next_try);
                 let hint = cause.words("GitHub", verdict).hint;
                 let promised = hint.contains("tries again");
-                assert!(!promised || verdict == Verdict::TryingAgain, "{cause:?}, {next_try:?}: {hint}");
+                assert!(!promised || verdict == Verdict::Retrying, "{cause:?}, {next_try:?}: {hint}");
             }
         }
         assert_eq!(Cause::UnknownRefusal.words("GitHub", Verdict::NeedsPerson).hint, "Reauthorize the connection.");

@@ -6,7 +6,7 @@ use jiff::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Timestamp, account::Moment};
+use crate::{Timestamp, account::TimelineEvent};
 
 /// How many slots the strip has.
 pub const SLOTS: usize = 84;
@@ -44,7 +44,7 @@ pub struct Health {
 /// Folds a timeline, in the order in which it was written, into the health of the days up to `now`. Moments from before
 /// those days say how they began: give at least the latest ones. `zone` decides what a day is called.
 pub fn health<'a>(
-    timeline: impl IntoIterator<Item = (Timestamp, &'a Moment)>,
+    timeline: impl IntoIterator<Item = (Timestamp, &'a TimelineEvent)>,
     now: Timestamp,
     zone: &TimeZone,
 ) -> Health {
@@ -71,38 +71,40 @@ fn window_begins(now: Timestamp) -> Timestamp {
 }
 
 /// How an account is after a moment.
-const fn after(moment: &Moment, before: Condition) -> Condition {
-    match moment {
-        Moment::Activated | Moment::Reactivated | Moment::Reauthorized { .. } => Condition::Working,
+const fn after(timeline_event: &TimelineEvent, before: Condition) -> Condition {
+    match timeline_event {
+        TimelineEvent::Activated | TimelineEvent::Reactivated | TimelineEvent::Reauthorized { .. } => {
+            Condition::Working
+        }
         // A failure that a refresh mends is followed by `Reactivated`; a failed step is not mended by it. Only where the
         // beginning of the story is missing does it tell something.
-        Moment::Refreshed { .. } => match before {
+        TimelineEvent::Refreshed { .. } => match before {
             Condition::NoData => Condition::Working,
             Condition::Working | Condition::Retrying | Condition::NotWorking => before,
         },
-        Moment::RefreshFailed { next_try: Some(_), .. } => Condition::Retrying,
-        Moment::RefreshFailed { next_try: None, .. }
-        | Moment::StepFailed { .. }
-        | Moment::Unauthorized { .. }
-        | Moment::CredentialGone { .. } => Condition::NotWorking,
-        Moment::Deleted { .. } => Condition::NoData,
-        Moment::Connected { .. }
-        | Moment::PutOff { .. }
-        | Moment::TakenUpAgain
-        | Moment::Checked
-        | Moment::CheckInconclusive { .. }
-        | Moment::Forbidden
-        | Moment::KeptOld { .. }
-        | Moment::FlowFailed { .. }
-        | Moment::CallbackRefused { .. }
-        | Moment::LinkCreated { .. }
-        | Moment::Renamed { .. }
-        | Moment::ContextChanged => before,
+        TimelineEvent::RefreshFailed { next_try: Some(_), .. } => Condition::Retrying,
+        TimelineEvent::RefreshFailed { next_try: None, .. }
+        | TimelineEvent::StepFailed { .. }
+        | TimelineEvent::Unauthorized { .. }
+        | TimelineEvent::CredentialGone { .. } => Condition::NotWorking,
+        TimelineEvent::Deleted { .. } => Condition::NoData,
+        TimelineEvent::Connected { .. }
+        | TimelineEvent::Deferred { .. }
+        | TimelineEvent::Resumed
+        | TimelineEvent::Checked
+        | TimelineEvent::CheckInconclusive { .. }
+        | TimelineEvent::Forbidden
+        | TimelineEvent::KeptOld { .. }
+        | TimelineEvent::FlowFailed { .. }
+        | TimelineEvent::CallbackRefused { .. }
+        | TimelineEvent::LinkCreated { .. }
+        | TimelineEvent::Renamed { .. }
+        | TimelineEvent::ContextChanged => before,
     }
 }
 
 /// The window's stretches, without a gap, each of another condition than the one before.
-fn spans<'a>(timeline: impl IntoIterator<Item = (Timestamp, &'a Moment)>, now: Timestamp) -> Vec<Span> {
+fn spans<'a>(timeline: impl IntoIterator<Item = (Timestamp, &'a TimelineEvent)>, now: Timestamp) -> Vec<Span> {
     let mut spans: Vec<Span> = vec![];
     let mut close = |condition, begins, ends| {
         if begins < ends {
@@ -113,10 +115,10 @@ fn spans<'a>(timeline: impl IntoIterator<Item = (Timestamp, &'a Moment)>, now: T
         }
     };
     let (mut condition, mut since) = (Condition::NoData, window_begins(now));
-    for (at, moment) in timeline {
+    for (at, timeline_event) in timeline {
         // A clock that was set back or ahead meanwhile moves a moment, but never turns the order round.
         let at = at.clamp(since, now);
-        let next = after(moment, condition);
+        let next = after(timeline_event, condition);
         if next != condition {
             close(condition, since, at);
             (condition, since) = (next, at);
@@ -244,20 +246,20 @@ mod tests {
     /// A Tuesday noon.
     const NOW: Timestamp = Timestamp::from_millis(1_700_568_000_000);
 
-    fn refused() -> Moment {
-        Moment::Unauthorized { failure: Failure::new(Cause::Rejected) }
+    fn refused() -> TimelineEvent {
+        TimelineEvent::Unauthorized { failure: Failure::new(Cause::Rejected) }
     }
 
-    fn failed() -> Moment {
-        Moment::RefreshFailed { failure: Failure::new(Cause::ServerError), next_try: Some(NOW) }
+    fn failed() -> TimelineEvent {
+        TimelineEvent::RefreshFailed { failure: Failure::new(Cause::ServerError), next_try: Some(NOW) }
     }
 
-    fn refreshed() -> Moment {
-        Moment::Refreshed { expires_at: None, rotated: false }
+    fn refreshed() -> TimelineEvent {
+        TimelineEvent::Refreshed { expires_at: None, rotated: false }
     }
 
-    fn story(moments: &[(i64, Moment)]) -> Health {
-        health(moments.iter().map(|(before, moment)| (NOW.plus_millis(-before), moment)), NOW, &UTC)
+    fn story(timeline: &[(i64, TimelineEvent)]) -> Health {
+        health(timeline.iter().map(|(before, timeline_event)| (NOW.plus_millis(-before), timeline_event)), NOW, &UTC)
     }
 
     /// "n6 ok35 …": how many slots of each, in a row.
@@ -274,17 +276,17 @@ mod tests {
 
     #[test]
     fn what_is_told_and_shown() {
-        let connected = |before| (before, Moment::Connected { identity: None });
-        for (what, moments, slots, sentence) in [
+        let connected = |before| (before, TimelineEvent::Connected { identity: None });
+        for (what, timeline, slots, sentence) in [
             ("an account without a story", vec![], "n84", "No data for seven days"),
-            ("a quiet week", vec![(8 * DAY, Moment::Activated)], "o84", "Working for seven days"),
+            ("a quiet week", vec![(8 * DAY, TimelineEvent::Activated)], "o84", "Working for seven days"),
             (
                 "made half a day after the beginning, two hours of trouble on Saturday, revoked 12 minutes ago",
                 vec![
                     connected(7 * DAY - 12 * HOUR),
-                    (7 * DAY - 12 * HOUR, Moment::Activated),
+                    (7 * DAY - 12 * HOUR, TimelineEvent::Activated),
                     (3 * DAY, failed()),
-                    (3 * DAY - 2 * HOUR, Moment::Reactivated),
+                    (3 * DAY - 2 * HOUR, TimelineEvent::Reactivated),
                     (12 * MINUTE, refused()),
                 ],
                 "n6 o42 w1 o34 b1",
@@ -296,9 +298,9 @@ mod tests {
                 vec![
                     (8 * DAY, refreshed()),
                     (6 * DAY, failed()),
-                    (6 * DAY - HOUR, Moment::Reactivated),
+                    (6 * DAY - HOUR, TimelineEvent::Reactivated),
                     (5 * DAY, failed()),
-                    (5 * DAY - HOUR, Moment::Reactivated),
+                    (5 * DAY - HOUR, TimelineEvent::Reactivated),
                     (2 * HOUR, failed()),
                 ],
                 "o12 w1 o11 w1 o58 w1",
@@ -306,24 +308,24 @@ mod tests {
             ),
             (
                 "over before now, today",
-                vec![(8 * DAY, Moment::Activated), (3 * HOUR, refused()), (HOUR, Moment::Reactivated)],
+                vec![(8 * DAY, TimelineEvent::Activated), (3 * HOUR, refused()), (HOUR, TimelineEvent::Reactivated)],
                 "o82 b2",
                 "Working for six days and 22 hours, not working for two hours today",
             ),
             (
                 "broken since before the window",
-                vec![(20 * DAY, Moment::Activated), (10 * DAY, refused())],
+                vec![(20 * DAY, TimelineEvent::Activated), (10 * DAY, refused())],
                 "b84",
                 "Not working for the last seven days",
             ),
             (
                 "just now",
-                vec![(HOUR, Moment::Activated), (1, refused())],
+                vec![(HOUR, TimelineEvent::Activated), (1, refused())],
                 "n83 b1",
                 "Working for 59 minutes, not working since just now, no data for six days and 23 hours",
             ),
         ] {
-            let health = story(&moments);
+            let health = story(&timeline);
             assert_eq!((strip(&health).as_str(), health.sentence.as_str()), (slots, sentence), "{what}");
         }
     }
@@ -331,32 +333,41 @@ mod tests {
     #[test]
     fn being_put_off_offline_checked_or_forbidden_changes_nothing() {
         let harmless = [
-            Moment::PutOff { why: crate::account::PutOffReason::Offline },
-            Moment::Checked,
-            Moment::Forbidden,
-            Moment::CheckInconclusive { failure: Failure::new(Cause::Dns) },
-            Moment::FlowFailed { code: "access_denied".into(), message: "No".into() },
+            TimelineEvent::Deferred { why: crate::account::DeferReason::Offline },
+            TimelineEvent::Checked,
+            TimelineEvent::Forbidden,
+            TimelineEvent::CheckInconclusive { failure: Failure::new(Cause::Dns) },
+            TimelineEvent::FlowFailed { code: "access_denied".into(), message: "No".into() },
         ];
-        for moment in harmless {
-            assert_eq!(strip(&story(&[(8 * DAY, Moment::Activated), (DAY, moment.clone())])), "o84", "{moment:?}");
-            assert_eq!(strip(&story(&[(8 * DAY, refused()), (DAY, moment.clone())])), "b84", "{moment:?}");
+        for timeline_event in harmless {
+            assert_eq!(
+                strip(&story(&[(8 * DAY, TimelineEvent::Activated), (DAY, timeline_event.clone())])),
+                "o84",
+                "{timeline_event:?}"
+            );
+            assert_eq!(
+                strip(&story(&[(8 * DAY, refused()), (DAY, timeline_event.clone())])),
+                "b84",
+                "{timeline_event:?}"
+            );
         }
     }
 
     #[test]
     fn a_refresh_does_not_mend_a_failed_step() {
         let step = crate::account::ConnectStep::Validation;
-        let failed = Moment::StepFailed { step, failure: Failure::new(Cause::Rejected) };
+        let failed = TimelineEvent::StepFailed { step, failure: Failure::new(Cause::Rejected) };
         assert_eq!(strip(&story(&[(8 * DAY, failed), (DAY, refreshed())])), "b84");
     }
 
     #[test]
     fn a_day_is_called_as_the_person_s_zone_has_it() {
-        let moments = [(8 * DAY, Moment::Activated), (13 * HOUR, refused()), (12 * HOUR + 1, Moment::Reactivated)];
+        let timeline =
+            [(8 * DAY, TimelineEvent::Activated), (13 * HOUR, refused()), (12 * HOUR + 1, TimelineEvent::Reactivated)];
         let told = |hours| {
             let zone = TimeZone::fixed(jiff::tz::offset(hours));
-            let moments = moments.iter().map(|(before, moment)| (NOW.plus_millis(-before), moment));
-            health(moments, NOW, &zone).sentence
+            let timeline = timeline.iter().map(|(before, timeline_event)| (NOW.plus_millis(-before), timeline_event));
+            health(timeline, NOW, &zone).sentence
         };
         assert!(told(0).ends_with("on Monday"), "{}", told(0));
         assert!(told(2).ends_with("today"), "{}", told(2));
@@ -367,11 +378,11 @@ mod tests {
         /// the window without a gap, and the last slot shows at least what is so now.
         #[test]
         fn no_timeline_breaks_the_strip(
-            moments in prop::collection::vec((-DAY..9 * DAY, 0_usize..6), 0..40),
+            timeline in prop::collection::vec((-DAY..9 * DAY, 0_usize..6), 0..40),
         ) {
-            let kinds = [Moment::Activated, refused(), failed(), refreshed(), Moment::Reactivated, Moment::Checked];
+            let kinds = [TimelineEvent::Activated, refused(), failed(), refreshed(), TimelineEvent::Reactivated, TimelineEvent::Checked];
             let timeline: Vec<_> =
-                moments.iter().map(|(before, kind)| (NOW.plus_millis(-before), &kinds[*kind])).collect();
+                timeline.iter().map(|(before, kind)| (NOW.plus_millis(-before), &kinds[*kind])).collect();
             let spans = spans(timeline.iter().copied(), NOW);
             prop_assert_eq!(spans.first().map(|span| span.begins), Some(window_begins(NOW)));
             prop_assert_eq!(spans.last().map(|span| span.ends), Some(NOW));

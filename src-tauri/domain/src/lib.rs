@@ -12,7 +12,7 @@ pub mod id;
 pub mod integration;
 pub mod link;
 pub mod notice;
-pub mod said;
+pub mod provider_text;
 pub mod schedule;
 pub mod secret;
 pub mod time;

@@ -26,7 +26,7 @@ pub enum Purpose {
 
 /// What the maker of a link token asked for besides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wishes {
+pub struct LinkOptions {
     /// Merged into the account's context; wins over what the person types.
     #[serde(default)]
     pub context: Map<String, Value>,
@@ -52,7 +52,7 @@ pub struct LinkToken {
     /// What it is for.
     pub purpose: Purpose,
     /// What else was asked for.
-    pub wishes: Wishes,
+    pub options: LinkOptions,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its one success was.
@@ -124,7 +124,7 @@ impl LinkToken {
     }
 }
 
-impl Wishes {
+impl LinkOptions {
     /// The account's context after the flow: what the person typed, over which the link's own context wins, and below
     /// both, where it was asked for, the present one.
     pub fn context_after(&self, present: &Map<String, Value>, typed: &Map<String, Value>) -> Map<String, Value> {
@@ -145,7 +145,7 @@ mod tests {
         LinkToken {
             id: LinkTokenId::from_uuid(uuid::Uuid::nil()),
             purpose: Purpose::Connect { tenant_id: "acme-1".into() },
-            wishes: Wishes::default(),
+            options: LinkOptions::default(),
             created_at: Timestamp::from_millis(0),
             used_at,
         }
@@ -164,9 +164,9 @@ mod tests {
         let map = |value: Value| value.as_object().expect("an object").clone();
         let present = map(json!({"a": "present", "b": "present", "c": "present"}));
         let typed = map(json!({"b": "typed", "c": "typed"}));
-        let mut wishes = Wishes { context: map(json!({"c": "link"})), ..Wishes::default() };
-        assert_eq!(wishes.context_after(&present, &typed), map(json!({"b": "typed", "c": "link"})));
-        wishes.persist_previous_context = true;
-        assert_eq!(wishes.context_after(&present, &typed), map(json!({"a": "present", "b": "typed", "c": "link"})));
+        let mut options = LinkOptions { context: map(json!({"c": "link"})), ..LinkOptions::default() };
+        assert_eq!(options.context_after(&present, &typed), map(json!({"b": "typed", "c": "link"})));
+        options.persist_previous_context = true;
+        assert_eq!(options.context_after(&present, &typed), map(json!({"a": "present", "b": "typed", "c": "link"})));
     }
 }

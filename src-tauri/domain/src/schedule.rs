@@ -31,7 +31,7 @@ impl Jitter {
 
 /// An access token's life: when it was issued, and when it ends, where the provider said so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lease {
+pub struct TokenLifetime {
     /// When the exchange was answered.
     pub issued_at: Timestamp,
     /// When the access token ends. `None`: the provider did not say.
@@ -50,32 +50,32 @@ pub fn margin_millis(lifetime_millis: i64) -> i64 {
 const APART: i64 = 5 * 1000;
 
 /// When the token should be refreshed: its end minus the margin, earlier by up to a tenth of the margin.
-pub fn due_at(lease: Lease, jitter: Jitter) -> Option<Timestamp> {
-    let expires_at = lease.expires_at?;
-    let margin = margin_millis(expires_at.millis_since(lease.issued_at));
+pub fn due_at(lifetime: TokenLifetime, jitter: Jitter) -> Option<Timestamp> {
+    let expires_at = lifetime.expires_at?;
+    let margin = margin_millis(expires_at.millis_since(lifetime.issued_at));
     let due = expires_at.plus_millis(-margin - jitter.of(margin / 10));
-    Some(due.max(lease.issued_at.plus_millis(APART)))
+    Some(due.max(lifetime.issued_at.plus_millis(APART)))
 }
 
-/// Whether a refresh of this lease may be due by now, however it was spread.
-pub fn may_be_due(lease: Lease, now: Timestamp) -> bool {
-    is_ahead(lease, now) || due_at(lease, Jitter(1.0)).is_some_and(|due| due <= now)
+/// Whether a refresh of this lifetime may be due by now, however it was spread.
+pub fn may_be_due(lifetime: TokenLifetime, now: Timestamp) -> bool {
+    is_ahead(lifetime, now) || due_at(lifetime, Jitter(1.0)).is_some_and(|due| due <= now)
 }
 
 /// Whether the token was issued by a clock that was ahead of this one: its life can't be told any more.
-pub fn is_ahead(lease: Lease, now: Timestamp) -> bool {
-    lease.issued_at.millis_since(now) > MINUTE
+pub fn is_ahead(lifetime: TokenLifetime, now: Timestamp) -> bool {
+    lifetime.issued_at.millis_since(now) > MINUTE
 }
 
 /// Whether a caller may still be given the token: it must outlive the call that it is wanted for.
-pub fn is_fresh(lease: Lease, now: Timestamp) -> bool {
-    let Some(expires_at) = lease.expires_at else {
+pub fn is_fresh(lifetime: TokenLifetime, now: Timestamp) -> bool {
+    let Some(expires_at) = lifetime.expires_at else {
         return true;
     };
-    let lifetime = expires_at.millis_since(lease.issued_at);
-    let spare = (MINUTE / 2).min(lifetime / 4);
+    let life = expires_at.millis_since(lifetime.issued_at);
+    let spare = (MINUTE / 2).min(life / 4);
     // A clock set back must not make an old token look fresh for ever.
-    !is_ahead(lease, now) && expires_at.millis_since(now) > spare
+    !is_ahead(lifetime, now) && expires_at.millis_since(now) > spare
 }
 
 /// When to try again after the `tries`-th failure in a row (counted from 1): half a minute, doubling to a quarter of an
@@ -97,8 +97,8 @@ mod tests {
 
     const T0: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    fn lease(secs: i64) -> Lease {
-        Lease { issued_at: T0, expires_at: Some(T0.plus_secs(secs)) }
+    fn lifetime(secs: i64) -> TokenLifetime {
+        TokenLifetime { issued_at: T0, expires_at: Some(T0.plus_secs(secs)) }
     }
 
     #[test]
@@ -110,14 +110,14 @@ mod tests {
 
     #[test]
     fn a_token_without_a_known_end_is_never_due_and_always_fresh() {
-        let endless = Lease { issued_at: T0, expires_at: None };
+        let endless = TokenLifetime { issued_at: T0, expires_at: None };
         assert_eq!(due_at(endless, Jitter::NONE), None);
         assert!(is_fresh(endless, T0.plus_secs(1_000_000)));
     }
 
     #[test]
     fn a_clock_set_back_by_a_day_makes_no_token_fresh() {
-        assert!(!is_fresh(lease(3600), T0.plus_secs(-86_400)));
+        assert!(!is_fresh(lifetime(3600), T0.plus_secs(-86_400)));
     }
 
     #[test]
@@ -136,21 +136,21 @@ mod tests {
     proptest! {
         #[test]
         fn a_refresh_is_due_while_the_token_still_lives(secs in 10_i64..10_000_000, bits: u64) {
-            let due = due_at(lease(secs), Jitter::from_bits(bits)).expect("it ends");
+            let due = due_at(lifetime(secs), Jitter::from_bits(bits)).expect("it ends");
             prop_assert!(due < T0.plus_secs(secs));
         }
 
         #[test]
         fn however_short_a_tokens_life_refreshes_keep_apart(secs in -1000_i64..1000, bits: u64) {
-            prop_assert!(due_at(lease(secs), Jitter::from_bits(bits)).expect("it ends") >= T0.plus_millis(APART));
+            prop_assert!(due_at(lifetime(secs), Jitter::from_bits(bits)).expect("it ends") >= T0.plus_millis(APART));
         }
 
         #[test]
         fn what_is_not_yet_due_is_still_fresh(secs in 10_i64..10_000_000, bits: u64, at in 0.0_f64..1.0) {
-            let due = due_at(lease(secs), Jitter::from_bits(bits)).expect("it ends");
+            let due = due_at(lifetime(secs), Jitter::from_bits(bits)).expect("it ends");
             #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
             let now = T0.plus_millis((due.millis_since(T0) as f64 * at) as i64);
-            prop_assert!(is_fresh(lease(secs), now));
+            prop_assert!(is_fresh(lifetime(secs), now));
         }
     }
 }

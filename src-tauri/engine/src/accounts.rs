@@ -4,10 +4,10 @@ use std::{collections::hash_map::Entry, sync::Arc};
 
 use relink_domain::{
     AccountId, Secret,
-    account::{Account, CheckAnswer, Credential, Input, Moment, Rejected},
+    account::{Account, CheckAnswer, Credential, Input, Rejected, TimelineEvent},
     event::EventKind,
     failure::{Cause, Failure},
-    schedule::Lease,
+    schedule::TokenLifetime,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -16,11 +16,11 @@ use crate::{
     AccountView, Engine, Error,
     engine::{AccessToken, USED_WITHIN_MILLIS, held},
     error::Result,
-    flight::Reason,
+    in_flight::Reason,
+    keychain::{Item, Key, KeychainError},
     provider::{CallCredentials, Probed, Provider, no_credentials},
     refresh::ACCESS_TOKEN,
-    store::{accounts, outbox, timeline},
-    vault::{Item, Key, VaultError},
+    store::{accounts, orphans, outbox, timeline},
     wire,
 };
 
@@ -88,7 +88,7 @@ impl Engine {
                 };
                 tracing::debug!(account = %id, secret = name, "given to a caller");
                 let issued_at = account.profile.updated_at;
-                AccessToken { token: secret, lease: Lease { issued_at, expires_at: fixed.expires_at } }
+                AccessToken { token: secret, lifetime: TokenLifetime { issued_at, expires_at: fixed.expires_at } }
             }
         };
         self.note_use(id);
@@ -192,7 +192,7 @@ impl Engine {
         let found = self.look_for_item(id).await?;
         // A reauthorization may have put it there meanwhile, or have left open whether it did.
         let none = Item::default();
-        self.settle(self.load(id).await?, found.as_ref().unwrap_or(&none)).await?;
+        self.reconcile(self.load(id).await?, found.as_ref().unwrap_or(&none)).await?;
         let failure = match found {
             Ok(item) => return Ok(item),
             Err(cause) => Failure::new(cause),
@@ -204,9 +204,9 @@ impl Engine {
 
     /// An account's keychain item, or why there is none to use.
     async fn look_for_item(&self, id: AccountId) -> Result<Result<Item, Cause>> {
-        match self.0.vault.get(&Key::Account(id)).await {
+        match self.0.keychain.get(&Key::Account(id)).await {
             Ok(item) => Ok(item.ok_or(Cause::CredentialMissing)),
-            Err(VaultError::Damaged { .. } | VaultError::Newer { .. }) => Ok(Err(Cause::CredentialDamaged)),
+            Err(KeychainError::Damaged { .. } | KeychainError::Newer { .. }) => Ok(Err(Cause::CredentialDamaged)),
             Err(error) => Err(error.into()),
         }
     }
@@ -254,8 +254,8 @@ impl Engine {
         let _guard = lock.lock().await;
         let account = self.load(id).await?;
         let provider = self.provider(account.profile.environment_integration_id).await?;
-        let Some(item) = self.0.vault.get(&Key::Account(id)).await? else { return Ok(()) };
-        Ok(self.0.vault.set(&Key::Account(id), &provider.item_label(&account.profile.name), &item).await?)
+        let Some(item) = self.0.keychain.get(&Key::Account(id)).await? else { return Ok(()) };
+        Ok(self.0.keychain.set(&Key::Account(id), &provider.item_label(&account.profile.name), &item).await?)
     }
 
     /// Merges an account's context, one level deep. Credentials can't be touched this way.
@@ -275,19 +275,19 @@ impl Engine {
         let view = self.account(id).await?;
         let provider = Provider::of(Arc::unwrap_or_clone(view.installed)).ok();
         // A keychain that is locked now must not keep a person from deleting: the item is swept later.
-        let item = self.0.vault.get(&Key::Account(id)).await.ok().flatten();
+        let item = self.0.keychain.get(&Key::Account(id)).await.ok().flatten();
         let revoked = match (&provider, &item) {
             (Some(provider), Some(item)) => self.revoke(provider, item).await,
             (Some(_) | None, Some(_) | None) => None,
         };
-        let moment = Moment::Deleted { name: view.account.profile.name, revoked };
+        let timeline_event = TimelineEvent::Deleted { name: view.account.profile.name, revoked };
         let (now, key, engine) = (self.now(), Key::Account(id).to_string(), self.clone());
         let write = move |tx: &rusqlite::Transaction<'_>| {
             accounts::delete(tx, id)?;
-            accounts::stray(tx, &key, now)?;
-            timeline::add(tx, Some(id), now, &moment)?;
+            orphans::note(tx, &key, now)?;
+            timeline::add(tx, Some(id), now, &timeline_event)?;
             let payload = json!({ "id": id });
-            outbox::tell(tx, EventKind::AccountDeleted, Some(&id.to_string()), &payload, now).map(drop)
+            outbox::enqueue_event(tx, EventKind::AccountDeleted, Some(&id.to_string()), &payload, now).map(drop)
         };
         // With the commit, whether or not the caller is still there: nobody gets its token any more.
         self.0.store.write_then(write, move |()| engine.forget(id)).await?;

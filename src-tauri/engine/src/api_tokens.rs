@@ -67,7 +67,7 @@ impl Engine {
             .write(move |tx| {
                 api_tokens::insert(tx, &hash, &record)?;
                 let payload = json!({ "id": record.id, "name": record.name, "created_at": record.created_at });
-                outbox::tell(tx, EventKind::ApiTokenCreated, Some(&record.id.to_string()), &payload, now)?;
+                outbox::enqueue_event(tx, EventKind::ApiTokenCreated, Some(&record.id.to_string()), &payload, now)?;
                 // Before the commit: after it, somebody may revoke the token, and that must be the last word. One that is not
                 // committed is known to nobody.
                 held(&engine.0.api_tokens).push(KnownToken::of(hash, &record));
@@ -96,7 +96,13 @@ impl Engine {
             .write(move |tx| {
                 let found = api_tokens::delete(tx, id)?;
                 if found {
-                    outbox::tell(tx, EventKind::ApiTokenDeleted, Some(&id.to_string()), &json!({ "id": id }), now)?;
+                    outbox::enqueue_event(
+                        tx,
+                        EventKind::ApiTokenDeleted,
+                        Some(&id.to_string()),
+                        &json!({ "id": id }),
+                        now,
+                    )?;
                 }
                 // In here, so that it happens even if the caller goes away.
                 held(&engine.0.api_tokens).retain(|known| known.id != id);

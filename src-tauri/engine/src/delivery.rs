@@ -13,10 +13,10 @@ use crate::{
     Engine,
     crash::CrashPoint,
     error::Result,
+    keychain::{Key, KeychainError},
     network::Consent,
     recovery::LEAST_PAUSE,
     store::webhooks::{self, DeliveryState, Pending, Tried, Webhook},
-    vault::{Key, VaultError},
     webhooks::WEBHOOK_SECRET,
 };
 
@@ -61,14 +61,14 @@ impl UnderWay {
 
 /// The loop.
 pub(crate) async fn run(engine: Engine) {
-    let mut told = engine.0.store.told();
+    let mut outbox_seq = engine.0.store.outbox_seq();
     let mut under_way = UnderWay::default();
     let mut tasks = JoinSet::new();
     loop {
         while let Some(task) = tasks.try_join_next_with_id() {
             under_way.ended(&task);
         }
-        told.borrow_and_update();
+        outbox_seq.borrow_and_update();
         let now = engine.now();
         let mut rest = REST;
         // Twice as many as may be under way: half of them may be those that are.
@@ -92,7 +92,7 @@ pub(crate) async fn run(engine: Engine) {
         }
         tokio::select! {
             // The store is gone: so is everything that could be told.
-            changed = told.changed() => if changed.is_err() { return },
+            changed = outbox_seq.changed() => if changed.is_err() { return },
             () = engine.0.deliver.notified() => {}
             () = tokio::time::sleep(rest) => {}
             Some(task) = tasks.join_next_with_id() => under_way.ended(&task),
@@ -125,11 +125,11 @@ impl Engine {
     async fn attempt(&self, pending: &Pending) -> Result<Option<Outcome>> {
         let id = pending.webhook;
         let Some(webhook) = self.0.store.read(move |c| webhooks::get(c, id)).await? else { return Ok(None) };
-        let secret = match self.0.vault.get(&Key::Webhook(id)).await {
+        let secret = match self.0.keychain.get(&Key::Webhook(id)).await {
             Ok(Some(mut item)) => item.secrets.remove(WEBHOOK_SECRET),
             Ok(None) => None,
             // Waiting doesn't mend an item.
-            Err(error @ (VaultError::Damaged { .. } | VaultError::Newer { .. })) => {
+            Err(error @ (KeychainError::Damaged { .. } | KeychainError::Newer { .. })) => {
                 return Ok(Some(Err((None, format!("its signing secret can't be read: {error}")))));
             }
             Err(error) => return Err(error.into()),

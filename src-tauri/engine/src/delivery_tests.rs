@@ -7,8 +7,8 @@ use tokio::{
 use super::*;
 use crate::{
     NewWebhook,
+    keychain::Keychain,
     testing::{START as NOW, Started},
-    vault::Vault,
 };
 
 const REFUSED: Outcome = Err((Some(500), String::new()));
@@ -165,7 +165,7 @@ async fn what_was_tried_is_not_tried_again_before_the_disk_takes_what_became_of_
     let id = it.webhook(&Target::listens().await, 1).await;
     let pending = it.turn().await;
     // A try that needs no network, for the clock's sake.
-    Vault::memory(it.keychain.clone()).delete(&Key::Webhook(id)).await.expect("removed");
+    Keychain::memory(it.keychain.clone()).delete(&Key::Webhook(id)).await.expect("removed");
     it.takes_writes(false).await;
     let mut delivering = std::pin::pin!(it.engine.clone().deliver(pending));
     tokio::select! {
@@ -187,7 +187,7 @@ async fn a_keychain_that_fails_in_a_way_of_its_own_is_not_asked_again_at_once() 
     let it = Started::new().await;
     let id = it.webhook(&Target::listens().await, 1).await;
     let pending = it.turn().await;
-    it.keychain.refuse(VaultError::Other("it is out of sorts".into()));
+    it.keychain.refuse(KeychainError::Other("it is out of sorts".into()));
     let began = Instant::now();
     it.engine.clone().deliver(pending).await;
     assert!(began.elapsed() >= LEAST_PAUSE, "{:?}", began.elapsed());
@@ -200,10 +200,13 @@ async fn a_signing_secret_that_cannot_be_read_is_a_failed_try_with_words() {
     let id = it.webhook(&Target::listens().await, 1).await;
     for (error, words) in [
         (
-            VaultError::Damaged { what: "a part of it is gone" },
+            KeychainError::Damaged { what: "a part of it is gone" },
             "its signing secret can't be read: The keychain item can't",
         ),
-        (VaultError::Newer { version: 9 }, "its signing secret can't be read: The keychain item was made by a newer"),
+        (
+            KeychainError::Newer { version: 9 },
+            "its signing secret can't be read: The keychain item was made by a newer",
+        ),
     ] {
         it.keychain.refuse(error);
         it.engine.clone().deliver(it.turn().await).await;
@@ -211,7 +214,7 @@ async fn a_signing_secret_that_cannot_be_read_is_a_failed_try_with_words() {
         assert!(delivery.last_error.as_deref().is_some_and(|error| error.starts_with(words)), "{delivery:?}");
     }
     it.keychain.recover();
-    Vault::memory(it.keychain.clone()).delete(&Key::Webhook(id)).await.expect("removed");
+    Keychain::memory(it.keychain.clone()).delete(&Key::Webhook(id)).await.expect("removed");
     it.engine.clone().deliver(it.turn().await).await;
     let delivery = it.engine.deliveries(id, 1).await.expect("deliveries").pop().expect("there");
     assert_eq!(delivery.last_error.as_deref(), Some("its signing secret is gone from the keychain"));

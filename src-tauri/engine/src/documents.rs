@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use crate::{
     Engine,
     error::Result,
-    store::{Written, settings},
+    store::{ChangeCounters, settings},
 };
 
 /// Sets the surfaces' documents apart from the engine's own settings.
@@ -29,7 +29,7 @@ impl Engine {
 
     /// Wakes whoever shows something that is kept here, after it has changed, and says what. A surface's own documents are
     /// not among it: whoever keeps one knows.
-    pub fn changes(&self) -> watch::Receiver<Written> {
+    pub fn changes(&self) -> watch::Receiver<ChangeCounters> {
         self.0.store.written()
     }
 }

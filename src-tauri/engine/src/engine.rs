@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use relink_domain::{AccountId, EnvironmentId, Secret, Timestamp, schedule::Jitter, schedule::Lease};
+use relink_domain::{AccountId, EnvironmentId, Secret, Timestamp, schedule::Jitter, schedule::TokenLifetime};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -20,12 +20,12 @@ use crate::{
     connect::Flows,
     delivery,
     error::Result,
-    flight::Flights,
+    in_flight::Flights,
+    keychain::{Key, Keychain, KeychainState},
     outbound::Outbound,
     recovery, retention,
     schedule::{self, Agenda},
     store::{Opened, Store, StoreError, settings},
-    vault::{Key, Vault, VaultState},
 };
 
 /// How the engine is set up.
@@ -34,7 +34,7 @@ pub struct Options {
     /// Where the database is.
     pub data_dir: PathBuf,
     /// The keychain.
-    pub vault: Vault,
+    pub keychain: Keychain,
     /// The clock.
     pub clock: Clock,
     /// Whether this process is the system's handler of the deep link.
@@ -74,7 +74,7 @@ pub struct Engine(pub(crate) Arc<Inner>);
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) store: Store,
-    pub(crate) vault: Vault,
+    pub(crate) keychain: Keychain,
     pub(crate) clock: Clock,
     pub(crate) outbound: Outbound,
     pub(crate) environment: EnvironmentId,
@@ -112,7 +112,7 @@ pub struct AccessToken {
     /// The token.
     pub token: Secret,
     /// Its life.
-    pub lease: Lease,
+    pub lifetime: TokenLifetime,
 }
 
 /// How coarse the time is at which an account or an API token was last used.
@@ -135,7 +135,7 @@ impl Engine {
         let environment = store.write(settings::ensure_environment).await?;
         let engine = Self(Arc::new(Inner {
             store,
-            vault: options.vault,
+            keychain: options.keychain,
             clock: options.clock,
             outbound: outbound.await.map_err(|_| StoreError::Stopping)??,
             environment,
@@ -203,15 +203,15 @@ impl Engine {
     /// How the keychain is, by a word that code matches on, and in words for a person where it can't be used.
     pub async fn keychain(&self) -> (&'static str, Option<String>) {
         let nobodys = Key::Account(AccountId::from_uuid(uuid::Uuid::nil()));
-        match self.0.vault.get(&nobodys).await {
+        match self.0.keychain.get(&nobodys).await {
             Ok(_) => ("available", None),
             Err(error) => (error.code(), Some(error.to_string())),
         }
     }
 
     /// Wakes whoever shows how the keychain is, after that has changed.
-    pub fn keychain_changes(&self) -> tokio::sync::watch::Receiver<VaultState> {
-        self.0.vault.state()
+    pub fn keychain_changes(&self) -> tokio::sync::watch::Receiver<KeychainState> {
+        self.0.keychain.state()
     }
 
     /// The time, by the engine's clock.

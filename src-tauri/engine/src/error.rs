@@ -10,7 +10,7 @@ use relink_domain::{
     link::LinkRefused,
 };
 
-use crate::{store::StoreError, vault::VaultError};
+use crate::{keychain::KeychainError, store::StoreError};
 
 /// Why a verb could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -73,13 +73,13 @@ pub enum Error {
     Rejected(#[from] Rejected),
     /// The keychain.
     #[error("{0}")]
-    Vault(#[from] VaultError),
+    Keychain(#[from] KeychainError),
     /// The database.
     #[error("{0}")]
     Store(Arc<StoreError>),
     /// What was due waits; it is done by itself later.
     #[error("This waits, and is done by itself later")]
-    PutOff,
+    Deferred,
     /// Relink is stopping.
     #[error("Relink is stopping")]
     Stopping,
@@ -160,9 +160,9 @@ impl Error {
             Self::Rejected(Rejected::NotRenewing) => "nothing_to_refresh",
             Self::Rejected(Rejected::BeingReplaced) => "being_replaced",
             Self::Rejected(Rejected::StepsDone) => "steps_done",
-            Self::Vault(error) => error.code(),
+            Self::Keychain(error) => error.code(),
             Self::Store(_) => "store",
-            Self::PutOff => "put_off",
+            Self::Deferred => "deferred",
             Self::Stopping => "stopping",
         }
     }
@@ -177,7 +177,7 @@ impl Error {
             | Self::Rejected(Rejected::NotRenewing) => Category::BadRequest,
             Self::Conflict { .. } | Self::Rejected(_) => Category::Conflict,
             Self::Provider { .. } => Category::Provider,
-            Self::Vault(_) | Self::PutOff | Self::Stopping => Category::Unavailable,
+            Self::Keychain(_) | Self::Deferred | Self::Stopping => Category::Unavailable,
             Self::Store(_) => Category::Internal,
         }
     }
@@ -187,14 +187,14 @@ impl Error {
         match self {
             Self::Provider { words, .. } => words.title.clone(),
             Self::Link { refused } => refused.to_string(),
-            Self::Vault(_) => "The keychain can't be used now".into(),
+            Self::Keychain(_) => "The keychain can't be used now".into(),
             Self::CallbackRefused { .. } | Self::Callback(_) => "This sign-in can't be finished".into(),
             Self::Store(_) => "Relink's database has a problem".into(),
             Self::NotFound { .. }
             | Self::Invalid { .. }
             | Self::Conflict { .. }
             | Self::Rejected(_)
-            | Self::PutOff
+            | Self::Deferred
             | Self::Stopping => self.to_string(),
         }
     }
@@ -204,8 +204,8 @@ impl Error {
         match self {
             Self::Provider { words, .. } => Some(words.hint.clone()),
             Self::Link { refused } => Some(refused.hint().into()),
-            Self::Vault(VaultError::Locked) => Some("Unlock the keychain. Relink goes on by itself.".into()),
-            Self::Vault(VaultError::Slow { .. }) => {
+            Self::Keychain(KeychainError::Locked) => Some("Unlock the keychain. Relink goes on by itself.".into()),
+            Self::Keychain(KeychainError::Slow { .. }) => {
                 Some("If the keychain answers yet, Relink goes on by itself. Otherwise start again in a moment.".into())
             }
             Self::Store(_) => Some("See that the disk has room, then try again.".into()),
@@ -215,8 +215,8 @@ impl Error {
             | Self::Callback(_)
             | Self::CallbackRefused { .. }
             | Self::Rejected(_)
-            | Self::Vault(_)
-            | Self::PutOff
+            | Self::Keychain(_)
+            | Self::Deferred
             | Self::Stopping => None,
         }
     }

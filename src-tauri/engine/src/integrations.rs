@@ -12,13 +12,13 @@ use uuid::Uuid;
 use crate::{
     Engine, Error,
     error::Result,
+    keychain::{Item, Key, KeychainError},
     provider::{CLIENT_SECRET, Provider},
     store::{
         accounts,
         integrations::{self, Installed, Integration},
-        outbox, settings,
+        orphans, outbox, settings,
     },
-    vault::{Item, Key, VaultError},
 };
 
 /// An integration of the catalogue, and whether it can be used.
@@ -142,8 +142,8 @@ impl Engine {
             integrations::put(tx, &installed.integration)?;
             if before.is_none() {
                 integrations::install(tx, &installed)?;
-                accounts::not_stray(tx, &Key::Integration(installed.id).to_string())?;
-                tell(tx, EventKind::EnvironmentIntegrationCreated, &installed, now)?;
+                orphans::claim(tx, &Key::Integration(installed.id).to_string())?;
+                enqueue_event(tx, EventKind::EnvironmentIntegrationCreated, &installed, now)?;
             }
             integrations::installed(tx, installed.id)
         });
@@ -171,7 +171,7 @@ impl Engine {
                 let Some(integration) = integrations::named(tx, &wanted)? else { return Ok(None) };
                 let installed = freshly_installed(integration, now);
                 integrations::install(tx, &installed)?;
-                tell(tx, EventKind::EnvironmentIntegrationCreated, &installed, now)?;
+                enqueue_event(tx, EventKind::EnvironmentIntegrationCreated, &installed, now)?;
                 Ok(Some(installed))
             })
             .await?
@@ -191,8 +191,8 @@ impl Engine {
                 let accounts = accounts::counts(tx)?.get(&id).copied().unwrap_or(0);
                 if accounts == 0 {
                     integrations::uninstall(tx, id)?;
-                    accounts::stray(tx, &Key::Integration(id).to_string(), now)?;
-                    tell(tx, EventKind::EnvironmentIntegrationDeleted, &installed, now)?;
+                    orphans::note(tx, &Key::Integration(id).to_string(), now)?;
+                    enqueue_event(tx, EventKind::EnvironmentIntegrationDeleted, &installed, now)?;
                 }
                 Ok(accounts)
             })
@@ -261,7 +261,7 @@ impl Engine {
             change(&mut installed.r#override);
             installed.updated_at = now;
             integrations::install(tx, &installed)?;
-            tell(tx, EventKind::EnvironmentIntegrationUpdated, &installed, now)?;
+            enqueue_event(tx, EventKind::EnvironmentIntegrationUpdated, &installed, now)?;
             Ok(Some(installed))
         });
         changed.await?.ok_or_else(|| Error::not_found("integration", &installed.integration.name))
@@ -278,20 +278,20 @@ impl Engine {
     ) -> Result<T> {
         let Some(secret) = secret else { return commit.await };
         let key = Key::Integration(installed.id);
-        let before = match self.0.vault.get(&key).await {
+        let before = match self.0.keychain.get(&key).await {
             // The one way to mend a damaged item is another in its place.
-            Err(VaultError::Damaged { .. }) => None,
+            Err(KeychainError::Damaged { .. }) => None,
             found => found?,
         };
         let _making = if is_new { Some(self.make_item(key).await?) } else { None };
         let item = Item { secrets: [(CLIENT_SECRET.to_owned(), secret)].into(), ..Item::default() };
         let label = format!("Relink: client of {}", crate::wire::label(&installed.integration));
-        self.0.vault.set(&key, &label, &item).await?;
+        self.0.keychain.set(&key, &label, &item).await?;
         let committed = commit.await;
         if committed.is_err() {
             let put_back = match before {
-                Some(item) => self.0.vault.set(&key, &label, &item).await,
-                None => self.0.vault.delete(&key).await,
+                Some(item) => self.0.keychain.set(&key, &label, &item).await,
+                None => self.0.keychain.delete(&key).await,
             };
             if let Err(error) = put_back {
                 tracing::warn!(integration = installed.integration.name, "its client secret is not as it was: {error}");
@@ -342,7 +342,7 @@ fn freshly_installed(integration: Integration, now: relink_domain::Timestamp) ->
     }
 }
 
-fn tell(
+fn enqueue_event(
     tx: &rusqlite::Transaction<'_>,
     kind: EventKind,
     installed: &Installed,
@@ -350,7 +350,7 @@ fn tell(
 ) -> crate::store::Result<()> {
     let environment = settings::environment_id(tx)?;
     let payload = crate::wire::environment_integration(environment, installed);
-    outbox::tell(tx, kind, Some(&installed.id.to_string()), &payload, now).map(drop)
+    outbox::enqueue_event(tx, kind, Some(&installed.id.to_string()), &payload, now).map(drop)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ const ACME: &str = r#"{"name": "acme", "config": {"label": "Acme", "base_url": "
 
 impl Started {
     async fn client_secret(&self, installed: &Installed) -> Option<String> {
-        let item = self.engine.0.vault.get(&Key::Integration(installed.id)).await.expect("open")?;
+        let item = self.engine.0.keychain.get(&Key::Integration(installed.id)).await.expect("open")?;
         item.secrets.get(CLIENT_SECRET).map(|secret| secret.expose().to_owned())
     }
 
@@ -24,7 +24,7 @@ impl Started {
 async fn an_integration_whose_client_secret_cannot_be_kept_is_not_added() {
     let it = Started::new().await;
     let before = it.known().await;
-    it.keychain.refuse(VaultError::Locked);
+    it.keychain.refuse(KeychainError::Locked);
     let error = it.engine.add_integration(ACME).await.expect_err("locked");
     assert_eq!(error.code(), "keychain_locked");
     assert_eq!(it.known().await, before);
@@ -46,7 +46,7 @@ async fn a_client_is_set_whole_or_not_at_all() {
     let it = Started::new().await;
     let added = it.engine.add_integration(ACME).await.expect("added").installed;
     let before = it.known().await;
-    it.keychain.refuse(VaultError::Locked);
+    it.keychain.refuse(KeychainError::Locked);
     let refused = it.engine.set_client("acme", "other".into(), Some(Secret::new("other-secret"))).await;
     assert_eq!(refused.expect_err("locked").code(), "keychain_locked");
     it.keychain.recover();
@@ -68,7 +68,7 @@ async fn a_client_is_set_whole_or_not_at_all() {
 async fn an_integration_is_uninstalled_though_the_keychain_is_locked() {
     let it = Started::new().await;
     it.engine.add_integration(ACME).await.expect("added");
-    it.keychain.refuse(VaultError::Locked);
+    it.keychain.refuse(KeychainError::Locked);
     it.engine.uninstall("acme").await.expect("uninstalled");
     assert_eq!(it.known().await.1, None);
     it.keychain.recover();

@@ -12,8 +12,9 @@ mod delivery;
 mod documents;
 mod engine;
 mod error;
-mod flight;
+mod in_flight;
 mod integrations;
+pub mod keychain;
 mod links;
 pub mod network;
 pub mod oauth;
@@ -26,7 +27,6 @@ mod schedule;
 pub mod store;
 #[cfg(test)]
 mod testing;
-pub mod vault;
 mod views;
 mod webhooks;
 pub mod wire;
@@ -37,7 +37,7 @@ pub use error::{Category, Error};
 pub use integrations::{Added, CatalogueEntry, SANDBOX};
 pub use links::{LinkSession, NewLink};
 pub use store::{
-    Written,
+    ChangeCounters,
     accounts::Filter,
     api_tokens::ApiToken,
     integrations::Installed,

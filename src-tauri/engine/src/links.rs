@@ -2,9 +2,9 @@
 
 use relink_domain::{
     LinkTokenId, Secret, Timestamp,
-    account::{AuthenticationMethod, Moment},
+    account::{AuthenticationMethod, TimelineEvent},
     integration::{Field, RedirectKind, WebUrl},
-    link::{LIFETIME_SECS, LinkRefused, LinkToken, Purpose, Wishes},
+    link::{LIFETIME_SECS, LinkOptions, LinkRefused, LinkToken, Purpose},
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -105,15 +105,15 @@ pub struct SessionScope {
 
 impl Engine {
     /// Makes a link token.
-    pub async fn create_link(&self, purpose: Purpose, wishes: Wishes) -> Result<NewLink> {
-        if let Some(uri) = &wishes.redirect_uri {
+    pub async fn create_link(&self, purpose: Purpose, options: LinkOptions) -> Result<NewLink> {
+        if let Some(uri) = &options.redirect_uri {
             self.redirect_is_listed(uri).await?;
         }
-        no_credentials(&wishes.context, &self.may_be_used_by(&purpose).await?)?;
+        no_credentials(&options.context, &self.may_be_used_by(&purpose).await?)?;
         let token = Secret::new(Uuid::new_v4().to_string());
         let now = self.now();
         let link =
-            LinkToken { id: LinkTokenId::from_uuid(Uuid::now_v7()), purpose, wishes, created_at: now, used_at: None };
+            LinkToken { id: LinkTokenId::from_uuid(Uuid::now_v7()), purpose, options, created_at: now, used_at: None };
         let expires_at = link.expires_at();
         let hash = hash_of(token.expose());
         let found = self
@@ -124,7 +124,7 @@ impl Engine {
                     if accounts::get(tx, account_id)?.is_none() {
                         return Ok(Err(account_id));
                     }
-                    timeline::add(tx, Some(account_id), now, &Moment::LinkCreated { expires_at })?;
+                    timeline::add(tx, Some(account_id), now, &TimelineEvent::LinkCreated { expires_at })?;
                 }
                 links::insert(tx, &hash, &link)?;
                 // Long over; kept until then so that the page can say which it was.
@@ -282,7 +282,7 @@ impl Engine {
         };
         let oauth2 = definition.oauth2().filter(|_| format == AuthenticationMethod::Oauth2);
         let scopes =
-            oauth2.map(|oauth2| link.wishes.scopes.as_ref().unwrap_or(&oauth2.scopes).clone()).unwrap_or_default();
+            oauth2.map(|oauth2| link.options.scopes.as_ref().unwrap_or(&oauth2.scopes).clone()).unwrap_or_default();
         SessionMethod {
             format,
             host: oauth2.map(|oauth2| oauth2.authorize_url.host().to_owned()),

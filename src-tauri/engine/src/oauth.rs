@@ -19,7 +19,7 @@ use relink_domain::{
     Secret, Timestamp,
     failure::{Cause, Failure, OwnCodes},
     integration::{BodyFormat, ClientAuth, OAuth2},
-    schedule::Lease,
+    schedule::TokenLifetime,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,7 +29,7 @@ use answer::{secrets_in, success_body};
 
 use crate::{
     network::Consent,
-    outbound::{NoAnswer, Outbound},
+    outbound::{Outbound, RequestFailed},
 };
 
 /// A provider's token endpoint and this app's client there.
@@ -65,7 +65,7 @@ pub struct Tokens {
     /// `id_token` (OpenID Connect).
     pub id: Option<Secret>,
     /// The access token's life.
-    pub lease: Lease,
+    pub lifetime: TokenLifetime,
     /// `scope`, where the provider said that it differs from what was asked (RFC 6749 §5.1).
     pub scopes: Option<Vec<String>>,
 }
@@ -189,7 +189,13 @@ impl Endpoint {
     }
 
     /// Revokes a token (RFC 7009 §2.1). `Ok(true)`: the provider took it.
-    pub async fn revoke(&self, outbound: &Outbound, url: &Url, token: &Secret, hint: &str) -> Result<bool, NoAnswer> {
+    pub async fn revoke(
+        &self,
+        outbound: &Outbound,
+        url: &Url,
+        token: &Secret,
+        hint: &str,
+    ) -> Result<bool, RequestFailed> {
         let mut form = vec![("token", token.expose()), ("token_type_hint", hint)];
         let client = outbound.client(self.consent);
         let mut request = client.post(url.clone());
@@ -206,11 +212,11 @@ impl Endpoint {
             }
         }
         let request =
-            request.form(&form).build().map_err(|_| NoAnswer { failure: Failure::new(Cause::Unreachable) })?;
+            request.form(&form).build().map_err(|_| RequestFailed { failure: Failure::new(Cause::Unreachable) })?;
         Ok(outbound.send(request, self.consent).await?.status.is_success())
     }
 
-    fn in_its_format(&self, request: oauth2::HttpRequest) -> Result<reqwest::Request, NoAnswer> {
+    fn in_its_format(&self, request: oauth2::HttpRequest) -> Result<reqwest::Request, RequestFailed> {
         let mut request = request;
         if self.body_format == BodyFormat::Json {
             let fields: serde_json::Map<String, Value> = url::form_urlencoded::parse(request.body())
@@ -221,16 +227,16 @@ impl Endpoint {
                 .headers_mut()
                 .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         }
-        reqwest::Request::try_from(request).map_err(|_| NoAnswer { failure: Failure::new(Cause::Unreachable) })
+        reqwest::Request::try_from(request).map_err(|_| RequestFailed { failure: Failure::new(Cause::Unreachable) })
     }
 
     fn tokens<E: oauth2::ErrorResponse>(
         &self,
-        answer: Result<StandardTokenResponse<IdToken, BasicTokenType>, RequestTokenError<NoAnswer, E>>,
+        answer: Result<StandardTokenResponse<IdToken, BasicTokenType>, RequestTokenError<RequestFailed, E>>,
         now: Timestamp,
     ) -> Result<Tokens, Failure> {
         let response = answer.map_err(|error| match error {
-            RequestTokenError::Request(NoAnswer { failure }) => failure,
+            RequestTokenError::Request(RequestFailed { failure }) => failure,
             RequestTokenError::ServerResponse(_) | RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
                 Failure::new(Cause::Garbled)
             }
@@ -241,7 +247,7 @@ impl Endpoint {
             access: Secret::new(response.access_token().secret().clone()),
             refresh: response.refresh_token().map(|token| Secret::new(token.secret().clone())),
             id: response.extra_fields().id_token.clone().map(Secret::new),
-            lease: Lease { issued_at: now, expires_at },
+            lifetime: TokenLifetime { issued_at: now, expires_at },
             scopes: response.scopes().map(|scopes| scopes.iter().map(|scope| scope.to_string()).collect()),
         })
     }
@@ -255,19 +261,19 @@ struct Line<'a> {
 }
 
 impl<'c> AsyncHttpClient<'c> for Line<'_> {
-    type Error = NoAnswer;
-    type Future = BoxFuture<'c, Result<oauth2::HttpResponse, NoAnswer>>;
+    type Error = RequestFailed;
+    type Future = BoxFuture<'c, Result<oauth2::HttpResponse, RequestFailed>>;
 
     fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
         Box::pin(async move {
             let endpoint = self.endpoint;
             let sent = secrets_in(&request, endpoint);
             let answer = self.outbound.send(endpoint.in_its_format(request)?, endpoint.consent).await?;
-            let body = success_body(&answer, endpoint, &sent, self.now).map_err(|failure| NoAnswer { failure })?;
+            let body = success_body(&answer, endpoint, &sent, self.now).map_err(|failure| RequestFailed { failure })?;
             http::Response::builder()
                 .header(http::header::CONTENT_TYPE, "application/json")
                 .body(body)
-                .map_err(|_| NoAnswer { failure: Failure::new(Cause::Garbled) })
+                .map_err(|_| RequestFailed { failure: Failure::new(Cause::Garbled) })
         })
     }
 }

@@ -29,14 +29,14 @@ pub struct Outbound {
 /// Why no whole answer came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{failure}")]
-pub struct NoAnswer {
+pub struct RequestFailed {
     /// The cause.
     pub failure: Failure,
 }
 
 /// A whole answer.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpResponse {
     /// Its status.
     pub status: http::StatusCode,
     /// Its headers.
@@ -45,7 +45,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl HttpResponse {
     /// `Retry-After` in seconds, from either of its forms (RFC 9110 §10.2.3), at `now`.
     pub fn retry_after_secs(&self, now: relink_domain::Timestamp) -> Option<u32> {
         let text = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
@@ -75,25 +75,29 @@ impl Outbound {
     }
 
     /// Sends a request and reads the whole answer.
-    pub async fn send(&self, request: reqwest::Request, consent: Consent) -> Result<Answer, NoAnswer> {
+    pub async fn send(&self, request: reqwest::Request, consent: Consent) -> Result<HttpResponse, RequestFailed> {
         if !host_is_allowed(request.url(), consent) {
-            return Err(NoAnswer { failure: Failure::new(Cause::PrivateAddress) });
+            return Err(RequestFailed { failure: Failure::new(Cause::PrivateAddress) });
         }
         tokio::time::timeout(DEADLINE, self.send_at_leisure(request, consent))
             .await
-            .unwrap_or_else(|_| Err(NoAnswer { failure: Failure::new(Cause::Timeout) }))
+            .unwrap_or_else(|_| Err(RequestFailed { failure: Failure::new(Cause::Timeout) }))
     }
 
-    async fn send_at_leisure(&self, request: reqwest::Request, consent: Consent) -> Result<Answer, NoAnswer> {
+    async fn send_at_leisure(
+        &self,
+        request: reqwest::Request,
+        consent: Consent,
+    ) -> Result<HttpResponse, RequestFailed> {
         let mut response = self.client(consent).execute(request).await.map_err(|error| no_answer(&error))?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
             if body.len() + chunk.len() > LONGEST_ANSWER {
-                return Err(NoAnswer { failure: Failure::new(Cause::Garbled).status(response.status().as_u16()) });
+                return Err(RequestFailed { failure: Failure::new(Cause::Garbled).status(response.status().as_u16()) });
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
+        Ok(HttpResponse { status: response.status(), headers: response.headers().clone(), body })
     }
 }
 
@@ -150,7 +154,7 @@ enum LookupFailed {
 }
 
 /// Sorts what the client reports into the table of causes.
-fn no_answer(error: &reqwest::Error) -> NoAnswer {
+fn no_answer(error: &reqwest::Error) -> RequestFailed {
     let mut cause = if error.is_timeout() {
         if error.is_connect() { Cause::Unreachable } else { Cause::Timeout }
     } else if error.is_connect() {
@@ -173,7 +177,7 @@ fn no_answer(error: &reqwest::Error) -> NoAnswer {
         let wrapped = layer.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         layers.extend(wrapped.map(|inner| inner as &(dyn Error + 'static)));
     }
-    NoAnswer { failure: Failure::new(cause) }
+    RequestFailed { failure: Failure::new(cause) }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use relink_domain::{
     integration::{
         Definition, Header, HeaderTemplate, IdentityProbe, IdentitySource, OAuth2, Values, is_always_credential, parse,
     },
-    said,
+    provider_text,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -17,11 +17,11 @@ use url::Url;
 use crate::{
     Engine, Error,
     error::Result,
+    keychain::{Item, Key, KeychainError},
     network::{self, Consent, Network},
     oauth::Endpoint,
-    outbound::Answer,
+    outbound::HttpResponse,
     store::integrations::{self, Installed},
-    vault::{Item, Key, VaultError},
 };
 
 /// An installed integration, in force.
@@ -234,12 +234,12 @@ impl Engine {
     }
 
     /// The integration's client secret, where it has one.
-    pub(crate) async fn client_secret(&self, provider: &Provider) -> Result<Option<Secret>, VaultError> {
+    pub(crate) async fn client_secret(&self, provider: &Provider) -> Result<Option<Secret>, KeychainError> {
         use relink_domain::integration::ClientSecretNeed;
         if provider.definition.oauth2().is_none_or(|oauth2| oauth2.client_secret == ClientSecretNeed::Never) {
             return Ok(None);
         }
-        let item = self.0.vault.get(&Key::Integration(provider.id())).await?;
+        let item = self.0.keychain.get(&Key::Integration(provider.id())).await?;
         Ok(item.and_then(|mut item| item.secrets.remove(CLIENT_SECRET)))
     }
 
@@ -302,7 +302,8 @@ impl Engine {
 fn who(probe: &IdentityProbe, body: &Value, credentials: &CallCredentials<'_>) -> Option<Identity> {
     let secrets = || credentials.fields.values().chain(credentials.access_token);
     let identity = probe.read(body)?;
-    let tells = said::gives_away(&identity.id, secrets()) || said::gives_away(&identity.label, secrets());
+    let tells = provider_text::contains_secret(&identity.id, secrets())
+        || provider_text::contains_secret(&identity.label, secrets());
     (!tells).then_some(identity)
 }
 
@@ -319,7 +320,7 @@ pub(crate) fn no_credentials(context: &Map<String, Value>, providers: &[Provider
     Err(Error::invalid_field("context_key_reserved", format!("context.{key}"), message))
 }
 
-fn trouble_of(answer: &Answer, now: relink_domain::Timestamp) -> Failure {
+fn trouble_of(answer: &HttpResponse, now: relink_domain::Timestamp) -> Failure {
     let cause = match answer.status.as_u16() {
         429 => Cause::RateLimited,
         408 | 500..=599 => Cause::ServerError,

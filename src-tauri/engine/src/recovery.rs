@@ -16,9 +16,9 @@ use crate::{
     Engine, Error,
     engine::held,
     error::Result,
-    flight::Reason,
-    store::{accounts, links},
-    vault::{Item, Key},
+    in_flight::Reason,
+    keychain::{Item, Key},
+    store::{accounts, links, orphans},
 };
 
 /// The least time between two attempts at what has just failed, whatever the reason.
@@ -43,7 +43,7 @@ impl Engine {
     /// Returns once the keychain answers, however long that takes.
     pub(crate) async fn keychain_opens(&self) {
         let nobodys = Key::Account(AccountId::from_uuid(Uuid::nil()));
-        while self.0.vault.get(&nobodys).await.is_err() {
+        while self.0.keychain.get(&nobodys).await.is_err() {
             self.keychain_recovers().await;
         }
     }
@@ -52,7 +52,7 @@ impl Engine {
     /// the keychain as a whole, so that it counts as available all along.
     pub(crate) async fn keychain_recovers(&self) {
         tokio::time::sleep(LEAST_PAUSE).await;
-        self.0.vault.available().await;
+        self.0.keychain.available().await;
     }
 
     /// Finishes what is open of an account once the keychain lets it, however long that takes.
@@ -64,7 +64,7 @@ impl Engine {
                 match engine.finish(id).await {
                     Ok(()) => return,
                     // An earlier write of its item may still be under way, while the keychain answers otherwise.
-                    Err(Error::Vault(error)) if error.is_passing() => tokio::time::sleep(LOOK_AGAIN).await,
+                    Err(Error::Keychain(error)) if error.is_passing() => tokio::time::sleep(LOOK_AGAIN).await,
                     Err(error) => {
                         tracing::info!(account = %id, code = error.code(), "not finished: {error}");
                         return;
@@ -79,14 +79,14 @@ impl Engine {
         if account.replacement.is_some() {
             let lock = self.lock_of(id);
             let _guard = lock.lock().await;
-            let item = self.0.vault.get(&Key::Account(id)).await?.unwrap_or_default();
-            account = self.settle(self.load(id).await?, &item).await?;
+            let item = self.0.keychain.get(&Key::Account(id)).await?.unwrap_or_default();
+            account = self.reconcile(self.load(id).await?, &item).await?;
         }
         match account.life.credential() {
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }) => {
                 match self.fly(id, Reason::Due, false).await {
                     // Put off: the agenda takes it up again.
-                    Err(Error::Vault(_)) | Ok(_) => Ok(()),
+                    Err(Error::Keychain(_)) | Ok(_) => Ok(()),
                     Err(error) => Err(error),
                 }
             }
@@ -96,7 +96,7 @@ impl Engine {
 
     /// Under the account's lock: what the keychain shows to be done already is committed; a replacement that never got
     /// there is dropped. An open refresh that never got there stays open, for the caller to take up.
-    pub(crate) async fn settle(&self, account: Account, item: &Item) -> Result<Account> {
+    pub(crate) async fn reconcile(&self, account: Account, item: &Item) -> Result<Account> {
         let id = account.id();
         if let Some(replacement) = &account.replacement {
             let generation = replacement.generation;
@@ -108,11 +108,11 @@ impl Engine {
             return Ok(self.commit(id, Input::Replaced { generation }).await?.account);
         }
         match account.life.credential() {
-            Credential::Renewing(Renewing { attempt: Attempt::Refreshing { generation, .. }, lease, .. })
+            Credential::Renewing(Renewing { attempt: Attempt::Refreshing { generation, .. }, lifetime, .. })
                 if item.generation == *generation =>
             {
-                let lease = item.noted_lease().unwrap_or(*lease);
-                let input = Input::Refreshed { generation: *generation, lease, rotated: true };
+                let lifetime = item.noted_lifetime().unwrap_or(*lifetime);
+                let input = Input::Refreshed { generation: *generation, lifetime, rotated: true };
                 Ok(self.commit(id, input).await?.account)
             }
             Credential::Renewing(_) | Credential::Fixed(_) => Ok(account),
@@ -132,7 +132,7 @@ impl Engine {
         held(&self.0.in_the_making).insert(key);
         let guard = InTheMaking { engine: self, key };
         let (name, now) = (key.to_string(), self.now());
-        self.0.store.write(move |tx| accounts::stray(tx, &name, now)).await?;
+        self.0.store.write(move |tx| orphans::note(tx, &name, now)).await?;
         Ok(guard)
     }
 
@@ -162,7 +162,7 @@ impl Engine {
     /// One that can't be deleted doesn't keep the others; the first error is the answer.
     async fn sweep_once(&self) -> Result<()> {
         let mut first = Ok(());
-        for name in self.0.store.read(accounts::strays).await? {
+        for name in self.0.store.read(orphans::list).await? {
             first = first.and(self.sweep_item(name).await);
         }
         first
@@ -174,12 +174,12 @@ impl Engine {
             // and is noted still belongs to nothing.
             let being_made = held(&self.0.in_the_making).contains(&key);
             let wanted = name.clone();
-            if being_made || !self.0.store.read(move |c| accounts::is_stray(c, &wanted)).await? {
+            if being_made || !self.0.store.read(move |c| orphans::is_orphan(c, &wanted)).await? {
                 return Ok(());
             }
-            self.0.vault.delete(&key).await?;
+            self.0.keychain.delete(&key).await?;
         }
-        Ok(self.0.store.write(move |tx| accounts::not_stray(tx, &name)).await?)
+        Ok(self.0.store.write(move |tx| orphans::claim(tx, &name)).await?)
     }
 }
 
@@ -200,12 +200,12 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::{testing::Started, vault::VaultError};
+    use crate::{keychain::KeychainError, testing::Started};
 
     #[tokio::test(start_paused = true)]
     async fn a_keychain_that_fails_in_a_way_of_its_own_is_given_time() {
         let it = Started::new().await;
-        it.keychain.refuse(VaultError::Other("it is out of sorts".into()));
+        it.keychain.refuse(KeychainError::Other("it is out of sorts".into()));
         let began = Instant::now();
         it.engine.keychain_recovers().await;
         assert!(began.elapsed() >= LEAST_PAUSE, "{:?}", began.elapsed());
@@ -217,7 +217,7 @@ mod tests {
         let keys = [1, 2].map(|n| Key::Account(AccountId::from_uuid(Uuid::from_u128(n))));
         for key in keys {
             let _making = it.engine.make_item(key).await.expect("noted");
-            it.engine.0.vault.set(&key, "Relink: test", &Item::default()).await.expect("kept");
+            it.engine.0.keychain.set(&key, "Relink: test", &Item::default()).await.expect("kept");
         }
         it.keychain.keep(&keys[0].to_string());
         it.engine.sweep().await.expect_err("one is left");

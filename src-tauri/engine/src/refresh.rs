@@ -5,13 +5,13 @@
 //! 2. The exchange, in a task that neither its caller nor a stop cancels. Nothing is ever sent twice.
 //! 3. What must last and has changed goes into the keychain, carrying the intent's generation. Nothing changed: nothing is
 //!    written. The access token stays in memory.
-//! 4. One transaction: lease, generation, status, intent closed, events.
+//! 4. One transaction: lifetime, generation, status, intent closed, events.
 
 use std::{sync::Arc, time::Duration};
 
 use relink_domain::{
     AccountId, Secret,
-    account::{Account, Attempt, Credential, Due, Input, Life, PutOffReason, Rejected, Renewal, Renewing, Step},
+    account::{Account, Attempt, Credential, DeferReason, Due, Input, Life, Rejected, Renewal, Renewing, Step},
     failure::{Cause, Failure},
     schedule,
 };
@@ -22,11 +22,11 @@ use crate::{
     crash::CrashPoint,
     engine::{AccessToken, jitter},
     error::Result,
-    flight::{Course, Reason},
+    in_flight::{Course, Reason},
+    keychain::{Item, Key, KeychainError, KeychainState},
     oauth::Tokens,
     provider::Provider,
     store::accounts,
-    vault::{Item, Key, VaultError, VaultState},
 };
 
 /// What waited for a host's `Retry-After` is spread over this long.
@@ -73,8 +73,8 @@ impl Engine {
         let provider = self.provider(account.profile.environment_integration_id).await?;
         let host = self.host(&provider);
         if reason == Reason::Due && !provider.is_within_reach() {
-            self.put_off(id, PutOffReason::Offline).await?;
-            return Err(Error::PutOff);
+            self.defer(id, DeferReason::Offline).await?;
+            return Err(Error::Deferred);
         }
         // The host's place first, then the account's lock: a host that is slow holds no account up.
         let permits = Arc::clone(&host.permits);
@@ -83,7 +83,7 @@ impl Engine {
             && let Some(until) = host.closed_until(self.now())
         {
             self.0.agenda.set(id, Some(Due::Refresh(jitter().within(until, REOPENING_SECS))));
-            return Err(Error::PutOff);
+            return Err(Error::Deferred);
         }
         let mut lock = AccountLock { lock: self.lock_of(id), guard: None };
         self.unless_stopping(lock.take()).await?;
@@ -93,7 +93,7 @@ impl Engine {
             Ok(found) => found,
             Err(error) => return self.without_credentials(&account, &provider, error).await,
         };
-        let account = self.settle(account, &item).await?;
+        let account = self.reconcile(account, &item).await?;
         if reason == Reason::Due
             && let Some(token) = self.renewed_meanwhile(&account)
         {
@@ -132,8 +132,8 @@ impl Engine {
     pub(crate) fn renewed_meanwhile(&self, account: &Account) -> Option<AccessToken> {
         let (id, now) = (account.id(), self.now());
         let Life::Working { credential: Credential::Renewing(renewing) } = &account.life else { return None };
-        let is_open = account.replacement.is_some() || renewing.attempt != Attempt::Idle || renewing.put_off.is_some();
-        if is_open || schedule::may_be_due(renewing.lease, now) {
+        let is_open = account.replacement.is_some() || renewing.attempt != Attempt::Idle || renewing.deferred.is_some();
+        if is_open || schedule::may_be_due(renewing.lifetime, now) {
             return None;
         }
         let token = self.fresh_at_hand(id)?;
@@ -154,8 +154,8 @@ impl Engine {
         &self,
         account: &Account,
         provider: &Provider,
-    ) -> Result<(Item, Option<Secret>), VaultError> {
-        let item = self.0.vault.get(&Key::Account(account.id())).await?.unwrap_or_default();
+    ) -> Result<(Item, Option<Secret>), KeychainError> {
+        let item = self.0.keychain.get(&Key::Account(account.id())).await?.unwrap_or_default();
         Ok((item, self.client_secret(provider).await?))
     }
 
@@ -164,10 +164,10 @@ impl Engine {
         &self,
         account: &Account,
         provider: &Provider,
-        error: VaultError,
+        error: KeychainError,
     ) -> Result<AccessToken> {
         let why = match &error {
-            VaultError::Damaged { .. } | VaultError::Newer { .. } => {
+            KeychainError::Damaged { .. } | KeychainError::Newer { .. } => {
                 let generation = match open_generation(account) {
                     Ok(open) => open,
                     Err(_) => open_generation(&self.commit(account.id(), Input::BeginRefresh).await?.account)?,
@@ -175,16 +175,16 @@ impl Engine {
                 let failure = Failure::new(Cause::CredentialDamaged);
                 return self.failed(account.id(), provider, generation, failure).await;
             }
-            VaultError::Absent { .. } => PutOffReason::KeychainAbsent,
-            VaultError::Locked
-            | VaultError::Denied
-            | VaultError::Slow { .. }
-            | VaultError::TooLong
-            | VaultError::Other(_) => PutOffReason::KeychainLocked,
+            KeychainError::Absent { .. } => DeferReason::KeychainAbsent,
+            KeychainError::Locked
+            | KeychainError::Denied
+            | KeychainError::Slow { .. }
+            | KeychainError::TooLong
+            | KeychainError::Other(_) => DeferReason::KeychainLocked,
         };
-        self.put_off(account.id(), why).await?;
+        self.defer(account.id(), why).await?;
         // It refused this one item alone, or once: nothing will say that it is available again.
-        if *self.0.vault.state().borrow() == VaultState::Available {
+        if *self.0.keychain.state().borrow() == KeychainState::Available {
             let again = self.now().plus_secs(REFUSED_AGAIN_SECS);
             self.0.agenda.set(account.id(), Some(Due::Refresh(again)));
         }
@@ -229,19 +229,19 @@ impl Engine {
         lock: &mut AccountLock,
     ) -> Result<AccessToken> {
         let id = account.id();
-        let token = AccessToken { token: tokens.access, lease: tokens.lease };
+        let token = AccessToken { token: tokens.access, lifetime: tokens.lifetime };
         let rotated = tokens.refresh.filter(|new| item.secrets.get(REFRESH_TOKEN) != Some(new));
         let is_rotated = rotated.is_some();
         if let Some(refresh) = rotated {
             item.generation = generation;
             item.secrets.insert(REFRESH_TOKEN.into(), refresh);
-            item.note_lease(tokens.lease);
+            item.note_lifetime(tokens.lifetime);
             self.keep_until_kept(account, provider, &item, &token, course, lock).await?;
         }
         CrashPoint::RefreshKept.here(&(&item, &token)).await;
         // The token is at hand before the flight is over and before anybody is told.
         self.hold_token(id, token.clone());
-        self.commit(id, Input::Refreshed { generation, lease: token.lease, rotated: is_rotated }).await?;
+        self.commit(id, Input::Refreshed { generation, lifetime: token.lifetime, rotated: is_rotated }).await?;
         CrashPoint::RefreshCommitted.here(&token).await;
         Ok(token)
     }
@@ -259,15 +259,15 @@ impl Engine {
     ) -> Result<()> {
         let id = account.id();
         let label = provider.item_label(&account.profile.name);
-        while let Err(error) = self.0.vault.set(&Key::Account(id), &label, item).await {
+        while let Err(error) = self.0.keychain.set(&Key::Account(id), &label, item).await {
             tracing::warn!(account = %id, code = error.code(), "a new refresh token waits for the keychain: {error}");
             self.hold_token(id, token.clone());
             course.send_replace(Course::Unkept { token: token.clone(), error });
             lock.release();
-            let mut state = self.0.vault.state();
+            let mut state = self.0.keychain.state();
             tokio::select! {
                 () = tokio::time::sleep(KEEP_AGAIN) => {}
-                _ = state.wait_for(|state| *state == VaultState::Available), if *self.0.vault.state().borrow() != VaultState::Available => {}
+                _ = state.wait_for(|state| *state == KeychainState::Available), if *self.0.keychain.state().borrow() != KeychainState::Available => {}
             }
             lock.take().await;
             // Deleted, or signed in anew meanwhile: then it is nobody's any more.
@@ -296,8 +296,8 @@ impl Engine {
     }
 
     /// A refresh that is due waits; the agenda takes it up again when its reason is gone.
-    pub(crate) async fn put_off(&self, id: AccountId, why: PutOffReason) -> Result<()> {
-        self.commit(id, Input::PutOff { why }).await?;
+    pub(crate) async fn defer(&self, id: AccountId, why: DeferReason) -> Result<()> {
+        self.commit(id, Input::Defer { why }).await?;
         tracing::info!(account = %id, ?why, "put off");
         Ok(())
     }
@@ -317,7 +317,7 @@ impl Engine {
     ) -> Result<Step> {
         let (now, jitter, engine) = (self.now(), jitter(), self.clone());
         let waits_for = match input {
-            Input::PutOff { why } => Some(why),
+            Input::Defer { why } => Some(why),
             _ => None,
         };
         let write = move |tx: &rusqlite::Transaction<'_>| {
@@ -361,14 +361,15 @@ pub(crate) fn open_generation(account: &Account) -> Result<u64> {
 
 impl Item {
     /// Notes the access token's life beside a rotated refresh token: a crash right after needs it to finish the refresh.
-    pub(crate) fn note_lease(&mut self, lease: schedule::Lease) {
-        if let Ok(value) = serde_json::to_value(lease) {
-            self.notes.insert("lease".into(), value);
+    pub(crate) fn note_lifetime(&mut self, lifetime: schedule::TokenLifetime) {
+        if let Ok(value) = serde_json::to_value(lifetime) {
+            self.notes.insert("lifetime".into(), value);
         }
     }
 
-    /// The life that [`Item::note_lease`] noted.
-    pub(crate) fn noted_lease(&self) -> Option<schedule::Lease> {
-        serde_json::from_value(self.notes.get("lease")?.clone()).ok()
+    /// The life that [`Item::note_lifetime`] noted.
+    pub(crate) fn noted_lifetime(&self) -> Option<schedule::TokenLifetime> {
+        // "lease": as Relink 0.1 wrote it.
+        serde_json::from_value(self.notes.get("lifetime").or_else(|| self.notes.get("lease"))?.clone()).ok()
     }
 }

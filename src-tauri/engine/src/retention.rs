@@ -50,7 +50,7 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use relink_domain::{AccountId, account::Moment, event::EventKind};
+    use relink_domain::{AccountId, account::TimelineEvent, event::EventKind};
     use serde_json::json;
     use uuid::Uuid;
 
@@ -94,7 +94,7 @@ mod tests {
                 }
                 // More than one batch of what nobody was to be told.
                 for _ in 0..2 * BATCH {
-                    outbox::tell(tx, EventKind::ApiTokenCreated, None, &json!({}), START)?;
+                    outbox::enqueue_event(tx, EventKind::ApiTokenCreated, None, &json!({}), START)?;
                     tx.execute("DELETE FROM delivery WHERE outbox_seq = ?1", [outbox::latest(tx)?])?;
                 }
                 Ok(())
@@ -116,17 +116,17 @@ mod tests {
     async fn a_timeline_goes_after_ninety_days_but_for_what_says_how_the_account_is() {
         let it = Started::new().await;
         let [living, gone] = [1, 2].map(|n| AccountId::from_uuid(Uuid::from_u128(n)));
-        let refreshed = Moment::Refreshed { expires_at: None, rotated: false };
-        let story = std::iter::once(Moment::Connected { identity: None })
+        let refreshed = TimelineEvent::Refreshed { expires_at: None, rotated: false };
+        let story = std::iter::once(TimelineEvent::Connected { identity: None })
             .chain(std::iter::repeat_n(refreshed, 2 * BATCH))
-            .chain([Moment::Reactivated]);
+            .chain([TimelineEvent::Reactivated]);
         let of = |id: Option<AccountId>| {
             it.engine.0.store.read(move |c| {
                 let entries = timeline::list(c, id, None, 5000)?;
                 Ok(entries
                     .into_iter()
                     .filter(|entry| entry.account_id == id)
-                    .map(|entry| entry.moment)
+                    .map(|entry| entry.event)
                     .collect::<Vec<_>>())
             })
         };
@@ -135,9 +135,9 @@ mod tests {
             .store
             .write(move |tx| {
                 account_row(tx, living)?;
-                for moment in story {
+                for timeline_event in story {
                     for id in [Some(living), Some(gone), None] {
-                        timeline::add(tx, id, START, &moment)?;
+                        timeline::add(tx, id, START, &timeline_event)?;
                     }
                 }
                 Ok(())
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(kept.len(), NEWEST_OF_ACCOUNT + 1);
         assert_eq!(
             (kept.first(), kept.last()),
-            (Some(&Moment::Reactivated), Some(&Moment::Connected { identity: None }))
+            (Some(&TimelineEvent::Reactivated), Some(&TimelineEvent::Connected { identity: None }))
         );
         assert_eq!(of(Some(gone)).await.expect("read"), []);
         assert_eq!(of(None).await.expect("read"), []);

@@ -11,7 +11,7 @@ use std::{
 
 use relink_domain::{
     AccountId, Timestamp,
-    account::{Due, PutOffReason, Rejected},
+    account::{DeferReason, Due, Rejected},
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -19,11 +19,11 @@ use crate::{
     Engine, Error,
     engine::{held, jitter},
     error::Result,
-    flight::Reason,
+    in_flight::Reason,
+    keychain::KeychainState,
     network::{self, Network},
     refresh::open_generation,
     store::accounts::{self, Filter},
-    vault::VaultState,
 };
 
 /// The longest the loop sleeps without looking at the wall clock.
@@ -52,7 +52,7 @@ pub(crate) struct Agenda {
 struct Lists {
     order: BTreeSet<(Timestamp, AccountId)>,
     due: HashMap<AccountId, Due>,
-    waiting: HashMap<AccountId, PutOffReason>,
+    waiting: HashMap<AccountId, DeferReason>,
 }
 
 impl Lists {
@@ -89,7 +89,7 @@ impl Agenda {
     }
 
     /// The account waits for this to be over.
-    pub(crate) fn wait_for(&self, id: AccountId, why: PutOffReason) {
+    pub(crate) fn wait_for(&self, id: AccountId, why: DeferReason) {
         {
             let mut lists = held(&self.lists);
             lists.waiting.insert(id, why);
@@ -111,7 +111,7 @@ impl Agenda {
     }
 
     /// Takes up what waited for one of these, spread from `from` on.
-    fn take_up(&self, over: impl Fn(PutOffReason) -> bool, from: Timestamp) {
+    fn take_up(&self, over: impl Fn(DeferReason) -> bool, from: Timestamp) {
         let mut lists = held(&self.lists);
         let ids: Vec<_> = lists.waiting.iter().filter(|(_, why)| over(**why)).map(|(id, _)| *id).collect();
         let span = spread_secs(ids.len());
@@ -138,14 +138,14 @@ impl Agenda {
     }
 
     fn waits_for_network(&self) -> bool {
-        held(&self.lists).waiting.values().any(|why| matches!(why, PutOffReason::Offline | PutOffReason::JustWoken))
+        held(&self.lists).waiting.values().any(|why| matches!(why, DeferReason::Offline | DeferReason::JustWoken))
     }
 
     fn waits_for_keychain(&self) -> bool {
         held(&self.lists)
             .waiting
             .values()
-            .any(|why| matches!(why, PutOffReason::KeychainLocked | PutOffReason::KeychainAbsent))
+            .any(|why| matches!(why, DeferReason::KeychainLocked | DeferReason::KeychainAbsent))
     }
 }
 
@@ -158,7 +158,7 @@ fn spread_secs(count: usize) -> i64 {
 /// The loop.
 pub(crate) async fn run(engine: Engine) {
     let agenda = &engine.0.agenda;
-    let mut keychain = engine.0.vault.state();
+    let mut keychain = engine.0.keychain.state();
     let mut looked = (engine.now(), Instant::now());
     let mut known = network::now();
     let mut woken_at: Option<Instant> = None;
@@ -180,23 +180,23 @@ pub(crate) async fn run(engine: Engine) {
         let network = network::now();
         if woken_at.is_none_or(|at| at.elapsed() >= SETTLE) {
             woken_at = None;
-            agenda.take_up(|why| why == PutOffReason::JustWoken, now);
+            agenda.take_up(|why| why == DeferReason::JustWoken, now);
             // What is still out of reach waits on.
             if network > known {
-                agenda.take_up(|why| why == PutOffReason::Offline, now.plus_secs(1));
+                agenda.take_up(|why| why == DeferReason::Offline, now.plus_secs(1));
             } else if network == Network::Up {
-                agenda.take_up(|why| why == PutOffReason::Offline, now);
+                agenda.take_up(|why| why == DeferReason::Offline, now);
             }
             known = network;
         }
-        if *keychain.borrow_and_update() == VaultState::Available {
-            agenda.take_up(|why| matches!(why, PutOffReason::KeychainLocked | PutOffReason::KeychainAbsent), now);
+        if *keychain.borrow_and_update() == KeychainState::Available {
+            agenda.take_up(|why| matches!(why, DeferReason::KeychainLocked | DeferReason::KeychainAbsent), now);
         }
 
         let (due, next) = agenda.take_due(now);
         if jumped && !due.is_empty() {
             tracing::info!(accounts = due.len(), "the clock jumped: what is due is spread");
-            put_off_after_jump(&engine, due).await;
+            defer_after_jump(&engine, due).await;
         } else {
             for (id, due) in due {
                 begin(&engine, id, due);
@@ -217,19 +217,19 @@ pub(crate) async fn run(engine: Engine) {
 }
 
 /// Refreshes wait for the network to settle, and say so; checks begin at once.
-async fn put_off_after_jump(engine: &Engine, due: Vec<(AccountId, Due)>) {
+async fn defer_after_jump(engine: &Engine, due: Vec<(AccountId, Due)>) {
     for (id, due) in due {
         match due {
             Due::Check(_) => begin(engine, id, due),
             Due::Refresh(_) => {
-                let put_off = async {
+                let defer = async {
                     // The first caller after the sleep may have been quicker.
                     if engine.renewed_meanwhile(&engine.load(id).await?).is_some() {
                         return Ok(());
                     }
-                    engine.put_off(id, PutOffReason::JustWoken).await
+                    engine.defer(id, DeferReason::JustWoken).await
                 };
-                if let Err(error) = put_off.await {
+                if let Err(error) = defer.await {
                     tracing::warn!(account = %id, code = error.code(), "could not be put off: {error}");
                     engine.plan_again(id, due, &error).await;
                 }
@@ -268,7 +268,7 @@ impl Engine {
         match error {
             // What comes next was planned with it, or there is nothing to come.
             Error::Provider { .. }
-            | Error::PutOff
+            | Error::Deferred
             | Error::NotFound { .. }
             | Error::Stopping
             | Error::Rejected(Rejected::NotRenewing) => {}
@@ -365,11 +365,11 @@ mod tests {
     fn what_waits_is_taken_up_when_its_reason_is_over_and_not_before() {
         let agenda = Agenda::default();
         agenda.set(id(1), Some(refresh(-1)));
-        agenda.wait_for(id(1), PutOffReason::KeychainLocked);
+        agenda.wait_for(id(1), DeferReason::KeychainLocked);
         assert_eq!(agenda.take_due(NOW.plus_secs(600)).0, []);
-        agenda.take_up(|why| why == PutOffReason::Offline, NOW);
+        agenda.take_up(|why| why == DeferReason::Offline, NOW);
         assert_eq!(agenda.take_due(NOW.plus_secs(600)).0, []);
-        agenda.take_up(|why| why == PutOffReason::KeychainLocked, NOW);
+        agenda.take_up(|why| why == DeferReason::KeychainLocked, NOW);
         assert_eq!(agenda.take_due(NOW.plus_secs(600)).0.len(), 1);
     }
 

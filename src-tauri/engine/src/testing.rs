@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use crate::{
     Engine, Options,
     clock::Clock,
+    keychain::{Keychain, MemoryKeychain},
     store::integrations::Installed,
-    vault::{MemoryKeychain, Vault},
 };
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -46,7 +46,7 @@ impl Started {
         let (keychain, clock) = (MemoryKeychain::default(), Clock::set_to(START));
         let engine = Engine::start(Options {
             data_dir: folder.path().to_owned(),
-            vault: Vault::memory(keychain.clone()),
+            keychain: Keychain::memory(keychain.clone()),
             clock: clock.clone(),
             takes_deep_links: true,
         })

@@ -5,7 +5,7 @@ use std::sync::{
 
 use relink_domain::{
     IntegrationId,
-    account::{FixedKind, Granted, Input, Moment, NewCredential, Status, Step},
+    account::{FixedKind, Granted, Input, NewCredential, Status, Step, TimelineEvent},
     failure::{Cause, Failure},
 };
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
@@ -131,8 +131,8 @@ fn an_account_that_is_gone_is_named_by_its_timeline() {
     let mut full = Full::new();
     let (gone, tx) = (full.ids[0], full.connection.transaction().expect("begins"));
     accounts::delete(&tx, gone).expect("deleted");
-    let moment = Moment::Deleted { name: "What it was called".to_owned(), revoked: None };
-    timeline::add(&tx, Some(gone), NOW, &moment).expect("told");
+    let timeline_event = TimelineEvent::Deleted { name: "What it was called".to_owned(), revoked: None };
+    timeline::add(&tx, Some(gone), NOW, &timeline_event).expect("told");
     tx.commit().expect("committed");
     let named = names(&full.connection, HashSet::from([gone])).expect("read");
     assert_eq!(named[&gone], Named { name: "What it was called".to_owned(), label: None });
@@ -144,8 +144,8 @@ fn pages_of_a_timeline_end_where_it_begins_and_what_went_wrong_is_looked_for_so_
     let tx = full.connection.transaction().expect("begins");
     tx.execute("DELETE FROM timeline", []).expect("emptied");
     for at in 0..100 {
-        let moment = if at == 10 { Moment::Forbidden } else { Moment::Checked };
-        timeline::add(&tx, None, NOW, &moment).expect("told");
+        let timeline_event = if at == 10 { TimelineEvent::Forbidden } else { TimelineEvent::Checked };
+        timeline::add(&tx, None, NOW, &timeline_event).expect("told");
     }
     tx.commit().expect("committed");
     let page = |before, wrong, far| timeline::page(&full.connection, None, before, wrong, (50, far)).expect("read");

@@ -12,13 +12,13 @@ use uuid::Uuid;
 use crate::{
     Engine, Error,
     error::Result,
+    keychain::{Item, Key},
     network,
     store::{
-        accounts,
+        orphans,
         outbox::{self, Event},
         webhooks::{self, Delivery, Webhook},
     },
-    vault::{Item, Key},
 };
 
 /// What a webhook is made of.
@@ -76,13 +76,13 @@ impl Engine {
         let item = Item { secrets: [(WEBHOOK_SECRET.to_owned(), secret.clone())].into(), ..Item::default() };
         let _making = self.make_item(key).await?;
         let label = format!("Relink: webhook to {}", url.host());
-        self.0.vault.set(&key, &label, &item).await?;
+        self.0.keychain.set(&key, &label, &item).await?;
         let record = webhook.clone();
         self.0
             .store
             .write(move |tx| {
                 webhooks::insert(tx, &record)?;
-                accounts::not_stray(tx, &name)
+                orphans::claim(tx, &name)
             })
             .await?;
         Ok((webhook, secret))
@@ -105,7 +105,7 @@ impl Engine {
             .0
             .store
             .write(move |tx| {
-                accounts::stray(tx, &key, now)?;
+                orphans::note(tx, &key, now)?;
                 webhooks::delete(tx, id)
             })
             .await?;
@@ -122,7 +122,7 @@ impl Engine {
         let payload = json!({ "foo": "bar" });
         self.0
             .store
-            .write(move |tx| outbox::tell_one(tx, &id.to_string(), EventKind::Test, &payload, now).map(drop))
+            .write(move |tx| outbox::enqueue_event_for(tx, &id.to_string(), EventKind::Test, &payload, now).map(drop))
             .await?;
         Ok(())
     }
@@ -157,8 +157,8 @@ impl Engine {
     }
 
     /// The latest event's place, as it grows.
-    pub fn told(&self) -> watch::Receiver<i64> {
-        self.0.store.told()
+    pub fn outbox_seq(&self) -> watch::Receiver<i64> {
+        self.0.store.outbox_seq()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The Sandbox: a real OAuth 2.0 provider on loopback, for rehearsal and for fault injection.
+//! The Sandbox: a real OAuth 2.0 provider on loopback, for practice and fault injection.
 //!
 //! It stands alone: it knows nothing of Relink. Whoever holds the control key can expire tokens, revoke access, change the
 //! rotation of refresh tokens, and make the next answers fail in the ways that real providers do.

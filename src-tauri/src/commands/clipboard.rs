@@ -1,6 +1,6 @@
 //! What goes to the clipboard, without the page.
 
-use relink_desk::{Result, types::Trouble};
+use relink_app::{Result, types::ErrorView};
 use relink_domain::Secret;
 use tauri::AppHandle;
 use tauri_plugin_clipboard_manager::ClipboardExt;
@@ -21,7 +21,7 @@ pub(super) async fn copied_or_undone(
     let Err(trouble) = copied else { return Ok(()) };
     undo.await?;
     let message = format!("Its secret is shown only once, and could not be copied: {}", trouble.message);
-    Err(Trouble { title: title.to_owned(), message, ..trouble })
+    Err(ErrorView { title: title.to_owned(), message, ..trouble })
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 import type { Account } from '../../host/types';
-import { relative } from '../../lib/moments';
+import { relative } from '../../lib/time';
 
 export interface Group {
   title: 'Needs you' | 'Trying again' | 'Working';
@@ -20,7 +20,7 @@ export function grouped(accounts: Account[], search: string): Group[] {
   });
   return [
     of('Needs you', needsPerson),
-    of('Trying again', ({ verdict }) => verdict === 'trying_again'),
+    of('Trying again', ({ verdict }) => verdict === 'retrying'),
     of('Working', (account) => !needsPerson(account) && account.verdict === null),
   ].filter(({ accounts: members }) => members.length > 0);
 }
@@ -32,7 +32,7 @@ function before(one: Account, other: Account): number {
 
 /** Whether only a person can help. */
 export function needsPerson({ verdict, status }: Account): boolean {
-  if (verdict !== null) return verdict !== 'trying_again';
+  if (verdict !== null) return verdict !== 'retrying';
   return status === 'validation_error' || status === 'post_install_error';
 }
 

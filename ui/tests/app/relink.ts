@@ -10,7 +10,7 @@ import type {
   Overview,
   Preferences,
   SandboxSettings,
-  Trouble,
+  ErrorView,
   Webhook,
 } from '../../host/types';
 import type { Answer, Args, Command } from '../../host/host';
@@ -23,7 +23,7 @@ export interface Asked {
   args: unknown;
 }
 
-export function trouble(code: string, title: string, message: string, hint: string | null = null): Trouble {
+export function trouble(code: string, title: string, message: string, hint: string | null = null): ErrorView {
   return { code, title, message, hint, field: null };
 }
 
@@ -92,7 +92,7 @@ export function retrying(id: string, change: Partial<Account> = {}): Account {
     integration_label: 'Salesforce',
     color: '#2563b8',
     status: 'needs_reauth',
-    verdict: 'trying_again',
+    verdict: 'retrying',
     trouble_since: ago(6),
     next_try: ago(-2),
     problem: {
@@ -172,7 +172,7 @@ export class Relink {
     overview: () => ({
       ...this.overview,
       accounts: this.accounts.length,
-      needs_you: this.accounts.filter(({ verdict }) => verdict !== null && verdict !== 'trying_again').length,
+      needs_you: this.accounts.filter(({ verdict }) => verdict !== null && verdict !== 'retrying').length,
     }),
     accounts: () => this.accounts,
     account: ({ id }) => this.find(id),

@@ -43,7 +43,7 @@ export function someAccounts(): Relink {
       account_name: 'Acme engineering',
       account_gone: false,
       at: at(4000),
-      kind: 'put_off',
+      kind: 'deferred',
       tone: 'warning',
       title: 'Refresh put off while offline',
       detail: null,

@@ -15,7 +15,7 @@ use crate::{
 fn state_of(account: &Value) -> (String, Mark) {
     match (text(account, "status"), text(account, "verdict")) {
         ("active", _) => ("working".into(), Mark::Good),
-        ("needs_reauth", "trying_again") => (format!("trying again {}", when(&account["next_try"])), Mark::Warning),
+        ("needs_reauth", "retrying") => (format!("trying again {}", when(&account["next_try"])), Mark::Warning),
         ("needs_reauth", "needs_client") => ("its client needs you".into(), Mark::Bad),
         ("needs_reauth", _) => ("needs you".into(), Mark::Bad),
         (other, _) => (other.replace('_', " "), Mark::Warning),
@@ -49,7 +49,7 @@ pub(super) fn status(engine: &Engine, as_json: bool) -> Result<(), Failed> {
 fn in_need_first(accounts: &mut [Value]) {
     accounts.sort_by_key(|account| match (text(account, "status"), text(account, "verdict")) {
         ("active", _) => 2,
-        (_, "trying_again") => 1,
+        (_, "retrying") => 1,
         _ => 0,
     });
 }
@@ -171,7 +171,7 @@ mod tests {
             |id: &str, status: &str, verdict: Option<&str>| json!({ "id": id, "status": status, "verdict": verdict });
         let mut accounts = [
             account("works", "active", None),
-            account("tries", "needs_reauth", Some("trying_again")),
+            account("tries", "needs_reauth", Some("retrying")),
             account("person", "needs_reauth", Some("needs_person")),
             account("works too", "active", None),
             account("client", "needs_reauth", Some("needs_client")),

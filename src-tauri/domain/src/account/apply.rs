@@ -3,13 +3,14 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Account, Attempt, ConnectStep, Credential, Granted, Life, Moment, PutOffReason, Renewal, Renewing, Seen, Trouble,
+    Account, Attempt, ConnectStep, Credential, DeferReason, Granted, Life, Renewal, Renewing, Seen, TimelineEvent,
+    Trouble,
 };
 use crate::{
     LinkTokenId, Timestamp,
     event::EventKind,
     failure::{Cause, Failure},
-    schedule::{Jitter, Lease},
+    schedule::{Jitter, TokenLifetime},
 };
 
 /// What happened, or is about to.
@@ -34,7 +35,7 @@ pub enum Input {
         /// The intent's generation.
         generation: u64,
         /// The new access token's life.
-        lease: Lease,
+        lifetime: TokenLifetime,
         /// Whether the provider gave a new refresh token.
         rotated: bool,
     },
@@ -46,9 +47,9 @@ pub enum Input {
         failure: Failure,
     },
     /// A refresh that is due waits.
-    PutOff {
+    Defer {
         /// Why.
-        why: PutOffReason,
+        why: DeferReason,
     },
     /// The keychain is open, and a fixed credential is gone from it or can't be read.
     CredentialGone {
@@ -110,7 +111,7 @@ pub struct Step {
     /// The next account.
     pub account: Account,
     /// The timeline's new entries.
-    pub moments: Vec<Moment>,
+    pub timeline: Vec<TimelineEvent>,
     /// The outbox's new events.
     pub events: Vec<EventKind>,
 }
@@ -146,9 +147,9 @@ impl Account {
             Input::StepFailed { step, failure } => self.step_failed(step, failure, now),
             Input::BeginRefresh => self.begin_refresh(now),
             Input::ResumeRefresh => self.resume_refresh(),
-            Input::Refreshed { generation, lease, rotated } => self.refreshed(generation, lease, rotated, now),
+            Input::Refreshed { generation, lifetime, rotated } => self.refreshed(generation, lifetime, rotated, now),
             Input::RefreshFailed { generation, failure } => self.refresh_failed(generation, failure, now, jitter),
-            Input::PutOff { why } => Ok(self.put_off(why, now)),
+            Input::Defer { why } => Ok(self.defer(why, now)),
             Input::CredentialGone { failure } => Ok(self.credential_gone(failure, now, jitter)),
             Input::Answered { generation, answer } => self.answered(generation, answer, now, jitter),
             Input::BeginReplacement { granted, link } => self.begin_replacement(granted, link),
@@ -159,8 +160,8 @@ impl Account {
         }
     }
 
-    pub(super) fn step(self, moments: Vec<Moment>, events: Vec<EventKind>) -> Step {
-        Step { account: self, moments, events }
+    pub(super) fn step(self, timeline: Vec<TimelineEvent>, events: Vec<EventKind>) -> Step {
+        Step { account: self, timeline, events }
     }
 
     /// The open refresh, if `generation` is its own.
@@ -187,7 +188,7 @@ impl Account {
         self.life = Life::Working { credential };
         self.profile.last_error = None;
         self.profile.updated_at = now;
-        Ok(self.step(vec![Moment::Activated], vec![EventKind::AccountActive]))
+        Ok(self.step(vec![TimelineEvent::Activated], vec![EventKind::AccountActive]))
     }
 
     fn step_failed(mut self, step: ConnectStep, failure: Failure, now: Timestamp) -> Result<Step, Rejected> {
@@ -199,7 +200,7 @@ impl Account {
             ConnectStep::PostInstall => EventKind::AccountPostInstallError,
             ConnectStep::Validation => EventKind::AccountValidationError,
         };
-        Ok(self.step(vec![Moment::StepFailed { step, failure }], vec![event]))
+        Ok(self.step(vec![TimelineEvent::StepFailed { step, failure }], vec![event]))
     }
 
     fn begin_refresh(mut self, now: Timestamp) -> Result<Step, Rejected> {
@@ -214,7 +215,7 @@ impl Account {
             }
             Credential::Renewing(renewing) => Credential::Renewing(Renewing {
                 attempt: Attempt::Refreshing { generation, since: now },
-                put_off: None,
+                deferred: None,
                 ..renewing
             }),
         };
@@ -233,24 +234,30 @@ impl Account {
             },
         };
         self.life = self.life.with(credential);
-        Ok(self.step(vec![Moment::TakenUpAgain], vec![]))
+        Ok(self.step(vec![TimelineEvent::Resumed], vec![]))
     }
 
-    fn refreshed(mut self, generation: u64, lease: Lease, rotated: bool, now: Timestamp) -> Result<Step, Rejected> {
+    fn refreshed(
+        mut self,
+        generation: u64,
+        lifetime: TokenLifetime,
+        rotated: bool,
+        now: Timestamp,
+    ) -> Result<Step, Rejected> {
         let renewing = self.open_refresh(generation)?;
         let credential = Credential::Renewing(Renewing {
             generation,
-            lease,
+            lifetime,
             attempt: Attempt::Idle,
             answer_lost: false,
-            put_off: None,
+            deferred: None,
             ..renewing
         });
-        let mut moments = vec![Moment::Refreshed { expires_at: lease.expires_at, rotated }];
+        let mut timeline = vec![TimelineEvent::Refreshed { expires_at: lifetime.expires_at, rotated }];
         let mut events = vec![];
         self.life = match self.life {
             Life::Failing { .. } => {
-                moments.push(Moment::Reactivated);
+                timeline.push(TimelineEvent::Reactivated);
                 events.push(EventKind::AccountReactivated);
                 Life::Working { credential }
             }
@@ -260,7 +267,7 @@ impl Account {
         };
         self.profile.last_error = None;
         self.profile.updated_at = now;
-        Ok(self.step(moments, events))
+        Ok(self.step(timeline, events))
     }
 
     fn refresh_failed(
@@ -284,8 +291,8 @@ impl Account {
         let at_once = failure.cause.is_ambiguous() && !renewing.answer_lost;
         let answer_lost = renewing.answer_lost || failure.cause.is_ambiguous();
         let credential =
-            Credential::Renewing(Renewing { attempt: Attempt::Idle, answer_lost, put_off: None, ..renewing });
-        Ok(self.fail(credential, failure, at_once, now, jitter, |failure, trouble| Moment::RefreshFailed {
+            Credential::Renewing(Renewing { attempt: Attempt::Idle, answer_lost, deferred: None, ..renewing });
+        Ok(self.fail(credential, failure, at_once, now, jitter, |failure, trouble| TimelineEvent::RefreshFailed {
             failure,
             next_try: trouble.next_try,
         }))
@@ -299,7 +306,7 @@ impl Account {
         at_once: bool,
         now: Timestamp,
         jitter: Jitter,
-        moment: impl FnOnce(Failure, &Trouble) -> Moment,
+        timeline_event: impl FnOnce(Failure, &Trouble) -> TimelineEvent,
     ) -> Step {
         let trouble = match self.life {
             Life::Failing { trouble, .. } => trouble.again(failure.clone(), at_once, now, jitter),
@@ -307,31 +314,31 @@ impl Account {
                 Trouble::begin(failure.clone(), at_once, now, jitter)
             }
         };
-        let moments = vec![moment(failure.clone(), &trouble)];
+        let timeline = vec![timeline_event(failure.clone(), &trouble)];
         self.life = Life::Failing { credential, trouble };
         self.profile.last_error = Some(Seen { failure, at: now });
         self.profile.updated_at = now;
-        self.step(moments, vec![EventKind::AccountAuthenticationError])
+        self.step(timeline, vec![EventKind::AccountAuthenticationError])
     }
 
     /// Said once: a further reason for the same wait adds nothing to the timeline.
-    fn put_off(mut self, why: PutOffReason, now: Timestamp) -> Step {
+    fn defer(mut self, why: DeferReason, now: Timestamp) -> Step {
         let Credential::Renewing(renewing) = self.life.credential().clone() else {
             return self.step(vec![], vec![]);
         };
-        let said_already = renewing.put_off.is_some();
-        self.life = match self.life.with(Credential::Renewing(Renewing { put_off: Some(why), ..renewing })) {
+        let said_already = renewing.deferred.is_some();
+        self.life = match self.life.with(Credential::Renewing(Renewing { deferred: Some(why), ..renewing })) {
             Life::Failing { credential, trouble } => {
                 let trouble = match why {
-                    PutOffReason::Offline => trouble.offline(now),
-                    PutOffReason::JustWoken => trouble.asleep(),
-                    PutOffReason::KeychainLocked | PutOffReason::KeychainAbsent => trouble,
+                    DeferReason::Offline => trouble.offline(now),
+                    DeferReason::JustWoken => trouble.asleep(),
+                    DeferReason::KeychainLocked | DeferReason::KeychainAbsent => trouble,
                 };
                 Life::Failing { credential, trouble }
             }
             other @ (Life::Connecting { .. } | Life::StepFailed { .. } | Life::Working { .. }) => other,
         };
-        self.step(if said_already { vec![] } else { vec![Moment::PutOff { why }] }, vec![])
+        self.step(if said_already { vec![] } else { vec![TimelineEvent::Deferred { why }] }, vec![])
     }
 
     /// Said once: whoever looks again finds what is known already.
@@ -340,7 +347,7 @@ impl Account {
             return self.step(vec![], vec![]);
         }
         let credential = self.life.credential().clone();
-        self.fail(credential, failure, false, now, jitter, |failure, _| Moment::CredentialGone { failure })
+        self.fail(credential, failure, false, now, jitter, |failure, _| TimelineEvent::CredentialGone { failure })
     }
 
     fn answered(
@@ -356,12 +363,12 @@ impl Account {
         self.life = self.life.looked_at(now);
         Ok(match answer {
             CheckAnswer::Accepted => self.accepted(now),
-            CheckAnswer::Inconclusive(failure) => self.step(vec![Moment::CheckInconclusive { failure }], vec![]),
+            CheckAnswer::Inconclusive(failure) => self.step(vec![TimelineEvent::CheckInconclusive { failure }], vec![]),
             CheckAnswer::Forbidden => {
                 let failure = Failure::new(Cause::Forbidden).status(403);
                 self.profile.last_forbidden_error = Some(Seen { failure, at: now });
                 self.profile.updated_at = now;
-                self.step(vec![Moment::Forbidden], vec![])
+                self.step(vec![TimelineEvent::Forbidden], vec![])
             }
             CheckAnswer::Unauthorized => {
                 let credential = self.life.credential().clone();
@@ -370,7 +377,7 @@ impl Account {
                     Credential::Fixed(_) => Cause::Rejected,
                 };
                 let failure = Failure::new(cause).status(401);
-                self.fail(credential, failure, false, now, jitter, |failure, _| Moment::Unauthorized { failure })
+                self.fail(credential, failure, false, now, jitter, |failure, _| TimelineEvent::Unauthorized { failure })
             }
         })
     }
@@ -379,38 +386,38 @@ impl Account {
     /// mends whatever was wrong. It does not mend a failed refresh: the present access token may well live on while nothing
     /// can follow it.
     fn accepted(mut self, now: Timestamp) -> Step {
-        let (life, moments, events) = match self.life {
+        let (life, timeline, events) = match self.life {
             Life::Failing { credential, trouble }
                 if matches!(credential, Credential::Fixed(_))
                     || trouble.failure.cause == Cause::RejectedAfterRefresh =>
             {
                 self.profile.last_error = None;
                 self.profile.updated_at = now;
-                (Life::Working { credential }, vec![Moment::Reactivated], vec![EventKind::AccountReactivated])
+                (Life::Working { credential }, vec![TimelineEvent::Reactivated], vec![EventKind::AccountReactivated])
             }
             Life::StepFailed { step: ConnectStep::Validation, credential } => {
                 self.profile.last_error = None;
                 self.profile.updated_at = now;
-                (Life::Working { credential }, vec![Moment::Activated], vec![EventKind::AccountActive])
+                (Life::Working { credential }, vec![TimelineEvent::Activated], vec![EventKind::AccountActive])
             }
             other @ (Life::Connecting { .. }
             | Life::StepFailed { .. }
             | Life::Working { .. }
-            | Life::Failing { .. }) => (other, vec![Moment::Checked], vec![]),
+            | Life::Failing { .. }) => (other, vec![TimelineEvent::Checked], vec![]),
         };
         self.life = life;
-        self.step(moments, events)
+        self.step(timeline, events)
     }
 
     fn rename(mut self, name: String, now: Timestamp) -> Step {
         self.profile.name.clone_from(&name);
         self.profile.updated_at = now;
-        self.step(vec![Moment::Renamed { name }], vec![EventKind::AccountUpdated])
+        self.step(vec![TimelineEvent::Renamed { name }], vec![EventKind::AccountUpdated])
     }
 
     fn merge_context(mut self, context: Map<String, Value>, now: Timestamp) -> Step {
         self.profile.context.extend(context);
         self.profile.updated_at = now;
-        self.step(vec![Moment::ContextChanged], vec![EventKind::AccountUpdated])
+        self.step(vec![TimelineEvent::ContextChanged], vec![EventKind::AccountUpdated])
     }
 }

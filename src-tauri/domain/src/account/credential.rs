@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{AuthenticationMethod, Identity};
-use crate::{LinkTokenId, Timestamp, schedule::Lease};
+use crate::{LinkTokenId, Timestamp, schedule::TokenLifetime};
 
 /// What an account signs in with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,13 +20,13 @@ impl Credential {
     /// Fresh credentials of this generation.
     pub fn new(what: &NewCredential, generation: u64) -> Self {
         match *what {
-            NewCredential::Renewing { by, lease } => Self::Renewing(Renewing {
+            NewCredential::Renewing { by, lifetime } => Self::Renewing(Renewing {
                 by,
                 generation,
-                lease,
+                lifetime,
                 attempt: Attempt::Idle,
                 answer_lost: false,
-                put_off: None,
+                deferred: None,
             }),
             NewCredential::Fixed { kind, expires_at } => {
                 Self::Fixed(Fixed { kind, generation, expires_at, next_check: expires_at })
@@ -73,14 +73,16 @@ pub struct Renewing {
     /// See [`Credential::generation`].
     pub generation: u64,
     /// The present access token's life.
-    pub lease: Lease,
+    #[serde(alias = "lease")]
+    pub lifetime: TokenLifetime,
     /// Whether a refresh is under way.
     pub attempt: Attempt,
     /// Whether an answer that may have carried a new refresh token was lost, by a crash or on the line. A refusal that
     /// follows has the cause `lost_response`.
     pub answer_lost: bool,
     /// Why the refresh that is due waits, said once in the timeline.
-    pub put_off: Option<super::PutOffReason>,
+    #[serde(alias = "put_off")]
+    pub deferred: Option<super::DeferReason>,
 }
 
 /// Whether a refresh is under way. Stored before the exchange begins: it is the crash recovery's starting point.
@@ -130,7 +132,8 @@ pub enum NewCredential {
         /// How access tokens are fetched.
         by: Renewal,
         /// The first access token's life.
-        lease: Lease,
+        #[serde(alias = "lease")]
+        lifetime: TokenLifetime,
     },
     /// See [`Fixed`].
     Fixed {

@@ -10,8 +10,8 @@
 
 mod apply;
 mod credential;
-mod moment;
 mod replacement;
+mod timeline_event;
 mod trouble;
 
 #[cfg(test)]
@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 pub use apply::{CheckAnswer, Input, Rejected, Step};
 pub use credential::{Attempt, Credential, Fixed, FixedKind, Granted, NewCredential, Renewal, Renewing, Replacement};
-pub use moment::{Moment, PutOffReason, Tone};
+pub use timeline_event::{DeferReason, TimelineEvent, Tone};
 pub use trouble::{Trouble, Verdict};
 
 use crate::{
@@ -267,7 +267,7 @@ impl Account {
         let account =
             Self { profile: profile.signed_in(granted, now), life: Life::Connecting { credential }, replacement: None };
         let identity = account.profile.identity.as_ref().map(|identity| identity.label.clone());
-        Step { account, moments: vec![Moment::Connected { identity }], events: vec![EventKind::AccountCreated] }
+        Step { account, timeline: vec![TimelineEvent::Connected { identity }], events: vec![EventKind::AccountCreated] }
     }
 
     /// The generation of an account's first credentials.
@@ -304,7 +304,7 @@ impl Account {
             | (Credential::Fixed(_), Life::StepFailed { .. } | Life::Failing { .. }) => None,
             (Credential::Renewing(_), Life::Failing { trouble, .. }) => trouble.next_try.map(Due::Refresh),
             (Credential::Renewing(renewing), Life::Working { .. } | Life::StepFailed { .. }) => {
-                schedule::due_at(renewing.lease, jitter).map(Due::Refresh)
+                schedule::due_at(renewing.lifetime, jitter).map(Due::Refresh)
             }
             (Credential::Fixed(fixed), Life::Working { .. }) => fixed.next_check.map(Due::Check),
         }
@@ -318,7 +318,7 @@ impl Account {
             (_, Life::Failing { trouble, .. }) => {
                 schedule::retry_at(&trouble.failure, trouble.tries, false, now, jitter)
             }
-            (Credential::Renewing(renewing), _) if schedule::is_ahead(renewing.lease, now) => now,
+            (Credential::Renewing(renewing), _) if schedule::is_ahead(renewing.lifetime, now) => now,
             (Credential::Renewing(_) | Credential::Fixed(_), _) => due.at(),
         };
         Some(due.moved_to(due.at().min(latest)))

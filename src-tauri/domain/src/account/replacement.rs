@@ -1,6 +1,6 @@
 //! New credentials in the old ones' place: begun before the keychain is written, done once it holds them.
 
-use super::{Account, Credential, Granted, Life, Moment, Rejected, Replacement, Step};
+use super::{Account, Credential, Granted, Life, Rejected, Replacement, Step, TimelineEvent};
 use crate::{LinkTokenId, Timestamp, event::EventKind};
 
 impl Account {
@@ -27,8 +27,8 @@ impl Account {
             (Some(before), Some(after)) if before.id != after.id => Some(before.label.clone()),
             (Some(_) | None, Some(_) | None) => None,
         };
-        let moment = Moment::Reauthorized { identity: after.map(|identity| identity.label), instead_of };
-        Ok(self.step(vec![moment], vec![EventKind::AccountUpdated, EventKind::AccountActive]))
+        let timeline_event = TimelineEvent::Reauthorized { identity: after.map(|identity| identity.label), instead_of };
+        Ok(self.step(vec![timeline_event], vec![EventKind::AccountUpdated, EventKind::AccountActive]))
     }
 
     pub(super) fn replacement_lost(mut self, generation: u64) -> Result<Step, Rejected> {

@@ -5,14 +5,14 @@ use super::*;
 use crate::{
     LinkTokenId,
     failure::{Cause, Failure},
-    schedule::Lease,
+    schedule::TokenLifetime,
 };
 
 const T0: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn granted(by: Option<Renewal>, who: &str) -> Granted {
     let credential = match by {
-        Some(by) => NewCredential::Renewing { by, lease: lease(T0) },
+        Some(by) => NewCredential::Renewing { by, lifetime: lifetime(T0) },
         None => NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None },
     };
     let identity = Some(Identity { id: who.into(), label: who.into() });
@@ -23,8 +23,8 @@ fn replacement(by: Option<Renewal>, who: &str) -> Input {
     Input::BeginReplacement { granted: granted(by, who), link: LinkTokenId::from_uuid(uuid::Uuid::nil()) }
 }
 
-fn lease(at: Timestamp) -> Lease {
-    Lease { issued_at: at, expires_at: Some(at.plus_secs(3600)) }
+fn lifetime(at: Timestamp) -> TokenLifetime {
+    TokenLifetime { issued_at: at, expires_at: Some(at.plus_secs(3600)) }
 }
 
 fn profile() -> Profile {
@@ -87,8 +87,8 @@ impl Story {
 
     fn refresh_succeeds(&mut self) -> &mut Self {
         let generation = self.account.next_generation();
-        let lease = lease(self.now);
-        self.then(Input::BeginRefresh).then(Input::Refreshed { generation, lease, rotated: true })
+        let lifetime = lifetime(self.now);
+        self.then(Input::BeginRefresh).then(Input::Refreshed { generation, lifetime, rotated: true })
     }
 
     fn later(&mut self, secs: i64) -> &mut Self {
@@ -170,7 +170,7 @@ fn a_reauthorization_passes_over_a_refresh_that_was_left_open() {
     let generation = story.account.next_generation();
     story.then(replacement(Some(Renewal::RefreshToken), "ada")).then(Input::Replaced { generation });
     assert_eq!(story.account.status(), Status::Active);
-    let late = Input::Refreshed { generation: open, lease: lease(T0), rotated: true };
+    let late = Input::Refreshed { generation: open, lifetime: lifetime(T0), rotated: true };
     assert_eq!(story.try_then(late), Err(Rejected::Stale { got: open }));
 }
 
@@ -201,7 +201,7 @@ fn a_result_of_an_older_generation_is_refused() {
     let old = story.account.next_generation();
     story.refresh_succeeds().later(10).then(Input::BeginRefresh);
     for input in [
-        Input::Refreshed { generation: old, lease: lease(T0), rotated: false },
+        Input::Refreshed { generation: old, lifetime: lifetime(T0), rotated: false },
         Input::RefreshFailed { generation: old, failure: Failure::new(Cause::InvalidGrant) },
         Input::Replaced { generation: old },
     ] {
@@ -327,7 +327,7 @@ fn a_terminal_cause_is_not_tried_again_a_passing_one_is() {
         let mut story = Story::connected(Some(Renewal::RefreshToken));
         story.refresh_fails(cause);
         let trouble = story.account.life.trouble().expect("it fails");
-        let tries_again = trouble.verdict() == Verdict::TryingAgain;
+        let tries_again = trouble.verdict() == Verdict::Retrying;
         assert_eq!(trouble.next_try.is_some(), tries_again, "{cause:?}");
         assert_eq!(story.account.due(Jitter::NONE).is_some(), tries_again, "{cause:?}");
     }
@@ -343,7 +343,7 @@ fn an_unknown_refusal_is_final_after_three_over_an_hour() {
         let seen = story.account.profile.last_error.as_ref().expect("it failed");
         story.account.words(seen, "GitHub").hint
     };
-    assert_eq!(verdict(&story), Some(Verdict::TryingAgain), "three, but within two minutes");
+    assert_eq!(verdict(&story), Some(Verdict::Retrying), "three, but within two minutes");
     assert!(hint(&story).contains("tries again"), "{}", hint(&story));
     story.later(3600).refresh_fails(Cause::UnknownRefusal);
     assert_eq!(hint(&story), "Reauthorize the connection.", "nothing is tried any more");
@@ -370,10 +370,10 @@ fn a_refusal_after_a_lost_answer_says_so() {
 fn a_refresh_put_off_is_said_once_and_breaks_nothing() {
     let mut story = Story::connected(Some(Renewal::RefreshToken));
     let first =
-        story.account.clone().apply(Input::PutOff { why: PutOffReason::Offline }, T0, Jitter::NONE).expect("fits");
-    assert_eq!(first.moments, [Moment::PutOff { why: PutOffReason::Offline }]);
-    let again = first.account.apply(Input::PutOff { why: PutOffReason::JustWoken }, T0, Jitter::NONE).expect("fits");
-    assert!(again.moments.is_empty() && again.events.is_empty());
+        story.account.clone().apply(Input::Defer { why: DeferReason::Offline }, T0, Jitter::NONE).expect("fits");
+    assert_eq!(first.timeline, [TimelineEvent::Deferred { why: DeferReason::Offline }]);
+    let again = first.account.apply(Input::Defer { why: DeferReason::JustWoken }, T0, Jitter::NONE).expect("fits");
+    assert!(again.timeline.is_empty() && again.events.is_empty());
     assert_eq!(again.account.status(), Status::Active);
     story.account = again.account;
     story.refresh_succeeds();
@@ -382,7 +382,7 @@ fn a_refresh_put_off_is_said_once_and_breaks_nothing() {
 #[test]
 fn time_offline_does_not_count_as_trouble() {
     let mut story = Story::connected(Some(Renewal::RefreshToken));
-    story.refresh_fails(Cause::Dns).later(300).then(Input::PutOff { why: PutOffReason::Offline });
+    story.refresh_fails(Cause::Dns).later(300).then(Input::Defer { why: DeferReason::Offline });
     story.later(3600).refresh_fails(Cause::Dns).later(60);
     let trouble = story.account.life.trouble().expect("it fails");
     assert_eq!(trouble.online_for(story.now), 360_000);
@@ -391,7 +391,7 @@ fn time_offline_does_not_count_as_trouble() {
 #[test]
 fn time_asleep_does_not_count_as_trouble() {
     let mut story = Story::connected(Some(Renewal::RefreshToken));
-    story.refresh_fails(Cause::Dns).later(8 * 3600).then(Input::PutOff { why: PutOffReason::JustWoken });
+    story.refresh_fails(Cause::Dns).later(8 * 3600).then(Input::Defer { why: DeferReason::JustWoken });
     story.later(10).refresh_fails(Cause::Dns).later(60);
     let trouble = story.account.life.trouble().expect("it fails");
     assert_eq!(trouble.online_for(story.now), 60_000);
@@ -415,10 +415,14 @@ fn inputs() -> impl Strategy<Value = Input> {
             .prop_map(|(step, cause)| Input::StepFailed { step, failure: Failure::new(cause) }),
         Just(Input::BeginRefresh),
         Just(Input::ResumeRefresh),
-        generation.clone().prop_map(|generation| Input::Refreshed { generation, lease: lease(T0), rotated: true }),
+        generation.clone().prop_map(|generation| Input::Refreshed {
+            generation,
+            lifetime: lifetime(T0),
+            rotated: true
+        }),
         (generation.clone(), cause)
             .prop_map(|(generation, cause)| Input::RefreshFailed { generation, failure: Failure::new(cause) }),
-        Just(Input::PutOff { why: PutOffReason::Offline }),
+        Just(Input::Defer { why: DeferReason::Offline }),
         (generation.clone(), answers()).prop_map(|(generation, answer)| Input::Answered { generation, answer }),
         prop::sample::select(vec![Cause::CredentialMissing, Cause::CredentialDamaged])
             .prop_map(|cause| Input::CredentialGone { failure: Failure::new(cause) }),
@@ -457,7 +461,7 @@ proptest! {
                 prop_assert!(!told(EventKind::AccountUpdated));
             }
             if let Some(trouble) = after.life.trouble() {
-                prop_assert_eq!(trouble.next_try.is_some(), trouble.verdict() == Verdict::TryingAgain);
+                prop_assert_eq!(trouble.next_try.is_some(), trouble.verdict() == Verdict::Retrying);
                 prop_assert_eq!(Verdict::told(&trouble.failure, trouble.next_try), trouble.verdict());
                 prop_assert!(after.profile.last_error.is_some());
             }

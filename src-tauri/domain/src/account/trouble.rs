@@ -49,7 +49,7 @@ pub enum Verdict {
     /// The integration's client must be mended.
     NeedsClient,
     /// Relink tries again.
-    TryingAgain,
+    Retrying,
 }
 
 impl Verdict {
@@ -60,7 +60,7 @@ impl Verdict {
             Severity::Terminal => Self::NeedsPerson,
             Severity::Configuration => Self::NeedsClient,
             Severity::Unknown if next_try.is_none() => Self::NeedsPerson,
-            Severity::Unknown | Severity::Passing => Self::TryingAgain,
+            Severity::Unknown | Severity::Passing => Self::Retrying,
         }
     }
 }
@@ -101,7 +101,7 @@ impl Trouble {
             online_since: Some(now),
             failure,
         };
-        if trouble.verdict() == Verdict::TryingAgain {
+        if trouble.verdict() == Verdict::Retrying {
             trouble.next_try = Some(schedule::retry_at(&trouble.failure, tries, at_once, now, jitter));
         }
         trouble
@@ -127,12 +127,12 @@ impl Trouble {
         match self.failure.cause.severity() {
             Severity::Terminal => Verdict::NeedsPerson,
             Severity::Configuration => Verdict::NeedsClient,
-            Severity::Passing => Verdict::TryingAgain,
+            Severity::Passing => Verdict::Retrying,
             Severity::Unknown => match self.unknown {
                 Some(UnknownRefusals { since, latest, count }) if count >= 3 && latest.millis_since(since) >= HOUR => {
                     Verdict::NeedsPerson
                 }
-                Some(_) | None => Verdict::TryingAgain,
+                Some(_) | None => Verdict::Retrying,
             },
         }
     }

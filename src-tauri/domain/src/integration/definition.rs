@@ -204,7 +204,7 @@ impl Definition {
         self.config.own.scope_descriptions.get(scope).map(String::as_str)
     }
 
-    /// Whether it is the built-in rehearsal provider.
+    /// Whether it is the built-in Sandbox.
     pub const fn is_sandbox(&self) -> bool {
         self.config.own.sandbox
     }

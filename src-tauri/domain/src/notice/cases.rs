@@ -1,10 +1,10 @@
-//! The policy as a table: what happens, what is seen on the desk and when (in seconds), and why in the end.
+//! The policy as a table: what happens, what is seen on the harness and when (in seconds), and why in the end.
 //!
 //! "show" is a first notification, "join" a new one in the place of the one that is up, "keep" a quiet one for those
 //! who remain.
 
 use super::{
-    desk::{Do::*, *},
+    harness::{Do::*, *},
     *,
 };
 use crate::failure::Cause::*;
@@ -367,16 +367,16 @@ const CASES: &[Case] = &[
 fn the_table_holds() {
     let mut wrong = vec![];
     for Case { name, given, seen, why } in CASES {
-        let mut desk = Desk::new();
+        let mut harness = Harness::new();
         for what in *given {
-            desk.happens(*what);
+            harness.happens(*what);
         }
-        let whys: Vec<(char, String)> = why.iter().map(|(letter, _)| (*letter, short(desk.why(*letter)))).collect();
+        let whys: Vec<(char, String)> = why.iter().map(|(letter, _)| (*letter, short(harness.why(*letter)))).collect();
         let expected: Vec<(char, String)> = why.iter().map(|(letter, why)| (*letter, (*why).to_owned())).collect();
-        if desk.log != *seen || whys != expected {
+        if harness.log != *seen || whys != expected {
             wrong.push(format!(
                 "{name}:\n  seen {:?}, expected {seen:?}\n  why {whys:?}, expected {expected:?}",
-                desk.log
+                harness.log
             ));
         }
     }
@@ -390,11 +390,11 @@ fn short(why: Option<Why>) -> String {
 }
 
 fn notice_of(given: &[Do]) -> Notice {
-    let mut desk = Desk::new();
+    let mut harness = Harness::new();
     for what in given {
-        desk.happens(*what);
+        harness.happens(*what);
     }
-    desk.up.expect("a notification is up")
+    harness.up.expect("a notification is up")
 }
 
 #[test]

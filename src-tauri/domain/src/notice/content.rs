@@ -24,7 +24,7 @@ pub struct Notice {
     pub buttons: Vec<Button>,
     /// What a click on it opens.
     pub opens: Opens,
-    /// Whom it is about: what [`super::Heard::RemindLater`] takes.
+    /// Whom it is about: what [`super::DesktopSignal::RemindLater`] takes.
     pub about: Vec<Episode>,
 }
 
@@ -73,14 +73,14 @@ impl Notice {
         let Words { title, message, hint } = one.trouble.failure.cause.words(&printable(&one.integration), verdict);
         let buttons = match verdict {
             Verdict::NeedsPerson => vec![Button::Reauthorize(one.id), Button::RemindLater],
-            Verdict::NeedsClient | Verdict::TryingAgain => vec![Button::RemindLater],
+            Verdict::NeedsClient | Verdict::Retrying => vec![Button::RemindLater],
         };
         let body = format!("{}: {message} {hint}", name(one));
         Self { id, title, body, buttons, opens: Opens::Account(one.id), about }
     }
 
     fn about_several(id: NoticeId, several: &[&Troubled], about: Vec<Episode>) -> Self {
-        let passing = several.iter().filter(|one| one.trouble.verdict() == Verdict::TryingAgain).count();
+        let passing = several.iter().filter(|one| one.trouble.verdict() == Verdict::Retrying).count();
         let title = match (several.len() - passing, passing) {
             (needing, 0) => format!("{needing} accounts need you"),
             (0, passing) => format!("{passing} accounts have stopped working"),

@@ -31,14 +31,14 @@ mod why;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
-mod desk;
+mod harness;
 #[cfg(test)]
 mod properties;
 
 use serde::{Deserialize, Serialize};
 
 pub use content::{Button, Notice, Opens};
-pub use shown::{Heard, NoticeId, Shown};
+pub use shown::{DesktopSignal, NoticeId, Shown};
 pub use why::{Reason, Why};
 
 use crate::{
@@ -85,7 +85,7 @@ impl Troubled {
     pub fn of(account: &Account, integration: &str) -> Option<Self> {
         let trouble = account.life.trouble()?.clone();
         let access_ends = match account.life.credential() {
-            Credential::Renewing(renewing) => renewing.lease.expires_at,
+            Credential::Renewing(renewing) => renewing.lifetime.expires_at,
             Credential::Fixed(fixed) => fixed.expires_at,
         };
         let name = account.profile.name.clone();
@@ -203,9 +203,9 @@ fn still_up<'a>(
             Some(troubled) => {
                 let verdict = match (*verdict, troubled.trouble.verdict()) {
                     // Its turn to worse is news: it is told anew, not slipped in here.
-                    (Verdict::TryingAgain, _) => Verdict::TryingAgain,
+                    (Verdict::Retrying, _) => Verdict::Retrying,
                     // A later failure of another kind doesn't take back that the person is needed.
-                    (told, Verdict::TryingAgain) => told,
+                    (told, Verdict::Retrying) => told,
                     (_, present) => present,
                 };
                 staying.push((troubled, verdict));
@@ -223,7 +223,7 @@ fn consider(
     situation: &Situation,
     now: Timestamp,
 ) -> Result<Reason, Why> {
-    if let Some(until) = shown.put_off_until(troubled.id, now) {
+    if let Some(until) = shown.deferred_until(troubled.id, now) {
         return Err(Why::RemindLater { until });
     }
     let reminder = shown.later.contains_key(&troubled.id);
@@ -231,13 +231,13 @@ fn consider(
     let told = shown.told.get(&troubled.id);
     match told {
         Some(Told { verdict: before, at, .. })
-            if !reminder && (*before != Verdict::TryingAgain || verdict == Verdict::TryingAgain) =>
+            if !reminder && (*before != Verdict::Retrying || verdict == Verdict::Retrying) =>
         {
             return Err(if on_display { Why::OnDisplay { at: *at } } else { Why::ToldAlready { at: *at } });
         }
         Some(_) | None => {}
     }
-    if verdict == Verdict::TryingAgain {
+    if verdict == Verdict::Retrying {
         may_disturb(troubled, situation.network, now)?;
     }
     if situation.paused {
@@ -248,7 +248,7 @@ fn consider(
         Verdict::NeedsPerson | Verdict::NeedsClient if told.is_some() => Reason::TurnedFinal,
         Verdict::NeedsPerson => Reason::NeedsPerson,
         Verdict::NeedsClient => Reason::NeedsClient,
-        Verdict::TryingAgain => Reason::Outlasted,
+        Verdict::Retrying => Reason::Outlasted,
     })
 }
 

@@ -1,8 +1,8 @@
-//! What holds whatever happens in whatever order. The desk checks it at every look.
+//! What holds whatever happens in whatever order. The harness checks it at every look.
 
 use proptest::prelude::*;
 
-use super::desk::*;
+use super::harness::*;
 use crate::failure::Cause;
 
 fn anything() -> impl Strategy<Value = Do> {
@@ -38,26 +38,26 @@ proptest! {
     /// person is told within the gathering time; deciding again changes nothing.
     #[test]
     fn no_history_breaks_a_rule(history in prop::collection::vec(anything(), 0..40)) {
-        let mut desk = Desk::new();
+        let mut harness = Harness::new();
         for what in history {
-            desk.happens(what);
+            harness.happens(what);
         }
     }
 
     /// Once everything works, nothing is up; and once a trouble has been left alone long enough, it was told.
     #[test]
     fn every_history_ends_well(history in prop::collection::vec(anything(), 0..40), cause in prop::sample::select(Cause::ALL)) {
-        let mut desk = Desk::new();
+        let mut harness = Harness::new();
         for what in history {
-            desk.happens(what);
+            harness.happens(what);
         }
         for what in [Do::Online, Do::Resume, Do::Recover("ABCD")] {
-            desk.happens(what);
+            harness.happens(what);
         }
-        prop_assert_eq!(desk.up.as_ref(), None);
+        prop_assert_eq!(harness.up.as_ref(), None);
         for what in [Do::Lives("A", 0), Do::Fail("A", cause), Do::Wait(2 * 60 * 60)] {
-            desk.happens(what);
+            harness.happens(what);
         }
-        prop_assert_eq!(desk.up.as_ref().map(|up| up.about[0].account), Some(id('A')));
+        prop_assert_eq!(harness.up.as_ref().map(|up| up.about[0].account), Some(id('A')));
     }
 }

@@ -70,7 +70,7 @@ pub(super) struct Later {
 
 /// What the person did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum DesktopSignal {
     /// The notification was closed: dismissed, acted upon, or run out.
     Closed(NoticeId),
     /// What was up went without an answer, with the program or the desktop's session. It counts as not told.
@@ -94,20 +94,20 @@ impl Shown {
 
     /// With what the person did taken in. [`super::decide`] follows.
     #[must_use]
-    pub fn hear(mut self, heard: Heard) -> Self {
-        match heard {
-            Heard::Closed(id) => drop(self.up.take_if(|up| up.id == id)),
-            Heard::Lost => {
+    pub fn receive(mut self, received: DesktopSignal) -> Self {
+        match received {
+            DesktopSignal::Closed(id) => drop(self.up.take_if(|up| up.id == id)),
+            DesktopSignal::Lost => {
                 for Subject { episode, .. } in self.up.take().into_iter().flat_map(|up| up.subjects) {
                     self.told.remove(&episode.account);
                 }
             }
-            Heard::RemindLater { about, until } => {
+            DesktopSignal::RemindLater { about, until } => {
                 let later =
                     |episode: Episode| (episode.account, Later { since: episode.since, until, unlocked: false });
                 self.later.extend(about.into_iter().map(later));
             }
-            Heard::Unlocked => self.later.values_mut().for_each(|later| later.unlocked = true),
+            DesktopSignal::Unlocked => self.later.values_mut().for_each(|later| later.unlocked = true),
         }
         self
     }
@@ -127,7 +127,7 @@ impl Shown {
     }
 
     /// Until when the account is put off, if it is.
-    pub(super) fn put_off_until(&self, account: AccountId, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn deferred_until(&self, account: AccountId, now: Timestamp) -> Option<Timestamp> {
         let Later { until, unlocked, .. } = self.later.get(&account)?;
         (!unlocked && *until > now).then_some(*until)
     }
@@ -136,7 +136,7 @@ impl Shown {
     pub(super) fn gathers_until(&self, verdict: Verdict, now: Timestamp) -> Option<Timestamp> {
         let pause = match verdict {
             Verdict::NeedsPerson | Verdict::NeedsClient => GATHER_MILLIS,
-            Verdict::TryingAgain => GATHER_PASSING_MILLIS,
+            Verdict::Retrying => GATHER_PASSING_MILLIS,
         };
         // A clock set back makes nobody wait.
         let last = self.last_alert.filter(|last| *last <= now)?;
@@ -160,7 +160,7 @@ impl Shown {
         let mut all: Vec<(&Troubled, Verdict)> =
             staying.into_iter().filter(|(staying, _)| new.iter().all(|new| new.id != staying.id)).collect();
         all.extend(new.iter().map(|new| (*new, new.trouble.verdict())));
-        all.sort_by_key(|(troubled, verdict)| (*verdict == Verdict::TryingAgain, troubled.trouble.since, troubled.id));
+        all.sort_by_key(|(troubled, verdict)| (*verdict == Verdict::Retrying, troubled.trouble.since, troubled.id));
 
         let replaces = was_up.as_ref().map(|up| up.id);
         if all.is_empty() {

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use relink_domain::{
     FlowId, Secret,
-    account::{AuthenticationMethod, Moment},
-    callback::{self, Callback, CallbackError},
+    account::{AuthenticationMethod, TimelineEvent},
+    callback::{self, Callback, CallbackError, CallbackResult},
     event::EventKind,
     integration::RedirectKind,
     link::LinkToken,
@@ -19,10 +19,10 @@ use crate::{
     Engine, Error,
     engine::{hash_of, held, random_token},
     error::Result,
+    keychain::{Key, KeychainError},
     oauth,
     provider::{Provider, no_credentials},
     store::{outbox, timeline},
-    vault::{Key, VaultError},
 };
 
 /// What a flow begins with.
@@ -79,15 +79,15 @@ impl Engine {
             return Err(Error::invalid("unknown_method", message));
         }
         // The link was made before this integration was added, or before it asked for this.
-        no_credentials(&link.wishes.context, std::slice::from_ref(&provider))?;
+        no_credentials(&link.options.context, std::slice::from_ref(&provider))?;
         Ok(provider)
     }
 
     /// Nobody is sent to a provider for tokens that could then not be kept. The person is here, so a prompt is in order.
     async fn keychain_is_open(&self, provider: &Provider) -> Result<()> {
-        match self.0.vault.get(&Key::Integration(provider.id())).await {
-            Ok(_) | Err(VaultError::Damaged { .. } | VaultError::Newer { .. }) => Ok(()),
-            Err(VaultError::Locked) => Ok(self.0.vault.unlock().await?),
+        match self.0.keychain.get(&Key::Integration(provider.id())).await {
+            Ok(_) | Err(KeychainError::Damaged { .. } | KeychainError::Newer { .. }) => Ok(()),
+            Err(KeychainError::Locked) => Ok(self.0.keychain.unlock().await?),
             Err(error) => Err(error.into()),
         }
     }
@@ -105,7 +105,7 @@ impl Engine {
             RedirectKind::DeepLink => callback::deep_link_uri(provider.name()),
             RedirectKind::Loopback => callback::loopback_uri(self.port()?, provider.name()),
         };
-        let scopes = link.wishes.scopes.as_ref().unwrap_or(&oauth2.scopes);
+        let scopes = link.options.scopes.as_ref().unwrap_or(&oauth2.scopes);
         let asked = oauth::authorize(oauth2, &redirect_uri, scopes).map_err(|error| {
             Error::conflict("integration_broken", format!("The address of the provider is broken: {error}"))
         })?;
@@ -228,9 +228,9 @@ impl Engine {
         {
             return Err(ANOTHER_ISSUER);
         }
-        let (next, error) = match callback.answer {
-            callback::Answer::Code(code) => (Phase::Returned { waiting: waiting.clone(), code }, None),
-            callback::Answer::Error { code, description } => {
+        let (next, error) = match callback.result {
+            CallbackResult::Code(code) => (Phase::Returned { waiting: waiting.clone(), code }, None),
+            CallbackResult::Error { code, description } => {
                 let error = FlowError::refused_at_provider(&code, description.as_deref(), flow.provider.label());
                 (Phase::Failed(error.clone()), Some(error))
             }
@@ -244,9 +244,10 @@ impl Engine {
     /// One line in the timeline, and nothing else.
     async fn refuse(&self, flow: Option<&Flow>, refusal: Refusal) -> Error {
         let account = flow.and_then(|flow| mends(&flow.link));
-        let moment = Moment::CallbackRefused { code: refusal.code.into(), message: refusal.message.into() };
+        let timeline_event =
+            TimelineEvent::CallbackRefused { code: refusal.code.into(), message: refusal.message.into() };
         let now = self.now();
-        let noted = self.0.store.write(move |tx| timeline::add(tx, account, now, &moment)).await;
+        let noted = self.0.store.write(move |tx| timeline::add(tx, account, now, &timeline_event)).await;
         if let Err(error) = noted {
             tracing::warn!("a refused callback could not be noted: {error}");
         }
@@ -256,8 +257,10 @@ impl Engine {
     /// A flow failed: the timeline says so, and where it was the provider, so does the event.
     pub(super) async fn note_failure(&self, flow: &Flow, error: &FlowError) {
         let account = mends(&flow.link);
-        let moment =
-            Moment::FlowFailed { code: error.code.clone(), message: format!("{}. {}", error.title, error.message) };
+        let timeline_event = TimelineEvent::FlowFailed {
+            code: error.code.clone(),
+            message: format!("{}. {}", error.title, error.message),
+        };
         let payload = json!({
             "integration": flow.provider.name(),
             "integrated_account_id": account,
@@ -274,12 +277,13 @@ impl Engine {
             .0
             .store
             .write(move |tx| {
-                timeline::add(tx, account, now, &moment)?;
+                timeline::add(tx, account, now, &timeline_event)?;
                 if !at_provider {
                     return Ok(());
                 }
                 let subject = account.map(|id| id.to_string());
-                outbox::tell(tx, EventKind::LinkTokenConnectionError, subject.as_deref(), &payload, now).map(drop)
+                outbox::enqueue_event(tx, EventKind::LinkTokenConnectionError, subject.as_deref(), &payload, now)
+                    .map(drop)
             })
             .await;
         if let Err(unnoted) = noted {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use relink_domain::{
     Secret,
     account::{
-        Account, AuthenticationMethod, Credential, FixedKind, Granted, Identity, Moment, NewCredential, Renewal,
+        Account, AuthenticationMethod, Credential, FixedKind, Granted, Identity, NewCredential, Renewal, TimelineEvent,
     },
     failure::{Cause, Failure},
     integration::FieldValues,
@@ -15,17 +15,17 @@ use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
 use super::{
-    Answer, Flow, FlowError, Phase, STATE_LIFETIME_SECS, Waiting, mends,
+    Flow, FlowError, IdentityChoice, Phase, STATE_LIFETIME_SECS, Waiting, mends,
     view::{Outcome, OutcomeAccount, Question, StepName},
 };
 use crate::{
     Engine, Error,
     engine::AccessToken,
+    keychain::Item,
     oauth::{self, Tokens},
     provider::{CallCredentials, Probed, Provider},
     refresh::{ACCESS_TOKEN, REFRESH_TOKEN},
     store::timeline,
-    vault::Item,
 };
 
 /// What the person typed, sorted.
@@ -106,7 +106,7 @@ impl Engine {
         };
         let identity = self.pass(flow, &credentials, claims.as_ref()).await?;
         let asked =
-            flow.link.wishes.scopes.clone().or_else(|| oauth2.map(|oauth2| oauth2.scopes.clone())).unwrap_or_default();
+            flow.link.options.scopes.clone().or_else(|| oauth2.map(|oauth2| oauth2.scopes.clone())).unwrap_or_default();
         let scopes = tokens.scopes.clone().unwrap_or_else(|| asked.clone());
         let staged = staged_oauth(tokens, identity, scopes, context);
         target.loses_nothing(provider, &asked, &staged.granted)?;
@@ -146,8 +146,8 @@ impl Engine {
         let identity = self.pass(flow, &credentials, None).await?;
         let (credential, access, asked, scopes) = match tokens {
             Some((tokens, asked)) => (
-                NewCredential::Renewing { by: Renewal::ClientCredentials, lease: tokens.lease },
-                Some(AccessToken { token: tokens.access, lease: tokens.lease }),
+                NewCredential::Renewing { by: Renewal::ClientCredentials, lifetime: tokens.lifetime },
+                Some(AccessToken { token: tokens.access, lifetime: tokens.lifetime }),
                 asked.clone(),
                 tokens.scopes.unwrap_or(asked),
             ),
@@ -202,29 +202,29 @@ impl Engine {
             (Some(_) | None, Some(_) | None) => return self.save(flow, Some(account), staged, false).await,
         };
         match self.ask(flow, question).await {
-            Answer::Replace => self.save(flow, Some(account), staged, false).await,
-            Answer::Add => self.save(flow, Some(account), staged, true).await,
-            Answer::Keep => Ok(self.keep_old(flow, &account, staged).await),
+            IdentityChoice::Replace => self.save(flow, Some(account), staged, false).await,
+            IdentityChoice::Add => self.save(flow, Some(account), staged, true).await,
+            IdentityChoice::Keep => Ok(self.keep_old(flow, &account, staged).await),
         }
     }
 
     /// An answer that never comes keeps the old credentials, and so does a stop: nobody could give it any more.
-    async fn ask(&self, flow: &Flow, question: Question) -> Answer {
+    async fn ask(&self, flow: &Flow, question: Question) -> IdentityChoice {
         let (answer, answered) = oneshot::channel();
         flow.set(Phase::Asking { question, answer: Some(answer) });
         let patience = Duration::from_secs(STATE_LIFETIME_SECS.unsigned_abs());
         let answered = self.0.stopping.run_until_cancelled(answered);
         match tokio::time::timeout(patience, answered).await {
             Ok(Some(Ok(answer))) => answer,
-            Ok(Some(Err(_)) | None) | Err(_) => Answer::Keep,
+            Ok(Some(Err(_)) | None) | Err(_) => IdentityChoice::Keep,
         }
     }
 
     /// The new credentials are given back, where the provider takes them; the link stays good.
     async fn keep_old(&self, flow: &Flow, account: &Account, staged: Staged) -> Outcome {
         let identity = staged.granted.identity.map(|identity| identity.label);
-        let (id, now, moment) = (account.id(), self.now(), Moment::KeptOld { identity });
-        let noted = self.0.store.write(move |tx| timeline::add(tx, Some(id), now, &moment)).await;
+        let (id, now, timeline_event) = (account.id(), self.now(), TimelineEvent::KeptOld { identity });
+        let noted = self.0.store.write(move |tx| timeline::add(tx, Some(id), now, &timeline_event)).await;
         if let Err(error) = noted {
             tracing::warn!(account = %id, "could not be noted: {error}");
         }
@@ -264,14 +264,14 @@ impl Engine {
 
 fn client_scopes(flow: &Flow) -> Vec<String> {
     let default = || flow.provider.definition.client_credentials().map(|own| own.scopes.clone());
-    flow.link.wishes.scopes.clone().or_else(default).unwrap_or_default()
+    flow.link.options.scopes.clone().or_else(default).unwrap_or_default()
 }
 
 impl Target {
     fn context(&self, flow: &Flow, typed: &Map<String, Value>) -> Map<String, Value> {
         let none = Map::new();
         let present = self.account.as_ref().map_or(&none, |account| &account.profile.context);
-        flow.link.wishes.context_after(present, typed)
+        flow.link.options.context_after(present, typed)
     }
 
     /// A reauthorization must not quietly take anything away: who it is, what it may do, how long it lasts.
@@ -305,16 +305,16 @@ fn staged_oauth(
     scopes: Vec<String>,
     context: Map<String, Value>,
 ) -> Staged {
-    let Tokens { access, refresh, lease, .. } = tokens;
+    let Tokens { access, refresh, lifetime, .. } = tokens;
     let mut item = Item::default();
     let (credential, access) = if let Some(refresh) = refresh {
         item.secrets.insert(REFRESH_TOKEN.into(), refresh);
-        item.note_lease(lease);
-        let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lease };
-        (credential, Some(AccessToken { token: access, lease }))
+        item.note_lifetime(lifetime);
+        let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lifetime };
+        (credential, Some(AccessToken { token: access, lifetime }))
     } else {
         item.secrets.insert(ACCESS_TOKEN.into(), access);
-        (NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: lease.expires_at }, None)
+        (NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: lifetime.expires_at }, None)
     };
     Staged { item, granted: Granted { credential, identity, scopes, context }, access }
 }
@@ -328,6 +328,6 @@ fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> Outcome {
         },
         reauthorized,
         kept_old: false,
-        redirect_uri: flow.link.wishes.redirect_uri.clone(),
+        redirect_uri: flow.link.options.redirect_uri.clone(),
     }
 }

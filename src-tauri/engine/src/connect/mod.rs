@@ -77,7 +77,7 @@ enum Phase {
     /// Something goes on.
     Working(StepName),
     /// Somebody else signed in: the person is asked.
-    Asking { question: Question, answer: Option<oneshot::Sender<Answer>> },
+    Asking { question: Question, answer: Option<oneshot::Sender<IdentityChoice>> },
     /// It worked.
     Succeeded(Outcome),
     /// It didn't.
@@ -96,7 +96,7 @@ struct Waiting {
 /// What to do when somebody else signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum IdentityChoice {
     /// Keep the old credentials.
     Keep,
     /// The new ones take their place.
@@ -194,7 +194,7 @@ impl Engine {
     }
 
     /// Answers the question who is to be signed in.
-    pub fn answer_flow(&self, id: FlowId, key: &str, answer: Answer) -> Result<FlowView> {
+    pub fn answer_flow(&self, id: FlowId, key: &str, answer: IdentityChoice) -> Result<FlowView> {
         let flow = self.flow_of(id, key)?;
         let sender = match &mut *held(&flow.phase) {
             Phase::Asking { answer, .. } => answer.take(),

@@ -13,8 +13,8 @@ use crate::{
     crash::CrashPoint,
     engine::jitter,
     error::Result,
-    store::{accounts, links},
-    vault::{Item, Key, VaultError},
+    keychain::{Item, Key, KeychainError},
+    store::{accounts, links, orphans},
 };
 
 impl Engine {
@@ -33,7 +33,7 @@ impl Engine {
             integration: provider.name().to_owned(),
             name: identity.unwrap_or_else(|| tenant_id.to_owned()),
             is_sandbox: provider.definition.is_sandbox(),
-            region: flow.link.wishes.region.clone(),
+            region: flow.link.options.region.clone(),
             context: serde_json::Map::new(),
             identity: None,
             scopes: Vec::new(),
@@ -45,7 +45,7 @@ impl Engine {
         let making = self.make_item(key).await?;
         let mut item = staged.item;
         item.generation = Account::FIRST_GENERATION;
-        self.0.vault.set(&key, &provider.item_label(&profile.name), &item).await?;
+        self.0.keychain.set(&key, &provider.item_label(&profile.name), &item).await?;
         CrashPoint::ConnectKept.here(&(&item, &staged.access)).await;
 
         let created = Account::connect(profile, &staged.granted, now);
@@ -59,7 +59,7 @@ impl Engine {
             }
             accounts::commit(tx, &created, now, jitter())?;
             accounts::commit(tx, &active, now, jitter())?;
-            accounts::not_stray(tx, &name)?;
+            orphans::claim(tx, &name)?;
             Ok(true)
         };
         let access = staged.access;
@@ -86,21 +86,21 @@ impl Engine {
         let key = Key::Account(id);
         let lock = self.lock_of(id);
         let _guard = lock.lock().await;
-        let present = match self.0.vault.get(&key).await {
+        let present = match self.0.keychain.get(&key).await {
             Ok(item) => item.unwrap_or_default(),
             // Nothing can be lost that can't be read: the new sign-in is what mends it.
-            Err(VaultError::Damaged { .. }) => Item::default(),
+            Err(KeychainError::Damaged { .. }) => Item::default(),
             Err(error) => return Err(error.into()),
         };
         // What a crash or a keychain that was closed left open comes first: its answer may be in the keychain.
-        self.settle(self.load(id).await?, &present).await?;
+        self.reconcile(self.load(id).await?, &present).await?;
         let begun = self.begin_replacement(flow, id, staged.granted).await?;
         let Some(replacement) = &begun.account.replacement else { return Err(Error::Stopping) };
         let generation = replacement.generation;
         CrashPoint::ReplaceIntent.here(&(&staged.item, &staged.access)).await;
         let item = Item { generation, ..staged.item };
         let label = flow.provider.item_label(&begun.account.profile.name);
-        if let Err(error) = self.0.vault.set(&key, &label, &item).await {
+        if let Err(error) = self.0.keychain.set(&key, &label, &item).await {
             self.see_what_landed(id, replacement, error).await?;
         }
         CrashPoint::ReplaceKept.here(&(&item, &staged.access)).await;
@@ -135,8 +135,8 @@ impl Engine {
 
     /// A write that failed may have landed all the same, or may land yet: only what the keychain shows decides. While it
     /// shows nothing, the replacement stays open.
-    async fn see_what_landed(&self, id: AccountId, replacement: &Replacement, error: VaultError) -> Result<()> {
-        match self.0.vault.get(&Key::Account(id)).await {
+    async fn see_what_landed(&self, id: AccountId, replacement: &Replacement, error: KeychainError) -> Result<()> {
+        match self.0.keychain.get(&Key::Account(id)).await {
             Ok(Some(item)) if item.generation == replacement.generation => return Ok(()),
             Ok(_) => drop(self.lose_replacement(id, replacement).await?),
             Err(_) => self.finish_when_it_opens(id),

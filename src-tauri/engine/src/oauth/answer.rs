@@ -3,12 +3,12 @@
 use relink_domain::{
     Secret, Timestamp,
     failure::{Cause, ErrorAnswer, Failure, classify_answer},
-    said,
+    provider_text,
 };
 use serde_json::Value;
 
 use super::Endpoint;
-use crate::outbound::Answer;
+use crate::outbound::HttpResponse;
 
 /// What of a token request must not come back in the provider's words.
 pub(super) fn secrets_in(request: &oauth2::HttpRequest, endpoint: &Endpoint) -> Vec<Secret> {
@@ -23,7 +23,7 @@ pub(super) fn secrets_in(request: &oauth2::HttpRequest, endpoint: &Endpoint) -> 
 /// Seen in the wild: errors with status 200; `expires_in` as a string; `scope` as a list; no `token_type`; a web page with
 /// status 200 where a network wants a sign-in; JSON that breaks off.
 pub(super) fn success_body(
-    answer: &Answer,
+    answer: &HttpResponse,
     endpoint: &Endpoint,
     sent: &[Secret],
     now: Timestamp,
@@ -43,8 +43,8 @@ pub(super) fn success_body(
     let has_token = text("access_token").is_some_and(|token| !token.is_empty());
     if !answer.status.is_success() || !has_token {
         let error = ErrorAnswer {
-            error: text("error").filter(|text| !said::gives_away(text, sent)),
-            description: text("error_description").filter(|text| !said::gives_away(text, sent)),
+            error: text("error").filter(|text| !provider_text::contains_secret(text, sent)),
+            description: text("error_description").filter(|text| !provider_text::contains_secret(text, sent)),
             is_json: fields.is_some(),
             retry_after_secs: answer.retry_after_secs(now),
         };
@@ -101,8 +101,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
+    fn answer(status: u16, body: &str) -> HttpResponse {
+        HttpResponse {
             status: http::StatusCode::from_u16(status).expect("a status"),
             headers: http::HeaderMap::new(),
             body: body.as_bytes().to_vec(),

@@ -49,8 +49,8 @@ pub fn commit(tx: &Transaction<'_>, step: &Step, now: Timestamp, jitter: Jitter)
         account.profile.created_at.as_millis(),
         account.profile.updated_at.as_millis(),
     ])?;
-    for moment in &step.moments {
-        timeline::add(tx, Some(account.id()), now, moment)?;
+    for event in &step.timeline {
+        timeline::add(tx, Some(account.id()), now, event)?;
     }
     if !step.events.is_empty() {
         let environment = settings::environment_id(tx)?;
@@ -58,7 +58,7 @@ pub fn commit(tx: &Transaction<'_>, step: &Step, now: Timestamp, jitter: Jitter)
             .ok_or(rusqlite::Error::QueryReturnedNoRows)?;
         let payload = wire::account(account, environment, &installed);
         for &event in &step.events {
-            outbox::tell(tx, event, Some(&account.id().to_string()), &payload, now)?;
+            outbox::enqueue_event(tx, event, Some(&account.id().to_string()), &payload, now)?;
         }
     }
     Ok(())
@@ -187,28 +187,4 @@ pub fn mark_used(tx: &Transaction<'_>, account_id: AccountId, now: Timestamp) ->
 /// Removes an account's row. Its timeline stays.
 pub fn delete(tx: &Transaction<'_>, account_id: AccountId) -> Result<bool> {
     Ok(tx.execute("DELETE FROM integrated_account WHERE id = ?1", [account_id.to_string()])? > 0)
-}
-
-/// Notes a keychain item that belongs to nothing.
-pub fn stray(tx: &Transaction<'_>, key: &str, now: Timestamp) -> Result<()> {
-    tx.execute("INSERT OR IGNORE INTO stray_item (key, since) VALUES (?1, ?2)", params![key, now.as_millis()])?;
-    Ok(())
-}
-
-/// The keychain item belongs to something, or is gone.
-pub fn not_stray(tx: &Transaction<'_>, key: &str) -> Result<()> {
-    tx.execute("DELETE FROM stray_item WHERE key = ?1", [key])?;
-    Ok(())
-}
-
-/// Whether a keychain item belongs to nothing.
-pub fn is_stray(connection: &Connection, key: &str) -> Result<bool> {
-    Ok(connection.prepare_cached("SELECT 1 FROM stray_item WHERE key = ?1")?.exists([key])?)
-}
-
-/// Keychain items that belong to nothing.
-pub fn strays(connection: &Connection) -> Result<Vec<String>> {
-    let mut statement = connection.prepare_cached("SELECT key FROM stray_item ORDER BY since")?;
-    let rows = statement.query_map([], |row| row.get(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }

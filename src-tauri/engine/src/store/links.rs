@@ -2,7 +2,7 @@
 
 use relink_domain::{
     LinkTokenId, Timestamp,
-    link::{LinkToken, Purpose, Wishes},
+    link::{LinkOptions, LinkToken, Purpose},
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,8 @@ use super::{Result, document, id};
 #[derive(Serialize, Deserialize)]
 struct Document {
     purpose: Purpose,
-    wishes: Wishes,
+    #[serde(alias = "wishes")]
+    options: LinkOptions,
 }
 
 /// Keeps a link token's record under its hash.
@@ -21,7 +22,7 @@ pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &LinkToken) -> Resul
         Purpose::Reauthorize { account_id } => Some(account_id.to_string()),
         Purpose::Connect { .. } => None,
     };
-    let document = Document { purpose: token.purpose.clone(), wishes: token.wishes.clone() };
+    let document = Document { purpose: token.purpose.clone(), options: token.options.clone() };
     tx.execute(
         "INSERT INTO link_token (id, hash, account_id, document, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![token.id.to_string(), hash, account, serde_json::to_string(&document)?, token.created_at.as_millis()],
@@ -34,11 +35,11 @@ pub fn find(connection: &Connection, hash: &[u8; 32]) -> Result<Option<LinkToken
     Ok(connection
         .prepare_cached("SELECT id, document, created_at, used_at FROM link_token WHERE hash = ?1")?
         .query_row([hash], |row| {
-            let Document { purpose, wishes } = document(row.get_ref(1)?.as_str()?)?;
+            let Document { purpose, options } = document(row.get_ref(1)?.as_str()?)?;
             Ok(LinkToken {
                 id: id(row.get_ref(0)?.as_str()?)?,
                 purpose,
-                wishes,
+                options,
                 created_at: Timestamp::from_millis(row.get(2)?),
                 used_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),
             })

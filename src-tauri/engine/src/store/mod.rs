@@ -8,14 +8,15 @@
 
 pub mod accounts;
 pub mod api_tokens;
+mod change_counters;
 pub mod integrations;
 pub mod links;
 mod migrations;
+pub mod orphans;
 pub mod outbox;
 pub mod settings;
 pub mod timeline;
 pub mod webhooks;
-mod written;
 
 use std::{
     fs, io,
@@ -27,8 +28,8 @@ use std::{
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use written::Touched;
-pub use written::Written;
+pub use change_counters::ChangeCounters;
+use change_counters::Touched;
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -77,8 +78,8 @@ const QUEUE: usize = 256;
 #[derive(Debug, Clone)]
 pub struct Store {
     jobs: mpsc::Sender<Job>,
-    told: watch::Sender<i64>,
-    written: watch::Sender<Written>,
+    outbox_seq: watch::Sender<i64>,
+    written: watch::Sender<ChangeCounters>,
     touched: Touched,
 }
 
@@ -165,7 +166,12 @@ impl Store {
                 }
             })
             .map_err(|source| StoreError::Folder { folder: PathBuf::new(), source })?;
-        Ok(Self { jobs, told: watch::Sender::new(latest), written: watch::Sender::new(Written::default()), touched })
+        Ok(Self {
+            jobs,
+            outbox_seq: watch::Sender::new(latest),
+            written: watch::Sender::new(ChangeCounters::default()),
+            touched,
+        })
     }
 
     async fn ask<T: Send + 'static>(
@@ -204,7 +210,7 @@ impl Store {
         write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
         then: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T> {
-        let (told, written, touched) = (self.told.clone(), self.written.clone(), self.touched.clone());
+        let (outbox_seq, written, touched) = (self.outbox_seq.clone(), self.written.clone(), self.touched.clone());
         self.ask(move |connection| {
             // What was rolled back touched nothing.
             touched.take();
@@ -213,7 +219,7 @@ impl Store {
             let latest = outbox::latest(&transaction)?;
             transaction.commit()?;
             then(&value);
-            told.send_if_modified(|known| std::mem::replace(known, latest) != latest);
+            outbox_seq.send_if_modified(|known| std::mem::replace(known, latest) != latest);
             written.send_if_modified(|written| written.count(touched.take()));
             Ok(value)
         })
@@ -226,13 +232,13 @@ impl Store {
     }
 
     /// How often what was written, and a wake-up whenever that grows.
-    pub fn written(&self) -> watch::Receiver<Written> {
+    pub fn written(&self) -> watch::Receiver<ChangeCounters> {
         self.written.subscribe()
     }
 
     /// The outbox's latest sequence number, and a wake-up whenever it grows.
-    pub fn told(&self) -> watch::Receiver<i64> {
-        self.told.subscribe()
+    pub fn outbox_seq(&self) -> watch::Receiver<i64> {
+        self.outbox_seq.subscribe()
     }
 }
 

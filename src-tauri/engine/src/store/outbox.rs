@@ -23,7 +23,7 @@ pub struct Event {
 }
 
 /// Tells: an event, and a delivery for each active webhook that wants it. Events of one `subject` reach a webhook in order.
-pub fn tell(
+pub fn enqueue_event(
     tx: &Transaction<'_>,
     kind: EventKind,
     subject: Option<&str>,
@@ -43,7 +43,13 @@ pub fn tell(
 }
 
 /// Tells one webhook alone.
-pub fn tell_one(tx: &Transaction<'_>, webhook: &str, kind: EventKind, payload: &Value, now: Timestamp) -> Result<i64> {
+pub fn enqueue_event_for(
+    tx: &Transaction<'_>,
+    webhook: &str,
+    kind: EventKind,
+    payload: &Value,
+    now: Timestamp,
+) -> Result<i64> {
     let seq = add(tx, kind, None, payload, now)?;
     deliver_to(tx, webhook, seq, None, now)?;
     Ok(seq)

@@ -2,7 +2,7 @@
 
 use relink_domain::{
     AccountId, Timestamp,
-    account::{Moment, Tone},
+    account::{TimelineEvent, Tone},
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -18,18 +18,18 @@ pub struct Entry {
     /// When it happened.
     pub at: Timestamp,
     /// What happened.
-    pub moment: Moment,
+    pub event: TimelineEvent,
 }
 
 /// What is nobody's is kept to so many: an address that anybody can open must not fill the disk.
 const NEWEST_OF_NOBODY: usize = 100;
 
 /// Adds an entry.
-pub fn add(tx: &Transaction<'_>, account_id: Option<AccountId>, at: Timestamp, moment: &Moment) -> Result<()> {
-    tx.prepare_cached("INSERT INTO timeline (account_id, at, moment) VALUES (?1, ?2, ?3)")?.execute(params![
+pub fn add(tx: &Transaction<'_>, account_id: Option<AccountId>, at: Timestamp, event: &TimelineEvent) -> Result<()> {
+    tx.prepare_cached("INSERT INTO timeline (account_id, at, event) VALUES (?1, ?2, ?3)")?.execute(params![
         account_id.map(|id| id.to_string()),
         at.as_millis(),
-        serde_json::to_string(moment)?,
+        serde_json::to_string(event)?,
     ])?;
     if account_id.is_none() {
         tx.prepare_cached(
@@ -59,7 +59,7 @@ pub fn prune(tx: &Transaction<'_>, from: i64, to: i64, before: Timestamp, newest
             "DELETE FROM timeline WHERE seq > ?1 AND seq <= ?2 AND at < ?3
                AND (account_id IS NULL
                     OR account_id NOT IN (SELECT id FROM integrated_account)
-                    OR (moment ->> '$.kind' <> 'connected'
+                    OR (event ->> '$.kind' <> 'connected'
                         AND EXISTS (SELECT 1 FROM timeline n WHERE n.account_id = timeline.account_id
                                     AND n.seq > timeline.seq LIMIT 1 OFFSET ?4)))",
         )?
@@ -71,11 +71,11 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         seq: row.get(0)?,
         account_id: account.as_deref().map(id).transpose()?,
         at: Timestamp::from_millis(row.get(2)?),
-        moment: document(row.get_ref(3)?.as_str()?)?,
+        event: document(row.get_ref(3)?.as_str()?)?,
     })
 }
 
-const NEWEST_FIRST: &str = "SELECT seq, account_id, at, moment FROM timeline
+const NEWEST_FIRST: &str = "SELECT seq, account_id, at, event FROM timeline
     WHERE (?1 IS NULL OR account_id = ?1) AND seq < ?2 ORDER BY seq DESC LIMIT ?3";
 
 /// Entries, newest first, before that place: an account's, or everybody's.
@@ -125,7 +125,7 @@ pub fn page(
         }
         let entry = entry?;
         last = Some(entry.seq);
-        if !wrong || entry.moment.tone() != Tone::Good {
+        if !wrong || entry.event.tone() != Tone::Good {
             page.entries.push(entry);
         }
     }
@@ -136,7 +136,7 @@ pub fn page(
 pub fn name_of_deleted(connection: &Connection, account_id: AccountId) -> Result<Option<String>> {
     Ok(connection
         .prepare_cached(
-            "SELECT moment ->> '$.name' FROM timeline WHERE account_id = ?1 AND moment ->> '$.kind' = 'deleted'
+            "SELECT event ->> '$.name' FROM timeline WHERE account_id = ?1 AND event ->> '$.kind' = 'deleted'
              ORDER BY seq DESC LIMIT 1",
         )?
         .query_row([account_id.to_string()], |row| row.get(0))
@@ -168,6 +168,6 @@ mod tests {
     }
 
     fn timeline_of(tx: &Transaction<'_>, id: Option<AccountId>, count: usize) -> Result<()> {
-        (0..count).try_for_each(|_| add(tx, id, THEN, &Moment::Activated))
+        (0..count).try_for_each(|_| add(tx, id, THEN, &TimelineEvent::Activated))
     }
 }

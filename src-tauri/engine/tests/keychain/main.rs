@@ -7,7 +7,7 @@ mod session;
 use std::time::{Duration, Instant};
 
 use relink_domain::{AccountId, Secret};
-use relink_engine::vault::{Item, Key, Vault, VaultError, VaultOptions, VaultState};
+use relink_engine::keychain::{Item, Key, Keychain, KeychainError, KeychainOptions, KeychainState};
 use session::{Session, alone};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -23,27 +23,27 @@ fn item(generation: u64, refresh_token: &str) -> Item {
 }
 
 /// As patient as the app, but quicker to notice that a keychain is back.
-fn vault() -> Vault {
-    Vault::os(VaultOptions { poll: Duration::from_millis(50), ..VaultOptions::default() })
+fn keychain() -> Keychain {
+    Keychain::os(KeychainOptions { poll: Duration::from_millis(50), ..KeychainOptions::default() })
 }
 
 /// Gives up after two seconds, which are still plenty for a keychain that answers.
-fn impatient_vault() -> Vault {
-    Vault::os(VaultOptions {
+fn impatient_keychain() -> Keychain {
+    Keychain::os(KeychainOptions {
         deadline: Duration::from_secs(2),
         poll: Duration::from_millis(50),
-        ..VaultOptions::default()
+        ..KeychainOptions::default()
     })
 }
 
-async fn reaches(vault: &Vault, wanted: fn(&VaultState) -> bool) {
-    let mut state = vault.state();
+async fn reaches(keychain: &Keychain, wanted: fn(&KeychainState) -> bool) {
+    let mut state = keychain.state();
     let reached = timeout(Duration::from_secs(20), state.wait_for(wanted)).await.is_ok();
-    assert!(reached, "the state stays {:?}", vault.state().borrow());
+    assert!(reached, "the state stays {:?}", keychain.state().borrow());
 }
 
-async fn is_available_again(vault: &Vault) {
-    timeout(Duration::from_secs(20), vault.available()).await.expect("available again");
+async fn is_available_again(keychain: &Keychain) {
+    timeout(Duration::from_secs(20), keychain.available()).await.expect("available again");
 }
 
 fn open_session(session: &mut Session) {
@@ -55,19 +55,19 @@ fn open_session(session: &mut Session) {
 fn what_is_stored_is_found_by_relink_and_by_the_person() {
     alone(async |session| {
         open_session(session);
-        let vault = vault();
-        assert_eq!(vault.get(&key(1)).await, Ok(None));
+        let keychain = keychain();
+        assert_eq!(keychain.get(&key(1)).await, Ok(None));
 
-        vault.set(&key(1), LABEL, &item(3, "r1")).await.unwrap();
+        keychain.set(&key(1), LABEL, &item(3, "r1")).await.unwrap();
 
-        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(3, "r1"))));
+        assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(3, "r1"))));
         let name = key(1).to_string();
         assert_eq!(
             session.lookup(&name).trim(),
             r#"{"v":1,"generation":3,"secrets":{"refresh_token":"r1"},"notes":{}}"#
         );
         assert!(session.search(&name).contains(&format!("label = {LABEL}")));
-        assert_eq!(*vault.state().borrow(), VaultState::Available);
+        assert_eq!(*keychain.state().borrow(), KeychainState::Available);
     });
 }
 
@@ -75,12 +75,12 @@ fn what_is_stored_is_found_by_relink_and_by_the_person() {
 fn another_item_takes_the_place_and_the_label_of_the_one_before() {
     alone(async |session| {
         open_session(session);
-        let vault = vault();
-        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        let keychain = keychain();
+        keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
 
-        vault.set(&key(1), "Relink: Renamed (GitHub)", &item(2, "r2")).await.unwrap();
+        keychain.set(&key(1), "Relink: Renamed (GitHub)", &item(2, "r2")).await.unwrap();
 
-        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(2, "r2"))));
+        assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(2, "r2"))));
         let seen = session.search(&key(1).to_string());
         assert_eq!(seen.matches("label = ").count(), 1, "{seen}");
         assert!(seen.contains("label = Relink: Renamed (GitHub)"), "{seen}");
@@ -91,13 +91,13 @@ fn another_item_takes_the_place_and_the_label_of_the_one_before() {
 fn a_deleted_item_is_gone_and_deleting_it_again_is_fine() {
     alone(async |session| {
         open_session(session);
-        let vault = vault();
-        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        let keychain = keychain();
+        keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
 
-        vault.delete(&key(1)).await.unwrap();
-        vault.delete(&key(1)).await.unwrap();
+        keychain.delete(&key(1)).await.unwrap();
+        keychain.delete(&key(1)).await.unwrap();
 
-        assert_eq!(vault.get(&key(1)).await, Ok(None));
+        assert_eq!(keychain.get(&key(1)).await, Ok(None));
         assert_eq!(session.lookup(&key(1).to_string()), "");
     });
 }
@@ -106,14 +106,14 @@ fn a_deleted_item_is_gone_and_deleting_it_again_is_fine() {
 fn an_item_that_the_person_has_deleted_is_none() {
     alone(async |session| {
         open_session(session);
-        let vault = vault();
-        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        let keychain = keychain();
+        keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
 
         session.clear(&key(1).to_string());
 
-        assert_eq!(vault.get(&key(1)).await, Ok(None));
-        vault.set(&key(1), LABEL, &item(2, "r2")).await.unwrap();
-        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(2, "r2"))));
+        assert_eq!(keychain.get(&key(1)).await, Ok(None));
+        keychain.set(&key(1), LABEL, &item(2, "r2")).await.unwrap();
+        assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(2, "r2"))));
     });
 }
 
@@ -121,12 +121,12 @@ fn an_item_that_the_person_has_deleted_is_none() {
 fn an_item_of_64_kib_is_kept_whole() {
     alone(async |session| {
         open_session(session);
-        let vault = vault();
+        let keychain = keychain();
         let long = item(1, &"é\"x".repeat(16 * 1024));
 
-        vault.set(&key(1), LABEL, &long).await.unwrap();
+        keychain.set(&key(1), LABEL, &long).await.unwrap();
 
-        assert_eq!(vault.get(&key(1)).await, Ok(Some(long)));
+        assert_eq!(keychain.get(&key(1)).await, Ok(Some(long)));
     });
 }
 
@@ -134,18 +134,18 @@ fn an_item_of_64_kib_is_kept_whole() {
 fn with_the_limit_of_windows_an_item_is_kept_in_parts_and_leaves_none_behind() {
     alone(async |session| {
         open_session(session);
-        let vault = Vault::os(VaultOptions { limit: Some(1_200), ..VaultOptions::default() });
+        let keychain = Keychain::os(KeychainOptions { limit: Some(1_200), ..KeychainOptions::default() });
         let name = key(1).to_string();
         for generation in 1..=3 {
             let long = item(generation, &"é\"x".repeat(1_000 * usize::try_from(4 - generation).unwrap()));
-            vault.set(&key(1), LABEL, &long).await.unwrap();
-            assert_eq!(vault.get(&key(1)).await, Ok(Some(long)));
+            keychain.set(&key(1), LABEL, &long).await.unwrap();
+            assert_eq!(keychain.get(&key(1)).await, Ok(Some(long)));
         }
         assert!(session.search(&format!("{name}/a/0")).contains(&format!("label = {LABEL} (1 of ")));
         assert_eq!(session.lookup(&format!("{name}/b/0")), "");
 
-        vault.set(&key(1), LABEL, &item(4, "short")).await.unwrap();
-        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(4, "short"))));
+        keychain.set(&key(1), LABEL, &item(4, "short")).await.unwrap();
+        assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(4, "short"))));
         assert_eq!(session.lookup(&format!("{name}/a/0")), "");
     });
 }
@@ -155,19 +155,19 @@ fn a_locked_keychain_answers_locked_at_once_and_without_a_prompt() {
     alone(async |session| {
         session.start_bus_whose_prompts_stay_open();
         session.start_keyring();
-        let vault = vault();
-        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        let keychain = keychain();
+        keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
 
         session.lock();
 
         let asked = Instant::now();
-        assert_eq!(vault.get(&key(1)).await, Err(VaultError::Locked));
-        assert_eq!(vault.get(&key(2)).await, Err(VaultError::Locked), "never stored can't be told from locked");
-        assert_eq!(vault.set(&key(1), LABEL, &item(2, "r2")).await, Err(VaultError::Locked));
-        assert_eq!(vault.delete(&key(1)).await, Err(VaultError::Locked));
+        assert_eq!(keychain.get(&key(1)).await, Err(KeychainError::Locked));
+        assert_eq!(keychain.get(&key(2)).await, Err(KeychainError::Locked), "never stored can't be told from locked");
+        assert_eq!(keychain.set(&key(1), LABEL, &item(2, "r2")).await, Err(KeychainError::Locked));
+        assert_eq!(keychain.delete(&key(1)).await, Err(KeychainError::Locked));
         println!("four answers while locked: {:?}", asked.elapsed());
         assert_eq!(session.prompts(), 0);
-        assert_eq!(*vault.state().borrow(), VaultState::Locked);
+        assert_eq!(*keychain.state().borrow(), KeychainState::Locked);
     });
 }
 
@@ -175,15 +175,15 @@ fn a_locked_keychain_answers_locked_at_once_and_without_a_prompt() {
 fn who_waits_for_a_locked_keychain_goes_on_when_it_is_unlocked() {
     alone(async |session| {
         open_session(session);
-        let vault = vault();
-        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        let keychain = keychain();
+        keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
         session.lock();
-        assert_eq!(vault.get(&key(1)).await, Err(VaultError::Locked));
+        assert_eq!(keychain.get(&key(1)).await, Err(KeychainError::Locked));
         let waiter = tokio::spawn({
-            let vault = vault.clone();
+            let keychain = keychain.clone();
             async move {
-                vault.available().await;
-                vault.get(&key(1)).await
+                keychain.available().await;
+                keychain.get(&key(1)).await
             }
         });
 
@@ -199,12 +199,12 @@ fn a_dismissed_prompt_is_a_refusal() {
     alone(async |session| {
         // No prompter can be started on this bus: to the keyring that is a prompt dismissed.
         open_session(session);
-        let vault = vault();
-        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        let keychain = keychain();
+        keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
         session.lock();
 
-        assert_eq!(vault.unlock().await, Err(VaultError::Denied));
-        assert_eq!(vault.get(&key(1)).await, Err(VaultError::Locked));
+        assert_eq!(keychain.unlock().await, Err(KeychainError::Denied));
+        assert_eq!(keychain.get(&key(1)).await, Err(KeychainError::Locked));
     });
 }
 
@@ -213,45 +213,45 @@ fn an_open_prompt_holds_nobody_else_up() {
     alone(async |session| {
         session.start_bus_whose_prompts_stay_open();
         session.start_keyring();
-        let vault = Vault::os(VaultOptions {
+        let keychain = Keychain::os(KeychainOptions {
             unlock_deadline: Duration::from_secs(1),
             poll: Duration::from_millis(50),
-            ..VaultOptions::default()
+            ..KeychainOptions::default()
         });
-        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
         session.lock();
 
-        let (first, second, get) = tokio::join!(vault.unlock(), vault.unlock(), async {
+        let (first, second, get) = tokio::join!(keychain.unlock(), keychain.unlock(), async {
             while session.prompts() == 0 {
                 tokio::task::yield_now().await;
             }
             let asked = Instant::now();
-            let answer = vault.get(&key(1)).await;
+            let answer = keychain.get(&key(1)).await;
             println!("an answer beside an open prompt: {:?}", asked.elapsed());
             answer
         });
 
-        assert_eq!(get, Err(VaultError::Locked));
-        assert_eq!((first, second), (Err(VaultError::Locked), Err(VaultError::Locked)), "nobody has answered it");
+        assert_eq!(get, Err(KeychainError::Locked));
+        assert_eq!((first, second), (Err(KeychainError::Locked), Err(KeychainError::Locked)), "nobody has answered it");
         assert_eq!(session.prompts(), 1, "both have waited for one prompt");
         session.unlock();
-        is_available_again(&vault).await;
-        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(1, "r1"))));
+        is_available_again(&keychain).await;
+        assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(1, "r1"))));
     });
 }
 
 #[test]
 fn without_a_bus_the_keychain_is_absent_until_one_is_there() {
     alone(async |session| {
-        let vault = vault();
-        assert!(matches!(vault.get(&key(1)).await, Err(VaultError::Absent { .. })));
-        assert!(matches!(*vault.state().borrow(), VaultState::Absent { .. }));
+        let keychain = keychain();
+        assert!(matches!(keychain.get(&key(1)).await, Err(KeychainError::Absent { .. })));
+        assert!(matches!(*keychain.state().borrow(), KeychainState::Absent { .. }));
 
         open_session(session);
 
-        is_available_again(&vault).await;
-        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
-        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(1, "r1"))));
+        is_available_again(&keychain).await;
+        keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(1, "r1"))));
     });
 }
 
@@ -259,13 +259,13 @@ fn without_a_bus_the_keychain_is_absent_until_one_is_there() {
 fn a_service_that_starts_after_relink_is_found() {
     alone(async |session| {
         session.start_bus();
-        let vault = vault();
-        assert!(matches!(vault.get(&key(1)).await, Err(VaultError::Absent { .. })));
+        let keychain = keychain();
+        assert!(matches!(keychain.get(&key(1)).await, Err(KeychainError::Absent { .. })));
 
         session.start_keyring();
 
-        is_available_again(&vault).await;
-        assert_eq!(vault.get(&key(1)).await, Ok(None));
+        is_available_again(&keychain).await;
+        assert_eq!(keychain.get(&key(1)).await, Ok(None));
     });
 }
 
@@ -274,13 +274,13 @@ fn without_a_default_keyring_nothing_is_none() {
     alone(async |session| {
         session.start_bus();
         session.start_keyring_without_signing_in();
-        let vault = vault();
+        let keychain = keychain();
 
-        let get = vault.get(&key(1)).await;
-        let set = vault.set(&key(1), LABEL, &item(1, "r1")).await;
+        let get = keychain.get(&key(1)).await;
+        let set = keychain.set(&key(1), LABEL, &item(1, "r1")).await;
 
-        assert!(matches!(get, Err(VaultError::Absent { .. })), "{get:?}");
-        assert!(matches!(set, Err(VaultError::Absent { .. })), "{set:?}");
+        assert!(matches!(get, Err(KeychainError::Absent { .. })), "{get:?}");
+        assert!(matches!(set, Err(KeychainError::Absent { .. })), "{set:?}");
     });
 }
 
@@ -288,18 +288,18 @@ fn without_a_default_keyring_nothing_is_none() {
 fn a_restarted_daemon_is_found_again_by_the_very_next_call() {
     alone(async |session| {
         open_session(session);
-        let vault = vault();
-        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        let keychain = keychain();
+        keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
 
         session.stop_keyring();
         session.start_keyring();
 
-        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(1, "r1"))));
-        vault.set(&key(1), LABEL, &item(2, "r2")).await.unwrap();
+        assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(1, "r1"))));
+        keychain.set(&key(1), LABEL, &item(2, "r2")).await.unwrap();
         session.stop_keyring();
         session.start_keyring();
-        vault.set(&key(1), LABEL, &item(3, "r3")).await.unwrap();
-        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(3, "r3"))));
+        keychain.set(&key(1), LABEL, &item(3, "r3")).await.unwrap();
+        assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(3, "r3"))));
     });
 }
 
@@ -307,16 +307,16 @@ fn a_restarted_daemon_is_found_again_by_the_very_next_call() {
 fn a_daemon_that_dies_and_comes_back_later_is_absent_meanwhile() {
     alone(async |session| {
         open_session(session);
-        let vault = vault();
-        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        let keychain = keychain();
+        keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
 
         session.stop_keyring();
-        let get = vault.get(&key(1)).await;
-        assert!(matches!(get, Err(VaultError::Absent { .. })), "{get:?}");
+        let get = keychain.get(&key(1)).await;
+        assert!(matches!(get, Err(KeychainError::Absent { .. })), "{get:?}");
         session.start_keyring();
 
-        is_available_again(&vault).await;
-        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(1, "r1"))));
+        is_available_again(&keychain).await;
+        assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(1, "r1"))));
     });
 }
 
@@ -324,26 +324,26 @@ fn a_daemon_that_dies_and_comes_back_later_is_absent_meanwhile() {
 fn a_daemon_that_hangs_is_given_up_at_the_deadline_and_used_again_when_it_goes_on() {
     alone(async |session| {
         open_session(session);
-        let vault = impatient_vault();
-        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        let keychain = impatient_keychain();
+        keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
         session.freeze_keyring();
 
         let asked = Instant::now();
-        assert_eq!(vault.get(&key(1)).await.map_err(|error| error.code()), Err("keychain_slow"));
+        assert_eq!(keychain.get(&key(1)).await.map_err(|error| error.code()), Err("keychain_slow"));
         println!("given up after {:?} with a deadline of 2 s and a look", asked.elapsed());
-        reaches(&vault, |state| *state == VaultState::Slow).await;
+        reaches(&keychain, |state| *state == KeychainState::Slow).await;
         let asked = Instant::now();
         for n in 0..20 {
-            assert_eq!(vault.get(&key(n)).await.map_err(|error| error.code()), Err("keychain_slow"));
+            assert_eq!(keychain.get(&key(n)).await.map_err(|error| error.code()), Err("keychain_slow"));
         }
         println!("20 further answers: {:?}", asked.elapsed());
 
         session.thaw_keyring();
 
-        is_available_again(&vault).await;
-        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(1, "r1"))));
-        vault.set(&key(1), LABEL, &item(2, "r2")).await.unwrap();
-        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(2, "r2"))));
+        is_available_again(&keychain).await;
+        assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(1, "r1"))));
+        keychain.set(&key(1), LABEL, &item(2, "r2")).await.unwrap();
+        assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(2, "r2"))));
     });
 }
 
@@ -351,17 +351,20 @@ fn a_daemon_that_hangs_is_given_up_at_the_deadline_and_used_again_when_it_goes_o
 fn a_write_that_was_given_up_never_lands_on_a_later_one() {
     alone(async |session| {
         open_session(session);
-        let vault = impatient_vault();
-        vault.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
+        let keychain = impatient_keychain();
+        keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
         session.freeze_keyring();
-        assert_eq!(vault.set(&key(1), LABEL, &item(2, "r2")).await.map_err(|error| error.code()), Err("keychain_slow"));
+        assert_eq!(
+            keychain.set(&key(1), LABEL, &item(2, "r2")).await.map_err(|error| error.code()),
+            Err("keychain_slow")
+        );
         session.thaw_keyring();
 
         // As the engine does: wait until it can be tried again, as often as it takes.
         let written = async {
             loop {
-                vault.available().await;
-                match vault.set(&key(1), LABEL, &item(3, "r3")).await {
+                keychain.available().await;
+                match keychain.set(&key(1), LABEL, &item(3, "r3")).await {
                     Ok(()) => break,
                     Err(error) => assert!(error.is_passing(), "{error:?}"),
                 }
@@ -370,7 +373,7 @@ fn a_write_that_was_given_up_never_lands_on_a_later_one() {
         };
         timeout(Duration::from_secs(20), written).await.expect("written in the end");
 
-        assert_eq!(vault.get(&key(1)).await, Ok(Some(item(3, "r3"))));
+        assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(3, "r3"))));
         assert!(session.lookup(&key(1).to_string()).contains("r3"));
     });
 }
@@ -379,7 +382,7 @@ fn a_write_that_was_given_up_never_lands_on_a_later_one() {
 fn nothing_is_written_outside_the_keyring() {
     alone(async |session| {
         open_session(session);
-        vault().set(&key(1), LABEL, &item(1, "canary-canary")).await.unwrap();
+        keychain().set(&key(1), LABEL, &item(1, "canary-canary")).await.unwrap();
 
         let mut folders = vec![session.folder().to_owned()];
         while let Some(folder) = folders.pop() {

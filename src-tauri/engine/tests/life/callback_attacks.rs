@@ -49,7 +49,7 @@ impl<'w> Waiting<'w> {
 /// How many lines, of whichever account or of none, say that a return was refused.
 async fn refusals(world: &World) -> usize {
     let entries = world.engine.timeline(None, None, 100).await.expect("a timeline");
-    entries.iter().filter(|entry| entry.moment.words("Sandbox").0 == "A sign-in's return was refused").count()
+    entries.iter().filter(|entry| entry.event.words("Sandbox").0 == "A sign-in's return was refused").count()
 }
 
 /// The address with one parameter's value replaced.

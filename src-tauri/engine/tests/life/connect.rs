@@ -5,11 +5,11 @@ use std::time::Duration;
 use relink_domain::{
     Secret,
     account::Status,
-    link::{Purpose, Wishes},
+    link::{LinkOptions, Purpose},
 };
 use relink_engine::{
-    connect::{Answer, PhaseName},
-    vault::{Key, Vault},
+    connect::{IdentityChoice, PhaseName},
+    keychain::{Key, Keychain},
 };
 use serde_json::json;
 
@@ -22,7 +22,7 @@ async fn a_person_connects_an_account() {
     let account = world.account(id).await;
     assert_eq!(account.status(), Status::Active);
     assert_eq!(account.profile.identity.expect("known").label, "Ada Lovelace");
-    assert_eq!(world.told().await, ["created", "active"]);
+    assert_eq!(world.event_names().await, ["created", "active"]);
     assert_eq!(world.keychain.names(), [format!("account/{id}")]);
 }
 
@@ -40,7 +40,7 @@ async fn reauthorizing_keeps_the_id_and_tells_updated_then_active() {
     walk.come_back(&callback).await;
     assert_eq!(walk.succeeds().await, id);
     assert_eq!(world.account(id).await.status(), Status::Active);
-    assert_eq!(world.told().await[2..], ["authentication_error", "updated", "active"]);
+    assert_eq!(world.event_names().await[2..], ["authentication_error", "updated", "active"]);
     world.engine.refresh(id).await.expect("it works");
 }
 
@@ -97,7 +97,7 @@ async fn somebody_else_signs_in_and_the_person_keeps_the_old() {
     let before = world.account(id).await;
     let link = world.reauthorize_link(id).await;
     let mut walk = comes_back_as_grace(&world, &link).await;
-    walk.answers(Answer::Keep).await;
+    walk.answers(IdentityChoice::Keep).await;
     assert_eq!(walk.succeeds().await, id);
     assert!(walk.flow.outcome.as_ref().expect("an outcome").kept_old);
     assert_eq!(world.account(id).await, before);
@@ -111,10 +111,10 @@ async fn somebody_else_signs_in_and_replaces() {
     let id = world.connected().await;
     let link = world.reauthorize_link(id).await;
     let mut walk = comes_back_as_grace(&world, &link).await;
-    walk.answers(Answer::Replace).await;
+    walk.answers(IdentityChoice::Replace).await;
     assert_eq!(walk.succeeds().await, id);
     assert_eq!(world.account(id).await.profile.identity.expect("known").label, "Grace Hopper");
-    assert_eq!(world.told().await[2..], ["updated", "active"]);
+    assert_eq!(world.event_names().await[2..], ["updated", "active"]);
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn somebody_else_signs_in_and_becomes_a_second_account() {
     let before = world.account(id).await;
     let link = world.reauthorize_link(id).await;
     let mut walk = comes_back_as_grace(&world, &link).await;
-    walk.answers(Answer::Add).await;
+    walk.answers(IdentityChoice::Add).await;
     let second = walk.succeeds().await;
     assert_ne!(second, id);
     assert_eq!(world.account(id).await, before);
@@ -211,7 +211,7 @@ async fn only_what_fails_at_the_provider_is_told_as_a_connection_error() {
 async fn what_a_provider_repeats_of_a_secret_is_not_kept() {
     let world = World::new().await;
     let id = world.connected().await;
-    let item = Vault::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
+    let item = Keychain::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
     world.fault("echo", 2).await;
     world.engine.refresh(id).await.expect_err("refused");
     let failure = world.account(id).await.profile.last_error.expect("seen").failure;
@@ -239,8 +239,8 @@ async fn a_credential_does_not_come_in_by_a_context() {
     let context = |key: &str| json!({ key: "canary" }).as_object().expect("an object").clone();
     for key in ["api_key", "client_id", "client_secret", "refresh_token", "oauth", "credentials"] {
         for purpose in [Purpose::Connect { tenant_id: "acme-1".into() }, Purpose::Reauthorize { account_id: id }] {
-            let wishes = Wishes { context: context(key), ..Wishes::default() };
-            let refused = world.engine.create_link(purpose, wishes).await.expect_err(key);
+            let options = LinkOptions { context: context(key), ..LinkOptions::default() };
+            let refused = world.engine.create_link(purpose, options).await.expect_err(key);
             assert_eq!(refused.code(), "context_key_reserved");
         }
         let refused = world.engine.merge_context(id, context(key)).await.expect_err(key);

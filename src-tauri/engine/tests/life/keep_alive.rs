@@ -3,7 +3,7 @@
 use relink_domain::account::{Status, Verdict};
 use relink_engine::{
     CheckOutcome,
-    vault::{Key, Vault, VaultError},
+    keychain::{Key, Keychain, KeychainError},
 };
 use serde_json::json;
 
@@ -14,10 +14,10 @@ async fn a_rotated_refresh_token_goes_into_the_keychain_and_the_access_token_doe
     let world = World::new().await;
     world.rotation("rotate").await;
     let id = world.connected().await;
-    let vault = Vault::memory(world.keychain.clone());
-    let before = vault.get(&Key::Account(id)).await.expect("open").expect("there");
+    let keychain = Keychain::memory(world.keychain.clone());
+    let before = keychain.get(&Key::Account(id)).await.expect("open").expect("there");
     world.engine.refresh(id).await.expect("refreshed");
-    let after = vault.get(&Key::Account(id)).await.expect("open").expect("there");
+    let after = keychain.get(&Key::Account(id)).await.expect("open").expect("there");
     assert!(after.generation > before.generation);
     assert_ne!(after.secrets["refresh_token"], before.secrets["refresh_token"]);
     let access = world.engine.access_token(id).await.expect("a token").token;
@@ -57,16 +57,16 @@ async fn a_thousand_who_ask_for_an_expired_token_cause_one_exchange() {
 #[tokio::test]
 async fn each_way_to_fail_is_told_and_told_apart() {
     for (fault, code, verdict) in [
-        ("status_500", "server_error", Verdict::TryingAgain),
-        ("status_503", "server_error", Verdict::TryingAgain),
-        ("too_many_requests", "rate_limited", Verdict::TryingAgain),
-        ("reset_before", "connection_reset", Verdict::TryingAgain),
-        ("reset_after", "connection_reset", Verdict::TryingAgain),
-        ("silence", "timeout", Verdict::TryingAgain),
-        ("slow_drip", "timeout", Verdict::TryingAgain),
-        ("truncated_json", "garbled_answer", Verdict::TryingAgain),
-        ("html_200", "not_json", Verdict::TryingAgain),
-        ("unknown_error_400", "unknown_refusal", Verdict::TryingAgain),
+        ("status_500", "server_error", Verdict::Retrying),
+        ("status_503", "server_error", Verdict::Retrying),
+        ("too_many_requests", "rate_limited", Verdict::Retrying),
+        ("reset_before", "connection_reset", Verdict::Retrying),
+        ("reset_after", "connection_reset", Verdict::Retrying),
+        ("silence", "timeout", Verdict::Retrying),
+        ("slow_drip", "timeout", Verdict::Retrying),
+        ("truncated_json", "garbled_answer", Verdict::Retrying),
+        ("html_200", "not_json", Verdict::Retrying),
+        ("unknown_error_400", "unknown_refusal", Verdict::Retrying),
         ("invalid_grant", "invalid_grant", Verdict::NeedsPerson),
         ("error_200", "invalid_grant", Verdict::NeedsPerson),
         ("invalid_client", "invalid_client", Verdict::NeedsClient),
@@ -83,8 +83,8 @@ async fn each_way_to_fail_is_told_and_told_apart() {
         let account = world.account(id).await;
         assert_eq!(account.status(), Status::NeedsReauth, "{fault}");
         assert_eq!(account.life.trouble().expect("a trouble").verdict(), verdict, "{fault}");
-        assert_eq!(world.told().await[2..], ["authentication_error"], "{fault}");
-        let kept = Vault::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
+        assert_eq!(world.event_names().await[2..], ["authentication_error"], "{fault}");
+        let kept = Keychain::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
         assert!(!kept.secrets["refresh_token"].is_empty(), "{fault}: a failure never blanks a credential");
     }
 }
@@ -119,14 +119,14 @@ async fn a_providers_clock_that_is_a_day_off_costs_a_refresh_and_nothing_else() 
     for skew in [86_400, -86_400] {
         let world = World::new().await;
         let id = world.connected().await;
-        let lease = async || world.engine.access_token(id).await.expect("a token").lease;
-        let before = lease().await;
+        let lifetime = async || world.engine.access_token(id).await.expect("a token").lifetime;
+        let before = lifetime().await;
         world.control("PATCH", "/control", json!({ "clock_skew_secs": skew })).await;
         assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted, "{skew}");
         world.engine.refresh(id).await.expect("refreshed");
         assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted, "{skew}");
-        assert_eq!(lease().await, before, "{skew}: a token's time is counted by this machine's own clock");
-        assert_eq!(world.told().await.len(), 2, "{skew}: nothing to tell");
+        assert_eq!(lifetime().await, before, "{skew}: a token's time is counted by this machine's own clock");
+        assert_eq!(world.event_names().await.len(), 2, "{skew}: nothing to tell");
     }
 }
 
@@ -149,7 +149,7 @@ async fn a_recovery_is_told_as_reactivated() {
     world.fault("status_503", 1).await;
     world.engine.refresh(id).await.expect_err("fails");
     world.engine.refresh(id).await.expect("recovers");
-    assert_eq!(world.told().await[2..], ["authentication_error", "reactivated"]);
+    assert_eq!(world.event_names().await[2..], ["authentication_error", "reactivated"]);
 }
 
 #[tokio::test]
@@ -158,17 +158,17 @@ async fn an_expired_token_behind_a_401_is_refreshed_and_the_check_made_again() {
     let id = world.connected().await;
     world.control("POST", "/control/expire", json!({})).await;
     assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted);
-    assert_eq!(world.told().await.len(), 2, "nothing to tell");
+    assert_eq!(world.event_names().await.len(), 2, "nothing to tell");
 }
 
 #[tokio::test]
 async fn a_locked_keychain_puts_a_refresh_off_and_is_no_failure_of_the_account() {
     let world = World::new().await;
     let id = world.connected().await;
-    world.keychain.refuse(VaultError::Locked);
+    world.keychain.refuse(KeychainError::Locked);
     assert_eq!(world.engine.refresh(id).await.expect_err("locked").code(), "keychain_locked");
     assert_eq!(world.account(id).await.status(), Status::Active);
-    assert_eq!(world.told().await.len(), 2);
+    assert_eq!(world.event_names().await.len(), 2);
     assert_eq!(world.lines(Some(id)).await[0], "Refresh put off while the keychain is locked");
     world.keychain.recover();
     world.engine.refresh(id).await.expect("unlocked");
@@ -178,9 +178,9 @@ async fn a_locked_keychain_puts_a_refresh_off_and_is_no_failure_of_the_account()
 async fn an_item_that_the_person_removed_needs_them() {
     let world = World::new().await;
     let id = world.connected().await;
-    Vault::memory(world.keychain.clone()).delete(&Key::Account(id)).await.expect("removed");
+    Keychain::memory(world.keychain.clone()).delete(&Key::Account(id)).await.expect("removed");
     assert_eq!(world.engine.refresh(id).await.expect_err("gone").code(), "credential_missing");
-    assert_eq!(world.told().await[2..], ["authentication_error"]);
+    assert_eq!(world.event_names().await[2..], ["authentication_error"]);
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn deleting_revokes_forgets_and_tells() {
     let id = world.connected().await;
     world.engine.delete_account(id).await.expect("deleted");
     assert!(world.keychain.names().is_empty());
-    assert_eq!(world.told().await[2..], ["deleted"]);
+    assert_eq!(world.event_names().await[2..], ["deleted"]);
     assert_eq!(world.engine.account(id).await.expect_err("gone").code(), "not_found");
     let log = world.control("GET", "/control/log", serde_json::Value::Null).await;
     let entries = log["entries"].as_array().expect("entries");

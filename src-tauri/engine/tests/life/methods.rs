@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use relink_domain::{
     Secret,
     account::{AuthenticationMethod, Status, Verdict},
-    link::{Purpose, Wishes},
+    link::{LinkOptions, Purpose},
 };
 use relink_engine::CheckOutcome;
 use serde_json::json;
@@ -67,7 +67,7 @@ async fn a_revoked_api_key_is_told_on_a_check_and_mended_with_a_new_one() {
     let (link, key) = (world.reauthorize_link(id).await, api_key(&world).await);
     let mut walk = world.begin_with(&link, AuthenticationMethod::ApiKey, fields(&[("api_key", &key)])).await;
     assert_eq!(walk.succeeds().await, id);
-    assert_eq!(world.told().await[2..], ["authentication_error", "updated", "active"]);
+    assert_eq!(world.event_names().await[2..], ["authentication_error", "updated", "active"]);
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn a_revoked_client_needs_its_person_who_types_another_one() {
     let link = world.reauthorize_link(id).await;
     assert_eq!(world.begin_with(&link, method, typed().await).await.succeeds().await, id);
     assert_eq!(world.account(id).await.status(), Status::Active);
-    assert_eq!(world.told().await[2..], ["authentication_error", "updated", "active"]);
+    assert_eq!(world.event_names().await[2..], ["authentication_error", "updated", "active"]);
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn a_token_without_a_refresh_token_is_kept_in_the_keychain_and_breaks_on_a
     assert_eq!(world.engine.refresh(id).await.expect_err("nothing to refresh").code(), "nothing_to_refresh");
     world.control("POST", "/control/expire", json!({})).await;
     assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Unauthorized);
-    assert_eq!(world.told().await[2..], ["authentication_error"]);
+    assert_eq!(world.event_names().await[2..], ["authentication_error"]);
 }
 
 #[tokio::test]
@@ -139,14 +139,15 @@ async fn client_credentials_that_are_given_fewer_scopes_replace_nothing() {
     let (client, secret) =
         (made["client_id"].as_str().expect("an id"), made["client_secret"].as_str().expect("a secret"));
     let typed = || fields(&[("client_id", client), ("client_secret", secret)]);
-    let wishes = || Wishes { scopes: Some(vec!["items:read".into(), "profile".into()]), ..Wishes::default() };
+    let options =
+        || LinkOptions { scopes: Some(vec!["items:read".into(), "profile".into()]), ..LinkOptions::default() };
     let link =
-        world.engine.create_link(Purpose::Connect { tenant_id: "acme-1".into() }, wishes()).await.expect("a link");
+        world.engine.create_link(Purpose::Connect { tenant_id: "acme-1".into() }, options()).await.expect("a link");
     let method = AuthenticationMethod::Oauth2ClientCredentials;
     let id = world.begin_with(&link.token, method, typed()).await.succeeds().await;
 
     let before = world.account(id).await;
-    let link = world.engine.create_link(Purpose::Reauthorize { account_id: id }, wishes()).await.expect("a link");
+    let link = world.engine.create_link(Purpose::Reauthorize { account_id: id }, options()).await.expect("a link");
     world.fault("fewer_scopes", 1).await;
     assert_eq!(world.begin_with(&link.token, method, typed()).await.fails().await, "scopes_missing");
     assert_eq!(world.account(id).await, before);

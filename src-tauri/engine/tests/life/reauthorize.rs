@@ -6,8 +6,8 @@ use relink_domain::{
     schedule::Jitter,
 };
 use relink_engine::{
-    connect::{Answer, PhaseName},
-    vault::{Key, Vault},
+    connect::{IdentityChoice, PhaseName},
+    keychain::{Key, Keychain},
 };
 use serde_json::json;
 
@@ -71,8 +71,8 @@ async fn of_two_flows_of_one_link_that_end_at_once_one_succeeds() {
             walk.until(&[PhaseName::Question]).await;
         }
         let accounts = world.keychain.names().len();
-        one.answers(Answer::Add).await;
-        two.answers(Answer::Replace).await;
+        one.answers(IdentityChoice::Add).await;
+        two.answers(IdentityChoice::Replace).await;
         let ended = [PhaseName::Succeeded, PhaseName::Failed];
         one.until(&ended).await;
         two.until(&ended).await;
@@ -101,7 +101,7 @@ async fn a_keychain_that_takes_the_new_sign_in_too_late_is_believed_when_it_answ
 
     world.keychain.recover();
     world.engine.refresh(id).await.expect("the new sign-in works");
-    assert_eq!(world.told().await[2..], ["updated", "active"]);
+    assert_eq!(world.event_names().await[2..], ["updated", "active"]);
     assert_eq!(world.engine.link_session(link.expose()).await.expect_err("used").code(), "link_token_used");
 }
 
@@ -122,7 +122,7 @@ async fn a_key_that_the_keychain_takes_too_late_is_believed_as_well() {
     assert_eq!(walk.fails().await, "keychain_slow");
     world.keychain.recover();
     assert_eq!(world.engine.access_token(id).await.expect("the key").token.expose(), new);
-    assert_eq!(world.told().await[2..], ["updated", "active"]);
+    assert_eq!(world.event_names().await[2..], ["updated", "active"]);
 }
 
 #[tokio::test]
@@ -170,8 +170,8 @@ async fn an_account_that_is_renamed_is_found_under_its_new_name_in_the_keychain(
     let world = World::new().await;
     let id = world.connected().await;
     let item = |key| {
-        let vault = Vault::memory(world.keychain.clone());
-        async move { vault.get(&key).await.expect("open").expect("there") }
+        let keychain = Keychain::memory(world.keychain.clone());
+        async move { keychain.get(&key).await.expect("open").expect("there") }
     };
     let before = item(Key::Account(id)).await;
     world.engine.rename(id, "Acme billing".into()).await.expect("renamed");

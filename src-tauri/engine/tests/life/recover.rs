@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use relink_domain::account::Status;
-use relink_engine::vault::{Key, Vault, VaultError};
+use relink_engine::keychain::{Key, Keychain, KeychainError};
 
 use crate::world::{START, World};
 
@@ -36,7 +36,7 @@ async fn the_database_holds_no_secret() {
     world.rotation("rotate").await;
     let id = world.connected().await;
     world.engine.refresh(id).await.expect("refreshed");
-    let item = Vault::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
+    let item = Keychain::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
     let access = world.engine.access_token(id).await.expect("a token").token;
     let (token, api) = world.engine.create_api_token("test".into(), None).await.expect("made");
     let link = world.reauthorize_link(id).await;
@@ -76,7 +76,7 @@ async fn an_account_that_is_being_made_is_not_swept_by_a_deletion_beside_it() {
 async fn the_secrets_of_an_account_deleted_under_a_locked_keychain_go_when_it_opens() {
     let world = World::new().await;
     let id = world.connected().await;
-    world.keychain.refuse(VaultError::Locked);
+    world.keychain.refuse(KeychainError::Locked);
     world.engine.delete_account(id).await.expect("deleted all the same");
     assert_eq!(world.keychain.names().len(), 1);
     world.keychain.recover();

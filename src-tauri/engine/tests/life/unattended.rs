@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use relink_domain::{AccountId, account::Status};
-use relink_engine::vault::{Key, Vault};
+use relink_engine::keychain::{Key, Keychain};
 use serde_json::json;
 
 use crate::world::World;
@@ -26,7 +26,7 @@ async fn look_at_the_clock(world: &World, id: AccountId) {
 }
 
 async fn stored_refresh_token(world: &World, id: AccountId) -> Option<String> {
-    let item = Vault::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open")?;
+    let item = Keychain::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open")?;
     Some(item.secrets["refresh_token"].expose().to_owned())
 }
 
@@ -167,16 +167,16 @@ async fn a_key_that_was_taken_out_of_the_keychain_is_told_once_and_mended_when_i
     let world = World::new().await;
     world.fault("no_refresh_token", 1).await;
     let id = world.connected().await;
-    let vault = Vault::memory(world.keychain.clone());
-    let item = vault.get(&Key::Account(id)).await.expect("open").expect("there");
-    vault.delete(&Key::Account(id)).await.expect("removed");
+    let keychain = Keychain::memory(world.keychain.clone());
+    let item = keychain.get(&Key::Account(id)).await.expect("open").expect("there");
+    keychain.delete(&Key::Account(id)).await.expect("removed");
     for _ in 0..2 {
         assert_eq!(world.engine.access_token(id).await.expect_err("gone").code(), "credential_missing");
     }
-    assert_eq!(world.told().await[2..], ["authentication_error"]);
-    vault.set(&Key::Account(id), "put back", &item).await.expect("put back");
+    assert_eq!(world.event_names().await[2..], ["authentication_error"]);
+    keychain.set(&Key::Account(id), "put back", &item).await.expect("put back");
     world.engine.check(id).await.expect("checked");
-    assert_eq!(world.told().await[2..], ["authentication_error", "reactivated"]);
+    assert_eq!(world.event_names().await[2..], ["authentication_error", "reactivated"]);
 }
 
 #[tokio::test]

@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use relink_domain::{
     AccountId, Secret, Timestamp,
     account::{Account, AuthenticationMethod},
-    link::{Purpose, Wishes},
+    link::{LinkOptions, Purpose},
 };
 use relink_engine::{
     Engine, Options,
     clock::Clock,
-    connect::{Answer, BeginFlow, FlowView, PhaseName},
-    vault::{MemoryKeychain, Vault},
+    connect::{BeginFlow, FlowView, IdentityChoice, PhaseName},
+    keychain::{Keychain, MemoryKeychain},
 };
 use relink_sandbox::{Running, Sandbox};
 use serde_json::{Value, json};
@@ -106,12 +106,16 @@ impl World {
     /// A link for a new account.
     pub async fn connect_link(&self) -> Secret {
         let purpose = Purpose::Connect { tenant_id: "acme-1".into() };
-        self.engine.create_link(purpose, Wishes::default()).await.expect("a link").token
+        self.engine.create_link(purpose, LinkOptions::default()).await.expect("a link").token
     }
 
     /// A link that mends this account.
     pub async fn reauthorize_link(&self, account_id: AccountId) -> Secret {
-        self.engine.create_link(Purpose::Reauthorize { account_id }, Wishes::default()).await.expect("a link").token
+        self.engine
+            .create_link(Purpose::Reauthorize { account_id }, LinkOptions::default())
+            .await
+            .expect("a link")
+            .token
     }
 
     /// Begins an OAuth flow.
@@ -156,7 +160,7 @@ impl World {
     }
 
     /// The names of all events of accounts, without their prefix.
-    pub async fn told(&self) -> Vec<String> {
+    pub async fn event_names(&self) -> Vec<String> {
         let events = self.engine.events_after(0, 1000).await.expect("events");
         events
             .iter()
@@ -167,11 +171,7 @@ impl World {
     /// The timeline's lines of an account (or of nobody), newest first.
     pub async fn lines(&self, id: Option<AccountId>) -> Vec<String> {
         let entries = self.engine.timeline(id, None, 100).await.expect("a timeline");
-        entries
-            .into_iter()
-            .filter(|entry| entry.account_id == id)
-            .map(|entry| entry.moment.words("Sandbox").0)
-            .collect()
+        entries.into_iter().filter(|entry| entry.account_id == id).map(|entry| entry.event.words("Sandbox").0).collect()
     }
 
     /// A page of the Sandbox, or the answer to its form.
@@ -185,7 +185,7 @@ impl World {
 async fn start(folder: &TempDir, keychain: &MemoryKeychain, clock: &Clock) -> Engine {
     let engine = Engine::start(Options {
         data_dir: folder.path().to_owned(),
-        vault: Vault::memory(keychain.clone()),
+        keychain: Keychain::memory(keychain.clone()),
         clock: clock.clone(),
         takes_deep_links: true,
     })
@@ -264,7 +264,7 @@ impl Walk<'_> {
     }
 
     /// The person is asked, and answers.
-    pub async fn answers(&mut self, answer: Answer) {
+    pub async fn answers(&mut self, answer: IdentityChoice) {
         self.until(&[PhaseName::Question]).await;
         self.world.engine.answer_flow(self.flow.id, self.key.expose(), answer).expect("answered");
     }

@@ -1,0 +1,130 @@
+//! A surface on an engine with a keychain in memory, and the Sandbox.
+
+use std::net::SocketAddr;
+
+use relink_api::{ServeOptions, Serving};
+use relink_engine::{Engine, Options, clock::Clock, keychain::Keychain};
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+pub struct World {
+    pub token: String,
+    pub client: Client,
+    pub engine: Engine,
+    pub serving: Serving,
+    pub folder: TempDir,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = Engine::start(Options {
+            data_dir: folder.path().to_owned(),
+            keychain: Keychain::in_memory(),
+            clock: Clock::system(),
+            takes_deep_links: false,
+        })
+        .await
+        .expect("the engine starts");
+        let listen: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+        let options = ServeOptions { listen: Some(listen), data_dir: folder.path().to_owned() };
+        let serving = relink_api::serve(engine.clone(), options).await.expect("it serves");
+        let (_, token) = engine.create_api_token("test".into(), None).await.expect("a token");
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        Self { token: token.expose().to_owned(), client, engine, serving, folder }
+    }
+
+    pub fn base(&self) -> &str {
+        self.serving.base_url()
+    }
+
+    pub fn host(&self) -> &str {
+        self.base().strip_prefix("http://").expect("http")
+    }
+
+    /// A request with a token.
+    pub async fn ask(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+        let mut request = self.client.request(method, format!("{}{path}", self.base())).bearer_auth(&self.token);
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status();
+        let text = answer.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask(Method::GET, path, Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Value {
+        let (status, body) = self.ask(Method::POST, path, body).await;
+        assert!(status.is_success(), "{path}: {status} {body}");
+        body
+    }
+
+    /// Installs the Sandbox.
+    pub async fn sandbox(&self) {
+        self.post("/relink/integrations/sandbox/install", json!({})).await;
+    }
+
+    /// An account by API key: the shortest way to have one.
+    pub async fn account(&self, tenant: &str) -> String {
+        let key = self.post("/relink/sandbox/control/api-keys", json!({})).await["api_key"].clone();
+        let link = self.post("/link-token", json!({ "tenant_id": tenant })).await;
+        let flow = self
+            .begin(&link, json!({ "integration": "sandbox", "format": "api_key", "fields": { "api_key": key } }))
+            .await;
+        let ended = self.until_ended(&flow).await;
+        ended["outcome"]["account"]["id"].as_str().unwrap_or_else(|| panic!("{ended}")).to_owned()
+    }
+
+    /// Begins a flow as the connect page does.
+    pub async fn begin(&self, link: &Value, body: Value) -> Value {
+        let token = link["link_token"].as_str().expect("a link token");
+        let request =
+            self.client.post(format!("{}/connect-account/flows", self.base())).header("x-relink-link-token", token);
+        request.json(&body).send().await.expect("an answer").json().await.expect("JSON")
+    }
+
+    /// Follows a flow as the connect page does, claiming its callback.
+    pub async fn until_ended(&self, begun: &Value) -> Value {
+        let (id, key) =
+            (begun["id"].as_str().unwrap_or_else(|| panic!("{begun}")), begun["key"].as_str().expect("a key"));
+        let mut flow = begun.clone();
+        loop {
+            match flow["phase"].as_str().expect("a phase") {
+                "succeeded" | "failed" | "question" => return flow,
+                "returned" => {
+                    let url = format!("{}/connect-account/flows/{id}/claim", self.base());
+                    let answer =
+                        self.client.post(url).header("x-relink-flow-key", key).send().await.expect("an answer");
+                    flow = answer.json().await.expect("JSON");
+                }
+                _ => {
+                    let url = format!("{}/connect-account/flows/{id}?after={}", self.base(), flow["version"]);
+                    let answer = self.client.get(url).header("x-relink-flow-key", key).send().await.expect("an answer");
+                    flow = answer.json().await.expect("JSON");
+                }
+            }
+        }
+    }
+
+    /// Writes bytes and reads what comes until the other side closes.
+    pub async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.host()).await.expect("connected");
+        stream.write_all(bytes).await.expect("written");
+        let mut answer = Vec::new();
+        // A reset after the answer is as good as a close.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}

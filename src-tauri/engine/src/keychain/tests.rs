@@ -1,0 +1,257 @@
+//! The dispatcher over a keychain in memory with a door that the test holds shut.
+
+use std::sync::{
+    Condvar, Mutex,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+use std::time::Instant;
+
+use relink_domain::Secret;
+use tokio::time::timeout;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::*;
+
+/// A keychain whose calls hang while its door is shut.
+#[derive(Clone, Default)]
+struct Hanging {
+    backend: MemoryKeychain,
+    doors: Arc<Doors>,
+    connections: Arc<AtomicUsize>,
+    /// The next read is the last thing before the keychain is locked.
+    locks_at_read: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct Doors {
+    shut: Mutex<Shut>,
+    opened: Condvar,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Shut {
+    access: bool,
+    write: bool,
+    unlock: bool,
+}
+
+impl Hanging {
+    fn keychain(&self, deadline: Duration) -> Keychain {
+        let this = self.clone();
+        let open = move || {
+            this.connections.fetch_add(1, Ordering::SeqCst);
+            Ok(Box::new(this.clone()) as Box<dyn KeychainBackend>)
+        };
+        let poll = Duration::from_millis(5);
+        Keychain::over(Arc::new(open), KeychainOptions { deadline, poll, ..KeychainOptions::default() })
+    }
+
+    fn set_doors(&self, shut: Shut) {
+        *self.doors.shut.lock().unwrap() = shut;
+        self.doors.opened.notify_all();
+    }
+
+    fn pass(&self, is_shut: fn(&Shut) -> bool) {
+        drop(self.doors.opened.wait_while(self.doors.shut.lock().unwrap(), |shut| is_shut(shut)).unwrap());
+    }
+}
+
+impl KeychainBackend for Hanging {
+    fn access(&mut self) -> Result<(), KeychainError> {
+        self.pass(|shut| shut.access);
+        self.backend.access()
+    }
+
+    fn read(&mut self, name: &str) -> Result<Option<Zeroizing<String>>, KeychainError> {
+        let text = self.backend.read(name);
+        if self.locks_at_read.swap(false, Ordering::SeqCst) {
+            self.backend.refuse(KeychainError::Locked);
+        }
+        text
+    }
+
+    fn write(&mut self, name: &str, label: &str, text: &str) -> Result<(), KeychainError> {
+        self.pass(|shut| shut.write);
+        self.backend.write(name, label, text)
+    }
+
+    fn remove(&mut self, name: &str) -> Result<(), KeychainError> {
+        self.backend.remove(name)
+    }
+
+    fn unlock(&mut self) -> Result<(), KeychainError> {
+        self.pass(|shut| shut.unlock);
+        self.backend.unlock()
+    }
+}
+
+/// Long enough for a thread to answer on a busy machine.
+const SHORT: Duration = Duration::from_millis(300);
+const LONG: Duration = Duration::from_secs(20);
+const SLOW: KeychainError = KeychainError::Slow { after: SHORT };
+
+fn key(n: u128) -> Key {
+    Key::Account(AccountId::from_uuid(Uuid::from_u128(n)))
+}
+
+fn item(generation: u64) -> Item {
+    Item { generation, secrets: [("api_key".to_owned(), Secret::new("k"))].into(), ..Item::default() }
+}
+
+#[tokio::test]
+async fn a_write_that_hangs_is_given_up_and_other_items_go_on() {
+    let hanging = Hanging::default();
+    let keychain = hanging.keychain(SHORT);
+    keychain.set(&key(2), "label", &item(1)).await.unwrap();
+    hanging.set_doors(Shut { write: true, ..Shut::default() });
+
+    assert_eq!(keychain.set(&key(1), "label", &item(1)).await, Err(SLOW));
+
+    assert_eq!(keychain.get(&key(2)).await, Ok(Some(item(1))));
+}
+
+#[tokio::test]
+async fn an_item_is_refused_while_a_given_up_write_of_it_may_still_land() {
+    let hanging = Hanging::default();
+    let keychain = hanging.keychain(SHORT);
+    hanging.set_doors(Shut { write: true, ..Shut::default() });
+    assert_eq!(keychain.set(&key(1), "label", &item(1)).await, Err(SLOW));
+
+    assert_eq!(keychain.set(&key(1), "label", &item(2)).await, Err(SLOW));
+    assert_eq!(keychain.get(&key(1)).await, Err(SLOW));
+    assert_eq!(keychain.delete(&key(1)).await, Err(SLOW));
+
+    hanging.set_doors(Shut::default());
+    let written = async {
+        while keychain.set(&key(1), "label", &item(3)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, written).await.expect("the door is open");
+    assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(3))));
+}
+
+#[tokio::test]
+async fn a_keychain_that_hangs_for_good_holds_few_threads_and_heals() {
+    let hanging = Hanging::default();
+    let keychain = hanging.keychain(SHORT);
+    timeout(LONG, keychain.available()).await.expect("available");
+    hanging.set_doors(Shut { access: true, ..Shut::default() });
+    let since = Instant::now();
+    while since.elapsed() < 6 * SHORT {
+        assert_eq!(keychain.get(&key(1)).await, Err(SLOW));
+    }
+    assert_eq!(*keychain.state().borrow(), KeychainState::Slow);
+
+    hanging.set_doors(Shut::default());
+    timeout(LONG, keychain.available()).await.expect("the door is open");
+    assert_eq!(keychain.get(&key(1)).await, Ok(None));
+    let connections = hanging.connections.load(Ordering::SeqCst);
+    assert!(connections <= 4, "{connections} connections");
+}
+
+#[tokio::test]
+async fn a_keychain_that_is_locked_in_the_middle_never_says_none() {
+    let hanging = Hanging::default();
+    let keychain = hanging.keychain(LONG);
+    hanging.locks_at_read.store(true, Ordering::SeqCst);
+
+    assert_eq!(keychain.get(&key(1)).await, Err(KeychainError::Locked));
+}
+
+#[tokio::test]
+async fn a_change_of_state_is_told_and_waited_for() {
+    let backend = MemoryKeychain::default();
+    let hanging = Hanging { backend: backend.clone(), ..Hanging::default() };
+    let keychain = hanging.keychain(LONG);
+    backend.refuse(KeychainError::Locked);
+    assert_eq!(keychain.get(&key(1)).await, Err(KeychainError::Locked));
+    assert_eq!(*keychain.state().borrow(), KeychainState::Locked);
+
+    backend.recover();
+
+    timeout(LONG, keychain.available()).await.expect("recovered");
+}
+
+#[tokio::test]
+async fn calls_go_on_beside_an_open_prompt_and_two_who_ask_share_it() {
+    let hanging = Hanging::default();
+    let keychain = hanging.keychain(LONG);
+    hanging.backend.refuse(KeychainError::Locked);
+    assert_eq!(keychain.get(&key(1)).await, Err(KeychainError::Locked));
+    let before = hanging.connections.load(Ordering::SeqCst);
+    hanging.set_doors(Shut { unlock: true, ..Shut::default() });
+
+    let (first, second, ()) = tokio::join!(keychain.unlock(), keychain.unlock(), async {
+        assert_eq!(keychain.get(&key(1)).await, Err(KeychainError::Locked));
+        hanging.set_doors(Shut::default());
+    });
+
+    assert_eq!((first, second), (Ok(()), Ok(())));
+    assert_eq!(hanging.connections.load(Ordering::SeqCst), before + 1);
+    assert_eq!(keychain.get(&key(1)).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_does_not_stop_the_write() {
+    let hanging = Hanging::default();
+    let keychain = hanging.keychain(LONG);
+    timeout(LONG, keychain.available()).await.expect("available");
+    hanging.set_doors(Shut { write: true, ..Shut::default() });
+
+    let begun = timeout(SHORT, keychain.set(&key(1), "label", &item(1))).await;
+    assert!(begun.is_err(), "it hangs");
+    hanging.set_doors(Shut::default());
+
+    assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(1))));
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_made_anew_and_tried_once_more() {
+    let hanging = Hanging::default();
+    let keychain = hanging.keychain(LONG);
+    timeout(LONG, keychain.available()).await.expect("available");
+    hanging.backend.refuse(KeychainError::Other("NoSession".to_owned()));
+
+    assert_eq!(keychain.get(&key(1)).await, Err(KeychainError::Other("NoSession".to_owned())));
+
+    assert_eq!(hanging.connections.load(Ordering::SeqCst), 2);
+    hanging.backend.recover();
+    assert_eq!(keychain.get(&key(1)).await, Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_one_in_memory_answers_without_waiting() {
+    let backend = MemoryKeychain::default();
+    let keychain = Keychain::memory(backend.clone());
+    keychain.set(&key(1), "label", &item(1)).await.unwrap();
+    backend.refuse(KeychainError::Absent { reason: "none".to_owned() });
+    assert_eq!(keychain.get(&key(1)).await.map_err(|error| error.code()), Err("keychain_absent"));
+    assert!(matches!(*keychain.state().borrow(), KeychainState::Absent { .. }));
+
+    backend.refuse(KeychainError::Locked);
+    keychain.unlock().await.unwrap();
+
+    assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(1))));
+    assert_eq!(backend.label(&key(1).to_string()).as_deref(), Some("label"));
+}
+
+#[test]
+fn every_error_has_a_code_of_its_own_and_a_sentence() {
+    let errors = [
+        KeychainError::Locked,
+        KeychainError::Absent { reason: "none".to_owned() },
+        KeychainError::Slow { after: Duration::from_secs(10) },
+        KeychainError::Denied,
+        KeychainError::TooLong,
+        KeychainError::Damaged { what: "a part is missing" },
+        KeychainError::Newer { version: 2 },
+        KeychainError::Other("it broke".to_owned()),
+    ];
+    let codes: std::collections::BTreeSet<_> = errors.iter().map(KeychainError::code).collect();
+    assert_eq!(codes.len(), errors.len());
+    for error in &errors {
+        assert!(error.to_string().ends_with('.'), "{error}");
+    }
+}
