@@ -4,9 +4,9 @@ import type { Changed, ErrorView } from '../host/types';
 /** An answer of Relink's that is asked for again whenever something of these kinds has changed. */
 export class Live<T> {
   value = $state.raw<T | null>(null);
-  trouble = $state.raw<ErrorView | null>(null);
-  /** Nothing has come yet, neither an answer nor trouble. */
-  waits = $derived(this.value === null && this.trouble === null);
+  error = $state.raw<ErrorView | null>(null);
+  /** Nothing has come yet, neither an answer nor error. */
+  loading = $derived(this.value === null && this.error === null);
   #load: () => Promise<T>;
   #asked = 0;
 
@@ -19,9 +19,9 @@ export class Live<T> {
     const turn = ++this.#asked;
     try {
       const value = await this.#load();
-      if (turn === this.#asked) [this.value, this.trouble] = [value, null];
+      if (turn === this.#asked) [this.value, this.error] = [value, null];
     } catch (thrown) {
-      if (turn === this.#asked) this.trouble = errorViewOf(thrown);
+      if (turn === this.#asked) this.error = errorViewOf(thrown);
     }
   }
 }

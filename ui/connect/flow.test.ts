@@ -8,10 +8,10 @@ import {
   reauthorizeSession,
   succeeded,
 } from '../tests/samples';
-import { refusal, StandIn } from '../tests/stand-in';
-import { openTab, storage, viewOf } from '../tests/tab';
+import { refusal, FakeServer } from '../tests/fake-server';
+import { openTab, storage, viewOf } from '../tests/fake-tab';
 
-let relink: StandIn;
+let relink: FakeServer;
 let shelf: Storage;
 
 /** Lets everything that needs no time happen. */
@@ -33,7 +33,7 @@ async function waitingTab() {
 
 beforeEach(() => {
   vi.useFakeTimers();
-  relink = new StandIn();
+  relink = new FakeServer();
   shelf = storage();
 });
 
@@ -144,7 +144,7 @@ describe('a link that opens nothing', () => {
       relink.session = refusal(404, code, 'No.');
       const { connect } = tab();
       await settled();
-      expect(viewOf(connect, 'refused').trouble.code).toBe(code);
+      expect(viewOf(connect, 'refused').error.code).toBe(code);
     },
   );
 
@@ -154,13 +154,13 @@ describe('a link that opens nothing', () => {
     relink.begins = () => refusal(404, 'link_token_used', 'This link was used.');
     void connect.begin();
     await settled();
-    expect(viewOf(connect, 'refused').trouble.code).toBe('link_token_used');
+    expect(viewOf(connect, 'refused').error.code).toBe('link_token_used');
   });
 
   it('is missing from the address', async () => {
     const { connect } = tab('/connect-account');
     await settled();
-    expect(viewOf(connect, 'refused').trouble.code).toBe('link_token_missing');
+    expect(viewOf(connect, 'refused').error.code).toBe('link_token_missing');
     expect(relink.calls).toEqual([]);
   });
 });
@@ -255,7 +255,7 @@ describe('a callback that does not get home', () => {
     relink.pasted = () => refusal(400, 'state_unknown', 'That address belongs to another sign-in.');
     void connect.paste(' https://github.com/ ');
     await settled();
-    expect(viewOf(connect, 'flow').trouble?.message).toBe('That address belongs to another sign-in.');
+    expect(viewOf(connect, 'flow').error?.message).toBe('That address belongs to another sign-in.');
     expect(viewOf(connect, 'flow').flow.phase).toBe('waiting');
 
     relink.pasted = () => ({ phase: 'returned' });
@@ -273,7 +273,7 @@ describe('a callback that does not get home', () => {
     void connect.paste('  ');
     await settled();
     expect(relink.count('callback')).toBe(0);
-    expect(viewOf(connect, 'flow').trouble?.code).toBe('nothing_pasted');
+    expect(viewOf(connect, 'flow').error?.code).toBe('nothing_pasted');
   });
 });
 
@@ -303,7 +303,7 @@ describe('a key that is typed', () => {
     relink.move({ ...denied, error: { ...denied.error!, field: 'api_key' } });
     await settled();
     expect(viewOf(connect, 'form').running).toBeNull();
-    expect(viewOf(connect, 'form').trouble?.field).toBe('api_key');
+    expect(viewOf(connect, 'form').error?.field).toBe('api_key');
   });
 
   it('is sent, and kept nowhere', async () => {
@@ -388,7 +388,7 @@ describe('a flow that failed', () => {
     relink.begins = () => refusal(503, 'keychain_locked', 'Your keychain is locked.', { hint: 'Unlock it.' });
     void connect.begin();
     await settled();
-    expect(viewOf(connect, 'ask').trouble).toMatchObject({ code: 'keychain_locked', hint: 'Unlock it.' });
+    expect(viewOf(connect, 'ask').error).toMatchObject({ code: 'keychain_locked', hint: 'Unlock it.' });
     expect(connect.state.busy).toBe(false);
   });
 });

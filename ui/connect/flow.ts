@@ -11,10 +11,10 @@ import {
   type Redirect,
   type Session,
 } from './api';
-import type { FlowKeys } from './keys';
+import type { FlowKeys } from './flow-keys';
 import { pause, backoff } from './time';
 import { openable, type Request } from './urls';
-import { NO_LINK, NOTHING_PASTED } from './words';
+import { NO_LINK, NOTHING_PASTED } from './texts';
 import {
   canShowError,
   firstView,
@@ -280,12 +280,12 @@ export class ConnectFlow {
     if (before.at === 'form' && (isRunning(flow) || flow.phase === 'failed')) {
       const { integration, method } = before;
       const running = isRunning(flow) ? flow : null;
-      this.#set({ view: { at: 'form', integration, method, running, trouble: flow.error } });
+      this.#set({ view: { at: 'form', integration, method, running, error: flow.error } });
       return;
     }
     const late = before.at === 'flow' && before.late && flow.phase === 'waiting';
     this.#set({
-      view: { at: 'flow', flow, look: followed.look, late, otherWay: this.#otherWay(flow), trouble: null },
+      view: { at: 'flow', flow, look: followed.look, late, otherWay: this.#otherWay(flow), error: null },
     });
   }
 
@@ -370,16 +370,16 @@ export class ConnectFlow {
   #fail(problem: Problem): void {
     const { view, session } = this.#state;
     const { code, title, message, hint, field } = problem;
-    const trouble = { code, title, message, hint, field };
+    const error = { code, title, message, hint, field };
     this.#set({ busy: false });
-    if (isRefusal(code)) this.#set({ view: { at: 'refused', trouble } });
+    if (isRefusal(code)) this.#set({ view: { at: 'refused', error } });
     else if (this.#followed && GONE.has(problem.status)) this.#lose();
     else if (view.at === 'flow' && !this.#followed && this.#chosen) {
       const { integration, method } = this.#chosen;
-      this.#go(withError(methodView(integration, method), trouble));
-    } else if (canShowError(view)) this.#set({ view: withError(view, trouble) });
+      this.#go(withError(methodView(integration, method), error));
+    } else if (canShowError(view)) this.#set({ view: withError(view, error) });
     else if (session === null && this.#request.at === 'return') this.#set({ view: { at: 'stray' } });
-    else this.#set({ view: { at: 'refused', trouble } });
+    else this.#set({ view: { at: 'refused', error } });
   }
 
   #lose(): void {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { StandIn } from '../tests/stand-in';
-import { openTab, storage } from '../tests/tab';
+import { FakeServer } from '../tests/fake-server';
+import { openTab, storage } from '../tests/fake-tab';
 import type { Flow } from './api';
 
-let relink: StandIn;
+let relink: FakeServer;
 
 /** Lets everything that needs no time happen. */
 async function settled(): Promise<void> {
@@ -12,7 +12,7 @@ async function settled(): Promise<void> {
 
 beforeEach(() => {
   vi.useFakeTimers();
-  relink = new StandIn();
+  relink = new FakeServer();
 });
 
 afterEach(() => {

@@ -1,20 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { connectSession, hubspot, reauthorizeSession, succeeded } from '../tests/samples';
-import { storage } from '../tests/tab';
+import { storage } from '../tests/fake-tab';
 import type { FieldSpec } from './api';
 import { mistakes, typedValues } from './fields';
-import { FlowKeys } from './keys';
+import { FlowKeys } from './flow-keys';
 import { found } from './search';
 import { openable, requestFrom } from './urls';
-import { forWhom, keepingWords, outcomeWords, refusalWords, errorLine } from './words';
+import { recipientText, storageText, outcomeText, refusalText, errorLine } from './texts';
 
 it('a form says whether what is typed is tried first', () => {
   const [method] = hubspot.methods;
   if (method?.format !== 'api_key') throw new Error('a form');
-  expect(keepingWords('HubSpot', method)).toMatch(/^Relink tries it with HubSpot first/);
-  expect(keepingWords('HubSpot', { ...method, is_tried: false })).toMatch(
-    /^Relink can’t try it with HubSpot/,
-  );
+  expect(storageText('HubSpot', method)).toMatch(/^Relink tries it with HubSpot first/);
+  expect(storageText('HubSpot', { ...method, is_tried: false })).toMatch(/^Relink can’t try it with HubSpot/);
 });
 
 describe('addresses that may be opened', () => {
@@ -120,40 +118,42 @@ describe('kept flow keys', () => {
 
 describe('words', () => {
   it('say for whom the link was made', () => {
-    expect(forWhom(reauthorizeSession)).toBe('For Acme engineering (tenant acme-1), connected as octo-acme.');
-    expect(forWhom(connectSession)).toBe('For tenant acme-1.');
+    expect(recipientText(reauthorizeSession)).toBe(
+      'For Acme engineering (tenant acme-1), connected as octo-acme.',
+    );
+    expect(recipientText(connectSession)).toBe('For tenant acme-1.');
   });
 
   it('say how it ended', () => {
     const outcome = succeeded.outcome!;
-    expect(outcomeWords(outcome, 'GitHub', reauthorizeSession)).toEqual({
+    expect(outcomeText(outcome, 'GitHub', reauthorizeSession)).toEqual({
       title: 'Connection successful',
       what: 'Acme engineering is connected to GitHub as octo-acme.',
     });
-    expect(outcomeWords({ ...outcome, kept_old: true }, 'GitHub', reauthorizeSession).title).toBe(
+    expect(outcomeText({ ...outcome, kept_old: true }, 'GitHub', reauthorizeSession).title).toBe(
       'Nothing was changed',
     );
     const account = { ...outcome.account, name: 'octo-acme', identity: 'octo-acme' };
-    expect(outcomeWords({ ...outcome, account }, 'GitHub', reauthorizeSession).what).toBe(
+    expect(outcomeText({ ...outcome, account }, 'GitHub', reauthorizeSession).what).toBe(
       'octo-acme is connected to GitHub.',
     );
   });
 
-  it('say a trouble in a line', () => {
-    const trouble = {
+  it('say a error in a line', () => {
+    const error = {
       code: 'rejected',
       title: 'Not accepted',
       message: 'It said no.',
       hint: null,
       field: 'key',
     };
-    expect(errorLine(trouble)).toBe('Not accepted. It said no.');
-    expect(errorLine({ ...trouble, title: null, hint: 'Try again.' })).toBe('It said no. Try again.');
+    expect(errorLine(error)).toBe('Not accepted. It said no.');
+    expect(errorLine({ ...error, title: null, hint: 'Try again.' })).toBe('It said no. Try again.');
   });
 
   it('are Relink’s own where it gives some', () => {
-    const trouble = { code: 'link_token_used', title: null, message: 'Used.', hint: null, field: null };
-    expect(refusalWords(trouble).title).toBe('This link has been used');
-    expect(refusalWords({ ...trouble, title: 'Over' }).title).toBe('Over');
+    const error = { code: 'link_token_used', title: null, message: 'Used.', hint: null, field: null };
+    expect(refusalText(error).title).toBe('This link has been used');
+    expect(refusalText({ ...error, title: 'Over' }).title).toBe('Over');
   });
 });

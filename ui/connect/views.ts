@@ -19,15 +19,15 @@ interface Chosen<M extends Method> {
 export type View =
   | { at: 'loading' }
   /** The link opens nothing. */
-  | { at: 'refused'; trouble: ErrorView }
+  | { at: 'refused'; error: ErrorView }
   /** `missing` names an integration that the address asked for and that isn't here. */
   | { at: 'integrations'; missing: string | null }
   | { at: 'nothing_offered' }
   | { at: 'methods'; integration: Integration }
   | ({ at: 'not_ready'; reason: string } & Chosen<Method>)
-  | ({ at: 'ask'; trouble: ErrorView | null } & Chosen<OAuthMethod>)
+  | ({ at: 'ask'; error: ErrorView | null } & Chosen<OAuthMethod>)
   /** `running`: the flow that tries what was typed. The form stays, so that nothing has to be typed twice. */
-  | ({ at: 'form'; trouble: ErrorView | null; running: Flow | null } & Chosen<FieldsMethod>)
+  | ({ at: 'form'; error: ErrorView | null; running: Flow | null } & Chosen<FieldsMethod>)
   | ({ at: 'flow' } & FlowView)
   /** The flow is unknown to the Relink that runs now. */
   | { at: 'lost' }
@@ -41,7 +41,7 @@ export interface FlowView {
   late: boolean;
   /** The other redirect that this flow could be tried with. */
   otherWay: Redirect | null;
-  trouble: ErrorView | null;
+  error: ErrorView | null;
 }
 
 /** How an integration's tile looks. */
@@ -81,8 +81,8 @@ export function integrationView(integration: Integration): View {
 export function methodView(integration: Integration, method: Method): View {
   if (method.not_ready !== null) return { at: 'not_ready', integration, method, reason: method.not_ready };
   return method.format === 'oauth2'
-    ? { at: 'ask', integration, method, trouble: null }
-    : { at: 'form', integration, method, trouble: null, running: null };
+    ? { at: 'ask', integration, method, error: null }
+    : { at: 'form', integration, method, error: null, running: null };
 }
 
 /** The view that Back leads to; null where there is no way back. */
@@ -124,6 +124,6 @@ export function canShowError(view: View): view is Extract<View, { at: 'ask' | 'f
   return view.at === 'ask' || view.at === 'form' || view.at === 'flow';
 }
 
-export function withError(view: View, trouble: ErrorView | null): View {
-  return canShowError(view) ? { ...view, trouble } : view;
+export function withError(view: View, error: ErrorView | null): View {
+  return canShowError(view) ? { ...view, error } : view;
 }

@@ -107,17 +107,17 @@ export class HostError extends Error implements ErrorView {
   readonly hint: string | null;
   readonly field: string | null;
 
-  constructor(trouble: ErrorView) {
-    super(trouble.message);
+  constructor(error: ErrorView) {
+    super(error.message);
     this.name = 'HostError';
-    this.code = trouble.code;
-    this.title = trouble.title;
-    this.hint = trouble.hint;
-    this.field = trouble.field;
+    this.code = error.code;
+    this.title = error.title;
+    this.hint = error.hint;
+    this.field = error.field;
   }
 }
 
-/** Whatever was thrown, as trouble that can be shown. */
+/** Whatever was thrown, as an error that can be shown. */
 export function errorViewOf(thrown: unknown): ErrorView {
   if (thrown instanceof HostError) {
     const { code, title, message, hint, field } = thrown;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
 import type { AxeResults } from 'axe-core';
-import { PICTURES, type Sight, type Tab } from './world';
+import { PICTURES, type Sight, type Tab } from './browser';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 

@@ -6,7 +6,7 @@ export interface Group {
   accounts: Account[];
 }
 
-/** What needs the person is on top; within a group, the newest trouble first, then by name. */
+/** What needs the person is on top; within a group, the newest error first, then by name. */
 export function grouped(accounts: Account[], search: string): Group[] {
   const wanted = search.trim().toLocaleLowerCase();
   const found = accounts.filter((account) =>

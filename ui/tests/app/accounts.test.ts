@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { look, lookLarge } from './look';
-import { account, Relink, revoked, trouble } from './relink';
-import { windowed, type AppWindow } from './window';
-import { at, someAccounts } from './worlds';
+import { inspect, inspectLargeText } from './inspect';
+import { account, FakeRelink, revoked, errorView } from './fake-relink';
+import { setUpWindows, type AppWindow } from './window';
+import { at, someAccounts } from './fixtures';
 
-const openWindow = windowed();
+const openWindow = setUpWindows();
 let app: AppWindow;
 
 it('puts what needs its person on top, and says in plain words what is wrong', async () => {
@@ -14,8 +14,8 @@ it('puts what needs its person on top, and says in plain words what is wrong', a
   await page.getByRole('alert').getByText('GitHub no longer accepts this sign-in').waitFor();
   await page.getByRole('img', { name: /^Working for six days/ }).waitFor();
   await page.getByText('Refresh refused').waitFor();
-  await look(app, 'accounts');
-  await lookLarge(app, 'accounts');
+  await inspect(app, 'accounts');
+  await inspectLargeText(app, 'accounts');
 });
 
 it('reauthorizes: Reauthorize connection, Get connection link, Magic Link, Connection successful', async () => {
@@ -26,7 +26,7 @@ it('reauthorizes: Reauthorize connection, Get connection link, Magic Link, Conne
   await page.getByRole('button', { name: 'Get connection link' }).click();
   await page.getByText('Magic Link', { exact: true }).waitFor();
   await page.getByText('Works on this machine, once, for 7 days.').waitFor();
-  await look(app, 'reauthorize');
+  await inspect(app, 'reauthorize');
   await page.getByRole('button', { name: 'Copy', exact: true }).click();
   await page.getByRole('button', { name: 'Copied' }).waitFor();
   await page.getByRole('button', { name: 'Open', exact: true }).click();
@@ -75,7 +75,7 @@ it('is moved through by keyboard, and searched with Ctrl K', async () => {
 });
 
 it('draws only what is seen of 2,000 accounts, and reaches all of them', async () => {
-  const relink = new Relink();
+  const relink = new FakeRelink();
   relink.accounts = Array.from({ length: 2000 }, (_, index) =>
     account(String(index), { name: `Account ${String(index).padStart(4, '0')}` }),
   );
@@ -92,7 +92,7 @@ it('draws only what is seen of 2,000 accounts, and reaches all of them', async (
 it('checks, refreshes, and says how it went where it was asked for', async () => {
   const relink = someAccounts();
   relink.answers.refresh = () => {
-    throw trouble('timeout', 'Google didn’t answer', 'Nothing was lost.', 'Try again in a moment.');
+    throw errorView('timeout', 'Google didn’t answer', 'Nothing was lost.', 'Try again in a moment.');
   };
   app = await openWindow(relink);
   const { page } = app;
@@ -112,7 +112,7 @@ it('asks before it deletes, and names what goes', async () => {
   const dialog = page.getByRole('dialog', { name: 'Delete Acme engineering?' });
   await dialog.getByText('Its history stays under Activity.').waitFor();
   expect(await dialog.textContent()).not.toContain('timeline');
-  await look(app, 'delete');
+  await inspect(app, 'delete');
   await page.getByRole('button', { name: 'Keep it' }).click();
   expect(relink.asked.some(({ command }) => command === 'delete_account')).toBe(false);
   await page.getByText('More', { exact: true }).click();
@@ -134,7 +134,7 @@ it('renames', async () => {
 });
 
 it('rehearses with the Sandbox’s controls', async () => {
-  const relink = new Relink();
+  const relink = new FakeRelink();
   relink.accounts = [account('1', { name: 'Ada Lovelace', integration_label: 'Sandbox', is_sandbox: true })];
   app = await openWindow(relink);
   const { page } = app;
@@ -145,23 +145,23 @@ it('rehearses with the Sandbox’s controls', async () => {
   await expect
     .poll(() => relink.asked.filter(({ command }) => command === 'rehearse').map(({ args }) => args))
     .toEqual([{ rehearse: 'revoke' }, { rehearse: { lifetime: { secs: 60 } } }]);
-  await look(app, 'sandbox');
+  await inspect(app, 'sandbox');
 });
 
 it('teaches whoever has no account yet', async () => {
-  app = await openWindow(new Relink());
+  app = await openWindow(new FakeRelink());
   await app.page.getByRole('heading', { name: 'Connect your first account' }).waitFor();
-  await look(app, 'first-start');
-  await lookLarge(app, 'first-start');
+  await inspect(app, 'first-start');
+  await inspectLargeText(app, 'first-start');
 });
 
 it('keeps long names within its lines', async () => {
-  const relink = new Relink();
+  const relink = new FakeRelink();
   const long = 'Department-of-Extraordinarily-Long-Names-and-Unbreakable-Identifiers-GmbH-und-Co-KG';
   relink.accounts = [
     revoked('1', { name: long, identity: `${long.toLowerCase()}@example.com`, tenant_id: long }),
   ];
   app = await openWindow(relink);
   await app.page.getByRole('heading', { level: 2, name: long }).waitFor();
-  await look(app, 'long-names');
+  await inspect(app, 'long-names');
 });

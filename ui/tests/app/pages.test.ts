@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { look, lookLarge } from './look';
-import { account, revoked, trouble } from './relink';
-import { windowed, type AppWindow } from './window';
-import { at, furnished, integration } from './worlds';
+import { inspect, inspectLargeText } from './inspect';
+import { account, revoked, errorView } from './fake-relink';
+import { setUpWindows, type AppWindow } from './window';
+import { at, furnished, integration } from './fixtures';
 
-const openWindow = windowed();
+const openWindow = setUpWindows();
 let app: AppWindow;
 
 async function go(place: string, relink = furnished()): Promise<AppWindow['page']> {
@@ -19,14 +19,14 @@ it('connects an account: integration, tenant, connect page, Connection successfu
   const { page } = app;
   await page.getByRole('button', { name: 'Connect', exact: true }).click();
   await page.getByRole('searchbox', { name: 'Search integrations' }).fill('sand');
-  await look(app, 'connect-search');
+  await inspect(app, 'connect-search');
   await page.getByRole('searchbox', { name: 'Search integrations' }).press('Enter');
   await page.getByLabel('Tenant').fill('acme-1');
   await page.getByRole('button', { name: 'Continue' }).click();
   await page.getByText('The connect page is open').waitFor();
   expect(relink.asked.map(({ command }) => command)).toContain('install');
   expect(relink.opened).toEqual(['link-1 in window']);
-  await look(app, 'connect-waiting');
+  await inspect(app, 'connect-waiting');
   relink.accounts = [...relink.accounts, account('2', { name: 'Ada Lovelace' })];
   await app.changed('accounts');
   await page.getByRole('heading', { name: 'Connection successful' }).waitFor();
@@ -48,14 +48,14 @@ it('goes on to connect an integration that was added on the way', async () => {
   await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
   await page.getByRole('heading', { name: 'Connect Acme CRM' }).waitFor();
   await page.getByRole('button', { name: 'Continue' }).waitFor();
-  await lookLarge(app, 'connect');
+  await inspectLargeText(app, 'connect');
 });
 
 it('sets the client that was registered at a provider, and copies the addresses to register', async () => {
   const page = await go('Integrations');
   await page.getByRole('heading', { level: 2, name: 'GitHub' }).waitFor();
-  await look(app, 'integrations');
-  await lookLarge(app, 'integrations');
+  await inspect(app, 'integrations');
+  await inspectLargeText(app, 'integrations');
   await page.getByLabel('Client id').fill('Iv1.abc');
   await page.getByRole('textbox', { name: 'Client secret' }).fill('hush');
   await page.getByRole('button', { name: 'Save the client' }).click();
@@ -83,7 +83,7 @@ it('adds an integration from a file, and names the line and field of a mistake',
   const relink = furnished();
   const mistake = 'Line 4, config.base_url: “ftp://x” is not a web address.';
   relink.answers.add_integration = () => {
-    throw trouble('definition_invalid', 'This integration can’t be used', mistake);
+    throw errorView('definition_invalid', 'This integration can’t be used', mistake);
   };
   const page = await go('Integrations', relink);
   await page.getByRole('button', { name: 'Add', exact: true }).click();
@@ -95,13 +95,13 @@ it('adds an integration from a file, and names the line and field of a mistake',
   await expect.poll(() => page.getByLabel('Or its text').inputValue()).toContain('acme');
   await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
   await page.getByText(mistake).waitFor();
-  await look(app, 'add-integration-mistake');
+  await inspect(app, 'add-integration-mistake');
 });
 
 it('adds an integration by form, and shows the addresses to register while it is typed', async () => {
   const relink = furnished();
   relink.answers.make_integration = () => {
-    const refused = trouble('invalid', 'This can’t be used', 'It must start with https://.');
+    const refused = errorView('invalid', 'This can’t be used', 'It must start with https://.');
     throw { ...refused, field: 'token_url' };
   };
   const page = await go('Integrations', relink);
@@ -117,7 +117,7 @@ it('adds an integration by form, and shows the addresses to register while it is
   await dialog.getByRole('button', { name: 'Add', exact: true }).click();
   await dialog.getByText('It must start with https://.').waitFor();
   await expect.poll(() => dialog.getByLabel('Token endpoint').getAttribute('aria-invalid')).toBe('true');
-  await look(app, 'add-integration-form');
+  await inspect(app, 'add-integration-form');
 });
 
 it('adds a webhook, whose secret goes to the clipboard and not through the page', async () => {
@@ -125,7 +125,7 @@ it('adds a webhook, whose secret goes to the clipboard and not through the page'
   await page.getByText('A webhook tells a program of yours').waitFor();
   await page.getByRole('button', { name: 'Add a webhook' }).click();
   await page.getByLabel('Address', { exact: true }).fill('https://example.com/hooks');
-  await look(app, 'add-webhook');
+  await inspect(app, 'add-webhook');
   await page.getByRole('button', { name: 'Add', exact: true }).click();
   await page.getByText('Its signing secret is in your clipboard').waitFor();
   expect(app.relink.copied).toEqual(['signing secret']);
@@ -163,7 +163,7 @@ it('shows a webhook’s deliveries, and delivers what was parked again', async (
   const page = await go('Webhooks', relink);
   await page.getByRole('button', { name: /example.com/ }).click();
   await page.getByText('1 delivery is parked').waitFor();
-  await look(app, 'webhook');
+  await inspect(app, 'webhook');
   await page.getByRole('button', { name: 'Deliver again' }).click();
   await page.getByText('What was parked is on its way again.').waitFor();
   await page.getByRole('button', { name: 'Remove…' }).click();
@@ -212,12 +212,12 @@ it('tells what happened to all accounts, and every notification', async () => {
   ];
   const page = await go('Activity', relink);
   await page.getByText('Connected as ada@example.com').waitFor();
-  await look(app, 'activity');
+  await inspect(app, 'activity');
   await page.getByLabel('Only what went wrong').check();
   await page.getByText('Connected as ada@example.com').waitFor({ state: 'detached' });
   await page.getByText('Notifications', { exact: true }).click();
   await page.getByText('Over', { exact: true }).waitFor();
-  await look(app, 'notifications');
+  await inspect(app, 'notifications');
   await page.getByRole('button', { name: 'Open the account' }).click();
   await page.getByRole('heading', { level: 2, name: 'Account 1' }).waitFor();
 });
@@ -225,8 +225,8 @@ it('tells what happened to all accounts, and every notification', async () => {
 it('keeps what is chosen in the settings, and makes API tokens', async () => {
   const page = await go('Settings');
   await page.getByRole('heading', { level: 2, name: 'API tokens' }).waitFor();
-  await look(app, 'settings');
-  await lookLarge(app, 'settings');
+  await inspect(app, 'settings');
+  await inspectLargeText(app, 'settings');
   await page.getByLabel('Name').fill('my-agent');
   await page.getByRole('button', { name: 'Create a token' }).click();
   await page.getByText('The token for my-agent is in your clipboard').waitFor();
@@ -245,7 +245,7 @@ it('keeps what is chosen in the settings, and makes API tokens', async () => {
 it('puts a choice that could not be kept back, and says why', async () => {
   const relink = furnished();
   relink.answers.set_preferences = () => {
-    throw trouble(
+    throw errorView(
       'start_at_login',
       'This desktop didn’t do it',
       'There is no place for programs that start at login.',
@@ -275,7 +275,7 @@ it('says what is wrong with the machine, and that nothing is lost', async () => 
   await page.getByText('The keychain is locked.').waitFor();
   await page.getByText('This machine is offline.').waitFor();
   await page.getByText('Port 8080 was taken.').waitFor();
-  await look(app, 'banners');
+  await inspect(app, 'banners');
   await page.getByRole('button', { name: 'Dismiss' }).click();
   await page.getByText('Port 8080 was taken.').waitFor({ state: 'detached' });
 });

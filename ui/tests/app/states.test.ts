@@ -1,34 +1,34 @@
 import { expect, it } from 'vitest';
 import type { Command } from '../../host/host';
-import { look, lookLarge } from './look';
-import { account, happened, Relink, retrying, revoked, trouble } from './relink';
-import { windowed, type AppWindow } from './window';
-import { at, furnished, integration, someAccounts } from './worlds';
+import { inspect, inspectLargeText } from './inspect';
+import { account, happened, FakeRelink, retrying, revoked, errorView } from './fake-relink';
+import { setUpWindows, type AppWindow } from './window';
+import { at, furnished, integration, someAccounts } from './fixtures';
 
 /** Every state that the other tests don't come by, looked at as they look at theirs. */
 
-const openWindow = windowed();
+const openWindow = setUpWindows();
 let app: AppWindow;
 
-async function go(place: string, relink: Relink): Promise<AppWindow['page']> {
+async function go(place: string, relink: FakeRelink): Promise<AppWindow['page']> {
   app = await openWindow(relink);
   await app.page.getByRole('navigation', { name: 'Relink' }).getByRole('button', { name: place }).click();
   return app.page;
 }
 
 /** These commands are never answered. */
-function silent(relink: Relink, ...commands: Command[]): Relink {
+function silent(relink: FakeRelink, ...commands: Command[]): FakeRelink {
   for (const command of commands)
     Object.assign(relink.answers, { [command]: () => new Promise(() => undefined) });
   return relink;
 }
 
 /** These commands are refused. */
-function broken(relink: Relink, ...commands: Command[]): Relink {
+function broken(relink: FakeRelink, ...commands: Command[]): FakeRelink {
   for (const command of commands)
     Object.assign(relink.answers, {
       [command]: () => {
-        throw trouble(
+        throw errorView(
           'store',
           'Relink could not read this',
           'The disk is full.',
@@ -50,14 +50,14 @@ const PAGES = [
 it.each(PAGES)('says on %s that it waits', async (place, command) => {
   const page = await go(place, silent(furnished(), command));
   await page.getByText('One moment…').first().waitFor();
-  await look(app, `${place.toLowerCase()}-loading`);
+  await inspect(app, `${place.toLowerCase()}-loading`);
 });
 
 it.each(PAGES)('says on %s what could not be loaded, and asks again', async (place, command) => {
   const relink = broken(furnished(), command);
   const page = await go(place, relink);
   await page.getByText('The disk is full.').first().waitFor();
-  await look(app, `${place.toLowerCase()}-trouble`);
+  await inspect(app, `${place.toLowerCase()}-error`);
   const before = relink.asked.filter((asked) => asked.command === command).length;
   await page.getByRole('button', { name: 'Try again' }).first().click();
   await expect
@@ -68,18 +68,18 @@ it.each(PAGES)('says on %s what could not be loaded, and asks again', async (pla
 it('waits for an account, and for its health, without a picture that has no name', async () => {
   app = await openWindow(silent(someAccounts(), 'account'));
   await app.page.getByText('One moment…').waitFor();
-  await look(app, 'account-loading');
+  await inspect(app, 'account-loading');
   await app.context.close();
   app = await openWindow(silent(someAccounts(), 'health'));
   await app.page.getByRole('heading', { level: 3, name: 'Last 7 days' }).waitFor();
-  await look(app, 'health-loading');
+  await inspect(app, 'health-loading');
 });
 
 it('waits in its dialogs', async () => {
   app = await openWindow(silent(someAccounts(), 'integrations'));
   await app.page.getByRole('button', { name: 'Connect', exact: true }).click();
   await app.page.getByRole('dialog').getByText('One moment…').waitFor();
-  await look(app, 'connect-loading');
+  await inspect(app, 'connect-loading');
 });
 
 it('says that Relink tries again by itself, and when', async () => {
@@ -87,7 +87,7 @@ it('says that Relink tries again by itself, and when', async () => {
   const { page } = app;
   await page.getByRole('option', { name: /Sales EU/ }).click();
   await page.getByRole('button', { name: 'Try now' }).waitFor();
-  await look(app, 'trying-again');
+  await inspect(app, 'trying-again');
 });
 
 it('says that the client is what is wrong, and leads there', async () => {
@@ -110,7 +110,7 @@ it('says that the client is what is wrong, and leads there', async () => {
   app = await openWindow(relink);
   const { page } = app;
   await page.getByRole('button', { name: 'Set the client' }).waitFor();
-  await look(app, 'needs-client');
+  await inspect(app, 'needs-client');
   await page.getByRole('button', { name: 'Set the client' }).click();
   await page.getByRole('heading', { level: 2, name: 'GitHub' }).waitFor();
 });
@@ -120,7 +120,7 @@ it('says until when it leaves the person alone, and of unlocking only where that
   relink.accounts = [revoked('2', { remind_at: at(-20 * 60 - 30) })];
   app = await openWindow(relink);
   await app.page.getByText('You will be reminded in 20 h, or when you next unlock.').waitFor();
-  await look(app, 'reminded');
+  await inspect(app, 'reminded');
   relink.overview = { ...relink.overview, hears_unlocking: false };
   await app.changed('overview');
   await app.page.getByText('You will be reminded in 20 h.', { exact: true }).waitFor();
@@ -133,36 +133,36 @@ it('shows the success of a connection link', async () => {
   await page.getByRole('button', { name: 'Reauthorize', exact: true }).click();
   await page.getByRole('button', { name: 'Get connection link' }).click();
   await page.getByText('Magic Link', { exact: true }).waitFor();
-  await lookLarge(app, 'reauthorize');
+  await inspectLargeText(app, 'reauthorize');
   relink.accounts = [account('2', { name: 'Acme engineering', integration_label: 'GitHub' })];
   relink.entries.unshift(happened(9, { account_id: '2', kind: 'reauthorized', title: 'Reauthorized' }));
   await app.changed('accounts');
   await page.getByRole('heading', { name: 'Connection successful' }).waitFor();
-  await look(app, 'connection-successful');
+  await inspect(app, 'connection-successful');
 });
 
 it('opens what is done seldom, and its dialogs', async () => {
   app = await openWindow(someAccounts());
   const { page } = app;
   await page.getByText('More', { exact: true }).click();
-  await look(app, 'more');
+  await inspect(app, 'more');
   await page.getByText('Copy account id').click();
   await page.getByRole('button', { name: 'Copied' }).waitFor();
   await page.getByRole('button', { name: 'Rename…' }).click();
   await page.getByRole('textbox', { name: 'Name' }).waitFor();
-  await look(app, 'rename');
-  await lookLarge(app, 'rename');
+  await inspect(app, 'rename');
+  await inspectLargeText(app, 'rename');
   await page.keyboard.press('Escape');
   await page.getByText('More', { exact: true }).click();
   await page.getByRole('button', { name: 'Delete…' }).click();
   await page.getByRole('dialog').waitFor();
-  await lookLarge(app, 'delete');
+  await inspectLargeText(app, 'delete');
 });
 
 it('says where it is asked for that nothing could be copied', async () => {
   const relink = furnished();
   relink.answers.copy_text = () => {
-    throw trouble('clipboard', 'This desktop didn’t do it', 'There is no clipboard.');
+    throw errorView('clipboard', 'This desktop didn’t do it', 'There is no clipboard.');
   };
   app = await openWindow(relink);
   const { page } = app;
@@ -180,7 +180,7 @@ it('says where it is asked for that nothing could be copied', async () => {
 it('names how to register a client only where the provider says so', async () => {
   const relink = furnished();
   relink.answers.open_documentation = () => {
-    throw trouble('browser', 'This desktop didn’t do it', 'There is no browser.');
+    throw errorView('browser', 'This desktop didn’t do it', 'There is no browser.');
   };
   const page = await go('Integrations', relink);
   await page.getByRole('button', { name: 'How to register it' }).click();
@@ -208,7 +208,7 @@ it('asks before it uninstalls, removes or revokes', async () => {
   const page = await go('Integrations', relink);
   await page.getByRole('button', { name: 'Uninstall…' }).click();
   await page.getByRole('dialog').waitFor();
-  await look(app, 'uninstall');
+  await inspect(app, 'uninstall');
   await page.keyboard.press('Escape');
   const rail = page.getByRole('navigation', { name: 'Relink' });
   await rail.getByRole('button', { name: 'Webhooks' }).click();
@@ -216,27 +216,27 @@ it('asks before it uninstalls, removes or revokes', async () => {
   await page.getByText('Nothing was delivered yet.').waitFor();
   await page.getByRole('button', { name: 'Remove…' }).click();
   await page.getByRole('dialog').waitFor();
-  await look(app, 'remove-webhook');
+  await inspect(app, 'remove-webhook');
   await page.keyboard.press('Escape');
   await rail.getByRole('button', { name: 'Settings' }).click();
   await page.getByRole('button', { name: 'Revoke my-agent' }).click();
   await page.getByRole('dialog').waitFor();
-  await look(app, 'revoke-token');
+  await inspect(app, 'revoke-token');
 });
 
 it('teaches where there is nothing yet, and says what no search has found', async () => {
   const relink = furnished();
   const page = await go('Webhooks', relink);
   await page.getByText('A webhook tells a program of yours').waitFor();
-  await look(app, 'webhooks-empty');
+  await inspect(app, 'webhooks-empty');
   await page.keyboard.press('Control+k');
   await page.getByRole('searchbox', { name: 'Search accounts' }).fill('nobody');
   await page.getByText('No account is called or signed in like').waitFor();
-  await look(app, 'accounts-not-found');
+  await inspect(app, 'accounts-not-found');
   await page.getByRole('button', { name: 'Connect', exact: true }).click();
   await page.getByRole('searchbox', { name: 'Search integrations' }).fill('nothing');
   await page.getByText('No integration is called like').waitFor();
-  await look(app, 'connect-not-found');
+  await inspect(app, 'connect-not-found');
 });
 
 it('says in the settings that a notification was not shown, which port can be none, and where links may lead', async () => {
@@ -244,7 +244,7 @@ it('says in the settings that a notification was not shown, which port can be no
   relink.overview = { ...relink.overview, notifications_trouble: 'No notification service answers.' };
   relink.redirectUris = ['https://app.example.com/connected'];
   relink.answers.set_preferences = () => {
-    const refused = trouble(
+    const refused = errorView(
       'invalid',
       'This can’t be used',
       'The port must be a whole number from 1024 to 65535.',
@@ -259,7 +259,7 @@ it('says in the settings that a notification was not shown, which port can be no
   await port.press('Enter');
   await page.getByText('The port must be a whole number from 1024 to 65535.').waitFor();
   await page.getByText('No notification service answers.').scrollIntoViewIfNeeded();
-  await look(app, 'settings-refused');
+  await inspect(app, 'settings-refused');
 });
 
 it('says of notifications what was seen when they were last tried, and no more once one was shown', async () => {
@@ -280,7 +280,7 @@ it('says of notifications what was seen when they were last tried, and no more o
 });
 
 it('leaves the account that nobody chose in its place until it is gone', async () => {
-  const relink = new Relink();
+  const relink = new FakeRelink();
   relink.accounts = [account('1', { name: 'Alpha' }), account('2', { name: 'Beta' })];
   app = await openWindow(relink);
   const { page } = app;
@@ -300,7 +300,7 @@ it('says that an account is gone rather than showing somebody else’s', async (
   await page.getByRole('heading', { level: 2, name: 'Acme engineering' }).waitFor();
   await app.show({ account: 'deleted-long-ago' });
   await page.getByRole('heading', { name: 'This account is gone' }).waitFor();
-  await look(app, 'account-gone');
+  await inspect(app, 'account-gone');
   await page.getByRole('button', { name: 'Show the other accounts' }).click();
   await page.getByRole('heading', { level: 2, name: 'Acme engineering' }).waitFor();
 });

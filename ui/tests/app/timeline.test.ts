@@ -1,14 +1,14 @@
 import { expect, it } from 'vitest';
-import { account, happened, Relink, trouble } from './relink';
-import { look } from './look';
-import { windowed, type AppWindow } from './window';
+import { account, happened, FakeRelink, errorView } from './fake-relink';
+import { inspect } from './inspect';
+import { setUpWindows, type AppWindow } from './window';
 
-const openWindow = windowed();
+const openWindow = setUpWindows();
 let app: AppWindow;
 
 /** So many entries, newest first; all is well but for those named. */
-function eventful(count: number, wrong: number[] = []): Relink {
-  const relink = new Relink();
+function eventful(count: number, wrong: number[] = []): FakeRelink {
+  const relink = new FakeRelink();
   relink.accounts = [account('1')];
   relink.entries = Array.from({ length: count }, (_, at) => entryAt(count - at, wrong));
   return relink;
@@ -17,7 +17,7 @@ function eventful(count: number, wrong: number[] = []): Relink {
 const entryAt = (seq: number, wrong: number[] = []): ReturnType<typeof happened> =>
   happened(seq, wrong.includes(seq) ? { tone: 'bad', title: `Broke ${seq}` } : { title: `Fine ${seq}` });
 
-async function activity(relink: Relink): Promise<AppWindow['page']> {
+async function activity(relink: FakeRelink): Promise<AppWindow['page']> {
   app = await openWindow(relink);
   await app.page
     .getByRole('navigation', { name: 'Relink' })
@@ -73,7 +73,7 @@ it('says how far it has looked when nothing went wrong so far', async () => {
   const page = await activity(eventful(300));
   await page.getByLabel('Only what went wrong').check();
   await page.getByText('Nothing went wrong lately.').waitFor();
-  await look(app, 'activity-nothing-wrong');
+  await inspect(app, 'activity-nothing-wrong');
   await page.getByRole('button', { name: 'Look further back' }).click();
   await page.getByText('Nothing went wrong.', { exact: true }).waitFor();
 });
@@ -92,11 +92,11 @@ it('asks again for a timeline that could not be loaded', async () => {
   const relink = eventful(3);
   const { timeline } = relink.answers;
   relink.answers.timeline = () => {
-    throw trouble('store', 'The timeline could not be read', 'The disk is full.');
+    throw errorView('store', 'The timeline could not be read', 'The disk is full.');
   };
   const page = await activity(relink);
   await page.getByText('The disk is full.').waitFor();
-  await look(app, 'activity-trouble');
+  await inspect(app, 'activity-error');
   relink.answers.timeline = timeline;
   await page.getByRole('button', { name: 'Try again' }).click();
   await page.getByText(/Fine 3$/).waitFor();

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import type { Changed, Show } from '../../host/types';
-import { Relink } from './relink';
+import { FakeRelink } from './fake-relink';
 
 /** The window's page as it is shipped, in Chromium, with Tauri's bridge answered by a `Relink` in memory. */
 
@@ -79,7 +79,7 @@ async function openWindows(): Promise<Windows> {
 export interface AppWindow {
   context: BrowserContext;
   page: Page;
-  relink: Relink;
+  relink: FakeRelink;
   /** Everything that the browser complained about. */
   complaints: string[];
   changed(changed: Changed): Promise<void>;
@@ -87,7 +87,7 @@ export interface AppWindow {
 }
 
 /** For a file of tests: a browser for all of them, and a window of its own for each, which must have nothing to complain about. */
-export function windowed(): (relink?: Relink) => Promise<AppWindow> {
+export function setUpWindows(): (relink?: FakeRelink) => Promise<AppWindow> {
   let windows: Windows;
   let opened: AppWindow | null = null;
   beforeAll(async () => {
@@ -102,7 +102,7 @@ export function windowed(): (relink?: Relink) => Promise<AppWindow> {
 }
 
 /** Opens the window on this Relink. */
-async function openWindow(windows: Windows, relink = new Relink()): Promise<AppWindow> {
+async function openWindow(windows: Windows, relink = new FakeRelink()): Promise<AppWindow> {
   const context = await windows.browser.newContext({
     viewport: { width: 1120, height: 720 },
     reducedMotion: 'reduce',

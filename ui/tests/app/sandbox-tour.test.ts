@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { look, lookLarge } from './look';
-import { account, happened, Relink, revoked } from './relink';
-import { windowed, type AppWindow } from './window';
+import { inspect, inspectLargeText } from './inspect';
+import { account, happened, FakeRelink, revoked } from './fake-relink';
+import { setUpWindows, type AppWindow } from './window';
 
-const openWindow = windowed();
+const openWindow = setUpWindows();
 let app: AppWindow;
 
 const SANDBOX = {
@@ -13,8 +13,8 @@ const SANDBOX = {
   is_sandbox: true,
 };
 
-function connected(): Relink {
-  const relink = new Relink();
+function connected(): FakeRelink {
+  const relink = new FakeRelink();
   relink.accounts = [account('1', SANDBOX)];
   relink.entries = [happened(1, { kind: 'connected', title: 'Connected as ada@example.com' })];
   return relink;
@@ -35,9 +35,9 @@ it('leads through the whole main job, each step its own button, ticked off by wh
   const done = (): Promise<number> => list.getByText(', done').count();
   await list.waitFor();
   expect(await done()).toBe(1);
-  await look(app, 'first-minute');
+  await inspect(app, 'first-minute');
   await page.getByRole('option', { name: /Ada Lovelace/ }).click();
-  await lookLarge(app, 'first-minute');
+  await inspectLargeText(app, 'first-minute');
   await list.getByRole('button', { name: 'Revoke access' }).click();
   await expect.poll(done).toBe(2);
   expect(relink.asked.find(({ command }) => command === 'rehearse')?.args).toEqual({ rehearse: 'revoke' });
@@ -45,7 +45,7 @@ it('leads through the whole main job, each step its own button, ticked off by wh
   await app.changed('accounts');
   await expect.poll(done).toBe(3);
   await page.getByRole('alert').first().waitFor();
-  await look(app, 'first-minute-broken');
+  await inspect(app, 'first-minute-broken');
   await list.getByRole('button', { name: 'Reauthorize' }).click();
   await page.getByRole('dialog', { name: 'Reauthorize connection' }).waitFor();
   await page.keyboard.press('Escape');
@@ -54,7 +54,7 @@ it('leads through the whole main job, each step its own button, ticked off by wh
   await app.changed('accounts');
   const end = page.getByRole('region', { name: 'That was all of it' });
   await end.waitFor();
-  await look(app, 'first-minute-done');
+  await inspect(app, 'first-minute-done');
   await end.getByRole('button', { name: 'Put away' }).click();
   await end.waitFor({ state: 'detached' });
 });

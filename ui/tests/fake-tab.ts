@@ -1,9 +1,9 @@
 import { ConnectApi } from '../connect/api';
 import { ConnectFlow } from '../connect/flow';
-import { FlowKeys } from '../connect/keys';
+import { FlowKeys } from '../connect/flow-keys';
 import { requestFrom } from '../connect/urls';
 import type { View } from '../connect/views';
-import type { StandIn } from './stand-in';
+import type { FakeServer } from './fake-server';
 
 /** localStorage, of which all tabs of a browser have the same. */
 export function storage(): Storage {
@@ -28,7 +28,11 @@ export interface FakeTab {
 }
 
 /** Opens a tab at an address of the connect UI. */
-export function openTab(relink: StandIn, shelf: Storage, address = '/connect-account?link_token=t'): FakeTab {
+export function openTab(
+  relink: FakeServer,
+  shelf: Storage,
+  address = '/connect-account?link_token=t',
+): FakeTab {
   const { pathname, search } = new URL(address, 'http://127.0.0.1:7417');
   const opened: string[] = [];
   const left: string[] = [];

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { account, Relink, revoked } from './relink';
-import { windowed, type AppWindow } from './window';
+import { account, FakeRelink, revoked } from './fake-relink';
+import { setUpWindows, type AppWindow } from './window';
 
-const openWindow = windowed();
+const openWindow = setUpWindows();
 let app: AppWindow;
 
-function three(): Relink {
-  const relink = new Relink();
+function three(): FakeRelink {
+  const relink = new FakeRelink();
   relink.accounts = [revoked('1'), account('2', { name: 'Beta' }), account('3', { name: 'Gamma' })];
   return relink;
 }

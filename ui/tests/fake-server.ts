@@ -17,7 +17,7 @@ interface Kept {
  * Stands in for Relink's own server in the tests of this page, scripted by each test: it takes the same calls and
  * gives the same shapes, and decides nothing. That the real server does is shown by the journeys through it.
  */
-export class StandIn {
+export class FakeServer {
   session: Session | Reply = reauthorizeSession;
   /** What the next created flow looks like. */
   begins: (asked: NewFlow) => Partial<Flow> | Reply | Promise<Partial<Flow> | Reply> = (asked) => ({

@@ -23,7 +23,12 @@ export interface Asked {
   args: unknown;
 }
 
-export function trouble(code: string, title: string, message: string, hint: string | null = null): ErrorView {
+export function errorView(
+  code: string,
+  title: string,
+  message: string,
+  hint: string | null = null,
+): ErrorView {
   return { code, title, message, hint, field: null };
 }
 
@@ -97,7 +102,7 @@ export function retrying(id: string, change: Partial<Account> = {}): Account {
     next_try: ago(-2),
     problem: {
       code: 'server_error',
-      title: 'Salesforce has trouble of its own',
+      title: 'Salesforce is having problems',
       message: 'It answered with an error of its server. The sign-in itself is fine.',
       hint: 'Relink tries again by itself.',
       http_status: 503,
@@ -127,7 +132,7 @@ export function happened(seq: number, change: Partial<Entry> = {}): Entry {
 }
 
 /** Relink as the window sees it. */
-export class Relink {
+export class FakeRelink {
   asked: Asked[] = [];
   overview: Overview = {
     version: '0.1.0',
@@ -280,7 +285,7 @@ export class Relink {
 
   find(id: string): Account {
     const found = this.accounts.find((each) => each.id === id);
-    if (!found) throw trouble('not_found', `There is no account ${id}`, 'It was deleted.');
+    if (!found) throw errorView('not_found', `There is no account ${id}`, 'It was deleted.');
     return found;
   }
 
@@ -288,7 +293,7 @@ export class Relink {
     const known = command as Command;
     this.asked.push({ command: known, args });
     const answer = this.answers[known] as ((args: unknown) => unknown) | undefined;
-    if (!answer) throw trouble('internal', 'Unknown command', command);
+    if (!answer) throw errorView('internal', 'Unknown command', command);
     return answer(args);
   }
 }

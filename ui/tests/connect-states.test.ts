@@ -11,8 +11,8 @@ import {
   salesforce,
   succeeded,
 } from './samples';
-import { refusal, StandIn } from './stand-in';
-import { openTab, openWorld, type Sight, type Tab, type World } from './world';
+import { refusal, FakeServer } from './fake-server';
+import { openTab, openWorld, type Sight, type Tab, type World } from './browser';
 
 let world: World;
 let tab: Tab;
@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 beforeEach(() => {
-  world.relink = new StandIn();
+  world.relink = new FakeServer();
 });
 afterEach(() => tab.context.close());
 
@@ -82,7 +82,7 @@ const states: Record<string, () => Promise<unknown>> = {
     world.relink.session = longSession;
     await arrive(await open(), `Reauthorize ${longSession.integrations[0]?.label}`);
   },
-  'ask-trouble': async () => {
+  'ask-error': async () => {
     world.relink.begins = () =>
       refusal(503, 'keychain_locked', 'Your keychain is locked, so Relink can’t keep a sign-in now.', {
         title: 'The keychain is locked',
@@ -132,7 +132,7 @@ const states: Record<string, () => Promise<unknown>> = {
     await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'region');
   },
   waiting: openWaiting,
-  'waiting-trouble': async () => {
+  'waiting-error': async () => {
     world.relink.pasted = () =>
       refusal(400, 'state_unknown', 'That address belongs to another sign-in.', {
         hint: 'Copy it from the tab that this page opened.',

@@ -1,12 +1,12 @@
 import type { Integration } from '../../host/types';
-import { account, Relink, retrying, revoked } from './relink';
+import { account, FakeRelink, retrying, revoked } from './fake-relink';
 
 /** Relinks with something in them, as tests begin with. */
 
 export const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
 
-export function someAccounts(): Relink {
-  const relink = new Relink();
+export function someAccounts(): FakeRelink {
+  const relink = new FakeRelink();
   relink.accounts = [
     account('1', { name: 'ada@example.com' }),
     revoked('2'),
@@ -101,8 +101,8 @@ export function integration(name: string, change: Partial<Integration> = {}): In
   };
 }
 
-export function furnished(): Relink {
-  const relink = new Relink();
+export function furnished(): FakeRelink {
+  const relink = new FakeRelink();
   relink.accounts = [account('1')];
   relink.integrations = [
     integration('github', { label: 'GitHub', not_ready: 'Register a client first.' }),

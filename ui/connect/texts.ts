@@ -7,7 +7,7 @@ export function purposeTitle(session: Session | null, label: string): string {
 }
 
 /** For whom, as a sentence: a link may have been made by somebody else. */
-export function forWhom(session: Session | null): string {
+export function recipientText(session: Session | null): string {
   if (!session) return '';
   const { account, tenant_id } = session;
   if (!account) return `For tenant ${tenant_id}.`;
@@ -16,7 +16,7 @@ export function forWhom(session: Session | null): string {
 }
 
 /** A way to authenticate, as one offers it. */
-export function methodWords(integration: Integration, method: Method): { title: string; what: string } {
+export function methodText(integration: Integration, method: Method): { title: string; what: string } {
   switch (method.format) {
     case 'oauth2':
       return { title: `Sign in to ${integration.label}`, what: `In your browser, on ${method.host}` };
@@ -28,19 +28,19 @@ export function methodWords(integration: Integration, method: Method): { title: 
 }
 
 /** What becomes of what is typed into a form. */
-export function keepingWords(label: string, { is_tried }: FieldsMethod): string {
+export function storageText(label: string, { is_tried }: FieldsMethod): string {
   return is_tried
     ? `Relink tries it with ${label} first, and keeps it in your keychain only if it works.`
     : `Relink can’t try it with ${label}, and keeps it in your keychain as it is. Check it twice.`;
 }
 
-/** A trouble in a line, where there is no room for its title above it. */
+/** A error in a line, where there is no room for its title above it. */
 export function errorLine({ title, message, hint }: ErrorView): string {
   return [title && `${title}.`, message, hint].filter(Boolean).join(' ');
 }
 
 /** How a flow ended well. */
-export function outcomeWords(
+export function outcomeText(
   outcome: Outcome,
   label: string,
   session: Session | null,
@@ -81,12 +81,12 @@ const REFUSED: Record<string, { title: string; hint: string }> = {
 };
 
 /** Why a link opens nothing; Relink's own words first. */
-export function refusalWords(trouble: ErrorView): { title: string; message: string; hint: string | null } {
-  const own = REFUSED[trouble.code];
+export function refusalText(error: ErrorView): { title: string; message: string; hint: string | null } {
+  const own = REFUSED[error.code];
   return {
-    title: trouble.title ?? own?.title ?? 'Relink can’t open this link',
-    message: trouble.message,
-    hint: trouble.hint ?? own?.hint ?? null,
+    title: error.title ?? own?.title ?? 'Relink can’t open this link',
+    message: error.message,
+    hint: error.hint ?? own?.hint ?? null,
   };
 }
 

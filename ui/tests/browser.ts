@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
-import { StandIn } from './stand-in';
+import { FakeServer } from './fake-server';
 
 /** The page as it is shipped: built, under its real path and its real content security policy. */
 
@@ -47,7 +47,7 @@ function pageFile(pathname: string): { type: string; content: Buffer } | null {
 }
 
 export interface World {
-  relink: StandIn;
+  relink: FakeServer;
   browser: Browser;
   base: string;
   close(): Promise<void>;
@@ -56,7 +56,7 @@ export interface World {
 /** Serves the built page beside a stand-in of the API, and starts the system's Chromium. */
 export async function openWorld(): Promise<World> {
   mkdirSync(PICTURES, { recursive: true });
-  const world = { relink: new StandIn() } as World;
+  const world = { relink: new FakeServer() } as World;
   const server: Server = createServer((request, response) => {
     void (async () => {
       const { pathname } = new URL(request.url ?? '/', 'http://127.0.0.1');

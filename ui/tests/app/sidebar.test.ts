@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { Relink, revoked } from './relink';
-import { windowed, type AppWindow } from './window';
+import { FakeRelink, revoked } from './fake-relink';
+import { setUpWindows, type AppWindow } from './window';
 
-const openWindow = windowed();
+const openWindow = setUpWindows();
 let app: AppWindow;
 
 it('leads everywhere by its rail, and says how many need their person', async () => {
-  const relink = new Relink();
+  const relink = new FakeRelink();
   relink.accounts = [revoked('1')];
   app = await openWindow(relink);
   const rail = app.page.getByRole('navigation', { name: 'Relink' });

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { arrive } from './inspect';
 import { connectSession, denied, hubspot, succeeded } from './samples';
-import { StandIn } from './stand-in';
-import { openTab, openWorld, type Tab, type World } from './world';
+import { FakeServer } from './fake-server';
+import { openTab, openWorld, type Tab, type World } from './browser';
 
 let world: World;
 let tab: Tab;
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 beforeEach(async () => {
-  world.relink = new StandIn();
+  world.relink = new FakeServer();
   tab = await openTab(world);
 });
 afterEach(async () => {

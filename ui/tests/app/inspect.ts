@@ -8,7 +8,7 @@ import { PICTURES, type AppWindow } from './window';
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** What must be true of every state: in light and dark, narrow and wide, nothing for axe to find, nothing wider than the window. */
-export async function look({ page }: AppWindow, name: string): Promise<void> {
+export async function inspect({ page }: AppWindow, name: string): Promise<void> {
   for (const scheme of ['light', 'dark'] as const) {
     for (const width of [720, 1120, 1600]) {
       await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
@@ -24,7 +24,7 @@ export async function look({ page }: AppWindow, name: string): Promise<void> {
 }
 
 /** With text twice as large as the default, in the narrowest window. */
-export async function lookLarge({ page }: AppWindow, name: string): Promise<void> {
+export async function inspectLargeText({ page }: AppWindow, name: string): Promise<void> {
   await page.setViewportSize({ width: 720, height: 720 });
   await page.evaluate(() => document.documentElement.style.setProperty('font-size', '200%'));
   await page.screenshot({ path: `${PICTURES}${name}-large-text.png`, animations: 'disabled' });
