@@ -12,7 +12,7 @@ use relink_domain::{
     account::Verdict,
     notice::{DesktopSignal, Network, Notice, NoticeId, Situation, Troubled, decide},
 };
-use relink_engine::network;
+use relink_engine::{Changes, network};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{App, Result, error_view, types::Changed};
@@ -70,14 +70,15 @@ pub(crate) async fn run(app: App, notifier: Notifier, mut desktop: mpsc::Receive
     let Notifier { orders, needs } = notifier;
     let (actions, decided) = mpsc::channel(WAITING);
     tokio::spawn(carry::run(app.clone(), orders, decided));
-    let mut told = app.0.engine.changes();
+    let mut changes = app.0.engine.changes();
     let mut preferences = app.follow_preferences();
     let mut woken_until = None;
     let mut looked = (app.0.engine.now(), tokio::time::Instant::now());
     // Whatever was up when the program last ended went with it.
     let mut received = vec![DesktopSignal::Lost];
     loop {
-        let accounts = told.borrow_and_update().accounts;
+        // This look sees what has changed so far.
+        changes.take();
         let paused = preferences.borrow_and_update().notifications_paused;
         let now = app.0.engine.now();
         let slept = i64::try_from(looked.1.elapsed().as_millis()).unwrap_or(i64::MAX);
@@ -105,7 +106,7 @@ pub(crate) async fn run(app: App, notifier: Notifier, mut desktop: mpsc::Receive
             Duration::from_millis(u64::try_from(at.millis_since(app.0.engine.now())).unwrap_or(0)).min(LOOK)
         });
         tokio::select! {
-            changed = told.wait_for(|written| written.accounts != accounts) => if changed.is_err() { return },
+            open = accounts_changed(&mut changes) => if !open { return },
             changed = preferences.changed() => if changed.is_err() { return },
             more = desktop.recv() => match more {
                 Some(more) => received.push(more),
@@ -117,6 +118,16 @@ pub(crate) async fn run(app: App, notifier: Notifier, mut desktop: mpsc::Receive
             received.push(more);
         }
     }
+}
+
+/// Waits until an account or a timeline has changed. False: the engine is gone.
+async fn accounts_changed(changes: &mut Changes) -> bool {
+    while let Some(set) = changes.next().await {
+        if !set.accounts.is_empty() || set.timeline {
+            return true;
+        }
+    }
+    false
 }
 
 /// Looks once: takes in what the person did, decides, keeps, has it carried out. When to look again at the latest.

@@ -29,7 +29,7 @@ use relink_domain::{
     account::{Status, Verdict},
     notice::Troubled,
 };
-use relink_engine::{ChangeCounters, Engine, Filter, SANDBOX, network};
+use relink_engine::{ChangeSet, Engine, Filter, SANDBOX, network};
 use tokio::sync::{broadcast, watch};
 
 pub use direct_sign_in::{SignIn, SignInOutcome, SignInRoute};
@@ -128,13 +128,15 @@ impl App {
     }
 
     async fn publish_changes(self) {
-        let mut written = self.0.engine.changes();
+        let mut changes = self.0.engine.changes();
         let mut keychain = self.0.engine.keychain_changes();
         let mut online = network::is_online();
-        let mut known = *written.borrow_and_update();
         loop {
-            tokio::select! {
-                changed = written.changed() => if changed.is_err() { return },
+            let mut set = tokio::select! {
+                set = changes.next() => match set {
+                    Some(set) => set,
+                    None => return,
+                },
                 changed = keychain.changed() => {
                     if changed.is_err() {
                         return;
@@ -150,11 +152,10 @@ impl App {
                     }
                     continue;
                 }
-            }
+            };
             tokio::time::sleep(GATHER).await;
-            let now = *written.borrow_and_update();
-            let before = std::mem::replace(&mut known, now);
-            for changed in changed_since(before, now) {
+            set.merge(changes.take().unwrap_or_default());
+            for changed in changed_kinds(&set) {
                 self.publish(changed);
             }
         }
@@ -238,13 +239,13 @@ impl App {
 /// As many as there are.
 const MANY: usize = usize::MAX >> 1;
 
-/// The kinds of things that were written in between.
-fn changed_since(before: ChangeCounters, now: ChangeCounters) -> impl Iterator<Item = Changed> {
+/// The lists of the window that have changed.
+fn changed_kinds(set: &ChangeSet) -> impl Iterator<Item = Changed> {
     let kinds = [
-        (before.accounts != now.accounts, Changed::Accounts),
-        (before.integrations != now.integrations, Changed::Integrations),
-        (before.webhooks != now.webhooks, Changed::Webhooks),
-        (before.api_tokens != now.api_tokens, Changed::ApiTokens),
+        (!set.accounts.is_empty() || set.timeline, Changed::Accounts),
+        (set.integrations, Changed::Integrations),
+        (set.webhooks, Changed::Webhooks),
+        (set.api_tokens, Changed::ApiTokens),
     ];
     kinds.into_iter().filter_map(|(changed, kind)| changed.then_some(kind))
 }

@@ -1,12 +1,11 @@
 //! What surfaces keep for themselves: the window's preferences, what the person has been shown.
 
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::watch;
 
 use crate::{
     Engine,
     error::Result,
-    store::{ChangeCounters, settings},
+    store::{Changes, settings},
 };
 
 /// Sets the surfaces' documents apart from the engine's own settings.
@@ -27,9 +26,9 @@ impl Engine {
         Ok(self.0.store.write(move |tx| settings::set(tx, &name, &document)).await?)
     }
 
-    /// Wakes whoever shows something that is kept here, after it has changed, and says what. A surface's own documents are
-    /// not among it: whoever keeps one knows.
-    pub fn changes(&self) -> watch::Receiver<ChangeCounters> {
-        self.0.store.written()
+    /// What committed transactions change from now on. The documents of this module are not reported: whoever writes one
+    /// knows.
+    pub fn changes(&self) -> Changes {
+        self.0.store.changes()
     }
 }

@@ -37,7 +37,7 @@ pub use error::{Category, Error};
 pub use integrations::{Added, CatalogueEntry, SANDBOX};
 pub use links::{LinkSession, NewLink};
 pub use store::{
-    ChangeCounters,
+    ChangeSet, ChangedAccounts, Changes,
     accounts::Filter,
     api_tokens::ApiToken,
     integrations::Installed,

@@ -8,7 +8,7 @@
 
 pub mod accounts;
 pub mod api_tokens;
-mod change_counters;
+mod changes;
 pub mod integrations;
 pub mod links;
 mod migrations;
@@ -21,6 +21,7 @@ pub mod webhooks;
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -28,8 +29,8 @@ use std::{
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use change_counters::ChangeCounters;
-use change_counters::Touched;
+pub use changes::{ChangeSet, ChangedAccounts, Changes, MAX_CHANGED_ACCOUNTS};
+use changes::{Publisher, Recorder};
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +80,8 @@ const QUEUE: usize = 256;
 pub struct Store {
     jobs: mpsc::Sender<Job>,
     outbox_seq: watch::Sender<i64>,
-    written: watch::Sender<ChangeCounters>,
-    touched: Touched,
+    recorder: Recorder,
+    publisher: Arc<Publisher>,
 }
 
 /// An open data folder: the store and the lock that keeps other engines out.
@@ -156,7 +157,7 @@ impl Store {
 
     fn run(mut connection: Connection) -> Result<Self> {
         let latest = outbox::latest(&connection)?;
-        let touched = Touched::follow(&connection)?;
+        let recorder = Recorder::install(&connection)?;
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE);
         thread::Builder::new()
             .name("store".into())
@@ -166,12 +167,7 @@ impl Store {
                 }
             })
             .map_err(|source| StoreError::Folder { folder: PathBuf::new(), source })?;
-        Ok(Self {
-            jobs,
-            outbox_seq: watch::Sender::new(latest),
-            written: watch::Sender::new(ChangeCounters::default()),
-            touched,
-        })
+        Ok(Self { jobs, outbox_seq: watch::Sender::new(latest), recorder, publisher: Arc::new(Publisher::new()) })
     }
 
     async fn ask<T: Send + 'static>(
@@ -210,17 +206,18 @@ impl Store {
         write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
         then: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T> {
-        let (outbox_seq, written, touched) = (self.outbox_seq.clone(), self.written.clone(), self.touched.clone());
+        let (outbox_seq, recorder, publisher) =
+            (self.outbox_seq.clone(), self.recorder.clone(), Arc::clone(&self.publisher));
         self.ask(move |connection| {
-            // What was rolled back touched nothing.
-            touched.take();
+            // Drop what a transaction recorded that was rolled back.
+            recorder.take();
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = write(&transaction)?;
             let latest = outbox::latest(&transaction)?;
             transaction.commit()?;
             then(&value);
             outbox_seq.send_if_modified(|known| std::mem::replace(known, latest) != latest);
-            written.send_if_modified(|written| written.count(touched.take()));
+            publisher.publish(&recorder.take());
             Ok(value)
         })
         .await
@@ -231,9 +228,9 @@ impl Store {
         self.ask(|connection| Ok(connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?)).await
     }
 
-    /// How often what was written, and a wake-up whenever that grows.
-    pub fn written(&self) -> watch::Receiver<ChangeCounters> {
-        self.written.subscribe()
+    /// What transactions change from now on.
+    pub fn changes(&self) -> Changes {
+        self.publisher.subscribe()
     }
 
     /// The outbox's latest sequence number, and a wake-up whenever it grows.

@@ -10,10 +10,10 @@ use crate::world::World;
 
 /// Waits until the account's timeline begins with these words.
 async fn latest_line(world: &World, id: AccountId, words: &str) {
-    let mut written = world.engine.changes();
+    let mut changes = world.engine.changes();
     let seen = async {
         while world.lines(Some(id)).await.first().is_none_or(|line| line != words) {
-            written.changed().await.expect("the engine runs");
+            changes.next().await.expect("the engine runs");
         }
     };
     let seen = tokio::time::timeout(Duration::from_secs(20), seen).await;
