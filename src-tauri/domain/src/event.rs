@@ -8,6 +8,7 @@ macro_rules! events {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
         /// What a webhook or a subscriber is told.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(ts_rs::TS, utoipa::ToSchema))]
         pub enum EventKind {
             $($(#[$doc])* #[serde(rename = $name)] $variant,)+
         }

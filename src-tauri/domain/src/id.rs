@@ -14,6 +14,16 @@ macro_rules! ids {
         #[serde(transparent)]
         pub struct $name(Uuid);
 
+        #[cfg(feature = "schema")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                crate::schema::text("uuid")
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl utoipa::ToSchema for $name {}
+
         impl $name {
             /// The identifier with this value.
             pub const fn from_uuid(value: Uuid) -> Self {

@@ -14,6 +14,8 @@ pub mod link;
 pub mod notice;
 pub mod provider_text;
 pub mod schedule;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod secret;
 pub mod time;
 

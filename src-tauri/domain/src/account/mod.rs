@@ -43,6 +43,7 @@ pub struct Identity {
 
 /// How the connection is authenticated, in Truto's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(ts_rs::TS, utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AuthenticationMethod {
     /// OAuth 2.0, with or without a refresh token.
@@ -66,6 +67,7 @@ impl AuthenticationMethod {
 
 /// Truto's five statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(ts_rs::TS, utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Works.

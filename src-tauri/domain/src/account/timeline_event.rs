@@ -21,6 +21,7 @@ pub enum DeferReason {
 
 /// How a moment is marked. Never by colour alone: each has its own shape and words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(ts_rs::TS, utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Tone {
     /// As it should be.

@@ -41,6 +41,7 @@ pub struct Probe {
 
 /// A way home from the browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(ts_rs::TS, utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RedirectKind {
     /// `app.relink.desktop:/oauth/callback/{integration}`
