@@ -1,0 +1,247 @@
+//! Integrated accounts: the one mapping of an account to the wire.
+
+use relink_domain::{
+    AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp,
+    account::{Account, AuthenticationMethod, Credential, Seen, Status, Trouble, Verdict},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    WireSecret,
+    integration::{EnvironmentIntegrationSummary, IntegrationSummary},
+};
+
+/// Truto's integrated account, as every response and event shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IntegratedAccount {
+    pub id: AccountId,
+    /// The caller's own name for the customer that the account belongs to.
+    pub tenant_id: String,
+    pub environment_id: EnvironmentId,
+    pub environment_integration_id: EnvironmentIntegrationId,
+    pub status: Status,
+    pub authentication_method: AuthenticationMethod,
+    pub is_sandbox: bool,
+    pub region: Option<String>,
+    /// What is known of the account, without any secret.
+    #[schema(value_type = Object)]
+    pub context: Map<String, Value>,
+    pub object_store_context_fields: Vec<String>,
+    #[schema(value_type = Object)]
+    pub unified_model_override: Map<String, Value>,
+    pub last_error: Option<AccountError>,
+    #[schema(value_type = Object)]
+    pub last_action_result: Map<String, Value>,
+    #[schema(value_type = Object)]
+    pub last_action_run_result: Map<String, Value>,
+    pub last_forbidden_error: Option<AccountError>,
+    pub integration: IntegrationSummary,
+    pub environment_integration: EnvironmentIntegrationSummary,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl IntegratedAccount {
+    pub fn new(
+        account: &Account,
+        environment_id: EnvironmentId,
+        integration: IntegrationSummary,
+        environment_integration: EnvironmentIntegrationSummary,
+    ) -> Self {
+        let profile = &account.profile;
+        let error = |seen: &Seen| AccountError::new(account, seen, integration.label());
+        Self {
+            id: profile.id,
+            tenant_id: profile.tenant_id.clone(),
+            environment_id,
+            environment_integration_id: profile.environment_integration_id,
+            status: account.status(),
+            authentication_method: account.method(),
+            is_sandbox: profile.is_sandbox,
+            region: profile.region.clone(),
+            context: context(account),
+            object_store_context_fields: Vec::new(),
+            unified_model_override: Map::new(),
+            last_error: profile.last_error.as_ref().map(error),
+            last_action_result: Map::new(),
+            last_action_run_result: Map::new(),
+            last_forbidden_error: profile.last_forbidden_error.as_ref().map(error),
+            integration,
+            environment_integration,
+            created_at: profile.created_at,
+            updated_at: profile.updated_at,
+        }
+    }
+}
+
+fn context(account: &Account) -> Map<String, Value> {
+    let mut context = account.profile.context.clone();
+    match account.method() {
+        AuthenticationMethod::Oauth2 | AuthenticationMethod::Oauth2ClientCredentials => {
+            context.insert("oauth".into(), json!({ "scope": account.profile.scopes }));
+        }
+        AuthenticationMethod::ApiKey => {}
+    }
+    context
+}
+
+/// An account's failure, in the words of the one table of causes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountError {
+    /// Stable: what a program matches on.
+    pub code: String,
+    /// What happened and what it means.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+    pub http_status: Option<u16>,
+    /// The provider's own error code.
+    pub provider_code: Option<String>,
+    /// The provider's own words.
+    pub provider_message: Option<String>,
+    pub occurred_at: Timestamp,
+}
+
+impl AccountError {
+    /// `provider`: the label of the account's integration.
+    pub fn new(account: &Account, seen: &Seen, provider: &str) -> Self {
+        let words = account.words(seen, provider);
+        Self {
+            code: seen.failure.cause.code().to_owned(),
+            message: format!("{}. {}", words.title, words.message),
+            hint: words.hint,
+            http_status: seen.failure.http_status,
+            provider_code: seen.failure.provider_code.clone(),
+            provider_message: seen.failure.provider_words.clone(),
+            occurred_at: seen.at,
+        }
+    }
+}
+
+/// An account as a person wants it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountRow {
+    pub id: AccountId,
+    /// What the person calls it.
+    pub name: String,
+    pub tenant_id: String,
+    /// The integration's name.
+    pub integration: String,
+    pub integration_label: String,
+    pub status: Status,
+    pub authentication_method: AuthenticationMethod,
+    pub is_sandbox: bool,
+    /// Who is signed in, where the integration can tell.
+    pub identity: Option<String>,
+    /// The scopes that were granted.
+    pub scopes: Vec<String>,
+    /// What it asks for; null while nothing is wrong.
+    pub verdict: Option<Verdict>,
+    pub last_error: Option<AccountError>,
+    /// When Relink tries again by itself what failed.
+    pub next_try: Option<Timestamp>,
+    /// When Relink does something for it by itself.
+    pub next_action_at: Option<Timestamp>,
+    /// When its access token, or the key, runs out; null where that isn't known.
+    pub expires_at: Option<Timestamp>,
+    pub last_used_at: Option<Timestamp>,
+    /// Whether its access token, or the key, has not run out.
+    pub is_fresh: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// What is known of an account beside itself.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountContext<'a> {
+    /// The label of its integration.
+    pub label: &'a str,
+    pub last_used_at: Option<Timestamp>,
+    /// When Relink does something for it by itself.
+    pub next_action_at: Option<Timestamp>,
+    pub now: Timestamp,
+}
+
+impl AccountRow {
+    pub fn new(account: &Account, context: &AccountContext<'_>) -> Self {
+        let profile = &account.profile;
+        let trouble = account.life.trouble();
+        let expires_at = match account.life.credential() {
+            Credential::Renewing(renewing) => renewing.lifetime.expires_at,
+            Credential::Fixed(fixed) => fixed.expires_at,
+        };
+        Self {
+            id: profile.id,
+            name: profile.name.clone(),
+            tenant_id: profile.tenant_id.clone(),
+            integration: profile.integration.clone(),
+            integration_label: context.label.to_owned(),
+            status: account.status(),
+            authentication_method: account.method(),
+            is_sandbox: profile.is_sandbox,
+            identity: profile.identity.as_ref().map(|identity| identity.label.clone()),
+            scopes: profile.scopes.clone(),
+            verdict: trouble.map(Trouble::verdict),
+            last_error: profile.last_error.as_ref().map(|seen| AccountError::new(account, seen, context.label)),
+            next_try: trouble.and_then(|trouble| trouble.next_try),
+            next_action_at: context.next_action_at,
+            expires_at: expires_at.filter(|_| account.status() != Status::Connecting),
+            last_used_at: context.last_used_at,
+            is_fresh: expires_at.is_none_or(|at| at > context.now),
+            created_at: profile.created_at,
+            updated_at: profile.updated_at,
+        }
+    }
+}
+
+/// Changes an account. Credentials can't be changed this way.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AccountChange {
+    /// Merged into the account's context, one level deep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub context: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Rename {
+    /// 1 to 200 characters.
+    pub name: String,
+}
+
+/// What a program signs its calls with: a fresh access token, or the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccessToken {
+    pub access_token: WireSecret,
+    /// Null where it isn't known.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What the provider said to a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckOutcome {
+    /// A call was accepted.
+    Accepted,
+    /// A call was answered 401.
+    Unauthorized,
+    /// A call was answered 403.
+    Forbidden,
+    /// It could not be found out.
+    Inconclusive,
+    /// The integration has no call to check with.
+    NoProbe,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CheckReport {
+    pub outcome: CheckOutcome,
+    /// The account after the check.
+    pub account: AccountRow,
+}
+
+#[cfg(test)]
+#[path = "account_tests.rs"]
+mod tests;

@@ -1,0 +1,120 @@
+//! The body of every response that isn't a success.
+
+use relink_domain::{Timestamp, account::Verdict};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Truto's error, and after it what Relink adds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    #[serde(rename = "statusCode")]
+    pub status_code: u16,
+    /// The status in words.
+    pub error: String,
+    /// What happened and what it means.
+    pub message: String,
+    /// Stable: what a program matches on.
+    pub code: String,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
+    /// The field that the error is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Truto's form of the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<ProviderRefusal>,
+}
+
+/// An error in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Explanation {
+    /// What happened, in one line.
+    #[schema(required = false)]
+    pub title: String,
+    /// What to do.
+    #[schema(required = false)]
+    pub hint: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Details {
+    pub failures: Vec<FieldFailure>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldFailure {
+    pub field: String,
+    pub message: String,
+}
+
+/// What the provider, or the way to it, had to do with an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProviderRefusal {
+    /// When Relink tries again by itself.
+    #[schema(required = false)]
+    pub next_try: Option<Timestamp>,
+    /// What the refusal asks for.
+    #[schema(required = false)]
+    pub verdict: Verdict,
+    #[schema(required = false)]
+    pub provider: ProviderAnswer,
+}
+
+/// What the provider answered, as far as it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProviderAnswer {
+    pub http_status: Option<u16>,
+    /// The provider's own error code (RFC 6749 §5.2 `error`).
+    pub code: Option<String>,
+    /// The provider's own words (RFC 6749 §5.2 `error_description`).
+    pub message: Option<String>,
+}
+
+impl ErrorBody {
+    pub fn new(status_code: u16, error: &str, code: &str, message: &str) -> Self {
+        Self {
+            status_code,
+            error: error.to_owned(),
+            message: message.to_owned(),
+            code: code.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_in_the_documented_order_and_only_where_they_apply() {
+        let plain = ErrorBody::new(404, "Not Found", "not_found", "There is no account x");
+        let text = r#"{"statusCode":404,"error":"Not Found","message":"There is no account x","code":"not_found"}"#;
+        assert_eq!(serde_json::to_string(&plain).expect("written"), text);
+        assert_eq!(serde_json::from_str::<ErrorBody>(text).expect("read"), plain);
+
+        let full = ErrorBody {
+            explanation: Some(Explanation { title: "No".into(), hint: None }),
+            field: Some("name".into()),
+            details: Some(Details {
+                failures: vec![FieldFailure { field: "name".into(), message: "too long".into() }],
+            }),
+            refusal: Some(ProviderRefusal {
+                next_try: None,
+                verdict: Verdict::NeedsPerson,
+                provider: ProviderAnswer { http_status: Some(400), code: None, message: None },
+            }),
+            ..plain
+        };
+        let text = serde_json::to_string(&full).expect("written");
+        assert!(
+            text.ends_with(
+                r#""code":"not_found","title":"No","hint":null,"field":"name","details":{"failures":[{"field":"name","message":"too long"}]},"next_try":null,"verdict":"needs_person","provider":{"http_status":400,"code":null,"message":null}}"#
+            ),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<ErrorBody>(&text).expect("read"), full);
+    }
+}

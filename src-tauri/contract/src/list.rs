@@ -1,0 +1,29 @@
+//! Lists.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Truto's default, and longest, page of a list.
+pub const DEFAULT_LIMIT: usize = 5000;
+
+/// A page of a list, as Truto writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct List<T> {
+    pub result: Vec<T>,
+    /// Give it as `next_cursor` to get the next page; null on the last one.
+    pub next_cursor: Option<String>,
+    pub limit: usize,
+}
+
+impl<T> List<T> {
+    /// A list that fits on one page.
+    pub const fn whole(result: Vec<T>) -> Self {
+        Self { result, next_cursor: None, limit: DEFAULT_LIMIT }
+    }
+}
+
+/// A list of one of Relink's own routes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Results<T> {
+    pub result: Vec<T>,
+}

@@ -1,0 +1,41 @@
+//! How Relink is.
+
+use relink_domain::EnvironmentId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ping {
+    /// Always `pong`.
+    pub ping: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    pub version: String,
+    pub base_url: String,
+    pub environment_id: EnvironmentId,
+    pub keychain: KeychainStatus,
+    /// Null while the Sandbox isn't installed.
+    pub sandbox: Option<SandboxStatus>,
+    pub accounts: AccountCounts,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeychainStatus {
+    /// `available`, or the code of what is wrong.
+    pub state: String,
+    /// What is wrong, in words.
+    pub message: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SandboxStatus {
+    pub base_url: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountCounts {
+    pub total: usize,
+    pub needs_reauth: usize,
+}

@@ -1,0 +1,44 @@
+//! API tokens.
+
+use relink_domain::{ApiTokenId, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::WireSecret;
+
+/// An API token's record. The token itself is shown once, by the response that made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApiToken {
+    pub id: ApiTokenId,
+    pub name: String,
+    pub created_at: Timestamp,
+    /// Null: it doesn't expire.
+    pub expires_at: Option<Timestamp>,
+    /// Null: it was never used.
+    pub last_used_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NewApiToken {
+    /// 1 to 100 characters, on one line.
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// An API token that was just made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CreatedApiToken {
+    #[serde(flatten)]
+    pub record: ApiToken,
+    /// Shown here and never again.
+    pub token: WireSecret,
+}
+
+/// The payload of `api_token:created`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApiTokenCreated {
+    pub id: ApiTokenId,
+    pub name: String,
+    pub created_at: Timestamp,
+}
