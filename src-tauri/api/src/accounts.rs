@@ -9,7 +9,7 @@ use relink_domain::{
     AccountId,
     account::{Credential, Status},
 };
-use relink_engine::{AccountView, Engine, wire};
+use relink_engine::{AccountView, Engine};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -145,7 +145,7 @@ fn row(view: &AccountView, engine: &Engine) -> Value {
         "identity": profile.identity.as_ref().map(|identity| &identity.label),
         "scopes": profile.scopes,
         "verdict": trouble.map(relink_domain::account::Trouble::verdict),
-        "last_error": profile.last_error.as_ref().map(|seen| wire::error(account, seen, &view.label)),
+        "last_error": profile.last_error.as_ref().map(|seen| relink_contract::account::AccountError::new(account, seen, &view.label)),
         "next_try": trouble.and_then(|trouble| trouble.next_try),
         "next_action_at": view.due,
         "expires_at": expires_at.filter(|_| account.status() != Status::Connecting),

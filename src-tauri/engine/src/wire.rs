@@ -1,89 +1,64 @@
-//! The wire's view of an account: Truto's shape, and never a secret in it.
+//! From the store's rows to the contract's types. How each looks on the wire is the contract's.
 
-use relink_domain::{
-    EnvironmentId,
-    account::{Account, AuthenticationMethod, Seen},
+use relink_contract::{
+    account::IntegratedAccount,
+    integration::{EnvironmentIntegrationSummary, IntegrationSummary},
 };
-use serde_json::{Map, Value, json};
+use relink_domain::{EnvironmentId, account::Account};
+use serde_json::{Map, Value};
 
 use crate::store::integrations::{Installed, Integration};
 
-/// An integrated account as every response and event shows it.
-pub fn account(account: &Account, environment: EnvironmentId, installed: &Installed) -> Value {
-    let profile = &account.profile;
-    let provider = label(&installed.integration);
-    json!({
-        "id": profile.id,
-        "tenant_id": profile.tenant_id,
-        "environment_id": environment,
-        "environment_integration_id": profile.environment_integration_id,
-        "status": account.status(),
-        "authentication_method": account.method(),
-        "is_sandbox": profile.is_sandbox,
-        "region": profile.region,
-        "context": context(account),
-        "object_store_context_fields": [],
-        "unified_model_override": {},
-        "last_error": profile.last_error.as_ref().map(|seen| error(account, seen, &provider)),
-        "last_action_result": {},
-        "last_action_run_result": {},
-        "last_forbidden_error": profile.last_forbidden_error.as_ref().map(|seen| error(account, seen, &provider)),
-        "integration": integration(&installed.integration),
-        "environment_integration": environment_integration(environment, installed),
-        "created_at": profile.created_at,
-        "updated_at": profile.updated_at,
-    })
+/// Truto's integrated account.
+pub fn integrated_account(account: &Account, environment: EnvironmentId, installed: &Installed) -> IntegratedAccount {
+    IntegratedAccount::new(
+        account,
+        environment,
+        integration_summary(&installed.integration),
+        environment_integration_summary(environment, installed),
+    )
 }
 
-/// The part of an integration that goes with an account.
-fn integration(integration: &Integration) -> Value {
-    json!({
-        "id": integration.id,
-        "name": integration.name,
-        "category": integration.document.get("category"),
-        "config": { "label": label(integration) },
-    })
+pub fn integration_summary(integration: &Integration) -> IntegrationSummary {
+    IntegrationSummary::new(integration.id, integration.name.clone(), category(integration), label(integration))
 }
 
-/// The part of an installed integration that goes with an account and its events. Its override may hold anything: it stays.
-pub fn environment_integration(environment: EnvironmentId, installed: &Installed) -> Value {
-    json!({
-        "id": installed.id,
-        "integration_id": installed.integration.id,
-        "environment_id": environment,
-        "show_in_catalog": installed.show_in_catalog,
-        "is_enabled": installed.is_enabled,
-        "override": {},
-    })
+/// The override may hold anything, so it isn't shown.
+pub fn environment_integration_summary(
+    environment: EnvironmentId,
+    installed: &Installed,
+) -> EnvironmentIntegrationSummary {
+    EnvironmentIntegrationSummary {
+        id: installed.id,
+        integration_id: installed.integration.id,
+        environment_id: environment,
+        show_in_catalog: installed.show_in_catalog,
+        is_enabled: installed.is_enabled,
+        r#override: Map::new(),
+    }
 }
 
-/// What an integration is called.
+/// What a person calls an integration.
 pub fn label(integration: &Integration) -> String {
     let label = integration.document.pointer("/config/label").and_then(Value::as_str);
     label.unwrap_or(&integration.name).to_owned()
 }
 
-fn context(account: &Account) -> Map<String, Value> {
-    let mut context = account.profile.context.clone();
-    match account.method() {
-        AuthenticationMethod::Oauth2 | AuthenticationMethod::Oauth2ClientCredentials => {
-            context.insert("oauth".into(), json!({ "scope": account.profile.scopes }));
-        }
-        AuthenticationMethod::ApiKey => {}
-    }
-    context
+pub fn category(integration: &Integration) -> Option<String> {
+    integration.document.get("category").and_then(Value::as_str).map(str::to_owned)
 }
 
-/// An account's failure, in the words of the one table.
-pub fn error(account: &Account, seen: &Seen, provider: &str) -> Value {
-    let words = account.words(seen, provider);
-    json!({
-        "code": seen.failure.cause.code(),
-        "message": format!("{}. {}", words.title, words.message),
-        "hint": words.hint,
-        "http_status": seen.failure.http_status,
-        "provider_code": seen.failure.provider_code,
-        "provider_message": seen.failure.provider_words,
-        "occurred_at": seen.at,
-    })
+/// [`integrated_account`] as an event's payload.
+pub(crate) fn account(account: &Account, environment: EnvironmentId, installed: &Installed) -> Value {
+    payload(&integrated_account(account, environment, installed))
+}
+
+/// [`environment_integration_summary`] as an event's payload.
+pub fn environment_integration(environment: EnvironmentId, installed: &Installed) -> Value {
+    payload(&environment_integration_summary(environment, installed))
+}
+
+/// The contract's types are trees of texts and numbers: they can always be written.
+fn payload(of: &impl serde::Serialize) -> Value {
+    serde_json::to_value(of).unwrap_or_default()
 }
