@@ -1,4 +1,4 @@
-//! The command line's grammar.
+//! The grammar of the command line.
 
 mod sandbox;
 
@@ -6,168 +6,172 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 
-use crate::exit::Failed;
+use crate::{exit::CliError, output::Output};
 
-pub(crate) use sandbox::Sandbox;
+pub(crate) use sandbox::{Fault, Sandbox, SandboxSettings, Subject};
 
 /// Keeps your third-party connections alive on your own machine.
 #[derive(Debug, Parser)]
 #[command(name = "relink", version, propagate_version = true, disable_help_subcommand = true)]
 pub(crate) struct Arguments {
-    /// The data folder of the engine that is meant.
+    /// Data folder to use [default: the desktop app's].
     #[arg(long, global = true, env = "RELINK_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// JSON instead of text, for programs.
+    /// Print JSON instead of text.
     #[arg(long, global = true)]
-    pub(crate) json: bool,
+    json: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// The folder's name within the system's place for data: the desktop app uses the same one (its `identifier`).
+/// The data folder's name within the system's data directory. The desktop app uses the same one (`identifier` in
+/// tauri.conf.json).
 const IDENTIFIER: &str = "app.relink.desktop";
 
 impl Arguments {
-    /// The data folder: as given, or the system's own place for it.
-    pub(crate) fn data_dir(&self) -> Result<PathBuf, Failed> {
-        let own = || directories::BaseDirs::new().map(|dirs| dirs.data_dir().join(IDENTIFIER));
-        let folder = self.data_dir.clone().or_else(own);
-        folder.ok_or_else(|| Failed::new("This system names no place for data. Give one with --data-dir."))
+    pub(crate) fn data_dir(&self) -> Result<PathBuf, CliError> {
+        let default = || directories::BaseDirs::new().map(|dirs| dirs.data_dir().join(IDENTIFIER));
+        let data_dir = self.data_dir.clone().or_else(default);
+        data_dir.ok_or_else(|| CliError::new("This system has no data directory. Pass one with --data-dir."))
+    }
+
+    pub(crate) fn output(&self) -> Output {
+        if self.json { Output::Json } else { Output::Text }
     }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the engine and its API, without a window.
+    /// Run Relink without its window.
     Serve {
-        /// Where to listen, as in 127.0.0.1:7417; port 0 takes any free one.
+        /// Address to listen on, such as 127.0.0.1:7417. Port 0 picks a free port.
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<SocketAddr>,
     },
-    /// How Relink, its keychain and its accounts are.
+    /// Show whether Relink, its keychain and its accounts work.
     Status,
-    /// All accounts, those in need first.
+    /// List accounts, those that need attention first.
     Accounts,
-    /// One account.
+    /// Show an account.
     Account {
-        /// Its id, the beginning of it, or its name.
+        /// Account ID, its beginning, or the account's name.
         id: String,
     },
-    /// Make a magic link that connects a new account.
+    /// Create a magic link that connects a new account.
     Connect {
-        /// The integration's name, as in github.
+        /// Integration name, such as github.
         integration: String,
-        /// Whose account it will be, in your own words.
+        /// Tenant the account will belong to.
         #[arg(long, default_value = "default")]
         tenant: String,
-        /// Open the link in the browser.
+        /// Also open the link in the browser.
         #[arg(long)]
         open: bool,
     },
-    /// Make a magic link that mends an account.
+    /// Create a magic link that reauthorizes an account.
     Reauthorize {
-        /// Its id, the beginning of it, or its name.
+        /// Account ID, its beginning, or the account's name.
         id: String,
-        /// Open the link in the browser.
+        /// Also open the link in the browser.
         #[arg(long)]
         open: bool,
     },
-    /// Print a fresh access token, and nothing else.
+    /// Print a valid access token and nothing else.
     Token {
-        /// Its id, the beginning of it, or its name.
+        /// Account ID, its beginning, or the account's name.
         id: String,
     },
-    /// Make one call at the provider to see whether the account works.
+    /// Call the provider once to check that an account works.
     Check {
-        /// Its id, the beginning of it, or its name.
+        /// Account ID, its beginning, or the account's name.
         id: String,
     },
-    /// Refresh an account's token now.
+    /// Refresh an account's access token now.
     Refresh {
-        /// Its id, the beginning of it, or its name.
+        /// Account ID, its beginning, or the account's name.
         id: String,
     },
-    /// Give an account another name.
+    /// Rename an account.
     Rename {
-        /// Its id, the beginning of it, or its name.
+        /// Account ID, its beginning, or the account's name.
         id: String,
-        /// The name from now on.
+        /// New name.
         name: String,
     },
-    /// Delete an account, revoking its tokens where the provider offers that.
+    /// Delete an account and revoke its tokens if the provider supports it.
     Delete {
-        /// Its id, the beginning of it, or its name.
+        /// Account ID, its beginning, or the account's name.
         id: String,
-        /// Don't ask.
+        /// Don't ask for confirmation.
         #[arg(long)]
         yes: bool,
     },
-    /// What happened, newest first.
+    /// Show what happened, newest first.
     Timeline {
-        /// Only this account's: its id, the beginning of it, or its name.
+        /// Only this account: its ID, the beginning of it, or its name.
         id: Option<String>,
-        /// How many entries.
+        /// Number of entries.
         #[arg(long, default_value_t = 30)]
         limit: u32,
     },
-    /// Follow what is told to webhooks.
+    /// Stream events.
     Events {
-        /// Begin after this place.
+        /// Start after the event with this sequence number.
         #[arg(long)]
         after: Option<i64>,
-        /// Print what is there, and end.
+        /// Print the events that exist, then exit.
         #[arg(long)]
         once: bool,
     },
-    /// The integrations: list, add, install.
+    /// List, add and install integrations.
     Integrations {
         #[command(subcommand)]
         command: Option<Integrations>,
     },
-    /// The built-in provider for practice, and its controls.
+    /// Control the Sandbox, the built-in provider for testing.
     Sandbox {
         #[command(subcommand)]
         command: Sandbox,
     },
-    /// Tokens for programs that use the API.
+    /// Manage tokens for programs that use the API.
     ApiToken {
         #[command(subcommand)]
         command: ApiTokens,
     },
-    /// Webhooks: who is told.
+    /// Manage webhooks.
     Webhook {
         #[command(subcommand)]
         command: Webhooks,
     },
-    /// Hand in an OAuth callback that came by another way.
+    /// Hand over an OAuth callback that did not reach Relink.
     Callback {
-        /// The address, or - to read it from standard input.
+        /// Callback URL, or - to read it from standard input.
         url: String,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Integrations {
-    /// Add an integration from a file, and install it.
+    /// Add an integration from a file and install it.
     Add {
-        /// The file, in Truto's config shape; - for standard input.
+        /// File in Truto's config format, or - for standard input.
         file: PathBuf,
     },
-    /// Install an integration of the catalogue.
+    /// Install an integration from the catalog.
     Install {
-        /// Its name.
+        /// Integration name.
         name: String,
     },
     /// Uninstall an integration that has no accounts.
     Uninstall {
-        /// Its name.
+        /// Integration name.
         name: String,
     },
-    /// Set the OAuth client that you registered at the provider.
+    /// Set up the OAuth client that you registered with the provider.
     Client {
-        /// The integration's name.
+        /// Integration name.
         name: String,
-        /// The client id.
+        /// Client ID.
         #[arg(long)]
         id: String,
         /// Read the client secret from standard input.
@@ -178,56 +182,56 @@ pub(crate) enum Integrations {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ApiTokens {
-    /// Make a token, and print it alone. It is shown this once.
+    /// Create a token and print it. It can't be shown again.
     Create {
-        /// What it is for.
+        /// What the token is for.
         name: String,
-        /// Days until it ends; never, unless given.
+        /// Days until the token expires [default: never].
         #[arg(long, alias = "expires-days", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
         expires: Option<u32>,
     },
-    /// All tokens, without their secrets.
+    /// List tokens, without their values.
     List,
-    /// Revoke a token, at once.
+    /// Revoke a token.
     Revoke {
-        /// Its id.
+        /// Token ID.
         id: String,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Webhooks {
-    /// Add a webhook. Its signing secret is shown this once.
+    /// Add a webhook and print its signing secret, which can't be shown again.
     Add {
-        /// Where deliveries go: https, or http on this machine.
+        /// URL to deliver to: https, or http on this machine.
         url: String,
-        /// Only these events, separated by commas.
+        /// Deliver only these events, separated by commas.
         #[arg(long, value_delimiter = ',')]
         events: Vec<String>,
-        /// Allow a private address.
+        /// Allow a URL on a private network.
         #[arg(long)]
         allow_private: bool,
     },
-    /// All webhooks.
+    /// List webhooks.
     List,
     /// Remove a webhook.
     Remove {
-        /// Its id.
+        /// Webhook ID.
         id: String,
     },
-    /// Send it the event test.
+    /// Send the event test.
     Test {
-        /// Its id.
+        /// Webhook ID.
         id: String,
     },
-    /// The latest deliveries to it, newest first.
+    /// List the latest deliveries, newest first.
     Deliveries {
-        /// Its id.
+        /// Webhook ID.
         id: String,
     },
-    /// Deliver what was parked once more.
+    /// Retry failed deliveries.
     Replay {
-        /// Its id.
+        /// Webhook ID.
         id: String,
     },
 }
@@ -239,28 +243,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_grammar_is_sound() {
+    fn grammar_is_consistent() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn the_data_folder_is_taken_behind_the_command_too() {
+    fn global_options_may_follow_the_command() {
         let arguments = Arguments::parse_from(["relink", "accounts", "--data-dir", "/x", "--json"]);
-        assert_eq!((arguments.data_dir().ok(), arguments.json), (Some("/x".into()), true));
+        assert_eq!((arguments.data_dir().ok(), arguments.output()), (Some("/x".into()), Output::Json));
     }
 
     #[test]
-    fn the_data_folder_is_the_desktop_apps_own() {
-        let shell: serde_json::Value = serde_json::from_str(include_str!("../../../tauri.conf.json")).expect("JSON");
-        assert_eq!(shell["identifier"], IDENTIFIER);
+    fn default_data_folder_is_the_desktop_apps() {
+        let app: serde_json::Value = serde_json::from_str(include_str!("../../../tauri.conf.json")).expect("JSON");
+        assert_eq!(app["identifier"], IDENTIFIER);
         let mut arguments = Arguments::parse_from(["relink", "accounts"]);
         arguments.data_dir = None;
-        assert!(arguments.data_dir().expect("this system has one").ends_with(IDENTIFIER));
+        assert!(arguments.data_dir().expect("a data directory").ends_with(IDENTIFIER));
     }
 
     #[test]
-    fn what_is_no_command_is_refused_before_anything_happens() {
-        for words in [
+    fn invalid_arguments_exit_with_2() {
+        for arguments in [
             &["relink"][..],
             &["relink", "nonsense"],
             &["relink", "account"],
@@ -271,15 +275,14 @@ mod tests {
             &["relink", "sandbox", "fault", "silence", "--on", "x"],
             &["relink", "sandbox", "set", "--rotation", "x"],
         ] {
-            let refused = Arguments::try_parse_from(words).expect_err("refused");
-            assert_eq!(refused.exit_code(), 2, "{words:?}");
+            let error = Arguments::try_parse_from(arguments).expect_err("invalid");
+            assert_eq!(error.exit_code(), 2, "{arguments:?}");
         }
     }
 
     #[test]
-    fn no_secret_is_taken_from_the_command_line() {
-        let refused =
-            Arguments::try_parse_from(["relink", "integrations", "client", "x", "--id", "y", "--secret", "z"]);
-        assert!(refused.is_err());
+    fn a_secret_cannot_be_passed_as_an_argument() {
+        let arguments = ["relink", "integrations", "client", "x", "--id", "y", "--secret", "z"];
+        assert!(Arguments::try_parse_from(arguments).is_err());
     }
 }

@@ -1,87 +1,120 @@
-//! How a command ends.
+//! How a command ends: its exit code, and the error that chooses it.
 
 use std::{
+    fmt,
     io::{self, Write},
+    path::Path,
     process::ExitCode,
 };
 
-use serde_json::Value;
+use relink_contract::{ErrorBody, account::AccountRow};
+use relink_domain::account::Verdict;
 
-use crate::show::harmless;
+use crate::output::printable_lines;
 
-/// Why a command failed, and the exit code that says so.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Failed {
-    code: u8,
-    message: String,
-    hint: Option<String>,
+/// The exit codes (docs/cli.md). clap itself exits with 2 when it can't parse the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Success = 0,
+    Failure = 1,
+    NotRunning = 3,
+    NeedsReauthorization = 4,
+    Keychain = 5,
+    DataFolderInUse = 6,
 }
 
-/// Something went wrong.
-const FAILED: u8 = 1;
-/// No engine runs with this data folder.
-const NOT_RUNNING: u8 = 3;
-/// The account needs its person.
-const NEEDS_PERSON: u8 = 4;
-/// The keychain can't be used now.
-const KEYCHAIN: u8 = 5;
-/// Another engine has the data folder.
-const BUSY: u8 = 6;
+/// Why a command failed, and what to do about it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CliError {
+    exit: Exit,
+    message: String,
+    advice: Option<String>,
+}
 
-impl Failed {
+impl CliError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { code: FAILED, message: message.into(), hint: None }
+        Self { exit: Exit::Failure, message: message.into(), advice: None }
     }
 
-    /// Standard output can't be written to. A reader that has gone away (`| head`) got all it wanted.
-    pub(crate) fn unwritten(error: &io::Error) -> Self {
+    /// Standard output can't be written. A reader that went away (`| head`) has got all it wanted, which is a success.
+    pub(crate) fn output(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            return Self { code: 0, message: String::new(), hint: None };
+            return Self { exit: Exit::Success, message: String::new(), advice: None };
         }
         Self::new(format!("The output could not be written: {error}."))
     }
 
-    pub(crate) fn not_running(folder: &std::path::Path) -> Self {
+    pub(crate) fn not_running(data_dir: &Path) -> Self {
         Self {
-            code: NOT_RUNNING,
-            message: format!("Relink isn't running with the data folder {}.", folder.display()),
-            hint: Some("Start it: relink serve".into()),
+            exit: Exit::NotRunning,
+            message: format!("Relink is not running with the data folder {}.", data_dir.display()),
+            advice: Some("Open the app, or run: relink serve".into()),
         }
     }
 
-    /// It ran when it was asked.
-    pub(crate) fn ended() -> Self {
+    /// Relink ran when the command began.
+    pub(crate) fn stopped() -> Self {
         Self {
-            code: NOT_RUNNING,
-            message: "Relink ended before it answered.".into(),
-            hint: Some("Try again. If it doesn't run: relink serve".into()),
+            exit: Exit::NotRunning,
+            message: "Relink stopped before it responded.".into(),
+            advice: Some("Try again. If Relink is not running, run: relink serve".into()),
         }
     }
 
-    pub(crate) fn busy(message: String) -> Self {
-        Self { code: BUSY, message, hint: None }
+    pub(crate) fn data_folder_in_use(message: String) -> Self {
+        Self { exit: Exit::DataFolderInUse, message, advice: None }
     }
 
-    /// What the engine answered instead: an error, or an account's own with its verdict.
-    pub(crate) fn of_answer(body: &Value) -> Self {
-        let text = |name: &str| body[name].as_str().map(str::to_owned);
-        // What a cause asks for is the engine's to say (relink-domain's table of causes).
-        let code = match (body["verdict"].as_str(), body["code"].as_str()) {
-            (Some("needs_person"), _) => NEEDS_PERSON,
-            (_, Some(code)) if code.starts_with("keychain_") => KEYCHAIN,
-            _ => FAILED,
+    /// The server answered with an error.
+    pub(crate) fn from_error_body(body: &ErrorBody) -> Self {
+        let message = match body.message.as_str() {
+            "" => "Relink responded with an error without a message.",
+            message => message,
         };
-        let message = text("message").unwrap_or_else(|| "Relink answered with an error without words.".into());
-        Self { code, message, hint: text("hint") }
+        let advice = body.explanation.as_ref().and_then(|explanation| explanation.hint.as_deref());
+        Self::from_failure(body.refusal.as_ref().map(|refusal| refusal.verdict), &body.code, message, advice)
     }
 
-    /// Says it on standard error.
-    pub(crate) fn report(&self) -> ExitCode {
-        // Standard error may be gone as well; the exit code is left.
-        for words in [Some(&self.message), self.hint.as_ref()].into_iter().flatten().filter(|words| !words.is_empty()) {
-            let _ = writeln!(io::stderr(), "{}", harmless(words));
+    /// The account doesn't work.
+    pub(crate) fn from_account(account: &AccountRow) -> Self {
+        match &account.last_error {
+            Some(error) => Self::from_failure(account.verdict, &error.code, &error.message, Some(&error.hint)),
+            None => Self::from_failure(account.verdict, "", "The account does not work.", None),
         }
-        ExitCode::from(self.code)
+    }
+
+    fn from_failure(verdict: Option<Verdict>, code: &str, message: &str, advice: Option<&str>) -> Self {
+        let exit = match verdict {
+            Some(Verdict::NeedsPerson) => Exit::NeedsReauthorization,
+            _ if code.starts_with("keychain_") => Exit::Keychain,
+            _ => Exit::Failure,
+        };
+        Self { exit, message: message.to_owned(), advice: advice.map(str::to_owned) }
+    }
+
+    /// A success whose body is not what this version expects. The error names only the place: the body may hold a secret.
+    pub(crate) fn unexpected_response(error: &serde_json::Error) -> Self {
+        Self {
+            exit: Exit::Failure,
+            message: format!("Relink's response can't be read (line {}, column {}).", error.line(), error.column()),
+            advice: Some("Is this command line of the same version as the running Relink? Run: relink status".into()),
+        }
+    }
+
+    /// Writes the message and the advice to standard error.
+    pub(crate) fn report(&self) -> ExitCode {
+        for text in [Some(&self.message), self.advice.as_ref()].into_iter().flatten().filter(|text| !text.is_empty()) {
+            // If standard error is closed as well, the exit code is all that is left.
+            let _ = writeln!(io::stderr(), "{}", printable_lines(text));
+        }
+        ExitCode::from(self.exit as u8)
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
 }
 
@@ -91,24 +124,52 @@ mod tests {
 
     use super::*;
 
+    /// With the code that clap exits with.
+    const EXIT_CODES: [u8; 7] = [
+        Exit::Success as u8,
+        Exit::Failure as u8,
+        2,
+        Exit::NotRunning as u8,
+        Exit::NeedsReauthorization as u8,
+        Exit::Keychain as u8,
+        Exit::DataFolderInUse as u8,
+    ];
+
     #[test]
-    fn the_exit_code_says_what_kind_of_failure_it_is() {
+    fn the_exit_code_tells_kinds_of_failures_apart() {
         for (code, verdict, exit) in [
-            ("invalid_grant", Some("needs_person"), NEEDS_PERSON),
-            ("unknown_refusal", Some("needs_person"), NEEDS_PERSON),
-            ("unknown_refusal", Some("retrying"), FAILED),
-            ("invalid_client", Some("needs_client"), FAILED),
-            ("keychain_locked", None, KEYCHAIN),
-            ("not_found", None, FAILED),
+            ("invalid_grant", Some("needs_person"), Exit::NeedsReauthorization),
+            ("unknown_refusal", Some("needs_person"), Exit::NeedsReauthorization),
+            ("unknown_refusal", Some("retrying"), Exit::Failure),
+            ("invalid_client", Some("needs_client"), Exit::Failure),
+            ("keychain_locked", None, Exit::Keychain),
+            ("not_found", None, Exit::Failure),
         ] {
-            let failed = Failed::of_answer(&json!({ "code": code, "verdict": verdict, "message": "m", "hint": "h" }));
-            assert_eq!((failed.code, failed.hint.as_deref()), (exit, Some("h")), "{code}");
+            let mut body = json!({
+                "statusCode": 400, "error": "Bad Request", "message": "m", "code": code, "title": "t", "hint": "h",
+            });
+            if let Some(verdict) = verdict {
+                body["next_try"] = serde_json::Value::Null;
+                body["verdict"] = verdict.into();
+                body["provider"] = json!({ "http_status": 400, "code": null, "message": null });
+            }
+            let error = CliError::from_error_body(&serde_json::from_value(body).expect("an error"));
+            assert_eq!((error.exit, error.advice.as_deref()), (exit, Some("h")), "{code}");
         }
     }
 
     #[test]
-    fn output_that_is_lost_is_a_failure_unless_its_reader_went_away() {
-        assert_eq!(Failed::unwritten(&io::ErrorKind::StorageFull.into()).code, FAILED);
-        assert_eq!(Failed::unwritten(&io::ErrorKind::BrokenPipe.into()).code, 0);
+    fn lost_output_is_a_failure_unless_its_reader_went_away() {
+        assert_eq!(CliError::output(&io::ErrorKind::StorageFull.into()).exit, Exit::Failure);
+        assert_eq!(CliError::output(&io::ErrorKind::BrokenPipe.into()).exit, Exit::Success);
+    }
+
+    #[test]
+    fn the_documentation_lists_every_exit_code() {
+        let document = include_str!("../../../docs/cli.md");
+        let section = document.split("\n## ").find(|section| section.starts_with("Exit codes")).expect("a section");
+        let listed: Vec<u8> =
+            section.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok()).collect();
+        assert_eq!(listed, EXIT_CODES);
     }
 }

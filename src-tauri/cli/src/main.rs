@@ -1,34 +1,38 @@
-//! `relink`: the command line, and `relink serve`, the engine and its API without a window.
+//! `relink`: the command line, and `relink serve`, which is Relink without its window.
 //!
-//! A client command asks the running engine over its loopback API and starts no runtime: it takes milliseconds.
-//! Exit codes and JSON shapes are stable (docs/cli.md).
+//! A command asks the running Relink over its loopback API. It starts no runtime, so that it takes milliseconds.
+//! Exit codes and JSON output are stable (docs/cli.md).
 
+mod api_client;
 mod args;
-mod client;
 mod commands;
 mod exit;
-mod sandbox;
+mod output;
 mod serve;
-mod show;
+mod table;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Arguments, Command};
+use crate::{
+    api_client::ApiClient,
+    args::{Arguments, Command},
+    exit::CliError,
+};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let data_dir = match arguments.data_dir() {
-        Ok(data_dir) => data_dir,
-        Err(failed) => return failed.report(),
-    };
-    let done = match arguments.command {
-        Command::Serve { listen } => serve::run(data_dir, listen),
-        command => client::Engine::find(&data_dir).and_then(|engine| commands::run(&engine, command, arguments.json)),
-    };
-    match done {
+    match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failed) => failed.report(),
+        Err(error) => error.report(),
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), CliError> {
+    let data_dir = arguments.data_dir()?;
+    let output = arguments.output();
+    match arguments.command {
+        Command::Serve { listen } => serve::run(data_dir, listen),
+        command => commands::run(&ApiClient::locate(&data_dir)?, command, output),
     }
 }

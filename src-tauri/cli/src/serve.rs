@@ -1,7 +1,7 @@
 //! `relink serve`.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     net::SocketAddr,
     path::PathBuf,
 };
@@ -16,21 +16,20 @@ use relink_engine::{
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
-use crate::exit::Failed;
+use crate::{exit::CliError, output::is_colored};
 
-/// Runs until it is told to stop.
-pub(crate) fn run(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), Failed> {
+pub(crate) fn run(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), CliError> {
     let filter = EnvFilter::try_from_env("RELINK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    log.with_ansi(is_colored(&io::stderr())).init();
     let runtime =
-        tokio::runtime::Runtime::new().map_err(|error| Failed::new(format!("Relink can't start: {error}")))?;
+        tokio::runtime::Runtime::new().map_err(|error| CliError::new(format!("Relink can't start: {error}.")))?;
     runtime.block_on(serve(data_dir, listen))
 }
 
-async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), Failed> {
-    // Before anything else: whoever stops it while it still starts gets a clean end too, a little later.
-    let stop = Stop::new();
+async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), CliError> {
+    // Before anything else, so that a signal that comes during the start also leads to a clean stop.
+    let stop_signals = StopSignals::listen();
     tracing::info!("starting with the data folder {}", data_dir.display());
     let engine = Engine::start(Options {
         data_dir: data_dir.clone(),
@@ -40,25 +39,25 @@ async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), Fail
     })
     .await
     .map_err(|error| match error {
-        StartError::Store(busy @ StoreError::Busy(_)) => Failed::busy(busy.to_string()),
-        other => Failed::new(other.to_string()),
+        StartError::Store(busy @ StoreError::Busy(_)) => CliError::data_folder_in_use(busy.to_string()),
+        other => CliError::new(other.to_string()),
     })?;
     let serving = match relink_api::serve(engine.clone(), ServeOptions { listen, data_dir }).await {
         Ok(serving) => serving,
         Err(error) => {
             engine.stop().await;
-            return Err(Failed::new(error.to_string()));
+            return Err(CliError::new(error.to_string()));
         }
     };
     announce(&serving);
-    stop.asked_for().await;
+    stop_signals.received().await;
     tracing::info!("stopping");
     serving.stop().await;
     engine.stop().await;
     Ok(())
 }
 
-/// One line of JSON, for whoever started it. Nobody may be there to read it; it serves all the same.
+/// Prints one line of JSON for the program that started this one. Relink runs even if nobody can read it.
 fn announce(serving: &relink_api::Serving) {
     let line = json!({
         "base_url": serving.base_url(),
@@ -67,48 +66,48 @@ fn announce(serving: &relink_api::Serving) {
     });
     let mut out = io::stdout().lock();
     if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) {
-        tracing::warn!("that it is ready could not be printed: {error}");
+        tracing::warn!("the ready message could not be printed: {error}");
     }
 }
 
-/// SIGTERM and Ctrl C, heard from the moment that this is made.
+/// SIGTERM and Ctrl+C, from the moment of [`StopSignals::listen`].
 #[cfg(unix)]
-struct Stop(Vec<tokio::signal::unix::Signal>);
+struct StopSignals(Vec<tokio::signal::unix::Signal>);
 
 #[cfg(unix)]
-impl Stop {
-    fn new() -> Self {
+impl StopSignals {
+    fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        let kinds = [("SIGTERM", SignalKind::terminate()), ("Ctrl C", SignalKind::interrupt())];
-        let heard = kinds.into_iter().filter_map(|(name, kind)| {
-            signal(kind).inspect_err(|error| tracing::warn!("{name} can't be heard: {error}")).ok()
+        let kinds = [("SIGTERM", SignalKind::terminate()), ("Ctrl+C", SignalKind::interrupt())];
+        let signals = kinds.into_iter().filter_map(|(name, kind)| {
+            signal(kind).inspect_err(|error| tracing::warn!("{name} can't be received: {error}")).ok()
         });
-        Self(heard.collect())
+        Self(signals.collect())
     }
 
-    async fn asked_for(mut self) {
+    async fn received(mut self) {
         std::future::poll_fn(|context| {
-            let asked = self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
-            if asked { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            let is_received = self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+            if is_received { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
         })
         .await;
     }
 }
 
-/// Ctrl C, heard from the moment that this is made.
+/// Ctrl+C, from the moment of [`StopSignals::listen`].
 #[cfg(windows)]
-struct Stop(Option<tokio::signal::windows::CtrlC>);
+struct StopSignals(Option<tokio::signal::windows::CtrlC>);
 
 #[cfg(windows)]
-impl Stop {
-    fn new() -> Self {
-        let heard = tokio::signal::windows::ctrl_c();
-        Self(heard.inspect_err(|error| tracing::warn!("Ctrl C can't be heard: {error}")).ok())
+impl StopSignals {
+    fn listen() -> Self {
+        let signal = tokio::signal::windows::ctrl_c();
+        Self(signal.inspect_err(|error| tracing::warn!("Ctrl+C can't be received: {error}")).ok())
     }
 
-    async fn asked_for(self) {
+    async fn received(self) {
         match self.0 {
-            Some(mut heard) => drop(heard.recv().await),
+            Some(mut signal) => drop(signal.recv().await),
             None => std::future::pending().await,
         }
     }

@@ -1,42 +1,43 @@
-//! The grammar of the Sandbox's controls.
+//! The grammar of `relink sandbox`.
 
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Sandbox {
-    /// Install it and start it.
+    /// Install and start the Sandbox.
     Start,
-    /// Stop it and uninstall it; its accounts must be gone.
+    /// Stop and uninstall the Sandbox. Delete its accounts first.
     Remove,
-    /// Its settings and what it has seen.
+    /// Show its settings and state.
     Status,
-    /// Change how it behaves.
+    /// Change its settings.
     Set(SandboxSettings),
     /// Expire access tokens now.
-    Expire(Whom),
-    /// Revoke access, as a provider does.
-    Revoke(Whom),
-    /// Let the next answers go wrong.
+    Expire(Subject),
+    /// Simulate the provider revoking access.
+    Revoke(Subject),
+    /// Make the next responses fail.
     Fault(Fault),
-    /// No more faults.
+    /// Clear all planned faults.
     Clear,
-    /// Make an API key, and print it alone.
-    ApiKey(Whom),
-    /// Make a client for client credentials.
+    /// Create an API key and print it.
+    ApiKey(Subject),
+    /// Create a client for the client credentials grant.
     Client,
-    /// Forget everything, as on the first day.
+    /// Delete all of the Sandbox's data.
     Reset,
-    /// The requests it has seen.
+    /// Show the requests it has received.
     Log {
-        /// Go on.
+        /// Keep printing new requests.
         #[arg(long)]
         follow: bool,
     },
 }
 
-/// What becomes of a used refresh token, as the Sandbox names it. It stands alone, so its names stand here once more.
+/// The Sandbox's names for what happens to a used refresh token. The command line does not depend on the Sandbox, so a
+/// test compares the two lists.
 const ROTATIONS: [&str; 4] = ["none", "rotate", "grace", "strict"];
-/// The ways in which the Sandbox's answers go wrong.
+/// The Sandbox's names for its faults.
 const FAULTS: [&str; 18] = [
     "status_500",
     "status_503",
@@ -57,50 +58,50 @@ const FAULTS: [&str; 18] = [
     "echo",
     "fewer_scopes",
 ];
-/// Where they go wrong.
+/// The endpoints that can fail.
 const ENDPOINTS: [&str; 3] = ["token", "api", "revoke"];
 
 #[derive(Debug, Args)]
 pub(crate) struct SandboxSettings {
-    /// Seconds that an access token lives.
+    /// Lifetime of an access token, in seconds.
     #[arg(long)]
     pub(crate) token_lifetime: Option<i64>,
-    /// What becomes of a used refresh token.
+    /// What happens to a used refresh token.
     #[arg(long, value_parser = ROTATIONS)]
     pub(crate) rotation: Option<String>,
-    /// Seconds that a replaced refresh token is still taken.
+    /// Seconds for which a replaced refresh token is still accepted.
     #[arg(long)]
     pub(crate) grace: Option<i64>,
-    /// Seconds that its clock is ahead.
+    /// Seconds by which its clock is ahead.
     #[arg(long, allow_negative_numbers = true)]
     pub(crate) clock_skew: Option<i64>,
-    /// Milliseconds that its token endpoint takes.
+    /// Milliseconds that its token endpoint takes to respond.
     #[arg(long)]
     pub(crate) delay: Option<u64>,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Whom {
-    /// Only this person's: sandbox-ada or sandbox-grace.
+pub(crate) struct Subject {
+    /// Only this user: sandbox-ada or sandbox-grace.
     #[arg(long)]
     pub(crate) subject: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Fault {
-    /// In which way.
+    /// How to fail.
     #[arg(value_parser = FAULTS)]
     pub(crate) kind: String,
-    /// How many answers.
+    /// Number of responses that fail.
     #[arg(long, default_value_t = 1)]
     pub(crate) count: u32,
-    /// Of which endpoint.
+    /// Endpoint that fails.
     #[arg(long, default_value = "token", value_parser = ENDPOINTS)]
     pub(crate) on: String,
-    /// Good answers before them.
+    /// Number of normal responses before the first failure.
     #[arg(long, default_value_t = 0)]
     pub(crate) after: u32,
-    /// Seconds in Retry-After.
+    /// Value of Retry-After, in seconds.
     #[arg(long, default_value_t = 60)]
     pub(crate) retry_after: u32,
 }
@@ -110,15 +111,15 @@ mod tests {
     use super::{FAULTS, ROTATIONS};
 
     #[test]
-    fn the_sandbox_knows_its_names_as_the_help_lists_them() {
-        fn knows<T: serde::de::DeserializeOwned>(names: &[&str]) {
-            // Asked for a name that it doesn't know, the Sandbox lists those that it knows.
-            let Err(error) = serde_json::from_value::<T>("nonsense".into()) else { panic!("it knows nonsense") };
-            let listed = error.to_string();
-            let known: Vec<_> = listed.split('`').skip(3).step_by(2).collect();
-            assert_eq!(known, names, "{listed}");
+    fn names_match_the_sandboxs() {
+        fn assert_known<T: serde::de::DeserializeOwned>(names: &[&str]) {
+            // Given a name that it doesn't know, serde lists those that it knows.
+            let Err(error) = serde_json::from_value::<T>("nonsense".into()) else { panic!("it accepts nonsense") };
+            let message = error.to_string();
+            let known: Vec<_> = message.split('`').skip(3).step_by(2).collect();
+            assert_eq!(known, names, "{message}");
         }
-        knows::<relink_sandbox::FaultKind>(&FAULTS);
-        knows::<relink_sandbox::Rotation>(&ROTATIONS);
+        assert_known::<relink_sandbox::FaultKind>(&FAULTS);
+        assert_known::<relink_sandbox::Rotation>(&ROTATIONS);
     }
 }

@@ -1,183 +1,197 @@
-//! Accounts, and how Relink is.
+//! Listing accounts, and the commands about one account.
 
 use std::io::{self, IsTerminal, Write};
 
-use serde_json::{Value, json};
+use relink_contract::account::{AccountRow, CheckOutcome, CheckReport};
+use relink_domain::account::{Status, Verdict};
 
-use super::{entries, find, id_of, of};
+use super::lookup::{find_account, find_account_id};
 use crate::{
-    client::Engine,
-    exit::Failed,
-    show::{self, Mark, plain, text, when},
+    api_client::ApiClient,
+    exit::CliError,
+    output::{Output, printable, relative_time},
+    table::{Cell, Table, Tone},
 };
 
-/// What a person reads of an account's state.
-fn state_of(account: &Value) -> (String, Mark) {
-    match (text(account, "status"), text(account, "verdict")) {
-        ("active", _) => ("working".into(), Mark::Good),
-        ("needs_reauth", "retrying") => (format!("trying again {}", when(&account["next_try"])), Mark::Warning),
-        ("needs_reauth", "needs_client") => ("its client needs you".into(), Mark::Bad),
-        ("needs_reauth", _) => ("needs you".into(), Mark::Bad),
-        (other, _) => (other.replace('_', " "), Mark::Warning),
+/// As many characters of an ID as tell accounts apart: its time to the millisecond.
+const SHORT_ID_LEN: usize = 13;
+
+pub(super) fn list(client: &ApiClient, output: Output) -> Result<(), CliError> {
+    let mut accounts = client.accounts()?;
+    accounts.result.sort_by_key(urgency);
+    if accounts.result.is_empty() {
+        return output.text(&accounts, |_| {
+            "No accounts yet. To try Relink with the Sandbox: relink connect sandbox --open".to_owned()
+        });
     }
+    output.table(&accounts, |accounts| accounts.result.iter().map(row).collect())
 }
 
-pub(super) fn status(engine: &Engine, as_json: bool) -> Result<(), Failed> {
-    let status = engine.get("/relink/status")?;
-    if as_json {
-        return show::json(&status);
-    }
-    let keychain = match status["keychain"]["message"].as_str() {
-        Some(words) => (words.to_owned(), Mark::Bad),
-        None => ("available".into(), Mark::Good),
-    };
-    let in_need = status["accounts"]["needs_reauth"].as_u64().unwrap_or(0);
-    let accounts = (
-        format!("{}, {in_need} in need", status["accounts"]["total"]),
-        if in_need > 0 { Mark::Bad } else { Mark::Good },
-    );
-    let sandbox = status["sandbox"]["base_url"].as_str().unwrap_or("not installed");
-    show::table(&[
-        vec![plain("Relink"), plain(format!("{} at {}", text(&status, "version"), text(&status, "base_url")))],
-        vec![plain("Keychain"), keychain],
-        vec![plain("Accounts"), accounts],
-        vec![plain("Sandbox"), plain(sandbox)],
-    ])
-}
-
-/// Those that need somebody first, then those that try again by themselves, then those that work; each as they came.
-fn in_need_first(accounts: &mut [Value]) {
-    accounts.sort_by_key(|account| match (text(account, "status"), text(account, "verdict")) {
-        ("active", _) => 2,
-        (_, "retrying") => 1,
+/// Sorts the accounts that somebody must attend to first, then those that retry, then those that work.
+fn urgency(account: &AccountRow) -> u8 {
+    match (account.status, account.verdict) {
+        (Status::Active, _) => 2,
+        (_, Some(Verdict::Retrying)) => 1,
         _ => 0,
-    });
+    }
 }
 
-pub(super) fn list(engine: &Engine, as_json: bool) -> Result<(), Failed> {
-    let mut accounts = entries(&engine.get("/relink/accounts")?).to_vec();
-    in_need_first(&mut accounts);
-    if as_json {
-        return show::json(&json!({ "result": accounts }));
-    }
-    if accounts.is_empty() {
-        return show::words("No accounts yet. Try it with the Sandbox: relink connect sandbox --open");
-    }
-    let rows: Vec<_> = accounts
-        .iter()
-        .map(|account| {
-            vec![
-                plain(text(account, "id").chars().take(13).collect::<String>()),
-                plain(text(account, "name")),
-                plain(text(account, "integration_label")),
-                state_of(account),
-                plain(account["last_error"]["message"].as_str().unwrap_or_default()),
-            ]
-        })
-        .collect();
-    show::table(&rows)
+fn row(account: &AccountRow) -> [Cell; 5] {
+    let error = account.last_error.as_ref().map_or("", |error| &error.message);
+    [
+        account.id.to_string()[..SHORT_ID_LEN].to_owned().into(),
+        account.name.as_str().into(),
+        account.integration_label.as_str().into(),
+        state(account),
+        error.into(),
+    ]
 }
 
-pub(super) fn show(account: &Value, as_json: bool) -> Result<(), Failed> {
-    if as_json {
-        return show::json(account);
+fn state(account: &AccountRow) -> Cell {
+    match (account.status, account.verdict) {
+        (Status::Active, _) => Cell::new("working", Tone::Good),
+        (Status::NeedsReauth, Some(Verdict::Retrying)) => {
+            Cell::new(&format!("retrying {}", relative_time(account.next_try)), Tone::Warning)
+        }
+        (Status::NeedsReauth, Some(Verdict::NeedsClient)) => Cell::new("needs OAuth setup", Tone::Bad),
+        (Status::NeedsReauth, _) => Cell::new("needs reauthorization", Tone::Bad),
+        (Status::Connecting, _) => Cell::new("connecting", Tone::Warning),
+        (Status::PostInstallError, _) => Cell::new("post-install error", Tone::Warning),
+        (Status::ValidationError, _) => Cell::new("validation error", Tone::Warning),
     }
-    let scopes: Vec<_> =
-        account["scopes"].as_array().map(|all| all.iter().filter_map(Value::as_str).collect()).unwrap_or_default();
-    let mut rows = vec![
-        vec![plain("Name"), plain(text(account, "name"))],
-        vec![plain("Id"), plain(text(account, "id"))],
-        vec![plain("Integration"), plain(text(account, "integration_label"))],
-        vec![plain("Signed in as"), plain(account["identity"].as_str().unwrap_or("–"))],
-        vec![plain("Tenant"), plain(text(account, "tenant_id"))],
-        vec![plain("Method"), plain(text(account, "authentication_method"))],
-        vec![plain("State"), state_of(account)],
-        vec![plain("Token ends"), plain(when(&account["expires_at"]))],
-        vec![plain("Next refresh"), plain(when(&account["next_action_at"]))],
-        vec![plain("Last used"), plain(when(&account["last_used_at"]))],
-        vec![plain("Scopes"), plain(if scopes.is_empty() { "–".to_owned() } else { scopes.join(" ") })],
-    ];
-    if let Some(words) = account["last_error"]["message"].as_str() {
-        rows.push(vec![plain("What is wrong"), (words.to_owned(), Mark::Bad)]);
-        rows.push(vec![plain("What to do"), plain(account["last_error"]["hint"].as_str().unwrap_or_default())]);
-    }
-    show::table(&rows)
 }
 
-pub(super) fn token(engine: &Engine, id: &str, as_json: bool) -> Result<(), Failed> {
-    let access = engine.post(&of(&id_of(engine, id)?, "/access-token"), &Value::Null)?;
-    if as_json { show::json(&access) } else { show::line(text(&access, "access_token")) }
+pub(super) fn show(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
+    output.table(&find_account(client, id)?, describe)
 }
 
-pub(super) fn check(engine: &Engine, id: &str, as_json: bool) -> Result<(), Failed> {
-    let report = engine.post(&of(&id_of(engine, id)?, "/check"), &Value::Null)?;
-    let account = &report["account"];
-    if as_json {
-        show::json(&report)?;
-    } else {
-        let label = text(account, "integration_label");
-        show::words(&match text(&report, "outcome") {
-            "accepted" => format!("{label} accepted a call."),
-            "forbidden" => format!("{label} knows this account, but forbade the call (403)."),
-            "no_probe" => format!("{label}'s definition names no call to check with."),
-            "inconclusive" => format!("It could not be found out: {label} can't be reached or has trouble of its own."),
-            _ => format!("{label} refused the call (401)."),
-        })?;
-    }
-    if text(&report, "outcome") == "unauthorized" {
-        return Err(Failed::of_answer(&json!({
-            "verdict": account["verdict"],
-            "code": account["last_error"]["code"],
-            "message": account["last_error"]["message"],
-            "hint": account["last_error"]["hint"],
-        })));
-    }
-    Ok(())
+pub(super) fn refresh(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
+    output.table(&client.refresh_account(&find_account_id(client, id)?)?, describe)
 }
 
-pub(super) fn delete(engine: &Engine, id: &str, yes: bool, as_json: bool) -> Result<(), Failed> {
-    let account = find(engine, id)?;
-    let name = text(&account, "name");
+pub(super) fn rename(client: &ApiClient, id: &str, name: String, output: Output) -> Result<(), CliError> {
+    output.table(&client.rename_account(&find_account_id(client, id)?, name)?, describe)
+}
+
+fn describe(account: &AccountRow) -> Table {
+    let scopes = if account.scopes.is_empty() { "–".to_owned() } else { account.scopes.join(" ") };
+    let mut table: Table = [
+        ["Name".into(), account.name.as_str().into()],
+        ["ID".into(), account.id.to_string().into()],
+        ["Integration".into(), account.integration_label.as_str().into()],
+        ["Signed in as".into(), account.identity.as_deref().unwrap_or("–").into()],
+        ["Tenant".into(), account.tenant_id.as_str().into()],
+        ["Method".into(), account.authentication_method.as_str().into()],
+        ["State".into(), state(account)],
+        ["Token expires".into(), relative_time(account.expires_at).into()],
+        ["Next refresh".into(), relative_time(account.next_action_at).into()],
+        ["Last used".into(), relative_time(account.last_used_at).into()],
+        ["Scopes".into(), scopes.into()],
+    ]
+    .into_iter()
+    .collect();
+    if let Some(error) = &account.last_error {
+        table.push(["Problem".into(), Cell::new(&error.message, Tone::Bad)]);
+        table.push(["What to do".into(), error.hint.as_str().into()]);
+    }
+    table
+}
+
+pub(super) fn token(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
+    output.exact(&client.access_token(&find_account_id(client, id)?)?, |token| token.access_token.expose())
+}
+
+pub(super) fn check(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
+    let report = client.check_account(&find_account_id(client, id)?)?;
+    output.text(&report, describe_check)?;
+    match report.outcome {
+        CheckOutcome::Unauthorized => Err(CliError::from_account(&report.account)),
+        CheckOutcome::Accepted | CheckOutcome::Forbidden | CheckOutcome::Inconclusive | CheckOutcome::NoProbe => Ok(()),
+    }
+}
+
+fn describe_check(report: &CheckReport) -> String {
+    let provider = &report.account.integration_label;
+    match report.outcome {
+        CheckOutcome::Accepted => format!("The account works: {provider} accepted a call."),
+        CheckOutcome::Unauthorized => format!("{provider} rejected the call (401)."),
+        CheckOutcome::Forbidden => format!("{provider} recognized the account but denied the call (403)."),
+        CheckOutcome::Inconclusive => {
+            format!("Check inconclusive: {provider} can't be reached or is having problems.")
+        }
+        CheckOutcome::NoProbe => format!("The {provider} integration defines no call to check with."),
+    }
+}
+
+pub(super) fn delete(client: &ApiClient, id: &str, yes: bool, output: Output) -> Result<(), CliError> {
+    let account = find_account(client, id)?;
     if !yes {
-        if !io::stdin().is_terminal() {
-            return Err(Failed::new(format!("{name} was not deleted: say --yes, or run this in a terminal.")));
-        }
-        let question = format!(
-            "Delete {name} ({})? Its credentials are removed from the keychain and revoked at the provider where it offers that; \
-             everything that uses it stops working. Type yes: ",
-            text(&account, "integration_label")
-        );
-        // A terminal that can't be written to can't be read from either, which the next line finds out.
-        let _ = write!(io::stderr(), "{}", show::harmless(&question)).and_then(|()| io::stderr().flush());
-        let mut answer = String::new();
-        let read = io::stdin()
-            .read_line(&mut answer)
-            .map_err(|error| Failed::new(format!("The answer could not be read: {error}")))?;
-        if read == 0 || answer.trim() != "yes" {
-            return Err(Failed::new("Nothing was deleted."));
-        }
+        confirm_deletion(&account)?;
     }
-    let deleted = engine.delete(&format!("/integrated-account/{}", text(&account, "id")))?;
-    show::either(&deleted, &format!("{name} was deleted."), as_json)
+    output.text(&client.delete_account(&account.id.to_string())?, |_| format!("{} was deleted.", account.name))
+}
+
+fn confirm_deletion(account: &AccountRow) -> Result<(), CliError> {
+    let AccountRow { name, integration_label, .. } = account;
+    if !io::stdin().is_terminal() {
+        return Err(CliError::new(format!("{name} was not deleted. Pass --yes, or run this in a terminal.")));
+    }
+    let question = printable(&format!(
+        "Delete {name} ({integration_label})? Its credentials are removed from the keychain, and revoked if the provider \
+         supports it. Everything that uses the account stops working. Type yes to confirm:"
+    ));
+    // Without a question there is no answer either: the next read finds that out.
+    let _ = write!(io::stderr(), "{question} ").and_then(|()| io::stderr().flush());
+    let mut answer = String::new();
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| CliError::new(format!("The answer could not be read: {error}.")))?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(CliError::new("Nothing was deleted.")) }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use relink_domain::{Timestamp, account::AuthenticationMethod};
+
     use super::*;
 
+    /// A working account.
+    pub(in crate::commands) fn account() -> AccountRow {
+        AccountRow {
+            id: "0190aaaa-0000-7000-8000-000000000000".parse().expect("an id"),
+            name: "Acme".into(),
+            tenant_id: "acme-1".into(),
+            integration: "sandbox".into(),
+            integration_label: "Sandbox".into(),
+            status: Status::Active,
+            authentication_method: AuthenticationMethod::Oauth2,
+            is_sandbox: true,
+            identity: None,
+            scopes: Vec::new(),
+            verdict: None,
+            last_error: None,
+            next_try: None,
+            next_action_at: None,
+            expires_at: None,
+            last_used_at: None,
+            is_fresh: true,
+            created_at: Timestamp::from_millis(0),
+            updated_at: Timestamp::from_millis(0),
+        }
+    }
+
     #[test]
-    fn what_needs_somebody_is_listed_first() {
-        let account =
-            |id: &str, status: &str, verdict: Option<&str>| json!({ "id": id, "status": status, "verdict": verdict });
+    fn accounts_that_need_attention_sort_first() {
+        let account = |name: &str, status, verdict| AccountRow { name: name.into(), status, verdict, ..account() };
         let mut accounts = [
-            account("works", "active", None),
-            account("tries", "needs_reauth", Some("retrying")),
-            account("person", "needs_reauth", Some("needs_person")),
-            account("works too", "active", None),
-            account("client", "needs_reauth", Some("needs_client")),
+            account("works", Status::Active, None),
+            account("retries", Status::NeedsReauth, Some(Verdict::Retrying)),
+            account("person", Status::NeedsReauth, Some(Verdict::NeedsPerson)),
+            account("works too", Status::Active, None),
+            account("client", Status::NeedsReauth, Some(Verdict::NeedsClient)),
         ];
-        in_need_first(&mut accounts);
-        let order: Vec<_> = accounts.iter().map(|account| text(account, "id")).collect();
-        assert_eq!(order, ["person", "client", "tries", "works", "works too"]);
+        accounts.sort_by_key(urgency);
+        let order: Vec<_> = accounts.iter().map(|account| account.name.as_str()).collect();
+        assert_eq!(order, ["person", "client", "retries", "works", "works too"]);
     }
 }

@@ -1,67 +1,58 @@
-//! The integrations.
+//! `relink integrations`.
 
-use serde_json::{Value, json};
+use relink_contract::{
+    WireSecret,
+    integration::{AddedIntegration, CatalogEntry, OAuthClient},
+};
+use relink_domain::Secret;
 
-use super::{entries, read_file, stdin};
+use super::input::{read_file, read_stdin};
 use crate::{
+    api_client::ApiClient,
     args::Integrations,
-    client::{Engine, segment},
-    exit::Failed,
-    show::{self, Mark, plain, text},
+    exit::CliError,
+    output::Output,
+    table::{Cell, Tone},
 };
 
-pub(super) fn run(engine: &Engine, command: Option<Integrations>, as_json: bool) -> Result<(), Failed> {
-    let (answer, said) = match command {
-        None => return list(engine, as_json),
-        Some(Integrations::Add { file }) => {
-            let added = engine.post("/relink/integrations", &json!({ "text": read_file(&file)? }))?;
-            let mut said = format!("{} was added and installed.", text(&added, "name"));
-            for warning in added["warnings"].as_array().map(Vec::as_slice).unwrap_or_default() {
-                said.push_str("\nNote: ");
-                said.push_str(warning.as_str().unwrap_or_default());
-            }
-            (added, said)
+pub(super) fn run(client: &ApiClient, command: Option<Integrations>, output: Output) -> Result<(), CliError> {
+    match command {
+        None => output.table(&client.integrations()?, |catalog| catalog.result.iter().map(row).collect()),
+        Some(Integrations::Add { file }) => output.text(&client.add_integration(read_file(&file)?)?, describe_added),
+        Some(Integrations::Install { name }) => {
+            output.text(&client.install_integration(&name)?, |_| format!("{name} is installed."))
         }
-        Some(Integrations::Install { name }) => (
-            engine.post(&format!("/relink/integrations/{}/install", segment(&name)), &Value::Null)?,
-            format!("{name} is installed."),
-        ),
-        Some(Integrations::Uninstall { name }) => (
-            engine.post(&format!("/relink/integrations/{}/uninstall", segment(&name)), &Value::Null)?,
-            format!("{name} was uninstalled."),
-        ),
+        Some(Integrations::Uninstall { name }) => {
+            output.text(&client.uninstall_integration(&name)?, |_| format!("{name} was uninstalled."))
+        }
         Some(Integrations::Client { name, id, secret_stdin }) => {
-            let secret = if secret_stdin { Some(stdin()?.trim().to_owned()) } else { None };
-            let path = format!("/relink/integrations/{}/client", segment(&name));
-            (
-                engine.post(&path, &json!({ "id": id, "secret": secret }))?,
-                format!("{name} has its client. Connect it: relink connect {name} --open"),
-            )
+            let secret = if secret_stdin { Some(read_secret()?) } else { None };
+            output.text(&client.set_oauth_client(&name, &OAuthClient { id, secret })?, |_| {
+                format!("OAuth is set up for {name}. Connect an account: relink connect {name} --open")
+            })
         }
-    };
-    show::either(&answer, &said, as_json)
+    }
 }
 
-fn list(engine: &Engine, as_json: bool) -> Result<(), Failed> {
-    let answer = engine.get("/relink/integrations")?;
-    if as_json {
-        return show::json(&answer);
+fn read_secret() -> Result<WireSecret, CliError> {
+    Ok(Secret::new(read_stdin()?.trim()).into())
+}
+
+fn describe_added(added: &AddedIntegration) -> String {
+    let mut text = format!("{} was added and installed.", added.name);
+    for warning in &added.warnings {
+        text.push_str("\nNote: ");
+        text.push_str(warning);
     }
-    let rows: Vec<_> = entries(&answer)
-        .iter()
-        .map(|integration| {
-            let state = match (integration["installed"].as_bool(), integration["not_ready"].as_str()) {
-                (Some(true), None) => ("installed".to_owned(), Mark::Good),
-                (Some(true), Some(_)) => ("needs its client".to_owned(), Mark::Warning),
-                _ => ("not installed".to_owned(), Mark::None),
-            };
-            vec![
-                plain(text(integration, "name")),
-                plain(text(integration, "label")),
-                state,
-                plain(integration["not_ready"].as_str().unwrap_or_default()),
-            ]
-        })
-        .collect();
-    show::table(&rows)
+    text
+}
+
+fn row(entry: &CatalogEntry) -> [Cell; 4] {
+    let state = match (entry.installed, &entry.not_ready) {
+        (true, None) => Cell::new("installed", Tone::Good),
+        (true, Some(_)) => Cell::new("needs OAuth setup", Tone::Warning),
+        (false, _) => Cell::new("not installed", Tone::Plain),
+    };
+    let not_ready = entry.not_ready.as_deref().unwrap_or_default();
+    [entry.name.as_str().into(), entry.label.as_str().into(), state, not_ready.into()]
 }

@@ -1,54 +1,55 @@
-//! Magic links and callbacks.
+//! Magic links and OAuth callbacks.
 
 use std::process::{Command as Process, Stdio};
 
-use serde_json::{Value, json};
+use relink_contract::link::{Callback, LinkToken, NewLinkToken};
+use relink_domain::Secret;
+use serde::Serialize;
 
-use super::{id_of, stdin};
+use super::{input::read_stdin, lookup::find_account_id};
 use crate::{
-    client::{Engine, segment},
-    exit::Failed,
-    show::{self, text},
+    api_client::{ApiClient, percent_encode},
+    exit::CliError,
+    output::Output,
 };
 
+#[derive(Serialize)]
+struct MagicLink {
+    url: String,
+}
+
 pub(super) fn connect(
-    engine: &Engine,
+    client: &ApiClient,
     integration: &str,
-    tenant: &str,
+    tenant: String,
     open: bool,
-    as_json: bool,
-) -> Result<(), Failed> {
-    engine.post(&format!("/relink/integrations/{}/install", segment(integration)), &Value::Null)?;
-    let link = engine.post("/link-token", &json!({ "tenant_id": tenant }))?;
-    hand_out(&magic_link(engine, &link, Some(integration)), open, as_json)
+    output: Output,
+) -> Result<(), CliError> {
+    client.install_integration(integration)?;
+    let link = client.create_link_token(&NewLinkToken { tenant_id: Some(tenant), ..NewLinkToken::default() })?;
+    print_link(&magic_link(client, &link, Some(integration)), open, output)
 }
 
-pub(super) fn reauthorize(engine: &Engine, id: &str, open: bool, as_json: bool) -> Result<(), Failed> {
-    let link = engine.post("/link-token", &json!({ "integrated_account_id": id_of(engine, id)? }))?;
-    hand_out(&magic_link(engine, &link, None), open, as_json)
+pub(super) fn reauthorize(client: &ApiClient, id: &str, open: bool, output: Output) -> Result<(), CliError> {
+    let id = find_account_id(client, id)?;
+    let link =
+        client.create_link_token(&NewLinkToken { integrated_account_id: Some(id), ..NewLinkToken::default() })?;
+    print_link(&magic_link(client, &link, None), open, output)
 }
 
-fn magic_link(engine: &Engine, link: &Value, integration: Option<&str>) -> String {
-    let mut url = format!("{}/connect-account?link_token={}", engine.base_url(), segment(text(link, "link_token")));
-    if let Some(integration) = integration {
-        url.push_str("&integration=");
-        url.push_str(&segment(integration));
-    }
-    url
+fn magic_link(client: &ApiClient, link: &LinkToken, integration: Option<&str>) -> MagicLink {
+    let token = percent_encode(link.link_token.expose());
+    let integration = integration.map(|name| format!("&integration={}", percent_encode(name))).unwrap_or_default();
+    MagicLink { url: format!("{}/connect-account?link_token={token}{integration}", client.base_url()) }
 }
 
-/// Prints the magic link, alone, and opens it if that is wanted.
-fn hand_out(url: &str, open: bool, as_json: bool) -> Result<(), Failed> {
-    if as_json {
-        show::json(&json!({ "url": url }))?;
-    } else {
-        show::line(url)?;
-    }
-    if open { open_in_browser(url) } else { Ok(()) }
+fn print_link(link: &MagicLink, open: bool, output: Output) -> Result<(), CliError> {
+    output.exact(link, |link| &link.url)?;
+    if open { open_in_browser(&link.url) } else { Ok(()) }
 }
 
-/// The address is our own, made of checked parts; no shell reads it.
-fn open_in_browser(url: &str) -> Result<(), Failed> {
+/// The URL is made of percent-encoded parts, and no shell reads it.
+fn open_in_browser(url: &str) -> Result<(), CliError> {
     let (program, arguments): (&str, &[&str]) = if cfg!(target_os = "macos") {
         ("open", &[])
     } else if cfg!(windows) {
@@ -64,12 +65,14 @@ fn open_in_browser(url: &str) -> Result<(), Failed> {
         .stderr(Stdio::null())
         .spawn();
     started.map(drop).map_err(|error| {
-        Failed::new(format!("The browser could not be opened ({program}: {error}). Open the link yourself."))
+        CliError::new(format!("The browser could not be opened ({program}: {error}). Open the link yourself."))
     })
 }
 
-pub(super) fn callback(engine: &Engine, url: String, as_json: bool) -> Result<(), Failed> {
-    let url = if url == "-" { stdin()? } else { url };
-    let taken = engine.post("/relink/callback", &json!({ "url": url.trim() }))?;
-    show::either(&taken, "Taken. The connect page goes on.", as_json)
+pub(super) fn callback(client: &ApiClient, url: String, output: Output) -> Result<(), CliError> {
+    let url = if url == "-" { read_stdin()? } else { url };
+    let callback = Callback { url: Secret::new(url.trim()).into() };
+    output.text(&client.submit_callback(&callback)?, |_| {
+        "Callback received. The sign-in continues on the connect page.".to_owned()
+    })
 }

@@ -1,84 +1,63 @@
-//! Webhooks.
+//! `relink webhook`.
 
-use serde_json::{Value, json};
+use relink_contract::webhook::{CreatedWebhook, Delivery, DeliveryState, NewConsentedWebhook, NewWebhook, Webhook};
 
-use super::entries;
 use crate::{
+    api_client::ApiClient,
     args::Webhooks,
-    client::{Engine, segment},
-    exit::Failed,
-    show::{self, Mark, plain, text, when},
+    exit::CliError,
+    output::{Output, relative_time},
+    table::{Cell, Tone},
 };
 
-pub(super) fn run(engine: &Engine, command: Webhooks, as_json: bool) -> Result<(), Failed> {
-    let (answer, said) = match command {
+pub(super) fn run(client: &ApiClient, command: Webhooks, output: Output) -> Result<(), CliError> {
+    match command {
         Webhooks::Add { url, events, allow_private } => {
-            let events = if events.is_empty() { Value::Null } else { json!(events) };
-            let body = json!({ "target_url": url, "event_types": events, "allow_private": allow_private });
-            let made = engine.post("/relink/webhooks", &body)?;
-            let said = format!("{}\nSigning secret, shown this once: {}", text(&made, "id"), text(&made, "secret"));
-            (made, said)
+            let event_types = Some(events).filter(|events| !events.is_empty());
+            let webhook = NewWebhook { target_url: url, is_active: None, event_types };
+            output.text(&client.create_webhook(&NewConsentedWebhook { webhook, allow_private })?, describe_created)
         }
-        Webhooks::List => {
-            let answer = engine.get("/webhook")?;
-            if as_json {
-                return show::json(&answer);
-            }
-            let rows: Vec<_> = entries(&answer)
-                .iter()
-                .map(|webhook| {
-                    let state = match (webhook["is_active"].as_bool(), webhook["failing_since"].is_null()) {
-                        (Some(true), true) => ("active".to_owned(), Mark::Good),
-                        (Some(true), false) => {
-                            (format!("failing since {}", when(&webhook["failing_since"])), Mark::Bad)
-                        }
-                        _ => ("inactive".to_owned(), Mark::Warning),
-                    };
-                    vec![plain(text(webhook, "id")), plain(text(webhook, "target_url")), state]
-                })
-                .collect();
-            return show::table(&rows);
-        }
+        Webhooks::List => output.table(&client.webhooks()?, |webhooks| webhooks.result.iter().map(row).collect()),
+        Webhooks::Remove { id } => output.text(&client.delete_webhook(&id)?, |_| "The webhook was removed.".to_owned()),
+        Webhooks::Test { id } => output.text(&client.test_webhook(id)?, |_| "The test event is being sent.".to_owned()),
         Webhooks::Deliveries { id } => {
-            let answer = engine.get(&format!("/relink/webhooks/{}/deliveries", segment(&id)))?;
-            if as_json {
-                return show::json(&answer);
-            }
-            let rows: Vec<_> = entries(&answer).iter().map(delivery).collect();
-            return show::table(&rows);
+            output.table(&client.webhook_deliveries(&id)?, |list| list.result.iter().map(delivery_row).collect())
         }
-        Webhooks::Remove { id } => {
-            (engine.delete(&format!("/webhook/{}", segment(&id)))?, "The webhook was removed.".to_owned())
-        }
-        Webhooks::Test { id } => {
-            (engine.post("/webhook/test", &json!({ "id": id }))?, "The event test is on its way.".to_owned())
-        }
-        Webhooks::Replay { id } => {
-            let replayed = engine.post(&format!("/relink/webhooks/{}/replay", segment(&id)), &Value::Null)?;
-            let said = format!("{} deliveries are on their way again.", replayed["replayed"]);
-            (replayed, said)
-        }
-    };
-    show::either(&answer, &said, as_json)
+        Webhooks::Replay { id } => output.text(&client.replay_webhook(&id)?, |result| {
+            format!("Failed deliveries that will be retried: {}", result.replayed)
+        }),
+    }
 }
 
-fn delivery(delivery: &Value) -> Vec<(String, Mark)> {
-    let state = text(delivery, "state");
-    let mark = match state {
-        "delivered" => Mark::Good,
-        "parked" => Mark::Bad,
-        _ => Mark::Warning,
+fn describe_created(created: &CreatedWebhook) -> String {
+    format!(
+        "ID              {}\nSigning secret  {}\nYou won't be able to see the secret again.",
+        created.webhook.id,
+        created.secret.expose()
+    )
+}
+
+fn row(webhook: &Webhook) -> [Cell; 3] {
+    let state = match (webhook.is_active, webhook.failing_since) {
+        (true, None) => Cell::new("active", Tone::Good),
+        (true, Some(since)) => Cell::new(&format!("failing (started {})", relative_time(Some(since))), Tone::Bad),
+        (false, _) => Cell::new("inactive", Tone::Warning),
     };
-    let status = delivery["last_status"].as_u64().map(|status| status.to_string());
-    let came_to = match (text(delivery, "last_error"), status) {
-        ("", status) => status.unwrap_or_default(),
-        (error, _) => error.to_owned(),
+    [webhook.id.to_string().into(), webhook.target_url.as_str().into(), state]
+}
+
+fn delivery_row(delivery: &Delivery) -> [Cell; 5] {
+    let state = match delivery.state {
+        DeliveryState::Pending => Cell::new("pending", Tone::Warning),
+        DeliveryState::Delivered => Cell::new("delivered", Tone::Good),
+        DeliveryState::Parked => Cell::new("failed", Tone::Bad),
     };
-    vec![
-        plain(when(&delivery["updated_at"])),
-        plain(text(delivery, "event")),
-        (state.to_owned(), mark),
-        plain(format!("tries: {}", delivery["tries"])),
-        plain(came_to),
+    let status = delivery.last_status.map(|status| status.to_string());
+    [
+        relative_time(Some(delivery.updated_at)).into(),
+        delivery.event.as_str().into(),
+        state,
+        format!("tries: {}", delivery.tries).into(),
+        delivery.last_error.clone().or(status).unwrap_or_default().into(),
     ]
 }

@@ -1,0 +1,48 @@
+//! Finding the Relink that runs with a data folder.
+
+use std::{fs, io, net::SocketAddr, path::Path};
+
+use relink_contract::data_folder::{ENGINE_FILE, EngineFile, LOCK_FILE};
+
+use super::ApiClient;
+use crate::exit::CliError;
+
+impl ApiClient {
+    /// Finds the Relink that runs with this data folder.
+    ///
+    /// The engine file outlives a process that was killed, and another program may listen at its address by then. Only
+    /// the lock, which the system takes back, proves that the address is Relink's; so the lock is looked at first, and
+    /// without it nothing is sent.
+    pub(crate) fn locate(data_dir: &Path) -> Result<Self, CliError> {
+        let not_running = || CliError::not_running(data_dir);
+        if !is_locked(data_dir)? {
+            return Err(not_running());
+        }
+        let text = fs::read_to_string(data_dir.join(ENGINE_FILE)).map_err(|_| not_running())?;
+        let file: EngineFile = serde_json::from_str(&text).map_err(|_| not_running())?;
+        let address = file.base_url.strip_prefix("http://").and_then(|host| host.parse::<SocketAddr>().ok());
+        // The token must not leave this machine.
+        let address = address.filter(|address| address.ip().is_loopback()).ok_or_else(not_running)?;
+        Ok(Self::new(address, file.token, data_dir.to_owned()))
+    }
+}
+
+/// Whether a running Relink holds the data folder's lock. The lock can be shared only while none does; a Relink that
+/// starts at this moment tries again (`Store::open`).
+fn is_locked(data_dir: &Path) -> Result<bool, CliError> {
+    let path = data_dir.join(LOCK_FILE);
+    let failed = |error: io::Error| {
+        CliError::new(format!("Can't tell whether Relink is running: {} can't be used: {error}.", path.display()))
+    };
+    let lock = match fs::File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    };
+    match lock.try_lock_shared() {
+        // Closing the file, at the end of this function, releases it.
+        Ok(()) => Ok(false),
+        Err(fs::TryLockError::WouldBlock) => Ok(true),
+        Err(fs::TryLockError::Error(error)) => Err(failed(error)),
+    }
+}

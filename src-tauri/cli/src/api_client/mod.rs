@@ -1,0 +1,181 @@
+//! The client of the running Relink's HTTP API: loopback only, blocking, without a runtime or a thread.
+
+mod discovery;
+mod routes;
+pub(crate) mod sandbox;
+#[cfg(test)]
+mod tests;
+
+use std::{net::SocketAddr, path::PathBuf, thread, time::Duration};
+
+use relink_contract::WireSecret;
+use serde::{Serialize, de::DeserializeOwned};
+use ureq::{
+    Agent,
+    http::{Method, Request, Response, Uri, header},
+    unversioned::{
+        resolver::{ResolvedSocketAddrs, Resolver},
+        transport::{NextTimeout, TcpConnector},
+    },
+};
+
+use crate::exit::CliError;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bounds a whole request. A long poll waits 25 seconds, and a refresh or a check waits for the provider.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(75);
+const MAX_RESPONSE_BYTES: u64 = 64 * 1024 * 1024;
+/// Most responses fit into one read of this size.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// After a request failed: how often, and how many times, to check whether Relink still runs. A process that is killed
+/// loses its connections a little before its lock.
+const LIVENESS_POLL_INTERVAL: Duration = Duration::from_millis(20);
+const MAX_LIVENESS_POLLS: u32 = 25;
+
+/// A client of the Relink that runs with one data folder.
+#[derive(Debug)]
+pub(crate) struct ApiClient {
+    address: SocketAddr,
+    token: WireSecret,
+    data_dir: PathBuf,
+    agent: Agent,
+}
+
+impl ApiClient {
+    fn new(address: SocketAddr, token: WireSecret, data_dir: PathBuf) -> Self {
+        let config = Agent::config_builder()
+            // The default takes a proxy from the environment; the token must not go through one.
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_global(Some(REQUEST_TIMEOUT))
+            // One command sends one request, as a rule: a pool would only cost time.
+            .max_idle_connections(0)
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
+            .user_agent("")
+            .accept("")
+            .accept_encoding("")
+            .build();
+        let agent = Agent::with_parts(config, TcpConnector::default(), FixedAddress(address));
+        Self { address, token, data_dir, agent }
+    }
+
+    /// Without a slash at the end.
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.request(Method::GET, path, None)
+    }
+
+    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        self.request(Method::POST, path, Some(encode(body)?))
+    }
+
+    fn post_empty<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.request(Method::POST, path, Some(Vec::new()))
+    }
+
+    fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
+        self.request(Method::PATCH, path, Some(encode(body)?))
+    }
+
+    fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.request(Method::DELETE, path, None)
+    }
+
+    fn request<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<T, CliError> {
+        let (is_success, body) = self.send(method, path, body).map_err(|error| self.error_from(&error))?;
+        if !is_success {
+            return Err(CliError::from_error_body(&serde_json::from_slice(&body).unwrap_or_default()));
+        }
+        serde_json::from_slice(&body).map_err(|error| CliError::unexpected_response(&error))
+    }
+
+    /// Whether the response is a success (2xx), and its body.
+    fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<(bool, Vec<u8>), ureq::Error> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token.expose()))
+            .header(header::CONNECTION, "close");
+        let mut response: Response<ureq::Body> = match body {
+            Some(body) => self.agent.run(request.header(header::CONTENT_TYPE, "application/json").body(body)?)?,
+            None => self.agent.run(request.body(())?)?,
+        };
+        let body = response.body_mut().with_config().limit(MAX_RESPONSE_BYTES).read_to_vec()?;
+        Ok((response.status().is_success(), body))
+    }
+
+    fn error_from(&self, error: &ureq::Error) -> CliError {
+        if is_connect_error(error) {
+            return CliError::not_running(&self.data_dir);
+        }
+        if self.has_stopped() {
+            return CliError::stopped();
+        }
+        CliError::new(format!("Relink did not respond: {error}. Its log may say more."))
+    }
+
+    /// Whether the process that was asked no longer runs with this data folder.
+    fn has_stopped(&self) -> bool {
+        let has_stopped = || match Self::locate(&self.data_dir) {
+            Ok(current) => current.token != self.token,
+            Err(error) => error == CliError::not_running(&self.data_dir),
+        };
+        (0..MAX_LIVENESS_POLLS).any(|_| {
+            let stopped = has_stopped();
+            if !stopped {
+                thread::sleep(LIVENESS_POLL_INTERVAL);
+            }
+            stopped
+        })
+    }
+}
+
+fn encode(body: &impl Serialize) -> Result<Vec<u8>, CliError> {
+    serde_json::to_vec(body).map_err(|error| CliError::new(format!("The request could not be encoded: {error}.")))
+}
+
+/// Whether nothing listens at the address: Relink stopped between the look at its lock and the request.
+fn is_connect_error(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        ureq::Error::Timeout(timeout) => *timeout == ureq::Timeout::Connect,
+        _ => false,
+    }
+}
+
+/// Resolves to the address that was read from the data folder. The default resolver would look it up as a name, and
+/// start a thread for that because there is a timeout.
+#[derive(Debug)]
+struct FixedAddress(SocketAddr);
+
+impl Resolver for FixedAddress {
+    fn resolve(&self, _: &Uri, _: &ureq::config::Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let mut addresses = self.empty();
+        addresses.push(self.0);
+        Ok(addresses)
+    }
+}
+
+/// Percent-encodes one path segment or query value (RFC 3986 §2.3).
+pub(crate) fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            for nibble in [byte >> 4, byte & 0xf] {
+                encoded.extend(char::from_digit(nibble.into(), 16).map(|digit| digit.to_ascii_uppercase()));
+            }
+        }
+    }
+    encoded
+}

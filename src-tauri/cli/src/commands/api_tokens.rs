@@ -1,0 +1,35 @@
+//! `relink api-token`.
+
+use relink_contract::token::{ApiToken, NewApiToken};
+
+use crate::{
+    api_client::ApiClient,
+    args::ApiTokens,
+    exit::CliError,
+    output::{Output, now, relative_time},
+    table::Cell,
+};
+
+const SECS_PER_DAY: i64 = 24 * 60 * 60;
+
+pub(super) fn run(client: &ApiClient, command: ApiTokens, output: Output) -> Result<(), CliError> {
+    match command {
+        ApiTokens::Create { name, expires } => {
+            let expires_at = expires.map(|days| now().plus_secs(i64::from(days) * SECS_PER_DAY));
+            output.exact(&client.create_api_token(&NewApiToken { name, expires_at })?, |token| token.token.expose())
+        }
+        ApiTokens::List => output.table(&client.api_tokens()?, |tokens| tokens.result.iter().map(row).collect()),
+        ApiTokens::Revoke { id } => {
+            output.text(&client.revoke_api_token(&id)?, |_| "The token was revoked.".to_owned())
+        }
+    }
+}
+
+fn row(token: &ApiToken) -> [Cell; 3] {
+    let expiry = match token.expires_at {
+        None => "never expires".to_owned(),
+        Some(at) if at <= now() => format!("expired {}", relative_time(Some(at))),
+        Some(at) => format!("expires {}", relative_time(Some(at))),
+    };
+    [token.id.to_string().into(), token.name.as_str().into(), expiry.into()]
+}

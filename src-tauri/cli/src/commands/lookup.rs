@@ -1,0 +1,91 @@
+//! Finding the account that the person named: by its ID, the beginning of its ID, or its exact name.
+
+use relink_contract::account::AccountRow;
+
+use crate::{api_client::ApiClient, exit::CliError};
+
+/// Shorter beginnings of an ID are too easy to mistake for another.
+const MIN_PREFIX_LEN: usize = 4;
+
+pub(super) fn find_account(client: &ApiClient, named: &str) -> Result<AccountRow, CliError> {
+    if is_complete_id(named) {
+        return client.account(named);
+    }
+    choose(client.accounts()?.result, named)
+}
+
+/// A complete ID is returned as it is, which saves a request. The server knows whether it exists.
+pub(super) fn find_account_id(client: &ApiClient, named: &str) -> Result<String, CliError> {
+    if is_complete_id(named) { Ok(named.to_owned()) } else { Ok(find_account(client, named)?.id.to_string()) }
+}
+
+/// Whether the text has the form of a UUID (RFC 9562 §4).
+fn is_complete_id(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(index, byte)| match index {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+fn choose(mut accounts: Vec<AccountRow>, named: &str) -> Result<AccountRow, CliError> {
+    if accounts.iter().any(|account| account.name == named) {
+        accounts.retain(|account| account.name == named);
+    } else {
+        accounts.retain(|account| named.len() >= MIN_PREFIX_LEN && account.id.to_string().starts_with(named));
+    }
+    match accounts.len() {
+        0 => Err(CliError::new(format!("No account matches {named}. To list all accounts: relink accounts"))),
+        1 => Ok(accounts.remove(0)),
+        _ => {
+            let candidates: Vec<_> = accounts
+                .iter()
+                .map(|account| format!("  {}  {} ({})", account.id, account.name, account.integration_label))
+                .collect();
+            Err(CliError::new(format!(
+                "{named} matches several accounts. Pass the ID of one:\n{}",
+                candidates.join("\n")
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::accounts::tests::account;
+
+    fn named(id: &str, name: &str) -> AccountRow {
+        AccountRow { id: id.parse().expect("an ID"), name: name.into(), ..account() }
+    }
+
+    #[test]
+    fn an_account_is_found_by_id_prefix_or_name() {
+        let accounts = [
+            named("0190aaaa-0000-7000-8000-000000000001", "Acme"),
+            named("0190aaaa-0000-7000-8000-000000000002", "Acme"),
+            named("0190bbbb-0000-7000-8000-000000000003", "Other"),
+        ];
+        let found = |named| choose(accounts.to_vec(), named).map(|account| account.id);
+        assert_eq!(found("0190aaaa-0000-7000-8000-000000000002"), Ok(accounts[1].id));
+        assert_eq!(found("0190b"), Ok(accounts[2].id));
+        assert_eq!(found("Other"), Ok(accounts[2].id));
+        for (ambiguous, matches) in [("Acme", 2), ("0190aaaa", 2), ("0190", 3)] {
+            let message = found(ambiguous).expect_err(ambiguous).to_string();
+            assert_eq!(message.lines().count(), 1 + matches, "{message}");
+            assert!(message.contains(&accounts[0].id.to_string()), "{message}");
+        }
+        assert!(found("019").is_err(), "too short");
+        assert!(found("nobody").is_err());
+    }
+
+    #[test]
+    fn a_complete_id_is_recognized_by_its_form() {
+        assert!(is_complete_id("01a209c1-ba50-7323-ac96-f440c8b78de9"));
+        for other in
+            ["01a209c1-ba50", "01a209c1-ba50-7323-ac96-f440c8b78dez", "01a209c1xba50-7323-ac96-f440c8b78de9", ""]
+        {
+            assert!(!is_complete_id(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `relink status`.
+
+use relink_contract::status::Status;
+
+use crate::{
+    api_client::ApiClient,
+    exit::CliError,
+    output::Output,
+    table::{Cell, Table, Tone},
+};
+
+pub(super) fn run(client: &ApiClient, output: Output) -> Result<(), CliError> {
+    output.table(&client.status()?, describe)
+}
+
+fn describe(status: &Status) -> Table {
+    let keychain = match &status.keychain.message {
+        Some(message) => Cell::new(message, Tone::Bad),
+        None => Cell::new("available", Tone::Good),
+    };
+    let failing = status.accounts.needs_reauth;
+    let tone = if failing > 0 { Tone::Bad } else { Tone::Good };
+    let sandbox = status.sandbox.as_ref().map_or("not installed", |sandbox| &sandbox.base_url);
+    [
+        ["Relink".into(), format!("{} at {}", status.version, status.base_url).into()],
+        ["Keychain".into(), keychain],
+        ["Accounts".into(), Cell::new(&format!("{}, {failing} not working", status.accounts.total), tone)],
+        ["Sandbox".into(), sandbox.into()],
+    ]
+    .into_iter()
+    .collect()
+}

@@ -1,0 +1,144 @@
+//! Standard output: JSON for programs, text for people.
+
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+
+use relink_domain::{Timestamp, provider_text};
+use serde::Serialize;
+
+use crate::{exit::CliError, table::Table};
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    Text,
+    Json,
+}
+
+impl Output {
+    /// Prints a result as JSON, or as a text that describes it.
+    pub(crate) fn text<T: Serialize>(self, result: &T, text: impl FnOnce(&T) -> String) -> Result<(), CliError> {
+        match self {
+            Self::Json => write_stdout(|out| write_json(out, result)),
+            Self::Text => write_stdout(|out| writeln!(out, "{}", printable_lines(&text(result)))),
+        }
+    }
+
+    /// Prints a result as JSON, or one value of it exactly, such as a token: a program may read that line.
+    pub(crate) fn exact<T: Serialize>(self, result: &T, value: impl FnOnce(&T) -> &str) -> Result<(), CliError> {
+        match self {
+            Self::Json => write_stdout(|out| write_json(out, result)),
+            Self::Text => write_stdout(|out| writeln!(out, "{}", value(result))),
+        }
+    }
+
+    /// Prints a result as JSON, or as a table.
+    pub(crate) fn table<T: Serialize>(self, result: &T, table: impl FnOnce(&T) -> Table) -> Result<(), CliError> {
+        match self {
+            Self::Json => write_stdout(|out| write_json(out, result)),
+            Self::Text => write_stdout(|out| table(result).write(out, is_colored(&io::stdout()))),
+        }
+    }
+
+    /// Prints entries as JSON, one to a line for programs that follow, or as a table.
+    pub(crate) fn entries<T: Serialize>(
+        self,
+        entries: &[T],
+        table: impl FnOnce(&[T]) -> Table,
+    ) -> Result<(), CliError> {
+        match self {
+            Self::Json => write_stdout(|out| {
+                entries.iter().try_for_each(|entry| {
+                    serde_json::to_writer(&mut *out, entry)?;
+                    writeln!(out)
+                })
+            }),
+            Self::Text => write_stdout(|out| table(entries).write(out, is_colored(&io::stdout()))),
+        }
+    }
+}
+
+fn write_json(out: &mut BufWriter<StdoutLock>, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// Writes everything in as few system calls as its size allows. A failure is reported, never ignored: what is lost may
+/// be a secret that is shown only once.
+fn write_stdout(write: impl FnOnce(&mut BufWriter<StdoutLock>) -> io::Result<()>) -> Result<(), CliError> {
+    let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+    write(&mut out).and_then(|()| out.flush()).map_err(|error| CliError::output(&error))
+}
+
+/// Whether to color what is written to this stream (<https://no-color.org>).
+pub(crate) fn is_colored(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Text that can't move the cursor, color the terminal or reverse the direction of writing. Providers choose people's
+/// names, and anybody may choose a file's.
+pub(crate) fn printable(text: &str) -> String {
+    provider_text::single_line(text, usize::MAX)
+}
+
+/// [`printable`], for text of our own that has several lines.
+pub(crate) fn printable_lines(text: &str) -> String {
+    text.lines().map(|line| format!("{}{}", indent(line), printable(line))).collect::<Vec<_>>().join("\n")
+}
+
+fn indent(line: &str) -> &str {
+    &line[..line.len() - line.trim_start_matches(' ').len()]
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line shows times relative to its reader's clock")]
+pub(crate) fn now() -> Timestamp {
+    jiff::Timestamp::now().into()
+}
+
+/// An instant as people say it: `12 min ago`, `in 4 h`; a dash if there is none.
+pub(crate) fn relative_time(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "–".to_owned(), |at| relative(at.millis_since(now()).div_euclid(1000)))
+}
+
+fn relative(secs: i64) -> String {
+    let span = secs.unsigned_abs();
+    let (count, unit) = match span {
+        0..=59 => (span, "s"),
+        60..=3_599 => (span / 60, "min"),
+        3_600..=86_399 => (span / 3_600, "h"),
+        _ => (span / 86_400, "d"),
+    };
+    match secs {
+        -2..=2 => "now".to_owned(),
+        ..-2 => format!("{count} {unit} ago"),
+        _ => format!("in {count} {unit}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_cannot_control_the_terminal() {
+        let printed = printable("Ada\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\r\n");
+        assert!(printed.chars().all(|c| c.is_ascii_graphic() || c == ' '), "{printed:?}");
+        assert!(printed.starts_with("Ada") && printed.ends_with("2J"), "{printed:?}");
+        assert_eq!(printable("Zoë 李"), "Zoë 李");
+        assert_eq!(printable_lines("a\u{1b}b\n  c"), format!("{}\n  c", printable("a\u{1b}b")));
+    }
+
+    #[test]
+    fn times_are_relative_and_rounded_down() {
+        for (secs, text) in [
+            (0, "now"),
+            (-30, "30 s ago"),
+            (-720, "12 min ago"),
+            (4 * 3600, "in 4 h"),
+            (-3 * 86_400, "3 d ago"),
+            (59, "in 59 s"),
+            (60, "in 1 min"),
+        ] {
+            assert_eq!(relative(secs), text);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Tables with aligned columns.
+
+use std::io::{self, Write};
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::output::printable;
+
+const COLUMN_GAP: usize = 2;
+
+/// How a cell is colored. Its text says the same without color.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Good,
+    Warning,
+    Bad,
+}
+
+impl Tone {
+    /// The color's SGR code (ECMA-48 §8.3.117).
+    const fn color(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Good => Some("32"),
+            Self::Warning => Some("33"),
+            Self::Bad => Some("31"),
+        }
+    }
+}
+
+/// One printable line, and the columns it takes on a terminal.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    text: String,
+    width: usize,
+    tone: Tone,
+}
+
+impl Cell {
+    pub(crate) fn new(text: &str, tone: Tone) -> Self {
+        let text = printable(text);
+        Self { width: text.width(), text, tone }
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::new(text.as_ref(), Tone::Plain)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    rows: Vec<Vec<Cell>>,
+    is_aligned: bool,
+}
+
+impl Table {
+    pub(crate) fn push<const N: usize>(&mut self, row: [Cell; N]) {
+        self.rows.push(row.into());
+    }
+
+    /// Cells follow each other with a gap, without padding: for output whose later rows are not known yet.
+    pub(crate) fn unaligned(self) -> Self {
+        Self { is_aligned: false, ..self }
+    }
+
+    pub(crate) fn write(&self, out: &mut impl Write, is_colored: bool) -> io::Result<()> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column| self.rows.iter().filter_map(|row| row.get(column)).map(|cell: &Cell| cell.width).max();
+        let widths: Vec<usize> =
+            (0..columns).map(|column| width(column).filter(|_| self.is_aligned).unwrap_or(0)).collect();
+        for row in &self.rows {
+            // Lines do not end with blanks, even if the last cells are empty.
+            let used = row.iter().rposition(|cell| cell.width > 0).map_or(0, |last| last + 1);
+            for (column, (cell, width)) in row.iter().zip(&widths).take(used).enumerate() {
+                match cell.tone.color().filter(|_| is_colored) {
+                    Some(color) => write!(out, "\x1b[{color}m{}\x1b[0m", cell.text)?,
+                    None => out.write_all(cell.text.as_bytes())?,
+                }
+                if column + 1 < used {
+                    write!(out, "{:1$}", "", width.saturating_sub(cell.width) + COLUMN_GAP)?;
+                }
+            }
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+}
+
+impl<const N: usize> FromIterator<[Cell; N]> for Table {
+    fn from_iter<I: IntoIterator<Item = [Cell; N]>>(rows: I) -> Self {
+        Self { rows: rows.into_iter().map(Vec::from).collect(), is_aligned: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed<const N: usize>(rows: Vec<[Cell; N]>, is_colored: bool) -> String {
+        written(&rows.into_iter().collect(), is_colored)
+    }
+
+    fn written(table: &Table, is_colored: bool) -> String {
+        let mut bytes = Vec::new();
+        table.write(&mut bytes, is_colored).expect("written");
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn columns_line_up_by_the_width_of_their_characters_on_a_terminal() {
+        let rows = vec![["李雷".into(), "a".into()], ["Zoe\u{308}".into(), "b".into()], ["Ada B".into(), "c".into()]];
+        assert_eq!(printed(rows, true), "李雷   a\nZoe\u{308}    b\nAda B  c\n");
+    }
+
+    #[test]
+    fn a_cell_stays_on_one_line_and_empty_last_cells_leave_no_blanks() {
+        let rows = vec![["a\nb".into(), "c".into(), "".into()], ["d".into(), "".into(), "".into()]];
+        assert_eq!(printed(rows, false), "a b  c\nd\n");
+        assert_eq!(printed::<1>(Vec::new(), false), "");
+    }
+
+    #[test]
+    fn an_unaligned_table_has_no_padding() {
+        let table: Table = [["long".into(), "b".into()], ["a".into(), "b".into()]].into_iter().collect();
+        assert_eq!(written(&table.unaligned(), false), "long  b\na  b\n");
+    }
+
+    #[test]
+    fn color_is_added_only_where_it_is_wanted() {
+        let rows = || vec![[Cell::new("ok", Tone::Good), Cell::new("no", Tone::Bad)]];
+        assert_eq!(printed(rows(), false), "ok  no\n");
+        assert_eq!(printed(rows(), true), "\x1b[32mok\x1b[0m  \x1b[31mno\x1b[0m\n");
+    }
+}
