@@ -8,7 +8,7 @@ mod tests;
 
 use std::{net::SocketAddr, path::PathBuf, thread, time::Duration};
 
-use relink_contract::WireSecret;
+use relink_contract::{ErrorBody, WireSecret};
 use serde::{Serialize, de::DeserializeOwned};
 use ureq::{
     Agent,
@@ -19,6 +19,7 @@ use ureq::{
     },
 };
 
+use self::sandbox::Refusal;
 use crate::exit::CliError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -92,7 +93,7 @@ impl ApiClient {
     fn request<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<T, CliError> {
         let (is_success, body) = self.send(method, path, body).map_err(|error| self.error_from(&error))?;
         if !is_success {
-            return Err(CliError::from_error_body(&serde_json::from_slice(&body).unwrap_or_default()));
+            return Err(CliError::from_error_body(&decode_error(&body)));
         }
         serde_json::from_slice(&body).map_err(|error| CliError::unexpected_response(&error))
     }
@@ -140,6 +141,11 @@ impl ApiClient {
 
 fn encode(body: &impl Serialize) -> Result<Vec<u8>, CliError> {
     serde_json::to_vec(body).map_err(|error| CliError::new(format!("The request could not be encoded: {error}.")))
+}
+
+/// The Sandbox's refusals, which the API passes on, have a message alone.
+fn decode_error(body: &[u8]) -> ErrorBody {
+    serde_json::from_slice(body).or_else(|_| serde_json::from_slice(body).map(Refusal::into)).unwrap_or_default()
 }
 
 /// Whether nothing listens at the address: Relink stopped between the look at its lock and the request.

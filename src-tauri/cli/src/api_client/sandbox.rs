@@ -1,6 +1,6 @@
 //! The Sandbox's control routes. The API passes them on to the Sandbox, so their types are not part of the contract.
 
-use relink_contract::WireSecret;
+use relink_contract::{ErrorBody, WireSecret};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -102,6 +102,18 @@ pub(crate) struct RequestLogEntry {
     pub(crate) grant_type: Option<String>,
     pub(crate) outcome: String,
     pub(crate) subject: Option<String>,
+}
+
+/// The body of an error.
+#[derive(Debug, Deserialize)]
+pub(super) struct Refusal {
+    message: String,
+}
+
+impl From<Refusal> for ErrorBody {
+    fn from(refusal: Refusal) -> Self {
+        Self { message: refusal.message, ..Self::default() }
+    }
 }
 
 impl ApiClient {
