@@ -227,7 +227,7 @@ async fn what_needs_somebody_is_listed_before_what_works() -> Result<()> {
     has("base_url", &status["sandbox"]);
     has("total needs_reauth", &status["accounts"]);
     assert_eq!((status["accounts"]["total"].as_u64(), status["accounts"]["needs_reauth"].as_u64()), (Some(2), Some(1)));
-    assert!(desk.ends(0, &["status"]).await?.out.contains("2, 1 in need"));
+    assert!(desk.ends(0, &["status"]).await?.out.contains("2, 1 not working"));
     desk.relink.stop().await
 }
 
