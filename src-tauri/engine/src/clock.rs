@@ -1,23 +1,18 @@
 //! The clock: the one place where the time is read.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use relink_domain::Timestamp;
+use tokio::sync::watch;
 
-/// Tells the time: the machine's own, or one that a test moves.
+/// Tells the time: the machine's own wall clock, or one that a test sets.
 #[derive(Clone)]
 pub struct Clock(Source);
 
 #[derive(Clone)]
 enum Source {
     System,
-    Set(Arc<AtomicI64>),
+    Test(Arc<watch::Sender<Timestamp>>),
 }
 
 impl Clock {
@@ -26,25 +21,49 @@ impl Clock {
         Self(Source::System)
     }
 
-    /// A clock that stands still until it is moved.
+    /// A clock that stands still until a test moves it.
     pub fn set_to(at: Timestamp) -> Self {
-        Self(Source::Set(Arc::new(AtomicI64::new(at.as_millis()))))
+        Self(Source::Test(Arc::new(watch::Sender::new(at))))
     }
 
-    /// The time.
+    /// The current time.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => jiff::Timestamp::now().into(),
-            Source::Set(at) => Timestamp::from_millis(at.load(Ordering::SeqCst)),
+            Source::Test(time) => *time.borrow(),
         }
     }
 
-    /// Moves a clock that was set. The machine's own isn't moved.
+    /// Moves a test clock, also backwards, and wakes every loop that waits for the time. The machine's own isn't moved.
     pub fn advance_secs(&self, secs: i64) {
-        if let Source::Set(at) = &self.0 {
-            at.fetch_add(secs * 1000, Ordering::SeqCst);
+        if let Source::Test(time) = &self.0 {
+            time.send_modify(|time| *time = time.plus_secs(secs));
         }
+    }
+
+    /// The changes of this clock from now on.
+    pub(crate) fn changes(&self) -> ClockChanges {
+        match &self.0 {
+            Source::System => ClockChanges(None),
+            Source::Test(time) => ClockChanges(Some(time.subscribe())),
+        }
+    }
+}
+
+/// Wakes a loop when a test moves the clock. The machine's own clock sends no such signal: a loop that waits for it also
+/// reads it at an interval.
+pub(crate) struct ClockChanges(Option<watch::Receiver<Timestamp>>);
+
+impl ClockChanges {
+    /// Completes when the clock has moved since the last call; never for the machine's own.
+    pub(crate) async fn changed(&mut self) {
+        if let Some(time) = &mut self.0
+            && time.changed().await.is_ok()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
     }
 }
 

@@ -62,6 +62,7 @@ impl UnderWay {
 /// The loop.
 pub(crate) async fn run(engine: Engine) {
     let mut outbox_seq = engine.0.store.outbox_seq();
+    let mut clock_changes = engine.0.clock.changes();
     let mut under_way = UnderWay::default();
     let mut tasks = JoinSet::new();
     loop {
@@ -95,6 +96,7 @@ pub(crate) async fn run(engine: Engine) {
             changed = outbox_seq.changed() => if changed.is_err() { return },
             () = engine.0.deliver.notified() => {}
             () = tokio::time::sleep(rest) => {}
+            () = clock_changes.changed() => {}
             Some(task) = tasks.join_next_with_id() => under_way.ended(&task),
         }
     }

@@ -159,6 +159,7 @@ fn spread_secs(count: usize) -> i64 {
 pub(crate) async fn run(engine: Engine) {
     let agenda = &engine.0.agenda;
     let mut keychain = engine.0.keychain.state();
+    let mut clock_changes = engine.0.clock.changes();
     let mut looked = (engine.now(), Instant::now());
     let mut known = network::now();
     let mut woken_at: Option<Instant> = None;
@@ -211,6 +212,7 @@ pub(crate) async fn run(engine: Engine) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = agenda.changed.notified() => {}
+            () = clock_changes.changed() => {}
             _ = keychain.changed(), if agenda.waits_for_keychain() => {}
         }
     }

@@ -1,4 +1,4 @@
-//! An engine on a real Sandbox, a keychain in memory, and a clock in the test's hand.
+//! An engine with a real Sandbox, a keychain in memory and a clock that the test moves.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -16,10 +16,13 @@ use relink_engine::{
 use relink_sandbox::{Running, Sandbox};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio_util::task::AbortOnDropHandle;
 
 pub const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-/// Everything that a story needs.
+/// How long a test waits for something that must happen. It only bounds a failure: a busy machine never gets there.
+pub const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+
 pub struct World {
     pub engine: Engine,
     pub keychain: MemoryKeychain,
@@ -32,7 +35,7 @@ pub struct World {
 const CONTROL: &str = "control-key-of-the-test";
 
 impl World {
-    /// A first start with the Sandbox installed.
+    /// Starts an engine for the first time, with the Sandbox installed.
     pub async fn new() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listen: SocketAddr = "127.0.0.1:0".parse().expect("an address");
@@ -48,21 +51,21 @@ impl World {
         Self { engine, keychain, clock, sandbox, folder, http }
     }
 
-    /// Stops the engine and starts another on the same folder and keychain.
+    /// Stops the engine and starts another with the same folder and keychain.
     pub async fn restart(&mut self) {
         self.engine.stop().await;
         self.start_again().await;
     }
 
-    /// Starts another engine on the same folder and keychain; the one before is gone already.
+    /// Starts another engine with the same folder and keychain, after the one before has stopped.
     pub async fn start_again(&mut self) {
-        // The old handle keeps the folder's lock: let it go first.
+        // The old handle holds the folder's lock, so it is replaced first.
         let nowhere = tempfile::tempdir().expect("a folder");
         self.engine = start(&nowhere, &MemoryKeychain::default(), &self.clock).await;
         self.engine = start(&self.folder, &self.keychain, &self.clock).await;
     }
 
-    /// The Sandbox's control.
+    /// Calls the Sandbox's control API.
     pub async fn control(&self, method: &str, path: &str, body: Value) -> Value {
         let url = format!("{}{path}", self.sandbox.base_url().to_string().trim_end_matches('/'));
         let method = method.parse().expect("a method");
@@ -72,24 +75,29 @@ impl World {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
-    /// The next `count` answers of the token endpoint are so.
+    /// Makes the next `count` token requests fail like this.
     pub async fn fault(&self, kind: &str, count: u32) {
         self.control("POST", "/control/faults", json!({ "kind": kind, "count": count, "retry_after": 120 })).await;
     }
 
-    /// How the Sandbox rotates refresh tokens.
+    /// Sets how the Sandbox rotates refresh tokens.
     pub async fn rotation(&self, rotation: &str) {
         self.control("PATCH", "/control", json!({ "rotation": rotation })).await;
     }
 
-    /// Everything that the token endpoint has been asked, as the Sandbox's log has it.
+    /// Sets how long the access tokens of later sign-ins and refreshes are valid.
+    pub async fn token_lifetime(&self, secs: i64) {
+        self.control("PATCH", "/control", json!({ "token_lifetime_secs": secs })).await;
+    }
+
+    /// The number of token requests in the Sandbox's log.
     pub async fn token_requests(&self) -> usize {
         let log = self.control("GET", "/control/log", Value::Null).await;
         let entries = log["entries"].as_array().expect("entries");
         entries.iter().filter(|entry| entry["endpoint"] == "token").count()
     }
 
-    /// Refreshes, and lets the deadline of an answer pass as soon as the token endpoint has its request.
+    /// Refreshes, and lets the response time out as soon as the token endpoint has the request.
     pub async fn refresh_past_its_deadline(&self, id: AccountId) -> Result<(), relink_engine::Error> {
         let log = async |query: &str| self.control("GET", &format!("/control/log{query}"), Value::Null).await;
         let seen = log("").await["entries"].as_array().map_or(0, Vec::len);
@@ -109,7 +117,7 @@ impl World {
         self.engine.create_link(purpose, LinkOptions::default()).await.expect("a link").token
     }
 
-    /// A link that mends this account.
+    /// A link that reauthorizes this account.
     pub async fn reauthorize_link(&self, account_id: AccountId) -> Secret {
         self.engine
             .create_link(Purpose::Reauthorize { account_id }, LinkOptions::default())
@@ -119,7 +127,7 @@ impl World {
     }
 
     /// Begins an OAuth flow.
-    pub async fn begin(&self, link: &Secret) -> Walk<'_> {
+    pub async fn begin(&self, link: &Secret) -> Flow<'_> {
         self.begin_with(link, AuthenticationMethod::Oauth2, BTreeMap::new()).await
     }
 
@@ -129,7 +137,7 @@ impl World {
         link: &Secret,
         format: AuthenticationMethod,
         fields: BTreeMap<String, Secret>,
-    ) -> Walk<'_> {
+    ) -> Flow<'_> {
         self.begin_at("sandbox", link, format, fields).await
     }
 
@@ -140,26 +148,26 @@ impl World {
         link: &Secret,
         format: AuthenticationMethod,
         fields: BTreeMap<String, Secret>,
-    ) -> Walk<'_> {
+    ) -> Flow<'_> {
         let begin = BeginFlow { integration: integration.into(), format, redirect: None, fields };
         let flow = self.engine.begin_flow(link.expose(), begin).await.expect("the flow begins");
-        Walk { world: self, key: flow.key, flow: flow.flow }
+        Flow { world: self, key: flow.key, view: flow.flow }
     }
 
-    /// A connected account of Ada's.
+    /// Connects an account as Ada.
     pub async fn connected(&self) -> AccountId {
         let link = self.connect_link().await;
-        let mut walk = self.begin(&link).await;
-        let callback = walk.sign_in("ada").await;
-        walk.come_back(&callback).await;
-        walk.succeeds().await
+        let mut flow = self.begin(&link).await;
+        let callback = flow.sign_in("ada").await;
+        flow.receive_callback(&callback).await;
+        flow.succeeds().await
     }
 
     pub async fn account(&self, id: AccountId) -> Account {
         self.engine.account(id).await.expect("there").account
     }
 
-    /// The names of all events of accounts, without their prefix.
+    /// The names of all account events, without their prefix.
     pub async fn event_names(&self) -> Vec<String> {
         let events = self.engine.events_after(0, 1000).await.expect("events");
         events
@@ -168,18 +176,51 @@ impl World {
             .collect()
     }
 
-    /// The timeline's lines of an account (or of nobody), newest first.
+    /// The timeline lines of an account, or of no account, newest first.
     pub async fn lines(&self, id: Option<AccountId>) -> Vec<String> {
         let entries = self.engine.timeline(id, None, 100).await.expect("a timeline");
         entries.into_iter().filter(|entry| entry.account_id == id).map(|entry| entry.event.words("Sandbox").0).collect()
     }
 
-    /// A page of the Sandbox, or the answer to its form.
+    /// Waits until this is the newest line of the account's timeline.
+    pub async fn until_latest_line(&self, id: AccountId, line: &str) {
+        let mut changes = self.engine.changes();
+        let seen = async {
+            while self.lines(Some(id)).await.first().is_none_or(|latest| latest != line) {
+                changes.next().await.expect("the engine runs");
+            }
+        };
+        let seen = tokio::time::timeout(WAIT_TIMEOUT, seen).await;
+        assert!(seen.is_ok(), "{line:?} did not come; the timeline is {:?}", self.lines(Some(id)).await);
+    }
+
+    /// Lets the clock run, faster than real time, until the guard is dropped.
+    pub fn let_the_clock_run(&self) -> AbortOnDropHandle<()> {
+        let clock = self.clock.clone();
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                clock.advance_secs(1);
+            }
+        }))
+    }
+
+    /// Sends a request to the Sandbox's pages: status, `Location` and body.
     async fn page(&self, request: reqwest::RequestBuilder) -> (u16, Option<String>, String) {
         let answer = request.send().await.expect("an answer");
         let location = answer.headers().get("location").map(|it| it.to_str().expect("text").to_owned());
         (answer.status().as_u16(), location, answer.text().await.expect("a body"))
     }
+}
+
+/// Waits until a condition holds that nothing signals.
+pub async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
+    let holds = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(WAIT_TIMEOUT, holds).await.is_ok(), "never came true: {what}");
 }
 
 async fn start(folder: &TempDir, keychain: &MemoryKeychain, clock: &Clock) -> Engine {
@@ -196,22 +237,22 @@ async fn start(folder: &TempDir, keychain: &MemoryKeychain, clock: &Clock) -> En
     engine
 }
 
-/// One walk through a flow.
-pub struct Walk<'w> {
+/// A connect flow, driven as the connect page and a browser drive it.
+pub struct Flow<'w> {
     pub world: &'w World,
-    pub flow: FlowView,
+    pub view: FlowView,
     pub key: Secret,
 }
 
-impl Walk<'_> {
-    /// Signs in at the provider as `ada` or `grace`; gives the address that the browser is sent to.
+impl Flow<'_> {
+    /// Signs in at the provider as `ada` or `grace`, and returns the callback URL.
     pub async fn sign_in(&self, person: &str) -> String {
         self.answer_consent(&[("person", person), ("decision", "allow")]).await
     }
 
-    /// Fills the consent page's form in, as a browser does.
+    /// Submits the consent page's form as a browser does.
     pub async fn answer_consent(&self, choices: &[(&str, &str)]) -> String {
-        let url = self.flow.authorize_url.clone().expect("a provider to go to");
+        let url = self.view.authorize_url.clone().expect("a provider URL");
         let (status, _, html) = self.world.page(self.world.http.get(&url)).await;
         assert_eq!(status, 200, "{html}");
         let mut form: Vec<(String, String)> = Vec::new();
@@ -232,40 +273,40 @@ impl Walk<'_> {
         location.unwrap_or_else(|| panic!("no redirect: {status} {body}"))
     }
 
-    /// The callback arrives and the page claims it.
-    pub async fn come_back(&mut self, callback: &str) {
+    /// Delivers the callback, and claims it as the page does.
+    pub async fn receive_callback(&mut self, callback: &str) {
         self.world.engine.callback(callback).await.expect("the callback is taken");
-        self.flow = self.world.engine.claim_flow(self.flow.id, self.key.expose()).await.expect("claimed");
+        self.view = self.world.engine.claim_flow(self.view.id, self.key.expose()).await.expect("claimed");
     }
 
     /// Waits until the flow is in one of these phases.
     pub async fn until(&mut self, phases: &[PhaseName]) -> &FlowView {
-        while !phases.contains(&self.flow.phase) {
-            let after = Some(self.flow.version);
-            let wait = Duration::from_secs(20);
-            let next = self.world.engine.flow(self.flow.id, self.key.expose(), after, wait).await.expect("the flow");
-            assert!(next.version > self.flow.version, "stuck in {:?}", self.flow);
-            self.flow = next;
+        while !phases.contains(&self.view.phase) {
+            let after = Some(self.view.version);
+            let next =
+                self.world.engine.flow(self.view.id, self.key.expose(), after, WAIT_TIMEOUT).await.expect("the flow");
+            assert!(next.version > self.view.version, "stuck in {:?}", self.view);
+            self.view = next;
         }
-        &self.flow
+        &self.view
     }
 
-    /// It ends well; gives the account.
+    /// Waits for success, and returns the account.
     pub async fn succeeds(&mut self) -> AccountId {
         self.until(&[PhaseName::Succeeded, PhaseName::Failed]).await;
-        let outcome = self.flow.outcome.as_ref().unwrap_or_else(|| panic!("{:?}", self.flow.error));
+        let outcome = self.view.outcome.as_ref().unwrap_or_else(|| panic!("{:?}", self.view.error));
         outcome.account.id
     }
 
-    /// It ends badly; gives the code.
+    /// Waits for failure, and returns the error code.
     pub async fn fails(&mut self) -> String {
         self.until(&[PhaseName::Succeeded, PhaseName::Failed]).await;
-        self.flow.error.as_ref().expect("an error").code.clone()
+        self.view.error.as_ref().expect("an error").code.clone()
     }
 
-    /// The person is asked, and answers.
+    /// Waits for the question about the identity, and answers it.
     pub async fn answers(&mut self, answer: IdentityChoice) {
         self.until(&[PhaseName::Question]).await;
-        self.world.engine.answer_flow(self.flow.id, self.key.expose(), answer).expect("answered");
+        self.world.engine.answer_flow(self.view.id, self.key.expose(), answer).expect("answered");
     }
 }
