@@ -1,4 +1,4 @@
-//! Refreshing.
+//! Refreshes: rotation, single flight, and what each failure means.
 
 use relink_domain::account::{Status, Verdict};
 use relink_engine::{
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::world::World;
 
 #[tokio::test]
-async fn a_rotated_refresh_token_goes_into_the_keychain_and_the_access_token_does_not() {
+async fn a_rotated_refresh_token_is_stored_and_the_access_token_is_not() {
     let world = World::new().await;
     world.rotation("rotate").await;
     let id = world.connected().await;
@@ -26,7 +26,7 @@ async fn a_rotated_refresh_token_goes_into_the_keychain_and_the_access_token_doe
 }
 
 #[tokio::test]
-async fn a_refresh_that_rotates_nothing_writes_nothing() {
+async fn a_refresh_without_rotation_writes_nothing_to_the_keychain() {
     let world = World::new().await;
     world.rotation("none").await;
     let id = world.connected().await;
@@ -35,7 +35,7 @@ async fn a_refresh_that_rotates_nothing_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_thousand_who_ask_for_an_expired_token_cause_one_exchange() {
+async fn a_thousand_callers_of_an_expired_token_cause_one_exchange() {
     let world = World::new().await;
     let id = world.connected().await;
     let before = world.token_requests().await;
@@ -55,7 +55,7 @@ async fn a_thousand_who_ask_for_an_expired_token_cause_one_exchange() {
 }
 
 #[tokio::test]
-async fn each_way_to_fail_is_told_and_told_apart() {
+async fn each_failure_is_classified_and_sends_one_event() {
     for (fault, code, verdict) in [
         ("status_500", "server_error", Verdict::Retrying),
         ("status_503", "server_error", Verdict::Retrying),
@@ -90,7 +90,7 @@ async fn each_way_to_fail_is_told_and_told_apart() {
 }
 
 #[tokio::test]
-async fn an_answer_that_got_lost_after_the_work_was_done_ends_in_a_success_or_in_words_that_say_so() {
+async fn a_lost_response_ends_in_a_success_or_in_the_cause_lost_response() {
     for (rotation, after) in
         [("none", None), ("grace", None), ("rotate", Some("lost_response")), ("strict", Some("lost_response"))]
     {
@@ -104,7 +104,7 @@ async fn an_answer_that_got_lost_after_the_work_was_done_ends_in_a_success_or_in
                 _ => world.refresh_past_its_deadline(id).await,
             }
             .expect_err("no whole answer came");
-            // Silence comes instead of the work: nothing was spent by it.
+            // The Sandbox falls silent before it handles the request, so the refresh token was not used.
             let after = after.filter(|_| lost != "silence");
             let again = world.engine.refresh(id).await;
             assert_eq!(again.err().map(|error| error.code()), after, "{lost}, {rotation}");
@@ -115,7 +115,7 @@ async fn an_answer_that_got_lost_after_the_work_was_done_ends_in_a_success_or_in
 }
 
 #[tokio::test]
-async fn a_providers_clock_that_is_a_day_off_costs_a_refresh_and_nothing_else() {
+async fn a_provider_clock_that_is_a_day_off_costs_at_most_a_refresh() {
     for skew in [86_400, -86_400] {
         let world = World::new().await;
         let id = world.connected().await;
@@ -125,13 +125,13 @@ async fn a_providers_clock_that_is_a_day_off_costs_a_refresh_and_nothing_else() 
         assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted, "{skew}");
         world.engine.refresh(id).await.expect("refreshed");
         assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted, "{skew}");
-        assert_eq!(lifetime().await, before, "{skew}: a token's time is counted by this machine's own clock");
-        assert_eq!(world.event_names().await.len(), 2, "{skew}: nothing to tell");
+        assert_eq!(lifetime().await, before, "{skew}: the lifetime is counted by this machine's clock");
+        assert_eq!(world.event_names().await.len(), 2, "{skew}: no event");
     }
 }
 
 #[tokio::test]
-async fn odd_answers_that_are_successes_are_taken() {
+async fn unusual_but_successful_token_responses_are_accepted() {
     let world = World::new().await;
     world.rotation("none").await;
     let id = world.connected().await;
@@ -143,7 +143,7 @@ async fn odd_answers_that_are_successes_are_taken() {
 }
 
 #[tokio::test]
-async fn a_recovery_is_told_as_reactivated() {
+async fn a_recovery_sends_reactivated() {
     let world = World::new().await;
     let id = world.connected().await;
     world.fault("status_503", 1).await;
@@ -153,16 +153,16 @@ async fn a_recovery_is_told_as_reactivated() {
 }
 
 #[tokio::test]
-async fn an_expired_token_behind_a_401_is_refreshed_and_the_check_made_again() {
+async fn a_check_that_meets_an_expired_token_refreshes_it_and_retries() {
     let world = World::new().await;
     let id = world.connected().await;
     world.control("POST", "/control/expire", json!({})).await;
     assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted);
-    assert_eq!(world.event_names().await.len(), 2, "nothing to tell");
+    assert_eq!(world.event_names().await.len(), 2, "no event");
 }
 
 #[tokio::test]
-async fn a_locked_keychain_puts_a_refresh_off_and_is_no_failure_of_the_account() {
+async fn a_locked_keychain_defers_a_refresh_and_the_account_stays_active() {
     let world = World::new().await;
     let id = world.connected().await;
     world.keychain.refuse(KeychainError::Locked);
@@ -175,7 +175,7 @@ async fn a_locked_keychain_puts_a_refresh_off_and_is_no_failure_of_the_account()
 }
 
 #[tokio::test]
-async fn an_item_that_the_person_removed_needs_them() {
+async fn an_item_removed_by_the_person_needs_reauthorization() {
     let world = World::new().await;
     let id = world.connected().await;
     Keychain::memory(world.keychain.clone()).delete(&Key::Account(id)).await.expect("removed");
@@ -184,7 +184,7 @@ async fn an_item_that_the_person_removed_needs_them() {
 }
 
 #[tokio::test]
-async fn deleting_revokes_forgets_and_tells() {
+async fn deleting_revokes_the_tokens_deletes_the_secrets_and_sends_deleted() {
     let world = World::new().await;
     let id = world.connected().await;
     world.engine.delete_account(id).await.expect("deleted");

@@ -1,4 +1,4 @@
-//! One account's whole life, at the engine's own door: connect, keep alive, get told, reauthorize.
+//! The life of an account through the engine's public API: connect, refresh, notify, reauthorize.
 
 mod callback_attacks;
 mod connect;

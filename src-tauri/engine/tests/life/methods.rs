@@ -1,4 +1,4 @@
-//! The other ways to be connected: API key, client credentials, OAuth without a refresh token.
+//! The other authentication methods: API key, client credentials, OAuth without a refresh token.
 
 use std::collections::BTreeMap;
 
@@ -23,23 +23,23 @@ async fn api_key(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn an_api_key_is_tried_before_it_is_kept() {
+async fn an_api_key_is_validated_before_it_is_stored() {
     let world = World::new().await;
     let link = world.connect_link().await;
-    let mut walk =
+    let mut flow =
         world.begin_with(&link, AuthenticationMethod::ApiKey, fields(&[("api_key", "sk_sandbox_wrong")])).await;
-    assert_eq!(walk.fails().await, "rejected");
-    assert_eq!(walk.flow.error.as_ref().expect("an error").field.as_deref(), Some("api_key"));
+    assert_eq!(flow.fails().await, "rejected");
+    assert_eq!(flow.view.error.as_ref().expect("an error").field.as_deref(), Some("api_key"));
     assert!(world.keychain.names().is_empty());
 
     let key = api_key(&world).await;
-    let mut walk = world.begin_with(&link, AuthenticationMethod::ApiKey, fields(&[("api_key", &key)])).await;
-    let id = walk.succeeds().await;
+    let mut flow = world.begin_with(&link, AuthenticationMethod::ApiKey, fields(&[("api_key", &key)])).await;
+    let id = flow.succeeds().await;
     assert_eq!(world.engine.access_token(id).await.expect("the key").token.expose(), key);
 }
 
 #[tokio::test]
-async fn an_empty_field_is_refused_at_its_field() {
+async fn an_empty_field_is_refused_by_name() {
     let world = World::new().await;
     let link = world.connect_link().await;
     let begin = relink_engine::connect::BeginFlow {
@@ -53,11 +53,11 @@ async fn an_empty_field_is_refused_at_its_field() {
 }
 
 #[tokio::test]
-async fn a_revoked_api_key_is_told_on_a_check_and_mended_with_a_new_one() {
+async fn a_check_finds_a_revoked_api_key_and_a_new_one_repairs_the_account() {
     let world = World::new().await;
     let (link, key) = (world.connect_link().await, api_key(&world).await);
-    let mut walk = world.begin_with(&link, AuthenticationMethod::ApiKey, fields(&[("api_key", &key)])).await;
-    let id = walk.succeeds().await;
+    let mut flow = world.begin_with(&link, AuthenticationMethod::ApiKey, fields(&[("api_key", &key)])).await;
+    let id = flow.succeeds().await;
     assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted);
 
     world.control("POST", "/control/revoke", json!({})).await;
@@ -65,21 +65,21 @@ async fn a_revoked_api_key_is_told_on_a_check_and_mended_with_a_new_one() {
     assert_eq!(world.account(id).await.status(), Status::NeedsReauth);
 
     let (link, key) = (world.reauthorize_link(id).await, api_key(&world).await);
-    let mut walk = world.begin_with(&link, AuthenticationMethod::ApiKey, fields(&[("api_key", &key)])).await;
-    assert_eq!(walk.succeeds().await, id);
+    let mut flow = world.begin_with(&link, AuthenticationMethod::ApiKey, fields(&[("api_key", &key)])).await;
+    assert_eq!(flow.succeeds().await, id);
     assert_eq!(world.event_names().await[2..], ["authentication_error", "updated", "active"]);
 }
 
 #[tokio::test]
-async fn client_credentials_fetch_a_new_token_when_one_is_wanted() {
+async fn client_credentials_fetch_a_new_token_when_one_is_needed() {
     let world = World::new().await;
     let made = world.control("POST", "/control/clients", json!({})).await;
     let (client, secret) =
         (made["client_id"].as_str().expect("an id"), made["client_secret"].as_str().expect("a secret"));
     let link = world.connect_link().await;
     let typed = fields(&[("client_id", client), ("client_secret", secret)]);
-    let mut walk = world.begin_with(&link, AuthenticationMethod::Oauth2ClientCredentials, typed).await;
-    let id = walk.succeeds().await;
+    let mut flow = world.begin_with(&link, AuthenticationMethod::Oauth2ClientCredentials, typed).await;
+    let id = flow.succeeds().await;
     let first = world.engine.access_token(id).await.expect("a token").token;
     world.clock.advance_secs(86_400);
     let second = world.engine.access_token(id).await.expect("a token").token;
@@ -88,7 +88,7 @@ async fn client_credentials_fetch_a_new_token_when_one_is_wanted() {
 }
 
 #[tokio::test]
-async fn a_revoked_client_needs_its_person_who_types_another_one() {
+async fn a_revoked_client_needs_reauthorization_with_another_one() {
     let world = World::new().await;
     let typed = async || {
         let made = world.control("POST", "/control/clients", json!({})).await;
@@ -110,7 +110,7 @@ async fn a_revoked_client_needs_its_person_who_types_another_one() {
 }
 
 #[tokio::test]
-async fn a_token_without_a_refresh_token_is_kept_in_the_keychain_and_breaks_on_a_401() {
+async fn a_token_without_a_refresh_token_is_stored_and_fails_on_a_401() {
     let world = World::new().await;
     world.fault("no_refresh_token", 1).await;
     let id = world.connected().await;
@@ -121,19 +121,19 @@ async fn a_token_without_a_refresh_token_is_kept_in_the_keychain_and_breaks_on_a
 }
 
 #[tokio::test]
-async fn a_client_id_or_secret_that_is_refused_is_named_in_the_form() {
+async fn a_refused_client_is_reported_at_its_field() {
     let world = World::new().await;
     let link = world.connect_link().await;
     let typed = fields(&[("client_id", "relink-sandbox-service"), ("client_secret", "wrong")]);
-    let mut walk = world.begin_with(&link, AuthenticationMethod::Oauth2ClientCredentials, typed).await;
-    assert_eq!(walk.fails().await, "invalid_client");
-    let error = walk.flow.error.as_ref().expect("an error");
+    let mut flow = world.begin_with(&link, AuthenticationMethod::Oauth2ClientCredentials, typed).await;
+    assert_eq!(flow.fails().await, "invalid_client");
+    let error = flow.view.error.as_ref().expect("an error");
     assert_eq!(error.field.as_deref(), Some("client_secret"));
     assert_eq!(error.title, "Sandbox doesn't accept this client id and secret");
 }
 
 #[tokio::test]
-async fn client_credentials_that_are_given_fewer_scopes_replace_nothing() {
+async fn client_credentials_with_fewer_scopes_replace_nothing() {
     let world = World::new().await;
     let made = world.control("POST", "/control/clients", json!({})).await;
     let (client, secret) =
@@ -153,7 +153,7 @@ async fn client_credentials_that_are_given_fewer_scopes_replace_nothing() {
     assert_eq!(world.account(id).await, before);
 }
 
-/// An integration whose token endpoint is here, and which nothing can be tried with.
+/// An integration whose token endpoint is on this port, and whose API keys can't be validated.
 fn untried(port: u16) -> String {
     let here = format!("http://127.0.0.1:{port}");
     let field = |name: &str| json!({ "name": name, "label": name, "type": "password", "required": true });
@@ -179,7 +179,7 @@ fn untried(port: u16) -> String {
 }
 
 #[tokio::test]
-async fn a_key_that_nothing_tries_is_warned_of_and_the_form_says_so() {
+async fn an_api_key_that_cannot_be_validated_is_flagged() {
     let world = World::new().await;
     let added = world.engine.add_integration(&untried(1)).await.expect("added");
     assert!(added.warnings.iter().any(|warning| warning.contains("can't be tried")), "{:?}", added.warnings);
@@ -194,22 +194,22 @@ async fn a_key_that_nothing_tries_is_warned_of_and_the_form_says_so() {
 }
 
 #[tokio::test]
-async fn scopes_stand_between_the_separators_that_the_definition_names() {
+async fn scopes_are_joined_by_the_definitions_separator() {
     let world = World::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     world.engine.add_integration(&untried(port)).await.expect("added");
     let link = world.connect_link().await;
     let typed = fields(&[("client_id", "us"), ("client_secret", "s")]);
-    let mut walk = world.begin_at("acme", &link, AuthenticationMethod::Oauth2ClientCredentials, typed).await;
-    let (asked, id) = tokio::join!(one_token(&listener), walk.succeeds());
+    let mut flow = world.begin_at("acme", &link, AuthenticationMethod::Oauth2ClientCredentials, typed).await;
+    let (asked, id) = tokio::join!(one_token(&listener), flow.succeeds());
     assert!(asked.contains("scope=read%2Cwrite"), "{asked}");
     let (asked, refreshed) = tokio::join!(one_token(&listener), world.engine.refresh(id));
     refreshed.expect("refreshed");
     assert!(asked.contains("scope=read%2Cwrite"), "{asked}");
 }
 
-/// Answers one token request; gives what was asked.
+/// Answers one token request, and returns it.
 async fn one_token(listener: &tokio::net::TcpListener) -> String {
     let (mut stream, _) = listener.accept().await.expect("a connection");
     let (mut asked, mut part) = (String::new(), [0; 4096]);

@@ -1,4 +1,4 @@
-//! A reauthorization takes nothing away that works, and is done once.
+//! A reauthorization never breaks what works, and succeeds once.
 
 use relink_domain::{
     AccountId, Secret,
@@ -11,38 +11,38 @@ use relink_engine::{
 };
 use serde_json::json;
 
-use crate::world::{Walk, World};
+use crate::world::{Flow, World, eventually};
 
-/// A reauthorization that has come back from the provider.
-async fn back<'w>(world: &'w World, id: AccountId, person: &str) -> Walk<'w> {
+/// A reauthorization that has received its callback.
+async fn back<'w>(world: &'w World, id: AccountId, person: &str) -> Flow<'w> {
     let link = world.reauthorize_link(id).await;
-    let mut walk = world.begin(&link).await;
-    let callback = walk.sign_in(person).await;
-    walk.come_back(&callback).await;
-    walk
+    let mut flow = world.begin(&link).await;
+    let callback = flow.sign_in(person).await;
+    flow.receive_callback(&callback).await;
+    flow
 }
 
 #[tokio::test]
-async fn a_sign_in_that_does_not_say_whose_it_is_replaces_nobody() {
+async fn a_sign_in_without_an_identity_replaces_nothing() {
     let world = World::new().await;
     let id = world.connected().await;
     let before = world.account(id).await;
-    // The probe is answered with 200 and something that can't be read.
+    // The identity probe gets a 200 with an unreadable body.
     world.control("POST", "/control/faults", json!({ "kind": "html_200", "on": "api" })).await;
-    let mut walk = back(&world, id, "grace").await;
-    assert_eq!(walk.fails().await, "identity_unknown");
+    let mut flow = back(&world, id, "grace").await;
+    assert_eq!(flow.fails().await, "identity_unknown");
     assert_eq!(world.account(id).await, before);
     world.engine.refresh(id).await.expect("the old sign-in works");
 }
 
 #[tokio::test]
-async fn a_lasting_sign_in_is_not_replaced_by_one_that_ends() {
+async fn a_renewable_sign_in_is_not_replaced_by_one_that_expires() {
     let world = World::new().await;
     let id = world.connected().await;
     let before = world.account(id).await;
     world.fault("no_refresh_token", 1).await;
-    let mut walk = back(&world, id, "ada").await;
-    assert_eq!(walk.fails().await, "refresh_token_missing");
+    let mut flow = back(&world, id, "ada").await;
+    assert_eq!(flow.fails().await, "refresh_token_missing");
     assert_eq!(world.account(id).await, before);
     world.engine.refresh(id).await.expect("the old sign-in renews itself");
 }
@@ -53,22 +53,22 @@ async fn a_sign_in_with_fewer_scopes_replaces_nothing() {
     let id = world.connected().await;
     let before = world.account(id).await;
     world.fault("fewer_scopes", 1).await;
-    let mut walk = back(&world, id, "ada").await;
-    assert_eq!(walk.fails().await, "scopes_missing");
+    let mut flow = back(&world, id, "ada").await;
+    assert_eq!(flow.fails().await, "scopes_missing");
     assert_eq!(world.account(id).await, before);
 }
 
 #[tokio::test]
-async fn of_two_flows_of_one_link_that_end_at_once_one_succeeds() {
+async fn of_two_simultaneous_flows_of_one_link_one_succeeds() {
     let world = World::new().await;
     for _ in 0..5 {
         let id = world.connected().await;
         let link = world.reauthorize_link(id).await;
         let (mut one, mut two) = (world.begin(&link).await, world.begin(&link).await);
-        for walk in [&mut one, &mut two] {
-            let callback = walk.sign_in("grace").await;
-            walk.come_back(&callback).await;
-            walk.until(&[PhaseName::Question]).await;
+        for flow in [&mut one, &mut two] {
+            let callback = flow.sign_in("grace").await;
+            flow.receive_callback(&callback).await;
+            flow.until(&[PhaseName::Question]).await;
         }
         let accounts = world.keychain.names().len();
         one.answers(IdentityChoice::Add).await;
@@ -76,7 +76,7 @@ async fn of_two_flows_of_one_link_that_end_at_once_one_succeeds() {
         let ended = [PhaseName::Succeeded, PhaseName::Failed];
         one.until(&ended).await;
         two.until(&ended).await;
-        let errors = [&one, &two].map(|walk| walk.flow.error.as_ref().map(|error| error.code.clone()));
+        let errors = [&one, &two].map(|flow| flow.view.error.as_ref().map(|error| error.code.clone()));
         let refused = Some("link_token_used".to_owned());
         assert!(errors == [None, refused.clone()] || errors == [refused, None], "{errors:?}");
         let added = world.keychain.names().len() - accounts;
@@ -87,16 +87,16 @@ async fn of_two_flows_of_one_link_that_end_at_once_one_succeeds() {
 }
 
 #[tokio::test]
-async fn a_keychain_that_takes_the_new_sign_in_too_late_is_believed_when_it_answers() {
+async fn a_late_keychain_write_of_a_new_sign_in_is_adopted() {
     let world = World::new().await;
     let id = world.connected().await;
     let before = world.account(id).await;
     let link = world.reauthorize_link(id).await;
-    let mut walk = world.begin(&link).await;
-    let callback = walk.sign_in("ada").await;
+    let mut flow = world.begin(&link).await;
+    let callback = flow.sign_in("ada").await;
     world.keychain.stall_next_write();
-    walk.come_back(&callback).await;
-    assert_eq!(walk.fails().await, "keychain_slow");
+    flow.receive_callback(&callback).await;
+    assert_eq!(flow.fails().await, "keychain_slow");
     assert_eq!(world.account(id).await.life, before.life);
 
     world.keychain.recover();
@@ -106,7 +106,7 @@ async fn a_keychain_that_takes_the_new_sign_in_too_late_is_believed_when_it_answ
 }
 
 #[tokio::test]
-async fn a_key_that_the_keychain_takes_too_late_is_believed_as_well() {
+async fn a_late_keychain_write_of_a_new_api_key_is_adopted() {
     let world = World::new().await;
     let key = async || {
         let made = world.control("POST", "/control/api-keys", json!({ "subject": "sandbox-ada" })).await;
@@ -118,24 +118,24 @@ async fn a_key_that_the_keychain_takes_too_late_is_believed_as_well() {
 
     let (link, new) = (world.reauthorize_link(id).await, key().await);
     world.keychain.stall_next_write();
-    let mut walk = world.begin_with(&link, AuthenticationMethod::ApiKey, typed(&new)).await;
-    assert_eq!(walk.fails().await, "keychain_slow");
+    let mut flow = world.begin_with(&link, AuthenticationMethod::ApiKey, typed(&new)).await;
+    assert_eq!(flow.fails().await, "keychain_slow");
     world.keychain.recover();
     assert_eq!(world.engine.access_token(id).await.expect("the key").token.expose(), new);
     assert_eq!(world.event_names().await[2..], ["updated", "active"]);
 }
 
 #[tokio::test]
-async fn a_keychain_that_does_not_take_the_new_sign_in_leaves_the_old_one_and_the_link() {
+async fn a_failed_keychain_write_keeps_the_old_sign_in_and_the_link() {
     let world = World::new().await;
     let id = world.connected().await;
     let before = world.account(id).await;
     let link = world.reauthorize_link(id).await;
-    let mut walk = world.begin(&link).await;
-    let callback = walk.sign_in("ada").await;
+    let mut flow = world.begin(&link).await;
+    let callback = flow.sign_in("ada").await;
     world.keychain.fail_after(0);
-    walk.come_back(&callback).await;
-    assert_eq!(walk.fails().await, "keychain_failed");
+    flow.receive_callback(&callback).await;
+    assert_eq!(flow.fails().await, "keychain_failed");
     world.keychain.recover();
     assert_eq!(world.account(id).await, before);
     world.engine.link_session(link.expose()).await.expect("the link still works");
@@ -143,17 +143,17 @@ async fn a_keychain_that_does_not_take_the_new_sign_in_leaves_the_old_one_and_th
 }
 
 #[tokio::test]
-async fn a_refresh_that_a_crash_left_open_is_no_obstacle() {
+async fn a_refresh_left_open_by_a_crash_does_not_block_reauthorization() {
     let world = World::new().await;
     let id = world.connected().await;
     leave_a_refresh_open(&world, id).await;
-    let mut walk = back(&world, id, "ada").await;
-    assert_eq!(walk.succeeds().await, id);
+    let mut flow = back(&world, id, "ada").await;
+    assert_eq!(flow.succeeds().await, id);
     assert_eq!(world.account(id).await.status(), Status::Active);
     world.engine.refresh(id).await.expect("the new sign-in works");
 }
 
-/// What a crash between the intent and the exchange leaves.
+/// The state that a crash between the intent and the exchange leaves.
 async fn leave_a_refresh_open(world: &World, id: AccountId) {
     let account = world.account(id).await;
     let step = account.apply(Input::BeginRefresh, world.engine.now(), Jitter::NONE);
@@ -166,7 +166,7 @@ async fn leave_a_refresh_open(world: &World, id: AccountId) {
 }
 
 #[tokio::test]
-async fn an_account_that_is_renamed_is_found_under_its_new_name_in_the_keychain() {
+async fn renaming_an_account_relabels_its_keychain_item() {
     let world = World::new().await;
     let id = world.connected().await;
     let item = |key| {
@@ -176,11 +176,9 @@ async fn an_account_that_is_renamed_is_found_under_its_new_name_in_the_keychain(
     let before = item(Key::Account(id)).await;
     world.engine.rename(id, "Acme billing".into()).await.expect("renamed");
     let name = format!("account/{id}");
-    let relabelled = async {
-        while world.keychain.label(&name).as_deref() != Some("Relink: Acme billing (Sandbox)") {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(20), relabelled).await.expect("it is relabelled");
-    assert_eq!(item(Key::Account(id)).await, before, "what it holds is as it was");
+    eventually("the item has its new label", async || {
+        world.keychain.label(&name).as_deref() == Some("Relink: Acme billing (Sandbox)")
+    })
+    .await;
+    assert_eq!(item(Key::Account(id)).await, before, "its secrets are unchanged");
 }

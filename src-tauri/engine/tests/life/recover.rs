@@ -1,11 +1,9 @@
-//! After a crash. The process itself is killed in the journeys; here the state that a crash leaves is made by hand.
-
-use std::time::Duration;
+//! Restarts and recovery. The journeys kill the process itself; here the state that a crash leaves is made by hand.
 
 use relink_domain::account::Status;
 use relink_engine::keychain::{Key, Keychain, KeychainError};
 
-use crate::world::{START, World};
+use crate::world::{START, World, eventually};
 
 #[tokio::test]
 async fn a_restart_forgets_the_access_token_and_the_first_caller_gets_a_new_one() {
@@ -27,7 +25,7 @@ async fn a_restart_keeps_the_backoff() {
     let asked = world.token_requests().await;
     world.restart().await;
     assert_eq!(world.account(id).await, before);
-    assert_eq!(world.token_requests().await, asked, "a restart does not storm");
+    assert_eq!(world.token_requests().await, asked, "a restart sends nothing");
 }
 
 #[tokio::test]
@@ -56,15 +54,15 @@ async fn the_database_holds_no_secret() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_being_made_is_not_swept_by_a_deletion_beside_it() {
+async fn an_account_being_created_survives_a_concurrent_deletion() {
     let world = World::new().await;
     for _ in 0..20 {
         let doomed = world.connected().await;
         let link = world.connect_link().await;
-        let mut walk = world.begin(&link).await;
-        let callback = walk.sign_in("ada").await;
-        walk.come_back(&callback).await;
-        let (deleted, made) = tokio::join!(world.engine.delete_account(doomed), walk.succeeds());
+        let mut flow = world.begin(&link).await;
+        let callback = flow.sign_in("ada").await;
+        flow.receive_callback(&callback).await;
+        let (deleted, made) = tokio::join!(world.engine.delete_account(doomed), flow.succeeds());
         deleted.expect("deleted");
         world.engine.refresh(made).await.expect("its credentials are there");
         world.engine.delete_account(made).await.expect("deleted");
@@ -73,34 +71,28 @@ async fn an_account_that_is_being_made_is_not_swept_by_a_deletion_beside_it() {
 }
 
 #[tokio::test]
-async fn the_secrets_of_an_account_deleted_under_a_locked_keychain_go_when_it_opens() {
+async fn secrets_of_an_account_deleted_while_locked_are_removed_on_unlock() {
     let world = World::new().await;
     let id = world.connected().await;
     world.keychain.refuse(KeychainError::Locked);
-    world.engine.delete_account(id).await.expect("deleted all the same");
+    world.engine.delete_account(id).await.expect("deleted although the keychain is locked");
     assert_eq!(world.keychain.names().len(), 1);
     world.keychain.recover();
-    let gone = async {
-        while !world.keychain.names().is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("swept without another start");
+    eventually("the item is deleted without a restart", async || world.keychain.names().is_empty()).await;
 }
 
 #[tokio::test]
-async fn what_is_old_is_let_go_of_at_the_next_start() {
+async fn old_entries_are_pruned_at_the_next_start() {
     let mut world = World::new().await;
     let id = world.connected().await;
     let before = world.engine.events_after(0, 1000).await.expect("events").len();
     assert!(before > 0);
     world.clock.advance_secs(31 * 24 * 60 * 60);
     world.restart().await;
-    let pruned = async {
-        while world.engine.events_after(0, 1000).await.expect("events").iter().any(|event| event.created_at == START) {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), pruned).await.expect("pruned");
+    eventually("the old events are pruned", async || {
+        let events = world.engine.events_after(0, 1000).await.expect("events");
+        events.iter().all(|event| event.created_at != START)
+    })
+    .await;
     assert!(world.lines(Some(id)).await.contains(&"Connected as Ada Lovelace".to_owned()));
 }
