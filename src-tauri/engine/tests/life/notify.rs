@@ -84,7 +84,7 @@ async fn attempted(world: &World, id: WebhookId, attempts: u32) -> Delivery {
         if let Some(delivery) = newest.filter(|delivery| delivery.tries >= attempts) {
             return delivery;
         }
-        changes.changed().await.expect("the engine runs");
+        changes.next().await.expect("the engine runs");
     }
 }
 
@@ -173,7 +173,7 @@ async fn a_delivered_event_is_not_sent_again() {
     let mut changes = world.engine.changes();
     let mut all = world.engine.deliveries(id, 1000).await.expect("deliveries");
     while all.iter().any(|delivery| delivery.state != DeliveryState::Delivered) {
-        changes.changed().await.expect("the engine runs");
+        changes.next().await.expect("the engine runs");
         all = world.engine.deliveries(id, 1000).await.expect("deliveries");
     }
     assert!(all.iter().all(|delivery| delivery.tries == 1), "something was sent twice");
