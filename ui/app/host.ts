@@ -3,8 +3,8 @@ import type { Host } from '../host/host';
 import type { Overview } from '../host/types';
 import type { Live } from './live.svelte';
 
-/** The program around the window, for every component below the frame. */
+/** The bridge to Rust, for every component of the window. */
 export const [getHost, setHost] = createContext<Host>();
 
-/** How Relink is, which the frame follows. */
+/** Relink’s current state, kept up to date by `App`. */
 export const [getOverview, setOverview] = createContext<Live<Overview>>();

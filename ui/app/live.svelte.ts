@@ -1,34 +1,34 @@
 import { errorViewOf, type Answer, type Args, type Command, type Host } from '../host/host';
 import type { Changed, ErrorView } from '../host/types';
 
-/** An answer of Relink's that is asked for again whenever something of these kinds has changed. */
+/** The result of a command, reloaded whenever something it depends on changes. */
 export class Live<T> {
   value = $state.raw<T | null>(null);
   error = $state.raw<ErrorView | null>(null);
-  /** Nothing has come yet, neither an answer nor error. */
+  /** Neither a value nor an error has arrived yet. */
   loading = $derived(this.value === null && this.error === null);
   #load: () => Promise<T>;
-  #asked = 0;
+  #requests = 0;
 
   constructor(load: () => Promise<T>) {
     this.#load = load;
   }
 
-  /** Asks again. An answer that was overtaken by a later one is dropped. */
+  /** Loads again. The result of an older request never replaces that of a newer one. */
   async reload(): Promise<void> {
-    const turn = ++this.#asked;
+    const request = ++this.#requests;
     try {
       const value = await this.#load();
-      if (turn === this.#asked) [this.value, this.error] = [value, null];
+      if (request === this.#requests) [this.value, this.error] = [value, null];
     } catch (thrown) {
-      if (turn === this.#asked) this.error = errorViewOf(thrown);
+      if (request === this.#requests) this.error = errorViewOf(thrown);
     }
   }
 }
 
 /**
- * Live data for a component: loaded when it is mounted and whenever its arguments change, again on each change of these
- * kinds, and let go with it. Call it while the component is initialised.
+ * Live data for a component: loaded when the component is mounted, whenever its arguments change, and on each change of
+ * these kinds. Call it while the component is being initialized.
  */
 export function live<C extends Command>(
   host: Host,

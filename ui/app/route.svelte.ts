@@ -1,6 +1,6 @@
 import { createContext } from 'svelte';
 
-/** Where the window is. */
+/** The page that the window shows, with what is selected on it. */
 export type Place =
   | { at: 'accounts'; id: string | null }
   | { at: 'integrations'; name: string | null }
@@ -8,34 +8,34 @@ export type Place =
   | { at: 'webhooks'; id: string | null }
   | { at: 'settings' };
 
-/** What lies over the page, if anything. */
-export type Sheet =
+/** The dialog that is open over the page, if any. */
+export type OpenDialog =
   { kind: 'connect'; integration: string | null } | { kind: 'reauthorize'; id: string } | null;
 
-/** Where the window is and what lies over it. */
+/** The window’s current page and dialog. */
 export class Route {
   place = $state<Place>({ at: 'accounts', id: null });
-  sheet = $state<Sheet>(null);
-  /** The accounts' search is wanted; their page takes it up as soon as it is there. */
-  finding = $state(false);
+  dialog = $state<OpenDialog>(null);
+  /** Set when the account search should get the focus. The accounts page clears it. */
+  searchRequested = $state(false);
 
   go(place: Place): void {
-    this.sheet = null;
+    this.dialog = null;
     this.place = place;
   }
 
-  /** To the accounts' search, from wherever the window is. What is chosen there stays so. */
-  find(): void {
+  /** Opens the accounts page, if necessary, and focuses its search. The selection is kept. */
+  focusSearch(): void {
     if (this.place.at !== 'accounts') this.go({ at: 'accounts', id: null });
-    this.finding = true;
+    this.searchRequested = true;
   }
 
-  open(sheet: Sheet): void {
-    this.sheet = sheet;
+  open(dialog: OpenDialog): void {
+    this.dialog = dialog;
   }
 
   close(): void {
-    this.sheet = null;
+    this.dialog = null;
   }
 }
 

@@ -273,7 +273,7 @@ function asError(status: number, answer: unknown): ErrorBody {
   const body: Partial<ErrorBody> = typeof answer === 'object' && answer !== null ? answer : {};
   return {
     statusCode: status,
-    message: body.message ?? `Relink answered ${status} and didn't say why.`,
+    message: body.message ?? `Relink answered with status ${status} and no reason.`,
     code: body.code ?? 'unexplained',
     title: body.title ?? null,
     hint: body.hint ?? null,

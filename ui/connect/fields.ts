@@ -1,6 +1,6 @@
 import type { FieldSpec } from './api';
 
-/** What was typed, as it is sent: trimmed (keys are pasted with line ends), without what was left empty. */
+/** The values to send: trimmed, because keys are often pasted with a line break, and without empty fields. */
 export function typedValues(fields: FieldSpec[], data: FormData): Record<string, string> {
   const typed: Record<string, string> = {};
   for (const field of fields) {
@@ -10,24 +10,24 @@ export function typedValues(fields: FieldSpec[], data: FormData): Record<string,
   return typed;
 }
 
-/** What is wrong with each field, by name. The words never repeat what was typed. */
-export function mistakes(fields: FieldSpec[], typed: Record<string, string>): Record<string, string> {
+/** The error of each invalid field, by name. It never contains the typed value. */
+export function fieldErrors(fields: FieldSpec[], typed: Record<string, string>): Record<string, string> {
   const found: Record<string, string> = {};
   for (const field of fields) {
     const value = typed[field.name];
     if (value === undefined) {
       if (field.required)
-        found[field.name] = field.type === 'single_select' ? 'Choose one.' : 'Fill this in.';
+        found[field.name] = field.type === 'single_select' ? 'Select an option.' : 'Enter a value.';
     } else if (field.pattern !== null && !matches(field.pattern, value)) {
       found[field.name] = field.placeholder
-        ? `This doesn't have the expected form, like ${field.placeholder}.`
-        : "This doesn't have the expected form. Check that all of it was copied.";
+        ? `This doesn’t match the expected format, such as ${field.placeholder}.`
+        : 'This doesn’t match the expected format. Check that you copied all of it.';
     }
   }
   return found;
 }
 
-/** As HTML's `pattern`: the whole value. A pattern that this browser can't read is left to the server. */
+/** Matches the whole value, as HTML’s `pattern` does. An invalid pattern is left to the server. */
 function matches(pattern: string, value: string): boolean {
   try {
     return new RegExp(`^(?:${pattern})$`, 'u').test(value);

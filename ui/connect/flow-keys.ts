@@ -1,15 +1,15 @@
 /**
- * The keys of flows that this browser began, so that the page that the provider returns to, another tab, can
- * finish the same flow. A key outlives its flow by a moment: the other tab may only just be opening.
+ * The keys of the flows that this browser started. The provider may return to another tab, which needs the key to finish
+ * the same flow. A key outlives its flow by two minutes, because the other tab may only just be opening.
  */
 
-/** A flow's callback is accepted for ten minutes; a key that is twice as old opens nothing. */
-const FORGOTTEN_AFTER_MS = 20 * 60_000;
-const KEPT_AFTER_END_MS = 2 * 60_000;
+/** A flow’s callback is accepted for ten minutes. A key is useless long before this. */
+const MAX_AGE_MS = 20 * 60_000;
+const MAX_AGE_AFTER_END_MS = 2 * 60_000;
 const PREFIX = 'relink.flow.';
 
-/** What the returning tab needs to look like the one where the flow began. */
-export interface KeptFlow {
+/** A flow’s key, and the appearance of its integration for the tab that the provider returns to. */
+export interface StoredFlow {
   key: string;
   color: string | null;
   logo: string | null;
@@ -27,27 +27,27 @@ export class FlowKeys {
     this.#now = now;
   }
 
-  keep(id: string, kept: Omit<KeptFlow, 'until'>): void {
-    this.#forgetOld();
-    this.#write(id, { ...kept, until: this.#now() + FORGOTTEN_AFTER_MS });
+  save(id: string, flow: Omit<StoredFlow, 'until'>): void {
+    this.#removeExpired();
+    this.#write(id, { ...flow, until: this.#now() + MAX_AGE_MS });
   }
 
-  find(id: string): KeptFlow | null {
-    this.#forgetOld();
+  find(id: string): StoredFlow | null {
+    this.#removeExpired();
     return this.#read(PREFIX + id);
   }
 
-  /** The flow has ended: its key goes soon. */
+  /** Records that the flow has ended. Its key is removed soon. */
   ended(id: string): void {
     const kept = this.#read(PREFIX + id);
-    if (kept) this.#write(id, { ...kept, until: Math.min(kept.until, this.#now() + KEPT_AFTER_END_MS) });
+    if (kept) this.#write(id, { ...kept, until: Math.min(kept.until, this.#now() + MAX_AGE_AFTER_END_MS) });
   }
 
   forget(id: string): void {
     this.#store.removeItem(PREFIX + id);
   }
 
-  #forgetOld(): void {
+  #removeExpired(): void {
     const names = Array.from({ length: this.#store.length }, (_, at) => this.#store.key(at));
     for (const name of names) {
       if (!name?.startsWith(PREFIX)) continue;
@@ -56,9 +56,9 @@ export class FlowKeys {
     }
   }
 
-  #read(name: string): KeptFlow | null {
+  #read(name: string): StoredFlow | null {
     try {
-      const kept = JSON.parse(this.#store.getItem(name) ?? 'null') as Partial<KeptFlow> | null;
+      const kept = JSON.parse(this.#store.getItem(name) ?? 'null') as Partial<StoredFlow> | null;
       if (typeof kept?.key !== 'string' || typeof kept.until !== 'number') return null;
       return { key: kept.key, color: kept.color ?? null, logo: kept.logo ?? null, until: kept.until };
     } catch {
@@ -66,11 +66,11 @@ export class FlowKeys {
     }
   }
 
-  #write(id: string, kept: KeptFlow): void {
+  #write(id: string, kept: StoredFlow): void {
     try {
       this.#store.setItem(PREFIX + id, JSON.stringify(kept));
     } catch {
-      // A browser that keeps nothing (private mode, full): this tab still finishes its own flow.
+      // The browser stores nothing (private mode, or full). This tab can still finish its own flow.
     }
   }
 }

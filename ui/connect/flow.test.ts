@@ -14,7 +14,7 @@ import { openTab, storage, viewOf } from '../tests/fake-tab';
 let relink: FakeServer;
 let shelf: Storage;
 
-/** Lets everything that needs no time happen. */
+/** Runs everything that is due now. */
 async function settled(): Promise<void> {
   await vi.advanceTimersByTimeAsync(0);
 }
@@ -41,11 +41,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('a sign-in that goes well', () => {
+describe('a successful sign-in', () => {
   it('opens the provider, claims the return and ends in success', async () => {
     const { connect, opened } = tab();
     await settled();
-    expect(viewOf(connect, 'ask').integration.name).toBe('github');
+    expect(viewOf(connect, 'authorize').integration.name).toBe('github');
 
     void connect.begin();
     await settled();
@@ -65,7 +65,7 @@ describe('a sign-in that goes well', () => {
     expect(viewOf(connect, 'flow').flow.outcome?.account.name).toBe('Acme engineering');
   });
 
-  it('goes on to where the link leads, once the success has been seen', async () => {
+  it('goes to the link’s redirect URI after showing the success', async () => {
     const { left } = await waitingTab();
     relink.move({
       ...succeeded,
@@ -77,14 +77,14 @@ describe('a sign-in that goes well', () => {
     expect(left).toEqual(['https://app.example/done']);
   });
 
-  it('goes nowhere that is not https or this machine', async () => {
+  it('does not go to a redirect URI that is neither https nor on this machine', async () => {
     const { left } = await waitingTab();
     relink.move({ ...succeeded, outcome: { ...succeeded.outcome!, redirect_uri: 'javascript:alert(1)' } });
     await vi.advanceTimersByTimeAsync(10_000);
     expect(left).toEqual([]);
   });
 
-  it('asks who it is when somebody else signed in, and sends the answer', async () => {
+  it('asks what to do when somebody else signed in, and sends the answer', async () => {
     const { connect } = await waitingTab();
     relink.move(question);
     await settled();
@@ -98,7 +98,7 @@ describe('a sign-in that goes well', () => {
 describe('two tabs of one flow', () => {
   const loopback = { phase: 'waiting', redirect: 'loopback' } as const;
 
-  it('both end in success, and only the one that was returned to goes on', async () => {
+  it('both show the success, and only the one that the provider returned to goes on', async () => {
     relink.begins = () => loopback;
     const first = await waitingTab();
     relink.move({ phase: 'returned' });
@@ -116,7 +116,7 @@ describe('two tabs of one flow', () => {
     expect(second.left).toEqual(['https://app.example/done']);
   });
 
-  it('finds the flow even when the first tab has finished it already', async () => {
+  it('shows the success even if the first tab has already finished the flow', async () => {
     relink.begins = () => loopback;
     await waitingTab();
     relink.move(succeeded);
@@ -126,25 +126,25 @@ describe('two tabs of one flow', () => {
     expect(viewOf(late.connect, 'flow').flow.phase).toBe('succeeded');
   });
 
-  it('sends a browser that did not begin the flow back', async () => {
+  it('sends back a browser that did not start the flow', async () => {
     relink.begins = () => loopback;
     await waitingTab();
     shelf.clear();
-    const stranger = tab('/connect-account/return?flow=flow-1');
+    const other = tab('/connect-account/return?flow=flow-1');
     await settled();
-    expect(stranger.connect.state.view.at).toBe('stray');
+    expect(other.connect.state.view.at).toBe('wrong_browser');
     expect(relink.count('claim')).toBe(0);
   });
 });
 
-describe('a link that opens nothing', () => {
+describe('a link that can’t be used', () => {
   it.each(['link_token_unknown', 'link_token_used', 'link_token_expired', 'account_deleted'])(
     'is refused as %s',
     async (code) => {
       relink.session = refusal(404, code, 'No.');
       const { connect } = tab();
       await settled();
-      expect(viewOf(connect, 'refused').error.code).toBe(code);
+      expect(viewOf(connect, 'invalid_link').error.code).toBe(code);
     },
   );
 
@@ -154,13 +154,13 @@ describe('a link that opens nothing', () => {
     relink.begins = () => refusal(404, 'link_token_used', 'This link was used.');
     void connect.begin();
     await settled();
-    expect(viewOf(connect, 'refused').error.code).toBe('link_token_used');
+    expect(viewOf(connect, 'invalid_link').error.code).toBe('link_token_used');
   });
 
-  it('is missing from the address', async () => {
+  it('is missing from the URL', async () => {
     const { connect } = tab('/connect-account');
     await settled();
-    expect(viewOf(connect, 'refused').error.code).toBe('link_token_missing');
+    expect(viewOf(connect, 'invalid_link').error.code).toBe('link_token_missing');
     expect(relink.calls).toEqual([]);
   });
 });
@@ -170,7 +170,7 @@ describe('choosing', () => {
     relink.session = connectSession;
   });
 
-  it('goes forth and back between integrations, methods and forms', async () => {
+  it('goes back and forth between integrations, methods and forms', async () => {
     const { connect } = tab();
     await settled();
     expect(connect.state.view.at).toBe('integrations');
@@ -185,46 +185,46 @@ describe('choosing', () => {
     expect(connect.previous).toBeNull();
   });
 
-  it('is skipped for the integration that the address names, and no_back keeps it so', async () => {
+  it('is skipped if the URL names an integration, and no_back removes Back', async () => {
     const free = tab('/connect-account?link_token=t&integration=github');
     const bound = tab('/connect-account?link_token=t&integration=github&no_back=true');
     await settled();
-    expect(free.connect.state.view.at).toBe('ask');
+    expect(free.connect.state.view.at).toBe('authorize');
     expect(free.connect.previous).not.toBeNull();
-    expect(bound.connect.state.view.at).toBe('ask');
+    expect(bound.connect.state.view.at).toBe('authorize');
     expect(bound.connect.previous).toBeNull();
   });
 
-  it('is narrowed by integrations=', async () => {
+  it('is limited by integrations=', async () => {
     const { connect } = tab('/connect-account?link_token=t&integrations=hubspot');
     await settled();
     expect(viewOf(connect, 'form').integration).toEqual(hubspot);
   });
 
-  it('says so when the address names an integration that is not there', async () => {
+  it('says that the integration named in the URL is not installed', async () => {
     const { connect } = tab('/connect-account?link_token=t&integration=nosuch');
     await settled();
     expect(viewOf(connect, 'integrations').missing).toBe('nosuch');
   });
 
-  it('stops at a method that is not ready, and goes on once it is', async () => {
+  it('stops at a method that needs setup, and continues once it is set up', async () => {
     const [oauth] = github.methods;
     relink.session = {
       ...reauthorizeSession,
-      integrations: [{ ...github, methods: [{ ...oauth!, not_ready: 'A client id is missing.' }] }],
+      integrations: [{ ...github, methods: [{ ...oauth!, not_ready: 'A client ID is missing.' }] }],
     };
     const { connect } = tab();
     await settled();
-    expect(viewOf(connect, 'not_ready').reason).toBe('A client id is missing.');
+    expect(viewOf(connect, 'not_ready').reason).toBe('A client ID is missing.');
     relink.session = reauthorizeSession;
     void connect.start();
     await settled();
-    expect(connect.state.view.at).toBe('ask');
+    expect(connect.state.view.at).toBe('authorize');
   });
 });
 
-describe('a callback that does not get home', () => {
-  it('offers the other ways after a minute', async () => {
+describe('a callback that does not arrive', () => {
+  it('offers other ways to finish after a minute', async () => {
     const { connect } = await waitingTab();
     await vi.advanceTimersByTimeAsync(59_000);
     expect(viewOf(connect, 'flow').late).toBe(false);
@@ -232,10 +232,10 @@ describe('a callback that does not get home', () => {
     expect(viewOf(connect, 'flow').late).toBe(true);
   });
 
-  it('begins anew with the loopback redirect, and gives the first flow up', async () => {
+  it('starts over with the loopback redirect, and abandons the first flow', async () => {
     const { connect, opened } = await waitingTab();
-    expect(viewOf(connect, 'flow').otherWay).toBe('loopback');
-    void connect.useOtherWay();
+    expect(viewOf(connect, 'flow').otherRedirect).toBe('loopback');
+    void connect.useOtherRedirect();
     await settled();
     expect(relink.count('abandon')).toBe(1);
     expect(relink.flowIds).toHaveLength(1);
@@ -243,19 +243,19 @@ describe('a callback that does not get home', () => {
     expect(opened).toHaveLength(2);
   });
 
-  it('offers no other way where the running Relink has one only', async () => {
+  it('offers no other redirect if Relink supports only one', async () => {
     relink.session = { ...reauthorizeSession, redirects: ['loopback'] };
     const { connect } = await waitingTab();
     expect(viewOf(connect, 'flow').flow.redirect).toBe('loopback');
-    expect(viewOf(connect, 'flow').otherWay).toBeNull();
+    expect(viewOf(connect, 'flow').otherRedirect).toBeNull();
   });
 
-  it('takes a pasted address; one that is refused changes nothing', async () => {
+  it('accepts a pasted URL, and changes nothing if it is rejected', async () => {
     const { connect } = await waitingTab();
-    relink.pasted = () => refusal(400, 'state_unknown', 'That address belongs to another sign-in.');
+    relink.pasted = () => refusal(400, 'state_unknown', 'This URL belongs to another sign-in.');
     void connect.paste(' https://github.com/ ');
     await settled();
-    expect(viewOf(connect, 'flow').error?.message).toBe('That address belongs to another sign-in.');
+    expect(viewOf(connect, 'flow').error?.message).toBe('This URL belongs to another sign-in.');
     expect(viewOf(connect, 'flow').flow.phase).toBe('waiting');
 
     relink.pasted = () => ({ phase: 'returned' });
@@ -277,7 +277,7 @@ describe('a callback that does not get home', () => {
   });
 });
 
-describe('a provider address that is not safe', () => {
+describe('an unsafe provider URL', () => {
   it.each(['javascript:alert(1)', 'file:///etc/passwd', 'http://example.com/', 'https://me@example.com/'])(
     'is not opened: %s',
     async (authorize_url) => {
@@ -288,13 +288,13 @@ describe('a provider address that is not safe', () => {
   );
 });
 
-describe('a key that is typed', () => {
+describe('an entered key', () => {
   beforeEach(() => {
     relink.session = { ...reauthorizeSession, integrations: [hubspot] };
     relink.begins = () => ({ phase: 'working', step: 'checking', authorize_url: null, redirect: null });
   });
 
-  it('is tried with the form still there, and refused at its field', async () => {
+  it('is tested while the form stays, and rejected at its field', async () => {
     const { connect } = tab();
     await settled();
     void connect.begin({ api_key: 'canary-secret' });
@@ -306,7 +306,7 @@ describe('a key that is typed', () => {
     expect(viewOf(connect, 'form').error?.field).toBe('api_key');
   });
 
-  it('is sent, and kept nowhere', async () => {
+  it('is sent but stored nowhere', async () => {
     const { connect } = tab();
     await settled();
     void connect.begin({ api_key: 'canary-secret' });
@@ -319,34 +319,34 @@ describe('a key that is typed', () => {
   });
 });
 
-describe('Relink stopped', () => {
-  it('before the page has read its link: the page goes on by itself', async () => {
+describe('while Relink is stopped', () => {
+  it('the page waits to load its link, then continues', async () => {
     relink.up = false;
     const { connect } = tab();
     await settled();
     expect(connect.state).toMatchObject({ unreachable: true, view: { at: 'loading' } });
     relink.up = true;
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(connect.state).toMatchObject({ unreachable: false, view: { at: 'ask' } });
+    expect(connect.state).toMatchObject({ unreachable: false, view: { at: 'authorize' } });
   });
 
-  it('when the person continues: the same click goes through later', async () => {
+  it('a click on Continue takes effect later', async () => {
     const { connect, opened } = tab();
     await settled();
     relink.up = false;
     void connect.begin();
     await vi.advanceTimersByTimeAsync(5_000);
-    expect(connect.state).toMatchObject({ unreachable: true, busy: true, view: { at: 'ask' } });
+    expect(connect.state).toMatchObject({ unreachable: true, busy: true, view: { at: 'authorize' } });
     relink.up = true;
     await vi.advanceTimersByTimeAsync(8_000);
     expect(connect.state).toMatchObject({ unreachable: false, busy: false });
     expect(opened).toHaveLength(1);
   });
 
-  it('while the page waits for the provider: it is followed again from where it was', async () => {
+  it('a flow that waits for the provider is followed again afterwards', async () => {
     const { connect } = await waitingTab();
     relink.up = false;
-    relink.breakOff();
+    relink.dropConnections();
     await settled();
     expect(connect.state.unreachable).toBe(false);
     await vi.advanceTimersByTimeAsync(1_000);
@@ -358,37 +358,37 @@ describe('Relink stopped', () => {
     expect(viewOf(connect, 'flow').flow.phase).toBe('succeeded');
   });
 
-  it('and no longer knows the flow: says so, and starts again', async () => {
+  it('a flow may be forgotten: the page says so and can start over', async () => {
     const { connect } = await waitingTab();
     relink.forgetFlows();
     await settled();
-    expect(connect.state.view.at).toBe('lost');
+    expect(connect.state.view.at).toBe('interrupted');
     void connect.start();
     await settled();
-    expect(connect.state.view.at).toBe('ask');
+    expect(connect.state.view.at).toBe('authorize');
   });
 });
 
 describe('a flow that failed', () => {
-  it('is tried again from where it began', async () => {
+  it('can be tried again', async () => {
     const { connect } = await waitingTab();
     relink.move(denied);
     await settled();
     expect(viewOf(connect, 'flow').flow.error?.code).toBe('access_denied');
-    connect.again();
-    expect(connect.state.view.at).toBe('ask');
+    connect.retry();
+    expect(connect.state.view.at).toBe('authorize');
     void connect.begin();
     await settled();
     expect(viewOf(connect, 'flow').flow.phase).toBe('waiting');
   });
 
-  it('could not begin: the words stand where the person was', async () => {
+  it('shows the error where the person was if it could not start', async () => {
     const { connect } = tab();
     await settled();
     relink.begins = () => refusal(503, 'keychain_locked', 'Your keychain is locked.', { hint: 'Unlock it.' });
     void connect.begin();
     await settled();
-    expect(viewOf(connect, 'ask').error).toMatchObject({ code: 'keychain_locked', hint: 'Unlock it.' });
+    expect(viewOf(connect, 'authorize').error).toMatchObject({ code: 'keychain_locked', hint: 'Unlock it.' });
     expect(connect.state.busy).toBe(false);
   });
 });

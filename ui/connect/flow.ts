@@ -30,27 +30,27 @@ import {
 } from './views';
 import type { Look, View } from './views';
 
-/** How long the page waits for a callback before it offers another way. */
+/** How long the page waits for a callback before it offers other ways to finish. */
 const LATE_AFTER_MS = 60_000;
-/** How long a flow may take to begin before the person is told what it waits for. */
+/** How long a flow may take to start before the page points to the keychain’s prompt. */
 const PROMPTING_AFTER_MS = 3_000;
-/** How long the success stays before the page goes where the link says. */
+/** How long the success is shown before the page goes to the link’s redirect URI. */
 const LEAVE_AFTER_MS = 2_000;
-/** Between two long polls that bring nothing new, should the server not hold them. */
+/** Pause between long polls without news, in case the server answers immediately. */
 const POLL_PAUSE_MS = 250;
 
 export interface PageState {
   session: Session | null;
   view: View;
-  /** What the person asked for is under way. */
+  /** An action of the person is in progress. */
   busy: boolean;
-  /** The keychain seems to ask its person something. */
+  /** The keychain seems to be waiting for its password. */
   prompting: boolean;
-  /** Relink doesn't answer; what was under way is tried again until it does. */
+  /** Relink doesn’t respond. The pending call is retried until it does. */
   unreachable: boolean;
 }
 
-/** The browser, as far as the flow touches it. */
+/** What the flow needs of the browser. */
 export interface Browser {
   keys: FlowKeys;
   /** Opens the provider's page in a new tab. */
@@ -59,18 +59,18 @@ export interface Browser {
   leave(url: string): void;
 }
 
-/** The flow that this page follows to its end. */
+/** The flow that this page follows until it ends. */
 interface Followed {
   key: FlowKey;
   look: Look;
   latest: Flow;
-  /** The person ends in this tab, so it is the one that goes on to where the link leads. */
-  leavesHere: boolean;
+  /** The person ends up in this tab, so this tab goes to the link’s redirect URI. */
+  redirectsHere: boolean;
 }
 
 /**
- * The connect UI's state: one person's way through connecting or reauthorizing one account. It holds no typed
- * value longer than the call that sends it, and every call is tried again while Relink doesn't answer.
+ * The connect UI’s state while one account is connected or reauthorized. It holds no typed value longer than the call
+ * that sends it. Every call is retried while Relink doesn’t respond.
  */
 export class ConnectFlow {
   #state: PageState = {
@@ -100,7 +100,7 @@ export class ConnectFlow {
     return this.#state;
   }
 
-  /** Reads the link, or the flow that a provider returned to. */
+  /** Loads the link’s session, or the flow that a provider returned to. */
   start(): Promise<void> {
     const request = this.#request;
     return this.#run(async (signal) => {
@@ -108,10 +108,10 @@ export class ConnectFlow {
       if (request.at === 'return') return this.#resume(request.flowId, signal);
       if (request.linkToken === null) return this.#fail(new Problem(NO_LINK));
       const { linkToken } = request;
-      const session = await this.#insist(signal, () => this.#api.session(linkToken, signal));
+      const session = await this.#callUntilAnswered(signal, () => this.#api.session(linkToken, signal));
       this.#set({ session });
-      const before = this.#chosen?.integration.name;
-      const same = offered(session, request).find(({ name }) => name === before);
+      const previousName = this.#chosen?.integration.name;
+      const same = offered(session, request).find(({ name }) => name === previousName);
       this.#go(same ? integrationView(same) : firstView(session, request));
     });
   }
@@ -128,7 +128,7 @@ export class ConnectFlow {
     this.#go(methodView(integration, method));
   }
 
-  /** Where Back leads, if anywhere. */
+  /** The view that Back leads to, if any. */
   get previous(): View | null {
     return previous(this.#state.view, this.#state.session, this.#request);
   }
@@ -140,7 +140,7 @@ export class ConnectFlow {
     this.#go(view);
   }
 
-  /** Begins a flow with what was chosen: opens the provider's page, or tries what was typed. */
+  /** Starts a flow with the chosen method: opens the provider’s page, or tests the entered values. */
   begin(fields: Record<string, string> | null = null, redirect?: Redirect): Promise<void> {
     const { session, busy, view } = this.#state;
     const chosen = this.#chosen;
@@ -158,105 +158,105 @@ export class ConnectFlow {
     };
     return this.#run(async (signal) => {
       this.#set({ busy: true, view: withError(view, null) });
-      const create = () => this.#insist(signal, () => this.#api.create(linkToken, flow, signal));
-      const created = await this.#naming(signal, create);
+      const create = () => this.#callUntilAnswered(signal, () => this.#api.create(linkToken, flow, signal));
+      const created = await this.#showPromptIfSlow(signal, create);
       this.#set({ busy: false });
       const look = { color: integration.color, logo: integration.logo };
       const { key, ...begun } = created;
-      this.#browser.keys.keep(begun.id, { key, ...look });
+      this.#browser.keys.save(begun.id, { key, ...look });
       const address = openable(begun.authorize_url);
       if (address) this.#browser.open(address);
-      // A loopback redirect ends in a tab of its own: that one goes on to where the link leads.
-      const leavesHere = begun.redirect !== 'loopback';
-      await this.#follow({ key: { id: begun.id, key }, look, latest: begun, leavesHere }, signal);
+      // A loopback redirect ends in its own tab, which then goes to the link’s redirect URI.
+      const redirectsHere = begun.redirect !== 'loopback';
+      await this.#follow({ key: { id: begun.id, key }, look, latest: begun, redirectsHere }, signal);
     });
   }
 
-  /** Tries again with the other redirect; the callback of the first try then finds nobody waiting. */
-  useOtherWay(): Promise<void> {
+  /** Starts over with the other redirect type. A late callback of the first attempt is ignored. */
+  useOtherRedirect(): Promise<void> {
     const { view } = this.#state;
-    if (view.at !== 'flow' || !view.otherWay) return Promise.resolve();
+    if (view.at !== 'flow' || !view.otherRedirect) return Promise.resolve();
     this.#abandon();
-    return this.begin(null, view.otherWay);
+    return this.begin(null, view.otherRedirect);
   }
 
-  /** Gives the flow up and goes back to where it began. */
+  /** Abandons the flow and returns to where it started. */
   startOver(): void {
     this.#abandon();
-    this.again();
+    this.retry();
   }
 
-  /** After a failure: the same integration once more. */
-  again(): void {
+  /** After a failure: tries the same integration again. */
+  retry(): void {
     if (this.#chosen) this.chooseMethod(this.#chosen.integration, this.#chosen.method);
     else void this.start();
   }
 
   answer(answer: Answer): Promise<void> {
-    return this.#tell((key, signal) => this.#api.answer(key, answer, signal));
+    return this.#send((key, signal) => this.#api.answer(key, answer, signal));
   }
 
-  /** Takes the address at which the person ended, where no redirect got home. */
-  async paste(address: string): Promise<void> {
-    const url = address.trim();
+  /** Takes the URL where the person ended up, if the redirect didn’t arrive. */
+  async paste(text: string): Promise<void> {
+    const url = text.trim();
     if (url === '') return this.#fail(new Problem(NOTHING_PASTED));
-    await this.#tell(async (key, signal) => {
+    await this.#send(async (key, signal) => {
       const flow = await this.#api.callback(key, url, signal);
-      if (this.#followed) this.#followed.leavesHere = true;
+      if (this.#followed) this.#followed.redirectsHere = true;
       return flow;
     });
   }
 
   async #resume(flowId: string | null, signal: AbortSignal): Promise<void> {
     const kept = flowId === null ? null : this.#browser.keys.find(flowId);
-    if (flowId === null || !kept) return this.#set({ view: { at: 'stray' } });
+    if (flowId === null || !kept) return this.#set({ view: { at: 'wrong_browser' } });
     const key = { id: flowId, key: kept.key };
-    const latest = await this.#insist(signal, () => this.#api.flow(key, 0, signal), isPassing);
+    const latest = await this.#callUntilAnswered(signal, () => this.#api.flow(key, 0, signal), isPassing);
     const look = { color: kept.color, logo: kept.logo };
-    await this.#follow({ key, look, latest, leavesHere: true }, signal);
+    await this.#follow({ key, look, latest, redirectsHere: true }, signal);
   }
 
   async #follow(followed: Followed, signal: AbortSignal): Promise<void> {
     this.#followed = followed;
     this.#show(followed.latest);
-    void this.#becomeLate(signal);
+    void this.#markLate(signal);
     try {
       await this.#watch(followed, signal);
     } catch (error) {
       if (signal.aborted || !(error instanceof Problem)) throw error;
-      return this.#lose();
+      return this.#showInterrupted();
     }
     this.#browser.keys.ended(followed.key.id);
     const onward = openable(followed.latest.outcome?.redirect_uri);
-    if (!onward || !followed.leavesHere) return;
+    if (!onward || !followed.redirectsHere) return;
     await pause(LEAVE_AFTER_MS, signal);
     this.#browser.leave(onward);
   }
 
-  /** Shows the flow as it moves, until it is over. */
+  /** Shows each change of the flow until it ends. */
   async #watch(followed: Followed, signal: AbortSignal): Promise<void> {
     while (!isOver(followed.latest)) {
       const { latest, key } = followed;
-      // Whichever tab sees the return first completes the flow; the other is told how it stands.
+      // The first tab that sees the callback claims the flow. The other one is told its current state.
       const ask = () =>
         latest.phase === 'returned'
           ? this.#api.claim(key, signal)
           : this.#api.flow(key, latest.version, signal);
-      const next = await this.#insist(signal, ask, isPassing);
+      const next = await this.#callUntilAnswered(signal, ask, isPassing);
       if (next.version > followed.latest.version) this.#show(next);
       else if (followed.latest === latest) await pause(POLL_PAUSE_MS, signal);
     }
   }
 
-  /** Sends what the person said about the flow that is being followed. */
-  async #tell(call: (key: FlowKey, signal: AbortSignal) => Promise<Flow>): Promise<void> {
+  /** Sends the person’s input for the current flow. */
+  async #send(call: (key: FlowKey, signal: AbortSignal) => Promise<Flow>): Promise<void> {
     const followed = this.#followed;
     const { view } = this.#state;
     if (!followed || view.at !== 'flow' || this.#state.busy) return;
     const { signal } = this.#task;
     this.#set({ busy: true, view: withError(view, null) });
-    await this.#guard(signal, async () => {
-      const flow = await this.#insist(signal, () => call(followed.key, signal));
+    await this.#handleProblems(signal, async () => {
+      const flow = await this.#callUntilAnswered(signal, () => call(followed.key, signal));
       if (flow.version > followed.latest.version) this.#show(flow);
     });
     if (!signal.aborted) this.#set({ busy: false });
@@ -268,7 +268,7 @@ export class ConnectFlow {
     this.#followed = null;
     if (!followed) return;
     this.#browser.keys.forget(followed.key.id);
-    // Only a courtesy: an unattended flow ends by itself.
+    // Best effort: an abandoned flow expires anyway.
     this.#api.abandon(followed.key, new AbortController().signal).catch(() => {});
   }
 
@@ -285,21 +285,28 @@ export class ConnectFlow {
     }
     const late = before.at === 'flow' && before.late && flow.phase === 'waiting';
     this.#set({
-      view: { at: 'flow', flow, look: followed.look, late, otherWay: this.#otherWay(flow), error: null },
+      view: {
+        at: 'flow',
+        flow,
+        look: followed.look,
+        late,
+        otherRedirect: this.#otherRedirect(flow),
+        error: null,
+      },
     });
   }
 
-  #otherWay(flow: Flow): Redirect | null {
+  #otherRedirect(flow: Flow): Redirect | null {
     const { session } = this.#state;
     if (!session || !this.#chosen || !flow.redirect) return null;
     return redirects(this.#chosen.method, session).find((kind) => kind !== flow.redirect) ?? null;
   }
 
-  /** A flow waits for nothing but the keychain before it begins, so whoever sees no prompt is told to look for it. */
-  async #naming<T>(signal: AbortSignal, begin: () => Promise<T>): Promise<T> {
+  /** Before a flow starts, it can only wait for the keychain. After a while the page says so. */
+  async #showPromptIfSlow<T>(signal: AbortSignal, begin: () => Promise<T>): Promise<T> {
     const done = new AbortController();
     const waiting = AbortSignal.any([signal, done.signal]);
-    void this.#guard(waiting, async () => {
+    void this.#handleProblems(waiting, async () => {
       await pause(PROMPTING_AFTER_MS, waiting);
       this.#set({ prompting: true });
     });
@@ -311,8 +318,8 @@ export class ConnectFlow {
     }
   }
 
-  async #becomeLate(signal: AbortSignal): Promise<void> {
-    await this.#guard(signal, async () => {
+  async #markLate(signal: AbortSignal): Promise<void> {
+    await this.#handleProblems(signal, async () => {
       await pause(LATE_AFTER_MS, signal);
       const { view } = this.#state;
       if (view.at === 'flow' && view.flow.phase === 'waiting') this.#set({ view: { ...view, late: true } });
@@ -320,22 +327,22 @@ export class ConnectFlow {
   }
 
   #go(view: View): void {
-    if (view.at === 'ask' || view.at === 'form' || view.at === 'not_ready') {
+    if (view.at === 'authorize' || view.at === 'form' || view.at === 'not_ready') {
       this.#chosen = { integration: view.integration, method: view.method };
     }
     this.#followed = null;
     this.#set({ view, busy: false, unreachable: false });
   }
 
-  /** Only one task drives the page; a new one ends the one before. */
+  /** Only one task drives the page. A new one cancels the previous one. */
   #run(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     this.#task.abort();
     this.#task = new AbortController();
     const { signal } = this.#task;
-    return this.#guard(signal, () => work(signal));
+    return this.#handleProblems(signal, () => work(signal));
   }
 
-  async #guard(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  async #handleProblems(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
@@ -345,11 +352,11 @@ export class ConnectFlow {
     }
   }
 
-  /** Calls until Relink answers. */
-  async #insist<T>(
+  /** Repeats the call until Relink answers. */
+  async #callUntilAnswered<T>(
     signal: AbortSignal,
     call: () => Promise<T>,
-    passes: (error: unknown) => boolean = isUnreachable,
+    isTransient: (error: unknown) => boolean = isUnreachable,
   ): Promise<T> {
     for (let tries = 0; ; tries += 1) {
       try {
@@ -358,10 +365,10 @@ export class ConnectFlow {
         return answer;
       } catch (error) {
         if (signal.aborted) throw error;
-        // One poll that broke off says nothing yet: the machine may just have woken up.
-        const telling = passes === isUnreachable || tries > 0;
-        this.#set({ unreachable: telling && isUnreachable(error) });
-        if (!passes(error)) throw error;
+        // A single failed poll isn’t reported yet: the machine may just have woken up.
+        const report = isTransient === isUnreachable || tries > 0;
+        this.#set({ unreachable: report && isUnreachable(error) });
+        if (!isTransient(error)) throw error;
         await pause(backoff(tries), signal);
       }
     }
@@ -372,21 +379,21 @@ export class ConnectFlow {
     const { code, title, message, hint, field } = problem;
     const error = { code, title, message, hint, field };
     this.#set({ busy: false });
-    if (isRefusal(code)) this.#set({ view: { at: 'refused', error } });
-    else if (this.#followed && GONE.has(problem.status)) this.#lose();
+    if (isRefusal(code)) this.#set({ view: { at: 'invalid_link', error } });
+    else if (this.#followed && GONE.has(problem.status)) this.#showInterrupted();
     else if (view.at === 'flow' && !this.#followed && this.#chosen) {
       const { integration, method } = this.#chosen;
       this.#go(withError(methodView(integration, method), error));
     } else if (canShowError(view)) this.#set({ view: withError(view, error) });
-    else if (session === null && this.#request.at === 'return') this.#set({ view: { at: 'stray' } });
-    else this.#set({ view: { at: 'refused', error } });
+    else if (session === null && this.#request.at === 'return') this.#set({ view: { at: 'wrong_browser' } });
+    else this.#set({ view: { at: 'invalid_link', error } });
   }
 
-  #lose(): void {
+  #showInterrupted(): void {
     if (this.#followed) this.#browser.keys.forget(this.#followed.key.id);
     this.#followed = null;
     this.#task.abort();
-    this.#set({ view: { at: 'lost' } });
+    this.#set({ view: { at: 'interrupted' } });
   }
 
   #set(change: Partial<PageState>): void {
@@ -395,5 +402,5 @@ export class ConnectFlow {
   }
 }
 
-/** Answers that mean that the flow, or its key, isn't known any more. */
+/** Statuses that mean that Relink no longer knows the flow or its key. */
 const GONE = new Set([401, 403, 404, 410]);

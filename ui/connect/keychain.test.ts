@@ -5,7 +5,7 @@ import type { Flow } from './api';
 
 let relink: FakeServer;
 
-/** Lets everything that needs no time happen. */
+/** Runs everything that is due now. */
 async function settled(): Promise<void> {
   await vi.advanceTimersByTimeAsync(0);
 }
@@ -21,7 +21,7 @@ afterEach(() => {
 });
 
 describe('a keychain that asks for its password', () => {
-  it('is named while the flow can not begin, and is given longer than a poll', async () => {
+  it('is pointed to while the flow can’t start, with a longer deadline than a poll', async () => {
     const deadlines = vi.spyOn(AbortSignal, 'timeout');
     const unlocks: ((flow: Partial<Flow>) => void)[] = [];
     relink.begins = () => new Promise((unlock) => unlocks.push(unlock));

@@ -2,20 +2,22 @@ import { describe, expect, it } from 'vitest';
 import { connectSession, hubspot, reauthorizeSession, succeeded } from '../tests/samples';
 import { storage } from '../tests/fake-tab';
 import type { FieldSpec } from './api';
-import { mistakes, typedValues } from './fields';
+import { fieldErrors, typedValues } from './fields';
 import { FlowKeys } from './flow-keys';
-import { found } from './search';
+import { searchIntegrations } from './search';
 import { openable, requestFrom } from './urls';
 import { recipientText, storageText, outcomeText, refusalText, errorLine } from './texts';
 
-it('a form says whether what is typed is tried first', () => {
+it('a form says whether Relink tests the credentials first', () => {
   const [method] = hubspot.methods;
   if (method?.format !== 'api_key') throw new Error('a form');
-  expect(storageText('HubSpot', method)).toMatch(/^Relink tries it with HubSpot first/);
-  expect(storageText('HubSpot', { ...method, is_tried: false })).toMatch(/^Relink can’t try it with HubSpot/);
+  expect(storageText('HubSpot', method)).toMatch(/^Relink tests it with HubSpot first/);
+  expect(storageText('HubSpot', { ...method, is_tried: false })).toMatch(
+    /^Relink can’t test it with HubSpot/,
+  );
 });
 
-describe('addresses that may be opened', () => {
+describe('openable URLs', () => {
   it.each([
     'https://github.com/login',
     'http://127.0.0.1:7417/oauth',
@@ -43,7 +45,7 @@ describe('addresses that may be opened', () => {
   });
 });
 
-describe('what the page’s address asks for', () => {
+describe('the page’s URL', () => {
   it('reads every parameter', () => {
     const search = '?link_token=t&integration=github&no_back=true&integrations=github,%20hubspot,';
     expect(requestFrom({ pathname: '/connect-account', search })).toEqual({
@@ -55,7 +57,7 @@ describe('what the page’s address asks for', () => {
     });
   });
 
-  it('knows the page that a provider returns to', () => {
+  it('recognizes the page that a provider returns to', () => {
     expect(requestFrom({ pathname: '/connect-account/return', search: '?flow=f' })).toEqual({
       at: 'return',
       flowId: 'f',
@@ -71,29 +73,30 @@ describe('typed fields', () => {
     return typedValues(fields, data);
   };
 
-  it('are trimmed, and left out when empty or not asked for', () => {
+  it('are trimmed, and omitted when empty or unknown', () => {
     expect(typed({ region: 'eu1', portal: ' ', api_key: ' pat-1\n', other: 'x' })).toEqual({
       region: 'eu1',
       api_key: 'pat-1',
     });
   });
 
-  it('are told what is missing or malformed, without being repeated', () => {
-    const wrong = mistakes(fields, { portal: 'abc', api_key: 'secret' });
-    expect(Object.keys(wrong)).toEqual(['region', 'portal', 'api_key']);
-    expect(JSON.stringify(wrong)).not.toMatch(/abc|secret/);
+  it('get errors that never repeat the typed value', () => {
+    const errors = fieldErrors(fields, { portal: 'abc', api_key: 'secret' });
+    expect(Object.keys(errors)).toEqual(['region', 'portal', 'api_key']);
+    expect(JSON.stringify(errors)).not.toMatch(/abc|secret/);
   });
 
-  it('are left to the server where the pattern is not one', () => {
+  it('are left to the server if the pattern is invalid', () => {
     const [field] = fields;
-    expect(mistakes([{ ...field!, pattern: '(' }], { region: 'eu1' })).toEqual({});
+    expect(fieldErrors([{ ...field!, pattern: '(' }], { region: 'eu1' })).toEqual({});
   });
 });
 
-const names = (sought: string) => found(connectSession.integrations, sought).map(({ name }) => name);
+const names = (query: string) =>
+  searchIntegrations(connectSession.integrations, query).map(({ name }) => name);
 
 describe('searching integrations', () => {
-  it('finds by label, name and category, whatever the case', () => {
+  it('finds by label, name and category, ignoring case', () => {
     expect(names('')).toEqual(['github', 'hubspot', 'salesforce']);
     expect(names('HUB')).toEqual(['hubspot', 'github']);
     expect(names('crm sales')).toEqual(['salesforce']);
@@ -101,12 +104,12 @@ describe('searching integrations', () => {
   });
 });
 
-describe('kept flow keys', () => {
-  it('outlive their flow by a moment only', () => {
+describe('stored flow keys', () => {
+  it('outlive their flow by two minutes', () => {
     const store = storage();
     let now = 0;
     const keys = new FlowKeys(store, () => now);
-    keys.keep('f', { key: 'k', color: null, logo: null });
+    keys.save('f', { key: 'k', color: null, logo: null });
     keys.ended('f');
     now = 119_000;
     expect(keys.find('f')?.key).toBe('k');
@@ -116,30 +119,30 @@ describe('kept flow keys', () => {
   });
 });
 
-describe('words', () => {
-  it('say for whom the link was made', () => {
+describe('texts', () => {
+  it('say who the link is for', () => {
     expect(recipientText(reauthorizeSession)).toBe(
       'For Acme engineering (tenant acme-1), connected as octo-acme.',
     );
     expect(recipientText(connectSession)).toBe('For tenant acme-1.');
   });
 
-  it('say how it ended', () => {
+  it('say how the flow ended', () => {
     const outcome = succeeded.outcome!;
     expect(outcomeText(outcome, 'GitHub', reauthorizeSession)).toEqual({
       title: 'Connection successful',
-      what: 'Acme engineering is connected to GitHub as octo-acme.',
+      description: 'Acme engineering is connected to GitHub as octo-acme.',
     });
     expect(outcomeText({ ...outcome, kept_old: true }, 'GitHub', reauthorizeSession).title).toBe(
       'Nothing was changed',
     );
     const account = { ...outcome.account, name: 'octo-acme', identity: 'octo-acme' };
-    expect(outcomeText({ ...outcome, account }, 'GitHub', reauthorizeSession).what).toBe(
+    expect(outcomeText({ ...outcome, account }, 'GitHub', reauthorizeSession).description).toBe(
       'octo-acme is connected to GitHub.',
     );
   });
 
-  it('say a error in a line', () => {
+  it('put an error in one line', () => {
     const error = {
       code: 'rejected',
       title: 'Not accepted',
@@ -151,9 +154,9 @@ describe('words', () => {
     expect(errorLine({ ...error, title: null, hint: 'Try again.' })).toBe('It said no. Try again.');
   });
 
-  it('are Relink’s own where it gives some', () => {
+  it('prefer the text that Relink sent', () => {
     const error = { code: 'link_token_used', title: null, message: 'Used.', hint: null, field: null };
-    expect(refusalText(error).title).toBe('This link has been used');
-    expect(refusalText({ ...error, title: 'Over' }).title).toBe('Over');
+    expect(refusalText(error).title).toBe('This link was already used');
+    expect(refusalText({ ...error, title: 'Ended' }).title).toBe('Ended');
   });
 });

@@ -1,18 +1,18 @@
 import type { Integration } from './api';
 
-/** The integrations whose name, label or category has every word that was typed; those that begin with it first. */
-export function found(integrations: Integration[], sought: string): Integration[] {
-  const words = plain(sought).split(' ').filter(Boolean);
+/** The integrations whose name, label or category contains every word of the query. Those that start with it come first. */
+export function searchIntegrations(integrations: Integration[], query: string): Integration[] {
+  const words = plain(query).split(' ').filter(Boolean);
   const [first = ''] = words;
-  const hits = integrations.filter(({ name, label, category }) => {
+  const matches = integrations.filter(({ name, label, category }) => {
     const text = plain(`${label} ${name} ${category}`);
     return words.every((word) => text.includes(word));
   });
   const rank = ({ label }: Integration): number => (plain(label).startsWith(first) ? 0 : 1);
-  return hits.toSorted((one, other) => rank(one) - rank(other));
+  return matches.toSorted((one, other) => rank(one) - rank(other));
 }
 
-/** Without case and accents. */
+/** Lowercase, without accents and repeated spaces. */
 function plain(text: string): string {
   return text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase().replaceAll(/\s+/g, ' ').trim();
 }

@@ -1,111 +1,114 @@
 import type { FieldsMethod, Integration, Method, Outcome, Session } from './api';
 import type { ErrorView } from './views';
 
-/** "Reauthorize GitHub", "Connect GitHub": the heading of everything that leads to a flow. */
+/** The heading until the flow begins: “Reauthorize GitHub” or “Connect GitHub”. */
 export function purposeTitle(session: Session | null, label: string): string {
   return `${session?.purpose === 'reauthorize' ? 'Reauthorize' : 'Connect'} ${label}`;
 }
 
-/** For whom, as a sentence: a link may have been made by somebody else. */
+/** The tenant and account that the link is for. Another person may have created it. */
 export function recipientText(session: Session | null): string {
   if (!session) return '';
   const { account, tenant_id } = session;
   if (!account) return `For tenant ${tenant_id}.`;
-  const known = account.identity === null ? '' : `, connected as ${account.identity}`;
-  return `For ${account.name} (tenant ${tenant_id})${known}.`;
+  const identity = account.identity === null ? '' : `, connected as ${account.identity}`;
+  return `For ${account.name} (tenant ${tenant_id})${identity}.`;
 }
 
-/** A way to authenticate, as one offers it. */
-export function methodText(integration: Integration, method: Method): { title: string; what: string } {
+/** An authentication method, as an option to choose. */
+export function methodText(integration: Integration, method: Method): { title: string; description: string } {
   switch (method.format) {
     case 'oauth2':
-      return { title: `Sign in to ${integration.label}`, what: `In your browser, on ${method.host}` };
+      return { title: `Sign in to ${integration.label}`, description: `In your browser, on ${method.host}` };
     case 'api_key':
-      return { title: 'Use a key', what: `One that ${integration.label} gave you, such as an API key` };
+      return { title: 'Use an API key', description: `An API key or token from ${integration.label}` };
     case 'oauth2_client_credentials':
-      return { title: 'Use client credentials', what: 'A client ID and its secret, for a program' };
+      return {
+        title: 'Use client credentials',
+        description: 'A client ID and secret, for server-to-server access',
+      };
   }
 }
 
-/** What becomes of what is typed into a form. */
+/** What Relink does with the entered credentials. */
 export function storageText(label: string, { is_tried }: FieldsMethod): string {
   return is_tried
-    ? `Relink tries it with ${label} first, and keeps it in your keychain only if it works.`
-    : `Relink can’t try it with ${label}, and keeps it in your keychain as it is. Check it twice.`;
+    ? `Relink tests it with ${label} first and stores it in your keychain only if it works.`
+    : `Relink can’t test it with ${label} and stores it in your keychain as entered. Check it carefully.`;
 }
 
-/** A error in a line, where there is no room for its title above it. */
+/** An error in one line, where there is no room for a separate title. */
 export function errorLine({ title, message, hint }: ErrorView): string {
   return [title && `${title}.`, message, hint].filter(Boolean).join(' ');
 }
 
-/** How a flow ended well. */
+/** The result of a successful flow. */
 export function outcomeText(
   outcome: Outcome,
   label: string,
   session: Session | null,
-): { title: string; what: string } {
+): { title: string; description: string } {
   const { name, identity } = outcome.account;
   const as = identity === null || identity === name ? '' : ` as ${identity}`;
   if (outcome.kept_old) {
     return {
       title: 'Nothing was changed',
-      what: `${name} stays connected to ${label}${as}. The other sign-in was dropped.`,
+      description: `${name} stays connected to ${label}${as}. The other sign-in was discarded.`,
     };
   }
   const second = session?.purpose === 'reauthorize' && !outcome.reauthorized;
-  const untouched = second && session.account ? ` ${session.account.name} is as it was.` : '';
+  const untouched = second && session.account ? ` ${session.account.name} is unchanged.` : '';
   return {
     title: 'Connection successful',
-    what: `${name} is connected to ${label}${as}${second ? ', as a second account' : ''}.${untouched}`,
+    description: `${name} is connected to ${label}${as}${second ? ', as a second account' : ''}.${untouched}`,
   };
 }
 
-const REFUSED: Record<string, { title: string; hint: string }> = {
+const REFUSALS: Record<string, { title: string; hint: string }> = {
   link_token_unknown: {
-    title: 'Relink doesn’t know this link',
+    title: 'Relink doesn’t recognize this link',
     hint: 'Copy the whole magic link, or get a new one in Relink.',
   },
   link_token_used: {
-    title: 'This link has been used',
-    hint: 'A link connects once. If the account needs you again, get a new link in Relink.',
+    title: 'This link was already used',
+    hint: 'Each link works once. If the account needs attention again, get a new link in Relink.',
   },
   link_token_expired: {
     title: 'This link has expired',
-    hint: 'Links work for 7 days. Get a new one in Relink.',
+    hint: 'Get a new link in Relink.',
   },
   account_deleted: {
-    title: 'This account is gone',
-    hint: 'It was deleted in Relink, so there is nothing to reauthorize. Connect it anew there.',
+    title: 'This account was deleted',
+    hint: 'There is nothing to reauthorize. Connect the account again in Relink.',
   },
 };
 
-/** Why a link opens nothing; Relink's own words first. */
+/** Why a link can’t be used. Relink’s own text, if it sent one, comes first. */
 export function refusalText(error: ErrorView): { title: string; message: string; hint: string | null } {
-  const own = REFUSED[error.code];
+  const fallback = REFUSALS[error.code];
   return {
-    title: error.title ?? own?.title ?? 'Relink can’t open this link',
+    title: error.title ?? fallback?.title ?? 'Relink can’t open this link',
     message: error.message,
-    hint: error.hint ?? own?.hint ?? null,
+    hint: error.hint ?? fallback?.hint ?? null,
   };
 }
 
-/** The host of an address, for words like "Continue to example.com". */
+/** The host of a URL, for texts such as “Continue to example.com”. */
 export function hostOf(address: string): string {
   return new URL(address).host;
 }
 
-/** What this page itself refuses, in the shape of Relink's own refusals. */
+/** Errors that the page itself detects, in the format of Relink’s own errors. */
 export const NO_LINK = {
   statusCode: 404,
   code: 'link_token_missing',
-  title: 'This address has no link',
-  message: 'The address of this page names no link, so there is nothing to connect.',
+  title: 'This link is incomplete',
+  message: 'The URL of this page contains no link token.',
   hint: 'Copy the whole magic link, or get a new one in Relink.',
 };
 
 export const NOTHING_PASTED = {
   statusCode: 400,
   code: 'nothing_pasted',
-  message: 'Paste the address of the tab where you ended.',
+  message: 'Paste the URL of the tab where you ended up.',
 };

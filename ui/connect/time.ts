@@ -1,23 +1,23 @@
-/** Waits, unless the signal ends the wait. */
+/** Waits, unless the signal aborts it. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(signal.reason as Error);
       return;
     }
-    const given = (): void => {
+    const abort = (): void => {
       clearTimeout(timer);
       reject(signal.reason as Error);
     };
     const timer = setTimeout(() => {
-      signal.removeEventListener('abort', given);
+      signal.removeEventListener('abort', abort);
       resolve();
     }, ms);
-    signal.addEventListener('abort', given, { once: true });
+    signal.addEventListener('abort', abort, { once: true });
   });
 }
 
-/** Before the next try of a call that nobody answered: 1, 2, 4, then 8 seconds. */
+/** Delay before retrying a call that got no answer: 1, 2, 4, then 8 seconds. */
 export function backoff(tries: number): number {
   return 1000 * 2 ** Math.min(tries, 3);
 }

@@ -1,9 +1,9 @@
-/** Loopback hosts in the form in which `URL` writes them. */
+/** Loopback hosts, as `URL` formats them. */
 const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost']);
 
 /**
- * The address, if this page may open or go to it: https, or http on this machine; never script, data or file
- * addresses, and none that hides its host behind a user name or a backslash.
+ * The URL, if this page may open it: https, or http on this machine. Never script, data or file URLs, nor one that hides
+ * its host behind a user name or a backslash.
  */
 export function openable(address: string | null | undefined): string | null {
   if (!address || address.includes('\\') || !URL.canParse(address)) return null;
@@ -14,7 +14,7 @@ export function openable(address: string | null | undefined): string | null {
   return null;
 }
 
-/** What this page's own address asks for. */
+/** What this page’s URL asks for. */
 export type Request =
   | {
       at: 'connect';
@@ -25,7 +25,7 @@ export type Request =
     }
   | { at: 'return'; flowId: string | null };
 
-/** Reads the page's address. */
+/** Parses the page’s URL. */
 export function requestFrom(location: { pathname: string; search: string }): Request {
   const query = new URLSearchParams(location.search);
   if (/\/return\/?$/.test(location.pathname)) return { at: 'return', flowId: query.get('flow') };

@@ -1,7 +1,7 @@
 import type { FieldsMethod, Flow, Integration, Method, OAuthMethod, Redirect, Session } from './api';
 import type { Request } from './urls';
 
-/** What went wrong, in the words that Relink gave or, where it gave none, in this page's. */
+/** An error, with Relink’s text or, where it sent none, the page’s own. */
 export interface ErrorView {
   code: string;
   title: string | null;
@@ -18,39 +18,39 @@ interface Chosen<M extends Method> {
 /** What the page shows. One view, one heading. */
 export type View =
   | { at: 'loading' }
-  /** The link opens nothing. */
-  | { at: 'refused'; error: ErrorView }
-  /** `missing` names an integration that the address asked for and that isn't here. */
+  /** The link can’t be used. */
+  | { at: 'invalid_link'; error: ErrorView }
+  /** `missing` names an integration that the URL asks for and that isn’t installed. */
   | { at: 'integrations'; missing: string | null }
   | { at: 'nothing_offered' }
   | { at: 'methods'; integration: Integration }
   | ({ at: 'not_ready'; reason: string } & Chosen<Method>)
-  | ({ at: 'ask'; error: ErrorView | null } & Chosen<OAuthMethod>)
-  /** `running`: the flow that tries what was typed. The form stays, so that nothing has to be typed twice. */
+  | ({ at: 'authorize'; error: ErrorView | null } & Chosen<OAuthMethod>)
+  /** `running`: the flow that tests the entered values. The form stays, so that nothing has to be typed twice. */
   | ({ at: 'form'; error: ErrorView | null; running: Flow | null } & Chosen<FieldsMethod>)
   | ({ at: 'flow' } & FlowView)
-  /** The flow is unknown to the Relink that runs now. */
-  | { at: 'lost' }
-  /** A return page in a browser that didn't begin the flow. */
-  | { at: 'stray' };
+  /** Relink no longer knows the flow, for example after a restart. */
+  | { at: 'interrupted' }
+  /** The provider returned to a browser that didn’t start the flow. */
+  | { at: 'wrong_browser' };
 
 export interface FlowView {
   flow: Flow;
   look: Look;
-  /** Nothing came back for a minute. */
+  /** No callback has arrived for a minute. */
   late: boolean;
-  /** The other redirect that this flow could be tried with. */
-  otherWay: Redirect | null;
+  /** The other redirect type that this flow could use. */
+  otherRedirect: Redirect | null;
   error: ErrorView | null;
 }
 
-/** How an integration's tile looks. */
+/** The appearance of an integration’s tile. */
 export interface Look {
   color: string | null;
   logo: string | null;
 }
 
-/** The integrations to choose from: the session's, narrowed by the page's address. */
+/** The integrations to choose from: the session’s, filtered by the page’s URL. */
 export function offered(session: Session, request: Request): Integration[] {
   if (session.purpose === 'reauthorize' || request.at !== 'connect' || !request.only) {
     return session.integrations;
@@ -59,7 +59,7 @@ export function offered(session: Session, request: Request): Integration[] {
   return session.integrations.filter(({ name }) => only.includes(name));
 }
 
-/** Where the page begins: as far on as nothing is left to choose. */
+/** The first view: skips every choice with a single option. */
 export function firstView(session: Session, request: Request): View {
   const choices = offered(session, request);
   const [first, ...others] = choices;
@@ -81,11 +81,11 @@ export function integrationView(integration: Integration): View {
 export function methodView(integration: Integration, method: Method): View {
   if (method.not_ready !== null) return { at: 'not_ready', integration, method, reason: method.not_ready };
   return method.format === 'oauth2'
-    ? { at: 'ask', integration, method, error: null }
+    ? { at: 'authorize', integration, method, error: null }
     : { at: 'form', integration, method, error: null, running: null };
 }
 
-/** The view that Back leads to; null where there is no way back. */
+/** The view that Back leads to, or null if there is none. */
 export function previous(view: View, session: Session | null, request: Request): View | null {
   if (!session || !('integration' in view)) return null;
   if (view.at !== 'methods' && view.integration.methods.length > 1) {
@@ -95,17 +95,17 @@ export function previous(view: View, session: Session | null, request: Request):
   return fixed || offered(session, request).length < 2 ? null : { at: 'integrations', missing: null };
 }
 
-/** The redirects that both the integration and the running Relink can do, best first. */
+/** The redirect types that both the integration and the running Relink support, best first. */
 export function redirects(method: Method, session: Session): Redirect[] {
   if (method.format !== 'oauth2') return [];
   return session.redirects.filter((kind) => method.redirects.includes(kind));
 }
 
-export function needsSetUp(integration: Integration): boolean {
+export function needsSetup(integration: Integration): boolean {
   return integration.methods.every(({ not_ready }) => not_ready !== null);
 }
 
-/** Codes that mean: this link opens nothing, whatever is tried next. */
+/** Error codes that mean that the link can’t be used at all. */
 const REFUSALS = new Set(['link_token_unknown', 'link_token_used', 'link_token_expired', 'account_deleted']);
 
 export function isRefusal(code: string): boolean {
@@ -120,8 +120,8 @@ export function isRunning(flow: Flow): boolean {
   return flow.phase === 'waiting' || flow.phase === 'returned' || flow.phase === 'working';
 }
 
-export function canShowError(view: View): view is Extract<View, { at: 'ask' | 'form' | 'flow' }> {
-  return view.at === 'ask' || view.at === 'form' || view.at === 'flow';
+export function canShowError(view: View): view is Extract<View, { at: 'authorize' | 'form' | 'flow' }> {
+  return view.at === 'authorize' || view.at === 'form' || view.at === 'flow';
 }
 
 export function withError(view: View, error: ErrorView | null): View {

@@ -125,9 +125,9 @@ export function errorViewOf(thrown: unknown): ErrorView {
   }
   return {
     code: 'internal',
-    title: 'That didn’t work',
-    message: 'Relink’s window made a mistake. Nothing was lost.',
-    hint: 'Try again, and report it if it goes on.',
+    title: 'Something went wrong',
+    message: 'The window ran into an unexpected error. Nothing was lost.',
+    hint: 'Try again. If it keeps happening, please report it.',
     field: null,
   };
 }

@@ -1,6 +1,6 @@
 import { createSubscriber } from 'svelte/reactivity';
 
-/** The time, anew every ten seconds while somebody looks at it. */
+/** The current time, updated every ten seconds while a component uses it. */
 class Clock {
   #subscribe = createSubscriber((update) => {
     const timer = setInterval(update, 10_000);

@@ -1,16 +1,16 @@
-/** Which ink is readable on a colour. */
+/** Readable text colors. */
 
 /** WCAG AA for text. */
 const READABLE = 4.5;
 
 const HEX = /^#([0-9a-f]{6})$/i;
 
-/** The colour, if it is one that can be judged (`#rrggbb`); anything else isn't put into the page. */
+/** The color if it has the form `#rrggbb`. Nothing else is put into the page. */
 export function hexColor(color: string | null): string | null {
   return color !== null && HEX.test(color) ? color : null;
 }
 
-/** Whether white text is readable on the colour (WCAG's relative luminance); where it isn't, black text is. */
+/** Whether white text is readable on this color, by WCAG’s relative luminance. Otherwise black text is. */
 export function wantsLightInk(color: string): boolean {
   const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => linear(parseInt(color.slice(at, at + 2), 16)));
   const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;

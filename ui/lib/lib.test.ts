@@ -13,7 +13,7 @@ describe('tokens.css', () => {
     )
     .filter((path) => /\.(svelte|css)$/.test(path));
 
-  it.each(files)('is the only place for colours, sizes and durations: %s', (path) => {
+  it.each(files)('is the only place for colors, sizes and durations: %s', (path) => {
     const text = readFileSync(new URL(path, ui), 'utf8');
     const css = path.endsWith('.css') ? text : (text.split('<style>')[1] ?? '');
     // A media or container query can't read a custom property.

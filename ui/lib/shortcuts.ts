@@ -1,11 +1,11 @@
 const isMac = navigator.platform.startsWith('Mac');
 
-/** The key that searches the accounts, as this system writes it, and as ARIA does. */
+/** The shortcut of the account search, as shown on this system and in ARIA’s syntax. */
 export const SEARCH_SHORTCUT = isMac
   ? { shown: '⌘ K', aria: 'Meta+K' }
   : { shown: 'Ctrl K', aria: 'Control+K' };
 
-/** Whether it was pressed. */
+/** Whether this event is the shortcut of the account search. */
 export function isSearchShortcut(event: KeyboardEvent): boolean {
   const { key, metaKey, ctrlKey, shiftKey, altKey } = event;
   if (key.toLowerCase() !== 'k' || shiftKey || altKey) return false;

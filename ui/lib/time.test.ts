@@ -6,8 +6,8 @@ const HOUR = 60 * MINUTE;
 const NOW = Date.parse('2026-11-23T12:00:00Z');
 const at = (millis: number): string => new Date(NOW + millis).toISOString();
 
-describe('timeline', () => {
-  it('are as short as a list needs them', () => {
+describe('durations', () => {
+  it('are short in lists', () => {
     expect([0, 59_000, 61_000, 59 * MINUTE, HOUR, 47 * HOUR, 48 * HOUR].map(span)).toEqual([
       '0 s',
       '59 s',
@@ -19,13 +19,13 @@ describe('timeline', () => {
     ]);
   });
 
-  it('are said from now', () => {
+  it('are relative to now', () => {
     expect(relative(at(-12 * MINUTE), NOW)).toBe('12 min ago');
     expect(relative(at(4 * HOUR), NOW)).toBe('in 4 h');
     expect(relative(at(-2000), NOW)).toBe('just now');
   });
 
-  it('are words in a sentence', () => {
+  it('are spelled out in sentences', () => {
     expect([7 * 24 * HOUR, 3 * HOUR, HOUR].map(spanInWords)).toEqual(['7 days', '3 hours', '1 hour']);
   });
 });

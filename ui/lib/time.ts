@@ -5,26 +5,26 @@ const UNITS: [limit: number, secs: number, unit: string][] = [
   [Infinity, 86_400, 'd'],
 ];
 
-/** How long, as a list says it: `12 min`. */
+/** A duration for lists: `12 min`. */
 export function span(millis: number): string {
   const secs = Math.max(0, Math.round(Math.abs(millis) / 1000));
   const [, size, unit] = UNITS.find(([limit]) => secs < limit) ?? [0, 86_400, 'd'];
   return `${Math.floor(secs / size)} ${unit}`;
 }
 
-/** When, as a person says it: `12 min ago`, `in 4 h`, `just now`. */
+/** A time relative to now: `12 min ago`, `in 4 h`, `just now`. */
 export function relative(at: string, now: number): string {
   const millis = Date.parse(at) - now;
   if (Math.abs(millis) < 5000) return 'just now';
   return millis < 0 ? `${span(millis)} ago` : `in ${span(millis)}`;
 }
 
-/** When, exactly, as the reader's own system writes it. */
+/** The exact time, in the reader’s locale. */
 export function absolute(at: string): string {
   return new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 }
 
-/** How long, in words that stand in a sentence: `7 days`. */
+/** A duration for sentences: `7 days`. */
 export function spanInWords(millis: number): string {
   const hours = Math.round(Math.max(0, millis) / 3_600_000);
   const [count, unit] = hours < 48 ? [hours, 'hour'] : [Math.round(hours / 24), 'day'];

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { FakeServer } from './fake-server';
 
-/** The page as it is shipped: built, under its real path and its real content security policy. */
+/** The built page, served under its real path and content security policy. */
 
 export const CSP = [
   "default-src 'none'",
@@ -19,7 +19,7 @@ export const CSP = [
 ].join('; ');
 
 const BUILT = fileURLToPath(new URL('../dist/connect/', import.meta.url));
-export const PICTURES = fileURLToPath(new URL('../../target/screenshots/connect/', import.meta.url));
+export const SCREENSHOTS = fileURLToPath(new URL('../../target/screenshots/connect/', import.meta.url));
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript',
@@ -46,17 +46,17 @@ function pageFile(pathname: string): { type: string; content: Buffer } | null {
   }
 }
 
-export interface World {
+export interface Harness {
   relink: FakeServer;
   browser: Browser;
   base: string;
   close(): Promise<void>;
 }
 
-/** Serves the built page beside a stand-in of the API, and starts the system's Chromium. */
-export async function openWorld(): Promise<World> {
-  mkdirSync(PICTURES, { recursive: true });
-  const world = { relink: new FakeServer() } as World;
+/** Serves the built page and a fake API, and starts Chromium. */
+export async function openHarness(): Promise<Harness> {
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  const harness = { relink: new FakeServer() } as Harness;
   const server: Server = createServer((request, response) => {
     void (async () => {
       const { pathname } = new URL(request.url ?? '/', 'http://127.0.0.1');
@@ -68,7 +68,7 @@ export async function openWorld(): Promise<World> {
       }
       try {
         const body = await bodyOf(request);
-        const reply = await world.relink.handle(
+        const reply = await harness.relink.handle(
           request.method ?? '',
           request.url ?? '',
           request.headers,
@@ -77,7 +77,7 @@ export async function openWorld(): Promise<World> {
         response.writeHead(reply.status, { 'Content-Type': 'application/json' });
         response.end(reply.status === 204 ? '' : JSON.stringify(reply.body));
       } catch {
-        // Nobody answers.
+        // As if nothing listened on the port.
         request.socket.destroy();
       }
     })();
@@ -85,8 +85,8 @@ export async function openWorld(): Promise<World> {
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  world.base = `http://127.0.0.1:${address.port}`;
-  world.browser = await chromium.launch({
+  harness.base = `http://127.0.0.1:${address.port}`;
+  harness.browser = await chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
     args: [
       '--headless',
@@ -99,15 +99,15 @@ export async function openWorld(): Promise<World> {
       '--disable-sync',
     ],
   });
-  world.close = async () => {
-    await world.browser.close();
+  harness.close = async () => {
+    await harness.browser.close();
     server.closeAllConnections();
     await new Promise((closed) => server.close(closed));
   };
-  return world;
+  return harness;
 }
 
-export interface Sight {
+export interface Viewport {
   scheme: 'light' | 'dark';
   width: number;
 }
@@ -115,25 +115,25 @@ export interface Sight {
 export interface Tab {
   context: BrowserContext;
   page: Page;
-  /** Everything that the browser complained about. */
-  complaints: string[];
-  /** The provider's pages that were opened. Nothing leaves this machine: they are answered here. */
+  /** Errors on the browser’s console. */
+  consoleErrors: string[];
+  /** Provider URLs that were opened. They are answered here, so nothing leaves this machine. */
   provider: string[];
 }
 
-/** A tab of a fresh browser profile, in which other sites are only pretended. */
-export async function openTab(world: World): Promise<Tab> {
-  const context = await world.browser.newContext({
+/** A tab in a new browser profile. Other sites are answered with a blank page. */
+export async function openTab(harness: Harness): Promise<Tab> {
+  const context = await harness.browser.newContext({
     viewport: { width: 1000, height: 760 },
     reducedMotion: 'reduce',
     permissions: ['clipboard-read', 'clipboard-write'],
   });
-  // Less than a test's own time, so that a failure names what was waited for.
+  // Shorter than a test’s own timeout, so that a failure names what was waited for.
   context.setDefaultTimeout(10_000);
-  const complaints: string[] = [];
+  const consoleErrors: string[] = [];
   const provider: string[] = [];
   await context.route(
-    (url) => url.origin !== world.base,
+    (url) => url.origin !== harness.base,
     (route) => {
       provider.push(route.request().url());
       return route.fulfill({ contentType: 'text/html', body: '<title>Provider</title>' });
@@ -141,11 +141,11 @@ export async function openTab(world: World): Promise<Tab> {
   );
   const page = await context.newPage();
   page.on('console', (message) => {
-    // The browser itself notes every answer that isn't a success; only what the page does counts.
+    // The browser logs every unsuccessful response itself. Only the page’s own errors count.
     if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
-      complaints.push(message.text());
+      consoleErrors.push(message.text());
     }
   });
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  return { context, page, complaints, provider };
+  page.on('pageerror', (error) => consoleErrors.push(String(error)));
+  return { context, page, consoleErrors, provider };
 }

@@ -2,29 +2,29 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { arrive } from './inspect';
 import { connectSession, denied, hubspot, succeeded } from './samples';
 import { FakeServer } from './fake-server';
-import { openTab, openWorld, type Tab, type World } from './browser';
+import { openTab, openHarness, type Tab, type Harness } from './browser';
 
-let world: World;
+let harness: Harness;
 let tab: Tab;
 
 beforeAll(async () => {
-  world = await openWorld();
+  harness = await openHarness();
 });
-afterAll(() => world.close());
+afterAll(() => harness.close());
 beforeEach(async () => {
-  world.relink = new FakeServer();
-  tab = await openTab(world);
+  harness.relink = new FakeServer();
+  tab = await openTab(harness);
 });
 afterEach(async () => {
-  expect(tab.complaints).toEqual([]);
+  expect(tab.consoleErrors).toEqual([]);
   await tab.context.close();
 });
 
 const CONNECT = '/connect-account?link_token=t';
 
 describe('the provider’s page', () => {
-  it('opens in a new tab that knows nothing of this one', async () => {
-    await tab.page.goto(world.base + CONNECT);
+  it('opens in a new tab without an opener or referrer', async () => {
+    await tab.page.goto(harness.base + CONNECT);
     const opening = tab.context.waitForEvent('page');
     await tab.page.getByRole('button', { name: 'Continue to GitHub' }).click();
     const provider = await opening;
@@ -33,10 +33,10 @@ describe('the provider’s page', () => {
     expect(await provider.evaluate(() => [window.opener, document.referrer])).toEqual([null, '']);
   });
 
-  it('can be copied, and the button says so', async () => {
-    await tab.page.goto(world.base + CONNECT);
+  it('can be copied as a URL', async () => {
+    await tab.page.goto(harness.base + CONNECT);
     await tab.page.getByRole('button', { name: 'Continue to GitHub' }).click();
-    await tab.page.getByRole('button', { name: 'Copy address' }).click();
+    await tab.page.getByRole('button', { name: 'Copy URL' }).click();
     await tab.page.getByRole('button', { name: 'Copied' }).waitFor();
     await expect
       .poll(() => tab.page.evaluate(() => navigator.clipboard.readText()))
@@ -44,30 +44,30 @@ describe('the provider’s page', () => {
   });
 });
 
-it('two tabs of one flow both end in success, and the one returned to goes on', async () => {
-  world.relink.begins = () => ({ redirect: 'loopback' });
-  await tab.page.goto(world.base + CONNECT);
+it('shows the success in both tabs of a flow, and the one that the provider returned to goes on', async () => {
+  harness.relink.begins = () => ({ redirect: 'loopback' });
+  await tab.page.goto(harness.base + CONNECT);
   await tab.page.getByRole('button', { name: 'Continue to GitHub' }).click();
   await arrive(tab.page, 'Sign in on GitHub');
-  world.relink.move({ phase: 'returned' });
+  harness.relink.move({ phase: 'returned' });
   const second = await tab.context.newPage();
-  await second.goto(`${world.base}/connect-account/return?flow=flow-1`);
+  await second.goto(`${harness.base}/connect-account/return?flow=flow-1`);
   await arrive(second, 'Connecting GitHub…');
-  world.relink.move({
+  harness.relink.move({
     ...succeeded,
     outcome: { ...succeeded.outcome!, redirect_uri: 'https://app.example/done' },
   });
   await arrive(second, 'Connection successful');
   await arrive(tab.page, 'Connection successful');
   await second.waitForURL('https://app.example/done');
-  expect(tab.page.url()).toBe(world.base + CONNECT);
+  expect(tab.page.url()).toBe(harness.base + CONNECT);
 });
 
-it('a key that the provider refuses can be mended without typing the rest again', async () => {
-  world.relink.session = { ...connectSession, integrations: [hubspot] };
-  world.relink.begins = () => ({ phase: 'working', step: 'checking', redirect: null, authorize_url: null });
+it('a rejected key can be corrected without typing the rest again', async () => {
+  harness.relink.session = { ...connectSession, integrations: [hubspot] };
+  harness.relink.begins = () => ({ phase: 'working', step: 'checking', redirect: null, authorize_url: null });
   const { page } = tab;
-  await page.goto(world.base + CONNECT);
+  await page.goto(harness.base + CONNECT);
   await page.getByLabel('Region').selectOption('eu1');
   const key = page.getByLabel('Private app token');
   await key.fill('pat-canary');
@@ -75,8 +75,8 @@ it('a key that the provider refuses can be mended without typing the rest again'
   await page.getByRole('button', { name: 'Show Private app token' }).click();
   await expect.poll(() => key.getAttribute('type')).toBe('text');
   await page.getByRole('button', { name: 'Connect HubSpot' }).click();
-  await page.getByRole('status').filter({ hasText: 'Trying it with HubSpot…' }).waitFor();
-  world.relink.move({
+  await page.getByRole('status').filter({ hasText: 'Testing it with HubSpot…' }).waitFor();
+  harness.relink.move({
     ...denied,
     error: { ...denied.error!, message: 'HubSpot refused it.', field: 'api_key' },
   });
@@ -89,9 +89,9 @@ it('a key that the provider refuses can be mended without typing the rest again'
 });
 
 it('an integration is found and chosen by keyboard alone', async () => {
-  world.relink.session = connectSession;
+  harness.relink.session = connectSession;
   const { page } = tab;
-  await page.goto(world.base + CONNECT);
+  await page.goto(harness.base + CONNECT);
   await arrive(page, 'Connect an account');
   await page.keyboard.press('Tab');
   await page.keyboard.press('ArrowDown');
@@ -107,11 +107,11 @@ it('an integration is found and chosen by keyboard alone', async () => {
   await arrive(page, 'Connect an account');
 });
 
-it('goes on by itself once Relink runs again', async () => {
-  world.relink.up = false;
-  await tab.page.goto(world.base + CONNECT);
-  await arrive(tab.page, 'Relink isn’t answering');
-  world.relink.up = true;
+it('continues once Relink runs again', async () => {
+  harness.relink.up = false;
+  await tab.page.goto(harness.base + CONNECT);
+  await arrive(tab.page, 'Relink isn’t responding');
+  harness.relink.up = true;
   await arrive(tab.page, 'Reauthorize GitHub');
-  expect(world.relink.count('session')).toBe(1);
+  expect(harness.relink.count('session')).toBe(1);
 });

@@ -12,25 +12,25 @@ import {
   succeeded,
 } from './samples';
 import { refusal, FakeServer } from './fake-server';
-import { openTab, openWorld, type Sight, type Tab, type World } from './browser';
+import { openTab, openHarness, type Viewport, type Tab, type Harness } from './browser';
 
-let world: World;
+let harness: Harness;
 let tab: Tab;
 
 beforeAll(async () => {
-  world = await openWorld();
+  harness = await openHarness();
 });
-afterAll(() => world.close());
+afterAll(() => harness.close());
 beforeEach(() => {
-  world.relink = new FakeServer();
+  harness.relink = new FakeServer();
 });
 afterEach(() => tab.context.close());
 
 const CONNECT = '/connect-account?link_token=t';
 
 async function open(path = CONNECT): Promise<Tab['page']> {
-  tab = await openTab(world);
-  await tab.page.goto(world.base + path);
+  tab = await openTab(harness);
+  await tab.page.goto(harness.base + path);
   return tab.page;
 }
 
@@ -43,10 +43,10 @@ async function openWaiting(): Promise<Tab['page']> {
   return page;
 }
 
-/** From the waiting page on, as the flow moves. */
+/** Opens the waiting page and changes the flow. */
 async function moved(change: Partial<Flow>, heading: string): Promise<Tab['page']> {
   const page = await openWaiting();
-  world.relink.move(change);
+  harness.relink.move(change);
   await arrive(page, heading);
   return page;
 }
@@ -75,16 +75,16 @@ const longSession: Session = {
   ],
 };
 
-/** Every state that the page can be in, and how one gets there. */
+/** Every state of the page, and how to get there. */
 const states: Record<string, () => Promise<unknown>> = {
-  ask: async () => arrive(await open(), 'Reauthorize GitHub'),
-  'ask-long-names': async () => {
-    world.relink.session = longSession;
+  authorize: async () => arrive(await open(), 'Reauthorize GitHub'),
+  'authorize-long-names': async () => {
+    harness.relink.session = longSession;
     await arrive(await open(), `Reauthorize ${longSession.integrations[0]?.label}`);
   },
-  'ask-error': async () => {
-    world.relink.begins = () =>
-      refusal(503, 'keychain_locked', 'Your keychain is locked, so Relink can’t keep a sign-in now.', {
+  'authorize-error': async () => {
+    harness.relink.begins = () =>
+      refusal(503, 'keychain_locked', 'Relink can’t save a sign-in while your keychain is locked.', {
         title: 'The keychain is locked',
         hint: 'Unlock it and try again.',
       });
@@ -93,69 +93,67 @@ const states: Record<string, () => Promise<unknown>> = {
     await page.getByRole('alert').getByText('The keychain is locked').waitFor();
   },
   integrations: async () => {
-    world.relink.session = connectSession;
+    harness.relink.session = connectSession;
     await arrive(await open(), 'Connect an account');
   },
   'integrations-none-found': async () => {
-    world.relink.session = connectSession;
+    harness.relink.session = connectSession;
     const page = await open();
     await page.getByLabel('Search integrations').fill('zzz');
-    await page.getByText('Nothing here is called “zzz”.').waitFor();
+    await page.getByText('No integrations match “zzz”.').waitFor();
   },
   'integration-missing': async () => {
-    world.relink.session = connectSession;
+    harness.relink.session = connectSession;
     await arrive(await open(`${CONNECT}&integration=nosuch`), 'Connect an account');
   },
   'nothing-offered': async () => {
-    world.relink.session = { ...connectSession, integrations: [] };
+    harness.relink.session = { ...connectSession, integrations: [] };
     await arrive(await open(), 'Nothing to connect yet');
   },
   methods: async () => {
-    world.relink.session = { ...connectSession, integrations: [salesforce] };
+    harness.relink.session = { ...connectSession, integrations: [salesforce] };
     await arrive(await open(), 'Connect Salesforce');
   },
   'not-ready': async () => {
-    world.relink.session = { ...connectSession, integrations: [salesforce] };
+    harness.relink.session = { ...connectSession, integrations: [salesforce] };
     const page = await open();
     await page.getByRole('button', { name: 'Sign in to Salesforce' }).click();
     await arrive(page, 'Salesforce isn’t set up yet');
   },
   form: async () => {
-    world.relink.session = { ...connectSession, integrations: [hubspot] };
+    harness.relink.session = { ...connectSession, integrations: [hubspot] };
     await arrive(await open(), 'Connect HubSpot');
   },
-  'form-mistakes': async () => {
-    world.relink.session = { ...connectSession, integrations: [hubspot] };
+  'form-errors': async () => {
+    harness.relink.session = { ...connectSession, integrations: [hubspot] };
     const page = await open();
-    await page.getByLabel('Portal id').fill('abc');
+    await page.getByLabel('Portal ID').fill('abc');
     await page.getByRole('button', { name: 'Connect HubSpot' }).click();
     await page.waitForFunction(() => document.activeElement?.getAttribute('name') === 'region');
   },
   waiting: openWaiting,
   'waiting-error': async () => {
-    world.relink.pasted = () =>
-      refusal(400, 'state_unknown', 'That address belongs to another sign-in.', {
+    harness.relink.pasted = () =>
+      refusal(400, 'state_unknown', 'This URL belongs to another sign-in.', {
         hint: 'Copy it from the tab that this page opened.',
       });
     const page = await openWaiting();
     await page.getByText('Having trouble?').click();
-    await page
-      .getByLabel('Paste the address')
-      .fill('app.relink.desktop:/oauth/callback/github?code=1&state=2');
-    await page.getByRole('button', { name: 'Use this address' }).click();
+    await page.getByLabel('Paste the URL').fill('app.relink.desktop:/oauth/callback/github?code=1&state=2');
+    await page.getByRole('button', { name: 'Use this URL' }).click();
     await page.getByRole('alert').getByText('another sign-in').waitFor();
   },
   'waiting-late': async () => {
-    const page = await openTab(world).then((fresh) => (tab = fresh).page);
+    const page = await openTab(harness).then((fresh) => (tab = fresh).page);
     await page.clock.install();
-    await page.goto(world.base + CONNECT);
+    await page.goto(harness.base + CONNECT);
     await page.getByRole('button', { name: 'Continue to GitHub' }).click();
     await arrive(page, 'Sign in on GitHub');
     await page.clock.fastForward(60_000);
-    await page.getByRole('button', { name: 'Use the other way back' }).waitFor();
+    await page.getByRole('button', { name: 'Return to this browser instead' }).waitFor();
   },
   'waiting-unsafe': async () => {
-    world.relink.begins = () => ({ authorize_url: 'javascript:alert(1)' });
+    harness.relink.begins = () => ({ authorize_url: 'javascript:alert(1)' });
     await openWaiting();
     expect(tab.provider).toEqual([]);
   },
@@ -177,36 +175,36 @@ const states: Record<string, () => Promise<unknown>> = {
   failed: () => moved(denied, 'You didn’t allow access'),
   'failed-return-page': async () => {
     const page = await openWaiting();
-    world.relink.move(denied);
-    await page.goto(`${world.base}/connect-account/return?flow=flow-1`);
+    harness.relink.move(denied);
+    await page.goto(`${harness.base}/connect-account/return?flow=flow-1`);
     await arrive(page, 'You didn’t allow access');
     expect(await page.getByRole('button').count()).toBe(0);
   },
-  lost: async () => {
+  interrupted: async () => {
     const page = await openWaiting();
-    world.relink.forgetFlows();
+    harness.relink.forgetFlows();
     await arrive(page, 'This sign-in was interrupted');
   },
-  refused: async () => {
-    world.relink.session = refusal(404, 'link_token_used', 'This link connected Acme engineering already.');
-    await arrive(await open(), 'This link has been used');
+  'invalid-link': async () => {
+    harness.relink.session = refusal(404, 'link_token_used', 'This link already connected Acme engineering.');
+    await arrive(await open(), 'This link was already used');
   },
-  stray: async () =>
-    arrive(await open('/connect-account/return?flow=nobody'), 'Go back to the page where you began'),
+  'wrong-browser': async () =>
+    arrive(await open('/connect-account/return?flow=nobody'), 'Go back to the page where you started'),
   'unreachable-at-start': async () => {
-    world.relink.up = false;
-    await arrive(await open(), 'Relink isn’t answering');
+    harness.relink.up = false;
+    await arrive(await open(), 'Relink isn’t responding');
   },
   unreachable: async () => {
     const page = await open();
     await arrive(page, 'Reauthorize GitHub');
-    world.relink.up = false;
+    harness.relink.up = false;
     await page.getByRole('button', { name: 'Continue to GitHub' }).click();
-    await page.getByText('Start it and this page goes on by itself.').waitFor();
+    await page.getByText('Start Relink. This page then continues automatically.').waitFor();
   },
 };
 
-const sights: Sight[] = [
+const viewports: Viewport[] = [
   { scheme: 'light', width: 1000 },
   { scheme: 'dark', width: 1000 },
   { scheme: 'dark', width: 360 },
@@ -215,7 +213,7 @@ const sights: Sight[] = [
 
 it.each(Object.keys(states))('%s: in light and dark, wide and narrow, and with larger text', async (name) => {
   await states[name]?.();
-  for (const sight of sights) await inspect(tab, sight, name);
+  for (const viewport of viewports) await inspect(tab, viewport, name);
   await expectRoomForLargeText(tab.page, name);
-  expect(tab.complaints, `${name}: console`).toEqual([]);
+  expect(tab.consoleErrors, `${name}: console`).toEqual([]);
 });

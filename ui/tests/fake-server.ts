@@ -1,7 +1,7 @@
 import type { Answer, CreatedFlow, Flow, NewFlow, Session } from '../connect/api';
 import { reauthorizeSession, waitingFlow } from './samples';
 
-/** An answer of the stand-in: a status and its JSON. */
+/** A response: a status and JSON. */
 export interface Reply {
   status: number;
   body: unknown;
@@ -14,24 +14,24 @@ interface Kept {
 }
 
 /**
- * Stands in for Relink's own server in the tests of this page, scripted by each test: it takes the same calls and
- * gives the same shapes, and decides nothing. That the real server does is shown by the journeys through it.
+ * A fake of Relink’s server, scripted by each test. It accepts the same calls and returns the same types, without any
+ * logic of its own. The end-to-end tests cover the real server.
  */
 export class FakeServer {
   session: Session | Reply = reauthorizeSession;
-  /** What the next created flow looks like. */
+  /** Returns the next created flow. */
   begins: (asked: NewFlow) => Partial<Flow> | Reply | Promise<Partial<Flow> | Reply> = (asked) => ({
     redirect: asked.redirect,
   });
-  /** What a pasted address does. */
+  /** Handles a pasted URL. */
   pasted: (url: string) => Partial<Flow> | Reply = () => ({ phase: 'returned' });
   answered: (answer: Answer) => Partial<Flow> = () => ({ phase: 'working', step: 'saving' });
-  /** Whether anybody answers at all. */
+  /** Whether the server responds at all. */
   up = true;
   readonly calls: { verb: string; body: unknown }[] = [];
   readonly #flows = new Map<string, Kept>();
 
-  /** How often a call was made: `create`, `claim`, `answer`, `callback`, `abandon`, `session`, `flow`. */
+  /** The number of calls so far: `create`, `claim`, `answer`, `callback`, `abandon`, `session`, `flow`. */
   count(verb: string): number {
     return this.calls.filter((call) => call.verb === verb).length;
   }
@@ -40,7 +40,7 @@ export class FakeServer {
     return [...this.#flows.keys()];
   }
 
-  /** Changes a flow, by default the newest, and wakes whoever polls it. */
+  /** Changes a flow, by default the newest, and answers its long polls. */
   move(change: Partial<Flow>, id = this.flowIds.at(-1)): void {
     const kept = this.#flows.get(id ?? '');
     if (!kept) throw new Error('there is no flow to move');
@@ -48,19 +48,19 @@ export class FakeServer {
     for (const wake of kept.moved.splice(0)) wake();
   }
 
-  /** Ends the polls that are being held, as a program does that stops. */
-  breakOff(): void {
+  /** Ends all long polls, as when Relink stops. */
+  dropConnections(): void {
     for (const { moved } of this.#flows.values()) for (const wake of moved.splice(0)) wake();
   }
 
-  /** As after a restart: no flow is known. */
+  /** Forgets all flows, as a restart does. */
   forgetFlows(): void {
-    const held = [...this.#flows.values()].flatMap(({ moved }) => moved);
+    const waiting = [...this.#flows.values()].flatMap(({ moved }) => moved);
     this.#flows.clear();
-    for (const wake of held) wake();
+    for (const wake of waiting) wake();
   }
 
-  /** The place of `fetch`. */
+  /** Replaces `fetch`. */
   readonly fetch: typeof fetch = async (input, init) => {
     init?.signal?.throwIfAborted();
     const body = typeof init?.body === 'string' ? (JSON.parse(init.body) as unknown) : null;
@@ -91,7 +91,7 @@ export class FakeServer {
     }
     if (method === 'DELETE') return this.#abandon(id);
     if (action === undefined) return this.#flow(id, kept, Number(searchParams.get('after')));
-    this.#note(action, body);
+    this.#record(action, body);
     if (action === 'claim' && kept.flow.phase === 'returned')
       this.move({ phase: 'working', step: 'exchanging' }, id);
     if (action === 'answer') this.move(this.answered((body as { answer: Answer }).answer), id);
@@ -104,12 +104,12 @@ export class FakeServer {
   }
 
   #session(): Reply {
-    this.#note('session', null);
+    this.#record('session', null);
     return 'status' in this.session ? this.session : { status: 200, body: this.session };
   }
 
   async #create(asked: NewFlow): Promise<Reply> {
-    this.#note('create', asked);
+    this.#record('create', asked);
     const begun = await this.begins(asked);
     if ('status' in begun) return begun;
     const id = `flow-${this.#flows.size + 1}`;
@@ -121,7 +121,7 @@ export class FakeServer {
   }
 
   async #flow(id: string, kept: Kept, after: number): Promise<Reply> {
-    this.#note('flow', null);
+    this.#record('flow', null);
     if (kept.flow.version <= after) await new Promise<void>((wake) => kept.moved.push(wake));
     if (!this.up) throw new TypeError('fetch failed');
     const now = this.#flows.get(id);
@@ -131,17 +131,17 @@ export class FakeServer {
   }
 
   #abandon(id: string): Reply {
-    this.#note('abandon', null);
+    this.#record('abandon', null);
     this.#flows.delete(id);
     return { status: 204, body: null };
   }
 
-  #note(verb: string, body: unknown): void {
+  #record(verb: string, body: unknown): void {
     this.calls.push({ verb, body });
   }
 }
 
-/** An error as every route gives it. */
+/** An error response. */
 export function refusal(status: number, code: string, message: string, more: object = {}): Reply {
   return { status, body: { statusCode: status, error: 'Refused', code, message, ...more } };
 }

@@ -5,7 +5,7 @@ import { requestFrom } from '../connect/urls';
 import type { View } from '../connect/views';
 import type { FakeServer } from './fake-server';
 
-/** localStorage, of which all tabs of a browser have the same. */
+/** localStorage, which all tabs of a browser share. */
 export function storage(): Storage {
   const kept = new Map<string, string>();
   return {
@@ -20,14 +20,14 @@ export function storage(): Storage {
   };
 }
 
-/** A tab of the browser, without one: what it opened, and where it went. */
+/** A tab without a browser: the URLs that it opened and navigated to. */
 export interface FakeTab {
   connect: ConnectFlow;
   opened: string[];
   left: string[];
 }
 
-/** Opens a tab at an address of the connect UI. */
+/** Opens a tab at a URL of the connect UI. */
 export function openTab(
   relink: FakeServer,
   shelf: Storage,
@@ -47,7 +47,7 @@ export function openTab(
   return { connect, opened, left };
 }
 
-/** The view that is shown, which must be this one. */
+/** The current view, which must be of this kind. */
 export function viewOf<At extends View['at']>(connect: ConnectFlow, at: At): Extract<View, { at: At }> {
   const { view } = connect.state;
   if (view.at !== at) throw new Error(`expected the view ${at}, but it is ${view.at}`);

@@ -3,28 +3,28 @@ import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
 import type { AxeResults } from 'axe-core';
-import { PICTURES, type Sight, type Tab } from './browser';
+import { SCREENSHOTS, type Viewport, type Tab } from './browser';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** Waits for the heading, and for the focus to be on it. */
+/** Waits until this heading is shown and has the focus. */
 export async function arrive(page: Page, heading: string): Promise<void> {
   await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
   await page.waitForFunction(() => document.activeElement?.tagName === 'H1');
   await expect.poll(() => page.title()).toBe(`${heading} · Relink`);
 }
 
-/** What must be true of every state, however it is looked at: nothing for axe to find, nothing that overflows. */
-export async function inspect({ page }: Tab, sight: Sight, name: string): Promise<void> {
-  await page.emulateMedia({ colorScheme: sight.scheme, reducedMotion: 'reduce' });
-  await page.setViewportSize({ width: sight.width, height: 760 });
+/** Takes a screenshot. axe must find nothing, and nothing may be wider than the viewport. */
+export async function inspect({ page }: Tab, viewport: Viewport, name: string): Promise<void> {
+  await page.emulateMedia({ colorScheme: viewport.scheme, reducedMotion: 'reduce' });
+  await page.setViewportSize({ width: viewport.width, height: 760 });
   await page.mouse.move(0, 0);
   await page.screenshot({
-    path: `${PICTURES}${name}-${sight.scheme}-${sight.width}.png`,
+    path: `${SCREENSHOTS}${name}-${viewport.scheme}-${viewport.width}.png`,
     fullPage: true,
     animations: 'disabled',
   });
-  // Injected past the page's own policy, which forbids it as it should.
+  // Evaluated by the driver, because the page’s content security policy rightly forbids injected scripts.
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
   const found = await page.evaluate(async () => {
     const { axe } = window as unknown as { axe: { run: () => Promise<AxeResults> } };
@@ -35,12 +35,12 @@ export async function inspect({ page }: Tab, sight: Sight, name: string): Promis
   expect(await overflowing(page), `${name}: wider than the window`).toEqual([]);
 }
 
-/** At 480 px and with text twice as large as the browser's default. */
+/** The same at 480 px with text twice the default size. */
 export async function expectRoomForLargeText(page: Page, name: string): Promise<void> {
   await page.setViewportSize({ width: 480, height: 760 });
   await page.evaluate(() => document.documentElement.style.setProperty('font-size', '200%'));
   await page.screenshot({
-    path: `${PICTURES}${name}-large-text.png`,
+    path: `${SCREENSHOTS}${name}-large-text.png`,
     fullPage: true,
     animations: 'disabled',
   });

@@ -1,6 +1,6 @@
 import type { Flow, Integration, Session } from '../connect/api';
 
-/** Answers of the connect UI's API, as tests begin with them. */
+/** Sample responses of the connect UI’s API. */
 
 export const github: Integration = {
   name: 'github',
@@ -51,12 +51,12 @@ export const hubspot: Integration = {
         },
         {
           name: 'portal',
-          label: 'Portal id',
+          label: 'Portal ID',
           type: 'text',
           required: false,
           default: null,
           placeholder: '12345678',
-          help_text: 'The number in the address when you are signed in.',
+          help_text: 'The number in the URL when you are signed in.',
           pattern: '[0-9]+',
           options: [],
         },
@@ -67,7 +67,7 @@ export const hubspot: Integration = {
           required: true,
           default: null,
           placeholder: 'pat-…',
-          help_text: 'Made under Settings, Integrations, Private apps.',
+          help_text: 'Create one under Settings, Integrations, Private apps.',
           pattern: 'pat-.+',
           options: [],
         },
@@ -90,7 +90,7 @@ export const salesforce: Integration = {
       scopes: [],
       redirects: ['loopback'],
       not_ready:
-        'Salesforce needs a client id first. Register an app on Salesforce and enter its client id under Integrations.',
+        'Salesforce needs OAuth setup. Register an app on Salesforce and enter its client ID under Integrations.',
     },
     {
       ...(hubspot.methods[0] as object),
@@ -149,7 +149,7 @@ export const denied: Partial<Flow> = {
   error: {
     code: 'access_denied',
     title: 'You didn’t allow access',
-    message: 'GitHub says that access was not allowed. Nothing was changed.',
+    message: 'GitHub reports that access was denied. Nothing was changed.',
     hint: 'Try again and choose Authorize.',
     error_type: 'connection_error',
     field: null,

@@ -2,13 +2,13 @@ import { expect, it } from 'vitest';
 import { inspect, inspectLargeText } from './inspect';
 import { account, FakeRelink, revoked, errorView } from './fake-relink';
 import { setUpWindows, type AppWindow } from './window';
-import { at, someAccounts } from './fixtures';
+import { at, relinkWithAccounts } from './fixtures';
 
 const openWindow = setUpWindows();
 let app: AppWindow;
 
-it('puts what needs its person on top, and says in plain words what is wrong', async () => {
-  app = await openWindow(someAccounts());
+it('lists accounts that need attention first, and explains the problem', async () => {
+  app = await openWindow(relinkWithAccounts());
   const { page } = app;
   await page.getByRole('option').first().getByText('Acme engineering').waitFor();
   await page.getByRole('alert').getByText('GitHub no longer accepts this sign-in').waitFor();
@@ -18,8 +18,8 @@ it('puts what needs its person on top, and says in plain words what is wrong', a
   await inspectLargeText(app, 'accounts');
 });
 
-it('reauthorizes: Reauthorize connection, Get connection link, Magic Link, Connection successful', async () => {
-  const relink = someAccounts();
+it('reauthorizes an account: Reauthorize connection, Get connection link, Magic Link, Connection successful', async () => {
+  const relink = relinkWithAccounts();
   app = await openWindow(relink);
   const { page } = app;
   await page.getByRole('button', { name: 'Reauthorize connection' }).click();
@@ -33,8 +33,8 @@ it('reauthorizes: Reauthorize connection, Get connection link, Magic Link, Conne
   await expect.poll(() => relink.opened).toEqual(['link-1 in window']);
   expect(relink.copied).toEqual(['link-1']);
 
-  const mended = account('2', { name: 'Acme engineering', refreshed_at: at(0) });
-  relink.accounts = [mended, ...relink.accounts.filter(({ id }) => id !== '2')];
+  const reauthorized = account('2', { name: 'Acme engineering', refreshed_at: at(0) });
+  relink.accounts = [reauthorized, ...relink.accounts.filter(({ id }) => id !== '2')];
   await app.changed('accounts');
   await page.getByRole('heading', { name: 'Reauthorize connection' }).waitFor();
   const entry = {
@@ -58,8 +58,8 @@ it('reauthorizes: Reauthorize connection, Get connection link, Magic Link, Conne
   await page.getByRole('dialog').waitFor({ state: 'detached' });
 });
 
-it('is moved through by keyboard, and searched with Ctrl K', async () => {
-  app = await openWindow(someAccounts());
+it('moves through the list by keyboard, and searches it with Ctrl K', async () => {
+  app = await openWindow(relinkWithAccounts());
   const { page } = app;
   await page.getByRole('listbox').focus();
   await page.keyboard.press('ArrowDown');
@@ -71,10 +71,10 @@ it('is moved through by keyboard, and searched with Ctrl K', async () => {
   await page.getByRole('heading', { level: 2, name: 'Acme HQ' }).waitFor();
   await expect.poll(() => page.getByRole('option').count()).toBe(1);
   await page.keyboard.type('!');
-  await page.getByText('No account is called or signed in like').waitFor();
+  await page.getByText('No accounts match').waitFor();
 });
 
-it('draws only what is seen of 2,000 accounts, and reaches all of them', async () => {
+it('renders only the visible rows of 2,000 accounts, and reaches all of them', async () => {
   const relink = new FakeRelink();
   relink.accounts = Array.from({ length: 2000 }, (_, index) =>
     account(String(index), { name: `Account ${String(index).padStart(4, '0')}` }),
@@ -89,8 +89,8 @@ it('draws only what is seen of 2,000 accounts, and reaches all of them', async (
   await expect.poll(() => page.getByRole('option').count()).toBeLessThan(60);
 });
 
-it('checks, refreshes, and says how it went where it was asked for', async () => {
-  const relink = someAccounts();
+it('checks and refreshes an account, and shows the result beside the button', async () => {
+  const relink = relinkWithAccounts();
   relink.answers.refresh = () => {
     throw errorView('timeout', 'Google didn’t answer', 'Nothing was lost.', 'Try again in a moment.');
   };
@@ -98,13 +98,13 @@ it('checks, refreshes, and says how it went where it was asked for', async () =>
   const { page } = app;
   await page.getByRole('option', { name: /ada@example.com/ }).click();
   await page.getByRole('button', { name: 'Check now' }).click();
-  await page.getByText('It works: a call was accepted.').waitFor();
+  await page.getByText('Check passed: the provider accepted a test request.').waitFor();
   await page.getByRole('button', { name: 'Refresh now' }).click();
   await page.getByRole('alert').getByText('Google didn’t answer').waitFor();
 });
 
-it('asks before it deletes, and names what goes', async () => {
-  const relink = someAccounts();
+it('asks before it deletes an account, and names what is deleted', async () => {
+  const relink = relinkWithAccounts();
   app = await openWindow(relink);
   const { page } = app;
   await page.getByText('More', { exact: true }).click();
@@ -113,49 +113,49 @@ it('asks before it deletes, and names what goes', async () => {
   await dialog.getByText('Its history stays under Activity.').waitFor();
   expect(await dialog.textContent()).not.toContain('timeline');
   await inspect(app, 'delete');
-  await page.getByRole('button', { name: 'Keep it' }).click();
+  await page.getByRole('button', { name: 'Cancel' }).click();
   expect(relink.asked.some(({ command }) => command === 'delete_account')).toBe(false);
   await page.getByText('More', { exact: true }).click();
   await page.getByRole('button', { name: 'Delete…' }).click();
-  await page.getByRole('button', { name: 'Delete the account' }).click();
+  await page.getByRole('button', { name: 'Delete account' }).click();
   await expect.poll(() => relink.accounts.length).toBe(5);
 });
 
-it('renames', async () => {
-  const relink = someAccounts();
+it('renames an account', async () => {
+  const relink = relinkWithAccounts();
   app = await openWindow(relink);
   const { page } = app;
   await page.getByText('More', { exact: true }).click();
   await page.getByRole('button', { name: 'Rename…' }).click();
-  await page.getByRole('textbox', { name: 'Name' }).fill('Acme, the good one');
+  await page.getByRole('textbox', { name: 'Name' }).fill('Acme production');
   await page.getByRole('button', { name: 'Rename', exact: true }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
-  expect(relink.find('2').name).toBe('Acme, the good one');
+  expect(relink.find('2').name).toBe('Acme production');
 });
 
-it('rehearses with the Sandbox’s controls', async () => {
+it('simulates failures with the Sandbox’s controls', async () => {
   const relink = new FakeRelink();
   relink.accounts = [account('1', { name: 'Ada Lovelace', integration_label: 'Sandbox', is_sandbox: true })];
   app = await openWindow(relink);
   const { page } = app;
-  // The first one leads through the first minute; the last one is the Sandbox's own.
+  // The first button belongs to the tour, the last one to the Sandbox’s card.
   await page.getByRole('button', { name: 'Revoke access' }).last().click();
-  await page.getByText('Its access was revoked.').waitFor();
-  await page.getByLabel('Access tokens live').selectOption({ label: '1 minute' });
+  await page.getByText('Access revoked.').waitFor();
+  await page.getByLabel('Access token lifetime').selectOption({ label: '1 minute' });
   await expect
     .poll(() => relink.asked.filter(({ command }) => command === 'rehearse').map(({ args }) => args))
     .toEqual([{ rehearse: 'revoke' }, { rehearse: { lifetime: { secs: 60 } } }]);
   await inspect(app, 'sandbox');
 });
 
-it('teaches whoever has no account yet', async () => {
+it('welcomes a person who has no account yet', async () => {
   app = await openWindow(new FakeRelink());
   await app.page.getByRole('heading', { name: 'Connect your first account' }).waitFor();
-  await inspect(app, 'first-start');
-  await inspectLargeText(app, 'first-start');
+  await inspect(app, 'welcome');
+  await inspectLargeText(app, 'welcome');
 });
 
-it('keeps long names within its lines', async () => {
+it('keeps long names within the window', async () => {
   const relink = new FakeRelink();
   const long = 'Department-of-Extraordinarily-Long-Names-and-Unbreakable-Identifiers-GmbH-und-Co-KG';
   relink.accounts = [

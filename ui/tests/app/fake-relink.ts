@@ -15,7 +15,7 @@ import type {
 } from '../../host/types';
 import type { Answer, Args, Command } from '../../host/host';
 
-/** Every command of the window, answered from memory. Tests change what is in it, or replace an answer. */
+/** An answer for every command of the window. */
 export type Answers = { [C in Command]: (args: Args<C>) => Answer<C> | Promise<Answer<C>> };
 
 export interface Asked {
@@ -77,7 +77,7 @@ export function revoked(id: string, change: Partial<Account> = {}): Account {
       code: 'invalid_grant',
       title: 'GitHub no longer accepts this sign-in',
       message:
-        'Access was revoked or has run out on GitHub’s side. Nothing that uses this account works until you sign in again.',
+        'Access was revoked or expired at GitHub. Nothing that uses this account works until you sign in again.',
       hint: 'Reauthorize the connection.',
       http_status: 400,
       provider_code: 'invalid_grant',
@@ -103,8 +103,8 @@ export function retrying(id: string, change: Partial<Account> = {}): Account {
     problem: {
       code: 'server_error',
       title: 'Salesforce is having problems',
-      message: 'It answered with an error of its server. The sign-in itself is fine.',
-      hint: 'Relink tries again by itself.',
+      message: 'It answered with a server error. The sign-in itself is fine.',
+      hint: 'No action needed. Relink will retry.',
       http_status: 503,
       provider_code: null,
       provider_message: null,
@@ -114,7 +114,7 @@ export function retrying(id: string, change: Partial<Account> = {}): Account {
   });
 }
 
-/** An entry of a timeline. */
+/** A timeline entry. */
 export function happened(seq: number, change: Partial<Entry> = {}): Entry {
   return {
     seq,
@@ -131,7 +131,7 @@ export function happened(seq: number, change: Partial<Entry> = {}): Entry {
   };
 }
 
-/** Relink as the window sees it. */
+/** Answers the window’s commands from memory. Tests change its data or replace an answer. */
 export class FakeRelink {
   asked: Asked[] = [];
   overview: Overview = {
@@ -168,7 +168,7 @@ export class FakeRelink {
   };
   redirectUris: string[] = [];
   sandbox: SandboxSettings = { token_lifetime_secs: 3600, rotation: 'rotate', faults_left: 0 };
-  /** What went into the clipboard or was opened, by Rust's hand. */
+  /** What Rust would have copied to the clipboard or opened. */
   copied: string[] = [];
   opened: string[] = [];
 
@@ -259,7 +259,7 @@ export class FakeRelink {
     set_redirect_uris: ({ uris }) => (this.redirectUris = uris),
     notices: () => this.notices,
     test_notification: () => null,
-    test_sign_in_return: () => 'The sign-in came back to Relink.',
+    test_sign_in_return: () => 'It works: your browser returned to Relink.',
     sandbox: () => this.sandbox,
     rehearse: () => this.sandbox,
     copy_text: ({ text }) => {
@@ -270,14 +270,14 @@ export class FakeRelink {
     open_documentation: () => null,
   };
 
-  /** Entries that are looked at for one page of what went wrong, as many as Relink's own 2,000 are. */
-  far = 200;
+  /** How many entries one page of problems looks through. Relink itself looks through 2,000. */
+  searchDepth = 200;
 
   private page({ id, before, wrong }: Args<'timeline'>): EntryPage {
     const older = this.entries.filter(
       (one) => (id === null || one.account_id === id) && (before === null || one.seq < before),
     );
-    const looked = older.slice(0, wrong ? this.far : 50);
+    const looked = older.slice(0, wrong ? this.searchDepth : 50);
     const entries = looked.filter(({ tone }) => !wrong || tone !== 'good').slice(0, 50);
     const last = looked.at(-1);
     return { entries, next: last && older.length > looked.length ? last.seq : null };

@@ -1,11 +1,11 @@
 import type { Integration } from '../../host/types';
 import { account, FakeRelink, retrying, revoked } from './fake-relink';
 
-/** Relinks with something in them, as tests begin with. */
+/** Fake Relinks with the data that most tests start from. */
 
 export const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
 
-export function someAccounts(): FakeRelink {
+export function relinkWithAccounts(): FakeRelink {
   const relink = new FakeRelink();
   relink.accounts = [
     account('1', { name: 'ada@example.com' }),
@@ -45,7 +45,7 @@ export function someAccounts(): FakeRelink {
       at: at(4000),
       kind: 'deferred',
       tone: 'warning',
-      title: 'Refresh put off while offline',
+      title: 'Refresh deferred: offline',
       detail: null,
       facts: [],
     },
@@ -101,11 +101,11 @@ export function integration(name: string, change: Partial<Integration> = {}): In
   };
 }
 
-export function furnished(): FakeRelink {
+export function relinkWithIntegrations(): FakeRelink {
   const relink = new FakeRelink();
   relink.accounts = [account('1')];
   relink.integrations = [
-    integration('github', { label: 'GitHub', not_ready: 'Register a client first.' }),
+    integration('github', { label: 'GitHub', not_ready: 'Register an OAuth app first.' }),
     integration('notion', { methods: ['api_key'], wants_client: false, redirect_uris: [], color: '#2f2f2f' }),
     integration('sandbox', { is_sandbox: true, installed: false, wants_client: false, color: '#0f766e' }),
   ];

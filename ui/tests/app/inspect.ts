@@ -3,18 +3,21 @@ import { readFileSync } from 'node:fs';
 import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { PICTURES, type AppWindow } from './window';
+import { SCREENSHOTS, type AppWindow } from './window';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What must be true of every state: in light and dark, narrow and wide, nothing for axe to find, nothing wider than the window. */
+/**
+ * Takes screenshots of this state in light and dark, narrow and wide. In each, axe must find nothing and nothing may be
+ * wider than the window.
+ */
 export async function inspect({ page }: AppWindow, name: string): Promise<void> {
   for (const scheme of ['light', 'dark'] as const) {
     for (const width of [720, 1120, 1600]) {
       await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
       await page.setViewportSize({ width, height: 720 });
       await page.mouse.move(0, 0);
-      await page.screenshot({ path: `${PICTURES}${name}-${scheme}-${width}.png`, animations: 'disabled' });
+      await page.screenshot({ path: `${SCREENSHOTS}${name}-${scheme}-${width}.png`, animations: 'disabled' });
       expect(await axe(page), `${name}, ${scheme}, ${width} px: axe`).toEqual([]);
       expect(await overflowing(page), `${name}, ${width} px: wider than the window`).toEqual([]);
     }
@@ -23,21 +26,21 @@ export async function inspect({ page }: AppWindow, name: string): Promise<void> 
   await page.setViewportSize({ width: 1120, height: 720 });
 }
 
-/** With text twice as large as the default, in the narrowest window. */
+/** The same with text twice the default size, in the narrowest window. */
 export async function inspectLargeText({ page }: AppWindow, name: string): Promise<void> {
   await page.setViewportSize({ width: 720, height: 720 });
   await page.evaluate(() => document.documentElement.style.setProperty('font-size', '200%'));
-  await page.screenshot({ path: `${PICTURES}${name}-large-text.png`, animations: 'disabled' });
+  await page.screenshot({ path: `${SCREENSHOTS}${name}-large-text.png`, animations: 'disabled' });
   expect(await axe(page), `${name}, large text: axe`).toEqual([]);
   expect(await overflowing(page), `${name}, large text: wider than the window`).toEqual([]);
   for (const dialog of await page.locator('dialog[open]').all())
-    expect(await dialog.isVisible(), `${name}, large text: the dialog is not drawn`).toBe(true);
+    expect(await dialog.isVisible(), `${name}, large text: the dialog is not visible`).toBe(true);
   await page.evaluate(() => document.documentElement.style.removeProperty('font-size'));
   await page.setViewportSize({ width: 1120, height: 720 });
 }
 
 async function axe(page: Page): Promise<string[]> {
-  // Injected past the page's own policy, which forbids it as it should.
+  // Evaluated by the driver, because the page’s content security policy rightly forbids injected scripts.
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
   return page.evaluate(async () => {
     const { axe: checker } = window as unknown as { axe: { run: () => Promise<AxeResults> } };

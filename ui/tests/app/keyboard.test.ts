@@ -11,11 +11,11 @@ function three(): FakeRelink {
   return relink;
 }
 
-/** What has the focus, by its text. */
+/** The text of the focused element. */
 const focused = (): Promise<string> =>
   app.page.evaluate(() => document.activeElement?.textContent?.trim() ?? '');
 
-it('moves with the arrows and opens with Enter where the list and the account have no room side by side', async () => {
+it('moves with the arrow keys and opens with Enter when the window is too narrow for list and account', async () => {
   app = await openWindow(three());
   const { page } = app;
   await page.setViewportSize({ width: 720, height: 720 });
@@ -29,13 +29,13 @@ it('moves with the arrows and opens with Enter where the list and the account ha
   await page.keyboard.press('ArrowUp');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { level: 2, name: 'Beta' }).waitFor();
-  await expect.poll(focused).toBe('Back to the list');
+  await expect.poll(focused).toBe('Back to list');
   await page.keyboard.press('Enter');
   await list.waitFor();
   await expect.poll(() => page.evaluate(() => document.activeElement?.role)).toBe('listbox');
 });
 
-it('searches the accounts with Ctrl K from every page, and from an account that has taken the list’s place', async () => {
+it('searches the accounts with Ctrl K from every page, and from an account that has replaced the list', async () => {
   app = await openWindow(three());
   const { page } = app;
   const search = page.getByRole('searchbox', { name: 'Search accounts' });
@@ -46,7 +46,7 @@ it('searches the accounts with Ctrl K from every page, and from an account that 
     await search.waitFor();
     await expect.poll(hasFocus, { message: name }).toBe(true);
   }
-  // Side by side, what was chosen stays.
+  // With both columns visible, the selection stays.
   await page.getByRole('option', { name: /Gamma/ }).click();
   await page.keyboard.press('Control+k');
   await page.getByRole('heading', { level: 2, name: 'Gamma' }).waitFor();
@@ -57,17 +57,17 @@ it('searches the accounts with Ctrl K from every page, and from an account that 
   await expect.poll(hasFocus).toBe(true);
 });
 
-it('keeps the keys for what lies over the page', async () => {
+it('ignores Ctrl K while a dialog is open', async () => {
   app = await openWindow(three());
   const { page } = app;
   await page.getByRole('navigation', { name: 'Relink' }).getByRole('button', { name: 'Webhooks' }).click();
   await page.getByRole('button', { name: 'Add a webhook' }).click();
-  await page.getByLabel('Address', { exact: true }).fill('https://example.com');
+  await page.getByLabel('URL', { exact: true }).fill('https://example.com');
   await page.keyboard.press('Control+k');
   expect(await page.getByRole('dialog').isVisible()).toBe(true);
 });
 
-it('gives the focus back to what had it before a dialog', async () => {
+it('returns the focus to the control that opened a dialog', async () => {
   app = await openWindow(three());
   const { page } = app;
   await page.getByRole('button', { name: 'Reauthorize connection' }).click();
@@ -82,7 +82,7 @@ it('gives the focus back to what had it before a dialog', async () => {
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   expect(await focused()).toBe('More');
 
-  // One dialog that takes another's place leads back to the same button.
+  // A dialog that replaces another returns the focus to the same button.
   await page.getByRole('button', { name: 'Connect', exact: true }).click();
   await page.getByRole('button', { name: 'Add an integration…' }).click();
   await page.getByRole('dialog', { name: 'Add an integration' }).waitFor();
@@ -93,14 +93,14 @@ it('gives the focus back to what had it before a dialog', async () => {
   expect(await focused()).toBe('Connect');
 });
 
-it('closes a dialog by a click beside it, and not by a selection that ends there', async () => {
+it('closes a dialog on a click outside it, but not on a text selection that ends there', async () => {
   app = await openWindow(three());
   const { page } = app;
   await page.getByText('More', { exact: true }).click();
   await page.getByRole('button', { name: 'Rename…' }).click();
   const field = page.getByRole('textbox', { name: 'Name' });
   const box = await field.boundingBox();
-  if (!box) throw new Error('the field is not drawn');
+  if (!box) throw new Error('the field is not visible');
   await page.mouse.move(box.x + 20, box.y + box.height / 2);
   await page.mouse.down();
   await page.mouse.move(10, 10);

@@ -2,19 +2,19 @@ import { expect, it } from 'vitest';
 import { inspect, inspectLargeText } from './inspect';
 import { account, revoked, errorView } from './fake-relink';
 import { setUpWindows, type AppWindow } from './window';
-import { at, furnished, integration } from './fixtures';
+import { at, relinkWithIntegrations, integration } from './fixtures';
 
 const openWindow = setUpWindows();
 let app: AppWindow;
 
-async function go(place: string, relink = furnished()): Promise<AppWindow['page']> {
+async function go(place: string, relink = relinkWithIntegrations()): Promise<AppWindow['page']> {
   app = await openWindow(relink);
   await app.page.getByRole('navigation', { name: 'Relink' }).getByRole('button', { name: place }).click();
   return app.page;
 }
 
 it('connects an account: integration, tenant, connect page, Connection successful', async () => {
-  const relink = furnished();
+  const relink = relinkWithIntegrations();
   app = await openWindow(relink);
   const { page } = app;
   await page.getByRole('button', { name: 'Connect', exact: true }).click();
@@ -30,12 +30,12 @@ it('connects an account: integration, tenant, connect page, Connection successfu
   relink.accounts = [...relink.accounts, account('2', { name: 'Ada Lovelace' })];
   await app.changed('accounts');
   await page.getByRole('heading', { name: 'Connection successful' }).waitFor();
-  await page.getByRole('button', { name: 'Show the account' }).click();
+  await page.getByRole('button', { name: 'Show account' }).click();
   await page.getByRole('heading', { level: 2, name: 'Ada Lovelace' }).waitFor();
 });
 
-it('goes on to connect an integration that was added on the way', async () => {
-  const relink = furnished();
+it('continues to connect an integration that was added from the dialog', async () => {
+  const relink = relinkWithIntegrations();
   relink.answers.add_integration = () => {
     relink.integrations = [...relink.integrations, integration('acme', { label: 'Acme CRM' })];
     return { name: 'acme', warnings: [] };
@@ -44,21 +44,21 @@ it('goes on to connect an integration that was added on the way', async () => {
   const { page } = app;
   await page.getByRole('button', { name: 'Connect', exact: true }).click();
   await page.getByRole('button', { name: 'Add an integration…' }).click();
-  await page.getByLabel('Or its text').fill('{ "name": "acme" }');
+  await page.getByLabel('Or paste the JSON').fill('{ "name": "acme" }');
   await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
   await page.getByRole('heading', { name: 'Connect Acme CRM' }).waitFor();
   await page.getByRole('button', { name: 'Continue' }).waitFor();
   await inspectLargeText(app, 'connect');
 });
 
-it('sets the client that was registered at a provider, and copies the addresses to register', async () => {
+it('saves the OAuth client of a provider, and copies the redirect URIs to register', async () => {
   const page = await go('Integrations');
   await page.getByRole('heading', { level: 2, name: 'GitHub' }).waitFor();
   await inspect(app, 'integrations');
   await inspectLargeText(app, 'integrations');
-  await page.getByLabel('Client id').fill('Iv1.abc');
+  await page.getByLabel('Client ID').fill('Iv1.abc');
   await page.getByRole('textbox', { name: 'Client secret' }).fill('hush');
-  await page.getByRole('button', { name: 'Save the client' }).click();
+  await page.getByRole('button', { name: 'Save client' }).click();
   await page.getByText('The secret is in your keychain.').waitFor();
   await expect.poll(() => page.getByRole('textbox', { name: 'Client secret' }).inputValue()).toBe('');
   expect(app.relink.asked.find(({ command }) => command === 'set_client')?.args).toEqual({
@@ -70,17 +70,17 @@ it('sets the client that was registered at a provider, and copies the addresses 
   await expect.poll(() => app.relink.copied).toEqual(['app.relink.desktop:/oauth/callback/github']);
 });
 
-it('does not uninstall what still has accounts', async () => {
-  const relink = furnished();
+it('does not uninstall an integration that still has accounts', async () => {
+  const relink = relinkWithIntegrations();
   relink.integrations = [integration('github', { accounts: 2 })];
   const page = await go('Integrations', relink);
   await page.getByRole('button', { name: 'Uninstall…' }).click();
-  await page.getByText('It still has 2 accounts.').waitFor();
+  await page.getByText('Github still has 2 accounts.').waitFor();
   expect(await page.getByRole('button', { name: 'Uninstall', exact: true }).count()).toBe(0);
 });
 
 it('adds an integration from a file, and names the line and field of a mistake', async () => {
-  const relink = furnished();
+  const relink = relinkWithIntegrations();
   const mistake = 'Line 4, config.base_url: “ftp://x” is not a web address.';
   relink.answers.add_integration = () => {
     throw errorView('definition_invalid', 'This integration can’t be used', mistake);
@@ -92,47 +92,47 @@ it('adds an integration from a file, and names the line and field of a mistake',
     mimeType: 'application/json',
     buffer: Buffer.from('{ "name": "acme" }'),
   });
-  await expect.poll(() => page.getByLabel('Or its text').inputValue()).toContain('acme');
+  await expect.poll(() => page.getByLabel('Or paste the JSON').inputValue()).toContain('acme');
   await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
   await page.getByText(mistake).waitFor();
   await inspect(app, 'add-integration-mistake');
 });
 
-it('adds an integration by form, and shows the addresses to register while it is typed', async () => {
-  const relink = furnished();
+it('adds an integration with a form, and shows the redirect URIs while its name is typed', async () => {
+  const relink = relinkWithIntegrations();
   relink.answers.make_integration = () => {
     const refused = errorView('invalid', 'This can’t be used', 'It must start with https://.');
     throw { ...refused, field: 'token_url' };
   };
   const page = await go('Integrations', relink);
   await page.getByRole('button', { name: 'Add', exact: true }).click();
-  await page.getByLabel('By form').check();
+  await page.getByLabel('With a form').check();
   const dialog = page.getByRole('dialog');
   await dialog.getByRole('textbox', { name: 'Name', exact: true }).fill('Acme CRM');
   await dialog.getByText('app.relink.desktop:/oauth/callback/acme-crm').waitFor();
-  await dialog.getByLabel('Address of its API').fill('https://api.acme.test');
+  await dialog.getByLabel('API base URL').fill('https://api.acme.test');
   await dialog.getByLabel('Authorization endpoint').fill('https://acme.test/authorize');
   await dialog.getByLabel('Token endpoint').fill('http://acme.test/token');
-  await dialog.getByLabel('Client id').fill('id');
+  await dialog.getByLabel('Client ID').fill('id');
   await dialog.getByRole('button', { name: 'Add', exact: true }).click();
   await dialog.getByText('It must start with https://.').waitFor();
   await expect.poll(() => dialog.getByLabel('Token endpoint').getAttribute('aria-invalid')).toBe('true');
   await inspect(app, 'add-integration-form');
 });
 
-it('adds a webhook, whose secret goes to the clipboard and not through the page', async () => {
+it('adds a webhook, whose secret goes to the clipboard and never reaches the page', async () => {
   const page = await go('Webhooks');
-  await page.getByText('A webhook tells a program of yours').waitFor();
+  await page.getByText('A webhook notifies your program').waitFor();
   await page.getByRole('button', { name: 'Add a webhook' }).click();
-  await page.getByLabel('Address', { exact: true }).fill('https://example.com/hooks');
+  await page.getByLabel('URL', { exact: true }).fill('https://example.com/hooks');
   await inspect(app, 'add-webhook');
   await page.getByRole('button', { name: 'Add', exact: true }).click();
-  await page.getByText('Its signing secret is in your clipboard').waitFor();
+  await page.getByText('The signing secret is in your clipboard').waitFor();
   expect(app.relink.copied).toEqual(['signing secret']);
 });
 
-it('shows a webhook’s deliveries, and delivers what was parked again', async () => {
-  const relink = furnished();
+it('shows a webhook’s deliveries, and retries the failed ones', async () => {
+  const relink = relinkWithIntegrations();
   const delivery = {
     id: 'd',
     event: 'integrated_account:active',
@@ -162,17 +162,17 @@ it('shows a webhook’s deliveries, and delivers what was parked again', async (
   ];
   const page = await go('Webhooks', relink);
   await page.getByRole('button', { name: /example.com/ }).click();
-  await page.getByText('1 delivery is parked').waitFor();
+  await page.getByText('1 delivery failed').waitFor();
   await inspect(app, 'webhook');
-  await page.getByRole('button', { name: 'Deliver again' }).click();
-  await page.getByText('What was parked is on its way again.').waitFor();
+  await page.getByRole('button', { name: 'Retry' }).click();
+  await page.getByText('Retrying now.').waitFor();
   await page.getByRole('button', { name: 'Remove…' }).click();
-  await page.getByRole('button', { name: 'Remove the webhook' }).click();
+  await page.getByRole('button', { name: 'Remove webhook' }).click();
   await expect.poll(() => relink.webhooks).toEqual([]);
 });
 
-it('tells what happened to all accounts, and every notification', async () => {
-  const relink = furnished();
+it('shows the activity of all accounts, and every notification', async () => {
+  const relink = relinkWithIntegrations();
   relink.entries = [
     {
       seq: 2,
@@ -213,22 +213,22 @@ it('tells what happened to all accounts, and every notification', async () => {
   const page = await go('Activity', relink);
   await page.getByText('Connected as ada@example.com').waitFor();
   await inspect(app, 'activity');
-  await page.getByLabel('Only what went wrong').check();
+  await page.getByLabel('Problems only').check();
   await page.getByText('Connected as ada@example.com').waitFor({ state: 'detached' });
   await page.getByText('Notifications', { exact: true }).click();
-  await page.getByText('Over', { exact: true }).waitFor();
+  await page.getByText('Resolved', { exact: true }).waitFor();
   await inspect(app, 'notifications');
-  await page.getByRole('button', { name: 'Open the account' }).click();
+  await page.getByRole('button', { name: 'Open account' }).click();
   await page.getByRole('heading', { level: 2, name: 'Account 1' }).waitFor();
 });
 
-it('keeps what is chosen in the settings, and makes API tokens', async () => {
+it('saves settings, and creates and revokes API tokens', async () => {
   const page = await go('Settings');
   await page.getByRole('heading', { level: 2, name: 'API tokens' }).waitFor();
   await inspect(app, 'settings');
   await inspectLargeText(app, 'settings');
   await page.getByLabel('Name').fill('my-agent');
-  await page.getByRole('button', { name: 'Create a token' }).click();
+  await page.getByRole('button', { name: 'Create token' }).click();
   await page.getByText('The token for my-agent is in your clipboard').waitFor();
   expect(app.relink.copied).toEqual(['API token']);
   await page.getByLabel('Dark').check();
@@ -236,14 +236,14 @@ it('keeps what is chosen in the settings, and makes API tokens', async () => {
   await app.changed('preferences');
   await page.waitForFunction(() => document.documentElement.dataset['theme'] === 'dark');
   await page.getByRole('button', { name: 'Revoke my-agent' }).click();
-  await page.getByRole('button', { name: 'Revoke the token' }).click();
+  await page.getByRole('button', { name: 'Revoke token' }).click();
   await expect.poll(() => app.relink.tokens).toEqual([]);
-  await page.getByRole('button', { name: 'Test sign-in return' }).click();
-  await page.getByText('The sign-in came back to Relink.').waitFor();
+  await page.getByRole('button', { name: 'Test sign-in redirect' }).click();
+  await page.getByText('It works: your browser returned to Relink.').waitFor();
 });
 
-it('puts a choice that could not be kept back, and says why', async () => {
-  const relink = furnished();
+it('restores a setting that could not be saved, and says why', async () => {
+  const relink = relinkWithIntegrations();
   relink.answers.set_preferences = () => {
     throw errorView(
       'start_at_login',
@@ -252,15 +252,15 @@ it('puts a choice that could not be kept back, and says why', async () => {
     );
   };
   const page = await go('Settings', relink);
-  await page.getByRole('checkbox', { name: /Start when I sign in/ }).click();
+  await page.getByRole('checkbox', { name: /Start Relink in the tray/ }).click();
   await page.getByText('There is no place for programs that start at login.').waitFor();
   await expect
-    .poll(() => page.getByRole('checkbox', { name: /Start when I sign in/ }).isChecked())
+    .poll(() => page.getByRole('checkbox', { name: /Start Relink in the tray/ }).isChecked())
     .toBe(false);
 });
 
-it('says what is wrong with the machine, and that nothing is lost', async () => {
-  const relink = furnished();
+it('shows a locked keychain, being offline and a port in use as banners', async () => {
+  const relink = relinkWithIntegrations();
   relink.accounts = [revoked('1')];
   relink.overview = {
     ...relink.overview,
@@ -273,9 +273,9 @@ it('says what is wrong with the machine, and that nothing is lost', async () => 
   app = await openWindow(relink);
   const { page } = app;
   await page.getByText('The keychain is locked.').waitFor();
-  await page.getByText('This machine is offline.').waitFor();
-  await page.getByText('Port 8080 was taken.').waitFor();
+  await page.getByText('You’re offline.').waitFor();
+  await page.getByText('Port 8080 was in use.').waitFor();
   await inspect(app, 'banners');
   await page.getByRole('button', { name: 'Dismiss' }).click();
-  await page.getByText('Port 8080 was taken.').waitFor({ state: 'detached' });
+  await page.getByText('Port 8080 was in use.').waitFor({ state: 'detached' });
 });

@@ -20,7 +20,7 @@ function connected(): FakeRelink {
   return relink;
 }
 
-it('leads through the whole main job, each step its own button, ticked off by what happened', async () => {
+it('guides through connect, revoke, check and reauthorize, and checks off what happened', async () => {
   const relink = connected();
   relink.answers.check = ({ id }) => {
     relink.accounts = [revoked('1', SANDBOX)];
@@ -31,13 +31,13 @@ it('leads through the whole main job, each step its own button, ticked off by wh
   };
   app = await openWindow(relink);
   const { page } = app;
-  const list = page.getByRole('region', { name: 'The whole of it, in a minute' });
+  const list = page.getByRole('region', { name: 'See the full cycle in a minute' });
   const done = (): Promise<number> => list.getByText(', done').count();
   await list.waitFor();
   expect(await done()).toBe(1);
-  await inspect(app, 'first-minute');
+  await inspect(app, 'sandbox-tour');
   await page.getByRole('option', { name: /Ada Lovelace/ }).click();
-  await inspectLargeText(app, 'first-minute');
+  await inspectLargeText(app, 'sandbox-tour');
   await list.getByRole('button', { name: 'Revoke access' }).click();
   await expect.poll(done).toBe(2);
   expect(relink.asked.find(({ command }) => command === 'rehearse')?.args).toEqual({ rehearse: 'revoke' });
@@ -45,26 +45,26 @@ it('leads through the whole main job, each step its own button, ticked off by wh
   await app.changed('accounts');
   await expect.poll(done).toBe(3);
   await page.getByRole('alert').first().waitFor();
-  await inspect(app, 'first-minute-broken');
+  await inspect(app, 'sandbox-tour-broken');
   await list.getByRole('button', { name: 'Reauthorize' }).click();
   await page.getByRole('dialog', { name: 'Reauthorize connection' }).waitFor();
   await page.keyboard.press('Escape');
   relink.accounts = [account('1', SANDBOX)];
   relink.entries.unshift(happened(3, { kind: 'reauthorized', title: 'Reauthorized as ada@example.com' }));
   await app.changed('accounts');
-  const end = page.getByRole('region', { name: 'That was all of it' });
+  const end = page.getByRole('region', { name: 'All done' });
   await end.waitFor();
-  await inspect(app, 'first-minute-done');
-  await end.getByRole('button', { name: 'Put away' }).click();
+  await inspect(app, 'sandbox-tour-done');
+  await end.getByRole('button', { name: 'Dismiss' }).click();
   await end.waitFor({ state: 'detached' });
 });
 
-it('stays away once it was put away, and from whoever has done it all already', async () => {
+it('stays hidden once it was dismissed', async () => {
   const relink = connected();
   app = await openWindow(relink);
   const { page } = app;
-  const list = page.getByRole('region', { name: 'The whole of it, in a minute' });
-  await list.getByRole('button', { name: 'Put away' }).click();
+  const list = page.getByRole('region', { name: 'See the full cycle in a minute' });
+  await list.getByRole('button', { name: 'Dismiss' }).click();
   await list.waitFor({ state: 'detached' });
   await page.reload();
   await page.getByRole('heading', { level: 2, name: 'Ada Lovelace' }).waitFor();
@@ -72,7 +72,7 @@ it('stays away once it was put away, and from whoever has done it all already', 
   expect(await list.count()).toBe(0);
 });
 
-it('is not for a real account, nor for a Sandbox account with a long life', async () => {
+it('is not shown for a real account, nor for a Sandbox account with a long timeline', async () => {
   const relink = connected();
   relink.accounts = [account('1')];
   app = await openWindow(relink);

@@ -5,21 +5,21 @@ import { setUpWindows, type AppWindow } from './window';
 const openWindow = setUpWindows();
 let app: AppWindow;
 
-it('leads everywhere by its rail, and says how many need their person', async () => {
+it('opens every page from the sidebar, and shows how many accounts need attention', async () => {
   const relink = new FakeRelink();
   relink.accounts = [revoked('1')];
   app = await openWindow(relink);
-  const rail = app.page.getByRole('navigation', { name: 'Relink' });
-  await rail.getByText('1 need you').waitFor();
+  const sidebar = app.page.getByRole('navigation', { name: 'Relink' });
+  await sidebar.getByText('1 account needs attention').waitFor();
   for (const name of ['Integrations', 'Activity', 'Webhooks', 'Settings']) {
-    const button = rail.getByRole('button', { name });
+    const button = sidebar.getByRole('button', { name });
     await button.click();
     await expect.poll(() => button.getAttribute('aria-current')).toBe('page');
   }
   await app.show('accounts');
-  const accounts = rail.getByRole('button', { name: /^Accounts/ });
+  const accounts = sidebar.getByRole('button', { name: /^Accounts/ });
   await expect.poll(() => accounts.getAttribute('aria-current')).toBe('page');
   relink.accounts = [];
   await app.changed('accounts');
-  await rail.getByText('need you').waitFor({ state: 'detached' });
+  await sidebar.getByText('needs attention').waitFor({ state: 'detached' });
 });

@@ -3,9 +3,9 @@ import type { Command } from '../../host/host';
 import { inspect, inspectLargeText } from './inspect';
 import { account, happened, FakeRelink, retrying, revoked, errorView } from './fake-relink';
 import { setUpWindows, type AppWindow } from './window';
-import { at, furnished, integration, someAccounts } from './fixtures';
+import { at, relinkWithIntegrations, integration, relinkWithAccounts } from './fixtures';
 
-/** Every state that the other tests don't come by, looked at as they look at theirs. */
+/** The states that the other tests don’t reach. */
 
 const openWindow = setUpWindows();
 let app: AppWindow;
@@ -16,15 +16,15 @@ async function go(place: string, relink: FakeRelink): Promise<AppWindow['page']>
   return app.page;
 }
 
-/** These commands are never answered. */
-function silent(relink: FakeRelink, ...commands: Command[]): FakeRelink {
+/** Leaves these commands unanswered. */
+function unanswered(relink: FakeRelink, ...commands: Command[]): FakeRelink {
   for (const command of commands)
     Object.assign(relink.answers, { [command]: () => new Promise(() => undefined) });
   return relink;
 }
 
-/** These commands are refused. */
-function broken(relink: FakeRelink, ...commands: Command[]): FakeRelink {
+/** Makes these commands fail. */
+function failing(relink: FakeRelink, ...commands: Command[]): FakeRelink {
   for (const command of commands)
     Object.assign(relink.answers, {
       [command]: () => {
@@ -47,14 +47,14 @@ const PAGES = [
   ['Settings', 'preferences'],
 ] as const;
 
-it.each(PAGES)('says on %s that it waits', async (place, command) => {
-  const page = await go(place, silent(furnished(), command));
-  await page.getByText('One moment…').first().waitFor();
+it.each(PAGES)('shows on %s that it is loading', async (place, command) => {
+  const page = await go(place, unanswered(relinkWithIntegrations(), command));
+  await page.getByText('Loading…').first().waitFor();
   await inspect(app, `${place.toLowerCase()}-loading`);
 });
 
-it.each(PAGES)('says on %s what could not be loaded, and asks again', async (place, command) => {
-  const relink = broken(furnished(), command);
+it.each(PAGES)('shows on %s what could not be loaded, and tries again', async (place, command) => {
+  const relink = failing(relinkWithIntegrations(), command);
   const page = await go(place, relink);
   await page.getByText('The disk is full.').first().waitFor();
   await inspect(app, `${place.toLowerCase()}-error`);
@@ -65,41 +65,41 @@ it.each(PAGES)('says on %s what could not be loaded, and asks again', async (pla
     .toBeGreaterThan(before);
 });
 
-it('waits for an account, and for its health, without a picture that has no name', async () => {
-  app = await openWindow(silent(someAccounts(), 'account'));
-  await app.page.getByText('One moment…').waitFor();
+it('shows an account that is loading, and one whose health is', async () => {
+  app = await openWindow(unanswered(relinkWithAccounts(), 'account'));
+  await app.page.getByText('Loading…').waitFor();
   await inspect(app, 'account-loading');
   await app.context.close();
-  app = await openWindow(silent(someAccounts(), 'health'));
+  app = await openWindow(unanswered(relinkWithAccounts(), 'health'));
   await app.page.getByRole('heading', { level: 3, name: 'Last 7 days' }).waitFor();
   await inspect(app, 'health-loading');
 });
 
-it('waits in its dialogs', async () => {
-  app = await openWindow(silent(someAccounts(), 'integrations'));
+it('shows a dialog that is loading', async () => {
+  app = await openWindow(unanswered(relinkWithAccounts(), 'integrations'));
   await app.page.getByRole('button', { name: 'Connect', exact: true }).click();
-  await app.page.getByRole('dialog').getByText('One moment…').waitFor();
+  await app.page.getByRole('dialog').getByText('Loading…').waitFor();
   await inspect(app, 'connect-loading');
 });
 
-it('says that Relink tries again by itself, and when', async () => {
-  app = await openWindow(someAccounts());
+it('shows when Relink retries', async () => {
+  app = await openWindow(relinkWithAccounts());
   const { page } = app;
   await page.getByRole('option', { name: /Sales EU/ }).click();
-  await page.getByRole('button', { name: 'Try now' }).waitFor();
-  await inspect(app, 'trying-again');
+  await page.getByRole('button', { name: 'Retry now' }).waitFor();
+  await inspect(app, 'retrying');
 });
 
-it('says that the client is what is wrong, and leads there', async () => {
-  const relink = furnished();
+it('says that OAuth needs setting up, and opens the integration', async () => {
+  const relink = relinkWithIntegrations();
   relink.accounts = [
     revoked('1', {
       verdict: 'needs_client',
       problem: {
         code: 'invalid_client',
-        title: 'GitHub refused Relink’s client',
-        message: 'The client id or its secret is wrong, or was removed at GitHub.',
-        hint: 'Set the client anew.',
+        title: 'GitHub doesn’t accept Relink’s client',
+        message: 'The client ID or secret is wrong, or the app was removed at GitHub.',
+        hint: 'Enter the client ID and secret again.',
         http_status: 401,
         provider_code: 'invalid_client',
         provider_message: null,
@@ -109,17 +109,17 @@ it('says that the client is what is wrong, and leads there', async () => {
   ];
   app = await openWindow(relink);
   const { page } = app;
-  await page.getByRole('button', { name: 'Set the client' }).waitFor();
+  await page.getByRole('button', { name: 'Set up OAuth' }).waitFor();
   await inspect(app, 'needs-client');
-  await page.getByRole('button', { name: 'Set the client' }).click();
+  await page.getByRole('button', { name: 'Set up OAuth' }).click();
   await page.getByRole('heading', { level: 2, name: 'GitHub' }).waitFor();
 });
 
-it('says until when it leaves the person alone, and of unlocking only where that is heard', async () => {
-  const relink = someAccounts();
+it('says when it will remind, and mentions unlocking only where Relink notices it', async () => {
+  const relink = relinkWithAccounts();
   relink.accounts = [revoked('2', { remind_at: at(-20 * 60 - 30) })];
   app = await openWindow(relink);
-  await app.page.getByText('You will be reminded in 20 h, or when you next unlock.').waitFor();
+  await app.page.getByText('You will be reminded in 20 h, or when you next unlock your screen.').waitFor();
   await inspect(app, 'reminded');
   relink.overview = { ...relink.overview, hears_unlocking: false };
   await app.changed('overview');
@@ -127,7 +127,7 @@ it('says until when it leaves the person alone, and of unlocking only where that
 });
 
 it('shows the success of a connection link', async () => {
-  const relink = someAccounts();
+  const relink = relinkWithAccounts();
   app = await openWindow(relink);
   const { page } = app;
   await page.getByRole('button', { name: 'Reauthorize', exact: true }).click();
@@ -141,12 +141,12 @@ it('shows the success of a connection link', async () => {
   await inspect(app, 'connection-successful');
 });
 
-it('opens what is done seldom, and its dialogs', async () => {
-  app = await openWindow(someAccounts());
+it('opens the More menu and its dialogs', async () => {
+  app = await openWindow(relinkWithAccounts());
   const { page } = app;
   await page.getByText('More', { exact: true }).click();
   await inspect(app, 'more');
-  await page.getByText('Copy account id').click();
+  await page.getByText('Copy account ID').click();
   await page.getByRole('button', { name: 'Copied' }).waitFor();
   await page.getByRole('button', { name: 'Rename…' }).click();
   await page.getByRole('textbox', { name: 'Name' }).waitFor();
@@ -159,15 +159,15 @@ it('opens what is done seldom, and its dialogs', async () => {
   await inspectLargeText(app, 'delete');
 });
 
-it('says where it is asked for that nothing could be copied', async () => {
-  const relink = furnished();
+it('shows beside the button that copying failed', async () => {
+  const relink = relinkWithIntegrations();
   relink.answers.copy_text = () => {
     throw errorView('clipboard', 'This desktop didn’t do it', 'There is no clipboard.');
   };
   app = await openWindow(relink);
   const { page } = app;
   await page.getByText('More', { exact: true }).click();
-  await page.getByRole('button', { name: 'Copy account id' }).click();
+  await page.getByRole('button', { name: 'Copy account ID' }).click();
   await page.getByText('There is no clipboard.').waitFor();
   await page
     .getByRole('navigation', { name: 'Relink' })
@@ -177,22 +177,22 @@ it('says where it is asked for that nothing could be copied', async () => {
   await page.getByText('There is no clipboard.').waitFor();
 });
 
-it('names how to register a client only where the provider says so', async () => {
-  const relink = furnished();
+it('links to the registration guide only if the integration has one', async () => {
+  const relink = relinkWithIntegrations();
   relink.answers.open_documentation = () => {
     throw errorView('browser', 'This desktop didn’t do it', 'There is no browser.');
   };
   const page = await go('Integrations', relink);
-  await page.getByRole('button', { name: 'How to register it' }).click();
+  await page.getByRole('button', { name: 'How to register an app' }).click();
   await page.getByText('There is no browser.').waitFor();
   relink.integrations = [integration('acme', { documented: false })];
   await app.changed('integrations');
   await page.getByRole('heading', { level: 2, name: 'Acme' }).waitFor();
-  expect(await page.getByRole('button', { name: 'How to register it' }).count()).toBe(0);
+  expect(await page.getByRole('button', { name: 'How to register an app' }).count()).toBe(0);
 });
 
-it('asks before it uninstalls, removes or revokes', async () => {
-  const relink = furnished();
+it('asks before it uninstalls an integration, removes a webhook or revokes a token', async () => {
+  const relink = relinkWithIntegrations();
   relink.integrations = [integration('github', { label: 'GitHub' })];
   relink.webhooks = [
     {
@@ -210,37 +210,37 @@ it('asks before it uninstalls, removes or revokes', async () => {
   await page.getByRole('dialog').waitFor();
   await inspect(app, 'uninstall');
   await page.keyboard.press('Escape');
-  const rail = page.getByRole('navigation', { name: 'Relink' });
-  await rail.getByRole('button', { name: 'Webhooks' }).click();
+  const sidebar = page.getByRole('navigation', { name: 'Relink' });
+  await sidebar.getByRole('button', { name: 'Webhooks' }).click();
   await page.getByRole('button', { name: /example.com/ }).click();
-  await page.getByText('Nothing was delivered yet.').waitFor();
+  await page.getByText('No deliveries yet.').waitFor();
   await page.getByRole('button', { name: 'Remove…' }).click();
   await page.getByRole('dialog').waitFor();
   await inspect(app, 'remove-webhook');
   await page.keyboard.press('Escape');
-  await rail.getByRole('button', { name: 'Settings' }).click();
+  await sidebar.getByRole('button', { name: 'Settings' }).click();
   await page.getByRole('button', { name: 'Revoke my-agent' }).click();
   await page.getByRole('dialog').waitFor();
   await inspect(app, 'revoke-token');
 });
 
-it('teaches where there is nothing yet, and says what no search has found', async () => {
-  const relink = furnished();
+it('explains empty pages and searches without a match', async () => {
+  const relink = relinkWithIntegrations();
   const page = await go('Webhooks', relink);
-  await page.getByText('A webhook tells a program of yours').waitFor();
+  await page.getByText('A webhook notifies your program').waitFor();
   await inspect(app, 'webhooks-empty');
   await page.keyboard.press('Control+k');
   await page.getByRole('searchbox', { name: 'Search accounts' }).fill('nobody');
-  await page.getByText('No account is called or signed in like').waitFor();
+  await page.getByText('No accounts match').waitFor();
   await inspect(app, 'accounts-not-found');
   await page.getByRole('button', { name: 'Connect', exact: true }).click();
   await page.getByRole('searchbox', { name: 'Search integrations' }).fill('nothing');
-  await page.getByText('No integration is called like').waitFor();
+  await page.getByText('No integrations match').waitFor();
   await inspect(app, 'connect-not-found');
 });
 
-it('says in the settings that a notification was not shown, which port can be none, and where links may lead', async () => {
-  const relink = furnished();
+it('shows in the settings a notification error, an invalid port and the allowed redirect URLs', async () => {
+  const relink = relinkWithIntegrations();
   relink.overview = { ...relink.overview, notifications_trouble: 'No notification service answers.' };
   relink.redirectUris = ['https://app.example.com/connected'];
   relink.answers.set_preferences = () => {
@@ -252,7 +252,7 @@ it('says in the settings that a notification was not shown, which port can be no
     throw { ...refused, field: 'port' };
   };
   const page = await go('Settings', relink);
-  await page.getByLabel('Addresses that a connection link may lead back to').waitFor();
+  await page.getByLabel('Allowed redirect URLs').waitFor();
   await page.getByText('No notification service answers.').waitFor();
   const port = page.getByRole('spinbutton', { name: 'Port' });
   await port.fill('70000');
@@ -262,24 +262,24 @@ it('says in the settings that a notification was not shown, which port can be no
   await inspect(app, 'settings-refused');
 });
 
-it('says of notifications what was seen when they were last tried, and no more once one was shown', async () => {
-  const relink = furnished();
+it('removes the notification error once a notification was shown', async () => {
+  const relink = relinkWithIntegrations();
   relink.overview = { ...relink.overview, notifications_trouble: 'No notification service answers.' };
   relink.answers.test_notification = () => {
     relink.overview = { ...relink.overview, notifications_trouble: null };
     return null;
   };
   const page = await go('Settings', relink);
-  // At its start Relink only looks for the service: nothing was withheld then.
-  await page.getByText('Notifications could not be shown when Relink last tried').waitFor();
+  // When it starts, Relink only looks for the service, so the text must not speak of a notification.
+  await page.getByText('Relink couldn’t show notifications when it last tried').waitFor();
   expect(await page.getByText('The last notification').count()).toBe(0);
-  await page.getByRole('button', { name: 'Show a test notification' }).click();
-  await page.getByText('It was shown.').waitFor();
+  await page.getByRole('button', { name: 'Send a test notification' }).click();
+  await page.getByText('Notification sent.').waitFor();
   await app.changed('overview');
-  await page.getByText('Notifications could not be shown').waitFor({ state: 'detached' });
+  await page.getByText('couldn’t show notifications').waitFor({ state: 'detached' });
 });
 
-it('leaves the account that nobody chose in its place until it is gone', async () => {
+it('keeps showing the first account, if none is selected, until it is deleted', async () => {
   const relink = new FakeRelink();
   relink.accounts = [account('1', { name: 'Alpha' }), account('2', { name: 'Beta' })];
   app = await openWindow(relink);
@@ -294,13 +294,13 @@ it('leaves the account that nobody chose in its place until it is gone', async (
   await page.getByRole('heading', { level: 2, name: 'Beta' }).waitFor();
 });
 
-it('says that an account is gone rather than showing somebody else’s', async () => {
-  app = await openWindow(someAccounts());
+it('says that an account was deleted rather than showing another', async () => {
+  app = await openWindow(relinkWithAccounts());
   const { page } = app;
   await page.getByRole('heading', { level: 2, name: 'Acme engineering' }).waitFor();
   await app.show({ account: 'deleted-long-ago' });
-  await page.getByRole('heading', { name: 'This account is gone' }).waitFor();
-  await inspect(app, 'account-gone');
-  await page.getByRole('button', { name: 'Show the other accounts' }).click();
+  await page.getByRole('heading', { name: 'This account no longer exists' }).waitFor();
+  await inspect(app, 'account-deleted');
+  await page.getByRole('button', { name: 'Show all accounts' }).click();
   await page.getByRole('heading', { level: 2, name: 'Acme engineering' }).waitFor();
 });

@@ -6,16 +6,16 @@ import { setUpWindows, type AppWindow } from './window';
 const openWindow = setUpWindows();
 let app: AppWindow;
 
-/** So many entries, newest first; all is well but for those named. */
-function eventful(count: number, wrong: number[] = []): FakeRelink {
+/** A timeline of this many entries, newest first. Those listed are problems. */
+function relinkWithEntries(count: number, problems: number[] = []): FakeRelink {
   const relink = new FakeRelink();
   relink.accounts = [account('1')];
-  relink.entries = Array.from({ length: count }, (_, at) => entryAt(count - at, wrong));
+  relink.entries = Array.from({ length: count }, (_, at) => entryAt(count - at, problems));
   return relink;
 }
 
-const entryAt = (seq: number, wrong: number[] = []): ReturnType<typeof happened> =>
-  happened(seq, wrong.includes(seq) ? { tone: 'bad', title: `Broke ${seq}` } : { title: `Fine ${seq}` });
+const entryAt = (seq: number, problems: number[] = []): ReturnType<typeof happened> =>
+  happened(seq, problems.includes(seq) ? { tone: 'bad', title: `Broke ${seq}` } : { title: `Fine ${seq}` });
 
 async function activity(relink: FakeRelink): Promise<AppWindow['page']> {
   app = await openWindow(relink);
@@ -26,8 +26,8 @@ async function activity(relink: FakeRelink): Promise<AppWindow['page']> {
   return app.page;
 }
 
-it('offers more while there is more, and not at the beginning', async () => {
-  const page = await activity(eventful(100));
+it('offers to show more until everything is loaded', async () => {
+  const page = await activity(relinkWithEntries(100));
   const more = page.getByRole('button', { name: 'Show more' });
   await more.click();
   await page.getByText(/Fine 1$/).waitFor();
@@ -35,8 +35,8 @@ it('offers more while there is more, and not at the beginning', async () => {
   expect(await page.getByRole('listitem').count()).toBe(100);
 });
 
-it('loses nothing of what was loaded when something happens', async () => {
-  const relink = eventful(120);
+it('keeps the loaded entries when new ones arrive', async () => {
+  const relink = relinkWithEntries(120);
   const page = await activity(relink);
   await page.getByRole('button', { name: 'Show more' }).click();
   await expect.poll(() => page.getByRole('listitem').count()).toBe(100);
@@ -48,20 +48,20 @@ it('loses nothing of what was loaded when something happens', async () => {
   expect(seqs).toEqual(Array.from({ length: 103 }, (_, at) => 123 - at));
 });
 
-it('begins anew where so much has happened that there would be a hole', async () => {
-  const relink = eventful(60);
+it('starts over rather than show a gap when many entries arrive at once', async () => {
+  const relink = relinkWithEntries(60);
   const page = await activity(relink);
   await page.getByText(/Fine 60$/).waitFor();
-  relink.entries = [...eventful(200).entries.slice(0, 140), ...relink.entries];
+  relink.entries = [...relinkWithEntries(200).entries.slice(0, 140), ...relink.entries];
   await app.changed('accounts');
   await page.getByText(/Fine 200$/).waitFor();
   await expect.poll(() => page.getByRole('listitem').count()).toBe(50);
 });
 
-it('finds what went wrong beyond the first page, and claims nothing of what it has not looked at', async () => {
-  const relink = eventful(300, [20, 150]);
+it('finds problems beyond the first page', async () => {
+  const relink = relinkWithEntries(300, [20, 150]);
   const page = await activity(relink);
-  await page.getByLabel('Only what went wrong').check();
+  await page.getByLabel('Problems only').check();
   await page.getByText('Broke 150').waitFor();
   expect(await page.getByRole('listitem').count()).toBe(1);
   await page.getByRole('button', { name: 'Show more' }).click();
@@ -69,17 +69,17 @@ it('finds what went wrong beyond the first page, and claims nothing of what it h
   await page.getByRole('button', { name: 'Show more' }).waitFor({ state: 'detached' });
 });
 
-it('says how far it has looked when nothing went wrong so far', async () => {
-  const page = await activity(eventful(300));
-  await page.getByLabel('Only what went wrong').check();
-  await page.getByText('Nothing went wrong lately.').waitFor();
-  await inspect(app, 'activity-nothing-wrong');
-  await page.getByRole('button', { name: 'Look further back' }).click();
-  await page.getByText('Nothing went wrong.', { exact: true }).waitFor();
+it('says that older activity is not loaded when it has found no problems so far', async () => {
+  const page = await activity(relinkWithEntries(300));
+  await page.getByLabel('Problems only').check();
+  await page.getByText('No recent problems.').waitFor();
+  await inspect(app, 'activity-no-problems');
+  await page.getByRole('button', { name: 'Load older activity' }).click();
+  await page.getByText('No problems.', { exact: true }).waitFor();
 });
 
-it('names an account that is gone, without a way to it', async () => {
-  const relink = eventful(1);
+it('names a deleted account without linking to it', async () => {
+  const relink = relinkWithEntries(1);
   relink.entries = [
     happened(1, { account_name: 'The old one', account_gone: true, title: 'The old one was deleted' }),
   ];
@@ -88,8 +88,8 @@ it('names an account that is gone, without a way to it', async () => {
   expect(await page.getByRole('button', { name: 'The old one' }).count()).toBe(0);
 });
 
-it('asks again for a timeline that could not be loaded', async () => {
-  const relink = eventful(3);
+it('reloads a timeline that could not be loaded', async () => {
+  const relink = relinkWithEntries(3);
   const { timeline } = relink.answers;
   relink.answers.timeline = () => {
     throw errorView('store', 'The timeline could not be read', 'The disk is full.');

@@ -7,11 +7,11 @@ import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import type { Changed, Show } from '../../host/types';
 import { FakeRelink } from './fake-relink';
 
-/** The window's page as it is shipped, in Chromium, with Tauri's bridge answered by a `Relink` in memory. */
+/** The window’s page as shipped, in Chromium, with Tauri’s bridge answered by a `FakeRelink`. */
 
 const BUILT = fileURLToPath(new URL('../../dist/app/', import.meta.url));
 const CONF = fileURLToPath(new URL('../../../tauri.conf.json', import.meta.url));
-export const PICTURES = fileURLToPath(new URL('../../../target/screenshots/app/', import.meta.url));
+export const SCREENSHOTS = fileURLToPath(new URL('../../../target/screenshots/app/', import.meta.url));
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript',
@@ -19,7 +19,7 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 };
 
-/** The policy of tauri.conf.json, word for word. */
+/** The content security policy of tauri.conf.json. */
 function policy(): string {
   const conf = JSON.parse(readFileSync(CONF, 'utf8')) as {
     app: { security: { csp: Record<string, string> } };
@@ -36,7 +36,7 @@ interface Windows {
 }
 
 async function openWindows(): Promise<Windows> {
-  mkdirSync(PICTURES, { recursive: true });
+  mkdirSync(SCREENSHOTS, { recursive: true });
   const csp = policy();
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://127.0.0.1');
@@ -80,13 +80,13 @@ export interface AppWindow {
   context: BrowserContext;
   page: Page;
   relink: FakeRelink;
-  /** Everything that the browser complained about. */
-  complaints: string[];
+  /** Errors on the browser’s console. */
+  consoleErrors: string[];
   changed(changed: Changed): Promise<void>;
   show(show: Show): Promise<void>;
 }
 
-/** For a file of tests: a browser for all of them, and a window of its own for each, which must have nothing to complain about. */
+/** For a test file: one browser for all its tests, and a new window for each, which must log no errors. */
 export function setUpWindows(): (relink?: FakeRelink) => Promise<AppWindow> {
   let windows: Windows;
   let opened: AppWindow | null = null;
@@ -95,7 +95,7 @@ export function setUpWindows(): (relink?: FakeRelink) => Promise<AppWindow> {
   });
   afterAll(() => windows.close());
   afterEach(async () => {
-    expect(opened?.complaints).toEqual([]);
+    expect(opened?.consoleErrors).toEqual([]);
     await opened?.context.close();
   });
   return async (relink) => (opened = await openWindow(windows, relink));
@@ -109,9 +109,9 @@ async function openWindow(windows: Windows, relink = new FakeRelink()): Promise<
   });
   context.setDefaultTimeout(10_000);
   const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(String(error)));
+  const consoleErrors: string[] = [];
+  page.on('console', (message) => message.type() === 'error' && consoleErrors.push(message.text()));
+  page.on('pageerror', (error) => consoleErrors.push(String(error)));
   await page.exposeFunction('relinkAnswers', async (command: string, args: unknown) => {
     try {
       return { answer: (await relink.answer(command, args)) ?? null };
@@ -122,12 +122,12 @@ async function openWindow(windows: Windows, relink = new FakeRelink()): Promise<
   await page.addInitScript(bridge);
   await page.goto(windows.base);
   const emit = (event: string, payload: unknown): Promise<void> =>
-    page.evaluate(([name, said]) => window.relinkEmits(name as string, said), [event, payload]);
+    page.evaluate(([name, value]) => window.relinkEmits(name as string, value), [event, payload]);
   return {
     context,
     page,
     relink,
-    complaints,
+    consoleErrors,
     changed: (changed) => emit('changed', changed),
     show: (show) => emit('show', show),
   };
@@ -140,7 +140,7 @@ declare global {
   }
 }
 
-/** What Tauri puts into a page, as far as @tauri-apps/api 2 uses it. Runs in the page. */
+/** The part of Tauri’s internals that @tauri-apps/api 2 uses. Runs in the page. */
 function bridge(): void {
   const callbacks = new Map<number, (payload: unknown) => void>();
   const listeners: { event: string; handler: number; id: number }[] = [];
