@@ -259,7 +259,7 @@ async fn api_tokens(logic: State<'_, App>) -> Result<Vec<ApiToken>> {
 async fn create_api_token(app: AppHandle, logic: State<'_, App>, name: String, days: Option<u32>) -> Result<ApiToken> {
     let (made, token) = logic.create_api_token(name, days).await?;
     let undo = logic.revoke_api_token(made.id);
-    copied_or_undone(copy(&app, &token), undo, "The API token was not made").await?;
+    copied_or_undone(copy(&app, &token), undo, "The API token was not created").await?;
     Ok(made)
 }
 
@@ -352,14 +352,14 @@ async fn open_documentation(app: AppHandle, logic: State<'_, App>, integration: 
 }
 
 fn address(text: &Secret) -> Result<Url> {
-    Url::parse(text.expose()).map_err(|_| own("link", "The link is no address."))
+    Url::parse(text.expose()).map_err(|_| own("link", "The link isn’t a valid URL."))
 }
 
 /// What this desktop, and not the engine, could not do.
 fn own(code: &str, message: &str) -> ErrorView {
     ErrorView {
         code: code.to_owned(),
-        title: "This desktop didn’t do it".to_owned(),
+        title: "The desktop reported an error".to_owned(),
         message: message.to_owned(),
         hint: None,
         field: None,

@@ -125,7 +125,7 @@ pub(crate) fn second_start(app: &AppHandle, arguments: &[String]) {
 /// Walks the way that a sign-in takes back: a page in the person's browser sends it to an address of our scheme, and the system
 /// hands that over.
 pub(crate) async fn test(app: &AppHandle) -> Result<String, String> {
-    let walk = app.state::<ReturnTest>().begin(SCHEME).ok_or("The system gives no random numbers.")?;
+    let walk = app.state::<ReturnTest>().begin(SCHEME).ok_or("The system’s random number generator failed.")?;
     let page = Url::parse(&format!("{}{}", logic(app).base_url(), walk.page)).map_err(|error| error.to_string())?;
     let (arrived, waits) = oneshot::channel();
     if let Ok(mut probe) = app.state::<Probe>().0.lock() {
@@ -134,9 +134,9 @@ pub(crate) async fn test(app: &AppHandle) -> Result<String, String> {
     windows::open_in_browser(app, &page).await.map_err(|error| error.to_string())?;
     match tokio::time::timeout(PATIENCE, waits).await {
         Ok(Ok(())) => {
-            Ok("Your browser handed a test address back to Relink. Sign-ins come back by themselves.".to_owned())
+            Ok("It works: your browser returned to Relink.".to_owned())
         }
-        _ => Err("Nothing came back. Sign-ins still work: the connect page offers the loopback address, or pasting."
+        _ => Err("Your browser didn’t return to Relink. You can still sign in: the connect page offers other ways to finish."
             .to_owned()),
     }
 }

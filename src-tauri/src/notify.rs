@@ -33,7 +33,7 @@ use popup::Did;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Threads that may wait for a service that doesn't answer; it gets no more of them.
 const MOST_HANGING: usize = 4;
-const SILENT: &str = "The desktop’s notification service doesn’t answer.";
+const SILENT: &str = "The desktop’s notification service isn’t responding.";
 
 /// The notifications that should be up, and under which number the desktop knows each, as soon as it has said so.
 #[derive(Debug, Clone, Default)]
@@ -139,7 +139,7 @@ fn put_up(shown: Notification, then: impl FnOnce(NotificationHandle) + Send + 's
                 then(handle);
                 told
             }
-            Err(error) => done.send(Err(format!("This desktop shows no notifications ({error})."))),
+            Err(error) => done.send(Err(format!("This desktop can’t show notifications ({error})."))),
         };
     });
     spawned.map_err(|error| format!("Notifications can’t be shown ({error})."))?;
@@ -219,7 +219,7 @@ async fn say_it_works(app: &AppHandle, id: AccountId) {
         return;
     }
     if let Ok(account) = logic.account(id).await {
-        let body = format!("{} works again. You can close the tab.", account.name);
+        let body = format!("{} is connected again. You can close the browser tab.", account.name);
         // Without notifications the tray and the window say it.
         let _ = say(app, "Connection successful", &body).await;
     }
@@ -240,5 +240,5 @@ pub(crate) async fn say(app: &AppHandle, title: &str, body: &str) -> Result<(), 
 
 /// Shows one, to see whether this desktop does.
 pub(crate) async fn test(app: &AppHandle) -> Result<(), String> {
-    say(app, "Relink’s notifications work", "This is how Relink tells you that an account needs you.").await
+    say(app, "Notifications work", "Relink notifies you like this when an account needs attention.").await
 }

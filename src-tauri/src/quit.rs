@@ -8,8 +8,8 @@ use tauri_plugin_dialog::{DialogExt, MessageDialogBuilder, MessageDialogButtons}
 use crate::{logic, notify, tray, windows};
 
 const TOLD: &str = "told_of_tray";
-const TRAY_TITLE: &str = "Relink goes on in the tray";
-const TRAY_BODY: &str = "Your accounts stay fresh. Open or quit it from its icon.";
+const TRAY_TITLE: &str = "Relink is still running in the tray";
+const TRAY_BODY: &str = "It keeps your accounts connected. Open or quit it from its tray icon.";
 
 /// Whether the person asked to quit.
 static QUITTING: AtomicBool = AtomicBool::new(false);
@@ -75,7 +75,7 @@ pub(crate) fn may_close(app: &AppHandle) -> bool {
         dialog(
             app,
             "Quit Relink?",
-            "Without Relink, tokens aren’t refreshed and nobody is told when an account needs you.",
+            "While Relink isn’t running, tokens aren’t refreshed and you aren’t notified when an account needs attention.",
         )
         .buttons(MessageDialogButtons::OkCancelCustom("Quit".to_owned(), "Keep running".to_owned()))
         .show(move |quits| {

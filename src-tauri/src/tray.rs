@@ -133,9 +133,9 @@ fn draw(app: &AppHandle, needs: &[Needs]) -> tauri::Result<()> {
 
 fn headline(needs: usize) -> String {
     match needs {
-        0 => "Nobody needs you".to_owned(),
-        1 => "1 account needs you".to_owned(),
-        many => format!("{many} accounts need you"),
+        0 => "All accounts are working".to_owned(),
+        1 => "1 account needs attention".to_owned(),
+        many => format!("{many} accounts need attention"),
     }
 }
 
@@ -146,7 +146,7 @@ fn menu(app: &AppHandle, needs: &[Needs]) -> tauri::Result<Menu<Wry>> {
     let mut items: Vec<Box<dyn IsMenuItem<Wry>>> =
         vec![Box::new(item("headline", &headline(needs.len()), false)?), Box::new(line()?)];
     for one in needs.iter().take(MOST) {
-        let verb = if one.reauthorize { "Reauthorize" } else { "Look at" };
+        let verb = if one.reauthorize { "Reauthorize" } else { "Show" };
         let text = format!("{verb} {} ({})", escaped(&one.name), escaped(&one.integration));
         items.push(Box::new(item(
             &format!("{}:{}", if one.reauthorize { "mend" } else { "show" }, one.id),

@@ -42,7 +42,7 @@ async fn connect(app: &App, desktop: &mut Desktop) -> Result<()> {
     app.shows("Connection successful").await?;
     connected.close().await?;
     app.main_window().await?;
-    app.press("Show the account").await?;
+    app.press("Show account").await?;
     Ok(())
 }
 
@@ -121,7 +121,7 @@ async fn the_main_job_with_a_certified_authorization_server() -> Result<()> {
     app.shows("Connection successful").await?;
     connected.close().await?;
     app.main_window().await?;
-    app.press("Show the account").await?;
+    app.press("Show account").await?;
     app.shows("Ada Lovelace").await?;
 
     provider.revoke().await?;
@@ -155,7 +155,7 @@ async fn one_click_on_the_notification_leads_to_the_provider_and_mends() -> Resu
     break_it(&app, &desktop).await?;
     desktop.press_on_notification("Reauthorize")?;
     let mended = sign_in(&mut desktop).await?;
-    desktop.notified("Ada Lovelace works again. You can close the tab.").await?;
+    desktop.notified("Ada Lovelace is connected again. You can close the browser tab.").await?;
     app.shows("Reauthorized").await?;
     app.shows("Working").await?;
     desktop.has_no_notification().await?;
@@ -167,13 +167,13 @@ async fn the_tray_counts_who_needs_the_person_and_one_click_there_mends() -> Res
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     connect(&app, &mut desktop).await?;
-    desktop.tray_says("Nobody needs you").await?;
+    desktop.tray_says("All accounts are working").await?;
     break_it(&app, &desktop).await?;
-    desktop.tray_says("1 account needs you").await?;
+    desktop.tray_says("1 account needs attention").await?;
     desktop.press_in_tray("Reauthorize Ada Lovelace")?;
     let mended = sign_in(&mut desktop).await?;
-    desktop.tray_says("Nobody needs you").await?;
-    desktop.notified("Ada Lovelace works again").await?;
+    desktop.tray_says("All accounts are working").await?;
+    desktop.notified("Ada Lovelace is connected again").await?;
     mended.close().await?;
 
     desktop.press_in_tray("Pause notifications")?;
@@ -185,7 +185,7 @@ async fn the_tray_counts_who_needs_the_person_and_one_click_there_mends() -> Res
     let told = "Sandbox no longer accepts this sign-in";
     let before = desktop.times_notified(told);
     app.rehearse_revocation().await?;
-    desktop.tray_says("1 account needs you").await?;
+    desktop.tray_says("1 account needs attention").await?;
     assert_eq!(desktop.times_notified(told), before, "paused");
     desktop.press_in_tray("Pause notifications")?;
     // What was held back is told.
@@ -215,11 +215,11 @@ async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_brings_it_
     let desktop = Desktop::start(ALL).await?;
     let mut first = Program::start(&desktop, &[])?;
     let windows = desktop.has_windows(1).await?;
-    desktop.tray_says("Nobody needs you").await?;
+    desktop.tray_says("All accounts are working").await?;
     first.has_a_page().await?;
     desktop.close_window(&windows[0])?;
     desktop.has_windows(0).await?;
-    desktop.notified("Relink goes on in the tray").await?;
+    desktop.notified("Relink is still running in the tray").await?;
     first.has_no_page().await?;
     assert!(first.runs());
     assert!(Program::start(&desktop, &["--hidden"])?.ends().await?, "at login, it runs already");
@@ -233,7 +233,7 @@ async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_brings_it_
     desktop.has_windows(1).await?;
     desktop.press_in_tray("Quit")?;
     assert!(first.ends().await?, "it ends well");
-    assert_eq!(desktop.times_notified("Relink goes on in the tray"), 1, "told once, closed twice");
+    assert_eq!(desktop.times_notified("Relink is still running in the tray"), 1, "told once, closed twice");
     Ok(())
 }
 
@@ -241,7 +241,7 @@ async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_brings_it_
 async fn started_at_login_it_stays_in_the_tray() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     let mut program = Program::start(&desktop, &["--hidden"])?;
-    desktop.tray_says("Nobody needs you").await?;
+    desktop.tray_says("All accounts are working").await?;
     assert_eq!(desktop.windows()?, Vec::<String>::new());
     assert!(program.runs());
     Ok(())
@@ -264,7 +264,7 @@ async fn a_deep_link_that_nobody_asked_for_starts_relink_and_changes_nothing() -
     // The scheme is registered by a start, as an installed package does.
     let mut first = Program::start(&desktop, &[])?;
     desktop.takes_deep_links().await?;
-    desktop.tray_says("Nobody needs you").await?;
+    desktop.tray_says("All accounts are working").await?;
     desktop.press_in_tray("Quit")?;
     assert!(first.ends().await?);
 
@@ -294,9 +294,9 @@ async fn a_keychain_that_is_locked_at_start_is_said_and_waited_for() -> Result<(
     let desktop = Desktop::start(ALL).await?;
     desktop.lock()?;
     let app = App::start(&desktop).await?;
-    app.shows("goes on by itself").await?;
+    app.shows("Relink resumes").await?;
     desktop.unlock()?;
-    app.hides("goes on by itself").await
+    app.hides("Relink resumes").await
 }
 
 #[tokio::test]
@@ -305,15 +305,15 @@ async fn without_a_notification_daemon_the_window_tells_and_the_settings_say_so(
     let app = App::start(&desktop).await?;
     // Before it is needed.
     app.press("Settings").await?;
-    app.shows("This desktop shows no notifications").await?;
+    app.shows("This desktop can’t show notifications").await?;
     app.press("Accounts").await?;
     connect(&app, &mut desktop).await?;
     app.press("Revoke access").await?;
     app.press("Refresh now").await?;
     app.shows("Nothing that uses this account works").await?;
-    desktop.tray_says("1 account needs you").await?;
+    desktop.tray_says("1 account needs attention").await?;
     app.press("Settings").await?;
-    app.shows("This desktop shows no notifications").await
+    app.shows("This desktop can’t show notifications").await
 }
 
 #[tokio::test]
@@ -321,17 +321,17 @@ async fn the_settings_prove_the_way_back_of_a_sign_in_and_show_a_notification() 
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     app.press("Settings").await?;
-    app.press("Test sign-in return").await?;
+    app.press("Test sign-in redirect").await?;
     let page = desktop.opened().await?;
     let walked = browser(&desktop, &page).await?;
-    app.shows("Sign-ins come back by themselves").await?;
+    app.shows("your browser returned to Relink").await?;
     walked.shows("Then you can close this tab").await?;
     walked.open(&page).await?;
-    walked.shows("This test is over").await?;
+    walked.shows("This test has ended").await?;
     walked.close().await?;
-    app.press("Show a test notification").await?;
-    desktop.notified("Relink’s notifications work").await?;
-    app.shows("It was shown.").await
+    app.press("Send a test notification").await?;
+    desktop.notified("Notifications work").await?;
+    app.shows("Notification sent.").await
 }
 
 #[tokio::test]

@@ -25,12 +25,12 @@ async fn with_an_api_key() -> Result<()> {
     };
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
-    browser.press("Use a key").await?;
+    browser.press("Use an API key").await?;
     browser.fill("api_key", "sk_sandbox_wrong").await?;
     browser.press("Connect").await?;
     browser.shows("doesn't accept this key").await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
-    browser.press("Use a key").await?;
+    browser.press("Use an API key").await?;
     browser.fill("api_key", &key().await?).await?;
     browser.press("Connect").await?;
     browser.shows("Connection successful").await?;

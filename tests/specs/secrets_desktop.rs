@@ -65,12 +65,12 @@ async fn the_window_notifications_and_the_clipboard_are_given_none_unasked() -> 
     let connected = signs_in(&app, &mut desktop, &mut canaries).await?;
     connected.close().await?;
     app.main_window().await?;
-    app.press("Show the account").await?;
+    app.press("Show account").await?;
     let accounts = app.ask(Method::GET, "/relink/accounts", Value::Null).await?;
     let id = accounts["result"][0]["id"].as_str().context("an account")?.to_owned();
     notes_tokens(&app, &desktop, &id, &mut canaries).await?;
     app.press("Refresh now").await?;
-    app.shows("Refreshed.").await?;
+    app.shows("Token refreshed.").await?;
     notes_tokens(&app, &desktop, &id, &mut canaries).await?;
     app.press("Revoke access").await?;
     app.press("Refresh now").await?;
@@ -93,7 +93,7 @@ async fn the_window_notifications_and_the_clipboard_are_given_none_unasked() -> 
     app.press("GitHub").await?;
     app.fill("client_id", "client").await?;
     app.fill("client_secret", CLIENT_SECRET).await?;
-    app.press("Save the client").await?;
+    app.press("Save client").await?;
     app.shows("The secret is in your keychain").await?;
 
     // Nobody has asked for anything to be copied.
@@ -104,11 +104,11 @@ async fn the_window_notifications_and_the_clipboard_are_given_none_unasked() -> 
     app.press("Add a webhook").await?;
     app.fill("target_url", receiver.url()).await?;
     app.click("[form=\"add-webhook\"]").await?;
-    app.shows("Its signing secret is in your clipboard").await?;
+    app.shows("The signing secret is in your clipboard").await?;
     canaries.add("webhook secret", &pasted(&desktop).await?)?;
     app.press("Settings").await?;
     app.fill("token_name", "my-agent").await?;
-    app.press("Create a token").await?;
+    app.press("Create token").await?;
     app.shows("The token for my-agent is in your clipboard").await?;
     canaries.add("API token", &pasted(&desktop).await?)?;
     app.press("Activity").await?;

@@ -65,7 +65,7 @@ async fn page(State(surface): State<ApiState>, Path(name): Path<String>) -> Resp
     let mut page = ui::words(
         StatusCode::OK,
         "Testing the way back to Relink",
-        "If your browser asks whether to open Relink, allow it. Then you can close this tab: Relink says what came of it.",
+        "If your browser asks whether to open Relink, allow it. Then you can close this tab: Relink shows the result.",
     );
     if let Ok(value) = HeaderValue::from_str(&format!("0;url={PATH}{name}/back")) {
         page.headers_mut().insert(header::REFRESH, value);
@@ -83,7 +83,7 @@ async fn back(State(surface): State<ApiState>, Path(name): Path<String>) -> Resp
 fn over() -> Response {
     ui::words(
         StatusCode::NOT_FOUND,
-        "This test is over",
+        "This test has ended",
         "Start it again in Relink’s settings. You can close this tab.",
     )
 }

@@ -152,7 +152,7 @@ const fn method_label(credential: &Credential) -> &'static str {
     match credential {
         Credential::Renewing(Renewing { by: Renewal::RefreshToken, .. }) => "OAuth 2.0, refresh token",
         Credential::Renewing(Renewing { by: Renewal::ClientCredentials, .. }) => "OAuth 2.0, client credentials",
-        Credential::Fixed(Fixed { kind: FixedKind::AccessToken, .. }) => "OAuth 2.0, without refresh token",
+        Credential::Fixed(Fixed { kind: FixedKind::AccessToken, .. }) => "OAuth 2.0, no refresh token",
         Credential::Fixed(Fixed { kind: FixedKind::ApiKey, .. }) => "API key",
     }
 }
@@ -189,8 +189,8 @@ fn facts(timeline_event: &TimelineEvent) -> Vec<Fact> {
         | TimelineEvent::CredentialGone { failure } => {
             let mut facts = vec![fact("Code", failure.cause.code())];
             facts.extend(failure.http_status.map(|status| fact("HTTP status", &status.to_string())));
-            facts.extend(failure.provider_code.as_deref().map(|code| fact("Provider’s code", code)));
-            facts.extend(failure.provider_words.as_deref().map(|words| fact("Provider’s words", words)));
+            facts.extend(failure.provider_code.as_deref().map(|code| fact("Provider code", code)));
+            facts.extend(failure.provider_words.as_deref().map(|words| fact("Provider message", words)));
             facts
         }
         TimelineEvent::FlowFailed { code, .. } | TimelineEvent::CallbackRefused { code, .. } => {

@@ -153,9 +153,9 @@ fn document_of(form: &NewIntegration) -> Result<String> {
 /// An address as Truto's shape has it: its origin, and its path.
 fn endpoint(field: &str, text: &str) -> Result<(String, String)> {
     let url = url::Url::parse(text.trim())
-        .map_err(|_| refused(field, "This is no web address; it must start with https://."))?;
+        .map_err(|_| refused(field, "This isn’t a valid URL. It must start with https://."))?;
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(refused(field, "The address must end with its path: no ? and no #."));
+        return Err(refused(field, "The URL must not contain ? or #."));
     }
     Ok((url.origin().ascii_serialization(), url.path().to_owned()))
 }

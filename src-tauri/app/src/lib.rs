@@ -277,7 +277,7 @@ fn error_view(error: relink_engine::Error) -> ErrorView {
 fn refused(field: &str, message: &str) -> ErrorView {
     ErrorView {
         code: "invalid".to_owned(),
-        title: "This can’t be used".to_owned(),
+        title: "This value isn’t valid".to_owned(),
         message: message.to_owned(),
         hint: None,
         field: Some(field.to_owned()),

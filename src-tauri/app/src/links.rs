@@ -38,13 +38,14 @@ impl App {
         let links = lock(&self.0.links);
         let link = links.get(id).ok_or_else(|| ErrorView {
             code: "not_found".to_owned(),
-            title: "This link is gone".to_owned(),
-            message: "Relink was started anew since it was made, or many links were made after it.".to_owned(),
+            title: "This link is no longer available".to_owned(),
+            message: "Relink was restarted after it was created, or many newer links were created.".to_owned(),
             hint: Some("Get a new connection link.".to_owned()),
             field: None,
         })?;
         let Some(integration) = integration else { return Ok(link.clone()) };
-        let mut url = url::Url::parse(link.expose()).map_err(|_| crate::refused("id", "The link is no address."))?;
+        let mut url =
+            url::Url::parse(link.expose()).map_err(|_| crate::refused("id", "The link isn’t a valid URL."))?;
         url.query_pairs_mut().append_pair("integration", integration);
         Ok(Secret::new(String::from(url)))
     }

@@ -38,7 +38,7 @@ impl App {
     async fn control(&self, method: &str, path: &str, body: Value) -> Result<Value> {
         self.0.sandbox_runner.rehearse(method, path, &body).await.map_err(|message| ErrorView {
             code: "sandbox_refused".to_owned(),
-            title: "The Sandbox didn’t do it".to_owned(),
+            title: "The Sandbox reported an error".to_owned(),
             message,
             hint: None,
             field: None,

@@ -20,7 +20,7 @@ pub(super) async fn copied_or_undone(
 ) -> Result<()> {
     let Err(trouble) = copied else { return Ok(()) };
     undo.await?;
-    let message = format!("Its secret is shown only once, and could not be copied: {}", trouble.message);
+    let message = format!("Its secret can only be copied once, and copying failed: {}", trouble.message);
     Err(ErrorView { title: title.to_owned(), message, ..trouble })
 }
 
@@ -37,11 +37,11 @@ mod tests {
             undone.set(undone.get() + 1);
             Ok(())
         };
-        let tried = |copied| tauri::async_runtime::block_on(copied_or_undone(copied, undo(), "It was not made"));
+        let tried = |copied| tauri::async_runtime::block_on(copied_or_undone(copied, undo(), "It was not created"));
         assert!(tried(Ok(())).is_ok());
         assert_eq!(undone.get(), 0);
         let said = tried(Err(own("clipboard", "no clipboard"))).expect_err("said");
-        assert_eq!((undone.get(), said.title.as_str()), (1, "It was not made"));
+        assert_eq!((undone.get(), said.title.as_str()), (1, "It was not created"));
         assert!(said.message.ends_with("no clipboard"), "{}", said.message);
     }
 }

@@ -149,7 +149,7 @@ mod service {
         bus::connect()
             .and_then(|bus| bus.call_method(Some(SERVICE), PATH, Some(SERVICE), "GetServerInformation", &()))
             .map(drop)
-            .map_err(|error| format!("This desktop shows no notifications ({error})."))
+            .map_err(|error| format!("This desktop can’t show notifications ({error})."))
     }
 }
 

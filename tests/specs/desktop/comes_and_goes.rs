@@ -19,7 +19,7 @@ async fn a_panel_that_comes_after_relink_gets_its_icon() -> Result<()> {
     let mut program = Program::start(&desktop, &["--hidden"])?;
     program.serves(&desktop).await?;
     desktop.start_panel()?;
-    desktop.tray_says("Nobody needs you").await?;
+    desktop.tray_says("All accounts are working").await?;
     assert_eq!(desktop.windows()?, Vec::<String>::new(), "started at login, it waits for the panel");
     desktop.press_in_tray("Open Relink")?;
     desktop.has_windows(1).await?;
@@ -39,7 +39,7 @@ async fn when_the_panel_dies_closing_asks_and_when_it_comes_again_it_does_not() 
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     let windows = desktop.has_windows(1).await?;
-    desktop.tray_says("Nobody needs you").await?;
+    desktop.tray_says("All accounts are working").await?;
     desktop.kill_panel().await?;
     app.notices_tray(false).await?;
     desktop.close_window(&windows[0])?;
@@ -49,7 +49,7 @@ async fn when_the_panel_dies_closing_asks_and_when_it_comes_again_it_does_not() 
     desktop.has_no_window_called("Quit Relink").await?;
 
     desktop.start_panel()?;
-    desktop.tray_says("Nobody needs you").await?;
+    desktop.tray_says("All accounts are working").await?;
     app.notices_tray(true).await?;
     desktop.close_window(&windows[0])?;
     desktop.has_windows(0).await?;
@@ -85,7 +85,7 @@ async fn what_is_up_goes_with_relink_and_comes_back_with_it() -> Result<()> {
     desktop.has_a_notification().await?;
     desktop.press_on_notification("Reauthorize")?;
     let mended = sign_in(&mut desktop).await?;
-    desktop.notified("Ada Lovelace works again").await?;
+    desktop.notified("Ada Lovelace is connected again").await?;
     mended.close().await
 }
 
@@ -96,12 +96,12 @@ async fn a_notification_service_that_hangs_holds_up_neither_tray_nor_quitting() 
     connect(&app, &mut desktop).await?;
     desktop.freeze_notifications()?;
     app.rehearse_revocation().await?;
-    desktop.tray_says("1 account needs you").await?;
+    desktop.tray_says("1 account needs attention").await?;
     app.press("Settings").await?;
-    app.shows("notification service doesn’t answer").await?;
+    app.shows("notification service isn’t responding").await?;
     desktop.press_in_tray("Reauthorize Ada Lovelace")?;
     let mended = sign_in(&mut desktop).await?;
-    desktop.tray_says("Nobody needs you").await?;
+    desktop.tray_says("All accounts are working").await?;
     mended.close().await?;
     desktop.press_in_tray("Quit")?;
     app.ends().await

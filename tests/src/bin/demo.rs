@@ -78,11 +78,11 @@ async fn main() -> Result<()> {
     close_connect_window(&desktop).await?;
 
     app.main_window().await?;
-    app.press("Show the account").await?;
+    app.press("Show account").await?;
     app.shows("Ada Lovelace").await?;
     let id = app.ask(Method::GET, "/relink/accounts", Value::Null).await?["result"][0]["id"].clone();
     app.press("Refresh now").await?;
-    app.shows("Refreshed.").await?;
+    app.shows("Token refreshed.").await?;
     app.is_painted().await?;
     demo.saw(&desktop, "the account works; its token was refreshed")?;
 

@@ -13,7 +13,7 @@ use crate::{App, Result, notices::account_of, types::NoticeRecord};
 
 /// How long the desktop may take to answer.
 const DEADLINE: Duration = Duration::from_secs(10);
-const SILENT: &str = "The desktop’s notification service doesn’t answer.";
+const SILENT: &str = "The desktop’s notification service isn’t responding.";
 
 /// What the policy came to.
 #[derive(Debug)]
