@@ -128,8 +128,8 @@ async fn refresh_credentials(State(surface): State<ApiState>, Body(by): Body<ByI
 fn row(view: &AccountView, engine: &Engine) -> Value {
     let account = &view.account;
     let profile = &account.profile;
-    let trouble = account.life.trouble();
-    let expires_at = match account.life.credential() {
+    let trouble = account.state.trouble();
+    let expires_at = match account.state.credential() {
         Credential::Renewing(renewing) => renewing.lifetime.expires_at,
         Credential::Fixed(fixed) => fixed.expires_at,
     };
@@ -217,7 +217,7 @@ async fn timeline(State(surface): State<ApiState>, query: Query) -> ApiResult {
         .into_iter()
         .map(|entry| {
             let label = entry.account_id.and_then(|id| names.get(&id)?.label.as_deref());
-            let (title, detail) = entry.event.words(label.unwrap_or("The provider"));
+            let (title, detail) = entry.event.describe(label.unwrap_or("The provider"));
             let timeline_event = reply::written(&entry.event);
             json!({
                 "seq": entry.seq,

@@ -47,11 +47,11 @@ impl From<Error> for Failed {
             Error::Provider { failure, next_try, .. } => {
                 retry_after = failure.retry_after_secs;
                 body["next_try"] = json!(next_try);
-                body["verdict"] = json!(Verdict::told(failure, *next_try));
+                body["verdict"] = json!(Verdict::for_failure(failure, *next_try));
                 body["provider"] = json!({
                     "http_status": failure.http_status,
                     "code": failure.provider_code,
-                    "message": failure.provider_words,
+                    "message": failure.provider_message,
                 });
             }
             _ => {}
@@ -70,7 +70,7 @@ fn status_of(error: &Error) -> StatusCode {
         (_, Error::Provider { failure, .. }) => match (failure.cause, failure.cause.severity()) {
             (Cause::RateLimited, _) => StatusCode::TOO_MANY_REQUESTS,
             (_, Severity::Terminal | Severity::Configuration) => StatusCode::BAD_REQUEST,
-            (_, Severity::Passing | Severity::Unknown) => StatusCode::BAD_GATEWAY,
+            (_, Severity::Transient | Severity::Unknown) => StatusCode::BAD_GATEWAY,
         },
         (Category::NotFound, _) => StatusCode::NOT_FOUND,
         (Category::BadRequest, _) => StatusCode::BAD_REQUEST,

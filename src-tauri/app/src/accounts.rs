@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use relink_domain::{
     AccountId, Timestamp,
-    account::{self, Credential, Fixed, FixedKind, Renewal, Renewing, Seen, Status, TimelineEvent},
+    account::{self, Credential, Fixed, FixedKind, Renewal, Renewing, SeenFailure, Status, TimelineEvent},
     failure::Failure,
     health::{self, SLOT_MILLIS, SLOTS},
 };
@@ -66,7 +66,7 @@ impl App {
         let entry = |entry: relink_engine::store::timeline::Entry| {
             let named = entry.account_id.and_then(|id| known.get(&id));
             let provider = named.and_then(|named| named.label.as_deref());
-            let (title, detail) = entry.event.words(provider.unwrap_or("The provider"));
+            let (title, detail) = entry.event.describe(provider.unwrap_or("The provider"));
             Entry {
                 seq: entry.seq,
                 account_id: entry.account_id,
@@ -110,9 +110,9 @@ impl App {
 fn account(view: &AccountView, remind_at: Option<Timestamp>) -> Account {
     let account = &view.account;
     let profile = &account.profile;
-    let trouble = account.life.trouble();
+    let trouble = account.state.trouble();
     let connected = account.status() != Status::Connecting;
-    let (refreshed_at, expires_at) = match account.life.credential() {
+    let (refreshed_at, expires_at) = match account.state.credential() {
         Credential::Renewing(renewing) => (Some(renewing.lifetime.issued_at), renewing.lifetime.expires_at),
         Credential::Fixed(fixed) => (None, fixed.expires_at),
     };
@@ -127,7 +127,7 @@ fn account(view: &AccountView, remind_at: Option<Timestamp>) -> Account {
         identity: profile.identity.as_ref().map(|identity| identity.label.clone()),
         status: account.status(),
         method: account.method(),
-        method_label: method_label(account.life.credential()).to_owned(),
+        method_label: method_label(account.state.credential()).to_owned(),
         scopes: profile.scopes.clone(),
         is_sandbox: profile.is_sandbox,
         verdict: trouble.map(relink_domain::account::Trouble::verdict),
@@ -157,9 +157,9 @@ const fn method_label(credential: &Credential) -> &'static str {
     }
 }
 
-fn problem(account: &account::Account, seen: &Seen, provider: &str) -> Problem {
-    let Failure { cause, http_status, provider_code, provider_words, .. } = &seen.failure;
-    let words = account.words(seen, provider);
+fn problem(account: &account::Account, seen: &SeenFailure, provider: &str) -> Problem {
+    let Failure { cause, http_status, provider_code, provider_message, .. } = &seen.failure;
+    let words = account.explain(seen, provider);
     Problem {
         code: cause.code().to_owned(),
         title: words.title,
@@ -167,7 +167,7 @@ fn problem(account: &account::Account, seen: &Seen, provider: &str) -> Problem {
         hint: words.hint,
         http_status: *http_status,
         provider_code: provider_code.clone(),
-        provider_message: provider_words.clone(),
+        provider_message: provider_message.clone(),
         occurred_at: seen.at,
     }
 }
@@ -190,7 +190,7 @@ fn facts(timeline_event: &TimelineEvent) -> Vec<Fact> {
             let mut facts = vec![fact("Code", failure.cause.code())];
             facts.extend(failure.http_status.map(|status| fact("HTTP status", &status.to_string())));
             facts.extend(failure.provider_code.as_deref().map(|code| fact("Provider code", code)));
-            facts.extend(failure.provider_words.as_deref().map(|words| fact("Provider message", words)));
+            facts.extend(failure.provider_message.as_deref().map(|words| fact("Provider message", words)));
             facts
         }
         TimelineEvent::FlowFailed { code, .. } | TimelineEvent::CallbackRefused { code, .. } => {

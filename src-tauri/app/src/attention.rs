@@ -10,7 +10,7 @@ use std::time::Duration;
 use relink_domain::{
     AccountId,
     account::Verdict,
-    notice::{DesktopSignal, Network, Notice, NoticeId, Situation, Troubled, decide},
+    notice::{DesktopSignal, FailingAccount, Network, Notice, NoticeId, Situation, decide},
 };
 use relink_engine::{Changes, network};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -146,9 +146,9 @@ async fn look(
     });
 
     let before = app.shown().await?;
-    let shown = received.iter().cloned().fold(before.clone(), relink_domain::notice::Shown::receive);
+    let shown = received.iter().cloned().fold(before.clone(), relink_domain::notice::NoticeHistory::receive);
     let lost = before.up().filter(|_| received.contains(&DesktopSignal::Lost));
-    let decision = decide(&shown, &Situation { troubled, network, paused }, app.0.engine.now());
+    let decision = decide(&shown, &Situation { failing: troubled, network, paused }, app.0.engine.now());
     if decision.next != before {
         app.keep_shown(decision.next).await?;
         app.publish(Changed::Accounts);
@@ -160,10 +160,10 @@ async fn look(
             tracing::warn!("a decision about a notification was not carried out: the desktop hangs");
         }
     }
-    Ok(decision.next_look)
+    Ok(decision.next_decision_at)
 }
 
-fn needing(troubled: &[Troubled]) -> Vec<Needs> {
+fn needing(troubled: &[FailingAccount]) -> Vec<Needs> {
     let needs = troubled.iter().filter(|one| one.trouble.verdict() != Verdict::Retrying);
     needs
         .map(|one| Needs {

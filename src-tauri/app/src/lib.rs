@@ -27,7 +27,7 @@ use relink_api::SandboxRunner;
 use relink_domain::{
     Secret,
     account::{Status, Verdict},
-    notice::Troubled,
+    notice::FailingAccount,
 };
 use relink_engine::{ChangeSet, Engine, Filter, SANDBOX, network};
 use tokio::sync::{broadcast, watch};
@@ -188,10 +188,10 @@ impl App {
     }
 
     /// Who is in trouble. The others, however many, are not looked at.
-    pub(crate) async fn troubled(&self) -> Result<Vec<Troubled>> {
+    pub(crate) async fn troubled(&self) -> Result<Vec<FailingAccount>> {
         let failing = Filter { statuses: vec![Status::NeedsReauth.as_str().to_owned()], ..Filter::default() };
         let views = self.0.engine.accounts(failing, None, MANY).await.map_err(error_view)?;
-        Ok(views.iter().filter_map(|view| Troubled::of(&view.account, &view.label)).collect())
+        Ok(views.iter().filter_map(|view| FailingAccount::of(&view.account, &view.label)).collect())
     }
 
     /// How the keychain is. It is asked when it has changed and now and then, not whenever anything else has.

@@ -2,7 +2,7 @@
 
 use relink_domain::{
     AccountId, Timestamp,
-    notice::{DesktopSignal, Opens, Shown},
+    notice::{DesktopSignal, NoticeHistory, Opens},
 };
 
 use crate::{
@@ -19,11 +19,11 @@ const KEPT: usize = 200;
 const TOMORROW_SECS: i64 = 24 * 60 * 60;
 
 impl App {
-    pub(crate) async fn shown(&self) -> Result<Shown> {
+    pub(crate) async fn shown(&self) -> Result<NoticeHistory> {
         Ok(self.0.engine.document(SHOWN).await.map_err(error_view)?.unwrap_or_default())
     }
 
-    pub(crate) async fn keep_shown(&self, shown: Shown) -> Result<()> {
+    pub(crate) async fn keep_shown(&self, shown: NoticeHistory) -> Result<()> {
         self.0.engine.keep_document(SHOWN, shown).await.map_err(error_view)
     }
 
@@ -44,7 +44,7 @@ impl App {
     /// The person wants to be left alone about this account until tomorrow, or until the machine is next unlocked.
     pub async fn remind_later(&self, id: AccountId) -> Result<()> {
         let view = self.0.engine.account(id).await.map_err(error_view)?;
-        let about = relink_domain::notice::Troubled::of(&view.account, &view.label);
+        let about = relink_domain::notice::FailingAccount::of(&view.account, &view.label);
         let about = about.map(|troubled| troubled.episode()).into_iter().collect();
         self.hear(DesktopSignal::RemindLater { about, until: self.tomorrow() }).await;
         Ok(())

@@ -2,7 +2,7 @@
 
 use relink_domain::{
     AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp,
-    account::{Account, AuthenticationMethod, Credential, Seen, Status, Trouble, Verdict},
+    account::{Account, AuthenticationMethod, Credential, SeenFailure, Status, Trouble, Verdict},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -51,7 +51,7 @@ impl IntegratedAccount {
         environment_integration: EnvironmentIntegrationSummary,
     ) -> Self {
         let profile = &account.profile;
-        let error = |seen: &Seen| AccountError::new(account, seen, integration.label());
+        let error = |seen: &SeenFailure| AccountError::new(account, seen, integration.label());
         Self {
             id: profile.id,
             tenant_id: profile.tenant_id.clone(),
@@ -106,15 +106,15 @@ pub struct AccountError {
 
 impl AccountError {
     /// `provider`: the label of the account's integration.
-    pub fn new(account: &Account, seen: &Seen, provider: &str) -> Self {
-        let words = account.words(seen, provider);
+    pub fn new(account: &Account, seen: &SeenFailure, provider: &str) -> Self {
+        let words = account.explain(seen, provider);
         Self {
             code: seen.failure.cause.code().to_owned(),
             message: format!("{}. {}", words.title, words.message),
             hint: words.hint,
             http_status: seen.failure.http_status,
             provider_code: seen.failure.provider_code.clone(),
-            provider_message: seen.failure.provider_words.clone(),
+            provider_message: seen.failure.provider_message.clone(),
             occurred_at: seen.at,
         }
     }
@@ -167,8 +167,8 @@ pub struct AccountContext<'a> {
 impl AccountRow {
     pub fn new(account: &Account, context: &AccountContext<'_>) -> Self {
         let profile = &account.profile;
-        let trouble = account.life.trouble();
-        let expires_at = match account.life.credential() {
+        let trouble = account.state.trouble();
+        let expires_at = match account.state.credential() {
             Credential::Renewing(renewing) => renewing.lifetime.expires_at,
             Credential::Fixed(fixed) => fixed.expires_at,
         };

@@ -1,7 +1,7 @@
 //! An account's bytes on the wire.
 
 use relink_domain::{
-    account::{Attempt, Identity, Life, Profile, Renewal, Renewing},
+    account::{AccountState, Attempt, Identity, Profile, Renewal, Renewing},
     failure::{Cause, Failure},
     schedule::TokenLifetime,
 };
@@ -22,7 +22,7 @@ fn refused() -> Account {
     let at = |secs| Timestamp::from_millis(1_700_000_000_000).plus_secs(secs);
     let failure = Failure {
         provider_code: Some("invalid_grant".into()),
-        provider_words: Some("Token revoked".into()),
+        provider_message: Some("Token revoked".into()),
         ..Failure::new(Cause::InvalidGrant).status(400)
     };
     let trouble = Trouble {
@@ -54,12 +54,12 @@ fn refused() -> Account {
             context: [("team".to_owned(), json!("core"))].into_iter().collect(),
             identity: Some(Identity { id: "7".into(), label: "ada".into() }),
             scopes: vec!["repo".into()],
-            last_error: Some(Seen { failure, at: at(60) }),
+            last_error: Some(SeenFailure { failure, at: at(60) }),
             last_forbidden_error: None,
             created_at: at(0),
             updated_at: at(60),
         },
-        life: Life::Failing { credential, trouble },
+        state: AccountState::Failing { credential, trouble },
         replacement: None,
     }
 }
@@ -80,7 +80,7 @@ fn an_integrated_account_has_trutos_bytes() {
             r#override: Map::new(),
         },
     );
-    let words = Cause::InvalidGrant.words("GitHub", Verdict::NeedsPerson);
+    let words = Cause::InvalidGrant.explain("GitHub", Verdict::NeedsPerson);
     let expected = format!(
         concat!(
             r#"{{"id":"{account}","tenant_id":"acme-1","environment_id":"{environment}","#,

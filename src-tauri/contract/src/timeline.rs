@@ -35,7 +35,7 @@ impl TimelineEntry {
         event: &TimelineEvent,
         provider: Option<&str>,
     ) -> Self {
-        let (title, detail) = event.words(provider.unwrap_or("The provider"));
+        let (title, detail) = event.describe(provider.unwrap_or("The provider"));
         let tone = event.tone();
         // An event is a plain tree of texts and numbers: it can always be written.
         let event = serde_json::to_value(event).unwrap_or_default();

@@ -9,34 +9,21 @@ use serde::{Deserialize, Serialize};
 use crate::{account::Verdict, provider_text};
 
 /// What kind of trouble a cause is; it decides who is told and whether Relink tries again by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// The provider has said no: only the person can mend it.
     Terminal,
     /// The integration's own settings are wrong: its client must be mended, not the account.
     Configuration,
     /// It may pass: tried again with growing pauses.
-    Passing,
+    Transient,
     /// A refusal Relink does not know: treated as passing until it has lasted (see [`crate::account`]).
     Unknown,
 }
 
-/// What a person can do about a cause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Remedy {
-    /// Sign in again.
-    Reauthorize,
-    /// Mend the integration's client id or secret.
-    MendClient,
-    /// Nothing: Relink tries again by itself.
-    Wait,
-}
-
-/// Words for a person: what happened, what it means, what to do.
+/// Explanation for a person: what happened, what it means, what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Words {
+pub struct Explanation {
     /// What happened, in one line.
     pub title: String,
     /// What it means.
@@ -90,13 +77,13 @@ macro_rules! causes {
             }
 
             /// All the words, with the provider's name in them. What to do depends on what the trouble asks for.
-            pub fn words(self, provider: &str, verdict: Verdict) -> Words {
+            pub fn explain(self, provider: &str, verdict: Verdict) -> Explanation {
                 let hint = match self {
                     $(Self::$name => {
                         $(if verdict == Verdict::NeedsPerson { $last } else)? { $hint }
                     })+
                 };
-                Words { title: self.title(provider), message: self.message(provider), hint: fill(hint, provider) }
+                Explanation { title: self.title(provider), message: self.message(provider), hint: fill(hint, provider) }
             }
         }
     };
@@ -134,57 +121,57 @@ causes! {
         "This account's client id or client secret was revoked or replaced at {provider}. Nothing that uses this account works until you enter the present ones.",
         "Reauthorize the connection.";
     /// The host's name could not be resolved.
-    Dns = "dns", Passing, false,
+    Dns = "dns", Transient, false,
         "{provider} can't be found",
         "The name of {provider}'s server could not be looked up. The network or its name server may be down.",
         "Nothing to do now: Relink tries again by itself.";
     /// The host's name or address leads to where nothing is sent without the person's consent, or never.
-    PrivateAddress = "private_address", Passing, false,
+    PrivateAddress = "private_address", Transient, false,
         "{provider} is at a private address",
         "{provider}'s server is at an address inside this network or a reserved one. Relink calls none of them for a provider; one inside this network it calls if the integration allows that (\"allow_local\" in config.relink).",
         "Check the network and its name server: a VPN or a filter can cause this. Relink tries again by itself.";
     /// No connection could be made.
-    Unreachable = "unreachable", Passing, false,
+    Unreachable = "unreachable", Transient, false,
         "{provider} can't be reached",
         "No connection to {provider}'s server could be made.",
         "Nothing to do now: Relink tries again by itself.";
     /// The secure channel could not be made.
-    Tls = "tls", Passing, false,
+    Tls = "tls", Transient, false,
         "No secure connection to {provider}",
         "{provider}'s certificate could not be verified. A proxy, a hotel network or a wrong clock can cause this.",
         "Check the network and this machine's clock. Relink tries again by itself.";
     /// No answer within the deadline.
-    Timeout = "timeout", Passing, true,
+    Timeout = "timeout", Transient, true,
         "{provider} didn't answer in time",
         "The request was sent, but no answer came.",
         "Nothing to do now: Relink tries again by itself.";
     /// The connection broke before the whole answer was there.
-    Reset = "connection_reset", Passing, true,
+    Reset = "connection_reset", Transient, true,
         "The connection to {provider} broke",
         "The request was sent, but the connection ended before the answer was complete.",
         "Nothing to do now: Relink tries again by itself.";
     /// 429.
-    RateLimited = "rate_limited", Passing, false,
+    RateLimited = "rate_limited", Transient, false,
         "{provider} asks to slow down",
         "{provider} takes no more requests for the moment.",
         "Nothing to do now: Relink tries again when {provider} allows it.";
     /// 408, or a 5xx that is no [`Cause::BadGateway`].
-    ServerError = "server_error", Passing, false,
+    ServerError = "server_error", Transient, false,
         "{provider} has a problem of its own",
         "{provider}'s server answered with an error.",
         "Nothing to do now: Relink tries again by itself.";
     /// 502 or 504: a server in front of the provider's heard nothing, or nothing that it understood, from it.
-    BadGateway = "bad_gateway", Passing, true,
+    BadGateway = "bad_gateway", Transient, true,
         "{provider} has a problem of its own",
         "A server in front of {provider}'s own got no usable answer from it.",
         "Nothing to do now: Relink tries again by itself.";
     /// A web page where JSON belongs: a captive portal, a proxy, a maintenance page.
-    NotJson = "not_json", Passing, true,
+    NotJson = "not_json", Transient, true,
         "Something else answered in {provider}'s place",
         "A web page came where {provider}'s answer belongs. A sign-in page of the network (hotel, train) can cause this.",
         "Open a browser and see whether the network wants a sign-in. Relink tries again by itself.";
     /// JSON that breaks off or lacks what it must hold.
-    Garbled = "garbled_answer", Passing, true,
+    Garbled = "garbled_answer", Transient, true,
         "{provider}'s answer can't be read",
         "The answer was cut off or lacks the access token.",
         "Nothing to do now: Relink tries again by itself.";
@@ -195,7 +182,7 @@ causes! {
         "Relink tries again for an hour. If it goes on, reauthorize the connection."
         then "Reauthorize the connection.";
     /// A call was answered 403: the sign-in works, but not for this.
-    Forbidden = "forbidden", Passing, false,
+    Forbidden = "forbidden", Transient, false,
         "{provider} forbids this call",
         "A call was answered with 403 Forbidden: the sign-in works, but may not do this.",
         "Look at {provider} at what this sign-in may do, or reauthorize the connection as somebody who may.";
@@ -233,8 +220,8 @@ pub struct Failure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_code: Option<String>,
     /// The provider's own words (RFC 6749 §5.2 `error_description`), shortened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider_words: Option<String>,
+    #[serde(default, alias = "provider_words", skip_serializing_if = "Option::is_none")]
+    pub provider_message: Option<String>,
     /// Seconds that the provider asked to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_secs: Option<u32>,
@@ -243,7 +230,7 @@ pub struct Failure {
 impl Failure {
     /// A failure of which nothing but its cause is known.
     pub const fn new(cause: Cause) -> Self {
-        Self { cause, http_status: None, provider_code: None, provider_words: None, retry_after_secs: None }
+        Self { cause, http_status: None, provider_code: None, provider_message: None, retry_after_secs: None }
     }
 
     /// With the HTTP status of the answer.
@@ -263,7 +250,7 @@ impl fmt::Display for Failure {
         if let Some(code) = &self.provider_code {
             write!(f, ", {code}")?;
         }
-        if let Some(words) = &self.provider_words {
+        if let Some(words) = &self.provider_message {
             write!(f, ": {words}")?;
         }
         Ok(())
@@ -275,7 +262,7 @@ const LONGEST_WORDS: usize = 300;
 
 /// An error answer of a token endpoint, as far as it could be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ErrorAnswer {
+pub struct TokenErrorResponse {
     /// `error`.
     pub error: Option<String>,
     /// `error_description`.
@@ -288,7 +275,7 @@ pub struct ErrorAnswer {
 
 /// Error codes of a provider's own, as its integration's definition names them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OwnCodes {
+pub struct ProviderErrorCodes {
     /// Final: only a new sign-in mends them.
     pub terminal: Vec<String>,
     /// About the client, not the account.
@@ -296,7 +283,7 @@ pub struct OwnCodes {
 }
 
 /// Sorts an error answer of a token endpoint (RFC 6749 §5.2) into the table.
-pub fn classify_answer(status: u16, answer: &ErrorAnswer, own: &OwnCodes) -> Failure {
+pub fn classify_token_error(status: u16, answer: &TokenErrorResponse, own: &ProviderErrorCodes) -> Failure {
     let code = answer.error.as_deref();
     let cause = match (status, code) {
         (_, Some(code)) if own.terminal.iter().any(|known| known == code) => Cause::RefusedByProvider,
@@ -318,7 +305,7 @@ pub fn classify_answer(status: u16, answer: &ErrorAnswer, own: &OwnCodes) -> Fai
         cause,
         http_status: Some(status),
         provider_code: answer.error.as_deref().map(shorten),
-        provider_words: answer.description.as_deref().map(shorten),
+        provider_message: answer.description.as_deref().map(shorten),
         retry_after_secs: answer.retry_after_secs,
     }
 }
@@ -332,13 +319,14 @@ fn shorten(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn answer(error: Option<&str>) -> ErrorAnswer {
-        ErrorAnswer { error: error.map(str::to_owned), is_json: true, ..ErrorAnswer::default() }
+    fn answer(error: Option<&str>) -> TokenErrorResponse {
+        TokenErrorResponse { error: error.map(str::to_owned), is_json: true, ..TokenErrorResponse::default() }
     }
 
     #[test]
     fn answers_are_sorted_into_the_table() {
-        let own = OwnCodes { terminal: vec!["bad_refresh_token".into()], client: vec!["incorrect_client".into()] };
+        let own =
+            ProviderErrorCodes { terminal: vec!["bad_refresh_token".into()], client: vec!["incorrect_client".into()] };
         for (status, error, cause) in [
             (400, Some("invalid_grant"), Cause::InvalidGrant),
             (401, Some("invalid_client"), Cause::InvalidClient),
@@ -355,18 +343,18 @@ mod tests {
             (404, None, Cause::UnknownRefusal),
             (200, None, Cause::Garbled),
         ] {
-            assert_eq!(classify_answer(status, &answer(error), &own).cause, cause, "{status} {error:?}");
+            assert_eq!(classify_token_error(status, &answer(error), &own).cause, cause, "{status} {error:?}");
         }
-        let page = ErrorAnswer::default();
-        assert_eq!(classify_answer(200, &page, &own).cause, Cause::NotJson);
-        assert_eq!(classify_answer(403, &page, &own).cause, Cause::NotJson);
+        let page = TokenErrorResponse::default();
+        assert_eq!(classify_token_error(200, &page, &own).cause, Cause::NotJson);
+        assert_eq!(classify_token_error(403, &page, &own).cause, Cause::NotJson);
     }
 
     #[test]
     fn every_cause_says_what_happened_what_it_means_and_what_to_do() {
         for cause in Cause::ALL {
             for verdict in [Verdict::NeedsPerson, Verdict::NeedsClient, Verdict::Retrying] {
-                let words = cause.words("GitHub", verdict);
+                let words = cause.explain("GitHub", verdict);
                 for text in [&words.title, &words.message, &words.hint] {
                     assert!(!text.is_empty() && !text.contains('{'), "{cause:?}: {text}");
                 }
@@ -381,19 +369,19 @@ mod tests {
         for cause in Cause::ALL {
             let failure = Failure::new(*cause);
             for next_try in [None, later] {
-                let verdict = Verdict::told(&failure, next_try);
-                let hint = cause.words("GitHub", verdict).hint;
+                let verdict = Verdict::for_failure(&failure, next_try);
+                let hint = cause.explain("GitHub", verdict).hint;
                 let promised = hint.contains("tries again");
                 assert!(!promised || verdict == Verdict::Retrying, "{cause:?}, {next_try:?}: {hint}");
             }
         }
-        assert_eq!(Cause::UnknownRefusal.words("GitHub", Verdict::NeedsPerson).hint, "Reauthorize the connection.");
+        assert_eq!(Cause::UnknownRefusal.explain("GitHub", Verdict::NeedsPerson).hint, "Reauthorize the connection.");
     }
 
     #[test]
     fn provider_words_stay_on_one_short_line() {
-        let long = ErrorAnswer { description: Some(format!("a\nb{}", "c".repeat(999))), ..answer(Some("x")) };
-        let words = classify_answer(400, &long, &OwnCodes::default()).provider_words.expect("kept");
+        let long = TokenErrorResponse { description: Some(format!("a\nb{}", "c".repeat(999))), ..answer(Some("x")) };
+        let words = classify_token_error(400, &long, &ProviderErrorCodes::default()).provider_message.expect("kept");
         assert!(words.starts_with("a b") && words.len() == LONGEST_WORDS);
     }
 }

@@ -61,7 +61,7 @@ pub struct LinkToken {
 
 /// Why a link can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum LinkRefused {
+pub enum LinkError {
     /// No such token.
     #[error("This link isn't known here")]
     Unknown,
@@ -76,7 +76,7 @@ pub enum LinkRefused {
     AccountDeleted,
 }
 
-impl LinkRefused {
+impl LinkError {
     /// The stable code.
     pub const fn code(self) -> &'static str {
         match self {
@@ -115,10 +115,10 @@ impl LinkToken {
     }
 
     /// Whether it may still be used.
-    pub fn usable(&self, now: Timestamp) -> Result<(), LinkRefused> {
+    pub fn usable(&self, now: Timestamp) -> Result<(), LinkError> {
         match self.used_at {
-            Some(_) => Err(LinkRefused::Used),
-            None if now >= self.expires_at() => Err(LinkRefused::Expired),
+            Some(_) => Err(LinkError::Used),
+            None if now >= self.expires_at() => Err(LinkError::Expired),
             None => Ok(()),
         }
     }
@@ -155,8 +155,8 @@ mod tests {
     fn a_link_lives_seven_days_and_has_one_success() {
         let days = |n: i64| Timestamp::from_millis(0).plus_secs(n * 86_400);
         assert_eq!(token(None).usable(days(7).plus_millis(-1)), Ok(()));
-        assert_eq!(token(None).usable(days(7)), Err(LinkRefused::Expired));
-        assert_eq!(token(Some(days(1))).usable(days(1)), Err(LinkRefused::Used));
+        assert_eq!(token(None).usable(days(7)), Err(LinkError::Expired));
+        assert_eq!(token(Some(days(1))).usable(days(1)), Err(LinkError::Used));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{collections::hash_map::Entry, sync::Arc};
 
 use relink_domain::{
     AccountId, Secret,
-    account::{Account, CheckAnswer, Credential, Input, Rejected, TimelineEvent},
+    account::{Account, CallOutcome, Credential, Input, Rejected, TimelineEvent},
     event::EventKind,
     failure::{Cause, Failure},
     schedule::TokenLifetime,
@@ -75,7 +75,7 @@ impl Engine {
             return Ok(token);
         }
         let account = self.load(id).await?;
-        let token = match account.life.credential() {
+        let token = match account.state.credential() {
             Credential::Renewing(_) => {
                 self.obey_retry_after(&account).await?;
                 self.fresh_token(id).await?
@@ -103,7 +103,7 @@ impl Engine {
         }
         let provider = self.provider(account.profile.environment_integration_id).await?;
         let now = self.now();
-        let said_before = account.life.trouble().filter(|trouble| trouble.failure.retry_after_secs.is_some());
+        let said_before = account.state.trouble().filter(|trouble| trouble.failure.retry_after_secs.is_some());
         let own = said_before.and_then(|trouble| trouble.next_try).filter(|next| *next > now);
         let Some(until) = own.max(self.closed_until(&provider)) else { return Ok(()) };
         let wait = u32::try_from(until.millis_since(now).max(0) / 1000 + 1).unwrap_or(u32::MAX);
@@ -127,16 +127,16 @@ impl Engine {
             call = self.probe_account(&account, &provider).await?;
         }
         let (outcome, answer) = match call.probed {
-            Probed::Works(_) => (CheckOutcome::Accepted, Some(CheckAnswer::Accepted)),
-            Probed::Unauthorized => (CheckOutcome::Unauthorized, Some(CheckAnswer::Unauthorized)),
-            Probed::Forbidden => (CheckOutcome::Forbidden, Some(CheckAnswer::Forbidden)),
-            Probed::Inconclusive(failure) => (CheckOutcome::Inconclusive, Some(CheckAnswer::Inconclusive(failure))),
+            Probed::Works(_) => (CheckOutcome::Accepted, Some(CallOutcome::Accepted)),
+            Probed::Unauthorized => (CheckOutcome::Unauthorized, Some(CallOutcome::Unauthorized)),
+            Probed::Forbidden => (CheckOutcome::Forbidden, Some(CallOutcome::Forbidden)),
+            Probed::Inconclusive(failure) => (CheckOutcome::Inconclusive, Some(CallOutcome::Inconclusive(failure))),
             Probed::NoProbe => (CheckOutcome::NoProbe, None),
         };
         if let Some(answer) = answer {
             let lock = self.lock_of(id);
             let _guard = lock.lock().await;
-            match self.commit(id, Input::Answered { generation: call.generation, answer }).await {
+            match self.commit(id, Input::CallAnswered { generation: call.generation, outcome: answer }).await {
                 // Made with credentials that were replaced meanwhile, it says nothing of the present ones.
                 Ok(_) | Err(Error::Rejected(Rejected::Stale { .. })) => {}
                 Err(error) => return Err(error),
@@ -147,7 +147,7 @@ impl Engine {
 
     async fn probe_account(&self, account: &Account, provider: &Provider) -> Result<Call> {
         let id = account.id();
-        let (renewable, item, generation) = match account.life.credential() {
+        let (renewable, item, generation) = match account.state.credential() {
             Credential::Renewing(_) => {
                 let (token, generation) = self.fresh_token_and_generation(id).await?;
                 (Some(token), Item::default(), generation)
@@ -170,7 +170,7 @@ impl Engine {
     async fn fresh_token_and_generation(&self, id: AccountId) -> Result<(Secret, u64)> {
         loop {
             let token = self.fresh_token(id).await?.token;
-            let generation = self.load(id).await?.life.credential().generation();
+            let generation = self.load(id).await?.state.credential().generation();
             // A refresh puts its token in place before it commits its generation: still in place, it is not newer.
             if self.held_token(id).is_some_and(|held| held.token == token) {
                 return Ok((token, generation));

@@ -199,7 +199,10 @@ impl Engine {
             Ok(answer) => Err((Some(answer.status.as_u16()), format!("answered with {}", answer.status))),
             Err(none) => {
                 let title = none.failure.cause.title("The webhook's target");
-                Err((None, none.failure.provider_words.map_or_else(|| title.clone(), |why| format!("{title}: {why}"))))
+                Err((
+                    None,
+                    none.failure.provider_message.map_or_else(|| title.clone(), |why| format!("{title}: {why}")),
+                ))
             }
         }
     }

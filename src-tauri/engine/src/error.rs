@@ -6,8 +6,8 @@ use relink_domain::{
     Timestamp,
     account::{Rejected, Verdict},
     callback::CallbackError,
-    failure::{Failure, Words},
-    link::LinkRefused,
+    failure::{Explanation, Failure},
+    link::LinkError,
 };
 
 use crate::{keychain::KeychainError, store::StoreError};
@@ -45,7 +45,7 @@ pub enum Error {
     #[error("{refused}. {}", .refused.message())]
     Link {
         /// Why.
-        refused: LinkRefused,
+        refused: LinkError,
     },
     /// An address is no callback.
     #[error("{0}")]
@@ -64,7 +64,7 @@ pub enum Error {
         /// What was seen.
         failure: Failure,
         /// It in words.
-        words: Words,
+        words: Explanation,
         /// When Relink tries again by itself.
         next_try: Option<Timestamp>,
     },
@@ -114,8 +114,8 @@ impl From<StoreError> for Error {
     }
 }
 
-impl From<LinkRefused> for Error {
-    fn from(refused: LinkRefused) -> Self {
+impl From<LinkError> for Error {
+    fn from(refused: LinkError) -> Self {
         Self::Link { refused }
     }
 }
@@ -143,7 +143,7 @@ impl Error {
 
     /// A failure at the provider with this label.
     pub fn provider(failure: Failure, label: &str, next_try: Option<Timestamp>) -> Self {
-        let words = failure.cause.words(label, Verdict::told(&failure, next_try));
+        let words = failure.cause.explain(label, Verdict::for_failure(&failure, next_try));
         Self::Provider { failure, words, next_try }
     }
 

@@ -3,7 +3,7 @@
 use relink_domain::{
     EnvironmentIntegrationId, IntegrationId, Secret,
     event::EventKind,
-    integration::{Definition, FORMATS, WebUrl, catalogue, parse},
+    integration::{Definition, FORMATS, WebUrl, catalog, parse},
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -54,7 +54,7 @@ impl Engine {
             .store
             .write(move |tx| {
                 let first = settings::get::<bool>(tx, BROUGHT)?.is_none();
-                for definition in catalogue() {
+                for definition in catalog() {
                     let known = integrations::named(tx, definition.name())?;
                     let document = serde_json::to_value(definition)?;
                     if known.as_ref().is_none_or(|known| known.document != document) {

@@ -4,7 +4,7 @@ use relink_domain::{
     LinkTokenId, Secret, Timestamp,
     account::{AuthenticationMethod, TimelineEvent},
     integration::{Field, RedirectKind, WebUrl},
-    link::{LIFETIME_SECS, LinkOptions, LinkRefused, LinkToken, Purpose},
+    link::{LIFETIME_SECS, LinkError, LinkOptions, LinkToken, Purpose},
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -188,12 +188,12 @@ impl Engine {
     pub(crate) async fn usable_link(&self, token: &str) -> Result<LinkToken> {
         let hash = hash_of(token);
         let now = self.now();
-        let link = self.0.store.read(move |c| links::find(c, &hash)).await?.ok_or(LinkRefused::Unknown)?;
+        let link = self.0.store.read(move |c| links::find(c, &hash)).await?.ok_or(LinkError::Unknown)?;
         link.usable(now)?;
         if let Purpose::Reauthorize { account_id } = link.purpose
             && self.0.store.read(move |c| accounts::get(c, account_id)).await?.is_none()
         {
-            return Err(LinkRefused::AccountDeleted.into());
+            return Err(LinkError::AccountDeleted.into());
         }
         Ok(link)
     }

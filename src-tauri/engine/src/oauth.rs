@@ -17,7 +17,7 @@ use oauth2::{
 };
 use relink_domain::{
     Secret, Timestamp,
-    failure::{Cause, Failure, OwnCodes},
+    failure::{Cause, Failure, ProviderErrorCodes},
     integration::{BodyFormat, ClientAuth, OAuth2},
     schedule::TokenLifetime,
 };
@@ -48,7 +48,7 @@ pub struct Endpoint {
     /// Whether the address may be private.
     pub consent: Consent,
     /// The provider's own error codes.
-    pub own_codes: OwnCodes,
+    pub own_codes: ProviderErrorCodes,
     /// The lifetime where the provider doesn't say.
     pub default_expires_in: Option<u64>,
     /// What stands between two scopes.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use relink_domain::{
     EnvironmentIntegrationId, Secret,
     account::{Account, AuthenticationMethod, Identity},
-    failure::{Cause, Failure, OwnCodes},
+    failure::{Cause, Failure, ProviderErrorCodes},
     integration::{
         Definition, Header, HeaderTemplate, IdentityProbe, IdentitySource, OAuth2, Values, is_always_credential, parse,
     },
@@ -95,9 +95,9 @@ impl Provider {
         if self.definition.allows_local() { Consent::Local } else { Consent::Public }
     }
 
-    fn own_codes(&self) -> OwnCodes {
+    fn own_codes(&self) -> ProviderErrorCodes {
         let quirks = self.definition.refresh();
-        OwnCodes { terminal: quirks.terminal_errors.clone(), client: quirks.client_errors.clone() }
+        ProviderErrorCodes { terminal: quirks.terminal_errors.clone(), client: quirks.client_errors.clone() }
     }
 
     fn token_url(&self) -> &Url {

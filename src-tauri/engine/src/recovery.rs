@@ -82,7 +82,7 @@ impl Engine {
             let item = self.0.keychain.get(&Key::Account(id)).await?.unwrap_or_default();
             account = self.reconcile(self.load(id).await?, &item).await?;
         }
-        match account.life.credential() {
+        match account.state.credential() {
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }) => {
                 match self.fly(id, Reason::Due, false).await {
                     // Put off: the agenda takes it up again.
@@ -107,7 +107,7 @@ impl Engine {
             self.drop_token(id);
             return Ok(self.commit(id, Input::Replaced { generation }).await?.account);
         }
-        match account.life.credential() {
+        match account.state.credential() {
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { generation, .. }, lifetime, .. })
                 if item.generation == *generation =>
             {

@@ -11,7 +11,9 @@ use std::{sync::Arc, time::Duration};
 
 use relink_domain::{
     AccountId, Secret,
-    account::{Account, Attempt, Credential, DeferReason, Due, Input, Life, Rejected, Renewal, Renewing, Step},
+    account::{
+        Account, AccountState, Attempt, Credential, DeferReason, Due, Input, Rejected, Renewal, Renewing, Transition,
+    },
     failure::{Cause, Failure},
     schedule,
 };
@@ -62,7 +64,7 @@ impl Engine {
         course: &watch::Sender<Course>,
     ) -> Result<AccessToken> {
         let account = self.load(id).await?;
-        if let Credential::Fixed(_) = account.life.credential() {
+        if let Credential::Fixed(_) = account.state.credential() {
             return Err(Rejected::NotRenewing.into());
         }
         if reason == Reason::Due
@@ -99,7 +101,7 @@ impl Engine {
         {
             return Ok(token);
         }
-        let Credential::Renewing(renewing) = account.life.credential().clone() else {
+        let Credential::Renewing(renewing) = account.state.credential().clone() else {
             return Err(Rejected::NotRenewing.into());
         };
         let generation = match renewing.attempt {
@@ -131,7 +133,7 @@ impl Engine {
     /// anew. A second refresh would come of nothing but the two having met, and cost a rotation.
     pub(crate) fn renewed_meanwhile(&self, account: &Account) -> Option<AccessToken> {
         let (id, now) = (account.id(), self.now());
-        let Life::Working { credential: Credential::Renewing(renewing) } = &account.life else { return None };
+        let AccountState::Working { credential: Credential::Renewing(renewing) } = &account.state else { return None };
         let is_open = account.replacement.is_some() || renewing.attempt != Attempt::Idle || renewing.deferred.is_some();
         if is_open || schedule::may_be_due(renewing.lifetime, now) {
             return None;
@@ -288,7 +290,7 @@ impl Engine {
         failure: Failure,
     ) -> Result<AccessToken> {
         let step = self.commit(id, Input::RefreshFailed { generation, failure }).await?;
-        let trouble = step.account.life.trouble().cloned();
+        let trouble = step.account.state.trouble().cloned();
         match trouble {
             Some(trouble) => Err(Error::provider(trouble.failure, provider.label(), trouble.next_try)),
             None => Err(Error::Stopping),
@@ -304,7 +306,7 @@ impl Engine {
 
     /// The one way in which an account changes: read, apply, commit, and note what falls due next, in the order of the
     /// commits: of two that end at once, the agenda would otherwise go by the one that was heard of last.
-    pub(crate) async fn commit(&self, id: AccountId, input: Input) -> Result<Step> {
+    pub(crate) async fn commit(&self, id: AccountId, input: Input) -> Result<Transition> {
         self.commit_with(id, input, |_, _| Ok(())).await
     }
 
@@ -313,8 +315,8 @@ impl Engine {
         &self,
         id: AccountId,
         input: Input,
-        more: impl FnOnce(&rusqlite::Transaction<'_>, &Step) -> crate::store::Result<()> + Send + 'static,
-    ) -> Result<Step> {
+        more: impl FnOnce(&rusqlite::Transaction<'_>, &Transition) -> crate::store::Result<()> + Send + 'static,
+    ) -> Result<Transition> {
         let (now, jitter, engine) = (self.now(), jitter(), self.clone());
         let waits_for = match input {
             Input::Defer { why } => Some(why),
@@ -330,7 +332,7 @@ impl Engine {
             more(tx, &step)?;
             Ok(Some(Ok(step)))
         };
-        let plan = move |committed: &Option<Result<Step, Rejected>>| {
+        let plan = move |committed: &Option<Result<Transition, Rejected>>| {
             let Some(Ok(step)) = committed else { return };
             match waits_for {
                 Some(why) => engine.0.agenda.wait_for(id, why),
@@ -351,7 +353,7 @@ pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
 pub(crate) const ACCESS_TOKEN: &str = "access_token";
 
 pub(crate) fn open_generation(account: &Account) -> Result<u64> {
-    match account.life.credential() {
+    match account.state.credential() {
         Credential::Renewing(Renewing { attempt: Attempt::Refreshing { generation, .. }, .. }) => Ok(*generation),
         Credential::Renewing(Renewing { attempt: Attempt::Idle, .. }) | Credential::Fixed(_) => {
             Err(Rejected::NotRenewing.into())

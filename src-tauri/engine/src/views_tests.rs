@@ -5,7 +5,7 @@ use std::sync::{
 
 use relink_domain::{
     IntegrationId,
-    account::{FixedKind, Granted, Input, NewCredential, Status, Step, TimelineEvent},
+    account::{FixedKind, Granted, Input, NewCredential, Status, TimelineEvent, Transition},
     failure::{Cause, Failure},
 };
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
@@ -92,7 +92,7 @@ fn account(tx: &rusqlite::Transaction<'_>, of: &Installed, number: usize) -> Acc
         let gone = Input::CredentialGone { failure: Failure::new(Cause::CredentialMissing) };
         last = last.account.apply(gone, NOW, Jitter::NONE).expect("it fails");
     }
-    accounts::commit(tx, &Step { events: Vec::new(), ..last }, NOW, Jitter::NONE).expect("kept");
+    accounts::commit(tx, &Transition { events: Vec::new(), ..last }, NOW, Jitter::NONE).expect("kept");
     id
 }
 

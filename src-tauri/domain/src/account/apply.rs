@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Account, Attempt, ConnectStep, Credential, DeferReason, Granted, Life, Renewal, Renewing, Seen, TimelineEvent,
-    Trouble,
+    Account, AccountState, Attempt, ConnectStep, Credential, DeferReason, Granted, Renewal, Renewing, SeenFailure,
+    TimelineEvent, Trouble,
 };
 use crate::{
     LinkTokenId, Timestamp,
@@ -57,11 +57,11 @@ pub enum Input {
         failure: Failure,
     },
     /// A call was answered.
-    Answered {
+    CallAnswered {
         /// The generation of the credential that it was made with.
         generation: u64,
         /// How.
-        answer: CheckAnswer,
+        outcome: CallOutcome,
     },
     /// New credentials have passed every check and are about to be put into the keychain.
     BeginReplacement {
@@ -94,7 +94,7 @@ pub enum Input {
 
 /// How the provider answered a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CheckAnswer {
+pub enum CallOutcome {
     /// Accepted.
     Accepted,
     /// 401, when nothing could be refreshed, or again after a fresh token.
@@ -107,7 +107,7 @@ pub enum CheckAnswer {
 
 /// The next account, and what is told of the change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct Transition {
     /// The next account.
     pub account: Account,
     /// The timeline's new entries.
@@ -141,7 +141,7 @@ pub enum Rejected {
 
 impl Account {
     /// The next account. `jitter` spreads what will fall due.
-    pub fn apply(self, input: Input, now: Timestamp, jitter: Jitter) -> Result<Step, Rejected> {
+    pub fn apply(self, input: Input, now: Timestamp, jitter: Jitter) -> Result<Transition, Rejected> {
         match input {
             Input::StepsPassed => self.steps_passed(now),
             Input::StepFailed { step, failure } => self.step_failed(step, failure, now),
@@ -151,7 +151,7 @@ impl Account {
             Input::RefreshFailed { generation, failure } => self.refresh_failed(generation, failure, now, jitter),
             Input::Defer { why } => Ok(self.defer(why, now)),
             Input::CredentialGone { failure } => Ok(self.credential_gone(failure, now, jitter)),
-            Input::Answered { generation, answer } => self.answered(generation, answer, now, jitter),
+            Input::CallAnswered { generation, outcome } => self.call_answered(generation, outcome, now, jitter),
             Input::BeginReplacement { granted, link } => self.begin_replacement(granted, link),
             Input::Replaced { generation } => self.replaced(generation, now),
             Input::ReplacementLost { generation } => self.replacement_lost(generation),
@@ -160,13 +160,13 @@ impl Account {
         }
     }
 
-    pub(super) fn step(self, timeline: Vec<TimelineEvent>, events: Vec<EventKind>) -> Step {
-        Step { account: self, timeline, events }
+    pub(super) fn step(self, timeline: Vec<TimelineEvent>, events: Vec<EventKind>) -> Transition {
+        Transition { account: self, timeline, events }
     }
 
     /// The open refresh, if `generation` is its own.
     fn open_refresh(&self, generation: u64) -> Result<Renewing, Rejected> {
-        match self.life.credential() {
+        match self.state.credential() {
             Credential::Renewing(renewing) => match renewing.attempt {
                 Attempt::Refreshing { generation: open, .. } if open == generation => Ok(renewing.clone()),
                 Attempt::Refreshing { .. } | Attempt::Idle => Err(Rejected::Stale { got: generation }),
@@ -177,24 +177,26 @@ impl Account {
 
     /// An account whose steps are done lives by its refreshes and calls: a late step's result must not hide its trouble.
     fn steps_open(&self) -> Result<Credential, Rejected> {
-        match &self.life {
-            Life::Connecting { credential } | Life::StepFailed { credential, .. } => Ok(credential.clone()),
-            Life::Working { .. } | Life::Failing { .. } => Err(Rejected::StepsDone),
+        match &self.state {
+            AccountState::Connecting { credential } | AccountState::StepFailed { credential, .. } => {
+                Ok(credential.clone())
+            }
+            AccountState::Working { .. } | AccountState::Failing { .. } => Err(Rejected::StepsDone),
         }
     }
 
-    fn steps_passed(mut self, now: Timestamp) -> Result<Step, Rejected> {
+    fn steps_passed(mut self, now: Timestamp) -> Result<Transition, Rejected> {
         let credential = self.steps_open()?;
-        self.life = Life::Working { credential };
+        self.state = AccountState::Working { credential };
         self.profile.last_error = None;
         self.profile.updated_at = now;
         Ok(self.step(vec![TimelineEvent::Activated], vec![EventKind::AccountActive]))
     }
 
-    fn step_failed(mut self, step: ConnectStep, failure: Failure, now: Timestamp) -> Result<Step, Rejected> {
+    fn step_failed(mut self, step: ConnectStep, failure: Failure, now: Timestamp) -> Result<Transition, Rejected> {
         let credential = self.steps_open()?;
-        self.life = Life::StepFailed { step, credential };
-        self.profile.last_error = Some(Seen { failure: failure.clone(), at: now });
+        self.state = AccountState::StepFailed { step, credential };
+        self.profile.last_error = Some(SeenFailure { failure: failure.clone(), at: now });
         self.profile.updated_at = now;
         let event = match step {
             ConnectStep::PostInstall => EventKind::AccountPostInstallError,
@@ -203,12 +205,12 @@ impl Account {
         Ok(self.step(vec![TimelineEvent::StepFailed { step, failure }], vec![event]))
     }
 
-    fn begin_refresh(mut self, now: Timestamp) -> Result<Step, Rejected> {
+    fn begin_refresh(mut self, now: Timestamp) -> Result<Transition, Rejected> {
         if self.replacement.is_some() {
             return Err(Rejected::BeingReplaced);
         }
         let generation = self.next_generation();
-        let credential = match self.life.credential().clone() {
+        let credential = match self.state.credential().clone() {
             Credential::Fixed(_) => return Err(Rejected::NotRenewing),
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }) => {
                 return Err(Rejected::UnderWay);
@@ -219,12 +221,12 @@ impl Account {
                 ..renewing
             }),
         };
-        self.life = self.life.with(credential);
+        self.state = self.state.with(credential);
         Ok(self.step(vec![], vec![]))
     }
 
-    fn resume_refresh(mut self) -> Result<Step, Rejected> {
-        let credential = match self.life.credential().clone() {
+    fn resume_refresh(mut self) -> Result<Transition, Rejected> {
+        let credential = match self.state.credential().clone() {
             Credential::Fixed(_) => return Err(Rejected::NotRenewing),
             Credential::Renewing(renewing) => match renewing.attempt {
                 Attempt::Idle => {
@@ -233,7 +235,7 @@ impl Account {
                 Attempt::Refreshing { .. } => Credential::Renewing(Renewing { answer_lost: true, ..renewing }),
             },
         };
-        self.life = self.life.with(credential);
+        self.state = self.state.with(credential);
         Ok(self.step(vec![TimelineEvent::Resumed], vec![]))
     }
 
@@ -243,7 +245,7 @@ impl Account {
         lifetime: TokenLifetime,
         rotated: bool,
         now: Timestamp,
-    ) -> Result<Step, Rejected> {
+    ) -> Result<Transition, Rejected> {
         let renewing = self.open_refresh(generation)?;
         let credential = Credential::Renewing(Renewing {
             generation,
@@ -255,15 +257,15 @@ impl Account {
         });
         let mut timeline = vec![TimelineEvent::Refreshed { expires_at: lifetime.expires_at, rotated }];
         let mut events = vec![];
-        self.life = match self.life {
-            Life::Failing { .. } => {
+        self.state = match self.state {
+            AccountState::Failing { .. } => {
                 timeline.push(TimelineEvent::Reactivated);
                 events.push(EventKind::AccountReactivated);
-                Life::Working { credential }
+                AccountState::Working { credential }
             }
-            other @ (Life::Connecting { .. } | Life::StepFailed { .. } | Life::Working { .. }) => {
-                other.with(credential)
-            }
+            other @ (AccountState::Connecting { .. }
+            | AccountState::StepFailed { .. }
+            | AccountState::Working { .. }) => other.with(credential),
         };
         self.profile.last_error = None;
         self.profile.updated_at = now;
@@ -276,7 +278,7 @@ impl Account {
         mut failure: Failure,
         now: Timestamp,
         jitter: Jitter,
-    ) -> Result<Step, Rejected> {
+    ) -> Result<Transition, Rejected> {
         let renewing = self.open_refresh(generation)?;
         match (failure.cause, renewing.by) {
             (Cause::InvalidGrant | Cause::RefusedByProvider, _) if renewing.answer_lost => {
@@ -307,71 +309,73 @@ impl Account {
         now: Timestamp,
         jitter: Jitter,
         timeline_event: impl FnOnce(Failure, &Trouble) -> TimelineEvent,
-    ) -> Step {
-        let trouble = match self.life {
-            Life::Failing { trouble, .. } => trouble.again(failure.clone(), at_once, now, jitter),
-            Life::Connecting { .. } | Life::StepFailed { .. } | Life::Working { .. } => {
+    ) -> Transition {
+        let trouble = match self.state {
+            AccountState::Failing { trouble, .. } => trouble.again(failure.clone(), at_once, now, jitter),
+            AccountState::Connecting { .. } | AccountState::StepFailed { .. } | AccountState::Working { .. } => {
                 Trouble::begin(failure.clone(), at_once, now, jitter)
             }
         };
         let timeline = vec![timeline_event(failure.clone(), &trouble)];
-        self.life = Life::Failing { credential, trouble };
-        self.profile.last_error = Some(Seen { failure, at: now });
+        self.state = AccountState::Failing { credential, trouble };
+        self.profile.last_error = Some(SeenFailure { failure, at: now });
         self.profile.updated_at = now;
         self.step(timeline, vec![EventKind::AccountAuthenticationError])
     }
 
     /// Said once: a further reason for the same wait adds nothing to the timeline.
-    fn defer(mut self, why: DeferReason, now: Timestamp) -> Step {
-        let Credential::Renewing(renewing) = self.life.credential().clone() else {
+    fn defer(mut self, why: DeferReason, now: Timestamp) -> Transition {
+        let Credential::Renewing(renewing) = self.state.credential().clone() else {
             return self.step(vec![], vec![]);
         };
         let said_already = renewing.deferred.is_some();
-        self.life = match self.life.with(Credential::Renewing(Renewing { deferred: Some(why), ..renewing })) {
-            Life::Failing { credential, trouble } => {
+        self.state = match self.state.with(Credential::Renewing(Renewing { deferred: Some(why), ..renewing })) {
+            AccountState::Failing { credential, trouble } => {
                 let trouble = match why {
                     DeferReason::Offline => trouble.offline(now),
                     DeferReason::JustWoken => trouble.asleep(),
                     DeferReason::KeychainLocked | DeferReason::KeychainAbsent => trouble,
                 };
-                Life::Failing { credential, trouble }
+                AccountState::Failing { credential, trouble }
             }
-            other @ (Life::Connecting { .. } | Life::StepFailed { .. } | Life::Working { .. }) => other,
+            other @ (AccountState::Connecting { .. }
+            | AccountState::StepFailed { .. }
+            | AccountState::Working { .. }) => other,
         };
         self.step(if said_already { vec![] } else { vec![TimelineEvent::Deferred { why }] }, vec![])
     }
 
     /// Said once: whoever looks again finds what is known already.
-    fn credential_gone(self, failure: Failure, now: Timestamp, jitter: Jitter) -> Step {
-        if self.life.trouble().is_some_and(|trouble| trouble.failure.cause == failure.cause) {
+    fn credential_gone(self, failure: Failure, now: Timestamp, jitter: Jitter) -> Transition {
+        if self.state.trouble().is_some_and(|trouble| trouble.failure.cause == failure.cause) {
             return self.step(vec![], vec![]);
         }
-        let credential = self.life.credential().clone();
+        let credential = self.state.credential().clone();
         self.fail(credential, failure, false, now, jitter, |failure, _| TimelineEvent::CredentialGone { failure })
     }
 
-    fn answered(
+    fn call_answered(
         mut self,
         generation: u64,
-        answer: CheckAnswer,
+        outcome: CallOutcome,
         now: Timestamp,
         jitter: Jitter,
-    ) -> Result<Step, Rejected> {
-        if generation != self.life.credential().generation() {
+    ) -> Result<Transition, Rejected> {
+        if generation != self.state.credential().generation() {
             return Err(Rejected::Stale { got: generation });
         }
-        self.life = self.life.looked_at(now);
-        Ok(match answer {
-            CheckAnswer::Accepted => self.accepted(now),
-            CheckAnswer::Inconclusive(failure) => self.step(vec![TimelineEvent::CheckInconclusive { failure }], vec![]),
-            CheckAnswer::Forbidden => {
+        self.state = self.state.looked_at(now);
+        Ok(match outcome {
+            CallOutcome::Accepted => self.accepted(now),
+            CallOutcome::Inconclusive(failure) => self.step(vec![TimelineEvent::CheckInconclusive { failure }], vec![]),
+            CallOutcome::Forbidden => {
                 let failure = Failure::new(Cause::Forbidden).status(403);
-                self.profile.last_forbidden_error = Some(Seen { failure, at: now });
+                self.profile.last_forbidden_error = Some(SeenFailure { failure, at: now });
                 self.profile.updated_at = now;
                 self.step(vec![TimelineEvent::Forbidden], vec![])
             }
-            CheckAnswer::Unauthorized => {
-                let credential = self.life.credential().clone();
+            CallOutcome::Unauthorized => {
+                let credential = self.state.credential().clone();
                 let cause = match &credential {
                     Credential::Renewing(_) => Cause::RejectedAfterRefresh,
                     Credential::Fixed(_) => Cause::Rejected,
@@ -385,37 +389,41 @@ impl Account {
     /// An accepted call mends what a refused call broke, and a failed validation; of a credential that stays as it is, it
     /// mends whatever was wrong. It does not mend a failed refresh: the present access token may well live on while nothing
     /// can follow it.
-    fn accepted(mut self, now: Timestamp) -> Step {
-        let (life, timeline, events) = match self.life {
-            Life::Failing { credential, trouble }
+    fn accepted(mut self, now: Timestamp) -> Transition {
+        let (life, timeline, events) = match self.state {
+            AccountState::Failing { credential, trouble }
                 if matches!(credential, Credential::Fixed(_))
                     || trouble.failure.cause == Cause::RejectedAfterRefresh =>
             {
                 self.profile.last_error = None;
                 self.profile.updated_at = now;
-                (Life::Working { credential }, vec![TimelineEvent::Reactivated], vec![EventKind::AccountReactivated])
+                (
+                    AccountState::Working { credential },
+                    vec![TimelineEvent::Reactivated],
+                    vec![EventKind::AccountReactivated],
+                )
             }
-            Life::StepFailed { step: ConnectStep::Validation, credential } => {
+            AccountState::StepFailed { step: ConnectStep::Validation, credential } => {
                 self.profile.last_error = None;
                 self.profile.updated_at = now;
-                (Life::Working { credential }, vec![TimelineEvent::Activated], vec![EventKind::AccountActive])
+                (AccountState::Working { credential }, vec![TimelineEvent::Activated], vec![EventKind::AccountActive])
             }
-            other @ (Life::Connecting { .. }
-            | Life::StepFailed { .. }
-            | Life::Working { .. }
-            | Life::Failing { .. }) => (other, vec![TimelineEvent::Checked], vec![]),
+            other @ (AccountState::Connecting { .. }
+            | AccountState::StepFailed { .. }
+            | AccountState::Working { .. }
+            | AccountState::Failing { .. }) => (other, vec![TimelineEvent::Checked], vec![]),
         };
-        self.life = life;
+        self.state = life;
         self.step(timeline, events)
     }
 
-    fn rename(mut self, name: String, now: Timestamp) -> Step {
+    fn rename(mut self, name: String, now: Timestamp) -> Transition {
         self.profile.name.clone_from(&name);
         self.profile.updated_at = now;
         self.step(vec![TimelineEvent::Renamed { name }], vec![EventKind::AccountUpdated])
     }
 
-    fn merge_context(mut self, context: Map<String, Value>, now: Timestamp) -> Step {
+    fn merge_context(mut self, context: Map<String, Value>, now: Timestamp) -> Transition {
         self.profile.context.extend(context);
         self.profile.updated_at = now;
         self.step(vec![TimelineEvent::ContextChanged], vec![EventKind::AccountUpdated])

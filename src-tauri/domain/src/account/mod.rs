@@ -4,7 +4,7 @@
 //!
 //! Invariants:
 //! - Only a credential that can be renewed can have a refresh under way (`Attempt` is part of [`Renewing`]).
-//! - Only a [`Life::Failing`] account has a trouble, and every one has.
+//! - Only a [`AccountState::Failing`] account has a trouble, and every one has.
 //! - A result carries the generation it belongs to; one of another generation is [`Stale`](Rejected::Stale).
 //! - The five Truto statuses are a view ([`Account::status`]), never stored.
 
@@ -20,7 +20,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use apply::{CheckAnswer, Input, Rejected, Step};
+pub use apply::{CallOutcome, Input, Rejected, Transition};
 pub use credential::{Attempt, Credential, Fixed, FixedKind, Granted, NewCredential, Renewal, Renewing, Replacement};
 pub use timeline_event::{DeferReason, TimelineEvent, Tone};
 pub use trouble::{Trouble, Verdict};
@@ -28,7 +28,7 @@ pub use trouble::{Trouble, Verdict};
 use crate::{
     AccountId, EnvironmentIntegrationId, Timestamp,
     event::EventKind,
-    failure::{Failure, Words},
+    failure::{Explanation, Failure},
     schedule::{self, Jitter},
 };
 
@@ -129,9 +129,9 @@ pub struct Profile {
     /// Scopes that were granted.
     pub scopes: Vec<String>,
     /// The last failure and when it was seen.
-    pub last_error: Option<Seen>,
+    pub last_error: Option<SeenFailure>,
     /// The last 403 and when it was seen.
-    pub last_forbidden_error: Option<Seen>,
+    pub last_forbidden_error: Option<SeenFailure>,
     /// When the account was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -140,7 +140,7 @@ pub struct Profile {
 
 /// A failure and when it was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct SeenFailure {
     /// What it was.
     pub failure: Failure,
     /// When.
@@ -150,7 +150,7 @@ pub struct Seen {
 /// Where an account is in its life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
-pub enum Life {
+pub enum AccountState {
     /// Its credentials are kept; its steps are not done.
     Connecting {
         /// What it signs in with.
@@ -177,7 +177,7 @@ pub enum Life {
     },
 }
 
-impl Life {
+impl AccountState {
     /// What it signs in with.
     pub const fn credential(&self) -> &Credential {
         match self {
@@ -224,8 +224,8 @@ impl Life {
 pub struct Account {
     /// What is true of it whatever its life does.
     pub profile: Profile,
-    /// Where it is in its life.
-    pub life: Life,
+    #[serde(alias = "life")]
+    pub state: AccountState,
     /// New credentials on their way into the keychain, in the old ones' place.
     pub replacement: Option<Replacement>,
 }
@@ -264,12 +264,19 @@ impl Account {
     }
 
     /// A new account whose credentials have just been put into the keychain, as generation 1.
-    pub fn connect(profile: Profile, granted: &Granted, now: Timestamp) -> Step {
+    pub fn connect(profile: Profile, granted: &Granted, now: Timestamp) -> Transition {
         let credential = Credential::new(&granted.credential, Self::FIRST_GENERATION);
-        let account =
-            Self { profile: profile.signed_in(granted, now), life: Life::Connecting { credential }, replacement: None };
+        let account = Self {
+            profile: profile.signed_in(granted, now),
+            state: AccountState::Connecting { credential },
+            replacement: None,
+        };
         let identity = account.profile.identity.as_ref().map(|identity| identity.label.clone());
-        Step { account, timeline: vec![TimelineEvent::Connected { identity }], events: vec![EventKind::AccountCreated] }
+        Transition {
+            account,
+            timeline: vec![TimelineEvent::Connected { identity }],
+            events: vec![EventKind::AccountCreated],
+        }
     }
 
     /// The generation of an account's first credentials.
@@ -277,38 +284,38 @@ impl Account {
 
     /// Truto's status: the one place where it is decided.
     pub const fn status(&self) -> Status {
-        match &self.life {
-            Life::Connecting { .. } => Status::Connecting,
-            Life::StepFailed { step: ConnectStep::PostInstall, .. } => Status::PostInstallError,
-            Life::StepFailed { step: ConnectStep::Validation, .. } => Status::ValidationError,
-            Life::Working { .. } => Status::Active,
-            Life::Failing { .. } => Status::NeedsReauth,
+        match &self.state {
+            AccountState::Connecting { .. } => Status::Connecting,
+            AccountState::StepFailed { step: ConnectStep::PostInstall, .. } => Status::PostInstallError,
+            AccountState::StepFailed { step: ConnectStep::Validation, .. } => Status::ValidationError,
+            AccountState::Working { .. } => Status::Active,
+            AccountState::Failing { .. } => Status::NeedsReauth,
         }
     }
 
     /// The words for what it has seen. Whether it is still tried by itself decides what they say to do.
-    pub fn words(&self, seen: &Seen, provider: &str) -> Words {
-        let next_try = self.life.trouble().and_then(|trouble| trouble.next_try);
-        seen.failure.cause.words(provider, Verdict::told(&seen.failure, next_try))
+    pub fn explain(&self, seen: &SeenFailure, provider: &str) -> Explanation {
+        let next_try = self.state.trouble().and_then(|trouble| trouble.next_try);
+        seen.failure.cause.explain(provider, Verdict::for_failure(&seen.failure, next_try))
     }
 
     /// How it is authenticated.
     pub const fn method(&self) -> AuthenticationMethod {
-        self.life.credential().method()
+        self.state.credential().method()
     }
 
     /// What Relink does next for it by itself, and when. Nothing while a refresh is under way, nor for a trouble that
     /// only a person can mend.
     pub fn due(&self, jitter: Jitter) -> Option<Due> {
-        match (self.life.credential(), &self.life) {
+        match (self.state.credential(), &self.state) {
             (Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }), _)
-            | (_, Life::Connecting { .. })
-            | (Credential::Fixed(_), Life::StepFailed { .. } | Life::Failing { .. }) => None,
-            (Credential::Renewing(_), Life::Failing { trouble, .. }) => trouble.next_try.map(Due::Refresh),
-            (Credential::Renewing(renewing), Life::Working { .. } | Life::StepFailed { .. }) => {
+            | (_, AccountState::Connecting { .. })
+            | (Credential::Fixed(_), AccountState::StepFailed { .. } | AccountState::Failing { .. }) => None,
+            (Credential::Renewing(_), AccountState::Failing { trouble, .. }) => trouble.next_try.map(Due::Refresh),
+            (Credential::Renewing(renewing), AccountState::Working { .. } | AccountState::StepFailed { .. }) => {
                 schedule::due_at(renewing.lifetime, jitter).map(Due::Refresh)
             }
-            (Credential::Fixed(fixed), Life::Working { .. }) => fixed.next_check.map(Due::Check),
+            (Credential::Fixed(fixed), AccountState::Working { .. }) => fixed.next_check.map(Due::Check),
         }
     }
 
@@ -316,8 +323,8 @@ impl Account {
     /// it would if it were planned now.
     pub fn due_by(&self, now: Timestamp, jitter: Jitter) -> Option<Due> {
         let due = self.due(jitter)?;
-        let latest = match (self.life.credential(), &self.life) {
-            (_, Life::Failing { trouble, .. }) => {
+        let latest = match (self.state.credential(), &self.state) {
+            (_, AccountState::Failing { trouble, .. }) => {
                 schedule::retry_at(&trouble.failure, trouble.tries, false, now, jitter)
             }
             (Credential::Renewing(renewing), _) if schedule::is_ahead(renewing.lifetime, now) => now,
@@ -328,8 +335,8 @@ impl Account {
 
     /// The generation that the next credentials would get.
     pub const fn next_generation(&self) -> u64 {
-        let present = self.life.credential().generation();
-        let attempted = match self.life.credential() {
+        let present = self.state.credential().generation();
+        let attempted = match self.state.credential() {
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { generation, .. }, .. }) => *generation,
             Credential::Renewing(Renewing { attempt: Attempt::Idle, .. }) | Credential::Fixed(_) => 0,
         };

@@ -1,12 +1,12 @@
 //! New credentials in the old ones' place: begun before the keychain is written, done once it holds them.
 
-use super::{Account, Credential, Granted, Life, Rejected, Replacement, Step, TimelineEvent};
+use super::{Account, AccountState, Credential, Granted, Rejected, Replacement, TimelineEvent, Transition};
 use crate::{LinkTokenId, Timestamp, event::EventKind};
 
 impl Account {
     /// An open refresh doesn't stand in the way: its generation is passed over, so whatever becomes of it is refused as
     /// stale once the new credentials are in place.
-    pub(super) fn begin_replacement(mut self, granted: Granted, link: LinkTokenId) -> Result<Step, Rejected> {
+    pub(super) fn begin_replacement(mut self, granted: Granted, link: LinkTokenId) -> Result<Transition, Rejected> {
         if self.replacement.is_some() {
             return Err(Rejected::BeingReplaced);
         }
@@ -15,12 +15,12 @@ impl Account {
         Ok(self.step(vec![], vec![]))
     }
 
-    pub(super) fn replaced(mut self, generation: u64, now: Timestamp) -> Result<Step, Rejected> {
+    pub(super) fn replaced(mut self, generation: u64, now: Timestamp) -> Result<Transition, Rejected> {
         let Some(Replacement { granted, .. }) = self.replacement.take_if(|open| open.generation == generation) else {
             return Err(Rejected::Stale { got: generation });
         };
         let before = self.profile.identity.clone();
-        self.life = Life::Working { credential: Credential::new(&granted.credential, generation) };
+        self.state = AccountState::Working { credential: Credential::new(&granted.credential, generation) };
         self.profile = self.profile.signed_in(&granted, now);
         let after = self.profile.identity.clone();
         let instead_of = match (&before, &after) {
@@ -31,7 +31,7 @@ impl Account {
         Ok(self.step(vec![timeline_event], vec![EventKind::AccountUpdated, EventKind::AccountActive]))
     }
 
-    pub(super) fn replacement_lost(mut self, generation: u64) -> Result<Step, Rejected> {
+    pub(super) fn replacement_lost(mut self, generation: u64) -> Result<Transition, Rejected> {
         match self.replacement.take_if(|open| open.generation == generation) {
             Some(_) => Ok(self.step(vec![], vec![])),
             None => Err(Rejected::Stale { got: generation }),

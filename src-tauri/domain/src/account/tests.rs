@@ -75,9 +75,9 @@ impl Story {
         self
     }
 
-    fn answered(&mut self, answer: CheckAnswer) -> &mut Self {
-        let generation = self.account.life.credential().generation();
-        self.then(Input::Answered { generation, answer })
+    fn answered(&mut self, outcome: CallOutcome) -> &mut Self {
+        let generation = self.account.state.credential().generation();
+        self.then(Input::CallAnswered { generation, outcome })
     }
 
     fn refresh_fails(&mut self, cause: Cause) -> &mut Self {
@@ -97,7 +97,7 @@ impl Story {
     }
 
     fn cause(&self) -> Option<Cause> {
-        self.account.life.trouble().map(|trouble| trouble.failure.cause)
+        self.account.state.trouble().map(|trouble| trouble.failure.cause)
     }
 }
 
@@ -227,26 +227,26 @@ fn an_api_key_has_nothing_to_refresh() {
 #[test]
 fn a_401_breaks_an_api_key_and_an_accepted_call_mends_it() {
     let mut story = Story::connected(None);
-    story.answered(CheckAnswer::Unauthorized);
+    story.answered(CallOutcome::Unauthorized);
     assert_eq!(story.cause(), Some(Cause::Rejected));
-    story.answered(CheckAnswer::Accepted);
+    story.answered(CallOutcome::Accepted);
     assert_eq!(story.events[2..], ["authentication_error", "reactivated"]);
 }
 
 #[test]
 fn an_accepted_call_does_not_mend_a_refused_refresh() {
     let mut story = Story::connected(Some(Renewal::RefreshToken));
-    story.refresh_fails(Cause::InvalidGrant).answered(CheckAnswer::Accepted);
+    story.refresh_fails(Cause::InvalidGrant).answered(CallOutcome::Accepted);
     assert_eq!(story.account.status(), Status::NeedsReauth);
 }
 
 #[test]
 fn an_answer_to_a_call_with_older_credentials_breaks_nothing() {
     let mut story = Story::connected(None);
-    let old = story.account.life.credential().generation();
+    let old = story.account.state.credential().generation();
     let generation = story.account.next_generation();
     story.then(replacement(None, "ada")).then(Input::Replaced { generation });
-    let late = Input::Answered { generation: old, answer: CheckAnswer::Unauthorized };
+    let late = Input::CallAnswered { generation: old, outcome: CallOutcome::Unauthorized };
     assert_eq!(story.try_then(late), Err(Rejected::Stale { got: old }));
     assert_eq!(story.account.status(), Status::Active);
 }
@@ -257,7 +257,7 @@ fn a_key_that_is_gone_is_told_once_and_mended_by_an_accepted_call() {
     let gone = || Input::CredentialGone { failure: Failure::new(Cause::CredentialMissing) };
     story.then(gone()).then(gone());
     assert_eq!(story.events[2..], ["authentication_error"]);
-    story.answered(CheckAnswer::Accepted);
+    story.answered(CallOutcome::Accepted);
     assert_eq!(story.events[2..], ["authentication_error", "reactivated"]);
 }
 
@@ -269,13 +269,13 @@ fn a_token_that_outlives_its_end_is_looked_at_once_an_hour() {
     story.then(Input::StepsPassed);
     let due = |story: &Story| story.account.due(Jitter::NONE);
     assert_eq!(due(&story), Some(Due::Check(T0.plus_secs(600))));
-    story.later(60).answered(CheckAnswer::Accepted);
+    story.later(60).answered(CallOutcome::Accepted);
     assert_eq!(due(&story), Some(Due::Check(T0.plus_secs(600))), "a look before its end puts nothing off");
-    for answer in [CheckAnswer::Accepted, CheckAnswer::Forbidden, CheckAnswer::Inconclusive(Failure::new(Cause::Dns))] {
+    for answer in [CallOutcome::Accepted, CallOutcome::Forbidden, CallOutcome::Inconclusive(Failure::new(Cause::Dns))] {
         story.later(3600).answered(answer);
         assert_eq!(due(&story), Some(Due::Check(story.now.plus_secs(3600))));
     }
-    story.later(3600).answered(CheckAnswer::Unauthorized);
+    story.later(3600).answered(CallOutcome::Unauthorized);
     assert_eq!(due(&story), None);
 }
 
@@ -296,7 +296,7 @@ fn a_refused_client_of_the_accounts_own_needs_the_person_not_the_integration() {
     let mut story = Story::connected(Some(Renewal::ClientCredentials));
     story.refresh_fails(Cause::InvalidClient);
     assert_eq!(story.cause(), Some(Cause::ClientRefused));
-    let verdict = story.account.life.trouble().map(Trouble::verdict);
+    let verdict = story.account.state.trouble().map(Trouble::verdict);
     assert_eq!(verdict, Some(Verdict::NeedsPerson));
 }
 
@@ -315,7 +315,7 @@ fn a_clock_that_is_set_back_puts_nothing_off() {
 #[test]
 fn a_403_is_noted_and_the_status_stays() {
     let mut story = Story::connected(None);
-    story.answered(CheckAnswer::Forbidden);
+    story.answered(CallOutcome::Forbidden);
     assert_eq!(story.account.status(), Status::Active);
     assert!(story.account.profile.last_forbidden_error.is_some());
     assert_eq!(story.events.len(), 2);
@@ -326,7 +326,7 @@ fn a_terminal_cause_is_not_tried_again_a_passing_one_is() {
     for &cause in Cause::ALL {
         let mut story = Story::connected(Some(Renewal::RefreshToken));
         story.refresh_fails(cause);
-        let trouble = story.account.life.trouble().expect("it fails");
+        let trouble = story.account.state.trouble().expect("it fails");
         let tries_again = trouble.verdict() == Verdict::Retrying;
         assert_eq!(trouble.next_try.is_some(), tries_again, "{cause:?}");
         assert_eq!(story.account.due(Jitter::NONE).is_some(), tries_again, "{cause:?}");
@@ -336,12 +336,12 @@ fn a_terminal_cause_is_not_tried_again_a_passing_one_is() {
 #[test]
 fn an_unknown_refusal_is_final_after_three_over_an_hour() {
     let mut story = Story::connected(Some(Renewal::RefreshToken));
-    let verdict = |story: &Story| story.account.life.trouble().map(Trouble::verdict);
+    let verdict = |story: &Story| story.account.state.trouble().map(Trouble::verdict);
     story.refresh_fails(Cause::UnknownRefusal).later(60).refresh_fails(Cause::UnknownRefusal);
     story.later(60).refresh_fails(Cause::UnknownRefusal);
     let hint = |story: &Story| {
         let seen = story.account.profile.last_error.as_ref().expect("it failed");
-        story.account.words(seen, "GitHub").hint
+        story.account.explain(seen, "GitHub").hint
     };
     assert_eq!(verdict(&story), Some(Verdict::Retrying), "three, but within two minutes");
     assert!(hint(&story).contains("tries again"), "{}", hint(&story));
@@ -384,7 +384,7 @@ fn time_offline_does_not_count_as_trouble() {
     let mut story = Story::connected(Some(Renewal::RefreshToken));
     story.refresh_fails(Cause::Dns).later(300).then(Input::Defer { why: DeferReason::Offline });
     story.later(3600).refresh_fails(Cause::Dns).later(60);
-    let trouble = story.account.life.trouble().expect("it fails");
+    let trouble = story.account.state.trouble().expect("it fails");
     assert_eq!(trouble.online_for(story.now), 360_000);
 }
 
@@ -393,16 +393,16 @@ fn time_asleep_does_not_count_as_trouble() {
     let mut story = Story::connected(Some(Renewal::RefreshToken));
     story.refresh_fails(Cause::Dns).later(8 * 3600).then(Input::Defer { why: DeferReason::JustWoken });
     story.later(10).refresh_fails(Cause::Dns).later(60);
-    let trouble = story.account.life.trouble().expect("it fails");
+    let trouble = story.account.state.trouble().expect("it fails");
     assert_eq!(trouble.online_for(story.now), 60_000);
 }
 
-fn answers() -> impl Strategy<Value = CheckAnswer> {
+fn answers() -> impl Strategy<Value = CallOutcome> {
     prop_oneof![
-        Just(CheckAnswer::Accepted),
-        Just(CheckAnswer::Unauthorized),
-        Just(CheckAnswer::Forbidden),
-        prop::sample::select(Cause::ALL).prop_map(|cause| CheckAnswer::Inconclusive(Failure::new(cause))),
+        Just(CallOutcome::Accepted),
+        Just(CallOutcome::Unauthorized),
+        Just(CallOutcome::Forbidden),
+        prop::sample::select(Cause::ALL).prop_map(|cause| CallOutcome::Inconclusive(Failure::new(cause))),
     ]
 }
 
@@ -423,7 +423,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         (generation.clone(), cause)
             .prop_map(|(generation, cause)| Input::RefreshFailed { generation, failure: Failure::new(cause) }),
         Just(Input::Defer { why: DeferReason::Offline }),
-        (generation.clone(), answers()).prop_map(|(generation, answer)| Input::Answered { generation, answer }),
+        (generation.clone(), answers()).prop_map(|(generation, outcome)| Input::CallAnswered { generation, outcome }),
         prop::sample::select(vec![Cause::CredentialMissing, Cause::CredentialDamaged])
             .prop_map(|cause| Input::CredentialGone { failure: Failure::new(cause) }),
         prop::bool::ANY.prop_map(|fixed| replacement((!fixed).then_some(Renewal::RefreshToken), "grace")),
@@ -443,7 +443,7 @@ proptest! {
             let before = story.account.clone();
             let Ok(step) = before.clone().apply(input.clone(), story.now, Jitter::NONE) else { continue };
             let after = &step.account;
-            prop_assert!(after.life.credential().generation() >= before.life.credential().generation());
+            prop_assert!(after.state.credential().generation() >= before.state.credential().generation());
             prop_assert_eq!(after.id(), before.id());
             let told = |kind| step.events.contains(&kind);
             if after.status() == Status::NeedsReauth && before.status() != Status::NeedsReauth {
@@ -460,9 +460,9 @@ proptest! {
                 prop_assert_eq!((before.status(), after.status()), (Status::NeedsReauth, Status::Active));
                 prop_assert!(!told(EventKind::AccountUpdated));
             }
-            if let Some(trouble) = after.life.trouble() {
+            if let Some(trouble) = after.state.trouble() {
                 prop_assert_eq!(trouble.next_try.is_some(), trouble.verdict() == Verdict::Retrying);
-                prop_assert_eq!(Verdict::told(&trouble.failure, trouble.next_try), trouble.verdict());
+                prop_assert_eq!(Verdict::for_failure(&trouble.failure, trouble.next_try), trouble.verdict());
                 prop_assert!(after.profile.last_error.is_some());
             }
             let stored = serde_json::to_string(after).expect("an account can be stored");

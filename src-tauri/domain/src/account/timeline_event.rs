@@ -171,7 +171,7 @@ impl TimelineEvent {
     }
 
     /// The line a person reads, and the smaller one below it.
-    pub fn words(&self, provider: &str) -> (String, Option<String>) {
+    pub fn describe(&self, provider: &str) -> (String, Option<String>) {
         let because = |failure: &Failure| Some(failure.cause.title(provider));
         match self {
             Self::Connected { identity: Some(identity) } => (format!("Connected as {identity}"), None),

@@ -56,12 +56,12 @@ pub enum Verdict {
 impl Verdict {
     /// What a failure asks for, where it is told without its episode: what is known of that is whether another try is
     /// planned. A refusal that Relink doesn't know has turned final when none is.
-    pub fn told(failure: &Failure, next_try: Option<Timestamp>) -> Self {
+    pub fn for_failure(failure: &Failure, next_try: Option<Timestamp>) -> Self {
         match failure.cause.severity() {
             Severity::Terminal => Self::NeedsPerson,
             Severity::Configuration => Self::NeedsClient,
             Severity::Unknown if next_try.is_none() => Self::NeedsPerson,
-            Severity::Unknown | Severity::Passing => Self::Retrying,
+            Severity::Unknown | Severity::Transient => Self::Retrying,
         }
     }
 }
@@ -90,7 +90,7 @@ impl Trouble {
                 Some(seen) => UnknownRefusals { latest: now, count: seen.count.saturating_add(1), ..seen },
                 None => UnknownRefusals { since: now, latest: now, count: 1 },
             }),
-            Severity::Passing | Severity::Terminal | Severity::Configuration => None,
+            Severity::Transient | Severity::Terminal | Severity::Configuration => None,
         };
         let online = self.online_since.map_or(0, |since| now.millis_since(since).max(0));
         let mut trouble = Self {
@@ -128,7 +128,7 @@ impl Trouble {
         match self.failure.cause.severity() {
             Severity::Terminal => Verdict::NeedsPerson,
             Severity::Configuration => Verdict::NeedsClient,
-            Severity::Passing => Verdict::Retrying,
+            Severity::Transient => Verdict::Retrying,
             Severity::Unknown => match self.unknown {
                 Some(UnknownRefusals { since, latest, count }) if count >= 3 && latest.millis_since(since) >= HOUR => {
                     Verdict::NeedsPerson

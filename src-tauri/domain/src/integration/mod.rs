@@ -1,6 +1,6 @@
 //! What Relink knows of a provider: an integration's definition, in the shape of Truto's `Integration`.
 //!
-//! A definition comes from a file ([`parse`]), from the built-in [`catalogue`], or from another definition with an
+//! A definition comes from a file ([`parse`]), from the built-in [`catalog()`], or from another definition with an
 //! override on it ([`Definition::with_override`]). Whatever way, it passes the same door: past it every address, name,
 //! pattern and placeholder is good, and nothing has to be checked again.
 //!
@@ -10,7 +10,7 @@
 //! **Invariant:** the document itself is kept whole. What Relink doesn't understand has no effect and isn't lost.
 
 mod authorization;
-mod catalogue;
+mod catalog;
 mod config;
 mod credentials;
 mod definition;
@@ -33,7 +33,7 @@ mod tests;
 
 pub use self::{
     authorization::Authorization,
-    catalogue::{built_in, catalogue},
+    catalog::{built_in, catalog},
     config::Logo,
     credentials::{ApiKey, BodyFormat, ClientAuth, ClientCredentials, OAuth2},
     definition::{Definition, Missing, NotReady, Parsed, is_always_credential, parse},

@@ -384,7 +384,7 @@ fn the_table_holds() {
 }
 
 /// A reason's name, without its times.
-fn short(why: Option<Why>) -> String {
+fn short(why: Option<NoticeReason>) -> String {
     let text = why.map_or_else(|| "nothing".to_owned(), |why| format!("{why:?}"));
     text.split(" {").next().unwrap_or_default().to_owned()
 }
@@ -450,12 +450,12 @@ fn a_joined_one_names_three_and_counts_the_rest() {
 fn names_stay_on_one_short_line_and_the_providers_words_stay_out() {
     let mut trouble =
         Trouble::begin(crate::failure::Failure::new(InvalidGrant), false, T0, crate::schedule::Jitter::NONE);
-    trouble.failure.provider_words = Some("rt-canary".into());
+    trouble.failure.provider_message = Some("rt-canary".into());
     trouble.failure.provider_code = Some("code-canary".into());
     let name = format!("two\nlines {}", "x".repeat(500));
-    let troubled = Troubled { id: id('A'), name, integration: "GitHub".into(), trouble, access_ends: None };
-    let situation = Situation { troubled: vec![troubled], network: Network::Online, paused: false };
-    let decision = decide(&Shown::default(), &situation, T0);
+    let troubled = FailingAccount { id: id('A'), name, integration: "GitHub".into(), trouble, access_ends: None };
+    let situation = Situation { failing: vec![troubled], network: Network::Online, paused: false };
+    let decision = decide(&NoticeHistory::default(), &situation, T0);
     let [Action::Show { notice, .. }] = decision.actions.as_slice() else { panic!("{decision:?}") };
     assert!(notice.body.starts_with("two lines xxx") && notice.body.len() < 300, "{}", notice.body);
     assert!(!format!("{decision:?}").contains("canary"));

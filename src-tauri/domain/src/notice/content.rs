@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Episode, NoticeId, Troubled};
-use crate::{AccountId, account::Verdict, failure::Words};
+use super::{Episode, FailingAccount, NoticeId};
+use crate::{AccountId, account::Verdict, failure::Explanation};
 
 /// Longest name that a notification shows whole.
 const LONGEST_NAME: usize = 60;
@@ -60,7 +60,7 @@ pub enum Opens {
 
 impl Notice {
     /// The notification about these accounts, in this order. There is at least one.
-    pub(super) fn about(id: NoticeId, troubled: &[&Troubled]) -> Self {
+    pub(super) fn about(id: NoticeId, troubled: &[&FailingAccount]) -> Self {
         let about = troubled.iter().map(|troubled| troubled.episode()).collect();
         match troubled {
             [one] => Self::about_one(id, one, about),
@@ -68,9 +68,10 @@ impl Notice {
         }
     }
 
-    fn about_one(id: NoticeId, one: &Troubled, about: Vec<Episode>) -> Self {
+    fn about_one(id: NoticeId, one: &FailingAccount, about: Vec<Episode>) -> Self {
         let verdict = one.trouble.verdict();
-        let Words { title, message, hint } = one.trouble.failure.cause.words(&printable(&one.integration), verdict);
+        let Explanation { title, message, hint } =
+            one.trouble.failure.cause.explain(&printable(&one.integration), verdict);
         let buttons = match verdict {
             Verdict::NeedsPerson => vec![Button::Reauthorize(one.id), Button::RemindLater],
             Verdict::NeedsClient | Verdict::Retrying => vec![Button::RemindLater],
@@ -79,7 +80,7 @@ impl Notice {
         Self { id, title, body, buttons, opens: Opens::Account(one.id), about }
     }
 
-    fn about_several(id: NoticeId, several: &[&Troubled], about: Vec<Episode>) -> Self {
+    fn about_several(id: NoticeId, several: &[&FailingAccount], about: Vec<Episode>) -> Self {
         let passing = several.iter().filter(|one| one.trouble.verdict() == Verdict::Retrying).count();
         let title = match (several.len() - passing, passing) {
             (needing, 0) => format!("{needing} accounts need you"),
@@ -98,7 +99,7 @@ impl Notice {
 }
 
 /// "A, B and C", or "A, B, C and 4 more".
-fn list(several: &[&Troubled]) -> String {
+fn list(several: &[&FailingAccount]) -> String {
     let mut parts: Vec<String> =
         several.iter().take(MOST_NAMES).map(|one| format!("{} ({})", name(one), printable(&one.integration))).collect();
     if several.len() > MOST_NAMES {
@@ -108,7 +109,7 @@ fn list(several: &[&Troubled]) -> String {
     if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) }
 }
 
-fn name(one: &Troubled) -> String {
+fn name(one: &FailingAccount) -> String {
     let name = printable(&one.name);
     if name.is_empty() { printable(&one.integration) } else { name }
 }

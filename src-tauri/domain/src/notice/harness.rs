@@ -45,7 +45,7 @@ pub(super) enum Do {
 }
 
 pub(super) struct Harness {
-    shown: Shown,
+    shown: NoticeHistory,
     situation: Situation,
     ends: BTreeMap<AccountId, Timestamp>,
     pub now: Timestamp,
@@ -67,10 +67,10 @@ fn letter(id: AccountId) -> char {
 
 impl Harness {
     pub fn new() -> Self {
-        let situation = Situation { troubled: vec![], network: Network::Online, paused: false };
-        let last = decide(&Shown::default(), &situation, T0);
+        let situation = Situation { failing: vec![], network: Network::Online, paused: false };
+        let last = decide(&NoticeHistory::default(), &situation, T0);
         Self {
-            shown: Shown::default(),
+            shown: NoticeHistory::default(),
             situation,
             ends: BTreeMap::new(),
             now: T0,
@@ -81,8 +81,8 @@ impl Harness {
         }
     }
 
-    pub fn why(&self, letter: char) -> Option<Why> {
-        self.last.why.iter().find(|(account, _)| *account == id(letter)).map(|(_, why)| *why)
+    pub fn why(&self, letter: char) -> Option<NoticeReason> {
+        self.last.reasons.iter().find(|(account, _)| *account == id(letter)).map(|(_, why)| *why)
     }
 
     pub fn happens(&mut self, what: Do) {
@@ -92,7 +92,7 @@ impl Harness {
                 for letter in letters.chars() {
                     self.ends.insert(id(letter), self.now.plus_secs(secs));
                 }
-                for troubled in &mut self.situation.troubled {
+                for troubled in &mut self.situation.failing {
                     troubled.access_ends = self.ends.get(&troubled.id).copied();
                 }
             }
@@ -109,7 +109,7 @@ impl Harness {
             }
             Do::Offline => {
                 self.situation.network = Network::Offline;
-                for Troubled { trouble, .. } in &mut self.situation.troubled {
+                for FailingAccount { trouble, .. } in &mut self.situation.failing {
                     trouble.online_millis = trouble.online_for(self.now);
                     trouble.online_since = None;
                 }
@@ -134,8 +134,8 @@ impl Harness {
                 self.remind_later(about, secs);
             }
             Do::RemindLaterOf(letters, secs) => {
-                let named = self.situation.troubled.iter().filter(|troubled| letters.contains(letter(troubled.id)));
-                let about = named.map(Troubled::episode).collect();
+                let named = self.situation.failing.iter().filter(|troubled| letters.contains(letter(troubled.id)));
+                let about = named.map(FailingAccount::episode).collect();
                 self.remind_later(about, secs);
             }
             Do::Unlock => self.hears(DesktopSignal::Unlocked),
@@ -167,20 +167,20 @@ impl Harness {
     }
 
     fn recover(&mut self, letters: &str) {
-        let (recovered, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.situation.troubled)
+        let (recovered, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.situation.failing)
             .into_iter()
             .partition(|troubled| letters.contains(letter(troubled.id)));
-        self.situation.troubled = rest;
+        self.situation.failing = rest;
         // Whoever fails anew is in another episode, even within the same millisecond.
-        self.forgive(&recovered.iter().map(Troubled::episode).collect::<Vec<_>>());
+        self.forgive(&recovered.iter().map(FailingAccount::episode).collect::<Vec<_>>());
     }
 
     fn fail(&mut self, letter: char, cause: Cause) {
         let failure = Failure::new(cause);
         let account = id(letter);
-        match self.situation.troubled.iter_mut().find(|troubled| troubled.id == account) {
+        match self.situation.failing.iter_mut().find(|troubled| troubled.id == account) {
             Some(troubled) => troubled.trouble = troubled.trouble.clone().again(failure, false, self.now, Jitter::NONE),
-            None => self.situation.troubled.push(Troubled {
+            None => self.situation.failing.push(FailingAccount {
                 id: account,
                 name: format!("Account {letter}"),
                 integration: "GitHub".to_owned(),
@@ -194,10 +194,10 @@ impl Harness {
     fn wait_until(&mut self, end: Timestamp) {
         loop {
             let online = self.situation.network == Network::Online;
-            let tries = self.situation.troubled.iter().filter(|_| online).filter_map(|one| one.trouble.next_try);
-            let Some(at) = tries.chain(self.last.next_look).filter(|at| *at <= end).min() else { break };
+            let tries = self.situation.failing.iter().filter(|_| online).filter_map(|one| one.trouble.next_try);
+            let Some(at) = tries.chain(self.last.next_decision_at).filter(|at| *at <= end).min() else { break };
             self.now = self.now.max(at);
-            for Troubled { trouble, .. } in &mut self.situation.troubled {
+            for FailingAccount { trouble, .. } in &mut self.situation.failing {
                 if online && trouble.next_try.is_some_and(|at| at <= self.now) {
                     *trouble = trouble.clone().again(trouble.failure.clone(), false, self.now, Jitter::NONE);
                 }
@@ -244,19 +244,23 @@ impl Harness {
         assert!(decision.actions.len() <= 1);
         let again = decide(&decision.next, &self.situation, self.now);
         assert_eq!((&again.actions, &again.next), (&vec![], &decision.next), "deciding again changes nothing");
-        assert_eq!(again.next_look, decision.next_look);
-        assert!(decision.next_look.is_none_or(|at| at > self.now), "it is asked again later, not at once");
+        assert_eq!(again.next_decision_at, decision.next_decision_at);
+        assert!(decision.next_decision_at.is_none_or(|at| at > self.now), "it is asked again later, not at once");
 
-        let troubled: BTreeSet<_> = self.situation.troubled.iter().map(|troubled| troubled.id).collect();
-        let explained: Vec<_> =
-            decision.why.iter().filter(|(_, why)| *why != Why::Recovered).map(|(account, _)| *account).collect();
+        let troubled: BTreeSet<_> = self.situation.failing.iter().map(|troubled| troubled.id).collect();
+        let explained: Vec<_> = decision
+            .reasons
+            .iter()
+            .filter(|(_, why)| *why != NoticeReason::Recovered)
+            .map(|(account, _)| *account)
+            .collect();
         assert_eq!(explained.len(), troubled.len(), "each troubled account is explained once");
         assert_eq!(explained.into_iter().collect::<BTreeSet<_>>(), troubled);
 
-        for troubled in &self.situation.troubled {
-            let (_, why) = decision.why.iter().find(|(account, _)| *account == troubled.id).expect("explained");
+        for troubled in &self.situation.failing {
+            let (_, why) = decision.reasons.iter().find(|(account, _)| *account == troubled.id).expect("explained");
             let needed = troubled.trouble.verdict() != Verdict::Retrying;
-            if let Why::Shown(_) = why {
+            if let NoticeReason::Shown(_) = why {
                 assert!(self.told.insert((troubled.episode(), needed)), "told twice: {why:?} {troubled:?}");
                 if !needed {
                     assert!(troubled.access_ends.is_none_or(|ends| ends <= self.now));
@@ -264,8 +268,9 @@ impl Harness {
                     assert_ne!(self.situation.network, Network::Offline);
                 }
             } else if needed && !self.told.contains(&(troubled.episode(), true)) {
-                let waits = matches!(why, Why::Gathering { until } if until.millis_since(self.now) <= GATHER_MILLIS);
-                let held = matches!(why, Why::Paused | Why::RemindLater { .. });
+                let waits =
+                    matches!(why, NoticeReason::Gathering { until } if until.millis_since(self.now) <= GATHER_MILLIS);
+                let held = matches!(why, NoticeReason::Paused | NoticeReason::RemindLater { .. });
                 assert!(waits || held, "whoever needs the person is told at once: {why:?}");
             }
         }
@@ -278,12 +283,15 @@ impl Harness {
         assert!(!up.about.is_empty());
         for episode in &up.about {
             assert!(
-                self.situation.troubled.iter().any(|troubled| troubled.episode() == *episode),
+                self.situation.failing.iter().any(|troubled| troubled.episode() == *episode),
                 "{episode:?} is up, but no longer in trouble"
             );
             let why = self.why(letter(episode.account));
             assert!(
-                matches!(why, Some(Why::Shown(_) | Why::OnDisplay { .. } | Why::Gathering { .. })),
+                matches!(
+                    why,
+                    Some(NoticeReason::Shown(_) | NoticeReason::OnDisplay { .. } | NoticeReason::Gathering { .. })
+                ),
                 "{episode:?} is up, but {why:?}"
             );
         }

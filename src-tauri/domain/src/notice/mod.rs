@@ -2,7 +2,7 @@
 //!
 //! [`decide`] is asked after everything that can change its answer (an account's trouble began, changed or ended; an
 //! account was renamed or deleted; the network, the pause or the clock changed; the person answered) and at
-//! [`Decision::next_look`]. It does nothing itself: it returns what to put up and take down, and for every troubled
+//! [`Decision::next_decision_at`]. It does nothing itself: it returns what to put up and take down, and for every troubled
 //! account why.
 //!
 //! The rules:
@@ -25,8 +25,8 @@
 //! - Deciding again with nothing changed changes nothing.
 
 mod content;
-mod shown;
-mod why;
+mod history;
+mod reason;
 
 #[cfg(test)]
 mod cases;
@@ -38,14 +38,14 @@ mod properties;
 use serde::{Deserialize, Serialize};
 
 pub use content::{Button, Notice, Opens};
-pub use shown::{DesktopSignal, NoticeId, Shown};
-pub use why::{Reason, Why};
+pub use history::{DesktopSignal, NoticeHistory, NoticeId};
+pub use reason::{AlertReason, NoticeReason};
 
 use crate::{
     AccountId, Timestamp,
     account::{Account, Credential, Trouble, Verdict},
 };
-use shown::{Subject, Told, Up};
+use history::{Subject, Told, Up};
 
 /// How long a trouble that may pass must have lasted online before it is told.
 pub const OUTLASTED_MILLIS: i64 = 15 * 60 * 1000;
@@ -67,7 +67,7 @@ pub struct Episode {
 
 /// An account in trouble.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Troubled {
+pub struct FailingAccount {
     /// Its id.
     pub id: AccountId,
     /// What the person calls it.
@@ -80,11 +80,11 @@ pub struct Troubled {
     pub access_ends: Option<Timestamp>,
 }
 
-impl Troubled {
+impl FailingAccount {
     /// The account as the policy sees it, if it is in trouble. `integration` is the integration's label.
     pub fn of(account: &Account, integration: &str) -> Option<Self> {
-        let trouble = account.life.trouble()?.clone();
-        let access_ends = match account.life.credential() {
+        let trouble = account.state.trouble()?.clone();
+        let access_ends = match account.state.credential() {
             Credential::Renewing(renewing) => renewing.lifetime.expires_at,
             Credential::Fixed(fixed) => fixed.expires_at,
         };
@@ -116,7 +116,7 @@ pub enum Network {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Situation {
     /// Every account in trouble, each once.
-    pub troubled: Vec<Troubled>,
+    pub failing: Vec<FailingAccount>,
     /// The network.
     pub network: Network,
     /// Whether the person has paused notifications.
@@ -143,59 +143,58 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// What has been shown from now on; store it before carrying out the actions.
-    pub next: Shown,
+    pub next: NoticeHistory,
     /// What to do. Never more than one.
     pub actions: Vec<Action>,
     /// For every troubled account, and every one that has just left the notification: why.
-    pub why: Vec<(AccountId, Why)>,
+    pub reasons: Vec<(AccountId, NoticeReason)>,
     /// When to ask again if nothing happens before.
-    pub next_look: Option<Timestamp>,
+    pub next_decision_at: Option<Timestamp>,
 }
 
 /// Decides what the person is shown.
-pub fn decide(shown: &Shown, situation: &Situation, now: Timestamp) -> Decision {
-    let mut next = shown.clone().without_ended(&situation.troubled);
+pub fn decide(shown: &NoticeHistory, situation: &Situation, now: Timestamp) -> Decision {
+    let mut next = shown.clone().without_ended(&situation.failing);
     let was_up = next.up.take();
     let (staying, recovered) = still_up(&next, was_up.as_ref(), situation);
     if let (true, Some(up)) = (situation.paused, &was_up) {
         next.told.retain(|account, _| up.subjects.iter().all(|subject| subject.episode.account != *account));
     }
 
-    let mut why: Vec<(AccountId, Why)> = recovered.into_iter().map(|id| (id, Why::Recovered)).collect();
-    let mut ready: Vec<(&Troubled, Reason)> = vec![];
-    for troubled in &situation.troubled {
+    let mut why: Vec<(AccountId, NoticeReason)> =
+        recovered.into_iter().map(|id| (id, NoticeReason::Recovered)).collect();
+    let mut ready: Vec<(&FailingAccount, AlertReason)> = vec![];
+    for troubled in &situation.failing {
         let on_display = staying.iter().any(|(staying, _)| staying.id == troubled.id);
         match consider(&next, troubled, on_display, situation, now) {
             Ok(reason) => ready.push((troubled, reason)),
             Err(held) => why.push((troubled.id, held)),
         }
     }
-    let gathers_until = |troubled: &Troubled| next.gathers_until(troubled.trouble.verdict(), now);
+    let gathers_until = |troubled: &FailingAccount| next.gathers_until(troubled.trouble.verdict(), now);
     if !ready.iter().any(|(troubled, _)| gathers_until(troubled).is_none()) {
         let waiting = std::mem::take(&mut ready);
-        why.extend(
-            waiting.into_iter().filter_map(|(troubled, _)| {
-                gathers_until(troubled).map(|until| (troubled.id, Why::Gathering { until }))
-            }),
-        );
+        why.extend(waiting.into_iter().filter_map(|(troubled, _)| {
+            gathers_until(troubled).map(|until| (troubled.id, NoticeReason::Gathering { until }))
+        }));
     }
-    why.extend(ready.iter().map(|(troubled, reason)| (troubled.id, Why::Shown(*reason))));
+    why.extend(ready.iter().map(|(troubled, reason)| (troubled.id, NoticeReason::Shown(*reason))));
 
-    let new: Vec<&Troubled> = ready.into_iter().map(|(troubled, _)| troubled).collect();
+    let new: Vec<&FailingAccount> = ready.into_iter().map(|(troubled, _)| troubled).collect();
     let actions = next.put_up(was_up, staying, &new, now);
-    let next_look = why.iter().filter_map(|(_, why)| why.until()).min();
-    Decision { next, actions, why, next_look }
+    let next_decision_at = why.iter().filter_map(|(_, why)| why.until()).min();
+    Decision { next, actions, reasons: why, next_decision_at }
 }
 
 /// Of what is up: who stays, with the verdict that it was put up for, and who recovered.
 fn still_up<'a>(
-    shown: &Shown,
+    shown: &NoticeHistory,
     up: Option<&Up>,
     situation: &'a Situation,
-) -> (Vec<(&'a Troubled, Verdict)>, Vec<AccountId>) {
+) -> (Vec<(&'a FailingAccount, Verdict)>, Vec<AccountId>) {
     let (mut staying, mut recovered) = (vec![], vec![]);
     for Subject { episode, verdict } in up.iter().flat_map(|up| &up.subjects) {
-        match situation.troubled.iter().find(|troubled| troubled.id == episode.account) {
+        match situation.failing.iter().find(|troubled| troubled.id == episode.account) {
             None => recovered.push(episode.account),
             Some(troubled) if troubled.episode() != *episode => {}
             // Put off, it leaves even when its time has come already: the reminder is a notification of its own.
@@ -217,14 +216,14 @@ fn still_up<'a>(
 
 /// Whether the account is to be told now, and if not, why.
 fn consider(
-    shown: &Shown,
-    troubled: &Troubled,
+    shown: &NoticeHistory,
+    troubled: &FailingAccount,
     on_display: bool,
     situation: &Situation,
     now: Timestamp,
-) -> Result<Reason, Why> {
+) -> Result<AlertReason, NoticeReason> {
     if let Some(until) = shown.deferred_until(troubled.id, now) {
-        return Err(Why::RemindLater { until });
+        return Err(NoticeReason::RemindLater { until });
     }
     let reminder = shown.later.contains_key(&troubled.id);
     let verdict = troubled.trouble.verdict();
@@ -233,7 +232,11 @@ fn consider(
         Some(Told { verdict: before, at, .. })
             if !reminder && (*before != Verdict::Retrying || verdict == Verdict::Retrying) =>
         {
-            return Err(if on_display { Why::OnDisplay { at: *at } } else { Why::ToldAlready { at: *at } });
+            return Err(if on_display {
+                NoticeReason::OnDisplay { at: *at }
+            } else {
+                NoticeReason::ToldAlready { at: *at }
+            });
         }
         Some(_) | None => {}
     }
@@ -241,36 +244,38 @@ fn consider(
         may_disturb(troubled, situation.network, now)?;
     }
     if situation.paused {
-        return Err(Why::Paused);
+        return Err(NoticeReason::Paused);
     }
     Ok(match verdict {
-        _ if reminder => Reason::Reminder,
-        Verdict::NeedsPerson | Verdict::NeedsClient if told.is_some() => Reason::TurnedFinal,
-        Verdict::NeedsPerson => Reason::NeedsPerson,
-        Verdict::NeedsClient => Reason::NeedsClient,
-        Verdict::Retrying => Reason::Outlasted,
+        _ if reminder => AlertReason::Reminder,
+        Verdict::NeedsPerson | Verdict::NeedsClient if told.is_some() => AlertReason::TurnedFinal,
+        Verdict::NeedsPerson => AlertReason::NeedsPerson,
+        Verdict::NeedsClient => AlertReason::NeedsClient,
+        Verdict::Retrying => AlertReason::Outlasted,
     })
 }
 
 /// Whether a trouble that may pass has become worth an interruption.
-fn may_disturb(troubled: &Troubled, network: Network, now: Timestamp) -> Result<(), Why> {
+fn may_disturb(troubled: &FailingAccount, network: Network, now: Timestamp) -> Result<(), NoticeReason> {
     match network {
-        Network::Offline => return Err(Why::Offline),
-        Network::JustWoken { settled_at } if settled_at > now => return Err(Why::JustWoken { until: settled_at }),
+        Network::Offline => return Err(NoticeReason::Offline),
+        Network::JustWoken { settled_at } if settled_at > now => {
+            return Err(NoticeReason::JustWoken { until: settled_at });
+        }
         Network::JustWoken { .. } | Network::Online => {}
     }
     if let Some(until) = troubled.access_ends.filter(|ends| *ends > now) {
-        return Err(Why::StillWorks { until });
+        return Err(NoticeReason::StillWorks { until });
     }
     let Trouble { online_since, next_try, .. } = &troubled.trouble;
     let lacks = OUTLASTED_MILLIS - troubled.trouble.online_for(now);
     if lacks > 0 {
         // While the time isn't running, the next failure sets it going, and that is asked about anyway.
-        return Err(Why::NotYetLasted { until: online_since.map(|_| now.plus_millis(lacks)) });
+        return Err(NoticeReason::NotYetLasted { until: online_since.map(|_| now.plus_millis(lacks)) });
     }
     // Typically after a night asleep: the clock says that it has lasted, but nobody has looked yet.
     if next_try.is_some_and(|at| at <= now) {
-        return Err(Why::TryDue);
+        return Err(NoticeReason::TryDue);
     }
     Ok(())
 }

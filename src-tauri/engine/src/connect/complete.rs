@@ -290,7 +290,7 @@ impl Target {
         if !missing.is_empty() {
             return Err(FlowError::scopes_missing(label, &missing));
         }
-        match (account.life.credential(), granted.credential) {
+        match (account.state.credential(), granted.credential) {
             (Credential::Renewing(_), NewCredential::Fixed { expires_at: Some(_), .. }) => {
                 Err(FlowError::not_lasting(label))
             }

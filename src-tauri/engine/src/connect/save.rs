@@ -2,8 +2,8 @@
 
 use relink_domain::{
     AccountId,
-    account::{Account, Granted, Input, Profile, Replacement, Step},
-    link::LinkRefused,
+    account::{Account, Granted, Input, Profile, Replacement, Transition},
+    link::LinkError,
 };
 use uuid::Uuid;
 
@@ -75,7 +75,7 @@ impl Engine {
         drop(making);
         if !saved {
             self.sweep().await?;
-            return Err(LinkRefused::Used.into());
+            return Err(LinkError::Used.into());
         }
         Ok(account)
     }
@@ -114,7 +114,7 @@ impl Engine {
 
     /// The link's one success is claimed together with the intent: of two flows of one link that end at once, the second
     /// is refused before it has touched anything.
-    async fn begin_replacement(&self, flow: &Flow, id: AccountId, granted: Granted) -> Result<Step> {
+    async fn begin_replacement(&self, flow: &Flow, id: AccountId, granted: Granted) -> Result<Transition> {
         let (link, now) = (flow.link.id, self.now());
         self.0
             .store
@@ -125,7 +125,7 @@ impl Engine {
                     Err(rejected) => return Ok(Err(rejected.into())),
                 };
                 if !links::use_up(tx, link, now)? {
-                    return Ok(Err(LinkRefused::Used.into()));
+                    return Ok(Err(LinkError::Used.into()));
                 }
                 accounts::commit(tx, &step, now, jitter())?;
                 Ok(Ok(step))

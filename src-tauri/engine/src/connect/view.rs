@@ -187,7 +187,7 @@ impl FlowError {
         let hint = match failure.cause {
             Cause::InvalidGrant => "Start again, and finish within ten minutes.",
             cause => match cause.severity() {
-                Severity::Passing | Severity::Unknown => "Start again in a moment. The link still works.",
+                Severity::Transient | Severity::Unknown => "Start again in a moment. The link still works.",
                 Severity::Configuration => "Set the integration's client id and secret again, then start again.",
                 Severity::Terminal => "Start again. The link still works.",
             },

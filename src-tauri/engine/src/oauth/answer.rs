@@ -2,7 +2,7 @@
 
 use relink_domain::{
     Secret, Timestamp,
-    failure::{Cause, ErrorAnswer, Failure, classify_answer},
+    failure::{Cause, Failure, TokenErrorResponse, classify_token_error},
     provider_text,
 };
 use serde_json::Value;
@@ -42,13 +42,13 @@ pub(super) fn success_body(
         |name: &str| fields.as_ref().and_then(|fields| fields.get(name)).and_then(Value::as_str).map(str::to_owned);
     let has_token = text("access_token").is_some_and(|token| !token.is_empty());
     if !answer.status.is_success() || !has_token {
-        let error = ErrorAnswer {
+        let error = TokenErrorResponse {
             error: text("error").filter(|text| !provider_text::contains_secret(text, sent)),
             description: text("error_description").filter(|text| !provider_text::contains_secret(text, sent)),
             is_json: fields.is_some(),
             retry_after_secs: answer.retry_after_secs(now),
         };
-        return Err(classify_answer(status, &error, &endpoint.own_codes));
+        return Err(classify_token_error(status, &error, &endpoint.own_codes));
     }
     let mut fields = fields.unwrap_or_default();
     if !fields.get("token_type").is_some_and(Value::is_string) {
@@ -91,7 +91,7 @@ fn lifetime_secs(value: &Value) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use relink_domain::{
-        failure::OwnCodes,
+        failure::ProviderErrorCodes,
         integration::{BodyFormat, ClientAuth},
     };
     use url::Url;
@@ -117,7 +117,7 @@ mod tests {
             authentication: ClientAuth::None,
             body_format: BodyFormat::Form,
             consent: Consent::Public,
-            own_codes: OwnCodes { terminal: vec!["bad_refresh_token".into()], client: vec![] },
+            own_codes: ProviderErrorCodes { terminal: vec!["bad_refresh_token".into()], client: vec![] },
             default_expires_in: None,
             scope_separator: " ".into(),
         };

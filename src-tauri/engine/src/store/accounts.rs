@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use relink_domain::{
     AccountId, EnvironmentIntegrationId, Timestamp,
-    account::{Account, Attempt, Credential, Due, Renewing, Step},
+    account::{Account, Attempt, Credential, Due, Renewing, Transition},
     schedule::Jitter,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -22,12 +22,12 @@ pub struct DueAccount {
 }
 
 /// Commits a step: the account, its timeline and the outbox, in the caller's transaction.
-pub fn commit(tx: &Transaction<'_>, step: &Step, now: Timestamp, jitter: Jitter) -> Result<()> {
+pub fn commit(tx: &Transaction<'_>, step: &Transition, now: Timestamp, jitter: Jitter) -> Result<()> {
     let account = &step.account;
     let due = account.due_by(now, jitter);
     let open = account.replacement.is_some()
         || matches!(
-            account.life.credential(),
+            account.state.credential(),
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. })
         );
     tx.prepare_cached(

@@ -51,7 +51,7 @@ impl<'w> Waiting<'w> {
 /// The number of timeline lines, of any account or none, that report a refused callback.
 async fn refusals(world: &World) -> usize {
     let entries = world.engine.timeline(None, None, 100).await.expect("a timeline");
-    entries.iter().filter(|entry| entry.event.words("Sandbox").0 == "A sign-in's return was refused").count()
+    entries.iter().filter(|entry| entry.event.describe("Sandbox").0 == "A sign-in's return was refused").count()
 }
 
 /// The URL with the value of one parameter replaced.

@@ -82,7 +82,7 @@ async fn each_failure_is_classified_and_sends_one_event() {
         assert_eq!(error.code(), code, "{fault}");
         let account = world.account(id).await;
         assert_eq!(account.status(), Status::NeedsReauth, "{fault}");
-        assert_eq!(account.life.trouble().expect("a trouble").verdict(), verdict, "{fault}");
+        assert_eq!(account.state.trouble().expect("a trouble").verdict(), verdict, "{fault}");
         assert_eq!(world.event_names().await[2..], ["authentication_error"], "{fault}");
         let kept = Keychain::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
         assert!(!kept.secrets["refresh_token"].is_empty(), "{fault}: a failure never blanks a credential");

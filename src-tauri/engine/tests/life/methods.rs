@@ -101,7 +101,7 @@ async fn a_revoked_client_needs_reauthorization_with_another_one() {
     world.control("POST", "/control/revoke", json!({})).await;
     assert_eq!(world.engine.refresh(id).await.expect_err("revoked").code(), "client_refused");
     let account = world.account(id).await;
-    assert_eq!(account.life.trouble().expect("a trouble").verdict(), Verdict::NeedsPerson);
+    assert_eq!(account.state.trouble().expect("a trouble").verdict(), Verdict::NeedsPerson);
 
     let link = world.reauthorize_link(id).await;
     assert_eq!(world.begin_with(&link, method, typed().await).await.succeeds().await, id);

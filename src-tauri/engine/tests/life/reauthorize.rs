@@ -97,7 +97,7 @@ async fn a_late_keychain_write_of_a_new_sign_in_is_adopted() {
     world.keychain.stall_next_write();
     flow.receive_callback(&callback).await;
     assert_eq!(flow.fails().await, "keychain_slow");
-    assert_eq!(world.account(id).await.life, before.life);
+    assert_eq!(world.account(id).await.state, before.state);
 
     world.keychain.recover();
     world.engine.refresh(id).await.expect("the new sign-in works");

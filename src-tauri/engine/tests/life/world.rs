@@ -179,7 +179,11 @@ impl World {
     /// The timeline lines of an account, or of no account, newest first.
     pub async fn lines(&self, id: Option<AccountId>) -> Vec<String> {
         let entries = self.engine.timeline(id, None, 100).await.expect("a timeline");
-        entries.into_iter().filter(|entry| entry.account_id == id).map(|entry| entry.event.words("Sandbox").0).collect()
+        entries
+            .into_iter()
+            .filter(|entry| entry.account_id == id)
+            .map(|entry| entry.event.describe("Sandbox").0)
+            .collect()
     }
 
     /// Waits until this is the newest line of the account's timeline.

@@ -210,7 +210,7 @@ fn an_override_passes_the_same_door() {
 
 #[test]
 fn an_empty_override_changes_nothing() {
-    for definition in catalogue() {
+    for definition in catalog() {
         let same = definition.with_override(&Map::new()).expect("a definition");
         assert_eq!((&same.definition, same.warnings.len()), (definition, 0));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Episode, GATHER_MILLIS, GATHER_PASSING_MILLIS, Notice, Troubled};
+use super::{Action, Episode, FailingAccount, GATHER_MILLIS, GATHER_PASSING_MILLIS, Notice};
 use crate::{AccountId, Timestamp, account::Verdict};
 
 /// Names one notification; a replaced one has another name than the one in its place, so that a click on what is no
@@ -15,7 +15,7 @@ pub struct NoticeId(pub u64);
 
 /// What the person has been shown. It is stored, so that a restart tells nothing twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
+pub struct NoticeHistory {
     /// What is up.
     pub(super) up: Option<Up>,
     /// Whose present episode was told.
@@ -86,7 +86,7 @@ pub enum DesktopSignal {
     Unlocked,
 }
 
-impl Shown {
+impl NoticeHistory {
     /// The notification that is up, as far as is known.
     pub fn up(&self) -> Option<NoticeId> {
         self.up.as_ref().map(|up| up.id)
@@ -113,7 +113,7 @@ impl Shown {
     }
 
     /// Without what belongs to episodes that have ended.
-    pub(super) fn without_ended(mut self, troubled: &[Troubled]) -> Self {
+    pub(super) fn without_ended(mut self, troubled: &[FailingAccount]) -> Self {
         let present: BTreeMap<AccountId, Timestamp> =
             troubled.iter().map(|troubled| (troubled.id, troubled.trouble.since)).collect();
         self.told.retain(|account, told| present.get(account) == Some(&told.since));
@@ -147,8 +147,8 @@ impl Shown {
     pub(super) fn put_up(
         &mut self,
         was_up: Option<Up>,
-        staying: Vec<(&Troubled, Verdict)>,
-        new: &[&Troubled],
+        staying: Vec<(&FailingAccount, Verdict)>,
+        new: &[&FailingAccount],
         now: Timestamp,
     ) -> Vec<Action> {
         let alert = !new.is_empty();
@@ -157,7 +157,7 @@ impl Shown {
             self.told.insert(troubled.id, told);
             self.later.remove(&troubled.id);
         }
-        let mut all: Vec<(&Troubled, Verdict)> =
+        let mut all: Vec<(&FailingAccount, Verdict)> =
             staying.into_iter().filter(|(staying, _)| new.iter().all(|new| new.id != staying.id)).collect();
         all.extend(new.iter().map(|new| (*new, new.trouble.verdict())));
         all.sort_by_key(|(troubled, verdict)| (*verdict == Verdict::Retrying, troubled.trouble.since, troubled.id));
@@ -178,7 +178,7 @@ impl Shown {
         if alert {
             self.last_alert = Some(now);
         }
-        let troubled: Vec<&Troubled> = all.into_iter().map(|(troubled, _)| troubled).collect();
+        let troubled: Vec<&FailingAccount> = all.into_iter().map(|(troubled, _)| troubled).collect();
         vec![Action::Show { notice: Notice::about(id, &troubled), replaces, alert }]
     }
 }

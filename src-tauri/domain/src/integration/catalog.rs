@@ -12,22 +12,22 @@ const FILES: [&str; 4] = [
     include_str!("../../../integrations/notion.json"),
 ];
 
-static CATALOGUE: LazyLock<Vec<Definition>> = LazyLock::new(|| {
+static CATALOG: LazyLock<Vec<Definition>> = LazyLock::new(|| {
     let read = |text: &&str| parse(text).map(|parsed| parsed.definition);
     // A file that isn't read is a defect of this build; the tests below read each.
     FILES.iter().map(read).collect::<Result<_, _>>().expect("the built-in catalogue is well-formed")
 });
 
 /// All built-in definitions.
-pub fn catalogue() -> &'static [Definition] {
-    &CATALOGUE
+pub fn catalog() -> &'static [Definition] {
+    &CATALOG
 }
 
 /// The built-in definition of this name.
 pub fn built_in(name: &str) -> Option<&'static Definition> {
-    catalogue().iter().find(|definition| definition.name() == name)
+    catalog().iter().find(|definition| definition.name() == name)
 }
 
 #[cfg(test)]
-#[path = "catalogue_tests.rs"]
+#[path = "catalog_tests.rs"]
 mod tests;

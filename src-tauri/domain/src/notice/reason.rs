@@ -7,7 +7,7 @@ use crate::Timestamp;
 /// What made an account worth an interruption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
+pub enum AlertReason {
     /// Only signing in again helps.
     NeedsPerson,
     /// The integration's client must be mended.
@@ -23,9 +23,9 @@ pub enum Reason {
 /// Why an account is shown or held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", content = "detail", rename_all = "snake_case")]
-pub enum Why {
+pub enum NoticeReason {
     /// It is shown with this decision.
-    Shown(Reason),
+    Shown(AlertReason),
     /// The notification that is up names it.
     OnDisplay {
         /// When it was told.
@@ -71,7 +71,7 @@ pub enum Why {
     Recovered,
 }
 
-impl Why {
+impl NoticeReason {
     /// When this stops holding by itself.
     pub const fn until(self) -> Option<Timestamp> {
         match self {
@@ -87,30 +87,6 @@ impl Why {
             | Self::Offline
             | Self::TryDue
             | Self::Recovered => None,
-        }
-    }
-
-    /// The same in words, for a person.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Shown(Reason::NeedsPerson) => "You were notified: only a new sign-in mends this.",
-            Self::Shown(Reason::NeedsClient) => "You were notified: the integration's client must be mended.",
-            Self::Shown(Reason::TurnedFinal) => "You were notified again: it no longer looks as if it would pass.",
-            Self::Shown(Reason::Outlasted) => {
-                "You were notified: the trouble has lasted, and the account has stopped working."
-            }
-            Self::Shown(Reason::Reminder) => "You were reminded, as you asked.",
-            Self::OnDisplay { .. } => "The notification is up.",
-            Self::ToldAlready { .. } => "You were notified when this trouble began; it is told once.",
-            Self::Gathering { .. } => "About to be told, together with what else fails now.",
-            Self::RemindLater { .. } => "You asked to be reminded later.",
-            Self::Paused => "Notifications are paused.",
-            Self::Offline => "This machine is offline; that is no reason to disturb you.",
-            Self::JustWoken { .. } => "This machine has just woken; the network is given time.",
-            Self::StillWorks { .. } => "The account still works; Relink tries again before you are disturbed.",
-            Self::NotYetLasted { .. } => "It may pass by itself; Relink tries again before you are disturbed.",
-            Self::TryDue => "Relink is just trying again.",
-            Self::Recovered => "The account is no longer in trouble; its notification was withdrawn.",
         }
     }
 }

@@ -31,15 +31,15 @@ fn every_built_in_definition_is_read_without_a_warning() {
         assert!(parsed.definition.identity().is_some(), "{name} has no identity");
         assert!(parsed.definition.color().is_some(), "{name} has no colour");
     }
-    let ids: BTreeSet<_> = catalogue().iter().map(Definition::id).collect();
-    let names: Vec<_> = catalogue().iter().map(Definition::name).collect();
+    let ids: BTreeSet<_> = catalog().iter().map(Definition::id).collect();
+    let names: Vec<_> = catalog().iter().map(Definition::name).collect();
     assert_eq!(ids.len(), names.len());
     assert_eq!(names, ["sandbox", "github", "google", "notion"]);
 }
 
 #[test]
 fn every_scope_asked_for_is_explained() {
-    for definition in catalogue() {
+    for definition in catalog() {
         for scope in definition.oauth2().map(|oauth2| oauth2.scopes.as_slice()).unwrap_or_default() {
             assert!(definition.scope_description(scope).is_some(), "{}: {scope}", definition.name());
         }
@@ -48,7 +48,7 @@ fn every_scope_asked_for_is_explained() {
 
 #[test]
 fn only_the_sandbox_stands_on_this_machine() {
-    for definition in catalogue() {
+    for definition in catalog() {
         let is_sandbox = definition.name() == "sandbox";
         assert_eq!(definition.is_sandbox(), is_sandbox);
         assert_eq!(definition.allows_local(), is_sandbox);
