@@ -14,7 +14,7 @@ async fn main() -> Result<()> {
         points = Point::ALL.to_vec();
     }
     println!(
-        "| killed at | provider | rounds | survived | lost | said as `lost_response` | gnome-keyring's own crashes |\n|---|---|---|---|---|---|---|"
+        "| killed at | provider | rounds | survived | lost | reported as `lost_response` | gnome-keyring crashes |\n|---|---|---|---|---|---|---|"
     );
     let began = Instant::now();
     for point in points {
