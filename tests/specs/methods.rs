@@ -28,7 +28,7 @@ async fn with_an_api_key() -> Result<()> {
     browser.press("Use an API key").await?;
     browser.fill("api_key", "sk_sandbox_wrong").await?;
     browser.press("Connect").await?;
-    browser.shows("doesn't accept this key").await?;
+    browser.shows("doesn’t accept this key").await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
     browser.press("Use an API key").await?;
     browser.fill("api_key", &key().await?).await?;

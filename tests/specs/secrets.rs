@@ -132,7 +132,7 @@ impl Life {
         self.canaries.add("API key", text(&key["api_key"])?)?;
         self.canaries.add("service's secret", text(&client["client_secret"])?)?;
         for (way, field, secret, shows) in [
-            ("Use an API key", "api_key", REFUSED_KEY, "doesn't accept this key"),
+            ("Use an API key", "api_key", REFUSED_KEY, "doesn’t accept this key"),
             ("Use an API key", "api_key", text(&key["api_key"])?, "Connection successful"),
             ("Use client credentials", "client_secret", text(&client["client_secret"])?, "Connection successful"),
         ] {

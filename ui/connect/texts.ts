@@ -1,4 +1,5 @@
 import type { FieldsMethod, Integration, Method, Outcome, Session } from './api';
+import { curly } from '../lib/typography';
 import type { ErrorView } from './views';
 
 /** The heading until the flow begins: “Reauthorize GitHub” or “Connect GitHub”. */
@@ -39,7 +40,7 @@ export function storageText(label: string, { is_tried }: FieldsMethod): string {
 
 /** An error in one line, where there is no room for a separate title. */
 export function errorLine({ title, message, hint }: ErrorView): string {
-  return [title && `${title}.`, message, hint].filter(Boolean).join(' ');
+  return curly([title && `${title}.`, message, hint].filter(Boolean).join(' '));
 }
 
 /** The result of a successful flow. */
@@ -87,9 +88,9 @@ const REFUSALS: Record<string, { title: string; hint: string }> = {
 export function refusalText(error: ErrorView): { title: string; message: string; hint: string | null } {
   const fallback = REFUSALS[error.code];
   return {
-    title: error.title ?? fallback?.title ?? 'Relink can’t open this link',
-    message: error.message,
-    hint: error.hint ?? fallback?.hint ?? null,
+    title: curly(error.title ?? fallback?.title ?? 'Relink can’t open this link'),
+    message: curly(error.message),
+    hint: curly(error.hint ?? fallback?.hint ?? '') || null,
   };
 }
 
