@@ -209,7 +209,8 @@ async fn rename(
 async fn timeline(State(surface): State<ApiState>, query: Query) -> ApiResult {
     let account = query.one("account").map(account_id).transpose()?;
     let before = query.one("before").map(str::parse).transpose();
-    let before = before.map_err(|_| Failed::bad_request("query_invalid", "before is a place in the timeline."))?;
+    let before = before
+        .map_err(|_| Failed::bad_request("query_invalid", "before must be a sequence number of the timeline."))?;
     let limit = query.number("limit", 100)?.clamp(1, DEFAULT_LIMIT);
     let entries = surface.engine.timeline(account, before, limit).await?;
     let names = surface.engine.names(entries.iter().filter_map(|entry| entry.account_id).collect()).await?;

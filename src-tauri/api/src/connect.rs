@@ -71,7 +71,7 @@ fn flow_key(headers: &HeaderMap) -> &str {
 }
 
 fn flow_id(text: &str) -> Result<FlowId, Failed> {
-    text.parse().map_err(|_| Failed::not_found("not_found", "There is no such sign-in."))
+    text.parse().map_err(|_| Failed::not_found("not_found", "This sign-in doesn't exist."))
 }
 
 /// `GET /connect-account/session`

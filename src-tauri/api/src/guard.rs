@@ -25,14 +25,14 @@ fn refusal(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Option<Resp
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let own_host = base_url.strip_prefix("http://").unwrap_or_default();
     if text("host") != Some(own_host) || headers.get_all("host").iter().count() != 1 {
-        let message = format!("Relink answers at {base_url} only.");
+        let message = format!("Relink answers only at {base_url}.");
         return Some(reply::refused(StatusCode::MISDIRECTED_REQUEST, "foreign_host", &message));
     }
     if text("origin").is_some_and(|origin| origin != base_url) {
         return Some(reply::refused(
             StatusCode::FORBIDDEN,
             "foreign_origin",
-            "Web pages of others get no answer here.",
+            "Requests from web pages of other origins are rejected.",
         ));
     }
     // A frame navigates too: only a person's own tab is sent here.
@@ -41,7 +41,11 @@ fn refusal(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Option<Resp
     if text("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
         && !(is_landing && is_navigation)
     {
-        return Some(reply::refused(StatusCode::FORBIDDEN, "cross_site", "Web pages of others get no answer here."));
+        return Some(reply::refused(
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            "Requests from web pages of other origins are rejected.",
+        ));
     }
     None
 }
@@ -53,8 +57,7 @@ pub(crate) async fn bearer(State(surface): State<ApiState>, request: Request, ne
     if known {
         return next.run(request).await;
     }
-    let message =
-        "The Authorization header lacks a token that is known here. Make one with: relink api-token create NAME";
+    let message = "The Authorization header has no valid token. Create one with: relink api-token create NAME";
     let mut response = reply::refused(StatusCode::UNAUTHORIZED, "unauthorized", message);
     response.headers_mut().insert("www-authenticate", http::HeaderValue::from_static("Bearer"));
     response

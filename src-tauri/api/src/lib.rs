@@ -61,11 +61,11 @@ pub struct ServeOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Not this machine's own address.
-    #[error("Relink listens on this machine only (127.0.0.1), not on {0}.")]
+    #[error("Relink listens only on this machine (127.0.0.1), not on {0}.")]
     NotLoopback(SocketAddr),
     /// The address can't be listened on.
     #[error(
-        "Relink can't listen on {address}: {source}. Stop what listens there, or choose another port with --listen."
+        "Relink can't listen on {address}: {source}. Stop the program that uses it, or choose another port with --listen."
     )]
     Listen {
         /// The address.
@@ -82,7 +82,7 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The system has no randomness to give.
-    #[error("The system gives no random numbers.")]
+    #[error("The system's random number generator failed.")]
     Random,
     /// The engine can't begin.
     #[error(transparent)]

@@ -21,7 +21,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
         let Pairs(pairs) = Pairs::from_request_parts(parts, state)
             .await
-            .map_err(|_| Failed::bad_request("query_unreadable", "The query could not be read."))?;
+            .map_err(|_| Failed::bad_request("query_unreadable", "The query couldn't be read."))?;
         Ok(Self(pairs))
     }
 }
@@ -52,7 +52,7 @@ impl Query {
                 continue;
             };
             let bound: Timestamp = serde_json::from_value(value.clone().into()).map_err(|_| {
-                Failed::bad_request("query_invalid", &format!("{key} is not a time such as 2023-06-16T09:21:21.000Z."))
+                Failed::bad_request("query_invalid", &format!("{key} must be a time such as 2023-06-16T09:21:21.000Z."))
             })?;
             let holds = match operator {
                 "gt" => at > bound,
@@ -62,7 +62,7 @@ impl Query {
                 _ => {
                     return Err(Failed::bad_request(
                         "query_invalid",
-                        &format!("{key} has no meaning here; use gt, gte, lt or lte."),
+                        &format!("{key} isn't supported. Use gt, gte, lt or lte."),
                     ));
                 }
             };
@@ -78,14 +78,14 @@ impl Query {
         match self.one("limit").map(str::parse) {
             None => Ok(DEFAULT_LIMIT),
             Some(Ok(limit)) if limit > 0 => Ok(std::cmp::min(limit, DEFAULT_LIMIT)),
-            Some(_) => Err(Failed::bad_request("query_invalid", "limit is a whole number from 1 to 5000.")),
+            Some(_) => Err(Failed::bad_request("query_invalid", "limit must be a whole number from 1 to 5000.")),
         }
     }
 
     /// A number, or `default`.
     pub(crate) fn number<T: std::str::FromStr>(&self, name: &str, default: T) -> Result<T, Failed> {
         self.one(name).map_or(Ok(default), |text| {
-            text.parse().map_err(|_| Failed::bad_request("query_invalid", &format!("{name} is a whole number.")))
+            text.parse().map_err(|_| Failed::bad_request("query_invalid", &format!("{name} must be a whole number.")))
         })
     }
 }

@@ -115,19 +115,19 @@ pub(crate) async fn ping() -> Json<Value> {
 }
 
 pub(crate) async fn no_such_route() -> Response {
-    let message = "There is no such route. Relink's routes are listed in docs/api.md.";
+    let message = "This route doesn't exist. docs/api.md lists Relink's routes.";
     refused(StatusCode::NOT_FOUND, "no_such_route", message)
 }
 
 pub(crate) async fn no_such_method() -> Response {
-    let message = "This route exists, but not with this method. Relink's routes are listed in docs/api.md.";
+    let message = "This route doesn't support this method. docs/api.md lists Relink's routes.";
     refused(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", message)
 }
 
 /// What the panic said may hold anything: it stays here.
 pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a handler panicked");
-    let message = "Relink made a mistake. Nothing was lost; please report it.";
+    let message = "Relink ran into an internal error. Nothing was lost. Please report it.";
     refused(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
 }
 
@@ -165,7 +165,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             let message = if status == StatusCode::PAYLOAD_TOO_LARGE {
                 "The body is longer than 1 MiB."
             } else {
-                "The body could not be read."
+                "The body couldn't be read."
             };
             Failed(Box::new(refused(status, "body_unreadable", message)))
         })?;
@@ -179,7 +179,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 }
                 _ => Failed::bad_request(
                     "body_not_json",
-                    &format!("The body is not JSON (line {}, column {}).", error.line(), error.column()),
+                    &format!("The body isn't valid JSON (line {}, column {}).", error.line(), error.column()),
                 ),
             })
     }

@@ -64,7 +64,7 @@ async fn page(State(surface): State<ApiState>, Path(name): Path<String>) -> Resp
     }
     let mut page = ui::words(
         StatusCode::OK,
-        "Testing the way back to Relink",
+        "Testing the sign-in redirect",
         "If your browser asks whether to open Relink, allow it. Then you can close this tab: Relink shows the result.",
     );
     if let Ok(value) = HeaderValue::from_str(&format!("0;url={PATH}{name}/back")) {
@@ -84,7 +84,7 @@ fn over() -> Response {
     ui::words(
         StatusCode::NOT_FOUND,
         "This test has ended",
-        "Start it again in Relink’s settings. You can close this tab.",
+        "You can repeat it in Relink’s settings. You can close this tab.",
     )
 }
 

@@ -68,7 +68,7 @@ impl SandboxRunner {
         let path = path.strip_prefix("/relink/sandbox").unwrap_or(path);
         let body = axum::body::to_bytes(body, server::LONGEST_BODY)
             .await
-            .map_err(|_| Failed::bad_request("body_unreadable", "The body could not be read."))?;
+            .map_err(|_| Failed::bad_request("body_unreadable", "The body couldn't be read."))?;
         let answer = self.send(parts.method, path, body).await?;
         let status = answer.status();
         let kind = answer.headers().get("content-type").cloned();
@@ -107,7 +107,7 @@ impl SandboxRunner {
 enum Unheard {
     #[error("The Sandbox isn't installed. Install it in the app under Integrations, or with: relink sandbox start")]
     NotInstalled,
-    #[error("The Sandbox doesn't answer.")]
+    #[error("The Sandbox isn't responding.")]
     Silent,
 }
 

@@ -34,8 +34,8 @@ pub(crate) fn page(status: StatusCode) -> Response {
         Some(file) => (status, HEADERS, Html(file.data.into_owned())).into_response(),
         None => words(
             StatusCode::SERVICE_UNAVAILABLE,
-            "The connect page was not built",
-            "This Relink was compiled without its interface. Build it with make, then start Relink again.",
+            "The connect page is missing",
+            "Relink was compiled without its interface. Build it with make, then start Relink again.",
         ),
     }
 }

@@ -230,7 +230,7 @@ impl Engine {
     pub async fn rename(&self, id: AccountId, name: String) -> Result<AccountView> {
         let name = name.trim().to_owned();
         if name.is_empty() || name.chars().count() > LONGEST_NAME || name.contains(char::is_control) {
-            let message = format!("A name has 1 to {LONGEST_NAME} characters, on one line.");
+            let message = format!("A name must have 1 to {LONGEST_NAME} characters, on one line.");
             return Err(Error::invalid_field("name_invalid", "name", message));
         }
         self.commit(id, Input::Rename { name }).await?;

@@ -42,7 +42,7 @@ impl Engine {
     pub async fn create_api_token(&self, name: String, expires_at: Option<Timestamp>) -> Result<(ApiToken, Secret)> {
         let name = name.trim().to_owned();
         if name.is_empty() || name.chars().count() > 100 || name.contains(char::is_control) {
-            let message = "A token's name has 1 to 100 characters, on one line.";
+            let message = "A token name must have 1 to 100 characters, on one line.";
             return Err(Error::invalid_field("name_invalid", "name", message));
         }
         let now = self.now();
@@ -50,7 +50,7 @@ impl Engine {
             return Err(Error::invalid_field(
                 "expires_at_past",
                 "expires_at",
-                "The token's end must lie in the future.",
+                "The token's expiration must be in the future.",
             ));
         }
         let secret = random_token()?;

@@ -132,7 +132,7 @@ impl Engine {
             Ok(None) => None,
             // Waiting doesn't mend an item.
             Err(error @ (KeychainError::Damaged { .. } | KeychainError::Newer { .. })) => {
-                return Ok(Some(Err((None, format!("its signing secret can't be read: {error}")))));
+                return Ok(Some(Err((None, format!("the signing secret can't be read: {error}")))));
             }
             Err(error) => return Err(error.into()),
         };
@@ -192,7 +192,7 @@ impl Engine {
             )
             .body(body)
             .build()
-            .map_err(|error| (None, format!("the request can't be made: {error}")))?;
+            .map_err(|error| (None, format!("the request can't be built: {error}")))?;
         CrashPoint::DeliverySending.here(secret).await;
         match self.0.outbound.send(request, consent).await {
             Ok(answer) if answer.status.is_success() => Ok(answer.status.as_u16()),

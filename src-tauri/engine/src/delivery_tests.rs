@@ -201,11 +201,11 @@ async fn a_signing_secret_that_cannot_be_read_is_a_failed_try_with_words() {
     for (error, words) in [
         (
             KeychainError::Damaged { what: "a part of it is gone" },
-            "its signing secret can't be read: The keychain item can't",
+            "the signing secret can't be read: The keychain item can't",
         ),
         (
             KeychainError::Newer { version: 9 },
-            "its signing secret can't be read: The keychain item was made by a newer",
+            "the signing secret can't be read: The keychain item was created by a newer",
         ),
     ] {
         it.keychain.refuse(error);

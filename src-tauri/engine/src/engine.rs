@@ -58,7 +58,7 @@ pub enum StartError {
     #[error(transparent)]
     First(#[from] crate::Error),
     /// The system has no randomness to give.
-    #[error("The system gives no random numbers: {0}")]
+    #[error("The system's random number generator failed: {0}")]
     Random(#[from] io::Error),
 }
 
@@ -280,7 +280,7 @@ pub(crate) fn random_token() -> Result<Secret> {
     use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
     let mut bytes = zeroize::Zeroizing::new([0_u8; 32]);
     getrandom::fill(bytes.as_mut())
-        .map_err(|_| crate::Error::conflict("no_randomness", "The system gives no random numbers."))?;
+        .map_err(|_| crate::Error::conflict("no_randomness", "The system's random number generator failed."))?;
     Ok(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref())))
 }
 

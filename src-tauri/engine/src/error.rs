@@ -78,7 +78,7 @@ pub enum Error {
     #[error("{0}")]
     Store(Arc<StoreError>),
     /// What was due waits; it is done by itself later.
-    #[error("This waits, and is done by itself later")]
+    #[error("Deferred: Relink does this later")]
     Deferred,
     /// Relink is stopping.
     #[error("Relink is stopping")]
@@ -187,9 +187,9 @@ impl Error {
         match self {
             Self::Provider { words, .. } => words.title.clone(),
             Self::Link { refused } => refused.to_string(),
-            Self::Keychain(_) => "The keychain can't be used now".into(),
-            Self::CallbackRefused { .. } | Self::Callback(_) => "This sign-in can't be finished".into(),
-            Self::Store(_) => "Relink's database has a problem".into(),
+            Self::Keychain(_) => "The keychain isn't available".into(),
+            Self::CallbackRefused { .. } | Self::Callback(_) => "This sign-in can't be completed".into(),
+            Self::Store(_) => "Relink's database reported an error".into(),
             Self::NotFound { .. }
             | Self::Invalid { .. }
             | Self::Conflict { .. }
@@ -204,11 +204,11 @@ impl Error {
         match self {
             Self::Provider { words, .. } => Some(words.hint.clone()),
             Self::Link { refused } => Some(refused.hint().into()),
-            Self::Keychain(KeychainError::Locked) => Some("Unlock the keychain. Relink goes on by itself.".into()),
+            Self::Keychain(KeychainError::Locked) => Some("Unlock the keychain. Relink then continues.".into()),
             Self::Keychain(KeychainError::Slow { .. }) => {
-                Some("If the keychain answers yet, Relink goes on by itself. Otherwise start again in a moment.".into())
+                Some("Relink continues when the keychain responds. Otherwise, start over in a moment.".into())
             }
-            Self::Store(_) => Some("See that the disk has room, then try again.".into()),
+            Self::Store(_) => Some("Make sure that the disk isn't full, then try again.".into()),
             Self::NotFound { .. }
             | Self::Invalid { .. }
             | Self::Conflict { .. }

@@ -121,7 +121,7 @@ impl Engine {
                 .await?
         };
         if known.as_ref().is_some_and(|known| known.built_in) {
-            let message = format!("{name} is built in. Give this integration another name.");
+            let message = format!("{name} is the name of a built-in integration. Use another name.");
             return Err(Error::conflict("integration_built_in", message));
         }
         let id = known.map(|known| known.id).or(definition.id());
@@ -148,7 +148,7 @@ impl Engine {
             integrations::installed(tx, installed.id)
         });
         let commit = async {
-            let message = "This integration was changed by somebody else meanwhile. Add it again.";
+            let message = "This integration was changed in the meantime. Add it again.";
             commit.await?.ok_or_else(|| Error::conflict("integration_changed", message))
         };
         let secret = FORMATS.into_iter().find_map(|format| parsed.client_secrets.take(format));
@@ -198,7 +198,7 @@ impl Engine {
             })
             .await?;
         if accounts > 0 {
-            let message = format!("{name} still has {accounts} connected account(s). Delete them first.");
+            let message = format!("{name} still has connected accounts ({accounts}). Delete them first.");
             return Err(Error::conflict("integration_in_use", message));
         }
         self.0.installed_changed.send_modify(|n| *n += 1);
@@ -212,7 +212,7 @@ impl Engine {
     pub async fn set_client(&self, name: &str, id: String, secret: Option<Secret>) -> Result<Installed> {
         let id = id.trim().to_owned();
         if id.is_empty() || id.len() > 512 || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            let message = "A client id has 1 to 512 characters and no blank in it.";
+            let message = "A client ID must have 1 to 512 characters and no spaces.";
             return Err(Error::invalid_field("client_id_invalid", "id", message));
         }
         let mut installed = self.provider_named(name).await?.installed;
@@ -239,7 +239,7 @@ impl Engine {
         let moved =
             built_in.at(&url.origin()).map_err(|error| Error::conflict("integration_broken", error.to_string()))?;
         let Value::Object(config) = moved.config().clone() else {
-            return Err(Error::conflict("integration_broken", "The Sandbox's definition is no object."));
+            return Err(Error::conflict("integration_broken", "The Sandbox's definition isn't a JSON object."));
         };
         if provider.installed.r#override == config {
             return Ok(());

@@ -180,7 +180,7 @@ impl Engine {
         Err(Error::invalid_field(
             "redirect_uri_not_listed",
             "redirect_uri",
-            "This redirect_uri is not in the list of allowed ones in Relink's settings. Add it there, to the letter.",
+            "This redirect_uri isn't allowed. Add it to the allowed redirect URLs in Relink's settings; it must match exactly.",
         ))
     }
 

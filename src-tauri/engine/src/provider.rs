@@ -190,7 +190,7 @@ impl Provider {
         if !origins.iter().any(|origin| origin.as_str() == url.origin().ascii_serialization()) {
             return Err(Error::conflict(
                 "foreign_origin",
-                "The address is not the integration's own: the credential stays here.",
+                "The URL doesn't belong to the integration, so the credential was not sent.",
             ));
         }
         let values =
@@ -203,12 +203,13 @@ impl Provider {
         let signed = self.definition.authorization(credentials.method).map(|it| it.apply(&values));
         for header in templates.map(|template| template.fill(&values)).chain(signed) {
             let Header { name, value } = header.map_err(unfit)?;
-            let name: http::HeaderName = name
-                .as_str()
-                .parse()
-                .map_err(|_| Error::invalid("credential_unfit", "A header's name can't be sent."))?;
+            let name: http::HeaderName =
+                name.as_str().parse().map_err(|_| Error::invalid("credential_unfit", "A header name isn't valid."))?;
             let mut value: http::HeaderValue = value.expose().parse().map_err(|_| {
-                Error::invalid("credential_unfit", "The credential holds a character that can't be sent.")
+                Error::invalid(
+                    "credential_unfit",
+                    "The credential contains a character that can't be sent in a header.",
+                )
             })?;
             value.set_sensitive(true);
             request.headers_mut().insert(name, value);

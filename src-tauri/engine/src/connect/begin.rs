@@ -66,8 +66,7 @@ impl Engine {
             Some(id) => {
                 let account = self.load(id).await?;
                 if account.profile.integration != begin.integration || account.method() != begin.format {
-                    let message =
-                        "This link reauthorizes an account as it was connected; another way needs a new account.";
+                    let message = "This link reauthorizes an account with its current integration and method. Connect a new account to use another.";
                     return Err(Error::invalid("link_for_another_integration", message));
                 }
                 self.provider(account.profile.environment_integration_id).await?
@@ -75,7 +74,7 @@ impl Engine {
             None => self.provider_named(&begin.integration).await?,
         };
         if !provider.definition.methods().contains(&begin.format) {
-            let message = format!("{} can't be connected by {}.", provider.label(), begin.format.as_str());
+            let message = format!("{} can't be connected with {}.", provider.label(), begin.format.as_str());
             return Err(Error::invalid("unknown_method", message));
         }
         // The link was made before this integration was added, or before it asked for this.
@@ -98,7 +97,7 @@ impl Engine {
             return Err(Error::conflict("integration_not_ready", not_ready.message));
         }
         let Some(oauth2) = provider.definition.oauth2() else {
-            return Err(Error::invalid("unknown_method", format!("{} has no OAuth 2.0.", provider.label())));
+            return Err(Error::invalid("unknown_method", format!("{} doesn't use OAuth 2.0.", provider.label())));
         };
         let redirect = self.redirect_for(&oauth2.redirects, wish, provider.label())?;
         let redirect_uri = match redirect {
@@ -107,7 +106,7 @@ impl Engine {
         };
         let scopes = link.options.scopes.as_ref().unwrap_or(&oauth2.scopes);
         let asked = oauth::authorize(oauth2, &redirect_uri, scopes).map_err(|error| {
-            Error::conflict("integration_broken", format!("The address of the provider is broken: {error}"))
+            Error::conflict("integration_broken", format!("The provider's URL isn't valid: {error}"))
         })?;
         let waiting =
             Waiting { authorize_url: asked.url.to_string(), redirect, redirect_uri, verifier: asked.verifier };
@@ -168,7 +167,9 @@ impl Engine {
     fn redirect_for(&self, allowed: &[RedirectKind], wish: Option<RedirectKind>, label: &str) -> Result<RedirectKind> {
         match wish {
             Some(wish) if allowed.contains(&wish) => Ok(wish),
-            Some(_) => Err(Error::invalid("redirect_not_allowed", format!("{label} doesn't allow this way back."))),
+            Some(_) => {
+                Err(Error::invalid("redirect_not_allowed", format!("{label} doesn't support this redirect type.")))
+            }
             // A provider that allows only the deep link still works without its handler: the address can be pasted.
             None => {
                 let works = self.redirects().into_iter().find(|kind| allowed.contains(kind));
@@ -335,27 +336,27 @@ struct Refusal {
 
 const NOT_ASKED_FOR: Refusal = Refusal {
     code: "state_unknown",
-    message: "Nobody here asked for this sign-in, or Relink was restarted meanwhile. Nothing was changed. Start again from the link.",
+    message: "Relink didn't request this sign-in, or was restarted meanwhile. Nothing was changed. Start over from the link.",
 };
 const CONTRADICTORY: Refusal = Refusal {
     code: "callback_contradictory",
-    message: "This address says yes and no at once, or one thing twice: it was not made by the provider. Nothing was changed.",
+    message: "This URL is contradictory, so it doesn't come from the provider. Nothing was changed.",
 };
 const TWICE: Refusal =
-    Refusal { code: "state_used", message: "This sign-in's return came a second time. Nothing was changed." };
+    Refusal { code: "state_used", message: "This sign-in was already completed. Nothing was changed." };
 const TOO_LATE: Refusal = Refusal {
     code: "state_expired",
-    message: "This sign-in's return came after more than ten minutes. Nothing was changed. Start again from the link.",
+    message: "This sign-in took longer than ten minutes. Nothing was changed. Start over from the link.",
 };
 const ANOTHER_ADDRESS: Refusal = Refusal {
     code: "redirect_mismatch",
-    message: "This sign-in came back to another address than it was sent out with. Nothing was changed.",
+    message: "This sign-in returned to a different redirect URI than it was started with. Nothing was changed.",
 };
 const ANOTHER_ISSUER: Refusal = Refusal {
     code: "issuer_mismatch",
-    message: "This sign-in's return names another provider than it was sent to. Nothing was changed.",
+    message: "This sign-in was answered by a different provider than it was started at. Nothing was changed.",
 };
 const ANOTHER_FLOW: Refusal = Refusal {
     code: "state_of_another_flow",
-    message: "This address belongs to another sign-in. Copy the one that the browser shows after this one.",
+    message: "This URL belongs to another sign-in. Copy the one that the browser shows after this sign-in.",
 };

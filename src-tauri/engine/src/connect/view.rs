@@ -148,8 +148,8 @@ impl FlowError {
         let words = Self::new(
             EXPIRED,
             "The sign-in took too long".into(),
-            "Nobody came back from the provider within ten minutes. Nothing was changed.".into(),
-            "Start again. The link still works.",
+            "The provider didn't return within ten minutes. Nothing was changed.".into(),
+            "Start over. The link still works.",
             FlowErrorType::ConnectionError,
         );
         Self { at_provider: false, ..words }
@@ -165,18 +165,19 @@ impl FlowError {
         let (title, message, hint) = match code {
             "access_denied" => (
                 "You didn't allow access".to_owned(),
-                format!("{label} was told not to give access. Nothing was changed."),
-                "Start again if that was a mistake.",
+                format!("{label} reports that access was denied. Nothing was changed."),
+                "Start over if that was a mistake.",
             ),
             "invalid_scope" => (
-                format!("{label} doesn't know what was asked for"),
-                "A scope of the integration isn't offered to this client.".to_owned(),
-                "Check the scopes of the integration and what its client may ask for.",
+                format!("{label} doesn't offer the requested scopes"),
+                "At least one scope of the integration isn't available to this OAuth client.".to_owned(),
+                "Check the integration's scopes and what its OAuth client may request.",
             ),
             _ => (
-                format!("{label} refused the sign-in"),
-                description.map_or_else(|| format!("Its reason: {code}."), |text| format!("Its reason: {text}")),
-                "Start again. If it goes on, look at the client's settings at the provider.",
+                format!("{label} rejected the sign-in"),
+                description
+                    .map_or_else(|| format!("The reason given: {code}."), |text| format!("The reason given: {text}")),
+                "Start over. If it keeps happening, check the OAuth client's settings at the provider.",
             ),
         };
         Self::new(code, title, message, hint, FlowErrorType::ConnectionError)
@@ -185,21 +186,21 @@ impl FlowError {
     /// The exchange, or the way to the provider.
     pub(super) fn of_failure(failure: &Failure, label: &str) -> Self {
         let hint = match failure.cause {
-            Cause::InvalidGrant => "Start again, and finish within ten minutes.",
+            Cause::InvalidGrant => "Start over, and finish within ten minutes.",
             cause => match cause.severity() {
-                Severity::Transient | Severity::Unknown => "Start again in a moment. The link still works.",
-                Severity::Configuration => "Set the integration's client id and secret again, then start again.",
-                Severity::Terminal => "Start again. The link still works.",
+                Severity::Transient | Severity::Unknown => "Start over in a moment. The link still works.",
+                Severity::Configuration => "Enter the integration's client ID and secret again, then start over.",
+                Severity::Terminal => "Start over. The link still works.",
             },
         };
         let (title, message) = match failure.cause {
             Cause::InvalidGrant => (
-                format!("{label} didn't accept the sign-in's code"),
-                "The code had run out, or was used already. Nothing was changed.".to_owned(),
+                format!("{label} didn't accept the sign-in code"),
+                "The code had expired or was already used. Nothing was changed.".to_owned(),
             ),
             Cause::Rejected => (
                 format!("{label} doesn't accept this credential"),
-                format!("A first call with it was answered with 401 Unauthorized. {NOTHING_KEPT}"),
+                format!("A test request was answered with 401 Unauthorized. {NOTHING_KEPT}"),
             ),
             cause => (cause.title(label), cause.message(label)),
         };
@@ -213,8 +214,8 @@ impl FlowError {
             ..Self::new(
                 "rejected",
                 format!("{label} doesn't accept this key"),
-                format!("A first call with it was answered with 401 Unauthorized. {NOTHING_KEPT}"),
-                "Check that it was copied whole and belongs to the right account.",
+                format!("A test request was answered with 401 Unauthorized. {NOTHING_KEPT}"),
+                "Check that you copied all of it and that it belongs to the right account.",
                 FlowErrorType::ValidationError,
             )
         }
@@ -226,9 +227,9 @@ impl FlowError {
             field: Some("client_secret".to_owned()),
             ..Self::new(
                 Cause::InvalidClient.code(),
-                format!("{label} doesn't accept this client id and secret"),
-                format!("No token was given for them. {NOTHING_KEPT}"),
-                "Check that both were copied whole and belong together.",
+                format!("{label} doesn't accept this client ID and secret"),
+                format!("The provider returned no token for them. {NOTHING_KEPT}"),
+                "Check that you copied all of both and that they belong together.",
                 FlowErrorType::ValidationError,
             )
         }
@@ -239,9 +240,9 @@ impl FlowError {
         Self::new(
             "identity_unknown",
             format!("{label} didn't say who signed in"),
-            format!("So it can't be seen whether it was {before}, whose connection this is. The old sign-in stays."),
-            "Start again and allow everything that is asked for. A link with scopes of its own must also ask for who it is \
-             (for one, openid).",
+            format!("Relink can't tell whether it was {before}, who this account belongs to. The old sign-in stays."),
+            "Start over and allow everything that Relink asks for. A link with its own scopes must also request the identity \
+             (for example, openid).",
             FlowErrorType::ValidationError,
         )
     }
@@ -250,12 +251,12 @@ impl FlowError {
     pub(super) fn not_lasting(label: &str) -> Self {
         Self::new(
             "refresh_token_missing",
-            format!("{label} gave a sign-in that doesn't last"),
-            "It came without a refresh token and would soon be over, and this connection renews itself. The old sign-in \
-             stays."
+            format!("{label} returned a sign-in that doesn't last"),
+            "It has no refresh token and would soon expire, but this account needs one that Relink can refresh. The old \
+             sign-in stays."
                 .to_owned(),
-            "Where you manage your account at the provider, remove the access of this app, then start again: a first sign-in \
-             lasts.",
+            "In your account settings at the provider, remove this app's access, then start over. A first sign-in includes \
+             a refresh token.",
             FlowErrorType::ValidationError,
         )
     }
@@ -264,9 +265,11 @@ impl FlowError {
     pub(super) fn forbidden(label: &str) -> Self {
         Self::new(
             "forbidden",
-            format!("{label} doesn't let this sign-in do anything"),
-            format!("A first call was answered with 403 Forbidden: a right or a scope is missing. {NOTHING_KEPT}"),
-            "Give the account or the key the rights it needs, then start again.",
+            format!("{label} doesn't permit this sign-in"),
+            format!(
+                "A test request was answered with 403 Forbidden: a permission or a scope is missing. {NOTHING_KEPT}"
+            ),
+            "Give the account or the key the permissions it needs, then start over.",
             FlowErrorType::ValidationError,
         )
     }
@@ -275,25 +278,25 @@ impl FlowError {
     pub(super) fn scopes_missing(label: &str, missing: &[String]) -> Self {
         Self::new(
             "scopes_missing",
-            "Some of the access was not given".into(),
+            "Some access was not granted".into(),
             format!(
-                "{label} gave less than this account had: {} is missing. The old sign-in stays.",
+                "{label} granted less than this account had: {} is missing. The old sign-in stays.",
                 missing.join(", ")
             ),
-            "Start again and allow everything that is asked for.",
+            "Start over and allow everything that Relink asks for.",
             FlowErrorType::ValidationError,
         )
     }
 
     /// Something on this machine.
     pub(super) fn of_error(error: &Error) -> Self {
-        let hint = error.hint().unwrap_or_else(|| "Start again.".into());
+        let hint = error.hint().unwrap_or_else(|| "Start over.".into());
         let words = Self::new(error.code(), error.title(), error.to_string(), &hint, FlowErrorType::ConnectionError);
         Self { at_provider: matches!(error, Error::Provider { .. }), ..words }
     }
 }
 
-const NOTHING_KEPT: &str = "Nothing was kept.";
+const NOTHING_KEPT: &str = "Nothing was saved.";
 
 impl Flow {
     /// How it looks from outside.

@@ -6,22 +6,22 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeychainError {
     /// The service is there, the collection is locked, and nobody was asked to unlock it.
-    #[error("The keychain is locked. Once it is unlocked, Relink goes on by itself.")]
+    #[error("The keychain is locked.")]
     Locked,
     /// There is no service, or it has no collection to keep anything in.
-    #[error("There is no keychain to keep credentials in: {reason}.")]
+    #[error("No keychain is available to store credentials: {reason}.")]
     Absent {
         /// What is missing.
         reason: String,
     },
     /// The deadline passed. A write may still land; its item is refused until that is settled.
-    #[error("The keychain did not answer within {} seconds.", after.as_secs_f32())]
+    #[error("The keychain didn't respond within {} seconds.", after.as_secs_f32())]
     Slow {
         /// How long was waited.
         after: Duration,
     },
     /// The person dismissed the keychain's prompt.
-    #[error("Access to the keychain was refused: its prompt was dismissed.")]
+    #[error("Access to the keychain was denied: its prompt was dismissed.")]
     Denied,
     /// More than this system's keychain can hold.
     #[error("The credential is too long for this system's keychain.")]
@@ -33,7 +33,7 @@ pub enum KeychainError {
         what: &'static str,
     },
     /// The item is in a format that this version does not know. It is never overwritten.
-    #[error("The keychain item was made by a newer Relink (format {version}). Update Relink to use it.")]
+    #[error("The keychain item was created by a newer version of Relink (format {version}). Update Relink to use it.")]
     Newer {
         /// The format's number.
         version: u64,

@@ -129,7 +129,7 @@ async fn a_refused_client_is_reported_at_its_field() {
     assert_eq!(flow.fails().await, "invalid_client");
     let error = flow.view.error.as_ref().expect("an error");
     assert_eq!(error.field.as_deref(), Some("client_secret"));
-    assert_eq!(error.title, "Sandbox doesn't accept this client id and secret");
+    assert_eq!(error.title, "Sandbox doesn't accept this client ID and secret");
 }
 
 #[tokio::test]
