@@ -66,7 +66,7 @@ SMALL := -strip +dither -colors 255 -define png:compression-level=9
 screenshots: install $(STAMPS)/ui ## Take every page and state, light and dark, narrow and wide, into target/screenshots/; the README's into docs/pictures/
 	@npm --prefix ui run --silent test:browser
 	@convert-im6.q16 target/screenshots/app/accounts-light-1120.png $(SMALL) docs/pictures/app.png
-	@montage-im6.q16 $(addprefix target/screenshots/connect/,ask-light-1000.png question-light-1000.png succeeded-dark-1000.png) \
+	@montage-im6.q16 $(addprefix target/screenshots/connect/,authorize-light-1000.png question-light-1000.png succeeded-dark-1000.png) \
 	  -gravity north -crop 560x620+0+40 +repage -tile 3x1 -geometry 420x465+0+0 miff:- \
 	  | convert-im6.q16 - -depth 8 $(SMALL) docs/pictures/connect.png
 

@@ -6,7 +6,7 @@ import { defineConfig } from 'vite';
 const bases: Record<string, string> = {
   // Tauri serves its folder at the root.
   app: '/',
-  // The local API serves the connect UI below this path, whatever the page's own address is.
+  // The local API serves the connect UI below this path, whatever the page's own URL is.
   connect: '/connect-account/',
 };
 

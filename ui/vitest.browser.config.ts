@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Walks the built connect UI in Chromium, served with its real content security policy. */
+/** Tests both built pages in Chromium, with their real content security policies. */
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Rules and state, in Node alone; the pages themselves are walked by vitest.browser.config.ts. */
+/** Tests logic and state in Node. vitest.browser.config.ts tests the pages themselves. */
 export default defineConfig({
   test: { include: ['{app,connect,lib}/**/*.test.ts'], environment: 'node' },
 });

@@ -22,7 +22,7 @@ describe('tokens.css', () => {
   });
 });
 
-describe('the ink on a colour', () => {
+describe('the text color on a background', () => {
   it.each([
     ['#24292f', true],
     ['#c8501e', true],
