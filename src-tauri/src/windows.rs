@@ -151,10 +151,10 @@ pub(crate) fn open_connect(app: &AppHandle, link: &Url) -> tauri::Result<()> {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotOpened {
     /// It leads where Relink sends nobody.
-    #[error("The address is neither https nor on this machine.")]
+    #[error("The URL is neither https nor on this machine.")]
     Refused,
     /// The system's part.
-    #[error("The browser could not be opened ({0}).")]
+    #[error("The browser couldn’t be opened ({0}).")]
     Failed(String),
 }
 

@@ -32,7 +32,7 @@ describe('the text color on a background', () => {
     expect(wantsLightInk(color)).toBe(light);
   });
 
-  it('takes no colour that it can’t judge', () => {
+  it('accepts only colors of the form #rrggbb', () => {
     expect(hexColor('url(https://example.com)')).toBeNull();
     expect(hexColor('#24292F')).toBe('#24292F');
   });

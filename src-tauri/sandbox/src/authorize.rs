@@ -79,19 +79,19 @@ pub(crate) async fn decide(
     Form(form): Form<Decision>,
 ) -> Response {
     if !is_own_origin(&provider, &headers) {
-        return page::refused("This answer came from another page.").into_response();
+        return page::refused("This response came from another page.").into_response();
     }
     let Some(request) = provider.memory().consents.remove(&hash(&form.consent)) else {
-        return page::refused("This page was answered already, or is too old. Start again.").into_response();
+        return page::refused("This page was already answered or has expired. Start over.").into_response();
     };
     let state = ("state", request.state.as_str());
     if form.answer != "allow" {
         provider.note("authorize", None, "access_denied", None);
-        let answer = [("error", "access_denied"), ("error_description", "The person said no."), state];
+        let answer = [("error", "access_denied"), ("error_description", "The user denied access."), state];
         return back(&provider, &request.redirect_uri, &answer);
     }
     let Some(person) = PEOPLE.iter().find(|person| person.key == form.person) else {
-        return page::refused("Nobody was chosen to sign in as. Go back and choose.").into_response();
+        return page::refused("Choose a user to sign in as. Go back and try again.").into_response();
     };
     let Some(code) = random() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let expires_at = provider.now() + CODE_MILLIS;
@@ -113,7 +113,7 @@ pub(crate) async fn decide(
 /// Sends the browser back, naming the issuer (RFC 9207 §2).
 fn back(provider: &Provider, redirect_uri: &str, answer: &[(&str, &str)]) -> Response {
     let Ok(mut url) = Url::parse(redirect_uri) else {
-        return page::refused("The redirect URI is broken.").into_response();
+        return page::refused("The redirect URI isn't valid.").into_response();
     };
     url.query_pairs_mut().extend_pairs(answer).append_pair("iss", &provider.base_url);
     (StatusCode::SEE_OTHER, [("location", url.as_str()), ("cache-control", "no-store")]).into_response()
@@ -126,11 +126,11 @@ fn check(params: &[(String, String)]) -> Result<Request, Wrong> {
         twice |= one.insert(name, value).is_some();
     }
     if one.get("client_id") != Some(&CLIENT_ID) {
-        return Err(Wrong::Here("No client is registered here under this client_id."));
+        return Err(Wrong::Here("No client is registered with this client_id."));
     }
     let redirect_uri = (*one.get("redirect_uri").unwrap_or(&"")).to_owned();
     if !is_registered(&redirect_uri) {
-        return Err(Wrong::Here("This redirect_uri is not registered for this client."));
+        return Err(Wrong::Here("This redirect_uri isn't registered for this client."));
     }
     let state = one.get("state").map(|state| (*state).to_owned()).filter(|state| !state.is_empty());
     let wrong = |error, description| Wrong::There {
@@ -140,7 +140,7 @@ fn check(params: &[(String, String)]) -> Result<Request, Wrong> {
         description,
     };
     if twice {
-        return Err(wrong("invalid_request", "a parameter was given twice"));
+        return Err(wrong("invalid_request", "a parameter was repeated"));
     }
     if one.get("response_type") != Some(&"code") {
         return Err(wrong("unsupported_response_type", "only code is supported"));
@@ -151,12 +151,12 @@ fn check(params: &[(String, String)]) -> Result<Request, Wrong> {
     let challenge = (*one.get("code_challenge").unwrap_or(&"")).to_owned();
     // RFC 7636 §4.2: the base64url of a SHA-256.
     if challenge.len() != 43 {
-        return Err(wrong("invalid_request", "the code_challenge is not one of S256"));
+        return Err(wrong("invalid_request", "the code_challenge isn't valid for S256"));
     }
     let Some(state) = state.clone() else { return Err(wrong("invalid_request", "state is required")) };
     let scopes: Vec<String> = one.get("scope").unwrap_or(&"").split_whitespace().map(str::to_owned).collect();
     if scopes.iter().any(|scope| !SCOPES.iter().any(|(known, _)| known == scope)) {
-        return Err(wrong("invalid_scope", "a scope is unknown here"));
+        return Err(wrong("invalid_scope", "unknown scope"));
     }
     Ok(Request { redirect_uri, state, challenge, scopes })
 }

@@ -73,7 +73,7 @@ pub(crate) fn consent(consent: &str, redirect_uri: &str, scopes: &[String]) -> i
     }
     let asks = if asked.is_empty() { String::new() } else { format!("<p><b>Relink asks for</b></p><ul>{asked}</ul>") };
     let body = format!(
-        "<span class=\"note\">Sandbox: for practice, nothing here is real</span><h1>Let Relink use your Sandbox account?</h1>\
+        "<span class=\"note\">Sandbox: for testing, nothing here is real</span><h1>Let Relink use your Sandbox account?</h1>\
          <p>This is where a real provider asks you to sign in.</p><form method=\"post\" action=\"/authorize\">\
          <input type=\"hidden\" name=\"consent\" value=\"{consent}\"><fieldset><legend>Sign in as</legend>{people}</fieldset>{asks}\
          <div class=\"acts\"><button class=\"go\" id=\"allow\" name=\"decision\" value=\"allow\">Allow</button>\
@@ -90,6 +90,6 @@ pub(crate) fn consent(consent: &str, redirect_uri: &str, scopes: &[String]) -> i
 
 /// A request that can't be answered with a redirect.
 pub(crate) fn refused(why: &'static str) -> impl IntoResponse {
-    let body = format!("<span class=\"note\">Sandbox</span><h1>This sign-in can't go on</h1><p>{why}</p>");
+    let body = format!("<span class=\"note\">Sandbox</span><h1>This sign-in can’t continue</h1><p>{why}</p>");
     Page { status: StatusCode::BAD_REQUEST, title: "Sandbox", body, goes_to: String::new() }
 }

@@ -152,7 +152,7 @@ fn give(provider: &Provider, headers: &HeaderMap, request: &TokenRequest) -> Res
             }
             let scopes: Vec<String> = request.scope.split_whitespace().map(str::to_owned).collect();
             if scopes.iter().any(|scope| !SCOPES.iter().any(|(known, _)| known == scope)) {
-                return Err(Refusal::new("invalid_scope", "a scope is unknown here"));
+                return Err(Refusal::new("invalid_scope", "unknown scope"));
             }
             answer(provider, None, &id, &scopes, false)
         }
