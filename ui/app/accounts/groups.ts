@@ -62,6 +62,13 @@ const CAUSES: Record<string, string> = {
   dns: 'host not found',
   private_address: 'private address',
   tls: 'TLS error',
+  connection_reset: 'connection lost',
+  bad_gateway: 'server error',
+  garbled_answer: 'invalid response',
+  not_json: 'invalid response',
+  client_refused: 'client rejected',
+  rejected_after_refresh: 'token rejected',
+  refused_by_provider: 'access ended',
 };
 
 /** The cause in two or three words. */
