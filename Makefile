@@ -22,11 +22,11 @@ help: ## List the commands
 	@echo "Relink: make COMMAND"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-# The app's exit code where DISPLAY names a display that nobody answers at, as one of another session does (src-tauri/src/main.rs).
+# The app's exit code when DISPLAY names a display that can't be reached (src-tauri/src/main.rs).
 NO_DISPLAY := 3
 
 .PHONY: run
-run: ## Open the app; where there is no display, say so and run demo
+run: ## Open the app; without a display, say so and run the demo
 	@$(MAKE) --no-print-directory programs
 	@if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ "$$(uname)" = Darwin ]; then \
 	  $(TARGET)/debug/relink-desktop || ended=$$?; \
@@ -36,7 +36,7 @@ run: ## Open the app; where there is no display, say so and run demo
 	$(MAKE) --no-print-directory demo
 
 .PHONY: demo
-demo: programs ## Walk the main job through the app's own window, on a desktop of its own; pictures in target/demo/
+demo: programs ## Go through the main use of the app in its window, on a virtual desktop; pictures in target/demo/
 	@$(TARGET)/debug/demo
 
 .PHONY: test
@@ -47,12 +47,29 @@ test: test-setup $(STAMPS)/ui ## Run every test: interface, browser, documentati
 	@cargo test --quiet --doc $(CARGO_SELECTION)
 	@cargo nextest run $(CARGO_SELECTION)
 
+# While it is --report, scripts/structure prints import cycles and long files without failing. Empty: it fails on them.
+STRUCTURE := --report
+# The database of advisories, where somebody has fetched it (`cargo deny fetch`): a check of a clone needs no network for it.
+ADVISORIES := $(if $(wildcard $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs/*),advisories)
+
 .PHONY: check
-check: install ## Check format, lints and types
+check: check-setup ## Check format, lints, types, structure, unused dependencies and licenses
 	@cargo fmt --all --check
+	@node --test --test-reporter=dot scripts/structure-check >/dev/null
+	@scripts/structure $(STRUCTURE)
+	@cargo machete --skip-target-dir
+	@cargo deny --log-level error --offline check --hide-inclusion-graph licenses bans sources $(ADVISORIES)
 	@cargo clippy --quiet --all-targets $(CARGO_SELECTION) -- -D warnings
 	@npm --prefix ui run --silent lint
 	@npm --prefix ui run --silent check
+
+.PHONY: stress
+stress: test-setup ## Run the Rust tests RUNS times (20) with every core busy, without the journeys; PACKAGES="-p …" names some
+	@scripts/stress $(or $(RUNS),20) $(PACKAGES)
+
+.PHONY: mutants
+mutants: mutants-setup ## Break the domain in every way cargo-mutants knows and see what its tests catch; SHARD=k/n runs a part
+	@scripts/mutants $(SHARD)
 
 .PHONY: format
 format: install ## Format everything
@@ -63,7 +80,7 @@ format: install ## Format everything
 SMALL := -strip +dither -colors 255 -define png:compression-level=9
 
 .PHONY: screenshots
-screenshots: install $(STAMPS)/ui ## Take every page and state, light and dark, narrow and wide, into target/screenshots/; the README's into docs/pictures/
+screenshots: install $(STAMPS)/ui ## Take pictures of every page and state into target/screenshots/, and the README's into docs/pictures/
 	@npm --prefix ui run --silent test:browser
 	@convert-im6.q16 target/screenshots/app/accounts-light-1120.png $(SMALL) docs/pictures/app.png
 	@montage-im6.q16 $(addprefix target/screenshots/connect/,authorize-light-1000.png question-light-1000.png succeeded-dark-1000.png) \
@@ -71,7 +88,7 @@ screenshots: install $(STAMPS)/ui ## Take every page and state, light and dark, 
 	  | convert-im6.q16 - -depth 8 $(SMALL) docs/pictures/connect.png
 
 .PHONY: bundle
-bundle: install $(STAMPS)/ui ## Make the .deb and .rpm, in target/release/bundle/
+bundle: install $(STAMPS)/ui ## Build the .deb and .rpm into target/release/bundle/
 	@cargo build --release -p relink-cli
 	@npm exec --yes --package=@tauri-apps/cli@2.12.5 -- tauri build --bundles deb,rpm
 
@@ -79,28 +96,28 @@ bundle: install $(STAMPS)/ui ## Make the .deb and .rpm, in target/release/bundle
 BENCHED := -p relink-desktop -p relink-cli -p relink-benches
 
 .PHONY: bench
-bench: install $(STAMPS)/ui ## Measure Relink beside its peers, as in docs/benchmarks.md; SECTIONS="start idle calls" names some
+bench: install $(STAMPS)/ui ## Measure Relink beside its peers, as in docs/benchmarks.md; SECTIONS="start idle calls scale" names some
 	@cargo build --release --bins $(BENCHED)
 	@RELINK_BIN=$(TARGET)/release/relink $(TARGET)/release/bench $(SECTIONS)
 
 .PHONY: try-deb
-try-deb: bundle ## Install the .deb in a clean Debian, use it as a person does, remove it (root, Debian); pictures in target/try-deb/
+try-deb: bundle ## Install the .deb in a clean Debian, use it, remove it (needs root and Debian); pictures in target/try-deb/
 	@scripts/try-deb
 
 .PHONY: reliability
-reliability: programs ## Kill Relink at each crash point, or at POINTS, ROUNDS times each; prints the table of docs/reliability.md
+reliability: programs ## Kill Relink ROUNDS times at each crash point, or at POINTS; prints the table of docs/reliability.md
 	@$(TARGET)/debug/reliability $(or $(ROUNDS),200) $(POINTS)
 
 .PHONY: types
-types: install ## Write the window's TypeScript types anew from Rust's
+types: install ## Regenerate the window's TypeScript types from the Rust types
 	@RELINK_WRITE_TYPES=1 cargo test --quiet $(CARGO_SELECTION) --lib the_windows_types_are_current
 
 .PHONY: icons
-icons: ## Draw every size of icons/icon.svg anew
+icons: ## Redraw every size of icons/icon.svg
 	@scripts/icons
 
 .PHONY: setup
-setup: test-setup ## Install what this machine lacks; every other command does it by itself
+setup: test-setup check-setup ## Install what this machine lacks; every other command does so by itself
 	@echo "Everything is in place."
 
 # What a build and the demo need.
@@ -108,10 +125,14 @@ setup: test-setup ## Install what this machine lacks; every other command does i
 install:
 	@scripts/setup
 
-# The same and the test runner, which is a long build on a machine without it.
-.PHONY: test-setup
+# The same, and tools that a machine without them has to build first, which takes some minutes each.
+.PHONY: test-setup check-setup mutants-setup
 test-setup:
-	@scripts/setup --test
+	@scripts/setup cargo-nextest
+check-setup:
+	@scripts/setup cargo-machete cargo-deny
+mutants-setup:
+	@scripts/setup cargo-nextest cargo-mutants
 
 # `--test journeys` makes cargo resolve the features as for the tests, so that `make test` goes on from here.
 .PHONY: programs
