@@ -1,4 +1,4 @@
-//! The small protected API.
+//! The protected API.
 
 use std::sync::Arc;
 
@@ -11,14 +11,15 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    faults::On,
-    provider::{PEOPLE, Provider, hash},
-    spoil,
+    faults::Endpoint,
+    inject_fault,
+    provider::{Provider, hash},
+    registry::PEOPLE,
 };
 
 /// `GET /userinfo` (OpenID Connect Core §5.3).
 pub(crate) async fn userinfo(State(provider): State<Arc<Provider>>, headers: HeaderMap) -> Response {
-    answer(&provider, &headers, |subject| {
+    respond(&provider, &headers, |subject| {
         let (name, email) = name_of(subject);
         json!({ "sub": subject, "name": name, "email": email })
     })
@@ -27,7 +28,7 @@ pub(crate) async fn userinfo(State(provider): State<Arc<Provider>>, headers: Hea
 
 /// `GET /api/me`.
 pub(crate) async fn me(State(provider): State<Arc<Provider>>, headers: HeaderMap) -> Response {
-    answer(&provider, &headers, |subject| {
+    respond(&provider, &headers, |subject| {
         let (name, email) = name_of(subject);
         json!({ "id": subject, "name": name, "email": email })
     })
@@ -36,7 +37,7 @@ pub(crate) async fn me(State(provider): State<Arc<Provider>>, headers: HeaderMap
 
 /// `GET /api/items`.
 pub(crate) async fn items(State(provider): State<Arc<Provider>>, headers: HeaderMap) -> Response {
-    answer(&provider, &headers, |subject| {
+    respond(&provider, &headers, |subject| {
         json!({ "items": [
             { "id": 1, "title": "Analytical engine", "owner": subject },
             { "id": 2, "title": "Compiler", "owner": subject },
@@ -52,10 +53,10 @@ fn name_of(subject: &str) -> (String, Option<&'static str>) {
         .map_or_else(|| (subject.to_owned(), None), |person| (person.name.to_owned(), Some(person.email)))
 }
 
-async fn answer(provider: &Provider, headers: &HeaderMap, body: impl FnOnce(&str) -> Value) -> Response {
-    let fault = provider.fault(On::Api);
+async fn respond(provider: &Provider, headers: &HeaderMap, body: impl FnOnce(&str) -> Value) -> Response {
+    let fault = provider.fault(Endpoint::Api);
     if let Some(fault) = fault
-        && let Some(response) = spoil::instead(provider, On::Api, None, fault).await
+        && let Some(response) = inject_fault::replacement(provider, Endpoint::Api, None, fault).await
     {
         return response;
     }
@@ -63,8 +64,8 @@ async fn answer(provider: &Provider, headers: &HeaderMap, body: impl FnOnce(&str
     let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let now = provider.now();
     let subject =
-        bearer.or_else(|| text("x-api-key")).and_then(|token| provider.memory().grants.subject_of(&hash(token), now));
-    provider.note("api", None, if subject.is_some() { "ok" } else { "unauthorized" }, subject.clone());
+        bearer.or_else(|| text("x-api-key")).and_then(|token| provider.state().grants.subject_of(&hash(token), now));
+    provider.record("api", None, if subject.is_some() { "ok" } else { "unauthorized" }, subject.clone());
     let right = match subject {
         Some(subject) => Json(body(&subject)).into_response(),
         // RFC 6750 §3.
@@ -75,5 +76,5 @@ async fn answer(provider: &Provider, headers: &HeaderMap, body: impl FnOnce(&str
         )
             .into_response(),
     };
-    spoil::underway(fault, right).await
+    inject_fault::deliver(fault, right).await
 }

@@ -11,55 +11,46 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::{
-    grants::Code,
+    grants::{AuthorizationRequest, Code},
     page,
-    provider::{CLIENT_ID, PEOPLE, Provider, SCOPES, hash, random},
+    provider::{Provider, hash, random},
+    registry::{CLIENT_ID, PEOPLE, SCOPES},
 };
 
-/// How long a code is good.
-const CODE_MILLIS: i64 = 60_000;
-/// Consent pages that may be open at a time; the oldest go first.
-const MOST_CONSENTS: usize = 200;
+const CODE_LIFETIME_MILLIS: i64 = 60_000;
+/// How many consent pages may be open at a time.
+const MAX_CONSENTS: usize = 200;
 
-/// A checked authorization request.
-#[derive(Debug, Clone)]
-pub(crate) struct Request {
-    redirect_uri: String,
-    state: String,
-    challenge: String,
-    scopes: Vec<String>,
+/// Why a request is refused.
+enum RequestError {
+    /// The redirect URI can't be trusted, so the error is shown on a page (RFC 6749 §4.1.2.1).
+    ShowPage(&'static str),
+    /// The error is returned to the client.
+    Redirect { redirect_uri: String, state: Option<String>, error: &'static str, description: &'static str },
 }
 
-/// What is wrong with a request.
-enum Wrong {
-    /// The redirect URI can't be trusted: the person is told here (RFC 6749 §4.1.2.1).
-    Here(&'static str),
-    /// The client is told.
-    There { redirect_uri: String, state: Option<String>, error: &'static str, description: &'static str },
-}
-
-/// The consent page.
+/// `GET /authorize`: shows the consent page.
 pub(crate) async fn show(
     State(provider): State<Arc<Provider>>,
     Query(params): Query<Vec<(String, String)>>,
 ) -> Response {
-    let request = match check(&params) {
+    let request = match validate(&params) {
         Ok(request) => request,
-        Err(Wrong::Here(why)) => return page::refused(why).into_response(),
-        Err(Wrong::There { redirect_uri, state, error, description }) => {
-            provider.note("authorize", None, error, None);
-            let mut answer = vec![("error", error), ("error_description", description)];
-            answer.extend(state.as_deref().map(|state| ("state", state)));
-            return back(&provider, &redirect_uri, &answer);
+        Err(RequestError::ShowPage(why)) => return page::refused(why).into_response(),
+        Err(RequestError::Redirect { redirect_uri, state, error, description }) => {
+            provider.record("authorize", None, error, None);
+            let mut response = vec![("error", error), ("error_description", description)];
+            response.extend(state.as_deref().map(|state| ("state", state)));
+            return redirect(&provider, &redirect_uri, &response);
         }
     };
     let Some(consent) = random() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let html = page::consent(&consent, &request.redirect_uri, &request.scopes).into_response();
-    let mut memory = provider.memory();
-    while memory.consents.len() >= MOST_CONSENTS {
-        memory.consents.pop_first();
+    let mut state = provider.state();
+    while state.consents.len() >= MAX_CONSENTS {
+        state.consents.pop_first();
     }
-    memory.consents.insert(hash(&consent), request);
+    state.consents.insert(hash(&consent), request);
     html
 }
 
@@ -69,10 +60,10 @@ pub(crate) struct Decision {
     #[serde(default)]
     person: String,
     #[serde(default, rename = "decision")]
-    answer: String,
+    choice: String,
 }
 
-/// The consent page's answer. Its one-time id binds it to the page that was shown (against cross-site requests).
+/// `POST /authorize`: the consent page's form. Its one-time id binds it to the page that was shown, against cross-site requests.
 pub(crate) async fn decide(
     State(provider): State<Arc<Provider>>,
     headers: HeaderMap,
@@ -81,21 +72,21 @@ pub(crate) async fn decide(
     if !is_own_origin(&provider, &headers) {
         return page::refused("This response came from another page.").into_response();
     }
-    let Some(request) = provider.memory().consents.remove(&hash(&form.consent)) else {
+    let Some(request) = provider.state().consents.remove(&hash(&form.consent)) else {
         return page::refused("This page was already answered or has expired. Start over.").into_response();
     };
     let state = ("state", request.state.as_str());
-    if form.answer != "allow" {
-        provider.note("authorize", None, "access_denied", None);
-        let answer = [("error", "access_denied"), ("error_description", "The user denied access."), state];
-        return back(&provider, &request.redirect_uri, &answer);
+    if form.choice != "allow" {
+        provider.record("authorize", None, "access_denied", None);
+        let response = [("error", "access_denied"), ("error_description", "The user denied access."), state];
+        return redirect(&provider, &request.redirect_uri, &response);
     }
     let Some(person) = PEOPLE.iter().find(|person| person.key == form.person) else {
         return page::refused("Choose a user to sign in as. Go back and try again.").into_response();
     };
     let Some(code) = random() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    let expires_at = provider.now() + CODE_MILLIS;
-    provider.memory().grants.add_code(
+    let expires_at = provider.now() + CODE_LIFETIME_MILLIS;
+    provider.state().grants.add_code(
         hash(&code),
         Code {
             subject: person.subject.to_owned(),
@@ -106,77 +97,77 @@ pub(crate) async fn decide(
             used_by: None,
         },
     );
-    provider.note("authorize", None, "ok", Some(person.subject.to_owned()));
-    back(&provider, &request.redirect_uri, &[("code", &code), state])
+    provider.record("authorize", None, "ok", Some(person.subject.to_owned()));
+    redirect(&provider, &request.redirect_uri, &[("code", &code), state])
 }
 
-/// Sends the browser back, naming the issuer (RFC 9207 §2).
-fn back(provider: &Provider, redirect_uri: &str, answer: &[(&str, &str)]) -> Response {
+/// Redirects the browser to the client, with the issuer (RFC 9207 §2).
+fn redirect(provider: &Provider, redirect_uri: &str, response: &[(&str, &str)]) -> Response {
     let Ok(mut url) = Url::parse(redirect_uri) else {
         return page::refused("The redirect URI isn't valid.").into_response();
     };
-    url.query_pairs_mut().extend_pairs(answer).append_pair("iss", &provider.base_url);
+    url.query_pairs_mut().extend_pairs(response).append_pair("iss", &provider.base_url);
     (StatusCode::SEE_OTHER, [("location", url.as_str()), ("cache-control", "no-store")]).into_response()
 }
 
-fn check(params: &[(String, String)]) -> Result<Request, Wrong> {
-    let mut one: HashMap<&str, &str> = HashMap::new();
-    let mut twice = false;
+fn validate(params: &[(String, String)]) -> Result<AuthorizationRequest, RequestError> {
+    let mut values: HashMap<&str, &str> = HashMap::new();
+    let mut is_repeated = false;
     for (name, value) in params {
-        twice |= one.insert(name, value).is_some();
+        is_repeated |= values.insert(name, value).is_some();
     }
-    if one.get("client_id") != Some(&CLIENT_ID) {
-        return Err(Wrong::Here("No client is registered with this client_id."));
+    if values.get("client_id") != Some(&CLIENT_ID) {
+        return Err(RequestError::ShowPage("No client is registered with this client_id."));
     }
-    let redirect_uri = (*one.get("redirect_uri").unwrap_or(&"")).to_owned();
+    let redirect_uri = (*values.get("redirect_uri").unwrap_or(&"")).to_owned();
     if !is_registered(&redirect_uri) {
-        return Err(Wrong::Here("This redirect_uri isn't registered for this client."));
+        return Err(RequestError::ShowPage("This redirect_uri isn't registered for this client."));
     }
-    let state = one.get("state").map(|state| (*state).to_owned()).filter(|state| !state.is_empty());
-    let wrong = |error, description| Wrong::There {
+    let state = values.get("state").map(|state| (*state).to_owned()).filter(|state| !state.is_empty());
+    let refused = |error, description| RequestError::Redirect {
         redirect_uri: redirect_uri.clone(),
         state: state.clone(),
         error,
         description,
     };
-    if twice {
-        return Err(wrong("invalid_request", "a parameter was repeated"));
+    if is_repeated {
+        return Err(refused("invalid_request", "a parameter was repeated"));
     }
-    if one.get("response_type") != Some(&"code") {
-        return Err(wrong("unsupported_response_type", "only code is supported"));
+    if values.get("response_type") != Some(&"code") {
+        return Err(refused("unsupported_response_type", "only code is supported"));
     }
-    if one.get("code_challenge_method") != Some(&"S256") {
-        return Err(wrong("invalid_request", "PKCE with S256 is required"));
+    if values.get("code_challenge_method") != Some(&"S256") {
+        return Err(refused("invalid_request", "PKCE with S256 is required"));
     }
-    let challenge = (*one.get("code_challenge").unwrap_or(&"")).to_owned();
+    let challenge = (*values.get("code_challenge").unwrap_or(&"")).to_owned();
     // RFC 7636 §4.2: the base64url of a SHA-256.
     if challenge.len() != 43 {
-        return Err(wrong("invalid_request", "the code_challenge isn't valid for S256"));
+        return Err(refused("invalid_request", "the code_challenge isn't valid for S256"));
     }
-    let Some(state) = state.clone() else { return Err(wrong("invalid_request", "state is required")) };
-    let scopes: Vec<String> = one.get("scope").unwrap_or(&"").split_whitespace().map(str::to_owned).collect();
+    let Some(state) = state.clone() else { return Err(refused("invalid_request", "state is required")) };
+    let scopes: Vec<String> = values.get("scope").unwrap_or(&"").split_whitespace().map(str::to_owned).collect();
     if scopes.iter().any(|scope| !SCOPES.iter().any(|(known, _)| known == scope)) {
-        return Err(wrong("invalid_scope", "unknown scope"));
+        return Err(refused("invalid_scope", "unknown scope"));
     }
-    Ok(Request { redirect_uri, state, challenge, scopes })
+    Ok(AuthorizationRequest { redirect_uri, state, challenge, scopes })
 }
 
-/// The deep link for any integration name, and the loopback address with any port (RFC 8252 §7.3).
+/// Accepts the deep link of any integration, and the loopback address with any port (RFC 8252 §7.3).
 fn is_registered(uri: &str) -> bool {
-    let named = |name: &str| {
+    let is_name = |name: &str| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-')
     };
     if let Some(name) = uri.strip_prefix("app.relink.desktop:/oauth/callback/") {
-        return named(name);
+        return is_name(name);
     }
     let Some((port, name)) = uri.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.split_once("/oauth/callback/"))
     else {
         return false;
     };
-    port.parse::<u16>().is_ok_and(|port| port > 0) && named(name)
+    port.parse::<u16>().is_ok_and(|port| port > 0) && is_name(name)
 }
 
-/// A browser names the page that a form was sent from; a client that is no browser doesn't.
+/// Browsers send the origin of the page with a form; other clients send none.
 fn is_own_origin(provider: &Provider, headers: &HeaderMap) -> bool {
     headers.get("origin").is_none_or(|origin| origin == provider.base_url.as_str())
 }
@@ -206,12 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn a_good_request_passes() {
-        assert!(check(&params(&[])).is_ok());
+    fn a_valid_request_is_accepted() {
+        assert!(validate(&params(&[])).is_ok());
     }
 
     #[test]
-    fn an_unregistered_redirect_is_never_redirected_to() {
+    fn an_unregistered_redirect_uri_is_never_redirected_to() {
         for uri in [
             "https://evil.example/oauth/callback/sandbox",
             "http://127.0.0.1.evil.example/oauth/callback/sandbox",
@@ -221,13 +212,16 @@ mod tests {
             "app.relink.desktop:/oauth/callback/a/../b",
             "",
         ] {
-            assert!(matches!(check(&params(&[("redirect_uri", Some(uri))])), Err(Wrong::Here(_))), "{uri}");
+            assert!(
+                matches!(validate(&params(&[("redirect_uri", Some(uri))])), Err(RequestError::ShowPage(_))),
+                "{uri}"
+            );
         }
-        assert!(matches!(check(&params(&[("client_id", Some("other"))])), Err(Wrong::Here(_))));
+        assert!(matches!(validate(&params(&[("client_id", Some("other"))])), Err(RequestError::ShowPage(_))));
     }
 
     #[test]
-    fn what_else_is_wrong_is_told_to_the_client() {
+    fn other_errors_are_returned_to_the_client() {
         for (name, value, error) in [
             ("response_type", Some("token"), "unsupported_response_type"),
             ("code_challenge_method", Some("plain"), "invalid_request"),
@@ -236,8 +230,11 @@ mod tests {
             ("state", None, "invalid_request"),
             ("scope", Some("everything"), "invalid_scope"),
         ] {
-            let told = check(&params(&[(name, value)]));
-            assert!(matches!(told, Err(Wrong::There { error: actual, .. }) if actual == error), "{name} {value:?}");
+            let result = validate(&params(&[(name, value)]));
+            assert!(
+                matches!(result, Err(RequestError::Redirect { error: actual, .. }) if actual == error),
+                "{name} {value:?}"
+            );
         }
     }
 }

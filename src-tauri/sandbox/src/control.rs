@@ -1,4 +1,4 @@
-//! The control routes: for whoever holds the control key.
+//! The control routes, for callers that hold the control key.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,80 +13,29 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    asked::{Asked, AskedFor, refusal},
-    faults::{Fault, FaultKind, On},
-    grants::Rotation,
-    provider::{Memory, PEOPLE, Provider, SERVICE_CLIENT_ID, hash, random},
+    extract::{JsonBody, QueryParams, refusal},
+    faults::{Endpoint, Fault, FaultKind},
+    provider::{Provider, State as ProviderState, hash, random},
+    registry::{PEOPLE, SERVICE_CLIENT_ID},
+    settings::SettingsChange,
 };
 
-/// In seconds.
-const YEAR: i64 = 31_536_000;
+const YEAR_SECS: i64 = 31_536_000;
 
-/// How the provider behaves.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// Seconds that an access token lives.
-    pub token_lifetime_secs: i64,
-    /// What becomes of a refresh token when it is used.
-    pub rotation: Rotation,
-    /// Seconds that a replaced refresh token is still taken, under [`Rotation::Grace`].
-    pub grace_secs: i64,
-    /// Seconds that the provider's clock is ahead.
-    pub clock_skew_secs: i64,
-    /// Milliseconds that the token endpoint takes to answer.
-    pub delay_millis: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            token_lifetime_secs: 300,
-            rotation: Rotation::Grace,
-            grace_secs: 30,
-            clock_skew_secs: 0,
-            delay_millis: 0,
-        }
-    }
-}
-
-/// What of the settings changes.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SettingsChange {
-    /// See [`Settings::token_lifetime_secs`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_lifetime_secs: Option<i64>,
-    /// See [`Settings::rotation`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rotation: Option<Rotation>,
-    /// See [`Settings::grace_secs`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub grace_secs: Option<i64>,
-    /// See [`Settings::clock_skew_secs`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub clock_skew_secs: Option<i64>,
-    /// See [`Settings::delay_millis`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub delay_millis: Option<u64>,
-}
-
-/// Answers that will go wrong.
+/// A request to make the next responses of an endpoint fail.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRequest {
-    /// How.
     pub kind: FaultKind,
-    /// How many.
+    /// How many responses fail.
     #[serde(default = "one")]
     pub count: u32,
-    /// At which endpoint: `token`, `api` or `revoke`.
     #[serde(default)]
-    on: On,
-    /// Good answers before them.
+    on: Endpoint,
+    /// How many responses succeed before that.
     #[serde(default)]
     pub after: u32,
-    /// Seconds in `Retry-After`.
+    /// The value of `Retry-After`, in seconds.
     #[serde(default = "sixty")]
     pub retry_after: u32,
 }
@@ -101,7 +50,7 @@ const fn sixty() -> u32 {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Whom {
+pub(crate) struct Target {
     subject: Option<String>,
 }
 
@@ -112,7 +61,7 @@ pub(crate) struct LogQuery {
     wait: u64,
 }
 
-/// Lets nobody in without the key, nor a web page at all.
+/// Refuses callers without the key, and web pages always.
 pub(crate) async fn guard(State(provider): State<Arc<Provider>>, request: Request, next: Next) -> Response {
     match refused(&provider, request.headers()) {
         Some(refusal) => refusal,
@@ -134,33 +83,36 @@ fn refused(provider: &Provider, headers: &HeaderMap) -> Option<Response> {
 
 /// `GET /control`.
 pub(crate) async fn show(State(provider): State<Arc<Provider>>) -> Json<Value> {
-    let memory = provider.memory();
+    let state = provider.state();
     Json(json!({
-        "settings": memory.settings,
-        "sign_ins": memory.grants.living(),
-        "faults_left": memory.faults.left(),
-        "counters": memory.journal.counters(),
+        "settings": state.settings,
+        "sign_ins": state.grants.active_sign_ins(),
+        "faults_left": state.faults.left(),
+        "counters": state.log.counters(),
         "people": PEOPLE.map(|person| json!({ "subject": person.subject, "name": person.name })),
     }))
 }
 
 /// `PATCH /control`.
-pub(crate) async fn change(State(provider): State<Arc<Provider>>, Asked(change): Asked<SettingsChange>) -> Response {
+pub(crate) async fn change(
+    State(provider): State<Arc<Provider>>,
+    JsonBody(change): JsonBody<SettingsChange>,
+) -> Response {
     let in_bounds = |value: Option<i64>, most: i64| value.is_none_or(|value| (0..=most).contains(&value));
-    if change.clock_skew_secs.is_some_and(|skew| !(-YEAR..=YEAR).contains(&skew)) {
+    if change.clock_skew_secs.is_some_and(|skew| !(-YEAR_SECS..=YEAR_SECS).contains(&skew)) {
         return refusal(
             StatusCode::BAD_REQUEST,
             "The clock is off by a year (31,536,000 seconds) at most, either way.",
         );
     }
-    if !in_bounds(change.token_lifetime_secs, YEAR) || !in_bounds(change.grace_secs, 86_400) {
+    if !in_bounds(change.token_lifetime_secs, YEAR_SECS) || !in_bounds(change.grace_secs, 86_400) {
         return refusal(StatusCode::BAD_REQUEST, "A lifetime has 0 to 31,536,000 seconds, a grace period 0 to 86,400.");
     }
     if change.delay_millis.is_some_and(|delay| delay > 60_000) {
         return refusal(StatusCode::BAD_REQUEST, "The delay has 60,000 milliseconds at most.");
     }
     {
-        let settings = &mut provider.memory().settings;
+        let settings = &mut provider.state().settings;
         settings.token_lifetime_secs = change.token_lifetime_secs.unwrap_or(settings.token_lifetime_secs);
         settings.rotation = change.rotation.unwrap_or(settings.rotation);
         settings.grace_secs = change.grace_secs.unwrap_or(settings.grace_secs);
@@ -171,75 +123,84 @@ pub(crate) async fn change(State(provider): State<Arc<Provider>>, Asked(change):
     show(State(provider)).await.into_response()
 }
 
-/// `POST /control/expire`: access tokens are no longer accepted.
-pub(crate) async fn expire(State(provider): State<Arc<Provider>>, Asked(whom): Asked<Whom>) -> Json<Value> {
-    let count = provider.memory().grants.expire_all(whom.subject.as_deref());
+/// `POST /control/expire`: expires access tokens.
+pub(crate) async fn expire(State(provider): State<Arc<Provider>>, JsonBody(target): JsonBody<Target>) -> Json<Value> {
+    let count = provider.state().grants.expire_all(target.subject.as_deref());
     provider.save();
     Json(json!({ "expired": count }))
 }
 
-/// `POST /control/revoke`: sign-ins, API keys and clients are no longer accepted.
-pub(crate) async fn revoke(State(provider): State<Arc<Provider>>, Asked(whom): Asked<Whom>) -> Json<Value> {
-    let count = provider.memory().grants.revoke_all(whom.subject.as_deref());
+/// `POST /control/revoke`: revokes sign-ins, API keys and clients.
+pub(crate) async fn revoke(State(provider): State<Arc<Provider>>, JsonBody(target): JsonBody<Target>) -> Json<Value> {
+    let count = provider.state().grants.revoke_all(target.subject.as_deref());
     provider.save();
     Json(json!({ "revoked": count }))
 }
 
 /// `POST /control/faults`.
-pub(crate) async fn plan(State(provider): State<Arc<Provider>>, Asked(request): Asked<FaultRequest>) -> Response {
-    if !request.kind.fits(request.on) {
-        return refusal(StatusCode::BAD_REQUEST, request.on.has_nothing_for());
+pub(crate) async fn add_faults(
+    State(provider): State<Arc<Provider>>,
+    JsonBody(request): JsonBody<FaultRequest>,
+) -> Response {
+    if !request.kind.applies_to(request.on) {
+        return refusal(StatusCode::BAD_REQUEST, request.on.mismatch_message());
     }
-    let mut memory = provider.memory();
+    let mut state = provider.state();
     let fault = Fault { kind: request.kind, retry_after_secs: request.retry_after };
-    memory.faults.plan(fault, request.on, request.after, request.count.clamp(1, 100_000));
-    Json(json!({ "faults_left": memory.faults.left() })).into_response()
+    state.faults.add(fault, request.on, request.after, request.count.clamp(1, 100_000));
+    Json(json!({ "faults_left": state.faults.left() })).into_response()
 }
 
 /// `DELETE /control/faults`.
-pub(crate) async fn clear(State(provider): State<Arc<Provider>>) -> Json<Value> {
-    provider.memory().faults.clear();
+pub(crate) async fn clear_faults(State(provider): State<Arc<Provider>>) -> Json<Value> {
+    provider.state().faults.clear();
     Json(json!({ "faults_left": 0 }))
 }
 
 /// `POST /control/api-keys`.
-pub(crate) async fn api_key(State(provider): State<Arc<Provider>>, Asked(whom): Asked<Whom>) -> Response {
-    let subject = whom.subject.unwrap_or_else(|| PEOPLE[0].subject.to_owned());
+pub(crate) async fn create_api_key(
+    State(provider): State<Arc<Provider>>,
+    JsonBody(target): JsonBody<Target>,
+) -> Response {
+    let subject = target.subject.unwrap_or_else(|| PEOPLE[0].subject.to_owned());
     if !PEOPLE.iter().any(|person| person.subject == subject) {
         return refusal(StatusCode::BAD_REQUEST, "Nobody here has this subject. GET /control lists the people.");
     }
     let Some(random) = random() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let key = format!("sk_sandbox_{random}");
-    provider.memory().grants.add_api_key(hash(&key), subject.clone());
+    provider.state().grants.add_api_key(hash(&key), subject.clone());
     provider.save();
     Json(json!({ "api_key": key, "subject": subject })).into_response()
 }
 
 /// `POST /control/clients`.
-pub(crate) async fn client(State(provider): State<Arc<Provider>>) -> Response {
+pub(crate) async fn create_client(State(provider): State<Arc<Provider>>) -> Response {
     let Some(secret) = random() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    provider.memory().grants.add_client(hash(&secret), SERVICE_CLIENT_ID.to_owned());
+    provider.state().grants.add_client(hash(&secret), SERVICE_CLIENT_ID.to_owned());
     provider.save();
     Json(json!({ "client_id": SERVICE_CLIENT_ID, "client_secret": secret })).into_response()
 }
 
-/// `POST /control/reset`: as on the first day, but for the numbers of the log: whoever follows it has seen the old ones.
+/// `POST /control/reset`: back to the initial state. The log's numbering goes on, for callers that follow it.
 pub(crate) async fn reset(State(provider): State<Arc<Provider>>) -> Json<Value> {
     {
-        let mut memory = provider.memory();
-        let mut journal = std::mem::take(&mut memory.journal);
-        journal.forget();
-        *memory = Memory { journal, ..Memory::default() };
+        let mut state = provider.state();
+        let mut log = std::mem::take(&mut state.log);
+        log.clear();
+        *state = ProviderState { log, ..ProviderState::default() };
     }
     provider.save();
     Json(json!({ "reset": true }))
 }
 
 /// `GET /control/log?after=SEQ&wait=SECONDS`.
-pub(crate) async fn log(State(provider): State<Arc<Provider>>, AskedFor(query): AskedFor<LogQuery>) -> Json<Value> {
-    let mut latest = provider.memory().journal.latest();
+pub(crate) async fn log(
+    State(provider): State<Arc<Provider>>,
+    QueryParams(query): QueryParams<LogQuery>,
+) -> Json<Value> {
+    let mut latest = provider.state().log.latest();
     let wait = Duration::from_secs(query.wait.min(60));
-    // What is there after the wait is the answer, whether something came or not.
+    // The response is what is there after the wait, whether something came or not.
     let _ = tokio::time::timeout(wait, latest.wait_for(|seq| *seq > query.after)).await;
-    Json(json!({ "entries": provider.memory().journal.after(query.after) }))
+    Json(json!({ "entries": provider.state().log.after(query.after) }))
 }

@@ -1,10 +1,10 @@
-//! What goes wrong on purpose: the next answers of an endpoint.
+//! Faults: how the next responses of an endpoint deviate.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-/// A way for an answer to go wrong, or to be odd.
+/// How a response deviates from the right one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
@@ -20,11 +20,11 @@ pub enum FaultKind {
     ResetBefore,
     /// The request is processed, then the connection is reset.
     ResetAfter,
-    /// No answer at all.
+    /// No response at all.
     Silence,
-    /// The right answer, a byte at a time.
+    /// The right response, a byte at a time.
     SlowDrip,
-    /// The right answer, broken off.
+    /// The right response, cut off in the middle.
     TruncatedJson,
     /// A web page with status 200, as a captive portal sends.
     #[serde(rename = "html_200")]
@@ -42,23 +42,23 @@ pub enum FaultKind {
     InvalidClient,
     /// `invalid_grant`.
     InvalidGrant,
-    /// 400 with a code that nobody knows.
+    /// 400 with an unknown error code.
     #[serde(rename = "unknown_error_400")]
     UnknownError400,
-    /// `invalid_grant` in words that repeat what was sent: the code or refresh token, the verifier and the client's secret.
+    /// `invalid_grant` with a description that echoes the code or refresh token, the verifier and the client secret.
     Echo,
     /// A success with one scope fewer than asked for.
     FewerScopes,
 }
 
 impl FaultKind {
-    /// Whether this endpoint's answers can go wrong in this way: some ways change what only some answers hold.
-    pub(crate) const fn fits(self, on: On) -> bool {
+    /// Whether this endpoint's responses can have this fault: some faults change a field that only some responses hold.
+    pub(crate) const fn applies_to(self, endpoint: Endpoint) -> bool {
         match self {
             Self::NoRefreshToken | Self::StringExpiresIn | Self::NoExpiresIn | Self::Echo | Self::FewerScopes => {
-                matches!(on, On::Token)
+                matches!(endpoint, Endpoint::Token)
             }
-            Self::SlowDrip | Self::TruncatedJson => matches!(on, On::Token | On::Api),
+            Self::SlowDrip | Self::TruncatedJson => matches!(endpoint, Endpoint::Token | Endpoint::Api),
             Self::Status500
             | Self::Status503
             | Self::TooManyRequests
@@ -74,10 +74,10 @@ impl FaultKind {
     }
 }
 
-/// The endpoint whose answers go wrong.
+/// An endpoint that can have faults.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum On {
+pub(crate) enum Endpoint {
     /// The token endpoint.
     #[default]
     Token,
@@ -87,9 +87,9 @@ pub(crate) enum On {
     Revoke,
 }
 
-impl On {
-    /// As the log has it.
-    pub(crate) const fn endpoint(self) -> &'static str {
+impl Endpoint {
+    /// The name in the log.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
             Self::Api => "api",
@@ -97,21 +97,21 @@ impl On {
         }
     }
 
-    /// Why a fault doesn't fit here.
-    pub(crate) const fn has_nothing_for(self) -> &'static str {
+    /// The message for a fault that doesn't apply to this endpoint.
+    pub(crate) const fn mismatch_message(self) -> &'static str {
         match self {
-            Self::Token => "The token endpoint's answers can't go wrong in this way.",
+            Self::Token => "The token endpoint can't have this fault.",
             Self::Api => {
-                "The API's answers hold no tokens: no_refresh_token, string_expires_in, no_expires_in, echo and fewer_scopes are for token."
+                "The API's responses hold no tokens: no_refresh_token, string_expires_in, no_expires_in, echo and fewer_scopes apply to token only."
             }
             Self::Revoke => {
-                "The revocation endpoint's right answer is empty: nothing in it can be changed, dripped or broken off.                  Such faults are for token, slow_drip and truncated_json for api too."
+                "The revocation endpoint's right response is empty, so no fault can change, slow down or cut off its body. Such faults apply to token; slow_drip and truncated_json apply to api too."
             }
         }
     }
 }
 
-/// A fault that is taken.
+/// A fault of one response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) kind: FaultKind,
@@ -121,24 +121,24 @@ pub(crate) struct Fault {
 #[derive(Debug, Clone, Copy)]
 struct Planned {
     fault: Fault,
-    on: On,
+    endpoint: Endpoint,
     skip: u32,
     count: u32,
 }
 
-/// What is planned, in order.
+/// The planned faults, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(VecDeque<Planned>);
 
 impl Faults {
-    /// Plans `count` of them after `skip` good answers.
-    pub(crate) fn plan(&mut self, fault: Fault, on: On, skip: u32, count: u32) {
-        self.0.push_back(Planned { fault, on, skip, count });
+    /// Plans `count` faults after `skip` right responses.
+    pub(crate) fn add(&mut self, fault: Fault, endpoint: Endpoint, skip: u32, count: u32) {
+        self.0.push_back(Planned { fault, endpoint, skip, count });
     }
 
-    /// The fault of this answer, if it has one.
-    pub(crate) fn take(&mut self, on: On) -> Option<Fault> {
-        let at = self.0.iter().position(|planned| planned.on == on)?;
+    /// The fault of the next response, if it has one.
+    pub(crate) fn take(&mut self, endpoint: Endpoint) -> Option<Fault> {
+        let at = self.0.iter().position(|planned| planned.endpoint == endpoint)?;
         let planned = self.0.get_mut(at)?;
         if planned.skip > 0 {
             planned.skip -= 1;
@@ -152,12 +152,10 @@ impl Faults {
         Some(fault)
     }
 
-    /// How many answers will go wrong.
     pub(crate) fn left(&self) -> u32 {
         self.0.iter().map(|planned| planned.count).sum()
     }
 
-    /// Everything goes well again.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
@@ -168,16 +166,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_come_in_order_after_what_is_skipped_each_at_its_endpoint() {
+    fn faults_come_in_order_after_the_skipped_responses_of_their_endpoint() {
         let fault = |kind| Fault { kind, retry_after_secs: 0 };
         let mut faults = Faults::default();
-        faults.plan(fault(FaultKind::Status500), On::Token, 1, 2);
-        faults.plan(fault(FaultKind::Html200), On::Api, 0, 1);
-        let kinds = |faults: &mut Faults, on| faults.take(on).map(|fault| fault.kind);
-        assert_eq!(kinds(&mut faults, On::Token), None);
-        assert_eq!(kinds(&mut faults, On::Api), Some(FaultKind::Html200));
-        assert_eq!(kinds(&mut faults, On::Token), Some(FaultKind::Status500));
-        assert_eq!(kinds(&mut faults, On::Token), Some(FaultKind::Status500));
-        assert_eq!(kinds(&mut faults, On::Token), None);
+        faults.add(fault(FaultKind::Status500), Endpoint::Token, 1, 2);
+        faults.add(fault(FaultKind::Html200), Endpoint::Api, 0, 1);
+        let kinds = |faults: &mut Faults, endpoint| faults.take(endpoint).map(|fault| fault.kind);
+        assert_eq!(kinds(&mut faults, Endpoint::Token), None);
+        assert_eq!(kinds(&mut faults, Endpoint::Api), Some(FaultKind::Html200));
+        assert_eq!(kinds(&mut faults, Endpoint::Token), Some(FaultKind::Status500));
+        assert_eq!(kinds(&mut faults, Endpoint::Token), Some(FaultKind::Status500));
+        assert_eq!(kinds(&mut faults, Endpoint::Token), None);
     }
 }

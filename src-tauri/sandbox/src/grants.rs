@@ -1,25 +1,34 @@
-//! Codes, tokens and their families: the provider's memory, pure.
+//! Codes, tokens and the families of tokens that each sign-in begins: pure rules.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// SHA-256 of something secret, in hexadecimal.
+/// SHA-256 of a secret, in hexadecimal.
 pub(crate) type Hash = String;
 
-/// What becomes of a refresh token when it is used.
+/// What happens to a refresh token when it is used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rotation {
-    /// It stays.
+    /// It stays valid, and no new one is issued.
     None,
-    /// A new one comes; the old one is refused from then on.
+    /// A new one is issued; the old one is refused from then on.
     Rotate,
-    /// A new one comes; for a while the old one is still taken.
+    /// A new one is issued; the old one is accepted for a grace period.
     #[default]
     Grace,
-    /// A new one comes; the old one, used again, ends everything of its sign-in (RFC 9700 §4.14.2).
+    /// A new one is issued; using the old one again revokes the whole sign-in (RFC 9700 §4.14.2).
     Strict,
+}
+
+/// A validated authorization request, before the person has decided.
+#[derive(Debug, Clone)]
+pub(crate) struct AuthorizationRequest {
+    pub(crate) redirect_uri: String,
+    pub(crate) state: String,
+    pub(crate) challenge: String,
+    pub(crate) scopes: Vec<String>,
 }
 
 /// An authorization code that waits for its exchange.
@@ -30,11 +39,11 @@ pub(crate) struct Code {
     pub(crate) challenge: String,
     pub(crate) scopes: Vec<String>,
     pub(crate) expires_at: i64,
-    /// The family that its exchange began: a second exchange ends it (RFC 6749 §4.1.2).
+    /// The family that its exchange began. A second exchange revokes it (RFC 6749 §4.1.2).
     pub(crate) used_by: Option<u64>,
 }
 
-/// Everything that came of one sign-in.
+/// All tokens of one sign-in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Family {
     pub(crate) subject: String,
@@ -48,7 +57,6 @@ struct RefreshToken {
     rotated_at: Option<i64>,
 }
 
-/// An access token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AccessToken {
     pub(crate) family: Option<u64>,
@@ -56,7 +64,6 @@ pub(crate) struct AccessToken {
     pub(crate) expires_at: i64,
 }
 
-/// The provider's memory.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Grants {
     codes: BTreeMap<Hash, Code>,
@@ -68,11 +75,10 @@ pub(crate) struct Grants {
     next_family: u64,
 }
 
-/// The provider refuses: `invalid_grant`, with this description.
+/// An `invalid_grant` error with this description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused(pub(crate) &'static str);
 
-/// What a refresh token gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Renewal {
     pub(crate) family: u64,
@@ -84,12 +90,12 @@ pub(crate) struct Renewal {
 impl Grants {
     pub(crate) fn add_code(&mut self, hash: Hash, code: Code) {
         let now = code.expires_at;
-        // Long over; kept a while so that a replay is known as one.
+        // Expired codes are kept for an hour, so that a replay is recognized.
         self.codes.retain(|_, old| now - old.expires_at < 3_600_000);
         self.codes.insert(hash, code);
     }
 
-    /// Uses a code. A second use ends what the first one gave.
+    /// Uses a code. A second use revokes what the first one issued.
     pub(crate) fn use_code(
         &mut self,
         hash: &str,
@@ -102,10 +108,10 @@ impl Grants {
             if let Some(family) = self.families.get_mut(&family) {
                 family.revoked = true;
             }
-            return Err(Refused("the code was used already; what it gave is revoked"));
+            return Err(Refused("the code was used already; its tokens are revoked"));
         }
         if now >= code.expires_at {
-            return Err(Refused("the code has run out"));
+            return Err(Refused("the code has expired"));
         }
         if code.redirect_uri != redirect_uri {
             return Err(Refused("the redirect_uri is another than in the authorization request"));
@@ -174,7 +180,7 @@ impl Grants {
         self.clients.get(secret_hash).is_some_and(|known| known == client_id)
     }
 
-    /// Whose access token or API key this is, if it is good now.
+    /// The subject of an access token or API key, if it is valid now.
     pub(crate) fn subject_of(&self, hash: &str, now: i64) -> Option<String> {
         if let Some(subject) = self.api_keys.get(hash) {
             return Some(subject.clone());
@@ -184,7 +190,7 @@ impl Grants {
         (!revoked).then(|| token.subject.clone())
     }
 
-    /// Revokes whatever this is the hash of (RFC 7009 §2.1): with a refresh token goes its whole sign-in.
+    /// Revokes the token with this hash (RFC 7009 §2.1); a refresh token takes its whole sign-in with it.
     pub(crate) fn revoke_token(&mut self, hash: &str) {
         if let Some(family) = self.refresh.get(hash).map(|token| token.family)
             && let Some(family) = self.families.get_mut(&family)
@@ -194,32 +200,30 @@ impl Grants {
         self.access.remove(hash);
     }
 
-    /// Revokes everything, or everything of one person, or of a client: what is signed in, its keys, its clients, and the
-    /// tokens that a client was given.
+    /// Revokes sign-ins, API keys, clients and the tokens that clients were given: all, or those of one subject.
     pub(crate) fn revoke_all(&mut self, subject: Option<&str>) -> usize {
-        let meant = |whose: &str| subject.is_none_or(|subject| subject == whose);
+        let matches = |owner: &str| subject.is_none_or(|subject| subject == owner);
         let mut count = 0;
-        for family in self.families.values_mut().filter(|family| !family.revoked && meant(&family.subject)) {
+        for family in self.families.values_mut().filter(|family| !family.revoked && matches(&family.subject)) {
             family.revoked = true;
             count += 1;
         }
         let before = self.api_keys.len() + self.clients.len();
-        self.api_keys.retain(|_, whose| !meant(whose));
-        self.clients.retain(|_, client_id| !meant(client_id));
-        // A sign-in's own are refused with it.
-        self.access.retain(|_, token| token.family.is_some() || !meant(&token.subject));
+        self.api_keys.retain(|_, owner| !matches(owner));
+        self.clients.retain(|_, client_id| !matches(client_id));
+        // Tokens of a sign-in are refused because their family is revoked.
+        self.access.retain(|_, token| token.family.is_some() || !matches(&token.subject));
         count + before - self.api_keys.len() - self.clients.len()
     }
 
-    /// Ends all access tokens, or all of one person. Refresh tokens stay good.
+    /// Expires all access tokens, or those of one subject. Refresh tokens stay valid.
     pub(crate) fn expire_all(&mut self, subject: Option<&str>) -> usize {
         let before = self.access.len();
         self.access.retain(|_, token| subject.is_some_and(|subject| subject != token.subject));
         before - self.access.len()
     }
 
-    /// Sign-ins that are good.
-    pub(crate) fn living(&self) -> usize {
+    pub(crate) fn active_sign_ins(&self) -> usize {
         self.families.values().filter(|family| !family.revoked).count()
     }
 }
@@ -246,23 +250,23 @@ mod tests {
         grants
     }
 
-    fn again(rotation: Rotation, after: i64) -> Result<Renewal, Refused> {
+    fn use_twice(rotation: Rotation, after: i64) -> Result<Renewal, Refused> {
         let mut grants = signed_in();
         grants.use_refresh("first", rotation, MINUTE, 0).expect("the first use");
         grants.use_refresh("first", rotation, MINUTE, after)
     }
 
     #[test]
-    fn each_rotation_treats_a_used_refresh_token_in_its_way() {
-        assert!(again(Rotation::None, 9 * MINUTE).is_ok());
-        assert!(again(Rotation::Rotate, 1).is_err());
-        assert!(again(Rotation::Grace, MINUTE - 1).is_ok());
-        assert!(again(Rotation::Grace, MINUTE).is_err());
-        assert!(again(Rotation::Strict, 1).is_err());
+    fn each_rotation_handles_a_reused_refresh_token() {
+        assert!(use_twice(Rotation::None, 9 * MINUTE).is_ok());
+        assert!(use_twice(Rotation::Rotate, 1).is_err());
+        assert!(use_twice(Rotation::Grace, MINUTE - 1).is_ok());
+        assert!(use_twice(Rotation::Grace, MINUTE).is_err());
+        assert!(use_twice(Rotation::Strict, 1).is_err());
     }
 
     #[test]
-    fn strict_rotation_ends_the_whole_sign_in_on_reuse() {
+    fn strict_rotation_revokes_the_sign_in_on_reuse() {
         let mut grants = signed_in();
         let renewed = grants.use_refresh("first", Rotation::Strict, MINUTE, 0).expect("the first use");
         grants.add_refresh("second".into(), renewed.family);
@@ -271,14 +275,14 @@ mod tests {
     }
 
     #[test]
-    fn a_replayed_code_ends_what_it_gave() {
+    fn a_replayed_code_revokes_its_tokens() {
         let mut grants = signed_in();
         grants.use_code("code", "r", "c", 1).expect_err("replayed");
         grants.use_refresh("first", Rotation::None, MINUTE, 2).expect_err("revoked");
     }
 
     #[test]
-    fn a_code_is_good_once_for_a_minute_for_its_own_request() {
+    fn a_code_is_bound_to_its_request_and_expires_after_a_minute() {
         for (redirect, challenge, now) in [("other", "c", 0), ("r", "other", 0), ("r", "c", MINUTE)] {
             let mut grants = Grants::default();
             let code = Code {
@@ -295,18 +299,18 @@ mod tests {
     }
 
     #[test]
-    fn expiring_ends_access_tokens_and_leaves_sign_ins() {
+    fn expiring_access_tokens_keeps_sign_ins() {
         let mut grants = signed_in();
         let token = AccessToken { family: Some(1), subject: "ada".into(), expires_at: 9 * MINUTE };
         grants.add_access("access".into(), token, 0);
         assert_eq!(grants.subject_of("access", 1).as_deref(), Some("ada"));
         grants.expire_all(None);
         assert_eq!(grants.subject_of("access", 1), None);
-        grants.use_refresh("first", Rotation::None, MINUTE, 1).expect("the sign-in lives");
+        grants.use_refresh("first", Rotation::None, MINUTE, 1).expect("the sign-in is valid");
     }
 
     #[test]
-    fn revoking_ends_clients_and_what_they_were_given() {
+    fn revoking_ends_clients_and_their_tokens() {
         let client = || {
             let mut grants = signed_in();
             grants.add_client("secret".into(), "service".into());
@@ -314,16 +318,16 @@ mod tests {
             grants.add_access("access".into(), token, 0);
             grants
         };
-        for (whom, revoked, lives) in [(None, 2, false), (Some("service"), 1, false), (Some("ada"), 1, true)] {
+        for (subject, revoked, is_valid) in [(None, 2, false), (Some("service"), 1, false), (Some("ada"), 1, true)] {
             let mut grants = client();
-            assert_eq!(grants.revoke_all(whom), revoked, "{whom:?}");
-            assert_eq!(grants.knows_client("service", "secret"), lives, "{whom:?}");
-            assert_eq!(grants.subject_of("access", 1).is_some(), lives, "{whom:?}");
+            assert_eq!(grants.revoke_all(subject), revoked, "{subject:?}");
+            assert_eq!(grants.knows_client("service", "secret"), is_valid, "{subject:?}");
+            assert_eq!(grants.subject_of("access", 1).is_some(), is_valid, "{subject:?}");
         }
     }
 
     #[test]
-    fn revoking_one_person_leaves_the_other() {
+    fn revoking_one_person_keeps_the_other() {
         let mut grants = signed_in();
         grants.add_api_key("key".into(), "grace".into());
         assert_eq!(grants.revoke_all(Some("ada")), 1);

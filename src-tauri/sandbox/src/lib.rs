@@ -1,23 +1,26 @@
 //! The Sandbox: a real OAuth 2.0 provider on loopback, for practice and fault injection.
 //!
-//! It stands alone: it knows nothing of Relink. Whoever holds the control key can expire tokens, revoke access, change the
-//! rotation of refresh tokens, and make the next answers fail in the ways that real providers do.
+//! It knows nothing of Relink. A caller with the control key can expire tokens, revoke access, change the rotation of refresh
+//! tokens, and make the next responses fail in the ways that real providers do.
 //!
 //! Invariants:
 //! - It listens on loopback only, and answers only requests that name its own address (DNS rebinding).
 //! - Codes, tokens, keys and client secrets are kept as SHA-256 hashes, in memory as in the state file.
 
 mod api;
-mod asked;
 mod authorize;
 mod control;
+mod extract;
 mod faults;
 mod grants;
-mod journal;
+mod inject_fault;
 mod page;
 mod provider;
+mod registry;
+mod request_log;
+mod reset;
 mod server;
-mod spoil;
+mod settings;
 mod state_file;
 mod token;
 
@@ -26,45 +29,36 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-pub use control::{FaultRequest, Settings, SettingsChange};
+pub use control::FaultRequest;
 pub use faults::FaultKind;
 pub use grants::Rotation;
-pub use provider::{CLIENT_ID, PEOPLE, Person, SERVICE_CLIENT_ID};
+pub use registry::{CLIENT_ID, PEOPLE, Person, SERVICE_CLIENT_ID};
+pub use settings::{Settings, SettingsChange};
 
 use provider::Provider;
 
-/// How the Sandbox is started.
 #[derive(Debug)]
 pub struct Options {
-    /// Where it listens. Port 0: any free one.
+    /// The loopback address to listen on. Port 0: any free port.
     pub listen: SocketAddr,
-    /// Where its grants survive a restart. `None`: nowhere.
+    /// The file in which grants survive a restart. `None`: they don't.
     pub state: Option<PathBuf>,
-    /// Whoever holds it may use the control routes.
+    /// The key of the control routes.
     pub control_key: String,
 }
 
-/// Why the Sandbox did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Not a loopback address.
     #[error("the Sandbox listens on loopback only, not on {0}")]
     NotLoopback(SocketAddr),
-    /// The address can't be listened on.
     #[error("the Sandbox can't listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
+    Listen { address: SocketAddr, source: io::Error },
 }
 
-/// The Sandbox.
 #[derive(Debug)]
 pub struct Sandbox;
 
-/// A Sandbox that runs.
+/// A running Sandbox. It stops when [`Running::stop`] is called.
 #[derive(Debug)]
 pub struct Running {
     base_url: String,
@@ -75,7 +69,6 @@ pub struct Running {
 }
 
 impl Sandbox {
-    /// Starts a Sandbox.
     pub async fn start(options: Options) -> Result<Running, StartError> {
         let address = options.listen;
         if !address.ip().is_loopback() {
@@ -93,21 +86,20 @@ impl Sandbox {
 }
 
 impl Running {
-    /// Where it is, without a slash at the end. It is the issuer (RFC 8414 §2).
+    /// The base URL without a trailing slash. It is the issuer (RFC 8414 §2).
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// The port that it listens on.
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Stops: requests under way are cut off.
+    /// Stops, and cuts off requests in flight.
     pub async fn stop(self) {
         self.stopping.cancel();
         if self.serving.await.is_err() {
-            tracing::warn!("the Sandbox had stopped already");
+            tracing::warn!("the Sandbox had already stopped");
         }
         self.provider.save();
     }

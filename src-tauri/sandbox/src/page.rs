@@ -1,4 +1,4 @@
-//! The Sandbox's pages: small, without script, clearly no real provider's.
+//! The Sandbox's pages: small, without script, and recognizably not a real provider's.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
-use crate::provider::{PEOPLE, Person, SCOPES};
+use crate::registry::{PEOPLE, Person, SCOPES};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--bg:#f6f6f4;--pane:#fdfdfc;--line:#e4e3df;--ink:#1d1c1a;--soft:#5d5a54;--accent:#2a5bd7;--on:#fff;--note:#fbefd6;--note-ink:#6b4400}
@@ -21,7 +21,7 @@ ul{margin:4px 0 20px;padding-left:20px}code{font-size:13px;color:var(--soft)}.ac
 button{font:inherit;font-weight:600;border-radius:8px;padding:10px 18px;border:1px solid var(--line);background:transparent;color:inherit;cursor:pointer;flex:1}
 button.go{background:var(--accent);border-color:var(--accent);color:var(--on)}:focus-visible{outline:3px solid var(--accent);outline-offset:2px}";
 
-/// A page with its headers. `goes_to`: where its form may lead, for browsers hold redirects against `form-action` too.
+/// A page with its headers. `goes_to`: where its form may redirect to, because browsers apply `form-action` to redirects.
 struct Page {
     status: StatusCode,
     title: &'static str,
@@ -55,7 +55,7 @@ impl IntoResponse for Page {
     }
 }
 
-/// The consent page. Everything in it is from this crate, but the scopes, which were checked.
+/// The consent page. Its texts are this crate's own, and its scopes were validated.
 pub(crate) fn consent(consent: &str, redirect_uri: &str, scopes: &[String]) -> impl IntoResponse {
     // Writing to a String can't fail.
     let mut people = String::new();
@@ -67,11 +67,12 @@ pub(crate) fn consent(consent: &str, redirect_uri: &str, scopes: &[String]) -> i
              <span>{name}<small>{email}</small></span></label>"
         );
     }
-    let mut asked = String::new();
-    for (scope, words) in SCOPES.iter().filter(|(scope, _)| scopes.iter().any(|asked| asked == scope)) {
-        let _ = write!(asked, "<li>{words} <code>{scope}</code></li>");
+    let mut requested = String::new();
+    for (scope, words) in SCOPES.iter().filter(|(scope, _)| scopes.iter().any(|requested| requested == scope)) {
+        let _ = write!(requested, "<li>{words} <code>{scope}</code></li>");
     }
-    let asks = if asked.is_empty() { String::new() } else { format!("<p><b>Relink asks for</b></p><ul>{asked}</ul>") };
+    let asks =
+        if requested.is_empty() { String::new() } else { format!("<p><b>Relink asks for</b></p><ul>{requested}</ul>") };
     let body = format!(
         "<span class=\"note\">Sandbox: for testing, nothing here is real</span><h1>Let Relink use your Sandbox account?</h1>\
          <p>This is where a real provider asks you to sign in.</p><form method=\"post\" action=\"/authorize\">\
@@ -88,7 +89,7 @@ pub(crate) fn consent(consent: &str, redirect_uri: &str, scopes: &[String]) -> i
     Page { status: StatusCode::OK, title: "Sign in to the Sandbox", body, goes_to }
 }
 
-/// A request that can't be answered with a redirect.
+/// The page for a request that can't be answered with a redirect.
 pub(crate) fn refused(why: &'static str) -> impl IntoResponse {
     let body = format!("<span class=\"note\">Sandbox</span><h1>This sign-in can’t continue</h1><p>{why}</p>");
     Page { status: StatusCode::BAD_REQUEST, title: "Sandbox", body, goes_to: String::new() }

@@ -1,4 +1,4 @@
-//! The server: an accept loop of its own, because some faults happen to the connection and not to the answer.
+//! The server. It has its own accept loop, because some faults affect the connection and not the response.
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
@@ -18,33 +18,20 @@ use tokio::{net::TcpListener, net::TcpStream, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{api, authorize, control, provider::Provider, token};
+use crate::{api, authorize, control, provider::Provider, reset::ResetConnection, token};
 
-/// Longest request body.
-const LONGEST: usize = 64 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How long a client may take to send its headers.
-const HEADERS: Duration = Duration::from_secs(10);
-
-/// Marks a response that is not sent: its connection is reset instead.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Abort;
-
-impl Abort {
-    pub(crate) fn response() -> Response {
-        let mut response = StatusCode::OK.into_response();
-        response.extensions_mut().insert(Self);
-        response
-    }
-}
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn router(provider: Arc<Provider>) -> Router {
     let controls = Router::new()
         .route("/control", get(control::show).patch(control::change))
         .route("/control/expire", post(control::expire))
         .route("/control/revoke", post(control::revoke))
-        .route("/control/faults", post(control::plan).delete(control::clear))
-        .route("/control/api-keys", post(control::api_key))
-        .route("/control/clients", post(control::client))
+        .route("/control/faults", post(control::add_faults).delete(control::clear_faults))
+        .route("/control/api-keys", post(control::create_api_key))
+        .route("/control/clients", post(control::create_client))
         .route("/control/reset", post(control::reset))
         .route("/control/log", get(control::log))
         .layer(middleware::from_fn_with_state(Arc::clone(&provider), control::guard));
@@ -58,11 +45,11 @@ fn router(provider: Arc<Provider>) -> Router {
         .route("/api/items", get(api::items))
         .merge(controls)
         .layer(middleware::from_fn_with_state(Arc::clone(&provider), own_address))
-        .layer(DefaultBodyLimit::max(LONGEST))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(provider)
 }
 
-/// Only requests that name this address are answered (DNS rebinding).
+/// Refuses requests whose `Host` is another address (DNS rebinding).
 async fn own_address(State(provider): State<Arc<Provider>>, request: Request, next: Next) -> Response {
     let host = request.headers().get("host").and_then(|value| value.to_str().ok());
     if host.is_some_and(|host| provider.base_url.strip_prefix("http://") == Some(host)) {
@@ -72,7 +59,7 @@ async fn own_address(State(provider): State<Arc<Provider>>, request: Request, ne
         .into_response()
 }
 
-/// Serves until it is told to stop; then what is under way is cut off.
+/// Serves until it is stopped, and then cuts off requests in flight.
 pub(crate) async fn run(listener: TcpListener, provider: Arc<Provider>, stopping: CancellationToken) {
     let router = router(provider);
     let mut connections = JoinSet::new();
@@ -84,7 +71,7 @@ pub(crate) async fn run(listener: TcpListener, provider: Arc<Provider>, stopping
                     connections.spawn(serve(stream, router.clone()));
                 }
                 Err(error) => {
-                    // Out of file descriptors, most likely: a pause lets some go.
+                    // Most likely out of file descriptors; some are freed in the meantime.
                     tracing::warn!("the Sandbox could not accept a connection: {error}");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -95,13 +82,13 @@ pub(crate) async fn run(listener: TcpListener, provider: Arc<Provider>, stopping
 }
 
 async fn serve(stream: TcpStream, router: Router) {
-    // The same socket under a second name, by which it can be told to reset instead of closing.
+    // A second handle on the socket, through which it can be reset instead of closed.
     let Ok(socket) = SockRef::from(&stream).try_clone() else { return };
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
         async move {
             let Ok(response) = router.oneshot(request).await.map_err(|never: Infallible| match never {});
-            if response.extensions().get::<Abort>().is_some() {
+            if response.extensions().get::<ResetConnection>().is_some() {
                 return Err(io::Error::other("reset on purpose"));
             }
             Ok(response)
@@ -109,11 +96,11 @@ async fn serve(stream: TcpStream, router: Router) {
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS)
+        .header_read_timeout(HEADER_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
     if served.as_mut().await.is_err() {
-        // The stream is still held: told to linger for zero seconds, it is reset when it is dropped right after.
+        // The stream is still open; with a linger of zero it is reset when it is dropped.
         reset(&socket);
     }
 }

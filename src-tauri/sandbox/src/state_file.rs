@@ -1,4 +1,4 @@
-//! The grants survive a restart of the host. Only hashes are in the file.
+//! The file in which settings and grants survive a restart. It holds hashes, never tokens.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{control::Settings, grants::Grants};
+use crate::{grants::Grants, settings::Settings};
 
 #[derive(Deserialize)]
 pub(crate) struct Stored {
@@ -17,12 +17,12 @@ pub(crate) struct Stored {
 }
 
 #[derive(Serialize)]
-struct Storing<'a> {
+struct StoredRef<'a> {
     settings: &'a Settings,
     grants: &'a Grants,
 }
 
-/// What was there. A broken file is set aside, and the Sandbox starts afresh.
+/// Reads the file. A damaged one is renamed, and the Sandbox starts empty.
 pub(crate) fn read(path: &Path) -> Option<Stored> {
     let text = fs::read_to_string(path).ok()?;
     match serde_json::from_str(&text) {
@@ -38,9 +38,9 @@ pub(crate) fn read(path: &Path) -> Option<Stored> {
     }
 }
 
-/// Writes it whole or not at all, for its user alone.
+/// Writes the file atomically, readable only by its user.
 pub(crate) fn write(path: &Path, settings: &Settings, grants: &Grants) -> io::Result<()> {
-    let text = serde_json::to_string(&Storing { settings, grants })?;
+    let text = serde_json::to_string(&StoredRef { settings, grants })?;
     let part = path.with_extension("part");
     let mut options = fs::OpenOptions::new();
     options.create(true).truncate(true).write(true);

@@ -13,10 +13,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    faults::{FaultKind, On},
+    faults::{Endpoint, FaultKind},
     grants::Refused,
-    provider::{CLIENT_ID, Provider, SCOPES, challenge_of, hash, random},
-    spoil,
+    inject_fault,
+    provider::{Provider, challenge_of, hash, random},
+    registry::{CLIENT_ID, SCOPES},
 };
 
 #[derive(Debug, Default, Deserialize)]
@@ -39,7 +40,7 @@ pub(crate) struct TokenRequest {
     scope: String,
 }
 
-/// A refusal in RFC 6749 §5.2's words.
+/// An error response (RFC 6749 §5.2).
 #[derive(Debug)]
 struct Refusal {
     status: StatusCode,
@@ -67,7 +68,7 @@ impl From<Refused> for Refusal {
     }
 }
 
-struct Given {
+struct Granted {
     subject: String,
     body: Map<String, Value>,
 }
@@ -78,28 +79,29 @@ pub(crate) async fn token(
     headers: HeaderMap,
     Form(request): Form<TokenRequest>,
 ) -> Response {
-    let delay = provider.memory().settings.delay_millis;
+    let delay = provider.state().settings.delay_millis;
     tokio::time::sleep(Duration::from_millis(delay)).await;
-    let fault = provider.fault(On::Token);
+    let fault = provider.fault(Endpoint::Token);
     if let Some(fault) = fault
-        && let Some(response) = spoil::instead(&provider, On::Token, Some(&request.grant_type), fault).await
+        && let Some(response) =
+            inject_fault::replacement(&provider, Endpoint::Token, Some(&request.grant_type), fault).await
     {
         return response;
     }
     if fault.is_some_and(|fault| fault.kind == FaultKind::Echo) {
-        provider.note("token", Some(&request.grant_type), "fault", None);
+        provider.record("token", Some(&request.grant_type), "fault", None);
         let TokenRequest { code, code_verifier, refresh_token, client_secret, .. } = &request;
         let words = format!("not good: {code} {code_verifier} {refresh_token} {client_secret}");
         let body = json!({ "error": "invalid_grant", "error_description": words });
         return (StatusCode::BAD_REQUEST, Json(body)).into_response();
     }
-    let given = give(&provider, &headers, &request);
-    let outcome = given.as_ref().map_or_else(|refusal| refusal.error, |_| "ok");
-    let subject = given.as_ref().ok().map(|given| given.subject.clone());
+    let granted = grant(&provider, &headers, &request);
+    let outcome = granted.as_ref().map_or_else(|refusal| refusal.error, |_| "ok");
+    let subject = granted.as_ref().ok().map(|granted| granted.subject.clone());
     provider.save();
-    provider.note("token", Some(&request.grant_type), outcome, subject);
-    let (status, mut body) = match given {
-        Ok(given) => (StatusCode::OK, given.body),
+    provider.record("token", Some(&request.grant_type), outcome, subject);
+    let (status, mut body) = match granted {
+        Ok(granted) => (StatusCode::OK, granted.body),
         Err(refusal) => {
             let Value::Object(body) = refusal.body() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
             (refusal.status, body)
@@ -122,51 +124,51 @@ pub(crate) async fn token(
         _ => {}
     }
     let headers = [("cache-control", "no-store"), ("pragma", "no-cache")];
-    spoil::underway(fault, (status, headers, Json(Value::Object(body))).into_response()).await
+    inject_fault::deliver(fault, (status, headers, Json(Value::Object(body))).into_response()).await
 }
 
-fn give(provider: &Provider, headers: &HeaderMap, request: &TokenRequest) -> Result<Given, Refusal> {
+fn grant(provider: &Provider, headers: &HeaderMap, request: &TokenRequest) -> Result<Granted, Refusal> {
     match request.grant_type.as_str() {
         "authorization_code" => {
             public_client(headers, request)?;
             let challenge = challenge_of(&request.code_verifier);
             let now = provider.now();
             let (family, granted) =
-                provider.memory().grants.use_code(&hash(&request.code), &request.redirect_uri, &challenge, now)?;
-            answer(provider, Some(family), &granted.subject, &granted.scopes, true)
+                provider.state().grants.use_code(&hash(&request.code), &request.redirect_uri, &challenge, now)?;
+            token_response(provider, Some(family), &granted.subject, &granted.scopes, true)
         }
         "refresh_token" => {
             public_client(headers, request)?;
             let now = provider.now();
             let renewal = {
-                let mut memory = provider.memory();
-                let (rotation, grace) = (memory.settings.rotation, memory.settings.grace_secs * 1000);
-                memory.grants.use_refresh(&hash(&request.refresh_token), rotation, grace, now)?
+                let mut state = provider.state();
+                let (rotation, grace) = (state.settings.rotation, state.settings.grace_secs * 1000);
+                state.grants.use_refresh(&hash(&request.refresh_token), rotation, grace, now)?
             };
-            answer(provider, Some(renewal.family), &renewal.subject, &renewal.scopes, renewal.rotates)
+            token_response(provider, Some(renewal.family), &renewal.subject, &renewal.scopes, renewal.rotates)
         }
         "client_credentials" => {
             let (id, secret) = service_client(headers, request);
-            if !provider.memory().grants.knows_client(&id, &hash(&secret)) {
+            if !provider.state().grants.knows_client(&id, &hash(&secret)) {
                 return Err(Refusal::client("the client id or its secret is wrong"));
             }
             let scopes: Vec<String> = request.scope.split_whitespace().map(str::to_owned).collect();
             if scopes.iter().any(|scope| !SCOPES.iter().any(|(known, _)| known == scope)) {
                 return Err(Refusal::new("invalid_scope", "unknown scope"));
             }
-            answer(provider, None, &id, &scopes, false)
+            token_response(provider, None, &id, &scopes, false)
         }
         _ => Err(Refusal::new("unsupported_grant_type", "this grant type is not offered")),
     }
 }
 
-fn answer(
+fn token_response(
     provider: &Provider,
     family: Option<u64>,
     subject: &str,
     scopes: &[String],
     with_refresh: bool,
-) -> Result<Given, Refusal> {
+) -> Result<Granted, Refusal> {
     let no_randomness =
         Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, error: "server_error", description: "no randomness" };
     let Some((access, lifetime)) = provider.access_token(family, subject) else { return Err(no_randomness) };
@@ -177,10 +179,10 @@ fn answer(
     body.insert("scope".into(), scopes.join(" ").into());
     if let Some(family) = family.filter(|_| with_refresh) {
         let Some(refresh) = random() else { return Err(no_randomness) };
-        provider.memory().grants.add_refresh(hash(&refresh), family);
+        provider.state().grants.add_refresh(hash(&refresh), family);
         body.insert("refresh_token".into(), refresh.into());
     }
-    Ok(Given { subject: subject.to_owned(), body })
+    Ok(Granted { subject: subject.to_owned(), body })
 }
 
 fn public_client(headers: &HeaderMap, request: &TokenRequest) -> Result<(), Refusal> {
@@ -214,16 +216,16 @@ pub(crate) struct RevokeRequest {
 
 /// `POST /revoke`. An unknown token is no error (RFC 7009 §2.2).
 pub(crate) async fn revoke(State(provider): State<Arc<Provider>>, Form(request): Form<RevokeRequest>) -> Response {
-    let fault = provider.fault(On::Revoke);
+    let fault = provider.fault(Endpoint::Revoke);
     if let Some(fault) = fault
-        && let Some(response) = spoil::instead(&provider, On::Revoke, None, fault).await
+        && let Some(response) = inject_fault::replacement(&provider, Endpoint::Revoke, None, fault).await
     {
         return response;
     }
-    provider.memory().grants.revoke_token(&hash(&request.token));
+    provider.state().grants.revoke_token(&hash(&request.token));
     provider.save();
-    provider.note("revoke", None, "ok", None);
-    spoil::underway(fault, StatusCode::OK.into_response()).await
+    provider.record("revoke", None, "ok", None);
+    inject_fault::deliver(fault, StatusCode::OK.into_response()).await
 }
 
 /// `GET /.well-known/oauth-authorization-server`.

@@ -1,4 +1,4 @@
-//! The controls, what keeps strangers out, and what survives a restart.
+//! The control routes, who may use them, and what survives a restart.
 
 use relink_sandbox::{Options, Sandbox, StartError};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::world::{KEY, World};
 
 #[tokio::test]
-async fn the_controls_open_to_their_key_alone_and_to_no_web_page() {
+async fn the_controls_need_their_key_and_refuse_web_pages() {
     let world = World::new().await;
     let ask = || world.http.get(world.at("/control"));
     for (request, status) in [
@@ -43,7 +43,7 @@ async fn settings_out_of_bounds_are_refused_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn expiring_ends_access_tokens_and_leaves_the_sign_in() {
+async fn expiring_ends_access_tokens_and_keeps_the_sign_in() {
     let world = World::new().await;
     let tokens = world.sign_in().await;
     assert_eq!(world.control("POST", "/control/expire", json!({})).await["expired"], 1);
@@ -57,7 +57,7 @@ async fn expiring_ends_access_tokens_and_leaves_the_sign_in() {
 }
 
 #[tokio::test]
-async fn the_log_follows_and_holds_no_secret() {
+async fn the_log_can_be_followed_and_holds_no_secret() {
     let world = World::new().await;
     let (tokens, log) =
         tokio::join!(world.sign_in(), world.control("GET", "/control/log?after=1&wait=20", Value::Null));
@@ -70,9 +70,9 @@ async fn the_log_follows_and_holds_no_secret() {
 }
 
 #[tokio::test]
-async fn what_no_control_understands_is_refused_with_words() {
+async fn invalid_control_requests_are_refused_with_a_message() {
     let world = World::new().await;
-    for (path, body, said) in [
+    for (path, body, message) in [
         ("/control/faults", "{\"kind\": \"nonsense\"}", "`status_500`"),
         ("/control/faults", "{\"kind\": \"silence\", \"on\": \"x\"}", "`token`, `api`, `revoke`"),
         ("/control/expire", "{", "EOF"),
@@ -81,7 +81,7 @@ async fn what_no_control_understands_is_refused_with_words() {
         let answer = world.http.post(world.at(path)).bearer_auth(KEY).body(body).send().await.expect("an answer");
         assert_eq!(answer.status(), 400, "{body}");
         let words: Value = answer.json().await.expect("JSON");
-        assert!(words["message"].as_str().expect("words").contains(said), "{words}");
+        assert!(words["message"].as_str().expect("words").contains(message), "{words}");
     }
     let answer = world.http.get(world.at("/control/log?after=x")).bearer_auth(KEY).send().await.expect("an answer");
     assert_eq!(answer.status(), 400);
@@ -89,15 +89,15 @@ async fn what_no_control_understands_is_refused_with_words() {
 }
 
 #[tokio::test]
-async fn whoever_follows_the_log_hears_what_comes_after_a_reset() {
+async fn a_follower_of_the_log_sees_entries_after_a_reset() {
     let world = World::new().await;
     world.sign_in().await;
-    let last = world.journal().await.last().expect("one")["seq"].as_u64().expect("a place");
+    let last = world.log_entries().await.last().expect("one")["seq"].as_u64().expect("a place");
     world.control("POST", "/control/reset", json!({})).await;
-    assert_eq!(world.journal().await.len(), 0);
+    assert_eq!(world.log_entries().await.len(), 0);
     let follow = format!("/control/log?after={last}&wait=20");
-    let (_, heard) = tokio::join!(world.sign_in(), world.control("GET", &follow, Value::Null));
-    assert!(!heard["entries"].as_array().expect("entries").is_empty(), "{heard}");
+    let (_, followed) = tokio::join!(world.sign_in(), world.control("GET", &follow, Value::Null));
+    assert!(!followed["entries"].as_array().expect("entries").is_empty(), "{followed}");
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn sign_ins_survive_a_restart_and_only_hashes_are_kept() {
 }
 
 #[tokio::test]
-async fn a_broken_state_file_is_set_aside() {
+async fn a_damaged_state_file_is_renamed() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("sandbox.json");
     std::fs::write(&file, "{ not JSON").expect("written");

@@ -1,4 +1,4 @@
-//! Every way to go wrong, as a client meets it.
+//! Every fault as a client sees it.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const KINDS: [&str; 16] = [
     "unknown_error_400",
 ];
 
-/// A request that an endpoint answers well, as often as one likes.
+/// A request that an endpoint answers with success every time.
 fn request_of(world: &World, on: &str, tokens: &Value) -> reqwest::RequestBuilder {
     let token = |name: &str| tokens[name].as_str().expect("one");
     match on {
@@ -39,13 +39,13 @@ fn request_of(world: &World, on: &str, tokens: &Value) -> reqwest::RequestBuilde
     }
 }
 
-/// Whether an endpoint's answer is the right one, whole and in time.
+/// Whether an endpoint's response is the right one, complete and in time.
 async fn is_right(on: &str, answer: reqwest::Result<reqwest::Response>) -> bool {
     let Ok(mut answer) = answer else { return false };
     let (status, mut body) = (answer.status(), Vec::new());
     while let Ok(Some(chunk)) = answer.chunk().await {
         if chunk.len() == 1 {
-            // It drips.
+            // It comes a byte at a time.
             return false;
         }
         body.extend_from_slice(&chunk);
@@ -60,7 +60,7 @@ async fn is_right(on: &str, answer: reqwest::Result<reqwest::Response>) -> bool 
 }
 
 #[tokio::test]
-async fn refusals_come_with_their_status_and_words() {
+async fn error_faults_have_their_status_and_error_code() {
     let world = World::new().await;
     let tokens = world.sign_in().await;
     for (kind, status) in [
@@ -85,11 +85,11 @@ async fn refusals_come_with_their_status_and_words() {
             _ => assert!(!text.contains("access_token"), "{text}"),
         }
     }
-    assert_eq!(world.refresh(&tokens["refresh_token"]).await.status(), 200, "none of them spent the token");
+    assert_eq!(world.refresh(&tokens["refresh_token"]).await.status(), 200, "none of them used up the token");
 }
 
 #[tokio::test]
-async fn a_reset_comes_before_or_after_the_work_is_done() {
+async fn a_reset_comes_before_or_after_the_request_is_processed() {
     let world = World::new().await;
     world.control("PATCH", "/control", json!({ "rotation": "rotate" })).await;
     let tokens = world.sign_in().await;
@@ -108,7 +108,7 @@ async fn a_reset_comes_before_or_after_the_work_is_done() {
 }
 
 #[tokio::test]
-async fn odd_answers_are_right_but_for_their_oddity() {
+async fn unusual_responses_are_otherwise_right() {
     let world = World::new().await;
     let mut tokens = world.sign_in().await;
     for kind in ["no_refresh_token", "string_expires_in", "no_expires_in", "slow_drip"] {
@@ -128,7 +128,7 @@ async fn odd_answers_are_right_but_for_their_oddity() {
 }
 
 #[tokio::test]
-async fn silence_is_silence_for_as_long_as_the_connection_lives() {
+async fn silence_lasts_as_long_as_the_connection() {
     let world = World::new().await;
     let tokens = world.sign_in().await;
     world.fault("silence").await;
@@ -140,7 +140,7 @@ async fn silence_is_silence_for_as_long_as_the_connection_lives() {
     let asked = tokio::spawn(world.http.post(world.at("/token")).form(&form).send());
     world.logs("token", "fault").await;
 
-    // An hour passes: whoever was only slow would have answered, and everybody else is served.
+    // After an hour a slow endpoint would have responded. Other requests are served.
     tokio::time::pause();
     tokio::time::advance(Duration::from_hours(1)).await;
     tokio::time::resume();
@@ -151,7 +151,7 @@ async fn silence_is_silence_for_as_long_as_the_connection_lives() {
 }
 
 #[tokio::test]
-async fn each_way_to_go_wrong_is_had_at_each_endpoint_that_it_fits_and_refused_with_words_elsewhere() {
+async fn each_fault_works_at_each_endpoint_it_applies_to_and_is_refused_elsewhere() {
     let tokens_alone = ["no_refresh_token", "string_expires_in", "no_expires_in"];
     for kind in KINDS {
         let world = World::new().await;
@@ -171,7 +171,7 @@ async fn each_way_to_go_wrong_is_had_at_each_endpoint_that_it_fits_and_refused_w
                 assert!(planned["message"].as_str().expect("words").ends_with('.'), "{planned}");
                 continue;
             }
-            let seen = world.journal().await.len();
+            let seen = world.log_entries().await.len();
             if kind == "silence" {
                 let asked = tokio::spawn(request_of(&world, on, &tokens).send());
                 world.logs(on, "fault").await;
@@ -180,7 +180,7 @@ async fn each_way_to_go_wrong_is_had_at_each_endpoint_that_it_fits_and_refused_w
                 let answer = request_of(&world, on, &tokens).send().await;
                 assert!(!is_right(on, answer).await, "{kind} on {on} does nothing");
             }
-            assert_eq!(world.journal().await.len(), seen + 1, "{kind} on {on} is in the log");
+            assert_eq!(world.log_entries().await.len(), seen + 1, "{kind} on {on} is in the log");
             let next = request_of(&world, on, &tokens).send().await;
             assert!(is_right(on, next).await, "{kind} on {on} is for one answer");
         }
@@ -188,7 +188,7 @@ async fn each_way_to_go_wrong_is_had_at_each_endpoint_that_it_fits_and_refused_w
 }
 
 #[tokio::test]
-async fn faults_are_counted_begin_late_and_keep_to_their_endpoint() {
+async fn faults_are_counted_and_delayed_per_endpoint() {
     let world = World::new().await;
     let tokens = world.sign_in().await;
     let plan = json!({ "kind": "status_500", "on": "api", "after": 1, "count": 2 });
@@ -204,7 +204,7 @@ async fn faults_are_counted_begin_late_and_keep_to_their_endpoint() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_ahead_ends_tokens_early() {
+async fn a_clock_that_is_ahead_expires_tokens_early() {
     let world = World::new().await;
     let tokens = world.sign_in().await;
     world.control("PATCH", "/control", json!({ "clock_skew_secs": 86_400 })).await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::world::{REDIRECT, World, good_request, refusal};
 
 #[tokio::test]
-async fn a_redirect_that_is_not_registered_is_never_followed() {
+async fn an_unregistered_redirect_uri_is_never_redirected_to() {
     let world = World::new().await;
     for uri in ["https://evil.example/back", "app.relink.desktop:/elsewhere", "http://127.0.0.1:9/evil", ""] {
         let mut request = good_request();
@@ -16,7 +16,7 @@ async fn a_redirect_that_is_not_registered_is_never_followed() {
 }
 
 #[tokio::test]
-async fn pkce_must_be_there_and_s256() {
+async fn pkce_with_s256_is_required() {
     let world = World::new().await;
     for (name, value) in [("code_challenge_method", "plain"), ("code_challenge", "")] {
         let mut request = good_request();
@@ -28,7 +28,7 @@ async fn pkce_must_be_there_and_s256() {
 }
 
 #[tokio::test]
-async fn the_person_decides_and_the_answer_names_its_issuer() {
+async fn the_redirect_carries_the_decision_and_the_issuer() {
     let world = World::new().await;
     let denied = world.consent("deny").await;
     assert_eq!(denied["error"], "access_denied");
@@ -40,7 +40,7 @@ async fn the_person_decides_and_the_answer_names_its_issuer() {
 }
 
 #[tokio::test]
-async fn a_consent_page_is_answered_once_and_from_its_own_page_alone() {
+async fn a_consent_page_is_answered_once_and_only_from_its_own_origin() {
     let world = World::new().await;
     let html = world.authorize(&good_request()).await.text().await.expect("a page");
     let id = html.split("name=\"consent\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an id");
@@ -53,7 +53,7 @@ async fn a_consent_page_is_answered_once_and_from_its_own_page_alone() {
 }
 
 #[tokio::test]
-async fn a_code_is_good_once_and_its_replay_ends_what_it_gave() {
+async fn a_code_works_once_and_its_replay_revokes_its_tokens() {
     let world = World::new().await;
     let back = world.consent("allow").await;
     let tokens: Value = world.exchange(&back["code"]).await.json().await.expect("JSON");
@@ -63,7 +63,7 @@ async fn a_code_is_good_once_and_its_replay_ends_what_it_gave() {
 }
 
 #[tokio::test]
-async fn a_code_is_for_its_own_verifier_and_redirect() {
+async fn a_code_is_bound_to_its_verifier_and_redirect_uri() {
     let world = World::new().await;
     for (verifier, redirect) in [("another-verifier-that-is-long-enough-as-well-0123", REDIRECT), ("", "https://x/")] {
         let code = world.consent("allow").await["code"].clone();
@@ -79,7 +79,7 @@ async fn a_code_is_for_its_own_verifier_and_redirect() {
 }
 
 #[tokio::test]
-async fn refresh_tokens_rotate_in_each_of_the_four_ways() {
+async fn refresh_tokens_follow_each_of_the_four_rotations() {
     for (rotation, grace, new_one, old_is_taken) in
         [("none", 0, false, true), ("rotate", 0, true, false), ("grace", 60, true, true), ("grace", 0, true, false)]
     {
@@ -95,7 +95,7 @@ async fn refresh_tokens_rotate_in_each_of_the_four_ways() {
 }
 
 #[tokio::test]
-async fn strict_rotation_ends_the_sign_in_when_an_old_token_comes_again() {
+async fn strict_rotation_revokes_the_sign_in_on_reuse() {
     let world = World::new().await;
     world.control("PATCH", "/control", json!({ "rotation": "strict" })).await;
     let first = world.sign_in().await;

@@ -1,4 +1,4 @@
-//! A Sandbox, and a client of it.
+//! A Sandbox and a client of it.
 
 use std::{collections::HashMap, path::PathBuf};
 
@@ -18,7 +18,7 @@ pub struct World {
     pub http: Client,
 }
 
-/// What an authorization request is made of; a test changes what it is about.
+/// The parameters of a valid authorization request, for a test to change.
 pub fn good_request() -> HashMap<&'static str, String> {
     HashMap::from([
         ("response_type", "code".to_owned()),
@@ -53,7 +53,7 @@ impl World {
         self.http.get(self.at("/authorize")).query(request).send().await.expect("an answer")
     }
 
-    /// Shows the consent page and answers it; where the browser is sent, as its query.
+    /// Opens the consent page and submits it. Returns the query of the redirect.
     pub async fn consent(&self, decision: &str) -> HashMap<String, String> {
         let html = self.authorize(&good_request()).await.text().await.expect("a page");
         let consent = html.split("name=\"consent\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
@@ -73,7 +73,7 @@ impl World {
         self.token(&[&grant[..], &[("client_id", CLIENT_ID), ("code_verifier", VERIFIER)]].concat()).await
     }
 
-    /// Ada signs in.
+    /// Signs in as Ada, and returns the token response.
     pub async fn sign_in(&self) -> Value {
         let back = self.consent("allow").await;
         let answer = self.exchange(&back["code"]).await;
@@ -100,13 +100,12 @@ impl World {
         answer.json().await.expect("JSON")
     }
 
-    /// The log's entries.
-    pub async fn journal(&self) -> Vec<Value> {
+    pub async fn log_entries(&self) -> Vec<Value> {
         let log = self.control("GET", "/control/log", Value::Null).await;
         log["entries"].as_array().expect("entries").clone()
     }
 
-    /// Waits until the log has this of an endpoint as its latest.
+    /// Waits until the latest log entry of an endpoint has this outcome.
     pub async fn logs(&self, endpoint: &str, outcome: &str) {
         let mut after = 0;
         loop {
@@ -124,7 +123,7 @@ impl World {
     }
 }
 
-/// An error of RFC 6749 §5.2: its status and code.
+/// The status and error code of an error response (RFC 6749 §5.2).
 pub async fn refusal(answer: Response) -> (u16, String) {
     let status = answer.status().as_u16();
     let body: Value = answer.json().await.expect("JSON");

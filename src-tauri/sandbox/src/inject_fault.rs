@@ -1,4 +1,4 @@
-//! What a fault does to an answer, at whatever endpoint.
+//! Applies a fault to a response, the same way at every endpoint.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -12,17 +12,22 @@ use futures_util::stream;
 use serde_json::json;
 
 use crate::{
-    faults::{Fault, FaultKind, On},
+    faults::{Endpoint, Fault, FaultKind},
     provider::Provider,
-    server::Abort,
+    reset::ResetConnection,
 };
 
-/// Between two bytes of a slow answer.
-const DRIP: Duration = Duration::from_millis(50);
+/// The pause between two bytes of a slow response.
+const DRIP_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The response that a fault gives instead of the right one, noted before it is given: silence never gives any. `None`
-/// where it changes the right one.
-pub(crate) async fn instead(provider: &Provider, on: On, grant_type: Option<&str>, fault: Fault) -> Option<Response> {
+/// The response that replaces the right one. It is logged first, because silence never responds. `None`: the fault only
+/// changes the right response.
+pub(crate) async fn replacement(
+    provider: &Provider,
+    endpoint: Endpoint,
+    grant_type: Option<&str>,
+    fault: Fault,
+) -> Option<Response> {
     let response = match fault.kind {
         FaultKind::ResetAfter
         | FaultKind::SlowDrip
@@ -33,7 +38,7 @@ pub(crate) async fn instead(provider: &Provider, on: On, grant_type: Option<&str
         | FaultKind::Echo
         | FaultKind::FewerScopes => return None,
         FaultKind::Silence => None,
-        FaultKind::ResetBefore => Some(Abort::response()),
+        FaultKind::ResetBefore => Some(ResetConnection::response()),
         FaultKind::Status500 => Some((StatusCode::INTERNAL_SERVER_ERROR, "something broke").into_response()),
         FaultKind::Status503 => Some(status(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")),
         FaultKind::TooManyRequests => {
@@ -48,7 +53,7 @@ pub(crate) async fn instead(provider: &Provider, on: On, grant_type: Option<&str
         FaultKind::InvalidGrant => Some(status(StatusCode::BAD_REQUEST, "invalid_grant")),
         FaultKind::UnknownError400 => Some(status(StatusCode::BAD_REQUEST, "the_moon_is_full")),
     };
-    provider.note(on.endpoint(), grant_type, "fault", None);
+    provider.record(endpoint.as_str(), grant_type, "fault", None);
     match response {
         Some(response) => Some(response),
         None => std::future::pending().await,
@@ -59,34 +64,33 @@ fn status(status: StatusCode, error: &str) -> Response {
     (status, Json(json!({ "error": error }))).into_response()
 }
 
-/// The right answer on its way: a fault may lose it, slow it down or break it off.
-pub(crate) async fn underway(fault: Option<Fault>, right: Response) -> Response {
+/// Sends the right response, unless the fault loses it, slows it down or cuts it off.
+pub(crate) async fn deliver(fault: Option<Fault>, right: Response) -> Response {
     match fault.map(|fault| fault.kind) {
-        Some(FaultKind::ResetAfter) => Abort::response(),
+        Some(FaultKind::ResetAfter) => ResetConnection::response(),
         Some(FaultKind::TruncatedJson) => {
-            changed(right, |mut bytes| {
+            with_body(right, |mut bytes| {
                 bytes.truncate(bytes.len() / 2);
                 Body::from(bytes)
             })
             .await
         }
-        Some(FaultKind::SlowDrip) => changed(right, slow_drip).await,
+        Some(FaultKind::SlowDrip) => with_body(right, slow_drip).await,
         _ => right,
     }
 }
 
-async fn changed(right: Response, change: impl FnOnce(Vec<u8>) -> Body) -> Response {
+async fn with_body(right: Response, change: impl FnOnce(Vec<u8>) -> Body) -> Response {
     let (parts, body) = right.into_parts();
-    // It is one of our own, and whole.
+    // The body is our own and complete.
     let bytes = body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     Response::from_parts(parts, change(bytes.into()))
 }
 
-/// A body that comes a byte at a time.
 fn slow_drip(bytes: Vec<u8>) -> Body {
     Body::from_stream(stream::unfold(bytes.into_iter(), |mut left| async move {
         let byte = left.next()?;
-        tokio::time::sleep(DRIP).await;
+        tokio::time::sleep(DRIP_INTERVAL).await;
         Some((Ok::<_, Infallible>(vec![byte]), left))
     }))
 }

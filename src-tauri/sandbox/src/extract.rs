@@ -1,4 +1,4 @@
-//! What a control is asked for: JSON, or words that say what is wrong with it.
+//! Extractors of the control routes, which refuse with a message.
 
 use axum::{
     Json,
@@ -10,36 +10,35 @@ use axum::{
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-/// A refusal of a control, in words.
+/// A refusal of a control route, with a message for a person.
 pub(crate) fn refusal(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "message": message }))).into_response()
 }
 
-fn unreadable(why: &impl ToString) -> Response {
+fn bad_request(why: &impl ToString) -> Response {
     refusal(StatusCode::BAD_REQUEST, &format!("The Sandbox can't do this: {}.", why.to_string().trim_end_matches('.')))
 }
 
-/// A JSON body. None at all is an empty one.
-pub(crate) struct Asked<T>(pub(crate) T);
+/// A JSON body. An empty one counts as `{}`.
+pub(crate) struct JsonBody<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Asked<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|why| unreadable(&why))?;
+        let bytes = Bytes::from_request(request, state).await.map_err(|why| bad_request(&why))?;
         let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
-        serde_json::from_slice(&bytes).map(Self).map_err(|why| unreadable(&why))
+        serde_json::from_slice(&bytes).map(Self).map_err(|why| bad_request(&why))
     }
 }
 
-/// A query.
-pub(crate) struct AskedFor<T>(pub(crate) T);
+pub(crate) struct QueryParams<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for AskedFor<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParams<T> {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let Query(query) = Query::from_request_parts(parts, state).await.map_err(|why| unreadable(&why))?;
+        let Query(query) = Query::from_request_parts(parts, state).await.map_err(|why| bad_request(&why))?;
         Ok(Self(query))
     }
 }

@@ -1,14 +1,12 @@
-//! The requests that were seen, without anything secret.
+//! A log of the requests, without secrets.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 use tokio::sync::watch;
 
-/// Entries that are kept.
-const MOST: usize = 1000;
+const MAX_ENTRIES: usize = 1000;
 
-/// A request that was seen.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Entry {
     pub(crate) seq: u64,
@@ -19,23 +17,21 @@ pub(crate) struct Entry {
     pub(crate) subject: Option<String>,
 }
 
-/// The journal.
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub(crate) struct RequestLog {
     entries: VecDeque<Entry>,
     counters: BTreeMap<String, u64>,
     latest: watch::Sender<u64>,
 }
 
-impl Default for Journal {
+impl Default for RequestLog {
     fn default() -> Self {
         Self { entries: VecDeque::new(), counters: BTreeMap::new(), latest: watch::Sender::new(0) }
     }
 }
 
-impl Journal {
-    /// Notes a request.
-    pub(crate) fn note(
+impl RequestLog {
+    pub(crate) fn record(
         &mut self,
         at: String,
         endpoint: &'static str,
@@ -44,11 +40,11 @@ impl Journal {
         subject: Option<String>,
     ) {
         let seq = *self.latest.borrow() + 1;
-        if self.entries.len() == MOST {
+        if self.entries.len() == MAX_ENTRIES {
             self.entries.pop_front();
         }
-        let what = grant_type.unwrap_or(endpoint);
-        *self.counters.entry(format!("{what}.{outcome}")).or_default() += 1;
+        let request = grant_type.unwrap_or(endpoint);
+        *self.counters.entry(format!("{request}.{outcome}")).or_default() += 1;
         self.entries.push_back(Entry {
             seq,
             at,
@@ -60,8 +56,8 @@ impl Journal {
         self.latest.send_replace(seq);
     }
 
-    /// Forgets what was seen; what comes is numbered on.
-    pub(crate) fn forget(&mut self) {
+    /// Removes all entries. The numbering goes on.
+    pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.counters.clear();
     }
@@ -70,7 +66,7 @@ impl Journal {
         self.entries.iter().filter(|entry| entry.seq > seq).cloned().collect()
     }
 
-    /// How often each thing was seen: `refresh_token.ok`, `refresh_token.invalid_grant`, …
+    /// How often each request and outcome was seen: `refresh_token.ok`, `refresh_token.invalid_grant`, …
     pub(crate) fn counters(&self) -> BTreeMap<String, u64> {
         self.counters.clone()
     }
