@@ -78,7 +78,7 @@ impl Authorization {
                 let node = config.need("header_value", "\"{{credentials.api_key}}\"")?;
                 let template = available.template(&node)?;
                 if template.placeholders().next().is_none() {
-                    return Err(node.fail("names no credential; write one such as {{credentials.api_key}}"));
+                    node.fail_if_written("names no credential; write one such as {{credentials.api_key}}")?;
                 }
                 Ok(Self { header, scheme: Scheme::Value(template) })
             }
@@ -94,7 +94,8 @@ impl Authorization {
         let username = part("username")?.map_or_else(empty, Ok)?;
         let password = part("password")?.map_or_else(empty, Ok)?;
         if username.placeholders().chain(password.placeholders()).next().is_none() {
-            return Err(config.fail("names no credential; write one such as \"username\": \"{{credentials.api_key}}\""));
+            config
+                .fail_if_written("names no credential; write one such as \"username\": \"{{credentials.api_key}}\"")?;
         }
         Ok(Self { header: HeaderName::authorization(), scheme: Scheme::Basic { username, password } })
     }
@@ -118,7 +119,7 @@ impl Available<'_> {
         !matches!(self.format, AuthenticationMethod::ApiKey)
     }
 
-    /// Reads a template and checks that an account can fill it.
+    /// Reads a template and checks that an account can fill it. Of a stored definition that is found when it is filled.
     pub(super) fn template(&self, node: &Node<'_>) -> Result<Template, DefinitionError> {
         let template = node.parse(Template::parse)?;
         for placeholder in template.placeholders() {
@@ -131,15 +132,17 @@ impl Available<'_> {
         let format = self.format.as_str();
         match placeholder {
             Placeholder::AccessToken if !self.has_token() => {
-                Err(node.fail(format_args!("an {format} account has no access token; name one of its fields")))
+                node.fail_if_written(format_args!("an {format} account has no access token; name one of its fields"))
             }
-            Placeholder::Credential(field) if !self.fields.contains(&field.as_str()) => Err(node.fail(format_args!(
-                "{format} has no field named {field:?}; {}",
-                match self.fields.as_slice() {
-                    [] => "it asks for none".to_owned(),
-                    fields => format!("it asks for {}", fields.join(", ")),
-                }
-            ))),
+            Placeholder::Credential(field) if !self.fields.contains(&field.as_str()) => {
+                node.fail_if_written(format_args!(
+                    "{format} has no field named {field:?}; {}",
+                    match self.fields.as_slice() {
+                        [] => "it asks for none".to_owned(),
+                        fields => format!("it asks for {}", fields.join(", ")),
+                    }
+                ))
+            }
             _ => Ok(()),
         }
     }

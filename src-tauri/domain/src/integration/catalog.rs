@@ -1,10 +1,10 @@
-//! The integrations that Relink brings along.
+//! The built-in integrations.
 
 use std::sync::LazyLock;
 
 use super::definition::{Definition, parse};
 
-/// Their files. Each names its integration's id, which stays the same in every version of Relink.
+/// Their files. Each names its integration's id, which must stay the same in every version of Relink.
 const FILES: [&str; 4] = [
     include_str!("../../../integrations/sandbox.json"),
     include_str!("../../../integrations/github.json"),
@@ -14,8 +14,8 @@ const FILES: [&str; 4] = [
 
 static CATALOG: LazyLock<Vec<Definition>> = LazyLock::new(|| {
     let read = |text: &&str| parse(text).map(|parsed| parsed.definition);
-    // A file that isn't read is a defect of this build; the tests below read each.
-    FILES.iter().map(read).collect::<Result<_, _>>().expect("the built-in catalogue is well-formed")
+    // A malformed file would be a defect of this build; the tests below check each.
+    FILES.iter().map(read).collect::<Result<_, _>>().expect("the built-in catalog is well-formed")
 });
 
 /// All built-in definitions.

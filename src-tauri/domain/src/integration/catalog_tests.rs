@@ -66,7 +66,6 @@ fn github_is_as_github_documents_it() {
     assert_eq!(oauth2.revocation_url, None);
     assert_eq!(oauth2.client_auth(true), ClientAuth::Post);
     assert_eq!(oauth2.body_format, BodyFormat::Form);
-    assert!(github.refresh().error_with_200);
     assert!(github.refresh().terminal_errors.contains(&"bad_refresh_token".to_owned()));
     assert_eq!(github.probe().expect("a probe").url.as_str(), "https://api.github.com/user");
     let identity = github.identity().expect("an identity");

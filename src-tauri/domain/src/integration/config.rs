@@ -10,6 +10,7 @@ use super::{
     relink::{Additions, Calls, headers},
     web_url::WebUrl,
 };
+use crate::provider_text;
 
 /// The sections that are understood. The others stay in the document for the steps that use them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Config {
             "error_expression",
             "relink",
         ]);
-        let label = object.need("label", "\"GitHub\"")?.parse(label)?;
+        let label = label(&object.need("label", "\"GitHub\"")?)?;
         let node = object.need("base_url", "\"https://api.github.com\"")?;
         let base_url = node.web_url()?;
         if base_url.has_query() {
@@ -112,7 +113,7 @@ impl Config {
         }
         Ok(Self {
             label,
-            logo: object.map("logo", |node| Logo::decode(&node))?,
+            logo: object.describing("logo", |node| Logo::decode(&node))?,
             base_url,
             headers,
             credentials,
@@ -123,10 +124,16 @@ impl Config {
     }
 }
 
-fn label(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if !text.is_empty() && text.chars().count() <= 80 && !text.contains(char::is_control) {
-        return Ok(text.to_owned());
+const MAX_LABEL_CHARS: usize = 80;
+
+fn label(node: &Node<'_>) -> Result<String, DefinitionError> {
+    let text = node.text()?.trim();
+    if text.is_empty() || text.chars().count() > MAX_LABEL_CHARS || text.contains(char::is_control) {
+        node.fail_if_written(format_args!(
+            "{} is not a label; write 1 to {MAX_LABEL_CHARS} characters on one line",
+            quoted(text)
+        ))?;
+        return Ok(provider_text::single_line(text, MAX_LABEL_CHARS));
     }
-    Err(format!("{} is not a label; write 1 to 80 characters on one line", quoted(text)))
+    Ok(text.to_owned())
 }

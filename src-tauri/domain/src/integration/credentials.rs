@@ -118,19 +118,23 @@ impl Credentials {
         }
         for (key, node) in object.entries() {
             let Some((_, method)) = format::WORDS.iter().find(|(name, _)| *name == key) else {
-                return Err(node.fail(format_args!(
+                node.fail_if_written(format_args!(
                     "{} is not known here; use \"oauth2\", \"api_key\" or \"oauth2_client_credentials\"",
                     quoted(key)
-                )));
+                ))?;
+                continue;
             };
             let entry = node.object()?;
-            let said = entry.map("format", |node| node.one_of(&format::WORDS).map(|said| (said, node)))?;
-            if let Some((said, node)) = said.filter(|(said, _)| said != method) {
-                return Err(node.fail(format_args!("says {:?} under the key {key:?}; make them equal", said.as_str())));
+            let format = entry.describing("format", |node| node.one_of(&format::WORDS).map(|format| (format, node)))?;
+            if let Some((format, node)) = format.filter(|(format, _)| format != method) {
+                node.fail_if_written(format_args!(
+                    "says {:?} under the key {key:?}; make them equal",
+                    format.as_str()
+                ))?;
             }
             all.add(*method, &entry, own)?;
         }
-        if object.is_empty() {
+        if !format::FORMATS.into_iter().any(|method| all.has(method)) {
             return Err(object.fail("is empty; add a way to sign in: oauth2, api_key or oauth2_client_credentials"));
         }
         Ok(all)
@@ -336,7 +340,7 @@ fn client_id(node: &Node<'_>) -> Result<String> {
             "id" => {}
             "secret" => drop(node.text()?),
             // Not a warning, because what is kept is stored in the clear: this may be a misspelt secret.
-            _ => return Err(node.fail("is not known here; a client has an \"id\" and a \"secret\"")),
+            _ => node.fail_if_written("is not known here; a client has an \"id\" and a \"secret\"")?,
         }
     }
     let Some(node) = client.get("id") else { return Ok(String::new()) };
@@ -368,5 +372,5 @@ fn scopes(config: &Object<'_>) -> Result<Vec<String>> {
 }
 
 fn documentation_link(config: &Object<'_>) -> Result<Option<WebUrl>> {
-    config.map("documentation_link", |node| node.web_url())
+    config.describing("documentation_link", |node| node.web_url())
 }

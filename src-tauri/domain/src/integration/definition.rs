@@ -19,6 +19,7 @@ use super::{
     read,
     relink::{ClientSecretNeed, Color, Docs, Probe, RedirectKind, RefreshQuirks},
     secrets::take_client_secrets,
+    strictness::Strictness,
     web_url::{Origin, WebUrl},
 };
 use crate::{IntegrationId, Secret, account::AuthenticationMethod, callback};
@@ -49,17 +50,24 @@ pub struct Parsed {
 pub fn parse(text: &str) -> Result<Parsed, DefinitionError> {
     let text = read::without_byte_order_mark(text);
     let document = read::document(text)?;
-    Definition::from_document(document, Some(text))
+    Definition::decode(document, Some(text), Strictness::Written)
 }
 
 impl Definition {
-    fn from_document(mut document: Value, text: Option<&str>) -> Result<Parsed, DefinitionError> {
+    /// The definition that was stored as `document`, with an override on its config. Tolerant: see
+    /// `strictness.rs`. Nothing is written out and read again.
+    pub fn load(document: &Value, r#override: &Map<String, Value>) -> Result<Self, DefinitionError> {
+        let document = overridden(document, r#override);
+        Self::decode(document, None, Strictness::Loaded).map(|parsed| parsed.definition)
+    }
+
+    fn decode(mut document: Value, text: Option<&str>, strictness: Strictness) -> Result<Parsed, DefinitionError> {
         let client_secrets = document.get_mut("config").map(take_client_secrets).unwrap_or_default();
         let allow_local = document.pointer("/config/relink/allow_local") == Some(&Value::Bool(true));
-        let source = Source::new(text, allow_local);
+        let source = Source::new(text, allow_local, strictness);
         let root = source.root(&document).object()?;
         root.knows(&["id", "name", "category", "is_beta", "config", "sharing", "version", "created_at", "updated_at"]);
-        let id = root.map("id", |node| node.parse(integration_id))?;
+        let id = root.describing("id", |node| node.parse(integration_id))?;
         let name = root.need("name", "\"github\"")?.parse(name)?;
         let category = root.text("category")?.unwrap_or_default();
         let config = Config::decode(&root.need("config", "{\"label\": \"GitHub\", ...}")?)?;
@@ -69,11 +77,7 @@ impl Definition {
 
     /// This definition with an override on its config: what is in force in an environment.
     pub fn with_override(&self, over: &Map<String, Value>) -> Result<Parsed, DefinitionError> {
-        let mut document = self.document.clone();
-        if let Some(Value::Object(config)) = document.get_mut("config") {
-            merge::merge(config, over);
-        }
-        Self::from_document(document, None)
+        Self::decode(overridden(&self.document, over), None, Strictness::Written)
     }
 
     /// This definition for a provider that stands elsewhere: every address at the origin of its `base_url` moves. The
@@ -83,7 +87,7 @@ impl Definition {
         if let Some(config) = document.get_mut("config") {
             merge::move_origin(config, self.config.base_url.origin().as_str(), origin.as_str());
         }
-        Self::from_document(document, None).map(|parsed| parsed.definition)
+        Self::decode(document, None, Strictness::Written).map(|parsed| parsed.definition)
     }
 
     /// The id that the document names.
@@ -285,6 +289,14 @@ pub fn is_always_credential(key: &str) -> bool {
         key,
         "oauth" | "credentials" | "client_id" | "client_secret" | "access_token" | "refresh_token" | "id_token"
     )
+}
+
+fn overridden(document: &Value, over: &Map<String, Value>) -> Value {
+    let mut document = document.clone();
+    if let Some(Value::Object(config)) = document.get_mut("config") {
+        merge::merge(config, over);
+    }
+    document
 }
 
 fn integration_id(text: &str) -> Result<IntegrationId, String> {

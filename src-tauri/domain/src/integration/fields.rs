@@ -11,10 +11,10 @@ use super::{
 };
 use crate::Secret;
 
-/// Longest value that is taken.
-pub const LONGEST_VALUE: usize = 8 * 1024;
-/// Most fields of one form.
-const MOST_FIELDS: usize = 50;
+/// The most characters of a value.
+pub const MAX_VALUE_CHARS: usize = 8 * 1024;
+/// The most fields of a form.
+const MAX_FIELDS: usize = 50;
 
 /// One field of the form, as the connect UI shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -113,8 +113,8 @@ impl Fields {
 
     pub(super) fn decode(node: &Node<'_>) -> Result<Self, DefinitionError> {
         let nodes = node.array()?;
-        if nodes.len() > MOST_FIELDS {
-            return Err(node.fail(format_args!("holds more than {MOST_FIELDS} fields")));
+        if nodes.len() > MAX_FIELDS {
+            node.fail_if_written(format_args!("holds more than {MAX_FIELDS} fields"))?;
         }
         let mut names = HashSet::new();
         let mut fields = Vec::with_capacity(nodes.len());
@@ -143,8 +143,8 @@ impl Field {
     fn check(&self, value: &str) -> Result<(), FieldProblem> {
         let fault = |fault, words: String| Err(FieldProblem::new(&self.name, fault, words));
         let label = &self.label;
-        if value.chars().count() > LONGEST_VALUE {
-            return fault(FieldFault::TooLong, format!("{label} is longer than {LONGEST_VALUE} characters."));
+        if value.chars().count() > MAX_VALUE_CHARS {
+            return fault(FieldFault::TooLong, format!("{label} is longer than {MAX_VALUE_CHARS} characters."));
         }
         if value.contains(char::is_control) {
             return fault(FieldFault::Unfit, format!("{label} contains a line break or another invisible character."));
@@ -180,17 +180,22 @@ impl Field {
         let name = object.need("name", "\"api_key\"")?.parse(name)?;
         let kinds =
             [("text", FieldKind::Text), ("password", FieldKind::Password), ("single_select", FieldKind::SingleSelect)];
-        let kind = object.need("type", "\"password\"")?.one_of(&kinds)?;
+        let kind = match object.need("type", "\"password\"").and_then(|node| node.one_of(&kinds)) {
+            Err(error) if node.is_written() => return Err(error),
+            // Whatever a newer version knows it as: nobody sees what is typed into it.
+            Err(_) => FieldKind::Password,
+            Ok(kind) => kind,
+        };
         let options = match object.get("options") {
             Some(node) => node.array()?.iter().map(Choice::decode).collect::<Result<_, _>>()?,
             None => Vec::new(),
         };
         if kind == FieldKind::SingleSelect && options.is_empty() {
-            return Err(
-                object.fail("a single_select needs options, such as [{\"label\": \"Europe\", \"value\": \"eu\"}]")
-            );
+            object.fail_if_written(
+                "a single_select needs options, such as [{\"label\": \"Europe\", \"value\": \"eu\"}]",
+            )?;
         }
-        let field = Self {
+        let mut field = Self {
             label: object.text("label")?.unwrap_or_else(|| name.clone()),
             name,
             kind,
@@ -198,16 +203,19 @@ impl Field {
             default: object.text("default")?,
             placeholder: object.text("placeholder")?,
             help_text: object.text("help_text")?,
-            pattern: object.map("pattern", |node| node.parse(Pattern::parse))?,
+            pattern: object.describing("pattern", |node| node.parse(Pattern::parse))?,
             options,
             secret: kind == FieldKind::Password,
         };
-        if let (Some(default), Some(node)) = (&field.default, object.get("default")) {
-            if field.secret {
-                return Err(node.fail("a password can't have a default: it would stand here for everybody to read"));
-            }
-            if let Err(problem) = field.check(default) {
-                return Err(node.fail(format_args!("the default would be refused: {}", problem.message)));
+        if let (Some(default), Some(node)) = (field.default.take(), object.get("default")) {
+            match field.check(&default) {
+                _ if field.secret => {
+                    node.fail_if_written("a password can't have a default: it would stand here for everybody to read")?
+                }
+                Err(problem) => {
+                    node.fail_if_written(format_args!("the default would be refused: {}", problem.message))?;
+                }
+                Ok(()) => field.default = Some(default),
             }
         }
         Ok(field)
@@ -274,7 +282,7 @@ pub enum FieldFault {
     Missing,
     /// No field of the form.
     Unknown,
-    /// Longer than [`LONGEST_VALUE`].
+    /// Longer than [`MAX_VALUE_CHARS`].
     TooLong,
     /// Control characters.
     Unfit,

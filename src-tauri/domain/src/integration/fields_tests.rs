@@ -1,10 +1,13 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{super::node::Source, *};
+use super::{
+    super::{node::Source, strictness::Strictness},
+    *,
+};
 
 fn decoded(fields: &Value) -> Result<Fields, DefinitionError> {
-    Fields::decode(&Source::new(None, false).root(fields))
+    Fields::decode(&Source::new(None, false, Strictness::Written).root(fields))
 }
 
 fn form() -> Fields {
@@ -30,7 +33,7 @@ fn good_values_are_kept_apart_by_what_they_are() {
 
 #[test]
 fn every_problem_is_told_at_once_and_none_shows_the_value() {
-    let long = "x".repeat(LONGEST_VALUE + 1);
+    let long = "x".repeat(MAX_VALUE_CHARS + 1);
     for (pairs, problems) in [
         (vec![], vec![("api_key", FieldFault::Missing, "API key is missing.")]),
         (vec![("api_key", "   ")], vec![("api_key", FieldFault::Missing, "API key is missing.")]),

@@ -1,8 +1,9 @@
 //! What Relink knows of a provider: an integration's definition, in the shape of Truto's `Integration`.
 //!
 //! A definition comes from a file ([`parse`]), from the built-in [`catalog()`], or from another definition with an
-//! override on it ([`Definition::with_override`]). Whatever way, it passes the same door: past it every address, name,
-//! pattern and placeholder is good, and nothing has to be checked again.
+//! override on it ([`Definition::with_override`]): each is checked strictly. What has passed is stored, and loaded
+//! tolerantly ever after ([`Definition::load`]); `strictness.rs` says which rules count when. Past either door every
+//! address, header name and template is good, and nothing has to be checked again.
 //!
 //! **Invariant:** a [`Definition`] holds no secret. The client's secret is taken out before anything else looks at the
 //! document and is handed over apart, in [`Parsed`].
@@ -25,6 +26,7 @@ mod pattern;
 mod read;
 mod relink;
 mod secrets;
+mod strictness;
 mod template;
 mod web_url;
 
@@ -44,8 +46,9 @@ pub use self::{
     identity::{IdentityProbe, IdentitySource, JsonPath},
     merge::merge,
     pattern::Pattern,
-    relink::{ClientSecretNeed, Color, Docs, Probe, RedirectKind, RefreshQuirks, Rotation},
+    relink::{ClientSecretNeed, Color, Docs, Probe, RedirectKind, RefreshQuirks},
     secrets::take_client_secrets,
+    strictness::CHECKER_VERSION,
     template::{MissingValue, Placeholder, Template, TemplateError, Values},
     web_url::{Origin, Reach, UrlPath, WebUrl, WebUrlError, reach},
 };

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::{
     error::{DefinitionError, Warning, quoted},
     read::{self, Step},
+    strictness::Strictness,
     web_url::{Reach, WebUrl},
 };
 
@@ -19,12 +20,13 @@ pub(super) struct Source<'a> {
     text: Option<&'a str>,
     /// Whether addresses of this machine and its network are meant.
     allow_local: bool,
+    strictness: Strictness,
     warnings: RefCell<Vec<Warning>>,
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(text: Option<&'a str>, allow_local: bool) -> Self {
-        Self { text, allow_local, warnings: RefCell::default() }
+    pub(super) fn new(text: Option<&'a str>, allow_local: bool, strictness: Strictness) -> Self {
+        Self { text, allow_local, strictness, warnings: RefCell::default() }
     }
 
     pub(super) fn root(&'a self, document: &'a Value) -> Node<'a> {
@@ -53,8 +55,21 @@ impl<'a> Node<'a> {
         DefinitionError { position, path: read::path_text(&self.path), problem: problem.to_string() }
     }
 
+    /// Whether every rule counts, see [`Strictness`].
+    pub(super) fn is_written(&self) -> bool {
+        self.source.strictness == Strictness::Written
+    }
+
+    /// The error of a rule that counts only when the definition is written.
+    pub(super) fn fail_if_written(&self, problem: impl Display) -> Result<()> {
+        if self.is_written() { Err(self.fail(problem)) } else { Ok(()) }
+    }
+
     /// Notes something about this value, which is kept as it stands.
     pub(super) fn warn(&self, problem: impl Display) {
+        if !self.is_written() {
+            return;
+        }
         let DefinitionError { position, path, problem } = self.fail(problem);
         self.source.warnings.borrow_mut().push(Warning { position, path, problem });
     }
@@ -138,12 +153,12 @@ impl<'a> Object<'a> {
         self.node.fail(problem)
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.map.contains_key(key)
+    pub(super) fn fail_if_written(&self, problem: impl Display) -> Result<()> {
+        self.node.fail_if_written(problem)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.map.is_empty()
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.map.contains_key(key)
     }
 
     /// The value of this key, unless absent or null.
@@ -167,9 +182,17 @@ impl<'a> Object<'a> {
         self.filled(key).map(decode).transpose()
     }
 
-    /// The text of a key.
+    /// The same for what only describes: once stored, what can't be decoded is left out.
+    pub(super) fn describing<T>(&self, key: &str, decode: impl FnOnce(Node<'a>) -> Result<T>) -> Result<Option<T>> {
+        match self.map(key, decode) {
+            Err(_) if !self.node.is_written() => Ok(None),
+            decoded => decoded,
+        }
+    }
+
+    /// The text of a key, which only describes.
     pub(super) fn text(&self, key: &str) -> Result<Option<String>> {
-        self.map(key, |node| node.text().map(str::to_owned))
+        self.describing(key, |node| node.text().map(str::to_owned))
     }
 
     /// The flag of a key, false where it is absent.
@@ -184,6 +207,9 @@ impl<'a> Object<'a> {
 
     /// Warns of every key that isn't among these.
     pub(super) fn knows(&self, keys: &[&str]) {
+        if !self.node.is_written() {
+            return;
+        }
         for (key, node) in self.entries() {
             if !keys.contains(&key) {
                 node.warn("Relink doesn't know this key; it is kept and has no effect");

@@ -74,30 +74,14 @@ pub struct Docs {
 /// Where a provider's refreshes differ from RFC 6749 §6.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RefreshQuirks {
-    /// Whether refresh tokens change.
-    pub rotation: Rotation,
     /// Error codes after which only the person can help, beside the standard's.
     pub terminal_errors: Vec<String>,
     /// Error codes that mean what the standard's `invalid_client` means: the client must be mended, not the account.
     pub client_errors: Vec<String>,
-    /// Errors come with status 200.
-    pub error_with_200: bool,
     /// What `expires_in` is where the answer has none.
     pub default_expires_in: Option<u32>,
     /// Whether the request must name the scopes again.
     pub scope_on_refresh: bool,
-}
-
-/// Whether a refresh gives a new refresh token. For people to know; Relink is ready for either.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Rotation {
-    /// Each time.
-    Always,
-    /// Not known, or at times.
-    #[default]
-    Sometimes,
-    /// It stays the same.
-    Never,
 }
 
 /// Where RFC 7009 is offered.
@@ -173,10 +157,10 @@ impl Additions {
         Ok(Self {
             issuer: object.map("issuer", |node| issuer(&node))?,
             redirects: object.map("redirects", |node| RedirectKind::decode(&node))?.unwrap_or_default(),
-            scope_descriptions: object.map("scope_descriptions", |node| texts(&node))?.unwrap_or_default(),
-            color: object.map("color", |node| node.parse(Color::parse))?,
-            docs: object.map("docs", |node| Docs::decode(&node))?.unwrap_or_default(),
-            refresh: object.map("refresh", |node| RefreshQuirks::decode(&node))?.unwrap_or_default(),
+            scope_descriptions: object.describing("scope_descriptions", |node| texts(&node))?.unwrap_or_default(),
+            color: object.describing("color", |node| node.parse(Color::parse))?,
+            docs: object.describing("docs", |node| Docs::decode(&node))?.unwrap_or_default(),
+            refresh: object.describing("refresh", |node| RefreshQuirks::decode(&node))?.unwrap_or_default(),
             revocation: Revocation::decode(object)?,
             authorize_params: object.map("authorize_params", |node| authorize_params(&node))?.unwrap_or_default(),
             client_secret: object.map("client_secret", |node| node.one_of(&needs))?.unwrap_or_default(),
@@ -232,7 +216,7 @@ impl IdentityProbe {
         if let Some(node) = object.filled("from") {
             node.one_of(&[("id_token", ())])?;
             if object.has("path") {
-                return Err(object.fail("has both \"from\" and \"path\"; the identity comes from one of the two"));
+                object.fail_if_written("has both \"from\" and \"path\"; the identity comes from one of the two")?;
             }
             let claim = |name: &str| JsonPath::parse(name).map_err(|error| node.fail(error));
             let usual = || ["email", "preferred_username", "name"].into_iter().map(claim).collect::<Result<Vec<_>>>();
@@ -247,9 +231,9 @@ impl IdentityProbe {
         // It is asked for behind a probe that went well; without one only an id token is left to say who it is.
         if probe.is_none() && !has_id_token {
             let path = quoted(node.text()?);
-            return Err(node.fail(format_args!(
+            node.fail_if_written(format_args!(
                 "is never asked for, because there is no probe; add one to \"relink\", such as {{\"path\": {path}}}"
-            )));
+            ))?;
         }
         let asked_already = probe.is_some_and(|probe| probe.url == url);
         let id = id.map_or_else(|| object.need("id", "\"id\"")?.parse(JsonPath::parse), Ok)?;
@@ -271,9 +255,11 @@ impl RedirectKind {
         let words = [Self::DeepLink, Self::Loopback].map(|kind| (kind.as_str(), kind));
         let mut kinds = Vec::new();
         for node in node.array()? {
-            let kind = node.one_of(&words)?;
-            if !kinds.contains(&kind) {
-                kinds.push(kind);
+            match node.one_of(&words) {
+                Err(error) if node.is_written() => return Err(error),
+                Ok(kind) if !kinds.contains(&kind) => kinds.push(kind),
+                // One that a newer version knows, or one that is named twice.
+                Err(_) | Ok(_) => {}
             }
         }
         if kinds.is_empty() {
@@ -287,35 +273,25 @@ impl Docs {
     fn decode(node: &Node<'_>) -> Result<Self> {
         let object = node.object()?;
         object.knows(&["url", "text"]);
-        Ok(Self { url: object.map("url", |node| node.web_url())?, text: object.text("text")? })
+        Ok(Self { url: object.describing("url", |node| node.web_url())?, text: object.text("text")? })
     }
 }
 
 impl RefreshQuirks {
     fn decode(node: &Node<'_>) -> Result<Self> {
         let object = node.object()?;
-        object.knows(&[
-            "rotation",
-            "terminal_errors",
-            "client_errors",
-            "error_with_200",
-            "default_expires_in",
-            "scope_on_refresh",
-        ]);
-        let rotations = [("always", Rotation::Always), ("sometimes", Rotation::Sometimes), ("never", Rotation::Never)];
+        object.knows(&["terminal_errors", "client_errors", "default_expires_in", "scope_on_refresh"]);
         let codes = |key: &str| {
-            let codes = object.map(key, |node| {
+            let codes = object.describing(key, |node| {
                 node.array()?.iter().map(|code| code.text().map(str::to_owned)).collect::<Result<_>>()
             })?;
             Ok::<_, DefinitionError>(codes.unwrap_or_default())
         };
         Ok(Self {
-            rotation: object.map("rotation", |node| node.one_of(&rotations))?.unwrap_or_default(),
             terminal_errors: codes("terminal_errors")?,
             client_errors: codes("client_errors")?,
-            error_with_200: object.flag("error_with_200")?,
-            default_expires_in: object.map("default_expires_in", |node| node.seconds())?,
-            scope_on_refresh: object.flag("scope_on_refresh")?,
+            default_expires_in: object.describing("default_expires_in", |node| node.seconds())?,
+            scope_on_refresh: object.describing("scope_on_refresh", |node| node.boolean())?.unwrap_or(false),
         })
     }
 }
