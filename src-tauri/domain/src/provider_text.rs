@@ -1,17 +1,32 @@
-//! What the other side said, before it is kept or shown: one line of printable characters, without what must not be seen.
+//! Text that somebody else chose, made fit to be shown: what a provider answers, who a person is at a provider, a name
+//! in a definition or a callback.
+//!
+//! What is removed, and why:
+//! - ANSI escape sequences (ECMA-48 §5.4, with the 8-bit forms of their introducers) are dropped whole. A terminal would
+//!   obey them: move the cursor, change the title, write to the clipboard.
+//! - Characters that aren't seen are dropped: bidirectional controls, which let a text read as another one (CVE-2021-42574);
+//!   zero-width characters, joiners among them, with which two names look the same and aren't; fillers and tags.
+//! - Line breaks, tabs and other control characters become spaces, so that a text can't begin a line of its own in a log
+//!   or a table ([`multi_line`] keeps `\n`). So do the spaces that aren't U+0020.
+//! - Unassigned and private characters become U+FFFD: nobody can say what a screen makes of them.
+//!
+//! Letters, marks, digits, punctuation and symbols of every script stay.
+
+use std::{iter::Peekable, str::Chars};
+
+use unicode_general_category::{GeneralCategory, get_general_category};
 
 use crate::Secret;
 
-/// One line of printable characters, not endless. What can't be seen (control characters, marks that turn the direction of
-/// a text around) becomes a blank.
-pub fn single_line(text: &str, longest: usize) -> String {
-    let line: String = text.chars().map(|c| if is_printable(c) { c } else { ' ' }).take(longest).collect();
+/// The text on one line, without spaces around it, and with at most `max_chars` characters.
+pub fn single_line(text: &str, max_chars: usize) -> String {
+    let line: String = Visible::new(text).map(|c| if c == '\n' { ' ' } else { c }).take(max_chars).collect();
     line.trim().to_owned()
 }
 
-fn is_printable(c: char) -> bool {
-    // What would be written as an escape, also behind a letter that it could belong to, has no picture of its own.
-    matches!(c, '"' | '\'' | '\\') || format!("a{c}").escape_debug().count() == 2
+/// The text with its own lines.
+pub fn multi_line(text: &str) -> String {
+    Visible::new(text).collect()
 }
 
 /// Whether one of the secrets stands in the text, as it is or in a form's encoding.
@@ -22,23 +37,177 @@ pub fn contains_secret<'s>(text: &str, secrets: impl IntoIterator<Item = &'s Sec
     })
 }
 
+/// The characters of a text that may be shown.
+struct Visible<'a>(Peekable<Chars<'a>>);
+
+impl<'a> Visible<'a> {
+    fn new(text: &'a str) -> Self {
+        Self(text.chars().peekable())
+    }
+
+    /// Skips the rest of an escape sequence. One that doesn't end loses only its introducer: it can't hide what follows.
+    fn skip_sequence(&mut self, introducer: char) {
+        let kind = match introducer {
+            '\u{1b}' => match self.0.peek() {
+                Some('[') => Sequence::Control,
+                Some(']' | 'P' | 'X' | '^' | '_') => Sequence::String,
+                _ => return,
+            },
+            '\u{9b}' => Sequence::Control,
+            _ => Sequence::String,
+        };
+        let mut ahead = self.0.clone();
+        if introducer == '\u{1b}' {
+            ahead.next();
+        }
+        let ended = match kind {
+            // Parameters, intermediates and one final character.
+            Sequence::Control => {
+                while ahead.next_if(|c| matches!(c, ' '..='?')).is_some() {}
+                ahead.next().is_some_and(|c| matches!(c, '@'..='~'))
+            }
+            Sequence::String => loop {
+                match ahead.next() {
+                    Some('\u{7}' | '\u{9c}') => break true,
+                    Some('\u{1b}') => break ahead.next() == Some('\\'),
+                    Some('\n') | None => break false,
+                    Some(_) => {}
+                }
+            },
+        };
+        if ended {
+            self.0 = ahead;
+        }
+    }
+}
+
+/// How an escape sequence ends.
+enum Sequence {
+    /// By its first character from `@` to `~`: CSI.
+    Control,
+    /// By BEL or a string terminator: OSC, DCS, SOS, PM and APC.
+    String,
+}
+
+impl Iterator for Visible<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        use GeneralCategory::{
+            Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, SpaceSeparator, Surrogate, Unassigned,
+        };
+        loop {
+            let c = self.0.next()?;
+            match c {
+                '\n' => return Some('\n'),
+                '\u{1b}' | '\u{90}' | '\u{98}' | '\u{9b}' | '\u{9d}'..='\u{9f}' => {
+                    self.skip_sequence(c);
+                    continue;
+                }
+                // Seen by nobody, though their categories are those of letters and marks.
+                '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}' => continue,
+                _ => {}
+            }
+            match get_general_category(c) {
+                Format => {}
+                Control | LineSeparator | ParagraphSeparator | SpaceSeparator => return Some(' '),
+                PrivateUse | Surrogate | Unassigned => return Some(char::REPLACEMENT_CHARACTER),
+                _ => return Some(c),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
-    fn words_stay_on_one_printable_line() {
-        assert_eq!(single_line(" a\nb\u{202e}c\u{200b}d\0 ", 99), "a b c d");
-        assert_eq!(single_line("\"Grüße\" from हिन्दी \\ 東京 🎉", 99), "\"Grüße\" from हिन्दी \\ 東京 🎉");
-        assert_eq!(single_line(&"x".repeat(999), 300).len(), 300);
+    fn line_breaks_and_control_characters_become_spaces() {
+        assert_eq!(single_line(" a\nb\r\n\tc\u{85}d\u{2028}e\0 ", 99), "a b   c d e");
+        assert_eq!(multi_line("a\nb\tc"), "a\nb c");
     }
 
     #[test]
-    fn a_secret_is_found_as_it_is_and_encoded() {
+    fn characters_that_are_not_seen_are_dropped() {
+        for invisible in ['\u{200b}', '\u{200d}', '\u{202e}', '\u{2066}', '\u{200f}', '\u{feff}', '\u{ad}', '\u{3164}']
+        {
+            assert_eq!(single_line(&format!("a{invisible}b"), 99), "ab", "{invisible:?}");
+        }
+        assert_eq!(single_line("tag\u{e0041}s", 99), "tags");
+    }
+
+    #[test]
+    fn escape_sequences_are_dropped_whole() {
+        for (text, shown) in [
+            ("\u{1b}[1;31mred\u{1b}[0m", "red"),
+            ("\u{1b}]0;title\u{7}name", "name"),
+            ("\u{1b}]8;;https://evil.example\u{1b}\\name", "name"),
+            ("\u{9b}2Jname", "name"),
+            ("\u{9d}0;title\u{9c}name", "name"),
+            ("\u{1b}Pq#0\u{1b}\\name", "name"),
+            ("\u{1b}cname", "cname"),
+            ("\u{1b}\u{1b}[2Jname", "name"),
+        ] {
+            assert_eq!(single_line(text, 99), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_unfinished_escape_sequence_hides_nothing() {
+        assert_eq!(single_line("\u{1b}]0;all of it", 99), "]0;all of it");
+        assert_eq!(single_line("\u{1b}[31", 99), "[31");
+        assert_eq!(single_line("\u{1b}[31é", 99), "[31é");
+        assert_eq!(multi_line("\u{1b}]0;one\ntwo\u{7}"), "]0;one\ntwo ");
+        assert_eq!(single_line("\u{1b}]a\u{1b}b", 99), "]ab");
+    }
+
+    #[test]
+    fn characters_without_a_meaning_are_replaced() {
+        assert_eq!(single_line("a\u{e000}b\u{378}", 99), "a\u{fffd}b\u{fffd}");
+    }
+
+    #[test]
+    fn letters_of_every_script_stay() {
+        for text in ["\"Grüße\" from हिन्दी \\ 東京 🎉", "Zoë 李", "e\u{301}", "שלום", "™ € ½"]
+        {
+            assert_eq!(single_line(text, 99), text);
+        }
+    }
+
+    #[test]
+    fn a_line_has_at_most_so_many_characters() {
+        assert_eq!(single_line(&"é".repeat(999), 300).chars().count(), 300);
+    }
+
+    #[test]
+    fn a_secret_is_found_as_it_is_and_form_encoded() {
         let secrets = [Secret::new(""), Secret::new("a/b c")];
         for text in ["no a/b c here", "token=a%2Fb+c"] {
             assert!(contains_secret(text, &secrets), "{text}");
         }
         assert!(!contains_secret("a fine reason", &secrets));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_invisible_is_left(text in "[\\PC\\p{Cc}\\p{Cf}]{0,40}") {
+            let line = single_line(&text, 99);
+            prop_assert!(!line.contains(char::is_control));
+            prop_assert!(!line.chars().any(|c| get_general_category(c) == GeneralCategory::Format));
+            prop_assert!(multi_line(&text).chars().all(|c| c == '\n' || !c.is_control()));
+        }
+
+        #[test]
+        fn making_it_fit_twice_changes_nothing(text in "[\\PC\\p{Cc}\\p{Cf}]{0,40}") {
+            prop_assert_eq!(multi_line(&multi_line(&text)), multi_line(&text));
+        }
+
+        #[test]
+        fn printable_ascii_stays(text in "[!-~]{0,40}") {
+            prop_assert_eq!(single_line(&text, 99), text);
+        }
     }
 }
