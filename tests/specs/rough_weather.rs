@@ -106,7 +106,7 @@ async fn a_clock_that_jumps_a_day_spreads_what_is_due() -> Result<()> {
     relink.logs("the clock jumped").await?;
     provider.sees("refresh_token.ok", before + 1).await?;
     let timeline = relink.get(&format!("/relink/timeline?account={id}")).await?;
-    assert!(timeline.to_string().contains("put off until the network is back"), "{timeline}");
+    assert!(timeline.to_string().contains("deferred: waiting for the network"), "{timeline}");
     assert_eq!(relink.told().await?, ["created", "active"]);
     relink.stop().await
 }

@@ -1,79 +1,80 @@
-//! The callback of an authorization request (RFC 6749 §4.1.2), from whichever way it came: deep link, loopback, paste.
+//! The callback of an authorization request (RFC 6749 §4.1.2), whether it came by deep link, loopback or paste.
 
 use url::Url;
 
 use crate::{Secret, provider_text};
 
-/// The custom scheme of the deep link: a domain name reversed, as RFC 8252 §7.1 asks.
+/// The scheme of the deep link: a reversed domain name (RFC 8252 §7.1).
 pub const SCHEME: &str = "app.relink.desktop";
 
-/// Longest callback that is read.
-const LONGEST: usize = 16 * 1024;
-/// Longest `error` and `error_description` that are kept.
-const LONGEST_CODE: usize = 64;
-const LONGEST_WORDS: usize = 300;
+const MAX_CALLBACK_BYTES: usize = 16 * 1024;
+const MAX_ERROR_CHARS: usize = 64;
+const MAX_DESCRIPTION_CHARS: usize = 300;
 
 /// The redirect URI of the deep link for an integration.
 pub fn deep_link_uri(integration: &str) -> String {
     format!("{SCHEME}:/oauth/callback/{integration}")
 }
 
-/// The redirect URI on the loopback interface (RFC 8252 §7.3): the address, never `localhost`.
+/// The redirect URI on the loopback interface (RFC 8252 §7.3): the IP address, never `localhost` (§8.3).
 pub fn loopback_uri(port: u16, integration: &str) -> String {
     format!("http://127.0.0.1:{port}/oauth/callback/{integration}")
 }
 
-/// A well-formed callback. Whether anybody asked for it is not known yet.
+/// A well-formed callback. Whether it was asked for is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Callback {
-    /// The address without its query: must equal the flow's own redirect URI, to the letter.
+    /// The URI without its query, as it came. It must equal the flow's redirect URI exactly.
     pub redirect_uri: String,
     /// `state`.
     pub state: Secret,
     /// `iss` (RFC 9207 §2).
     pub issuer: Option<String>,
-    /// What the provider says.
     pub result: CallbackResult,
 }
 
-/// What the provider says.
+/// What the provider answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallbackResult {
     /// RFC 6749 §4.1.2.
     Code(Secret),
     /// RFC 6749 §4.1.2.1.
     Error {
-        /// `error`, shortened.
+        /// `error`, fit to be shown.
         code: String,
-        /// `error_description`, shortened.
+        /// `error_description`, fit to be shown.
         description: Option<String>,
     },
 }
 
-/// Why an address is no callback.
+/// Why a text is not a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CallbackError {
-    /// Not an address, or too long for one.
+    /// Not a URL, or too long.
     #[error("This is not a web address. Copy the whole address from the browser's address bar.")]
     NotAnAddress,
-    /// An address of something else.
+    /// A URL of something else.
     #[error(
         "This address isn't Relink's. It starts with {SCHEME}:/oauth/callback/ or http://127.0.0.1:…/oauth/callback/."
     )]
     NotOurs,
     /// No `state`.
-    #[error("This address lacks its state. Copy the whole address, with everything behind the question mark.")]
+    #[error(
+        "This address is incomplete: its state is missing. Copy the whole address, with everything after the question mark."
+    )]
     NoState,
     /// Neither `code` nor `error`.
-    #[error("This address carries no answer. Copy the whole address, with everything behind the question mark.")]
+    #[error(
+        "This address is incomplete: it carries no answer. Copy the whole address, with everything after the question mark."
+    )]
     NoAnswer,
     /// Both `code` and `error`, or a parameter twice (RFC 6749 §3.1).
-    #[error("This address contradicts itself: it was not made by the provider.")]
+    #[error("This address contradicts itself. It doesn't come from the provider.")]
     Contradictory,
 }
 
 impl CallbackError {
-    /// The stable code.
+    /// The stable error code.
     pub const fn code(self) -> &'static str {
         match self {
             Self::NotAnAddress => "callback_not_an_address",
@@ -86,10 +87,10 @@ impl CallbackError {
 }
 
 impl Callback {
-    /// Reads a callback. Nothing in it is trusted yet.
+    /// Parses a callback. Nothing in it is trusted yet.
     pub fn parse(text: &str) -> Result<Self, CallbackError> {
         let text = text.trim();
-        if text.len() > LONGEST {
+        if text.len() > MAX_CALLBACK_BYTES {
             return Err(CallbackError::NotAnAddress);
         }
         let url = Url::parse(text).map_err(|_| CallbackError::NotAnAddress)?;
@@ -121,10 +122,10 @@ impl Callback {
             (Some(_), Some(_)) => return Err(CallbackError::Contradictory),
             (Some(code), None) => CallbackResult::Code(code.into()),
             (None, Some(code)) => CallbackResult::Error {
-                code: provider_text::single_line(&code, LONGEST_CODE),
+                code: provider_text::single_line(&code, MAX_ERROR_CHARS),
                 description: params
                     .description
-                    .map(|text| provider_text::single_line(&text, LONGEST_WORDS))
+                    .map(|text| provider_text::single_line(&text, MAX_DESCRIPTION_CHARS))
                     .filter(|text| !text.is_empty()),
             },
             (None, None) => return Err(CallbackError::NoAnswer),
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_home_are_read() {
+    fn callbacks_by_deep_link_and_loopback_are_parsed() {
         for uri in [deep_link_uri("github"), loopback_uri(7417, "github")] {
             let callback =
                 Callback::parse(&format!("{uri}?code=c%20d&state=s&iss=https%3A%2F%2Fas")).expect("a callback");
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_callback_is_refused() {
+    fn anything_else_is_refused() {
         let ours = deep_link_uri("github");
         for (text, error) in [
             ("hello".to_owned(), CallbackError::NotAnAddress),
@@ -169,37 +170,72 @@ mod tests {
             ("http://localhost:7417/oauth/callback/x?code=c&state=s".to_owned(), CallbackError::NotOurs),
             (format!("{SCHEME}://oauth/callback/github?code=c&state=s"), CallbackError::NotOurs),
             (format!("{SCHEME}:/elsewhere?code=c&state=s"), CallbackError::NotOurs),
+            ("http://me@127.0.0.1:7417/oauth/callback/x?code=c&state=s".to_owned(), CallbackError::NotOurs),
+            ("http://:pw@127.0.0.1:7417/oauth/callback/x?code=c&state=s".to_owned(), CallbackError::NotOurs),
+            ("http://127.0.0.1:7417/elsewhere?code=c&state=s".to_owned(), CallbackError::NotOurs),
+            (format!("{SCHEME}:/oauth/callback/../x?code=c&state=s"), CallbackError::NotOurs),
             ("file:///oauth/callback/github?code=c&state=s".to_owned(), CallbackError::NotOurs),
             (format!("{ours}?code=c"), CallbackError::NoState),
+            (format!("{ours}?code=c&state="), CallbackError::NoState),
             (format!("{ours}?state=s"), CallbackError::NoAnswer),
             (format!("{ours}?state=s&code="), CallbackError::NoAnswer),
             (format!("{ours}?state=s&code=c&error=access_denied"), CallbackError::Contradictory),
             (format!("{ours}?state=s&state=t&code=c"), CallbackError::Contradictory),
             (format!("{ours}?state=s&code=c&code=d"), CallbackError::Contradictory),
-            (format!("{ours}?state=s&code={}", "c".repeat(LONGEST)), CallbackError::NotAnAddress),
+            (format!("{ours}?state=s&code={}", "c".repeat(MAX_CALLBACK_BYTES)), CallbackError::NotAnAddress),
         ] {
             assert_eq!(Callback::parse(&text), Err(error), "{text:.80}");
         }
     }
 
     #[test]
-    fn what_the_provider_says_is_short_and_printable() {
+    fn a_callback_of_the_greatest_length_is_parsed() {
+        let start = format!("{}?state=s&code=", deep_link_uri("github"));
+        let text = format!("{start}{}", "c".repeat(MAX_CALLBACK_BYTES - start.len()));
+        assert!(Callback::parse(&text).is_ok());
+        assert_eq!(Callback::parse(&format!("{text}c")), Err(CallbackError::NotAnAddress));
+    }
+
+    #[test]
+    fn an_error_may_come_without_a_description() {
+        for query in ["error=access_denied", "error=access_denied&error_description=%20", "error=access_denied&code="] {
+            let text = format!("{}?state=s&{query}", deep_link_uri("github"));
+            let result = CallbackResult::Error { code: "access_denied".into(), description: None };
+            assert_eq!(Callback::parse(&text).expect("a callback").result, result, "{query}");
+        }
+    }
+
+    #[test]
+    fn every_error_has_a_code_of_its_own() {
+        let all = [
+            CallbackError::NotAnAddress,
+            CallbackError::NotOurs,
+            CallbackError::NoState,
+            CallbackError::NoAnswer,
+            CallbackError::Contradictory,
+        ];
+        let codes: std::collections::BTreeSet<_> = all.iter().map(|error| error.code()).collect();
+        assert!(codes.len() == all.len() && codes.iter().all(|code| code.starts_with("callback_")), "{codes:?}");
+    }
+
+    #[test]
+    fn the_providers_error_is_short_and_printable() {
         let long = "x".repeat(2000);
         let uri = deep_link_uri("github");
         let text = format!("{uri}?state=s&error=bad%00%0A{long}&error_description=%E2%80%AEnot%0Afunny+{long}");
         let CallbackResult::Error { code, description } = Callback::parse(&text).expect("a callback").result else {
             panic!("an error");
         };
-        assert!(code.starts_with("bad  xx") && code.chars().count() <= LONGEST_CODE, "{code}");
+        assert!(code.starts_with("bad  xx") && code.chars().count() <= MAX_ERROR_CHARS, "{code}");
         let description = description.expect("words");
         assert!(
-            description.starts_with("not funny xx") && description.chars().count() <= LONGEST_WORDS,
+            description.starts_with("not funny xx") && description.chars().count() <= MAX_DESCRIPTION_CHARS,
             "{description}"
         );
     }
 
     #[test]
-    fn the_code_and_state_are_not_printed() {
+    fn the_code_and_the_state_are_never_printed() {
         let callback =
             Callback::parse(&format!("{}?code=canary&state=canary", deep_link_uri("x"))).expect("a callback");
         assert!(!format!("{callback:?}").contains("canary"));
@@ -207,7 +243,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn garbage_never_panics(text in "\\PC*") {
+        fn parsing_never_panics(text in "\\PC*") {
             let _ = Callback::parse(&text);
             let _ = Callback::parse(&format!("{}?{text}", deep_link_uri("x")));
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
-        /// What a webhook or a subscriber is told.
+        /// The kind of an event that webhooks and subscribers receive.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(ts_rs::TS, utoipa::ToSchema))]
         pub enum EventKind {
@@ -14,10 +14,9 @@ macro_rules! events {
         }
 
         impl EventKind {
-            /// All events.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The wire's name.
+            /// Its name on the wire.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
@@ -26,19 +25,19 @@ macro_rules! events {
 }
 
 events! {
-    /// A new account, before its steps. Never on reauthorization.
+    /// An account was created; its connect steps follow. Never sent for a reauthorization.
     AccountCreated = "integrated_account:created",
-    /// Changed; also the first event of a reauthorization.
+    /// An account was changed. Also the first event of a reauthorization.
     AccountUpdated = "integrated_account:updated",
-    /// Ready; also the last event of a reauthorization.
+    /// An account is ready. Also the last event of a reauthorization.
     AccountActive = "integrated_account:active",
     /// A post-install step failed.
     AccountPostInstallError = "integrated_account:post_install_error",
     /// The validation step failed.
     AccountValidationError = "integrated_account:validation_error",
-    /// A refresh failed, or a call was answered 401.
+    /// A refresh failed, or a call was answered with 401.
     AccountAuthenticationError = "integrated_account:authentication_error",
-    /// An account that needed reauthorization recovered by itself.
+    /// An account that needed reauthorization recovered without it.
     AccountReactivated = "integrated_account:reactivated",
     /// An account was deleted.
     AccountDeleted = "integrated_account:deleted",
@@ -50,7 +49,7 @@ events! {
     EnvironmentIntegrationUpdated = "environment_integration:updated",
     /// An integration was uninstalled.
     EnvironmentIntegrationDeleted = "environment_integration:deleted",
-    /// An API token was made.
+    /// An API token was created.
     ApiTokenCreated = "api_token:created",
     /// An API token was revoked.
     ApiTokenDeleted = "api_token:deleted",
@@ -64,7 +63,6 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// No event has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not an event. The events are listed in the documentation of webhooks.")]
 pub struct UnknownEvent(pub String);
@@ -73,5 +71,19 @@ impl FromStr for EventKind {
     type Err = UnknownEvent;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownEvent(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_is_parsed_from_its_name() {
+        for kind in EventKind::ALL {
+            assert_eq!(kind.to_string().parse(), Ok(*kind));
+            assert_eq!(serde_json::to_value(kind).expect("JSON"), kind.as_str());
+        }
+        assert_eq!("account:created".parse::<EventKind>(), Err(UnknownEvent("account:created".into())));
     }
 }

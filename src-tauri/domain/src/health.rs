@@ -1,4 +1,4 @@
-//! An account's health over the last days at a glance: its timeline, folded into a strip and a sentence.
+//! An account's health over the last days at a glance: its timeline, condensed to a strip and a sentence.
 
 use jiff::{
     civil::{Date, Weekday},
@@ -8,41 +8,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Timestamp, account::TimelineEvent};
 
-/// How many slots the strip has.
 pub const SLOTS: usize = 84;
 
-/// How long a slot is.
-pub const SLOT_MILLIS: i64 = 2 * HOUR;
+pub const SLOT_MILLIS: i64 = 2 * HOUR_MILLIS;
 
-const MINUTE: i64 = 60 * 1000;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+const MINUTE_MILLIS: i64 = 60 * 1000;
+const HOUR_MILLIS: i64 = 60 * MINUTE_MILLIS;
+const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
 
-/// How an account was. A later one is worse, and a slot shows the worst of its time.
+/// How an account was, from the best to the worst. A slot shows the worst condition of its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
-    /// Nothing is known: the account was not there, or not ready.
+    /// The account didn't exist or wasn't ready.
     NoData,
-    /// Nothing was wrong.
     Working,
-    /// A refresh had failed, and Relink tried again.
+    /// A refresh had failed, and Relink was retrying.
     Retrying,
-    /// It needed somebody.
+    /// It needed its person.
     NotWorking,
 }
 
-/// The strip and what it says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// The slots, oldest first; the last one ends now. Always [`SLOTS`] of them.
+    /// The strip: [`SLOTS`] conditions, the oldest first. The last slot ends now.
     pub slots: Vec<Condition>,
-    /// The same for those who can't see it.
+    /// The strip in words.
     pub sentence: String,
 }
 
-/// Folds a timeline, in the order in which it was written, into the health of the days up to `now`. Moments from before
-/// those days say how they began: give at least the latest ones. `zone` decides what a day is called.
+/// Condenses a timeline, in the order in which it was written, to the health of the days up to `now`. The latest entries
+/// from before those days say how the strip begins, so they belong into `timeline`. `zone` decides which day a time is on.
 pub fn health<'a>(
     timeline: impl IntoIterator<Item = (Timestamp, &'a TimelineEvent)>,
     now: Timestamp,
@@ -52,7 +48,7 @@ pub fn health<'a>(
     Health { slots: slots(&spans, now), sentence: sentence(&spans, now, zone) }
 }
 
-/// A stretch of time in one condition: from `begins` up to, not including, `ends`.
+/// A period in one condition, from `begins` to `ends` (exclusive).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
     condition: Condition,
@@ -70,14 +66,14 @@ fn window_begins(now: Timestamp) -> Timestamp {
     now.plus_millis(-SLOT_MILLIS.saturating_mul(i64::try_from(SLOTS).unwrap_or(i64::MAX)))
 }
 
-/// How an account is after a moment.
-const fn after(timeline_event: &TimelineEvent, before: Condition) -> Condition {
+/// The condition after an entry of the timeline.
+const fn condition_after(timeline_event: &TimelineEvent, before: Condition) -> Condition {
     match timeline_event {
         TimelineEvent::Activated | TimelineEvent::Reactivated | TimelineEvent::Reauthorized { .. } => {
             Condition::Working
         }
-        // A failure that a refresh mends is followed by `Reactivated`; a failed step is not mended by it. Only where the
-        // beginning of the story is missing does it tell something.
+        // `Reactivated` follows where a refresh ends a trouble, and a failed step stays failed. A refresh says something only
+        // where the beginning of the timeline is missing.
         TimelineEvent::Refreshed { .. } => match before {
             Condition::NoData => Condition::Working,
             Condition::Working | Condition::Retrying | Condition::NotWorking => before,
@@ -103,7 +99,7 @@ const fn after(timeline_event: &TimelineEvent, before: Condition) -> Condition {
     }
 }
 
-/// The window's stretches, without a gap, each of another condition than the one before.
+/// The periods of the strip, without gaps. Neighbors differ in their condition.
 fn spans<'a>(timeline: impl IntoIterator<Item = (Timestamp, &'a TimelineEvent)>, now: Timestamp) -> Vec<Span> {
     let mut spans: Vec<Span> = vec![];
     let mut close = |condition, begins, ends| {
@@ -116,9 +112,9 @@ fn spans<'a>(timeline: impl IntoIterator<Item = (Timestamp, &'a TimelineEvent)>,
     };
     let (mut condition, mut since) = (Condition::NoData, window_begins(now));
     for (at, timeline_event) in timeline {
-        // A clock that was set back or ahead meanwhile moves a moment, but never turns the order round.
+        // A clock that was changed meanwhile may move an entry, but not past another one.
         let at = at.clamp(since, now);
-        let next = after(timeline_event, condition);
+        let next = condition_after(timeline_event, condition);
         if next != condition {
             close(condition, since, at);
             (condition, since) = (next, at);
@@ -142,31 +138,31 @@ fn slots(spans: &[Span], now: Timestamp) -> Vec<Condition> {
 
 /// "Working for six days and 20 hours, retrying for four hours on Thursday, not working for the last 12 minutes".
 fn sentence(spans: &[Span], now: Timestamp, zone: &TimeZone) -> String {
-    let told = [Condition::Working, Condition::Retrying, Condition::NotWorking, Condition::NoData];
-    let clauses: Vec<String> = told.into_iter().filter_map(|condition| clause(condition, spans, now, zone)).collect();
+    let order = [Condition::Working, Condition::Retrying, Condition::NotWorking, Condition::NoData];
+    let clauses: Vec<String> = order.into_iter().filter_map(|condition| clause(condition, spans, now, zone)).collect();
     let text = clauses.join(", ");
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn clause(condition: Condition, spans: &[Span], now: Timestamp, zone: &TimeZone) -> Option<String> {
-    let of: Vec<Span> = spans.iter().copied().filter(|span| span.condition == condition).collect();
-    let lasted_millis = of.iter().map(|span| span.millis()).sum();
+    let periods: Vec<Span> = spans.iter().copied().filter(|span| span.condition == condition).collect();
+    let lasted_millis = periods.iter().map(|span| span.millis()).sum();
     let lasted = duration(lasted_millis);
-    let ongoing = of.last()?.ends == now;
+    let ongoing = periods.last()?.ends == now;
     Some(match condition {
         Condition::NoData => format!("no data for {lasted}"),
         Condition::Working => format!("working for {lasted}"),
         Condition::Retrying | Condition::NotWorking => {
             let what = if condition == Condition::Retrying { "retrying" } else { "not working" };
-            if ongoing && of.len() == 1 {
-                if lasted_millis < MINUTE {
-                    format!("{what} since just now")
+            if ongoing && periods.len() == 1 {
+                if lasted_millis < MINUTE_MILLIS {
+                    format!("{what} for less than a minute")
                 } else {
                     format!("{what} for the last {lasted}")
                 }
             } else {
-                let before = if ongoing { &of[..of.len() - 1] } else { &of[..] };
+                let before = if ongoing { &periods[..periods.len() - 1] } else { &periods[..] };
                 let now_too = if ongoing { " and until now" } else { "" };
                 format!("{what} for {lasted} {}{now_too}", days(before, now, zone))
             }
@@ -174,7 +170,7 @@ fn clause(condition: Condition, spans: &[Span], now: Timestamp, zone: &TimeZone)
     })
 }
 
-/// On which days these stretches were: "today", "on Thursday", "on Thursday and today", "on five days".
+/// The days of these periods: "today", "on Thursday", "on Thursday and today", "on five days".
 fn days(spans: &[Span], now: Timestamp, zone: &TimeZone) -> String {
     let today = date(now, zone);
     let mut dates: Vec<Date> = vec![];
@@ -187,7 +183,7 @@ fn days(spans: &[Span], now: Timestamp, zone: &TimeZone) -> String {
     }
     dates.dedup();
     let on = if dates.first() == Some(&today) { "" } else { "on " };
-    // A week ago today has today's name, but is not today: every other day is called by its own.
+    // The day a week ago has the same name as today, but only today is called "today".
     let names: Vec<&str> =
         dates.iter().map(|day| if *day == today { "today" } else { weekday(day.weekday()) }).collect();
     match names.as_slice() {
@@ -218,17 +214,21 @@ const fn weekday(day: Weekday) -> &'static str {
 /// The two largest units: "six days and 23 hours", "12 minutes".
 fn duration(millis: i64) -> String {
     let count = |n: i64, unit: &str| format!("{} {unit}{}", number(n), if n == 1 { "" } else { "s" });
-    let parts: Vec<String> = [(millis / DAY, "day"), (millis % DAY / HOUR, "hour"), (millis % HOUR / MINUTE, "minute")]
-        .into_iter()
-        .skip_while(|(n, _)| *n == 0)
-        .take(2)
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, unit)| count(n, unit))
-        .collect();
+    let parts: Vec<String> = [
+        (millis / DAY_MILLIS, "day"),
+        (millis % DAY_MILLIS / HOUR_MILLIS, "hour"),
+        (millis % HOUR_MILLIS / MINUTE_MILLIS, "minute"),
+    ]
+    .into_iter()
+    .skip_while(|(n, _)| *n == 0)
+    .take(2)
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, unit)| count(n, unit))
+    .collect();
     if parts.is_empty() { "less than a minute".to_owned() } else { parts.join(" and ") }
 }
 
-/// Up to nine in words, as prose has it.
+/// Numbers up to nine are written out.
 fn number(n: i64) -> String {
     const WORDS: [&str; 10] = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
     usize::try_from(n).ok().and_then(|n| WORDS.get(n)).map_or_else(|| n.to_string(), |word| (*word).to_owned())
@@ -242,6 +242,9 @@ mod tests {
     use crate::failure::{Cause, Failure};
 
     const UTC: TimeZone = TimeZone::UTC;
+    const MINUTE: i64 = MINUTE_MILLIS;
+    const HOUR: i64 = HOUR_MILLIS;
+    const DAY: i64 = DAY_MILLIS;
 
     /// A Tuesday noon.
     const NOW: Timestamp = Timestamp::from_millis(1_700_568_000_000);
@@ -258,11 +261,11 @@ mod tests {
         TimelineEvent::Refreshed { expires_at: None, rotated: false }
     }
 
-    fn story(timeline: &[(i64, TimelineEvent)]) -> Health {
+    fn health_of(timeline: &[(i64, TimelineEvent)]) -> Health {
         health(timeline.iter().map(|(before, timeline_event)| (NOW.plus_millis(-before), timeline_event)), NOW, &UTC)
     }
 
-    /// "n6 ok35 …": how many slots of each, in a row.
+    /// The strip in short: "n6 o35" is six slots without data and 35 working ones.
     fn strip(health: &Health) -> String {
         let runs = health.slots.chunk_by(|a, b| a == b);
         let letter = |condition| match condition {
@@ -275,13 +278,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_and_shown() {
+    fn the_strip_and_the_sentence_show_the_same() {
         let connected = |before| (before, TimelineEvent::Connected { identity: None });
-        for (what, timeline, slots, sentence) in [
-            ("an account without a story", vec![], "n84", "No data for seven days"),
+        for (name, timeline, slots, sentence) in [
+            ("an empty timeline", vec![], "n84", "No data for seven days"),
             ("a quiet week", vec![(8 * DAY, TimelineEvent::Activated)], "o84", "Working for seven days"),
             (
-                "made half a day after the beginning, two hours of trouble on Saturday, revoked 12 minutes ago",
+                "created half a day after the beginning, two hours of retrying on Saturday, revoked 12 minutes ago",
                 vec![
                     connected(7 * DAY - 12 * HOUR),
                     (7 * DAY - 12 * HOUR, TimelineEvent::Activated),
@@ -294,7 +297,7 @@ mod tests {
                  not working for the last 12 minutes, no data for 12 hours",
             ),
             (
-                "trouble on several days and today",
+                "failures on several days and today",
                 vec![
                     (8 * DAY, refreshed()),
                     (6 * DAY, failed()),
@@ -307,46 +310,46 @@ mod tests {
                 "Working for six days and 20 hours, retrying for four hours on Wednesday and Thursday and until now",
             ),
             (
-                "over before now, today",
+                "an outage that ended today",
                 vec![(8 * DAY, TimelineEvent::Activated), (3 * HOUR, refused()), (HOUR, TimelineEvent::Reactivated)],
                 "o82 b2",
                 "Working for six days and 22 hours, not working for two hours today",
             ),
             (
-                "broken since before the window",
+                "not working since before the strip",
                 vec![(20 * DAY, TimelineEvent::Activated), (10 * DAY, refused())],
                 "b84",
                 "Not working for the last seven days",
             ),
             (
-                "just now",
+                "revoked a moment ago",
                 vec![(HOUR, TimelineEvent::Activated), (1, refused())],
                 "n83 b1",
-                "Working for 59 minutes, not working since just now, no data for six days and 23 hours",
+                "Working for 59 minutes, not working for less than a minute, no data for six days and 23 hours",
             ),
         ] {
-            let health = story(&timeline);
-            assert_eq!((strip(&health).as_str(), health.sentence.as_str()), (slots, sentence), "{what}");
+            let health = health_of(&timeline);
+            assert_eq!((strip(&health).as_str(), health.sentence.as_str()), (slots, sentence), "{name}");
         }
     }
 
     #[test]
-    fn being_put_off_offline_checked_or_forbidden_changes_nothing() {
-        let harmless = [
+    fn entries_that_say_nothing_about_the_condition_change_nothing() {
+        let neutral = [
             TimelineEvent::Deferred { why: crate::account::DeferReason::Offline },
             TimelineEvent::Checked,
             TimelineEvent::Forbidden,
             TimelineEvent::CheckInconclusive { failure: Failure::new(Cause::Dns) },
             TimelineEvent::FlowFailed { code: "access_denied".into(), message: "No".into() },
         ];
-        for timeline_event in harmless {
+        for timeline_event in neutral {
             assert_eq!(
-                strip(&story(&[(8 * DAY, TimelineEvent::Activated), (DAY, timeline_event.clone())])),
+                strip(&health_of(&[(8 * DAY, TimelineEvent::Activated), (DAY, timeline_event.clone())])),
                 "o84",
                 "{timeline_event:?}"
             );
             assert_eq!(
-                strip(&story(&[(8 * DAY, refused()), (DAY, timeline_event.clone())])),
+                strip(&health_of(&[(8 * DAY, refused()), (DAY, timeline_event.clone())])),
                 "b84",
                 "{timeline_event:?}"
             );
@@ -354,30 +357,115 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_does_not_mend_a_failed_step() {
+    fn a_refresh_does_not_end_a_failed_step() {
         let step = crate::account::ConnectStep::Validation;
         let failed = TimelineEvent::StepFailed { step, failure: Failure::new(Cause::Rejected) };
-        assert_eq!(strip(&story(&[(8 * DAY, failed), (DAY, refreshed())])), "b84");
+        assert_eq!(strip(&health_of(&[(8 * DAY, failed), (DAY, refreshed())])), "b84");
     }
 
     #[test]
-    fn a_day_is_called_as_the_person_s_zone_has_it() {
+    fn days_are_named_in_the_persons_time_zone() {
         let timeline =
             [(8 * DAY, TimelineEvent::Activated), (13 * HOUR, refused()), (12 * HOUR + 1, TimelineEvent::Reactivated)];
-        let told = |hours| {
+        let sentence = |hours| {
             let zone = TimeZone::fixed(jiff::tz::offset(hours));
             let timeline = timeline.iter().map(|(before, timeline_event)| (NOW.plus_millis(-before), timeline_event));
             health(timeline, NOW, &zone).sentence
         };
-        assert!(told(0).ends_with("on Monday"), "{}", told(0));
-        assert!(told(2).ends_with("today"), "{}", told(2));
+        assert!(sentence(0).ends_with("on Monday"), "{}", sentence(0));
+        assert!(sentence(2).ends_with("today"), "{}", sentence(2));
+    }
+
+    #[test]
+    fn a_slot_shows_the_worst_condition_of_its_time() {
+        let timeline = [
+            (8 * DAY, TimelineEvent::Activated),
+            (90 * MINUTE, failed()),
+            (60 * MINUTE, refused()),
+            (30 * MINUTE, TimelineEvent::Reactivated),
+        ];
+        assert_eq!(strip(&health_of(&timeline)), "o83 b1");
+        let timeline =
+            [(8 * DAY, TimelineEvent::Activated), (4 * HOUR, failed()), (2 * HOUR, TimelineEvent::Reactivated)];
+        assert_eq!(
+            strip(&health_of(&timeline)),
+            "o82 w1 o1",
+            "a period that ends with a slot doesn't reach into the next"
+        );
+    }
+
+    #[test]
+    fn a_deleted_account_has_no_data() {
+        let deleted = TimelineEvent::Deleted { name: "Acme".into(), revoked: None };
+        assert_eq!(strip(&health_of(&[(8 * DAY, TimelineEvent::Activated), (2 * HOUR, deleted)])), "o83 n1");
+    }
+
+    #[test]
+    fn failures_on_many_days_are_counted() {
+        let outage = |days: i64| [(days * DAY, failed()), (days * DAY - HOUR, TimelineEvent::Reactivated)];
+        let sentence = |days: &[i64]| {
+            let mut timeline = vec![(8 * DAY, TimelineEvent::Activated)];
+            timeline.extend(days.iter().flat_map(|days| outage(*days)));
+            health_of(&timeline).sentence
+        };
+        assert!(sentence(&[3, 2, 1]).ends_with("on Saturday, Sunday and Monday"), "{}", sentence(&[3, 2, 1]));
+        assert!(sentence(&[4, 3, 2, 1]).ends_with("on four days"), "{}", sentence(&[4, 3, 2, 1]));
+        assert!(sentence(&[6, 5, 4, 3, 2, 1]).ends_with("on six days"));
+    }
+
+    #[test]
+    fn an_outage_over_midnight_is_on_both_days() {
+        let timeline =
+            [(8 * DAY, TimelineEvent::Activated), (13 * HOUR, refused()), (11 * HOUR, TimelineEvent::Reactivated)];
+        let sentence = health_of(&timeline).sentence;
+        assert!(sentence.ends_with("not working for two hours on Monday and today"), "{sentence}");
+        let until_midnight =
+            [(8 * DAY, TimelineEvent::Activated), (13 * HOUR, refused()), (12 * HOUR, TimelineEvent::Reactivated)];
+        let sentence = health_of(&until_midnight).sentence;
+        assert!(sentence.ends_with("not working for one hour on Monday"), "{sentence}");
+    }
+
+    #[test]
+    fn an_outage_of_a_week_ago_is_not_called_today() {
+        let timeline = [(8 * DAY, refused()), (7 * DAY - HOUR, TimelineEvent::Reactivated)];
+        let sentence = health_of(&timeline).sentence;
+        assert!(sentence.contains("not working for one hour on Tuesday"), "{sentence}");
+    }
+
+    #[test]
+    fn every_weekday_has_its_name() {
+        let names = [
+            Weekday::Monday,
+            Weekday::Tuesday,
+            Weekday::Wednesday,
+            Weekday::Thursday,
+            Weekday::Friday,
+            Weekday::Saturday,
+            Weekday::Sunday,
+        ];
+        assert_eq!(names.map(weekday), ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]);
+    }
+
+    #[test]
+    fn a_duration_has_its_two_largest_units() {
+        for (millis, text) in [
+            (MINUTE - 1, "less than a minute"),
+            (MINUTE, "one minute"),
+            (59 * MINUTE, "59 minutes"),
+            (HOUR, "one hour"),
+            (HOUR + MINUTE, "one hour and one minute"),
+            (DAY + MINUTE, "one day"),
+            (2 * DAY + 10 * HOUR + 5 * MINUTE, "two days and 10 hours"),
+        ] {
+            assert_eq!(duration(millis), text);
+        }
     }
 
     proptest! {
-        /// Whatever the timeline, even with a clock that jumped: the slots are as many as they are, the stretches cover
-        /// the window without a gap, and the last slot shows at least what is so now.
+        /// Even with a clock that jumped, the periods cover the strip without gaps, and the last slot shows the present
+        /// condition or a worse one.
         #[test]
-        fn no_timeline_breaks_the_strip(
+        fn the_strip_is_whole_for_any_timeline(
             timeline in prop::collection::vec((-DAY..9 * DAY, 0_usize..6), 0..40),
         ) {
             let kinds = [TimelineEvent::Activated, refused(), failed(), refreshed(), TimelineEvent::Reactivated, TimelineEvent::Checked];

@@ -1,83 +1,69 @@
-//! Link tokens: the right to connect an account, or to mend one, on this machine, once, for seven days.
+//! Link tokens: each allows connecting or reauthorizing one account, on this machine, once, within seven days.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{AccountId, LinkTokenId, Timestamp};
 
-/// How long an unused link token lives.
+/// How long an unused link token is valid.
 pub const LIFETIME_SECS: i64 = 7 * 24 * 60 * 60;
 
-/// What a link token is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "purpose", rename_all = "snake_case")]
 pub enum Purpose {
     /// Connect a new account for this tenant.
-    Connect {
-        /// The tenant.
-        tenant_id: String,
-    },
+    Connect { tenant_id: String },
     /// Reauthorize this account.
-    Reauthorize {
-        /// The account.
-        account_id: AccountId,
-    },
+    Reauthorize { account_id: AccountId },
 }
 
-/// What the maker of a link token asked for besides.
+/// The options that a link token was created with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkOptions {
-    /// Merged into the account's context; wins over what the person types.
+    /// Merged into the account's context, over what the person types.
     #[serde(default)]
     pub context: Map<String, Value>,
-    /// Where the browser goes after the flow.
+    /// Where the browser is redirected after the flow.
     #[serde(default)]
     pub redirect_uri: Option<String>,
     /// Replace the integration's default scopes.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,
-    /// Whether a reauthorization keeps the account's present context.
+    /// Whether a reauthorization keeps the account's context.
     #[serde(default)]
     pub persist_previous_context: bool,
-    /// Kept as given.
+    /// Truto's `region`, kept as given.
     #[serde(default)]
     pub region: Option<String>,
 }
 
-/// A link token's record. The token itself is kept only as a hash.
+/// A link token's record. Of the token itself only a hash is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkToken {
-    /// The record's id.
     pub id: LinkTokenId,
-    /// What it is for.
     pub purpose: Purpose,
-    /// What else was asked for.
     pub options: LinkOptions,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When its one success was.
+    /// When its single success was.
     pub used_at: Option<Timestamp>,
 }
 
-/// Why a link can't be used.
+/// Why a link token can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
-    /// No such token.
-    #[error("This link isn't known here")]
+    #[error("This link isn't known to Relink")]
     Unknown,
-    /// It has had its success.
-    #[error("This link was used already")]
+    #[error("This link was already used")]
     Used,
-    /// Its seven days are over.
-    #[error("This link has run out")]
+    #[error("This link has expired")]
     Expired,
-    /// The account it would mend is gone.
+    /// The account that it would reauthorize was deleted.
     #[error("The account of this link was deleted")]
     AccountDeleted,
 }
 
 impl LinkError {
-    /// The stable code.
+    /// The stable error code.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Unknown => "link_token_unknown",
@@ -90,9 +76,9 @@ impl LinkError {
     /// What it means.
     pub const fn message(self) -> &'static str {
         match self {
-            Self::Unknown => "It may have been made on another machine, or it was not copied whole.",
+            Self::Unknown => "It may have been created on another machine, or not copied completely.",
             Self::Used => "A link works for one successful connection. Nothing is wrong with what it connected.",
-            Self::Expired => "A link lives for seven days.",
+            Self::Expired => "A link is valid for seven days.",
             Self::AccountDeleted => "There is nothing left to reauthorize.",
         }
     }
@@ -109,12 +95,11 @@ impl LinkError {
 }
 
 impl LinkToken {
-    /// When it ends, unused.
     pub const fn expires_at(&self) -> Timestamp {
         self.created_at.plus_secs(LIFETIME_SECS)
     }
 
-    /// Whether it may still be used.
+    /// Checks that it may still be used.
     pub fn usable(&self, now: Timestamp) -> Result<(), LinkError> {
         match self.used_at {
             Some(_) => Err(LinkError::Used),
@@ -125,8 +110,8 @@ impl LinkToken {
 }
 
 impl LinkOptions {
-    /// The account's context after the flow: what the person typed, over which the link's own context wins, and below
-    /// both, where it was asked for, the present one.
+    /// The account's context after the flow. The link's own context wins over what the person typed, and both win over the
+    /// present context, which is kept only if the link asked for that.
     pub fn context_after(&self, present: &Map<String, Value>, typed: &Map<String, Value>) -> Map<String, Value> {
         let mut context = if self.persist_previous_context { present.clone() } else { Map::new() };
         context.extend(typed.clone());
@@ -152,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_lives_seven_days_and_has_one_success() {
+    fn a_link_is_valid_for_seven_days_and_one_success() {
         let days = |n: i64| Timestamp::from_millis(0).plus_secs(n * 86_400);
         assert_eq!(token(None).usable(days(7).plus_millis(-1)), Ok(()));
         assert_eq!(token(None).usable(days(7)), Err(LinkError::Expired));
@@ -160,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn contexts_are_laid_over_each_other_as_the_contract_says() {
+    fn the_links_context_wins_over_what_was_typed_and_over_the_present_one() {
         let map = |value: Value| value.as_object().expect("an object").clone();
         let present = map(json!({"a": "present", "b": "present", "c": "present"}));
         let typed = map(json!({"b": "typed", "c": "typed"}));
@@ -168,5 +153,18 @@ mod tests {
         assert_eq!(options.context_after(&present, &typed), map(json!({"b": "typed", "c": "link"})));
         options.persist_previous_context = true;
         assert_eq!(options.context_after(&present, &typed), map(json!({"a": "present", "b": "typed", "c": "link"})));
+    }
+
+    #[test]
+    fn every_refusal_is_explained() {
+        let all = [LinkError::Unknown, LinkError::Used, LinkError::Expired, LinkError::AccountDeleted];
+        assert_eq!(
+            all.map(LinkError::code),
+            ["link_token_unknown", "link_token_used", "link_token_expired", "account_deleted"]
+        );
+        for error in all {
+            assert!(error.message().ends_with('.') && error.hint().ends_with('.'), "{error:?}");
+        }
+        assert_eq!(LinkError::AccountDeleted.hint(), "Connect the account again from Relink.");
     }
 }

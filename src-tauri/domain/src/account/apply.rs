@@ -1,4 +1,4 @@
-//! The machine's one function.
+//! The state machine's one function: [`Account::apply`].
 
 use serde_json::{Map, Value};
 
@@ -13,61 +13,47 @@ use crate::{
     schedule::{Jitter, TokenLifetime},
 };
 
-/// What happened, or is about to.
+/// What happened to an account, or is about to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// Every step of making the account passed.
+    /// All connect steps passed.
     StepsPassed,
-    /// A step of making the account failed.
-    StepFailed {
-        /// Which.
-        step: ConnectStep,
-        /// Why.
-        failure: Failure,
-    },
-    /// A refresh is about to be tried: committed before the exchange, so that the disk is known to take writes before
-    /// the old token is spent.
+    /// A connect step failed.
+    StepFailed { step: ConnectStep, failure: Failure },
+    /// A refresh is about to be tried. This intent is committed before the exchange: it proves that the disk takes writes
+    /// before the old token is spent.
     BeginRefresh,
-    /// At start, a refresh was found open whose answer was lost: the old token is tried again under the same intent.
+    /// At start, an intent was found open whose response was lost: the old token is tried again under the same intent.
     ResumeRefresh,
-    /// The exchange succeeded, and what must last is in the keychain.
+    /// The exchange succeeded, and a rotated refresh token is in the keychain.
     Refreshed {
         /// The intent's generation.
         generation: u64,
-        /// The new access token's life.
+        /// Of the new access token.
         lifetime: TokenLifetime,
-        /// Whether the provider gave a new refresh token.
+        /// Whether the provider issued a new refresh token.
         rotated: bool,
     },
     /// The exchange failed.
     RefreshFailed {
         /// The intent's generation.
         generation: u64,
-        /// Why.
         failure: Failure,
     },
-    /// A refresh that is due waits.
-    Defer {
-        /// Why.
-        why: DeferReason,
-    },
-    /// The keychain is open, and a fixed credential is gone from it or can't be read.
-    CredentialGone {
-        /// Which of the two.
-        failure: Failure,
-    },
+    /// A refresh that is due can't be tried yet.
+    Defer { why: DeferReason },
+    /// The keychain is unlocked, and a fixed credential is missing from it or can't be read.
+    CredentialGone { failure: Failure },
     /// A call was answered.
     CallAnswered {
-        /// The generation of the credential that it was made with.
+        /// The generation of the credential that the call was made with.
         generation: u64,
-        /// How.
         outcome: CallOutcome,
     },
-    /// New credentials have passed every check and are about to be put into the keychain.
+    /// New credentials have passed every check and are about to be written to the keychain.
     BeginReplacement {
-        /// What they are.
         granted: Granted,
-        /// The link that asked for them, whose one success this is to be.
+        /// The link token that asked for them. This is its single success.
         link: LinkTokenId,
     },
     /// The new credentials are in the keychain.
@@ -75,72 +61,61 @@ pub enum Input {
         /// The replacement's generation.
         generation: u64,
     },
-    /// The new credentials never got into the keychain.
+    /// The new credentials were never written to the keychain.
     ReplacementLost {
         /// The replacement's generation.
         generation: u64,
     },
-    /// The person gave it another name.
-    Rename {
-        /// The name from now on.
-        name: String,
-    },
-    /// Its context is merged, one level deep.
-    MergeContext {
-        /// Keys that win.
-        context: Map<String, Value>,
-    },
+    /// The person renames the account.
+    Rename { name: String },
+    /// Keys of the account's context are set. Values are replaced whole.
+    MergeContext { context: Map<String, Value> },
 }
 
 /// How the provider answered a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// Accepted.
     Accepted,
-    /// 401, when nothing could be refreshed, or again after a fresh token.
+    /// 401, when nothing could be refreshed or again after a refresh.
     Unauthorized,
     /// 403.
     Forbidden,
-    /// Neither: the network, the provider's own trouble.
+    /// None of these: a network problem, or the provider's own.
     Inconclusive(Failure),
 }
 
-/// The next account, and what is told of the change.
+/// The next account, and what is recorded and announced of the change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
-    /// The next account.
     pub account: Account,
-    /// The timeline's new entries.
+    /// New entries of the timeline.
     pub timeline: Vec<TimelineEvent>,
-    /// The outbox's new events.
+    /// New events for the outbox.
     pub events: Vec<EventKind>,
 }
 
 /// Why an input was refused. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
-    /// A result of an older generation, or of no open intent.
-    #[error("this is the result of generation {got}, which nobody waits for any more")]
+    /// The result belongs to an older generation, or to no open intent.
+    #[error("the result of generation {got} is stale")]
     Stale {
         /// The generation that the result carries.
         got: u64,
     },
-    /// A refresh is under way already.
-    #[error("a refresh is under way already")]
+    #[error("a refresh is already in progress")]
     UnderWay,
-    /// The credential can't be refreshed.
-    #[error("this connection has nothing to refresh: its credential stays as it is until it is replaced")]
+    #[error("this connection has nothing to refresh: its credential stays the same until it is replaced")]
     NotRenewing,
-    /// New credentials are on their way into the keychain.
-    #[error("new credentials are just taking the old ones' place")]
+    /// New credentials are being written to the keychain.
+    #[error("new credentials are being saved")]
     BeingReplaced,
-    /// The steps of making the account are done.
-    #[error("the steps of making this account are done already")]
+    #[error("the connect steps of this account are already done")]
     StepsDone,
 }
 
 impl Account {
-    /// The next account. `jitter` spreads what will fall due.
+    /// Computes the next account. `jitter` spreads what falls due later.
     pub fn apply(self, input: Input, now: Timestamp, jitter: Jitter) -> Result<Transition, Rejected> {
         match input {
             Input::StepsPassed => self.steps_passed(now),
@@ -160,11 +135,11 @@ impl Account {
         }
     }
 
-    pub(super) fn step(self, timeline: Vec<TimelineEvent>, events: Vec<EventKind>) -> Transition {
+    pub(super) fn transition(self, timeline: Vec<TimelineEvent>, events: Vec<EventKind>) -> Transition {
         Transition { account: self, timeline, events }
     }
 
-    /// The open refresh, if `generation` is its own.
+    /// The credential whose open refresh has this generation.
     fn open_refresh(&self, generation: u64) -> Result<Renewing, Rejected> {
         match self.state.credential() {
             Credential::Renewing(renewing) => match renewing.attempt {
@@ -175,7 +150,8 @@ impl Account {
         }
     }
 
-    /// An account whose steps are done lives by its refreshes and calls: a late step's result must not hide its trouble.
+    /// The credential, while connect steps are open. Once they are done, a late result of a step must not hide the
+    /// account's trouble.
     fn steps_open(&self) -> Result<Credential, Rejected> {
         match &self.state {
             AccountState::Connecting { credential } | AccountState::StepFailed { credential, .. } => {
@@ -190,7 +166,7 @@ impl Account {
         self.state = AccountState::Working { credential };
         self.profile.last_error = None;
         self.profile.updated_at = now;
-        Ok(self.step(vec![TimelineEvent::Activated], vec![EventKind::AccountActive]))
+        Ok(self.transition(vec![TimelineEvent::Activated], vec![EventKind::AccountActive]))
     }
 
     fn step_failed(mut self, step: ConnectStep, failure: Failure, now: Timestamp) -> Result<Transition, Rejected> {
@@ -202,7 +178,7 @@ impl Account {
             ConnectStep::PostInstall => EventKind::AccountPostInstallError,
             ConnectStep::Validation => EventKind::AccountValidationError,
         };
-        Ok(self.step(vec![TimelineEvent::StepFailed { step, failure }], vec![event]))
+        Ok(self.transition(vec![TimelineEvent::StepFailed { step, failure }], vec![event]))
     }
 
     fn begin_refresh(mut self, now: Timestamp) -> Result<Transition, Rejected> {
@@ -222,7 +198,7 @@ impl Account {
             }),
         };
         self.state = self.state.with(credential);
-        Ok(self.step(vec![], vec![]))
+        Ok(self.transition(vec![], vec![]))
     }
 
     fn resume_refresh(mut self) -> Result<Transition, Rejected> {
@@ -236,7 +212,7 @@ impl Account {
             },
         };
         self.state = self.state.with(credential);
-        Ok(self.step(vec![TimelineEvent::Resumed], vec![]))
+        Ok(self.transition(vec![TimelineEvent::Resumed], vec![]))
     }
 
     fn refreshed(
@@ -269,7 +245,7 @@ impl Account {
         };
         self.profile.last_error = None;
         self.profile.updated_at = now;
-        Ok(self.step(timeline, events))
+        Ok(self.transition(timeline, events))
     }
 
     fn refresh_failed(
@@ -284,7 +260,7 @@ impl Account {
             (Cause::InvalidGrant | Cause::RefusedByProvider, _) if renewing.answer_lost => {
                 failure.cause = Cause::LostResponse;
             }
-            // The client is this account's own: there is nothing to mend at the integration.
+            // The client is this account's own: nothing is wrong with the integration.
             (Cause::InvalidClient | Cause::UnauthorizedClient, Renewal::ClientCredentials) => {
                 failure.cause = Cause::ClientRefused;
             }
@@ -300,7 +276,7 @@ impl Account {
         }))
     }
 
-    /// Turns to failing, or fails once more: in both cases the event is sent (truto-contract: whatever the cause).
+    /// Begins an episode of trouble or adds a failure to it. Each failure sends the event, whatever its cause.
     fn fail(
         mut self,
         credential: Credential,
@@ -311,7 +287,7 @@ impl Account {
         timeline_event: impl FnOnce(Failure, &Trouble) -> TimelineEvent,
     ) -> Transition {
         let trouble = match self.state {
-            AccountState::Failing { trouble, .. } => trouble.again(failure.clone(), at_once, now, jitter),
+            AccountState::Failing { trouble, .. } => trouble.failed_again(failure.clone(), at_once, now, jitter),
             AccountState::Connecting { .. } | AccountState::StepFailed { .. } | AccountState::Working { .. } => {
                 Trouble::begin(failure.clone(), at_once, now, jitter)
             }
@@ -320,20 +296,20 @@ impl Account {
         self.state = AccountState::Failing { credential, trouble };
         self.profile.last_error = Some(SeenFailure { failure, at: now });
         self.profile.updated_at = now;
-        self.step(timeline, vec![EventKind::AccountAuthenticationError])
+        self.transition(timeline, vec![EventKind::AccountAuthenticationError])
     }
 
-    /// Said once: a further reason for the same wait adds nothing to the timeline.
+    /// Only the first reason of a wait enters the timeline.
     fn defer(mut self, why: DeferReason, now: Timestamp) -> Transition {
         let Credential::Renewing(renewing) = self.state.credential().clone() else {
-            return self.step(vec![], vec![]);
+            return self.transition(vec![], vec![]);
         };
-        let said_already = renewing.deferred.is_some();
+        let is_noted = renewing.deferred.is_some();
         self.state = match self.state.with(Credential::Renewing(Renewing { deferred: Some(why), ..renewing })) {
             AccountState::Failing { credential, trouble } => {
                 let trouble = match why {
-                    DeferReason::Offline => trouble.offline(now),
-                    DeferReason::JustWoken => trouble.asleep(),
+                    DeferReason::Offline => trouble.went_offline(now),
+                    DeferReason::JustWoken => trouble.was_asleep(),
                     DeferReason::KeychainLocked | DeferReason::KeychainAbsent => trouble,
                 };
                 AccountState::Failing { credential, trouble }
@@ -342,13 +318,13 @@ impl Account {
             | AccountState::StepFailed { .. }
             | AccountState::Working { .. }) => other,
         };
-        self.step(if said_already { vec![] } else { vec![TimelineEvent::Deferred { why }] }, vec![])
+        self.transition(if is_noted { vec![] } else { vec![TimelineEvent::Deferred { why }] }, vec![])
     }
 
-    /// Said once: whoever looks again finds what is known already.
+    /// Finding the same again changes nothing.
     fn credential_gone(self, failure: Failure, now: Timestamp, jitter: Jitter) -> Transition {
         if self.state.trouble().is_some_and(|trouble| trouble.failure.cause == failure.cause) {
-            return self.step(vec![], vec![]);
+            return self.transition(vec![], vec![]);
         }
         let credential = self.state.credential().clone();
         self.fail(credential, failure, false, now, jitter, |failure, _| TimelineEvent::CredentialGone { failure })
@@ -364,15 +340,17 @@ impl Account {
         if generation != self.state.credential().generation() {
             return Err(Rejected::Stale { got: generation });
         }
-        self.state = self.state.looked_at(now);
+        self.state = self.state.checked(now);
         Ok(match outcome {
             CallOutcome::Accepted => self.accepted(now),
-            CallOutcome::Inconclusive(failure) => self.step(vec![TimelineEvent::CheckInconclusive { failure }], vec![]),
+            CallOutcome::Inconclusive(failure) => {
+                self.transition(vec![TimelineEvent::CheckInconclusive { failure }], vec![])
+            }
             CallOutcome::Forbidden => {
                 let failure = Failure::new(Cause::Forbidden).status(403);
                 self.profile.last_forbidden_error = Some(SeenFailure { failure, at: now });
                 self.profile.updated_at = now;
-                self.step(vec![TimelineEvent::Forbidden], vec![])
+                self.transition(vec![TimelineEvent::Forbidden], vec![])
             }
             CallOutcome::Unauthorized => {
                 let credential = self.state.credential().clone();
@@ -386,11 +364,11 @@ impl Account {
         })
     }
 
-    /// An accepted call mends what a refused call broke, and a failed validation; of a credential that stays as it is, it
-    /// mends whatever was wrong. It does not mend a failed refresh: the present access token may well live on while nothing
-    /// can follow it.
+    /// An accepted call ends the trouble that a refused call began, and passes a failed validation. For a fixed credential
+    /// it ends any trouble. It does not end the trouble of a failed refresh: the current access token may still be valid
+    /// although it can't be renewed.
     fn accepted(mut self, now: Timestamp) -> Transition {
-        let (life, timeline, events) = match self.state {
+        let (state, timeline, events) = match self.state {
             AccountState::Failing { credential, trouble }
                 if matches!(credential, Credential::Fixed(_))
                     || trouble.failure.cause == Cause::RejectedAfterRefresh =>
@@ -413,19 +391,19 @@ impl Account {
             | AccountState::Working { .. }
             | AccountState::Failing { .. }) => (other, vec![TimelineEvent::Checked], vec![]),
         };
-        self.state = life;
-        self.step(timeline, events)
+        self.state = state;
+        self.transition(timeline, events)
     }
 
     fn rename(mut self, name: String, now: Timestamp) -> Transition {
         self.profile.name.clone_from(&name);
         self.profile.updated_at = now;
-        self.step(vec![TimelineEvent::Renamed { name }], vec![EventKind::AccountUpdated])
+        self.transition(vec![TimelineEvent::Renamed { name }], vec![EventKind::AccountUpdated])
     }
 
     fn merge_context(mut self, context: Map<String, Value>, now: Timestamp) -> Transition {
         self.profile.context.extend(context);
         self.profile.updated_at = now;
-        self.step(vec![TimelineEvent::ContextChanged], vec![EventKind::AccountUpdated])
+        self.transition(vec![TimelineEvent::ContextChanged], vec![EventKind::AccountUpdated])
     }
 }

@@ -1,4 +1,4 @@
-//! What is known of an account's credentials without knowing a secret.
+//! What an account signs in with, without the secrets.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,20 +6,17 @@ use serde_json::{Map, Value};
 use super::{AuthenticationMethod, Identity};
 use crate::{LinkTokenId, Timestamp, schedule::TokenLifetime};
 
-/// What an account signs in with.
+/// An account's credential, without its secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "credential", rename_all = "snake_case")]
 pub enum Credential {
-    /// Access tokens are fetched with something that lasts.
     Renewing(Renewing),
-    /// What there is stays as it is.
     Fixed(Fixed),
 }
 
 impl Credential {
-    /// Fresh credentials of this generation.
-    pub fn new(what: &NewCredential, generation: u64) -> Self {
-        match *what {
+    pub fn new(new: &NewCredential, generation: u64) -> Self {
+        match *new {
             NewCredential::Renewing { by, lifetime } => Self::Renewing(Renewing {
                 by,
                 generation,
@@ -34,7 +31,7 @@ impl Credential {
         }
     }
 
-    /// Counts every change of the credentials; a result of an older one is refused.
+    /// Counts the changes of the credential. A result that belongs to an older generation is rejected.
     pub const fn generation(&self) -> u64 {
         match self {
             Self::Renewing(renewing) => renewing.generation,
@@ -42,7 +39,6 @@ impl Credential {
         }
     }
 
-    /// How it is authenticated, in Truto's words.
     pub const fn method(&self) -> AuthenticationMethod {
         match self {
             Self::Renewing(Renewing { by: Renewal::RefreshToken, .. })
@@ -55,7 +51,7 @@ impl Credential {
     }
 }
 
-/// How access tokens are fetched.
+/// The grant that issues new access tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Renewal {
@@ -65,106 +61,95 @@ pub enum Renewal {
     ClientCredentials,
 }
 
-/// Credentials that give a new access token whenever one is wanted.
+/// A credential that new access tokens can be fetched with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Renewing {
-    /// How.
     pub by: Renewal,
     /// See [`Credential::generation`].
     pub generation: u64,
-    /// The present access token's life.
+    /// Of the current access token.
     #[serde(alias = "lease")]
     pub lifetime: TokenLifetime,
-    /// Whether a refresh is under way.
     pub attempt: Attempt,
-    /// Whether an answer that may have carried a new refresh token was lost, by a crash or on the line. A refusal that
+    /// Whether a response that may have carried a new refresh token was lost, by a crash or on the network. A refusal that
     /// follows has the cause `lost_response`.
     pub answer_lost: bool,
-    /// Why the refresh that is due waits, said once in the timeline.
+    /// Why the refresh that is due is deferred; noted in the timeline once.
     #[serde(alias = "put_off")]
     pub deferred: Option<super::DeferReason>,
 }
 
-/// Whether a refresh is under way. Stored before the exchange begins: it is the crash recovery's starting point.
+/// Whether a refresh is in progress. Stored before the exchange begins: crash recovery starts from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "attempt", rename_all = "snake_case")]
 pub enum Attempt {
-    /// None.
     Idle,
-    /// One, which gives this generation when it succeeds.
     Refreshing {
-        /// The generation that success will carry.
+        /// The generation that the credential has after a success.
         generation: u64,
-        /// When it began.
         since: Timestamp,
     },
 }
 
-/// Credentials that stay as they are until the person replaces them.
+/// A credential that stays the same until the person replaces it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fixed {
-    /// What it is.
     pub kind: FixedKind,
     /// See [`Credential::generation`].
     pub generation: u64,
-    /// When it ends, where that is known.
+    /// When it expires, if known.
     pub expires_at: Option<Timestamp>,
-    /// When Relink looks by itself whether it still works: at its end, and then now and then.
+    /// When Relink next checks whether it still works: when it expires, then once an hour.
     pub next_check: Option<Timestamp>,
 }
 
-/// What a fixed credential is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FixedKind {
-    /// An API key (or several values, as the integration's fields ask).
+    /// An API key, or the several values that the integration's fields ask for.
     ApiKey,
     /// An OAuth access token without a refresh token.
     AccessToken,
 }
 
-/// New credentials, as far as they aren't secret.
+/// A new credential, without its secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "credential", rename_all = "snake_case")]
 pub enum NewCredential {
     /// See [`Renewing`].
     Renewing {
-        /// How access tokens are fetched.
         by: Renewal,
-        /// The first access token's life.
+        /// Of the first access token.
         #[serde(alias = "lease")]
         lifetime: TokenLifetime,
     },
     /// See [`Fixed`].
     Fixed {
-        /// What it is.
         kind: FixedKind,
-        /// When it ends, where that is known.
+        /// When it expires, if known.
         expires_at: Option<Timestamp>,
     },
 }
 
-/// What a sign-in brought, as far as it isn't secret.
+/// What a sign-in granted, without the secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Granted {
-    /// The credentials.
     pub credential: NewCredential,
-    /// Who signed in, where the integration can tell.
+    /// Who signed in, if the integration can tell.
     pub identity: Option<Identity>,
-    /// Scopes that were granted.
     pub scopes: Vec<String>,
-    /// The account's context from now on.
+    /// The account's new context.
     pub context: Map<String, Value>,
 }
 
-/// New credentials that have passed every check and are on their way into the keychain, in the old ones' place. Stored
-/// before the keychain is written, so that a crash in between can be finished.
+/// New credentials that have passed every check and are being written to the keychain. Stored before that, so that
+/// recovery can finish it after a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replacement {
-    /// The generation that they will have.
+    /// The generation that the credential will have.
     pub generation: u64,
-    /// What they are.
     pub granted: Granted,
-    /// The link that asked for them. It was used up when they were begun with, and is given back if they are lost.
+    /// The link token that asked for them. It counts as used from the beginning, and becomes usable again if they are
+    /// lost.
     pub link: LinkTokenId,
 }

@@ -1,11 +1,11 @@
-//! The integrated account: one state machine in which a wrong state can't be written down.
+//! The integrated account: a state machine whose types rule out invalid states.
 //!
-//! `apply(account, input, now)` gives the next account, the timeline's entries and the events. It does nothing itself.
+//! [`Account::apply`] computes the next account, the timeline's entries and the events. It has no effects.
 //!
 //! Invariants:
-//! - Only a credential that can be renewed can have a refresh under way (`Attempt` is part of [`Renewing`]).
-//! - Only a [`AccountState::Failing`] account has a trouble, and every one has.
-//! - A result carries the generation it belongs to; one of another generation is [`Stale`](Rejected::Stale).
+//! - Only a credential that can be renewed can have a refresh in progress ([`Attempt`] is part of [`Renewing`]).
+//! - An account has a [`Trouble`] exactly while it is [`AccountState::Failing`].
+//! - A result carries the generation that it belongs to; one of another generation is [`Rejected::Stale`].
 //! - The five Truto statuses are a view ([`Account::status`]), never stored.
 
 mod apply;
@@ -32,12 +32,12 @@ use crate::{
     schedule::{self, Jitter},
 };
 
-/// Who the provider says this is.
+/// Who is signed in, according to the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// What never changes: the `sub` of an id token, or what the integration's identity probe names.
+    /// An id that never changes: the `sub` of an ID token, or what the integration's `identity` section names.
     pub id: String,
-    /// What a person recognises: a login, an e-mail address.
+    /// What a person recognizes: a login, an e-mail address.
     pub label: String,
 }
 
@@ -55,7 +55,7 @@ pub enum AuthenticationMethod {
 }
 
 impl AuthenticationMethod {
-    /// The wire's word.
+    /// Its name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Oauth2 => "oauth2",
@@ -70,20 +70,19 @@ impl AuthenticationMethod {
 #[cfg_attr(feature = "schema", derive(ts_rs::TS, utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Works.
     Active,
-    /// Being made.
+    /// Its connect steps are not done.
     Connecting,
     /// A post-install step failed.
     PostInstallError,
     /// The validation step failed.
     ValidationError,
-    /// A refresh failed, or a call was answered 401.
+    /// A refresh failed, or a call was answered with 401.
     NeedsReauth,
 }
 
 impl Status {
-    /// The wire's word.
+    /// Its name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -95,7 +94,7 @@ impl Status {
     }
 }
 
-/// The step of making an account that failed.
+/// A step between the first credentials and an active account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectStep {
@@ -105,80 +104,67 @@ pub enum ConnectStep {
     Validation,
 }
 
-/// What is true of an account whatever its life does.
+/// The part of an account that doesn't depend on its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    /// Its id, for ever.
+    /// Stays the same through every reauthorization.
     pub id: AccountId,
-    /// The caller's own name for the customer that it belongs to. Not unique.
+    /// The caller's own name for the customer that the account belongs to. Not unique.
     pub tenant_id: String,
-    /// The installed integration it belongs to.
     pub environment_integration_id: EnvironmentIntegrationId,
-    /// That integration's name.
+    /// The integration's name.
     pub integration: String,
-    /// What the person calls it.
+    /// The name that the person gave it.
     pub name: String,
-    /// Whether it lives on the Sandbox.
+    /// Whether it is an account of the Sandbox.
     pub is_sandbox: bool,
     /// Truto's `region`, kept as given.
     pub region: Option<String>,
     /// Truto's `context`, without any secret.
     pub context: Map<String, Value>,
-    /// Who is signed in, where the integration can tell.
+    /// Who is signed in, if the integration can tell.
     pub identity: Option<Identity>,
-    /// Scopes that were granted.
+    /// The scopes that were granted.
     pub scopes: Vec<String>,
-    /// The last failure and when it was seen.
+    /// The last failure. Cleared when the account works again.
     pub last_error: Option<SeenFailure>,
-    /// The last 403 and when it was seen.
+    /// The last 403. It doesn't change the state.
     pub last_forbidden_error: Option<SeenFailure>,
-    /// When the account was made.
     pub created_at: Timestamp,
-    /// When it last changed.
     pub updated_at: Timestamp,
 }
 
-/// A failure and when it was seen.
+/// A failure and when it was noticed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenFailure {
-    /// What it was.
     pub failure: Failure,
-    /// When.
     pub at: Timestamp,
 }
 
-/// Where an account is in its life.
+/// The state of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum AccountState {
-    /// Its credentials are kept; its steps are not done.
+    /// It has credentials, but its connect steps are not done.
     Connecting {
-        /// What it signs in with.
         credential: Credential,
     },
-    /// A step failed.
+    /// A connect step failed.
     StepFailed {
-        /// Which.
         step: ConnectStep,
-        /// What it signs in with.
         credential: Credential,
     },
-    /// Nothing is wrong.
     Working {
-        /// What it signs in with.
         credential: Credential,
     },
-    /// The last refresh failed, or a call was answered 401.
+    /// The last refresh failed, or a call was answered with 401.
     Failing {
-        /// What it signs in with.
         credential: Credential,
-        /// What is wrong.
         trouble: Trouble,
     },
 }
 
 impl AccountState {
-    /// What it signs in with.
     pub const fn credential(&self) -> &Credential {
         match self {
             Self::Connecting { credential }
@@ -188,7 +174,7 @@ impl AccountState {
         }
     }
 
-    /// The same life with this credential.
+    /// The same state with another credential.
     #[must_use]
     fn with(self, credential: Credential) -> Self {
         match self {
@@ -199,9 +185,9 @@ impl AccountState {
         }
     }
 
-    /// The same life after a look at a credential that stays as it is. Where that was due, the next look is an hour later.
+    /// The same state after a fixed credential was checked. If that was due, the next check is an hour later.
     #[must_use]
-    fn looked_at(self, now: Timestamp) -> Self {
+    fn checked(self, now: Timestamp) -> Self {
         match self.credential().clone() {
             Credential::Fixed(fixed) if fixed.next_check.is_some_and(|due| due <= now) => {
                 self.with(Credential::Fixed(Fixed { next_check: Some(now.plus_secs(60 * 60)), ..fixed }))
@@ -210,7 +196,6 @@ impl AccountState {
         }
     }
 
-    /// What is wrong, if something is.
     pub const fn trouble(&self) -> Option<&Trouble> {
         match self {
             Self::Failing { trouble, .. } => Some(trouble),
@@ -222,25 +207,23 @@ impl AccountState {
 /// An integrated account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// What is true of it whatever its life does.
     pub profile: Profile,
     #[serde(alias = "life")]
     pub state: AccountState,
-    /// New credentials on their way into the keychain, in the old ones' place.
+    /// New credentials that are being written to the keychain.
     pub replacement: Option<Replacement>,
 }
 
-/// What Relink does next for an account by itself.
+/// What Relink does next for an account unasked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// Refresh its token.
+    /// Refresh its access token.
     Refresh(Timestamp),
-    /// See whether a token that can't be refreshed still works.
+    /// Check whether a fixed credential still works.
     Check(Timestamp),
 }
 
 impl Due {
-    /// When.
     pub const fn at(self) -> Timestamp {
         match self {
             Self::Refresh(at) | Self::Check(at) => at,
@@ -258,12 +241,11 @@ impl Due {
 }
 
 impl Account {
-    /// Its id.
     pub const fn id(&self) -> AccountId {
         self.profile.id
     }
 
-    /// A new account whose credentials have just been put into the keychain, as generation 1.
+    /// Creates an account whose credentials have just been written to the keychain as generation 1.
     pub fn connect(profile: Profile, granted: &Granted, now: Timestamp) -> Transition {
         let credential = Credential::new(&granted.credential, Self::FIRST_GENERATION);
         let account = Self {
@@ -282,7 +264,7 @@ impl Account {
     /// The generation of an account's first credentials.
     pub const FIRST_GENERATION: u64 = 1;
 
-    /// Truto's status: the one place where it is decided.
+    /// Truto's status. This is the one place that decides it.
     pub const fn status(&self) -> Status {
         match &self.state {
             AccountState::Connecting { .. } => Status::Connecting,
@@ -293,19 +275,18 @@ impl Account {
         }
     }
 
-    /// The words for what it has seen. Whether it is still tried by itself decides what they say to do.
+    /// Explains one of its failures. The hint depends on whether a retry is planned.
     pub fn explain(&self, seen: &SeenFailure, provider: &str) -> Explanation {
         let next_try = self.state.trouble().and_then(|trouble| trouble.next_try);
         seen.failure.cause.explain(provider, Verdict::for_failure(&seen.failure, next_try))
     }
 
-    /// How it is authenticated.
     pub const fn method(&self) -> AuthenticationMethod {
         self.state.credential().method()
     }
 
-    /// What Relink does next for it by itself, and when. Nothing while a refresh is under way, nor for a trouble that
-    /// only a person can mend.
+    /// What Relink does next for it unasked, and when. Nothing while a refresh is in progress, nor while only the person
+    /// can fix it.
     pub fn due(&self, jitter: Jitter) -> Option<Due> {
         match (self.state.credential(), &self.state) {
             (Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }), _)
@@ -319,23 +300,23 @@ impl Account {
         }
     }
 
-    /// [`Account::due`] by a clock that was set back to `now`: what a clock that was ahead has planned comes no later than
-    /// it would if it were planned now.
+    /// [`Account::due`], corrected for a clock that has been set back: a time that was planned while the clock was ahead
+    /// moves to where it would be if it were planned `now`.
     pub fn due_by(&self, now: Timestamp, jitter: Jitter) -> Option<Due> {
         let due = self.due(jitter)?;
         let latest = match (self.state.credential(), &self.state) {
             (_, AccountState::Failing { trouble, .. }) => {
                 schedule::retry_at(&trouble.failure, trouble.tries, false, now, jitter)
             }
-            (Credential::Renewing(renewing), _) if schedule::is_ahead(renewing.lifetime, now) => now,
+            (Credential::Renewing(renewing), _) if schedule::is_issued_in_future(renewing.lifetime, now) => now,
             (Credential::Renewing(_) | Credential::Fixed(_), _) => due.at(),
         };
         Some(due.moved_to(due.at().min(latest)))
     }
 
-    /// The generation that the next credentials would get.
+    /// The generation of the next credential, above every one that a result may still carry.
     pub const fn next_generation(&self) -> u64 {
-        let present = self.state.credential().generation();
+        let current = self.state.credential().generation();
         let attempted = match self.state.credential() {
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { generation, .. }, .. }) => *generation,
             Credential::Renewing(Renewing { attempt: Attempt::Idle, .. }) | Credential::Fixed(_) => 0,
@@ -345,14 +326,14 @@ impl Account {
             None => 0,
         };
         let highest = if attempted > staged { attempted } else { staged };
-        (if highest > present { highest } else { present }) + 1
+        (if highest > current { highest } else { current }) + 1
     }
 }
 
 impl Profile {
     /// The profile after a sign-in.
     fn signed_in(mut self, granted: &Granted, now: Timestamp) -> Self {
-        // Who was signed in is never forgotten: the next sign-in is compared with it.
+        // A sign-in without an identity keeps the old one: the next sign-in is compared with it.
         if granted.identity.is_some() {
             self.identity.clone_from(&granted.identity);
         }

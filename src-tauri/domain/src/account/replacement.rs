@@ -1,18 +1,18 @@
-//! New credentials in the old ones' place: begun before the keychain is written, done once it holds them.
+//! Replacing an account's credentials: the intent is stored before the keychain is written, and done once it holds them.
 
 use super::{Account, AccountState, Credential, Granted, Rejected, Replacement, TimelineEvent, Transition};
 use crate::{LinkTokenId, Timestamp, event::EventKind};
 
 impl Account {
-    /// An open refresh doesn't stand in the way: its generation is passed over, so whatever becomes of it is refused as
-    /// stale once the new credentials are in place.
+    /// An open refresh is no obstacle: the replacement takes a later generation, so that the refresh's result is rejected
+    /// as stale once the new credentials are in place.
     pub(super) fn begin_replacement(mut self, granted: Granted, link: LinkTokenId) -> Result<Transition, Rejected> {
         if self.replacement.is_some() {
             return Err(Rejected::BeingReplaced);
         }
         let generation = self.next_generation();
         self.replacement = Some(Replacement { generation, granted, link });
-        Ok(self.step(vec![], vec![]))
+        Ok(self.transition(vec![], vec![]))
     }
 
     pub(super) fn replaced(mut self, generation: u64, now: Timestamp) -> Result<Transition, Rejected> {
@@ -28,12 +28,12 @@ impl Account {
             (Some(_) | None, Some(_) | None) => None,
         };
         let timeline_event = TimelineEvent::Reauthorized { identity: after.map(|identity| identity.label), instead_of };
-        Ok(self.step(vec![timeline_event], vec![EventKind::AccountUpdated, EventKind::AccountActive]))
+        Ok(self.transition(vec![timeline_event], vec![EventKind::AccountUpdated, EventKind::AccountActive]))
     }
 
     pub(super) fn replacement_lost(mut self, generation: u64) -> Result<Transition, Rejected> {
         match self.replacement.take_if(|open| open.generation == generation) {
-            Some(_) => Ok(self.step(vec![], vec![])),
+            Some(_) => Ok(self.transition(vec![], vec![])),
             None => Err(Rejected::Stale { got: generation }),
         }
     }

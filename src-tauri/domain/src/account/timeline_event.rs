@@ -1,148 +1,117 @@
-//! The timeline: what happened to an account, in words.
+//! The timeline: what happened to an account.
 
 use serde::{Deserialize, Serialize};
 
 use super::ConnectStep;
 use crate::{Timestamp, failure::Failure};
 
-/// Why a refresh that is due waits.
+/// Why a refresh that is due is deferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeferReason {
-    /// The machine has no network.
     Offline,
-    /// The machine has just woken: the network is given time.
+    /// The machine has just woken, and the network may not be up yet.
     JustWoken,
-    /// The keychain is locked.
     KeychainLocked,
-    /// The keychain's service isn't there.
+    /// No keychain service is running.
     KeychainAbsent,
 }
 
-/// How a moment is marked. Never by colour alone: each has its own shape and words.
+/// How an entry is marked. Never by color alone: each tone has a shape and words of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ts_rs::TS, utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Tone {
-    /// As it should be.
     Good,
     /// Worth a look.
     Warning,
-    /// Something broke.
+    /// The account stopped working.
     Bad,
 }
 
-/// One entry of a timeline.
+/// One entry of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum TimelineEvent {
-    /// The account was made.
+    /// The account was created.
     Connected {
-        /// Who signed in.
+        /// The label of the identity that signed in.
         identity: Option<String>,
     },
-    /// A step of making it failed.
-    StepFailed {
-        /// Which.
-        step: ConnectStep,
-        /// Why.
-        failure: Failure,
-    },
-    /// It came to work.
+    /// A connect step failed.
+    StepFailed { step: ConnectStep, failure: Failure },
+    /// All connect steps passed.
     Activated,
-    /// A new access token.
+    /// The provider issued a new access token.
     Refreshed {
-        /// When it ends, where that is known.
+        /// When the new access token expires, if known.
         expires_at: Option<Timestamp>,
-        /// Whether the provider gave a new refresh token with it.
+        /// Whether the provider issued a new refresh token as well.
         rotated: bool,
     },
-    /// A refresh was tried and failed.
+    /// A refresh failed.
     RefreshFailed {
-        /// Why.
         failure: Failure,
-        /// When Relink tries again by itself.
+        /// When Relink retries; `None` if only the person can fix it.
         next_try: Option<Timestamp>,
     },
-    /// A refresh that is due waits.
+    /// A refresh that is due was deferred.
     #[serde(alias = "put_off")]
-    Deferred {
-        /// Why.
-        why: DeferReason,
-    },
-    /// A refresh was cut off by a crash and was taken up again.
+    Deferred { why: DeferReason },
+    /// A refresh that a crash had interrupted was resumed.
     #[serde(alias = "taken_up_again")]
     Resumed,
     /// A check or call was accepted.
     Checked,
-    /// A check could not tell.
-    CheckInconclusive {
-        /// Why.
-        failure: Failure,
-    },
-    /// A call was answered 401.
-    Unauthorized {
-        /// What was seen.
-        failure: Failure,
-    },
-    /// The account's item was found to be gone from the keychain.
-    CredentialGone {
-        /// What was seen.
-        failure: Failure,
-    },
-    /// A call was answered 403.
+    /// A check neither succeeded nor was refused.
+    CheckInconclusive { failure: Failure },
+    /// A call was answered with 401.
+    Unauthorized { failure: Failure },
+    /// The account's item is missing from the keychain, or can't be read.
+    CredentialGone { failure: Failure },
+    /// A call was answered with 403.
     Forbidden,
-    /// It recovered by itself.
+    /// The account recovered without its person.
     Reactivated,
     /// The credentials were replaced.
     Reauthorized {
-        /// Who signed in.
+        /// The label of the identity that signed in.
         identity: Option<String>,
-        /// Who was signed in before, if it was somebody else.
+        /// The label of the identity that was signed in before, if it is another one.
         instead_of: Option<String>,
     },
-    /// A sign-in by somebody else; the person chose to keep the old credentials.
+    /// Another identity signed in, and the person chose to keep the old credentials.
     KeptOld {
-        /// Who had signed in.
+        /// The label of the identity that signed in.
         identity: Option<String>,
     },
-    /// A connect flow ended without success; nothing was changed.
+    /// A connect flow ended without success. Nothing was changed.
     FlowFailed {
-        /// The stable code of the reason.
+        /// The stable error code.
         code: String,
-        /// The reason in words.
         message: String,
     },
-    /// A callback that nobody asked for, or that came twice or too late; nothing was changed.
+    /// A callback was unexpected, repeated or late. Nothing was changed.
     CallbackRefused {
-        /// The stable code of the reason.
+        /// The stable error code.
         code: String,
-        /// The reason in words.
         message: String,
     },
-    /// A magic link was made.
-    LinkCreated {
-        /// When it ends.
-        expires_at: Timestamp,
-    },
-    /// The person gave it another name.
-    Renamed {
-        /// The name from now on.
-        name: String,
-    },
-    /// Its context was changed.
+    /// A link token for this account was created.
+    LinkCreated { expires_at: Timestamp },
+    /// The account has a new name.
+    Renamed { name: String },
+    /// The account's context was changed.
     ContextChanged,
-    /// It was deleted.
+    /// The account was deleted.
     Deleted {
-        /// What it was called.
         name: String,
-        /// Whether the provider was told to revoke its tokens, where it offers that.
+        /// Whether the provider confirmed that it revoked the tokens; `None` if it offers no revocation.
         revoked: Option<bool>,
     },
 }
 
 impl TimelineEvent {
-    /// How it is marked.
     pub const fn tone(&self) -> Tone {
         match self {
             Self::Connected { .. }
@@ -170,65 +139,64 @@ impl TimelineEvent {
         }
     }
 
-    /// The line a person reads, and the smaller one below it.
+    /// The line that a person reads, and the smaller one below it.
     pub fn describe(&self, provider: &str) -> (String, Option<String>) {
-        let because = |failure: &Failure| Some(failure.cause.title(provider));
+        let cause = |failure: &Failure| Some(failure.cause.title(provider));
         match self {
             Self::Connected { identity: Some(identity) } => (format!("Connected as {identity}"), None),
             Self::Connected { identity: None } => ("Connected".into(), None),
             Self::StepFailed { step: ConnectStep::PostInstall, failure } => {
-                ("A post-install step failed".into(), because(failure))
+                ("A post-install step failed".into(), cause(failure))
             }
             Self::StepFailed { step: ConnectStep::Validation, failure } => {
-                (format!("{provider} didn't accept a first call"), because(failure))
+                (format!("{provider} didn't accept the first call"), cause(failure))
             }
             Self::Activated => ("Ready".into(), None),
             Self::Refreshed { rotated: true, .. } => ("Refreshed".into(), Some("With a new refresh token".into())),
             Self::Refreshed { rotated: false, .. } => ("Refreshed".into(), None),
             Self::RefreshFailed { failure, next_try: Some(_) } => {
-                ("Refresh failed; Relink tries again".into(), because(failure))
+                ("Refresh failed. Relink will retry.".into(), cause(failure))
             }
-            Self::RefreshFailed { failure, next_try: None } => ("Refresh refused".into(), because(failure)),
+            Self::RefreshFailed { failure, next_try: None } => ("Refresh refused".into(), cause(failure)),
             Self::Deferred { why } => (
                 match why {
-                    DeferReason::Offline => "Refresh put off while offline",
-                    DeferReason::JustWoken => "Refresh put off until the network is back",
-                    DeferReason::KeychainLocked => "Refresh put off while the keychain is locked",
-                    DeferReason::KeychainAbsent => "Refresh put off until the keychain's service is there",
+                    DeferReason::Offline => "Refresh deferred: offline",
+                    DeferReason::JustWoken => "Refresh deferred: waiting for the network",
+                    DeferReason::KeychainLocked => "Refresh deferred: the keychain is locked",
+                    DeferReason::KeychainAbsent => "Refresh deferred: no keychain service is running",
                 }
                 .into(),
                 None,
             ),
-            Self::Resumed => ("An interrupted refresh was taken up again".into(), None),
+            Self::Resumed => ("Interrupted refresh resumed".into(), None),
             Self::Checked => ("Checked".into(), Some(format!("{provider} accepted a call"))),
-            Self::CheckInconclusive { failure } => ("The check could not tell".into(), because(failure)),
-            Self::Unauthorized { failure } => ("A call was refused".into(), because(failure)),
+            Self::CheckInconclusive { failure } => ("Check inconclusive".into(), cause(failure)),
+            Self::Unauthorized { failure } => ("A call was refused".into(), cause(failure)),
             Self::CredentialGone { failure } => (failure.cause.title(provider), None),
             Self::Forbidden => (
                 "A call was forbidden".into(),
-                Some(format!("{provider} answered 403: the account lacks a right for it")),
+                Some(format!("{provider} answered 403: the account lacks a permission for it")),
             ),
-            Self::Reactivated => ("Works again".into(), Some("It recovered by itself".into())),
+            Self::Reactivated => ("Working again".into(), Some("It recovered without signing in again".into())),
             Self::Reauthorized { identity, instead_of } => (
                 identity
                     .as_ref()
                     .map_or_else(|| "Reauthorized".into(), |identity| format!("Reauthorized as {identity}")),
-                instead_of.as_ref().map(|before| format!("Before: {before}")),
+                instead_of.as_ref().map(|before| format!("Previously: {before}")),
             ),
-            Self::KeptOld { identity } => (
-                "The old sign-in was kept".into(),
-                identity.as_ref().map(|identity| format!("{identity} had signed in")),
-            ),
-            Self::FlowFailed { message, .. } => ("A sign-in did not succeed".into(), Some(message.clone())),
-            Self::CallbackRefused { message, .. } => ("A sign-in's return was refused".into(), Some(message.clone())),
-            Self::LinkCreated { .. } => ("A magic link was made".into(), None),
+            Self::KeptOld { identity } => {
+                ("Kept the old sign-in".into(), identity.as_ref().map(|identity| format!("{identity} signed in")))
+            }
+            Self::FlowFailed { message, .. } => ("Sign-in failed".into(), Some(message.clone())),
+            Self::CallbackRefused { message, .. } => ("Sign-in callback refused".into(), Some(message.clone())),
+            Self::LinkCreated { .. } => ("Magic link created".into(), None),
             Self::Renamed { name } => (format!("Renamed to {name}"), None),
-            Self::ContextChanged => ("Its context was changed".into(), None),
+            Self::ContextChanged => ("Context changed".into(), None),
             Self::Deleted { name, revoked } => (
                 format!("{name} was deleted"),
                 match revoked {
-                    Some(true) => Some(format!("{provider} was told to revoke its tokens")),
-                    Some(false) => Some(format!("{provider} could not be told to revoke its tokens")),
+                    Some(true) => Some(format!("{provider} revoked its tokens")),
+                    Some(false) => Some(format!("Its tokens could not be revoked at {provider}")),
                     None => None,
                 },
             ),

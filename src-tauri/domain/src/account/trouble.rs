@@ -1,4 +1,4 @@
-//! What is wrong with an account that fails.
+//! An episode of failures of one account.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,20 +8,20 @@ use crate::{
     schedule::{self, Jitter},
 };
 
-const HOUR: i64 = 60 * 60 * 1000;
+const HOUR_MILLIS: i64 = 60 * 60 * 1000;
 
-/// An episode of failure: from the first failure to the recovery.
+/// An episode: from the first failure to the recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     /// The latest failure.
     pub failure: Failure,
-    /// When the episode began. It names the episode.
+    /// When the episode began. Together with the account it identifies the episode.
     pub since: Timestamp,
-    /// Failures in a row.
+    /// How often it has failed.
     pub tries: u32,
-    /// When Relink tries again by itself; `None` when only a person can mend it.
+    /// When Relink retries; `None` if only the person can fix it.
     pub next_try: Option<Timestamp>,
-    /// The unknown refusals of this episode, by which they come to be taken for final.
+    /// The latest failures, as long as they are refusals that Relink doesn't know.
     pub unknown: Option<UnknownRefusals>,
     /// Milliseconds of this episode during which the machine was online, up to the latest failure.
     pub online_millis: i64,
@@ -29,33 +29,30 @@ pub struct Trouble {
     pub online_since: Option<Timestamp>,
 }
 
-/// Unknown refusals in a row: three of them over an hour are final.
+/// Refusals in a row that Relink doesn't know: three of them over an hour are taken as final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnknownRefusals {
-    /// The first one.
     pub since: Timestamp,
-    /// The latest one.
     pub latest: Timestamp,
-    /// How many.
     pub count: u32,
 }
 
-/// What a trouble asks for.
+/// Who can end the trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ts_rs::TS, utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The person must sign in again.
     NeedsPerson,
-    /// The integration's client must be mended.
+    /// The integration's client ID or secret must be corrected.
     NeedsClient,
-    /// Relink tries again.
+    /// Relink retries.
     Retrying,
 }
 
 impl Verdict {
-    /// What a failure asks for, where it is told without its episode: what is known of that is whether another try is
-    /// planned. A refusal that Relink doesn't know has turned final when none is.
+    /// The verdict on a failure whose episode isn't at hand, only when the next try is planned. A refusal that Relink
+    /// doesn't know is final once no try is planned.
     pub fn for_failure(failure: &Failure, next_try: Option<Timestamp>) -> Self {
         match failure.cause.severity() {
             Severity::Terminal => Self::NeedsPerson,
@@ -67,7 +64,7 @@ impl Verdict {
 }
 
 impl Trouble {
-    /// The first failure of an episode. `at_once`: see [`schedule::retry_at`].
+    /// Begins an episode. `at_once`: see [`schedule::retry_at`].
     pub fn begin(failure: Failure, at_once: bool, now: Timestamp, jitter: Jitter) -> Self {
         let first = Self {
             failure: failure.clone(),
@@ -78,16 +75,16 @@ impl Trouble {
             online_millis: 0,
             online_since: Some(now),
         };
-        first.again(failure, at_once, now, jitter)
+        first.failed_again(failure, at_once, now, jitter)
     }
 
-    /// One more failure of the same episode. `at_once`: see [`schedule::retry_at`].
+    /// Adds a failure to the episode. `at_once`: see [`schedule::retry_at`].
     #[must_use]
-    pub fn again(self, failure: Failure, at_once: bool, now: Timestamp, jitter: Jitter) -> Self {
+    pub fn failed_again(self, failure: Failure, at_once: bool, now: Timestamp, jitter: Jitter) -> Self {
         let tries = self.tries.saturating_add(1);
         let unknown = match failure.cause.severity() {
             Severity::Unknown => Some(match self.unknown {
-                Some(seen) => UnknownRefusals { latest: now, count: seen.count.saturating_add(1), ..seen },
+                Some(earlier) => UnknownRefusals { latest: now, count: earlier.count.saturating_add(1), ..earlier },
                 None => UnknownRefusals { since: now, latest: now, count: 1 },
             }),
             Severity::Transient | Severity::Terminal | Severity::Configuration => None,
@@ -108,29 +105,30 @@ impl Trouble {
         trouble
     }
 
-    /// The machine went offline: the time until the next failure doesn't count.
+    /// The machine went offline: the time until the next failure doesn't count as online.
     #[must_use]
-    pub(super) fn offline(mut self, now: Timestamp) -> Self {
+    pub(super) fn went_offline(mut self, now: Timestamp) -> Self {
         if let Some(since) = self.online_since.take() {
             self.online_millis = self.online_millis.saturating_add(now.millis_since(since).max(0));
         }
         self
     }
 
-    /// The machine was asleep: nobody knows for how long of the time since the last failure, so none of it counts.
+    /// The machine was asleep for an unknown part of the time since the last failure, so none of it counts as online.
     #[must_use]
-    pub(super) fn asleep(self) -> Self {
+    pub(super) fn was_asleep(self) -> Self {
         Self { online_since: None, ..self }
     }
 
-    /// What the trouble asks for.
     pub fn verdict(&self) -> Verdict {
         match self.failure.cause.severity() {
             Severity::Terminal => Verdict::NeedsPerson,
             Severity::Configuration => Verdict::NeedsClient,
             Severity::Transient => Verdict::Retrying,
             Severity::Unknown => match self.unknown {
-                Some(UnknownRefusals { since, latest, count }) if count >= 3 && latest.millis_since(since) >= HOUR => {
+                Some(UnknownRefusals { since, latest, count })
+                    if count >= 3 && latest.millis_since(since) >= HOUR_MILLIS =>
+                {
                     Verdict::NeedsPerson
                 }
                 Some(_) | None => Verdict::Retrying,
@@ -138,8 +136,8 @@ impl Trouble {
         }
     }
 
-    /// How long it has lasted while the machine was online.
-    pub fn online_for(&self, now: Timestamp) -> i64 {
+    /// For how many milliseconds it has lasted while the machine was online.
+    pub fn online_millis_by(&self, now: Timestamp) -> i64 {
         let open = self.online_since.map_or(0, |since| now.millis_since(since).max(0));
         self.online_millis.saturating_add(open)
     }

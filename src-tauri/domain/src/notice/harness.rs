@@ -110,7 +110,7 @@ impl Harness {
             Do::Offline => {
                 self.situation.network = Network::Offline;
                 for FailingAccount { trouble, .. } in &mut self.situation.failing {
-                    trouble.online_millis = trouble.online_for(self.now);
+                    trouble.online_millis = trouble.online_millis_by(self.now);
                     trouble.online_since = None;
                 }
             }
@@ -179,7 +179,9 @@ impl Harness {
         let failure = Failure::new(cause);
         let account = id(letter);
         match self.situation.failing.iter_mut().find(|troubled| troubled.id == account) {
-            Some(troubled) => troubled.trouble = troubled.trouble.clone().again(failure, false, self.now, Jitter::NONE),
+            Some(troubled) => {
+                troubled.trouble = troubled.trouble.clone().failed_again(failure, false, self.now, Jitter::NONE)
+            }
             None => self.situation.failing.push(FailingAccount {
                 id: account,
                 name: format!("Account {letter}"),
@@ -199,7 +201,7 @@ impl Harness {
             self.now = self.now.max(at);
             for FailingAccount { trouble, .. } in &mut self.situation.failing {
                 if online && trouble.next_try.is_some_and(|at| at <= self.now) {
-                    *trouble = trouble.clone().again(trouble.failure.clone(), false, self.now, Jitter::NONE);
+                    *trouble = trouble.clone().failed_again(trouble.failure.clone(), false, self.now, Jitter::NONE);
                 }
             }
             self.look();
@@ -264,7 +266,7 @@ impl Harness {
                 assert!(self.told.insert((troubled.episode(), needed)), "told twice: {why:?} {troubled:?}");
                 if !needed {
                     assert!(troubled.access_ends.is_none_or(|ends| ends <= self.now));
-                    assert!(troubled.trouble.online_for(self.now) >= OUTLASTED_MILLIS);
+                    assert!(troubled.trouble.online_millis_by(self.now) >= OUTLASTED_MILLIS);
                     assert_ne!(self.situation.network, Network::Offline);
                 }
             } else if needed && !self.told.contains(&(troubled.episode(), true)) {

@@ -268,7 +268,7 @@ fn may_disturb(troubled: &FailingAccount, network: Network, now: Timestamp) -> R
         return Err(NoticeReason::StillWorks { until });
     }
     let Trouble { online_since, next_try, .. } = &troubled.trouble;
-    let lacks = OUTLASTED_MILLIS - troubled.trouble.online_for(now);
+    let lacks = OUTLASTED_MILLIS - troubled.trouble.online_millis_by(now);
     if lacks > 0 {
         // While the time isn't running, the next failure sets it going, and that is asked about anyway.
         return Err(NoticeReason::NotYetLasted { until: online_since.map(|_| now.plus_millis(lacks)) });

@@ -51,7 +51,7 @@ impl<'w> Waiting<'w> {
 /// The number of timeline lines, of any account or none, that report a refused callback.
 async fn refusals(world: &World) -> usize {
     let entries = world.engine.timeline(None, None, 100).await.expect("a timeline");
-    entries.iter().filter(|entry| entry.event.describe("Sandbox").0 == "A sign-in's return was refused").count()
+    entries.iter().filter(|entry| entry.event.describe("Sandbox").0 == "Sign-in callback refused").count()
 }
 
 /// The URL with the value of one parameter replaced.
@@ -121,7 +121,7 @@ async fn a_callback_for_an_expired_flow_is_refused_and_the_expiry_is_logged_once
         assert_eq!(flow.error.expect("ended").code, "sign_in_expired");
     }
     let lines = world.lines(Some(waiting.id())).await;
-    assert_eq!(lines.iter().filter(|line| *line == "A sign-in did not succeed").count(), 1, "{lines:?}");
+    assert_eq!(lines.iter().filter(|line| *line == "Sign-in failed").count(), 1, "{lines:?}");
     waiting.assert_refused(world.engine.callback(&waiting.callback).await, "state_expired").await;
 }
 

@@ -202,7 +202,7 @@ async fn only_failures_of_the_provider_send_connection_error() {
     first.succeeds().await;
     second.receive_callback(&b).await;
     assert_eq!(second.fails().await, "link_token_used");
-    assert_eq!(world.lines(None).await, ["A sign-in did not succeed"]);
+    assert_eq!(world.lines(None).await, ["Sign-in failed"]);
     let events = world.engine.events_after(0, 100).await.expect("events");
     assert!(events.iter().all(|event| event.kind.as_str() != "link_token:connection_error"));
 }

@@ -169,7 +169,7 @@ async fn a_locked_keychain_defers_a_refresh_and_the_account_stays_active() {
     assert_eq!(world.engine.refresh(id).await.expect_err("locked").code(), "keychain_locked");
     assert_eq!(world.account(id).await.status(), Status::Active);
     assert_eq!(world.event_names().await.len(), 2);
-    assert_eq!(world.lines(Some(id)).await[0], "Refresh put off while the keychain is locked");
+    assert_eq!(world.lines(Some(id)).await[0], "Refresh deferred: the keychain is locked");
     world.keychain.recover();
     world.engine.refresh(id).await.expect("unlocked");
 }

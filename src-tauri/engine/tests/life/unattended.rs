@@ -128,7 +128,7 @@ async fn after_wake_up_refreshes_wait_for_the_network_to_settle() {
     let requests = world.token_requests().await;
     let woken = tokio::time::Instant::now();
     world.clock.advance_secs(86_400);
-    world.until_latest_line(id, "Refresh put off until the network is back").await;
+    world.until_latest_line(id, "Refresh deferred: waiting for the network").await;
     assert_eq!(world.token_requests().await, requests);
     let _running = world.let_the_clock_run();
     world.until_latest_line(id, "Refreshed").await;
