@@ -147,7 +147,7 @@ async fn look(
 
     let before = app.shown().await?;
     let shown = received.iter().cloned().fold(before.clone(), relink_domain::notice::NoticeHistory::receive);
-    let lost = before.up().filter(|_| received.contains(&DesktopSignal::Lost));
+    let lost = before.displayed().filter(|_| received.contains(&DesktopSignal::Lost));
     let decision = decide(&shown, &Situation { failing: troubled, network, paused }, app.0.engine.now());
     if decision.next != before {
         app.keep_shown(decision.next).await?;

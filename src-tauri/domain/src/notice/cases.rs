@@ -1,10 +1,10 @@
-//! The policy as a table: what happens, what is seen on the harness and when (in seconds), and why in the end.
+//! The policy as a table: what happens, which notifications are shown when (in seconds), and the reasons in the end.
 //!
-//! "show" is a first notification, "join" a new one in the place of the one that is up, "keep" a quiet one for those
-//! who remain.
+//! "show" is a first notification, "replace" one with news that replaces the displayed one, "update" a quiet one about the
+//! accounts that remain.
 
 use super::{
-    harness::{Do::*, *},
+    harness::{Event::*, *},
     *,
 };
 use crate::failure::Cause::*;
@@ -14,89 +14,89 @@ const HOUR: i64 = 60 * MINUTE;
 
 struct Case {
     name: &'static str,
-    given: &'static [Do],
-    seen: &'static [&'static str],
-    why: &'static [(char, &'static str)],
+    given: &'static [Event],
+    shown: &'static [&'static str],
+    reasons: &'static [(char, &'static str)],
 }
 
 const CASES: &[Case] = &[
     // Terminal and configuration
     Case {
-        name: "a revoked sign-in is told at once",
+        name: "a revoked sign-in is announced at once",
         given: &[Fail("A", InvalidGrant)],
-        seen: &["0 show A"],
-        why: &[('A', "Shown(NeedsPerson)")],
+        shown: &["0 show A"],
+        reasons: &[('A', "Announced(NeedsPerson)")],
     },
     Case {
-        name: "a wrong client is told at once",
+        name: "a wrong client is announced at once",
         given: &[Fail("A", InvalidClient)],
-        seen: &["0 show A"],
-        why: &[('A', "Shown(NeedsClient)")],
+        shown: &["0 show A"],
+        reasons: &[('A', "Announced(NeedsClient)")],
     },
     Case {
-        name: "a revoked sign-in is told at once even offline, with a token that still works",
-        given: &[Offline, Lives("A", HOUR), Fail("A", InvalidGrant)],
-        seen: &["0 show A"],
-        why: &[('A', "Shown(NeedsPerson)")],
+        name: "a revoked sign-in is announced at once even offline and with a valid token",
+        given: &[Offline, ValidFor("A", HOUR), Fail("A", InvalidGrant)],
+        shown: &["0 show A"],
+        reasons: &[('A', "Announced(NeedsPerson)")],
     },
     Case {
-        name: "it is told once per episode, however often it fails",
+        name: "an episode is announced once, however often it fails",
         given: &[
             Fail("A", InvalidGrant),
             Wait(HOUR),
             Fail("A", InvalidGrant),
-            Close,
+            Dismiss,
             Wait(HOUR),
             Fail("A", InvalidGrant),
         ],
-        seen: &["0 show A"],
-        why: &[('A', "ToldAlready")],
+        shown: &["0 show A"],
+        reasons: &[('A', "AlreadyAnnounced")],
     },
     Case {
-        name: "a new episode is told anew",
+        name: "a new episode is announced again",
         given: &[Fail("A", InvalidGrant), Recover("A"), Wait(HOUR), Fail("A", InvalidGrant)],
-        seen: &["0 show A", "0 withdraw", "3600 show A"],
-        why: &[('A', "Shown(NeedsPerson)")],
+        shown: &["0 show A", "0 withdraw", "3600 show A"],
+        reasons: &[('A', "Announced(NeedsPerson)")],
     },
-    // Passing
+    // Transient
     Case {
-        name: "a server's error is held back for a quarter of an hour online",
+        name: "a server error is held back for 15 minutes online",
         given: &[Fail("A", ServerError), Wait(14 * MINUTE)],
-        seen: &[],
-        why: &[('A', "NotYetLasted")],
+        shown: &[],
+        reasons: &[('A', "TooRecent")],
     },
     Case {
-        name: "a server's error that outlasts it is told, once",
+        name: "a server error that lasts 15 minutes is announced once",
         given: &[Fail("A", ServerError), Wait(5 * HOUR)],
-        seen: &["900 show A"],
-        why: &[('A', "OnDisplay")],
+        shown: &["900 show A"],
+        reasons: &[('A', "Displayed")],
     },
     Case {
-        name: "a passing trouble isn't told while the access token works",
-        given: &[Lives("A", HOUR), Fail("A", Timeout), Wait(HOUR - 1)],
-        seen: &[],
-        why: &[('A', "StillWorks")],
+        name: "a transient trouble isn't announced while the access token is valid",
+        given: &[ValidFor("A", HOUR), Fail("A", Timeout), Wait(HOUR - 1)],
+        shown: &[],
+        reasons: &[('A', "StillWorks")],
     },
     Case {
-        name: "a passing trouble is told when the access token ends",
-        given: &[Lives("A", HOUR), Fail("A", Timeout), Wait(2 * HOUR)],
-        seen: &["3600 show A"],
-        why: &[('A', "OnDisplay")],
+        name: "a transient trouble is announced when the access token expires",
+        given: &[ValidFor("A", HOUR), Fail("A", Timeout), Wait(2 * HOUR)],
+        shown: &["3600 show A"],
+        reasons: &[('A', "Displayed")],
     },
     Case {
-        name: "a passing trouble that passes was never told",
+        name: "a transient trouble that goes away is never announced",
         given: &[Fail("A", Dns), Wait(10 * MINUTE), Recover("A"), Wait(HOUR)],
-        seen: &[],
-        why: &[],
+        shown: &[],
+        reasons: &[],
     },
     Case {
-        name: "a passing trouble that turns final is told at once",
+        name: "a transient trouble that becomes final is announced at once",
         given: &[Fail("A", ServerError), Wait(5 * MINUTE), Fail("A", InvalidGrant)],
-        seen: &["300 show A"],
-        why: &[('A', "Shown(NeedsPerson)")],
+        shown: &["300 show A"],
+        reasons: &[('A', "Announced(NeedsPerson)")],
     },
     Case {
-        name: "a passing trouble that was told and turns final is told once more",
+        name: "an announced transient trouble that becomes final is announced once more",
         given: &[
             Fail("A", ServerError),
             Wait(20 * MINUTE),
@@ -104,79 +104,79 @@ const CASES: &[Case] = &[
             Wait(HOUR),
             Fail("A", InvalidGrant),
         ],
-        seen: &["900 show A", "1200 join A"],
-        why: &[('A', "OnDisplay")],
+        shown: &["900 show A", "1200 replace A"],
+        reasons: &[('A', "Displayed")],
     },
     Case {
-        name: "a final trouble whose next failure is a passing one is not told again",
-        given: &[Fail("A", InvalidGrant), Close, Wait(10), Fail("A", Dns), Wait(HOUR), Fail("A", InvalidGrant)],
-        seen: &["0 show A"],
-        why: &[('A', "ToldAlready")],
+        name: "a final trouble with a later transient failure is not announced again",
+        given: &[Fail("A", InvalidGrant), Dismiss, Wait(10), Fail("A", Dns), Wait(HOUR), Fail("A", InvalidGrant)],
+        shown: &["0 show A"],
+        reasons: &[('A', "AlreadyAnnounced")],
     },
     Case {
-        name: "a refusal nobody knows is told as passing, and again when it has proved final",
+        name: "an unknown refusal is announced as transient, and again when it has become final",
         given: &[Fail("A", UnknownRefusal), Wait(3 * HOUR)],
-        seen: &["900 show A", "3630 join A"],
-        why: &[('A', "OnDisplay")],
+        shown: &["900 show A", "3630 replace A"],
+        reasons: &[('A', "Displayed")],
     },
     // Offline, asleep
     Case {
-        name: "offline, a passing trouble is held back",
+        name: "offline, a transient trouble is held back",
         given: &[Fail("A", Dns), Wait(10 * MINUTE), Offline, Wait(3 * HOUR)],
-        seen: &[],
-        why: &[('A', "Offline")],
+        shown: &[],
+        reasons: &[('A', "Offline")],
     },
     Case {
-        name: "the time offline does not count",
+        name: "time offline does not count",
         given: &[Fail("A", Dns), Wait(10 * MINUTE), Offline, Wait(3 * HOUR), Online, Fail("A", Dns), Wait(4 * MINUTE)],
-        seen: &[],
-        why: &[('A', "NotYetLasted")],
+        shown: &[],
+        reasons: &[('A', "TooRecent")],
     },
     Case {
-        name: "just woken, a passing trouble is held back",
+        name: "just woken, a transient trouble is held back",
         given: &[Fail("A", Dns), Wait(MINUTE), Sleep(8 * HOUR), Wake(30)],
-        seen: &[],
-        why: &[('A', "JustWoken")],
+        shown: &[],
+        reasons: &[('A', "JustWoken")],
     },
     Case {
-        name: "after a night asleep, the try that is due comes first",
+        name: "after a night asleep, the due retry comes first",
         given: &[Fail("A", Dns), Wait(MINUTE), Sleep(8 * HOUR), Wake(30), Sleep(30), Online],
-        seen: &[],
-        why: &[('A', "TryDue")],
+        shown: &[],
+        reasons: &[('A', "RetryDue")],
     },
     Case {
-        name: "what is up stays up when the machine goes offline",
+        name: "a displayed notification stays when the machine goes offline",
         given: &[Fail("A", Dns), Wait(20 * MINUTE), Offline],
-        seen: &["900 show A"],
-        why: &[('A', "OnDisplay")],
+        shown: &["900 show A"],
+        reasons: &[('A', "Displayed")],
     },
-    // Joined
+    // Shared
     Case {
-        name: "accounts that fail together make one notification",
+        name: "accounts that fail together share a notification",
         given: &[Fail("ABCDE", InvalidGrant)],
-        seen: &["0 show ABCDE"],
-        why: &[('E', "Shown(NeedsPerson)")],
+        shown: &["0 show ABCDE"],
+        reasons: &[('E', "Announced(NeedsPerson)")],
     },
     Case {
-        name: "the first is told at once; those right behind it gather and join it",
+        name: "the first account is announced at once, and those right after it join after the debounce",
         given: &[Fail("A", InvalidGrant), Wait(1), Fail("B", Rejected), Fail("C", InvalidGrant), Wait(5)],
-        seen: &["0 show A", "2 join ABC"],
-        why: &[('B', "OnDisplay")],
+        shown: &["0 show A", "2 replace ABC"],
+        reasons: &[('B', "Displayed")],
     },
     Case {
-        name: "while it gathers, it is said so",
+        name: "a debounced account has that as its reason",
         given: &[Fail("A", InvalidGrant), Wait(1), Fail("B", Rejected)],
-        seen: &["0 show A"],
-        why: &[('A', "OnDisplay"), ('B', "Gathering")],
+        shown: &["0 show A"],
+        reasons: &[('A', "Displayed"), ('B', "Debounced")],
     },
     Case {
-        name: "a later one joins the one that is up",
+        name: "a later account joins the displayed notification",
         given: &[Fail("A", InvalidGrant), Wait(HOUR), Fail("B", InvalidGrant)],
-        seen: &["0 show A", "3600 join AB"],
-        why: &[('A', "OnDisplay"), ('B', "Shown(NeedsPerson)")],
+        shown: &["0 show A", "3600 replace AB"],
+        reasons: &[('A', "Displayed"), ('B', "Announced(NeedsPerson)")],
     },
     Case {
-        name: "one that is up as passing and turns final gathers without a word before",
+        name: "a displayed transient account that becomes final is debounced",
         given: &[
             Fail("A", ServerError),
             Wait(20 * MINUTE),
@@ -185,54 +185,54 @@ const CASES: &[Case] = &[
             Fail("A", InvalidGrant),
             Wait(5),
         ],
-        seen: &["900 show A", "1200 join BA", "1202 join AB"],
-        why: &[('A', "OnDisplay")],
+        shown: &["900 show A", "1200 replace BA", "1202 replace AB"],
+        reasons: &[('A', "Displayed")],
     },
     Case {
-        name: "what was dismissed isn't named again by the next one",
-        given: &[Fail("A", InvalidGrant), Close, Wait(HOUR), Fail("B", InvalidGrant)],
-        seen: &["0 show A", "3600 show B"],
-        why: &[('A', "ToldAlready")],
+        name: "a dismissed account isn't named by the next notification",
+        given: &[Fail("A", InvalidGrant), Dismiss, Wait(HOUR), Fail("B", InvalidGrant)],
+        shown: &["0 show A", "3600 show B"],
+        reasons: &[('A', "AlreadyAnnounced")],
     },
     Case {
-        name: "an outage that reaches accounts one by one interrupts every five minutes at most",
+        name: "an outage that reaches accounts one by one alerts every five minutes at most",
         given: &[
-            Lives("B", 16 * MINUTE),
-            Lives("C", 17 * MINUTE),
-            Lives("D", 18 * MINUTE),
+            ValidFor("B", 16 * MINUTE),
+            ValidFor("C", 17 * MINUTE),
+            ValidFor("D", 18 * MINUTE),
             Fail("ABCD", ServerError),
             Wait(2 * HOUR),
         ],
-        seen: &["900 show A", "1200 join ABCD"],
-        why: &[('D', "OnDisplay")],
+        shown: &["900 show A", "1200 replace ABCD"],
+        reasons: &[('D', "Displayed")],
     },
     Case {
-        name: "who needs the person comes first, and takes along who gathers",
-        given: &[Lives("B", 16 * MINUTE), Fail("AB", ServerError), Wait(17 * MINUTE), Fail("C", InvalidGrant)],
-        seen: &["900 show A", "1020 join CAB"],
-        why: &[('B', "Shown(Outlasted)")],
+        name: "an account that needs the person comes first and takes debounced ones along",
+        given: &[ValidFor("B", 16 * MINUTE), Fail("AB", ServerError), Wait(17 * MINUTE), Fail("C", InvalidGrant)],
+        shown: &["900 show A", "1020 replace CAB"],
+        reasons: &[('B', "Announced(Outlasted)")],
     },
     // Withdrawn
     Case {
-        name: "it is withdrawn when the account recovers or is deleted",
+        name: "a notification is withdrawn when its account recovers or is deleted",
         given: &[Fail("A", InvalidGrant), Wait(60), Recover("A")],
-        seen: &["0 show A", "60 withdraw"],
-        why: &[('A', "Recovered")],
+        shown: &["0 show A", "60 withdraw"],
+        reasons: &[('A', "Recovered")],
     },
     Case {
-        name: "a joined one shrinks quietly, and goes with the last",
+        name: "a shared notification shrinks quietly and is withdrawn with its last account",
         given: &[Fail("ABC", InvalidGrant), Wait(60), Recover("B"), Wait(60), Recover("A"), Wait(60), Recover("C")],
-        seen: &["0 show ABC", "60 keep AC", "120 keep C", "180 withdraw"],
-        why: &[('C', "Recovered")],
+        shown: &["0 show ABC", "60 update AC", "120 update C", "180 withdraw"],
+        reasons: &[('C', "Recovered")],
     },
     Case {
-        name: "nothing is withdrawn that the person has dismissed",
-        given: &[Fail("A", InvalidGrant), Close, Recover("A")],
-        seen: &["0 show A"],
-        why: &[],
+        name: "a dismissed notification is not withdrawn",
+        given: &[Fail("A", InvalidGrant), Dismiss, Recover("A")],
+        shown: &["0 show A"],
+        reasons: &[],
     },
     Case {
-        name: "one recovers as another fails: the new one takes its place",
+        name: "when accounts recover as another fails, the new one is shown",
         given: &[
             Fail("A", InvalidGrant),
             Wait(60),
@@ -241,36 +241,36 @@ const CASES: &[Case] = &[
             Recover("AB"),
             Fail("C", Rejected),
         ],
-        seen: &["0 show A", "60 join AB", "120 withdraw", "120 show C"],
-        why: &[('C', "Shown(NeedsPerson)")],
+        shown: &["0 show A", "60 replace AB", "120 withdraw", "120 show C"],
+        reasons: &[('C', "Announced(NeedsPerson)")],
     },
     Case {
-        name: "who recovers and fails anew between two looks is in another episode, and leaves",
-        given: &[Fail("AB", InvalidGrant), Wait(60), FailAnew("A", ServerError)],
-        seen: &["0 show AB", "60 keep B"],
-        why: &[('A', "NotYetLasted")],
+        name: "an account that recovers and fails again between two decisions is in another episode and leaves",
+        given: &[Fail("AB", InvalidGrant), Wait(60), FailAgain("A", ServerError)],
+        shown: &["0 show AB", "60 update B"],
+        reasons: &[('A', "TooRecent")],
     },
     // Remind me later
     Case {
-        name: "remind me later takes it down and brings it back at its time, once",
-        given: &[Fail("A", InvalidGrant), Wait(60), RemindLater(16 * HOUR), Wait(20 * HOUR), Close, Wait(24 * HOUR)],
-        seen: &["0 show A", "60 withdraw", "57660 show A"],
-        why: &[('A', "ToldAlready")],
+        name: "remind me later withdraws a notification and shows it again at its time, once",
+        given: &[Fail("A", InvalidGrant), Wait(60), RemindLater(16 * HOUR), Wait(20 * HOUR), Dismiss, Wait(24 * HOUR)],
+        shown: &["0 show A", "60 withdraw", "57660 show A"],
+        reasons: &[('A', "AlreadyAnnounced")],
     },
     Case {
-        name: "an unlock brings it back before its time",
+        name: "an unlock shows a snoozed notification before its time",
         given: &[Fail("A", InvalidGrant), Wait(60), RemindLater(16 * HOUR), Wait(HOUR), Unlock],
-        seen: &["0 show A", "60 withdraw", "3660 show A"],
-        why: &[('A', "Shown(Reminder)")],
+        shown: &["0 show A", "60 withdraw", "3660 show A"],
+        reasons: &[('A', "Announced(Reminder)")],
     },
     Case {
-        name: "an unlock that nobody waits for shows nothing",
-        given: &[Fail("A", InvalidGrant), Close, Wait(60), Unlock],
-        seen: &["0 show A"],
-        why: &[('A', "ToldAlready")],
+        name: "an unlock without a snooze shows nothing",
+        given: &[Fail("A", InvalidGrant), Dismiss, Wait(60), Unlock],
+        shown: &["0 show A"],
+        reasons: &[('A', "AlreadyAnnounced")],
     },
     Case {
-        name: "until then it is held back, even when it turns final",
+        name: "a snoozed account is held back even when it becomes final",
         given: &[
             Fail("A", ServerError),
             Wait(20 * MINUTE),
@@ -278,104 +278,106 @@ const CASES: &[Case] = &[
             Fail("A", InvalidGrant),
             Wait(HOUR),
         ],
-        seen: &["900 show A", "1200 withdraw"],
-        why: &[('A', "RemindLater")],
+        shown: &["900 show A", "1200 withdraw"],
+        reasons: &[('A', "Snoozed")],
     },
     Case {
-        name: "an account that recovered meanwhile isn't reminded of",
+        name: "a snoozed account that recovers is not shown again",
         given: &[Fail("A", InvalidGrant), RemindLater(HOUR), Wait(60), Recover("A"), Wait(2 * HOUR)],
-        seen: &["0 show A", "0 withdraw"],
-        why: &[],
+        shown: &["0 show A", "0 withdraw"],
+        reasons: &[],
     },
     Case {
-        name: "putting one off doesn't put off another",
+        name: "snoozing one account does not snooze another",
         given: &[Fail("A", InvalidGrant), RemindLater(HOUR), Wait(60), Fail("B", InvalidGrant), Wait(2 * HOUR)],
-        seen: &["0 show A", "0 withdraw", "60 show B", "3600 join AB"],
-        why: &[('A', "OnDisplay")],
+        shown: &["0 show A", "0 withdraw", "60 show B", "3600 replace AB"],
+        reasons: &[('A', "Displayed")],
     },
     Case {
-        name: "one of a joined one is put off from the window: it leaves, the others stay",
+        name: "an account that is snoozed from the window leaves a shared notification",
         given: &[Fail("ABC", InvalidGrant), Wait(60), RemindLaterOf("B", HOUR)],
-        seen: &["0 show ABC", "60 keep AC"],
-        why: &[('B', "RemindLater")],
+        shown: &["0 show ABC", "60 update AC"],
+        reasons: &[('B', "Snoozed")],
     },
     Case {
-        name: "a time that has come already takes it down, and then the rules decide anew",
+        name: "a snooze into the past withdraws the notification, and the rules decide again",
         given: &[Fail("A", InvalidGrant), Fail("A", Dns), RemindLater(-1)],
-        seen: &["0 show A", "0 withdraw"],
-        why: &[('A', "NotYetLasted")],
+        shown: &["0 show A", "0 withdraw"],
+        reasons: &[('A', "TooRecent")],
     },
     Case {
-        name: "a reminder of a passing trouble waits for the network",
+        name: "a reminder of a transient trouble waits for the network",
         given: &[Fail("A", Dns), Wait(20 * MINUTE), RemindLater(HOUR), Offline, Wait(8 * HOUR)],
-        seen: &["900 show A", "1200 withdraw"],
-        why: &[('A', "Offline")],
+        shown: &["900 show A", "1200 withdraw"],
+        reasons: &[('A', "Offline")],
     },
     // Paused
     Case {
-        name: "paused, nothing is shown",
+        name: "while paused, nothing is shown",
         given: &[Pause, Fail("A", InvalidGrant), Fail("B", ServerError), Wait(HOUR)],
-        seen: &[],
-        why: &[('A', "Paused"), ('B', "Paused")],
+        shown: &[],
+        reasons: &[('A', "Paused"), ('B', "Paused")],
     },
     Case {
-        name: "on resuming, what still holds is shown as one",
+        name: "after a pause, the accounts that still fail share a notification",
         given: &[Pause, Fail("AB", InvalidGrant), Fail("C", ServerError), Wait(HOUR), Recover("A"), Resume],
-        seen: &["3600 show BC"],
-        why: &[('C', "Shown(Outlasted)")],
+        shown: &["3600 show BC"],
+        reasons: &[('C', "Announced(Outlasted)")],
     },
     Case {
-        name: "pausing takes down what is up, and resuming brings it back",
+        name: "a pause withdraws the displayed notification, and its end shows it again",
         given: &[Fail("A", InvalidGrant), Wait(60), Pause, Wait(60), Fail("B", InvalidGrant), Wait(60), Resume],
-        seen: &["0 show A", "60 withdraw", "180 show AB"],
-        why: &[('A', "Shown(NeedsPerson)")],
+        shown: &["0 show A", "60 withdraw", "180 show AB"],
+        reasons: &[('A', "Announced(NeedsPerson)")],
     },
     Case {
-        name: "what was dismissed before the pause doesn't come back",
-        given: &[Fail("A", InvalidGrant), Close, Pause, Wait(HOUR), Resume],
-        seen: &["0 show A"],
-        why: &[('A', "ToldAlready")],
+        name: "a notification that was dismissed before a pause does not come back",
+        given: &[Fail("A", InvalidGrant), Dismiss, Pause, Wait(HOUR), Resume],
+        shown: &["0 show A"],
+        reasons: &[('A', "AlreadyAnnounced")],
     },
     // Restart
     Case {
-        name: "after a restart what was up is put up anew, and can be withdrawn",
+        name: "after a restart a displayed notification is shown again and can be withdrawn",
         given: &[Fail("AB", InvalidGrant), Wait(HOUR), Restart, Wait(HOUR), Recover("AB")],
-        seen: &["0 show AB", "3600 show AB", "7200 withdraw"],
-        why: &[('A', "Recovered")],
+        shown: &["0 show AB", "3600 show AB", "7200 withdraw"],
+        reasons: &[('A', "Recovered")],
     },
     Case {
-        name: "after a restart nothing comes back that the person has dismissed",
-        given: &[Fail("A", InvalidGrant), Close, Wait(HOUR), Restart, Wait(HOUR)],
-        seen: &["0 show A"],
-        why: &[('A', "ToldAlready")],
+        name: "a dismissed notification does not come back after a restart",
+        given: &[Fail("A", InvalidGrant), Dismiss, Wait(HOUR), Restart, Wait(HOUR)],
+        shown: &["0 show A"],
+        reasons: &[('A', "AlreadyAnnounced")],
     },
     Case {
-        name: "what was up and passes while Relink is away doesn't come back",
+        name: "a displayed transient trouble does not come back after a restart offline",
         given: &[Fail("A", Dns), Wait(20 * MINUTE), Offline, Restart],
-        seen: &["900 show A"],
-        why: &[('A', "Offline")],
+        shown: &["900 show A"],
+        reasons: &[('A', "Offline")],
     },
     Case {
-        name: "a reminder survives a restart",
+        name: "a snooze survives a restart",
         given: &[Fail("A", InvalidGrant), RemindLater(HOUR), Restart, Wait(2 * HOUR)],
-        seen: &["0 show A", "0 withdraw", "3600 show A"],
-        why: &[('A', "OnDisplay")],
+        shown: &["0 show A", "0 withdraw", "3600 show A"],
+        reasons: &[('A', "Displayed")],
     },
 ];
 
 #[test]
 fn the_table_holds() {
     let mut wrong = vec![];
-    for Case { name, given, seen, why } in CASES {
+    for Case { name, given, shown, reasons } in CASES {
         let mut harness = Harness::new();
-        for what in *given {
-            harness.happens(*what);
+        for event in *given {
+            harness.handle(*event);
         }
-        let whys: Vec<(char, String)> = why.iter().map(|(letter, _)| (*letter, short(harness.why(*letter)))).collect();
-        let expected: Vec<(char, String)> = why.iter().map(|(letter, why)| (*letter, (*why).to_owned())).collect();
-        if harness.log != *seen || whys != expected {
+        let found: Vec<(char, String)> =
+            reasons.iter().map(|(letter, _)| (*letter, short(harness.reason(*letter)))).collect();
+        let expected: Vec<(char, String)> =
+            reasons.iter().map(|(letter, reason)| (*letter, (*reason).to_owned())).collect();
+        if harness.log != *shown || found != expected {
             wrong.push(format!(
-                "{name}:\n  seen {:?}, expected {seen:?}\n  why {whys:?}, expected {expected:?}",
+                "{name}:\n  shown {:?}, expected {shown:?}\n  reasons {found:?}, expected {expected:?}",
                 harness.log
             ));
         }
@@ -384,79 +386,154 @@ fn the_table_holds() {
 }
 
 /// A reason's name, without its times.
-fn short(why: Option<NoticeReason>) -> String {
-    let text = why.map_or_else(|| "nothing".to_owned(), |why| format!("{why:?}"));
+fn short(reason: Option<NoticeReason>) -> String {
+    let text = reason.map_or_else(|| "nothing".to_owned(), |reason| format!("{reason:?}"));
     text.split(" {").next().unwrap_or_default().to_owned()
 }
 
-fn notice_of(given: &[Do]) -> Notice {
+fn notice_after(given: &[Event]) -> Notice {
     let mut harness = Harness::new();
-    for what in given {
-        harness.happens(*what);
+    for event in given {
+        harness.handle(*event);
     }
-    harness.up.expect("a notification is up")
+    harness.displayed.expect("a notification is displayed")
 }
 
 #[test]
-fn one_account_is_named_with_what_broke_and_can_be_reauthorized() {
-    let notice = notice_of(&[Fail("A", InvalidGrant)]);
-    assert_eq!(notice.title, "GitHub no longer accepts this sign-in");
+fn a_notification_begins_with_the_accounts_name_and_says_what_broke() {
+    let notice = notice_after(&[Fail("A", InvalidGrant)]);
+    assert_eq!(notice.title, "Account A: GitHub no longer accepts this sign-in");
     assert_eq!(
         notice.body,
-        "Account A: Access was revoked or has run out on GitHub's side. Nothing that uses this account works until you \
-         sign in again. Reauthorize the connection."
+        "Access was revoked or expired at GitHub. Nothing that uses this account works until you sign in again. \
+         Reauthorize the connection."
     );
     assert_eq!(notice.buttons, [Button::Reauthorize(id('A')), Button::RemindLater]);
+    assert_eq!(
+        notice.buttons.iter().map(|button| button.label()).collect::<Vec<_>>(),
+        ["Reauthorize", "Remind me later"]
+    );
     assert_eq!(notice.opens, Opens::Account(id('A')));
 }
 
 #[test]
-fn reauthorize_is_offered_only_where_it_mends() {
+fn reauthorize_is_offered_only_where_it_helps() {
     for given in [&[Fail("A", InvalidClient)][..], &[Fail("A", Dns), Wait(HOUR)], &[Fail("AB", InvalidGrant)]] {
-        assert_eq!(notice_of(given).buttons, [Button::RemindLater], "{given:?}");
+        assert_eq!(notice_after(given).buttons, [Button::RemindLater], "{given:?}");
     }
-    let unknown = notice_of(&[Fail("A", UnknownRefusal), Wait(3 * HOUR)]);
+    let unknown = notice_after(&[Fail("A", UnknownRefusal), Wait(3 * HOUR)]);
     assert!(unknown.body.ends_with("Reauthorize the connection."), "{}", unknown.body);
     assert_eq!(unknown.buttons[0], Button::Reauthorize(id('A')));
 }
 
 #[test]
-fn a_joined_one_names_three_and_counts_the_rest() {
+fn a_shared_notification_names_three_accounts_and_counts_the_rest() {
     for (given, title, body) in [
-        (&[Fail("AB", InvalidGrant)][..], "2 accounts need you", "Account A (GitHub) and Account B (GitHub)."),
+        (&[Fail("AB", InvalidGrant)][..], "2 accounts need attention", "Account A (GitHub) and Account B (GitHub)."),
+        (
+            &[Fail("ABC", InvalidGrant)],
+            "3 accounts need attention",
+            "Account A (GitHub), Account B (GitHub) and Account C (GitHub).",
+        ),
         (
             &[Fail("ABCDE", InvalidGrant)],
-            "5 accounts need you",
+            "5 accounts need attention",
             "Account A (GitHub), Account B (GitHub), Account C (GitHub) and 2 more.",
         ),
         (
             &[Fail("AB", ServerError), Wait(HOUR)],
             "2 accounts have stopped working",
-            "Account A (GitHub) and Account B (GitHub). Relink tries again by itself.",
+            "Account A (GitHub) and Account B (GitHub). Relink will retry.",
         ),
         (
             &[Fail("A", ServerError), Wait(HOUR), Fail("B", InvalidGrant)],
-            "1 account needs you, 1 tried again",
+            "1 account needs attention, 1 retrying",
             "Account B (GitHub) and Account A (GitHub).",
         ),
+        (
+            &[Fail("A", ServerError), Wait(HOUR), Fail("BC", InvalidGrant)],
+            "2 accounts need attention, 1 retrying",
+            "Account B (GitHub), Account C (GitHub) and Account A (GitHub).",
+        ),
     ] {
-        let notice = notice_of(given);
+        let notice = notice_after(given);
         assert_eq!((notice.title.as_str(), notice.body.as_str()), (title, body));
         assert_eq!(notice.opens, Opens::Accounts);
     }
 }
 
-#[test]
-fn names_stay_on_one_short_line_and_the_providers_words_stay_out() {
+fn notice_about(name: &str) -> Notice {
     let mut trouble =
         Trouble::begin(crate::failure::Failure::new(InvalidGrant), false, T0, crate::schedule::Jitter::NONE);
     trouble.failure.provider_message = Some("rt-canary".into());
     trouble.failure.provider_code = Some("code-canary".into());
-    let name = format!("two\nlines {}", "x".repeat(500));
-    let troubled = FailingAccount { id: id('A'), name, integration: "GitHub".into(), trouble, access_ends: None };
-    let situation = Situation { failing: vec![troubled], network: Network::Online, paused: false };
+    let account = FailingAccount {
+        id: id('A'),
+        name: name.to_owned(),
+        integration: "GitHub".into(),
+        trouble,
+        access_expires_at: None,
+    };
+    let situation = Situation { failing: vec![account], network: Network::Online, paused: false };
     let decision = decide(&NoticeHistory::default(), &situation, T0);
+    assert!(!format!("{decision:?}").contains("canary"), "the provider's words stay out");
     let [Action::Show { notice, .. }] = decision.actions.as_slice() else { panic!("{decision:?}") };
-    assert!(notice.body.starts_with("two lines xxx") && notice.body.len() < 300, "{}", notice.body);
-    assert!(!format!("{decision:?}").contains("canary"));
+    notice.clone()
+}
+
+#[test]
+fn names_stay_on_one_short_line() {
+    for (name, shown) in [
+        ("two\nlines".to_owned(), "two lines".to_owned()),
+        ("left\u{202e}right".to_owned(), "leftright".to_owned()),
+        ("x".repeat(60), "x".repeat(60)),
+        ("x".repeat(61), format!("{}…", "x".repeat(59))),
+        (" ".to_owned(), "GitHub".to_owned()),
+    ] {
+        assert_eq!(notice_about(&name).title, format!("{shown}: GitHub no longer accepts this sign-in"));
+    }
+}
+
+#[test]
+fn a_history_stored_by_an_older_version_is_read() {
+    let account = id('A');
+    let stored = format!(
+        r#"{{"up": {{"id": 3, "subjects": []}}, "told": {{}}, "later": {{"{account}": {{"since": "{T0}",
+        "until": "{T0}", "unlocked": false}}}}, "last_alert": null, "next_id": 4}}"#
+    );
+    let history: NoticeHistory = serde_json::from_str(&stored).expect("read");
+    assert_eq!(history.displayed(), Some(NoticeId(3)));
+    assert_eq!(history.remind_at(account), Some(T0));
+}
+
+#[test]
+fn an_account_is_failing_while_it_has_a_trouble() {
+    use crate::account::{Account, FixedKind, Granted, Input, NewCredential, Profile};
+
+    let profile = Profile {
+        id: id('A'),
+        tenant_id: "acme".into(),
+        environment_integration_id: crate::EnvironmentIntegrationId::from_uuid(uuid::Uuid::nil()),
+        integration: "github".into(),
+        name: "Acme".into(),
+        is_sandbox: false,
+        region: None,
+        context: serde_json::Map::new(),
+        identity: None,
+        scopes: vec![],
+        last_error: None,
+        last_forbidden_error: None,
+        created_at: T0,
+        updated_at: T0,
+    };
+    let credential = NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: Some(T0.plus_secs(60)) };
+    let granted = Granted { credential, identity: None, scopes: vec![], context: serde_json::Map::new() };
+    let account = Account::connect(profile, &granted, T0).account;
+    assert_eq!(FailingAccount::of(&account, "GitHub"), None);
+    let gone = Input::CredentialGone { failure: crate::failure::Failure::new(CredentialMissing) };
+    let account = account.apply(gone, T0, crate::schedule::Jitter::NONE).expect("applied").account;
+    let failing = FailingAccount::of(&account, "GitHub").expect("failing");
+    assert_eq!((failing.name.as_str(), failing.integration.as_str()), ("Acme", "GitHub"));
+    assert_eq!(failing.access_expires_at, Some(T0.plus_secs(60)));
+    assert_eq!(failing.episode(), Episode { account: id('A'), since: T0 });
 }

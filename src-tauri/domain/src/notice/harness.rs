@@ -1,5 +1,5 @@
-//! A harness to try the policy on: accounts that fail and recover, a person, and a desktop that shows one notification.
-//! Whatever happens on it, it checks what must always hold.
+//! A harness for the policy: accounts that fail and recover, a person, and a desktop that shows one notification. After
+//! every event it checks what must always hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,48 +13,48 @@ use crate::{
 
 pub(super) const T0: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// Something that happens. Accounts are letters; several letters fail or recover in the same instant.
+/// Something that happens. Accounts are letters; several letters fail or recover at the same time.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Do {
-    /// A refresh fails, whose access token has ended.
+pub(super) enum Event {
+    /// A refresh fails, and the access token has expired.
     Fail(&'static str, Cause),
-    /// From now on its access token has so many seconds.
-    Lives(&'static str, i64),
+    /// The access token is valid for so many seconds from now on.
+    ValidFor(&'static str, i64),
     Recover(&'static str),
-    /// They recover, and fail again a moment later, before anybody looks.
-    FailAnew(&'static str, Cause),
-    /// So many seconds pass: Relink tries again by itself, and the policy is asked when it wants to be.
+    /// They recover and fail again a moment later, before the next decision.
+    FailAgain(&'static str, Cause),
+    /// So many seconds pass: Relink retries, and the policy decides when it is due.
     Wait(i64),
-    /// The clock jumps by so many seconds, and nobody is asked meanwhile: the machine sleeps.
+    /// The machine sleeps: the clock jumps by so many seconds, without a decision.
     Sleep(i64),
     Offline,
     Online,
-    /// Awake, with so many seconds for the network.
+    /// The machine has woken, and the network needs so many seconds.
     Wake(i64),
     Pause,
     Resume,
-    /// The person dismisses what is up.
-    Close,
-    /// The person wants to be reminded in so many seconds of all that is up.
+    /// The person dismisses the displayed notification.
+    Dismiss,
+    /// The person snoozes the displayed notification for so many seconds.
     RemindLater(i64),
-    /// The same from the window, of these accounts, up or not.
+    /// The person snoozes these accounts from the window, displayed or not.
     RemindLaterOf(&'static str, i64),
     Unlock,
-    /// Relink is started again with what it had stored; what it had up is gone.
+    /// Relink is started again with the stored history. The displayed notification is lost.
     Restart,
 }
 
 pub(super) struct Harness {
-    shown: NoticeHistory,
+    history: NoticeHistory,
     situation: Situation,
-    ends: BTreeMap<AccountId, Timestamp>,
+    expiries: BTreeMap<AccountId, Timestamp>,
     pub now: Timestamp,
-    pub up: Option<Notice>,
-    /// What was seen: "900 join AB".
+    pub displayed: Option<Notice>,
+    /// What was shown: "900 replace AB".
     pub log: Vec<String>,
     pub last: Decision,
-    /// What was told, by episode and whether the person was needed.
-    told: BTreeSet<(Episode, bool)>,
+    /// What was announced: the episode, and whether the person was needed.
+    announced: BTreeSet<(Episode, bool)>,
 }
 
 pub(super) fn id(letter: char) -> AccountId {
@@ -70,133 +70,133 @@ impl Harness {
         let situation = Situation { failing: vec![], network: Network::Online, paused: false };
         let last = decide(&NoticeHistory::default(), &situation, T0);
         Self {
-            shown: NoticeHistory::default(),
+            history: NoticeHistory::default(),
             situation,
-            ends: BTreeMap::new(),
+            expiries: BTreeMap::new(),
             now: T0,
-            up: None,
+            displayed: None,
             log: vec![],
             last,
-            told: BTreeSet::new(),
+            announced: BTreeSet::new(),
         }
     }
 
-    pub fn why(&self, letter: char) -> Option<NoticeReason> {
-        self.last.reasons.iter().find(|(account, _)| *account == id(letter)).map(|(_, why)| *why)
+    pub fn reason(&self, letter: char) -> Option<NoticeReason> {
+        self.last.reasons.iter().find(|(account, _)| *account == id(letter)).map(|(_, reason)| *reason)
     }
 
-    pub fn happens(&mut self, what: Do) {
-        match what {
-            Do::Fail(letters, cause) => letters.chars().for_each(|letter| self.fail(letter, cause)),
-            Do::Lives(letters, secs) => {
+    pub fn handle(&mut self, event: Event) {
+        match event {
+            Event::Fail(letters, cause) => letters.chars().for_each(|letter| self.fail(letter, cause)),
+            Event::ValidFor(letters, secs) => {
                 for letter in letters.chars() {
-                    self.ends.insert(id(letter), self.now.plus_secs(secs));
+                    self.expiries.insert(id(letter), self.now.plus_secs(secs));
                 }
-                for troubled in &mut self.situation.failing {
-                    troubled.access_ends = self.ends.get(&troubled.id).copied();
+                for account in &mut self.situation.failing {
+                    account.access_expires_at = self.expiries.get(&account.id).copied();
                 }
             }
-            Do::Recover(letters) => self.recover(letters),
-            Do::FailAnew(letters, cause) => {
+            Event::Recover(letters) => self.recover(letters),
+            Event::FailAgain(letters, cause) => {
                 self.recover(letters);
                 self.now = self.now.plus_millis(1);
                 letters.chars().for_each(|letter| self.fail(letter, cause));
             }
-            Do::Wait(secs) => self.wait_until(self.now.plus_secs(secs)),
-            Do::Sleep(secs) => {
+            Event::Wait(secs) => self.wait_until(self.now.plus_secs(secs)),
+            Event::Sleep(secs) => {
                 self.now = self.now.plus_secs(secs);
                 return;
             }
-            Do::Offline => {
+            Event::Offline => {
                 self.situation.network = Network::Offline;
                 for FailingAccount { trouble, .. } in &mut self.situation.failing {
                     trouble.online_millis = trouble.online_millis_by(self.now);
                     trouble.online_since = None;
                 }
             }
-            Do::Online => self.situation.network = Network::Online,
-            Do::Wake(secs) => {
+            Event::Online => self.situation.network = Network::Online,
+            Event::Wake(secs) => {
                 self.situation.network = Network::JustWoken { settled_at: self.now.plus_secs(secs) };
             }
-            Do::Pause => {
+            Event::Pause => {
                 self.situation.paused = true;
-                // What the pause takes down may come back.
-                self.forgive(&self.up.as_ref().map(|up| up.about.clone()).unwrap_or_default());
+                // What the pause withdraws may be announced again.
+                self.allow_again(&self.displayed.as_ref().map(|notice| notice.about.clone()).unwrap_or_default());
             }
-            Do::Resume => self.situation.paused = false,
-            Do::Close => {
-                if let Some(up) = self.up.take() {
-                    self.hears(DesktopSignal::Closed(up.id));
+            Event::Resume => self.situation.paused = false,
+            Event::Dismiss => {
+                if let Some(notice) = self.displayed.take() {
+                    self.receive(DesktopSignal::Closed(notice.id));
                 }
             }
-            Do::RemindLater(secs) => {
-                let about = self.up.as_ref().map(|up| up.about.clone()).unwrap_or_default();
+            Event::RemindLater(secs) => {
+                let about = self.displayed.as_ref().map(|notice| notice.about.clone()).unwrap_or_default();
                 self.remind_later(about, secs);
             }
-            Do::RemindLaterOf(letters, secs) => {
-                let named = self.situation.failing.iter().filter(|troubled| letters.contains(letter(troubled.id)));
+            Event::RemindLaterOf(letters, secs) => {
+                let named = self.situation.failing.iter().filter(|account| letters.contains(letter(account.id)));
                 let about = named.map(FailingAccount::episode).collect();
                 self.remind_later(about, secs);
             }
-            Do::Unlock => self.hears(DesktopSignal::Unlocked),
-            Do::Restart => {
-                let stored = serde_json::to_string(&self.shown).expect("it can be stored");
-                self.shown = serde_json::from_str(&stored).expect("and read");
-                if let Some(up) = self.up.take() {
-                    // What went with the program may come back.
-                    self.forgive(&up.about);
+            Event::Unlock => self.receive(DesktopSignal::Unlocked),
+            Event::Restart => {
+                let stored = serde_json::to_string(&self.history).expect("it can be stored");
+                self.history = serde_json::from_str(&stored).expect("and read");
+                if let Some(notice) = self.displayed.take() {
+                    // What was lost with the program may be announced again.
+                    self.allow_again(&notice.about);
                 }
-                self.hears(DesktopSignal::Lost);
+                self.receive(DesktopSignal::Lost);
             }
         }
-        self.look();
+        self.decide();
     }
 
-    fn hears(&mut self, received: DesktopSignal) {
-        self.shown = self.shown.clone().receive(received);
+    fn receive(&mut self, signal: DesktopSignal) {
+        self.history = self.history.clone().receive(signal);
     }
 
     fn remind_later(&mut self, about: Vec<Episode>, secs: i64) {
-        self.forgive(&about);
-        self.hears(DesktopSignal::RemindLater { about, until: self.now.plus_secs(secs) });
+        self.allow_again(&about);
+        self.receive(DesktopSignal::RemindLater { about, until: self.now.plus_secs(secs) });
     }
 
-    /// These may be told once more.
-    fn forgive(&mut self, about: &[Episode]) {
-        self.told.retain(|(episode, _)| !about.contains(episode));
+    /// These may be announced once more.
+    fn allow_again(&mut self, about: &[Episode]) {
+        self.announced.retain(|(episode, _)| !about.contains(episode));
     }
 
     fn recover(&mut self, letters: &str) {
         let (recovered, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.situation.failing)
             .into_iter()
-            .partition(|troubled| letters.contains(letter(troubled.id)));
+            .partition(|account| letters.contains(letter(account.id)));
         self.situation.failing = rest;
-        // Whoever fails anew is in another episode, even within the same millisecond.
-        self.forgive(&recovered.iter().map(FailingAccount::episode).collect::<Vec<_>>());
+        // An account that fails again is in another episode, even within the same millisecond.
+        self.allow_again(&recovered.iter().map(FailingAccount::episode).collect::<Vec<_>>());
     }
 
     fn fail(&mut self, letter: char, cause: Cause) {
         let failure = Failure::new(cause);
         let account = id(letter);
-        match self.situation.failing.iter_mut().find(|troubled| troubled.id == account) {
-            Some(troubled) => {
-                troubled.trouble = troubled.trouble.clone().failed_again(failure, false, self.now, Jitter::NONE)
+        match self.situation.failing.iter_mut().find(|failing| failing.id == account) {
+            Some(account) => {
+                account.trouble = account.trouble.clone().failed_again(failure, false, self.now, Jitter::NONE)
             }
             None => self.situation.failing.push(FailingAccount {
                 id: account,
                 name: format!("Account {letter}"),
                 integration: "GitHub".to_owned(),
                 trouble: Trouble::begin(failure, false, self.now, Jitter::NONE),
-                access_ends: self.ends.get(&account).copied(),
+                access_expires_at: self.expiries.get(&account).copied(),
             }),
         }
     }
 
-    /// Time passes as it does in the engine: whatever is due comes in its order.
+    /// Time passes as in the engine: what is due happens in its order.
     fn wait_until(&mut self, end: Timestamp) {
         loop {
             let online = self.situation.network == Network::Online;
-            let tries = self.situation.failing.iter().filter(|_| online).filter_map(|one| one.trouble.next_try);
+            let tries = self.situation.failing.iter().filter(|_| online).filter_map(|account| account.trouble.next_try);
             let Some(at) = tries.chain(self.last.next_decision_at).filter(|at| *at <= end).min() else { break };
             self.now = self.now.max(at);
             for FailingAccount { trouble, .. } in &mut self.situation.failing {
@@ -204,39 +204,44 @@ impl Harness {
                     *trouble = trouble.clone().failed_again(trouble.failure.clone(), false, self.now, Jitter::NONE);
                 }
             }
-            self.look();
+            self.decide();
         }
         self.now = end;
     }
 
-    fn look(&mut self) {
-        let decision = decide(&self.shown, &self.situation, self.now);
+    fn decide(&mut self) {
+        let decision = decide(&self.history, &self.situation, self.now);
         self.check(&decision);
         for action in &decision.actions {
             self.carry_out(action);
         }
-        self.shown.clone_from(&decision.next);
+        self.history.clone_from(&decision.next);
         self.last = decision;
-        self.check_what_is_up();
+        self.check_displayed();
     }
 
     fn carry_out(&mut self, action: &Action) {
         let at = self.now.millis_since(T0) / 1000;
         match action {
             Action::Show { notice, replaces, alert } => {
-                assert_eq!(*replaces, self.up.as_ref().map(|up| up.id), "what is up is replaced, nothing else");
+                let displayed = self.displayed.as_ref().map(|notice| notice.id);
+                assert_eq!(*replaces, displayed, "exactly the displayed notification is replaced");
                 let letters: String = notice.about.iter().map(|episode| letter(episode.account)).collect();
                 let verb = match (replaces, alert) {
                     (None, true) => "show",
-                    (Some(_), true) => "join",
-                    (Some(_), false) => "keep",
-                    (None, false) => panic!("a notification without news and without one to replace"),
+                    (Some(_), true) => "replace",
+                    (Some(_), false) => "update",
+                    (None, false) => panic!("neither news nor a notification to replace"),
                 };
                 self.log.push(format!("{at} {verb} {letters}"));
-                self.up = Some(notice.clone());
+                self.displayed = Some(notice.clone());
             }
             Action::Withdraw(id) => {
-                assert_eq!(self.up.take().map(|up| up.id), Some(*id), "only what is up is withdrawn");
+                assert_eq!(
+                    self.displayed.take().map(|notice| notice.id),
+                    Some(*id),
+                    "only the displayed one is withdrawn"
+                );
                 self.log.push(format!("{at} withdraw"));
             }
         }
@@ -247,56 +252,56 @@ impl Harness {
         let again = decide(&decision.next, &self.situation, self.now);
         assert_eq!((&again.actions, &again.next), (&vec![], &decision.next), "deciding again changes nothing");
         assert_eq!(again.next_decision_at, decision.next_decision_at);
-        assert!(decision.next_decision_at.is_none_or(|at| at > self.now), "it is asked again later, not at once");
+        assert!(decision.next_decision_at.is_none_or(|at| at > self.now), "the next decision is later, not at once");
 
-        let troubled: BTreeSet<_> = self.situation.failing.iter().map(|troubled| troubled.id).collect();
-        let explained: Vec<_> = decision
+        let failing: BTreeSet<_> = self.situation.failing.iter().map(|account| account.id).collect();
+        let with_reason: Vec<_> = decision
             .reasons
             .iter()
-            .filter(|(_, why)| *why != NoticeReason::Recovered)
+            .filter(|(_, reason)| *reason != NoticeReason::Recovered)
             .map(|(account, _)| *account)
             .collect();
-        assert_eq!(explained.len(), troubled.len(), "each troubled account is explained once");
-        assert_eq!(explained.into_iter().collect::<BTreeSet<_>>(), troubled);
+        assert_eq!(with_reason.len(), failing.len(), "each failing account has one reason");
+        assert_eq!(with_reason.into_iter().collect::<BTreeSet<_>>(), failing);
 
-        for troubled in &self.situation.failing {
-            let (_, why) = decision.reasons.iter().find(|(account, _)| *account == troubled.id).expect("explained");
-            let needed = troubled.trouble.verdict() != Verdict::Retrying;
-            if let NoticeReason::Shown(_) = why {
-                assert!(self.told.insert((troubled.episode(), needed)), "told twice: {why:?} {troubled:?}");
+        for account in &self.situation.failing {
+            let (_, reason) = decision.reasons.iter().find(|(id, _)| *id == account.id).expect("a reason");
+            let needed = account.trouble.verdict() != Verdict::Retrying;
+            if let NoticeReason::Announced(_) = reason {
+                assert!(self.announced.insert((account.episode(), needed)), "announced twice: {reason:?} {account:?}");
                 if !needed {
-                    assert!(troubled.access_ends.is_none_or(|ends| ends <= self.now));
-                    assert!(troubled.trouble.online_millis_by(self.now) >= OUTLASTED_MILLIS);
+                    assert!(account.access_expires_at.is_none_or(|expires_at| expires_at <= self.now));
+                    assert!(account.trouble.online_millis_by(self.now) >= OUTLASTED_MILLIS);
                     assert_ne!(self.situation.network, Network::Offline);
                 }
-            } else if needed && !self.told.contains(&(troubled.episode(), true)) {
-                let waits =
-                    matches!(why, NoticeReason::Gathering { until } if until.millis_since(self.now) <= GATHER_MILLIS);
-                let held = matches!(why, NoticeReason::Paused | NoticeReason::RemindLater { .. });
-                assert!(waits || held, "whoever needs the person is told at once: {why:?}");
+            } else if needed && !self.announced.contains(&(account.episode(), true)) {
+                let waits = matches!(reason, NoticeReason::Debounced { until } if until.millis_since(self.now) <= DEBOUNCE_MILLIS);
+                let held_back = matches!(reason, NoticeReason::Paused | NoticeReason::Snoozed { .. });
+                assert!(waits || held_back, "an account that needs the person is announced at once: {reason:?}");
             }
         }
     }
 
-    fn check_what_is_up(&self) {
-        assert_eq!(self.shown.up(), self.up.as_ref().map(|up| up.id), "the policy knows what is up");
-        let Some(up) = &self.up else { return };
+    fn check_displayed(&self) {
+        let displayed = self.displayed.as_ref().map(|notice| notice.id);
+        assert_eq!(self.history.displayed(), displayed, "the policy knows what is displayed");
+        let Some(notice) = &self.displayed else { return };
         assert!(!self.situation.paused);
-        assert!(!up.about.is_empty());
-        for episode in &up.about {
+        assert!(!notice.about.is_empty());
+        for episode in &notice.about {
             assert!(
-                self.situation.failing.iter().any(|troubled| troubled.episode() == *episode),
-                "{episode:?} is up, but no longer in trouble"
+                self.situation.failing.iter().any(|account| account.episode() == *episode),
+                "{episode:?} is displayed, but no longer failing"
             );
-            let why = self.why(letter(episode.account));
+            let reason = self.reason(letter(episode.account));
             assert!(
                 matches!(
-                    why,
-                    Some(NoticeReason::Shown(_) | NoticeReason::OnDisplay { .. } | NoticeReason::Gathering { .. })
+                    reason,
+                    Some(NoticeReason::Announced(_) | NoticeReason::Displayed { .. } | NoticeReason::Debounced { .. })
                 ),
-                "{episode:?} is up, but {why:?}"
+                "{episode:?} is displayed, but {reason:?}"
             );
         }
-        assert!(!up.title.is_empty() && !up.body.contains('{'));
+        assert!(!notice.title.is_empty() && !notice.body.contains('{'));
     }
 }

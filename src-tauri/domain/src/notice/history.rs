@@ -1,85 +1,81 @@
-//! What the person has been shown, and what they said to it.
+//! What the person has been shown, and how they responded.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Episode, FailingAccount, GATHER_MILLIS, GATHER_PASSING_MILLIS, Notice};
+use super::{Action, DEBOUNCE_MILLIS, Episode, FailingAccount, Notice, TRANSIENT_DEBOUNCE_MILLIS};
 use crate::{AccountId, Timestamp, account::Verdict};
 
-/// Names one notification; a replaced one has another name than the one in its place, so that a click on what is no
-/// longer there can be told apart.
+/// Identifies a notification. One that replaces another has a new id, so that a click on the old one can be recognized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NoticeId(pub u64);
 
-/// What the person has been shown. It is stored, so that a restart tells nothing twice.
+/// What the person has been shown. It is stored, so that nothing is announced again after a restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoticeHistory {
-    /// What is up.
-    pub(super) up: Option<Up>,
-    /// Whose present episode was told.
-    pub(super) told: BTreeMap<AccountId, Told>,
-    /// Who was put off.
-    pub(super) later: BTreeMap<AccountId, Later>,
-    /// When something new was last put up.
+    #[serde(alias = "up")]
+    pub(super) displayed: Option<Displayed>,
+    /// The accounts whose current episode was announced.
+    #[serde(alias = "told")]
+    pub(super) announced: BTreeMap<AccountId, Announcement>,
+    /// The accounts of which the person asked to be reminded later.
+    #[serde(alias = "later")]
+    pub(super) snoozed: BTreeMap<AccountId, Snooze>,
+    /// When news was last shown.
     pub(super) last_alert: Option<Timestamp>,
-    /// The number of the next notification.
     pub(super) next_id: u64,
 }
 
-/// The notification that is up.
+/// The notification on display.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Up {
-    /// Its name.
+pub(super) struct Displayed {
     pub id: NoticeId,
-    /// What it is about, in the order in which it names them.
+    /// The accounts that it names, in its order.
     pub subjects: Vec<Subject>,
 }
 
 /// An account in a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Subject {
-    /// The account and its episode.
     pub episode: Episode,
-    /// What the trouble was said to ask for.
+    /// The verdict that was announced.
     pub verdict: Verdict,
 }
 
-/// That an episode was told.
+/// An episode that was announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Told {
-    /// When it began.
+pub(super) struct Announcement {
+    /// When the episode began.
     pub since: Timestamp,
-    /// What the trouble was said to ask for.
+    /// The verdict that was announced.
     pub verdict: Verdict,
-    /// When it was told.
     pub at: Timestamp,
 }
 
-/// That the person wants to be reminded.
+/// The person asked to be reminded later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Later {
-    /// The episode that they put off.
+pub(super) struct Snooze {
+    /// When the episode began.
     pub since: Timestamp,
-    /// Until when.
     pub until: Timestamp,
-    /// Whether they have unlocked the machine meanwhile.
+    /// Whether the machine was unlocked meanwhile, which ends the snooze.
     pub unlocked: bool,
 }
 
-/// What the person did.
+/// What the person did, or what became of the notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DesktopSignal {
-    /// The notification was closed: dismissed, acted upon, or run out.
+    /// The notification was dismissed, acted upon, or timed out.
     Closed(NoticeId),
-    /// What was up went without an answer, with the program or the desktop's session. It counts as not told.
+    /// The notification on display was lost unanswered, with the program or the desktop session. Its accounts count as not
+    /// announced.
     Lost,
     /// "Remind me later", from a notification ([`Notice::about`]) or from the window.
     RemindLater {
-        /// Whom it was said of.
         about: Vec<Episode>,
-        /// When to remind at the latest; the next unlock may come before.
+        /// When to remind at the latest. An unlock comes first.
         until: Timestamp,
     },
     /// The machine was unlocked.
@@ -87,98 +83,100 @@ pub enum DesktopSignal {
 }
 
 impl NoticeHistory {
-    /// The notification that is up, as far as is known.
-    pub fn up(&self) -> Option<NoticeId> {
-        self.up.as_ref().map(|up| up.id)
+    /// The notification on display, as far as is known.
+    pub fn displayed(&self) -> Option<NoticeId> {
+        self.displayed.as_ref().map(|displayed| displayed.id)
     }
 
-    /// With what the person did taken in. [`super::decide`] follows.
+    /// The history after a signal. [`super::decide`] must follow.
     #[must_use]
-    pub fn receive(mut self, received: DesktopSignal) -> Self {
-        match received {
-            DesktopSignal::Closed(id) => drop(self.up.take_if(|up| up.id == id)),
+    pub fn receive(mut self, signal: DesktopSignal) -> Self {
+        match signal {
+            DesktopSignal::Closed(id) => drop(self.displayed.take_if(|displayed| displayed.id == id)),
             DesktopSignal::Lost => {
-                for Subject { episode, .. } in self.up.take().into_iter().flat_map(|up| up.subjects) {
-                    self.told.remove(&episode.account);
+                for Subject { episode, .. } in
+                    self.displayed.take().into_iter().flat_map(|displayed| displayed.subjects)
+                {
+                    self.announced.remove(&episode.account);
                 }
             }
             DesktopSignal::RemindLater { about, until } => {
-                let later =
-                    |episode: Episode| (episode.account, Later { since: episode.since, until, unlocked: false });
-                self.later.extend(about.into_iter().map(later));
+                let snooze =
+                    |episode: Episode| (episode.account, Snooze { since: episode.since, until, unlocked: false });
+                self.snoozed.extend(about.into_iter().map(snooze));
             }
-            DesktopSignal::Unlocked => self.later.values_mut().for_each(|later| later.unlocked = true),
+            DesktopSignal::Unlocked => self.snoozed.values_mut().for_each(|snooze| snooze.unlocked = true),
         }
         self
     }
 
-    /// Without what belongs to episodes that have ended.
-    pub(super) fn without_ended(mut self, troubled: &[FailingAccount]) -> Self {
-        let present: BTreeMap<AccountId, Timestamp> =
-            troubled.iter().map(|troubled| (troubled.id, troubled.trouble.since)).collect();
-        self.told.retain(|account, told| present.get(account) == Some(&told.since));
-        self.later.retain(|account, later| present.get(account) == Some(&later.since));
+    /// Drops what belongs to episodes that have ended.
+    pub(super) fn without_ended(mut self, failing: &[FailingAccount]) -> Self {
+        let current: BTreeMap<AccountId, Timestamp> =
+            failing.iter().map(|account| (account.id, account.trouble.since)).collect();
+        self.announced.retain(|account, announcement| current.get(account) == Some(&announcement.since));
+        self.snoozed.retain(|account, snooze| current.get(account) == Some(&snooze.since));
         self
     }
 
-    /// Until when the person wants to be left alone about this account, at the latest.
+    /// When the person wants to be reminded of this account at the latest, if they asked for that.
     pub fn remind_at(&self, account: AccountId) -> Option<Timestamp> {
-        self.later.get(&account).filter(|later| !later.unlocked).map(|later| later.until)
+        self.snoozed.get(&account).filter(|snooze| !snooze.unlocked).map(|snooze| snooze.until)
     }
 
-    /// Until when the account is put off, if it is.
-    pub(super) fn deferred_until(&self, account: AccountId, now: Timestamp) -> Option<Timestamp> {
-        let Later { until, unlocked, .. } = self.later.get(&account)?;
-        (!unlocked && *until > now).then_some(*until)
+    /// Until when the account is held back, if it is snoozed.
+    pub(super) fn snoozed_until(&self, account: AccountId, now: Timestamp) -> Option<Timestamp> {
+        self.remind_at(account).filter(|until| *until > now)
     }
 
-    /// Until when news of this kind waits for more to join it, if it does.
-    pub(super) fn gathers_until(&self, verdict: Verdict, now: Timestamp) -> Option<Timestamp> {
+    /// Until when an alert with this verdict waits for others to join it, if it does.
+    pub(super) fn debounced_until(&self, verdict: Verdict, now: Timestamp) -> Option<Timestamp> {
         let pause = match verdict {
-            Verdict::NeedsPerson | Verdict::NeedsClient => GATHER_MILLIS,
-            Verdict::Retrying => GATHER_PASSING_MILLIS,
+            Verdict::NeedsPerson | Verdict::NeedsClient => DEBOUNCE_MILLIS,
+            Verdict::Retrying => TRANSIENT_DEBOUNCE_MILLIS,
         };
-        // A clock set back makes nobody wait.
+        // A last alert in the future comes from a clock that was set back: it delays nothing.
         let last = self.last_alert.filter(|last| *last <= now)?;
         Some(last.plus_millis(pause)).filter(|until| *until > now)
     }
 
-    /// Puts up those who stay and those who are new, in the place of what was up.
-    pub(super) fn put_up(
+    /// Replaces the notification on display with one about the accounts that stay in it and the new ones.
+    pub(super) fn display(
         &mut self,
-        was_up: Option<Up>,
+        previous: Option<Displayed>,
         staying: Vec<(&FailingAccount, Verdict)>,
         new: &[&FailingAccount],
         now: Timestamp,
     ) -> Vec<Action> {
         let alert = !new.is_empty();
-        for troubled in new {
-            let told = Told { since: troubled.trouble.since, verdict: troubled.trouble.verdict(), at: now };
-            self.told.insert(troubled.id, told);
-            self.later.remove(&troubled.id);
+        for account in new {
+            let announcement =
+                Announcement { since: account.trouble.since, verdict: account.trouble.verdict(), at: now };
+            self.announced.insert(account.id, announcement);
+            self.snoozed.remove(&account.id);
         }
         let mut all: Vec<(&FailingAccount, Verdict)> =
             staying.into_iter().filter(|(staying, _)| new.iter().all(|new| new.id != staying.id)).collect();
         all.extend(new.iter().map(|new| (*new, new.trouble.verdict())));
-        all.sort_by_key(|(troubled, verdict)| (*verdict == Verdict::Retrying, troubled.trouble.since, troubled.id));
+        all.sort_by_key(|(account, verdict)| (*verdict == Verdict::Retrying, account.trouble.since, account.id));
 
-        let replaces = was_up.as_ref().map(|up| up.id);
+        let replaces = previous.as_ref().map(|displayed| displayed.id);
         if all.is_empty() {
             return replaces.map(Action::Withdraw).into_iter().collect();
         }
         let subjects: Vec<Subject> =
-            all.iter().map(|(troubled, verdict)| Subject { episode: troubled.episode(), verdict: *verdict }).collect();
-        if !alert && was_up.as_ref().is_some_and(|up| up.subjects == subjects) {
-            self.up = was_up;
+            all.iter().map(|(account, verdict)| Subject { episode: account.episode(), verdict: *verdict }).collect();
+        if !alert && previous.as_ref().is_some_and(|displayed| displayed.subjects == subjects) {
+            self.displayed = previous;
             return vec![];
         }
         let id = NoticeId(self.next_id);
         self.next_id += 1;
-        self.up = Some(Up { id, subjects });
+        self.displayed = Some(Displayed { id, subjects });
         if alert {
             self.last_alert = Some(now);
         }
-        let troubled: Vec<&FailingAccount> = all.into_iter().map(|(troubled, _)| troubled).collect();
-        vec![Action::Show { notice: Notice::about(id, &troubled), replaces, alert }]
+        let accounts: Vec<&FailingAccount> = all.into_iter().map(|(account, _)| account).collect();
+        vec![Action::Show { notice: Notice::about(id, &accounts), replaces, alert }]
     }
 }

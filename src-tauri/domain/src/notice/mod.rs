@@ -1,27 +1,28 @@
 //! When the person is disturbed: the policy of the desktop notification.
 //!
-//! [`decide`] is asked after everything that can change its answer (an account's trouble began, changed or ended; an
-//! account was renamed or deleted; the network, the pause or the clock changed; the person answered) and at
-//! [`Decision::next_decision_at`]. It does nothing itself: it returns what to put up and take down, and for every troubled
-//! account why.
+//! [`decide`] is called after everything that can change its result (an account's trouble began, changed or ended; an
+//! account was renamed or deleted; the network, the pause or the clock changed; the person responded) and at
+//! [`Decision::next_decision_at`]. It has no effects: it returns what to show and withdraw, and a reason for every failing
+//! account.
 //!
 //! The rules:
-//! - Whoever only the person can help (a terminal cause, or a wrong client) is told at once, once per episode.
-//! - What may pass is told once per episode, and only when the account no longer works (its access token has ended, or
-//!   none with a known end is there), the trouble has lasted [`OUTLASTED_MILLIS`] online, the machine is online and has
-//!   settled after waking, and no further try is just due. A token whose end is unknown counts as ended: it is never
-//!   refreshed ahead of time, so a refresh of it means that somebody already needed a new one.
-//! - A passing trouble that turns out to need the person is news, once more. The other way round is not.
-//! - There is never more than one notification. The first is shown at once; what comes soon after joins it in its
-//!   place, at most every [`GATHER_MILLIS`] (what may pass: every [`GATHER_PASSING_MILLIS`], because one provider's
-//!   outage reaches its accounts one by one as their tokens end).
-//! - Who recovers, is deleted or put off leaves the notification; with the last of them it goes.
-//! - Remind me later holds an account back, whatever happens to it, until that time or the next unlock.
-//! - What was up when the program ended is lost, and told anew by the rules when it runs again.
-//! - Paused means nothing is up. What was up unanswered is shown again on resuming, as one with what came meanwhile.
+//! - A cause that only the person can fix (terminal, or a wrong client) is announced at once, once per episode.
+//! - A cause that may go away is announced once per episode, and only if the account no longer works (its access token has
+//!   expired, or no token with a known expiry is there), the trouble has lasted [`OUTLASTED_MILLIS`] online, the machine is
+//!   online and has settled after waking, and no retry is due. A token of unknown expiry counts as expired: it is never
+//!   refreshed ahead of time, so a refresh of it means that a caller already needed a new one.
+//! - A transient trouble that becomes final is announced once more. A final one that becomes transient is not.
+//! - There is at most one notification. The first is shown at once. Accounts that fail soon after join it by replacing it,
+//!   at most every [`DEBOUNCE_MILLIS`] (for transient causes every [`TRANSIENT_DEBOUNCE_MILLIS`], because a provider's
+//!   outage reaches its accounts one by one as their tokens expire).
+//! - An account that recovers, is deleted or is snoozed leaves the notification. With the last one it is withdrawn.
+//! - "Remind me later" holds an account back, whatever happens to it, until that time or the next unlock.
+//! - A notification that was on display when the program ended is lost, and its accounts are announced again.
+//! - While notifications are paused, none is on display. What was on display unanswered is shown again after the pause,
+//!   together with what came meanwhile.
 //!
 //! Invariants:
-//! - What is up names only accounts that are in trouble, in the very episode that it was put up for.
+//! - The notification on display names only failing accounts, each in the episode that it was announced for.
 //! - Deciding again with nothing changed changes nothing.
 
 mod content;
@@ -45,79 +46,73 @@ use crate::{
     AccountId, Timestamp,
     account::{Account, Credential, Trouble, Verdict},
 };
-use history::{Subject, Told, Up};
+use history::{Announcement, Displayed, Subject};
 
-/// How long a trouble that may pass must have lasted online before it is told.
+/// How long a transient trouble must have lasted online before it is announced.
 pub const OUTLASTED_MILLIS: i64 = 15 * 60 * 1000;
 
-/// How long after one notification the next waits, so that accounts that fail together make one.
-pub const GATHER_MILLIS: i64 = 2 * 1000;
+/// How long the next alert waits after one, so that accounts that fail together share a notification.
+pub const DEBOUNCE_MILLIS: i64 = 2 * 1000;
 
-/// The same for what may pass: it has waited long already, and is never worth a row of interruptions.
-pub const GATHER_PASSING_MILLIS: i64 = 5 * 60 * 1000;
+/// The same for transient causes: they have waited long already, and aren't worth a series of interruptions.
+pub const TRANSIENT_DEBOUNCE_MILLIS: i64 = 5 * 60 * 1000;
 
-/// One account's one episode of trouble. An account that recovers and fails anew is in another episode.
+/// One episode of trouble of one account. An account that recovers and fails again is in another episode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Episode {
-    /// The account.
     pub account: AccountId,
     /// When the episode began ([`Trouble::since`]).
     pub since: Timestamp,
 }
 
-/// An account in trouble.
+/// A failing account, as the policy sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailingAccount {
-    /// Its id.
     pub id: AccountId,
-    /// What the person calls it.
+    /// The name that the person gave it.
     pub name: String,
     /// The integration's label.
     pub integration: String,
-    /// What is wrong.
     pub trouble: Trouble,
-    /// Until when the access token at hand still works; `None` when there is none, or its end is unknown.
-    pub access_ends: Option<Timestamp>,
+    /// When the current access token expires; `None` if there is none or its expiry is unknown.
+    pub access_expires_at: Option<Timestamp>,
 }
 
 impl FailingAccount {
-    /// The account as the policy sees it, if it is in trouble. `integration` is the integration's label.
+    /// The account, if it is failing. `integration` is the integration's label.
     pub fn of(account: &Account, integration: &str) -> Option<Self> {
         let trouble = account.state.trouble()?.clone();
-        let access_ends = match account.state.credential() {
+        let access_expires_at = match account.state.credential() {
             Credential::Renewing(renewing) => renewing.lifetime.expires_at,
             Credential::Fixed(fixed) => fixed.expires_at,
         };
         let name = account.profile.name.clone();
-        Some(Self { id: account.id(), name, integration: integration.to_owned(), trouble, access_ends })
+        Some(Self { id: account.id(), name, integration: integration.to_owned(), trouble, access_expires_at })
     }
 
-    /// Its present episode.
+    /// Its current episode.
     pub const fn episode(&self) -> Episode {
         Episode { account: self.id, since: self.trouble.since }
     }
 }
 
-/// What the network is known to do.
+/// The state of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Network {
-    /// It is there.
     Online,
-    /// It isn't.
     Offline,
-    /// The machine has just woken: the network is given time.
+    /// The machine has just woken, and the network may not be up yet.
     JustWoken {
-        /// Until when.
+        /// When the network is expected to be up.
         settled_at: Timestamp,
     },
 }
 
-/// All that the policy looks at, beside what it has shown already.
+/// What the policy looks at beside the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Situation {
-    /// Every account in trouble, each once.
+    /// Every failing account, each once.
     pub failing: Vec<FailingAccount>,
-    /// The network.
     pub network: Network,
     /// Whether the person has paused notifications.
     pub paused: bool,
@@ -126,137 +121,135 @@ pub struct Situation {
 /// Something to do on the desktop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Put this up.
     Show {
-        /// What.
         notice: Notice,
-        /// The one that is up now, whose place it takes.
+        /// The notification on display, which this one replaces.
         replaces: Option<NoticeId>,
-        /// Whether it brings news. Without any, it takes the other's place without sound or pop-up.
+        /// Whether it brings news. Otherwise it replaces the other one without sound or pop-up.
         alert: bool,
     },
-    /// Take this down.
     Withdraw(NoticeId),
 }
 
-/// The policy's answer.
+/// The result of the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// What has been shown from now on; store it before carrying out the actions.
+    /// The next history. Store it before carrying out the actions.
     pub next: NoticeHistory,
-    /// What to do. Never more than one.
+    /// At most one.
     pub actions: Vec<Action>,
-    /// For every troubled account, and every one that has just left the notification: why.
+    /// A reason for every failing account and every one that has just left the notification.
     pub reasons: Vec<(AccountId, NoticeReason)>,
-    /// When to ask again if nothing happens before.
+    /// When to decide again if nothing happens before.
     pub next_decision_at: Option<Timestamp>,
 }
 
 /// Decides what the person is shown.
-pub fn decide(shown: &NoticeHistory, situation: &Situation, now: Timestamp) -> Decision {
-    let mut next = shown.clone().without_ended(&situation.failing);
-    let was_up = next.up.take();
-    let (staying, recovered) = still_up(&next, was_up.as_ref(), situation);
-    if let (true, Some(up)) = (situation.paused, &was_up) {
-        next.told.retain(|account, _| up.subjects.iter().all(|subject| subject.episode.account != *account));
+pub fn decide(history: &NoticeHistory, situation: &Situation, now: Timestamp) -> Decision {
+    let mut next = history.clone().without_ended(&situation.failing);
+    let previous = next.displayed.take();
+    let (staying, recovered) = still_displayed(&next, previous.as_ref(), situation);
+    if let (true, Some(displayed)) = (situation.paused, &previous) {
+        next.announced
+            .retain(|account, _| displayed.subjects.iter().all(|subject| subject.episode.account != *account));
     }
 
-    let mut why: Vec<(AccountId, NoticeReason)> =
+    let mut reasons: Vec<(AccountId, NoticeReason)> =
         recovered.into_iter().map(|id| (id, NoticeReason::Recovered)).collect();
     let mut ready: Vec<(&FailingAccount, AlertReason)> = vec![];
-    for troubled in &situation.failing {
-        let on_display = staying.iter().any(|(staying, _)| staying.id == troubled.id);
-        match consider(&next, troubled, on_display, situation, now) {
-            Ok(reason) => ready.push((troubled, reason)),
-            Err(held) => why.push((troubled.id, held)),
+    for account in &situation.failing {
+        let on_display = staying.iter().any(|(staying, _)| staying.id == account.id);
+        match reason_to_alert(&next, account, on_display, situation, now) {
+            Ok(reason) => ready.push((account, reason)),
+            Err(reason) => reasons.push((account.id, reason)),
         }
     }
-    let gathers_until = |troubled: &FailingAccount| next.gathers_until(troubled.trouble.verdict(), now);
-    if !ready.iter().any(|(troubled, _)| gathers_until(troubled).is_none()) {
+    let debounced_until = |account: &FailingAccount| next.debounced_until(account.trouble.verdict(), now);
+    if !ready.iter().any(|(account, _)| debounced_until(account).is_none()) {
         let waiting = std::mem::take(&mut ready);
-        why.extend(waiting.into_iter().filter_map(|(troubled, _)| {
-            gathers_until(troubled).map(|until| (troubled.id, NoticeReason::Gathering { until }))
+        reasons.extend(waiting.into_iter().filter_map(|(account, _)| {
+            debounced_until(account).map(|until| (account.id, NoticeReason::Debounced { until }))
         }));
     }
-    why.extend(ready.iter().map(|(troubled, reason)| (troubled.id, NoticeReason::Shown(*reason))));
+    reasons.extend(ready.iter().map(|(account, reason)| (account.id, NoticeReason::Announced(*reason))));
 
-    let new: Vec<&FailingAccount> = ready.into_iter().map(|(troubled, _)| troubled).collect();
-    let actions = next.put_up(was_up, staying, &new, now);
-    let next_decision_at = why.iter().filter_map(|(_, why)| why.until()).min();
-    Decision { next, actions, reasons: why, next_decision_at }
+    let new: Vec<&FailingAccount> = ready.into_iter().map(|(account, _)| account).collect();
+    let actions = next.display(previous, staying, &new, now);
+    let next_decision_at = reasons.iter().filter_map(|(_, reason)| reason.until()).min();
+    Decision { next, actions, reasons, next_decision_at }
 }
 
-/// Of what is up: who stays, with the verdict that it was put up for, and who recovered.
-fn still_up<'a>(
-    shown: &NoticeHistory,
-    up: Option<&Up>,
+/// Of the accounts on display: those that stay, with the verdict to display them with, and those that recovered.
+fn still_displayed<'a>(
+    history: &NoticeHistory,
+    displayed: Option<&Displayed>,
     situation: &'a Situation,
 ) -> (Vec<(&'a FailingAccount, Verdict)>, Vec<AccountId>) {
     let (mut staying, mut recovered) = (vec![], vec![]);
-    for Subject { episode, verdict } in up.iter().flat_map(|up| &up.subjects) {
-        match situation.failing.iter().find(|troubled| troubled.id == episode.account) {
+    for Subject { episode, verdict } in displayed.iter().flat_map(|displayed| &displayed.subjects) {
+        match situation.failing.iter().find(|account| account.id == episode.account) {
             None => recovered.push(episode.account),
-            Some(troubled) if troubled.episode() != *episode => {}
-            // Put off, it leaves even when its time has come already: the reminder is a notification of its own.
-            Some(_) if situation.paused || shown.later.contains_key(&episode.account) => {}
-            Some(troubled) => {
-                let verdict = match (*verdict, troubled.trouble.verdict()) {
-                    // Its turn to worse is news: it is told anew, not slipped in here.
+            Some(account) if account.episode() != *episode => {}
+            // A snoozed account leaves even if its time has already come: the reminder is a notification of its own.
+            Some(_) if situation.paused || history.snoozed.contains_key(&episode.account) => {}
+            Some(account) => {
+                let verdict = match (*verdict, account.trouble.verdict()) {
+                    // A trouble that becomes final is news, to be announced rather than slipped in.
                     (Verdict::Retrying, _) => Verdict::Retrying,
-                    // A later failure of another kind doesn't take back that the person is needed.
-                    (told, Verdict::Retrying) => told,
-                    (_, present) => present,
+                    // A later transient failure doesn't mean that the person is no longer needed.
+                    (announced, Verdict::Retrying) => announced,
+                    (_, current) => current,
                 };
-                staying.push((troubled, verdict));
+                staying.push((account, verdict));
             }
         }
     }
     (staying, recovered)
 }
 
-/// Whether the account is to be told now, and if not, why.
-fn consider(
-    shown: &NoticeHistory,
-    troubled: &FailingAccount,
+/// Why the account is announced now, or else why it isn't.
+fn reason_to_alert(
+    history: &NoticeHistory,
+    account: &FailingAccount,
     on_display: bool,
     situation: &Situation,
     now: Timestamp,
 ) -> Result<AlertReason, NoticeReason> {
-    if let Some(until) = shown.deferred_until(troubled.id, now) {
-        return Err(NoticeReason::RemindLater { until });
+    if let Some(until) = history.snoozed_until(account.id, now) {
+        return Err(NoticeReason::Snoozed { until });
     }
-    let reminder = shown.later.contains_key(&troubled.id);
-    let verdict = troubled.trouble.verdict();
-    let told = shown.told.get(&troubled.id);
-    match told {
-        Some(Told { verdict: before, at, .. })
+    let reminder = history.snoozed.contains_key(&account.id);
+    let verdict = account.trouble.verdict();
+    let announced = history.announced.get(&account.id);
+    match announced {
+        Some(Announcement { verdict: before, at, .. })
             if !reminder && (*before != Verdict::Retrying || verdict == Verdict::Retrying) =>
         {
             return Err(if on_display {
-                NoticeReason::OnDisplay { at: *at }
+                NoticeReason::Displayed { at: *at }
             } else {
-                NoticeReason::ToldAlready { at: *at }
+                NoticeReason::AlreadyAnnounced { at: *at }
             });
         }
         Some(_) | None => {}
     }
     if verdict == Verdict::Retrying {
-        may_disturb(troubled, situation.network, now)?;
+        check_transient(account, situation.network, now)?;
     }
     if situation.paused {
         return Err(NoticeReason::Paused);
     }
     Ok(match verdict {
         _ if reminder => AlertReason::Reminder,
-        Verdict::NeedsPerson | Verdict::NeedsClient if told.is_some() => AlertReason::TurnedFinal,
+        Verdict::NeedsPerson | Verdict::NeedsClient if announced.is_some() => AlertReason::BecameFinal,
         Verdict::NeedsPerson => AlertReason::NeedsPerson,
         Verdict::NeedsClient => AlertReason::NeedsClient,
         Verdict::Retrying => AlertReason::Outlasted,
     })
 }
 
-/// Whether a trouble that may pass has become worth an interruption.
-fn may_disturb(troubled: &FailingAccount, network: Network, now: Timestamp) -> Result<(), NoticeReason> {
+/// Checks whether a transient trouble has become worth an interruption.
+fn check_transient(account: &FailingAccount, network: Network, now: Timestamp) -> Result<(), NoticeReason> {
     match network {
         Network::Offline => return Err(NoticeReason::Offline),
         Network::JustWoken { settled_at } if settled_at > now => {
@@ -264,18 +257,18 @@ fn may_disturb(troubled: &FailingAccount, network: Network, now: Timestamp) -> R
         }
         Network::JustWoken { .. } | Network::Online => {}
     }
-    if let Some(until) = troubled.access_ends.filter(|ends| *ends > now) {
+    if let Some(until) = account.access_expires_at.filter(|expires_at| *expires_at > now) {
         return Err(NoticeReason::StillWorks { until });
     }
-    let Trouble { online_since, next_try, .. } = &troubled.trouble;
-    let lacks = OUTLASTED_MILLIS - troubled.trouble.online_millis_by(now);
-    if lacks > 0 {
-        // While the time isn't running, the next failure sets it going, and that is asked about anyway.
-        return Err(NoticeReason::NotYetLasted { until: online_since.map(|_| now.plus_millis(lacks)) });
+    let Trouble { online_since, next_try, .. } = &account.trouble;
+    let missing_millis = OUTLASTED_MILLIS - account.trouble.online_millis_by(now);
+    if missing_millis > 0 {
+        // While the time doesn't count as online, only another failure can start it, and that is followed by a decision.
+        return Err(NoticeReason::TooRecent { until: online_since.map(|_| now.plus_millis(missing_millis)) });
     }
-    // Typically after a night asleep: the clock says that it has lasted, but nobody has looked yet.
+    // Typically after a night asleep: by the clock it has lasted, but the retry comes first.
     if next_try.is_some_and(|at| at <= now) {
-        return Err(NoticeReason::TryDue);
+        return Err(NoticeReason::RetryDue);
     }
     Ok(())
 }

@@ -1,63 +1,63 @@
-//! What holds whatever happens in whatever order. The harness checks it at every look.
+//! What holds after any sequence of events. The harness checks it at every decision.
 
 use proptest::prelude::*;
 
 use super::harness::*;
 use crate::failure::Cause;
 
-fn anything() -> impl Strategy<Value = Do> {
-    let who = || prop::sample::select(vec!["A", "B", "C", "D", "AB", "BCD", "ABCD"]);
+fn events() -> impl Strategy<Value = Event> {
+    let accounts = || prop::sample::select(vec!["A", "B", "C", "D", "AB", "BCD", "ABCD"]);
     let cause = prop::sample::select(Cause::ALL);
-    let passing = prop::sample::select(vec![Cause::Dns, Cause::Timeout, Cause::ServerError, Cause::UnknownRefusal]);
+    let transient = prop::sample::select(vec![Cause::Dns, Cause::Timeout, Cause::ServerError, Cause::UnknownRefusal]);
     prop_oneof![
-        4 => (who(), cause).prop_map(|(who, cause)| Do::Fail(who, cause)),
-        3 => (who(), passing).prop_map(|(who, cause)| Do::Fail(who, cause)),
-        3 => who().prop_map(Do::Recover),
-        1 => (who(), prop::sample::select(Cause::ALL)).prop_map(|(who, cause)| Do::FailAnew(who, cause)),
-        6 => (0_i64..2000).prop_map(Do::Wait),
-        3 => (0_i64..4).prop_map(Do::Wait),
-        1 => (-90_000_i64..90_000).prop_map(Do::Sleep),
-        1 => (who(), 0_i64..4000).prop_map(|(who, secs)| Do::Lives(who, secs)),
-        1 => Just(Do::Offline),
-        2 => Just(Do::Online),
-        1 => (0_i64..60).prop_map(Do::Wake),
-        1 => Just(Do::Pause),
-        2 => Just(Do::Resume),
-        2 => Just(Do::Close),
-        2 => (-10_i64..5000).prop_map(Do::RemindLater),
-        1 => (who(), 0_i64..5000).prop_map(|(who, secs)| Do::RemindLaterOf(who, secs)),
-        1 => Just(Do::Unlock),
-        1 => Just(Do::Restart),
+        4 => (accounts(), cause).prop_map(|(accounts, cause)| Event::Fail(accounts, cause)),
+        3 => (accounts(), transient).prop_map(|(accounts, cause)| Event::Fail(accounts, cause)),
+        3 => accounts().prop_map(Event::Recover),
+        1 => (accounts(), prop::sample::select(Cause::ALL)).prop_map(|(accounts, cause)| Event::FailAgain(accounts, cause)),
+        6 => (0_i64..2000).prop_map(Event::Wait),
+        3 => (0_i64..4).prop_map(Event::Wait),
+        1 => (-90_000_i64..90_000).prop_map(Event::Sleep),
+        1 => (accounts(), 0_i64..4000).prop_map(|(accounts, secs)| Event::ValidFor(accounts, secs)),
+        1 => Just(Event::Offline),
+        2 => Just(Event::Online),
+        1 => (0_i64..60).prop_map(Event::Wake),
+        1 => Just(Event::Pause),
+        2 => Just(Event::Resume),
+        2 => Just(Event::Dismiss),
+        2 => (-10_i64..5000).prop_map(Event::RemindLater),
+        1 => (accounts(), 0_i64..5000).prop_map(|(accounts, secs)| Event::RemindLaterOf(accounts, secs)),
+        1 => Just(Event::Unlock),
+        1 => Just(Event::Restart),
     ]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Never two up; nothing told twice; nobody up who recovered; nothing withdrawn that isn't up; whoever needs the
-    /// person is told within the gathering time; deciding again changes nothing.
+    /// Never two notifications at a time; nothing announced twice; no recovered account on display; nothing withdrawn that
+    /// isn't displayed; an account that needs the person is announced within the debounce; deciding again changes nothing.
     #[test]
-    fn no_history_breaks_a_rule(history in prop::collection::vec(anything(), 0..40)) {
+    fn the_rules_hold_after_any_sequence_of_events(history in prop::collection::vec(events(), 0..40)) {
         let mut harness = Harness::new();
-        for what in history {
-            harness.happens(what);
+        for event in history {
+            harness.handle(event);
         }
     }
 
-    /// Once everything works, nothing is up; and once a trouble has been left alone long enough, it was told.
+    /// Once everything works, nothing is displayed. Once a trouble has lasted long enough, it is displayed.
     #[test]
-    fn every_history_ends_well(history in prop::collection::vec(anything(), 0..40), cause in prop::sample::select(Cause::ALL)) {
+    fn every_trouble_is_announced_and_every_recovery_withdrawn(history in prop::collection::vec(events(), 0..40), cause in prop::sample::select(Cause::ALL)) {
         let mut harness = Harness::new();
-        for what in history {
-            harness.happens(what);
+        for event in history {
+            harness.handle(event);
         }
-        for what in [Do::Online, Do::Resume, Do::Recover("ABCD")] {
-            harness.happens(what);
+        for event in [Event::Online, Event::Resume, Event::Recover("ABCD")] {
+            harness.handle(event);
         }
-        prop_assert_eq!(harness.up.as_ref(), None);
-        for what in [Do::Lives("A", 0), Do::Fail("A", cause), Do::Wait(2 * 60 * 60)] {
-            harness.happens(what);
+        prop_assert_eq!(harness.displayed.as_ref(), None);
+        for event in [Event::ValidFor("A", 0), Event::Fail("A", cause), Event::Wait(2 * 60 * 60)] {
+            harness.handle(event);
         }
-        prop_assert_eq!(harness.up.as_ref().map(|up| up.about[0].account), Some(id('A')));
+        prop_assert_eq!(harness.displayed.as_ref().map(|notice| notice.about[0].account), Some(id('A')));
     }
 }

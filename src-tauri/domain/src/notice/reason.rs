@@ -1,49 +1,42 @@
-//! Why an account is shown or held back, for the app to explain.
-
-use serde::{Deserialize, Serialize};
+//! Why the policy shows an account or holds it back.
 
 use crate::Timestamp;
 
-/// What made an account worth an interruption.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// What makes an account worth an interruption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertReason {
     /// Only signing in again helps.
     NeedsPerson,
-    /// The integration's client must be mended.
+    /// The integration's client must be corrected.
     NeedsClient,
-    /// It was told as passing, and turned out to need the person.
-    TurnedFinal,
-    /// It may pass, but has lasted, and the account no longer works.
+    /// It was announced as transient and has turned out to be final.
+    BecameFinal,
+    /// It may go away, but has lasted, and the account no longer works.
     Outlasted,
-    /// The person wanted to be reminded.
+    /// The person asked to be reminded.
     Reminder,
 }
 
 /// Why an account is shown or held back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "why", content = "detail", rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoticeReason {
-    /// It is shown with this decision.
-    Shown(AlertReason),
-    /// The notification that is up names it.
-    OnDisplay {
-        /// When it was told.
+    /// This decision announces it.
+    Announced(AlertReason),
+    /// The notification on display names it.
+    Displayed {
+        /// When it was announced.
         at: Timestamp,
     },
-    /// Its episode was told, and that is no longer up.
-    ToldAlready {
-        /// When it was told.
+    /// Its episode was announced, and that notification is gone.
+    AlreadyAnnounced {
+        /// When it was announced.
         at: Timestamp,
     },
-    /// It joins others that may fail at the same time.
-    Gathering {
-        /// Until when.
-        until: Timestamp,
-    },
-    /// The person wanted to be reminded later.
-    RemindLater {
-        /// When, unless the machine is unlocked before.
+    /// It waits for others that may fail at the same time.
+    Debounced { until: Timestamp },
+    /// The person asked to be reminded later.
+    Snoozed {
+        /// At the latest; an unlock of the machine comes first.
         until: Timestamp,
     },
     /// The person has paused notifications.
@@ -52,40 +45,37 @@ pub enum NoticeReason {
     Offline,
     /// The machine has just woken.
     JustWoken {
-        /// Until when the network is given time.
+        /// When the network is expected to be up.
         until: Timestamp,
     },
-    /// Its access token still works.
-    StillWorks {
-        /// Until when.
-        until: Timestamp,
-    },
-    /// It may yet pass.
-    NotYetLasted {
-        /// When it will have lasted; `None` while the time isn't running.
+    /// Its access token is still valid.
+    StillWorks { until: Timestamp },
+    /// It may go away and has not lasted yet.
+    TooRecent {
+        /// When it will have lasted; `None` while the time doesn't count as online.
         until: Option<Timestamp>,
     },
-    /// Relink is about to try again, or just doing so.
-    TryDue,
-    /// It works again, or was deleted: it has left the notification.
+    /// A retry is due or in progress.
+    RetryDue,
+    /// It works again or was deleted, and has left the notification.
     Recovered,
 }
 
 impl NoticeReason {
-    /// When this stops holding by itself.
+    /// When this reason ends without anything happening.
     pub const fn until(self) -> Option<Timestamp> {
         match self {
-            Self::Gathering { until }
-            | Self::RemindLater { until }
+            Self::Debounced { until }
+            | Self::Snoozed { until }
             | Self::JustWoken { until }
             | Self::StillWorks { until } => Some(until),
-            Self::NotYetLasted { until } => until,
-            Self::Shown(_)
-            | Self::OnDisplay { .. }
-            | Self::ToldAlready { .. }
+            Self::TooRecent { until } => until,
+            Self::Announced(_)
+            | Self::Displayed { .. }
+            | Self::AlreadyAnnounced { .. }
             | Self::Paused
             | Self::Offline
-            | Self::TryDue
+            | Self::RetryDue
             | Self::Recovered => None,
         }
     }
