@@ -1,4 +1,4 @@
-//! Identifiers, one type each, so that none can stand in another's place.
+//! Identifiers. Each has a type of its own, so that none can be taken for another.
 //!
 //! All are UUIDs; the ones Relink makes are version 7 (RFC 9562 §5.7), which sort by creation.
 
@@ -25,12 +25,11 @@ macro_rules! ids {
         impl utoipa::ToSchema for $name {}
 
         impl $name {
-            /// The identifier with this value.
             pub const fn from_uuid(value: Uuid) -> Self {
                 Self(value)
             }
 
-            /// The value, for a database or a wire format.
+            /// For a database or a wire format.
             pub const fn as_uuid(&self) -> Uuid {
                 self.0
             }
@@ -54,22 +53,35 @@ macro_rules! ids {
 ids! {
     /// An integrated account.
     AccountId,
-    /// An integration of the catalogue.
+    /// An integration of the catalog.
     IntegrationId,
-    /// An integration as installed in this environment.
+    /// An integration that is installed in this environment.
     EnvironmentIntegrationId,
     /// This installation's one environment.
     EnvironmentId,
     /// A webhook.
     WebhookId,
-    /// An event: the `id` of a delivery's body, the same on every try.
+    /// An event. It is the `id` in the body of every delivery of the event.
     EventId,
-    /// One webhook's delivery of one event.
+    /// The delivery of an event to a webhook.
     DeliveryId,
-    /// A link token's record (not the token itself).
+    /// A link token's record, not the token itself.
     LinkTokenId,
-    /// An API token's record (not the token itself).
+    /// An API token's record, not the token itself.
     ApiTokenId,
-    /// One walk through the connect flow.
+    /// A connect flow.
     FlowId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_written_and_parsed_as_a_uuid() {
+        let text = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
+        let id: AccountId = text.parse().expect("an id");
+        assert_eq!((id.to_string().as_str(), AccountId::from_uuid(id.as_uuid())), (text, id));
+        assert!("account-1".parse::<AccountId>().is_err());
+    }
 }

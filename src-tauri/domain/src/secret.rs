@@ -1,4 +1,4 @@
-//! Text that must not be seen.
+//! Text that must stay secret.
 
 use std::fmt;
 
@@ -7,23 +7,21 @@ use zeroize::Zeroizing;
 
 /// A token, key, password or client secret.
 ///
-/// It has no `Serialize`, prints as `<redacted>`, is compared in constant time and is wiped when dropped. Whoever needs
-/// the text says so with [`Secret::expose`], which is easy to search for.
+/// It has no `Serialize`, prints as `<redacted>`, is compared in constant time and is wiped when dropped. Every use of the
+/// text goes through [`Secret::expose`], which is easy to search for.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text itself: for the provider, for the keychain, or for a caller that asked for a token.
+    /// The text, for the provider, the keychain, or a caller that asked for a token.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is no text at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -54,7 +52,7 @@ mod tests {
     use super::Secret;
 
     #[test]
-    fn a_secret_is_not_printed() {
+    fn a_secret_is_never_printed() {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret:?} {secret:#?}"), "<redacted> <redacted>");
     }
@@ -63,5 +61,12 @@ mod tests {
     fn secrets_with_the_same_text_are_equal() {
         assert_eq!(Secret::new("a"), Secret::new("a"));
         assert_ne!(Secret::new("a"), Secret::new("ab"));
+    }
+
+    #[test]
+    fn only_an_empty_secret_is_empty() {
+        assert!(Secret::new("").is_empty());
+        assert!(!Secret::from(" ".to_owned()).is_empty());
+        assert_eq!(Secret::from("a".to_owned()).expose(), "a");
     }
 }

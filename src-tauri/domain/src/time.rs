@@ -1,37 +1,35 @@
-//! Instants, as the wire writes them.
+//! Points in time, as the wire writes them.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// An instant to the millisecond. On every wire it is RFC 3339 with milliseconds and `Z`.
+/// A point in time, in milliseconds. On the wire it is RFC 3339 with milliseconds and `Z`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The instant this many milliseconds after 1970-01-01T00:00:00Z.
+    /// Milliseconds since 1970-01-01T00:00:00Z.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds after 1970-01-01T00:00:00Z.
+    /// Milliseconds since 1970-01-01T00:00:00Z.
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// Later by so many milliseconds (earlier, if negative).
     #[must_use]
     pub const fn plus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
-    /// Later by so many seconds (earlier, if negative).
     #[must_use]
     pub const fn plus_secs(self, secs: i64) -> Self {
         self.plus_millis(secs.saturating_mul(1000))
     }
 
-    /// Milliseconds from `earlier` to this instant; negative when `earlier` is later.
+    /// Negative if `earlier` is later.
     pub const fn millis_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -57,7 +55,7 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(at) => write!(f, "{at:.3}"),
-            // Out of the calendar's range: nothing real carries such a time, so the nearest end will do.
+            // Outside the calendar. No real time is, so the nearest end will do.
             Err(_) if self.0 < 0 => write!(f, "{:.3}", jiff::Timestamp::MIN),
             Err(_) => write!(f, "{:.3}", jiff::Timestamp::MAX),
         }
@@ -93,5 +91,21 @@ mod tests {
         assert_eq!(at.to_string(), "2023-06-16T09:21:21.000Z");
         assert_eq!(serde_json::to_string(&at).expect("a string"), r#""2023-06-16T09:21:21.000Z""#);
         assert_eq!(serde_json::from_str::<Timestamp>(r#""2023-06-16T09:21:21Z""#).expect("read"), at);
+    }
+
+    #[test]
+    fn a_time_outside_the_calendar_is_written_as_its_nearest_end() {
+        assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-12-30T22:00:00.999Z");
+        assert_eq!(Timestamp::from_millis(i64::MIN).to_string(), "-009999-01-02T01:59:59.000Z");
+        assert_eq!(Timestamp::from_millis(-1).to_string(), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn arithmetic_saturates() {
+        let at = Timestamp::from_millis(5000);
+        assert_eq!((at.plus_secs(2).as_millis(), at.plus_millis(-1).as_millis()), (7000, 4999));
+        assert_eq!(at.millis_since(Timestamp::from_millis(7000)), -2000);
+        assert_eq!(Timestamp::from_millis(i64::MAX).plus_secs(i64::MAX).as_millis(), i64::MAX);
+        assert_eq!(format!("{at:?}"), at.to_string());
     }
 }

@@ -1,4 +1,4 @@
-//! How a credential goes into a call: the `authorization` section.
+//! How a call carries a credential: the `authorization` section.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{Secret, account::AuthenticationMethod};
 
-/// Which header carries the credential, and how.
+/// The header that carries the credential of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorization {
     header: HeaderName,
@@ -23,7 +23,7 @@ pub struct Authorization {
 enum Scheme {
     /// RFC 6750 §2.1.
     Bearer(Placeholder),
-    /// The whole value.
+    /// The whole value of the header.
     Value(Template),
     /// RFC 7617.
     Basic { username: Template, password: Template },
@@ -35,7 +35,7 @@ impl Authorization {
         Self { header: HeaderName::authorization(), scheme: Scheme::Bearer(Placeholder::AccessToken) }
     }
 
-    /// The header that signs a call for an account.
+    /// The header for an account's call.
     pub fn apply(&self, values: &Values<'_>) -> Result<Header, HeaderError> {
         let value = match &self.scheme {
             Scheme::Bearer(placeholder) => Secret::new(format!("Bearer {}", placeholder.value(values)?.expose())),
@@ -49,7 +49,7 @@ impl Authorization {
         Header::new(&self.header, value)
     }
 
-    /// What of an account it needs.
+    /// The values that it needs from the account.
     pub fn placeholders(&self) -> Vec<&Placeholder> {
         match &self.scheme {
             Scheme::Bearer(placeholder) => vec![placeholder],
@@ -60,20 +60,20 @@ impl Authorization {
 
     fn decode(node: &Node<'_>, available: &Available<'_>) -> Result<Self, DefinitionError> {
         let object = node.object()?;
-        object.knows(&["format", "config"]);
+        object.warn_unknown_keys(&["format", "config"]);
         let kinds = [("bearer", Kind::Bearer), ("header", Kind::Header), ("basic", Kind::Basic)];
         let kind = object.need("format", "\"bearer\"")?.one_of(&kinds)?;
         let config = object.need("config", "{\"path\": \"oauth.token.access_token\"}")?.object()?;
         match kind {
             Kind::Bearer => {
-                config.knows(&["path"]);
+                config.warn_unknown_keys(&["path"]);
                 let node = config.need("path", "\"oauth.token.access_token\"")?;
                 let placeholder = node.parse(Placeholder::parse_path)?;
                 available.check(&node, &placeholder)?;
                 Ok(Self { header: HeaderName::authorization(), scheme: Scheme::Bearer(placeholder) })
             }
             Kind::Header => {
-                config.knows(&["header_name", "header_value"]);
+                config.warn_unknown_keys(&["header_name", "header_value"]);
                 let header = config.need("header_name", "\"X-Api-Key\"")?.parse(HeaderName::parse)?;
                 let node = config.need("header_value", "\"{{credentials.api_key}}\"")?;
                 let template = available.template(&node)?;
@@ -87,9 +87,9 @@ impl Authorization {
     }
 
     fn decode_basic(config: &Object<'_>, available: &Available<'_>) -> Result<Self, DefinitionError> {
-        config.knows(&["username", "password"]);
+        config.warn_unknown_keys(&["username", "password"]);
         let part = |key: &str| config.map(key, |node| available.template(&node));
-        // Either may be empty: some providers take the key as user name, others as password.
+        // Either may be empty: some providers expect the key as the user name, others as the password.
         let empty = || Template::parse("").map_err(|error| config.fail(error));
         let username = part("username")?.map_or_else(empty, Ok)?;
         let password = part("password")?.map_or_else(empty, Ok)?;
@@ -108,7 +108,7 @@ enum Kind {
     Basic,
 }
 
-/// What an account of one format can fill placeholders with.
+/// The placeholders that an account of one format can fill.
 pub(super) struct Available<'a> {
     pub(super) format: AuthenticationMethod,
     pub(super) fields: Vec<&'a str>,
@@ -119,7 +119,7 @@ impl Available<'_> {
         !matches!(self.format, AuthenticationMethod::ApiKey)
     }
 
-    /// Reads a template and checks that an account can fill it. Of a stored definition that is found when it is filled.
+    /// Parses a template. When the definition is written, checks that an account can fill it; otherwise filling it fails.
     pub(super) fn template(&self, node: &Node<'_>) -> Result<Template, DefinitionError> {
         let template = node.parse(Template::parse)?;
         for placeholder in template.placeholders() {
@@ -148,7 +148,7 @@ impl Available<'_> {
     }
 }
 
-/// Reads the section for the formats that the definition has: one object for all of them, or a map by format.
+/// Decodes the section for the formats of the definition: one object for all of them, or a map by format.
 pub(super) fn decode(
     node: Option<&Node<'_>>,
     formats: &[Available<'_>],
@@ -162,7 +162,7 @@ pub(super) fn decode(
     let by_format = match node {
         Some(node) if shared.is_none() => {
             let object = node.object()?;
-            object.knows(&super::format::NAMES);
+            object.warn_unknown_keys(&super::format::NAMES);
             Some(object)
         }
         _ => None,
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn each_scheme_signs_as_its_standard_says() {
+    fn each_scheme_writes_the_header_of_its_standard() {
         assert_eq!(applied(Scheme::Bearer(Placeholder::AccessToken), "k").as_deref(), Ok("Bearer at-1"));
         assert_eq!(applied(Scheme::Value(template("Key {{credentials.api_key}}")), "k").as_deref(), Ok("Key k"));
         let basic = Scheme::Basic { username: template("{{context.api_key}}"), password: template("X") };
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_can_not_add_a_header() {
+    fn a_value_cannot_add_a_header() {
         let scheme = Scheme::Value(template("{{credentials.api_key}}"));
         assert_eq!(
             applied(scheme, "k\r\nhost: evil.example"),

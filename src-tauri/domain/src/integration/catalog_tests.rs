@@ -15,21 +15,21 @@ fn get(name: &str) -> &'static Definition {
     built_in(name).expect("a built-in definition")
 }
 
-fn origin(address: &str) -> Origin {
-    WebUrl::parse(address).expect("a web address").origin()
+fn origin(url: &str) -> Origin {
+    WebUrl::parse(url).expect("a URL").origin()
 }
 
 #[test]
-fn every_built_in_definition_is_read_without_a_warning() {
+fn every_built_in_definition_is_free_of_warnings() {
     for text in FILES {
         let parsed = parse(text).expect("a definition");
         let name = parsed.definition.name().to_owned();
         assert!(parsed.warnings.is_empty(), "{name}: {:?}", parsed.warnings);
-        assert!(parsed.client_secrets.is_empty(), "{name} brings a secret");
+        assert!(parsed.client_secrets.is_empty(), "{name} contains a secret");
         assert!(parsed.definition.id().is_some(), "{name} has no id");
         assert!(parsed.definition.probe().is_some(), "{name} has no probe");
         assert!(parsed.definition.identity().is_some(), "{name} has no identity");
-        assert!(parsed.definition.color().is_some(), "{name} has no colour");
+        assert!(parsed.definition.color().is_some(), "{name} has no color");
     }
     let ids: BTreeSet<_> = catalog().iter().map(Definition::id).collect();
     let names: Vec<_> = catalog().iter().map(Definition::name).collect();
@@ -47,7 +47,7 @@ fn every_scope_asked_for_is_explained() {
 }
 
 #[test]
-fn only_the_sandbox_stands_on_this_machine() {
+fn only_the_sandbox_is_on_this_machine() {
     for definition in catalog() {
         let is_sandbox = definition.name() == "sandbox";
         assert_eq!(definition.is_sandbox(), is_sandbox);
@@ -57,7 +57,7 @@ fn only_the_sandbox_stands_on_this_machine() {
 }
 
 #[test]
-fn github_is_as_github_documents_it() {
+fn github_is_defined_as_documented() {
     let github = get("github");
     let oauth2 = github.oauth2().expect("oauth2");
     assert_eq!(oauth2.authorize_url.as_str(), "https://github.com/login/oauth/authorize");
@@ -70,13 +70,13 @@ fn github_is_as_github_documents_it() {
     assert_eq!(github.probe().expect("a probe").url.as_str(), "https://api.github.com/user");
     let identity = github.identity().expect("an identity");
     assert_eq!(identity.source, IdentitySource::Probe);
-    let who = identity.read(&json!({"id": 583_231, "login": "octo-acme"})).expect("an identity");
-    assert_eq!((who.id.as_str(), who.label.as_str()), ("583231", "octo-acme"));
+    let identity_found = identity.read(&json!({"id": 583_231, "login": "octo-acme"})).expect("an identity");
+    assert_eq!((identity_found.id.as_str(), identity_found.label.as_str()), ("583231", "octo-acme"));
     assert_eq!(github.origins(), BTreeSet::from([origin("https://api.github.com")]));
 }
 
 #[test]
-fn google_is_as_google_documents_it() {
+fn google_is_defined_as_documented() {
     let google = get("google");
     let oauth2 = google.oauth2().expect("oauth2");
     assert_eq!(oauth2.authorize_url.as_str(), "https://accounts.google.com/o/oauth2/v2/auth");
@@ -88,12 +88,12 @@ fn google_is_as_google_documents_it() {
     assert_eq!(oauth2.authorize_params, [param("access_type", "offline"), param("prompt", "consent")]);
     let identity = google.identity().expect("an identity");
     assert_eq!(identity.source, IdentitySource::IdToken);
-    let who = identity.read(&json!({"sub": "1077", "email": "ada@example.com"})).expect("an identity");
-    assert_eq!((who.id.as_str(), who.label.as_str()), ("1077", "ada@example.com"));
+    let identity_found = identity.read(&json!({"sub": "1077", "email": "ada@example.com"})).expect("an identity");
+    assert_eq!((identity_found.id.as_str(), identity_found.label.as_str()), ("1077", "ada@example.com"));
 }
 
 #[test]
-fn notion_takes_its_secret_and_signs_with_it() {
+fn notion_sends_its_integration_secret() {
     let notion = get("notion");
     assert_eq!(notion.methods(), [AuthenticationMethod::ApiKey]);
     let key = format!("ntn_{}", "a1".repeat(20));
@@ -130,13 +130,13 @@ fn the_sandbox_offers_every_way_to_sign_in_and_moves_to_its_port() {
 }
 
 #[test]
-fn a_client_that_is_not_registered_is_asked_for_with_the_command() {
+fn a_missing_client_is_explained_with_the_command() {
     let github = get("github");
-    let lacks = github.not_ready(AuthenticationMethod::Oauth2, false, 7417).expect("not ready");
-    assert_eq!(lacks.missing, Missing::ClientId);
+    let not_ready = github.not_ready(AuthenticationMethod::Oauth2, false, 7417).expect("not ready");
+    assert_eq!(not_ready.missing, Missing::ClientId);
     assert_eq!(
-        lacks.message,
-        "GitHub needs a client id first. Register a GitHub App or an OAuth app on GitHub, under Settings, Developer \
+        not_ready.message,
+        "GitHub needs a client ID first. Register a GitHub App or an OAuth app on GitHub, under Settings, Developer \
          settings. An OAuth app takes one callback URL: give it the one that begins with http://127.0.0.1. \
          (https://github.com/settings/developers) Redirect URIs to register: \
          http://127.0.0.1:7417/oauth/callback/github and app.relink.desktop:/oauth/callback/github. Then run: relink \
@@ -144,9 +144,9 @@ fn a_client_that_is_not_registered_is_asked_for_with_the_command() {
     );
     let over = json!({"credentials": {"config": {"client": {"id": "Iv1.abc"}}}});
     let github = github.with_override(over.as_object().expect("an object")).expect("a definition").definition;
-    let lacks = github.not_ready(AuthenticationMethod::Oauth2, false, 7417).expect("not ready");
-    assert_eq!(lacks.missing, Missing::ClientSecret);
-    assert!(lacks.message.starts_with("GitHub needs a client secret first."), "{}", lacks.message);
-    assert!(lacks.message.ends_with("relink integrations client github --id Iv1.abc --secret-stdin"));
+    let not_ready = github.not_ready(AuthenticationMethod::Oauth2, false, 7417).expect("not ready");
+    assert_eq!(not_ready.missing, Missing::ClientSecret);
+    assert!(not_ready.message.starts_with("GitHub needs a client secret first."), "{}", not_ready.message);
+    assert!(not_ready.message.ends_with("relink integrations client github --id Iv1.abc --secret-stdin"));
     assert_eq!(github.not_ready(AuthenticationMethod::Oauth2, true, 7417), None);
 }

@@ -1,4 +1,4 @@
-//! Truto's `config`, decoded.
+//! Decoding Truto's `config`.
 
 use super::{
     authorization::{self, Authorization, Available},
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::provider_text;
 
-/// The sections that are understood. The others stay in the document for the steps that use them.
+/// The sections that every account needs. The others stay in the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Config {
     pub(super) label: String,
@@ -25,12 +25,11 @@ pub(super) struct Config {
     pub(super) own: Additions,
 }
 
-/// A picture: an https address, or the picture itself as a data URL.
+/// An https URL of a picture, or the picture as a data URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logo(String);
 
 impl Logo {
-    /// The address.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -45,7 +44,7 @@ impl Logo {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
         match body {
             Some(body) if !body.is_empty() && body.chars().all(fits) => Ok(Self(text.to_owned())),
-            _ => Err(node.fail("is not a picture; use an https:// address or data:image/png;base64,…")),
+            _ => Err(node.fail("is not a picture; use an https:// URL or data:image/png;base64,…")),
         }
     }
 }
@@ -53,7 +52,7 @@ impl Logo {
 impl Config {
     pub(super) fn decode(node: &Node<'_>) -> Result<Self, DefinitionError> {
         let object = node.object()?;
-        object.knows(&[
+        object.warn_unknown_keys(&[
             "label",
             "base_url",
             "logo",
@@ -72,7 +71,7 @@ impl Config {
         let node = object.need("base_url", "\"https://api.github.com\"")?;
         let base_url = node.web_url()?;
         if base_url.has_query() {
-            return Err(node.fail("has a query; calls are made below this address, so remove the part from ? on"));
+            return Err(node.fail("has a query; calls are made below this URL, so remove everything from the ? on"));
         }
         let relink = object.map("relink", |node| node.object())?;
         let own = relink.as_ref().map(Additions::decode).transpose()?.unwrap_or_default();
@@ -88,7 +87,7 @@ impl Config {
             })
             .collect();
         let authorization = authorization::decode(object.get("authorization").as_ref(), &availables, &object)?;
-        // A header goes into the calls of every format, so every format must be able to fill it.
+        // Every format's calls carry the header, so every format must be able to fill it.
         let template = |node: &Node<'_>| {
             let templates =
                 availables.iter().map(|available| available.template(node)).collect::<Result<Vec<_>, _>>()?;
@@ -100,7 +99,7 @@ impl Config {
         let calls = calls.unwrap_or_default();
         if let (Some(_), None, Some(node)) = (&credentials.api_key, &calls.probe, object.get("credentials")) {
             node.warn(
-                "a key can't be tried before it is kept, because there is no probe; add one to \"relink\", such as \
+                "a key can't be checked before it is saved, because there is no probe; add one to \"relink\", such as \
                  {\"path\": \"/me\"}",
             );
         }

@@ -10,7 +10,6 @@ use super::{
 };
 use crate::account::AuthenticationMethod;
 
-/// The section, decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Credentials {
     pub(super) oauth2: Option<OAuth2>,
@@ -21,60 +20,51 @@ pub(super) struct Credentials {
 /// OAuth 2.0 with an authorization code (RFC 6749 §4.1). PKCE is always S256 (RFC 7636 §4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OAuth2 {
-    /// Where the browser goes.
+    /// Opened in the browser.
     pub authorize_url: WebUrl,
-    /// Where a code is exchanged.
+    /// For exchanging a code.
     pub token_url: WebUrl,
-    /// Where a refresh token is.
+    /// For exchanging a refresh token.
     pub refresh_url: WebUrl,
-    /// Where a token is revoked (RFC 7009), if anywhere.
+    /// RFC 7009.
     pub revocation_url: Option<WebUrl>,
-    /// The client that is registered at the provider. Empty: not yet.
+    /// The client that is registered at the provider. Empty: not yet registered.
     pub client_id: String,
-    /// What is asked for, unless the link token says otherwise.
+    /// The scopes to request, unless the link token names others.
     pub scopes: Vec<String>,
-    /// What stands between two scopes: a space by the standard.
+    /// Between two scopes. A space by the standard.
     pub scope_separator: String,
-    /// How the client shows that it is the client, see [`OAuth2::client_auth`].
+    /// For a client with a secret, see [`OAuth2::client_auth`].
     pub client_auth: ClientAuth,
-    /// Whether the client has a secret.
     pub client_secret: ClientSecretNeed,
-    /// How a token request is written.
     pub body_format: BodyFormat,
-    /// The ways home that the provider allows, the best first.
+    /// The redirects that the provider allows, the preferred one first.
     pub redirects: Vec<RedirectKind>,
-    /// What `iss` must say (RFC 9207 §2.4).
+    /// The value that `iss` must have (RFC 9207 §2.4).
     pub issuer: Option<String>,
-    /// What else goes into the authorization request.
+    /// Additional parameters of the authorization request.
     pub authorize_params: Vec<(String, String)>,
 }
 
 /// A form whose values are the credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// The form.
     pub fields: Fields,
-    /// Where a person finds what to type.
+    /// Where the person finds the values.
     pub documentation_link: Option<WebUrl>,
 }
 
-/// OAuth 2.0 with the client's own credentials (RFC 6749 §4.4), which the person types: the fields `client_id` and
-/// `client_secret`.
+/// OAuth 2.0 client credentials (RFC 6749 §4.4). The person types them into the fields `client_id` and `client_secret`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCredentials {
-    /// The form.
     pub fields: Fields,
-    /// Where a person finds what to type.
+    /// Where the person finds the values.
     pub documentation_link: Option<WebUrl>,
-    /// Where a token is fetched.
     pub token_url: WebUrl,
-    /// What is asked for.
     pub scopes: Vec<String>,
     /// See [`OAuth2::scope_separator`].
     pub scope_separator: String,
-    /// How the client shows that it is the client.
     pub client_auth: ClientAuth,
-    /// How a token request is written.
     pub body_format: BodyFormat,
 }
 
@@ -85,14 +75,14 @@ pub enum ClientAuth {
     Basic,
     /// `client_secret_post`
     Post,
-    /// `none`: the client is public and only names its id.
+    /// `none`: a public client, which sends only its id.
     None,
 }
 
-/// How a token request is written.
+/// The body of a token request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyFormat {
-    /// `application/x-www-form-urlencoded`, the standard's.
+    /// `application/x-www-form-urlencoded`, as the standard demands.
     Form,
     /// `application/json`.
     Json,
@@ -101,7 +91,7 @@ pub enum BodyFormat {
 type Result<T, E = DefinitionError> = std::result::Result<T, E>;
 
 impl OAuth2 {
-    /// How to authenticate, given whether a secret is at hand: without one the client can only be public.
+    /// How the client authenticates. Without a secret it can only be a public client.
     pub const fn client_auth(&self, has_secret: bool) -> ClientAuth {
         if has_secret { self.client_auth } else { ClientAuth::None }
     }
@@ -141,7 +131,7 @@ impl Credentials {
     }
 
     fn add(&mut self, method: AuthenticationMethod, entry: &Object<'_>, own: &Additions) -> Result<()> {
-        entry.knows(&["format", "config"]);
+        entry.warn_unknown_keys(&["format", "config"]);
         let config = entry.need("config", "{\"fields\": [...]} or {\"client\": {...}, \"auth\": {...}}")?.object()?;
         match method {
             AuthenticationMethod::Oauth2 => self.oauth2 = Some(OAuth2::decode(&config, own)?),
@@ -153,7 +143,7 @@ impl Credentials {
         Ok(())
     }
 
-    /// The form of a format, where it has one.
+    /// The form of a format, if it has one.
     pub(super) fn fields(&self, method: AuthenticationMethod) -> Option<&Fields> {
         match method {
             AuthenticationMethod::Oauth2 => None,
@@ -187,7 +177,7 @@ impl Credentials {
 
 impl OAuth2 {
     fn decode(config: &Object<'_>, own: &Additions) -> Result<Self> {
-        config.knows(&["client", "auth", "scope", "pkce", "options"]);
+        config.warn_unknown_keys(&["client", "auth", "scope", "pkce", "options"]);
         let client_id = match config.get("client") {
             Some(node) => client_id(&node)?,
             None => String::new(),
@@ -228,7 +218,7 @@ impl OAuth2 {
 
 impl ApiKey {
     fn decode(config: &Object<'_>) -> Result<Self> {
-        config.knows(&["documentation_link", "fields"]);
+        config.warn_unknown_keys(&["documentation_link", "fields"]);
         let node =
             config.need("fields", "[{\"name\": \"api_key\", \"label\": \"API key\", \"type\": \"password\"}]")?;
         let fields = Fields::decode(&node)?;
@@ -241,13 +231,13 @@ impl ApiKey {
 
 impl ClientCredentials {
     fn decode(config: &Object<'_>) -> Result<Self> {
-        config.knows(&["documentation_link", "fields", "client", "auth", "scope", "options"]);
+        config.warn_unknown_keys(&["documentation_link", "fields", "client", "auth", "scope", "options"]);
         let node = config.need("fields", "one named client_id and one named client_secret")?;
         let mut fields = Fields::decode(&node)?;
         for name in ["client_id", "client_secret"] {
             if fields.get(name).is_none_or(|field| !field.required) {
                 return Err(
-                    node.fail(format_args!("lacks a required field named {name:?}; a token is fetched with it"))
+                    node.fail(format_args!("lacks a required field named {name:?}; it is needed to fetch a token"))
                 );
             }
         }
@@ -267,7 +257,7 @@ impl ClientCredentials {
     }
 }
 
-/// `auth`, in the words of simple-oauth2.
+/// `auth`, with the keys of simple-oauth2.
 struct Endpoints {
     token_host: WebUrl,
     token_url: WebUrl,
@@ -275,7 +265,7 @@ struct Endpoints {
 
 impl Endpoints {
     fn decode(auth: &Object<'_>) -> Result<Self> {
-        auth.knows(&["tokenHost", "tokenPath", "authorizeHost", "authorizePath", "refreshPath"]);
+        auth.warn_unknown_keys(&["tokenHost", "tokenPath", "authorizeHost", "authorizePath", "refreshPath"]);
         let token_host = host(&auth.need("tokenHost", "\"https://github.com\"")?)?;
         let path = auth.need("tokenPath", "\"/oauth/token\"")?.parse(UrlPath::parse)?;
         Ok(Self { token_url: token_host.append(&path), token_host })
@@ -293,16 +283,16 @@ impl Endpoints {
     }
 }
 
-/// simple-oauth2 resolves the path against the host, which would drop a path given here: refused instead.
+/// simple-oauth2 resolves the path against the host and would drop a path of the host, so a host with a path is refused.
 fn host(node: &Node<'_>) -> Result<WebUrl> {
     let url = node.web_url()?;
     if url.is_bare_origin() {
         return Ok(url);
     }
-    Err(node.fail(format_args!("must end behind the host ({}); put the rest into the path beside it", url.origin())))
+    Err(node.fail(format_args!("must end after the host ({}); put the rest into the path", url.origin())))
 }
 
-/// `options`, in the words of simple-oauth2.
+/// `options`, with the keys of simple-oauth2.
 struct Options {
     client_auth: ClientAuth,
     body_format: BodyFormat,
@@ -315,7 +305,7 @@ impl Options {
             Self { client_auth: ClientAuth::Basic, body_format: BodyFormat::Form, scope_separator: " ".to_owned() };
         let Some(node) = node else { return Ok(options) };
         let object = node.object()?;
-        object.knows(&["authorizationMethod", "bodyFormat", "scopeSeparator"]);
+        object.warn_unknown_keys(&["authorizationMethod", "bodyFormat", "scopeSeparator"]);
         let methods = [("header", ClientAuth::Basic), ("body", ClientAuth::Post)];
         if let Some(method) = object.map("authorizationMethod", |node| node.one_of(&methods))? {
             options.client_auth = method;
@@ -332,38 +322,42 @@ impl Options {
     }
 }
 
-/// The client's id. Its secret was taken out before (see `secrets.rs`).
+/// The client's id. Its secret was removed before (see `secrets.rs`).
 fn client_id(node: &Node<'_>) -> Result<String> {
     let client = node.object()?;
     for (key, node) in client.entries() {
         match key {
             "id" => {}
             "secret" => drop(node.text()?),
-            // Not a warning, because what is kept is stored in the clear: this may be a misspelt secret.
+            // Not just a warning: this may be a misspelled secret, and the document is stored in the clear.
             _ => node.fail_if_written("is not known here; a client has an \"id\" and a \"secret\"")?,
         }
     }
     let Some(node) = client.get("id") else { return Ok(String::new()) };
     let id = node.text()?;
     if id.len() > 512 || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(node.fail("is not a client id: it has a blank in it or is longer than 512 characters"));
+        return Err(node.fail("is not a client ID: it contains a space or is longer than 512 characters"));
     }
     Ok(id.to_owned())
 }
 
 fn pkce(node: &Node<'_>) -> Result<()> {
     let object = node.object()?;
-    object.knows(&["method"]);
-    // RFC 9700 §2.1.1: `plain` shows the verifier to whoever sees the request.
+    object.warn_unknown_keys(&["method"]);
+    // `plain` would show the verifier to whoever sees the request (RFC 9700 §2.1.1).
     object.need("method", "\"S256\"")?.one_of(&[("S256", ())])
 }
 
-/// A list, or one text with blanks in between. Each is a `scope-token` (RFC 6749 §3.3).
+/// A list, or one string with spaces in between. Each is a `scope-token` (RFC 6749 §3.3).
 fn scopes(config: &Object<'_>) -> Result<Vec<String>> {
     let Some(node) = config.get("scope") else { return Ok(Vec::new()) };
     let scope = |node: &Node<'_>, text: &str| {
         let fits = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\');
-        if fits { Ok(text.to_owned()) } else { Err(node.fail("is not one scope; give each its own text in the list")) }
+        if fits {
+            Ok(text.to_owned())
+        } else {
+            Err(node.fail("is not one scope; write each as its own string in the list"))
+        }
     };
     match node.text() {
         Ok(text) => text.split_whitespace().map(|text| scope(&node, text)).collect(),

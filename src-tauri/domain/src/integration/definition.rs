@@ -24,8 +24,8 @@ use super::{
 };
 use crate::{IntegrationId, Secret, account::AuthenticationMethod, callback};
 
-/// An integration's definition. It holds no secret, and writes itself (`Serialize`) as the document that it was read
-/// from, with `"secret": ""`.
+/// An integration's definition. It holds no secret, and serializes as the document that it was decoded from, with
+/// `"secret": ""`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
     id: Option<IntegrationId>,
@@ -35,18 +35,17 @@ pub struct Definition {
     document: Value,
 }
 
-/// What reading a definition gives.
+/// A definition that has passed the strict check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
-    /// The definition.
     pub definition: Definition,
-    /// The clients' secrets that stood in it: for the keychain.
+    /// The client secrets that the document contained, for the keychain.
     pub client_secrets: PerFormat<Secret>,
     /// What Relink doesn't know or advises against.
     pub warnings: Vec<Warning>,
 }
 
-/// Reads a definition from a file's text.
+/// Parses and strictly checks a definition file.
 pub fn parse(text: &str) -> Result<Parsed, DefinitionError> {
     let text = read::without_byte_order_mark(text);
     let document = read::document(text)?;
@@ -54,8 +53,8 @@ pub fn parse(text: &str) -> Result<Parsed, DefinitionError> {
 }
 
 impl Definition {
-    /// The definition that was stored as `document`, with an override on its config. Tolerant: see
-    /// `strictness.rs`. Nothing is written out and read again.
+    /// Loads a stored definition, with an override of its config. Tolerant (see `strictness.rs`), and without a detour
+    /// over text.
     pub fn load(document: &Value, r#override: &Map<String, Value>) -> Result<Self, DefinitionError> {
         let document = overridden(document, r#override);
         Self::decode(document, None, Strictness::Loaded).map(|parsed| parsed.definition)
@@ -66,7 +65,17 @@ impl Definition {
         let allow_local = document.pointer("/config/relink/allow_local") == Some(&Value::Bool(true));
         let source = Source::new(text, allow_local, strictness);
         let root = source.root(&document).object()?;
-        root.knows(&["id", "name", "category", "is_beta", "config", "sharing", "version", "created_at", "updated_at"]);
+        root.warn_unknown_keys(&[
+            "id",
+            "name",
+            "category",
+            "is_beta",
+            "config",
+            "sharing",
+            "version",
+            "created_at",
+            "updated_at",
+        ]);
         let id = root.describing("id", |node| node.parse(integration_id))?;
         let name = root.need("name", "\"github\"")?.parse(name)?;
         let category = root.text("category")?.unwrap_or_default();
@@ -75,13 +84,13 @@ impl Definition {
         Ok(Parsed { definition: Self { id, name, category, config, document }, client_secrets, warnings })
     }
 
-    /// This definition with an override on its config: what is in force in an environment.
+    /// Strictly checks this definition with an override of its config, as it will be in force in an environment.
     pub fn with_override(&self, over: &Map<String, Value>) -> Result<Parsed, DefinitionError> {
         Self::decode(overridden(&self.document, over), None, Strictness::Written)
     }
 
-    /// This definition for a provider that stands elsewhere: every address at the origin of its `base_url` moves. The
-    /// Sandbox gets its port when it starts.
+    /// This definition at another origin: every URL at the origin of its `base_url` moves. The Sandbox gets its port only
+    /// when it starts.
     pub fn at(&self, origin: &Origin) -> Result<Self, DefinitionError> {
         let mut document = self.document.clone();
         if let Some(config) = document.get_mut("config") {
@@ -95,115 +104,107 @@ impl Definition {
         self.id
     }
 
-    /// The name in addresses and commands: `github`.
+    /// The name in URLs and commands: `github`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What kind of provider it is.
     pub fn category(&self) -> &str {
         &self.category
     }
 
-    /// The name that a person reads: `GitHub`.
+    /// The name that people read: `GitHub`.
     pub fn label(&self) -> &str {
         &self.config.label
     }
 
-    /// The whole `config` as a document, without secrets.
+    /// The whole `config`, without secrets.
     pub fn config(&self) -> &Value {
         &self.document["config"]
     }
 
-    /// A section of the config as it stands: `resources`, `pagination`, `rate_limit`, `actions`, `error_expression`,
-    /// `query`.
+    /// A section of the config as written: `resources`, `pagination`, `rate_limit`, `actions`, `error_expression`, `query`.
     pub fn section(&self, name: &str) -> Option<&Value> {
         self.config().get(name)
     }
 
-    /// What calls are made below.
+    /// The URL below which calls are made.
     pub const fn base_url(&self) -> &WebUrl {
         &self.config.base_url
     }
 
-    /// The origins that an account's credential may be sent to in a call. Token requests go to the endpoints alone.
+    /// The origins that a call may send an account's credential to. Token requests go only to their endpoints.
     pub fn origins(&self) -> BTreeSet<Origin> {
         BTreeSet::from([self.config.base_url.origin()])
     }
 
-    /// Its picture.
     pub const fn logo(&self) -> Option<&Logo> {
         self.config.logo.as_ref()
     }
 
-    /// Its colour.
     pub const fn color(&self) -> Option<&Color> {
         self.config.own.color.as_ref()
     }
 
-    /// Headers of every call.
+    /// The headers of every call.
     pub fn headers(&self) -> &[HeaderTemplate] {
         &self.config.headers
     }
 
-    /// The ways to sign in, the one to offer first at the front.
+    /// The ways to sign in, the preferred one first.
     pub fn methods(&self) -> Vec<AuthenticationMethod> {
         FORMATS.into_iter().filter(|format| self.config.credentials.has(*format)).collect()
     }
 
-    /// OAuth 2.0 with the browser.
     pub const fn oauth2(&self) -> Option<&OAuth2> {
         self.config.credentials.oauth2.as_ref()
     }
 
-    /// A form with a key.
     pub const fn api_key(&self) -> Option<&ApiKey> {
         self.config.credentials.api_key.as_ref()
     }
 
-    /// OAuth 2.0 with credentials of the person's own client.
     pub const fn client_credentials(&self) -> Option<&ClientCredentials> {
         self.config.credentials.own_client.as_ref()
     }
 
-    /// The form of a way to sign in, where it has one.
+    /// The form of a way to sign in, if it has one.
     pub fn fields(&self, method: AuthenticationMethod) -> Option<&Fields> {
         self.config.credentials.fields(method)
     }
 
-    /// Whether a key of an account's context would be a credential: what the keychain holds, or what a token is fetched
-    /// with. Such a key is only ever typed into the form.
+    /// Whether a key of an account's context names a credential. Such a key is only accepted from the form.
     pub fn is_credential(&self, key: &str) -> bool {
         is_always_credential(key)
             || self.methods().into_iter().filter_map(|method| self.fields(method)?.get(key)).any(|field| field.secret)
     }
 
-    /// How calls are signed; there for each of [`Definition::methods`].
+    /// How calls are authorized. Present for each of [`Definition::methods`].
     pub const fn authorization(&self, method: AuthenticationMethod) -> Option<&Authorization> {
         self.config.authorization.get(method)
     }
 
-    /// The call that tells whether a credential works.
+    /// The call that checks whether a credential works.
     pub const fn probe(&self) -> Option<&Probe> {
         self.config.calls.probe.as_ref()
     }
 
-    /// What tells whose a credential is.
+    /// How to find out who is signed in.
     pub const fn identity(&self) -> Option<&IdentityProbe> {
         self.config.calls.identity.as_ref()
     }
 
-    /// Where its refreshes differ from the standard.
+    /// How its refreshes differ from the standard.
     pub const fn refresh(&self) -> &RefreshQuirks {
         &self.config.own.refresh
     }
 
-    /// How to register a client.
+    /// How to register an OAuth client.
     pub const fn docs(&self) -> &Docs {
         &self.config.own.docs
     }
 
-    /// What a scope allows, in words.
+    /// What a scope allows.
     pub fn scope_description(&self, scope: &str) -> Option<&str> {
         self.config.own.scope_descriptions.get(scope).map(String::as_str)
     }
@@ -213,12 +214,12 @@ impl Definition {
         self.config.own.sandbox
     }
 
-    /// Whether calls to this machine and its network are meant.
+    /// Whether calls to this machine and its network are allowed.
     pub const fn allows_local(&self) -> bool {
         self.config.own.allow_local
     }
 
-    /// The redirect URIs to register at the provider, given the port that Relink listens on.
+    /// The redirect URIs to register at the provider, while Relink listens on this port.
     pub fn redirect_uris(&self, port: u16) -> Vec<String> {
         let redirects = self.oauth2().map(|oauth2| oauth2.redirects.as_slice()).unwrap_or_default();
         let uri = |kind: &RedirectKind| match kind {
@@ -228,7 +229,7 @@ impl Definition {
         redirects.iter().map(uri).collect()
     }
 
-    /// What is lacking before anybody can sign in this way: the client's id or its secret.
+    /// What is missing before anybody can sign in this way.
     pub fn not_ready(&self, method: AuthenticationMethod, has_secret: bool, port: u16) -> Option<NotReady> {
         let oauth2 = self.oauth2().filter(|_| method == AuthenticationMethod::Oauth2)?;
         let missing = match oauth2.client_secret {
@@ -241,7 +242,7 @@ impl Definition {
 
     fn how_to_register(&self, oauth2: &OAuth2, missing: Missing, port: u16) -> String {
         let what = match missing {
-            Missing::ClientId => "client id",
+            Missing::ClientId => "client ID",
             Missing::ClientSecret => "client secret",
         };
         let docs = self.docs();
@@ -265,25 +266,21 @@ impl Serialize for Definition {
     }
 }
 
-/// Why nobody can sign in yet.
+/// An OAuth client that must be set up first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotReady {
-    /// What is lacking.
     pub missing: Missing,
-    /// What is lacking and what to do about it, for a person.
+    /// What is missing and what to do about it.
     pub message: String,
 }
 
-/// What is lacking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
-    /// The client's id.
     ClientId,
-    /// The client's secret.
     ClientSecret,
 }
 
-/// Whether a key of a context would be a credential whatever the integration.
+/// Whether a key of a context names a credential for every integration.
 pub fn is_always_credential(key: &str) -> bool {
     matches!(
         key,
@@ -304,11 +301,11 @@ fn integration_id(text: &str) -> Result<IntegrationId, String> {
     text.parse().map_err(|_| format!("{} is not a UUID, such as {example}; or leave the id out", quoted(text)))
 }
 
-/// A name stands in redirect URIs and commands.
+/// The name is part of redirect URIs and commands.
 fn name(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     if text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(fits) {
         return Ok(text.to_owned());
     }
-    Err(format!("{} is not a name; use lower-case letters, digits, _ and -, such as \"github\"", quoted(text)))
+    Err(format!("{} is not a name; use lowercase letters, digits, _ and -, such as \"github\"", quoted(text)))
 }

@@ -1,18 +1,17 @@
-//! What is wrong with a definition, and where.
+//! Errors in a definition and their places.
 
 use std::fmt;
 
-/// A place in the file, both counted from 1.
+/// A place in the file. Both are counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// The line.
     pub line: usize,
-    /// The character in it.
+    /// In characters.
     pub column: usize,
 }
 
 impl Position {
-    /// The place of a byte of the text.
+    /// The place of a byte offset.
     pub(super) fn of_byte(text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -26,21 +25,19 @@ impl fmt::Display for Position {
     }
 }
 
-/// Why a definition is refused: where, and in plain words what to do about it.
-///
-/// Never quotes a value that may be a secret.
+/// Why a definition is refused. It never quotes a value that may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefinitionError {
-    /// Where in the file; absent when what was read is no file but an override.
+    /// `None` for a document that isn't a file, such as one with an override.
     pub position: Option<Position>,
-    /// Which field, from the file's root: `config.credentials.oauth2.config.auth.tokenHost`. Empty for the file itself.
+    /// The field: `config.credentials.oauth2.config.auth.tokenHost`. Empty for the document itself.
     pub path: String,
     /// What is wrong and what to do.
     pub problem: String,
 }
 
 impl DefinitionError {
-    /// The stable code.
+    /// The stable error code.
     pub const fn code(&self) -> &'static str {
         "integration_malformed"
     }
@@ -50,28 +47,25 @@ impl std::error::Error for DefinitionError {}
 
 impl fmt::Display for DefinitionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_placed(f, self.position, &self.path, &self.problem)
+        write_with_place(f, self.position, &self.path, &self.problem)
     }
 }
 
-/// Something in a definition that Relink doesn't know or advises against. It is kept as it stands.
+/// Something in a definition that Relink doesn't know or advises against. It stays in the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// Where in the file.
     pub position: Option<Position>,
-    /// Which field.
     pub path: String,
-    /// What about it.
     pub problem: String,
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_placed(f, self.position, &self.path, &self.problem)
+        write_with_place(f, self.position, &self.path, &self.problem)
     }
 }
 
-fn write_placed(f: &mut fmt::Formatter<'_>, position: Option<Position>, path: &str, problem: &str) -> fmt::Result {
+fn write_with_place(f: &mut fmt::Formatter<'_>, position: Option<Position>, path: &str, problem: &str) -> fmt::Result {
     match (position, path) {
         (Some(position), "") => write!(f, "{position}: {problem}"),
         (Some(position), path) => write!(f, "{position}, {path}: {problem}"),
@@ -80,14 +74,14 @@ fn write_placed(f: &mut fmt::Formatter<'_>, position: Option<Position>, path: &s
     }
 }
 
-/// A value from the file as a message may show it: short, on one line, and without what may be a password.
+/// Quotes a value of the file for a message: short, on one line, and without anything that may be a password.
 pub(super) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 80;
+    const MAX_CHARS: usize = 80;
     if text.contains('@') {
         return "this text".to_owned();
     }
     let shown = text.split('?').next().unwrap_or_default();
-    let mut short: String = shown.chars().take(LONGEST).collect();
+    let mut short: String = shown.chars().take(MAX_CHARS).collect();
     if short.len() < text.len() {
         short.push('…');
     }

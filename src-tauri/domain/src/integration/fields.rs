@@ -1,4 +1,4 @@
-//! The form that asks a person for an API key or a client's credentials.
+//! The form for an API key or a client's credentials.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,85 +19,72 @@ const MAX_FIELDS: usize = 50;
 /// One field of the form, as the connect UI shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Field {
-    /// Its key among the credentials.
+    /// The key of its value.
     pub name: String,
-    /// What a person reads above it.
     pub label: String,
-    /// What it is.
     #[serde(rename = "type")]
     pub kind: FieldKind,
-    /// Whether it must be filled.
     pub required: bool,
-    /// What it holds at first.
     pub default: Option<String>,
-    /// An example, shown while it is empty.
+    /// An example, shown while the field is empty.
     pub placeholder: Option<String>,
-    /// A line of help.
     pub help_text: Option<String>,
-    /// What its whole value must match.
+    /// Must match the whole value.
     pub pattern: Option<Pattern>,
-    /// What can be picked, for [`FieldKind::SingleSelect`].
+    /// For [`FieldKind::SingleSelect`].
     pub options: Vec<Choice>,
-    /// Whether its value goes into the keychain and nowhere else.
+    /// Whether its value is kept in the keychain and nowhere else.
     #[serde(skip)]
     pub secret: bool,
 }
 
-/// What a field is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldKind {
-    /// A line of text.
     Text,
-    /// A line that isn't shown.
     Password,
-    /// One of the options.
     SingleSelect,
 }
 
-/// One option.
+/// An option of a [`FieldKind::SingleSelect`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Choice {
-    /// What a person reads.
     pub label: String,
-    /// What is kept.
     pub value: String,
 }
 
-/// All fields of one form.
+/// The fields of a form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Fields(Vec<Field>);
 
 impl Fields {
-    /// The fields, in their order.
     pub fn iter(&self) -> std::slice::Iter<'_, Field> {
         self.0.iter()
     }
 
-    /// The field of this name.
     pub fn get(&self, name: &str) -> Option<&Field> {
         self.0.iter().find(|field| field.name == name)
     }
 
-    /// Checks what a person typed. Blanks around a value are cut off: they come with copying and pasting.
+    /// Checks what a person typed. Spaces around a value are trimmed: they come with copy and paste.
     pub fn validate(&self, typed: &BTreeMap<String, Secret>) -> Result<FieldValues, Vec<FieldProblem>> {
         let mut values = FieldValues::default();
         let mut problems: Vec<FieldProblem> = typed
             .keys()
             .filter(|name| self.get(name).is_none())
-            .map(|name| FieldProblem::new(name, FieldFault::Unknown, "This field isn't asked for.".to_owned()))
+            .map(|name| FieldProblem::new(name, FieldFault::Unknown, "This field isn't part of the form.".to_owned()))
             .collect();
         for field in &self.0 {
-            let given = typed.get(&field.name).map(|value| value.expose().trim()).filter(|value| !value.is_empty());
-            match given.or(field.default.as_deref()) {
+            let value = typed.get(&field.name).map(|value| value.expose().trim()).filter(|value| !value.is_empty());
+            match value.or(field.default.as_deref()) {
                 Some(value) => match field.check(value) {
                     Ok(()) => values.put(field, value),
                     Err(problem) => problems.push(problem),
                 },
                 None if field.required => {
-                    let words = format!("{} is missing.", field.label);
-                    problems.push(FieldProblem::new(&field.name, FieldFault::Missing, words));
+                    let message = format!("{} is missing.", field.label);
+                    problems.push(FieldProblem::new(&field.name, FieldFault::Missing, message));
                 }
                 None => {}
             }
@@ -121,7 +108,7 @@ impl Fields {
         for node in nodes {
             let field = Field::decode(&node)?;
             if !names.insert(field.name.clone()) {
-                let problem = format_args!("there are two fields named {:?}; give one another name", field.name);
+                let problem = format_args!("there are two fields named {:?}; rename one", field.name);
                 return Err(node.fail(problem));
             }
             fields.push(field);
@@ -141,7 +128,7 @@ impl<'a> IntoIterator for &'a Fields {
 
 impl Field {
     fn check(&self, value: &str) -> Result<(), FieldProblem> {
-        let fault = |fault, words: String| Err(FieldProblem::new(&self.name, fault, words));
+        let fault = |fault, message: String| Err(FieldProblem::new(&self.name, fault, message));
         let label = &self.label;
         if value.chars().count() > MAX_VALUE_CHARS {
             return fault(FieldFault::TooLong, format!("{label} is longer than {MAX_VALUE_CHARS} characters."));
@@ -157,7 +144,7 @@ impl Field {
                 FieldFault::PatternMismatch,
                 match &self.help_text {
                     Some(help) => format!("{label} doesn't look right. {help}"),
-                    None => format!("{label} doesn't look right. Copy it again, whole."),
+                    None => format!("{label} doesn't look right. Copy all of it again."),
                 },
             ),
             _ => Ok(()),
@@ -166,7 +153,7 @@ impl Field {
 
     fn decode(node: &Node<'_>) -> Result<Self, DefinitionError> {
         let object = node.object()?;
-        object.knows(&[
+        object.warn_unknown_keys(&[
             "name",
             "label",
             "type",
@@ -210,10 +197,10 @@ impl Field {
         if let (Some(default), Some(node)) = (field.default.take(), object.get("default")) {
             match field.check(&default) {
                 _ if field.secret => {
-                    node.fail_if_written("a password can't have a default: it would stand here for everybody to read")?
+                    node.fail_if_written("a password can't have a default: everybody could read it here")?
                 }
                 Err(problem) => {
-                    node.fail_if_written(format_args!("the default would be refused: {}", problem.message))?;
+                    node.fail_if_written(format_args!("the default is not a valid value: {}", problem.message))?;
                 }
                 Ok(()) => field.default = Some(default),
             }
@@ -223,13 +210,13 @@ impl Field {
 }
 
 impl Choice {
-    /// An object, or the value alone.
+    /// An object, or only the value.
     fn decode(node: &Node<'_>) -> Result<Self, DefinitionError> {
         if let Ok(text) = node.text() {
             return Ok(Self { label: text.to_owned(), value: text.to_owned() });
         }
         let object = node.object()?;
-        object.knows(&["label", "value"]);
+        object.warn_unknown_keys(&["label", "value"]);
         let value = object.need("value", "\"eu\"")?.text()?.to_owned();
         Ok(Self { label: object.text("label")?.unwrap_or_else(|| value.clone()), value })
     }
@@ -240,10 +227,10 @@ fn name(text: &str) -> Result<String, String> {
     if text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(fits) {
         return Ok(text.to_owned());
     }
-    Err(format!("{} is not a field's name; use letters, digits, _ and -, such as \"api_key\"", quoted(text)))
+    Err(format!("{} is not a field name; use letters, digits, _ and -, such as \"api_key\"", quoted(text)))
 }
 
-/// What a person typed, checked.
+/// The checked values of a form.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldValues {
     /// For the keychain.
@@ -262,33 +249,28 @@ impl FieldValues {
     }
 }
 
-/// What is wrong with what a person typed.
+/// What is wrong with the value of a field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{message}")]
 pub struct FieldProblem {
-    /// Which field.
+    /// The field's name.
     pub field: String,
-    /// What, for code.
     pub fault: FieldFault,
-    /// What, for the person. The value is not in it.
+    /// For the person. It doesn't quote the value.
     pub message: String,
 }
 
-/// What can be wrong with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldFault {
-    /// Required and empty.
     Missing,
-    /// No field of the form.
+    /// Not a field of the form.
     Unknown,
     /// Longer than [`MAX_VALUE_CHARS`].
     TooLong,
-    /// Control characters.
+    /// Contains control characters.
     Unfit,
-    /// Not among the options.
     NotAnOption,
-    /// Doesn't match the pattern.
     PatternMismatch,
 }
 

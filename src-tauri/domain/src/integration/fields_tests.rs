@@ -25,14 +25,14 @@ fn typed(pairs: &[(&str, &str)]) -> BTreeMap<String, Secret> {
 }
 
 #[test]
-fn good_values_are_kept_apart_by_what_they_are() {
+fn valid_values_are_split_into_secret_and_public_ones() {
     let values = form().validate(&typed(&[("api_key", " k-abc\n"), ("note", "  ")])).expect("good values");
     assert_eq!(values.secret, typed(&[("api_key", "k-abc")]));
     assert_eq!(values.public, BTreeMap::from([("region".to_owned(), "eu".to_owned())]));
 }
 
 #[test]
-fn every_problem_is_told_at_once_and_none_shows_the_value() {
+fn all_problems_are_reported_and_none_quotes_a_value() {
     let long = "x".repeat(MAX_VALUE_CHARS + 1);
     for (pairs, problems) in [
         (vec![], vec![("api_key", FieldFault::Missing, "API key is missing.")]),
@@ -40,8 +40,8 @@ fn every_problem_is_told_at_once_and_none_shows_the_value() {
         (
             vec![("api_key", "xx k-abc"), ("region", "mars"), ("other", "1")],
             vec![
-                ("other", FieldFault::Unknown, "This field isn't asked for."),
-                ("api_key", FieldFault::PatternMismatch, "API key doesn't look right. Copy it again, whole."),
+                ("other", FieldFault::Unknown, "This field isn't part of the form."),
+                ("api_key", FieldFault::PatternMismatch, "API key doesn't look right. Copy all of it again."),
                 ("region", FieldFault::NotAnOption, "Region must be one of the options."),
             ],
         ),
@@ -61,13 +61,13 @@ fn every_problem_is_told_at_once_and_none_shows_the_value() {
 }
 
 #[test]
-fn malformed_fields_are_refused_with_the_way_out() {
+fn malformed_fields_are_refused_with_a_suggestion() {
     for (fields, path, problem) in [
         (json!({}), "", "must be a list in [ ], not an object"),
         (
             json!([{"name": "a b", "type": "text"}]),
             "[0].name",
-            "\"a b\" is not a field's name; use letters, digits, _ and -, such as \"api_key\"",
+            "\"a b\" is not a field name; use letters, digits, _ and -, such as \"api_key\"",
         ),
         (
             json!([{"name": "a", "type": "textarea"}]),
@@ -83,22 +83,22 @@ fn malformed_fields_are_refused_with_the_way_out() {
         (
             json!([{"name": "a", "type": "single_select", "options": ["x"], "default": "y"}]),
             "[0].default",
-            "the default would be refused: a must be one of the options.",
+            "the default is not a valid value: a must be one of the options.",
         ),
         (
             json!([{"name": "a", "type": "password", "default": "hunter2"}]),
             "[0].default",
-            "a password can't have a default: it would stand here for everybody to read",
+            "a password can't have a default: everybody could read it here",
         ),
         (
             json!([{"name": "a", "type": "text"}, {"name": "a", "type": "text"}]),
             "[1]",
-            "there are two fields named \"a\"; give one another name",
+            "there are two fields named \"a\"; rename one",
         ),
         (
             json!([{"name": "a", "type": "text", "required": "yes"}]),
             "[0].required",
-            "must be true or false, not a text",
+            "must be true or false, not a string",
         ),
     ] {
         let error = decoded(&fields).expect_err("malformed");
@@ -107,7 +107,7 @@ fn malformed_fields_are_refused_with_the_way_out() {
 }
 
 #[test]
-fn the_form_is_written_as_the_connect_page_reads_it() {
+fn the_form_is_serialized_for_the_connect_ui() {
     let fields = serde_json::to_value(form()).expect("JSON");
     assert_eq!(
         fields[1],
@@ -120,7 +120,7 @@ fn the_form_is_written_as_the_connect_page_reads_it() {
 
 proptest! {
     #[test]
-    fn what_is_accepted_fits_the_form(
+    fn accepted_values_fit_the_form(
         key in prop::option::of("( ?)(k-)?[a-z]{0,4}(\n?)"),
         region in prop::option::of("us|eu|mars|"),
         note in prop::option::of("\\PC{0,12}|\\x00|a\tb"),

@@ -1,19 +1,18 @@
-//! The formats of credentials, which are Truto's authentication methods.
+//! The formats of credentials. They are Truto's authentication methods.
 
 use crate::account::AuthenticationMethod;
 
-/// All formats, the one to offer first at the front.
+/// All formats, the preferred one first.
 pub const FORMATS: [AuthenticationMethod; 3] =
     [AuthenticationMethod::Oauth2, AuthenticationMethod::ApiKey, AuthenticationMethod::Oauth2ClientCredentials];
 
 /// Their names in a file.
 pub(super) const NAMES: [&str; 3] = [FORMATS[0].as_str(), FORMATS[1].as_str(), FORMATS[2].as_str()];
 
-/// The names with what they mean.
 pub(super) const WORDS: [(&str, AuthenticationMethod); 3] =
     [(NAMES[0], FORMATS[0]), (NAMES[1], FORMATS[1]), (NAMES[2], FORMATS[2])];
 
-/// Something for each format that an integration has.
+/// A value for each format that an integration has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PerFormat<T> {
     oauth2: Option<T>,
@@ -28,7 +27,6 @@ impl<T> Default for PerFormat<T> {
 }
 
 impl<T> PerFormat<T> {
-    /// What there is for a format.
     pub const fn get(&self, format: AuthenticationMethod) -> Option<&T> {
         match format {
             AuthenticationMethod::Oauth2 => self.oauth2.as_ref(),
@@ -37,12 +35,10 @@ impl<T> PerFormat<T> {
         }
     }
 
-    /// Takes it out.
     pub const fn take(&mut self, format: AuthenticationMethod) -> Option<T> {
         self.slot(format).take()
     }
 
-    /// Whether there is nothing at all.
     pub const fn is_empty(&self) -> bool {
         self.oauth2.is_none() && self.api_key.is_none() && self.oauth2_client_credentials.is_none()
     }

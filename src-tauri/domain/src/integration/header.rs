@@ -6,16 +6,16 @@ use super::{
 };
 use crate::Secret;
 
-/// A header's name (RFC 9110 §5.1), in lower case, which HTTP treats alike.
+/// A header name (RFC 9110 §5.1), in lowercase.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HeaderName(String);
 
-/// Why a text is no [`HeaderName`].
+/// Why a text is not a [`HeaderName`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct HeaderNameError(String);
 
-/// Headers that belong to the connection or to the message's framing: a definition that set them could smuggle requests.
+/// Headers of the connection and of the message framing. A definition that set them could smuggle requests.
 const RESERVED: &[&str] = &[
     "connection",
     "content-length",
@@ -31,17 +31,15 @@ const RESERVED: &[&str] = &[
 ];
 
 impl HeaderName {
-    /// `authorization`
     pub fn authorization() -> Self {
         Self("authorization".to_owned())
     }
 
-    /// Reads a name.
     pub fn parse(text: &str) -> Result<Self, HeaderNameError> {
         let name = text.to_ascii_lowercase();
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if name.is_empty() || name.len() > 128 || !name.chars().all(token) {
-            return Err(HeaderNameError(format!("{} is not a header's name, such as Authorization", quoted(text))));
+            return Err(HeaderNameError(format!("{} is not a header name, such as Authorization", quoted(text))));
         }
         if RESERVED.contains(&name.as_str()) {
             return Err(HeaderNameError(format!("the header {} is set by Relink itself; remove it", quoted(text))));
@@ -49,7 +47,6 @@ impl HeaderName {
         Ok(Self(name))
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -58,24 +55,19 @@ impl HeaderName {
 /// A header as it goes into a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// Its name.
     pub name: HeaderName,
-    /// Its value, which may hold a credential.
+    /// It may contain a credential.
     pub value: Secret,
 }
 
-/// Why a header can't be made for an account.
+/// Why a header can't be filled for an account.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    /// The account lacks a value.
     #[error(transparent)]
     Missing(#[from] MissingValue),
-    /// A value would end the header, or can't stand in one (RFC 9110 §5.5).
+    /// A value would end the header or is not allowed in one (RFC 9110 §5.5).
     #[error("a value for the header {name} contains a line break or another control character")]
-    Unfit {
-        /// Which header.
-        name: String,
-    },
+    Unfit { name: String },
 }
 
 impl Header {
@@ -87,12 +79,10 @@ impl Header {
     }
 }
 
-/// A header of the definition, with placeholders.
+/// A header of a definition, with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderTemplate {
-    /// Its name.
     pub name: HeaderName,
-    /// Its value.
     pub value: Template,
 }
 

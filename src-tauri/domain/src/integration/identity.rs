@@ -1,4 +1,4 @@
-//! Who an account is, read from the provider's answer.
+//! Who is signed in, read from the provider's response.
 
 use serde_json::Value;
 
@@ -9,13 +9,12 @@ use crate::account::Identity;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonPath(Vec<String>);
 
-/// Why a text is no [`JsonPath`].
+/// Why a text is not a [`JsonPath`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not a path into the answer, such as \"id\" or \"data.user.id\"")]
+#[error("{0} is not a path into the response, such as \"id\" or \"data.user.id\"")]
 pub struct JsonPathError(String);
 
 impl JsonPath {
-    /// Reads a path.
     pub fn parse(text: &str) -> Result<Self, JsonPathError> {
         let steps: Vec<String> = text.split('.').map(str::to_owned).collect();
         if text.len() > 256 || steps.iter().any(|step| step.is_empty() || step.contains(char::is_whitespace)) {
@@ -24,7 +23,7 @@ impl JsonPath {
         Ok(Self(steps))
     }
 
-    /// The text or number that stands there; nothing where it is empty or something else.
+    /// The string or number at the path, unless it is empty.
     pub fn read(&self, body: &Value) -> Option<String> {
         let found = self.0.iter().try_fold(body, |value, step| match value {
             Value::Array(items) => items.get(step.parse::<usize>().ok()?),
@@ -37,27 +36,26 @@ impl JsonPath {
 /// Where an account's identity is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityProbe {
-    /// Which document says it.
     pub source: IdentitySource,
-    /// What in it never changes.
+    /// The id that never changes.
     pub id: JsonPath,
-    /// What in it a person recognises, the best first.
+    /// What a person recognizes, the preferred one first.
     pub label: Vec<JsonPath>,
 }
 
-/// Which document says who an account is.
+/// The document that contains the identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdentitySource {
-    /// The id token's claims (`OpenID` Connect Core §2).
+    /// The claims of the ID token (OpenID Connect Core 1.0, section 2).
     IdToken,
-    /// The answer to the probe call, which has been asked already.
+    /// The response to the probe, which is called anyway.
     Probe,
-    /// The answer to a GET of this address.
+    /// The response to a GET of this URL.
     Call(WebUrl),
 }
 
 impl IdentityProbe {
-    /// The identity that a document holds. Without a label it is shown by its id.
+    /// The identity in a document. Without a label, the id serves as one.
     pub fn read(&self, body: &Value) -> Option<Identity> {
         let id = self.id.read(body)?;
         let label = self.label.iter().find_map(|path| path.read(body)).unwrap_or_else(|| id.clone());
@@ -78,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_is_read_along_its_paths() {
+    fn an_identity_is_read_from_its_paths() {
         let body = json!({"id": 583_231, "login": "octo-acme", "data": {"users": [{"id": "u-1"}]}});
         let identity = |id: &str, label: &str| Identity { id: id.into(), label: label.into() };
         assert_eq!(probe("id", "login").read(&body), Some(identity("583231", "octo-acme")));
@@ -86,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_identity_is_not_taken_for_one() {
+    fn only_non_empty_strings_and_numbers_are_identities() {
         let body = json!({"a": null, "b": "", "c": {}, "d": true, "e": []});
         for path in ["a", "b", "c", "d", "e", "e.0", "f", "a.b"] {
             assert_eq!(probe(path, "label").read(&body), None, "{path}");
@@ -98,7 +96,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn garbage_never_panics(text in "[a-z0-9.]{0,20}", number in any::<f64>()) {
+        fn parsing_and_reading_never_panic(text in "[a-z0-9.]{0,20}", number in any::<f64>()) {
             if let Ok(path) = JsonPath::parse(&text) {
                 let _ = path.read(&json!({"a": [number, {"b": number}]}));
             }

@@ -1,14 +1,14 @@
-//! Laying an override over a config.
+//! Merging an override into a config.
 
 use serde_json::{Map, Value};
 
-/// Lays `over` on `base`: objects are merged key by key, everything else replaces what was there, and `null` removes it
-/// (RFC 7396).
+/// Merges `over` into `base` (RFC 7396): objects are merged key by key, `null` removes a key, and everything else replaces
+/// what was there.
 pub fn merge(base: &mut Map<String, Value>, over: &Map<String, Value>) {
     for (key, value) in over {
         match value {
             Value::Null => {
-                // Not `remove`, which would move the last key into the gap.
+                // `remove` would move the last key into the gap.
                 base.shift_remove(key);
             }
             Value::Object(inner) => {
@@ -27,7 +27,7 @@ pub fn merge(base: &mut Map<String, Value>, over: &Map<String, Value>) {
     }
 }
 
-/// Puts `to` in the place of `from` wherever a text begins with it and goes on with a path or ends.
+/// Replaces the origin `from` by `to` in every string that is a URL at that origin.
 pub(super) fn move_origin(value: &mut Value, from: &str, to: &str) {
     match value {
         Value::String(text) => {
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_are_merged_and_everything_else_replaced() {
+    fn objects_are_merged_and_everything_else_is_replaced() {
         let base = json!({"a": {"b": 1, "c": 2}, "list": [1, 2], "gone": {"x": 1}, "plain": 1});
         let over = json!({"a": {"c": 3}, "list": [9], "gone": null, "plain": {"deep": null, "in": true}});
         assert_eq!(merged(&base, &over), json!({"a": {"b": 1, "c": 3}, "list": [9], "plain": {"in": true}}));
@@ -80,19 +80,19 @@ mod tests {
         }
 
         #[test]
-        fn laying_it_on_twice_is_laying_it_on_once(base in document(), over in document()) {
+        fn merging_twice_equals_merging_once(base in document(), over in document()) {
             let once = merged(&base, &over);
             prop_assert_eq!(merged(&once, &over), once);
         }
 
         #[test]
-        fn an_override_without_null_laid_on_nothing_is_itself(over in document()) {
+        fn an_override_without_null_merged_into_nothing_is_itself(over in document()) {
             prop_assume!(!has_null(&over));
             prop_assert_eq!(merged(&json!({}), &over), over);
         }
 
         #[test]
-        fn keys_that_the_override_does_not_name_stay(base in document(), over in document()) {
+        fn keys_that_the_override_lacks_stay(base in document(), over in document()) {
             let after = merged(&base, &over);
             for (key, value) in base.as_object().expect("an object") {
                 if over.get(key).is_none() {

@@ -1,7 +1,7 @@
-//! A walk through a parsed document that always knows where it stands.
+//! Decoding a parsed document, with the path of every value at hand.
 //!
-//! Decoding goes over `serde_json::Value`s instead of deriving `Deserialize`: nothing of the document is lost on a round
-//! trip, keys that Relink doesn't know become warnings, and every complaint has its own words and its line.
+//! Definitions are decoded from `serde_json::Value`s instead of by a derived `Deserialize`: nothing of the document is lost
+//! on a round trip, unknown keys become warnings, and every error has its own message and line.
 
 use std::{cell::RefCell, fmt::Display};
 
@@ -14,11 +14,11 @@ use super::{
     web_url::{Reach, WebUrl},
 };
 
-/// What is read, for the whole walk.
+/// The document that is decoded.
 pub(super) struct Source<'a> {
-    /// The file; absent when the document was put together (an override).
+    /// The file's text. `None` for a document that isn't a file.
     text: Option<&'a str>,
-    /// Whether addresses of this machine and its network are meant.
+    /// Whether URLs on this machine and its network are allowed.
     allow_local: bool,
     strictness: Strictness,
     warnings: RefCell<Vec<Warning>>,
@@ -38,7 +38,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// One value of the document.
+/// A value of the document.
 #[derive(Clone)]
 pub(super) struct Node<'a> {
     value: &'a Value,
@@ -49,7 +49,7 @@ pub(super) struct Node<'a> {
 type Result<T> = std::result::Result<T, DefinitionError>;
 
 impl<'a> Node<'a> {
-    /// The error that this value is at fault.
+    /// An error at this value.
     pub(super) fn fail(&self, problem: impl Display) -> DefinitionError {
         let position = self.source.text.and_then(|text| read::locate(text, &self.path));
         DefinitionError { position, path: read::path_text(&self.path), problem: problem.to_string() }
@@ -65,7 +65,7 @@ impl<'a> Node<'a> {
         if self.is_written() { Err(self.fail(problem)) } else { Ok(()) }
     }
 
-    /// Notes something about this value, which is kept as it stands.
+    /// Adds a warning about this value.
     pub(super) fn warn(&self, problem: impl Display) {
         if !self.is_written() {
             return;
@@ -93,7 +93,7 @@ impl<'a> Node<'a> {
     pub(super) fn text(&self) -> Result<&'a str> {
         match self.value {
             Value::String(text) => Ok(text),
-            other => Err(self.fail(format_args!("must be a text in quotes, not {}", kind(other)))),
+            other => Err(self.fail(format_args!("must be a string in quotes, not {}", kind(other)))),
         }
     }
 
@@ -109,24 +109,24 @@ impl<'a> Node<'a> {
         seconds.ok_or_else(|| self.fail("must be a whole number of seconds, without quotes"))
     }
 
-    /// The text, read by a type's own parser.
+    /// The string, parsed by a type's own parser.
     pub(super) fn parse<T, E: Display>(&self, parser: impl Fn(&str) -> std::result::Result<T, E>) -> Result<T> {
         parser(self.text()?).map_err(|error| self.fail(error))
     }
 
-    /// A web address, as far as the definition may name it.
+    /// A URL that the definition may name.
     pub(super) fn web_url(&self) -> Result<WebUrl> {
         let url = self.parse(WebUrl::parse)?;
         if url.reach() == Reach::Local && !self.source.allow_local {
             return Err(self.fail(format_args!(
-                "{} is on this machine or its network; if that is meant, add \"allow_local\": true to config.relink",
+                "{} is on this machine or its network; to allow that, add \"allow_local\": true to config.relink",
                 quoted(url.host())
             )));
         }
         Ok(url)
     }
 
-    /// One of these words.
+    /// The value of one of these words.
     pub(super) fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Result<T> {
         let text = self.text()?;
         words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
@@ -161,28 +161,28 @@ impl<'a> Object<'a> {
         self.map.contains_key(key)
     }
 
-    /// The value of this key, unless absent or null.
+    /// The value of this key, unless it is missing or null.
     pub(super) fn get(&self, key: &str) -> Option<Node<'a>> {
         let value = self.map.get(key).filter(|value| !value.is_null())?;
         Some(self.node.child(Step::Key(key.to_owned()), value))
     }
 
-    /// The same, where an empty text counts as absent as well: Truto writes fields that aren't used as `""`.
+    /// The value of this key, unless it is missing, null or empty: Truto writes unused fields as `""`.
     pub(super) fn filled(&self, key: &str) -> Option<Node<'a>> {
         self.get(key).filter(|node| node.value.as_str() != Some(""))
     }
 
-    /// The value of this key; its absence is an error that shows an example.
+    /// The value of this key. If it is missing, the error shows an example.
     pub(super) fn need(&self, key: &str, example: &str) -> Result<Node<'a>> {
         self.filled(key).ok_or_else(|| self.fail(format_args!("{key:?} is missing; add one, such as {example}")))
     }
 
-    /// Decodes the value of a key where it is there.
+    /// Decodes the value of this key, unless it is missing.
     pub(super) fn map<T>(&self, key: &str, decode: impl FnOnce(Node<'a>) -> Result<T>) -> Result<Option<T>> {
         self.filled(key).map(decode).transpose()
     }
 
-    /// The same for what only describes: once stored, what can't be decoded is left out.
+    /// Decodes the value of a key that only describes: when loaded, a value that can't be decoded counts as missing.
     pub(super) fn describing<T>(&self, key: &str, decode: impl FnOnce(Node<'a>) -> Result<T>) -> Result<Option<T>> {
         match self.map(key, decode) {
             Err(_) if !self.node.is_written() => Ok(None),
@@ -190,35 +190,34 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The text of a key, which only describes.
+    /// The string of a key that only describes.
     pub(super) fn text(&self, key: &str) -> Result<Option<String>> {
         self.describing(key, |node| node.text().map(str::to_owned))
     }
 
-    /// The flag of a key, false where it is absent.
+    /// The boolean of this key, or false.
     pub(super) fn flag(&self, key: &str) -> Result<bool> {
         Ok(self.map(key, |node| node.boolean())?.unwrap_or(false))
     }
 
-    /// All entries.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Node<'a>)> + '_ {
         self.map.iter().map(|(key, value)| (key.as_str(), self.node.child(Step::Key(key.clone()), value)))
     }
 
-    /// Warns of every key that isn't among these.
-    pub(super) fn knows(&self, keys: &[&str]) {
+    /// Warns about every key that isn't one of these.
+    pub(super) fn warn_unknown_keys(&self, keys: &[&str]) {
         if !self.node.is_written() {
             return;
         }
         for (key, node) in self.entries() {
             if !keys.contains(&key) {
-                node.warn("Relink doesn't know this key; it is kept and has no effect");
+                node.warn("Relink doesn't know this key; it stays and has no effect");
             }
         }
     }
 }
 
-/// Words for a list of choices.
+/// `"a", "b" or "c"`.
 fn listed(words: &[&str]) -> String {
     match words {
         [] => String::new(),
@@ -230,13 +229,13 @@ fn listed(words: &[&str]) -> String {
     }
 }
 
-/// What kind of value it is. The value itself is never shown: it may be a secret in the wrong place.
+/// The kind of a value. The value itself is never shown: it may be a misplaced secret.
 const fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }

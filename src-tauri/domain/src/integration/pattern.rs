@@ -1,4 +1,4 @@
-//! Regular expressions for what a person types.
+//! Regular expressions for the values of fields.
 
 use std::fmt;
 
@@ -7,51 +7,45 @@ use serde::{Serialize, Serializer};
 
 use super::error::quoted;
 
-/// Longest pattern that is taken.
-const LONGEST_PATTERN: usize = 512;
-/// Most memory that one compiled pattern may take. The engine behind it runs in linear time.
-const LARGEST_PATTERN: usize = 256 * 1024;
+const MAX_PATTERN_BYTES: usize = 512;
+/// Of the compiled pattern. Matching takes linear time.
+const MAX_COMPILED_BYTES: usize = 256 * 1024;
 
-/// A regular expression that the whole value must match, as in HTML's `pattern`.
+/// A regular expression that must match the whole value, as HTML's `pattern`.
 #[derive(Clone)]
 pub struct Pattern {
     source: String,
     whole: Regex,
 }
 
-/// Why a text is no [`Pattern`].
+/// Why a text is not a [`Pattern`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// Too long.
-    #[error("the pattern is longer than {LONGEST_PATTERN} characters")]
+    #[error("the pattern is longer than {MAX_PATTERN_BYTES} characters")]
     TooLong,
-    /// Not an expression that is understood.
     #[error(
-        "{0} is not a regular expression that Relink understands (it knows no look-around and no back-references); \
-         such as \"[a-z0-9]+\""
+        "{0} is not a regular expression that Relink understands (without look-around and backreferences), such as \
+         \"[a-z0-9]+\""
     )]
     Unknown(String),
 }
 
 impl Pattern {
-    /// Reads an expression.
     pub fn parse(source: &str) -> Result<Self, PatternError> {
-        if source.len() > LONGEST_PATTERN {
+        if source.len() > MAX_PATTERN_BYTES {
             return Err(PatternError::TooLong);
         }
-        let build = |source: &str| RegexBuilder::new(source).size_limit(LARGEST_PATTERN).build();
-        // Alone first: `a)(b` must not become valid by the group put around it.
+        let build = |source: &str| RegexBuilder::new(source).size_limit(MAX_COMPILED_BYTES).build();
+        // First without the group: it would make `a)(b` valid.
         let whole = build(source).and_then(|_| build(&format!(r"\A(?:{source})\z")));
         let whole = whole.map_err(|_| PatternError::Unknown(quoted(source)))?;
         Ok(Self { source: source.to_owned(), whole })
     }
 
-    /// Whether the whole value matches.
     pub fn matches(&self, value: &str) -> bool {
         self.whole.is_match(value)
     }
 
-    /// The expression as written.
     pub fn as_str(&self) -> &str {
         &self.source
     }
@@ -82,14 +76,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_is_about_the_whole_value() {
+    fn a_pattern_matches_the_whole_value() {
         let pattern = Pattern::parse("a|b").expect("a pattern");
         assert!(pattern.matches("a") && pattern.matches("b"));
         assert!(!pattern.matches("ab") && !pattern.matches("xa") && !pattern.matches("a\n"));
     }
 
     #[test]
-    fn patterns_that_are_no_patterns_are_refused() {
+    fn invalid_patterns_are_refused() {
         assert!(matches!(Pattern::parse("a)(b"), Err(PatternError::Unknown(_))));
         assert!(matches!(Pattern::parse("(?=x)"), Err(PatternError::Unknown(_))));
         assert!(matches!(Pattern::parse("(a{1000}){1000}"), Err(PatternError::Unknown(_))));

@@ -1,4 +1,4 @@
-//! From text to a JSON document, stricter than `serde_json`, and from a field's path back to its place in the text.
+//! Parsing JSON more strictly than `serde_json` does, and finding a path's place in the text.
 
 use std::{
     collections::HashMap,
@@ -10,24 +10,22 @@ use serde_json::{Map, Value, error::Category, value::RawValue};
 
 use super::error::{DefinitionError, Position};
 
-/// Longest file that is read.
-pub const LONGEST: usize = 1024 * 1024;
-/// Deepest nesting that is read.
-pub const DEEPEST: usize = 64;
+const MAX_FILE_BYTES: usize = 1024 * 1024;
+const MAX_DEPTH: usize = 64;
 
 const TOO_DEEP: &str = "nested too deep";
-const TWICE: &str = "stands twice";
+const DUPLICATE: &str = "is there twice";
 
-/// One step into a document.
+/// A step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Into an object.
+    /// A key of an object.
     Key(String),
-    /// Into a list.
+    /// An index of a list.
     Item(usize),
 }
 
-/// A path as a person reads it: `config.credentials.oauth2.config.scope[1]`.
+/// `config.credentials.oauth2.config.scope[1]`
 pub(super) fn path_text(path: &[Step]) -> String {
     let mut text = String::new();
     for step in path {
@@ -46,7 +44,7 @@ pub(super) fn path_text(path: &[Step]) -> String {
     text
 }
 
-/// Where the value of this path begins in the text.
+/// The place where the value at this path begins.
 pub(super) fn locate(text: &str, path: &[Step]) -> Option<Position> {
     let mut here: &RawValue = serde_json::from_str(text).ok()?;
     for step in path {
@@ -55,40 +53,39 @@ pub(super) fn locate(text: &str, path: &[Step]) -> Option<Position> {
             Step::Item(at) => serde_json::from_str::<Vec<&RawValue>>(here.get()).ok()?.get(*at).copied()?,
         };
     }
-    // A `RawValue` borrows its piece of the text: the distance of the two is its place.
+    // A `RawValue` borrows from the text, so the distance of the pointers is its offset.
     let offset = (here.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
     Some(Position::of_byte(text, offset))
 }
 
-/// Takes the text of a file apart from what may stand before it.
 pub(super) fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Reads one JSON document: no key twice, nothing behind it, of bounded size and depth.
+/// Parses one JSON document of bounded size and depth, with no duplicate key and nothing after it.
 pub(super) fn document(text: &str) -> Result<Value, DefinitionError> {
     let refuse = |problem: String| DefinitionError { position: None, path: String::new(), problem };
-    if text.len() > LONGEST {
-        return Err(refuse("the file is larger than 1 MiB; an integration's definition is far smaller".to_owned()));
+    if text.len() > MAX_FILE_BYTES {
+        return Err(refuse("the file is larger than 1 MiB; a definition is far smaller".to_owned()));
     }
     if text.trim().is_empty() {
         return Err(refuse(
-            "the file is empty; it must hold a JSON object with \"name\", \"category\" and \"config\"".to_owned(),
+            "the file is empty; it must contain a JSON object with \"name\", \"category\" and \"config\"".to_owned(),
         ));
     }
     let mut parser = serde_json::Deserializer::from_str(text);
     let mut track = serde_path_to_error::Track::new();
     let read = Strict { depth: 0 }.deserialize(serde_path_to_error::Deserializer::new(&mut parser, &mut track));
     read.and_then(|value| parser.end().map(|()| value)).map_err(|error| {
-        let path = match doubled_key(&error) {
+        let path = match duplicate_key(&error) {
             Some(key) => match track.path().to_string().as_str() {
                 "." => key,
                 parent => format!("{parent}.{key}"),
             },
-            // For anything else the line says more than a path could.
+            // For any other error the line says more than the path.
             None => String::new(),
         };
-        DefinitionError { position: position(&error), path, problem: in_words(&error) }
+        DefinitionError { position: position(&error), path, problem: explain(&error) }
     })
 }
 
@@ -96,34 +93,34 @@ fn position(error: &serde_json::Error) -> Option<Position> {
     (error.line() > 0).then(|| Position { line: error.line(), column: error.column().max(1) })
 }
 
-/// The key of an object that stands in it twice.
-fn doubled_key(error: &serde_json::Error) -> Option<String> {
-    let said = error.to_string();
-    let (key, _) = said.split_once(TWICE)?;
+/// The duplicate key that the error is about.
+fn duplicate_key(error: &serde_json::Error) -> Option<String> {
+    let message = error.to_string();
+    let (key, _) = message.split_once(DUPLICATE)?;
     Some(key.trim_end().to_owned())
 }
 
-fn in_words(error: &serde_json::Error) -> String {
-    let said = error.to_string();
-    let said = said.split(" at line ").next().unwrap_or_default();
-    if said.contains(TOO_DEEP) || said.starts_with("recursion limit") {
-        return format!("objects and lists are nested more than {DEEPEST} deep; a definition needs far less");
+fn explain(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or_default();
+    if message.contains(TOO_DEEP) || message.starts_with("recursion limit") {
+        return format!("objects and lists are nested more than {MAX_DEPTH} levels deep; a definition needs far fewer");
     }
-    if let Some(key) = doubled_key(error) {
-        return format!("{key:?} {TWICE} in the same object; only one of the two can count, so remove the other");
+    if let Some(key) = duplicate_key(error) {
+        return format!("{key:?} is there twice in the same object; remove one");
     }
     match error.classify() {
         Category::Eof => "the file ends too early; a closing bracket or quote is missing".to_owned(),
-        _ if said.starts_with("trailing characters") => {
-            "something follows behind the end of the document; remove it, or the bracket that ends it too early"
+        _ if message.starts_with("trailing characters") => {
+            "something follows the end of the document; remove it, or the bracket that ends the document too early"
                 .to_owned()
         }
-        _ if said.starts_with("trailing comma") => "a comma stands before a closing bracket; remove it".to_owned(),
-        _ => format!("this is not JSON: {said}"),
+        _ if message.starts_with("trailing comma") => "there is a comma before a closing bracket; remove it".to_owned(),
+        _ => format!("this is not JSON: {message}"),
     }
 }
 
-/// Builds a `Value`, refusing what `Value`'s own `Deserialize` lets pass.
+/// Builds a `Value`, but refuses duplicate keys and deep nesting.
 #[derive(Clone, Copy)]
 struct Strict {
     depth: usize,
@@ -131,7 +128,7 @@ struct Strict {
 
 impl Strict {
     fn deeper<E: de::Error>(self) -> Result<Self, E> {
-        if self.depth >= DEEPEST { Err(E::custom(TOO_DEEP)) } else { Ok(Self { depth: self.depth + 1 }) }
+        if self.depth >= MAX_DEPTH { Err(E::custom(TOO_DEEP)) } else { Ok(Self { depth: self.depth + 1 }) }
     }
 }
 
@@ -188,7 +185,7 @@ impl<'de> Visitor<'de> for Strict {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             if map.contains_key(&key) {
-                return Err(de::Error::custom(format_args!("{key} {TWICE}")));
+                return Err(de::Error::custom(format_args!("{key} {DUPLICATE}")));
             }
             let value = entries.next_value_seed(inside)?;
             map.insert(key, value);

@@ -1,4 +1,4 @@
-//! What Relink adds to Truto's shape, all under the one key `config.relink`.
+//! Relink's additions to Truto's shape, all under `config.relink`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::{
     web_url::{UrlPath, WebUrl},
 };
 
-/// The section, decoded.
+/// The section, except for its calls (see [`Calls`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Additions {
     pub(super) issuer: Option<String>,
@@ -30,16 +30,15 @@ pub(super) struct Additions {
     pub(super) allow_local: bool,
 }
 
-/// A call that succeeds only with a working credential: a GET.
+/// A GET that succeeds only with a working credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
-    /// What is called.
     pub url: WebUrl,
-    /// Headers beside the definition's own.
+    /// In addition to the headers of every call.
     pub headers: Vec<HeaderTemplate>,
 }
 
-/// A way home from the browser.
+/// How the browser returns to Relink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(ts_rs::TS, utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -50,46 +49,43 @@ pub enum RedirectKind {
     Loopback,
 }
 
-/// Whether the provider wants a secret of its client.
+/// Whether the client has a secret.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ClientSecretNeed {
-    /// Without one nothing works.
     Required,
-    /// With one the client is confidential, without it public.
+    /// With a secret the client is confidential, without one it is public.
     #[default]
     Optional,
     /// The client is public.
     Never,
 }
 
-/// How to register a client.
+/// How to register an OAuth client at the provider.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Docs {
-    /// The page to do it on.
     pub url: Option<WebUrl>,
-    /// What to do there.
+    /// What to do at the URL.
     pub text: Option<String>,
 }
 
-/// Where a provider's refreshes differ from RFC 6749 §6.
+/// How a provider's refreshes differ from RFC 6749 §6.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RefreshQuirks {
-    /// Error codes after which only the person can help, beside the standard's.
+    /// Error codes, in addition to the standard's, after which only signing in again helps.
     pub terminal_errors: Vec<String>,
-    /// Error codes that mean what the standard's `invalid_client` means: the client must be mended, not the account.
+    /// Error codes that mean the same as the standard's `invalid_client`.
     pub client_errors: Vec<String>,
-    /// What `expires_in` is where the answer has none.
+    /// For a response without `expires_in`, in seconds.
     pub default_expires_in: Option<u32>,
-    /// Whether the request must name the scopes again.
+    /// Whether a refresh request must name the scopes.
     pub scope_on_refresh: bool,
 }
 
-/// Where RFC 7009 is offered.
+/// The revocation endpoint (RFC 7009).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Revocation {
-    /// Behind `tokenHost`.
+    /// A path at `tokenHost`.
     Path(UrlPath),
-    /// Elsewhere.
     Url(WebUrl),
 }
 
@@ -98,24 +94,22 @@ pub(super) enum Revocation {
 pub struct Color(String);
 
 impl Color {
-    /// Reads a colour.
     pub fn parse(text: &str) -> Result<Self, String> {
         let hex =
             text.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.chars().all(|c| c.is_ascii_hexdigit()));
         if hex {
             Ok(Self(text.to_ascii_lowercase()))
         } else {
-            Err(format!("{} is not a colour, such as \"#24292f\"", quoted(text)))
+            Err(format!("{} is not a color, such as \"#24292f\"", quoted(text)))
         }
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Parameters of the authorization request that are Relink's own.
+/// Parameters of the authorization request that Relink sets itself.
 const RESERVED_PARAMS: &[&str] = &[
     "client_id",
     "client_secret",
@@ -131,9 +125,9 @@ const RESERVED_PARAMS: &[&str] = &[
 type Result<T, E = DefinitionError> = std::result::Result<T, E>;
 
 impl Additions {
-    /// Reads the section, but for the calls in it: those need the credentials' fields, see [`Calls`].
+    /// Decodes the section except for its calls, which need the decoded credentials.
     pub(super) fn decode(object: &Object<'_>) -> Result<Self> {
-        object.knows(&[
+        object.warn_unknown_keys(&[
             "probe",
             "identity",
             "issuer",
@@ -157,7 +151,7 @@ impl Additions {
         Ok(Self {
             issuer: object.map("issuer", |node| issuer(&node))?,
             redirects: object.map("redirects", |node| RedirectKind::decode(&node))?.unwrap_or_default(),
-            scope_descriptions: object.describing("scope_descriptions", |node| texts(&node))?.unwrap_or_default(),
+            scope_descriptions: object.describing("scope_descriptions", |node| strings(&node))?.unwrap_or_default(),
             color: object.describing("color", |node| node.parse(Color::parse))?,
             docs: object.describing("docs", |node| Docs::decode(&node))?.unwrap_or_default(),
             refresh: object.describing("refresh", |node| RefreshQuirks::decode(&node))?.unwrap_or_default(),
@@ -170,7 +164,7 @@ impl Additions {
     }
 }
 
-/// The calls that tell whether a credential works and whose it is.
+/// The calls that check a credential and find out who is signed in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Calls {
     pub(super) probe: Option<Probe>,
@@ -178,7 +172,7 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// Reads them. `template` reads a header's value.
+    /// `template` parses the value of a header.
     pub(super) fn decode(
         object: &Object<'_>,
         base_url: &WebUrl,
@@ -186,7 +180,7 @@ impl Calls {
         template: &dyn Fn(&Node<'_>) -> Result<Template>,
     ) -> Result<Self> {
         let probe = object.map("probe", |node| Probe::decode(&node, base_url, template))?;
-        // A provider gives an id token to whoever asks for this scope (OpenID Connect Core §3.1.2.1).
+        // A provider issues an ID token if this scope is requested (OpenID Connect Core §3.1.2.1).
         let has_id_token =
             credentials.oauth2.as_ref().is_some_and(|it| it.scopes.iter().any(|scope| scope == "openid"));
         let decode = |node: Node<'_>| IdentityProbe::decode(&node, base_url, probe.as_ref(), has_id_token);
@@ -198,8 +192,8 @@ impl Calls {
 impl Probe {
     fn decode(node: &Node<'_>, base_url: &WebUrl, template: &dyn Fn(&Node<'_>) -> Result<Template>) -> Result<Self> {
         let object = node.object()?;
-        object.knows(&["method", "path", "headers"]);
-        // Anything but a GET could change something at the provider each time the connection is checked.
+        object.warn_unknown_keys(&["method", "path", "headers"]);
+        // Any other method could change something at the provider with every check.
         object.map("method", |node| node.one_of(&[("GET", ())]))?;
         let path = object.need("path", "\"/user\"")?.parse(UrlPath::parse)?;
         let headers = object.map("headers", |node| headers(&node, template))?.unwrap_or_default();
@@ -210,13 +204,13 @@ impl Probe {
 impl IdentityProbe {
     fn decode(node: &Node<'_>, base_url: &WebUrl, probe: Option<&Probe>, has_id_token: bool) -> Result<Self> {
         let object = node.object()?;
-        object.knows(&["from", "path", "id", "label"]);
+        object.warn_unknown_keys(&["from", "path", "id", "label"]);
         let id = object.map("id", |node| node.parse(JsonPath::parse))?;
         let label = object.map("label", |node| labels(&node))?;
         if let Some(node) = object.filled("from") {
             node.one_of(&[("id_token", ())])?;
             if object.has("path") {
-                object.fail_if_written("has both \"from\" and \"path\"; the identity comes from one of the two")?;
+                object.fail_if_written("has both \"from\" and \"path\"; keep one")?;
             }
             let claim = |name: &str| JsonPath::parse(name).map_err(|error| node.fail(error));
             let usual = || ["email", "preferred_username", "name"].into_iter().map(claim).collect::<Result<Vec<_>>>();
@@ -228,22 +222,22 @@ impl IdentityProbe {
         }
         let node = object.need("path", "\"/user\", or \"from\": \"id_token\"")?;
         let url = base_url.append(&node.parse(UrlPath::parse)?);
-        // It is asked for behind a probe that went well; without one only an id token is left to say who it is.
+        // The identity is requested after a successful probe. Without a probe, only an ID token can contain it.
         if probe.is_none() && !has_id_token {
             let path = quoted(node.text()?);
             node.fail_if_written(format_args!(
-                "is never asked for, because there is no probe; add one to \"relink\", such as {{\"path\": {path}}}"
+                "is never requested, because there is no probe; add one to \"relink\", such as {{\"path\": {path}}}"
             ))?;
         }
-        let asked_already = probe.is_some_and(|probe| probe.url == url);
+        let is_probe = probe.is_some_and(|probe| probe.url == url);
         let id = id.map_or_else(|| object.need("id", "\"id\"")?.parse(JsonPath::parse), Ok)?;
-        let source = if asked_already { IdentitySource::Probe } else { IdentitySource::Call(url) };
+        let source = if is_probe { IdentitySource::Probe } else { IdentitySource::Call(url) };
         Ok(Self { source, id, label: label.unwrap_or_default() })
     }
 }
 
 impl RedirectKind {
-    /// Its name in a file and on the wire.
+    /// Its name in a definition and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::DeepLink => "deep_link",
@@ -258,12 +252,14 @@ impl RedirectKind {
             match node.one_of(&words) {
                 Err(error) if node.is_written() => return Err(error),
                 Ok(kind) if !kinds.contains(&kind) => kinds.push(kind),
-                // One that a newer version knows, or one that is named twice.
+                // A duplicate, or one that a newer version knows.
                 Err(_) | Ok(_) => {}
             }
         }
         if kinds.is_empty() {
-            return Err(node.fail("allows no way home; name \"deep_link\", \"loopback\" or both, the better one first"));
+            return Err(
+                node.fail("allows no redirect; name \"deep_link\", \"loopback\" or both, the preferred one first")
+            );
         }
         Ok(kinds)
     }
@@ -272,7 +268,7 @@ impl RedirectKind {
 impl Docs {
     fn decode(node: &Node<'_>) -> Result<Self> {
         let object = node.object()?;
-        object.knows(&["url", "text"]);
+        object.warn_unknown_keys(&["url", "text"]);
         Ok(Self { url: object.describing("url", |node| node.web_url())?, text: object.text("text")? })
     }
 }
@@ -280,7 +276,7 @@ impl Docs {
 impl RefreshQuirks {
     fn decode(node: &Node<'_>) -> Result<Self> {
         let object = node.object()?;
-        object.knows(&["terminal_errors", "client_errors", "default_expires_in", "scope_on_refresh"]);
+        object.warn_unknown_keys(&["terminal_errors", "client_errors", "default_expires_in", "scope_on_refresh"]);
         let codes = |key: &str| {
             let codes = object.describing(key, |node| {
                 node.array()?.iter().map(|code| code.text().map(str::to_owned)).collect::<Result<_>>()
@@ -308,7 +304,7 @@ impl Revocation {
     }
 }
 
-/// One path, or several, the best first.
+/// One path or several, the preferred one first.
 fn labels(node: &Node<'_>) -> Result<Vec<JsonPath>> {
     match node.text() {
         Ok(_) => Ok(vec![node.parse(JsonPath::parse)?]),
@@ -316,16 +312,16 @@ fn labels(node: &Node<'_>) -> Result<Vec<JsonPath>> {
     }
 }
 
-/// An issuer is compared to the letter (RFC 9207 §2.4), so it stays as written.
+/// An issuer is compared as a string (RFC 9207 §2.4), so it stays as written.
 fn issuer(node: &Node<'_>) -> Result<String> {
     let url = node.web_url()?;
     if url.has_query() {
-        return Err(node.fail("an issuer has no query (RFC 8414 §2); remove the part from ? on"));
+        return Err(node.fail("an issuer has no query (RFC 8414 §2); remove everything from the ? on"));
     }
     node.text().map(str::to_owned)
 }
 
-fn texts(node: &Node<'_>) -> Result<BTreeMap<String, String>> {
+fn strings(node: &Node<'_>) -> Result<BTreeMap<String, String>> {
     node.object()?.entries().map(|(key, node)| Ok((key.to_owned(), node.text()?.to_owned()))).collect()
 }
 
@@ -340,7 +336,6 @@ fn authorize_params(node: &Node<'_>) -> Result<Vec<(String, String)>> {
     Ok(params)
 }
 
-/// Reads a map of headers.
 pub(super) fn headers(
     node: &Node<'_>,
     template: &dyn Fn(&Node<'_>) -> Result<Template>,
@@ -349,14 +344,14 @@ pub(super) fn headers(
     for (key, node) in node.object()?.entries() {
         let name = HeaderName::parse(key).map_err(|error| node.fail(error))?;
         if headers.iter().any(|header| header.name == name) {
-            return Err(node.fail("this header stands twice, in upper and lower case; remove one"));
+            return Err(node.fail("this header is there twice, in upper and lower case; remove one"));
         }
         let value = template(&node)?;
         let literal = value.placeholders().next().is_none();
         if literal && matches!(name.as_str(), "authorization" | "cookie" | "x-api-key") {
             node.warn(
-                "this looks like a credential, and here it stands for everybody to read; ask for it in \
-                 credentials and name it in \"authorization\"",
+                "this looks like a credential, and everybody can read it here; ask for it in credentials and name \
+                 it in \"authorization\"",
             );
         }
         headers.push(HeaderTemplate { name, value });

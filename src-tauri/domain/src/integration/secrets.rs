@@ -1,14 +1,14 @@
-//! Takes the client's secret out of a document, so that no copy of the document carries it.
+//! Removing the client's secret from a document, so that no copy of the document contains it.
 
 use serde_json::Value;
 
 use super::format::{self, PerFormat};
 use crate::Secret;
 
-/// Blanks every `client.secret` of a config's `credentials`, and gives what stood there.
+/// Empties every `client.secret` of a config's `credentials` and returns what was there.
 ///
-/// An override is to pass through here as well before it is stored. Its secrets are better had from
-/// [`super::Definition::with_override`]: an override alone need not say which format it means.
+/// An override must pass through here as well before it is stored. Its secrets should come from
+/// [`super::Definition::with_override`], because an override alone need not name the format.
 pub fn take_client_secrets(config: &mut Value) -> PerFormat<Secret> {
     let mut taken = PerFormat::default();
     let Some(Value::Object(credentials)) = config.get_mut("credentials") else { return taken };

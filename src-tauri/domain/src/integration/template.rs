@@ -1,4 +1,4 @@
-//! Texts with placeholders: `Bearer {{credentials.api_key}}`.
+//! Strings with placeholders: `Bearer {{credentials.api_key}}`.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,17 @@ use serde_json::{Map, Value};
 use super::error::quoted;
 use crate::Secret;
 
-/// What an account fills placeholders with.
+/// The values of an account.
 #[derive(Debug, Clone, Copy)]
 pub struct Values<'a> {
-    /// The present access token, for OAuth.
+    /// For OAuth.
     pub access_token: Option<&'a Secret>,
-    /// What the person typed into the integration's fields.
+    /// The secret values of the integration's fields.
     pub fields: &'a BTreeMap<String, Secret>,
-    /// The account's context.
     pub context: &'a Map<String, Value>,
 }
 
-/// One thing that an account has.
+/// A reference to a value of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Placeholder {
     /// `oauth.token.access_token`
@@ -29,13 +28,11 @@ pub enum Placeholder {
     Context(Vec<String>),
 }
 
-/// Why a text is no placeholder, or no template.
+/// Why a text is not a placeholder or a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// `{{` without `}}`.
-    #[error("a placeholder is opened by {{{{ and never closed by }}}}")]
+    #[error("a placeholder that begins with {{{{ doesn't end with }}}}")]
     Unclosed,
-    /// Nothing Relink knows.
     #[error(
         "the placeholder {0} is not known; use oauth.token.access_token, credentials.FIELD or context.KEY, such as \
          {{{{credentials.api_key}}}}"
@@ -43,16 +40,15 @@ pub enum TemplateError {
     Unknown(String),
 }
 
-/// An account lacks what a placeholder asks for.
+/// The account has no value for a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the account has no value for {placeholder}")]
 pub struct MissingValue {
-    /// Which.
     pub placeholder: String,
 }
 
 impl Placeholder {
-    /// Reads what stands between `{{` and `}}`.
+    /// Parses the text between `{{` and `}}`.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let unknown = || TemplateError::Unknown(quoted(text));
         let segments: Vec<&str> = text.trim().split('.').collect();
@@ -62,14 +58,14 @@ impl Placeholder {
         match segments.as_slice() {
             ["oauth", "token", "access_token"] | ["context", "oauth", "token", "access_token"] => Ok(Self::AccessToken),
             ["credentials", field] => Ok(Self::Credential((*field).to_owned())),
-            // Tokens and keys are no part of a context, so nothing below `oauth` but the above can be had.
+            // Only the access token can be named: refresh tokens and keys never get into a request.
             ["oauth" | "credentials", ..] | ["context"] | [] => Err(unknown()),
             ["context", keys @ ..] => Ok(Self::Context(keys.iter().map(|key| (*key).to_owned()).collect())),
             _ => Err(unknown()),
         }
     }
 
-    /// Reads a path without braces, as in `authorization.config.path`. A bare name is a field of the form, which Truto
+    /// Parses a path without braces, as in `authorization.config.path`. A bare name is a field of the form, which Truto
     /// keeps in the context.
     pub fn parse_path(text: &str) -> Result<Self, TemplateError> {
         let text = text.trim();
@@ -77,7 +73,7 @@ impl Placeholder {
         if bare { Ok(Self::Context(vec![text.to_owned()])) } else { Self::parse(text) }
     }
 
-    /// The field of the form that it may stand for: `credentials.x`, or `context.x`, where Truto keeps what was typed.
+    /// The field of the form that it may refer to: `credentials.x`, or `context.x`, where Truto keeps the fields.
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::Credential(field) => Some(field),
@@ -89,14 +85,13 @@ impl Placeholder {
         }
     }
 
-    /// What the account has for it.
     pub fn value(&self, values: &Values<'_>) -> Result<Secret, MissingValue> {
         let found = match self {
             Self::AccessToken => values.access_token.cloned(),
             Self::Credential(field) => {
                 values.fields.get(field).cloned().or_else(|| plain(values.context.get(field)?).map(Secret::new))
             }
-            // What the keychain holds can't be overruled by the context, which anybody with an API token may change.
+            // The keychain wins over the context, which anybody with an API token can change.
             Self::Context(keys) => self
                 .field()
                 .and_then(|field| values.fields.get(field).cloned())
@@ -126,7 +121,7 @@ fn from_context(context: &Map<String, Value>, keys: &[String]) -> Option<Secret>
     plain(found).map(Secret::new)
 }
 
-/// A JSON value as text, where it has one.
+/// A string, number or boolean as text.
 pub(super) fn plain(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -136,7 +131,7 @@ pub(super) fn plain(value: &Value) -> Option<String> {
     }
 }
 
-/// A text with placeholders.
+/// A string with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,
@@ -149,7 +144,7 @@ enum Part {
 }
 
 impl Template {
-    /// Reads a template. A text without placeholders is one as well.
+    /// Parses a template. A text without placeholders is one, too.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -167,7 +162,6 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// The placeholders in it.
     pub fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
         self.parts.iter().filter_map(|part| match part {
             Part::Value(placeholder) => Some(placeholder),
@@ -175,7 +169,7 @@ impl Template {
         })
     }
 
-    /// The text with an account's values in it. What a value says is never read as a placeholder again.
+    /// Fills the placeholders with an account's values. A value is never parsed for placeholders.
     pub fn fill(&self, values: &Values<'_>) -> Result<Secret, MissingValue> {
         let mut text = zeroize::Zeroizing::new(String::new());
         for part in &self.parts {
@@ -206,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_context_can_not_overrule_what_the_keychain_holds() {
+    fn the_keychain_wins_over_the_context() {
         for template in ["{{context.api_key}}", "{{credentials.api_key}}"] {
             assert_eq!(filled(template).as_deref(), Ok("{{context.region}}"), "{template}");
         }
@@ -222,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_account_lacks_is_named() {
+    fn a_missing_value_is_named() {
         for (template, lacks) in [
             ("{{context.nothing}}", "context.nothing"),
             ("{{context.list}}", "context.list"),
@@ -251,12 +245,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_without_placeholders_stays_as_it_is(text in "[^{]{0,40}") {
+        fn a_text_without_placeholders_stays_the_same(text in "[^{]{0,40}") {
             prop_assert_eq!(filled(&text), Ok(text));
         }
 
         #[test]
-        fn garbage_never_panics(text in "[{}a-z. ]{0,30}") {
+        fn parsing_never_panics(text in "[{}a-z. ]{0,30}") {
             let _ = Template::parse(&text);
             let _ = Placeholder::parse_path(&text);
         }

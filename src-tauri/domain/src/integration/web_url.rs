@@ -1,4 +1,4 @@
-//! Addresses that a credential may be sent to, or a person's browser.
+//! URLs that a credential may be sent to or that the person's browser may open.
 
 use std::{
     fmt,
@@ -10,86 +10,81 @@ use url::{Host, Url};
 
 use super::error::quoted;
 
-/// Longest address that is taken.
-const LONGEST: usize = 2048;
+const MAX_URL_BYTES: usize = 2048;
 
-/// An absolute address: https, or http to this machine. No user name, no fragment, nothing that two parsers could read
-/// differently.
+/// An absolute URL: https, or http on this machine. It has no user name, no fragment, and nothing that two parsers could
+/// read differently.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WebUrl(Url);
 
-/// Why a text is no [`WebUrl`].
+/// Why a text is not a [`WebUrl`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct WebUrlError(String);
 
 impl WebUrl {
-    /// Reads an address.
     pub fn parse(text: &str) -> Result<Self, WebUrlError> {
         let fail = |what: &str| Err(WebUrlError(format!("{} {what}", quoted(text))));
-        if text.len() > LONGEST {
-            return fail("is too long; an address has at most 2048 characters");
+        if text.len() > MAX_URL_BYTES {
+            return fail("is too long; a URL has at most 2048 characters");
         }
         if text.contains("{{") {
-            return fail("contains a placeholder; write the web address out");
+            return fail("contains a placeholder; write the URL out");
         }
-        // `Url` would repair these silently (WHATWG URL §4.4); a server or a browser may then read something else.
+        // `Url` would fix these silently (WHATWG URL §4.4), and a server or a browser might read something else.
         if text.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
-            return fail("contains a backslash or a blank, which a web address can't have");
+            return fail("contains a backslash or a space, which a URL can't have");
         }
         let rest = strip_scheme(text, "https://").or_else(|| strip_scheme(text, "http://"));
         let Some(url) = rest.filter(|rest| !rest.starts_with('/')).and_then(|_| Url::parse(text).ok()) else {
             return fail(
-                "is not a web address; it must start with https:// (or http://127.0.0.1 for a server on this machine)",
+                "is not a URL; it must start with https:// (or http://127.0.0.1 for a server on this machine)",
             );
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return fail("carries a user name or a password in the address; remove everything up to the @");
+            return fail("contains a user name or a password; remove everything up to the @");
         }
         if url.fragment().is_some() {
-            return fail("has a part behind #, which is never sent; remove it");
+            return fail("has a part after #, which is never sent; remove it");
         }
-        let address = Self(url);
-        if address.reach() == Reach::Never {
-            return fail("is an address that Relink never calls (link-local, metadata service or no host at all)");
+        let url = Self(url);
+        if url.reach() == Reach::Never {
+            return fail("is an address that Relink never calls (link-local, a metadata service, or no host)");
         }
-        if address.0.scheme() == "http" && !address.is_loopback() {
+        if url.0.scheme() == "http" && !url.is_loopback() {
             return fail("is not encrypted; use https:// (http:// is only for a server on this machine)");
         }
-        Ok(address)
+        Ok(url)
     }
 
-    /// The text, as it goes on the wire.
+    /// The URL as it is sent.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// The address as the type that HTTP clients take.
     pub const fn as_url(&self) -> &Url {
         &self.0
     }
 
-    /// The host alone, as a person reads it: `github.com`.
+    /// The host without the port: `github.com`.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
 
-    /// The origin.
     pub fn origin(&self) -> Origin {
         Origin(self.0.origin().ascii_serialization())
     }
 
-    /// Whether nothing stands behind the host.
+    /// Whether nothing follows the host.
     pub fn is_bare_origin(&self) -> bool {
         self.0.path() == "/" && self.0.query().is_none()
     }
 
-    /// Whether there is a query.
     pub fn has_query(&self) -> bool {
         self.0.query().is_some()
     }
 
-    /// This address with a path behind it. The origin stays what it is, whatever the path.
+    /// Appends a path. The origin stays the same, whatever the path.
     #[must_use]
     pub fn append(&self, path: &UrlPath) -> Self {
         let mut url = self.0.clone();
@@ -98,8 +93,7 @@ impl WebUrl {
         Self(url)
     }
 
-    /// Where the address leads, as far as it says so itself. A name says little: what it resolves to is checked again
-    /// before it is called.
+    /// Where the URL leads, judged by its host. What a host name resolves to is checked before it is called.
     pub fn reach(&self) -> Reach {
         match self.0.host() {
             Some(Host::Ipv4(ip)) => reach(ip.into()),
@@ -154,18 +148,18 @@ fn has_last_label(name: &str, label: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, last)| last == label)
 }
 
-/// Where an address leads.
+/// Where a URL or an IP address leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// The internet.
     Public,
     /// This machine or its private network: only with the person's consent.
     Local,
-    /// Link-local, metadata services, no single host: never called.
+    /// Link-local addresses, metadata services and addresses of no single host: never called.
     Never,
 }
 
-/// Where an IP address leads. An IPv4 address in IPv6 clothes counts as what it is.
+/// Where an IP address leads. An IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) counts as its IPv4 address.
 pub fn reach(ip: IpAddr) -> Reach {
     match ip.to_canonical() {
         IpAddr::V4(ip) => reach_v4(ip),
@@ -185,7 +179,7 @@ fn reach_v4(ip: Ipv4Addr) -> Reach {
 }
 
 fn reach_v6(ip: Ipv6Addr) -> Reach {
-    // `fd00:ec2::254` is a cloud's metadata service inside the otherwise private range.
+    // `fd00:ec2::254` is a cloud's metadata service in the otherwise private range.
     if ip.is_unicast_link_local() || ip.is_multicast() || ip.is_unspecified() || ip.segments()[..2] == [0xfd00, 0xec2] {
         Reach::Never
     } else if ip.is_loopback() || ip.is_unique_local() {
@@ -195,13 +189,13 @@ fn reach_v6(ip: Ipv6Addr) -> Reach {
     }
 }
 
-/// Scheme, host and port: what a credential is bound to.
+/// Scheme, host and port. A credential is bound to origins.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Origin(String);
 
 impl Origin {
-    /// The text: `https://api.github.com`.
+    /// `https://api.github.com`
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -213,30 +207,29 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A path, and perhaps a query, that stays below the address it is appended to.
+/// A path with an optional query that stays below the URL it is appended to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlPath {
     path: String,
     query: Option<String>,
 }
 
-/// Why a text is no [`UrlPath`].
+/// Why a text is not a [`UrlPath`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UrlPathError(String);
 
 impl UrlPath {
-    /// Reads a path.
     pub fn parse(text: &str) -> Result<Self, UrlPathError> {
         let fail = |what: &str| Err(UrlPathError(format!("{} {what}", quoted(text))));
-        if text.len() > LONGEST {
+        if text.len() > MAX_URL_BYTES {
             return fail("is too long; a path has at most 2048 characters");
         }
         if !text.starts_with('/') || text.starts_with("//") {
-            return fail("is not a path; it must start with one / and leave the host out");
+            return fail("is not a path; it must start with one / and leave out the host");
         }
         if text.contains(|c: char| "\\#{}<>\"".contains(c) || !c.is_ascii_graphic()) {
-            return fail("contains a character that a path can't have; write it percent-encoded, and leave # out");
+            return fail("contains a character that a path can't have; percent-encode it, and leave out #");
         }
         let (path, query) = match text.split_once('?') {
             Some((path, query)) => (path, Some(query.to_owned())),

@@ -3,11 +3,11 @@ use proptest::prelude::*;
 use super::*;
 
 fn url(text: &str) -> WebUrl {
-    WebUrl::parse(text).expect("a web address")
+    WebUrl::parse(text).expect("a URL")
 }
 
 #[test]
-fn https_and_http_to_this_machine_are_taken() {
+fn https_and_http_on_this_machine_are_accepted() {
     for text in [
         "https://github.com/login/oauth/authorize",
         "HTTPS://Example.com",
@@ -21,19 +21,18 @@ fn https_and_http_to_this_machine_are_taken() {
 }
 
 #[test]
-fn what_a_credential_must_never_be_sent_to_is_refused_in_plain_words() {
-    let not_web =
-        "is not a web address; it must start with https:// (or http://127.0.0.1 for a server on this machine)";
+fn urls_that_a_credential_must_never_be_sent_to_are_refused() {
+    let not_a_url = "is not a URL; it must start with https:// (or http://127.0.0.1 for a server on this machine)";
     for (text, words) in [
-        ("htps://x", format!("\"htps://x\" {not_web}")),
-        ("", format!("\"\" {not_web}")),
-        ("https:example.com", format!("\"https:example.com\" {not_web}")),
-        ("https:///example.com", format!("\"https:///example.com\" {not_web}")),
-        ("//example.com", format!("\"//example.com\" {not_web}")),
-        ("javascript:alert(1)", format!("\"javascript:alert(1)\" {not_web}")),
-        ("file:///etc/passwd", format!("\"file:///etc/passwd\" {not_web}")),
-        ("data:text/html,x", format!("\"data:text/html,x\" {not_web}")),
-        ("ftp://me:hunter2@host", format!("this text {not_web}")),
+        ("htps://x", format!("\"htps://x\" {not_a_url}")),
+        ("", format!("\"\" {not_a_url}")),
+        ("https:example.com", format!("\"https:example.com\" {not_a_url}")),
+        ("https:///example.com", format!("\"https:///example.com\" {not_a_url}")),
+        ("//example.com", format!("\"//example.com\" {not_a_url}")),
+        ("javascript:alert(1)", format!("\"javascript:alert(1)\" {not_a_url}")),
+        ("file:///etc/passwd", format!("\"file:///etc/passwd\" {not_a_url}")),
+        ("data:text/html,x", format!("\"data:text/html,x\" {not_a_url}")),
+        ("ftp://me:hunter2@host", format!("this text {not_a_url}")),
         (
             "http://example.com",
             "\"http://example.com\" is not encrypted; use https:// (http:// is only for a server on this machine)"
@@ -45,27 +44,27 @@ fn what_a_credential_must_never_be_sent_to_is_refused_in_plain_words() {
         ),
         (
             "https://me:hunter2@example.com",
-            "this text carries a user name or a password in the address; remove everything up to the @".into(),
+            "this text contains a user name or a password; remove everything up to the @".into(),
         ),
         (
             "http://127.0.0.1@evil.example",
-            "this text carries a user name or a password in the address; remove everything up to the @".into(),
+            "this text contains a user name or a password; remove everything up to the @".into(),
         ),
         (
             "https://example.com/#x",
-            "\"https://example.com/#x\" has a part behind #, which is never sent; remove it".into(),
+            "\"https://example.com/#x\" has a part after #, which is never sent; remove it".into(),
         ),
         (
             "https://example.com\\x",
-            "\"https://example.com\\\\x\" contains a backslash or a blank, which a web address can't have".into(),
+            "\"https://example.com\\\\x\" contains a backslash or a space, which a URL can't have".into(),
         ),
         (
             "https://exam\nple.com",
-            "\"https://exam\\nple.com\" contains a backslash or a blank, which a web address can't have".into(),
+            "\"https://exam\\nple.com\" contains a backslash or a space, which a URL can't have".into(),
         ),
         (
             "https://{{context.subdomain}}.zendesk.com",
-            "\"https://{{context.subdomain}}.zendesk.com\" contains a placeholder; write the web address out".into(),
+            "\"https://{{context.subdomain}}.zendesk.com\" contains a placeholder; write the URL out".into(),
         ),
     ] {
         assert_eq!(WebUrl::parse(text).expect_err(text).to_string(), words);
@@ -86,12 +85,12 @@ fn link_local_and_metadata_addresses_are_never_called() {
         "https://2852039166/",
     ] {
         let words = WebUrl::parse(text).expect_err(text).to_string();
-        assert!(words.ends_with("never calls (link-local, metadata service or no host at all)"), "{text}: {words}");
+        assert!(words.ends_with("never calls (link-local, a metadata service, or no host)"), "{text}: {words}");
     }
 }
 
 #[test]
-fn addresses_of_this_machine_and_its_network_are_told_from_public_ones() {
+fn local_addresses_are_distinguished_from_public_ones() {
     for text in ["http://127.0.0.1", "http://app.localhost", "https://192.168.1.2", "https://printer.local"] {
         assert_eq!(url(text).reach(), Reach::Local, "{text}");
     }
@@ -103,7 +102,7 @@ fn addresses_of_this_machine_and_its_network_are_told_from_public_ones() {
 }
 
 #[test]
-fn a_path_is_put_behind_the_address_it_belongs_to() {
+fn a_path_is_appended_to_its_url() {
     let path = UrlPath::parse("/users/me?full=1").expect("a path");
     assert_eq!(url("https://api.example.com/v1/").append(&path).as_str(), "https://api.example.com/v1/users/me?full=1");
     assert_eq!(url("https://api.example.com").append(&path).as_str(), "https://api.example.com/users/me?full=1");
@@ -143,14 +142,14 @@ proptest! {
     }
 
     #[test]
-    fn what_is_taken_reads_the_same_again(text in "(https|http|HTTP)://[-a-zA-Z0-9.@:/\\\\%?#\\[\\]]{0,30}") {
+    fn an_accepted_url_parses_to_itself(text in "(https|http|HTTP)://[-a-zA-Z0-9.@:/\\\\%?#\\[\\]]{0,30}") {
         if let Ok(address) = WebUrl::parse(&text) {
             prop_assert_eq!(WebUrl::parse(address.as_str()), Ok(address));
         }
     }
 
     #[test]
-    fn garbage_never_panics(text in "\\PC*") {
+    fn parsing_never_panics(text in "\\PC*") {
         let _ = WebUrl::parse(&text);
         let _ = UrlPath::parse(&text);
     }

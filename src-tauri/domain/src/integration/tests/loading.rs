@@ -1,4 +1,4 @@
-//! What a stored definition may break, and what not.
+//! Which rules a stored definition may break.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn document() -> Value {
     serde_json::from_str(GOOD).expect("JSON")
 }
 
-/// The good file with one value replaced; `null` removes it.
+/// The valid file with one value replaced. `null` removes it.
 fn with(pointer: &str, value: Value) -> Value {
     let mut document = document();
     let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
@@ -91,7 +91,7 @@ fn rules_that_advise_or_describe_count_only_when_written() {
 }
 
 #[test]
-fn what_works_and_what_protects_credentials_counts_always() {
+fn rules_that_protect_credentials_always_count() {
     let config = "/config/credentials/oauth2/config";
     for (pointer, value) in [
         ("/name".to_owned(), json!("Acme Corp")),
@@ -139,15 +139,15 @@ fn what_works_and_what_protects_credentials_counts_always() {
 }
 
 #[test]
-fn an_identity_that_nothing_asks_for_is_refused_when_written_and_loaded_when_stored() {
+fn an_identity_that_is_never_requested_is_refused_when_written_but_loads() {
     let document = with("/config/relink/probe", Value::Null);
     let error = parse(&document.to_string()).expect_err("refused");
-    assert!(error.problem.starts_with("is never asked for"), "{error}");
+    assert!(error.problem.starts_with("is never requested"), "{error}");
     assert!(load(&document).expect("loaded").identity().is_some());
 }
 
 #[test]
-fn what_a_newer_version_may_know_is_passed_over() {
+fn what_only_a_newer_version_knows_is_skipped() {
     let mut document = with("/config/relink/redirects", json!(["device_code", "loopback"]));
     document["config"]["credentials"]["jwt"] = json!({"config": {"key": "x"}});
     let acme = load(&document).expect("loaded");
@@ -164,14 +164,14 @@ fn a_field_of_an_unknown_type_is_secret_and_shows_no_default() {
 }
 
 #[test]
-fn a_label_that_is_not_fit_to_be_shown_is_made_so() {
+fn a_label_is_sanitized_when_loaded() {
     let label = format!("Acme\n{}", "x".repeat(100));
     let acme = load(&with("/config/label", json!(label))).expect("loaded");
     assert_eq!(acme.label(), format!("Acme {}", "x".repeat(75)));
 }
 
 #[test]
-fn the_override_is_laid_on_the_stored_document() {
+fn the_override_is_merged_into_the_stored_document() {
     let over = json!({"label": "Acme (EU)", "base_url": null, "relink": {"color": "red"}});
     let error = Definition::load(&document(), object(&over)).expect_err("no base URL");
     assert_eq!(error.path, "config");
@@ -185,7 +185,7 @@ fn the_override_is_laid_on_the_stored_document() {
 }
 
 #[test]
-fn what_is_stored_in_the_wrong_shape_is_refused_in_words() {
+fn a_stored_document_of_the_wrong_shape_is_refused() {
     for (document, problem) in [
         (json!([]), "must be an object in { }, not a list"),
         (json!({"name": "acme"}), "\"config\" is missing; add one, such as {\"label\": \"GitHub\", ...}"),

@@ -2,31 +2,31 @@
 
 use super::*;
 
-/// What is replaced in the good file, by what, and the whole message.
+/// The part of the valid file to replace, its replacement, and the whole message.
 const MALFORMED: &[(&str, &str, &str)] = &[
     (
         r#""https://auth.acme.example""#,
         r#""htps://x""#,
-        "line 15, column 26, config.credentials.oauth2.config.auth.tokenHost: \"htps://x\" is not a web address; it must \
+        "line 15, column 26, config.credentials.oauth2.config.auth.tokenHost: \"htps://x\" is not a URL; it must \
          start with https:// (or http://127.0.0.1 for a server on this machine)",
     ),
     (
         r#""https://auth.acme.example""#,
         r#""https://auth.acme.example/common""#,
-        "line 15, column 26, config.credentials.oauth2.config.auth.tokenHost: must end behind the host \
-         (https://auth.acme.example); put the rest into the path beside it",
+        "line 15, column 26, config.credentials.oauth2.config.auth.tokenHost: must end after the host \
+         (https://auth.acme.example); put the rest into the path",
     ),
     (
         r#""https://api.acme.example/v2""#,
         r#""http://127.0.0.1:8080""#,
-        "line 7, column 17, config.base_url: \"127.0.0.1\" is on this machine or its network; if that is meant, add \
+        "line 7, column 17, config.base_url: \"127.0.0.1\" is on this machine or its network; to allow that, add \
          \"allow_local\": true to config.relink",
     ),
     (
         r#""tokenPath": "/token""#,
         r#""tokenPath": "https://evil.example/token""#,
         "line 16, column 26, config.credentials.oauth2.config.auth.tokenPath: \"https://evil.example/token\" is not a \
-         path; it must start with one / and leave the host out",
+         path; it must start with one / and leave out the host",
     ),
     (
         r#""tokenPath": "/token","#,
@@ -37,12 +37,12 @@ const MALFORMED: &[(&str, &str, &str)] = &[
     (
         r#""tokenPath": "/token""#,
         r#""tokenPath": 7"#,
-        "line 16, column 26, config.credentials.oauth2.config.auth.tokenPath: must be a text in quotes, not a number",
+        "line 16, column 26, config.credentials.oauth2.config.auth.tokenPath: must be a string in quotes, not a number",
     ),
     (
         r#""secret": "hunter2""#,
         r#""secret": 12345678"#,
-        "line 13, column 54, config.credentials.oauth2.config.client.secret: must be a text in quotes, not a number",
+        "line 13, column 54, config.credentials.oauth2.config.client.secret: must be a string in quotes, not a number",
     ),
     (
         r#""secret": "hunter2""#,
@@ -58,7 +58,7 @@ const MALFORMED: &[(&str, &str, &str)] = &[
     (
         r#"["read", "write"]"#,
         r#"["read", "wr ite"]"#,
-        "line 19, column 29, config.credentials.oauth2.config.scope[1]: is not one scope; give each its own text in the \
+        "line 19, column 29, config.credentials.oauth2.config.scope[1]: is not one scope; write each as its own string in the \
          list",
     ),
     (
@@ -93,8 +93,8 @@ const MALFORMED: &[(&str, &str, &str)] = &[
     (
         r#""username": "{{credentials.email}}""#,
         r#""username": "{{credentials.email""#,
-        "line 33, column 63, config.authorization.api_key.config.username: a placeholder is opened by {{ and never \
-         closed by }}",
+        "line 33, column 63, config.authorization.api_key.config.username: a placeholder that begins with {{ doesn't \
+         end with }}",
     ),
     (
         r#""format": "basic""#,
@@ -110,7 +110,7 @@ const MALFORMED: &[(&str, &str, &str)] = &[
     (
         r#""name": "acme""#,
         r#""name": "Acme Corp""#,
-        "line 2, column 11, name: \"Acme Corp\" is not a name; use lower-case letters, digits, _ and -, such as \
+        "line 2, column 11, name: \"Acme Corp\" is not a name; use lowercase letters, digits, _ and -, such as \
          \"github\"",
     ),
     (
@@ -127,13 +127,13 @@ const MALFORMED: &[(&str, &str, &str)] = &[
     (
         r#""probe": { "path": "/me" },"#,
         "",
-        "line 39, column 29, config.relink.identity.path: is never asked for, because there is no probe; add one to \
+        "line 39, column 29, config.relink.identity.path: is never requested, because there is no probe; add one to \
          \"relink\", such as {\"path\": \"/whoami\"}",
     ),
     (
         r#""id": "data.id""#,
         r#""id": "data..id""#,
-        "line 39, column 46, config.relink.identity.id: \"data..id\" is not a path into the answer, such as \"id\" or \
+        "line 39, column 46, config.relink.identity.id: \"data..id\" is not a path into the response, such as \"id\" or \
          \"data.user.id\"",
     ),
     (
@@ -144,8 +144,8 @@ const MALFORMED: &[(&str, &str, &str)] = &[
     (
         r#""revocation_path": "/revoke""#,
         r#""redirects": []"#,
-        "line 40, column 20, config.relink.redirects: allows no way home; name \"deep_link\", \"loopback\" or both, the \
-         better one first",
+        "line 40, column 20, config.relink.redirects: allows no redirect; name \"deep_link\", \"loopback\" or both, the \
+         preferred one first",
     ),
     (
         r#""revocation_path": "/revoke""#,
@@ -155,29 +155,27 @@ const MALFORMED: &[(&str, &str, &str)] = &[
     (
         r#""revocation_path": "/revoke""#,
         r##""color": "#fff""##,
-        "line 40, column 16, config.relink.color: \"#fff\" is not a colour, such as \"#24292f\"",
+        "line 40, column 16, config.relink.color: \"#fff\" is not a color, such as \"#24292f\"",
     ),
     (
         r#""category": "crm","#,
         r#""name": "acme","#,
-        "line 3, column 8, name: \"name\" stands twice in the same object; only one of the two can count, so remove the \
-         other",
+        "line 3, column 8, name: \"name\" is there twice in the same object; remove one",
     ),
     (
         r#""tokenPath": "/token","#,
         r#""tokenPath": "/token", "tokenPath": "/other","#,
-        "line 16, column 46, config.credentials.oauth2.config.auth.tokenPath: \"tokenPath\" stands twice in the same \
-         object; only one of the two can count, so remove the other",
+        "line 16, column 46, config.credentials.oauth2.config.auth.tokenPath: \"tokenPath\" is there twice in the same object; remove one",
     ),
     (r#""label": "Acme","#, r#""label": "Acme""#, "line 7, column 5: this is not JSON: expected `,` or `}`"),
 ];
 
 #[test]
-fn malformed_files_are_refused_by_line_and_field() {
+fn malformed_files_are_refused_with_line_and_field() {
     let mut wrong = Vec::new();
     for (part, by, message) in MALFORMED {
         let text = GOOD.replacen(part, by, 1);
-        assert_ne!(text, GOOD, "{part} is in the good file");
+        assert_ne!(text, GOOD, "{part} is in the valid file");
         let said = parse(&text).expect_err(by).to_string();
         assert!(!said.contains("hunter2") && !said.contains("12345678"), "{said}");
         if said != *message {
@@ -188,25 +186,28 @@ fn malformed_files_are_refused_by_line_and_field() {
 }
 
 #[test]
-fn what_is_no_definition_at_all_is_refused_in_words() {
+fn anything_but_a_definition_is_refused() {
     let deep = format!("{}{}", "[".repeat(70), "]".repeat(70));
     let large = format!("{GOOD}{}", " ".repeat(1024 * 1024));
     for (text, message) in [
-        ("", "the file is empty; it must hold a JSON object with \"name\", \"category\" and \"config\""),
-        ("\u{feff} \n", "the file is empty; it must hold a JSON object with \"name\", \"category\" and \"config\""),
+        ("", "the file is empty; it must contain a JSON object with \"name\", \"category\" and \"config\""),
+        ("\u{feff} \n", "the file is empty; it must contain a JSON object with \"name\", \"category\" and \"config\""),
         ("[]", "line 1, column 1: must be an object in { }, not a list"),
         ("{}", "line 1, column 1: \"name\" is missing; add one, such as \"github\""),
         ("{\"name\": \"x\"}", "line 1, column 1: \"config\" is missing; add one, such as {\"label\": \"GitHub\", ...}"),
         ("{\"name\": \"x\"", "line 1, column 12: the file ends too early; a closing bracket or quote is missing"),
         (
             "{} {}",
-            "line 1, column 4: something follows behind the end of the document; remove it, or the bracket that ends it \
-             too early",
+            "line 1, column 4: something follows the end of the document; remove it, or the bracket that ends the \
+             document too early",
         ),
-        ("{\"a\": 1,}", "line 1, column 9: a comma stands before a closing bracket; remove it"),
+        ("{\"a\": 1,}", "line 1, column 9: there is a comma before a closing bracket; remove it"),
         ("name: acme", "line 1, column 2: this is not JSON: expected ident"),
-        (&deep, "line 1, column 65: objects and lists are nested more than 64 deep; a definition needs far less"),
-        (&large, "the file is larger than 1 MiB; an integration's definition is far smaller"),
+        (
+            &deep,
+            "line 1, column 65: objects and lists are nested more than 64 levels deep; a definition needs far fewer",
+        ),
+        (&large, "the file is larger than 1 MiB; a definition is far smaller"),
     ] {
         assert_eq!(parse(text).expect_err("refused").to_string(), message, "{text:.60}");
     }

@@ -1,4 +1,4 @@
-//! Definitions as files.
+//! Definition files.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ mod loading;
 mod malformed;
 mod properties;
 
-/// A good file; the tables below break it in one place each.
+/// A valid file. Tests break it in one place each.
 const GOOD: &str = r#"{
   "name": "acme",
   "category": "crm",
@@ -56,7 +56,7 @@ const GOOD: &str = r#"{
 "#;
 
 fn good() -> Parsed {
-    parse(GOOD).expect("a good file")
+    parse(GOOD).expect("a valid file")
 }
 
 fn object(value: &Value) -> &Map<String, Value> {
@@ -64,7 +64,7 @@ fn object(value: &Value) -> &Map<String, Value> {
 }
 
 #[test]
-fn a_good_file_gives_what_the_engine_needs() {
+fn a_valid_file_is_decoded() {
     let acme = good().definition;
     assert_eq!((acme.name(), acme.category(), acme.label()), ("acme", "crm", "Acme"));
     assert_eq!(acme.methods(), [AuthenticationMethod::Oauth2, AuthenticationMethod::ApiKey]);
@@ -77,21 +77,21 @@ fn a_good_file_gives_what_the_engine_needs() {
     assert_eq!((oauth2.client_auth(true), oauth2.client_auth(false)), (ClientAuth::Basic, ClientAuth::None));
     assert_eq!(oauth2.redirects, [RedirectKind::DeepLink, RedirectKind::Loopback]);
     assert_eq!(acme.probe().expect("a probe").url.as_str(), "https://api.acme.example/v2/me");
-    let whoami = WebUrl::parse("https://api.acme.example/v2/whoami").expect("a web address");
+    let whoami = WebUrl::parse("https://api.acme.example/v2/whoami").expect("a URL");
     assert_eq!(acme.identity().expect("an identity").source, IdentitySource::Call(whoami));
     assert_eq!(acme.section("pagination"), Some(&json!({"format": "cursor"})));
     assert_eq!(acme.authorization(AuthenticationMethod::Oauth2), Some(&Authorization::access_token()));
 }
 
 #[test]
-fn what_the_authorization_names_is_secret() {
+fn fields_that_the_authorization_names_are_secret() {
     let acme = good().definition;
     let fields = acme.fields(AuthenticationMethod::ApiKey).expect("a form");
     assert!(fields.iter().all(|field| field.secret));
 }
 
 #[test]
-fn the_clients_secret_is_handed_over_apart_and_stands_nowhere_else() {
+fn the_client_secret_is_removed_from_the_definition() {
     let mut parsed = good();
     let secret = parsed.client_secrets.take(AuthenticationMethod::Oauth2).expect("a secret");
     assert_eq!(secret.expose(), "hunter2");
@@ -111,7 +111,7 @@ fn nothing_else_is_lost_on_a_round_trip() {
 }
 
 #[test]
-fn unknown_keys_are_kept_and_told() {
+fn unknown_keys_are_kept_with_a_warning() {
     let text = GOOD.replace(r#""label": "Acme","#, r#""label": "Acme", "icon": "x","#);
     let text = text.replace(r#""pkce": {"#, r#""audience": 1, "pkce": {"#);
     let parsed = parse(&text).expect("a definition");
@@ -119,16 +119,16 @@ fn unknown_keys_are_kept_and_told() {
     assert_eq!(
         warnings,
         [
-            "line 6, column 30, config.icon: Relink doesn't know this key; it is kept and has no effect",
-            "line 20, column 23, config.credentials.oauth2.config.audience: Relink doesn't know this key; it is kept and \
-             has no effect",
+            "line 6, column 30, config.icon: Relink doesn't know this key; it stays and has no effect",
+            "line 20, column 23, config.credentials.oauth2.config.audience: Relink doesn't know this key; it stays and has \
+             no effect",
         ]
     );
     assert_eq!(parsed.definition.section("icon"), Some(&json!("x")));
 }
 
 #[test]
-fn a_credential_written_into_a_header_is_warned_of() {
+fn a_credential_in_a_header_gets_a_warning() {
     let text = GOOD.replace(r#""X-Region": "{{context.region}}""#, r#""X-Api-Key": "hunter2""#);
     let warnings = parse(&text).expect("a definition").warnings;
     assert_eq!(warnings.len(), 1);
@@ -137,16 +137,20 @@ fn a_credential_written_into_a_header_is_warned_of() {
 }
 
 #[test]
-fn a_key_that_nothing_tries_is_warned_of() {
+fn a_key_without_a_probe_gets_a_warning() {
     let text = GOOD.replace(r#""probe": { "path": "/me" },"#, "");
     let text = text.replace(r#""identity": { "path": "/whoami", "id": "data.id" },"#, "");
     let warnings: Vec<String> = parse(&text).expect("a definition").warnings.iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].starts_with("line 9, column 20, config.credentials: a key can't be tried"), "{}", warnings[0]);
+    assert!(
+        warnings[0].starts_with("line 9, column 20, config.credentials: a key can't be checked"),
+        "{}",
+        warnings[0]
+    );
 }
 
 #[test]
-fn an_identity_needs_no_probe_where_an_id_token_tells_it() {
+fn an_identity_from_an_id_token_needs_no_probe() {
     let text = GOOD.replace(r#""probe": { "path": "/me" },"#, "");
     assert!(parse(&text).is_err());
     let text = text.replace(r#"["read", "write"]"#, r#"["openid", "read"]"#);
@@ -154,7 +158,7 @@ fn an_identity_needs_no_probe_where_an_id_token_tells_it() {
 }
 
 #[test]
-fn what_only_the_form_may_hold_is_known_by_its_key() {
+fn keys_of_credentials_are_recognized() {
     let acme = good().definition;
     for key in ["api_key", "email", "client_id", "client_secret", "refresh_token", "oauth", "credentials"] {
         assert!(acme.is_credential(key), "{key}");
@@ -163,7 +167,7 @@ fn what_only_the_form_may_hold_is_known_by_its_key() {
 }
 
 #[test]
-fn a_byte_order_mark_is_no_fault() {
+fn a_byte_order_mark_is_ignored() {
     assert_eq!(parse(&format!("\u{feff}{GOOD}")), parse(GOOD));
 }
 
@@ -190,7 +194,7 @@ fn credentials_of_one_format_need_no_map() {
 }
 
 #[test]
-fn an_override_passes_the_same_door() {
+fn an_override_is_checked_like_a_file() {
     let acme = good().definition;
     let over = json!({"label": "Acme (EU)", "credentials": {"oauth2": {"config": {
         "client": {"id": "mine", "secret": "hunter3"}, "scope": ["read"]}}}});
@@ -218,7 +222,7 @@ fn an_empty_override_changes_nothing() {
 }
 
 #[test]
-fn the_secret_of_an_override_can_be_blanked_in_either_shape() {
+fn the_secret_of_an_override_is_removed_in_every_shape() {
     for shape in [
         json!({"credentials": {"oauth2": {"config": {"client": {"secret": "hunter2"}}}}}),
         json!({"credentials": {"config": {"client": {"secret": "hunter2"}}}}),

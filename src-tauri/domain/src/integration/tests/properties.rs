@@ -1,4 +1,4 @@
-//! Whatever is read, the parser answers, and what it accepts it reads again.
+//! Parsing never panics, and an accepted definition parses to itself.
 
 use proptest::prelude::*;
 
@@ -34,12 +34,12 @@ fn any_value() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_text_is_answered(text in "\\PC{0,60}|[\\[\\]{}\",:0-9a-z \n]{0,60}") {
+    fn parsing_any_text_never_panics(text in "\\PC{0,60}|[\\[\\]{}\",:0-9a-z \n]{0,60}") {
         let _ = parse(&text);
     }
 
     #[test]
-    fn any_cut_or_changed_byte_is_answered(at in 0..GOOD.len(), by in "[\"{}\\[\\],:a-z0-9]") {
+    fn parsing_a_damaged_file_never_panics(at in 0..GOOD.len(), by in "[\"{}\\[\\],:a-z0-9]") {
         let _ = parse(&GOOD[..at]);
         let mut text = GOOD.to_owned();
         text.replace_range(at..=at, &by);
@@ -47,7 +47,7 @@ proptest! {
     }
 
     #[test]
-    fn any_value_in_any_place_is_answered_and_a_refusal_names_the_line(pick in any::<prop::sample::Index>(), by in any_value()) {
+    fn any_value_in_any_place_is_accepted_or_refused_with_its_line(pick in any::<prop::sample::Index>(), by in any_value()) {
         let mut document: Value = serde_json::from_str(GOOD).expect("JSON");
         let mut all = Vec::new();
         pointers(&document, "", &mut all);
@@ -57,7 +57,8 @@ proptest! {
             Ok(parsed) => {
                 let written = serde_json::to_string(&parsed.definition).expect("JSON");
                 prop_assert!(!written.contains("hunter2"));
-                prop_assert_eq!(parse(&written).expect("a definition").definition, parsed.definition);
+                prop_assert_eq!(&parse(&written).expect("a definition").definition, &parsed.definition);
+                prop_assert_eq!(Definition::load(&document, &Map::new()), Ok(parsed.definition), "loading is no stricter");
             }
             Err(error) => {
                 prop_assert!(error.position.is_some(), "{}", error);
@@ -67,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn any_override_is_answered(
+    fn an_accepted_override_gives_a_valid_definition(
         key in prop::sample::select(vec!["label", "base_url", "credentials", "authorization", "headers", "relink"]),
         inner in prop::sample::select(vec!["", "oauth2", "api_key", "config", "format", "probe", "X-A"]),
         value in any_value(),
@@ -81,7 +82,7 @@ proptest! {
     }
 
     #[test]
-    fn a_second_laying_on_of_an_override_changes_nothing(label in "[A-Z][a-z]{1,8}", scope in "[a-z]{1,8}") {
+    fn applying_an_override_twice_equals_applying_it_once(label in "[A-Z][a-z]{1,8}", scope in "[a-z]{1,8}") {
         let over = json!({"label": label, "credentials": {"oauth2": {"config": {"scope": [scope]}}}});
         let once = good().definition.with_override(object(&over)).expect("a definition").definition;
         let twice = once.with_override(object(&over)).expect("a definition").definition;
