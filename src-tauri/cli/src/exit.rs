@@ -98,7 +98,7 @@ impl CliError {
         Self {
             exit: Exit::Failure,
             message: format!("Relink's response can't be read (line {}, column {}).", error.line(), error.column()),
-            advice: Some("Is this command line of the same version as the running Relink? Run: relink status".into()),
+            advice: Some("Make sure that relink --version and relink status show the same version.".into()),
         }
     }
 
