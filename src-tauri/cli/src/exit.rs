@@ -8,9 +8,7 @@ use std::{
 };
 
 use relink_contract::{ErrorBody, account::AccountRow};
-use relink_domain::account::Verdict;
-
-use crate::output::printable_lines;
+use relink_domain::{account::Verdict, provider_text};
 
 /// The exit codes (docs/cli.md). clap itself exits with 2 when it can't parse the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +104,7 @@ impl CliError {
     pub(crate) fn report(&self) -> ExitCode {
         for text in [Some(&self.message), self.advice.as_ref()].into_iter().flatten().filter(|text| !text.is_empty()) {
             // If standard error is closed as well, the exit code is all that is left.
-            let _ = writeln!(io::stderr(), "{}", printable_lines(text));
+            let _ = writeln!(io::stderr(), "{}", provider_text::multi_line(text));
         }
         ExitCode::from(self.exit as u8)
     }

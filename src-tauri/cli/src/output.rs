@@ -19,7 +19,7 @@ impl Output {
     pub(crate) fn text<T: Serialize>(self, result: &T, text: impl FnOnce(&T) -> String) -> Result<(), CliError> {
         match self {
             Self::Json => write_stdout(|out| write_json(out, result)),
-            Self::Text => write_stdout(|out| writeln!(out, "{}", printable_lines(&text(result)))),
+            Self::Text => write_stdout(|out| writeln!(out, "{}", provider_text::multi_line(&text(result)))),
         }
     }
 
@@ -74,21 +74,6 @@ pub(crate) fn is_colored(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Text that can't move the cursor, color the terminal or reverse the direction of writing. Providers choose people's
-/// names, and anybody may choose a file's.
-pub(crate) fn printable(text: &str) -> String {
-    provider_text::single_line(text, usize::MAX)
-}
-
-/// [`printable`], for text of our own that has several lines.
-pub(crate) fn printable_lines(text: &str) -> String {
-    text.lines().map(|line| format!("{}{}", indent(line), printable(line))).collect::<Vec<_>>().join("\n")
-}
-
-fn indent(line: &str) -> &str {
-    &line[..line.len() - line.trim_start_matches(' ').len()]
-}
-
 #[expect(clippy::disallowed_methods, reason = "the command line shows times relative to its reader's clock")]
 pub(crate) fn now() -> Timestamp {
     jiff::Timestamp::now().into()
@@ -117,15 +102,6 @@ fn relative(secs: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_from_outside_cannot_control_the_terminal() {
-        let printed = printable("Ada\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\r\n");
-        assert!(printed.chars().all(|c| c.is_ascii_graphic() || c == ' '), "{printed:?}");
-        assert!(printed.starts_with("Ada") && printed.ends_with("2J"), "{printed:?}");
-        assert_eq!(printable("Zoë 李"), "Zoë 李");
-        assert_eq!(printable_lines("a\u{1b}b\n  c"), format!("{}\n  c", printable("a\u{1b}b")));
-    }
 
     #[test]
     fn times_are_relative_and_rounded_down() {

@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
+use relink_domain::provider_text;
 use unicode_width::UnicodeWidthStr;
-
-use crate::output::printable;
 
 const COLUMN_GAP: usize = 2;
 
@@ -29,7 +28,7 @@ impl Tone {
     }
 }
 
-/// One printable line, and the columns it takes on a terminal.
+/// One line of text, sanitized because most texts come from outside, and the columns it takes on a terminal.
 #[derive(Debug)]
 pub(crate) struct Cell {
     text: String,
@@ -39,7 +38,7 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub(crate) fn new(text: &str, tone: Tone) -> Self {
-        let text = printable(text);
+        let text = provider_text::single_line(text, usize::MAX);
         Self { width: text.width(), text, tone }
     }
 }
@@ -120,6 +119,12 @@ mod tests {
         let rows = vec![["a\nb".into(), "c".into(), "".into()], ["d".into(), "".into(), "".into()]];
         assert_eq!(printed(rows, false), "a b  c\nd\n");
         assert_eq!(printed::<1>(Vec::new(), false), "");
+    }
+
+    #[test]
+    fn text_from_outside_cannot_control_the_terminal() {
+        let name = "Ada\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\r";
+        assert_eq!(printed(vec![[name.into(), "李".into()]], false), "Ada  李\n");
     }
 
     #[test]

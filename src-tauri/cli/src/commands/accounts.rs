@@ -3,13 +3,16 @@
 use std::io::{self, IsTerminal, Write};
 
 use relink_contract::account::{AccountRow, CheckOutcome, CheckReport};
-use relink_domain::account::{Status, Verdict};
+use relink_domain::{
+    account::{Status, Verdict},
+    provider_text,
+};
 
 use super::lookup::{find_account, find_account_id};
 use crate::{
     api_client::ApiClient,
     exit::CliError,
-    output::{Output, printable, relative_time},
+    output::{Output, relative_time},
     table::{Cell, Table, Tone},
 };
 
@@ -136,10 +139,13 @@ fn confirm_deletion(account: &AccountRow) -> Result<(), CliError> {
     if !io::stdin().is_terminal() {
         return Err(CliError::new(format!("{name} was not deleted. Pass --yes, or run this in a terminal.")));
     }
-    let question = printable(&format!(
-        "Delete {name} ({integration_label})? Its credentials are removed from the keychain, and revoked if the provider \
+    let question = provider_text::single_line(
+        &format!(
+            "Delete {name} ({integration_label})? Its credentials are removed from the keychain, and revoked if the provider \
          supports it. Everything that uses the account stops working. Type yes to confirm:"
-    ));
+        ),
+        usize::MAX,
+    );
     // Without a question there is no answer either: the next read finds that out.
     let _ = write!(io::stderr(), "{question} ").and_then(|()| io::stderr().flush());
     let mut answer = String::new();
