@@ -174,6 +174,7 @@ mod tests {
             ("http://:pw@127.0.0.1:7417/oauth/callback/x?code=c&state=s".to_owned(), CallbackError::NotOurs),
             ("http://127.0.0.1:7417/elsewhere?code=c&state=s".to_owned(), CallbackError::NotOurs),
             (format!("{SCHEME}:/oauth/callback/../x?code=c&state=s"), CallbackError::NotOurs),
+            (format!("{}:/oauth/callback/x?code=c&state=s", SCHEME.to_uppercase()), CallbackError::NotOurs),
             ("file:///oauth/callback/github?code=c&state=s".to_owned(), CallbackError::NotOurs),
             (format!("{ours}?code=c"), CallbackError::NoState),
             (format!("{ours}?code=c&state="), CallbackError::NoState),

@@ -10,6 +10,7 @@
 
 mod apply;
 mod credential;
+mod input;
 mod replacement;
 mod timeline_event;
 mod trouble;
@@ -20,8 +21,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use apply::{CallOutcome, Input, Rejected, Transition};
 pub use credential::{Attempt, Credential, Fixed, FixedKind, Granted, NewCredential, Renewal, Renewing, Replacement};
+pub use input::{CallOutcome, Input, Rejected, Transition};
 pub use timeline_event::{DeferReason, TimelineEvent, Tone};
 pub use trouble::{Trouble, Verdict};
 
@@ -315,18 +316,14 @@ impl Account {
     }
 
     /// The generation of the next credential, above every one that a result may still carry.
-    pub const fn next_generation(&self) -> u64 {
-        let current = self.state.credential().generation();
-        let attempted = match self.state.credential() {
+    pub fn next_generation(&self) -> u64 {
+        let credential = self.state.credential();
+        let attempted = match credential {
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { generation, .. }, .. }) => *generation,
             Credential::Renewing(Renewing { attempt: Attempt::Idle, .. }) | Credential::Fixed(_) => 0,
         };
-        let staged = match &self.replacement {
-            Some(replacement) => replacement.generation,
-            None => 0,
-        };
-        let highest = if attempted > staged { attempted } else { staged };
-        (if highest > current { highest } else { current }) + 1
+        let staged = self.replacement.as_ref().map_or(0, |replacement| replacement.generation);
+        credential.generation().max(attempted).max(staged) + 1
     }
 }
 

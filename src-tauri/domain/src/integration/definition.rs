@@ -96,7 +96,7 @@ impl Definition {
         if let Some(config) = document.get_mut("config") {
             merge::move_origin(config, self.config.base_url.origin().as_str(), origin.as_str());
         }
-        Self::decode(document, None, Strictness::Written).map(|parsed| parsed.definition)
+        Self::decode(document, None, Strictness::Loaded).map(|parsed| parsed.definition)
     }
 
     /// The id that the document names.

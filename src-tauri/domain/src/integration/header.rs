@@ -92,3 +92,28 @@ impl HeaderTemplate {
         Header::new(&self.name, self.value.fill(values)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_name_is_a_token_of_up_to_128_characters() {
+        for name in ["X-Api-Key", "x", "a!#$%&'*+-.^_`|~9", &"x".repeat(128)] {
+            assert_eq!(HeaderName::parse(name).map(|it| it.as_str().to_owned()), Ok(name.to_ascii_lowercase()));
+        }
+        for name in ["", "a b", "a:b", "a\r\nb", "ä", "a(b)", &"x".repeat(129)] {
+            assert!(HeaderName::parse(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_of_the_connection_are_refused_in_every_case() {
+        for name in RESERVED {
+            assert!(
+                HeaderName::parse(name).is_err() && HeaderName::parse(&name.to_ascii_uppercase()).is_err(),
+                "{name}"
+            );
+        }
+    }
+}

@@ -207,6 +207,51 @@ mod tests {
     }
 
     #[test]
+    fn names_have_up_to_64_letters_digits_underscores_and_hyphens() {
+        let context = |key: &str| Placeholder::parse(&format!("context.{key}"));
+        for key in ["a-b_C9", &"x".repeat(64)] {
+            assert_eq!(context(key), Ok(Placeholder::Context(vec![key.to_owned()])));
+        }
+        for key in ["x".repeat(65), "a+b".to_owned()] {
+            assert!(context(&key).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_bare_name_in_a_path_is_a_field() {
+        assert_eq!(Placeholder::parse_path(" api_key "), Ok(Placeholder::Context(vec!["api_key".into()])));
+        assert_eq!(Placeholder::parse_path("oauth.token.access_token"), Ok(Placeholder::AccessToken));
+        assert_eq!(Placeholder::parse_path("context.oauth.token.access_token"), Ok(Placeholder::AccessToken));
+        for reserved in ["oauth", "credentials", "context", "", "a b"] {
+            assert!(Placeholder::parse_path(reserved).is_err(), "{reserved}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_may_refer_to_a_field() {
+        for (path, field) in [
+            ("credentials.api_key", Some("api_key")),
+            ("context.region", Some("region")),
+            ("context.site.id", None),
+            ("oauth.token.access_token", None),
+        ] {
+            let placeholder = Placeholder::parse(path).expect("a placeholder");
+            assert_eq!((placeholder.field(), placeholder.to_string().as_str()), (field, path));
+        }
+    }
+
+    #[test]
+    fn strings_numbers_and_booleans_have_a_text() {
+        let texts = [json!("a"), json!(7), json!(true), json!(null), json!([1]), json!({})].map(|value| plain(&value));
+        assert_eq!(texts, [Some("a".into()), Some("7".into()), Some("true".into()), None, None, None]);
+    }
+
+    #[test]
+    fn a_field_that_is_not_secret_comes_from_the_context() {
+        assert_eq!(filled("{{credentials.region}}").as_deref(), Ok("eu"));
+    }
+
+    #[test]
     fn placeholders_are_filled_once() {
         assert_eq!(filled("Bearer {{oauth.token.access_token}}").as_deref(), Ok("Bearer at-1"));
         assert_eq!(filled("{{ credentials.api_key }}!").as_deref(), Ok("{{context.region}}!"));
@@ -236,6 +281,8 @@ mod tests {
             "{{credentials.a.b}}",
             "{{context..a}}",
             "{{context.a b}}",
+            "{{context.ä}}",
+            "{{credentials}}",
             "{{ {{context.a}} }}",
         ] {
             assert!(matches!(Template::parse(text), Err(TemplateError::Unknown(_))), "{text}");

@@ -26,6 +26,14 @@ fn urls_that_a_credential_must_never_be_sent_to_are_refused() {
     for (text, words) in [
         ("htps://x", format!("\"htps://x\" {not_a_url}")),
         ("", format!("\"\" {not_a_url}")),
+        (
+            "https://:hunter2@example.com",
+            "this text contains a user name or a password; remove everything up to the @".into(),
+        ),
+        (
+            "https://example.com/\u{1}",
+            "\"https://example.com/\\u{1}\" contains a backslash or a space, which a URL can't have".into(),
+        ),
         ("https:example.com", format!("\"https:example.com\" {not_a_url}")),
         ("https:///example.com", format!("\"https:///example.com\" {not_a_url}")),
         ("//example.com", format!("\"//example.com\" {not_a_url}")),
@@ -83,6 +91,12 @@ fn link_local_and_metadata_addresses_are_never_called() {
         "https://[::]/",
         "https://metadata.google.internal/",
         "https://2852039166/",
+        "https://224.0.0.1/",
+        "https://239.255.255.250/",
+        "https://240.0.0.1/",
+        "https://255.255.255.255/",
+        "https://[ff02::1]/",
+        "https://metadata.google.internal./",
     ] {
         let words = WebUrl::parse(text).expect_err(text).to_string();
         assert!(words.ends_with("never calls (link-local, a metadata service, or no host)"), "{text}: {words}");
@@ -94,11 +108,31 @@ fn local_addresses_are_distinguished_from_public_ones() {
     for text in ["http://127.0.0.1", "http://app.localhost", "https://192.168.1.2", "https://printer.local"] {
         assert_eq!(url(text).reach(), Reach::Local, "{text}");
     }
-    for text in ["https://[fd12::1]", "https://100.64.0.1", "https://[::ffff:10.0.0.1]"] {
+    for text in [
+        "https://[fd12::1]",
+        "https://[fd00::1]",
+        "https://100.64.0.1",
+        "https://100.127.255.255",
+        "https://[::ffff:10.0.0.1]",
+        "https://[::1]",
+        "https://localhost.",
+        "https://printer.local.",
+    ] {
         assert_eq!(url(text).reach(), Reach::Local, "{text}");
     }
     assert_eq!(url("https://localhost.example.com").reach(), Reach::Public);
-    assert_eq!(url("https://1.1.1.1").reach(), Reach::Public);
+    for text in [
+        "https://1.1.1.1",
+        "https://100.63.255.255",
+        "https://100.128.0.1",
+        "https://101.64.0.1",
+        "https://223.255.255.255",
+        "https://[2606:4700::1111]",
+        "https://local",
+        "https://mylocal",
+    ] {
+        assert_eq!(url(text).reach(), Reach::Public, "{text}");
+    }
 }
 
 #[test]
@@ -128,6 +162,16 @@ fn a_path_that_leads_elsewhere_is_refused() {
     ] {
         assert!(UrlPath::parse(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn a_url_is_written_as_it_is_sent() {
+    let url = url("HTTPS://Example.com:443/a?b");
+    assert_eq!((url.to_string().as_str(), url.as_str()), ("https://example.com/a?b", "https://example.com/a?b"));
+    assert_eq!(serde_json::to_value(&url).expect("JSON"), "https://example.com/a?b");
+    assert_eq!((url.host(), url.origin().to_string().as_str()), ("example.com", "https://example.com"));
+    assert_eq!(serde_json::to_value(url.origin()).expect("JSON"), url.origin().as_str());
+    assert!(url.has_query() && !url.is_bare_origin());
 }
 
 proptest! {

@@ -32,6 +32,8 @@ mod reason;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod content_tests;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod properties;

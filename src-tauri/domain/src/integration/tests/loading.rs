@@ -7,7 +7,7 @@ fn document() -> Value {
 }
 
 /// The valid file with one value replaced. `null` removes it.
-fn with(pointer: &str, value: Value) -> Value {
+pub(super) fn with(pointer: &str, value: Value) -> Value {
     let mut document = document();
     let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
     let parent = document.pointer_mut(parent).and_then(Value::as_object_mut).expect("an object");

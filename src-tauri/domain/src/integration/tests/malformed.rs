@@ -212,3 +212,8 @@ fn anything_but_a_definition_is_refused() {
         assert_eq!(parse(text).expect_err("refused").to_string(), message, "{text:.60}");
     }
 }
+
+/// The problem with the valid file after one value was replaced.
+pub(super) fn error_of(pointer: &str, value: Value) -> String {
+    parse(&loading::with(pointer, value).to_string()).expect_err(pointer).problem
+}

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::account::AuthenticationMethod;
 
+mod limits;
 mod loading;
 mod malformed;
 mod properties;

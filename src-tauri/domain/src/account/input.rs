@@ -1,0 +1,107 @@
+//! What goes into the state machine and what comes out of it.
+
+use serde_json::{Map, Value};
+
+use super::{Account, ConnectStep, DeferReason, Granted, TimelineEvent};
+use crate::{LinkTokenId, event::EventKind, failure::Failure, schedule::TokenLifetime};
+
+/// What happened to an account, or is about to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// All connect steps passed.
+    StepsPassed,
+    /// A connect step failed.
+    StepFailed { step: ConnectStep, failure: Failure },
+    /// A refresh is about to be tried. This intent is committed before the exchange: it proves that the disk takes writes
+    /// before the old token is spent.
+    BeginRefresh,
+    /// At start, an intent was found open whose response was lost: the old token is tried again under the same intent.
+    ResumeRefresh,
+    /// The exchange succeeded, and a rotated refresh token is in the keychain.
+    Refreshed {
+        /// The intent's generation.
+        generation: u64,
+        /// Of the new access token.
+        lifetime: TokenLifetime,
+        /// Whether the provider issued a new refresh token.
+        rotated: bool,
+    },
+    /// The exchange failed.
+    RefreshFailed {
+        /// The intent's generation.
+        generation: u64,
+        failure: Failure,
+    },
+    /// A refresh that is due can't be tried yet.
+    Defer { why: DeferReason },
+    /// The keychain is unlocked, and a fixed credential is missing from it or can't be read.
+    CredentialGone { failure: Failure },
+    /// A call was answered.
+    CallAnswered {
+        /// The generation of the credential that the call was made with.
+        generation: u64,
+        outcome: CallOutcome,
+    },
+    /// New credentials have passed every check and are about to be written to the keychain.
+    BeginReplacement {
+        granted: Granted,
+        /// The link token that asked for them. This is its single success.
+        link: LinkTokenId,
+    },
+    /// The new credentials are in the keychain.
+    Replaced {
+        /// The replacement's generation.
+        generation: u64,
+    },
+    /// The new credentials were never written to the keychain.
+    ReplacementLost {
+        /// The replacement's generation.
+        generation: u64,
+    },
+    /// The person renames the account.
+    Rename { name: String },
+    /// Keys of the account's context are set. Values are replaced whole.
+    MergeContext { context: Map<String, Value> },
+}
+
+/// How the provider answered a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallOutcome {
+    Accepted,
+    /// 401, when nothing could be refreshed or again after a refresh.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// None of these: a network problem, or the provider's own.
+    Inconclusive(Failure),
+}
+
+/// The next account, and what is recorded and announced of the change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    pub account: Account,
+    /// New entries of the timeline.
+    pub timeline: Vec<TimelineEvent>,
+    /// New events for the outbox.
+    pub events: Vec<EventKind>,
+}
+
+/// Why an input was refused. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// The result belongs to an older generation, or to no open intent.
+    #[error("the result of generation {got} is stale")]
+    Stale {
+        /// The generation that the result carries.
+        got: u64,
+    },
+    #[error("a refresh is already in progress")]
+    UnderWay,
+    #[error("this connection has nothing to refresh: its credential stays the same until it is replaced")]
+    NotRenewing,
+    /// New credentials are being written to the keychain.
+    #[error("new credentials are being saved")]
+    BeingReplaced,
+    #[error("the connect steps of this account are already done")]
+    StepsDone,
+}

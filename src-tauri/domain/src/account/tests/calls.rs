@@ -1,0 +1,163 @@
+//! What a call's outcome, a missing credential or a late connect step changes.
+
+use super::*;
+
+#[test]
+fn a_late_step_result_hides_no_trouble() {
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    let failed = Input::StepFailed { step: ConnectStep::Validation, failure: Failure::new(Cause::Rejected) };
+    for input in [Input::StepsPassed, failed.clone()] {
+        assert_eq!(story.try_apply(input), Err(Rejected::StepsDone));
+    }
+    story.refresh_fails(Cause::InvalidGrant);
+    for input in [Input::StepsPassed, failed] {
+        assert_eq!(story.try_apply(input), Err(Rejected::StepsDone));
+    }
+    assert_eq!(story.account.status(), Status::NeedsReauth);
+}
+
+#[test]
+fn an_api_key_has_nothing_to_refresh() {
+    let mut story = Story::connected(None);
+    assert_eq!(story.try_apply(Input::BeginRefresh), Err(Rejected::NotRenewing));
+}
+
+#[test]
+fn a_401_fails_an_api_key_account_and_an_accepted_call_restores_it() {
+    let mut story = Story::connected(None);
+    story.answered(CallOutcome::Unauthorized);
+    assert_eq!(story.cause(), Some(Cause::Rejected));
+    story.answered(CallOutcome::Accepted);
+    assert_eq!(story.events[2..], ["authentication_error", "reactivated"]);
+}
+
+#[test]
+fn an_accepted_call_does_not_end_the_trouble_of_a_refused_refresh() {
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    story.refresh_fails(Cause::InvalidGrant).answered(CallOutcome::Accepted);
+    assert_eq!(story.account.status(), Status::NeedsReauth);
+}
+
+#[test]
+fn a_missing_key_sends_one_event_and_an_accepted_call_restores_the_account() {
+    let mut story = Story::connected(None);
+    let gone = || Input::CredentialGone { failure: Failure::new(Cause::CredentialMissing) };
+    story.apply(gone()).apply(gone());
+    assert_eq!(story.events[2..], ["authentication_error"]);
+    story.answered(CallOutcome::Accepted);
+    assert_eq!(story.events[2..], ["authentication_error", "reactivated"]);
+}
+
+#[test]
+fn a_fixed_token_past_its_expiry_is_checked_once_an_hour() {
+    let mut granted = granted(None, "ada");
+    granted.credential = NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: Some(T0.plus_secs(600)) };
+    let mut story = Story { account: Account::connect(profile(), &granted, T0).account, events: vec![], now: T0 };
+    story.apply(Input::StepsPassed);
+    let due = |story: &Story| story.account.due(Jitter::NONE);
+    assert_eq!(due(&story), Some(Due::Check(T0.plus_secs(600))));
+    story.wait(60).answered(CallOutcome::Accepted);
+    assert_eq!(due(&story), Some(Due::Check(T0.plus_secs(600))), "a check before the expiry moves nothing");
+    for answer in [CallOutcome::Accepted, CallOutcome::Forbidden, CallOutcome::Inconclusive(Failure::new(Cause::Dns))] {
+        story.wait(3600).answered(answer);
+        assert_eq!(due(&story), Some(Due::Check(story.now.plus_secs(3600))));
+    }
+    story.wait(3600).answered(CallOutcome::Unauthorized);
+    assert_eq!(due(&story), None);
+}
+
+#[test]
+fn a_403_is_recorded_and_the_status_stays() {
+    let mut story = Story::connected(None);
+    story.answered(CallOutcome::Forbidden);
+    assert_eq!(story.account.status(), Status::Active);
+    assert!(story.account.profile.last_forbidden_error.is_some());
+    assert_eq!(story.events.len(), 2);
+}
+
+#[test]
+fn an_accepted_call_ends_the_trouble_of_a_call_that_was_refused_after_a_refresh() {
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    story.answered(CallOutcome::Unauthorized);
+    assert_eq!(story.cause(), Some(Cause::RejectedAfterRefresh));
+    story.answered(CallOutcome::Accepted);
+    assert_eq!(story.events[2..], ["authentication_error", "reactivated"]);
+    assert_eq!((story.account.status(), &story.account.profile.last_error), (Status::Active, &None));
+}
+
+#[test]
+fn an_accepted_call_passes_a_failed_validation_but_no_post_install_step() {
+    for (step, status) in
+        [(ConnectStep::Validation, Status::Active), (ConnectStep::PostInstall, Status::PostInstallError)]
+    {
+        let mut story =
+            Story { account: Account::connect(profile(), &granted(None, "ada"), T0).account, events: vec![], now: T0 };
+        story.apply(Input::StepFailed { step, failure: Failure::new(Cause::Rejected) });
+        story.answered(CallOutcome::Accepted);
+        assert_eq!(story.account.status(), status, "{step:?}");
+    }
+}
+
+#[test]
+fn a_credential_that_is_damaged_after_it_was_missing_is_announced_again() {
+    let mut story = Story::connected(None);
+    for cause in [Cause::CredentialMissing, Cause::CredentialDamaged] {
+        story.apply(Input::CredentialGone { failure: Failure::new(cause) });
+    }
+    assert_eq!(story.events[2..], ["authentication_error", "authentication_error"]);
+    assert_eq!(story.cause(), Some(Cause::CredentialDamaged));
+}
+
+#[test]
+fn a_new_name_and_context_are_stored_and_announced() {
+    let mut story = Story::connected(None);
+    story.wait(60).apply(Input::Rename { name: "Acme EU".into() });
+    let context = serde_json::json!({"region": "eu", "team": {"id": 1}}).as_object().expect("an object").clone();
+    story.apply(Input::MergeContext { context });
+    let context = serde_json::json!({"team": {"name": "core"}}).as_object().expect("an object").clone();
+    story.apply(Input::MergeContext { context });
+    let profile = &story.account.profile;
+    assert_eq!((profile.name.as_str(), profile.updated_at), ("Acme EU", story.now));
+    assert_eq!(
+        serde_json::Value::from(profile.context.clone()),
+        serde_json::json!({"region": "eu", "team": {"name": "core"}})
+    );
+    assert_eq!(story.events[2..], ["updated", "updated", "updated"]);
+}
+
+#[test]
+fn methods_and_statuses_have_their_names_on_the_wire() {
+    for method in
+        [AuthenticationMethod::Oauth2, AuthenticationMethod::ApiKey, AuthenticationMethod::Oauth2ClientCredentials]
+    {
+        assert_eq!(serde_json::to_value(method).expect("JSON"), method.as_str());
+    }
+    for status in
+        [Status::Active, Status::Connecting, Status::PostInstallError, Status::ValidationError, Status::NeedsReauth]
+    {
+        assert_eq!(serde_json::to_value(status).expect("JSON"), status.as_str());
+    }
+}
+
+#[test]
+fn every_credential_has_its_authentication_method() {
+    let method = |by| Story::connected(by).account.method();
+    assert_eq!(method(Some(Renewal::RefreshToken)), AuthenticationMethod::Oauth2);
+    assert_eq!(method(Some(Renewal::ClientCredentials)), AuthenticationMethod::Oauth2ClientCredentials);
+    assert_eq!(method(None), AuthenticationMethod::ApiKey);
+    let token = NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: None };
+    assert_eq!(Credential::new(&token, 1).method(), AuthenticationMethod::Oauth2);
+}
+
+#[test]
+fn an_account_stored_by_an_older_version_is_read() {
+    let story = Story::connected(Some(Renewal::RefreshToken));
+    let mut stored = serde_json::to_value(&story.account).expect("JSON");
+    let mut state = stored.as_object_mut().and_then(|map| map.remove("state")).expect("a state");
+    let credential = state["credential"].as_object_mut().expect("a credential");
+    if let Some(lifetime) = credential.remove("lifetime") {
+        credential.insert("lease".into(), lifetime);
+    }
+    stored["life"] = state;
+    assert_eq!(serde_json::from_value::<Account>(stored).expect("read"), story.account);
+}

@@ -1,0 +1,109 @@
+//! The state machine. A [`Story`] applies inputs to an account and collects its events.
+
+mod calls;
+mod properties;
+mod refresh;
+mod replacement;
+mod timeline;
+
+use serde_json::Map;
+
+use super::*;
+use crate::{
+    LinkTokenId,
+    failure::{Cause, Failure},
+    schedule::TokenLifetime,
+};
+
+const T0: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+fn granted(by: Option<Renewal>, person: &str) -> Granted {
+    let credential = match by {
+        Some(by) => NewCredential::Renewing { by, lifetime: lifetime(T0) },
+        None => NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None },
+    };
+    let identity = Some(Identity { id: person.into(), label: person.into() });
+    Granted { credential, identity, scopes: vec![], context: Map::new() }
+}
+
+fn replacement(by: Option<Renewal>, person: &str) -> Input {
+    Input::BeginReplacement { granted: granted(by, person), link: LinkTokenId::from_uuid(uuid::Uuid::nil()) }
+}
+
+fn lifetime(at: Timestamp) -> TokenLifetime {
+    TokenLifetime { issued_at: at, expires_at: Some(at.plus_secs(3600)) }
+}
+
+fn profile() -> Profile {
+    Profile {
+        id: AccountId::from_uuid(uuid::Uuid::nil()),
+        tenant_id: "acme-1".into(),
+        environment_integration_id: EnvironmentIntegrationId::from_uuid(uuid::Uuid::nil()),
+        integration: "sandbox".into(),
+        name: "Acme".into(),
+        is_sandbox: true,
+        region: None,
+        context: Map::new(),
+        identity: None,
+        scopes: vec![],
+        last_error: None,
+        last_forbidden_error: None,
+        created_at: T0,
+        updated_at: T0,
+    }
+}
+
+/// An account and the events that it has sent.
+struct Story {
+    account: Account,
+    events: Vec<&'static str>,
+    now: Timestamp,
+}
+
+impl Story {
+    fn connected(by: Option<Renewal>) -> Self {
+        let step = Account::connect(profile(), &granted(by, "ada"), T0);
+        let mut story = Self { account: step.account, events: vec!["created"], now: T0 };
+        assert_eq!(step.events, [EventKind::AccountCreated]);
+        story.apply(Input::StepsPassed);
+        story
+    }
+
+    fn try_apply(&mut self, input: Input) -> Result<(), Rejected> {
+        let step = self.account.clone().apply(input, self.now, Jitter::NONE)?;
+        self.account = step.account;
+        self.events
+            .extend(step.events.iter().map(|event| event.as_str().split(':').nth(1).expect("a name with a colon")));
+        Ok(())
+    }
+
+    fn apply(&mut self, input: Input) -> &mut Self {
+        self.try_apply(input).expect("the input fits the account");
+        self
+    }
+
+    fn answered(&mut self, outcome: CallOutcome) -> &mut Self {
+        let generation = self.account.state.credential().generation();
+        self.apply(Input::CallAnswered { generation, outcome })
+    }
+
+    fn refresh_fails(&mut self, cause: Cause) -> &mut Self {
+        let generation = self.account.next_generation();
+        self.apply(Input::BeginRefresh).apply(Input::RefreshFailed { generation, failure: Failure::new(cause) })
+    }
+
+    fn refresh_succeeds(&mut self) -> &mut Self {
+        let generation = self.account.next_generation();
+        let lifetime = lifetime(self.now);
+        self.apply(Input::BeginRefresh).apply(Input::Refreshed { generation, lifetime, rotated: true })
+    }
+
+    fn wait(&mut self, secs: i64) -> &mut Self {
+        self.now = self.now.plus_secs(secs);
+        self
+    }
+
+    fn cause(&self) -> Option<Cause> {
+        self.account.state.trouble().map(|trouble| trouble.failure.cause)
+    }
+}

@@ -1,0 +1,79 @@
+//! What holds after any sequence of inputs.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn answers() -> impl Strategy<Value = CallOutcome> {
+    prop_oneof![
+        Just(CallOutcome::Accepted),
+        Just(CallOutcome::Unauthorized),
+        Just(CallOutcome::Forbidden),
+        prop::sample::select(Cause::ALL).prop_map(|cause| CallOutcome::Inconclusive(Failure::new(cause))),
+    ]
+}
+
+fn inputs() -> impl Strategy<Value = Input> {
+    let cause = prop::sample::select(Cause::ALL);
+    let generation = 0_u64..8;
+    prop_oneof![
+        Just(Input::StepsPassed),
+        (prop::sample::select(vec![ConnectStep::PostInstall, ConnectStep::Validation]), cause.clone())
+            .prop_map(|(step, cause)| Input::StepFailed { step, failure: Failure::new(cause) }),
+        Just(Input::BeginRefresh),
+        Just(Input::ResumeRefresh),
+        generation.clone().prop_map(|generation| Input::Refreshed {
+            generation,
+            lifetime: lifetime(T0),
+            rotated: true
+        }),
+        (generation.clone(), cause)
+            .prop_map(|(generation, cause)| Input::RefreshFailed { generation, failure: Failure::new(cause) }),
+        Just(Input::Defer { why: DeferReason::Offline }),
+        (generation.clone(), answers()).prop_map(|(generation, outcome)| Input::CallAnswered { generation, outcome }),
+        prop::sample::select(vec![Cause::CredentialMissing, Cause::CredentialDamaged])
+            .prop_map(|cause| Input::CredentialGone { failure: Failure::new(cause) }),
+        prop::bool::ANY.prop_map(|fixed| replacement((!fixed).then_some(Renewal::RefreshToken), "grace")),
+        generation.clone().prop_map(|generation| Input::Replaced { generation }),
+        generation.prop_map(|generation| Input::ReplacementLost { generation }),
+    ]
+}
+
+proptest! {
+    /// Generations never go back, events match the change of status, and a stored account is read back unchanged.
+    #[test]
+    fn the_invariants_hold_after_any_sequence_of_inputs(history in prop::collection::vec((inputs(), 0_i64..4000), 0..60), fixed: bool) {
+        let mut story = Story::connected((!fixed).then_some(Renewal::ClientCredentials));
+        for (input, wait) in history {
+            story.wait(wait);
+            let before = story.account.clone();
+            let Ok(step) = before.clone().apply(input.clone(), story.now, Jitter::NONE) else { continue };
+            let after = &step.account;
+            prop_assert!(after.state.credential().generation() >= before.state.credential().generation());
+            prop_assert_eq!(after.id(), before.id());
+            let sent = |kind| step.events.contains(&kind);
+            if after.status() == Status::NeedsReauth && before.status() != Status::NeedsReauth {
+                prop_assert!(sent(EventKind::AccountAuthenticationError), "{:?}", input);
+            }
+            if before.status() == Status::NeedsReauth && after.status() != Status::NeedsReauth {
+                let announced = sent(EventKind::AccountReactivated) || sent(EventKind::AccountUpdated);
+                prop_assert!(announced, "it recovered or was reauthorized: {:?}", input);
+            }
+            if after.status() == Status::Active {
+                prop_assert_eq!(&after.profile.last_error, &None);
+            }
+            if sent(EventKind::AccountReactivated) {
+                prop_assert_eq!((before.status(), after.status()), (Status::NeedsReauth, Status::Active));
+                prop_assert!(!sent(EventKind::AccountUpdated));
+            }
+            if let Some(trouble) = after.state.trouble() {
+                prop_assert_eq!(trouble.next_try.is_some(), trouble.verdict() == Verdict::Retrying);
+                prop_assert_eq!(Verdict::for_failure(&trouble.failure, trouble.next_try), trouble.verdict());
+                prop_assert!(after.profile.last_error.is_some());
+            }
+            let stored = serde_json::to_string(after).expect("an account can be stored");
+            prop_assert_eq!(&serde_json::from_str::<Account>(&stored).expect("and read"), after);
+            story.account = step.account;
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What the timeline says.
+
+use super::*;
+
+fn failure() -> Failure {
+    Failure::new(Cause::ServerError)
+}
+
+#[test]
+fn every_entry_has_its_text_and_tone() {
+    let problem = "GitHub is having problems";
+    let ada = || Some("ada".to_owned());
+    let step = |step| TimelineEvent::StepFailed { step, failure: failure() };
+    let refreshed = |rotated| TimelineEvent::Refreshed { expires_at: None, rotated };
+    let refused = |next_try| TimelineEvent::RefreshFailed { failure: failure(), next_try };
+    let deferred = |why| TimelineEvent::Deferred { why };
+    let deleted = |revoked| TimelineEvent::Deleted { name: "Acme".into(), revoked };
+    let flow_failed = TimelineEvent::FlowFailed { code: "access_denied".into(), message: "Denied.".into() };
+    let callback = TimelineEvent::CallbackRefused { code: "state_used".into(), message: "Used.".into() };
+    let reauthorized = |instead_of| TimelineEvent::Reauthorized { identity: ada(), instead_of };
+    for (event, tone, line, detail) in [
+        (TimelineEvent::Connected { identity: ada() }, Tone::Good, "Connected as ada", None),
+        (TimelineEvent::Connected { identity: None }, Tone::Good, "Connected", None),
+        (step(ConnectStep::PostInstall), Tone::Bad, "A post-install step failed", Some(problem)),
+        (step(ConnectStep::Validation), Tone::Bad, "GitHub didn't accept the first call", Some(problem)),
+        (TimelineEvent::Activated, Tone::Good, "Ready", None),
+        (refreshed(true), Tone::Good, "Refreshed", Some("With a new refresh token")),
+        (refreshed(false), Tone::Good, "Refreshed", None),
+        (refused(Some(T0)), Tone::Warning, "Refresh failed. Relink will retry.", Some(problem)),
+        (refused(None), Tone::Bad, "Refresh refused", Some(problem)),
+        (deferred(DeferReason::Offline), Tone::Warning, "Refresh deferred: offline", None),
+        (deferred(DeferReason::JustWoken), Tone::Warning, "Refresh deferred: waiting for the network", None),
+        (deferred(DeferReason::KeychainLocked), Tone::Warning, "Refresh deferred: the keychain is locked", None),
+        (
+            deferred(DeferReason::KeychainAbsent),
+            Tone::Warning,
+            "Refresh deferred: no keychain service is running",
+            None,
+        ),
+        (TimelineEvent::Resumed, Tone::Warning, "Interrupted refresh resumed", None),
+        (TimelineEvent::Checked, Tone::Good, "Checked", Some("GitHub accepted a call")),
+        (TimelineEvent::CheckInconclusive { failure: failure() }, Tone::Warning, "Check inconclusive", Some(problem)),
+        (TimelineEvent::Unauthorized { failure: failure() }, Tone::Bad, "A call was refused", Some(problem)),
+        (TimelineEvent::CredentialGone { failure: failure() }, Tone::Bad, problem, None),
+        (
+            TimelineEvent::Forbidden,
+            Tone::Warning,
+            "A call was forbidden",
+            Some("GitHub answered 403: the account lacks a permission for it"),
+        ),
+        (TimelineEvent::Reactivated, Tone::Good, "Working again", Some("It recovered without signing in again")),
+        (reauthorized(None), Tone::Good, "Reauthorized as ada", None),
+        (reauthorized(Some("grace".into())), Tone::Good, "Reauthorized as ada", Some("Previously: grace")),
+        (TimelineEvent::KeptOld { identity: ada() }, Tone::Warning, "Kept the old sign-in", Some("ada signed in")),
+        (flow_failed, Tone::Warning, "Sign-in failed", Some("Denied.")),
+        (callback, Tone::Warning, "Sign-in callback refused", Some("Used.")),
+        (TimelineEvent::LinkCreated { expires_at: T0 }, Tone::Good, "Magic link created", None),
+        (TimelineEvent::Renamed { name: "Acme EU".into() }, Tone::Good, "Renamed to Acme EU", None),
+        (TimelineEvent::ContextChanged, Tone::Good, "Context changed", None),
+        (deleted(Some(true)), Tone::Good, "Acme was deleted", Some("GitHub revoked its tokens")),
+        (deleted(Some(false)), Tone::Good, "Acme was deleted", Some("Its tokens could not be revoked at GitHub")),
+        (deleted(None), Tone::Good, "Acme was deleted", None),
+    ] {
+        let (found_line, found_detail) = event.describe("GitHub");
+        assert_eq!((event.tone(), found_line.as_str(), found_detail.as_deref()), (tone, line, detail), "{event:?}");
+    }
+}
+
+#[test]
+fn entries_stored_by_an_older_version_are_read() {
+    for (stored, event) in [
+        (r#"{"kind": "put_off", "why": "offline"}"#, TimelineEvent::Deferred { why: DeferReason::Offline }),
+        (r#"{"kind": "taken_up_again"}"#, TimelineEvent::Resumed),
+    ] {
+        assert_eq!(serde_json::from_str::<TimelineEvent>(stored).expect("read"), event);
+    }
+}
