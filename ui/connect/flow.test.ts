@@ -8,7 +8,7 @@ import {
   reauthorizeSession,
   succeeded,
 } from '../tests/samples';
-import { refusal, FakeServer } from '../tests/fake-server';
+import { errorResponse, FakeServer } from '../tests/fake-server';
 import { openTab, storage, viewOf } from '../tests/fake-tab';
 
 let relink: FakeServer;
@@ -55,19 +55,19 @@ describe('a successful sign-in', () => {
       body: { integration: 'github', format: 'oauth2', redirect: 'deep_link', fields: null },
     });
 
-    relink.move({ phase: 'returned', authorize_url: null });
+    relink.updateFlow({ phase: 'returned', authorize_url: null });
     await settled();
     expect(relink.count('claim')).toBe(1);
     expect(viewOf(connect, 'flow').flow.step).toBe('exchanging');
 
-    relink.move(succeeded);
+    relink.updateFlow(succeeded);
     await settled();
     expect(viewOf(connect, 'flow').flow.outcome?.account.name).toBe('Acme engineering');
   });
 
   it('goes to the link’s redirect URI after showing the success', async () => {
     const { left } = await waitingTab();
-    relink.move({
+    relink.updateFlow({
       ...succeeded,
       outcome: { ...succeeded.outcome!, redirect_uri: 'https://app.example/done' },
     });
@@ -79,14 +79,17 @@ describe('a successful sign-in', () => {
 
   it('does not go to a redirect URI that is neither https nor on this machine', async () => {
     const { left } = await waitingTab();
-    relink.move({ ...succeeded, outcome: { ...succeeded.outcome!, redirect_uri: 'javascript:alert(1)' } });
+    relink.updateFlow({
+      ...succeeded,
+      outcome: { ...succeeded.outcome!, redirect_uri: 'javascript:alert(1)' },
+    });
     await vi.advanceTimersByTimeAsync(10_000);
     expect(left).toEqual([]);
   });
 
   it('asks what to do when somebody else signed in, and sends the answer', async () => {
     const { connect } = await waitingTab();
-    relink.move(question);
+    relink.updateFlow(question);
     await settled();
     void connect.answer('add');
     await settled();
@@ -99,12 +102,12 @@ describe('two tabs of one flow', () => {
   const loopback = { phase: 'waiting', redirect: 'loopback' } as const;
 
   it('both show the success, and only the one that the provider returned to goes on', async () => {
-    relink.begins = () => loopback;
+    relink.onCreate = () => loopback;
     const first = await waitingTab();
-    relink.move({ phase: 'returned' });
+    relink.updateFlow({ phase: 'returned' });
     const second = tab('/connect-account/return?flow=flow-1');
     await settled();
-    relink.move({
+    relink.updateFlow({
       ...succeeded,
       outcome: { ...succeeded.outcome!, redirect_uri: 'https://app.example/done' },
     });
@@ -117,9 +120,9 @@ describe('two tabs of one flow', () => {
   });
 
   it('shows the success even if the first tab has already finished the flow', async () => {
-    relink.begins = () => loopback;
+    relink.onCreate = () => loopback;
     await waitingTab();
-    relink.move(succeeded);
+    relink.updateFlow(succeeded);
     await settled();
     const late = tab('/connect-account/return?flow=flow-1');
     await settled();
@@ -127,7 +130,7 @@ describe('two tabs of one flow', () => {
   });
 
   it('sends back a browser that did not start the flow', async () => {
-    relink.begins = () => loopback;
+    relink.onCreate = () => loopback;
     await waitingTab();
     shelf.clear();
     const other = tab('/connect-account/return?flow=flow-1');
@@ -141,7 +144,7 @@ describe('a link that can’t be used', () => {
   it.each(['link_token_unknown', 'link_token_used', 'link_token_expired', 'account_deleted'])(
     'is refused as %s',
     async (code) => {
-      relink.session = refusal(404, code, 'No.');
+      relink.session = errorResponse(404, code, 'No.');
       const { connect } = tab();
       await settled();
       expect(viewOf(connect, 'invalid_link').error.code).toBe(code);
@@ -151,7 +154,7 @@ describe('a link that can’t be used', () => {
   it('is refused when it is used up between opening the page and continuing', async () => {
     const { connect } = tab();
     await settled();
-    relink.begins = () => refusal(404, 'link_token_used', 'This link was used.');
+    relink.onCreate = () => errorResponse(404, 'link_token_used', 'This link was used.');
     void connect.begin();
     await settled();
     expect(viewOf(connect, 'invalid_link').error.code).toBe('link_token_used');
@@ -252,13 +255,13 @@ describe('a callback that does not arrive', () => {
 
   it('accepts a pasted URL, and changes nothing if it is rejected', async () => {
     const { connect } = await waitingTab();
-    relink.pasted = () => refusal(400, 'state_unknown', 'This URL belongs to another sign-in.');
+    relink.onCallback = () => errorResponse(400, 'state_unknown', 'This URL belongs to another sign-in.');
     void connect.paste(' https://github.com/ ');
     await settled();
     expect(viewOf(connect, 'flow').error?.message).toBe('This URL belongs to another sign-in.');
     expect(viewOf(connect, 'flow').flow.phase).toBe('waiting');
 
-    relink.pasted = () => ({ phase: 'returned' });
+    relink.onCallback = () => ({ phase: 'returned' });
     void connect.paste(' app.relink.desktop:/oauth/callback/github?code=1&state=abc\n');
     await settled();
     expect(relink.calls.findLast(({ verb }) => verb === 'callback')?.body).toEqual({
@@ -281,7 +284,7 @@ describe('an unsafe provider URL', () => {
   it.each(['javascript:alert(1)', 'file:///etc/passwd', 'http://example.com/', 'https://me@example.com/'])(
     'is not opened: %s',
     async (authorize_url) => {
-      relink.begins = () => ({ authorize_url });
+      relink.onCreate = () => ({ authorize_url });
       const { opened } = await waitingTab();
       expect(opened).toEqual([]);
     },
@@ -291,7 +294,7 @@ describe('an unsafe provider URL', () => {
 describe('an entered key', () => {
   beforeEach(() => {
     relink.session = { ...reauthorizeSession, integrations: [hubspot] };
-    relink.begins = () => ({ phase: 'working', step: 'checking', authorize_url: null, redirect: null });
+    relink.onCreate = () => ({ phase: 'working', step: 'checking', authorize_url: null, redirect: null });
   });
 
   it('is tested while the form stays, and rejected at its field', async () => {
@@ -300,7 +303,7 @@ describe('an entered key', () => {
     void connect.begin({ api_key: 'canary-secret' });
     await settled();
     expect(viewOf(connect, 'form').running?.step).toBe('checking');
-    relink.move({ ...denied, error: { ...denied.error!, field: 'api_key' } });
+    relink.updateFlow({ ...denied, error: { ...denied.error!, field: 'api_key' } });
     await settled();
     expect(viewOf(connect, 'form').running).toBeNull();
     expect(viewOf(connect, 'form').error?.field).toBe('api_key');
@@ -352,7 +355,7 @@ describe('while Relink is stopped', () => {
     await vi.advanceTimersByTimeAsync(1_000);
     expect(connect.state.unreachable).toBe(true);
     relink.up = true;
-    relink.move(succeeded);
+    relink.updateFlow(succeeded);
     await vi.advanceTimersByTimeAsync(2_000);
     expect(connect.state.unreachable).toBe(false);
     expect(viewOf(connect, 'flow').flow.phase).toBe('succeeded');
@@ -372,7 +375,7 @@ describe('while Relink is stopped', () => {
 describe('a flow that failed', () => {
   it('can be tried again', async () => {
     const { connect } = await waitingTab();
-    relink.move(denied);
+    relink.updateFlow(denied);
     await settled();
     expect(viewOf(connect, 'flow').flow.error?.code).toBe('access_denied');
     connect.retry();
@@ -385,7 +388,8 @@ describe('a flow that failed', () => {
   it('shows the error where the person was if it could not start', async () => {
     const { connect } = tab();
     await settled();
-    relink.begins = () => refusal(503, 'keychain_locked', 'Your keychain is locked.', { hint: 'Unlock it.' });
+    relink.onCreate = () =>
+      errorResponse(503, 'keychain_locked', 'Your keychain is locked.', { hint: 'Unlock it.' });
     void connect.begin();
     await settled();
     expect(viewOf(connect, 'authorize').error).toMatchObject({ code: 'keychain_locked', hint: 'Unlock it.' });

@@ -24,7 +24,7 @@ describe('a keychain that asks for its password', () => {
   it('is pointed to while the flow can’t start, with a longer deadline than a poll', async () => {
     const deadlines = vi.spyOn(AbortSignal, 'timeout');
     const unlocks: ((flow: Partial<Flow>) => void)[] = [];
-    relink.begins = () => new Promise((unlock) => unlocks.push(unlock));
+    relink.onCreate = () => new Promise((unlock) => unlocks.push(unlock));
     const { connect } = openTab(relink, storage());
     await settled();
     void connect.begin();

@@ -45,15 +45,15 @@ describe('the provider’s page', () => {
 });
 
 it('shows the success in both tabs of a flow, and the one that the provider returned to goes on', async () => {
-  harness.relink.begins = () => ({ redirect: 'loopback' });
+  harness.relink.onCreate = () => ({ redirect: 'loopback' });
   await tab.page.goto(harness.base + CONNECT);
   await tab.page.getByRole('button', { name: 'Continue to GitHub' }).click();
   await arrive(tab.page, 'Sign in on GitHub');
-  harness.relink.move({ phase: 'returned' });
+  harness.relink.updateFlow({ phase: 'returned' });
   const second = await tab.context.newPage();
   await second.goto(`${harness.base}/connect-account/return?flow=flow-1`);
   await arrive(second, 'Connecting GitHub…');
-  harness.relink.move({
+  harness.relink.updateFlow({
     ...succeeded,
     outcome: { ...succeeded.outcome!, redirect_uri: 'https://app.example/done' },
   });
@@ -65,7 +65,12 @@ it('shows the success in both tabs of a flow, and the one that the provider retu
 
 it('a rejected key can be corrected without typing the rest again', async () => {
   harness.relink.session = { ...connectSession, integrations: [hubspot] };
-  harness.relink.begins = () => ({ phase: 'working', step: 'checking', redirect: null, authorize_url: null });
+  harness.relink.onCreate = () => ({
+    phase: 'working',
+    step: 'checking',
+    redirect: null,
+    authorize_url: null,
+  });
   const { page } = tab;
   await page.goto(harness.base + CONNECT);
   await page.getByLabel('Region').selectOption('eu1');
@@ -76,7 +81,7 @@ it('a rejected key can be corrected without typing the rest again', async () => 
   await expect.poll(() => key.getAttribute('type')).toBe('text');
   await page.getByRole('button', { name: 'Connect HubSpot' }).click();
   await page.getByRole('status').filter({ hasText: 'Testing it with HubSpot…' }).waitFor();
-  harness.relink.move({
+  harness.relink.updateFlow({
     ...denied,
     error: { ...denied.error!, message: 'HubSpot refused it.', field: 'api_key' },
   });

@@ -11,7 +11,7 @@ import {
   salesforce,
   succeeded,
 } from './samples';
-import { refusal, FakeServer } from './fake-server';
+import { errorResponse, FakeServer } from './fake-server';
 import { openTab, openHarness, type Viewport, type Tab, type Harness } from './browser';
 
 let harness: Harness;
@@ -46,7 +46,7 @@ async function openWaiting(): Promise<Tab['page']> {
 /** Opens the waiting page and changes the flow. */
 async function moved(change: Partial<Flow>, heading: string): Promise<Tab['page']> {
   const page = await openWaiting();
-  harness.relink.move(change);
+  harness.relink.updateFlow(change);
   await arrive(page, heading);
   return page;
 }
@@ -83,8 +83,8 @@ const states: Record<string, () => Promise<unknown>> = {
     await arrive(await open(), `Reauthorize ${longSession.integrations[0]?.label}`);
   },
   'authorize-error': async () => {
-    harness.relink.begins = () =>
-      refusal(503, 'keychain_locked', 'Relink can’t save a sign-in while your keychain is locked.', {
+    harness.relink.onCreate = () =>
+      errorResponse(503, 'keychain_locked', 'Relink can’t save a sign-in while your keychain is locked.', {
         title: 'The keychain is locked',
         hint: 'Unlock it and try again.',
       });
@@ -133,8 +133,8 @@ const states: Record<string, () => Promise<unknown>> = {
   },
   waiting: openWaiting,
   'waiting-error': async () => {
-    harness.relink.pasted = () =>
-      refusal(400, 'state_unknown', 'This URL belongs to another sign-in.', {
+    harness.relink.onCallback = () =>
+      errorResponse(400, 'state_unknown', 'This URL belongs to another sign-in.', {
         hint: 'Copy it from the tab that this page opened.',
       });
     const page = await openWaiting();
@@ -153,7 +153,7 @@ const states: Record<string, () => Promise<unknown>> = {
     await page.getByRole('button', { name: 'Return to this browser instead' }).waitFor();
   },
   'waiting-unsafe': async () => {
-    harness.relink.begins = () => ({ authorize_url: 'javascript:alert(1)' });
+    harness.relink.onCreate = () => ({ authorize_url: 'javascript:alert(1)' });
     await openWaiting();
     expect(tab.provider).toEqual([]);
   },
@@ -175,7 +175,7 @@ const states: Record<string, () => Promise<unknown>> = {
   failed: () => moved(denied, 'You didn’t allow access'),
   'failed-return-page': async () => {
     const page = await openWaiting();
-    harness.relink.move(denied);
+    harness.relink.updateFlow(denied);
     await page.goto(`${harness.base}/connect-account/return?flow=flow-1`);
     await arrive(page, 'You didn’t allow access');
     expect(await page.getByRole('button').count()).toBe(0);
@@ -186,7 +186,11 @@ const states: Record<string, () => Promise<unknown>> = {
     await arrive(page, 'This sign-in was interrupted');
   },
   'invalid-link': async () => {
-    harness.relink.session = refusal(404, 'link_token_used', 'This link already connected Acme engineering.');
+    harness.relink.session = errorResponse(
+      404,
+      'link_token_used',
+      'This link already connected Acme engineering.',
+    );
     await arrive(await open(), 'This link was already used');
   },
   'wrong-browser': async () =>

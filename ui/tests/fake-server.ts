@@ -20,12 +20,12 @@ interface Kept {
 export class FakeServer {
   session: Session | Reply = reauthorizeSession;
   /** Returns the next created flow. */
-  begins: (asked: NewFlow) => Partial<Flow> | Reply | Promise<Partial<Flow> | Reply> = (asked) => ({
+  onCreate: (asked: NewFlow) => Partial<Flow> | Reply | Promise<Partial<Flow> | Reply> = (asked) => ({
     redirect: asked.redirect,
   });
   /** Handles a pasted URL. */
-  pasted: (url: string) => Partial<Flow> | Reply = () => ({ phase: 'returned' });
-  answered: (answer: Answer) => Partial<Flow> = () => ({ phase: 'working', step: 'saving' });
+  onCallback: (url: string) => Partial<Flow> | Reply = () => ({ phase: 'returned' });
+  onAnswer: (answer: Answer) => Partial<Flow> = () => ({ phase: 'working', step: 'saving' });
   /** Whether the server responds at all. */
   up = true;
   readonly calls: { verb: string; body: unknown }[] = [];
@@ -41,7 +41,7 @@ export class FakeServer {
   }
 
   /** Changes a flow, by default the newest, and answers its long polls. */
-  move(change: Partial<Flow>, id = this.flowIds.at(-1)): void {
+  updateFlow(change: Partial<Flow>, id = this.flowIds.at(-1)): void {
     const kept = this.#flows.get(id ?? '');
     if (!kept) throw new Error('there is no flow to move');
     kept.flow = { ...kept.flow, ...change, version: kept.flow.version + 1 };
@@ -83,22 +83,22 @@ export class FakeServer {
     const { pathname, searchParams } = new URL(url, 'http://127.0.0.1');
     const [, , resource, id = '', action] = pathname.split('/');
     if (resource === 'session') return this.#session();
-    if (resource !== 'flows') return refusal(404, 'not_found', 'There is no such route.');
+    if (resource !== 'flows') return errorResponse(404, 'not_found', 'There is no such route.');
     if (id === '') return this.#create(body as NewFlow);
     const kept = this.#flows.get(id);
     if (!kept || headers['x-relink-flow-key'] !== kept.key) {
-      return refusal(404, 'flow_unknown', 'Relink doesn’t know this flow.');
+      return errorResponse(404, 'flow_unknown', 'Relink doesn’t know this flow.');
     }
     if (method === 'DELETE') return this.#abandon(id);
     if (action === undefined) return this.#flow(id, kept, Number(searchParams.get('after')));
     this.#record(action, body);
     if (action === 'claim' && kept.flow.phase === 'returned')
-      this.move({ phase: 'working', step: 'exchanging' }, id);
-    if (action === 'answer') this.move(this.answered((body as { answer: Answer }).answer), id);
+      this.updateFlow({ phase: 'working', step: 'exchanging' }, id);
+    if (action === 'answer') this.updateFlow(this.onAnswer((body as { answer: Answer }).answer), id);
     if (action === 'callback') {
-      const change = this.pasted((body as { url: string }).url);
+      const change = this.onCallback((body as { url: string }).url);
       if ('status' in change) return change;
-      this.move(change, id);
+      this.updateFlow(change, id);
     }
     return { status: 200, body: this.#flows.get(id)?.flow };
   }
@@ -110,7 +110,7 @@ export class FakeServer {
 
   async #create(asked: NewFlow): Promise<Reply> {
     this.#record('create', asked);
-    const begun = await this.begins(asked);
+    const begun = await this.onCreate(asked);
     if ('status' in begun) return begun;
     const id = `flow-${this.#flows.size + 1}`;
     const flow: Flow = { ...waitingFlow, id, ...begun };
@@ -127,7 +127,7 @@ export class FakeServer {
     const now = this.#flows.get(id);
     return now
       ? { status: 200, body: now.flow }
-      : refusal(404, 'flow_unknown', 'Relink doesn’t know this flow.');
+      : errorResponse(404, 'flow_unknown', 'Relink doesn’t know this flow.');
   }
 
   #abandon(id: string): Reply {
@@ -142,6 +142,6 @@ export class FakeServer {
 }
 
 /** An error response. */
-export function refusal(status: number, code: string, message: string, more: object = {}): Reply {
+export function errorResponse(status: number, code: string, message: string, more: object = {}): Reply {
   return { status, body: { statusCode: status, error: 'Refused', code, message, ...more } };
 }

@@ -115,7 +115,7 @@ export function retrying(id: string, change: Partial<Account> = {}): Account {
 }
 
 /** A timeline entry. */
-export function happened(seq: number, change: Partial<Entry> = {}): Entry {
+export function timelineEntry(seq: number, change: Partial<Entry> = {}): Entry {
   return {
     seq,
     account_id: '1',

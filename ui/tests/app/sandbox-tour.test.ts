@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { inspect, inspectLargeText } from './inspect';
-import { account, happened, FakeRelink, revoked } from './fake-relink';
+import { account, timelineEntry, FakeRelink, revoked } from './fake-relink';
 import { setUpWindows, type AppWindow } from './window';
 
 const openWindow = setUpWindows();
@@ -16,7 +16,7 @@ const SANDBOX = {
 function connected(): FakeRelink {
   const relink = new FakeRelink();
   relink.accounts = [account('1', SANDBOX)];
-  relink.entries = [happened(1, { kind: 'connected', title: 'Connected as ada@example.com' })];
+  relink.entries = [timelineEntry(1, { kind: 'connected', title: 'Connected as ada@example.com' })];
   return relink;
 }
 
@@ -25,7 +25,7 @@ it('guides through connect, revoke, check and reauthorize, and checks off what h
   relink.answers.check = ({ id }) => {
     relink.accounts = [revoked('1', SANDBOX)];
     relink.entries.unshift(
-      happened(2, { kind: 'refresh_failed', tone: 'bad', title: 'Refresh refused', facts: [] }),
+      timelineEntry(2, { kind: 'refresh_failed', tone: 'bad', title: 'Refresh refused', facts: [] }),
     );
     return { outcome: 'unauthorized', account: relink.find(id) };
   };
@@ -50,7 +50,9 @@ it('guides through connect, revoke, check and reauthorize, and checks off what h
   await page.getByRole('dialog', { name: 'Reauthorize connection' }).waitFor();
   await page.keyboard.press('Escape');
   relink.accounts = [account('1', SANDBOX)];
-  relink.entries.unshift(happened(3, { kind: 'reauthorized', title: 'Reauthorized as ada@example.com' }));
+  relink.entries.unshift(
+    timelineEntry(3, { kind: 'reauthorized', title: 'Reauthorized as ada@example.com' }),
+  );
   await app.changed('accounts');
   const end = page.getByRole('region', { name: 'All done' });
   await end.waitFor();
@@ -79,7 +81,7 @@ it('is not shown for a real account, nor for a Sandbox account with a long timel
   await app.page.getByText('Connected as ada@example.com').waitFor();
   expect(await app.page.getByText('in a minute').count()).toBe(0);
   relink.accounts = [account('1', SANDBOX)];
-  relink.entries = Array.from({ length: 60 }, (_, at) => happened(60 - at));
+  relink.entries = Array.from({ length: 60 }, (_, at) => timelineEntry(60 - at));
   await app.page.reload();
   await app.page.getByRole('heading', { level: 2, name: 'Ada Lovelace' }).waitFor();
   await app.page.getByRole('button', { name: 'Show more' }).waitFor();

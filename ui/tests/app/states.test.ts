@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Command } from '../../host/host';
 import { inspect, inspectLargeText } from './inspect';
-import { account, happened, FakeRelink, retrying, revoked, errorView } from './fake-relink';
+import { account, timelineEntry, FakeRelink, retrying, revoked, errorView } from './fake-relink';
 import { setUpWindows, type AppWindow } from './window';
 import { at, relinkWithIntegrations, integration, relinkWithAccounts } from './fixtures';
 
@@ -135,7 +135,7 @@ it('shows the success of a connection link', async () => {
   await page.getByText('Magic Link', { exact: true }).waitFor();
   await inspectLargeText(app, 'reauthorize');
   relink.accounts = [account('2', { name: 'Acme engineering', integration_label: 'GitHub' })];
-  relink.entries.unshift(happened(9, { account_id: '2', kind: 'reauthorized', title: 'Reauthorized' }));
+  relink.entries.unshift(timelineEntry(9, { account_id: '2', kind: 'reauthorized', title: 'Reauthorized' }));
   await app.changed('accounts');
   await page.getByRole('heading', { name: 'Connection successful' }).waitFor();
   await inspect(app, 'connection-successful');

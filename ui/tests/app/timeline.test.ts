@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { account, happened, FakeRelink, errorView } from './fake-relink';
+import { account, timelineEntry, FakeRelink, errorView } from './fake-relink';
 import { inspect } from './inspect';
 import { setUpWindows, type AppWindow } from './window';
 
@@ -14,8 +14,11 @@ function relinkWithEntries(count: number, problems: number[] = []): FakeRelink {
   return relink;
 }
 
-const entryAt = (seq: number, problems: number[] = []): ReturnType<typeof happened> =>
-  happened(seq, problems.includes(seq) ? { tone: 'bad', title: `Broke ${seq}` } : { title: `Fine ${seq}` });
+const entryAt = (seq: number, problems: number[] = []): ReturnType<typeof timelineEntry> =>
+  timelineEntry(
+    seq,
+    problems.includes(seq) ? { tone: 'bad', title: `Broke ${seq}` } : { title: `Fine ${seq}` },
+  );
 
 async function activity(relink: FakeRelink): Promise<AppWindow['page']> {
   app = await openWindow(relink);
@@ -81,7 +84,7 @@ it('says that older activity is not loaded when it has found no problems so far'
 it('names a deleted account without linking to it', async () => {
   const relink = relinkWithEntries(1);
   relink.entries = [
-    happened(1, { account_name: 'The old one', account_gone: true, title: 'The old one was deleted' }),
+    timelineEntry(1, { account_name: 'The old one', account_gone: true, title: 'The old one was deleted' }),
   ];
   const page = await activity(relink);
   await page.getByText('The old one was deleted').waitFor();
