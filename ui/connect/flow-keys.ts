@@ -39,8 +39,9 @@ export class FlowKeys {
 
   /** Records that the flow has ended. Its key is removed soon. */
   ended(id: string): void {
-    const kept = this.#read(PREFIX + id);
-    if (kept) this.#write(id, { ...kept, until: Math.min(kept.until, this.#now() + MAX_AGE_AFTER_END_MS) });
+    const stored = this.#read(PREFIX + id);
+    if (stored)
+      this.#write(id, { ...stored, until: Math.min(stored.until, this.#now() + MAX_AGE_AFTER_END_MS) });
   }
 
   forget(id: string): void {
@@ -51,24 +52,24 @@ export class FlowKeys {
     const names = Array.from({ length: this.#store.length }, (_, at) => this.#store.key(at));
     for (const name of names) {
       if (!name?.startsWith(PREFIX)) continue;
-      const kept = this.#read(name);
-      if (!kept || kept.until <= this.#now()) this.#store.removeItem(name);
+      const stored = this.#read(name);
+      if (!stored || stored.until <= this.#now()) this.#store.removeItem(name);
     }
   }
 
   #read(name: string): StoredFlow | null {
     try {
-      const kept = JSON.parse(this.#store.getItem(name) ?? 'null') as Partial<StoredFlow> | null;
-      if (typeof kept?.key !== 'string' || typeof kept.until !== 'number') return null;
-      return { key: kept.key, color: kept.color ?? null, logo: kept.logo ?? null, until: kept.until };
+      const stored = JSON.parse(this.#store.getItem(name) ?? 'null') as Partial<StoredFlow> | null;
+      if (typeof stored?.key !== 'string' || typeof stored.until !== 'number') return null;
+      return { key: stored.key, color: stored.color ?? null, logo: stored.logo ?? null, until: stored.until };
     } catch {
       return null;
     }
   }
 
-  #write(id: string, kept: StoredFlow): void {
+  #write(id: string, stored: StoredFlow): void {
     try {
-      this.#store.setItem(PREFIX + id, JSON.stringify(kept));
+      this.#store.setItem(PREFIX + id, JSON.stringify(stored));
     } catch {
       // The browser stores nothing (private mode, or full). This tab can still finish its own flow.
     }

@@ -208,11 +208,11 @@ export class ConnectFlow {
   }
 
   async #resume(flowId: string | null, signal: AbortSignal): Promise<void> {
-    const kept = flowId === null ? null : this.#browser.keys.find(flowId);
-    if (flowId === null || !kept) return this.#set({ view: { at: 'wrong_browser' } });
-    const key = { id: flowId, key: kept.key };
+    const stored = flowId === null ? null : this.#browser.keys.find(flowId);
+    if (flowId === null || !stored) return this.#set({ view: { at: 'wrong_browser' } });
+    const key = { id: flowId, key: stored.key };
     const latest = await this.#callUntilAnswered(signal, () => this.#api.flow(key, 0, signal), isPassing);
-    const look = { color: kept.color, logo: kept.logo };
+    const look = { color: stored.color, logo: stored.logo };
     await this.#follow({ key, look, latest, redirectsHere: true }, signal);
   }
 
