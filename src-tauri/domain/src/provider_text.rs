@@ -1,14 +1,14 @@
-//! Text that somebody else chose, made fit to be shown: what a provider answers, who a person is at a provider, a name
-//! in a definition or a callback.
+//! Sanitizing text from outside before it is stored, logged or shown: a provider's messages, identities, names in
+//! definitions and callbacks.
 //!
 //! What is removed, and why:
-//! - ANSI escape sequences (ECMA-48 §5.4, with the 8-bit forms of their introducers) are dropped whole. A terminal would
-//!   obey them: move the cursor, change the title, write to the clipboard.
-//! - Characters that aren't seen are dropped: bidirectional controls, which let a text read as another one (CVE-2021-42574);
-//!   zero-width characters, joiners among them, with which two names look the same and aren't; fillers and tags.
+//! - ANSI escape sequences (ECMA-48 §5.4, also with 8-bit introducers) are dropped whole. A terminal would execute them:
+//!   move the cursor, change the title, write to the clipboard.
+//! - Invisible characters are dropped: bidirectional controls, which make a text read as another one (CVE-2021-42574);
+//!   zero-width characters including joiners, with which two different names look the same; fillers and tags.
 //! - Line breaks, tabs and other control characters become spaces, so that a text can't begin a line of its own in a log
-//!   or a table ([`multi_line`] keeps `\n`). So do the spaces that aren't U+0020.
-//! - Unassigned and private characters become U+FFFD: nobody can say what a screen makes of them.
+//!   or a table. [`multi_line`] keeps `\n`. Spaces other than U+0020 become one, too.
+//! - Unassigned and private-use characters become U+FFFD, because their appearance is unknown.
 //!
 //! Letters, marks, digits, punctuation and symbols of every script stay.
 
@@ -18,18 +18,18 @@ use unicode_general_category::{GeneralCategory, get_general_category};
 
 use crate::Secret;
 
-/// The text on one line, without spaces around it, and with at most `max_chars` characters.
+/// Sanitizes a text to one line of at most `max_chars` characters, without spaces around it.
 pub fn single_line(text: &str, max_chars: usize) -> String {
     let line: String = Visible::new(text).map(|c| if c == '\n' { ' ' } else { c }).take(max_chars).collect();
     line.trim().to_owned()
 }
 
-/// The text with its own lines.
+/// Sanitizes a text and keeps its lines.
 pub fn multi_line(text: &str) -> String {
     Visible::new(text).collect()
 }
 
-/// Whether one of the secrets stands in the text, as it is or in a form's encoding.
+/// Whether the text contains one of the secrets, as it is or form-encoded.
 pub fn contains_secret<'s>(text: &str, secrets: impl IntoIterator<Item = &'s Secret>) -> bool {
     secrets.into_iter().filter(|secret| !secret.is_empty()).any(|secret| {
         let encoded: String = url::form_urlencoded::byte_serialize(secret.expose().as_bytes()).collect();
@@ -37,7 +37,7 @@ pub fn contains_secret<'s>(text: &str, secrets: impl IntoIterator<Item = &'s Sec
     })
 }
 
-/// The characters of a text that may be shown.
+/// The sanitized characters of a text.
 struct Visible<'a>(Peekable<Chars<'a>>);
 
 impl<'a> Visible<'a> {
@@ -45,7 +45,8 @@ impl<'a> Visible<'a> {
         Self(text.chars().peekable())
     }
 
-    /// Skips the rest of an escape sequence. One that doesn't end loses only its introducer: it can't hide what follows.
+    /// Skips the rest of an escape sequence. A sequence without an end loses only its introducer, so that it can't hide
+    /// what follows.
     fn skip_sequence(&mut self, introducer: char) {
         let kind = match introducer {
             '\u{1b}' => match self.0.peek() {
@@ -104,7 +105,7 @@ impl Iterator for Visible<'_> {
                     self.skip_sequence(c);
                     continue;
                 }
-                // Seen by nobody, though their categories are those of letters and marks.
+                // Invisible, although their categories are those of letters and marks.
                 '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}' => continue,
                 _ => {}
             }
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_are_not_seen_are_dropped() {
+    fn invisible_characters_are_dropped() {
         for invisible in ['\u{200b}', '\u{200d}', '\u{202e}', '\u{2066}', '\u{200f}', '\u{feff}', '\u{ad}', '\u{3164}']
         {
             assert_eq!(single_line(&format!("a{invisible}b"), 99), "ab", "{invisible:?}");
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_without_a_meaning_are_replaced() {
+    fn unassigned_and_private_characters_are_replaced() {
         assert_eq!(single_line("a\u{e000}b\u{378}", 99), "a\u{fffd}b\u{fffd}");
     }
 
@@ -201,7 +202,7 @@ mod tests {
         }
 
         #[test]
-        fn making_it_fit_twice_changes_nothing(text in "[\\PC\\p{Cc}\\p{Cf}]{0,40}") {
+        fn sanitizing_twice_changes_nothing(text in "[\\PC\\p{Cc}\\p{Cf}]{0,40}") {
             prop_assert_eq!(multi_line(&multi_line(&text)), multi_line(&text));
         }
 

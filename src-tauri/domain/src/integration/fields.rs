@@ -197,7 +197,7 @@ impl Field {
         if let (Some(default), Some(node)) = (field.default.take(), object.get("default")) {
             match field.check(&default) {
                 _ if field.secret => {
-                    node.fail_if_written("a password can't have a default: everybody could read it here")?
+                    node.fail_if_written("a password can't have a default: everybody could read it here")?;
                 }
                 Err(problem) => {
                     node.fail_if_written(format_args!("the default is not a valid value: {}", problem.message))?;

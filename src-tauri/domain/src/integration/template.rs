@@ -262,12 +262,12 @@ mod tests {
 
     #[test]
     fn a_missing_value_is_named() {
-        for (template, lacks) in [
+        for (template, missing) in [
             ("{{context.nothing}}", "context.nothing"),
             ("{{context.list}}", "context.list"),
             ("{{credentials.password}}", "credentials.password"),
         ] {
-            assert_eq!(filled(template), Err(MissingValue { placeholder: lacks.to_owned() }));
+            assert_eq!(filled(template), Err(MissingValue { placeholder: missing.to_owned() }));
         }
     }
 

@@ -180,7 +180,7 @@ impl Harness {
         let account = id(letter);
         match self.situation.failing.iter_mut().find(|failing| failing.id == account) {
             Some(account) => {
-                account.trouble = account.trouble.clone().failed_again(failure, false, self.now, Jitter::NONE)
+                account.trouble = account.trouble.clone().failed_again(failure, false, self.now, Jitter::NONE);
             }
             None => self.situation.failing.push(FailingAccount {
                 id: account,

@@ -176,10 +176,10 @@ fn malformed_files_are_refused_with_line_and_field() {
     for (part, by, message) in MALFORMED {
         let text = GOOD.replacen(part, by, 1);
         assert_ne!(text, GOOD, "{part} is in the valid file");
-        let said = parse(&text).expect_err(by).to_string();
-        assert!(!said.contains("hunter2") && !said.contains("12345678"), "{said}");
-        if said != *message {
-            wrong.push(format!("{said}\n  instead of\n{message}"));
+        let found = parse(&text).expect_err(by).to_string();
+        assert!(!found.contains("hunter2") && !found.contains("12345678"), "{found}");
+        if found != *message {
+            wrong.push(format!("{found}\n  instead of\n{message}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
