@@ -137,7 +137,7 @@ fn a_missing_client_is_explained_with_the_command() {
     assert_eq!(
         not_ready.message,
         "GitHub needs a client ID first. Register a GitHub App or an OAuth app on GitHub, under Settings, Developer \
-         settings. An OAuth app takes one callback URL: give it the one that begins with http://127.0.0.1. \
+         settings. An OAuth app accepts only one callback URL: use the one that starts with http://127.0.0.1. \
          (https://github.com/settings/developers) Redirect URIs to register: \
          http://127.0.0.1:7417/oauth/callback/github and app.relink.desktop:/oauth/callback/github. Then run: relink \
          integrations client github --id CLIENT_ID --secret-stdin"
