@@ -1,6 +1,8 @@
 //! The clock: the one place where the time is read.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
+#[cfg(any(test, feature = "test-support"))]
+use std::sync::Arc;
 
 use relink_domain::Timestamp;
 use tokio::sync::watch;
@@ -12,6 +14,7 @@ pub struct Clock(Source);
 #[derive(Clone)]
 enum Source {
     System,
+    #[cfg(any(test, feature = "test-support"))]
     Test(Arc<watch::Sender<Timestamp>>),
 }
 
@@ -22,6 +25,7 @@ impl Clock {
     }
 
     /// A clock that stands still until a test moves it.
+    #[cfg(any(test, feature = "test-support"))]
     pub fn set_to(at: Timestamp) -> Self {
         Self(Source::Test(Arc::new(watch::Sender::new(at))))
     }
@@ -31,11 +35,13 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => jiff::Timestamp::now().into(),
+            #[cfg(any(test, feature = "test-support"))]
             Source::Test(time) => *time.borrow(),
         }
     }
 
     /// Moves a test clock, also backwards, and wakes every loop that waits for the time. The machine's own isn't moved.
+    #[cfg(any(test, feature = "test-support"))]
     pub fn advance_secs(&self, secs: i64) {
         if let Source::Test(time) = &self.0 {
             time.send_modify(|time| *time = time.plus_secs(secs));
@@ -46,6 +52,7 @@ impl Clock {
     pub(crate) fn changes(&self) -> ClockChanges {
         match &self.0 {
             Source::System => ClockChanges(None),
+            #[cfg(any(test, feature = "test-support"))]
             Source::Test(time) => ClockChanges(Some(time.subscribe())),
         }
     }

@@ -1,11 +1,12 @@
-//! Passes calls to the keychain's thread one after another, and gives up on a call, never on the keychain.
+//! Passes calls to the keychain's thread one after the other, and abandons calls that hang.
 //!
-//! A call can hang: a stopped daemon, or a prompt nobody answers. Its thread can't be interrupted, so after the deadline
-//! it is left behind with its connection and a new one takes over. Threads left behind are few ([`MOST_ABANDONED`]), and
-//! while one hangs the others only go on if a look that can't prompt says that the keychain is open.
+//! A call hangs when the daemon is stopped or nobody answers a prompt. Its thread can't be interrupted, so after the deadline
+//! the dispatcher abandons the thread with its connection and starts another. At most [`MAX_ABANDONED`] threads are
+//! abandoned at a time, and while there is one, calls are made only if a check that can't prompt finds the keychain
+//! available.
 //!
-//! A write that was given up may still land. Until its thread has returned, its item is refused, so that it can never
-//! overwrite a newer one.
+//! An abandoned write may still be carried out. Until its thread returns, calls for the same item are refused, so that it
+//! can't overwrite a newer value.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,25 +20,24 @@ use super::{
     worker::{Open, Outcome, Work, Worker},
 };
 
-/// Threads that may hang at once before the keychain isn't asked any more until one of them returns.
-const MOST_ABANDONED: usize = 3;
-/// A look takes a millisecond; one that takes longer than this says that the service is stuck.
-const LONGEST_LOOK: Duration = Duration::from_secs(2);
-/// Callers that may wait in the queue before the next one waits to get into it.
-const QUEUE: usize = 64;
+/// With so many abandoned threads, no call is made until one of them returns.
+const MAX_ABANDONED: usize = 3;
+/// Checking access takes about a millisecond; if it takes longer than this, the service hangs.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Calls that may wait; further callers wait for a place.
+const QUEUE_LENGTH: usize = 64;
 
-/// A call that waits for its turn.
 pub(super) struct Request {
     pub(super) work: Work,
     pub(super) reply: oneshot::Sender<Outcome>,
 }
 
-/// Starts the dispatcher on the current runtime; it ends when the last sender is dropped.
+/// Starts the dispatcher on the current runtime. It ends when the last sender is dropped.
 pub(super) fn start(
     open: Arc<Open>,
     options: KeychainOptions,
 ) -> (mpsc::Sender<Request>, watch::Receiver<KeychainState>) {
-    let (sender, requests) = mpsc::channel(QUEUE);
+    let (sender, requests) = mpsc::channel(QUEUE_LENGTH);
     let (state, states) = watch::channel(KeychainState::Unknown);
     tokio::spawn(Dispatcher { open, options, worker: None, abandoned: Vec::new(), state }.run(requests));
     (sender, states)
@@ -51,39 +51,39 @@ struct Dispatcher {
     state: watch::Sender<KeychainState>,
 }
 
-/// A call whose caller was told that it was too slow.
+/// A call that was answered with [`KeychainError::Slow`] and whose thread has not returned.
 struct Abandoned {
-    changes: Option<String>,
+    writes_to: Option<String>,
     answer: oneshot::Receiver<Outcome>,
 }
 
 impl Dispatcher {
     async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        self.look().await;
+        self.check_access().await;
         loop {
-            let open = *self.state.borrow() == KeychainState::Available;
+            let available = *self.state.borrow() == KeychainState::Available;
             tokio::select! {
                 request = requests.recv() => match request {
                     Some(request) => self.serve(request).await,
                     None => return,
                 },
-                // Nothing is asked on a timer while all is well.
-                () = tokio::time::sleep(self.options.poll), if !open => self.look().await,
+                // An available keychain is not polled.
+                () = tokio::time::sleep(self.options.poll_interval), if !available => self.check_access().await,
             }
         }
     }
 
     async fn serve(&mut self, Request { work, reply }: Request) {
         let outcome = match (&work, self.refusal(&work)) {
-            (Work::Look, _) => {
-                self.look().await;
+            (Work::CheckAccess, _) => {
+                self.check_access().await;
                 Ok(None)
             }
             (_, Some(refusal)) => Err(refusal),
             (_, None) => match self.perform(work, self.options.deadline).await {
                 Err(slow @ KeychainError::Slow { .. }) => {
-                    // Most often a prompt that came up between the look and the call: then say so.
-                    self.look().await;
+                    // Most often the keychain was locked between the check and the call, and a prompt came up.
+                    self.check_access().await;
                     Err(if *self.state.borrow() == KeychainState::Locked { KeychainError::Locked } else { slow })
                 }
                 outcome => outcome,
@@ -92,9 +92,9 @@ impl Dispatcher {
         let _ = reply.send(outcome);
     }
 
-    /// The answer that is known without asking.
+    /// Why the call can't be made while abandoned calls may still be carried out.
     fn refusal(&mut self, work: &Work) -> Option<KeychainError> {
-        self.forget_returned();
+        self.remove_returned();
         if self.abandoned.is_empty() {
             return None;
         }
@@ -103,7 +103,7 @@ impl Dispatcher {
             KeychainState::Available => self
                 .abandoned
                 .iter()
-                .any(|call| call.changes.is_some() && call.changes.as_deref() == work.item())
+                .any(|call| call.writes_to.is_some() && call.writes_to.as_deref() == work.item())
                 .then_some(slow),
             KeychainState::Locked => Some(KeychainError::Locked),
             KeychainState::Absent { reason } => Some(KeychainError::Absent { reason: reason.clone() }),
@@ -111,15 +111,15 @@ impl Dispatcher {
         }
     }
 
-    /// Sees whether the keychain is open, and notes it.
-    async fn look(&mut self) {
-        self.forget_returned();
-        if self.abandoned.len() < MOST_ABANDONED {
-            let _ = self.perform(Work::Look, self.options.deadline.min(LONGEST_LOOK)).await;
+    /// Updates the state, without a prompt.
+    async fn check_access(&mut self) {
+        self.remove_returned();
+        if self.abandoned.len() < MAX_ABANDONED {
+            let _ = self.perform(Work::CheckAccess, self.options.deadline.min(CHECK_TIMEOUT)).await;
         }
     }
 
-    fn forget_returned(&mut self) {
+    fn remove_returned(&mut self) {
         self.abandoned.retain_mut(|call| matches!(call.answer.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
     }
 
@@ -131,9 +131,9 @@ impl Dispatcher {
         };
         if let Some(state) = state {
             self.state.send_if_modified(|known| {
-                let news = *known != state;
+                let changed = *known != state;
                 *known = state;
-                news
+                changed
             });
         }
         outcome
@@ -143,10 +143,10 @@ impl Dispatcher {
         let worker = match self.worker.take() {
             Some(worker) => worker,
             None => Worker::start(self.open.clone(), self.options.limit)
-                .map_err(|error| KeychainError::Other(format!("no thread for it ({error})")))?,
+                .map_err(|error| KeychainError::Other(format!("no thread can be started ({error})")))?,
         };
-        let changes = work.changes().map(str::to_owned);
-        let mut answer = worker.hand_over(work);
+        let writes_to = work.writes_to().map(str::to_owned);
+        let mut answer = worker.submit(work);
         match timeout(deadline, &mut answer).await {
             Ok(Ok(outcome)) => {
                 self.worker = Some(worker);
@@ -154,7 +154,7 @@ impl Dispatcher {
             }
             Ok(Err(_)) => Err(KeychainError::Other("its library failed".to_owned())),
             Err(_) => {
-                self.abandoned.push(Abandoned { changes, answer });
+                self.abandoned.push(Abandoned { writes_to, answer });
                 Err(KeychainError::Slow { after: deadline })
             }
         }

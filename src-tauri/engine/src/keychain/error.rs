@@ -1,50 +1,43 @@
-//! What can go wrong with the keychain, in words for a person.
+//! Errors of the keychain, with sentences for a person.
 
 use std::time::Duration;
 
-/// Why the keychain did not do what it was asked. No variant ever holds a secret.
+/// Why a call failed. No variant holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeychainError {
-    /// The service is there, the collection is locked, and nobody was asked to unlock it.
+    /// It is locked, and no prompt was raised.
     #[error("The keychain is locked.")]
     Locked,
-    /// There is no service, or it has no collection to keep anything in.
+    /// There is no keychain service, or it has no collection.
     #[error("No keychain is available to store credentials: {reason}.")]
     Absent {
         /// What is missing.
         reason: String,
     },
-    /// The deadline passed. A write may still land; its item is refused until that is settled.
+    /// The deadline passed. A write may still be carried out; until that is known, calls for its item are refused.
     #[error("The keychain didn't respond within {} seconds.", after.as_secs_f32())]
-    Slow {
-        /// How long was waited.
-        after: Duration,
-    },
+    Slow { after: Duration },
     /// The person dismissed the keychain's prompt.
     #[error("Access to the keychain was denied: its prompt was dismissed.")]
     Denied,
-    /// More than this system's keychain can hold.
     #[error("The credential is too long for this system's keychain.")]
     TooLong,
-    /// The item is not one that Relink wrote, or a part of it is gone.
+    /// Relink did not write the item, or a part of it is missing.
     #[error("The keychain item can't be used: {what}.")]
     Damaged {
         /// What is wrong with it, without quoting it.
         what: &'static str,
     },
-    /// The item is in a format that this version does not know. It is never overwritten.
+    /// A newer version of Relink wrote the item. It is never overwritten.
     #[error("The keychain item was created by a newer version of Relink (format {version}). Update Relink to use it.")]
-    Newer {
-        /// The format's number.
-        version: u64,
-    },
-    /// Anything else, as the system put it.
+    Newer { version: u64 },
+    /// Any other error, in the system's words.
     #[error("The keychain failed: {0}.")]
     Other(String),
 }
 
 impl KeychainError {
-    /// The name that code matches on.
+    /// Stable name for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Locked => "keychain_locked",
@@ -58,7 +51,7 @@ impl KeychainError {
         }
     }
 
-    /// Whether waiting for [`KeychainState::Available`](super::KeychainState::Available) and asking again can help.
+    /// Whether a retry can help once the state is [`KeychainState::Available`](super::KeychainState::Available).
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Locked | Self::Absent { .. } | Self::Slow { .. } => true,
@@ -66,8 +59,8 @@ impl KeychainError {
         }
     }
 
-    /// Whether a connection to the keychain that gave this error is to be made anew before it is used again.
-    pub(super) fn spends_connection(&self) -> bool {
+    /// Whether the connection that gave this error must not be used again.
+    pub(super) fn invalidates_connection(&self) -> bool {
         match self {
             Self::Absent { .. } | Self::Slow { .. } | Self::Other(_) => true,
             Self::Locked | Self::Denied | Self::TooLong | Self::Damaged { .. } | Self::Newer { .. } => false,

@@ -1,7 +1,7 @@
-//! Whether the system's keychain is open, asked without raising a prompt; and the prompt, where a person wants it.
+//! Checks whether the system's keychain is unlocked without raising a prompt, and raises the prompt when a person asks.
 //!
-//! On Linux the keyring store itself unlocks whatever it finds locked: it blocks on a prompt, for minutes if nobody is
-//! there. So the Secret Service's default collection is asked for its `Locked` property first, over a connection of its own.
+//! On Linux the keyring store unlocks whatever it finds locked, and blocks on the prompt. So the `Locked` property of the
+//! Secret Service's default collection is read first, over a separate connection.
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::{Gate, error_of};
@@ -17,16 +17,16 @@ mod linux {
 
     use crate::keychain::KeychainError;
 
-    /// The Secret Service's default collection.
+    /// A connection to the Secret Service.
     pub(in crate::keychain) struct Gate(SecretService<'static>);
 
     impl Gate {
-        /// Connects to the session bus. No secret travels over this connection, so it needs no encryption.
+        /// Connects without encryption, because no secret travels over this connection.
         pub(in crate::keychain) fn connect() -> Result<Self, KeychainError> {
             SecretService::connect(EncryptionType::Plain).map(Self).map_err(|error| absent(&error))
         }
 
-        /// Whether items can be read and written now.
+        /// Succeeds if items can be read and written now.
         pub(in crate::keychain) fn check(&self) -> Result<(), KeychainError> {
             match self.collection()? {
                 None => Err(KeychainError::Absent {
@@ -39,7 +39,7 @@ mod linux {
             }
         }
 
-        /// Prompts the person to unlock the collection, or to choose a password for a first one.
+        /// Prompts the person to unlock the default collection, or to choose a password for a first one.
         pub(in crate::keychain) fn unlock(&self) -> Result<(), KeychainError> {
             match self.collection()? {
                 Some(collection) => collection.unlock(),
@@ -58,7 +58,7 @@ mod linux {
         }
     }
 
-    /// What an error of the Secret Service means, from whichever library it comes.
+    /// Translates an error of the Secret Service.
     pub(in crate::keychain) fn error_of(error: &(dyn std::error::Error + 'static)) -> KeychainError {
         match error.downcast_ref::<Error>() {
             Some(Error::Locked) => KeychainError::Locked,
@@ -77,10 +77,11 @@ mod linux {
 mod other {
     use crate::keychain::KeychainError;
 
-    /// macOS and Windows say nothing beforehand: macOS prompts by itself, Windows is open while the person is signed in.
+    /// macOS and Windows have nothing to check: macOS prompts by itself, and Windows' Credential Manager is unlocked while the
+    /// person is signed in.
     pub(in crate::keychain) struct Gate;
 
-    #[allow(clippy::unnecessary_wraps, clippy::unused_self)] // the shape of the gate that there is on Linux
+    #[allow(clippy::unnecessary_wraps, clippy::unused_self)] // the same interface as on Linux
     impl Gate {
         pub(in crate::keychain) fn connect() -> Result<Self, KeychainError> {
             Ok(Self)
@@ -95,7 +96,7 @@ mod other {
         }
     }
 
-    /// The stores report here that a keychain is missing or not available.
+    /// On these systems this error means that the keychain is missing or unavailable.
     pub(in crate::keychain) fn error_of(error: &(dyn std::error::Error + 'static)) -> KeychainError {
         KeychainError::Absent { reason: error.to_string() }
     }

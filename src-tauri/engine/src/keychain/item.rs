@@ -1,4 +1,4 @@
-//! One keychain item's content, and its text.
+//! The content of a keychain item, and its stored text.
 
 use std::{collections::BTreeMap, io};
 
@@ -8,28 +8,26 @@ use zeroize::Zeroizing;
 
 use super::{KeychainError, parts::PartList};
 
-/// The format that this version writes, and the only one that it reads.
+/// The format that this version writes and reads.
 const FORMAT: u64 = 1;
 
-/// What one keychain item holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Item {
-    /// Counts the credential's replacements: an older generation never replaces a newer one.
+    /// Counts the credential's replacements. An older generation never replaces a newer one.
     pub generation: u64,
-    /// By name: `refresh_token`, `access_token`, `api_key`, `client_secret`, `webhook_secret`, …
+    /// By name, for example `refresh_token`, `access_token`, `api_key`, `client_secret`, `webhook_secret`.
     pub secrets: BTreeMap<String, Secret>,
-    /// What recovery needs besides and nobody has to hide.
+    /// What recovery needs besides the secrets. Not secret.
     pub notes: serde_json::Map<String, serde_json::Value>,
 }
 
-/// The item that bears the plain name: the whole content, or where its parts are.
+/// The item with the plain name: the whole content, or the list of its parts.
 pub(super) enum Head {
     Whole(Item),
     Split(PartList),
 }
 
 impl Item {
-    /// The text that is kept.
     pub(super) fn to_text(&self) -> Zeroizing<String> {
         #[derive(Serialize)]
         struct Whole<'a> {
@@ -48,7 +46,6 @@ impl Item {
 }
 
 impl PartList {
-    /// The text of a head that stands for parts.
     pub(super) fn to_text(&self) -> Zeroizing<String> {
         #[derive(Serialize)]
         struct Split<'a> {
@@ -60,7 +57,7 @@ impl PartList {
 }
 
 impl Head {
-    /// Reads a head. Errors never quote the text, as serde's own would.
+    /// Errors never quote the text, unlike serde's own.
     pub(super) fn parse(text: &str) -> Result<Self, KeychainError> {
         #[derive(Deserialize)]
         struct Version {
@@ -74,24 +71,25 @@ impl Head {
             secrets: Option<BTreeMap<String, StoredSecret>>,
             notes: Option<serde_json::Map<String, serde_json::Value>>,
         }
-        let Version { v } = serde_json::from_str(text).map_err(|_| NOT_OURS)?;
+        let Version { v } = serde_json::from_str(text).map_err(|_| FOREIGN_CONTENT)?;
         if v > FORMAT {
             return Err(KeychainError::Newer { version: v });
         }
-        match serde_json::from_str(text).map_err(|_| NOT_OURS)? {
+        match serde_json::from_str(text).map_err(|_| FOREIGN_CONTENT)? {
             Stored { parts: Some(parts), .. } => Ok(Self::Split(parts)),
             Stored { parts: None, generation: Some(generation), secrets: Some(secrets), notes: Some(notes) } => {
                 let secrets = secrets.into_iter().map(|(name, StoredSecret(secret))| (name, secret)).collect();
                 Ok(Self::Whole(Item { generation, secrets, notes }))
             }
-            Stored { parts: None, .. } => Err(NOT_OURS),
+            Stored { parts: None, .. } => Err(FOREIGN_CONTENT),
         }
     }
 }
 
-pub(super) const NOT_OURS: KeychainError = KeychainError::Damaged { what: "its content is not what Relink writes" };
+pub(super) const FOREIGN_CONTENT: KeychainError =
+    KeychainError::Damaged { what: "its content is not what Relink writes" };
 
-/// `Secret` itself can't be deserialized, so that no wire type ever takes one by accident.
+/// `Secret` has no `Deserialize`, so that no wire type takes one by accident.
 struct StoredSecret(Secret);
 
 impl<'de> Deserialize<'de> for StoredSecret {
@@ -100,7 +98,7 @@ impl<'de> Deserialize<'de> for StoredSecret {
     }
 }
 
-/// Measures first, so that the buffer never grows and leaves an unwiped copy behind.
+/// Measures the text first, so that the buffer never grows and leaves a copy behind that isn't wiped.
 fn to_json(value: &impl Serialize) -> Zeroizing<String> {
     struct Length(usize);
     impl io::Write for Length {
@@ -143,21 +141,21 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_named_not_guessed_at() {
+    fn a_newer_format_is_refused_with_its_version() {
         assert_eq!(Head::parse(r#"{"v":2,"anything":1}"#).err(), Some(KeychainError::Newer { version: 2 }));
     }
 
     #[test]
-    fn what_is_not_ours_is_damaged_and_never_quoted() {
+    fn foreign_content_is_damaged_and_never_quoted() {
         for text in ["", "hunter2", r#"{"v":"hunter2"}"#, r#"{"v":1,"generation":1,"secrets":"hunter2","notes":{}}"#] {
-            let error = Head::parse(text).err().expect("not ours");
+            let error = Head::parse(text).err().expect("refused");
             assert_eq!(error.code(), "keychain_item_damaged", "{text}");
             assert!(!format!("{error} {error:?}").contains("hunter2"));
         }
     }
 
     #[test]
-    fn an_item_prints_no_secret() {
+    fn the_debug_output_of_an_item_has_no_secret() {
         let item = Item { secrets: [("api_key".to_owned(), Secret::new("hunter2"))].into(), ..Item::default() };
         assert!(!format!("{item:?}").contains("hunter2"));
     }

@@ -1,20 +1,23 @@
-//! The keychain: where credentials that must last are kept, and nowhere else.
+//! The keychain: the only place that stores credentials.
 //!
-//! A [`Keychain`] is a handle; a dedicated thread does the calls, because a keychain may block on a prompt for as long as
-//! nobody answers it. Nothing here ever blocks the async runtime, every call ends at a deadline, and no call but
-//! [`Keychain::unlock`] raises a prompt where the system lets that be known beforehand.
+//! A [`Keychain`] is a handle. A dedicated thread makes the calls, because a keychain may block on a prompt until somebody
+//! answers it. Nothing here blocks the async runtime, and every call ends at a deadline. Only [`Keychain::unlock`] prompts,
+//! as far as the system tells beforehand whether a call would.
 //!
 //! Invariants:
-//! - [`Keychain::get`] says `None` only while the keychain is there and open: locked or absent is never "never stored".
-//! - A set leaves either the old or the new item, whole, wherever it is interrupted ([`parts`]).
-//! - A set that was answered [`KeychainError::Slow`] may still land, but never after a later one of the same item ([`dispatcher`]).
-//! - There is no plaintext fallback.
+//! - [`Keychain::get`] gives `None` only while the keychain is available: "locked" is never mistaken for "not stored".
+//! - [`Keychain::set`] leaves either the old or the new item complete, wherever it is interrupted ([`parts`]).
+//! - A set that was answered with [`KeychainError::Slow`] may still be carried out, but never after a later set of the same
+//!   item ([`dispatcher`]).
+//! - There is no fallback that stores plaintext.
 
 mod backend;
 mod dispatcher;
 mod error;
 mod gate;
 mod item;
+#[cfg(any(test, feature = "test-support"))]
+mod memory;
 mod os;
 mod parts;
 mod unlocking;
@@ -26,13 +29,14 @@ use relink_domain::{AccountId, EnvironmentIntegrationId, WebhookId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use backend::KeychainBackend;
-pub use backend::MemoryKeychain;
 pub use error::KeychainError;
 pub use item::Item;
-use unlocking::Unlocking;
+#[cfg(any(test, feature = "test-support"))]
+pub use memory::MemoryKeychain;
+use unlocking::UnlockPrompt;
 use worker::{Outcome, Work};
 
-/// What is kept, and by that under which name.
+/// What an item belongs to. Its text form is the item's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key {
     /// An account's credentials.
@@ -54,7 +58,7 @@ impl fmt::Display for Key {
 }
 
 impl Key {
-    /// The key of this name, if it is one.
+    /// Parses an item's name.
     pub fn parse(name: &str) -> Option<Self> {
         let (kind, id) = name.split_once('/')?;
         match kind {
@@ -66,21 +70,18 @@ impl Key {
     }
 }
 
-/// What is known of the keychain.
+/// What the last call revealed about the keychain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeychainState {
-    /// Not asked yet.
+    /// No call was made yet.
     Unknown,
-    /// The last call was answered.
     Available,
-    /// It waits for its person to unlock it.
     Locked,
-    /// There is none.
     Absent {
         /// What is missing.
         reason: String,
     },
-    /// The last call was given up.
+    /// The last call exceeded its deadline.
     Slow,
 }
 
@@ -99,16 +100,15 @@ impl KeychainState {
     }
 }
 
-/// How patient a keychain is, and how much an item takes.
 #[derive(Debug, Clone)]
 pub struct KeychainOptions {
-    /// After this a call is given up.
+    /// A call that takes longer is abandoned.
     pub deadline: Duration,
-    /// After this an unanswered prompt to unlock is given up.
+    /// How long [`Keychain::unlock`] waits for the person.
     pub unlock_deadline: Duration,
-    /// How often a keychain that is not available is looked at.
-    pub poll: Duration,
-    /// The longest text of one item in UTF-16 units; longer ones are split.
+    /// How often it is checked whether an unavailable keychain is available again.
+    pub poll_interval: Duration,
+    /// The longest text of one item, in UTF-16 code units. A longer one is split.
     pub limit: Option<usize>,
 }
 
@@ -117,14 +117,14 @@ impl Default for KeychainOptions {
         Self {
             deadline: Duration::from_secs(10),
             unlock_deadline: Duration::from_mins(2),
-            poll: Duration::from_secs(2),
-            // 2,560 bytes an item in the Credential Manager, with some room.
+            poll_interval: Duration::from_secs(2),
+            // Windows' Credential Manager holds 2,560 bytes, which is 1,280 units. The rest is a margin.
             limit: cfg!(windows).then_some(1_200),
         }
     }
 }
 
-/// A handle to the keychain.
+/// A handle on the keychain.
 #[derive(Clone)]
 pub struct Keychain(Backing);
 
@@ -133,9 +133,10 @@ enum Backing {
     Os {
         requests: mpsc::Sender<dispatcher::Request>,
         state: watch::Receiver<KeychainState>,
-        unlocking: Unlocking,
+        prompt: UnlockPrompt,
     },
-    /// Answers at once on the caller's own task, so that tests with a paused clock stay exact.
+    /// Answers on the caller's task, so that tests with a paused clock are exact.
+    #[cfg(any(test, feature = "test-support"))]
     Memory(MemoryKeychain),
 }
 
@@ -146,78 +147,81 @@ impl fmt::Debug for Keychain {
 }
 
 impl Keychain {
-    /// The system's keychain. To be called inside the tokio runtime that will use it.
+    /// The system's keychain. Call it inside the tokio runtime that will use it.
     pub fn os(options: KeychainOptions) -> Self {
         Self::over(Arc::new(os::OsKeychain::open), options)
     }
 
-    /// A keychain in memory, for tests.
+    #[cfg(any(test, feature = "test-support"))]
     pub fn in_memory() -> Self {
         Self::memory(MemoryKeychain::default())
     }
 
-    /// A keychain in memory whose troubles the test holds in hand.
+    /// A keychain in memory that the test can make fail.
+    #[cfg(any(test, feature = "test-support"))]
     pub fn memory(keychain: MemoryKeychain) -> Self {
         Self(Backing::Memory(keychain))
     }
 
     fn over(open: Arc<worker::Open>, mut options: KeychainOptions) -> Self {
-        options.limit = options.limit.map(|limit| limit.max(parts::LEAST_LIMIT));
-        let unlocking = Unlocking::new(open.clone(), options.unlock_deadline);
+        options.limit = options.limit.map(|limit| limit.max(parts::MIN_LIMIT));
+        let prompt = UnlockPrompt::new(open.clone(), options.unlock_deadline);
         let (requests, state) = dispatcher::start(open, options);
-        Self(Backing::Os { requests, state, unlocking })
+        Self(Backing::Os { requests, state, prompt })
     }
 
-    /// The item, or `None` if the keychain is open and has none.
+    /// The item; `None` if the keychain is available and has no such item.
     pub async fn get(&self, key: &Key) -> Result<Option<Item>, KeychainError> {
-        self.ask(Work::Get { name: key.to_string() }).await
+        self.call(Work::Get { name: key.to_string() }).await
     }
 
-    /// Puts the item in the place of the one that was there. `label` is what a person reads in the keychain's own app,
-    /// as in "Relink: Acme engineering (GitHub)". Once begun, it is carried out even if the caller goes away.
+    /// Stores the item in place of the old one. `label` is shown in the keychain's own app, for example
+    /// "Relink: Acme engineering (GitHub)". Once it has begun, it is carried out even if the caller goes away.
     pub async fn set(&self, key: &Key, label: &str, item: &Item) -> Result<(), KeychainError> {
         let work = Work::Set { name: key.to_string(), label: label.to_owned(), item: item.clone() };
-        self.ask(work).await.map(drop)
+        self.call(work).await.map(drop)
     }
 
-    /// Removes the item; an absent one is fine.
+    /// Removes the item, if there is one.
     pub async fn delete(&self, key: &Key) -> Result<(), KeychainError> {
-        self.ask(Work::Delete { name: key.to_string() }).await.map(drop)
+        self.call(Work::Delete { name: key.to_string() }).await.map(drop)
     }
 
-    /// Asks the person to unlock the keychain (or to make a first one): only for what a person has just asked for.
-    /// Other calls meanwhile are answered as before.
+    /// Prompts the person to unlock the keychain, or to create a first one. Only for what the person has just asked for.
+    /// Other calls are answered meanwhile.
     pub async fn unlock(&self) -> Result<(), KeychainError> {
         match &self.0 {
-            Backing::Os { unlocking, .. } => {
-                let outcome = unlocking.wait().await;
-                self.ask(Work::Look).await?;
+            Backing::Os { prompt, .. } => {
+                let outcome = prompt.answer().await;
+                self.call(Work::CheckAccess).await?;
                 outcome
             }
+            #[cfg(any(test, feature = "test-support"))]
             Backing::Memory(keychain) => keychain.clone().unlock(),
         }
     }
 
-    /// The keychain's state as it changes: for a surface to show, and for work to wait on.
     pub fn state(&self) -> watch::Receiver<KeychainState> {
         match &self.0 {
             Backing::Os { state, .. } => state.clone(),
+            #[cfg(any(test, feature = "test-support"))]
             Backing::Memory(keychain) => keychain.state(),
         }
     }
 
-    /// Returns once the keychain is available, however long that takes.
+    /// Returns once the keychain is available.
     pub async fn available(&self) {
-        let gone = self.state().wait_for(|state| *state == KeychainState::Available).await.is_err();
-        if gone {
-            // The runtime is being taken down: nothing will ever be available again.
+        let stopped = self.state().wait_for(|state| *state == KeychainState::Available).await.is_err();
+        if stopped {
+            // The runtime is shutting down: the keychain will never be available again.
             std::future::pending::<()>().await;
         }
     }
 
-    async fn ask(&self, work: Work) -> Outcome {
+    async fn call(&self, work: Work) -> Outcome {
         match &self.0 {
-            Backing::Memory(keychain) => worker::act(&mut keychain.clone(), &work, None),
+            #[cfg(any(test, feature = "test-support"))]
+            Backing::Memory(keychain) => worker::run(&mut keychain.clone(), &work, None),
             Backing::Os { requests, .. } => {
                 let stopped = || KeychainError::Other("Relink is shutting down".to_owned());
                 let (reply, answer) = oneshot::channel();

@@ -1,6 +1,6 @@
 //! The system's keychain, through keyring-core.
 //!
-//! The store is built here and not by `keyring`'s own `Entry`, which remembers a failed start for the process's whole life.
+//! The store is built here rather than by `keyring`'s own `Entry`, which keeps a failed start for the life of the process.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,16 +11,16 @@ use super::{
     KeychainError,
     backend::KeychainBackend,
     gate::{self, Gate},
-    item::NOT_OURS,
+    item::FOREIGN_CONTENT,
 };
 
-/// Under which a person finds Relink's items in the keychain's own app.
+/// The service of Relink's items, as the keychain's own app shows it.
 const SERVICE: &str = "app.relink.desktop";
 
-/// A connection to the keychain; given up after an error, since it may outlive the daemon it was made to.
+/// A connection to the keychain. It is dropped after an error, because its daemon may be gone.
 pub(super) struct OsKeychain {
     gate: Gate,
-    /// Made when it is first needed: it negotiates a session of its own.
+    /// Built when it is first needed, because it negotiates a session.
     entries: Option<Arc<CredentialStore>>,
 }
 
@@ -54,7 +54,7 @@ impl KeychainBackend for OsKeychain {
     fn write(&mut self, name: &str, label: &str, text: &str) -> Result<(), KeychainError> {
         let entry = self.entry(name, Some(label))?;
         entry.set_password(text).map_err(explain)?;
-        // The credential is safe by now; an outdated label is no reason to call that failed.
+        // The credential is stored. An outdated label is no failure.
         if let Err(error) = platform::relabel(&entry, label) {
             tracing::debug!(item = name, code = explain(error).code(), "a keychain item keeps its old label");
         }
@@ -79,10 +79,10 @@ fn explain(error: Error) -> KeychainError {
         Error::TooLong(..) => KeychainError::TooLong,
         Error::BadEncoding(mut bytes) | Error::BadDataFormat(mut bytes, _) => {
             zeroize::Zeroize::zeroize(&mut bytes);
-            NOT_OURS
+            FOREIGN_CONTENT
         }
         Error::Ambiguous(_) => KeychainError::Damaged { what: "several items have its name" },
-        // Its text names the failure only; the variants that carry content are above.
+        // The text of these names the failure only. The variants that carry content are handled above.
         error => KeychainError::Other(error.to_string()),
     }
 }
@@ -100,7 +100,7 @@ mod platform {
         label.map(|label| ("label", label)).into_iter().collect()
     }
 
-    /// Only if it differs: each change makes gnome-keyring write its whole file anew.
+    /// Only if it differs, because gnome-keyring writes its whole file at each change.
     pub(super) fn relabel(entry: &Entry, label: &str) -> Result<(), Error> {
         match entry.as_any().downcast_ref::<Specifier>() {
             Some(item) if item.get_label()? != label => item.set_label(label),
@@ -121,7 +121,7 @@ mod platform {
         HashMap::new()
     }
 
-    /// The store shows the service as the name and has no other.
+    /// The store shows the service as the label and can't set another.
     #[allow(clippy::unnecessary_wraps)]
     pub(super) fn relabel(_entry: &Entry, _label: &str) -> Result<(), Error> {
         Ok(())
@@ -136,7 +136,7 @@ mod platform {
         Ok(windows_native_keyring_store::Store::new()?)
     }
 
-    /// `Enterprise`, the default, would roam: what is kept belongs to this machine.
+    /// `Enterprise`, the default, would copy the credentials to the person's other machines.
     pub(super) fn modifiers(_label: Option<&str>) -> HashMap<&str, &str> {
         HashMap::from([("persistence", "Local")])
     }

@@ -1,13 +1,13 @@
-//! An item in a keychain that takes only so much: whole where it fits, in parts where it does not.
+//! Splits an item that is too long for one entry of the keychain.
 //!
-//! Windows' Credential Manager holds 2,560 bytes an item. A longer content is cut into parts, `{name}/a/0`, `{name}/a/1`, …,
-//! and the item with the plain name, the head, lists them with a checksum. The next such content goes to `{name}/b/…`, the
-//! one after to `a` again: the live parts are never touched, the head is written last, and a crash at any point leaves
-//! either the old or the new item, whole.
+//! Windows' Credential Manager holds 2,560 bytes in an entry. A longer content is split into the entries `{name}/a/0`,
+//! `{name}/a/1`, …, and the entry with the plain name, the head, lists them with a checksum. The next long content goes to
+//! `{name}/b/…`, the one after that to `a` again. The parts in use are never touched and the head is written last, so a crash
+//! at any point leaves either the old or the new item complete.
 //!
-//! Two alternating slots, not the generation, name the parts, because a keychain can't be listed portably: with two slots
-//! whatever an interrupted write has left is found by its name and removed by the next one. Within a slot the parts that
-//! exist are always `0..n` without a gap: writing ascends, removing descends.
+//! The parts are named by two alternating slots rather than by the generation, because a keychain can't be listed on every
+//! system: with two slots, the next write finds whatever an interrupted one left behind by its name, and removes it. Within
+//! a slot the existing parts are always `0..n` without a gap, because writing ascends and removing descends.
 
 use std::fmt;
 
@@ -19,13 +19,13 @@ use zeroize::Zeroizing;
 use super::{
     KeychainError,
     backend::KeychainBackend,
-    item::{Head, Item, NOT_OURS},
+    item::{FOREIGN_CONTENT, Head, Item},
 };
 
-/// The head of a split content must itself fit.
-pub(super) const LEAST_LIMIT: usize = 160;
-/// More is not a credential.
-const MOST_PARTS: usize = 256;
+/// The head of a split item must fit in one entry.
+pub(super) const MIN_LIMIT: usize = 160;
+/// A longer content is no credential.
+const MAX_PARTS: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,7 +52,7 @@ impl fmt::Display for Slot {
     }
 }
 
-/// Where a split content is, and how to know it again.
+/// Where the parts of a split item are, and their checksum.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PartList {
     slot: Slot,
@@ -61,15 +61,14 @@ pub(super) struct PartList {
     sha256: String,
 }
 
-/// The item, or `None` if there is none by that name.
 pub(super) fn read(store: &mut dyn KeychainBackend, name: &str) -> Result<Option<Item>, KeychainError> {
     let list = match head(store, name)? {
         None => return Ok(None),
         Some(Head::Whole(item)) => return Ok(Some(item)),
         Some(Head::Split(list)) => list,
     };
-    if list.count > MOST_PARTS {
-        return Err(NOT_OURS);
+    if list.count > MAX_PARTS {
+        return Err(FOREIGN_CONTENT);
     }
     let mut parts = Vec::with_capacity(list.count);
     for n in 0..list.count {
@@ -88,11 +87,11 @@ pub(super) fn read(store: &mut dyn KeychainBackend, name: &str) -> Result<Option
     }
     match Head::parse(&text)? {
         Head::Whole(item) => Ok(Some(item)),
-        Head::Split(_) => Err(NOT_OURS),
+        Head::Split(_) => Err(FOREIGN_CONTENT),
     }
 }
 
-/// Puts the item in place of whatever has that name; `limit` is in UTF-16 units, as Windows counts.
+/// Replaces the item. `limit` is in UTF-16 code units, as Windows counts.
 pub(super) fn write(
     store: &mut dyn KeychainBackend,
     name: &str,
@@ -100,38 +99,38 @@ pub(super) fn write(
     item: &Item,
     limit: Option<usize>,
 ) -> Result<(), KeychainError> {
-    let live = match head(store, name) {
+    let slot_in_use = match head(store, name) {
         Ok(Some(Head::Split(list))) => Some(list.slot),
-        // A damaged item is replaced: reauthorizing is how a person mends it.
+        // A damaged item is replaced, so that the person can recover the account by reauthorizing it.
         Ok(Some(Head::Whole(_)) | None) | Err(KeychainError::Damaged { .. }) => None,
         Err(error) => return Err(error),
     };
     let text = item.to_text();
     let pieces = match limit {
-        Some(limit) if utf16_len(&text) > limit => cut(&text, limit),
+        Some(limit) if utf16_len(&text) > limit => split(&text, limit),
         _ => {
             store.write(name, label, &text)?;
-            if limit.is_some() || live.is_some() {
-                tidy(store, name, &[(Slot::A, 0), (Slot::B, 0)]);
+            if limit.is_some() || slot_in_use.is_some() {
+                remove_leftovers(store, name, &[(Slot::A, 0), (Slot::B, 0)]);
             }
             return Ok(());
         }
     };
-    if pieces.len() > MOST_PARTS {
+    if pieces.len() > MAX_PARTS {
         return Err(KeychainError::TooLong);
     }
-    let slot = live.map_or(Slot::A, Slot::other);
+    let slot = slot_in_use.map_or(Slot::A, Slot::other);
     let count = pieces.len();
     for (n, piece) in pieces.iter().enumerate() {
         store.write(&part_name(name, slot, n), &format!("{label} ({} of {count})", n + 1), piece)?;
     }
     let list = PartList { slot, count, generation: item.generation, sha256: checksum(&text) };
     store.write(name, label, &list.to_text())?;
-    tidy(store, name, &[(slot, count), (slot.other(), 0)]);
+    remove_leftovers(store, name, &[(slot, count), (slot.other(), 0)]);
     Ok(())
 }
 
-/// Removes the item and its parts; an absent one is fine.
+/// Removes the item and its parts, if there is one.
 pub(super) fn erase(store: &mut dyn KeychainBackend, name: &str, limit: Option<usize>) -> Result<(), KeychainError> {
     let whole = match head(store, name) {
         Ok(None | Some(Head::Whole(_))) => true,
@@ -140,8 +139,8 @@ pub(super) fn erase(store: &mut dyn KeychainBackend, name: &str, limit: Option<u
     };
     store.remove(name)?;
     if limit.is_some() || !whole {
-        sweep(store, name, Slot::A, 0)?;
-        sweep(store, name, Slot::B, 0)?;
+        remove_parts(store, name, Slot::A, 0)?;
+        remove_parts(store, name, Slot::B, 0)?;
     }
     Ok(())
 }
@@ -150,16 +149,16 @@ fn head(store: &mut dyn KeychainBackend, name: &str) -> Result<Option<Head>, Key
     store.read(name)?.map(|text| Head::parse(&text)).transpose()
 }
 
-/// The new item stands already, so leftovers are no reason to call the write failed: the next one removes them.
-fn tidy(store: &mut dyn KeychainBackend, name: &str, slots: &[(Slot, usize)]) {
+/// The new item is complete, so a failure here does not fail the write. The next write removes what is left.
+fn remove_leftovers(store: &mut dyn KeychainBackend, name: &str, slots: &[(Slot, usize)]) {
     for &(slot, from) in slots {
-        if let Err(error) = sweep(store, name, slot, from) {
+        if let Err(error) = remove_parts(store, name, slot, from) {
             tracing::warn!(item = name, %slot, code = error.code(), "old parts of a keychain item stay for now");
         }
     }
 }
 
-fn sweep(store: &mut dyn KeychainBackend, name: &str, slot: Slot, from: usize) -> Result<(), KeychainError> {
+fn remove_parts(store: &mut dyn KeychainBackend, name: &str, slot: Slot, from: usize) -> Result<(), KeychainError> {
     let mut end = from;
     while store.read(&part_name(name, slot, end))?.is_some() {
         end += 1;
@@ -182,8 +181,8 @@ fn utf16_len(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
-/// Cuts between characters, each piece as long as it may be.
-fn cut(text: &str, limit: usize) -> Vec<&str> {
+/// Splits between characters into pieces that are as long as allowed.
+fn split(text: &str, limit: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut start = 0;
     let mut units = 0;

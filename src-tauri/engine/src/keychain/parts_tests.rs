@@ -1,4 +1,5 @@
-//! Any content, any limit, a crash after any step: the old item or the new one, whole, and nothing left over.
+//! Whatever the content, the limit and the step at which a write is interrupted: the old or the new item is complete, and
+//! nothing is left over.
 
 use proptest::prelude::*;
 use relink_domain::Secret;
@@ -19,7 +20,7 @@ fn items() -> impl Strategy<Value = Item> {
 }
 
 fn limits() -> impl Strategy<Value = Option<usize>> {
-    prop_oneof![Just(None), (LEAST_LIMIT..1300).prop_map(Some)]
+    prop_oneof![Just(None), (MIN_LIMIT..1300).prop_map(Some)]
 }
 
 fn long(generation: u64, secret_len: usize) -> Item {
@@ -32,7 +33,7 @@ fn long(generation: u64, secret_len: usize) -> Item {
 
 proptest! {
     #[test]
-    fn what_was_written_is_read(items in proptest::collection::vec(items(), 1..5), limit in limits()) {
+    fn a_written_item_is_read_back(items in proptest::collection::vec(items(), 1..5), limit in limits()) {
         let mut store = MemoryKeychain::default();
         for item in &items {
             write(&mut store, NAME, "label", item, limit).unwrap();
@@ -46,9 +47,9 @@ proptest! {
     }
 
     #[test]
-    fn a_crash_at_any_step_leaves_the_old_or_the_new_item_whole(
+    fn a_crash_at_any_step_leaves_the_old_or_the_new_item_complete(
         items in proptest::collection::vec((items(), 0_usize..14), 2..6),
-        limit in LEAST_LIMIT..500,
+        limit in MIN_LIMIT..500,
     ) {
         let mut store = MemoryKeychain::default();
         let mut standing: Option<Item> = None;
@@ -64,15 +65,15 @@ proptest! {
             }
             standing = found;
         }
-        // Whatever the crashes have left behind, the next write removes.
+        // The next write removes whatever the crashes left behind.
         let last = long(1, 700);
         write(&mut store, NAME, "label", &last, Some(limit)).unwrap();
         prop_assert_eq!(read(&mut store, NAME).unwrap(), Some(last.clone()));
-        prop_assert_eq!(store.names().len(), 1 + cut(&last.to_text(), limit).len());
+        prop_assert_eq!(store.names().len(), 1 + split(&last.to_text(), limit).len());
     }
 
     #[test]
-    fn a_crash_in_a_removal_never_leaves_half_an_item(steps in 0_usize..12, length in 0_usize..2000) {
+    fn a_crash_in_a_removal_never_leaves_a_part_of_an_item(steps in 0_usize..12, length in 0_usize..2000) {
         let mut store = MemoryKeychain::default();
         let item = long(1, length);
         write(&mut store, NAME, "label", &item, Some(200)).unwrap();
@@ -87,7 +88,7 @@ proptest! {
 }
 
 #[test]
-fn parts_and_head_have_names_a_person_can_place() {
+fn parts_are_named_after_their_item_in_alternating_slots() {
     let mut store = MemoryKeychain::default();
     write(&mut store, NAME, "label", &long(1, 300), Some(200)).unwrap();
     assert_eq!(store.names(), ["account/1", "account/1/a/0", "account/1/a/1"]);
@@ -98,7 +99,7 @@ fn parts_and_head_have_names_a_person_can_place() {
 }
 
 #[test]
-fn a_missing_or_a_foreign_part_is_damage_and_can_be_replaced() {
+fn an_item_with_a_missing_or_foreign_part_is_damaged_and_can_be_replaced() {
     let mut store = MemoryKeychain::default();
     write(&mut store, NAME, "label", &long(1, 300), Some(200)).unwrap();
     store.write("account/1/a/1", "label", "something else").unwrap();
@@ -120,7 +121,7 @@ fn an_item_of_a_newer_relink_is_never_overwritten() {
 }
 
 #[test]
-fn what_is_no_credential_any_more_is_too_long() {
+fn a_content_of_too_many_parts_is_refused() {
     let mut store = MemoryKeychain::default();
     assert_eq!(write(&mut store, NAME, "label", &long(1, 400_000), Some(1200)), Err(KeychainError::TooLong));
     assert_eq!(store.names(), Vec::<String>::new());

@@ -1,4 +1,4 @@
-//! The dispatcher over a keychain in memory with a door that the test holds shut.
+//! The dispatcher with a keychain in memory whose calls hang while the test holds a door shut.
 
 use std::sync::{
     Condvar, Mutex,
@@ -19,7 +19,7 @@ struct Hanging {
     backend: MemoryKeychain,
     doors: Arc<Doors>,
     connections: Arc<AtomicUsize>,
-    /// The next read is the last thing before the keychain is locked.
+    /// Locks the keychain after the next read.
     locks_at_read: Arc<AtomicBool>,
 }
 
@@ -43,8 +43,8 @@ impl Hanging {
             this.connections.fetch_add(1, Ordering::SeqCst);
             Ok(Box::new(this.clone()) as Box<dyn KeychainBackend>)
         };
-        let poll = Duration::from_millis(5);
-        Keychain::over(Arc::new(open), KeychainOptions { deadline, poll, ..KeychainOptions::default() })
+        let poll_interval = Duration::from_millis(5);
+        Keychain::over(Arc::new(open), KeychainOptions { deadline, poll_interval, ..KeychainOptions::default() })
     }
 
     fn set_doors(&self, shut: Shut) {
@@ -100,7 +100,7 @@ fn item(generation: u64) -> Item {
 }
 
 #[tokio::test]
-async fn a_write_that_hangs_is_given_up_and_other_items_go_on() {
+async fn a_write_that_hangs_is_abandoned_and_other_items_can_be_used() {
     let hanging = Hanging::default();
     let keychain = hanging.keychain(SHORT);
     keychain.set(&key(2), "label", &item(1)).await.unwrap();
@@ -112,7 +112,7 @@ async fn a_write_that_hangs_is_given_up_and_other_items_go_on() {
 }
 
 #[tokio::test]
-async fn an_item_is_refused_while_a_given_up_write_of_it_may_still_land() {
+async fn calls_for_an_item_are_refused_while_an_abandoned_write_of_it_is_under_way() {
     let hanging = Hanging::default();
     let keychain = hanging.keychain(SHORT);
     hanging.set_doors(Shut { write: true, ..Shut::default() });
@@ -133,7 +133,7 @@ async fn an_item_is_refused_while_a_given_up_write_of_it_may_still_land() {
 }
 
 #[tokio::test]
-async fn a_keychain_that_hangs_for_good_holds_few_threads_and_heals() {
+async fn a_keychain_that_hangs_holds_few_threads_and_recovers() {
     let hanging = Hanging::default();
     let keychain = hanging.keychain(SHORT);
     timeout(LONG, keychain.available()).await.expect("available");
@@ -152,7 +152,7 @@ async fn a_keychain_that_hangs_for_good_holds_few_threads_and_heals() {
 }
 
 #[tokio::test]
-async fn a_keychain_that_is_locked_in_the_middle_never_says_none() {
+async fn a_keychain_that_is_locked_during_a_read_does_not_answer_that_there_is_no_item() {
     let hanging = Hanging::default();
     let keychain = hanging.keychain(LONG);
     hanging.locks_at_read.store(true, Ordering::SeqCst);
@@ -161,7 +161,7 @@ async fn a_keychain_that_is_locked_in_the_middle_never_says_none() {
 }
 
 #[tokio::test]
-async fn a_change_of_state_is_told_and_waited_for() {
+async fn a_change_of_state_is_published_and_can_be_awaited() {
     let backend = MemoryKeychain::default();
     let hanging = Hanging { backend: backend.clone(), ..Hanging::default() };
     let keychain = hanging.keychain(LONG);
@@ -175,7 +175,7 @@ async fn a_change_of_state_is_told_and_waited_for() {
 }
 
 #[tokio::test]
-async fn calls_go_on_beside_an_open_prompt_and_two_who_ask_share_it() {
+async fn calls_are_answered_beside_an_open_prompt_and_two_callers_share_it() {
     let hanging = Hanging::default();
     let keychain = hanging.keychain(LONG);
     hanging.backend.refuse(KeychainError::Locked);
@@ -208,7 +208,7 @@ async fn a_caller_that_goes_away_does_not_stop_the_write() {
 }
 
 #[tokio::test]
-async fn a_broken_connection_is_made_anew_and_tried_once_more() {
+async fn a_broken_connection_is_replaced_and_the_call_retried_once() {
     let hanging = Hanging::default();
     let keychain = hanging.keychain(LONG);
     timeout(LONG, keychain.available()).await.expect("available");
@@ -222,7 +222,7 @@ async fn a_broken_connection_is_made_anew_and_tried_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_one_in_memory_answers_without_waiting() {
+async fn the_keychain_in_memory_answers_without_waiting() {
     let backend = MemoryKeychain::default();
     let keychain = Keychain::memory(backend.clone());
     keychain.set(&key(1), "label", &item(1)).await.unwrap();
@@ -238,7 +238,7 @@ async fn the_one_in_memory_answers_without_waiting() {
 }
 
 #[test]
-fn every_error_has_a_code_of_its_own_and_a_sentence() {
+fn every_error_has_its_own_code_and_a_sentence() {
     let errors = [
         KeychainError::Locked,
         KeychainError::Absent { reason: "none".to_owned() },

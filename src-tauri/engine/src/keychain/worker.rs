@@ -1,4 +1,4 @@
-//! The dedicated thread: it alone holds the connection to the keychain, and it may block.
+//! The dedicated thread that holds the connection to the keychain and may block.
 
 use std::{io, sync::mpsc, thread};
 
@@ -6,10 +6,9 @@ use tokio::sync::oneshot;
 
 use super::{Item, KeychainError, backend::KeychainBackend, parts};
 
-/// Makes a connection to a keychain, on the thread that will use it.
+/// Connects to a keychain, on the thread that will use the connection.
 pub(super) type Open = dyn Fn() -> Result<Box<dyn KeychainBackend>, KeychainError> + Send + Sync;
 
-/// One thing to do.
 #[derive(Debug)]
 pub(super) enum Work {
     Get {
@@ -23,32 +22,32 @@ pub(super) enum Work {
     Delete {
         name: String,
     },
-    /// Only see whether the keychain is open.
-    Look,
+    /// Checks whether items can be read and written now.
+    CheckAccess,
 }
 
 impl Work {
-    /// The item that this changes, if it does.
-    pub(super) fn changes(&self) -> Option<&str> {
+    /// The item that this changes, if any.
+    pub(super) fn writes_to(&self) -> Option<&str> {
         match self {
             Self::Set { name, .. } | Self::Delete { name } => Some(name),
-            Self::Get { .. } | Self::Look => None,
+            Self::Get { .. } | Self::CheckAccess => None,
         }
     }
 
-    /// The item that this is about.
+    /// The item that this reads or changes.
     pub(super) fn item(&self) -> Option<&str> {
         match self {
             Self::Get { name } | Self::Set { name, .. } | Self::Delete { name } => Some(name),
-            Self::Look => None,
+            Self::CheckAccess => None,
         }
     }
 }
 
-/// What came of it; an item only for `Get`.
+/// An item only for [`Work::Get`].
 pub(super) type Outcome = Result<Option<Item>, KeychainError>;
 
-/// Hands work to the thread. Dropping it ends the thread, at the latest when the call that it hangs in returns.
+/// A handle on the thread. The thread ends when this is dropped and its current call has returned.
 pub(super) struct Worker(mpsc::Sender<(Work, oneshot::Sender<Outcome>)>);
 
 impl Worker {
@@ -57,15 +56,15 @@ impl Worker {
         thread::Builder::new().name("relink-keychain".to_owned()).spawn(move || {
             let mut connection = Connection { open, limit, store: None };
             while let Ok((work, reply)) = jobs.recv() {
-                // Whoever asked may have gone; the work is done all the same.
-                let _ = reply.send(connection.carry_out(&work));
+                // The caller may have gone; the work is done all the same.
+                let _ = reply.send(connection.perform(&work));
             }
         })?;
         Ok(Self(sender))
     }
 
-    /// The answer, whenever it comes; it never comes if the thread has died.
-    pub(super) fn hand_over(&self, work: Work) -> oneshot::Receiver<Outcome> {
+    /// The receiver fails if the thread has died.
+    pub(super) fn submit(&self, work: Work) -> oneshot::Receiver<Outcome> {
         let (reply, answer) = oneshot::channel();
         let _ = self.0.send((work, reply));
         answer
@@ -79,11 +78,11 @@ struct Connection {
 }
 
 impl Connection {
-    /// A connection that was made earlier may belong to a daemon that is gone: its failure counts only if a new one fails too.
-    fn carry_out(&mut self, work: &Work) -> Outcome {
+    /// Retries once with a new connection, because the daemon behind an older one may be gone.
+    fn perform(&mut self, work: &Work) -> Outcome {
         let used_before = self.store.is_some();
         match self.attempt(work) {
-            Err(error) if used_before && error.spends_connection() => self.attempt(work),
+            Err(error) if used_before && error.invalidates_connection() => self.attempt(work),
             outcome => outcome,
         }
     }
@@ -93,23 +92,23 @@ impl Connection {
             Some(store) => store,
             none => none.insert((self.open)()?),
         };
-        let outcome = act(store.as_mut(), work, self.limit);
-        if outcome.as_ref().is_err_and(KeychainError::spends_connection) {
+        let outcome = run(store.as_mut(), work, self.limit);
+        if outcome.as_ref().is_err_and(KeychainError::invalidates_connection) {
             self.store = None;
         }
         outcome
     }
 }
 
-pub(super) fn act(store: &mut dyn KeychainBackend, work: &Work, limit: Option<usize>) -> Outcome {
+pub(super) fn run(store: &mut dyn KeychainBackend, work: &Work, limit: Option<usize>) -> Outcome {
     store.access()?;
     match work {
-        Work::Look => Ok(None),
+        Work::CheckAccess => Ok(None),
         Work::Set { name, label, item } => parts::write(store, name, label, item, limit).map(|()| None),
         Work::Delete { name } => parts::erase(store, name, limit).map(|()| None),
         Work::Get { name } => match parts::read(store, name)? {
             Some(item) => Ok(Some(item)),
-            // A keychain that was taken away meanwhile also finds nothing: only an open one may say "never stored".
+            // A keychain that was locked or lost meanwhile finds nothing either. Only an available one has no such item.
             None => store.access().map(|()| None),
         },
     }

@@ -24,14 +24,14 @@ fn item(generation: u64, refresh_token: &str) -> Item {
 
 /// As patient as the app, but quicker to notice that a keychain is back.
 fn keychain() -> Keychain {
-    Keychain::os(KeychainOptions { poll: Duration::from_millis(50), ..KeychainOptions::default() })
+    Keychain::os(KeychainOptions { poll_interval: Duration::from_millis(50), ..KeychainOptions::default() })
 }
 
 /// Gives up after two seconds, which are still plenty for a keychain that answers.
 fn impatient_keychain() -> Keychain {
     Keychain::os(KeychainOptions {
         deadline: Duration::from_secs(2),
-        poll: Duration::from_millis(50),
+        poll_interval: Duration::from_millis(50),
         ..KeychainOptions::default()
     })
 }
@@ -215,7 +215,7 @@ fn an_open_prompt_holds_nobody_else_up() {
         session.start_keyring();
         let keychain = Keychain::os(KeychainOptions {
             unlock_deadline: Duration::from_secs(1),
-            poll: Duration::from_millis(50),
+            poll_interval: Duration::from_millis(50),
             ..KeychainOptions::default()
         });
         keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
