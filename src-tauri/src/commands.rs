@@ -236,7 +236,7 @@ async fn test_webhook(logic: State<'_, App>, id: WebhookId) -> Result<()> {
     logic.test_webhook(id).await
 }
 
-/// Delivers what was parked once more.
+/// Retries the deliveries that failed.
 #[tauri::command]
 async fn replay_webhook(logic: State<'_, App>, id: WebhookId) -> Result<usize> {
     logic.replay_webhook(id).await

@@ -536,9 +536,9 @@ id: string,
  */
 event: string, 
 /**
- * `pending`, `delivered` or `parked`.
+ * `pending`, `delivered` or `failed`.
  */
-state: "pending" | "delivered" | "parked", 
+state: "pending" | "delivered" | "failed", 
 /**
  * Tries so far.
  */

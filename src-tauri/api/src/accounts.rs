@@ -60,7 +60,7 @@ async fn list(State(surface): State<ApiState>, query: Query) -> ApiResult {
     let mut found = Vec::new();
     // One more than asked for tells whether there is a next page.
     while found.len() <= limit {
-        let batch = surface.engine.accounts(filter.clone(), after, BATCH).await?;
+        let batch = surface.engine.accounts(filter.clone(), after, Some(BATCH)).await?;
         let last = batch.len() < BATCH;
         for view in batch {
             let profile = &view.account.profile;
@@ -158,7 +158,7 @@ fn row(view: &AccountView, engine: &Engine) -> Value {
 
 /// `GET /relink/accounts`
 async fn rows(State(surface): State<ApiState>) -> ApiResult {
-    let views = surface.engine.accounts(relink_engine::Filter::default(), None, usize::MAX >> 1).await?;
+    let views = surface.engine.accounts(relink_engine::Filter::default(), None, None).await?;
     Ok(Json(json!({ "result": views.iter().map(|view| row(view, &surface.engine)).collect::<Vec<_>>() })))
 }
 

@@ -118,7 +118,7 @@ async fn uninstall(State(surface): State<ApiState>, Path(id): Path<String>) -> A
     let installed = installed(&surface, &id).await?;
     let filter =
         relink_engine::Filter { environment_integration_id: Some(installed.id), ..relink_engine::Filter::default() };
-    for view in surface.engine.accounts(filter, None, usize::MAX >> 1).await? {
+    for view in surface.engine.accounts(filter, None, None).await? {
         surface.engine.delete_account(view.account.id()).await?;
     }
     surface.engine.uninstall(&installed.integration.name).await?;

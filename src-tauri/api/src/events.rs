@@ -44,8 +44,8 @@ async fn events(State(surface): State<ApiState>, query: Query) -> ApiResult {
 
 /// `GET /relink/status`
 async fn status(State(surface): State<ApiState>) -> ApiResult {
-    let accounts = surface.engine.accounts(relink_engine::Filter::default(), None, usize::MAX >> 1).await?;
-    let needs = accounts.iter().filter(|view| view.account.status() == Status::NeedsReauth).count();
+    let accounts = surface.engine.status_counts().await?;
+    let needs_reauth = accounts.get(Status::NeedsReauth.as_str()).copied().unwrap_or_default();
     let (state, message) = surface.engine.keychain().await;
     Ok(Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -53,6 +53,6 @@ async fn status(State(surface): State<ApiState>) -> ApiResult {
         "environment_id": surface.engine.environment_id(),
         "keychain": { "state": state, "message": message },
         "sandbox": surface.sandbox_runner.base_url().map(|base_url| json!({ "base_url": base_url })),
-        "accounts": { "total": accounts.len(), "needs_reauth": needs },
+        "accounts": { "total": accounts.values().sum::<u32>(), "needs_reauth": needs_reauth },
     })))
 }

@@ -10,7 +10,7 @@ use relink_domain::{
 use relink_engine::{AccountView, Filter, Pages};
 
 use crate::{
-    App, MANY, Result, error_view,
+    App, Result, error_view,
     types::{Account, Checked, Entry, EntryPage, Fact, Health, Problem},
 };
 
@@ -20,7 +20,7 @@ const PAGE: usize = 50;
 impl App {
     /// All accounts.
     pub async fn accounts(&self) -> Result<Vec<Account>> {
-        let views = self.0.engine.accounts(Filter::default(), None, MANY).await.map_err(error_view)?;
+        let views = self.0.engine.accounts(Filter::default(), None, None).await.map_err(error_view)?;
         let shown = self.shown().await?;
         Ok(views.iter().map(|view| account(view, shown.remind_at(view.account.id()))).collect())
     }

@@ -70,7 +70,7 @@ pub(crate) async fn run(app: App, notifier: Notifier, mut desktop: mpsc::Receive
     let Notifier { orders, needs } = notifier;
     let (actions, decided) = mpsc::channel(WAITING);
     tokio::spawn(carry::run(app.clone(), orders, decided));
-    let mut changes = app.0.engine.changes();
+    let mut store_changes = app.0.engine.changes();
     let mut preferences = app.follow_preferences();
     let mut woken_until = None;
     let mut looked = (app.0.engine.now(), tokio::time::Instant::now());
@@ -78,7 +78,7 @@ pub(crate) async fn run(app: App, notifier: Notifier, mut desktop: mpsc::Receive
     let mut received = vec![DesktopSignal::Lost];
     loop {
         // This look sees what has changed so far.
-        changes.take();
+        store_changes.take();
         let paused = preferences.borrow_and_update().notifications_paused;
         let now = app.0.engine.now();
         let slept = i64::try_from(looked.1.elapsed().as_millis()).unwrap_or(i64::MAX);
@@ -106,7 +106,7 @@ pub(crate) async fn run(app: App, notifier: Notifier, mut desktop: mpsc::Receive
             Duration::from_millis(u64::try_from(at.millis_since(app.0.engine.now())).unwrap_or(0)).min(LOOK)
         });
         tokio::select! {
-            open = accounts_changed(&mut changes) => if !open { return },
+            open = accounts_changed(&mut store_changes) => if !open { return },
             changed = preferences.changed() => if changed.is_err() { return },
             more = desktop.recv() => match more {
                 Some(more) => received.push(more),

@@ -128,12 +128,12 @@ impl App {
     }
 
     async fn publish_changes(self) {
-        let mut changes = self.0.engine.changes();
+        let mut store_changes = self.0.engine.changes();
         let mut keychain = self.0.engine.keychain_changes();
         let mut online = network::is_online();
         loop {
             let mut set = tokio::select! {
-                set = changes.next() => match set {
+                set = store_changes.next() => match set {
                     Some(set) => set,
                     None => return,
                 },
@@ -154,7 +154,7 @@ impl App {
                 }
             };
             tokio::time::sleep(GATHER).await;
-            set.merge(changes.take().unwrap_or_default());
+            set.merge(store_changes.take().unwrap_or_default());
             for changed in changed_kinds(&set) {
                 self.publish(changed);
             }
@@ -190,7 +190,7 @@ impl App {
     /// Who is in trouble. The others, however many, are not looked at.
     pub(crate) async fn troubled(&self) -> Result<Vec<FailingAccount>> {
         let failing = Filter { statuses: vec![Status::NeedsReauth.as_str().to_owned()], ..Filter::default() };
-        let views = self.0.engine.accounts(failing, None, MANY).await.map_err(error_view)?;
+        let views = self.0.engine.accounts(failing, None, None).await.map_err(error_view)?;
         Ok(views.iter().filter_map(|view| FailingAccount::of(&view.account, &view.label)).collect())
     }
 
@@ -235,9 +235,6 @@ impl App {
         &self.0.runtime_info.data_dir
     }
 }
-
-/// As many as there are.
-const MANY: usize = usize::MAX >> 1;
 
 /// The lists of the window that have changed.
 fn changed_kinds(set: &ChangeSet) -> impl Iterator<Item = Changed> {

@@ -374,8 +374,8 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// The event.
     pub event: String,
-    /// `pending`, `delivered` or `parked`.
-    #[ts(type = "\"pending\" | \"delivered\" | \"parked\"")]
+    /// `pending`, `delivered` or `failed`.
+    #[ts(type = "\"pending\" | \"delivered\" | \"failed\"")]
     pub state: &'static str,
     /// Tries so far.
     pub tries: u32,

@@ -50,7 +50,7 @@ impl App {
         self.0.engine.test_webhook(id).await.map_err(error_view)
     }
 
-    /// Delivers what was parked once more. How many deliveries that are.
+    /// Retries the failed deliveries. Gives their number.
     pub async fn replay_webhook(&self, id: WebhookId) -> Result<usize> {
         self.0.engine.replay_webhook(id).await.map_err(error_view)
     }

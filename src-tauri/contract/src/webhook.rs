@@ -59,7 +59,7 @@ pub enum DeliveryState {
     Pending,
     Delivered,
     /// All tries failed. A replay tries it again.
-    Parked,
+    Failed,
 }
 
 /// One webhook's delivery of one event.

@@ -157,8 +157,8 @@ mod tests {
                 if made.is_pending() {
                     made = poll_fn(|context| Poll::Ready(making.as_mut().poll(context))).await;
                 }
-                // The store answers in turn: what the making asked is answered now.
-                it.engine.api_token(doomed.id).await.expect("there");
+                // The writer answers in turn: what the creation asked for has been answered after this.
+                it.engine.0.store.writer_is_idle().await.expect("open");
             }
             it.engine.revoke_api_token(doomed.id).await.expect("revoked");
             let made = match made {

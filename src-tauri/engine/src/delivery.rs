@@ -30,7 +30,7 @@ const AT_A_TIME: usize = 64;
 const EACH_AT_A_TIME: usize = 4;
 /// How long the loop rests when nothing wakes it.
 const REST: Duration = Duration::from_secs(30);
-/// Why deliveries to a webhook that was set inactive are parked.
+/// Why deliveries to a webhook that was set inactive have failed.
 const SET_INACTIVE: &str = "given up: the webhook failed for a day and was set inactive";
 
 /// How a try ended: the target's status, or that and what went wrong in words.
@@ -150,14 +150,14 @@ impl Engine {
                 return Ok(());
             };
             let tried = tried(&outcome, before, webhook.is_active, now);
-            if tried.state == DeliveryState::Parked {
-                tracing::warn!(webhook = %webhook.id, delivery = %id, "parked after {} tries", before + 1);
+            if tried.state == DeliveryState::Failed {
+                tracing::warn!(webhook = %webhook.id, delivery = %id, "failed after {} tries", before + 1);
             }
             webhooks::tried(tx, id, &tried, now)?;
             let Some(changed) = after(webhook, tried.state, now) else { return Ok(()) };
             webhooks::update_state(tx, &changed)?;
             if !changed.is_active {
-                webhooks::park(tx, changed.id, SET_INACTIVE, now)?;
+                webhooks::fail_pending(tx, changed.id, SET_INACTIVE, now)?;
             }
             Ok(())
         });
@@ -224,7 +224,7 @@ fn tried(outcome: &Outcome, tries: u32, is_active: bool, now: Timestamp) -> Trie
         Ok(status) => Tried { state: DeliveryState::Delivered, next_try: now, status: Some(*status), error: None },
         Err((status, error)) => {
             let pause = usize::try_from(tries).ok().and_then(|tries| PAUSES_SECS.get(tries)).filter(|_| is_active);
-            let state = if pause.is_some() { DeliveryState::Pending } else { DeliveryState::Parked };
+            let state = if pause.is_some() { DeliveryState::Pending } else { DeliveryState::Failed };
             let next_try = pause.map_or(now, |secs| now.plus_secs(*secs));
             Tried { state, next_try, status: *status, error: Some(error.clone()) }
         }
@@ -236,14 +236,14 @@ fn tried(outcome: &Outcome, tries: u32, is_active: bool, now: Timestamp) -> Trie
 fn after(webhook: Webhook, state: DeliveryState, now: Timestamp) -> Option<Webhook> {
     match (state, webhook.failing_since) {
         (DeliveryState::Delivered, Some(_)) => Some(Webhook { failing_since: None, ..webhook }),
-        (DeliveryState::Pending | DeliveryState::Parked, None) => Some(Webhook { failing_since: Some(now), ..webhook }),
-        (DeliveryState::Parked, Some(since))
+        (DeliveryState::Pending | DeliveryState::Failed, None) => Some(Webhook { failing_since: Some(now), ..webhook }),
+        (DeliveryState::Failed, Some(since))
             if webhook.is_active && now.millis_since(since) >= PATIENCE_SECS * 1000 =>
         {
             tracing::warn!(webhook = %webhook.id, "set inactive: it has failed for a day");
             Some(Webhook { is_active: false, updated_at: now, ..webhook })
         }
-        (DeliveryState::Delivered, None) | (DeliveryState::Pending | DeliveryState::Parked, Some(_)) => None,
+        (DeliveryState::Delivered, None) | (DeliveryState::Pending | DeliveryState::Failed, Some(_)) => None,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 const REFUSED: Outcome = Err((Some(500), String::new()));
 
 #[test]
-fn three_retries_then_the_delivery_is_parked() {
+fn a_delivery_fails_after_three_retries() {
     let failed = Err((Some(500), "answered with 500".to_owned()));
     let steps: Vec<_> = (0..4)
         .map(|tries| {
@@ -23,7 +23,7 @@ fn three_retries_then_the_delivery_is_parked() {
         })
         .collect();
     let again = DeliveryState::Pending;
-    assert_eq!(steps, [(again, 2), (again, 4), (again, 8), (DeliveryState::Parked, 0)]);
+    assert_eq!(steps, [(again, 2), (again, 4), (again, 8), (DeliveryState::Failed, 0)]);
 }
 
 #[test]
@@ -38,11 +38,11 @@ fn a_webhook_that_fails_for_a_day_is_set_inactive_and_a_success_forgives() {
         created_at: NOW,
         updated_at: NOW,
     };
-    let (pending, parked) = (DeliveryState::Pending, DeliveryState::Parked);
+    let (pending, failed) = (DeliveryState::Pending, DeliveryState::Failed);
     let failing = after(webhook, pending, NOW).expect("it changes");
-    assert_eq!(after(failing.clone(), parked, NOW.plus_secs(PATIENCE_SECS - 1)), None);
+    assert_eq!(after(failing.clone(), failed, NOW.plus_secs(PATIENCE_SECS - 1)), None);
     assert_eq!(after(failing.clone(), pending, NOW.plus_secs(PATIENCE_SECS)), None, "it has tries left");
-    assert!(!after(failing.clone(), parked, NOW.plus_secs(PATIENCE_SECS)).expect("it changes").is_active);
+    assert!(!after(failing.clone(), failed, NOW.plus_secs(PATIENCE_SECS)).expect("it changes").is_active);
     assert_eq!(after(failing, DeliveryState::Delivered, NOW).expect("it changes").failing_since, None);
 }
 
@@ -135,7 +135,7 @@ async fn a_try_that_began_before_a_replay_undoes_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn what_a_webhook_that_failed_for_a_day_was_still_to_be_told_is_parked() {
+async fn pending_deliveries_of_a_webhook_that_failed_for_a_day_fail_too() {
     let it = Started::new().await;
     let id = it.webhook(&Target::listens().await, 3).await;
     let first = it.turn().await;
@@ -148,12 +148,12 @@ async fn what_a_webhook_that_failed_for_a_day_was_still_to_be_told_is_parked() {
         it.engine.note(&second, REFUSED).await.expect("noted");
         assert!(it.engine.webhook(id).await.expect("there").is_active, "it has tries left");
     }
-    let (pending, parked) = (DeliveryState::Pending, DeliveryState::Parked);
-    assert_eq!(it.states(id).await, [parked, pending, pending]);
+    let (pending, failed) = (DeliveryState::Pending, DeliveryState::Failed);
+    assert_eq!(it.states(id).await, [failed, pending, pending]);
 
     it.engine.note(&second, REFUSED).await.expect("noted");
     assert!(!it.engine.webhook(id).await.expect("there").is_active);
-    assert_eq!(it.states(id).await, [parked; 3]);
+    assert_eq!(it.states(id).await, [failed; 3]);
     let newest = it.engine.deliveries(id, 1).await.expect("deliveries").pop().expect("there");
     assert_eq!(newest.last_error.as_deref(), Some(SET_INACTIVE));
     assert_eq!(it.engine.replay_webhook(id).await.expect("replayed"), 3);
@@ -171,9 +171,9 @@ async fn what_was_tried_is_not_tried_again_before_the_disk_takes_what_became_of_
     tokio::select! {
         () = &mut delivering => panic!("it gave up, to be tried again"),
         () = async {
-            // The store answers in turn: each of these lets the delivery make a step.
+            // The writer answers in turn: each of these lets the delivery make a step.
             for _ in 0..10 {
-                it.turn().await;
+                it.engine.0.store.writer_is_idle().await.expect("open");
             }
         } => {}
     }

@@ -97,6 +97,7 @@ async fn a_deleted_accounts_token_is_gone_with_the_commit_also_when_whoever_dele
         assert!(deleting.as_mut().now_or_never().is_none(), "it has not gone away");
     }
     drop(deleting);
+    it.engine.0.store.writer_is_idle().await.expect("what follows from the commit is done");
     assert_eq!(it.engine.access_token(id).await.expect_err("gone").code(), "not_found");
 }
 
@@ -122,7 +123,7 @@ async fn an_account_is_planned_also_when_whoever_changed_it_has_gone_away() {
     let changing = Box::pin(it.engine.commit(id, Input::Rename { name: "Grace".to_owned() }));
     // It has asked the store, and waits for nothing any more.
     assert!(changing.now_or_never().is_none());
-    it.engine.load(id).await.expect("whatever was asked before is done");
+    it.engine.0.store.writer_is_idle().await.expect("the commit is done");
     assert!(planned(&it).is_some());
 }
 

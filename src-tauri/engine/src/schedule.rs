@@ -314,7 +314,7 @@ impl Engine {
     /// Fills the agenda after the clock was set back: what was planned by a clock that was ahead would come too late.
     async fn plan_anew(&self) -> Result<()> {
         let now = self.now();
-        let all = self.0.store.read(|c| accounts::list(c, &Filter::default(), None, usize::MAX >> 1)).await?;
+        let all = self.0.store.read(|c| accounts::list(c, &Filter::default(), None, None)).await?;
         let due: Vec<_> =
             all.iter().filter_map(|(account, _)| Some((account.id(), account.due_by(now, jitter())?))).collect();
         let span = spread_secs(due.iter().filter(|(_, due)| due.at() <= now).count());

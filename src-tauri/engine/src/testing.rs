@@ -57,7 +57,6 @@ impl Started {
 
     /// Whether the disk takes anything.
     pub(crate) async fn takes_writes(&self, takes: bool) {
-        let pragma = if takes { "PRAGMA query_only = OFF" } else { "PRAGMA query_only = ON" };
-        self.engine.0.store.read(move |c| Ok(c.execute_batch(pragma)?)).await.expect("set");
+        self.engine.0.store.accept_writes(takes).await.expect("set");
     }
 }

@@ -63,8 +63,13 @@ pub struct Pages {
 const FAR: usize = 2000;
 
 impl Engine {
-    /// A page of accounts, oldest first.
-    pub async fn accounts(&self, filter: Filter, after: Option<AccountId>, limit: usize) -> Result<Vec<AccountView>> {
+    /// Accounts, oldest first: at most `limit`, after the one with the id `after`.
+    pub async fn accounts(
+        &self,
+        filter: Filter,
+        after: Option<AccountId>,
+        limit: Option<usize>,
+    ) -> Result<Vec<AccountView>> {
         Ok(self.0.store.read(move |c| views(c, accounts::list(c, &filter, after, limit)?)).await?)
     }
 
@@ -79,6 +84,11 @@ impl Engine {
         Ok(self.0.store.read(accounts::counts).await?)
     }
 
+    /// How many accounts are in each status, by its stored name.
+    pub async fn status_counts(&self) -> Result<HashMap<String, u32>> {
+        Ok(self.0.store.read(accounts::status_counts).await?)
+    }
+
     /// What a person calls these accounts. Of one that is gone, its timeline knows.
     pub async fn names(&self, ids: HashSet<AccountId>) -> Result<HashMap<AccountId, Named>> {
         Ok(self.0.store.read(move |c| names(c, ids)).await?)
@@ -91,7 +101,7 @@ impl Engine {
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<timeline::Entry>> {
-        Ok(self.0.store.read(move |c| timeline::list(c, account, before, limit)).await?)
+        Ok(self.0.store.read(move |c| timeline::list(c, account, before, Some(limit))).await?)
     }
 
     /// A page of a timeline, and where the next one begins. One of what went wrong may be empty though there are more.

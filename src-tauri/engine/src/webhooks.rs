@@ -127,7 +127,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Delivers what was parked once more, and activates the webhook again. Says how many deliveries that are.
+    /// Retries the failed deliveries, and activates the webhook again. Gives their number.
     pub async fn replay_webhook(&self, id: WebhookId) -> Result<usize> {
         let now = self.now();
         let count = self

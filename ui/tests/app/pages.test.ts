@@ -153,7 +153,7 @@ it('shows a webhook’s deliveries, and retries the failed ones', async () => {
   relink.deliveries = [
     {
       ...delivery,
-      state: 'parked',
+      state: 'failed',
       tries: 4,
       last_status: 500,
       last_error: 'answered with 500 Internal Server Error',

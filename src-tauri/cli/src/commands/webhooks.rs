@@ -50,7 +50,7 @@ fn delivery_row(delivery: &Delivery) -> [Cell; 5] {
     let state = match delivery.state {
         DeliveryState::Pending => Cell::new("pending", Tone::Warning),
         DeliveryState::Delivered => Cell::new("delivered", Tone::Good),
-        DeliveryState::Parked => Cell::new("failed", Tone::Bad),
+        DeliveryState::Failed => Cell::new("failed", Tone::Bad),
     };
     let status = delivery.last_status.map(|status| status.to_string());
     [

@@ -1,4 +1,4 @@
-//! Accounts, and the one function that commits a change of one.
+//! Accounts, and the one function that commits an account's next state.
 
 use std::collections::HashMap;
 
@@ -7,17 +7,15 @@ use relink_domain::{
     account::{Account, Attempt, Credential, Due, Renewing, Transition},
     schedule::Jitter,
 };
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter, types::Value};
 
-use super::{Result, document, id, integrations, outbox, settings, timeline};
+use super::{Result, document, id, integrations, limit_clause, outbox, settings, timeline};
 use crate::wire;
 
 /// An account that Relink has to do something for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueAccount {
-    /// Which.
     pub id: AccountId,
-    /// What, and when.
     pub due: Due,
 }
 
@@ -68,7 +66,6 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     document(row.get_ref(0)?.as_str()?)
 }
 
-/// One account.
 pub fn get(connection: &Connection, account_id: AccountId) -> Result<Option<Account>> {
     Ok(connection
         .prepare_cached("SELECT document FROM integrated_account WHERE id = ?1")?
@@ -76,16 +73,14 @@ pub fn get(connection: &Connection, account_id: AccountId) -> Result<Option<Acco
         .optional()?)
 }
 
-/// Which accounts to list.
+/// Which accounts to list. What is given must all apply.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Of this tenant.
     pub tenant_id: Option<String>,
-    /// In one of these statuses; empty: in any.
+    /// Their stored names; empty: any.
     pub statuses: Vec<String>,
-    /// Of the integration with this name.
+    /// The integration's name.
     pub integration: Option<String>,
-    /// Of this installed integration.
     pub environment_integration_id: Option<EnvironmentIntegrationId>,
 }
 
@@ -104,28 +99,54 @@ pub fn get_used(connection: &Connection, account_id: AccountId) -> Result<Option
         .optional()?)
 }
 
-/// A page of accounts, oldest first, after the one with this id.
-pub fn list(connection: &Connection, filter: &Filter, after: Option<AccountId>, limit: usize) -> Result<Vec<Used>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT document, last_used_at FROM integrated_account
-         WHERE (?1 IS NULL OR tenant_id = ?1)
-           AND (?2 = '[]' OR status IN (SELECT value FROM json_each(?2)))
-           AND (?3 IS NULL OR document ->> '$.profile.integration' = ?3)
-           AND (?4 IS NULL OR environment_integration_id = ?4)
-           AND (?5 IS NULL OR id > ?5)
-         ORDER BY id LIMIT ?6",
-    )?;
-    let rows = statement.query_map(
-        params![
-            filter.tenant_id,
-            serde_json::to_string(&filter.statuses)?,
-            filter.integration,
-            filter.environment_integration_id.map(|id| id.to_string()),
-            after.map(|id| id.to_string()),
-            i64::try_from(limit).unwrap_or(i64::MAX),
-        ],
-        used,
-    )?;
+/// Accounts in the order of their ids, which is that of their creation: at most `limit`, after the one with the id `after`.
+pub fn list(
+    connection: &Connection,
+    filter: &Filter,
+    after: Option<AccountId>,
+    limit: Option<usize>,
+) -> Result<Vec<Used>> {
+    let Filter { tenant_id, statuses, integration, environment_integration_id } = filter;
+    // Each combination of filters is a statement of its own: in one for all, SQLite could use no index.
+    let mut conditions = Vec::new();
+    let mut values: Vec<Value> = Vec::new();
+    if let Some(tenant_id) = tenant_id {
+        conditions.push("tenant_id = ?".to_owned());
+        values.push(tenant_id.clone().into());
+    }
+    if !statuses.is_empty() {
+        conditions.push(format!("status IN (?{})", ", ?".repeat(statuses.len() - 1)));
+        values.extend(statuses.iter().cloned().map(Value::from));
+    }
+    if let Some(integration) = integration {
+        conditions.push(
+            "environment_integration_id = (SELECT e.id FROM environment_integration e
+               JOIN integration i ON i.id = e.integration_id WHERE i.name = ?)"
+                .to_owned(),
+        );
+        values.push(integration.clone().into());
+    }
+    if let Some(environment_integration_id) = environment_integration_id {
+        conditions.push("environment_integration_id = ?".to_owned());
+        values.push(environment_integration_id.to_string().into());
+    }
+    if let Some(after) = after {
+        conditions.push("id > ?".to_owned());
+        values.push(after.to_string().into());
+    }
+    let filtered = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+    values.push(limit_clause(limit).into());
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT document, last_used_at FROM integrated_account {filtered} ORDER BY id LIMIT ?"
+    ))?;
+    let rows = statement.query_map(params_from_iter(values), used)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many accounts are in each status, by its stored name.
+pub fn status_counts(connection: &Connection) -> Result<HashMap<String, u32>> {
+    let mut statement = connection.prepare_cached("SELECT status, count(*) FROM integrated_account GROUP BY status")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -138,7 +159,7 @@ pub fn counts(connection: &Connection) -> Result<HashMap<EnvironmentIntegrationI
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// What a person calls an account that is there, and the installed integration that it belongs to.
+/// An account's display name and its installed integration; `None` if the account is gone.
 pub fn name_of(connection: &Connection, account_id: AccountId) -> Result<Option<(String, EnvironmentIntegrationId)>> {
     Ok(connection
         .prepare_cached(
@@ -148,7 +169,7 @@ pub fn name_of(connection: &Connection, account_id: AccountId) -> Result<Option<
         .optional()?)
 }
 
-/// Everything that is or will be due, soonest first.
+/// All accounts that are or will be due, soonest first.
 pub fn due(connection: &Connection) -> Result<Vec<DueAccount>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, due_at, due_check FROM integrated_account WHERE due_at IS NOT NULL ORDER BY due_at",
@@ -161,7 +182,7 @@ pub fn due(connection: &Connection) -> Result<Vec<DueAccount>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Accounts with an open refresh or replacement: the crash recovery's work.
+/// Accounts with an open refresh or replacement, which recovery finishes after a crash.
 pub fn unfinished(connection: &Connection) -> Result<Vec<Account>> {
     let mut statement =
         connection.prepare_cached("SELECT document FROM integrated_account WHERE open = 1 ORDER BY id")?;
@@ -169,15 +190,15 @@ pub fn unfinished(connection: &Connection) -> Result<Vec<Account>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Accounts that work and were used since then.
+/// Active accounts that were used since then.
 pub fn used_since(connection: &Connection, since: Timestamp) -> Result<Vec<AccountId>> {
+    // The plus keeps SQLite from the index of statuses: most accounts are active, and few were used lately.
     let mut statement = connection
-        .prepare_cached("SELECT id FROM integrated_account WHERE last_used_at >= ?1 AND status = 'active'")?;
+        .prepare_cached("SELECT id FROM integrated_account WHERE last_used_at >= ?1 AND +status = 'active'")?;
     let rows = statement.query_map([since.as_millis()], |row| id(row.get_ref(0)?.as_str()?))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Notes that an account was used.
 pub fn mark_used(tx: &Transaction<'_>, account_id: AccountId, now: Timestamp) -> Result<()> {
     tx.prepare_cached("UPDATE integrated_account SET last_used_at = ?2 WHERE id = ?1")?
         .execute(params![account_id.to_string(), now.as_millis()])?;

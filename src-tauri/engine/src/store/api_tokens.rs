@@ -1,22 +1,19 @@
-//! API tokens. Only their hashes are kept.
+//! API tokens. Only their hashes are stored.
 
 use relink_domain::{ApiTokenId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{Result, id};
 
-/// An API token's record.
+/// The record of an API token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiToken {
-    /// Its id.
     pub id: ApiTokenId,
-    /// What it is called.
     pub name: String,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it ends, if ever.
+    /// `None`: it doesn't expire.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used, to the minute.
+    /// To the minute.
     pub last_used_at: Option<Timestamp>,
 }
 
@@ -32,7 +29,6 @@ fn token(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
     })
 }
 
-/// Keeps a token's record under its hash.
 pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &ApiToken) -> Result<()> {
     tx.execute(
         "INSERT INTO api_token (id, name, hash, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -47,14 +43,13 @@ pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &ApiToken) -> Result
     Ok(())
 }
 
-/// All tokens' hashes and records: few, and looked at on every request, so the API keeps them in memory.
+/// All hashes and records. They are few, and the API keeps them in memory because every request needs them.
 pub fn all(connection: &Connection) -> Result<Vec<([u8; 32], ApiToken)>> {
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS}, hash FROM api_token ORDER BY id"))?;
     let rows = statement.query_map([], |row| Ok((row.get(5)?, token(row)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// One token's record.
 pub fn get(connection: &Connection, token_id: ApiTokenId) -> Result<Option<ApiToken>> {
     Ok(connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM api_token WHERE id = ?1"))?
@@ -62,13 +57,12 @@ pub fn get(connection: &Connection, token_id: ApiTokenId) -> Result<Option<ApiTo
         .optional()?)
 }
 
-/// Notes that a token was used.
 pub fn mark_used(tx: &Transaction<'_>, token_id: ApiTokenId, now: Timestamp) -> Result<()> {
     tx.execute("UPDATE api_token SET last_used_at = ?2 WHERE id = ?1", params![token_id.to_string(), now.as_millis()])?;
     Ok(())
 }
 
-/// Revokes a token.
+/// Revokes a token. False: there is none.
 pub fn delete(tx: &Transaction<'_>, token_id: ApiTokenId) -> Result<bool> {
     Ok(tx.execute("DELETE FROM api_token WHERE id = ?1", [token_id.to_string()])? > 0)
 }

@@ -19,6 +19,7 @@ pub const MAX_CHANGED_ACCOUNTS: usize = 500;
 
 /// What one or several transactions changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for a list of its own")]
 pub struct ChangeSet {
     /// Accounts that were added, changed, used or deleted, or whose integration changed. An account that is listed here and
     /// can't be found was deleted.
@@ -99,8 +100,10 @@ impl ChangeSet {
     }
 }
 
+type Record = fn(&mut ChangeSet);
+
 /// SQL functions without an argument that triggers call, and what they record.
-const FUNCTIONS: &[(&str, fn(&mut ChangeSet))] = &[
+const FUNCTIONS: &[(&str, Record)] = &[
     ("all_accounts_changed", |changes| changes.accounts = ChangedAccounts::All),
     ("timeline_changed", |changes| changes.timeline = true),
     ("integrations_changed", |changes| changes.integrations = true),

@@ -1,4 +1,4 @@
-//! The catalogue and what is installed of it.
+//! The catalogue of integrations, and those that are installed.
 
 use relink_domain::{EnvironmentIntegrationId, IntegrationId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -6,41 +6,32 @@ use serde_json::{Map, Value};
 
 use super::{Result, document, id};
 
-/// An integration of the catalogue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Integration {
-    /// Its id.
     pub id: IntegrationId,
-    /// Its name, unique.
+    /// Unique.
     pub name: String,
-    /// Whether Relink brought it.
+    /// Whether it came with Relink.
     pub built_in: bool,
-    /// Counts its changes.
     pub version: i64,
-    /// The definition, its client secrets blanked.
+    /// The definition, with its client secrets blanked.
     pub document: Value,
-    /// When it was added.
     pub created_at: Timestamp,
-    /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
-/// An integration as installed in this environment.
+/// An integration that is installed in this environment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Installed {
-    /// The environment integration's id.
     pub id: EnvironmentIntegrationId,
-    /// What is installed.
     pub integration: Integration,
-    /// Whether it may be used.
+    /// Whether accounts can be connected with it.
     pub is_enabled: bool,
     /// Whether the connect UI offers it.
     pub show_in_catalog: bool,
-    /// Laid over the integration's config.
+    /// Merged over the integration's config.
     pub r#override: Map<String, Value>,
-    /// When it was installed.
     pub created_at: Timestamp,
-    /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
@@ -71,7 +62,7 @@ fn installed_row(row: &Row<'_>) -> rusqlite::Result<Installed> {
     })
 }
 
-/// Adds an integration, or replaces the one with its name.
+/// Adds an integration or replaces the one with the same name.
 pub fn put(tx: &Transaction<'_>, integration: &Integration) -> Result<()> {
     tx.execute(
         "INSERT INTO integration (id, name, built_in, version, document, created_at, updated_at)
@@ -91,7 +82,7 @@ pub fn put(tx: &Transaction<'_>, integration: &Integration) -> Result<()> {
     Ok(())
 }
 
-/// The catalogue.
+/// All integrations by name.
 pub fn catalogue(connection: &Connection) -> Result<Vec<Integration>> {
     let mut statement =
         connection.prepare_cached(&format!("SELECT {INTEGRATION} FROM integration i ORDER BY i.name"))?;
@@ -99,7 +90,6 @@ pub fn catalogue(connection: &Connection) -> Result<Vec<Integration>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The integration with this name.
 pub fn named(connection: &Connection, name: &str) -> Result<Option<Integration>> {
     Ok(connection
         .prepare_cached(&format!("SELECT {INTEGRATION} FROM integration i WHERE i.name = ?1"))?
@@ -107,7 +97,7 @@ pub fn named(connection: &Connection, name: &str) -> Result<Option<Integration>>
         .optional()?)
 }
 
-/// Installs an integration, or changes how it is installed.
+/// Installs an integration or changes its installation.
 pub fn install(tx: &Transaction<'_>, installed: &Installed) -> Result<()> {
     tx.execute(
         "INSERT INTO environment_integration (id, integration_id, is_enabled, show_in_catalog, override, created_at, updated_at)
@@ -127,7 +117,6 @@ pub fn install(tx: &Transaction<'_>, installed: &Installed) -> Result<()> {
     Ok(())
 }
 
-/// One installed integration.
 pub fn installed(connection: &Connection, installed_id: EnvironmentIntegrationId) -> Result<Option<Installed>> {
     Ok(connection
         .prepare_cached(&format!(
@@ -138,7 +127,6 @@ pub fn installed(connection: &Connection, installed_id: EnvironmentIntegrationId
         .optional()?)
 }
 
-/// The installed integration with this name.
 pub fn installed_named(connection: &Connection, name: &str) -> Result<Option<Installed>> {
     Ok(connection
         .prepare_cached(&format!(
@@ -149,7 +137,7 @@ pub fn installed_named(connection: &Connection, name: &str) -> Result<Option<Ins
         .optional()?)
 }
 
-/// Everything installed.
+/// All installed integrations by name.
 pub fn all_installed(connection: &Connection) -> Result<Vec<Installed>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {INTEGRATION}, {INSTALLED} FROM environment_integration e JOIN integration i ON i.id = e.integration_id
@@ -159,7 +147,6 @@ pub fn all_installed(connection: &Connection) -> Result<Vec<Installed>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Whether the integration with this name is installed.
 pub fn is_installed(connection: &Connection, name: &str) -> Result<bool> {
     Ok(connection
         .prepare_cached(
@@ -168,7 +155,7 @@ pub fn is_installed(connection: &Connection, name: &str) -> Result<bool> {
         .exists([name])?)
 }
 
-/// Uninstalls an integration whose accounts are gone already.
+/// Uninstalls an integration. Its accounts must be gone.
 pub fn uninstall(tx: &Transaction<'_>, installed_id: EnvironmentIntegrationId) -> Result<bool> {
     Ok(tx.execute("DELETE FROM environment_integration WHERE id = ?1", [installed_id.to_string()])? > 0)
 }

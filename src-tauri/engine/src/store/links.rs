@@ -1,4 +1,4 @@
-//! Link tokens. Only their hashes are kept.
+//! Link tokens. Only their hashes are stored.
 
 use relink_domain::{
     LinkTokenId, Timestamp,
@@ -12,11 +12,11 @@ use super::{Result, document, id};
 #[derive(Serialize, Deserialize)]
 struct Document {
     purpose: Purpose,
+    // `wishes`: as Relink 0.1 wrote it.
     #[serde(alias = "wishes")]
     options: LinkOptions,
 }
 
-/// Keeps a link token's record under its hash.
 pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &LinkToken) -> Result<()> {
     let account = match token.purpose {
         Purpose::Reauthorize { account_id } => Some(account_id.to_string()),
@@ -30,7 +30,6 @@ pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &LinkToken) -> Resul
     Ok(())
 }
 
-/// The record under this hash.
 pub fn find(connection: &Connection, hash: &[u8; 32]) -> Result<Option<LinkToken>> {
     Ok(connection
         .prepare_cached("SELECT id, document, created_at, used_at FROM link_token WHERE hash = ?1")?
@@ -47,7 +46,7 @@ pub fn find(connection: &Connection, hash: &[u8; 32]) -> Result<Option<LinkToken
         .optional()?)
 }
 
-/// Uses a link token up. False: somebody was quicker.
+/// Marks a link token as used. False: it was used already.
 pub fn use_up(tx: &Transaction<'_>, token: LinkTokenId, now: Timestamp) -> Result<bool> {
     let used = tx.execute(
         "UPDATE link_token SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL",
@@ -56,13 +55,13 @@ pub fn use_up(tx: &Transaction<'_>, token: LinkTokenId, now: Timestamp) -> Resul
     Ok(used == 1)
 }
 
-/// Gives a link token back: what used it up came to nothing.
+/// Marks a link token as unused, because what used it was not completed.
 pub fn give_back(tx: &Transaction<'_>, token: LinkTokenId) -> Result<()> {
     tx.execute("UPDATE link_token SET used_at = NULL WHERE id = ?1", [token.to_string()])?;
     Ok(())
 }
 
-/// Forgets records that ended before then.
+/// Deletes the records that were created before then.
 pub fn forget_before(tx: &Transaction<'_>, created_before: Timestamp) -> Result<()> {
     tx.execute("DELETE FROM link_token WHERE created_at < ?1", [created_before.as_millis()])?;
     Ok(())

@@ -1,19 +1,25 @@
-//! The store: one SQLite database, one thread that owns it, one transaction per change.
+//! The store: one SQLite database, one thread that writes, a few that read, one transaction per change.
 //!
 //! Invariants:
-//! - No secret is ever in here: tokens that callers show (link tokens, API tokens) are kept as SHA-256 hashes, everything
-//!   else that is secret is in the keychain.
-//! - State, timeline and outbox change in the same transaction ([`accounts::commit`]); nothing is told that wasn't committed.
-//! - Nothing on the async runtime waits for the disk: callers wait for an answer on a channel.
+//! - No secret is in the database: link tokens and API tokens are stored as SHA-256 hashes, everything else that is secret
+//!   is in the keychain.
+//! - State, timeline and outbox change in one transaction ([`accounts::commit`]): only what was committed is announced.
+//! - No async task waits for the disk: it waits for an answer on a channel. Locks that async tasks take are held for a few
+//!   assignments in memory.
+//! - A read that starts after a write was answered sees that write.
 
 pub mod accounts;
 pub mod api_tokens;
 mod changes;
+mod folder;
 pub mod integrations;
 pub mod links;
 mod migrations;
 pub mod orphans;
 pub mod outbox;
+#[cfg(test)]
+mod query_plans;
+mod readers;
 pub mod settings;
 pub mod timeline;
 pub mod webhooks;
@@ -23,46 +29,29 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread,
-    time::Duration,
 };
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior, ffi};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use changes::{ChangeSet, ChangedAccounts, Changes, MAX_CHANGED_ACCOUNTS};
 use changes::{Publisher, Recorder};
+use readers::Readers;
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another Relink has this folder.
     #[error("Another Relink is already running with the data folder {}. Use that one, or start this one with another --data-dir.", .0.display())]
     Busy(PathBuf),
-    /// A newer Relink wrote the database.
     #[error("The database in {} was written by a newer Relink (its version is {found}, this Relink knows up to {known}). Nothing was changed. Update Relink.", .folder.display())]
-    Newer {
-        /// The data folder.
-        folder: PathBuf,
-        /// The database's version.
-        found: i64,
-        /// The newest version known here.
-        known: i64,
-    },
-    /// The folder or a file in it can't be used.
+    Newer { folder: PathBuf, found: i64, known: i64 },
     #[error("The data folder {} can't be used: {source}", .folder.display())]
-    Folder {
-        /// The data folder.
-        folder: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// SQLite refused.
+    Folder { folder: PathBuf, source: io::Error },
     #[error("The database refused: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// A stored document isn't what it should be.
     #[error("A stored record can't be read: {0}")]
     Document(#[from] serde_json::Error),
-    /// The thread is gone: Relink is stopping.
+    /// The store's thread has ended.
     #[error("Relink is stopping")]
     Stopping,
 }
@@ -70,15 +59,19 @@ pub enum StoreError {
 /// Result of a store operation.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+type WriterJob = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// Jobs that may wait; more callers than this wait for a place.
-const QUEUE: usize = 256;
+/// Jobs that may wait; further callers wait for a place.
+const QUEUE_LENGTH: usize = 256;
+/// Prepared statements that a connection keeps: more than there are different statements.
+const STATEMENT_CACHE: usize = 128;
 
-/// A handle on the store's thread.
+/// A handle on the store.
 #[derive(Debug, Clone)]
 pub struct Store {
-    jobs: mpsc::Sender<Job>,
+    writer: mpsc::Sender<WriterJob>,
+    /// `None` for a database in memory, which the writer's connection alone sees.
+    readers: Option<Readers>,
     outbox_seq: watch::Sender<i64>,
     recorder: Recorder,
     publisher: Arc<Publisher>,
@@ -87,33 +80,9 @@ pub struct Store {
 /// An open data folder: the store and the lock that keeps other engines out.
 #[derive(Debug)]
 pub struct Opened {
-    /// The store.
     pub store: Store,
-    /// Held for as long as the engine lives; the OS releases it whatever happens to the process.
+    /// Keep it for as long as the engine lives.
     pub lock: fs::File,
-}
-
-/// The file whose lock says that an engine runs. The command line looks at it too.
-const LOCK: &str = "relink.lock";
-/// The file by which the command line finds the engine that runs; the API writes it.
-const DISCOVERY: &str = "engine.json";
-/// How often, and how long apart, the lock is tried while somebody only looks at it.
-const TRIES: u32 = 100;
-const PAUSE: Duration = Duration::from_millis(2);
-
-/// Takes the lock for an engine. The command line looks whether one runs by sharing the lock for a moment, which is no
-/// engine: it lets go at once. An engine doesn't share, and shows at the first try.
-fn take(lock: &fs::File, pause: impl Fn()) -> Result<(), fs::TryLockError> {
-    for _ in 0..TRIES {
-        match lock.try_lock() {
-            Err(fs::TryLockError::WouldBlock) => {}
-            taken => return taken,
-        }
-        lock.try_lock_shared()?;
-        lock.unlock().map_err(fs::TryLockError::Error)?;
-        pause();
-    }
-    Err(fs::TryLockError::WouldBlock)
 }
 
 impl Store {
@@ -122,76 +91,72 @@ impl Store {
 
     /// Opens the database of a data folder, making or migrating it as needed.
     pub fn open(folder: &Path) -> Result<Opened> {
-        let refused = |source| StoreError::Folder { folder: folder.to_owned(), source };
-        make_private(folder).map_err(refused)?;
-        let lock =
-            fs::File::options().create(true).truncate(false).write(true).open(folder.join(LOCK)).map_err(refused)?;
-        match take(&lock, || thread::sleep(PAUSE)) {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Busy(folder.to_owned())),
-            Err(fs::TryLockError::Error(source)) => return Err(refused(source)),
-        }
-        // An engine that was killed left it behind. Whoever listens at its address now is a stranger, and whoever reads
-        // it until this engine has written its own would take them for this engine, because the lock is held.
-        match fs::remove_file(folder.join(DISCOVERY)) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(refused(source)),
-            Ok(()) | Err(_) => {}
-        }
+        let lock = folder::lock(folder)?;
         let path = folder.join(Self::FILE);
         let mut connection = Connection::open(&path)?;
-        // Before anything is written, were it only the journal's mode.
+        // Before anything is written: switching the journal's mode writes too.
         migrations::refuse_newer(&connection, Some(folder))?;
         configure(&connection)?;
         migrations::run(&mut connection, Some(folder))?;
-        private_file(&path).map_err(refused)?;
-        Ok(Opened { store: Self::run(connection)?, lock })
+        folder::make_private_file(&path).map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
+        Ok(Opened { store: Self::start(connection, Some(Readers::new(&path)))?, lock })
     }
 
-    /// A store that lives in memory.
+    #[cfg(any(test, feature = "test-support"))]
     pub fn in_memory() -> Result<Self> {
         let mut connection = Connection::open_in_memory()?;
         configure(&connection)?;
         migrations::run(&mut connection, None)?;
-        Self::run(connection)
+        Self::start(connection, None)
     }
 
-    fn run(mut connection: Connection) -> Result<Self> {
+    fn start(mut connection: Connection, readers: Option<Readers>) -> Result<Self> {
         let latest = outbox::latest(&connection)?;
         let recorder = Recorder::install(&connection)?;
-        let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE);
+        let (writer, mut jobs) = mpsc::channel::<WriterJob>(QUEUE_LENGTH);
         thread::Builder::new()
             .name("store".into())
             .spawn(move || {
-                while let Some(job) = waiting.blocking_recv() {
+                while let Some(job) = jobs.blocking_recv() {
                     job(&mut connection);
                 }
             })
             .map_err(|source| StoreError::Folder { folder: PathBuf::new(), source })?;
-        Ok(Self { jobs, outbox_seq: watch::Sender::new(latest), recorder, publisher: Arc::new(Publisher::new()) })
+        Ok(Self {
+            writer,
+            readers,
+            outbox_seq: watch::Sender::new(latest),
+            recorder,
+            publisher: Arc::new(Publisher::new()),
+        })
     }
 
-    async fn ask<T: Send + 'static>(
+    /// Runs a job on the writer's thread, after all jobs that came before it.
+    async fn on_writer<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            // The caller may have gone; what was to be written is written all the same.
+        let job: WriterJob = Box::new(move |connection| {
+            // The caller may have gone; the job runs all the same.
             let _ = answer.send(job(connection));
         });
-        self.jobs.send(job).await.map_err(|_| StoreError::Stopping)?;
+        self.writer.send(job).await.map_err(|_| StoreError::Stopping)?;
         answered.await.map_err(|_| StoreError::Stopping)?
     }
 
-    /// Reads.
+    /// Reads the last committed state, beside the writer. All statements of one call see the same state.
     pub async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.ask(|connection| read(connection)).await
+        match &self.readers {
+            Some(readers) => readers.read(read).await,
+            None => self.on_writer(|connection| read(connection)).await,
+        }
     }
 
-    /// Writes in one transaction: all of it or nothing. Whoever follows the outbox is woken after the commit.
+    /// Writes in one transaction: all of it or nothing. Followers of the outbox and of changes are woken after the commit.
     pub async fn write<T: Send + 'static>(
         &self,
         write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
@@ -199,8 +164,8 @@ impl Store {
         self.write_then(write, |_| ()).await
     }
 
-    /// [`Self::write`], and what follows from it in memory: after the commit, before the next one, and also when the caller
-    /// has gone away.
+    /// [`Self::write`], and what follows from it in memory: after the commit, before the next write and before the answer, and
+    /// also when the caller has gone. A read beside it may see the commit earlier.
     pub async fn write_then<T: Send + 'static>(
         &self,
         write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
@@ -208,7 +173,7 @@ impl Store {
     ) -> Result<T> {
         let (outbox_seq, recorder, publisher) =
             (self.outbox_seq.clone(), self.recorder.clone(), Arc::clone(&self.publisher));
-        self.ask(move |connection| {
+        self.on_writer(move |connection| {
             // Drop what a transaction recorded that was rolled back.
             recorder.take();
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -223,9 +188,17 @@ impl Store {
         .await
     }
 
-    /// Folds the write-ahead log into the database, so that the one file is whole for whoever copies it.
+    /// Folds the write-ahead log into the database, so that the one file holds everything for whoever copies it.
     pub async fn fold(&self) -> Result<()> {
-        self.ask(|connection| Ok(connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?)).await
+        self.on_writer(|connection| {
+            let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            if busy {
+                // A read is still under way.
+                return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None).into());
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// What transactions change from now on.
@@ -237,6 +210,18 @@ impl Store {
     pub fn outbox_seq(&self) -> watch::Receiver<i64> {
         self.outbox_seq.subscribe()
     }
+
+    /// Whether the disk takes writes, for tests of what happens when it doesn't.
+    #[cfg(test)]
+    pub(crate) async fn accept_writes(&self, accept: bool) -> Result<()> {
+        self.on_writer(move |connection| Ok(connection.pragma_update(None, "query_only", !accept)?)).await
+    }
+
+    /// Returns after every job that the writer got before.
+    #[cfg(test)]
+    pub(crate) async fn writer_is_idle(&self) -> Result<()> {
+        self.on_writer(|_| Ok(())).await
+    }
 }
 
 fn configure(connection: &Connection) -> Result<()> {
@@ -245,31 +230,13 @@ fn configure(connection: &Connection) -> Result<()> {
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;
          PRAGMA secure_delete = ON;",
     )?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     Ok(())
 }
 
-/// Makes the folder, for its user alone.
-fn make_private(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
-}
-
-/// Leaves a file to its user alone.
-fn private_file(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
+/// The value of a LIMIT clause; none: no limit.
+fn limit_clause(limit: Option<usize>) -> i64 {
+    limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX))
 }
 
 /// Reads a column that holds one of our documents.
@@ -289,40 +256,8 @@ pub(crate) fn id<T: std::str::FromStr<Err = uuid::Error>>(text: &str) -> rusqlit
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_second_engine_in_the_same_folder_is_refused_with_words() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let first = Store::open(folder.path()).expect("the first opens");
-        let second = Store::open(folder.path()).expect_err("the second is refused");
-        assert!(second.to_string().starts_with("Another Relink is already running"), "{second}");
-        drop(first);
-        Store::open(folder.path()).expect("free again");
-    }
-
-    /// The lock's file, as the command line opens it.
-    fn looking(folder: &Path) -> fs::File {
-        fs::File::open(folder.join(LOCK)).expect("there")
-    }
-
-    #[tokio::test]
-    async fn whoever_only_looks_whether_an_engine_runs_keeps_none_from_starting() {
-        let folder = tempfile::tempdir().expect("a folder");
-        drop(Store::open(folder.path()).expect("opens"));
-        let (looks, starts) = (looking(folder.path()), looking(folder.path()));
-        looks.try_lock_shared().expect("no engine runs");
-        take(&starts, || looks.unlock().expect("let go")).expect("it starts");
-    }
-
-    #[tokio::test]
-    async fn what_a_killed_engine_left_behind_leads_nobody_astray_while_the_next_one_starts() {
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join(DISCOVERY), "{}").expect("written");
-        let _open = Store::open(folder.path()).expect("opens");
-        assert!(!folder.path().join(DISCOVERY).exists());
-    }
-
-    #[tokio::test]
-    async fn a_database_of_a_newer_relink_is_refused_and_not_touched() {
+    #[test]
+    fn a_database_of_a_newer_relink_is_refused_and_not_touched() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(Store::FILE);
         let made = Connection::open(&path).and_then(|c| {
@@ -342,16 +277,12 @@ mod tests {
         let store = Store::in_memory().expect("opens");
         let failed: Result<()> = store
             .write(|tx| {
-                tx.execute("INSERT INTO setting (name, value) VALUES ('a', '1')", [])?;
+                settings::set(tx, "a", &1)?;
                 Err(StoreError::Stopping)
             })
             .await;
         assert!(failed.is_err());
-        let left: i64 = store
-            .read(|c| Ok(c.query_row("SELECT count(*) FROM setting WHERE name = 'a'", [], |r| r.get(0))?))
-            .await
-            .expect("read");
-        assert_eq!(left, 0);
+        assert_eq!(store.read(|c| settings::get::<i32>(c, "a")).await.expect("read"), None);
     }
 
     #[tokio::test]
@@ -359,21 +290,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let open = Store::open(folder.path()).expect("opens");
         open.store.write(|tx| settings::set(tx, "surface.shown", &1)).await.expect("written");
+        // A connection that only read before does not keep the log from being folded in.
+        open.store.read(|c| settings::get::<i32>(c, "surface.shown")).await.expect("read");
         let log = folder.path().join("relink.db-wal");
-        let length = || fs::metadata(&log).expect("there").len();
+        let length = || fs::metadata(&log).expect("it is there").len();
         assert!(length() > 0);
         open.store.fold().await.expect("folded in");
         assert_eq!(length(), 0);
-    }
-
-    #[cfg(unix)]
-    #[tokio::test]
-    async fn the_folder_and_its_database_belong_to_their_user_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().expect("a folder");
-        let data = folder.path().join("data");
-        let _open = Store::open(&data).expect("opens");
-        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
-        assert_eq!((mode(&data), mode(&data.join(Store::FILE))), (0o700, 0o600));
     }
 }

@@ -1,28 +1,27 @@
-//! The outbox: everything that tells somebody something goes through here, in the transaction of the change itself.
+//! The outbox: every event that informs somebody, written in the transaction of the change that caused it.
 
 use relink_domain::{EventId, Timestamp, event::EventKind};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Result, id};
+use super::{Result, id, limit_clause, webhooks};
 
 /// An event as it was committed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Its place in the order of everything that was told.
+    /// Its place in the order of all events.
     pub seq: i64,
-    /// Its id, the same on every delivery and every try.
+    /// The same on every delivery and every try.
     pub id: EventId,
-    /// What it is.
     pub kind: EventKind,
-    /// What was sent with it.
     pub payload: Value,
     /// When it was committed.
     pub created_at: Timestamp,
 }
 
-/// Tells: an event, and a delivery for each active webhook that wants it. Events of one `subject` reach a webhook in order.
+/// Adds an event, and a delivery for each active webhook that subscribes to it. Events of one `subject` reach a webhook in
+/// their order. Gives the event's place.
 pub fn enqueue_event(
     tx: &Transaction<'_>,
     kind: EventKind,
@@ -31,18 +30,18 @@ pub fn enqueue_event(
     now: Timestamp,
 ) -> Result<i64> {
     let seq = add(tx, kind, subject, payload, now)?;
-    let mut webhooks = tx.prepare_cached(
+    let mut subscribed = tx.prepare_cached(
         "SELECT id FROM webhook WHERE is_active = 1
            AND (event_types IS NULL OR ?1 IN (SELECT value FROM json_each(event_types)))",
     )?;
-    let ids: Vec<String> = webhooks.query_map([kind.as_str()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let ids: Vec<String> = subscribed.query_map([kind.as_str()], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for webhook in ids {
-        deliver_to(tx, &webhook, seq, subject, now)?;
+        webhooks::enqueue(tx, &webhook, seq, subject.unwrap_or_default(), now)?;
     }
     Ok(seq)
 }
 
-/// Tells one webhook alone.
+/// Adds an event that is delivered to one webhook alone.
 pub fn enqueue_event_for(
     tx: &Transaction<'_>,
     webhook: &str,
@@ -51,7 +50,7 @@ pub fn enqueue_event_for(
     now: Timestamp,
 ) -> Result<i64> {
     let seq = add(tx, kind, None, payload, now)?;
-    deliver_to(tx, webhook, seq, None, now)?;
+    webhooks::enqueue(tx, webhook, seq, "", now)?;
     Ok(seq)
 }
 
@@ -67,34 +66,26 @@ fn add(tx: &Transaction<'_>, kind: EventKind, subject: Option<&str>, payload: &V
     Ok(tx.last_insert_rowid())
 }
 
-fn deliver_to(tx: &Transaction<'_>, webhook: &str, seq: i64, subject: Option<&str>, now: Timestamp) -> Result<()> {
-    tx.prepare_cached(
-        "INSERT INTO delivery (id, webhook_id, outbox_seq, subject, state, tries, next_try, updated_at)
-         VALUES (?1, ?2, ?3, ?4, 'pending', 0, ?5, ?5)",
-    )?
-    .execute(params![Uuid::now_v7().to_string(), webhook, seq, subject.unwrap_or_default(), now.as_millis()])?;
-    Ok(())
-}
-
-/// The latest event's place, though the event may have been pruned.
+/// The latest event's place, even if the event was pruned.
 pub fn latest(connection: &Connection) -> Result<i64> {
     Ok(connection
         .prepare_cached("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)")?
         .query_row([], |row| row.get(0))?)
 }
 
-/// Where the next `limit` events after that place end, if one of them is from before that time.
+/// The place of the last of the next `limit` events after `from`, if one of them is older than `before`.
 pub fn old(connection: &Connection, from: i64, before: Timestamp, limit: usize) -> Result<Option<i64>> {
     let mut statement = connection.prepare_cached(
         "SELECT max(seq) FROM (SELECT seq, created_at FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2)
          HAVING min(created_at) < ?3",
     )?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    Ok(statement.query_row(params![from, limit, before.as_millis()], |row| row.get(0)).optional()?)
+    Ok(statement
+        .query_row(params![from, limit_clause(Some(limit)), before.as_millis()], |row| row.get(0))
+        .optional()?)
 }
 
-/// Removes what is older than that between two places (after `from`, up to `to`): what was delivered, and the events that
-/// no delivery needs any more. What is pending or parked stays, with its event.
+/// Removes what is older than `before` after the place `from` and up to `to`: finished deliveries, and events without a
+/// delivery. Pending and failed deliveries stay, with their events.
 pub fn prune(tx: &Transaction<'_>, from: i64, to: i64, before: Timestamp) -> Result<()> {
     let range = params![from, to, before.as_millis()];
     tx.prepare_cached(
@@ -109,12 +100,12 @@ pub fn prune(tx: &Transaction<'_>, from: i64, to: i64, before: Timestamp) -> Res
     Ok(())
 }
 
-/// Events after that place, oldest first.
+/// Events after the place `seq`, oldest first.
 pub fn after(connection: &Connection, seq: i64, limit: usize) -> Result<Vec<Event>> {
     let mut statement = connection.prepare_cached(
         "SELECT seq, id, event, payload, created_at FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2",
     )?;
-    let rows = statement.query_map(params![seq, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+    let rows = statement.query_map(params![seq, limit_clause(Some(limit))], |row| {
         let event: String = row.get(2)?;
         Ok(Event {
             seq: row.get(0)?,

@@ -1,4 +1,4 @@
-//! Settings, and this installation's one environment.
+//! Settings, and the id of this installation's environment.
 
 use relink_domain::EnvironmentId;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -9,7 +9,6 @@ use super::{Result, StoreError};
 
 const ENVIRONMENT_ID: &str = "environment_id";
 
-/// A setting's value.
 pub fn get<T: DeserializeOwned>(connection: &Connection, name: &str) -> Result<Option<T>> {
     let text: Option<String> = connection
         .prepare_cached("SELECT value FROM setting WHERE name = ?1")?
@@ -18,7 +17,6 @@ pub fn get<T: DeserializeOwned>(connection: &Connection, name: &str) -> Result<O
     Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
 }
 
-/// Sets a setting.
 pub fn set<T: Serialize>(tx: &Transaction<'_>, name: &str, value: &T) -> Result<()> {
     tx.execute(
         "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -27,12 +25,12 @@ pub fn set<T: Serialize>(tx: &Transaction<'_>, name: &str, value: &T) -> Result<
     Ok(())
 }
 
-/// The environment's id, once it has been made.
+/// The environment's id. [`ensure_environment`] creates it.
 pub fn environment_id(connection: &Connection) -> Result<EnvironmentId> {
     get(connection, ENVIRONMENT_ID)?.ok_or(StoreError::Sqlite(rusqlite::Error::QueryReturnedNoRows))
 }
 
-/// The environment's id; made at the first start.
+/// The environment's id. The first start creates it.
 pub fn ensure_environment(tx: &Transaction<'_>) -> Result<EnvironmentId> {
     if let Some(id) = get(tx, ENVIRONMENT_ID)? {
         return Ok(id);

@@ -1,4 +1,6 @@
-//! Timelines: one per account, and one for what is nobody's.
+//! Timelines: one for each account, and one for what belongs to no account.
+
+use std::ops::ControlFlow;
 
 use relink_domain::{
     AccountId, Timestamp,
@@ -6,25 +8,22 @@ use relink_domain::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::{Result, document, id};
+use super::{Result, document, id, limit_clause};
 
 /// An entry of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its place.
+    /// Its place in the order of all entries.
     pub seq: i64,
-    /// Whose it is.
+    /// `None`: it belongs to no account.
     pub account_id: Option<AccountId>,
-    /// When it happened.
     pub at: Timestamp,
-    /// What happened.
     pub event: TimelineEvent,
 }
 
-/// What is nobody's is kept to so many: an address that anybody can open must not fill the disk.
-const NEWEST_OF_NOBODY: usize = 100;
+/// Entries that belong to no account are limited, because anybody who opens a callback's address adds one.
+const MAX_WITHOUT_ACCOUNT: usize = 100;
 
-/// Adds an entry.
 pub fn add(tx: &Transaction<'_>, account_id: Option<AccountId>, at: Timestamp, event: &TimelineEvent) -> Result<()> {
     tx.prepare_cached("INSERT INTO timeline (account_id, at, event) VALUES (?1, ?2, ?3)")?.execute(params![
         account_id.map(|id| id.to_string()),
@@ -36,22 +35,23 @@ pub fn add(tx: &Transaction<'_>, account_id: Option<AccountId>, at: Timestamp, e
             "DELETE FROM timeline WHERE account_id IS NULL AND seq <=
                (SELECT seq FROM timeline WHERE account_id IS NULL ORDER BY seq DESC LIMIT 1 OFFSET ?1)",
         )?
-        .execute([i64::try_from(NEWEST_OF_NOBODY).unwrap_or(i64::MAX)])?;
+        .execute([limit_clause(Some(MAX_WITHOUT_ACCOUNT))])?;
     }
     Ok(())
 }
 
-/// Where the next `limit` entries after that place end, if one of them is from before that time.
+/// The place of the last of the next `limit` entries after `from`, if one of them is older than `before`.
 pub fn old(connection: &Connection, from: i64, before: Timestamp, limit: usize) -> Result<Option<i64>> {
     let mut statement = connection.prepare_cached(
         "SELECT max(seq) FROM (SELECT seq, at FROM timeline WHERE seq > ?1 ORDER BY seq LIMIT ?2) HAVING min(at) < ?3",
     )?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    Ok(statement.query_row(params![from, limit, before.as_millis()], |row| row.get(0)).optional()?)
+    Ok(statement
+        .query_row(params![from, limit_clause(Some(limit)), before.as_millis()], |row| row.get(0))
+        .optional()?)
 }
 
-/// Removes what is older than that between two places (after `from`, up to `to`). An account keeps its newest entries, and
-/// the one of its beginning.
+/// Removes what is older than `before` after the place `from` and up to `to`. An account keeps its newest entries and the
+/// one that says how it was connected.
 pub fn prune(tx: &Transaction<'_>, from: i64, to: i64, before: Timestamp, newest: usize) -> Result<usize> {
     let newest = i64::try_from(newest).unwrap_or(i64::MAX);
     Ok(tx
@@ -65,6 +65,7 @@ pub fn prune(tx: &Transaction<'_>, from: i64, to: i64, before: Timestamp, newest
         )?
         .execute(params![from, to, before.as_millis(), newest - 1])?)
 }
+
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let account: Option<String> = row.get(1)?;
     Ok(Entry {
@@ -75,60 +76,83 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-const NEWEST_FIRST: &str = "SELECT seq, account_id, at, event FROM timeline
-    WHERE (?1 IS NULL OR account_id = ?1) AND seq < ?2 ORDER BY seq DESC LIMIT ?3";
+const OF_ACCOUNT: &str = "SELECT seq, account_id, at, event FROM timeline
+    WHERE account_id = ?3 AND seq < ?1 ORDER BY seq DESC LIMIT ?2";
+const OF_ALL: &str = "SELECT seq, account_id, at, event FROM timeline WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2";
 
-/// Entries, newest first, before that place: an account's, or everybody's.
+/// Calls `each` for an account's entries or for all, newest first, from the one before the place `before`, until it breaks
+/// or `limit` entries were read.
+fn newest_first(
+    connection: &Connection,
+    account_id: Option<AccountId>,
+    before: Option<i64>,
+    limit: Option<usize>,
+    mut each: impl FnMut(Entry) -> ControlFlow<()>,
+) -> Result<()> {
+    let (before, limit) = (before.unwrap_or(i64::MAX), limit_clause(limit));
+    let account_id = account_id.map(|id| id.to_string());
+    let mut statement = connection.prepare_cached(account_id.as_ref().map_or(OF_ALL, |_| OF_ACCOUNT))?;
+    let mut rows = match &account_id {
+        Some(account_id) => statement.query(params![before, limit, account_id])?,
+        None => statement.query(params![before, limit])?,
+    };
+    while let Some(row) = rows.next()? {
+        if each(entry(row)?).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Entries of an account or of all, newest first, before the place `before`.
 pub fn list(
     connection: &Connection,
     account_id: Option<AccountId>,
     before: Option<i64>,
-    limit: usize,
+    limit: Option<usize>,
 ) -> Result<Vec<Entry>> {
-    let mut statement = connection.prepare_cached(NEWEST_FIRST)?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let account_id = account_id.map(|id| id.to_string());
-    let rows = statement.query_map(params![account_id, before.unwrap_or(i64::MAX), limit], entry)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut entries = Vec::new();
+    newest_first(connection, account_id, before, limit, |entry| {
+        entries.push(entry);
+        ControlFlow::Continue(())
+    })?;
+    Ok(entries)
 }
 
 /// A page of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// What is on it, newest first.
+    /// Newest first.
     pub entries: Vec<Entry>,
-    /// Before which place the next one begins; `None` at the timeline's beginning.
+    /// The next page lists what is before this place; `None` at the timeline's beginning.
     pub next: Option<i64>,
 }
 
-/// The same as a page, of entries that are not as they should be alone if `wrong` says so. At most `far` entries are looked
-/// at: a page may come out empty though there are more.
+/// A page of at most `limit` entries; with `problems_only`, of those that aren't good news. Of these it looks through at most
+/// `max_read` entries, so the page may be empty though there are more.
 pub fn page(
     connection: &Connection,
     account_id: Option<AccountId>,
     before: Option<i64>,
-    wrong: bool,
-    (limit, far): (usize, usize),
+    problems_only: bool,
+    (limit, max_read): (usize, usize),
 ) -> Result<Page> {
-    let mut statement = connection.prepare_cached(NEWEST_FIRST)?;
-    let far = if wrong { far } else { limit };
-    // One more than is looked at says whether there is more.
-    let asked = i64::try_from(far.saturating_add(1)).unwrap_or(i64::MAX);
-    let account_id = account_id.map(|id| id.to_string());
-    let rows = statement.query_map(params![account_id, before.unwrap_or(i64::MAX), asked], entry)?;
+    let max_read = if problems_only { max_read } else { limit };
     let mut page = Page { entries: Vec::new(), next: None };
-    let mut last = None;
-    for (at, entry) in rows.enumerate() {
-        if at == far || page.entries.len() == limit {
+    let (mut read, mut last) = (0, None);
+    // One more than the page needs shows whether there is a next page.
+    newest_first(connection, account_id, before, Some(max_read.saturating_add(1)), |entry| {
+        if read == max_read || page.entries.len() == limit {
             page.next = last;
-            break;
+            return ControlFlow::Break(());
         }
-        let entry = entry?;
+        read += 1;
         last = Some(entry.seq);
-        if !wrong || entry.event.tone() != Tone::Good {
+        if !problems_only || entry.event.tone() != Tone::Good {
             page.entries.push(entry);
         }
-    }
+        ControlFlow::Continue(())
+    })?;
     Ok(page)
 }
 
@@ -153,21 +177,21 @@ mod tests {
     const THEN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     #[tokio::test]
-    async fn what_is_nobodys_never_fills_the_disk_and_leaves_accounts_theirs() {
+    async fn entries_without_an_account_are_limited_and_those_of_accounts_are_not() {
         let store = Store::in_memory().expect("opens");
         let id = AccountId::from_uuid(Uuid::from_u128(1));
-        let (nobodys, accounts) = store
+        let (all, of_account) = store
             .write(move |tx| {
-                timeline_of(tx, Some(id), 1)?;
-                timeline_of(tx, None, 1000)?;
-                Ok((list(tx, None, None, 5000)?.len() - 1, list(tx, Some(id), None, 5000)?.len()))
+                add_entries(tx, Some(id), 1)?;
+                add_entries(tx, None, 1000)?;
+                Ok((list(tx, None, None, None)?.len(), list(tx, Some(id), None, None)?.len()))
             })
             .await
             .expect("written");
-        assert_eq!((nobodys, accounts), (NEWEST_OF_NOBODY, 1));
+        assert_eq!((all - of_account, of_account), (MAX_WITHOUT_ACCOUNT, 1));
     }
 
-    fn timeline_of(tx: &Transaction<'_>, id: Option<AccountId>, count: usize) -> Result<()> {
+    fn add_entries(tx: &Transaction<'_>, id: Option<AccountId>, count: usize) -> Result<()> {
         (0..count).try_for_each(|_| add(tx, id, THEN, &TimelineEvent::Activated))
     }
 }

@@ -1,4 +1,4 @@
-//! Webhooks: retried, parked, replayed, in order, exactly once while nothing crashes, and only to allowed targets.
+//! Webhooks: retried, failed, replayed, in order, exactly once while nothing crashes, and only to allowed targets.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -89,7 +89,7 @@ async fn attempted(world: &World, id: WebhookId, attempts: u32) -> Delivery {
 }
 
 #[tokio::test]
-async fn a_delivery_is_attempted_four_times_then_parked_and_replayed_under_the_same_id() {
+async fn a_delivery_fails_after_four_attempts_and_is_replayed_under_the_same_id() {
     let world = World::new().await;
     let mut receiver = Receiver::start(500).await;
     let id = webhook(&world, &receiver.url).await;
@@ -100,9 +100,9 @@ async fn a_delivery_is_attempted_four_times_then_parked_and_replayed_under_the_s
         assert_eq!(delivery.next_try.millis_since(world.engine.now()), pause * 1000);
         world.clock.advance_secs(pause);
     }
-    let parked = attempted(&world, id, 4).await;
-    assert_eq!(parked.state, DeliveryState::Parked);
-    assert_eq!(parked.last_error.as_deref(), Some("answered with 500 Internal Server Error"));
+    let failed = attempted(&world, id, 4).await;
+    assert_eq!(failed.state, DeliveryState::Failed);
+    assert_eq!(failed.last_error.as_deref(), Some("answered with 500 Internal Server Error"));
     assert!(world.engine.webhook(id).await.expect("there").failing_since.is_some());
 
     receiver.respond_with(204);

@@ -1,0 +1,275 @@
+//! Deliveries of events to webhooks.
+//!
+//! Invariant: of one webhook's pending deliveries of one subject, the oldest one and no other is `eligible`, so that the
+//! events of a subject arrive in their order. Every function here that changes a state keeps that, and an index enforces
+//! that there is at most one.
+
+use std::str::FromStr;
+
+use relink_domain::{DeliveryId, EventId, Timestamp, WebhookId};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::store::{Result, document, id, limit_clause};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// Waits for its next try.
+    Pending,
+    /// Answered with a 2xx.
+    Delivered,
+    /// Used up its tries. A replay makes it pending again.
+    Failed,
+}
+
+impl DeliveryState {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl FromStr for DeliveryState {
+    type Err = ();
+
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+        [Self::Pending, Self::Delivered, Self::Failed].into_iter().find(|state| state.as_str() == text).ok_or(())
+    }
+}
+
+/// Adds a pending delivery of an event.
+pub(in crate::store) fn enqueue(
+    tx: &Transaction<'_>,
+    webhook_id: &str,
+    outbox_seq: i64,
+    subject: &str,
+    now: Timestamp,
+) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO delivery (id, webhook_id, outbox_seq, subject, state, eligible, tries, next_try, updated_at)
+         VALUES (?1, ?2, ?3, ?4, 'pending',
+                 NOT EXISTS (SELECT 1 FROM delivery WHERE webhook_id = ?2 AND subject = ?4 AND state = 'pending'),
+                 0, ?5, ?5)",
+    )?
+    .execute(params![Uuid::now_v7().to_string(), webhook_id, outbox_seq, subject, now.as_millis()])?;
+    Ok(())
+}
+
+/// An eligible delivery and its event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pending {
+    pub id: DeliveryId,
+    pub webhook: WebhookId,
+    /// The event's place in the outbox.
+    pub outbox_seq: i64,
+    pub event_id: EventId,
+    pub event: String,
+    pub payload: Value,
+    /// When the event was committed.
+    pub created_at: Timestamp,
+    /// Tries so far.
+    pub tries: u32,
+    /// When it may be tried.
+    pub next_try: Timestamp,
+}
+
+const DUE: &str = "SELECT d.id, d.webhook_id, d.outbox_seq, o.id, o.event, o.payload, o.created_at, d.tries, d.next_try
+     FROM delivery d JOIN outbox o ON o.seq = d.outbox_seq
+     WHERE d.webhook_id = ?1 AND d.eligible = 1 AND d.next_try <= ?2
+       AND EXISTS (SELECT 1 FROM webhook w WHERE w.id = ?1 AND w.is_active = 1)
+     ORDER BY d.next_try, d.outbox_seq LIMIT ?3";
+
+/// A webhook's deliveries that may be tried by now, soonest first: at most one for each subject, and none while the webhook
+/// is inactive. Deliveries under way are among them, because their state changes only when a try ends.
+pub fn due(connection: &Connection, webhook: WebhookId, now: Timestamp, limit: Option<usize>) -> Result<Vec<Pending>> {
+    let mut statement = connection.prepare_cached(DUE)?;
+    let rows = statement.query_map(params![webhook.to_string(), now.as_millis(), limit_clause(limit)], |row| {
+        Ok(Pending {
+            id: id(row.get_ref(0)?.as_str()?)?,
+            webhook: id(row.get_ref(1)?.as_str()?)?,
+            outbox_seq: row.get(2)?,
+            event_id: id(row.get_ref(3)?.as_str()?)?,
+            event: row.get(4)?,
+            payload: document(row.get_ref(5)?.as_str()?)?,
+            created_at: Timestamp::from_millis(row.get(6)?),
+            tries: row.get(7)?,
+            next_try: Timestamp::from_millis(row.get(8)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+const NEXT_DUE: &str = "SELECT min(d.next_try) FROM delivery d
+     WHERE d.webhook_id = ?1 AND d.eligible = 1 AND d.next_try > ?2
+       AND EXISTS (SELECT 1 FROM webhook w WHERE w.id = ?1 AND w.is_active = 1)";
+
+/// When the first of a webhook's deliveries becomes due that is not due yet at `after`.
+pub fn next_due(connection: &Connection, webhook: WebhookId, after: Timestamp) -> Result<Option<Timestamp>> {
+    let next: Option<i64> = connection
+        .prepare_cached(NEXT_DUE)?
+        .query_row(params![webhook.to_string(), after.as_millis()], |row| row.get(0))?;
+    Ok(next.map(Timestamp::from_millis))
+}
+
+const ALL_NEXT_DUE: &str =
+    "SELECT w.id, (SELECT min(d.next_try) FROM delivery d WHERE d.webhook_id = w.id AND d.eligible = 1) AS next
+     FROM webhook w WHERE w.is_active = 1 AND next IS NOT NULL";
+
+/// For each active webhook that has a pending delivery: when the first one is or was due.
+pub fn all_next_due(connection: &Connection) -> Result<Vec<(WebhookId, Timestamp)>> {
+    let mut statement = connection.prepare_cached(ALL_NEXT_DUE)?;
+    let rows =
+        statement.query_map([], |row| Ok((id(row.get_ref(0)?.as_str()?)?, Timestamp::from_millis(row.get(1)?))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Eligible deliveries of all active webhooks, whether they are due or not: at most `each` for one webhook, soonest first,
+/// and every webhook's first before any webhook's second, so that a webhook with many takes no place from the others.
+pub fn turns(connection: &Connection, each: usize) -> Result<Vec<Pending>> {
+    let mut turns = Vec::new();
+    for (webhook, _) in all_next_due(connection)? {
+        turns.extend(due(connection, webhook, Timestamp::from_millis(i64::MAX), Some(each))?.into_iter().enumerate());
+    }
+    turns.sort_by_key(|(place, pending)| (*place, pending.next_try, pending.outbox_seq));
+    Ok(turns.into_iter().map(|(_, pending)| pending).collect())
+}
+
+/// A delivery as a person sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    pub id: DeliveryId,
+    /// The same on every try.
+    pub event_id: EventId,
+    pub event: String,
+    pub state: DeliveryState,
+    /// Tries so far.
+    pub tries: u32,
+    /// When it may be tried, while it is pending.
+    pub next_try: Timestamp,
+    /// The HTTP status of the last try, where an answer came.
+    pub last_status: Option<u16>,
+    /// Why the last try failed, in words.
+    pub last_error: Option<String>,
+    /// When the event was committed.
+    pub created_at: Timestamp,
+    /// When its state last changed or it was last tried.
+    pub updated_at: Timestamp,
+}
+
+const LATEST: &str =
+    "SELECT d.id, o.id, o.event, d.state, d.tries, d.next_try, d.last_status, d.last_error, o.created_at, d.updated_at
+     FROM delivery d JOIN outbox o ON o.seq = d.outbox_seq
+     WHERE d.webhook_id = ?1 ORDER BY d.outbox_seq DESC LIMIT ?2";
+
+/// The latest deliveries to a webhook, newest first.
+pub fn deliveries(connection: &Connection, webhook_id: WebhookId, limit: usize) -> Result<Vec<Delivery>> {
+    let mut statement = connection.prepare_cached(LATEST)?;
+    let rows = statement.query_map(params![webhook_id.to_string(), limit_clause(Some(limit))], |row| {
+        Ok(Delivery {
+            id: id(row.get_ref(0)?.as_str()?)?,
+            event_id: id(row.get_ref(1)?.as_str()?)?,
+            event: row.get(2)?,
+            state: row.get_ref(3)?.as_str()?.parse().map_err(|()| rusqlite::Error::InvalidQuery)?,
+            tries: row.get(4)?,
+            next_try: Timestamp::from_millis(row.get(5)?),
+            last_status: row.get(6)?,
+            last_error: row.get(7)?,
+            created_at: Timestamp::from_millis(row.get(8)?),
+            updated_at: Timestamp::from_millis(row.get(9)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A delivery after a try.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    pub state: DeliveryState,
+    /// When it is tried again, while it is pending.
+    pub next_try: Timestamp,
+    /// The target's HTTP status, where an answer came.
+    pub status: Option<u16>,
+    /// Why the try failed, in words.
+    pub error: Option<String>,
+}
+
+/// How often a delivery has been tried; `None` if it is gone.
+pub fn tries(connection: &Connection, delivery: DeliveryId) -> Result<Option<u32>> {
+    Ok(connection
+        .prepare_cached("SELECT tries FROM delivery WHERE id = ?1")?
+        .query_row([delivery.to_string()], |row| row.get(0))
+        .optional()?)
+}
+
+/// Writes the outcome of a try, and makes its subject's next delivery eligible once this one is no longer pending.
+pub fn tried(tx: &Transaction<'_>, delivery: DeliveryId, tried: &Tried, now: Timestamp) -> Result<()> {
+    let updated = tx
+        .prepare_cached(
+            "UPDATE delivery SET state = ?2, eligible = eligible AND ?2 = 'pending', tries = tries + 1, next_try = ?3,
+               last_status = ?4, last_error = ?5, updated_at = ?6
+             WHERE id = ?1 RETURNING webhook_id, subject, eligible",
+        )?
+        .query_row(
+            params![
+                delivery.to_string(),
+                tried.state.as_str(),
+                tried.next_try.as_millis(),
+                tried.status,
+                tried.error,
+                now.as_millis()
+            ],
+            |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?)),
+        )
+        .optional()?;
+    match updated {
+        Some((webhook, subject, false)) => choose_eligible(tx, &webhook, &subject),
+        Some((_, _, true)) | None => Ok(()),
+    }
+}
+
+fn choose_eligible(tx: &Transaction<'_>, webhook: &str, subject: &str) -> Result<()> {
+    tx.prepare_cached("UPDATE delivery SET eligible = 0 WHERE webhook_id = ?1 AND subject = ?2 AND eligible = 1")?
+        .execute([webhook, subject])?;
+    tx.prepare_cached(
+        "UPDATE delivery SET eligible = 1 WHERE webhook_id = ?1 AND outbox_seq =
+           (SELECT min(outbox_seq) FROM delivery WHERE webhook_id = ?1 AND subject = ?2 AND state = 'pending')",
+    )?
+    .execute([webhook, subject])?;
+    Ok(())
+}
+
+/// Fails all pending deliveries of a webhook. `why` is noted where no try has left an error.
+pub fn fail_pending(tx: &Transaction<'_>, webhook_id: WebhookId, why: &str, now: Timestamp) -> Result<usize> {
+    Ok(tx.execute(
+        "UPDATE delivery SET state = 'failed', eligible = 0, last_error = coalesce(last_error, ?2), updated_at = ?3
+         WHERE webhook_id = ?1 AND state = 'pending'",
+        params![webhook_id.to_string(), why, now.as_millis()],
+    )?)
+}
+
+/// Makes all failed deliveries of a webhook pending again, due at once and with all their tries. Gives their number.
+pub fn replay(tx: &Transaction<'_>, webhook_id: WebhookId, now: Timestamp) -> Result<usize> {
+    let webhook = webhook_id.to_string();
+    let replayed = tx.execute(
+        "UPDATE delivery SET state = 'pending', tries = 0, next_try = ?2, updated_at = ?2
+         WHERE webhook_id = ?1 AND state = 'failed'",
+        params![webhook, now.as_millis()],
+    )?;
+    // A failed delivery may be older than its subject's eligible one.
+    tx.execute("UPDATE delivery SET eligible = 0 WHERE webhook_id = ?1 AND eligible = 1", [&webhook])?;
+    tx.execute(
+        "UPDATE delivery SET eligible = 1 WHERE webhook_id = ?1 AND outbox_seq IN
+           (SELECT min(outbox_seq) FROM delivery WHERE webhook_id = ?1 AND state = 'pending' GROUP BY subject)",
+        [&webhook],
+    )?;
+    Ok(replayed)
+}
+
+#[cfg(test)]
+#[path = "deliveries_tests.rs"]
+mod tests;

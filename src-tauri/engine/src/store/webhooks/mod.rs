@@ -1,0 +1,98 @@
+//! Webhooks and their deliveries.
+
+mod deliveries;
+
+use relink_domain::{Timestamp, WebhookId, event::EventKind};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+pub(super) use deliveries::enqueue;
+pub use deliveries::{
+    Delivery, DeliveryState, Pending, Tried, all_next_due, deliveries, due, fail_pending, next_due, replay, tried,
+    tries, turns,
+};
+
+use super::{Result, document, id};
+
+/// A webhook. Its secret is in the keychain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    pub id: WebhookId,
+    pub target_url: String,
+    /// Whether events are delivered to it.
+    pub is_active: bool,
+    /// The events that are delivered; `None`: all.
+    pub event_types: Option<Vec<EventKind>>,
+    /// The person's consent to a private address.
+    pub allow_private: bool,
+    /// Since when no delivery has succeeded.
+    pub failing_since: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+const COLUMNS: &str = "id, target_url, is_active, event_types, allow_private, failing_since, created_at, updated_at";
+
+fn webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {
+    let event_types: Option<String> = row.get(3)?;
+    Ok(Webhook {
+        id: id(row.get_ref(0)?.as_str()?)?,
+        target_url: row.get(1)?,
+        is_active: row.get(2)?,
+        event_types: event_types.as_deref().map(document).transpose()?,
+        allow_private: row.get(4)?,
+        failing_since: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
+        created_at: Timestamp::from_millis(row.get(6)?),
+        updated_at: Timestamp::from_millis(row.get(7)?),
+    })
+}
+
+pub fn insert(tx: &Transaction<'_>, webhook: &Webhook) -> Result<()> {
+    tx.execute(
+        "INSERT INTO webhook (id, target_url, is_active, event_types, allow_private, failing_since, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            webhook.id.to_string(),
+            webhook.target_url,
+            webhook.is_active,
+            webhook.event_types.as_ref().map(serde_json::to_string).transpose()?,
+            webhook.allow_private,
+            webhook.failing_since.map(Timestamp::as_millis),
+            webhook.created_at.as_millis(),
+            webhook.updated_at.as_millis()
+        ],
+    )?;
+    Ok(())
+}
+
+/// Writes `is_active`, `failing_since` and `updated_at`. A webhook that was deleted meanwhile stays deleted.
+pub fn update_state(tx: &Transaction<'_>, webhook: &Webhook) -> Result<()> {
+    tx.execute(
+        "UPDATE webhook SET is_active = ?2, failing_since = ?3, updated_at = ?4 WHERE id = ?1",
+        params![
+            webhook.id.to_string(),
+            webhook.is_active,
+            webhook.failing_since.map(Timestamp::as_millis),
+            webhook.updated_at.as_millis()
+        ],
+    )?;
+    Ok(())
+}
+
+pub fn get(connection: &Connection, webhook_id: WebhookId) -> Result<Option<Webhook>> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM webhook WHERE id = ?1"))?
+        .query_row([webhook_id.to_string()], webhook)
+        .optional()?)
+}
+
+/// All webhooks, oldest first.
+pub fn list(connection: &Connection) -> Result<Vec<Webhook>> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM webhook ORDER BY id"))?;
+    let rows = statement.query_map([], webhook)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Removes a webhook and its deliveries.
+pub fn delete(tx: &Transaction<'_>, webhook_id: WebhookId) -> Result<bool> {
+    Ok(tx.execute("DELETE FROM webhook WHERE id = ?1", [webhook_id.to_string()])? > 0)
+}
