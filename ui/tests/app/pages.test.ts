@@ -101,7 +101,7 @@ it('adds an integration from a file, and names the line and field of a mistake',
 it('adds an integration with a form, and shows the redirect URIs while its name is typed', async () => {
   const relink = relinkWithIntegrations();
   relink.answers.make_integration = () => {
-    const refused = errorView('invalid', 'This can’t be used', 'It must start with https://.');
+    const refused = errorView('invalid', 'This value isn’t valid', 'It must start with https://.');
     throw { ...refused, field: 'token_url' };
   };
   const page = await go('Integrations', relink);
@@ -247,7 +247,7 @@ it('restores a setting that could not be saved, and says why', async () => {
   relink.answers.set_preferences = () => {
     throw errorView(
       'start_at_login',
-      'This desktop didn’t do it',
+      'The desktop reported an error',
       'There is no place for programs that start at login.',
     );
   };

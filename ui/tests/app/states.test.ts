@@ -162,7 +162,7 @@ it('opens the More menu and its dialogs', async () => {
 it('shows beside the button that copying failed', async () => {
   const relink = relinkWithIntegrations();
   relink.answers.copy_text = () => {
-    throw errorView('clipboard', 'This desktop didn’t do it', 'There is no clipboard.');
+    throw errorView('clipboard', 'The desktop reported an error', 'There is no clipboard.');
   };
   app = await openWindow(relink);
   const { page } = app;
@@ -180,7 +180,7 @@ it('shows beside the button that copying failed', async () => {
 it('links to the registration guide only if the integration has one', async () => {
   const relink = relinkWithIntegrations();
   relink.answers.open_documentation = () => {
-    throw errorView('browser', 'This desktop didn’t do it', 'There is no browser.');
+    throw errorView('browser', 'The desktop reported an error', 'There is no browser.');
   };
   const page = await go('Integrations', relink);
   await page.getByRole('button', { name: 'How to register an app' }).click();
@@ -241,30 +241,30 @@ it('explains empty pages and searches without a match', async () => {
 
 it('shows in the settings a notification error, an invalid port and the allowed redirect URLs', async () => {
   const relink = relinkWithIntegrations();
-  relink.overview = { ...relink.overview, notifications_trouble: 'No notification service answers.' };
+  relink.overview = { ...relink.overview, notifications_trouble: 'No notification service is running.' };
   relink.redirectUris = ['https://app.example.com/connected'];
   relink.answers.set_preferences = () => {
     const refused = errorView(
       'invalid',
-      'This can’t be used',
+      'This value isn’t valid',
       'The port must be a whole number from 1024 to 65535.',
     );
     throw { ...refused, field: 'port' };
   };
   const page = await go('Settings', relink);
   await page.getByLabel('Allowed redirect URLs').waitFor();
-  await page.getByText('No notification service answers.').waitFor();
+  await page.getByText('No notification service is running.').waitFor();
   const port = page.getByRole('spinbutton', { name: 'Port' });
   await port.fill('70000');
   await port.press('Enter');
   await page.getByText('The port must be a whole number from 1024 to 65535.').waitFor();
-  await page.getByText('No notification service answers.').scrollIntoViewIfNeeded();
+  await page.getByText('No notification service is running.').scrollIntoViewIfNeeded();
   await inspect(app, 'settings-refused');
 });
 
 it('removes the notification error once a notification was shown', async () => {
   const relink = relinkWithIntegrations();
-  relink.overview = { ...relink.overview, notifications_trouble: 'No notification service answers.' };
+  relink.overview = { ...relink.overview, notifications_trouble: 'No notification service is running.' };
   relink.answers.test_notification = () => {
     relink.overview = { ...relink.overview, notifications_trouble: null };
     return null;
