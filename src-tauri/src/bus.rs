@@ -1,18 +1,18 @@
-//! The session's bus, with a deadline: none of the desktop's services holds anybody up for longer.
+//! Connections to the D-Bus session bus whose calls time out, so that a desktop service that hangs delays nobody for long.
 
 use std::time::Duration;
 
 use zbus::blocking::{Connection, connection::Builder};
 
-/// How long a service may take to answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a service may take to answer a call.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection of its own.
+/// Opens a new connection.
 pub(crate) fn connect() -> zbus::Result<Connection> {
-    connect_for(PATIENCE)
+    connect_with_timeout(CALL_TIMEOUT)
 }
 
-/// One whose services have this long.
-pub(crate) fn connect_for(patience: Duration) -> zbus::Result<Connection> {
-    Builder::session()?.method_timeout(patience).build()
+/// Opens a new connection with this timeout for each call.
+pub(crate) fn connect_with_timeout(timeout: Duration) -> zbus::Result<Connection> {
+    Builder::session()?.method_timeout(timeout).build()
 }

@@ -8,7 +8,7 @@ use std::{env, io, process::ExitCode};
 use relink_desktop::{HIDDEN, Start, StartError};
 use tracing_subscriber::EnvFilter;
 
-/// No display can be reached: whoever started it may have another way (`make run` has).
+/// The exit code when no display can be reached, so that a caller can fall back (`make run` does).
 const NO_DISPLAY: u8 = 3;
 
 fn main() -> ExitCode {

@@ -1,123 +1,125 @@
-//! Closing and quitting: closing keeps Relink in the tray, where there is one.
+//! Closing the window and quitting. Where there is a tray, Relink keeps running in it when its window is closed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tauri::{AppHandle, Manager, async_runtime};
 use tauri_plugin_dialog::{DialogExt, MessageDialogBuilder, MessageDialogButtons};
 
-use crate::{logic, notify, tray, windows};
+use crate::{app, notifications, tray, windows};
 
-const TOLD: &str = "told_of_tray";
+/// The name under which is stored that the person was told of the tray.
+const TRAY_EXPLAINED: &str = "told_of_tray";
 const TRAY_TITLE: &str = "Relink is still running in the tray";
 const TRAY_BODY: &str = "It keeps your accounts connected. Open or quit it from its tray icon.";
 
-/// Whether the person asked to quit.
+/// Whether the person has asked to quit.
 static QUITTING: AtomicBool = AtomicBool::new(false);
-/// Whether they are being asked.
+/// Whether the dialog that asks them is open.
 static ASKING: AtomicBool = AtomicBool::new(false);
 
-/// Ends the app; what is under way is finished first, which nobody has to look at.
-pub(crate) fn quit(app: &AppHandle) {
+/// Ends the app. The windows are hidden at once, because work in flight is finished first.
+pub(crate) fn quit(handle: &AppHandle) {
     QUITTING.store(true, Ordering::SeqCst);
-    for window in app.webview_windows().into_values() {
+    for window in handle.webview_windows().into_values() {
         if let Err(error) = window.hide() {
-            tracing::debug!("a window stays to the end: {error}");
+            tracing::debug!("a window could not be hidden: {error}");
         }
     }
-    app.exit(0);
+    handle.exit(0);
 }
 
-/// What was hidden is gone from the screen, too, before something is waited for: nothing is drawn any more then.
+/// Makes the display hide the windows now: while the app waits for work in flight it draws nothing.
 #[cfg(target_os = "linux")]
-pub(crate) fn screen_follows() {
+pub(crate) fn flush_display() {
     if let Some(display) = gtk::gdk::Display::default() {
         display.sync();
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) const fn screen_follows() {}
+pub(crate) const fn flush_display() {}
 
-/// Ends the app as the person's session ends it, or a terminal.
+/// Quits on SIGTERM and SIGINT, which the user's session or a terminal sends.
 #[cfg(unix)]
-pub(crate) fn hear_signals(app: &AppHandle) {
+pub(crate) fn quit_on_signals(handle: &AppHandle) {
     use tokio::signal::unix::{SignalKind, signal};
-    let app = app.clone();
+    let handle = handle.clone();
     async_runtime::spawn(async move {
         match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-            (Ok(mut terminated), Ok(mut interrupted)) => {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
                 tokio::select! {
-                    _ = terminated.recv() => {}
-                    _ = interrupted.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
                 }
-                quit(&app);
+                quit(&handle);
             }
-            (Err(error), _) | (_, Err(error)) => tracing::warn!("a signal would end Relink at once: {error}"),
+            (Err(error), _) | (_, Err(error)) => tracing::warn!("a signal will end Relink at once: {error}"),
         }
     });
 }
 
-/// Windows tells a program's windows.
+/// Windows sends messages to a program's windows instead.
 #[cfg(not(unix))]
-pub(crate) const fn hear_signals(_: &AppHandle) {}
+pub(crate) const fn quit_on_signals(_: &AppHandle) {}
 
-/// Whether the main window may close now. In the tray Relink goes on, which is said once; without a tray, closing asks.
-pub(crate) fn may_close(app: &AppHandle) -> bool {
+/// Whether the main window may close now. With a tray it may, and the first time the person is told where Relink keeps
+/// running; without one, they are asked whether to quit.
+pub(crate) fn may_close(handle: &AppHandle) -> bool {
     if QUITTING.load(Ordering::SeqCst) {
         return true;
     }
-    if tray::is_there(app) {
-        tell_once(app.clone());
+    if tray::is_shown(handle) {
+        explain_tray_once(handle.clone());
         return true;
     }
     if !ASKING.swap(true, Ordering::SeqCst) {
-        let handle = app.clone();
+        let quitting = handle.clone();
         dialog(
-            app,
+            handle,
             "Quit Relink?",
             "While Relink isn’t running, tokens aren’t refreshed and you aren’t notified when an account needs attention.",
         )
         .buttons(MessageDialogButtons::OkCancelCustom("Quit".to_owned(), "Keep running".to_owned()))
-        .show(move |quits| {
+        .show(move |confirmed| {
             ASKING.store(false, Ordering::SeqCst);
-            if quits {
-                quit(&handle);
+            if confirmed {
+                quit(&quitting);
             }
         });
     }
     false
 }
 
-/// One that stands before the main window, if that is open.
-fn dialog(app: &AppHandle, title: &str, message: &str) -> MessageDialogBuilder<tauri::Wry> {
-    let dialog = app.dialog().message(message).title(title);
-    match app.get_webview_window(windows::MAIN) {
+/// A dialog above the main window, if that is open.
+fn dialog(handle: &AppHandle, title: &str, message: &str) -> MessageDialogBuilder<tauri::Wry> {
+    let dialog = handle.dialog().message(message).title(title);
+    match handle.get_webview_window(windows::MAIN) {
         Some(window) => dialog.parent(&window),
         None => dialog,
     }
 }
 
-fn tell_once(app: AppHandle) {
-    static TELLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+fn explain_tray_once(handle: AppHandle) {
+    static EXPLAINING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     async_runtime::spawn(async move {
-        let _one_at_a_time = TELLING.lock().await;
-        let logic = logic(&app);
-        // Another time, when they want to be told something.
-        if logic.preferences().notifications_paused {
+        let _one_at_a_time = EXPLAINING.lock().await;
+        let app = app(&handle);
+        // It is explained another time, when notifications are wanted again.
+        if app.current_preferences().notifications_paused {
             return;
         }
-        let noted = match logic.was_shown_once(TOLD).await {
+        let recorded = match app.was_told_once(TRAY_EXPLAINED).await {
             Ok(true) => return,
             Ok(false) => {
-                if notify::say(&app, TRAY_TITLE, TRAY_BODY).await.is_err() {
-                    app.dialog().message(TRAY_BODY).title(TRAY_TITLE).show(|_| ());
+                if notifications::show_plain(&handle, TRAY_TITLE, TRAY_BODY).await.is_err() {
+                    handle.dialog().message(TRAY_BODY).title(TRAY_TITLE).show(|_| ());
                 }
-                logic.note_shown_once(TOLD).await
+                app.set_told_once(TRAY_EXPLAINED).await
             }
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         };
-        if let Err(trouble) = noted {
-            tracing::debug!("whether the tray was explained is not known: {}", trouble.message);
+        if let Err(error) = recorded {
+            tracing::debug!("whether the tray was explained could not be read or stored: {}", error.message);
         }
     });
 }

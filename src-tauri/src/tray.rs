@@ -1,4 +1,5 @@
-//! The tray: an icon that says whether somebody is needed, and a menu that leads there. Never the only way in.
+//! The tray icon and its menu. Their texts come from [`relink_app::tray`]. Everything in the menu can be done in the window
+//! too, because not every desktop shows a tray.
 
 #[cfg(target_os = "linux")]
 mod host;
@@ -8,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use relink_app::{attention::Needs, types::Show};
-use relink_domain::AccountId;
+use relink_app::tray::{AccountInNeed, TrayMenu};
+use relink_contract::window::Destination;
 use tauri::{
     AppHandle, Manager, Wry, async_runtime,
     image::Image,
@@ -18,183 +19,170 @@ use tauri::{
 };
 use tokio::{sync::watch, time::timeout};
 
-use crate::{core::NeedsYou, logic, notify, quit, windows};
+use crate::{app, notifications, quit, windows};
 
-const ID: &str = "relink";
-/// Accounts that the menu names; the rest are in the window.
-const MOST: usize = 8;
+const ICON_ID: &str = "relink";
 const CALM: &[u8] = include_bytes!("../../icons/tray.png");
 const ATTENTION: &[u8] = include_bytes!("../../icons/tray-attention.png");
 
-/// At login the panel may come after Relink.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the desktop's panel may take to come up at login.
+const HOST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Whether an icon was put up, and somebody shows it.
+/// Whether the icon was created and the desktop shows it.
 #[derive(Debug, Default)]
 struct Tray {
     shown: watch::Sender<bool>,
 }
 
-/// Puts the icon up as soon as the desktop has a place for it.
-pub(crate) fn start(app: &AppHandle) {
-    app.manage(Tray::default());
-    let app = app.clone();
-    follow_host(move |there| {
-        let handle = app.clone();
-        if let Err(error) = app.run_on_main_thread(move || host_is(&handle, there)) {
-            tracing::debug!("the tray was not looked after: {error}");
+/// Creates the icon as soon as the desktop has a host for it.
+pub(crate) fn start(handle: &AppHandle) {
+    handle.manage(Tray::default());
+    let handle = handle.clone();
+    follow_host(move |present| {
+        let updating = handle.clone();
+        if let Err(error) = handle.run_on_main_thread(move || host_changed(&updating, present)) {
+            tracing::debug!("the tray could not be updated: {error}");
         }
     });
 }
 
-/// Whether there is a tray to stay in.
-pub(crate) fn is_there(app: &AppHandle) -> bool {
-    app.try_state::<Tray>().is_some_and(|tray| *tray.shown.borrow())
+/// Whether the desktop shows the icon, so that Relink can run without a window.
+pub(crate) fn is_shown(handle: &AppHandle) -> bool {
+    handle.try_state::<Tray>().is_some_and(|tray| *tray.shown.borrow())
 }
 
-/// Whether there is one, or comes soon.
-pub(crate) async fn comes(app: &AppHandle) -> bool {
-    let mut shown = app.state::<Tray>().shown.subscribe();
-    timeout(PATIENCE, shown.wait_for(|shown| *shown)).await.is_ok_and(|shown| shown.is_ok())
+/// Waits until the desktop shows the icon; false if it doesn't in time.
+pub(crate) async fn appears(handle: &AppHandle) -> bool {
+    let mut shown = handle.state::<Tray>().shown.subscribe();
+    timeout(HOST_TIMEOUT, shown.wait_for(|shown| *shown)).await.is_ok_and(|shown| shown.is_ok())
 }
 
 #[cfg(target_os = "linux")]
 use host::follow as follow_host;
 
-/// These systems always have one.
+/// Other systems always have a tray.
 #[cfg(not(target_os = "linux"))]
-fn follow_host(says: impl Fn(bool) + Send + 'static) {
-    says(true);
+fn follow_host(report: impl Fn(bool) + Send + 'static) {
+    report(true);
 }
 
-/// The icon stays up when its host goes: it shows again by itself with the next one.
-fn host_is(app: &AppHandle, there: bool) {
-    let shown = there && (app.tray_by_id(ID).is_some() || comes_up(app));
-    app.state::<Tray>().shown.send_replace(shown);
-    logic(app).desktop_is(|desktop| desktop.tray = shown);
+/// The icon is kept when its host goes: the next host shows it again by itself.
+fn host_changed(handle: &AppHandle, present: bool) {
+    let shown = present && (handle.tray_by_id(ICON_ID).is_some() || create(handle));
+    handle.state::<Tray>().shown.send_replace(shown);
+    app(handle).update_desktop_status(|status| status.tray = shown);
 }
 
-fn comes_up(app: &AppHandle) -> bool {
-    // The library behind it panics where the system's part is missing.
-    match catch_unwind(AssertUnwindSafe(|| put_up(app))) {
+fn create(handle: &AppHandle) -> bool {
+    // The library behind it panics where libappindicator is missing.
+    match catch_unwind(AssertUnwindSafe(|| build(handle))) {
         Ok(Ok(())) => {
-            async_runtime::spawn(follow(app.clone()));
+            async_runtime::spawn(keep_current(handle.clone()));
             true
         }
         Ok(Err(error)) => {
-            tracing::warn!("the tray icon could not be put up: {error}");
+            tracing::warn!("the tray icon could not be created: {error}");
             false
         }
         Err(_) => {
-            tracing::warn!("the tray icon could not be put up: the appindicator library is missing");
+            tracing::warn!("the tray icon could not be created: the appindicator library is missing");
             false
         }
     }
 }
 
-fn put_up(app: &AppHandle) -> tauri::Result<()> {
-    TrayIconBuilder::with_id(ID)
+fn build(handle: &AppHandle) -> tauri::Result<()> {
+    let content = TrayMenu::new(&[], app(handle).current_preferences().notifications_paused);
+    TrayIconBuilder::with_id(ICON_ID)
         .icon(Image::from_bytes(CALM)?)
         .tooltip("Relink")
-        .menu(&menu(app, &[])?)
-        .on_menu_event(|app, event| chosen(app, &event))
-        .build(app)
+        .menu(&menu(handle, &content)?)
+        .on_menu_event(|handle, event| on_menu_event(handle, &event))
+        .build(handle)
         .map(drop)
 }
 
-async fn follow(app: AppHandle) {
-    let mut needs = app.state::<NeedsYou>().0.clone();
-    let mut preferences = logic(&app).follow_preferences();
+async fn keep_current(handle: AppHandle) {
+    let app = app(&handle);
+    let mut accounts = app.follow_accounts_in_need();
+    let mut preferences = app.follow_preferences();
     loop {
-        let present = needs.borrow_and_update().clone();
-        preferences.borrow_and_update();
-        let handle = app.clone();
-        let drawn = app.run_on_main_thread(move || {
-            if let Err(error) = draw(&handle, &present) {
+        let in_need: Vec<AccountInNeed> = accounts.borrow_and_update().clone();
+        let content = TrayMenu::new(&in_need, preferences.borrow_and_update().notifications_paused);
+        let drawing = handle.clone();
+        let scheduled = handle.run_on_main_thread(move || {
+            if let Err(error) = draw(&drawing, &content) {
                 tracing::warn!("the tray could not be drawn: {error}");
             }
         });
-        if drawn.is_err() {
+        if scheduled.is_err() {
             return;
         }
         tokio::select! {
-            changed = needs.changed() => if changed.is_err() { return },
+            changed = accounts.changed() => if changed.is_err() { return },
             changed = preferences.changed() => if changed.is_err() { return },
         }
     }
 }
 
-fn draw(app: &AppHandle, needs: &[Needs]) -> tauri::Result<()> {
-    let Some(tray) = app.tray_by_id(ID) else { return Ok(()) };
-    tray.set_icon(Some(Image::from_bytes(if needs.is_empty() { CALM } else { ATTENTION })?))?;
-    tray.set_tooltip(Some(headline(needs.len())))?;
-    tray.set_menu(Some(menu(app, needs)?))
+fn draw(handle: &AppHandle, content: &TrayMenu) -> tauri::Result<()> {
+    let Some(tray) = handle.tray_by_id(ICON_ID) else { return Ok(()) };
+    tray.set_icon(Some(Image::from_bytes(if content.needs_attention { ATTENTION } else { CALM })?))?;
+    tray.set_tooltip(Some(&content.headline))?;
+    tray.set_menu(Some(menu(handle, content)?))
 }
 
-fn headline(needs: usize) -> String {
-    match needs {
-        0 => "All accounts are working".to_owned(),
-        1 => "1 account needs attention".to_owned(),
-        many => format!("{many} accounts need attention"),
-    }
-}
-
-fn menu(app: &AppHandle, needs: &[Needs]) -> tauri::Result<Menu<Wry>> {
-    let item = |id: &str, text: &str, enabled| MenuItem::with_id(app, id, text, enabled, None::<&str>);
-    let line = || PredefinedMenuItem::separator(app);
-    let paused = logic(app).preferences().notifications_paused;
+fn menu(handle: &AppHandle, content: &TrayMenu) -> tauri::Result<Menu<Wry>> {
+    let item = |id: &str, text: &str, enabled| MenuItem::with_id(handle, id, text, enabled, None::<&str>);
+    let separator = || PredefinedMenuItem::separator(handle);
     let mut items: Vec<Box<dyn IsMenuItem<Wry>>> =
-        vec![Box::new(item("headline", &headline(needs.len()), false)?), Box::new(line()?)];
-    for one in needs.iter().take(MOST) {
-        let verb = if one.reauthorize { "Reauthorize" } else { "Show" };
-        let text = format!("{verb} {} ({})", escaped(&one.name), escaped(&one.integration));
-        items.push(Box::new(item(
-            &format!("{}:{}", if one.reauthorize { "mend" } else { "show" }, one.id),
-            &text,
-            true,
-        )?));
+        vec![Box::new(item("headline", &content.headline, false)?), Box::new(separator()?)];
+    for account in &content.accounts {
+        let action = if account.reauthorize { "reauthorize" } else { "show" };
+        items.push(Box::new(item(&format!("{action}:{}", account.id), &escaped(&account.text), true)?));
     }
-    if !needs.is_empty() {
-        items.push(Box::new(line()?));
+    if !content.accounts.is_empty() {
+        items.push(Box::new(separator()?));
     }
+    let paused = content.notifications_paused;
     items.push(Box::new(item("open", "Open Relink", true)?));
-    items.push(Box::new(CheckMenuItem::with_id(app, "pause", "Pause notifications", true, paused, None::<&str>)?));
+    items.push(Box::new(CheckMenuItem::with_id(handle, "pause", "Pause notifications", true, paused, None::<&str>)?));
     items.push(Box::new(item("quit", "Quit", true)?));
     let items: Vec<&dyn IsMenuItem<Wry>> = items.iter().map(AsRef::as_ref).collect();
-    Menu::with_items(app, &items)
+    Menu::with_items(handle, &items)
 }
 
-/// In a menu's text & marks a key.
-fn escaped(name: &str) -> String {
-    name.replace('&', "&&")
+/// In a menu's text, & marks the access key.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&&")
 }
 
-fn chosen(app: &AppHandle, event: &MenuEvent) {
-    match event.id().as_ref().split_once(':') {
-        Some(("mend", id)) => account(id, |id| notify::reauthorize(app, id)),
-        Some(("show", id)) => account(id, |id| windows::show_main_at(app, Show::Account(id))),
-        _ => match event.id().as_ref() {
-            "open" => windows::show_main(app),
-            "pause" => pause(app.clone()),
-            "quit" => quit::quit(app),
+fn on_menu_event(handle: &AppHandle, event: &MenuEvent) {
+    let id = event.id().as_ref();
+    match id.split_once(':') {
+        Some(("reauthorize", account)) => {
+            if let Ok(account) = account.parse() {
+                notifications::reauthorize(handle, account);
+            }
+        }
+        Some(("show", account)) => {
+            if let Ok(account) = account.parse() {
+                windows::show_main_at(handle, Destination::Account(account));
+            }
+        }
+        _ => match id {
+            "open" => windows::show_main(handle),
+            "pause" => toggle_notifications(handle.clone()),
+            "quit" => quit::quit(handle),
             _ => {}
         },
     }
 }
 
-fn account(id: &str, go: impl FnOnce(AccountId)) {
-    if let Ok(id) = id.parse() {
-        go(id);
-    }
-}
-
-fn pause(app: AppHandle) {
+fn toggle_notifications(handle: AppHandle) {
     async_runtime::spawn(async move {
-        let logic = logic(&app);
-        let mut preferences = logic.preferences();
-        preferences.notifications_paused = !preferences.notifications_paused;
-        if let Err(trouble) = logic.set_preferences(preferences).await {
-            tracing::warn!("notifications were not paused: {}", trouble.message);
+        if let Err(error) = app(&handle).toggle_notifications().await {
+            tracing::warn!("notifications were not paused or resumed: {}", error.message);
         }
     });
 }

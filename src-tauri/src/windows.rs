@@ -1,8 +1,8 @@
-//! The app's windows: the main one, with its commands, and the connect UI's, without any.
+//! The app's windows: the main one, which may call commands, and the connect UI's, which may call none.
 
 use std::sync::{Mutex, PoisonError};
 
-use relink_app::types::Show;
+use relink_contract::window::{Destination, SHOW_EVENT};
 use tauri::{
     AppHandle, Emitter, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, async_runtime,
     webview::NewWindowResponse,
@@ -10,163 +10,145 @@ use tauri::{
 use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
 use tauri_plugin_opener::OpenerExt;
 
-use crate::core;
+use crate::{app, lifecycle};
 
-/// The main window's label; the one to which the capability is given.
+/// The label of the main window, to which the capability is given.
 pub(crate) const MAIN: &str = "main";
-/// The connect UI's label. No capability names it.
+/// The label of the connect UI's window. No capability names it.
 pub(crate) const CONNECT: &str = "connect";
 
-/// Two that open the same window at once would open it twice.
+/// Held while a window is looked for and opened, so that it isn't opened twice.
 static OPENING: Mutex<()> = Mutex::new(());
 
-/// Does this on a thread of its own: on Windows a window that is built in an event handler waits for itself for ever
-/// (tauri, `WebviewWindowBuilder::new`).
-fn off_the_main_thread(app: &AppHandle, opens: impl FnOnce(&AppHandle) -> tauri::Result<()> + Send + 'static) {
-    let app = app.clone();
+/// Opens a window on a thread of its own: on Windows, building one in an event handler deadlocks (see
+/// `WebviewWindowBuilder::new` in Tauri's documentation).
+fn open_on_thread(handle: &AppHandle, open: impl FnOnce(&AppHandle) -> tauri::Result<()> + Send + 'static) {
+    let handle = handle.clone();
     async_runtime::spawn_blocking(move || {
         let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = opens(&app) {
+        if let Err(error) = open(&handle) {
             tracing::error!("the window can't be shown: {error}");
         }
     });
 }
 
-/// Opens the main window. Not from an event handler: see [`show_main`].
-pub(crate) fn open_main(app: &AppHandle) -> tauri::Result<()> {
-    let window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App("index.html".into()))
+/// Opens the main window. An event handler must call [`show_main`] instead.
+pub(crate) fn open_main(handle: &AppHandle) -> tauri::Result<()> {
+    let window = WebviewWindowBuilder::new(handle, MAIN, WebviewUrl::App("index.html".into()))
         .title("Relink")
         .inner_size(1120.0, 720.0)
         .min_inner_size(720.0, 480.0)
         .center()
-        .on_navigation(is_our_own_page)
+        .on_navigation(is_own_page)
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .build()?;
     window.set_focus()
 }
 
-/// The page that is compiled in, and nothing else.
-fn is_our_own_page(url: &Url) -> bool {
+/// Whether a URL leads to the page that is compiled in.
+fn is_own_page(url: &Url) -> bool {
     match url.scheme() {
         "tauri" => true,
-        // Windows serves it so.
+        // The page's origin on Windows.
         "http" | "https" => url.host_str() == Some("tauri.localhost"),
         _ => false,
     }
 }
 
 /// Brings the main window to the front; opens it if it is closed.
-pub(crate) fn show_main(app: &AppHandle) {
-    if core::runs(app) {
-        off_the_main_thread(app, |app| match app.get_webview_window(MAIN) {
-            Some(window) => to_front(&window),
-            None => open_main(app),
+pub(crate) fn show_main(handle: &AppHandle) {
+    if lifecycle::is_running(handle) {
+        open_on_thread(handle, |handle| match handle.get_webview_window(MAIN) {
+            Some(window) => bring_to_front(&window),
+            None => open_main(handle),
         });
     }
 }
 
-fn to_front(window: &WebviewWindow) -> tauri::Result<()> {
+fn bring_to_front(window: &WebviewWindow) -> tauri::Result<()> {
     window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus())
 }
 
-/// Where a window that is being opened should go, until its page asks.
-#[derive(Debug, Default)]
-pub(crate) struct Arrival(Mutex<Option<Show>>);
-
-impl Arrival {
-    /// Where to; asked once.
-    pub(crate) fn take(&self) -> Option<Show> {
-        self.0.lock().ok().and_then(|mut place| place.take())
-    }
-
-    fn set(&self, place: Show) {
-        if let Ok(mut waiting) = self.0.lock() {
-            *waiting = Some(place);
-        }
-    }
-}
-
 /// Brings the main window to the front, and sends it somewhere.
-pub(crate) fn show_main_at(app: &AppHandle, place: Show) {
-    if !core::runs(app) {
+pub(crate) fn show_main_at(handle: &AppHandle, destination: Destination) {
+    if !lifecycle::is_running(handle) {
         return;
     }
-    off_the_main_thread(app, move |app| {
-        if let Some(window) = app.get_webview_window(MAIN) {
-            to_front(&window)?;
-            return app.emit_to(MAIN, "show", place);
+    open_on_thread(handle, move |handle| {
+        if let Some(window) = handle.get_webview_window(MAIN) {
+            bring_to_front(&window)?;
+            return handle.emit_to(MAIN, SHOW_EVENT, destination);
         }
-        app.state::<Arrival>().set(place);
-        open_main(app)
+        // The page is not there yet; it asks as soon as it is.
+        app(handle).set_initial_destination(destination);
+        open_main(handle)
     });
 }
 
-/// A sign-in has come back: whoever waits for it in the connect window sees it.
-pub(crate) fn focus_connect(app: &AppHandle) {
-    if let Some(window) = app.get_webview_window(CONNECT)
-        && let Err(error) = to_front(&window)
+/// Brings the connect window to the front, if it is open: a sign-in has returned to it.
+pub(crate) fn focus_connect(handle: &AppHandle) {
+    if let Some(window) = handle.get_webview_window(CONNECT)
+        && let Err(error) = bring_to_front(&window)
     {
-        tracing::debug!("the connect window stays behind: {error}");
+        tracing::debug!("the connect window could not be brought to the front: {error}");
     }
 }
 
-/// The connect UI opens the provider's page when Relink has answered: too late for WebKit, which takes that for a pop-up.
-/// Navigated to instead, the address is handed to the browser, and the page stays.
+/// The connect UI opens the provider's page after a response from Relink, which WebKit blocks as a pop-up. A navigation isn't
+/// blocked: it is cancelled, and its URL is opened in the browser.
 const OPEN_BY_NAVIGATING: &str = "window.open = (url) => (window.location.assign(url), null);";
 
-/// Opens the connect UI in a window of its own: a page of the local API, without any command. Not from an event handler: see
-/// [`show_main`].
-pub(crate) fn open_connect(app: &AppHandle, link: &Url) -> tauri::Result<()> {
+/// Opens the connect UI, which the local API serves, in a window of its own. Must not be called from an event handler: see
+/// [`open_on_thread`].
+pub(crate) fn open_connect(handle: &AppHandle, link: &Url) -> tauri::Result<()> {
     let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(open) = app.get_webview_window(CONNECT) {
+    if let Some(open) = handle.get_webview_window(CONNECT) {
         open.navigate(link.clone())?;
         open.show()?;
         return open.set_focus();
     }
     let origin = link.origin();
-    let (leaver, opener) = (app.clone(), app.clone());
-    let window = WebviewWindowBuilder::new(app, CONNECT, WebviewUrl::External(link.clone()))
+    let (navigating, opening) = (handle.clone(), handle.clone());
+    let window = WebviewWindowBuilder::new(handle, CONNECT, WebviewUrl::External(link.clone()))
         .title("Connect – Relink")
         .inner_size(560.0, 720.0)
         .min_inner_size(420.0, 480.0)
         .center()
         .initialization_script(OPEN_BY_NAVIGATING)
-        // The provider's page belongs into the person's own browser, where their sessions are (RFC 8252 §6).
+        // The provider's page belongs in the person's own browser (RFC 8252 §6), where they are signed in.
         .on_navigation(move |url| {
             let stays = url.origin() == origin;
             if !stays {
-                leave_for_browser(&leaver, url.clone());
+                open_or_report(&navigating, url.clone());
             }
             stays
         })
         .on_new_window(move |url, _| {
-            leave_for_browser(&opener, url);
+            open_or_report(&opening, url);
             NewWindowResponse::Deny
         })
         .build()?;
     window.set_focus()
 }
 
-/// Why an address was not opened.
+/// Why a URL was not opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotOpened {
-    /// It leads where Relink sends nobody.
     #[error("The URL is neither https nor on this machine.")]
     Refused,
-    /// The system's part.
     #[error("The browser couldn’t be opened ({0}).")]
     Failed(String),
 }
 
-/// Opens an address in the person's browser: https, or http on this machine, and nothing else.
-pub(crate) async fn open_in_browser(app: &AppHandle, url: &Url) -> Result<(), NotOpened> {
+/// Opens a URL in the person's browser, if it is https, or http on this machine.
+pub(crate) async fn open_in_browser(handle: &AppHandle, url: &Url) -> Result<(), NotOpened> {
     if !may_be_opened(url) {
-        tracing::warn!("an address was not opened: it is neither https nor on this machine");
+        tracing::warn!("a URL was not opened: it is neither https nor on this machine");
         return Err(NotOpened::Refused);
     }
-    let (app, url) = (app.clone(), url.clone());
-    // It waits a moment to see whether the system's launcher gives up.
-    let opened = async_runtime::spawn_blocking(move || app.opener().open_url(url.as_str(), None::<&str>)).await;
+    let (handle, url) = (handle.clone(), url.clone());
+    // The plugin blocks for a moment, to see whether the system's launcher fails.
+    let opened = async_runtime::spawn_blocking(move || handle.opener().open_url(url.as_str(), None::<&str>)).await;
     let failed = match opened {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(error)) => error.to_string(),
@@ -176,23 +158,23 @@ pub(crate) async fn open_in_browser(app: &AppHandle, url: &Url) -> Result<(), No
     Err(NotOpened::Failed(failed))
 }
 
-/// From the connect window, whose page can't be told.
-fn leave_for_browser(app: &AppHandle, url: Url) {
-    let app = app.clone();
+/// Opens a URL for the connect window. Its page learns nothing of a failure, so a dialog reports it.
+fn open_or_report(handle: &AppHandle, url: Url) {
+    let handle = handle.clone();
     async_runtime::spawn(async move {
-        if let Err(failed @ NotOpened::Failed(_)) = open_in_browser(&app, &url).await {
-            let said = app.dialog().message(failed.to_string()).title("The sign-in page can’t be shown");
-            let said = said.kind(MessageDialogKind::Error);
-            let said = match app.get_webview_window(CONNECT) {
-                Some(window) => said.parent(&window),
-                None => said,
+        if let Err(failed @ NotOpened::Failed(_)) = open_in_browser(&handle, &url).await {
+            let dialog = handle.dialog().message(failed.to_string()).title("The sign-in page can’t be shown");
+            let dialog = dialog.kind(MessageDialogKind::Error);
+            let dialog = match handle.get_webview_window(CONNECT) {
+                Some(window) => dialog.parent(&window),
+                None => dialog,
             };
-            said.show(|_| ());
+            dialog.show(|_| ());
         }
     });
 }
 
-/// What decides is where an address leads; its query is the provider's own.
+/// Judges a URL by its origin and path: the query may hold anything that the provider wants.
 fn may_be_opened(url: &Url) -> bool {
     let mut bare = url.clone();
     bare.set_query(None);
@@ -205,11 +187,11 @@ mod tests {
     use super::*;
 
     fn url(text: &str) -> Url {
-        Url::parse(text).expect("an address")
+        Url::parse(text).expect("a URL")
     }
 
     #[test]
-    fn the_browser_is_given_web_addresses_only() {
+    fn the_browser_opens_only_web_urls() {
         for good in ["https://github.com/login/oauth/authorize?state=a b", "http://127.0.0.1:7418/authorize?x={{y}}"] {
             assert!(may_be_opened(&url(good)), "{good}");
         }
@@ -229,9 +211,9 @@ mod tests {
 
     #[test]
     fn the_main_window_stays_on_its_own_page() {
-        assert!(is_our_own_page(&url("tauri://localhost/index.html")));
+        assert!(is_own_page(&url("tauri://localhost/index.html")));
         for elsewhere in ["https://example.com/", "http://127.0.0.1:7417/connect-account", "file:///etc/passwd"] {
-            assert!(!is_our_own_page(&url(elsewhere)), "{elsewhere}");
+            assert!(!is_own_page(&url(elsewhere)), "{elsewhere}");
         }
     }
 }

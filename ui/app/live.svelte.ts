@@ -1,47 +1,78 @@
 import { errorViewOf, type Answer, type Args, type Command, type Host } from '../host/host';
-import type { Changed, ErrorView } from '../host/types';
+import type { Change, ErrorView } from '../host/types';
 
-/** The result of a command, reloaded whenever something it depends on changes. */
+/** The value after a change, if the change says enough about it; `null` if Relink has to be asked again. */
+export type Merge<T> = (value: T, change: Change) => T | null;
+
+/** A command's answer that follows Relink's changes. */
 export class Live<T> {
   value = $state.raw<T | null>(null);
   error = $state.raw<ErrorView | null>(null);
-  /** Neither a value nor an error has arrived yet. */
+  /** Neither a value nor an error has come yet. */
   loading = $derived(this.value === null && this.error === null);
   #load: () => Promise<T>;
-  #requests = 0;
+  #merge: Merge<T>;
+  /** Counts the requests. The answer to one that is not the latest is dropped. */
+  #request = 0;
+  #pending = false;
+  /** Changes that came while a request is pending: its answer may be older than they are. */
+  #missed: Change[] = [];
 
-  constructor(load: () => Promise<T>) {
+  constructor(load: () => Promise<T>, merge: Merge<T> = () => null) {
     this.#load = load;
+    this.#merge = merge;
   }
 
-  /** Loads again. The result of an older request never replaces that of a newer one. */
+  /** Asks again. */
   async reload(): Promise<void> {
-    const request = ++this.#requests;
+    const request = ++this.#request;
+    [this.#pending, this.#missed] = [true, []];
     try {
       const value = await this.#load();
-      if (request === this.#requests) [this.value, this.error] = [value, null];
+      if (request !== this.#request) return;
+      [this.value, this.error] = [value, null];
     } catch (thrown) {
-      if (request === this.#requests) this.error = errorViewOf(thrown);
+      if (request !== this.#request) return;
+      this.error = errorViewOf(thrown);
     }
+    this.#pending = false;
+    if (!this.#missed.every((change) => this.#merged(change))) await this.reload();
+  }
+
+  /** Applies a change, by asking again if necessary: at most once more while a request is pending. */
+  apply(change: Change): void {
+    if (this.#pending) this.#missed.push(change);
+    else if (!this.#merged(change)) void this.reload();
+  }
+
+  #merged(change: Change): boolean {
+    const merged = this.value === null || this.error !== null ? null : this.#merge(this.value, change);
+    if (merged !== null) this.value = merged;
+    return merged !== null;
   }
 }
 
 /**
- * Live data for a component: loaded when the component is mounted, whenever its arguments change, and on each change of
- * these kinds. Call it while the component is being initialized.
+ * Live data for a component: loaded when the component is mounted and whenever the arguments change, and updated on each
+ * change of these kinds until the component is destroyed. Call it while the component is initialized.
  */
 export function live<C extends Command>(
   host: Host,
-  kinds: Changed[],
+  kinds: Change['kind'][],
   command: C,
   args: () => Args<C>,
+  merge?: Merge<Answer<C>>,
 ): Live<Answer<C>> {
   const ask = host.ask as (command: Command, args?: unknown) => Promise<Answer<C>>;
-  const data = new Live<Answer<C>>(() => ask(command, args()));
+  const data = new Live<Answer<C>>(() => ask(command, args()), merge);
   $effect(() => {
     args();
     void data.reload();
   });
-  $effect(() => host.onChanged((changed) => kinds.includes(changed) && void data.reload()));
+  $effect(() =>
+    host.onChanged((change) => {
+      if (kinds.includes(change.kind)) data.apply(change);
+    }),
+  );
   return data;
 }

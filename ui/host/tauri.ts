@@ -1,30 +1,30 @@
 import { invoke } from '@tauri-apps/api/core';
 import { listen } from '@tauri-apps/api/event';
 import { HostError, errorViewOf, type Host } from './host';
-import type { Changed, Show, ErrorView } from './types';
+import type { ErrorView, Events } from './types';
 
-function isTrouble(thrown: unknown): thrown is ErrorView {
+function isErrorView(thrown: unknown): thrown is ErrorView {
   return typeof thrown === 'object' && thrown !== null && 'code' in thrown && 'title' in thrown;
 }
 
-function on<T>(event: string, listener: (payload: T) => void): () => void {
-  const listening = listen<T>(event, ({ payload }) => listener(payload));
-  return () => void listening.then((end) => end());
+function on<E extends keyof Events>(event: E, listener: (payload: Events[E]) => void): () => void {
+  const unlisten = listen<Events[E]>(event, ({ payload }) => listener(payload));
+  return () => void unlisten.then((stop) => stop());
 }
 
-/** The program around this window. The only module that knows Tauri. */
+/** The program that this window belongs to. The only module that knows Tauri. */
 export const tauri: Host = {
   async ask(command, ...args) {
     try {
       return await invoke(command, args[0] ?? {});
     } catch (thrown) {
-      throw new HostError(isTrouble(thrown) ? thrown : errorViewOf(thrown));
+      throw new HostError(isErrorView(thrown) ? thrown : errorViewOf(thrown));
     }
   },
-  onChanged: (listener) => on<Changed>('changed', listener),
+  onChanged: (listener) => on('changed', listener),
   onShow(listener) {
-    // Whoever opened this window may have sent it somewhere before its page was there.
-    void tauri.ask('arrival').then((place) => place && listener(place));
-    return on<Show>('show', listener);
+    // The window may have been sent somewhere before its page could listen.
+    void tauri.ask('initial_destination').then((destination) => destination && listener(destination));
+    return on('show', listener);
   },
 };

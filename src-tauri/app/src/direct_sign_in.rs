@@ -1,4 +1,4 @@
-//! Straight to the provider's page: one click on a notification or in the tray, without the connect UI in between.
+//! Reauthorizing with one click on a notification or in the tray: straight to the provider's page, without the connect UI.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,44 +11,42 @@ use relink_engine::connect::{BeginFlow, FlowView, IdentityChoice, PhaseName};
 
 use crate::{App, Result, error_view};
 
-/// How long one question about the flow waits for it to move.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// How long one request for the flow's state waits for a change.
+const FLOW_POLL_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// Where the person goes.
+/// Where the person signs in.
 #[derive(Debug)]
 pub enum SignInRoute {
-    /// The provider's page, in the browser. The second part ends when the sign-in has.
+    /// On the provider's page, in the browser. Give the second part to [`App::finish`].
     Provider(String, Box<SignIn>),
-    /// The connect UI: what has to be typed is typed there.
-    Page(Secret),
+    /// In the connect UI, because something has to be typed in.
+    ConnectPage(Secret),
 }
 
-/// A sign-in that was begun without a page. Drive it with [`App::finish`].
+/// A sign-in that was begun without the connect UI.
 #[derive(Debug)]
 pub struct SignIn {
     flow: FlowView,
     key: Secret,
 }
 
-/// How a sign-in ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignInOutcome {
     /// The account works again.
     Reauthorized,
-    /// It does not; its page says why.
+    /// It doesn't; its page says why.
     Failed,
 }
 
 impl App {
-    /// Begins to mend this account.
+    /// Begins to reauthorize this account.
     pub async fn reauthorize(&self, id: AccountId) -> Result<SignInRoute> {
         let engine = &self.0.engine;
         let view = engine.account(id).await.map_err(error_view)?;
         let purpose = Purpose::Reauthorize { account_id: id };
         let link = engine.create_link(purpose, LinkOptions::default()).await.map_err(error_view)?;
         if view.account.method() != AuthenticationMethod::Oauth2 {
-            let page = format!("{}/connect-account?link_token={}", self.base_url(), link.token.expose());
-            return Ok(SignInRoute::Page(Secret::new(page)));
+            return Ok(SignInRoute::ConnectPage(Secret::new(self.connect_page(link.token.expose()))));
         }
         let begin = BeginFlow {
             integration: view.account.profile.integration.clone(),
@@ -61,28 +59,28 @@ impl App {
         Ok(SignInRoute::Provider(url, Box::new(SignIn { flow: started.flow, key: started.key })))
     }
 
-    /// Sees a sign-in through: claims its callback, since the person who began it is at this desktop. Somebody else's
-    /// sign-in changes nothing here; the account's page leads to the link that asks what to do.
+    /// Waits for the sign-in to end and claims its callback: whoever clicked is at this desktop. If somebody signed in as
+    /// another user, the account stays as it was; the account's page offers the link that asks what to do about it.
     pub async fn finish(&self, sign_in: Box<SignIn>) -> SignInOutcome {
         let SignIn { mut flow, key } = *sign_in;
+        let engine = &self.0.engine;
         loop {
             let next = match flow.phase {
                 PhaseName::Succeeded => return SignInOutcome::Reauthorized,
                 PhaseName::Failed => return SignInOutcome::Failed,
-                PhaseName::Returned => self.0.engine.claim_flow(flow.id, key.expose()).await,
+                PhaseName::Returned => engine.claim_flow(flow.id, key.expose()).await,
                 PhaseName::Question => {
-                    let kept = self.0.engine.answer_flow(flow.id, key.expose(), IdentityChoice::Keep);
-                    if let Err(error) = kept {
-                        tracing::warn!(code = error.code(), "the question was not answered: {error}");
+                    if let Err(error) = engine.answer_flow(flow.id, key.expose(), IdentityChoice::Keep) {
+                        tracing::warn!(code = error.code(), "the question of another user was not answered: {error}");
                     }
                     return SignInOutcome::Failed;
                 }
                 PhaseName::Waiting | PhaseName::Working => {
-                    self.0.engine.flow(flow.id, key.expose(), Some(flow.version), PATIENCE).await
+                    engine.flow(flow.id, key.expose(), Some(flow.version), FLOW_POLL_TIMEOUT).await
                 }
             };
             match next {
-                Ok(moved) => flow = moved,
+                Ok(next) => flow = next,
                 Err(error) => {
                     tracing::info!(code = error.code(), "the sign-in was not finished: {error}");
                     return SignInOutcome::Failed;

@@ -1,19 +1,17 @@
 //! Integrations, as the window shows and changes them.
 
+use relink_contract::window::{AddedIntegration, Integration, NewIntegration, RedirectUri, SecretInput};
 use relink_domain::{
-    Secret, callback,
+    callback,
     integration::{ClientSecretNeed, Definition, RedirectKind, parse},
 };
 use relink_engine::CatalogueEntry;
-use serde_json::json;
+use url::Url;
 
-use crate::{
-    App, Result, error_view, refused,
-    types::{Added, Integration, NewIntegration, RedirectUri},
-};
+use crate::{App, Result, error_view, integration_form};
 
 impl App {
-    /// The catalogue, and what is installed of it.
+    /// The catalog, installed or not.
     pub async fn integrations(&self) -> Result<Vec<Integration>> {
         let engine = &self.0.engine;
         let entries = engine.catalogue().await.map_err(error_view)?;
@@ -27,7 +25,7 @@ impl App {
     fn integration(&self, entry: &CatalogueEntry, accounts: u32) -> Integration {
         let document = &entry.integration.document;
         let color = document.pointer("/config/relink/color").and_then(|color| color.as_str());
-        // What is stored was parsed before; what a later Relink reads otherwise is shown without its particulars.
+        // A definition that this version can't read any more is shown without what follows from it.
         let definition = parse(&document.to_string()).ok().map(|parsed| parsed.definition);
         let definition = match (&definition, &entry.installed) {
             (Some(definition), Some(installed)) => {
@@ -36,7 +34,7 @@ impl App {
             _ => definition,
         };
         let oauth2 = definition.as_ref().and_then(|definition| definition.oauth2());
-        let kinds = oauth2.map(|oauth2| oauth2.redirects.clone()).unwrap_or_default();
+        let redirects = oauth2.map(|oauth2| oauth2.redirects.clone()).unwrap_or_default();
         Integration {
             name: entry.integration.name.clone(),
             label: relink_engine::wire::label(&entry.integration),
@@ -52,122 +50,62 @@ impl App {
             wants_client: oauth2
                 .is_some_and(|oauth2| oauth2.client_secret != ClientSecretNeed::Never || oauth2.client_id.is_empty()),
             client_id: oauth2.map(|oauth2| oauth2.client_id.clone()).filter(|id| !id.is_empty()),
-            redirect_uris: kinds.iter().map(|kind| self.redirect_uri(*kind, &entry.integration.name)).collect(),
+            redirect_uris: redirects.iter().map(|kind| self.redirect_uri(*kind, &entry.integration.name)).collect(),
         }
     }
 
     fn redirect_uri(&self, kind: RedirectKind, name: &str) -> RedirectUri {
-        match kind {
-            RedirectKind::DeepLink => RedirectUri { kind: "deep_link".to_owned(), uri: callback::deep_link_uri(name) },
-            RedirectKind::Loopback => {
-                RedirectUri { kind: "loopback".to_owned(), uri: format!("{}/oauth/callback/{name}", self.base_url()) }
-            }
-        }
+        let uri = match kind {
+            RedirectKind::DeepLink => callback::deep_link_uri(name),
+            RedirectKind::Loopback => format!("{}/oauth/callback/{name}", self.base_url()),
+        };
+        RedirectUri { kind, uri }
     }
 
-    /// The page where a provider explains how to register a client, if its definition names one.
-    pub async fn documentation(&self, name: &str) -> Result<Option<url::Url>> {
+    /// Opens the provider's page that explains how to register an OAuth client, if the definition names one.
+    pub async fn open_documentation(&self, integration: String) -> Result<()> {
         let entries = self.0.engine.catalogue().await.map_err(error_view)?;
-        let entry = entries.iter().find(|entry| entry.integration.name == name);
+        let entry = entries.iter().find(|entry| entry.integration.name == integration);
         let definition = entry.and_then(|entry| parse(&entry.integration.document.to_string()).ok());
         let page = definition.and_then(|parsed| parsed.definition.docs().url.as_ref().map(ToString::to_string));
-        Ok(page.and_then(|page| url::Url::parse(&page).ok()))
+        match page.and_then(|page| Url::parse(&page).ok()) {
+            Some(page) => self.open_in_browser(&page).await,
+            None => Ok(()),
+        }
     }
 
-    /// Installs an integration of the catalogue.
-    pub async fn install(&self, name: &str) -> Result<()> {
-        self.0.engine.install(name).await.map_err(error_view)?;
-        self.sandbox_follows(name, true).await;
+    pub async fn install(&self, name: String) -> Result<()> {
+        self.0.engine.install(&name).await.map_err(error_view)?;
+        self.await_sandbox(&name, true).await;
         Ok(())
     }
 
-    /// Uninstalls an integration that has no accounts.
-    pub async fn uninstall(&self, name: &str) -> Result<()> {
-        self.0.engine.uninstall(name).await.map_err(error_view)?;
-        self.sandbox_follows(name, false).await;
+    pub async fn uninstall(&self, name: String) -> Result<()> {
+        self.0.engine.uninstall(&name).await.map_err(error_view)?;
+        self.await_sandbox(&name, false).await;
         Ok(())
     }
 
-    /// Sets the client that is registered at the provider.
-    pub async fn set_client(&self, name: &str, id: String, secret: Option<String>) -> Result<()> {
-        let secret = secret.filter(|secret| !secret.is_empty()).map(Secret::new);
-        self.0.engine.set_client(name, id, secret).await.map_err(error_view)?;
-        Ok(())
+    /// Sets the OAuth client that is registered at the provider.
+    pub async fn set_client(&self, name: String, id: String, secret: Option<SecretInput>) -> Result<()> {
+        let secret = secret.and_then(SecretInput::into_secret);
+        self.0.engine.set_client(&name, id, secret).await.map(drop).map_err(error_view)
     }
 
-    /// Adds an integration from a file's text.
-    pub async fn add_integration(&self, text: &str) -> Result<Added> {
-        let added = self.0.engine.add_integration(text).await.map_err(error_view)?;
-        Ok(Added { name: added.installed.integration.name, warnings: added.warnings })
+    /// Adds an integration from the text of a definition file.
+    pub async fn add_integration(&self, text: String) -> Result<AddedIntegration> {
+        let added = self.0.engine.add_integration(&text).await.map_err(error_view)?;
+        Ok(AddedIntegration { name: added.installed.integration.name, warnings: added.warnings })
     }
 
-    /// Adds an integration from a form: it becomes the file that somebody could have written.
-    pub async fn make_integration(&self, form: NewIntegration) -> Result<Added> {
-        let secret = form.client_secret.clone();
-        let text = document_of(&form)?;
-        let added = self.add_integration(&text).await?;
-        if let Some(secret) = secret {
-            self.0.engine.set_client(&added.name, form.client_id, Some(secret)).await.map_err(error_view)?;
+    /// Adds an integration from the form.
+    pub async fn create_integration(&self, mut form: NewIntegration) -> Result<AddedIntegration> {
+        let secret = form.client_secret.take().and_then(SecretInput::into_secret);
+        let definition = integration_form::definition(&form, secret.is_some())?;
+        let added = self.add_integration(definition.to_string()).await?;
+        if secret.is_some() {
+            self.0.engine.set_client(&added.name, form.client_id, secret).await.map_err(error_view)?;
         }
         Ok(added)
-    }
-}
-
-/// The form as a definition in Truto's `config` shape.
-fn document_of(form: &NewIntegration) -> Result<String> {
-    let authorize = endpoint("authorize_url", &form.authorize_url)?;
-    let token = endpoint("token_url", &form.token_url)?;
-    let redirects = match form.redirect.as_deref() {
-        None | Some("") => json!(["deep_link", "loopback"]),
-        Some(kind) => json!([kind]),
-    };
-    let scopes: Vec<&str> = form.scopes.split_whitespace().collect();
-    let client_secret = if form.client_secret.is_some() { "required" } else { "optional" };
-    let document = json!({
-        "name": form.name,
-        "category": "own",
-        "config": {
-            "label": form.label,
-            "base_url": form.base_url,
-            "credentials": { "oauth2": { "format": "oauth2", "config": {
-                "client": { "id": form.client_id, "secret": "" },
-                "auth": {
-                    "tokenHost": token.0, "tokenPath": token.1,
-                    "authorizeHost": authorize.0, "authorizePath": authorize.1
-                },
-                "scope": scopes,
-                "pkce": { "method": "S256" }
-            } } },
-            "authorization": { "oauth2": { "format": "bearer", "config": { "path": "oauth.token.access_token" } } },
-            "relink": {
-                "client_secret": client_secret,
-                "redirects": redirects,
-                // Somebody who types an address of this machine or its network means it.
-                "allow_local": leads_here(&form.base_url) || leads_here(&form.token_url)
-            }
-        }
-    });
-    Ok(document.to_string())
-}
-
-/// An address as Truto's shape has it: its origin, and its path.
-fn endpoint(field: &str, text: &str) -> Result<(String, String)> {
-    let url = url::Url::parse(text.trim())
-        .map_err(|_| refused(field, "This isn’t a valid URL. It must start with https://."))?;
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(refused(field, "The URL must not contain ? or #."));
-    }
-    Ok((url.origin().ascii_serialization(), url.path().to_owned()))
-}
-
-fn leads_here(text: &str) -> bool {
-    use relink_domain::integration::{Reach, reach};
-    let Ok(url) = url::Url::parse(text.trim()) else { return false };
-    let is_local = |address| reach(address) == Reach::Local;
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => is_local(address.into()),
-        Some(url::Host::Ipv6(address)) => is_local(address.into()),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }

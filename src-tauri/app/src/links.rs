@@ -1,60 +1,82 @@
-//! Magic links. The page knows them by name; what opens one is kept here.
+//! Magic links. The page knows them by an id; the links themselves, which hold a token, stay in this process.
 
+use std::future::{Ready, ready};
+
+use relink_contract::window::{ErrorView, LinkPurpose, MagicLink, OpenIn};
 use relink_domain::{
     Secret,
     link::{LinkOptions, Purpose},
 };
+use url::Url;
 
 use crate::{
-    App, Result, error_view, lock,
-    types::{ErrorView, LinkFor, MagicLink},
+    App, Result,
+    error::{desktop_error, invalid_field},
+    error_view, lock,
 };
 
-/// Links that are remembered; whoever makes more has forgotten the first.
-const MOST: usize = 100;
+/// With more, the earlier ones are forgotten; the person can create new ones.
+const MAX_LINKS: usize = 100;
 
 impl App {
-    /// Makes a magic link.
-    pub async fn get_connection_link(&self, purpose: LinkFor) -> Result<MagicLink> {
+    pub async fn get_connection_link(&self, purpose: LinkPurpose) -> Result<MagicLink> {
         let purpose = match purpose {
-            LinkFor::Account(account_id) => Purpose::Reauthorize { account_id },
-            LinkFor::Tenant(tenant_id) => Purpose::Connect { tenant_id },
+            LinkPurpose::Account(account_id) => Purpose::Reauthorize { account_id },
+            LinkPurpose::Tenant(tenant_id) => Purpose::Connect { tenant_id },
         };
         let link = self.0.engine.create_link(purpose, LinkOptions::default()).await.map_err(error_view)?;
-        let page = format!("{}/connect-account?link_token=", self.base_url());
+        let page = self.connect_page("");
         let shown = format!("{page}…");
         let mut links = lock(&self.0.links);
-        if links.len() >= MOST {
+        if links.len() >= MAX_LINKS {
             links.clear();
         }
-        // A name is only a name: it opens nothing outside this process.
+        // The id need not be hard to guess: it means nothing outside this process.
         let id = format!("link-{}-{}", links.len() + 1, self.0.engine.now().as_millis());
-        links.insert(id.clone(), Secret::new(format!("{page}{}", link.token.expose())));
+        links.insert(id.clone(), Secret::new(self.connect_page(link.token.expose())));
         Ok(MagicLink { id, shown, expires_at: link.expires_at })
     }
 
-    /// A link's address, for the browser or the clipboard; for this integration, if one is named.
-    pub fn link(&self, id: &str, integration: Option<&str>) -> Result<Secret> {
-        let links = lock(&self.0.links);
-        let link = links.get(id).ok_or_else(|| ErrorView {
+    /// Opens a link's page, with this integration chosen if one is named.
+    pub async fn open_link(&self, id: String, target: OpenIn, integration: Option<String>) -> Result<()> {
+        let link = self.link(&id)?;
+        let mut url = Url::parse(link.expose()).map_err(|_| invalid_field("id", "The link isn’t a valid URL."))?;
+        if let Some(integration) = integration {
+            url.query_pairs_mut().append_pair("integration", &integration);
+        }
+        match target {
+            OpenIn::Window => {
+                self.0.desktop.open_connect_window(&url).map_err(|reason| desktop_error("window", &reason))
+            }
+            OpenIn::Browser => self.open_in_browser(&url).await,
+        }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "a command's arguments are owned")]
+    pub fn copy_link(&self, id: String) -> Ready<Result<()>> {
+        ready(self.link(&id).and_then(|link| self.copy_to_clipboard(&link)))
+    }
+
+    fn link(&self, id: &str) -> Result<Secret> {
+        let link = lock(&self.0.links).get(id).cloned();
+        link.ok_or_else(|| ErrorView {
             code: "not_found".to_owned(),
             title: "This link is no longer available".to_owned(),
             message: "Relink was restarted after it was created, or many newer links were created.".to_owned(),
             hint: Some("Get a new connection link.".to_owned()),
             field: None,
-        })?;
-        let Some(integration) = integration else { return Ok(link.clone()) };
-        let mut url =
-            url::Url::parse(link.expose()).map_err(|_| crate::refused("id", "The link isn’t a valid URL."))?;
-        url.query_pairs_mut().append_pair("integration", integration);
-        Ok(Secret::new(String::from(url)))
+        })
     }
-    /// Where links may send the browser after their flow.
+
+    /// The connect UI's URL for this link token.
+    pub(crate) fn connect_page(&self, link_token: &str) -> String {
+        format!("{}/connect-account?link_token={link_token}", self.base_url())
+    }
+
     pub async fn redirect_uris(&self) -> Result<Vec<String>> {
         self.0.engine.redirect_uris().await.map_err(error_view)
     }
 
-    /// Sets them, all at once.
     pub async fn set_redirect_uris(&self, uris: Vec<String>) -> Result<Vec<String>> {
         self.0.engine.set_redirect_uris(uris).await.map_err(error_view)
     }

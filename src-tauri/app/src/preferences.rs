@@ -1,56 +1,75 @@
-//! What the person has chosen.
+//! What the person has chosen in the settings.
 
-use serde::Deserialize;
+use std::future::{Ready, ready};
+
+use relink_contract::window::{Change, PreferenceUpdate, Preferences};
+use relink_engine::Engine;
 use tokio::sync::watch;
 
 use crate::{
-    App, Result, error_view, refused,
-    types::{Appearance, Changed, Preferences},
+    App, Result,
+    error::{desktop_error, invalid_field},
+    error_view,
 };
 
-/// The document that they are kept in.
-pub(crate) const NAME: &str = "preferences";
+/// The name of the stored document.
+const DOCUMENT: &str = "preferences";
 
-/// [`Preferences`] as the window sends them: what was typed for a number may be any.
-#[derive(Debug, Clone, Deserialize)]
-pub struct PreferenceUpdate {
-    appearance: Appearance,
-    notifications_paused: bool,
-    start_at_login: bool,
-    port: Option<f64>,
+/// The stored preferences; the defaults if none are stored.
+pub(crate) async fn load(engine: &Engine) -> Result<Preferences> {
+    Ok(engine.document(DOCUMENT).await.map_err(error_view)?.unwrap_or_default())
 }
 
-impl PreferenceUpdate {
-    /// The same as preferences, if they can be kept.
-    pub fn read(self) -> Result<Preferences> {
-        let Self { appearance, notifications_paused, start_at_login, port } = self;
-        let port = port.map(port_of).transpose()?;
-        Ok(Preferences { appearance, notifications_paused, start_at_login, port })
-    }
-}
-
-fn port_of(typed: f64) -> Result<u16> {
-    // A port that it can't be would be another one after rounding.
-    let exact = (1024..=u16::MAX).find(|port| f64::from(*port).total_cmp(&typed).is_eq());
-    exact.ok_or_else(|| refused("port", "The port must be a whole number from 1024 to 65535."))
+/// The port that the person chose for the API, if any. Preferences that can't be read name none.
+pub async fn preferred_port(engine: &Engine) -> Option<u16> {
+    load(engine).await.ok().and_then(|preferences| preferences.port)
 }
 
 impl App {
-    /// What the person has chosen.
-    pub fn preferences(&self) -> Preferences {
+    pub fn preferences(&self) -> Ready<Result<Preferences>> {
+        ready(Ok(self.current_preferences()))
+    }
+
+    pub fn current_preferences(&self) -> Preferences {
         self.0.preferences.borrow().clone()
     }
 
-    /// The same, as it changes.
     pub fn follow_preferences(&self) -> watch::Receiver<Preferences> {
         self.0.preferences.subscribe()
     }
 
-    /// Keeps what the person has chosen.
-    pub async fn set_preferences(&self, preferences: Preferences) -> Result<Preferences> {
-        self.0.engine.keep_document(NAME, preferences.clone()).await.map_err(error_view)?;
-        self.0.preferences.send_replace(preferences.clone());
-        self.publish(Changed::Preferences);
+    pub async fn set_preferences(&self, update: PreferenceUpdate) -> Result<Preferences> {
+        let preferences = checked(&update)?;
+        if preferences.start_at_login != self.current_preferences().start_at_login {
+            let set = self.0.desktop.set_start_at_login(preferences.start_at_login);
+            set.map_err(|reason| desktop_error("start_at_login", &reason))?;
+        }
+        self.store_preferences(preferences.clone()).await?;
         Ok(preferences)
     }
+
+    pub async fn toggle_notifications(&self) -> Result<()> {
+        let mut preferences = self.current_preferences();
+        preferences.notifications_paused = !preferences.notifications_paused;
+        self.store_preferences(preferences).await
+    }
+
+    async fn store_preferences(&self, preferences: Preferences) -> Result<()> {
+        self.0.engine.keep_document(DOCUMENT, preferences.clone()).await.map_err(error_view)?;
+        self.0.preferences.send_replace(preferences);
+        self.publish(Change::Preferences);
+        Ok(())
+    }
+}
+
+fn checked(update: &PreferenceUpdate) -> Result<Preferences> {
+    let PreferenceUpdate { appearance, notifications_paused, start_at_login, port } = *update;
+    let port = port.map(port_from).transpose()?;
+    Ok(Preferences { appearance, notifications_paused, start_at_login, port })
+}
+
+fn port_from(number: f64) -> Result<u16> {
+    // Rounding would turn an impossible port into another one.
+    let port = (1024..=u16::MAX).find(|port| f64::from(*port).total_cmp(&number).is_eq());
+    port.ok_or_else(|| invalid_field("port", "The port must be a whole number from 1024 to 65535."))
 }

@@ -6,6 +6,7 @@ use relink_domain::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use ts_rs::TS;
 use utoipa::ToSchema;
 
 use crate::{
@@ -220,7 +221,7 @@ pub struct AccessToken {
 }
 
 /// What the provider said to a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckOutcome {
     /// A call was accepted.

@@ -19,6 +19,7 @@ pub mod status;
 pub mod timeline;
 pub mod token;
 pub mod webhook;
+pub mod window;
 
 pub use error::ErrorBody;
 pub use list::{DEFAULT_LIMIT, List, Results};

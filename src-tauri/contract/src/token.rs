@@ -2,12 +2,13 @@
 
 use relink_domain::{ApiTokenId, Timestamp};
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 use utoipa::ToSchema;
 
 use crate::WireSecret;
 
 /// An API token's record. The token itself is shown once, by the response that made it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 pub struct ApiToken {
     pub id: ApiTokenId,
     pub name: String,

@@ -3,6 +3,7 @@
 use relink_domain::{DeliveryId, EnvironmentId, EventId, Timestamp, WebhookId, event::EventKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use ts_rs::TS;
 use utoipa::ToSchema;
 
 use crate::WireSecret;
@@ -52,7 +53,7 @@ pub struct NewConsentedWebhook {
     pub allow_private: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// Waits for its next try.

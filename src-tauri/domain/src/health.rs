@@ -19,6 +19,7 @@ const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
 /// How an account was, from the best to the worst. A slot shows the worst condition of its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(ts_rs::TS))]
 pub enum Condition {
     /// The account didn't exist or wasn't ready.
     NoData,

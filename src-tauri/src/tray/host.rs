@@ -1,5 +1,5 @@
-//! Whether somebody shows tray icons: the `StatusNotifierItem` specification's watcher, with a host. At login both may come
-//! after Relink, and they may go and come again.
+//! Whether the desktop shows tray icons: whether the watcher of the `StatusNotifierItem` specification has a host. At login
+//! both may start after Relink, and they may go and come back.
 
 use zbus::{
     MatchRule, Message,
@@ -13,45 +13,45 @@ const WATCHER: &str = "org.kde.StatusNotifierWatcher";
 const PATH: &str = "/StatusNotifierWatcher";
 const BUS: &str = "org.freedesktop.DBus";
 
-/// Says whether there is a host, now and whenever that changes, from a thread of its own.
-pub(crate) fn follow(says: impl Fn(bool) + Send + 'static) {
-    let following = std::thread::Builder::new().name("tray-host".into()).spawn(move || {
-        if let Err(error) = hear(&says) {
+/// Reports whether there is a host, now and whenever that changes, from a thread of its own.
+pub(crate) fn follow(report: impl Fn(bool) + Send + 'static) {
+    let spawned = std::thread::Builder::new().name("tray-host".into()).spawn(move || {
+        if let Err(error) = listen(&report) {
             tracing::info!("this desktop has no tray: {error}");
-            says(false);
+            report(false);
         }
     });
-    if let Err(error) = following {
+    if let Err(error) = spawned {
         tracing::warn!("there will be no tray: {error}");
     }
 }
 
-fn hear(says: &impl Fn(bool)) -> zbus::Result<()> {
-    let bus = bus::connect()?;
-    let rules = DBusProxy::new(&bus)?;
-    let signals = || MatchRule::builder().msg_type(Type::Signal);
-    rules.add_match_rule(signals().sender(BUS)?.member("NameOwnerChanged")?.add_arg(WATCHER)?.build())?;
-    rules.add_match_rule(signals().interface(WATCHER)?.path(PATH)?.build())?;
-    let messages = MessageIterator::from(&bus);
-    // Asked on a connection of its own: the one that is listened to is never waited on.
-    let asked = bus::connect()?;
-    says(is_there(&asked));
+fn listen(report: &impl Fn(bool)) -> zbus::Result<()> {
+    let signals = bus::connect()?;
+    let rules = DBusProxy::new(&signals)?;
+    let rule = || MatchRule::builder().msg_type(Type::Signal);
+    rules.add_match_rule(rule().sender(BUS)?.member("NameOwnerChanged")?.add_arg(WATCHER)?.build())?;
+    rules.add_match_rule(rule().interface(WATCHER)?.path(PATH)?.build())?;
+    let messages = MessageIterator::from(&signals);
+    // Calls have a connection of their own, so that waiting for a reply never holds signals up.
+    let calls = bus::connect()?;
+    report(has_host(&calls));
     for message in messages {
-        if changes_host(&message?) {
-            says(is_there(&asked));
+        if may_change_host(&message?) {
+            report(has_host(&calls));
         }
     }
     Ok(())
 }
 
-fn changes_host(message: &Message) -> bool {
+fn may_change_host(message: &Message) -> bool {
     let header = message.header();
-    let says = ["NameOwnerChanged", "StatusNotifierHostRegistered", "StatusNotifierHostUnregistered"];
-    header.message_type() == Type::Signal && header.member().is_some_and(|member| says.contains(&member.as_str()))
+    let members = ["NameOwnerChanged", "StatusNotifierHostRegistered", "StatusNotifierHostUnregistered"];
+    header.message_type() == Type::Signal && header.member().is_some_and(|member| members.contains(&member.as_str()))
 }
 
-fn is_there(bus: &Connection) -> bool {
-    let asked = Proxy::new(bus, WATCHER, PATH, WATCHER)
+fn has_host(bus: &Connection) -> bool {
+    let registered = Proxy::new(bus, WATCHER, PATH, WATCHER)
         .and_then(|watcher| watcher.get_property::<bool>("IsStatusNotifierHostRegistered"));
-    asked.unwrap_or(false)
+    registered.unwrap_or(false)
 }

@@ -53,6 +53,7 @@ it('reauthorizes an account: Reauthorize connection, Get connection link, Magic 
     title: 'Reauthorized as octo-acme',
   });
   await app.changed('accounts');
+  await app.changed('timeline');
   await page.getByRole('heading', { name: 'Connection successful' }).waitFor();
   await page.getByRole('button', { name: 'Done' }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
@@ -143,8 +144,8 @@ it('simulates failures with the Sandbox’s controls', async () => {
   await page.getByText('Access revoked.').waitFor();
   await page.getByLabel('Access token lifetime').selectOption({ label: '1 minute' });
   await expect
-    .poll(() => relink.asked.filter(({ command }) => command === 'rehearse').map(({ args }) => args))
-    .toEqual([{ rehearse: 'revoke' }, { rehearse: { lifetime: { secs: 60 } } }]);
+    .poll(() => relink.asked.filter(({ command }) => command === 'control_sandbox').map(({ args }) => args))
+    .toEqual([{ action: 'revoke' }, { action: { lifetime: { secs: 60 } } }]);
   await inspect(app, 'sandbox');
 });
 

@@ -2,8 +2,8 @@ import type {
   Account,
   ApiToken,
   Delivery,
-  Entry,
-  EntryPage,
+  TimelineEntry,
+  TimelinePage,
   Health,
   Integration,
   NoticeRecord,
@@ -115,7 +115,7 @@ export function retrying(id: string, change: Partial<Account> = {}): Account {
 }
 
 /** A timeline entry. */
-export function timelineEntry(seq: number, change: Partial<Entry> = {}): Entry {
+export function timelineEntry(seq: number, change: Partial<TimelineEntry> = {}): TimelineEntry {
   return {
     seq,
     account_id: '1',
@@ -150,7 +150,7 @@ export class FakeRelink {
     data_folder: '/home/ada/.local/share/app.relink.desktop',
   };
   accounts: Account[] = [];
-  entries: Entry[] = [];
+  entries: TimelineEntry[] = [];
   health: Health = {
     slots: Array.from({ length: 84 }, () => 'working' as const),
     sentence: 'Working for seven days',
@@ -173,7 +173,7 @@ export class FakeRelink {
   opened: string[] = [];
 
   answers: Answers = {
-    arrival: () => null,
+    initial_destination: () => null,
     overview: () => ({
       ...this.overview,
       accounts: this.accounts.length,
@@ -200,8 +200,8 @@ export class FakeRelink {
       shown: 'http://127.0.0.1:7417/connect-account?link_token=…',
       expires_at: ago(-7 * 24 * 60),
     }),
-    open_link: ({ id, where }) => {
-      this.opened.push(`${id} in ${where}`);
+    open_link: ({ id, target }) => {
+      this.opened.push(`${id} in ${target}`);
       return null;
     },
     copy_link: ({ id }) => {
@@ -213,7 +213,7 @@ export class FakeRelink {
     uninstall: () => null,
     set_client: () => null,
     add_integration: () => ({ name: 'acme', warnings: [] }),
-    make_integration: ({ integration }) => ({ name: integration.name, warnings: [] }),
+    create_integration: ({ integration }) => ({ name: integration.name, warnings: [] }),
     webhooks: () => this.webhooks,
     event_types: () => ['integrated_account:active', 'integrated_account:authentication_error', 'test'],
     add_webhook: ({ webhook }) => {
@@ -261,7 +261,7 @@ export class FakeRelink {
     test_notification: () => null,
     test_sign_in_return: () => 'It works: your browser returned to Relink.',
     sandbox: () => this.sandbox,
-    rehearse: () => this.sandbox,
+    control_sandbox: () => this.sandbox,
     copy_text: ({ text }) => {
       this.copied.push(text);
       return null;
@@ -273,12 +273,12 @@ export class FakeRelink {
   /** How many entries one page of problems looks through. Relink itself looks through 2,000. */
   searchDepth = 200;
 
-  private page({ id, before, wrong }: Args<'timeline'>): EntryPage {
+  private page({ id, before, problems_only: problemsOnly }: Args<'timeline'>): TimelinePage {
     const older = this.entries.filter(
       (one) => (id === null || one.account_id === id) && (before === null || one.seq < before),
     );
-    const looked = older.slice(0, wrong ? this.searchDepth : 50);
-    const entries = looked.filter(({ tone }) => !wrong || tone !== 'good').slice(0, 50);
+    const looked = older.slice(0, problemsOnly ? this.searchDepth : 50);
+    const entries = looked.filter(({ tone }) => !problemsOnly || tone !== 'good').slice(0, 50);
     const last = looked.at(-1);
     return { entries, next: last && older.length > looked.length ? last.seq : null };
   }

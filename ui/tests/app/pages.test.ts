@@ -100,7 +100,7 @@ it('adds an integration from a file, and names the line and field of a mistake',
 
 it('adds an integration with a form, and shows the redirect URIs while its name is typed', async () => {
   const relink = relinkWithIntegrations();
-  relink.answers.make_integration = () => {
+  relink.answers.create_integration = () => {
     const refused = errorView('invalid', 'This value isn’t valid', 'It must start with https://.');
     throw { ...refused, field: 'token_url' };
   };

@@ -40,9 +40,12 @@ it('guides through connect, revoke, check and reauthorize, and checks off what h
   await inspectLargeText(app, 'sandbox-tour');
   await list.getByRole('button', { name: 'Revoke access' }).click();
   await expect.poll(done).toBe(2);
-  expect(relink.asked.find(({ command }) => command === 'rehearse')?.args).toEqual({ rehearse: 'revoke' });
+  expect(relink.asked.find(({ command }) => command === 'control_sandbox')?.args).toEqual({
+    action: 'revoke',
+  });
   await list.getByRole('button', { name: 'Check now' }).click();
   await app.changed('accounts');
+  await app.changed('timeline');
   await expect.poll(done).toBe(3);
   await page.getByRole('alert').first().waitFor();
   await inspect(app, 'sandbox-tour-broken');
@@ -54,6 +57,7 @@ it('guides through connect, revoke, check and reauthorize, and checks off what h
     timelineEntry(3, { kind: 'reauthorized', title: 'Reauthorized as ada@example.com' }),
   );
   await app.changed('accounts');
+  await app.changed('timeline');
   const end = page.getByRole('region', { name: 'All done' });
   await end.waitFor();
   await inspect(app, 'sandbox-tour-done');

@@ -137,6 +137,7 @@ it('shows the success of a connection link', async () => {
   relink.accounts = [account('2', { name: 'Acme engineering', integration_label: 'GitHub' })];
   relink.entries.unshift(timelineEntry(9, { account_id: '2', kind: 'reauthorized', title: 'Reauthorized' }));
   await app.changed('accounts');
+  await app.changed('timeline');
   await page.getByRole('heading', { name: 'Connection successful' }).waitFor();
   await inspect(app, 'connection-successful');
 });

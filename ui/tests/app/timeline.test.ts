@@ -44,7 +44,7 @@ it('keeps the loaded entries when new ones arrive', async () => {
   await page.getByRole('button', { name: 'Show more' }).click();
   await expect.poll(() => page.getByRole('listitem').count()).toBe(100);
   relink.entries = [entryAt(123), entryAt(122), entryAt(121), ...relink.entries];
-  await app.changed('accounts');
+  await app.changed('timeline');
   await page.getByText(/Fine 123$/).waitFor();
   const shown = await page.getByRole('listitem').allTextContents();
   const seqs = shown.map((text) => Number(/Fine (\d+)/.exec(text)?.[1]));
@@ -56,7 +56,7 @@ it('starts over rather than show a gap when many entries arrive at once', async 
   const page = await activity(relink);
   await page.getByText(/Fine 60$/).waitFor();
   relink.entries = [...relinkWithEntries(200).entries.slice(0, 140), ...relink.entries];
-  await app.changed('accounts');
+  await app.changed('timeline');
   await page.getByText(/Fine 200$/).waitFor();
   await expect.poll(() => page.getByRole('listitem').count()).toBe(50);
 });

@@ -4,7 +4,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import type { Changed, Show } from '../../host/types';
+import type { AccountChanges, Change, Destination } from '../../host/types';
 import { FakeRelink } from './fake-relink';
 
 /** The window’s page as shipped, in Chromium, with Tauri’s bridge answered by a `FakeRelink`. */
@@ -82,8 +82,9 @@ export interface AppWindow {
   relink: FakeRelink;
   /** Errors on the browser’s console. */
   consoleErrors: string[];
-  changed(changed: Changed): Promise<void>;
-  show(show: Show): Promise<void>;
+  /** Tells the page of a change. Of accounts that changed it learns which only if they are given. */
+  changed(kind: Change['kind'], changes?: AccountChanges): Promise<void>;
+  show(destination: Destination): Promise<void>;
 }
 
 /** For a test file: one browser for all its tests, and a new window for each, which must log no errors. */
@@ -128,8 +129,9 @@ async function openWindow(windows: Windows, relink = new FakeRelink()): Promise<
     page,
     relink,
     consoleErrors,
-    changed: (changed) => emit('changed', changed),
-    show: (show) => emit('show', show),
+    changed: (kind, changes) =>
+      emit('changed', kind === 'accounts' ? { kind, changes: changes ?? null } : { kind }),
+    show: (destination) => emit('show', destination),
   };
 }
 

@@ -1,0 +1,37 @@
+//! API tokens, as the window lists, creates and revokes them.
+
+use relink_contract::window::ApiToken;
+use relink_domain::ApiTokenId;
+
+use crate::{App, Result, error_view};
+
+const DAY_SECS: i64 = 24 * 60 * 60;
+
+impl App {
+    pub async fn api_tokens(&self) -> Result<Vec<ApiToken>> {
+        Ok(self.0.engine.api_tokens().await.map_err(error_view)?.into_iter().map(api_token).collect())
+    }
+
+    /// Copies the new token to the clipboard. It expires after so many days, or never.
+    pub async fn create_api_token(&self, name: String, days: Option<u32>) -> Result<ApiToken> {
+        let expires_at = days.map(|days| self.0.engine.now().plus_secs(i64::from(days) * DAY_SECS));
+        let (created, secret) = self.0.engine.create_api_token(name, expires_at).await.map_err(error_view)?;
+        let undo = self.revoke_api_token(created.id);
+        self.copy_or_undo(&secret, "The API token was not created", undo).await?;
+        Ok(api_token(created))
+    }
+
+    pub async fn revoke_api_token(&self, id: ApiTokenId) -> Result<()> {
+        self.0.engine.revoke_api_token(id).await.map_err(error_view)
+    }
+}
+
+fn api_token(token: relink_engine::ApiToken) -> ApiToken {
+    ApiToken {
+        id: token.id,
+        name: token.name,
+        created_at: token.created_at,
+        expires_at: token.expires_at,
+        last_used_at: token.last_used_at,
+    }
+}

@@ -1,0 +1,125 @@
+//! Tells the window what is no longer current.
+//!
+//! Changed accounts are published with their new state, so that the bytes per change do not grow with the number of accounts.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use relink_contract::window::{AccountChanges, Change};
+use relink_domain::AccountId;
+use relink_engine::{ChangeSet, ChangedAccounts, Error, network};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use crate::{App, accounts, lock};
+
+/// Changes that come within this time are published together.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+const NETWORK_POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// When more accounts have changed, the window asks for its list again.
+const MAX_PUBLISHED_ACCOUNTS: usize = 50;
+
+/// A subscription to what the window shows.
+#[derive(Debug)]
+pub struct Changes {
+    receiver: broadcast::Receiver<Change>,
+    /// To be delivered before anything new.
+    pending: Vec<Change>,
+}
+
+impl Changes {
+    /// The next change; `None` when the app has ended. A subscriber that is too slow misses changes and is told that
+    /// everything has changed.
+    pub async fn next(&mut self) -> Option<Change> {
+        loop {
+            if let Some(change) = self.pending.pop() {
+                return Some(change);
+            }
+            match self.receiver.recv().await {
+                Ok(change) => return Some(change),
+                Err(RecvError::Lagged(_)) => self.pending = Change::everything(),
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+impl App {
+    /// Subscribes to changes from now on.
+    pub fn changes(&self) -> Changes {
+        Changes { receiver: self.0.changes.subscribe(), pending: Vec::new() }
+    }
+
+    pub(crate) fn publish(&self, change: Change) {
+        // It fails when nobody has subscribed.
+        let _ = self.0.changes.send(change);
+    }
+
+    pub(crate) async fn publish_changes(self) {
+        let mut subscription = self.0.engine.changes();
+        let mut keychain = self.0.engine.keychain_changes();
+        let mut online = network::is_online();
+        loop {
+            tokio::select! {
+                set = subscription.next() => {
+                    let Some(mut set) = set else { return };
+                    tokio::time::sleep(DEBOUNCE).await;
+                    set.merge(subscription.take().unwrap_or_default());
+                    self.publish_set(&set).await;
+                }
+                changed = keychain.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    *lock(&self.0.keychain) = None;
+                    self.publish(Change::Overview);
+                }
+                () = tokio::time::sleep(NETWORK_POLL_INTERVAL) => {
+                    let now = network::is_online();
+                    if std::mem::replace(&mut online, now) != now {
+                        self.publish(Change::Overview);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn publish_set(&self, set: &ChangeSet) {
+        match &set.accounts {
+            ChangedAccounts::All => self.publish(Change::Accounts { changes: None }),
+            ChangedAccounts::Ids(ids) if ids.is_empty() => {}
+            ChangedAccounts::Ids(ids) => self.publish_accounts(ids).await,
+        }
+        let others = [
+            (set.timeline, Change::Timeline),
+            (set.integrations, Change::Integrations),
+            (set.webhooks, Change::Webhooks),
+            (set.api_tokens, Change::ApiTokens),
+        ];
+        for (_, change) in others.into_iter().filter(|(changed, _)| *changed) {
+            self.publish(change);
+        }
+    }
+
+    /// Publishes the present state of these accounts.
+    pub(crate) async fn publish_accounts(&self, ids: &BTreeSet<AccountId>) {
+        let _publishing = self.0.publishing_accounts.lock().await;
+        let changes = self.account_changes(ids).await;
+        self.publish(Change::Accounts { changes });
+    }
+
+    /// `None` if there are too many, or they can't be read now: the window's own request says why.
+    async fn account_changes(&self, ids: &BTreeSet<AccountId>) -> Option<AccountChanges> {
+        if ids.len() > MAX_PUBLISHED_ACCOUNTS {
+            return None;
+        }
+        let shown = self.shown().await.ok()?;
+        let mut changes = AccountChanges::default();
+        for &id in ids {
+            match self.0.engine.account(id).await {
+                Ok(view) => changes.changed.push(accounts::account(&view, shown.remind_at(id), self.0.engine.now())),
+                Err(Error::NotFound { .. }) => changes.removed.push(id),
+                Err(_) => return None,
+            }
+        }
+        Some(changes)
+    }
+}

@@ -1,0 +1,73 @@
+//! Runs the window's commands, as the table of [`relink_contract::window_commands`] declares them: each calls the method of
+//! [`App`] that has its name. A command without its method, or with other types, doesn't compile.
+
+use std::future::{Ready, ready};
+
+#[allow(clippy::wildcard_imports, reason = "the commands may name any of the window's types")]
+use relink_contract::window::*;
+use relink_domain::{AccountId, ApiTokenId, Secret, WebhookId};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    App, Result,
+    error::{desktop_error, internal_error},
+    lock,
+};
+
+macro_rules! define_dispatch {
+    ($( $(#[doc = $doc:literal])* fn $name:ident($($argument:ident: $type:ty),*) -> $answer:ty; )*) => {
+        impl App {
+            /// Runs a command with its arguments, a JSON object. The answer is JSON text.
+            pub async fn dispatch(&self, command: &str, arguments: Value) -> Result<String> {
+                match command {
+                    $(stringify!($name) => {
+                        #[derive(Deserialize)]
+                        struct Arguments { $($argument: $type),* }
+                        let Arguments { $($argument),* } = decode(command, arguments)?;
+                        let answer: $answer = self.$name($($argument),*).await?;
+                        encode(&answer)
+                    })*
+                    unknown => Err(internal_error(&format!("There is no command {unknown}."))),
+                }
+            }
+        }
+    };
+}
+relink_contract::window_commands!(define_dispatch);
+
+fn decode<T: DeserializeOwned>(command: &str, arguments: Value) -> Result<T> {
+    serde_json::from_value(arguments)
+        // Without its text, which may repeat a secret that was typed in.
+        .map_err(|_| internal_error(&format!("The arguments of the command {command} can’t be read.")))
+}
+
+fn encode<T: Serialize>(answer: &T) -> Result<String> {
+    serde_json::to_string(answer).map_err(|error| internal_error(&error.to_string()))
+}
+
+// The commands that need nothing but the desktop.
+impl App {
+    pub fn initial_destination(&self) -> Ready<Result<Option<Destination>>> {
+        ready(Ok(lock(&self.0.initial_destination).take()))
+    }
+
+    pub fn test_notification(&self) -> impl Future<Output = Result<()>> {
+        let shown = self.0.desktop.test_notification();
+        async { shown.await.map_err(|reason| desktop_error("notification", &reason)) }
+    }
+
+    pub fn test_sign_in_return(&self) -> impl Future<Output = Result<String>> {
+        let returned = self.0.desktop.test_sign_in_return();
+        async { returned.await.map_err(|reason| desktop_error("deep_link", &reason)) }
+    }
+
+    pub fn copy_text(&self, text: String) -> Ready<Result<()>> {
+        ready(self.copy_to_clipboard(&Secret::new(text)))
+    }
+
+    pub fn open_data_folder(&self) -> Ready<Result<()>> {
+        let opened = self.0.desktop.open_folder(self.data_dir());
+        ready(opened.map_err(|reason| desktop_error("data_folder", &reason)))
+    }
+}

@@ -1,0 +1,72 @@
+//! What the app needs of the desktop, and what it knows about it.
+
+use std::{fmt, path::Path, pin::Pin};
+
+use relink_contract::window::{Change, ErrorView};
+use relink_domain::Secret;
+use url::Url;
+
+use crate::{App, Result, error::desktop_error};
+
+/// An answer of the desktop's; an error is a sentence for the person.
+pub type DesktopFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
+
+/// What only the toolkit can do. The shell implements it with Tauri; tests have a desktop of their own. An error is a
+/// sentence for the person.
+pub trait Desktop: fmt::Debug + Send + Sync + 'static {
+    fn copy_to_clipboard(&self, text: &Secret) -> Result<(), String>;
+    fn open_in_browser<'a>(&'a self, url: &'a Url) -> DesktopFuture<'a, ()>;
+    /// Opens the connect UI in a window of its own.
+    fn open_connect_window(&self, link: &Url) -> Result<(), String>;
+    fn open_folder(&self, folder: &Path) -> Result<(), String>;
+    fn set_start_at_login(&self, enabled: bool) -> Result<(), String>;
+    /// Shows a notification, to see whether this desktop does.
+    fn test_notification(&self) -> DesktopFuture<'_, ()>;
+    /// Sends the browser through a redirect to a deep link and waits for it to arrive. The answer is a sentence, too.
+    fn test_sign_in_return(&self) -> DesktopFuture<'_, String>;
+}
+
+/// What this desktop can do, as far as it was tried.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DesktopStatus {
+    /// Why the latest notification could not be shown.
+    pub notifications_trouble: Option<String>,
+    /// Whether the desktop shows Relink's tray icon.
+    pub tray: bool,
+}
+
+impl App {
+    /// Records what this desktop turned out to be able to do.
+    pub fn update_desktop_status(&self, update: impl FnOnce(&mut DesktopStatus)) {
+        let changed = self.0.desktop_status.send_if_modified(|status| {
+            let before = status.clone();
+            update(status);
+            before != *status
+        });
+        if changed {
+            self.publish(Change::Overview);
+        }
+    }
+
+    pub(crate) fn copy_to_clipboard(&self, text: &Secret) -> Result<()> {
+        self.0.desktop.copy_to_clipboard(text).map_err(|reason| desktop_error("clipboard", &reason))
+    }
+
+    /// Copies a secret that was just created and can't be read again. If that fails, undoes the creation: nobody could ever
+    /// use it. `title` says what didn't come about.
+    pub(crate) async fn copy_or_undo(
+        &self,
+        secret: &Secret,
+        title: &str,
+        undo: impl Future<Output = Result<()>>,
+    ) -> Result<()> {
+        let Err(error) = self.copy_to_clipboard(secret) else { return Ok(()) };
+        undo.await?;
+        let message = format!("Its secret can only be copied once, and copying failed: {}", error.message);
+        Err(ErrorView { title: title.to_owned(), message, ..error })
+    }
+
+    pub(crate) async fn open_in_browser(&self, url: &Url) -> Result<()> {
+        self.0.desktop.open_in_browser(url).await.map_err(|reason| desktop_error("browser", &reason))
+    }
+}

@@ -1,0 +1,61 @@
+//! The state of Relink as a whole.
+
+use std::time::{Duration, Instant};
+
+use relink_contract::window::{KeychainState, Overview};
+use relink_domain::{
+    account::{Status, Verdict},
+    notice::FailingAccount,
+};
+use relink_engine::{Filter, SANDBOX, network};
+
+use crate::{App, Result, count, error_view, lock};
+
+/// For how long the keychain's state is not read again, unless the engine reports that it changed.
+const KEYCHAIN_STATE_TTL: Duration = Duration::from_secs(30);
+
+impl App {
+    pub async fn overview(&self) -> Result<Overview> {
+        let engine = &self.0.engine;
+        let accounts = engine.account_counts().await.map_err(error_view)?.into_values().sum();
+        let failing = self.failing_accounts().await?;
+        let needs_you = failing.iter().filter(|account| account.trouble.verdict() != Verdict::Retrying).count();
+        let keychain = self.keychain_state().await;
+        let desktop = self.0.desktop_status.borrow().clone();
+        let info = &self.0.runtime_info;
+        Ok(Overview {
+            version: info.version.clone(),
+            base_url: info.base_url.clone(),
+            wanted_port_taken: info.wanted_port_taken,
+            wanted_port: info.wanted_port,
+            keychain,
+            online: network::is_online(),
+            needs_you: count(needs_you),
+            accounts,
+            sandbox: engine.is_installed(SANDBOX).await.map_err(error_view)?,
+            notifications_trouble: desktop.notifications_trouble,
+            tray: desktop.tray,
+            hears_unlocking: info.hears_unlocking,
+            data_folder: info.data_dir.display().to_string(),
+        })
+    }
+
+    /// The accounts that don't work. Only these are read, however many others there are.
+    pub(crate) async fn failing_accounts(&self) -> Result<Vec<FailingAccount>> {
+        let failing = Filter { statuses: vec![Status::NeedsReauth.as_str().to_owned()], ..Filter::default() };
+        let views = self.0.engine.accounts(failing, None, None).await.map_err(error_view)?;
+        Ok(views.iter().filter_map(|view| FailingAccount::of(&view.account, &view.label)).collect())
+    }
+
+    async fn keychain_state(&self) -> KeychainState {
+        let cached = lock(&self.0.keychain).clone();
+        if let Some((state, _)) = cached.filter(|(_, read_at)| read_at.elapsed() < KEYCHAIN_STATE_TTL) {
+            return state;
+        }
+        let read_at = Instant::now();
+        let (state, message) = self.0.engine.keychain().await;
+        let state = KeychainState { available: state == "available", message };
+        *lock(&self.0.keychain) = Some((state.clone(), read_at));
+        state
+    }
+}

@@ -1,0 +1,31 @@
+//! "Remind me later", and the other signals from the desktop that the notification policy takes in.
+
+use relink_domain::{
+    AccountId,
+    notice::{DesktopSignal, Episode, FailingAccount},
+};
+
+use crate::{App, Result, error_view};
+
+/// How long "Remind me later" lasts, unless the machine is unlocked before.
+const REMIND_AFTER_SECS: i64 = 24 * 60 * 60;
+
+impl App {
+    pub async fn remind_later(&self, id: AccountId) -> Result<()> {
+        let view = self.0.engine.account(id).await.map_err(error_view)?;
+        let episode = FailingAccount::of(&view.account, &view.label).map(|account| account.episode());
+        self.remind_of_episodes_later(episode.into_iter().collect()).await;
+        Ok(())
+    }
+
+    pub async fn remind_of_episodes_later(&self, about: Vec<Episode>) {
+        let until = self.0.engine.now().plus_secs(REMIND_AFTER_SECS);
+        self.signal(DesktopSignal::RemindLater { about, until }).await;
+    }
+
+    /// Hands a signal to the notification policy, which takes them in one after the other.
+    pub async fn signal(&self, signal: DesktopSignal) {
+        // The policy's task ends only with the process.
+        let _ = self.0.signals.send(signal).await;
+    }
+}

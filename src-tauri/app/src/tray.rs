@@ -1,0 +1,118 @@
+//! The texts of the tray: its headline and its menu. The shell draws them.
+
+use relink_domain::{AccountId, account::Verdict, notice::FailingAccount};
+use tokio::sync::watch;
+
+use crate::App;
+
+/// Accounts that the menu lists; the window lists all.
+const MAX_ACCOUNTS: usize = 8;
+
+/// An account that needs its person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountInNeed {
+    pub id: AccountId,
+    pub name: String,
+    /// The label of its integration.
+    pub integration: String,
+    /// Whether signing in again helps; if not, its integration's OAuth client is wrong.
+    pub reauthorize: bool,
+}
+
+/// What the tray shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrayMenu {
+    /// The first line of the menu, and the icon's tooltip.
+    pub headline: String,
+    /// Whether the icon asks for attention.
+    pub needs_attention: bool,
+    pub accounts: Vec<TrayAccount>,
+    pub notifications_paused: bool,
+}
+
+/// A menu item that leads to an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrayAccount {
+    pub id: AccountId,
+    pub text: String,
+    /// Whether the item begins a sign-in; if not, it opens the account's page.
+    pub reauthorize: bool,
+}
+
+impl TrayMenu {
+    pub fn new(accounts: &[AccountInNeed], notifications_paused: bool) -> Self {
+        let item = |account: &AccountInNeed| {
+            let verb = if account.reauthorize { "Reauthorize" } else { "Show" };
+            TrayAccount {
+                id: account.id,
+                text: format!("{verb} {} ({})", account.name, account.integration),
+                reauthorize: account.reauthorize,
+            }
+        };
+        Self {
+            headline: headline(accounts.len()),
+            needs_attention: !accounts.is_empty(),
+            accounts: accounts.iter().take(MAX_ACCOUNTS).map(item).collect(),
+            notifications_paused,
+        }
+    }
+}
+
+fn headline(in_need: usize) -> String {
+    match in_need {
+        0 => "All accounts are working".to_owned(),
+        1 => "1 account needs attention".to_owned(),
+        many => format!("{many} accounts need attention"),
+    }
+}
+
+/// The accounts that a person has to do something about, and not merely Relink.
+pub(crate) fn accounts_in_need(failing: &[FailingAccount]) -> Vec<AccountInNeed> {
+    let in_need = failing.iter().filter(|account| account.trouble.verdict() != Verdict::Retrying);
+    in_need
+        .map(|account| AccountInNeed {
+            id: account.id,
+            name: account.name.clone(),
+            integration: account.integration.clone(),
+            reauthorize: account.trouble.verdict() == Verdict::NeedsPerson,
+        })
+        .collect()
+}
+
+impl App {
+    pub fn follow_accounts_in_need(&self) -> watch::Receiver<Vec<AccountInNeed>> {
+        self.0.accounts_in_need.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(name: &str, reauthorize: bool) -> AccountInNeed {
+        let id = "018f0000-0000-7000-8000-000000000001".parse().expect("an id");
+        AccountInNeed { id, name: name.to_owned(), integration: "GitHub".to_owned(), reauthorize }
+    }
+
+    #[test]
+    fn the_headline_counts_all_accounts_and_the_menu_lists_the_first() {
+        let accounts: Vec<_> = (0..12).map(|number| account(&format!("Account {number}"), true)).collect();
+        let menu = TrayMenu::new(&accounts, false);
+        assert_eq!((menu.headline.as_str(), menu.needs_attention), ("12 accounts need attention", true));
+        assert_eq!(menu.accounts.len(), MAX_ACCOUNTS);
+        assert_eq!(TrayMenu::new(&accounts[..1], false).headline, "1 account needs attention");
+    }
+
+    #[test]
+    fn an_item_says_what_it_does() {
+        let menu = TrayMenu::new(&[account("Acme", true), account("Sales", false)], true);
+        let texts: Vec<_> = menu.accounts.iter().map(|account| account.text.as_str()).collect();
+        assert_eq!(texts, ["Reauthorize Acme (GitHub)", "Show Sales (GitHub)"]);
+    }
+
+    #[test]
+    fn without_failing_accounts_it_says_that_all_work() {
+        let menu = TrayMenu::new(&[], false);
+        assert_eq!((menu.headline.as_str(), menu.needs_attention), ("All accounts are working", false));
+    }
+}

@@ -1,0 +1,139 @@
+use std::sync::atomic::Ordering;
+
+use relink_contract::window::{
+    Destination, LinkPurpose, NewIntegration, NewWebhook, OpenIn, PreferenceUpdate, SecretInput,
+};
+use relink_domain::{Secret, integration::RedirectKind};
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_command_is_run_by_name_with_its_arguments() {
+    let world = World::new().await;
+    let id = world.connect().await;
+    let renamed = world.command("rename", json!({ "id": id, "name": "Acme" })).await;
+    assert_eq!(renamed["name"], "Acme");
+    assert_eq!(world.command("accounts", json!({})).await, json!([renamed]));
+    assert_eq!(world.command("delete_account", json!({ "id": id })).await, json!(null));
+}
+
+#[tokio::test]
+async fn a_command_that_fails_says_why() {
+    let world = World::new().await;
+    let missing = json!({ "id": "018f0000-0000-7000-8000-000000000001" });
+    assert_eq!(world.app.dispatch("account", missing).await.expect_err("refused").code, "not_found");
+    assert_eq!(world.app.dispatch("no_such_command", json!({})).await.expect_err("refused").code, "internal");
+}
+
+#[tokio::test]
+async fn arguments_that_cannot_be_read_are_not_repeated() {
+    let world = World::new().await;
+    let arguments = json!({ "name": "sandbox", "id": 1, "secret": "hush" });
+    let refused = world.app.dispatch("set_client", arguments).await.expect_err("refused");
+    assert_eq!(refused.code, "internal");
+    assert!(!refused.message.contains("hush"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_new_window_is_told_once_where_to_go() {
+    let world = World::new().await;
+    assert_eq!(world.command("initial_destination", json!({})).await, json!(null));
+    world.app.set_initial_destination(Destination::Settings);
+    assert_eq!(world.command("initial_destination", json!({})).await, json!("settings"));
+    assert_eq!(world.command("initial_destination", json!({})).await, json!(null));
+}
+
+#[tokio::test]
+async fn the_page_sees_a_magic_link_without_its_token() {
+    let world = World::new().await;
+    let link = world.app.get_connection_link(LinkPurpose::Tenant("acme-1".to_owned())).await.expect("a link");
+    world.app.copy_link(link.id.clone()).await.expect("copied");
+    let copied = world.desktop.copied();
+    let (_, token) = copied.split_once("link_token=").expect("a token");
+    let seen = serde_json::to_string(&link).expect("JSON");
+    assert!(!seen.contains(token) && seen.contains("link_token=…"), "{seen}");
+
+    world.app.open_link(link.id, OpenIn::Browser, Some("sandbox".to_owned())).await.expect("opened");
+    let opened = world.desktop.opened_in_browser.lock().expect("not poisoned").clone().expect("opened");
+    assert_eq!(opened.as_str(), format!("{copied}&integration=sandbox"));
+    assert_eq!(world.app.copy_link("unknown".to_owned()).await.expect_err("refused").code, "not_found");
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_copied_is_not_created() {
+    let world = World::new().await;
+    world.desktop.clipboard_fails.store(true, Ordering::SeqCst);
+    let refused = world.app.create_api_token("agent".to_owned(), None).await.expect_err("refused");
+    assert_eq!((refused.code.as_str(), refused.title.as_str()), ("clipboard", "The API token was not created"));
+    assert!(refused.message.ends_with("There is no clipboard."), "{}", refused.message);
+    assert_eq!(world.app.api_tokens().await.expect("a list"), []);
+
+    let webhook =
+        || NewWebhook { target_url: "https://example.com/hook".to_owned(), event_types: None, allow_private: false };
+    let refused = world.app.add_webhook(webhook()).await.expect_err("refused");
+    assert_eq!(refused.title, "The webhook was not added");
+    assert_eq!(world.app.webhooks().await.expect("a list"), []);
+
+    world.desktop.clipboard_fails.store(false, Ordering::SeqCst);
+    world.app.add_webhook(webhook()).await.expect("added");
+    assert_eq!(world.app.webhooks().await.expect("a list").len(), 1);
+}
+
+#[tokio::test]
+async fn an_integration_is_created_from_the_form_and_a_wrong_address_is_reported_at_its_field() {
+    let world = World::new().await;
+    let form = |token_url: &str| NewIntegration {
+        name: "acme-crm".to_owned(),
+        label: "Acme CRM".to_owned(),
+        base_url: "https://api.acme.test".to_owned(),
+        authorize_url: "https://acme.test/oauth/authorize".to_owned(),
+        token_url: token_url.to_owned(),
+        scopes: "read write".to_owned(),
+        client_id: "abc".to_owned(),
+        client_secret: Some(SecretInput::from(Secret::new("hush".to_owned()))),
+        redirect: Some(RedirectKind::Loopback),
+    };
+    let refused = world.app.create_integration(form("no address")).await.expect_err("refused");
+    assert_eq!(refused.field.as_deref(), Some("token_url"));
+    world.app.create_integration(form("https://acme.test/oauth/token")).await.expect("created");
+    let integrations = world.app.integrations().await.expect("the catalog");
+    let created = integrations.iter().find(|it| it.name == "acme-crm").expect("it is listed");
+    assert_eq!((created.client_id.as_deref(), created.not_ready.as_deref()), (Some("abc"), None));
+    let kinds: Vec<_> = created.redirect_uris.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [RedirectKind::Loopback]);
+}
+
+#[tokio::test]
+async fn a_port_that_cannot_be_one_is_refused_with_its_field() {
+    let world = World::new().await;
+    let typed = async |port: &str| {
+        let text = format!(
+            r#"{{ "appearance": "dark", "notifications_paused": false, "start_at_login": true, "port": {port} }}"#
+        );
+        let update: PreferenceUpdate = serde_json::from_str(&text).expect("any number can be read");
+        world.app.set_preferences(update).await
+    };
+    for port in ["80", "0", "-1", "65536", "70000", "8080.5", "1e300"] {
+        assert_eq!(typed(port).await.expect_err(port).field.as_deref(), Some("port"), "{port}");
+    }
+    assert!(!world.desktop.starts_at_login.load(Ordering::SeqCst), "nothing of a refused update takes effect");
+    for (port, stored) in [("null", None), ("1024", Some(1024)), ("65535", Some(65_535)), ("8080.0", Some(8080))] {
+        let preferences = typed(port).await.expect(port);
+        assert_eq!((preferences.port, preferences.start_at_login), (stored, true), "{port}");
+    }
+    assert!(world.desktop.starts_at_login.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn the_timeline_still_names_an_account_that_was_deleted() {
+    let world = World::new().await;
+    let id = world.connect().await;
+    world.app.rename(id, "The old one".to_owned()).await.expect("renamed");
+    world.app.delete_account(id).await.expect("deleted");
+    let entries = world.app.timeline(None, None, false).await.expect("a page").entries;
+    assert_eq!(entries[0].title, "The old one was deleted");
+    for entry in entries.iter().filter(|entry| entry.account_id == Some(id)) {
+        assert_eq!((entry.account_name.as_deref(), entry.account_gone), (Some("The old one"), true), "{entry:?}");
+    }
+}

@@ -1,0 +1,6 @@
+//! The app without its toolkit, on a real engine and Sandbox.
+
+mod changes;
+mod commands;
+mod notifications;
+mod world;

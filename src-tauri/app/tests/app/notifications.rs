@@ -1,0 +1,139 @@
+use std::time::Duration;
+
+use relink_app::notifications::Request;
+use relink_contract::window::{PreferenceUpdate, Preferences};
+
+use crate::world::{World, next};
+
+#[tokio::test]
+async fn an_account_that_needs_its_person_is_notified_once_and_counted() {
+    let mut world = World::new().await;
+    let id = world.connect().await;
+    world.break_account(id).await;
+    let notice = world.next_notification(Ok(())).await;
+    assert!(notice.title.contains("Sandbox"), "{notice:?}");
+    let in_need = world.in_need.wait_for(|in_need| !in_need.is_empty()).await.expect("the app runs").clone();
+    assert_eq!((in_need[0].id, in_need[0].reauthorize), (id, true));
+    assert_eq!(world.app.overview().await.expect("an overview").needs_you, 1);
+
+    world.app.check(id).await.expect("checked");
+    // Subscribed before the rename, so that its change can't be missed.
+    let mut changes = world.app.changes();
+    world.app.rename(id, "Renamed".to_owned()).await.expect("renamed");
+    next(&mut changes).await;
+    assert!(world.requests.try_recv().is_err(), "a second failure is not notified again");
+}
+
+#[tokio::test]
+async fn a_notification_is_withdrawn_and_recorded_when_its_account_is_deleted() {
+    let mut world = World::new().await;
+    let id = world.connect().await;
+    world.break_account(id).await;
+    let notice = world.next_notification(Ok(())).await;
+    world.app.delete_account(id).await.expect("deleted");
+    match world.requests.recv().await.expect("a request") {
+        Request::Withdraw(withdrawn) => assert_eq!(withdrawn, notice.id),
+        Request::Show { notice, .. } => panic!("shown: {notice:?}"),
+    }
+    world.in_need.wait_for(Vec::is_empty).await.expect("the app runs");
+    let mut changes = world.app.changes();
+    loop {
+        let notices = world.app.notices().await.expect("notices");
+        if notices[0].withdrawn_at.is_some() {
+            assert_eq!((notices.len(), notices[0].delivered), (1, true));
+            break;
+        }
+        next(&mut changes).await;
+    }
+}
+
+#[tokio::test]
+async fn a_notification_that_the_desktop_refuses_is_recorded_and_reported() {
+    let mut world = World::new().await;
+    let id = world.connect().await;
+    world.break_account(id).await;
+    let mut changes = world.app.changes();
+    world.next_notification(Err("there is no daemon".to_owned())).await;
+    loop {
+        let notices = world.app.notices().await.expect("notices");
+        if let Some(first) = notices.first() {
+            assert!(!first.delivered);
+            break;
+        }
+        next(&mut changes).await;
+    }
+    let overview = world.app.overview().await.expect("an overview");
+    assert_eq!(overview.notifications_trouble.as_deref(), Some("there is no daemon"));
+}
+
+#[tokio::test]
+async fn a_notification_that_was_up_at_the_end_is_shown_again_after_a_restart() {
+    let mut world = World::new().await;
+    let id = world.connect().await;
+    world.break_account(id).await;
+    let before = world.next_notification(Ok(())).await;
+    let mut changes = world.app.changes();
+    while world.app.notices().await.expect("notices").is_empty() {
+        next(&mut changes).await;
+    }
+    let mut world = world.restarted_after(|_| ()).await;
+    let again = world.next_notification(Ok(())).await;
+    assert_eq!((&again.title, &again.about), (&before.title, &before.about));
+    let mut changes = world.app.changes();
+    loop {
+        let notices = world.app.notices().await.expect("notices");
+        if notices.len() == 2 {
+            assert!(notices[0].withdrawn_at.is_none() && notices[1].withdrawn_at.is_some(), "{notices:?}");
+            break;
+        }
+        next(&mut changes).await;
+    }
+}
+
+#[tokio::test]
+async fn a_desktop_that_never_answers_delays_neither_the_tray_nor_reminders() {
+    let mut world = World::new().await;
+    let (first, second) = (world.connect().await, world.connect().await);
+    world.break_account(first).await;
+    let Request::Show { accepted: _never_answered, .. } = world.requests.recv().await.expect("a request") else {
+        panic!("a notification is withdrawn")
+    };
+    // Shorter than any timeout for the desktop's answer.
+    let soon = Duration::from_secs(5);
+    let informed = async {
+        world.app.check(second).await.expect("checked");
+        world.in_need.wait_for(|in_need| in_need.len() == 2).await.expect("the app runs");
+        let mut changes = world.app.changes();
+        world.app.remind_later(first).await.expect("accepted");
+        while world.app.account(first).await.expect("the account").remind_at.is_none() {
+            next(&mut changes).await;
+        }
+    };
+    tokio::time::timeout(soon, informed).await.expect("the policy doesn't wait for the desktop");
+}
+
+#[tokio::test]
+async fn a_pause_holds_notifications_back_until_it_ends() {
+    let mut world = World::new().await;
+    let id = world.connect().await;
+    let paused = Preferences { notifications_paused: true, ..Preferences::default() };
+    world.app.set_preferences(PreferenceUpdate::from(paused)).await.expect("stored");
+    world.break_account(id).await;
+    world.in_need.wait_for(|in_need| in_need.len() == 1).await.expect("the tray still shows it");
+    assert!(world.requests.try_recv().is_err(), "paused");
+    world.app.set_preferences(PreferenceUpdate::from(Preferences::default())).await.expect("stored");
+    assert!(world.next_notification(Ok(())).await.title.contains("Sandbox"));
+}
+
+#[tokio::test]
+async fn remind_me_later_is_stored_and_shown_on_the_account() {
+    let mut world = World::new().await;
+    let id = world.connect().await;
+    world.break_account(id).await;
+    world.next_notification(Ok(())).await;
+    let mut changes = world.app.changes();
+    world.app.remind_later(id).await.expect("accepted");
+    while world.app.account(id).await.expect("the account").remind_at.is_none() {
+        next(&mut changes).await;
+    }
+}

@@ -1,0 +1,193 @@
+//! A running app on a real engine, API and Sandbox, with an in-memory keychain and a desktop that records what it is asked.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use relink_api::{ServeOptions, Serving};
+use relink_app::{App, Changes, Desktop, DesktopFuture, RuntimeInfo, notifications::Request, tray::AccountInNeed};
+use relink_contract::window::{Change, LinkPurpose, SandboxAction};
+use relink_domain::{AccountId, Secret, account::AuthenticationMethod, notice::Notice};
+use relink_engine::{
+    Engine, Options,
+    clock::Clock,
+    connect::{BeginFlow, PhaseName},
+    keychain::{Keychain, MemoryKeychain},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+use url::Url;
+
+/// Records what it is asked.
+#[derive(Debug, Default)]
+pub struct FakeDesktop {
+    pub clipboard: Mutex<Option<String>>,
+    pub clipboard_fails: AtomicBool,
+    pub opened_in_browser: Mutex<Option<Url>>,
+    pub starts_at_login: AtomicBool,
+}
+
+impl FakeDesktop {
+    pub fn copied(&self) -> String {
+        self.clipboard.lock().expect("not poisoned").clone().expect("something was copied")
+    }
+}
+
+impl Desktop for FakeDesktop {
+    fn copy_to_clipboard(&self, text: &Secret) -> Result<(), String> {
+        if self.clipboard_fails.load(Ordering::SeqCst) {
+            return Err("There is no clipboard.".to_owned());
+        }
+        *self.clipboard.lock().expect("not poisoned") = Some(text.expose().to_owned());
+        Ok(())
+    }
+
+    fn open_in_browser<'a>(&'a self, url: &'a Url) -> DesktopFuture<'a, ()> {
+        *self.opened_in_browser.lock().expect("not poisoned") = Some(url.clone());
+        Box::pin(async { Ok(()) })
+    }
+
+    fn open_connect_window(&self, _: &Url) -> Result<(), String> {
+        Err("There are no windows here.".to_owned())
+    }
+
+    fn open_folder(&self, _: &Path) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn set_start_at_login(&self, enabled: bool) -> Result<(), String> {
+        self.starts_at_login.store(enabled, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn test_notification(&self) -> DesktopFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn test_sign_in_return(&self) -> DesktopFuture<'_, String> {
+        Box::pin(async { Ok("It came back.".to_owned()) })
+    }
+}
+
+pub struct World {
+    pub app: App,
+    pub engine: Engine,
+    pub desktop: Arc<FakeDesktop>,
+    pub requests: mpsc::Receiver<Request>,
+    pub in_need: watch::Receiver<Vec<AccountInNeed>>,
+    serving: Serving,
+    folder: TempDir,
+    keychain: MemoryKeychain,
+}
+
+impl World {
+    /// With the Sandbox installed.
+    pub async fn new() -> Self {
+        let world = Self::start(tempfile::tempdir().expect("a folder"), MemoryKeychain::default()).await;
+        world.app.install("sandbox".to_owned()).await.expect("the Sandbox is installed");
+        world
+    }
+
+    /// Ends Relink, changes its stored data, and starts it again.
+    pub async fn restarted_after(self, change: impl FnOnce(&Path)) -> Self {
+        self.serving.stop().await;
+        self.engine.stop().await;
+        // The old app's tasks keep its folder until the process ends, so the new one gets a copy.
+        let folder = tempfile::tempdir().expect("a folder");
+        for entry in std::fs::read_dir(self.folder.path()).expect("a folder").map(|entry| entry.expect("an entry")) {
+            if entry.path().is_file() {
+                std::fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("the file is copied");
+            }
+        }
+        change(folder.path());
+        Self::start(folder, self.keychain).await
+    }
+
+    async fn start(folder: TempDir, keychain: MemoryKeychain) -> Self {
+        let data_dir = folder.path().to_owned();
+        let options = Options {
+            data_dir: data_dir.clone(),
+            keychain: Keychain::memory(keychain.clone()),
+            clock: Clock::system(),
+            takes_deep_links: true,
+        };
+        let engine = Engine::start(options).await.expect("the engine starts");
+        let listen = "127.0.0.1:0".parse().expect("an address");
+        let wanted = ServeOptions { listen: Some(listen), data_dir: data_dir.clone() };
+        let serving = relink_api::serve(engine.clone(), wanted).await.expect("the API listens");
+        let (sender, requests) = mpsc::channel(8);
+        let runtime_info = RuntimeInfo {
+            version: "0.0.0".to_owned(),
+            base_url: serving.base_url().to_owned(),
+            wanted_port_taken: false,
+            wanted_port: relink_api::PORT,
+            hears_unlocking: true,
+            data_dir,
+        };
+        let desktop = Arc::new(FakeDesktop::default());
+        let sandbox_runner = serving.sandbox_runner().clone();
+        let app = App::start(engine.clone(), sandbox_runner, runtime_info, desktop.clone(), sender).await;
+        let app = app.expect("the app starts");
+        let in_need = app.follow_accounts_in_need();
+        Self { app, engine, desktop, requests, in_need, serving, folder, keychain }
+    }
+
+    /// Connects an account with an API key, which needs no browser.
+    pub async fn connect(&self) -> AccountId {
+        let link = self.app.get_connection_link(LinkPurpose::Tenant("acme-1".to_owned())).await.expect("a link");
+        self.app.copy_link(link.id).await.expect("the link is copied");
+        let copied = self.desktop.copied();
+        let (_, token) = copied.split_once("link_token=").expect("a token");
+        let fields = BTreeMap::from([("api_key".to_owned(), Secret::new(self.api_key().await))]);
+        let format = AuthenticationMethod::ApiKey;
+        let begin = BeginFlow { integration: "sandbox".to_owned(), format, redirect: None, fields };
+        let started = self.engine.begin_flow(token, begin).await.expect("the flow begins");
+        let mut flow = started.flow;
+        while !matches!(flow.phase, PhaseName::Succeeded | PhaseName::Failed) {
+            let timeout = Duration::from_secs(20);
+            flow =
+                self.engine.flow(flow.id, started.key.expose(), Some(flow.version), timeout).await.expect("the flow");
+        }
+        flow.outcome.expect("the flow succeeds").account.id
+    }
+
+    async fn api_key(&self) -> String {
+        let created = self.serving.sandbox_runner().rehearse("POST", "/control/api-keys", &json!({})).await;
+        created.expect("a key")["api_key"].as_str().expect("text").to_owned()
+    }
+
+    /// Makes the account fail in a way that needs its person.
+    pub async fn break_account(&self, id: AccountId) {
+        self.app.control_sandbox(SandboxAction::Revoke).await.expect("access is revoked");
+        self.app.check(id).await.expect("the account is checked");
+    }
+
+    /// The next notification that the desktop is asked to show, answered with this outcome.
+    pub async fn next_notification(&mut self, outcome: Result<(), String>) -> Notice {
+        match self.requests.recv().await.expect("a request") {
+            Request::Show { notice, accepted, .. } => {
+                accepted.send(outcome).expect("the policy waits for the outcome");
+                notice
+            }
+            Request::Withdraw(id) => panic!("{id:?} was withdrawn"),
+        }
+    }
+
+    /// Runs a command as the window does.
+    pub async fn command(&self, name: &str, arguments: Value) -> Value {
+        let answer = self.app.dispatch(name, arguments).await.expect(name);
+        serde_json::from_str(&answer).expect("the answer is JSON")
+    }
+}
+
+/// Waits for the next change that the window is told of.
+pub async fn next(changes: &mut Changes) -> Change {
+    changes.next().await.expect("the app runs")
+}

@@ -1,0 +1,162 @@
+use relink_domain::{
+    AccountId, Timestamp,
+    account::{
+        self as domain, AuthenticationMethod, Credential, Fixed, FixedKind, Renewal, Renewing, SeenFailure, Status,
+        Verdict,
+    },
+    failure::Explanation,
+    health::Condition,
+};
+use serde::Serialize;
+use ts_rs::TS;
+
+use crate::account::{self, AccountError, AccountRow, CheckOutcome};
+
+/// An account, as the list and its page show it.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct Account {
+    pub id: AccountId,
+    /// The person's name for it.
+    pub name: String,
+    /// Its integration's name, which is unique.
+    pub integration: String,
+    pub integration_label: String,
+    /// The integration's color, as CSS writes it.
+    pub color: Option<String>,
+    pub tenant_id: String,
+    /// The user that is signed in at the provider.
+    pub identity: Option<String>,
+    pub status: Status,
+    pub method: AuthenticationMethod,
+    /// The authentication method in words.
+    pub method_label: String,
+    pub scopes: Vec<String>,
+    pub is_sandbox: bool,
+    /// While something is wrong: what the account needs.
+    pub verdict: Option<Verdict>,
+    /// While something is wrong: since when.
+    pub trouble_since: Option<Timestamp>,
+    /// While something is wrong: what, in words.
+    pub problem: Option<Problem>,
+    /// While something is wrong: when Relink tries again by itself.
+    pub next_try: Option<Timestamp>,
+    /// Until when reminders about it are silenced.
+    pub remind_at: Option<Timestamp>,
+    /// When the access token was issued.
+    pub refreshed_at: Option<Timestamp>,
+    /// When the access token expires.
+    pub expires_at: Option<Timestamp>,
+    /// When Relink refreshes it next, by itself.
+    pub next_action_at: Option<Timestamp>,
+    /// When a program last used it.
+    pub last_used_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
+/// What the window shows of an account beside the account itself.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountContext<'a> {
+    pub common: account::AccountContext<'a>,
+    /// The integration's color, as CSS writes it.
+    pub color: Option<&'a str>,
+    /// Until when reminders about the account are silenced.
+    pub remind_at: Option<Timestamp>,
+}
+
+impl Account {
+    pub fn new(account: &domain::Account, context: &AccountContext<'_>) -> Self {
+        let row = AccountRow::new(account, &context.common);
+        let trouble = account.state.trouble();
+        let last_error = account.profile.last_error.as_ref().filter(|_| row.status != Status::Active);
+        let refreshed_at = match account.state.credential() {
+            Credential::Renewing(renewing) => Some(renewing.lifetime.issued_at),
+            Credential::Fixed(_) => None,
+        };
+        Self {
+            id: row.id,
+            name: row.name,
+            integration: row.integration,
+            problem: last_error.map(|seen| Problem::new(account, seen, &row.integration_label)),
+            integration_label: row.integration_label,
+            color: context.color.map(str::to_owned),
+            tenant_id: row.tenant_id,
+            identity: row.identity,
+            status: row.status,
+            method: row.authentication_method,
+            method_label: method_label(account.state.credential()).to_owned(),
+            scopes: row.scopes,
+            is_sandbox: row.is_sandbox,
+            verdict: row.verdict,
+            trouble_since: trouble.map(|trouble| trouble.since),
+            next_try: row.next_try,
+            remind_at: context.remind_at.filter(|_| trouble.is_some()),
+            refreshed_at: refreshed_at.filter(|_| row.status != Status::Connecting),
+            expires_at: row.expires_at,
+            next_action_at: row.next_action_at,
+            last_used_at: row.last_used_at,
+            created_at: row.created_at,
+        }
+    }
+}
+
+const fn method_label(credential: &Credential) -> &'static str {
+    match credential {
+        Credential::Renewing(Renewing { by: Renewal::RefreshToken, .. }) => "OAuth 2.0, refresh token",
+        Credential::Renewing(Renewing { by: Renewal::ClientCredentials, .. }) => "OAuth 2.0, client credentials",
+        Credential::Fixed(Fixed { kind: FixedKind::AccessToken, .. }) => "OAuth 2.0, no refresh token",
+        Credential::Fixed(Fixed { kind: FixedKind::ApiKey, .. }) => "API key",
+    }
+}
+
+/// What is wrong with an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Problem {
+    /// Stable, for programs and tests.
+    pub code: String,
+    /// What happened, in one line.
+    pub title: String,
+    /// What it means.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+    /// The HTTP status of the provider's response.
+    pub http_status: Option<u16>,
+    pub provider_code: Option<String>,
+    /// The provider's own text.
+    pub provider_message: Option<String>,
+    pub occurred_at: Timestamp,
+}
+
+impl Problem {
+    /// `provider`: the label of the account's integration.
+    fn new(account: &domain::Account, seen: &SeenFailure, provider: &str) -> Self {
+        let Explanation { title, message, hint } = account.explain(seen, provider);
+        let error = AccountError::new(account, seen, provider);
+        Self {
+            code: error.code,
+            title,
+            message,
+            hint,
+            http_status: error.http_status,
+            provider_code: error.provider_code,
+            provider_message: error.provider_message,
+            occurred_at: error.occurred_at,
+        }
+    }
+}
+
+/// How an account did over the last days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Health {
+    /// Two hours a slot, oldest first; the last one ends now.
+    pub slots: Vec<Condition>,
+    /// The same in a sentence.
+    pub sentence: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct CheckResult {
+    pub outcome: CheckOutcome,
+    /// The account after the check.
+    pub account: Account,
+}

@@ -1,0 +1,55 @@
+use relink_domain::{AccountId, Timestamp};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Appearance {
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+/// What the person has chosen in the settings. Stored as it is here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(default)]
+pub struct Preferences {
+    pub appearance: Appearance,
+    pub notifications_paused: bool,
+    /// Whether Relink starts, in the tray, when the person logs in to the machine.
+    pub start_at_login: bool,
+    /// The API's port from the next start on; `null`: 7417 or the next free one.
+    pub port: Option<u16>,
+}
+
+/// [`Preferences`] as the window sends them: the port is whatever number was typed.
+#[derive(Debug, Clone, Deserialize, TS)]
+pub struct PreferenceUpdate {
+    pub appearance: Appearance,
+    pub notifications_paused: bool,
+    pub start_at_login: bool,
+    pub port: Option<f64>,
+}
+
+impl From<Preferences> for PreferenceUpdate {
+    fn from(preferences: Preferences) -> Self {
+        let Preferences { appearance, notifications_paused, start_at_login, port } = preferences;
+        Self { appearance, notifications_paused, start_at_login, port: port.map(f64::from) }
+    }
+}
+
+/// A notification that was shown. Stored as it is here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct NoticeRecord {
+    pub id: u64,
+    pub at: Timestamp,
+    pub title: String,
+    pub body: String,
+    /// The account that it opens, if it is about a single one.
+    pub account_id: Option<AccountId>,
+    /// When it was taken down because it was no longer true.
+    pub withdrawn_at: Option<Timestamp>,
+    /// Whether the desktop accepted it. It is listed in any case.
+    pub delivered: bool,
+}

@@ -1,0 +1,53 @@
+//! What the app needs of Tauri.
+
+use std::path::Path;
+
+use relink_app::{Desktop, DesktopFuture};
+use relink_domain::Secret;
+use tauri::AppHandle;
+use tauri_plugin_autostart::ManagerExt;
+use tauri_plugin_clipboard_manager::ClipboardExt;
+use tauri_plugin_opener::OpenerExt;
+use url::Url;
+
+use crate::{deep_link, notifications, windows};
+
+/// The desktop as Tauri reaches it.
+#[derive(Debug)]
+pub(crate) struct TauriDesktop(pub(crate) AppHandle);
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
+fn message(error: impl ToString) -> String {
+    error.to_string()
+}
+
+impl Desktop for TauriDesktop {
+    fn copy_to_clipboard(&self, text: &Secret) -> Result<(), String> {
+        self.0.clipboard().write_text(text.expose()).map_err(message)
+    }
+
+    fn open_in_browser<'a>(&'a self, url: &'a Url) -> DesktopFuture<'a, ()> {
+        Box::pin(async move { windows::open_in_browser(&self.0, url).await.map_err(message) })
+    }
+
+    fn open_connect_window(&self, link: &Url) -> Result<(), String> {
+        windows::open_connect(&self.0, link).map_err(message)
+    }
+
+    fn open_folder(&self, folder: &Path) -> Result<(), String> {
+        self.0.opener().open_path(folder.display().to_string(), None::<&str>).map_err(message)
+    }
+
+    fn set_start_at_login(&self, enabled: bool) -> Result<(), String> {
+        let autostart = self.0.autolaunch();
+        if enabled { autostart.enable() } else { autostart.disable() }.map_err(message)
+    }
+
+    fn test_notification(&self) -> DesktopFuture<'_, ()> {
+        Box::pin(notifications::test(&self.0))
+    }
+
+    fn test_sign_in_return(&self) -> DesktopFuture<'_, String> {
+        Box::pin(deep_link::test(&self.0))
+    }
+}

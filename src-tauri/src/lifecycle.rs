@@ -1,0 +1,136 @@
+//! Starts and stops what the windows need: the engine, its API and the app.
+
+use std::{
+    error::Error,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use relink_api::{ServeError, ServeOptions, Serving};
+use relink_app::{App, RuntimeInfo, notifications::Request};
+use relink_contract::window::CHANGED_EVENT;
+use relink_engine::{
+    Engine, Options,
+    clock::Clock,
+    keychain::{Keychain, KeychainOptions},
+};
+use tauri::{AppHandle, Emitter, Manager, async_runtime};
+use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
+use tokio::sync::mpsc;
+
+use crate::{StartError, desktop::TauriDesktop, notifications, windows};
+
+/// Kept until the end, to be stopped in order.
+struct Running {
+    engine: Engine,
+    serving: Mutex<Option<Serving>>,
+}
+
+pub(crate) fn start(handle: &AppHandle) -> Result<(), Box<dyn Error>> {
+    let data_dir = data_dir(handle)?;
+    let (requests, received) = mpsc::channel(64);
+    let desktop = TauriDesktop(handle.clone());
+    let (engine, serving, app) = async_runtime::block_on(start_engine(data_dir, desktop, requests))?;
+    handle.manage(serving.return_test().clone());
+    handle.manage(Running { engine, serving: Mutex::new(Some(serving)) });
+    handle.manage(app.clone());
+    notifications::start(handle, received);
+    async_runtime::spawn(forward_changes(handle.clone(), app));
+    Ok(())
+}
+
+/// Shows why Relink can't start, then ends: a person who starts an app from a menu sees no terminal.
+pub(crate) fn give_up(handle: &AppHandle, error: &dyn Error) {
+    tracing::error!("{error}");
+    let exiting = handle.clone();
+    handle
+        .dialog()
+        .message(error.to_string())
+        .title("Relink can’t start")
+        .kind(MessageDialogKind::Error)
+        .show(move |_| exiting.exit(1));
+}
+
+/// Whether everything has started, so that there is something to show.
+pub(crate) fn is_running(handle: &AppHandle) -> bool {
+    handle.try_state::<Running>().is_some()
+}
+
+/// The user's own folder, or the one that a test or a second profile names.
+fn data_dir(handle: &AppHandle) -> tauri::Result<PathBuf> {
+    match std::env::var_os("RELINK_DATA_DIR") {
+        Some(folder) => Ok(folder.into()),
+        None => handle.path().app_data_dir(),
+    }
+}
+
+async fn start_engine(
+    data_dir: PathBuf,
+    desktop: TauriDesktop,
+    requests: mpsc::Sender<Request>,
+) -> Result<(Engine, Serving, App), StartError> {
+    let options = Options {
+        data_dir: data_dir.clone(),
+        keychain: Keychain::os(KeychainOptions::default()),
+        clock: Clock::system(),
+        takes_deep_links: true,
+    };
+    let engine = Engine::start(options).await.map_err(|error| StartError::Engine(error.to_string()))?;
+    // Preferences that can't be read must not keep Relink from starting.
+    let port = relink_app::preferred_port(&engine).await;
+    let listen = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let wanted = ServeOptions { listen, data_dir: data_dir.clone() };
+    let (serving, wanted_port_taken) = match relink_api::serve(engine.clone(), wanted).await {
+        Ok(serving) => {
+            let taken = serving.wanted_port_taken();
+            (serving, taken)
+        }
+        // Relink listens on another port rather than not start: the window says so, and lets the person change it.
+        Err(error @ ServeError::Listen { .. }) if listen.is_some() => {
+            tracing::warn!("{error}");
+            let any = ServeOptions { listen: None, data_dir: data_dir.clone() };
+            (relink_api::serve(engine.clone(), any).await.map_err(|error| StartError::Engine(error.to_string()))?, true)
+        }
+        Err(error) => {
+            engine.stop().await;
+            return Err(StartError::Engine(error.to_string()));
+        }
+    };
+    let runtime_info = RuntimeInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        base_url: serving.base_url().to_owned(),
+        wanted_port_taken,
+        wanted_port: port.unwrap_or(relink_api::PORT),
+        // See screen_lock.rs.
+        hears_unlocking: cfg!(target_os = "linux"),
+        data_dir,
+    };
+    let sandbox_runner = serving.sandbox_runner().clone();
+    let app = App::start(engine.clone(), sandbox_runner, runtime_info, Arc::new(desktop), requests)
+        .await
+        .map_err(|error| StartError::Engine(error.message))?;
+    Ok((engine, serving, app))
+}
+
+/// Sends what has changed to the main window, as its `changed` event.
+async fn forward_changes(handle: AppHandle, app: App) {
+    let mut changes = app.changes();
+    while let Some(change) = changes.next().await {
+        if let Err(error) = handle.emit_to(windows::MAIN, CHANGED_EVENT, change) {
+            tracing::debug!("the window did not receive a change: {error}");
+        }
+    }
+}
+
+/// Stops everything. Refreshes in flight are waited for, because the provider may have answered them already.
+pub(crate) fn stop(handle: &AppHandle) {
+    let Some(running) = handle.try_state::<Running>() else { return };
+    let serving = running.serving.lock().ok().and_then(|mut serving| serving.take());
+    async_runtime::block_on(async {
+        if let Some(serving) = serving {
+            serving.stop().await;
+        }
+        running.engine.stop().await;
+    });
+}
