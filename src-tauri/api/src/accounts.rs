@@ -1,45 +1,81 @@
 //! Integrated accounts: Truto's routes, and Relink's own.
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    routing::{get, post},
+use axum::{Json, extract::State, http::header, response::IntoResponse};
+use relink_contract::{
+    ById, Deleted, List, Results, Success, WireSecret,
+    account::{
+        AccessToken, AccountChange, AccountContext, AccountRow, CheckOutcome, CheckReport, IntegratedAccount, Rename,
+    },
 };
-use relink_domain::{
-    AccountId,
-    account::{Credential, Status},
-};
-use relink_engine::{AccountView, Engine};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use relink_domain::AccountId;
+use relink_engine::{AccountView, wire};
+use utoipa_axum::routes;
 
 use crate::{
     ApiState,
-    query::{DEFAULT_LIMIT, Query},
-    reply::{self, ApiResult, Body, Failed},
+    body::Body,
+    error::{ApiError, ApiResult},
+    openapi::{BodyErrors, Conflict, NotFound, ProviderErrors, QueryErrors, Routes},
+    path::{Id, PathId},
+    query::Query,
 };
 
-pub(crate) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/integrated-account", get(list))
-        .route("/integrated-account/{id}", get(show).patch(change).delete(delete))
-        .route("/integrated-account/refresh-credentials", post(refresh_credentials))
-        .route("/relink/accounts", get(rows))
-        .route("/relink/accounts/{id}", get(row_of))
-        .route("/relink/accounts/{id}/access-token", post(access_token))
-        .route("/relink/accounts/{id}/refresh", post(refresh))
-        .route("/relink/accounts/{id}/check", post(check))
-        .route("/relink/accounts/{id}/rename", post(rename))
-        .route("/relink/timeline", get(timeline))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .with(routes!(list))
+        .with(routes!(show, change, delete))
+        .with(routes!(refresh_credentials))
+        .with(routes!(rows))
+        .with(routes!(row))
+        .with(routes!(access_token))
+        .with(routes!(refresh))
+        .with(routes!(check))
+        .with(routes!(rename))
 }
 
-/// An id out of a path. What is no id names no account.
-pub(crate) fn account_id(text: &str) -> Result<AccountId, Failed> {
-    text.parse().map_err(|_| Failed::not_found("not_found", &format!("There is no account {text}")))
+/// Accounts that are read at a time.
+const BATCH: usize = 1000;
+
+impl ApiState {
+    fn integrated_account(&self, view: &AccountView) -> IntegratedAccount {
+        wire::integrated_account(&view.account, self.engine.environment_id(), &view.installed)
+    }
+
+    fn account_row(&self, view: &AccountView) -> AccountRow {
+        let context = AccountContext {
+            label: &view.label,
+            last_used_at: view.last_used_at,
+            next_action_at: view.due,
+            now: self.engine.now(),
+        };
+        AccountRow::new(&view.account, &context)
+    }
 }
 
-/// `GET /integrated-account`
-async fn list(State(surface): State<ApiState>, query: Query) -> ApiResult {
+/// The id in a body or a query.
+pub(crate) fn account_id(text: &str) -> Result<AccountId, ApiError> {
+    text.parse().map_err(|_| AccountId::not_found(text))
+}
+
+/// List integrated accounts
+#[utoipa::path(
+    get,
+    path = "/integrated-account",
+    operation_id = "list_integrated_accounts",
+    tag = "Accounts",
+    params(
+        ("tenant_id" = Option<String>, Query),
+        ("status" = Option<String>, Query, description = "One status, or several: `status[in]=active,needs_reauth`."),
+        ("id" = Option<String>, Query, description = "One id, or several: `id[in]=…,…`."),
+        ("integration.name" = Option<String>, Query),
+        ("is_sandbox" = Option<bool>, Query),
+        ("created_at[gt]" = Option<String>, Query, description = "A time; `gte`, `lt`, `lte` and `updated_at[…]` too."),
+        ("limit" = Option<usize>, Query, minimum = 1, description = "At most 5000, which is the default."),
+        ("next_cursor" = Option<String>, Query, description = "From the page before; empty for none."),
+    ),
+    responses((status = 200, description = "A page", body = List<IntegratedAccount>), QueryErrors),
+)]
+async fn list(State(api): State<ApiState>, query: Query) -> ApiResult<List<IntegratedAccount>> {
     let limit = query.limit()?;
     let filter = relink_engine::Filter {
         tenant_id: query.one("tenant_id").map(str::to_owned),
@@ -53,184 +89,200 @@ async fn list(State(surface): State<ApiState>, query: Query) -> ApiResult {
         Some(cursor) => Some(
             cursor
                 .parse()
-                .map_err(|_| Failed::bad_request("query_invalid", "This next_cursor isn't one of Relink's."))?,
+                .map_err(|_| ApiError::bad_request("query_invalid", "This next_cursor isn't one of Relink's."))?,
         ),
         None => None,
     };
     let mut found = Vec::new();
-    // One more than asked for tells whether there is a next page.
+    // One more than asked for shows whether there is a next page.
     while found.len() <= limit {
-        let batch = surface.engine.accounts(filter.clone(), after, Some(BATCH)).await?;
-        let last = batch.len() < BATCH;
+        let batch = api.engine.accounts(filter.clone(), after, Some(BATCH)).await?;
+        let is_last = batch.len() < BATCH;
         for view in batch {
             let profile = &view.account.profile;
             after = Some(profile.id);
-            let meant = is_sandbox.is_none_or(|wanted| wanted == profile.is_sandbox)
+            let matches = is_sandbox.is_none_or(|wanted| wanted == profile.is_sandbox)
                 && (ids.is_empty() || ids.contains(&profile.id.to_string()))
                 && query.holds("created_at", profile.created_at)?
                 && query.holds("updated_at", profile.updated_at)?;
-            if meant {
+            if matches {
                 found.push(view);
             }
         }
-        if last {
+        if is_last {
             break;
         }
     }
-    let more = found.len() > limit;
+    let has_more = found.len() > limit;
     found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|view| view.account.id().to_string());
-    Ok(reply::list(found.iter().map(|view| surface.engine.wire(view)).collect(), next.as_deref(), limit))
+    let next_cursor = found.last().filter(|_| has_more).map(|view| view.account.id().to_string());
+    let result = found.iter().map(|view| api.integrated_account(view)).collect();
+    Ok(Json(List { result, next_cursor, limit }))
 }
 
-/// Accounts that are read at a time.
-const BATCH: usize = 1000;
-
-/// `GET /integrated-account/{id}`
-async fn show(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
-    let view = surface.engine.account(account_id(&id)?).await?;
-    Ok(Json(surface.engine.wire(&view)))
+/// Show an integrated account
+#[utoipa::path(
+    get,
+    path = "/integrated-account/{id}",
+    operation_id = "get_integrated_account",
+    tag = "Accounts",
+    params(("id" = AccountId, Path)),
+    responses((status = 200, description = "The account", body = IntegratedAccount), NotFound),
+)]
+async fn show(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> ApiResult<IntegratedAccount> {
+    Ok(Json(api.integrated_account(&api.engine.account(id).await?)))
 }
 
-#[derive(Deserialize)]
-struct Change {
-    context: Option<Map<String, Value>>,
-}
-
-/// `PATCH /integrated-account/{id}`: merges `context`, one level deep. Credentials can't be touched.
-async fn change(State(surface): State<ApiState>, Path(id): Path<String>, Body(change): Body<Change>) -> ApiResult {
-    let id = account_id(&id)?;
+/// Change an integrated account
+///
+/// Merges `context`, one level deep. Credentials can't be changed this way.
+#[utoipa::path(
+    patch,
+    path = "/integrated-account/{id}",
+    operation_id = "update_integrated_account",
+    tag = "Accounts",
+    params(("id" = AccountId, Path)),
+    request_body = AccountChange,
+    responses((status = 200, description = "The account", body = IntegratedAccount), BodyErrors, NotFound, Conflict),
+)]
+async fn change(
+    State(api): State<ApiState>,
+    PathId(id): PathId<AccountId>,
+    Body(change): Body<AccountChange>,
+) -> ApiResult<IntegratedAccount> {
     let view = match change.context {
-        Some(context) => surface.engine.merge_context(id, context).await?,
-        None => surface.engine.account(id).await?,
+        Some(context) => api.engine.merge_context(id, context).await?,
+        None => api.engine.account(id).await?,
     };
-    Ok(Json(surface.engine.wire(&view)))
+    Ok(Json(api.integrated_account(&view)))
 }
 
-/// `DELETE /integrated-account/{id}`
-async fn delete(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
-    surface.engine.delete_account(account_id(&id)?).await?;
-    Ok(Json(json!({ "id": id })))
+/// Delete an integrated account
+///
+/// Its credentials go too, and are revoked where the provider offers that.
+#[utoipa::path(
+    delete,
+    path = "/integrated-account/{id}",
+    operation_id = "delete_integrated_account",
+    tag = "Accounts",
+    params(("id" = AccountId, Path)),
+    responses((status = 200, description = "It is gone", body = Deleted), NotFound, Conflict),
+)]
+async fn delete(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> ApiResult<Deleted> {
+    api.engine.delete_account(id).await?;
+    Ok(Json(Deleted { id: id.to_string() }))
 }
 
-#[derive(Deserialize)]
-struct ById {
-    id: String,
+/// Refresh an account's credentials
+#[utoipa::path(
+    post,
+    path = "/integrated-account/refresh-credentials",
+    operation_id = "refresh_credentials",
+    tag = "Accounts",
+    request_body = ById,
+    responses((status = 200, description = "Refreshed", body = Success), BodyErrors, NotFound, Conflict, ProviderErrors),
+)]
+async fn refresh_credentials(State(api): State<ApiState>, Body(account): Body<ById>) -> ApiResult<Success> {
+    api.engine.refresh(account_id(&account.id)?).await?;
+    Ok(Json(Success::YES))
 }
 
-/// `POST /integrated-account/refresh-credentials`
-async fn refresh_credentials(State(surface): State<ApiState>, Body(by): Body<ById>) -> ApiResult {
-    surface.engine.refresh(account_id(&by.id)?).await?;
-    Ok(Json(json!({ "success": true })))
+/// List accounts, as a person wants them
+#[utoipa::path(
+    get,
+    path = "/relink/accounts",
+    operation_id = "list_accounts",
+    tag = "Accounts",
+    responses((status = 200, description = "All accounts", body = Results<AccountRow>)),
+)]
+async fn rows(State(api): State<ApiState>) -> ApiResult<Results<AccountRow>> {
+    let views = api.engine.accounts(relink_engine::Filter::default(), None, None).await?;
+    Ok(Json(Results { result: views.iter().map(|view| api.account_row(view)).collect() }))
 }
 
-/// An account as the command line (and later the window) shows it.
-fn row(view: &AccountView, engine: &Engine) -> Value {
-    let account = &view.account;
-    let profile = &account.profile;
-    let trouble = account.state.trouble();
-    let expires_at = match account.state.credential() {
-        Credential::Renewing(renewing) => renewing.lifetime.expires_at,
-        Credential::Fixed(fixed) => fixed.expires_at,
-    };
-    json!({
-        "id": profile.id,
-        "name": profile.name,
-        "tenant_id": profile.tenant_id,
-        "integration": profile.integration,
-        "integration_label": view.label,
-        "status": account.status(),
-        "authentication_method": account.method(),
-        "is_sandbox": profile.is_sandbox,
-        "identity": profile.identity.as_ref().map(|identity| &identity.label),
-        "scopes": profile.scopes,
-        "verdict": trouble.map(relink_domain::account::Trouble::verdict),
-        "last_error": profile.last_error.as_ref().map(|seen| relink_contract::account::AccountError::new(account, seen, &view.label)),
-        "next_try": trouble.and_then(|trouble| trouble.next_try),
-        "next_action_at": view.due,
-        "expires_at": expires_at.filter(|_| account.status() != Status::Connecting),
-        "last_used_at": view.last_used_at,
-        "is_fresh": expires_at.is_none_or(|at| at > engine.now()),
-        "created_at": profile.created_at,
-        "updated_at": profile.updated_at,
-    })
+/// Show an account, as a person wants it
+#[utoipa::path(
+    get,
+    path = "/relink/accounts/{id}",
+    operation_id = "get_account",
+    tag = "Accounts",
+    params(("id" = AccountId, Path)),
+    responses((status = 200, description = "The account", body = AccountRow), NotFound),
+)]
+async fn row(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> ApiResult<AccountRow> {
+    Ok(Json(api.account_row(&api.engine.account(id).await?)))
 }
 
-/// `GET /relink/accounts`
-async fn rows(State(surface): State<ApiState>) -> ApiResult {
-    let views = surface.engine.accounts(relink_engine::Filter::default(), None, None).await?;
-    Ok(Json(json!({ "result": views.iter().map(|view| row(view, &surface.engine)).collect::<Vec<_>>() })))
-}
-
-/// `GET /relink/accounts/{id}`
-async fn row_of(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
-    let view = surface.engine.account(account_id(&id)?).await?;
-    Ok(Json(row(&view, &surface.engine)))
-}
-
-/// `POST /relink/accounts/{id}/access-token`: the one route that gives a credential out, to whoever asked for just that.
+/// Get an access token
+///
+/// A fresh token, or the key: what a program signs its calls with. The one route that gives a credential out.
+#[utoipa::path(
+    post,
+    path = "/relink/accounts/{id}/access-token",
+    operation_id = "get_access_token",
+    tag = "Accounts",
+    params(("id" = AccountId, Path)),
+    responses((status = 200, description = "A fresh token", body = AccessToken), NotFound, Conflict, ProviderErrors),
+)]
 async fn access_token(
-    State(surface): State<ApiState>,
-    Path(id): Path<String>,
-) -> ApiResult<impl axum::response::IntoResponse> {
-    let access = surface.engine.access_token(account_id(&id)?).await?;
-    let body = json!({ "access_token": access.token.expose(), "expires_at": access.lifetime.expires_at });
-    Ok(([("cache-control", "no-store")], Json(body)))
+    State(api): State<ApiState>,
+    PathId(id): PathId<AccountId>,
+) -> Result<impl IntoResponse, ApiError> {
+    let access = api.engine.access_token(id).await?;
+    let body = AccessToken { access_token: WireSecret::from(access.token), expires_at: access.lifetime.expires_at };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)))
 }
 
-/// `POST /relink/accounts/{id}/refresh`
-async fn refresh(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
-    let view = surface.engine.refresh(account_id(&id)?).await?;
-    Ok(Json(row(&view, &surface.engine)))
+/// Refresh an account now
+#[utoipa::path(
+    post,
+    path = "/relink/accounts/{id}/refresh",
+    operation_id = "refresh_account",
+    tag = "Accounts",
+    params(("id" = AccountId, Path)),
+    responses((status = 200, description = "The account", body = AccountRow), NotFound, Conflict, ProviderErrors),
+)]
+async fn refresh(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> ApiResult<AccountRow> {
+    Ok(Json(api.account_row(&api.engine.refresh(id).await?)))
 }
 
-/// `POST /relink/accounts/{id}/check`
-async fn check(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
-    let report = surface.engine.check(account_id(&id)?).await?;
-    Ok(Json(json!({ "outcome": report.outcome, "account": row(&report.account, &surface.engine) })))
+/// Check an account
+///
+/// One call at the provider shows whether the account works.
+#[utoipa::path(
+    post,
+    path = "/relink/accounts/{id}/check",
+    operation_id = "check_account",
+    tag = "Accounts",
+    params(("id" = AccountId, Path)),
+    responses((status = 200, description = "What was found", body = CheckReport), NotFound, Conflict, ProviderErrors),
+)]
+async fn check(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> ApiResult<CheckReport> {
+    let report = api.engine.check(id).await?;
+    let outcome = match report.outcome {
+        relink_engine::CheckOutcome::Accepted => CheckOutcome::Accepted,
+        relink_engine::CheckOutcome::Unauthorized => CheckOutcome::Unauthorized,
+        relink_engine::CheckOutcome::Forbidden => CheckOutcome::Forbidden,
+        relink_engine::CheckOutcome::Inconclusive => CheckOutcome::Inconclusive,
+        relink_engine::CheckOutcome::NoProbe => CheckOutcome::NoProbe,
+    };
+    Ok(Json(CheckReport { outcome, account: api.account_row(&report.account) }))
 }
 
-#[derive(Deserialize)]
-struct Rename {
-    name: String,
-}
-
-/// `POST /relink/accounts/{id}/rename`
+/// Rename an account
+#[utoipa::path(
+    post,
+    path = "/relink/accounts/{id}/rename",
+    operation_id = "rename_account",
+    tag = "Accounts",
+    params(("id" = AccountId, Path)),
+    request_body = Rename,
+    responses((status = 200, description = "The account", body = AccountRow), BodyErrors, NotFound, Conflict),
+)]
 async fn rename(
-    State(surface): State<ApiState>,
-    Path(id): Path<String>,
+    State(api): State<ApiState>,
+    PathId(id): PathId<AccountId>,
     Body(Rename { name }): Body<Rename>,
-) -> ApiResult {
-    let view = surface.engine.rename(account_id(&id)?, name).await?;
-    Ok(Json(row(&view, &surface.engine)))
-}
-
-/// `GET /relink/timeline?account=ID&before=SEQ&limit=N`
-async fn timeline(State(surface): State<ApiState>, query: Query) -> ApiResult {
-    let account = query.one("account").map(account_id).transpose()?;
-    let before = query.one("before").map(str::parse).transpose();
-    let before = before
-        .map_err(|_| Failed::bad_request("query_invalid", "before must be a sequence number of the timeline."))?;
-    let limit = query.number("limit", 100)?.clamp(1, DEFAULT_LIMIT);
-    let entries = surface.engine.timeline(account, before, limit).await?;
-    let names = surface.engine.names(entries.iter().filter_map(|entry| entry.account_id).collect()).await?;
-    let result: Vec<_> = entries
-        .into_iter()
-        .map(|entry| {
-            let label = entry.account_id.and_then(|id| names.get(&id)?.label.as_deref());
-            let (title, detail) = entry.event.describe(label.unwrap_or("The provider"));
-            let timeline_event = reply::written(&entry.event);
-            json!({
-                "seq": entry.seq,
-                "account_id": entry.account_id,
-                "at": entry.at,
-                "kind": timeline_event["kind"],
-                "tone": entry.event.tone(),
-                "title": title,
-                "detail": detail,
-                "event": timeline_event,
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "result": result })))
+) -> ApiResult<AccountRow> {
+    Ok(Json(api.account_row(&api.engine.rename(id, name).await?)))
 }

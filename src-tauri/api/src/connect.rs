@@ -1,41 +1,48 @@
 //! The connect UI: its pages, its own small API, and the loopback callback. Whoever has the link, or the flow's key, may.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use axum::{
-    Json, Router,
-    extract::{OriginalUri, Path, State},
+    Json,
+    extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
-use relink_domain::{FlowId, Secret, account::AuthenticationMethod, integration::RedirectKind};
-use relink_engine::connect::{BeginFlow, IdentityChoice};
-use serde::Deserialize;
-use serde_json::Value;
+use relink_contract::{
+    WireSecret,
+    connect::{CreatedFlow, Flow, IdentityAnswer, IdentityChoice, NewFlow, PastedCallback, Session},
+};
+use relink_domain::FlowId;
+use relink_engine::connect::BeginFlow;
+use utoipa_axum::routes;
 
 use crate::{
     ApiState,
+    body::Body,
+    connect_view::{flow_view, session_view},
+    error::{ApiError, ApiResult},
+    limits::Client,
+    openapi::{BodyErrors, Conflict, NotFound, Routes},
+    path::{PathId, PathText},
     query::Query,
-    reply::{self, ApiResult, Body, Failed},
     ui,
 };
 
-/// How long the page's question "what is new?" waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// The page's question "what is new?" waits this long for an answer.
+const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(25);
 
-pub(crate) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/connect-account", get(page))
-        .route("/connect-account/return", get(return_page))
-        .route("/connect-account/assets/{file}", get(ui::asset))
-        .route("/connect-account/session", get(session))
-        .route("/connect-account/flows", post(begin))
-        .route("/connect-account/flows/{id}", get(follow).delete(abandon))
-        .route("/connect-account/flows/{id}/claim", post(claim))
-        .route("/connect-account/flows/{id}/answer", post(answer))
-        .route("/connect-account/flows/{id}/callback", post(paste))
-        .route("/oauth/callback/{integration}", get(callback))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .with(routes!(page))
+        .with(routes!(return_page))
+        .with(routes!(asset))
+        .with(routes!(session))
+        .with(routes!(begin))
+        .with(routes!(follow, abandon))
+        .with(routes!(claim))
+        .with(routes!(answer))
+        .with(routes!(paste))
+        .with(routes!(callback))
 }
 
 /// The pages that a browser is sent to from elsewhere.
@@ -44,18 +51,59 @@ pub(crate) fn is_landing(path: &str) -> bool {
     path == "/connect-account" || path == "/connect-account/return" || path.starts_with("/oauth/callback/")
 }
 
-/// `GET /connect-account?link_token=…`: the page is the same; its status says whether the link is good.
-async fn page(State(surface): State<ApiState>, query: Query) -> Response {
-    let good = match query.one("link_token") {
-        Some(token) => surface.engine.link_session(token).await.is_ok(),
+/// Open the connect UI
+///
+/// The page is the same for every link; the status says whether the link is good.
+#[utoipa::path(
+    get,
+    path = "/connect-account",
+    operation_id = "open_connect_ui",
+    tag = "Connect UI",
+    params(
+        ("link_token" = Option<String>, Query),
+        ("integration" = Option<String>, Query, description = "Lands on this integration's page."),
+    ),
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 404, description = "The page, which says what is wrong with the link", body = String, content_type = "text/html"),
+        (status = 503, description = "The page was not built", body = String, content_type = "text/html"),
+    ),
+)]
+async fn page(State(api): State<ApiState>, query: Query) -> Response {
+    let is_good = match query.one("link_token") {
+        Some(token) => api.engine.link_session(token).await.is_ok(),
         None => false,
     };
-    ui::page(if good { StatusCode::OK } else { StatusCode::NOT_FOUND })
+    ui::page(if is_good { StatusCode::OK } else { StatusCode::NOT_FOUND })
 }
 
-/// `GET /connect-account/return?flow=ID`
+/// Where the callback leads
+#[utoipa::path(
+    get,
+    path = "/connect-account/return",
+    operation_id = "open_return_page",
+    tag = "Connect UI",
+    params(("flow" = Option<String>, Query)),
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 503, description = "The page was not built", body = String, content_type = "text/html"),
+    ),
+)]
 async fn return_page() -> Response {
     ui::page(StatusCode::OK)
+}
+
+/// Get one of the page's files
+#[utoipa::path(
+    get,
+    path = "/connect-account/assets/{file}",
+    operation_id = "get_asset",
+    tag = "Connect UI",
+    params(("file" = String, Path)),
+    responses((status = 200, description = "The file", content_type = "application/octet-stream"), NotFound),
+)]
+async fn asset(PathText(file): PathText) -> Result<Response, ApiError> {
+    ui::asset(&file).ok_or_else(|| ApiError::not_found(&format!("There is no file {file}")))
 }
 
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
@@ -70,97 +118,168 @@ fn flow_key(headers: &HeaderMap) -> &str {
     header(headers, "x-relink-flow-key")
 }
 
-fn flow_id(text: &str) -> Result<FlowId, Failed> {
-    text.parse().map_err(|_| Failed::not_found("not_found", "This sign-in doesn't exist."))
+/// Show what a link lets its person do
+#[utoipa::path(
+    get,
+    path = "/connect-account/session",
+    operation_id = "get_session",
+    tag = "Connect UI",
+    params(("X-Relink-Link-Token" = String, Header)),
+    responses((status = 200, description = "What the link is for", body = Session), NotFound),
+)]
+async fn session(State(api): State<ApiState>, headers: HeaderMap) -> ApiResult<Session> {
+    Ok(Json(session_view(api.engine.link_session(link_token(&headers)).await?)))
 }
 
-/// `GET /connect-account/session`
-async fn session(State(surface): State<ApiState>, headers: HeaderMap) -> ApiResult {
-    Ok(Json(reply::written(&surface.engine.link_session(link_token(&headers)).await?)))
-}
-
-#[derive(Deserialize)]
-struct Begin {
-    integration: String,
-    format: AuthenticationMethod,
-    redirect: Option<RedirectKind>,
-    fields: Option<BTreeMap<String, String>>,
-}
-
-/// `POST /connect-account/flows`
+/// Begin a sign-in
+#[utoipa::path(
+    post,
+    path = "/connect-account/flows",
+    operation_id = "begin_flow",
+    tag = "Connect UI",
+    params(("X-Relink-Link-Token" = String, Header)),
+    request_body = NewFlow,
+    responses((status = 201, description = "It began", body = CreatedFlow), BodyErrors, NotFound, Conflict),
+)]
 async fn begin(
-    State(surface): State<ApiState>,
+    State(api): State<ApiState>,
     headers: HeaderMap,
-    Body(wanted): Body<Begin>,
-) -> ApiResult<(StatusCode, Json<Value>)> {
-    let fields =
-        wanted.fields.unwrap_or_default().into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
-    let wanted =
-        BeginFlow { integration: wanted.integration, format: wanted.format, redirect: wanted.redirect, fields };
-    let begun = surface.engine.begin_flow(link_token(&headers), wanted).await?;
-    let mut body = reply::written(&begun.flow);
-    body["key"] = begun.key.expose().into();
-    Ok((StatusCode::CREATED, Json(body)))
+    Body(new): Body<NewFlow>,
+) -> Result<(StatusCode, Json<CreatedFlow>), ApiError> {
+    let fields = new.fields.unwrap_or_default().into_iter().map(|(name, value)| (name, value.into_secret())).collect();
+    let wanted = BeginFlow { integration: new.integration, format: new.format, redirect: new.redirect, fields };
+    let begun = api.engine.begin_flow(link_token(&headers), wanted).await?;
+    Ok((StatusCode::CREATED, Json(CreatedFlow { flow: flow_view(begun.flow), key: WireSecret::from(begun.key) })))
 }
 
-/// `GET /connect-account/flows/{id}?after=VERSION`
+/// Follow a sign-in
+///
+/// At once if it is newer than `after`, else when it is, or after 25 seconds.
+#[utoipa::path(
+    get,
+    path = "/connect-account/flows/{id}",
+    operation_id = "follow_flow",
+    tag = "Connect UI",
+    params(
+        ("id" = FlowId, Path),
+        ("after" = Option<u64>, Query, description = "A version. Absent: the answer comes at once."),
+        ("X-Relink-Flow-Key" = String, Header),
+    ),
+    responses(
+        (status = 200, description = "Where it is", body = Flow),
+        (status = 429, description = "Too many requests wait for this sign-in already", body = relink_contract::ErrorBody),
+        NotFound,
+    ),
+)]
 async fn follow(
-    State(surface): State<ApiState>,
-    Path(id): Path<String>,
+    State(api): State<ApiState>,
+    PathId(id): PathId<FlowId>,
     headers: HeaderMap,
     query: Query,
-) -> ApiResult {
+) -> ApiResult<Flow> {
     let after = query.one("after").and_then(|text| text.parse().ok());
-    let flow = surface.engine.flow(flow_id(&id)?, flow_key(&headers), after, PATIENCE).await?;
-    Ok(Json(reply::written(&flow)))
+    let _waiting = after.map(|_: u64| api.limits.long_poll(Client::Flow(id))).transpose()?;
+    Ok(Json(flow_view(api.engine.flow(id, flow_key(&headers), after, LONG_POLL_TIMEOUT).await?)))
 }
 
-/// `POST /connect-account/flows/{id}/claim`
-async fn claim(State(surface): State<ApiState>, Path(id): Path<String>, headers: HeaderMap) -> ApiResult {
-    Ok(Json(reply::written(&surface.engine.claim_flow(flow_id(&id)?, flow_key(&headers)).await?)))
+/// Claim a callback
+///
+/// The page that began the sign-in takes its callback, and the code is exchanged.
+#[utoipa::path(
+    post,
+    path = "/connect-account/flows/{id}/claim",
+    operation_id = "claim_flow",
+    tag = "Connect UI",
+    params(("id" = FlowId, Path), ("X-Relink-Flow-Key" = String, Header)),
+    responses((status = 200, description = "Where it is", body = Flow), NotFound, Conflict),
+)]
+async fn claim(State(api): State<ApiState>, PathId(id): PathId<FlowId>, headers: HeaderMap) -> ApiResult<Flow> {
+    Ok(Json(flow_view(api.engine.claim_flow(id, flow_key(&headers)).await?)))
 }
 
-#[derive(Deserialize)]
-struct Chosen {
-    answer: IdentityChoice,
-}
-
-/// `POST /connect-account/flows/{id}/answer`
+/// Answer whose sign-in is kept
+#[utoipa::path(
+    post,
+    path = "/connect-account/flows/{id}/answer",
+    operation_id = "answer_flow",
+    tag = "Connect UI",
+    params(("id" = FlowId, Path), ("X-Relink-Flow-Key" = String, Header)),
+    request_body = IdentityAnswer,
+    responses((status = 200, description = "Where it is", body = Flow), BodyErrors, NotFound, Conflict),
+)]
 async fn answer(
-    State(surface): State<ApiState>,
-    Path(id): Path<String>,
+    State(api): State<ApiState>,
+    PathId(id): PathId<FlowId>,
     headers: HeaderMap,
-    Body(chosen): Body<Chosen>,
-) -> ApiResult {
-    Ok(Json(reply::written(&surface.engine.answer_flow(flow_id(&id)?, flow_key(&headers), chosen.answer)?)))
+    Body(IdentityAnswer { answer }): Body<IdentityAnswer>,
+) -> ApiResult<Flow> {
+    let choice = match answer {
+        IdentityChoice::Keep => relink_engine::connect::IdentityChoice::Keep,
+        IdentityChoice::Replace => relink_engine::connect::IdentityChoice::Replace,
+        IdentityChoice::Add => relink_engine::connect::IdentityChoice::Add,
+    };
+    Ok(Json(flow_view(api.engine.answer_flow(id, flow_key(&headers), choice)?)))
 }
 
-#[derive(Deserialize)]
-struct Pasted {
-    url: String,
-}
-
-/// `POST /connect-account/flows/{id}/callback`
+/// Paste a callback's address
+#[utoipa::path(
+    post,
+    path = "/connect-account/flows/{id}/callback",
+    operation_id = "paste_callback",
+    tag = "Connect UI",
+    params(("id" = FlowId, Path), ("X-Relink-Flow-Key" = String, Header)),
+    request_body = PastedCallback,
+    responses((status = 200, description = "Where it is", body = Flow), BodyErrors, NotFound, Conflict),
+)]
 async fn paste(
-    State(surface): State<ApiState>,
-    Path(id): Path<String>,
+    State(api): State<ApiState>,
+    PathId(id): PathId<FlowId>,
     headers: HeaderMap,
-    Body(pasted): Body<Pasted>,
-) -> ApiResult {
-    let flow = surface.engine.paste_callback(flow_id(&id)?, flow_key(&headers), &pasted.url).await?;
-    Ok(Json(reply::written(&flow)))
+    Body(pasted): Body<PastedCallback>,
+) -> ApiResult<Flow> {
+    Ok(Json(flow_view(api.engine.paste_callback(id, flow_key(&headers), pasted.url.expose()).await?)))
 }
 
-/// `DELETE /connect-account/flows/{id}`
-async fn abandon(State(surface): State<ApiState>, Path(id): Path<String>, headers: HeaderMap) -> ApiResult<StatusCode> {
-    surface.engine.abandon_flow(flow_id(&id)?, flow_key(&headers))?;
+/// Abandon a sign-in
+#[utoipa::path(
+    delete,
+    path = "/connect-account/flows/{id}",
+    operation_id = "abandon_flow",
+    tag = "Connect UI",
+    params(("id" = FlowId, Path), ("X-Relink-Flow-Key" = String, Header)),
+    responses((status = 204, description = "It is over"), NotFound),
+)]
+async fn abandon(
+    State(api): State<ApiState>,
+    PathId(id): PathId<FlowId>,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    api.engine.abandon_flow(id, flow_key(&headers))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /oauth/callback/{integration}`: the loopback redirect (RFC 8252 §7.3). The code leaves the address bar at once.
-async fn callback(State(surface): State<ApiState>, OriginalUri(uri): OriginalUri) -> Response {
-    let address = format!("{}{}", surface.base_url, uri.path_and_query().map_or("/", |path| path.as_str()));
-    match surface.engine.callback(&address).await {
+/// Take the provider's redirect (RFC 8252 §7.3)
+///
+/// The code leaves the address bar at once.
+#[utoipa::path(
+    get,
+    path = "/oauth/callback/{integration}",
+    operation_id = "oauth_callback",
+    tag = "Connect UI",
+    params(
+        ("integration" = String, Path),
+        ("state" = Option<String>, Query),
+        ("code" = Option<String>, Query),
+        ("error" = Option<String>, Query),
+    ),
+    responses(
+        (status = 303, description = "To the page that says how it goes on"),
+        (status = 400, description = "A page that says what is wrong with the address", body = String, content_type = "text/html"),
+    ),
+)]
+async fn callback(State(api): State<ApiState>, OriginalUri(uri): OriginalUri) -> Response {
+    let address = format!("{}{}", api.base_url, uri.path_and_query().map_or("/", |path| path.as_str()));
+    match api.engine.callback(&address).await {
         Ok(flow) => {
             let location = format!("/connect-account/return?flow={flow}");
             let headers =

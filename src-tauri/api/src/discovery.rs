@@ -7,15 +7,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::json;
+use relink_contract::{
+    WireSecret,
+    data_folder::{ENGINE_FILE, EngineFile},
+};
+use relink_domain::Secret;
 use sha2::{Digest, Sha256};
 
 /// The file, as long as the engine runs.
 #[derive(Debug)]
 pub(crate) struct Discovery(PathBuf);
-
-/// The file's name.
-const FILE: &str = "engine.json";
 
 /// A control token for this run, and its hash.
 pub(crate) fn fresh_token() -> Option<(String, [u8; 32])> {
@@ -31,23 +32,21 @@ pub(crate) fn fresh_token() -> Option<(String, [u8; 32])> {
 }
 
 impl Discovery {
-    /// Writes the file, whole or not at all.
     pub(crate) fn write(folder: &Path, base_url: &str, token: &str) -> Result<Self, (PathBuf, io::Error)> {
-        let path = folder.join(FILE);
-        let text = json!({
-            "base_url": base_url,
-            "token": token,
-            "pid": std::process::id(),
-            "version": env!("CARGO_PKG_VERSION"),
-        })
-        .to_string();
-        match replace(&path, &text) {
+        let path = folder.join(ENGINE_FILE);
+        let content = EngineFile {
+            base_url: base_url.to_owned(),
+            token: WireSecret::from(Secret::new(token)),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        match replace(folder, &path, &content) {
             Ok(()) => Ok(Self(path)),
             Err(error) => Err((path, error)),
         }
     }
 
-    /// The engine stops.
+    /// Removes the file: the engine stops.
     pub(crate) fn remove(&self) {
         if let Err(error) = fs::remove_file(&self.0) {
             tracing::debug!("{} is gone already: {error}", self.0.display());
@@ -55,24 +54,12 @@ impl Discovery {
     }
 }
 
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let part = path.with_extension("json.part");
-    // What an interrupted start left behind keeps its own permissions: the file is made anew.
-    match fs::remove_file(&part) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = fs::OpenOptions::new();
-    options.create_new(true).write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file = options.open(&part)?;
-    file.write_all(text.as_bytes())?;
-    drop(file);
-    fs::rename(part, path)
+/// Writes the file whole or not at all. A temporary file is its user's alone from its first moment.
+fn replace(folder: &Path, path: &Path, content: &EngineFile) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(ENGINE_FILE).tempfile_in(folder)?;
+    file.write_all(&serde_json::to_vec(content)?)?;
+    file.persist(path)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -81,15 +68,17 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_file_is_its_users_alone_and_goes_with_the_engine() {
+    fn the_file_is_readable_by_its_user_alone_and_removed_at_the_end() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
-        let left_behind = folder.path().join("engine.json.part");
-        fs::write(&left_behind, "half").expect("written");
-        fs::set_permissions(&left_behind, fs::Permissions::from_mode(0o666)).expect("open to all");
+        let path = folder.path().join(ENGINE_FILE);
+        fs::write(&path, "left behind by a crash").expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("readable by everybody");
         let discovery = Discovery::write(folder.path(), "http://127.0.0.1:1", "token").expect("written");
-        let path = folder.path().join(FILE);
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        let written: EngineFile = serde_json::from_slice(&fs::read(&path).expect("there")).expect("JSON");
+        assert_eq!((written.base_url.as_str(), written.token.expose()), ("http://127.0.0.1:1", "token"));
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "no temporary file stays");
         discovery.remove();
         assert!(!path.exists());
     }

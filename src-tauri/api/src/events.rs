@@ -1,58 +1,97 @@
-//! The outbox, for whoever follows it, and how Relink is.
+//! Events to follow, and timelines to read.
 
 use std::time::Duration;
 
-use axum::{Json, Router, extract::State, routing::get};
-use relink_domain::account::Status;
-use serde_json::json;
+use axum::{Extension, Json, extract::State};
+use relink_contract::{
+    DEFAULT_LIMIT, Results,
+    event::{Event, Events},
+    timeline::TimelineEntry,
+};
+use utoipa_axum::routes;
 
-use crate::{ApiState, query::Query, reply::ApiResult};
+use crate::{
+    ApiState,
+    accounts::account_id,
+    error::{ApiError, ApiResult},
+    limits::Client,
+    openapi::{NotFound, QueryErrors, Routes},
+    query::Query,
+};
 
-pub(crate) fn routes() -> Router<ApiState> {
-    Router::new().route("/relink/events", get(events)).route("/relink/status", get(status))
+pub(crate) fn routes() -> Routes {
+    Routes::new().with(routes!(events)).with(routes!(timeline))
 }
 
-/// The longest that a follower is kept waiting.
-const LONGEST_WAIT: u64 = 30;
-/// Events in one answer.
-const MOST: usize = 500;
+const MAX_WAIT_SECS: u64 = 30;
+/// Events in one response.
+const MAX_EVENTS: usize = 500;
+/// Entries of a timeline, unless more are asked for.
+const DEFAULT_ENTRIES: usize = 100;
 
-/// `GET /relink/events?after=SEQ&wait=SECONDS&limit=N`: at once if there is something, else when there is, or after the wait.
-async fn events(State(surface): State<ApiState>, query: Query) -> ApiResult {
+/// Follow events
+///
+/// At once if there is something after that place, else when there is, or after the wait. 64 requests of one token may wait
+/// at a time; one more is answered 429.
+#[utoipa::path(
+    get,
+    path = "/relink/events",
+    operation_id = "follow_events",
+    tag = "Events",
+    params(
+        ("after" = Option<i64>, Query, description = "The place: `latest` of the response before. Default: 0."),
+        ("wait" = Option<u64>, Query, description = "In seconds, at most 30. Default: 0."),
+        ("limit" = Option<usize>, Query, description = "At most 500, which is the default."),
+    ),
+    responses((status = 200, description = "What came after that place", body = Events), QueryErrors),
+)]
+async fn events(State(api): State<ApiState>, Extension(client): Extension<Client>, query: Query) -> ApiResult<Events> {
     let after: i64 = query.number("after", 0)?;
-    let wait = Duration::from_secs(query.number("wait", 0)?.min(LONGEST_WAIT));
-    let limit = query.number("limit", MOST)?.clamp(1, MOST);
-    let mut outbox_seq = surface.engine.outbox_seq();
-    // What is there after the wait is the answer, whether something came or not.
-    let _ = tokio::time::timeout(wait, outbox_seq.wait_for(|latest| *latest > after)).await;
-    let events = surface.engine.events_after(after, limit).await?;
+    let wait = Duration::from_secs(query.number("wait", 0)?.min(MAX_WAIT_SECS));
+    let limit = query.number("limit", MAX_EVENTS)?.clamp(1, MAX_EVENTS);
+    let mut outbox_seq = api.engine.outbox_seq();
+    if !wait.is_zero() && *outbox_seq.borrow() <= after {
+        let _waiting = api.limits.long_poll(client)?;
+        // What is there after the wait is the answer, whether something came or not.
+        let _ = tokio::time::timeout(wait, outbox_seq.wait_for(|latest| *latest > after)).await;
+    }
+    let events = api.engine.events_after(after, limit).await?;
     let latest = events.last().map_or_else(|| *outbox_seq.borrow(), |event| event.seq);
-    let result: Vec<_> = events
-        .into_iter()
-        .map(|event| {
-            json!({
-                "seq": event.seq,
-                "id": event.id,
-                "event": event.kind,
-                "payload": event.payload,
-                "created_at": event.created_at,
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "result": result, "latest": latest })))
+    let result = events.into_iter().map(|event| Event {
+        seq: event.seq,
+        id: event.id,
+        event: event.kind,
+        payload: event.payload,
+        created_at: event.created_at,
+    });
+    Ok(Json(Events { result: result.collect(), latest }))
 }
 
-/// `GET /relink/status`
-async fn status(State(surface): State<ApiState>) -> ApiResult {
-    let accounts = surface.engine.status_counts().await?;
-    let needs_reauth = accounts.get(Status::NeedsReauth.as_str()).copied().unwrap_or_default();
-    let (state, message) = surface.engine.keychain().await;
-    Ok(Json(json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "base_url": &*surface.base_url,
-        "environment_id": surface.engine.environment_id(),
-        "keychain": { "state": state, "message": message },
-        "sandbox": surface.sandbox_runner.base_url().map(|base_url| json!({ "base_url": base_url })),
-        "accounts": { "total": accounts.values().sum::<u32>(), "needs_reauth": needs_reauth },
-    })))
+/// Read a timeline
+///
+/// What happened to an account, or to all, newest first, in words.
+#[utoipa::path(
+    get,
+    path = "/relink/timeline",
+    operation_id = "read_timeline",
+    tag = "Events",
+    params(
+        ("account" = Option<String>, Query, description = "An account's id. Default: all accounts."),
+        ("before" = Option<i64>, Query, description = "A place: `seq` of the oldest entry of the page before."),
+        ("limit" = Option<usize>, Query, description = "At most 5000. Default: 100."),
+    ),
+    responses((status = 200, description = "Entries", body = Results<TimelineEntry>), QueryErrors, NotFound),
+)]
+async fn timeline(State(api): State<ApiState>, query: Query) -> ApiResult<Results<TimelineEntry>> {
+    let account = query.one("account").map(account_id).transpose()?;
+    let before = query.one("before").map(str::parse).transpose();
+    let before = before.map_err(|_| ApiError::bad_request("query_invalid", "before must be a sequence number of the timeline."))?;
+    let limit = query.number("limit", DEFAULT_ENTRIES)?.clamp(1, DEFAULT_LIMIT);
+    let entries = api.engine.timeline(account, before, limit).await?;
+    let names = api.engine.names(entries.iter().filter_map(|entry| entry.account_id).collect()).await?;
+    let result = entries.iter().map(|entry| {
+        let label = entry.account_id.and_then(|id| names.get(&id)?.label.as_deref());
+        TimelineEntry::new(entry.seq, entry.account_id, entry.at, &entry.event, label)
+    });
+    Ok(Json(Results { result: result.collect() }))
 }

@@ -1,39 +1,41 @@
-//! Who gets an answer.
+//! Which requests are answered.
 
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, Method, StatusCode},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::{ApiState, connect, reply};
+use crate::{
+    ApiState, connect,
+    error::ApiError,
+    limits::{self, Client},
+    server::Reserved,
+};
 
-/// Only requests under our own name, and no web page but our own (DNS rebinding, cross-site requests).
-pub(crate) async fn same_machine(State(surface): State<ApiState>, request: Request, next: Next) -> Response {
+/// Only requests under our own name, and of no web page but our own (DNS rebinding, cross-site requests).
+pub(crate) async fn same_machine(State(api): State<ApiState>, request: Request, next: Next) -> Response {
     let is_landing = request.method() == Method::GET && connect::is_landing(request.uri().path());
-    match refusal(&surface.base_url, request.headers(), is_landing) {
-        Some(refusal) => refusal,
-        None => next.run(request).await,
+    match check(&api.base_url, request.headers(), is_landing) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refused.into_response(),
     }
 }
 
 /// `is_landing`: a page that a browser is sent to from elsewhere, with its address alone.
-fn refusal(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Option<Response> {
+fn check(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Result<(), ApiError> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let own_host = base_url.strip_prefix("http://").unwrap_or_default();
     if text("host") != Some(own_host) || headers.get_all("host").iter().count() != 1 {
         let message = format!("Relink answers only at {base_url}.");
-        return Some(reply::refused(StatusCode::MISDIRECTED_REQUEST, "foreign_host", &message));
+        return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "foreign_host", &message));
     }
+    let foreign = |code| Err(ApiError::new(StatusCode::FORBIDDEN, code, "Requests from web pages of other origins are rejected."));
     if text("origin").is_some_and(|origin| origin != base_url) {
-        return Some(reply::refused(
-            StatusCode::FORBIDDEN,
-            "foreign_origin",
-            "Requests from web pages of other origins are rejected.",
-        ));
+        return foreign("foreign_origin");
     }
     // A frame navigates too: only a person's own tab is sent here.
     let is_navigation = text("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
@@ -41,26 +43,30 @@ fn refusal(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Option<Resp
     if text("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
         && !(is_landing && is_navigation)
     {
-        return Some(reply::refused(
-            StatusCode::FORBIDDEN,
-            "cross_site",
-            "Requests from web pages of other origins are rejected.",
-        ));
+        return foreign("cross_site");
     }
-    None
+    Ok(())
 }
 
-/// Only whoever has a token: an API token, or the control token of the data folder.
-pub(crate) async fn bearer(State(surface): State<ApiState>, request: Request, next: Next) -> Response {
+/// Only a client with a token: an API token, or the run's own token from the data folder. A request that is let in carries
+/// its [`Client`] as an extension.
+pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    let known = header.and_then(bearer_token).is_some_and(|token| surface.knows(token));
-    if known {
-        return next.run(request).await;
+    let Some(client) = header.and_then(bearer_token).and_then(|token| api.client(token)) else {
+        let message = "The Authorization header has no valid token. Create one with: relink api-token create NAME";
+        let mut response = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).into_response();
+        response.headers_mut().insert("www-authenticate", http::HeaderValue::from_static("Bearer"));
+        return response;
+    };
+    if request.extensions().get::<Reserved>().is_some() {
+        return limits::too_many_connections().into_response();
     }
-    let message = "The Authorization header has no valid token. Create one with: relink api-token create NAME";
-    let mut response = reply::refused(StatusCode::UNAUTHORIZED, "unauthorized", message);
-    response.headers_mut().insert("www-authenticate", http::HeaderValue::from_static("Bearer"));
-    response
+    let _under_way = match api.limits.request(client) {
+        Ok(ticket) => ticket,
+        Err(refused) => return refused.into_response(),
+    };
+    request.extensions_mut().insert(client);
+    next.run(request).await
 }
 
 /// The scheme's name is written in any case (RFC 9110 §11.1).
@@ -70,10 +76,13 @@ fn bearer_token(header: &str) -> Option<&str> {
 }
 
 impl ApiState {
-    /// Both are compared as hashes, in constant time.
-    fn knows(&self, token: &str) -> bool {
+    /// Tokens are compared as hashes, in constant time.
+    fn client(&self, token: &str) -> Option<Client> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        bool::from(hash.ct_eq(&self.control_hash)) || self.engine.authenticate(token).is_some()
+        if bool::from(hash.ct_eq(&self.control_hash)) {
+            return Some(Client::Person);
+        }
+        self.engine.authenticate(token).map(Client::ApiToken)
     }
 }
 
@@ -85,47 +94,47 @@ mod tests {
 
     const BASE: &str = "http://127.0.0.1:7417";
 
-    fn answer(headers: &[(&'static str, &'static str)], is_landing: bool) -> Option<u16> {
+    fn refusal(headers: &[(&'static str, &'static str)], is_landing: bool) -> Option<u16> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_static(value));
         }
-        refusal(BASE, &map, is_landing).map(|response| response.status().as_u16())
+        check(BASE, &map, is_landing).err().map(|error| error.into_response().status().as_u16())
     }
 
     #[test]
     fn another_host_is_refused() {
         for host in ["evil.example", "localhost:7417", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:7417.evil.example", ""] {
-            assert_eq!(answer(&[("host", host)], true), Some(421), "{host}");
+            assert_eq!(refusal(&[("host", host)], true), Some(421), "{host}");
         }
-        assert_eq!(answer(&[], false), Some(421), "no host at all");
-        assert_eq!(answer(&[("host", "127.0.0.1:7417"), ("host", "evil.example")], false), Some(421), "two hosts");
-        assert_eq!(answer(&[("host", "127.0.0.1:7417")], false), None);
+        assert_eq!(refusal(&[], false), Some(421), "no host at all");
+        assert_eq!(refusal(&[("host", "127.0.0.1:7417"), ("host", "evil.example")], false), Some(421), "two hosts");
+        assert_eq!(refusal(&[("host", "127.0.0.1:7417")], false), None);
     }
 
     #[test]
     fn another_origin_is_refused_even_on_the_pages() {
         let own = ("host", "127.0.0.1:7417");
         for origin in ["https://evil.example", "http://127.0.0.1:1", "http://localhost:7417", "null"] {
-            assert_eq!(answer(&[own, ("origin", origin)], true), Some(403), "{origin}");
+            assert_eq!(refusal(&[own, ("origin", origin)], true), Some(403), "{origin}");
         }
-        assert_eq!(answer(&[own, ("origin", BASE)], false), None);
+        assert_eq!(refusal(&[own, ("origin", BASE)], false), None);
     }
 
     #[test]
     fn a_cross_site_request_is_refused_unless_it_sends_a_person_to_a_page() {
         let own = ("host", "127.0.0.1:7417");
         let cross = ("sec-fetch-site", "cross-site");
-        assert_eq!(answer(&[own, cross, ("sec-fetch-mode", "navigate")], true), None);
-        assert_eq!(answer(&[own, cross, ("sec-fetch-mode", "navigate")], false), Some(403));
-        assert_eq!(answer(&[own, cross, ("sec-fetch-mode", "no-cors")], true), Some(403));
+        assert_eq!(refusal(&[own, cross, ("sec-fetch-mode", "navigate")], true), None);
+        assert_eq!(refusal(&[own, cross, ("sec-fetch-mode", "navigate")], false), Some(403));
+        assert_eq!(refusal(&[own, cross, ("sec-fetch-mode", "no-cors")], true), Some(403));
         let navigates = ("sec-fetch-mode", "navigate");
-        assert_eq!(answer(&[own, cross, navigates, ("sec-fetch-dest", "document")], true), None);
+        assert_eq!(refusal(&[own, cross, navigates, ("sec-fetch-dest", "document")], true), None);
         for frame in ["iframe", "frame", "embed", "object"] {
-            assert_eq!(answer(&[own, cross, navigates, ("sec-fetch-dest", frame)], true), Some(403), "{frame}");
+            assert_eq!(refusal(&[own, cross, navigates, ("sec-fetch-dest", frame)], true), Some(403), "{frame}");
         }
-        assert_eq!(answer(&[own, ("sec-fetch-site", "same-site")], false), Some(403), "another port of this machine");
-        assert_eq!(answer(&[own, ("sec-fetch-site", "same-origin")], false), None);
+        assert_eq!(refusal(&[own, ("sec-fetch-site", "same-site")], false), Some(403), "another port of this machine");
+        assert_eq!(refusal(&[own, ("sec-fetch-site", "same-origin")], false), None);
     }
 
     #[test]

@@ -1,24 +1,36 @@
-//! The loopback HTTP surface: wire-compatible with Truto's public API, and the connect UI's pages.
+//! The loopback HTTP server: wire-compatible with Truto's public API, and the connect UI's pages.
 //!
-//! A handler decodes, calls one verb of the engine, and encodes. It reaches neither the store nor the keychain.
+//! A handler decodes, calls one verb of the engine, and encodes. What goes over the wire are types of `relink-contract`; a
+//! handler reaches neither the store nor the keychain.
 //!
 //! Invariants:
 //! - Loopback only, and only under its own name: a request for another `Host` is refused (DNS rebinding).
 //! - No web page but our own gets an answer, apart from two pages that a browser is sent to: the connect UI and the callback.
-//! - A Bearer token on every route but `/ping` and the connect UI's.
+//! - A Bearer token on every route, apart from the connect UI's and those that give nothing away: `/ping`, `/openapi.json`
+//!   and `/docs`.
+//! - Every route is in the OpenAPI document: [`openapi::Routes`] takes no other.
 
 mod accounts;
-mod catalogue;
+mod body;
 mod connect;
+mod connect_view;
 mod discovery;
+mod docs;
+mod error;
 mod events;
 mod guard;
+mod integrations;
+mod limits;
 mod links;
+mod openapi;
+mod path;
 mod query;
-mod reply;
 mod return_test;
+mod router;
+mod sandbox;
 mod sandbox_runner;
 mod server;
+mod status;
 mod tokens;
 mod ui;
 mod webhooks;
@@ -30,17 +42,13 @@ use std::{
     sync::Arc,
 };
 
-use axum::{
-    Router,
-    http::{HeaderName, HeaderValue},
-};
 use relink_engine::Engine;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 use discovery::Discovery;
-pub use return_test::{ReturnTest, Walk};
+use limits::Limits;
+pub use return_test::{ReturnTest, ReturnTestUrls};
 pub use sandbox_runner::SandboxRunner;
 
 /// Where Relink listens unless something else does already.
@@ -48,16 +56,16 @@ pub const PORT: u16 = 7417;
 /// How many ports after [`PORT`] are tried.
 const FURTHER_PORTS: u16 = 20;
 
-/// How the surface is set up.
+/// How the server is set up.
 #[derive(Debug)]
 pub struct ServeOptions {
     /// Where it listens. `None`: [`PORT`], or the next free one.
     pub listen: Option<SocketAddr>,
-    /// Where the command line looks for it.
+    /// The data folder, where the command line finds out where it listens.
     pub data_dir: PathBuf,
 }
 
-/// Why the surface is not there.
+/// Why it can't serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Not this machine's own address.
@@ -93,13 +101,14 @@ pub enum ServeError {
 #[derive(Clone)]
 pub(crate) struct ApiState {
     engine: Engine,
+    limits: Limits,
     sandbox_runner: SandboxRunner,
     return_test: ReturnTest,
     base_url: Arc<str>,
     control_hash: [u8; 32],
 }
 
-/// The surface, while it serves.
+/// The server, while it serves.
 #[derive(Debug)]
 pub struct Serving {
     base_url: String,
@@ -108,7 +117,7 @@ pub struct Serving {
     server: JoinHandle<()>,
     sandbox_runner: SandboxRunner,
     return_test: ReturnTest,
-    rehearsing: JoinHandle<()>,
+    sandbox: JoinHandle<()>,
     discovery: Discovery,
 }
 
@@ -122,35 +131,36 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
     engine.listens_on(address.port());
 
     let stopping = CancellationToken::new();
-    let unless_served = stopping.clone().drop_guard();
+    let stop_unless_serving = stopping.clone().drop_guard();
     let sandbox_runner = SandboxRunner::default();
     let (tried, sandbox_was_tried) = oneshot::channel();
-    let rehearsing = tokio::spawn(sandbox_runner::run(
+    let sandbox = tokio::spawn(sandbox_runner::run(
         engine.clone(),
         sandbox_runner.clone(),
         options.data_dir.clone(),
         tried,
         stopping.clone(),
     ));
-    // A Sandbox that can't start keeps nobody waiting: it is tried again later.
+    // A Sandbox that can't start is tried again later; the start doesn't wait for that.
     let _ = sandbox_was_tried.await;
     engine.keep_alive().await?;
 
     let (token, control_hash) = discovery::fresh_token().ok_or(ServeError::Random)?;
-    // The system queues whoever reads the file and comes before the next lines have run.
+    // Who reads the file and connects before the next lines have run waits in the system's queue.
     let discovery = Discovery::write(&options.data_dir, &base_url, &token)
         .map_err(|(path, source)| ServeError::Discovery { path, source })?;
-    unless_served.disarm();
+    stop_unless_serving.disarm();
     let return_test = ReturnTest::default();
-    let surface = ApiState {
+    let state = ApiState {
         engine,
+        limits: Limits::default(),
         sandbox_runner: sandbox_runner.clone(),
         return_test: return_test.clone(),
         base_url: base_url.as_str().into(),
         control_hash,
     };
-    let server = tokio::spawn(server::run(listener, router(surface), stopping.clone()));
-    Ok(Serving { base_url, wanted_port_taken, stopping, server, sandbox_runner, return_test, rehearsing, discovery })
+    let server = tokio::spawn(server::run(listener, router::router(state), stopping.clone()));
+    Ok(Serving { base_url, wanted_port_taken, stopping, server, sandbox_runner, return_test, sandbox, discovery })
 }
 
 async fn listen(wanted: Option<SocketAddr>) -> Result<(TcpListener, bool), ServeError> {
@@ -176,34 +186,6 @@ async fn listen(wanted: Option<SocketAddr>) -> Result<(TcpListener, bool), Serve
     Err(first)
 }
 
-fn router(surface: ApiState) -> Router {
-    let guarded = Router::new()
-        .merge(accounts::routes())
-        .merge(catalogue::routes())
-        .merge(events::routes())
-        .merge(links::routes())
-        .merge(tokens::routes())
-        .merge(webhooks::routes())
-        .route_layer(axum::middleware::from_fn_with_state(surface.clone(), guard::bearer));
-    Router::new()
-        .route("/ping", axum::routing::get(reply::ping))
-        .merge(guarded)
-        .merge(connect::routes())
-        .merge(return_test::routes())
-        .fallback(reply::no_such_route)
-        .method_not_allowed_fallback(reply::no_such_method)
-        .layer(axum::extract::DefaultBodyLimit::max(server::LONGEST_BODY))
-        .layer(axum::middleware::from_fn_with_state(surface.clone(), guard::same_machine))
-        .layer(tower_http::catch_panic::CatchPanicLayer::custom(reply::panicked))
-        .layer(header_unless_set("cache-control", "no-store"))
-        .layer(header_unless_set("x-content-type-options", "nosniff"))
-        .with_state(surface)
-}
-
-fn header_unless_set(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
-}
-
 impl Serving {
     /// Where it is, without a slash at the end.
     pub fn base_url(&self) -> &str {
@@ -220,18 +202,18 @@ impl Serving {
         &self.sandbox_runner
     }
 
-    /// The test of a sign-in's way home.
+    /// The test of how a sign-in returns to the app.
     pub const fn return_test(&self) -> &ReturnTest {
         &self.return_test
     }
 
-    /// Stops: what is under way gets a moment to end.
+    /// Stops. What is under way gets a moment to end.
     pub async fn stop(self) {
         self.discovery.remove();
         self.stopping.cancel();
-        for task in [self.server, self.rehearsing] {
+        for task in [self.server, self.sandbox] {
             if task.await.is_err() {
-                tracing::warn!("a part of the HTTP surface had stopped already");
+                tracing::warn!("a part of the HTTP server had stopped already");
             }
         }
     }

@@ -1,96 +1,107 @@
-//! Link tokens.
+//! Link tokens, and where a link may send the browser.
 
-use axum::{
-    Json, Router,
-    extract::State,
-    routing::{get, post},
+use axum::{Json, extract::State};
+use relink_contract::{
+    WireSecret,
+    link::{Callback, CallbackTaken, LinkToken, NewLinkToken, RedirectUris},
 };
 use relink_domain::link::{LinkOptions, Purpose};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use utoipa_axum::routes;
 
 use crate::{
     ApiState,
     accounts::account_id,
-    reply::{ApiResult, Body, Failed},
+    body::Body,
+    error::{ApiError, ApiResult},
+    openapi::{BodyErrors, NotFound, Routes},
 };
 
-pub(crate) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/link-token", post(create))
-        .route("/relink/callback", post(callback))
-        .route("/relink/redirect-uris", get(redirect_uris).put(set_redirect_uris))
+pub(crate) fn routes() -> Routes {
+    Routes::new().with(routes!(create)).with(routes!(callback)).with(routes!(redirect_uris, set_redirect_uris))
 }
 
-#[derive(Deserialize)]
-struct Create {
-    integrated_account_id: Option<String>,
-    tenant_id: Option<String>,
-    context: Option<Map<String, Value>>,
-    redirect_uri: Option<String>,
-    scopes: Option<Vec<String>>,
-    persist_previous_context: Option<bool>,
-    region: Option<String>,
-    // Truto's, without a meaning here.
-    environment_unified_model_id: Option<Value>,
-    unified_model_id: Option<Value>,
-    truto_static_gate_id: Option<Value>,
-}
-
-/// `POST /link-token`
-async fn create(State(surface): State<ApiState>, Body(create): Body<Create>) -> ApiResult {
+/// Make a link token
+///
+/// Give either `integrated_account_id` (to reauthorize an account) or `tenant_id` (to connect a new one). Then open
+/// `/connect-account?link_token=…`.
+#[utoipa::path(
+    post,
+    path = "/link-token",
+    operation_id = "create_link_token",
+    tag = "Links",
+    request_body = NewLinkToken,
+    responses((status = 200, description = "The link token", body = LinkToken), BodyErrors, NotFound),
+)]
+async fn create(State(api): State<ApiState>, Body(new): Body<NewLinkToken>) -> ApiResult<LinkToken> {
     let present = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
-    let purpose = match (present(create.integrated_account_id), present(create.tenant_id)) {
+    let purpose = match (present(new.integrated_account_id), present(new.tenant_id)) {
         (Some(id), None) => Purpose::Reauthorize { account_id: account_id(&id)? },
         (None, Some(tenant_id)) => Purpose::Connect { tenant_id },
         (Some(_), Some(_)) => {
             let message = "Give either integrated_account_id (to reauthorize an account) or tenant_id (to connect a new one), not both.";
-            return Err(Failed::bad_request("link_purpose", message));
+            return Err(ApiError::bad_request("link_purpose", message));
         }
         (None, None) => {
             let message = "Give integrated_account_id (to reauthorize an account) or tenant_id (to connect a new one).";
-            return Err(Failed::bad_request("link_purpose", message));
+            return Err(ApiError::bad_request("link_purpose", message));
         }
     };
-    if create.environment_unified_model_id.is_some()
-        || create.unified_model_id.is_some()
-        || create.truto_static_gate_id.is_some()
+    if new.environment_unified_model_id.is_some()
+        || new.unified_model_id.is_some()
+        || new.truto_static_gate_id.is_some()
     {
-        tracing::info!("a link token was asked for with fields that have no meaning here; they are left aside");
+        tracing::info!("a link token was asked for with fields that have no meaning here; they are ignored");
     }
     let options = LinkOptions {
-        context: create.context.unwrap_or_default(),
-        redirect_uri: present(create.redirect_uri),
-        scopes: create.scopes.filter(|scopes| !scopes.is_empty()),
-        persist_previous_context: create.persist_previous_context.unwrap_or(false),
-        region: create.region,
+        context: new.context.unwrap_or_default(),
+        redirect_uri: present(new.redirect_uri),
+        scopes: new.scopes.filter(|scopes| !scopes.is_empty()),
+        persist_previous_context: new.persist_previous_context.unwrap_or(false),
+        region: new.region,
     };
-    let link = surface.engine.create_link(purpose, options).await?;
-    Ok(Json(json!({ "link_token": link.token.expose() })))
+    let link = api.engine.create_link(purpose, options).await?;
+    Ok(Json(LinkToken { link_token: WireSecret::from(link.token) }))
 }
 
-#[derive(Deserialize)]
-struct Callback {
-    url: String,
+/// Hand in an OAuth callback
+///
+/// One that came by another way than the browser's redirect, such as the system's deep-link handler.
+#[utoipa::path(
+    post,
+    path = "/relink/callback",
+    operation_id = "take_callback",
+    tag = "Links",
+    request_body = Callback,
+    responses((status = 200, description = "Its flow goes on", body = CallbackTaken), BodyErrors),
+)]
+async fn callback(State(api): State<ApiState>, Body(callback): Body<Callback>) -> ApiResult<CallbackTaken> {
+    let flow = api.engine.callback(callback.url.expose()).await?;
+    Ok(Json(CallbackTaken { flow }))
 }
 
-/// `POST /relink/callback`: hands a callback in that came by another way, such as the system's deep-link handler.
-async fn callback(State(surface): State<ApiState>, Body(callback): Body<Callback>) -> ApiResult {
-    let flow = surface.engine.callback(&callback.url).await?;
-    Ok(Json(json!({ "flow": flow })))
+/// List where a link's `redirect_uri` may lead
+#[utoipa::path(
+    get,
+    path = "/relink/redirect-uris",
+    operation_id = "list_redirect_uris",
+    tag = "Links",
+    responses((status = 200, description = "The whole list", body = RedirectUris)),
+)]
+async fn redirect_uris(State(api): State<ApiState>) -> ApiResult<RedirectUris> {
+    Ok(Json(RedirectUris { redirect_uris: api.engine.redirect_uris().await? }))
 }
 
-/// `GET /relink/redirect-uris`: where a link's `redirect_uri` may lead.
-async fn redirect_uris(State(surface): State<ApiState>) -> ApiResult {
-    Ok(Json(json!({ "redirect_uris": surface.engine.redirect_uris().await? })))
-}
-
-#[derive(Deserialize)]
-struct RedirectUris {
-    redirect_uris: Vec<String>,
-}
-
-/// `PUT /relink/redirect-uris`: the whole list.
-async fn set_redirect_uris(State(surface): State<ApiState>, Body(list): Body<RedirectUris>) -> ApiResult {
-    Ok(Json(json!({ "redirect_uris": surface.engine.set_redirect_uris(list.redirect_uris).await? })))
+/// Set where a link's `redirect_uri` may lead
+///
+/// The whole list.
+#[utoipa::path(
+    put,
+    path = "/relink/redirect-uris",
+    operation_id = "set_redirect_uris",
+    tag = "Links",
+    request_body = RedirectUris,
+    responses((status = 200, description = "The whole list", body = RedirectUris), BodyErrors),
+)]
+async fn set_redirect_uris(State(api): State<ApiState>, Body(list): Body<RedirectUris>) -> ApiResult<RedirectUris> {
+    Ok(Json(RedirectUris { redirect_uris: api.engine.set_redirect_uris(list.redirect_uris).await? }))
 }

@@ -4,24 +4,22 @@ use axum::{
     extract::{FromRequestParts, Query as Pairs},
     http::request::Parts,
 };
+use relink_contract::DEFAULT_LIMIT;
 use relink_domain::Timestamp;
 
-use crate::reply::Failed;
-
-/// Truto's default for admin lists.
-pub(crate) const DEFAULT_LIMIT: usize = 5000;
+use crate::error::ApiError;
 
 /// The pairs, as they came.
 #[derive(Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
-    type Rejection = Failed;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Pairs(pairs) = Pairs::from_request_parts(parts, state)
             .await
-            .map_err(|_| Failed::bad_request("query_unreadable", "The query couldn't be read."))?;
+            .map_err(|_| ApiError::bad_request("query_unreadable", "The query couldn't be read."))?;
         Ok(Self(pairs))
     }
 }
@@ -45,14 +43,17 @@ impl Query {
     }
 
     /// Whether an instant lies in the ranges that are asked for: `a[gt]=…`, `a[gte]=…`, `a[lt]=…`, `a[lte]=…`.
-    pub(crate) fn holds(&self, name: &str, at: Timestamp) -> Result<bool, Failed> {
+    pub(crate) fn holds(&self, name: &str, at: Timestamp) -> Result<bool, ApiError> {
         for (key, value) in &self.0 {
             let Some(operator) = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'))
             else {
                 continue;
             };
             let bound: Timestamp = serde_json::from_value(value.clone().into()).map_err(|_| {
-                Failed::bad_request("query_invalid", &format!("{key} must be a time such as 2023-06-16T09:21:21.000Z."))
+                ApiError::bad_request(
+                    "query_invalid",
+                    &format!("{key} must be a time such as 2023-06-16T09:21:21.000Z."),
+                )
             })?;
             let holds = match operator {
                 "gt" => at > bound,
@@ -60,7 +61,7 @@ impl Query {
                 "lt" => at < bound,
                 "lte" => at <= bound,
                 _ => {
-                    return Err(Failed::bad_request(
+                    return Err(ApiError::bad_request(
                         "query_invalid",
                         &format!("{key} isn't supported. Use gt, gte, lt or lte."),
                     ));
@@ -74,18 +75,18 @@ impl Query {
     }
 
     /// How many are wanted.
-    pub(crate) fn limit(&self) -> Result<usize, Failed> {
+    pub(crate) fn limit(&self) -> Result<usize, ApiError> {
         match self.one("limit").map(str::parse) {
             None => Ok(DEFAULT_LIMIT),
             Some(Ok(limit)) if limit > 0 => Ok(std::cmp::min(limit, DEFAULT_LIMIT)),
-            Some(_) => Err(Failed::bad_request("query_invalid", "limit must be a whole number from 1 to 5000.")),
+            Some(_) => Err(ApiError::bad_request("query_invalid", "limit must be a whole number from 1 to 5000.")),
         }
     }
 
     /// A number, or `default`.
-    pub(crate) fn number<T: std::str::FromStr>(&self, name: &str, default: T) -> Result<T, Failed> {
+    pub(crate) fn number<T: std::str::FromStr>(&self, name: &str, default: T) -> Result<T, ApiError> {
         self.one(name).map_or(Ok(default), |text| {
-            text.parse().map_err(|_| Failed::bad_request("query_invalid", &format!("{name} must be a whole number.")))
+            text.parse().map_err(|_| ApiError::bad_request("query_invalid", &format!("{name} must be a whole number.")))
         })
     }
 }

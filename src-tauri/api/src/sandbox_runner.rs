@@ -9,7 +9,7 @@ use std::{
 use axum::{
     body::Body,
     extract::Request,
-    http::Method,
+    http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use relink_engine::{Engine, SANDBOX};
@@ -18,21 +18,20 @@ use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{discovery, reply::Failed, server};
+use crate::{body, discovery, error::ApiError};
 
 /// Where the Sandbox listens unless something else does already.
 const PORT: u16 = 7418;
 /// How many ports after [`PORT`] are tried.
 const FURTHER_PORTS: u16 = 20;
-/// A start that failed is tried again.
-const AGAIN: Duration = Duration::from_secs(5);
+/// A start that failed is tried again after this.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
+/// Installing or uninstalling the Sandbox waits this long for it to start or stop.
+const FOLLOW_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Whoever installs or uninstalls the Sandbox is answered when it has followed, or after this.
-const FOLLOWS: Duration = Duration::from_secs(5);
-
-/// The Sandbox as the other routes, and the desktop app, see it.
+/// The running Sandbox, as the other routes and the desktop app see it.
 #[derive(Debug, Clone)]
-pub struct SandboxRunner(watch::Sender<Option<Stage>>);
+pub struct SandboxRunner(watch::Sender<Option<Connection>>);
 
 impl Default for SandboxRunner {
     fn default() -> Self {
@@ -41,7 +40,7 @@ impl Default for SandboxRunner {
 }
 
 #[derive(Debug, Clone)]
-struct Stage {
+struct Connection {
     base_url: String,
     control_key: String,
     client: reqwest::Client,
@@ -50,78 +49,78 @@ struct Stage {
 impl SandboxRunner {
     /// Where the Sandbox is, while it runs.
     pub fn base_url(&self) -> Option<String> {
-        self.0.borrow().as_ref().map(|stage| stage.base_url.clone())
+        self.0.borrow().as_ref().map(|connection| connection.base_url.clone())
     }
 
-    /// Returns when the Sandbox runs, or doesn't any more, as it should. One that can't start keeps nobody waiting.
+    /// Waits until the Sandbox runs, or doesn't any more. A Sandbox that can't start keeps nobody waiting for long.
     pub async fn follows(&self, runs: bool) {
-        let mut stage = self.0.subscribe();
-        if tokio::time::timeout(FOLLOWS, stage.wait_for(|stage| stage.is_some() == runs)).await.is_err() {
+        let mut connection = self.0.subscribe();
+        let followed = connection.wait_for(|connection| connection.is_some() == runs);
+        if tokio::time::timeout(FOLLOW_TIMEOUT, followed).await.is_err() {
             tracing::warn!("the Sandbox has not followed yet");
         }
     }
 
     /// Passes a request for a control on, with the key that only this process has.
-    pub(crate) async fn control(&self, request: Request) -> Result<Response, Failed> {
-        let (parts, body) = request.into_parts();
-        let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-        let path = path.strip_prefix("/relink/sandbox").unwrap_or(path);
-        let body = axum::body::to_bytes(body, server::LONGEST_BODY)
-            .await
-            .map_err(|_| Failed::bad_request("body_unreadable", "The body couldn't be read."))?;
-        let answer = self.send(parts.method, path, body).await?;
-        let status = answer.status();
-        let kind = answer.headers().get("content-type").cloned();
-        let body = answer.bytes().await.map_err(|_| Unheard::Silent)?;
-        let mut response = (status, Body::from(body)).into_response();
-        if let Some(kind) = kind {
-            response.headers_mut().insert("content-type", kind);
+    pub(crate) async fn control(&self, request: Request) -> Result<Response, ApiError> {
+        let method = request.method().clone();
+        let path = request.uri().path_and_query().map_or("", |path| path.as_str());
+        let path = path.strip_prefix("/relink/sandbox").unwrap_or(path).to_owned();
+        let response = self.send(method, &path, body::read(request, &()).await?).await?;
+        let status = response.status();
+        let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
+        let body = response.bytes().await.map_err(|_| Unreachable::Silent)?;
+        let mut passed_on = (status, Body::from(body)).into_response();
+        if let Some(content_type) = content_type {
+            passed_on.headers_mut().insert(header::CONTENT_TYPE, content_type);
         }
-        Ok(response)
+        Ok(passed_on)
     }
 
-    async fn send(&self, method: Method, path: &str, body: bytes::Bytes) -> Result<reqwest::Response, Unheard> {
-        let stage = self.0.borrow().clone().ok_or(Unheard::NotInstalled)?;
+    async fn send(&self, method: Method, path: &str, body: bytes::Bytes) -> Result<reqwest::Response, Unreachable> {
+        let connection = self.0.borrow().clone().ok_or(Unreachable::NotInstalled)?;
         let body = if body.is_empty() { bytes::Bytes::from_static(b"{}") } else { body };
-        let request = stage
+        let request = connection
             .client
-            .request(method, format!("{}{path}", stage.base_url))
-            .bearer_auth(&stage.control_key)
+            .request(method, format!("{}{path}", connection.base_url))
+            .bearer_auth(&connection.control_key)
             .header("content-type", "application/json")
             .body(body);
-        request.send().await.map_err(|_| Unheard::Silent)
+        request.send().await.map_err(|_| Unreachable::Silent)
     }
 
-    /// Asks the Sandbox for one of its controls (`/control/…`), in this process. The answer's body; in words, why not.
+    /// Uses one of the Sandbox's controls (`/control/…`) from within this process. Gives the response's body, or says in
+    /// words why there is none.
     pub async fn rehearse(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let method = method.parse().map_err(|_| format!("{method} is no method"))?;
-        let answer = self.send(method, path, body.to_string().into()).await.map_err(|unheard| unheard.to_string())?;
-        let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
+        let response = self.send(method, path, body.to_string().into()).await.map_err(|error| error.to_string())?;
+        let (status, text) = (response.status(), response.text().await.unwrap_or_default());
         let value: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.is_success() { Ok(value) } else { Err(value["message"].as_str().unwrap_or("It refused.").to_owned()) }
     }
 }
 
-/// Why the Sandbox was not asked.
+/// Why the Sandbox gave no response.
 #[derive(Debug, thiserror::Error)]
-enum Unheard {
+enum Unreachable {
     #[error("The Sandbox isn't installed. Install it in the app under Integrations, or with: relink sandbox start")]
     NotInstalled,
     #[error("The Sandbox isn't responding.")]
     Silent,
 }
 
-impl From<Unheard> for Failed {
-    fn from(unheard: Unheard) -> Self {
-        match unheard {
-            Unheard::NotInstalled => Self::not_found("sandbox_not_installed", &unheard.to_string()),
-            Unheard::Silent => Self::unavailable("sandbox_not_running", &unheard.to_string()),
-        }
+impl From<Unreachable> for ApiError {
+    fn from(error: Unreachable) -> Self {
+        let (status, code) = match error {
+            Unreachable::NotInstalled => (StatusCode::NOT_FOUND, "sandbox_not_installed"),
+            Unreachable::Silent => (StatusCode::SERVICE_UNAVAILABLE, "sandbox_not_running"),
+        };
+        Self::new(status, code, &error.to_string())
     }
 }
 
-/// Starts and stops the Sandbox as its integration is installed and uninstalled. Says when the first start, if one was
-/// wanted, has been tried.
+/// Starts and stops the Sandbox as its integration is installed and uninstalled. `tried` is sent when the first start, if
+/// one was wanted, has been tried.
 pub(crate) async fn run(
     engine: Engine,
     sandbox_runner: SandboxRunner,
@@ -136,7 +135,7 @@ pub(crate) async fn run(
         installed.borrow_and_update();
         let wanted = engine.is_installed(SANDBOX).await.unwrap_or(false);
         if wanted && running.is_none() {
-            running = begin(&engine, &sandbox_runner, &data_dir).await;
+            running = start(&engine, &sandbox_runner, &data_dir).await;
         } else if !wanted && let Some(sandbox) = running.take() {
             sandbox.stop().await;
             sandbox_runner.0.send_replace(None);
@@ -149,7 +148,7 @@ pub(crate) async fn run(
         tokio::select! {
             () = stopping.cancelled() => break,
             changed = installed.changed() => if changed.is_err() { break },
-            () = tokio::time::sleep(AGAIN), if retry => {}
+            () = tokio::time::sleep(RETRY_DELAY), if retry => {}
         }
     }
     if let Some(sandbox) = running {
@@ -157,9 +156,9 @@ pub(crate) async fn run(
     }
 }
 
-async fn begin(engine: &Engine, sandbox_runner: &SandboxRunner, data_dir: &std::path::Path) -> Option<Running> {
+async fn start(engine: &Engine, sandbox_runner: &SandboxRunner, data_dir: &std::path::Path) -> Option<Running> {
     let (control_key, _) = discovery::fresh_token()?;
-    let sandbox = match start(data_dir, &control_key).await {
+    let sandbox = match listen(data_dir, &control_key).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
             tracing::warn!("the Sandbox did not start: {error}");
@@ -172,13 +171,13 @@ async fn begin(engine: &Engine, sandbox_runner: &SandboxRunner, data_dir: &std::
         return None;
     }
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().ok()?;
-    let stage = Stage { base_url: sandbox.base_url().to_owned(), control_key, client };
-    tracing::info!(base_url = stage.base_url, "the Sandbox is ready");
-    sandbox_runner.0.send_replace(Some(stage));
+    let connection = Connection { base_url: sandbox.base_url().to_owned(), control_key, client };
+    tracing::info!(base_url = connection.base_url, "the Sandbox is ready");
+    sandbox_runner.0.send_replace(Some(connection));
     Some(sandbox)
 }
 
-async fn start(data_dir: &std::path::Path, control_key: &str) -> Result<Running, StartError> {
+async fn listen(data_dir: &std::path::Path, control_key: &str) -> Result<Running, StartError> {
     let options = |port| Options {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         state: Some(data_dir.join("sandbox.json")),

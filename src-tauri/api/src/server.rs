@@ -1,6 +1,6 @@
 //! The accept loop. A slow client hurts only itself: headers, bodies and the number of connections are bounded.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Router,
@@ -11,72 +11,92 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
     task::JoinSet,
-    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower_http::{normalize_path::NormalizePath, timeout::RequestBodyTimeout};
 
-/// Longest request body.
-pub(crate) const LONGEST_BODY: usize = 1024 * 1024;
-/// How long a client may take to send its headers.
-const HEADERS: Duration = Duration::from_secs(10);
-/// How long a client may pause within its body.
-const BODY_PAUSE: Duration = Duration::from_secs(10);
-/// Longest headers.
-const LONGEST_HEADERS: usize = 32 * 1024;
-/// Connections at a time.
-const CONNECTIONS: usize = 512;
-/// While others wait, a kept connection that was quiet for this long loses its place. Sooner, its client may just be
-/// sending its next request, which would be lost.
-const QUIET: Duration = Duration::from_secs(1);
+/// A client may take this long to send its next request's headers.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client may pause this long within its body.
+const BODY_PAUSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest headers, in bytes.
+const MAX_HEADERS: usize = 32 * 1024;
 /// What is under way at a stop gets this long.
-const GRACE: Duration = Duration::from_secs(2);
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Connections at a time, where the system grants a descriptor for each.
+const MAX_CONNECTIONS: usize = 2048;
+/// The last of them serve the connect UI and callbacks alone: a person who signs in never waits for programs.
+const RESERVED_CONNECTIONS: usize = 64;
+/// Descriptors for everything else: the database, providers, the keychain, the Sandbox.
+const OTHER_DESCRIPTORS: usize = 256;
+
+/// How many connections are open at a time.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    all: usize,
+    reserved: usize,
+}
+
+impl Bounds {
+    fn of_this_process() -> Self {
+        let all = descriptors().saturating_sub(OTHER_DESCRIPTORS).clamp(2 * RESERVED_CONNECTIONS, MAX_CONNECTIONS);
+        Self { all, reserved: RESERVED_CONNECTIONS }
+    }
+}
+
+/// How many descriptors this process may have, after asking for as many as it could use.
+#[cfg(unix)]
+fn descriptors() -> usize {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let wanted = (MAX_CONNECTIONS + OTHER_DESCRIPTORS) as u64;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < wanted) {
+        let before = limit.current;
+        limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::debug!("the number of descriptors stays as it is: {error}");
+            limit.current = before;
+        }
+    }
+    limit.current.map_or(usize::MAX, |current| usize::try_from(current).unwrap_or(usize::MAX))
+}
+
+/// Windows has no such limit.
+#[cfg(not(unix))]
+const fn descriptors() -> usize {
+    usize::MAX
+}
+
+/// Marks a request on one of the reserved connections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reserved;
 
 /// The router, where `//link-token` is `/link-token` and a body must keep coming.
 type Service = NormalizePath<RequestBodyTimeout<Router>>;
 
-/// Serves until it is told to stop.
+/// Serves until `stopping` is cancelled.
 pub(crate) async fn run(listener: TcpListener, router: Router, stopping: CancellationToken) {
-    run_bounded(listener, router, stopping, CONNECTIONS, QUIET).await;
+    run_bounded(listener, router, stopping, Bounds::of_this_process()).await;
 }
 
-/// Beyond `bound` connections, the next ones wait in the system's queue: a burst of honest clients is served in turn.
-/// Whoever dawdles is let go soon (`HEADERS`, `BODY_PAUSE`), and while somebody waits, no place is kept for a next
-/// request when it was `quiet` for long enough.
-async fn run_bounded(
-    listener: TcpListener,
-    router: Router,
-    stopping: CancellationToken,
-    bound: usize,
-    quiet: Duration,
-) {
-    let service = NormalizePath::trim_trailing_slash(RequestBodyTimeout::new(router, BODY_PAUSE));
-    let places = Arc::new(Semaphore::new(bound));
-    let crowded = watch::Sender::new(false);
+/// Beyond all of the bounds, the next connections wait in the system's queue.
+async fn run_bounded(listener: TcpListener, router: Router, stopping: CancellationToken, bounds: Bounds) {
+    let service = NormalizePath::trim_trailing_slash(RequestBodyTimeout::new(router, BODY_PAUSE_TIMEOUT));
     let mut connections = JoinSet::new();
     loop {
-        crowded.send_replace(places.available_permits() == 0);
-        let place = tokio::select! {
-            () = stopping.cancelled() => break,
-            place = Arc::clone(&places).acquire_owned() => place,
-        };
-        crowded.send_replace(false);
         let accepted = tokio::select! {
+            biased;
             () = stopping.cancelled() => break,
-            accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
+            accepted = listener.accept(), if connections.len() < bounds.all => accepted,
         };
         match accepted {
             Ok((stream, _)) => {
-                let (service, stopping) = (service.clone(), stopping.clone());
-                let crowded = crowded.subscribe();
-                connections.spawn(async move {
-                    serve(stream, service, crowded, quiet, stopping).await;
-                    drop(place);
-                });
+                let is_reserved = connections.len() >= bounds.all - bounds.reserved;
+                connections.spawn(serve(stream, service.clone(), is_reserved, stopping.clone()));
             }
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
@@ -85,54 +105,37 @@ async fn run_bounded(
         }
     }
     // Whatever takes longer is cut off when the set is dropped.
-    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(STOP_TIMEOUT, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn serve(
-    stream: TcpStream,
-    service: Service,
-    mut crowded: watch::Receiver<bool>,
-    quiet: Duration,
-    stopping: CancellationToken,
-) {
+async fn serve(stream: TcpStream, service: Service, is_reserved: bool, stopping: CancellationToken) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("small answers may be late: {error}");
+        tracing::debug!("small responses may be late: {error}");
     }
-    let is_crowded = crowded.clone();
-    // When it was last answered. A connection that has asked nothing yet has a request under way, which must not be lost.
-    let (answered, mut last_answered) = watch::channel(None::<Instant>);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let (service, is_crowded, answered) = (service.clone(), is_crowded.clone(), answered.clone());
+        let service = service.clone();
         async move {
-            let answer = service.oneshot(request.map(Body::new)).await;
-            let mut answer = answer.unwrap_or_else(|never| match never {});
-            if *is_crowded.borrow() {
-                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            let mut request = request.map(Body::new);
+            if is_reserved {
+                request.extensions_mut().insert(Reserved);
             }
-            answered.send_replace(Some(Instant::now()));
-            Ok::<_, Infallible>(answer)
+            let mut response = service.oneshot(request).await.unwrap_or_else(|never| match never {});
+            if is_reserved {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     let mut connection = std::pin::pin!(
         hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS)
-            .max_buf_size(LONGEST_HEADERS)
+            .header_read_timeout(HEADERS_TIMEOUT)
+            .max_buf_size(MAX_HEADERS)
             .serve_connection(TokioIo::new(stream), service)
     );
-    let others_wait = async {
-        loop {
-            // Both fail only when there is nobody left who could come.
-            let _ = last_answered.wait_for(Option::is_some).await;
-            let _ = crowded.wait_for(|crowded| *crowded).await;
-            let quiet_since = *last_answered.borrow_and_update();
-            let Some(left) = quiet_since.and_then(|since| quiet.checked_sub(since.elapsed())) else { break };
-            tokio::time::sleep(left).await;
-        }
-    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = async { tokio::select! { () = stopping.cancelled() => {}, () = others_wait => {} } } => {
+        () = stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -144,7 +147,9 @@ async fn serve(
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
+    use std::sync::Arc;
+
+    use axum::{Extension, http::StatusCode, routing::get};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         sync::Notify,
@@ -154,14 +159,18 @@ mod tests {
 
     const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     const SLOW: &[u8] = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
+    const GUARDED: &[u8] = b"GET /guarded HTTP/1.1\r\nHost: x\r\n\r\n";
 
-    /// A server with so many places, whose handler waits for a nudge where it is asked to.
-    async fn with_places(bound: usize, quiet: Duration) -> (std::net::SocketAddr, Arc<Notify>, CancellationToken) {
+    /// A server with these bounds. `/slow` answers after a nudge, and `/guarded` refuses as the guard does.
+    async fn start(all: usize, reserved: usize) -> (std::net::SocketAddr, Arc<Notify>, CancellationToken) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let nudge = Arc::new(Notify::new());
         let waiting = Arc::clone(&nudge);
-        let router = Router::new().route("/", get(async || "hello")).route(
+        let guarded = async |reserved: Option<Extension<Reserved>>| {
+            if reserved.is_some() { (StatusCode::TOO_MANY_REQUESTS, "full") } else { (StatusCode::OK, "let in") }
+        };
+        let router = Router::new().route("/", get(async || "hello")).route("/guarded", get(guarded)).route(
             "/slow",
             get(async move || {
                 waiting.notified().await;
@@ -169,11 +178,11 @@ mod tests {
             }),
         );
         let stopping = CancellationToken::new();
-        tokio::spawn(run_bounded(listener, router, stopping.clone(), bound, quiet));
+        tokio::spawn(run_bounded(listener, router, stopping.clone(), Bounds { all, reserved }));
         (address, nudge, stopping)
     }
 
-    async fn asked(address: std::net::SocketAddr, request: &[u8]) -> TcpStream {
+    async fn send(address: std::net::SocketAddr, request: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(address).await.expect("connected");
         stream.write_all(request).await.expect("written");
         stream
@@ -181,51 +190,38 @@ mod tests {
 
     async fn read(mut stream: TcpStream) -> String {
         let mut text = String::new();
-        stream.read_to_string(&mut text).await.expect("an answer, and the end of the connection");
+        stream.read_to_string(&mut text).await.expect("a response, and the end of the connection");
         text
     }
 
     #[tokio::test]
-    async fn beyond_the_bound_a_connection_waits_for_its_turn() {
-        let (address, nudge, stopping) = with_places(1, QUIET).await;
-        let first = asked(address, SLOW).await;
-        let mut second = asked(address, ASK).await;
+    async fn the_last_connections_are_kept_for_unguarded_requests() {
+        let (address, nudge, stopping) = start(4, 2).await;
+        let mut kept = send(address, GUARDED).await;
+        let mut bytes = [0; 64];
+        let length = kept.read(&mut bytes).await.expect("a response");
+        assert!(bytes[..length].starts_with(b"HTTP/1.1 200"), "there is room");
+        let busy = send(address, SLOW).await;
+        let refused = read(send(address, GUARDED).await).await;
+        assert!(refused.starts_with("HTTP/1.1 429") && refused.contains("connection: close"), "{refused}");
+        let served = read(send(address, ASK).await).await;
+        assert!(served.ends_with("hello") && served.contains("connection: close"), "{served}");
+        kept.write_all(GUARDED).await.expect("still open");
+        nudge.notify_one();
+        stopping.cancel();
+        assert!(read(busy).await.ends_with("at last"));
+    }
+
+    #[tokio::test]
+    async fn beyond_all_of_them_a_connection_waits_in_the_systems_queue() {
+        let (address, nudge, stopping) = start(1, 1).await;
+        let first = send(address, SLOW).await;
+        let mut second = send(address, ASK).await;
         let waits = tokio::time::timeout(Duration::from_millis(100), second.read(&mut [0; 1])).await;
         assert!(waits.is_err(), "the one place is taken");
         nudge.notify_one();
-        let text = read(first).await;
-        assert!(text.ends_with("at last") && text.contains("connection: close"), "{text}");
+        assert!(read(first).await.ends_with("at last"));
         assert!(read(second).await.ends_with("hello"));
-        stopping.cancel();
-    }
-
-    #[tokio::test]
-    async fn no_place_is_kept_for_a_next_request_while_others_wait() {
-        let (address, nudge, stopping) = with_places(2, Duration::from_millis(10)).await;
-        // One is kept open by its client, as pools do; the other is busy.
-        let mut idle = asked(address, ASK).await;
-        idle.read_exact(&mut [0; 12]).await.expect("served, and kept open");
-        let _busy = asked(address, SLOW).await;
-        let next = tokio::time::timeout(HEADERS / 2, read(asked(address, ASK).await)).await;
-        assert!(next.expect("served soon").ends_with("hello"));
-        nudge.notify_one();
-        stopping.cancel();
-    }
-
-    #[tokio::test]
-    async fn a_request_that_soon_follows_on_a_kept_connection_is_answered_although_others_wait() {
-        let (address, nudge, stopping) = with_places(2, HEADERS).await;
-        let mut kept = asked(address, ASK).await;
-        kept.read_exact(&mut [0; 12]).await.expect("served, and kept open");
-        let _busy = asked(address, SLOW).await;
-        let mut other = asked(address, ASK).await;
-        let waits = tokio::time::timeout(Duration::from_millis(100), other.read(&mut [0; 1])).await;
-        assert!(waits.is_err(), "both places are taken");
-        kept.write_all(ASK).await.expect("still open");
-        let text = read(kept).await;
-        assert!(text.contains("connection: close") && text.ends_with("hello"), "{text}");
-        assert!(read(other).await.ends_with("hello"));
-        nudge.notify_one();
         stopping.cancel();
     }
 }

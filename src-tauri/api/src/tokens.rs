@@ -1,69 +1,90 @@
 //! API tokens.
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    http::StatusCode,
-    routing::{delete, get, post},
+use axum::{Json, extract::State, http::StatusCode};
+use relink_contract::{
+    Deleted, List, WireSecret,
+    token::{ApiToken, CreatedApiToken, NewApiToken},
 };
-use relink_domain::{ApiTokenId, Timestamp};
-use relink_engine::ApiToken;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use relink_domain::ApiTokenId;
+use utoipa_axum::routes;
 
 use crate::{
     ApiState,
-    reply::{self, ApiResult, Body, Failed},
+    body::Body,
+    error::{ApiError, ApiResult},
+    openapi::{BodyErrors, NotFound, Routes},
+    path::PathId,
 };
 
-pub(crate) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/api-token", get(list))
-        .route("/api-token/{id}", get(show))
-        .route("/relink/api-tokens", post(create))
-        .route("/relink/api-tokens/{id}", delete(revoke))
+pub(crate) fn routes() -> Routes {
+    Routes::new().with(routes!(list)).with(routes!(show)).with(routes!(create)).with(routes!(revoke))
 }
 
-fn token(token: &ApiToken) -> Value {
-    json!({
-        "id": token.id,
-        "name": token.name,
-        "created_at": token.created_at,
-        "expires_at": token.expires_at,
-        "last_used_at": token.last_used_at,
-    })
+fn api_token(token: relink_engine::ApiToken) -> ApiToken {
+    ApiToken {
+        id: token.id,
+        name: token.name,
+        created_at: token.created_at,
+        expires_at: token.expires_at,
+        last_used_at: token.last_used_at,
+    }
 }
 
-fn token_id(text: &str) -> Result<ApiTokenId, Failed> {
-    text.parse().map_err(|_| Failed::not_found("not_found", &format!("There is no API token {text}")))
+/// List API tokens
+#[utoipa::path(
+    get,
+    path = "/api-token",
+    operation_id = "list_api_tokens",
+    tag = "API tokens",
+    responses((status = 200, description = "All API tokens, without their secrets", body = List<ApiToken>)),
+)]
+async fn list(State(api): State<ApiState>) -> ApiResult<List<ApiToken>> {
+    Ok(Json(List::whole(api.engine.api_tokens().await?.into_iter().map(api_token).collect())))
 }
 
-/// `GET /api-token`
-async fn list(State(surface): State<ApiState>) -> ApiResult {
-    Ok(reply::whole(surface.engine.api_tokens().await?.iter().map(token).collect()))
+/// Show an API token
+#[utoipa::path(
+    get,
+    path = "/api-token/{id}",
+    operation_id = "get_api_token",
+    tag = "API tokens",
+    params(("id" = ApiTokenId, Path)),
+    responses((status = 200, description = "The API token, without its secret", body = ApiToken), NotFound),
+)]
+async fn show(State(api): State<ApiState>, PathId(id): PathId<ApiTokenId>) -> ApiResult<ApiToken> {
+    Ok(Json(api_token(api.engine.api_token(id).await?)))
 }
 
-/// `GET /api-token/{id}`
-async fn show(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
-    Ok(Json(token(&surface.engine.api_token(token_id(&id)?).await?)))
-}
-
-#[derive(Deserialize)]
-struct Create {
-    name: String,
-    expires_at: Option<Timestamp>,
-}
-
-/// `POST /relink/api-tokens`. The answer alone carries the token.
-async fn create(State(surface): State<ApiState>, Body(create): Body<Create>) -> ApiResult<(StatusCode, Json<Value>)> {
-    let (made, secret) = surface.engine.create_api_token(create.name, create.expires_at).await?;
-    let mut body = token(&made);
-    body["token"] = secret.expose().into();
+/// Make an API token
+///
+/// The response alone carries the token.
+#[utoipa::path(
+    post,
+    path = "/relink/api-tokens",
+    operation_id = "create_api_token",
+    tag = "API tokens",
+    request_body = NewApiToken,
+    responses((status = 201, description = "The API token", body = CreatedApiToken), BodyErrors),
+)]
+async fn create(
+    State(api): State<ApiState>,
+    Body(new): Body<NewApiToken>,
+) -> Result<(StatusCode, Json<CreatedApiToken>), ApiError> {
+    let (token, secret) = api.engine.create_api_token(new.name, new.expires_at).await?;
+    let body = CreatedApiToken { record: api_token(token), token: WireSecret::from(secret) };
     Ok((StatusCode::CREATED, Json(body)))
 }
 
-/// `DELETE /relink/api-tokens/{id}`
-async fn revoke(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
-    surface.engine.revoke_api_token(token_id(&id)?).await?;
-    Ok(Json(json!({ "id": id })))
+/// Revoke an API token
+#[utoipa::path(
+    delete,
+    path = "/relink/api-tokens/{id}",
+    operation_id = "revoke_api_token",
+    tag = "API tokens",
+    params(("id" = ApiTokenId, Path)),
+    responses((status = 200, description = "It opens nothing any more", body = Deleted), NotFound),
+)]
+async fn revoke(State(api): State<ApiState>, PathId(id): PathId<ApiTokenId>) -> ApiResult<Deleted> {
+    api.engine.revoke_api_token(id).await?;
+    Ok(Json(Deleted { id: id.to_string() }))
 }

@@ -1,7 +1,6 @@
 //! The connect UI's files, built into the program, and their headers.
 
 use axum::{
-    extract::Path,
     http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
@@ -15,7 +14,7 @@ struct Files;
 
 /// Nothing but our own files, no frame around us, no form that leads elsewhere. `same-origin` as the referrer keeps the link
 /// token out of other servers' logs and still names our own origin on our own requests.
-const HEADERS: [(&str, &str); 6] = [
+pub(crate) const HEADERS: [(&str, &str); 6] = [
     (
         "content-security-policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; connect-src 'self'; \
@@ -40,25 +39,23 @@ pub(crate) fn page(status: StatusCode) -> Response {
     }
 }
 
-/// `GET /connect-account/assets/{file}`. The names carry a hash of the content.
-pub(crate) async fn asset(Path(file): Path<String>) -> Response {
-    let Some(EmbeddedFile { data, .. }) = Files::get(&format!("assets/{file}")) else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    let kind = match file.rsplit_once('.').map(|(_, ending)| ending) {
+/// One of the page's files. The names carry a hash of the content.
+pub(crate) fn asset(file: &str) -> Option<Response> {
+    let EmbeddedFile { data, .. } = Files::get(&format!("assets/{file}"))?;
+    let headers = [("content-type", content_type(file)), ("cache-control", "public, max-age=31536000, immutable")];
+    Some((headers, data.into_owned()).into_response())
+}
+
+/// By the file's ending.
+pub(crate) fn content_type(file: &str) -> &'static str {
+    match file.rsplit_once('.').map(|(_, ending)| ending) {
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("svg") => "image/svg+xml",
         Some("png") => "image/png",
         Some("woff2") => "font/woff2",
         _ => "application/octet-stream",
-    };
-    let headers = [
-        ("content-type", kind),
-        ("cache-control", "public, max-age=31536000, immutable"),
-        ("x-content-type-options", "nosniff"),
-    ];
-    (headers, data.into_owned()).into_response()
+    }
 }
 
 /// A page of words alone, for what happens before the connect UI can.
@@ -81,7 +78,7 @@ mod tests {
     use super::escaped;
 
     #[test]
-    fn what_comes_from_outside_stays_text() {
+    fn markup_from_outside_stays_text() {
         assert_eq!(escaped("<script>\"&"), "&lt;script&gt;&quot;&amp;");
     }
 }

@@ -1,141 +1,200 @@
 //! Webhooks.
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    http::StatusCode,
-    routing::{get, post},
+use axum::{Json, extract::State, http::StatusCode};
+use relink_contract::{
+    ById, Deleted, List, Success, WireSecret,
+    webhook::{CreatedWebhook, Delivery, DeliveryState, NewConsentedWebhook, NewWebhook, Replayed, Webhook},
 };
 use relink_domain::{WebhookId, event::EventKind};
-use relink_engine::{Delivery, DeliveryState, NewWebhook, Webhook};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use utoipa_axum::routes;
 
 use crate::{
     ApiState,
-    reply::{self, ApiResult, Body, Failed},
+    body::Body,
+    error::{ApiError, ApiResult},
+    openapi::{BodyErrors, NotFound, Routes},
+    path::{Id, PathId},
 };
 
-pub(crate) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/webhook", get(list).post(create))
-        .route("/webhook/{id}", get(show).delete(delete))
-        .route("/webhook/test", post(test))
-        .route("/relink/webhooks", post(create_with_consent))
-        .route("/relink/webhooks/{id}/deliveries", get(deliveries))
-        .route("/relink/webhooks/{id}/replay", post(replay))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .with(routes!(list, create))
+        .with(routes!(show, delete))
+        .with(routes!(test))
+        .with(routes!(create_with_consent))
+        .with(routes!(deliveries))
+        .with(routes!(replay))
 }
 
-fn webhook(surface: &ApiState, webhook: &Webhook) -> Value {
-    json!({
-        "id": webhook.id,
-        "environment_id": surface.engine.environment_id(),
-        "target_url": webhook.target_url,
-        "is_active": webhook.is_active,
-        "event_types": webhook.event_types,
-        "failing_since": webhook.failing_since,
-        "created_at": webhook.created_at,
-        "updated_at": webhook.updated_at,
-    })
+/// Deliveries in one response.
+const MAX_DELIVERIES: usize = 100;
+
+fn delivery(delivery: relink_engine::Delivery) -> Delivery {
+    let state = match delivery.state {
+        relink_engine::DeliveryState::Pending => DeliveryState::Pending,
+        relink_engine::DeliveryState::Delivered => DeliveryState::Delivered,
+        relink_engine::DeliveryState::Parked => DeliveryState::Parked,
+    };
+    Delivery {
+        id: delivery.id,
+        event_id: delivery.event_id,
+        event: delivery.event,
+        state,
+        tries: delivery.tries,
+        next_try: (state == DeliveryState::Pending).then_some(delivery.next_try),
+        last_status: delivery.last_status,
+        last_error: delivery.last_error,
+        created_at: delivery.created_at,
+        updated_at: delivery.updated_at,
+    }
 }
 
-fn webhook_id(text: &str) -> Result<WebhookId, Failed> {
-    text.parse().map_err(|_| Failed::not_found("not_found", &format!("There is no webhook {text}")))
+impl ApiState {
+    fn webhook(&self, webhook: relink_engine::Webhook) -> Webhook {
+        Webhook {
+            id: webhook.id,
+            environment_id: self.engine.environment_id(),
+            target_url: webhook.target_url,
+            is_active: webhook.is_active,
+            event_types: webhook.event_types,
+            failing_since: webhook.failing_since,
+            created_at: webhook.created_at,
+            updated_at: webhook.updated_at,
+        }
+    }
+
+    async fn create_webhook(&self, new: NewWebhook, allow_private: bool) -> Result<CreatedWebhook, ApiError> {
+        let event_types = new
+            .event_types
+            .filter(|names| !names.is_empty())
+            .map(|names| names.iter().map(|name| name.parse::<EventKind>()).collect::<Result<Vec<_>, _>>())
+            .transpose()
+            .map_err(|unknown| ApiError::bad_request("unknown_event", &unknown.to_string()))?;
+        let new = relink_engine::NewWebhook {
+            target_url: new.target_url,
+            is_active: new.is_active.unwrap_or(true),
+            event_types,
+            allow_private,
+        };
+        let (webhook, secret) = self.engine.create_webhook(new).await?;
+        Ok(CreatedWebhook { webhook: self.webhook(webhook), secret: WireSecret::from(secret) })
+    }
 }
 
-/// `GET /webhook`
-async fn list(State(surface): State<ApiState>) -> ApiResult {
-    Ok(reply::whole(surface.engine.webhooks().await?.iter().map(|it| webhook(&surface, it)).collect()))
+/// List webhooks
+#[utoipa::path(
+    get,
+    path = "/webhook",
+    operation_id = "list_webhooks",
+    tag = "Webhooks",
+    responses((status = 200, description = "All webhooks, without their secrets", body = List<Webhook>)),
+)]
+async fn list(State(api): State<ApiState>) -> ApiResult<List<Webhook>> {
+    Ok(Json(List::whole(api.engine.webhooks().await?.into_iter().map(|webhook| api.webhook(webhook)).collect())))
 }
 
-/// `GET /webhook/{id}`
-async fn show(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
-    Ok(Json(webhook(&surface, &surface.engine.webhook(webhook_id(&id)?).await?)))
+/// Show a webhook
+#[utoipa::path(
+    get,
+    path = "/webhook/{id}",
+    operation_id = "get_webhook",
+    tag = "Webhooks",
+    params(("id" = WebhookId, Path)),
+    responses((status = 200, description = "The webhook, without its secret", body = Webhook), NotFound),
+)]
+async fn show(State(api): State<ApiState>, PathId(id): PathId<WebhookId>) -> ApiResult<Webhook> {
+    Ok(Json(api.webhook(api.engine.webhook(id).await?)))
 }
 
-#[derive(Deserialize)]
-struct Create {
-    target_url: String,
-    is_active: Option<bool>,
-    event_types: Option<Vec<String>>,
-    #[serde(default)]
-    allow_private: bool,
+/// Make a webhook
+///
+/// The response alone carries the secret that signs the deliveries.
+#[utoipa::path(
+    post,
+    path = "/webhook",
+    operation_id = "create_webhook",
+    tag = "Webhooks",
+    request_body = NewWebhook,
+    responses((status = 200, description = "The webhook", body = CreatedWebhook), BodyErrors),
+)]
+async fn create(State(api): State<ApiState>, Body(new): Body<NewWebhook>) -> ApiResult<CreatedWebhook> {
+    Ok(Json(api.create_webhook(new, false).await?))
 }
 
-/// `POST /webhook`. The answer alone carries the secret.
-async fn create(State(surface): State<ApiState>, Body(create): Body<Create>) -> ApiResult {
-    make(&surface, Create { allow_private: false, ..create }).await.map(Json)
-}
-
-/// `POST /relink/webhooks`: with the person's consent to a private address.
+/// Make a webhook, with the person's consent to a private address
+#[utoipa::path(
+    post,
+    path = "/relink/webhooks",
+    operation_id = "create_webhook_with_consent",
+    tag = "Webhooks",
+    request_body = NewConsentedWebhook,
+    responses((status = 201, description = "The webhook", body = CreatedWebhook), BodyErrors),
+)]
 async fn create_with_consent(
-    State(surface): State<ApiState>,
-    Body(create): Body<Create>,
-) -> ApiResult<(StatusCode, Json<Value>)> {
-    Ok((StatusCode::CREATED, Json(make(&surface, create).await?)))
+    State(api): State<ApiState>,
+    Body(new): Body<NewConsentedWebhook>,
+) -> Result<(StatusCode, Json<CreatedWebhook>), ApiError> {
+    Ok((StatusCode::CREATED, Json(api.create_webhook(new.webhook, new.allow_private).await?)))
 }
 
-async fn make(surface: &ApiState, create: Create) -> Result<Value, Failed> {
-    let event_types = create
-        .event_types
-        .filter(|names| !names.is_empty())
-        .map(|names| names.iter().map(|name| name.parse::<EventKind>()).collect::<Result<Vec<_>, _>>())
-        .transpose()
-        .map_err(|unknown| Failed::bad_request("unknown_event", &unknown.to_string()))?;
-    let new = NewWebhook {
-        target_url: create.target_url,
-        is_active: create.is_active.unwrap_or(true),
-        event_types,
-        allow_private: create.allow_private,
-    };
-    let (made, secret) = surface.engine.create_webhook(new).await?;
-    let mut body = webhook(surface, &made);
-    body["secret"] = secret.expose().into();
-    Ok(body)
+/// Delete a webhook
+///
+/// What was still to be delivered to it goes too.
+#[utoipa::path(
+    delete,
+    path = "/webhook/{id}",
+    operation_id = "delete_webhook",
+    tag = "Webhooks",
+    params(("id" = WebhookId, Path)),
+    responses((status = 200, description = "It is gone", body = Deleted), NotFound),
+)]
+async fn delete(State(api): State<ApiState>, PathId(id): PathId<WebhookId>) -> ApiResult<Deleted> {
+    api.engine.delete_webhook(id).await?;
+    Ok(Json(Deleted { id: id.to_string() }))
 }
 
-/// `DELETE /webhook/{id}`
-async fn delete(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
-    surface.engine.delete_webhook(webhook_id(&id)?).await?;
-    Ok(Json(json!({ "id": id })))
+/// Send a webhook the event `test`
+#[utoipa::path(
+    post,
+    path = "/webhook/test",
+    operation_id = "test_webhook",
+    tag = "Webhooks",
+    request_body = ById,
+    responses((status = 200, description = "It is on its way", body = Success), BodyErrors, NotFound),
+)]
+async fn test(State(api): State<ApiState>, Body(webhook): Body<ById>) -> ApiResult<Success> {
+    let id = webhook.id.parse().map_err(|_| WebhookId::not_found(&webhook.id))?;
+    api.engine.test_webhook(id).await?;
+    Ok(Json(Success::YES))
 }
 
-#[derive(Deserialize)]
-struct ById {
-    id: String,
+/// Retry a webhook's parked deliveries
+///
+/// An inactive webhook is activated again.
+#[utoipa::path(
+    post,
+    path = "/relink/webhooks/{id}/replay",
+    operation_id = "replay_webhook",
+    tag = "Webhooks",
+    params(("id" = WebhookId, Path)),
+    responses((status = 200, description = "They are on their way", body = Replayed), NotFound),
+)]
+async fn replay(State(api): State<ApiState>, PathId(id): PathId<WebhookId>) -> ApiResult<Replayed> {
+    Ok(Json(Replayed { replayed: api.engine.replay_webhook(id).await? }))
 }
 
-/// `POST /webhook/test`
-async fn test(State(surface): State<ApiState>, Body(by): Body<ById>) -> ApiResult {
-    surface.engine.test_webhook(webhook_id(&by.id)?).await?;
-    Ok(Json(json!({ "success": true })))
-}
-
-/// `POST /relink/webhooks/{id}/replay`
-async fn replay(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
-    let replayed = surface.engine.replay_webhook(webhook_id(&id)?).await?;
-    Ok(Json(json!({ "replayed": replayed })))
-}
-
-/// Deliveries that are shown.
-const SHOWN: usize = 100;
-
-/// `GET /relink/webhooks/{id}/deliveries`: the latest, newest first.
-async fn deliveries(State(surface): State<ApiState>, Path(id): Path<String>) -> ApiResult {
-    let found = surface.engine.deliveries(webhook_id(&id)?, SHOWN).await?;
-    let delivery = |it: &Delivery| {
-        json!({
-            "id": it.id,
-            "event_id": it.event_id,
-            "event": it.event,
-            "state": it.state.as_str(),
-            "tries": it.tries,
-            "next_try": (it.state == DeliveryState::Pending).then_some(it.next_try),
-            "last_status": it.last_status,
-            "last_error": it.last_error,
-            "created_at": it.created_at,
-            "updated_at": it.updated_at,
-        })
-    };
-    Ok(reply::whole(found.iter().map(delivery).collect()))
+/// List a webhook's latest deliveries
+///
+/// The latest 100, newest first.
+#[utoipa::path(
+    get,
+    path = "/relink/webhooks/{id}/deliveries",
+    operation_id = "list_deliveries",
+    tag = "Webhooks",
+    params(("id" = WebhookId, Path)),
+    responses((status = 200, description = "The latest deliveries", body = List<Delivery>), NotFound),
+)]
+async fn deliveries(State(api): State<ApiState>, PathId(id): PathId<WebhookId>) -> ApiResult<List<Delivery>> {
+    let found = api.engine.deliveries(id, MAX_DELIVERIES).await?;
+    Ok(Json(List::whole(found.into_iter().map(delivery).collect())))
 }

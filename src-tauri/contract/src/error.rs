@@ -16,6 +16,7 @@ pub struct ErrorBody {
     /// Stable: what a program matches on.
     pub code: String,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Explanation)]
     pub explanation: Option<Explanation>,
     /// The field that the error is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,6 +25,7 @@ pub struct ErrorBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ProviderRefusal)]
     pub refusal: Option<ProviderRefusal>,
 }
 

@@ -36,6 +36,6 @@ pub struct SandboxStatus {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountCounts {
-    pub total: usize,
-    pub needs_reauth: usize,
+    pub total: u32,
+    pub needs_reauth: u32,
 }

@@ -4,4 +4,6 @@ mod attacks;
 mod connect;
 mod contract;
 mod life;
+mod limits;
+mod openapi;
 mod world;

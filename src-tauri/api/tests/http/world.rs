@@ -1,4 +1,4 @@
-//! A surface on an engine with a keychain in memory, and the Sandbox.
+//! A server on an engine with a keychain in memory, and the Sandbox.
 
 use std::net::SocketAddr;
 
@@ -71,6 +71,22 @@ impl World {
         body
     }
 
+    /// Every route and method of the OpenAPI document.
+    pub async fn operations(&self) -> Vec<Operation> {
+        let document = self.get("/openapi.json").await;
+        let mut operations = Vec::new();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("methods") {
+                operations.push(Operation {
+                    method: method.to_uppercase().parse().expect("a method"),
+                    path: path.clone(),
+                    is_guarded: operation["security"].is_array(),
+                });
+            }
+        }
+        operations
+    }
+
     /// Installs the Sandbox.
     pub async fn sandbox(&self) {
         self.post("/relink/integrations/sandbox/install", json!({})).await;
@@ -126,5 +142,21 @@ impl World {
         // A reset after the answer is as good as a close.
         let _ = stream.read_to_end(&mut answer).await;
         String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// One method of a documented route.
+#[derive(Debug)]
+pub struct Operation {
+    pub method: Method,
+    /// With its parameters' names in braces.
+    pub path: String,
+    pub is_guarded: bool,
+}
+
+impl Operation {
+    /// The route's address, where each parameter is its own name.
+    pub fn url(&self, world: &World) -> String {
+        format!("{}{}", world.base(), self.path.replace(['{', '}'], ""))
     }
 }

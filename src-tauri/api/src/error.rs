@@ -1,0 +1,170 @@
+//! What a handler gives instead of what was asked for.
+
+use std::any::Any;
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use relink_contract::{
+    ErrorBody,
+    error::{Details, Explanation, FieldFailure, ProviderAnswer, ProviderRefusal},
+};
+use relink_domain::{
+    account::Verdict,
+    failure::{Cause, Severity},
+};
+use relink_engine::{Category, Error};
+
+/// What a handler gives.
+pub(crate) type ApiResult<T> = Result<Json<T>, ApiError>;
+
+/// A verb that failed, or a request that can't be read.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    /// In seconds.
+    retry_after: Option<u32>,
+    body: Box<ErrorBody>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: &str, message: &str) -> Self {
+        let reason = status.canonical_reason().unwrap_or("Error");
+        let body = Box::new(ErrorBody::new(status.as_u16(), reason, code, message));
+        Self { status, retry_after: None, body }
+    }
+
+    pub(crate) fn bad_request(code: &str, message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    pub(crate) fn not_found(message: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub(crate) fn too_many_requests(code: &str, message: &str, retry_after_secs: u32) -> Self {
+        Self { retry_after: Some(retry_after_secs), ..Self::new(StatusCode::TOO_MANY_REQUESTS, code, message) }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body)).into_response();
+        if let Some(secs) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        response
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        if error.category() == Category::Internal {
+            tracing::error!(code = error.code(), "{error}");
+        }
+        let mut api_error = Self::new(status_of(&error), error.code(), &error.to_string());
+        let body = &mut api_error.body;
+        body.explanation = Some(Explanation { title: error.title(), hint: error.hint() });
+        match error {
+            Error::Invalid { field: Some(field), message, .. } => {
+                body.field = Some(field.clone());
+                body.details = Some(Details { failures: vec![FieldFailure { field, message }] });
+            }
+            Error::Provider { failure, next_try, .. } => {
+                body.refusal = Some(ProviderRefusal {
+                    next_try,
+                    verdict: Verdict::for_failure(&failure, next_try),
+                    provider: ProviderAnswer {
+                        http_status: failure.http_status,
+                        code: failure.provider_code,
+                        message: failure.provider_message,
+                    },
+                });
+                api_error.retry_after = failure.retry_after_secs;
+            }
+            _ => {}
+        }
+        api_error
+    }
+}
+
+/// A provider's refusal is 400, so that no client tries it again; its passing trouble is 502, which they do try again.
+fn status_of(error: &Error) -> StatusCode {
+    match (error.category(), error) {
+        (_, Error::Provider { failure, .. }) => match (failure.cause, failure.cause.severity()) {
+            (Cause::RateLimited, _) => StatusCode::TOO_MANY_REQUESTS,
+            (_, Severity::Terminal | Severity::Configuration) => StatusCode::BAD_REQUEST,
+            (_, Severity::Transient | Severity::Unknown) => StatusCode::BAD_GATEWAY,
+        },
+        (Category::NotFound, _) => StatusCode::NOT_FOUND,
+        (Category::BadRequest, _) => StatusCode::BAD_REQUEST,
+        (Category::Conflict, _) => StatusCode::CONFLICT,
+        (Category::Provider, _) => StatusCode::BAD_GATEWAY,
+        (Category::Unavailable, _) => StatusCode::SERVICE_UNAVAILABLE,
+        (Category::Internal, _) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+pub(crate) async fn no_such_route() -> ApiError {
+    let message = "This route doesn't exist. /docs lists Relink's routes.";
+    ApiError::new(StatusCode::NOT_FOUND, "no_such_route", message)
+}
+
+pub(crate) async fn no_such_method() -> ApiError {
+    let message = "This route doesn't support this method. /docs lists Relink's routes.";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", message)
+}
+
+/// The panic's message may hold anything, so it isn't repeated.
+pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    let message = "Relink ran into an internal error. Nothing was lost. Please report it.";
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body, routing::get};
+    use serde_json::Value;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn error_of(response: Response) -> (u16, Value) {
+        let status = response.status().as_u16();
+        let bytes = body::to_bytes(response.into_body(), 4096).await.expect("a body");
+        (status, serde_json::from_slice(&bytes).expect("JSON"))
+    }
+
+    #[tokio::test]
+    async fn a_providers_refusal_says_what_it_asks_for() {
+        use relink_domain::{Timestamp, failure::Failure};
+        let later = Some(Timestamp::from_millis(1));
+        for (cause, next_try, verdict) in [
+            (Cause::InvalidGrant, None, "needs_person"),
+            (Cause::InvalidClient, None, "needs_client"),
+            (Cause::ServerError, later, "retrying"),
+            (Cause::UnknownRefusal, later, "retrying"),
+            (Cause::UnknownRefusal, None, "needs_person"),
+        ] {
+            let error = ApiError::from(Error::provider(Failure::new(cause), "GitHub", next_try));
+            let (_, body) = error_of(error.into_response()).await;
+            assert_eq!(body["verdict"], verdict, "{cause:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_error_that_does_not_repeat_its_message() {
+        async fn panics() -> Response {
+            panic!("canary-secret")
+        }
+        let router =
+            Router::new().route("/", get(panics)).layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked));
+        let request = axum::extract::Request::builder().uri("/").body(body::Body::empty()).expect("a request");
+        let (status, error) = error_of(router.oneshot(request).await.expect("an answer")).await;
+        assert_eq!((status, error["statusCode"].as_u64(), error["code"].as_str()), (500, Some(500), Some("internal")));
+        assert!(!error.to_string().contains("canary-secret"));
+    }
+}

@@ -1,0 +1,287 @@
+//! Integrations: the catalog, and what is installed of it.
+
+use axum::{Json, extract::State, http::StatusCode};
+use relink_contract::{
+    Deleted, List, Results,
+    integration::{
+        AddedIntegration, CatalogEntry, EnvironmentIntegration, InstalledIntegration, Integration, NamedIntegration,
+        NewEnvironmentIntegration, NewIntegration, OAuthClient,
+    },
+};
+use relink_domain::{EnvironmentIntegrationId, IntegrationId};
+use relink_engine::{CatalogueEntry, Installed, SANDBOX, wire};
+use serde_json::Value;
+use utoipa_axum::routes;
+
+use crate::{
+    ApiState,
+    body::Body,
+    error::{ApiError, ApiResult},
+    openapi::{BodyErrors, Conflict, NotFound, Routes},
+    path::{Id, PathId, PathText},
+};
+
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .with(routes!(list))
+        .with(routes!(show))
+        .with(routes!(list_installed, install))
+        .with(routes!(show_installed, uninstall))
+        .with(routes!(catalog, add))
+        .with(routes!(install_named))
+        .with(routes!(uninstall_named))
+        .with(routes!(set_client))
+}
+
+fn integration(entry: &CatalogueEntry) -> Integration {
+    let integration = &entry.integration;
+    Integration {
+        id: integration.id,
+        name: integration.name.clone(),
+        category: wire::category(integration),
+        is_beta: false,
+        config: integration.document.get("config").cloned().unwrap_or(Value::Null),
+        sharing: "ask".to_owned(),
+        version: integration.version,
+        created_at: integration.created_at,
+        updated_at: integration.updated_at,
+    }
+}
+
+fn catalog_entry(entry: &CatalogueEntry) -> CatalogEntry {
+    let integration = &entry.integration;
+    let methods = relink_domain::integration::parse(&integration.document.to_string())
+        .map(|parsed| parsed.definition.methods())
+        .unwrap_or_default();
+    CatalogEntry {
+        id: integration.id,
+        name: integration.name.clone(),
+        label: wire::label(integration),
+        category: wire::category(integration),
+        built_in: integration.built_in,
+        version: integration.version,
+        installed: entry.installed.is_some(),
+        environment_integration_id: entry.installed.as_ref().map(|installed| installed.id),
+        methods,
+        not_ready: entry.not_ready.clone(),
+    }
+}
+
+impl ApiState {
+    fn environment_integration(&self, installed: &Installed) -> EnvironmentIntegration {
+        EnvironmentIntegration {
+            summary: wire::environment_integration_summary(self.engine.environment_id(), installed),
+            integration: wire::integration_summary(&installed.integration),
+            created_at: installed.created_at,
+            updated_at: installed.updated_at,
+        }
+    }
+
+    async fn installed(&self, id: EnvironmentIntegrationId) -> Result<Installed, ApiError> {
+        let entries = self.engine.catalogue().await?;
+        let found = entries.into_iter().filter_map(|entry| entry.installed).find(|installed| installed.id == id);
+        found.ok_or_else(|| EnvironmentIntegrationId::not_found(&id.to_string()))
+    }
+
+    /// Installing or uninstalling the Sandbox is done when the Sandbox has started or stopped.
+    async fn follow_sandbox(&self, name: &str, runs: bool) {
+        if name == SANDBOX {
+            self.sandbox_runner.follows(runs).await;
+        }
+    }
+}
+
+/// List integrations
+#[utoipa::path(
+    get,
+    path = "/integration",
+    operation_id = "list_integrations",
+    tag = "Integrations",
+    responses((status = 200, description = "All integrations of the catalog", body = List<Integration>)),
+)]
+async fn list(State(api): State<ApiState>) -> ApiResult<List<Integration>> {
+    Ok(Json(List::whole(api.engine.catalogue().await?.iter().map(integration).collect())))
+}
+
+/// Show an integration
+#[utoipa::path(
+    get,
+    path = "/integration/{id}",
+    operation_id = "get_integration",
+    tag = "Integrations",
+    params(("id" = IntegrationId, Path)),
+    responses((status = 200, description = "The integration", body = Integration), NotFound),
+)]
+async fn show(State(api): State<ApiState>, PathId(id): PathId<IntegrationId>) -> ApiResult<Integration> {
+    let entries = api.engine.catalogue().await?;
+    let found = entries.iter().find(|entry| entry.integration.id == id);
+    found.map(|entry| Json(integration(entry))).ok_or_else(|| IntegrationId::not_found(&id.to_string()))
+}
+
+/// List installed integrations
+#[utoipa::path(
+    get,
+    path = "/environment-integration",
+    operation_id = "list_environment_integrations",
+    tag = "Integrations",
+    responses((status = 200, description = "All installed integrations", body = List<EnvironmentIntegration>)),
+)]
+async fn list_installed(State(api): State<ApiState>) -> ApiResult<List<EnvironmentIntegration>> {
+    let entries = api.engine.catalogue().await?;
+    let installed = entries.iter().filter_map(|entry| entry.installed.as_ref());
+    Ok(Json(List::whole(installed.map(|installed| api.environment_integration(installed)).collect())))
+}
+
+/// Show an installed integration
+#[utoipa::path(
+    get,
+    path = "/environment-integration/{id}",
+    operation_id = "get_environment_integration",
+    tag = "Integrations",
+    params(("id" = EnvironmentIntegrationId, Path)),
+    responses((status = 200, description = "The installed integration", body = EnvironmentIntegration), NotFound),
+)]
+async fn show_installed(
+    State(api): State<ApiState>,
+    PathId(id): PathId<EnvironmentIntegrationId>,
+) -> ApiResult<EnvironmentIntegration> {
+    Ok(Json(api.environment_integration(&api.installed(id).await?)))
+}
+
+/// Install an integration
+///
+/// One that is installed already stays as it is.
+#[utoipa::path(
+    post,
+    path = "/environment-integration",
+    operation_id = "create_environment_integration",
+    tag = "Integrations",
+    request_body = NewEnvironmentIntegration,
+    responses(
+        (status = 200, description = "The installed integration", body = EnvironmentIntegration),
+        BodyErrors,
+        NotFound,
+        Conflict,
+    ),
+)]
+async fn install(
+    State(api): State<ApiState>,
+    Body(new): Body<NewEnvironmentIntegration>,
+) -> ApiResult<EnvironmentIntegration> {
+    let entries = api.engine.catalogue().await?;
+    let entry = entries.iter().find(|entry| entry.integration.id.to_string() == new.integration_id);
+    let name = &entry.ok_or_else(|| IntegrationId::not_found(&new.integration_id))?.integration.name;
+    let installed = api.engine.install(name).await?;
+    api.follow_sandbox(name, true).await;
+    Ok(Json(api.environment_integration(&installed)))
+}
+
+/// Uninstall an integration, with its accounts
+#[utoipa::path(
+    delete,
+    path = "/environment-integration/{id}",
+    operation_id = "delete_environment_integration",
+    tag = "Integrations",
+    params(("id" = EnvironmentIntegrationId, Path)),
+    responses((status = 200, description = "It is gone", body = Deleted), NotFound, Conflict),
+)]
+async fn uninstall(State(api): State<ApiState>, PathId(id): PathId<EnvironmentIntegrationId>) -> ApiResult<Deleted> {
+    let installed = api.installed(id).await?;
+    let filter = relink_engine::Filter { environment_integration_id: Some(id), ..relink_engine::Filter::default() };
+    for view in api.engine.accounts(filter, None, None).await? {
+        api.engine.delete_account(view.account.id()).await?;
+    }
+    api.engine.uninstall(&installed.integration.name).await?;
+    api.follow_sandbox(&installed.integration.name, false).await;
+    Ok(Json(Deleted { id: id.to_string() }))
+}
+
+/// Show the catalog, as a person wants it
+#[utoipa::path(
+    get,
+    path = "/relink/integrations",
+    operation_id = "show_catalog",
+    tag = "Integrations",
+    responses((status = 200, description = "All integrations of the catalog", body = Results<CatalogEntry>)),
+)]
+async fn catalog(State(api): State<ApiState>) -> ApiResult<Results<CatalogEntry>> {
+    Ok(Json(Results { result: api.engine.catalogue().await?.iter().map(catalog_entry).collect() }))
+}
+
+/// Add an integration from a file's text
+///
+/// It is installed too.
+#[utoipa::path(
+    post,
+    path = "/relink/integrations",
+    operation_id = "add_integration",
+    tag = "Integrations",
+    request_body = NewIntegration,
+    responses((status = 201, description = "Added and installed", body = AddedIntegration), BodyErrors, Conflict),
+)]
+async fn add(
+    State(api): State<ApiState>,
+    Body(new): Body<NewIntegration>,
+) -> Result<(StatusCode, Json<AddedIntegration>), ApiError> {
+    let added = api.engine.add_integration(&new.text).await?;
+    let body = AddedIntegration {
+        name: added.installed.integration.name,
+        environment_integration_id: added.installed.id,
+        warnings: added.warnings,
+    };
+    Ok((StatusCode::CREATED, Json(body)))
+}
+
+/// Install an integration by its name
+#[utoipa::path(
+    post,
+    path = "/relink/integrations/{name}/install",
+    operation_id = "install_integration",
+    tag = "Integrations",
+    params(("name" = String, Path)),
+    responses((status = 200, description = "Installed", body = InstalledIntegration), NotFound, Conflict),
+)]
+async fn install_named(State(api): State<ApiState>, PathText(name): PathText) -> ApiResult<InstalledIntegration> {
+    let installed = api.engine.install(&name).await?;
+    api.follow_sandbox(&name, true).await;
+    Ok(Json(InstalledIntegration { name, environment_integration_id: installed.id }))
+}
+
+/// Uninstall an integration by its name
+///
+/// One that has accounts stays.
+#[utoipa::path(
+    post,
+    path = "/relink/integrations/{name}/uninstall",
+    operation_id = "uninstall_integration",
+    tag = "Integrations",
+    params(("name" = String, Path)),
+    responses((status = 200, description = "It is gone", body = NamedIntegration), NotFound, Conflict),
+)]
+async fn uninstall_named(State(api): State<ApiState>, PathText(name): PathText) -> ApiResult<NamedIntegration> {
+    api.engine.uninstall(&name).await?;
+    api.follow_sandbox(&name, false).await;
+    Ok(Json(NamedIntegration { name }))
+}
+
+/// Set the client that is registered at the provider
+///
+/// The secret goes into the keychain.
+#[utoipa::path(
+    post,
+    path = "/relink/integrations/{name}/client",
+    operation_id = "set_client",
+    tag = "Integrations",
+    params(("name" = String, Path)),
+    request_body = OAuthClient,
+    responses((status = 200, description = "Set", body = NamedIntegration), BodyErrors, NotFound, Conflict),
+)]
+async fn set_client(
+    State(api): State<ApiState>,
+    PathText(name): PathText,
+    Body(client): Body<OAuthClient>,
+) -> ApiResult<NamedIntegration> {
+    let secret = client.secret.map(relink_contract::WireSecret::into_secret).filter(|secret| !secret.is_empty());
+    api.engine.set_client(&name, client.id, secret).await?;
+    Ok(Json(NamedIntegration { name }))
+}

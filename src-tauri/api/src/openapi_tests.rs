@@ -1,0 +1,27 @@
+use std::{env, fs, path::Path};
+
+use super::*;
+
+/// The committed copy, which is reviewed and linted.
+#[test]
+fn the_openapi_document_is_current() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let text = format!("{}\n", json());
+    // `make types`
+    if env::var_os("RELINK_WRITE_TYPES").is_some() {
+        fs::write(&file, &text).expect("written");
+    }
+    let kept = fs::read_to_string(&file).expect("docs/openapi.json is there");
+    assert!(kept == text, "docs/openapi.json is out of date: run make types");
+}
+
+#[test]
+fn operation_ids_are_unique() {
+    let mut document = document();
+    let mut ids: Vec<_> =
+        operations(&mut document.paths.paths).map(|operation| operation.operation_id.clone().expect("an id")).collect();
+    let count = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "{ids:?}");
+}

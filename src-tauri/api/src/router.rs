@@ -1,0 +1,56 @@
+//! All routes, and the layers around them.
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue},
+    middleware,
+};
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
+
+use crate::{
+    ApiState, accounts, body, connect, docs, error, events, guard, integrations, links, openapi, openapi::Routes,
+    return_test, sandbox, status, tokens, webhooks,
+};
+
+/// The routes behind a Bearer token.
+pub(crate) fn guarded() -> Routes {
+    Routes::new()
+        .merge(accounts::routes())
+        .merge(integrations::routes())
+        .merge(links::routes())
+        .merge(webhooks::routes())
+        .merge(events::routes())
+        .merge(tokens::routes())
+        .merge(status::routes())
+        .merge(sandbox::routes())
+}
+
+/// The routes that a browser reaches, which can't send a token by itself. Each one checks its own key, or gives away nothing.
+pub(crate) fn open() -> Routes {
+    Routes::new()
+        .merge(status::open_routes())
+        .merge(openapi::routes())
+        .merge(docs::routes())
+        .merge(connect::routes())
+        .merge(return_test::routes())
+}
+
+pub(crate) fn router(state: ApiState) -> Router {
+    let bearer = middleware::from_fn_with_state(state.clone(), guard::bearer);
+    Router::new()
+        .merge(guarded().into_router().route_layer(bearer))
+        .merge(open().into_router())
+        .fallback(error::no_such_route)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(DefaultBodyLimit::max(body::MAX_LENGTH))
+        .layer(middleware::from_fn_with_state(state.clone(), guard::same_machine))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(header_unless_set("cache-control", "no-store"))
+        .layer(header_unless_set("x-content-type-options", "nosniff"))
+        .with_state(state)
+}
+
+fn header_unless_set(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
+}

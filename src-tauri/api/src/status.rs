@@ -1,0 +1,50 @@
+//! How Relink is.
+
+use axum::{Json, extract::State};
+use relink_contract::status::{AccountCounts, KeychainStatus, Ping, SandboxStatus, Status};
+use relink_domain::account;
+use utoipa_axum::routes;
+
+use crate::{ApiState, error::ApiResult, openapi::Routes};
+
+pub(crate) fn routes() -> Routes {
+    Routes::new().with(routes!(status))
+}
+
+pub(crate) fn open_routes() -> Routes {
+    Routes::new().with(routes!(ping))
+}
+
+/// Show how Relink is
+#[utoipa::path(
+    get,
+    path = "/relink/status",
+    operation_id = "get_status",
+    tag = "Relink",
+    responses((status = 200, description = "How Relink is", body = Status)),
+)]
+async fn status(State(api): State<ApiState>) -> ApiResult<Status> {
+    let accounts = api.engine.status_counts().await?;
+    let needs_reauth = accounts.get(account::Status::NeedsReauth.as_str()).copied().unwrap_or_default();
+    let (state, message) = api.engine.keychain().await;
+    Ok(Json(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        base_url: api.base_url.to_string(),
+        environment_id: api.engine.environment_id(),
+        keychain: KeychainStatus { state: state.to_owned(), message },
+        sandbox: api.sandbox_runner.base_url().map(|base_url| SandboxStatus { base_url }),
+        accounts: AccountCounts { total: accounts.values().sum(), needs_reauth },
+    }))
+}
+
+/// Ping
+#[utoipa::path(
+    get,
+    path = "/ping",
+    operation_id = "ping",
+    tag = "Relink",
+    responses((status = 200, description = "Relink answers", body = Ping)),
+)]
+async fn ping() -> Json<Ping> {
+    Json(Ping { ping: "pong".to_owned() })
+}
