@@ -109,8 +109,9 @@ reliability: programs ## Kill Relink ROUNDS times at each crash point, or at POI
 	@$(TARGET)/debug/reliability $(or $(ROUNDS),200) $(POINTS)
 
 .PHONY: types
-types: install ## Regenerate the window's TypeScript types from the Rust types
-	@RELINK_WRITE_TYPES=1 cargo test --quiet $(CARGO_SELECTION) --lib the_windows_types_are_current
+types: install ## Regenerate the TypeScript types and docs/openapi.json from the Rust types
+	@RELINK_WRITE_TYPES=1 cargo test --quiet $(CARGO_SELECTION) --lib -- \
+	  the_windows_types_are_current the_connect_uis_types_are_current the_openapi_document_is_current
 
 .PHONY: icons
 icons: ## Redraw every size of icons/icon.svg
@@ -140,9 +141,9 @@ programs: install $(STAMPS)/ui
 	@cargo build --bins --test journeys $(CARGO_SELECTION)
 
 UI_SOURCES := icons/icon.svg $(shell find ui -name node_modules -prune -o -path ui/dist -prune -o -type f -print)
-UI_PAGES := ui/dist/app/index.html ui/dist/connect/index.html
-# Both pages are there, or the interface is built whatever its stamp says.
-UI_MISSING := $(if $(word 2,$(wildcard $(UI_PAGES))),,missing)
+UI_PAGES := ui/dist/app/index.html ui/dist/connect/index.html ui/dist/docs/index.html
+# All pages are there, or the interface is built whatever its stamp says.
+UI_MISSING := $(if $(word 3,$(wildcard $(UI_PAGES))),,missing)
 
 .PHONY: missing
 missing:
