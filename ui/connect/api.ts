@@ -3,118 +3,50 @@
  * that know about fetch; nothing in here is logged or kept.
  */
 
-export type Redirect = 'deep_link' | 'loopback';
+import type {
+  AuthenticationMethod,
+  CreatedFlow,
+  Flow,
+  IdentityChoice,
+  NewFlow,
+  Session as WireSession,
+  SessionIntegration,
+  SessionMethod,
+} from './types';
 
-export interface Scope {
-  name: string;
-  description: string | null;
-}
+export type {
+  CreatedFlow,
+  FieldSpec,
+  Flow,
+  FlowError,
+  FlowOutcome,
+  FlowPhase,
+  FlowStep,
+  IdentityChoice,
+  NewFlow,
+  RedirectKind,
+  SessionAccount,
+  SessionScope,
+} from './types';
 
-/** One input of a form that an integration asks for. */
-export interface FieldSpec {
-  name: string;
-  label: string;
-  type: 'text' | 'password' | 'single_select';
-  required: boolean;
-  default: string | null;
-  placeholder: string | null;
-  help_text: string | null;
-  pattern: string | null;
-  options: { label: string; value: string }[];
-}
-
-export interface OAuthMethod {
+/** OAuth, of which the server always names the host. */
+export type OAuthMethod = Pick<SessionMethod, 'scopes' | 'redirects' | 'not_ready'> & {
   format: 'oauth2';
   host: string;
-  scopes: Scope[];
-  redirects: Redirect[];
-  not_ready: string | null;
-}
+};
 
-export interface FieldsMethod {
-  format: 'api_key' | 'oauth2_client_credentials';
-  fields: FieldSpec[];
-  documentation_link: string | null;
-  /** Whether what is typed is tried with the provider before it is kept. */
-  is_tried: boolean;
-  not_ready: string | null;
-}
+/** A form. */
+export type FieldsMethod = Pick<SessionMethod, 'fields' | 'documentation_link' | 'is_tried' | 'not_ready'> & {
+  format: Exclude<AuthenticationMethod, 'oauth2'>;
+};
 
-/** A way to authenticate with an integration. */
+/** A way to sign in. */
 export type Method = OAuthMethod | FieldsMethod;
 
-export interface Integration {
-  name: string;
-  label: string;
-  category: string;
-  logo: string | null;
-  color: string | null;
-  methods: Method[];
-}
-
-export interface Account {
-  id: string;
-  name: string;
-  identity: string | null;
-}
+export type Integration = Omit<SessionIntegration, 'methods'> & { methods: Method[] };
 
 /** What a link token lets this page do. */
-export interface Session {
-  purpose: 'connect' | 'reauthorize';
-  tenant_id: string;
-  account: Account | null;
-  integrations: Integration[];
-  /** The kinds of redirect that the running Relink can take, best first. */
-  redirects: Redirect[];
-  expires_at: string;
-}
-
-export type Phase = 'waiting' | 'returned' | 'working' | 'question' | 'succeeded' | 'failed';
-export type Step = 'exchanging' | 'checking' | 'saving';
-export type Answer = 'keep' | 'replace' | 'add';
-
-export interface FlowError {
-  code: string;
-  title: string;
-  message: string;
-  hint: string | null;
-  error_type: string;
-  /** The form field that the error is about. */
-  field: string | null;
-}
-
-export interface Outcome {
-  account: Account;
-  reauthorized: boolean;
-  kept_old: boolean;
-  redirect_uri: string | null;
-}
-
-/** One try at connecting an account. */
-export interface Flow {
-  id: string;
-  version: number;
-  integration: string;
-  integration_label: string;
-  phase: Phase;
-  authorize_url: string | null;
-  redirect: Redirect | null;
-  redirect_uri: string | null;
-  step: Step | null;
-  question: { expected: string; actual: string } | null;
-  outcome: Outcome | null;
-  error: FlowError | null;
-}
-
-/** The flow's key is told once, to the page that began it. */
-export type CreatedFlow = Flow & { key: string };
-
-export interface NewFlow {
-  integration: string;
-  format: Method['format'];
-  redirect: Redirect | null;
-  fields: Record<string, string> | null;
-}
+export type Session = Omit<WireSession, 'integrations'> & { integrations: Integration[] };
 
 /** The body of every answer that isn't a success. */
 interface ErrorBody {
@@ -208,7 +140,7 @@ export class ConnectApi {
     return this.#verb(flow, 'claim', {}, signal);
   }
 
-  answer(flow: FlowKey, answer: Answer, signal: AbortSignal): Promise<Flow> {
+  answer(flow: FlowKey, answer: IdentityChoice, signal: AbortSignal): Promise<Flow> {
     return this.#verb(flow, 'answer', { answer }, signal);
   }
 

@@ -2,13 +2,13 @@ import {
   Problem,
   isPassing,
   isUnreachable,
-  type Answer,
+  type IdentityChoice,
   type ConnectApi,
   type Flow,
   type FlowKey,
   type Integration,
   type Method,
-  type Redirect,
+  type RedirectKind,
   type Session,
 } from './api';
 import type { FlowKeys } from './flow-keys';
@@ -141,7 +141,7 @@ export class ConnectFlow {
   }
 
   /** Starts a flow with the chosen method: opens the provider’s page, or tests the entered values. */
-  begin(fields: Record<string, string> | null = null, redirect?: Redirect): Promise<void> {
+  begin(fields: Record<string, string> | null = null, redirect?: RedirectKind): Promise<void> {
     const { session, busy, view } = this.#state;
     const chosen = this.#chosen;
     const request = this.#request;
@@ -192,7 +192,7 @@ export class ConnectFlow {
     else void this.start();
   }
 
-  answer(answer: Answer): Promise<void> {
+  answer(answer: IdentityChoice): Promise<void> {
     return this.#send((key, signal) => this.#api.answer(key, answer, signal));
   }
 
@@ -296,7 +296,7 @@ export class ConnectFlow {
     });
   }
 
-  #otherRedirect(flow: Flow): Redirect | null {
+  #otherRedirect(flow: Flow): RedirectKind | null {
     const { session } = this.#state;
     if (!session || !this.#chosen || !flow.redirect) return null;
     return redirects(this.#chosen.method, session).find((kind) => kind !== flow.redirect) ?? null;

@@ -1,4 +1,4 @@
-import type { FieldsMethod, Integration, Method, Outcome, Session } from './api';
+import type { FieldsMethod, Integration, Method, FlowOutcome, Session } from './api';
 import { curly } from '../lib/typography';
 import type { ErrorView } from './views';
 
@@ -45,7 +45,7 @@ export function errorLine({ title, message, hint }: ErrorView): string {
 
 /** The result of a successful flow. */
 export function outcomeText(
-  outcome: Outcome,
+  outcome: FlowOutcome,
   label: string,
   session: Session | null,
 ): { title: string; description: string } {

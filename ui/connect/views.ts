@@ -1,4 +1,4 @@
-import type { FieldsMethod, Flow, Integration, Method, OAuthMethod, Redirect, Session } from './api';
+import type { FieldsMethod, Flow, Integration, Method, OAuthMethod, RedirectKind, Session } from './api';
 import type { Request } from './urls';
 
 /** An error, with Relink’s text or, where it sent none, the page’s own. */
@@ -40,7 +40,7 @@ export interface FlowView {
   /** No callback has arrived for a minute. */
   late: boolean;
   /** The other redirect type that this flow could use. */
-  otherRedirect: Redirect | null;
+  otherRedirect: RedirectKind | null;
   error: ErrorView | null;
 }
 
@@ -96,7 +96,7 @@ export function previous(view: View, session: Session | null, request: Request):
 }
 
 /** The redirect types that both the integration and the running Relink support, best first. */
-export function redirects(method: Method, session: Session): Redirect[] {
+export function redirects(method: Method, session: Session): RedirectKind[] {
   if (method.format !== 'oauth2') return [];
   return session.redirects.filter((kind) => method.redirects.includes(kind));
 }

@@ -1,4 +1,4 @@
-import type { Answer, CreatedFlow, Flow, NewFlow, Session } from '../connect/api';
+import type { IdentityChoice, CreatedFlow, Flow, NewFlow, Session } from '../connect/api';
 import { reauthorizeSession, waitingFlow } from './samples';
 
 /** A response: a status and JSON. */
@@ -25,7 +25,7 @@ export class FakeServer {
   });
   /** Handles a pasted URL. */
   onCallback: (url: string) => Partial<Flow> | Reply = () => ({ phase: 'returned' });
-  onAnswer: (answer: Answer) => Partial<Flow> = () => ({ phase: 'working', step: 'saving' });
+  onAnswer: (answer: IdentityChoice) => Partial<Flow> = () => ({ phase: 'working', step: 'saving' });
   /** Whether the server responds at all. */
   up = true;
   readonly calls: { verb: string; body: unknown }[] = [];
@@ -94,7 +94,7 @@ export class FakeServer {
     this.#record(action, body);
     if (action === 'claim' && kept.flow.phase === 'returned')
       this.updateFlow({ phase: 'working', step: 'exchanging' }, id);
-    if (action === 'answer') this.updateFlow(this.onAnswer((body as { answer: Answer }).answer), id);
+    if (action === 'answer') this.updateFlow(this.onAnswer((body as { answer: IdentityChoice }).answer), id);
     if (action === 'callback') {
       const change = this.onCallback((body as { url: string }).url);
       if ('status' in change) return change;

@@ -118,6 +118,7 @@ export const connectSession: Session = {
 export const waitingFlow: Omit<Flow, 'id'> = {
   version: 1,
   integration: 'github',
+  format: 'oauth2',
   integration_label: 'GitHub',
   phase: 'waiting',
   authorize_url: 'https://github.com/login/oauth/authorize?state=abc',

@@ -18,6 +18,8 @@ pub mod secret;
 pub mod status;
 pub mod timeline;
 pub mod token;
+#[cfg(test)]
+mod typescript;
 pub mod webhook;
 pub mod window;
 
