@@ -85,7 +85,8 @@ async fn events(State(api): State<ApiState>, Extension(client): Extension<Client
 async fn timeline(State(api): State<ApiState>, query: Query) -> ApiResult<Results<TimelineEntry>> {
     let account = query.one("account").map(account_id).transpose()?;
     let before = query.one("before").map(str::parse).transpose();
-    let before = before.map_err(|_| ApiError::bad_request("query_invalid", "before must be a sequence number of the timeline."))?;
+    let before = before
+        .map_err(|_| ApiError::bad_request("query_invalid", "before must be a sequence number of the timeline."))?;
     let limit = query.number("limit", DEFAULT_ENTRIES)?.clamp(1, DEFAULT_LIMIT);
     let entries = api.engine.timeline(account, before, limit).await?;
     let names = api.engine.names(entries.iter().filter_map(|entry| entry.account_id).collect()).await?;

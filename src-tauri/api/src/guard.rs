@@ -33,7 +33,9 @@ fn check(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Result<(), Ap
         let message = format!("Relink answers only at {base_url}.");
         return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "foreign_host", &message));
     }
-    let foreign = |code| Err(ApiError::new(StatusCode::FORBIDDEN, code, "Requests from web pages of other origins are rejected."));
+    let foreign = |code| {
+        Err(ApiError::new(StatusCode::FORBIDDEN, code, "Requests from web pages of other origins are rejected."))
+    };
     if text("origin").is_some_and(|origin| origin != base_url) {
         return foreign("foreign_origin");
     }

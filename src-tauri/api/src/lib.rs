@@ -23,6 +23,8 @@ mod integrations;
 mod limits;
 mod links;
 mod openapi;
+#[cfg(test)]
+mod openapi_tests;
 mod path;
 mod query;
 mod return_test;
@@ -39,7 +41,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use relink_engine::Engine;
@@ -106,7 +108,14 @@ pub(crate) struct ApiState {
     return_test: ReturnTest,
     base_url: Arc<str>,
     control_hash: [u8; 32],
+    openapi_json: &'static LazyLock<String>,
 }
+
+/// The OpenAPI document, indented so that a person can read it. Made when it is first asked for.
+static OPENAPI_JSON: LazyLock<String> = LazyLock::new(|| {
+    // Texts, numbers and lists can always be written.
+    openapi::document(router::guarded(), router::open()).to_pretty_json().unwrap_or_default()
+});
 
 /// The server, while it serves.
 #[derive(Debug)]
@@ -158,6 +167,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         return_test: return_test.clone(),
         base_url: base_url.as_str().into(),
         control_hash,
+        openapi_json: &OPENAPI_JSON,
     };
     let server = tokio::spawn(server::run(listener, router::router(state), stopping.clone()));
     Ok(Serving { base_url, wanted_port_taken, stopping, server, sandbox_runner, return_test, sandbox, discovery })

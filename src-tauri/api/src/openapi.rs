@@ -1,8 +1,8 @@
 //! The OpenAPI document, built from the handlers themselves: a route joins the router and the document in one step.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
-use axum::{Router, body::Bytes, http::header, response::IntoResponse};
+use axum::{Router, extract::State, http::header, response::IntoResponse};
 use relink_contract::ErrorBody;
 use utoipa::{
     IntoResponses, OpenApi,
@@ -17,7 +17,7 @@ use utoipa_axum::{
     routes,
 };
 
-use crate::{ApiState, router};
+use crate::ApiState;
 
 /// Routes that are all documented: there is no way to add one that isn't.
 pub(crate) struct Routes(OpenApiRouter<ApiState>);
@@ -67,8 +67,8 @@ struct Head;
 const BEARER: &str = "bearer";
 
 /// The whole API. What a guard answers is documented here, for every route that stands behind it.
-fn document() -> utoipa::openapi::OpenApi {
-    let mut guarded = router::guarded().0.into_openapi();
+pub(crate) fn document(guarded: Routes, open: Routes) -> utoipa::openapi::OpenApi {
+    let mut guarded = guarded.0.into_openapi();
     for operation in operations(&mut guarded.paths.paths) {
         operation.security = Some(vec![SecurityRequirement::new::<_, _, String>(BEARER, [])]);
         add_responses(operation, TokenErrors::responses());
@@ -76,7 +76,7 @@ fn document() -> utoipa::openapi::OpenApi {
     let mut document = Head::openapi();
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     document.merge(guarded);
-    document.merge(router::open().0.into_openapi());
+    document.merge(open.0.into_openapi());
     for operation in operations(&mut document.paths.paths) {
         add_responses(operation, EveryError::responses());
     }
@@ -92,7 +92,7 @@ fn document() -> utoipa::openapi::OpenApi {
     document
 }
 
-fn operations(paths: &mut PathsMap<String, PathItem>) -> impl Iterator<Item = &mut Operation> {
+pub(crate) fn operations(paths: &mut PathsMap<String, PathItem>) -> impl Iterator<Item = &mut Operation> {
     paths.values_mut().flat_map(|item| {
         let PathItem { get, put, post, delete, options, head, patch, trace, .. } = item;
         [get, put, post, delete, options, head, patch, trace].into_iter().flatten()
@@ -161,14 +161,6 @@ fn error(description: &str) -> Response {
     ResponseBuilder::new().description(description).content("application/json", content).build()
 }
 
-/// Indented, so that a person can read it.
-fn json() -> String {
-    // Texts, numbers and lists can always be written.
-    document().to_pretty_json().unwrap_or_default()
-}
-
-static JSON: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(json()));
-
 pub(crate) fn routes() -> Routes {
     Routes::new().with(routes!(show))
 }
@@ -183,10 +175,6 @@ pub(crate) fn routes() -> Routes {
     tag = "Relink",
     responses((status = 200, description = "OpenAPI 3.1", body = Object)),
 )]
-async fn show() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], JSON.clone())
+async fn show(State(api): State<ApiState>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], api.openapi_json.as_str())
 }
-
-#[cfg(test)]
-#[path = "openapi_tests.rs"]
-mod tests;

@@ -33,7 +33,7 @@ fn delivery(delivery: relink_engine::Delivery) -> Delivery {
     let state = match delivery.state {
         relink_engine::DeliveryState::Pending => DeliveryState::Pending,
         relink_engine::DeliveryState::Delivered => DeliveryState::Delivered,
-        relink_engine::DeliveryState::Parked => DeliveryState::Parked,
+        relink_engine::DeliveryState::Failed => DeliveryState::Failed,
     };
     Delivery {
         id: delivery.id,
@@ -168,7 +168,7 @@ async fn test(State(api): State<ApiState>, Body(webhook): Body<ById>) -> ApiResu
     Ok(Json(Success::YES))
 }
 
-/// Retry a webhook's parked deliveries
+/// Retry a webhook's failed deliveries
 ///
 /// An inactive webhook is activated again.
 #[utoipa::path(
