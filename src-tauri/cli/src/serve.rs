@@ -13,7 +13,7 @@ use relink_engine::{
     keychain::{Keychain, KeychainOptions},
     store::StoreError,
 };
-use serde_json::json;
+use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::{exit::CliError, output::is_colored};
@@ -57,15 +57,24 @@ async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), CliE
     Ok(())
 }
 
-/// Prints one line of JSON for the program that started this one. Relink runs even if nobody can read it.
+/// One line of JSON for the program that started this one (docs/cli.md).
+#[derive(Serialize)]
+struct ReadyMessage<'a> {
+    base_url: &'a str,
+    pid: u32,
+    wanted_port_taken: bool,
+}
+
+/// Prints the ready message. Relink runs even if no program can read it.
 fn announce(serving: &relink_api::Serving) {
-    let line = json!({
-        "base_url": serving.base_url(),
-        "pid": std::process::id(),
-        "wanted_port_taken": serving.wanted_port_taken(),
-    });
+    let message = ReadyMessage {
+        base_url: serving.base_url(),
+        pid: std::process::id(),
+        wanted_port_taken: serving.wanted_port_taken(),
+    };
     let mut out = io::stdout().lock();
-    if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) {
+    let printed = serde_json::to_writer(&mut out, &message).map_err(io::Error::from);
+    if let Err(error) = printed.and_then(|()| writeln!(out)).and_then(|()| out.flush()) {
         tracing::warn!("the ready message could not be printed: {error}");
     }
 }

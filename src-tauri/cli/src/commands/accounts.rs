@@ -30,7 +30,7 @@ pub(super) fn list(client: &ApiClient, output: Output) -> Result<(), CliError> {
     output.table(&accounts, |accounts| accounts.result.iter().map(row).collect())
 }
 
-/// Sorts the accounts that somebody must attend to first, then those that retry, then those that work.
+/// Sorts accounts that need attention first, then those that Relink retries, then those that work.
 fn urgency(account: &AccountRow) -> u8 {
     match (account.status, account.verdict) {
         (Status::Active, _) => 2,
