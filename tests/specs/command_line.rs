@@ -325,7 +325,7 @@ async fn the_sandbox_does_what_its_controls_say() -> Result<()> {
     let planned = ["sandbox", "fault", "too_many_requests", "--retry-after", "1", "--count", "2", "--after", "0"];
     assert_eq!(desk.json("faults_left", &planned).await?["faults_left"], 2);
     let refused = desk.ends(1, &["refresh", &id]).await?;
-    assert!(refused.err.contains("slow down"), "{}", refused.err);
+    assert!(refused.err.contains("limiting requests"), "{}", refused.err);
     assert_eq!(desk.json("faults_left", &["sandbox", "clear"]).await?["faults_left"], 0);
     desk.ends(0, &["refresh", &id]).await?;
     let senseless = desk.ends(1, &["sandbox", "fault", "no_expires_in", "--on", "revoke"]).await?;
