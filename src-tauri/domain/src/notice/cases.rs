@@ -139,6 +139,12 @@ const CASES: &[Case] = &[
         reasons: &[('A', "JustWoken")],
     },
     Case {
+        name: "once the network has settled, the other rules decide",
+        given: &[Fail("A", Dns), Wake(60), Wait(60)],
+        shown: &[],
+        reasons: &[('A', "TooRecent")],
+    },
+    Case {
         name: "after a night asleep, the due retry comes first",
         given: &[Fail("A", Dns), Wait(MINUTE), Sleep(8 * HOUR), Wake(30), Sleep(30), Online],
         shown: &[],
