@@ -55,8 +55,10 @@ async fn events(State(api): State<ApiState>, Extension(client): Extension<Client
         // What is there after the wait is the answer, whether something came or not.
         let _ = tokio::time::timeout(wait, outbox_seq.wait_for(|latest| *latest > after)).await;
     }
+    // Before the read: an event that is committed after it must not count as received.
+    let before_read = *outbox_seq.borrow();
     let events = api.engine.events_after(after, limit).await?;
-    let latest = events.last().map_or_else(|| *outbox_seq.borrow(), |event| event.seq);
+    let latest = events.last().map_or(before_read, |event| event.seq);
     let result = events.into_iter().map(|event| Event {
         seq: event.seq,
         id: event.id,
