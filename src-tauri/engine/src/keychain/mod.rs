@@ -28,6 +28,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use relink_domain::{AccountId, EnvironmentIntegrationId, WebhookId};
 use tokio::sync::{mpsc, oneshot, watch};
 
+#[cfg(any(test, feature = "test-support"))]
 use backend::KeychainBackend;
 pub use error::KeychainError;
 pub use item::Item;
