@@ -182,7 +182,11 @@ fn untried(port: u16) -> String {
 async fn an_api_key_that_cannot_be_validated_is_flagged() {
     let world = World::new().await;
     let added = world.engine.add_integration(&untried(1)).await.expect("added");
-    assert!(added.warnings.iter().any(|warning| warning.contains("can't be checked before it is saved")), "{:?}", added.warnings);
+    assert!(
+        added.warnings.iter().any(|warning| warning.contains("can't be checked before it is saved")),
+        "{:?}",
+        added.warnings
+    );
     let link = world.connect_link().await;
     let session = world.engine.link_session(link.expose()).await.expect("a session");
     let tried = |name: &str| -> Vec<(&str, bool)> {
