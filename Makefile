@@ -58,7 +58,7 @@ check: check-setup ## Check format, lints, types, structure, unused dependencies
 	@node --test --test-reporter=dot scripts/structure-check >/dev/null
 	@scripts/structure $(STRUCTURE)
 	-@cargo machete --skip-target-dir
-	@cargo deny --log-level error --offline check --hide-inclusion-graph licenses bans sources $(ADVISORIES)
+	@cargo deny --log-level error check --hide-inclusion-graph licenses bans sources $(ADVISORIES)
 	@cargo clippy --quiet --all-targets $(CARGO_SELECTION) -- -D warnings
 	@npm --prefix ui run --silent lint
 	@npm --prefix ui run --silent check

@@ -1,6 +1,8 @@
-//! Medians and the tables they stand in.
+//! Medians, and the tables that show them.
 
-/// Many measurements of one thing.
+use std::time::Duration;
+
+/// Measurements of one thing.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Figures(Vec<f64>);
 
@@ -9,7 +11,7 @@ impl Figures {
         self.0.push(figure);
     }
 
-    /// The value at a share of the way from the least to the greatest.
+    /// The quantile at `share`, from 0 (the least) to 1 (the greatest).
     pub(crate) fn at(&self, share: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
@@ -31,6 +33,27 @@ pub(crate) fn table(title: &str, unit: &str, peer: &str, rows: &[(&str, &Figures
         let ratio = relink.median() / other.median();
         println!("| {what} | {} | {} | {ratio:.2} |", cell(relink), cell(other));
     }
+}
+
+/// A table of the same thing beside little and beside much, with the greatest ratio of the two.
+pub(crate) fn growth_table(title: &str, unit: &str, sizes: [&str; 2], rows: &[(&str, Figures, Figures)]) {
+    println!("\n### {title}\n");
+    println!("| {unit}, median (least – most) | {} | {} | ratio |\n|---|---|---|---|", sizes[0], sizes[1]);
+    let mut greatest: f64 = 0.0;
+    for (what, small, large) in rows {
+        let ratio = large.median() / small.median();
+        greatest = greatest.max(ratio);
+        println!("| {what} | {} | {} | {ratio:.2} |", cell(small), cell(large));
+    }
+    println!("\nThe greatest ratio is {greatest:.2}. The aim is at most 1.2.");
+}
+
+pub(crate) fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000_000.0
+}
+
+pub(crate) fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
 }
 
 fn cell(figures: &Figures) -> String {

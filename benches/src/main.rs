@@ -4,7 +4,9 @@ mod calls;
 mod figures;
 mod idle;
 mod processes;
+mod scale;
 mod screen;
+mod seed;
 mod stage;
 mod start;
 
@@ -12,19 +14,19 @@ use std::{env, process::ExitCode};
 
 use anyhow::Result;
 
-const SECTIONS: &[&str] = &["start", "idle", "calls"];
+const SECTIONS: &[&str] = &["start", "idle", "calls", "scale"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let asked: Vec<String> = env::args().skip(1).collect();
-    if asked == [calls::STATIC] {
-        return told(calls::serve_statically().await);
+    let sections: Vec<String> = env::args().skip(1).collect();
+    if sections == [calls::STATIC] {
+        return exit_code(calls::serve_statically().await);
     }
-    if let Some(unknown) = asked.iter().find(|name| !SECTIONS.contains(&name.as_str())) {
+    if let Some(unknown) = sections.iter().find(|name| !SECTIONS.contains(&name.as_str())) {
         eprintln!("{unknown} is not one of {}", SECTIONS.join(", "));
         return ExitCode::FAILURE;
     }
-    told(measure(|name| asked.is_empty() || asked.iter().any(|it| it == name)).await)
+    exit_code(measure(|name| sections.is_empty() || sections.iter().any(|it| it == name)).await)
 }
 
 async fn measure(wanted: impl Fn(&str) -> bool) -> Result<()> {
@@ -37,10 +39,13 @@ async fn measure(wanted: impl Fn(&str) -> bool) -> Result<()> {
     if wanted("calls") {
         calls::measure().await?;
     }
+    if wanted("scale") {
+        scale::measure().await?;
+    }
     Ok(())
 }
 
-fn told(outcome: Result<()>) -> ExitCode {
+fn exit_code(outcome: Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

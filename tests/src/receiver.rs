@@ -70,6 +70,11 @@ impl Receiver {
         self.shared.seen.borrow().clone()
     }
 
+    /// The number of deliveries so far.
+    pub fn count(&self) -> usize {
+        self.shared.seen.borrow().len()
+    }
+
     /// Waits for the first delivery of this event.
     pub async fn wait_for(&self, event: &str) -> Result<Delivery> {
         let mut seen = self.shared.seen.subscribe();

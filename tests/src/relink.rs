@@ -84,6 +84,11 @@ impl Relink {
         &self.base_url
     }
 
+    /// The token of this run, from `engine.json`.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Its data folder.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir

@@ -1,0 +1,151 @@
+//! What grows with the number of accounts: the same requests beside few and beside many of them.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use relink_tests::{
+    provider::Provider,
+    receiver::Receiver,
+    relink::{DEADLINE, Relink, program},
+    session::Session,
+};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use crate::{
+    figures::{Figures, growth_table, micros, millis},
+    seed::{self, Sizes},
+};
+
+const SMALL: Sizes = Sizes { accounts: 100, timeline: 3_000, deliveries: 200 };
+const LARGE: Sizes = Sizes { accounts: 10_000, timeline: 300_000, deliveries: 10_000 };
+/// Accounts of the measured `relink accounts`.
+const LISTED: Sizes = Sizes { accounts: 5_000, timeline: 0, deliveries: 0 };
+const PAGE: usize = 100;
+const REQUESTS: usize = 300;
+const DRAINS: usize = 5;
+const LISTS: usize = 20;
+/// No token expires while this runs.
+const TOKEN_LIFETIME_SECS: u32 = 30 * 24 * 60 * 60;
+
+/// Relink with accounts, in a session of its own.
+struct Stage {
+    session: Session,
+    relink: Relink,
+    account: String,
+    receiver: Receiver,
+}
+
+pub(crate) async fn measure() -> Result<()> {
+    let provider = Provider::start().await?;
+    provider.control("PATCH", "", json!({ "token_lifetime_secs": TOKEN_LIFETIME_SECS })).await?;
+    let small = Stage::of(&provider, SMALL).await?;
+    let large = Stage::of(&provider, LARGE).await?;
+
+    let requests: [(&str, fn(&Stage) -> (Method, String)); 5] = [
+        ("list of accounts, a page of 100", |_| (Method::GET, format!("/integrated-account?limit={PAGE}"))),
+        ("one account", |stage| (Method::GET, format!("/integrated-account/{}", stage.account))),
+        ("timeline, the newest 100", |_| (Method::GET, format!("/relink/timeline?limit={PAGE}"))),
+        ("status", |_| (Method::GET, "/relink/status".to_owned())),
+        ("token", |stage| (Method::POST, format!("/relink/accounts/{}/access-token", stage.account))),
+    ];
+    let client = Client::new();
+    let mut rows = Vec::new();
+    for (name, request) in requests {
+        let (mut few, mut many) = (Figures::default(), Figures::default());
+        for round in 0..REQUESTS {
+            for (stage, figures) in [(&small, &mut few), (&large, &mut many)] {
+                let took = stage.request(&client, request(stage)).await?;
+                if round >= REQUESTS / 10 {
+                    figures.add(micros(took));
+                }
+            }
+        }
+        rows.push((name, few, many));
+    }
+    let (small, few) = small.drain().await?;
+    let (large, many) = large.drain().await?;
+    rows.push(("delivery drain, 100 deliveries", few, many));
+    let sizes = |sizes: Sizes| format!("{} accounts, {} timeline entries", sizes.accounts, sizes.timeline);
+    growth_table("Few accounts and many", "µs", [&sizes(SMALL), &sizes(LARGE)], &rows);
+    println!("\nThe drain: {} pending deliveries beside {}.", SMALL.deliveries, LARGE.deliveries);
+    small.relink.stop().await?;
+    large.relink.stop().await?;
+
+    let listed = Stage::of(&provider, LISTED).await?;
+    let (mut list, mut nothing) = (Figures::default(), Figures::default());
+    for _ in 0..LISTS {
+        list.add(millis(listed.run(&program(), &["accounts"])?));
+        nothing.add(millis(listed.run("/bin/true", &[])?));
+    }
+    println!(
+        "\n`relink accounts` with {} accounts: {:.0} ms ({:.0} – {:.0}), of which a bare process spawn {:.1} ms. The aim is 100 ms.",
+        LISTED.accounts,
+        list.median(),
+        list.at(0.0),
+        list.at(1.0),
+        nothing.median(),
+    );
+    listed.relink.stop().await
+}
+
+impl Stage {
+    /// Connects one account, and copies it in the database that the program has made.
+    async fn of(provider: &Provider, sizes: Sizes) -> Result<Self> {
+        let session = Session::start().await?;
+        let relink = Relink::start(&session).await?;
+        let account = provider.connect(&relink).await?;
+        let receiver = Receiver::start().await?;
+        let webhook = json!({ "target_url": receiver.url(), "is_active": true, "allow_private": true });
+        relink.post("/relink/webhooks", webhook).await?;
+        // One delivery, for the copies to be made of.
+        relink.post(&format!("/relink/accounts/{account}/rename"), json!({ "name": "Acme" })).await?;
+        relink.post(&format!("/relink/accounts/{account}/refresh"), Value::Null).await?;
+        let id = relink.get("/webhook").await?["result"][0]["id"].as_str().context("a webhook")?.to_owned();
+        relink.post("/webhook/test", json!({ "id": id })).await?;
+        receiver.wait_for_count(1).await?;
+        let database = relink.data_dir().join("relink.db");
+        relink.stop().await?;
+        seed::copy_accounts(&database, &account, sizes)?;
+        Ok(Self { relink: Relink::start(&session).await?, session, account, receiver })
+    }
+
+    async fn request(&self, client: &Client, (method, path): (Method, String)) -> Result<Duration> {
+        let start = Instant::now();
+        let request = client.request(method, format!("{}{path}", self.relink.base_url()));
+        let response = request.bearer_auth(self.relink.token()).send().await?.error_for_status()?;
+        response.bytes().await?;
+        Ok(start.elapsed())
+    }
+
+    /// How long 100 deliveries take, from the first of a start on.
+    async fn drain(mut self) -> Result<(Self, Figures)> {
+        let database = self.relink.data_dir().join("relink.db");
+        let mut figures = Figures::default();
+        for _ in 0..DRAINS {
+            self.relink.stop().await?;
+            seed::make_deliveries_pending(&database)?;
+            let before = self.receiver.count();
+            self.relink = Relink::start(&self.session).await?;
+            self.receiver.wait_for_count(before + 1).await?;
+            let start = Instant::now();
+            self.receiver.wait_for_count(before + 1 + PAGE).await?;
+            figures.add(micros(start.elapsed()));
+        }
+        Ok((self, figures))
+    }
+
+    /// A whole process, from its start to its end.
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<Duration> {
+        let mut command: Command = self.session.command(program);
+        command.args(arguments).env("RELINK_DATA_DIR", self.relink.data_dir());
+        let start = Instant::now();
+        let output = command.output()?;
+        let took = start.elapsed();
+        ensure!(output.status.success() && took < DEADLINE, "{program} failed");
+        Ok(took)
+    }
+}

@@ -1,0 +1,92 @@
+//! Makes many accounts out of one, in a database that the program itself has made. Works on columns as they are found, so
+//! that programs of earlier versions can be measured too.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use rusqlite::Connection;
+
+/// How much there is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) accounts: usize,
+    pub(crate) timeline: usize,
+    pub(crate) deliveries: usize,
+}
+
+/// What copies' ids begin with.
+const PREFIX: &str = "01900000-0000-7000-8000-";
+
+/// Copies one account until there are so many, its newest timeline entry across all of them, and its newest delivery.
+pub(crate) fn copy_accounts(database: &Path, account: &str, sizes: Sizes) -> Result<()> {
+    let mut connection = Connection::open(database)?;
+    let transaction = connection.transaction()?;
+    let id = format!("printf('{PREFIX}%012x', n.i)");
+    let copies = sizes.accounts.saturating_sub(1);
+    let of_account = format!("id = '{account}'");
+    let document = format!("replace(o.document, o.id, {id})");
+    copy(
+        &transaction,
+        "integrated_account",
+        &of_account,
+        copies,
+        &[("id", &id), ("document", &document), ("last_used_at", "NULL")],
+    )?;
+
+    let newest = format!("seq = (SELECT max(seq) FROM timeline WHERE account_id = '{account}')");
+    let owner = format!("printf('{PREFIX}%012x', 1 + n.i % {})", copies.max(1));
+    copy(&transaction, "timeline", &newest, sizes.timeline, &[("seq", "NULL"), ("account_id", &owner)])?;
+
+    let newest = "seq = (SELECT max(outbox_seq) FROM delivery)";
+    let event = [("seq", "NULL"), ("id", id.as_str()), ("subject", id.as_str())];
+    copy(&transaction, "outbox", newest, sizes.deliveries, &event)?;
+    let delivery = [
+        ("id", id.as_str()),
+        ("outbox_seq", &format!("(SELECT seq FROM outbox WHERE id = {id})")),
+        ("subject", id.as_str()),
+    ];
+    let newest = format!("outbox_seq = (SELECT max(outbox_seq) FROM delivery WHERE id NOT LIKE '{PREFIX}%')");
+    copy(&transaction, "delivery", &newest, sizes.deliveries, &delivery)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The copied deliveries have yet to be made.
+pub(crate) fn make_deliveries_pending(database: &Path) -> Result<()> {
+    let changed = Connection::open(database)?.execute(
+        &format!("UPDATE delivery SET state = 'pending', tries = 0, next_try = 0 WHERE id LIKE '{PREFIX}%'"),
+        [],
+    )?;
+    ensure!(changed > 0, "there is no delivery");
+    Ok(())
+}
+
+/// Inserts `count` copies of one row, numbered `n.i` from 1 on, with these columns replaced.
+fn copy(connection: &Connection, table: &str, which: &str, count: usize, replaced: &[(&str, &str)]) -> Result<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    let mut statement = connection.prepare(&format!("SELECT name FROM pragma_table_info('{table}')"))?;
+    let columns: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let values: Vec<String> = columns
+        .iter()
+        .map(|column| {
+            let value = replaced.iter().find(|(name, _)| name == column);
+            value.map_or_else(|| format!("o.\"{column}\""), |(_, value)| (*value).to_owned())
+        })
+        .collect();
+    let quoted: Vec<String> = columns.iter().map(|column| format!("\"{column}\"")).collect();
+    let inserted = connection
+        .execute(
+            &format!(
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+                 INSERT INTO {table} ({}) SELECT {} FROM n, (SELECT * FROM {table} WHERE {which}) AS o",
+                quoted.join(", "),
+                values.join(", "),
+            ),
+            [],
+        )
+        .with_context(|| format!("{table} can't be copied"))?;
+    ensure!(inserted == count, "{inserted} of {count} rows were copied into {table}");
+    Ok(())
+}
