@@ -92,13 +92,18 @@ bundle: install $(STAMPS)/ui ## Build the .deb and .rpm into target/release/bund
 	@cargo build --release -p relink-cli
 	@npm exec --yes --package=@tauri-apps/cli@2.12.5 -- tauri build --bundles deb,rpm
 
-# As people run them: release builds, without the tests' features.
+# As people run them: release builds, without the tests' features. BENCHED_BIN names another build of relink to measure in its place.
 BENCHED := -p relink-desktop -p relink-cli -p relink-benches
 
 .PHONY: bench
-bench: install $(STAMPS)/ui ## Measure Relink beside its peers, as in docs/benchmarks.md; SECTIONS="start idle calls scale" names some
+bench: install $(STAMPS)/ui ## Measure Relink beside its peers, as in docs/benchmarks.md; SECTIONS="start idle calls scale refreshes" names some
 	@cargo build --release --bins $(BENCHED)
-	@RELINK_BIN=$(TARGET)/release/relink $(TARGET)/release/bench $(SECTIONS)
+	@if [ -z "$(SECTIONS)" ] || [ -n "$(filter-out refreshes,$(SECTIONS))" ]; then \
+	  RELINK_BIN=$(or $(BENCHED_BIN),$(TARGET)/release/relink) $(TARGET)/release/bench $(filter-out refreshes,$(SECTIONS)); \
+	fi
+	@if [ -z "$(SECTIONS)" ] || [ -n "$(filter refreshes,$(SECTIONS))" ]; then \
+	  cargo bench --quiet -p relink-engine --bench due_at_once; \
+	fi
 
 .PHONY: try-deb
 try-deb: bundle ## Install the .deb in a clean Debian, use it, remove it (needs root and Debian); pictures in target/try-deb/

@@ -24,7 +24,7 @@ pub(crate) async fn connect_accounts(desktop: &Desktop, provider: &Provider) -> 
     provider.connect(&relink).await?;
     for number in 1..ACCOUNTS {
         let link = relink.magic_link(json!({ "tenant_id": format!("tenant-{number}") })).await?;
-        let flow = provider.walk(&relink, &link).await?;
+        let flow = provider.complete_link(&relink, &link).await?;
         ensure!(flow["phase"] == "succeeded", "account {number}: {flow}");
     }
     relink.stop().await
@@ -85,16 +85,16 @@ impl TrayEar {
         let out = monitor.stdout.take().context("no output")?;
         let mut ear = Self { lines: BufReader::new(out).lines(), _monitor: monitor };
         // Its second line says whose name it is: it listens from then on.
-        ear.hears("is owned by").await?;
+        ear.receives("is owned by").await?;
         Ok(ear)
     }
 
     /// Waits until one more was put up.
     pub(crate) async fn put_up(&mut self) -> Result<()> {
-        self.hears("StatusNotifierItemRegistered").await
+        self.receives("StatusNotifierItemRegistered").await
     }
 
-    async fn hears(&mut self, text: &str) -> Result<()> {
+    async fn receives(&mut self, text: &str) -> Result<()> {
         let heard = async {
             while let Some(line) = self.lines.next_line().await? {
                 if line.contains(text) {

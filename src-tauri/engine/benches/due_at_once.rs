@@ -1,0 +1,163 @@
+//! 10,000 accounts whose refreshes fall due at once, over 100 hosts that take 200 ms each, without rotation. Compared with the
+//! ideal: every host serves as many refreshes at a time as Relink allows. Run by `make bench`; asserts nothing about time.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{Json, Router, extract::State, routing::post};
+use futures_util::{StreamExt, stream};
+use relink_domain::{
+    Secret, Timestamp,
+    account::AuthenticationMethod,
+    link::{LinkOptions, Purpose},
+};
+use relink_engine::{
+    Engine, Filter, Options,
+    clock::Clock,
+    connect::{BeginFlow, PhaseName},
+    keychain::{Keychain, MemoryKeychain},
+};
+use serde_json::{Value, json};
+
+const ACCOUNTS: usize = 10_000;
+const HOSTS: usize = 100;
+const DELAY_MILLIS: u64 = 200;
+/// How many refreshes Relink sends to one host at a time.
+const PER_HOST: usize = 4;
+const LIFETIME_SECS: i64 = 3600;
+const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+/// Flows at a time, to get ready.
+const CONNECTING: usize = 16;
+
+#[derive(Debug, Default)]
+struct Provider {
+    requests: AtomicU64,
+    delay_millis: AtomicU64,
+}
+
+#[tokio::main]
+async fn main() {
+    let provider = Arc::new(Provider::default());
+    let port = serve(&provider).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Clock::set_to(START);
+    let engine = Engine::start(Options {
+        data_dir: folder.path().to_owned(),
+        keychain: Keychain::memory(MemoryKeychain::default()),
+        clock: clock.clone(),
+        takes_deep_links: false,
+    })
+    .await
+    .expect("the engine starts");
+    engine.listens_on(7417);
+    engine.keep_alive().await.expect("it begins");
+    for host in 0..HOSTS {
+        engine.add_integration(&definition(host, port)).await.expect("added");
+    }
+    stream::iter(0..ACCOUNTS)
+        .for_each_concurrent(CONNECTING, |number| {
+            let engine = engine.clone();
+            async move { connect(&engine, number).await }
+        })
+        .await;
+
+    // Just before the first is due: a tenth of the lifetime ahead of the expiry, and a tenth of that for the jitter.
+    clock.advance_secs(LIFETIME_SECS - LIFETIME_SECS / 10 - LIFETIME_SECS / 100 - 10);
+    let connected = provider.requests.load(Ordering::SeqCst);
+    provider.delay_millis.store(DELAY_MILLIS, Ordering::SeqCst);
+    let memory = resident_megabytes("VmRSS");
+    let began = Instant::now();
+    clock.advance_secs(LIFETIME_SECS / 100 + 11);
+    let expected = connected + u64::try_from(ACCOUNTS).expect("it fits");
+    while provider.requests.load(Ordering::SeqCst) < expected || !all_refreshed(&engine, clock.now()).await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let took = began.elapsed().as_secs_f64();
+    let refreshes = provider.requests.load(Ordering::SeqCst) - connected;
+
+    let rounds = u32::try_from(ACCOUNTS / (HOSTS * PER_HOST)).expect("it fits");
+    let ideal = f64::from(rounds) * Duration::from_millis(DELAY_MILLIS).as_secs_f64();
+    println!("\n### {ACCOUNTS} refreshes due at once, {HOSTS} hosts, {DELAY_MILLIS} ms each\n");
+    println!("| s | Relink | ideal at {PER_HOST} a host | ratio |\n|---|---|---|---|");
+    println!("| until all are committed | {took:.2} | {ideal:.2} | {:.2} |", took / ideal);
+    println!(
+        "\n{refreshes} refreshes for {ACCOUNTS} accounts; at most {:.0} MB more memory than before, the provider's included.",
+        resident_megabytes("VmHWM") - memory
+    );
+    engine.stop().await;
+}
+
+/// A token endpoint at every loopback address. Its port.
+async fn serve(provider: &Arc<Provider>) -> u16 {
+    let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let router = Router::new().route("/token", post(token)).with_state(Arc::clone(provider));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    port
+}
+
+async fn token(State(provider): State<Arc<Provider>>) -> Json<Value> {
+    tokio::time::sleep(Duration::from_millis(provider.delay_millis.load(Ordering::SeqCst))).await;
+    let number = provider.requests.fetch_add(1, Ordering::SeqCst);
+    Json(json!({ "access_token": format!("token-{number}"), "token_type": "bearer", "expires_in": LIFETIME_SECS }))
+}
+
+/// An integration whose token endpoint is at an address of its own.
+fn definition(host: usize, port: u16) -> String {
+    let url = format!("http://127.0.1.{}:{port}", host + 1);
+    let field = |name: &str| json!({ "name": name, "label": name, "type": "password", "required": true });
+    json!({ "name": format!("host-{host}"), "config": {
+        "label": format!("Host {host}"),
+        "base_url": url,
+        "credentials": { "oauth2_client_credentials": { "format": "oauth2_client_credentials", "config": {
+            "fields": [field("client_id"), field("client_secret")],
+            "auth": { "tokenHost": url, "tokenPath": "/token" },
+        } } },
+        "authorization": { "oauth2_client_credentials": {
+            "format": "bearer", "config": { "path": "oauth.token.access_token" },
+        } },
+        "relink": { "allow_local": true },
+    } })
+    .to_string()
+}
+
+async fn connect(engine: &Engine, number: usize) {
+    let purpose = Purpose::Connect { tenant_id: format!("tenant-{number}") };
+    let link = engine.create_link(purpose, LinkOptions::default()).await.expect("a link").token;
+    let fields: BTreeMap<String, Secret> = [("client_id", number.to_string()), ("client_secret", "secret".to_owned())]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Secret::new(value)))
+        .collect();
+    let begin = BeginFlow {
+        integration: format!("host-{}", number % HOSTS),
+        format: AuthenticationMethod::Oauth2ClientCredentials,
+        redirect: None,
+        fields,
+    };
+    let begun = engine.begin_flow(link.expose(), begin).await.expect("the flow begins");
+    let mut view = begun.flow;
+    while view.phase != PhaseName::Succeeded {
+        assert_ne!(view.phase, PhaseName::Failed, "{view:?}");
+        let wait = Duration::from_secs(20);
+        view = engine.flow(view.id, begun.key.expose(), Some(view.version), wait).await.expect("the flow");
+    }
+}
+
+async fn all_refreshed(engine: &Engine, now: Timestamp) -> bool {
+    let accounts = engine.accounts(Filter::default(), None, ACCOUNTS).await.expect("accounts");
+    accounts.len() == ACCOUNTS && accounts.iter().all(|view| view.due.is_some_and(|due| due > now))
+}
+
+fn resident_megabytes(field: &str) -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let kilobytes = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u32>().ok());
+    f64::from(kilobytes.unwrap_or_default()) / 1024.0
+}
