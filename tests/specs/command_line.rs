@@ -23,14 +23,14 @@ const INSTALLED: &str = "name environment_integration_id";
 const LIST: &str = "result next_cursor limit";
 const SETTINGS: &str = "token_lifetime_secs rotation grace_secs clock_skew_secs delay_millis";
 
-/// Somebody at a terminal.
-pub(crate) struct Desk {
+/// A terminal session with a running Relink.
+pub(crate) struct Terminal {
     pub(crate) session: Session,
     pub(crate) relink: Relink,
     http: Client,
 }
 
-impl Desk {
+impl Terminal {
     pub(crate) async fn new() -> Result<Self> {
         Self::with(&[]).await
     }
@@ -89,8 +89,8 @@ impl Desk {
         Ok(entries)
     }
 
-    /// Runs a command that reads this from its standard input; what it prints.
-    fn told(&self, arguments: &[&str], input: &str) -> Result<String> {
+    /// Runs a command with this standard input. Returns its output.
+    fn run_with_input(&self, arguments: &[&str], input: &str) -> Result<String> {
         let mut command = self.session.command(&program());
         command.args(arguments).env("RELINK_DATA_DIR", self.relink.data_dir());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
@@ -112,7 +112,7 @@ impl Desk {
     }
 
     /// Walks a magic link of the Sandbox's through as Ada; her browser's way back is `relink callback`.
-    async fn walk(&self, link: &str, callback: impl AsyncFnOnce(&str) -> Result<Value>) -> Result<String> {
+    async fn complete_link(&self, link: &str, callback: impl AsyncFnOnce(&str) -> Result<Value>) -> Result<String> {
         let token = link.split(['=', '&']).nth(1).context("a link token")?;
         let flows = format!("{}/connect-account/flows", self.relink.base_url());
         let begin = self.http.post(&flows).header("x-relink-link-token", token);
@@ -141,7 +141,7 @@ impl Desk {
     /// Connects an account of Ada's; its id.
     pub(crate) async fn connected(&self) -> Result<String> {
         let link = self.line(&["connect", "sandbox", "--tenant", "acme-1"]).await?;
-        self.walk(&link, async |url| self.json("flow", &["callback", url]).await).await
+        self.complete_link(&link, async |url| self.json("flow", &["callback", url]).await).await
     }
 }
 
@@ -162,213 +162,219 @@ pub(crate) fn has(fields: &str, value: &Value) {
 }
 
 #[tokio::test]
-async fn an_account_from_its_link_to_its_end() -> Result<()> {
-    let desk = Desk::new().await?;
-    desk.json("url", &["connect", "sandbox"]).await?;
-    let id = desk.connected().await?;
+async fn an_account_from_its_link_to_its_deletion() -> Result<()> {
+    let terminal = Terminal::new().await?;
+    terminal.json("url", &["connect", "sandbox"]).await?;
+    let id = terminal.connected().await?;
     let beginning = id.split('-').take(2).collect::<Vec<_>>().join("-");
-    desk.list("result", ACCOUNT, &["accounts"]).await?;
+    terminal.list("result", ACCOUNT, &["accounts"]).await?;
     for named in [id.as_str(), &beginning, "Ada Lovelace"] {
-        assert_eq!(desk.json(ACCOUNT, &["account", named]).await?["id"], id.as_str(), "{named}");
+        assert_eq!(terminal.json(ACCOUNT, &["account", named]).await?["id"], id.as_str(), "{named}");
     }
-    let shown = desk.ends(0, &["account", &id]).await?.out;
+    let shown = terminal.ends(0, &["account", &id]).await?.out;
     assert!(shown.contains("Ada Lovelace") && shown.contains("working"), "{shown}");
 
     // The token alone, which the provider accepts.
-    let me = desk.sandbox("/api/me").await?;
-    let token = desk.line(&["token", &id]).await?;
-    assert_eq!(desk.status(&me, &token).await?, 200);
-    assert_eq!(desk.json("access_token expires_at", &["token", &id]).await?["access_token"], token.as_str());
-    desk.json(ACCOUNT, &["refresh", &id]).await?;
-    let next = desk.line(&["token", &id]).await?;
+    let me = terminal.sandbox("/api/me").await?;
+    let token = terminal.line(&["token", &id]).await?;
+    assert_eq!(terminal.status(&me, &token).await?, 200);
+    assert_eq!(terminal.json("access_token expires_at", &["token", &id]).await?["access_token"], token.as_str());
+    terminal.json(ACCOUNT, &["refresh", &id]).await?;
+    let next = terminal.line(&["token", &id]).await?;
     assert_ne!(next, token);
-    assert_eq!(desk.status(&me, &next).await?, 200);
+    assert_eq!(terminal.status(&me, &next).await?, 200);
 
-    let checked = desk.json("outcome account", &["check", &id]).await?;
+    let checked = terminal.json("outcome account", &["check", &id]).await?;
     assert_eq!(checked["outcome"], "accepted");
     has(ACCOUNT, &checked["account"]);
-    assert_eq!(desk.json(ACCOUNT, &["rename", &id, "Work"]).await?["name"], "Work");
-    desk.list("result", "seq account_id at kind tone title detail event", &["timeline"]).await?;
-    let latest =
-        desk.list("result", "seq account_id at kind tone title detail event", &["timeline", "Work", "--limit", "1"]);
+    assert_eq!(terminal.json(ACCOUNT, &["rename", &id, "Work"]).await?["name"], "Work");
+    terminal.list("result", "seq account_id at kind tone title detail event", &["timeline"]).await?;
+    let latest = terminal.list(
+        "result",
+        "seq account_id at kind tone title detail event",
+        &["timeline", "Work", "--limit", "1"],
+    );
     assert_eq!(latest.await?.len(), 1);
 
-    // Revoked, and mended by a link whose callback comes through standard input.
-    desk.ends(0, &["sandbox", "revoke"]).await?;
-    desk.ends(4, &["refresh", "Work"]).await?;
-    let link = desk.json("url", &["reauthorize", "Work"]).await?;
-    let stdin = async |url: &str| Ok(serde_json::from_str(&desk.told(&["callback", "-", "--json"], url)?)?);
-    assert_eq!(desk.walk(&text(&link, "url")?, stdin).await?, id);
-    desk.ends(0, &["check", "Work"]).await?;
+    // Revoked, and reauthorized with a link whose callback comes through standard input.
+    terminal.ends(0, &["sandbox", "revoke"]).await?;
+    terminal.ends(4, &["refresh", "Work"]).await?;
+    let link = terminal.json("url", &["reauthorize", "Work"]).await?;
+    let stdin =
+        async |url: &str| Ok(serde_json::from_str(&terminal.run_with_input(&["callback", "-", "--json"], url)?)?);
+    assert_eq!(terminal.complete_link(&text(&link, "url")?, stdin).await?, id);
+    terminal.ends(0, &["check", "Work"]).await?;
 
-    desk.ends(1, &["delete", "Work"]).await?;
-    assert_eq!(desk.json("id", &["delete", "Work", "--yes"]).await?["id"], id.as_str());
-    desk.ends(1, &["account", &id]).await?;
-    desk.relink.stop().await
+    terminal.ends(1, &["delete", "Work"]).await?;
+    assert_eq!(terminal.json("id", &["delete", "Work", "--yes"]).await?["id"], id.as_str());
+    terminal.ends(1, &["account", &id]).await?;
+    terminal.relink.stop().await
 }
 
 #[tokio::test]
-async fn what_needs_somebody_is_listed_before_what_works() -> Result<()> {
-    let desk = Desk::new().await?;
-    let (first, second) = (desk.connected().await?, desk.connected().await?);
-    desk.ends(0, &["rename", &second, "Broken"]).await?;
-    desk.ends(0, &["sandbox", "fault", "invalid_grant"]).await?;
-    desk.ends(4, &["refresh", &second]).await?;
-    let listed = desk.list("result", ACCOUNT, &["accounts"]).await?;
+async fn accounts_that_need_attention_are_listed_first() -> Result<()> {
+    let terminal = Terminal::new().await?;
+    let (first, second) = (terminal.connected().await?, terminal.connected().await?);
+    terminal.ends(0, &["rename", &second, "Broken"]).await?;
+    terminal.ends(0, &["sandbox", "fault", "invalid_grant"]).await?;
+    terminal.ends(4, &["refresh", &second]).await?;
+    let listed = terminal.list("result", ACCOUNT, &["accounts"]).await?;
     let order: Vec<_> = listed.iter().filter_map(|account| account["id"].as_str()).collect();
     assert_eq!(order, [second.as_str(), &first]);
     for name in ["code", "message", "hint"] {
         assert!(listed[0]["last_error"][name].is_string(), "{}", listed[0]);
     }
-    assert!(desk.ends(0, &["accounts"]).await?.out.starts_with(&second[..13]));
+    assert!(terminal.ends(0, &["accounts"]).await?.out.starts_with(&second[..13]));
 
-    let status = desk.json("version base_url environment_id keychain sandbox accounts", &["status"]).await?;
+    let status = terminal.json("version base_url environment_id keychain sandbox accounts", &["status"]).await?;
     has("state message", &status["keychain"]);
     has("base_url", &status["sandbox"]);
     has("total needs_reauth", &status["accounts"]);
     assert_eq!((status["accounts"]["total"].as_u64(), status["accounts"]["needs_reauth"].as_u64()), (Some(2), Some(1)));
-    assert!(desk.ends(0, &["status"]).await?.out.contains("2, 1 not working"));
-    desk.relink.stop().await
+    assert!(terminal.ends(0, &["status"]).await?.out.contains("2, 1 not working"));
+    terminal.relink.stop().await
 }
 
 #[tokio::test]
-async fn tokens_for_programs_and_who_is_told() -> Result<()> {
-    let desk = Desk::new().await?;
-    let accounts = format!("{}/integrated-account", desk.relink.base_url());
-    let token = desk.line(&["api-token", "create", "script"]).await?;
-    assert_eq!(desk.status(&accounts, &token).await?, 200);
-    let made = desk.json(&format!("{API_TOKEN} token"), &["api-token", "create", "other", "--expires", "2"]).await?;
-    let listed = desk.list(LIST, API_TOKEN, &["api-token", "list"]).await?;
+async fn api_tokens_and_webhooks() -> Result<()> {
+    let terminal = Terminal::new().await?;
+    let accounts = format!("{}/integrated-account", terminal.relink.base_url());
+    let token = terminal.line(&["api-token", "create", "script"]).await?;
+    assert_eq!(terminal.status(&accounts, &token).await?, 200);
+    let made =
+        terminal.json(&format!("{API_TOKEN} token"), &["api-token", "create", "other", "--expires", "2"]).await?;
+    let listed = terminal.list(LIST, API_TOKEN, &["api-token", "list"]).await?;
     assert_eq!(listed.len(), 2);
-    assert_eq!(desk.json("id", &["api-token", "revoke", &text(&made, "id")?]).await?["id"], made["id"]);
-    assert_eq!(desk.status(&accounts, &text(&made, "token")?).await?, 401);
-    assert_eq!(desk.status(&accounts, &token).await?, 200, "the other one stays");
+    assert_eq!(terminal.json("id", &["api-token", "revoke", &text(&made, "id")?]).await?["id"], made["id"]);
+    assert_eq!(terminal.status(&accounts, &text(&made, "token")?).await?, 401);
+    assert_eq!(terminal.status(&accounts, &token).await?, 200, "the other one stays");
 
     let receiver = Receiver::start().await?;
-    let hook = desk.json(&format!("{WEBHOOK} secret"), &["webhook", "add", receiver.url()]).await?;
+    let hook = terminal.json(&format!("{WEBHOOK} secret"), &["webhook", "add", receiver.url()]).await?;
     let id = text(&hook, "id")?;
-    desk.list(LIST, WEBHOOK, &["webhook", "list"]).await?;
-    assert_eq!(desk.json("success", &["webhook", "test", &id]).await?["success"], true);
+    terminal.list(LIST, WEBHOOK, &["webhook", "list"]).await?;
+    assert_eq!(terminal.json("success", &["webhook", "test", &id]).await?["success"], true);
     assert!(receiver.wait_for("test").await?.is_signed_with(&text(&hook, "secret")?));
     let delivery = "id event_id event state tries next_try last_status last_error created_at updated_at";
-    desk.list(LIST, delivery, &["webhook", "deliveries", &id]).await?;
-    assert_eq!(desk.json("replayed", &["webhook", "replay", &id]).await?["replayed"], 0);
+    terminal.list(LIST, delivery, &["webhook", "deliveries", &id]).await?;
+    assert_eq!(terminal.json("replayed", &["webhook", "replay", &id]).await?["replayed"], 0);
 
-    let account = desk.connected().await?;
-    let events = desk.lines("seq id event payload created_at", &["events", "--once"]).await?;
+    let account = terminal.connected().await?;
+    let events = terminal.lines("seq id event payload created_at", &["events", "--once"]).await?;
     let of_account: Vec<_> = events.iter().filter(|event| event["payload"]["id"] == account.as_str()).collect();
     let names: Vec<_> = of_account.iter().filter_map(|event| event["event"].as_str()).collect();
     assert_eq!(names, ["integrated_account:created", "integrated_account:active"]);
     let after = of_account[0]["seq"].to_string();
-    let later = desk.lines("seq id event payload created_at", &["events", "--once", "--after", &after]).await?;
+    let later = terminal.lines("seq id event payload created_at", &["events", "--once", "--after", &after]).await?;
     assert!(later.iter().all(|event| event["seq"].as_i64() > of_account[0]["seq"].as_i64()), "{later:?}");
 
-    assert_eq!(desk.json("id", &["webhook", "remove", &id]).await?["id"], id.as_str());
-    desk.ends(1, &["webhook", "deliveries", &id]).await?;
-    desk.relink.stop().await
+    assert_eq!(terminal.json("id", &["webhook", "remove", &id]).await?["id"], id.as_str());
+    terminal.ends(1, &["webhook", "deliveries", &id]).await?;
+    terminal.relink.stop().await
 }
 
 #[tokio::test]
-async fn the_catalogue_and_what_is_added_to_it() -> Result<()> {
-    let desk = Desk::new().await?;
+async fn the_catalog_and_added_integrations() -> Result<()> {
+    let terminal = Terminal::new().await?;
     let fields = "id name label category built_in version installed environment_integration_id methods not_ready";
     let state = async |name: &str| -> Result<Value> {
-        let listed = desk.list("result", fields, &["integrations"]).await?;
+        let listed = terminal.list("result", fields, &["integrations"]).await?;
         listed.into_iter().find(|entry| entry["name"] == name).with_context(|| format!("{name} is listed"))
     };
     assert!(state("github").await?["not_ready"].is_string());
     let client = ["integrations", "client", "github", "--id", "client", "--secret-stdin", "--json"];
-    let told = desk.told(&client, "canary-of-a-secret\n")?;
+    let told = terminal.run_with_input(&client, "canary-of-a-secret\n")?;
     assert!(!told.contains("canary"), "{told}");
     has("name", &serde_json::from_str(&told)?);
     assert!(state("github").await?["not_ready"].is_null());
-    desk.json("name", &["integrations", "uninstall", "github"]).await?;
+    terminal.json("name", &["integrations", "uninstall", "github"]).await?;
     assert_eq!(state("github").await?["installed"], false);
-    desk.json(INSTALLED, &["integrations", "install", "github"]).await?;
+    terminal.json(INSTALLED, &["integrations", "install", "github"]).await?;
     assert_eq!(state("github").await?["installed"], true);
 
     let provider = Provider::start().await?;
-    let file = desk.session.folder().join("provider.json");
+    let file = terminal.session.folder().join("provider.json");
     std::fs::write(&file, provider.definition())?;
-    let added = desk.json(&format!("{INSTALLED} warnings"), &["integrations", "add", &file.to_string_lossy()]).await?;
+    let added =
+        terminal.json(&format!("{INSTALLED} warnings"), &["integrations", "add", &file.to_string_lossy()]).await?;
     assert_eq!(state(&text(&added, "name")?).await?["installed"], true);
     std::fs::write(&file, "{\n  \"name\": 1\n}")?;
-    let refused = desk.ends(1, &["integrations", "add", &file.to_string_lossy()]).await?;
+    let refused = terminal.ends(1, &["integrations", "add", &file.to_string_lossy()]).await?;
     assert!(refused.err.contains("name"), "the field is named: {}", refused.err);
-    desk.relink.stop().await
+    terminal.relink.stop().await
 }
 
 #[tokio::test]
-async fn the_sandbox_does_what_its_controls_say() -> Result<()> {
-    let desk = Desk::new().await?;
-    desk.ends(1, &["sandbox", "status"]).await?;
-    desk.json(INSTALLED, &["sandbox", "start"]).await?;
-    let id = desk.connected().await?;
-    let me = desk.sandbox("/api/me").await?;
+async fn the_sandbox_controls_work() -> Result<()> {
+    let terminal = Terminal::new().await?;
+    terminal.ends(1, &["sandbox", "status"]).await?;
+    terminal.json(INSTALLED, &["sandbox", "start"]).await?;
+    let id = terminal.connected().await?;
+    let me = terminal.sandbox("/api/me").await?;
     let shape = "settings sign_ins faults_left counters people";
-    has(SETTINGS, &desk.json(shape, &["sandbox", "status"]).await?["settings"]);
+    has(SETTINGS, &terminal.json(shape, &["sandbox", "status"]).await?["settings"]);
     let wanted =
         ["--token-lifetime", "120", "--rotation", "strict", "--grace", "5", "--clock-skew", "-9", "--delay", "1"];
-    let set = desk.json(shape, &[&["sandbox", "set"], &wanted[..]].concat()).await?;
+    let set = terminal.json(shape, &[&["sandbox", "set"], &wanted[..]].concat()).await?;
     let settings = json!({
         "token_lifetime_secs": 120, "rotation": "strict", "grace_secs": 5, "clock_skew_secs": -9, "delay_millis": 1
     });
     assert_eq!(set["settings"], settings);
-    desk.ends(1, &["sandbox", "set", "--clock-skew", "9223372036854775807"]).await?;
+    terminal.ends(1, &["sandbox", "set", "--clock-skew", "9223372036854775807"]).await?;
 
-    let token = desk.line(&["token", &id]).await?;
-    assert_eq!(desk.json("expired", &["sandbox", "expire", "--subject", "sandbox-grace"]).await?["expired"], 0);
-    assert_eq!(desk.status(&me, &token).await?, 200);
-    assert_eq!(desk.json("expired", &["sandbox", "expire"]).await?["expired"], 1);
-    assert_eq!(desk.status(&me, &token).await?, 401);
+    let token = terminal.line(&["token", &id]).await?;
+    assert_eq!(terminal.json("expired", &["sandbox", "expire", "--subject", "sandbox-grace"]).await?["expired"], 0);
+    assert_eq!(terminal.status(&me, &token).await?, 200);
+    assert_eq!(terminal.json("expired", &["sandbox", "expire"]).await?["expired"], 1);
+    assert_eq!(terminal.status(&me, &token).await?, 401);
 
     let planned = ["sandbox", "fault", "too_many_requests", "--retry-after", "1", "--count", "2", "--after", "0"];
-    assert_eq!(desk.json("faults_left", &planned).await?["faults_left"], 2);
-    let refused = desk.ends(1, &["refresh", &id]).await?;
+    assert_eq!(terminal.json("faults_left", &planned).await?["faults_left"], 2);
+    let refused = terminal.ends(1, &["refresh", &id]).await?;
     assert!(refused.err.contains("limiting requests"), "{}", refused.err);
-    assert_eq!(desk.json("faults_left", &["sandbox", "clear"]).await?["faults_left"], 0);
-    desk.ends(0, &["refresh", &id]).await?;
-    let senseless = desk.ends(1, &["sandbox", "fault", "no_expires_in", "--on", "revoke"]).await?;
+    assert_eq!(terminal.json("faults_left", &["sandbox", "clear"]).await?["faults_left"], 0);
+    terminal.ends(0, &["refresh", &id]).await?;
+    let senseless = terminal.ends(1, &["sandbox", "fault", "no_expires_in", "--on", "revoke"]).await?;
     assert!(senseless.err.contains("revocation endpoint"), "{}", senseless.err);
 
-    let key = desk.line(&["sandbox", "api-key"]).await?;
-    assert_eq!(desk.status(&me, &key).await?, 200);
-    let made = desk.json("api_key subject", &["sandbox", "api-key", "--subject", "sandbox-grace"]).await?;
+    let key = terminal.line(&["sandbox", "api-key"]).await?;
+    assert_eq!(terminal.status(&me, &key).await?, 200);
+    let made = terminal.json("api_key subject", &["sandbox", "api-key", "--subject", "sandbox-grace"]).await?;
     assert_eq!(made["subject"], "sandbox-grace");
-    desk.json("client_id client_secret", &["sandbox", "client"]).await?;
-    assert_eq!(desk.json("revoked", &["sandbox", "revoke"]).await?["revoked"], 4, "a sign-in, two keys, a client");
-    assert_eq!(desk.status(&me, &key).await?, 401);
-    desk.lines("seq at endpoint grant_type outcome subject", &["sandbox", "log"]).await?;
-    assert_eq!(desk.json("reset", &["sandbox", "reset"]).await?["reset"], true);
+    terminal.json("client_id client_secret", &["sandbox", "client"]).await?;
+    assert_eq!(terminal.json("revoked", &["sandbox", "revoke"]).await?["revoked"], 4, "a sign-in, two keys, a client");
+    assert_eq!(terminal.status(&me, &key).await?, 401);
+    terminal.lines("seq at endpoint grant_type outcome subject", &["sandbox", "log"]).await?;
+    assert_eq!(terminal.json("reset", &["sandbox", "reset"]).await?["reset"], true);
 
-    desk.ends(1, &["sandbox", "remove"]).await?;
-    desk.ends(0, &["delete", &id, "--yes"]).await?;
-    desk.json("name", &["sandbox", "remove"]).await?;
-    desk.relink.stop().await
+    terminal.ends(1, &["sandbox", "remove"]).await?;
+    terminal.ends(0, &["delete", &id, "--yes"]).await?;
+    terminal.json("name", &["sandbox", "remove"]).await?;
+    terminal.relink.stop().await
 }
 
 #[tokio::test]
-async fn how_a_command_ends_says_what_kind_of_failure_it_was() -> Result<()> {
-    let desk = Desk::new().await?;
-    let id = desk.connected().await?;
-    desk.ends(1, &["account", "nobody"]).await?;
+async fn exit_codes_tell_kinds_of_failure_apart() -> Result<()> {
+    let terminal = Terminal::new().await?;
+    let id = terminal.connected().await?;
+    terminal.ends(1, &["account", "nobody"]).await?;
     for words in [&["nonsense"][..], &["sandbox", "fault", "nonsense"], &["sandbox", "set", "--rotation", "x"]] {
-        desk.ends(2, words).await?;
+        terminal.ends(2, words).await?;
     }
-    let nowhere = desk.session.folder().join("nowhere").to_string_lossy().into_owned();
-    desk.ends(3, &["accounts", "--data-dir", &nowhere]).await?;
-    desk.ends(6, &["serve", "--listen", "127.0.0.1:0"]).await?;
+    let nowhere = terminal.session.folder().join("nowhere").to_string_lossy().into_owned();
+    terminal.ends(3, &["accounts", "--data-dir", &nowhere]).await?;
+    terminal.ends(6, &["serve", "--listen", "127.0.0.1:0"]).await?;
 
     // A refusal that Relink doesn't know is tried again, until it has lasted.
-    desk.ends(0, &["sandbox", "fault", "unknown_error_400"]).await?;
-    desk.ends(1, &["refresh", &id]).await?;
-    desk.ends(0, &["sandbox", "revoke"]).await?;
+    terminal.ends(0, &["sandbox", "fault", "unknown_error_400"]).await?;
+    terminal.ends(1, &["refresh", &id]).await?;
+    terminal.ends(0, &["sandbox", "revoke"]).await?;
     for command in ["refresh", "check", "token"] {
-        desk.ends(4, &[command, &id]).await?;
+        terminal.ends(4, &[command, &id]).await?;
     }
 
-    desk.session.lock()?;
-    let locked = desk.ends(5, &["refresh", &id]).await?;
+    terminal.session.lock()?;
+    let locked = terminal.ends(5, &["refresh", &id]).await?;
     assert!(locked.err.contains("locked"), "{}", locked.err);
-    desk.relink.stop().await
+    terminal.relink.stop().await
 }

@@ -55,7 +55,7 @@ async fn break_it(app: &App, desktop: &Desktop) -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_main_job_in_the_apps_own_window() -> Result<()> {
+async fn the_main_use_in_the_apps_window() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
 
@@ -86,7 +86,7 @@ async fn the_main_job_in_the_apps_own_window() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_connect_window_may_call_no_command() -> Result<()> {
+async fn the_connect_window_can_call_no_command() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     assert_eq!(app.invokes("accounts").await?, "answered", "the main window may");
@@ -100,11 +100,11 @@ async fn the_connect_window_may_call_no_command() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_main_job_with_a_certified_authorization_server() -> Result<()> {
+async fn the_main_use_with_a_certified_authorization_server() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     let provider = OidcProvider::start(&desktop, app.base_url()).await?;
-    app.ask(Method::POST, "/relink/integrations", json!({ "text": provider.definition() })).await?;
+    app.request(Method::POST, "/relink/integrations", json!({ "text": provider.definition() })).await?;
     let sign_in = async |desktop: &mut Desktop| {
         let url = desktop.opened().await?;
         let browser = browser(desktop, &url).await?;
@@ -148,7 +148,7 @@ async fn the_main_job_with_a_certified_authorization_server() -> Result<()> {
 }
 
 #[tokio::test]
-async fn one_click_on_the_notification_leads_to_the_provider_and_mends() -> Result<()> {
+async fn one_click_on_the_notification_starts_the_reauthorization() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     connect(&app, &mut desktop).await?;
@@ -163,7 +163,7 @@ async fn one_click_on_the_notification_leads_to_the_provider_and_mends() -> Resu
 }
 
 #[tokio::test]
-async fn the_tray_counts_who_needs_the_person_and_one_click_there_mends() -> Result<()> {
+async fn the_tray_counts_accounts_and_one_click_starts_the_reauthorization() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     connect(&app, &mut desktop).await?;
@@ -193,7 +193,7 @@ async fn the_tray_counts_who_needs_the_person_and_one_click_there_mends() -> Res
 }
 
 #[tokio::test]
-async fn remind_me_later_takes_the_notification_away_and_says_until_when() -> Result<()> {
+async fn remind_me_later_withdraws_the_notification_and_shows_until_when() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     connect(&app, &mut desktop).await?;
@@ -211,7 +211,7 @@ async fn remind_me_later_takes_the_notification_away_and_says_until_when() -> Re
 }
 
 #[tokio::test]
-async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_brings_it_back() -> Result<()> {
+async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_opens_it() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     let mut first = Program::start(&desktop, &[])?;
     let windows = desktop.has_windows(1).await?;
@@ -238,7 +238,7 @@ async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_brings_it_
 }
 
 #[tokio::test]
-async fn started_at_login_it_stays_in_the_tray() -> Result<()> {
+async fn started_at_login_relink_stays_in_the_tray() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     let mut program = Program::start(&desktop, &["--hidden"])?;
     desktop.tray_says("All accounts are working").await?;
@@ -259,7 +259,7 @@ async fn without_a_tray_closing_asks() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_deep_link_that_nobody_asked_for_starts_relink_and_changes_nothing() -> Result<()> {
+async fn an_unsolicited_deep_link_starts_relink_and_changes_nothing() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     // The scheme is registered by a start, as an installed package does.
     let mut first = Program::start(&desktop, &[])?;
@@ -290,7 +290,7 @@ async fn a_deep_link_that_nobody_asked_for_starts_relink_and_changes_nothing() -
 }
 
 #[tokio::test]
-async fn a_keychain_that_is_locked_at_start_is_said_and_waited_for() -> Result<()> {
+async fn a_keychain_locked_at_start_is_reported_and_waited_for() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     desktop.lock()?;
     let app = App::start(&desktop).await?;
@@ -300,7 +300,7 @@ async fn a_keychain_that_is_locked_at_start_is_said_and_waited_for() -> Result<(
 }
 
 #[tokio::test]
-async fn without_a_notification_daemon_the_window_tells_and_the_settings_say_so() -> Result<()> {
+async fn without_a_notification_daemon_the_window_informs_and_the_settings_explain() -> Result<()> {
     let mut desktop = Desktop::start(With { notifications: false, tray: true }).await?;
     let app = App::start(&desktop).await?;
     // Before it is needed.
@@ -317,7 +317,7 @@ async fn without_a_notification_daemon_the_window_tells_and_the_settings_say_so(
 }
 
 #[tokio::test]
-async fn the_settings_prove_the_way_back_of_a_sign_in_and_show_a_notification() -> Result<()> {
+async fn the_settings_test_the_sign_in_return_and_a_notification() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     app.press("Settings").await?;
@@ -335,7 +335,7 @@ async fn the_settings_prove_the_way_back_of_a_sign_in_and_show_a_notification() 
 }
 
 #[tokio::test]
-async fn a_start_that_fails_says_why_and_ends() -> Result<()> {
+async fn a_failed_start_explains_and_exits() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     let serving = Relink::start(&desktop).await?;
     let mut app = Program::start(&desktop, &[])?;

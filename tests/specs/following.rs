@@ -1,4 +1,4 @@
-//! What goes on being printed: `relink events` and `relink sandbox log --follow`.
+//! Commands that follow: `relink events` and `relink sandbox log --follow`.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::command_line::{Desk, has, text};
+use crate::command_line::{Terminal, has, text};
 
 const EVENT: &str = "seq id event payload created_at";
 const REFUSED: &str = "integrated_account:authentication_error";
@@ -30,11 +30,11 @@ struct Follower {
 }
 
 impl Follower {
-    fn start(desk: &Desk, arguments: &[&str]) -> Result<Self> {
+    fn start(terminal: &Terminal, arguments: &[&str]) -> Result<Self> {
         // Whoever runs the tests in the background may have Ctrl C ignored, which programs inherit.
-        let mut command = desk.session.command("env");
+        let mut command = terminal.session.command("env");
         command.arg("--default-signal=INT").arg(program()).args(arguments);
-        command.env("RELINK_DATA_DIR", desk.relink.data_dir()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env("RELINK_DATA_DIR", terminal.relink.data_dir()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = process::spawn(command)?;
         let lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
         Ok(Self { child, lines })
@@ -84,10 +84,10 @@ async fn ended(mut child: Child) -> Result<(ExitStatus, String)> {
 }
 
 /// An account whose access was revoked: each refresh is refused, and told.
-async fn refused(desk: &Desk) -> Result<String> {
-    let id = desk.connected().await?;
-    desk.ends(0, &["sandbox", "revoke"]).await?;
-    desk.ends(4, &["refresh", &id]).await?;
+async fn refused(terminal: &Terminal) -> Result<String> {
+    let id = terminal.connected().await?;
+    terminal.ends(0, &["sandbox", "revoke"]).await?;
+    terminal.ends(4, &["refresh", &id]).await?;
     Ok(id)
 }
 
@@ -98,17 +98,17 @@ fn event(line: &str) -> Result<Value> {
 }
 
 #[tokio::test]
-async fn the_sandboxs_log_is_followed_until_it_gets_interrupted_or_nobody_reads_it() -> Result<()> {
-    let desk = Desk::new().await?;
-    let id = desk.connected().await?;
-    let mut of_json = Follower::start(&desk, &["sandbox", "log", "--follow", "--json"])?;
-    let mut plain = Follower::start(&desk, &["sandbox", "log", "--follow"])?;
+async fn following_the_sandbox_log_ends_on_interrupt_or_a_closed_pipe() -> Result<()> {
+    let terminal = Terminal::new().await?;
+    let id = terminal.connected().await?;
+    let mut of_json = Follower::start(&terminal, &["sandbox", "log", "--follow", "--json"])?;
+    let mut plain = Follower::start(&terminal, &["sandbox", "log", "--follow"])?;
     // What was there before it began.
     of_json.line_with("authorization_code").await?;
     plain.line_with("authorization_code").await?;
 
     for _ in 0..2 {
-        desk.ends(0, &["refresh", &id]).await?;
+        terminal.ends(0, &["refresh", &id]).await?;
         let seen: Value = serde_json::from_str(&of_json.line_with("refresh_token").await?)?;
         has("seq at endpoint grant_type outcome subject", &seen);
         assert_eq!((text(&seen, "outcome")?.as_str(), text(&seen, "subject")?.as_str()), ("ok", "sandbox-ada"));
@@ -117,21 +117,21 @@ async fn the_sandboxs_log_is_followed_until_it_gets_interrupted_or_nobody_reads_
     }
 
     of_json.gets_interrupted().await?;
-    plain.loses_its_reader(async || desk.ends(0, &["refresh", &id]).await.map(drop)).await?;
-    desk.relink.stop().await
+    plain.loses_its_reader(async || terminal.ends(0, &["refresh", &id]).await.map(drop)).await?;
+    terminal.relink.stop().await
 }
 
 #[tokio::test]
-async fn events_are_followed_from_now_on_or_from_where_it_is_said() -> Result<()> {
-    let desk = Desk::new().await?;
-    let id = refused(&desk).await?;
-    let before = desk.lines(EVENT, &["events", "--once"]).await?;
+async fn events_are_followed_from_now_on_or_from_a_given_position() -> Result<()> {
+    let terminal = Terminal::new().await?;
+    let id = refused(&terminal).await?;
+    let before = terminal.lines(EVENT, &["events", "--once"]).await?;
     let seq = before.last().context("events")?["seq"].as_i64().context("a number")?;
 
     // It begins with what comes after its start, whenever that was.
-    let mut from_now = Follower::start(&desk, &["events", "--json"])?;
+    let mut from_now = Follower::start(&terminal, &["events", "--json"])?;
     let first = loop {
-        desk.ends(4, &["refresh", &id]).await?;
+        terminal.ends(4, &["refresh", &id]).await?;
         if let Ok(line) = timeout(Duration::from_millis(500), from_now.line()).await {
             break event(&line?)?;
         }
@@ -141,45 +141,45 @@ async fn events_are_followed_from_now_on_or_from_where_it_is_said() -> Result<()
 
     // Said where, nothing in between is missing, and then it goes on.
     let created = before.first().context("events")?["seq"].to_string();
-    let mut from_there = Follower::start(&desk, &["events", "--after", &created])?;
+    let mut from_there = Follower::start(&terminal, &["events", "--after", &created])?;
     let working = from_there.line_with("integrated_account:active").await?;
     assert!(working.ends_with(&format!("  integrated_account:active  {id}")), "{working}");
     from_there.line_with(&text(&first, "created_at")?).await?;
-    desk.ends(4, &["refresh", &id]).await?;
+    terminal.ends(4, &["refresh", &id]).await?;
     let told = text(&event(&from_now.line_with(REFUSED).await?)?, "created_at")?;
     let line = from_there.line_with(&told).await?;
     assert_eq!(line, format!("{told}  {REFUSED}  {id}"));
 
     from_now.gets_interrupted().await?;
-    from_there.loses_its_reader(async || desk.ends(4, &["refresh", &id]).await.map(drop)).await?;
-    desk.relink.stop().await
+    from_there.loses_its_reader(async || terminal.ends(4, &["refresh", &id]).await.map(drop)).await?;
+    terminal.relink.stop().await
 }
 
 #[tokio::test]
-async fn whoever_follows_events_hears_that_relink_has_ended_and_goes_on_from_there_when_it_runs_again() -> Result<()> {
-    let mut desk = Desk::new().await?;
-    let id = refused(&desk).await?;
+async fn a_follower_learns_that_relink_ended_and_resumes_from_its_position() -> Result<()> {
+    let mut terminal = Terminal::new().await?;
+    let id = refused(&terminal).await?;
     for is_killed in [false, true] {
-        let before = desk.lines(EVENT, &["events", "--once"]).await?.last().context("events")?["seq"].to_string();
-        let mut follower = Follower::start(&desk, &["events", "--json", "--after", &before])?;
-        desk.ends(4, &["refresh", &id]).await?;
+        let before = terminal.lines(EVENT, &["events", "--once"]).await?.last().context("events")?["seq"].to_string();
+        let mut follower = Follower::start(&terminal, &["events", "--json", "--after", &before])?;
+        terminal.ends(4, &["refresh", &id]).await?;
         let last = event(&follower.line_with(REFUSED).await?)?["seq"].to_string();
 
         if is_killed {
-            desk.relink.kill().await?;
+            terminal.relink.kill().await?;
         } else {
-            desk.relink.stop().await?;
+            terminal.relink.stop().await?;
         }
         let (ended, said) = ended(follower.child).await?;
         assert_eq!(ended.code(), Some(3), "{said}");
         assert!(said.contains("relink serve"), "it says what to do: {said}");
 
-        desk.relink = Relink::start(&desk.session).await?;
-        desk.ends(4, &["refresh", &id]).await?;
-        let missed = desk.lines(EVENT, &["events", "--once", "--after", &last]).await?;
+        terminal.relink = Relink::start(&terminal.session).await?;
+        terminal.ends(4, &["refresh", &id]).await?;
+        let missed = terminal.lines(EVENT, &["events", "--once", "--after", &last]).await?;
         // The Sandbox may have got another port, which is an event too.
         let of_account: Vec<_> = missed.iter().filter(|event| event["payload"]["id"] == id.as_str()).collect();
         ensure!(of_account.len() == 1 && of_account[0]["event"] == REFUSED, "{missed:?}");
     }
-    desk.relink.stop().await
+    terminal.relink.stop().await
 }

@@ -1,4 +1,4 @@
-//! One account's whole life: connected, kept alive, told about, reauthorized.
+//! The life of an account: connect, refresh, notify, reauthorize.
 
 use anyhow::{Context, Result, bail};
 use relink_tests::{
@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn a_certified_authorization_server_with_rotation() -> Result<()> {
+async fn an_account_at_a_certified_authorization_server_with_rotation() -> Result<()> {
     let session = Session::start().await?;
     let relink = Relink::start(&session).await?;
     let provider = OidcProvider::start(&session, relink.base_url()).await?;
@@ -64,10 +64,10 @@ async fn a_certified_authorization_server_with_rotation() -> Result<()> {
     assert!(!tokens[..2].iter().any(|token| kept.contains(token)), "a token that was replaced is still kept");
     assert_eq!(canary::found(&tokens, &[session.folder()], relink.pid()), Vec::<String>::new());
 
-    // Revoked at the provider: told, signed.
+    // Revoked at the provider: a signed event arrives.
     provider.revoke().await?;
     let (status, refused) =
-        relink.try_ask(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
+        relink.try_request(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
     assert_eq!((status, refused["code"].as_str()), (400, Some("invalid_grant")));
     let told = receiver.wait_for("integrated_account:authentication_error").await?;
     assert!(told.is_signed_with(&secret) && !told.is_signed_with("another secret"));
@@ -76,7 +76,7 @@ async fn a_certified_authorization_server_with_rotation() -> Result<()> {
         (Some(id.as_str()), Some("needs_reauth"))
     );
 
-    // Mended by the magic link.
+    // Reauthorized with the magic link.
     let link = relink.magic_link(json!({ "integrated_account_id": id })).await?;
     browser.open(&link).await?;
     browser.shows("Reauthorize Test provider").await?;
@@ -88,16 +88,16 @@ async fn a_certified_authorization_server_with_rotation() -> Result<()> {
     assert_eq!(after["status"], "active");
 
     // Deleted, nothing more comes: this is all that was told, in order, and no reactivated.
-    relink.ask(Method::DELETE, &format!("/integrated-account/{id}"), Value::Null).await?;
-    let heard = receiver.hears(6).await?;
+    relink.request(Method::DELETE, &format!("/integrated-account/{id}"), Value::Null).await?;
+    let heard = receiver.receives(6).await?;
     assert_eq!(heard, ["created", "active", "authentication_error", "updated", "active", "deleted"]);
-    assert_eq!(relink.told().await?, heard);
+    assert_eq!(relink.account_events().await?, heard);
     browser.close().await?;
     relink.stop().await
 }
 
 #[tokio::test]
-async fn the_sandbox_by_the_command_line() -> Result<()> {
+async fn a_sandbox_account_on_the_command_line() -> Result<()> {
     let session = Session::start().await?;
     let relink = Relink::start(&session).await?;
     let browser = Browser::start(&session).await?;
@@ -124,7 +124,7 @@ async fn the_sandbox_by_the_command_line() -> Result<()> {
     browser.sign_in_at_sandbox("ada").await?;
     browser.shows("Connection successful").await?;
     assert_eq!(cli(&["token", "Ada Lovelace"]).await?.code, 0);
-    assert_eq!(relink.told().await?, ["created", "active", "authentication_error", "updated", "active"]);
+    assert_eq!(relink.account_events().await?, ["created", "active", "authentication_error", "updated", "active"]);
 
     let second = cli(&["serve", "--listen", "127.0.0.1:0"]).await?;
     assert_eq!(second.code, 6, "one engine per data folder: {}", second.err);

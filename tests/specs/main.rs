@@ -1,4 +1,4 @@
-//! Journeys with real parts. They read like the product's own text.
+//! Journeys: end-to-end tests with real parts.
 
 mod command_line;
 mod desktop;

@@ -1,4 +1,4 @@
-//! The same with an API key, with client credentials, with a second identity, and abandoned half-way.
+//! The life of an account with an API key, with client credentials, with a second identity, and with an abandoned sign-in.
 
 use anyhow::{Context, Result};
 use relink_tests::{browser::Browser, receiver::Receiver, relink::Relink, session::Session};
@@ -17,7 +17,7 @@ async fn only_account(relink: &Relink) -> Result<Value> {
 }
 
 #[tokio::test]
-async fn with_an_api_key() -> Result<()> {
+async fn an_api_key_account_from_connect_to_reauthorization() -> Result<()> {
     let (_session, relink, browser) = sandbox().await?;
     let key = async || -> Result<String> {
         let made = relink.post("/relink/sandbox/control/api-keys", json!({})).await?;
@@ -47,13 +47,13 @@ async fn with_an_api_key() -> Result<()> {
     browser.fill("api_key", &key().await?).await?;
     browser.press("Reauthorize").await?;
     browser.shows("Connection successful").await?;
-    assert_eq!(relink.told().await?, ["created", "active", "authentication_error", "updated", "active"]);
+    assert_eq!(relink.account_events().await?, ["created", "active", "authentication_error", "updated", "active"]);
     browser.close().await?;
     relink.stop().await
 }
 
 #[tokio::test]
-async fn with_client_credentials() -> Result<()> {
+async fn a_client_credentials_account_from_connect_to_reauthorization() -> Result<()> {
     let (_session, relink, browser) = sandbox().await?;
     let receiver = Receiver::start().await?;
     let webhook = relink.post("/webhook", json!({ "target_url": receiver.url() })).await?;
@@ -76,7 +76,7 @@ async fn with_client_credentials() -> Result<()> {
 
     // Revoked at the provider: told, signed, and the person is named, not the integration's client.
     relink.post("/relink/sandbox/control/revoke", json!({})).await?;
-    let (status, refused) = relink.try_ask(reqwest::Method::POST, &refresh, Value::Null).await?;
+    let (status, refused) = relink.try_request(reqwest::Method::POST, &refresh, Value::Null).await?;
     assert_eq!((status, refused["verdict"].as_str()), (400, Some("needs_person")), "{refused}");
     let told = receiver.wait_for("integrated_account:authentication_error").await?;
     assert!(told.is_signed_with(signing) && !told.is_signed_with("another secret"));
@@ -86,15 +86,15 @@ async fn with_client_credentials() -> Result<()> {
     );
     assert_eq!(only_account(&relink).await?["status"], "needs_reauth");
 
-    // Mended by the magic link, which asks for the client again.
+    // Reauthorized with the magic link, which asks for the client again.
     browser.open(&relink.magic_link(json!({ "integrated_account_id": id })).await?).await?;
     browser.shows("Reauthorize Sandbox").await?;
     browser.fill("client_secret", &secret().await?).await?;
     browser.press("Reauthorize").await?;
     browser.shows("Connection successful").await?;
-    let heard = receiver.hears(5).await?;
+    let heard = receiver.receives(5).await?;
     assert_eq!(heard, ["created", "active", "authentication_error", "updated", "active"], "and no reactivated");
-    assert_eq!(relink.told().await?, heard);
+    assert_eq!(relink.account_events().await?, heard);
     let after = only_account(&relink).await?;
     assert_eq!((after["id"].as_str(), after["status"].as_str()), (Some(id.as_str()), Some("active")));
     relink.post(&refresh, Value::Null).await?;
@@ -103,7 +103,7 @@ async fn with_client_credentials() -> Result<()> {
 }
 
 #[tokio::test]
-async fn with_a_second_identity_the_person_is_asked() -> Result<()> {
+async fn a_second_identity_asks_whose_account_it_is() -> Result<()> {
     let (_session, relink, browser) = sandbox().await?;
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
@@ -134,7 +134,7 @@ async fn with_a_second_identity_the_person_is_asked() -> Result<()> {
 }
 
 #[tokio::test]
-async fn abandoned_half_way_nothing_changes() -> Result<()> {
+async fn an_abandoned_reauthorization_changes_nothing() -> Result<()> {
     let (_session, relink, browser) = sandbox().await?;
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;

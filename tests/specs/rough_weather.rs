@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 #[tokio::test]
-async fn the_keychain_locked_at_start_and_unlocked_later() -> Result<()> {
+async fn a_keychain_locked_at_start_and_unlocked_later() -> Result<()> {
     let session = Session::start().await?;
     let provider = Provider::start().await?;
     let relink = Relink::start(&session).await?;
@@ -31,7 +31,7 @@ async fn the_keychain_locked_at_start_and_unlocked_later() -> Result<()> {
     let relink = Relink::start(&session).await?;
     relink.logs("put off").await?;
     let (status, refused) =
-        relink.try_ask(Method::POST, &format!("/relink/accounts/{id}/access-token"), Value::Null).await?;
+        relink.try_request(Method::POST, &format!("/relink/accounts/{id}/access-token"), Value::Null).await?;
     assert_eq!((status, refused["code"].as_str()), (503, Some("keychain_locked")));
     assert_eq!(relink.cli(&session, &["token", &id]).await?.code, 5);
     let account = relink.get(&format!("/relink/accounts/{id}")).await?;
@@ -41,12 +41,12 @@ async fn the_keychain_locked_at_start_and_unlocked_later() -> Result<()> {
     let before = provider.count("refresh_token.ok").await?;
     session.unlock()?;
     provider.sees("refresh_token.ok", before + 1).await?;
-    assert_eq!(relink.told().await?, ["created", "active"]);
+    assert_eq!(relink.account_events().await?, ["created", "active"]);
     relink.stop().await
 }
 
 #[tokio::test]
-async fn the_keychains_daemon_restarted_and_an_item_removed_by_its_person() -> Result<()> {
+async fn a_restarted_keychain_daemon_and_an_item_removed_by_the_person() -> Result<()> {
     let mut session = Session::start().await?;
     let provider = Provider::start().await?;
     let relink = Relink::start(&session).await?;
@@ -56,13 +56,13 @@ async fn the_keychains_daemon_restarted_and_an_item_removed_by_its_person() -> R
 
     session.remove_item(&format!("account/{id}"))?;
     let (status, refused) =
-        relink.try_ask(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
+        relink.try_request(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
     assert_eq!((status, refused["code"].as_str()), (400, Some("credential_missing")));
     relink.stop().await
 }
 
 #[test]
-fn offline_and_back() -> Result<()> {
+fn offline_and_online_again() -> Result<()> {
     network::alone(async |network| taken_away_and_given_back(&network).await)
 }
 
@@ -73,7 +73,7 @@ async fn taken_away_and_given_back(network: &Network) -> Result<()> {
     let relink = Relink::start_with(&session, &far.trust()).await?;
     relink.post("/relink/integrations", json!({ "text": far.definition() })).await?;
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
-    let flow = provider.walk(&relink, &link).await?;
+    let flow = provider.complete_link(&relink, &link).await?;
     let id = flow["outcome"]["account"]["id"].as_str().with_context(|| flow.to_string())?;
 
     // Its token falls due while the machine is offline: nothing is tried, so nothing fails.
@@ -89,12 +89,12 @@ async fn taken_away_and_given_back(network: &Network) -> Result<()> {
     // Back, it is taken up by itself.
     network.up()?;
     provider.sees("refresh_token.ok", before + 1).await?;
-    assert_eq!(relink.told().await?, ["created", "active"]);
+    assert_eq!(relink.account_events().await?, ["created", "active"]);
     relink.stop().await
 }
 
 #[tokio::test]
-async fn a_clock_that_jumps_a_day_spreads_what_is_due() -> Result<()> {
+async fn a_clock_that_jumps_a_day_spreads_due_refreshes() -> Result<()> {
     let session = Session::start().await?;
     let provider = Provider::start().await?;
     let mut clock = Clock::new(session.folder())?;
@@ -107,12 +107,12 @@ async fn a_clock_that_jumps_a_day_spreads_what_is_due() -> Result<()> {
     provider.sees("refresh_token.ok", before + 1).await?;
     let timeline = relink.get(&format!("/relink/timeline?account={id}")).await?;
     assert!(timeline.to_string().contains("deferred: waiting for the network"), "{timeline}");
-    assert_eq!(relink.told().await?, ["created", "active"]);
+    assert_eq!(relink.account_events().await?, ["created", "active"]);
     relink.stop().await
 }
 
 #[tokio::test]
-async fn a_thousand_programs_ask_for_an_expired_token_and_the_provider_sees_one_exchange() -> Result<()> {
+async fn a_thousand_requests_for_an_expired_token_cause_one_exchange() -> Result<()> {
     let session = Session::start().await?;
     let provider = Provider::start().await?;
     let mut clock = Clock::new(session.folder())?;
@@ -127,7 +127,7 @@ async fn a_thousand_programs_ask_for_an_expired_token_and_the_provider_sees_one_
 }
 
 #[tokio::test]
-async fn a_thousand_programs_ask_after_a_start_and_the_provider_sees_one_exchange() -> Result<()> {
+async fn a_thousand_requests_after_a_start_cause_one_exchange() -> Result<()> {
     let session = Session::start().await?;
     let provider = Provider::start().await?;
     let relink = Relink::start(&session).await?;
@@ -156,7 +156,7 @@ async fn asked_a_thousand_times(relink: &Arc<Relink>, id: &str) -> Result<Value>
 }
 
 #[tokio::test]
-async fn kill_9_at_each_crash_point_loses_nothing_that_can_be_kept() -> Result<()> {
+async fn kill_9_at_each_crash_point_loses_nothing_recoverable() -> Result<()> {
     for point in crash::Point::ALL {
         for rotation in crash::ROTATIONS {
             let tally = crash::run(*point, rotation, 2).await?;
@@ -173,7 +173,7 @@ async fn kill_9_at_each_crash_point_loses_nothing_that_can_be_kept() -> Result<(
 }
 
 #[tokio::test]
-async fn a_failing_webhook_is_tried_again_and_told_in_order() -> Result<()> {
+async fn a_failing_webhook_is_retried_and_receives_events_in_order() -> Result<()> {
     let session = Session::start().await?;
     let provider = Provider::start().await?;
     let receiver = Receiver::start().await?;
@@ -183,7 +183,7 @@ async fn a_failing_webhook_is_tried_again_and_told_in_order() -> Result<()> {
     receiver.refuse(2);
     provider.connect(&relink).await?;
     receiver.wait_for("integrated_account:active").await?;
-    assert_eq!(receiver.hears(4).await?, ["created", "created", "created", "active"], "the first two were refused");
+    assert_eq!(receiver.receives(4).await?, ["created", "created", "created", "active"], "the first two were refused");
     let seen = receiver.seen();
     let ids: Vec<_> = seen.iter().map(Delivery::id).collect();
     assert_eq!(ids[..3], [ids[0]; 3], "what is tried again keeps its id");

@@ -1,4 +1,4 @@
-//! Secrets are where they belong, whatever happens: through a whole life, killed and crashed.
+//! Secrets stay where they belong, through the whole life of an account, kills and crashes.
 
 use std::{fs, path::Path, process::Stdio};
 
@@ -76,7 +76,7 @@ impl Life {
         self.canaries.add("webhook secret", text(&hook["secret"])?)?;
 
         let link = self.cli(relink, &["connect", "provider"], "").await?;
-        let flow = self.provider.walk_noting(relink, &link, &mut self.canaries).await?;
+        let flow = self.provider.complete_link_noting(relink, &link, &mut self.canaries).await?;
         text(&flow["outcome"]["account"]["id"])?.clone_into(&mut self.account);
         self.receiver.wait_for("integrated_account:active").await.map(drop)
     }
@@ -109,7 +109,7 @@ impl Life {
         ensure!(refused.code == 4, "{refused:?}");
         self.receiver.wait_for("integrated_account:authentication_error").await?;
         let link = self.cli(relink, &["reauthorize", &self.account], "").await?;
-        let flow = self.provider.walk_noting(relink, &link, &mut self.canaries).await?;
+        let flow = self.provider.complete_link_noting(relink, &link, &mut self.canaries).await?;
         ensure!(flow["outcome"]["reauthorized"] == true, "{flow}");
         self.notes_tokens(relink).await
     }
@@ -118,7 +118,7 @@ impl Life {
         let by_api = relink.post("/relink/api-tokens", json!({ "name": "by the API" })).await?;
         let by_cli = self.cli(relink, &["api-token", "create", "by the command line"], "").await?;
         for token in [text(&by_api["token"])?, &by_cli] {
-            ensure!(relink.lets_in(token).await? == 200, "it opens nothing");
+            ensure!(relink.status_with_token(token).await? == 200, "it opens nothing");
             self.canaries.add("API token", token)?;
         }
         Ok(())
@@ -225,7 +225,7 @@ impl Life {
         match point {
             "refresh-kept" => {
                 let path = format!("/relink/accounts/{}/refresh", self.account);
-                relink.try_ask(Method::POST, &path, Value::Null).await?;
+                relink.try_request(Method::POST, &path, Value::Null).await?;
             }
             "delivery-sending" => {
                 let hooks = relink.get("/webhook").await?;
@@ -238,7 +238,7 @@ impl Life {
                     json!({ "integrated_account_id": self.account })
                 };
                 let link = relink.magic_link(purpose).await?;
-                self.provider.walk_noting(relink, &link, &mut self.canaries).await?;
+                self.provider.complete_link_noting(relink, &link, &mut self.canaries).await?;
             }
         }
         // What was led to happens beside this.
@@ -251,7 +251,7 @@ fn text(value: &Value) -> Result<&str> {
 }
 
 #[tokio::test]
-async fn twenty_secrets_and_more_through_a_whole_life_and_crashes_leave_no_trace() -> Result<()> {
+async fn twenty_secrets_through_a_whole_life_and_crashes_leave_no_trace() -> Result<()> {
     let mut life = Life::start().await?;
     let relink = life.relink(&[]).await?;
     // It runs all the time, and keeps what it is told among the session's files.

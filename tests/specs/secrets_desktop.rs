@@ -1,4 +1,4 @@
-//! The same on a desktop: what the window hears and shows, what notifications say, what can be pasted.
+//! Secrets on a desktop: what the window receives and shows, what notifications say, and what can be pasted.
 
 use anyhow::{Context, Result, ensure};
 use relink_tests::{
@@ -38,7 +38,7 @@ fn of_address(address: &str, name: &str) -> Result<String> {
 
 /// What is given out, and what is kept, for this account.
 async fn notes_tokens(app: &App, desktop: &Desktop, id: &str, canaries: &mut Canaries) -> Result<()> {
-    let given = app.ask(Method::POST, &format!("/relink/accounts/{id}/access-token"), json!({})).await?;
+    let given = app.request(Method::POST, &format!("/relink/accounts/{id}/access-token"), json!({})).await?;
     canaries.add("access token", given["access_token"].as_str().context("a token")?)?;
     let item = desktop.item(&format!("account/{id}"))?;
     canaries.add("refresh token", item["secrets"]["refresh_token"].as_str().context("a token")?)
@@ -50,7 +50,7 @@ async fn pasted(desktop: &Desktop) -> Result<String> {
 }
 
 #[tokio::test]
-async fn the_window_notifications_and_the_clipboard_are_given_none_unasked() -> Result<()> {
+async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     let receiver = Receiver::start().await?;
@@ -66,7 +66,7 @@ async fn the_window_notifications_and_the_clipboard_are_given_none_unasked() -> 
     connected.close().await?;
     app.main_window().await?;
     app.press("Show account").await?;
-    let accounts = app.ask(Method::GET, "/relink/accounts", Value::Null).await?;
+    let accounts = app.request(Method::GET, "/relink/accounts", Value::Null).await?;
     let id = accounts["result"][0]["id"].as_str().context("an account")?.to_owned();
     notes_tokens(&app, &desktop, &id, &mut canaries).await?;
     app.press("Refresh now").await?;

@@ -1,4 +1,4 @@
-//! `relink serve` as a supervisor meets it: started without a reader, stopped at any moment, killed.
+//! `relink serve` under a supervisor: started without a reader, stopped at any moment, killed.
 
 use std::{
     net::TcpListener,
@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::command_line::Desk;
+use crate::command_line::Terminal;
 
 /// A `relink serve` that nobody has waited for.
 struct Started {
@@ -68,7 +68,7 @@ fn is_announced(data_dir: &Path) -> bool {
 }
 
 #[tokio::test]
-async fn stopped_while_it_still_starts_it_ends_cleanly() -> Result<()> {
+async fn stopping_during_start_ends_cleanly() -> Result<()> {
     let session = Session::start().await?;
     let mut started = Started::new(&session, Stdio::null())?;
     started.says("starting").await?;
@@ -80,7 +80,7 @@ async fn stopped_while_it_still_starts_it_ends_cleanly() -> Result<()> {
 }
 
 #[tokio::test]
-async fn it_serves_though_nobody_reads_that_it_is_ready() -> Result<()> {
+async fn serve_works_when_its_output_is_closed() -> Result<()> {
     let session = Session::start().await?;
     let (reader, writer) = std::io::pipe()?;
     drop(reader);
@@ -99,7 +99,7 @@ async fn it_serves_though_nobody_reads_that_it_is_ready() -> Result<()> {
 }
 
 #[tokio::test]
-async fn whoever_takes_a_killed_engines_port_is_told_nothing() -> Result<()> {
+async fn a_program_on_a_killed_engines_port_receives_no_token() -> Result<()> {
     let session = Session::start().await?;
     let relink = Relink::start(&session).await?;
     let (data_dir, address) = (relink.data_dir().to_owned(), relink.base_url().replace("http://", ""));
@@ -121,24 +121,24 @@ async fn whoever_takes_a_killed_engines_port_is_told_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_sandboxs_accounts_are_refreshed_at_once_after_a_restart_and_none_fails_for_its_sake() -> Result<()> {
-    let mut desk = Desk::new().await?;
-    let ada = desk.connected().await?;
-    desk.connected().await?;
-    let before = desk.relink.told().await?;
-    desk.relink.stop().await?;
+async fn sandbox_accounts_are_refreshed_after_a_restart_without_failures() -> Result<()> {
+    let mut terminal = Terminal::new().await?;
+    let ada = terminal.connected().await?;
+    terminal.connected().await?;
+    let before = terminal.relink.account_events().await?;
+    terminal.relink.stop().await?;
 
     // A day later both are due at the start, and the Sandbox starts beside them.
-    let mut clock = Clock::new(desk.session.folder())?;
+    let mut clock = Clock::new(terminal.session.folder())?;
     clock.jump(24 * 60 * 60)?;
-    desk.relink = Relink::start_with(&desk.session, &clock.environment()).await?;
-    let token = desk.line(&["token", &ada]).await?;
-    assert_eq!(desk.status(&desk.sandbox("/api/me").await?, &token).await?, 200);
+    terminal.relink = Relink::start_with(&terminal.session, &clock.environment()).await?;
+    let token = terminal.line(&["token", &ada]).await?;
+    assert_eq!(terminal.status(&terminal.sandbox("/api/me").await?, &token).await?, 200);
     // The other one falls due by itself.
     let (mut refreshed, mut after) = (0, 0);
     while refreshed < 2 {
         let path = format!("/relink/sandbox/control/log?after={after}&wait=20");
-        let log = timeout(DEADLINE, desk.relink.get(&path)).await.context("it was not refreshed")??;
+        let log = timeout(DEADLINE, terminal.relink.get(&path)).await.context("it was not refreshed")??;
         for entry in log["entries"].as_array().context("entries")? {
             after = entry["seq"].as_u64().context("a number")?;
             if entry["grant_type"] == "refresh_token" {
@@ -147,23 +147,23 @@ async fn the_sandboxs_accounts_are_refreshed_at_once_after_a_restart_and_none_fa
             }
         }
     }
-    assert_eq!(desk.relink.told().await?, before, "no failure was told");
-    desk.relink.stop().await
+    assert_eq!(terminal.relink.account_events().await?, before, "no failure was told");
+    terminal.relink.stop().await
 }
 
 #[tokio::test]
-async fn a_proxy_in_the_environment_gets_nothing() -> Result<()> {
+async fn a_proxy_in_the_environment_receives_nothing() -> Result<()> {
     let proxy = TcpListener::bind("127.0.0.1:0")?;
     proxy.set_nonblocking(true)?;
     let address = format!("http://{}", proxy.local_addr()?);
     let names = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
-    let desk = Desk::with(&names.map(|name| (name, address.clone()))).await?;
+    let terminal = Terminal::with(&names.map(|name| (name, address.clone()))).await?;
 
-    let id = desk.connected().await?;
-    desk.ends(0, &["refresh", &id]).await?;
-    desk.ends(0, &["check", &id]).await?;
-    let token = desk.line(&["token", &id]).await?;
-    assert_eq!(desk.status(&desk.sandbox("/api/me").await?, &token).await?, 200);
+    let id = terminal.connected().await?;
+    terminal.ends(0, &["refresh", &id]).await?;
+    terminal.ends(0, &["check", &id]).await?;
+    let token = terminal.line(&["token", &id]).await?;
+    assert_eq!(terminal.status(&terminal.sandbox("/api/me").await?, &token).await?, 200);
     assert_eq!(proxy.accept().expect_err("nobody came").kind(), std::io::ErrorKind::WouldBlock);
-    desk.relink.stop().await
+    terminal.relink.stop().await
 }

@@ -1,4 +1,4 @@
-//! The world's own tests: a journey that passes is worth what its world is worth.
+//! Tests of the test harness itself.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn run(mut command: std::process::Command) -> Result<String> {
 }
 
 #[tokio::test]
-async fn a_locked_keychain_shows_no_secret_and_an_unlocked_one_does() -> Result<()> {
+async fn a_locked_keychain_yields_no_secret_and_an_unlocked_one_does() -> Result<()> {
     let mut session = Session::start().await?;
     let mut store = session.command("sh");
     let attributes = "service app.relink.desktop username account/1";
@@ -34,7 +34,7 @@ async fn a_locked_keychain_shows_no_secret_and_an_unlocked_one_does() -> Result<
 }
 
 #[tokio::test]
-async fn two_sessions_know_nothing_of_each_other() -> Result<()> {
+async fn two_sessions_are_isolated() -> Result<()> {
     let (one, other) = (Session::start().await?, Session::start().await?);
     let mut store = one.command("sh");
     store.args(["-c", "printf x | secret-tool store --label=Mine service app.relink.desktop username account/1"]);
@@ -45,7 +45,7 @@ async fn two_sessions_know_nothing_of_each_other() -> Result<()> {
 }
 
 #[test]
-fn a_clock_jumps_for_its_programs_alone_and_measured_time_stays() -> Result<()> {
+fn a_set_clock_affects_only_its_programs_and_no_measured_time() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut clock = Clock::new(folder.path())?;
     let date = |environment: Vec<(&str, String)>| -> Result<i64> {
@@ -73,7 +73,7 @@ fn a_clock_jumps_for_its_programs_alone_and_measured_time_stays() -> Result<()> 
 }
 
 #[test]
-fn a_network_goes_down_and_up_and_the_machine_has_none_of_it() -> Result<()> {
+fn a_test_network_goes_down_and_up_without_affecting_the_machine() -> Result<()> {
     network::alone(async |network| {
         let state = || -> Result<String> {
             let mut ip = process::command("ip");
@@ -92,7 +92,7 @@ fn a_network_goes_down_and_up_and_the_machine_has_none_of_it() -> Result<()> {
 }
 
 #[test]
-fn a_canary_is_found_in_files_and_in_a_process_and_not_where_it_is_not() -> Result<()> {
+fn canaries_are_found_in_files_and_processes_that_hold_them() -> Result<()> {
     let folder = tempfile::tempdir()?;
     std::fs::create_dir(folder.path().join("deep"))?;
     std::fs::write(folder.path().join("deep/file"), [b"\0\xff", "canary-0001".as_bytes()].concat())?;

@@ -1,4 +1,4 @@
-//! The authorization server does what the journeys count on: it issues, rotates, ends a family that is used twice, revokes.
+//! Tests of the authorization server: it issues, rotates, revokes a reused family, and revokes.
 
 use std::{collections::HashMap, process::Stdio};
 
@@ -106,7 +106,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn it_issues_rotates_ends_a_reused_family_and_revokes() -> Result<()> {
+async fn it_issues_rotates_revokes_a_reused_family_and_revokes_tokens() -> Result<()> {
     let session = Session::start().await?;
     let mut client = Client::start(&session).await?;
     let browser = Browser::start(&session).await?;

@@ -1,4 +1,4 @@
-//! The same for the parts that speak HTTP: receiver, browser, authorization server, program.
+//! Tests of the harness's HTTP parts: receiver, browser, authorization server, program.
 
 use anyhow::{Context, Result};
 use axum::{Router, response::Html, routing::get};
@@ -21,7 +21,7 @@ async fn serve(router: Router) -> Result<String> {
 }
 
 #[tokio::test]
-async fn a_receiver_tells_a_valid_signature_from_every_other() -> Result<()> {
+async fn a_receiver_accepts_only_a_valid_signature() -> Result<()> {
     // Made with openssl: printf '%s' BODY | openssl dgst -sha256 -hmac 'key of the test' -binary | base64
     const BODY: &str = r#"{"id":"evt-1","event":"test"}"#;
     const TRUTO: &str = "format=sha256,v=DzX0KxXpYBTnBDV4q+UjS/eyGmL9hLmVTkX74OV21FQ=";

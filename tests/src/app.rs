@@ -1,4 +1,4 @@
-//! The app itself: `relink-desktop`, whose own window is driven as a person uses it.
+//! The app, `relink-desktop`, and a driver of its window.
 
 use std::{
     fs,
@@ -21,13 +21,13 @@ use crate::{
     relink::DEADLINE,
 };
 
-/// The program's file.
+/// The path of the program.
 fn program() -> PathBuf {
     let built = || process::workspace().join("target/debug/relink-desktop");
     std::env::var_os("RELINK_DESKTOP_BIN").map_or_else(built, PathBuf::from)
 }
 
-/// The app, and its window.
+/// The app with a driven window.
 #[derive(Debug)]
 pub struct App {
     page: Page,
@@ -47,12 +47,12 @@ impl Deref for App {
 }
 
 impl App {
-    /// Starts it on a desktop, with its window open.
+    /// Starts it on a desktop with its window open.
     pub async fn start(desktop: &Desktop) -> Result<Self> {
         Self::start_with(desktop, &[]).await
     }
 
-    /// Starts it with more in its environment.
+    /// Starts it with additional environment variables.
     pub async fn start_with(desktop: &Desktop, environment: &[(&str, String)]) -> Result<Self> {
         let port = free_port().await?;
         let mut command = desktop.command("WebKitWebDriver");
@@ -71,7 +71,7 @@ impl App {
                 let mut builder = ClientBuilder::new(HttpConnector::new());
                 match builder.capabilities(capabilities.clone()).connect(&url).await {
                     Ok(client) => return client,
-                    // The driver says nowhere when it listens.
+                    // The driver doesn't report when it listens.
                     Err(_) => tokio::time::sleep(LOOK).await,
                 }
             }
@@ -85,18 +85,16 @@ impl App {
         Ok(Self { page: Page(client), main, base_url: text("base_url")?, token: text("token")?, pid, _driver: driver })
     }
 
-    /// Where its API is.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// Its process id.
     pub const fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Asks its API, which must say yes.
-    pub async fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value> {
+    /// Sends a request to its API, which must succeed.
+    pub async fn request(&self, method: Method, path: &str, body: Value) -> Result<Value> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let url = format!("{}{path}", self.base_url);
         let answer = reqwest::Client::new().request(method, url).bearer_auth(&self.token).json(&body).send().await?;
@@ -108,18 +106,18 @@ impl App {
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
-    /// The Sandbox revokes what it gave, and Relink finds out.
+    /// Revokes all sign-ins at the Sandbox, and refreshes an account so that Relink notices.
     pub async fn rehearse_revocation(&self) -> Result<()> {
-        self.ask(Method::POST, "/relink/sandbox/control/revoke", json!({})).await?;
-        let all = self.ask(Method::GET, "/relink/accounts", Value::Null).await?;
+        self.request(Method::POST, "/relink/sandbox/control/revoke", json!({})).await?;
+        let all = self.request(Method::GET, "/relink/accounts", Value::Null).await?;
         let id = all["result"][0]["id"].as_str().context("an account")?.to_owned();
-        // It is refused: that is what was wanted.
-        let refused = self.ask(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await;
+        // The refresh fails, as intended.
+        let refused = self.request(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await;
         ensure!(refused.is_err(), "it still works");
         Ok(())
     }
 
-    /// Goes to the window that was opened beside the main one, as soon as it is there.
+    /// Switches to the window that was opened beside the main one, as soon as it exists.
     pub async fn other_window(&self) -> Result<()> {
         let find = async {
             loop {
@@ -132,12 +130,12 @@ impl App {
         timeout(DEADLINE, find).await.context("no window was opened")?
     }
 
-    /// Goes back to the main window.
+    /// Switches back to the main window.
     pub async fn main_window(&self) -> Result<()> {
         Ok(self.page.0.switch_to_window(self.main.clone()).await?)
     }
 
-    /// From now on the window keeps what it hears from Rust: answers and events come through one map of callbacks.
+    /// Makes the window record what Rust sends it: responses and events come through one map of callbacks.
     pub async fn keeps_what_it_hears(&self) -> Result<()> {
         let script = "
             const callbacks = window.__TAURI_INTERNALS__.callbacks, get = callbacks.get.bind(callbacks);
@@ -150,13 +148,13 @@ impl App {
         Ok(())
     }
 
-    /// All that it has heard.
+    /// Everything that was recorded.
     pub async fn heard(&self) -> Result<String> {
         let heard = self.page.0.execute("return window.heard.join('\\n')", Vec::new()).await?;
         heard.as_str().map(str::to_owned).context("it keeps nothing")
     }
 
-    /// What a command of the main window's answers to the page that is being driven: whether it is let through.
+    /// Calls a command of the main window from the driven page. Returns the result or the refusal.
     pub async fn invokes(&self, command: &str) -> Result<String> {
         let script = "
             const [command, done] = arguments;
@@ -168,7 +166,7 @@ impl App {
         Ok(answer.as_str().context("a text")?.to_owned())
     }
 
-    /// Waits until Relink has noticed that the desktop has a tray, or hasn't any more.
+    /// Waits until Relink has noticed that the desktop has a tray, or no longer has one.
     pub async fn notices_tray(&self, there: bool) -> Result<()> {
         let script = "
             const [done] = arguments;
@@ -183,23 +181,21 @@ impl App {
         timeout(DEADLINE, notices).await.with_context(|| format!("it never noticed that the tray is there: {there}"))?
     }
 
-    /// Whether the box with this label is ticked.
+    /// Whether the checkbox with this label is checked.
     pub async fn is_ticked(&self, label: &str) -> Result<bool> {
         let path = format!("//label[contains(normalize-space(.), \"{label}\")]//input");
         Ok(self.page.0.wait().at_most(DEADLINE).for_element(Locator::XPath(&path)).await?.is_selected().await?)
     }
 
-    /// SIGTERM, as at the end of the person's session.
+    /// Sends SIGTERM, as at the end of a desktop session.
     pub fn terminate(&self) -> Result<()> {
         process::signal("TERM", self.pid)
     }
 
-    /// Whether it still runs.
     pub fn runs(&self) -> bool {
         process::runs(self.pid)
     }
 
-    /// Waits until it has ended.
     pub async fn ends(&self) -> Result<()> {
         let ends = async {
             while self.runs() {
@@ -217,23 +213,22 @@ impl Drop for App {
     }
 }
 
-/// The app without a driver: as the person's desktop starts it.
+/// The app without a driver, as a desktop starts it.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
 }
 
 impl Program {
-    /// Starts it.
     pub fn start(desktop: &Desktop, arguments: &[&str]) -> Result<Self> {
         let mut command = desktop.command(&program().to_string_lossy());
         command.args(arguments);
         Self::spawn(desktop, command)
     }
 
-    /// Starts it where this library isn't installed, as far as it can see. Wants the right to make namespaces, as root has it.
+    /// Starts it in a mount namespace where this library is hidden. Needs the right to create namespaces, as root has.
     pub fn start_without(desktop: &Desktop, library: &str) -> Result<Self> {
-        // Nothing stands in the library's place: the loader finds an empty file, as none.
+        // An empty file in the library's place: the loader treats it as missing.
         let hidden = r#"set -e
             ldconfig -p | awk -v name="$1" '$1 == name { print $NF }' | while read -r file; do
               mount --bind /dev/null "$(realpath "$file")"
@@ -245,18 +240,18 @@ impl Program {
     }
 
     fn spawn(desktop: &Desktop, mut command: Command) -> Result<Self> {
-        // For whoever looks at a failed test.
+        // For the investigation of a failed test.
         let log = fs::OpenOptions::new().create(true).append(true).open(desktop.folder().join("program.log"))?;
         command.env("RELINK_DATA_DIR", data_dir(desktop)).stdout(Stdio::null()).stderr(Stdio::from(log));
         Ok(Self { child: process::spawn(command)? })
     }
 
-    /// Waits until a page of its is in memory.
+    /// Waits until it has a web page in memory.
     pub async fn has_a_page(&self) -> Result<()> {
         self.keeps_a_page(true).await.context("it never had a page")
     }
 
-    /// Waits until it has no page on the screen or behind it.
+    /// Waits until it has no web page, visible or hidden.
     pub async fn has_no_page(&self) -> Result<()> {
         self.keeps_a_page(false).await.context("the page is still in memory")
     }
@@ -272,12 +267,12 @@ impl Program {
         timeout(DEADLINE, keeps).await?
     }
 
-    /// Whether it ends by itself, and well.
+    /// Whether it exits by itself with success.
     pub async fn ends(&mut self) -> Result<bool> {
         Ok(timeout(DEADLINE, self.child.wait()).await.context("it goes on")??.success())
     }
 
-    /// Waits until its API is there.
+    /// Waits until its API responds.
     pub async fn serves(&mut self, desktop: &Desktop) -> Result<()> {
         let serves = async {
             while !data_dir(desktop).join("engine.json").exists() {
@@ -287,7 +282,6 @@ impl Program {
         timeout(DEADLINE, serves).await.context("it never served")
     }
 
-    /// Whether it still runs.
     pub fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }

@@ -1,4 +1,4 @@
-//! Between Relink and a provider: passes every request on, and hears what is sent.
+//! A proxy between Relink and a provider that records the requests.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,7 +35,7 @@ impl Between {
         Router::new().fallback(pass_on).with_state(self)
     }
 
-    /// Every value that a form has had in this field.
+    /// All values of this form field so far.
     fn fields(&self, name: &str) -> Vec<String> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let fields = heard.iter().flat_map(|body| form_urlencoded::parse(body));
@@ -58,7 +58,7 @@ async fn pass_on(State(between): State<Between>, request: Request) -> Response {
     }
 }
 
-/// A provider's token endpoint at another address, where what Relink sends it can be heard. It ends with the test.
+/// A proxy of a provider's token endpoint that records the requests. It ends with the test.
 #[derive(Debug)]
 pub struct Overheard {
     definition: String,
@@ -67,7 +67,7 @@ pub struct Overheard {
 }
 
 impl Overheard {
-    /// Puts it in front of this provider's.
+    /// Starts a proxy for this provider.
     pub async fn start(provider: &Provider) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let token_host = format!("\"tokenHost\": \"http://{}", listener.local_addr()?);
@@ -87,7 +87,7 @@ impl Overheard {
         &self.definition
     }
 
-    /// The verifiers of PKCE that were sent (RFC 7636 §4.5).
+    /// The PKCE verifiers that were sent (RFC 7636 §4.5).
     pub fn verifiers(&self) -> Vec<String> {
         self.between.fields("code_verifier")
     }

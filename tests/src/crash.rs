@@ -1,8 +1,9 @@
-//! `kill -9` at each of the places that the code names, against providers that rotate in each of their ways.
+//! `kill -9` at each crash point, against providers with each kind of refresh token rotation.
 //!
-//! A round: the account works; the program is started to stand still at the place; what leads there is begun; it stands; it is
-//! killed; it is started again. Then: does the account work without its person, and if not, is that said? Is what was told told,
-//! and what was half-made gone; which of two sign-ins counts, and is the link used up with it and not before?
+//! A round: the account works; the program is started with a crash point armed; the action that leads there is begun; the program
+//! stops at the point, is killed, and is started again. Then the round checks: does the account work without reauthorization, and
+//! if not, is the cause reported? Were events delivered, and incomplete items removed? Which of two sign-ins is in force, and is
+//! the link used up exactly if the new one is?
 
 use std::collections::HashSet;
 
@@ -19,34 +20,33 @@ use crate::{
     session::Session,
 };
 
-/// How providers treat a used refresh token.
+/// How providers treat a reused refresh token.
 pub const ROTATIONS: [&str; 3] = ["rotate", "grace", "strict"];
 
-/// The places, as the code names them.
+/// The crash points, by their names in the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
-    /// The intent is committed; nothing was sent.
+    /// The intent is committed; no request was sent.
     RefreshIntent,
-    /// The provider has answered; nothing of it is kept.
+    /// The provider has responded; nothing is stored yet.
     RefreshAnswered,
-    /// The new refresh token is in the keychain; the database doesn't know.
+    /// The new refresh token is in the keychain; the database isn't updated yet.
     RefreshKept,
     /// Everything is committed.
     RefreshCommitted,
-    /// A replacement is about to be put into the keychain.
+    /// A replacement is about to be written to the keychain.
     ReplaceIntent,
-    /// The replacement is in the keychain; the database doesn't know.
+    /// The replacement is in the keychain; the database isn't updated yet.
     ReplaceKept,
     /// A new account's item is in the keychain; the database doesn't know the account.
     ConnectKept,
     /// A delivery is about to be sent.
     DeliverySending,
-    /// A delivery was answered; the database doesn't know.
+    /// A delivery was answered; the database isn't updated yet.
     DeliveryAnswered,
 }
 
 impl Point {
-    /// All of them.
     pub const ALL: &[Self] = &[
         Self::RefreshIntent,
         Self::RefreshAnswered,
@@ -59,14 +59,13 @@ impl Point {
         Self::DeliveryAnswered,
     ];
 
-    /// The place with this name.
     pub fn named(name: &str) -> Result<Self> {
         let found = Self::ALL.iter().find(|point| point.name() == name);
         let all = || Self::ALL.iter().map(|point| point.name()).collect::<Vec<_>>().join(", ");
         found.copied().with_context(|| format!("there is no place {name:?}; there are {}", all()))
     }
 
-    /// The code's name for it.
+    /// Its name in the code.
     pub const fn name(self) -> &'static str {
         match self {
             Self::RefreshIntent => "refresh-intent",
@@ -82,20 +81,20 @@ impl Point {
     }
 }
 
-/// What came of the rounds.
+/// The results of the rounds.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
-    /// The account works (the delivery came) without anybody's help.
+    /// Rounds after which the account works, or the delivery arrived, without help.
     pub survived: u32,
-    /// It doesn't.
+    /// Rounds after which it doesn't.
     pub lost: u32,
-    /// Of these, how often the cause said is `lost_response`.
+    /// How many of these report the cause `lost_response`.
     pub told_lost_response: u32,
-    /// How often gnome-keyring itself crashed. Such a round is begun again, on a keyring that was started anew.
+    /// How often gnome-keyring itself crashed. Such a round is repeated with a restarted keyring.
     pub keyring_crashes: u32,
 }
 
-/// So many rounds at one place, against one way of rotating.
+/// Runs this many rounds at one crash point with one kind of rotation.
 pub async fn run(point: Point, rotation: &str, rounds: u32) -> Result<Tally> {
     let mut stage = Stage::new(rotation).await?;
     let mut tally = Tally::default();
@@ -119,12 +118,12 @@ pub async fn run(point: Point, rotation: &str, rounds: u32) -> Result<Tally> {
     Ok(tally)
 }
 
-/// How it stood when a round began.
+/// The state at the beginning of a round.
 struct Before {
-    /// Deliveries that had come.
+    /// The number of deliveries.
     deliveries: usize,
     accounts: usize,
-    /// The sign-in that works.
+    /// The sign-in in force.
     refresh_token: String,
     /// The latest line of its timeline.
     line: i64,
@@ -153,7 +152,7 @@ impl Stage {
         Ok(Self { session, provider, receiver, account })
     }
 
-    /// After a round that was cut off: the account works again, by its person's hand if it must be.
+    /// Repairs the account after an interrupted round, by reauthorization if necessary.
     async fn settle(&self) -> Result<()> {
         let relink = Relink::start(&self.session).await?;
         if self.works(&relink).await?.is_some() {
@@ -164,18 +163,18 @@ impl Stage {
 
     async fn mend(&self, relink: &Relink) -> Result<()> {
         let link = relink.magic_link(json!({ "integrated_account_id": self.account })).await?;
-        let flow = self.provider.walk(relink, &link).await?;
+        let flow = self.provider.complete_link(relink, &link).await?;
         ensure!(flow["phase"] == "succeeded", "it could not be mended: {flow}");
         Ok(())
     }
 
-    /// One round. `None`: nothing was lost; else the cause that is said.
+    /// Runs one round. `None`: nothing was lost; otherwise the reported cause.
     async fn round(&mut self, point: Point) -> Result<Option<String>> {
         let relink = Relink::start_with(&self.session, &[("RELINK_CRASH_AT", point.name().to_owned())]).await?;
         let before = self.before(point, &relink).await?;
         let stands = format!("crash-point {}", point.name());
         tokio::select! {
-            // It never ends: the program stands still.
+            // It never returns: the program has stopped at the crash point.
             led = self.lead(point, &relink, &before) => bail!("it did not stand still: {led:?}"),
             stood = relink.logs(&stands) => stood?,
         }
@@ -183,7 +182,7 @@ impl Stage {
 
         let heard = self.receiver.seen().len() - before.deliveries;
         if point == Point::ReplaceKept {
-            // Who takes the old sign-in for the one that counts is refused from now on.
+            // From now on, a program that still used the old sign-in would be refused.
             self.provider.revoke_token(&before.refresh_token).await?;
         }
         let relink = Relink::start(&self.session).await?;
@@ -227,24 +226,24 @@ impl Stage {
         })
     }
 
-    /// Does what leads to the place.
+    /// Performs the action that leads to the crash point.
     async fn lead(&self, point: Point, relink: &Relink, before: &Before) -> Result<Value> {
         match point {
             Point::RefreshIntent | Point::RefreshAnswered | Point::RefreshKept | Point::RefreshCommitted => {
                 relink.post(&format!("/relink/accounts/{}/refresh", self.account), Value::Null).await
             }
             Point::ReplaceIntent | Point::ReplaceKept | Point::ConnectKept => {
-                self.provider.walk(relink, before.link()?).await
+                self.provider.complete_link(relink, before.link()?).await
             }
             Point::DeliverySending | Point::DeliveryAnswered => {
                 relink.post("/webhook/test", json!({ "id": webhook(relink).await? })).await?;
-                // The delivery happens beside this.
+                // The delivery happens in parallel.
                 std::future::pending().await
             }
         }
     }
 
-    /// What was killed is delivered after the start, under the same id, and is known to be.
+    /// Asserts that the interrupted delivery arrives after the start under the same id, and is recorded as delivered.
     async fn is_delivered(
         &self,
         relink: &Relink,
@@ -272,37 +271,37 @@ impl Stage {
         timeout(DEADLINE, is_known).await.context("what was delivered never counted as delivered")?
     }
 
-    /// What is half-made is gone: nothing but the item of the account that works. And the link is good, once.
+    /// Asserts that incomplete keychain items are gone, and that the link works once.
     async fn is_connected_again(&self, relink: &Relink, before: &Before) -> Result<Option<String>> {
         if self.account_count(relink).await? != before.accounts {
             return Ok(Some("an account without its database".to_owned()));
         }
         self.swept().await?;
         let link = before.link()?;
-        let flow = self.provider.walk(relink, link).await?;
+        let flow = self.provider.complete_link(relink, link).await?;
         let Some(id) = flow["outcome"]["account"]["id"].as_str() else {
             return Ok(Some(format!("the link did not connect: {flow}")));
         };
         ensure!(!relink.link_is_good(link).await?, "a link connected twice");
         ensure!(self.account_count(relink).await? == before.accounts + 1, "it connected something else");
-        relink.ask(Method::DELETE, &format!("/integrated-account/{id}"), Value::Null).await?;
+        relink.request(Method::DELETE, &format!("/integrated-account/{id}"), Value::Null).await?;
         Ok(None)
     }
 
-    /// The old sign-in counts and works, and the link that was cut off reauthorizes.
+    /// Asserts that the old sign-in is in force and works, and that the interrupted link reauthorizes.
     async fn is_as_before(&self, relink: &Relink, before: &Before) -> Result<Option<String>> {
         if let Some(cause) = self.works(relink).await? {
             return Ok(Some(cause));
         }
         ensure!(self.reauthorized_since(relink, before).await? == 0, "a replacement that was never kept counts");
-        let flow = self.provider.walk(relink, before.link()?).await?;
+        let flow = self.provider.complete_link(relink, before.link()?).await?;
         if flow["phase"] != "succeeded" {
             return Ok(Some(format!("the link did not reauthorize: {flow}")));
         }
         self.is_replaced(relink, before).await
     }
 
-    /// The new sign-in counts and works, and its link is used up.
+    /// Asserts that the new sign-in is in force and works, and that its link is used up.
     async fn is_replaced(&self, relink: &Relink, before: &Before) -> Result<Option<String>> {
         if let Some(cause) = self.works(relink).await? {
             return Ok(Some(cause));
@@ -313,29 +312,29 @@ impl Stage {
         Ok(None)
     }
 
-    /// How often another sign-in has taken the place of the one before, as the account's timeline has it.
+    /// The number of reauthorizations in the account's timeline.
     async fn reauthorized_since(&self, relink: &Relink, before: &Before) -> Result<usize> {
         let lines = self.timeline(relink).await?;
         let since = lines.iter().take_while(|line| line["seq"].as_i64() > Some(before.line));
         Ok(since.filter(|line| line["title"].as_str().is_some_and(|it| it.starts_with("Reauthorized"))).count())
     }
 
-    /// The account's timeline, the latest line first, as far as it is given at a time.
+    /// The newest page of the account's timeline, newest first.
     async fn timeline(&self, relink: &Relink) -> Result<Vec<Value>> {
         let timeline = relink.get(&format!("/relink/timeline?account={}", self.account)).await?;
         Ok(timeline["result"].as_array().context("a timeline")?.clone())
     }
 
-    /// What the keychain holds of the account.
+    /// The account's keychain item.
     fn item(&self) -> Result<Value> {
         self.session.item(&format!("account/{}", self.account))
     }
 
-    /// Whether the account gives a token that the provider takes, and can be refreshed again.
+    /// Whether the account gives a token that the provider accepts, and can be refreshed.
     async fn works(&self, relink: &Relink) -> Result<Option<String>> {
         for path in ["access-token", "refresh"] {
             let path = format!("/relink/accounts/{}/{path}", self.account);
-            let (status, answer) = relink.try_ask(Method::POST, &path, Value::Null).await?;
+            let (status, answer) = relink.try_request(Method::POST, &path, Value::Null).await?;
             if status != 200 {
                 return Ok(Some(answer["code"].as_str().unwrap_or("without a code").to_owned()));
             }
@@ -352,14 +351,14 @@ impl Stage {
         Ok(relink.get("/relink/accounts").await?["result"].as_array().map_or(0, Vec::len))
     }
 
-    /// Waits until the keyring holds no account's item but the one that works.
+    /// Waits until the keyring holds only the account's item.
     async fn swept(&self) -> Result<()> {
         let others = || -> Result<usize> {
             let text = self.session.keyring_text()?;
             Ok(text.lines().filter(|line| line.contains("= account/") && !line.contains(&self.account)).count())
         };
         let gone = async {
-            // The program sweeps beside this, and tells nobody.
+            // Relink removes orphans in the background, without an event.
             while others()? > 0 {
                 sleep(LOOK).await;
             }

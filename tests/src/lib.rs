@@ -1,4 +1,4 @@
-//! The world in which the journeys happen: real parts, in a session of each test's own.
+//! The harness of the journeys: real parts, in a desktop session per test.
 
 pub mod app;
 pub mod between;

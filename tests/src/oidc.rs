@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{process, relink::DEADLINE, session::Session};
 
-/// What the integration is called at Relink.
+/// The name of its integration in Relink.
 pub const NAME: &str = "oidc";
 
 /// The server.
@@ -45,7 +45,7 @@ impl OidcProvider {
         Ok(Self { issuer: text("issuer")?, control: text("control")?, _server: server })
     }
 
-    /// Its definition, as somebody would write it into a file.
+    /// The text of its integration definition.
     pub fn definition(&self) -> String {
         json!({
             "name": NAME,

@@ -1,4 +1,4 @@
-//! A provider that outlives the program: the Sandbox, in the test's own process.
+//! A provider that outlives Relink: the Sandbox in the test's process.
 
 use anyhow::{Context, Result, ensure};
 use relink_sandbox::{Options, Running, Sandbox};
@@ -13,10 +13,9 @@ use crate::{
 };
 
 const CONTROL: &str = "control-key-of-the-test";
-/// What the integration is called at Relink.
+/// The name of its integration in Relink.
 pub const NAME: &str = "provider";
 
-/// The provider.
 #[derive(Debug)]
 pub struct Provider {
     running: Running,
@@ -24,7 +23,6 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Starts it on a loopback address.
     pub async fn start() -> Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listen = "127.0.0.1:0".parse()?;
@@ -33,12 +31,11 @@ impl Provider {
         Ok(Self { running, client })
     }
 
-    /// Where it is.
     pub fn base_url(&self) -> &str {
         self.running.base_url()
     }
 
-    /// Its definition, as somebody would write it into a file.
+    /// The text of its integration definition.
     pub fn definition(&self) -> String {
         include_str!("../../src-tauri/integrations/sandbox.json")
             .replace("http://127.0.0.1:7418", self.running.base_url())
@@ -48,7 +45,7 @@ impl Provider {
             .replace("\"sandbox\": true", "\"sandbox\": false")
     }
 
-    /// Its control.
+    /// Calls its control API.
     pub async fn control(&self, method: &str, path: &str, body: Value) -> Result<Value> {
         let url = format!("{}/control{path}", self.running.base_url());
         let answer = self.client.request(method.parse()?, url).bearer_auth(CONTROL).json(&body).send().await?;
@@ -56,12 +53,12 @@ impl Provider {
         Ok(answer.json().await?)
     }
 
-    /// How often something was seen, as in `refresh_token.ok`.
+    /// A counter of its log, such as `refresh_token.ok`.
     pub async fn count(&self, what: &str) -> Result<u64> {
         Ok(self.control("GET", "", Value::Null).await?["counters"][what].as_u64().unwrap_or(0))
     }
 
-    /// Waits until something was seen so often.
+    /// Waits until a counter reaches this value.
     pub async fn sees(&self, what: &str, count: u64) -> Result<()> {
         let waits = async {
             let mut after = Value::from(0);
@@ -82,7 +79,7 @@ impl Provider {
         Ok(self.client.get(url).bearer_auth(access_token).send().await?.status().is_success())
     }
 
-    /// Ends the sign-in that this refresh token belongs, or belonged, to.
+    /// Revokes the sign-in of this refresh token, current or replaced.
     pub async fn revoke_token(&self, refresh_token: &str) -> Result<()> {
         let url = format!("{}/revoke", self.running.base_url());
         let answer = self.client.post(url).form(&[("token", refresh_token)]).send().await?;
@@ -90,14 +87,14 @@ impl Provider {
         Ok(())
     }
 
-    /// Walks a link through without a browser: begins, says yes as Ada, comes back, claims, waits for the end. What the
-    /// flow came to.
-    pub async fn walk(&self, relink: &Relink, link: &str) -> Result<Value> {
-        self.walk_noting(relink, link, &mut Canaries::default()).await
+    /// Completes a link without a browser: begins the flow, consents as Ada, returns, claims, and waits for the end. Returns
+    /// the flow.
+    pub async fn complete_link(&self, relink: &Relink, link: &str) -> Result<Value> {
+        self.complete_link_noting(relink, link, &mut Canaries::default()).await
     }
 
-    /// The same, with what is secret on the way.
-    pub async fn walk_noting(&self, relink: &Relink, link: &str, canaries: &mut Canaries) -> Result<Value> {
+    /// [`Provider::complete_link`], which also collects the secrets of the flow.
+    pub async fn complete_link_noting(&self, relink: &Relink, link: &str, canaries: &mut Canaries) -> Result<Value> {
         let token = link_token(link)?;
         let base = relink.base_url();
         let begin = self
@@ -143,11 +140,11 @@ impl Provider {
         Ok(answer.headers().get("location").context("a redirect")?.to_str()?.to_owned())
     }
 
-    /// Adds itself to Relink and connects an account; its id.
+    /// Adds its integration to Relink and connects an account. Returns the account's id.
     pub async fn connect(&self, relink: &Relink) -> Result<String> {
         relink.post("/relink/integrations", json!({ "text": self.definition() })).await?;
         let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
-        let flow = self.walk(relink, &link).await?;
+        let flow = self.complete_link(relink, &link).await?;
         flow["outcome"]["account"]["id"].as_str().map(str::to_owned).with_context(|| format!("connected: {flow}"))
     }
 }

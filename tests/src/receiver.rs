@@ -1,4 +1,4 @@
-//! A webhook's other end.
+//! The target of a webhook.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,12 +18,12 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
 use crate::relink::DEADLINE;
 
-/// A delivery as it came.
+/// A received delivery.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     headers: HeaderMap,
     raw: Bytes,
-    /// The body, read.
+    /// The parsed body.
     pub body: Value,
 }
 
@@ -33,7 +33,6 @@ struct Shared {
     refuse: Arc<Mutex<u32>>,
 }
 
-/// The receiver.
 #[derive(Debug)]
 pub struct Receiver {
     url: String,
@@ -42,7 +41,6 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Starts it.
     pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/hook", listener.local_addr()?);
@@ -55,17 +53,16 @@ impl Receiver {
         Ok(Self { url, shared, server })
     }
 
-    /// Where it is.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The next so many are answered with 500.
+    /// Makes the next `count` deliveries fail with status 500.
     pub fn refuse(&self, count: u32) {
         *self.shared.refuse.lock().unwrap_or_else(PoisonError::into_inner) = count;
     }
 
-    /// Everything that came, in order.
+    /// All deliveries, in order of arrival.
     pub fn seen(&self) -> Vec<Delivery> {
         self.shared.seen.borrow().clone()
     }
@@ -84,8 +81,8 @@ impl Receiver {
         find(&found).context("it is there")
     }
 
-    /// What was told about accounts, in order, without the prefix; waits until it is so much.
-    pub async fn hears(&self, count: usize) -> Result<Vec<String>> {
+    /// Waits for this many account events. Returns all of them in order, without their prefix.
+    pub async fn receives(&self, count: usize) -> Result<Vec<String>> {
         let account = |delivery: &Delivery| {
             delivery.body["event"].as_str()?.strip_prefix("integrated_account:").map(str::to_owned)
         };
@@ -95,7 +92,7 @@ impl Receiver {
         Ok(heard(&*seen.context("too few deliveries")??))
     }
 
-    /// Waits until this many have come.
+    /// Waits for this many deliveries in total.
     pub async fn wait_for_count(&self, count: usize) -> Result<()> {
         let mut seen = self.shared.seen.subscribe();
         timeout(DEADLINE, seen.wait_for(|seen| seen.len() >= count)).await.context("too few deliveries")??;
@@ -122,7 +119,7 @@ async fn take(State(shared): State<Shared>, headers: HeaderMap, raw: Bytes) -> S
 }
 
 impl Delivery {
-    /// Its stable id.
+    /// The stable id of the delivery.
     pub fn id(&self) -> &str {
         self.header("webhook-id")
     }
@@ -131,7 +128,7 @@ impl Delivery {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Whether both signatures are those of this secret: Truto's, and Standard Webhooks'.
+    /// Whether both signatures, Truto's and Standard Webhooks', are valid for this secret.
     pub fn is_signed_with(&self, secret: &str) -> bool {
         let truto = format!("format=sha256,v={}", hmac(secret, &[&self.raw]));
         let (id, timestamp) = (self.header("webhook-id"), self.header("webhook-timestamp"));

@@ -19,10 +19,10 @@ use tokio::{
 
 use crate::{process, session::Session};
 
-/// Nothing that a journey waits for takes longer.
+/// How long a journey waits for anything. It only bounds a failure.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
-/// The program's file.
+/// The path of the program.
 pub fn program() -> String {
     let built = || process::workspace().join("target/debug/relink").to_string_lossy().into_owned();
     std::env::var("RELINK_BIN").unwrap_or_else(|_| built())
@@ -39,24 +39,21 @@ pub struct Relink {
     client: Client,
 }
 
-/// What a command printed, and how it ended.
+/// The output and exit code of a command.
 #[derive(Debug)]
 pub struct Printed {
-    /// The exit code.
     pub code: i32,
-    /// Standard output.
     pub out: String,
-    /// Standard error.
     pub err: String,
 }
 
 impl Relink {
-    /// Starts it on the session's own data folder.
+    /// Starts it with the session's data folder.
     pub async fn start(session: &Session) -> Result<Self> {
         Self::start_with(session, &[]).await
     }
 
-    /// Starts it with more in its environment.
+    /// Starts it with additional environment variables.
     pub async fn start_with(session: &Session, environment: &[(&str, String)]) -> Result<Self> {
         let data_dir = session.folder().join("relink");
         let mut command = session.command(&program());
@@ -74,12 +71,11 @@ impl Relink {
         let found: Value = serde_json::from_str(&fs::read_to_string(data_dir.join("engine.json"))?)?;
         let text = |value: &Value| value.as_str().map(str::to_owned).context("a text");
         let _ = rustls::crypto::ring::default_provider().install_default();
-        // Whoever asks is another program, with a connection of its own: none is taken up again just when it is let go.
+        // Each request stands for another program: none reuses a connection, which the server may be closing.
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0).build()?;
         Ok(Self { base_url: text(&ready["base_url"])?, token: text(&found["token"])?, data_dir, child, log, client })
     }
 
-    /// Where it is.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
@@ -89,23 +85,21 @@ impl Relink {
         &self.token
     }
 
-    /// Its data folder.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
 
-    /// Its process id.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// What it has logged so far.
+    /// Its log so far.
     pub fn logged(&self) -> String {
         self.log.borrow().clone()
     }
 
-    /// Asks the API; the status and the body, whatever they are.
-    pub async fn try_ask(&self, method: Method, path: &str, body: Value) -> Result<(u16, Value)> {
+    /// Sends a request to the API. Returns the status and body, whatever they are.
+    pub async fn try_request(&self, method: Method, path: &str, body: Value) -> Result<(u16, Value)> {
         let mut request = self.client.request(method, format!("{}{path}", self.base_url)).bearer_auth(&self.token);
         if !body.is_null() {
             request = request.json(&body);
@@ -115,36 +109,34 @@ impl Relink {
         Ok((status, serde_json::from_str(&answer.text().await?).unwrap_or(Value::Null)))
     }
 
-    /// How the API answers a program that shows this token.
-    pub async fn lets_in(&self, token: &str) -> Result<u16> {
+    /// The status of a request with this token.
+    pub async fn status_with_token(&self, token: &str) -> Result<u16> {
         let request = self.client.get(format!("{}/integrated-account", self.base_url)).bearer_auth(token);
         Ok(request.send().await?.status().as_u16())
     }
 
-    /// Asks the API, which must say yes.
-    pub async fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value> {
-        let (status, answer) = self.try_ask(method, path, body).await?;
+    /// Sends a request to the API, which must succeed.
+    pub async fn request(&self, method: Method, path: &str, body: Value) -> Result<Value> {
+        let (status, answer) = self.try_request(method, path, body).await?;
         ensure!((200..300).contains(&status), "{path}: {status} {answer}");
         Ok(answer)
     }
 
-    /// GET.
     pub async fn get(&self, path: &str) -> Result<Value> {
-        self.ask(Method::GET, path, Value::Null).await
+        self.request(Method::GET, path, Value::Null).await
     }
 
-    /// POST.
     pub async fn post(&self, path: &str, body: Value) -> Result<Value> {
-        self.ask(Method::POST, path, body).await
+        self.request(Method::POST, path, body).await
     }
 
-    /// A magic link's address for a link token's body.
+    /// Creates a link token with this body, and returns the URL of its magic link.
     pub async fn magic_link(&self, body: Value) -> Result<String> {
         let link = self.post("/link-token", body).await?;
         Ok(format!("{}/connect-account?link_token={}", self.base_url, link["link_token"].as_str().context("a token")?))
     }
 
-    /// Whether a magic link can still be walked.
+    /// Whether a magic link is still valid.
     pub async fn link_is_good(&self, link: &str) -> Result<bool> {
         let token = link_token(link)?;
         let request = self.client.get(format!("{}/connect-account/session", self.base_url));
@@ -153,7 +145,7 @@ impl Relink {
         Ok(status == 200)
     }
 
-    /// Waits until an event of this kind comes after that place; gives it.
+    /// Waits for an event of this kind after that sequence number, and returns it.
     pub async fn event(&self, kind: &str, after: i64) -> Result<Value> {
         timeout(DEADLINE, async {
             let mut after = after;
@@ -170,8 +162,8 @@ impl Relink {
         .with_context(|| format!("no {kind} came"))?
     }
 
-    /// The events of accounts so far, without their prefix.
-    pub async fn told(&self) -> Result<Vec<String>> {
+    /// The names of all account events so far, without their prefix.
+    pub async fn account_events(&self) -> Result<Vec<String>> {
         let answer = self.get("/relink/events").await?;
         let names = answer["result"].as_array().cloned().unwrap_or_default();
         Ok(names
@@ -180,7 +172,7 @@ impl Relink {
             .collect())
     }
 
-    /// Waits until its log holds a text.
+    /// Waits until its log contains a text.
     pub async fn logs(&self, text: &str) -> Result<()> {
         let mut log = self.log.clone();
         timeout(DEADLINE, log.wait_for(|log| log.contains(text)))
@@ -190,19 +182,19 @@ impl Relink {
             .context("it ended")
     }
 
-    /// A command of the command line against it, for whoever wants to run it differently.
+    /// A command of the command line, not started yet.
     pub fn command(&self, session: &Session, arguments: &[&str]) -> Command {
         let mut command = session.command(&program());
         command.args(arguments).env("RELINK_DATA_DIR", &self.data_dir);
         command
     }
 
-    /// Runs a command of the command line against it.
+    /// Runs a command of the command line.
     pub async fn cli(&self, session: &Session, arguments: &[&str]) -> Result<Printed> {
         self.cli_given(session, arguments, "").await
     }
 
-    /// The same, with this on its standard input.
+    /// Runs a command with this standard input.
     pub async fn cli_given(&self, session: &Session, arguments: &[&str], input: &str) -> Result<Printed> {
         let mut command = self.command(session, arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -216,15 +208,15 @@ impl Relink {
         })
     }
 
-    /// `kill -9`. All that it had logged.
+    /// Kills it with SIGKILL. Returns its whole log.
     pub async fn kill(mut self) -> Result<String> {
         self.child.kill().await?;
-        // Whoever follows the log ends with its last line.
+        // The task that follows the log ends after the last line.
         while self.log.changed().await.is_ok() {}
         Ok(self.logged())
     }
 
-    /// SIGTERM: it ends cleanly.
+    /// Stops it with SIGTERM, and expects a clean exit.
     pub async fn stop(mut self) -> Result<()> {
         let pid = self.child.id().context("it runs")?;
         let status = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
@@ -241,7 +233,7 @@ pub fn link_token(link: &str) -> Result<&str> {
     Ok(token.split('&').next().unwrap_or(token))
 }
 
-/// Follows a log, for assertions, and keeps it in a file.
+/// Follows the log, and writes it to a file at the end.
 fn follow(stderr: tokio::process::ChildStderr, file: PathBuf) -> watch::Receiver<String> {
     let (sender, receiver) = watch::channel(String::new());
     tokio::spawn(async move {
@@ -252,7 +244,7 @@ fn follow(stderr: tokio::process::ChildStderr, file: PathBuf) -> watch::Receiver
                 log.push('\n');
             });
         }
-        // For whoever looks at a failed test; the test itself has the text.
+        // For the investigation of a failed test.
         let _ = fs::write(file, &*sender.borrow());
     });
     receiver

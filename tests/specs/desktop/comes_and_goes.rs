@@ -1,4 +1,4 @@
-//! The desktop's parts come late, die, hang or are missing; Relink itself is ended and started again.
+//! Parts of the desktop that start late, die, hang or are missing; and restarts of Relink.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{break_it, connect, sign_in};
 
 #[tokio::test]
-async fn a_panel_that_comes_after_relink_gets_its_icon() -> Result<()> {
+async fn a_panel_started_after_relink_shows_its_icon() -> Result<()> {
     let mut desktop = Desktop::start(With { notifications: true, tray: false }).await?;
     let mut program = Program::start(&desktop, &["--hidden"])?;
     program.serves(&desktop).await?;
@@ -28,14 +28,14 @@ async fn a_panel_that_comes_after_relink_gets_its_icon() -> Result<()> {
 }
 
 #[tokio::test]
-async fn started_at_login_without_a_panel_it_opens_its_window() -> Result<()> {
+async fn started_at_login_without_a_panel_relink_opens_its_window() -> Result<()> {
     let desktop = Desktop::start(With { notifications: true, tray: false }).await?;
     let _program = Program::start(&desktop, &["--hidden"])?;
     desktop.has_windows(1).await.map(drop)
 }
 
 #[tokio::test]
-async fn when_the_panel_dies_closing_asks_and_when_it_comes_again_it_does_not() -> Result<()> {
+async fn closing_asks_while_the_panel_is_gone_and_not_after_it_returns() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     let windows = desktop.has_windows(1).await?;
@@ -58,7 +58,7 @@ async fn when_the_panel_dies_closing_asks_and_when_it_comes_again_it_does_not() 
 }
 
 #[tokio::test]
-async fn without_the_library_of_the_tray_relink_runs_and_closing_asks() -> Result<()> {
+async fn without_the_tray_library_relink_runs_and_closing_asks() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     let mut program = Program::start_without(&desktop, "libayatana-appindicator3.so.1")?;
     let windows = desktop.has_windows(1).await?;
@@ -70,7 +70,7 @@ async fn without_the_library_of_the_tray_relink_runs_and_closing_asks() -> Resul
 }
 
 #[tokio::test]
-async fn what_is_up_goes_with_relink_and_comes_back_with_it() -> Result<()> {
+async fn notifications_are_withdrawn_on_quit_and_shown_again_on_start() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     connect(&app, &mut desktop).await?;
@@ -90,7 +90,7 @@ async fn what_is_up_goes_with_relink_and_comes_back_with_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_notification_service_that_hangs_holds_up_neither_tray_nor_quitting() -> Result<()> {
+async fn a_hanging_notification_service_blocks_neither_tray_nor_quit() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     connect(&app, &mut desktop).await?;
@@ -108,7 +108,7 @@ async fn a_notification_service_that_hangs_holds_up_neither_tray_nor_quitting() 
 }
 
 #[tokio::test]
-async fn a_browser_that_can_not_be_opened_is_said() -> Result<()> {
+async fn a_browser_that_cannot_be_opened_is_reported() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
     // The system's launchers, until there is nothing to open pages with.
     let (launchers, gone) = (desktop.folder().join("launchers"), desktop.folder().join("no-browser"));
@@ -140,11 +140,11 @@ async fn a_browser_that_can_not_be_opened_is_said() -> Result<()> {
 }
 
 #[tokio::test]
-async fn sigterm_during_a_slow_exchange_looks_immediate_and_loses_nothing() -> Result<()> {
+async fn sigterm_during_a_slow_exchange_hides_at_once_and_loses_nothing() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     let provider = Provider::start().await?;
-    app.ask(Method::POST, "/relink/integrations", json!({ "text": provider.definition() })).await?;
+    app.request(Method::POST, "/relink/integrations", json!({ "text": provider.definition() })).await?;
     app.press("Connect a real account").await?;
     app.press("Provider").await?;
     app.press("Continue").await?;
@@ -154,13 +154,13 @@ async fn sigterm_during_a_slow_exchange_looks_immediate_and_loses_nothing() -> R
     let connected = sign_in(&mut desktop).await?;
     app.shows("Connection successful").await?;
     connected.close().await?;
-    let id = app.ask(Method::GET, "/relink/accounts", Value::Null).await?["result"][0]["id"].clone();
+    let id = app.request(Method::GET, "/relink/accounts", Value::Null).await?["result"][0]["id"].clone();
     let refresh = format!("/relink/accounts/{}/refresh", id.as_str().unwrap_or_default());
 
     // The provider has rotated, and its answer comes a byte at a time.
     let slow = json!({ "kind": "slow_drip", "on": "token", "count": 1 });
     provider.control("POST", "/faults", slow).await?;
-    let (asked, stopped) = tokio::join!(app.ask(Method::POST, &refresh, Value::Null), async {
+    let (asked, stopped) = tokio::join!(app.request(Method::POST, &refresh, Value::Null), async {
         provider.sees("refresh_token.ok", 1).await?;
         app.terminate()?;
         desktop.has_windows(0).await?;
@@ -174,7 +174,7 @@ async fn sigterm_during_a_slow_exchange_looks_immediate_and_loses_nothing() -> R
     drop(app);
 
     let again = App::start(&desktop).await?;
-    again.ask(Method::POST, &refresh, Value::Null).await?;
+    again.request(Method::POST, &refresh, Value::Null).await?;
     assert_eq!(provider.count("refresh_token.ok").await?, 2, "what it got was kept");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Walks the main job by itself, through the app's own window on a desktop of its own, and says what was seen. A picture of each
-//! step is left in target/demo/.
+//! Goes through the main use of the app in its window, on a virtual desktop, and describes each step. Pictures are written to
+//! target/demo/.
 
 use std::{path::PathBuf, time::Instant};
 
@@ -14,7 +14,7 @@ use relink_tests::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Says each step and what was seen of it.
+/// Prints each step and its result.
 struct Narrator {
     step: u32,
     began: Instant,
@@ -58,7 +58,7 @@ async fn main() -> Result<()> {
     app.is_painted().await?;
     demo.saw(&desktop, "the app's window is open, and its icon is in the tray")?;
     let receiver = Receiver::start().await?;
-    let webhook = app.ask(Method::POST, "/webhook", json!({ "target_url": receiver.url() })).await?;
+    let webhook = app.request(Method::POST, "/webhook", json!({ "target_url": receiver.url() })).await?;
     let secret = webhook["secret"].as_str().context("a secret")?.to_owned();
 
     app.press("Try it with the Sandbox").await?;
@@ -80,7 +80,7 @@ async fn main() -> Result<()> {
     app.main_window().await?;
     app.press("Show account").await?;
     app.shows("Ada Lovelace").await?;
-    let id = app.ask(Method::GET, "/relink/accounts", Value::Null).await?["result"][0]["id"].clone();
+    let id = app.request(Method::GET, "/relink/accounts", Value::Null).await?["result"][0]["id"].clone();
     app.press("Refresh now").await?;
     app.shows("Token refreshed.").await?;
     app.is_painted().await?;
@@ -115,9 +115,9 @@ async fn main() -> Result<()> {
     app.press("Done").await?;
     app.shows("Working").await?;
     desktop.has_no_notification().await?;
-    let after = app.ask(Method::GET, "/relink/accounts", Value::Null).await?["result"][0].clone();
+    let after = app.request(Method::GET, "/relink/accounts", Value::Null).await?["result"][0].clone();
     anyhow::ensure!(after["id"] == id && after["status"] == "active", "{after}");
-    let heard = receiver.hears(5).await?;
+    let heard = receiver.receives(5).await?;
     let expected = ["created", "active", "authentication_error", "updated", "active"];
     anyhow::ensure!(heard == expected, "{heard:?}");
     app.is_painted().await?;
