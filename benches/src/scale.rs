@@ -25,7 +25,7 @@ const LARGE: Sizes = Sizes { accounts: 10_000, timeline: 300_000, deliveries: 10
 /// Accounts of the measured `relink accounts`.
 const LISTED: Sizes = Sizes { accounts: 5_000, timeline: 0, deliveries: 0 };
 const PAGE: usize = 100;
-const REQUESTS: usize = 300;
+const REQUESTS: usize = 200;
 const DRAINS: usize = 5;
 const LISTS: usize = 20;
 /// No token expires while this runs.

@@ -151,7 +151,7 @@ async fn connect(engine: &Engine, number: usize) {
 }
 
 async fn all_refreshed(engine: &Engine, now: Timestamp) -> bool {
-    let accounts = engine.accounts(Filter::default(), None, ACCOUNTS).await.expect("accounts");
+    let accounts = engine.accounts(Filter::default(), None, Some(ACCOUNTS)).await.expect("accounts");
     accounts.len() == ACCOUNTS && accounts.iter().all(|view| view.due.is_some_and(|due| due > now))
 }
 
