@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use relink_tests::{app::data_dir, desktop::Desktop, process, provider::Provider, relink::Relink};
+use relink_tests::{desktop::Desktop, process, provider::Provider, relink::Relink};
 use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -41,7 +41,7 @@ impl App {
     /// Starts it; in the tray alone, or with its window.
     pub(crate) fn start(self, desktop: &Desktop, with_window: bool) -> Result<Child> {
         let mut command = self.command(desktop, with_window);
-        command.env("RELINK_DATA_DIR", data_dir(desktop)).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env("RELINK_DATA_DIR", desktop.data_dir()).stdout(Stdio::null()).stderr(Stdio::null());
         process::spawn(command)
     }
 

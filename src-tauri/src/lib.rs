@@ -5,6 +5,7 @@
 
 #[cfg(target_os = "linux")]
 mod bus;
+mod closing;
 mod commands;
 mod deep_link;
 mod desktop;
@@ -80,7 +81,7 @@ pub fn run(start: &Start) -> Result<(), StartError> {
         .build(tauri::generate_context!())?;
     app.run(|app, event| match event {
         // The last window was closed, which is not quitting: Relink keeps running in the tray or, without one, its window.
-        RunEvent::ExitRequested { code: None, api, .. } if lifecycle::is_running(app) => {
+        RunEvent::ExitRequested { code: None, api, .. } if is_running(app) => {
             api.prevent_exit();
             if !tray::is_shown(app) {
                 windows::show_main(app);
@@ -92,7 +93,7 @@ pub fn run(start: &Start) -> Result<(), StartError> {
             lifecycle::stop(app);
         }
         RunEvent::WindowEvent { label, event: tauri::WindowEvent::CloseRequested { api, .. }, .. }
-            if label == windows::MAIN && !quit::may_close(app) =>
+            if label == windows::MAIN && !closing::may_close(app) =>
         {
             api.prevent_close();
         }
@@ -115,6 +116,11 @@ fn ensure_display() -> Result<(), StartError> {
 #[cfg(not(target_os = "linux"))]
 fn ensure_display() -> Result<(), StartError> {
     Ok(())
+}
+
+/// Whether everything has started, so that there is something to show.
+fn is_running<R: tauri::Runtime>(manager: &impl Manager<R>) -> bool {
+    manager.try_state::<relink_app::App>().is_some()
 }
 
 /// The app, which [`lifecycle::start`] has put into Tauri's state.

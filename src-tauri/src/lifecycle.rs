@@ -52,11 +52,6 @@ pub(crate) fn give_up(handle: &AppHandle, error: &dyn Error) {
         .show(move |_| exiting.exit(1));
 }
 
-/// Whether everything has started, so that there is something to show.
-pub(crate) fn is_running(handle: &AppHandle) -> bool {
-    handle.try_state::<Running>().is_some()
-}
-
 /// The user's own folder, or the one that a test or a second profile names.
 fn data_dir(handle: &AppHandle) -> tauri::Result<PathBuf> {
     match std::env::var_os("RELINK_DATA_DIR") {

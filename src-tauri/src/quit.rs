@@ -1,21 +1,11 @@
-//! Closing the window and quitting. Where there is a tray, Relink keeps running in it when its window is closed.
+//! Quitting, from the tray, a dialog or a signal.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tauri::{AppHandle, Manager, async_runtime};
-use tauri_plugin_dialog::{DialogExt, MessageDialogBuilder, MessageDialogButtons};
 
-use crate::{app, notifications, tray, windows};
-
-/// The name under which is stored that the person was told of the tray.
-const TRAY_EXPLAINED: &str = "told_of_tray";
-const TRAY_TITLE: &str = "Relink is still running in the tray";
-const TRAY_BODY: &str = "It keeps your accounts connected. Open or quit it from its tray icon.";
-
-/// Whether the person has asked to quit.
+/// Set when the person asks to quit.
 static QUITTING: AtomicBool = AtomicBool::new(false);
-/// Whether the dialog that asks them is open.
-static ASKING: AtomicBool = AtomicBool::new(false);
 
 /// Ends the app. The windows are hidden at once, because work in flight is finished first.
 pub(crate) fn quit(handle: &AppHandle) {
@@ -62,64 +52,7 @@ pub(crate) fn quit_on_signals(handle: &AppHandle) {
 #[cfg(not(unix))]
 pub(crate) const fn quit_on_signals(_: &AppHandle) {}
 
-/// Whether the main window may close now. With a tray it may, and the first time the person is told where Relink keeps
-/// running; without one, they are asked whether to quit.
-pub(crate) fn may_close(handle: &AppHandle) -> bool {
-    if QUITTING.load(Ordering::SeqCst) {
-        return true;
-    }
-    if tray::is_shown(handle) {
-        explain_tray_once(handle.clone());
-        return true;
-    }
-    if !ASKING.swap(true, Ordering::SeqCst) {
-        let quitting = handle.clone();
-        dialog(
-            handle,
-            "Quit Relink?",
-            "While Relink isn’t running, tokens aren’t refreshed and you aren’t notified when an account needs attention.",
-        )
-        .buttons(MessageDialogButtons::OkCancelCustom("Quit".to_owned(), "Keep running".to_owned()))
-        .show(move |confirmed| {
-            ASKING.store(false, Ordering::SeqCst);
-            if confirmed {
-                quit(&quitting);
-            }
-        });
-    }
-    false
-}
-
-/// A dialog above the main window, if that is open.
-fn dialog(handle: &AppHandle, title: &str, message: &str) -> MessageDialogBuilder<tauri::Wry> {
-    let dialog = handle.dialog().message(message).title(title);
-    match handle.get_webview_window(windows::MAIN) {
-        Some(window) => dialog.parent(&window),
-        None => dialog,
-    }
-}
-
-fn explain_tray_once(handle: AppHandle) {
-    static EXPLAINING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-    async_runtime::spawn(async move {
-        let _one_at_a_time = EXPLAINING.lock().await;
-        let app = app(&handle);
-        // It is explained another time, when notifications are wanted again.
-        if app.current_preferences().notifications_paused {
-            return;
-        }
-        let recorded = match app.was_told_once(TRAY_EXPLAINED).await {
-            Ok(true) => return,
-            Ok(false) => {
-                if notifications::show_plain(&handle, TRAY_TITLE, TRAY_BODY).await.is_err() {
-                    handle.dialog().message(TRAY_BODY).title(TRAY_TITLE).show(|_| ());
-                }
-                app.set_told_once(TRAY_EXPLAINED).await
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = recorded {
-            tracing::debug!("whether the tray was explained could not be read or stored: {}", error.message);
-        }
-    });
+/// Whether the person has asked to quit.
+pub(crate) fn is_quitting() -> bool {
+    QUITTING.load(Ordering::SeqCst)
 }

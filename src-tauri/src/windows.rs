@@ -10,7 +10,7 @@ use tauri::{
 use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
 use tauri_plugin_opener::OpenerExt;
 
-use crate::{app, lifecycle};
+use crate::{app, is_running};
 
 /// The label of the main window, to which the capability is given.
 pub(crate) const MAIN: &str = "main";
@@ -57,7 +57,7 @@ fn is_own_page(url: &Url) -> bool {
 
 /// Brings the main window to the front; opens it if it is closed.
 pub(crate) fn show_main(handle: &AppHandle) {
-    if lifecycle::is_running(handle) {
+    if is_running(handle) {
         open_on_thread(handle, |handle| match handle.get_webview_window(MAIN) {
             Some(window) => bring_to_front(&window),
             None => open_main(handle),
@@ -71,7 +71,7 @@ fn bring_to_front(window: &WebviewWindow) -> tauri::Result<()> {
 
 /// Brings the main window to the front, and sends it somewhere.
 pub(crate) fn show_main_at(handle: &AppHandle, destination: Destination) {
-    if !lifecycle::is_running(handle) {
+    if !is_running(handle) {
         return;
     }
     open_on_thread(handle, move |handle| {

@@ -30,7 +30,7 @@ struct Started {
 
 impl Started {
     fn new(session: &Session, out: impl Into<Stdio>) -> Result<Self> {
-        let data_dir = session.folder().join("relink");
+        let data_dir = session.data_dir();
         let mut command = session.command(&program());
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data_dir);
         command.stdout(out).stderr(Stdio::piped());

@@ -57,7 +57,7 @@ impl App {
         let port = free_port().await?;
         let mut command = desktop.command("WebKitWebDriver");
         command.arg(format!("--port={port}"));
-        command.env("TAURI_WEBVIEW_AUTOMATION", "true").env("RELINK_DATA_DIR", data_dir(desktop));
+        command.env("TAURI_WEBVIEW_AUTOMATION", "true").env("RELINK_DATA_DIR", desktop.data_dir());
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("RELINK_LOG", "debug,hyper=info,reqwest=info,zbus=info,tracing=info");
         let log = fs::File::create(desktop.folder().join("app.log"))?;
@@ -77,7 +77,7 @@ impl App {
             }
         };
         let client = timeout(DEADLINE, connect).await.context("the window did not open")?;
-        let found = fs::read_to_string(data_dir(desktop).join("engine.json"))?;
+        let found = fs::read_to_string(desktop.data_dir().join("engine.json"))?;
         let found: Value = serde_json::from_str(&found)?;
         let text = |name: &str| found[name].as_str().map(str::to_owned).context("a text");
         let pid = found["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).context("a pid")?;
@@ -242,7 +242,7 @@ impl Program {
     fn spawn(desktop: &Desktop, mut command: Command) -> Result<Self> {
         // For the investigation of a failed test.
         let log = fs::OpenOptions::new().create(true).append(true).open(desktop.folder().join("program.log"))?;
-        command.env("RELINK_DATA_DIR", data_dir(desktop)).stdout(Stdio::null()).stderr(Stdio::from(log));
+        command.env("RELINK_DATA_DIR", desktop.data_dir()).stdout(Stdio::null()).stderr(Stdio::from(log));
         Ok(Self { child: process::spawn(command)? })
     }
 
@@ -275,7 +275,7 @@ impl Program {
     /// Waits until its API responds.
     pub async fn serves(&mut self, desktop: &Desktop) -> Result<()> {
         let serves = async {
-            while !data_dir(desktop).join("engine.json").exists() {
+            while !desktop.data_dir().join("engine.json").exists() {
                 tokio::time::sleep(LOOK).await;
             }
         };
@@ -285,11 +285,6 @@ impl Program {
     pub fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
-}
-
-/// The app's data folder on this desktop.
-pub fn data_dir(desktop: &Desktop) -> PathBuf {
-    desktop.folder().join("relink")
 }
 
 async fn free_port() -> Result<u16> {

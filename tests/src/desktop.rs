@@ -21,7 +21,7 @@ use tokio::{
 pub use answering::Answering;
 use parts::{browser_that_only_says, dunst, name_is_taken, panel, quiet, run, virtual_display};
 
-use crate::{app::data_dir, page::LOOK, process, relink::DEADLINE, screen, selections, session::Session};
+use crate::{page::LOOK, process, relink::DEADLINE, screen, selections, session::Session};
 
 /// What of a desktop there is. Some have no tray, some no notifications.
 #[derive(Debug, Clone, Copy)]
@@ -353,7 +353,7 @@ impl Desktop {
     /// it: with this desktop's data folder, which it would find by itself on a person's.
     pub fn hand_over(&self, url: &str) -> Result<()> {
         let mut command = self.session.command("gio");
-        command.args(["open", url]).env("RELINK_DATA_DIR", data_dir(self));
+        command.args(["open", url]).env("RELINK_DATA_DIR", self.session.data_dir());
         // What it starts holds what it is given, for as long as it runs.
         let ended = command.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
         ensure!(ended.success(), "gio open: {ended}");

@@ -55,7 +55,7 @@ impl Relink {
 
     /// Starts it with additional environment variables.
     pub async fn start_with(session: &Session, environment: &[(&str, String)]) -> Result<Self> {
-        let data_dir = session.folder().join("relink");
+        let data_dir = session.data_dir();
         let mut command = session.command(&program());
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data_dir);
         command

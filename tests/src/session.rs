@@ -55,6 +55,11 @@ impl Session {
         self.folder.path()
     }
 
+    /// Relink's data folder in this session.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder().join("relink")
+    }
+
     /// Programs that are started from now on draw there.
     pub(crate) fn show_on(&mut self, display: String) {
         self.display = Some(display);

@@ -1,7 +1,6 @@
 import {
   Problem,
   isPassing,
-  isUnreachable,
   type IdentityChoice,
   type ConnectApi,
   type Flow,
@@ -12,7 +11,8 @@ import {
   type Session,
 } from './api';
 import type { FlowKeys } from './flow-keys';
-import { pause, backoff } from './time';
+import { untilAnswered } from './retry';
+import { pause } from './time';
 import { openable, type Request } from './urls';
 import { NO_LINK, NOTHING_PASTED } from './texts';
 import {
@@ -352,26 +352,13 @@ export class ConnectFlow {
     }
   }
 
-  /** Repeats the call until Relink answers. */
-  async #callUntilAnswered<T>(
+  /** Repeats the call until Relink answers, and shows meanwhile that it doesn’t. */
+  #callUntilAnswered<T>(
     signal: AbortSignal,
     call: () => Promise<T>,
-    isTransient: (error: unknown) => boolean = isUnreachable,
+    isTransient?: (error: unknown) => boolean,
   ): Promise<T> {
-    for (let tries = 0; ; tries += 1) {
-      try {
-        const answer = await call();
-        this.#set({ unreachable: false });
-        return answer;
-      } catch (error) {
-        if (signal.aborted) throw error;
-        // A single failed poll isn’t reported yet: the machine may just have woken up.
-        const report = isTransient === isUnreachable || tries > 0;
-        this.#set({ unreachable: report && isUnreachable(error) });
-        if (!isTransient(error)) throw error;
-        await pause(backoff(tries), signal);
-      }
-    }
+    return untilAnswered(signal, call, (unreachable) => this.#set({ unreachable }), isTransient);
   }
 
   #fail(problem: Problem): void {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::Desktop;
-use crate::{app::data_dir, page::LOOK, process, relink::DEADLINE};
+use crate::{page::LOOK, process, relink::DEADLINE};
 
 /// The API of the app that runs on a desktop, whoever started it.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Answering {
     /// Finds it, as the command line does.
     pub fn of(desktop: &Desktop) -> Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let file = data_dir(desktop).join("engine.json");
+        let file = desktop.data_dir().join("engine.json");
         let found: Value = serde_json::from_str(&fs::read_to_string(file)?)?;
         let text = |name: &str| found[name].as_str().map(str::to_owned).context("a text");
         let pid = found["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).context("a pid")?;
