@@ -188,13 +188,15 @@ async fn an_account_from_its_link_to_its_deletion() -> Result<()> {
     assert_eq!(checked["outcome"], "accepted");
     has(ACCOUNT, &checked["account"]);
     assert_eq!(terminal.json(ACCOUNT, &["rename", &id, "Work"]).await?["name"], "Work");
-    terminal.list("result", "seq account_id at kind tone title detail event", &["timeline"]).await?;
+    terminal.list("result", "seq account_id at kind tone title detail by event", &["timeline"]).await?;
     let latest = terminal.list(
         "result",
-        "seq account_id at kind tone title detail event",
+        "seq account_id at kind tone title detail by event",
         &["timeline", "Work", "--limit", "1"],
     );
-    assert_eq!(latest.await?.len(), 1);
+    let latest = latest.await?;
+    assert_eq!(latest.len(), 1);
+    assert_eq!(latest[0]["by"], "by you", "the latest is the rename");
 
     // Revoked, and reauthorized with a link whose callback comes through standard input.
     terminal.ends(0, &["sandbox", "revoke"]).await?;

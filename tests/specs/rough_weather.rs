@@ -29,7 +29,7 @@ async fn a_keychain_locked_at_start_and_unlocked_later() -> Result<()> {
     // It falls due while nobody is there to unlock.
     session.lock()?;
     let relink = Relink::start(&session).await?;
-    relink.logs("put off").await?;
+    relink.logs("deferred").await?;
     let (status, refused) =
         relink.try_request(Method::POST, &format!("/relink/accounts/{id}/access-token"), Value::Null).await?;
     assert_eq!((status, refused["code"].as_str()), (503, Some("keychain_locked")));
@@ -80,7 +80,7 @@ async fn taken_away_and_given_back(network: &Network) -> Result<()> {
     provider.control("PATCH", "", json!({ "token_lifetime_secs": 4 })).await?;
     relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
     network.down()?;
-    relink.logs("put off").await?;
+    relink.logs("deferred").await?;
     let before = provider.count("refresh_token.ok").await?;
     let account = relink.get(&format!("/relink/accounts/{id}")).await?;
     assert_eq!((account["status"].as_str(), account["last_error"].is_null()), (Some("active"), true), "{account}");

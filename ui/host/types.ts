@@ -294,6 +294,10 @@ accounts: number, methods: Array<AuthenticationMethod>,
  */
 not_ready: string | null, 
 /**
+ * Whether a built-in integration of the same name is hidden, because the person's keeps the name.
+ */
+hides_built_in: boolean, 
+/**
  * Whether its provider has a page that explains how to register an OAuth client.
  */
 documented: boolean, 
@@ -551,7 +555,11 @@ kind: string, tone: Tone,
  */
 title: string, detail: string | null, 
 /**
- * NoticeHistory under "Details": codes and the provider's own text.
+ * Who did it, such as "by API token my-agent"; null where Relink acted by itself.
+ */
+by: string | null, 
+/**
+ * Shown under "Details": codes and the provider's own text.
  */
 facts: Array<Fact>, };
 

@@ -1,6 +1,6 @@
 //! Integrated accounts: Truto's routes, and Relink's own.
 
-use axum::{Json, extract::State, http::header, response::IntoResponse};
+use axum::{Extension, Json, extract::State, http::header, response::IntoResponse};
 use relink_contract::{
     ById, Deleted, List, Results, Success, WireSecret,
     account::{
@@ -8,6 +8,7 @@ use relink_contract::{
     },
 };
 use relink_domain::AccountId;
+use relink_domain::caller::Caller;
 use relink_engine::{AccountView, wire};
 use utoipa_axum::routes;
 
@@ -75,7 +76,11 @@ pub(crate) fn account_id(text: &str) -> Result<AccountId, ApiError> {
     ),
     responses((status = 200, description = "A page", body = List<IntegratedAccount>), QueryErrors),
 )]
-async fn list(State(api): State<ApiState>, query: Query) -> ApiResult<List<IntegratedAccount>> {
+async fn list(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    query: Query,
+) -> ApiResult<List<IntegratedAccount>> {
     let limit = query.limit()?;
     let filter = relink_engine::Filter {
         tenant_id: query.one("tenant_id").map(str::to_owned),
@@ -96,7 +101,7 @@ async fn list(State(api): State<ApiState>, query: Query) -> ApiResult<List<Integ
     let mut found = Vec::new();
     // One more than asked for shows whether there is a next page.
     while found.len() <= limit {
-        let batch = api.engine.accounts(filter.clone(), after, Some(BATCH)).await?;
+        let batch = api.engine.accounts().list(&caller, filter.clone(), after, Some(BATCH)).await?;
         let is_last = batch.len() < BATCH;
         for view in batch {
             let profile = &view.account.profile;
@@ -129,8 +134,12 @@ async fn list(State(api): State<ApiState>, query: Query) -> ApiResult<List<Integ
     params(("id" = AccountId, Path)),
     responses((status = 200, description = "The account", body = IntegratedAccount), NotFound),
 )]
-async fn show(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> ApiResult<IntegratedAccount> {
-    Ok(Json(api.integrated_account(&api.engine.account(id).await?)))
+async fn show(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<AccountId>,
+) -> ApiResult<IntegratedAccount> {
+    Ok(Json(api.integrated_account(&api.engine.accounts().get(&caller, id).await?)))
 }
 
 /// Change an integrated account
@@ -147,12 +156,13 @@ async fn show(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> Api
 )]
 async fn change(
     State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     PathId(id): PathId<AccountId>,
     Body(change): Body<AccountChange>,
 ) -> ApiResult<IntegratedAccount> {
     let view = match change.context {
-        Some(context) => api.engine.merge_context(id, context).await?,
-        None => api.engine.account(id).await?,
+        Some(context) => api.engine.accounts().merge_context(&caller, id, context).await?,
+        None => api.engine.accounts().get(&caller, id).await?,
     };
     Ok(Json(api.integrated_account(&view)))
 }
@@ -168,8 +178,12 @@ async fn change(
     params(("id" = AccountId, Path)),
     responses((status = 200, description = "It is gone", body = Deleted), NotFound, Conflict),
 )]
-async fn delete(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> ApiResult<Deleted> {
-    api.engine.delete_account(id).await?;
+async fn delete(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<AccountId>,
+) -> ApiResult<Deleted> {
+    api.engine.accounts().delete(&caller, id).await?;
     Ok(Json(Deleted { id: id.to_string() }))
 }
 
@@ -182,8 +196,12 @@ async fn delete(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> A
     request_body = ById,
     responses((status = 200, description = "Refreshed", body = Success), BodyErrors, NotFound, Conflict, ProviderErrors),
 )]
-async fn refresh_credentials(State(api): State<ApiState>, Body(account): Body<ById>) -> ApiResult<Success> {
-    api.engine.refresh(account_id(&account.id)?).await?;
+async fn refresh_credentials(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Body(account): Body<ById>,
+) -> ApiResult<Success> {
+    api.engine.refresher().refresh(&caller, account_id(&account.id)?).await?;
     Ok(Json(Success::YES))
 }
 
@@ -195,8 +213,8 @@ async fn refresh_credentials(State(api): State<ApiState>, Body(account): Body<By
     tag = "Accounts",
     responses((status = 200, description = "All accounts", body = Results<AccountRow>)),
 )]
-async fn rows(State(api): State<ApiState>) -> ApiResult<Results<AccountRow>> {
-    let views = api.engine.accounts(relink_engine::Filter::default(), None, None).await?;
+async fn rows(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<Results<AccountRow>> {
+    let views = api.engine.accounts().list(&caller, relink_engine::Filter::default(), None, None).await?;
     Ok(Json(Results { result: views.iter().map(|view| api.account_row(view)).collect() }))
 }
 
@@ -209,8 +227,12 @@ async fn rows(State(api): State<ApiState>) -> ApiResult<Results<AccountRow>> {
     params(("id" = AccountId, Path)),
     responses((status = 200, description = "The account", body = AccountRow), NotFound),
 )]
-async fn row(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> ApiResult<AccountRow> {
-    Ok(Json(api.account_row(&api.engine.account(id).await?)))
+async fn row(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<AccountId>,
+) -> ApiResult<AccountRow> {
+    Ok(Json(api.account_row(&api.engine.accounts().get(&caller, id).await?)))
 }
 
 /// Get an access token
@@ -226,9 +248,10 @@ async fn row(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> ApiR
 )]
 async fn access_token(
     State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     PathId(id): PathId<AccountId>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let access = api.engine.access_token(id).await?;
+    let access = api.engine.refresher().access_token(&caller, id).await?;
     let body = AccessToken { access_token: WireSecret::from(access.token), expires_at: access.lifetime.expires_at };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)))
 }
@@ -242,8 +265,12 @@ async fn access_token(
     params(("id" = AccountId, Path)),
     responses((status = 200, description = "The account", body = AccountRow), NotFound, Conflict, ProviderErrors),
 )]
-async fn refresh(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> ApiResult<AccountRow> {
-    Ok(Json(api.account_row(&api.engine.refresh(id).await?)))
+async fn refresh(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<AccountId>,
+) -> ApiResult<AccountRow> {
+    Ok(Json(api.account_row(&api.engine.refresher().refresh(&caller, id).await?)))
 }
 
 /// Check an account
@@ -257,8 +284,12 @@ async fn refresh(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> 
     params(("id" = AccountId, Path)),
     responses((status = 200, description = "What was found", body = CheckReport), NotFound, Conflict, ProviderErrors),
 )]
-async fn check(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> ApiResult<CheckReport> {
-    let report = api.engine.check(id).await?;
+async fn check(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<AccountId>,
+) -> ApiResult<CheckReport> {
+    let report = api.engine.refresher().check(&caller, id).await?;
     let outcome = match report.outcome {
         relink_engine::CheckOutcome::Accepted => CheckOutcome::Accepted,
         relink_engine::CheckOutcome::Unauthorized => CheckOutcome::Unauthorized,
@@ -281,8 +312,9 @@ async fn check(State(api): State<ApiState>, PathId(id): PathId<AccountId>) -> Ap
 )]
 async fn rename(
     State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     PathId(id): PathId<AccountId>,
     Body(Rename { name }): Body<Rename>,
 ) -> ApiResult<AccountRow> {
-    Ok(Json(api.account_row(&api.engine.rename(id, name).await?)))
+    Ok(Json(api.account_row(&api.engine.accounts().rename(&caller, id, name).await?)))
 }

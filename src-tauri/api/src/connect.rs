@@ -12,8 +12,8 @@ use relink_contract::{
     WireSecret,
     connect::{CreatedFlow, Flow, IdentityAnswer, IdentityChoice, NewFlow, PastedCallback, Session},
 };
-use relink_domain::FlowId;
-use relink_engine::connect::BeginFlow;
+use relink_domain::{FlowId, caller::Caller};
+use relink_engine::connections::BeginFlow;
 use utoipa_axum::routes;
 
 use crate::{
@@ -71,7 +71,7 @@ pub(crate) fn is_landing(path: &str) -> bool {
 )]
 async fn page(State(api): State<ApiState>, query: Query) -> Response {
     let is_good = match query.one("link_token") {
-        Some(token) => api.engine.link_session(token).await.is_ok(),
+        Some(token) => api.engine.connections().link_caller(token).await.is_ok(),
         None => false,
     };
     ui::page(if is_good { StatusCode::OK } else { StatusCode::NOT_FOUND })
@@ -128,7 +128,9 @@ fn flow_key(headers: &HeaderMap) -> &str {
     responses((status = 200, description = "What the link is for", body = Session), NotFound),
 )]
 async fn session(State(api): State<ApiState>, headers: HeaderMap) -> ApiResult<Session> {
-    Ok(Json(session_view(api.engine.link_session(link_token(&headers)).await?)))
+    let (connections, token) = (api.engine.connections(), link_token(&headers));
+    let caller = connections.link_caller(token).await?;
+    Ok(Json(session_view(connections.link_session(&caller, token).await?)))
 }
 
 /// Begin a sign-in
@@ -148,7 +150,9 @@ async fn begin(
 ) -> Result<(StatusCode, Json<CreatedFlow>), ApiError> {
     let fields = new.fields.unwrap_or_default().into_iter().map(|(name, value)| (name, value.into_secret())).collect();
     let wanted = BeginFlow { integration: new.integration, format: new.format, redirect: new.redirect, fields };
-    let begun = api.engine.begin_flow(link_token(&headers), wanted).await?;
+    let (connections, token) = (api.engine.connections(), link_token(&headers));
+    let caller = connections.link_caller(token).await?;
+    let begun = connections.begin_flow(&caller, token, wanted).await?;
     Ok((StatusCode::CREATED, Json(CreatedFlow { flow: flow_view(begun.flow), key: WireSecret::from(begun.key) })))
 }
 
@@ -179,7 +183,9 @@ async fn follow(
 ) -> ApiResult<Flow> {
     let after = query.one("after").and_then(|text| text.parse().ok());
     let _waiting = after.map(|_: u64| api.limits.long_poll(Client::Flow(id))).transpose()?;
-    Ok(Json(flow_view(api.engine.flow(id, flow_key(&headers), after, LONG_POLL_TIMEOUT).await?)))
+    let (connections, key) = (api.engine.connections(), flow_key(&headers));
+    let caller = connections.flow_caller(id, key)?;
+    Ok(Json(flow_view(connections.flow(&caller, id, key, after, LONG_POLL_TIMEOUT).await?)))
 }
 
 /// Claim a callback
@@ -194,7 +200,9 @@ async fn follow(
     responses((status = 200, description = "Where it is", body = Flow), NotFound, Conflict),
 )]
 async fn claim(State(api): State<ApiState>, PathId(id): PathId<FlowId>, headers: HeaderMap) -> ApiResult<Flow> {
-    Ok(Json(flow_view(api.engine.claim_flow(id, flow_key(&headers)).await?)))
+    let (connections, key) = (api.engine.connections(), flow_key(&headers));
+    let caller = connections.flow_caller(id, key)?;
+    Ok(Json(flow_view(connections.claim_flow(&caller, id, key).await?)))
 }
 
 /// Answer whose sign-in is kept
@@ -214,11 +222,13 @@ async fn answer(
     Body(IdentityAnswer { answer }): Body<IdentityAnswer>,
 ) -> ApiResult<Flow> {
     let choice = match answer {
-        IdentityChoice::Keep => relink_engine::connect::IdentityChoice::Keep,
-        IdentityChoice::Replace => relink_engine::connect::IdentityChoice::Replace,
-        IdentityChoice::Add => relink_engine::connect::IdentityChoice::Add,
+        IdentityChoice::Keep => relink_engine::connections::IdentityChoice::Keep,
+        IdentityChoice::Replace => relink_engine::connections::IdentityChoice::Replace,
+        IdentityChoice::Add => relink_engine::connections::IdentityChoice::Add,
     };
-    Ok(Json(flow_view(api.engine.answer_flow(id, flow_key(&headers), choice)?)))
+    let (connections, key) = (api.engine.connections(), flow_key(&headers));
+    let caller = connections.flow_caller(id, key)?;
+    Ok(Json(flow_view(connections.answer_flow(&caller, id, key, choice)?)))
 }
 
 /// Paste a callback's address
@@ -237,7 +247,9 @@ async fn paste(
     headers: HeaderMap,
     Body(pasted): Body<PastedCallback>,
 ) -> ApiResult<Flow> {
-    Ok(Json(flow_view(api.engine.paste_callback(id, flow_key(&headers), pasted.url.expose()).await?)))
+    let (connections, key) = (api.engine.connections(), flow_key(&headers));
+    let caller = connections.flow_caller(id, key)?;
+    Ok(Json(flow_view(connections.paste_callback(&caller, id, key, pasted.url.expose()).await?)))
 }
 
 /// Abandon a sign-in
@@ -254,7 +266,8 @@ async fn abandon(
     PathId(id): PathId<FlowId>,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    api.engine.abandon_flow(id, flow_key(&headers))?;
+    let (connections, key) = (api.engine.connections(), flow_key(&headers));
+    connections.abandon_flow(&connections.flow_caller(id, key)?, id, key)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -279,7 +292,7 @@ async fn abandon(
 )]
 async fn callback(State(api): State<ApiState>, OriginalUri(uri): OriginalUri) -> Response {
     let address = format!("{}{}", api.base_url, uri.path_and_query().map_or("/", |path| path.as_str()));
-    match api.engine.callback(&address).await {
+    match api.engine.connections().callback(&Caller::Internal, &address).await {
         Ok(flow) => {
             let location = format!("/connect-account/return?flow={flow}");
             let headers =

@@ -4,10 +4,7 @@ use relink_contract::connect::{
     FieldSpec, Flow, FlowError, FlowErrorType, FlowOutcome, FlowPhase, FlowStep, IdentityQuestion, LinkPurpose,
     Session, SessionAccount, SessionIntegration, SessionMethod, SessionScope,
 };
-use relink_engine::{
-    LinkSession,
-    connect::{self, FlowView, PhaseName, StepName},
-};
+use relink_engine::connections::{self, FlowView, LinkSession, PhaseName, StepName};
 
 pub(crate) fn session_view(session: LinkSession) -> Session {
     Session {
@@ -53,7 +50,7 @@ pub(crate) fn session_view(session: LinkSession) -> Session {
 }
 
 pub(crate) fn flow_view(flow: FlowView) -> Flow {
-    let question = |it: connect::Question| IdentityQuestion { expected: it.expected, actual: it.actual };
+    let question = |it: connections::Question| IdentityQuestion { expected: it.expected, actual: it.actual };
     Flow {
         id: flow.id,
         version: flow.version,
@@ -93,8 +90,8 @@ pub(crate) fn flow_view(flow: FlowView) -> Flow {
             message: error.message,
             hint: error.hint,
             error_type: match error.error_type {
-                connect::FlowErrorType::ConnectionError => FlowErrorType::ConnectionError,
-                connect::FlowErrorType::ValidationError => FlowErrorType::ValidationError,
+                connections::FlowErrorType::ConnectionError => FlowErrorType::ConnectionError,
+                connections::FlowErrorType::ValidationError => FlowErrorType::ValidationError,
             },
             field: error.field,
         }),

@@ -8,6 +8,7 @@ use relink_contract::{
     event::{Event, Events},
     timeline::TimelineEntry,
 };
+use relink_domain::caller::Caller;
 use utoipa_axum::routes;
 
 use crate::{
@@ -45,19 +46,19 @@ const DEFAULT_ENTRIES: usize = 100;
     ),
     responses((status = 200, description = "What came after that place", body = Events), QueryErrors),
 )]
-async fn events(State(api): State<ApiState>, Extension(client): Extension<Client>, query: Query) -> ApiResult<Events> {
+async fn events(State(api): State<ApiState>, Extension(caller): Extension<Caller>, query: Query) -> ApiResult<Events> {
     let after: i64 = query.number("after", 0)?;
     let wait = Duration::from_secs(query.number("wait", 0)?.min(MAX_WAIT_SECS));
     let limit = query.number("limit", MAX_EVENTS)?.clamp(1, MAX_EVENTS);
-    let mut outbox_seq = api.engine.outbox_seq();
+    let mut outbox_seq = api.engine.outbox().latest_seq();
     if !wait.is_zero() && *outbox_seq.borrow() <= after {
-        let _waiting = api.limits.long_poll(client)?;
+        let _waiting = api.limits.long_poll(Client::of(&caller))?;
         // What is there after the wait is the answer, whether something came or not.
         let _ = tokio::time::timeout(wait, outbox_seq.wait_for(|latest| *latest > after)).await;
     }
     // Before the read: an event that is committed after it must not count as received.
     let before_read = *outbox_seq.borrow();
-    let events = api.engine.events_after(after, limit).await?;
+    let events = api.engine.outbox().events_after(&caller, after, limit).await?;
     let latest = events.last().map_or(before_read, |event| event.seq);
     let result = events.into_iter().map(|event| Event {
         seq: event.seq,
@@ -84,17 +85,22 @@ async fn events(State(api): State<ApiState>, Extension(client): Extension<Client
     ),
     responses((status = 200, description = "Entries", body = Results<TimelineEntry>), QueryErrors, NotFound),
 )]
-async fn timeline(State(api): State<ApiState>, query: Query) -> ApiResult<Results<TimelineEntry>> {
+async fn timeline(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    query: Query,
+) -> ApiResult<Results<TimelineEntry>> {
     let account = query.one("account").map(account_id).transpose()?;
     let before = query.one("before").map(str::parse).transpose();
     let before = before
         .map_err(|_| ApiError::bad_request("query_invalid", "before must be a sequence number of the timeline."))?;
     let limit = query.number("limit", DEFAULT_ENTRIES)?.clamp(1, DEFAULT_LIMIT);
-    let entries = api.engine.timeline(account, before, limit).await?;
-    let names = api.engine.names(entries.iter().filter_map(|entry| entry.account_id).collect()).await?;
+    let entries = api.engine.accounts().timeline(&caller, account, before, limit).await?;
+    let names =
+        api.engine.accounts().names(&caller, entries.iter().filter_map(|entry| entry.account_id).collect()).await?;
     let result = entries.iter().map(|entry| {
         let label = entry.account_id.and_then(|id| names.get(&id)?.label.as_deref());
-        TimelineEntry::new(entry.seq, entry.account_id, entry.at, &entry.event, label)
+        TimelineEntry::new(entry.seq, entry.account_id, entry.at, &entry.event, entry.caller.as_ref(), label)
     });
     Ok(Json(Results { result: result.collect() }))
 }

@@ -6,6 +6,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use relink_domain::caller::Caller;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -51,10 +52,10 @@ fn check(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Result<(), Ap
 }
 
 /// Only a client with a token: an API token, or the run's own token from the data folder. A request that is let in carries
-/// its [`Client`] as an extension.
+/// its [`Caller`] as an extension.
 pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    let Some(client) = header.and_then(bearer_token).and_then(|token| api.client(token)) else {
+    let Some(caller) = header.and_then(bearer_token).and_then(|token| api.caller(token)) else {
         let message = "The Authorization header has no valid token. Create one with: relink api-token create NAME";
         let mut response = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).into_response();
         response.headers_mut().insert("www-authenticate", http::HeaderValue::from_static("Bearer"));
@@ -63,11 +64,11 @@ pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, ne
     if request.extensions().get::<Reserved>().is_some() {
         return limits::too_many_connections().into_response();
     }
-    let _under_way = match api.limits.request(client) {
+    let _under_way = match api.limits.request(Client::of(&caller)) {
         Ok(ticket) => ticket,
         Err(refused) => return refused.into_response(),
     };
-    request.extensions_mut().insert(client);
+    request.extensions_mut().insert(caller);
     next.run(request).await
 }
 
@@ -79,12 +80,12 @@ fn bearer_token(header: &str) -> Option<&str> {
 
 impl ApiState {
     /// Tokens are compared as hashes, in constant time.
-    fn client(&self, token: &str) -> Option<Client> {
+    fn caller(&self, token: &str) -> Option<Caller> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         if bool::from(hash.ct_eq(&self.control_hash)) {
-            return Some(Client::Person);
+            return Some(Caller::Person);
         }
-        self.engine.authenticate(token).map(Client::ApiToken)
+        self.engine.access().authenticate(token)
     }
 }
 

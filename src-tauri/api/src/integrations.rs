@@ -1,6 +1,6 @@
 //! Integrations: the catalog, and what is installed of it.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use relink_contract::{
     Deleted, List, Results,
     integration::{
@@ -8,8 +8,8 @@ use relink_contract::{
         NewEnvironmentIntegration, NewIntegration, OAuthClient,
     },
 };
-use relink_domain::{EnvironmentIntegrationId, IntegrationId};
-use relink_engine::{CatalogueEntry, Installed, SANDBOX, wire};
+use relink_domain::{EnvironmentIntegrationId, IntegrationId, caller::Caller};
+use relink_engine::{Installed, SANDBOX, wire};
 use serde_json::Value;
 use utoipa_axum::routes;
 
@@ -33,12 +33,12 @@ pub(crate) fn routes() -> Routes {
         .with(routes!(set_client))
 }
 
-fn integration(entry: &CatalogueEntry) -> Integration {
+fn integration(entry: &relink_engine::CatalogEntry) -> Integration {
     let integration = &entry.integration;
     Integration {
         id: integration.id,
         name: integration.name.clone(),
-        category: wire::category(integration),
+        category: integration.category(),
         is_beta: false,
         config: integration.document.get("config").cloned().unwrap_or(Value::Null),
         sharing: "ask".to_owned(),
@@ -48,22 +48,20 @@ fn integration(entry: &CatalogueEntry) -> Integration {
     }
 }
 
-fn catalog_entry(entry: &CatalogueEntry) -> CatalogEntry {
+fn catalog_entry(entry: &relink_engine::CatalogEntry) -> CatalogEntry {
     let integration = &entry.integration;
-    let methods = relink_domain::integration::parse(&integration.document.to_string())
-        .map(|parsed| parsed.definition.methods())
-        .unwrap_or_default();
     CatalogEntry {
         id: integration.id,
         name: integration.name.clone(),
-        label: wire::label(integration),
-        category: wire::category(integration),
+        label: integration.label(),
+        category: integration.category(),
         built_in: integration.built_in,
         version: integration.version,
         installed: entry.installed.is_some(),
         environment_integration_id: entry.installed.as_ref().map(|installed| installed.id),
-        methods,
+        methods: entry.definition.as_ref().map(|definition| definition.methods()).unwrap_or_default(),
         not_ready: entry.not_ready.clone(),
+        hides_built_in: entry.hides_built_in,
     }
 }
 
@@ -77,8 +75,8 @@ impl ApiState {
         }
     }
 
-    async fn installed(&self, id: EnvironmentIntegrationId) -> Result<Installed, ApiError> {
-        let entries = self.engine.catalogue().await?;
+    async fn installed(&self, caller: &Caller, id: EnvironmentIntegrationId) -> Result<Installed, ApiError> {
+        let entries = self.engine.catalog().list(caller).await?;
         let found = entries.into_iter().filter_map(|entry| entry.installed).find(|installed| installed.id == id);
         found.ok_or_else(|| EnvironmentIntegrationId::not_found(&id.to_string()))
     }
@@ -99,8 +97,8 @@ impl ApiState {
     tag = "Integrations",
     responses((status = 200, description = "All integrations of the catalog", body = List<Integration>)),
 )]
-async fn list(State(api): State<ApiState>) -> ApiResult<List<Integration>> {
-    Ok(Json(List::whole(api.engine.catalogue().await?.iter().map(integration).collect())))
+async fn list(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<List<Integration>> {
+    Ok(Json(List::whole(api.engine.catalog().list(&caller).await?.iter().map(integration).collect())))
 }
 
 /// Show an integration
@@ -112,8 +110,12 @@ async fn list(State(api): State<ApiState>) -> ApiResult<List<Integration>> {
     params(("id" = IntegrationId, Path)),
     responses((status = 200, description = "The integration", body = Integration), NotFound),
 )]
-async fn show(State(api): State<ApiState>, PathId(id): PathId<IntegrationId>) -> ApiResult<Integration> {
-    let entries = api.engine.catalogue().await?;
+async fn show(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<IntegrationId>,
+) -> ApiResult<Integration> {
+    let entries = api.engine.catalog().list(&caller).await?;
     let found = entries.iter().find(|entry| entry.integration.id == id);
     found.map(|entry| Json(integration(entry))).ok_or_else(|| IntegrationId::not_found(&id.to_string()))
 }
@@ -126,8 +128,11 @@ async fn show(State(api): State<ApiState>, PathId(id): PathId<IntegrationId>) ->
     tag = "Integrations",
     responses((status = 200, description = "All installed integrations", body = List<EnvironmentIntegration>)),
 )]
-async fn list_installed(State(api): State<ApiState>) -> ApiResult<List<EnvironmentIntegration>> {
-    let entries = api.engine.catalogue().await?;
+async fn list_installed(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+) -> ApiResult<List<EnvironmentIntegration>> {
+    let entries = api.engine.catalog().list(&caller).await?;
     let installed = entries.iter().filter_map(|entry| entry.installed.as_ref());
     Ok(Json(List::whole(installed.map(|installed| api.environment_integration(installed)).collect())))
 }
@@ -143,9 +148,10 @@ async fn list_installed(State(api): State<ApiState>) -> ApiResult<List<Environme
 )]
 async fn show_installed(
     State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     PathId(id): PathId<EnvironmentIntegrationId>,
 ) -> ApiResult<EnvironmentIntegration> {
-    Ok(Json(api.environment_integration(&api.installed(id).await?)))
+    Ok(Json(api.environment_integration(&api.installed(&caller, id).await?)))
 }
 
 /// Install an integration
@@ -166,12 +172,13 @@ async fn show_installed(
 )]
 async fn install(
     State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     Body(new): Body<NewEnvironmentIntegration>,
 ) -> ApiResult<EnvironmentIntegration> {
-    let entries = api.engine.catalogue().await?;
+    let entries = api.engine.catalog().list(&caller).await?;
     let entry = entries.iter().find(|entry| entry.integration.id.to_string() == new.integration_id);
     let name = &entry.ok_or_else(|| IntegrationId::not_found(&new.integration_id))?.integration.name;
-    let installed = api.engine.install(name).await?;
+    let installed = api.engine.catalog().install(&caller, name).await?;
     api.follow_sandbox(name, true).await;
     Ok(Json(api.environment_integration(&installed)))
 }
@@ -185,13 +192,17 @@ async fn install(
     params(("id" = EnvironmentIntegrationId, Path)),
     responses((status = 200, description = "It is gone", body = Deleted), NotFound, Conflict),
 )]
-async fn uninstall(State(api): State<ApiState>, PathId(id): PathId<EnvironmentIntegrationId>) -> ApiResult<Deleted> {
-    let installed = api.installed(id).await?;
+async fn uninstall(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<EnvironmentIntegrationId>,
+) -> ApiResult<Deleted> {
+    let installed = api.installed(&caller, id).await?;
     let filter = relink_engine::Filter { environment_integration_id: Some(id), ..relink_engine::Filter::default() };
-    for view in api.engine.accounts(filter, None, None).await? {
-        api.engine.delete_account(view.account.id()).await?;
+    for view in api.engine.accounts().list(&caller, filter, None, None).await? {
+        api.engine.accounts().delete(&caller, view.account.id()).await?;
     }
-    api.engine.uninstall(&installed.integration.name).await?;
+    api.engine.catalog().uninstall(&caller, &installed.integration.name).await?;
     api.follow_sandbox(&installed.integration.name, false).await;
     Ok(Json(Deleted { id: id.to_string() }))
 }
@@ -204,8 +215,11 @@ async fn uninstall(State(api): State<ApiState>, PathId(id): PathId<EnvironmentIn
     tag = "Integrations",
     responses((status = 200, description = "All integrations of the catalog", body = Results<CatalogEntry>)),
 )]
-async fn catalog(State(api): State<ApiState>) -> ApiResult<Results<CatalogEntry>> {
-    Ok(Json(Results { result: api.engine.catalogue().await?.iter().map(catalog_entry).collect() }))
+async fn catalog(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+) -> ApiResult<Results<CatalogEntry>> {
+    Ok(Json(Results { result: api.engine.catalog().list(&caller).await?.iter().map(catalog_entry).collect() }))
 }
 
 /// Add an integration from a file's text
@@ -221,9 +235,10 @@ async fn catalog(State(api): State<ApiState>) -> ApiResult<Results<CatalogEntry>
 )]
 async fn add(
     State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     Body(new): Body<NewIntegration>,
 ) -> Result<(StatusCode, Json<AddedIntegration>), ApiError> {
-    let added = api.engine.add_integration(&new.text).await?;
+    let added = api.engine.catalog().add(&caller, &new.text).await?;
     let body = AddedIntegration {
         name: added.installed.integration.name,
         environment_integration_id: added.installed.id,
@@ -241,8 +256,12 @@ async fn add(
     params(("name" = String, Path)),
     responses((status = 200, description = "Installed", body = InstalledIntegration), NotFound, Conflict),
 )]
-async fn install_named(State(api): State<ApiState>, PathText(name): PathText) -> ApiResult<InstalledIntegration> {
-    let installed = api.engine.install(&name).await?;
+async fn install_named(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathText(name): PathText,
+) -> ApiResult<InstalledIntegration> {
+    let installed = api.engine.catalog().install(&caller, &name).await?;
     api.follow_sandbox(&name, true).await;
     Ok(Json(InstalledIntegration { name, environment_integration_id: installed.id }))
 }
@@ -258,8 +277,12 @@ async fn install_named(State(api): State<ApiState>, PathText(name): PathText) ->
     params(("name" = String, Path)),
     responses((status = 200, description = "It is gone", body = NamedIntegration), NotFound, Conflict),
 )]
-async fn uninstall_named(State(api): State<ApiState>, PathText(name): PathText) -> ApiResult<NamedIntegration> {
-    api.engine.uninstall(&name).await?;
+async fn uninstall_named(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathText(name): PathText,
+) -> ApiResult<NamedIntegration> {
+    api.engine.catalog().uninstall(&caller, &name).await?;
     api.follow_sandbox(&name, false).await;
     Ok(Json(NamedIntegration { name }))
 }
@@ -278,10 +301,11 @@ async fn uninstall_named(State(api): State<ApiState>, PathText(name): PathText) 
 )]
 async fn set_client(
     State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     PathText(name): PathText,
     Body(client): Body<OAuthClient>,
 ) -> ApiResult<NamedIntegration> {
     let secret = client.secret.map(relink_contract::WireSecret::into_secret).filter(|secret| !secret.is_empty());
-    api.engine.set_client(&name, client.id, secret).await?;
+    api.engine.catalog().set_client(&caller, &name, client.id, secret).await?;
     Ok(Json(NamedIntegration { name }))
 }

@@ -137,7 +137,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         .local_addr()
         .map_err(|source| ServeError::Listen { address: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), source })?;
     let base_url = format!("http://{address}");
-    engine.listens_on(address.port());
+    engine.set_api_port(address.port());
 
     let stopping = CancellationToken::new();
     let stop_unless_serving = stopping.clone().drop_guard();

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use relink_domain::{ApiTokenId, FlowId};
+use relink_domain::{ApiTokenId, FlowId, caller::Caller};
 
 use crate::error::ApiError;
 
@@ -24,6 +24,20 @@ pub(crate) enum Client {
     ApiToken(ApiTokenId),
     /// A page of the connect UI.
     Flow(FlowId),
+}
+
+impl Client {
+    /// The client behind a caller that a bearer token has let in.
+    pub(crate) const fn of(caller: &Caller) -> Self {
+        match caller {
+            Caller::ApiToken { id, .. } => Self::ApiToken(*id),
+            Caller::Person
+            | Caller::AccountToken { .. }
+            | Caller::McpToken { .. }
+            | Caller::Link { .. }
+            | Caller::Internal => Self::Person,
+        }
+    }
 }
 
 /// What every client has under way.

@@ -1,10 +1,11 @@
 //! Link tokens, and where a link may send the browser.
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use relink_contract::{
     WireSecret,
     link::{Callback, CallbackTaken, LinkToken, NewLinkToken, RedirectUris},
 };
+use relink_domain::caller::Caller;
 use relink_domain::link::{LinkOptions, Purpose};
 use utoipa_axum::routes;
 
@@ -32,7 +33,11 @@ pub(crate) fn routes() -> Routes {
     request_body = NewLinkToken,
     responses((status = 200, description = "The link token", body = LinkToken), BodyErrors, NotFound),
 )]
-async fn create(State(api): State<ApiState>, Body(new): Body<NewLinkToken>) -> ApiResult<LinkToken> {
+async fn create(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<NewLinkToken>,
+) -> ApiResult<LinkToken> {
     let present = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let purpose = match (present(new.integrated_account_id), present(new.tenant_id)) {
         (Some(id), None) => Purpose::Reauthorize { account_id: account_id(&id)? },
@@ -59,7 +64,7 @@ async fn create(State(api): State<ApiState>, Body(new): Body<NewLinkToken>) -> A
         persist_previous_context: new.persist_previous_context.unwrap_or(false),
         region: new.region,
     };
-    let link = api.engine.create_link(purpose, options).await?;
+    let link = api.engine.connections().create_link(&caller, purpose, options).await?;
     Ok(Json(LinkToken { link_token: WireSecret::from(link.token) }))
 }
 
@@ -74,8 +79,12 @@ async fn create(State(api): State<ApiState>, Body(new): Body<NewLinkToken>) -> A
     request_body = Callback,
     responses((status = 200, description = "Its flow goes on", body = CallbackTaken), BodyErrors),
 )]
-async fn callback(State(api): State<ApiState>, Body(callback): Body<Callback>) -> ApiResult<CallbackTaken> {
-    let flow = api.engine.callback(callback.url.expose()).await?;
+async fn callback(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Body(callback): Body<Callback>,
+) -> ApiResult<CallbackTaken> {
+    let flow = api.engine.connections().callback(&caller, callback.url.expose()).await?;
     Ok(Json(CallbackTaken { flow }))
 }
 
@@ -87,8 +96,8 @@ async fn callback(State(api): State<ApiState>, Body(callback): Body<Callback>) -
     tag = "Links",
     responses((status = 200, description = "The whole list", body = RedirectUris)),
 )]
-async fn redirect_uris(State(api): State<ApiState>) -> ApiResult<RedirectUris> {
-    Ok(Json(RedirectUris { redirect_uris: api.engine.redirect_uris().await? }))
+async fn redirect_uris(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<RedirectUris> {
+    Ok(Json(RedirectUris { redirect_uris: api.engine.connections().redirect_uris(&caller).await? }))
 }
 
 /// Set where a link's `redirect_uri` may lead
@@ -102,6 +111,12 @@ async fn redirect_uris(State(api): State<ApiState>) -> ApiResult<RedirectUris> {
     request_body = RedirectUris,
     responses((status = 200, description = "The whole list", body = RedirectUris), BodyErrors),
 )]
-async fn set_redirect_uris(State(api): State<ApiState>, Body(list): Body<RedirectUris>) -> ApiResult<RedirectUris> {
-    Ok(Json(RedirectUris { redirect_uris: api.engine.set_redirect_uris(list.redirect_uris).await? }))
+async fn set_redirect_uris(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Body(list): Body<RedirectUris>,
+) -> ApiResult<RedirectUris> {
+    Ok(Json(RedirectUris {
+        redirect_uris: api.engine.connections().set_redirect_uris(&caller, list.redirect_uris).await?,
+    }))
 }

@@ -12,6 +12,7 @@ use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use relink_domain::caller::Caller;
 use relink_engine::{Engine, SANDBOX};
 use relink_sandbox::{Options, Running, Sandbox, StartError};
 use serde_json::Value;
@@ -129,11 +130,11 @@ pub(crate) async fn run(
     stopping: CancellationToken,
 ) {
     let mut tried = Some(tried);
-    let mut installed = engine.installed_changes();
+    let mut installed = engine.catalog().changes();
     let mut running: Option<Running> = None;
     loop {
         installed.borrow_and_update();
-        let wanted = engine.is_installed(SANDBOX).await.unwrap_or(false);
+        let wanted = engine.catalog().is_installed(&Caller::Internal, SANDBOX);
         if wanted && running.is_none() {
             running = start(&engine, &sandbox_runner, &data_dir).await;
         } else if !wanted && let Some(sandbox) = running.take() {
@@ -165,7 +166,7 @@ async fn start(engine: &Engine, sandbox_runner: &SandboxRunner, data_dir: &std::
             return None;
         }
     };
-    if let Err(error) = engine.sandbox_at(sandbox.base_url()).await {
+    if let Err(error) = engine.catalog().set_sandbox_address(&Caller::Internal, sandbox.base_url()).await {
         tracing::warn!("the Sandbox's address could not be set: {error}");
         sandbox.stop().await;
         return None;

@@ -1,8 +1,9 @@
 //! How Relink is.
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use relink_contract::status::{AccountCounts, KeychainStatus, Ping, SandboxStatus, Status};
 use relink_domain::account;
+use relink_domain::caller::Caller;
 use utoipa_axum::routes;
 
 use crate::{ApiState, error::ApiResult, openapi::Routes};
@@ -23,10 +24,10 @@ pub(crate) fn open_routes() -> Routes {
     tag = "Relink",
     responses((status = 200, description = "How Relink is", body = Status)),
 )]
-async fn status(State(api): State<ApiState>) -> ApiResult<Status> {
-    let accounts = api.engine.status_counts().await?;
+async fn status(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<Status> {
+    let accounts = api.engine.accounts().status_counts(&caller).await?;
     let needs_reauth = accounts.get(account::Status::NeedsReauth.as_str()).copied().unwrap_or_default();
-    let (state, message) = api.engine.keychain().await;
+    let (state, message) = api.engine.keychain_state(&caller).await;
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         base_url: api.base_url.to_string(),

@@ -1,11 +1,12 @@
 //! API tokens.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use relink_contract::{
     Deleted, List, WireSecret,
     token::{ApiToken, CreatedApiToken, NewApiToken},
 };
 use relink_domain::ApiTokenId;
+use relink_domain::caller::Caller;
 use utoipa_axum::routes;
 
 use crate::{
@@ -38,8 +39,8 @@ fn api_token(token: relink_engine::ApiToken) -> ApiToken {
     tag = "API tokens",
     responses((status = 200, description = "All API tokens, without their secrets", body = List<ApiToken>)),
 )]
-async fn list(State(api): State<ApiState>) -> ApiResult<List<ApiToken>> {
-    Ok(Json(List::whole(api.engine.api_tokens().await?.into_iter().map(api_token).collect())))
+async fn list(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<List<ApiToken>> {
+    Ok(Json(List::whole(api.engine.access().api_tokens(&caller).await?.into_iter().map(api_token).collect())))
 }
 
 /// Show an API token
@@ -51,8 +52,12 @@ async fn list(State(api): State<ApiState>) -> ApiResult<List<ApiToken>> {
     params(("id" = ApiTokenId, Path)),
     responses((status = 200, description = "The API token, without its secret", body = ApiToken), NotFound),
 )]
-async fn show(State(api): State<ApiState>, PathId(id): PathId<ApiTokenId>) -> ApiResult<ApiToken> {
-    Ok(Json(api_token(api.engine.api_token(id).await?)))
+async fn show(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<ApiTokenId>,
+) -> ApiResult<ApiToken> {
+    Ok(Json(api_token(api.engine.access().api_token(&caller, id).await?)))
 }
 
 /// Make an API token
@@ -68,9 +73,10 @@ async fn show(State(api): State<ApiState>, PathId(id): PathId<ApiTokenId>) -> Ap
 )]
 async fn create(
     State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     Body(new): Body<NewApiToken>,
 ) -> Result<(StatusCode, Json<CreatedApiToken>), ApiError> {
-    let (token, secret) = api.engine.create_api_token(new.name, new.expires_at).await?;
+    let (token, secret) = api.engine.access().create_api_token(&caller, new.name, new.expires_at).await?;
     let body = CreatedApiToken { record: api_token(token), token: WireSecret::from(secret) };
     Ok((StatusCode::CREATED, Json(body)))
 }
@@ -84,7 +90,11 @@ async fn create(
     params(("id" = ApiTokenId, Path)),
     responses((status = 200, description = "It opens nothing any more", body = Deleted), NotFound),
 )]
-async fn revoke(State(api): State<ApiState>, PathId(id): PathId<ApiTokenId>) -> ApiResult<Deleted> {
-    api.engine.revoke_api_token(id).await?;
+async fn revoke(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<ApiTokenId>,
+) -> ApiResult<Deleted> {
+    api.engine.access().revoke_api_token(&caller, id).await?;
     Ok(Json(Deleted { id: id.to_string() }))
 }

@@ -1,11 +1,11 @@
 //! Webhooks.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use relink_contract::{
     ById, Deleted, List, Success, WireSecret,
     webhook::{CreatedWebhook, Delivery, DeliveryState, NewConsentedWebhook, NewWebhook, Replayed, Webhook},
 };
-use relink_domain::{WebhookId, event::EventKind};
+use relink_domain::{WebhookId, caller::Caller, event::EventKind};
 use utoipa_axum::routes;
 
 use crate::{
@@ -63,7 +63,12 @@ impl ApiState {
         }
     }
 
-    async fn create_webhook(&self, new: NewWebhook, allow_private: bool) -> Result<CreatedWebhook, ApiError> {
+    async fn create_webhook(
+        &self,
+        caller: &Caller,
+        new: NewWebhook,
+        allow_private: bool,
+    ) -> Result<CreatedWebhook, ApiError> {
         let event_types = new
             .event_types
             .filter(|names| !names.is_empty())
@@ -76,7 +81,7 @@ impl ApiState {
             event_types,
             allow_private,
         };
-        let (webhook, secret) = self.engine.create_webhook(new).await?;
+        let (webhook, secret) = self.engine.outbox().create_webhook(caller, new).await?;
         Ok(CreatedWebhook { webhook: self.webhook(webhook), secret: WireSecret::from(secret) })
     }
 }
@@ -89,8 +94,10 @@ impl ApiState {
     tag = "Webhooks",
     responses((status = 200, description = "All webhooks, without their secrets", body = List<Webhook>)),
 )]
-async fn list(State(api): State<ApiState>) -> ApiResult<List<Webhook>> {
-    Ok(Json(List::whole(api.engine.webhooks().await?.into_iter().map(|webhook| api.webhook(webhook)).collect())))
+async fn list(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<List<Webhook>> {
+    Ok(Json(List::whole(
+        api.engine.outbox().webhooks(&caller).await?.into_iter().map(|webhook| api.webhook(webhook)).collect(),
+    )))
 }
 
 /// Show a webhook
@@ -102,8 +109,12 @@ async fn list(State(api): State<ApiState>) -> ApiResult<List<Webhook>> {
     params(("id" = WebhookId, Path)),
     responses((status = 200, description = "The webhook, without its secret", body = Webhook), NotFound),
 )]
-async fn show(State(api): State<ApiState>, PathId(id): PathId<WebhookId>) -> ApiResult<Webhook> {
-    Ok(Json(api.webhook(api.engine.webhook(id).await?)))
+async fn show(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<WebhookId>,
+) -> ApiResult<Webhook> {
+    Ok(Json(api.webhook(api.engine.outbox().webhook(&caller, id).await?)))
 }
 
 /// Make a webhook
@@ -117,8 +128,12 @@ async fn show(State(api): State<ApiState>, PathId(id): PathId<WebhookId>) -> Api
     request_body = NewWebhook,
     responses((status = 200, description = "The webhook", body = CreatedWebhook), BodyErrors),
 )]
-async fn create(State(api): State<ApiState>, Body(new): Body<NewWebhook>) -> ApiResult<CreatedWebhook> {
-    Ok(Json(api.create_webhook(new, false).await?))
+async fn create(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<NewWebhook>,
+) -> ApiResult<CreatedWebhook> {
+    Ok(Json(api.create_webhook(&caller, new, false).await?))
 }
 
 /// Make a webhook, with the person's consent to a private address
@@ -132,9 +147,10 @@ async fn create(State(api): State<ApiState>, Body(new): Body<NewWebhook>) -> Api
 )]
 async fn create_with_consent(
     State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     Body(new): Body<NewConsentedWebhook>,
 ) -> Result<(StatusCode, Json<CreatedWebhook>), ApiError> {
-    Ok((StatusCode::CREATED, Json(api.create_webhook(new.webhook, new.allow_private).await?)))
+    Ok((StatusCode::CREATED, Json(api.create_webhook(&caller, new.webhook, new.allow_private).await?)))
 }
 
 /// Delete a webhook
@@ -148,8 +164,12 @@ async fn create_with_consent(
     params(("id" = WebhookId, Path)),
     responses((status = 200, description = "It is gone", body = Deleted), NotFound),
 )]
-async fn delete(State(api): State<ApiState>, PathId(id): PathId<WebhookId>) -> ApiResult<Deleted> {
-    api.engine.delete_webhook(id).await?;
+async fn delete(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<WebhookId>,
+) -> ApiResult<Deleted> {
+    api.engine.outbox().delete_webhook(&caller, id).await?;
     Ok(Json(Deleted { id: id.to_string() }))
 }
 
@@ -162,9 +182,13 @@ async fn delete(State(api): State<ApiState>, PathId(id): PathId<WebhookId>) -> A
     request_body = ById,
     responses((status = 200, description = "It is on its way", body = Success), BodyErrors, NotFound),
 )]
-async fn test(State(api): State<ApiState>, Body(webhook): Body<ById>) -> ApiResult<Success> {
+async fn test(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Body(webhook): Body<ById>,
+) -> ApiResult<Success> {
     let id = webhook.id.parse().map_err(|_| WebhookId::not_found(&webhook.id))?;
-    api.engine.test_webhook(id).await?;
+    api.engine.outbox().test_webhook(&caller, id).await?;
     Ok(Json(Success::YES))
 }
 
@@ -179,8 +203,12 @@ async fn test(State(api): State<ApiState>, Body(webhook): Body<ById>) -> ApiResu
     params(("id" = WebhookId, Path)),
     responses((status = 200, description = "They are on their way", body = Replayed), NotFound),
 )]
-async fn replay(State(api): State<ApiState>, PathId(id): PathId<WebhookId>) -> ApiResult<Replayed> {
-    Ok(Json(Replayed { replayed: api.engine.replay_webhook(id).await? }))
+async fn replay(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<WebhookId>,
+) -> ApiResult<Replayed> {
+    Ok(Json(Replayed { replayed: api.engine.outbox().retry_failed(&caller, id).await? }))
 }
 
 /// List a webhook's latest deliveries
@@ -194,7 +222,11 @@ async fn replay(State(api): State<ApiState>, PathId(id): PathId<WebhookId>) -> A
     params(("id" = WebhookId, Path)),
     responses((status = 200, description = "The latest deliveries", body = List<Delivery>), NotFound),
 )]
-async fn deliveries(State(api): State<ApiState>, PathId(id): PathId<WebhookId>) -> ApiResult<List<Delivery>> {
-    let found = api.engine.deliveries(id, MAX_DELIVERIES).await?;
+async fn deliveries(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<WebhookId>,
+) -> ApiResult<List<Delivery>> {
+    let found = api.engine.outbox().deliveries(&caller, id, MAX_DELIVERIES).await?;
     Ok(Json(List::whole(found.into_iter().map(delivery).collect())))
 }

@@ -1,7 +1,7 @@
 //! Accounts, as the window shows and changes them.
 
 use relink_contract::window::{Account, AccountContext, CheckOutcome, CheckResult};
-use relink_domain::{AccountId, Timestamp};
+use relink_domain::{AccountId, Timestamp, caller::Caller};
 use relink_engine::{AccountView, Filter};
 use serde_json::Value;
 
@@ -9,14 +9,15 @@ use crate::{App, Result, error_view};
 
 impl App {
     pub async fn accounts(&self) -> Result<Vec<Account>> {
-        let views = self.0.engine.accounts(Filter::default(), None, None).await.map_err(error_view)?;
+        let views =
+            self.0.engine.accounts().list(&Caller::Person, Filter::default(), None, None).await.map_err(error_view)?;
         let shown = self.shown().await?;
         let now = self.0.engine.now();
         Ok(views.iter().map(|view| account(view, shown.remind_at(view.account.id()), now)).collect())
     }
 
     pub async fn account(&self, id: AccountId) -> Result<Account> {
-        let view = self.0.engine.account(id).await.map_err(error_view)?;
+        let view = self.0.engine.accounts().get(&Caller::Person, id).await.map_err(error_view)?;
         self.with_reminder(&view).await
     }
 
@@ -27,7 +28,7 @@ impl App {
 
     /// Makes one call to the provider to see whether the account works.
     pub async fn check(&self, id: AccountId) -> Result<CheckResult> {
-        let report = self.0.engine.check(id).await.map_err(error_view)?;
+        let report = self.0.engine.refresher().check(&Caller::Person, id).await.map_err(error_view)?;
         let outcome = match report.outcome {
             relink_engine::CheckOutcome::Accepted => CheckOutcome::Accepted,
             relink_engine::CheckOutcome::Unauthorized => CheckOutcome::Unauthorized,
@@ -39,18 +40,18 @@ impl App {
     }
 
     pub async fn refresh(&self, id: AccountId) -> Result<Account> {
-        let view = self.0.engine.refresh(id).await.map_err(error_view)?;
+        let view = self.0.engine.refresher().refresh(&Caller::Person, id).await.map_err(error_view)?;
         self.with_reminder(&view).await
     }
 
     pub async fn rename(&self, id: AccountId, name: String) -> Result<Account> {
-        let view = self.0.engine.rename(id, name).await.map_err(error_view)?;
+        let view = self.0.engine.accounts().rename(&Caller::Person, id, name).await.map_err(error_view)?;
         self.with_reminder(&view).await
     }
 
     /// Deletes the account and its keychain item, and revokes its token where the provider offers that.
     pub async fn delete_account(&self, id: AccountId) -> Result<()> {
-        self.0.engine.delete_account(id).await.map_err(error_view)
+        self.0.engine.accounts().delete(&Caller::Person, id).await.map_err(error_view)
     }
 }
 

@@ -1,7 +1,7 @@
 //! API tokens, as the window lists, creates and revokes them.
 
 use relink_contract::window::ApiToken;
-use relink_domain::ApiTokenId;
+use relink_domain::{ApiTokenId, caller::Caller};
 
 use crate::{App, Result, error_view};
 
@@ -9,20 +9,30 @@ const DAY_SECS: i64 = 24 * 60 * 60;
 
 impl App {
     pub async fn api_tokens(&self) -> Result<Vec<ApiToken>> {
-        Ok(self.0.engine.api_tokens().await.map_err(error_view)?.into_iter().map(api_token).collect())
+        Ok(self
+            .0
+            .engine
+            .access()
+            .api_tokens(&Caller::Person)
+            .await
+            .map_err(error_view)?
+            .into_iter()
+            .map(api_token)
+            .collect())
     }
 
     /// Copies the new token to the clipboard. It expires after so many days, or never.
     pub async fn create_api_token(&self, name: String, days: Option<u32>) -> Result<ApiToken> {
         let expires_at = days.map(|days| self.0.engine.now().plus_secs(i64::from(days) * DAY_SECS));
-        let (created, secret) = self.0.engine.create_api_token(name, expires_at).await.map_err(error_view)?;
+        let (created, secret) =
+            self.0.engine.access().create_api_token(&Caller::Person, name, expires_at).await.map_err(error_view)?;
         let undo = self.revoke_api_token(created.id);
         self.copy_or_undo(&secret, "The API token was not created", undo).await?;
         Ok(api_token(created))
     }
 
     pub async fn revoke_api_token(&self, id: ApiTokenId) -> Result<()> {
-        self.0.engine.revoke_api_token(id).await.map_err(error_view)
+        self.0.engine.access().revoke_api_token(&Caller::Person, id).await.map_err(error_view)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use relink_contract::window::{AccountChanges, Change};
-use relink_domain::AccountId;
+use relink_domain::{AccountId, caller::Caller};
 use relink_engine::{ChangeSet, ChangedAccounts, Error, network};
 use tokio::sync::broadcast::{self, error::RecvError};
 
@@ -114,7 +114,7 @@ impl App {
         let shown = self.shown().await.ok()?;
         let mut changes = AccountChanges::default();
         for &id in ids {
-            match self.0.engine.account(id).await {
+            match self.0.engine.accounts().get(&Caller::Person, id).await {
                 Ok(view) => changes.changed.push(accounts::account(&view, shown.remind_at(id), self.0.engine.now())),
                 Err(Error::NotFound { .. }) => changes.removed.push(id),
                 Err(_) => return None,

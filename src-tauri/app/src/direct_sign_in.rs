@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use relink_domain::{
     AccountId, Secret,
     account::AuthenticationMethod,
+    caller::Caller,
     link::{LinkOptions, Purpose},
 };
-use relink_engine::connect::{BeginFlow, FlowView, IdentityChoice, PhaseName};
+use relink_engine::connections::{BeginFlow, FlowView, IdentityChoice, PhaseName};
 
 use crate::{App, Result, error_view};
 
@@ -42,9 +43,13 @@ impl App {
     /// Begins to reauthorize this account.
     pub async fn reauthorize(&self, id: AccountId) -> Result<SignInRoute> {
         let engine = &self.0.engine;
-        let view = engine.account(id).await.map_err(error_view)?;
+        let view = engine.accounts().get(&Caller::Person, id).await.map_err(error_view)?;
         let purpose = Purpose::Reauthorize { account_id: id };
-        let link = engine.create_link(purpose, LinkOptions::default()).await.map_err(error_view)?;
+        let link = engine
+            .connections()
+            .create_link(&Caller::Person, purpose, LinkOptions::default())
+            .await
+            .map_err(error_view)?;
         if view.account.method() != AuthenticationMethod::Oauth2 {
             return Ok(SignInRoute::ConnectPage(Secret::new(self.connect_page(link.token.expose()))));
         }
@@ -54,7 +59,8 @@ impl App {
             redirect: None,
             fields: BTreeMap::new(),
         };
-        let started = engine.begin_flow(link.token.expose(), begin).await.map_err(error_view)?;
+        let started =
+            engine.connections().begin_flow(&Caller::Person, link.token.expose(), begin).await.map_err(error_view)?;
         let url = started.flow.authorize_url.clone().unwrap_or_default();
         Ok(SignInRoute::Provider(url, Box::new(SignIn { flow: started.flow, key: started.key })))
     }
@@ -68,15 +74,20 @@ impl App {
             let next = match flow.phase {
                 PhaseName::Succeeded => return SignInOutcome::Reauthorized,
                 PhaseName::Failed => return SignInOutcome::Failed,
-                PhaseName::Returned => engine.claim_flow(flow.id, key.expose()).await,
+                PhaseName::Returned => engine.connections().claim_flow(&Caller::Person, flow.id, key.expose()).await,
                 PhaseName::Question => {
-                    if let Err(error) = engine.answer_flow(flow.id, key.expose(), IdentityChoice::Keep) {
+                    if let Err(error) =
+                        engine.connections().answer_flow(&Caller::Person, flow.id, key.expose(), IdentityChoice::Keep)
+                    {
                         tracing::warn!(code = error.code(), "the question of another user was not answered: {error}");
                     }
                     return SignInOutcome::Failed;
                 }
                 PhaseName::Waiting | PhaseName::Working => {
-                    engine.flow(flow.id, key.expose(), Some(flow.version), FLOW_POLL_TIMEOUT).await
+                    engine
+                        .connections()
+                        .flow(&Caller::Person, flow.id, key.expose(), Some(flow.version), FLOW_POLL_TIMEOUT)
+                        .await
                 }
             };
             match next {

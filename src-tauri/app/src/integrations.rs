@@ -3,9 +3,10 @@
 use relink_contract::window::{AddedIntegration, Integration, NewIntegration, RedirectUri, SecretInput};
 use relink_domain::{
     callback,
-    integration::{ClientSecretNeed, Definition, RedirectKind, parse},
+    caller::Caller,
+    integration::{ClientSecretNeed, Definition, RedirectKind},
 };
-use relink_engine::CatalogueEntry;
+use relink_engine::CatalogEntry;
 use url::Url;
 
 use crate::{App, Result, error_view, integration_form};
@@ -14,39 +15,34 @@ impl App {
     /// The catalog, installed or not.
     pub async fn integrations(&self) -> Result<Vec<Integration>> {
         let engine = &self.0.engine;
-        let entries = engine.catalogue().await.map_err(error_view)?;
-        let accounts = engine.account_counts().await.map_err(error_view)?;
-        let accounts_of = |entry: &CatalogueEntry| {
+        let entries = engine.catalog().list(&Caller::Person).await.map_err(error_view)?;
+        let accounts = engine.accounts().counts(&Caller::Person).await.map_err(error_view)?;
+        let accounts_of = |entry: &CatalogEntry| {
             entry.installed.as_ref().and_then(|installed| accounts.get(&installed.id)).copied().unwrap_or(0)
         };
         Ok(entries.iter().map(|entry| self.integration(entry, accounts_of(entry))).collect())
     }
 
-    fn integration(&self, entry: &CatalogueEntry, accounts: u32) -> Integration {
+    fn integration(&self, entry: &CatalogEntry, accounts: u32) -> Integration {
         let document = &entry.integration.document;
         let color = document.pointer("/config/relink/color").and_then(|color| color.as_str());
-        // A definition that this version can't read any more is shown without what follows from it.
-        let definition = parse(&document.to_string()).ok().map(|parsed| parsed.definition);
-        let definition = match (&definition, &entry.installed) {
-            (Some(definition), Some(installed)) => {
-                definition.with_override(&installed.r#override).ok().map(|parsed| parsed.definition)
-            }
-            _ => definition,
-        };
-        let oauth2 = definition.as_ref().and_then(|definition| definition.oauth2());
+        // An integration whose definition can't be loaded is shown without what follows from it.
+        let definition = entry.definition.as_deref();
+        let oauth2 = definition.and_then(Definition::oauth2);
         let redirects = oauth2.map(|oauth2| oauth2.redirects.clone()).unwrap_or_default();
         Integration {
             name: entry.integration.name.clone(),
-            label: relink_engine::wire::label(&entry.integration),
+            label: entry.integration.label(),
             color: color.map(str::to_owned),
             category: document.get("category").and_then(|category| category.as_str()).map(str::to_owned),
             built_in: entry.integration.built_in,
-            is_sandbox: definition.as_ref().is_some_and(Definition::is_sandbox),
+            is_sandbox: definition.is_some_and(Definition::is_sandbox),
             installed: entry.installed.is_some(),
             accounts,
-            methods: definition.as_ref().map(Definition::methods).unwrap_or_default(),
+            methods: definition.map(Definition::methods).unwrap_or_default(),
             not_ready: entry.not_ready.clone(),
-            documented: definition.as_ref().is_some_and(|definition| definition.docs().url.is_some()),
+            hides_built_in: entry.hides_built_in,
+            documented: definition.is_some_and(|definition| definition.docs().url.is_some()),
             wants_client: oauth2
                 .is_some_and(|oauth2| oauth2.client_secret != ClientSecretNeed::Never || oauth2.client_id.is_empty()),
             client_id: oauth2.map(|oauth2| oauth2.client_id.clone()).filter(|id| !id.is_empty()),
@@ -64,10 +60,10 @@ impl App {
 
     /// Opens the provider's page that explains how to register an OAuth client, if the definition names one.
     pub async fn open_documentation(&self, integration: String) -> Result<()> {
-        let entries = self.0.engine.catalogue().await.map_err(error_view)?;
+        let entries = self.0.engine.catalog().list(&Caller::Person).await.map_err(error_view)?;
         let entry = entries.iter().find(|entry| entry.integration.name == integration);
-        let definition = entry.and_then(|entry| parse(&entry.integration.document.to_string()).ok());
-        let page = definition.and_then(|parsed| parsed.definition.docs().url.as_ref().map(ToString::to_string));
+        let definition = entry.and_then(|entry| entry.definition.as_deref());
+        let page = definition.and_then(|definition| definition.docs().url.as_ref().map(ToString::to_string));
         match page.and_then(|page| Url::parse(&page).ok()) {
             Some(page) => self.open_in_browser(&page).await,
             None => Ok(()),
@@ -75,13 +71,13 @@ impl App {
     }
 
     pub async fn install(&self, name: String) -> Result<()> {
-        self.0.engine.install(&name).await.map_err(error_view)?;
+        self.0.engine.catalog().install(&Caller::Person, &name).await.map_err(error_view)?;
         self.await_sandbox(&name, true).await;
         Ok(())
     }
 
     pub async fn uninstall(&self, name: String) -> Result<()> {
-        self.0.engine.uninstall(&name).await.map_err(error_view)?;
+        self.0.engine.catalog().uninstall(&Caller::Person, &name).await.map_err(error_view)?;
         self.await_sandbox(&name, false).await;
         Ok(())
     }
@@ -89,12 +85,12 @@ impl App {
     /// Sets the OAuth client that is registered at the provider.
     pub async fn set_client(&self, name: String, id: String, secret: Option<SecretInput>) -> Result<()> {
         let secret = secret.and_then(SecretInput::into_secret);
-        self.0.engine.set_client(&name, id, secret).await.map(drop).map_err(error_view)
+        self.0.engine.catalog().set_client(&Caller::Person, &name, id, secret).await.map(drop).map_err(error_view)
     }
 
     /// Adds an integration from the text of a definition file.
     pub async fn add_integration(&self, text: String) -> Result<AddedIntegration> {
-        let added = self.0.engine.add_integration(&text).await.map_err(error_view)?;
+        let added = self.0.engine.catalog().add(&Caller::Person, &text).await.map_err(error_view)?;
         Ok(AddedIntegration { name: added.installed.integration.name, warnings: added.warnings })
     }
 
@@ -104,7 +100,12 @@ impl App {
         let definition = integration_form::definition(&form, secret.is_some())?;
         let added = self.add_integration(definition.to_string()).await?;
         if secret.is_some() {
-            self.0.engine.set_client(&added.name, form.client_id, secret).await.map_err(error_view)?;
+            self.0
+                .engine
+                .catalog()
+                .set_client(&Caller::Person, &added.name, form.client_id, secret)
+                .await
+                .map_err(error_view)?;
         }
         Ok(added)
     }

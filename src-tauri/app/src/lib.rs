@@ -33,7 +33,7 @@ use std::{
 
 use relink_api::SandboxRunner;
 use relink_contract::window::{Change, Destination, ErrorView, KeychainState, Preferences};
-use relink_domain::{Secret, notice::DesktopSignal};
+use relink_domain::{Secret, caller::Caller, notice::DesktopSignal};
 use relink_engine::Engine;
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -119,7 +119,7 @@ impl App {
 
     /// Completes an OAuth flow with a callback URL that the system delivered as a deep link.
     pub async fn callback(&self, url: &str) -> Result<()> {
-        self.0.engine.callback(url).await.map(drop).map_err(error_view)
+        self.0.engine.connections().callback(&Caller::Person, url).await.map(drop).map_err(error_view)
     }
 
     /// Where the window that is about to be opened should go.

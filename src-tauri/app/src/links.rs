@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 use relink_contract::window::{ErrorView, LinkPurpose, MagicLink, OpenIn};
 use relink_domain::{
     Secret,
+    caller::Caller,
     link::{LinkOptions, Purpose},
 };
 use url::Url;
@@ -24,7 +25,13 @@ impl App {
             LinkPurpose::Account(account_id) => Purpose::Reauthorize { account_id },
             LinkPurpose::Tenant(tenant_id) => Purpose::Connect { tenant_id },
         };
-        let link = self.0.engine.create_link(purpose, LinkOptions::default()).await.map_err(error_view)?;
+        let link = self
+            .0
+            .engine
+            .connections()
+            .create_link(&Caller::Person, purpose, LinkOptions::default())
+            .await
+            .map_err(error_view)?;
         let page = self.connect_page("");
         let shown = format!("{page}…");
         let mut links = lock(&self.0.links);
@@ -74,10 +81,10 @@ impl App {
     }
 
     pub async fn redirect_uris(&self) -> Result<Vec<String>> {
-        self.0.engine.redirect_uris().await.map_err(error_view)
+        self.0.engine.connections().redirect_uris(&Caller::Person).await.map_err(error_view)
     }
 
     pub async fn set_redirect_uris(&self, uris: Vec<String>) -> Result<Vec<String>> {
-        self.0.engine.set_redirect_uris(uris).await.map_err(error_view)
+        self.0.engine.connections().set_redirect_uris(&Caller::Person, uris).await.map_err(error_view)
     }
 }

@@ -12,34 +12,34 @@ const MAX_NOTICES: usize = 200;
 
 impl App {
     pub(crate) async fn shown(&self) -> Result<NoticeHistory> {
-        Ok(self.0.engine.document(SHOWN).await.map_err(error_view)?.unwrap_or_default())
+        Ok(self.0.engine.documents().get(SHOWN).await.map_err(error_view)?.unwrap_or_default())
     }
 
     pub(crate) async fn store_shown(&self, shown: NoticeHistory) -> Result<()> {
-        self.0.engine.keep_document(SHOWN, shown).await.map_err(error_view)
+        self.0.engine.documents().set(SHOWN, shown).await.map_err(error_view)
     }
 
     /// Newest first.
     pub async fn notices(&self) -> Result<Vec<NoticeRecord>> {
-        Ok(self.0.engine.document(NOTICES).await.map_err(error_view)?.unwrap_or_default())
+        Ok(self.0.engine.documents().get(NOTICES).await.map_err(error_view)?.unwrap_or_default())
     }
 
     pub(crate) async fn change_notices(&self, change: impl FnOnce(&mut Vec<NoticeRecord>)) -> Result<()> {
         let mut notices = self.notices().await?;
         change(&mut notices);
         notices.truncate(MAX_NOTICES);
-        self.0.engine.keep_document(NOTICES, notices).await.map_err(error_view)?;
+        self.0.engine.documents().set(NOTICES, notices).await.map_err(error_view)?;
         self.publish(Change::Notices);
         Ok(())
     }
 
     /// Whether something that the person is told only once was told already.
     pub async fn was_told_once(&self, name: &str) -> Result<bool> {
-        let told: Option<bool> = self.0.engine.document(name).await.map_err(error_view)?;
+        let told: Option<bool> = self.0.engine.documents().get(name).await.map_err(error_view)?;
         Ok(told.is_some())
     }
 
     pub async fn set_told_once(&self, name: &str) -> Result<()> {
-        self.0.engine.keep_document(name, true).await.map_err(error_view)
+        self.0.engine.documents().set(name, true).await.map_err(error_view)
     }
 }

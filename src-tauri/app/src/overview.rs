@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use relink_contract::window::{KeychainState, Overview};
 use relink_domain::{
     account::{Status, Verdict},
+    caller::Caller,
     notice::FailingAccount,
 };
 use relink_engine::{Filter, SANDBOX, network};
@@ -17,7 +18,7 @@ const KEYCHAIN_STATE_TTL: Duration = Duration::from_secs(30);
 impl App {
     pub async fn overview(&self) -> Result<Overview> {
         let engine = &self.0.engine;
-        let accounts = engine.account_counts().await.map_err(error_view)?.into_values().sum();
+        let accounts = engine.accounts().counts(&Caller::Person).await.map_err(error_view)?.into_values().sum();
         let failing = self.failing_accounts().await?;
         let needs_you = failing.iter().filter(|account| account.trouble.verdict() != Verdict::Retrying).count();
         let keychain = self.keychain_state().await;
@@ -32,7 +33,7 @@ impl App {
             online: network::is_online(),
             needs_you: count(needs_you),
             accounts,
-            sandbox: engine.is_installed(SANDBOX).await.map_err(error_view)?,
+            sandbox: engine.catalog().is_installed(&Caller::Person, SANDBOX),
             notifications_trouble: desktop.notifications_trouble,
             tray: desktop.tray,
             hears_unlocking: info.hears_unlocking,
@@ -43,7 +44,7 @@ impl App {
     /// The accounts that don't work. Only these are read, however many others there are.
     pub(crate) async fn failing_accounts(&self) -> Result<Vec<FailingAccount>> {
         let failing = Filter { statuses: vec![Status::NeedsReauth.as_str().to_owned()], ..Filter::default() };
-        let views = self.0.engine.accounts(failing, None, None).await.map_err(error_view)?;
+        let views = self.0.engine.accounts().list(&Caller::Person, failing, None, None).await.map_err(error_view)?;
         Ok(views.iter().filter_map(|view| FailingAccount::of(&view.account, &view.label)).collect())
     }
 
@@ -53,7 +54,7 @@ impl App {
             return state;
         }
         let read_at = Instant::now();
-        let (state, message) = self.0.engine.keychain().await;
+        let (state, message) = self.0.engine.keychain_state(&Caller::Person).await;
         let state = KeychainState { available: state == "available", message };
         *lock(&self.0.keychain) = Some((state.clone(), read_at));
         state

@@ -17,7 +17,7 @@ const DOCUMENT: &str = "preferences";
 
 /// The stored preferences; the defaults if none are stored.
 pub(crate) async fn load(engine: &Engine) -> Result<Preferences> {
-    Ok(engine.document(DOCUMENT).await.map_err(error_view)?.unwrap_or_default())
+    Ok(engine.documents().get(DOCUMENT).await.map_err(error_view)?.unwrap_or_default())
 }
 
 /// The port that the person chose for the API, if any. Preferences that can't be read name none.
@@ -55,7 +55,7 @@ impl App {
     }
 
     async fn store_preferences(&self, preferences: Preferences) -> Result<()> {
-        self.0.engine.keep_document(DOCUMENT, preferences.clone()).await.map_err(error_view)?;
+        self.0.engine.documents().set(DOCUMENT, preferences.clone()).await.map_err(error_view)?;
         self.0.preferences.send_replace(preferences);
         self.publish(Change::Preferences);
         Ok(())

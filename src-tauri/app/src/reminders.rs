@@ -2,6 +2,7 @@
 
 use relink_domain::{
     AccountId,
+    caller::Caller,
     notice::{DesktopSignal, Episode, FailingAccount},
 };
 
@@ -12,7 +13,7 @@ const REMIND_AFTER_SECS: i64 = 24 * 60 * 60;
 
 impl App {
     pub async fn remind_later(&self, id: AccountId) -> Result<()> {
-        let view = self.0.engine.account(id).await.map_err(error_view)?;
+        let view = self.0.engine.accounts().get(&Caller::Person, id).await.map_err(error_view)?;
         let episode = FailingAccount::of(&view.account, &view.label).map(|account| account.episode());
         self.remind_of_episodes_later(episode.into_iter().collect()).await;
         Ok(())

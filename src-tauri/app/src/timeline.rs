@@ -5,9 +5,10 @@ use relink_contract::window::{Fact, Health, TimelineEntry, TimelinePage};
 use relink_domain::{
     AccountId,
     account::TimelineEvent,
+    caller::Caller,
     health::{self, SLOT_MILLIS, SLOTS},
 };
-use relink_engine::{Pages, store::timeline::Entry};
+use relink_engine::{TimelineEntry as Entry, TimelineQuery};
 
 use crate::{App, Result, error_view};
 
@@ -23,7 +24,13 @@ impl App {
         let mut before = None;
         // Back to the first batch that begins before the strip: it holds the state in which the strip begins.
         loop {
-            let batch = self.0.engine.timeline(Some(id), before, HEALTH_BATCH).await.map_err(error_view)?;
+            let batch = self
+                .0
+                .engine
+                .accounts()
+                .timeline(&Caller::Person, Some(id), before, HEALTH_BATCH)
+                .await
+                .map_err(error_view)?;
             let Some(oldest) = batch.last() else { break };
             before = Some(oldest.seq);
             let begins_earlier = oldest.at < strip_begins;
@@ -45,10 +52,11 @@ impl App {
         problems_only: bool,
     ) -> Result<TimelinePage> {
         let engine = &self.0.engine;
-        let pages = Pages { account, before, wrong: problems_only };
-        let page = engine.timeline_page(pages, ENTRIES_PER_PAGE).await.map_err(error_view)?;
+        let query = TimelineQuery { account, before, problems_only };
+        let page =
+            engine.accounts().timeline_page(&Caller::Person, query, ENTRIES_PER_PAGE).await.map_err(error_view)?;
         let ids = page.entries.iter().filter_map(|entry| entry.account_id).collect();
-        let names = engine.names(ids).await.map_err(error_view)?;
+        let names = engine.accounts().names(&Caller::Person, ids).await.map_err(error_view)?;
         let entry = |entry: Entry| {
             let account = entry.account_id.and_then(|id| names.get(&id));
             let provider = account.and_then(|account| account.label.as_deref());
@@ -63,6 +71,7 @@ impl App {
                 tone: entry.event.tone(),
                 title,
                 detail,
+                by: entry.caller.as_ref().and_then(Caller::attribution),
                 facts: facts(&entry.event),
             }
         };
@@ -82,6 +91,7 @@ fn facts(event: &TimelineEvent) -> Vec<Fact> {
         | TimelineEvent::RefreshFailed { failure, .. }
         | TimelineEvent::CheckInconclusive { failure }
         | TimelineEvent::Unauthorized { failure }
+        | TimelineEvent::IntegrationUnusable { failure }
         | TimelineEvent::CredentialGone { failure } => {
             let mut facts = vec![fact("Code", failure.cause.code())];
             facts.extend(failure.http_status.map(|status| fact("HTTP status", &status.to_string())));
@@ -102,6 +112,8 @@ fn facts(event: &TimelineEvent) -> Vec<Fact> {
         | TimelineEvent::Reactivated
         | TimelineEvent::Reauthorized { .. }
         | TimelineEvent::KeptOld { .. }
+        | TimelineEvent::IntegrationUsable
+        | TimelineEvent::BuiltInHidden { .. }
         | TimelineEvent::LinkCreated { .. }
         | TimelineEvent::Renamed { .. }
         | TimelineEvent::ContextChanged

@@ -3,7 +3,7 @@
 use std::future::{Ready, ready};
 
 use relink_contract::window::{Delivery, DeliveryState, NewWebhook, Webhook};
-use relink_domain::{WebhookId, event::EventKind};
+use relink_domain::{WebhookId, caller::Caller, event::EventKind};
 
 use crate::{App, Result, error::invalid_field, error_view};
 
@@ -11,7 +11,16 @@ const MAX_DELIVERIES: usize = 50;
 
 impl App {
     pub async fn webhooks(&self) -> Result<Vec<Webhook>> {
-        Ok(self.0.engine.webhooks().await.map_err(error_view)?.into_iter().map(webhook).collect())
+        Ok(self
+            .0
+            .engine
+            .outbox()
+            .webhooks(&Caller::Person)
+            .await
+            .map_err(error_view)?
+            .into_iter()
+            .map(webhook)
+            .collect())
     }
 
     /// The events that a webhook can subscribe to.
@@ -33,29 +42,31 @@ impl App {
             event_types,
             allow_private: new.allow_private,
         };
-        let (created, secret) = self.0.engine.create_webhook(new).await.map_err(error_view)?;
+        let (created, secret) =
+            self.0.engine.outbox().create_webhook(&Caller::Person, new).await.map_err(error_view)?;
         let undo = self.remove_webhook(created.id);
         self.copy_or_undo(&secret, "The webhook was not added", undo).await?;
         Ok(webhook(created))
     }
 
     pub async fn remove_webhook(&self, id: WebhookId) -> Result<()> {
-        self.0.engine.delete_webhook(id).await.map_err(error_view)
+        self.0.engine.outbox().delete_webhook(&Caller::Person, id).await.map_err(error_view)
     }
 
     /// Delivers the event `test` to the webhook.
     pub async fn test_webhook(&self, id: WebhookId) -> Result<()> {
-        self.0.engine.test_webhook(id).await.map_err(error_view)
+        self.0.engine.outbox().test_webhook(&Caller::Person, id).await.map_err(error_view)
     }
 
     /// Retries the failed deliveries; returns their number.
     pub async fn replay_webhook(&self, id: WebhookId) -> Result<usize> {
-        self.0.engine.replay_webhook(id).await.map_err(error_view)
+        self.0.engine.outbox().retry_failed(&Caller::Person, id).await.map_err(error_view)
     }
 
     /// The latest deliveries, newest first.
     pub async fn deliveries(&self, id: WebhookId) -> Result<Vec<Delivery>> {
-        let deliveries = self.0.engine.deliveries(id, MAX_DELIVERIES).await.map_err(error_view)?;
+        let deliveries =
+            self.0.engine.outbox().deliveries(&Caller::Person, id, MAX_DELIVERIES).await.map_err(error_view)?;
         Ok(deliveries.into_iter().map(delivery).collect())
     }
 }

@@ -8,10 +8,9 @@ use std::{
 
 use relink_api::ServeOptions;
 use relink_engine::{
-    Engine, Options, StartError,
+    Engine, Options, StartError, StoreError,
     clock::Clock,
     keychain::{Keychain, KeychainOptions},
-    store::StoreError,
 };
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;

@@ -94,6 +94,8 @@ pub struct CatalogEntry {
     pub methods: Vec<AuthenticationMethod>,
     /// What is lacking before anybody can connect, and what to do.
     pub not_ready: Option<String>,
+    /// Whether a built-in integration of the same name is hidden, because the person's keeps the name.
+    pub hides_built_in: bool,
 }
 
 /// An integration from a file's text.

@@ -10,7 +10,9 @@ pub struct Ping {
     pub ping: String,
 }
 
+/// In the OpenAPI document `Status` is an account's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RelinkStatus)]
 pub struct Status {
     pub version: String,
     pub base_url: String,

@@ -3,6 +3,7 @@
 use relink_domain::{
     AccountId, Timestamp,
     account::{TimelineEvent, Tone},
+    caller::Caller,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,6 +22,8 @@ pub struct TimelineEntry {
     pub tone: Tone,
     pub title: String,
     pub detail: Option<String>,
+    /// Who did it, such as "by API token my-agent"; null where Relink acted by itself.
+    pub by: Option<String>,
     /// What happened, with everything that is known of it. Its keys depend on `kind`.
     #[schema(value_type = Object)]
     pub event: Value,
@@ -33,13 +36,14 @@ impl TimelineEntry {
         account_id: Option<AccountId>,
         at: Timestamp,
         event: &TimelineEvent,
+        caller: Option<&Caller>,
         provider: Option<&str>,
     ) -> Self {
         let (title, detail) = event.describe(provider.unwrap_or("The provider"));
-        let tone = event.tone();
+        let (tone, by) = (event.tone(), caller.and_then(Caller::attribution));
         // An event is a plain tree of texts and numbers: it can always be written.
         let event = serde_json::to_value(event).unwrap_or_default();
         let kind = event["kind"].as_str().unwrap_or_default().to_owned();
-        Self { seq, account_id, at, kind, tone, title, detail, event }
+        Self { seq, account_id, at, kind, tone, title, detail, by, event }
     }
 }

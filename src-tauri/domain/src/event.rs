@@ -8,7 +8,7 @@ macro_rules! events {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
         /// The kind of an event that webhooks and subscribers receive.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "schema", derive(ts_rs::TS, utoipa::ToSchema))]
+        #[cfg_attr(feature = "schema", derive(ts_rs::TS))]
         pub enum EventKind {
             $($(#[$doc])* #[serde(rename = $name)] $variant,)+
         }
@@ -56,6 +56,21 @@ events! {
     /// A webhook's test.
     Test = "test",
 }
+
+/// Written by hand: the derive can't read names that come through a macro.
+#[cfg(feature = "schema")]
+impl utoipa::PartialSchema for EventKind {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        let names = Self::ALL.iter().map(|kind| kind.as_str());
+        utoipa::openapi::schema::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .enum_values(Some(names))
+            .into()
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::ToSchema for EventKind {}
 
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -195,6 +195,11 @@ causes! {
         "{provider} issues new tokens but doesn't accept them",
         "The token was refreshed, and the call was answered with 401 Unauthorized again.",
         "Reauthorize the connection.";
+    /// The stored definition of the integration can't be loaded.
+    IntegrationUnusable = "integration_unusable", Configuration, false,
+        "The integration {provider} can't be used",
+        "Relink can't load its definition any more. Nothing that uses this account works until the definition is repaired.",
+        "Add the integration again from a corrected file, or delete the account and uninstall the integration.";
     /// The account's item is gone from the keychain.
     CredentialMissing = "credential_missing", Terminal, false,
         "The sign-in is gone from the keychain",

@@ -70,9 +70,10 @@ fn window_begins(now: Timestamp) -> Timestamp {
 /// The condition after an entry of the timeline.
 const fn condition_after(timeline_event: &TimelineEvent, before: Condition) -> Condition {
     match timeline_event {
-        TimelineEvent::Activated | TimelineEvent::Reactivated | TimelineEvent::Reauthorized { .. } => {
-            Condition::Working
-        }
+        TimelineEvent::Activated
+        | TimelineEvent::Reactivated
+        | TimelineEvent::Reauthorized { .. }
+        | TimelineEvent::IntegrationUsable => Condition::Working,
         // `Reactivated` follows where a refresh ends a trouble, and a failed step stays failed. A refresh says something only
         // where the beginning of the timeline is missing.
         TimelineEvent::Refreshed { .. } => match before {
@@ -83,6 +84,7 @@ const fn condition_after(timeline_event: &TimelineEvent, before: Condition) -> C
         TimelineEvent::RefreshFailed { next_try: None, .. }
         | TimelineEvent::StepFailed { .. }
         | TimelineEvent::Unauthorized { .. }
+        | TimelineEvent::IntegrationUnusable { .. }
         | TimelineEvent::CredentialGone { .. } => Condition::NotWorking,
         TimelineEvent::Deleted { .. } => Condition::NoData,
         TimelineEvent::Connected { .. }
@@ -94,6 +96,7 @@ const fn condition_after(timeline_event: &TimelineEvent, before: Condition) -> C
         | TimelineEvent::KeptOld { .. }
         | TimelineEvent::FlowFailed { .. }
         | TimelineEvent::CallbackRefused { .. }
+        | TimelineEvent::BuiltInHidden { .. }
         | TimelineEvent::LinkCreated { .. }
         | TimelineEvent::Renamed { .. }
         | TimelineEvent::ContextChanged => before,

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod callback;
+pub mod caller;
 pub mod event;
 pub mod failure;
 pub mod health;

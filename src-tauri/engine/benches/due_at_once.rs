@@ -16,12 +16,13 @@ use futures_util::{StreamExt, stream};
 use relink_domain::{
     Secret, Timestamp,
     account::AuthenticationMethod,
+    caller::Caller,
     link::{LinkOptions, Purpose},
 };
 use relink_engine::{
     Engine, Filter, Options,
     clock::Clock,
-    connect::{BeginFlow, PhaseName},
+    connections::{BeginFlow, PhaseName},
     keychain::{Keychain, MemoryKeychain},
 };
 use serde_json::{Value, json};
@@ -56,10 +57,10 @@ async fn main() {
     })
     .await
     .expect("the engine starts");
-    engine.listens_on(7417);
+    engine.set_api_port(7417);
     engine.keep_alive().await.expect("it begins");
     for host in 0..HOSTS {
-        engine.add_integration(&definition(host, port)).await.expect("added");
+        engine.catalog().add(&Caller::Person, &definition(host, port)).await.expect("added");
     }
     stream::iter(0..ACCOUNTS)
         .for_each_concurrent(CONNECTING, |number| {
@@ -130,7 +131,8 @@ fn definition(host: usize, port: u16) -> String {
 
 async fn connect(engine: &Engine, number: usize) {
     let purpose = Purpose::Connect { tenant_id: format!("tenant-{number}") };
-    let link = engine.create_link(purpose, LinkOptions::default()).await.expect("a link").token;
+    let link =
+        engine.connections().create_link(&Caller::Person, purpose, LinkOptions::default()).await.expect("a link").token;
     let fields: BTreeMap<String, Secret> = [("client_id", number.to_string()), ("client_secret", "secret".to_owned())]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), Secret::new(value)))
@@ -141,17 +143,22 @@ async fn connect(engine: &Engine, number: usize) {
         redirect: None,
         fields,
     };
-    let begun = engine.begin_flow(link.expose(), begin).await.expect("the flow begins");
+    let begun = engine.connections().begin_flow(&Caller::Person, link.expose(), begin).await.expect("the flow begins");
     let mut view = begun.flow;
     while view.phase != PhaseName::Succeeded {
         assert_ne!(view.phase, PhaseName::Failed, "{view:?}");
         let wait = Duration::from_secs(20);
-        view = engine.flow(view.id, begun.key.expose(), Some(view.version), wait).await.expect("the flow");
+        view = engine
+            .connections()
+            .flow(&Caller::Person, view.id, begun.key.expose(), Some(view.version), wait)
+            .await
+            .expect("the flow");
     }
 }
 
 async fn all_refreshed(engine: &Engine, now: Timestamp) -> bool {
-    let accounts = engine.accounts(Filter::default(), None, Some(ACCOUNTS)).await.expect("accounts");
+    let accounts =
+        engine.accounts().list(&Caller::Person, Filter::default(), None, Some(ACCOUNTS)).await.expect("accounts");
     accounts.len() == ACCOUNTS && accounts.iter().all(|view| view.due.is_some_and(|due| due > now))
 }
 

@@ -1,34 +1,35 @@
-//! What surfaces keep for themselves: the window's preferences, what the person has been shown.
+//! Documents that the surfaces keep for themselves: the window's preferences, the notifications that were shown.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Engine,
     error::Result,
-    store::{Changes, settings},
+    store::{Store, settings},
 };
 
+/// Keeps documents by name. A clone is a handle on the same ones.
+#[derive(Debug, Clone)]
+pub struct Documents(Store);
+
 /// Sets the surfaces' documents apart from the engine's own settings.
-fn name_of(name: &str) -> String {
+fn setting_of(name: &str) -> String {
     format!("surface.{name}")
 }
 
-impl Engine {
-    /// A document of a surface's own; `None` before it is first kept.
-    pub async fn document<T: DeserializeOwned + Send + 'static>(&self, name: &str) -> Result<Option<T>> {
-        let name = name_of(name);
-        Ok(self.0.store.read(move |c| settings::get(c, &name)).await?)
+impl Documents {
+    pub(crate) const fn new(store: Store) -> Self {
+        Self(store)
     }
 
-    /// Keeps a document of a surface's own. Never a secret.
-    pub async fn keep_document<T: Serialize + Send + 'static>(&self, name: &str, document: T) -> Result<()> {
-        let name = name_of(name);
-        Ok(self.0.store.write(move |tx| settings::set(tx, &name, &document)).await?)
+    /// A document; `None` before it is first kept.
+    pub async fn get<T: DeserializeOwned + Send + 'static>(&self, name: &str) -> Result<Option<T>> {
+        let setting = setting_of(name);
+        Ok(self.0.read(move |c| settings::get(c, &setting)).await?)
     }
 
-    /// What committed transactions change from now on. The documents of this module are not reported: whoever writes one
-    /// knows.
-    pub fn changes(&self) -> Changes {
-        self.0.store.changes()
+    /// Keeps a document. It must not contain a secret.
+    pub async fn set<T: Serialize + Send + 'static>(&self, name: &str, document: T) -> Result<()> {
+        let setting = setting_of(name);
+        Ok(self.0.write(move |tx| settings::set(tx, &setting, &document)).await?)
     }
 }

@@ -1,31 +1,38 @@
-//! The engine: what all verbs share.
+//! The engine: builds the components, starts and stops them.
 
 use std::{
-    collections::{HashMap, HashSet},
     fs, io,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use relink_domain::{AccountId, EnvironmentId, Secret, Timestamp, schedule::Jitter, schedule::TokenLifetime};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use relink_domain::{EnvironmentId, Timestamp, caller::Caller};
+use tokio::sync::watch;
 
 use crate::{
-    api_tokens::KnownToken,
+    access::{self, Access},
+    access_tokens::AccessTokens,
+    accounts::{self, Accounts},
+    address::ApiAddress,
+    catalog::{self, Catalog},
     clock::Clock,
-    connect::Flows,
-    delivery,
-    error::Result,
-    in_flight::Flights,
-    keychain::{Key, Keychain, KeychainState},
+    connections::{self, Connections},
+    documents::Documents,
+    error::{Error, Result},
+    keychain::{Keychain, KeychainState},
+    orphans::{self, Orphans},
     outbound::Outbound,
-    recovery, retention,
-    schedule::{self, Agenda},
-    store::{Opened, Store, StoreError, settings},
+    outbox::{self, Outbox},
+    recovery::{self, Recovery},
+    refresher::{self, Refresher},
+    retention::{self, Retention},
+    schedule::RefreshSchedule,
+    store::{Changes, Opened, Store, StoreError, settings},
+    tasks::Tasks,
 };
 
 /// How the engine is set up.
@@ -33,9 +40,7 @@ use crate::{
 pub struct Options {
     /// Where the database is.
     pub data_dir: PathBuf,
-    /// The keychain.
     pub keychain: Keychain,
-    /// The clock.
     pub clock: Clock,
     /// Whether this process is the system's handler of the deep link.
     pub takes_deep_links: bool,
@@ -54,140 +59,222 @@ pub enum StartError {
         innermost(.0)
     )]
     Client(#[from] reqwest::Error),
-    /// Something of the first start failed.
+    /// Something in the first use of the database failed.
     #[error(transparent)]
-    First(#[from] crate::Error),
+    Engine(#[from] Error),
     /// The system has no randomness to give.
     #[error("The system's random number generator failed: {0}")]
     Random(#[from] io::Error),
 }
 
-/// What is below all that only says where it happened.
+/// The cause at the end of the chain, which says what happened and not only where.
 fn innermost(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), innermost)
 }
 
 /// The engine. A clone is a handle on the same one.
 #[derive(Debug, Clone)]
-pub struct Engine(pub(crate) Arc<Inner>);
+pub struct Engine(Arc<Inner>);
 
 #[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) store: Store,
-    pub(crate) keychain: Keychain,
-    pub(crate) clock: Clock,
-    pub(crate) outbound: Outbound,
-    pub(crate) environment: EnvironmentId,
-    pub(crate) takes_deep_links: bool,
-    /// Where the loopback surface listens, once it does.
-    pub(crate) base: tokio::sync::watch::Sender<Option<u16>>,
-    pub(crate) agenda: Agenda,
-    pub(crate) flights: Flights,
-    pub(crate) flows: Flows,
-    /// Access tokens, in memory and nowhere else.
-    access: Mutex<HashMap<AccountId, AccessToken>>,
-    /// When each account's use was last noted.
-    pub(crate) used: Mutex<HashMap<AccountId, Timestamp>>,
-    /// One lock per account: what changes its credentials happens one after the other.
-    locks: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
-    pub(crate) api_tokens: Mutex<Vec<KnownToken>>,
-    pub(crate) installed_changed: tokio::sync::watch::Sender<u64>,
-    /// Wakes the deliveries.
-    pub(crate) deliver: tokio::sync::Notify,
-    /// Wakes the sweep, after one that failed.
-    pub(crate) unswept: tokio::sync::Notify,
-    /// Whether it was told to keep accounts alive.
-    alive: AtomicBool,
-    pub(crate) tasks: TaskTracker,
-    pub(crate) stopping: CancellationToken,
-    /// Keychain items that are being made: noted as strays already, and not to be swept.
-    pub(crate) in_the_making: Mutex<HashSet<Key>>,
+struct Inner {
+    store: Store,
+    keychain: Keychain,
+    clock: Clock,
+    tasks: Tasks,
+    environment: EnvironmentId,
+    address: ApiAddress,
+    orphans: Orphans,
+    catalog: Catalog,
+    accounts: Accounts,
+    refresher: Refresher,
+    recovery: Recovery,
+    connections: Connections,
+    outbox: Outbox,
+    access: Access,
+    retention: Retention,
+    documents: Documents,
+    /// Whether [`Engine::keep_alive`] was called.
+    is_alive: AtomicBool,
     /// Keeps other engines out of the data folder for as long as this one lives.
     _lock: fs::File,
 }
 
-/// An access token and its life.
-#[derive(Debug, Clone)]
-pub struct AccessToken {
-    /// The token.
-    pub token: Secret,
-    /// Its life.
-    pub lifetime: TokenLifetime,
-}
-
-/// How coarse the time is at which an account or an API token was last used.
-pub(crate) const USED_WITHIN_MILLIS: i64 = 60 * 1000;
-
+/// How long a stop waits for refreshes that are in flight.
+const STOP_TIMEOUT: Duration = Duration::from_secs(35);
 /// How long a stop waits for the disk after that.
-const FOLD_DEADLINE: Duration = Duration::from_secs(5);
-/// How long a stop waits for refreshes that are under way.
-const STOP_DEADLINE: Duration = Duration::from_secs(35);
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Opens the data folder. Nothing is sent to anybody before [`Engine::keep_alive`].
+    /// Opens the data folder and builds the components. Nothing is sent to anybody before [`Engine::keep_alive`].
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let data_dir = options.data_dir.clone();
-        // Both read many files, and need nothing of each other.
+        let Options { data_dir, keychain, clock, takes_deep_links } = options;
+        // Both read many files, and neither needs the other.
         let outbound = tokio::task::spawn_blocking(Outbound::new);
         let opened =
             tokio::task::spawn_blocking(move || Store::open(&data_dir)).await.map_err(|_| StoreError::Stopping)?;
         let Opened { store, lock } = opened?;
+        let outbound = outbound.await.map_err(|_| StoreError::Stopping)??;
         let environment = store.write(settings::ensure_environment).await?;
-        let engine = Self(Arc::new(Inner {
-            store,
-            keychain: options.keychain,
-            clock: options.clock,
-            outbound: outbound.await.map_err(|_| StoreError::Stopping)??,
+        let tasks = Tasks::default();
+        let address = ApiAddress::default();
+        let tokens = AccessTokens::default();
+        let schedule = Arc::new(RefreshSchedule::default());
+
+        let orphans = Orphans::new(orphans::Dependencies {
+            store: store.clone(),
+            keychain: keychain.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+        });
+        let catalog = Catalog::open(catalog::Dependencies {
+            store: store.clone(),
+            keychain: keychain.clone(),
+            clock: clock.clone(),
+            orphans: orphans.clone(),
+            address: address.clone(),
             environment,
-            takes_deep_links: options.takes_deep_links,
-            base: tokio::sync::watch::Sender::new(None),
-            agenda: Agenda::default(),
-            flights: Flights::default(),
-            flows: Flows::default(),
-            access: Mutex::default(),
-            used: Mutex::default(),
-            locks: Mutex::default(),
-            api_tokens: Mutex::default(),
-            installed_changed: tokio::sync::watch::Sender::new(0),
-            deliver: tokio::sync::Notify::new(),
-            unswept: tokio::sync::Notify::new(),
-            in_the_making: Mutex::default(),
-            alive: AtomicBool::new(false),
-            tasks: TaskTracker::new(),
-            stopping: CancellationToken::new(),
+        })
+        .await?;
+        let accounts = Accounts::new(accounts::Dependencies {
+            store: store.clone(),
+            keychain: keychain.clone(),
+            clock: clock.clone(),
+            outbound: outbound.clone(),
+            tasks: tasks.clone(),
+            environment,
+            catalog: catalog.clone(),
+            orphans: orphans.clone(),
+            tokens: tokens.clone(),
+            schedule: Arc::clone(&schedule),
+        });
+        let refresher = Refresher::new(refresher::Dependencies {
+            store: store.clone(),
+            keychain: keychain.clone(),
+            clock: clock.clone(),
+            outbound: outbound.clone(),
+            tasks: tasks.clone(),
+            catalog: catalog.clone(),
+            accounts: accounts.clone(),
+            tokens: tokens.clone(),
+            schedule,
+        });
+        let recovery = Recovery::new(recovery::Dependencies {
+            store: store.clone(),
+            keychain: keychain.clone(),
+            tasks: tasks.clone(),
+            catalog: catalog.clone(),
+            accounts: accounts.clone(),
+            refresher: refresher.clone(),
+        });
+        let connections = Connections::new(connections::Dependencies {
+            store: store.clone(),
+            keychain: keychain.clone(),
+            clock: clock.clone(),
+            outbound: outbound.clone(),
+            tasks: tasks.clone(),
+            catalog: catalog.clone(),
+            accounts: accounts.clone(),
+            orphans: orphans.clone(),
+            recovery: recovery.clone(),
+            tokens,
+            address: address.clone(),
+            takes_deep_links,
+        });
+        let outbox = Outbox::new(outbox::Dependencies {
+            store: store.clone(),
+            keychain: keychain.clone(),
+            clock: clock.clone(),
+            outbound,
+            tasks: tasks.clone(),
+            orphans: orphans.clone(),
+            environment,
+        });
+        let access =
+            Access::open(access::Dependencies { store: store.clone(), clock: clock.clone(), tasks: tasks.clone() })
+                .await?;
+        let retention = Retention::new(retention::Dependencies {
+            store: store.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+        });
+        Ok(Self(Arc::new(Inner {
+            documents: Documents::new(store.clone()),
+            store,
+            keychain,
+            clock,
+            tasks,
+            environment,
+            address,
+            orphans,
+            catalog,
+            accounts,
+            refresher,
+            recovery,
+            connections,
+            outbox,
+            access,
+            retention,
+            is_alive: AtomicBool::new(false),
             _lock: lock,
-        }));
-        engine.bring_catalogue().await?;
-        engine.load_api_tokens().await?;
-        Ok(engine)
+        })))
     }
 
-    /// Finishes what a crash cut off, and begins to keep accounts alive and to deliver webhooks. To be called when all that
-    /// this needs is there: a Sandbox that starts later than its accounts' refreshes would fail them for nothing. A second
-    /// call does nothing.
+    /// Finishes what a crash cut off, and begins to keep accounts alive and to deliver webhooks. To be called when everything
+    /// is there that this needs: a Sandbox that starts later than its accounts' refreshes would fail them for nothing. A
+    /// second call does nothing.
     pub async fn keep_alive(&self) -> Result<()> {
-        if self.0.alive.swap(true, Ordering::SeqCst) {
+        let inner = &self.0;
+        if inner.is_alive.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
-        recovery::run(self).await?;
-        self.spawn_until_stop(schedule::run(self.clone()));
-        self.spawn_until_stop(delivery::run(self.clone()));
-        self.spawn_until_stop(retention::run(self.clone()));
+        inner.refresher.schedule_all().await?;
+        inner.recovery.start().await?;
+        inner.orphans.start();
+        inner.refresher.start();
+        inner.outbox.start();
+        inner.retention.start();
         Ok(())
     }
 
-    /// Stops: nothing new begins; refreshes under way are waited for, because the provider may have answered them already.
+    /// Stops: nothing new begins; refreshes in flight are waited for, because the provider may have answered them already.
     pub async fn stop(&self) {
-        self.0.stopping.cancel();
-        self.0.tasks.close();
-        if tokio::time::timeout(STOP_DEADLINE, self.0.tasks.wait()).await.is_err() {
-            tracing::warn!("stopped while a refresh was still under way; it is taken up again at the next start");
+        if !self.0.tasks.stop(STOP_TIMEOUT).await {
+            tracing::warn!("stopped while a refresh was still in flight; it is resumed at the next start");
         }
-        match tokio::time::timeout(FOLD_DEADLINE, self.0.store.fold()).await {
+        match tokio::time::timeout(CHECKPOINT_TIMEOUT, self.0.store.fold()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::info!("the database's log is folded in at the next start: {error}"),
-            Err(_) => tracing::warn!("the disk doesn't answer; the database's log is folded in at the next start"),
+            Ok(Err(error)) => tracing::info!("the write-ahead log is merged at the next start: {error}"),
+            Err(_) => tracing::warn!("the disk doesn't answer; the write-ahead log is merged at the next start"),
         }
+    }
+
+    pub fn accounts(&self) -> &Accounts {
+        &self.0.accounts
+    }
+
+    pub fn refresher(&self) -> &Refresher {
+        &self.0.refresher
+    }
+
+    pub fn connections(&self) -> &Connections {
+        &self.0.connections
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    pub fn outbox(&self) -> &Outbox {
+        &self.0.outbox
+    }
+
+    pub fn access(&self) -> &Access {
+        &self.0.access
+    }
+
+    pub fn documents(&self) -> &Documents {
+        &self.0.documents
     }
 
     /// The one environment of this installation.
@@ -195,97 +282,50 @@ impl Engine {
         self.0.environment
     }
 
-    /// Says where the loopback surface listens.
-    pub fn listens_on(&self, port: u16) {
-        self.0.base.send_replace(Some(port));
+    /// The time by the engine's clock.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
     }
 
-    /// How the keychain is, by a word that code matches on, and in words for a person where it can't be used.
-    pub async fn keychain(&self) -> (&'static str, Option<String>) {
-        let nobodys = Key::Account(AccountId::from_uuid(uuid::Uuid::nil()));
-        match self.0.keychain.get(&nobodys).await {
+    /// Says on which port the local API listens.
+    pub fn set_api_port(&self, port: u16) {
+        self.0.address.set_port(port);
+    }
+
+    /// What was written, for whoever shows it.
+    pub fn changes(&self) -> Changes {
+        self.0.store.changes()
+    }
+
+    /// The keychain's state: a word that code matches on, and a sentence where it can't be used.
+    pub async fn keychain_state(&self, _caller: &Caller) -> (&'static str, Option<String>) {
+        match self.0.keychain.get(&Keychain::unused_key()).await {
             Ok(_) => ("available", None),
             Err(error) => (error.code(), Some(error.to_string())),
         }
     }
 
-    /// Wakes whoever shows how the keychain is, after that has changed.
-    pub fn keychain_changes(&self) -> tokio::sync::watch::Receiver<KeychainState> {
+    /// Wakes whoever shows the keychain's state, after it has changed.
+    pub fn keychain_changes(&self) -> watch::Receiver<KeychainState> {
         self.0.keychain.state()
     }
-
-    /// The time, by the engine's clock.
-    pub fn now(&self) -> Timestamp {
-        self.0.clock.now()
-    }
-
-    /// Runs a task that ends when the engine stops.
-    pub(crate) fn spawn_until_stop(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let stopping = self.0.stopping.clone();
-        self.0.tasks.spawn(async move {
-            stopping.run_until_cancelled(task).await;
-        });
-    }
-
-    /// The account's lock.
-    pub(crate) fn lock_of(&self, account: AccountId) -> Arc<tokio::sync::Mutex<()>> {
-        Arc::clone(held(&self.0.locks).entry(account).or_default())
-    }
-
-    /// The account is gone: so are its token and its lock.
-    pub(crate) fn forget(&self, account: AccountId) {
-        held(&self.0.access).remove(&account);
-        held(&self.0.used).remove(&account);
-        held(&self.0.locks).remove(&account);
-        self.0.agenda.remove(account);
-    }
-
-    /// The account's access token, fresh or not.
-    pub(crate) fn held_token(&self, account: AccountId) -> Option<AccessToken> {
-        held(&self.0.access).get(&account).cloned()
-    }
-
-    /// Holds an access token.
-    pub(crate) fn hold_token(&self, account: AccountId, token: AccessToken) {
-        held(&self.0.access).insert(account, token);
-    }
-
-    /// Lets the account's access token go: its sign-in has been replaced.
-    pub(crate) fn drop_token(&self, account: AccountId) {
-        held(&self.0.access).remove(&account);
-    }
-
-    /// Lets an access token go that was found not to work, unless another has taken its place already.
-    pub(crate) fn drop_refused(&self, account: AccountId, refused: &Secret) {
-        let mut access = held(&self.0.access);
-        if access.get(&account).is_some_and(|held| held.token == *refused) {
-            access.remove(&account);
-        }
-    }
 }
 
-/// Takes a lock that is never held over an await. A panic while it was held can't have left the map half-changed.
-pub(crate) fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
-}
+#[cfg(test)]
+impl Engine {
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
 
-/// A random spread.
-pub(crate) fn jitter() -> Jitter {
-    // Without randomness there is no spread, which only costs evenness.
-    getrandom::u64().map_or(Jitter::NONE, Jitter::from_bits)
-}
+    pub(crate) fn keychain(&self) -> &Keychain {
+        &self.0.keychain
+    }
 
-/// 256 random bits as URL-safe text.
-pub(crate) fn random_token() -> Result<Secret> {
-    use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-    let mut bytes = zeroize::Zeroizing::new([0_u8; 32]);
-    getrandom::fill(bytes.as_mut())
-        .map_err(|_| crate::Error::conflict("no_randomness", "The system's random number generator failed."))?;
-    Ok(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref())))
-}
+    pub(crate) fn orphans(&self) -> &Orphans {
+        &self.0.orphans
+    }
 
-/// How a token that callers show is kept: hashed.
-pub(crate) fn hash_of(token: &str) -> [u8; 32] {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(token.as_bytes()).into()
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.0.tasks
+    }
 }

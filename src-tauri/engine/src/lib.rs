@@ -1,47 +1,55 @@
-//! Relink's engine: one verb per use case.
+//! Relink's engine: the components behind every surface.
 //!
-//! A surface decodes, calls one verb of [`Engine`], and encodes. Behind a verb, data walks one way: the domain decides, the
-//! store commits state, timeline and outbox at once, and only then is anything done about it or told.
+//! A surface decodes, calls one verb of a component, and encodes. Behind a verb, data goes one way: the domain decides, the
+//! store commits state, timeline and outbox at once, and only then is anything done about it or announced.
 
+mod access;
+mod access_tokens;
 mod accounts;
-mod api_tokens;
+mod address;
+mod catalog;
 pub mod clock;
-pub mod connect;
+pub mod connections;
 mod crash;
-mod delivery;
 mod documents;
 mod engine;
 mod error;
-mod in_flight;
-mod integrations;
 pub mod keychain;
-mod links;
 pub mod network;
 pub mod oauth;
+mod orphans;
 pub mod outbound;
+mod outbox;
 mod provider;
+mod random;
 mod recovery;
-mod refresh;
+mod refresher;
 mod retention;
 mod schedule;
-pub mod store;
+mod scheduler;
+mod store;
+mod sync;
+mod tasks;
 #[cfg(test)]
 mod testing;
-mod views;
-mod webhooks;
 pub mod wire;
 
-pub use accounts::{CheckOutcome, CheckReport};
-pub use engine::{AccessToken, Engine, Options, StartError};
+pub use access::Access;
+pub use access_tokens::AccessToken;
+pub use accounts::{AccountName, AccountView, Accounts, TimelineQuery};
+pub use catalog::{Added, Catalog, CatalogEntry, SANDBOX};
+pub use connections::Connections;
+pub use documents::Documents;
+pub use engine::{Engine, Options, StartError};
 pub use error::{Category, Error};
-pub use integrations::{Added, CatalogueEntry, SANDBOX};
-pub use links::{LinkSession, NewLink};
+pub use outbox::{NewWebhook, Outbox};
+pub use refresher::{CheckOutcome, CheckReport, Refresher};
 pub use store::{
-    ChangeSet, ChangedAccounts, Changes,
+    ChangeSet, ChangedAccounts, Changes, StoreError,
     accounts::Filter,
     api_tokens::ApiToken,
-    integrations::Installed,
+    integrations::{Installed, Integration},
+    outbox::Event,
+    timeline::{Entry as TimelineEntry, Page as TimelinePage},
     webhooks::{Delivery, DeliveryState, Webhook},
 };
-pub use views::{AccountView, Named, Pages};
-pub use webhooks::NewWebhook;

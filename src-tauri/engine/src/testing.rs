@@ -1,6 +1,6 @@
-//! An engine for tests that look behind its door: nothing of it runs by itself.
+//! An engine for tests that look inside: nothing in it runs by itself.
 
-use relink_domain::{AccountId, Timestamp, account::Profile};
+use relink_domain::{AccountId, Timestamp, account::Profile, caller::Caller};
 use serde_json::Map;
 use tempfile::TempDir;
 
@@ -12,6 +12,7 @@ use crate::{
 };
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+pub(crate) const PERSON: Caller = Caller::Person;
 
 /// The profile of an account of this integration.
 pub(crate) fn profile(of: &Installed, id: AccountId, name: String) -> Profile {
@@ -33,15 +34,15 @@ pub(crate) fn profile(of: &Installed, id: AccountId, name: String) -> Profile {
     }
 }
 
-pub(crate) struct Started {
+pub(crate) struct TestEngine {
     pub(crate) engine: Engine,
     pub(crate) keychain: MemoryKeychain,
     pub(crate) clock: Clock,
     _folder: TempDir,
 }
 
-impl Started {
-    pub(crate) async fn new() -> Self {
+impl TestEngine {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (keychain, clock) = (MemoryKeychain::default(), Clock::set_to(START));
         let engine = Engine::start(Options {
@@ -55,8 +56,8 @@ impl Started {
         Self { engine, keychain, clock, _folder: folder }
     }
 
-    /// Whether the disk takes anything.
-    pub(crate) async fn takes_writes(&self, takes: bool) {
-        self.engine.0.store.accept_writes(takes).await.expect("set");
+    /// Whether the disk takes writes.
+    pub(crate) async fn set_writable(&self, writable: bool) {
+        self.engine.store().accept_writes(writable).await.expect("set");
     }
 }

@@ -43,6 +43,7 @@ it('reauthorizes an account: Reauthorize connection, Get connection link, Magic 
     account_gone: false,
     at: at(0),
     detail: null,
+    by: null,
     facts: [],
   };
   relink.entries.unshift({

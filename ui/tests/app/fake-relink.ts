@@ -126,6 +126,7 @@ export function timelineEntry(seq: number, change: Partial<TimelineEntry> = {}):
     tone: 'good',
     title: 'Refreshed',
     detail: null,
+    by: null,
     facts: [],
     ...change,
   };

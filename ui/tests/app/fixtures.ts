@@ -35,6 +35,7 @@ export function relinkWithAccounts(): FakeRelink {
       tone: 'bad',
       title: 'Refresh refused',
       detail: 'GitHub: the grant is no longer valid',
+      by: null,
       facts: [{ name: 'Code', value: 'invalid_grant' }],
     },
     {
@@ -47,6 +48,7 @@ export function relinkWithAccounts(): FakeRelink {
       tone: 'warning',
       title: 'Refresh deferred: offline',
       detail: null,
+      by: null,
       facts: [],
     },
     {
@@ -58,7 +60,8 @@ export function relinkWithAccounts(): FakeRelink {
       kind: 'connected',
       tone: 'good',
       title: 'Connected as octo-acme',
-      detail: 'by magic link',
+      detail: null,
+      by: 'by a connection link',
       facts: [],
     },
   ];
@@ -90,6 +93,7 @@ export function integration(name: string, change: Partial<Integration> = {}): In
     accounts: 0,
     methods: ['oauth2'],
     not_ready: null,
+    hides_built_in: false,
     documented: true,
     wants_client: true,
     client_id: null,

@@ -184,6 +184,7 @@ it('shows the activity of all accounts, and every notification', async () => {
       tone: 'bad',
       title: 'Refresh failed',
       detail: 'Google didn’t answer.',
+      by: null,
       facts: [],
     },
     {
@@ -196,6 +197,7 @@ it('shows the activity of all accounts, and every notification', async () => {
       tone: 'good',
       title: 'Connected as ada@example.com',
       detail: null,
+      by: null,
       facts: [],
     },
   ];

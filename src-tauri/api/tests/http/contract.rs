@@ -145,6 +145,19 @@ async fn a_context_is_merged_one_level_deep_and_credentials_stay_out() {
 }
 
 #[tokio::test]
+async fn a_timeline_names_the_api_token_that_changed_an_account() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let id = world.account("a").await;
+    let (_, changed) =
+        world.ask(Method::PATCH, &format!("/integrated-account/{id}"), json!({ "context": { "a": 1 } })).await;
+    assert_eq!(changed["context"]["a"], 1);
+    let timeline = world.get(&format!("/relink/timeline?account={id}&limit=1")).await;
+    assert_eq!(timeline["result"][0]["kind"], "context_changed");
+    assert_eq!(timeline["result"][0]["by"], "by API token test");
+}
+
+#[tokio::test]
 async fn an_unknown_route_says_so_in_the_errors_shape() {
     let world = World::new().await;
     let (status, body) = world.ask(Method::GET, "/nowhere", Value::Null).await;

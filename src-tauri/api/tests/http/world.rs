@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use relink_api::{ServeOptions, Serving};
+use relink_domain::caller::Caller;
 use relink_engine::{Engine, Options, clock::Clock, keychain::Keychain};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -34,7 +35,7 @@ impl World {
         let listen: SocketAddr = "127.0.0.1:0".parse().expect("an address");
         let options = ServeOptions { listen: Some(listen), data_dir: folder.path().to_owned() };
         let serving = relink_api::serve(engine.clone(), options).await.expect("it serves");
-        let (_, token) = engine.create_api_token("test".into(), None).await.expect("a token");
+        let (_, token) = engine.access().create_api_token(&Caller::Person, "test".into(), None).await.expect("a token");
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         Self { token: token.expose().to_owned(), client, engine, serving, folder }
     }

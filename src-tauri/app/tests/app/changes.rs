@@ -16,6 +16,15 @@ async fn next_accounts(changes: &mut Changes) -> AccountChanges {
     }
 }
 
+/// What is published from now on. What happened before is published first, and API tokens come last of what is published
+/// together.
+async fn from_now_on(world: &World) -> Changes {
+    let mut changes = world.app.changes();
+    world.app.create_api_token("before".to_owned(), None).await.expect("created");
+    while next(&mut changes).await != Change::ApiTokens {}
+    changes
+}
+
 /// Waits until the account is published in a state that `is_expected`.
 async fn published(changes: &mut Changes, id: AccountId, is_expected: impl Fn(&Account) -> bool) {
     while !next_accounts(changes).await.changed.iter().any(|account| account.id == id && is_expected(account)) {}
@@ -24,11 +33,8 @@ async fn published(changes: &mut Changes, id: AccountId, is_expected: impl Fn(&A
 #[tokio::test]
 async fn only_the_kind_that_has_changed_is_published() {
     let world = World::new().await;
-    let mut changes = world.app.changes();
     let id = world.connect().await;
-    // What happened before is published first, and API tokens come last of what is published together.
-    world.app.create_api_token("before".to_owned(), None).await.expect("created");
-    while next(&mut changes).await != Change::ApiTokens {}
+    let mut changes = from_now_on(&world).await;
     world.app.rename(id, "Renamed".to_owned()).await.expect("renamed");
     assert!(matches!(next(&mut changes).await, Change::Accounts { .. }));
     assert_eq!(next(&mut changes).await, Change::Timeline);
@@ -40,7 +46,7 @@ async fn only_the_kind_that_has_changed_is_published() {
 async fn an_account_is_published_with_its_new_state_and_when_it_is_removed() {
     let world = World::new().await;
     let id = world.connect().await;
-    let mut changes = world.app.changes();
+    let mut changes = from_now_on(&world).await;
     world.app.rename(id, "Renamed".to_owned()).await.expect("renamed");
     published(&mut changes, id, |account| account.name == "Renamed").await;
     world.break_account(id).await;
@@ -58,7 +64,7 @@ async fn the_bytes_per_change_do_not_grow_with_the_number_of_accounts() {
     let world = world.restarted_after(|folder| copy_account(folder, 4_999)).await;
     assert_eq!(world.app.accounts().await.expect("a list").len(), 5_000);
 
-    let mut changes = world.app.changes();
+    let mut changes = from_now_on(&world).await;
     world.app.rename(id, "Renamed".to_owned()).await.expect("renamed");
     let mut bytes = 0;
     loop {

@@ -13,11 +13,11 @@ use std::{
 use relink_api::{ServeOptions, Serving};
 use relink_app::{App, Changes, Desktop, DesktopFuture, RuntimeInfo, notifications::Request, tray::AccountInNeed};
 use relink_contract::window::{Change, LinkPurpose, SandboxAction};
-use relink_domain::{AccountId, Secret, account::AuthenticationMethod, notice::Notice};
+use relink_domain::{AccountId, Secret, account::AuthenticationMethod, caller::Caller, notice::Notice};
 use relink_engine::{
     Engine, Options,
     clock::Clock,
-    connect::{BeginFlow, PhaseName},
+    connections::{BeginFlow, PhaseName},
     keychain::{Keychain, MemoryKeychain},
 };
 use serde_json::{Value, json};
@@ -148,12 +148,17 @@ impl World {
         let fields = BTreeMap::from([("api_key".to_owned(), Secret::new(self.api_key().await))]);
         let format = AuthenticationMethod::ApiKey;
         let begin = BeginFlow { integration: "sandbox".to_owned(), format, redirect: None, fields };
-        let started = self.engine.begin_flow(token, begin).await.expect("the flow begins");
+        let started =
+            self.engine.connections().begin_flow(&Caller::Person, token, begin).await.expect("the flow begins");
         let mut flow = started.flow;
         while !matches!(flow.phase, PhaseName::Succeeded | PhaseName::Failed) {
             let timeout = Duration::from_secs(20);
-            flow =
-                self.engine.flow(flow.id, started.key.expose(), Some(flow.version), timeout).await.expect("the flow");
+            flow = self
+                .engine
+                .connections()
+                .flow(&Caller::Person, flow.id, started.key.expose(), Some(flow.version), timeout)
+                .await
+                .expect("the flow");
         }
         flow.outcome.expect("the flow succeeds").account.id
     }

@@ -16,12 +16,13 @@ pub(super) fn run(client: &ApiClient, id: Option<&str>, limit: u32, output: Outp
     output.table(&client.timeline(id.as_deref(), limit)?, |timeline| timeline.result.iter().map(row).collect())
 }
 
-fn row(entry: &TimelineEntry) -> [Cell; 4] {
+fn row(entry: &TimelineEntry) -> [Cell; 5] {
     let mark = match entry.tone {
         account::Tone::Good => Cell::new("✓", Tone::Good),
         account::Tone::Warning => Cell::new("○", Tone::Warning),
         account::Tone::Bad => Cell::new("!", Tone::Bad),
     };
     let detail = entry.detail.as_deref().unwrap_or_default();
-    [relative_time(Some(entry.at)).into(), mark, entry.title.as_str().into(), detail.into()]
+    let by = entry.by.as_deref().unwrap_or_default();
+    [relative_time(Some(entry.at)).into(), mark, entry.title.as_str().into(), by.into(), detail.into()]
 }

@@ -24,6 +24,8 @@ pub struct Integration {
     pub methods: Vec<AuthenticationMethod>,
     /// What is missing before anybody can sign in, and what to do about it.
     pub not_ready: Option<String>,
+    /// Whether a built-in integration of the same name is hidden, because the person's keeps the name.
+    pub hides_built_in: bool,
     /// Whether its provider has a page that explains how to register an OAuth client.
     pub documented: bool,
     /// Whether the person has to register an OAuth client for it.

@@ -18,7 +18,9 @@ pub struct TimelineEntry {
     /// What happened, in one line.
     pub title: String,
     pub detail: Option<String>,
-    /// NoticeHistory under "Details": codes and the provider's own text.
+    /// Who did it, such as "by API token my-agent"; null where Relink acted by itself.
+    pub by: Option<String>,
+    /// Shown under "Details": codes and the provider's own text.
     pub facts: Vec<Fact>,
 }
 

@@ -16,6 +16,9 @@ use crate::{
 impl Account {
     /// Computes the next account. `jitter` spreads what falls due later.
     pub fn apply(self, input: Input, now: Timestamp, jitter: Jitter) -> Result<Transition, Rejected> {
+        if self.is_unusable() && !matches!(input, Input::IntegrationUnusable { .. } | Input::IntegrationUsable) {
+            return self.apply_while_unusable(input, now, jitter);
+        }
         match input {
             Input::StepsPassed => self.steps_passed(now),
             Input::StepFailed { step, failure } => self.step_failed(step, failure, now),
@@ -30,6 +33,8 @@ impl Account {
             Input::Replaced { generation } => self.replaced(generation, now),
             Input::ReplacementLost { generation } => self.replacement_lost(generation),
             Input::Rename { name } => Ok(self.rename(name, now)),
+            Input::IntegrationUnusable { failure } => Ok(self.integration_unusable(failure, now)),
+            Input::IntegrationUsable => self.integration_usable(now),
             Input::MergeContext { context } => Ok(self.merge_context(context, now)),
         }
     }
@@ -56,7 +61,9 @@ impl Account {
             AccountState::Connecting { credential } | AccountState::StepFailed { credential, .. } => {
                 Ok(credential.clone())
             }
-            AccountState::Working { .. } | AccountState::Failing { .. } => Err(Rejected::StepsDone),
+            AccountState::Working { .. } | AccountState::Failing { .. } | AccountState::Unusable { .. } => {
+                Err(Rejected::StepsDone)
+            }
         }
     }
 
@@ -140,7 +147,8 @@ impl Account {
             }
             other @ (AccountState::Connecting { .. }
             | AccountState::StepFailed { .. }
-            | AccountState::Working { .. }) => other.with(credential),
+            | AccountState::Working { .. }
+            | AccountState::Unusable { .. }) => other.with(credential),
         };
         self.profile.last_error = None;
         self.profile.updated_at = now;
@@ -187,9 +195,10 @@ impl Account {
     ) -> Transition {
         let trouble = match self.state {
             AccountState::Failing { trouble, .. } => trouble.failed_again(failure.clone(), at_once, now, jitter),
-            AccountState::Connecting { .. } | AccountState::StepFailed { .. } | AccountState::Working { .. } => {
-                Trouble::begin(failure.clone(), at_once, now, jitter)
-            }
+            AccountState::Connecting { .. }
+            | AccountState::StepFailed { .. }
+            | AccountState::Working { .. }
+            | AccountState::Unusable { .. } => Trouble::begin(failure.clone(), at_once, now, jitter),
         };
         let timeline = vec![timeline_event(failure.clone(), &trouble)];
         self.state = AccountState::Failing { credential, trouble };
@@ -215,7 +224,8 @@ impl Account {
             }
             other @ (AccountState::Connecting { .. }
             | AccountState::StepFailed { .. }
-            | AccountState::Working { .. }) => other,
+            | AccountState::Working { .. }
+            | AccountState::Unusable { .. }) => other,
         };
         self.transition(if is_noted { vec![] } else { vec![TimelineEvent::Deferred { why }] }, vec![])
     }
@@ -288,7 +298,8 @@ impl Account {
             other @ (AccountState::Connecting { .. }
             | AccountState::StepFailed { .. }
             | AccountState::Working { .. }
-            | AccountState::Failing { .. }) => (other, vec![TimelineEvent::Checked], vec![]),
+            | AccountState::Failing { .. }
+            | AccountState::Unusable { .. }) => (other, vec![TimelineEvent::Checked], vec![]),
         };
         self.state = state;
         self.transition(timeline, events)

@@ -60,6 +60,10 @@ pub enum Input {
     },
     /// The person renames the account.
     Rename { name: String },
+    /// The definition of the account's integration can't be used any more.
+    IntegrationUnusable { failure: Failure },
+    /// The definition of the account's integration can be used again.
+    IntegrationUsable,
     /// Keys of the account's context are set. Values are replaced whole.
     MergeContext { context: Map<String, Value> },
 }

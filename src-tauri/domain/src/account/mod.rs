@@ -14,6 +14,7 @@ mod input;
 mod replacement;
 mod timeline_event;
 mod trouble;
+mod usability;
 
 #[cfg(test)]
 mod tests;
@@ -163,6 +164,11 @@ pub enum AccountState {
         credential: Credential,
         trouble: Trouble,
     },
+    /// The definition of its integration can't be used any more. Nothing happens for it meanwhile.
+    Unusable {
+        /// Its state before, which it returns to.
+        before: Box<AccountState>,
+    },
 }
 
 impl AccountState {
@@ -172,6 +178,7 @@ impl AccountState {
             | Self::StepFailed { credential, .. }
             | Self::Working { credential }
             | Self::Failing { credential, .. } => credential,
+            Self::Unusable { before } => before.credential(),
         }
     }
 
@@ -183,6 +190,7 @@ impl AccountState {
             Self::StepFailed { step, .. } => Self::StepFailed { step, credential },
             Self::Working { .. } => Self::Working { credential },
             Self::Failing { trouble, .. } => Self::Failing { credential, trouble },
+            Self::Unusable { before } => Self::Unusable { before: Box::new(before.with(credential)) },
         }
     }
 
@@ -200,7 +208,7 @@ impl AccountState {
     pub const fn trouble(&self) -> Option<&Trouble> {
         match self {
             Self::Failing { trouble, .. } => Some(trouble),
-            Self::Connecting { .. } | Self::StepFailed { .. } | Self::Working { .. } => None,
+            Self::Connecting { .. } | Self::StepFailed { .. } | Self::Working { .. } | Self::Unusable { .. } => None,
         }
     }
 }
@@ -270,7 +278,9 @@ impl Account {
         match &self.state {
             AccountState::Connecting { .. } => Status::Connecting,
             AccountState::StepFailed { step: ConnectStep::PostInstall, .. } => Status::PostInstallError,
-            AccountState::StepFailed { step: ConnectStep::Validation, .. } => Status::ValidationError,
+            AccountState::StepFailed { step: ConnectStep::Validation, .. } | AccountState::Unusable { .. } => {
+                Status::ValidationError
+            }
             AccountState::Working { .. } => Status::Active,
             AccountState::Failing { .. } => Status::NeedsReauth,
         }
@@ -291,7 +301,7 @@ impl Account {
     pub fn due(&self, jitter: Jitter) -> Option<Due> {
         match (self.state.credential(), &self.state) {
             (Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }), _)
-            | (_, AccountState::Connecting { .. })
+            | (_, AccountState::Connecting { .. } | AccountState::Unusable { .. })
             | (Credential::Fixed(_), AccountState::StepFailed { .. } | AccountState::Failing { .. }) => None,
             (Credential::Renewing(_), AccountState::Failing { trouble, .. }) => trouble.next_try.map(Due::Refresh),
             (Credential::Renewing(renewing), AccountState::Working { .. } | AccountState::StepFailed { .. }) => {

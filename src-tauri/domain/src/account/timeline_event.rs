@@ -103,6 +103,12 @@ pub enum TimelineEvent {
     Renamed { name: String },
     /// The account's context was changed.
     ContextChanged,
+    /// The definition of its integration can't be used any more.
+    IntegrationUnusable { failure: Failure },
+    /// The definition of its integration can be used again.
+    IntegrationUsable,
+    /// A built-in integration is hidden, because the person made one of the same name. It belongs to no account.
+    BuiltInHidden { integration: String },
     /// The account was deleted.
     Deleted {
         name: String,
@@ -123,6 +129,7 @@ impl TimelineEvent {
             | Self::LinkCreated { .. }
             | Self::Renamed { .. }
             | Self::ContextChanged
+            | Self::IntegrationUsable
             | Self::Deleted { .. } => Tone::Good,
             Self::Deferred { .. }
             | Self::Resumed
@@ -131,10 +138,12 @@ impl TimelineEvent {
             | Self::KeptOld { .. }
             | Self::FlowFailed { .. }
             | Self::CallbackRefused { .. }
+            | Self::BuiltInHidden { .. }
             | Self::RefreshFailed { next_try: Some(_), .. } => Tone::Warning,
             Self::StepFailed { .. }
             | Self::RefreshFailed { next_try: None, .. }
             | Self::Unauthorized { .. }
+            | Self::IntegrationUnusable { .. }
             | Self::CredentialGone { .. } => Tone::Bad,
         }
     }
@@ -191,6 +200,12 @@ impl TimelineEvent {
             Self::CallbackRefused { message, .. } => ("Sign-in callback refused".into(), Some(message.clone())),
             Self::LinkCreated { .. } => ("Magic link created".into(), None),
             Self::Renamed { name } => (format!("Renamed to {name}"), None),
+            Self::IntegrationUnusable { failure } => (failure.cause.title(provider), failure.provider_message.clone()),
+            Self::IntegrationUsable => (format!("{provider} can be used again"), None),
+            Self::BuiltInHidden { integration } => (
+                format!("Built-in integration {integration} hidden"),
+                Some("Yours has the same name and stays. To use the built-in one, uninstall yours first".into()),
+            ),
             Self::ContextChanged => ("Context changed".into(), None),
             Self::Deleted { name, revoked } => (
                 format!("{name} was deleted"),

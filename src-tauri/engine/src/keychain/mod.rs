@@ -21,6 +21,7 @@ mod memory;
 mod os;
 mod parts;
 mod unlocking;
+mod waiting;
 mod worker;
 
 use std::{fmt, sync::Arc, time::Duration};

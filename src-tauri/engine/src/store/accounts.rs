@@ -5,12 +5,18 @@ use std::collections::HashMap;
 use relink_domain::{
     AccountId, EnvironmentIntegrationId, Timestamp,
     account::{Account, Attempt, Credential, Due, Renewing, Transition},
+    caller::Caller,
+    event::EventKind,
     schedule::Jitter,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter, types::Value};
+use serde::Serialize;
 
-use super::{Result, document, id, integrations, limit_clause, outbox, settings, timeline};
-use crate::wire;
+use super::{
+    Result, document, id, limit_clause,
+    outbox::{self, Payload},
+    timeline,
+};
 
 /// An account that Relink has to do something for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,15 +25,87 @@ pub struct DueAccount {
     pub due: Due,
 }
 
-/// Commits a step: the account, its timeline and the outbox, in the caller's transaction.
-pub fn commit(tx: &Transaction<'_>, step: &Transition, now: Timestamp, jitter: Jitter) -> Result<()> {
-    let account = &step.account;
-    let due = account.due_by(now, jitter);
-    let open = account.replacement.is_some()
-        || matches!(
-            account.state.credential(),
-            Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. })
-        );
+/// A change of an account, serialized before the transaction that commits it.
+#[derive(Debug)]
+pub struct Change {
+    id: String,
+    environment_integration_id: String,
+    tenant_id: String,
+    document: String,
+    status: &'static str,
+    due_at: Option<i64>,
+    due_check: bool,
+    open: bool,
+    created_at: i64,
+    updated_at: i64,
+    timeline: Vec<String>,
+    caller: Option<String>,
+    events: Vec<EventKind>,
+    payload: Payload,
+    at: Timestamp,
+}
+
+impl Change {
+    /// What a step changes. `payload` is what its events carry.
+    pub fn of(
+        step: &Transition,
+        caller: &Caller,
+        payload: Option<&impl Serialize>,
+        now: Timestamp,
+        jitter: Jitter,
+    ) -> Result<Self> {
+        let account = &step.account;
+        let due = account.due_by(now, jitter);
+        let open = account.replacement.is_some()
+            || matches!(
+                account.state.credential(),
+                Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. })
+            );
+        Ok(Self {
+            id: account.id().to_string(),
+            environment_integration_id: account.profile.environment_integration_id.to_string(),
+            tenant_id: account.profile.tenant_id.clone(),
+            document: serde_json::to_string(account)?,
+            status: account.status().as_str(),
+            due_at: due.map(|due| due.at().as_millis()),
+            due_check: matches!(due, Some(Due::Check(_))),
+            open,
+            created_at: account.profile.created_at.as_millis(),
+            updated_at: account.profile.updated_at.as_millis(),
+            timeline: step.timeline.iter().map(serde_json::to_string).collect::<Result<_, _>>()?,
+            caller: timeline::caller_column(Some(caller))?,
+            events: step.events.clone(),
+            payload: Payload::of(&payload)?,
+            at: now,
+        })
+    }
+}
+
+/// An account and its document as it is stored.
+#[derive(Debug)]
+pub struct Stored {
+    pub account: Account,
+    pub document: String,
+}
+
+/// An account with its stored document, for whoever is about to change it.
+pub fn get_stored(connection: &Connection, account_id: AccountId) -> Result<Option<Stored>> {
+    let text: Option<String> = connection
+        .prepare_cached("SELECT document FROM integrated_account WHERE id = ?1")?
+        .query_row([account_id.to_string()], |row| row.get(0))
+        .optional()?;
+    text.map(|text| Ok(Stored { account: serde_json::from_str(&text)?, document: text })).transpose()
+}
+
+/// Whether the account still is what was read.
+pub fn is_current(tx: &Transaction<'_>, account_id: AccountId, document: &str) -> Result<bool> {
+    Ok(tx
+        .prepare_cached("SELECT 1 FROM integrated_account WHERE id = ?1 AND document = ?2")?
+        .exists(params![account_id.to_string(), document])?)
+}
+
+/// Commits a change: the account, its timeline and the outbox, in the caller's transaction.
+pub fn commit(tx: &Transaction<'_>, change: &Change) -> Result<()> {
     tx.prepare_cached(
         "INSERT INTO integrated_account
            (id, environment_integration_id, tenant_id, document, status, due_at, due_check, open, created_at, updated_at)
@@ -36,28 +114,22 @@ pub fn commit(tx: &Transaction<'_>, step: &Transition, now: Timestamp, jitter: J
            due_check = excluded.due_check, open = excluded.open, updated_at = excluded.updated_at",
     )?
     .execute(params![
-        account.id().to_string(),
-        account.profile.environment_integration_id.to_string(),
-        account.profile.tenant_id,
-        serde_json::to_string(account)?,
-        account.status().as_str(),
-        due.map(|due| due.at().as_millis()),
-        matches!(due, Some(Due::Check(_))),
-        open,
-        account.profile.created_at.as_millis(),
-        account.profile.updated_at.as_millis(),
+        change.id,
+        change.environment_integration_id,
+        change.tenant_id,
+        change.document,
+        change.status,
+        change.due_at,
+        change.due_check,
+        change.open,
+        change.created_at,
+        change.updated_at,
     ])?;
-    for event in &step.timeline {
-        timeline::add(tx, Some(account.id()), now, event)?;
+    for event in &change.timeline {
+        timeline::add_serialized(tx, Some(&change.id), change.at, event, change.caller.as_deref())?;
     }
-    if !step.events.is_empty() {
-        let environment = settings::environment_id(tx)?;
-        let installed = integrations::installed(tx, account.profile.environment_integration_id)?
-            .ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        let payload = wire::account(account, environment, &installed);
-        for &event in &step.events {
-            outbox::enqueue_event(tx, event, Some(&account.id().to_string()), &payload, now)?;
-        }
+    for &event in &change.events {
+        outbox::enqueue_event(tx, event, Some(&change.id), &change.payload, change.at)?;
     }
     Ok(())
 }

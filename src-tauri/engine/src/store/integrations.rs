@@ -1,4 +1,4 @@
-//! The catalogue of integrations, and those that are installed.
+//! The catalog of integrations, and those that are installed.
 
 use relink_domain::{EnvironmentIntegrationId, IntegrationId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -14,10 +14,24 @@ pub struct Integration {
     /// Whether it came with Relink.
     pub built_in: bool,
     pub version: i64,
+    /// Version of the checker that accepted the definition.
+    pub checker_version: i64,
     /// The definition, with its client secrets blanked.
     pub document: Value,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+impl Integration {
+    /// What a person calls it.
+    pub fn label(&self) -> String {
+        self.document.pointer("/config/label").and_then(Value::as_str).unwrap_or(&self.name).to_owned()
+    }
+
+    /// What kind of provider it is.
+    pub fn category(&self) -> Option<String> {
+        self.document.get("category").and_then(Value::as_str).map(str::to_owned)
+    }
 }
 
 /// An integration that is installed in this environment.
@@ -35,7 +49,8 @@ pub struct Installed {
     pub updated_at: Timestamp,
 }
 
-const INTEGRATION: &str = "i.id, i.name, i.built_in, i.version, i.document, i.created_at, i.updated_at";
+const INTEGRATION: &str =
+    "i.id, i.name, i.built_in, i.version, i.checker_version, i.document, i.created_at, i.updated_at";
 const INSTALLED: &str = "e.id, e.is_enabled, e.show_in_catalog, e.override, e.created_at, e.updated_at";
 
 fn integration(row: &Row<'_>, from: usize) -> rusqlite::Result<Integration> {
@@ -44,36 +59,38 @@ fn integration(row: &Row<'_>, from: usize) -> rusqlite::Result<Integration> {
         name: row.get(from + 1)?,
         built_in: row.get(from + 2)?,
         version: row.get(from + 3)?,
-        document: document(row.get_ref(from + 4)?.as_str()?)?,
-        created_at: Timestamp::from_millis(row.get(from + 5)?),
-        updated_at: Timestamp::from_millis(row.get(from + 6)?),
+        checker_version: row.get(from + 4)?,
+        document: document(row.get_ref(from + 5)?.as_str()?)?,
+        created_at: Timestamp::from_millis(row.get(from + 6)?),
+        updated_at: Timestamp::from_millis(row.get(from + 7)?),
     })
 }
 
 fn installed_row(row: &Row<'_>) -> rusqlite::Result<Installed> {
     Ok(Installed {
         integration: integration(row, 0)?,
-        id: id(row.get_ref(7)?.as_str()?)?,
-        is_enabled: row.get(8)?,
-        show_in_catalog: row.get(9)?,
-        r#override: document(row.get_ref(10)?.as_str()?)?,
-        created_at: Timestamp::from_millis(row.get(11)?),
-        updated_at: Timestamp::from_millis(row.get(12)?),
+        id: id(row.get_ref(8)?.as_str()?)?,
+        is_enabled: row.get(9)?,
+        show_in_catalog: row.get(10)?,
+        r#override: document(row.get_ref(11)?.as_str()?)?,
+        created_at: Timestamp::from_millis(row.get(12)?),
+        updated_at: Timestamp::from_millis(row.get(13)?),
     })
 }
 
 /// Adds an integration or replaces the one with the same name.
 pub fn put(tx: &Transaction<'_>, integration: &Integration) -> Result<()> {
     tx.execute(
-        "INSERT INTO integration (id, name, built_in, version, document, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO integration (id, name, built_in, version, checker_version, document, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (name) DO UPDATE SET built_in = excluded.built_in, version = version + 1,
-           document = excluded.document, updated_at = excluded.updated_at",
+           checker_version = excluded.checker_version, document = excluded.document, updated_at = excluded.updated_at",
         params![
             integration.id.to_string(),
             integration.name,
             integration.built_in,
             integration.version,
+            integration.checker_version,
             serde_json::to_string(&integration.document)?,
             integration.created_at.as_millis(),
             integration.updated_at.as_millis()
@@ -83,7 +100,7 @@ pub fn put(tx: &Transaction<'_>, integration: &Integration) -> Result<()> {
 }
 
 /// All integrations by name.
-pub fn catalogue(connection: &Connection) -> Result<Vec<Integration>> {
+pub fn catalog(connection: &Connection) -> Result<Vec<Integration>> {
     let mut statement =
         connection.prepare_cached(&format!("SELECT {INTEGRATION} FROM integration i ORDER BY i.name"))?;
     let rows = statement.query_map([], |row| integration(row, 0))?;
@@ -145,14 +162,6 @@ pub fn all_installed(connection: &Connection) -> Result<Vec<Installed>> {
     ))?;
     let rows = statement.query_map([], installed_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-pub fn is_installed(connection: &Connection, name: &str) -> Result<bool> {
-    Ok(connection
-        .prepare_cached(
-            "SELECT 1 FROM environment_integration e JOIN integration i ON i.id = e.integration_id WHERE i.name = ?1",
-        )?
-        .exists([name])?)
 }
 
 /// Uninstalls an integration. Its accounts must be gone.

@@ -34,7 +34,7 @@ use std::{
 use rusqlite::{Connection, Transaction, TransactionBehavior, ffi};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use changes::{ChangeSet, ChangedAccounts, Changes, MAX_CHANGED_ACCOUNTS};
+pub use changes::{ChangeSet, ChangedAccounts, Changes};
 use changes::{Publisher, Recorder};
 use readers::Readers;
 
@@ -102,7 +102,7 @@ impl Store {
         Ok(Opened { store: Self::start(connection, Some(Readers::new(&path)))?, lock })
     }
 
-    #[cfg(any(test, feature = "test-support"))]
+    #[cfg(test)]
     pub fn in_memory() -> Result<Self> {
         let mut connection = Connection::open_in_memory()?;
         configure(&connection)?;
@@ -215,12 +215,6 @@ impl Store {
     #[cfg(test)]
     pub(crate) async fn accept_writes(&self, accept: bool) -> Result<()> {
         self.on_writer(move |connection| Ok(connection.pragma_update(None, "query_only", !accept)?)).await
-    }
-
-    /// Returns after every job that the writer got before.
-    #[cfg(test)]
-    pub(crate) async fn writer_is_idle(&self) -> Result<()> {
-        self.on_writer(|_| Ok(())).await
     }
 }
 

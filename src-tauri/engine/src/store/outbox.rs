@@ -2,6 +2,7 @@
 
 use relink_domain::{EventId, Timestamp, event::EventKind};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -20,13 +21,23 @@ pub struct Event {
     pub created_at: Timestamp,
 }
 
+/// What an event carries, serialized before the transaction that enqueues it.
+#[derive(Debug, Clone)]
+pub struct Payload(String);
+
+impl Payload {
+    pub fn of(payload: &impl Serialize) -> Result<Self> {
+        Ok(Self(serde_json::to_string(payload)?))
+    }
+}
+
 /// Adds an event, and a delivery for each active webhook that subscribes to it. Events of one `subject` reach a webhook in
 /// their order. Gives the event's place.
 pub fn enqueue_event(
     tx: &Transaction<'_>,
     kind: EventKind,
     subject: Option<&str>,
-    payload: &Value,
+    payload: &Payload,
     now: Timestamp,
 ) -> Result<i64> {
     let seq = add(tx, kind, subject, payload, now)?;
@@ -46,7 +57,7 @@ pub fn enqueue_event_for(
     tx: &Transaction<'_>,
     webhook: &str,
     kind: EventKind,
-    payload: &Value,
+    payload: &Payload,
     now: Timestamp,
 ) -> Result<i64> {
     let seq = add(tx, kind, None, payload, now)?;
@@ -54,15 +65,9 @@ pub fn enqueue_event_for(
     Ok(seq)
 }
 
-fn add(tx: &Transaction<'_>, kind: EventKind, subject: Option<&str>, payload: &Value, now: Timestamp) -> Result<i64> {
+fn add(tx: &Transaction<'_>, kind: EventKind, subject: Option<&str>, payload: &Payload, now: Timestamp) -> Result<i64> {
     tx.prepare_cached("INSERT INTO outbox (id, event, subject, payload, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![
-            Uuid::now_v7().to_string(),
-            kind.as_str(),
-            subject,
-            serde_json::to_string(payload)?,
-            now.as_millis()
-        ])?;
+        .execute(params![Uuid::now_v7().to_string(), kind.as_str(), subject, payload.0, now.as_millis()])?;
     Ok(tx.last_insert_rowid())
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::{Result, StoreError};
+use super::Result;
 
 const ENVIRONMENT_ID: &str = "environment_id";
 
@@ -23,11 +23,6 @@ pub fn set<T: Serialize>(tx: &Transaction<'_>, name: &str, value: &T) -> Result<
         params![name, serde_json::to_string(value)?],
     )?;
     Ok(())
-}
-
-/// The environment's id. [`ensure_environment`] creates it.
-pub fn environment_id(connection: &Connection) -> Result<EnvironmentId> {
-    get(connection, ENVIRONMENT_ID)?.ok_or(StoreError::Sqlite(rusqlite::Error::QueryReturnedNoRows))
 }
 
 /// The environment's id. The first start creates it.

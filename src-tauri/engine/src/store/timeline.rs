@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use relink_domain::{
     AccountId, Timestamp,
     account::{TimelineEvent, Tone},
+    caller::Caller,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -19,17 +20,36 @@ pub struct Entry {
     pub account_id: Option<AccountId>,
     pub at: Timestamp,
     pub event: TimelineEvent,
+    /// Who did it; `None` where Relink acted by itself.
+    pub caller: Option<Caller>,
 }
 
 /// Entries that belong to no account are limited, because anybody who opens a callback's address adds one.
 const MAX_WITHOUT_ACCOUNT: usize = 100;
 
-pub fn add(tx: &Transaction<'_>, account_id: Option<AccountId>, at: Timestamp, event: &TimelineEvent) -> Result<()> {
-    tx.prepare_cached("INSERT INTO timeline (account_id, at, event) VALUES (?1, ?2, ?3)")?.execute(params![
-        account_id.map(|id| id.to_string()),
-        at.as_millis(),
-        serde_json::to_string(event)?,
-    ])?;
+/// Adds an entry. `caller`: who did it.
+pub fn add(
+    tx: &Transaction<'_>,
+    account_id: Option<AccountId>,
+    at: Timestamp,
+    event: &TimelineEvent,
+    caller: Option<&Caller>,
+) -> Result<()> {
+    let account_id = account_id.map(|id| id.to_string());
+    let caller = caller_column(caller)?;
+    add_serialized(tx, account_id.as_deref(), at, &serde_json::to_string(event)?, caller.as_deref())
+}
+
+/// Adds an entry that is serialized already.
+pub(super) fn add_serialized(
+    tx: &Transaction<'_>,
+    account_id: Option<&str>,
+    at: Timestamp,
+    event: &str,
+    caller: Option<&str>,
+) -> Result<()> {
+    tx.prepare_cached("INSERT INTO timeline (account_id, at, event, caller) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![account_id, at.as_millis(), event, caller])?;
     if account_id.is_none() {
         tx.prepare_cached(
             "DELETE FROM timeline WHERE account_id IS NULL AND seq <=
@@ -38,6 +58,12 @@ pub fn add(tx: &Transaction<'_>, account_id: Option<AccountId>, at: Timestamp, e
         .execute([limit_clause(Some(MAX_WITHOUT_ACCOUNT))])?;
     }
     Ok(())
+}
+
+/// A caller as the column keeps it: nothing where Relink acted by itself.
+pub(super) fn caller_column(caller: Option<&Caller>) -> Result<Option<String>> {
+    let caller = caller.filter(|caller| **caller != Caller::Internal);
+    Ok(caller.map(serde_json::to_string).transpose()?)
 }
 
 /// The place of the last of the next `limit` entries after `from`, if one of them is older than `before`.
@@ -73,12 +99,14 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         account_id: account.as_deref().map(id).transpose()?,
         at: Timestamp::from_millis(row.get(2)?),
         event: document(row.get_ref(3)?.as_str()?)?,
+        caller: row.get::<_, Option<String>>(4)?.as_deref().map(document).transpose()?,
     })
 }
 
-const OF_ACCOUNT: &str = "SELECT seq, account_id, at, event FROM timeline
+const OF_ACCOUNT: &str = "SELECT seq, account_id, at, event, caller FROM timeline
     WHERE account_id = ?3 AND seq < ?1 ORDER BY seq DESC LIMIT ?2";
-const OF_ALL: &str = "SELECT seq, account_id, at, event FROM timeline WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2";
+const OF_ALL: &str =
+    "SELECT seq, account_id, at, event, caller FROM timeline WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2";
 
 /// Calls `each` for an account's entries or for all, newest first, from the one before the place `before`, until it breaks
 /// or `limit` entries were read.
@@ -192,6 +220,6 @@ mod tests {
     }
 
     fn add_entries(tx: &Transaction<'_>, id: Option<AccountId>, count: usize) -> Result<()> {
-        (0..count).try_for_each(|_| add(tx, id, THEN, &TimelineEvent::Activated))
+        (0..count).try_for_each(|_| add(tx, id, THEN, &TimelineEvent::Activated, None))
     }
 }

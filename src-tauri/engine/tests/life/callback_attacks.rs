@@ -1,9 +1,9 @@
 //! Attacks on the OAuth callback: no token request, no change, one line in the timeline.
 
 use relink_domain::{AccountId, account::Account};
-use relink_engine::{Error, connect::PhaseName};
+use relink_engine::{Error, connections::PhaseName};
 
-use crate::world::{Flow, World};
+use crate::world::{Flow, PERSON, World};
 
 /// An account whose reauthorization waits for its callback, and the state at that moment.
 struct Waiting<'w> {
@@ -50,7 +50,7 @@ impl<'w> Waiting<'w> {
 
 /// The number of timeline lines, of any account or none, that report a refused callback.
 async fn refusals(world: &World) -> usize {
-    let entries = world.engine.timeline(None, None, 100).await.expect("a timeline");
+    let entries = world.engine.accounts().timeline(&PERSON, None, None, 100).await.expect("a timeline");
     entries.iter().filter(|entry| entry.event.describe("Sandbox").0 == "Sign-in callback refused").count()
 }
 
@@ -72,7 +72,7 @@ async fn an_unsolicited_callback_changes_nothing_and_is_logged_once() {
     let world = World::new().await;
     let waiting = Waiting::of(&world).await;
     let invented = with(&waiting.callback, "state", "invented");
-    waiting.assert_refused(world.engine.callback(&invented).await, "state_unknown").await;
+    waiting.assert_refused(world.engine.connections().callback(&PERSON, &invented).await, "state_unknown").await;
     waiting.completes().await;
 }
 
@@ -82,7 +82,9 @@ async fn a_contradictory_callback_changes_nothing_and_is_logged_once() {
     for second in ["error=access_denied", "code=another", "state=another"] {
         let waiting = Waiting::of(&world).await;
         let both = format!("{}&{second}", waiting.callback);
-        waiting.assert_refused(world.engine.callback(&both).await, "callback_contradictory").await;
+        waiting
+            .assert_refused(world.engine.connections().callback(&PERSON, &both).await, "callback_contradictory")
+            .await;
         waiting.completes().await;
     }
 }
@@ -91,14 +93,14 @@ async fn a_contradictory_callback_changes_nothing_and_is_logged_once() {
 async fn a_repeated_callback_is_refused_and_the_first_one_counts() {
     let world = World::new().await;
     let waiting = Waiting::of(&world).await;
-    world.engine.callback(&waiting.callback).await.expect("the first is accepted");
-    waiting.assert_refused(world.engine.callback(&waiting.callback).await, "state_used").await;
+    world.engine.connections().callback(&PERSON, &waiting.callback).await.expect("the first is accepted");
+    waiting.assert_refused(world.engine.connections().callback(&PERSON, &waiting.callback).await, "state_used").await;
     let Waiting { mut flow, callback, requests, .. } = waiting;
-    flow.view = world.engine.claim_flow(flow.view.id, flow.key.expose()).await.expect("claimed");
+    flow.view = world.engine.connections().claim_flow(&PERSON, flow.view.id, flow.key.expose()).await.expect("claimed");
     flow.succeeds().await;
     assert_eq!(world.token_requests().await, requests + 1);
     // Also after the flow has ended.
-    assert_eq!(world.engine.callback(&callback).await.expect_err("used").code(), "state_used");
+    assert_eq!(world.engine.connections().callback(&PERSON, &callback).await.expect_err("used").code(), "state_used");
     assert_eq!(world.token_requests().await, requests + 1);
 }
 
@@ -107,7 +109,9 @@ async fn a_callback_after_ten_minutes_is_refused() {
     let world = World::new().await;
     let waiting = Waiting::of(&world).await;
     world.clock.advance_secs(600);
-    waiting.assert_refused(world.engine.callback(&waiting.callback).await, "state_expired").await;
+    waiting
+        .assert_refused(world.engine.connections().callback(&PERSON, &waiting.callback).await, "state_expired")
+        .await;
 }
 
 #[tokio::test]
@@ -117,12 +121,15 @@ async fn a_callback_for_an_expired_flow_is_refused_and_the_expiry_is_logged_once
     world.clock.advance_secs(600);
     for _ in 0..2 {
         let (id, key) = (waiting.flow.view.id, waiting.flow.key.expose());
-        let flow = world.engine.flow(id, key, None, std::time::Duration::ZERO).await.expect("known");
+        let flow =
+            world.engine.connections().flow(&PERSON, id, key, None, std::time::Duration::ZERO).await.expect("known");
         assert_eq!(flow.error.expect("ended").code, "sign_in_expired");
     }
     let lines = world.lines(Some(waiting.id())).await;
     assert_eq!(lines.iter().filter(|line| *line == "Sign-in failed").count(), 1, "{lines:?}");
-    waiting.assert_refused(world.engine.callback(&waiting.callback).await, "state_expired").await;
+    waiting
+        .assert_refused(world.engine.connections().callback(&PERSON, &waiting.callback).await, "state_expired")
+        .await;
 }
 
 #[tokio::test]
@@ -133,7 +140,7 @@ async fn a_callback_to_another_redirect_uri_is_refused() {
         let waiting = Waiting::of(&world).await;
         let moved = waiting.callback.replacen(sent_out, elsewhere, 1);
         assert_ne!(moved, waiting.callback);
-        waiting.assert_refused(world.engine.callback(&moved).await, "redirect_mismatch").await;
+        waiting.assert_refused(world.engine.connections().callback(&PERSON, &moved).await, "redirect_mismatch").await;
         waiting.completes().await;
     }
 }
@@ -143,7 +150,7 @@ async fn a_callback_from_another_issuer_is_refused() {
     let world = World::new().await;
     let waiting = Waiting::of(&world).await;
     let mixed_up = with(&waiting.callback, "iss", "https://evil.example");
-    waiting.assert_refused(world.engine.callback(&mixed_up).await, "issuer_mismatch").await;
+    waiting.assert_refused(world.engine.connections().callback(&PERSON, &mixed_up).await, "issuer_mismatch").await;
     waiting.completes().await;
 }
 
@@ -154,7 +161,11 @@ async fn pasting_another_flows_callback_is_refused() {
     let mut other = world.begin(&other).await;
     let of_other = other.sign_in("grace").await;
     let waiting = Waiting::of(&world).await;
-    let pasted = world.engine.paste_callback(waiting.flow.view.id, waiting.flow.key.expose(), &of_other).await;
+    let pasted = world
+        .engine
+        .connections()
+        .paste_callback(&PERSON, waiting.flow.view.id, waiting.flow.key.expose(), &of_other)
+        .await;
     waiting.assert_refused(pasted, "state_of_another_flow").await;
     waiting.completes().await;
     other.receive_callback(&of_other).await;
@@ -183,7 +194,11 @@ async fn garbage_leaves_no_timeline_entry() {
         ("https://evil.example/oauth/callback/sandbox?code=c&state=s", "callback_not_ours"),
         ("app.relink.desktop:/oauth/callback/sandbox?code=c", "callback_without_state"),
     ] {
-        assert_eq!(world.engine.callback(garbage).await.expect_err("refused").code(), code, "{garbage}");
+        assert_eq!(
+            world.engine.connections().callback(&PERSON, garbage).await.expect_err("refused").code(),
+            code,
+            "{garbage}"
+        );
     }
     assert_eq!(refusals(&world).await, waiting.refusals);
     assert_eq!(waiting.flow.view.phase, PhaseName::Waiting);

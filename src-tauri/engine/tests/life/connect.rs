@@ -8,12 +8,12 @@ use relink_domain::{
     link::{LinkOptions, Purpose},
 };
 use relink_engine::{
-    connect::{IdentityChoice, PhaseName},
+    connections::{IdentityChoice, PhaseName},
     keychain::{Key, Keychain},
 };
 use serde_json::json;
 
-use crate::world::{Flow, World};
+use crate::world::{Flow, PERSON, World};
 
 #[tokio::test]
 async fn a_person_connects_an_account() {
@@ -31,7 +31,7 @@ async fn reauthorizing_keeps_the_id_and_sends_updated_then_active() {
     let world = World::new().await;
     let id = world.connected().await;
     world.control("POST", "/control/revoke", serde_json::json!({})).await;
-    world.engine.refresh(id).await.expect_err("refused");
+    world.engine.refresher().refresh(&PERSON, id).await.expect_err("refused");
     assert_eq!(world.account(id).await.status(), Status::NeedsReauth);
 
     let link = world.reauthorize_link(id).await;
@@ -41,7 +41,7 @@ async fn reauthorizing_keeps_the_id_and_sends_updated_then_active() {
     assert_eq!(flow.succeeds().await, id);
     assert_eq!(world.account(id).await.status(), Status::Active);
     assert_eq!(world.event_names().await[2..], ["authentication_error", "updated", "active"]);
-    world.engine.refresh(id).await.expect("it works");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("it works");
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_link_token_succeeds_once() {
     let callback = flow.sign_in("ada").await;
     flow.receive_callback(&callback).await;
     flow.succeeds().await;
-    let refused = world.engine.link_session(link.expose()).await.expect_err("used");
+    let refused = world.engine.connections().link_session(&PERSON, link.expose()).await.expect_err("used");
     assert_eq!(refused.code(), "link_token_used");
 }
 
@@ -75,10 +75,10 @@ async fn declining_changes_nothing_and_can_be_retried() {
     let link = world.connect_link().await;
     let mut flow = world.begin(&link).await;
     let callback = flow.answer_consent(&[("person", "ada"), ("decision", "deny")]).await;
-    world.engine.callback(&callback).await.expect("taken");
+    world.engine.connections().callback(&PERSON, &callback).await.expect("taken");
     flow.until(&[PhaseName::Failed]).await;
     assert_eq!(flow.fails().await, "access_denied");
-    world.engine.link_session(link.expose()).await.expect("the link still works");
+    world.engine.connections().link_session(&PERSON, link.expose()).await.expect("the link still works");
     assert!(world.keychain.names().is_empty());
 }
 
@@ -101,8 +101,8 @@ async fn another_identity_signs_in_and_the_old_sign_in_is_kept() {
     assert_eq!(flow.succeeds().await, id);
     assert!(flow.view.outcome.as_ref().expect("an outcome").kept_old);
     assert_eq!(world.account(id).await, before);
-    world.engine.link_session(link.expose()).await.expect("the link still works");
-    world.engine.refresh(id).await.expect("the old sign-in works");
+    world.engine.connections().link_session(&PERSON, link.expose()).await.expect("the link still works");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("the old sign-in works");
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn stopping_while_a_question_is_open_keeps_the_old_sign_in() {
     assert!(stopped.is_ok(), "it waits");
     world.start_again().await;
     assert_eq!(world.account(id).await, before);
-    world.engine.link_session(link.expose()).await.expect("the link still works");
+    world.engine.connections().link_session(&PERSON, link.expose()).await.expect("the link still works");
 }
 
 #[tokio::test]
@@ -155,11 +155,11 @@ async fn an_abandoned_reauthorization_changes_nothing() {
     let link = world.reauthorize_link(id).await;
     let flow = world.begin(&link).await;
     let callback = flow.sign_in("ada").await;
-    world.engine.abandon_flow(flow.view.id, flow.key.expose()).expect("abandoned");
-    let refused = world.engine.callback(&callback).await.expect_err("too late");
+    world.engine.connections().abandon_flow(&PERSON, flow.view.id, flow.key.expose()).expect("abandoned");
+    let refused = world.engine.connections().callback(&PERSON, &callback).await.expect_err("too late");
     assert_eq!(refused.code(), "state_unknown");
     assert_eq!(world.account(id).await, before);
-    world.engine.refresh(id).await.expect("the old sign-in works");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("the old sign-in works");
 }
 
 #[tokio::test]
@@ -168,8 +168,8 @@ async fn the_code_is_not_exchanged_until_the_page_claims_the_callback() {
     let link = world.connect_link().await;
     let flow = world.begin(&link).await;
     let callback = flow.sign_in("ada").await;
-    world.engine.callback(&callback).await.expect("taken");
-    assert!(world.engine.claim_flow(flow.view.id, "another key").await.is_err());
+    world.engine.connections().callback(&PERSON, &callback).await.expect("taken");
+    assert!(world.engine.connections().claim_flow(&PERSON, flow.view.id, "another key").await.is_err());
     assert_eq!(world.token_requests().await, 0);
 }
 
@@ -185,9 +185,9 @@ async fn a_failed_exchange_names_its_cause_and_the_link_still_works() {
         let callback = flow.sign_in("ada").await;
         flow.receive_callback(&callback).await;
         assert_eq!(flow.fails().await, code);
-        world.engine.link_session(link.expose()).await.expect("the link still works");
+        world.engine.connections().link_session(&PERSON, link.expose()).await.expect("the link still works");
     }
-    let events = world.engine.events_after(0, 100).await.expect("events");
+    let events = world.engine.outbox().events_after(&PERSON, 0, 100).await.expect("events");
     let sent = events.iter().filter(|event| event.kind.as_str() == "link_token:connection_error").count();
     assert_eq!(sent, 3);
 }
@@ -203,7 +203,7 @@ async fn only_failures_of_the_provider_send_connection_error() {
     second.receive_callback(&b).await;
     assert_eq!(second.fails().await, "link_token_used");
     assert_eq!(world.lines(None).await, ["Sign-in failed"]);
-    let events = world.engine.events_after(0, 100).await.expect("events");
+    let events = world.engine.outbox().events_after(&PERSON, 0, 100).await.expect("events");
     assert!(events.iter().all(|event| event.kind.as_str() != "link_token:connection_error"));
 }
 
@@ -213,7 +213,7 @@ async fn a_secret_that_the_provider_echoes_is_not_stored() {
     let id = world.connected().await;
     let item = Keychain::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
     world.fault("echo", 2).await;
-    world.engine.refresh(id).await.expect_err("refused");
+    world.engine.refresher().refresh(&PERSON, id).await.expect_err("refused");
     let failure = world.account(id).await.profile.last_error.expect("seen").failure;
     assert_eq!((failure.provider_code.as_deref(), failure.provider_message), (Some("invalid_grant"), None));
 
@@ -224,8 +224,8 @@ async fn a_secret_that_the_provider_echoes_is_not_stored() {
     assert_eq!(flow.fails().await, "invalid_grant");
     let code = url::Url::parse(&callback).expect("an address");
     let code = code.query_pairs().find(|(name, _)| name == "code").expect("a code").1.into_owned();
-    let events = world.engine.events_after(0, 100).await.expect("events");
-    let lines = world.engine.timeline(None, None, 100).await.expect("a timeline");
+    let events = world.engine.outbox().events_after(&PERSON, 0, 100).await.expect("events");
+    let lines = world.engine.accounts().timeline(&PERSON, None, None, 100).await.expect("a timeline");
     let stored = format!("{events:?} {lines:?} {:?}", flow.view);
     for secret in [item.secrets["refresh_token"].expose(), code.as_str()] {
         assert!(!stored.contains(secret));
@@ -240,12 +240,12 @@ async fn context_cannot_carry_a_credential() {
     for key in ["api_key", "client_id", "client_secret", "refresh_token", "oauth", "credentials"] {
         for purpose in [Purpose::Connect { tenant_id: "acme-1".into() }, Purpose::Reauthorize { account_id: id }] {
             let options = LinkOptions { context: context(key), ..LinkOptions::default() };
-            let refused = world.engine.create_link(purpose, options).await.expect_err(key);
+            let refused = world.engine.connections().create_link(&PERSON, purpose, options).await.expect_err(key);
             assert_eq!(refused.code(), "context_key_reserved");
         }
-        let refused = world.engine.merge_context(id, context(key)).await.expect_err(key);
+        let refused = world.engine.accounts().merge_context(&PERSON, id, context(key)).await.expect_err(key);
         assert_eq!(refused.code(), "context_key_reserved");
     }
     assert!(world.account(id).await.profile.context.is_empty());
-    world.engine.merge_context(id, context("subdomain")).await.expect("no credential");
+    world.engine.accounts().merge_context(&PERSON, id, context("subdomain")).await.expect("no credential");
 }

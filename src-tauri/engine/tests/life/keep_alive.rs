@@ -7,7 +7,7 @@ use relink_engine::{
 };
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{PERSON, World};
 
 #[tokio::test]
 async fn a_rotated_refresh_token_is_stored_and_the_access_token_is_not() {
@@ -16,11 +16,11 @@ async fn a_rotated_refresh_token_is_stored_and_the_access_token_is_not() {
     let id = world.connected().await;
     let keychain = Keychain::memory(world.keychain.clone());
     let before = keychain.get(&Key::Account(id)).await.expect("open").expect("there");
-    world.engine.refresh(id).await.expect("refreshed");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("refreshed");
     let after = keychain.get(&Key::Account(id)).await.expect("open").expect("there");
     assert!(after.generation > before.generation);
     assert_ne!(after.secrets["refresh_token"], before.secrets["refresh_token"]);
-    let access = world.engine.access_token(id).await.expect("a token").token;
+    let access = world.engine.refresher().access_token(&PERSON, id).await.expect("a token").token;
     assert!(after.secrets.values().all(|secret| *secret != access));
     assert_eq!(after.secrets.len(), 1);
 }
@@ -31,7 +31,7 @@ async fn a_refresh_without_rotation_writes_nothing_to_the_keychain() {
     world.rotation("none").await;
     let id = world.connected().await;
     world.keychain.fail_after(0);
-    world.engine.refresh(id).await.expect("refreshed without a write");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("refreshed without a write");
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_thousand_callers_of_an_expired_token_cause_one_exchange() {
     let asked: Vec<_> = (0..1000)
         .map(|_| {
             let engine = world.engine.clone();
-            tokio::spawn(async move { engine.access_token(id).await.expect("a token").token })
+            tokio::spawn(async move { engine.refresher().access_token(&PERSON, id).await.expect("a token").token })
         })
         .collect();
     let mut tokens = Vec::new();
@@ -76,7 +76,7 @@ async fn each_failure_is_classified_and_sends_one_event() {
         world.fault(fault, 1).await;
         let error = match code {
             "timeout" => world.refresh_past_its_deadline(id).await,
-            _ => world.engine.refresh(id).await.map(drop),
+            _ => world.engine.refresher().refresh(&PERSON, id).await.map(drop),
         }
         .expect_err(fault);
         assert_eq!(error.code(), code, "{fault}");
@@ -100,13 +100,13 @@ async fn a_lost_response_ends_in_a_success_or_in_the_cause_lost_response() {
             let id = world.connected().await;
             world.fault(lost, 1).await;
             match lost {
-                "reset_after" | "truncated_json" => world.engine.refresh(id).await.map(drop),
+                "reset_after" | "truncated_json" => world.engine.refresher().refresh(&PERSON, id).await.map(drop),
                 _ => world.refresh_past_its_deadline(id).await,
             }
             .expect_err("no whole answer came");
             // The Sandbox falls silent before it handles the request, so the refresh token was not used.
             let after = after.filter(|_| lost != "silence");
-            let again = world.engine.refresh(id).await;
+            let again = world.engine.refresher().refresh(&PERSON, id).await;
             assert_eq!(again.err().map(|error| error.code()), after, "{lost}, {rotation}");
             let status = if after.is_some() { Status::NeedsReauth } else { Status::Active };
             assert_eq!(world.account(id).await.status(), status, "{lost}, {rotation}");
@@ -119,12 +119,20 @@ async fn a_provider_clock_that_is_a_day_off_costs_at_most_a_refresh() {
     for skew in [86_400, -86_400] {
         let world = World::new().await;
         let id = world.connected().await;
-        let lifetime = async || world.engine.access_token(id).await.expect("a token").lifetime;
+        let lifetime = async || world.engine.refresher().access_token(&PERSON, id).await.expect("a token").lifetime;
         let before = lifetime().await;
         world.control("PATCH", "/control", json!({ "clock_skew_secs": skew })).await;
-        assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted, "{skew}");
-        world.engine.refresh(id).await.expect("refreshed");
-        assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted, "{skew}");
+        assert_eq!(
+            world.engine.refresher().check(&PERSON, id).await.expect("checked").outcome,
+            CheckOutcome::Accepted,
+            "{skew}"
+        );
+        world.engine.refresher().refresh(&PERSON, id).await.expect("refreshed");
+        assert_eq!(
+            world.engine.refresher().check(&PERSON, id).await.expect("checked").outcome,
+            CheckOutcome::Accepted,
+            "{skew}"
+        );
         assert_eq!(lifetime().await, before, "{skew}: the lifetime is counted by this machine's clock");
         assert_eq!(world.event_names().await.len(), 2, "{skew}: no event");
     }
@@ -137,9 +145,9 @@ async fn unusual_but_successful_token_responses_are_accepted() {
     let id = world.connected().await;
     for odd in ["no_refresh_token", "string_expires_in", "no_expires_in"] {
         world.fault(odd, 1).await;
-        world.engine.refresh(id).await.unwrap_or_else(|error| panic!("{odd}: {error}"));
+        world.engine.refresher().refresh(&PERSON, id).await.unwrap_or_else(|error| panic!("{odd}: {error}"));
     }
-    world.engine.refresh(id).await.expect("the old refresh token was kept");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("the old refresh token was kept");
 }
 
 #[tokio::test]
@@ -147,8 +155,8 @@ async fn a_recovery_sends_reactivated() {
     let world = World::new().await;
     let id = world.connected().await;
     world.fault("status_503", 1).await;
-    world.engine.refresh(id).await.expect_err("fails");
-    world.engine.refresh(id).await.expect("recovers");
+    world.engine.refresher().refresh(&PERSON, id).await.expect_err("fails");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("recovers");
     assert_eq!(world.event_names().await[2..], ["authentication_error", "reactivated"]);
 }
 
@@ -157,7 +165,7 @@ async fn a_check_that_meets_an_expired_token_refreshes_it_and_retries() {
     let world = World::new().await;
     let id = world.connected().await;
     world.control("POST", "/control/expire", json!({})).await;
-    assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted);
+    assert_eq!(world.engine.refresher().check(&PERSON, id).await.expect("checked").outcome, CheckOutcome::Accepted);
     assert_eq!(world.event_names().await.len(), 2, "no event");
 }
 
@@ -166,12 +174,12 @@ async fn a_locked_keychain_defers_a_refresh_and_the_account_stays_active() {
     let world = World::new().await;
     let id = world.connected().await;
     world.keychain.refuse(KeychainError::Locked);
-    assert_eq!(world.engine.refresh(id).await.expect_err("locked").code(), "keychain_locked");
+    assert_eq!(world.engine.refresher().refresh(&PERSON, id).await.expect_err("locked").code(), "keychain_locked");
     assert_eq!(world.account(id).await.status(), Status::Active);
     assert_eq!(world.event_names().await.len(), 2);
     assert_eq!(world.lines(Some(id)).await[0], "Refresh deferred: the keychain is locked");
     world.keychain.recover();
-    world.engine.refresh(id).await.expect("unlocked");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("unlocked");
 }
 
 #[tokio::test]
@@ -179,7 +187,7 @@ async fn an_item_removed_by_the_person_needs_reauthorization() {
     let world = World::new().await;
     let id = world.connected().await;
     Keychain::memory(world.keychain.clone()).delete(&Key::Account(id)).await.expect("removed");
-    assert_eq!(world.engine.refresh(id).await.expect_err("gone").code(), "credential_missing");
+    assert_eq!(world.engine.refresher().refresh(&PERSON, id).await.expect_err("gone").code(), "credential_missing");
     assert_eq!(world.event_names().await[2..], ["authentication_error"]);
 }
 
@@ -187,10 +195,10 @@ async fn an_item_removed_by_the_person_needs_reauthorization() {
 async fn deleting_revokes_the_tokens_deletes_the_secrets_and_sends_deleted() {
     let world = World::new().await;
     let id = world.connected().await;
-    world.engine.delete_account(id).await.expect("deleted");
+    world.engine.accounts().delete(&PERSON, id).await.expect("deleted");
     assert!(world.keychain.names().is_empty());
     assert_eq!(world.event_names().await[2..], ["deleted"]);
-    assert_eq!(world.engine.account(id).await.expect_err("gone").code(), "not_found");
+    assert_eq!(world.engine.accounts().get(&PERSON, id).await.expect_err("gone").code(), "not_found");
     let log = world.control("GET", "/control/log", serde_json::Value::Null).await;
     let entries = log["entries"].as_array().expect("entries");
     assert!(entries.iter().any(|entry| entry["endpoint"] == "revoke"));

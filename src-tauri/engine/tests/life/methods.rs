@@ -11,7 +11,7 @@ use relink_engine::CheckOutcome;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::world::World;
+use crate::world::{PERSON, World};
 
 fn fields(pairs: &[(&str, &str)]) -> BTreeMap<String, Secret> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect()
@@ -35,20 +35,20 @@ async fn an_api_key_is_validated_before_it_is_stored() {
     let key = api_key(&world).await;
     let mut flow = world.begin_with(&link, AuthenticationMethod::ApiKey, fields(&[("api_key", &key)])).await;
     let id = flow.succeeds().await;
-    assert_eq!(world.engine.access_token(id).await.expect("the key").token.expose(), key);
+    assert_eq!(world.engine.refresher().access_token(&PERSON, id).await.expect("the key").token.expose(), key);
 }
 
 #[tokio::test]
 async fn an_empty_field_is_refused_by_name() {
     let world = World::new().await;
     let link = world.connect_link().await;
-    let begin = relink_engine::connect::BeginFlow {
+    let begin = relink_engine::connections::BeginFlow {
         integration: "sandbox".into(),
         format: AuthenticationMethod::ApiKey,
         redirect: None,
         fields: BTreeMap::new(),
     };
-    let error = world.engine.begin_flow(link.expose(), begin).await.expect_err("refused");
+    let error = world.engine.connections().begin_flow(&PERSON, link.expose(), begin).await.expect_err("refused");
     assert!(matches!(error, relink_engine::Error::Invalid { field: Some(field), .. } if field == "api_key"));
 }
 
@@ -58,10 +58,10 @@ async fn a_check_finds_a_revoked_api_key_and_a_new_one_repairs_the_account() {
     let (link, key) = (world.connect_link().await, api_key(&world).await);
     let mut flow = world.begin_with(&link, AuthenticationMethod::ApiKey, fields(&[("api_key", &key)])).await;
     let id = flow.succeeds().await;
-    assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Accepted);
+    assert_eq!(world.engine.refresher().check(&PERSON, id).await.expect("checked").outcome, CheckOutcome::Accepted);
 
     world.control("POST", "/control/revoke", json!({})).await;
-    assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Unauthorized);
+    assert_eq!(world.engine.refresher().check(&PERSON, id).await.expect("checked").outcome, CheckOutcome::Unauthorized);
     assert_eq!(world.account(id).await.status(), Status::NeedsReauth);
 
     let (link, key) = (world.reauthorize_link(id).await, api_key(&world).await);
@@ -80,9 +80,9 @@ async fn client_credentials_fetch_a_new_token_when_one_is_needed() {
     let typed = fields(&[("client_id", client), ("client_secret", secret)]);
     let mut flow = world.begin_with(&link, AuthenticationMethod::Oauth2ClientCredentials, typed).await;
     let id = flow.succeeds().await;
-    let first = world.engine.access_token(id).await.expect("a token").token;
+    let first = world.engine.refresher().access_token(&PERSON, id).await.expect("a token").token;
     world.clock.advance_secs(86_400);
-    let second = world.engine.access_token(id).await.expect("a token").token;
+    let second = world.engine.refresher().access_token(&PERSON, id).await.expect("a token").token;
     assert_ne!(first, second);
     assert_eq!(world.account(id).await.status(), Status::Active);
 }
@@ -99,7 +99,7 @@ async fn a_revoked_client_needs_reauthorization_with_another_one() {
     let link = world.connect_link().await;
     let id = world.begin_with(&link, method, typed().await).await.succeeds().await;
     world.control("POST", "/control/revoke", json!({})).await;
-    assert_eq!(world.engine.refresh(id).await.expect_err("revoked").code(), "client_refused");
+    assert_eq!(world.engine.refresher().refresh(&PERSON, id).await.expect_err("revoked").code(), "client_refused");
     let account = world.account(id).await;
     assert_eq!(account.state.trouble().expect("a trouble").verdict(), Verdict::NeedsPerson);
 
@@ -114,9 +114,12 @@ async fn a_token_without_a_refresh_token_is_stored_and_fails_on_a_401() {
     let world = World::new().await;
     world.fault("no_refresh_token", 1).await;
     let id = world.connected().await;
-    assert_eq!(world.engine.refresh(id).await.expect_err("nothing to refresh").code(), "nothing_to_refresh");
+    assert_eq!(
+        world.engine.refresher().refresh(&PERSON, id).await.expect_err("nothing to refresh").code(),
+        "nothing_to_refresh"
+    );
     world.control("POST", "/control/expire", json!({})).await;
-    assert_eq!(world.engine.check(id).await.expect("checked").outcome, CheckOutcome::Unauthorized);
+    assert_eq!(world.engine.refresher().check(&PERSON, id).await.expect("checked").outcome, CheckOutcome::Unauthorized);
     assert_eq!(world.event_names().await[2..], ["authentication_error"]);
 }
 
@@ -141,13 +144,22 @@ async fn client_credentials_with_fewer_scopes_replace_nothing() {
     let typed = || fields(&[("client_id", client), ("client_secret", secret)]);
     let options =
         || LinkOptions { scopes: Some(vec!["items:read".into(), "profile".into()]), ..LinkOptions::default() };
-    let link =
-        world.engine.create_link(Purpose::Connect { tenant_id: "acme-1".into() }, options()).await.expect("a link");
+    let link = world
+        .engine
+        .connections()
+        .create_link(&PERSON, Purpose::Connect { tenant_id: "acme-1".into() }, options())
+        .await
+        .expect("a link");
     let method = AuthenticationMethod::Oauth2ClientCredentials;
     let id = world.begin_with(&link.token, method, typed()).await.succeeds().await;
 
     let before = world.account(id).await;
-    let link = world.engine.create_link(Purpose::Reauthorize { account_id: id }, options()).await.expect("a link");
+    let link = world
+        .engine
+        .connections()
+        .create_link(&PERSON, Purpose::Reauthorize { account_id: id }, options())
+        .await
+        .expect("a link");
     world.fault("fewer_scopes", 1).await;
     assert_eq!(world.begin_with(&link.token, method, typed()).await.fails().await, "scopes_missing");
     assert_eq!(world.account(id).await, before);
@@ -181,14 +193,14 @@ fn untried(port: u16) -> String {
 #[tokio::test]
 async fn an_api_key_that_cannot_be_validated_is_flagged() {
     let world = World::new().await;
-    let added = world.engine.add_integration(&untried(1)).await.expect("added");
+    let added = world.engine.catalog().add(&PERSON, &untried(1)).await.expect("added");
     assert!(
         added.warnings.iter().any(|warning| warning.contains("can't be checked before it is saved")),
         "{:?}",
         added.warnings
     );
     let link = world.connect_link().await;
-    let session = world.engine.link_session(link.expose()).await.expect("a session");
+    let session = world.engine.connections().link_session(&PERSON, link.expose()).await.expect("a session");
     let tried = |name: &str| -> Vec<(&str, bool)> {
         let integration = session.integrations.iter().find(|it| it.name == name).expect("offered");
         integration.methods.iter().map(|method| (method.format.as_str(), method.is_tried)).collect()
@@ -202,13 +214,13 @@ async fn scopes_are_joined_by_the_definitions_separator() {
     let world = World::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    world.engine.add_integration(&untried(port)).await.expect("added");
+    world.engine.catalog().add(&PERSON, &untried(port)).await.expect("added");
     let link = world.connect_link().await;
     let typed = fields(&[("client_id", "us"), ("client_secret", "s")]);
     let mut flow = world.begin_at("acme", &link, AuthenticationMethod::Oauth2ClientCredentials, typed).await;
     let (asked, id) = tokio::join!(one_token(&listener), flow.succeeds());
     assert!(asked.contains("scope=read%2Cwrite"), "{asked}");
-    let (asked, refreshed) = tokio::join!(one_token(&listener), world.engine.refresh(id));
+    let (asked, refreshed) = tokio::join!(one_token(&listener), world.engine.refresher().refresh(&PERSON, id));
     refreshed.expect("refreshed");
     assert!(asked.contains("scope=read%2Cwrite"), "{asked}");
 }

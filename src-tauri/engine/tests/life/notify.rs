@@ -11,7 +11,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::world::World;
+use crate::world::{PERSON, World};
 
 /// A webhook's target. It responds with the current status as soon as `responds` is true.
 struct Receiver {
@@ -73,14 +73,14 @@ async fn body_of(stream: &mut tokio::net::TcpStream) -> Value {
 
 async fn webhook(world: &World, target_url: &str) -> WebhookId {
     let new = NewWebhook { target_url: target_url.into(), is_active: true, event_types: None, allow_private: false };
-    world.engine.create_webhook(new).await.expect("made").0.id
+    world.engine.outbox().create_webhook(&PERSON, new).await.expect("made").0.id
 }
 
 /// Waits until the newest delivery has been attempted this many times.
 async fn attempted(world: &World, id: WebhookId, attempts: u32) -> Delivery {
     let mut changes = world.engine.changes();
     loop {
-        let newest = world.engine.deliveries(id, 1).await.expect("deliveries").pop();
+        let newest = world.engine.outbox().deliveries(&PERSON, id, 1).await.expect("deliveries").pop();
         if let Some(delivery) = newest.filter(|delivery| delivery.tries >= attempts) {
             return delivery;
         }
@@ -89,11 +89,11 @@ async fn attempted(world: &World, id: WebhookId, attempts: u32) -> Delivery {
 }
 
 #[tokio::test]
-async fn a_delivery_fails_after_four_attempts_and_is_replayed_under_the_same_id() {
+async fn a_delivery_fails_after_four_attempts_and_is_retried_under_the_same_id() {
     let world = World::new().await;
     let mut receiver = Receiver::start(500).await;
     let id = webhook(&world, &receiver.url).await;
-    world.engine.test_webhook(id).await.expect("queued");
+    world.engine.outbox().test_webhook(&PERSON, id).await.expect("queued");
     for (attempts, pause) in [(1, 2), (2, 4), (3, 8)] {
         let delivery = attempted(&world, id, attempts).await;
         assert_eq!((delivery.state, delivery.last_status), (DeliveryState::Pending, Some(500)));
@@ -103,14 +103,14 @@ async fn a_delivery_fails_after_four_attempts_and_is_replayed_under_the_same_id(
     let failed = attempted(&world, id, 4).await;
     assert_eq!(failed.state, DeliveryState::Failed);
     assert_eq!(failed.last_error.as_deref(), Some("answered with 500 Internal Server Error"));
-    assert!(world.engine.webhook(id).await.expect("there").failing_since.is_some());
+    assert!(world.engine.outbox().webhook(&PERSON, id).await.expect("there").failing_since.is_some());
 
     receiver.respond_with(204);
-    assert_eq!(world.engine.replay_webhook(id).await.expect("replayed"), 1);
+    assert_eq!(world.engine.outbox().retry_failed(&PERSON, id).await.expect("replayed"), 1);
     let seen = receiver.receives(5).await;
     assert_eq!(attempted(&world, id, 1).await.state, DeliveryState::Delivered);
     assert!(seen.iter().all(|body| body["id"] == seen[0]["id"]), "the id identifies the delivery");
-    assert_eq!(world.engine.webhook(id).await.expect("there").failing_since, None);
+    assert_eq!(world.engine.outbox().webhook(&PERSON, id).await.expect("there").failing_since, None);
 }
 
 #[tokio::test]
@@ -120,8 +120,8 @@ async fn events_of_an_account_arrive_in_order() {
     webhook(&world, &receiver.url).await;
     let account = world.connected().await;
     world.fault("invalid_grant", 1).await;
-    world.engine.refresh(account).await.expect_err("refused");
-    world.engine.refresh(account).await.expect("it works again");
+    world.engine.refresher().refresh(&PERSON, account).await.expect_err("refused");
+    world.engine.refresher().refresh(&PERSON, account).await.expect("it works again");
     let names = ["created", "active", "authentication_error", "reactivated"];
     let expected = names.map(|name| format!("integrated_account:{name}"));
     let seen = receiver.receives(names.len()).await;
@@ -134,9 +134,9 @@ async fn a_target_at_a_private_address_is_refused_without_consent() {
     let world = World::new().await;
     let target_url = "https://10.1.2.3/".to_owned();
     let new = NewWebhook { target_url, is_active: true, event_types: None, allow_private: false };
-    let error = world.engine.create_webhook(new).await.expect_err("refused");
+    let error = world.engine.outbox().create_webhook(&PERSON, new).await.expect_err("refused");
     assert_eq!(error.code(), "target_url_private");
-    assert_eq!(world.engine.webhooks().await.expect("read"), []);
+    assert_eq!(world.engine.outbox().webhooks(&PERSON).await.expect("read"), []);
     assert!(world.keychain.names().is_empty());
 }
 
@@ -148,12 +148,12 @@ async fn a_webhook_that_hangs_does_not_delay_others() {
     webhook(&world, &hanging.url).await;
     // Each event has a subject of its own, so that none waits for another.
     for n in 0..20 {
-        world.engine.create_api_token(format!("agent {n}"), None).await.expect("made");
+        world.engine.access().create_api_token(&PERSON, format!("agent {n}"), None).await.expect("made");
     }
     hanging.receives(4).await;
     let mut prompt = Receiver::start(200).await;
     let id = webhook(&world, &prompt.url).await;
-    world.engine.test_webhook(id).await.expect("queued");
+    world.engine.outbox().test_webhook(&PERSON, id).await.expect("queued");
     prompt.receives(1).await;
     assert_eq!(hanging.seen.borrow().len(), 4, "no more than four at a time");
     hanging.answers.send_replace(true);
@@ -167,14 +167,14 @@ async fn a_delivered_event_is_not_sent_again() {
     let id = webhook(&world, &receiver.url).await;
     for n in 0..300 {
         // Each event wakes the loop while others are in flight.
-        world.engine.create_api_token(format!("agent {n}"), None).await.expect("made");
+        world.engine.access().create_api_token(&PERSON, format!("agent {n}"), None).await.expect("made");
     }
     receiver.receives(300).await;
     let mut changes = world.engine.changes();
-    let mut all = world.engine.deliveries(id, 1000).await.expect("deliveries");
+    let mut all = world.engine.outbox().deliveries(&PERSON, id, 1000).await.expect("deliveries");
     while all.iter().any(|delivery| delivery.state != DeliveryState::Delivered) {
         changes.next().await.expect("the engine runs");
-        all = world.engine.deliveries(id, 1000).await.expect("deliveries");
+        all = world.engine.outbox().deliveries(&PERSON, id, 1000).await.expect("deliveries");
     }
     assert!(all.iter().all(|delivery| delivery.tries == 1), "something was sent twice");
     assert_eq!(receiver.seen.borrow().len(), 300);

@@ -6,12 +6,12 @@ use relink_domain::{
     schedule::Jitter,
 };
 use relink_engine::{
-    connect::{IdentityChoice, PhaseName},
+    connections::{IdentityChoice, PhaseName},
     keychain::{Key, Keychain},
 };
 use serde_json::json;
 
-use crate::world::{Flow, World, eventually};
+use crate::world::{Flow, PERSON, World, eventually};
 
 /// A reauthorization that has received its callback.
 async fn back<'w>(world: &'w World, id: AccountId, person: &str) -> Flow<'w> {
@@ -32,7 +32,7 @@ async fn a_sign_in_without_an_identity_replaces_nothing() {
     let mut flow = back(&world, id, "grace").await;
     assert_eq!(flow.fails().await, "identity_unknown");
     assert_eq!(world.account(id).await, before);
-    world.engine.refresh(id).await.expect("the old sign-in works");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("the old sign-in works");
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_renewable_sign_in_is_not_replaced_by_one_that_expires() {
     let mut flow = back(&world, id, "ada").await;
     assert_eq!(flow.fails().await, "refresh_token_missing");
     assert_eq!(world.account(id).await, before);
-    world.engine.refresh(id).await.expect("the old sign-in renews itself");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("the old sign-in renews itself");
 }
 
 #[tokio::test]
@@ -100,9 +100,12 @@ async fn a_late_keychain_write_of_a_new_sign_in_is_adopted() {
     assert_eq!(world.account(id).await.state, before.state);
 
     world.keychain.recover();
-    world.engine.refresh(id).await.expect("the new sign-in works");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("the new sign-in works");
     assert_eq!(world.event_names().await[2..], ["updated", "active"]);
-    assert_eq!(world.engine.link_session(link.expose()).await.expect_err("used").code(), "link_token_used");
+    assert_eq!(
+        world.engine.connections().link_session(&PERSON, link.expose()).await.expect_err("used").code(),
+        "link_token_used"
+    );
 }
 
 #[tokio::test]
@@ -121,7 +124,7 @@ async fn a_late_keychain_write_of_a_new_api_key_is_adopted() {
     let mut flow = world.begin_with(&link, AuthenticationMethod::ApiKey, typed(&new)).await;
     assert_eq!(flow.fails().await, "keychain_slow");
     world.keychain.recover();
-    assert_eq!(world.engine.access_token(id).await.expect("the key").token.expose(), new);
+    assert_eq!(world.engine.refresher().access_token(&PERSON, id).await.expect("the key").token.expose(), new);
     assert_eq!(world.event_names().await[2..], ["updated", "active"]);
 }
 
@@ -138,8 +141,8 @@ async fn a_failed_keychain_write_keeps_the_old_sign_in_and_the_link() {
     assert_eq!(flow.fails().await, "keychain_failed");
     world.keychain.recover();
     assert_eq!(world.account(id).await, before);
-    world.engine.link_session(link.expose()).await.expect("the link still works");
-    world.engine.refresh(id).await.expect("the old sign-in works");
+    world.engine.connections().link_session(&PERSON, link.expose()).await.expect("the link still works");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("the old sign-in works");
 }
 
 #[tokio::test]
@@ -150,7 +153,7 @@ async fn a_refresh_left_open_by_a_crash_does_not_block_reauthorization() {
     let mut flow = back(&world, id, "ada").await;
     assert_eq!(flow.succeeds().await, id);
     assert_eq!(world.account(id).await.status(), Status::Active);
-    world.engine.refresh(id).await.expect("the new sign-in works");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("the new sign-in works");
 }
 
 /// The state that a crash between the intent and the exchange leaves.
@@ -174,7 +177,7 @@ async fn renaming_an_account_relabels_its_keychain_item() {
         async move { keychain.get(&key).await.expect("open").expect("there") }
     };
     let before = item(Key::Account(id)).await;
-    world.engine.rename(id, "Acme billing".into()).await.expect("renamed");
+    world.engine.accounts().rename(&PERSON, id, "Acme billing".into()).await.expect("renamed");
     let name = format!("account/{id}");
     eventually("the item has its new label", async || {
         world.keychain.label(&name).as_deref() == Some("Relink: Acme billing (Sandbox)")

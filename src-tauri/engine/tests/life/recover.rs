@@ -3,15 +3,15 @@
 use relink_domain::account::Status;
 use relink_engine::keychain::{Key, Keychain, KeychainError};
 
-use crate::world::{START, World, eventually};
+use crate::world::{PERSON, START, World, eventually};
 
 #[tokio::test]
 async fn a_restart_forgets_the_access_token_and_the_first_caller_gets_a_new_one() {
     let mut world = World::new().await;
     let id = world.connected().await;
-    let before = world.engine.access_token(id).await.expect("a token").token;
+    let before = world.engine.refresher().access_token(&PERSON, id).await.expect("a token").token;
     world.restart().await;
-    let after = world.engine.access_token(id).await.expect("a token").token;
+    let after = world.engine.refresher().access_token(&PERSON, id).await.expect("a token").token;
     assert_ne!(before, after);
 }
 
@@ -20,7 +20,7 @@ async fn a_restart_keeps_the_backoff() {
     let mut world = World::new().await;
     let id = world.connected().await;
     world.fault("status_503", 1).await;
-    world.engine.refresh(id).await.expect_err("fails");
+    world.engine.refresher().refresh(&PERSON, id).await.expect_err("fails");
     let before = world.account(id).await;
     let asked = world.token_requests().await;
     world.restart().await;
@@ -33,10 +33,10 @@ async fn the_database_holds_no_secret() {
     let mut world = World::new().await;
     world.rotation("rotate").await;
     let id = world.connected().await;
-    world.engine.refresh(id).await.expect("refreshed");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("refreshed");
     let item = Keychain::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
-    let access = world.engine.access_token(id).await.expect("a token").token;
-    let (token, api) = world.engine.create_api_token("test".into(), None).await.expect("made");
+    let access = world.engine.refresher().access_token(&PERSON, id).await.expect("a token").token;
+    let (token, api) = world.engine.access().create_api_token(&PERSON, "test".into(), None).await.expect("made");
     let link = world.reauthorize_link(id).await;
     world.restart().await;
     let mut secrets: Vec<_> = item.secrets.values().map(|secret| secret.expose().to_owned()).collect();
@@ -62,10 +62,10 @@ async fn an_account_being_created_survives_a_concurrent_deletion() {
         let mut flow = world.begin(&link).await;
         let callback = flow.sign_in("ada").await;
         flow.receive_callback(&callback).await;
-        let (deleted, made) = tokio::join!(world.engine.delete_account(doomed), flow.succeeds());
+        let (deleted, made) = tokio::join!(world.engine.accounts().delete(&PERSON, doomed), flow.succeeds());
         deleted.expect("deleted");
-        world.engine.refresh(made).await.expect("its credentials are there");
-        world.engine.delete_account(made).await.expect("deleted");
+        world.engine.refresher().refresh(&PERSON, made).await.expect("its credentials are there");
+        world.engine.accounts().delete(&PERSON, made).await.expect("deleted");
     }
     assert!(world.keychain.names().is_empty());
 }
@@ -75,7 +75,7 @@ async fn secrets_of_an_account_deleted_while_locked_are_removed_on_unlock() {
     let world = World::new().await;
     let id = world.connected().await;
     world.keychain.refuse(KeychainError::Locked);
-    world.engine.delete_account(id).await.expect("deleted although the keychain is locked");
+    world.engine.accounts().delete(&PERSON, id).await.expect("deleted although the keychain is locked");
     assert_eq!(world.keychain.names().len(), 1);
     world.keychain.recover();
     eventually("the item is deleted without a restart", async || world.keychain.names().is_empty()).await;
@@ -85,12 +85,12 @@ async fn secrets_of_an_account_deleted_while_locked_are_removed_on_unlock() {
 async fn old_entries_are_pruned_at_the_next_start() {
     let mut world = World::new().await;
     let id = world.connected().await;
-    let before = world.engine.events_after(0, 1000).await.expect("events").len();
+    let before = world.engine.outbox().events_after(&PERSON, 0, 1000).await.expect("events").len();
     assert!(before > 0);
     world.clock.advance_secs(31 * 24 * 60 * 60);
     world.restart().await;
     eventually("the old events are pruned", async || {
-        let events = world.engine.events_after(0, 1000).await.expect("events");
+        let events = world.engine.outbox().events_after(&PERSON, 0, 1000).await.expect("events");
         events.iter().all(|event| event.created_at != START)
     })
     .await;

@@ -6,7 +6,7 @@ use relink_domain::{AccountId, account::Status};
 use relink_engine::keychain::{Key, Keychain};
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{PERSON, World};
 
 async fn stored_refresh_token(world: &World, id: AccountId) -> Option<String> {
     let item = Keychain::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open")?;
@@ -20,21 +20,24 @@ async fn a_new_refresh_token_that_the_keychain_refuses_is_stored_once_it_recover
     let id = world.connected().await;
     let before = stored_refresh_token(&world, id).await;
     world.keychain.fail_after(0);
-    world.engine.refresh(id).await.expect("callers get the access token");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("callers get the access token");
     let requests = world.token_requests().await;
 
     // Until the keychain recovers, callers get the access token until it expires, no further refresh is attempted, and
     // the account's lock is free.
-    world.engine.access_token(id).await.expect("it is still valid");
-    world.engine.check(id).await.expect("the lock is free");
-    assert_eq!(world.engine.refresh(id).await.expect_err("not attempted").code(), "keychain_failed");
+    world.engine.refresher().access_token(&PERSON, id).await.expect("it is still valid");
+    world.engine.refresher().check(&PERSON, id).await.expect("the lock is free");
+    assert_eq!(
+        world.engine.refresher().refresh(&PERSON, id).await.expect_err("not attempted").code(),
+        "keychain_failed"
+    );
     assert_eq!(stored_refresh_token(&world, id).await, before);
     assert_eq!(world.token_requests().await, requests);
 
     world.keychain.recover();
     world.until_latest_line(id, "Refreshed").await;
     assert_ne!(stored_refresh_token(&world, id).await, before, "the new one is stored");
-    world.engine.refresh(id).await.expect("it works");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("it works");
 }
 
 #[tokio::test]
@@ -43,23 +46,23 @@ async fn an_account_whose_new_refresh_token_waits_for_the_keychain_can_be_delete
     world.rotation("rotate").await;
     let id = world.connected().await;
     world.keychain.fail_after(0);
-    world.engine.refresh(id).await.expect("callers get the access token");
-    world.engine.delete_account(id).await.expect("deleted");
-    assert_eq!(world.engine.account(id).await.expect_err("gone").code(), "not_found");
+    world.engine.refresher().refresh(&PERSON, id).await.expect("callers get the access token");
+    world.engine.accounts().delete(&PERSON, id).await.expect("deleted");
+    assert_eq!(world.engine.accounts().get(&PERSON, id).await.expect_err("gone").code(), "not_found");
 }
 
 #[tokio::test]
 async fn a_restart_keeps_the_backoff_of_an_account_in_use() {
     let mut world = World::new().await;
     let id = world.connected().await;
-    world.engine.access_token(id).await.expect("a token");
+    world.engine.refresher().access_token(&PERSON, id).await.expect("a token");
     world.fault("too_many_requests", 1).await;
-    world.engine.refresh(id).await.expect_err("429");
+    world.engine.refresher().refresh(&PERSON, id).await.expect_err("429");
     let (before, requests) = (world.account(id).await, world.token_requests().await);
     world.restart().await;
     // Accounts in use are refreshed within two seconds of a start; the one that backs off must not be among them.
     let second = world.connected().await;
-    world.engine.access_token(second).await.expect("a token");
+    world.engine.refresher().access_token(&PERSON, second).await.expect("a token");
     world.restart().await;
     world.clock.advance_secs(2);
     world.until_latest_line(second, "Refreshed").await;
@@ -73,19 +76,19 @@ async fn retry_after_defers_programs_for_every_account_of_the_host() {
     let (one, other) = (world.connected().await, world.connected().await);
     world.clock.advance_secs(86_400);
     world.fault("too_many_requests", 1).await;
-    assert_eq!(world.engine.access_token(one).await.expect_err("429").code(), "rate_limited");
+    assert_eq!(world.engine.refresher().access_token(&PERSON, one).await.expect_err("429").code(), "rate_limited");
     let requests = world.token_requests().await;
     for id in [one, other, one] {
-        let refused = world.engine.access_token(id).await.expect_err("deferred");
+        let refused = world.engine.refresher().access_token(&PERSON, id).await.expect_err("deferred");
         let relink_engine::Error::Provider { failure, next_try, .. } = refused else { panic!("{refused}") };
         assert!(failure.retry_after_secs.is_some_and(|secs| (119..=121).contains(&secs)), "{failure}");
         assert_eq!(next_try.map(|next| next.millis_since(world.clock.now())), Some(120_000));
     }
     assert_eq!(world.token_requests().await, requests, "nothing was sent");
 
-    world.engine.refresh(other).await.expect("a refresh that a person asks for is not deferred");
+    world.engine.refresher().refresh(&PERSON, other).await.expect("a refresh that a person asks for is not deferred");
     world.clock.advance_secs(121);
-    world.engine.access_token(one).await.expect("the wait is over");
+    world.engine.refresher().access_token(&PERSON, one).await.expect("the wait is over");
 }
 
 #[tokio::test]
@@ -102,7 +105,7 @@ async fn a_token_without_a_refresh_token_is_checked_once_when_it_expires() {
     world.clock.advance_secs(3600);
     world.until_latest_line(id, "Checked").await;
     assert_eq!(world.account(id).await.status(), Status::Active, "the provider still accepts it");
-    let due = world.engine.account(id).await.expect("there").due.expect("another check");
+    let due = world.engine.accounts().get(&PERSON, id).await.expect("there").due.expect("another check");
     assert_eq!(due.millis_since(world.clock.now()), 3_600_000);
     // Wakes the loop: nothing else is due.
     world.clock.advance_secs(1);
@@ -117,7 +120,7 @@ async fn a_clock_set_back_does_not_postpone_a_refresh() {
     // The refresh is planned for some time within the next second.
     let _running = world.let_the_clock_run();
     world.until_latest_line(id, "Refreshed").await;
-    let due = world.engine.account(id).await.expect("there").due.expect("the next one");
+    let due = world.engine.accounts().get(&PERSON, id).await.expect("there").due.expect("the next one");
     assert!(due.millis_since(world.clock.now()) < 3_600_000, "within the new token's lifetime");
 }
 
@@ -144,11 +147,14 @@ async fn a_missing_keychain_item_is_reported_once_and_the_account_recovers_when_
     let item = keychain.get(&Key::Account(id)).await.expect("open").expect("there");
     keychain.delete(&Key::Account(id)).await.expect("removed");
     for _ in 0..2 {
-        assert_eq!(world.engine.access_token(id).await.expect_err("gone").code(), "credential_missing");
+        assert_eq!(
+            world.engine.refresher().access_token(&PERSON, id).await.expect_err("gone").code(),
+            "credential_missing"
+        );
     }
     assert_eq!(world.event_names().await[2..], ["authentication_error"]);
     keychain.set(&Key::Account(id), "put back", &item).await.expect("put back");
-    world.engine.check(id).await.expect("checked");
+    world.engine.refresher().check(&PERSON, id).await.expect("checked");
     assert_eq!(world.event_names().await[2..], ["authentication_error", "reactivated"]);
 }
 
@@ -162,7 +168,7 @@ async fn at_most_four_refreshes_at_a_time_go_to_one_host() {
     world.control("PATCH", "/control", json!({ "delay_millis": 400 })).await;
     let requests = world.token_requests().await;
     let began = tokio::time::Instant::now();
-    let refreshes = ids.iter().map(|id| world.engine.refresh(*id));
+    let refreshes = ids.iter().map(|id| world.engine.refresher().refresh(&PERSON, *id));
     for outcome in futures_util::future::join_all(refreshes).await {
         outcome.expect("refreshed");
     }

@@ -10,7 +10,7 @@ use relink_domain::{
 use relink_engine::{
     Engine, Options,
     clock::Clock,
-    connect::{BeginFlow, FlowView, IdentityChoice, PhaseName},
+    connections::{BeginFlow, FlowView, IdentityChoice, PhaseName},
     keychain::{Keychain, MemoryKeychain},
 };
 use relink_sandbox::{Running, Sandbox};
@@ -32,6 +32,8 @@ pub struct World {
     http: reqwest::Client,
 }
 
+pub const PERSON: relink_domain::caller::Caller = relink_domain::caller::Caller::Person;
+
 const CONTROL: &str = "control-key-of-the-test";
 
 impl World {
@@ -45,8 +47,8 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         let (keychain, clock) = (MemoryKeychain::default(), Clock::set_to(START));
         let engine = start(&folder, &keychain, &clock).await;
-        engine.install("sandbox").await.expect("installed");
-        engine.sandbox_at(sandbox.base_url().as_ref()).await.expect("moved");
+        engine.catalog().install(&PERSON, "sandbox").await.expect("installed");
+        engine.catalog().set_sandbox_address(&PERSON, sandbox.base_url().as_ref()).await.expect("moved");
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         Self { engine, keychain, clock, sandbox, folder, http }
     }
@@ -102,7 +104,7 @@ impl World {
         let log = async |query: &str| self.control("GET", &format!("/control/log{query}"), Value::Null).await;
         let seen = log("").await["entries"].as_array().map_or(0, Vec::len);
         let engine = self.engine.clone();
-        let refresh = tokio::spawn(async move { engine.refresh(id).await.map(drop) });
+        let refresh = tokio::spawn(async move { engine.refresher().refresh(&PERSON, id).await.map(drop) });
         let noted = log(&format!("?after={seen}&wait=20")).await;
         assert_eq!(noted["entries"][0]["endpoint"], "token", "{noted}");
         tokio::time::pause();
@@ -114,13 +116,14 @@ impl World {
     /// A link for a new account.
     pub async fn connect_link(&self) -> Secret {
         let purpose = Purpose::Connect { tenant_id: "acme-1".into() };
-        self.engine.create_link(purpose, LinkOptions::default()).await.expect("a link").token
+        self.engine.connections().create_link(&PERSON, purpose, LinkOptions::default()).await.expect("a link").token
     }
 
     /// A link that reauthorizes this account.
     pub async fn reauthorize_link(&self, account_id: AccountId) -> Secret {
         self.engine
-            .create_link(Purpose::Reauthorize { account_id }, LinkOptions::default())
+            .connections()
+            .create_link(&PERSON, Purpose::Reauthorize { account_id }, LinkOptions::default())
             .await
             .expect("a link")
             .token
@@ -150,7 +153,7 @@ impl World {
         fields: BTreeMap<String, Secret>,
     ) -> Flow<'_> {
         let begin = BeginFlow { integration: integration.into(), format, redirect: None, fields };
-        let flow = self.engine.begin_flow(link.expose(), begin).await.expect("the flow begins");
+        let flow = self.engine.connections().begin_flow(&PERSON, link.expose(), begin).await.expect("the flow begins");
         Flow { world: self, key: flow.key, view: flow.flow }
     }
 
@@ -164,12 +167,12 @@ impl World {
     }
 
     pub async fn account(&self, id: AccountId) -> Account {
-        self.engine.account(id).await.expect("there").account
+        self.engine.accounts().get(&PERSON, id).await.expect("there").account
     }
 
     /// The names of all account events, without their prefix.
     pub async fn event_names(&self) -> Vec<String> {
-        let events = self.engine.events_after(0, 1000).await.expect("events");
+        let events = self.engine.outbox().events_after(&PERSON, 0, 1000).await.expect("events");
         events
             .iter()
             .filter_map(|event| event.kind.as_str().strip_prefix("integrated_account:").map(str::to_owned))
@@ -178,7 +181,7 @@ impl World {
 
     /// The timeline lines of an account, or of no account, newest first.
     pub async fn lines(&self, id: Option<AccountId>) -> Vec<String> {
-        let entries = self.engine.timeline(id, None, 100).await.expect("a timeline");
+        let entries = self.engine.accounts().timeline(&PERSON, id, None, 100).await.expect("a timeline");
         entries
             .into_iter()
             .filter(|entry| entry.account_id == id)
@@ -236,7 +239,7 @@ async fn start(folder: &TempDir, keychain: &MemoryKeychain, clock: &Clock) -> En
     })
     .await
     .expect("the engine starts");
-    engine.listens_on(7417);
+    engine.set_api_port(7417);
     engine.keep_alive().await.expect("it begins");
     engine
 }
@@ -279,16 +282,27 @@ impl Flow<'_> {
 
     /// Delivers the callback, and claims it as the page does.
     pub async fn receive_callback(&mut self, callback: &str) {
-        self.world.engine.callback(callback).await.expect("the callback is taken");
-        self.view = self.world.engine.claim_flow(self.view.id, self.key.expose()).await.expect("claimed");
+        self.world.engine.connections().callback(&PERSON, callback).await.expect("the callback is taken");
+        self.view = self
+            .world
+            .engine
+            .connections()
+            .claim_flow(&PERSON, self.view.id, self.key.expose())
+            .await
+            .expect("claimed");
     }
 
     /// Waits until the flow is in one of these phases.
     pub async fn until(&mut self, phases: &[PhaseName]) -> &FlowView {
         while !phases.contains(&self.view.phase) {
             let after = Some(self.view.version);
-            let next =
-                self.world.engine.flow(self.view.id, self.key.expose(), after, WAIT_TIMEOUT).await.expect("the flow");
+            let next = self
+                .world
+                .engine
+                .connections()
+                .flow(&PERSON, self.view.id, self.key.expose(), after, WAIT_TIMEOUT)
+                .await
+                .expect("the flow");
             assert!(next.version > self.view.version, "stuck in {:?}", self.view);
             self.view = next;
         }
@@ -311,6 +325,10 @@ impl Flow<'_> {
     /// Waits for the question about the identity, and answers it.
     pub async fn answers(&mut self, answer: IdentityChoice) {
         self.until(&[PhaseName::Question]).await;
-        self.world.engine.answer_flow(self.view.id, self.key.expose(), answer).expect("answered");
+        self.world
+            .engine
+            .connections()
+            .answer_flow(&PERSON, self.view.id, self.key.expose(), answer)
+            .expect("answered");
     }
 }

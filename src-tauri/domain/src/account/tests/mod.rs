@@ -5,6 +5,7 @@ mod properties;
 mod refresh;
 mod replacement;
 mod timeline;
+mod usability;
 
 use serde_json::Map;
 

@@ -128,17 +128,6 @@ pub fn all_next_due(connection: &Connection) -> Result<Vec<(WebhookId, Timestamp
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Eligible deliveries of all active webhooks, whether they are due or not: at most `each` for one webhook, soonest first,
-/// and every webhook's first before any webhook's second, so that a webhook with many takes no place from the others.
-pub fn turns(connection: &Connection, each: usize) -> Result<Vec<Pending>> {
-    let mut turns = Vec::new();
-    for (webhook, _) in all_next_due(connection)? {
-        turns.extend(due(connection, webhook, Timestamp::from_millis(i64::MAX), Some(each))?.into_iter().enumerate());
-    }
-    turns.sort_by_key(|(place, pending)| (*place, pending.next_try, pending.outbox_seq));
-    Ok(turns.into_iter().map(|(_, pending)| pending).collect())
-}
-
 /// A delivery as a person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -188,7 +177,7 @@ pub fn deliveries(connection: &Connection, webhook_id: WebhookId, limit: usize) 
 
 /// A delivery after a try.
 #[derive(Debug, Clone)]
-pub struct Tried {
+pub struct Attempted {
     pub state: DeliveryState,
     /// When it is tried again, while it is pending.
     pub next_try: Timestamp,
@@ -207,7 +196,7 @@ pub fn tries(connection: &Connection, delivery: DeliveryId) -> Result<Option<u32
 }
 
 /// Writes the outcome of a try, and makes its subject's next delivery eligible once this one is no longer pending.
-pub fn tried(tx: &Transaction<'_>, delivery: DeliveryId, tried: &Tried, now: Timestamp) -> Result<()> {
+pub fn record_attempt(tx: &Transaction<'_>, delivery: DeliveryId, attempted: &Attempted, now: Timestamp) -> Result<()> {
     let updated = tx
         .prepare_cached(
             "UPDATE delivery SET state = ?2, eligible = eligible AND ?2 = 'pending', tries = tries + 1, next_try = ?3,
@@ -217,10 +206,10 @@ pub fn tried(tx: &Transaction<'_>, delivery: DeliveryId, tried: &Tried, now: Tim
         .query_row(
             params![
                 delivery.to_string(),
-                tried.state.as_str(),
-                tried.next_try.as_millis(),
-                tried.status,
-                tried.error,
+                attempted.state.as_str(),
+                attempted.next_try.as_millis(),
+                attempted.status,
+                attempted.error,
                 now.as_millis()
             ],
             |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?)),
@@ -253,7 +242,7 @@ pub fn fail_pending(tx: &Transaction<'_>, webhook_id: WebhookId, why: &str, now:
 }
 
 /// Makes all failed deliveries of a webhook pending again, due at once and with all their tries. Gives their number.
-pub fn replay(tx: &Transaction<'_>, webhook_id: WebhookId, now: Timestamp) -> Result<usize> {
+pub fn retry_failed(tx: &Transaction<'_>, webhook_id: WebhookId, now: Timestamp) -> Result<usize> {
     let webhook = webhook_id.to_string();
     let replayed = tx.execute(
         "UPDATE delivery SET state = 'pending', tries = 0, next_try = ?2, updated_at = ?2

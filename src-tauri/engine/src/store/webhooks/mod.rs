@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 pub(super) use deliveries::enqueue;
 pub use deliveries::{
-    Delivery, DeliveryState, Pending, Tried, all_next_due, deliveries, due, fail_pending, next_due, replay, tried,
-    tries, turns,
+    Attempted, Delivery, DeliveryState, Pending, all_next_due, deliveries, due, fail_pending, next_due, record_attempt,
+    retry_failed, tries,
 };
 
 use super::{Result, document, id};

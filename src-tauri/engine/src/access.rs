@@ -1,0 +1,234 @@
+//! Access: API tokens, and who a caller is. Tokens are opaque, shown once and stored as hashes.
+
+use std::sync::{Arc, Mutex};
+
+use relink_domain::{ApiTokenId, Secret, Timestamp, caller::Caller, event::EventKind};
+use serde_json::json;
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use crate::{
+    access_tokens::LAST_USE_RESOLUTION_MILLIS,
+    clock::Clock,
+    error::{Error, Result},
+    random::{hash_of, random_token},
+    store::{
+        Store,
+        api_tokens::{self, ApiToken},
+        outbox::{self, Payload},
+    },
+    sync::lock,
+    tasks::Tasks,
+};
+
+/// The most characters of an API token's name.
+const MAX_NAME: usize = 100;
+
+/// The services that [`Access`] uses.
+#[derive(Debug)]
+pub(crate) struct Dependencies {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) tasks: Tasks,
+}
+
+/// API tokens. A clone is a handle on the same ones.
+#[derive(Debug, Clone)]
+pub struct Access(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    uses: Dependencies,
+    /// All tokens. They change with the store, in the order of its transactions.
+    known: Mutex<Vec<KnownToken>>,
+}
+
+/// What is looked at on each request.
+#[derive(Debug)]
+struct KnownToken {
+    hash: [u8; 32],
+    id: ApiTokenId,
+    name: String,
+    expires_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+}
+
+impl KnownToken {
+    fn new(hash: [u8; 32], token: &ApiToken) -> Self {
+        let ApiToken { id, name, expires_at, last_used_at, .. } = token.clone();
+        Self { hash, id, name, expires_at, last_used_at }
+    }
+}
+
+impl Access {
+    pub(crate) async fn open(uses: Dependencies) -> Result<Self> {
+        let all = uses.store.read(api_tokens::all).await?;
+        let known = all.into_iter().map(|(hash, token)| KnownToken::new(hash, &token)).collect();
+        Ok(Self(Arc::new(Inner { uses, known: Mutex::new(known) })))
+    }
+
+    /// Makes an API token. The token itself is returned here and never again.
+    pub async fn create_api_token(
+        &self,
+        caller: &Caller,
+        name: String,
+        expires_at: Option<Timestamp>,
+    ) -> Result<(ApiToken, Secret)> {
+        let name = name.trim().to_owned();
+        if name.is_empty() || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
+            let message = format!("A token name must have 1 to {MAX_NAME} characters, on one line.");
+            return Err(Error::invalid_field("name_invalid", "name", message));
+        }
+        let now = self.0.uses.clock.now();
+        if expires_at.is_some_and(|at| at <= now) {
+            let message = "The token's expiration must be in the future.";
+            return Err(Error::invalid_field("expires_at_past", "expires_at", message));
+        }
+        let secret = random_token()?;
+        let id = ApiTokenId::from_uuid(Uuid::now_v7());
+        let token = ApiToken { id, name, created_at: now, expires_at, last_used_at: None };
+        let payload = Payload::of(&json!({ "id": id, "name": token.name, "created_at": token.created_at }))?;
+        let (hash, record, access) = (hash_of(secret.expose()), token.clone(), self.clone());
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            api_tokens::insert(tx, &hash, &record)?;
+            outbox::enqueue_event(tx, EventKind::ApiTokenCreated, Some(&id.to_string()), &payload, now)?;
+            // Before the commit: after it, somebody may revoke the token, and that must be the last word. Nobody knows a token
+            // that is not committed.
+            lock(&access.0.known).push(KnownToken::new(hash, &record));
+            Ok(())
+        };
+        self.0.uses.store.write(write).await?;
+        tracing::info!(token = %id, %caller, "API token made");
+        Ok((token, secret))
+    }
+
+    pub async fn api_tokens(&self, _caller: &Caller) -> Result<Vec<ApiToken>> {
+        Ok(self.0.uses.store.read(api_tokens::all).await?.into_iter().map(|(_, token)| token).collect())
+    }
+
+    pub async fn api_token(&self, _caller: &Caller, id: ApiTokenId) -> Result<ApiToken> {
+        let token = self.0.uses.store.read(move |c| api_tokens::get(c, id)).await?;
+        token.ok_or_else(|| Error::not_found("API token", &id))
+    }
+
+    /// Revokes an API token, at once.
+    pub async fn revoke_api_token(&self, caller: &Caller, id: ApiTokenId) -> Result<()> {
+        let (now, access) = (self.0.uses.clock.now(), self.clone());
+        let payload = Payload::of(&json!({ "id": id }))?;
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            let found = api_tokens::delete(tx, id)?;
+            if found {
+                outbox::enqueue_event(tx, EventKind::ApiTokenDeleted, Some(&id.to_string()), &payload, now)?;
+            }
+            // In the transaction, so that it happens even if the caller goes away.
+            lock(&access.0.known).retain(|known| known.id != id);
+            Ok(found)
+        };
+        let found = self.0.uses.store.write(write).await?;
+        tracing::info!(token = %id, %caller, "API token revoked");
+        if found { Ok(()) } else { Err(Error::not_found("API token", &id)) }
+    }
+
+    /// The caller behind an API token, if it is one. Every known hash is compared, each in constant time. The use is recorded
+    /// beside the request, never in its way.
+    pub fn authenticate(&self, token: &str) -> Option<Caller> {
+        let hash = hash_of(token);
+        let now = self.0.uses.clock.now();
+        let mut caller = None;
+        let mut used = None;
+        for known in lock(&self.0.known).iter_mut() {
+            if bool::from(known.hash.ct_eq(&hash)) && known.expires_at.is_none_or(|at| now < at) {
+                caller = Some(Caller::ApiToken { id: known.id, name: known.name.clone() });
+                if known.last_used_at.is_none_or(|last| now.millis_since(last).abs() >= LAST_USE_RESOLUTION_MILLIS) {
+                    known.last_used_at = Some(now);
+                    used = Some(known.id);
+                }
+            }
+        }
+        if let Some(id) = used {
+            let store = self.0.uses.store.clone();
+            self.0.uses.tasks.spawn_until_stop(async move {
+                if let Err(error) = store.write(move |tx| api_tokens::mark_used(tx, id, now)).await {
+                    tracing::warn!(token = %id, "its last use could not be recorded: {error}");
+                }
+            });
+        }
+        caller
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, task::Poll};
+
+    use super::*;
+    use crate::testing::START;
+
+    const CALLER: Caller = Caller::Person;
+
+    async fn access() -> (Access, Clock) {
+        let clock = Clock::set_to(START);
+        let store = Store::in_memory().expect("opens");
+        let access = Access::open(Dependencies { store, clock: clock.clone(), tasks: Tasks::default() }).await;
+        (access.expect("opens"), clock)
+    }
+
+    fn id_of(caller: Option<Caller>) -> Option<ApiTokenId> {
+        match caller {
+            Some(Caller::ApiToken { id, .. }) => Some(id),
+            _ => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_revoked_token_stays_revoked_while_another_is_being_made() {
+        let (access, _) = access().await;
+        for steps in 0..10 {
+            let (doomed, secret) = access.create_api_token(&CALLER, "doomed".into(), None).await.expect("made");
+            let mut making = std::pin::pin!(access.create_api_token(&CALLER, "beside it".into(), None));
+            let mut made = Poll::Pending;
+            for _ in 0..steps {
+                if made.is_pending() {
+                    made = poll_fn(|context| Poll::Ready(making.as_mut().poll(context))).await;
+                }
+                // The store answers in turn: what the creation asked is answered now.
+                access.0.uses.store.write(|_| Ok(())).await.expect("answered");
+            }
+            access.revoke_api_token(&CALLER, doomed.id).await.expect("revoked");
+            let made = match made {
+                Poll::Ready(made) => made,
+                Poll::Pending => making.await,
+            };
+            assert_eq!(access.authenticate(secret.expose()), None, "after {steps} steps");
+            let (token, secret) = made.expect("made");
+            assert_eq!(id_of(access.authenticate(secret.expose())), Some(token.id));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_caller_behind_a_token_carries_its_name() {
+        let (access, clock) = access().await;
+        let (token, secret) =
+            access.create_api_token(&CALLER, "my-agent".into(), Some(START.plus_secs(60))).await.expect("made");
+        let caller = access.authenticate(secret.expose()).expect("known");
+        assert_eq!(caller, Caller::ApiToken { id: token.id, name: "my-agent".into() });
+        clock.advance_secs(60);
+        assert_eq!(access.authenticate(secret.expose()), None, "it has expired");
+    }
+
+    #[tokio::test]
+    async fn a_tokens_last_use_is_recorded_once_a_minute() {
+        let (access, clock) = access().await;
+        let (token, secret) = access.create_api_token(&CALLER, "agent".into(), None).await.expect("made");
+        let recorded = async |secs| {
+            clock.advance_secs(secs);
+            assert_eq!(id_of(access.authenticate(secret.expose())), Some(token.id));
+            access.0.uses.tasks.settle().await;
+            access.api_token(&CALLER, token.id).await.expect("there").last_used_at
+        };
+        assert_eq!(recorded(0).await, Some(START));
+        assert_eq!(recorded(30).await, Some(START));
+        assert_eq!(recorded(29).await, Some(START));
+        assert_eq!(recorded(1).await, Some(START.plus_secs(60)));
+    }
+}

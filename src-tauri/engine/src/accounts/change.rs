@@ -1,0 +1,110 @@
+//! What a person or a program changes of an account.
+
+use relink_domain::{
+    AccountId,
+    account::{Input, TimelineEvent},
+    caller::Caller,
+    event::EventKind,
+};
+use serde_json::{Map, Value, json};
+
+use super::{AccountView, Accounts};
+use crate::{
+    error::{Error, Result},
+    keychain::Key,
+    provider::{Provider, reject_credentials_in_context, revoke},
+    store::{
+        accounts, orphans,
+        outbox::{self, Payload},
+        timeline,
+    },
+};
+
+/// The most characters of an account's name.
+const MAX_NAME: usize = 200;
+
+impl Accounts {
+    pub async fn rename(&self, caller: &Caller, id: AccountId, name: String) -> Result<AccountView> {
+        let name = name.trim().to_owned();
+        if name.is_empty() || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
+            let message = format!("A name must have 1 to {MAX_NAME} characters, on one line.");
+            return Err(Error::invalid_field("name_invalid", "name", message));
+        }
+        self.commit(caller, id, Input::Rename { name }).await?;
+        self.relabel_in_background(id);
+        self.view_of(id).await
+    }
+
+    /// A person finds an account's item in the system's keychain app by the account's name. Nobody waits for the new label.
+    fn relabel_in_background(&self, id: AccountId) {
+        let accounts = self.clone();
+        self.0.uses.tasks.spawn_until_stop(async move {
+            accounts.0.uses.keychain.opened().await;
+            if let Err(error) = accounts.relabel(id).await {
+                tracing::info!(account = %id, code = error.code(), "its keychain item keeps its old label: {error}");
+            }
+        });
+    }
+
+    async fn relabel(&self, id: AccountId) -> Result<()> {
+        let lock = self.lock_of(id);
+        let _guard = lock.lock().await;
+        let account = self.load(id).await?;
+        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        let (key, keychain) = (Key::Account(id), &self.0.uses.keychain);
+        let Some(item) = keychain.get(&key).await? else { return Ok(()) };
+        Ok(keychain.set(&key, &provider.item_label(&account.profile.name), &item).await?)
+    }
+
+    /// Merges into an account's context, one level deep. Credentials can't be set this way.
+    pub async fn merge_context(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        context: Map<String, Value>,
+    ) -> Result<AccountView> {
+        let account = self.load(id).await?;
+        // A definition that can't be loaded names no fields; what is always a credential is known without it.
+        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id).ok();
+        reject_credentials_in_context(&context, provider.as_deref())?;
+        self.commit(caller, id, Input::MergeContext { context }).await?;
+        self.view_of(id).await
+    }
+
+    /// Deletes an account: asks the provider to revoke its tokens where it offers that, forgets the secrets, and sends the
+    /// event.
+    pub async fn delete(&self, caller: &Caller, id: AccountId) -> Result<()> {
+        let lock = self.lock_of(id);
+        let _guard = lock.lock().await;
+        let account = self.load(id).await?;
+        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id).ok();
+        let revoked = match &provider {
+            Some(provider) => self.revoke(provider, id).await,
+            None => None,
+        };
+        let event = TimelineEvent::Deleted { name: account.profile.name, revoked };
+        let payload = Payload::of(&json!({ "id": id }))?;
+        let (now, key, accounts, caller) =
+            (self.0.uses.clock.now(), Key::Account(id).to_string(), self.clone(), caller.clone());
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            accounts::delete(tx, id)?;
+            orphans::note(tx, &key, now)?;
+            timeline::add(tx, Some(id), now, &event, Some(&caller))?;
+            outbox::enqueue_event(tx, EventKind::AccountDeleted, Some(&id.to_string()), &payload, now).map(drop)
+        };
+        // With the commit, whether or not the caller is still there: nobody gets its token any more.
+        self.0.uses.store.write_then(write, move |()| accounts.forget(id)).await?;
+        if let Err(error) = self.0.uses.orphans.sweep().await {
+            tracing::info!(account = %id, code = error.code(), "its keychain item is removed later: {error}");
+        }
+        Ok(())
+    }
+
+    /// Asks the provider to revoke the account's tokens. A locked keychain must not keep a person from deleting an account:
+    /// then nothing is revoked, and the item is swept later.
+    async fn revoke(&self, provider: &Provider, id: AccountId) -> Option<bool> {
+        let item = self.0.uses.keychain.get(&Key::Account(id)).await.ok().flatten()?;
+        let secret = self.0.uses.catalog.client_secret(provider).await.ok()?;
+        revoke(&self.0.uses.outbound, provider, secret, &item).await
+    }
+}

@@ -1,0 +1,116 @@
+//! The one way in which an account changes.
+
+use std::ops::ControlFlow;
+
+use relink_domain::{
+    AccountId,
+    account::{Account, DeferReason, Input, Transition},
+    caller::Caller,
+};
+use rusqlite::Transaction;
+
+use super::Accounts;
+use crate::{
+    error::{Error, Result},
+    random::jitter,
+    store::{
+        self,
+        accounts::{self, Change, Stored},
+    },
+    wire,
+};
+
+/// What became of one attempt to commit.
+enum Attempt {
+    Committed(Box<Transition>),
+    /// Something else in the same transaction stood in the way.
+    Refused,
+    /// The account was changed after it was read.
+    Outdated,
+}
+
+impl Accounts {
+    /// Reads the account, applies the input and commits what follows from it.
+    pub(crate) async fn commit(&self, caller: &Caller, id: AccountId, input: Input) -> Result<Transition> {
+        let committed = self.commit_with(caller, id, input, |_| Ok(ControlFlow::Continue(()))).await?;
+        committed.ok_or(Error::Stopping)
+    }
+
+    /// [`Accounts::commit`], with something more in the same transaction, before the account is written. If that breaks off
+    /// (it must not have written anything then), nothing is committed: `None`.
+    pub(crate) async fn commit_with(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        input: Input,
+        extra: impl Fn(&Transaction<'_>) -> store::Result<ControlFlow<()>> + Clone + Send + 'static,
+    ) -> Result<Option<Transition>> {
+        loop {
+            let stored = self.0.uses.store.read(move |c| accounts::get_stored(c, id)).await?;
+            let Stored { account, document } = stored.ok_or_else(|| Error::not_found("account", &id))?;
+            let step = account.apply(input.clone(), self.0.uses.clock.now(), jitter())?;
+            let change = self.change(caller, &step)?;
+            let extra = extra.clone();
+            let write = move |tx: &Transaction<'_>| {
+                if !accounts::is_current(tx, id, &document)? {
+                    return Ok(Attempt::Outdated);
+                }
+                if extra(tx)?.is_break() {
+                    return Ok(Attempt::Refused);
+                }
+                accounts::commit(tx, &change)?;
+                Ok(Attempt::Committed(Box::new(step)))
+            };
+            let accounts = self.clone();
+            let waits_for = match input {
+                Input::Defer { why } => Some(why),
+                _ => None,
+            };
+            let plan = move |attempt: &Attempt| {
+                if let Attempt::Committed(step) = attempt {
+                    accounts.plan(&step.account, waits_for);
+                }
+            };
+            match self.0.uses.store.write_then(write, plan).await? {
+                Attempt::Committed(step) => return Ok(Some(*step)),
+                Attempt::Refused => return Ok(None),
+                Attempt::Outdated => {}
+            }
+        }
+    }
+
+    /// What a step changes, serialized: the account, the timeline's entries, the events.
+    pub(crate) fn change(&self, caller: &Caller, step: &Transition) -> Result<Change> {
+        let payload = if step.events.is_empty() {
+            None
+        } else {
+            let installed = self.installed_of(&step.account)?;
+            Some(wire::integrated_account(&step.account, self.0.uses.environment, &installed))
+        };
+        Ok(Change::of(step, caller, payload.as_ref(), self.0.uses.clock.now(), jitter())?)
+    }
+
+    /// Schedules what the account's new state asks for. An integration whose definition can't be used schedules nothing.
+    pub(crate) fn plan(&self, account: &Account, waits_for: Option<DeferReason>) {
+        let schedule = &self.0.uses.schedule;
+        match waits_for {
+            Some(reason) => schedule.defer(account.id(), reason),
+            None if self.0.uses.catalog.provider(account.profile.environment_integration_id).is_err() => {
+                schedule.set(account.id(), None);
+            }
+            None => schedule.plan(account, self.0.uses.clock.now()),
+        }
+    }
+
+    /// A refresh that is due waits until the reason is over.
+    pub(crate) async fn defer(&self, id: AccountId, why: DeferReason) -> Result<()> {
+        self.commit(&Caller::Internal, id, Input::Defer { why }).await?;
+        tracing::info!(account = %id, ?why, "deferred");
+        Ok(())
+    }
+
+    pub(crate) async fn load(&self, id: AccountId) -> Result<Account> {
+        let account = self.0.uses.store.read(move |c| accounts::get(c, id)).await?;
+        account.ok_or_else(|| Error::not_found("account", &id))
+    }
+}

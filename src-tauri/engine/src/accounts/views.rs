@@ -1,0 +1,156 @@
+//! Accounts and timelines as they are shown.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use relink_domain::{
+    AccountId, EnvironmentIntegrationId, Timestamp,
+    account::{Account, Due},
+    caller::Caller,
+    schedule::Jitter,
+};
+
+use super::Accounts;
+use crate::{
+    error::{Error, Result},
+    store::{
+        accounts::{self, Filter, Used},
+        integrations::Installed,
+        timeline,
+    },
+};
+
+/// An account and what goes with it.
+#[derive(Debug, Clone)]
+pub struct AccountView {
+    pub account: Account,
+    /// The installed integration that it belongs to. Accounts of one integration share it.
+    pub installed: Arc<Installed>,
+    /// What a person calls the integration.
+    pub label: String,
+    pub last_used_at: Option<Timestamp>,
+    /// When Relink refreshes or checks it next.
+    pub due: Option<Timestamp>,
+}
+
+/// What a person calls an account of a timeline, and its provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountName {
+    pub name: String,
+    /// Its integration's label; `None` when the account is deleted.
+    pub label: Option<String>,
+}
+
+/// Which part of a timeline to show.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TimelineQuery {
+    /// Of this account; `None`: of all.
+    pub account: Option<AccountId>,
+    /// Entries before this sequence number; `None`: from the newest on.
+    pub before: Option<i64>,
+    /// Only entries that report a problem.
+    pub problems_only: bool,
+}
+
+/// The most entries that are looked at for one page of problems.
+const MAX_SCANNED: usize = 2000;
+
+impl Accounts {
+    /// A page of accounts after the one with this id, oldest first. `limit: None`: all of them.
+    pub async fn list(
+        &self,
+        _caller: &Caller,
+        filter: Filter,
+        after: Option<AccountId>,
+        limit: Option<usize>,
+    ) -> Result<Vec<AccountView>> {
+        let found = self.0.uses.store.read(move |c| accounts::list(c, &filter, after, limit)).await?;
+        Ok(found.into_iter().filter_map(|used| self.view(used).ok()).collect())
+    }
+
+    pub async fn get(&self, _caller: &Caller, id: AccountId) -> Result<AccountView> {
+        self.view_of(id).await
+    }
+
+    /// How many accounts there are in each status, by its name.
+    pub async fn status_counts(&self, _caller: &Caller) -> Result<HashMap<String, u32>> {
+        Ok(self.0.uses.store.read(accounts::status_counts).await?)
+    }
+
+    /// How many accounts each installed integration has.
+    pub async fn counts(&self, _caller: &Caller) -> Result<HashMap<EnvironmentIntegrationId, u32>> {
+        Ok(self.0.uses.store.read(accounts::counts).await?)
+    }
+
+    /// What a person calls these accounts. The name of a deleted account is taken from its timeline.
+    pub async fn names(&self, _caller: &Caller, ids: HashSet<AccountId>) -> Result<HashMap<AccountId, AccountName>> {
+        let found = self
+            .0
+            .uses
+            .store
+            .read(move |c| {
+                let mut found = Vec::new();
+                for id in ids {
+                    if let Some((name, integration)) = accounts::name_of(c, id)? {
+                        found.push((id, name, Some(integration)));
+                    } else if let Some(name) = timeline::name_of_deleted(c, id)? {
+                        found.push((id, name, None));
+                    }
+                }
+                Ok(found)
+            })
+            .await?;
+        let label = |id| self.0.uses.catalog.installed(id).map(|installed| installed.integration.label());
+        let named = found.into_iter().map(|(id, name, integration)| {
+            let label = integration.and_then(label);
+            (id, AccountName { name, label })
+        });
+        Ok(named.collect())
+    }
+
+    /// A timeline, newest entry first: an account's, or everybody's.
+    pub async fn timeline(
+        &self,
+        _caller: &Caller,
+        account: Option<AccountId>,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<timeline::Entry>> {
+        Ok(self.0.uses.store.read(move |c| timeline::list(c, account, before, Some(limit))).await?)
+    }
+
+    /// A page of a timeline, and where the next one begins. A page of problems may be empty although there are more.
+    pub async fn timeline_page(&self, _caller: &Caller, query: TimelineQuery, limit: usize) -> Result<timeline::Page> {
+        let TimelineQuery { account, before, problems_only } = query;
+        let page =
+            self.0.uses.store.read(move |c| timeline::page(c, account, before, problems_only, (limit, MAX_SCANNED)));
+        Ok(page.await?)
+    }
+
+    pub(crate) async fn view_of(&self, id: AccountId) -> Result<AccountView> {
+        let found = self.0.uses.store.read(move |c| accounts::get_used(c, id)).await?;
+        self.view(found.ok_or_else(|| Error::not_found("account", &id))?)
+    }
+
+    pub(crate) fn installed_of(&self, account: &Account) -> Result<Arc<Installed>> {
+        let id = account.profile.environment_integration_id;
+        self.0.uses.catalog.installed(id).ok_or_else(|| Error::not_found("installed integration", &id))
+    }
+
+    fn view(&self, (account, last_used_at): Used) -> Result<AccountView> {
+        let installed = self.installed_of(&account)?;
+        Ok(AccountView {
+            label: installed.integration.label(),
+            last_used_at,
+            due: account.due(Jitter::NONE).map(Due::at),
+            account,
+            installed,
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "views_tests.rs"]
+mod tests;

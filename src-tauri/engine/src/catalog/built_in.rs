@@ -1,0 +1,73 @@
+//! The integrations that Relink brings.
+
+use relink_domain::{
+    IntegrationId, Timestamp,
+    account::TimelineEvent,
+    integration::{CHECKER_VERSION, Definition, catalog},
+};
+use rusqlite::{Connection, Transaction};
+use uuid::Uuid;
+
+use super::install::{newly_installed, record_of};
+use crate::{
+    error::Result,
+    store::{self, Store, integrations, settings, timeline},
+};
+
+/// Set once the built-in integrations were installed for the first time. The name is the first version's.
+const INSTALLED_ONCE: &str = "catalogue_brought";
+/// Names of built-in integrations that are hidden because the person made one of the same name.
+const HIDDEN: &str = "hidden_built_ins";
+
+/// Stores what this version of Relink brings. At the first start all of it but the Sandbox is installed. An integration that
+/// the person made keeps its name: the built-in one is hidden, and one line in the timeline says so.
+pub(super) async fn update(store: &Store, now: Timestamp) -> Result<()> {
+    store
+        .write(move |tx| {
+            let is_first_start = settings::get::<bool>(tx, INSTALLED_ONCE)?.is_none();
+            let mut hidden = Vec::new();
+            for definition in catalog() {
+                let known = integrations::named(tx, definition.name())?;
+                if known.as_ref().is_some_and(|known| !known.built_in) {
+                    hidden.push(definition.name().to_owned());
+                    continue;
+                }
+                let document = serde_json::to_value(definition)?;
+                if known.is_none_or(|known| {
+                    known.document != document || known.checker_version != i64::from(CHECKER_VERSION)
+                }) {
+                    let id = definition.id().unwrap_or_else(|| IntegrationId::from_uuid(Uuid::now_v7()));
+                    integrations::put(tx, &record_of(definition, id, document, true, now))?;
+                }
+                if is_first_start && !definition.is_sandbox() {
+                    install(tx, definition, now)?;
+                }
+            }
+            note_hidden(tx, hidden, now)?;
+            settings::set(tx, INSTALLED_ONCE, &true)
+        })
+        .await?;
+    Ok(())
+}
+
+fn install(tx: &Transaction<'_>, definition: &Definition, now: Timestamp) -> store::Result<()> {
+    match integrations::named(tx, definition.name())? {
+        Some(integration) => integrations::install(tx, &newly_installed(integration, now)),
+        None => Ok(()),
+    }
+}
+
+/// Says once of each built-in integration that it is hidden.
+fn note_hidden(tx: &Transaction<'_>, hidden: Vec<String>, now: Timestamp) -> store::Result<()> {
+    let known = hidden_names(tx)?;
+    for integration in hidden.iter().filter(|name| !known.contains(name)) {
+        let event = TimelineEvent::BuiltInHidden { integration: integration.clone() };
+        timeline::add(tx, None, now, &event, None)?;
+    }
+    settings::set(tx, HIDDEN, &hidden)
+}
+
+/// Names of the built-in integrations that are hidden.
+pub(super) fn hidden_names(connection: &Connection) -> store::Result<Vec<String>> {
+    Ok(settings::get(connection, HIDDEN)?.unwrap_or_default())
+}

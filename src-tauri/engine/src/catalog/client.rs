@@ -1,0 +1,129 @@
+//! OAuth clients: what identifies Relink at a provider. The id is part of the installation's override, the secret is in the
+//! keychain.
+
+use relink_domain::{
+    Secret,
+    caller::Caller,
+    event::EventKind,
+    integration::{WebUrl, merge},
+};
+use serde_json::{Map, Value, json};
+
+use super::{CLIENT_SECRET, Catalog, SANDBOX, compile, snapshot::unusable};
+use crate::{
+    error::{Error, Result},
+    keychain::{Item, Key, KeychainError},
+    store::{
+        integrations::{self, Installed},
+        outbox,
+    },
+};
+
+/// The most characters of a client id.
+const MAX_CLIENT_ID: usize = 512;
+
+impl Catalog {
+    /// Sets the OAuth client that is registered at the provider. The secret goes into the keychain; without one, the secret
+    /// that is there stays.
+    pub async fn set_client(
+        &self,
+        caller: &Caller,
+        name: &str,
+        id: String,
+        secret: Option<Secret>,
+    ) -> Result<Installed> {
+        let id = id.trim().to_owned();
+        if id.is_empty() || id.len() > MAX_CLIENT_ID || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            let message = format!("A client ID must have 1 to {MAX_CLIENT_ID} characters and no spaces.");
+            return Err(Error::invalid_field("client_id_invalid", "id", message));
+        }
+        let mut installed = Installed::clone(&self.provider_named(name)?.installed);
+        let client = json!({ "config": { "client": { "id": id } } });
+        // Truto allows one object, or a map by format.
+        let is_single = installed.integration.document.pointer("/config/credentials/format").is_some();
+        let credentials = if is_single { client } else { json!({ "oauth2": client }) };
+        let change = Map::from_iter([("credentials".into(), credentials)]);
+        // Refused before anything is written, if the definition could not be loaded with it.
+        merge(&mut installed.r#override, &change);
+        compile::definition(&installed).map_err(|error| unusable(&installed, &error))?;
+        let commit = self.change_override(&installed, move |current| merge(current, &change));
+        let installed = self.write_client_secret(&installed, false, secret, commit).await?;
+        tracing::info!(integration = name, %caller, "its OAuth client was set");
+        Ok(installed)
+    }
+
+    /// Moves the Sandbox to where its provider listens.
+    pub async fn set_sandbox_address(&self, _caller: &Caller, base_url: &str) -> Result<()> {
+        let mut installed = Installed::clone(&self.provider_named(SANDBOX)?.installed);
+        let url = WebUrl::parse(base_url).map_err(|error| Error::invalid("sandbox_address", error.to_string()))?;
+        let built_in =
+            relink_domain::integration::built_in(SANDBOX).ok_or_else(|| Error::not_found("integration", SANDBOX))?;
+        let moved =
+            built_in.at(&url.origin()).map_err(|error| Error::conflict("integration_broken", error.to_string()))?;
+        let Value::Object(config) = moved.config().clone() else {
+            return Err(Error::conflict("integration_broken", "The Sandbox's definition isn't a JSON object."));
+        };
+        if installed.r#override == config {
+            return Ok(());
+        }
+        installed.r#override.clone_from(&config);
+        compile::definition(&installed).map_err(|error| unusable(&installed, &error))?;
+        self.change_override(&installed, move |current| *current = config).await.map(drop)
+    }
+
+    /// Changes the override of an installed integration, as it is by then. One that was uninstalled meanwhile stays so.
+    async fn change_override(
+        &self,
+        installed: &Installed,
+        change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
+    ) -> Result<Installed> {
+        let (id, now, catalog, payload) =
+            (installed.id, self.0.uses.clock.now(), self.clone(), self.payload(installed)?);
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            let Some(mut installed) = integrations::installed(tx, id)? else { return Ok(None) };
+            change(&mut installed.r#override);
+            installed.updated_at = now;
+            integrations::install(tx, &installed)?;
+            let subject = id.to_string();
+            outbox::enqueue_event(tx, EventKind::EnvironmentIntegrationUpdated, Some(&subject), &payload, now)?;
+            Ok(Some(installed))
+        };
+        let publish = move |installed: &Option<Installed>| installed.iter().cloned().for_each(|it| catalog.publish(it));
+        let changed = self.0.uses.store.write_then(write, publish).await?;
+        changed.ok_or_else(|| Error::not_found("integration", &installed.integration.name))
+    }
+
+    /// Writes a client secret, if there is one, and commits what goes with it. The keychain comes first, because it may be
+    /// locked: then nothing has changed. If the commit fails, the keychain's item is restored.
+    pub(super) async fn write_client_secret<T>(
+        &self,
+        installed: &Installed,
+        is_new: bool,
+        secret: Option<Secret>,
+        commit: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let Some(secret) = secret else { return commit.await };
+        let (key, keychain) = (Key::Integration(installed.id), &self.0.uses.keychain);
+        let before = match keychain.get(&key).await {
+            // A damaged item can only be replaced.
+            Err(KeychainError::Damaged { .. }) => None,
+            found => found?,
+        };
+        let _being_written = if is_new { Some(self.0.uses.orphans.note_before_writing(key).await?) } else { None };
+        let item = Item { secrets: [(CLIENT_SECRET.to_owned(), secret)].into(), ..Item::default() };
+        let label = format!("Relink: client of {}", installed.integration.label());
+        keychain.set(&key, &label, &item).await?;
+        let committed = commit.await;
+        if committed.is_err() {
+            let restored = match before {
+                Some(item) => keychain.set(&key, &label, &item).await,
+                None => keychain.delete(&key).await,
+            };
+            if let Err(error) = restored {
+                let integration = &installed.integration.name;
+                tracing::warn!(integration, "its client secret could not be restored: {error}");
+            }
+        }
+        committed
+    }
+}

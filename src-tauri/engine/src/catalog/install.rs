@@ -1,0 +1,181 @@
+//! Adding, installing and uninstalling integrations.
+
+use relink_domain::{
+    EnvironmentIntegrationId, IntegrationId, Timestamp,
+    caller::Caller,
+    event::EventKind,
+    integration::{CHECKER_VERSION, Definition, FORMATS, parse},
+};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::Catalog;
+use crate::{
+    error::{Error, Result},
+    keychain::Key,
+    store::{
+        StoreError, accounts,
+        integrations::{self, Installed, Integration},
+        orphans, outbox,
+    },
+};
+
+/// An integration that was just added.
+#[derive(Debug, Clone)]
+pub struct Added {
+    pub installed: Installed,
+    /// What Relink doesn't know of it or advises against.
+    pub warnings: Vec<String>,
+}
+
+impl Catalog {
+    /// Adds an integration from the text of a definition file, and installs it. The text is checked strictly. A client secret
+    /// in it goes into the keychain.
+    pub async fn add(&self, caller: &Caller, text: &str) -> Result<Added> {
+        let mut checked = parse(text).map_err(|error| Error::Invalid {
+            code: error.code(),
+            field: Some(error.path.clone()),
+            message: error.to_string(),
+        })?;
+        let definition = checked.definition;
+        let name = definition.name().to_owned();
+        let known = {
+            let name = name.clone();
+            self.0.uses.store.read(move |c| integrations::named(c, &name)).await?
+        };
+        if known.as_ref().is_some_and(|known| known.built_in) {
+            let message = format!("{name} is the name of a built-in integration. Use another name.");
+            return Err(Error::conflict("integration_built_in", message));
+        }
+        let before = self.0.installed.load().named(&name).map(|entry| entry.installed.id);
+        let id = known.map(|known| known.id).or(definition.id());
+        let id = id.unwrap_or_else(|| IntegrationId::from_uuid(Uuid::now_v7()));
+        let document = serde_json::to_value(&definition).map_err(StoreError::from)?;
+        let now = self.0.uses.clock.now();
+        let mut installed = newly_installed(record_of(&definition, id, document, false, now), now);
+        installed.id = before.unwrap_or(installed.id);
+
+        let (record, payload) = (installed.clone(), self.payload(&installed)?);
+        let catalog = self.clone();
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            let found = integrations::installed_named(tx, &name)?.map(|installed| installed.id);
+            if found != before {
+                return Ok(None);
+            }
+            integrations::put(tx, &record.integration)?;
+            if before.is_none() {
+                integrations::install(tx, &record)?;
+                orphans::claim(tx, &Key::Integration(record.id).to_string())?;
+                outbox::enqueue_event(
+                    tx,
+                    EventKind::EnvironmentIntegrationCreated,
+                    Some(&record.id.to_string()),
+                    &payload,
+                    now,
+                )?;
+            }
+            integrations::installed(tx, record.id)
+        };
+        let commit = async {
+            let publish =
+                move |installed: &Option<Installed>| installed.iter().cloned().for_each(|it| catalog.publish(it));
+            let message = "This integration was changed in the meantime. Add it again.";
+            let written = self.0.uses.store.write_then(write, publish).await?;
+            written.ok_or_else(|| Error::conflict("integration_changed", message))
+        };
+        let secret = FORMATS.into_iter().find_map(|format| checked.client_secrets.take(format));
+        let installed = self.write_client_secret(&installed, before.is_none(), secret, commit).await?;
+        tracing::info!(integration = installed.integration.name, %caller, "added");
+        let warnings = checked.warnings.iter().map(ToString::to_string).collect();
+        Ok(Added { installed, warnings })
+    }
+
+    /// Installs an integration of the catalog. One that is installed stays as it is.
+    pub async fn install(&self, caller: &Caller, name: &str) -> Result<Installed> {
+        let (wanted, now, catalog) = (name.to_owned(), self.0.uses.clock.now(), self.clone());
+        let known = self.0.uses.store.read(move |c| integrations::named(c, &wanted)).await?;
+        let integration = known.ok_or_else(|| Error::not_found("integration", name))?;
+        let new = newly_installed(integration, now);
+        let payload = self.payload(&new)?;
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            if let Some(installed) = integrations::installed_named(tx, &new.integration.name)? {
+                return Ok(installed);
+            }
+            integrations::install(tx, &new)?;
+            let subject = new.id.to_string();
+            outbox::enqueue_event(tx, EventKind::EnvironmentIntegrationCreated, Some(&subject), &payload, now)?;
+            Ok(new)
+        };
+        let publish = move |installed: &Installed| catalog.publish(installed.clone());
+        let installed = self.0.uses.store.write_then(write, publish).await?;
+        tracing::info!(integration = name, %caller, "installed");
+        Ok(installed)
+    }
+
+    /// Uninstalls an integration that has no accounts, whether or not its definition can be used.
+    pub async fn uninstall(&self, caller: &Caller, name: &str) -> Result<()> {
+        let installed = {
+            let snapshot = self.0.installed.load();
+            let entry = snapshot.named(name).ok_or_else(|| Error::not_found("installed integration", name))?;
+            Installed::clone(&entry.installed)
+        };
+        let (id, now, catalog, payload) =
+            (installed.id, self.0.uses.clock.now(), self.clone(), self.payload(&installed)?);
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            let accounts = accounts::counts(tx)?.get(&id).copied().unwrap_or(0);
+            if accounts == 0 {
+                integrations::uninstall(tx, id)?;
+                orphans::note(tx, &Key::Integration(id).to_string(), now)?;
+                let subject = id.to_string();
+                outbox::enqueue_event(tx, EventKind::EnvironmentIntegrationDeleted, Some(&subject), &payload, now)?;
+            }
+            Ok(accounts)
+        };
+        let publish = move |accounts: &u32| {
+            if *accounts == 0 {
+                catalog.publish_removal(id);
+            }
+        };
+        let accounts = self.0.uses.store.write_then(write, publish).await?;
+        if accounts > 0 {
+            let message = format!("{name} still has connected accounts ({accounts}). Delete them first.");
+            return Err(Error::conflict("integration_in_use", message));
+        }
+        tracing::info!(integration = name, %caller, "uninstalled");
+        if let Err(error) = self.0.uses.orphans.sweep().await {
+            tracing::info!(integration = name, code = error.code(), "its client secret is removed later: {error}");
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn record_of(
+    definition: &Definition,
+    id: IntegrationId,
+    document: Value,
+    built_in: bool,
+    now: Timestamp,
+) -> Integration {
+    Integration {
+        id,
+        name: definition.name().to_owned(),
+        built_in,
+        version: 1,
+        checker_version: i64::from(CHECKER_VERSION),
+        document,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+pub(super) fn newly_installed(integration: Integration, now: Timestamp) -> Installed {
+    Installed {
+        id: EnvironmentIntegrationId::from_uuid(Uuid::now_v7()),
+        integration,
+        is_enabled: true,
+        show_in_catalog: true,
+        r#override: Map::new(),
+        created_at: now,
+        updated_at: now,
+    }
+}

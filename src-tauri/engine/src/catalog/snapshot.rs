@@ -1,0 +1,101 @@
+//! What is installed, compiled, as one value that is replaced as a whole.
+
+use std::{collections::HashMap, sync::Arc};
+
+use relink_domain::{
+    EnvironmentIntegrationId,
+    integration::{Definition, DefinitionError},
+};
+
+use crate::{
+    error::{Error, Result},
+    provider::Provider,
+    store::integrations::Installed,
+};
+
+/// An installed integration: usable, or with the reason why not.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) installed: Arc<Installed>,
+    pub(crate) provider: std::result::Result<Arc<Provider>, Arc<DefinitionError>>,
+}
+
+impl Entry {
+    pub(super) fn compile(installed: Installed) -> Self {
+        let installed = Arc::new(installed);
+        let provider = compile::definition(&installed)
+            .map(|definition| {
+                Arc::new(Provider { installed: Arc::clone(&installed), definition: Arc::new(definition) })
+            })
+            .map_err(Arc::new);
+        if let Err(error) = &provider {
+            tracing::warn!(integration = installed.integration.name, "its definition can't be used: {error}");
+        }
+        Self { installed, provider }
+    }
+
+    pub(crate) fn usable(&self) -> Result<Arc<Provider>> {
+        self.provider.clone().map_err(|error| unusable(&self.installed, &error))
+    }
+}
+
+/// The error of whoever needs an integration whose definition can't be loaded.
+pub(super) fn unusable(installed: &Installed, error: &DefinitionError) -> Error {
+    let message = format!("The integration {} can't be used: {error}", installed.integration.name);
+    Error::conflict("integration_broken", message)
+}
+
+/// Everything installed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Snapshot(HashMap<EnvironmentIntegrationId, Entry>);
+
+impl Snapshot {
+    pub(super) fn of(installed: Vec<Installed>) -> Self {
+        Self(installed.into_iter().map(|installed| (installed.id, Entry::compile(installed))).collect())
+    }
+
+    pub(super) fn get(&self, id: EnvironmentIntegrationId) -> Option<&Entry> {
+        self.0.get(&id)
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&Entry> {
+        self.0.values().find(|entry| entry.installed.integration.name == name)
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.0.values()
+    }
+
+    pub(super) fn with(&self, entry: Entry) -> Self {
+        let mut entries = self.0.clone();
+        entries.insert(entry.installed.id, entry);
+        Self(entries)
+    }
+
+    pub(super) fn without(&self, id: EnvironmentIntegrationId) -> Self {
+        let mut entries = self.0.clone();
+        entries.remove(&id);
+        Self(entries)
+    }
+}
+
+pub(crate) mod compile {
+    //! Definitions as the store has them, loaded.
+
+    use std::sync::Arc;
+
+    use serde_json::Map;
+
+    use super::{Definition, DefinitionError, Installed};
+    use crate::store::integrations::Integration;
+
+    /// The definition in force: the integration's, with the installation's override applied.
+    pub(crate) fn definition(installed: &Installed) -> Result<Definition, DefinitionError> {
+        Definition::load(&installed.integration.document, &installed.r#override)
+    }
+
+    /// The definition of an integration that is not installed.
+    pub(crate) fn without_override(integration: &Integration) -> Option<Arc<Definition>> {
+        Definition::load(&integration.document, &Map::new()).ok().map(Arc::new)
+    }
+}

@@ -1,0 +1,208 @@
+//! How a flow begins, and by which redirect URI the browser comes back.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use relink_domain::{
+    FlowId, Secret, account::AuthenticationMethod, callback, caller::Caller, integration::RedirectKind, link::LinkToken,
+};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{
+    Connections, FlowView,
+    complete::EnteredFields,
+    flow::{AuthorizationRequest, Flow, Phase, account_to_reauthorize},
+    view::StepName,
+};
+use crate::{
+    error::{Error, Result},
+    keychain::{Key, KeychainError},
+    oauth,
+    provider::{Provider, reject_credentials_in_context},
+    random::{hash_of, random_token},
+};
+
+/// What a flow begins with.
+#[derive(Debug)]
+pub struct BeginFlow {
+    /// The integration's name.
+    pub integration: String,
+    /// How the account will be authenticated.
+    pub format: AuthenticationMethod,
+    /// How the browser is to come back; `None`: the best way that works here.
+    pub redirect: Option<RedirectKind>,
+    /// What the person entered into the integration's form.
+    pub fields: BTreeMap<String, Secret>,
+}
+
+/// A flow that has begun.
+#[derive(Debug)]
+pub struct BegunFlow {
+    pub flow: FlowView,
+    /// Whoever holds it may follow and finish the flow.
+    pub key: Secret,
+}
+
+impl Connections {
+    /// Begins a flow for a link.
+    pub async fn begin_flow(&self, caller: &Caller, token: &str, begin: BeginFlow) -> Result<BegunFlow> {
+        let link = self.usable_link(token).await?;
+        let provider = self.provider_for(&link, &begin).await?;
+        self.ensure_keychain_open(&provider).await?;
+        match begin.format {
+            AuthenticationMethod::Oauth2 => self.begin_oauth(caller, link, provider, begin.redirect).await,
+            AuthenticationMethod::ApiKey | AuthenticationMethod::Oauth2ClientCredentials => {
+                self.begin_with_fields(caller, link, provider, &begin)
+            }
+        }
+    }
+
+    async fn provider_for(&self, link: &LinkToken, begin: &BeginFlow) -> Result<Arc<Provider>> {
+        let provider = match account_to_reauthorize(link) {
+            Some(id) => {
+                let account = self.0.uses.accounts.load(id).await?;
+                if account.profile.integration != begin.integration || account.method() != begin.format {
+                    let message = "This link reauthorizes an account with its current integration and method. Connect a new account to use another.";
+                    return Err(Error::invalid("link_for_another_integration", message));
+                }
+                self.0.uses.catalog.provider(account.profile.environment_integration_id)?
+            }
+            None => self.0.uses.catalog.provider_named(&begin.integration)?,
+        };
+        if !provider.definition.methods().contains(&begin.format) {
+            let message = format!("{} can't be connected with {}.", provider.label(), begin.format.as_str());
+            return Err(Error::invalid("unknown_method", message));
+        }
+        // The link was made before this integration was added, or before it asked for this.
+        reject_credentials_in_context(&link.options.context, Some(&*provider))?;
+        Ok(provider)
+    }
+
+    /// Nobody is sent to a provider for tokens that could not be stored afterwards. The person is here, so a prompt may appear.
+    async fn ensure_keychain_open(&self, provider: &Provider) -> Result<()> {
+        match self.0.uses.keychain.get(&Key::Integration(provider.id())).await {
+            Ok(_) | Err(KeychainError::Damaged { .. } | KeychainError::Newer { .. }) => Ok(()),
+            Err(KeychainError::Locked) => Ok(self.0.uses.keychain.unlock().await?),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn begin_oauth(
+        &self,
+        caller: &Caller,
+        link: LinkToken,
+        provider: Arc<Provider>,
+        wanted: Option<RedirectKind>,
+    ) -> Result<BegunFlow> {
+        let has_secret = self.0.uses.catalog.client_secret(&provider).await?.is_some();
+        if let Some(not_ready) =
+            provider.definition.not_ready(AuthenticationMethod::Oauth2, has_secret, self.0.uses.address.port()?)
+        {
+            return Err(Error::conflict("integration_not_ready", not_ready.message));
+        }
+        let Some(oauth2) = provider.definition.oauth2() else {
+            return Err(Error::invalid("unknown_method", format!("{} doesn't use OAuth 2.0.", provider.label())));
+        };
+        let redirect = self.redirect_for(&oauth2.redirects, wanted, provider.label())?;
+        let redirect_uri = match redirect {
+            RedirectKind::DeepLink => callback::deep_link_uri(provider.name()),
+            RedirectKind::Loopback => callback::loopback_uri(self.0.uses.address.port()?, provider.name()),
+        };
+        let scopes = link.options.scopes.as_ref().unwrap_or(&oauth2.scopes);
+        let authorization = oauth::authorize(oauth2, &redirect_uri, scopes).map_err(|error| {
+            Error::conflict("integration_broken", format!("The provider's URL isn't valid: {error}"))
+        })?;
+        let request = AuthorizationRequest {
+            authorize_url: authorization.url.to_string(),
+            redirect,
+            redirect_uri,
+            verifier: authorization.verifier,
+        };
+        self.insert_flow(
+            caller,
+            link,
+            provider,
+            AuthenticationMethod::Oauth2,
+            Phase::Waiting(request),
+            Some(&authorization.state),
+        )
+        .map(|(_, begun)| begun)
+    }
+
+    fn begin_with_fields(
+        &self,
+        caller: &Caller,
+        link: LinkToken,
+        provider: Arc<Provider>,
+        begin: &BeginFlow,
+    ) -> Result<BegunFlow> {
+        let fields = provider.definition.fields(begin.format);
+        let entered = match fields.map(|fields| fields.validate(&begin.fields)) {
+            Some(Ok(values)) => EnteredFields::from(values),
+            Some(Err(problems)) => {
+                let Some(problem) = problems.into_iter().next() else { return Err(Error::Stopping) };
+                return Err(Error::invalid_field("field_invalid", problem.field, problem.message));
+            }
+            None => EnteredFields::default(),
+        };
+        let phase = Phase::Working(StepName::Checking);
+        let (flow, started) = self.insert_flow(caller, link, provider, begin.format, phase, None)?;
+        let connections = self.clone();
+        self.0.uses.tasks.spawn(async move { connections.complete_with_fields(&flow, entered).await });
+        Ok(started)
+    }
+
+    fn insert_flow(
+        &self,
+        caller: &Caller,
+        link: LinkToken,
+        provider: Arc<Provider>,
+        format: AuthenticationMethod,
+        phase: Phase,
+        state: Option<&Secret>,
+    ) -> Result<(Arc<Flow>, BegunFlow)> {
+        let key = random_token()?;
+        let flow = Arc::new(Flow {
+            id: FlowId::from_uuid(Uuid::now_v7()),
+            key_hash: hash_of(key.expose()),
+            caller: caller.clone(),
+            link,
+            provider,
+            format,
+            began_at: self.now(),
+            phase: phase.into(),
+            version: watch::Sender::new(1),
+        });
+        self.0.flows.insert(Arc::clone(&flow), state);
+        let begun = BegunFlow { flow: flow.view(), key };
+        Ok((flow, begun))
+    }
+
+    /// The ways back that work here, best first.
+    pub(crate) fn redirects(&self) -> Vec<RedirectKind> {
+        if self.0.uses.takes_deep_links {
+            vec![RedirectKind::DeepLink, RedirectKind::Loopback]
+        } else {
+            vec![RedirectKind::Loopback]
+        }
+    }
+
+    fn redirect_for(
+        &self,
+        allowed: &[RedirectKind],
+        wanted: Option<RedirectKind>,
+        label: &str,
+    ) -> Result<RedirectKind> {
+        match wanted {
+            Some(wanted) if allowed.contains(&wanted) => Ok(wanted),
+            Some(_) => {
+                Err(Error::invalid("redirect_not_allowed", format!("{label} doesn't support this redirect type.")))
+            }
+            // A provider that allows only the deep link still works without its handler: the address can be pasted.
+            None => {
+                let works = self.redirects().into_iter().find(|kind| allowed.contains(kind));
+                Ok(works.or_else(|| allowed.first().copied()).unwrap_or(RedirectKind::Loopback))
+            }
+        }
+    }
+}

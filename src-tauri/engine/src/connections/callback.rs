@@ -1,0 +1,116 @@
+//! Callbacks of authorization requests (RFC 6749 §4.1.2), however they arrive: deep link, loopback, paste.
+
+use std::sync::Arc;
+
+use relink_domain::{
+    FlowId,
+    callback::{Callback, CallbackError, CallbackResult},
+    caller::Caller,
+};
+
+use super::{
+    Connections, FlowView,
+    flow::{Flow, Phase},
+    refusals::{
+        CONTRADICTORY, ISSUER_MISMATCH, REDIRECT_MISMATCH, Refusal, STATE_EXPIRED, STATE_OF_ANOTHER_FLOW, STATE_USED,
+        UNKNOWN_STATE,
+    },
+    view::{FlowError, StepName},
+};
+use crate::{error::Result, sync::lock};
+
+impl Connections {
+    /// Takes a callback. Returns the flow that it belongs to.
+    pub async fn callback(&self, _caller: &Caller, url: &str) -> Result<FlowId> {
+        let callback = self.read_callback(url, None).await?;
+        let Some(flow) = self.0.flows.of_state(&callback.state) else {
+            return Err(self.refuse(None, UNKNOWN_STATE).await);
+        };
+        match self.take_callback(&flow, callback) {
+            Ok(None) => Ok(flow.id),
+            Ok(Some(error)) => {
+                self.note_failure(&flow, &error).await;
+                Ok(flow.id)
+            }
+            Err(refusal) => Err(self.refuse(Some(&flow), refusal).await),
+        }
+    }
+
+    /// Garbage leaves no trace. A well-formed callback that contradicts itself was made by somebody: the timeline says so.
+    async fn read_callback(&self, url: &str, flow: Option<&Flow>) -> Result<Callback> {
+        match Callback::parse(url) {
+            Err(CallbackError::Contradictory) => Err(self.refuse(flow, CONTRADICTORY).await),
+            read => Ok(read?),
+        }
+    }
+
+    /// Puts the provider's answer into its flow, or says why not. Nothing is awaited in here, so a `state` is used once.
+    fn take_callback(&self, flow: &Flow, callback: Callback) -> std::result::Result<Option<FlowError>, Refusal> {
+        let mut phase = lock(&flow.phase);
+        let request = match &*phase {
+            Phase::Waiting(request) if !self.is_late(flow) => request,
+            Phase::Waiting(_) => return Err(STATE_EXPIRED),
+            // The page that follows the flow noticed it first.
+            Phase::Failed(error) if error.is_expired() => return Err(STATE_EXPIRED),
+            Phase::Returned { .. }
+            | Phase::Working(_)
+            | Phase::Asking { .. }
+            | Phase::Succeeded(_)
+            | Phase::Failed(_) => return Err(STATE_USED),
+        };
+        if request.redirect_uri != callback.redirect_uri {
+            return Err(REDIRECT_MISMATCH);
+        }
+        let issuer = flow.provider.definition.oauth2().and_then(|oauth2| oauth2.issuer.as_deref());
+        if let (Some(expected), Some(actual)) = (issuer, &callback.issuer)
+            && expected != actual
+        {
+            return Err(ISSUER_MISMATCH);
+        }
+        let (next, error) = match callback.result {
+            CallbackResult::Code(code) => (Phase::Returned { request: request.clone(), code }, None),
+            CallbackResult::Error { code, description } => {
+                let error = FlowError::refused_at_provider(&code, description.as_deref(), flow.provider.label());
+                (Phase::Failed(error.clone()), Some(error))
+            }
+        };
+        *phase = next;
+        drop(phase);
+        flow.announce();
+        Ok(error)
+    }
+
+    /// Takes a URL that the person pasted into the page of this flow, and claims it.
+    pub async fn paste_callback(&self, caller: &Caller, id: FlowId, key: &str, url: &str) -> Result<FlowView> {
+        let flow = self.flow_of(id, key)?;
+        let callback = self.read_callback(url, Some(&flow)).await?;
+        let own = self.0.flows.of_state(&callback.state).map(|flow| flow.id);
+        if own != Some(flow.id) {
+            return Err(self.refuse(Some(&flow), STATE_OF_ANOTHER_FLOW).await);
+        }
+        self.callback(caller, url).await?;
+        self.claim_flow(caller, id, key).await
+    }
+
+    /// The page that began the flow takes its code, and the exchange begins.
+    pub async fn claim_flow(&self, _caller: &Caller, id: FlowId, key: &str) -> Result<FlowView> {
+        let flow = self.flow_of(id, key)?;
+        self.expire(&flow).await;
+        let claimed = {
+            let mut phase = lock(&flow.phase);
+            match std::mem::replace(&mut *phase, Phase::Working(StepName::Exchanging)) {
+                Phase::Returned { request, code } => Some((request, code)),
+                other => {
+                    *phase = other;
+                    None
+                }
+            }
+        };
+        if let Some((request, code)) = claimed {
+            flow.announce();
+            let (connections, flow) = (self.clone(), Arc::clone(&flow));
+            self.0.uses.tasks.spawn(async move { connections.complete_oauth(&flow, &request, &code).await });
+        }
+        Ok(flow.view())
+    }
+}

@@ -1,0 +1,345 @@
+//! The middle of a flow: the exchange, then identity, scopes and probe. Until all of them have passed, nothing is saved.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use relink_domain::{
+    Secret,
+    account::{
+        Account, AuthenticationMethod, Credential, FixedKind, Granted, Identity, NewCredential, Renewal, TimelineEvent,
+    },
+    failure::{Cause, Failure},
+    integration::FieldValues,
+    link::Purpose,
+};
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+
+use super::{
+    Connections, STATE_LIFETIME_SECS,
+    flow::{AuthorizationRequest, Flow, IdentityChoice, Phase},
+    view::{FlowError, Outcome, OutcomeAccount, Question, StepName},
+};
+use crate::{
+    access_tokens::AccessToken,
+    error::Error,
+    keychain::Item,
+    oauth::{self, Tokens},
+    provider::{ACCESS_TOKEN, CallCredentials, ProbeResult, Provider, REFRESH_TOKEN, probe, revoke},
+    store::timeline,
+};
+
+/// What the person entered into the integration's form.
+#[derive(Debug, Default)]
+pub(super) struct EnteredFields {
+    secret: BTreeMap<String, Secret>,
+    public: Map<String, Value>,
+}
+
+impl From<FieldValues> for EnteredFields {
+    fn from(values: FieldValues) -> Self {
+        let public = values.public.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+        Self { secret: values.secret, public }
+    }
+}
+
+/// New credentials that have passed every check and are not saved yet.
+#[derive(Debug)]
+pub(super) struct Staged {
+    pub(super) item: Item,
+    pub(super) granted: Granted,
+    /// The access token that came with them, unless it is what lasts.
+    pub(super) access: Option<AccessToken>,
+}
+
+/// What a flow is for: the account that it reauthorizes, if it does.
+struct Target {
+    account: Option<Account>,
+}
+
+impl Connections {
+    /// The code has arrived and was claimed.
+    pub(super) async fn complete_oauth(&self, flow: &Arc<Flow>, request: &AuthorizationRequest, code: &Secret) {
+        let outcome = self.try_oauth(flow, request, code).await;
+        self.end(flow, outcome).await;
+    }
+
+    /// The person has entered a key, or their own client's id and secret.
+    pub(super) async fn complete_with_fields(&self, flow: &Arc<Flow>, fields: EnteredFields) {
+        let outcome = self.try_fields(flow, fields).await;
+        self.end(flow, outcome).await;
+    }
+
+    async fn end(&self, flow: &Flow, outcome: Result<Outcome, FlowError>) {
+        match outcome {
+            Ok(outcome) => flow.set(Phase::Succeeded(outcome)),
+            Err(error) => {
+                self.note_failure(flow, &error).await;
+                flow.set(Phase::Failed(error));
+            }
+        }
+    }
+
+    async fn try_oauth(
+        &self,
+        flow: &Arc<Flow>,
+        request: &AuthorizationRequest,
+        code: &Secret,
+    ) -> Result<Outcome, FlowError> {
+        let provider = &flow.provider;
+        let label = provider.label();
+        let local = |error: Error| FlowError::of_error(&error);
+        let target = self.target(flow).await.map_err(local)?;
+        let secret = self.0.uses.catalog.client_secret(provider).await.map_err(|error| local(error.into()))?;
+        let endpoint = provider.token_endpoint(secret).map_err(|failure| FlowError::of_failure(&failure, label))?;
+        let tokens = endpoint
+            .exchange_code(&self.0.uses.outbound, code, &request.verifier, &request.redirect_uri, self.now())
+            .await
+            .map_err(|failure| FlowError::of_failure(&failure, label))?;
+
+        flow.set(Phase::Working(StepName::Checking));
+        let oauth2 = provider.definition.oauth2();
+        let claims = tokens.id.as_ref().and_then(|id_token| {
+            let oauth2 = oauth2?;
+            oauth::id_token_claims(id_token, &oauth2.client_id, oauth2.issuer.as_deref())
+        });
+        let context = target.context(flow, &Map::new());
+        let credentials = CallCredentials {
+            method: AuthenticationMethod::Oauth2,
+            access_token: Some(&tokens.access),
+            fields: &BTreeMap::new(),
+            context: &context,
+        };
+        let identity = self.verify(flow, &credentials, claims.as_ref()).await?;
+        let requested =
+            flow.link.options.scopes.clone().or_else(|| oauth2.map(|oauth2| oauth2.scopes.clone())).unwrap_or_default();
+        let scopes = tokens.scopes.clone().unwrap_or_else(|| requested.clone());
+        let staged = staged_oauth(tokens, identity, scopes, context);
+        target.keeps_access(provider, &requested, &staged.granted)?;
+        self.decide(flow, target, staged).await
+    }
+
+    async fn try_fields(&self, flow: &Arc<Flow>, fields: EnteredFields) -> Result<Outcome, FlowError> {
+        let provider = &flow.provider;
+        let label = provider.label();
+        let target = self.target(flow).await.map_err(|error| FlowError::of_error(&error))?;
+        let context = target.context(flow, &fields.public);
+        let item = Item { secrets: fields.secret, ..Item::default() };
+        let tokens = match flow.format {
+            AuthenticationMethod::Oauth2ClientCredentials => {
+                flow.set(Phase::Working(StepName::Exchanging));
+                let scopes = client_scopes(flow);
+                let endpoint = provider
+                    .client_credentials_endpoint(&item, &context)
+                    .map_err(|failure| FlowError::of_failure(&failure, label))?;
+                let tokens = endpoint
+                    .client_credentials(&self.0.uses.outbound, scopes.clone(), self.now())
+                    .await
+                    .map_err(|failure| match failure.cause {
+                        Cause::InvalidClient => FlowError::client_rejected(label),
+                        _ => FlowError::of_failure(&failure, label),
+                    })?;
+                Some((tokens, scopes))
+            }
+            AuthenticationMethod::ApiKey | AuthenticationMethod::Oauth2 => None,
+        };
+        flow.set(Phase::Working(StepName::Checking));
+        let credentials = CallCredentials {
+            method: flow.format,
+            access_token: tokens.as_ref().map(|(tokens, _)| &tokens.access),
+            fields: &item.secrets,
+            context: &context,
+        };
+        let identity = self.verify(flow, &credentials, None).await?;
+        let (credential, access, requested, scopes) = match tokens {
+            Some((tokens, requested)) => (
+                NewCredential::Renewing { by: Renewal::ClientCredentials, lifetime: tokens.lifetime },
+                Some(AccessToken { token: tokens.access, lifetime: tokens.lifetime }),
+                requested.clone(),
+                tokens.scopes.unwrap_or(requested),
+            ),
+            None => (NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None }, None, Vec::new(), Vec::new()),
+        };
+        let granted = Granted { credential, identity, scopes, context };
+        target.keeps_access(provider, &requested, &granted)?;
+        self.decide(flow, target, Staged { item, granted, access }).await
+    }
+
+    async fn target(&self, flow: &Flow) -> Result<Target, Error> {
+        Ok(Target {
+            account: match flow.account_to_reauthorize() {
+                Some(id) => Some(self.0.uses.accounts.load(id).await?),
+                None => None,
+            },
+        })
+    }
+
+    /// Makes the probe call: does the credential work, and whose is it?
+    async fn verify(
+        &self,
+        flow: &Flow,
+        credentials: &CallCredentials<'_>,
+        claims: Option<&Value>,
+    ) -> Result<Option<Identity>, FlowError> {
+        let label = flow.provider.label();
+        let probed = probe(&self.0.uses.outbound, &flow.provider, credentials, claims, self.now())
+            .await
+            .map_err(|error| FlowError::of_error(&error))?;
+        match probed {
+            ProbeResult::Works(identity) => Ok(identity),
+            ProbeResult::NoProbe => Ok(None),
+            ProbeResult::Unauthorized if flow.format == AuthenticationMethod::ApiKey => {
+                let field = credentials.fields.keys().next().cloned();
+                Err(FlowError::key_rejected(label, field))
+            }
+            ProbeResult::Unauthorized => Err(FlowError::of_failure(&Failure::new(Cause::Rejected).status(401), label)),
+            ProbeResult::Forbidden => Err(FlowError::forbidden(label)),
+            ProbeResult::Inconclusive(failure) => Err(FlowError::of_failure(&failure, label)),
+        }
+    }
+
+    /// Everything has passed. If somebody else signed in than before, the person is asked.
+    async fn decide(&self, flow: &Arc<Flow>, target: Target, staged: Staged) -> Result<Outcome, FlowError> {
+        let Some(account) = target.account else {
+            return self.save(flow, None, staged, false).await;
+        };
+        let question = match (&account.profile.identity, &staged.granted.identity) {
+            (Some(before), Some(now)) if before.id != now.id => {
+                Question { expected: before.label.clone(), actual: now.label.clone() }
+            }
+            (Some(_) | None, Some(_) | None) => return self.save(flow, Some(account), staged, false).await,
+        };
+        match self.ask(flow, question).await {
+            IdentityChoice::Replace => self.save(flow, Some(account), staged, false).await,
+            IdentityChoice::Add => self.save(flow, Some(account), staged, true).await,
+            IdentityChoice::Keep => Ok(self.keep_old(flow, &account, staged).await),
+        }
+    }
+
+    /// Without an answer the old credentials stay, also when Relink stops and nobody could answer any more.
+    async fn ask(&self, flow: &Flow, question: Question) -> IdentityChoice {
+        let (answer, answered) = oneshot::channel();
+        flow.set(Phase::Asking { question, answer: Some(answer) });
+        let timeout = Duration::from_secs(STATE_LIFETIME_SECS.unsigned_abs());
+        let answered = self.0.uses.tasks.unless_stopping(answered);
+        match tokio::time::timeout(timeout, answered).await {
+            Ok(Ok(Ok(choice))) => choice,
+            Ok(Ok(Err(_)) | Err(_)) | Err(_) => IdentityChoice::Keep,
+        }
+    }
+
+    /// Revokes the new credentials where the provider offers that. The link can be used again.
+    async fn keep_old(&self, flow: &Flow, account: &Account, staged: Staged) -> Outcome {
+        let identity = staged.granted.identity.map(|identity| identity.label);
+        let (id, now, event, caller) =
+            (account.id(), self.now(), TimelineEvent::KeptOld { identity }, flow.caller.clone());
+        let write = move |tx: &rusqlite::Transaction<'_>| timeline::add(tx, Some(id), now, &event, Some(&caller));
+        if let Err(error) = self.0.uses.store.write(write).await {
+            tracing::warn!(account = %id, "could not be recorded: {error}");
+        }
+        let revoked = match self.0.uses.catalog.client_secret(&flow.provider).await {
+            Ok(secret) => revoke(&self.0.uses.outbound, &flow.provider, secret, &staged.item).await,
+            Err(_) => None,
+        };
+        if revoked == Some(false) {
+            tracing::info!(account = %id, "the provider did not take back the unused sign-in");
+        }
+        Outcome { kept_old: true, ..outcome_of(account, flow, true) }
+    }
+
+    /// Saves the new credentials: as a replacement, or as a new account.
+    async fn save(
+        &self,
+        flow: &Arc<Flow>,
+        account: Option<Account>,
+        staged: Staged,
+        as_second: bool,
+    ) -> Result<Outcome, FlowError> {
+        flow.set(Phase::Working(StepName::Saving));
+        let local = |error: Error| FlowError::of_error(&error);
+        let saved = match account {
+            Some(account) if !as_second => self.save_replacement(flow, account.id(), staged).await.map_err(local)?,
+            Some(account) => self.save_new(flow, &account.profile.tenant_id, staged).await.map_err(local)?,
+            None => {
+                let tenant = match &flow.link.purpose {
+                    Purpose::Connect { tenant_id } => tenant_id.clone(),
+                    Purpose::Reauthorize { account_id } => {
+                        return Err(local(Error::not_found("account", account_id)));
+                    }
+                };
+                self.save_new(flow, &tenant, staged).await.map_err(local)?
+            }
+        };
+        let reauthorized = flow.account_to_reauthorize() == Some(saved.id());
+        Ok(outcome_of(&saved, flow, reauthorized))
+    }
+}
+
+fn client_scopes(flow: &Flow) -> Vec<String> {
+    let default = || flow.provider.definition.client_credentials().map(|own| own.scopes.clone());
+    flow.link.options.scopes.clone().or_else(default).unwrap_or_default()
+}
+
+impl Target {
+    fn context(&self, flow: &Flow, typed: &Map<String, Value>) -> Map<String, Value> {
+        let none = Map::new();
+        let present = self.account.as_ref().map_or(&none, |account| &account.profile.context);
+        flow.link.options.context_after(present, typed)
+    }
+
+    /// A reauthorization must not silently lose anything: the identity, scopes, or the ability to refresh.
+    fn keeps_access(&self, provider: &Provider, requested: &[String], granted: &Granted) -> Result<(), FlowError> {
+        let Some(account) = &self.account else { return Ok(()) };
+        let label = provider.label();
+        // Otherwise an answer without an identity would let anybody take the account over without the question.
+        if let (Some(before), None, Some(_)) =
+            (&account.profile.identity, &granted.identity, provider.definition.identity())
+        {
+            return Err(FlowError::identity_unknown(label, &before.label));
+        }
+        let had = &account.profile.scopes;
+        let missing: Vec<_> =
+            requested.iter().filter(|scope| had.contains(scope) && !granted.scopes.contains(scope)).cloned().collect();
+        if !missing.is_empty() {
+            return Err(FlowError::scopes_missing(label, &missing));
+        }
+        match (account.state.credential(), granted.credential) {
+            (Credential::Renewing(_), NewCredential::Fixed { expires_at: Some(_), .. }) => {
+                Err(FlowError::not_lasting(label))
+            }
+            (Credential::Renewing(_) | Credential::Fixed(_), _) => Ok(()),
+        }
+    }
+}
+
+fn staged_oauth(
+    tokens: Tokens,
+    identity: Option<Identity>,
+    scopes: Vec<String>,
+    context: Map<String, Value>,
+) -> Staged {
+    let Tokens { access, refresh, lifetime, .. } = tokens;
+    let mut item = Item::default();
+    let (credential, access) = if let Some(refresh) = refresh {
+        item.secrets.insert(REFRESH_TOKEN.into(), refresh);
+        item.set_lifetime(lifetime);
+        let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lifetime };
+        (credential, Some(AccessToken { token: access, lifetime }))
+    } else {
+        item.secrets.insert(ACCESS_TOKEN.into(), access);
+        (NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: lifetime.expires_at }, None)
+    };
+    Staged { item, granted: Granted { credential, identity, scopes, context }, access }
+}
+
+fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> Outcome {
+    Outcome {
+        account: OutcomeAccount {
+            id: account.id(),
+            name: account.profile.name.clone(),
+            identity: account.profile.identity.as_ref().map(|identity| identity.label.clone()),
+        },
+        reauthorized,
+        kept_old: false,
+        redirect_uri: flow.link.options.redirect_uri.clone(),
+    }
+}

@@ -1,0 +1,158 @@
+//! Connect flows in memory: one attempt of a person to connect or reauthorize an account.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use relink_domain::{
+    AccountId, FlowId, Secret, Timestamp,
+    account::AuthenticationMethod,
+    caller::Caller,
+    integration::RedirectKind,
+    link::{LinkToken, Purpose},
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{oneshot, watch};
+
+use super::view::{FlowError, Outcome, Question, StepName};
+use crate::{provider::Provider, random::hash_of, sync::lock};
+
+/// For how many seconds an ended flow can still be looked at.
+const ENDED_FLOW_LIFETIME_SECS: i64 = 60 * 60;
+/// The most flows at a time. Beyond them the oldest are dropped.
+const MAX_FLOWS: usize = 500;
+
+/// All flows.
+#[derive(Debug, Default)]
+pub(super) struct Flows(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    flows: HashMap<FlowId, Arc<Flow>>,
+    /// By the hash of `state`. An entry outlives its use, so that a replay is recognized.
+    states: HashMap<[u8; 32], FlowId>,
+}
+
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) id: FlowId,
+    pub(super) key_hash: [u8; 32],
+    /// Who began it.
+    pub(super) caller: Caller,
+    pub(super) link: LinkToken,
+    pub(super) provider: Arc<Provider>,
+    pub(super) format: AuthenticationMethod,
+    pub(super) began_at: Timestamp,
+    pub(super) phase: Mutex<Phase>,
+    pub(super) version: watch::Sender<u64>,
+}
+
+/// Where a flow is.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// The person is at the provider's page.
+    Waiting(AuthorizationRequest),
+    /// The callback has arrived; the page that began the flow has not claimed it yet.
+    Returned {
+        request: AuthorizationRequest,
+        code: Secret,
+    },
+    Working(StepName),
+    /// Somebody else signed in, and the person is asked what to do.
+    Asking {
+        question: Question,
+        answer: Option<oneshot::Sender<IdentityChoice>>,
+    },
+    Succeeded(Outcome),
+    Failed(FlowError),
+}
+
+/// An authorization request that a browser was sent to.
+#[derive(Debug, Clone)]
+pub(super) struct AuthorizationRequest {
+    pub(super) authorize_url: String,
+    pub(super) redirect: RedirectKind,
+    pub(super) redirect_uri: String,
+    /// RFC 7636 §4.1.
+    pub(super) verifier: Secret,
+}
+
+/// What to do when somebody else signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityChoice {
+    /// Keep the old credentials.
+    Keep,
+    /// Replace them by the new ones.
+    Replace,
+    /// Add a second account.
+    Add,
+}
+
+impl Flow {
+    pub(super) fn set(&self, phase: Phase) {
+        *lock(&self.phase) = phase;
+        self.announce();
+    }
+
+    /// Wakes whoever follows the flow, after its phase has changed.
+    pub(super) fn announce(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(&*lock(&self.phase), Phase::Succeeded(_) | Phase::Failed(_))
+    }
+
+    /// The account that the flow reauthorizes.
+    pub(super) fn account_to_reauthorize(&self) -> Option<AccountId> {
+        account_to_reauthorize(&self.link)
+    }
+}
+
+/// The account that a link reauthorizes.
+pub(super) fn account_to_reauthorize(link: &LinkToken) -> Option<AccountId> {
+    match link.purpose {
+        Purpose::Reauthorize { account_id } => Some(account_id),
+        Purpose::Connect { .. } => None,
+    }
+}
+
+impl Flows {
+    pub(super) fn insert(&self, flow: Arc<Flow>, state: Option<&Secret>) {
+        let mut table = lock(&self.0);
+        let now = flow.began_at;
+        let old: Vec<_> = table
+            .flows
+            .values()
+            .filter(|other| now.millis_since(other.began_at) > ENDED_FLOW_LIFETIME_SECS * 1000)
+            .map(|other| other.id)
+            .collect();
+        let surplus = (table.flows.len() + 1).saturating_sub(MAX_FLOWS + old.len());
+        let mut oldest: Vec<_> = table.flows.values().map(|other| (other.began_at, other.id)).collect();
+        oldest.sort_unstable();
+        for id in old.into_iter().chain(oldest.into_iter().take(surplus).map(|(_, id)| id)) {
+            table.flows.remove(&id);
+        }
+        let Table { flows, states } = &mut *table;
+        states.retain(|_, id| flows.contains_key(id));
+        if let Some(state) = state {
+            states.insert(hash_of(state.expose()), flow.id);
+        }
+        flows.insert(flow.id, flow);
+    }
+
+    pub(super) fn of_state(&self, state: &Secret) -> Option<Arc<Flow>> {
+        let table = lock(&self.0);
+        table.states.get(&hash_of(state.expose())).and_then(|id| table.flows.get(id)).map(Arc::clone)
+    }
+
+    pub(super) fn get(&self, id: FlowId) -> Option<Arc<Flow>> {
+        lock(&self.0).flows.get(&id).map(Arc::clone)
+    }
+
+    pub(super) fn remove(&self, id: FlowId) {
+        lock(&self.0).flows.remove(&id);
+    }
+}

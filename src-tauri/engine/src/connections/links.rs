@@ -1,0 +1,132 @@
+//! Link tokens: the right to connect or reauthorize an account on this machine, once.
+
+use std::sync::Arc;
+
+use relink_domain::{
+    LinkTokenId, Secret, Timestamp,
+    account::TimelineEvent,
+    caller::Caller,
+    integration::WebUrl,
+    link::{LIFETIME_SECS, LinkError, LinkOptions, LinkToken, Purpose},
+};
+use uuid::Uuid;
+
+use super::Connections;
+use crate::{
+    error::{Error, Result},
+    provider::{Provider, reject_credentials_in_context},
+    random::hash_of,
+    store::{accounts, links, settings, timeline},
+};
+
+const REDIRECT_URIS: &str = "link_redirect_uris";
+
+/// A link token that has just been made: the only time that the token itself can be seen.
+#[derive(Debug)]
+pub struct NewLink {
+    pub token: Secret,
+    /// When it expires if it isn't used.
+    pub expires_at: Timestamp,
+}
+
+impl Connections {
+    /// Makes a link token.
+    pub async fn create_link(&self, caller: &Caller, purpose: Purpose, options: LinkOptions) -> Result<NewLink> {
+        if let Some(uri) = &options.redirect_uri {
+            self.ensure_redirect_is_listed(uri).await?;
+        }
+        let providers = self.providers_for(&purpose).await?;
+        reject_credentials_in_context(&options.context, providers.iter().map(|provider| &**provider))?;
+        let token = Secret::new(Uuid::new_v4().to_string());
+        let now = self.now();
+        let link =
+            LinkToken { id: LinkTokenId::from_uuid(Uuid::now_v7()), purpose, options, created_at: now, used_at: None };
+        let expires_at = link.expires_at();
+        let (hash, caller) = (hash_of(token.expose()), caller.clone());
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            if let Purpose::Reauthorize { account_id } = link.purpose {
+                if accounts::get(tx, account_id)?.is_none() {
+                    return Ok(Err(account_id));
+                }
+                let event = TimelineEvent::LinkCreated { expires_at };
+                timeline::add(tx, Some(account_id), now, &event, Some(&caller))?;
+            }
+            links::insert(tx, &hash, &link)?;
+            // Kept for a while after they have expired, so that the page can say which it was.
+            links::forget_before(tx, now.plus_secs(-8 * LIFETIME_SECS))?;
+            Ok(Ok(()))
+        };
+        self.0.uses.store.write(write).await?.map_err(|id| Error::not_found("account", &id))?;
+        Ok(NewLink { token, expires_at })
+    }
+
+    /// The integrations that a link of this purpose can be used with, as they are now. Nobody can sign in with one whose
+    /// definition can't be used.
+    async fn providers_for(&self, purpose: &Purpose) -> Result<Vec<Arc<Provider>>> {
+        let only = match *purpose {
+            Purpose::Reauthorize { account_id } => {
+                let account = self.0.uses.store.read(move |c| accounts::get(c, account_id)).await?;
+                account.map(|account| account.profile.environment_integration_id)
+            }
+            Purpose::Connect { .. } => None,
+        };
+        let installed = self.0.uses.catalog.all_installed().into_iter();
+        let installed = installed.filter(|entry| only.is_none_or(|only| entry.installed.id == only));
+        Ok(installed.filter_map(|entry| entry.provider.ok()).collect())
+    }
+
+    /// The caller that holds this link token, if the token may still be used.
+    pub async fn link_caller(&self, token: &str) -> Result<Caller> {
+        Ok(Caller::Link { id: self.usable_link(token).await?.id })
+    }
+
+    /// The redirect URLs to which links may send the browser after their flow.
+    pub async fn redirect_uris(&self, _caller: &Caller) -> Result<Vec<String>> {
+        let listed = self.0.uses.store.read(|c| settings::get(c, REDIRECT_URIS)).await?;
+        Ok(listed.unwrap_or_default())
+    }
+
+    /// Sets the redirect URLs to which links may send the browser. They are compared exactly, so each is kept as it was given.
+    pub async fn set_redirect_uris(&self, caller: &Caller, uris: Vec<String>) -> Result<Vec<String>> {
+        let mut kept: Vec<String> = Vec::new();
+        for uri in uris {
+            let uri = uri.trim();
+            if uri.is_empty() || kept.iter().any(|known| known == uri) {
+                continue;
+            }
+            WebUrl::parse(uri)
+                .map_err(|error| Error::invalid_field("redirect_uri_unfit", "redirect_uris", error.to_string()))?;
+            kept.push(uri.to_owned());
+        }
+        let set = kept.clone();
+        self.0.uses.store.write(move |tx| settings::set(tx, REDIRECT_URIS, &set)).await?;
+        tracing::info!(%caller, "the allowed redirect URLs were set");
+        Ok(kept)
+    }
+
+    /// Against open redirects and session fixation: the browser is only sent to a URL that is listed exactly.
+    async fn ensure_redirect_is_listed(&self, uri: &str) -> Result<()> {
+        if self.redirect_uris(&Caller::Internal).await?.iter().any(|allowed| allowed == uri) {
+            return Ok(());
+        }
+        Err(Error::invalid_field(
+            "redirect_uri_not_listed",
+            "redirect_uri",
+            "This redirect_uri isn't allowed. Add it to the allowed redirect URLs in Relink's settings; it must match exactly.",
+        ))
+    }
+
+    /// The link behind a token, if it may still be used.
+    pub(super) async fn usable_link(&self, token: &str) -> Result<LinkToken> {
+        let hash = hash_of(token);
+        let now = self.now();
+        let link = self.0.uses.store.read(move |c| links::find(c, &hash)).await?.ok_or(LinkError::Unknown)?;
+        link.usable(now)?;
+        if let Purpose::Reauthorize { account_id } = link.purpose
+            && self.0.uses.store.read(move |c| accounts::get(c, account_id)).await?.is_none()
+        {
+            return Err(LinkError::AccountDeleted.into());
+        }
+        Ok(link)
+    }
+}

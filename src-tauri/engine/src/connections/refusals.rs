@@ -1,0 +1,96 @@
+//! Callbacks that are refused and flows that fail, as the timeline and the events report them.
+
+use relink_domain::{account::TimelineEvent, event::EventKind, link::Purpose};
+use serde_json::{Value, json};
+
+use super::{Connections, flow::Flow, view::FlowError};
+use crate::{
+    error::{Error, Result},
+    store::{
+        outbox::{self, Payload},
+        timeline,
+    },
+};
+
+/// Why a callback is refused.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refusal {
+    code: &'static str,
+    message: &'static str,
+}
+
+pub(super) const UNKNOWN_STATE: Refusal = Refusal {
+    code: "state_unknown",
+    message: "Relink didn't request this sign-in, or was restarted meanwhile. Nothing was changed. Start over from the link.",
+};
+pub(super) const CONTRADICTORY: Refusal = Refusal {
+    code: "callback_contradictory",
+    message: "This URL is contradictory, so it doesn't come from the provider. Nothing was changed.",
+};
+pub(super) const STATE_USED: Refusal =
+    Refusal { code: "state_used", message: "This sign-in was already completed. Nothing was changed." };
+pub(super) const STATE_EXPIRED: Refusal = Refusal {
+    code: "state_expired",
+    message: "This sign-in took longer than ten minutes. Nothing was changed. Start over from the link.",
+};
+pub(super) const REDIRECT_MISMATCH: Refusal = Refusal {
+    code: "redirect_mismatch",
+    message: "This sign-in returned to a different redirect URI than it was started with. Nothing was changed.",
+};
+pub(super) const ISSUER_MISMATCH: Refusal = Refusal {
+    code: "issuer_mismatch",
+    message: "This sign-in was answered by a different provider than it was started at. Nothing was changed.",
+};
+pub(super) const STATE_OF_ANOTHER_FLOW: Refusal = Refusal {
+    code: "state_of_another_flow",
+    message: "This URL belongs to another sign-in. Copy the one that the browser shows after this sign-in.",
+};
+
+impl Connections {
+    /// Adds one entry to the timeline, and changes nothing else.
+    pub(super) async fn refuse(&self, flow: Option<&Flow>, refusal: Refusal) -> Error {
+        let account = flow.and_then(Flow::account_to_reauthorize);
+        let event = TimelineEvent::CallbackRefused { code: refusal.code.into(), message: refusal.message.into() };
+        let now = self.now();
+        let noted = self.0.uses.store.write(move |tx| timeline::add(tx, account, now, &event, None)).await;
+        if let Err(error) = noted {
+            tracing::warn!("a refused callback could not be recorded: {error}");
+        }
+        Error::CallbackRefused { code: refusal.code, message: refusal.message }
+    }
+
+    /// Records that a flow failed. The event is sent only where the provider, or the way to it, is the reason.
+    pub(super) async fn note_failure(&self, flow: &Flow, error: &FlowError) {
+        let account = flow.account_to_reauthorize();
+        let event = TimelineEvent::FlowFailed {
+            code: error.code.clone(),
+            message: format!("{}. {}", error.title, error.message),
+        };
+        let payload = json!({
+            "integration": flow.provider.name(),
+            "integrated_account_id": account,
+            "tenant_id": match &flow.link.purpose {
+                Purpose::Connect { tenant_id } => Some(tenant_id),
+                Purpose::Reauthorize { .. } => None,
+            },
+            "error": error.title,
+            "error_type": error.error_type,
+            "code": error.code,
+        });
+        if let Err(error) = self.record_failure(flow, event, error.at_provider.then_some(payload)).await {
+            tracing::warn!("a failed sign-in could not be recorded: {error}");
+        }
+    }
+
+    async fn record_failure(&self, flow: &Flow, event: TimelineEvent, payload: Option<Value>) -> Result<()> {
+        let (account, caller, now) = (flow.account_to_reauthorize(), flow.caller.clone(), self.now());
+        let payload = payload.map(|payload| Payload::of(&payload)).transpose()?;
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            timeline::add(tx, account, now, &event, Some(&caller))?;
+            let Some(payload) = payload else { return Ok(()) };
+            let subject = account.map(|id| id.to_string());
+            outbox::enqueue_event(tx, EventKind::LinkTokenConnectionError, subject.as_deref(), &payload, now).map(drop)
+        };
+        Ok(self.0.uses.store.write(write).await?)
+    }
+}

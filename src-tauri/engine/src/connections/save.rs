@@ -1,0 +1,155 @@
+//! A flow's end: the keychain first, then the account, in one transaction with the link's use and the events.
+
+use std::ops::ControlFlow;
+
+use relink_domain::{
+    AccountId,
+    account::{Account, Input, Profile, Replacement, Transition},
+    link::LinkError,
+};
+use serde_json::Map;
+use uuid::Uuid;
+
+use super::{Connections, complete::Staged, flow::Flow};
+use crate::{
+    crash::CrashPoint,
+    error::{Error, Result},
+    keychain::{Item, Key, KeychainError},
+    random::jitter,
+    store::{accounts, links, orphans},
+};
+
+impl Connections {
+    /// Saves a new account. Its keychain item is noted as an orphan before it is written and claimed with the account's own
+    /// commit, so a crash in between leaves nothing that isn't swept.
+    pub(super) async fn save_new(&self, flow: &Flow, tenant_id: &str, staged: Staged) -> Result<Account> {
+        let uses = &self.0.uses;
+        let id = AccountId::from_uuid(Uuid::now_v7());
+        let (key, now) = (Key::Account(id), self.now());
+        let profile = self.new_profile(flow, id, tenant_id, &staged);
+        let being_written = uses.orphans.note_before_writing(key).await?;
+        let mut item = staged.item;
+        item.generation = Account::FIRST_GENERATION;
+        uses.keychain.set(&key, &flow.provider.item_label(&profile.name), &item).await?;
+        CrashPoint::ConnectKept.here(&(&item, &staged.access)).await;
+
+        let created = Account::connect(profile, &staged.granted, now);
+        let active = created.account.clone().apply(Input::StepsPassed, now, jitter())?;
+        let account = active.account;
+        let changes = [
+            uses.accounts.change(&flow.caller, &created)?,
+            uses.accounts.change(&flow.caller, &Transition { account: account.clone(), ..active })?,
+        ];
+        let (link, name) = (flow.link.id, key.to_string());
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            if !links::use_up(tx, link, now)? {
+                return Ok(false);
+            }
+            for change in &changes {
+                accounts::commit(tx, change)?;
+            }
+            orphans::claim(tx, &name)?;
+            Ok(true)
+        };
+        let (access, connections, saved_account) = (staged.access, self.clone(), account.clone());
+        let then = move |is_saved: &bool| {
+            if *is_saved {
+                if let Some(access) = access {
+                    connections.0.uses.tokens.insert(id, access);
+                }
+                connections.0.uses.accounts.plan(&saved_account, None);
+            }
+        };
+        let is_saved = uses.store.write_then(write, then).await?;
+        drop(being_written);
+        if !is_saved {
+            uses.orphans.sweep().await?;
+            return Err(LinkError::Used.into());
+        }
+        Ok(account)
+    }
+
+    fn new_profile(&self, flow: &Flow, id: AccountId, tenant_id: &str, staged: &Staged) -> Profile {
+        let (provider, now) = (&flow.provider, self.now());
+        let identity = staged.granted.identity.as_ref().map(|identity| identity.label.clone());
+        Profile {
+            id,
+            tenant_id: tenant_id.to_owned(),
+            environment_integration_id: provider.id(),
+            integration: provider.name().to_owned(),
+            name: identity.unwrap_or_else(|| tenant_id.to_owned()),
+            is_sandbox: provider.definition.is_sandbox(),
+            region: flow.link.options.region.clone(),
+            context: Map::new(),
+            identity: None,
+            scopes: Vec::new(),
+            last_error: None,
+            last_forbidden_error: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Replaces an account's credentials. The intent is committed before the keychain is written, so that a crash in between
+    /// is finished at the next start; until then the old credentials are untouched.
+    pub(super) async fn save_replacement(&self, flow: &Flow, id: AccountId, staged: Staged) -> Result<Account> {
+        let uses = &self.0.uses;
+        let key = Key::Account(id);
+        let lock = uses.accounts.lock_of(id);
+        let _guard = lock.lock().await;
+        let present = match uses.keychain.get(&key).await {
+            Ok(item) => item.unwrap_or_default(),
+            // An item that can't be read has nothing to lose: the new credentials replace it.
+            Err(KeychainError::Damaged { .. }) => Item::default(),
+            Err(error) => return Err(error.into()),
+        };
+        // What a crash or a closed keychain left open comes first: its result may be in the keychain.
+        uses.accounts.reconcile(uses.accounts.load(id).await?, &present).await?;
+        let account = self.begin_replacement(flow, id, &staged).await?;
+        let Some(replacement) = &account.replacement else { return Err(Error::Stopping) };
+        let generation = replacement.generation;
+        CrashPoint::ReplaceIntent.here(&(&staged.item, &staged.access)).await;
+        let item = Item { generation, ..staged.item };
+        let label = flow.provider.item_label(&account.profile.name);
+        if let Err(error) = uses.keychain.set(&key, &label, &item).await {
+            self.after_failed_write(&account, replacement, error).await?;
+        }
+        CrashPoint::ReplaceKept.here(&(&item, &staged.access)).await;
+        // The old access token belongs to the old sign-in.
+        uses.tokens.remove(id);
+        if let Some(access) = staged.access {
+            uses.tokens.insert(id, access);
+        }
+        Ok(uses.accounts.commit(&flow.caller, id, Input::Replaced { generation }).await?.account)
+    }
+
+    /// Claims the link's one success together with the intent: of two flows of one link that end at once, the second is
+    /// refused before it has changed anything.
+    async fn begin_replacement(&self, flow: &Flow, id: AccountId, staged: &Staged) -> Result<Account> {
+        let (link, now) = (flow.link.id, self.now());
+        let use_link = move |tx: &rusqlite::Transaction<'_>| {
+            let is_used_up = links::use_up(tx, link, now)?;
+            Ok(if is_used_up { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        };
+        let input = Input::BeginReplacement { granted: staged.granted.clone(), link };
+        let begun = self.0.uses.accounts.commit_with(&flow.caller, id, input, use_link).await?;
+        Ok(begun.ok_or(LinkError::Used)?.account)
+    }
+
+    /// A write that failed may have landed all the same, or may land yet: only what the keychain shows decides. While it
+    /// shows nothing, the replacement stays open.
+    async fn after_failed_write(
+        &self,
+        account: &Account,
+        replacement: &Replacement,
+        error: KeychainError,
+    ) -> Result<()> {
+        let uses = &self.0.uses;
+        match uses.keychain.get(&Key::Account(account.id())).await {
+            Ok(Some(item)) if item.generation == replacement.generation => return Ok(()),
+            Ok(_) => drop(uses.accounts.lose_replacement(account, replacement).await?),
+            Err(_) => uses.recovery.finish_in_background(account.id()),
+        }
+        Err(error.into())
+    }
+}

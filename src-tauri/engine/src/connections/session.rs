@@ -1,0 +1,191 @@
+//! What the connect UI needs to know about a link.
+
+use relink_domain::{
+    AccountId, Timestamp,
+    account::AuthenticationMethod,
+    caller::Caller,
+    integration::{Field, RedirectKind},
+    link::{LinkToken, Purpose},
+};
+use serde::Serialize;
+
+use super::Connections;
+use crate::{error::Result, provider::Provider};
+
+/// What the connect UI needs to know of a link.
+#[derive(Debug, Serialize)]
+pub struct LinkSession {
+    /// `connect` or `reauthorize`.
+    pub purpose: &'static str,
+    /// The tenant.
+    pub tenant_id: String,
+    /// The account to mend.
+    pub account: Option<SessionAccount>,
+    /// What can be connected.
+    pub integrations: Vec<SessionIntegration>,
+    /// The ways back that work here, best first.
+    pub redirects: Vec<RedirectKind>,
+    /// When the link ends.
+    pub expires_at: Timestamp,
+}
+
+/// The account that a link mends.
+#[derive(Debug, Serialize)]
+pub struct SessionAccount {
+    /// Its id.
+    pub id: AccountId,
+    /// What the person calls it.
+    pub name: String,
+    /// Who was signed in.
+    pub identity: Option<String>,
+}
+
+/// An integration that a link can connect.
+#[derive(Debug, Serialize)]
+pub struct SessionIntegration {
+    /// Its name.
+    pub name: String,
+    /// What a person calls it.
+    pub label: String,
+    /// What kind of provider it is.
+    pub category: String,
+    /// Its picture.
+    pub logo: Option<String>,
+    /// Its colour.
+    pub color: Option<String>,
+    /// The ways to sign in.
+    pub methods: Vec<SessionMethod>,
+}
+
+/// A way to sign in.
+#[derive(Debug, Serialize)]
+pub struct SessionMethod {
+    /// Which.
+    pub format: AuthenticationMethod,
+    /// Where the person signs in.
+    pub host: Option<String>,
+    /// What is asked for.
+    pub scopes: Vec<SessionScope>,
+    /// The ways back that the provider allows.
+    pub redirects: Vec<RedirectKind>,
+    /// The form.
+    pub fields: Vec<Field>,
+    /// Where the person finds what to type.
+    pub documentation_link: Option<String>,
+    /// Whether what is typed is tried with the provider before it is kept.
+    pub is_tried: bool,
+    /// What is lacking before anybody can sign in this way, and what to do.
+    pub not_ready: Option<String>,
+}
+
+/// A scope.
+#[derive(Debug, Serialize)]
+pub struct SessionScope {
+    /// Its name.
+    pub name: String,
+    /// What it allows.
+    pub description: Option<String>,
+}
+
+impl Connections {
+    /// What the connect UI needs to know of a link.
+    pub async fn link_session(&self, _caller: &Caller, token: &str) -> Result<LinkSession> {
+        let link = self.usable_link(token).await?;
+        let expires_at = link.expires_at();
+        let redirects = self.redirects();
+        match &link.purpose {
+            Purpose::Connect { tenant_id } => {
+                let mut integrations = Vec::new();
+                for entry in self.0.uses.catalog.all_installed() {
+                    // A definition that can't be used must not hide the others; the catalog says what is wrong with it.
+                    if let (true, true, Ok(provider)) =
+                        (entry.installed.is_enabled, entry.installed.show_in_catalog, &entry.provider)
+                    {
+                        integrations.push(self.session_integration(provider, &link, None).await);
+                    }
+                }
+                Ok(LinkSession {
+                    purpose: "connect",
+                    tenant_id: tenant_id.clone(),
+                    account: None,
+                    integrations,
+                    redirects,
+                    expires_at,
+                })
+            }
+            Purpose::Reauthorize { account_id } => {
+                let account = self.0.uses.accounts.load(*account_id).await?;
+                let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+                Ok(LinkSession {
+                    purpose: "reauthorize",
+                    tenant_id: account.profile.tenant_id.clone(),
+                    integrations: vec![self.session_integration(&provider, &link, Some(account.method())).await],
+                    account: Some(SessionAccount {
+                        id: account.id(),
+                        name: account.profile.name.clone(),
+                        identity: account.profile.identity.map(|identity| identity.label),
+                    }),
+                    redirects,
+                    expires_at,
+                })
+            }
+        }
+    }
+
+    async fn session_integration(
+        &self,
+        provider: &Provider,
+        link: &LinkToken,
+        only: Option<AuthenticationMethod>,
+    ) -> SessionIntegration {
+        let definition = &provider.definition;
+        let mut methods = Vec::new();
+        for format in definition.methods() {
+            if only.is_none_or(|only| only == format) {
+                methods.push(self.session_method(provider, link, format).await);
+            }
+        }
+        SessionIntegration {
+            name: definition.name().to_owned(),
+            label: definition.label().to_owned(),
+            category: definition.category().to_owned(),
+            logo: definition.logo().map(|logo| logo.as_str().to_owned()),
+            color: definition.color().map(|color| color.as_str().to_owned()),
+            methods,
+        }
+    }
+
+    async fn session_method(
+        &self,
+        provider: &Provider,
+        link: &LinkToken,
+        format: AuthenticationMethod,
+    ) -> SessionMethod {
+        let definition = &provider.definition;
+        let fields = definition.fields(format).map(|fields| fields.iter().cloned().collect()).unwrap_or_default();
+        let documentation_link = match format {
+            AuthenticationMethod::Oauth2 => None,
+            AuthenticationMethod::ApiKey => definition.api_key().and_then(|it| it.documentation_link.as_ref()),
+            AuthenticationMethod::Oauth2ClientCredentials => {
+                definition.client_credentials().and_then(|it| it.documentation_link.as_ref())
+            }
+        };
+        let oauth2 = definition.oauth2().filter(|_| format == AuthenticationMethod::Oauth2);
+        let scopes =
+            oauth2.map(|oauth2| link.options.scopes.as_ref().unwrap_or(&oauth2.scopes).clone()).unwrap_or_default();
+        SessionMethod {
+            format,
+            host: oauth2.map(|oauth2| oauth2.authorize_url.host().to_owned()),
+            scopes: scopes
+                .into_iter()
+                .map(|name| SessionScope { description: definition.scope_description(&name).map(str::to_owned), name })
+                .collect(),
+            redirects: oauth2.map(|oauth2| oauth2.redirects.clone()).unwrap_or_default(),
+            fields,
+            documentation_link: documentation_link.map(|url| url.as_str().to_owned()),
+            // A token that is fetched with it is a trial as well.
+            is_tried: format != AuthenticationMethod::ApiKey || definition.probe().is_some(),
+            not_ready: self.0.uses.catalog.not_ready(provider, format).await,
+        }
+    }
+}

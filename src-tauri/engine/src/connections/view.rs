@@ -1,0 +1,346 @@
+//! How a flow looks from outside. No secret is in it.
+
+use relink_domain::{
+    AccountId, FlowId,
+    account::AuthenticationMethod,
+    failure::{Cause, Failure, Severity},
+    integration::RedirectKind,
+};
+use serde::Serialize;
+
+use super::flow::{Flow, Phase};
+use crate::{error::Error, sync::lock};
+
+/// A flow as the connect UI sees it.
+#[derive(Debug, Clone, Serialize)]
+pub struct FlowView {
+    /// Its id.
+    pub id: FlowId,
+    /// Grows with every change.
+    pub version: u64,
+    /// The integration's name.
+    pub integration: String,
+    /// What a person calls it.
+    pub integration_label: String,
+    /// How the account will be authenticated.
+    pub format: AuthenticationMethod,
+    /// Where the flow is.
+    pub phase: PhaseName,
+    /// Where the browser goes, while the provider is waited for.
+    pub authorize_url: Option<String>,
+    /// By which way the browser comes back.
+    pub redirect: Option<RedirectKind>,
+    /// The redirect URI.
+    pub redirect_uri: Option<String>,
+    /// What goes on.
+    pub step: Option<StepName>,
+    /// What is asked.
+    pub question: Option<Question>,
+    /// What came of it.
+    pub outcome: Option<Outcome>,
+    /// What went wrong.
+    pub error: Option<FlowError>,
+}
+
+/// Where a flow is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseName {
+    /// The person is at the provider's.
+    Waiting,
+    /// The callback is here; the page has not claimed it yet.
+    Returned,
+    /// Something goes on.
+    Working,
+    /// The person is asked.
+    Question,
+    /// It worked.
+    Succeeded,
+    /// It didn't.
+    Failed,
+}
+
+/// What goes on in a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepName {
+    /// The code is exchanged for tokens.
+    Exchanging,
+    /// Identity, scopes and the probe are looked at.
+    Checking,
+    /// The credentials go into the keychain.
+    Saving,
+}
+
+/// Somebody else signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Question {
+    /// Who was signed in.
+    pub expected: String,
+    /// Who is now.
+    pub actual: String,
+}
+
+/// What came of a flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// The account.
+    pub account: OutcomeAccount,
+    /// Whether it was there before.
+    pub reauthorized: bool,
+    /// Whether the person chose to keep the old credentials.
+    pub kept_old: bool,
+    /// Where the browser goes now.
+    pub redirect_uri: Option<String>,
+}
+
+/// The account that came of a flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OutcomeAccount {
+    /// Its id.
+    pub id: AccountId,
+    /// What the person calls it.
+    pub name: String,
+    /// Who is signed in.
+    pub identity: Option<String>,
+}
+
+/// Truto's kinds of a flow's error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowErrorType {
+    /// At the provider, or on the way to it.
+    ConnectionError,
+    /// What was typed, or what came, doesn't work.
+    ValidationError,
+}
+
+/// Why a flow failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FlowError {
+    /// The stable code.
+    pub code: String,
+    /// What happened.
+    pub title: String,
+    /// What it means.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+    /// Truto's kind.
+    pub error_type: FlowErrorType,
+    /// The field it is about.
+    pub field: Option<String>,
+    /// Whether the provider, or the way to it, is why: then whoever listens for events is told.
+    #[serde(skip)]
+    pub(super) at_provider: bool,
+}
+
+const EXPIRED: &str = "sign_in_expired";
+
+impl FlowError {
+    fn new(code: &str, title: String, message: String, hint: &str, error_type: FlowErrorType) -> Self {
+        let (code, hint) = (code.to_owned(), hint.to_owned());
+        Self { code, title, message, hint, error_type, field: None, at_provider: true }
+    }
+
+    /// Nobody came back in time.
+    pub(super) fn expired() -> Self {
+        let words = Self::new(
+            EXPIRED,
+            "The sign-in took too long".into(),
+            "The provider didn't return within ten minutes. Nothing was changed.".into(),
+            "Start over. The link still works.",
+            FlowErrorType::ConnectionError,
+        );
+        Self { at_provider: false, ..words }
+    }
+
+    /// Whether it is [`FlowError::expired`].
+    pub(super) fn is_expired(&self) -> bool {
+        self.code == EXPIRED
+    }
+
+    /// What the provider put into the callback (RFC 6749 §4.1.2.1).
+    pub(super) fn refused_at_provider(code: &str, description: Option<&str>, label: &str) -> Self {
+        let (title, message, hint) = match code {
+            "access_denied" => (
+                "You didn't allow access".to_owned(),
+                format!("{label} reports that access was denied. Nothing was changed."),
+                "Start over if that was a mistake.",
+            ),
+            "invalid_scope" => (
+                format!("{label} doesn't offer the requested scopes"),
+                "At least one scope of the integration isn't available to this OAuth client.".to_owned(),
+                "Check the integration's scopes and what its OAuth client may request.",
+            ),
+            _ => (
+                format!("{label} rejected the sign-in"),
+                description
+                    .map_or_else(|| format!("The reason given: {code}."), |text| format!("The reason given: {text}")),
+                "Start over. If it keeps happening, check the OAuth client's settings at the provider.",
+            ),
+        };
+        Self::new(code, title, message, hint, FlowErrorType::ConnectionError)
+    }
+
+    /// The exchange, or the way to the provider.
+    pub(super) fn of_failure(failure: &Failure, label: &str) -> Self {
+        let hint = match failure.cause {
+            Cause::InvalidGrant => "Start over, and finish within ten minutes.",
+            cause => match cause.severity() {
+                Severity::Transient | Severity::Unknown => "Start over in a moment. The link still works.",
+                Severity::Configuration => "Enter the integration's client ID and secret again, then start over.",
+                Severity::Terminal => "Start over. The link still works.",
+            },
+        };
+        let (title, message) = match failure.cause {
+            Cause::InvalidGrant => (
+                format!("{label} didn't accept the sign-in code"),
+                "The code had expired or was already used. Nothing was changed.".to_owned(),
+            ),
+            Cause::Rejected => (
+                format!("{label} doesn't accept this credential"),
+                format!("A test request was answered with 401 Unauthorized. {NOTHING_KEPT}"),
+            ),
+            cause => (cause.title(label), cause.message(label)),
+        };
+        Self::new(failure.cause.code(), title, message, hint, FlowErrorType::ConnectionError)
+    }
+
+    /// What was typed isn't accepted by the provider.
+    pub(super) fn key_rejected(label: &str, field: Option<String>) -> Self {
+        Self {
+            field,
+            ..Self::new(
+                "rejected",
+                format!("{label} doesn't accept this key"),
+                format!("A test request was answered with 401 Unauthorized. {NOTHING_KEPT}"),
+                "Check that you copied all of it and that it belongs to the right account.",
+                FlowErrorType::ValidationError,
+            )
+        }
+    }
+
+    /// The client's id and secret that were typed aren't accepted by the provider.
+    pub(super) fn client_rejected(label: &str) -> Self {
+        Self {
+            field: Some("client_secret".to_owned()),
+            ..Self::new(
+                Cause::InvalidClient.code(),
+                format!("{label} doesn't accept this client ID and secret"),
+                format!("The provider returned no token for them. {NOTHING_KEPT}"),
+                "Check that you copied all of both and that they belong together.",
+                FlowErrorType::ValidationError,
+            )
+        }
+    }
+
+    /// Nothing that came with the new sign-in says whose it is.
+    pub(super) fn identity_unknown(label: &str, before: &str) -> Self {
+        Self::new(
+            "identity_unknown",
+            format!("{label} didn't say who signed in"),
+            format!("Relink can't tell whether it was {before}, who this account belongs to. The old sign-in stays."),
+            "Start over and allow everything that Relink asks for. A link with its own scopes must also request the identity \
+             (for example, openid).",
+            FlowErrorType::ValidationError,
+        )
+    }
+
+    /// The connection renews itself, and the new sign-in couldn't.
+    pub(super) fn not_lasting(label: &str) -> Self {
+        Self::new(
+            "refresh_token_missing",
+            format!("{label} returned a sign-in that doesn't last"),
+            "It has no refresh token and would soon expire, but this account needs one that Relink can refresh. The old \
+             sign-in stays."
+                .to_owned(),
+            "In your account settings at the provider, remove this app's access, then start over. A first sign-in includes \
+             a refresh token.",
+            FlowErrorType::ValidationError,
+        )
+    }
+
+    /// The probe was answered 403.
+    pub(super) fn forbidden(label: &str) -> Self {
+        Self::new(
+            "forbidden",
+            format!("{label} doesn't permit this sign-in"),
+            format!(
+                "A test request was answered with 403 Forbidden: a permission or a scope is missing. {NOTHING_KEPT}"
+            ),
+            "Give the account or the key the permissions it needs, then start over.",
+            FlowErrorType::ValidationError,
+        )
+    }
+
+    /// The account had scopes that the new sign-in lacks.
+    pub(super) fn scopes_missing(label: &str, missing: &[String]) -> Self {
+        Self::new(
+            "scopes_missing",
+            "Some access was not granted".into(),
+            format!(
+                "{label} granted less than this account had: {} is missing. The old sign-in stays.",
+                missing.join(", ")
+            ),
+            "Start over and allow everything that Relink asks for.",
+            FlowErrorType::ValidationError,
+        )
+    }
+
+    /// Something on this machine.
+    pub(super) fn of_error(error: &Error) -> Self {
+        let hint = error.hint().unwrap_or_else(|| "Start over.".into());
+        let words = Self::new(error.code(), error.title(), error.to_string(), &hint, FlowErrorType::ConnectionError);
+        Self { at_provider: matches!(error, Error::Provider { .. }), ..words }
+    }
+}
+
+const NOTHING_KEPT: &str = "Nothing was saved.";
+
+impl Flow {
+    /// How it looks from outside.
+    pub(super) fn view(&self) -> FlowView {
+        let phase = lock(&self.phase);
+        let mut view = FlowView {
+            id: self.id,
+            version: *self.version.borrow(),
+            integration: self.provider.name().to_owned(),
+            integration_label: self.provider.label().to_owned(),
+            format: self.format,
+            phase: PhaseName::Waiting,
+            authorize_url: None,
+            redirect: None,
+            redirect_uri: None,
+            step: None,
+            question: None,
+            outcome: None,
+            error: None,
+        };
+        match &*phase {
+            Phase::Waiting(request) => {
+                view.authorize_url = Some(request.authorize_url.clone());
+                view.redirect = Some(request.redirect);
+                view.redirect_uri = Some(request.redirect_uri.clone());
+            }
+            Phase::Returned { .. } => view.phase = PhaseName::Returned,
+            Phase::Working(step) => {
+                view.phase = PhaseName::Working;
+                view.step = Some(*step);
+            }
+            Phase::Asking { question, .. } => {
+                view.phase = PhaseName::Question;
+                view.question = Some(question.clone());
+            }
+            Phase::Succeeded(outcome) => {
+                view.phase = PhaseName::Succeeded;
+                view.outcome = Some(outcome.clone());
+            }
+            Phase::Failed(error) => {
+                view.phase = PhaseName::Failed;
+                view.error = Some(error.clone());
+            }
+        }
+        view
+    }
+}

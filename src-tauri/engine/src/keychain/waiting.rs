@@ -1,0 +1,49 @@
+//! Waiting for a keychain that can't be used now.
+
+use std::time::Duration;
+
+use relink_domain::AccountId;
+use uuid::Uuid;
+
+use super::{Key, Keychain};
+
+/// The least time between two attempts at something that has just failed.
+const MIN_RETRY_DELAY: Duration = Duration::from_secs(2);
+
+impl Keychain {
+    /// A key that no item is ever stored under: reading it only shows whether the keychain answers.
+    pub(crate) fn unused_key() -> Key {
+        Key::Account(AccountId::from_uuid(Uuid::nil()))
+    }
+
+    /// Returns once the keychain answers, however long that takes.
+    pub(crate) async fn opened(&self) {
+        while self.get(&Self::unused_key()).await.is_err() {
+            self.recovered().await;
+        }
+    }
+
+    /// After the keychain refused a call: returns once it is available again, and never at once. Some refusals say nothing
+    /// about the keychain as a whole, so that it counts as available all along.
+    pub(crate) async fn recovered(&self) {
+        tokio::time::sleep(MIN_RETRY_DELAY).await;
+        self.available().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::keychain::{KeychainError, MemoryKeychain};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_that_says_nothing_about_the_keychain_is_not_retried_at_once() {
+        let backend = MemoryKeychain::default();
+        backend.refuse(KeychainError::Other("out of order".into()));
+        let began = Instant::now();
+        Keychain::memory(backend).recovered().await;
+        assert!(began.elapsed() >= MIN_RETRY_DELAY, "{:?}", began.elapsed());
+    }
+}

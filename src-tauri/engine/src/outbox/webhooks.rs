@@ -1,0 +1,181 @@
+//! Webhooks, as they are read and changed.
+
+use relink_domain::{
+    Secret, WebhookId,
+    caller::Caller,
+    event::EventKind,
+    integration::{Reach, WebUrl},
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Outbox;
+use crate::{
+    error::{Error, Result},
+    keychain::{Item, Key},
+    network,
+    store::{
+        orphans,
+        outbox::{self, Payload},
+        webhooks::{self, Delivery, Webhook},
+    },
+};
+
+/// What a webhook is made of.
+#[derive(Debug)]
+pub struct NewWebhook {
+    pub target_url: String,
+    pub is_active: bool,
+    /// The events it wants; `None`: all.
+    pub event_types: Option<Vec<EventKind>>,
+    /// The person's consent to a private address. Loopback needs none.
+    pub allow_private: bool,
+}
+
+/// Name of the signing secret in a webhook's keychain item.
+pub(super) const WEBHOOK_SECRET: &str = "webhook_secret";
+
+/// https, or http on this machine; nothing that hides where it goes, and no private address without consent. A name says
+/// little: what it resolves to is looked at on each delivery.
+fn target(text: &str, allow_private: bool) -> Result<WebUrl> {
+    let refused = |code, message: String| Err(Error::invalid_field(code, "target_url", message));
+    let url = match WebUrl::parse(text.trim()) {
+        Ok(url) => url,
+        Err(error) => return refused("target_url_invalid", format!("The target {error}.")),
+    };
+    if url.reach() == Reach::Local && !allow_private && !network::is_on_this_machine(url.as_url()) {
+        let message = format!(
+            "{} is a private address. Relink sends there only with your consent (--allow-private, or allow_private in \
+             POST /relink/webhooks).",
+            url.host()
+        );
+        return refused("target_url_private", message);
+    }
+    Ok(url)
+}
+
+impl Outbox {
+    /// Makes a webhook. Its signing secret is returned here and never again.
+    pub async fn create_webhook(&self, caller: &Caller, new: NewWebhook) -> Result<(Webhook, Secret)> {
+        let url = target(&new.target_url, new.allow_private)?;
+        let now = self.now();
+        let webhook = Webhook {
+            id: WebhookId::from_uuid(Uuid::now_v7()),
+            target_url: url.as_str().to_owned(),
+            is_active: new.is_active,
+            event_types: new.event_types,
+            allow_private: new.allow_private || network::is_on_this_machine(url.as_url()),
+            failing_since: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let secret = Secret::new(Uuid::new_v4().to_string());
+        let key = Key::Webhook(webhook.id);
+        let item = Item { secrets: [(WEBHOOK_SECRET.to_owned(), secret.clone())].into(), ..Item::default() };
+        let _being_written = self.0.uses.orphans.note_before_writing(key).await?;
+        let label = format!("Relink: webhook to {}", url.host());
+        self.0.uses.keychain.set(&key, &label, &item).await?;
+        let (record, name) = (webhook.clone(), key.to_string());
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            webhooks::insert(tx, &record)?;
+            orphans::claim(tx, &name)
+        };
+        self.0.uses.store.write(write).await?;
+        tracing::info!(webhook = %webhook.id, %caller, "webhook made");
+        Ok((webhook, secret))
+    }
+
+    pub async fn webhooks(&self, _caller: &Caller) -> Result<Vec<Webhook>> {
+        Ok(self.0.uses.store.read(webhooks::list).await?)
+    }
+
+    pub async fn webhook(&self, _caller: &Caller, id: WebhookId) -> Result<Webhook> {
+        let webhook = self.0.uses.store.read(move |c| webhooks::get(c, id)).await?;
+        webhook.ok_or_else(|| Error::not_found("webhook", &id))
+    }
+
+    /// Deletes a webhook and its pending deliveries.
+    pub async fn delete_webhook(&self, caller: &Caller, id: WebhookId) -> Result<()> {
+        let (now, key) = (self.now(), Key::Webhook(id).to_string());
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            orphans::note(tx, &key, now)?;
+            webhooks::delete(tx, id)
+        };
+        let found = self.0.uses.store.write(write).await?;
+        if let Err(error) = self.0.uses.orphans.sweep().await {
+            tracing::info!(webhook = %id, code = error.code(), "its keychain item is removed later: {error}");
+        }
+        tracing::info!(webhook = %id, %caller, found, "webhook deleted");
+        if found { Ok(()) } else { Err(Error::not_found("webhook", &id)) }
+    }
+
+    /// Sends a webhook the event `test`.
+    pub async fn test_webhook(&self, caller: &Caller, id: WebhookId) -> Result<()> {
+        self.webhook(caller, id).await?;
+        let (now, payload) = (self.now(), Payload::of(&json!({ "foo": "bar" }))?);
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            outbox::enqueue_event_for(tx, &id.to_string(), EventKind::Test, &payload, now).map(drop)
+        };
+        Ok(self.0.uses.store.write(write).await?)
+    }
+
+    /// Tries the failed deliveries again and activates the webhook. Returns how many deliveries that are.
+    pub async fn retry_failed(&self, caller: &Caller, id: WebhookId) -> Result<usize> {
+        let now = self.now();
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            let Some(webhook) = webhooks::get(tx, id)? else { return Ok(None) };
+            let activated = Webhook { is_active: true, failing_since: None, updated_at: now, ..webhook };
+            webhooks::update_state(tx, &activated)?;
+            webhooks::retry_failed(tx, id, now).map(Some)
+        };
+        let count = self.0.uses.store.write(write).await?.ok_or_else(|| Error::not_found("webhook", &id))?;
+        self.0.due.set_no_later(id, now);
+        tracing::info!(webhook = %id, %caller, count, "failed deliveries are tried again");
+        Ok(count)
+    }
+
+    /// The latest deliveries to a webhook, newest first.
+    pub async fn deliveries(&self, caller: &Caller, id: WebhookId, limit: usize) -> Result<Vec<Delivery>> {
+        self.webhook(caller, id).await?;
+        Ok(self.0.uses.store.read(move |c| webhooks::deliveries(c, id, limit)).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::target;
+
+    #[test]
+    fn a_target_is_https_or_on_this_machine() {
+        for good in ["https://example.com/hook", "http://127.0.0.1:9/x", "http://localhost:3000/", "http://[::1]:1/"] {
+            target(good, false).unwrap_or_else(|error| panic!("{good}: {error}"));
+        }
+        for bad in [
+            "",
+            "example.com",
+            "http://example.com/",
+            "ftp://example.com",
+            "file:///etc/passwd",
+            "https://u:p@h/",
+            "javascript:alert(1)",
+        ] {
+            let error = target(bad, true).expect_err(bad);
+            assert_eq!(error.code(), "target_url_invalid", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_private_target_needs_consent_and_a_metadata_service_is_no_target_at_all() {
+        for private in ["https://10.1.2.3/", "https://192.168.0.1/", "https://[fd12::1]/", "https://nas.local/"] {
+            let error = target(private, false).expect_err(private);
+            assert_eq!(error.code(), "target_url_private", "{private}");
+            assert!(error.to_string().contains("is a private address"), "{error}");
+            target(private, true).unwrap_or_else(|error| panic!("{private}: {error}"));
+        }
+        for never in ["https://169.254.169.254/latest", "https://[fd00:ec2::254]/", "https://[fe80::1]/"] {
+            for consent in [false, true] {
+                assert_eq!(target(never, consent).expect_err(never).code(), "target_url_invalid", "{never}");
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Calls to a provider's API, signed for an account.
+
+use std::collections::BTreeMap;
+
+use relink_domain::{
+    Secret,
+    account::AuthenticationMethod,
+    integration::{Header, HeaderError, HeaderTemplate, Values, is_always_credential},
+};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::Provider;
+use crate::error::{Error, Result};
+
+/// What a call is signed with.
+#[derive(Debug)]
+pub(crate) struct CallCredentials<'a> {
+    pub(crate) method: AuthenticationMethod,
+    pub(crate) access_token: Option<&'a Secret>,
+    /// The values of the integration's form fields that are secret.
+    pub(crate) fields: &'a BTreeMap<String, Secret>,
+    pub(crate) context: &'a Map<String, Value>,
+}
+
+impl Provider {
+    /// A GET request to one of the integration's own origins, signed for an account.
+    pub(super) fn call(
+        &self,
+        url: &Url,
+        headers: &[HeaderTemplate],
+        credentials: &CallCredentials<'_>,
+    ) -> Result<reqwest::Request> {
+        let origins = self.definition.origins();
+        if !origins.iter().any(|origin| origin.as_str() == url.origin().ascii_serialization()) {
+            return Err(Error::conflict(
+                "foreign_origin",
+                "The URL doesn't belong to the integration, so the credential was not sent.",
+            ));
+        }
+        let values =
+            Values { access_token: credentials.access_token, fields: credentials.fields, context: credentials.context };
+        let unfit =
+            |error: HeaderError| Error::invalid("credential_unfit", format!("The credential can't be sent: {error}."));
+        let mut request = reqwest::Request::new(http::Method::GET, url.clone());
+        let templates = self.definition.headers().iter().chain(headers);
+        let signed = self.definition.authorization(credentials.method).map(|it| it.apply(&values));
+        for header in templates.map(|template| template.fill(&values)).chain(signed) {
+            let Header { name, value } = header.map_err(unfit)?;
+            let name: http::HeaderName =
+                name.as_str().parse().map_err(|_| Error::invalid("credential_unfit", "A header name isn't valid."))?;
+            let mut value: http::HeaderValue = value.expose().parse().map_err(|_| {
+                Error::invalid(
+                    "credential_unfit",
+                    "The credential contains a character that can't be sent in a header.",
+                )
+            })?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(name, value);
+        }
+        request.headers_mut().entry(http::header::ACCEPT).or_insert(http::HeaderValue::from_static("application/json"));
+        Ok(request)
+    }
+}
+
+/// Refuses a context that carries a credential. A context is stored in plain text and shown to whoever may see the account,
+/// so secrets only come in through the integration's form.
+pub(crate) fn reject_credentials_in_context<'p>(
+    context: &Map<String, Value>,
+    providers: impl IntoIterator<Item = &'p Provider> + Clone,
+) -> Result<()> {
+    let is_credential = |key: &&String| {
+        is_always_credential(key)
+            || providers.clone().into_iter().any(|provider| provider.definition.is_credential(key))
+    };
+    let Some(key) = context.keys().find(is_credential) else { return Ok(()) };
+    let message = format!(
+        "The context key {key:?} is a credential. Credentials are kept in the keychain and can't be given here; the person \
+         enters them in the form when the account is connected or reauthorized."
+    );
+    Err(Error::invalid_field("context_key_reserved", format!("context.{key}"), message))
+}

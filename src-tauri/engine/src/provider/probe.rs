@@ -1,0 +1,120 @@
+//! The probe: a call that any working credential may make. It shows whether a credential works and whose it is.
+
+use relink_domain::{
+    Timestamp,
+    account::Identity,
+    failure::{Cause, Failure},
+    integration::{IdentityProbe, IdentitySource},
+    provider_text,
+};
+use serde_json::Value;
+
+use super::{CallCredentials, Provider};
+use crate::{
+    error::Result,
+    outbound::{HttpResponse, Outbound},
+};
+
+/// What a probe found.
+#[derive(Debug)]
+pub(crate) enum ProbeResult {
+    /// The credential works. The identity is known where the integration defines how to find it.
+    Works(Option<Identity>),
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// The network or the provider failed.
+    Inconclusive(Failure),
+    /// The integration defines no probe.
+    NoProbe,
+}
+
+/// Makes the integration's probe call and finds the identity behind the credentials. `id_token` holds the claims of a
+/// checked id token, where the sign-in brought one.
+pub(crate) async fn probe(
+    outbound: &Outbound,
+    provider: &Provider,
+    credentials: &CallCredentials<'_>,
+    id_token: Option<&Value>,
+    now: Timestamp,
+) -> Result<ProbeResult> {
+    let definition = &provider.definition;
+    let Some(probe) = definition.probe() else {
+        let identity =
+            definition.identity().zip(id_token).and_then(|(probe, claims)| identity_from(probe, claims, credentials));
+        return Ok(identity.map_or(ProbeResult::NoProbe, |identity| ProbeResult::Works(Some(identity))));
+    };
+    let request = provider.call(probe.url.as_url(), &probe.headers, credentials)?;
+    let response = match outbound.send(request, provider.consent()).await {
+        Ok(response) => response,
+        Err(failed) => return Ok(ProbeResult::Inconclusive(failed.failure)),
+    };
+    match response.status.as_u16() {
+        200..=299 => {}
+        401 => return Ok(ProbeResult::Unauthorized),
+        403 => return Ok(ProbeResult::Forbidden),
+        _ => return Ok(ProbeResult::Inconclusive(failure_from(&response, now))),
+    }
+    let Some(identity) = definition.identity() else { return Ok(ProbeResult::Works(None)) };
+    let body = match &identity.source {
+        IdentitySource::IdToken => id_token.cloned(),
+        IdentitySource::Probe => serde_json::from_slice(&response.body).ok(),
+        IdentitySource::Call(url) => {
+            let request = provider.call(url.as_url(), &[], credentials)?;
+            match outbound.send(request, provider.consent()).await {
+                Ok(response) if response.status.is_success() => serde_json::from_slice(&response.body).ok(),
+                Ok(response) => return Ok(ProbeResult::Inconclusive(failure_from(&response, now))),
+                Err(failed) => return Ok(ProbeResult::Inconclusive(failed.failure)),
+            }
+        }
+    };
+    Ok(ProbeResult::Works(body.and_then(|body| identity_from(identity, &body, credentials))))
+}
+
+/// The identity that a response names. A value that repeats the credential is no identity: it would be stored and shown.
+fn identity_from(probe: &IdentityProbe, body: &Value, credentials: &CallCredentials<'_>) -> Option<Identity> {
+    let identity = probe.read(body)?;
+    let contains_secret = |text: &str| {
+        let secrets = credentials.fields.values().chain(credentials.access_token);
+        provider_text::contains_secret(text, secrets)
+    };
+    (!contains_secret(&identity.id) && !contains_secret(&identity.label)).then_some(identity)
+}
+
+fn failure_from(response: &HttpResponse, now: Timestamp) -> Failure {
+    let cause = match response.status.as_u16() {
+        429 => Cause::RateLimited,
+        408 | 500..=599 => Cause::ServerError,
+        _ => Cause::UnknownRefusal,
+    };
+    Failure { retry_after_secs: response.retry_after_secs(now), ..Failure::new(cause).status(response.status.as_u16()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use relink_domain::{Secret, account::AuthenticationMethod, integration::JsonPath};
+    use serde_json::{Map, json};
+
+    use super::*;
+
+    #[test]
+    fn a_value_that_repeats_the_credential_is_no_identity() {
+        let path = |text| JsonPath::parse(text).expect("a path");
+        let probe = IdentityProbe { source: IdentitySource::Probe, id: path("id"), label: vec![path("name")] };
+        let fields = BTreeMap::from([("api_key".to_owned(), Secret::new("sk-1"))]);
+        let access = Secret::new("at-1");
+        let credentials = CallCredentials {
+            method: AuthenticationMethod::ApiKey,
+            access_token: Some(&access),
+            fields: &fields,
+            context: &Map::new(),
+        };
+        for body in [json!({"id": "sk-1"}), json!({"id": "7", "name": "key sk-1"}), json!({"id": "at-1"})] {
+            assert_eq!(identity_from(&probe, &body, &credentials), None, "{body}");
+        }
+        assert!(identity_from(&probe, &json!({"id": "7", "name": "Ada"}), &credentials).is_some());
+    }
+}

@@ -1,0 +1,152 @@
+//! Checks: the integration's probe call with an account's own credentials.
+
+use relink_domain::{
+    AccountId, Secret,
+    account::{Account, CallOutcome, Credential, Input, Rejected},
+    caller::Caller,
+    failure::{Cause, Failure},
+};
+use serde::Serialize;
+
+use super::Refresher;
+use crate::{
+    accounts::AccountView,
+    error::{Error, Result},
+    keychain::{Item, Key, KeychainError},
+    provider::{ACCESS_TOKEN, CallCredentials, ProbeResult, Provider, probe},
+};
+
+/// What a check found.
+#[derive(Debug)]
+pub struct CheckReport {
+    pub outcome: CheckOutcome,
+    /// The account after the check.
+    pub account: AccountView,
+}
+
+/// What the provider said to a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckOutcome {
+    Accepted,
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// The network or the provider failed.
+    Inconclusive,
+    /// The integration defines no call to check with.
+    NoProbe,
+}
+
+/// A call that was made to see whether an account works.
+struct Probed {
+    result: ProbeResult,
+    /// Generation of the credential that it was made with.
+    generation: u64,
+    /// The access token that it was made with, if another can be fetched.
+    renewable: Option<Secret>,
+}
+
+impl Refresher {
+    /// Makes the integration's probe call. Where a refresh token stands behind the account, a 401 is followed by one refresh
+    /// and one more try.
+    pub async fn check(&self, caller: &Caller, id: AccountId) -> Result<CheckReport> {
+        let accounts = &self.0.uses.accounts;
+        let account = accounts.load(id).await?;
+        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        let mut probed = self.probe_account(&account, &provider).await?;
+        if let (ProbeResult::Unauthorized, Some(refused)) = (&probed.result, &probed.renewable) {
+            self.0.uses.tokens.remove_refused(id, refused);
+            probed = self.probe_account(&account, &provider).await?;
+        }
+        let (outcome, answer) = match probed.result {
+            ProbeResult::Works(_) => (CheckOutcome::Accepted, Some(CallOutcome::Accepted)),
+            ProbeResult::Unauthorized => (CheckOutcome::Unauthorized, Some(CallOutcome::Unauthorized)),
+            ProbeResult::Forbidden => (CheckOutcome::Forbidden, Some(CallOutcome::Forbidden)),
+            ProbeResult::Inconclusive(failure) => {
+                (CheckOutcome::Inconclusive, Some(CallOutcome::Inconclusive(failure)))
+            }
+            ProbeResult::NoProbe => (CheckOutcome::NoProbe, None),
+        };
+        if let Some(answer) = answer {
+            let lock = accounts.lock_of(id);
+            let _guard = lock.lock().await;
+            match accounts
+                .commit(caller, id, Input::CallAnswered { generation: probed.generation, outcome: answer })
+                .await
+            {
+                // Made with credentials that were replaced meanwhile, it says nothing about the present ones.
+                Ok(_) | Err(Error::Rejected(Rejected::Stale { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(CheckReport { outcome, account: accounts.view_of(id).await? })
+    }
+
+    async fn probe_account(&self, account: &Account, provider: &Provider) -> Result<Probed> {
+        let id = account.id();
+        let (renewable, item, generation) = match account.state.credential() {
+            Credential::Renewing(_) => {
+                let (token, generation) = self.fresh_token_and_generation(id).await?;
+                (Some(token), Item::default(), generation)
+            }
+            Credential::Fixed(fixed) => (None, self.item_of(account).await?, fixed.generation),
+        };
+        let Item { mut secrets, .. } = item;
+        let kept = secrets.remove(ACCESS_TOKEN);
+        let credentials = CallCredentials {
+            method: account.method(),
+            access_token: renewable.as_ref().or(kept.as_ref()),
+            fields: &secrets,
+            context: &account.profile.context,
+        };
+        let result = probe(&self.0.uses.outbound, provider, &credentials, None, self.now()).await?;
+        Ok(Probed { result, generation, renewable })
+    }
+
+    /// A fresh access token and the generation of the credential that it came from.
+    async fn fresh_token_and_generation(&self, id: AccountId) -> Result<(Secret, u64)> {
+        loop {
+            let token = self.fresh_token(id).await?.token;
+            let generation = self.0.uses.accounts.load(id).await?.state.credential().generation();
+            // A refresh puts its token into memory before it commits its generation, so a token that is still there is not
+            // newer than the generation.
+            if self.0.uses.tokens.get(id).is_some_and(|held| held.token == token) {
+                return Ok((token, generation));
+            }
+        }
+    }
+
+    /// The keychain item of an account whose credential is never renewed. If the item was removed or can't be read, the
+    /// account needs its person.
+    pub(super) async fn item_of(&self, account: &Account) -> Result<Item> {
+        let (id, accounts) = (account.id(), &self.0.uses.accounts);
+        if account.replacement.is_none()
+            && let Ok(item) = self.read_item(id).await?
+        {
+            return Ok(item);
+        }
+        let lock = accounts.lock_of(id);
+        let _guard = lock.lock().await;
+        let found = self.read_item(id).await?;
+        // A reauthorization may have written it meanwhile, or have left open whether it did.
+        let none = Item::default();
+        let account = accounts.reconcile(accounts.load(id).await?, found.as_ref().unwrap_or(&none)).await?;
+        let failure = match found {
+            Ok(item) => return Ok(item),
+            Err(cause) => Failure::new(cause),
+        };
+        accounts.commit(&Caller::Internal, id, Input::CredentialGone { failure: failure.clone() }).await?;
+        Err(self.failure_of(&account, failure))
+    }
+
+    /// An account's keychain item, or why there is none to use.
+    async fn read_item(&self, id: AccountId) -> Result<Result<Item, Cause>> {
+        match self.0.uses.keychain.get(&Key::Account(id)).await {
+            Ok(item) => Ok(item.ok_or(Cause::CredentialMissing)),
+            Err(KeychainError::Damaged { .. } | KeychainError::Newer { .. }) => Ok(Err(Cause::CredentialDamaged)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The loop that refreshes and checks what is due.
+//!
+//! It looks at the wall clock every 30 s at most, because timers stand still while the machine sleeps. After a sleep or a
+//! change of network, what is due is deferred a little and spread.
+
+use std::time::Duration;
+
+use relink_domain::{
+    AccountId, Timestamp,
+    account::{Credential, DeferReason, Due},
+    caller::Caller,
+};
+use tokio::time::Instant;
+
+use super::{RefreshReason, Refresher};
+use crate::{
+    error::Result,
+    keychain::KeychainState,
+    network::{self, Network},
+    random::jitter,
+    schedule::spread_secs,
+    scheduler::{Taken, pause_until},
+    store::accounts::{self, DueAccount, Filter},
+};
+
+/// The longest time without a look at the wall clock.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// The same while something waits for the network.
+const NETWORK_POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// If the wall clock ran so much further than the loop slept, the machine was asleep or its clock was set.
+const CLOCK_JUMP_MILLIS: i64 = 60_000;
+/// How long the network is given to come back after the machine woke.
+const NETWORK_SETTLE_TIME: Duration = Duration::from_secs(5);
+/// When a check that waits for the network is due again.
+const CHECK_RETRY_DELAY_SECS: i64 = 60;
+
+/// What the loop has seen of the clock and the network.
+struct Observed {
+    at: Timestamp,
+    instant: Instant,
+    network: Network,
+    woken_at: Option<Instant>,
+}
+
+pub(super) async fn run(refresher: Refresher) {
+    let schedule = &refresher.0.uses.schedule;
+    let mut clock = refresher.0.uses.clock.changes();
+    let mut keychain = refresher.0.uses.keychain.state();
+    let mut observed =
+        Observed { at: refresher.now(), instant: Instant::now(), network: network::now(), woken_at: None };
+    loop {
+        let now = refresher.now();
+        let slept = i64::try_from(observed.instant.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let jump = now.millis_since(observed.at) - slept;
+        let has_jumped = jump > CLOCK_JUMP_MILLIS;
+        (observed.at, observed.instant) = (now, Instant::now());
+        if has_jumped {
+            observed.woken_at = Some(Instant::now());
+        } else if jump < -CLOCK_JUMP_MILLIS {
+            tracing::info!("the clock was set back: everything is scheduled again");
+            if let Err(error) = refresher.schedule_all_again().await {
+                tracing::warn!(code = error.code(), "could not be scheduled again: {error}");
+            }
+        }
+        refresher.resume_deferred(&mut observed, now);
+        if *keychain.borrow_and_update() == KeychainState::Available {
+            schedule.resume(|reason| matches!(reason, DeferReason::KeychainLocked | DeferReason::KeychainAbsent), now);
+        }
+
+        let Taken { due, next } = schedule.take_due(now);
+        if has_jumped && !due.is_empty() {
+            tracing::info!(accounts = due.len(), "the clock jumped: what is due is deferred and spread");
+        }
+        for account in due {
+            refresher.begin(account, has_jumped);
+        }
+
+        let at_most = if schedule.waits_for_network() { NETWORK_POLL_INTERVAL } else { MAX_PAUSE };
+        tokio::select! {
+            () = tokio::time::sleep(pause_until(next, now, at_most)) => {}
+            () = schedule.changed() => {}
+            () = clock.changed() => {}
+            _ = keychain.changed(), if schedule.waits_for_keychain() => {}
+        }
+    }
+}
+
+impl Refresher {
+    /// Schedules what waited for the network, once that has settled.
+    fn resume_deferred(&self, observed: &mut Observed, now: Timestamp) {
+        if observed.woken_at.is_some_and(|at| at.elapsed() < NETWORK_SETTLE_TIME) {
+            return;
+        }
+        let schedule = &self.0.uses.schedule;
+        let network = network::now();
+        observed.woken_at = None;
+        schedule.resume(|reason| reason == DeferReason::JustWoken, now);
+        // Providers that are still out of reach are deferred again.
+        if network > observed.network {
+            schedule.resume(|reason| reason == DeferReason::Offline, now.plus_secs(1));
+        } else if network == Network::Up {
+            schedule.resume(|reason| reason == DeferReason::Offline, now);
+        }
+        observed.network = network;
+    }
+
+    /// Begins what is due for an account, in a task of its own. How it ends is in the account's timeline.
+    fn begin(&self, id: AccountId, just_woken: bool) {
+        let refresher = self.clone();
+        self.0.uses.tasks.spawn(async move {
+            if let Err(error) = refresher.refresh_or_check(id, just_woken).await {
+                tracing::debug!(account = %id, code = error.code(), "not done: {error}");
+                refresher.schedule_after_internal_error(id, &error).await;
+            }
+        });
+    }
+
+    async fn refresh_or_check(&self, id: AccountId, just_woken: bool) -> Result<()> {
+        let account = self.0.uses.accounts.load(id).await?;
+        match account.state.credential() {
+            Credential::Fixed(_) => self.check_when_online(id).await,
+            // The first caller after the sleep may have been quicker.
+            Credential::Renewing(_) if just_woken && self.refreshed_meanwhile(&account).is_none() => {
+                self.0.uses.accounts.defer(id, DeferReason::JustWoken).await
+            }
+            Credential::Renewing(_) if just_woken => Ok(()),
+            Credential::Renewing(_) => {
+                // What follows is scheduled by the refresh, whoever began it.
+                drop(self.join_or_start_refresh(&Caller::Internal, id, RefreshReason::Due, false).await);
+                Ok(())
+            }
+        }
+    }
+
+    /// A check that nobody asked for waits for the network.
+    async fn check_when_online(&self, id: AccountId) -> Result<()> {
+        let account = self.0.uses.accounts.load(id).await?;
+        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        if !provider.is_within_reach() {
+            self.0.uses.schedule.set(id, Some(self.now().plus_secs(CHECK_RETRY_DELAY_SECS)));
+            return Ok(());
+        }
+        self.check(&Caller::Internal, id).await.map(drop)
+    }
+
+    /// Fills the schedule at the start. Accounts that work and were used in the last day, and whose access token was lost with
+    /// the last process, are refreshed in the background, spread, so that their next caller needn't wait.
+    pub(crate) async fn schedule_all(&self) -> Result<()> {
+        let now = self.now();
+        let read = self
+            .0
+            .uses
+            .store
+            .read(move |c| Ok((accounts::due(c)?, accounts::used_since(c, now.plus_secs(-24 * 60 * 60))?)));
+        let (due, used) = read.await?;
+        let overdue = due.iter().filter(|entry| entry.due.at() <= now).count();
+        let span = spread_secs(overdue + used.len());
+        for DueAccount { id, due } in due {
+            let is_warm_up = matches!(due, Due::Refresh(_)) && used.contains(&id);
+            let at = if is_warm_up || due.at() <= now { jitter().within(now, span) } else { due.at() };
+            self.0.uses.schedule.set(id, Some(at));
+        }
+        Ok(())
+    }
+
+    /// Fills the schedule after the clock was set back: what a clock that was ahead had scheduled would come too late.
+    async fn schedule_all_again(&self) -> Result<()> {
+        let now = self.now();
+        let all = self.0.uses.store.read(|c| accounts::list(c, &Filter::default(), None, None)).await?;
+        let due: Vec<_> =
+            all.iter().filter_map(|(account, _)| Some((account.id(), account.due_by(now, jitter())?.at()))).collect();
+        let span = spread_secs(due.iter().filter(|(_, at)| *at <= now).count());
+        for (id, at) in due {
+            let at = if at <= now { jitter().within(now, span) } else { at };
+            self.0.uses.schedule.set(id, Some(at));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! Steps 3 and 4 of a refresh: the keychain, then the database.
+
+use std::time::Duration;
+
+use relink_domain::{
+    account::{Account, Input, Rejected},
+    caller::Caller,
+};
+use tokio::sync::watch;
+
+use super::{Refresher, in_flight::RefreshProgress, refresh::AccountLock};
+use crate::{
+    access_tokens::AccessToken,
+    crash::CrashPoint,
+    error::Result,
+    keychain::{Item, Key, KeychainState},
+    oauth::Tokens,
+    provider::{Provider, REFRESH_TOKEN},
+};
+
+/// How often a keychain that doesn't take a new refresh token is tried again.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
+
+/// An exchange that succeeded, and what it was for.
+pub(super) struct Exchanged<'a> {
+    pub(super) account: &'a Account,
+    pub(super) provider: &'a Provider,
+    pub(super) item: Item,
+    pub(super) generation: u64,
+    pub(super) tokens: Tokens,
+}
+
+impl Refresher {
+    pub(super) async fn keep(
+        &self,
+        caller: &Caller,
+        exchanged: Exchanged<'_>,
+        progress: &watch::Sender<RefreshProgress>,
+        lock: &mut AccountLock,
+    ) -> Result<AccessToken> {
+        let Exchanged { account, provider, mut item, generation, tokens } = exchanged;
+        let token = AccessToken { token: tokens.access, lifetime: tokens.lifetime };
+        let rotated = tokens.refresh.filter(|new| item.secrets.get(REFRESH_TOKEN) != Some(new));
+        let is_rotated = rotated.is_some();
+        if let Some(refresh) = rotated {
+            item.generation = generation;
+            item.secrets.insert(REFRESH_TOKEN.into(), refresh);
+            item.set_lifetime(tokens.lifetime);
+            self.write_until_taken(account, provider, &item, &token, progress, lock).await?;
+        }
+        CrashPoint::RefreshKept.here(&(&item, &token)).await;
+        // The token is in memory before the refresh leaves those in flight and before anybody is notified.
+        self.0.uses.tokens.insert(account.id(), token.clone());
+        let input = Input::Refreshed { generation, lifetime: token.lifetime, rotated: is_rotated };
+        self.0.uses.accounts.commit(caller, account.id(), input).await?;
+        CrashPoint::RefreshCommitted.here(&token).await;
+        Ok(token)
+    }
+
+    /// The old refresh token may be spent, so the new one is written into the keychain however long that takes. Meanwhile
+    /// callers get the access token, which works, and nobody waits for the account's lock.
+    async fn write_until_taken(
+        &self,
+        account: &Account,
+        provider: &Provider,
+        item: &Item,
+        token: &AccessToken,
+        progress: &watch::Sender<RefreshProgress>,
+        lock: &mut AccountLock,
+    ) -> Result<()> {
+        let (id, keychain) = (account.id(), &self.0.uses.keychain);
+        let label = provider.item_label(&account.profile.name);
+        while let Err(error) = keychain.set(&Key::Account(id), &label, item).await {
+            tracing::warn!(account = %id, code = error.code(), "a new refresh token waits for the keychain: {error}");
+            self.0.uses.tokens.insert(id, token.clone());
+            progress.send_replace(RefreshProgress::WaitingForKeychain { token: token.clone(), error });
+            lock.release();
+            let mut state = keychain.state();
+            let is_unavailable = *state.borrow() != KeychainState::Available;
+            tokio::select! {
+                () = tokio::time::sleep(RETRY_DELAY) => {}
+                _ = state.wait_for(|state| *state == KeychainState::Available), if is_unavailable => {}
+            }
+            lock.take().await;
+            // Deleted or reauthorized meanwhile: then the token belongs to nothing any more.
+            if self.0.uses.accounts.load(id).await?.open_generation().ok() != Some(item.generation) {
+                return Err(Rejected::Stale { got: item.generation }.into());
+            }
+        }
+        // Whoever comes now waits for the commit.
+        progress.send_replace(RefreshProgress::Running);
+        Ok(())
+    }
+}

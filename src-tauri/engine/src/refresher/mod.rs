@@ -1,0 +1,168 @@
+//! Keeps credentials fresh: refreshes under way, the limits of each provider host, and checks whether an account works.
+//!
+//! Invariants:
+//! - One refresh per account at a time, in a task that no caller cancels; callers join it ([`in_flight`]).
+//! - Nothing is ever sent twice: no HTTP retry, no redirect.
+//! - The host permit is taken before the account lock, so that a slow host cannot block an account.
+
+mod check;
+mod due;
+mod hosts;
+mod in_flight;
+mod keep;
+mod refresh;
+
+use std::sync::Arc;
+
+use relink_domain::{
+    AccountId, Timestamp,
+    account::{Account, Credential},
+    caller::Caller,
+    failure::{Cause, Failure},
+    schedule::TokenLifetime,
+};
+
+pub use check::{CheckOutcome, CheckReport};
+pub(crate) use in_flight::RefreshReason;
+
+use crate::{
+    access_tokens::{AccessToken, AccessTokens},
+    accounts::{AccountView, Accounts},
+    catalog::Catalog,
+    clock::Clock,
+    error::{Error, Result},
+    keychain::Keychain,
+    outbound::Outbound,
+    schedule::RefreshSchedule,
+    store::{Store, accounts},
+    tasks::Tasks,
+};
+use hosts::Hosts;
+use in_flight::InFlight;
+
+/// The services that [`Refresher`] uses.
+#[derive(Debug)]
+pub(crate) struct Dependencies {
+    pub(crate) store: Store,
+    pub(crate) keychain: Keychain,
+    pub(crate) clock: Clock,
+    pub(crate) outbound: Outbound,
+    pub(crate) tasks: Tasks,
+    pub(crate) catalog: Catalog,
+    pub(crate) accounts: Accounts,
+    pub(crate) tokens: AccessTokens,
+    pub(crate) schedule: Arc<RefreshSchedule>,
+}
+
+/// Refreshes and checks accounts. A clone is a handle on the same ones.
+#[derive(Debug, Clone)]
+pub struct Refresher(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    uses: Dependencies,
+    in_flight: InFlight,
+    hosts: Hosts,
+}
+
+impl Refresher {
+    pub(crate) fn new(uses: Dependencies) -> Self {
+        Self(Arc::new(Inner { uses, in_flight: InFlight::default(), hosts: Hosts::default() }))
+    }
+
+    /// Begins to refresh and check what is due.
+    pub(crate) fn start(&self) {
+        self.0.uses.tasks.spawn_until_stop(due::run(self.clone()));
+    }
+
+    /// What a program signs its calls with: a fresh access token, or the account's key.
+    pub async fn access_token(&self, _caller: &Caller, id: AccountId) -> Result<AccessToken> {
+        // Only tokens that are renewed are in memory. A program may ask before each of its calls, so nothing is read here.
+        if let Some(token) = self.fresh_in_memory(id) {
+            self.record_use(id);
+            return Ok(token);
+        }
+        let account = self.0.uses.accounts.load(id).await?;
+        let token = match account.state.credential() {
+            Credential::Renewing(_) => {
+                self.obey_retry_after(&account)?;
+                self.fresh_token(id).await?
+            }
+            Credential::Fixed(fixed) => {
+                let item = self.item_of(&account).await?;
+                let Some((name, secret)) = item.secrets.into_iter().next() else {
+                    return Err(self.failure_of(&account, Failure::new(Cause::CredentialMissing)));
+                };
+                tracing::debug!(account = %id, secret = name, "given to a caller");
+                let issued_at = account.profile.updated_at;
+                let lifetime = TokenLifetime { issued_at, expires_at: fixed.expires_at };
+                AccessToken { token: secret, lifetime }
+            }
+        };
+        self.record_use(id);
+        Ok(token)
+    }
+
+    /// Refreshes because somebody asked: it is always tried, and its failure is always reported.
+    pub async fn refresh(&self, caller: &Caller, id: AccountId) -> Result<AccountView> {
+        self.join_or_start_refresh(caller, id, RefreshReason::Asked, false).await?;
+        self.0.uses.accounts.view_of(id).await
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.uses.clock.now()
+    }
+
+    /// The account's access token in memory, if it will outlive a call made now.
+    fn fresh_in_memory(&self, account: AccountId) -> Option<AccessToken> {
+        self.0.uses.tokens.get_fresh(account, self.now())
+    }
+
+    /// A fresh access token: the one in memory if it will outlive the call, else a new one.
+    async fn fresh_token(&self, account: AccountId) -> Result<AccessToken> {
+        match self.fresh_in_memory(account) {
+            Some(token) => Ok(token),
+            None => self.join_or_start_refresh(&Caller::Internal, account, RefreshReason::Asked, true).await,
+        }
+    }
+
+    /// A program that asks again and again must not turn a provider's `Retry-After` into a storm, whichever account it was
+    /// said for. What a person asks for ([`Refresher::refresh`]) is tried all the same.
+    fn obey_retry_after(&self, account: &Account) -> Result<()> {
+        if self.fresh_in_memory(account.id()).is_some() {
+            return Ok(());
+        }
+        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        let now = self.now();
+        let announced = account.state.trouble().filter(|trouble| trouble.failure.retry_after_secs.is_some());
+        let of_account = announced.and_then(|trouble| trouble.next_try).filter(|next| *next > now);
+        let of_host = self.0.hosts.get(&provider).closed_until(now);
+        let Some(until) = of_account.max(of_host) else { return Ok(()) };
+        let wait = u32::try_from(until.millis_since(now).max(0) / 1000 + 1).unwrap_or(u32::MAX);
+        let failure = announced.map_or(Failure::new(Cause::RateLimited), |trouble| trouble.failure.clone());
+        Err(Error::provider(Failure { retry_after_secs: Some(wait), ..failure }, provider.label(), Some(until)))
+    }
+
+    /// The error for a failure of this account that no retry follows.
+    fn failure_of(&self, account: &Account, failure: Failure) -> Error {
+        let label = self.0.uses.accounts.installed_of(account).map(|installed| installed.integration.label());
+        Error::provider(failure, &label.unwrap_or_else(|_| account.profile.integration.clone()), None)
+    }
+
+    /// Records a use of the account, to the minute: beside the call, never in its way.
+    fn record_use(&self, id: AccountId) {
+        let now = self.now();
+        if !self.0.uses.tokens.record_use(id, now) {
+            return;
+        }
+        let store = self.0.uses.store.clone();
+        self.0.uses.tasks.spawn(async move {
+            if let Err(error) = store.write(move |tx| accounts::mark_used(tx, id, now)).await {
+                tracing::warn!(account = %id, "its last use could not be recorded: {error}");
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+//! One refresh, for one account, under its own lock.
+//!
+//! The order is the promise (docs/reliability.md):
+//! 1. The intent is committed: the disk is known to take writes *before* the old token is spent.
+//! 2. The exchange, in a task that neither its caller nor a stop cancels.
+//! 3. What must last and has changed goes into the keychain, with the intent's generation. Without a change nothing is written.
+//!    The access token stays in memory.
+//! 4. One transaction: token lifetime, generation, status, the intent closed, events.
+
+use std::sync::Arc;
+
+use relink_domain::{
+    AccountId, Secret,
+    account::{Account, AccountState, Attempt, Credential, DeferReason, Input, Rejected, Renewal, Renewing},
+    caller::Caller,
+    failure::{Cause, Failure},
+    schedule,
+};
+use tokio::sync::watch;
+
+use super::{
+    Refresher,
+    in_flight::{RefreshProgress, RefreshReason},
+    keep::Exchanged,
+};
+use crate::{
+    access_tokens::AccessToken,
+    crash::CrashPoint,
+    error::{Error, Result},
+    keychain::{Item, Key, KeychainError, KeychainState},
+    oauth::Tokens,
+    provider::{Provider, REFRESH_TOKEN},
+    random::jitter,
+};
+
+/// Seconds over which the refreshes that waited for a host's `Retry-After` are spread.
+const REOPENING_SPREAD_SECS: i64 = 20;
+/// When a refresh is tried again that the keychain refused although it says that it is available.
+const KEYCHAIN_RETRY_DELAY_SECS: i64 = 30;
+
+/// An account's lock, which is released while something else is waited for.
+pub(super) struct AccountLock {
+    lock: Arc<tokio::sync::Mutex<()>>,
+    guard: Option<tokio::sync::OwnedMutexGuard<()>>,
+}
+
+impl AccountLock {
+    pub(super) async fn take(&mut self) {
+        self.guard = Some(Arc::clone(&self.lock).lock_owned().await);
+    }
+
+    pub(super) fn release(&mut self) {
+        self.guard = None;
+    }
+}
+
+impl Refresher {
+    pub(super) async fn refresh_account(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        reason: RefreshReason,
+        progress: &watch::Sender<RefreshProgress>,
+    ) -> Result<AccessToken> {
+        let accounts = &self.0.uses.accounts;
+        let account = accounts.load(id).await?;
+        if let Credential::Fixed(_) = account.state.credential() {
+            return Err(Rejected::NotRenewing.into());
+        }
+        if reason == RefreshReason::Due
+            && let Some(token) = self.refreshed_meanwhile(&account)
+        {
+            return Ok(token);
+        }
+        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        let host = self.0.hosts.get(&provider);
+        if reason == RefreshReason::Due && !provider.is_within_reach() {
+            accounts.defer(id, DeferReason::Offline).await?;
+            return Err(Error::Deferred);
+        }
+        // Take the host permit before the account lock, so that a slow host cannot block the account.
+        let permits = Arc::clone(&host.permits);
+        let permit = self.0.uses.tasks.unless_stopping(permits.acquire_owned()).await?.map_err(|_| Error::Stopping)?;
+        if reason == RefreshReason::Due
+            && let Some(until) = host.closed_until(self.now())
+        {
+            self.0.uses.schedule.set(id, Some(jitter().within(until, REOPENING_SPREAD_SECS)));
+            return Err(Error::Deferred);
+        }
+        let mut lock = AccountLock { lock: accounts.lock_of(id), guard: None };
+        self.0.uses.tasks.unless_stopping(lock.take()).await?;
+
+        let account = accounts.load(id).await?;
+        let (item, client_secret) = match self.credentials_for(&account, &provider).await {
+            Ok(found) => found,
+            Err(error) => return self.without_credentials(caller, &account, &provider, error).await,
+        };
+        let account = accounts.reconcile(account, &item).await?;
+        if reason == RefreshReason::Due
+            && let Some(token) = self.refreshed_meanwhile(&account)
+        {
+            return Ok(token);
+        }
+        let Credential::Renewing(renewing) = account.state.credential().clone() else {
+            return Err(Rejected::NotRenewing.into());
+        };
+        let generation = match renewing.attempt {
+            // Nobody else holds the lock: a crash left it open, before the keychain was written.
+            Attempt::Refreshing { generation, .. } => {
+                accounts.commit(caller, id, Input::ResumeRefresh).await?;
+                generation
+            }
+            Attempt::Idle => accounts.commit(caller, id, Input::BeginRefresh).await?.account.open_generation()?,
+        };
+        CrashPoint::RefreshIntent.here(&(&item, &client_secret)).await;
+        let exchanged = self.exchange(&provider, &renewing, &item, client_secret, &account).await;
+        CrashPoint::RefreshAnswered.here(&exchanged).await;
+        drop(permit);
+        match exchanged {
+            Ok(tokens) => {
+                let exchanged = Exchanged { account: &account, provider: &provider, item, generation, tokens };
+                let token = self.keep(caller, exchanged, progress, &mut lock).await?;
+                tracing::info!(account = %id, ?reason, "refreshed");
+                Ok(token)
+            }
+            Err(failure) => {
+                host.close_for(failure.retry_after_secs, self.now());
+                self.commit_failure(caller, id, &provider, generation, failure).await
+            }
+        }
+    }
+
+    /// The token in memory, if the account's refresh is no longer due: somebody refreshed or reauthorized it since. A second
+    /// refresh would only cost a rotation.
+    pub(super) fn refreshed_meanwhile(&self, account: &Account) -> Option<AccessToken> {
+        let (id, now) = (account.id(), self.now());
+        let AccountState::Working { credential: Credential::Renewing(renewing) } = &account.state else { return None };
+        let is_open = account.replacement.is_some() || renewing.attempt != Attempt::Idle || renewing.deferred.is_some();
+        if is_open || schedule::may_be_due(renewing.lifetime, now) {
+            return None;
+        }
+        let token = self.fresh_in_memory(id)?;
+        if let Some(due) = account.due_by(now, jitter()) {
+            self.0.uses.schedule.set_if_absent(id, due.at());
+        }
+        tracing::debug!(account = %id, "refreshed meanwhile");
+        Some(token)
+    }
+
+    /// What the exchange needs from the keychain.
+    async fn credentials_for(
+        &self,
+        account: &Account,
+        provider: &Provider,
+    ) -> Result<(Item, Option<Secret>), KeychainError> {
+        let item = self.0.uses.keychain.get(&Key::Account(account.id())).await?.unwrap_or_default();
+        Ok((item, self.0.uses.catalog.client_secret(provider).await?))
+    }
+
+    /// The keychain gave out nothing. A refresh that can't be tried is deferred; an item that can't be read is final.
+    async fn without_credentials(
+        &self,
+        caller: &Caller,
+        account: &Account,
+        provider: &Provider,
+        error: KeychainError,
+    ) -> Result<AccessToken> {
+        let (id, accounts) = (account.id(), &self.0.uses.accounts);
+        let reason = match &error {
+            KeychainError::Damaged { .. } | KeychainError::Newer { .. } => {
+                let generation = match account.open_generation() {
+                    Ok(open) => open,
+                    Err(_) => accounts.commit(caller, id, Input::BeginRefresh).await?.account.open_generation()?,
+                };
+                let failure = Failure::new(Cause::CredentialDamaged);
+                return self.commit_failure(caller, id, provider, generation, failure).await;
+            }
+            KeychainError::Absent { .. } => DeferReason::KeychainAbsent,
+            KeychainError::Locked
+            | KeychainError::Denied
+            | KeychainError::Slow { .. }
+            | KeychainError::TooLong
+            | KeychainError::Other(_) => DeferReason::KeychainLocked,
+        };
+        accounts.defer(id, reason).await?;
+        // It refused this one item, or once: no change of its state will announce that it works again.
+        if *self.0.uses.keychain.state().borrow() == KeychainState::Available {
+            self.0.uses.schedule.set(id, Some(self.now().plus_secs(KEYCHAIN_RETRY_DELAY_SECS)));
+        }
+        Err(error.into())
+    }
+
+    async fn exchange(
+        &self,
+        provider: &Provider,
+        renewing: &Renewing,
+        item: &Item,
+        client_secret: Option<Secret>,
+        account: &Account,
+    ) -> Result<Tokens, Failure> {
+        let outbound = &self.0.uses.outbound;
+        match renewing.by {
+            Renewal::RefreshToken => {
+                let token = item.secrets.get(REFRESH_TOKEN).ok_or(Failure::new(Cause::CredentialMissing))?;
+                let endpoint = provider.refresh_endpoint(client_secret)?;
+                endpoint.refresh(outbound, token, provider.refresh_scopes(account), self.now()).await
+            }
+            Renewal::ClientCredentials => {
+                if item.secrets.is_empty() {
+                    return Err(Failure::new(Cause::CredentialMissing));
+                }
+                let endpoint = provider.client_credentials_endpoint(item, &account.profile.context)?;
+                endpoint.client_credentials(outbound, account.profile.scopes.clone(), self.now()).await
+            }
+        }
+    }
+
+    async fn commit_failure(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        provider: &Provider,
+        generation: u64,
+        failure: Failure,
+    ) -> Result<AccessToken> {
+        let input = Input::RefreshFailed { generation, failure };
+        let step = self.0.uses.accounts.commit(caller, id, input).await?;
+        match step.account.state.trouble().cloned() {
+            Some(trouble) => Err(Error::provider(trouble.failure, provider.label(), trouble.next_try)),
+            None => Err(Error::Stopping),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The engine's background tasks, and its stop.
+
+use std::time::Duration;
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::error::{Error, Result};
+
+/// Spawns tasks and ends them. A clone is a handle on the same set.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tasks {
+    tracker: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Tasks {
+    /// Runs a task to its end: a stop waits for it.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(task);
+    }
+
+    /// Runs a task until the engine stops.
+    pub(crate) fn spawn_until_stop(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stopping = self.stopping.clone();
+        self.tracker.spawn(async move {
+            stopping.run_until_cancelled(task).await;
+        });
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Waits for a future, but not beyond the stop: what has not begun by then does not begin.
+    pub(crate) async fn unless_stopping<T>(&self, future: impl Future<Output = T>) -> Result<T> {
+        self.stopping.run_until_cancelled(future).await.ok_or(Error::Stopping)
+    }
+
+    /// Tells every task to stop and waits up to `deadline` for those that run to their end. Whether all of them have ended.
+    pub(crate) async fn stop(&self, deadline: Duration) -> bool {
+        self.stopping.cancel();
+        self.tracker.close();
+        tokio::time::timeout(deadline, self.tracker.wait()).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+impl Tasks {
+    /// Waits for the tasks that run now. For tests in which no task runs until the stop.
+    pub(crate) async fn settle(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.tracker.reopen();
+    }
+}
