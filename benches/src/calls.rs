@@ -1,4 +1,4 @@
-//! What a token costs a program: over HTTP and on the command line.
+//! The cost of getting a token, over HTTP and on the command line.
 
 use std::{fs, time::Instant};
 
@@ -13,12 +13,12 @@ use crate::{
     stage,
 };
 
-/// With this argument, this program is the peer: a server that does nothing.
+/// With this argument, this program runs as the baseline server, which does nothing.
 pub(crate) const STATIC: &str = "static";
 const REQUESTS: usize = 5_000;
 const SPAWNS: usize = 200;
 
-/// Serves the text of a token response to every request, with the same server stack and nothing behind it.
+/// Answers every request with the text of a token response. Uses the same server stack as Relink, without any logic.
 pub(crate) async fn serve_statically() -> Result<()> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
@@ -43,7 +43,7 @@ pub(crate) async fn measure() -> Result<()> {
     BufReader::new(peer.stdout.take().context("no output")?).read_line(&mut address).await?;
 
     let found: Value = serde_json::from_str(&fs::read_to_string(relink.data_dir().join("engine.json"))?)?;
-    let key = found["token"].as_str().context("a token")?;
+    let key = found["token"].as_str().context("no token")?;
     let token_url = format!("{}/relink/accounts/{account}/access-token", relink.base_url());
     let bare_url = format!("http://{}/", address.trim());
     let client = Client::new();

@@ -1,4 +1,4 @@
-//! The peer: what Tauri costs with nothing in it. A tray icon, and with `--window` one window with a page of text.
+//! The baseline app: the cost of Tauri itself. Shows a tray icon and, with `--window`, one window with a page of text.
 
 use tauri::{
     RunEvent, WebviewUrl, WebviewWindowBuilder,
@@ -18,7 +18,7 @@ fn main() -> tauri::Result<()> {
                 .on_menu_event(|app, _| app.exit(0))
                 .build(app)?;
             if with_window {
-                // As large as Relink's.
+                // The size of Relink's window.
                 WebviewWindowBuilder::new(app, "main", WebviewUrl::default())
                     .title("Relink")
                     .inner_size(1120.0, 720.0)

@@ -1,8 +1,8 @@
-//! Medians, and the tables that show them.
+//! Medians, and the tables that print them.
 
 use std::time::Duration;
 
-/// Measurements of one thing.
+/// Repeated measurements of one quantity.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Figures(Vec<f64>);
 
@@ -11,7 +11,7 @@ impl Figures {
         self.0.push(figure);
     }
 
-    /// The quantile at `share`, from 0 (the least) to 1 (the greatest).
+    /// The quantile at `share`, from 0 (minimum) to 1 (maximum).
     pub(crate) fn at(&self, share: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
@@ -25,7 +25,7 @@ impl Figures {
     }
 }
 
-/// A table of Relink's medians beside its peer's.
+/// A table that compares Relink's medians with the baseline's.
 pub(crate) fn table(title: &str, unit: &str, peer: &str, rows: &[(&str, &Figures, &Figures)]) {
     println!("\n### {title}\n");
     println!("| {unit}, median (least – most) | Relink | {peer} | ratio |\n|---|---|---|---|");
@@ -35,7 +35,7 @@ pub(crate) fn table(title: &str, unit: &str, peer: &str, rows: &[(&str, &Figures
     }
 }
 
-/// A table of the same thing beside little and beside much, with the greatest ratio of the two.
+/// A table that compares the same quantity with few and with many accounts, and shows the largest ratio.
 pub(crate) fn growth_table(title: &str, unit: &str, sizes: [&str; 2], rows: &[(&str, Figures, Figures)]) {
     println!("\n### {title}\n");
     println!("| {unit}, median (least – most) | {} | {} | ratio |\n|---|---|---|---|", sizes[0], sizes[1]);

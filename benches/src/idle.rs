@@ -1,4 +1,4 @@
-//! At rest: memory, wakes and web processes, when nobody looks.
+//! Idle cost: memory, wakeups and web processes while no window is open.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::{
     stage::{self, ACCOUNTS, App, TrayEar},
 };
 
-/// What a start leaves to do is done by then.
+/// How long to wait until the work that follows a start is done.
 const SETTLE: Duration = Duration::from_secs(30);
-/// How long wakes are counted.
+/// How long wakeups are counted.
 const COUNTED: Duration = Duration::from_mins(1);
 const ROUNDS: usize = 2;
 
@@ -42,7 +42,7 @@ impl Rest {
     }
 }
 
-/// Both apps rest at the same time, on desktops of their own; `relink serve` rests beside them.
+/// Both apps idle at the same time, each on its own desktop, together with `relink serve`.
 pub(crate) async fn measure() -> Result<()> {
     let provider = Provider::start().await?;
     let (mut relink, mut unopened, mut empty, mut serve) =
@@ -59,10 +59,10 @@ pub(crate) async fn measure() -> Result<()> {
         let nothing = in_tray(App::Empty, &peer).await?;
         let headless = Relink::start(&bare).await?;
         tokio::try_join!(
-            relink.of(opened_and_closed.id().context("Relink ended")?),
-            unopened.of(never_opened.id().context("Relink ended")?),
-            empty.of(nothing.id().context("the empty app ended")?),
-            serve.of(headless.pid().context("relink serve ended")?),
+            relink.of(opened_and_closed.id().context("Relink has exited")?),
+            unopened.of(never_opened.id().context("Relink has exited")?),
+            empty.of(nothing.id().context("the empty app has exited")?),
+            serve.of(headless.pid().context("relink serve has exited")?),
         )?;
         for running in [opened_and_closed, never_opened, nothing] {
             stage::end(running).await?;
@@ -118,9 +118,9 @@ async fn in_tray_after_its_window_was_closed(desktop: &Desktop) -> Result<Child>
     let running = App::Relink.start(desktop, true)?;
     ear.put_up().await?;
     let windows = desktop.has_windows(1).await?;
-    // Somebody looks at it.
+    // Open the window once.
     sleep(Duration::from_secs(3)).await;
-    desktop.close_window(windows.first().context("a window")?)?;
+    desktop.close_window(windows.first().context("no window")?)?;
     desktop.has_windows(0).await?;
     Ok(running)
 }

@@ -1,4 +1,4 @@
-//! Relink beside its peers, in one run. Prints tables for docs/benchmarks.md; asserts nothing.
+//! Measures Relink and its baselines in one run. Prints the tables of docs/benchmarks.md and asserts nothing.
 
 mod calls;
 mod figures;

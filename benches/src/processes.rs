@@ -1,16 +1,16 @@
-//! What the kernel says of a process and its descendants (proc(5)).
+//! Reads the kernel's statistics of a process and its descendants (proc(5)).
 
 use std::{collections::HashMap, fs};
 
 use anyhow::{Context, Result};
 
-/// A process and all that it started, with their names.
+/// A process and all of its descendants, with their names.
 pub(crate) fn tree(root: u32) -> Result<Vec<(u32, String)>> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     let mut names = HashMap::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        // It may have ended meanwhile.
+        // The process may have exited in the meantime.
         let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
         let (Some(open), Some(close)) = (stat.find('('), stat.rfind(')')) else { continue };
         let Some(parent) = stat[close + 2..].split(' ').nth(1).and_then(|parent| parent.parse().ok()) else { continue };
@@ -20,7 +20,7 @@ pub(crate) fn tree(root: u32) -> Result<Vec<(u32, String)>> {
     let mut found = Vec::new();
     let mut next = vec![root];
     while let Some(pid) = next.pop() {
-        found.push((pid, names.get(&pid).cloned().context("the process has ended")?));
+        found.push((pid, names.get(&pid).cloned().context("the process has exited")?));
         next.extend(children.remove(&pid).unwrap_or_default());
     }
     Ok(found)
@@ -31,13 +31,13 @@ pub(crate) fn proportional_memory(root: u32) -> Result<f64> {
     let mut kilobytes = 0_u32;
     for (pid, _) in tree(root)? {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("a Pss line")?;
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss line")?;
         kilobytes += line.trim().trim_end_matches(" kB").parse::<u32>()?;
     }
     Ok(f64::from(kilobytes) / 1024.0)
 }
 
-/// How often the threads of a process tree were given a processor so far.
+/// How often the threads of a process tree have been scheduled so far.
 pub(crate) fn wakes(root: u32) -> Result<u64> {
     let mut count = 0;
     for (pid, _) in tree(root)? {

@@ -1,4 +1,4 @@
-//! What grows with the number of accounts: the same requests beside few and beside many of them.
+//! How costs grow with the number of accounts: the same requests with few accounts and with many.
 
 use std::{
     process::Command,
@@ -22,16 +22,16 @@ use crate::{
 
 const SMALL: Sizes = Sizes { accounts: 100, timeline: 3_000, deliveries: 200 };
 const LARGE: Sizes = Sizes { accounts: 10_000, timeline: 300_000, deliveries: 10_000 };
-/// Accounts of the measured `relink accounts`.
+/// The database for the measurement of `relink accounts`.
 const LISTED: Sizes = Sizes { accounts: 5_000, timeline: 0, deliveries: 0 };
 const PAGE: usize = 100;
 const REQUESTS: usize = 200;
 const DRAINS: usize = 5;
 const LISTS: usize = 20;
-/// No token expires while this runs.
+/// Longer than the benchmark runs, so that no token expires.
 const TOKEN_LIFETIME_SECS: u32 = 30 * 24 * 60 * 60;
 
-/// Relink with accounts, in a session of its own.
+/// A Relink with accounts, in its own session.
 struct Stage {
     session: Session,
     relink: Relink,
@@ -93,7 +93,7 @@ pub(crate) async fn measure() -> Result<()> {
 }
 
 impl Stage {
-    /// Connects one account, and copies it in the database that the program has made.
+    /// Connects one account, and copies it within the program's database.
     async fn of(provider: &Provider, sizes: Sizes) -> Result<Self> {
         let session = Session::start().await?;
         let relink = Relink::start(&session).await?;
@@ -101,10 +101,10 @@ impl Stage {
         let receiver = Receiver::start().await?;
         let webhook = json!({ "target_url": receiver.url(), "is_active": true, "allow_private": true });
         relink.post("/relink/webhooks", webhook).await?;
-        // One delivery, for the copies to be made of.
+        // Make one delivery, as the template for the copies.
         relink.post(&format!("/relink/accounts/{account}/rename"), json!({ "name": "Acme" })).await?;
         relink.post(&format!("/relink/accounts/{account}/refresh"), Value::Null).await?;
-        let id = relink.get("/webhook").await?["result"][0]["id"].as_str().context("a webhook")?.to_owned();
+        let id = relink.get("/webhook").await?["result"][0]["id"].as_str().context("no webhook")?.to_owned();
         relink.post("/webhook/test", json!({ "id": id })).await?;
         receiver.wait_for_count(1).await?;
         let database = relink.data_dir().join("relink.db");
@@ -121,7 +121,7 @@ impl Stage {
         Ok(start.elapsed())
     }
 
-    /// How long 100 deliveries take, from the first of a start on.
+    /// The time per 100 deliveries, counted from the first delivery after a start.
     async fn drain(mut self) -> Result<(Self, Figures)> {
         let database = self.relink.data_dir().join("relink.db");
         let mut figures = Figures::default();
@@ -138,7 +138,7 @@ impl Stage {
         Ok((self, figures))
     }
 
-    /// A whole process, from its start to its end.
+    /// The time of a whole process, from start to exit.
     fn run(&self, program: &str, arguments: &[&str]) -> Result<Duration> {
         let mut command: Command = self.session.command(program);
         command.args(arguments).env("RELINK_DATA_DIR", self.relink.data_dir());

@@ -1,4 +1,4 @@
-//! Watches the middle of a screen: when something was drawn there, and when the drawing came to rest.
+//! Watches the middle of a screen: measures when text first appears there, and when the picture stops changing.
 
 use std::{
     collections::HashSet,
@@ -12,18 +12,18 @@ use x11rb::{
     rust_connection::RustConnection,
 };
 
-/// How many colours a piece of page with text has at least; a blank window has one.
+/// The minimum number of colors of a page with text. A blank window has one color.
 const COLOURS: usize = 12;
-/// How often it is looked at.
+/// How often the screen is captured.
 const LOOK: Duration = Duration::from_millis(10);
-/// A picture that stays for so long is the last.
+/// A picture that hasn't changed for this long counts as final.
 const REST: Duration = Duration::from_millis(1500);
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// What was seen.
+/// When the content of a window appeared.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Painted {
-    /// When there was text for the first time.
+    /// When text appeared for the first time.
     pub(crate) first: Instant,
     /// When the picture changed for the last time.
     pub(crate) last: Instant,
@@ -40,9 +40,9 @@ pub(crate) struct Screen {
 impl Screen {
     pub(crate) fn open(display: &str) -> Result<Self> {
         let (connection, number) = x11rb::connect(Some(display))?;
-        let screen = connection.setup().roots.get(number).context("a screen")?;
+        let screen = connection.setup().roots.get(number).context("no screen")?;
         let (root, width, height) = (screen.root, screen.width_in_pixels, screen.height_in_pixels);
-        // Three quarters of it: the panel stays outside.
+        // Three quarters of the screen, which excludes the panel.
         let (x, y) = (i16::try_from(width / 8)?, i16::try_from(height / 8)?);
         Ok(Self { connection, root, middle: (x, y, width / 4 * 3, height / 4 * 3) })
     }
@@ -54,19 +54,19 @@ impl Screen {
         Ok(asked.reply()?.data)
     }
 
-    /// Waits until the screen's middle is blank: the window before is gone.
+    /// Waits until the middle of the screen is blank, so that no earlier window is visible.
     pub(crate) fn blank(&self) -> Result<()> {
         let deadline = Instant::now() + DEADLINE;
         while colours(&self.picture()?) > 1 {
             if Instant::now() > deadline {
-                bail!("the window before stays");
+                bail!("the earlier window is still visible");
             }
             std::thread::sleep(LOOK);
         }
         Ok(())
     }
 
-    /// Waits until text was drawn, and nothing has changed since for a while.
+    /// Waits until text has been drawn and the picture has stopped changing.
     pub(crate) fn painted(&self) -> Result<Painted> {
         let deadline = Instant::now() + DEADLINE;
         let mut first = None;

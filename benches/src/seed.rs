@@ -1,12 +1,12 @@
-//! Makes many accounts out of one, in a database that the program itself has made. Works on columns as they are found, so
-//! that programs of earlier versions can be measured too.
+//! Copies one account many times within a database that the program itself has created. Reads the column names from the
+//! database, so that earlier versions of the program can be measured too.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use rusqlite::Connection;
 
-/// How much there is.
+/// The number of rows of each kind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
     pub(crate) accounts: usize,
@@ -14,10 +14,10 @@ pub(crate) struct Sizes {
     pub(crate) deliveries: usize,
 }
 
-/// What copies' ids begin with.
+/// The prefix of the ids of all copies.
 const PREFIX: &str = "01900000-0000-7000-8000-";
 
-/// Copies one account until there are so many, its newest timeline entry across all of them, and its newest delivery.
+/// Copies one account, its newest timeline entry (spread over all accounts) and its newest delivery, up to these sizes.
 pub(crate) fn copy_accounts(database: &Path, account: &str, sizes: Sizes) -> Result<()> {
     let mut connection = Connection::open(database)?;
     let transaction = connection.transaction()?;
@@ -51,17 +51,17 @@ pub(crate) fn copy_accounts(database: &Path, account: &str, sizes: Sizes) -> Res
     Ok(())
 }
 
-/// The copied deliveries have yet to be made.
+/// Marks the copied deliveries as pending.
 pub(crate) fn make_deliveries_pending(database: &Path) -> Result<()> {
     let changed = Connection::open(database)?.execute(
         &format!("UPDATE delivery SET state = 'pending', tries = 0, next_try = 0 WHERE id LIKE '{PREFIX}%'"),
         [],
     )?;
-    ensure!(changed > 0, "there is no delivery");
+    ensure!(changed > 0, "there are no copied deliveries");
     Ok(())
 }
 
-/// Inserts `count` copies of one row, numbered `n.i` from 1 on, with these columns replaced.
+/// Inserts `count` copies of one row, numbered `n.i` starting at 1, with these columns replaced.
 fn copy(connection: &Connection, table: &str, which: &str, count: usize, replaced: &[(&str, &str)]) -> Result<()> {
     if count == 0 {
         return Ok(());
@@ -86,7 +86,7 @@ fn copy(connection: &Connection, table: &str, which: &str, count: usize, replace
             ),
             [],
         )
-        .with_context(|| format!("{table} can't be copied"))?;
+        .with_context(|| format!("cannot copy rows of {table}"))?;
     ensure!(inserted == count, "{inserted} of {count} rows were copied into {table}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What is measured on: a desktop of its own, a provider, Relink with many accounts.
+//! The environment of the measurements: a separate desktop, a provider, and Relink with many accounts.
 
 use std::{
     path::PathBuf,
@@ -14,11 +14,11 @@ use tokio::{
     time::timeout,
 };
 
-/// Accounts of somebody who has many.
+/// A large number of accounts for one user.
 pub(crate) const ACCOUNTS: usize = 200;
 const DEADLINE: std::time::Duration = relink_tests::relink::DEADLINE;
 
-/// Connects so many accounts, by the program without a window.
+/// Connects this many accounts, with the program that has no window.
 pub(crate) async fn connect_accounts(desktop: &Desktop, provider: &Provider) -> Result<()> {
     let relink = Relink::start(desktop).await?;
     provider.connect(&relink).await?;
@@ -30,7 +30,7 @@ pub(crate) async fn connect_accounts(desktop: &Desktop, provider: &Provider) -> 
     relink.stop().await
 }
 
-/// One of the two apps.
+/// One of the two measured apps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum App {
     Relink,
@@ -38,7 +38,7 @@ pub(crate) enum App {
 }
 
 impl App {
-    /// Starts it; in the tray alone, or with its window.
+    /// Starts the app, either in the tray only or with its window.
     pub(crate) fn start(self, desktop: &Desktop, with_window: bool) -> Result<Child> {
         let mut command = self.command(desktop, with_window);
         command.env("RELINK_DATA_DIR", desktop.data_dir()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -56,21 +56,21 @@ impl App {
     }
 }
 
-/// A program that was built with this one.
+/// The path of a program that was built together with this one.
 pub(crate) fn built(name: &str) -> PathBuf {
     let here = std::env::current_exe().unwrap_or_default();
     here.with_file_name(name)
 }
 
-/// Ends it as the end of a session does.
+/// Sends SIGTERM, as at the end of a desktop session.
 pub(crate) async fn end(mut app: Child) -> Result<()> {
-    let pid = app.id().context("it has ended by itself")?;
+    let pid = app.id().context("the app has exited by itself")?;
     Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
-    timeout(DEADLINE, app.wait()).await.context("it does not end")??;
+    timeout(DEADLINE, app.wait()).await.context("the app does not exit")??;
     Ok(())
 }
 
-/// Hears when a tray icon was put up.
+/// Monitors the bus for new tray icons.
 #[derive(Debug)]
 pub(crate) struct TrayEar {
     lines: Lines<BufReader<ChildStdout>>,
@@ -84,12 +84,12 @@ impl TrayEar {
         let mut monitor = process::spawn(command)?;
         let out = monitor.stdout.take().context("no output")?;
         let mut ear = Self { lines: BufReader::new(out).lines(), _monitor: monitor };
-        // Its second line says whose name it is: it listens from then on.
+        // After its second line, which names the owner, the monitor is listening.
         ear.receives("is owned by").await?;
         Ok(ear)
     }
 
-    /// Waits until one more was put up.
+    /// Waits for the next tray icon.
     pub(crate) async fn put_up(&mut self) -> Result<()> {
         self.receives("StatusNotifierItemRegistered").await
     }
@@ -101,8 +101,8 @@ impl TrayEar {
                     return anyhow::Ok(());
                 }
             }
-            anyhow::bail!("the bus fell silent")
+            anyhow::bail!("the bus monitor has exited")
         };
-        timeout(DEADLINE, heard).await.with_context(|| format!("never heard: {text}"))?
+        timeout(DEADLINE, heard).await.with_context(|| format!("no bus message contained {text}"))?
     }
 }

@@ -1,4 +1,4 @@
-//! From the start of the process to its tray icon, and to its window's content.
+//! Start time: from the start of the process to its tray icon, and to the content of its window.
 
 use std::{sync::Arc, time::Instant};
 
@@ -16,7 +16,7 @@ use crate::{
 
 const ROUNDS: usize = 10;
 
-/// What one app's starts took, in milliseconds.
+/// The start times of one app, in milliseconds.
 #[derive(Debug, Default)]
 struct Starts {
     tray: Figures,
@@ -25,15 +25,15 @@ struct Starts {
     last: Figures,
 }
 
-/// Measures both apps in turn.
+/// Measures both apps, alternating.
 pub(crate) async fn measure() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     let provider = Provider::start().await?;
     stage::connect_accounts(&desktop, &provider).await?;
-    let screen = Arc::new(Screen::open(desktop.display().context("a display")?)?);
+    let screen = Arc::new(Screen::open(desktop.display().context("no display")?)?);
     let mut ear = TrayEar::listen(&desktop).await?;
     let (mut relink, mut empty) = (Starts::default(), Starts::default());
-    // Once unmeasured, so that the disk's cache holds both.
+    // Start each app once without measuring, so that both are in the disk cache.
     for round in 0..=ROUNDS {
         for (app, starts) in [(App::Empty, &mut empty), (App::Relink, &mut relink)] {
             let figures = once(app, &desktop, &screen, &mut ear).await?;
@@ -61,7 +61,7 @@ pub(crate) async fn measure() -> Result<()> {
     Ok(())
 }
 
-/// One start with the window, one without: tray, tray alone, first text, last change.
+/// One start with the window and one without. Returns the times of: tray, tray without window, first text, last change.
 async fn once(app: App, desktop: &Desktop, screen: &Arc<Screen>, ear: &mut TrayEar) -> Result<[f64; 4]> {
     let since = |start: Instant, end: Instant| (end - start).as_secs_f64() * 1000.0;
 

@@ -1,4 +1,4 @@
-//! Every command of the command line, end to end: what it prints, which JSON, and how it ends (docs/cli.md).
+//! Every command of the command line, end to end: its output, its JSON and its exit code (docs/cli.md).
 
 use std::{io::Write, process::Stdio};
 
@@ -12,7 +12,7 @@ use relink_tests::{
 use reqwest::Client;
 use serde_json::{Value, json};
 
-/// What is promised.
+/// The documentation, which promises the fields of the JSON output.
 const DOCUMENT: &str = include_str!("../../docs/cli.md");
 
 const ACCOUNT: &str = "id name tenant_id integration integration_label status authentication_method is_sandbox identity \
@@ -23,7 +23,7 @@ const INSTALLED: &str = "name environment_integration_id";
 const LIST: &str = "result next_cursor limit";
 const SETTINGS: &str = "token_lifetime_secs rotation grace_secs clock_skew_secs delay_millis";
 
-/// A terminal session with a running Relink.
+/// A session with a running Relink, in which commands are run.
 pub(crate) struct Terminal {
     pub(crate) session: Session,
     pub(crate) relink: Relink,
@@ -35,30 +35,30 @@ impl Terminal {
         Self::with(&[]).await
     }
 
-    /// Whose Relink has more in its environment.
+    /// Starts Relink with additional environment variables.
     pub(crate) async fn with(environment: &[(&str, String)]) -> Result<Self> {
         let session = Session::start().await?;
         let relink = Relink::start_with(&session, environment).await?;
         Ok(Self { session, relink, http: Client::new() })
     }
 
-    /// Runs a command, which ends with this code.
+    /// Runs a command, and asserts its exit code.
     pub(crate) async fn ends(&self, code: i32, arguments: &[&str]) -> Result<Printed> {
         let printed = self.relink.cli(&self.session, arguments).await?;
-        ensure!(printed.code == code, "{arguments:?} ended with {printed:?}");
-        ensure!(code == 0 || !printed.err.trim().is_empty(), "{arguments:?} says nothing of why");
+        ensure!(printed.code == code, "{arguments:?} exited with {printed:?}");
+        ensure!(code == 0 || !printed.err.trim().is_empty(), "{arguments:?} failed without an error message");
         Ok(printed)
     }
 
-    /// The one line that a command prints.
+    /// Runs a command that prints exactly one line. Returns the line.
     pub(crate) async fn line(&self, arguments: &[&str]) -> Result<String> {
         let printed = self.ends(0, arguments).await?.out;
-        let line = printed.strip_suffix('\n').context("a line")?;
+        let line = printed.strip_suffix('\n').context("no line")?;
         ensure!(!line.is_empty() && line.trim() == line && !line.contains('\n'), "{arguments:?} printed {printed:?}");
         Ok(line.to_owned())
     }
 
-    /// A command's JSON, which has these fields.
+    /// Runs a command with `--json`. Returns the object, which must have exactly these fields.
     async fn json(&self, fields: &str, arguments: &[&str]) -> Result<Value> {
         let printed = self.ends(0, &[arguments, &["--json"]].concat()).await?.out;
         let value = serde_json::from_str(&printed).with_context(|| format!("{arguments:?} printed {printed:?}"))?;
@@ -66,9 +66,9 @@ impl Terminal {
         Ok(value)
     }
 
-    /// The entries of a command's JSON list, each with these fields.
+    /// Runs a command that prints a JSON list. Returns its entries, which must have exactly these fields.
     async fn list(&self, list: &str, fields: &str, arguments: &[&str]) -> Result<Vec<Value>> {
-        let entries = self.json(list, arguments).await?["result"].as_array().context("a list")?.clone();
+        let entries = self.json(list, arguments).await?["result"].as_array().context("not a list")?.clone();
         ensure!(!entries.is_empty(), "{arguments:?} lists nothing");
         for entry in &entries {
             has(fields, entry);
@@ -77,7 +77,7 @@ impl Terminal {
         Ok(entries)
     }
 
-    /// A command's JSON that comes as one object a line, each with these fields.
+    /// Runs a command that prints one JSON object per line. Returns the objects, which must have exactly these fields.
     pub(crate) async fn lines(&self, fields: &str, arguments: &[&str]) -> Result<Vec<Value>> {
         let printed = self.ends(0, &[arguments, &["--json"]].concat()).await?.out;
         let entries: Vec<Value> = printed.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
@@ -94,26 +94,26 @@ impl Terminal {
         let mut command = self.session.command(&program());
         command.args(arguments).env("RELINK_DATA_DIR", self.relink.data_dir());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        child.stdin.take().context("its input")?.write_all(input.as_bytes())?;
+        child.stdin.take().context("no standard input")?.write_all(input.as_bytes())?;
         let output = child.wait_with_output()?;
-        ensure!(output.status.success(), "{arguments:?} ended with {}", output.status);
+        ensure!(output.status.success(), "{arguments:?} exited with {}", output.status);
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// The status of a GET with this token.
+    /// The status of a GET request with this token.
     pub(crate) async fn status(&self, url: &str, token: &str) -> Result<u16> {
         Ok(self.http.get(url).bearer_auth(token).send().await?.status().as_u16())
     }
 
-    /// An address of the Sandbox's.
+    /// The URL of this path at the Sandbox.
     pub(crate) async fn sandbox(&self, path: &str) -> Result<String> {
         let status = self.relink.get("/relink/status").await?;
-        Ok(format!("{}{path}", status["sandbox"]["base_url"].as_str().context("it runs")?))
+        Ok(format!("{}{path}", status["sandbox"]["base_url"].as_str().context("the Sandbox is not running")?))
     }
 
-    /// Walks a magic link of the Sandbox's through as Ada; her browser's way back is `relink callback`.
+    /// Completes a magic link of the Sandbox as Ada. `relink callback` receives the redirect instead of a browser.
     async fn complete_link(&self, link: &str, callback: impl AsyncFnOnce(&str) -> Result<Value>) -> Result<String> {
-        let token = link.split(['=', '&']).nth(1).context("a link token")?;
+        let token = link.split(['=', '&']).nth(1).context("no link token")?;
         let flows = format!("{}/connect-account/flows", self.relink.base_url());
         let begin = self.http.post(&flows).header("x-relink-link-token", token);
         let begin = begin.json(&json!({ "integration": "sandbox", "format": "oauth2" }));
@@ -122,10 +122,10 @@ impl Terminal {
 
         let html = self.http.get(text(&flow, "authorize_url")?).send().await?.text().await?;
         let consent = html.split("name=\"consent\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
-        let form = [("consent", consent.context("a consent page")?), ("person", "ada"), ("decision", "allow")];
+        let form = [("consent", consent.context("no consent page")?), ("person", "ada"), ("decision", "allow")];
         let stays = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         let back = stays.post(self.sandbox("/authorize").await?).form(&form).send().await?;
-        let back = back.headers().get("location").context("a redirect")?.to_str()?.to_owned();
+        let back = back.headers().get("location").context("no redirect")?.to_str()?.to_owned();
         assert_eq!(callback(&back).await?["flow"], id);
 
         while !matches!(flow["phase"].as_str(), Some("succeeded" | "failed" | "question")) {
@@ -135,10 +135,10 @@ impl Terminal {
             };
             flow = request.header("x-relink-flow-key", &key).send().await?.json().await?;
         }
-        flow["outcome"]["account"]["id"].as_str().map(str::to_owned).with_context(|| format!("it ended well: {flow}"))
+        flow["outcome"]["account"]["id"].as_str().map(str::to_owned).with_context(|| format!("the flow failed: {flow}"))
     }
 
-    /// Connects an account of Ada's; its id.
+    /// Connects an account as Ada. Returns the account's id.
     pub(crate) async fn connected(&self) -> Result<String> {
         let link = self.line(&["connect", "sandbox", "--tenant", "acme-1"]).await?;
         self.complete_link(&link, async |url| self.json("flow", &["callback", url]).await).await
@@ -146,10 +146,10 @@ impl Terminal {
 }
 
 pub(crate) fn text(value: &Value, name: &str) -> Result<String> {
-    value[name].as_str().map(str::to_owned).with_context(|| format!("{name} of {value}"))
+    value[name].as_str().map(str::to_owned).with_context(|| format!("no {name} in {value}"))
 }
 
-/// The fields are these and no others, and the documentation names each of them.
+/// Asserts that the value has exactly these fields, and that the documentation names each of them.
 pub(crate) fn has(fields: &str, value: &Value) {
     let mut wanted: Vec<_> = fields.split_whitespace().collect();
     let mut found: Vec<_> = value.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
@@ -174,7 +174,7 @@ async fn an_account_from_its_link_to_its_deletion() -> Result<()> {
     let shown = terminal.ends(0, &["account", &id]).await?.out;
     assert!(shown.contains("Ada Lovelace") && shown.contains("working"), "{shown}");
 
-    // The token alone, which the provider accepts.
+    // The output is only the token, and the provider accepts it.
     let me = terminal.sandbox("/api/me").await?;
     let token = terminal.line(&["token", &id]).await?;
     assert_eq!(terminal.status(&me, &token).await?, 200);
@@ -196,9 +196,9 @@ async fn an_account_from_its_link_to_its_deletion() -> Result<()> {
     );
     let latest = latest.await?;
     assert_eq!(latest.len(), 1);
-    assert_eq!(latest[0]["by"], "by you", "the latest is the rename");
+    assert_eq!(latest[0]["by"], "by you", "the newest entry is the rename");
 
-    // Revoked, and reauthorized with a link whose callback comes through standard input.
+    // Revoke the access, and reauthorize with a link whose callback URL is passed on standard input.
     terminal.ends(0, &["sandbox", "revoke"]).await?;
     terminal.ends(4, &["refresh", "Work"]).await?;
     let link = terminal.json("url", &["reauthorize", "Work"]).await?;
@@ -249,7 +249,7 @@ async fn api_tokens_and_webhooks() -> Result<()> {
     assert_eq!(listed.len(), 2);
     assert_eq!(terminal.json("id", &["api-token", "revoke", &text(&made, "id")?]).await?["id"], made["id"]);
     assert_eq!(terminal.status(&accounts, &text(&made, "token")?).await?, 401);
-    assert_eq!(terminal.status(&accounts, &token).await?, 200, "the other one stays");
+    assert_eq!(terminal.status(&accounts, &token).await?, 200, "the other token is still valid");
 
     let receiver = Receiver::start().await?;
     let hook = terminal.json(&format!("{WEBHOOK} secret"), &["webhook", "add", receiver.url()]).await?;
@@ -281,7 +281,7 @@ async fn the_catalog_and_added_integrations() -> Result<()> {
     let fields = "id name label category built_in version installed environment_integration_id methods not_ready";
     let state = async |name: &str| -> Result<Value> {
         let listed = terminal.list("result", fields, &["integrations"]).await?;
-        listed.into_iter().find(|entry| entry["name"] == name).with_context(|| format!("{name} is listed"))
+        listed.into_iter().find(|entry| entry["name"] == name).with_context(|| format!("{name} is not listed"))
     };
     assert!(state("github").await?["not_ready"].is_string());
     let client = ["integrations", "client", "github", "--id", "client", "--secret-stdin", "--json"];
@@ -302,7 +302,7 @@ async fn the_catalog_and_added_integrations() -> Result<()> {
     assert_eq!(state(&text(&added, "name")?).await?["installed"], true);
     std::fs::write(&file, "{\n  \"name\": 1\n}")?;
     let refused = terminal.ends(1, &["integrations", "add", &file.to_string_lossy()]).await?;
-    assert!(refused.err.contains("name"), "the field is named: {}", refused.err);
+    assert!(refused.err.contains("name"), "the message names the field: {}", refused.err);
     terminal.relink.stop().await
 }
 
@@ -367,7 +367,7 @@ async fn exit_codes_tell_kinds_of_failure_apart() -> Result<()> {
     terminal.ends(3, &["accounts", "--data-dir", &nowhere]).await?;
     terminal.ends(6, &["serve", "--listen", "127.0.0.1:0"]).await?;
 
-    // A refusal that Relink doesn't know is tried again, until it has lasted.
+    // Relink retries an unknown error response until it has persisted for a while.
     terminal.ends(0, &["sandbox", "fault", "unknown_error_400"]).await?;
     terminal.ends(1, &["refresh", &id]).await?;
     terminal.ends(0, &["sandbox", "revoke"]).await?;

@@ -1,4 +1,4 @@
-//! The app on a desktop: window, deep link, notification, tray.
+//! The app on a desktop: window, deep links, notifications and tray.
 
 mod comes_and_goes;
 
@@ -14,7 +14,7 @@ use reqwest::Method;
 use serde_json::json;
 use url::Url;
 
-/// The person's browser: where the system opens addresses, and from where Relink's deep links come back.
+/// The user's browser, in which the system opens addresses and which follows Relink's deep links.
 pub(crate) async fn browser(desktop: &Desktop, url: &str) -> Result<Browser> {
     let origin = Url::parse(url)?.origin().ascii_serialization();
     let browser = Browser::start_trusting(desktop, &[&origin]).await?;
@@ -22,7 +22,7 @@ pub(crate) async fn browser(desktop: &Desktop, url: &str) -> Result<Browser> {
     Ok(browser)
 }
 
-/// Signs in at the Sandbox's page, which the system was asked to open.
+/// Signs in on the Sandbox's page, which Relink has asked the system to open.
 async fn sign_in(desktop: &mut Desktop) -> Result<Browser> {
     let url = desktop.opened().await?;
     let browser = browser(desktop, &url).await?;
@@ -31,7 +31,7 @@ async fn sign_in(desktop: &mut Desktop) -> Result<Browser> {
     Ok(browser)
 }
 
-/// Connects the first account, from an empty window, with the deep link as the way back.
+/// Connects the first account, starting from an empty window and returning through the deep link.
 async fn connect(app: &App, desktop: &mut Desktop) -> Result<()> {
     app.press("Try it with the Sandbox").await?;
     app.press("Continue").await?;
@@ -46,7 +46,7 @@ async fn connect(app: &App, desktop: &mut Desktop) -> Result<()> {
     Ok(())
 }
 
-/// Breaks it on the provider's side: that is told on the desktop.
+/// Revokes the access at the provider, and waits for the notification.
 async fn break_it(app: &App, desktop: &Desktop) -> Result<()> {
     app.press("Revoke access").await?;
     app.press("Refresh now").await?;
@@ -64,7 +64,7 @@ async fn the_main_use_in_the_apps_window() -> Result<()> {
 
     break_it(&app, &desktop).await?;
 
-    // Mended, word for word.
+    // Reauthorize as the documentation describes.
     app.press("Reauthorize connection").await?;
     app.press("Get connection link").await?;
     app.shows("Magic Link").await?;
@@ -81,7 +81,7 @@ async fn the_main_use_in_the_apps_window() -> Result<()> {
     app.shows("Connection successful").await?;
     app.press("Done").await?;
     app.shows("Working").await?;
-    // What it said is over: the notification is taken back.
+    // The notification is withdrawn, because the account works again.
     desktop.has_no_notification().await
 }
 
@@ -89,7 +89,7 @@ async fn the_main_use_in_the_apps_window() -> Result<()> {
 async fn the_connect_window_can_call_no_command() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
-    assert_eq!(app.invokes("accounts").await?, "answered", "the main window may");
+    assert_eq!(app.invokes("accounts").await?, "answered", "the main window may call commands");
     app.press("Try it with the Sandbox").await?;
     app.press("Continue").await?;
     app.other_window().await?;
@@ -186,9 +186,9 @@ async fn the_tray_counts_accounts_and_one_click_starts_the_reauthorization() -> 
     let before = desktop.times_notified(told);
     app.rehearse_revocation().await?;
     desktop.tray_says("1 account needs attention").await?;
-    assert_eq!(desktop.times_notified(told), before, "paused");
+    assert_eq!(desktop.times_notified(told), before, "notifications are paused");
     desktop.press_in_tray("Pause notifications")?;
-    // What was held back is told.
+    // The notification that was held back is shown now.
     desktop.notified_times(told, before + 1).await
 }
 
@@ -205,7 +205,7 @@ async fn remind_me_later_withdraws_the_notification_and_shows_until_when() -> Re
     app.shows("Sandbox no longer accepts this sign-in").await?;
     desktop.has_no_notification().await?;
 
-    // Or until the machine is next unlocked.
+    // The reminder is also due when the machine is next unlocked.
     desktop.unlocks()?;
     desktop.has_a_notification().await
 }
@@ -222,18 +222,18 @@ async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_opens_it()
     desktop.notified("Relink is still running in the tray").await?;
     first.has_no_page().await?;
     assert!(first.runs());
-    assert!(Program::start(&desktop, &["--hidden"])?.ends().await?, "at login, it runs already");
+    assert!(Program::start(&desktop, &["--hidden"])?.ends().await?, "a hidden second start exits too");
     assert_eq!(desktop.windows()?, Vec::<String>::new());
 
-    assert!(Program::start(&desktop, &[])?.ends().await?, "a second start ends at once");
+    assert!(Program::start(&desktop, &[])?.ends().await?, "a second start exits at once");
     let windows = desktop.has_windows(1).await?;
     desktop.close_window(&windows[0])?;
     desktop.has_windows(0).await?;
     desktop.press_in_tray("Open Relink")?;
     desktop.has_windows(1).await?;
     desktop.press_in_tray("Quit")?;
-    assert!(first.ends().await?, "it ends well");
-    assert_eq!(desktop.times_notified("Relink is still running in the tray"), 1, "told once, closed twice");
+    assert!(first.ends().await?, "the app exits with success");
+    assert_eq!(desktop.times_notified("Relink is still running in the tray"), 1, "shown only once");
     Ok(())
 }
 
@@ -261,7 +261,7 @@ async fn without_a_tray_closing_asks() -> Result<()> {
 #[tokio::test]
 async fn an_unsolicited_deep_link_starts_relink_and_changes_nothing() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
-    // The scheme is registered by a start, as an installed package does.
+    // Start once, which registers the URL scheme like an installed package.
     let mut first = Program::start(&desktop, &[])?;
     desktop.takes_deep_links().await?;
     desktop.tray_says("All accounts are working").await?;
@@ -272,17 +272,17 @@ async fn an_unsolicited_deep_link_starts_relink_and_changes_nothing() -> Result<
     desktop.has_windows(1).await?;
     let app = Answering::of(&desktop)?;
     let lines = app.timeline_until(1).await?;
-    assert_eq!(lines.len(), 1, "one line: {lines:?}");
+    assert_eq!(lines.len(), 1, "one timeline entry: {lines:?}");
     assert!(app.accounts().await?.is_empty());
 
-    // Of a second start exactly one argument is read.
+    // A second start is ignored unless it has exactly one argument.
     let two = ["app.relink.desktop:/oauth/callback/sandbox?code=y&state=z", "--more"];
     assert!(Program::start(&desktop, &two)?.ends().await?);
     assert!(Program::start(&desktop, &["file:///etc/passwd"])?.ends().await?);
     desktop.hand_over("app.relink.desktop:/nothing/of/ours")?;
-    assert_eq!(app.timeline_until(1).await?.len(), 1, "garbage leaves no trace");
+    assert_eq!(app.timeline_until(1).await?.len(), 1, "invalid deep links add no timeline entry");
 
-    // To one that runs already, the system hands it over in the same way.
+    // The system passes a deep link to a running app in the same way.
     desktop.hand_over("app.relink.desktop:/oauth/callback/sandbox?code=y&state=nobody")?;
     assert_eq!(app.timeline_until(2).await?.len(), 2);
     assert!(app.accounts().await?.is_empty());
@@ -303,7 +303,7 @@ async fn a_keychain_locked_at_start_is_reported_and_waited_for() -> Result<()> {
 async fn without_a_notification_daemon_the_window_informs_and_the_settings_explain() -> Result<()> {
     let mut desktop = Desktop::start(With { notifications: false, tray: true }).await?;
     let app = App::start(&desktop).await?;
-    // Before it is needed.
+    // The settings explain it before any notification is needed.
     app.press("Settings").await?;
     app.shows("This desktop can’t show notifications").await?;
     app.press("Accounts").await?;
@@ -340,9 +340,9 @@ async fn a_failed_start_explains_and_exits() -> Result<()> {
     let serving = Relink::start(&desktop).await?;
     let mut app = Program::start(&desktop, &[])?;
     let dialog = desktop.has_window_called("Relink can").await?;
-    assert!(app.runs(), "its person reads first");
+    assert!(app.runs(), "the app waits until the dialog is closed");
     desktop.close_window(&dialog)?;
-    assert!(!app.ends().await?, "it ends as a failure");
-    assert!(serving.get("/relink/accounts").await.is_ok(), "who has the folder goes on");
+    assert!(!app.ends().await?, "the app exits with a failure");
+    assert!(serving.get("/relink/accounts").await.is_ok(), "the first Relink keeps running");
     serving.stop().await
 }

@@ -1,4 +1,4 @@
-//! Commands that follow: `relink events` and `relink sandbox log --follow`.
+//! Commands that keep printing new entries: `relink events` and `relink sandbox log --follow`.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -23,7 +23,7 @@ use crate::command_line::{Terminal, has, text};
 const EVENT: &str = "seq id event payload created_at";
 const REFUSED: &str = "integrated_account:authentication_error";
 
-/// A command that follows, and whoever reads it.
+/// A running command that keeps printing, and the reader of its output.
 struct Follower {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -31,7 +31,7 @@ struct Follower {
 
 impl Follower {
     fn start(terminal: &Terminal, arguments: &[&str]) -> Result<Self> {
-        // Whoever runs the tests in the background may have Ctrl C ignored, which programs inherit.
+        // Background jobs may ignore SIGINT, and child processes inherit that.
         let mut command = terminal.session.command("env");
         command.arg("--default-signal=INT").arg(program()).args(arguments);
         command.env("RELINK_DATA_DIR", terminal.relink.data_dir()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -42,11 +42,11 @@ impl Follower {
 
     /// The next line.
     async fn line(&mut self) -> Result<String> {
-        let line = timeout(DEADLINE, self.lines.next_line()).await.context("no line came")??;
-        line.context("it has ended")
+        let line = timeout(DEADLINE, self.lines.next_line()).await.context("no line was printed")??;
+        line.context("the command has exited")
     }
 
-    /// The next line that has this in it; the others before it pass.
+    /// The next line that contains this text. Skips other lines.
     async fn line_with(&mut self, part: &str) -> Result<String> {
         loop {
             let line = self.line().await?;
@@ -56,15 +56,15 @@ impl Follower {
         }
     }
 
-    /// Ctrl C: it ends as programs do, and has nothing to say.
+    /// Sends SIGINT (Ctrl+C), and asserts that the command is terminated by it without an error message.
     async fn gets_interrupted(self) -> Result<()> {
-        process::signal("INT", self.child.id().context("it runs")?)?;
+        process::signal("INT", self.child.id().context("the command has exited")?)?;
         let (ended, said) = ended(self.child).await?;
         assert_eq!((ended.signal(), said.as_str()), (Some(2), ""), "{ended}");
         Ok(())
     }
 
-    /// Its reader goes away, as `head` does: with the next line that is no failure.
+    /// Closes the reader, as `head` does, and asserts that the command exits with success at its next line.
     async fn loses_its_reader(self, next: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
         let Self { child, lines } = self;
         drop(lines);
@@ -75,15 +75,15 @@ impl Follower {
     }
 }
 
-/// How it ended, and what it said on standard error.
+/// Waits for the exit. Returns the exit status and the standard error output.
 async fn ended(mut child: Child) -> Result<(ExitStatus, String)> {
     let mut said = String::new();
     let mut err = child.stderr.take().context("no standard error")?;
-    timeout(DEADLINE, err.read_to_string(&mut said)).await.context("it goes on")??;
+    timeout(DEADLINE, err.read_to_string(&mut said)).await.context("the command does not exit")??;
     Ok((child.wait().await?, said))
 }
 
-/// An account whose access was revoked: each refresh is refused, and told.
+/// Connects an account and revokes its access, so that each refresh fails and causes an event.
 async fn refused(terminal: &Terminal) -> Result<String> {
     let id = terminal.connected().await?;
     terminal.ends(0, &["sandbox", "revoke"]).await?;
@@ -103,7 +103,7 @@ async fn following_the_sandbox_log_ends_on_interrupt_or_a_closed_pipe() -> Resul
     let id = terminal.connected().await?;
     let mut of_json = Follower::start(&terminal, &["sandbox", "log", "--follow", "--json"])?;
     let mut plain = Follower::start(&terminal, &["sandbox", "log", "--follow"])?;
-    // What was there before it began.
+    // First the entries from before the command started.
     of_json.line_with("authorization_code").await?;
     plain.line_with("authorization_code").await?;
 
@@ -126,9 +126,9 @@ async fn events_are_followed_from_now_on_or_from_a_given_position() -> Result<()
     let terminal = Terminal::new().await?;
     let id = refused(&terminal).await?;
     let before = terminal.lines(EVENT, &["events", "--once"]).await?;
-    let seq = before.last().context("events")?["seq"].as_i64().context("a number")?;
+    let seq = before.last().context("no events")?["seq"].as_i64().context("not a number")?;
 
-    // It begins with what comes after its start, whenever that was.
+    // By default, the command prints only events that happen after its start.
     let mut from_now = Follower::start(&terminal, &["events", "--json"])?;
     let first = loop {
         terminal.ends(4, &["refresh", &id]).await?;
@@ -139,8 +139,8 @@ async fn events_are_followed_from_now_on_or_from_a_given_position() -> Result<()
     assert!(first["seq"].as_i64() > Some(seq), "{first}");
     assert_eq!((text(&first, "event")?.as_str(), first["payload"]["id"].as_str()), (REFUSED, Some(id.as_str())));
 
-    // Said where, nothing in between is missing, and then it goes on.
-    let created = before.first().context("events")?["seq"].to_string();
+    // With a position, it prints all events since then, and then new ones.
+    let created = before.first().context("no events")?["seq"].to_string();
     let mut from_there = Follower::start(&terminal, &["events", "--after", &created])?;
     let working = from_there.line_with("integrated_account:active").await?;
     assert!(working.ends_with(&format!("  integrated_account:active  {id}")), "{working}");
@@ -160,7 +160,8 @@ async fn a_follower_learns_that_relink_ended_and_resumes_from_its_position() -> 
     let mut terminal = Terminal::new().await?;
     let id = refused(&terminal).await?;
     for is_killed in [false, true] {
-        let before = terminal.lines(EVENT, &["events", "--once"]).await?.last().context("events")?["seq"].to_string();
+        let before =
+            terminal.lines(EVENT, &["events", "--once"]).await?.last().context("no events")?["seq"].to_string();
         let mut follower = Follower::start(&terminal, &["events", "--json", "--after", &before])?;
         terminal.ends(4, &["refresh", &id]).await?;
         let last = event(&follower.line_with(REFUSED).await?)?["seq"].to_string();
@@ -172,12 +173,12 @@ async fn a_follower_learns_that_relink_ended_and_resumes_from_its_position() -> 
         }
         let (ended, said) = ended(follower.child).await?;
         assert_eq!(ended.code(), Some(3), "{said}");
-        assert!(said.contains("relink serve"), "it says what to do: {said}");
+        assert!(said.contains("relink serve"), "the message says what to do: {said}");
 
         terminal.relink = Relink::start(&terminal.session).await?;
         terminal.ends(4, &["refresh", &id]).await?;
         let missed = terminal.lines(EVENT, &["events", "--once", "--after", &last]).await?;
-        // The Sandbox may have got another port, which is an event too.
+        // The Sandbox may have a new port, which also causes an event.
         let of_account: Vec<_> = missed.iter().filter(|event| event["payload"]["id"] == id.as_str()).collect();
         ensure!(of_account.len() == 1 && of_account[0]["event"] == REFUSED, "{missed:?}");
     }

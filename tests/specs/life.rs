@@ -14,10 +14,10 @@ async fn an_account_at_a_certified_authorization_server_with_rotation() -> Resul
     let provider = OidcProvider::start(&session, relink.base_url()).await?;
     let receiver = Receiver::start().await?;
     let webhook = relink.post("/webhook", json!({ "target_url": receiver.url() })).await?;
-    let secret = webhook["secret"].as_str().context("shown once")?.to_owned();
+    let secret = webhook["secret"].as_str().context("no secret in the response")?.to_owned();
     let browser = Browser::start(&session).await?;
 
-    // Connect, in a real browser.
+    // Connect in a real browser.
     relink.post("/relink/integrations", json!({ "text": provider.definition() })).await?;
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=oidc")).await?;
@@ -28,21 +28,21 @@ async fn an_account_at_a_certified_authorization_server_with_rotation() -> Resul
     browser.back_to_first_tab().await?;
     browser.shows("Connection successful").await?;
     let account = relink.get("/relink/accounts").await?["result"][0].clone();
-    let id = account["id"].as_str().context("an account")?.to_owned();
+    let id = account["id"].as_str().context("no account")?.to_owned();
     assert_eq!((account["status"].as_str(), account["identity"].as_str()), (Some("active"), Some("Ada Lovelace")));
 
-    // The refresh token is in the keychain item, under a name that a person finds, and nowhere else.
+    // The refresh token is only in the keychain item, which has a label that users recognize.
     let refresh_token = || -> Result<String> {
         let item = session.item(&format!("account/{id}"))?;
-        item["secrets"]["refresh_token"].as_str().map(str::to_owned).context("a refresh token")
+        item["secrets"]["refresh_token"].as_str().map(str::to_owned).context("no refresh token")
     };
     let item = session.keyring_text()?;
     assert!(item.contains("Relink: Ada Lovelace (Test provider)"), "{item}");
     let mut tokens = vec![refresh_token()?];
     let access = relink.post(&format!("/relink/accounts/{id}/access-token"), Value::Null).await?;
-    assert!(!item.contains(access["access_token"].as_str().context("a token")?), "an access token is at rest");
+    assert!(!item.contains(access["access_token"].as_str().context("no token")?), "an access token is stored");
 
-    // Kept alive by itself: refreshed well before the access token's end, and the rotated refresh token is in the item.
+    // Relink refreshes by itself, well before the access token expires, and saves the new refresh token in the item.
     provider.lifetime(16).await?;
     relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
     relink.logs("reason=Due").await?;
@@ -52,19 +52,19 @@ async fn an_account_at_a_certified_authorization_server_with_rotation() -> Resul
     let timeline = relink.get(&format!("/relink/timeline?account={id}")).await?;
     let lines = timeline["result"].as_array().into_iter().flatten();
     let refreshed: Vec<_> = lines.filter(|line| line["kind"] == "refreshed").collect();
-    let [.., by_itself, asked_for] = refreshed[..] else { bail!("it is in the timeline: {timeline}") };
+    let [.., by_itself, asked_for] = refreshed[..] else { bail!("the refreshes are not in the timeline: {timeline}") };
     let (at, end) = (by_itself["at"].as_str(), asked_for["event"]["expires_at"].as_str());
-    assert!(at.is_some() && at < end, "on time: {at:?}, before {end:?}");
+    assert!(at.is_some() && at < end, "refreshed on time: {at:?}, before {end:?}");
     tokens.push(refresh_token()?);
-    assert_ne!(tokens[1], tokens[0], "the rotated token is in the item");
+    assert_ne!(tokens[1], tokens[0], "the item contains the rotated refresh token");
     relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
     tokens.push(refresh_token()?);
-    assert_ne!(tokens[2], tokens[1], "and the next one");
+    assert_ne!(tokens[2], tokens[1], "the item contains the next rotated refresh token");
     let kept = session.keyring_text()?;
-    assert!(!tokens[..2].iter().any(|token| kept.contains(token)), "a token that was replaced is still kept");
+    assert!(!tokens[..2].iter().any(|token| kept.contains(token)), "a replaced refresh token is still stored");
     assert_eq!(canary::found(&tokens, &[session.folder()], relink.pid()), Vec::<String>::new());
 
-    // Revoked at the provider: a signed event arrives.
+    // Revoke at the provider: a signed event arrives.
     provider.revoke().await?;
     let (status, refused) =
         relink.try_request(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
@@ -76,7 +76,7 @@ async fn an_account_at_a_certified_authorization_server_with_rotation() -> Resul
         (Some(id.as_str()), Some("needs_reauth"))
     );
 
-    // Reauthorized with the magic link.
+    // Reauthorize with the magic link.
     let link = relink.magic_link(json!({ "integrated_account_id": id })).await?;
     browser.open(&link).await?;
     browser.shows("Reauthorize Test provider").await?;
@@ -87,7 +87,7 @@ async fn an_account_at_a_certified_authorization_server_with_rotation() -> Resul
     let after = relink.get(&format!("/relink/accounts/{id}")).await?;
     assert_eq!(after["status"], "active");
 
-    // Deleted, nothing more comes: this is all that was told, in order, and no reactivated.
+    // Delete the account. These are all events, in order; there is no `reactivated`.
     relink.request(Method::DELETE, &format!("/integrated-account/{id}"), Value::Null).await?;
     let heard = receiver.receives(6).await?;
     assert_eq!(heard, ["created", "active", "authentication_error", "updated", "active", "deleted"]);
@@ -115,8 +115,8 @@ async fn a_sandbox_account_on_the_command_line() -> Result<()> {
     assert_eq!(cli(&["check", "Ada Lovelace"]).await?.code, 0);
     assert_eq!(cli(&["sandbox", "revoke"]).await?.code, 0);
     let refused = cli(&["refresh", "Ada Lovelace"]).await?;
-    assert_eq!(refused.code, 4, "the account needs its person: {}", refused.err);
-    assert!(refused.err.contains("Reauthorize"), "what to do is said: {}", refused.err);
+    assert_eq!(refused.code, 4, "the account needs reauthorization: {}", refused.err);
+    assert!(refused.err.contains("Reauthorize"), "the message says what to do: {}", refused.err);
 
     let link = cli(&["reauthorize", "Ada Lovelace"]).await?;
     browser.open(link.out.trim()).await?;

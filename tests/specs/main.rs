@@ -1,4 +1,4 @@
-//! Journeys: end-to-end tests with real parts.
+//! End-to-end tests with real components.
 
 mod command_line;
 mod desktop;

@@ -1,4 +1,5 @@
-//! The life of an account with an API key, with client credentials, with a second identity, and with an abandoned sign-in.
+//! The lifecycle of accounts with an API key, with client credentials, with a second identity, and with an abandoned
+//! sign-in.
 
 use anyhow::{Context, Result};
 use relink_tests::{browser::Browser, receiver::Receiver, relink::Relink, session::Session};
@@ -21,7 +22,7 @@ async fn an_api_key_account_from_connect_to_reauthorization() -> Result<()> {
     let (_session, relink, browser) = sandbox().await?;
     let key = async || -> Result<String> {
         let made = relink.post("/relink/sandbox/control/api-keys", json!({})).await?;
-        made["api_key"].as_str().map(str::to_owned).context("a key")
+        made["api_key"].as_str().map(str::to_owned).context("no key")
     };
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
@@ -35,7 +36,7 @@ async fn an_api_key_account_from_connect_to_reauthorization() -> Result<()> {
     browser.press("Connect").await?;
     browser.shows("Connection successful").await?;
 
-    let id = only_account(&relink).await?["id"].as_str().context("an id")?.to_owned();
+    let id = only_account(&relink).await?["id"].as_str().context("no id")?.to_owned();
     relink.post("/relink/sandbox/control/revoke", json!({})).await?;
     let checked = relink.post(&format!("/relink/accounts/{id}/check"), Value::Null).await?;
     assert_eq!(
@@ -57,10 +58,10 @@ async fn a_client_credentials_account_from_connect_to_reauthorization() -> Resul
     let (_session, relink, browser) = sandbox().await?;
     let receiver = Receiver::start().await?;
     let webhook = relink.post("/webhook", json!({ "target_url": receiver.url() })).await?;
-    let signing = webhook["secret"].as_str().context("shown once")?;
+    let signing = webhook["secret"].as_str().context("no secret in the response")?;
     let secret = async || -> Result<String> {
         let client = relink.post("/relink/sandbox/control/clients", json!({})).await?;
-        client["client_secret"].as_str().map(str::to_owned).context("a secret")
+        client["client_secret"].as_str().map(str::to_owned).context("no secret")
     };
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
@@ -70,11 +71,11 @@ async fn a_client_credentials_account_from_connect_to_reauthorization() -> Resul
     browser.shows("Connection successful").await?;
     let account = only_account(&relink).await?;
     assert_eq!(account["authentication_method"], "oauth2_client_credentials");
-    let id = account["id"].as_str().context("an id")?.to_owned();
+    let id = account["id"].as_str().context("no id")?.to_owned();
     let refresh = format!("/relink/accounts/{id}/refresh");
     relink.post(&refresh, Value::Null).await?;
 
-    // Revoked at the provider: told, signed, and the person is named, not the integration's client.
+    // Revoke at the provider: the signed event blames the account's credentials, not the integration's client.
     relink.post("/relink/sandbox/control/revoke", json!({})).await?;
     let (status, refused) = relink.try_request(reqwest::Method::POST, &refresh, Value::Null).await?;
     assert_eq!((status, refused["verdict"].as_str()), (400, Some("needs_person")), "{refused}");
@@ -86,14 +87,14 @@ async fn a_client_credentials_account_from_connect_to_reauthorization() -> Resul
     );
     assert_eq!(only_account(&relink).await?["status"], "needs_reauth");
 
-    // Reauthorized with the magic link, which asks for the client again.
+    // Reauthorize with the magic link, which asks for the client credentials again.
     browser.open(&relink.magic_link(json!({ "integrated_account_id": id })).await?).await?;
     browser.shows("Reauthorize Sandbox").await?;
     browser.fill("client_secret", &secret().await?).await?;
     browser.press("Reauthorize").await?;
     browser.shows("Connection successful").await?;
     let heard = receiver.receives(5).await?;
-    assert_eq!(heard, ["created", "active", "authentication_error", "updated", "active"], "and no reactivated");
+    assert_eq!(heard, ["created", "active", "authentication_error", "updated", "active"], "no `reactivated` event");
     assert_eq!(relink.account_events().await?, heard);
     let after = only_account(&relink).await?;
     assert_eq!((after["id"].as_str(), after["status"].as_str()), (Some(id.as_str()), Some("active")));
@@ -111,7 +112,7 @@ async fn a_second_identity_asks_whose_account_it_is() -> Result<()> {
     browser.sign_in_at_sandbox("ada").await?;
     browser.shows("Connection successful").await?;
     browser.back_to_first_tab().await?;
-    let id = only_account(&relink).await?["id"].as_str().context("an id")?.to_owned();
+    let id = only_account(&relink).await?["id"].as_str().context("no id")?.to_owned();
 
     for (answer, names) in [
         ("Keep Ada Lovelace", vec!["Ada Lovelace"]),
@@ -143,7 +144,7 @@ async fn an_abandoned_reauthorization_changes_nothing() -> Result<()> {
     browser.shows("Connection successful").await?;
     browser.back_to_first_tab().await?;
     let before = only_account(&relink).await?;
-    let id = before["id"].as_str().context("an id")?;
+    let id = before["id"].as_str().context("no id")?;
 
     let link = relink.magic_link(json!({ "integrated_account_id": id })).await?;
     browser.open(&link).await?;
@@ -155,7 +156,7 @@ async fn an_abandoned_reauthorization_changes_nothing() -> Result<()> {
     assert_eq!(only_account(&relink).await?, before);
     relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
 
-    // The link was not used up by it.
+    // The abandoned sign-in did not use up the link.
     browser.open(&link).await?;
     browser.shows("Reauthorize Sandbox").await?;
     browser.close().await?;

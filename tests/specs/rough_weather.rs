@@ -1,4 +1,4 @@
-//! The keychain locked, the network gone, the clock set, the process killed.
+//! Failures of the environment: a locked keychain, no network, a clock that jumps, a killed process.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ async fn a_keychain_locked_at_start_and_unlocked_later() -> Result<()> {
     relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
     relink.stop().await?;
 
-    // It falls due while nobody is there to unlock.
+    // The refresh becomes due while the keychain is locked.
     session.lock()?;
     let relink = Relink::start(&session).await?;
     relink.logs("deferred").await?;
@@ -35,9 +35,9 @@ async fn a_keychain_locked_at_start_and_unlocked_later() -> Result<()> {
     assert_eq!((status, refused["code"].as_str()), (503, Some("keychain_locked")));
     assert_eq!(relink.cli(&session, &["token", &id]).await?.code, 5);
     let account = relink.get(&format!("/relink/accounts/{id}")).await?;
-    assert_eq!(account["status"], "active", "a locked keychain is no failure of the account");
+    assert_eq!(account["status"], "active", "a locked keychain does not make the account fail");
 
-    // Unlocked, it is taken up by itself.
+    // After the unlock, Relink refreshes by itself.
     let before = provider.count("refresh_token.ok").await?;
     session.unlock()?;
     provider.sees("refresh_token.ok", before + 1).await?;
@@ -63,10 +63,10 @@ async fn a_restarted_keychain_daemon_and_an_item_removed_by_the_person() -> Resu
 
 #[test]
 fn offline_and_online_again() -> Result<()> {
-    network::alone(async |network| taken_away_and_given_back(&network).await)
+    network::alone(async |network| network_down_and_up(&network).await)
 }
 
-async fn taken_away_and_given_back(network: &Network) -> Result<()> {
+async fn network_down_and_up(network: &Network) -> Result<()> {
     let session = Session::start().await?;
     let provider = Provider::start().await?;
     let far = FarProvider::start(&provider, session.folder()).await?;
@@ -76,7 +76,7 @@ async fn taken_away_and_given_back(network: &Network) -> Result<()> {
     let flow = provider.complete_link(&relink, &link).await?;
     let id = flow["outcome"]["account"]["id"].as_str().with_context(|| flow.to_string())?;
 
-    // Its token falls due while the machine is offline: nothing is tried, so nothing fails.
+    // The refresh becomes due while the machine is offline. Relink doesn't try it, so nothing fails.
     provider.control("PATCH", "", json!({ "token_lifetime_secs": 4 })).await?;
     relink.post(&format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
     network.down()?;
@@ -84,9 +84,9 @@ async fn taken_away_and_given_back(network: &Network) -> Result<()> {
     let before = provider.count("refresh_token.ok").await?;
     let account = relink.get(&format!("/relink/accounts/{id}")).await?;
     assert_eq!((account["status"].as_str(), account["last_error"].is_null()), (Some("active"), true), "{account}");
-    assert_eq!(relink.cli(&session, &["status"]).await?.code, 0, "loopback stays");
+    assert_eq!(relink.cli(&session, &["status"]).await?.code, 0, "loopback still works");
 
-    // Back, it is taken up by itself.
+    // Online again, Relink refreshes by itself.
     network.up()?;
     provider.sees("refresh_token.ok", before + 1).await?;
     assert_eq!(relink.account_events().await?, ["created", "active"]);
@@ -102,7 +102,7 @@ async fn a_clock_that_jumps_a_day_spreads_due_refreshes() -> Result<()> {
     let id = provider.connect(&relink).await?;
     let before = provider.count("refresh_token.ok").await?;
     clock.jump(24 * 60 * 60)?;
-    // Within the longest that the wall clock isn't looked at, and the spread.
+    // This takes up to the interval of the clock check plus the spread of the due refreshes.
     relink.logs("the clock jumped").await?;
     provider.sees("refresh_token.ok", before + 1).await?;
     let timeline = relink.get(&format!("/relink/timeline?account={id}")).await?;
@@ -121,7 +121,7 @@ async fn a_thousand_requests_for_an_expired_token_cause_one_exchange() -> Result
     let expired = relink.post(&format!("/relink/accounts/{id}/access-token"), Value::Null).await?;
     let before = provider.count("refresh_token.ok").await?;
     clock.jump(24 * 60 * 60)?;
-    assert_ne!(asked_a_thousand_times(&relink, &id).await?, expired["access_token"]);
+    assert_ne!(request_token_a_thousand_times(&relink, &id).await?, expired["access_token"]);
     assert_eq!(provider.count("refresh_token.ok").await? - before, 1);
     Ok(())
 }
@@ -133,24 +133,24 @@ async fn a_thousand_requests_after_a_start_cause_one_exchange() -> Result<()> {
     let relink = Relink::start(&session).await?;
     let id = provider.connect(&relink).await?;
     relink.stop().await?;
-    // After a start there is no access token: the first caller pays one exchange.
+    // After a start there is no access token, so the first request causes one exchange.
     let before = provider.count("refresh_token.ok").await?;
     let relink = Arc::new(Relink::start(&session).await?);
-    asked_a_thousand_times(&relink, &id).await?;
+    request_token_a_thousand_times(&relink, &id).await?;
     assert_eq!(provider.count("refresh_token.ok").await? - before, 1);
     Ok(())
 }
 
-/// The one token that all of them were given.
-async fn asked_a_thousand_times(relink: &Arc<Relink>, id: &str) -> Result<Value> {
+/// Requests the access token 1000 times in parallel. Returns the token, which must be the same every time.
+async fn request_token_a_thousand_times(relink: &Arc<Relink>, id: &str) -> Result<Value> {
     let mut asked = JoinSet::new();
     for _ in 0..1000 {
         let (relink, path) = (Arc::clone(relink), format!("/relink/accounts/{id}/access-token"));
         asked.spawn(async move { relink.post(&path, Value::Null).await });
     }
-    let given = asked.join_next().await.context("an answer")???["access_token"].take();
+    let given = asked.join_next().await.context("no answer")???["access_token"].take();
     while let Some(answer) = asked.join_next().await {
-        ensure!(answer??["access_token"] == given, "there were two tokens");
+        ensure!(answer??["access_token"] == given, "the responses contain different tokens");
     }
     Ok(given)
 }
@@ -163,7 +163,10 @@ async fn kill_9_at_each_crash_point_loses_nothing_recoverable() -> Result<()> {
             let lossy = *point == crash::Point::RefreshAnswered && rotation != "grace";
             assert_eq!(tally.survived + tally.lost, 2);
             if lossy {
-                assert_eq!(tally.told_lost_response, tally.lost, "{point:?} {rotation}: what is lost is explained");
+                assert_eq!(
+                    tally.told_lost_response, tally.lost,
+                    "{point:?} {rotation}: the cause of each loss is reported"
+                );
             } else {
                 assert_eq!(tally.lost, 0, "{point:?} {rotation}");
             }
@@ -186,7 +189,7 @@ async fn a_failing_webhook_is_retried_and_receives_events_in_order() -> Result<(
     assert_eq!(receiver.receives(4).await?, ["created", "created", "created", "active"], "the first two were refused");
     let seen = receiver.seen();
     let ids: Vec<_> = seen.iter().map(Delivery::id).collect();
-    assert_eq!(ids[..3], [ids[0]; 3], "what is tried again keeps its id");
+    assert_eq!(ids[..3], [ids[0]; 3], "a retried delivery keeps its id");
     assert_ne!(ids[3], ids[0]);
     relink.stop().await
 }

@@ -1,4 +1,4 @@
-//! Secrets stay where they belong, through the whole life of an account, kills and crashes.
+//! Secrets don't leak during the whole lifecycle of an account, including kills and crashes.
 
 use std::{fs, path::Path, process::Stdio};
 
@@ -20,14 +20,14 @@ const NOTHING: Vec<String> = Vec::new();
 const CLIENT_SECRET: &str = "canary-of-the-oauth-client-0001";
 const REFUSED_KEY: &str = "canary-of-a-key-that-is-refused";
 
-/// Kept beside a secret, and none itself.
+/// Stored together with secrets, but not secret.
 const PUBLIC: [&str; 1] = ["relink-sandbox-service"];
 
-/// As talkative as it can be made.
+/// The environment that produces the most output.
 const TALKATIVE: [(&str, &str); 2] = [("RELINK_LOG", "trace"), ("RUST_BACKTRACE", "full")];
 
-/// Each secret is used, and noted when it is: an account that is connected, refreshed, broken and mended; a key and a service's
-/// secret that are typed; programs that are let in; a webhook that is told.
+/// A Relink whose secrets are all used and recorded: an account is connected, refreshed, revoked and reauthorized; an
+/// API key and a client secret are typed; API tokens are created; a webhook receives events.
 struct Life {
     session: Session,
     provider: Provider,
@@ -52,7 +52,7 @@ impl Life {
         Relink::start_with(&self.session, &environment).await
     }
 
-    /// What a command prints.
+    /// Runs a command. Returns its output.
     async fn cli(&self, relink: &Relink, arguments: &[&str], input: &str) -> Result<String> {
         let printed = relink.cli_given(&self.session, arguments, input).await?;
         ensure!(printed.code == 0, "{arguments:?}: {}", printed.err);
@@ -81,16 +81,16 @@ impl Life {
         self.receiver.wait_for("integrated_account:active").await.map(drop)
     }
 
-    /// The tokens of now: the one that is given out, and is accepted; the one that is kept.
+    /// Records the current tokens: the access token, which the provider accepts, and the stored refresh token.
     async fn notes_tokens(&mut self, relink: &Relink) -> Result<()> {
         let access = self.cli(relink, &["token", &self.account], "").await?;
-        ensure!(self.provider.accepts(&access).await?, "it is none");
+        ensure!(self.provider.accepts(&access).await?, "the provider doesn't accept the access token");
         self.canaries.add("access token", &access)?;
         let item = self.session.item(&format!("account/{}", self.account))?;
         self.canaries.add("refresh token", text(&item["secrets"]["refresh_token"])?)
     }
 
-    /// What proves, at each exchange, that who began it is who ends it. Nobody but the provider is told.
+    /// Records the PKCE verifiers of all exchanges, which only the provider receives (RFC 7636).
     fn notes_verifiers(&mut self) -> Result<()> {
         for verifier in self.overheard.verifiers() {
             self.canaries.add("PKCE verifier", &verifier)?;
@@ -118,13 +118,13 @@ impl Life {
         let by_api = relink.post("/relink/api-tokens", json!({ "name": "by the API" })).await?;
         let by_cli = self.cli(relink, &["api-token", "create", "by the command line"], "").await?;
         for token in [text(&by_api["token"])?, &by_cli] {
-            ensure!(relink.status_with_token(token).await? == 200, "it opens nothing");
+            ensure!(relink.status_with_token(token).await? == 200, "the API rejects the token");
             self.canaries.add("API token", token)?;
         }
         Ok(())
     }
 
-    /// A key that is refused, one that works, and a service's secret, typed into the connect page's forms.
+    /// Types an invalid API key, a valid one and a client secret into the connect page's forms.
     async fn types_into_forms(&mut self, relink: &Relink, browser: &Browser) -> Result<()> {
         let key = self.provider.control("POST", "/api-keys", json!({})).await?;
         let client = self.provider.control("POST", "/clients", json!({})).await?;
@@ -144,7 +144,7 @@ impl Life {
             browser.press("Connect").await?;
             browser.shows(shows).await?;
         }
-        for account in relink.get("/relink/accounts").await?["result"].as_array().context("accounts")? {
+        for account in relink.get("/relink/accounts").await?["result"].as_array().context("no accounts")? {
             let path = format!("/relink/accounts/{}/access-token", text(&account["id"])?);
             let given = relink.post(&path, Value::Null).await?;
             self.canaries.add("access token", text(&given["access_token"])?)?;
@@ -152,7 +152,7 @@ impl Life {
         Ok(())
     }
 
-    /// What is asked of the API and the command line every day holds none.
+    /// Asserts that the common responses of the API and the command line contain no secret.
     async fn answers_hold_none(&self, relink: &Relink) -> Result<()> {
         let hooks = relink.get("/webhook").await?;
         let deliveries = format!("/relink/webhooks/{}/deliveries", text(&hooks["result"][0]["id"])?);
@@ -181,25 +181,25 @@ impl Life {
         Ok(())
     }
 
-    /// Neither do its files and its processes; and what is no secret is found in each of them.
+    /// Asserts that files and processes contain no secret, and that the search finds other known texts in each of them.
     fn files_and_processes_hold_none(&self, relink: &Relink) -> Result<()> {
         let processes = canary::processes_of(self.session.folder());
         assert_eq!(self.canaries.found(&[self.session.folder()], &processes), NOTHING);
 
-        let pid = relink.pid().context("it runs")?;
+        let pid = relink.pid().context("Relink has exited")?;
         self.holds_its_account(&relink.data_dir().join("relink.db-wal"));
         let data_dir = [relink.data_dir().display().to_string()];
-        assert_ne!(canary::found(&data_dir, &[], [pid]), NOTHING, "the program's arguments can be read");
+        assert_ne!(canary::found(&data_dir, &[], [pid]), NOTHING, "the search reads the program's arguments");
         ensure!(processes.len() >= 6 && processes.contains(&pid), "bus, keyring, programs, browser: {processes:?}");
         Ok(())
     }
 
     fn holds_its_account(&self, file: &Path) {
         let account = [self.account.clone()];
-        assert_ne!(canary::found(&account, &[file], None), NOTHING, "{} can be read", file.display());
+        assert_ne!(canary::found(&account, &[file], None), NOTHING, "the search reads {}", file.display());
     }
 
-    /// Crashes over what is at hand at this place; nothing of it is in what the crash prints, nor in what it leaves.
+    /// Makes Relink panic at this crash point, and asserts that neither its output nor its files contain a secret.
     async fn crashes_at(&mut self, point: &str) -> Result<()> {
         let relink = self.relink(&[("RELINK_PANIC_AT", point)]).await?;
         let printed = format!("crash-point {point}");
@@ -207,12 +207,12 @@ impl Life {
             led = self.leads_to(point, &relink) => led?,
             stood = relink.logs(&printed) => stood?,
         }
-        // The backtrace comes after it.
+        // The backtrace follows the message.
         relink.logs("stack backtrace:").await?;
         let log = relink.kill().await?;
         self.notes_verifiers()?;
-        let panic = log.lines().find(|line| line.contains(&printed)).context("it has panicked")?;
-        assert!(panic.contains("<redacted>"), "what was at hand is printed: {panic}");
+        let panic = log.lines().find(|line| line.contains(&printed)).context("the log contains no panic")?;
+        assert!(panic.contains("<redacted>"), "the panic message contains redacted values: {panic}");
         for secret in self.session.kept()?.iter().filter(|secret| !PUBLIC.contains(&secret.as_str())) {
             self.canaries.add("kept secret", secret)?;
         }
@@ -241,20 +241,20 @@ impl Life {
                 self.provider.complete_link_noting(relink, &link, &mut self.canaries).await?;
             }
         }
-        // What was led to happens beside this.
+        // The crash happens in another task.
         std::future::pending().await
     }
 }
 
 fn text(value: &Value) -> Result<&str> {
-    value.as_str().with_context(|| format!("a text: {value}"))
+    value.as_str().with_context(|| format!("not a string: {value}"))
 }
 
 #[tokio::test]
 async fn twenty_secrets_through_a_whole_life_and_crashes_leave_no_trace() -> Result<()> {
     let mut life = Life::start().await?;
     let relink = life.relink(&[]).await?;
-    // It runs all the time, and keeps what it is told among the session's files.
+    // This command runs all the time, and its output is one of the session's files.
     let mut follows = relink.command(&life.session, &["--json", "events"]);
     follows.stdout(fs::File::create(life.session.folder().join("events"))?).stderr(Stdio::null());
     let follower = process::spawn(follows)?;
@@ -277,7 +277,7 @@ async fn twenty_secrets_through_a_whole_life_and_crashes_leave_no_trace() -> Res
     browser.close().await?;
     let log = relink.kill().await?;
     drop(follower);
-    assert!(log.contains(&life.account), "it has logged");
+    assert!(log.contains(&life.account), "the log mentions the account");
     assert_eq!(life.canaries.in_text("the log", &log), NOTHING);
     assert_eq!(life.canaries.found(&[life.session.folder()], &[]), NOTHING, "after kill -9");
 
@@ -285,12 +285,12 @@ async fn twenty_secrets_through_a_whole_life_and_crashes_leave_no_trace() -> Res
         life.crashes_at(point).await.with_context(|| point.to_owned())?;
     }
 
-    // So far nearly all was in the database's log. Now it is in the database.
+    // So far, most data was in the write-ahead log. Now it is in the database file.
     let database = life.session.folder().join("relink/relink.db");
     let mut write_back = process::command("python3");
     write_back
         .args(["-c", "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint(TRUNCATE)')"]);
-    ensure!(write_back.arg(&database).status()?.success(), "it can be written back");
+    ensure!(write_back.arg(&database).status()?.success(), "the write-ahead log could not be written back");
     life.holds_its_account(&database);
     assert_eq!(life.canaries.found(&[life.session.folder()], &[]), NOTHING, "in the database");
     Ok(())

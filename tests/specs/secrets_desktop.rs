@@ -1,4 +1,4 @@
-//! Secrets on a desktop: what the window receives and shows, what notifications say, and what can be pasted.
+//! Secrets on a desktop: in the window, in notifications and in the clipboard.
 
 use anyhow::{Context, Result, ensure};
 use relink_tests::{
@@ -17,7 +17,7 @@ use crate::desktop::browser;
 const NOTHING: Vec<String> = Vec::new();
 const CLIENT_SECRET: &str = "canary-typed-into-the-window-01";
 
-/// Signs in through the connect window that has just been opened, and notes what is secret about it.
+/// Signs in through the connect window that was just opened, and records the secrets of the sign-in.
 async fn signs_in(app: &App, desktop: &mut Desktop, canaries: &mut Canaries) -> Result<Browser> {
     canaries.add("link token", &of_address(&app.address().await?, "link_token")?)?;
     app.press("Continue to Sandbox").await?;
@@ -33,20 +33,20 @@ async fn signs_in(app: &App, desktop: &mut Desktop, canaries: &mut Canaries) -> 
 fn of_address(address: &str, name: &str) -> Result<String> {
     let url = Url::parse(address)?;
     let found = url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    found.with_context(|| format!("the address has no {name}"))
+    found.with_context(|| format!("no {name} in the address"))
 }
 
-/// What is given out, and what is kept, for this account.
+/// Records the access token and the stored refresh token of this account.
 async fn notes_tokens(app: &App, desktop: &Desktop, id: &str, canaries: &mut Canaries) -> Result<()> {
     let given = app.request(Method::POST, &format!("/relink/accounts/{id}/access-token"), json!({})).await?;
-    canaries.add("access token", given["access_token"].as_str().context("a token")?)?;
+    canaries.add("access token", given["access_token"].as_str().context("no token")?)?;
     let item = desktop.item(&format!("account/{id}"))?;
-    canaries.add("refresh token", item["secrets"]["refresh_token"].as_str().context("a token")?)
+    canaries.add("refresh token", item["secrets"]["refresh_token"].as_str().context("no token")?)
 }
 
-/// What was just put into the clipboard because the person asked for it.
+/// The text that was just copied to the clipboard at the user's request.
 async fn pasted(desktop: &Desktop) -> Result<String> {
-    desktop.selections().await?.lines().next().map(str::to_owned).context("something is in the clipboard")
+    desktop.selections().await?.lines().next().map(str::to_owned).context("the clipboard is empty")
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     let mut canaries = Canaries::default();
     app.keeps_what_it_hears().await?;
 
-    // The main job: connected, refreshed, broken, told, mended.
+    // The main workflow: connect, refresh, revoke, notify, reauthorize.
     app.press("Try it with the Sandbox").await?;
     app.press("Continue").await?;
     app.other_window().await?;
@@ -67,7 +67,7 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     app.main_window().await?;
     app.press("Show account").await?;
     let accounts = app.request(Method::GET, "/relink/accounts", Value::Null).await?;
-    let id = accounts["result"][0]["id"].as_str().context("an account")?.to_owned();
+    let id = accounts["result"][0]["id"].as_str().context("no account")?.to_owned();
     notes_tokens(&app, &desktop, &id, &mut canaries).await?;
     app.press("Refresh now").await?;
     app.shows("Token refreshed.").await?;
@@ -87,7 +87,7 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     app.shows("Working").await?;
     notes_tokens(&app, &desktop, &id, &mut canaries).await?;
 
-    // A secret is typed.
+    // Type a secret.
     canaries.add("client secret", CLIENT_SECRET)?;
     app.press("Integrations").await?;
     app.press("GitHub").await?;
@@ -96,10 +96,10 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     app.press("Save client").await?;
     app.shows("The secret is in your keychain").await?;
 
-    // Nobody has asked for anything to be copied.
+    // Nothing has been copied yet.
     assert_eq!(canaries.in_text("a selection", &desktop.selections().await?), NOTHING);
 
-    // From here on the person does: each is in the clipboard then, and read from there.
+    // From here on, the user copies each secret, and the test reads it from the clipboard.
     app.press("Webhooks").await?;
     app.press("Add a webhook").await?;
     app.fill("target_url", receiver.url()).await?;
@@ -121,9 +121,9 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
 
     let heard = app.heard().await?;
     for known in [&id, "Ada Lovelace", "my-agent", receiver.url(), "\"event\":\"changed\""] {
-        assert!(heard.contains(known), "the window hears of {known}: {heard}");
+        assert!(heard.contains(known), "the window receives {known}: {heard}");
     }
-    assert_eq!(canaries.in_text("what the window heard", &heard), NOTHING);
+    assert_eq!(canaries.in_text("a message to the window", &heard), NOTHING);
     assert_eq!(canaries.in_text("the page", &app.source().await?), NOTHING);
     assert_eq!(canaries.in_text("a notification", &desktop.all_notified()), NOTHING);
 

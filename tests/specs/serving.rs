@@ -1,4 +1,4 @@
-//! `relink serve` under a supervisor: started without a reader, stopped at any moment, killed.
+//! `relink serve` under a supervisor: started without a reader of its output, stopped at any time, and killed.
 
 use std::{
     net::TcpListener,
@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::command_line::Terminal;
 
-/// A `relink serve` that nobody has waited for.
+/// A `relink serve` that was started without waiting until it is ready.
 struct Started {
     child: Child,
     log: Lines<BufReader<ChildStderr>>,
@@ -39,7 +39,7 @@ impl Started {
         Ok(Self { child, log, data_dir })
     }
 
-    /// Waits until its log says this.
+    /// Waits until its log contains this text.
     async fn says(&mut self, text: &str) -> Result<()> {
         let says = async {
             while let Some(line) = self.log.next_line().await? {
@@ -47,16 +47,16 @@ impl Started {
                     return Ok(());
                 }
             }
-            anyhow::bail!("it ended, and never said {text:?}")
+            anyhow::bail!("the program exited without logging {text:?}")
         };
-        timeout(DEADLINE, says).await.with_context(|| format!("it never said {text:?}"))?
+        timeout(DEADLINE, says).await.with_context(|| format!("the log never contained {text:?}"))?
     }
 
-    /// SIGTERM; how it ended.
+    /// Sends SIGTERM. Returns the exit status.
     async fn stop(mut self) -> Result<ExitStatus> {
-        let pid = self.child.id().context("it runs")?;
+        let pid = self.child.id().context("the program has exited")?;
         let signalled = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
-        ensure!(signalled.success(), "no signal could be sent");
+        ensure!(signalled.success(), "the signal could not be sent");
         let log = async { while let Ok(Some(_)) = self.log.next_line().await {} };
         let (ended, ()) = timeout(DEADLINE, async { tokio::join!(self.child.wait(), log) }).await?;
         Ok(ended?)
@@ -104,7 +104,7 @@ async fn a_program_on_a_killed_engines_port_receives_no_token() -> Result<()> {
     let relink = Relink::start(&session).await?;
     let (data_dir, address) = (relink.data_dir().to_owned(), relink.base_url().replace("http://", ""));
     relink.kill().await?;
-    assert!(is_announced(&data_dir), "a kill leaves the file behind");
+    assert!(is_announced(&data_dir), "a killed program does not remove its file");
     let stranger = TcpListener::bind(&address)?;
     stranger.set_nonblocking(true)?;
 
@@ -112,9 +112,9 @@ async fn a_program_on_a_killed_engines_port_receives_no_token() -> Result<()> {
     tells.args(["integrations", "client", "github", "--id", "client", "--secret-stdin", "--data-dir"]).arg(&data_dir);
     let told = tokio::process::Command::from(tells).output().await?;
     assert_eq!(told.status.code(), Some(3), "{}", String::from_utf8_lossy(&told.stderr));
-    assert_eq!(stranger.accept().expect_err("nobody came").kind(), std::io::ErrorKind::WouldBlock);
+    assert_eq!(stranger.accept().expect_err("no connection was made").kind(), std::io::ErrorKind::WouldBlock);
 
-    // The next engine starts in its place, and is found.
+    // The next engine starts normally, and the command line finds it.
     let relink = Relink::start(&session).await?;
     assert_eq!(relink.cli(&session, &["status"]).await?.code, 0);
     relink.stop().await
@@ -128,26 +128,26 @@ async fn sandbox_accounts_are_refreshed_after_a_restart_without_failures() -> Re
     let before = terminal.relink.account_events().await?;
     terminal.relink.stop().await?;
 
-    // A day later both are due at the start, and the Sandbox starts beside them.
+    // A day later, both refreshes are due at the start, while the Sandbox is still starting.
     let mut clock = Clock::new(terminal.session.folder())?;
     clock.jump(24 * 60 * 60)?;
     terminal.relink = Relink::start_with(&terminal.session, &clock.environment()).await?;
     let token = terminal.line(&["token", &ada]).await?;
     assert_eq!(terminal.status(&terminal.sandbox("/api/me").await?, &token).await?, 200);
-    // The other one falls due by itself.
+    // The other account is refreshed without a request.
     let (mut refreshed, mut after) = (0, 0);
     while refreshed < 2 {
         let path = format!("/relink/sandbox/control/log?after={after}&wait=20");
-        let log = timeout(DEADLINE, terminal.relink.get(&path)).await.context("it was not refreshed")??;
-        for entry in log["entries"].as_array().context("entries")? {
-            after = entry["seq"].as_u64().context("a number")?;
+        let log = timeout(DEADLINE, terminal.relink.get(&path)).await.context("the account was not refreshed")??;
+        for entry in log["entries"].as_array().context("no entries")? {
+            after = entry["seq"].as_u64().context("not a number")?;
             if entry["grant_type"] == "refresh_token" {
                 assert_eq!(entry["outcome"], "ok", "{entry}");
                 refreshed += 1;
             }
         }
     }
-    assert_eq!(terminal.relink.account_events().await?, before, "no failure was told");
+    assert_eq!(terminal.relink.account_events().await?, before, "there was no event about a failure");
     terminal.relink.stop().await
 }
 
@@ -164,6 +164,6 @@ async fn a_proxy_in_the_environment_receives_nothing() -> Result<()> {
     terminal.ends(0, &["check", &id]).await?;
     let token = terminal.line(&["token", &id]).await?;
     assert_eq!(terminal.status(&terminal.sandbox("/api/me").await?, &token).await?, 200);
-    assert_eq!(proxy.accept().expect_err("nobody came").kind(), std::io::ErrorKind::WouldBlock);
+    assert_eq!(proxy.accept().expect_err("no connection was made").kind(), std::io::ErrorKind::WouldBlock);
     terminal.relink.stop().await
 }

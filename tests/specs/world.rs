@@ -23,7 +23,7 @@ async fn a_locked_keychain_yields_no_secret_and_an_unlocked_one_does() -> Result
 
     session.lock()?;
     assert!(!shows(&session)?, "locked");
-    assert!(session.keyring_text()?.contains("account/1"), "what is locked is still listed");
+    assert!(session.keyring_text()?.contains("account/1"), "a locked item is still listed");
     session.unlock()?;
     assert!(shows(&session)?, "unlocked");
     session.restart_keyring().await?;
@@ -59,16 +59,16 @@ fn a_set_clock_affects_only_its_programs_and_no_measured_time() -> Result<()> {
     clock.jump(86_400)?;
     assert!(near(ahead(&clock)?, 86_400));
     clock.jump(-90_000)?;
-    assert!(near(ahead(&clock)?, -3_600), "back, too");
+    assert!(near(ahead(&clock)?, -3_600), "the clock can be set back");
 
-    // Between two looks at the machine's own.
+    // Compare with two readings of the machine's monotonic clock.
     let measured = |environment: Vec<(&str, String)>| -> Result<f64> {
         let mut monotonic = process::command("python3");
         monotonic.args(["-c", "import time; print(time.monotonic())"]).envs(environment);
         Ok(run(monotonic)?.trim().parse()?)
     };
     let (before, shown, after) = (measured(Vec::new())?, measured(clock.environment())?, measured(Vec::new())?);
-    assert!(before <= shown && shown <= after, "measured time is the machine's: {before}, {shown}, {after}");
+    assert!(before <= shown && shown <= after, "the monotonic clock is not faked: {before}, {shown}, {after}");
     Ok(())
 }
 
@@ -85,7 +85,7 @@ fn a_test_network_goes_down_and_up_without_affecting_the_machine() -> Result<()>
         assert!(state()?.contains("unreachable"), "down: {}", state()?);
         network.up()?;
         assert!(state()?.contains("dev cable"), "up again: {}", state()?);
-        // What was mounted outside goes on showing what is outside.
+        // `/sys` was mounted outside, so it shows the machine's interfaces.
         assert!(Path::new("/sys/class/net/lo").exists() && !Path::new("/sys/class/net/cable").exists());
         Ok(())
     })
@@ -100,11 +100,11 @@ fn canaries_are_found_in_files_and_processes_that_hold_them() -> Result<()> {
     assert_eq!(canary::found(&secrets, &[folder.path()], None).len(), 1);
     assert_eq!(canary::found(&secrets[1..], &[folder.path()], None), Vec::<String>::new());
 
-    // Its environment is in place when it speaks, and it stays the same program until it is spoken to.
+    // After its first output, the process has its final environment; it runs until it receives input.
     let mut speaks = std::process::Command::new("sh");
     speaks.args(["-c", "echo here; read -r answer"]).env("HELD", "canary-0002");
     let mut child = speaks.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn()?;
-    std::io::Read::read_exact(&mut child.stdout.take().context("its output")?, &mut [0; 4])?;
+    std::io::Read::read_exact(&mut child.stdout.take().context("no output")?, &mut [0; 4])?;
     let places = canary::found(&secrets, &[], Some(child.id()));
     child.kill()?;
     child.wait()?;

@@ -1,4 +1,4 @@
-//! Tests of the authorization server: it issues, rotates, revokes a reused family, and revokes.
+//! Tests of the authorization server: issuing, rotation, revocation on reuse, and revocation.
 
 use std::{collections::HashMap, process::Stdio};
 
@@ -21,7 +21,7 @@ use tokio::{
 
 const VERIFIER: &str = "a-verifier-of-the-test-which-is-long-enough-to-be-one";
 
-/// The server, and a client of it with a page that takes its codes.
+/// The authorization server, and a client with a redirect page that receives the codes.
 struct Client {
     issuer: String,
     control: String,
@@ -51,11 +51,11 @@ impl Client {
         let mut line = String::new();
         BufReader::new(server.stdout.take().context("no output")?).read_line(&mut line).await?;
         let ready: Value = serde_json::from_str(&line).context("run npm ci in tests/ (make setup does)")?;
-        let text = |name: &str| ready[name].as_str().map(str::to_owned).context("an address");
+        let text = |name: &str| ready[name].as_str().map(str::to_owned).context("no address");
         Ok(Self { issuer: text("issuer")?, control: text("control")?, redirect_uri, code, _server: server })
     }
 
-    /// Signs in as this person in the browser; what the code is worth.
+    /// Signs in as this person in the browser. Returns the token response for the code.
     async fn sign_in(&mut self, browser: &Browser, person: &str) -> Result<Value> {
         let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
         let mut url = url::Url::parse(&format!("{}/auth", self.issuer))?;
@@ -72,7 +72,7 @@ impl Client {
         browser.open(url.as_str()).await?;
         browser.click(&format!("#user-{person}")).await?;
         browser.shows("Back at the client").await?;
-        let code = self.code.wait_for(Option::is_some).await?.clone().context("a code")?;
+        let code = self.code.wait_for(Option::is_some).await?.clone().context("no code")?;
         let (redirect_uri, grant) = (self.redirect_uri.as_str(), "authorization_code");
         self.token(&[
             ("grant_type", grant),
@@ -84,7 +84,7 @@ impl Client {
     }
 
     async fn refresh(&self, tokens: &Value) -> Result<Value> {
-        let token = tokens["refresh_token"].as_str().with_context(|| format!("a refresh token: {tokens}"))?;
+        let token = tokens["refresh_token"].as_str().with_context(|| format!("no refresh token: {tokens}"))?;
         self.token(&[("grant_type", "refresh_token"), ("refresh_token", token)]).await
     }
 
@@ -95,7 +95,7 @@ impl Client {
     }
 
     async fn userinfo(&self, tokens: &Value) -> Result<(u16, Value)> {
-        let token = tokens["access_token"].as_str().context("an access token")?;
+        let token = tokens["access_token"].as_str().context("no access token")?;
         let answer = reqwest::Client::new().get(format!("{}/me", self.issuer)).bearer_auth(token).send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
@@ -106,7 +106,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn it_issues_rotates_revokes_a_reused_family_and_revokes_tokens() -> Result<()> {
+async fn tokens_are_issued_rotated_and_revoked_on_reuse_and_on_request() -> Result<()> {
     let session = Session::start().await?;
     let mut client = Client::start(&session).await?;
     let browser = Browser::start(&session).await?;
@@ -122,8 +122,8 @@ async fn it_issues_rotates_revokes_a_reused_family_and_revokes_tokens() -> Resul
     assert_eq!(second["expires_in"], 30);
     assert_ne!(second["refresh_token"], first["refresh_token"], "rotated");
     let third = client.refresh(&second).await?;
-    assert_eq!(client.refresh(&first).await?["error"], "invalid_grant", "used before");
-    assert_eq!(client.refresh(&third).await?["error"], "invalid_grant", "the whole family has ended");
+    assert_eq!(client.refresh(&first).await?["error"], "invalid_grant", "the refresh token was used before");
+    assert_eq!(client.refresh(&third).await?["error"], "invalid_grant", "the whole token family is revoked");
 
     let again = client.sign_in(&browser, "ada").await?;
     client.control("/revoke").await?;

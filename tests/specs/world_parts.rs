@@ -1,4 +1,4 @@
-//! Tests of the harness's HTTP parts: receiver, browser, authorization server, program.
+//! Tests of the harness's components: receiver, browser and program.
 
 use anyhow::{Context, Result};
 use axum::{Router, response::Html, routing::get};
@@ -7,7 +7,7 @@ use reqwest::Client;
 use tokio::net::TcpListener;
 
 fn client() -> Result<Client> {
-    // Another test of this process may have done it.
+    // Another test in this process may already have installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(Client::builder().redirect(reqwest::redirect::Policy::none()).build()?)
 }
@@ -93,16 +93,16 @@ async fn the_program_survives_a_kill_and_stops_cleanly() -> Result<()> {
     let relink = Relink::start(&session).await?;
     assert_eq!(relink.get("/ping").await?["ping"], "pong");
     let engine = relink.data_dir().join("engine.json");
-    let (first, pid) = (relink.base_url().to_owned(), relink.pid().context("it runs")?);
+    let (first, pid) = (relink.base_url().to_owned(), relink.pid().context("the program has exited")?);
     relink.kill().await?;
-    assert!(client()?.get(format!("{first}/ping")).send().await.is_err(), "it is dead");
-    assert!(engine.exists(), "a killed program cleans nothing up");
+    assert!(client()?.get(format!("{first}/ping")).send().await.is_err(), "the killed program does not respond");
+    assert!(engine.exists(), "a killed program does not remove its file");
 
     let relink = Relink::start(&session).await?;
     assert_ne!(relink.pid(), Some(pid));
     let status = relink.cli(&session, &["status", "--json"]).await?;
     assert_eq!(status.code, 0, "{}", status.err);
     relink.stop().await?;
-    assert!(!engine.exists(), "a clean stop takes its file away");
+    assert!(!engine.exists(), "a clean stop removes the file");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The app, `relink-desktop`, and a driver of its window.
+//! The app, `relink-desktop`, and a `WebDriver` session for its window.
 
 use std::{
     fs,
@@ -27,7 +27,7 @@ fn program() -> PathBuf {
     std::env::var_os("RELINK_DESKTOP_BIN").map_or_else(built, PathBuf::from)
 }
 
-/// The app with a driven window.
+/// The app with a window that is controlled by `WebDriver`.
 #[derive(Debug)]
 pub struct App {
     page: Page,
@@ -64,7 +64,7 @@ impl App {
         command.stdout(Stdio::from(log.try_clone()?)).stderr(Stdio::from(log));
         let driver = process::spawn(command)?;
         let wanted = json!({ "webkitgtk:browserOptions": { "binary": program(), "args": [] } });
-        let Value::Object(capabilities) = wanted else { bail!("an object") };
+        let Value::Object(capabilities) = wanted else { bail!("not an object") };
         let url = format!("http://127.0.0.1:{port}");
         let connect = async {
             loop {
@@ -79,8 +79,8 @@ impl App {
         let client = timeout(DEADLINE, connect).await.context("the window did not open")?;
         let found = fs::read_to_string(desktop.data_dir().join("engine.json"))?;
         let found: Value = serde_json::from_str(&found)?;
-        let text = |name: &str| found[name].as_str().map(str::to_owned).context("a text");
-        let pid = found["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).context("a pid")?;
+        let text = |name: &str| found[name].as_str().map(str::to_owned).context("not a string");
+        let pid = found["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).context("no pid")?;
         let main = client.window().await?;
         Ok(Self { page: Page(client), main, base_url: text("base_url")?, token: text("token")?, pid, _driver: driver })
     }
@@ -110,14 +110,14 @@ impl App {
     pub async fn rehearse_revocation(&self) -> Result<()> {
         self.request(Method::POST, "/relink/sandbox/control/revoke", json!({})).await?;
         let all = self.request(Method::GET, "/relink/accounts", Value::Null).await?;
-        let id = all["result"][0]["id"].as_str().context("an account")?.to_owned();
+        let id = all["result"][0]["id"].as_str().context("no account")?.to_owned();
         // The refresh fails, as intended.
         let refused = self.request(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await;
-        ensure!(refused.is_err(), "it still works");
+        ensure!(refused.is_err(), "the refresh succeeded despite the revocation");
         Ok(())
     }
 
-    /// Switches to the window that was opened beside the main one, as soon as it exists.
+    /// Switches to the window that was opened in addition to the main one, as soon as it exists.
     pub async fn other_window(&self) -> Result<()> {
         let find = async {
             loop {
@@ -151,7 +151,7 @@ impl App {
     /// Everything that was recorded.
     pub async fn heard(&self) -> Result<String> {
         let heard = self.page.0.execute("return window.heard.join('\\n')", Vec::new()).await?;
-        heard.as_str().map(str::to_owned).context("it keeps nothing")
+        heard.as_str().map(str::to_owned).context("no recorded messages")
     }
 
     /// Calls a command of the main window from the driven page. Returns the result or the refusal.
@@ -163,7 +163,7 @@ impl App {
             internals.invoke(command).then(() => done('answered'), (why) => done(`refused: ${why}`));
         ";
         let answer = self.page.0.execute_async(script, vec![command.into()]).await?;
-        Ok(answer.as_str().context("a text")?.to_owned())
+        Ok(answer.as_str().context("not a string")?.to_owned())
     }
 
     /// Waits until Relink has noticed that the desktop has a tray, or no longer has one.
@@ -178,7 +178,7 @@ impl App {
             }
             anyhow::Ok(())
         };
-        timeout(DEADLINE, notices).await.with_context(|| format!("it never noticed that the tray is there: {there}"))?
+        timeout(DEADLINE, notices).await.with_context(|| format!("Relink did not notice: tray available = {there}"))?
     }
 
     /// Whether the checkbox with this label is checked.
@@ -202,18 +202,18 @@ impl App {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        timeout(DEADLINE, ends).await.context("it goes on")
+        timeout(DEADLINE, ends).await.context("the app does not exit")
     }
 }
 
 impl Drop for App {
     fn drop(&mut self) {
-        // An app that stays in the tray outlives its driver.
+        // An app that stays in the tray outlives the WebDriver session.
         let _ = process::signal("KILL", self.pid);
     }
 }
 
-/// The app without a driver, as a desktop starts it.
+/// The app without `WebDriver`, as a desktop starts it.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
@@ -226,9 +226,9 @@ impl Program {
         Self::spawn(desktop, command)
     }
 
-    /// Starts it in a mount namespace where this library is hidden. Needs the right to create namespaces, as root has.
+    /// Starts it in a mount namespace where this library is hidden. Requires permission to create namespaces (root).
     pub fn start_without(desktop: &Desktop, library: &str) -> Result<Self> {
-        // An empty file in the library's place: the loader treats it as missing.
+        // Replace the library with an empty file, which the loader treats as missing.
         let hidden = r#"set -e
             ldconfig -p | awk -v name="$1" '$1 == name { print $NF }' | while read -r file; do
               mount --bind /dev/null "$(realpath "$file")"
@@ -240,7 +240,7 @@ impl Program {
     }
 
     fn spawn(desktop: &Desktop, mut command: Command) -> Result<Self> {
-        // For the investigation of a failed test.
+        // The log helps to investigate a failed test.
         let log = fs::OpenOptions::new().create(true).append(true).open(desktop.folder().join("program.log"))?;
         command.env("RELINK_DATA_DIR", desktop.data_dir()).stdout(Stdio::null()).stderr(Stdio::from(log));
         Ok(Self { child: process::spawn(command)? })
@@ -248,7 +248,7 @@ impl Program {
 
     /// Waits until it has a web page in memory.
     pub async fn has_a_page(&self) -> Result<()> {
-        self.keeps_a_page(true).await.context("it never had a page")
+        self.keeps_a_page(true).await.context("the app never loaded a page")
     }
 
     /// Waits until it has no web page, visible or hidden.
@@ -257,7 +257,7 @@ impl Program {
     }
 
     async fn keeps_a_page(&self, keeps: bool) -> Result<()> {
-        let pid = self.child.id().context("it runs")?;
+        let pid = self.child.id().context("the program has exited")?;
         let keeps = async {
             while process::offspring(pid)?.iter().any(|name| name.contains("WebKitWebProcess")) != keeps {
                 tokio::time::sleep(LOOK).await;
@@ -269,7 +269,7 @@ impl Program {
 
     /// Whether it exits by itself with success.
     pub async fn ends(&mut self) -> Result<bool> {
-        Ok(timeout(DEADLINE, self.child.wait()).await.context("it goes on")??.success())
+        Ok(timeout(DEADLINE, self.child.wait()).await.context("the app does not exit")??.success())
     }
 
     /// Waits until its API responds.
@@ -279,7 +279,7 @@ impl Program {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        timeout(DEADLINE, serves).await.context("it never served")
+        timeout(DEADLINE, serves).await.context("the API never responded")
     }
 
     pub fn runs(&mut self) -> bool {

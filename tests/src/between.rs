@@ -16,7 +16,7 @@ use url::form_urlencoded;
 
 use crate::provider::Provider;
 
-/// What is between.
+/// A proxy that forwards each request and records its body.
 #[derive(Debug, Clone)]
 pub struct Between {
     client: Client,
@@ -25,17 +25,17 @@ pub struct Between {
 }
 
 impl Between {
-    /// In front of this provider.
+    /// Creates a proxy in front of this provider.
     pub(crate) fn new(provider: &Provider) -> Self {
         Self { client: Client::new(), to: provider.base_url().to_owned(), heard: Arc::default() }
     }
 
-    /// It, for a server.
+    /// The router that serves it.
     pub(crate) fn router(self) -> Router {
         Router::new().fallback(pass_on).with_state(self)
     }
 
-    /// All values of this form field so far.
+    /// All values of this form field in the requests so far.
     fn fields(&self, name: &str) -> Vec<String> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let fields = heard.iter().flat_map(|body| form_urlencoded::parse(body));
@@ -58,7 +58,7 @@ async fn pass_on(State(between): State<Between>, request: Request) -> Response {
     }
 }
 
-/// A proxy of a provider's token endpoint that records the requests. It ends with the test.
+/// A running proxy of a provider's token endpoint. It stops at the end of the test.
 #[derive(Debug)]
 pub struct Overheard {
     definition: String,
@@ -76,13 +76,13 @@ impl Overheard {
         let between = Between::new(provider);
         let router = between.clone().router();
         let server = tokio::spawn(async move {
-            // It ends with the test.
+            // The server stops at the end of the test.
             let _ = axum::serve(listener, router).await;
         });
         Ok(Self { definition, between, server })
     }
 
-    /// The provider's definition, with this token endpoint.
+    /// The provider's integration definition, with the proxy as its token endpoint.
     pub fn definition(&self) -> &str {
         &self.definition
     }

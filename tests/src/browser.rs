@@ -1,4 +1,4 @@
-//! A real browser: Debian's Chromium, without a window, driven by `chromedriver`.
+//! A real browser: Debian's Chromium in headless mode, controlled by `chromedriver`.
 
 use std::{
     fs::{self, Permissions},
@@ -49,20 +49,20 @@ impl Browser {
         Self::start_trusting(session, &[]).await
     }
 
-    /// Starts it, as with a person who lets these origins open Relink.
+    /// Starts it with the permission for these origins to open Relink's deep links without a question.
     pub async fn start_trusting(session: &Session, trusted: &[&str]) -> Result<Self> {
         let mut command = session.command("chromedriver");
         command.args(["--port=0"]).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut driver = process::spawn(command)?;
         let mut lines = BufReader::new(driver.stdout.take().context("no output")?).lines();
         let port = loop {
-            let line = timeout(DEADLINE, lines.next_line()).await.context("`chromedriver` is silent")??;
-            let line = line.context("`chromedriver` ended")?;
+            let line = timeout(DEADLINE, lines.next_line()).await.context("`chromedriver` printed nothing")??;
+            let line = line.context("`chromedriver` has exited")?;
             if let Some(port) = line.split("started successfully on port ").nth(1) {
                 break port.trim_end_matches('.').to_owned();
             }
         };
-        // Its further words are read away, so that it never waits for a reader.
+        // Discard its further output, so that it never blocks on a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let profile = tempfile::tempdir()?;
         let preferences = profile.path().join("Default/Preferences");
@@ -84,7 +84,7 @@ impl Browser {
         arguments.push(format!("--user-data-dir={}", profile.path().display()).into());
         let binary = dying_with_its_driver(profile.path())?;
         let wanted = json!({ "goog:chromeOptions": { "args": arguments, "binary": binary } });
-        let Value::Object(capabilities) = wanted else { bail!("an object") };
+        let Value::Object(capabilities) = wanted else { bail!("not an object") };
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&format!("http://127.0.0.1:{port}"))
@@ -98,7 +98,7 @@ impl Browser {
         Ok(self.page.0.goto(url).await?)
     }
 
-    /// Goes to the tab that was opened last, as soon as there is one.
+    /// Switches to a newly opened tab, as soon as there is one.
     pub async fn newest_tab(&self) -> Result<()> {
         let end = Instant::now() + DEADLINE;
         loop {
@@ -112,7 +112,7 @@ impl Browser {
         }
     }
 
-    /// Closes the present tab and goes back to the first.
+    /// Closes the current tab and switches back to the first one.
     pub async fn back_to_first_tab(&self) -> Result<()> {
         if self.page.0.window().await? != self.first {
             self.page.0.close_window().await?;
@@ -120,24 +120,24 @@ impl Browser {
         Ok(self.page.0.switch_to_window(self.first.clone()).await?)
     }
 
-    /// Ends it.
+    /// Ends the `WebDriver` session.
     pub async fn close(self) -> Result<()> {
         Ok(self.page.0.close().await?)
     }
 
-    /// Walks the connect page from where it is: on to the provider, says yes there as this person, and comes back.
+    /// Continues from the connect page: goes on to the provider, gives consent there as this person, and returns.
     pub async fn sign_in_at_sandbox(&self, person: &str) -> Result<()> {
         self.press("Continue to").await?;
         self.newest_tab().await?;
         self.click(&format!("#person-{person}")).await?;
         self.click("#allow").await?;
-        // Whoever closes this tab now would cut the way back off.
+        // Closing this tab too early would interrupt the redirect back to Relink.
         self.leaves("/authorize").await
     }
 }
 
-/// A program that is Chromium, and is killed when `chromedriver` ends. A test that fails, or is killed, takes only `chromedriver`
-/// with it: the browser would stay.
+/// A wrapper that runs Chromium and kills it when `chromedriver` exits. A test that fails or is killed stops only
+/// `chromedriver`; without the wrapper, the browser would keep running.
 fn dying_with_its_driver(folder: &Path) -> Result<PathBuf> {
     let program = folder.join("chromium");
     fs::write(&program, "#!/bin/sh\nexec setpriv --pdeathsig KILL -- /usr/bin/chromium \"$@\"\n")?;
@@ -145,7 +145,7 @@ fn dying_with_its_driver(folder: &Path) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// What Chromium keeps when a person ticks "Always allow … to open links of this type".
+/// The preference that Chromium stores when a user ticks "Always allow … to open links of this type".
 fn preferences_that_follow_deep_links(trusted: &[&str]) -> Value {
     let allowed = trusted.iter().map(|origin| ((*origin).to_owned(), json!({ "app.relink.desktop": true })));
     json!({ "protocol_handler": { "allowed_origin_protocol_pairs": Value::Object(allowed.collect()) } })

@@ -1,25 +1,25 @@
-//! Looks for secrets where none may be.
+//! Searches for secrets in places that must not contain any.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Result, ensure};
 
-/// Shorter texts could be found by chance.
+/// The minimum length of a secret. Shorter texts could be found by chance.
 const LEAST: usize = 16;
 
-/// Secrets that were really used, and what each is.
+/// The secrets that were actually used, each with its kind.
 #[derive(Debug, Default)]
 pub struct Canaries(BTreeMap<String, &'static str>);
 
 impl Canaries {
-    /// One more; what is known already stays what it is.
+    /// Adds a secret. A secret that is already known keeps its kind.
     pub fn add(&mut self, what: &'static str, secret: &str) -> Result<()> {
         ensure!(secret.len() >= LEAST, "a {what} of {} characters could be found by chance", secret.len());
         self.0.entry(secret.to_owned()).or_insert(what);
         Ok(())
     }
 
-    /// How many there are of each kind.
+    /// The number of secrets of each kind.
     pub fn kinds(&self) -> BTreeMap<&'static str, usize> {
         let mut kinds = BTreeMap::new();
         for what in self.0.values() {
@@ -28,24 +28,24 @@ impl Canaries {
         kinds
     }
 
-    /// Their texts.
+    /// The secrets themselves.
     pub fn texts(&self) -> Vec<String> {
         self.0.keys().cloned().collect()
     }
 
-    /// Which of them a text holds. It is said what they are, and not what they read.
+    /// Which secrets a text contains. Reports their kinds, never the secrets.
     pub fn in_text(&self, place: &str, text: &str) -> Vec<String> {
         let held = self.0.iter().filter(|(secret, _)| text.contains(secret.as_str()));
         held.map(|(_, what)| format!("{what} in {place}")).collect()
     }
 
-    /// The places below a folder, and in the arguments and environments of these processes, that hold one of them.
+    /// The places in these folders, and in these processes' arguments and environments, that contain a secret.
     pub fn found(&self, folders: &[&Path], processes: &[u32]) -> Vec<String> {
         found(&self.texts(), folders, processes.iter().copied())
     }
 }
 
-/// The places below a folder, or in a process's arguments and environment, that hold one of these texts.
+/// The places in this folder, or in a process's arguments and environment, that contain one of these texts.
 pub fn found(secrets: &[String], folders: &[&Path], processes: impl IntoIterator<Item = u32>) -> Vec<String> {
     let mut places = Vec::new();
     for folder in folders {
@@ -59,7 +59,7 @@ pub fn found(secrets: &[String], folders: &[&Path], processes: impl IntoIterator
     places
 }
 
-/// Every process that knows this folder by its arguments or its environment: all that a session has.
+/// Every process that has this folder in its arguments or environment, which includes every process of a session.
 pub fn processes_of(folder: &Path) -> Vec<u32> {
     let folder = [folder.display().to_string()];
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -68,7 +68,7 @@ pub fn processes_of(folder: &Path) -> Vec<u32> {
 }
 
 fn look(path: &Path, secrets: &[String], places: &mut Vec<String>) {
-    // What a link leads to is found where it is.
+    // Don't follow links: the target is searched in its own place.
     if path.is_symlink() {
         return;
     }
@@ -78,12 +78,12 @@ fn look(path: &Path, secrets: &[String], places: &mut Vec<String>) {
         }
         return;
     }
-    // A pipe would wait for its writer; a socket, or a file that has just gone, holds nothing.
+    // Reading a pipe would block. A socket, or a file that was just removed, contains nothing.
     if !path.is_file() {
         return;
     }
     let Ok(mut bytes) = fs::read(path) else { return };
-    // Some programs keep texts in UTF-16.
+    // Some programs store texts in UTF-16.
     bytes.retain(|byte| *byte != 0);
     let text = String::from_utf8_lossy(&bytes);
     for secret in secrets {

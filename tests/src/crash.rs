@@ -1,9 +1,11 @@
 //! `kill -9` at each crash point, against providers with each kind of refresh token rotation.
 //!
-//! A round: the account works; the program is started with a crash point armed; the action that leads there is begun; the program
-//! stops at the point, is killed, and is started again. Then the round checks: does the account work without reauthorization, and
-//! if not, is the cause reported? Were events delivered, and incomplete items removed? Which of two sign-ins is in force, and is
-//! the link used up exactly if the new one is?
+//! In each round, the program is started with a working account and an armed crash point. The action that leads there
+//! is performed; the program stops at the point, is killed, and is started again. Then the round checks:
+//!
+//! - Does the account work without reauthorization and, if not, is the cause reported?
+//! - Were events delivered, and incomplete keychain items removed?
+//! - Which of the two sign-ins is in force, and is the link used up if and only if it is the new one?
 
 use std::collections::HashSet;
 
@@ -34,7 +36,7 @@ pub enum Point {
     RefreshKept,
     /// Everything is committed.
     RefreshCommitted,
-    /// A replacement is about to be written to the keychain.
+    /// A replacement item is about to be written to the keychain.
     ReplaceIntent,
     /// The replacement is in the keychain; the database isn't updated yet.
     ReplaceKept,
@@ -42,7 +44,7 @@ pub enum Point {
     ConnectKept,
     /// A delivery is about to be sent.
     DeliverySending,
-    /// A delivery was answered; the database isn't updated yet.
+    /// The receiver has responded to a delivery; the database isn't updated yet.
     DeliveryAnswered,
 }
 
@@ -62,7 +64,7 @@ impl Point {
     pub fn named(name: &str) -> Result<Self> {
         let found = Self::ALL.iter().find(|point| point.name() == name);
         let all = || Self::ALL.iter().map(|point| point.name()).collect::<Vec<_>>().join(", ");
-        found.copied().with_context(|| format!("there is no place {name:?}; there are {}", all()))
+        found.copied().with_context(|| format!("there is no crash point {name:?}; the crash points are {}", all()))
     }
 
     /// Its name in the code.
@@ -127,7 +129,7 @@ struct Before {
     refresh_token: String,
     /// The latest line of its timeline.
     line: i64,
-    /// What a person is about to be sent.
+    /// The magic link that a person is about to use.
     link: Option<String>,
 }
 
@@ -164,7 +166,7 @@ impl Stage {
     async fn mend(&self, relink: &Relink) -> Result<()> {
         let link = relink.magic_link(json!({ "integrated_account_id": self.account })).await?;
         let flow = self.provider.complete_link(relink, &link).await?;
-        ensure!(flow["phase"] == "succeeded", "it could not be mended: {flow}");
+        ensure!(flow["phase"] == "succeeded", "the reauthorization failed: {flow}");
         Ok(())
     }
 
@@ -175,7 +177,7 @@ impl Stage {
         let stands = format!("crash-point {}", point.name());
         tokio::select! {
             // It never returns: the program has stopped at the crash point.
-            led = self.lead(point, &relink, &before) => bail!("it did not stand still: {led:?}"),
+            led = self.lead(point, &relink, &before) => bail!("the program did not stop at the crash point: {led:?}"),
             stood = relink.logs(&stands) => stood?,
         }
         relink.kill().await?;
@@ -220,8 +222,8 @@ impl Stage {
         Ok(Before {
             deliveries: self.receiver.seen().len(),
             accounts: self.account_count(relink).await?,
-            refresh_token: item["secrets"]["refresh_token"].as_str().context("a refresh token")?.to_owned(),
-            line: self.timeline(relink).await?.first().and_then(|line| line["seq"].as_i64()).context("a line")?,
+            refresh_token: item["secrets"]["refresh_token"].as_str().context("no refresh token")?.to_owned(),
+            line: self.timeline(relink).await?.first().and_then(|line| line["seq"].as_i64()).context("no entry")?,
             link,
         })
     }
@@ -250,11 +252,11 @@ impl Stage {
         before: &Before,
         (heard, due): (usize, usize),
     ) -> Result<Option<String>> {
-        ensure!(heard == due, "{heard} deliveries had come before the kill");
+        ensure!(heard == due, "{heard} deliveries had arrived before the kill");
         self.receiver.wait_for_count(before.deliveries + due + 1).await?;
         let seen = self.receiver.seen();
         let ids: HashSet<_> = seen[before.deliveries..].iter().map(Delivery::id).collect();
-        ensure!(ids.len() == 1, "one event has the ids {ids:?}");
+        ensure!(ids.len() == 1, "the deliveries of one event have different ids: {ids:?}");
         let path = format!("/relink/webhooks/{}/deliveries", webhook(relink).await?);
         let is_known = async {
             loop {
@@ -268,7 +270,7 @@ impl Stage {
                 sleep(LOOK).await;
             }
         };
-        timeout(DEADLINE, is_known).await.context("what was delivered never counted as delivered")?
+        timeout(DEADLINE, is_known).await.context("the delivery was never recorded as delivered")?
     }
 
     /// Asserts that incomplete keychain items are gone, and that the link works once.
@@ -282,8 +284,11 @@ impl Stage {
         let Some(id) = flow["outcome"]["account"]["id"].as_str() else {
             return Ok(Some(format!("the link did not connect: {flow}")));
         };
-        ensure!(!relink.link_is_good(link).await?, "a link connected twice");
-        ensure!(self.account_count(relink).await? == before.accounts + 1, "it connected something else");
+        ensure!(!relink.link_is_good(link).await?, "a link was used twice");
+        ensure!(
+            self.account_count(relink).await? == before.accounts + 1,
+            "the link did not connect exactly one account"
+        );
         relink.request(Method::DELETE, &format!("/integrated-account/{id}"), Value::Null).await?;
         Ok(None)
     }
@@ -293,7 +298,10 @@ impl Stage {
         if let Some(cause) = self.works(relink).await? {
             return Ok(Some(cause));
         }
-        ensure!(self.reauthorized_since(relink, before).await? == 0, "a replacement that was never kept counts");
+        ensure!(
+            self.reauthorized_since(relink, before).await? == 0,
+            "a replacement that was never stored is in the timeline"
+        );
         let flow = self.provider.complete_link(relink, before.link()?).await?;
         if flow["phase"] != "succeeded" {
             return Ok(Some(format!("the link did not reauthorize: {flow}")));
@@ -307,8 +315,11 @@ impl Stage {
             return Ok(Some(cause));
         }
         let counted = self.reauthorized_since(relink, before).await?;
-        ensure!(counted == 1, "a replacement that was kept counts {counted} times");
-        ensure!(!relink.link_is_good(before.link()?).await?, "a link that reauthorized is still good");
+        ensure!(counted == 1, "a stored replacement is in the timeline {counted} times");
+        ensure!(
+            !relink.link_is_good(before.link()?).await?,
+            "a link that was used for a reauthorization is still valid"
+        );
         Ok(None)
     }
 
@@ -322,7 +333,7 @@ impl Stage {
     /// The newest page of the account's timeline, newest first.
     async fn timeline(&self, relink: &Relink) -> Result<Vec<Value>> {
         let timeline = relink.get(&format!("/relink/timeline?account={}", self.account)).await?;
-        Ok(timeline["result"].as_array().context("a timeline")?.clone())
+        Ok(timeline["result"].as_array().context("no timeline")?.clone())
     }
 
     /// The account's keychain item.
@@ -364,17 +375,17 @@ impl Stage {
             }
             Ok(())
         };
-        timeout(DEADLINE, gone).await.context("a stray item was never swept")?
+        timeout(DEADLINE, gone).await.context("an orphaned item was never removed")?
     }
 }
 
 impl Before {
     fn link(&self) -> Result<&str> {
-        self.link.as_deref().context("a link")
+        self.link.as_deref().context("no link")
     }
 }
 
 async fn webhook(relink: &Relink) -> Result<String> {
     let webhooks = relink.get("/webhook").await?;
-    webhooks["result"][0]["id"].as_str().map(str::to_owned).context("a webhook")
+    webhooks["result"][0]["id"].as_str().map(str::to_owned).context("no webhook")
 }

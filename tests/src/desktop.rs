@@ -1,5 +1,5 @@
-//! A desktop of a test's own: a virtual display, a window manager, a notification daemon, a panel with a tray, and a browser
-//! that only says what it was asked to open.
+//! A private desktop for one test: a virtual display, a window manager, a notification daemon, a panel with a tray, and
+//! a default browser that only reports the addresses it was asked to open.
 
 mod answering;
 mod parts;
@@ -23,7 +23,7 @@ use parts::{browser_that_only_says, dunst, name_is_taken, panel, quiet, run, vir
 
 use crate::{page::LOOK, process, relink::DEADLINE, screen, selections, session::Session};
 
-/// What of a desktop there is. Some have no tray, some no notifications.
+/// The optional parts of a desktop. Some desktops have no tray, some have no notifications.
 #[derive(Debug, Clone, Copy)]
 pub struct With {
     /// A notification daemon.
@@ -32,10 +32,10 @@ pub struct With {
     pub tray: bool,
 }
 
-/// Everything.
+/// A desktop with all optional parts.
 pub const ALL: With = With { notifications: true, tray: true };
 
-/// The desktop.
+/// A running desktop.
 #[derive(Debug)]
 pub struct Desktop {
     session: Session,
@@ -61,7 +61,7 @@ impl Deref for Desktop {
 }
 
 impl Desktop {
-    /// Starts one.
+    /// Starts a desktop with these parts.
     pub async fn start(with: With) -> Result<Self> {
         let mut session = Session::start().await?;
         let mut parts = Vec::new();
@@ -70,7 +70,7 @@ impl Desktop {
         parts.push(xvfb);
         parts.push(quiet(&session, "openbox", &[])?);
         let managed = tokio::task::spawn_blocking(move || screen::is_managed(&display));
-        timeout(DEADLINE, managed).await.context("no window manager came")???;
+        timeout(DEADLINE, managed).await.context("the window manager did not start")???;
         let opened = browser_that_only_says(&session).await?;
         let (daemon, notified) = if with.notifications {
             let (dunst, notified) = dunst(&session)?;
@@ -86,57 +86,57 @@ impl Desktop {
         Ok(desktop)
     }
 
-    /// The panel comes, with its tray.
+    /// Starts the panel with its tray.
     pub fn start_panel(&mut self) -> Result<()> {
         panel(&self.session)?;
         self.panel = Some(quiet(&self.session, "xfce4-panel", &["--disable-wm-check"])?);
         name_is_taken(&self.session, "org.kde.StatusNotifierWatcher")
     }
 
-    /// The panel dies.
+    /// Kills the panel.
     pub async fn kill_panel(&mut self) -> Result<()> {
         let mut panel = self.panel.take().context("there is no panel")?;
         Ok(panel.kill().await?)
     }
 
-    /// From now on the notification daemon answers nobody, and stays where it is.
+    /// Suspends the notification daemon: it keeps its name on the bus and doesn't respond.
     pub fn freeze_notifications(&self) -> Result<()> {
-        let pid = self.daemon.as_ref().and_then(Child::id).context("a daemon")?;
+        let pid = self.daemon.as_ref().and_then(Child::id).context("no daemon")?;
         process::signal("STOP", pid)
     }
 
     /// The next address that the system's browser was asked to open.
     pub async fn opened(&mut self) -> Result<String> {
         let next = timeout(DEADLINE, self.opened.recv()).await.context("no address was opened")?;
-        next.context("the browser is gone")
+        next.context("the browser script's channel is closed")
     }
 
-    /// Waits until a notification showed this text.
+    /// Waits until a notification has shown this text.
     pub async fn notified(&self, text: &str) -> Result<()> {
         let mut notified = self.notified.clone();
         let seen = timeout(DEADLINE, notified.wait_for(|all| all.contains(text))).await;
-        seen.with_context(|| format!("no notification said {text:?}: {}", *self.notified.borrow()))??;
+        seen.with_context(|| format!("no notification showed {text:?}: {}", *self.notified.borrow()))??;
         Ok(())
     }
 
-    /// All that notifications have said.
+    /// The text of all notifications so far.
     pub fn all_notified(&self) -> String {
         self.notified.borrow().clone()
     }
 
-    /// What was copied, and what is marked: all selections of the display.
+    /// The contents of all selections of the display: copied text and selected text.
     pub async fn selections(&self) -> Result<String> {
-        let display = self.session.display().context("a display")?.to_owned();
+        let display = self.session.display().context("no display")?.to_owned();
         let read = tokio::task::spawn_blocking(move || selections::read(&display));
-        timeout(DEADLINE, read).await.context("a selection is never handed over")??
+        timeout(DEADLINE, read).await.context("a selection was never transferred")??
     }
 
-    /// How many notifications had this title so far.
+    /// The number of notifications with this title so far.
     pub fn times_notified(&self, title: &str) -> usize {
         times_in(&self.notified.borrow(), title)
     }
 
-    /// Waits until so many notifications had this title.
+    /// Waits until this many notifications have had this title.
     pub async fn notified_times(&self, title: &str, count: usize) -> Result<()> {
         let mut notified = self.notified.clone();
         let seen = timeout(DEADLINE, notified.wait_for(|all| times_in(all, title) >= count)).await;
@@ -150,21 +150,21 @@ impl Desktop {
         run(&self.session, "dunstctl", &["context"])
     }
 
-    /// The person unlocks the machine, as GNOME's screen saver says it.
+    /// Sends the signal with which GNOME's screen saver reports that the machine was unlocked.
     pub fn unlocks(&self) -> Result<()> {
         let signal =
             ["--session", "-o", "/org/gnome/ScreenSaver", "-s", "org.gnome.ScreenSaver.ActiveChanged", "false"];
         run(&self.session, "gdbus", &[&["emit"], &signal[..]].concat())
     }
 
-    /// Waits until a notification is up.
+    /// Waits until a notification is visible.
     pub async fn has_a_notification(&self) -> Result<()> {
-        self.notifications_up(|count| count > 0).await.context("no notification came up")
+        self.notifications_up(|count| count > 0).await.context("no notification appeared")
     }
 
-    /// Waits until no notification is up.
+    /// Waits until no notification is visible.
     pub async fn has_no_notification(&self) -> Result<()> {
-        self.notifications_up(|count| count == 0).await.context("a notification stays")
+        self.notifications_up(|count| count == 0).await.context("a notification is still visible")
     }
 
     async fn notifications_up(&self, wanted: impl Fn(u32) -> bool) -> Result<()> {
@@ -180,54 +180,54 @@ impl Desktop {
         timeout(DEADLINE, seen).await?
     }
 
-    /// The labels of the tray's menu, with the numbers by which they are pressed.
+    /// The labels of the tray menu, each with its item id.
     pub fn tray_menu(&self) -> Result<Vec<(u32, String)>> {
         let (bus, menu) = self.tray()?;
         let layout = self.call(&bus, &menu, "com.canonical.dbusmenu.GetLayout", &["0", "-1", "[]"])?;
-        // As gdbus writes it: (3, {'label': <'Open Relink'>, …}
+        // gdbus prints: (3, {'label': <'Open Relink'>, …}
         let mut items = Vec::new();
         for (at, _) in layout.match_indices("'label': <") {
             let rest = &layout[at + "'label': <".len()..];
-            let quote = rest.chars().next().context("a label")?;
+            let quote = rest.chars().next().context("no label")?;
             let label = rest[1..].split(quote).next().unwrap_or_default().to_owned();
             let number = layout[..at].rsplit('(').next().and_then(|head| head.split(',').next());
-            items.push((number.and_then(|number| number.trim().parse().ok()).context("a number")?, label));
+            items.push((number.and_then(|number| number.trim().parse().ok()).context("not a number")?, label));
         }
         Ok(items)
     }
 
-    /// Waits until an item of the tray's menu is ticked: the menu is drawn beside the window.
+    /// Waits until an item of the tray menu is checked. The menu is updated asynchronously to the window.
     pub async fn ticks_in_tray(&self, label: &str) -> Result<()> {
         let ticks = async {
             while !self.is_ticked_in_tray(label).unwrap_or_default() {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        timeout(DEADLINE, ticks).await.with_context(|| format!("{label:?} is never ticked in the tray"))
+        timeout(DEADLINE, ticks).await.with_context(|| format!("{label:?} was never checked in the tray menu"))
     }
 
     fn is_ticked_in_tray(&self, label: &str) -> Result<bool> {
         let (bus, menu) = self.tray()?;
         let found = self.tray_menu()?.into_iter().find(|(_, text)| text.contains(label));
-        let (number, _) = found.with_context(|| format!("no {label:?} in the tray"))?;
+        let (number, _) = found.with_context(|| format!("no {label:?} in the tray menu"))?;
         let state = [&number.to_string(), "toggle-state"];
         Ok(self.call(&bus, &menu, "com.canonical.dbusmenu.GetProperty", &state)?.contains("<1>"))
     }
 
-    /// Presses an item of the tray's menu.
+    /// Presses an item of the tray menu.
     pub fn press_in_tray(&self, label: &str) -> Result<()> {
         let items = self.tray_menu()?;
         let found = items.iter().find(|(_, text)| text.contains(label));
-        let (number, _) = found.with_context(|| format!("no {label:?} in the tray: {items:?}"))?;
+        let (number, _) = found.with_context(|| format!("no {label:?} in the tray menu: {items:?}"))?;
         let (bus, menu) = self.tray()?;
         let event = [&number.to_string(), "clicked", "<int32 0>", "0"];
         self.call(&bus, &menu, "com.canonical.dbusmenu.Event", &event).map(drop)
     }
 
-    /// Waits until the tray's menu has an item with this text.
+    /// Waits until the tray menu has an item with this text.
     pub async fn tray_says(&self, text: &str) -> Result<()> {
         let says = async {
-            // The menu tells nobody but its panel when it changes.
+            // Poll, because only the panel receives the menu's change signals.
             while !self.tray_menu().unwrap_or_default().iter().any(|(_, label)| label.contains(text)) {
                 tokio::time::sleep(LOOK).await;
             }
@@ -236,16 +236,16 @@ impl Desktop {
         timeout(DEADLINE, says).await.with_context(menu)
     }
 
-    /// The tray icon's owner on the bus, and its menu's path.
+    /// The bus name of the tray icon's owner, and the object path of its menu.
     fn tray(&self) -> Result<(String, String)> {
         let watcher = "org.kde.StatusNotifierWatcher";
         let get = "org.freedesktop.DBus.Properties.Get";
         let items = self.call(watcher, "/StatusNotifierWatcher", get, &[watcher, "RegisteredStatusNotifierItems"])?;
-        let item = items.split('\'').nth(1).context("a tray icon")?.to_owned();
-        let at = item.find('/').context("a path")?;
+        let item = items.split('\'').nth(1).context("no tray icon")?.to_owned();
+        let at = item.find('/').context("no path")?;
         let (bus, path) = item.split_at(at);
         let menu = self.call(bus, path, get, &["org.kde.StatusNotifierItem", "Menu"])?;
-        Ok((bus.to_owned(), menu.split('\'').nth(1).context("a menu")?.to_owned()))
+        Ok((bus.to_owned(), menu.split('\'').nth(1).context("no menu")?.to_owned()))
     }
 
     fn call(&self, bus: &str, path: &str, method: &str, arguments: &[&str]) -> Result<String> {
@@ -263,7 +263,7 @@ impl Desktop {
         Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
     }
 
-    /// Waits until so many of the app's windows are on the screen.
+    /// Waits until this many of the app's windows are on the screen.
     pub async fn has_windows(&self, count: usize) -> Result<Vec<String>> {
         let has = async {
             loop {
@@ -273,10 +273,10 @@ impl Desktop {
                 }
             }
         };
-        timeout(DEADLINE, has).await.with_context(|| format!("{count} windows, there are {:?}", self.windows()))
+        timeout(DEADLINE, has).await.with_context(|| format!("expected {count} windows, found {:?}", self.windows()))
     }
 
-    /// Waits until a window whose title begins so is on the screen.
+    /// Waits until a window whose title begins with this text is on the screen.
     pub async fn has_window_called(&self, title: &str) -> Result<String> {
         let pattern = format!("^{title}");
         let has = async {
@@ -293,7 +293,7 @@ impl Desktop {
         timeout(DEADLINE, has).await.with_context(|| format!("no window {title:?}"))
     }
 
-    /// Waits until no window's title on the screen begins so.
+    /// Waits until no window on the screen has a title that begins with this text.
     pub async fn has_no_window_called(&self, title: &str) -> Result<()> {
         let pattern = format!("^{title}");
         let closes = async {
@@ -306,7 +306,7 @@ impl Desktop {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        timeout(DEADLINE, closes).await.with_context(|| format!("{title:?} stays"))?
+        timeout(DEADLINE, closes).await.with_context(|| format!("{title:?} is still on the screen"))?
     }
 
     /// Brings a window to the front.
@@ -314,7 +314,7 @@ impl Desktop {
         run(&self.session, "xdotool", &["windowactivate", "--sync", window])
     }
 
-    /// Waits until the window that has the keyboard has a title that begins so.
+    /// Waits until the focused window has a title that begins with this text.
     pub async fn is_in_front(&self, title: &str) -> Result<()> {
         let in_front = || -> Result<String> {
             let output = self.session.command("xdotool").args(["getactivewindow", "getwindowname"]).output()?;
@@ -325,16 +325,17 @@ impl Desktop {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        timeout(DEADLINE, waits).await.with_context(|| format!("in front is {:?}, not {title:?}", in_front()))
+        timeout(DEADLINE, waits).await.with_context(|| format!("the focused window is {:?}, not {title:?}", in_front()))
     }
 
-    /// Closes a window, as its button in a panel does. No key is pressed: one that comes while the window manager takes the
-    /// keyboard anew is lost.
+    /// Closes a window, as its button in a panel does. Doesn't press a key, because a key press is lost while the
+    /// window manager grabs the keyboard again.
     pub fn close_window(&self, window: &str) -> Result<()> {
-        screen::close(self.session.display().context("a display")?, window.parse()?)
+        screen::close(self.session.display().context("no display")?, window.parse()?)
     }
 
-    /// Waits until the system has a program for our addresses: a run from a build folder sees to that beside its start.
+    /// Waits until Relink's URL scheme has a registered handler. An app that runs from a build folder registers it in
+    /// the background after its start.
     pub async fn takes_deep_links(&self) -> Result<()> {
         let takes = async {
             loop {
@@ -346,33 +347,33 @@ impl Desktop {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        timeout(DEADLINE, takes).await.context("the scheme was never registered")?
+        timeout(DEADLINE, takes).await.context("the URL scheme was never registered")?
     }
 
-    /// Hands an address over as the system does, by the program's desktop entry. A program that isn't running yet is started by
-    /// it: with this desktop's data folder, which it would find by itself on a person's.
+    /// Opens an address as the system does, through the app's desktop entry. Starts the app if it isn't running, with
+    /// this desktop's data folder; on a real desktop, the app finds the folder by itself.
     pub fn hand_over(&self, url: &str) -> Result<()> {
         let mut command = self.session.command("gio");
         command.args(["open", url]).env("RELINK_DATA_DIR", self.session.data_dir());
-        // What it starts holds what it is given, for as long as it runs.
+        // The started app would keep inherited pipes open for as long as it runs.
         let ended = command.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
         ensure!(ended.success(), "gio open: {ended}");
         Ok(())
     }
 
-    /// A picture of the whole screen.
+    /// Writes a screenshot of the whole screen to this file.
     pub fn picture(&self, path: &Path) -> Result<()> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        // By the package's own name: another program is called import, too. It reads what the screen shows; xwd reads each
-        // window by its visual, and paints those of another one than the screen's black.
+        // Debian's own name of ImageMagick's `import`, since other programs have that name too. It captures the visible
+        // screen; xwd would render windows whose visual differs from the screen's in black.
         let shot = format!("png:{}", path.display());
         run(&self.session, "import-im6.q16", &["-silent", "-window", "root", &shot])
     }
 }
 
-/// dunst prints each notification's parts on lines of their own.
+/// Counts the notifications with this title. dunst prints each part of a notification on its own line.
 fn times_in(printed: &str, title: &str) -> usize {
     printed.lines().filter(|line| line.contains("summary") && line.contains(title)).count()
 }

@@ -1,4 +1,4 @@
-//! The harness of the journeys: real parts, in a desktop session per test.
+//! The test harness of the end-to-end tests. It runs real components, in one desktop session per test.
 
 pub mod app;
 pub mod between;

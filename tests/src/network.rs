@@ -1,8 +1,8 @@
-//! A network of a test's own, which can be taken away.
+//! A private network for one test, which can be taken down.
 //!
-//! A process can't leave its network safely while it has threads. So each such test runs itself once more, alone, in a process
-//! that begins in a user and a network namespace of its own: that takes no rights, changes nothing of the machine, and ends with
-//! its last program, however the test ends.
+//! A process can't leave its network namespace safely while it has threads. So each such test runs itself again, alone,
+//! in a process that starts in its own user and network namespaces. That needs no privileges, changes nothing on the
+//! machine, and is cleaned up when the last process exits, however the test ends.
 
 use std::{
     any::type_name,
@@ -22,16 +22,17 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{between::Between, provider::Provider};
 
-/// The interface's address.
+/// The address of the test interface.
 const ADDRESS: &str = "10.77.0.1";
 
-/// Tells the second process that it is the one inside, and where it says that the test has passed.
+/// The environment variable that marks the inner process. Its value is the file that the process creates on success.
 const INSIDE: &str = "RELINK_TEST_NETWORK";
 
-/// How a process gets a network of its own: without any rights, and as root where the kernel keeps user namespaces from everybody.
+/// The arguments of `unshare`, in order of preference. The second needs root; it is for kernels that restrict user
+/// namespaces.
 const WAYS: [&[&str]; 2] = [&["--user", "--map-root-user", "--net"], &["--net"]];
 
-/// Runs the test in a network of its own, which is up.
+/// Runs the test in its own network, which starts online.
 pub fn alone<F: AsyncFnOnce(Network) -> Result<()>>(test: F) -> Result<()> {
     if let Some(passed) = env::var_os(INSIDE) {
         let network = Network::start()?;
@@ -39,50 +40,50 @@ pub fn alone<F: AsyncFnOnce(Network) -> Result<()>>(test: F) -> Result<()> {
         return Ok(fs::write(passed, "")?);
     }
     let way = possible_way()?;
-    // The test's path without the crate's name, as the test harness wants it: the closure is named after its function.
+    // The test's path without the crate name, as libtest expects it. The closure's type name contains the path.
     let name = type_name::<F>().split("::").skip(1).take_while(|part| !part.starts_with('{')).collect::<Vec<_>>();
     let folder = tempfile::tempdir()?;
     let passed = folder.path().join("passed");
     let status = Command::new("unshare")
         .args(way)
-        // After the namespaces, whose making forgets it.
+        // Set after the namespaces, because creating them resets it.
         .args(["--", "setpriv", "--pdeathsig", "KILL", "--"])
         .arg(env::current_exe()?)
         .args([name.join("::").as_str(), "--exact", "--nocapture"])
         .env(INSIDE, &passed)
         .status()?;
-    ensure!(status.success(), "it failed in its own network: {status}");
-    ensure!(passed.exists(), "the test has not run in its own network");
+    ensure!(status.success(), "the test failed in its own network: {status}");
+    ensure!(passed.exists(), "the test did not run in its own network");
     Ok(())
 }
 
 fn possible_way() -> Result<&'static [&'static str]> {
     let mut refusals = Vec::new();
     for way in WAYS {
-        // Some kernels let everybody make one and nobody use it.
+        // Some kernels allow everybody to create a user namespace, but not to use it.
         let try_it = ["--", "ip", "link", "set", "lo", "up"];
-        let output = Command::new("unshare").args(way).args(try_it).output().context("util-linux and iproute2")?;
+        let output = Command::new("unshare").args(way).args(try_it).output().context("unshare and ip are missing")?;
         if output.status.success() {
             return Ok(way);
         }
         refusals.push(format!("unshare {}: {}", way.join(" "), String::from_utf8_lossy(&output.stderr).trim()));
     }
     bail!(
-        "This machine lets no test have a network of its own, so this one can't be tried here:\n{}\nWhat allows it, on kernels \
-         that have them: sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0, or more than \
-         0 user.max_user_namespaces; in a container, the capability CAP_SYS_ADMIN.",
+        "This test needs its own network namespace, which this machine doesn't allow:\n{}\nTo allow it, set (where the kernel \
+         has them) sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0 and a \
+         user.max_user_namespaces above 0; in a container, add the capability CAP_SYS_ADMIN.",
         refusals.join("\n")
     )
 }
 
-/// The network of this process: loopback, and one interface that reaches nowhere.
+/// The network of this process: loopback, and one interface that isn't connected to anything.
 #[derive(Debug)]
 pub struct Network(());
 
 impl Network {
     fn start() -> Result<Self> {
         ip(&["link", "set", "lo", "up"])?;
-        // A cable whose other end is here too. Not every kernel has `dummy`; each that has namespaces has this.
+        // A veth pair with both ends in this namespace. Not every kernel has `dummy` interfaces.
         ip(&["link", "add", "cable", "type", "veth", "peer", "name", "end"])?;
         ip(&["addr", "add", &format!("{ADDRESS}/24"), "dev", "cable"])?;
         ip(&["link", "set", "end", "up"])?;
@@ -91,13 +92,13 @@ impl Network {
         Ok(network)
     }
 
-    /// Online: the cable is said to lead to the world. Unplugged, that is forgotten.
+    /// Goes online: sets the interface up and adds a default route, which is removed when the interface goes down.
     pub fn up(&self) -> Result<()> {
         ip(&["link", "set", "cable", "up"])?;
         ip(&["route", "replace", "default", "dev", "cable"])
     }
 
-    /// Offline: loopback stays.
+    /// Goes offline. Loopback stays up.
     pub fn down(&self) -> Result<()> {
         ip(&["link", "set", "cable", "down"])
     }
@@ -109,7 +110,7 @@ fn ip(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// A provider as it is in the world: another machine's address, and TLS.
+/// A provider with TLS at a non-loopback address, as in production.
 #[derive(Debug)]
 pub struct FarProvider {
     definition: String,
@@ -117,7 +118,7 @@ pub struct FarProvider {
 }
 
 impl FarProvider {
-    /// Puts one in front of this provider. It ends with the test.
+    /// Starts it in front of this provider. It stops at the end of the test.
     pub async fn start(provider: &Provider, folder: &Path) -> Result<Self> {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed([ADDRESS.to_owned()])?;
         let certificate = folder.join("certificate.pem");
@@ -128,7 +129,7 @@ impl FarProvider {
         let base_url = format!("https://{ADDRESS}:{}", listener.local_addr()?.port());
         let router = Between::new(provider).router();
         tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(config)), router));
-        // Its person signs in on loopback; what Relink calls is far away.
+        // The browser signs in on loopback; Relink calls the other address.
         let definition = provider
             .definition()
             .replace(&format!("\"tokenHost\": \"{}", provider.base_url()), &format!("\"tokenHost\": \"{base_url}"))
@@ -136,12 +137,12 @@ impl FarProvider {
         Ok(Self { definition, certificate })
     }
 
-    /// Its definition.
+    /// The text of its integration definition.
     pub fn definition(&self) -> &str {
         &self.definition
     }
 
-    /// What a program needs in its environment to trust its certificate.
+    /// The environment variables that make a program trust its certificate.
     pub fn trust(&self) -> [(&'static str, String); 1] {
         [("SSL_CERT_FILE", self.certificate.display().to_string())]
     }
@@ -151,7 +152,7 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, router: Router) {
     while let Ok((stream, _)) = listener.accept().await {
         let (tls, service) = (tls.clone(), TowerToHyperService::new(router.clone()));
         tokio::spawn(async move {
-            // Who doesn't speak TLS, or goes away, is not answered.
+            // Ignore clients that don't speak TLS or disconnect.
             let Ok(stream) = tls.accept(stream).await else { return };
             let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });

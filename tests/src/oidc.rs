@@ -15,7 +15,7 @@ use crate::{process, relink::DEADLINE, session::Session};
 /// The name of its integration in Relink.
 pub const NAME: &str = "oidc";
 
-/// The server.
+/// A running authorization server.
 #[derive(Debug)]
 pub struct OidcProvider {
     issuer: String,
@@ -24,7 +24,7 @@ pub struct OidcProvider {
 }
 
 impl OidcProvider {
-    /// Starts it for the callbacks of the Relink at this address.
+    /// Starts it with the redirect URIs of the Relink instance at this address.
     pub async fn start(session: &Session, relink: &str) -> Result<Self> {
         let script = process::workspace().join("tests/oidc-provider/server.mjs");
         let mut command = session.command("node");
@@ -34,14 +34,14 @@ impl OidcProvider {
         let mut server = process::spawn(command)?;
         let mut lines = BufReader::new(server.stdout.take().context("no output")?).lines();
         let ready = loop {
-            let line = timeout(DEADLINE, lines.next_line()).await.context("the provider is silent")??;
-            let line = line.context("the provider ended: run npm ci in tests/ (make setup does)")?;
+            let line = timeout(DEADLINE, lines.next_line()).await.context("the provider printed nothing")??;
+            let line = line.context("the provider has exited: run npm ci in tests/ (make setup does)")?;
             if let Ok(ready) = serde_json::from_str::<Value>(&line) {
                 break ready;
             }
         };
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let text = |name: &str| ready[name].as_str().map(str::to_owned).context("an address");
+        let text = |name: &str| ready[name].as_str().map(str::to_owned).context("no address");
         Ok(Self { issuer: text("issuer")?, control: text("control")?, _server: server })
     }
 
@@ -82,19 +82,19 @@ impl OidcProvider {
         Ok(reqwest::get(format!("{}{path}", self.control)).await?.json().await?)
     }
 
-    /// Ends every sign-in, as a person does in the provider's settings.
+    /// Revokes every sign-in, as a user does in the provider's settings.
     pub async fn revoke(&self) -> Result<()> {
         self.command("/revoke").await.map(drop)
     }
 
-    /// How long access tokens live from now on.
+    /// Sets the lifetime of access tokens that are issued from now on.
     pub async fn lifetime(&self, secs: u32) -> Result<()> {
         self.command(&format!("/lifetime?seconds={secs}")).await.map(drop)
     }
 
-    /// Waits until something was seen so often, as in `refresh_token.ok`.
+    /// Waits until a counter, such as `refresh_token.ok`, reaches this value.
     pub async fn sees(&self, what: &str, count: u64) -> Result<()> {
         let path = format!("/wait?for={what}&count={count}");
-        timeout(DEADLINE, self.command(&path)).await.with_context(|| format!("no {what} came"))?.map(drop)
+        timeout(DEADLINE, self.command(&path)).await.with_context(|| format!("too few {what}"))?.map(drop)
     }
 }

@@ -1,4 +1,4 @@
-//! A page, as a person meets it: what it shows, what can be pressed and filled in.
+//! A web page as a user sees it: its text, and what can be pressed and filled in.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -8,10 +8,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::relink::DEADLINE;
 
-/// How often the page is looked at while something is waited for: the page itself tells nobody.
+/// How often the page is polled while a test waits for a change.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
-/// A page that a driver holds: a browser's, or the app's window.
+/// A page that is controlled by `WebDriver`: in a browser, or in the app's window.
 #[derive(Debug)]
 pub struct Page(pub(crate) Client);
 
@@ -31,49 +31,49 @@ impl Page {
         }
     }
 
-    /// Waits until the page doesn't show a text any more.
+    /// Waits until the page no longer shows a text.
     pub async fn hides(&self, text: &str) -> Result<()> {
         let end = Instant::now() + DEADLINE;
         while self.text().await.unwrap_or_default().contains(text) {
             if Instant::now() > end {
-                bail!("the page goes on showing {text:?}:\n{}", self.text().await?);
+                bail!("the page still shows {text:?}:\n{}", self.text().await?);
             }
             sleep(LOOK).await;
         }
         Ok(())
     }
 
-    /// Waits until the page's address has nothing of this in it any more.
+    /// Waits until the page's address no longer contains this text.
     pub async fn leaves(&self, part: &str) -> Result<()> {
         let end = Instant::now() + DEADLINE;
         while self.0.current_url().await?.as_str().contains(part) {
             if Instant::now() > end {
-                bail!("the page stays at {part}. It shows:\n{}", self.text().await?);
+                bail!("the page's address still contains {part}. The page shows:\n{}", self.text().await?);
             }
             sleep(LOOK).await;
         }
         Ok(())
     }
 
-    /// What the page shows.
+    /// The visible text of the page.
     pub async fn text(&self) -> Result<String> {
         Ok(self.0.find(Locator::Css("body")).await?.text().await?)
     }
 
-    /// Its address.
+    /// The page's address.
     pub async fn address(&self) -> Result<String> {
         Ok(self.0.current_url().await?.to_string())
     }
 
-    /// Its whole source, as it is now.
+    /// The current source of the page.
     pub async fn source(&self) -> Result<String> {
         Ok(self.0.source().await?)
     }
 
-    /// Clicks what this selector finds, as soon as it is there.
+    /// Clicks the element that this CSS selector finds, as soon as it exists.
     pub async fn click(&self, css: &str) -> Result<()> {
         let found = self.0.wait().at_most(DEADLINE).for_element(Locator::Css(css)).await;
-        self.click_at_rest(found.with_context(|| format!("nothing to click at {css}"))?).await
+        self.click_at_rest(found.with_context(|| format!("no element matches {css}"))?).await
     }
 
     /// Clicks the button or link with this text.
@@ -86,7 +86,7 @@ impl Page {
         self.click_at_rest(found?).await
     }
 
-    /// Clicks what has stopped moving, as a person does: a page that is still being laid out would move it away.
+    /// Clicks an element after it has stopped moving. While the page is still being laid out, the click could miss it.
     async fn click_at_rest(&self, element: Element) -> Result<()> {
         let end = Instant::now() + DEADLINE;
         let mut before = element.rectangle().await?;
@@ -97,7 +97,7 @@ impl Page {
                 return Ok(element.click().await?);
             }
             if Instant::now() > end {
-                bail!("what is to be clicked never comes to rest. The page shows:\n{}", self.text().await?);
+                bail!("the element never stopped moving. The page shows:\n{}", self.text().await?);
             }
             before = now;
         }
@@ -118,15 +118,15 @@ impl Page {
         Ok(())
     }
 
-    /// Waits until what the page shows is drawn.
+    /// Waits until the current state of the page has been painted.
     pub async fn is_painted(&self) -> Result<()> {
-        // The first frame after this one has drawn it.
+        // The state is painted when the second animation frame begins.
         let frames = "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(arguments[0], 100)));";
         self.0.execute_async(frames, Vec::new()).await?;
         Ok(())
     }
 
-    /// Takes a picture of the page.
+    /// Takes a screenshot of the page.
     pub async fn picture(&self, path: &Path) -> Result<()> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;

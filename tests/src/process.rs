@@ -1,4 +1,4 @@
-//! Children that never outlive their test.
+//! Child processes that never outlive their test.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned()
 }
 
-/// A command whose process is killed when the test's process ends, however that ends.
+/// A command whose process is killed when the test's process exits, for whatever reason.
 pub fn command(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--", program]);
@@ -28,22 +28,22 @@ pub fn spawn(command: Command) -> Result<Child> {
     tokio::process::Command::from(command)
         .kill_on_drop(true)
         .spawn()
-        .with_context(|| format!("{name} can't be started; make setup installs what the tests need"))
+        .with_context(|| format!("cannot start {name}; make setup installs what the tests need"))
 }
 
 /// Sends a process a signal.
 pub fn signal(name: &str, pid: u32) -> Result<()> {
     let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).stderr(Stdio::null()).status()?;
-    ensure!(sent.success(), "{pid} is gone");
+    ensure!(sent.success(), "cannot send {name} to process {pid}");
     Ok(())
 }
 
-/// Whether a process runs: one that has ended and that nobody has asked about yet doesn't.
+/// Whether a process is running. A zombie (exited, but not yet waited for) isn't.
 pub fn runs(pid: u32) -> bool {
     stat(pid).is_some_and(|(state, _)| state != "Z")
 }
 
-/// The programs that a process has started, and those that they have started, by name.
+/// The names of all descendants of a process.
 pub fn offspring(pid: u32) -> Result<Vec<String>> {
     let mut all = Vec::new();
     for entry in fs::read_dir("/proc")? {
@@ -56,10 +56,10 @@ pub fn offspring(pid: u32) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// A process's state and its parent (`proc_pid_stat(5)`).
+/// The state and the parent of a process (`proc_pid_stat(5)`).
 fn stat(pid: u32) -> Option<(String, u32)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before may hold anything, in brackets.
+    // The name in parentheses before these fields may contain any character.
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
 }

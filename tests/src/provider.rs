@@ -70,7 +70,7 @@ impl Provider {
             }
             Ok(())
         };
-        timeout(DEADLINE, waits).await.with_context(|| format!("no {what} came"))?
+        timeout(DEADLINE, waits).await.with_context(|| format!("{what} did not reach the expected count"))?
     }
 
     /// Whether it accepts an access token.
@@ -83,12 +83,12 @@ impl Provider {
     pub async fn revoke_token(&self, refresh_token: &str) -> Result<()> {
         let url = format!("{}/revoke", self.running.base_url());
         let answer = self.client.post(url).form(&[("token", refresh_token)]).send().await?;
-        ensure!(answer.status().is_success(), "it revokes nothing: {}", answer.status());
+        ensure!(answer.status().is_success(), "the revocation failed: {}", answer.status());
         Ok(())
     }
 
-    /// Completes a link without a browser: begins the flow, consents as Ada, returns, claims, and waits for the end. Returns
-    /// the flow.
+    /// Completes a link without a browser: begins the flow, consents as Ada, returns, claims, and waits for the end.
+    /// Returns the flow.
     pub async fn complete_link(&self, relink: &Relink, link: &str) -> Result<Value> {
         self.complete_link_noting(relink, link, &mut Canaries::default()).await
     }
@@ -103,8 +103,8 @@ impl Provider {
             .header("x-relink-link-token", token)
             .json(&json!({ "integration": NAME, "format": "oauth2" }));
         let mut flow: Value = begin.send().await?.json().await?;
-        let key = flow["key"].as_str().with_context(|| format!("the flow began: {flow}"))?.to_owned();
-        let callback = self.consent(flow["authorize_url"].as_str().context("a URL")?).await?;
+        let key = flow["key"].as_str().with_context(|| format!("the flow did not start: {flow}"))?.to_owned();
+        let callback = self.consent(flow["authorize_url"].as_str().context("no URL")?).await?;
         canaries.add("link token", token)?;
         canaries.add("flow key", &key)?;
         for (name, value) in Url::parse(&callback)?.query_pairs() {
@@ -115,7 +115,7 @@ impl Provider {
             }
         }
         self.client.get(callback).send().await?;
-        let id = flow["id"].as_str().context("an id")?.to_owned();
+        let id = flow["id"].as_str().context("no id")?.to_owned();
         let path = format!("{base}/connect-account/flows/{id}");
         let end = async {
             loop {
@@ -135,9 +135,9 @@ impl Provider {
     async fn consent(&self, url: &str) -> Result<String> {
         let html = self.client.get(url).send().await?.text().await?;
         let id = html.split("name=\"consent\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
-        let form = [("consent", id.context("a consent page")?), ("person", "ada"), ("decision", "allow")];
+        let form = [("consent", id.context("no consent page")?), ("person", "ada"), ("decision", "allow")];
         let answer = self.client.post(format!("{}/authorize", self.running.base_url())).form(&form).send().await?;
-        Ok(answer.headers().get("location").context("a redirect")?.to_str()?.to_owned())
+        Ok(answer.headers().get("location").context("no redirect")?.to_str()?.to_owned())
     }
 
     /// Adds its integration to Relink and connects an account. Returns the account's id.
@@ -145,6 +145,6 @@ impl Provider {
         relink.post("/relink/integrations", json!({ "text": self.definition() })).await?;
         let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
         let flow = self.complete_link(relink, &link).await?;
-        flow["outcome"]["account"]["id"].as_str().map(str::to_owned).with_context(|| format!("connected: {flow}"))
+        flow["outcome"]["account"]["id"].as_str().map(str::to_owned).with_context(|| format!("not connected: {flow}"))
     }
 }

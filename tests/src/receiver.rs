@@ -1,4 +1,4 @@
-//! The target of a webhook.
+//! A server that receives webhook deliveries.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -47,7 +47,7 @@ impl Receiver {
         let shared = Shared { seen: watch::Sender::new(Vec::new()), refuse: Arc::default() };
         let router = Router::new().route("/hook", post(take)).with_state(shared.clone());
         let server = tokio::spawn(async move {
-            // It ends with the test.
+            // The server stops at the end of the test.
             let _ = axum::serve(listener, router).await;
         });
         Ok(Self { url, shared, server })
@@ -78,7 +78,7 @@ impl Receiver {
         let find = |seen: &Vec<Delivery>| seen.iter().find(|delivery| delivery.body["event"] == event).cloned();
         let found = timeout(DEADLINE, seen.wait_for(|seen| find(seen).is_some())).await;
         let found = found.with_context(|| format!("no {event} was delivered"))??;
-        find(&found).context("it is there")
+        find(&found).context("the delivery is missing")
     }
 
     /// Waits for this many account events. Returns all of them in order, without their prefix.

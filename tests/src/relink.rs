@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{process, session::Session};
 
-/// How long a journey waits for anything. It only bounds a failure.
+/// The maximum time that a test waits for anything. Only a failing test waits this long.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The path of the program.
@@ -66,12 +66,12 @@ impl Relink {
         let log = follow(child.stderr.take().context("no standard error")?, session.folder().join("relink.log"));
         let mut out = BufReader::new(child.stdout.take().context("no standard output")?).lines();
         let line = timeout(DEADLINE, out.next_line()).await.context("relink serve did not get ready")??;
-        let Some(line) = line else { bail!("relink serve ended: {}", *log.borrow()) };
+        let Some(line) = line else { bail!("relink serve has exited: {}", *log.borrow()) };
         let ready: Value = serde_json::from_str(&line)?;
         let found: Value = serde_json::from_str(&fs::read_to_string(data_dir.join("engine.json"))?)?;
-        let text = |value: &Value| value.as_str().map(str::to_owned).context("a text");
+        let text = |value: &Value| value.as_str().map(str::to_owned).context("not a string");
         let _ = rustls::crypto::ring::default_provider().install_default();
-        // Each request stands for another program: none reuses a connection, which the server may be closing.
+        // Each request acts as a separate program, so don't reuse connections, which the server may be closing.
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0).build()?;
         Ok(Self { base_url: text(&ready["base_url"])?, token: text(&found["token"])?, data_dir, child, log, client })
     }
@@ -133,7 +133,7 @@ impl Relink {
     /// Creates a link token with this body, and returns the URL of its magic link.
     pub async fn magic_link(&self, body: Value) -> Result<String> {
         let link = self.post("/link-token", body).await?;
-        Ok(format!("{}/connect-account?link_token={}", self.base_url, link["link_token"].as_str().context("a token")?))
+        Ok(format!("{}/connect-account?link_token={}", self.base_url, link["link_token"].as_str().context("no token")?))
     }
 
     /// Whether a magic link is still valid.
@@ -141,7 +141,7 @@ impl Relink {
         let token = link_token(link)?;
         let request = self.client.get(format!("{}/connect-account/session", self.base_url));
         let status = request.header("x-relink-link-token", token).send().await?.status().as_u16();
-        ensure!(status == 200 || status == 404, "a link answers with {status}");
+        ensure!(status == 200 || status == 404, "unexpected status of a link: {status}");
         Ok(status == 200)
     }
 
@@ -159,7 +159,7 @@ impl Relink {
             }
         })
         .await
-        .with_context(|| format!("no {kind} came"))?
+        .with_context(|| format!("no {kind} event arrived"))?
     }
 
     /// The names of all account events so far, without their prefix.
@@ -177,12 +177,12 @@ impl Relink {
         let mut log = self.log.clone();
         timeout(DEADLINE, log.wait_for(|log| log.contains(text)))
             .await
-            .with_context(|| format!("it never logged {text}"))?
+            .with_context(|| format!("the log never contained {text}"))?
             .map(drop)
-            .context("it ended")
+            .context("the program has exited")
     }
 
-    /// A command of the command line, not started yet.
+    /// Builds a command of the command line, without starting it.
     pub fn command(&self, session: &Session, arguments: &[&str]) -> Command {
         let mut command = session.command(&program());
         command.args(arguments).env("RELINK_DATA_DIR", &self.data_dir);
@@ -218,18 +218,18 @@ impl Relink {
 
     /// Stops it with SIGTERM, and expects a clean exit.
     pub async fn stop(mut self) -> Result<()> {
-        let pid = self.child.id().context("it runs")?;
+        let pid = self.child.id().context("the program has exited")?;
         let status = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
-        ensure!(status.success(), "no signal could be sent");
-        let ended = timeout(DEADLINE, self.child.wait()).await.context("it did not stop")??;
-        ensure!(ended.success(), "it ended with {ended}: {}", self.logged());
+        ensure!(status.success(), "the signal could not be sent");
+        let ended = timeout(DEADLINE, self.child.wait()).await.context("the program did not stop")??;
+        ensure!(ended.success(), "the program exited with {ended}: {}", self.logged());
         Ok(())
     }
 }
 
 /// The token of a magic link.
 pub fn link_token(link: &str) -> Result<&str> {
-    let token = link.split("link_token=").nth(1).context("a link")?;
+    let token = link.split("link_token=").nth(1).context("no link")?;
     Ok(token.split('&').next().unwrap_or(token))
 }
 
@@ -244,7 +244,7 @@ fn follow(stderr: tokio::process::ChildStderr, file: PathBuf) -> watch::Receiver
                 log.push('\n');
             });
         }
-        // For the investigation of a failed test.
+        // The log helps to investigate a failed test.
         let _ = fs::write(file, &*sender.borrow());
     });
     receiver

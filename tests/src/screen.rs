@@ -1,4 +1,4 @@
-//! The window manager of a display, as panels speak to it (Extended Window Manager Hints).
+//! Communicates with a display's window manager, as panels do (Extended Window Manager Hints).
 
 use anyhow::{Context, Result};
 use x11rb::{
@@ -7,7 +7,7 @@ use x11rb::{
     rust_connection::RustConnection,
 };
 
-/// Waits until it manages windows: one that comes up before is nobody's.
+/// Waits until the window manager is running. A window that is opened earlier would stay unmanaged.
 pub fn is_managed(display: &str) -> Result<()> {
     let (connection, root) = connect(display)?;
     let watched = ChangeWindowAttributesAux::new().event_mask(EventMask::PROPERTY_CHANGE);
@@ -19,11 +19,11 @@ pub fn is_managed(display: &str) -> Result<()> {
     Ok(())
 }
 
-/// Has a window closed, as its button in a panel does.
+/// Asks the window manager to close a window, as its button in a panel does.
 pub fn close(display: &str, window: Window) -> Result<()> {
     let (connection, root) = connect(display)?;
     let closes = atom(&connection, "_NET_CLOSE_WINDOW")?;
-    // At whatever time, by a person (source indication 2).
+    // No timestamp; source indication 2: a direct user action.
     let message = ClientMessageEvent::new(32, window, closes, [0, 2, 0, 0, 0]);
     let manager = EventMask::SUBSTRUCTURE_REDIRECT | EventMask::SUBSTRUCTURE_NOTIFY;
     Ok(connection.send_event(false, root, manager, message)?.check()?)
@@ -31,7 +31,7 @@ pub fn close(display: &str, window: Window) -> Result<()> {
 
 fn connect(display: &str) -> Result<(RustConnection, Window)> {
     let (connection, screen) = x11rb::connect(Some(display))?;
-    let root = connection.setup().roots.get(screen).context("a screen")?.root;
+    let root = connection.setup().roots.get(screen).context("no screen")?.root;
     Ok((connection, root))
 }
 

@@ -1,4 +1,4 @@
-//! What can be pasted on a display.
+//! Reads the selections (clipboards) of a display.
 
 use anyhow::{Context, Result};
 use x11rb::{
@@ -10,11 +10,11 @@ use x11rb::{
     },
 };
 
-/// The texts of the clipboard and of the two other selections, one a line. Waits for their owners.
+/// The texts of the clipboard and the two other selections, one per line. Waits until their owners respond.
 pub fn read(display: &str) -> Result<String> {
     let (connection, screen) = x11rb::connect(Some(display))?;
-    let root = connection.setup().roots.get(screen).context("a screen")?.root;
-    // A selection is handed over into a property of some window.
+    let root = connection.setup().roots.get(screen).context("no screen")?.root;
+    // The owner of a selection writes it to a property of the requesting window.
     let window = connection.generate_id()?;
     let (kind, looks) = (WindowClass::INPUT_OUTPUT, CreateWindowAux::new());
     connection.create_window(COPY_DEPTH_FROM_PARENT, window, root, 0, 0, 1, 1, 0, kind, NONE, &looks)?;

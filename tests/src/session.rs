@@ -1,4 +1,5 @@
-//! A desktop session of a test's own: a D-Bus bus and gnome-keyring in a temporary folder, nothing of the person's.
+//! A private desktop session for one test: a D-Bus bus and gnome-keyring in a temporary folder. The user's own session
+//! isn't touched.
 
 use std::{
     fs,
@@ -21,7 +22,7 @@ use crate::process;
 
 const PASSWORD: &str = "correct horse";
 
-/// The session.
+/// A running session.
 #[derive(Debug)]
 pub struct Session {
     folder: TempDir,
@@ -31,7 +32,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A bus, and a keyring whose collection is open.
+    /// Starts a bus, and a keyring with an unlocked collection.
     pub async fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("relink-").tempdir()?;
         for name in ["run", "data", "config", "cache", "services"] {
@@ -60,17 +61,17 @@ impl Session {
         self.folder().join("relink")
     }
 
-    /// Programs that are started from now on draw there.
+    /// Sets the display for programs that are started from now on.
     pub(crate) fn show_on(&mut self, display: String) {
         self.display = Some(display);
     }
 
-    /// The display on which its programs draw, if it has one.
+    /// The display of the session's programs, if there is one.
     pub fn display(&self) -> Option<&str> {
         self.display.as_deref()
     }
 
-    /// What every program of the session has in its environment.
+    /// The environment variables of every program in the session.
     pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         let at = |name: &str| self.folder.path().join(name);
         vec![
@@ -83,7 +84,7 @@ impl Session {
         ]
     }
 
-    /// A program of the session.
+    /// A command that runs in the session.
     pub fn command(&self, program: &str) -> Command {
         let mut command = process::command(program);
         command.envs(self.environment());
@@ -101,12 +102,12 @@ impl Session {
         command.args(["--unlock", "--components=secrets", "--foreground"]);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut keyring = process::spawn(command)?;
-        let stdin = keyring.stdin.take().context("the keyring takes no password")?;
+        let stdin = keyring.stdin.take().context("the keyring's standard input is not available")?;
         let mut stdin = stdin.into_owned_fd().map(fs::File::from)?;
         stdin.write_all(PASSWORD.as_bytes())?;
         drop(stdin);
         self.keyring = Some(keyring);
-        // The bus itself waits until the name has its owner.
+        // Wait until the bus name has an owner.
         self.dbus(&["wait", "--session", "--timeout", "20", "org.freedesktop.secrets"])
     }
 
@@ -116,14 +117,14 @@ impl Session {
         Ok(())
     }
 
-    /// Locks the collection, as a person does in the keychain's own app.
+    /// Locks the collection, as a user does in the keychain's own app.
     pub fn lock(&self) -> Result<()> {
         let objects = "['/org/freedesktop/secrets/collection/login']";
         let call = ["call", "--session", "-d", "org.freedesktop.secrets", "-o", "/org/freedesktop/secrets", "-m"];
         self.dbus(&[&call[..], &["org.freedesktop.Secret.Service.Lock", objects]].concat())
     }
 
-    /// Unlocks it as signing in does: PAM speaks to the daemon's control socket (gnome-keyring, daemon/control).
+    /// Unlocks the collection through the daemon's control socket, as PAM does (gnome-keyring, daemon/control).
     pub fn unlock(&self) -> Result<()> {
         const UNLOCK: u32 = 1;
         let length = u32::try_from(8 + 4 + PASSWORD.len())?;
@@ -137,16 +138,16 @@ impl Session {
         socket.write_all(&packet)?;
         let mut answer = [0_u8; 8];
         socket.read_exact(&mut answer)?;
-        ensure!(answer[4..] == [0; 4], "the keyring did not open: {answer:?}");
+        ensure!(answer[4..] == [0; 4], "the keyring did not unlock: {answer:?}");
         Ok(())
     }
 
-    /// Whether the keyring has ended by itself.
+    /// Whether the keyring daemon has exited by itself.
     pub fn keyring_has_died(&mut self) -> bool {
         self.keyring.as_mut().is_none_or(|keyring| !matches!(keyring.try_wait(), Ok(None)))
     }
 
-    /// The keyring dies and comes again, its items as they were.
+    /// Kills the keyring daemon and starts it again. Its items are unchanged.
     pub async fn restart_keyring(&mut self) -> Result<()> {
         if let Some(mut keyring) = self.keyring.take() {
             keyring.kill().await?;
@@ -154,20 +155,20 @@ impl Session {
         self.start_keyring()
     }
 
-    /// Everything that the keyring holds of Relink's, secrets too: labels, attributes and texts as `secret-tool` shows them.
+    /// All of Relink's items in the keyring, including their secrets, as `secret-tool` prints them.
     pub fn keyring_text(&self) -> Result<String> {
         let output = self.command("secret-tool").args(["search", "--all", "service", "app.relink.desktop"]).output()?;
         Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     }
 
-    /// What the item of this name holds.
+    /// The content of the item with this name.
     pub fn item(&self, user: &str) -> Result<Value> {
         let output =
             self.command("secret-tool").args(["lookup", "service", "app.relink.desktop", "username", user]).output()?;
-        serde_json::from_slice(&output.stdout).with_context(|| format!("the keyring has no {user}"))
+        serde_json::from_slice(&output.stdout).with_context(|| format!("the keyring has no item {user}"))
     }
 
-    /// Every secret that the keyring holds of Relink's.
+    /// The secrets of all of Relink's items in the keyring.
     pub fn kept(&self) -> Result<Vec<String>> {
         let text = self.keyring_text()?;
         let items = text.lines().filter_map(|line| line.strip_prefix("secret = "));
@@ -176,7 +177,7 @@ impl Session {
         Ok(secrets.filter_map(|secret| secret.as_str().map(str::to_owned)).collect())
     }
 
-    /// Removes the item of this name, as a person does in the keychain's own app.
+    /// Removes the item with this name, as a user does in the keychain's own app.
     pub fn remove_item(&self, user: &str) -> Result<()> {
         let output =
             self.command("secret-tool").args(["clear", "service", "app.relink.desktop", "username", user]).output()?;

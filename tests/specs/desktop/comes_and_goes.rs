@@ -1,4 +1,4 @@
-//! Parts of the desktop that start late, die, hang or are missing; and restarts of Relink.
+//! Desktop components that start late, crash, hang or are missing, and restarts of Relink.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -20,7 +20,7 @@ async fn a_panel_started_after_relink_shows_its_icon() -> Result<()> {
     program.serves(&desktop).await?;
     desktop.start_panel()?;
     desktop.tray_says("All accounts are working").await?;
-    assert_eq!(desktop.windows()?, Vec::<String>::new(), "started at login, it waits for the panel");
+    assert_eq!(desktop.windows()?, Vec::<String>::new(), "after a start at login, Relink waits for the panel");
     desktop.press_in_tray("Open Relink")?;
     desktop.has_windows(1).await?;
     assert!(program.runs());
@@ -65,7 +65,7 @@ async fn without_the_tray_library_relink_runs_and_closing_asks() -> Result<()> {
     desktop.close_window(&windows[0])?;
     desktop.has_window_called("Quit Relink").await?;
     assert!(program.runs());
-    assert!(desktop.tray_menu().is_err(), "there is no icon");
+    assert!(desktop.tray_menu().is_err(), "there is no tray icon");
     Ok(())
 }
 
@@ -110,7 +110,7 @@ async fn a_hanging_notification_service_blocks_neither_tray_nor_quit() -> Result
 #[tokio::test]
 async fn a_browser_that_cannot_be_opened_is_reported() -> Result<()> {
     let mut desktop = Desktop::start(ALL).await?;
-    // The system's launchers, until there is nothing to open pages with.
+    // Replace the system's launchers with scripts that fail once the file `no-browser` exists.
     let (launchers, gone) = (desktop.folder().join("launchers"), desktop.folder().join("no-browser"));
     fs::create_dir(&launchers)?;
     for name in ["xdg-open", "gio"] {
@@ -124,13 +124,13 @@ async fn a_browser_that_cannot_be_opened_is_reported() -> Result<()> {
     break_it(&app, &desktop).await?;
     fs::write(&gone, "")?;
 
-    // One click leads to the account's page instead.
+    // The tray item opens the account's page instead.
     app.press("Activity").await?;
     app.hides("Nothing that uses this account works").await?;
     desktop.press_in_tray("Reauthorize Ada Lovelace")?;
     app.shows("Nothing that uses this account works").await?;
 
-    // And the connect window, whose page can't know, gets a dialog.
+    // The connect window's page can't notice the failure, so Relink shows a dialog.
     app.press("Reauthorize connection").await?;
     app.press("Get connection link").await?;
     app.press("Open").await?;
@@ -157,17 +157,17 @@ async fn sigterm_during_a_slow_exchange_hides_at_once_and_loses_nothing() -> Res
     let id = app.request(Method::GET, "/relink/accounts", Value::Null).await?["result"][0]["id"].clone();
     let refresh = format!("/relink/accounts/{}/refresh", id.as_str().unwrap_or_default());
 
-    // The provider has rotated, and its answer comes a byte at a time.
+    // The provider rotates the refresh token, and sends its response one byte at a time.
     let slow = json!({ "kind": "slow_drip", "on": "token", "count": 1 });
     provider.control("POST", "/faults", slow).await?;
     let (asked, stopped) = tokio::join!(app.request(Method::POST, &refresh, Value::Null), async {
         provider.sees("refresh_token.ok", 1).await?;
         app.terminate()?;
         desktop.has_windows(0).await?;
-        assert!(app.runs(), "it waits for the answer, behind closed windows");
+        assert!(app.runs(), "the app waits for the response with its windows closed");
         anyhow::Ok(())
     });
-    // Whoever asked may not be answered any more.
+    // The API request may fail, because the app is exiting.
     drop(asked);
     stopped?;
     app.ends().await?;
@@ -175,6 +175,6 @@ async fn sigterm_during_a_slow_exchange_hides_at_once_and_loses_nothing() -> Res
 
     let again = App::start(&desktop).await?;
     again.request(Method::POST, &refresh, Value::Null).await?;
-    assert_eq!(provider.count("refresh_token.ok").await?, 2, "what it got was kept");
+    assert_eq!(provider.count("refresh_token.ok").await?, 2, "the refresh token from the slow response was saved");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Goes through the main use of the app in its window, on a virtual desktop, and describes each step. Pictures are written to
+//! Performs the main workflow in the app's window, on a virtual desktop, and describes each step. Writes screenshots to
 //! target/demo/.
 
 use std::{path::PathBuf, time::Instant};
@@ -30,7 +30,7 @@ impl Narrator {
     }
 }
 
-/// The provider's page, in a real browser, as the system opens it; its way back is the deep link.
+/// Opens the provider's page in a real browser, as the system would. The browser returns through the deep link.
 async fn sign_in(demo: &mut Narrator, desktop: &mut Desktop) -> Result<Browser> {
     let url = desktop.opened().await?;
     let origin = url::Url::parse(&url)?.origin().ascii_serialization();
@@ -47,7 +47,7 @@ async fn sign_in(demo: &mut Narrator, desktop: &mut Desktop) -> Result<Browser> 
 #[tokio::main]
 async fn main() -> Result<()> {
     let pictures = process::workspace().join("target/demo");
-    // What an earlier walk left is none of this one's.
+    // Remove the results of an earlier run.
     let _ = std::fs::remove_dir_all(&pictures);
     let mut demo = Narrator { step: 0, began: Instant::now(), pictures: pictures.clone() };
 
@@ -59,7 +59,7 @@ async fn main() -> Result<()> {
     demo.saw(&desktop, "the app's window is open, and its icon is in the tray")?;
     let receiver = Receiver::start().await?;
     let webhook = app.request(Method::POST, "/webhook", json!({ "target_url": receiver.url() })).await?;
-    let secret = webhook["secret"].as_str().context("a secret")?.to_owned();
+    let secret = webhook["secret"].as_str().context("no secret")?.to_owned();
 
     app.press("Try it with the Sandbox").await?;
     app.press("Continue").await?;
@@ -93,7 +93,7 @@ async fn main() -> Result<()> {
     app.is_painted().await?;
     demo.saw(&desktop, "access was revoked: the window, the tray and a notification say so in plain words")?;
     let told = receiver.wait_for("integrated_account:authentication_error").await?;
-    anyhow::ensure!(told.is_signed_with(&secret), "the signature is wrong");
+    anyhow::ensure!(told.is_signed_with(&secret), "the signature is invalid");
     demo.saw(&desktop, "integrated_account:authentication_error was delivered, with a valid signature")?;
 
     app.press("Reauthorize connection").await?;

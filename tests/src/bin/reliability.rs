@@ -1,4 +1,4 @@
-//! Prints docs/reliability.md's table, or some of its rows: `reliability [ROUNDS [POINT…]]`.
+//! Prints the table in docs/reliability.md, or some of its rows: `reliability [ROUNDS [POINT…]]`.
 
 use std::time::Instant;
 
@@ -8,7 +8,8 @@ use relink_tests::crash::{Point, ROTATIONS, run};
 #[expect(clippy::print_stdout, reason = "it prints a table")]
 #[tokio::main]
 async fn main() -> Result<()> {
-    let rounds = std::env::args().nth(1).map_or(Ok(200), |text| text.parse()).context("ROUNDS is a whole number")?;
+    let rounds =
+        std::env::args().nth(1).map_or(Ok(200), |text| text.parse()).context("ROUNDS must be a whole number")?;
     let mut points = std::env::args().skip(2).map(|name| Point::named(&name)).collect::<Result<Vec<_>>>()?;
     if points.is_empty() {
         points = Point::ALL.to_vec();

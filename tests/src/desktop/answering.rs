@@ -1,4 +1,4 @@
-//! The app that runs on a desktop, whoever started it.
+//! The app that is running on a desktop, regardless of what started it.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::Desktop;
 use crate::{page::LOOK, process, relink::DEADLINE};
 
-/// The API of the app that runs on a desktop, whoever started it.
+/// The API of the app that is running on a desktop, regardless of what started it.
 #[derive(Debug)]
 pub struct Answering {
     base_url: String,
@@ -19,19 +19,19 @@ pub struct Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        // Nobody holds a program that the system started.
+        // No test value owns a process that the system started, so stop it here.
         let _ = process::signal("KILL", self.pid);
     }
 }
 
 impl Answering {
-    /// Finds it, as the command line does.
+    /// Finds the running app in the same way as the command line.
     pub fn of(desktop: &Desktop) -> Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let file = desktop.data_dir().join("engine.json");
         let found: Value = serde_json::from_str(&fs::read_to_string(file)?)?;
-        let text = |name: &str| found[name].as_str().map(str::to_owned).context("a text");
-        let pid = found["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).context("a pid")?;
+        let text = |name: &str| found[name].as_str().map(str::to_owned).context("not a string");
+        let pid = found["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).context("no pid")?;
         Ok(Self { base_url: text("base_url")?, token: text("token")?, pid })
     }
 
@@ -46,7 +46,7 @@ impl Answering {
         self.get("/relink/accounts").await
     }
 
-    /// Everybody's timeline, as soon as it has this many lines.
+    /// The timeline of all accounts, as soon as it has this many entries.
     pub async fn timeline_until(&self, count: usize) -> Result<Vec<Value>> {
         let has = async {
             loop {
@@ -57,6 +57,6 @@ impl Answering {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        timeout(DEADLINE, has).await.context("too few lines")?
+        timeout(DEADLINE, has).await.context("too few timeline entries")?
     }
 }

@@ -30,12 +30,12 @@ pub(super) fn quiet(session: &Session, program: &str, arguments: &[&str]) -> Res
     process::spawn(command)
 }
 
-/// The bus itself waits until the name has its owner.
+/// Waits until this bus name has an owner.
 pub(super) fn name_is_taken(session: &Session, name: &str) -> Result<()> {
     run(session, "gdbus", &["wait", "--session", "--timeout", "20", name])
 }
 
-/// A display of its own; Xvfb chooses the number and says it.
+/// Starts a virtual display. Xvfb chooses its number and prints it.
 pub(super) async fn virtual_display(session: &Session) -> Result<(String, Child)> {
     let (said, says) = std::os::unix::net::UnixStream::pair()?;
     said.set_nonblocking(true)?;
@@ -45,12 +45,12 @@ pub(super) async fn virtual_display(session: &Session) -> Result<(String, Child)
     let xvfb = process::spawn(command)?;
     let mut number = String::new();
     let mut reader = BufReader::new(tokio::net::UnixStream::from_std(said)?);
-    timeout(DEADLINE, reader.read_line(&mut number)).await.context("Xvfb is silent")??;
-    ensure!(!number.trim().is_empty(), "Xvfb ended");
+    timeout(DEADLINE, reader.read_line(&mut number)).await.context("Xvfb printed no display number")??;
+    ensure!(!number.trim().is_empty(), "Xvfb has exited");
     Ok((format!(":{}", number.trim()), xvfb))
 }
 
-/// The session's default browser: a script that hands the address to the test.
+/// Installs the session's default browser: a script that passes the address to the test.
 pub(super) async fn browser_that_only_says(session: &Session) -> Result<mpsc::Receiver<String>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
@@ -78,11 +78,11 @@ pub(super) async fn browser_that_only_says(session: &Session) -> Result<mpsc::Re
     Ok(receiver)
 }
 
-/// dunst prints each notification when it comes; its menu is a script that presses what the test wants.
+/// Starts dunst, which prints each notification when it arrives. Its menu is a script that presses the test's choice.
 pub(super) fn dunst(session: &Session) -> Result<(Child, watch::Receiver<String>)> {
     let press = session.folder().join("press");
     let menu = session.folder().join("menu");
-    // Each line of the menu is `#action [label] …`; the script gives back the one that is wanted.
+    // Each line of the menu is `#action [label] …`; the script prints the line that the test chose.
     fs::write(&menu, format!("#!/bin/bash\ngrep -F -m1 -- \"#$(cat '{}')\"\n", press.display()))?;
     fs::set_permissions(&menu, Permissions::from_mode(0o700))?;
     let config = session.folder().join("dunstrc");
@@ -103,7 +103,7 @@ pub(super) fn dunst(session: &Session) -> Result<(Child, watch::Receiver<String>
     Ok((daemon, receiver))
 }
 
-/// A panel with nothing but a tray.
+/// Configures a panel that has only a tray.
 pub(super) fn panel(session: &Session) -> Result<()> {
     let folder = session.folder().join("config/xfce4/xfconf/xfce-perchannel-xml");
     fs::create_dir_all(&folder)?;
@@ -124,7 +124,7 @@ pub(super) fn panel(session: &Session) -> Result<()> {
   </property>
 </channel>"#;
     fs::write(folder.join("xfce4-panel.xml"), channel)?;
-    // The panel's settings come from a service that the session's bus starts.
+    // The panel's settings come from a service that the session bus starts.
     let service = "org.xfce.Xfconf.service";
     fs::copy(Path::new("/usr/share/dbus-1/services").join(service), session.folder().join("services").join(service))?;
     let bus = ["call", "--session", "-d", "org.freedesktop.DBus", "-o", "/org/freedesktop/DBus"];

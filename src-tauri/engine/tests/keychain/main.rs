@@ -1,4 +1,4 @@
-//! The keychain layer on a real gnome-keyring: each way in which it can be away, and the way back.
+//! The keychain layer with a real gnome-keyring: every way in which it can be unavailable, and its recovery.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -22,12 +22,12 @@ fn item(generation: u64, refresh_token: &str) -> Item {
     Item { generation, secrets: [("refresh_token".to_owned(), Secret::new(refresh_token))].into(), ..Item::default() }
 }
 
-/// As patient as the app, but quicker to notice that a keychain is back.
+/// The app's timeouts, but a shorter interval for checking whether the keychain is available again.
 fn keychain() -> Keychain {
     Keychain::os(KeychainOptions { poll_interval: Duration::from_millis(50), ..KeychainOptions::default() })
 }
 
-/// Gives up after two seconds, which are still plenty for a keychain that answers.
+/// Times out after two seconds, which is still long enough for a keychain that responds.
 fn impatient_keychain() -> Keychain {
     Keychain::os(KeychainOptions {
         deadline: Duration::from_secs(2),
@@ -39,7 +39,7 @@ fn impatient_keychain() -> Keychain {
 async fn reaches(keychain: &Keychain, wanted: fn(&KeychainState) -> bool) {
     let mut state = keychain.state();
     let reached = timeout(Duration::from_secs(20), state.wait_for(wanted)).await.is_ok();
-    assert!(reached, "the state stays {:?}", keychain.state().borrow());
+    assert!(reached, "the state is still {:?}", keychain.state().borrow());
 }
 
 async fn is_available_again(keychain: &Keychain) {
@@ -52,7 +52,7 @@ fn open_session(session: &mut Session) {
 }
 
 #[test]
-fn what_is_stored_is_found_by_relink_and_by_the_person() {
+fn a_stored_item_is_found_by_relink_and_by_the_user() {
     alone(async |session| {
         open_session(session);
         let keychain = keychain();
@@ -72,7 +72,7 @@ fn what_is_stored_is_found_by_relink_and_by_the_person() {
 }
 
 #[test]
-fn another_item_takes_the_place_and_the_label_of_the_one_before() {
+fn storing_again_replaces_the_item_and_its_label() {
     alone(async |session| {
         open_session(session);
         let keychain = keychain();
@@ -88,7 +88,7 @@ fn another_item_takes_the_place_and_the_label_of_the_one_before() {
 }
 
 #[test]
-fn a_deleted_item_is_gone_and_deleting_it_again_is_fine() {
+fn deleting_an_item_twice_succeeds() {
     alone(async |session| {
         open_session(session);
         let keychain = keychain();
@@ -103,7 +103,7 @@ fn a_deleted_item_is_gone_and_deleting_it_again_is_fine() {
 }
 
 #[test]
-fn an_item_that_the_person_has_deleted_is_none() {
+fn an_item_deleted_by_the_user_reads_as_none() {
     alone(async |session| {
         open_session(session);
         let keychain = keychain();
@@ -118,7 +118,7 @@ fn an_item_that_the_person_has_deleted_is_none() {
 }
 
 #[test]
-fn an_item_of_64_kib_is_kept_whole() {
+fn an_item_of_64_kib_is_stored_in_one_piece() {
     alone(async |session| {
         open_session(session);
         let keychain = keychain();
@@ -131,7 +131,7 @@ fn an_item_of_64_kib_is_kept_whole() {
 }
 
 #[test]
-fn with_the_limit_of_windows_an_item_is_kept_in_parts_and_leaves_none_behind() {
+fn with_the_limit_of_windows_an_item_is_split_and_its_parts_are_removed() {
     alone(async |session| {
         open_session(session);
         let keychain = Keychain::os(KeychainOptions { limit: Some(1_200), ..KeychainOptions::default() });
@@ -151,7 +151,7 @@ fn with_the_limit_of_windows_an_item_is_kept_in_parts_and_leaves_none_behind() {
 }
 
 #[test]
-fn a_locked_keychain_answers_locked_at_once_and_without_a_prompt() {
+fn a_locked_keychain_reports_locked_at_once_without_a_prompt() {
     alone(async |session| {
         session.start_bus_whose_prompts_stay_open();
         session.start_keyring();
@@ -162,7 +162,7 @@ fn a_locked_keychain_answers_locked_at_once_and_without_a_prompt() {
 
         let asked = Instant::now();
         assert_eq!(keychain.get(&key(1)).await, Err(KeychainError::Locked));
-        assert_eq!(keychain.get(&key(2)).await, Err(KeychainError::Locked), "never stored can't be told from locked");
+        assert_eq!(keychain.get(&key(2)).await, Err(KeychainError::Locked), "the item may exist");
         assert_eq!(keychain.set(&key(1), LABEL, &item(2, "r2")).await, Err(KeychainError::Locked));
         assert_eq!(keychain.delete(&key(1)).await, Err(KeychainError::Locked));
         println!("four answers while locked: {:?}", asked.elapsed());
@@ -172,7 +172,7 @@ fn a_locked_keychain_answers_locked_at_once_and_without_a_prompt() {
 }
 
 #[test]
-fn who_waits_for_a_locked_keychain_goes_on_when_it_is_unlocked() {
+fn a_call_that_waits_for_a_locked_keychain_continues_when_it_is_unlocked() {
     alone(async |session| {
         open_session(session);
         let keychain = keychain();
@@ -189,15 +189,15 @@ fn who_waits_for_a_locked_keychain_goes_on_when_it_is_unlocked() {
 
         session.unlock();
 
-        let found = timeout(Duration::from_secs(20), waiter).await.expect("goes on").unwrap();
+        let found = timeout(Duration::from_secs(20), waiter).await.expect("the waiting call continues").unwrap();
         assert_eq!(found, Ok(Some(item(1, "r1"))));
     });
 }
 
 #[test]
-fn a_dismissed_prompt_is_a_refusal() {
+fn a_dismissed_prompt_is_reported_as_refused() {
     alone(async |session| {
-        // No prompter can be started on this bus: to the keyring that is a prompt dismissed.
+        // No prompter can be started on this bus. The keyring treats that as a dismissed prompt.
         open_session(session);
         let keychain = keychain();
         keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
@@ -209,7 +209,7 @@ fn a_dismissed_prompt_is_a_refusal() {
 }
 
 #[test]
-fn an_open_prompt_holds_nobody_else_up() {
+fn an_open_prompt_does_not_block_other_calls() {
     alone(async |session| {
         session.start_bus_whose_prompts_stay_open();
         session.start_keyring();
@@ -232,8 +232,8 @@ fn an_open_prompt_holds_nobody_else_up() {
         });
 
         assert_eq!(get, Err(KeychainError::Locked));
-        assert_eq!((first, second), (Err(KeychainError::Locked), Err(KeychainError::Locked)), "nobody has answered it");
-        assert_eq!(session.prompts(), 1, "both have waited for one prompt");
+        assert_eq!((first, second), (Err(KeychainError::Locked), Err(KeychainError::Locked)), "no answer yet");
+        assert_eq!(session.prompts(), 1, "both calls waited for the same prompt");
         session.unlock();
         is_available_again(&keychain).await;
         assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(1, "r1"))));
@@ -241,7 +241,7 @@ fn an_open_prompt_holds_nobody_else_up() {
 }
 
 #[test]
-fn without_a_bus_the_keychain_is_absent_until_one_is_there() {
+fn without_a_bus_the_keychain_is_absent_until_a_bus_starts() {
     alone(async |session| {
         let keychain = keychain();
         assert!(matches!(keychain.get(&key(1)).await, Err(KeychainError::Absent { .. })));
@@ -270,7 +270,7 @@ fn a_service_that_starts_after_relink_is_found() {
 }
 
 #[test]
-fn without_a_default_keyring_nothing_is_none() {
+fn without_a_default_keyring_reads_and_writes_report_absent() {
     alone(async |session| {
         session.start_bus();
         session.start_keyring_without_signing_in();
@@ -285,7 +285,7 @@ fn without_a_default_keyring_nothing_is_none() {
 }
 
 #[test]
-fn a_restarted_daemon_is_found_again_by_the_very_next_call() {
+fn a_restarted_daemon_is_found_by_the_next_call() {
     alone(async |session| {
         open_session(session);
         let keychain = keychain();
@@ -304,7 +304,7 @@ fn a_restarted_daemon_is_found_again_by_the_very_next_call() {
 }
 
 #[test]
-fn a_daemon_that_dies_and_comes_back_later_is_absent_meanwhile() {
+fn a_daemon_that_dies_is_absent_until_it_is_restarted() {
     alone(async |session| {
         open_session(session);
         let keychain = keychain();
@@ -321,7 +321,7 @@ fn a_daemon_that_dies_and_comes_back_later_is_absent_meanwhile() {
 }
 
 #[test]
-fn a_daemon_that_hangs_is_given_up_at_the_deadline_and_used_again_when_it_goes_on() {
+fn a_hanging_daemon_times_out_and_is_used_again_when_it_resumes() {
     alone(async |session| {
         open_session(session);
         let keychain = impatient_keychain();
@@ -348,7 +348,7 @@ fn a_daemon_that_hangs_is_given_up_at_the_deadline_and_used_again_when_it_goes_o
 }
 
 #[test]
-fn a_write_that_was_given_up_never_lands_on_a_later_one() {
+fn a_timed_out_write_never_overwrites_a_later_one() {
     alone(async |session| {
         open_session(session);
         let keychain = impatient_keychain();
@@ -360,7 +360,7 @@ fn a_write_that_was_given_up_never_lands_on_a_later_one() {
         );
         session.thaw_keyring();
 
-        // As the engine does: wait until it can be tried again, as often as it takes.
+        // Like the engine: wait until a retry is possible, and retry until it succeeds.
         let written = async {
             loop {
                 keychain.available().await;
@@ -371,7 +371,7 @@ fn a_write_that_was_given_up_never_lands_on_a_later_one() {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(Duration::from_secs(20), written).await.expect("written in the end");
+        timeout(Duration::from_secs(20), written).await.expect("the item is finally written");
 
         assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(3, "r3"))));
         assert!(session.lookup(&key(1).to_string()).contains("r3"));

@@ -1,7 +1,8 @@
-//! A desktop session of a test's own: a D-Bus bus and gnome-keyring in a temporary folder, nothing of the person's.
+//! A private desktop session for one test: a D-Bus bus and gnome-keyring in a temporary folder. The user's own session
+//! isn't touched.
 //!
-//! Where the bus is stands in the environment, and a process can't change its own safely. So each test runs itself once
-//! more, alone, in a process whose environment points to the folder; what is started there is up to the test.
+//! The address of the bus is an environment variable, and a process can't change its own environment safely. So each
+//! test runs itself again, alone, in a process whose environment points to the folder. The test decides what to start.
 
 use std::{
     any::type_name,
@@ -16,14 +17,14 @@ const FOLDER: &str = "RELINK_TEST_SESSION";
 const PASSWORD: &str = "correct horse";
 const LOGIN_COLLECTION: &str = "/org/freedesktop/secrets/collection/login";
 
-/// The folder, and what runs in it.
+/// The temporary folder, and the processes that run in it.
 pub struct Session {
     folder: PathBuf,
     bus: Option<Child>,
     keyring: Option<Child>,
 }
 
-/// Runs the test in a session of its own, in which nothing is started yet.
+/// Runs the test in its own session, in which nothing is started yet.
 pub fn alone<F: AsyncFnOnce(&mut Session)>(test: F) {
     if let Some(folder) = env::var_os(FOLDER) {
         let mut session = Session { folder: folder.into(), bus: None, keyring: None };
@@ -31,7 +32,7 @@ pub fn alone<F: AsyncFnOnce(&mut Session)>(test: F) {
         fs::write(session.folder.join("passed"), "").unwrap();
         return;
     }
-    // The test's path without the crate's name, as the test harness wants it: the closure is named after its function.
+    // The test's path without the crate name, as libtest expects it. The closure's type name contains the path.
     let name = type_name::<F>().split("::").skip(1).take_while(|part| !part.starts_with('{')).collect::<Vec<_>>();
     let folder = tempfile::tempdir().unwrap();
     let status = Command::new(env::current_exe().unwrap())
@@ -49,17 +50,17 @@ pub fn alone<F: AsyncFnOnce(&mut Session)>(test: F) {
         .status()
         .unwrap();
     assert!(status.success(), "failed in its own session: {status}");
-    assert!(folder.path().join("passed").exists(), "the test has not run in its own session");
+    assert!(folder.path().join("passed").exists(), "the test did not run in its own session");
 }
 
-#[allow(clippy::unused_self)] // the session is the environment: who asks must have one
+#[allow(clippy::unused_self)] // the state is in the environment; `self` proves that the session exists
 impl Session {
-    /// A bus on which nothing can be started by name.
+    /// A bus without activatable services.
     pub fn start_bus(&mut self) {
         self.start_bus_with(None);
     }
 
-    /// A bus on which the keyring's prompts are answered by a program that never comes up: they stay open.
+    /// A bus whose keyring prompter never starts, so that prompts stay open.
     pub fn start_bus_whose_prompts_stay_open(&mut self) {
         self.start_bus_with(Some("[D-BUS Service]\nName=org.gnome.keyring.SystemPrompter\nExec=/bin/sleep 600\n"));
     }
@@ -104,7 +105,7 @@ impl Session {
         self.bus = Some(bus);
     }
 
-    /// gnome-keyring with its login collection open.
+    /// gnome-keyring with an unlocked login collection.
     pub fn start_keyring(&mut self) {
         let mut keyring = spawn(
             Command::new("gnome-keyring-daemon")
@@ -119,7 +120,7 @@ impl Session {
         wait_for_the_service();
     }
 
-    /// gnome-keyring as it is when nobody has signed in: no password, no collection but the fleeting one.
+    /// gnome-keyring as it is before anybody has signed in: no password, and only the session collection.
     pub fn start_keyring_without_signing_in(&mut self) {
         self.keyring = Some(spawn(
             Command::new("gnome-keyring-daemon")
@@ -136,7 +137,7 @@ impl Session {
         end(self.keyring.take());
     }
 
-    /// Locks the collection, as a person does in the keychain's own app.
+    /// Locks the collection, as a user does in the keychain's own app.
     pub fn lock(&self) {
         let collections = format!("['{LOGIN_COLLECTION}']");
         let call = ["call", "--session", "-d", "org.freedesktop.secrets", "-o", "/org/freedesktop/secrets"];
@@ -144,7 +145,7 @@ impl Session {
         run("gdbus", &[&call[..], &method[..]].concat(), "libglib2.0-bin");
     }
 
-    /// Unlocks it as signing in does: PAM speaks to the daemon's control socket (gnome-keyring, daemon/control).
+    /// Unlocks the collection through the daemon's control socket, as PAM does (gnome-keyring, daemon/control).
     pub fn unlock(&self) {
         const UNLOCK: u32 = 1;
         let mut packet = vec![0_u8]; // the byte that carries the peer's credentials
@@ -156,10 +157,10 @@ impl Session {
         control.write_all(&packet).unwrap();
         let mut answer = [0_u8; 8];
         control.read_exact(&mut answer).unwrap();
-        assert_eq!(answer, [0, 0, 0, 8, 0, 0, 0, 0], "the daemon refuses to unlock");
+        assert_eq!(answer, [0, 0, 0, 8, 0, 0, 0, 0], "the daemon refused to unlock");
     }
 
-    /// Stops the daemon in its tracks: it keeps its name on the bus and answers nothing.
+    /// Suspends the daemon. It keeps its name on the bus and doesn't respond.
     pub fn freeze_keyring(&self) {
         self.signal("STOP");
     }
@@ -168,22 +169,22 @@ impl Session {
         self.signal("CONT");
     }
 
-    /// What another program finds under Relink's name.
+    /// The secret that another program finds under Relink's service name.
     pub fn lookup(&self, user: &str) -> String {
         run("secret-tool", &["lookup", "service", "app.relink.desktop", "username", user], "libsecret-tools")
     }
 
-    /// What a person sees of it: label and attributes.
+    /// What the user sees of the item: label and attributes.
     pub fn search(&self, user: &str) -> String {
         run("secret-tool", &["search", "service", "app.relink.desktop", "username", user], "libsecret-tools")
     }
 
-    /// Removes the item, as a person does.
+    /// Removes the item, as the user can.
     pub fn clear(&self, user: &str) {
         run("secret-tool", &["clear", "service", "app.relink.desktop", "username", user], "libsecret-tools");
     }
 
-    /// Whether a prompt is open on the bus: gnome-keyring makes an object for each.
+    /// The number of open prompts. gnome-keyring exports one object for each.
     pub fn prompts(&self) -> usize {
         run(
             "gdbus",
@@ -218,7 +219,7 @@ fn wait_for_the_service() {
 
 fn end(child: Option<Child>) {
     if let Some(mut child) = child {
-        // It may have ended by itself, which is as good.
+        // The process may already have exited, which is fine.
         let _ = child.kill();
         let _ = child.wait();
     }
@@ -233,7 +234,7 @@ fn run(program: &str, arguments: &[&str], package: &str) -> String {
         .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("{program}: {error}; install the Debian package {package}"));
-    // secret-tool ends with 1 and says nothing where it finds nothing.
+    // secret-tool exits with 1 and prints nothing if it finds nothing.
     assert!(
         status.success() || stderr.is_empty(),
         "{program} {arguments:?}: {status}: {}",
