@@ -118,7 +118,7 @@ async fn in_tray_after_its_window_was_closed(desktop: &Desktop) -> Result<Child>
     let running = App::Relink.start(desktop, true)?;
     ear.put_up().await?;
     let windows = desktop.has_windows(1).await?;
-    // Open the window once.
+    // Keep the window open for a moment, so that its page is loaded.
     sleep(Duration::from_secs(3)).await;
     desktop.close_window(windows.first().context("no window")?)?;
     desktop.has_windows(0).await?;

@@ -64,7 +64,7 @@ async fn the_main_use_in_the_apps_window() -> Result<()> {
 
     break_it(&app, &desktop).await?;
 
-    // Reauthorize as the documentation describes.
+    // Reauthorize with a magic link.
     app.press("Reauthorize connection").await?;
     app.press("Get connection link").await?;
     app.shows("Magic Link").await?;

@@ -1,4 +1,4 @@
-//! The life of an account: connect, refresh, notify, reauthorize.
+//! The lifecycle of an account: connect, refresh, notify, reauthorize.
 
 use anyhow::{Context, Result, bail};
 use relink_tests::{

@@ -75,7 +75,8 @@ async fn a_client_credentials_account_from_connect_to_reauthorization() -> Resul
     let refresh = format!("/relink/accounts/{id}/refresh");
     relink.post(&refresh, Value::Null).await?;
 
-    // Revoke at the provider: the signed event blames the account's credentials, not the integration's client.
+    // Revoke at the provider: a signed event arrives, and the account needs reauthorization (the verdict `needs_person`,
+    // not one that blames the integration's client).
     relink.post("/relink/sandbox/control/revoke", json!({})).await?;
     let (status, refused) = relink.try_request(reqwest::Method::POST, &refresh, Value::Null).await?;
     assert_eq!((status, refused["verdict"].as_str()), (400, Some("needs_person")), "{refused}");

@@ -100,7 +100,7 @@ fn canaries_are_found_in_files_and_processes_that_hold_them() -> Result<()> {
     assert_eq!(canary::found(&secrets, &[folder.path()], None).len(), 1);
     assert_eq!(canary::found(&secrets[1..], &[folder.path()], None), Vec::<String>::new());
 
-    // After its first output, the process has its final environment; it runs until it receives input.
+    // Wait for the first output: before that, the child may not have its own environment yet. Then it waits for input.
     let mut speaks = std::process::Command::new("sh");
     speaks.args(["-c", "echo here; read -r answer"]).env("HELD", "canary-0002");
     let mut child = speaks.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn()?;

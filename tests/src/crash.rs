@@ -125,11 +125,11 @@ struct Before {
     /// The number of deliveries.
     deliveries: usize,
     accounts: usize,
-    /// The sign-in in force.
+    /// The refresh token of the sign-in in force.
     refresh_token: String,
-    /// The latest line of its timeline.
+    /// The sequence number of the account's latest timeline entry.
     line: i64,
-    /// The magic link that a person is about to use.
+    /// The magic link that is used in this round, if any.
     link: Option<String>,
 }
 

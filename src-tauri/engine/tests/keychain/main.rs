@@ -88,7 +88,7 @@ fn storing_again_replaces_the_item_and_its_label() {
 }
 
 #[test]
-fn deleting_an_item_twice_succeeds() {
+fn a_deleted_item_is_gone_and_deleting_it_again_succeeds() {
     alone(async |session| {
         open_session(session);
         let keychain = keychain();
@@ -165,7 +165,7 @@ fn a_locked_keychain_reports_locked_at_once_without_a_prompt() {
         assert_eq!(keychain.get(&key(2)).await, Err(KeychainError::Locked), "the item may exist");
         assert_eq!(keychain.set(&key(1), LABEL, &item(2, "r2")).await, Err(KeychainError::Locked));
         assert_eq!(keychain.delete(&key(1)).await, Err(KeychainError::Locked));
-        println!("four answers while locked: {:?}", asked.elapsed());
+        println!("four responses while locked: {:?}", asked.elapsed());
         assert_eq!(session.prompts(), 0);
         assert_eq!(*keychain.state().borrow(), KeychainState::Locked);
     });
@@ -227,7 +227,7 @@ fn an_open_prompt_does_not_block_other_calls() {
             }
             let asked = Instant::now();
             let answer = keychain.get(&key(1)).await;
-            println!("an answer beside an open prompt: {:?}", asked.elapsed());
+            println!("a response during an open prompt: {:?}", asked.elapsed());
             answer
         });
 
@@ -330,13 +330,13 @@ fn a_hanging_daemon_times_out_and_is_used_again_when_it_resumes() {
 
         let asked = Instant::now();
         assert_eq!(keychain.get(&key(1)).await.map_err(|error| error.code()), Err("keychain_slow"));
-        println!("given up after {:?} with a deadline of 2 s and a look", asked.elapsed());
+        println!("timed out after {:?} with a timeout of 2 s and one check", asked.elapsed());
         reaches(&keychain, |state| *state == KeychainState::Slow).await;
         let asked = Instant::now();
         for n in 0..20 {
             assert_eq!(keychain.get(&key(n)).await.map_err(|error| error.code()), Err("keychain_slow"));
         }
-        println!("20 further answers: {:?}", asked.elapsed());
+        println!("20 further responses: {:?}", asked.elapsed());
 
         session.thaw_keyring();
 
