@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{account::Verdict, provider_text};
+use crate::{Timestamp, provider_text, verdict::Verdict};
 
 /// Who can fix a cause: it decides whether Relink retries and who is notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,7 +198,7 @@ causes! {
     /// The stored definition of the integration can't be loaded.
     IntegrationUnusable = "integration_unusable", Configuration, false,
         "The integration {provider} can't be used",
-        "Relink can't load its definition any more. Nothing that uses this account works until the definition is repaired.",
+        "Relink can't load its definition any more. It neither refreshes nor checks the account until the definition is repaired.",
         "Add the integration again from a corrected file, or delete the account and uninstall the integration.";
     /// The account's item is gone from the keychain.
     CredentialMissing = "credential_missing", Terminal, false,
@@ -315,6 +315,19 @@ pub fn classify_token_error(status: u16, response: &TokenErrorResponse, own: &Pr
 
 fn shorten(text: &str) -> String {
     provider_text::single_line(text, MAX_MESSAGE_CHARS)
+}
+
+impl Verdict {
+    /// The verdict on a failure whose episode isn't at hand, only when the next try is planned. A refusal that Relink
+    /// doesn't know is final once no try is planned.
+    pub fn for_failure(failure: &Failure, next_try: Option<Timestamp>) -> Self {
+        match failure.cause.severity() {
+            Severity::Terminal => Self::NeedsPerson,
+            Severity::Configuration => Self::NeedsClient,
+            Severity::Unknown if next_try.is_none() => Self::NeedsPerson,
+            Severity::Unknown | Severity::Transient => Self::Retrying,
+        }
+    }
 }
 
 #[cfg(test)]

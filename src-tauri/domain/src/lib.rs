@@ -19,6 +19,7 @@ pub mod schedule;
 mod schema;
 pub mod secret;
 pub mod time;
+pub mod verdict;
 
 pub use id::{
     AccountId, ApiTokenId, DeliveryId, EnvironmentId, EnvironmentIntegrationId, EventId, FlowId, IntegrationId,

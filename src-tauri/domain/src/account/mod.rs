@@ -25,7 +25,9 @@ use serde_json::{Map, Value};
 pub use credential::{Attempt, Credential, Fixed, FixedKind, Granted, NewCredential, Renewal, Renewing, Replacement};
 pub use input::{CallOutcome, Input, Rejected, Transition};
 pub use timeline_event::{DeferReason, TimelineEvent, Tone};
-pub use trouble::{Trouble, Verdict};
+pub use trouble::Trouble;
+
+pub use crate::verdict::Verdict;
 
 use crate::{
     AccountId, EnvironmentIntegrationId, Timestamp,

@@ -204,7 +204,7 @@ impl TimelineEvent {
             Self::IntegrationUsable => (format!("{provider} can be used again"), None),
             Self::BuiltInHidden { integration } => (
                 format!("Built-in integration {integration} hidden"),
-                Some("Yours has the same name and stays. To use the built-in one, uninstall yours first".into()),
+                Some("Yours has the same name, and is used instead".into()),
             ),
             Self::ContextChanged => ("Context changed".into(), None),
             Self::Deleted { name, revoked } => (

@@ -6,6 +6,7 @@ use crate::{
     Timestamp,
     failure::{Failure, Severity},
     schedule::{self, Jitter},
+    verdict::Verdict,
 };
 
 const HOUR_MILLIS: i64 = 60 * 60 * 1000;
@@ -35,32 +36,6 @@ pub struct UnknownRefusals {
     pub since: Timestamp,
     pub latest: Timestamp,
     pub count: u32,
-}
-
-/// Who can end the trouble.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(ts_rs::TS, utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The person must sign in again.
-    NeedsPerson,
-    /// The integration's client ID or secret must be corrected.
-    NeedsClient,
-    /// Relink retries.
-    Retrying,
-}
-
-impl Verdict {
-    /// The verdict on a failure whose episode isn't at hand, only when the next try is planned. A refusal that Relink
-    /// doesn't know is final once no try is planned.
-    pub fn for_failure(failure: &Failure, next_try: Option<Timestamp>) -> Self {
-        match failure.cause.severity() {
-            Severity::Terminal => Self::NeedsPerson,
-            Severity::Configuration => Self::NeedsClient,
-            Severity::Unknown if next_try.is_none() => Self::NeedsPerson,
-            Severity::Unknown | Severity::Transient => Self::Retrying,
-        }
-    }
 }
 
 impl Trouble {
