@@ -47,8 +47,6 @@ test: test-setup $(STAMPS)/ui ## Run every test: interface, browser, documentati
 	@cargo test --quiet --doc $(CARGO_SELECTION)
 	@cargo nextest run $(CARGO_SELECTION)
 
-# While it is --report, scripts/structure prints import cycles and long files without failing. Empty: it fails on them.
-STRUCTURE := --report
 # The database of advisories, where somebody has fetched it (`cargo deny fetch`): a check of a clone needs no network for it.
 ADVISORIES := $(if $(wildcard $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs/*),advisories)
 
@@ -56,8 +54,8 @@ ADVISORIES := $(if $(wildcard $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs/*)
 check: check-setup ## Check format, lints, types, structure, unused dependencies and licenses
 	@cargo fmt --all --check
 	@node --test --test-reporter=dot scripts/structure-check >/dev/null
-	@scripts/structure $(STRUCTURE)
-	-@cargo machete --skip-target-dir
+	@scripts/structure
+	@cargo machete --skip-target-dir
 	@cargo deny --log-level error check --hide-inclusion-graph licenses bans sources $(ADVISORIES)
 	@cargo clippy --quiet --all-targets $(CARGO_SELECTION) -- -D warnings
 	@npm --prefix ui run --silent lint

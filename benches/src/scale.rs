@@ -31,6 +31,9 @@ const LISTS: usize = 20;
 /// Longer than the benchmark runs, so that no token expires.
 const TOKEN_LIFETIME_SECS: u32 = 30 * 24 * 60 * 60;
 
+/// Method and path of a request to a stage's Relink.
+type RequestOf = fn(&Stage) -> (Method, String);
+
 /// A Relink with accounts, in its own session.
 struct Stage {
     session: Session,
@@ -45,7 +48,7 @@ pub(crate) async fn measure() -> Result<()> {
     let small = Stage::of(&provider, SMALL).await?;
     let large = Stage::of(&provider, LARGE).await?;
 
-    let requests: [(&str, fn(&Stage) -> (Method, String)); 5] = [
+    let requests: [(&str, RequestOf); 5] = [
         ("list of accounts, a page of 100", |_| (Method::GET, format!("/integrated-account?limit={PAGE}"))),
         ("one account", |stage| (Method::GET, format!("/integrated-account/{}", stage.account))),
         ("timeline, the newest 100", |_| (Method::GET, format!("/relink/timeline?limit={PAGE}"))),

@@ -278,7 +278,8 @@ async fn api_tokens_and_webhooks() -> Result<()> {
 #[tokio::test]
 async fn the_catalog_and_added_integrations() -> Result<()> {
     let terminal = Terminal::new().await?;
-    let fields = "id name label category built_in version installed environment_integration_id methods not_ready";
+    let fields = "id name label category built_in version installed environment_integration_id methods not_ready \
+                  hides_built_in";
     let state = async |name: &str| -> Result<Value> {
         let listed = terminal.list("result", fields, &["integrations"]).await?;
         listed.into_iter().find(|entry| entry["name"] == name).with_context(|| format!("{name} is not listed"))
