@@ -69,7 +69,7 @@ documentation_link: string | null,
  */
 is_tried: boolean, 
 /**
- * What is lacking before anybody can sign in this way, and what to do.
+ * What is missing before anybody can sign in this way, and what to do.
  */
 not_ready: string | null, };
 

@@ -71,7 +71,7 @@ pub struct SessionMethod {
     pub documentation_link: Option<String>,
     /// Whether what is typed is tried with the provider before it is kept.
     pub is_tried: bool,
-    /// What is lacking before anybody can sign in this way, and what to do.
+    /// What is missing before anybody can sign in this way, and what to do.
     pub not_ready: Option<String>,
 }
 

@@ -92,7 +92,7 @@ pub struct CatalogEntry {
     pub environment_integration_id: Option<EnvironmentIntegrationId>,
     /// The ways to sign in.
     pub methods: Vec<AuthenticationMethod>,
-    /// What is lacking before anybody can connect, and what to do.
+    /// What is missing before anybody can connect, and what to do.
     pub not_ready: Option<String>,
     /// Whether a built-in integration of the same name is hidden, because the person's keeps the name.
     pub hides_built_in: bool,

@@ -143,14 +143,15 @@ async fn connect(engine: &Engine, number: usize) {
         redirect: None,
         fields,
     };
-    let begun = engine.connections().begin_flow(&Caller::Person, link.expose(), begin).await.expect("the flow begins");
-    let mut view = begun.flow;
+    let started =
+        engine.connections().begin_flow(&Caller::Person, link.expose(), begin).await.expect("the flow begins");
+    let mut view = started.flow;
     while view.phase != PhaseName::Succeeded {
         assert_ne!(view.phase, PhaseName::Failed, "{view:?}");
         let wait = Duration::from_secs(20);
         view = engine
             .connections()
-            .flow(&Caller::Person, view.id, begun.key.expose(), Some(view.version), wait)
+            .flow(&Caller::Person, view.id, started.key.expose(), Some(view.version), wait)
             .await
             .expect("the flow");
     }

@@ -92,12 +92,11 @@ impl Access {
         let write = move |tx: &rusqlite::Transaction<'_>| {
             api_tokens::insert(tx, &hash, &record)?;
             outbox::enqueue_event(tx, EventKind::ApiTokenCreated, Some(&id.to_string()), &payload, now)?;
-            // Before the commit: after it, somebody may revoke the token, and that must be the last word. Nobody knows a token
-            // that is not committed.
-            lock(&access.0.known).push(KnownToken::new(hash, &record));
-            Ok(())
+            Ok(record)
         };
-        self.0.uses.store.write(write).await?;
+        // With the commit, before any later one: a revocation of the token is the last word.
+        let publish = move |record: &ApiToken| lock(&access.0.known).push(KnownToken::new(hash, record));
+        self.0.uses.store.write_then(write, publish).await?;
         tracing::info!(token = %id, %caller, "API token made");
         Ok((token, secret))
     }
@@ -120,11 +119,11 @@ impl Access {
             if found {
                 outbox::enqueue_event(tx, EventKind::ApiTokenDeleted, Some(&id.to_string()), &payload, now)?;
             }
-            // In the transaction, so that it happens even if the caller goes away.
-            lock(&access.0.known).retain(|known| known.id != id);
             Ok(found)
         };
-        let found = self.0.uses.store.write(write).await?;
+        // With the commit, so that it happens even if the caller goes away.
+        let forget = move |_: &bool| lock(&access.0.known).retain(|known| known.id != id);
+        let found = self.0.uses.store.write_then(write, forget).await?;
         tracing::info!(token = %id, %caller, "API token revoked");
         if found { Ok(()) } else { Err(Error::not_found("API token", &id)) }
     }
@@ -173,9 +172,9 @@ mod tests {
         (access.expect("opens"), clock)
     }
 
-    fn id_of(caller: Option<Caller>) -> Option<ApiTokenId> {
+    fn id_of(caller: Option<&Caller>) -> Option<ApiTokenId> {
         match caller {
-            Some(Caller::ApiToken { id, .. }) => Some(id),
+            Some(Caller::ApiToken { id, .. }) => Some(*id),
             _ => None,
         }
     }
@@ -201,7 +200,7 @@ mod tests {
             };
             assert_eq!(access.authenticate(secret.expose()), None, "after {steps} steps");
             let (token, secret) = made.expect("made");
-            assert_eq!(id_of(access.authenticate(secret.expose())), Some(token.id));
+            assert_eq!(id_of(access.authenticate(secret.expose()).as_ref()), Some(token.id));
         }
     }
 
@@ -222,7 +221,7 @@ mod tests {
         let (token, secret) = access.create_api_token(&CALLER, "agent".into(), None).await.expect("made");
         let recorded = async |secs| {
             clock.advance_secs(secs);
-            assert_eq!(id_of(access.authenticate(secret.expose())), Some(token.id));
+            assert_eq!(id_of(access.authenticate(secret.expose()).as_ref()), Some(token.id));
             access.0.uses.tasks.settle().await;
             access.api_token(&CALLER, token.id).await.expect("there").last_used_at
         };

@@ -21,7 +21,7 @@ pub(crate) enum CrashPoint {
     ReplaceIntent,
     /// The replacement is in the keychain; the database doesn't know.
     ReplaceKept,
-    /// A new account's item is in the keychain; the database knows only that it may be a stray.
+    /// A new account's item is in the keychain; the database knows only that it may be an orphan.
     ConnectKept,
     /// A delivery is about to be sent.
     DeliverySending,

@@ -107,6 +107,7 @@ const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Opens the data folder and builds the components. Nothing is sent to anybody before [`Engine::keep_alive`].
+    #[expect(clippy::too_many_lines, reason = "every component and what it uses, in one place")]
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { data_dir, keychain, clock, takes_deep_links } = options;
         // Both read many files, and neither needs the other.
@@ -228,8 +229,15 @@ impl Engine {
         if inner.is_alive.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
-        inner.refresher.schedule_all().await?;
-        inner.recovery.start().await?;
+        let prepared = async {
+            inner.refresher.schedule_all().await?;
+            inner.recovery.start().await
+        };
+        if let Err(error) = prepared.await {
+            // Another call may try again: nothing of what follows has begun.
+            inner.is_alive.store(false, Ordering::SeqCst);
+            return Err(error);
+        }
         inner.orphans.start();
         inner.refresher.start();
         inner.outbox.start();

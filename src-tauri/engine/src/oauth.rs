@@ -1,6 +1,6 @@
 //! OAuth 2.0 as a client: RFC 6749, PKCE (RFC 7636), revocation (RFC 7009).
 //!
-//! The `oauth2` crate makes the requests and reads the answers. Between it and the network stands [`Line`], which
+//! The `oauth2` crate makes the requests and reads the answers. Between it and the network stands [`EndpointClient`], which
 //! evens out what providers do differently and sorts every failure into the one table of causes.
 
 mod answer;
@@ -148,7 +148,7 @@ impl Endpoint {
             let redirect =
                 RedirectUrl::new(redirect_uri.to_owned()).map_err(|_| Failure::new(Cause::UnknownRefusal))?;
             let client = self.client()?.set_redirect_uri(redirect);
-            let line = Line { endpoint: self, outbound, now };
+            let line = EndpointClient { endpoint: self, outbound, now };
             let request = client
                 .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
                 .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
@@ -167,7 +167,7 @@ impl Endpoint {
         Box::pin(async move {
             let client = self.client()?;
             let token = RefreshToken::new(refresh_token.expose().to_owned());
-            let line = Line { endpoint: self, outbound, now };
+            let line = EndpointClient { endpoint: self, outbound, now };
             let request = client.exchange_refresh_token(&token).add_scopes(self.scope(&scopes));
             self.tokens(request.request_async(&line).await, now)
         })
@@ -182,7 +182,7 @@ impl Endpoint {
     ) -> BoxFuture<'a, Result<Tokens, Failure>> {
         Box::pin(async move {
             let client = self.client()?;
-            let line = Line { endpoint: self, outbound, now };
+            let line = EndpointClient { endpoint: self, outbound, now };
             let request = client.exchange_client_credentials().add_scopes(self.scope(&scopes));
             self.tokens(request.request_async(&line).await, now)
         })
@@ -254,13 +254,13 @@ impl Endpoint {
 }
 
 /// The way from the `oauth2` crate to one endpoint. What comes back over it is a plain RFC 6749 success, or a sorted failure.
-struct Line<'a> {
+struct EndpointClient<'a> {
     endpoint: &'a Endpoint,
     outbound: &'a Outbound,
     now: Timestamp,
 }
 
-impl<'c> AsyncHttpClient<'c> for Line<'_> {
+impl<'c> AsyncHttpClient<'c> for EndpointClient<'_> {
     type Error = RequestFailed;
     type Future = BoxFuture<'c, Result<oauth2::HttpResponse, RequestFailed>>;
 

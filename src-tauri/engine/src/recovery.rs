@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use relink_domain::{
     AccountId,
-    account::{AccountState, Attempt, Credential, Input, Renewing},
+    account::{AccountState, Attempt, Credential, Input, Renewing, Status},
     caller::Caller,
     failure::{Cause, Failure},
 };
@@ -52,10 +52,11 @@ impl Recovery {
         for account in self.0.store.read(accounts::unfinished).await? {
             self.finish_in_background(account.id());
         }
+        // Subscribed before the first look, so that no change is missed.
+        let mut changes = self.0.catalog.changes();
         self.follow_definitions().await?;
         let recovery = self.clone();
         self.0.tasks.spawn_until_stop(async move {
-            let mut changes = recovery.0.catalog.changes();
             while changes.changed().await.is_ok() {
                 if let Err(error) = recovery.follow_definitions().await {
                     tracing::warn!(code = error.code(), "accounts could not follow their definition: {error}");
@@ -111,15 +112,15 @@ impl Recovery {
     /// again.
     async fn follow_definitions(&self) -> Result<()> {
         for Entry { installed, provider } in self.0.catalog.all_installed() {
-            let filter = Filter { environment_integration_id: Some(installed.id), ..Filter::default() };
+            // Where the definition can be used, only accounts that say otherwise are of interest: normally none.
+            let statuses = match &provider {
+                Ok(_) => vec![Status::ValidationError.as_str().to_owned()],
+                Err(_) => Vec::new(),
+            };
+            let filter = Filter { environment_integration_id: Some(installed.id), statuses, ..Filter::default() };
             let accounts = self.0.store.read(move |c| accounts::list(c, &filter, None, None)).await?;
             for (account, _) in accounts {
-                let is_marked = matches!(account.state, AccountState::StepFailed { .. })
-                    && account
-                        .profile
-                        .last_error
-                        .as_ref()
-                        .is_some_and(|seen| seen.failure.cause == Cause::IntegrationUnusable);
+                let is_marked = matches!(account.state, AccountState::Unusable { .. });
                 let input = match &provider {
                     Err(error) if !is_marked => Input::IntegrationUnusable {
                         failure: Failure {
@@ -130,7 +131,11 @@ impl Recovery {
                     Ok(_) if is_marked => Input::IntegrationUsable,
                     Ok(_) | Err(_) => continue,
                 };
-                self.0.accounts.commit(&Caller::Internal, account.id(), input).await?;
+                match self.0.accounts.commit(&Caller::Internal, account.id(), input).await {
+                    // It was deleted or changed meanwhile: there is nothing to say of it any more.
+                    Ok(_) | Err(Error::NotFound { .. } | Error::Rejected(_)) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(())

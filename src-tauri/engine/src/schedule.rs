@@ -31,12 +31,11 @@ impl RefreshSchedule {
     pub(crate) fn set(&self, account: AccountId, at: Option<Timestamp>) {
         let mut deferred = lock(&self.deferred);
         deferred.remove(&account);
-        match at {
-            Some(at) => self.due.set(account, at),
-            None => {
-                self.due.remove(account);
-                self.due.wake();
-            }
+        if let Some(at) = at {
+            self.due.set(account, at);
+        } else {
+            self.due.remove(account);
+            self.due.wake();
         }
     }
 

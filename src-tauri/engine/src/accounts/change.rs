@@ -66,7 +66,7 @@ impl Accounts {
         let account = self.load(id).await?;
         // A definition that can't be loaded names no fields; what is always a credential is known without it.
         let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id).ok();
-        reject_credentials_in_context(&context, provider.as_deref())?;
+        reject_credentials_in_context(&context, &provider.as_deref())?;
         self.commit(caller, id, Input::MergeContext { context }).await?;
         self.view_of(id).await
     }
@@ -74,6 +74,8 @@ impl Accounts {
     /// Deletes an account: asks the provider to revoke its tokens where it offers that, forgets the secrets, and sends the
     /// event.
     pub async fn delete(&self, caller: &Caller, id: AccountId) -> Result<()> {
+        // An unknown account gets no lock, which nothing would remove.
+        self.load(id).await?;
         let lock = self.lock_of(id);
         let _guard = lock.lock().await;
         let account = self.load(id).await?;

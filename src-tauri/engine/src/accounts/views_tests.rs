@@ -133,8 +133,8 @@ fn failing_accounts_are_found_without_reading_the_others() {
 fn a_page_of_a_timeline_names_its_accounts_and_no_others() {
     let mut full = Full::new();
     let ids: Vec<_> = full.ids.iter().take(50).copied().collect();
-    let names = |c: &Connection| ids.iter().map(|id| accounts::name_of(c, *id)).collect::<store::Result<Vec<_>>>();
-    let (named, statements, rows) = full.costs(names);
+    let read_names = |c: &Connection| ids.iter().map(|id| accounts::name_of(c, *id)).collect::<store::Result<Vec<_>>>();
+    let (named, statements, rows) = full.costs(read_names);
     assert_eq!(named[1].as_ref().map(|(name, _)| name.as_str()), Some("Account 1"));
     assert!(named.len() == 50 && statements <= 53 && rows <= 53, "{statements} statements, {rows} rows");
 }

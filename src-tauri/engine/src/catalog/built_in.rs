@@ -43,7 +43,7 @@ pub(super) async fn update(store: &Store, now: Timestamp) -> Result<()> {
                     install(tx, definition, now)?;
                 }
             }
-            note_hidden(tx, hidden, now)?;
+            note_hidden(tx, &hidden, now)?;
             settings::set(tx, INSTALLED_ONCE, &true)
         })
         .await?;
@@ -58,7 +58,7 @@ fn install(tx: &Transaction<'_>, definition: &Definition, now: Timestamp) -> sto
 }
 
 /// Says once of each built-in integration that it is hidden.
-fn note_hidden(tx: &Transaction<'_>, hidden: Vec<String>, now: Timestamp) -> store::Result<()> {
+fn note_hidden(tx: &Transaction<'_>, hidden: &[String], now: Timestamp) -> store::Result<()> {
     let known = hidden_names(tx)?;
     for integration in hidden.iter().filter(|name| !known.contains(name)) {
         let event = TimelineEvent::BuiltInHidden { integration: integration.clone() };

@@ -101,6 +101,11 @@ impl Catalog {
             if let Some(installed) = integrations::installed_named(tx, &new.integration.name)? {
                 return Ok(installed);
             }
+            // As it is by now: it may have been added again since it was read.
+            let mut new = new;
+            if let Some(integration) = integrations::named(tx, &new.integration.name)? {
+                new.integration = integration;
+            }
             integrations::install(tx, &new)?;
             let subject = new.id.to_string();
             outbox::enqueue_event(tx, EventKind::EnvironmentIntegrationCreated, Some(&subject), &payload, now)?;

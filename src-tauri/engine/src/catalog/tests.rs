@@ -43,7 +43,7 @@ async fn an_integration_is_not_added_when_its_client_secret_cannot_be_stored() {
     let added = it.engine.catalog().add(&PERSON, ACME).await.expect("added").installed;
     assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"));
     it.engine.orphans().sweep().await.expect("swept");
-    assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"), "it is no stray");
+    assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"), "it is not swept as an orphan");
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ impl Connections {
             return Err(Error::invalid("unknown_method", message));
         }
         // The link was made before this integration was added, or before it asked for this.
-        reject_credentials_in_context(&link.options.context, Some(&*provider))?;
+        reject_credentials_in_context(&link.options.context, &Some(&*provider))?;
         Ok(provider)
     }
 

@@ -59,13 +59,14 @@ struct Target {
 impl Connections {
     /// The code has arrived and was claimed.
     pub(super) async fn complete_oauth(&self, flow: &Arc<Flow>, request: &AuthorizationRequest, code: &Secret) {
-        let outcome = self.try_oauth(flow, request, code).await;
+        // Boxed, because it holds the responses of several requests.
+        let outcome = Box::pin(self.try_oauth(flow, request, code)).await;
         self.end(flow, outcome).await;
     }
 
     /// The person has entered a key, or their own client's id and secret.
     pub(super) async fn complete_with_fields(&self, flow: &Arc<Flow>, fields: EnteredFields) {
-        let outcome = self.try_fields(flow, fields).await;
+        let outcome = Box::pin(self.try_fields(flow, fields)).await;
         self.end(flow, outcome).await;
     }
 

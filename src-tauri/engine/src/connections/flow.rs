@@ -101,10 +101,6 @@ impl Flow {
         self.version.send_modify(|version| *version += 1);
     }
 
-    pub(super) fn has_ended(&self) -> bool {
-        matches!(&*lock(&self.phase), Phase::Succeeded(_) | Phase::Failed(_))
-    }
-
     /// The account that the flow reauthorizes.
     pub(super) fn account_to_reauthorize(&self) -> Option<AccountId> {
         account_to_reauthorize(&self.link)
@@ -123,16 +119,11 @@ impl Flows {
     pub(super) fn insert(&self, flow: Arc<Flow>, state: Option<&Secret>) {
         let mut table = lock(&self.0);
         let now = flow.began_at;
-        let old: Vec<_> = table
-            .flows
-            .values()
-            .filter(|other| now.millis_since(other.began_at) > ENDED_FLOW_LIFETIME_SECS * 1000)
-            .map(|other| other.id)
-            .collect();
-        let surplus = (table.flows.len() + 1).saturating_sub(MAX_FLOWS + old.len());
+        table.flows.retain(|_, other| now.millis_since(other.began_at) <= ENDED_FLOW_LIFETIME_SECS * 1000);
+        let surplus = (table.flows.len() + 1).saturating_sub(MAX_FLOWS);
         let mut oldest: Vec<_> = table.flows.values().map(|other| (other.began_at, other.id)).collect();
         oldest.sort_unstable();
-        for id in old.into_iter().chain(oldest.into_iter().take(surplus).map(|(_, id)| id)) {
+        for (_, id) in oldest.into_iter().take(surplus) {
             table.flows.remove(&id);
         }
         let Table { flows, states } = &mut *table;

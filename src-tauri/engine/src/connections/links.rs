@@ -36,7 +36,7 @@ impl Connections {
             self.ensure_redirect_is_listed(uri).await?;
         }
         let providers = self.providers_for(&purpose).await?;
-        reject_credentials_in_context(&options.context, providers.iter().map(|provider| &**provider))?;
+        reject_credentials_in_context(&options.context, &providers.iter().map(|provider| &**provider))?;
         let token = Secret::new(Uuid::new_v4().to_string());
         let now = self.now();
         let link =

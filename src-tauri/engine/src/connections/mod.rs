@@ -156,10 +156,16 @@ impl Connections {
     /// The person gave up. The account stays as it is.
     pub fn abandon_flow(&self, _caller: &Caller, id: FlowId, key: &str) -> Result<()> {
         let flow = self.flow_of(id, key)?;
-        let waits = matches!(&*lock(&flow.phase), Phase::Waiting(_) | Phase::Returned { .. });
-        if waits || flow.has_ended() {
-            self.0.flows.remove(id);
+        {
+            let mut phase = lock(&flow.phase);
+            match &*phase {
+                // Nothing can be claimed of it any more.
+                Phase::Waiting(_) | Phase::Returned { .. } => *phase = Phase::Failed(FlowError::expired()),
+                Phase::Succeeded(_) | Phase::Failed(_) => {}
+                Phase::Asking { .. } | Phase::Working(_) => return Ok(()),
+            }
         }
+        self.0.flows.remove(id);
         Ok(())
     }
 }

@@ -120,7 +120,14 @@ impl Connections {
         if let Some(access) = staged.access {
             uses.tokens.insert(id, access);
         }
-        Ok(uses.accounts.commit(&flow.caller, id, Input::Replaced { generation }).await?.account)
+        match uses.accounts.commit(&flow.caller, id, Input::Replaced { generation }).await {
+            Ok(committed) => Ok(committed.account),
+            Err(error) => {
+                // The new credentials are in the keychain: the account follows as soon as it can be written.
+                uses.recovery.finish_in_background(id);
+                Err(error)
+            }
+        }
     }
 
     /// Claims the link's one success together with the intent: of two flows of one link that end at once, the second is

@@ -19,7 +19,7 @@ pub struct LinkSession {
     pub purpose: &'static str,
     /// The tenant.
     pub tenant_id: String,
-    /// The account to mend.
+    /// The account to reauthorize.
     pub account: Option<SessionAccount>,
     /// What can be connected.
     pub integrations: Vec<SessionIntegration>,
@@ -29,7 +29,7 @@ pub struct LinkSession {
     pub expires_at: Timestamp,
 }
 
-/// The account that a link mends.
+/// The account that a link reauthorizes.
 #[derive(Debug, Serialize)]
 pub struct SessionAccount {
     /// Its id.
@@ -51,7 +51,7 @@ pub struct SessionIntegration {
     pub category: String,
     /// Its picture.
     pub logo: Option<String>,
-    /// Its colour.
+    /// Its color.
     pub color: Option<String>,
     /// The ways to sign in.
     pub methods: Vec<SessionMethod>,
@@ -74,7 +74,7 @@ pub struct SessionMethod {
     pub documentation_link: Option<String>,
     /// Whether what is typed is tried with the provider before it is kept.
     pub is_tried: bool,
-    /// What is lacking before anybody can sign in this way, and what to do.
+    /// What is missing before anybody can sign in this way, and what to do.
     pub not_ready: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! A token endpoint's answer, evened out or sorted.
+//! A token endpoint's answer, in standard form, or sorted.
 
 use relink_domain::{
     Secret, Timestamp,
@@ -18,7 +18,7 @@ pub(super) fn secrets_in(request: &oauth2::HttpRequest, endpoint: &Endpoint) -> 
     in_body.chain(endpoint.client_secret.clone()).collect()
 }
 
-/// The body of a success, evened out, or the failure that the answer is.
+/// The body of a success, in standard form, or the failure that the answer is.
 ///
 /// Seen in the wild: errors with status 200; `expires_in` as a string; `scope` as a list; no `token_type`; a web page with
 /// status 200 where a network wants a sign-in; JSON that breaks off.

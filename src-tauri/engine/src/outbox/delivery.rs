@@ -1,6 +1,9 @@
 //! The delivery loop: which deliveries are tried when, and what becomes of each try.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use relink_domain::{DeliveryId, Timestamp, WebhookId};
 use tokio::task::{self, JoinError, JoinSet};
@@ -42,6 +45,10 @@ impl InFlight {
         MAX_IN_FLIGHT_PER_WEBHOOK.saturating_sub(of_webhook).min(MAX_IN_FLIGHT.saturating_sub(self.0.len()))
     }
 
+    fn is_full(&self) -> bool {
+        self.0.len() >= MAX_IN_FLIGHT
+    }
+
     fn contains(&self, delivery: DeliveryId) -> bool {
         self.0.values().any(|(in_flight, _)| *in_flight == delivery)
     }
@@ -62,14 +69,20 @@ pub(super) async fn run(outbox: Outbox) {
     let mut clock = outbox.0.uses.clock.changes();
     let mut in_flight = InFlight::default();
     let mut tasks = JoinSet::new();
+    // Webhooks that found every place taken. The end of any delivery gives them their turn.
+    let mut waiting = HashSet::new();
     outbox.schedule_pending().await;
     loop {
         while let Some(ended) = tasks.try_join_next_with_id() {
-            outbox.deliver_more(in_flight.remove(&ended));
+            outbox.deliver_more(in_flight.remove(&ended).into_iter().chain(waiting.drain()));
         }
         let now = outbox.now();
         let taken = due.take_due(now);
         for webhook in taken.due {
+            if in_flight.is_full() {
+                waiting.insert(webhook);
+                continue;
+            }
             for pending in outbox.take_turns(webhook, &in_flight, now).await {
                 let ids = (pending.id, pending.webhook);
                 let task = tasks.spawn(outbox.clone().deliver(pending));
@@ -87,7 +100,9 @@ pub(super) async fn run(outbox: Outbox) {
             () = due.changed() => {}
             () = clock.changed() => {}
             () = tokio::time::sleep(pause_until(taken.next, now, MAX_PAUSE)) => {}
-            Some(ended) = tasks.join_next_with_id() => outbox.deliver_more(in_flight.remove(&ended)),
+            Some(ended) = tasks.join_next_with_id() => {
+                outbox.deliver_more(in_flight.remove(&ended).into_iter().chain(waiting.drain()));
+            }
         }
     }
 }
@@ -107,9 +122,9 @@ impl Outbox {
         }
     }
 
-    /// A delivery of this webhook has ended: the next ones may have their turn.
-    fn deliver_more(&self, webhook: Option<WebhookId>) {
-        if let Some(webhook) = webhook {
+    /// A delivery has ended: these webhooks may have their next turn.
+    fn deliver_more(&self, webhooks: impl IntoIterator<Item = WebhookId>) {
+        for webhook in webhooks {
             self.0.due.set_no_later(webhook, self.now());
         }
     }
@@ -118,7 +133,7 @@ impl Outbox {
     async fn take_turns(&self, webhook: WebhookId, in_flight: &InFlight, now: Timestamp) -> Vec<Pending> {
         let places = in_flight.places_for(webhook);
         if places == 0 {
-            // The end of a delivery schedules the webhook again.
+            // The end of one of its deliveries schedules the webhook again.
             return Vec::new();
         }
         // Some of those that are due may be in flight.

@@ -67,7 +67,7 @@ impl Provider {
 /// so secrets only come in through the integration's form.
 pub(crate) fn reject_credentials_in_context<'p>(
     context: &Map<String, Value>,
-    providers: impl IntoIterator<Item = &'p Provider> + Clone,
+    providers: &(impl IntoIterator<Item = &'p Provider> + Clone),
 ) -> Result<()> {
     let is_credential = |key: &&String| {
         is_always_credential(key)

@@ -55,10 +55,10 @@ impl Refresher {
         let accounts = &self.0.uses.accounts;
         let account = accounts.load(id).await?;
         let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
-        let mut probed = self.probe_account(&account, &provider).await?;
+        let mut probed = self.probe_account(caller, &account, &provider).await?;
         if let (ProbeResult::Unauthorized, Some(refused)) = (&probed.result, &probed.renewable) {
             self.0.uses.tokens.remove_refused(id, refused);
-            probed = self.probe_account(&account, &provider).await?;
+            probed = self.probe_account(caller, &account, &provider).await?;
         }
         let (outcome, answer) = match probed.result {
             ProbeResult::Works(_) => (CheckOutcome::Accepted, Some(CallOutcome::Accepted)),
@@ -84,11 +84,11 @@ impl Refresher {
         Ok(CheckReport { outcome, account: accounts.view_of(id).await? })
     }
 
-    async fn probe_account(&self, account: &Account, provider: &Provider) -> Result<Probed> {
+    async fn probe_account(&self, caller: &Caller, account: &Account, provider: &Provider) -> Result<Probed> {
         let id = account.id();
         let (renewable, item, generation) = match account.state.credential() {
             Credential::Renewing(_) => {
-                let (token, generation) = self.fresh_token_and_generation(id).await?;
+                let (token, generation) = self.fresh_token_and_generation(caller, id).await?;
                 (Some(token), Item::default(), generation)
             }
             Credential::Fixed(fixed) => (None, self.item_of(account).await?, fixed.generation),
@@ -106,9 +106,9 @@ impl Refresher {
     }
 
     /// A fresh access token and the generation of the credential that it came from.
-    async fn fresh_token_and_generation(&self, id: AccountId) -> Result<(Secret, u64)> {
+    async fn fresh_token_and_generation(&self, caller: &Caller, id: AccountId) -> Result<(Secret, u64)> {
         loop {
-            let token = self.fresh_token(id).await?.token;
+            let token = self.fresh_token(caller, id).await?.token;
             let generation = self.0.uses.accounts.load(id).await?.state.credential().generation();
             // A refresh puts its token into memory before it commits its generation, so a token that is still there is not
             // newer than the generation.

@@ -76,7 +76,7 @@ impl Refresher {
     }
 
     /// What a program signs its calls with: a fresh access token, or the account's key.
-    pub async fn access_token(&self, _caller: &Caller, id: AccountId) -> Result<AccessToken> {
+    pub async fn access_token(&self, caller: &Caller, id: AccountId) -> Result<AccessToken> {
         // Only tokens that are renewed are in memory. A program may ask before each of its calls, so nothing is read here.
         if let Some(token) = self.fresh_in_memory(id) {
             self.record_use(id);
@@ -86,7 +86,7 @@ impl Refresher {
         let token = match account.state.credential() {
             Credential::Renewing(_) => {
                 self.obey_retry_after(&account)?;
-                self.fresh_token(id).await?
+                self.fresh_token(caller, id).await?
             }
             Credential::Fixed(fixed) => {
                 let item = self.item_of(&account).await?;
@@ -119,10 +119,10 @@ impl Refresher {
     }
 
     /// A fresh access token: the one in memory if it will outlive the call, else a new one.
-    async fn fresh_token(&self, account: AccountId) -> Result<AccessToken> {
+    async fn fresh_token(&self, caller: &Caller, account: AccountId) -> Result<AccessToken> {
         match self.fresh_in_memory(account) {
             Some(token) => Ok(token),
-            None => self.join_or_start_refresh(&Caller::Internal, account, RefreshReason::Asked, true).await,
+            None => self.join_or_start_refresh(caller, account, RefreshReason::Asked, true).await,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod callback_attacks;
 mod connect;
+mod definitions;
 mod keep_alive;
 mod methods;
 mod notify;

@@ -1,0 +1,112 @@
+//! Stored definitions that can't be loaded, and built-in integrations beside a person's own.
+
+use std::collections::BTreeMap;
+
+use relink_domain::{
+    AccountId, Secret,
+    account::{AuthenticationMethod, Status, TimelineEvent},
+};
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::world::{PERSON, World, eventually};
+
+/// An integration whose API keys are stored unchecked.
+fn acme(label: &str) -> String {
+    let key = json!({ "name": "api_key", "label": "API key", "type": "password", "required": true });
+    json!({ "name": "acme", "config": {
+        "label": label,
+        "base_url": "https://api.acme.example",
+        "credentials": { "format": "api_key", "config": { "fields": [key] } },
+        "authorization": { "format": "bearer", "config": { "path": "credentials.api_key" } },
+    } })
+    .to_string()
+}
+
+impl World {
+    async fn connected_acme(&self) -> AccountId {
+        self.engine.catalog().add(&PERSON, &acme("Acme")).await.expect("added");
+        let link = self.connect_link().await;
+        let fields = BTreeMap::from([("api_key".to_owned(), Secret::new("key"))]);
+        self.begin_at("acme", &link, AuthenticationMethod::ApiKey, fields).await.succeeds().await
+    }
+
+    /// Stops the engine, changes the database as another version might have, and starts again.
+    async fn restart_after(&mut self, sql: &str, parameters: &[&str]) {
+        self.engine.stop().await;
+        let database = Connection::open(self.folder.path().join("relink.db")).expect("the database");
+        let changed = database.execute(sql, rusqlite::params_from_iter(parameters)).expect("changed");
+        assert_eq!(changed, 1, "{sql}");
+        drop(database);
+        self.start_again().await;
+    }
+
+    async fn until_status(&self, id: AccountId, status: Status) {
+        eventually(status.as_str(), async || self.account(id).await.status() == status).await;
+    }
+
+    async fn hidden_lines(&self) -> usize {
+        let entries = self.engine.accounts().timeline(&PERSON, None, None, 100).await.expect("a timeline");
+        entries.iter().filter(|entry| matches!(entry.event, TimelineEvent::BuiltInHidden { .. })).count()
+    }
+}
+
+const BREAK_ACME: &str =
+    "UPDATE integration SET document = '{\"name\": \"acme\", \"config\": {\"label\": 7}}' WHERE name = 'acme'";
+
+#[tokio::test]
+async fn an_account_of_a_definition_that_cannot_be_loaded_says_so_and_works_again_after_a_repair() {
+    let mut world = World::new().await;
+    let (id, other) = (world.connected_acme().await, world.connected().await);
+
+    world.restart_after(BREAK_ACME, &[]).await;
+    world.until_status(id, Status::ValidationError).await;
+    assert_eq!(world.event_names().await.last().map(String::as_str), Some("validation_error"));
+    let refused = world.engine.refresher().check(&PERSON, id).await.expect_err("its definition is broken");
+    assert_eq!(refused.code(), "integration_broken");
+    assert_eq!(world.account(other).await.status(), Status::Active, "nothing else is affected");
+    world.engine.refresher().access_token(&PERSON, other).await.expect("a token");
+
+    let told = world.event_names().await.len();
+    world.restart().await;
+    assert_eq!(world.account(id).await.status(), Status::ValidationError);
+    assert_eq!(world.event_names().await.len(), told, "it is reported once");
+
+    world.engine.catalog().add(&PERSON, &acme("Acme, repaired")).await.expect("repaired");
+    world.until_status(id, Status::Active).await;
+    assert_eq!(world.event_names().await.last().map(String::as_str), Some("active"));
+    assert_eq!(world.account(id).await.profile.last_error, None);
+}
+
+#[tokio::test]
+async fn an_integration_that_cannot_be_loaded_is_removed_with_its_accounts() {
+    let mut world = World::new().await;
+    let id = world.connected_acme().await;
+    world.restart_after(BREAK_ACME, &[]).await;
+    let acme = |entries: Vec<relink_engine::CatalogEntry>| {
+        entries.into_iter().find(|entry| entry.integration.name == "acme").expect("listed")
+    };
+    let broken = acme(world.engine.catalog().list(&PERSON).await.expect("read"));
+    assert!(broken.definition.is_none() && broken.not_ready.is_some(), "{broken:?}");
+    world.engine.accounts().delete(&PERSON, id).await.expect("deleted");
+    world.engine.catalog().uninstall(&PERSON, "acme").await.expect("uninstalled");
+    assert!(acme(world.engine.catalog().list(&PERSON).await.expect("read")).installed.is_none());
+}
+
+#[tokio::test]
+async fn an_update_hides_its_built_in_integration_behind_the_persons_own() {
+    let mut world = World::new().await;
+    // As if this version were the first to bring one of the name.
+    let own = acme("My GitHub").replace("\"acme\"", "\"github\"");
+    let sql = "UPDATE integration SET built_in = 0, document = ?1 WHERE name = 'github'";
+    world.restart_after(sql, &[&own]).await;
+    for _ in 0..2 {
+        let entries = world.engine.catalog().list(&PERSON).await.expect("read");
+        let github: Vec<_> = entries.iter().filter(|entry| entry.integration.name == "github").collect();
+        let [github] = github.as_slice() else { panic!("{} entries", github.len()) };
+        assert_eq!(github.definition.as_ref().expect("usable").label(), "My GitHub");
+        assert!(github.hides_built_in && !github.integration.built_in);
+        assert_eq!(world.hidden_lines().await, 1, "it is noted once");
+        world.restart().await;
+    }
+}
