@@ -10,7 +10,7 @@ use axum::{
 };
 use relink_contract::{
     WireSecret,
-    connect::{CreatedFlow, Flow, IdentityAnswer, IdentityChoice, NewFlow, PastedCallback, Session},
+    connect::{CreatedFlow, Flow, IdentityAnswer, NewFlow, PastedCallback, Session},
 };
 use relink_domain::{FlowId, caller::Caller};
 use relink_engine::connections::BeginFlow;
@@ -19,7 +19,6 @@ use utoipa_axum::routes;
 use crate::{
     ApiState,
     body::Body,
-    connect_view::{flow_view, session_view},
     error::{ApiError, ApiResult},
     limits::Client,
     openapi::{BodyErrors, Conflict, NotFound, Routes},
@@ -130,7 +129,7 @@ fn flow_key(headers: &HeaderMap) -> &str {
 async fn session(State(api): State<ApiState>, headers: HeaderMap) -> ApiResult<Session> {
     let (connections, token) = (api.engine.connections(), link_token(&headers));
     let caller = connections.link_caller(token).await?;
-    Ok(Json(session_view(connections.link_session(&caller, token).await?)))
+    Ok(Json(connections.link_session(&caller, token).await?))
 }
 
 /// Begin a sign-in
@@ -153,7 +152,7 @@ async fn begin(
     let (connections, token) = (api.engine.connections(), link_token(&headers));
     let caller = connections.link_caller(token).await?;
     let begun = connections.begin_flow(&caller, token, wanted).await?;
-    Ok((StatusCode::CREATED, Json(CreatedFlow { flow: flow_view(begun.flow), key: WireSecret::from(begun.key) })))
+    Ok((StatusCode::CREATED, Json(CreatedFlow { flow: begun.flow, key: WireSecret::from(begun.key) })))
 }
 
 /// Follow a sign-in
@@ -185,7 +184,7 @@ async fn follow(
     let _waiting = after.map(|_: u64| api.limits.long_poll(Client::Flow(id))).transpose()?;
     let (connections, key) = (api.engine.connections(), flow_key(&headers));
     let caller = connections.flow_caller(id, key)?;
-    Ok(Json(flow_view(connections.flow(&caller, id, key, after, LONG_POLL_TIMEOUT).await?)))
+    Ok(Json(connections.flow(&caller, id, key, after, LONG_POLL_TIMEOUT).await?))
 }
 
 /// Claim a callback
@@ -202,7 +201,7 @@ async fn follow(
 async fn claim(State(api): State<ApiState>, PathId(id): PathId<FlowId>, headers: HeaderMap) -> ApiResult<Flow> {
     let (connections, key) = (api.engine.connections(), flow_key(&headers));
     let caller = connections.flow_caller(id, key)?;
-    Ok(Json(flow_view(connections.claim_flow(&caller, id, key).await?)))
+    Ok(Json(connections.claim_flow(&caller, id, key).await?))
 }
 
 /// Answer whose sign-in is kept
@@ -221,14 +220,9 @@ async fn answer(
     headers: HeaderMap,
     Body(IdentityAnswer { answer }): Body<IdentityAnswer>,
 ) -> ApiResult<Flow> {
-    let choice = match answer {
-        IdentityChoice::Keep => relink_engine::connections::IdentityChoice::Keep,
-        IdentityChoice::Replace => relink_engine::connections::IdentityChoice::Replace,
-        IdentityChoice::Add => relink_engine::connections::IdentityChoice::Add,
-    };
     let (connections, key) = (api.engine.connections(), flow_key(&headers));
     let caller = connections.flow_caller(id, key)?;
-    Ok(Json(flow_view(connections.answer_flow(&caller, id, key, choice)?)))
+    Ok(Json(connections.answer_flow(&caller, id, key, answer)?))
 }
 
 /// Paste a callback's address
@@ -249,7 +243,7 @@ async fn paste(
 ) -> ApiResult<Flow> {
     let (connections, key) = (api.engine.connections(), flow_key(&headers));
     let caller = connections.flow_caller(id, key)?;
-    Ok(Json(flow_view(connections.paste_callback(&caller, id, key, pasted.url.expose()).await?)))
+    Ok(Json(connections.paste_callback(&caller, id, key, pasted.url.expose()).await?))
 }
 
 /// Abandon a sign-in

@@ -13,7 +13,6 @@
 mod accounts;
 mod body;
 mod connect;
-mod connect_view;
 mod discovery;
 mod docs;
 mod error;

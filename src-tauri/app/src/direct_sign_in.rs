@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use relink_contract::connect::{Flow, FlowPhase, IdentityChoice};
 use relink_domain::{
     AccountId, Secret,
     account::AuthenticationMethod,
     caller::Caller,
     link::{LinkOptions, Purpose},
 };
-use relink_engine::connections::{BeginFlow, FlowView, IdentityChoice, PhaseName};
+use relink_engine::connections::BeginFlow;
 
 use crate::{App, Result, error_view};
 
@@ -27,7 +28,7 @@ pub enum SignInRoute {
 /// A sign-in that was begun without the connect UI.
 #[derive(Debug)]
 pub struct SignIn {
-    flow: FlowView,
+    flow: Flow,
     key: Secret,
 }
 
@@ -72,10 +73,10 @@ impl App {
         let engine = &self.0.engine;
         loop {
             let next = match flow.phase {
-                PhaseName::Succeeded => return SignInOutcome::Reauthorized,
-                PhaseName::Failed => return SignInOutcome::Failed,
-                PhaseName::Returned => engine.connections().claim_flow(&Caller::Person, flow.id, key.expose()).await,
-                PhaseName::Question => {
+                FlowPhase::Succeeded => return SignInOutcome::Reauthorized,
+                FlowPhase::Failed => return SignInOutcome::Failed,
+                FlowPhase::Returned => engine.connections().claim_flow(&Caller::Person, flow.id, key.expose()).await,
+                FlowPhase::Question => {
                     if let Err(error) =
                         engine.connections().answer_flow(&Caller::Person, flow.id, key.expose(), IdentityChoice::Keep)
                     {
@@ -83,7 +84,7 @@ impl App {
                     }
                     return SignInOutcome::Failed;
                 }
-                PhaseName::Waiting | PhaseName::Working => {
+                FlowPhase::Waiting | FlowPhase::Working => {
                     engine
                         .connections()
                         .flow(&Caller::Person, flow.id, key.expose(), Some(flow.version), FLOW_POLL_TIMEOUT)

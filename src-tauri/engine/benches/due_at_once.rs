@@ -13,6 +13,7 @@ use std::{
 
 use axum::{Json, Router, extract::State, routing::post};
 use futures_util::{StreamExt, stream};
+use relink_contract::connect::FlowPhase;
 use relink_domain::{
     Secret, Timestamp,
     account::AuthenticationMethod,
@@ -22,7 +23,7 @@ use relink_domain::{
 use relink_engine::{
     Engine, Filter, Options,
     clock::Clock,
-    connections::{BeginFlow, PhaseName},
+    connections::BeginFlow,
     keychain::{Keychain, MemoryKeychain},
 };
 use serde_json::{Value, json};
@@ -146,8 +147,8 @@ async fn connect(engine: &Engine, number: usize) {
     let started =
         engine.connections().begin_flow(&Caller::Person, link.expose(), begin).await.expect("the flow begins");
     let mut view = started.flow;
-    while view.phase != PhaseName::Succeeded {
-        assert_ne!(view.phase, PhaseName::Failed, "{view:?}");
+    while view.phase != FlowPhase::Succeeded {
+        assert_ne!(view.phase, FlowPhase::Failed, "{view:?}");
         let wait = Duration::from_secs(20);
         view = engine
             .connections()

@@ -12,12 +12,13 @@ use std::{
 
 use relink_api::{ServeOptions, Serving};
 use relink_app::{App, Changes, Desktop, DesktopFuture, RuntimeInfo, notifications::Request, tray::AccountInNeed};
+use relink_contract::connect::FlowPhase;
 use relink_contract::window::{Change, LinkPurpose, SandboxAction};
 use relink_domain::{AccountId, Secret, account::AuthenticationMethod, caller::Caller, notice::Notice};
 use relink_engine::{
     Engine, Options,
     clock::Clock,
-    connections::{BeginFlow, PhaseName},
+    connections::BeginFlow,
     keychain::{Keychain, MemoryKeychain},
 };
 use serde_json::{Value, json};
@@ -151,7 +152,7 @@ impl World {
         let started =
             self.engine.connections().begin_flow(&Caller::Person, token, begin).await.expect("the flow begins");
         let mut flow = started.flow;
-        while !matches!(flow.phase, PhaseName::Succeeded | PhaseName::Failed) {
+        while !matches!(flow.phase, FlowPhase::Succeeded | FlowPhase::Failed) {
             let timeout = Duration::from_secs(20);
             flow = self
                 .engine

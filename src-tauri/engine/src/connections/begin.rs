@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use relink_contract::connect::{self, FlowStep};
 use relink_domain::{
     FlowId, Secret, account::AuthenticationMethod, callback, caller::Caller, integration::RedirectKind, link::LinkToken,
 };
@@ -9,10 +10,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
-    Connections, FlowView,
+    Connections,
     complete::EnteredFields,
     flow::{AuthorizationRequest, Flow, Phase, account_to_reauthorize},
-    view::StepName,
 };
 use crate::{
     error::{Error, Result},
@@ -38,7 +38,7 @@ pub struct BeginFlow {
 /// A flow that has begun.
 #[derive(Debug)]
 pub struct BegunFlow {
-    pub flow: FlowView,
+    pub flow: connect::Flow,
     /// Whoever holds it may follow and finish the flow.
     pub key: Secret,
 }
@@ -145,7 +145,7 @@ impl Connections {
             }
             None => EnteredFields::default(),
         };
-        let phase = Phase::Working(StepName::Checking);
+        let phase = Phase::Working(FlowStep::Checking);
         let (flow, started) = self.insert_flow(caller, link, provider, begin.format, phase, None)?;
         let connections = self.clone();
         self.0.uses.tasks.spawn(async move { connections.complete_with_fields(&flow, entered).await });

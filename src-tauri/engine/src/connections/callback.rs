@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use relink_contract::connect::{self, FlowStep};
 use relink_domain::{
     FlowId,
     callback::{Callback, CallbackError, CallbackResult},
@@ -9,13 +10,13 @@ use relink_domain::{
 };
 
 use super::{
-    Connections, FlowView,
+    Connections,
     flow::{Flow, Phase},
     refusals::{
         CONTRADICTORY, ISSUER_MISMATCH, REDIRECT_MISMATCH, Refusal, STATE_EXPIRED, STATE_OF_ANOTHER_FLOW, STATE_USED,
         UNKNOWN_STATE,
     },
-    view::{FlowError, StepName},
+    view::FlowFailure,
 };
 use crate::{error::Result, sync::lock};
 
@@ -45,7 +46,7 @@ impl Connections {
     }
 
     /// Puts the provider's answer into its flow, or says why not. Nothing is awaited in here, so a `state` is used once.
-    fn take_callback(&self, flow: &Flow, callback: Callback) -> std::result::Result<Option<FlowError>, Refusal> {
+    fn take_callback(&self, flow: &Flow, callback: Callback) -> std::result::Result<Option<FlowFailure>, Refusal> {
         let mut phase = lock(&flow.phase);
         let request = match &*phase {
             Phase::Waiting(request) if !self.is_late(flow) => request,
@@ -70,7 +71,7 @@ impl Connections {
         let (next, error) = match callback.result {
             CallbackResult::Code(code) => (Phase::Returned { request: request.clone(), code }, None),
             CallbackResult::Error { code, description } => {
-                let error = FlowError::refused_at_provider(&code, description.as_deref(), flow.provider.label());
+                let error = FlowFailure::refused_at_provider(&code, description.as_deref(), flow.provider.label());
                 (Phase::Failed(error.clone()), Some(error))
             }
         };
@@ -81,7 +82,7 @@ impl Connections {
     }
 
     /// Takes a URL that the person pasted into the page of this flow, and claims it.
-    pub async fn paste_callback(&self, caller: &Caller, id: FlowId, key: &str, url: &str) -> Result<FlowView> {
+    pub async fn paste_callback(&self, caller: &Caller, id: FlowId, key: &str, url: &str) -> Result<connect::Flow> {
         let flow = self.flow_of(id, key)?;
         let callback = self.read_callback(url, Some(&flow)).await?;
         let own = self.0.flows.of_state(&callback.state).map(|flow| flow.id);
@@ -93,12 +94,12 @@ impl Connections {
     }
 
     /// The page that began the flow takes its code, and the exchange begins.
-    pub async fn claim_flow(&self, _caller: &Caller, id: FlowId, key: &str) -> Result<FlowView> {
+    pub async fn claim_flow(&self, _caller: &Caller, id: FlowId, key: &str) -> Result<connect::Flow> {
         let flow = self.flow_of(id, key)?;
         self.expire(&flow).await;
         let claimed = {
             let mut phase = lock(&flow.phase);
-            match std::mem::replace(&mut *phase, Phase::Working(StepName::Exchanging)) {
+            match std::mem::replace(&mut *phase, Phase::Working(FlowStep::Exchanging)) {
                 Phase::Returned { request, code } => Some((request, code)),
                 other => {
                     *phase = other;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use relink_contract::connect::{FlowOutcome, FlowStep, IdentityChoice, IdentityQuestion, SessionAccount};
 use relink_domain::{
     Secret,
     account::{
@@ -16,8 +17,8 @@ use tokio::sync::oneshot;
 
 use super::{
     Connections, STATE_LIFETIME_SECS,
-    flow::{AuthorizationRequest, Flow, IdentityChoice, Phase},
-    view::{FlowError, Outcome, OutcomeAccount, Question, StepName},
+    flow::{AuthorizationRequest, Flow, Phase},
+    view::FlowFailure,
 };
 use crate::{
     access_tokens::AccessToken,
@@ -70,7 +71,7 @@ impl Connections {
         self.end(flow, outcome).await;
     }
 
-    async fn end(&self, flow: &Flow, outcome: Result<Outcome, FlowError>) {
+    async fn end(&self, flow: &Flow, outcome: Result<FlowOutcome, FlowFailure>) {
         match outcome {
             Ok(outcome) => flow.set(Phase::Succeeded(outcome)),
             Err(error) => {
@@ -85,19 +86,19 @@ impl Connections {
         flow: &Arc<Flow>,
         request: &AuthorizationRequest,
         code: &Secret,
-    ) -> Result<Outcome, FlowError> {
+    ) -> Result<FlowOutcome, FlowFailure> {
         let provider = &flow.provider;
         let label = provider.label();
-        let local = |error: Error| FlowError::of_error(&error);
+        let local = |error: Error| FlowFailure::of_error(&error);
         let target = self.target(flow).await.map_err(local)?;
         let secret = self.0.uses.catalog.client_secret(provider).await.map_err(|error| local(error.into()))?;
-        let endpoint = provider.token_endpoint(secret).map_err(|failure| FlowError::of_failure(&failure, label))?;
+        let endpoint = provider.token_endpoint(secret).map_err(|failure| FlowFailure::of_failure(&failure, label))?;
         let tokens = endpoint
             .exchange_code(&self.0.uses.outbound, code, &request.verifier, &request.redirect_uri, self.now())
             .await
-            .map_err(|failure| FlowError::of_failure(&failure, label))?;
+            .map_err(|failure| FlowFailure::of_failure(&failure, label))?;
 
-        flow.set(Phase::Working(StepName::Checking));
+        flow.set(Phase::Working(FlowStep::Checking));
         let oauth2 = provider.definition.oauth2();
         let claims = tokens.id.as_ref().and_then(|id_token| {
             let oauth2 = oauth2?;
@@ -119,31 +120,31 @@ impl Connections {
         self.decide(flow, target, staged).await
     }
 
-    async fn try_fields(&self, flow: &Arc<Flow>, fields: EnteredFields) -> Result<Outcome, FlowError> {
+    async fn try_fields(&self, flow: &Arc<Flow>, fields: EnteredFields) -> Result<FlowOutcome, FlowFailure> {
         let provider = &flow.provider;
         let label = provider.label();
-        let target = self.target(flow).await.map_err(|error| FlowError::of_error(&error))?;
+        let target = self.target(flow).await.map_err(|error| FlowFailure::of_error(&error))?;
         let context = target.context(flow, &fields.public);
         let item = Item { secrets: fields.secret, ..Item::default() };
         let tokens = match flow.format {
             AuthenticationMethod::Oauth2ClientCredentials => {
-                flow.set(Phase::Working(StepName::Exchanging));
+                flow.set(Phase::Working(FlowStep::Exchanging));
                 let scopes = client_scopes(flow);
                 let endpoint = provider
                     .client_credentials_endpoint(&item, &context)
-                    .map_err(|failure| FlowError::of_failure(&failure, label))?;
+                    .map_err(|failure| FlowFailure::of_failure(&failure, label))?;
                 let tokens = endpoint
                     .client_credentials(&self.0.uses.outbound, scopes.clone(), self.now())
                     .await
                     .map_err(|failure| match failure.cause {
-                        Cause::InvalidClient => FlowError::client_rejected(label),
-                        _ => FlowError::of_failure(&failure, label),
+                        Cause::InvalidClient => FlowFailure::client_rejected(label),
+                        _ => FlowFailure::of_failure(&failure, label),
                     })?;
                 Some((tokens, scopes))
             }
             AuthenticationMethod::ApiKey | AuthenticationMethod::Oauth2 => None,
         };
-        flow.set(Phase::Working(StepName::Checking));
+        flow.set(Phase::Working(FlowStep::Checking));
         let credentials = CallCredentials {
             method: flow.format,
             access_token: tokens.as_ref().map(|(tokens, _)| &tokens.access),
@@ -180,32 +181,34 @@ impl Connections {
         flow: &Flow,
         credentials: &CallCredentials<'_>,
         claims: Option<&Value>,
-    ) -> Result<Option<Identity>, FlowError> {
+    ) -> Result<Option<Identity>, FlowFailure> {
         let label = flow.provider.label();
         let probed = probe(&self.0.uses.outbound, &flow.provider, credentials, claims, self.now())
             .await
-            .map_err(|error| FlowError::of_error(&error))?;
+            .map_err(|error| FlowFailure::of_error(&error))?;
         match probed {
             ProbeResult::Works(identity) => Ok(identity),
             ProbeResult::NoProbe => Ok(None),
             ProbeResult::Unauthorized if flow.format == AuthenticationMethod::ApiKey => {
                 let field = credentials.fields.keys().next().cloned();
-                Err(FlowError::key_rejected(label, field))
+                Err(FlowFailure::key_rejected(label, field))
             }
-            ProbeResult::Unauthorized => Err(FlowError::of_failure(&Failure::new(Cause::Rejected).status(401), label)),
-            ProbeResult::Forbidden => Err(FlowError::forbidden(label)),
-            ProbeResult::Inconclusive(failure) => Err(FlowError::of_failure(&failure, label)),
+            ProbeResult::Unauthorized => {
+                Err(FlowFailure::of_failure(&Failure::new(Cause::Rejected).status(401), label))
+            }
+            ProbeResult::Forbidden => Err(FlowFailure::forbidden(label)),
+            ProbeResult::Inconclusive(failure) => Err(FlowFailure::of_failure(&failure, label)),
         }
     }
 
     /// Everything has passed. If somebody else signed in than before, the person is asked.
-    async fn decide(&self, flow: &Arc<Flow>, target: Target, staged: Staged) -> Result<Outcome, FlowError> {
+    async fn decide(&self, flow: &Arc<Flow>, target: Target, staged: Staged) -> Result<FlowOutcome, FlowFailure> {
         let Some(account) = target.account else {
             return self.save(flow, None, staged, false).await;
         };
         let question = match (&account.profile.identity, &staged.granted.identity) {
             (Some(before), Some(now)) if before.id != now.id => {
-                Question { expected: before.label.clone(), actual: now.label.clone() }
+                IdentityQuestion { expected: before.label.clone(), actual: now.label.clone() }
             }
             (Some(_) | None, Some(_) | None) => return self.save(flow, Some(account), staged, false).await,
         };
@@ -217,7 +220,7 @@ impl Connections {
     }
 
     /// Without an answer the old credentials stay, also when Relink stops and nobody could answer any more.
-    async fn ask(&self, flow: &Flow, question: Question) -> IdentityChoice {
+    async fn ask(&self, flow: &Flow, question: IdentityQuestion) -> IdentityChoice {
         let (answer, answered) = oneshot::channel();
         flow.set(Phase::Asking { question, answer: Some(answer) });
         let timeout = Duration::from_secs(STATE_LIFETIME_SECS.unsigned_abs());
@@ -229,7 +232,7 @@ impl Connections {
     }
 
     /// Revokes the new credentials where the provider offers that. The link can be used again.
-    async fn keep_old(&self, flow: &Flow, account: &Account, staged: Staged) -> Outcome {
+    async fn keep_old(&self, flow: &Flow, account: &Account, staged: Staged) -> FlowOutcome {
         let identity = staged.granted.identity.map(|identity| identity.label);
         let (id, now, event, caller) =
             (account.id(), self.now(), TimelineEvent::KeptOld { identity }, flow.caller.clone());
@@ -244,7 +247,7 @@ impl Connections {
         if revoked == Some(false) {
             tracing::info!(account = %id, "the provider did not take back the unused sign-in");
         }
-        Outcome { kept_old: true, ..outcome_of(account, flow, true) }
+        FlowOutcome { kept_old: true, ..outcome_of(account, flow, true) }
     }
 
     /// Saves the new credentials: as a replacement, or as a new account.
@@ -254,9 +257,9 @@ impl Connections {
         account: Option<Account>,
         staged: Staged,
         as_second: bool,
-    ) -> Result<Outcome, FlowError> {
-        flow.set(Phase::Working(StepName::Saving));
-        let local = |error: Error| FlowError::of_error(&error);
+    ) -> Result<FlowOutcome, FlowFailure> {
+        flow.set(Phase::Working(FlowStep::Saving));
+        let local = |error: Error| FlowFailure::of_error(&error);
         let saved = match account {
             Some(account) if !as_second => self.save_replacement(flow, account.id(), staged).await.map_err(local)?,
             Some(account) => self.save_new(flow, &account.profile.tenant_id, staged).await.map_err(local)?,
@@ -288,24 +291,24 @@ impl Target {
     }
 
     /// A reauthorization must not silently lose anything: the identity, scopes, or the ability to refresh.
-    fn keeps_access(&self, provider: &Provider, requested: &[String], granted: &Granted) -> Result<(), FlowError> {
+    fn keeps_access(&self, provider: &Provider, requested: &[String], granted: &Granted) -> Result<(), FlowFailure> {
         let Some(account) = &self.account else { return Ok(()) };
         let label = provider.label();
         // Otherwise an answer without an identity would let anybody take the account over without the question.
         if let (Some(before), None, Some(_)) =
             (&account.profile.identity, &granted.identity, provider.definition.identity())
         {
-            return Err(FlowError::identity_unknown(label, &before.label));
+            return Err(FlowFailure::identity_unknown(label, &before.label));
         }
         let had = &account.profile.scopes;
         let missing: Vec<_> =
             requested.iter().filter(|scope| had.contains(scope) && !granted.scopes.contains(scope)).cloned().collect();
         if !missing.is_empty() {
-            return Err(FlowError::scopes_missing(label, &missing));
+            return Err(FlowFailure::scopes_missing(label, &missing));
         }
         match (account.state.credential(), granted.credential) {
             (Credential::Renewing(_), NewCredential::Fixed { expires_at: Some(_), .. }) => {
-                Err(FlowError::not_lasting(label))
+                Err(FlowFailure::not_lasting(label))
             }
             (Credential::Renewing(_) | Credential::Fixed(_), _) => Ok(()),
         }
@@ -332,9 +335,9 @@ fn staged_oauth(
     Staged { item, granted: Granted { credential, identity, scopes, context }, access }
 }
 
-fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> Outcome {
-    Outcome {
-        account: OutcomeAccount {
+fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> FlowOutcome {
+    FlowOutcome {
+        account: SessionAccount {
             id: account.id(),
             name: account.profile.name.clone(),
             identity: account.profile.identity.as_ref().map(|identity| identity.label.clone()),

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use relink_contract::connect::{FlowOutcome, FlowStep, IdentityChoice, IdentityQuestion};
 use relink_domain::{
     AccountId, FlowId, Secret, Timestamp,
     account::AuthenticationMethod,
@@ -12,10 +13,9 @@ use relink_domain::{
     integration::RedirectKind,
     link::{LinkToken, Purpose},
 };
-use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
-use super::view::{FlowError, Outcome, Question, StepName};
+use super::view::FlowFailure;
 use crate::{provider::Provider, random::hash_of, sync::lock};
 
 /// For how many seconds an ended flow can still be looked at.
@@ -58,14 +58,14 @@ pub(super) enum Phase {
         request: AuthorizationRequest,
         code: Secret,
     },
-    Working(StepName),
+    Working(FlowStep),
     /// Somebody else signed in, and the person is asked what to do.
     Asking {
-        question: Question,
+        question: IdentityQuestion,
         answer: Option<oneshot::Sender<IdentityChoice>>,
     },
-    Succeeded(Outcome),
-    Failed(FlowError),
+    Succeeded(FlowOutcome),
+    Failed(FlowFailure),
 }
 
 /// An authorization request that a browser was sent to.
@@ -77,19 +77,6 @@ pub(super) struct AuthorizationRequest {
     /// RFC 7636 §4.1.
     pub(super) verifier: Secret,
 }
-
-/// What to do when somebody else signed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IdentityChoice {
-    /// Keep the old credentials.
-    Keep,
-    /// Replace them by the new ones.
-    Replace,
-    /// Add a second account.
-    Add,
-}
-
 impl Flow {
     pub(super) fn set(&self, phase: Phase) {
         *lock(&self.phase) = phase;

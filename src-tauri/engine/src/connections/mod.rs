@@ -20,14 +20,12 @@ mod view;
 
 use std::{sync::Arc, time::Duration};
 
+use relink_contract::connect::{self, IdentityChoice};
 use relink_domain::{FlowId, Timestamp, caller::Caller};
 use subtle::ConstantTimeEq;
 
 pub use begin::{BeginFlow, BegunFlow};
-pub use flow::IdentityChoice;
 pub use links::NewLink;
-pub use session::{LinkSession, SessionAccount, SessionIntegration, SessionMethod, SessionScope};
-pub use view::{FlowError, FlowErrorType, FlowView, Outcome, OutcomeAccount, PhaseName, Question, StepName};
 
 use crate::{
     access_tokens::AccessTokens,
@@ -46,6 +44,7 @@ use crate::{
     tasks::Tasks,
 };
 use flow::{Flow, Flows, Phase};
+use view::FlowFailure;
 
 /// For how many seconds an authorization request is waited for (the lifetime of `state`).
 const STATE_LIFETIME_SECS: i64 = 10 * 60;
@@ -107,7 +106,7 @@ impl Connections {
         key: &str,
         after: Option<u64>,
         wait: Duration,
-    ) -> Result<FlowView> {
+    ) -> Result<connect::Flow> {
         let flow = self.flow_of(id, key)?;
         if let Some(after) = after {
             let mut version = flow.version.subscribe();
@@ -125,7 +124,7 @@ impl Connections {
 
     /// Ends an authorization request that nobody came back from in time, with one entry in the timeline.
     async fn expire(&self, flow: &Flow) {
-        let expired = FlowError::expired();
+        let expired = FlowFailure::expired();
         {
             let mut phase = lock(&flow.phase);
             if !self.is_late(flow) || !matches!(&*phase, Phase::Waiting(_) | Phase::Returned { .. }) {
@@ -138,7 +137,13 @@ impl Connections {
     }
 
     /// Answers the question that a flow asks when somebody else signed in.
-    pub fn answer_flow(&self, _caller: &Caller, id: FlowId, key: &str, answer: IdentityChoice) -> Result<FlowView> {
+    pub fn answer_flow(
+        &self,
+        _caller: &Caller,
+        id: FlowId,
+        key: &str,
+        answer: IdentityChoice,
+    ) -> Result<connect::Flow> {
         let flow = self.flow_of(id, key)?;
         let sender = match &mut *lock(&flow.phase) {
             Phase::Asking { answer, .. } => answer.take(),
@@ -160,7 +165,7 @@ impl Connections {
             let mut phase = lock(&flow.phase);
             match &*phase {
                 // Nothing can be claimed of it any more.
-                Phase::Waiting(_) | Phase::Returned { .. } => *phase = Phase::Failed(FlowError::expired()),
+                Phase::Waiting(_) | Phase::Returned { .. } => *phase = Phase::Failed(FlowFailure::expired()),
                 Phase::Succeeded(_) | Phase::Failed(_) => {}
                 Phase::Asking { .. } | Phase::Working(_) => return Ok(()),
             }

@@ -3,7 +3,7 @@
 use relink_domain::{account::TimelineEvent, event::EventKind, link::Purpose};
 use serde_json::{Value, json};
 
-use super::{Connections, flow::Flow, view::FlowError};
+use super::{Connections, flow::Flow, view::FlowFailure};
 use crate::{
     error::{Error, Result},
     store::{
@@ -60,11 +60,11 @@ impl Connections {
     }
 
     /// Records that a flow failed. The event is sent only where the provider, or the way to it, is the reason.
-    pub(super) async fn note_failure(&self, flow: &Flow, error: &FlowError) {
+    pub(super) async fn note_failure(&self, flow: &Flow, error: &FlowFailure) {
         let account = flow.account_to_reauthorize();
         let event = TimelineEvent::FlowFailed {
-            code: error.code.clone(),
-            message: format!("{}. {}", error.title, error.message),
+            code: error.shown.code.clone(),
+            message: format!("{}. {}", error.shown.title, error.shown.message),
         };
         let payload = json!({
             "integration": flow.provider.name(),
@@ -73,9 +73,9 @@ impl Connections {
                 Purpose::Connect { tenant_id } => Some(tenant_id),
                 Purpose::Reauthorize { .. } => None,
             },
-            "error": error.title,
-            "error_type": error.error_type,
-            "code": error.code,
+            "error": error.shown.title,
+            "error_type": error.shown.error_type,
+            "code": error.shown.code,
         });
         if let Err(error) = self.record_failure(flow, event, error.at_provider.then_some(payload)).await {
             tracing::warn!("a failed sign-in could not be recorded: {error}");

@@ -1,95 +1,20 @@
 //! What the connect UI needs to know about a link.
 
+use relink_contract::connect::{
+    FieldSpec, LinkPurpose, Session, SessionAccount, SessionIntegration, SessionMethod, SessionScope,
+};
 use relink_domain::{
-    AccountId, Timestamp,
     account::AuthenticationMethod,
     caller::Caller,
-    integration::{Field, RedirectKind},
     link::{LinkToken, Purpose},
 };
-use serde::Serialize;
 
 use super::Connections;
 use crate::{error::Result, provider::Provider};
 
-/// What the connect UI needs to know of a link.
-#[derive(Debug, Serialize)]
-pub struct LinkSession {
-    /// `connect` or `reauthorize`.
-    pub purpose: &'static str,
-    /// The tenant.
-    pub tenant_id: String,
-    /// The account to reauthorize.
-    pub account: Option<SessionAccount>,
-    /// What can be connected.
-    pub integrations: Vec<SessionIntegration>,
-    /// The ways back that work here, best first.
-    pub redirects: Vec<RedirectKind>,
-    /// When the link ends.
-    pub expires_at: Timestamp,
-}
-
-/// The account that a link reauthorizes.
-#[derive(Debug, Serialize)]
-pub struct SessionAccount {
-    /// Its id.
-    pub id: AccountId,
-    /// What the person calls it.
-    pub name: String,
-    /// Who was signed in.
-    pub identity: Option<String>,
-}
-
-/// An integration that a link can connect.
-#[derive(Debug, Serialize)]
-pub struct SessionIntegration {
-    /// Its name.
-    pub name: String,
-    /// What a person calls it.
-    pub label: String,
-    /// What kind of provider it is.
-    pub category: String,
-    /// Its picture.
-    pub logo: Option<String>,
-    /// Its color.
-    pub color: Option<String>,
-    /// The ways to sign in.
-    pub methods: Vec<SessionMethod>,
-}
-
-/// A way to sign in.
-#[derive(Debug, Serialize)]
-pub struct SessionMethod {
-    /// Which.
-    pub format: AuthenticationMethod,
-    /// Where the person signs in.
-    pub host: Option<String>,
-    /// What is asked for.
-    pub scopes: Vec<SessionScope>,
-    /// The ways back that the provider allows.
-    pub redirects: Vec<RedirectKind>,
-    /// The form.
-    pub fields: Vec<Field>,
-    /// Where the person finds what to type.
-    pub documentation_link: Option<String>,
-    /// Whether what is typed is tried with the provider before it is kept.
-    pub is_tried: bool,
-    /// What is missing before anybody can sign in this way, and what to do.
-    pub not_ready: Option<String>,
-}
-
-/// A scope.
-#[derive(Debug, Serialize)]
-pub struct SessionScope {
-    /// Its name.
-    pub name: String,
-    /// What it allows.
-    pub description: Option<String>,
-}
-
 impl Connections {
     /// What the connect UI needs to know of a link.
-    pub async fn link_session(&self, _caller: &Caller, token: &str) -> Result<LinkSession> {
+    pub async fn link_session(&self, _caller: &Caller, token: &str) -> Result<Session> {
         let link = self.usable_link(token).await?;
         let expires_at = link.expires_at();
         let redirects = self.redirects();
@@ -104,8 +29,8 @@ impl Connections {
                         integrations.push(self.session_integration(provider, &link, None).await);
                     }
                 }
-                Ok(LinkSession {
-                    purpose: "connect",
+                Ok(Session {
+                    purpose: LinkPurpose::Connect,
                     tenant_id: tenant_id.clone(),
                     account: None,
                     integrations,
@@ -116,8 +41,8 @@ impl Connections {
             Purpose::Reauthorize { account_id } => {
                 let account = self.0.uses.accounts.load(*account_id).await?;
                 let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
-                Ok(LinkSession {
-                    purpose: "reauthorize",
+                Ok(Session {
+                    purpose: LinkPurpose::Reauthorize,
                     tenant_id: account.profile.tenant_id.clone(),
                     integrations: vec![self.session_integration(&provider, &link, Some(account.method())).await],
                     account: Some(SessionAccount {
@@ -162,7 +87,8 @@ impl Connections {
         format: AuthenticationMethod,
     ) -> SessionMethod {
         let definition = &provider.definition;
-        let fields = definition.fields(format).map(|fields| fields.iter().cloned().collect()).unwrap_or_default();
+        let fields =
+            definition.fields(format).map(|fields| fields.iter().map(FieldSpec::from).collect()).unwrap_or_default();
         let documentation_link = match format {
             AuthenticationMethod::Oauth2 => None,
             AuthenticationMethod::ApiKey => definition.api_key().and_then(|it| it.documentation_link.as_ref()),

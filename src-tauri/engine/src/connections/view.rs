@@ -1,163 +1,48 @@
 //! How a flow looks from outside. No secret is in it.
 
-use relink_domain::{
-    AccountId, FlowId,
-    account::AuthenticationMethod,
-    failure::{Cause, Failure, Severity},
-    integration::RedirectKind,
-};
-use serde::Serialize;
+use relink_contract::connect::{self, FlowError, FlowErrorType, FlowPhase};
+use relink_domain::failure::{Cause, Failure, Severity};
 
 use super::flow::{Flow, Phase};
 use crate::{error::Error, sync::lock};
 
-/// A flow as the connect UI sees it.
-#[derive(Debug, Clone, Serialize)]
-pub struct FlowView {
-    /// Its id.
-    pub id: FlowId,
-    /// Grows with every change.
-    pub version: u64,
-    /// The integration's name.
-    pub integration: String,
-    /// What a person calls it.
-    pub integration_label: String,
-    /// How the account will be authenticated.
-    pub format: AuthenticationMethod,
-    /// Where the flow is.
-    pub phase: PhaseName,
-    /// Where the browser goes, while the provider is waited for.
-    pub authorize_url: Option<String>,
-    /// By which way the browser comes back.
-    pub redirect: Option<RedirectKind>,
-    /// The redirect URI.
-    pub redirect_uri: Option<String>,
-    /// What goes on.
-    pub step: Option<StepName>,
-    /// What is asked.
-    pub question: Option<Question>,
-    /// What came of it.
-    pub outcome: Option<Outcome>,
-    /// What went wrong.
-    pub error: Option<FlowError>,
-}
-
-/// Where a flow is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PhaseName {
-    /// The person is at the provider's.
-    Waiting,
-    /// The callback is here; the page has not claimed it yet.
-    Returned,
-    /// Something goes on.
-    Working,
-    /// The person is asked.
-    Question,
-    /// It worked.
-    Succeeded,
-    /// It didn't.
-    Failed,
-}
-
-/// What goes on in a flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepName {
-    /// The code is exchanged for tokens.
-    Exchanging,
-    /// Identity, scopes and the probe are looked at.
-    Checking,
-    /// The credentials go into the keychain.
-    Saving,
-}
-
-/// Somebody else signed in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Question {
-    /// Who was signed in.
-    pub expected: String,
-    /// Who is now.
-    pub actual: String,
-}
-
-/// What came of a flow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Outcome {
-    /// The account.
-    pub account: OutcomeAccount,
-    /// Whether it was there before.
-    pub reauthorized: bool,
-    /// Whether the person chose to keep the old credentials.
-    pub kept_old: bool,
-    /// Where the browser goes now.
-    pub redirect_uri: Option<String>,
-}
-
-/// The account that came of a flow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct OutcomeAccount {
-    /// Its id.
-    pub id: AccountId,
-    /// What the person calls it.
-    pub name: String,
-    /// Who is signed in.
-    pub identity: Option<String>,
-}
-
-/// Truto's kinds of a flow's error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FlowErrorType {
-    /// At the provider, or on the way to it.
-    ConnectionError,
-    /// What was typed, or what came, doesn't work.
-    ValidationError,
-}
-
 /// Why a flow failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FlowError {
-    /// The stable code.
-    pub code: String,
-    /// What happened.
-    pub title: String,
-    /// What it means.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
-    /// Truto's kind.
-    pub error_type: FlowErrorType,
-    /// The field it is about.
-    pub field: Option<String>,
-    /// Whether the provider, or the way to it, is why: then whoever listens for events is told.
-    #[serde(skip)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FlowFailure {
+    pub(super) shown: FlowError,
+    /// Whether the provider, or the way to it, is why: then an event reports it.
     pub(super) at_provider: bool,
 }
 
 const EXPIRED: &str = "sign_in_expired";
 
-impl FlowError {
+impl FlowFailure {
     fn new(code: &str, title: String, message: String, hint: &str, error_type: FlowErrorType) -> Self {
         let (code, hint) = (code.to_owned(), hint.to_owned());
-        Self { code, title, message, hint, error_type, field: None, at_provider: true }
+        Self { shown: FlowError { code, title, message, hint, error_type, field: None }, at_provider: true }
+    }
+
+    /// With the form field that it is about.
+    fn about(mut self, field: Option<String>) -> Self {
+        self.shown.field = field;
+        self
     }
 
     /// Nobody came back in time.
     pub(super) fn expired() -> Self {
-        let words = Self::new(
+        let failure = Self::new(
             EXPIRED,
             "The sign-in took too long".into(),
             "The provider didn't return within ten minutes. Nothing was changed.".into(),
             "Start over. The link still works.",
             FlowErrorType::ConnectionError,
         );
-        Self { at_provider: false, ..words }
+        Self { at_provider: false, ..failure }
     }
 
-    /// Whether it is [`FlowError::expired`].
+    /// Whether it is [`FlowFailure::expired`].
     pub(super) fn is_expired(&self) -> bool {
-        self.code == EXPIRED
+        self.shown.code == EXPIRED
     }
 
     /// What the provider put into the callback (RFC 6749 §4.1.2.1).
@@ -209,30 +94,26 @@ impl FlowError {
 
     /// What was typed isn't accepted by the provider.
     pub(super) fn key_rejected(label: &str, field: Option<String>) -> Self {
-        Self {
-            field,
-            ..Self::new(
-                "rejected",
-                format!("{label} doesn't accept this key"),
-                format!("A test request was answered with 401 Unauthorized. {NOTHING_KEPT}"),
-                "Check that you copied all of it and that it belongs to the right account.",
-                FlowErrorType::ValidationError,
-            )
-        }
+        Self::new(
+            "rejected",
+            format!("{label} doesn't accept this key"),
+            format!("A test request was answered with 401 Unauthorized. {NOTHING_KEPT}"),
+            "Check that you copied all of it and that it belongs to the right account.",
+            FlowErrorType::ValidationError,
+        )
+        .about(field)
     }
 
     /// The client's id and secret that were typed aren't accepted by the provider.
     pub(super) fn client_rejected(label: &str) -> Self {
-        Self {
-            field: Some("client_secret".to_owned()),
-            ..Self::new(
-                Cause::InvalidClient.code(),
-                format!("{label} doesn't accept this client ID and secret"),
-                format!("The provider returned no token for them. {NOTHING_KEPT}"),
-                "Check that you copied all of both and that they belong together.",
-                FlowErrorType::ValidationError,
-            )
-        }
+        Self::new(
+            Cause::InvalidClient.code(),
+            format!("{label} doesn't accept this client ID and secret"),
+            format!("The provider returned no token for them. {NOTHING_KEPT}"),
+            "Check that you copied all of both and that they belong together.",
+            FlowErrorType::ValidationError,
+        )
+        .about(Some("client_secret".to_owned()))
     }
 
     /// Nothing that came with the new sign-in says whose it is.
@@ -291,8 +172,8 @@ impl FlowError {
     /// Something on this machine.
     pub(super) fn of_error(error: &Error) -> Self {
         let hint = error.hint().unwrap_or_else(|| "Start over.".into());
-        let words = Self::new(error.code(), error.title(), error.to_string(), &hint, FlowErrorType::ConnectionError);
-        Self { at_provider: matches!(error, Error::Provider { .. }), ..words }
+        let failure = Self::new(error.code(), error.title(), error.to_string(), &hint, FlowErrorType::ConnectionError);
+        Self { at_provider: matches!(error, Error::Provider { .. }), ..failure }
     }
 }
 
@@ -300,15 +181,15 @@ const NOTHING_KEPT: &str = "Nothing was saved.";
 
 impl Flow {
     /// How it looks from outside.
-    pub(super) fn view(&self) -> FlowView {
+    pub(super) fn view(&self) -> connect::Flow {
         let phase = lock(&self.phase);
-        let mut view = FlowView {
+        let mut view = connect::Flow {
             id: self.id,
             version: *self.version.borrow(),
             integration: self.provider.name().to_owned(),
             integration_label: self.provider.label().to_owned(),
             format: self.format,
-            phase: PhaseName::Waiting,
+            phase: FlowPhase::Waiting,
             authorize_url: None,
             redirect: None,
             redirect_uri: None,
@@ -323,22 +204,22 @@ impl Flow {
                 view.redirect = Some(request.redirect);
                 view.redirect_uri = Some(request.redirect_uri.clone());
             }
-            Phase::Returned { .. } => view.phase = PhaseName::Returned,
+            Phase::Returned { .. } => view.phase = FlowPhase::Returned,
             Phase::Working(step) => {
-                view.phase = PhaseName::Working;
+                view.phase = FlowPhase::Working;
                 view.step = Some(*step);
             }
             Phase::Asking { question, .. } => {
-                view.phase = PhaseName::Question;
+                view.phase = FlowPhase::Question;
                 view.question = Some(question.clone());
             }
             Phase::Succeeded(outcome) => {
-                view.phase = PhaseName::Succeeded;
+                view.phase = FlowPhase::Succeeded;
                 view.outcome = Some(outcome.clone());
             }
             Phase::Failed(error) => {
-                view.phase = PhaseName::Failed;
-                view.error = Some(error.clone());
+                view.phase = FlowPhase::Failed;
+                view.error = Some(error.shown.clone());
             }
         }
         view

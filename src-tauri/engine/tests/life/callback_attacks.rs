@@ -1,7 +1,8 @@
 //! Attacks on the OAuth callback: no token request, no change, one line in the timeline.
 
+use relink_contract::connect::FlowPhase;
 use relink_domain::{AccountId, account::Account};
-use relink_engine::{Error, connections::PhaseName};
+use relink_engine::Error;
 
 use crate::world::{Flow, PERSON, World};
 
@@ -201,6 +202,6 @@ async fn garbage_leaves_no_timeline_entry() {
         );
     }
     assert_eq!(refusals(&world).await, waiting.refusals);
-    assert_eq!(waiting.flow.view.phase, PhaseName::Waiting);
+    assert_eq!(waiting.flow.view.phase, FlowPhase::Waiting);
     waiting.completes().await;
 }

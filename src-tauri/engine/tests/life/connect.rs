@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
+use relink_contract::connect::{FlowPhase, IdentityChoice};
 use relink_domain::{
     Secret,
     account::Status,
     link::{LinkOptions, Purpose},
 };
-use relink_engine::{
-    connections::{IdentityChoice, PhaseName},
-    keychain::{Key, Keychain},
-};
+use relink_engine::keychain::{Key, Keychain};
 use serde_json::json;
 
 use crate::world::{Flow, PERSON, World};
@@ -76,7 +74,7 @@ async fn declining_changes_nothing_and_can_be_retried() {
     let mut flow = world.begin(&link).await;
     let callback = flow.answer_consent(&[("person", "ada"), ("decision", "deny")]).await;
     world.engine.connections().callback(&PERSON, &callback).await.expect("taken");
-    flow.until(&[PhaseName::Failed]).await;
+    flow.until(&[FlowPhase::Failed]).await;
     assert_eq!(flow.fails().await, "access_denied");
     world.engine.connections().link_session(&PERSON, link.expose()).await.expect("the link still works");
     assert!(world.keychain.names().is_empty());
@@ -124,7 +122,7 @@ async fn stopping_while_a_question_is_open_keeps_the_old_sign_in() {
     let before = world.account(id).await;
     let link = world.reauthorize_link(id).await;
     let mut flow = returned_as_grace(&world, &link).await;
-    flow.until(&[PhaseName::Question]).await;
+    flow.until(&[FlowPhase::Question]).await;
     let stopped = tokio::time::timeout(Duration::from_secs(10), world.engine.stop()).await;
     assert!(stopped.is_ok(), "it waits");
     world.start_again().await;

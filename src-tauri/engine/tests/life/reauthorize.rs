@@ -1,14 +1,12 @@
 //! A reauthorization never breaks what works, and succeeds once.
 
+use relink_contract::connect::{FlowPhase, IdentityChoice};
 use relink_domain::{
     AccountId, Secret,
     account::{AuthenticationMethod, Input, Status},
     schedule::Jitter,
 };
-use relink_engine::{
-    connections::{IdentityChoice, PhaseName},
-    keychain::{Key, Keychain},
-};
+use relink_engine::keychain::{Key, Keychain};
 use serde_json::json;
 
 use crate::world::{Flow, PERSON, World, eventually};
@@ -68,12 +66,12 @@ async fn of_two_simultaneous_flows_of_one_link_one_succeeds() {
         for flow in [&mut one, &mut two] {
             let callback = flow.sign_in("grace").await;
             flow.receive_callback(&callback).await;
-            flow.until(&[PhaseName::Question]).await;
+            flow.until(&[FlowPhase::Question]).await;
         }
         let accounts = world.keychain.names().len();
         one.answers(IdentityChoice::Add).await;
         two.answers(IdentityChoice::Replace).await;
-        let ended = [PhaseName::Succeeded, PhaseName::Failed];
+        let ended = [FlowPhase::Succeeded, FlowPhase::Failed];
         one.until(&ended).await;
         two.until(&ended).await;
         let errors = [&one, &two].map(|flow| flow.view.error.as_ref().map(|error| error.code.clone()));

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
+use relink_contract::connect::{self, FlowPhase, IdentityChoice};
 use relink_domain::{
     AccountId, Secret, Timestamp,
     account::{Account, AuthenticationMethod},
@@ -10,7 +11,7 @@ use relink_domain::{
 use relink_engine::{
     Engine, Options,
     clock::Clock,
-    connections::{BeginFlow, FlowView, IdentityChoice, PhaseName},
+    connections::BeginFlow,
     keychain::{Keychain, MemoryKeychain},
 };
 use relink_sandbox::{Running, Sandbox};
@@ -247,7 +248,7 @@ async fn start(folder: &TempDir, keychain: &MemoryKeychain, clock: &Clock) -> En
 /// A connect flow, driven as the connect page and a browser drive it.
 pub struct Flow<'w> {
     pub world: &'w World,
-    pub view: FlowView,
+    pub view: connect::Flow,
     pub key: Secret,
 }
 
@@ -293,7 +294,7 @@ impl Flow<'_> {
     }
 
     /// Waits until the flow is in one of these phases.
-    pub async fn until(&mut self, phases: &[PhaseName]) -> &FlowView {
+    pub async fn until(&mut self, phases: &[FlowPhase]) -> &connect::Flow {
         while !phases.contains(&self.view.phase) {
             let after = Some(self.view.version);
             let next = self
@@ -311,20 +312,20 @@ impl Flow<'_> {
 
     /// Waits for success, and returns the account.
     pub async fn succeeds(&mut self) -> AccountId {
-        self.until(&[PhaseName::Succeeded, PhaseName::Failed]).await;
+        self.until(&[FlowPhase::Succeeded, FlowPhase::Failed]).await;
         let outcome = self.view.outcome.as_ref().unwrap_or_else(|| panic!("{:?}", self.view.error));
         outcome.account.id
     }
 
     /// Waits for failure, and returns the error code.
     pub async fn fails(&mut self) -> String {
-        self.until(&[PhaseName::Succeeded, PhaseName::Failed]).await;
+        self.until(&[FlowPhase::Succeeded, FlowPhase::Failed]).await;
         self.view.error.as_ref().expect("an error").code.clone()
     }
 
     /// Waits for the question about the identity, and answers it.
     pub async fn answers(&mut self, answer: IdentityChoice) {
-        self.until(&[PhaseName::Question]).await;
+        self.until(&[FlowPhase::Question]).await;
         self.world
             .engine
             .connections()
