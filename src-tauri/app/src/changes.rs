@@ -26,8 +26,8 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// The next change; `None` when the app has ended. A subscriber that is too slow misses changes and is told that
-    /// everything has changed.
+    /// The next change; `None` when the app has ended. A subscriber that is too slow misses changes, and then gets
+    /// one that says that everything has changed.
     pub async fn next(&mut self) -> Option<Change> {
         loop {
             if let Some(change) = self.pending.pop() {

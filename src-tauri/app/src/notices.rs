@@ -33,10 +33,10 @@ impl App {
         Ok(())
     }
 
-    /// Whether something that the person is told only once was told already.
+    /// Whether something that is explained only once was explained already.
     pub async fn was_told_once(&self, name: &str) -> Result<bool> {
-        let told: Option<bool> = self.0.engine.documents().get(name).await.map_err(error_view)?;
-        Ok(told.is_some())
+        let explained: Option<bool> = self.0.engine.documents().get(name).await.map_err(error_view)?;
+        Ok(explained.is_some())
     }
 
     pub async fn set_told_once(&self, name: &str) -> Result<()> {

@@ -18,7 +18,7 @@ pub struct NewLinkToken {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub context: Option<Map<String, Value>>,
-    /// Where the browser goes after the sign-in. It must be in the list of redirect URIs, to the letter.
+    /// Where the browser goes after the sign-in. It must equal an entry of the list of redirect URIs exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect_uri: Option<String>,
     /// Replace the integration's default scopes.
@@ -48,7 +48,7 @@ pub struct LinkToken {
     pub link_token: WireSecret,
 }
 
-/// Where a link's `redirect_uri` may lead, compared to the letter: the whole list.
+/// Where a link's `redirect_uri` may lead, compared exactly: the whole list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RedirectUris {
     pub redirect_uris: Vec<String>,

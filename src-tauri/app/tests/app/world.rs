@@ -193,7 +193,7 @@ impl World {
     }
 }
 
-/// Waits for the next change that the window is told of.
+/// Waits for the next change that the window receives.
 pub async fn next(changes: &mut Changes) -> Change {
     changes.next().await.expect("the app runs")
 }
