@@ -9,8 +9,8 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::{
+    apps,
     figures::{Figures, micros, table},
-    stage,
 };
 
 /// With this argument, this program runs as the baseline server, which does nothing.
@@ -19,7 +19,7 @@ const REQUESTS: usize = 5_000;
 const SPAWNS: usize = 200;
 
 /// Answers every request with the text of a token response. Uses the same server stack as Relink, without any logic.
-pub(crate) async fn serve_statically() -> Result<()> {
+pub(crate) async fn serve_static_response() -> Result<()> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     let respond = || async {
@@ -36,11 +36,11 @@ pub(crate) async fn measure() -> Result<()> {
     let relink = Relink::start(&session).await?;
     let account = provider.connect(&relink).await?;
 
-    let mut command = session.command(&stage::built("bench").to_string_lossy());
+    let mut command = session.command(&apps::built("bench").to_string_lossy());
     command.arg(STATIC).stdout(std::process::Stdio::piped());
-    let mut peer = process::spawn(command)?;
+    let mut baseline = process::spawn(command)?;
     let mut address = String::new();
-    BufReader::new(peer.stdout.take().context("no output")?).read_line(&mut address).await?;
+    BufReader::new(baseline.stdout.take().context("no output")?).read_line(&mut address).await?;
 
     let found: Value = serde_json::from_str(&fs::read_to_string(relink.data_dir().join("engine.json"))?)?;
     let key = found["token"].as_str().context("no token")?;

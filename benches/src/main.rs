@@ -1,5 +1,6 @@
 //! Measures Relink and its baselines in one run. Prints the tables of docs/benchmarks.md and asserts nothing.
 
+mod apps;
 mod calls;
 mod figures;
 mod idle;
@@ -7,7 +8,6 @@ mod processes;
 mod scale;
 mod screen;
 mod seed;
-mod stage;
 mod start;
 
 use std::{env, process::ExitCode};
@@ -20,7 +20,7 @@ const SECTIONS: &[&str] = &["start", "idle", "calls", "scale"];
 async fn main() -> ExitCode {
     let sections: Vec<String> = env::args().skip(1).collect();
     if sections == [calls::STATIC] {
-        return exit_code(calls::serve_statically().await);
+        return exit_code(calls::serve_static_response().await);
     }
     if let Some(unknown) = sections.iter().find(|name| !SECTIONS.contains(&name.as_str())) {
         eprintln!("{unknown} is not one of {}", SECTIONS.join(", "));

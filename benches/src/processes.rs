@@ -38,7 +38,7 @@ pub(crate) fn proportional_memory(root: u32) -> Result<f64> {
 }
 
 /// How often the threads of a process tree have been scheduled so far.
-pub(crate) fn wakes(root: u32) -> Result<u64> {
+pub(crate) fn wakeups(root: u32) -> Result<u64> {
     let mut count = 0;
     for (pid, _) in tree(root)? {
         for task in fs::read_dir(format!("/proc/{pid}/task"))? {

@@ -23,7 +23,7 @@ use crate::{
 const SMALL: Sizes = Sizes { accounts: 100, timeline: 3_000, deliveries: 200 };
 const LARGE: Sizes = Sizes { accounts: 10_000, timeline: 300_000, deliveries: 10_000 };
 /// The database for the measurement of `relink accounts`.
-const LISTED: Sizes = Sizes { accounts: 5_000, timeline: 0, deliveries: 0 };
+const LISTED_SIZES: Sizes = Sizes { accounts: 5_000, timeline: 0, deliveries: 0 };
 const PAGE: usize = 100;
 const REQUESTS: usize = 200;
 const DRAINS: usize = 5;
@@ -32,10 +32,10 @@ const LISTS: usize = 20;
 const TOKEN_LIFETIME_SECS: u32 = 30 * 24 * 60 * 60;
 
 /// Method and path of a request to a stage's Relink.
-type RequestOf = fn(&Stage) -> (Method, String);
+type RequestOf = fn(&Installation) -> (Method, String);
 
 /// A Relink with accounts, in its own session.
-struct Stage {
+struct Installation {
     session: Session,
     relink: Relink,
     account: String,
@@ -45,23 +45,23 @@ struct Stage {
 pub(crate) async fn measure() -> Result<()> {
     let provider = Provider::start().await?;
     provider.control("PATCH", "", json!({ "token_lifetime_secs": TOKEN_LIFETIME_SECS })).await?;
-    let small = Stage::of(&provider, SMALL).await?;
-    let large = Stage::of(&provider, LARGE).await?;
+    let small = Installation::of(&provider, SMALL).await?;
+    let large = Installation::of(&provider, LARGE).await?;
 
     let requests: [(&str, RequestOf); 5] = [
         ("list of accounts, a page of 100", |_| (Method::GET, format!("/integrated-account?limit={PAGE}"))),
-        ("one account", |stage| (Method::GET, format!("/integrated-account/{}", stage.account))),
+        ("one account", |installation| (Method::GET, format!("/integrated-account/{}", installation.account))),
         ("timeline, the newest 100", |_| (Method::GET, format!("/relink/timeline?limit={PAGE}"))),
         ("status", |_| (Method::GET, "/relink/status".to_owned())),
-        ("token", |stage| (Method::POST, format!("/relink/accounts/{}/access-token", stage.account))),
+        ("token", |installation| (Method::POST, format!("/relink/accounts/{}/access-token", installation.account))),
     ];
     let client = Client::new();
     let mut rows = Vec::new();
     for (name, request) in requests {
         let (mut few, mut many) = (Figures::default(), Figures::default());
         for round in 0..REQUESTS {
-            for (stage, figures) in [(&small, &mut few), (&large, &mut many)] {
-                let took = stage.request(&client, request(stage)).await?;
+            for (installation, figures) in [(&small, &mut few), (&large, &mut many)] {
+                let took = installation.request(&client, request(installation)).await?;
                 if round >= REQUESTS / 10 {
                     figures.add(micros(took));
                 }
@@ -78,24 +78,24 @@ pub(crate) async fn measure() -> Result<()> {
     small.relink.stop().await?;
     large.relink.stop().await?;
 
-    let listed = Stage::of(&provider, LISTED).await?;
+    let installation = Installation::of(&provider, LISTED_SIZES).await?;
     let (mut list, mut nothing) = (Figures::default(), Figures::default());
     for _ in 0..LISTS {
-        list.add(millis(listed.run(&program(), &["accounts"])?));
-        nothing.add(millis(listed.run("/bin/true", &[])?));
+        list.add(millis(installation.run(&program(), &["accounts"])?));
+        nothing.add(millis(installation.run("/bin/true", &[])?));
     }
     println!(
         "\n`relink accounts` with {} accounts: {:.0} ms ({:.0} – {:.0}), of which a bare process spawn {:.1} ms. The aim is 100 ms.",
-        LISTED.accounts,
+        LISTED_SIZES.accounts,
         list.median(),
-        list.at(0.0),
-        list.at(1.0),
+        list.quantile(0.0),
+        list.quantile(1.0),
         nothing.median(),
     );
-    listed.relink.stop().await
+    installation.relink.stop().await
 }
 
-impl Stage {
+impl Installation {
     /// Connects one account, and copies it within the program's database.
     async fn of(provider: &Provider, sizes: Sizes) -> Result<Self> {
         let session = Session::start().await?;

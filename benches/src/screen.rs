@@ -13,11 +13,11 @@ use x11rb::{
 };
 
 /// The minimum number of colors of a page with text. A blank window has one color.
-const COLOURS: usize = 12;
+const MIN_COLORS: usize = 12;
 /// How often the screen is captured.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// A picture that hasn't changed for this long counts as final.
-const REST: Duration = Duration::from_millis(1500);
+const STILL_PERIOD: Duration = Duration::from_millis(1500);
 const DEADLINE: Duration = Duration::from_mins(1);
 
 /// When the content of a window appeared.
@@ -57,11 +57,11 @@ impl Screen {
     /// Waits until the middle of the screen is blank, so that no earlier window is visible.
     pub(crate) fn blank(&self) -> Result<()> {
         let deadline = Instant::now() + DEADLINE;
-        while colours(&self.picture()?) > 1 {
+        while count_colors(&self.picture()?) > 1 {
             if Instant::now() > deadline {
                 bail!("the earlier window is still visible");
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }
@@ -77,20 +77,20 @@ impl Screen {
             let now = Instant::now();
             if picture != shown {
                 last = now;
-                if first.is_none() && colours(&picture) >= COLOURS {
+                if first.is_none() && count_colors(&picture) >= MIN_COLORS {
                     first = Some(now);
                 }
                 shown = picture;
             }
             match first {
-                Some(first) if now - last > REST => return Ok(Painted { first, last }),
+                Some(first) if now - last > STILL_PERIOD => return Ok(Painted { first, last }),
                 None if now > deadline => bail!("nothing was drawn"),
-                _ => std::thread::sleep(LOOK),
+                _ => std::thread::sleep(POLL_INTERVAL),
             }
         }
     }
 }
 
-fn colours(picture: &[u8]) -> usize {
+fn count_colors(picture: &[u8]) -> usize {
     picture.chunks_exact(4).collect::<HashSet<_>>().len()
 }

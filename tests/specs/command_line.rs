@@ -43,7 +43,7 @@ impl Terminal {
     }
 
     /// Runs a command, and asserts its exit code.
-    pub(crate) async fn ends(&self, code: i32, arguments: &[&str]) -> Result<Printed> {
+    pub(crate) async fn exits_with(&self, code: i32, arguments: &[&str]) -> Result<Printed> {
         let printed = self.relink.cli(&self.session, arguments).await?;
         ensure!(printed.code == code, "{arguments:?} exited with {printed:?}");
         ensure!(code == 0 || !printed.err.trim().is_empty(), "{arguments:?} failed without an error message");
@@ -52,7 +52,7 @@ impl Terminal {
 
     /// Runs a command that prints exactly one line. Returns the line.
     pub(crate) async fn line(&self, arguments: &[&str]) -> Result<String> {
-        let printed = self.ends(0, arguments).await?.out;
+        let printed = self.exits_with(0, arguments).await?.out;
         let line = printed.strip_suffix('\n').context("no line")?;
         ensure!(!line.is_empty() && line.trim() == line && !line.contains('\n'), "{arguments:?} printed {printed:?}");
         Ok(line.to_owned())
@@ -60,9 +60,9 @@ impl Terminal {
 
     /// Runs a command with `--json`. Returns the object, which must have exactly these fields.
     async fn json(&self, fields: &str, arguments: &[&str]) -> Result<Value> {
-        let printed = self.ends(0, &[arguments, &["--json"]].concat()).await?.out;
+        let printed = self.exits_with(0, &[arguments, &["--json"]].concat()).await?.out;
         let value = serde_json::from_str(&printed).with_context(|| format!("{arguments:?} printed {printed:?}"))?;
-        has(fields, &value);
+        assert_fields(fields, &value);
         Ok(value)
     }
 
@@ -71,21 +71,21 @@ impl Terminal {
         let entries = self.json(list, arguments).await?["result"].as_array().context("not a list")?.clone();
         ensure!(!entries.is_empty(), "{arguments:?} lists nothing");
         for entry in &entries {
-            has(fields, entry);
+            assert_fields(fields, entry);
         }
-        self.ends(0, arguments).await?;
+        self.exits_with(0, arguments).await?;
         Ok(entries)
     }
 
     /// Runs a command that prints one JSON object per line. Returns the objects, which must have exactly these fields.
     pub(crate) async fn lines(&self, fields: &str, arguments: &[&str]) -> Result<Vec<Value>> {
-        let printed = self.ends(0, &[arguments, &["--json"]].concat()).await?.out;
+        let printed = self.exits_with(0, &[arguments, &["--json"]].concat()).await?.out;
         let entries: Vec<Value> = printed.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
         ensure!(!entries.is_empty(), "{arguments:?} printed nothing");
         for entry in &entries {
-            has(fields, entry);
+            assert_fields(fields, entry);
         }
-        self.ends(0, arguments).await?;
+        self.exits_with(0, arguments).await?;
         Ok(entries)
     }
 
@@ -123,10 +123,10 @@ impl Terminal {
         let html = self.http.get(text(&flow, "authorize_url")?).send().await?.text().await?;
         let consent = html.split("name=\"consent\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
         let form = [("consent", consent.context("no consent page")?), ("person", "ada"), ("decision", "allow")];
-        let stays = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-        let back = stays.post(self.sandbox("/authorize").await?).form(&form).send().await?;
-        let back = back.headers().get("location").context("no redirect")?.to_str()?.to_owned();
-        assert_eq!(callback(&back).await?["flow"], id);
+        let no_redirects = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let redirect = no_redirects.post(self.sandbox("/authorize").await?).form(&form).send().await?;
+        let redirect = redirect.headers().get("location").context("no redirect")?.to_str()?.to_owned();
+        assert_eq!(callback(&redirect).await?["flow"], id);
 
         while !matches!(flow["phase"].as_str(), Some("succeeded" | "failed" | "question")) {
             let request = match flow["phase"].as_str() {
@@ -150,7 +150,7 @@ pub(crate) fn text(value: &Value, name: &str) -> Result<String> {
 }
 
 /// Asserts that the value has exactly these fields, and that the documentation names each of them.
-pub(crate) fn has(fields: &str, value: &Value) {
+pub(crate) fn assert_fields(fields: &str, value: &Value) {
     let mut wanted: Vec<_> = fields.split_whitespace().collect();
     let mut found: Vec<_> = value.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
     wanted.sort_unstable();
@@ -171,7 +171,7 @@ async fn an_account_from_its_link_to_its_deletion() -> Result<()> {
     for named in [id.as_str(), &beginning, "Ada Lovelace"] {
         assert_eq!(terminal.json(ACCOUNT, &["account", named]).await?["id"], id.as_str(), "{named}");
     }
-    let shown = terminal.ends(0, &["account", &id]).await?.out;
+    let shown = terminal.exits_with(0, &["account", &id]).await?.out;
     assert!(shown.contains("Ada Lovelace") && shown.contains("working"), "{shown}");
 
     // The output is only the token, and the provider accepts it.
@@ -186,7 +186,7 @@ async fn an_account_from_its_link_to_its_deletion() -> Result<()> {
 
     let checked = terminal.json("outcome account", &["check", &id]).await?;
     assert_eq!(checked["outcome"], "accepted");
-    has(ACCOUNT, &checked["account"]);
+    assert_fields(ACCOUNT, &checked["account"]);
     assert_eq!(terminal.json(ACCOUNT, &["rename", &id, "Work"]).await?["name"], "Work");
     terminal.list("result", "seq account_id at kind tone title detail by event", &["timeline"]).await?;
     let latest = terminal.list(
@@ -199,17 +199,17 @@ async fn an_account_from_its_link_to_its_deletion() -> Result<()> {
     assert_eq!(latest[0]["by"], "by you", "the newest entry is the rename");
 
     // Revoke the access, and reauthorize with a link whose callback URL is passed on standard input.
-    terminal.ends(0, &["sandbox", "revoke"]).await?;
-    terminal.ends(4, &["refresh", "Work"]).await?;
+    terminal.exits_with(0, &["sandbox", "revoke"]).await?;
+    terminal.exits_with(4, &["refresh", "Work"]).await?;
     let link = terminal.json("url", &["reauthorize", "Work"]).await?;
     let stdin =
         async |url: &str| Ok(serde_json::from_str(&terminal.run_with_input(&["callback", "-", "--json"], url)?)?);
     assert_eq!(terminal.complete_link(&text(&link, "url")?, stdin).await?, id);
-    terminal.ends(0, &["check", "Work"]).await?;
+    terminal.exits_with(0, &["check", "Work"]).await?;
 
-    terminal.ends(1, &["delete", "Work"]).await?;
+    terminal.exits_with(1, &["delete", "Work"]).await?;
     assert_eq!(terminal.json("id", &["delete", "Work", "--yes"]).await?["id"], id.as_str());
-    terminal.ends(1, &["account", &id]).await?;
+    terminal.exits_with(1, &["account", &id]).await?;
     terminal.relink.stop().await
 }
 
@@ -217,23 +217,23 @@ async fn an_account_from_its_link_to_its_deletion() -> Result<()> {
 async fn accounts_that_need_attention_are_listed_first() -> Result<()> {
     let terminal = Terminal::new().await?;
     let (first, second) = (terminal.connected().await?, terminal.connected().await?);
-    terminal.ends(0, &["rename", &second, "Broken"]).await?;
-    terminal.ends(0, &["sandbox", "fault", "invalid_grant"]).await?;
-    terminal.ends(4, &["refresh", &second]).await?;
+    terminal.exits_with(0, &["rename", &second, "Broken"]).await?;
+    terminal.exits_with(0, &["sandbox", "fault", "invalid_grant"]).await?;
+    terminal.exits_with(4, &["refresh", &second]).await?;
     let listed = terminal.list("result", ACCOUNT, &["accounts"]).await?;
     let order: Vec<_> = listed.iter().filter_map(|account| account["id"].as_str()).collect();
     assert_eq!(order, [second.as_str(), &first]);
     for name in ["code", "message", "hint"] {
         assert!(listed[0]["last_error"][name].is_string(), "{}", listed[0]);
     }
-    assert!(terminal.ends(0, &["accounts"]).await?.out.starts_with(&second[..13]));
+    assert!(terminal.exits_with(0, &["accounts"]).await?.out.starts_with(&second[..13]));
 
     let status = terminal.json("version base_url environment_id keychain sandbox accounts", &["status"]).await?;
-    has("state message", &status["keychain"]);
-    has("base_url", &status["sandbox"]);
-    has("total needs_reauth", &status["accounts"]);
+    assert_fields("state message", &status["keychain"]);
+    assert_fields("base_url", &status["sandbox"]);
+    assert_fields("total needs_reauth", &status["accounts"]);
     assert_eq!((status["accounts"]["total"].as_u64(), status["accounts"]["needs_reauth"].as_u64()), (Some(2), Some(1)));
-    assert!(terminal.ends(0, &["status"]).await?.out.contains("2, 1 not working"));
+    assert!(terminal.exits_with(0, &["status"]).await?.out.contains("2, 1 not working"));
     terminal.relink.stop().await
 }
 
@@ -271,7 +271,7 @@ async fn api_tokens_and_webhooks() -> Result<()> {
     assert!(later.iter().all(|event| event["seq"].as_i64() > of_account[0]["seq"].as_i64()), "{later:?}");
 
     assert_eq!(terminal.json("id", &["webhook", "remove", &id]).await?["id"], id.as_str());
-    terminal.ends(1, &["webhook", "deliveries", &id]).await?;
+    terminal.exits_with(1, &["webhook", "deliveries", &id]).await?;
     terminal.relink.stop().await
 }
 
@@ -286,9 +286,9 @@ async fn the_catalog_and_added_integrations() -> Result<()> {
     };
     assert!(state("github").await?["not_ready"].is_string());
     let client = ["integrations", "client", "github", "--id", "client", "--secret-stdin", "--json"];
-    let told = terminal.run_with_input(&client, "canary-of-a-secret\n")?;
-    assert!(!told.contains("canary"), "{told}");
-    has("name", &serde_json::from_str(&told)?);
+    let printed = terminal.run_with_input(&client, "canary-of-a-secret\n")?;
+    assert!(!printed.contains("canary"), "{printed}");
+    assert_fields("name", &serde_json::from_str(&printed)?);
     assert!(state("github").await?["not_ready"].is_null());
     terminal.json("name", &["integrations", "uninstall", "github"]).await?;
     assert_eq!(state("github").await?["installed"], false);
@@ -302,7 +302,7 @@ async fn the_catalog_and_added_integrations() -> Result<()> {
         terminal.json(&format!("{INSTALLED} warnings"), &["integrations", "add", &file.to_string_lossy()]).await?;
     assert_eq!(state(&text(&added, "name")?).await?["installed"], true);
     std::fs::write(&file, "{\n  \"name\": 1\n}")?;
-    let refused = terminal.ends(1, &["integrations", "add", &file.to_string_lossy()]).await?;
+    let refused = terminal.exits_with(1, &["integrations", "add", &file.to_string_lossy()]).await?;
     assert!(refused.err.contains("name"), "the message names the field: {}", refused.err);
     terminal.relink.stop().await
 }
@@ -310,12 +310,12 @@ async fn the_catalog_and_added_integrations() -> Result<()> {
 #[tokio::test]
 async fn the_sandbox_controls_work() -> Result<()> {
     let terminal = Terminal::new().await?;
-    terminal.ends(1, &["sandbox", "status"]).await?;
+    terminal.exits_with(1, &["sandbox", "status"]).await?;
     terminal.json(INSTALLED, &["sandbox", "start"]).await?;
     let id = terminal.connected().await?;
     let me = terminal.sandbox("/api/me").await?;
     let shape = "settings sign_ins faults_left counters people";
-    has(SETTINGS, &terminal.json(shape, &["sandbox", "status"]).await?["settings"]);
+    assert_fields(SETTINGS, &terminal.json(shape, &["sandbox", "status"]).await?["settings"]);
     let wanted =
         ["--token-lifetime", "120", "--rotation", "strict", "--grace", "5", "--clock-skew", "-9", "--delay", "1"];
     let set = terminal.json(shape, &[&["sandbox", "set"], &wanted[..]].concat()).await?;
@@ -323,7 +323,7 @@ async fn the_sandbox_controls_work() -> Result<()> {
         "token_lifetime_secs": 120, "rotation": "strict", "grace_secs": 5, "clock_skew_secs": -9, "delay_millis": 1
     });
     assert_eq!(set["settings"], settings);
-    terminal.ends(1, &["sandbox", "set", "--clock-skew", "9223372036854775807"]).await?;
+    terminal.exits_with(1, &["sandbox", "set", "--clock-skew", "9223372036854775807"]).await?;
 
     let token = terminal.line(&["token", &id]).await?;
     assert_eq!(terminal.json("expired", &["sandbox", "expire", "--subject", "sandbox-grace"]).await?["expired"], 0);
@@ -333,12 +333,12 @@ async fn the_sandbox_controls_work() -> Result<()> {
 
     let planned = ["sandbox", "fault", "too_many_requests", "--retry-after", "1", "--count", "2", "--after", "0"];
     assert_eq!(terminal.json("faults_left", &planned).await?["faults_left"], 2);
-    let refused = terminal.ends(1, &["refresh", &id]).await?;
+    let refused = terminal.exits_with(1, &["refresh", &id]).await?;
     assert!(refused.err.contains("limiting requests"), "{}", refused.err);
     assert_eq!(terminal.json("faults_left", &["sandbox", "clear"]).await?["faults_left"], 0);
-    terminal.ends(0, &["refresh", &id]).await?;
-    let senseless = terminal.ends(1, &["sandbox", "fault", "no_expires_in", "--on", "revoke"]).await?;
-    assert!(senseless.err.contains("revocation endpoint"), "{}", senseless.err);
+    terminal.exits_with(0, &["refresh", &id]).await?;
+    let unsupported = terminal.exits_with(1, &["sandbox", "fault", "no_expires_in", "--on", "revoke"]).await?;
+    assert!(unsupported.err.contains("revocation endpoint"), "{}", unsupported.err);
 
     let key = terminal.line(&["sandbox", "api-key"]).await?;
     assert_eq!(terminal.status(&me, &key).await?, 200);
@@ -350,8 +350,8 @@ async fn the_sandbox_controls_work() -> Result<()> {
     terminal.lines("seq at endpoint grant_type outcome subject", &["sandbox", "log"]).await?;
     assert_eq!(terminal.json("reset", &["sandbox", "reset"]).await?["reset"], true);
 
-    terminal.ends(1, &["sandbox", "remove"]).await?;
-    terminal.ends(0, &["delete", &id, "--yes"]).await?;
+    terminal.exits_with(1, &["sandbox", "remove"]).await?;
+    terminal.exits_with(0, &["delete", &id, "--yes"]).await?;
     terminal.json("name", &["sandbox", "remove"]).await?;
     terminal.relink.stop().await
 }
@@ -360,24 +360,24 @@ async fn the_sandbox_controls_work() -> Result<()> {
 async fn exit_codes_tell_kinds_of_failure_apart() -> Result<()> {
     let terminal = Terminal::new().await?;
     let id = terminal.connected().await?;
-    terminal.ends(1, &["account", "nobody"]).await?;
+    terminal.exits_with(1, &["account", "nobody"]).await?;
     for words in [&["nonsense"][..], &["sandbox", "fault", "nonsense"], &["sandbox", "set", "--rotation", "x"]] {
-        terminal.ends(2, words).await?;
+        terminal.exits_with(2, words).await?;
     }
     let nowhere = terminal.session.folder().join("nowhere").to_string_lossy().into_owned();
-    terminal.ends(3, &["accounts", "--data-dir", &nowhere]).await?;
-    terminal.ends(6, &["serve", "--listen", "127.0.0.1:0"]).await?;
+    terminal.exits_with(3, &["accounts", "--data-dir", &nowhere]).await?;
+    terminal.exits_with(6, &["serve", "--listen", "127.0.0.1:0"]).await?;
 
     // Relink retries an unknown error response until it has persisted for a while.
-    terminal.ends(0, &["sandbox", "fault", "unknown_error_400"]).await?;
-    terminal.ends(1, &["refresh", &id]).await?;
-    terminal.ends(0, &["sandbox", "revoke"]).await?;
+    terminal.exits_with(0, &["sandbox", "fault", "unknown_error_400"]).await?;
+    terminal.exits_with(1, &["refresh", &id]).await?;
+    terminal.exits_with(0, &["sandbox", "revoke"]).await?;
     for command in ["refresh", "check", "token"] {
-        terminal.ends(4, &[command, &id]).await?;
+        terminal.exits_with(4, &[command, &id]).await?;
     }
 
     terminal.session.lock()?;
-    let locked = terminal.ends(5, &["refresh", &id]).await?;
+    let locked = terminal.exits_with(5, &["refresh", &id]).await?;
     assert!(locked.err.contains("locked"), "{}", locked.err);
     terminal.relink.stop().await
 }

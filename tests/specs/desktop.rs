@@ -1,12 +1,12 @@
 //! The app on a desktop: window, deep links, notifications and tray.
 
-mod comes_and_goes;
+mod faults;
 
 use anyhow::Result;
 use relink_tests::{
     app::{App, Program},
     browser::Browser,
-    desktop::{ALL, Answering, Desktop, With},
+    desktop::{ALL, Desktop, Parts, RunningApp},
     oidc::OidcProvider,
     relink::Relink,
 };
@@ -47,7 +47,7 @@ async fn connect(app: &App, desktop: &mut Desktop) -> Result<()> {
 }
 
 /// Revokes the access at the provider, and waits for the notification.
-async fn break_it(app: &App, desktop: &Desktop) -> Result<()> {
+async fn revoke_access(app: &App, desktop: &Desktop) -> Result<()> {
     app.press("Revoke access").await?;
     app.press("Refresh now").await?;
     desktop.notified("Sandbox no longer accepts this sign-in").await?;
@@ -62,7 +62,7 @@ async fn the_main_use_in_the_apps_window() -> Result<()> {
     connect(&app, &mut desktop).await?;
     app.shows("Ada Lovelace").await?;
 
-    break_it(&app, &desktop).await?;
+    revoke_access(&app, &desktop).await?;
 
     // Reauthorize with a magic link.
     app.press("Reauthorize connection").await?;
@@ -73,10 +73,10 @@ async fn the_main_use_in_the_apps_window() -> Result<()> {
     app.press("Continue to Sandbox").await?;
     let main = desktop.has_windows(1).await?;
     desktop.activate(&main[0])?;
-    let mended = sign_in(&mut desktop).await?;
+    let reauthorized = sign_in(&mut desktop).await?;
     desktop.is_in_front("Connect").await?;
     app.shows("Connection successful").await?;
-    mended.close().await?;
+    reauthorized.close().await?;
     app.main_window().await?;
     app.shows("Connection successful").await?;
     app.press("Done").await?;
@@ -89,13 +89,13 @@ async fn the_main_use_in_the_apps_window() -> Result<()> {
 async fn the_connect_window_can_call_no_command() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
-    assert_eq!(app.invokes("accounts").await?, "answered", "the main window may call commands");
+    assert_eq!(app.try_invoke("accounts").await?, "answered", "the main window may call commands");
     app.press("Try it with the Sandbox").await?;
     app.press("Continue").await?;
     app.other_window().await?;
     app.shows("Sign in to Sandbox").await?;
-    let answer = app.invokes("accounts").await?;
-    assert!(answer.starts_with("refused: ") || answer == "there is no way", "{answer}");
+    let answer = app.try_invoke("accounts").await?;
+    assert!(answer.starts_with("refused: ") || answer == "no IPC", "{answer}");
     Ok(())
 }
 
@@ -138,9 +138,9 @@ async fn the_main_use_with_a_certified_authorization_server() -> Result<()> {
     app.press("Open").await?;
     app.other_window().await?;
     app.press("Continue to Test provider").await?;
-    let mended = sign_in(&mut desktop).await?;
+    let reauthorized = sign_in(&mut desktop).await?;
     app.shows("Connection successful").await?;
-    mended.close().await?;
+    reauthorized.close().await?;
     app.main_window().await?;
     app.press("Done").await?;
     app.shows("Working").await?;
@@ -152,14 +152,14 @@ async fn one_click_on_the_notification_starts_the_reauthorization() -> Result<()
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     connect(&app, &mut desktop).await?;
-    break_it(&app, &desktop).await?;
+    revoke_access(&app, &desktop).await?;
     desktop.press_on_notification("Reauthorize")?;
-    let mended = sign_in(&mut desktop).await?;
+    let reauthorized = sign_in(&mut desktop).await?;
     desktop.notified("Ada Lovelace is connected again. You can close the browser tab.").await?;
     app.shows("Reauthorized").await?;
     app.shows("Working").await?;
     desktop.has_no_notification().await?;
-    mended.close().await
+    reauthorized.close().await
 }
 
 #[tokio::test]
@@ -167,29 +167,29 @@ async fn the_tray_counts_accounts_and_one_click_starts_the_reauthorization() -> 
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     connect(&app, &mut desktop).await?;
-    desktop.tray_says("All accounts are working").await?;
-    break_it(&app, &desktop).await?;
-    desktop.tray_says("1 account needs attention").await?;
+    desktop.tray_shows("All accounts are working").await?;
+    revoke_access(&app, &desktop).await?;
+    desktop.tray_shows("1 account needs attention").await?;
     desktop.press_in_tray("Reauthorize Ada Lovelace")?;
-    let mended = sign_in(&mut desktop).await?;
-    desktop.tray_says("All accounts are working").await?;
+    let reauthorized = sign_in(&mut desktop).await?;
+    desktop.tray_shows("All accounts are working").await?;
     desktop.notified("Ada Lovelace is connected again").await?;
-    mended.close().await?;
+    reauthorized.close().await?;
 
     desktop.press_in_tray("Pause notifications")?;
     app.press("Settings").await?;
-    while !app.is_ticked("Pause notifications").await? {
+    while !app.is_checked("Pause notifications").await? {
         tokio::task::yield_now().await;
     }
-    desktop.ticks_in_tray("Pause notifications").await?;
-    let told = "Sandbox no longer accepts this sign-in";
-    let before = desktop.times_notified(told);
-    app.rehearse_revocation().await?;
-    desktop.tray_says("1 account needs attention").await?;
-    assert_eq!(desktop.times_notified(told), before, "notifications are paused");
+    desktop.is_checked_in_tray("Pause notifications").await?;
+    let title = "Sandbox no longer accepts this sign-in";
+    let before = desktop.times_notified(title);
+    app.revoke_at_sandbox().await?;
+    desktop.tray_shows("1 account needs attention").await?;
+    assert_eq!(desktop.times_notified(title), before, "notifications are paused");
     desktop.press_in_tray("Pause notifications")?;
     // The notification that was held back is shown now.
-    desktop.notified_times(told, before + 1).await
+    desktop.notified_times(title, before + 1).await
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn remind_me_later_withdraws_the_notification_and_shows_until_when() -> Re
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     connect(&app, &mut desktop).await?;
-    break_it(&app, &desktop).await?;
+    revoke_access(&app, &desktop).await?;
     desktop.press_on_notification("Remind me later")?;
     app.shows("You will be reminded").await?;
     app.press("Activity").await?;
@@ -206,7 +206,7 @@ async fn remind_me_later_withdraws_the_notification_and_shows_until_when() -> Re
     desktop.has_no_notification().await?;
 
     // The reminder is also due when the machine is next unlocked.
-    desktop.unlocks()?;
+    desktop.send_unlock_signal()?;
     desktop.has_a_notification().await
 }
 
@@ -215,24 +215,24 @@ async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_opens_it()
     let desktop = Desktop::start(ALL).await?;
     let mut first = Program::start(&desktop, &[])?;
     let windows = desktop.has_windows(1).await?;
-    desktop.tray_says("All accounts are working").await?;
+    desktop.tray_shows("All accounts are working").await?;
     first.has_a_page().await?;
     desktop.close_window(&windows[0])?;
     desktop.has_windows(0).await?;
     desktop.notified("Relink is still running in the tray").await?;
     first.has_no_page().await?;
     assert!(first.runs());
-    assert!(Program::start(&desktop, &["--hidden"])?.ends().await?, "a hidden second start exits too");
+    assert!(Program::start(&desktop, &["--hidden"])?.wait_for_exit().await?, "a hidden second start exits too");
     assert_eq!(desktop.windows()?, Vec::<String>::new());
 
-    assert!(Program::start(&desktop, &[])?.ends().await?, "a second start exits at once");
+    assert!(Program::start(&desktop, &[])?.wait_for_exit().await?, "a second start exits at once");
     let windows = desktop.has_windows(1).await?;
     desktop.close_window(&windows[0])?;
     desktop.has_windows(0).await?;
     desktop.press_in_tray("Open Relink")?;
     desktop.has_windows(1).await?;
     desktop.press_in_tray("Quit")?;
-    assert!(first.ends().await?, "the app exits with success");
+    assert!(first.wait_for_exit().await?, "the app exits with success");
     assert_eq!(desktop.times_notified("Relink is still running in the tray"), 1, "shown only once");
     Ok(())
 }
@@ -241,7 +241,7 @@ async fn a_closed_window_leaves_relink_in_the_tray_and_a_second_start_opens_it()
 async fn started_at_login_relink_stays_in_the_tray() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     let mut program = Program::start(&desktop, &["--hidden"])?;
-    desktop.tray_says("All accounts are working").await?;
+    desktop.tray_shows("All accounts are working").await?;
     assert_eq!(desktop.windows()?, Vec::<String>::new());
     assert!(program.runs());
     Ok(())
@@ -249,7 +249,7 @@ async fn started_at_login_relink_stays_in_the_tray() -> Result<()> {
 
 #[tokio::test]
 async fn without_a_tray_closing_asks() -> Result<()> {
-    let desktop = Desktop::start(With { notifications: true, tray: false }).await?;
+    let desktop = Desktop::start(Parts { notifications: true, tray: false }).await?;
     let mut program = Program::start(&desktop, &[])?;
     let windows = desktop.has_windows(1).await?;
     desktop.close_window(&windows[0])?;
@@ -263,27 +263,27 @@ async fn an_unsolicited_deep_link_starts_relink_and_changes_nothing() -> Result<
     let desktop = Desktop::start(ALL).await?;
     // Start once, which registers the URL scheme like an installed package.
     let mut first = Program::start(&desktop, &[])?;
-    desktop.takes_deep_links().await?;
-    desktop.tray_says("All accounts are working").await?;
+    desktop.has_deep_link_handler().await?;
+    desktop.tray_shows("All accounts are working").await?;
     desktop.press_in_tray("Quit")?;
-    assert!(first.ends().await?);
+    assert!(first.wait_for_exit().await?);
 
-    desktop.hand_over("app.relink.desktop:/oauth/callback/sandbox?code=x&state=nobody")?;
+    desktop.open_url("app.relink.desktop:/oauth/callback/sandbox?code=x&state=nobody")?;
     desktop.has_windows(1).await?;
-    let app = Answering::of(&desktop)?;
+    let app = RunningApp::of(&desktop)?;
     let lines = app.timeline_until(1).await?;
     assert_eq!(lines.len(), 1, "one timeline entry: {lines:?}");
     assert!(app.accounts().await?.is_empty());
 
     // A second start is ignored unless it has exactly one argument.
     let two = ["app.relink.desktop:/oauth/callback/sandbox?code=y&state=z", "--more"];
-    assert!(Program::start(&desktop, &two)?.ends().await?);
-    assert!(Program::start(&desktop, &["file:///etc/passwd"])?.ends().await?);
-    desktop.hand_over("app.relink.desktop:/nothing/of/ours")?;
+    assert!(Program::start(&desktop, &two)?.wait_for_exit().await?);
+    assert!(Program::start(&desktop, &["file:///etc/passwd"])?.wait_for_exit().await?);
+    desktop.open_url("app.relink.desktop:/nothing/of/ours")?;
     assert_eq!(app.timeline_until(1).await?.len(), 1, "invalid deep links add no timeline entry");
 
     // The system passes a deep link to a running app in the same way.
-    desktop.hand_over("app.relink.desktop:/oauth/callback/sandbox?code=y&state=nobody")?;
+    desktop.open_url("app.relink.desktop:/oauth/callback/sandbox?code=y&state=nobody")?;
     assert_eq!(app.timeline_until(2).await?.len(), 2);
     assert!(app.accounts().await?.is_empty());
     Ok(())
@@ -301,7 +301,7 @@ async fn a_keychain_locked_at_start_is_reported_and_waited_for() -> Result<()> {
 
 #[tokio::test]
 async fn without_a_notification_daemon_the_window_informs_and_the_settings_explain() -> Result<()> {
-    let mut desktop = Desktop::start(With { notifications: false, tray: true }).await?;
+    let mut desktop = Desktop::start(Parts { notifications: false, tray: true }).await?;
     let app = App::start(&desktop).await?;
     // The settings explain it before any notification is needed.
     app.press("Settings").await?;
@@ -311,7 +311,7 @@ async fn without_a_notification_daemon_the_window_informs_and_the_settings_expla
     app.press("Revoke access").await?;
     app.press("Refresh now").await?;
     app.shows("Nothing that uses this account works").await?;
-    desktop.tray_says("1 account needs attention").await?;
+    desktop.tray_shows("1 account needs attention").await?;
     app.press("Settings").await?;
     app.shows("This desktop can’t show notifications").await
 }
@@ -342,7 +342,7 @@ async fn a_failed_start_explains_and_exits() -> Result<()> {
     let dialog = desktop.has_window_called("Relink can").await?;
     assert!(app.runs(), "the app waits until the dialog is closed");
     desktop.close_window(&dialog)?;
-    assert!(!app.ends().await?, "the app exits with a failure");
+    assert!(!app.wait_for_exit().await?, "the app exits with a failure");
     assert!(serving.get("/relink/accounts").await.is_ok(), "the first Relink keeps running");
     serving.stop().await
 }

@@ -2,13 +2,13 @@
 
 mod command_line;
 mod desktop;
-mod following;
-mod life;
-mod methods;
-mod rough_weather;
+mod follow_commands;
+mod harness;
+mod harness_components;
+mod harness_oidc;
+mod lifecycle;
+mod lifecycle_methods;
+mod outages;
 mod secrets;
 mod secrets_desktop;
 mod serving;
-mod world;
-mod world_oidc;
-mod world_parts;

@@ -4,19 +4,19 @@ use std::{fs, path::Path, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
 use relink_tests::{
-    between::Overheard,
     browser::Browser,
     canary::{self, Canaries},
     process,
     provider::Provider,
     receiver::Receiver,
+    recording_proxy::ProxiedProvider,
     relink::{Relink, link_token},
     session::Session,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const NOTHING: Vec<String> = Vec::new();
+const NO_PLACES: Vec<String> = Vec::new();
 const CLIENT_SECRET: &str = "canary-of-the-oauth-client-0001";
 const REFUSED_KEY: &str = "canary-of-a-key-that-is-refused";
 
@@ -24,45 +24,45 @@ const REFUSED_KEY: &str = "canary-of-a-key-that-is-refused";
 const PUBLIC: [&str; 1] = ["relink-sandbox-service"];
 
 /// The environment that produces the most output.
-const TALKATIVE: [(&str, &str); 2] = [("RELINK_LOG", "trace"), ("RUST_BACKTRACE", "full")];
+const VERBOSE_ENVIRONMENT: [(&str, &str); 2] = [("RELINK_LOG", "trace"), ("RUST_BACKTRACE", "full")];
 
 /// A Relink whose secrets are all used and recorded: an account is connected, refreshed, revoked and reauthorized; an
 /// API key and a client secret are typed; API tokens are created; a webhook receives events.
-struct Life {
+struct Scenario {
     session: Session,
     provider: Provider,
-    overheard: Overheard,
+    proxied: ProxiedProvider,
     receiver: Receiver,
     canaries: Canaries,
     account: String,
 }
 
-impl Life {
+impl Scenario {
     async fn start() -> Result<Self> {
         let provider = Provider::start().await?;
         provider.control("PATCH", "", json!({ "rotation": "rotate" })).await?;
-        let overheard = Overheard::start(&provider).await?;
+        let proxied = ProxiedProvider::start(&provider).await?;
         let (session, receiver) = (Session::start().await?, Receiver::start().await?);
-        Ok(Self { session, provider, overheard, receiver, canaries: Canaries::default(), account: String::new() })
+        Ok(Self { session, provider, proxied, receiver, canaries: Canaries::default(), account: String::new() })
     }
 
     async fn relink(&self, more: &[(&str, &str)]) -> Result<Relink> {
         let environment: Vec<_> =
-            TALKATIVE.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect();
+            VERBOSE_ENVIRONMENT.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect();
         Relink::start_with(&self.session, &environment).await
     }
 
     /// Runs a command. Returns its output.
     async fn cli(&self, relink: &Relink, arguments: &[&str], input: &str) -> Result<String> {
-        let printed = relink.cli_given(&self.session, arguments, input).await?;
+        let printed = relink.cli_with_input(&self.session, arguments, input).await?;
         ensure!(printed.code == 0, "{arguments:?}: {}", printed.err);
-        let held = self.canaries.in_text(&format!("{arguments:?} on standard error"), &printed.err);
-        ensure!(held.is_empty(), "{held:?}");
+        let found = self.canaries.in_text(&format!("{arguments:?} on standard error"), &printed.err);
+        ensure!(found.is_empty(), "{found:?}");
         Ok(printed.out.trim().to_owned())
     }
 
-    async fn connects(&mut self, relink: &Relink) -> Result<()> {
-        let definition = self.overheard.definition();
+    async fn connect(&mut self, relink: &Relink) -> Result<()> {
+        let definition = self.proxied.definition();
         let definition = definition.replace("\"client_secret\": \"never\"", "\"client_secret\": \"optional\"");
         relink.post("/relink/integrations", json!({ "text": definition })).await?;
         self.canaries.add("client secret", CLIENT_SECRET)?;
@@ -76,13 +76,13 @@ impl Life {
         self.canaries.add("webhook secret", text(&hook["secret"])?)?;
 
         let link = self.cli(relink, &["connect", "provider"], "").await?;
-        let flow = self.provider.complete_link_noting(relink, &link, &mut self.canaries).await?;
+        let flow = self.provider.complete_link_recording(relink, &link, &mut self.canaries).await?;
         text(&flow["outcome"]["account"]["id"])?.clone_into(&mut self.account);
         self.receiver.wait_for("integrated_account:active").await.map(drop)
     }
 
     /// Records the current tokens: the access token, which the provider accepts, and the stored refresh token.
-    async fn notes_tokens(&mut self, relink: &Relink) -> Result<()> {
+    async fn record_tokens(&mut self, relink: &Relink) -> Result<()> {
         let access = self.cli(relink, &["token", &self.account], "").await?;
         ensure!(self.provider.accepts(&access).await?, "the provider doesn't accept the access token");
         self.canaries.add("access token", &access)?;
@@ -91,30 +91,30 @@ impl Life {
     }
 
     /// Records the PKCE verifiers of all exchanges, which only the provider receives (RFC 7636).
-    fn notes_verifiers(&mut self) -> Result<()> {
-        for verifier in self.overheard.verifiers() {
+    fn record_verifiers(&mut self) -> Result<()> {
+        for verifier in self.proxied.verifiers() {
             self.canaries.add("PKCE verifier", &verifier)?;
         }
         Ok(())
     }
 
-    async fn is_refreshed_broken_and_mended(&mut self, relink: &Relink) -> Result<()> {
-        self.notes_tokens(relink).await?;
+    async fn refresh_revoke_and_reauthorize(&mut self, relink: &Relink) -> Result<()> {
+        self.record_tokens(relink).await?;
         for _ in 0..4 {
             relink.post(&format!("/relink/accounts/{}/refresh", self.account), Value::Null).await?;
-            self.notes_tokens(relink).await?;
+            self.record_tokens(relink).await?;
         }
         self.provider.control("POST", "/revoke", json!({})).await?;
         let refused = relink.cli(&self.session, &["refresh", &self.account]).await?;
         ensure!(refused.code == 4, "{refused:?}");
         self.receiver.wait_for("integrated_account:authentication_error").await?;
         let link = self.cli(relink, &["reauthorize", &self.account], "").await?;
-        let flow = self.provider.complete_link_noting(relink, &link, &mut self.canaries).await?;
+        let flow = self.provider.complete_link_recording(relink, &link, &mut self.canaries).await?;
         ensure!(flow["outcome"]["reauthorized"] == true, "{flow}");
-        self.notes_tokens(relink).await
+        self.record_tokens(relink).await
     }
 
-    async fn lets_programs_in(&mut self, relink: &Relink) -> Result<()> {
+    async fn create_api_tokens(&mut self, relink: &Relink) -> Result<()> {
         let by_api = relink.post("/relink/api-tokens", json!({ "name": "by the API" })).await?;
         let by_cli = self.cli(relink, &["api-token", "create", "by the command line"], "").await?;
         for token in [text(&by_api["token"])?, &by_cli] {
@@ -125,7 +125,7 @@ impl Life {
     }
 
     /// Types an invalid API key, a valid one and a client secret into the connect page's forms.
-    async fn types_into_forms(&mut self, relink: &Relink, browser: &Browser) -> Result<()> {
+    async fn fill_connect_forms(&mut self, relink: &Relink, browser: &Browser) -> Result<()> {
         let key = self.provider.control("POST", "/api-keys", json!({})).await?;
         let client = self.provider.control("POST", "/clients", json!({})).await?;
         self.canaries.add("refused key", REFUSED_KEY)?;
@@ -153,7 +153,7 @@ impl Life {
     }
 
     /// Asserts that the common responses of the API and the command line contain no secret.
-    async fn answers_hold_none(&self, relink: &Relink) -> Result<()> {
+    async fn assert_no_secret_in_responses(&self, relink: &Relink) -> Result<()> {
         let hooks = relink.get("/webhook").await?;
         let deliveries = format!("/relink/webhooks/{}/deliveries", text(&hooks["result"][0]["id"])?);
         let paths = [
@@ -171,57 +171,57 @@ impl Life {
         ];
         for path in paths {
             let answer = relink.get(path).await?.to_string();
-            assert_eq!(self.canaries.in_text(path, &answer), NOTHING);
+            assert_eq!(self.canaries.in_text(path, &answer), NO_PLACES);
         }
         for command in ["status", "accounts", "timeline", "integrations"] {
             let printed = self.cli(relink, &["--json", command], "").await?;
-            assert_eq!(self.canaries.in_text(command, &printed), NOTHING);
+            assert_eq!(self.canaries.in_text(command, &printed), NO_PLACES);
         }
-        assert_eq!(self.canaries.in_text("a delivery", &format!("{:?}", self.receiver.seen())), NOTHING);
+        assert_eq!(self.canaries.in_text("a delivery", &format!("{:?}", self.receiver.seen())), NO_PLACES);
         Ok(())
     }
 
     /// Asserts that files and processes contain no secret, and that the search finds other known texts in each of them.
-    fn files_and_processes_hold_none(&self, relink: &Relink) -> Result<()> {
+    fn assert_no_secret_in_files_and_processes(&self, relink: &Relink) -> Result<()> {
         let processes = canary::processes_of(self.session.folder());
-        assert_eq!(self.canaries.found(&[self.session.folder()], &processes), NOTHING);
+        assert_eq!(self.canaries.found(&[self.session.folder()], &processes), NO_PLACES);
 
         let pid = relink.pid().context("Relink has exited")?;
-        self.holds_its_account(&relink.data_dir().join("relink.db-wal"));
+        self.assert_account_is_found(&relink.data_dir().join("relink.db-wal"));
         let data_dir = [relink.data_dir().display().to_string()];
-        assert_ne!(canary::found(&data_dir, &[], [pid]), NOTHING, "the search reads the program's arguments");
+        assert_ne!(canary::found(&data_dir, &[], [pid]), NO_PLACES, "the search reads the program's arguments");
         ensure!(processes.len() >= 6 && processes.contains(&pid), "bus, keyring, programs, browser: {processes:?}");
         Ok(())
     }
 
-    fn holds_its_account(&self, file: &Path) {
+    fn assert_account_is_found(&self, file: &Path) {
         let account = [self.account.clone()];
-        assert_ne!(canary::found(&account, &[file], None), NOTHING, "the search reads {}", file.display());
+        assert_ne!(canary::found(&account, &[file], None), NO_PLACES, "the search reads {}", file.display());
     }
 
     /// Makes Relink panic at this crash point, and asserts that neither its output nor its files contain a secret.
-    async fn crashes_at(&mut self, point: &str) -> Result<()> {
+    async fn crash_at(&mut self, point: &str) -> Result<()> {
         let relink = self.relink(&[("RELINK_PANIC_AT", point)]).await?;
         let printed = format!("crash-point {point}");
         tokio::select! {
-            led = self.leads_to(point, &relink) => led?,
-            stood = relink.logs(&printed) => stood?,
+            triggered = self.trigger(point, &relink) => triggered?,
+            reached = relink.logs(&printed) => reached?,
         }
         // The backtrace follows the message.
         relink.logs("stack backtrace:").await?;
         let log = relink.kill().await?;
-        self.notes_verifiers()?;
+        self.record_verifiers()?;
         let panic = log.lines().find(|line| line.contains(&printed)).context("the log contains no panic")?;
         assert!(panic.contains("<redacted>"), "the panic message contains redacted values: {panic}");
         for secret in self.session.kept()?.iter().filter(|secret| !PUBLIC.contains(&secret.as_str())) {
             self.canaries.add("kept secret", secret)?;
         }
-        assert_eq!(self.canaries.in_text("what a crash prints", &log), NOTHING);
-        assert_eq!(self.canaries.found(&[self.session.folder()], &[]), NOTHING, "after a crash at {point}");
+        assert_eq!(self.canaries.in_text("what a crash prints", &log), NO_PLACES);
+        assert_eq!(self.canaries.found(&[self.session.folder()], &[]), NO_PLACES, "after a crash at {point}");
         Ok(())
     }
 
-    async fn leads_to(&mut self, point: &str, relink: &Relink) -> Result<()> {
+    async fn trigger(&mut self, point: &str, relink: &Relink) -> Result<()> {
         match point {
             "refresh-kept" => {
                 let path = format!("/relink/accounts/{}/refresh", self.account);
@@ -238,7 +238,7 @@ impl Life {
                     json!({ "integrated_account_id": self.account })
                 };
                 let link = relink.magic_link(purpose).await?;
-                self.provider.complete_link_noting(relink, &link, &mut self.canaries).await?;
+                self.provider.complete_link_recording(relink, &link, &mut self.canaries).await?;
             }
         }
         // The crash happens in another task.
@@ -251,47 +251,47 @@ fn text(value: &Value) -> Result<&str> {
 }
 
 #[tokio::test]
-async fn twenty_secrets_through_a_whole_life_and_crashes_leave_no_trace() -> Result<()> {
-    let mut life = Life::start().await?;
-    let relink = life.relink(&[]).await?;
+async fn twenty_secrets_through_the_whole_lifecycle_and_crashes_leave_no_trace() -> Result<()> {
+    let mut scenario = Scenario::start().await?;
+    let relink = scenario.relink(&[]).await?;
     // This command runs all the time, and its output is one of the session's files.
-    let mut follows = relink.command(&life.session, &["--json", "events"]);
-    follows.stdout(fs::File::create(life.session.folder().join("events"))?).stderr(Stdio::null());
+    let mut follows = relink.command(&scenario.session, &["--json", "events"]);
+    follows.stdout(fs::File::create(scenario.session.folder().join("events"))?).stderr(Stdio::null());
     let follower = process::spawn(follows)?;
-    let browser = Browser::start(&life.session).await?;
+    let browser = Browser::start(&scenario.session).await?;
 
-    life.connects(&relink).await?;
-    life.is_refreshed_broken_and_mended(&relink).await?;
-    life.lets_programs_in(&relink).await?;
-    life.types_into_forms(&relink, &browser).await?;
-    life.notes_verifiers()?;
-    let kinds = life.canaries.kinds();
+    scenario.connect(&relink).await?;
+    scenario.refresh_revoke_and_reauthorize(&relink).await?;
+    scenario.create_api_tokens(&relink).await?;
+    scenario.fill_connect_forms(&relink, &browser).await?;
+    scenario.record_verifiers()?;
+    let kinds = scenario.canaries.kinds();
     let each =
         ["API key", "API token", "PKCE verifier", "access token", "authorization code", "client secret", "flow key"];
     let further = ["link token", "refresh token", "refused key", "service's secret", "state", "webhook secret"];
     assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), [&each[..], &further].concat());
     assert!(kinds.values().sum::<usize>() >= 20, "{kinds:?}");
 
-    life.answers_hold_none(&relink).await?;
-    life.files_and_processes_hold_none(&relink)?;
+    scenario.assert_no_secret_in_responses(&relink).await?;
+    scenario.assert_no_secret_in_files_and_processes(&relink)?;
     browser.close().await?;
     let log = relink.kill().await?;
     drop(follower);
-    assert!(log.contains(&life.account), "the log mentions the account");
-    assert_eq!(life.canaries.in_text("the log", &log), NOTHING);
-    assert_eq!(life.canaries.found(&[life.session.folder()], &[]), NOTHING, "after kill -9");
+    assert!(log.contains(&scenario.account), "the log mentions the account");
+    assert_eq!(scenario.canaries.in_text("the log", &log), NO_PLACES);
+    assert_eq!(scenario.canaries.found(&[scenario.session.folder()], &[]), NO_PLACES, "after kill -9");
 
     for point in ["refresh-kept", "connect-kept", "replace-kept", "delivery-sending"] {
-        life.crashes_at(point).await.with_context(|| point.to_owned())?;
+        scenario.crash_at(point).await.with_context(|| point.to_owned())?;
     }
 
     // So far, most data was in the write-ahead log. Now it is in the database file.
-    let database = life.session.folder().join("relink/relink.db");
+    let database = scenario.session.folder().join("relink/relink.db");
     let mut write_back = process::command("python3");
     write_back
         .args(["-c", "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint(TRUNCATE)')"]);
     ensure!(write_back.arg(&database).status()?.success(), "the write-ahead log could not be written back");
-    life.holds_its_account(&database);
-    assert_eq!(life.canaries.found(&[life.session.folder()], &[]), NOTHING, "in the database");
+    scenario.assert_account_is_found(&database);
+    assert_eq!(scenario.canaries.found(&[scenario.session.folder()], &[]), NO_PLACES, "in the database");
     Ok(())
 }

@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::desktop::browser;
 
-const NOTHING: Vec<String> = Vec::new();
+const NO_PLACES: Vec<String> = Vec::new();
 const CLIENT_SECRET: &str = "canary-typed-into-the-window-01";
 
 /// Signs in through the connect window that was just opened, and records the secrets of the sign-in.
@@ -37,7 +37,7 @@ fn of_address(address: &str, name: &str) -> Result<String> {
 }
 
 /// Records the access token and the stored refresh token of this account.
-async fn notes_tokens(app: &App, desktop: &Desktop, id: &str, canaries: &mut Canaries) -> Result<()> {
+async fn record_tokens(app: &App, desktop: &Desktop, id: &str, canaries: &mut Canaries) -> Result<()> {
     let given = app.request(Method::POST, &format!("/relink/accounts/{id}/access-token"), json!({})).await?;
     canaries.add("access token", given["access_token"].as_str().context("no token")?)?;
     let item = desktop.item(&format!("account/{id}"))?;
@@ -55,7 +55,7 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     let app = App::start(&desktop).await?;
     let receiver = Receiver::start().await?;
     let mut canaries = Canaries::default();
-    app.keeps_what_it_hears().await?;
+    app.record_messages().await?;
 
     // The main workflow: connect, refresh, revoke, notify, reauthorize.
     app.press("Try it with the Sandbox").await?;
@@ -68,10 +68,10 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     app.press("Show account").await?;
     let accounts = app.request(Method::GET, "/relink/accounts", Value::Null).await?;
     let id = accounts["result"][0]["id"].as_str().context("no account")?.to_owned();
-    notes_tokens(&app, &desktop, &id, &mut canaries).await?;
+    record_tokens(&app, &desktop, &id, &mut canaries).await?;
     app.press("Refresh now").await?;
     app.shows("Token refreshed.").await?;
-    notes_tokens(&app, &desktop, &id, &mut canaries).await?;
+    record_tokens(&app, &desktop, &id, &mut canaries).await?;
     app.press("Revoke access").await?;
     app.press("Refresh now").await?;
     desktop.notified("Sandbox no longer accepts this sign-in").await?;
@@ -80,12 +80,12 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     app.shows("Magic Link").await?;
     app.press("Open").await?;
     app.other_window().await?;
-    let mended = signs_in(&app, &mut desktop, &mut canaries).await?;
-    mended.close().await?;
+    let reauthorized = signs_in(&app, &mut desktop, &mut canaries).await?;
+    reauthorized.close().await?;
     app.main_window().await?;
     app.press("Done").await?;
     app.shows("Working").await?;
-    notes_tokens(&app, &desktop, &id, &mut canaries).await?;
+    record_tokens(&app, &desktop, &id, &mut canaries).await?;
 
     // Type a secret.
     canaries.add("client secret", CLIENT_SECRET)?;
@@ -97,7 +97,7 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     app.shows("The secret is in your keychain").await?;
 
     // Nothing has been copied yet.
-    assert_eq!(canaries.in_text("a selection", &desktop.selections().await?), NOTHING);
+    assert_eq!(canaries.in_text("a selection", &desktop.selections().await?), NO_PLACES);
 
     // From here on, the user copies each secret, and the test reads it from the clipboard.
     app.press("Webhooks").await?;
@@ -119,16 +119,16 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), each);
     assert_eq!((kinds["access token"], kinds["refresh token"], kinds["link token"]), (3, 3, 2), "{kinds:?}");
 
-    let heard = app.heard().await?;
+    let recorded_messages = app.recorded_messages().await?;
     for known in [&id, "Ada Lovelace", "my-agent", receiver.url(), "\"event\":\"changed\""] {
-        assert!(heard.contains(known), "the window receives {known}: {heard}");
+        assert!(recorded_messages.contains(known), "the window receives {known}: {recorded_messages}");
     }
-    assert_eq!(canaries.in_text("a message to the window", &heard), NOTHING);
-    assert_eq!(canaries.in_text("the page", &app.source().await?), NOTHING);
-    assert_eq!(canaries.in_text("a notification", &desktop.all_notified()), NOTHING);
+    assert_eq!(canaries.in_text("a message to the window", &recorded_messages), NO_PLACES);
+    assert_eq!(canaries.in_text("the page", &app.source().await?), NO_PLACES);
+    assert_eq!(canaries.in_text("a notification", &desktop.all_notified()), NO_PLACES);
 
     let processes = canary::processes_of(desktop.folder());
     ensure!(processes.contains(&app.pid()) && processes.len() >= 10, "display, panel, window: {processes:?}");
-    assert_eq!(canaries.found(&[desktop.folder()], &processes), NOTHING);
+    assert_eq!(canaries.found(&[desktop.folder()], &processes), NO_PLACES);
     Ok(())
 }

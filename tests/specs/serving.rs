@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use relink_tests::{
-    faketime::Clock,
+    fake_clock::Clock,
     process,
     relink::{DEADLINE, Relink, program},
     session::Session,
@@ -40,8 +40,8 @@ impl Started {
     }
 
     /// Waits until its log contains this text.
-    async fn says(&mut self, text: &str) -> Result<()> {
-        let says = async {
+    async fn wait_for_log(&mut self, text: &str) -> Result<()> {
+        let contains = async {
             while let Some(line) = self.log.next_line().await? {
                 if line.contains(text) {
                     return Ok(());
@@ -49,7 +49,7 @@ impl Started {
             }
             anyhow::bail!("the program exited without logging {text:?}")
         };
-        timeout(DEADLINE, says).await.with_context(|| format!("the log never contained {text:?}"))?
+        timeout(DEADLINE, contains).await.with_context(|| format!("the log never contained {text:?}"))?
     }
 
     /// Sends SIGTERM. Returns the exit status.
@@ -71,7 +71,7 @@ fn is_announced(data_dir: &Path) -> bool {
 async fn stopping_during_start_ends_cleanly() -> Result<()> {
     let session = Session::start().await?;
     let mut started = Started::new(&session, Stdio::null())?;
-    started.says("starting").await?;
+    started.wait_for_log("starting").await?;
     let data_dir = started.data_dir.clone();
     let ended = started.stop().await?;
     assert!(ended.success(), "{ended}");
@@ -85,7 +85,7 @@ async fn serve_works_when_its_output_is_closed() -> Result<()> {
     let (reader, writer) = std::io::pipe()?;
     drop(reader);
     let mut started = Started::new(&session, writer)?;
-    started.says("could not be printed").await?;
+    started.wait_for_log("could not be printed").await?;
     let mut status = session.command(&program());
     status.args(["status", "--data-dir"]).arg(&started.data_dir);
     let asked = tokio::process::Command::from(status).output().await?;
@@ -108,10 +108,10 @@ async fn a_program_on_a_killed_engines_port_receives_no_token() -> Result<()> {
     let stranger = TcpListener::bind(&address)?;
     stranger.set_nonblocking(true)?;
 
-    let mut tells = session.command(&program());
-    tells.args(["integrations", "client", "github", "--id", "client", "--secret-stdin", "--data-dir"]).arg(&data_dir);
-    let told = tokio::process::Command::from(tells).output().await?;
-    assert_eq!(told.status.code(), Some(3), "{}", String::from_utf8_lossy(&told.stderr));
+    let mut command = session.command(&program());
+    command.args(["integrations", "client", "github", "--id", "client", "--secret-stdin", "--data-dir"]).arg(&data_dir);
+    let output = tokio::process::Command::from(command).output().await?;
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(stranger.accept().expect_err("no connection was made").kind(), std::io::ErrorKind::WouldBlock);
 
     // The next engine starts normally, and the command line finds it.
@@ -160,8 +160,8 @@ async fn a_proxy_in_the_environment_receives_nothing() -> Result<()> {
     let terminal = Terminal::with(&names.map(|name| (name, address.clone()))).await?;
 
     let id = terminal.connected().await?;
-    terminal.ends(0, &["refresh", &id]).await?;
-    terminal.ends(0, &["check", &id]).await?;
+    terminal.exits_with(0, &["refresh", &id]).await?;
+    terminal.exits_with(0, &["check", &id]).await?;
     let token = terminal.line(&["token", &id]).await?;
     assert_eq!(terminal.status(&terminal.sandbox("/api/me").await?, &token).await?, 200);
     assert_eq!(proxy.accept().expect_err("no connection was made").kind(), std::io::ErrorKind::WouldBlock);

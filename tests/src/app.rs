@@ -16,15 +16,15 @@ use tokio::{process::Child, time::timeout};
 
 use crate::{
     desktop::Desktop,
-    page::{LOOK, Page},
+    page::{POLL_INTERVAL, Page},
     process,
     relink::DEADLINE,
 };
 
 /// The path of the program.
 fn program() -> PathBuf {
-    let built = || process::workspace().join("target/debug/relink-desktop");
-    std::env::var_os("RELINK_DESKTOP_BIN").map_or_else(built, PathBuf::from)
+    let default_path = || process::workspace().join("target/debug/relink-desktop");
+    std::env::var_os("RELINK_DESKTOP_BIN").map_or_else(default_path, PathBuf::from)
 }
 
 /// The app with a window that is controlled by `WebDriver`.
@@ -63,8 +63,8 @@ impl App {
         let log = fs::File::create(desktop.folder().join("app.log"))?;
         command.stdout(Stdio::from(log.try_clone()?)).stderr(Stdio::from(log));
         let driver = process::spawn(command)?;
-        let wanted = json!({ "webkitgtk:browserOptions": { "binary": program(), "args": [] } });
-        let Value::Object(capabilities) = wanted else { bail!("not an object") };
+        let capabilities = json!({ "webkitgtk:browserOptions": { "binary": program(), "args": [] } });
+        let Value::Object(capabilities) = capabilities else { bail!("not an object") };
         let url = format!("http://127.0.0.1:{port}");
         let connect = async {
             loop {
@@ -72,7 +72,7 @@ impl App {
                 match builder.capabilities(capabilities.clone()).connect(&url).await {
                     Ok(client) => return client,
                     // The driver doesn't report when it listens.
-                    Err(_) => tokio::time::sleep(LOOK).await,
+                    Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
                 }
             }
         };
@@ -97,9 +97,9 @@ impl App {
     pub async fn request(&self, method: Method, path: &str, body: Value) -> Result<Value> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let url = format!("{}{path}", self.base_url);
-        let answer = reqwest::Client::new().request(method, url).bearer_auth(&self.token).json(&body).send().await?;
-        let status = answer.status();
-        let text = answer.text().await?;
+        let response = reqwest::Client::new().request(method, url).bearer_auth(&self.token).json(&body).send().await?;
+        let status = response.status();
+        let text = response.text().await?;
         if !status.is_success() {
             bail!("{path}: {status} {text}");
         }
@@ -107,7 +107,7 @@ impl App {
     }
 
     /// Revokes all sign-ins at the Sandbox, and refreshes an account so that Relink notices.
-    pub async fn rehearse_revocation(&self) -> Result<()> {
+    pub async fn revoke_at_sandbox(&self) -> Result<()> {
         self.request(Method::POST, "/relink/sandbox/control/revoke", json!({})).await?;
         let all = self.request(Method::GET, "/relink/accounts", Value::Null).await?;
         let id = all["result"][0]["id"].as_str().context("no account")?.to_owned();
@@ -124,7 +124,7 @@ impl App {
                 if let Some(other) = self.page.0.windows().await?.into_iter().find(|window| *window != self.main) {
                     return anyhow::Ok(self.page.0.switch_to_window(other).await?);
                 }
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         timeout(DEADLINE, find).await.context("no window was opened")?
@@ -136,53 +136,55 @@ impl App {
     }
 
     /// Makes the window record what Rust sends it: responses and events come through one map of callbacks.
-    pub async fn keeps_what_it_hears(&self) -> Result<()> {
+    pub async fn record_messages(&self) -> Result<()> {
         let script = "
             const callbacks = window.__TAURI_INTERNALS__.callbacks, get = callbacks.get.bind(callbacks);
-            window.heard = [];
+            window.recordedMessages = [];
             callbacks.get = (id) => {
                 const callback = get(id);
-                return callback && ((data) => (window.heard.push(JSON.stringify(data)), callback(data)));
+                return callback && ((data) => (window.recordedMessages.push(JSON.stringify(data)), callback(data)));
             };";
         self.page.0.execute(script, Vec::new()).await?;
         Ok(())
     }
 
     /// Everything that was recorded.
-    pub async fn heard(&self) -> Result<String> {
-        let heard = self.page.0.execute("return window.heard.join('\\n')", Vec::new()).await?;
-        heard.as_str().map(str::to_owned).context("no recorded messages")
+    pub async fn recorded_messages(&self) -> Result<String> {
+        let recorded_messages = self.page.0.execute("return window.recordedMessages.join('\\n')", Vec::new()).await?;
+        recorded_messages.as_str().map(str::to_owned).context("no recorded messages")
     }
 
     /// Calls a command of the main window from the driven page. Returns the result or the refusal.
-    pub async fn invokes(&self, command: &str) -> Result<String> {
+    pub async fn try_invoke(&self, command: &str) -> Result<String> {
         let script = "
             const [command, done] = arguments;
             const internals = window.__TAURI_INTERNALS__;
-            if (!internals) { done('there is no way'); return; }
+            if (!internals) { done('no IPC'); return; }
             internals.invoke(command).then(() => done('answered'), (why) => done(`refused: ${why}`));
         ";
-        let answer = self.page.0.execute_async(script, vec![command.into()]).await?;
-        Ok(answer.as_str().context("not a string")?.to_owned())
+        let response = self.page.0.execute_async(script, vec![command.into()]).await?;
+        Ok(response.as_str().context("not a string")?.to_owned())
     }
 
     /// Waits until Relink has noticed that the desktop has a tray, or no longer has one.
-    pub async fn notices_tray(&self, there: bool) -> Result<()> {
+    pub async fn wait_for_tray(&self, available: bool) -> Result<()> {
         let script = "
             const [done] = arguments;
             window.__TAURI_INTERNALS__.invoke('overview').then(({ tray }) => done(tray), (why) => done(`${why}`));
         ";
         let notices = async {
-            while self.page.0.execute_async(script, Vec::new()).await? != Value::Bool(there) {
-                tokio::time::sleep(LOOK).await;
+            while self.page.0.execute_async(script, Vec::new()).await? != Value::Bool(available) {
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
             anyhow::Ok(())
         };
-        timeout(DEADLINE, notices).await.with_context(|| format!("Relink did not notice: tray available = {there}"))?
+        timeout(DEADLINE, notices)
+            .await
+            .with_context(|| format!("Relink did not notice: tray available = {available}"))?
     }
 
     /// Whether the checkbox with this label is checked.
-    pub async fn is_ticked(&self, label: &str) -> Result<bool> {
+    pub async fn is_checked(&self, label: &str) -> Result<bool> {
         let path = format!("//label[contains(normalize-space(.), \"{label}\")]//input");
         Ok(self.page.0.wait().at_most(DEADLINE).for_element(Locator::XPath(&path)).await?.is_selected().await?)
     }
@@ -196,13 +198,13 @@ impl App {
         process::runs(self.pid)
     }
 
-    pub async fn ends(&self) -> Result<()> {
-        let ends = async {
+    pub async fn wait_for_exit(&self) -> Result<()> {
+        let wait_for_exit = async {
             while self.runs() {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
-        timeout(DEADLINE, ends).await.context("the app does not exit")
+        timeout(DEADLINE, wait_for_exit).await.context("the app does not exit")
     }
 }
 
@@ -248,38 +250,38 @@ impl Program {
 
     /// Waits until it has a web page in memory.
     pub async fn has_a_page(&self) -> Result<()> {
-        self.keeps_a_page(true).await.context("the app never loaded a page")
+        self.wait_for_page(true).await.context("the app never loaded a page")
     }
 
     /// Waits until it has no web page, visible or hidden.
     pub async fn has_no_page(&self) -> Result<()> {
-        self.keeps_a_page(false).await.context("the page is still in memory")
+        self.wait_for_page(false).await.context("the page is still in memory")
     }
 
-    async fn keeps_a_page(&self, keeps: bool) -> Result<()> {
+    async fn wait_for_page(&self, wanted: bool) -> Result<()> {
         let pid = self.child.id().context("the program has exited")?;
-        let keeps = async {
-            while process::offspring(pid)?.iter().any(|name| name.contains("WebKitWebProcess")) != keeps {
-                tokio::time::sleep(LOOK).await;
+        let wanted = async {
+            while process::descendants(pid)?.iter().any(|name| name.contains("WebKitWebProcess")) != wanted {
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
             anyhow::Ok(())
         };
-        timeout(DEADLINE, keeps).await?
+        timeout(DEADLINE, wanted).await?
     }
 
     /// Whether it exits by itself with success.
-    pub async fn ends(&mut self) -> Result<bool> {
+    pub async fn wait_for_exit(&mut self) -> Result<bool> {
         Ok(timeout(DEADLINE, self.child.wait()).await.context("the app does not exit")??.success())
     }
 
     /// Waits until its API responds.
-    pub async fn serves(&mut self, desktop: &Desktop) -> Result<()> {
-        let serves = async {
+    pub async fn wait_until_serving(&mut self, desktop: &Desktop) -> Result<()> {
+        let wait_until_serving = async {
             while !desktop.data_dir().join("engine.json").exists() {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
-        timeout(DEADLINE, serves).await.context("the API never responded")
+        timeout(DEADLINE, wait_until_serving).await.context("the API never responded")
     }
 
     pub fn runs(&mut self) -> bool {

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    page::{LOOK, Page},
+    page::{POLL_INTERVAL, Page},
     process,
     relink::DEADLINE,
     session::Session,
@@ -67,7 +67,7 @@ impl Browser {
         let profile = tempfile::tempdir()?;
         let preferences = profile.path().join("Default/Preferences");
         fs::create_dir_all(profile.path().join("Default"))?;
-        fs::write(preferences, preferences_that_follow_deep_links(trusted).to_string())?;
+        fs::write(preferences, preferences_with_trusted_origins(trusted).to_string())?;
         let flags = [
             "--headless=new",
             "--no-sandbox",
@@ -82,7 +82,7 @@ impl Browser {
         ];
         let mut arguments: Vec<Value> = flags.map(Value::from).to_vec();
         arguments.push(format!("--user-data-dir={}", profile.path().display()).into());
-        let binary = dying_with_its_driver(profile.path())?;
+        let binary = wrapper_that_ends_with_the_driver(profile.path())?;
         let wanted = json!({ "goog:chromeOptions": { "args": arguments, "binary": binary } });
         let Value::Object(capabilities) = wanted else { bail!("not an object") };
         let client = ClientBuilder::new(HttpConnector::new())
@@ -108,7 +108,7 @@ impl Browser {
             if Instant::now() > end {
                 bail!("no new tab was opened. The page shows:\n{}", self.text().await?);
             }
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -138,7 +138,7 @@ impl Browser {
 
 /// A wrapper that runs Chromium and kills it when `chromedriver` exits. A test that fails or is killed stops only
 /// `chromedriver`; without the wrapper, the browser would keep running.
-fn dying_with_its_driver(folder: &Path) -> Result<PathBuf> {
+fn wrapper_that_ends_with_the_driver(folder: &Path) -> Result<PathBuf> {
     let program = folder.join("chromium");
     fs::write(&program, "#!/bin/sh\nexec setpriv --pdeathsig KILL -- /usr/bin/chromium \"$@\"\n")?;
     fs::set_permissions(&program, Permissions::from_mode(0o700))?;
@@ -146,7 +146,7 @@ fn dying_with_its_driver(folder: &Path) -> Result<PathBuf> {
 }
 
 /// The preference that Chromium stores when a user ticks "Always allow … to open links of this type".
-fn preferences_that_follow_deep_links(trusted: &[&str]) -> Value {
+fn preferences_with_trusted_origins(trusted: &[&str]) -> Value {
     let allowed = trusted.iter().map(|origin| ((*origin).to_owned(), json!({ "app.relink.desktop": true })));
     json!({ "protocol_handler": { "allowed_origin_protocol_pairs": Value::Object(allowed.collect()) } })
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Result, ensure};
 
 /// The minimum length of a secret. Shorter texts could be found by chance.
-const LEAST: usize = 16;
+const MIN_SECRET_LENGTH: usize = 16;
 
 /// The secrets that were actually used, each with its kind.
 #[derive(Debug, Default)]
@@ -13,17 +13,17 @@ pub struct Canaries(BTreeMap<String, &'static str>);
 
 impl Canaries {
     /// Adds a secret. A secret that is already known keeps its kind.
-    pub fn add(&mut self, what: &'static str, secret: &str) -> Result<()> {
-        ensure!(secret.len() >= LEAST, "a {what} of {} characters could be found by chance", secret.len());
-        self.0.entry(secret.to_owned()).or_insert(what);
+    pub fn add(&mut self, kind: &'static str, secret: &str) -> Result<()> {
+        ensure!(secret.len() >= MIN_SECRET_LENGTH, "a {kind} of {} characters could be found by chance", secret.len());
+        self.0.entry(secret.to_owned()).or_insert(kind);
         Ok(())
     }
 
     /// The number of secrets of each kind.
     pub fn kinds(&self) -> BTreeMap<&'static str, usize> {
         let mut kinds = BTreeMap::new();
-        for what in self.0.values() {
-            *kinds.entry(*what).or_default() += 1;
+        for kind in self.0.values() {
+            *kinds.entry(*kind).or_default() += 1;
         }
         kinds
     }
@@ -35,8 +35,8 @@ impl Canaries {
 
     /// Which secrets a text contains. Reports their kinds, never the secrets.
     pub fn in_text(&self, place: &str, text: &str) -> Vec<String> {
-        let held = self.0.iter().filter(|(secret, _)| text.contains(secret.as_str()));
-        held.map(|(_, what)| format!("{what} in {place}")).collect()
+        let found = self.0.iter().filter(|(secret, _)| text.contains(secret.as_str()));
+        found.map(|(_, kind)| format!("{kind} in {place}")).collect()
     }
 
     /// The places in these folders, and in these processes' arguments and environments, that contain a secret.
@@ -49,11 +49,11 @@ impl Canaries {
 pub fn found(secrets: &[String], folders: &[&Path], processes: impl IntoIterator<Item = u32>) -> Vec<String> {
     let mut places = Vec::new();
     for folder in folders {
-        look(folder, secrets, &mut places);
+        search(folder, secrets, &mut places);
     }
     for process in processes {
         for name in ["cmdline", "environ"] {
-            look(Path::new(&format!("/proc/{process}/{name}")), secrets, &mut places);
+            search(Path::new(&format!("/proc/{process}/{name}")), secrets, &mut places);
         }
     }
     places
@@ -67,14 +67,14 @@ pub fn processes_of(folder: &Path) -> Vec<u32> {
     numbers.filter(|process| !found(&folder, &[], [*process]).is_empty()).collect()
 }
 
-fn look(path: &Path, secrets: &[String], places: &mut Vec<String>) {
+fn search(path: &Path, secrets: &[String], places: &mut Vec<String>) {
     // Don't follow links: the target is searched in its own place.
     if path.is_symlink() {
         return;
     }
     if path.is_dir() {
         for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            look(&entry.path(), secrets, places);
+            search(&entry.path(), secrets, places);
         }
         return;
     }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    page::LOOK,
+    page::POLL_INTERVAL,
     provider::Provider,
     receiver::{Delivery, Receiver},
     relink::{DEADLINE, Relink},
@@ -91,29 +91,29 @@ pub struct Tally {
     /// Rounds after which it doesn't.
     pub lost: u32,
     /// How many of these report the cause `lost_response`.
-    pub told_lost_response: u32,
+    pub reported_lost_response: u32,
     /// How often gnome-keyring itself crashed. Such a round is repeated with a restarted keyring.
     pub keyring_crashes: u32,
 }
 
 /// Runs this many rounds at one crash point with one kind of rotation.
 pub async fn run(point: Point, rotation: &str, rounds: u32) -> Result<Tally> {
-    let mut stage = Stage::new(rotation).await?;
+    let mut harness = Harness::new(rotation).await?;
     let mut tally = Tally::default();
     for round in 0..rounds {
-        let mut outcome = stage.round(point).await;
-        if outcome.is_err() && stage.session.keyring_has_died() {
+        let mut outcome = harness.round(point).await;
+        if outcome.is_err() && harness.session.keyring_has_died() {
             tally.keyring_crashes += 1;
-            stage.session.restart_keyring().await?;
-            stage.settle().await?;
-            outcome = stage.round(point).await;
+            harness.session.restart_keyring().await?;
+            harness.recover().await?;
+            outcome = harness.round(point).await;
         }
         let outcome = outcome.with_context(|| format!("{} {rotation}, round {round}", point.name()))?;
         match outcome {
             None => tally.survived += 1,
             Some(cause) => {
                 tally.lost += 1;
-                tally.told_lost_response += u32::from(cause == "lost_response");
+                tally.reported_lost_response += u32::from(cause == "lost_response");
             }
         }
     }
@@ -121,26 +121,26 @@ pub async fn run(point: Point, rotation: &str, rounds: u32) -> Result<Tally> {
 }
 
 /// The state at the beginning of a round.
-struct Before {
+struct StateBefore {
     /// The number of deliveries.
     deliveries: usize,
     accounts: usize,
     /// The refresh token of the sign-in in force.
     refresh_token: String,
     /// The sequence number of the account's latest timeline entry.
-    line: i64,
+    latest_entry: i64,
     /// The magic link that is used in this round, if any.
     link: Option<String>,
 }
 
-struct Stage {
+struct Harness {
     session: Session,
     provider: Provider,
     receiver: Receiver,
     account: String,
 }
 
-impl Stage {
+impl Harness {
     async fn new(rotation: &str) -> Result<Self> {
         let session = Session::start().await?;
         let provider = Provider::start().await?;
@@ -155,15 +155,15 @@ impl Stage {
     }
 
     /// Repairs the account after an interrupted round, by reauthorization if necessary.
-    async fn settle(&self) -> Result<()> {
+    async fn recover(&self) -> Result<()> {
         let relink = Relink::start(&self.session).await?;
         if self.works(&relink).await?.is_some() {
-            self.mend(&relink).await?;
+            self.reauthorize(&relink).await?;
         }
         relink.stop().await
     }
 
-    async fn mend(&self, relink: &Relink) -> Result<()> {
+    async fn reauthorize(&self, relink: &Relink) -> Result<()> {
         let link = relink.magic_link(json!({ "integrated_account_id": self.account })).await?;
         let flow = self.provider.complete_link(relink, &link).await?;
         ensure!(flow["phase"] == "succeeded", "the reauthorization failed: {flow}");
@@ -173,39 +173,39 @@ impl Stage {
     /// Runs one round. `None`: nothing was lost; otherwise the reported cause.
     async fn round(&mut self, point: Point) -> Result<Option<String>> {
         let relink = Relink::start_with(&self.session, &[("RELINK_CRASH_AT", point.name().to_owned())]).await?;
-        let before = self.before(point, &relink).await?;
-        let stands = format!("crash-point {}", point.name());
+        let state_before = self.state_before(point, &relink).await?;
+        let marker = format!("crash-point {}", point.name());
         tokio::select! {
             // It never returns: the program has stopped at the crash point.
-            led = self.lead(point, &relink, &before) => bail!("the program did not stop at the crash point: {led:?}"),
-            stood = relink.logs(&stands) => stood?,
+            result = self.trigger(point, &relink, &state_before) => bail!("the program did not stop at the crash point: {result:?}"),
+            reached = relink.logs(&marker) => reached?,
         }
         relink.kill().await?;
 
-        let heard = self.receiver.seen().len() - before.deliveries;
+        let deliveries = self.receiver.seen().len() - state_before.deliveries;
         if point == Point::ReplaceKept {
             // From now on, a program that still used the old sign-in would be refused.
-            self.provider.revoke_token(&before.refresh_token).await?;
+            self.provider.revoke_token(&state_before.refresh_token).await?;
         }
         let relink = Relink::start(&self.session).await?;
         let lost = match point {
-            Point::DeliverySending => self.is_delivered(&relink, &before, (heard, 0)).await?,
-            Point::DeliveryAnswered => self.is_delivered(&relink, &before, (heard, 1)).await?,
-            Point::ConnectKept => self.is_connected_again(&relink, &before).await?,
+            Point::DeliverySending => self.check_delivered(&relink, &state_before, (deliveries, 0)).await?,
+            Point::DeliveryAnswered => self.check_delivered(&relink, &state_before, (deliveries, 1)).await?,
+            Point::ConnectKept => self.check_reconnected(&relink, &state_before).await?,
             Point::RefreshIntent | Point::RefreshAnswered | Point::RefreshKept | Point::RefreshCommitted => {
                 self.works(&relink).await?
             }
-            Point::ReplaceIntent => self.is_as_before(&relink, &before).await?,
-            Point::ReplaceKept => self.is_replaced(&relink, &before).await?,
+            Point::ReplaceIntent => self.check_old_sign_in(&relink, &state_before).await?,
+            Point::ReplaceKept => self.check_new_sign_in(&relink, &state_before).await?,
         };
         if lost.is_some() {
-            self.mend(&relink).await?;
+            self.reauthorize(&relink).await?;
         }
         relink.stop().await?;
         Ok(lost)
     }
 
-    async fn before(&self, point: Point, relink: &Relink) -> Result<Before> {
+    async fn state_before(&self, point: Point, relink: &Relink) -> Result<StateBefore> {
         let link = match point {
             Point::ReplaceIntent | Point::ReplaceKept => {
                 Some(relink.magic_link(json!({ "integrated_account_id": self.account })).await?)
@@ -219,23 +219,28 @@ impl Stage {
             | Point::DeliveryAnswered => None,
         };
         let item = self.item()?;
-        Ok(Before {
+        Ok(StateBefore {
             deliveries: self.receiver.seen().len(),
             accounts: self.account_count(relink).await?,
             refresh_token: item["secrets"]["refresh_token"].as_str().context("no refresh token")?.to_owned(),
-            line: self.timeline(relink).await?.first().and_then(|line| line["seq"].as_i64()).context("no entry")?,
+            latest_entry: self
+                .timeline(relink)
+                .await?
+                .first()
+                .and_then(|entry| entry["seq"].as_i64())
+                .context("no entry")?,
             link,
         })
     }
 
     /// Performs the action that leads to the crash point.
-    async fn lead(&self, point: Point, relink: &Relink, before: &Before) -> Result<Value> {
+    async fn trigger(&self, point: Point, relink: &Relink, state_before: &StateBefore) -> Result<Value> {
         match point {
             Point::RefreshIntent | Point::RefreshAnswered | Point::RefreshKept | Point::RefreshCommitted => {
                 relink.post(&format!("/relink/accounts/{}/refresh", self.account), Value::Null).await
             }
             Point::ReplaceIntent | Point::ReplaceKept | Point::ConnectKept => {
-                self.provider.complete_link(relink, before.link()?).await
+                self.provider.complete_link(relink, state_before.link()?).await
             }
             Point::DeliverySending | Point::DeliveryAnswered => {
                 relink.post("/webhook/test", json!({ "id": webhook(relink).await? })).await?;
@@ -246,16 +251,16 @@ impl Stage {
     }
 
     /// Asserts that the interrupted delivery arrives after the start under the same id, and is recorded as delivered.
-    async fn is_delivered(
+    async fn check_delivered(
         &self,
         relink: &Relink,
-        before: &Before,
-        (heard, due): (usize, usize),
+        state_before: &StateBefore,
+        (deliveries, expected): (usize, usize),
     ) -> Result<Option<String>> {
-        ensure!(heard == due, "{heard} deliveries had arrived before the kill");
-        self.receiver.wait_for_count(before.deliveries + due + 1).await?;
+        ensure!(deliveries == expected, "{deliveries} deliveries had arrived before the kill");
+        self.receiver.wait_for_count(state_before.deliveries + expected + 1).await?;
         let seen = self.receiver.seen();
-        let ids: HashSet<_> = seen[before.deliveries..].iter().map(Delivery::id).collect();
+        let ids: HashSet<_> = seen[state_before.deliveries..].iter().map(Delivery::id).collect();
         ensure!(ids.len() == 1, "the deliveries of one event have different ids: {ids:?}");
         let path = format!("/relink/webhooks/{}/deliveries", webhook(relink).await?);
         let is_known = async {
@@ -267,26 +272,26 @@ impl Stage {
                 {
                     return Ok(None);
                 }
-                sleep(LOOK).await;
+                sleep(POLL_INTERVAL).await;
             }
         };
         timeout(DEADLINE, is_known).await.context("the delivery was never recorded as delivered")?
     }
 
     /// Asserts that incomplete keychain items are gone, and that the link works once.
-    async fn is_connected_again(&self, relink: &Relink, before: &Before) -> Result<Option<String>> {
-        if self.account_count(relink).await? != before.accounts {
+    async fn check_reconnected(&self, relink: &Relink, state_before: &StateBefore) -> Result<Option<String>> {
+        if self.account_count(relink).await? != state_before.accounts {
             return Ok(Some("an account without its database".to_owned()));
         }
-        self.swept().await?;
-        let link = before.link()?;
+        self.wait_until_orphans_are_removed().await?;
+        let link = state_before.link()?;
         let flow = self.provider.complete_link(relink, link).await?;
         let Some(id) = flow["outcome"]["account"]["id"].as_str() else {
             return Ok(Some(format!("the link did not connect: {flow}")));
         };
         ensure!(!relink.link_is_good(link).await?, "a link was used twice");
         ensure!(
-            self.account_count(relink).await? == before.accounts + 1,
+            self.account_count(relink).await? == state_before.accounts + 1,
             "the link did not connect exactly one account"
         );
         relink.request(Method::DELETE, &format!("/integrated-account/{id}"), Value::Null).await?;
@@ -294,40 +299,40 @@ impl Stage {
     }
 
     /// Asserts that the old sign-in is in force and works, and that the interrupted link reauthorizes.
-    async fn is_as_before(&self, relink: &Relink, before: &Before) -> Result<Option<String>> {
+    async fn check_old_sign_in(&self, relink: &Relink, state_before: &StateBefore) -> Result<Option<String>> {
         if let Some(cause) = self.works(relink).await? {
             return Ok(Some(cause));
         }
         ensure!(
-            self.reauthorized_since(relink, before).await? == 0,
+            self.reauthorized_since(relink, state_before).await? == 0,
             "a replacement that was never stored is in the timeline"
         );
-        let flow = self.provider.complete_link(relink, before.link()?).await?;
+        let flow = self.provider.complete_link(relink, state_before.link()?).await?;
         if flow["phase"] != "succeeded" {
             return Ok(Some(format!("the link did not reauthorize: {flow}")));
         }
-        self.is_replaced(relink, before).await
+        self.check_new_sign_in(relink, state_before).await
     }
 
     /// Asserts that the new sign-in is in force and works, and that its link is used up.
-    async fn is_replaced(&self, relink: &Relink, before: &Before) -> Result<Option<String>> {
+    async fn check_new_sign_in(&self, relink: &Relink, state_before: &StateBefore) -> Result<Option<String>> {
         if let Some(cause) = self.works(relink).await? {
             return Ok(Some(cause));
         }
-        let counted = self.reauthorized_since(relink, before).await?;
-        ensure!(counted == 1, "a stored replacement is in the timeline {counted} times");
+        let count = self.reauthorized_since(relink, state_before).await?;
+        ensure!(count == 1, "a stored replacement is in the timeline {count} times");
         ensure!(
-            !relink.link_is_good(before.link()?).await?,
+            !relink.link_is_good(state_before.link()?).await?,
             "a link that was used for a reauthorization is still valid"
         );
         Ok(None)
     }
 
     /// The number of reauthorizations in the account's timeline.
-    async fn reauthorized_since(&self, relink: &Relink, before: &Before) -> Result<usize> {
+    async fn reauthorized_since(&self, relink: &Relink, state_before: &StateBefore) -> Result<usize> {
         let lines = self.timeline(relink).await?;
-        let since = lines.iter().take_while(|line| line["seq"].as_i64() > Some(before.line));
-        Ok(since.filter(|line| line["title"].as_str().is_some_and(|it| it.starts_with("Reauthorized"))).count())
+        let since = lines.iter().take_while(|entry| entry["seq"].as_i64() > Some(state_before.latest_entry));
+        Ok(since.filter(|entry| entry["title"].as_str().is_some_and(|it| it.starts_with("Reauthorized"))).count())
     }
 
     /// The newest page of the account's timeline, newest first.
@@ -345,11 +350,11 @@ impl Stage {
     async fn works(&self, relink: &Relink) -> Result<Option<String>> {
         for path in ["access-token", "refresh"] {
             let path = format!("/relink/accounts/{}/{path}", self.account);
-            let (status, answer) = relink.try_request(Method::POST, &path, Value::Null).await?;
+            let (status, response) = relink.try_request(Method::POST, &path, Value::Null).await?;
             if status != 200 {
-                return Ok(Some(answer["code"].as_str().unwrap_or("without a code").to_owned()));
+                return Ok(Some(response["code"].as_str().unwrap_or("without a code").to_owned()));
             }
-            if let Some(token) = answer["access_token"].as_str()
+            if let Some(token) = response["access_token"].as_str()
                 && !self.provider.accepts(token).await?
             {
                 return Ok(Some("a token that is not accepted".to_owned()));
@@ -363,15 +368,15 @@ impl Stage {
     }
 
     /// Waits until the keyring holds only the account's item.
-    async fn swept(&self) -> Result<()> {
+    async fn wait_until_orphans_are_removed(&self) -> Result<()> {
         let others = || -> Result<usize> {
             let text = self.session.keyring_text()?;
-            Ok(text.lines().filter(|line| line.contains("= account/") && !line.contains(&self.account)).count())
+            Ok(text.lines().filter(|entry| entry.contains("= account/") && !entry.contains(&self.account)).count())
         };
         let gone = async {
             // Relink removes orphans in the background, without an event.
             while others()? > 0 {
-                sleep(LOOK).await;
+                sleep(POLL_INTERVAL).await;
             }
             Ok(())
         };
@@ -379,7 +384,7 @@ impl Stage {
     }
 }
 
-impl Before {
+impl StateBefore {
     fn link(&self) -> Result<&str> {
         self.link.as_deref().context("no link")
     }

@@ -1,8 +1,8 @@
 //! A private desktop for one test: a virtual display, a window manager, a notification daemon, a panel with a tray, and
 //! a default browser that only reports the addresses it was asked to open.
 
-mod answering;
-mod parts;
+mod components;
+mod running_app;
 
 use std::{
     fs,
@@ -18,14 +18,14 @@ use tokio::{
     time::timeout,
 };
 
-pub use answering::Answering;
-use parts::{browser_that_only_says, dunst, name_is_taken, panel, quiet, run, virtual_display};
+use components::{dunst, install_reporting_browser, panel, run, spawn_silently, virtual_display, wait_for_bus_name};
+pub use running_app::RunningApp;
 
-use crate::{page::LOOK, process, relink::DEADLINE, screen, selections, session::Session};
+use crate::{page::POLL_INTERVAL, process, relink::DEADLINE, selections, session::Session, window_manager};
 
 /// The optional parts of a desktop. Some desktops have no tray, some have no notifications.
 #[derive(Debug, Clone, Copy)]
-pub struct With {
+pub struct Parts {
     /// A notification daemon.
     pub notifications: bool,
     /// A panel that shows tray icons.
@@ -33,7 +33,7 @@ pub struct With {
 }
 
 /// A desktop with all optional parts.
-pub const ALL: With = With { notifications: true, tray: true };
+pub const ALL: Parts = Parts { notifications: true, tray: true };
 
 /// A running desktop.
 #[derive(Debug)]
@@ -62,19 +62,19 @@ impl Deref for Desktop {
 
 impl Desktop {
     /// Starts a desktop with these parts.
-    pub async fn start(with: With) -> Result<Self> {
+    pub async fn start(with: Parts) -> Result<Self> {
         let mut session = Session::start().await?;
         let mut parts = Vec::new();
         let (display, xvfb) = virtual_display(&session).await?;
         session.show_on(display.clone());
         parts.push(xvfb);
-        parts.push(quiet(&session, "openbox", &[])?);
-        let managed = tokio::task::spawn_blocking(move || screen::is_managed(&display));
+        parts.push(spawn_silently(&session, "openbox", &[])?);
+        let managed = tokio::task::spawn_blocking(move || window_manager::wait_until_managed(&display));
         timeout(DEADLINE, managed).await.context("the window manager did not start")???;
-        let opened = browser_that_only_says(&session).await?;
+        let opened = install_reporting_browser(&session).await?;
         let (daemon, notified) = if with.notifications {
             let (dunst, notified) = dunst(&session)?;
-            name_is_taken(&session, "org.freedesktop.Notifications")?;
+            wait_for_bus_name(&session, "org.freedesktop.Notifications")?;
             (Some(dunst), notified)
         } else {
             (None, watch::channel(String::new()).1)
@@ -89,8 +89,8 @@ impl Desktop {
     /// Starts the panel with its tray.
     pub fn start_panel(&mut self) -> Result<()> {
         panel(&self.session)?;
-        self.panel = Some(quiet(&self.session, "xfce4-panel", &["--disable-wm-check"])?);
-        name_is_taken(&self.session, "org.kde.StatusNotifierWatcher")
+        self.panel = Some(spawn_silently(&self.session, "xfce4-panel", &["--disable-wm-check"])?);
+        wait_for_bus_name(&self.session, "org.kde.StatusNotifierWatcher")
     }
 
     /// Kills the panel.
@@ -133,13 +133,13 @@ impl Desktop {
 
     /// The number of notifications with this title so far.
     pub fn times_notified(&self, title: &str) -> usize {
-        times_in(&self.notified.borrow(), title)
+        count_titled(&self.notified.borrow(), title)
     }
 
     /// Waits until this many notifications have had this title.
     pub async fn notified_times(&self, title: &str, count: usize) -> Result<()> {
         let mut notified = self.notified.clone();
-        let seen = timeout(DEADLINE, notified.wait_for(|all| times_in(all, title) >= count)).await;
+        let seen = timeout(DEADLINE, notified.wait_for(|all| count_titled(all, title) >= count)).await;
         seen.with_context(|| format!("{title:?} was not shown {count} times"))??;
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Desktop {
     }
 
     /// Sends the signal with which GNOME's screen saver reports that the machine was unlocked.
-    pub fn unlocks(&self) -> Result<()> {
+    pub fn send_unlock_signal(&self) -> Result<()> {
         let signal =
             ["--session", "-o", "/org/gnome/ScreenSaver", "-s", "org.gnome.ScreenSaver.ActiveChanged", "false"];
         run(&self.session, "gdbus", &[&["emit"], &signal[..]].concat())
@@ -167,14 +167,14 @@ impl Desktop {
         self.notifications_up(|count| count == 0).await.context("a notification is still visible")
     }
 
-    async fn notifications_up(&self, wanted: impl Fn(u32) -> bool) -> Result<()> {
+    async fn notifications_up(&self, predicate: impl Fn(u32) -> bool) -> Result<()> {
         let seen = async {
             loop {
                 let output = self.session.command("dunstctl").args(["count", "displayed"]).output()?;
-                if String::from_utf8_lossy(&output.stdout).trim().parse().is_ok_and(&wanted) {
+                if String::from_utf8_lossy(&output.stdout).trim().parse().is_ok_and(&predicate) {
                     return Ok(());
                 }
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         timeout(DEADLINE, seen).await?
@@ -197,16 +197,16 @@ impl Desktop {
     }
 
     /// Waits until an item of the tray menu is checked. The menu is updated asynchronously to the window.
-    pub async fn ticks_in_tray(&self, label: &str) -> Result<()> {
+    pub async fn is_checked_in_tray(&self, label: &str) -> Result<()> {
         let ticks = async {
-            while !self.is_ticked_in_tray(label).unwrap_or_default() {
-                tokio::time::sleep(LOOK).await;
+            while !self.checked_in_tray(label).unwrap_or_default() {
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         timeout(DEADLINE, ticks).await.with_context(|| format!("{label:?} was never checked in the tray menu"))
     }
 
-    fn is_ticked_in_tray(&self, label: &str) -> Result<bool> {
+    fn checked_in_tray(&self, label: &str) -> Result<bool> {
         let (bus, menu) = self.tray()?;
         let found = self.tray_menu()?.into_iter().find(|(_, text)| text.contains(label));
         let (number, _) = found.with_context(|| format!("no {label:?} in the tray menu"))?;
@@ -225,15 +225,15 @@ impl Desktop {
     }
 
     /// Waits until the tray menu has an item with this text.
-    pub async fn tray_says(&self, text: &str) -> Result<()> {
-        let says = async {
+    pub async fn tray_shows(&self, text: &str) -> Result<()> {
+        let shows = async {
             // Poll, because only the panel receives the menu's change signals.
             while !self.tray_menu().unwrap_or_default().iter().any(|(_, label)| label.contains(text)) {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
-        let menu = || format!("the tray never said {text:?}: {:?}", self.tray_menu());
-        timeout(DEADLINE, says).await.with_context(menu)
+        let menu = || format!("the tray never showed {text:?}: {:?}", self.tray_menu());
+        timeout(DEADLINE, shows).await.with_context(menu)
     }
 
     /// The bus name of the tray icon's owner, and the object path of its menu.
@@ -269,7 +269,7 @@ impl Desktop {
             loop {
                 match self.windows() {
                     Ok(windows) if windows.len() == count => return windows,
-                    _ => tokio::time::sleep(LOOK).await,
+                    _ => tokio::time::sleep(POLL_INTERVAL).await,
                 }
             }
         };
@@ -287,7 +287,7 @@ impl Desktop {
                 if let Some(window) = found.ok().and_then(|found| found.lines().next().map(str::to_owned)) {
                     return window;
                 }
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         timeout(DEADLINE, has).await.with_context(|| format!("no window {title:?}"))
@@ -303,7 +303,7 @@ impl Desktop {
                 if output.stdout.is_empty() {
                     return anyhow::Ok(());
                 }
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         timeout(DEADLINE, closes).await.with_context(|| format!("{title:?} is still on the screen"))?
@@ -322,7 +322,7 @@ impl Desktop {
         };
         let waits = async {
             while !in_front().is_ok_and(|name| name.starts_with(title)) {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         timeout(DEADLINE, waits).await.with_context(|| format!("the focused window is {:?}, not {title:?}", in_front()))
@@ -331,20 +331,20 @@ impl Desktop {
     /// Closes a window, as its button in a panel does. Doesn't press a key, because a key press is lost while the
     /// window manager grabs the keyboard again.
     pub fn close_window(&self, window: &str) -> Result<()> {
-        screen::close(self.session.display().context("no display")?, window.parse()?)
+        window_manager::close(self.session.display().context("no display")?, window.parse()?)
     }
 
     /// Waits until Relink's URL scheme has a registered handler. An app that runs from a build folder registers it in
     /// the background after its start.
-    pub async fn takes_deep_links(&self) -> Result<()> {
+    pub async fn has_deep_link_handler(&self) -> Result<()> {
         let takes = async {
             loop {
-                let mut asks = self.session.command("xdg-mime");
-                asks.args(["query", "default", "x-scheme-handler/app.relink.desktop"]);
-                if !asks.output()?.stdout.is_empty() {
+                let mut query = self.session.command("xdg-mime");
+                query.args(["query", "default", "x-scheme-handler/app.relink.desktop"]);
+                if !query.output()?.stdout.is_empty() {
                     return anyhow::Ok(());
                 }
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         timeout(DEADLINE, takes).await.context("the URL scheme was never registered")?
@@ -352,7 +352,7 @@ impl Desktop {
 
     /// Opens an address as the system does, through the app's desktop entry. Starts the app if it isn't running, with
     /// this desktop's data folder; on a real desktop, the app finds the folder by itself.
-    pub fn hand_over(&self, url: &str) -> Result<()> {
+    pub fn open_url(&self, url: &str) -> Result<()> {
         let mut command = self.session.command("gio");
         command.args(["open", url]).env("RELINK_DATA_DIR", self.session.data_dir());
         // The started app would keep inherited pipes open for as long as it runs.
@@ -362,7 +362,7 @@ impl Desktop {
     }
 
     /// Writes a screenshot of the whole screen to this file.
-    pub fn picture(&self, path: &Path) -> Result<()> {
+    pub fn screenshot(&self, path: &Path) -> Result<()> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -374,6 +374,6 @@ impl Desktop {
 }
 
 /// Counts the notifications with this title. dunst prints each part of a notification on its own line.
-fn times_in(printed: &str, title: &str) -> usize {
+fn count_titled(printed: &str, title: &str) -> usize {
     printed.lines().filter(|line| line.contains("summary") && line.contains(title)).count()
 }

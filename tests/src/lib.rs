@@ -1,19 +1,19 @@
 //! The test harness of the end-to-end tests. It runs real components, in one desktop session per test.
 
 pub mod app;
-pub mod between;
 pub mod browser;
 pub mod canary;
 pub mod crash;
 pub mod desktop;
-pub mod faketime;
+pub mod fake_clock;
 pub mod network;
 pub mod oidc;
 pub mod page;
 pub mod process;
 pub mod provider;
 pub mod receiver;
+pub mod recording_proxy;
 pub mod relink;
-pub mod screen;
 pub mod selections;
 pub mod session;
+pub mod window_manager;

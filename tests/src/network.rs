@@ -20,53 +20,53 @@ use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::{between::Between, provider::Provider};
+use crate::{provider::Provider, recording_proxy::RecordingProxy};
 
 /// The address of the test interface.
 const ADDRESS: &str = "10.77.0.1";
 
 /// The environment variable that marks the inner process. Its value is the file that the process creates on success.
-const INSIDE: &str = "RELINK_TEST_NETWORK";
+const INNER_PROCESS: &str = "RELINK_TEST_NETWORK";
 
 /// The arguments of `unshare`, in order of preference. The second needs root; it is for kernels that restrict user
 /// namespaces.
-const WAYS: [&[&str]; 2] = [&["--user", "--map-root-user", "--net"], &["--net"]];
+const UNSHARE_FLAGS: [&[&str]; 2] = [&["--user", "--map-root-user", "--net"], &["--net"]];
 
 /// Runs the test in its own network, which starts online.
-pub fn alone<F: AsyncFnOnce(Network) -> Result<()>>(test: F) -> Result<()> {
-    if let Some(passed) = env::var_os(INSIDE) {
+pub fn run_in_own_network<F: AsyncFnOnce(Network) -> Result<()>>(test: F) -> Result<()> {
+    if let Some(success_file) = env::var_os(INNER_PROCESS) {
         let network = Network::start()?;
         tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test(network))?;
-        return Ok(fs::write(passed, "")?);
+        return Ok(fs::write(success_file, "")?);
     }
-    let way = possible_way()?;
+    let flags = supported_flags()?;
     // The test's path without the crate name, as libtest expects it. The closure's type name contains the path.
     let name = type_name::<F>().split("::").skip(1).take_while(|part| !part.starts_with('{')).collect::<Vec<_>>();
     let folder = tempfile::tempdir()?;
-    let passed = folder.path().join("passed");
+    let success_file = folder.path().join("passed");
     let status = Command::new("unshare")
-        .args(way)
+        .args(flags)
         // Set after the namespaces, because creating them resets it.
         .args(["--", "setpriv", "--pdeathsig", "KILL", "--"])
         .arg(env::current_exe()?)
         .args([name.join("::").as_str(), "--exact", "--nocapture"])
-        .env(INSIDE, &passed)
+        .env(INNER_PROCESS, &success_file)
         .status()?;
     ensure!(status.success(), "the test failed in its own network: {status}");
-    ensure!(passed.exists(), "the test did not run in its own network");
+    ensure!(success_file.exists(), "the test did not run in its own network");
     Ok(())
 }
 
-fn possible_way() -> Result<&'static [&'static str]> {
+fn supported_flags() -> Result<&'static [&'static str]> {
     let mut refusals = Vec::new();
-    for way in WAYS {
+    for flags in UNSHARE_FLAGS {
         // Some kernels allow everybody to create a user namespace, but not to use it.
-        let try_it = ["--", "ip", "link", "set", "lo", "up"];
-        let output = Command::new("unshare").args(way).args(try_it).output().context("unshare and ip are missing")?;
+        let probe = ["--", "ip", "link", "set", "lo", "up"];
+        let output = Command::new("unshare").args(flags).args(probe).output().context("unshare and ip are missing")?;
         if output.status.success() {
-            return Ok(way);
+            return Ok(flags);
         }
-        refusals.push(format!("unshare {}: {}", way.join(" "), String::from_utf8_lossy(&output.stderr).trim()));
+        refusals.push(format!("unshare {}: {}", flags.join(" "), String::from_utf8_lossy(&output.stderr).trim()));
     }
     bail!(
         "This test needs its own network namespace, which this machine doesn't allow:\n{}\nTo allow it, set (where the kernel \
@@ -112,12 +112,12 @@ fn ip(arguments: &[&str]) -> Result<()> {
 
 /// A provider with TLS at a non-loopback address, as in production.
 #[derive(Debug)]
-pub struct FarProvider {
+pub struct RemoteProvider {
     definition: String,
     certificate: PathBuf,
 }
 
-impl FarProvider {
+impl RemoteProvider {
     /// Starts it in front of this provider. It stops at the end of the test.
     pub async fn start(provider: &Provider, folder: &Path) -> Result<Self> {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed([ADDRESS.to_owned()])?;
@@ -127,7 +127,7 @@ impl FarProvider {
         let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key)?;
         let listener = TcpListener::bind((ADDRESS, 0)).await?;
         let base_url = format!("https://{ADDRESS}:{}", listener.local_addr()?.port());
-        let router = Between::new(provider).router();
+        let router = RecordingProxy::new(provider).router();
         tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(config)), router));
         // The browser signs in on loopback; Relink calls the other address.
         let definition = provider

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::relink::DEADLINE;
 
 /// How often the page is polled while a test waits for a change.
-pub(crate) const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A page that is controlled by `WebDriver`: in a browser, or in the app's window.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Page {
             if Instant::now() > end {
                 bail!("the page never showed {text:?}. It shows:\n{page}");
             }
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -38,7 +38,7 @@ impl Page {
             if Instant::now() > end {
                 bail!("the page still shows {text:?}:\n{}", self.text().await?);
             }
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
@@ -50,7 +50,7 @@ impl Page {
             if Instant::now() > end {
                 bail!("the page's address still contains {part}. The page shows:\n{}", self.text().await?);
             }
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
@@ -73,7 +73,7 @@ impl Page {
     /// Clicks the element that this CSS selector finds, as soon as it exists.
     pub async fn click(&self, css: &str) -> Result<()> {
         let found = self.0.wait().at_most(DEADLINE).for_element(Locator::Css(css)).await;
-        self.click_at_rest(found.with_context(|| format!("no element matches {css}"))?).await
+        self.click_when_still(found.with_context(|| format!("no element matches {css}"))?).await
     }
 
     /// Clicks the button or link with this text.
@@ -83,15 +83,15 @@ impl Page {
         if found.is_err() {
             bail!("there is no button {text:?}. The page shows:\n{}", self.text().await?);
         }
-        self.click_at_rest(found?).await
+        self.click_when_still(found?).await
     }
 
     /// Clicks an element after it has stopped moving. While the page is still being laid out, the click could miss it.
-    async fn click_at_rest(&self, element: Element) -> Result<()> {
+    async fn click_when_still(&self, element: Element) -> Result<()> {
         let end = Instant::now() + DEADLINE;
         let mut before = element.rectangle().await?;
         loop {
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
             let now = element.rectangle().await?;
             if now == before {
                 return Ok(element.click().await?);
@@ -107,7 +107,7 @@ impl Page {
     pub async fn press_label(&self, text: &str) -> Result<()> {
         let path = format!("//label[contains(normalize-space(.), \"{text}\")]");
         let found = self.0.wait().at_most(DEADLINE).for_element(Locator::XPath(&path)).await;
-        self.click_at_rest(found.with_context(|| format!("no label {text:?}"))?).await
+        self.click_when_still(found.with_context(|| format!("no label {text:?}"))?).await
     }
 
     /// Types into the field with this name.
@@ -127,7 +127,7 @@ impl Page {
     }
 
     /// Takes a screenshot of the page.
-    pub async fn picture(&self, path: &Path) -> Result<()> {
+    pub async fn screenshot(&self, path: &Path) -> Result<()> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }

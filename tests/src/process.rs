@@ -44,13 +44,13 @@ pub fn runs(pid: u32) -> bool {
 }
 
 /// The names of all descendants of a process.
-pub fn offspring(pid: u32) -> Result<Vec<String>> {
+pub fn descendants(pid: u32) -> Result<Vec<String>> {
     let mut all = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(other) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         if stat(other).is_some_and(|(state, parent)| parent == pid && state != "Z") {
             all.push(fs::read_to_string(format!("/proc/{other}/cmdline")).unwrap_or_default());
-            all.extend(offspring(other)?);
+            all.extend(descendants(other)?);
         }
     }
     Ok(all)

@@ -48,9 +48,9 @@ impl Provider {
     /// Calls its control API.
     pub async fn control(&self, method: &str, path: &str, body: Value) -> Result<Value> {
         let url = format!("{}/control{path}", self.running.base_url());
-        let answer = self.client.request(method.parse()?, url).bearer_auth(CONTROL).json(&body).send().await?;
-        ensure!(answer.status().is_success(), "{path}: {}", answer.status());
-        Ok(answer.json().await?)
+        let response = self.client.request(method.parse()?, url).bearer_auth(CONTROL).json(&body).send().await?;
+        ensure!(response.status().is_success(), "{path}: {}", response.status());
+        Ok(response.json().await?)
     }
 
     /// A counter of its log, such as `refresh_token.ok`.
@@ -82,19 +82,19 @@ impl Provider {
     /// Revokes the sign-in of this refresh token, current or replaced.
     pub async fn revoke_token(&self, refresh_token: &str) -> Result<()> {
         let url = format!("{}/revoke", self.running.base_url());
-        let answer = self.client.post(url).form(&[("token", refresh_token)]).send().await?;
-        ensure!(answer.status().is_success(), "the revocation failed: {}", answer.status());
+        let response = self.client.post(url).form(&[("token", refresh_token)]).send().await?;
+        ensure!(response.status().is_success(), "the revocation failed: {}", response.status());
         Ok(())
     }
 
     /// Completes a link without a browser: begins the flow, consents as Ada, returns, claims, and waits for the end.
     /// Returns the flow.
     pub async fn complete_link(&self, relink: &Relink, link: &str) -> Result<Value> {
-        self.complete_link_noting(relink, link, &mut Canaries::default()).await
+        self.complete_link_recording(relink, link, &mut Canaries::default()).await
     }
 
     /// [`Provider::complete_link`], which also collects the secrets of the flow.
-    pub async fn complete_link_noting(&self, relink: &Relink, link: &str, canaries: &mut Canaries) -> Result<Value> {
+    pub async fn complete_link_recording(&self, relink: &Relink, link: &str, canaries: &mut Canaries) -> Result<Value> {
         let token = link_token(link)?;
         let base = relink.base_url();
         let begin = self
@@ -136,8 +136,8 @@ impl Provider {
         let html = self.client.get(url).send().await?.text().await?;
         let id = html.split("name=\"consent\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
         let form = [("consent", id.context("no consent page")?), ("person", "ada"), ("decision", "allow")];
-        let answer = self.client.post(format!("{}/authorize", self.running.base_url())).form(&form).send().await?;
-        Ok(answer.headers().get("location").context("no redirect")?.to_str()?.to_owned())
+        let response = self.client.post(format!("{}/authorize", self.running.base_url())).form(&form).send().await?;
+        Ok(response.headers().get("location").context("no redirect")?.to_str()?.to_owned())
     }
 
     /// Adds its integration to Relink and connects an account. Returns the account's id.

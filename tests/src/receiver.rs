@@ -45,7 +45,7 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/hook", listener.local_addr()?);
         let shared = Shared { seen: watch::Sender::new(Vec::new()), refuse: Arc::default() };
-        let router = Router::new().route("/hook", post(take)).with_state(shared.clone());
+        let router = Router::new().route("/hook", post(receive)).with_state(shared.clone());
         let server = tokio::spawn(async move {
             // The server stops at the end of the test.
             let _ = axum::serve(listener, router).await;
@@ -86,10 +86,10 @@ impl Receiver {
         let account = |delivery: &Delivery| {
             delivery.body["event"].as_str()?.strip_prefix("integrated_account:").map(str::to_owned)
         };
-        let heard = |seen: &Vec<Delivery>| seen.iter().filter_map(account).collect::<Vec<_>>();
+        let names_of = |seen: &Vec<Delivery>| seen.iter().filter_map(account).collect::<Vec<_>>();
         let mut seen = self.shared.seen.subscribe();
-        let seen = timeout(DEADLINE, seen.wait_for(|seen| heard(seen).len() >= count)).await;
-        Ok(heard(&*seen.context("too few deliveries")??))
+        let seen = timeout(DEADLINE, seen.wait_for(|seen| names_of(seen).len() >= count)).await;
+        Ok(names_of(&*seen.context("too few deliveries")??))
     }
 
     /// Waits for this many deliveries in total.
@@ -106,7 +106,7 @@ impl Drop for Receiver {
     }
 }
 
-async fn take(State(shared): State<Shared>, headers: HeaderMap, raw: Bytes) -> StatusCode {
+async fn receive(State(shared): State<Shared>, headers: HeaderMap, raw: Bytes) -> StatusCode {
     let body = serde_json::from_slice(&raw).unwrap_or(Value::Null);
     let refused = {
         let mut left = shared.refuse.lock().unwrap_or_else(PoisonError::into_inner);

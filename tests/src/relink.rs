@@ -104,9 +104,9 @@ impl Relink {
         if !body.is_null() {
             request = request.json(&body);
         }
-        let answer = request.send().await?;
-        let status = answer.status().as_u16();
-        Ok((status, serde_json::from_str(&answer.text().await?).unwrap_or(Value::Null)))
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        Ok((status, serde_json::from_str(&response.text().await?).unwrap_or(Value::Null)))
     }
 
     /// The status of a request with this token.
@@ -117,9 +117,9 @@ impl Relink {
 
     /// Sends a request to the API, which must succeed.
     pub async fn request(&self, method: Method, path: &str, body: Value) -> Result<Value> {
-        let (status, answer) = self.try_request(method, path, body).await?;
-        ensure!((200..300).contains(&status), "{path}: {status} {answer}");
-        Ok(answer)
+        let (status, response) = self.try_request(method, path, body).await?;
+        ensure!((200..300).contains(&status), "{path}: {status} {response}");
+        Ok(response)
     }
 
     pub async fn get(&self, path: &str) -> Result<Value> {
@@ -150,8 +150,8 @@ impl Relink {
         timeout(DEADLINE, async {
             let mut after = after;
             loop {
-                let answer = self.get(&format!("/relink/events?after={after}&wait=20")).await?;
-                let events = answer["result"].as_array().cloned().unwrap_or_default();
+                let response = self.get(&format!("/relink/events?after={after}&wait=20")).await?;
+                let events = response["result"].as_array().cloned().unwrap_or_default();
                 if let Some(found) = events.iter().find(|event| event["event"] == kind) {
                     return Ok(found.clone());
                 }
@@ -164,8 +164,8 @@ impl Relink {
 
     /// The names of all account events so far, without their prefix.
     pub async fn account_events(&self) -> Result<Vec<String>> {
-        let answer = self.get("/relink/events").await?;
-        let names = answer["result"].as_array().cloned().unwrap_or_default();
+        let response = self.get("/relink/events").await?;
+        let names = response["result"].as_array().cloned().unwrap_or_default();
         Ok(names
             .iter()
             .filter_map(|event| event["event"].as_str()?.strip_prefix("integrated_account:").map(str::to_owned))
@@ -191,11 +191,11 @@ impl Relink {
 
     /// Runs a command of the command line.
     pub async fn cli(&self, session: &Session, arguments: &[&str]) -> Result<Printed> {
-        self.cli_given(session, arguments, "").await
+        self.cli_with_input(session, arguments, "").await
     }
 
     /// Runs a command with this standard input.
-    pub async fn cli_given(&self, session: &Session, arguments: &[&str], input: &str) -> Result<Printed> {
+    pub async fn cli_with_input(&self, session: &Session, arguments: &[&str], input: &str) -> Result<Printed> {
         let mut command = self.command(session, arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = process::spawn(command)?;

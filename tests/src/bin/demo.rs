@@ -23,10 +23,10 @@ struct Narrator {
 
 impl Narrator {
     #[expect(clippy::print_stdout, reason = "this is what the demo is for")]
-    fn saw(&mut self, desktop: &Desktop, what: &str) -> Result<()> {
+    fn record_step(&mut self, desktop: &Desktop, what: &str) -> Result<()> {
         self.step += 1;
         println!("{:>2}. {:>5.1} s  {what}", self.step, self.began.elapsed().as_secs_f32());
-        desktop.picture(&self.pictures.join(format!("{:02}.png", self.step)))
+        desktop.screenshot(&self.pictures.join(format!("{:02}.png", self.step)))
     }
 }
 
@@ -38,7 +38,7 @@ async fn sign_in(demo: &mut Narrator, desktop: &mut Desktop) -> Result<Browser> 
     browser.open(&url).await?;
     browser.shows("Sign in as").await?;
     let page = demo.pictures.join(format!("{:02}-provider.png", demo.step));
-    browser.picture(&page).await?;
+    browser.screenshot(&page).await?;
     browser.click("#person-ada").await?;
     browser.click("#allow").await?;
     Ok(browser)
@@ -52,11 +52,11 @@ async fn main() -> Result<()> {
     let mut demo = Narrator { step: 0, began: Instant::now(), pictures: pictures.clone() };
 
     let mut desktop = Desktop::start(ALL).await?;
-    demo.saw(&desktop, "a desktop of its own: display, keychain, notifications, tray; nothing of yours is touched")?;
+    demo.record_step(&desktop, "a private desktop: display, keychain, notifications, tray; yours is not touched")?;
     let app = App::start(&desktop).await?;
     app.shows("Connect your first account").await?;
     app.is_painted().await?;
-    demo.saw(&desktop, "the app's window is open, and its icon is in the tray")?;
+    demo.record_step(&desktop, "the app's window is open, and its icon is in the tray")?;
     let receiver = Receiver::start().await?;
     let webhook = app.request(Method::POST, "/webhook", json!({ "target_url": receiver.url() })).await?;
     let secret = webhook["secret"].as_str().context("no secret")?.to_owned();
@@ -67,13 +67,16 @@ async fn main() -> Result<()> {
     app.press("Sign in to Sandbox").await?;
     app.shows("Relink will ask for").await?;
     app.is_painted().await?;
-    demo.saw(&desktop, "Try it with the Sandbox: the connect page says what will be asked for")?;
+    demo.record_step(&desktop, "Try it with the Sandbox: the connect page lists the permissions")?;
     app.press("Continue to Sandbox").await?;
     app.shows("Sign in on Sandbox").await?;
     let browser = sign_in(&mut demo, &mut desktop).await?;
     app.shows("Connection successful").await?;
     app.is_painted().await?;
-    demo.saw(&desktop, "signed in as Ada in the browser; the deep link brought it back: Connection successful")?;
+    demo.record_step(
+        &desktop,
+        "signed in as Ada in the browser; returned through the deep link: Connection successful",
+    )?;
     browser.close().await?;
     close_connect_window(&desktop).await?;
 
@@ -84,30 +87,30 @@ async fn main() -> Result<()> {
     app.press("Refresh now").await?;
     app.shows("Token refreshed.").await?;
     app.is_painted().await?;
-    demo.saw(&desktop, "the account works; its token was refreshed")?;
+    demo.record_step(&desktop, "the account works; its token was refreshed")?;
 
     app.press("Revoke access").await?;
     app.press("Refresh now").await?;
     desktop.notified("Sandbox no longer accepts this sign-in").await?;
     app.shows("Nothing that uses this account works").await?;
     app.is_painted().await?;
-    demo.saw(&desktop, "access was revoked: the window, the tray and a notification say so in plain words")?;
-    let told = receiver.wait_for("integrated_account:authentication_error").await?;
-    anyhow::ensure!(told.is_signed_with(&secret), "the signature is invalid");
-    demo.saw(&desktop, "integrated_account:authentication_error was delivered, with a valid signature")?;
+    demo.record_step(&desktop, "access was revoked: the window, the tray and a notification explain it")?;
+    let event = receiver.wait_for("integrated_account:authentication_error").await?;
+    anyhow::ensure!(event.is_signed_with(&secret), "the signature is invalid");
+    demo.record_step(&desktop, "integrated_account:authentication_error was delivered, with a valid signature")?;
 
     app.press("Reauthorize connection").await?;
     app.press("Get connection link").await?;
     app.shows("Magic Link").await?;
     app.is_painted().await?;
-    demo.saw(&desktop, "Reauthorize connection, Get connection link: the Magic Link")?;
+    demo.record_step(&desktop, "Reauthorize connection, Get connection link: the Magic Link")?;
     app.press("Open").await?;
     app.other_window().await?;
     app.press("Continue to Sandbox").await?;
     let browser = sign_in(&mut demo, &mut desktop).await?;
     app.shows("Connection successful").await?;
     app.is_painted().await?;
-    demo.saw(&desktop, "signed in again: Connection successful")?;
+    demo.record_step(&desktop, "signed in again: Connection successful")?;
     browser.close().await?;
     close_connect_window(&desktop).await?;
 
@@ -117,11 +120,14 @@ async fn main() -> Result<()> {
     desktop.has_no_notification().await?;
     let after = app.request(Method::GET, "/relink/accounts", Value::Null).await?["result"][0].clone();
     anyhow::ensure!(after["id"] == id && after["status"] == "active", "{after}");
-    let heard = receiver.receives(5).await?;
+    let events = receiver.receives(5).await?;
     let expected = ["created", "active", "authentication_error", "updated", "active"];
-    anyhow::ensure!(heard == expected, "{heard:?}");
+    anyhow::ensure!(events == expected, "{events:?}");
     app.is_painted().await?;
-    demo.saw(&desktop, "the account kept its id and works; updated, then active, and no reactivated were told")?;
+    demo.record_step(
+        &desktop,
+        "the account kept its id and works; its events were updated and active, not reactivated",
+    )?;
     finish(&pictures);
     Ok(())
 }

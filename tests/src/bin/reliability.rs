@@ -26,7 +26,7 @@ async fn main() -> Result<()> {
                 point.name(),
                 tally.survived,
                 tally.lost,
-                tally.told_lost_response,
+                tally.reported_lost_response,
                 tally.keyring_crashes
             );
         }

@@ -69,10 +69,10 @@ async fn an_account_at_a_certified_authorization_server_with_rotation() -> Resul
     let (status, refused) =
         relink.try_request(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
     assert_eq!((status, refused["code"].as_str()), (400, Some("invalid_grant")));
-    let told = receiver.wait_for("integrated_account:authentication_error").await?;
-    assert!(told.is_signed_with(&secret) && !told.is_signed_with("another secret"));
+    let event = receiver.wait_for("integrated_account:authentication_error").await?;
+    assert!(event.is_signed_with(&secret) && !event.is_signed_with("another secret"));
     assert_eq!(
-        (told.body["payload"]["id"].as_str(), told.body["payload"]["status"].as_str()),
+        (event.body["payload"]["id"].as_str(), event.body["payload"]["status"].as_str()),
         (Some(id.as_str()), Some("needs_reauth"))
     );
 
@@ -89,9 +89,9 @@ async fn an_account_at_a_certified_authorization_server_with_rotation() -> Resul
 
     // Delete the account. These are all events, in order; there is no `reactivated`.
     relink.request(Method::DELETE, &format!("/integrated-account/{id}"), Value::Null).await?;
-    let heard = receiver.receives(6).await?;
-    assert_eq!(heard, ["created", "active", "authentication_error", "updated", "active", "deleted"]);
-    assert_eq!(relink.account_events().await?, heard);
+    let events = receiver.receives(6).await?;
+    assert_eq!(events, ["created", "active", "authentication_error", "updated", "active", "deleted"]);
+    assert_eq!(relink.account_events().await?, events);
     browser.close().await?;
     relink.stop().await
 }

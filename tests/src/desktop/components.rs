@@ -24,34 +24,34 @@ pub(super) fn run(session: &Session, program: &str, arguments: &[&str]) -> Resul
     Ok(())
 }
 
-pub(super) fn quiet(session: &Session, program: &str, arguments: &[&str]) -> Result<Child> {
+pub(super) fn spawn_silently(session: &Session, program: &str, arguments: &[&str]) -> Result<Child> {
     let mut command = session.command(program);
     command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
     process::spawn(command)
 }
 
 /// Waits until this bus name has an owner.
-pub(super) fn name_is_taken(session: &Session, name: &str) -> Result<()> {
+pub(super) fn wait_for_bus_name(session: &Session, name: &str) -> Result<()> {
     run(session, "gdbus", &["wait", "--session", "--timeout", "20", name])
 }
 
 /// Starts a virtual display. Xvfb chooses its number and prints it.
 pub(super) async fn virtual_display(session: &Session) -> Result<(String, Child)> {
-    let (said, says) = std::os::unix::net::UnixStream::pair()?;
-    said.set_nonblocking(true)?;
+    let (reader, writer) = std::os::unix::net::UnixStream::pair()?;
+    reader.set_nonblocking(true)?;
     let mut command = session.command("sh");
     command.args(["-c", "exec Xvfb -displayfd 1 -screen 0 1280x900x24 -nolisten tcp"]);
-    command.stdout(Stdio::from(std::os::fd::OwnedFd::from(says))).stderr(Stdio::null());
+    command.stdout(Stdio::from(std::os::fd::OwnedFd::from(writer))).stderr(Stdio::null());
     let xvfb = process::spawn(command)?;
     let mut number = String::new();
-    let mut reader = BufReader::new(tokio::net::UnixStream::from_std(said)?);
+    let mut reader = BufReader::new(tokio::net::UnixStream::from_std(reader)?);
     timeout(DEADLINE, reader.read_line(&mut number)).await.context("Xvfb printed no display number")??;
     ensure!(!number.trim().is_empty(), "Xvfb has exited");
     Ok((format!(":{}", number.trim()), xvfb))
 }
 
 /// Installs the session's default browser: a script that passes the address to the test.
-pub(super) async fn browser_that_only_says(session: &Session) -> Result<mpsc::Receiver<String>> {
+pub(super) async fn install_reporting_browser(session: &Session) -> Result<mpsc::Receiver<String>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
     let script = session.folder().join("browser");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use relink_tests::{canary, faketime::Clock, network, process, session::Session};
+use relink_tests::{canary, fake_clock::Clock, network, process, session::Session};
 
 fn run(mut command: std::process::Command) -> Result<String> {
     let output = command.output()?;
@@ -74,7 +74,7 @@ fn a_set_clock_affects_only_its_programs_and_no_measured_time() -> Result<()> {
 
 #[test]
 fn a_test_network_goes_down_and_up_without_affecting_the_machine() -> Result<()> {
-    network::alone(async |network| {
+    network::run_in_own_network(async |network| {
         let state = || -> Result<String> {
             let mut ip = process::command("ip");
             ip.args(["-o", "route", "get", "10.77.0.9"]);
@@ -101,9 +101,9 @@ fn canaries_are_found_in_files_and_processes_that_hold_them() -> Result<()> {
     assert_eq!(canary::found(&secrets[1..], &[folder.path()], None), Vec::<String>::new());
 
     // Wait for the first output: before that, the child may not have its own environment yet. Then it waits for input.
-    let mut speaks = std::process::Command::new("sh");
-    speaks.args(["-c", "echo here; read -r answer"]).env("HELD", "canary-0002");
-    let mut child = speaks.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn()?;
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "echo here; read -r answer"]).env("CANARY", "canary-0002");
+    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn()?;
     std::io::Read::read_exact(&mut child.stdout.take().context("no output")?, &mut [0; 4])?;
     let places = canary::found(&secrets, &[], Some(child.id()));
     child.kill()?;

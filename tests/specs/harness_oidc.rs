@@ -96,8 +96,8 @@ impl Client {
 
     async fn userinfo(&self, tokens: &Value) -> Result<(u16, Value)> {
         let token = tokens["access_token"].as_str().context("no access token")?;
-        let answer = reqwest::Client::new().get(format!("{}/me", self.issuer)).bearer_auth(token).send().await?;
-        Ok((answer.status().as_u16(), answer.json().await?))
+        let response = reqwest::Client::new().get(format!("{}/me", self.issuer)).bearer_auth(token).send().await?;
+        Ok((response.status().as_u16(), response.json().await?))
     }
 
     async fn control(&self, path: &str) -> Result<Value> {
@@ -114,8 +114,8 @@ async fn tokens_are_issued_rotated_and_revoked_on_reuse_and_on_request() -> Resu
 
     let first = client.sign_in(&browser, "ada").await?;
     assert_eq!(first["expires_in"], 120, "{first}");
-    let (status, who) = client.userinfo(&first).await?;
-    assert_eq!((status, who["sub"].as_str(), who["name"].as_str()), (200, Some("ada"), Some("Ada Lovelace")));
+    let (status, person) = client.userinfo(&first).await?;
+    assert_eq!((status, person["sub"].as_str(), person["name"].as_str()), (200, Some("ada"), Some("Ada Lovelace")));
 
     client.control("/lifetime?seconds=30").await?;
     let second = client.refresh(&first).await?;

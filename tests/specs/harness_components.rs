@@ -81,9 +81,9 @@ async fn a_browser_clicks_types_and_follows_into_another_tab() -> Result<()> {
     browser.shows("Another tab").await?;
     browser.back_to_first_tab().await?;
     browser.shows("Hello Ada").await?;
-    let picture = session.folder().join("pictures/first.png");
-    browser.picture(&picture).await?;
-    assert_eq!(std::fs::read(picture)?.get(1..4), Some(&b"PNG"[..]));
+    let screenshot = session.folder().join("pictures/first.png");
+    browser.screenshot(&screenshot).await?;
+    assert_eq!(std::fs::read(screenshot)?.get(1..4), Some(&b"PNG"[..]));
     browser.close().await
 }
 

@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::command_line::{Terminal, has, text};
+use crate::command_line::{Terminal, assert_fields, text};
 
 const EVENT: &str = "seq id event payload created_at";
 const REFUSED: &str = "integrated_account:authentication_error";
@@ -47,7 +47,7 @@ impl Follower {
     }
 
     /// The next line that contains this text. Skips other lines.
-    async fn line_with(&mut self, part: &str) -> Result<String> {
+    async fn line_containing(&mut self, part: &str) -> Result<String> {
         loop {
             let line = self.line().await?;
             if line.contains(part) {
@@ -57,43 +57,43 @@ impl Follower {
     }
 
     /// Sends SIGINT (Ctrl+C), and asserts that the command is terminated by it without an error message.
-    async fn gets_interrupted(self) -> Result<()> {
+    async fn interrupt(self) -> Result<()> {
         process::signal("INT", self.child.id().context("the command has exited")?)?;
-        let (ended, said) = ended(self.child).await?;
-        assert_eq!((ended.signal(), said.as_str()), (Some(2), ""), "{ended}");
+        let (status, stderr) = wait_for_exit(self.child).await?;
+        assert_eq!((status.signal(), stderr.as_str()), (Some(2), ""), "{status}");
         Ok(())
     }
 
     /// Closes the reader, as `head` does, and asserts that the command exits with success at its next line.
-    async fn loses_its_reader(self, next: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
+    async fn close_reader(self, next: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
         let Self { child, lines } = self;
         drop(lines);
         next().await?;
-        let (ended, said) = ended(child).await?;
-        assert_eq!((ended.code(), said.as_str()), (Some(0), ""), "{ended}");
+        let (status, stderr) = wait_for_exit(child).await?;
+        assert_eq!((status.code(), stderr.as_str()), (Some(0), ""), "{status}");
         Ok(())
     }
 }
 
 /// Waits for the exit. Returns the exit status and the standard error output.
-async fn ended(mut child: Child) -> Result<(ExitStatus, String)> {
-    let mut said = String::new();
+async fn wait_for_exit(mut child: Child) -> Result<(ExitStatus, String)> {
+    let mut stderr = String::new();
     let mut err = child.stderr.take().context("no standard error")?;
-    timeout(DEADLINE, err.read_to_string(&mut said)).await.context("the command does not exit")??;
-    Ok((child.wait().await?, said))
+    timeout(DEADLINE, err.read_to_string(&mut stderr)).await.context("the command does not exit")??;
+    Ok((child.wait().await?, stderr))
 }
 
 /// Connects an account and revokes its access, so that each refresh fails and causes an event.
-async fn refused(terminal: &Terminal) -> Result<String> {
+async fn account_with_revoked_access(terminal: &Terminal) -> Result<String> {
     let id = terminal.connected().await?;
-    terminal.ends(0, &["sandbox", "revoke"]).await?;
-    terminal.ends(4, &["refresh", &id]).await?;
+    terminal.exits_with(0, &["sandbox", "revoke"]).await?;
+    terminal.exits_with(4, &["refresh", &id]).await?;
     Ok(id)
 }
 
 fn event(line: &str) -> Result<Value> {
     let event = serde_json::from_str(line)?;
-    has(EVENT, &event);
+    assert_fields(EVENT, &event);
     Ok(event)
 }
 
@@ -101,37 +101,37 @@ fn event(line: &str) -> Result<Value> {
 async fn following_the_sandbox_log_ends_on_interrupt_or_a_closed_pipe() -> Result<()> {
     let terminal = Terminal::new().await?;
     let id = terminal.connected().await?;
-    let mut of_json = Follower::start(&terminal, &["sandbox", "log", "--follow", "--json"])?;
+    let mut as_json = Follower::start(&terminal, &["sandbox", "log", "--follow", "--json"])?;
     let mut plain = Follower::start(&terminal, &["sandbox", "log", "--follow"])?;
     // First the entries from before the command started.
-    of_json.line_with("authorization_code").await?;
-    plain.line_with("authorization_code").await?;
+    as_json.line_containing("authorization_code").await?;
+    plain.line_containing("authorization_code").await?;
 
     for _ in 0..2 {
-        terminal.ends(0, &["refresh", &id]).await?;
-        let seen: Value = serde_json::from_str(&of_json.line_with("refresh_token").await?)?;
-        has("seq at endpoint grant_type outcome subject", &seen);
+        terminal.exits_with(0, &["refresh", &id]).await?;
+        let seen: Value = serde_json::from_str(&as_json.line_containing("refresh_token").await?)?;
+        assert_fields("seq at endpoint grant_type outcome subject", &seen);
         assert_eq!((text(&seen, "outcome")?.as_str(), text(&seen, "subject")?.as_str()), ("ok", "sandbox-ada"));
-        let line = plain.line_with("refresh_token").await?;
+        let line = plain.line_containing("refresh_token").await?;
         assert!(line.contains(" ok ") && line.ends_with("sandbox-ada"), "{line}");
     }
 
-    of_json.gets_interrupted().await?;
-    plain.loses_its_reader(async || terminal.ends(0, &["refresh", &id]).await.map(drop)).await?;
+    as_json.interrupt().await?;
+    plain.close_reader(async || terminal.exits_with(0, &["refresh", &id]).await.map(drop)).await?;
     terminal.relink.stop().await
 }
 
 #[tokio::test]
 async fn events_are_followed_from_now_on_or_from_a_given_position() -> Result<()> {
     let terminal = Terminal::new().await?;
-    let id = refused(&terminal).await?;
+    let id = account_with_revoked_access(&terminal).await?;
     let before = terminal.lines(EVENT, &["events", "--once"]).await?;
     let seq = before.last().context("no events")?["seq"].as_i64().context("not a number")?;
 
     // By default, the command prints only events that happen after its start.
     let mut from_now = Follower::start(&terminal, &["events", "--json"])?;
     let first = loop {
-        terminal.ends(4, &["refresh", &id]).await?;
+        terminal.exits_with(4, &["refresh", &id]).await?;
         if let Ok(line) = timeout(Duration::from_millis(500), from_now.line()).await {
             break event(&line?)?;
         }
@@ -141,42 +141,42 @@ async fn events_are_followed_from_now_on_or_from_a_given_position() -> Result<()
 
     // With a position, it prints all events since then, and then new ones.
     let created = before.first().context("no events")?["seq"].to_string();
-    let mut from_there = Follower::start(&terminal, &["events", "--after", &created])?;
-    let working = from_there.line_with("integrated_account:active").await?;
+    let mut from_position = Follower::start(&terminal, &["events", "--after", &created])?;
+    let working = from_position.line_containing("integrated_account:active").await?;
     assert!(working.ends_with(&format!("  integrated_account:active  {id}")), "{working}");
-    from_there.line_with(&text(&first, "created_at")?).await?;
-    terminal.ends(4, &["refresh", &id]).await?;
-    let told = text(&event(&from_now.line_with(REFUSED).await?)?, "created_at")?;
-    let line = from_there.line_with(&told).await?;
-    assert_eq!(line, format!("{told}  {REFUSED}  {id}"));
+    from_position.line_containing(&text(&first, "created_at")?).await?;
+    terminal.exits_with(4, &["refresh", &id]).await?;
+    let created_at = text(&event(&from_now.line_containing(REFUSED).await?)?, "created_at")?;
+    let line = from_position.line_containing(&created_at).await?;
+    assert_eq!(line, format!("{created_at}  {REFUSED}  {id}"));
 
-    from_now.gets_interrupted().await?;
-    from_there.loses_its_reader(async || terminal.ends(4, &["refresh", &id]).await.map(drop)).await?;
+    from_now.interrupt().await?;
+    from_position.close_reader(async || terminal.exits_with(4, &["refresh", &id]).await.map(drop)).await?;
     terminal.relink.stop().await
 }
 
 #[tokio::test]
 async fn a_follower_learns_that_relink_ended_and_resumes_from_its_position() -> Result<()> {
     let mut terminal = Terminal::new().await?;
-    let id = refused(&terminal).await?;
+    let id = account_with_revoked_access(&terminal).await?;
     for is_killed in [false, true] {
         let before =
             terminal.lines(EVENT, &["events", "--once"]).await?.last().context("no events")?["seq"].to_string();
         let mut follower = Follower::start(&terminal, &["events", "--json", "--after", &before])?;
-        terminal.ends(4, &["refresh", &id]).await?;
-        let last = event(&follower.line_with(REFUSED).await?)?["seq"].to_string();
+        terminal.exits_with(4, &["refresh", &id]).await?;
+        let last = event(&follower.line_containing(REFUSED).await?)?["seq"].to_string();
 
         if is_killed {
             terminal.relink.kill().await?;
         } else {
             terminal.relink.stop().await?;
         }
-        let (ended, said) = ended(follower.child).await?;
-        assert_eq!(ended.code(), Some(3), "{said}");
-        assert!(said.contains("relink serve"), "the message says what to do: {said}");
+        let (status, stderr) = wait_for_exit(follower.child).await?;
+        assert_eq!(status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains("relink serve"), "the message says what to do: {stderr}");
 
         terminal.relink = Relink::start(&terminal.session).await?;
-        terminal.ends(4, &["refresh", &id]).await?;
+        terminal.exits_with(4, &["refresh", &id]).await?;
         let missed = terminal.lines(EVENT, &["events", "--once", "--after", &last]).await?;
         // The Sandbox may have a new port, which also causes an event.
         let of_account: Vec<_> = missed.iter().filter(|event| event["payload"]["id"] == id.as_str()).collect();

@@ -72,30 +72,30 @@ pub(crate) async fn end(mut app: Child) -> Result<()> {
 
 /// Monitors the bus for new tray icons.
 #[derive(Debug)]
-pub(crate) struct TrayEar {
+pub(crate) struct TrayMonitor {
     lines: Lines<BufReader<ChildStdout>>,
     _monitor: Child,
 }
 
-impl TrayEar {
+impl TrayMonitor {
     pub(crate) async fn listen(desktop: &Desktop) -> Result<Self> {
         let mut command = desktop.command("gdbus");
         command.args(["monitor", "--session", "--dest", "org.kde.StatusNotifierWatcher"]).stdout(Stdio::piped());
         let mut monitor = process::spawn(command)?;
         let out = monitor.stdout.take().context("no output")?;
-        let mut ear = Self { lines: BufReader::new(out).lines(), _monitor: monitor };
+        let mut tray_monitor = Self { lines: BufReader::new(out).lines(), _monitor: monitor };
         // After its second line, which names the owner, the monitor is listening.
-        ear.receives("is owned by").await?;
-        Ok(ear)
+        tray_monitor.wait_for_message("is owned by").await?;
+        Ok(tray_monitor)
     }
 
     /// Waits for the next tray icon.
-    pub(crate) async fn put_up(&mut self) -> Result<()> {
-        self.receives("StatusNotifierItemRegistered").await
+    pub(crate) async fn wait_for_icon(&mut self) -> Result<()> {
+        self.wait_for_message("StatusNotifierItemRegistered").await
     }
 
-    async fn receives(&mut self, text: &str) -> Result<()> {
-        let heard = async {
+    async fn wait_for_message(&mut self, text: &str) -> Result<()> {
+        let received = async {
             while let Some(line) = self.lines.next_line().await? {
                 if line.contains(text) {
                     return anyhow::Ok(());
@@ -103,6 +103,6 @@ impl TrayEar {
             }
             anyhow::bail!("the bus monitor has exited")
         };
-        timeout(DEADLINE, heard).await.with_context(|| format!("no bus message contained {text}"))?
+        timeout(DEADLINE, received).await.with_context(|| format!("no bus message contained {text}"))?
     }
 }

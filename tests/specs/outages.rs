@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use relink_tests::{
     crash,
-    faketime::Clock,
-    network::{self, FarProvider, Network},
+    fake_clock::Clock,
+    network::{self, Network, RemoteProvider},
     provider::Provider,
     receiver::{Delivery, Receiver},
     relink::Relink,
@@ -63,15 +63,15 @@ async fn a_restarted_keychain_daemon_and_an_item_removed_by_the_person() -> Resu
 
 #[test]
 fn offline_and_online_again() -> Result<()> {
-    network::alone(async |network| network_down_and_up(&network).await)
+    network::run_in_own_network(async |network| network_down_and_up(&network).await)
 }
 
 async fn network_down_and_up(network: &Network) -> Result<()> {
     let session = Session::start().await?;
     let provider = Provider::start().await?;
-    let far = FarProvider::start(&provider, session.folder()).await?;
-    let relink = Relink::start_with(&session, &far.trust()).await?;
-    relink.post("/relink/integrations", json!({ "text": far.definition() })).await?;
+    let remote_provider = RemoteProvider::start(&provider, session.folder()).await?;
+    let relink = Relink::start_with(&session, &remote_provider.trust()).await?;
+    relink.post("/relink/integrations", json!({ "text": remote_provider.definition() })).await?;
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     let flow = provider.complete_link(&relink, &link).await?;
     let id = flow["outcome"]["account"]["id"].as_str().with_context(|| flow.to_string())?;
@@ -164,7 +164,7 @@ async fn kill_9_at_each_crash_point_loses_nothing_recoverable() -> Result<()> {
             assert_eq!(tally.survived + tally.lost, 2);
             if lossy {
                 assert_eq!(
-                    tally.told_lost_response, tally.lost,
+                    tally.reported_lost_response, tally.lost,
                     "{point:?} {rotation}: the cause of each loss is reported"
                 );
             } else {

@@ -8,7 +8,7 @@ use x11rb::{
 };
 
 /// Waits until the window manager is running. A window that is opened earlier would stay unmanaged.
-pub fn is_managed(display: &str) -> Result<()> {
+pub fn wait_until_managed(display: &str) -> Result<()> {
     let (connection, root) = connect(display)?;
     let watched = ChangeWindowAttributesAux::new().event_mask(EventMask::PROPERTY_CHANGE);
     connection.change_window_attributes(root, &watched)?.check()?;

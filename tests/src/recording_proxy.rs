@@ -18,41 +18,41 @@ use crate::provider::Provider;
 
 /// A proxy that forwards each request and records its body.
 #[derive(Debug, Clone)]
-pub struct Between {
+pub struct RecordingProxy {
     client: Client,
     to: String,
-    heard: Arc<Mutex<Vec<Vec<u8>>>>,
+    bodies: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-impl Between {
+impl RecordingProxy {
     /// Creates a proxy in front of this provider.
     pub(crate) fn new(provider: &Provider) -> Self {
-        Self { client: Client::new(), to: provider.base_url().to_owned(), heard: Arc::default() }
+        Self { client: Client::new(), to: provider.base_url().to_owned(), bodies: Arc::default() }
     }
 
     /// The router that serves it.
     pub(crate) fn router(self) -> Router {
-        Router::new().fallback(pass_on).with_state(self)
+        Router::new().fallback(forward).with_state(self)
     }
 
     /// All values of this form field in the requests so far.
     fn fields(&self, name: &str) -> Vec<String> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let fields = heard.iter().flat_map(|body| form_urlencoded::parse(body));
+        let bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        let fields = bodies.iter().flat_map(|body| form_urlencoded::parse(body));
         fields.filter(|(field, _)| field == name).map(|(_, value)| value.into_owned()).collect()
     }
 }
 
-async fn pass_on(State(between): State<Between>, request: Request) -> Response {
+async fn forward(State(proxy): State<RecordingProxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let url = format!("{}{}", between.to, parts.uri);
+    let url = format!("{}{}", proxy.to, parts.uri);
     let Ok(body) = to_bytes(body, 1024 * 1024).await else { return StatusCode::BAD_REQUEST.into_response() };
-    between.heard.lock().unwrap_or_else(PoisonError::into_inner).push(body.to_vec());
+    proxy.bodies.lock().unwrap_or_else(PoisonError::into_inner).push(body.to_vec());
     let mut headers = parts.headers;
     headers.remove("host");
-    match between.client.request(parts.method, url).headers(headers).body(body).send().await {
-        Ok(answer) => {
-            (answer.status(), answer.headers().clone(), Body::from_stream(answer.bytes_stream())).into_response()
+    match proxy.client.request(parts.method, url).headers(headers).body(body).send().await {
+        Ok(response) => {
+            (response.status(), response.headers().clone(), Body::from_stream(response.bytes_stream())).into_response()
         }
         Err(_) => StatusCode::BAD_GATEWAY.into_response(),
     }
@@ -60,26 +60,26 @@ async fn pass_on(State(between): State<Between>, request: Request) -> Response {
 
 /// A running proxy of a provider's token endpoint. It stops at the end of the test.
 #[derive(Debug)]
-pub struct Overheard {
+pub struct ProxiedProvider {
     definition: String,
-    between: Between,
+    proxy: RecordingProxy,
     server: JoinHandle<()>,
 }
 
-impl Overheard {
+impl ProxiedProvider {
     /// Starts a proxy for this provider.
     pub async fn start(provider: &Provider) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let token_host = format!("\"tokenHost\": \"http://{}", listener.local_addr()?);
         let definition =
             provider.definition().replace(&format!("\"tokenHost\": \"{}", provider.base_url()), &token_host);
-        let between = Between::new(provider);
-        let router = between.clone().router();
+        let proxy = RecordingProxy::new(provider);
+        let router = proxy.clone().router();
         let server = tokio::spawn(async move {
             // The server stops at the end of the test.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { definition, between, server })
+        Ok(Self { definition, proxy, server })
     }
 
     /// The provider's integration definition, with the proxy as its token endpoint.
@@ -89,11 +89,11 @@ impl Overheard {
 
     /// The PKCE verifiers that were sent (RFC 7636 §4.5).
     pub fn verifiers(&self) -> Vec<String> {
-        self.between.fields("code_verifier")
+        self.proxy.fields("code_verifier")
     }
 }
 
-impl Drop for Overheard {
+impl Drop for ProxiedProvider {
     fn drop(&mut self) {
         self.server.abort();
     }

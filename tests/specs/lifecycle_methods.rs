@@ -80,10 +80,10 @@ async fn a_client_credentials_account_from_connect_to_reauthorization() -> Resul
     relink.post("/relink/sandbox/control/revoke", json!({})).await?;
     let (status, refused) = relink.try_request(reqwest::Method::POST, &refresh, Value::Null).await?;
     assert_eq!((status, refused["verdict"].as_str()), (400, Some("needs_person")), "{refused}");
-    let told = receiver.wait_for("integrated_account:authentication_error").await?;
-    assert!(told.is_signed_with(signing) && !told.is_signed_with("another secret"));
+    let event = receiver.wait_for("integrated_account:authentication_error").await?;
+    assert!(event.is_signed_with(signing) && !event.is_signed_with("another secret"));
     assert_eq!(
-        (told.body["payload"]["id"].as_str(), told.body["payload"]["status"].as_str()),
+        (event.body["payload"]["id"].as_str(), event.body["payload"]["status"].as_str()),
         (Some(id.as_str()), Some("needs_reauth"))
     );
     assert_eq!(only_account(&relink).await?["status"], "needs_reauth");
@@ -94,9 +94,9 @@ async fn a_client_credentials_account_from_connect_to_reauthorization() -> Resul
     browser.fill("client_secret", &secret().await?).await?;
     browser.press("Reauthorize").await?;
     browser.shows("Connection successful").await?;
-    let heard = receiver.receives(5).await?;
-    assert_eq!(heard, ["created", "active", "authentication_error", "updated", "active"], "no `reactivated` event");
-    assert_eq!(relink.account_events().await?, heard);
+    let events = receiver.receives(5).await?;
+    assert_eq!(events, ["created", "active", "authentication_error", "updated", "active"], "no `reactivated` event");
+    assert_eq!(relink.account_events().await?, events);
     let after = only_account(&relink).await?;
     assert_eq!((after["id"].as_str(), after["status"].as_str()), (Some(id.as_str()), Some("active")));
     relink.post(&refresh, Value::Null).await?;

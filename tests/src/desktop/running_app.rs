@@ -7,24 +7,24 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::Desktop;
-use crate::{page::LOOK, process, relink::DEADLINE};
+use crate::{page::POLL_INTERVAL, process, relink::DEADLINE};
 
 /// The API of the app that is running on a desktop, regardless of what started it.
 #[derive(Debug)]
-pub struct Answering {
+pub struct RunningApp {
     base_url: String,
     token: String,
     pid: u32,
 }
 
-impl Drop for Answering {
+impl Drop for RunningApp {
     fn drop(&mut self) {
         // No test value owns a process that the system started, so stop it here.
         let _ = process::signal("KILL", self.pid);
     }
 }
 
-impl Answering {
+impl RunningApp {
     /// Finds the running app in the same way as the command line.
     pub fn of(desktop: &Desktop) -> Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -37,8 +37,8 @@ impl Answering {
 
     async fn get(&self, path: &str) -> Result<Vec<Value>> {
         let request = reqwest::Client::new().get(format!("{}{path}", self.base_url)).bearer_auth(&self.token);
-        let answer: Value = request.send().await?.json().await?;
-        Ok(answer["result"].as_array().cloned().unwrap_or_default())
+        let response: Value = request.send().await?.json().await?;
+        Ok(response["result"].as_array().cloned().unwrap_or_default())
     }
 
     /// All accounts.
@@ -54,7 +54,7 @@ impl Answering {
                 if lines.len() >= count {
                     return Ok(lines);
                 }
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         timeout(DEADLINE, has).await.context("too few timeline entries")?

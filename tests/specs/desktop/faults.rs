@@ -5,21 +5,21 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use anyhow::Result;
 use relink_tests::{
     app::{App, Program},
-    desktop::{ALL, Desktop, With},
+    desktop::{ALL, Desktop, Parts},
     provider::Provider,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{break_it, connect, sign_in};
+use super::{connect, revoke_access, sign_in};
 
 #[tokio::test]
 async fn a_panel_started_after_relink_shows_its_icon() -> Result<()> {
-    let mut desktop = Desktop::start(With { notifications: true, tray: false }).await?;
+    let mut desktop = Desktop::start(Parts { notifications: true, tray: false }).await?;
     let mut program = Program::start(&desktop, &["--hidden"])?;
-    program.serves(&desktop).await?;
+    program.wait_until_serving(&desktop).await?;
     desktop.start_panel()?;
-    desktop.tray_says("All accounts are working").await?;
+    desktop.tray_shows("All accounts are working").await?;
     assert_eq!(desktop.windows()?, Vec::<String>::new(), "after a start at login, Relink waits for the panel");
     desktop.press_in_tray("Open Relink")?;
     desktop.has_windows(1).await?;
@@ -29,7 +29,7 @@ async fn a_panel_started_after_relink_shows_its_icon() -> Result<()> {
 
 #[tokio::test]
 async fn started_at_login_without_a_panel_relink_opens_its_window() -> Result<()> {
-    let desktop = Desktop::start(With { notifications: true, tray: false }).await?;
+    let desktop = Desktop::start(Parts { notifications: true, tray: false }).await?;
     let _program = Program::start(&desktop, &["--hidden"])?;
     desktop.has_windows(1).await.map(drop)
 }
@@ -39,9 +39,9 @@ async fn closing_asks_while_the_panel_is_gone_and_not_after_it_returns() -> Resu
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     let windows = desktop.has_windows(1).await?;
-    desktop.tray_says("All accounts are working").await?;
+    desktop.tray_shows("All accounts are working").await?;
     desktop.kill_panel().await?;
-    app.notices_tray(false).await?;
+    app.wait_for_tray(false).await?;
     desktop.close_window(&windows[0])?;
     let question = desktop.has_window_called("Quit Relink").await?;
     assert!(app.runs());
@@ -49,8 +49,8 @@ async fn closing_asks_while_the_panel_is_gone_and_not_after_it_returns() -> Resu
     desktop.has_no_window_called("Quit Relink").await?;
 
     desktop.start_panel()?;
-    desktop.tray_says("All accounts are working").await?;
-    app.notices_tray(true).await?;
+    desktop.tray_shows("All accounts are working").await?;
+    app.wait_for_tray(true).await?;
     desktop.close_window(&windows[0])?;
     desktop.has_windows(0).await?;
     assert!(app.runs());
@@ -74,19 +74,19 @@ async fn notifications_are_withdrawn_on_quit_and_shown_again_on_start() -> Resul
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     connect(&app, &mut desktop).await?;
-    break_it(&app, &desktop).await?;
+    revoke_access(&app, &desktop).await?;
     desktop.has_a_notification().await?;
     desktop.press_in_tray("Quit")?;
-    app.ends().await?;
+    app.wait_for_exit().await?;
     desktop.has_no_notification().await?;
     drop(app);
 
     let _again = Program::start(&desktop, &["--hidden"])?;
     desktop.has_a_notification().await?;
     desktop.press_on_notification("Reauthorize")?;
-    let mended = sign_in(&mut desktop).await?;
+    let reauthorized = sign_in(&mut desktop).await?;
     desktop.notified("Ada Lovelace is connected again").await?;
-    mended.close().await
+    reauthorized.close().await
 }
 
 #[tokio::test]
@@ -95,16 +95,16 @@ async fn a_hanging_notification_service_blocks_neither_tray_nor_quit() -> Result
     let app = App::start(&desktop).await?;
     connect(&app, &mut desktop).await?;
     desktop.freeze_notifications()?;
-    app.rehearse_revocation().await?;
-    desktop.tray_says("1 account needs attention").await?;
+    app.revoke_at_sandbox().await?;
+    desktop.tray_shows("1 account needs attention").await?;
     app.press("Settings").await?;
     app.shows("notification service isn’t responding").await?;
     desktop.press_in_tray("Reauthorize Ada Lovelace")?;
-    let mended = sign_in(&mut desktop).await?;
-    desktop.tray_says("All accounts are working").await?;
-    mended.close().await?;
+    let reauthorized = sign_in(&mut desktop).await?;
+    desktop.tray_shows("All accounts are working").await?;
+    reauthorized.close().await?;
     desktop.press_in_tray("Quit")?;
-    app.ends().await
+    app.wait_for_exit().await
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn a_browser_that_cannot_be_opened_is_reported() -> Result<()> {
     let path = format!("{}:{}", launchers.display(), std::env::var("PATH")?);
     let app = App::start_with(&desktop, &[("PATH", path)]).await?;
     connect(&app, &mut desktop).await?;
-    break_it(&app, &desktop).await?;
+    revoke_access(&app, &desktop).await?;
     fs::write(&gone, "")?;
 
     // The tray item opens the account's page instead.
@@ -170,7 +170,7 @@ async fn sigterm_during_a_slow_exchange_hides_at_once_and_loses_nothing() -> Res
     // The API request may fail, because the app is exiting.
     drop(asked);
     stopped?;
-    app.ends().await?;
+    app.wait_for_exit().await?;
     drop(app);
 
     let again = App::start(&desktop).await?;
