@@ -26,17 +26,17 @@ help: ## List the commands
 NO_DISPLAY := 3
 
 .PHONY: run
-run: ## Open the app; without a display, say so and run the demo
+run: ## Open the app; without a display, run the demo
 	@$(MAKE) --no-print-directory programs
 	@if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ "$$(uname)" = Darwin ]; then \
 	  $(TARGET)/debug/relink-desktop || ended=$$?; \
 	  if [ "$${ended:-0}" != $(NO_DISPLAY) ]; then exit $${ended:-0}; fi; \
 	fi; \
-	echo "No display can be reached here, so the app can't be shown: this is the demo, on a display of its own."; \
+	echo "No display can be reached, so the app can't be shown. This is the demo, on a virtual display."; \
 	$(MAKE) --no-print-directory demo
 
 .PHONY: demo
-demo: programs ## Go through the main use of the app in its window, on a virtual desktop; pictures in target/demo/
+demo: programs ## Run the main workflow in the app's window, on a virtual desktop; pictures in target/demo/
 	@$(TARGET)/debug/demo
 
 .PHONY: test
@@ -66,7 +66,7 @@ stress: test-setup ## Run the Rust tests RUNS times (20) with every core busy, w
 	@scripts/stress $(or $(RUNS),20) $(PACKAGES)
 
 .PHONY: mutants
-mutants: mutants-setup ## Break the domain in every way cargo-mutants knows and see what its tests catch; SHARD=k/n runs a part
+mutants: mutants-setup ## Test the domain's tests with cargo-mutants; SHARD=k/n runs a part
 	@scripts/mutants $(SHARD)
 
 .PHONY: format
@@ -78,7 +78,7 @@ format: install ## Format everything
 SMALL := -strip +dither -colors 255 -define png:compression-level=9
 
 .PHONY: screenshots
-screenshots: install $(STAMPS)/ui ## Take pictures of every page and state into target/screenshots/, and the README's into docs/pictures/
+screenshots: install $(STAMPS)/ui ## Take screenshots of every page and state into target/screenshots/, and the README's into docs/pictures/
 	@npm --prefix ui run --silent test:browser
 	@convert-im6.q16 target/screenshots/app/accounts-light-1120.png $(SMALL) docs/pictures/app.png
 	@montage-im6.q16 $(addprefix target/screenshots/connect/,authorize-light-1000.png question-light-1000.png succeeded-dark-1000.png) \
@@ -94,7 +94,7 @@ bundle: install $(STAMPS)/ui ## Build the .deb and .rpm into target/release/bund
 BENCHED := -p relink-desktop -p relink-cli -p relink-benches
 
 .PHONY: bench
-bench: install $(STAMPS)/ui ## Measure Relink beside its peers, as in docs/benchmarks.md; SECTIONS="start idle calls scale refreshes" names some
+bench: install $(STAMPS)/ui ## Measure Relink and its baselines, as in docs/benchmarks.md; SECTIONS="start idle calls scale refreshes" names some
 	@cargo build --release --bins $(BENCHED)
 	@if [ -z "$(SECTIONS)" ] || [ -n "$(filter-out refreshes,$(SECTIONS))" ]; then \
 	  RELINK_BIN=$(or $(BENCHED_BIN),$(TARGET)/release/relink) $(TARGET)/release/bench $(filter-out refreshes,$(SECTIONS)); \
@@ -121,7 +121,7 @@ icons: ## Redraw every size of icons/icon.svg
 	@scripts/icons
 
 .PHONY: setup
-setup: test-setup check-setup ## Install what this machine lacks; every other command does so by itself
+setup: test-setup check-setup ## Install missing tools; every other command does so too
 	@echo "Everything is in place."
 
 # What a build and the demo need.

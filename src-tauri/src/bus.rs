@@ -1,13 +1,12 @@
-//! Connections to the D-Bus session bus whose calls time out, so that a desktop service that hangs delays nobody for long.
+//! Connections to the D-Bus session bus whose calls time out, so that a desktop service that hangs blocks nothing for long.
 
 use std::time::Duration;
 
 use zbus::blocking::{Connection, connection::Builder};
 
-/// How long a service may take to answer a call.
+/// How long a service may take to respond to a call.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Opens a new connection.
 pub(crate) fn connect() -> zbus::Result<Connection> {
     connect_with_timeout(CALL_TIMEOUT)
 }

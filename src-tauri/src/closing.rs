@@ -11,16 +11,16 @@ use crate::{
     tray, windows,
 };
 
-/// The name under which is stored that the person was told of the tray.
+/// The stored name of the explanation that Relink keeps running in the tray.
 const TRAY_EXPLAINED: &str = "told_of_tray";
 const TRAY_TITLE: &str = "Relink is still running in the tray";
 const TRAY_BODY: &str = "It keeps your accounts connected. Open or quit it from its tray icon.";
 
 /// Whether the dialog that asks whether to quit is open.
-static ASKING: AtomicBool = AtomicBool::new(false);
+static DIALOG_OPEN: AtomicBool = AtomicBool::new(false);
 
-/// Whether the main window may close now. With a tray it may, and the first time the person is told where Relink keeps
-/// running; without one, they are asked whether to quit.
+/// Whether the main window may close now. With a tray it may, and the first time, a notification explains that Relink keeps
+/// running there. Without a tray, a dialog asks whether to quit.
 pub(crate) fn may_close(handle: &AppHandle) -> bool {
     if is_quitting() {
         return true;
@@ -29,7 +29,7 @@ pub(crate) fn may_close(handle: &AppHandle) -> bool {
         explain_tray_once(handle.clone());
         return true;
     }
-    if !ASKING.swap(true, Ordering::SeqCst) {
+    if !DIALOG_OPEN.swap(true, Ordering::SeqCst) {
         let quitting = handle.clone();
         dialog(
             handle,
@@ -38,7 +38,7 @@ pub(crate) fn may_close(handle: &AppHandle) -> bool {
         )
         .buttons(MessageDialogButtons::OkCancelCustom("Quit".to_owned(), "Keep running".to_owned()))
         .show(move |confirmed| {
-            ASKING.store(false, Ordering::SeqCst);
+            DIALOG_OPEN.store(false, Ordering::SeqCst);
             if confirmed {
                 quit(&quitting);
             }
@@ -47,7 +47,7 @@ pub(crate) fn may_close(handle: &AppHandle) -> bool {
     false
 }
 
-/// A dialog above the main window, if that is open.
+/// A dialog in front of the main window, if that is open.
 fn dialog(handle: &AppHandle, title: &str, message: &str) -> MessageDialogBuilder<tauri::Wry> {
     let dialog = handle.dialog().message(message).title(title);
     match handle.get_webview_window(windows::MAIN) {
@@ -61,17 +61,17 @@ fn explain_tray_once(handle: AppHandle) {
     async_runtime::spawn(async move {
         let _one_at_a_time = EXPLAINING.lock().await;
         let app = app(&handle);
-        // It is explained another time, when notifications are wanted again.
+        // Explain it later, when notifications are no longer paused.
         if app.current_preferences().notifications_paused {
             return;
         }
-        let recorded = match app.was_told_once(TRAY_EXPLAINED).await {
+        let recorded = match app.was_explained(TRAY_EXPLAINED).await {
             Ok(true) => return,
             Ok(false) => {
                 if notifications::show_plain(&handle, TRAY_TITLE, TRAY_BODY).await.is_err() {
                     handle.dialog().message(TRAY_BODY).title(TRAY_TITLE).show(|_| ());
                 }
-                app.set_told_once(TRAY_EXPLAINED).await
+                app.mark_explained(TRAY_EXPLAINED).await
             }
             Err(error) => Err(error),
         };

@@ -1,4 +1,4 @@
-//! Hands the window's commands to the app. They are declared in `relink_contract::window_commands`.
+//! Passes the window's commands to the app. They are declared in `relink_contract::window_commands`.
 
 use relink_contract::window::ErrorView;
 use serde_json::Value;
@@ -20,8 +20,8 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
             InvokeBody::Raw(_) => Value::Null,
         };
         resolver.respond_async_serialized(async move {
-            let answer = app.dispatch(&command, arguments).await;
-            answer.map(InvokeResponseBody::Json).map_err(|error: ErrorView| InvokeError::from(error))
+            let output = app.dispatch(&command, arguments).await;
+            output.map(InvokeResponseBody::Json).map_err(|error: ErrorView| InvokeError::from(error))
         });
         true
     }

@@ -1,11 +1,11 @@
 //! The deep link: the system delivers the provider's redirect as a URL of Relink's own scheme.
 //!
-//! **Invariant:** a callback is taken only from a start with exactly one argument. A URL that is not the callback of a flow
-//! in progress changes nothing.
+//! **Invariant:** a callback is accepted only from a start with exactly one argument. A URL that is not the callback of a
+//! flow in progress changes nothing.
 
 use std::{fs, path::Path, sync::Mutex, time::Duration};
 
-use relink_api::ReturnTest;
+use relink_api::RedirectTest;
 use tauri::{AppHandle, Manager, Url, async_runtime};
 use tauri_plugin_deep_link::DeepLinkExt;
 use tokio::sync::oneshot;
@@ -13,17 +13,17 @@ use tokio::sync::oneshot;
 use crate::{HIDDEN, app, windows};
 
 const SCHEME: &str = "app.relink.desktop";
-/// How long the test's redirect may take: the browser may have to start, and to ask the person first.
+/// How long the test's redirect may take: the browser may have to start, and to ask the user first.
 const TEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The test in progress: the URL that it waits for, and what to notify.
 #[derive(Default)]
-struct PendingTest(Mutex<Option<(String, oneshot::Sender<()>)>>);
+struct PendingRedirectTest(Mutex<Option<(String, oneshot::Sender<()>)>>);
 
 /// Receives callbacks from now on, and the one that this program was started with.
 pub(crate) fn listen(handle: &AppHandle) {
-    handle.manage(PendingTest::default());
-    // Registering runs several of the system's programs, so nothing waits for it.
+    handle.manage(PendingRedirectTest::default());
+    // Registering runs several programs of the system, so it happens in the background.
     let registering = handle.clone();
     async_runtime::spawn_blocking(move || register(&registering));
     let links = handle.deep_link();
@@ -88,7 +88,7 @@ fn receive(handle: &AppHandle, url: &str) {
     let (handle, url) = (handle.clone(), url.to_owned());
     async_runtime::spawn(async move {
         match app(&handle).callback(&url).await {
-            // The browser has the focus still.
+            // The browser still has the focus.
             Ok(()) => windows::focus_connect(&handle),
             // The URL is not logged, because it may hold an authorization code.
             Err(error) => tracing::info!(code = error.code, "a callback was refused: {}", error.message),
@@ -97,7 +97,7 @@ fn receive(handle: &AppHandle, url: &str) {
 }
 
 fn completes_test(handle: &AppHandle, url: &str) -> bool {
-    let Some(pending) = handle.try_state::<PendingTest>() else { return false };
+    let Some(pending) = handle.try_state::<PendingRedirectTest>() else { return false };
     let Ok(mut pending) = pending.0.lock() else { return false };
     match pending.take() {
         Some((expected, arrived)) if expected == url => {
@@ -125,11 +125,11 @@ pub(crate) fn second_start(handle: &AppHandle, arguments: &[String]) {
 /// Tests the redirect of a sign-in: opens a page in the browser that redirects to a deep link, and waits for the system to
 /// deliver that.
 pub(crate) async fn test(handle: &AppHandle) -> Result<String, String> {
-    let test = handle.state::<ReturnTest>().begin(SCHEME).ok_or("The system’s random number generator failed.")?;
+    let test = handle.state::<RedirectTest>().begin(SCHEME).ok_or("The system’s random number generator failed.")?;
     let page = Url::parse(&format!("{}{}", app(handle).base_url(), test.page)).map_err(|error| error.to_string())?;
     let (arrived, arrival) = oneshot::channel();
-    if let Ok(mut pending) = handle.state::<PendingTest>().0.lock() {
-        *pending = Some((test.back, arrived));
+    if let Ok(mut pending) = handle.state::<PendingRedirectTest>().0.lock() {
+        *pending = Some((test.deep_link, arrived));
     }
     windows::open_in_browser(handle, &page).await.map_err(|error| error.to_string())?;
     match tokio::time::timeout(TEST_TIMEOUT, arrival).await {

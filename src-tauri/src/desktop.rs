@@ -1,4 +1,4 @@
-//! What the app needs of Tauri.
+//! The `Desktop` that the app runs on, implemented with Tauri.
 
 use std::path::Path;
 
@@ -12,7 +12,6 @@ use url::Url;
 
 use crate::{deep_link, notifications, windows};
 
-/// The desktop as Tauri reaches it.
 #[derive(Debug)]
 pub(crate) struct TauriDesktop(pub(crate) AppHandle);
 
@@ -47,7 +46,7 @@ impl Desktop for TauriDesktop {
         Box::pin(notifications::test(&self.0))
     }
 
-    fn test_sign_in_return(&self) -> DesktopFuture<'_, String> {
+    fn test_sign_in_redirect(&self) -> DesktopFuture<'_, String> {
         Box::pin(deep_link::test(&self.0))
     }
 }

@@ -1,7 +1,7 @@
 //! The desktop shell: windows, tray, notifications and deep link, with Tauri. It is the only crate that knows Tauri.
 //!
-//! **Invariant:** the shell decides nothing. It decodes, calls one method of [`relink_app::App`], and encodes or draws the
-//! result.
+//! **Invariant:** the shell contains no rules. It decodes, calls one method of [`relink_app::App`], and encodes or draws
+//! the result.
 
 #[cfg(target_os = "linux")]
 mod bus;
@@ -21,7 +21,7 @@ use tauri::{Manager, RunEvent};
 /// Why the desktop program could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// No X11 or Wayland display answers.
+    /// No X11 or Wayland display can be reached.
     #[error(
         "Relink needs a graphical session, and no display can be reached.\n\
          Start it from your desktop, or run `relink serve` to use Relink without a window."

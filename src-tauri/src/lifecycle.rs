@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::{StartError, desktop::TauriDesktop, notifications, windows};
 
-/// Kept until the end, to be stopped in order.
+/// The running components, which are stopped in this order when the app exits.
 struct Running {
     engine: Engine,
     serving: Mutex<Option<Serving>>,
@@ -32,7 +32,7 @@ pub(crate) fn start(handle: &AppHandle) -> Result<(), Box<dyn Error>> {
     let (requests, received) = mpsc::channel(64);
     let desktop = TauriDesktop(handle.clone());
     let (engine, serving, app) = async_runtime::block_on(start_engine(data_dir, desktop, requests))?;
-    handle.manage(serving.return_test().clone());
+    handle.manage(serving.redirect_test().clone());
     handle.manage(Running { engine, serving: Mutex::new(Some(serving)) });
     handle.manage(app.clone());
     notifications::start(handle, received);
@@ -40,7 +40,7 @@ pub(crate) fn start(handle: &AppHandle) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Shows why Relink can't start, then ends: a person who starts an app from a menu sees no terminal.
+/// Shows in a dialog why Relink can't start, then exits. An app that is started from a menu has no terminal.
 pub(crate) fn give_up(handle: &AppHandle, error: &dyn Error) {
     tracing::error!("{error}");
     let exiting = handle.clone();
@@ -52,7 +52,7 @@ pub(crate) fn give_up(handle: &AppHandle, error: &dyn Error) {
         .show(move |_| exiting.exit(1));
 }
 
-/// The user's own folder, or the one that a test or a second profile names.
+/// The user's data folder, or the one in `RELINK_DATA_DIR`, for tests and second profiles.
 fn data_dir(handle: &AppHandle) -> tauri::Result<PathBuf> {
     match std::env::var_os("RELINK_DATA_DIR") {
         Some(folder) => Ok(folder.into()),
@@ -72,7 +72,7 @@ async fn start_engine(
         takes_deep_links: true,
     };
     let engine = Engine::start(options).await.map_err(|error| StartError::Engine(error.to_string()))?;
-    // Preferences that can't be read must not keep Relink from starting.
+    // Unreadable preferences must not prevent the start.
     let port = relink_app::preferred_port(&engine).await;
     let listen = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let wanted = ServeOptions { listen, data_dir: data_dir.clone() };
@@ -81,7 +81,7 @@ async fn start_engine(
             let taken = serving.wanted_port_taken();
             (serving, taken)
         }
-        // Relink listens on another port rather than not start: the window says so, and lets the person change it.
+        // The preferred port is taken. Listen on another one; the window shows that, and the port can be changed there.
         Err(error @ ServeError::Listen { .. }) if listen.is_some() => {
             tracing::warn!("{error}");
             let any = ServeOptions { listen: None, data_dir: data_dir.clone() };
@@ -98,7 +98,7 @@ async fn start_engine(
         wanted_port_taken,
         wanted_port: port.unwrap_or(relink_api::PORT),
         // See screen_lock.rs.
-        hears_unlocking: cfg!(target_os = "linux"),
+        detects_unlock: cfg!(target_os = "linux"),
         data_dir,
     };
     let sandbox_runner = serving.sandbox_runner().clone();
@@ -108,7 +108,7 @@ async fn start_engine(
     Ok((engine, serving, app))
 }
 
-/// Sends what has changed to the main window, as its `changed` event.
+/// Sends changes to the main window, as its `changed` event.
 async fn forward_changes(handle: AppHandle, app: App) {
     let mut changes = app.changes();
     while let Some(change) = changes.next().await {
@@ -118,7 +118,7 @@ async fn forward_changes(handle: AppHandle, app: App) {
     }
 }
 
-/// Stops everything. Refreshes in flight are waited for, because the provider may have answered them already.
+/// Stops everything. Waits for refreshes in flight, because the provider may already have rotated their tokens.
 pub(crate) fn stop(handle: &AppHandle) {
     let Some(running) = handle.try_state::<Running>() else { return };
     let serving = running.serving.lock().ok().and_then(|mut serving| serving.take());

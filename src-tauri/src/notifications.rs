@@ -1,4 +1,4 @@
-//! Desktop notifications: shows and withdraws what the policy asks for, and reports what the person does with them.
+//! Desktop notifications: shows and withdraws what the policy requests, and reports the user's responses.
 //!
 //! Calls to the desktop's notification service run on threads of their own with a timeout, so that a service that hangs
 //! delays nothing else.
@@ -34,9 +34,9 @@ use popup::Response;
 const SHOW_TIMEOUT: Duration = Duration::from_secs(5);
 /// Threads that may wait for a service that hangs.
 const MAX_HANGING_THREADS: usize = 4;
-const NO_ANSWER: &str = "The desktop’s notification service isn’t responding.";
+const NOT_RESPONDING: &str = "The desktop’s notification service isn’t responding.";
 
-/// The notifications that should be up, each with the number that the desktop's service gave it, once it has.
+/// The notifications that should be visible, each with the number that the desktop's service assigned, if it has.
 #[derive(Debug, Clone, Default)]
 struct Active(Arc<Mutex<BTreeMap<NoticeId, Option<u32>>>>);
 
@@ -45,7 +45,7 @@ impl Active {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records the number of a notification that has come up. False: it should not be up any more.
+    /// Records the number of a notification that was shown. False: it was withdrawn in the meantime.
     fn set_number(&self, id: NoticeId, number: Option<u32>) -> bool {
         self.lock().get_mut(&id).map(|known| *known = number).is_some()
     }
@@ -58,21 +58,21 @@ impl Active {
     }
 }
 
-/// Carries out requests, one after the other.
+/// Performs the requests, one at a time.
 pub(crate) fn start(handle: &AppHandle, mut requests: mpsc::Receiver<Request>) {
     let active = Active::default();
     handle.manage(active.clone());
     let handle = handle.clone();
     let spawned = thread::Builder::new().name("notifications".into()).spawn(move || {
         popup::set_application();
-        // Found out before the first notification, so that the window can warn that none will be shown.
+        // Checked before the first notification, so that the window can warn that none will be shown.
         let trouble = popup::is_available().err();
         app(&handle).update_desktop_status(|status| status.notifications_trouble = trouble);
         while let Some(request) = requests.blocking_recv() {
             match request {
                 Request::Show { notice, replaces, alert, accepted } => {
                     let shown = show(&handle, &active, notice, replaces, alert);
-                    // It fails if the policy's timeout has passed. The notification is up all the same.
+                    // Sending fails if the policy's timeout has passed. The notification stays visible.
                     let _ = accepted.send(shown);
                 }
                 Request::Withdraw(id) => active.withdraw(id),
@@ -84,8 +84,8 @@ pub(crate) fn start(handle: &AppHandle, mut requests: mpsc::Receiver<Request>) {
     }
 }
 
-/// Closes what is up, because its buttons do nothing once the program has ended. The policy isn't told, so it shows the
-/// notification again when Relink runs again.
+/// Closes the visible notifications, because their buttons do nothing after the program has exited. The policy isn't
+/// notified, so it shows them again after the next start.
 pub(crate) fn stop(handle: &AppHandle) {
     let Some(active) = handle.try_state::<Active>() else { return };
     let numbers: Vec<u32> = std::mem::take(&mut *active.lock()).into_values().flatten().collect();
@@ -111,16 +111,16 @@ fn show(
     show_on_thread(popup::notification(&notice, replaced_number, alert), move |shown| {
         let number = popup::number(&shown);
         if !active.set_number(notice.id, number) {
-            // It was withdrawn while the service was still busy with it.
+            // It was withdrawn before the service had shown it.
             return popup::close(number.as_slice());
         }
         popup::wait(shown, |response| {
-            // A notification that replaced it has the same number, and its own thread receives the response, too.
+            // A notification that replaced it has the same number, and its thread also receives the response.
             if active.lock().remove(&notice.id).is_none() {
                 return;
             }
             if response != Response::Dismissed {
-                // Most services close it by themselves then, some don't.
+                // Not every service closes it by itself.
                 popup::close(number.as_slice());
             }
             respond(&handle, &notice, response);
@@ -128,14 +128,14 @@ fn show(
     })
 }
 
-/// Shows a notification on a thread of its own, which then runs `then`. Returns whether it came up in time.
+/// Shows a notification on a separate thread, which then runs `then`. Returns whether it was shown in time.
 fn show_on_thread(
     notification: Notification,
     then: impl FnOnce(NotificationHandle) + Send + 'static,
 ) -> Result<(), String> {
     static HANGING: AtomicUsize = AtomicUsize::new(0);
     if HANGING.load(Ordering::SeqCst) >= MAX_HANGING_THREADS {
-        return Err(NO_ANSWER.to_owned());
+        return Err(NOT_RESPONDING.to_owned());
     }
     let (done, result) = sync_channel(1);
     let spawned = thread::Builder::new().name("notification".into()).spawn(move || {
@@ -154,7 +154,7 @@ fn show_on_thread(
         }
     });
     spawned.map_err(|error| format!("Notifications can’t be shown ({error})."))?;
-    result.recv_timeout(SHOW_TIMEOUT).unwrap_or_else(|_| Err(NO_ANSWER.to_owned()))
+    result.recv_timeout(SHOW_TIMEOUT).unwrap_or_else(|_| Err(NOT_RESPONDING.to_owned()))
 }
 
 fn respond(handle: &AppHandle, notice: &Notice, response: Response) {
@@ -180,7 +180,7 @@ fn respond(handle: &AppHandle, notice: &Notice, response: Response) {
     async_runtime::block_on(app.signal(DesktopSignal::Closed(notice.id)));
 }
 
-/// Begins a sign-in on the provider's page. If it fails, the account's page opens, because it says why.
+/// Begins a sign-in on the provider's page. If that fails, opens the account's page, which shows the error.
 pub(crate) fn reauthorize(handle: &AppHandle, id: AccountId) {
     let handle = handle.clone();
     async_runtime::spawn(async move {
@@ -190,7 +190,7 @@ pub(crate) fn reauthorize(handle: &AppHandle, id: AccountId) {
     });
 }
 
-/// False if the account's page has something to tell.
+/// Returns false if the account's page should be shown.
 async fn sign_in(handle: &AppHandle, id: AccountId) -> bool {
     let app = app(handle);
     match app.reauthorize(id).await {
@@ -216,13 +216,13 @@ async fn sign_in(handle: &AppHandle, id: AccountId) -> bool {
             }
         }
         Err(error) => {
-            tracing::warn!(code = error.code, "the sign-in could not be begun: {}", error.message);
+            tracing::warn!(code = error.code, "the sign-in could not be started: {}", error.message);
             false
         }
     }
 }
 
-/// The person is in their browser and has no window of Relink before them.
+/// Notifies of a successful sign-in. The user is in the browser and may see no window of Relink.
 async fn show_success(handle: &AppHandle, id: AccountId) {
     let app = app(handle);
     if app.current_preferences().notifications_paused {
@@ -230,15 +230,15 @@ async fn show_success(handle: &AppHandle, id: AccountId) {
     }
     if let Ok(account) = app.account(id).await {
         let body = format!("{} is connected again. You can close the browser tab.", account.name);
-        // Without notifications the tray and the window show it.
+        // If it can't be shown, the tray and the window show the success.
         let _ = show_plain(handle, "Connection successful", &body).await;
     }
 }
 
-/// Shows a notification without buttons. An error says why it could not be shown.
+/// Shows a notification without buttons. The error says why it could not be shown.
 pub(crate) async fn show_plain(handle: &AppHandle, title: &str, body: &str) -> Result<(), String> {
     let notification = popup::plain(title, body);
-    // Nothing waits for what the person does with it, so its handle is dropped.
+    // Nothing waits for a response, so the handle is dropped.
     let shown = async_runtime::spawn_blocking(move || show_on_thread(notification, drop)).await;
     let shown = shown.unwrap_or_else(|error| Err(error.to_string()));
     if let Err(reason) = &shown {
@@ -248,7 +248,7 @@ pub(crate) async fn show_plain(handle: &AppHandle, title: &str, body: &str) -> R
     shown
 }
 
-/// Shows a notification, to see whether this desktop does.
+/// Shows a test notification.
 pub(crate) async fn test(handle: &AppHandle) -> Result<(), String> {
     show_plain(handle, "Notifications work", "Relink notifies you like this when an account needs attention.").await
 }

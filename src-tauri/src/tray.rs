@@ -22,10 +22,10 @@ use tokio::{sync::watch, time::timeout};
 use crate::{app, notifications, quit, windows};
 
 const ICON_ID: &str = "relink";
-const CALM: &[u8] = include_bytes!("../../icons/tray.png");
-const ATTENTION: &[u8] = include_bytes!("../../icons/tray-attention.png");
+const ICON: &[u8] = include_bytes!("../../icons/tray.png");
+const ATTENTION_ICON: &[u8] = include_bytes!("../../icons/tray-attention.png");
 
-/// How long the desktop's panel may take to come up at login.
+/// How long the desktop's panel may take to start at login.
 const HOST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whether the icon was created and the desktop shows it.
@@ -66,7 +66,7 @@ fn follow_host(report: impl Fn(bool) + Send + 'static) {
     report(true);
 }
 
-/// The icon is kept when its host goes: the next host shows it again by itself.
+/// Keeps the icon when its host exits: the next host shows it again.
 fn host_changed(handle: &AppHandle, present: bool) {
     let shown = present && (handle.tray_by_id(ICON_ID).is_some() || create(handle));
     handle.state::<Tray>().shown.send_replace(shown);
@@ -94,7 +94,7 @@ fn create(handle: &AppHandle) -> bool {
 fn build(handle: &AppHandle) -> tauri::Result<()> {
     let content = TrayMenu::new(&[], app(handle).current_preferences().notifications_paused);
     TrayIconBuilder::with_id(ICON_ID)
-        .icon(Image::from_bytes(CALM)?)
+        .icon(Image::from_bytes(ICON)?)
         .tooltip("Relink")
         .menu(&menu(handle, &content)?)
         .on_menu_event(|handle, event| on_menu_event(handle, &event))
@@ -127,7 +127,7 @@ async fn keep_current(handle: AppHandle) {
 
 fn draw(handle: &AppHandle, content: &TrayMenu) -> tauri::Result<()> {
     let Some(tray) = handle.tray_by_id(ICON_ID) else { return Ok(()) };
-    tray.set_icon(Some(Image::from_bytes(if content.needs_attention { ATTENTION } else { CALM })?))?;
+    tray.set_icon(Some(Image::from_bytes(if content.needs_attention { ATTENTION_ICON } else { ICON })?))?;
     tray.set_tooltip(Some(&content.headline))?;
     tray.set_menu(Some(menu(handle, content)?))
 }
@@ -152,7 +152,7 @@ fn menu(handle: &AppHandle, content: &TrayMenu) -> tauri::Result<Menu<Wry>> {
     Menu::with_items(handle, &items)
 }
 
-/// In a menu's text, & marks the access key.
+/// Escapes `&`, which marks the access key in a menu item's text.
 fn escaped(text: &str) -> String {
     text.replace('&', "&&")
 }

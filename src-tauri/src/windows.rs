@@ -17,7 +17,7 @@ pub(crate) const MAIN: &str = "main";
 /// The label of the connect UI's window. No capability names it.
 pub(crate) const CONNECT: &str = "connect";
 
-/// Held while a window is looked for and opened, so that it isn't opened twice.
+/// Held from looking for a window until it is open, so that it isn't opened twice.
 static OPENING: Mutex<()> = Mutex::new(());
 
 /// Opens a window on a thread of its own: on Windows, building one in an event handler deadlocks (see
@@ -69,7 +69,7 @@ fn bring_to_front(window: &WebviewWindow) -> tauri::Result<()> {
     window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus())
 }
 
-/// Brings the main window to the front, and sends it somewhere.
+/// Brings the main window to the front, at this destination.
 pub(crate) fn show_main_at(handle: &AppHandle, destination: Destination) {
     if !is_running(handle) {
         return;
@@ -79,7 +79,7 @@ pub(crate) fn show_main_at(handle: &AppHandle, destination: Destination) {
             bring_to_front(&window)?;
             return handle.emit_to(MAIN, SHOW_EVENT, destination);
         }
-        // The page is not there yet; it asks as soon as it is.
+        // The page isn't loaded yet. It reads the destination when it is.
         app(handle).set_initial_destination(destination);
         open_main(handle)
     });
@@ -115,7 +115,7 @@ pub(crate) fn open_connect(handle: &AppHandle, link: &Url) -> tauri::Result<()> 
         .min_inner_size(420.0, 480.0)
         .center()
         .initialization_script(OPEN_BY_NAVIGATING)
-        // The provider's page belongs in the person's own browser (RFC 8252 §6), where they are signed in.
+        // The provider's page opens in the user's own browser (RFC 8252 §6), where they may be signed in already.
         .on_navigation(move |url| {
             let stays = url.origin() == origin;
             if !stays {
@@ -140,14 +140,14 @@ pub(crate) enum NotOpened {
     Failed(String),
 }
 
-/// Opens a URL in the person's browser, if it is https, or http on this machine.
+/// Opens a URL in the user's browser, if it is https, or http on this machine.
 pub(crate) async fn open_in_browser(handle: &AppHandle, url: &Url) -> Result<(), NotOpened> {
     if !may_be_opened(url) {
         tracing::warn!("a URL was not opened: it is neither https nor on this machine");
         return Err(NotOpened::Refused);
     }
     let (handle, url) = (handle.clone(), url.clone());
-    // The plugin blocks for a moment, to see whether the system's launcher fails.
+    // The plugin blocks briefly, until it knows whether the system's launcher failed.
     let opened = async_runtime::spawn_blocking(move || handle.opener().open_url(url.as_str(), None::<&str>)).await;
     let failed = match opened {
         Ok(Ok(())) => return Ok(()),
@@ -158,7 +158,7 @@ pub(crate) async fn open_in_browser(handle: &AppHandle, url: &Url) -> Result<(),
     Err(NotOpened::Failed(failed))
 }
 
-/// Opens a URL for the connect window. Its page learns nothing of a failure, so a dialog reports it.
+/// Opens a URL for the connect window. Its page can't detect a failure, so a dialog reports it.
 fn open_or_report(handle: &AppHandle, url: Url) {
     let handle = handle.clone();
     async_runtime::spawn(async move {
@@ -174,7 +174,7 @@ fn open_or_report(handle: &AppHandle, url: Url) {
     });
 }
 
-/// Judges a URL by its origin and path: the query may hold anything that the provider wants.
+/// Checks a URL by its origin and path. The query may contain anything.
 fn may_be_opened(url: &Url) -> bool {
     let mut bare = url.clone();
     bare.set_query(None);

@@ -1,10 +1,10 @@
-import { errorViewOf, type Answer, type Args, type Command, type Host } from '../host/host';
+import { errorViewOf, type Output, type Args, type Command, type Host } from '../host/host';
 import type { Change, ErrorView } from '../host/types';
 
-/** The value after a change, if the change says enough about it; `null` if Relink has to be asked again. */
+/** The value after a change; `null` if it must be loaded again, because the change doesn’t contain the new state. */
 export type Merge<T> = (value: T, change: Change) => T | null;
 
-/** A command's answer that follows Relink's changes. */
+/** The output of a command, kept up to date with Relink’s changes. */
 export class Live<T> {
   value = $state.raw<T | null>(null);
   error = $state.raw<ErrorView | null>(null);
@@ -12,10 +12,10 @@ export class Live<T> {
   loading = $derived(this.value === null && this.error === null);
   #load: () => Promise<T>;
   #merge: Merge<T>;
-  /** Counts the requests. The answer to one that is not the latest is dropped. */
+  /** The number of the latest request. The output of an earlier one is dropped. */
   #request = 0;
   #pending = false;
-  /** Changes that came while a request is pending: its answer may be older than they are. */
+  /** Changes that arrived while a request was pending. Its output may be older. */
   #missed: Change[] = [];
 
   constructor(load: () => Promise<T>, merge: Merge<T> = () => null) {
@@ -23,7 +23,7 @@ export class Live<T> {
     this.#merge = merge;
   }
 
-  /** Asks again. */
+  /** Loads the value again. */
   async reload(): Promise<void> {
     const request = ++this.#request;
     [this.#pending, this.#missed] = [true, []];
@@ -39,7 +39,7 @@ export class Live<T> {
     if (!this.#missed.every((change) => this.#merged(change))) await this.reload();
   }
 
-  /** Applies a change, by asking again if necessary: at most once more while a request is pending. */
+  /** Merges a change, or loads the value again; while a request is pending, at most once more. */
   apply(change: Change): void {
     if (this.#pending) this.#missed.push(change);
     else if (!this.#merged(change)) void this.reload();
@@ -61,10 +61,10 @@ export function live<C extends Command>(
   kinds: Change['kind'][],
   command: C,
   args: () => Args<C>,
-  merge?: Merge<Answer<C>>,
-): Live<Answer<C>> {
-  const ask = host.ask as (command: Command, args?: unknown) => Promise<Answer<C>>;
-  const data = new Live<Answer<C>>(() => ask(command, args()), merge);
+  merge?: Merge<Output<C>>,
+): Live<Output<C>> {
+  const invoke = host.invoke as (command: Command, args?: unknown) => Promise<Output<C>>;
+  const data = new Live<Output<C>>(() => invoke(command, args()), merge);
   $effect(() => {
     args();
     void data.reload();

@@ -5,7 +5,7 @@ import { Live } from './live.svelte';
 const merge = (value: string[], change: Change): string[] | null =>
   change.kind === 'accounts' && change.changes ? [...value, ...change.changes.removed] : null;
 
-/** A list whose requests are answered by hand, in any order. */
+/** A list whose requests the test resolves, in any order. */
 function liveList(): { list: Live<string[]>; requests: ((answer: string[]) => void)[] } {
   const requests: ((answer: string[]) => void)[] = [];
   const load = (): Promise<string[]> => new Promise((resolve) => requests.push(resolve));
@@ -15,10 +15,10 @@ function liveList(): { list: Live<string[]>; requests: ((answer: string[]) => vo
 const added = (id: string): Change => ({ kind: 'accounts', changes: { changed: [], removed: [id] } });
 const STALE: Change = { kind: 'accounts', changes: null };
 
-/** Lets the answers that were given arrive. */
+/** Waits until resolved requests have been processed. */
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
-it('merges a change without asking again', async () => {
+it('merges a change without loading again', async () => {
   const { list, requests } = liveList();
   void list.reload();
   requests[0]?.(['a']);
@@ -28,7 +28,7 @@ it('merges a change without asking again', async () => {
   expect(requests).toHaveLength(1);
 });
 
-it('asks again when a change can’t be merged', async () => {
+it('loads again when a change can’t be merged', async () => {
   const { list, requests } = liveList();
   void list.reload();
   requests[0]?.(['a']);
@@ -39,7 +39,7 @@ it('asks again when a change can’t be merged', async () => {
   expect(list.value).toEqual(['c']);
 });
 
-it('merges what changed while a request was pending into its answer', async () => {
+it('merges changes that arrived while a request was pending', async () => {
   const { list, requests } = liveList();
   void list.reload();
   list.apply(added('b'));
@@ -49,7 +49,7 @@ it('merges what changed while a request was pending into its answer', async () =
   expect(requests).toHaveLength(1);
 });
 
-it('asks once more, however often it became stale while a request was pending', async () => {
+it('loads once more, however many changes arrived while a request was pending', async () => {
   const { list, requests } = liveList();
   void list.reload();
   for (const change of [STALE, STALE, added('b'), STALE]) list.apply(change);
@@ -63,7 +63,7 @@ it('asks once more, however often it became stale while a request was pending', 
   expect(requests).toHaveLength(2);
 });
 
-it('drops the answer to a request that was followed by another', async () => {
+it('drops the result of a request that was followed by another', async () => {
   const { list, requests } = liveList();
   void list.reload();
   void list.reload();

@@ -1,6 +1,5 @@
 /**
- * The connect UI's HTTP API, as the page sees it. This file and the borders of the browser are the only places
- * that know about fetch; nothing in here is logged or kept.
+ * A typed client of the connect UI's HTTP API. It logs and stores nothing.
  */
 
 import type {
@@ -29,26 +28,26 @@ export type {
   SessionScope,
 } from './types';
 
-/** OAuth, of which the server always names the host. */
+/** OAuth. The server always sends the provider's host. */
 export type OAuthMethod = Pick<SessionMethod, 'scopes' | 'redirects' | 'not_ready'> & {
   format: 'oauth2';
   host: string;
 };
 
-/** A form. */
+/** Credentials that are entered into a form. */
 export type FieldsMethod = Pick<SessionMethod, 'fields' | 'documentation_link' | 'is_tried' | 'not_ready'> & {
   format: Exclude<AuthenticationMethod, 'oauth2'>;
 };
 
-/** A way to sign in. */
+/** An authentication method. */
 export type Method = OAuthMethod | FieldsMethod;
 
 export type Integration = Omit<SessionIntegration, 'methods'> & { methods: Method[] };
 
-/** What a link token lets this page do. */
+/** What the link token permits. */
 export type Session = Omit<WireSession, 'integrations'> & { integrations: Integration[] };
 
-/** The body of every answer that isn't a success. */
+/** The body of every error response. */
 interface ErrorBody {
   statusCode: number;
   message: string;
@@ -58,7 +57,7 @@ interface ErrorBody {
   field?: string | null;
 }
 
-/** Relink answered, and refused. */
+/** An error response of Relink. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly status: number;
@@ -77,7 +76,7 @@ export class Problem extends Error {
   }
 }
 
-/** Relink didn't answer at all: stopped, restarting or asleep. */
+/** Relink didn't respond: it is stopped or restarting, or the machine was asleep. */
 export class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
@@ -86,22 +85,21 @@ export function isUnreachable(error: unknown): boolean {
   return error instanceof Unreachable;
 }
 
-/** While a flow is being watched, a server that stumbles is asked again. */
-export function isPassing(error: unknown): boolean {
+/** Errors after which a poll of a flow is repeated. */
+export function isTransientError(error: unknown): boolean {
   return isUnreachable(error) || (error instanceof Problem && (error.status >= 500 || error.status === 429));
 }
 
-/** The flow's id and the key that opens it. */
+/** A flow's ID and the key that authorizes its calls. */
 export interface FlowKey {
   id: string;
   key: string;
 }
 
-/** Longer than the server holds a long poll (25 s), so that only a dead connection ends it. */
-const ANSWER_DEADLINE_MS = 40_000;
-/** Longer than the server waits for a person to answer the keychain's prompt (120 s): a flow that is asked for twice would
- * be begun twice. */
-const BEGIN_DEADLINE_MS = 150_000;
+/** Longer than a long poll lasts (25 s), so that only a dead connection times out. */
+const RESPONSE_TIMEOUT_MS = 40_000;
+/** Longer than the server waits for the keychain's prompt (120 s). A retry would begin a second flow. */
+const BEGIN_TIMEOUT_MS = 150_000;
 
 type Fetch = typeof fetch;
 
@@ -120,17 +118,10 @@ export class ConnectApi {
   }
 
   create(linkToken: string, flow: NewFlow, signal: AbortSignal): Promise<CreatedFlow> {
-    return this.#call(
-      'POST',
-      '/flows',
-      signal,
-      { 'X-Relink-Link-Token': linkToken },
-      flow,
-      BEGIN_DEADLINE_MS,
-    );
+    return this.#call('POST', '/flows', signal, { 'X-Relink-Link-Token': linkToken }, flow, BEGIN_TIMEOUT_MS);
   }
 
-  /** Answers once the flow is newer than `after`, or after a while with what there is. */
+  /** Resolves once the flow's version is greater than `after`, or after a while with its current state. */
   flow({ id, key }: FlowKey, after: number, signal: AbortSignal): Promise<Flow> {
     const query = `?after=${after}`;
     return this.#call('GET', `/flows/${encodeURIComponent(id)}${query}`, signal, flowHeader(key));
@@ -162,7 +153,7 @@ export class ConnectApi {
     signal: AbortSignal,
     headers: Record<string, string>,
     body?: object,
-    deadline = ANSWER_DEADLINE_MS,
+    deadline = RESPONSE_TIMEOUT_MS,
   ): Promise<T> {
     let response: Response;
     let text: string;
@@ -200,7 +191,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** An answer that isn't one of ours (another program took the port) still becomes a problem with words. */
+/** Also handles responses of another program that took Relink's port. */
 function asError(status: number, answer: unknown): ErrorBody {
   const body: Partial<ErrorBody> = typeof answer === 'object' && answer !== null ? answer : {};
   return {

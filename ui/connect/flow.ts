@@ -1,6 +1,6 @@
 import {
   Problem,
-  isPassing,
+  isTransientError,
   type IdentityChoice,
   type ConnectApi,
   type Flow,
@@ -11,7 +11,7 @@ import {
   type Session,
 } from './api';
 import type { FlowKeys } from './flow-keys';
-import { untilAnswered } from './retry';
+import { retryUntilResponse } from './retry';
 import { pause } from './time';
 import { openable, type Request } from './urls';
 import { NO_LINK, NOTHING_PASTED } from './texts';
@@ -108,7 +108,7 @@ export class ConnectFlow {
       if (request.at === 'return') return this.#resume(request.flowId, signal);
       if (request.linkToken === null) return this.#fail(new Problem(NO_LINK));
       const { linkToken } = request;
-      const session = await this.#callUntilAnswered(signal, () => this.#api.session(linkToken, signal));
+      const session = await this.#callUntilResponse(signal, () => this.#api.session(linkToken, signal));
       this.#set({ session });
       const previousName = this.#chosen?.integration.name;
       const same = offered(session, request).find(({ name }) => name === previousName);
@@ -158,7 +158,7 @@ export class ConnectFlow {
     };
     return this.#run(async (signal) => {
       this.#set({ busy: true, view: withError(view, null) });
-      const create = () => this.#callUntilAnswered(signal, () => this.#api.create(linkToken, flow, signal));
+      const create = () => this.#callUntilResponse(signal, () => this.#api.create(linkToken, flow, signal));
       const created = await this.#showPromptIfSlow(signal, create);
       this.#set({ busy: false });
       const look = { color: integration.color, logo: integration.logo };
@@ -211,7 +211,11 @@ export class ConnectFlow {
     const stored = flowId === null ? null : this.#browser.keys.find(flowId);
     if (flowId === null || !stored) return this.#set({ view: { at: 'wrong_browser' } });
     const key = { id: flowId, key: stored.key };
-    const latest = await this.#callUntilAnswered(signal, () => this.#api.flow(key, 0, signal), isPassing);
+    const latest = await this.#callUntilResponse(
+      signal,
+      () => this.#api.flow(key, 0, signal),
+      isTransientError,
+    );
     const look = { color: stored.color, logo: stored.logo };
     await this.#follow({ key, look, latest, redirectsHere: true }, signal);
   }
@@ -237,12 +241,12 @@ export class ConnectFlow {
   async #watch(followed: Followed, signal: AbortSignal): Promise<void> {
     while (!isOver(followed.latest)) {
       const { latest, key } = followed;
-      // The first tab that sees the callback claims the flow. The other one is told its current state.
-      const ask = () =>
+      // The first tab that sees the callback claims the flow. The other one gets its current state.
+      const poll = () =>
         latest.phase === 'returned'
           ? this.#api.claim(key, signal)
           : this.#api.flow(key, latest.version, signal);
-      const next = await this.#callUntilAnswered(signal, ask, isPassing);
+      const next = await this.#callUntilResponse(signal, poll, isTransientError);
       if (next.version > followed.latest.version) this.#show(next);
       else if (followed.latest === latest) await pause(POLL_PAUSE_MS, signal);
     }
@@ -256,7 +260,7 @@ export class ConnectFlow {
     const { signal } = this.#task;
     this.#set({ busy: true, view: withError(view, null) });
     await this.#handleProblems(signal, async () => {
-      const flow = await this.#callUntilAnswered(signal, () => call(followed.key, signal));
+      const flow = await this.#callUntilResponse(signal, () => call(followed.key, signal));
       if (flow.version > followed.latest.version) this.#show(flow);
     });
     if (!signal.aborted) this.#set({ busy: false });
@@ -352,13 +356,13 @@ export class ConnectFlow {
     }
   }
 
-  /** Repeats the call until Relink answers, and shows meanwhile that it doesn’t. */
-  #callUntilAnswered<T>(
+  /** Repeats the call until Relink responds. Until then, the page shows that it doesn’t. */
+  #callUntilResponse<T>(
     signal: AbortSignal,
     call: () => Promise<T>,
     isTransient?: (error: unknown) => boolean,
   ): Promise<T> {
-    return untilAnswered(signal, call, (unreachable) => this.#set({ unreachable }), isTransient);
+    return retryUntilResponse(signal, call, (unreachable) => this.#set({ unreachable }), isTransient);
   }
 
   #fail(problem: Problem): void {

@@ -2,10 +2,10 @@ import { isUnreachable } from './api';
 import { backoff, pause } from './time';
 
 /**
- * Repeats the call while its errors are transient. `report` is told whether Relink responds. If not only an unreachable
- * Relink counts as transient, a first failure isn’t reported: the machine may just have woken up.
+ * Repeats the call while its errors are transient, and reports after each attempt whether Relink responds. With another
+ * definition of transient, the first failure isn’t reported, because the machine may just have woken up.
  */
-export async function untilAnswered<T>(
+export async function retryUntilResponse<T>(
   signal: AbortSignal,
   call: () => Promise<T>,
   report: (unreachable: boolean) => void,
@@ -13,9 +13,9 @@ export async function untilAnswered<T>(
 ): Promise<T> {
   for (let tries = 0; ; tries += 1) {
     try {
-      const answer = await call();
+      const response = await call();
       report(false);
-      return answer;
+      return response;
     } catch (error) {
       if (signal.aborted) throw error;
       report(isUnreachable(error) && (isTransient === isUnreachable || tries > 0));

@@ -17,7 +17,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Delay before retrying a call that got no answer: 1, 2, 4, then 8 seconds. */
+/** Delay before retrying a call that got no response: 1, 2, 4, then 8 seconds. */
 export function backoff(tries: number): number {
   return 1000 * 2 ** Math.min(tries, 3);
 }

@@ -11,7 +11,7 @@ export type AuthenticationMethod = "oauth2" | "api_key" | "oauth2_client_credent
 export type RedirectKind = "deep_link" | "loopback";
 
 /**
- * What a link token lets the connect UI do.
+ * What a link token permits.
  */
 export type Session = { purpose: LinkPurpose, tenant_id: string, 
 /**
@@ -19,68 +19,68 @@ export type Session = { purpose: LinkPurpose, tenant_id: string,
  */
 account: SessionAccount | null, integrations: Array<SessionIntegration>, 
 /**
- * The kinds of redirect that the running Relink can take, best first.
+ * The redirect types that the running Relink supports, best first.
  */
 redirects: Array<RedirectKind>, expires_at: string, };
 
 export type LinkPurpose = "connect" | "reauthorize";
 
 /**
- * An account, as its person knows it.
+ * The account to reauthorize.
  */
 export type SessionAccount = { id: string, name: string, 
 /**
- * Who is signed in, where the integration can tell.
+ * The signed-in user, if the integration provides it.
  */
 identity: string | null, };
 
 export type SessionIntegration = { name: string, label: string, category: string, 
 /**
- * A data URL or a web address.
+ * A data URL or a web URL.
  */
 logo: string | null, color: string | null, methods: Array<SessionMethod>, };
 
 /**
- * A way to sign in.
+ * An authentication method.
  */
 export type SessionMethod = { format: AuthenticationMethod, 
 /**
- * Where the person signs in; set for OAuth.
+ * The host of the provider's sign-in page; set for OAuth.
  */
 host: string | null, 
 /**
- * What is asked for.
+ * The requested scopes.
  */
 scopes: Array<SessionScope>, 
 /**
- * The kinds of redirect that the provider allows.
+ * The redirect types that the provider allows.
  */
 redirects: Array<RedirectKind>, 
 /**
- * The form.
+ * The form's fields.
  */
 fields: Array<FieldSpec>, 
 /**
- * Where the person finds what to type.
+ * A page that explains where to find the credentials.
  */
 documentation_link: string | null, 
 /**
- * Whether what is typed is tried with the provider before it is kept.
+ * Whether the entered credentials are tested with the provider before they are saved.
  */
 is_tried: boolean, 
 /**
- * What is missing before anybody can sign in this way, and what to do.
+ * What must be set up before this method can be used; null if nothing.
  */
 not_ready: string | null, };
 
 export type SessionScope = { name: string, 
 /**
- * What it allows.
+ * What the scope permits.
  */
 description: string | null, };
 
 /**
- * One input of a form that an integration asks for.
+ * A field of an integration's form.
  */
 export type FieldSpec = { name: string, label: string, type: FieldType, required: boolean, default: string | null, placeholder: string | null, help_text: string | null, 
 /**
@@ -88,7 +88,7 @@ export type FieldSpec = { name: string, label: string, type: FieldType, required
  */
 pattern: string | null, 
 /**
- * What to choose from, for `single_select`.
+ * The options of a `single_select`.
  */
 options: Array<FieldOption>, };
 
@@ -97,7 +97,7 @@ export type FieldType = "text" | "password" | "single_select";
 export type FieldOption = { label: string, value: string, };
 
 /**
- * Begins a try at connecting an account.
+ * A request to begin a connect flow.
  */
 export type NewFlow = { 
 /**
@@ -105,20 +105,20 @@ export type NewFlow = {
  */
 integration: string, format: AuthenticationMethod, 
 /**
- * By which way the browser is to come back.
+ * The redirect type to use.
  */
 redirect: RedirectKind | null, 
 /**
- * What the person typed.
+ * The entered values, by field name.
  */
 fields: Record<string, string> | null, };
 
 /**
- * One try at connecting an account.
+ * A connect flow: one attempt to connect or reauthorize an account.
  */
 export type Flow = { id: string, 
 /**
- * Grows with every change.
+ * Increases with every change.
  */
 version: number, 
 /**
@@ -126,11 +126,11 @@ version: number,
  */
 integration: string, integration_label: string, format: AuthenticationMethod, phase: FlowPhase, 
 /**
- * Where the browser goes, while the provider is waited for.
+ * The URL to open in the browser, in the phase `waiting`.
  */
 authorize_url: string | null, 
 /**
- * By which way the browser comes back.
+ * The redirect type that is used.
  */
 redirect: RedirectKind | null, 
 /**
@@ -138,20 +138,20 @@ redirect: RedirectKind | null,
  */
 redirect_uri: string | null, 
 /**
- * What goes on, while something does.
+ * The current step, in the phase `working`.
  */
 step: FlowStep | null, question: IdentityQuestion | null, outcome: FlowOutcome | null, error: FlowError | null, };
 
 /**
- * A flow that was just begun.
+ * A new flow.
  */
 export type CreatedFlow = { 
 /**
- * Opens the flow; given to the page that began it, and never again.
+ * Authorizes requests about the flow. It is returned only once.
  */
 key: string, id: string, 
 /**
- * Grows with every change.
+ * Increases with every change.
  */
 version: number, 
 /**
@@ -159,11 +159,11 @@ version: number,
  */
 integration: string, integration_label: string, format: AuthenticationMethod, phase: FlowPhase, 
 /**
- * Where the browser goes, while the provider is waited for.
+ * The URL to open in the browser, in the phase `waiting`.
  */
 authorize_url: string | null, 
 /**
- * By which way the browser comes back.
+ * The redirect type that is used.
  */
 redirect: RedirectKind | null, 
 /**
@@ -171,7 +171,7 @@ redirect: RedirectKind | null,
  */
 redirect_uri: string | null, 
 /**
- * What goes on, while something does.
+ * The current step, in the phase `working`.
  */
 step: FlowStep | null, question: IdentityQuestion | null, outcome: FlowOutcome | null, error: FlowError | null, };
 
@@ -180,44 +180,44 @@ export type FlowPhase = "waiting" | "returned" | "working" | "question" | "succe
 export type FlowStep = "exchanging" | "checking" | "saving";
 
 /**
- * Somebody else signed in.
+ * The user signed in with another identity than before.
  */
 export type IdentityQuestion = { 
 /**
- * Who was signed in.
+ * The previous identity.
  */
 expected: string, 
 /**
- * Who is now.
+ * The new identity.
  */
 actual: string, };
 
 /**
- * What to do when somebody else signed in.
+ * What to do after a sign-in with another identity.
  */
 export type IdentityChoice = "keep" | "replace" | "add";
 
 export type IdentityAnswer = { answer: IdentityChoice, };
 
 /**
- * The address that the person copied from the browser.
+ * The URL that the user copied from the browser.
  */
 export type PastedCallback = { url: string, };
 
 /**
- * What came of a flow.
+ * The result of a successful flow.
  */
 export type FlowOutcome = { account: SessionAccount, 
 /**
- * Whether the account was there before.
+ * Whether an existing account was reauthorized.
  */
 reauthorized: boolean, 
 /**
- * Whether the person chose to keep the old credentials.
+ * Whether the user chose to keep the old credentials.
  */
 kept_old: boolean, 
 /**
- * Where the browser goes now.
+ * The URL that the browser goes to next.
  */
 redirect_uri: string | null, };
 
@@ -226,7 +226,7 @@ redirect_uri: string | null, };
  */
 export type FlowError = { 
 /**
- * Stable: what a program matches on.
+ * A stable code, for programs.
  */
 code: string, 
 /**
@@ -242,11 +242,11 @@ message: string,
  */
 hint: string, error_type: FlowErrorType, 
 /**
- * The form field that the error is about.
+ * The form field with the error.
  */
 field: string | null, };
 
 /**
- * Truto's kinds of a connection's error.
+ * Truto's kinds of connection errors.
  */
 export type FlowErrorType = "connection_error" | "validation_error";

@@ -14,7 +14,7 @@ export function openable(address: string | null | undefined): string | null {
   return null;
 }
 
-/** What this page’s URL asks for. */
+/** The parameters of this page’s URL. */
 export type Request =
   | {
       at: 'connect';

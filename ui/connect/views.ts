@@ -20,7 +20,7 @@ export type View =
   | { at: 'loading' }
   /** The link can’t be used. */
   | { at: 'invalid_link'; error: ErrorView }
-  /** `missing` names an integration that the URL asks for and that isn’t installed. */
+  /** `missing`: the integration named in the URL, if it isn’t installed. */
   | { at: 'integrations'; missing: string | null }
   | { at: 'nothing_offered' }
   | { at: 'methods'; integration: Integration }
@@ -65,10 +65,10 @@ export function firstView(session: Session, request: Request): View {
   const [first, ...others] = choices;
   if (!first) return { at: 'nothing_offered' };
   if (session.purpose === 'reauthorize') return integrationView(first);
-  const asked = request.at === 'connect' ? request.integration : null;
-  if (asked !== null) {
-    const found = choices.find(({ name }) => name === asked);
-    return found ? integrationView(found) : { at: 'integrations', missing: asked };
+  const requested = request.at === 'connect' ? request.integration : null;
+  if (requested !== null) {
+    const found = choices.find(({ name }) => name === requested);
+    return found ? integrationView(found) : { at: 'integrations', missing: requested };
   }
   return others.length === 0 ? integrationView(first) : { at: 'integrations', missing: null };
 }

@@ -2,17 +2,17 @@ import type { Change, Commands, Destination, ErrorView } from './types';
 
 export type Command = keyof Commands;
 export type Args<C extends Command> = Commands[C][0];
-export type Answer<C extends Command> = Commands[C][1];
+export type Output<C extends Command> = Commands[C][1];
 
 export interface Host {
-  ask<C extends Command>(command: C, ...args: Args<C> extends void ? [] : [Args<C>]): Promise<Answer<C>>;
+  invoke<C extends Command>(command: C, ...args: Args<C> extends void ? [] : [Args<C>]): Promise<Output<C>>;
   /** Calls back with every change until the function that it returns is called. */
   onChanged(listener: (change: Change) => void): () => void;
   /** Calls back when the window is sent somewhere: by a notification, the tray, a second start. */
   onShow(listener: (destination: Destination) => void): () => void;
 }
 
-/** Why Relink could not do something. Every rejection of `ask` is one. */
+/** Why Relink could not do something. `invoke` rejects with this error. */
 export class HostError extends Error implements ErrorView {
   readonly code: string;
   readonly title: string;

@@ -1,4 +1,4 @@
-import { invoke } from '@tauri-apps/api/core';
+import { invoke as invokeTauri } from '@tauri-apps/api/core';
 import { listen } from '@tauri-apps/api/event';
 import { HostError, errorViewOf, type Host } from './host';
 import type { ErrorView, Events } from './types';
@@ -14,9 +14,9 @@ function on<E extends keyof Events>(event: E, listener: (payload: Events[E]) => 
 
 /** The program that this window belongs to. The only module that knows Tauri. */
 export const tauri: Host = {
-  async ask(command, ...args) {
+  async invoke(command, ...args) {
     try {
-      return await invoke(command, args[0] ?? {});
+      return await invokeTauri(command, args[0] ?? {});
     } catch (thrown) {
       throw new HostError(isErrorView(thrown) ? thrown : errorViewOf(thrown));
     }
@@ -24,7 +24,7 @@ export const tauri: Host = {
   onChanged: (listener) => on('changed', listener),
   onShow(listener) {
     // The window may have been sent somewhere before its page could listen.
-    void tauri.ask('initial_destination').then((destination) => destination && listener(destination));
+    void tauri.invoke('initial_destination').then((destination) => destination && listener(destination));
     return on('show', listener);
   },
 };

@@ -1,66 +1,66 @@
 // Generated from src-tauri/contract/src/window by `make types`; don't edit. A test proves that it is current.
 
-/** The window's commands: `name: [arguments, answer]`. */
+/** The window's commands: `name: [arguments, output]`. */
 export type Commands = {
-  /** Where a window that was just opened should go. The answer is given once. */
-  initial_destination: [arguments: void, answer: Destination | null];
-  overview: [arguments: void, answer: Overview];
-  accounts: [arguments: void, answer: Array<Account>];
-  account: [arguments: { id: AccountId }, answer: Account];
-  health: [arguments: { id: AccountId }, answer: Health];
-  /** Up to 50 entries before a position, newest first: one account's, or everybody's; with `problems_only`, only
-   * those that report a problem. */
-  timeline: [arguments: { id: AccountId | null, before: number | null, problems_only: boolean }, answer: TimelinePage];
-  /** Makes one call to the provider to see whether the account works. */
-  check: [arguments: { id: AccountId }, answer: CheckResult];
-  refresh: [arguments: { id: AccountId }, answer: Account];
-  rename: [arguments: { id: AccountId, name: string }, answer: Account];
-  delete_account: [arguments: { id: AccountId }, answer: null];
-  /** Silences reminders about the account until tomorrow or, where Relink is notified of it, until the machine is
+  /** Where a new window should go. Returned only once. */
+  initial_destination: [arguments: void, output: Destination | null];
+  overview: [arguments: void, output: Overview];
+  accounts: [arguments: void, output: Array<Account>];
+  account: [arguments: { id: AccountId }, output: Account];
+  health: [arguments: { id: AccountId }, output: Health];
+  /** Up to 50 entries before a position, newest first: of one account, or of all. With `problems_only`, only
+   * those about problems. */
+  timeline: [arguments: { id: AccountId | null, before: number | null, problems_only: boolean }, output: TimelinePage];
+  /** Checks with one call to the provider whether the account works. */
+  check: [arguments: { id: AccountId }, output: CheckResult];
+  refresh: [arguments: { id: AccountId }, output: Account];
+  rename: [arguments: { id: AccountId, name: string }, output: Account];
+  delete_account: [arguments: { id: AccountId }, output: null];
+  /** Silences reminders about the account until tomorrow or, where Relink detects that, until the machine is
    * next unlocked. */
-  remind_later: [arguments: { id: AccountId }, answer: null];
-  get_connection_link: [arguments: { purpose: LinkPurpose }, answer: MagicLink];
-  /** Opens a magic link's page, with this integration chosen if one is named. */
-  open_link: [arguments: { id: string, target: OpenIn, integration: string | null }, answer: null];
-  copy_link: [arguments: { id: string }, answer: null];
-  /** The URIs that a link may send the browser to when its flow has ended. */
-  redirect_uris: [arguments: void, answer: Array<string>];
-  set_redirect_uris: [arguments: { uris: Array<string> }, answer: Array<string>];
-  integrations: [arguments: void, answer: Array<Integration>];
-  install: [arguments: { name: string }, answer: null];
-  uninstall: [arguments: { name: string }, answer: null];
-  set_client: [arguments: { name: string, id: string, secret: SecretInput | null }, answer: null];
+  remind_later: [arguments: { id: AccountId }, output: null];
+  get_connection_link: [arguments: { purpose: LinkPurpose }, output: MagicLink];
+  /** Opens a magic link's page. `integration`: the integration to preselect. */
+  open_link: [arguments: { id: string, target: OpenIn, integration: string | null }, output: null];
+  copy_link: [arguments: { id: string }, output: null];
+  /** The allowed redirect URIs of links. */
+  redirect_uris: [arguments: void, output: Array<string>];
+  set_redirect_uris: [arguments: { uris: Array<string> }, output: Array<string>];
+  integrations: [arguments: void, output: Array<Integration>];
+  install: [arguments: { name: string }, output: null];
+  uninstall: [arguments: { name: string }, output: null];
+  set_client: [arguments: { name: string, id: string, secret: SecretInput | null }, output: null];
   /** Adds an integration from the text of a definition file. */
-  add_integration: [arguments: { text: string }, answer: AddedIntegration];
+  add_integration: [arguments: { text: string }, output: AddedIntegration];
   /** Adds an integration from the form. */
-  create_integration: [arguments: { integration: NewIntegration }, answer: AddedIntegration];
-  /** Opens the provider's page that explains how to register an OAuth client. */
-  open_documentation: [arguments: { integration: string }, answer: null];
-  webhooks: [arguments: void, answer: Array<Webhook>];
-  event_types: [arguments: void, answer: Array<string>];
+  create_integration: [arguments: { integration: NewIntegration }, output: AddedIntegration];
+  /** Opens the provider's guide to registering an OAuth client. */
+  open_documentation: [arguments: { integration: string }, output: null];
+  webhooks: [arguments: void, output: Array<Webhook>];
+  event_types: [arguments: void, output: Array<string>];
   /** Copies the new webhook's signing secret to the clipboard; it can't be read again. */
-  add_webhook: [arguments: { webhook: NewWebhook }, answer: Webhook];
-  remove_webhook: [arguments: { id: WebhookId }, answer: null];
-  test_webhook: [arguments: { id: WebhookId }, answer: null];
-  /** Retries the failed deliveries; answers with their number. */
-  replay_webhook: [arguments: { id: WebhookId }, answer: number];
-  deliveries: [arguments: { id: WebhookId }, answer: Array<Delivery>];
-  api_tokens: [arguments: void, answer: Array<ApiToken>];
+  add_webhook: [arguments: { webhook: NewWebhook }, output: Webhook];
+  remove_webhook: [arguments: { id: WebhookId }, output: null];
+  test_webhook: [arguments: { id: WebhookId }, output: null];
+  /** Retries the failed deliveries. Returns their number. */
+  replay_webhook: [arguments: { id: WebhookId }, output: number];
+  deliveries: [arguments: { id: WebhookId }, output: Array<Delivery>];
+  api_tokens: [arguments: void, output: Array<ApiToken>];
   /** Copies the new token to the clipboard; it can't be read again. */
-  create_api_token: [arguments: { name: string, days: number | null }, answer: ApiToken];
-  revoke_api_token: [arguments: { id: ApiTokenId }, answer: null];
-  preferences: [arguments: void, answer: Preferences];
-  set_preferences: [arguments: { preferences: PreferenceUpdate }, answer: Preferences];
-  notices: [arguments: void, answer: Array<NoticeRecord>];
-  /** Shows a notification, to see whether this desktop does. */
-  test_notification: [arguments: void, answer: null];
-  /** Sends the browser through a redirect back to Relink, to see whether deep links work here; answers with what
-   * happened, in words. */
-  test_sign_in_return: [arguments: void, answer: string];
-  sandbox: [arguments: void, answer: SandboxSettings];
-  control_sandbox: [arguments: { action: SandboxAction }, answer: SandboxSettings];
-  copy_text: [arguments: { text: string }, answer: null];
-  open_data_folder: [arguments: void, answer: null];
+  create_api_token: [arguments: { name: string, days: number | null }, output: ApiToken];
+  revoke_api_token: [arguments: { id: ApiTokenId }, output: null];
+  preferences: [arguments: void, output: Preferences];
+  set_preferences: [arguments: { preferences: PreferenceUpdate }, output: Preferences];
+  notices: [arguments: void, output: Array<NoticeRecord>];
+  /** Shows a test notification. */
+  test_notification: [arguments: void, output: null];
+  /** Tests the sign-in redirect: whether a deep link in the browser reaches Relink. Returns the result as a
+   * sentence. */
+  test_sign_in_redirect: [arguments: void, output: string];
+  sandbox: [arguments: void, output: SandboxSettings];
+  control_sandbox: [arguments: { action: SandboxAction }, output: SandboxSettings];
+  copy_text: [arguments: { text: string }, output: null];
+  open_data_folder: [arguments: void, output: null];
 };
 
 /** The window's events: `name: payload`. */
@@ -70,11 +70,11 @@ export type Events = {
 };
 
 /**
- * An account, as the list and its page show it.
+ * An account, as shown in the list and on its page.
  */
 export type Account = { id: AccountId, 
 /**
- * The person's name for it.
+ * The account's display name.
  */
 name: string, 
 /**
@@ -82,7 +82,7 @@ name: string,
  */
 integration: string, integration_label: string, 
 /**
- * The integration's color, as CSS writes it.
+ * The integration's color, in CSS syntax.
  */
 color: string | null, tenant_id: string, 
 /**
@@ -90,23 +90,23 @@ color: string | null, tenant_id: string,
  */
 identity: string | null, status: Status, method: AuthenticationMethod, 
 /**
- * The authentication method in words.
+ * The authentication method's label.
  */
 method_label: string, scopes: Array<string>, is_sandbox: boolean, 
 /**
- * While something is wrong: what the account needs.
+ * What the account needs; `null` while it works.
  */
 verdict: Verdict | null, 
 /**
- * While something is wrong: since when.
+ * Since when it has failed; `null` while it works.
  */
 trouble_since: Timestamp | null, 
 /**
- * While something is wrong: what, in words.
+ * What is wrong; `null` while it works.
  */
 problem: Problem | null, 
 /**
- * While something is wrong: when Relink tries again by itself.
+ * When Relink retries automatically.
  */
 next_try: Timestamp | null, 
 /**
@@ -122,7 +122,7 @@ refreshed_at: Timestamp | null,
  */
 expires_at: Timestamp | null, 
 /**
- * When Relink refreshes it next, by itself.
+ * When Relink acts automatically the next time.
  */
 next_action_at: Timestamp | null, 
 /**
@@ -131,7 +131,7 @@ next_action_at: Timestamp | null,
 last_used_at: Timestamp | null, created_at: Timestamp, };
 
 /**
- * The new state of the accounts that changed.
+ * The new state of the changed accounts.
  */
 export type AccountChanges = { changed: Array<Account>, removed: Array<AccountId>, };
 
@@ -142,20 +142,20 @@ export type AccountId = string;
 
 export type AddedIntegration = { name: string, 
 /**
- * What Relink doesn't know in the definition, or advises against.
+ * Warnings about unknown keys or inadvisable values in the definition.
  */
 warnings: Array<string>, };
 
 /**
- * An API token's record. The token itself is shown once, by the response that made it.
+ * An API token's metadata. The token itself is returned once, by the response that created it.
  */
 export type ApiToken = { id: ApiTokenId, name: string, created_at: Timestamp, 
 /**
- * Null: it doesn't expire.
+ * Null if it never expires.
  */
 expires_at: Timestamp | null, 
 /**
- * Null: it was never used.
+ * Null if it was never used.
  */
 last_used_at: Timestamp | null, };
 
@@ -172,16 +172,16 @@ export type Appearance = "system" | "light" | "dark";
 export type AuthenticationMethod = "oauth2" | "api_key" | "oauth2_client_credentials";
 
 /**
- * Something that the window shows is no longer current.
+ * A change of what the window shows.
  */
 export type Change = { "kind": "accounts", 
 /**
- * `null`: too many to list; the window asks again.
+ * `null` if there are too many; the window then loads its list again.
  */
 changes: AccountChanges | null, } | { "kind": "timeline" } | { "kind": "integrations" } | { "kind": "webhooks" } | { "kind": "api_tokens" } | { "kind": "overview" } | { "kind": "preferences" } | { "kind": "notices" };
 
 /**
- * What the provider said to a check.
+ * The provider's response to a check.
  */
 export type CheckOutcome = "accepted" | "unauthorized" | "forbidden" | "inconclusive" | "no_probe";
 
@@ -197,7 +197,7 @@ account: Account, };
 export type Condition = "no_data" | "working" | "retrying" | "not_working";
 
 /**
- * One event's delivery to a webhook.
+ * The delivery of one event to a webhook.
  */
 export type Delivery = { id: DeliveryId, event: string, state: DeliveryState, 
 /**
@@ -225,16 +225,16 @@ export type DeliveryId = string;
 export type DeliveryState = "pending" | "delivered" | "failed";
 
 /**
- * Where the window should go.
+ * A page of the window.
  */
 export type Destination = "accounts" | { "account": AccountId } | "settings";
 
 /**
- * Why a command failed, in words that the window shows as they are.
+ * The error of a command, with texts that the window shows unchanged.
  */
 export type ErrorView = { 
 /**
- * Stable, for programs and tests.
+ * A stable code, for programs and tests.
  */
 code: string, 
 /**
@@ -250,22 +250,22 @@ message: string,
  */
 hint: string | null, 
 /**
- * The input field that was refused.
+ * The input field with the error.
  */
 field: string | null, };
 
 export type Fact = { name: string, value: string, };
 
 /**
- * How an account did over the last days.
+ * The health of an account over the last days.
  */
 export type Health = { 
 /**
- * Two hours a slot, oldest first; the last one ends now.
+ * Slots of two hours, oldest first. The last one ends now.
  */
 slots: Array<Condition>, 
 /**
- * The same in a sentence.
+ * A summary in one sentence.
  */
 sentence: string, };
 
@@ -278,11 +278,11 @@ export type Integration = {
  */
 name: string, label: string, 
 /**
- * As CSS writes it.
+ * In CSS syntax.
  */
 color: string | null, category: string | null, 
 /**
- * Whether it came with Relink.
+ * Whether it is built in.
  */
 built_in: boolean, is_sandbox: boolean, installed: boolean, 
 /**
@@ -290,52 +290,52 @@ built_in: boolean, is_sandbox: boolean, installed: boolean,
  */
 accounts: number, methods: Array<AuthenticationMethod>, 
 /**
- * What is missing before anybody can sign in, and what to do about it.
+ * What must be set up before an account can be connected; `null` if nothing.
  */
 not_ready: string | null, 
 /**
- * Whether a built-in integration of the same name is hidden, because the person's keeps the name.
+ * Whether it hides a built-in integration of the same name.
  */
 hides_built_in: boolean, 
 /**
- * Whether its provider has a page that explains how to register an OAuth client.
+ * Whether the provider has a guide to registering an OAuth client.
  */
 documented: boolean, 
 /**
- * Whether the person has to register an OAuth client for it.
+ * Whether it needs an OAuth client that the user registers.
  */
 wants_client: boolean, 
 /**
- * The OAuth client's id, where one is set.
+ * The OAuth client's id, if one is set.
  */
 client_id: string | null, 
 /**
- * The redirect URIs to register at the provider.
+ * The redirect URIs to register with the provider.
  */
 redirect_uris: Array<RedirectUri>, };
 
 export type KeychainState = { available: boolean, 
 /**
- * Why it isn't available, in words.
+ * Why it isn't available.
  */
 message: string | null, };
 
 /**
- * What a new link is for.
+ * The purpose of a new link.
  */
 export type LinkPurpose = { "account": AccountId } | { "tenant": string };
 
 /**
- * A magic link that Relink keeps for the window. The page opens or copies it by its id and never sees its token.
+ * A magic link. The page opens or copies it by its id and never sees its token.
  */
 export type MagicLink = { id: string, 
 /**
- * The link with its token left out.
+ * The link without its token.
  */
 shown: string, expires_at: Timestamp, };
 
 /**
- * An integration as the form describes it.
+ * The values of the form for a new integration.
  */
 export type NewIntegration = { 
 /**
@@ -343,7 +343,7 @@ export type NewIntegration = {
  */
 name: string, label: string, 
 /**
- * Where its API is.
+ * The base URL of the provider's API.
  */
 base_url: string, 
 /**
@@ -373,12 +373,12 @@ export type NewWebhook = { target_url: string,
  */
 event_types: Array<string> | null, 
 /**
- * Whether the person agreed to deliveries to a private address.
+ * Whether the user agreed to deliveries to a private address.
  */
 allow_private: boolean, };
 
 /**
- * A notification that was shown. Stored as it is here.
+ * A notification that was shown. It is stored in this format.
  */
 export type NoticeRecord = { id: number, at: Timestamp, title: string, body: string, 
 /**
@@ -386,25 +386,25 @@ export type NoticeRecord = { id: number, at: Timestamp, title: string, body: str
  */
 account_id: AccountId | null, 
 /**
- * When it was taken down because it was no longer true.
+ * When it was withdrawn because it no longer applied.
  */
 withdrawn_at: Timestamp | null, 
 /**
- * Whether the desktop accepted it. It is listed in any case.
+ * Whether the desktop accepted it. It is listed either way.
  */
 delivered: boolean, };
 
 /**
- * Where a link is opened.
+ * Where to open a link.
  */
 export type OpenIn = "window" | "browser";
 
 /**
- * The state of Relink as a whole, for the window's frame and settings.
+ * The state of Relink, for the window's frame and settings.
  */
 export type Overview = { version: string, 
 /**
- * Where the API listens.
+ * The API's base URL.
  */
 base_url: string, 
 /**
@@ -416,13 +416,13 @@ wanted_port_taken: boolean,
  */
 wanted_port: number, keychain: KeychainState, 
 /**
- * Whether the machine has a network.
+ * Whether the machine is online.
  */
 online: boolean, 
 /**
- * How many accounts need their person.
+ * How many accounts need attention.
  */
-needs_you: number, 
+needs_attention: number, 
 /**
  * How many accounts there are.
  */
@@ -432,7 +432,7 @@ accounts: number,
  */
 sandbox: boolean, 
 /**
- * Why the latest notification could not be shown, in words; `null` if it was, or none was tried.
+ * Why the latest notification could not be shown; `null` if it was shown, or there was none.
  */
 notifications_trouble: string | null, 
 /**
@@ -440,29 +440,29 @@ notifications_trouble: string | null,
  */
 tray: boolean, 
 /**
- * Whether Relink is notified when the machine is unlocked, which ends "Remind me later".
+ * Whether Relink detects that the machine was unlocked, which ends "Remind me later".
  */
-hears_unlocking: boolean, 
+detects_unlock: boolean, 
 /**
  * The path of the data folder.
  */
 data_folder: string, };
 
 /**
- * [`Preferences`] as the window sends them: the port is whatever number was typed.
+ * [`Preferences`] as the window sends them: the port may be any number.
  */
 export type PreferenceUpdate = { appearance: Appearance, notifications_paused: boolean, start_at_login: boolean, port: number | null, };
 
 /**
- * What the person has chosen in the settings. Stored as it is here.
+ * The user's preferences. They are stored in this format.
  */
 export type Preferences = { appearance: Appearance, notifications_paused: boolean, 
 /**
- * Whether Relink starts, in the tray, when the person logs in to the machine.
+ * Whether Relink starts in the tray at login.
  */
 start_at_login: boolean, 
 /**
- * The API's port from the next start on; `null`: 7417 or the next free one.
+ * The API's port after the next start; `null`: 7417, or the next free one.
  */
 port: number | null, };
 
@@ -471,7 +471,7 @@ port: number | null, };
  */
 export type Problem = { 
 /**
- * Stable, for programs and tests.
+ * A stable code, for programs and tests.
  */
 code: string, 
 /**
@@ -491,7 +491,7 @@ hint: string,
  */
 http_status: number | null, provider_code: string | null, 
 /**
- * The provider's own text.
+ * The provider's error message.
  */
 provider_message: string | null, occurred_at: Timestamp, };
 
@@ -501,17 +501,17 @@ provider_message: string | null, occurred_at: Timestamp, };
 export type RedirectKind = "deep_link" | "loopback";
 
 /**
- * A redirect URI to register at a provider.
+ * A redirect URI to register with a provider.
  */
 export type RedirectUri = { kind: RedirectKind, uri: string, };
 
 /**
- * Something to do to the Sandbox.
+ * An action on the Sandbox.
  */
 export type SandboxAction = "expire" | "revoke" | { "fault": { kind: string, count: number, } } | "clear" | { "lifetime": { secs: number, } } | { "rotation": { kind: string, } };
 
 /**
- * How the Sandbox behaves.
+ * The Sandbox's settings.
  */
 export type SandboxSettings = { token_lifetime_secs: number, 
 /**
@@ -519,12 +519,12 @@ export type SandboxSettings = { token_lifetime_secs: number,
  */
 rotation: string, 
 /**
- * How many more responses will fail on purpose.
+ * How many more responses will fail.
  */
 faults_left: number, };
 
 /**
- * A secret that the person types into the window. It has no `Serialize`, so it can't travel back.
+ * A secret that was entered in the window. It has no `Serialize`, so it can't be sent back.
  */
 export type SecretInput = string;
 
@@ -539,11 +539,11 @@ export type TimelineEntry = {
  */
 seq: number, account_id: AccountId | null, 
 /**
- * The account's name, or its last one if it was deleted.
+ * The account's name; if it was deleted, its last name.
  */
 account_name: string | null, 
 /**
- * Whether the account was deleted, so that there is nothing to open.
+ * Whether the account was deleted and can't be opened.
  */
 account_gone: boolean, at: Timestamp, 
 /**
@@ -555,11 +555,11 @@ kind: string, tone: Tone,
  */
 title: string, detail: string | null, 
 /**
- * Who did it, such as "by API token my-agent"; null where Relink acted by itself.
+ * Who did it, such as "by API token my-agent"; null if Relink acted automatically.
  */
 by: string | null, 
 /**
- * Shown under "Details": codes and the provider's own text.
+ * Shown under "Details": codes and the provider's message.
  */
 facts: Array<Fact>, };
 
@@ -601,7 +601,7 @@ target_url: string, is_active: boolean,
  */
 event_types: Array<string> | null, 
 /**
- * Since when no delivery has succeeded.
+ * Since when no delivery has succeeded; `null` while deliveries succeed.
  */
 failing_since: Timestamp | null, created_at: Timestamp, };
 

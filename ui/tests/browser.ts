@@ -77,7 +77,7 @@ export async function openHarness(): Promise<Harness> {
         response.writeHead(reply.status, { 'Content-Type': 'application/json' });
         response.end(reply.status === 204 ? '' : JSON.stringify(reply.body));
       } catch {
-        // As if nothing listened on the port.
+        // Simulates that no program listens on the port.
         request.socket.destroy();
       }
     })();

@@ -7,10 +7,10 @@ export interface Reply {
   body: unknown;
 }
 
-interface Kept {
+interface FakeFlow {
   flow: Flow;
   key: string;
-  moved: (() => void)[];
+  waiters: (() => void)[];
 }
 
 /**
@@ -20,8 +20,8 @@ interface Kept {
 export class FakeServer {
   session: Session | Reply = reauthorizeSession;
   /** Returns the next created flow. */
-  onCreate: (asked: NewFlow) => Partial<Flow> | Reply | Promise<Partial<Flow> | Reply> = (asked) => ({
-    redirect: asked.redirect,
+  onCreate: (request: NewFlow) => Partial<Flow> | Reply | Promise<Partial<Flow> | Reply> = (request) => ({
+    redirect: request.redirect,
   });
   /** Handles a pasted URL. */
   onCallback: (url: string) => Partial<Flow> | Reply = () => ({ phase: 'returned' });
@@ -29,7 +29,7 @@ export class FakeServer {
   /** Whether the server responds at all. */
   up = true;
   readonly calls: { verb: string; body: unknown }[] = [];
-  readonly #flows = new Map<string, Kept>();
+  readonly #flows = new Map<string, FakeFlow>();
 
   /** The number of calls so far: `create`, `claim`, `answer`, `callback`, `abandon`, `session`, `flow`. */
   count(verb: string): number {
@@ -42,20 +42,20 @@ export class FakeServer {
 
   /** Changes a flow, by default the newest, and answers its long polls. */
   updateFlow(change: Partial<Flow>, id = this.flowIds.at(-1)): void {
-    const kept = this.#flows.get(id ?? '');
-    if (!kept) throw new Error('there is no flow to move');
-    kept.flow = { ...kept.flow, ...change, version: kept.flow.version + 1 };
-    for (const wake of kept.moved.splice(0)) wake();
+    const entry = this.#flows.get(id ?? '');
+    if (!entry) throw new Error('there is no flow');
+    entry.flow = { ...entry.flow, ...change, version: entry.flow.version + 1 };
+    for (const wake of entry.waiters.splice(0)) wake();
   }
 
   /** Ends all long polls, as when Relink stops. */
   dropConnections(): void {
-    for (const { moved } of this.#flows.values()) for (const wake of moved.splice(0)) wake();
+    for (const { waiters } of this.#flows.values()) for (const wake of waiters.splice(0)) wake();
   }
 
   /** Forgets all flows, as a restart does. */
   forgetFlows(): void {
-    const waiting = [...this.#flows.values()].flatMap(({ moved }) => moved);
+    const waiting = [...this.#flows.values()].flatMap(({ waiters }) => waiters);
     this.#flows.clear();
     for (const wake of waiting) wake();
   }
@@ -85,14 +85,14 @@ export class FakeServer {
     if (resource === 'session') return this.#session();
     if (resource !== 'flows') return errorResponse(404, 'not_found', 'There is no such route.');
     if (id === '') return this.#create(body as NewFlow);
-    const kept = this.#flows.get(id);
-    if (!kept || headers['x-relink-flow-key'] !== kept.key) {
+    const entry = this.#flows.get(id);
+    if (!entry || headers['x-relink-flow-key'] !== entry.key) {
       return errorResponse(404, 'flow_unknown', 'Relink doesn’t know this flow.');
     }
     if (method === 'DELETE') return this.#abandon(id);
-    if (action === undefined) return this.#flow(id, kept, Number(searchParams.get('after')));
+    if (action === undefined) return this.#flow(id, entry, Number(searchParams.get('after')));
     this.#record(action, body);
-    if (action === 'claim' && kept.flow.phase === 'returned')
+    if (action === 'claim' && entry.flow.phase === 'returned')
       this.updateFlow({ phase: 'working', step: 'exchanging' }, id);
     if (action === 'answer') this.updateFlow(this.onAnswer((body as { answer: IdentityChoice }).answer), id);
     if (action === 'callback') {
@@ -108,21 +108,21 @@ export class FakeServer {
     return 'status' in this.session ? this.session : { status: 200, body: this.session };
   }
 
-  async #create(asked: NewFlow): Promise<Reply> {
-    this.#record('create', asked);
-    const begun = await this.onCreate(asked);
+  async #create(request: NewFlow): Promise<Reply> {
+    this.#record('create', request);
+    const begun = await this.onCreate(request);
     if ('status' in begun) return begun;
     const id = `flow-${this.#flows.size + 1}`;
     const flow: Flow = { ...waitingFlow, id, ...begun };
     const key = `key-of-${id}`;
-    this.#flows.set(id, { flow, key, moved: [] });
+    this.#flows.set(id, { flow, key, waiters: [] });
     const created: CreatedFlow = { ...flow, key };
     return { status: 201, body: created };
   }
 
-  async #flow(id: string, kept: Kept, after: number): Promise<Reply> {
+  async #flow(id: string, entry: FakeFlow, after: number): Promise<Reply> {
     this.#record('flow', null);
-    if (kept.flow.version <= after) await new Promise<void>((wake) => kept.moved.push(wake));
+    if (entry.flow.version <= after) await new Promise<void>((wake) => entry.waiters.push(wake));
     if (!this.up) throw new TypeError('fetch failed');
     const now = this.#flows.get(id);
     return now

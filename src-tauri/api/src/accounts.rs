@@ -34,7 +34,7 @@ pub(crate) fn routes() -> Routes {
         .with(routes!(rename))
 }
 
-/// Accounts that are read at a time.
+/// How many accounts are read at a time.
 const BATCH: usize = 1000;
 
 impl ApiState {
@@ -70,9 +70,9 @@ pub(crate) fn account_id(text: &str) -> Result<AccountId, ApiError> {
         ("id" = Option<String>, Query, description = "One id, or several: `id[in]=…,…`."),
         ("integration.name" = Option<String>, Query),
         ("is_sandbox" = Option<bool>, Query),
-        ("created_at[gt]" = Option<String>, Query, description = "A time; `gte`, `lt`, `lte` and `updated_at[…]` too."),
-        ("limit" = Option<usize>, Query, minimum = 1, description = "At most 5000, which is the default."),
-        ("next_cursor" = Option<String>, Query, description = "From the page before; empty for none."),
+        ("created_at[gt]" = Option<String>, Query, description = "A time. Also with `gte`, `lt`, `lte`, and `updated_at[…]`."),
+        ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 5000, the default."),
+        ("next_cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page; empty for the first page."),
     ),
     responses((status = 200, description = "A page", body = List<IntegratedAccount>), QueryErrors),
 )]
@@ -91,15 +91,13 @@ async fn list(
     let ids = query.many("id");
     let is_sandbox = query.one("is_sandbox").map(|text| text == "true");
     let mut after = match query.one("next_cursor") {
-        Some(cursor) => Some(
-            cursor
-                .parse()
-                .map_err(|_| ApiError::bad_request("query_invalid", "This next_cursor isn't one of Relink's."))?,
-        ),
+        Some(cursor) => {
+            Some(cursor.parse().map_err(|_| ApiError::bad_request("query_invalid", "This next_cursor isn't valid."))?)
+        }
         None => None,
     };
     let mut found = Vec::new();
-    // One more than asked for shows whether there is a next page.
+    // Read one more than requested, to see whether there is a next page.
     while found.len() <= limit {
         let batch = api.engine.accounts().list(&caller, filter.clone(), after, Some(BATCH)).await?;
         let is_last = batch.len() < BATCH;
@@ -169,14 +167,14 @@ async fn change(
 
 /// Delete an integrated account
 ///
-/// Its credentials go too, and are revoked where the provider offers that.
+/// Its credentials are deleted too, and revoked if the provider supports that.
 #[utoipa::path(
     delete,
     path = "/integrated-account/{id}",
     operation_id = "delete_integrated_account",
     tag = "Accounts",
     params(("id" = AccountId, Path)),
-    responses((status = 200, description = "It is gone", body = Deleted), NotFound, Conflict),
+    responses((status = 200, description = "The account was deleted", body = Deleted), NotFound, Conflict),
 )]
 async fn delete(
     State(api): State<ApiState>,
@@ -205,7 +203,7 @@ async fn refresh_credentials(
     Ok(Json(Success::YES))
 }
 
-/// List accounts, as a person wants them
+/// List accounts in Relink's format
 #[utoipa::path(
     get,
     path = "/relink/accounts",
@@ -218,7 +216,7 @@ async fn rows(State(api): State<ApiState>, Extension(caller): Extension<Caller>)
     Ok(Json(Results { result: views.iter().map(|view| api.account_row(view)).collect() }))
 }
 
-/// Show an account, as a person wants it
+/// Show an account in Relink's format
 #[utoipa::path(
     get,
     path = "/relink/accounts/{id}",
@@ -237,7 +235,7 @@ async fn row(
 
 /// Get an access token
 ///
-/// A fresh token, or the key: what a program signs its calls with. The one route that gives a credential out.
+/// A fresh access token, or the key, for calls to the provider. This is the only route that returns a credential of an account.
 #[utoipa::path(
     post,
     path = "/relink/accounts/{id}/access-token",
@@ -275,14 +273,14 @@ async fn refresh(
 
 /// Check an account
 ///
-/// One call at the provider shows whether the account works.
+/// Checks with one call to the provider whether the account works.
 #[utoipa::path(
     post,
     path = "/relink/accounts/{id}/check",
     operation_id = "check_account",
     tag = "Accounts",
     params(("id" = AccountId, Path)),
-    responses((status = 200, description = "What was found", body = CheckReport), NotFound, Conflict, ProviderErrors),
+    responses((status = 200, description = "The result", body = CheckReport), NotFound, Conflict, ProviderErrors),
 )]
 async fn check(
     State(api): State<ApiState>,

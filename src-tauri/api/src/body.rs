@@ -12,12 +12,12 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
 
-/// The longest body that is read, in bytes.
+/// The maximum length of a body, in bytes.
 pub(crate) const MAX_LENGTH: usize = 1024 * 1024;
-/// A whole body may take this long, however steadily it comes.
+/// The maximum time for reading a whole body.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A JSON body, whatever its content type says: real clients send `text/plain`, and an empty body as JSON.
+/// A JSON body with any content type: some clients send `text/plain`, or an empty body.
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
@@ -28,7 +28,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         let bytes = if bytes.trim_ascii().is_empty() { Bytes::from_static(b"{}") } else { bytes };
         serde_json::from_slice(&bytes).map(Self).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => {
-                ApiError::bad_request("body_invalid", &format!("The body doesn't fit: {}", without_values(&error)))
+                ApiError::bad_request("body_invalid", &format!("The body isn't valid: {}", without_values(&error)))
             }
             _ => ApiError::bad_request(
                 "body_not_json",
@@ -54,8 +54,8 @@ pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<
     })
 }
 
-/// serde's message may quote a value, which may be a secret. "missing field `x`" and "unknown field `x`" quote none; of
-/// anything else only the place is kept.
+/// serde's message may contain a value, which may be a secret. "missing field `x`" and "unknown field `x`" contain none; of
+/// other messages only the position is used.
 fn without_values(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if text.starts_with("missing field") || text.starts_with("unknown field") {

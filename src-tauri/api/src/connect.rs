@@ -1,4 +1,4 @@
-//! The connect UI: its pages, its own small API, and the loopback callback. Whoever has the link, or the flow's key, may.
+//! The connect UI: its pages, its API, and the loopback callback. Its requests are authorized by a link token or a flow's key.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use crate::{
     ui,
 };
 
-/// The page's question "what is new?" waits this long for an answer.
+/// How long a request for a flow waits for a change.
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(25);
 
 pub(crate) fn routes() -> Routes {
@@ -44,7 +44,7 @@ pub(crate) fn routes() -> Routes {
         .with(routes!(callback))
 }
 
-/// The pages that a browser is sent to from elsewhere.
+/// The pages that other sites may redirect a browser to.
 pub(crate) fn is_landing(path: &str) -> bool {
     let path = path.trim_end_matches('/');
     path == "/connect-account" || path == "/connect-account/return" || path.starts_with("/oauth/callback/")
@@ -52,7 +52,7 @@ pub(crate) fn is_landing(path: &str) -> bool {
 
 /// Open the connect UI
 ///
-/// The page is the same for every link; the status says whether the link is good.
+/// The page is the same for every link. The status tells whether the link is valid.
 #[utoipa::path(
     get,
     path = "/connect-account",
@@ -60,11 +60,11 @@ pub(crate) fn is_landing(path: &str) -> bool {
     tag = "Connect UI",
     params(
         ("link_token" = Option<String>, Query),
-        ("integration" = Option<String>, Query, description = "Lands on this integration's page."),
+        ("integration" = Option<String>, Query, description = "Preselects this integration."),
     ),
     responses(
         (status = 200, description = "The page", body = String, content_type = "text/html"),
-        (status = 404, description = "The page, which says what is wrong with the link", body = String, content_type = "text/html"),
+        (status = 404, description = "The page, which explains what is wrong with the link", body = String, content_type = "text/html"),
         (status = 503, description = "The page was not built", body = String, content_type = "text/html"),
     ),
 )]
@@ -76,7 +76,7 @@ async fn page(State(api): State<ApiState>, query: Query) -> Response {
     ui::page(if is_good { StatusCode::OK } else { StatusCode::NOT_FOUND })
 }
 
-/// Where the callback leads
+/// Open the page after the callback
 #[utoipa::path(
     get,
     path = "/connect-account/return",
@@ -92,7 +92,7 @@ async fn return_page() -> Response {
     ui::page(StatusCode::OK)
 }
 
-/// Get one of the page's files
+/// Get a file of the connect UI
 #[utoipa::path(
     get,
     path = "/connect-account/assets/{file}",
@@ -117,14 +117,14 @@ fn flow_key(headers: &HeaderMap) -> &str {
     header(headers, "x-relink-flow-key")
 }
 
-/// Show what a link lets its person do
+/// Show what a link token permits
 #[utoipa::path(
     get,
     path = "/connect-account/session",
     operation_id = "get_session",
     tag = "Connect UI",
     params(("X-Relink-Link-Token" = String, Header)),
-    responses((status = 200, description = "What the link is for", body = Session), NotFound),
+    responses((status = 200, description = "What the link token permits", body = Session), NotFound),
 )]
 async fn session(State(api): State<ApiState>, headers: HeaderMap) -> ApiResult<Session> {
     let (connections, token) = (api.engine.connections(), link_token(&headers));
@@ -132,7 +132,7 @@ async fn session(State(api): State<ApiState>, headers: HeaderMap) -> ApiResult<S
     Ok(Json(connections.link_session(&caller, token).await?))
 }
 
-/// Begin a sign-in
+/// Begin a flow
 #[utoipa::path(
     post,
     path = "/connect-account/flows",
@@ -140,7 +140,7 @@ async fn session(State(api): State<ApiState>, headers: HeaderMap) -> ApiResult<S
     tag = "Connect UI",
     params(("X-Relink-Link-Token" = String, Header)),
     request_body = NewFlow,
-    responses((status = 201, description = "It began", body = CreatedFlow), BodyErrors, NotFound, Conflict),
+    responses((status = 201, description = "The new flow", body = CreatedFlow), BodyErrors, NotFound, Conflict),
 )]
 async fn begin(
     State(api): State<ApiState>,
@@ -155,9 +155,9 @@ async fn begin(
     Ok((StatusCode::CREATED, Json(CreatedFlow { flow: begun.flow, key: WireSecret::from(begun.key) })))
 }
 
-/// Follow a sign-in
+/// Follow a flow
 ///
-/// At once if it is newer than `after`, else when it is, or after 25 seconds.
+/// Responds when the flow's version is greater than `after`, or after 25 seconds.
 #[utoipa::path(
     get,
     path = "/connect-account/flows/{id}",
@@ -165,12 +165,12 @@ async fn begin(
     tag = "Connect UI",
     params(
         ("id" = FlowId, Path),
-        ("after" = Option<u64>, Query, description = "A version. Absent: the answer comes at once."),
+        ("after" = Option<u64>, Query, description = "A version. If absent, the response is immediate."),
         ("X-Relink-Flow-Key" = String, Header),
     ),
     responses(
-        (status = 200, description = "Where it is", body = Flow),
-        (status = 429, description = "Too many requests wait for this sign-in already", body = relink_contract::ErrorBody),
+        (status = 200, description = "The flow", body = Flow),
+        (status = 429, description = "Too many requests are waiting for this flow", body = relink_contract::ErrorBody),
         NotFound,
     ),
 )]
@@ -189,14 +189,14 @@ async fn follow(
 
 /// Claim a callback
 ///
-/// The page that began the sign-in takes its callback, and the code is exchanged.
+/// The page that began the flow claims its callback. Then the code is exchanged.
 #[utoipa::path(
     post,
     path = "/connect-account/flows/{id}/claim",
     operation_id = "claim_flow",
     tag = "Connect UI",
     params(("id" = FlowId, Path), ("X-Relink-Flow-Key" = String, Header)),
-    responses((status = 200, description = "Where it is", body = Flow), NotFound, Conflict),
+    responses((status = 200, description = "The flow", body = Flow), NotFound, Conflict),
 )]
 async fn claim(State(api): State<ApiState>, PathId(id): PathId<FlowId>, headers: HeaderMap) -> ApiResult<Flow> {
     let (connections, key) = (api.engine.connections(), flow_key(&headers));
@@ -204,7 +204,7 @@ async fn claim(State(api): State<ApiState>, PathId(id): PathId<FlowId>, headers:
     Ok(Json(connections.claim_flow(&caller, id, key).await?))
 }
 
-/// Answer whose sign-in is kept
+/// Answer which identity to keep
 #[utoipa::path(
     post,
     path = "/connect-account/flows/{id}/answer",
@@ -212,7 +212,7 @@ async fn claim(State(api): State<ApiState>, PathId(id): PathId<FlowId>, headers:
     tag = "Connect UI",
     params(("id" = FlowId, Path), ("X-Relink-Flow-Key" = String, Header)),
     request_body = IdentityAnswer,
-    responses((status = 200, description = "Where it is", body = Flow), BodyErrors, NotFound, Conflict),
+    responses((status = 200, description = "The flow", body = Flow), BodyErrors, NotFound, Conflict),
 )]
 async fn answer(
     State(api): State<ApiState>,
@@ -225,7 +225,7 @@ async fn answer(
     Ok(Json(connections.answer_flow(&caller, id, key, answer)?))
 }
 
-/// Paste a callback's address
+/// Submit a callback URL for a flow
 #[utoipa::path(
     post,
     path = "/connect-account/flows/{id}/callback",
@@ -233,7 +233,7 @@ async fn answer(
     tag = "Connect UI",
     params(("id" = FlowId, Path), ("X-Relink-Flow-Key" = String, Header)),
     request_body = PastedCallback,
-    responses((status = 200, description = "Where it is", body = Flow), BodyErrors, NotFound, Conflict),
+    responses((status = 200, description = "The flow", body = Flow), BodyErrors, NotFound, Conflict),
 )]
 async fn paste(
     State(api): State<ApiState>,
@@ -246,14 +246,14 @@ async fn paste(
     Ok(Json(connections.paste_callback(&caller, id, key, pasted.url.expose()).await?))
 }
 
-/// Abandon a sign-in
+/// Abandon a flow
 #[utoipa::path(
     delete,
     path = "/connect-account/flows/{id}",
     operation_id = "abandon_flow",
     tag = "Connect UI",
     params(("id" = FlowId, Path), ("X-Relink-Flow-Key" = String, Header)),
-    responses((status = 204, description = "It is over"), NotFound),
+    responses((status = 204, description = "The flow was abandoned"), NotFound),
 )]
 async fn abandon(
     State(api): State<ApiState>,
@@ -265,9 +265,9 @@ async fn abandon(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Take the provider's redirect (RFC 8252 §7.3)
+/// Receive the provider's redirect (RFC 8252 §7.3)
 ///
-/// The code leaves the address bar at once.
+/// Redirects at once, so that the code doesn't stay in the address bar.
 #[utoipa::path(
     get,
     path = "/oauth/callback/{integration}",
@@ -280,8 +280,8 @@ async fn abandon(
         ("error" = Option<String>, Query),
     ),
     responses(
-        (status = 303, description = "To the page that says how it goes on"),
-        (status = 400, description = "A page that says what is wrong with the address", body = String, content_type = "text/html"),
+        (status = 303, description = "To the page that continues the flow"),
+        (status = 400, description = "A page that explains what is wrong with the URL", body = String, content_type = "text/html"),
     ),
 )]
 async fn callback(State(api): State<ApiState>, OriginalUri(uri): OriginalUri) -> Response {

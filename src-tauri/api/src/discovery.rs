@@ -14,7 +14,7 @@ use relink_contract::{
 use relink_domain::Secret;
 use sha2::{Digest, Sha256};
 
-/// The file, as long as the engine runs.
+/// The file, which exists while the engine runs.
 #[derive(Debug)]
 pub(crate) struct Discovery(PathBuf);
 
@@ -46,7 +46,7 @@ impl Discovery {
         }
     }
 
-    /// Removes the file: the engine stops.
+    /// Removes the file when the engine stops.
     pub(crate) fn remove(&self) {
         if let Err(error) = fs::remove_file(&self.0) {
             tracing::debug!("{} is gone already: {error}", self.0.display());
@@ -54,7 +54,7 @@ impl Discovery {
     }
 }
 
-/// Writes the file whole or not at all. A temporary file is its user's alone from its first moment.
+/// Writes the file atomically. Only the user can ever read the temporary file.
 fn replace(folder: &Path, path: &Path, content: &EngineFile) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(ENGINE_FILE).tempfile_in(folder)?;
     file.write_all(&serde_json::to_vec(content)?)?;

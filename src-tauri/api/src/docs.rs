@@ -1,4 +1,4 @@
-//! The browsable documentation: Swagger UI over the OpenAPI document, built into the program. It loads nothing from elsewhere.
+//! The browsable documentation: Swagger UI for the OpenAPI document, built into the program. It loads nothing from other servers.
 
 use axum::{
     http::StatusCode,
@@ -14,7 +14,7 @@ use crate::{
     ui,
 };
 
-/// `ui/dist/docs`. Without it the program still builds, and says what is missing.
+/// `ui/dist/docs`. Without it the program still builds, and its page explains what is missing.
 #[derive(Embed)]
 #[folder = "../../ui/dist/docs"]
 #[allow_missing = true]
@@ -26,7 +26,7 @@ pub(crate) fn routes() -> Routes {
 
 /// Browse the documentation
 ///
-/// It describes the API and holds nothing of the person's, so it asks for no token. To try a route, give a token there.
+/// It contains no user data, so it needs no token. To try a route, enter a token there.
 #[utoipa::path(
     get,
     path = "/docs",
@@ -40,7 +40,7 @@ pub(crate) fn routes() -> Routes {
 async fn page() -> Response {
     match Files::get("index.html") {
         Some(file) => (ui::HEADERS, Html(file.data.into_owned())).into_response(),
-        None => ui::words(
+        None => ui::text_page(
             StatusCode::SERVICE_UNAVAILABLE,
             "The documentation is missing",
             "Relink was compiled without its interface. Build it with make, then start Relink again.",
@@ -48,7 +48,7 @@ async fn page() -> Response {
     }
 }
 
-/// Get one of the documentation's files
+/// Get a file of the documentation
 #[utoipa::path(
     get,
     path = "/docs/assets/{file}",
@@ -58,7 +58,7 @@ async fn page() -> Response {
     responses((status = 200, description = "The file, compressed", content_type = "application/octet-stream"), NotFound),
 )]
 async fn asset(PathText(file): PathText) -> Result<impl IntoResponse, ApiError> {
-    // Large, and every browser can decompress: only the compressed files are built in.
+    // The files are large, and every browser can decompress them, so only compressed files are built in.
     let Some(EmbeddedFile { data, .. }) = Files::get(&format!("assets/{file}.gz")) else {
         return Err(ApiError::not_found(&format!("There is no file {file}")));
     };

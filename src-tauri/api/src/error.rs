@@ -1,4 +1,4 @@
-//! What a handler gives instead of what was asked for.
+//! Error responses.
 
 use std::any::Any;
 
@@ -9,7 +9,7 @@ use axum::{
 };
 use relink_contract::{
     ErrorBody,
-    error::{Details, Explanation, FieldFailure, ProviderAnswer, ProviderRefusal},
+    error::{Details, Explanation, FieldFailure, ProviderResponse, ProviderRefusal},
 };
 use relink_domain::{
     account::Verdict,
@@ -17,14 +17,14 @@ use relink_domain::{
 };
 use relink_engine::{Category, Error};
 
-/// What a handler gives.
+/// The result of a handler.
 pub(crate) type ApiResult<T> = Result<Json<T>, ApiError>;
 
-/// A verb that failed, or a request that can't be read.
+/// An error of a verb, or of a request that can't be read.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
-    /// In seconds.
+    /// `Retry-After`, in seconds.
     retry_after: Option<u32>,
     body: Box<ErrorBody>,
 }
@@ -76,7 +76,7 @@ impl From<Error> for ApiError {
                 body.refusal = Some(ProviderRefusal {
                     next_try,
                     verdict: Verdict::for_failure(&failure, next_try),
-                    provider: ProviderAnswer {
+                    provider: ProviderResponse {
                         http_status: failure.http_status,
                         code: failure.provider_code,
                         message: failure.provider_message,
@@ -90,7 +90,7 @@ impl From<Error> for ApiError {
     }
 }
 
-/// A provider's refusal is 400, so that no client tries it again; its passing trouble is 502, which they do try again.
+/// A refusal by the provider is 400, so that clients don't retry it. A temporary error of the provider is 502, which they retry.
 fn status_of(error: &Error) -> StatusCode {
     match (error.category(), error) {
         (_, Error::Provider { failure, .. }) => match (failure.cause, failure.cause.severity()) {
@@ -117,7 +117,7 @@ pub(crate) async fn no_such_method() -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", message)
 }
 
-/// The panic's message may hold anything, so it isn't repeated.
+/// The panic's message may contain a secret, so it isn't returned.
 pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a handler panicked");
     let message = "Relink ran into an internal error. Nothing was lost. Please report it.";

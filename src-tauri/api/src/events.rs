@@ -1,4 +1,4 @@
-//! Events to follow, and timelines to read.
+//! Events and timelines.
 
 use std::time::Duration;
 
@@ -25,26 +25,26 @@ pub(crate) fn routes() -> Routes {
 }
 
 const MAX_WAIT_SECS: u64 = 30;
-/// Events in one response.
+/// The maximum number of events in a response.
 const MAX_EVENTS: usize = 500;
-/// Entries of a timeline, unless more are asked for.
+/// The default number of timeline entries in a response.
 const DEFAULT_ENTRIES: usize = 100;
 
 /// Follow events
 ///
-/// At once if there is something after that place, else when there is, or after the wait. 64 requests of one token may wait
-/// at a time; one more is answered 429.
+/// Responds when there are events after that sequence number, or after the wait. At most 64 requests of one token may wait
+/// at a time; further ones get 429.
 #[utoipa::path(
     get,
     path = "/relink/events",
     operation_id = "follow_events",
     tag = "Events",
     params(
-        ("after" = Option<i64>, Query, description = "The place: `latest` of the response before. Default: 0."),
+        ("after" = Option<i64>, Query, description = "A sequence number: `latest` of the previous response. Default: 0."),
         ("wait" = Option<u64>, Query, description = "In seconds, at most 30. Default: 0."),
         ("limit" = Option<usize>, Query, description = "At most 500, which is the default."),
     ),
-    responses((status = 200, description = "What came after that place", body = Events), QueryErrors),
+    responses((status = 200, description = "The events after that sequence number", body = Events), QueryErrors),
 )]
 async fn events(State(api): State<ApiState>, Extension(caller): Extension<Caller>, query: Query) -> ApiResult<Events> {
     let after: i64 = query.number("after", 0)?;
@@ -53,10 +53,10 @@ async fn events(State(api): State<ApiState>, Extension(caller): Extension<Caller
     let mut outbox_seq = api.engine.outbox().latest_seq();
     if !wait.is_zero() && *outbox_seq.borrow() <= after {
         let _waiting = api.limits.long_poll(Client::of(&caller))?;
-        // What is there after the wait is the answer, whether something came or not.
+        // Respond with the events after the wait, even if there are none.
         let _ = tokio::time::timeout(wait, outbox_seq.wait_for(|latest| *latest > after)).await;
     }
-    // Before the read: an event that is committed after it must not count as received.
+    // Read this before the events, because an event that is committed in between must not count as received.
     let before_read = *outbox_seq.borrow();
     let events = api.engine.outbox().events_after(&caller, after, limit).await?;
     let latest = events.last().map_or(before_read, |event| event.seq);
@@ -72,7 +72,7 @@ async fn events(State(api): State<ApiState>, Extension(caller): Extension<Caller
 
 /// Read a timeline
 ///
-/// What happened to an account, or to all, newest first, in words.
+/// The entries of one account, or of all, newest first.
 #[utoipa::path(
     get,
     path = "/relink/timeline",
@@ -80,7 +80,7 @@ async fn events(State(api): State<ApiState>, Extension(caller): Extension<Caller
     tag = "Events",
     params(
         ("account" = Option<String>, Query, description = "An account's id. Default: all accounts."),
-        ("before" = Option<i64>, Query, description = "A place: `seq` of the oldest entry of the page before."),
+        ("before" = Option<i64>, Query, description = "A sequence number: `seq` of the oldest entry of the previous page."),
         ("limit" = Option<usize>, Query, description = "At most 5000. Default: 100."),
     ),
     responses((status = 200, description = "Entries", body = Results<TimelineEntry>), QueryErrors, NotFound),

@@ -1,4 +1,4 @@
-//! Which requests are answered.
+//! Guards that reject requests.
 
 use axum::{
     extract::{Request, State},
@@ -17,7 +17,7 @@ use crate::{
     server::Reserved,
 };
 
-/// Only requests under our own name, and of no web page but our own (DNS rebinding, cross-site requests).
+/// Rejects requests with another `Host` and requests of other web pages (DNS rebinding, cross-site requests).
 pub(crate) async fn same_machine(State(api): State<ApiState>, request: Request, next: Next) -> Response {
     let is_landing = request.method() == Method::GET && connect::is_landing(request.uri().path());
     match check(&api.base_url, request.headers(), is_landing) {
@@ -26,7 +26,7 @@ pub(crate) async fn same_machine(State(api): State<ApiState>, request: Request, 
     }
 }
 
-/// `is_landing`: a page that a browser is sent to from elsewhere, with its address alone.
+/// `is_landing`: a page that other sites may redirect a browser to.
 fn check(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Result<(), ApiError> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let own_host = base_url.strip_prefix("http://").unwrap_or_default();
@@ -40,7 +40,7 @@ fn check(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Result<(), Ap
     if text("origin").is_some_and(|origin| origin != base_url) {
         return foreign("foreign_origin");
     }
-    // A frame navigates too: only a person's own tab is sent here.
+    // A navigation in a frame is refused: only a tab may be redirected here.
     let is_navigation = text("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
         && text("sec-fetch-dest").is_none_or(|dest| dest == "document");
     if text("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
@@ -51,7 +51,7 @@ fn check(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Result<(), Ap
     Ok(())
 }
 
-/// Only a client with a token: an API token, or the run's own token from the data folder. A request that is let in carries
+/// Rejects requests without a valid token: an API token, or the run's own token from the data folder. An accepted request has
 /// its [`Caller`] as an extension.
 pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
@@ -72,7 +72,7 @@ pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, ne
     next.run(request).await
 }
 
-/// The scheme's name is written in any case (RFC 9110 §11.1).
+/// The scheme is case-insensitive (RFC 9110 §11.1).
 fn bearer_token(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -1,4 +1,4 @@
-//! Integrations: the catalog, and what is installed of it.
+//! The catalog of integrations, and installed integrations.
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use relink_contract::{
@@ -81,7 +81,7 @@ impl ApiState {
         found.ok_or_else(|| EnvironmentIntegrationId::not_found(&id.to_string()))
     }
 
-    /// Installing or uninstalling the Sandbox is done when the Sandbox has started or stopped.
+    /// Waits until the Sandbox has started or stopped, if this is its integration.
     async fn follow_sandbox(&self, name: &str, runs: bool) {
         if name == SANDBOX {
             self.sandbox_runner.follows(runs).await;
@@ -156,7 +156,7 @@ async fn show_installed(
 
 /// Install an integration
 ///
-/// One that is installed already stays as it is.
+/// An installed integration stays unchanged.
 #[utoipa::path(
     post,
     path = "/environment-integration",
@@ -190,7 +190,7 @@ async fn install(
     operation_id = "delete_environment_integration",
     tag = "Integrations",
     params(("id" = EnvironmentIntegrationId, Path)),
-    responses((status = 200, description = "It is gone", body = Deleted), NotFound, Conflict),
+    responses((status = 200, description = "The integration was uninstalled", body = Deleted), NotFound, Conflict),
 )]
 async fn uninstall(
     State(api): State<ApiState>,
@@ -207,7 +207,7 @@ async fn uninstall(
     Ok(Json(Deleted { id: id.to_string() }))
 }
 
-/// Show the catalog, as a person wants it
+/// Show the catalog in Relink's format
 #[utoipa::path(
     get,
     path = "/relink/integrations",
@@ -222,9 +222,9 @@ async fn catalog(
     Ok(Json(Results { result: api.engine.catalog().list(&caller).await?.iter().map(catalog_entry).collect() }))
 }
 
-/// Add an integration from a file's text
+/// Add an integration from a definition file
 ///
-/// It is installed too.
+/// Also installs it.
 #[utoipa::path(
     post,
     path = "/relink/integrations",
@@ -268,14 +268,14 @@ async fn install_named(
 
 /// Uninstall an integration by its name
 ///
-/// One that has accounts stays.
+/// Refused if the integration has accounts.
 #[utoipa::path(
     post,
     path = "/relink/integrations/{name}/uninstall",
     operation_id = "uninstall_integration",
     tag = "Integrations",
     params(("name" = String, Path)),
-    responses((status = 200, description = "It is gone", body = NamedIntegration), NotFound, Conflict),
+    responses((status = 200, description = "The integration was uninstalled", body = NamedIntegration), NotFound, Conflict),
 )]
 async fn uninstall_named(
     State(api): State<ApiState>,
@@ -287,9 +287,9 @@ async fn uninstall_named(
     Ok(Json(NamedIntegration { name }))
 }
 
-/// Set the client that is registered at the provider
+/// Set the OAuth client that is registered with the provider
 ///
-/// The secret goes into the keychain.
+/// The secret is stored in the keychain.
 #[utoipa::path(
     post,
     path = "/relink/integrations/{name}/client",
@@ -297,7 +297,7 @@ async fn uninstall_named(
     tag = "Integrations",
     params(("name" = String, Path)),
     request_body = OAuthClient,
-    responses((status = 200, description = "Set", body = NamedIntegration), BodyErrors, NotFound, Conflict),
+    responses((status = 200, description = "The client was set", body = NamedIntegration), BodyErrors, NotFound, Conflict),
 )]
 async fn set_client(
     State(api): State<ApiState>,

@@ -1,14 +1,14 @@
 //! The loopback HTTP server: wire-compatible with Truto's public API, and the connect UI's pages.
 //!
-//! A handler decodes, calls one verb of the engine, and encodes. What goes over the wire are types of `relink-contract`; a
-//! handler reaches neither the store nor the keychain.
+//! A handler decodes, calls one verb of the engine, and encodes. The types on the wire are those of `relink-contract`.
+//! Handlers have no access to the store and the keychain.
 //!
 //! Invariants:
-//! - Loopback only, and only under its own name: a request for another `Host` is refused (DNS rebinding).
-//! - No web page but our own gets an answer, apart from two pages that a browser is sent to: the connect UI and the callback.
-//! - A Bearer token on every route, apart from the connect UI's and those that give nothing away: `/ping`, `/openapi.json`
+//! - It listens on loopback only, and refuses requests with another `Host` (DNS rebinding).
+//! - It refuses requests from other web pages, except redirects to two pages: the connect UI and the callback.
+//! - Every route requires a bearer token, except the connect UI's and those without user data: `/ping`, `/openapi.json`
 //!   and `/docs`.
-//! - Every route is in the OpenAPI document: [`openapi::Routes`] takes no other.
+//! - Every route is in the OpenAPI document: [`openapi::Routes`] accepts only documented ones.
 
 mod accounts;
 mod body;
@@ -26,7 +26,7 @@ mod openapi;
 mod openapi_tests;
 mod path;
 mod query;
-mod return_test;
+mod redirect_test;
 mod router;
 mod sandbox;
 mod sandbox_runner;
@@ -49,74 +49,64 @@ use tokio_util::sync::CancellationToken;
 
 use discovery::Discovery;
 use limits::Limits;
-pub use return_test::{ReturnTest, ReturnTestUrls};
+pub use redirect_test::{RedirectTest, RedirectTestUrls};
 pub use sandbox_runner::SandboxRunner;
 
-/// Where Relink listens unless something else does already.
+/// The API's default port.
 pub const PORT: u16 = 7417;
 /// How many ports after [`PORT`] are tried.
 const FURTHER_PORTS: u16 = 20;
 
-/// How the server is set up.
+/// The server's options.
 #[derive(Debug)]
 pub struct ServeOptions {
-    /// Where it listens. `None`: [`PORT`], or the next free one.
+    /// The address to listen on. `None`: [`PORT`], or the next free one.
     pub listen: Option<SocketAddr>,
-    /// The data folder, where the command line finds out where it listens.
+    /// The data folder, where the engine file is written for the command line.
     pub data_dir: PathBuf,
 }
 
-/// Why it can't serve.
+/// Why the server can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Not this machine's own address.
+    /// The address isn't a loopback address.
     #[error("Relink listens only on this machine (127.0.0.1), not on {0}.")]
     NotLoopback(SocketAddr),
-    /// The address can't be listened on.
+    /// Listening on the address failed.
     #[error(
         "Relink can't listen on {address}: {source}. Stop the program that uses it, or choose another port with --listen."
     )]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file by which the command line finds the engine can't be written.
+    Listen { address: SocketAddr, source: io::Error },
+    /// The engine file, by which the command line finds the engine, can't be written.
     #[error("The file {} can't be written: {source}", .path.display())]
-    Discovery {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The system has no randomness to give.
+    Discovery { path: PathBuf, source: io::Error },
+    /// The system's random number generator failed.
     #[error("The system's random number generator failed.")]
     Random,
-    /// The engine can't begin.
+    /// The engine failed.
     #[error(transparent)]
     Engine(#[from] relink_engine::Error),
 }
 
-/// What all handlers share.
+/// The state of all handlers.
 #[derive(Clone)]
 pub(crate) struct ApiState {
     engine: Engine,
     limits: Limits,
     sandbox_runner: SandboxRunner,
-    return_test: ReturnTest,
+    redirect_test: RedirectTest,
     base_url: Arc<str>,
     control_hash: [u8; 32],
     openapi_json: &'static LazyLock<String>,
 }
 
-/// The OpenAPI document, indented so that a person can read it. Made when it is first asked for.
+/// The OpenAPI document, indented for readability. Created at the first access.
 static OPENAPI_JSON: LazyLock<String> = LazyLock::new(|| {
-    // Texts, numbers and lists can always be written.
+    // Texts, numbers and lists can always be serialized.
     openapi::document(router::guarded(), router::open()).to_pretty_json().unwrap_or_default()
 });
 
-/// The server, while it serves.
+/// A running server.
 #[derive(Debug)]
 pub struct Serving {
     base_url: String,
@@ -124,12 +114,12 @@ pub struct Serving {
     stopping: CancellationToken,
     server: JoinHandle<()>,
     sandbox_runner: SandboxRunner,
-    return_test: ReturnTest,
+    redirect_test: RedirectTest,
     sandbox: JoinHandle<()>,
     discovery: Discovery,
 }
 
-/// Serves until it is stopped.
+/// Starts the server.
 pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, ServeError> {
     let (listener, wanted_port_taken) = listen(options.listen).await?;
     let address = listener
@@ -149,32 +139,32 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         tried,
         stopping.clone(),
     ));
-    // A Sandbox that can't start is tried again later; the start doesn't wait for that.
+    // If the Sandbox can't start, it is retried later, and the server's start doesn't wait for that.
     let _ = sandbox_was_tried.await;
     engine.keep_alive().await?;
 
     let (token, control_hash) = discovery::fresh_token().ok_or(ServeError::Random)?;
-    // Who reads the file and connects before the next lines have run waits in the system's queue.
+    // A client that connects before the next lines have run waits in the system's queue.
     let discovery = Discovery::write(&options.data_dir, &base_url, &token)
         .map_err(|(path, source)| ServeError::Discovery { path, source })?;
     stop_unless_serving.disarm();
-    let return_test = ReturnTest::default();
+    let redirect_test = RedirectTest::default();
     let state = ApiState {
         engine,
         limits: Limits::default(),
         sandbox_runner: sandbox_runner.clone(),
-        return_test: return_test.clone(),
+        redirect_test: redirect_test.clone(),
         base_url: base_url.as_str().into(),
         control_hash,
         openapi_json: &OPENAPI_JSON,
     };
     let server = tokio::spawn(server::run(listener, router::router(state), stopping.clone()));
-    Ok(Serving { base_url, wanted_port_taken, stopping, server, sandbox_runner, return_test, sandbox, discovery })
+    Ok(Serving { base_url, wanted_port_taken, stopping, server, sandbox_runner, redirect_test, sandbox, discovery })
 }
 
 async fn listen(wanted: Option<SocketAddr>) -> Result<(TcpListener, bool), ServeError> {
     if let Some(address) = wanted {
-        // The redirect URIs and the host that is answered to are 127.0.0.1's; another loopback address would fit neither.
+        // The redirect URIs and the accepted `Host` are those of 127.0.0.1, so other loopback addresses wouldn't work.
         if address.ip() != Ipv4Addr::LOCALHOST {
             return Err(ServeError::NotLoopback(address));
         }
@@ -196,12 +186,12 @@ async fn listen(wanted: Option<SocketAddr>) -> Result<(TcpListener, bool), Serve
 }
 
 impl Serving {
-    /// Where it is, without a slash at the end.
+    /// The base URL, without a trailing slash.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// Whether [`PORT`] was taken, so that another one serves.
+    /// Whether [`PORT`] was taken, so that the server uses another one.
     pub const fn wanted_port_taken(&self) -> bool {
         self.wanted_port_taken
     }
@@ -211,12 +201,12 @@ impl Serving {
         &self.sandbox_runner
     }
 
-    /// The test of how a sign-in returns to the app.
-    pub const fn return_test(&self) -> &ReturnTest {
-        &self.return_test
+    /// The test of the sign-in redirect.
+    pub const fn redirect_test(&self) -> &RedirectTest {
+        &self.redirect_test
     }
 
-    /// Stops. What is under way gets a moment to end.
+    /// Stops the server. Waits briefly for requests in progress.
     pub async fn stop(self) {
         self.discovery.remove();
         self.stopping.cancel();

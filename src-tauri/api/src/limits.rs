@@ -1,4 +1,4 @@
-//! How much one client may have under way at a time, so that none keeps another waiting.
+//! Limits on each client's concurrent requests, so that no client blocks another.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -9,17 +9,17 @@ use relink_domain::{ApiTokenId, FlowId, caller::Caller};
 
 use crate::error::ApiError;
 
-/// Requests of one client at a time.
+/// The maximum number of concurrent requests of one client.
 const MAX_REQUESTS: usize = 1024;
-/// Long polls of one client at a time.
+/// The maximum number of concurrent long polls of one client.
 const MAX_LONG_POLLS: usize = 64;
-/// What a refusal asks for, in seconds: a place comes free with every answer.
+/// `Retry-After` of a refusal, in seconds.
 const RETRY_AFTER_SECS: u32 = 1;
 
-/// Whose requests are counted together.
+/// The client that requests are counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
-    /// The window's or the command line's: the run's own token.
+    /// The window or the command line, with the run's own token.
     Person,
     ApiToken(ApiTokenId),
     /// A page of the connect UI.
@@ -27,7 +27,7 @@ pub(crate) enum Client {
 }
 
 impl Client {
-    /// The client behind a caller that a bearer token has let in.
+    /// The client of a caller with a bearer token.
     pub(crate) const fn of(caller: &Caller) -> Self {
         match caller {
             Caller::ApiToken { id, .. } => Self::ApiToken(*id),
@@ -40,7 +40,7 @@ impl Client {
     }
 }
 
-/// What every client has under way.
+/// The number of concurrent requests of each client.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Limits {
     requests: Arc<Counter>,
@@ -48,26 +48,26 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// A request begins; it ends when the ticket is dropped.
+    /// Counts a request until the ticket is dropped.
     pub(crate) fn request(&self, client: Client) -> Result<Ticket, ApiError> {
         self.requests.take(client, MAX_REQUESTS).ok_or_else(|| {
-            let message = format!("This client has {MAX_REQUESTS} requests under way already.");
+            let message = format!("This client already has {MAX_REQUESTS} requests in progress.");
             ApiError::too_many_requests("too_many_requests", &message, RETRY_AFTER_SECS)
         })
     }
 
-    /// A request begins to wait for something to happen; it ends when the ticket is dropped.
+    /// Counts a long poll until the ticket is dropped.
     pub(crate) fn long_poll(&self, client: Client) -> Result<Ticket, ApiError> {
         self.long_polls.take(client, MAX_LONG_POLLS).ok_or_else(|| {
-            let message = format!("This client waits with {MAX_LONG_POLLS} requests already.");
+            let message = format!("This client already has {MAX_LONG_POLLS} waiting requests.");
             ApiError::too_many_requests("too_many_long_polls", &message, RETRY_AFTER_SECS)
         })
     }
 }
 
-/// A program's request came on one of the connections that are kept for people (see `server`).
+/// A program used one of the connections that are reserved for sign-ins (see `server`).
 pub(crate) fn too_many_connections() -> ApiError {
-    let message = "Too many connections are open. The last ones are kept for people who are signing in.";
+    let message = "Too many connections are open. The remaining ones are reserved for sign-ins.";
     ApiError::too_many_requests("too_many_connections", message, RETRY_AFTER_SECS)
 }
 
@@ -90,7 +90,7 @@ impl Counter {
     }
 }
 
-/// One of a client's places.
+/// One counted request of a client.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     counter: Arc<Counter>,
@@ -124,6 +124,6 @@ mod tests {
         tickets.pop();
         limits.long_poll(Client::Person).expect("a place came free");
         drop(tickets);
-        assert!(limits.long_polls.lock().is_empty(), "nothing is kept of clients that have gone");
+        assert!(limits.long_polls.lock().is_empty(), "clients without requests are forgotten");
     }
 }

@@ -1,4 +1,4 @@
-//! Link tokens, and where a link may send the browser.
+//! Link tokens, and the redirect URIs that links may use.
 
 use axum::{Extension, Json, extract::State};
 use relink_contract::{
@@ -21,9 +21,9 @@ pub(crate) fn routes() -> Routes {
     Routes::new().with(routes!(create)).with(routes!(callback)).with(routes!(redirect_uris, set_redirect_uris))
 }
 
-/// Make a link token
+/// Create a link token
 ///
-/// Give either `integrated_account_id` (to reauthorize an account) or `tenant_id` (to connect a new one). Then open
+/// Pass either `integrated_account_id` (to reauthorize an account) or `tenant_id` (to connect a new one). Then open
 /// `/connect-account?link_token=…`.
 #[utoipa::path(
     post,
@@ -43,11 +43,11 @@ async fn create(
         (Some(id), None) => Purpose::Reauthorize { account_id: account_id(&id)? },
         (None, Some(tenant_id)) => Purpose::Connect { tenant_id },
         (Some(_), Some(_)) => {
-            let message = "Give either integrated_account_id (to reauthorize an account) or tenant_id (to connect a new one), not both.";
+            let message = "Pass either integrated_account_id (to reauthorize an account) or tenant_id (to connect a new one), not both.";
             return Err(ApiError::bad_request("link_purpose", message));
         }
         (None, None) => {
-            let message = "Give integrated_account_id (to reauthorize an account) or tenant_id (to connect a new one).";
+            let message = "Pass integrated_account_id (to reauthorize an account) or tenant_id (to connect a new one).";
             return Err(ApiError::bad_request("link_purpose", message));
         }
     };
@@ -55,7 +55,7 @@ async fn create(
         || new.unified_model_id.is_some()
         || new.truto_static_gate_id.is_some()
     {
-        tracing::info!("a link token was asked for with fields that have no meaning here; they are ignored");
+        tracing::info!("a link token was requested with fields that have no effect; they are ignored");
     }
     let options = LinkOptions {
         context: new.context.unwrap_or_default(),
@@ -68,16 +68,16 @@ async fn create(
     Ok(Json(LinkToken { link_token: WireSecret::from(link.token) }))
 }
 
-/// Hand in an OAuth callback
+/// Submit an OAuth callback
 ///
-/// One that came by another way than the browser's redirect, such as the system's deep-link handler.
+/// For a callback that didn't arrive through the browser's redirect, for example from the system's deep-link handler.
 #[utoipa::path(
     post,
     path = "/relink/callback",
     operation_id = "take_callback",
     tag = "Links",
     request_body = Callback,
-    responses((status = 200, description = "Its flow goes on", body = CallbackTaken), BodyErrors),
+    responses((status = 200, description = "The callback was accepted", body = CallbackTaken), BodyErrors),
 )]
 async fn callback(
     State(api): State<ApiState>,
@@ -88,28 +88,28 @@ async fn callback(
     Ok(Json(CallbackTaken { flow }))
 }
 
-/// List where a link's `redirect_uri` may lead
+/// List the allowed redirect URIs of links
 #[utoipa::path(
     get,
     path = "/relink/redirect-uris",
     operation_id = "list_redirect_uris",
     tag = "Links",
-    responses((status = 200, description = "The whole list", body = RedirectUris)),
+    responses((status = 200, description = "The list", body = RedirectUris)),
 )]
 async fn redirect_uris(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<RedirectUris> {
     Ok(Json(RedirectUris { redirect_uris: api.engine.connections().redirect_uris(&caller).await? }))
 }
 
-/// Set where a link's `redirect_uri` may lead
+/// Set the allowed redirect URIs of links
 ///
-/// The whole list.
+/// Replaces the whole list.
 #[utoipa::path(
     put,
     path = "/relink/redirect-uris",
     operation_id = "set_redirect_uris",
     tag = "Links",
     request_body = RedirectUris,
-    responses((status = 200, description = "The whole list", body = RedirectUris), BodyErrors),
+    responses((status = 200, description = "The list", body = RedirectUris), BodyErrors),
 )]
 async fn set_redirect_uris(
     State(api): State<ApiState>,

@@ -1,4 +1,4 @@
-//! The OpenAPI document, built from the handlers themselves: a route joins the router and the document in one step.
+//! The OpenAPI document, generated from the handlers. A route is added to the router and the document in one step.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use utoipa_axum::{
 
 use crate::ApiState;
 
-/// Routes that are all documented: there is no way to add one that isn't.
+/// Routes that are all documented: no other can be added.
 pub(crate) struct Routes(OpenApiRouter<ApiState>);
 
 impl Routes {
@@ -45,28 +45,28 @@ impl Routes {
     info(
         title = "Relink",
         description = "Relink's local API: wire-compatible with Truto's, and Relink's own routes under `/relink`. It \
-                       answers on this machine only, under its own address. See docs/api.md.",
+                       is reachable on this machine only. See docs/api.md.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/", description = "The Relink that serves this document")),
     components(schemas(ErrorBody)),
     tags(
-        (name = "Accounts", description = "Integrated accounts, in Truto's shape and in Relink's own."),
-        (name = "Integrations", description = "The catalog, and what is installed of it."),
-        (name = "Links", description = "Link tokens: the right to connect or reauthorize an account in the connect UI."),
-        (name = "Webhooks", description = "Targets of events, and their deliveries."),
-        (name = "Events", description = "What happened: events to follow, and timelines to read."),
-        (name = "API tokens", description = "The tokens that programs use."),
-        (name = "Sandbox", description = "The controls of the built-in provider, while it is installed."),
-        (name = "Connect UI", description = "The connect UI's pages and its own API, which may change with the pages."),
-        (name = "Relink", description = "How Relink is, and this document."),
+        (name = "Accounts", description = "Integrated accounts, in Truto's format and in Relink's."),
+        (name = "Integrations", description = "The catalog of integrations, and installed integrations."),
+        (name = "Links", description = "Link tokens, which permit connecting or reauthorizing an account in the connect UI."),
+        (name = "Webhooks", description = "Webhooks, and their deliveries of events."),
+        (name = "Events", description = "Events and timelines."),
+        (name = "API tokens", description = "Tokens for programs."),
+        (name = "Sandbox", description = "Controls of the Sandbox, the built-in provider for testing, while it is installed."),
+        (name = "Connect UI", description = "The connect UI's pages and their API, which may change without notice."),
+        (name = "Relink", description = "Relink's status, and this document."),
     ),
 )]
 struct Head;
 
 const BEARER: &str = "bearer";
 
-/// The whole API. What a guard answers is documented here, for every route that stands behind it.
+/// The document of the whole API. The guards' responses are added here, to every guarded route.
 pub(crate) fn document(guarded: Routes, open: Routes) -> utoipa::openapi::OpenApi {
     let mut guarded = guarded.0.into_openapi();
     for operation in operations(&mut guarded.paths.paths) {
@@ -99,14 +99,14 @@ pub(crate) fn operations(paths: &mut PathsMap<String, PathItem>) -> impl Iterato
     })
 }
 
-/// What the handler itself documents stays.
+/// Adds responses, except those that the handler documents itself.
 fn add_responses(operation: &mut Operation, responses: BTreeMap<String, RefOr<Response>>) {
     for (status, response) in responses {
         operation.responses.responses.entry(status).or_insert(response);
     }
 }
 
-/// Kinds of errors: a component of the document for each status, and a reference to it in each operation.
+/// Declares groups of error responses: a component for each status, and a reference to it in each operation.
 macro_rules! error_responses {
     ($($(#[$doc:meta])* $name:ident: $($status:literal $description:literal),+;)+) => {
         $(
@@ -127,33 +127,33 @@ macro_rules! error_responses {
 }
 
 error_responses! {
-    /// Of every route.
+    /// Responses of every route.
     EveryError:
-        "403" "A web page of another origin gets no answer.",
-        "421" "The request names another host.",
-        "500" "A mistake of Relink's own, or its database has a problem.",
-        "503" "Relink is stopping, or something on this machine isn't available now: the keychain, the Sandbox.";
-    /// Of every route behind a token.
+        "403" "Requests from web pages of other origins are rejected.",
+        "421" "The `Host` header isn't Relink's address.",
+        "500" "An internal error, or an error of the database.",
+        "503" "Relink is stopping, or the keychain or the Sandbox is unavailable.";
+    /// Responses of every route that requires a token.
     TokenErrors:
-        "401" "The Bearer token is missing or unknown.",
-        "429" "Too many requests at a time. `Retry-After` says when to come again.";
-    /// Of every route that reads a body.
+        "401" "The bearer token is missing or unknown.",
+        "429" "Too many concurrent requests. Retry after `Retry-After` seconds.";
+    /// Responses of routes that read a body.
     BodyErrors:
-        "400" "What was sent can't be used.",
+        "400" "The request isn't valid.",
         "408" "The body took too long.",
         "413" "The body is longer than 1 MiB.";
-    /// Of every route that reads the query.
-    QueryErrors: "400" "The query can't be used.";
-    /// Of every route about one thing.
-    NotFound: "404" "There is no such thing.";
-    /// Of every route that can find something in its way.
-    Conflict: "409" "It doesn't fit what is there.";
-    /// Of every route that calls the provider.
+    /// Responses of routes that read the query.
+    QueryErrors: "400" "The query isn't valid.";
+    /// Responses of routes about one object.
+    NotFound: "404" "Not found.";
+    /// Responses of routes that can be in conflict with the current state.
+    Conflict: "409" "The request conflicts with the current state.";
+    /// Responses of routes that call the provider.
     ProviderErrors:
-        "400" "The provider said no for good (`code` says why), or what was sent can't be used.",
-        "429" "The provider asks to slow down, or there are too many requests at a time. `Retry-After` says when to come \
-               again.",
-        "502" "The provider can't be reached, or has trouble of its own.";
+        "400" "The provider refused permanently (see `code`), or the request isn't valid.",
+        "429" "The provider limits requests, or there are too many concurrent requests. Retry after `Retry-After` \
+               seconds.",
+        "502" "The provider can't be reached, or is having problems.";
 }
 
 fn error(description: &str) -> Response {
@@ -165,9 +165,9 @@ pub(crate) fn routes() -> Routes {
     Routes::new().with(routes!(show))
 }
 
-/// This document
+/// Get this document
 ///
-/// It describes the API and holds nothing of the person's, so it asks for no token.
+/// It contains no user data, so it needs no token.
 #[utoipa::path(
     get,
     path = "/openapi.json",

@@ -10,11 +10,11 @@ use relink_domain::{AccountId, ApiTokenId, EnvironmentIntegrationId, FlowId, Int
 
 use crate::error::ApiError;
 
-/// The id in a route's path. A text that is no id names nothing, as an unknown id does.
+/// An id in a path. An invalid id gets the same response as an unknown one.
 #[derive(Debug)]
 pub(crate) struct PathId<T>(pub(crate) T);
 
-/// An id that stands in a path.
+/// An id that can be a path parameter.
 pub(crate) trait Id: FromStr + Send {
     fn not_found(text: &str) -> ApiError;
 }
@@ -52,15 +52,15 @@ impl<S: Send + Sync, T: Id> FromRequestParts<S> for PathId<T> {
     }
 }
 
-/// The text in a route's path.
+/// A text in a path.
 pub(crate) struct PathText(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathText {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        // Percent-encoded bytes that are no UTF-8 name nothing.
+        // Percent-encoded bytes that aren't UTF-8 get the same response as an unknown name.
         let found = Path::from_request_parts(parts, state).await;
-        found.map(|Path(text)| Self(text)).map_err(|_| ApiError::not_found("There is no such thing."))
+        found.map(|Path(text)| Self(text)).map_err(|_| ApiError::not_found("Nothing was found under this name."))
     }
 }

@@ -1,4 +1,4 @@
-//! Query strings, in all the forms that real clients write them.
+//! Query strings, in all forms that clients use.
 
 use axum::{
     extract::{FromRequestParts, Query as Pairs},
@@ -9,7 +9,7 @@ use relink_domain::Timestamp;
 
 use crate::error::ApiError;
 
-/// The pairs, as they came.
+/// The pairs, in their order.
 #[derive(Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
 
@@ -25,7 +25,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
-    /// A value; an empty one counts as none.
+    /// A value. An empty one counts as absent.
     pub(crate) fn one(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
@@ -42,7 +42,7 @@ impl Query {
             .collect()
     }
 
-    /// Whether an instant lies in the ranges that are asked for: `a[gt]=…`, `a[gte]=…`, `a[lt]=…`, `a[lte]=…`.
+    /// Whether a time is in the requested ranges: `a[gt]=…`, `a[gte]=…`, `a[lt]=…`, `a[lte]=…`.
     pub(crate) fn holds(&self, name: &str, at: Timestamp) -> Result<bool, ApiError> {
         for (key, value) in &self.0 {
             let Some(operator) = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'))
@@ -74,7 +74,7 @@ impl Query {
         Ok(true)
     }
 
-    /// How many are wanted.
+    /// The page size.
     pub(crate) fn limit(&self) -> Result<usize, ApiError> {
         match self.one("limit").map(str::parse) {
             None => Ok(DEFAULT_LIMIT),

@@ -10,10 +10,10 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 
 use crate::{
     ApiState, accounts, body, connect, docs, error, events, guard, integrations, links, openapi, openapi::Routes,
-    return_test, sandbox, status, tokens, webhooks,
+    redirect_test, sandbox, status, tokens, webhooks,
 };
 
-/// The routes behind a Bearer token.
+/// The routes that require a bearer token.
 pub(crate) fn guarded() -> Routes {
     Routes::new()
         .merge(accounts::routes())
@@ -26,14 +26,14 @@ pub(crate) fn guarded() -> Routes {
         .merge(sandbox::routes())
 }
 
-/// The routes that a browser reaches, which can't send a token by itself. Each one checks its own key, or gives away nothing.
+/// The routes that browsers open without a bearer token. Each one checks another key, or contains no user data.
 pub(crate) fn open() -> Routes {
     Routes::new()
         .merge(status::open_routes())
         .merge(openapi::routes())
         .merge(docs::routes())
         .merge(connect::routes())
-        .merge(return_test::routes())
+        .merge(redirect_test::routes())
 }
 
 pub(crate) fn router(state: ApiState) -> Router {

@@ -1,4 +1,4 @@
-//! The Sandbox's controls, passed on while it is installed.
+//! The Sandbox's controls, which are forwarded to it while it is installed.
 
 use axum::{
     extract::{Request, State},
@@ -25,7 +25,7 @@ macro_rules! control {
             operation_id = $id,
             tag = "Sandbox",
             $(params(($parameter = String, Path)),)?
-            responses((status = 200, description = "What the Sandbox answers", body = Object), BodyErrors, NotFound),
+            responses((status = 200, description = "The Sandbox's response", body = Object), BodyErrors, NotFound),
         )]
         async fn $name(State(api): State<ApiState>, request: Request) -> Result<Response, ApiError> {
             api.sandbox_runner.control(request).await
@@ -34,17 +34,17 @@ macro_rules! control {
 }
 
 control! {
-    /// Show how the Sandbox behaves
+    /// Show the Sandbox's settings
     show: get "/relink/sandbox/control" "get_sandbox_settings";
-    /// Change how the Sandbox behaves
+    /// Change the Sandbox's settings
     change: patch "/relink/sandbox/control" "change_sandbox_settings";
-    /// Read one of the Sandbox's controls
+    /// Read a control of the Sandbox
     read: get "/relink/sandbox/control/{*path}" "read_sandbox_control" ("path");
-    /// Use one of the Sandbox's controls
+    /// Use a control of the Sandbox
     ///
     /// `expire`, `revoke`, `faults`, `api-keys`, `clients` or `reset`.
     act: post "/relink/sandbox/control/{*path}" "use_sandbox_control" ("path");
-    /// Undo one of the Sandbox's controls
+    /// Undo a control of the Sandbox
     ///
     /// `faults`.
     clear: delete "/relink/sandbox/control/{*path}" "undo_sandbox_control" ("path");

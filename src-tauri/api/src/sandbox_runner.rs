@@ -1,4 +1,4 @@
-//! The Sandbox runs while its integration is installed, and only then.
+//! Runs the Sandbox while its integration is installed.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -21,16 +21,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{body, discovery, error::ApiError};
 
-/// Where the Sandbox listens unless something else does already.
+/// The Sandbox's port, unless it is taken.
 const PORT: u16 = 7418;
 /// How many ports after [`PORT`] are tried.
 const FURTHER_PORTS: u16 = 20;
-/// A start that failed is tried again after this.
+/// The delay before a failed start is retried.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
-/// Installing or uninstalling the Sandbox waits this long for it to start or stop.
+/// How long installing or uninstalling the Sandbox waits for its start or stop.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The running Sandbox, as the other routes and the desktop app see it.
+/// A handle to the Sandbox, for the other routes and the desktop app.
 #[derive(Debug, Clone)]
 pub struct SandboxRunner(watch::Sender<Option<Connection>>);
 
@@ -48,21 +48,21 @@ struct Connection {
 }
 
 impl SandboxRunner {
-    /// Where the Sandbox is, while it runs.
+    /// The Sandbox's base URL, while it runs.
     pub fn base_url(&self) -> Option<String> {
         self.0.borrow().as_ref().map(|connection| connection.base_url.clone())
     }
 
-    /// Waits until the Sandbox runs, or doesn't any more. A Sandbox that can't start keeps nobody waiting for long.
+    /// Waits until the Sandbox has started or stopped, but not for long if it can't start.
     pub async fn follows(&self, runs: bool) {
         let mut connection = self.0.subscribe();
         let followed = connection.wait_for(|connection| connection.is_some() == runs);
         if tokio::time::timeout(FOLLOW_TIMEOUT, followed).await.is_err() {
-            tracing::warn!("the Sandbox has not followed yet");
+            tracing::warn!("the Sandbox has not started or stopped in time");
         }
     }
 
-    /// Passes a request for a control on, with the key that only this process has.
+    /// Forwards a request to a control, with the key that only this process has.
     pub(crate) async fn control(&self, request: Request) -> Result<Response, ApiError> {
         let method = request.method().clone();
         let path = request.uri().path_and_query().map_or("", |path| path.as_str());
@@ -90,9 +90,8 @@ impl SandboxRunner {
         request.send().await.map_err(|_| Unreachable::Silent)
     }
 
-    /// Uses one of the Sandbox's controls (`/control/…`) from within this process. Gives the response's body, or says in
-    /// words why there is none.
-    pub async fn rehearse(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
+    /// Calls a control of the Sandbox (`/control/…`) from this process. Returns the response's body, or an error message.
+    pub async fn call_control(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let method = method.parse().map_err(|_| format!("{method} is no method"))?;
         let response = self.send(method, path, body.to_string().into()).await.map_err(|error| error.to_string())?;
         let (status, text) = (response.status(), response.text().await.unwrap_or_default());
@@ -101,7 +100,7 @@ impl SandboxRunner {
     }
 }
 
-/// Why the Sandbox gave no response.
+/// Why the Sandbox didn't respond.
 #[derive(Debug, thiserror::Error)]
 enum Unreachable {
     #[error("The Sandbox isn't installed. Install it in the app under Integrations, or with: relink sandbox start")]
@@ -120,8 +119,8 @@ impl From<Unreachable> for ApiError {
     }
 }
 
-/// Starts and stops the Sandbox as its integration is installed and uninstalled. `tried` is sent when the first start, if
-/// one was wanted, has been tried.
+/// Starts and stops the Sandbox when its integration is installed and uninstalled. Sends on `tried` after the first attempt
+/// to start it, or at once if it isn't installed.
 pub(crate) async fn run(
     engine: Engine,
     sandbox_runner: SandboxRunner,
@@ -142,7 +141,7 @@ pub(crate) async fn run(
             sandbox_runner.0.send_replace(None);
         }
         if let Some(tried) = tried.take() {
-            // Whoever waited may have been stopped.
+            // The receiver may have been dropped.
             let _ = tried.send(());
         }
         let retry = wanted && running.is_none();

@@ -1,4 +1,4 @@
-//! The accept loop. A slow client hurts only itself: headers, bodies and the number of connections are bounded.
+//! The accept loop. Headers, bodies and the number of connections are limited, so that a slow client affects only itself.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -17,23 +17,23 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower_http::{normalize_path::NormalizePath, timeout::RequestBodyTimeout};
 
-/// A client may take this long to send its next request's headers.
+/// How long a client may take to send the headers of its next request.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
-/// A client may pause this long within its body.
+/// How long a client may pause while it sends a body.
 const BODY_PAUSE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest headers, in bytes.
+/// The maximum length of the headers, in bytes.
 const MAX_HEADERS: usize = 32 * 1024;
-/// What is under way at a stop gets this long.
+/// How long a stop waits for requests in progress.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Connections at a time, where the system grants a descriptor for each.
+/// The maximum number of connections, if the system permits enough file descriptors.
 const MAX_CONNECTIONS: usize = 2048;
-/// The last of them serve the connect UI and callbacks alone: a person who signs in never waits for programs.
+/// How many of them are reserved for the connect UI and callbacks, so that a sign-in never waits for programs.
 const RESERVED_CONNECTIONS: usize = 64;
-/// Descriptors for everything else: the database, providers, the keychain, the Sandbox.
+/// File descriptors for everything else: the database, providers, the keychain, the Sandbox.
 const OTHER_DESCRIPTORS: usize = 256;
 
-/// How many connections are open at a time.
+/// The limits on open connections.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
     all: usize,
@@ -47,7 +47,7 @@ impl Bounds {
     }
 }
 
-/// How many descriptors this process may have, after asking for as many as it could use.
+/// The limit on this process's file descriptors, after raising it as far as useful and permitted.
 #[cfg(unix)]
 fn descriptors() -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -74,7 +74,7 @@ const fn descriptors() -> usize {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reserved;
 
-/// The router, where `//link-token` is `/link-token` and a body must keep coming.
+/// The router, with repeated slashes in paths merged and a timeout for pauses in bodies.
 type Service = NormalizePath<RequestBodyTimeout<Router>>;
 
 /// Serves until `stopping` is cancelled.
@@ -82,7 +82,7 @@ pub(crate) async fn run(listener: TcpListener, router: Router, stopping: Cancell
     run_bounded(listener, router, stopping, Bounds::of_this_process()).await;
 }
 
-/// Beyond all of the bounds, the next connections wait in the system's queue.
+/// Connections beyond the limits wait in the system's queue.
 async fn run_bounded(listener: TcpListener, router: Router, stopping: CancellationToken, bounds: Bounds) {
     let service = NormalizePath::trim_trailing_slash(RequestBodyTimeout::new(router, BODY_PAUSE_TIMEOUT));
     let mut connections = JoinSet::new();
@@ -104,7 +104,7 @@ async fn run_bounded(listener: TcpListener, router: Router, stopping: Cancellati
             }
         }
     }
-    // Whatever takes longer is cut off when the set is dropped.
+    // Requests that take longer are aborted when the set is dropped.
     let _ = tokio::time::timeout(STOP_TIMEOUT, async { while connections.join_next().await.is_some() {} }).await;
 }
 
@@ -161,7 +161,7 @@ mod tests {
     const SLOW: &[u8] = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
     const GUARDED: &[u8] = b"GET /guarded HTTP/1.1\r\nHost: x\r\n\r\n";
 
-    /// A server with these bounds. `/slow` answers after a nudge, and `/guarded` refuses as the guard does.
+    /// A server with these limits. `/slow` responds when it is released, and `/guarded` refuses like the guard.
     async fn start(all: usize, reserved: usize) -> (std::net::SocketAddr, Arc<Notify>, CancellationToken) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");

@@ -1,4 +1,4 @@
-//! How Relink is.
+//! Relink's status.
 
 use axum::{Extension, Json, extract::State};
 use relink_contract::status::{AccountCounts, KeychainStatus, Ping, SandboxStatus, Status};
@@ -16,13 +16,13 @@ pub(crate) fn open_routes() -> Routes {
     Routes::new().with(routes!(ping))
 }
 
-/// Show how Relink is
+/// Show Relink's status
 #[utoipa::path(
     get,
     path = "/relink/status",
     operation_id = "get_status",
     tag = "Relink",
-    responses((status = 200, description = "How Relink is", body = Status)),
+    responses((status = 200, description = "The status", body = Status)),
 )]
 async fn status(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<Status> {
     let accounts = api.engine.accounts().status_counts(&caller).await?;
@@ -44,7 +44,7 @@ async fn status(State(api): State<ApiState>, Extension(caller): Extension<Caller
     path = "/ping",
     operation_id = "ping",
     tag = "Relink",
-    responses((status = 200, description = "Relink answers", body = Ping)),
+    responses((status = 200, description = "Relink is running", body = Ping)),
 )]
 async fn ping() -> Json<Ping> {
     Json(Ping { ping: "pong".to_owned() })

@@ -60,9 +60,9 @@ async fn show(
     Ok(Json(api_token(api.engine.access().api_token(&caller, id).await?)))
 }
 
-/// Make an API token
+/// Create an API token
 ///
-/// The response alone carries the token.
+/// Only this response contains the token.
 #[utoipa::path(
     post,
     path = "/relink/api-tokens",
@@ -88,7 +88,7 @@ async fn create(
     operation_id = "revoke_api_token",
     tag = "API tokens",
     params(("id" = ApiTokenId, Path)),
-    responses((status = 200, description = "It opens nothing any more", body = Deleted), NotFound),
+    responses((status = 200, description = "The token was revoked", body = Deleted), NotFound),
 )]
 async fn revoke(
     State(api): State<ApiState>,

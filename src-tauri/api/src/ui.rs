@@ -6,14 +6,14 @@ use axum::{
 };
 use rust_embed::{Embed, EmbeddedFile};
 
-/// `ui/dist/connect`. Without it the program still builds, and says what is missing.
+/// `ui/dist/connect`. Without it the program still builds, and its page explains what is missing.
 #[derive(Embed)]
 #[folder = "../../ui/dist/connect"]
 #[allow_missing = true]
 struct Files;
 
-/// Nothing but our own files, no frame around us, no form that leads elsewhere. `same-origin` as the referrer keeps the link
-/// token out of other servers' logs and still names our own origin on our own requests.
+/// Permits only our own files, no framing, and no forms to other sites. The referrer policy `same-origin` keeps the link
+/// token out of other servers' logs, and still sends our origin with our own requests.
 pub(crate) const HEADERS: [(&str, &str); 6] = [
     (
         "content-security-policy",
@@ -31,7 +31,7 @@ pub(crate) const HEADERS: [(&str, &str); 6] = [
 pub(crate) fn page(status: StatusCode) -> Response {
     match Files::get("index.html") {
         Some(file) => (status, HEADERS, Html(file.data.into_owned())).into_response(),
-        None => words(
+        None => text_page(
             StatusCode::SERVICE_UNAVAILABLE,
             "The connect page is missing",
             "Relink was compiled without its interface. Build it with make, then start Relink again.",
@@ -39,14 +39,14 @@ pub(crate) fn page(status: StatusCode) -> Response {
     }
 }
 
-/// One of the page's files. The names carry a hash of the content.
+/// A file of the page. Its name contains a hash of its content.
 pub(crate) fn asset(file: &str) -> Option<Response> {
     let EmbeddedFile { data, .. } = Files::get(&format!("assets/{file}"))?;
     let headers = [("content-type", content_type(file)), ("cache-control", "public, max-age=31536000, immutable")];
     Some((headers, data.into_owned()).into_response())
 }
 
-/// By the file's ending.
+/// The content type of a file, by its extension.
 pub(crate) fn content_type(file: &str) -> &'static str {
     match file.rsplit_once('.').map(|(_, ending)| ending) {
         Some("js") => "text/javascript; charset=utf-8",
@@ -58,8 +58,8 @@ pub(crate) fn content_type(file: &str) -> &'static str {
     }
 }
 
-/// A page of words alone, for what happens before the connect UI can.
-pub(crate) fn words(status: StatusCode, title: &str, message: &str) -> Response {
+/// A page with only text, for errors and for the redirect test.
+pub(crate) fn text_page(status: StatusCode, title: &str, message: &str) -> Response {
     let (title, message) = (escaped(title), escaped(message));
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\

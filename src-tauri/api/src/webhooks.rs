@@ -26,7 +26,7 @@ pub(crate) fn routes() -> Routes {
         .with(routes!(replay))
 }
 
-/// Deliveries in one response.
+/// The maximum number of deliveries in a response.
 const MAX_DELIVERIES: usize = 100;
 
 fn delivery(delivery: relink_engine::Delivery) -> Delivery {
@@ -117,9 +117,9 @@ async fn show(
     Ok(Json(api.webhook(api.engine.outbox().webhook(&caller, id).await?)))
 }
 
-/// Make a webhook
+/// Create a webhook
 ///
-/// The response alone carries the secret that signs the deliveries.
+/// Only this response contains the secret that signs the deliveries.
 #[utoipa::path(
     post,
     path = "/webhook",
@@ -136,7 +136,7 @@ async fn create(
     Ok(Json(api.create_webhook(&caller, new, false).await?))
 }
 
-/// Make a webhook, with the person's consent to a private address
+/// Create a webhook, with consent to a private address
 #[utoipa::path(
     post,
     path = "/relink/webhooks",
@@ -155,14 +155,14 @@ async fn create_with_consent(
 
 /// Delete a webhook
 ///
-/// What was still to be delivered to it goes too.
+/// Pending deliveries are discarded.
 #[utoipa::path(
     delete,
     path = "/webhook/{id}",
     operation_id = "delete_webhook",
     tag = "Webhooks",
     params(("id" = WebhookId, Path)),
-    responses((status = 200, description = "It is gone", body = Deleted), NotFound),
+    responses((status = 200, description = "The webhook was deleted", body = Deleted), NotFound),
 )]
 async fn delete(
     State(api): State<ApiState>,
@@ -180,7 +180,7 @@ async fn delete(
     operation_id = "test_webhook",
     tag = "Webhooks",
     request_body = ById,
-    responses((status = 200, description = "It is on its way", body = Success), BodyErrors, NotFound),
+    responses((status = 200, description = "The event will be sent", body = Success), BodyErrors, NotFound),
 )]
 async fn test(
     State(api): State<ApiState>,
@@ -201,7 +201,7 @@ async fn test(
     operation_id = "replay_webhook",
     tag = "Webhooks",
     params(("id" = WebhookId, Path)),
-    responses((status = 200, description = "They are on their way", body = Replayed), NotFound),
+    responses((status = 200, description = "The deliveries will be retried", body = Replayed), NotFound),
 )]
 async fn replay(
     State(api): State<ApiState>,

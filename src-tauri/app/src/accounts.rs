@@ -26,7 +26,7 @@ impl App {
         Ok(account(view, remind_at, self.0.engine.now()))
     }
 
-    /// Makes one call to the provider to see whether the account works.
+    /// Checks with one call to the provider whether the account works.
     pub async fn check(&self, id: AccountId) -> Result<CheckResult> {
         let report = self.0.engine.refresher().check(&Caller::Person, id).await.map_err(error_view)?;
         let outcome = match report.outcome {
@@ -49,7 +49,7 @@ impl App {
         self.with_reminder(&view).await
     }
 
-    /// Deletes the account and its keychain item, and revokes its token where the provider offers that.
+    /// Deletes the account and its keychain item, and revokes its token if the provider supports that.
     pub async fn delete_account(&self, id: AccountId) -> Result<()> {
         self.0.engine.accounts().delete(&Caller::Person, id).await.map_err(error_view)
     }

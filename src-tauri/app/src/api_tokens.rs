@@ -21,7 +21,7 @@ impl App {
             .collect())
     }
 
-    /// Copies the new token to the clipboard. It expires after so many days, or never.
+    /// Creates a token that expires after this many days, or never, and copies it to the clipboard.
     pub async fn create_api_token(&self, name: String, days: Option<u32>) -> Result<ApiToken> {
         let expires_at = days.map(|days| self.0.engine.now().plus_secs(i64::from(days) * DAY_SECS));
         let (created, secret) =

@@ -1,4 +1,4 @@
-//! Tells the window what is no longer current.
+//! Notifies the window of changes.
 //!
 //! Changed accounts are published with their new state, so that the bytes per change do not grow with the number of accounts.
 
@@ -11,23 +11,23 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{App, accounts, lock};
 
-/// Changes that come within this time are published together.
+/// Changes within this time are published together.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 const NETWORK_POLL_INTERVAL: Duration = Duration::from_secs(5);
-/// When more accounts have changed, the window asks for its list again.
+/// If more accounts have changed, the window loads its list again.
 const MAX_PUBLISHED_ACCOUNTS: usize = 50;
 
-/// A subscription to what the window shows.
+/// A subscription to changes of what the window shows.
 #[derive(Debug)]
 pub struct Changes {
     receiver: broadcast::Receiver<Change>,
-    /// To be delivered before anything new.
+    /// Delivered before any newer change.
     pending: Vec<Change>,
 }
 
 impl Changes {
-    /// The next change; `None` when the app has ended. A subscriber that is too slow misses changes, and then gets
-    /// one that says that everything has changed.
+    /// The next change; `None` when the app has stopped. A subscriber that is too slow misses changes; it then gets one
+    /// change for each kind, as if everything had changed.
     pub async fn next(&mut self) -> Option<Change> {
         loop {
             if let Some(change) = self.pending.pop() {
@@ -106,7 +106,7 @@ impl App {
         self.publish(Change::Accounts { changes });
     }
 
-    /// `None` if there are too many, or they can't be read now: the window's own request says why.
+    /// `None` if there are too many, or they can't be read now. The window then loads its list, and shows that error.
     async fn account_changes(&self, ids: &BTreeSet<AccountId>) -> Option<AccountChanges> {
         if ids.len() > MAX_PUBLISHED_ACCOUNTS {
             return None;

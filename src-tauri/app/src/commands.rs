@@ -16,17 +16,17 @@ use crate::{
 };
 
 macro_rules! define_dispatch {
-    ($( $(#[doc = $doc:literal])* fn $name:ident($($argument:ident: $type:ty),*) -> $answer:ty; )*) => {
+    ($( $(#[doc = $doc:literal])* fn $name:ident($($argument:ident: $type:ty),*) -> $output:ty; )*) => {
         impl App {
-            /// Runs a command with its arguments, a JSON object. The answer is JSON text.
+            /// Runs a command with its arguments, a JSON object. Returns its output as JSON text.
             pub async fn dispatch(&self, command: &str, arguments: Value) -> Result<String> {
                 match command {
                     $(stringify!($name) => {
                         #[derive(Deserialize)]
                         struct Arguments { $($argument: $type),* }
                         let Arguments { $($argument),* } = decode(command, arguments)?;
-                        let answer: $answer = self.$name($($argument),*).await?;
-                        encode(&answer)
+                        let output: $output = self.$name($($argument),*).await?;
+                        encode(&output)
                     })*
                     unknown => Err(internal_error(&format!("There is no command {unknown}."))),
                 }
@@ -38,12 +38,12 @@ relink_contract::window_commands!(define_dispatch);
 
 fn decode<T: DeserializeOwned>(command: &str, arguments: Value) -> Result<T> {
     serde_json::from_value(arguments)
-        // Without its text, which may repeat a secret that was typed in.
+        // Without the parser's message, which may contain an entered secret.
         .map_err(|_| internal_error(&format!("The arguments of the command {command} can’t be read.")))
 }
 
-fn encode<T: Serialize>(answer: &T) -> Result<String> {
-    serde_json::to_string(answer).map_err(|error| internal_error(&error.to_string()))
+fn encode<T: Serialize>(output: &T) -> Result<String> {
+    serde_json::to_string(output).map_err(|error| internal_error(&error.to_string()))
 }
 
 // The commands that need nothing but the desktop.
@@ -57,8 +57,8 @@ impl App {
         async { shown.await.map_err(|reason| desktop_error("notification", &reason)) }
     }
 
-    pub fn test_sign_in_return(&self) -> impl Future<Output = Result<String>> {
-        let returned = self.0.desktop.test_sign_in_return();
+    pub fn test_sign_in_redirect(&self) -> impl Future<Output = Result<String>> {
+        let returned = self.0.desktop.test_sign_in_redirect();
         async { returned.await.map_err(|reason| desktop_error("deep_link", &reason)) }
     }
 

@@ -1,4 +1,4 @@
-//! What the app needs of the desktop, and what it knows about it.
+//! The desktop services that the app uses, and their last known status.
 
 use std::{fmt, path::Path, pin::Pin};
 
@@ -8,25 +8,26 @@ use url::Url;
 
 use crate::{App, Result, error::desktop_error};
 
-/// An answer of the desktop's; an error is a sentence for the person.
+/// The result of a desktop service. The error is a sentence to show.
 pub type DesktopFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
 
-/// What only the toolkit can do. The shell implements it with Tauri; tests have a desktop of their own. An error is a
-/// sentence for the person.
+/// Services that only the toolkit provides. The shell implements them with Tauri, tests with a fake. Errors are sentences to
+/// show.
 pub trait Desktop: fmt::Debug + Send + Sync + 'static {
     fn copy_to_clipboard(&self, text: &Secret) -> Result<(), String>;
     fn open_in_browser<'a>(&'a self, url: &'a Url) -> DesktopFuture<'a, ()>;
-    /// Opens the connect UI in a window of its own.
+    /// Opens the connect UI in its own window.
     fn open_connect_window(&self, link: &Url) -> Result<(), String>;
     fn open_folder(&self, folder: &Path) -> Result<(), String>;
     fn set_start_at_login(&self, enabled: bool) -> Result<(), String>;
-    /// Shows a notification, to see whether this desktop does.
+    /// Shows a test notification.
     fn test_notification(&self) -> DesktopFuture<'_, ()>;
-    /// Sends the browser through a redirect to a deep link and waits for it to arrive. The answer is a sentence, too.
-    fn test_sign_in_return(&self) -> DesktopFuture<'_, String>;
+    /// Tests the sign-in redirect: opens a page that redirects to a deep link, and waits until the link arrives. The output
+    /// is a sentence, too.
+    fn test_sign_in_redirect(&self) -> DesktopFuture<'_, String>;
 }
 
-/// What this desktop can do, as far as it was tried.
+/// The last known status of the desktop's services.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DesktopStatus {
     /// Why the latest notification could not be shown.
@@ -36,7 +37,6 @@ pub struct DesktopStatus {
 }
 
 impl App {
-    /// Records what this desktop turned out to be able to do.
     pub fn update_desktop_status(&self, update: impl FnOnce(&mut DesktopStatus)) {
         let changed = self.0.desktop_status.send_if_modified(|status| {
             let before = status.clone();
@@ -52,8 +52,8 @@ impl App {
         self.0.desktop.copy_to_clipboard(text).map_err(|reason| desktop_error("clipboard", &reason))
     }
 
-    /// Copies a secret that was just created and can't be read again. If that fails, undoes the creation: nobody could ever
-    /// use it. `title` says what didn't come about.
+    /// Copies a secret that was just created and can't be read again. If that fails, undoes the creation, because the secret
+    /// could never be used. `title` is the title of that error.
     pub(crate) async fn copy_or_undo(
         &self,
         secret: &Secret,

@@ -1,4 +1,4 @@
-//! Reauthorizing with one click on a notification or in the tray: straight to the provider's page, without the connect UI.
+//! Reauthorizing with one click on a notification or in the tray: opens the provider's page, without the connect UI.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -21,11 +21,11 @@ const FLOW_POLL_TIMEOUT: Duration = Duration::from_secs(25);
 pub enum SignInRoute {
     /// On the provider's page, in the browser. Give the second part to [`App::finish`].
     Provider(String, Box<SignIn>),
-    /// In the connect UI, because something has to be typed in.
+    /// In the connect UI, because credentials have to be entered.
     ConnectPage(Secret),
 }
 
-/// A sign-in that was begun without the connect UI.
+/// A sign-in that was started without the connect UI.
 #[derive(Debug)]
 pub struct SignIn {
     flow: Flow,
@@ -36,7 +36,7 @@ pub struct SignIn {
 pub enum SignInOutcome {
     /// The account works again.
     Reauthorized,
-    /// It doesn't; its page says why.
+    /// It doesn't; its page shows the error.
     Failed,
 }
 
@@ -66,8 +66,8 @@ impl App {
         Ok(SignInRoute::Provider(url, Box::new(SignIn { flow: started.flow, key: started.key })))
     }
 
-    /// Waits for the sign-in to end and claims its callback: whoever clicked is at this desktop. If somebody signed in as
-    /// another user, the account stays as it was; the account's page offers the link that asks what to do about it.
+    /// Waits until the sign-in ends, and claims its callback, because the user who clicked is at this desktop. If the user
+    /// signed in with another identity, the account stays unchanged; its page offers the link that asks what to do.
     pub async fn finish(&self, sign_in: Box<SignIn>) -> SignInOutcome {
         let SignIn { mut flow, key } = *sign_in;
         let engine = &self.0.engine;

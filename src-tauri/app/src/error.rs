@@ -16,7 +16,7 @@ pub(crate) fn error_view(error: Error) -> ErrorView {
     ErrorView { code: error.code().to_owned(), title, message, hint: error.hint(), field }
 }
 
-/// The input in this field can't be used.
+/// An error at an input field.
 pub(crate) fn invalid_field(field: &str, message: &str) -> ErrorView {
     ErrorView {
         code: "invalid".to_owned(),
@@ -27,7 +27,7 @@ pub(crate) fn invalid_field(field: &str, message: &str) -> ErrorView {
     }
 }
 
-/// The desktop, not the engine, failed.
+/// An error of a desktop service.
 pub(crate) fn desktop_error(code: &str, message: &str) -> ErrorView {
     ErrorView {
         code: code.to_owned(),
@@ -38,7 +38,7 @@ pub(crate) fn desktop_error(code: &str, message: &str) -> ErrorView {
     }
 }
 
-/// The window and the app disagree about a command, which is a bug.
+/// An error that only a bug can cause: the window and the app disagree about a command.
 pub(crate) fn internal_error(message: &str) -> ErrorView {
     ErrorView {
         code: "internal".to_owned(),

@@ -1,4 +1,4 @@
-//! The form for an integration of the person's own: it is turned into the definition that they could have written.
+//! Converts the form for a new integration into a definition.
 
 use relink_contract::window::NewIntegration;
 use relink_domain::integration::{Reach, RedirectKind, reach};
@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use crate::{Result, error::invalid_field};
 
-/// The definition in Truto's `config` shape. Of the client secret it says only whether there is one.
+/// The definition in Truto's `config` shape. It contains only whether there is a client secret.
 pub(crate) fn definition(form: &NewIntegration, has_client_secret: bool) -> Result<Value> {
     let authorize = endpoint("authorize_url", &form.authorize_url)?;
     let token = endpoint("token_url", &form.token_url)?;
@@ -36,14 +36,14 @@ pub(crate) fn definition(form: &NewIntegration, has_client_secret: bool) -> Resu
             "relink": {
                 "client_secret": client_secret,
                 "redirects": redirects,
-                // Typing an address of this machine or its network is consent enough.
+                // Entering an address of this machine or its network counts as consent.
                 "allow_local": is_local(&form.base_url) || is_local(&form.token_url)
             }
         }
     }))
 }
 
-/// A URL as Truto's shape splits it.
+/// A URL, split into host and path as in Truto's shape.
 struct Endpoint {
     origin: String,
     path: String,

@@ -26,7 +26,7 @@ impl App {
     fn integration(&self, entry: &CatalogEntry, accounts: u32) -> Integration {
         let document = &entry.integration.document;
         let color = document.pointer("/config/relink/color").and_then(|color| color.as_str());
-        // An integration whose definition can't be loaded is shown without what follows from it.
+        // If the definition can't be loaded, show the integration without the details that it would provide.
         let definition = entry.definition.as_deref();
         let oauth2 = definition.and_then(Definition::oauth2);
         let redirects = oauth2.map(|oauth2| oauth2.redirects.clone()).unwrap_or_default();
@@ -58,7 +58,7 @@ impl App {
         RedirectUri { kind, uri }
     }
 
-    /// Opens the provider's page that explains how to register an OAuth client, if the definition names one.
+    /// Opens the provider's guide to registering an OAuth client, if the definition has a link to one.
     pub async fn open_documentation(&self, integration: String) -> Result<()> {
         let entries = self.0.engine.catalog().list(&Caller::Person).await.map_err(error_view)?;
         let entry = entries.iter().find(|entry| entry.integration.name == integration);

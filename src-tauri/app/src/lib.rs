@@ -58,7 +58,7 @@ struct Inner {
     runtime_info: RuntimeInfo,
     desktop: Arc<dyn Desktop>,
     desktop_status: watch::Sender<DesktopStatus>,
-    /// The magic links that were created since the start, by the id that the page knows them by.
+    /// The magic links that were created since the start, by the id that the page uses.
     links: Mutex<HashMap<String, Secret>>,
     changes: broadcast::Sender<Change>,
     /// Held while accounts are read and published, so that an older state is never published after a newer one.
@@ -71,7 +71,7 @@ struct Inner {
     initial_destination: Mutex<Option<Destination>>,
 }
 
-/// Facts that do not change while the app runs.
+/// Values that don't change while the app runs.
 #[derive(Debug, Clone)]
 pub struct RuntimeInfo {
     pub version: String,
@@ -81,8 +81,8 @@ pub struct RuntimeInfo {
     pub wanted_port_taken: bool,
     /// The preferred port.
     pub wanted_port: u16,
-    /// Whether the shell notices that the machine is unlocked.
-    pub hears_unlocking: bool,
+    /// Whether the shell detects that the machine was unlocked.
+    pub detects_unlock: bool,
     pub data_dir: PathBuf,
 }
 

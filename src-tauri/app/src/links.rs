@@ -1,4 +1,4 @@
-//! Magic links. The page knows them by an id; the links themselves, which hold a token, stay in this process.
+//! Magic links. The page gets only an id of each; the link itself, which contains a token, stays in this process.
 
 use std::future::{Ready, ready};
 
@@ -16,7 +16,7 @@ use crate::{
     error_view, lock,
 };
 
-/// With more, the earlier ones are forgotten; the person can create new ones.
+/// The maximum number of remembered links. Older ones are forgotten; the user can create new ones.
 const MAX_LINKS: usize = 100;
 
 impl App {
@@ -38,7 +38,7 @@ impl App {
         if links.len() >= MAX_LINKS {
             links.clear();
         }
-        // The id need not be hard to guess: it means nothing outside this process.
+        // The id may be guessable: it has no meaning outside this process.
         let id = format!("link-{}-{}", links.len() + 1, self.0.engine.now().as_millis());
         links.insert(id.clone(), Secret::new(self.connect_page(link.token.expose())));
         Ok(MagicLink { id, shown, expires_at: link.expires_at })

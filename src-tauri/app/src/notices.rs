@@ -1,4 +1,4 @@
-//! The notifications that were shown, as the Activity page lists them, and the policy's own memory of them.
+//! The notifications that were shown, as the Activity page lists them, and the policy's history of them.
 
 use relink_contract::window::{Change, NoticeRecord};
 use relink_domain::notice::NoticeHistory;
@@ -33,13 +33,13 @@ impl App {
         Ok(())
     }
 
-    /// Whether something that is explained only once was explained already.
-    pub async fn was_told_once(&self, name: &str) -> Result<bool> {
+    /// Whether this one-time explanation has been shown.
+    pub async fn was_explained(&self, name: &str) -> Result<bool> {
         let explained: Option<bool> = self.0.engine.documents().get(name).await.map_err(error_view)?;
         Ok(explained.is_some())
     }
 
-    pub async fn set_told_once(&self, name: &str) -> Result<()> {
+    pub async fn mark_explained(&self, name: &str) -> Result<()> {
         self.0.engine.documents().set(name, true).await.map_err(error_view)
     }
 }

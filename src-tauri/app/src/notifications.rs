@@ -1,8 +1,8 @@
-//! Runs the notification policy of [`relink_domain::notice`]: after each change that may matter it decides what to show or
-//! withdraw, and has the [`presenter`] do it. It also keeps the list of accounts that the tray shows.
+//! Runs the notification policy of [`relink_domain::notice`]. After each relevant change it decides what to show or withdraw,
+//! and passes the decision to the [`presenter`]. It also updates the list of accounts that the tray shows.
 //!
 //! **Invariant:** a decision is stored before it is carried out. Deciding never waits for the desktop, so that a
-//! notification service that hangs delays neither the tray nor the person's own actions.
+//! notification service that hangs delays neither the tray nor the user's actions.
 
 mod presenter;
 
@@ -20,14 +20,14 @@ use tokio::{
 
 use crate::{App, Result, tray::accounts_in_need};
 
-/// What the shell is asked to do with the desktop's notifications.
+/// A request to the shell to show or withdraw a notification.
 #[derive(Debug)]
 pub enum Request {
     Show {
         notice: Notice,
-        /// The notification whose place it takes.
+        /// The notification that it replaces.
         replaces: Option<NoticeId>,
-        /// Whether it brings news; if not, it makes no sound.
+        /// Whether it makes a sound.
         alert: bool,
         /// Receives whether the desktop accepted it, or why not.
         accepted: oneshot::Sender<Result<(), String>>,
@@ -35,13 +35,13 @@ pub enum Request {
     Withdraw(NoticeId),
 }
 
-/// The policy decides at least this often, because timers stand still while the machine sleeps.
+/// The policy decides at least this often, because timers stop while the machine sleeps.
 const MAX_DECISION_INTERVAL: Duration = Duration::from_secs(30);
-/// How long the network is given after the machine has woken.
+/// How long to wait for the network after the machine has woken up.
 const WAKE_SETTLE_SECS: i64 = 20;
-/// The machine was asleep if the wall clock advanced by so much more than the monotonic clock.
+/// The machine was asleep if the wall clock advanced this much more than the monotonic clock.
 const MIN_SLEEP_MILLIS: i64 = 60_000;
-/// Decisions that may wait for the desktop. More means that its notification service hangs.
+/// How many decisions may wait for the desktop. If there are more, its notification service hangs.
 const MAX_WAITING_DECISIONS: usize = 64;
 
 pub(crate) async fn run(app: App, requests: mpsc::Sender<Request>, mut signals: mpsc::Receiver<DesktopSignal>) {
@@ -50,10 +50,10 @@ pub(crate) async fn run(app: App, requests: mpsc::Sender<Request>, mut signals: 
     let mut engine_changes = app.0.engine.changes();
     let mut preferences = app.follow_preferences();
     let mut wake_detector = WakeDetector::new(app.0.engine.now());
-    // A notification that was up when the program last ended went with it.
+    // Notifications that were visible when the program last exited are gone.
     let mut received = vec![DesktopSignal::Lost];
     loop {
-        // What has changed so far is read by the decision that follows.
+        // The decision that follows reads all changes so far.
         engine_changes.take();
         let paused = preferences.borrow_and_update().notifications_paused;
         let network = wake_detector.network(app.0.engine.now());
@@ -87,7 +87,7 @@ pub(crate) async fn run(app: App, requests: mpsc::Sender<Request>, mut signals: 
     }
 }
 
-/// Waits until an account or a timeline has changed. False: the engine is gone.
+/// Waits until an account or a timeline has changed. Returns false if the engine has stopped.
 async fn accounts_changed(changes: &mut Changes) -> bool {
     while let Some(set) = changes.next().await {
         if !set.accounts.is_empty() || set.timeline {
@@ -97,7 +97,7 @@ async fn accounts_changed(changes: &mut Changes) -> bool {
     false
 }
 
-/// Notices that the machine was asleep: the wall clock runs on meanwhile, the monotonic clock doesn't.
+/// Detects that the machine was asleep: meanwhile, the wall clock advances and the monotonic clock doesn't.
 struct WakeDetector {
     last: (Timestamp, Instant),
     settled_at: Option<Timestamp>,
@@ -123,7 +123,7 @@ impl WakeDetector {
     }
 }
 
-/// Takes in the signals, decides, stores the decision and hands it to the presenter. Returns when to decide again at the
+/// Applies the signals, decides, stores the decision and passes it to the presenter. Returns when to decide again at the
 /// latest.
 async fn decide_once(
     app: &App,
@@ -155,7 +155,7 @@ async fn decide_once(
     Ok(decision.next_decision_at)
 }
 
-/// An account is shown with the time until which its reminders are silenced.
+/// Publishes the accounts whose reminder time has changed, because the window shows it.
 async fn publish_reminders(app: &App, failing: &[FailingAccount], before: &NoticeHistory, after: &NoticeHistory) {
     let ids = failing.iter().map(|account| account.id);
     let changed: BTreeSet<_> = ids.filter(|id| before.remind_at(*id) != after.remind_at(*id)).collect();

@@ -12,7 +12,7 @@ use relink_engine::{Filter, SANDBOX, network};
 
 use crate::{App, Result, count, error_view, lock};
 
-/// For how long the keychain's state is not read again, unless the engine reports that it changed.
+/// How long the keychain's state is cached, unless the engine reports a change.
 const KEYCHAIN_STATE_TTL: Duration = Duration::from_secs(30);
 
 impl App {
@@ -20,7 +20,7 @@ impl App {
         let engine = &self.0.engine;
         let accounts = engine.accounts().counts(&Caller::Person).await.map_err(error_view)?.into_values().sum();
         let failing = self.failing_accounts().await?;
-        let needs_you = failing.iter().filter(|account| account.trouble.verdict() != Verdict::Retrying).count();
+        let needs_attention = failing.iter().filter(|account| account.trouble.verdict() != Verdict::Retrying).count();
         let keychain = self.keychain_state().await;
         let desktop = self.0.desktop_status.borrow().clone();
         let info = &self.0.runtime_info;
@@ -31,17 +31,17 @@ impl App {
             wanted_port: info.wanted_port,
             keychain,
             online: network::is_online(),
-            needs_you: count(needs_you),
+            needs_attention: count(needs_attention),
             accounts,
             sandbox: engine.catalog().is_installed(&Caller::Person, SANDBOX),
             notifications_trouble: desktop.notifications_trouble,
             tray: desktop.tray,
-            hears_unlocking: info.hears_unlocking,
+            detects_unlock: info.detects_unlock,
             data_folder: info.data_dir.display().to_string(),
         })
     }
 
-    /// The accounts that don't work. Only these are read, however many others there are.
+    /// The accounts that don't work. Doesn't read the others.
     pub(crate) async fn failing_accounts(&self) -> Result<Vec<FailingAccount>> {
         let failing = Filter { statuses: vec![Status::NeedsReauth.as_str().to_owned()], ..Filter::default() };
         let views = self.0.engine.accounts().list(&Caller::Person, failing, None, None).await.map_err(error_view)?;

@@ -1,4 +1,4 @@
-//! What the person has chosen in the settings.
+//! The user's preferences.
 
 use std::future::{Ready, ready};
 
@@ -20,7 +20,7 @@ pub(crate) async fn load(engine: &Engine) -> Result<Preferences> {
     Ok(engine.documents().get(DOCUMENT).await.map_err(error_view)?.unwrap_or_default())
 }
 
-/// The port that the person chose for the API, if any. Preferences that can't be read name none.
+/// The preferred port of the API, if one is set and the preferences can be read.
 pub async fn preferred_port(engine: &Engine) -> Option<u16> {
     load(engine).await.ok().and_then(|preferences| preferences.port)
 }

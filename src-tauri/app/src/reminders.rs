@@ -1,4 +1,4 @@
-//! "Remind me later", and the other signals from the desktop that the notification policy takes in.
+//! "Remind me later", and the other signals that the notification policy receives from the desktop.
 
 use relink_domain::{
     AccountId,
@@ -8,7 +8,7 @@ use relink_domain::{
 
 use crate::{App, Result, error_view};
 
-/// How long "Remind me later" lasts, unless the machine is unlocked before.
+/// How long "Remind me later" lasts, unless the machine is unlocked earlier.
 const REMIND_AFTER_SECS: i64 = 24 * 60 * 60;
 
 impl App {
@@ -24,9 +24,9 @@ impl App {
         self.signal(DesktopSignal::RemindLater { about, until }).await;
     }
 
-    /// Hands a signal to the notification policy, which takes them in one after the other.
+    /// Sends a signal to the notification policy, which processes them in order.
     pub async fn signal(&self, signal: DesktopSignal) {
-        // The policy's task ends only with the process.
+        // Sending can't fail: the policy's task runs until the process exits.
         let _ = self.0.signals.send(signal).await;
     }
 }

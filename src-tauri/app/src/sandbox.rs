@@ -34,7 +34,7 @@ impl App {
     }
 
     async fn sandbox_request(&self, method: &str, path: &str, body: Value) -> Result<Value> {
-        self.0.sandbox_runner.rehearse(method, path, &body).await.map_err(|message| ErrorView {
+        self.0.sandbox_runner.call_control(method, path, &body).await.map_err(|message| ErrorView {
             code: "sandbox_refused".to_owned(),
             title: "The Sandbox reported an error".to_owned(),
             message,

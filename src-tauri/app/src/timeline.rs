@@ -1,4 +1,4 @@
-//! Timelines, and the health strip that is made of them.
+//! Timelines, and the health strip that is computed from them.
 
 use jiff::tz::TimeZone;
 use relink_contract::window::{Fact, Health, TimelineEntry, TimelinePage};
@@ -13,7 +13,7 @@ use relink_engine::{TimelineEntry as Entry, TimelineQuery};
 use crate::{App, Result, error_view};
 
 const ENTRIES_PER_PAGE: usize = 50;
-/// Entries that are read at a time for the health strip.
+/// How many entries are read at a time for the health strip.
 const HEALTH_BATCH: usize = 500;
 
 impl App {
@@ -22,7 +22,7 @@ impl App {
         let strip_begins = now.plus_millis(-SLOT_MILLIS * i64::try_from(SLOTS).unwrap_or(i64::MAX));
         let mut entries = Vec::new();
         let mut before = None;
-        // Back to the first batch that begins before the strip: it holds the state in which the strip begins.
+        // Read back to the first batch that begins before the strip: it contains the state at the strip's beginning.
         loop {
             let batch = self
                 .0
@@ -44,7 +44,7 @@ impl App {
         Ok(Health { slots: health.slots, sentence: health.sentence })
     }
 
-    /// A page of an account's timeline, or of everybody's, newest first.
+    /// A page of one account's timeline, or of all accounts', newest first.
     pub async fn timeline(
         &self,
         account: Option<AccountId>,

@@ -5,17 +5,17 @@ use tokio::sync::watch;
 
 use crate::App;
 
-/// Accounts that the menu lists; the window lists all.
+/// The maximum number of accounts in the menu. The window lists all.
 const MAX_ACCOUNTS: usize = 8;
 
-/// An account that needs its person.
+/// An account that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountInNeed {
     pub id: AccountId,
     pub name: String,
     /// The label of its integration.
     pub integration: String,
-    /// Whether signing in again helps; if not, its integration's OAuth client is wrong.
+    /// Whether signing in again helps. If not, its integration's OAuth client is wrong.
     pub reauthorize: bool,
 }
 
@@ -30,12 +30,12 @@ pub struct TrayMenu {
     pub notifications_paused: bool,
 }
 
-/// A menu item that leads to an account.
+/// A menu item for an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrayAccount {
     pub id: AccountId,
     pub text: String,
-    /// Whether the item begins a sign-in; if not, it opens the account's page.
+    /// Whether the item starts a sign-in. If not, it opens the account's page.
     pub reauthorize: bool,
 }
 
@@ -66,7 +66,7 @@ fn headline(in_need: usize) -> String {
     }
 }
 
-/// The accounts that a person has to do something about, and not merely Relink.
+/// The accounts that need the user's attention, not only a retry by Relink.
 pub(crate) fn accounts_in_need(failing: &[FailingAccount]) -> Vec<AccountInNeed> {
     let in_need = failing.iter().filter(|account| account.trouble.verdict() != Verdict::Retrying);
     in_need
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_says_what_it_does() {
+    fn a_menu_item_names_its_action() {
         let menu = TrayMenu::new(&[account("Acme", true), account("Sales", false)], true);
         let texts: Vec<_> = menu.accounts.iter().map(|account| account.text.as_str()).collect();
         assert_eq!(texts, ["Reauthorize Acme (GitHub)", "Show Sales (GitHub)"]);

@@ -143,7 +143,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Webhooks,
     },
-    /// Hand over an OAuth callback that did not reach Relink.
+    /// Submit an OAuth callback that did not reach Relink.
     Callback {
         /// Callback URL, or - to read it from standard input.
         url: String,

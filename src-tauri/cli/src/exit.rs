@@ -1,4 +1,4 @@
-//! How a command ends: its exit code, and the error that chooses it.
+//! Errors of commands, and their exit codes.
 
 use std::{
     fmt,
@@ -35,7 +35,7 @@ impl CliError {
         Self { exit: Exit::Failure, message: message.into(), advice: None }
     }
 
-    /// Standard output can't be written. A reader that went away (`| head`) has got all it wanted, which is a success.
+    /// Standard output can't be written. If the reader closed it (`| head`), that is a success.
     pub(crate) fn output(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self { exit: Exit::Success, message: String::new(), advice: None };
@@ -51,7 +51,7 @@ impl CliError {
         }
     }
 
-    /// Relink ran when the command began.
+    /// Relink was running when the command started.
     pub(crate) fn stopped() -> Self {
         Self {
             exit: Exit::NotRunning,
@@ -64,7 +64,7 @@ impl CliError {
         Self { exit: Exit::DataFolderInUse, message, advice: None }
     }
 
-    /// The server answered with an error.
+    /// An error response of the server.
     pub(crate) fn from_error_body(body: &ErrorBody) -> Self {
         let message = match body.message.as_str() {
             "" => "Relink responded with an error without a message.",
@@ -91,7 +91,7 @@ impl CliError {
         Self { exit, message: message.to_owned(), advice: advice.map(str::to_owned) }
     }
 
-    /// A success whose body is not what this version expects. The error names only the place: the body may hold a secret.
+    /// A successful response whose body can't be parsed. The error has only the position: the body may contain a secret.
     pub(crate) fn unexpected_response(error: &serde_json::Error) -> Self {
         Self {
             exit: Exit::Failure,
@@ -103,7 +103,7 @@ impl CliError {
     /// Writes the message and the advice to standard error.
     pub(crate) fn report(&self) -> ExitCode {
         for text in [Some(&self.message), self.advice.as_ref()].into_iter().flatten().filter(|text| !text.is_empty()) {
-            // If standard error is closed as well, the exit code is all that is left.
+            // If standard error is closed too, only the exit code remains.
             let _ = writeln!(io::stderr(), "{}", provider_text::multi_line(text));
         }
         ExitCode::from(self.exit as u8)
@@ -134,7 +134,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_exit_code_tells_kinds_of_failures_apart() {
+    fn each_kind_of_failure_has_its_exit_code() {
         for (code, verdict, exit) in [
             ("invalid_grant", Some("needs_person"), Exit::NeedsReauthorization),
             ("unknown_refusal", Some("needs_person"), Exit::NeedsReauthorization),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_output_is_a_failure_unless_its_reader_went_away() {
+    fn lost_output_is_a_failure_unless_the_reader_closed_it() {
         assert_eq!(CliError::output(&io::ErrorKind::StorageFull.into()).exit, Exit::Failure);
         assert_eq!(CliError::output(&io::ErrorKind::BrokenPipe.into()).exit, Exit::Success);
     }

@@ -1,6 +1,6 @@
 //! `relink`: the command line, and `relink serve`, which is Relink without its window.
 //!
-//! A command asks the running Relink over its loopback API. It starts no runtime, so that it takes milliseconds.
+//! A command calls the loopback API of the running Relink. It starts no async runtime, so that it takes only milliseconds.
 //! Exit codes and JSON output are stable (docs/cli.md).
 
 mod api_client;

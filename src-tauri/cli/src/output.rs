@@ -39,7 +39,7 @@ impl Output {
         }
     }
 
-    /// Prints entries as JSON, one to a line for programs that follow, or as a table.
+    /// Prints entries as JSON, one per line for programs that follow, or as a table.
     pub(crate) fn entries<T: Serialize>(
         self,
         entries: &[T],
@@ -62,8 +62,8 @@ fn write_json(out: &mut BufWriter<StdoutLock>, value: &impl Serialize) -> io::Re
     writeln!(out)
 }
 
-/// Writes everything in as few system calls as its size allows. A failure is reported, never ignored: what is lost may
-/// be a secret that is shown only once.
+/// Writes everything in as few system calls as possible. A failure is reported, never ignored: the lost output may be a
+/// secret that is shown only once.
 fn write_stdout(write: impl FnOnce(&mut BufWriter<StdoutLock>) -> io::Result<()>) -> Result<(), CliError> {
     let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
     write(&mut out).and_then(|()| out.flush()).map_err(|error| CliError::output(&error))
@@ -79,7 +79,7 @@ pub(crate) fn now() -> Timestamp {
     jiff::Timestamp::now().into()
 }
 
-/// An instant as people say it: `12 min ago`, `in 4 h`; a dash if there is none.
+/// A relative time, such as `12 min ago` or `in 4 h`; a dash if there is none.
 pub(crate) fn relative_time(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "–".to_owned(), |at| relative(at.millis_since(now()).div_euclid(1000)))
 }

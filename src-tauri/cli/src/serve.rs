@@ -27,7 +27,7 @@ pub(crate) fn run(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), C
 }
 
 async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), CliError> {
-    // Before anything else, so that a signal that comes during the start also leads to a clean stop.
+    // First, so that a signal during the start also leads to a clean stop.
     let stop_signals = StopSignals::listen();
     tracing::info!("starting with the data folder {}", data_dir.display());
     let engine = Engine::start(Options {

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 const COLUMN_GAP: usize = 2;
 
-/// How a cell is colored. Its text says the same without color.
+/// The color of a cell. Its text has the same meaning without color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,
@@ -28,7 +28,7 @@ impl Tone {
     }
 }
 
-/// One line of text, sanitized because most texts come from outside, and the columns it takes on a terminal.
+/// One line of text, sanitized because most texts come from outside, and its width in terminal columns.
 #[derive(Debug)]
 pub(crate) struct Cell {
     text: String,
@@ -60,7 +60,7 @@ impl Table {
         self.rows.push(row.into());
     }
 
-    /// Cells follow each other with a gap, without padding: for output whose later rows are not known yet.
+    /// Separates cells by a gap, without padding, for output whose later rows are not known yet.
     pub(crate) fn unaligned(self) -> Self {
         Self { is_aligned: false, ..self }
     }
@@ -109,13 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn columns_line_up_by_the_width_of_their_characters_on_a_terminal() {
+    fn columns_are_aligned_by_the_terminal_width_of_their_characters() {
         let rows = vec![["李雷".into(), "a".into()], ["Zoe\u{308}".into(), "b".into()], ["Ada B".into(), "c".into()]];
         assert_eq!(printed(rows, true), "李雷   a\nZoe\u{308}    b\nAda B  c\n");
     }
 
     #[test]
-    fn a_cell_stays_on_one_line_and_empty_last_cells_leave_no_blanks() {
+    fn a_cell_stays_on_one_line_and_empty_last_cells_add_no_trailing_blanks() {
         let rows = vec![["a\nb".into(), "c".into(), "".into()], ["d".into(), "".into(), "".into()]];
         assert_eq!(printed(rows, false), "a b  c\nd\n");
         assert_eq!(printed::<1>(Vec::new(), false), "");
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn color_is_added_only_where_it_is_wanted() {
+    fn color_is_added_only_to_a_colored_output() {
         let rows = || vec![[Cell::new("ok", Tone::Good), Cell::new("no", Tone::Bad)]];
         assert_eq!(printed(rows(), false), "ok  no\n");
         assert_eq!(printed(rows(), true), "\x1b[32mok\x1b[0m  \x1b[31mno\x1b[0m\n");

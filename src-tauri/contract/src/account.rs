@@ -1,4 +1,4 @@
-//! Integrated accounts: the one mapping of an account to the wire.
+//! Integrated accounts. Only this module maps an account to the wire.
 
 use relink_domain::{
     AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp,
@@ -14,11 +14,11 @@ use crate::{
     integration::{EnvironmentIntegrationSummary, IntegrationSummary},
 };
 
-/// Truto's integrated account, as every response and event shows it.
+/// Truto's integrated account, in responses and events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct IntegratedAccount {
     pub id: AccountId,
-    /// The caller's own name for the customer that the account belongs to.
+    /// The customer that the account belongs to, named by the caller.
     pub tenant_id: String,
     pub environment_id: EnvironmentId,
     pub environment_integration_id: EnvironmentIntegrationId,
@@ -26,7 +26,7 @@ pub struct IntegratedAccount {
     pub authentication_method: AuthenticationMethod,
     pub is_sandbox: bool,
     pub region: Option<String>,
-    /// What is known of the account, without any secret.
+    /// The account's context, without secrets.
     #[schema(value_type = Object)]
     pub context: Map<String, Value>,
     pub object_store_context_fields: Vec<String>,
@@ -88,19 +88,19 @@ fn context(account: &Account) -> Map<String, Value> {
     context
 }
 
-/// An account's failure, in the words of the one table of causes.
+/// The cause of an account's failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountError {
-    /// Stable: what a program matches on.
+    /// A stable code, for programs.
     pub code: String,
-    /// What happened and what it means.
+    /// What happened, and what it means.
     pub message: String,
     /// What to do.
     pub hint: String,
     pub http_status: Option<u16>,
-    /// The provider's own error code.
+    /// The provider's error code.
     pub provider_code: Option<String>,
-    /// The provider's own words.
+    /// The provider's error message.
     pub provider_message: Option<String>,
     pub occurred_at: Timestamp,
 }
@@ -121,11 +121,11 @@ impl AccountError {
     }
 }
 
-/// An account as a person wants it.
+/// An account, with the details that people need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountRow {
     pub id: AccountId,
-    /// What the person calls it.
+    /// The account's display name.
     pub name: String,
     pub tenant_id: String,
     /// The integration's name.
@@ -134,33 +134,33 @@ pub struct AccountRow {
     pub status: Status,
     pub authentication_method: AuthenticationMethod,
     pub is_sandbox: bool,
-    /// Who is signed in, where the integration can tell.
+    /// The signed-in user, if the integration provides it.
     pub identity: Option<String>,
-    /// The scopes that were granted.
+    /// The granted scopes.
     pub scopes: Vec<String>,
-    /// What it asks for; null while nothing is wrong.
+    /// What the account needs; null while it works.
     pub verdict: Option<Verdict>,
     pub last_error: Option<AccountError>,
-    /// When Relink tries again by itself what failed.
+    /// When Relink retries automatically.
     pub next_try: Option<Timestamp>,
-    /// When Relink does something for it by itself.
+    /// When Relink acts automatically the next time: a refresh, a check or a retry.
     pub next_action_at: Option<Timestamp>,
-    /// When its access token, or the key, runs out; null where that isn't known.
+    /// When its access token or key expires; null if unknown.
     pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
-    /// Whether its access token, or the key, has not run out.
+    /// Whether its access token or key hasn't expired.
     pub is_fresh: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
-/// What is known of an account beside itself.
+/// The details of an account that aren't part of it.
 #[derive(Debug, Clone, Copy)]
 pub struct AccountContext<'a> {
-    /// The label of its integration.
+    /// The integration's label.
     pub label: &'a str,
     pub last_used_at: Option<Timestamp>,
-    /// When Relink does something for it by itself.
+    /// When Relink acts automatically the next time: a refresh, a check or a retry.
     pub next_action_at: Option<Timestamp>,
     pub now: Timestamp,
 }
@@ -197,7 +197,7 @@ impl AccountRow {
     }
 }
 
-/// Changes an account. Credentials can't be changed this way.
+/// A change of an account. Credentials can't be changed this way.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AccountChange {
     /// Merged into the account's context, one level deep.
@@ -212,27 +212,27 @@ pub struct Rename {
     pub name: String,
 }
 
-/// What a program signs its calls with: a fresh access token, or the key.
+/// The credential for calls to the provider: a fresh access token, or the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccessToken {
     pub access_token: WireSecret,
-    /// Null where it isn't known.
+    /// Null if unknown.
     pub expires_at: Option<Timestamp>,
 }
 
-/// What the provider said to a check.
+/// The provider's response to a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckOutcome {
-    /// A call was accepted.
+    /// The provider accepted the call.
     Accepted,
-    /// A call was answered 401.
+    /// The provider responded with 401.
     Unauthorized,
-    /// A call was answered 403.
+    /// The provider responded with 403.
     Forbidden,
-    /// It could not be found out.
+    /// There was no conclusive response.
     Inconclusive,
-    /// The integration has no call to check with.
+    /// The integration defines no call to check with.
     NoProbe,
 }
 

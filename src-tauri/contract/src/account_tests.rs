@@ -1,4 +1,4 @@
-//! An account's bytes on the wire.
+//! Tests of an account's JSON.
 
 use relink_domain::{
     account::{AccountState, Attempt, Identity, Profile, Renewal, Renewing},

@@ -1,4 +1,4 @@
-//! What the connect UI sends and receives.
+//! The requests and responses of the connect UI.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::WireSecret;
 
-/// What a link token lets the connect UI do.
+/// What a link token permits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Session {
     pub purpose: LinkPurpose,
@@ -21,7 +21,7 @@ pub struct Session {
     /// The account to reauthorize.
     pub account: Option<SessionAccount>,
     pub integrations: Vec<SessionIntegration>,
-    /// The kinds of redirect that the running Relink can take, best first.
+    /// The redirect types that the running Relink supports, best first.
     pub redirects: Vec<RedirectKind>,
     #[ts(type = "string")]
     pub expires_at: Timestamp,
@@ -34,13 +34,13 @@ pub enum LinkPurpose {
     Reauthorize,
 }
 
-/// An account, as its person knows it.
+/// The account to reauthorize.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct SessionAccount {
     #[ts(type = "string")]
     pub id: AccountId,
     pub name: String,
-    /// Who is signed in, where the integration can tell.
+    /// The signed-in user, if the integration provides it.
     pub identity: Option<String>,
 }
 
@@ -49,40 +49,40 @@ pub struct SessionIntegration {
     pub name: String,
     pub label: String,
     pub category: String,
-    /// A data URL or a web address.
+    /// A data URL or a web URL.
     pub logo: Option<String>,
     pub color: Option<String>,
     pub methods: Vec<SessionMethod>,
 }
 
-/// A way to sign in.
+/// An authentication method.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct SessionMethod {
     pub format: AuthenticationMethod,
-    /// Where the person signs in; set for OAuth.
+    /// The host of the provider's sign-in page; set for OAuth.
     pub host: Option<String>,
-    /// What is asked for.
+    /// The requested scopes.
     pub scopes: Vec<SessionScope>,
-    /// The kinds of redirect that the provider allows.
+    /// The redirect types that the provider allows.
     pub redirects: Vec<RedirectKind>,
-    /// The form.
+    /// The form's fields.
     pub fields: Vec<FieldSpec>,
-    /// Where the person finds what to type.
+    /// A page that explains where to find the credentials.
     pub documentation_link: Option<String>,
-    /// Whether what is typed is tried with the provider before it is kept.
+    /// Whether the entered credentials are tested with the provider before they are saved.
     pub is_tried: bool,
-    /// What is missing before anybody can sign in this way, and what to do.
+    /// What must be set up before this method can be used; null if nothing.
     pub not_ready: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct SessionScope {
     pub name: String,
-    /// What it allows.
+    /// What the scope permits.
     pub description: Option<String>,
 }
 
-/// One input of a form that an integration asks for.
+/// A field of an integration's form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct FieldSpec {
     pub name: String,
@@ -94,7 +94,7 @@ pub struct FieldSpec {
     pub help_text: Option<String>,
     /// A regular expression that the whole value must match.
     pub pattern: Option<String>,
-    /// What to choose from, for `single_select`.
+    /// The options of a `single_select`.
     pub options: Vec<FieldOption>,
 }
 
@@ -136,27 +136,27 @@ impl From<&integration::Field> for FieldSpec {
     }
 }
 
-/// Begins a try at connecting an account.
+/// A request to begin a connect flow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct NewFlow {
     /// The integration's name.
     pub integration: String,
     pub format: AuthenticationMethod,
-    /// By which way the browser is to come back.
+    /// The redirect type to use.
     #[serde(default)]
     pub redirect: Option<RedirectKind>,
-    /// What the person typed.
+    /// The entered values, by field name.
     #[serde(default)]
     #[ts(type = "Record<string, string> | null")]
     pub fields: Option<BTreeMap<String, WireSecret>>,
 }
 
-/// One try at connecting an account.
+/// A connect flow: one attempt to connect or reauthorize an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Flow {
     #[ts(type = "string")]
     pub id: FlowId,
-    /// Grows with every change.
+    /// Increases with every change.
     #[ts(type = "number")]
     pub version: u64,
     /// The integration's name.
@@ -164,25 +164,25 @@ pub struct Flow {
     pub integration_label: String,
     pub format: AuthenticationMethod,
     pub phase: FlowPhase,
-    /// Where the browser goes, while the provider is waited for.
+    /// The URL to open in the browser, in the phase `waiting`.
     pub authorize_url: Option<String>,
-    /// By which way the browser comes back.
+    /// The redirect type that is used.
     pub redirect: Option<RedirectKind>,
     /// The OAuth redirect URI.
     pub redirect_uri: Option<String>,
-    /// What goes on, while something does.
+    /// The current step, in the phase `working`.
     pub step: Option<FlowStep>,
     pub question: Option<IdentityQuestion>,
     pub outcome: Option<FlowOutcome>,
     pub error: Option<FlowError>,
 }
 
-/// A flow that was just begun.
+/// A new flow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct CreatedFlow {
     #[serde(flatten)]
     pub flow: Flow,
-    /// Opens the flow; given to the page that began it, and never again.
+    /// Authorizes requests about the flow. It is returned only once.
     #[ts(type = "string")]
     pub key: WireSecret,
 }
@@ -190,13 +190,13 @@ pub struct CreatedFlow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FlowPhase {
-    /// The person is at the provider's.
+    /// The user is on the provider's page.
     Waiting,
-    /// The callback is here; the page has not claimed it yet.
+    /// The callback has arrived; the page has not claimed it yet.
     Returned,
-    /// Something goes on: see `step`.
+    /// In progress: see `step`.
     Working,
-    /// The person is asked: see `question`.
+    /// The user must decide: see `question`.
     Question,
     Succeeded,
     Failed,
@@ -205,32 +205,32 @@ pub enum FlowPhase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FlowStep {
-    /// The code is exchanged for tokens.
+    /// Exchanging the code for tokens.
     Exchanging,
-    /// Identity, scopes and the probe are looked at.
+    /// Checking identity, scopes and a test request.
     Checking,
-    /// The credentials go into the keychain.
+    /// Saving the credentials in the keychain.
     Saving,
 }
 
-/// Somebody else signed in.
+/// The user signed in with another identity than before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct IdentityQuestion {
-    /// Who was signed in.
+    /// The previous identity.
     pub expected: String,
-    /// Who is now.
+    /// The new identity.
     pub actual: String,
 }
 
-/// What to do when somebody else signed in.
+/// What to do after a sign-in with another identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityChoice {
     /// Keep the old sign-in.
     Keep,
-    /// Put the new sign-in in its place.
+    /// Replace it with the new sign-in.
     Replace,
-    /// Add a second account.
+    /// Add the new sign-in as a second account.
     Add,
 }
 
@@ -239,29 +239,29 @@ pub struct IdentityAnswer {
     pub answer: IdentityChoice,
 }
 
-/// The address that the person copied from the browser.
+/// The URL that the user copied from the browser.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct PastedCallback {
     #[ts(type = "string")]
     pub url: WireSecret,
 }
 
-/// What came of a flow.
+/// The result of a successful flow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct FlowOutcome {
     pub account: SessionAccount,
-    /// Whether the account was there before.
+    /// Whether an existing account was reauthorized.
     pub reauthorized: bool,
-    /// Whether the person chose to keep the old credentials.
+    /// Whether the user chose to keep the old credentials.
     pub kept_old: bool,
-    /// Where the browser goes now.
+    /// The URL that the browser goes to next.
     pub redirect_uri: Option<String>,
 }
 
 /// Why a flow failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct FlowError {
-    /// Stable: what a program matches on.
+    /// A stable code, for programs.
     pub code: String,
     /// What happened, in one line.
     pub title: String,
@@ -270,16 +270,16 @@ pub struct FlowError {
     /// What to do.
     pub hint: String,
     pub error_type: FlowErrorType,
-    /// The form field that the error is about.
+    /// The form field with the error.
     pub field: Option<String>,
 }
 
-/// Truto's kinds of a connection's error.
+/// Truto's kinds of connection errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FlowErrorType {
-    /// At the provider, or on the way to it.
+    /// An error of the provider or the network.
     ConnectionError,
-    /// What was typed, or what came, doesn't work.
+    /// The credentials or the callback are invalid.
     ValidationError,
 }

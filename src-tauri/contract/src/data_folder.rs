@@ -1,21 +1,21 @@
-//! The files of the data folder that more than one program looks at.
+//! The files of the data folder that more than one program uses.
 
 use serde::{Deserialize, Serialize};
 
 use crate::WireSecret;
 
-/// Tells the command line where the running engine listens. Its content is an [`EngineFile`]; only its user can read it.
+/// Contains the running engine's address, for the command line, as an [`EngineFile`]. Only the user can read it.
 pub const ENGINE_FILE: &str = "engine.json";
 
-/// Locked by the engine as long as it runs: one engine for each data folder.
+/// Locked by the engine while it runs, so that each data folder has only one.
 pub const LOCK_FILE: &str = "relink.lock";
 
-/// What [`ENGINE_FILE`] holds.
+/// The content of [`ENGINE_FILE`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineFile {
-    /// Where the API listens, without a slash at the end.
+    /// The API's base URL, without a trailing slash.
     pub base_url: String,
-    /// The Bearer token of this run, with every right.
+    /// The bearer token of this run, with full access.
     pub token: WireSecret,
     pub pid: u32,
     pub version: String,

@@ -1,27 +1,27 @@
-//! The body of every response that isn't a success.
+//! The body of every error response.
 
 use relink_domain::{Timestamp, account::Verdict};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Truto's error, and after it what Relink adds.
+/// Truto's error, followed by Relink's additional fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
     #[serde(rename = "statusCode")]
     pub status_code: u16,
-    /// The status in words.
+    /// The status text.
     pub error: String,
-    /// What happened and what it means.
+    /// What happened, and what it means.
     pub message: String,
-    /// Stable: what a program matches on.
+    /// A stable code, for programs.
     pub code: String,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Explanation)]
     pub explanation: Option<Explanation>,
-    /// The field that the error is about.
+    /// The field with the error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// Truto's form of the same.
+    /// The same in Truto's form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -29,7 +29,7 @@ pub struct ErrorBody {
     pub refusal: Option<ProviderRefusal>,
 }
 
-/// An error in words.
+/// The texts of an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
     /// What happened, in one line.
@@ -51,26 +51,26 @@ pub struct FieldFailure {
     pub message: String,
 }
 
-/// What the provider, or the way to it, had to do with an error.
+/// The provider's part in an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProviderRefusal {
-    /// When Relink tries again by itself.
+    /// When Relink retries automatically.
     #[schema(required = false)]
     pub next_try: Option<Timestamp>,
-    /// What the refusal asks for.
+    /// What the account needs.
     #[schema(required = false)]
     pub verdict: Verdict,
     #[schema(required = false)]
-    pub provider: ProviderAnswer,
+    pub provider: ProviderResponse,
 }
 
-/// What the provider answered, as far as it did.
+/// The provider's response, as far as there was one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ProviderAnswer {
+pub struct ProviderResponse {
     pub http_status: Option<u16>,
-    /// The provider's own error code (RFC 6749 §5.2 `error`).
+    /// The provider's error code (RFC 6749 §5.2 `error`).
     pub code: Option<String>,
-    /// The provider's own words (RFC 6749 §5.2 `error_description`).
+    /// The provider's error message (RFC 6749 §5.2 `error_description`).
     pub message: Option<String>,
 }
 
@@ -106,7 +106,7 @@ mod tests {
             refusal: Some(ProviderRefusal {
                 next_try: None,
                 verdict: Verdict::NeedsPerson,
-                provider: ProviderAnswer { http_status: Some(400), code: None, message: None },
+                provider: ProviderResponse { http_status: Some(400), code: None, message: None },
             }),
             ..plain
         };

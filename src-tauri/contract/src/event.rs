@@ -9,25 +9,25 @@ use crate::connect::FlowErrorType;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
-    /// Its place in the order of all events.
+    /// The event's sequence number.
     pub seq: i64,
-    /// The same as in a webhook's delivery.
+    /// The event's id. Webhook deliveries have the same.
     pub id: EventId,
     pub event: EventKind,
-    /// What it is about, as it was when the event happened.
+    /// The event's subject, as it was when the event happened.
     pub payload: Value,
     pub created_at: Timestamp,
 }
 
-/// Events after a place, oldest first.
+/// Events after a sequence number, oldest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Events {
     pub result: Vec<Event>,
-    /// Give it as `after` to get what comes next.
+    /// Pass it as `after` to get the next events.
     pub latest: i64,
 }
 
-/// The payload of an event about something that is gone.
+/// The payload of an event about a deleted object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Gone<Id> {
     pub id: Id,
@@ -37,9 +37,9 @@ pub struct Gone<Id> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConnectionError {
     pub integration: String,
-    /// Set when an account was to be reauthorized.
+    /// Set for a reauthorization.
     pub integrated_account_id: Option<AccountId>,
-    /// Set when a new account was to be connected.
+    /// Set for a new account.
     pub tenant_id: Option<String>,
     /// What happened, in one line.
     pub error: String,

@@ -23,7 +23,7 @@ pub struct Integration {
     pub updated_at: Timestamp,
 }
 
-/// What goes with an account of its integration.
+/// The integration, as part of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IntegrationSummary {
     pub id: IntegrationId,
@@ -34,7 +34,7 @@ pub struct IntegrationSummary {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IntegrationLabel {
-    /// What a person calls it.
+    /// The display name.
     pub label: String,
 }
 
@@ -48,7 +48,7 @@ impl IntegrationSummary {
     }
 }
 
-/// What goes with an account, and with events, of an installed integration.
+/// The installed integration, as part of an account and of events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EnvironmentIntegrationSummary {
     pub id: EnvironmentIntegrationId,
@@ -57,7 +57,7 @@ pub struct EnvironmentIntegrationSummary {
     /// Whether the connect UI offers it.
     pub show_in_catalog: bool,
     pub is_enabled: bool,
-    /// Always empty: an override may hold anything, so it isn't shown.
+    /// Always empty: an override may contain secrets, so it isn't shown.
     #[schema(value_type = Object)]
     pub r#override: Map<String, Value>,
 }
@@ -72,36 +72,36 @@ pub struct EnvironmentIntegration {
     pub updated_at: Timestamp,
 }
 
-/// Installs an integration of the catalog.
+/// A request to install an integration of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewEnvironmentIntegration {
     pub integration_id: String,
 }
 
-/// An integration of the catalog, as a person chooses it.
+/// An entry of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CatalogEntry {
     pub id: IntegrationId,
     pub name: String,
     pub label: String,
     pub category: Option<String>,
-    /// Whether it came with Relink.
+    /// Whether it is built in.
     pub built_in: bool,
     pub version: i64,
     pub installed: bool,
     pub environment_integration_id: Option<EnvironmentIntegrationId>,
-    /// The ways to sign in.
+    /// The authentication methods.
     pub methods: Vec<AuthenticationMethod>,
-    /// What is missing before anybody can connect, and what to do.
+    /// What must be set up before an account can be connected; null if nothing.
     pub not_ready: Option<String>,
-    /// Whether a built-in integration of the same name is hidden, because the person's keeps the name.
+    /// Whether it hides a built-in integration of the same name.
     pub hides_built_in: bool,
 }
 
-/// An integration from a file's text.
+/// A request to add an integration from a definition file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewIntegration {
-    /// The file's content: the definition as JSON.
+    /// The content of the file: the definition as JSON.
     pub text: String,
 }
 
@@ -110,7 +110,7 @@ pub struct NewIntegration {
 pub struct AddedIntegration {
     pub name: String,
     pub environment_integration_id: EnvironmentIntegrationId,
-    /// What stands in the file without an effect.
+    /// Warnings, such as unknown keys in the file.
     pub warnings: Vec<String>,
 }
 
@@ -120,17 +120,17 @@ pub struct InstalledIntegration {
     pub environment_integration_id: EnvironmentIntegrationId,
 }
 
-/// An integration, by its name.
+/// The name of an integration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NamedIntegration {
     pub name: String,
 }
 
-/// The client that is registered at the provider.
+/// The OAuth client that is registered with the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OAuthClient {
     pub id: String,
-    /// Goes into the keychain. Absent or empty: the one that is there stays.
+    /// Stored in the keychain. If absent or empty, the current secret stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<WireSecret>,
 }

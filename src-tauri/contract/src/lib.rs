@@ -1,10 +1,10 @@
 //! The wire, typed: every request, response, list, error and event of Relink's API, and of its window.
 //!
-//! This crate knows the rules' types (`relink-domain`) and nothing of the engine: whatever speaks it could live in another
-//! process. An account, its error and its integration are mapped to the wire here and nowhere else.
+//! This crate depends on the domain (`relink-domain`) and not on the engine, so its users could run in another process. Only
+//! this crate maps an account, its error and its integration to the wire.
 //!
-//! The fields' order is the order on the wire. A field that is absent or null is `None`; one that is left out of a response
-//! says so with `skip_serializing_if`.
+//! The order of fields is the order on the wire. An absent or null field is `None`. Fields that are omitted from responses
+//! have `skip_serializing_if`.
 
 pub mod account;
 pub mod connect;
@@ -30,19 +30,19 @@ pub use secret::WireSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a request to delete or revoke something gives back: the id, as the request named it.
+/// The response to a deletion or revocation: the id from the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Deleted {
     pub id: String,
 }
 
-/// A request about one thing, by its id.
+/// A request about the object with this id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ById {
     pub id: String,
 }
 
-/// An action was done, or begun.
+/// The action was performed or started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Success {
     pub success: bool,

@@ -1,4 +1,4 @@
-//! Link tokens, and where a link may send the browser.
+//! Link tokens, and the redirect URIs that links may use.
 
 use relink_domain::FlowId;
 use serde::{Deserialize, Serialize};
@@ -7,57 +7,57 @@ use utoipa::ToSchema;
 
 use crate::WireSecret;
 
-/// Give either `integrated_account_id` (to reauthorize an account) or `tenant_id` (to connect a new one).
+/// Pass either `integrated_account_id` (to reauthorize an account) or `tenant_id` (to connect a new one).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NewLinkToken {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrated_account_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant_id: Option<String>,
-    /// Merged into the account's context; wins over what the person types. Credentials are refused.
+    /// Merged into the account's context; takes precedence over entered values. Credentials are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub context: Option<Map<String, Value>>,
-    /// Where the browser goes after the sign-in. It must equal an entry of the list of redirect URIs exactly.
+    /// Where the browser goes after the sign-in. It must exactly match an allowed redirect URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect_uri: Option<String>,
-    /// Replace the integration's default scopes.
+    /// Scopes that replace the integration's default ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
-    /// Whether a reauthorization keeps the account's present context.
+    /// Whether a reauthorization keeps the account's current context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persist_previous_context: Option<bool>,
-    /// Stored and shown, nothing else.
+    /// Stored and returned, without an effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Truto's; accepted, without a meaning here.
+    /// Accepted for compatibility with Truto, without an effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment_unified_model_id: Option<Value>,
-    /// Truto's; accepted, without a meaning here.
+    /// Accepted for compatibility with Truto, without an effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unified_model_id: Option<Value>,
-    /// Truto's; accepted, without a meaning here.
+    /// Accepted for compatibility with Truto, without an effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truto_static_gate_id: Option<Value>,
 }
 
-/// Open `{base}/connect-account?link_token=…` with it.
+/// Open `{base}/connect-account?link_token=…` with this token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LinkToken {
-    /// Lives seven days unused, and has one success.
+    /// Expires after seven days, or after one successful flow.
     pub link_token: WireSecret,
 }
 
-/// Where a link's `redirect_uri` may lead, compared exactly: the whole list.
+/// The allowed values of a link's `redirect_uri`, compared exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RedirectUris {
     pub redirect_uris: Vec<String>,
 }
 
-/// An OAuth callback that came by another way than the browser's redirect.
+/// An OAuth callback that didn't arrive through the browser's redirect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Callback {
-    /// The whole address.
+    /// The complete URL.
     pub url: WireSecret,
 }
 

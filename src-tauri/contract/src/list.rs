@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Truto's default, and longest, page of a list.
+/// Truto's default and maximum page size.
 pub const DEFAULT_LIMIT: usize = 5000;
 
-/// A page of a list, as Truto writes it.
+/// A page of a list, in Truto's format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct List<T> {
     pub result: Vec<T>,
-    /// Give it as `next_cursor` to get the next page; null on the last one.
+    /// Pass it as `next_cursor` to get the next page; null on the last page.
     pub next_cursor: Option<String>,
     pub limit: usize,
 }
@@ -22,7 +22,7 @@ impl<T> List<T> {
     }
 }
 
-/// A list of one of Relink's own routes.
+/// A list of one of Relink's own routes, which aren't paginated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Results<T> {
     pub result: Vec<T>,

@@ -1,4 +1,4 @@
-//! The one way of a secret over the wire.
+//! The type of secrets on the wire.
 
 use relink_domain::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -10,9 +10,9 @@ use utoipa::{
     },
 };
 
-/// A secret that crosses the wire on purpose: typed in by a person, or shown once by the response that made it.
+/// A secret that crosses the wire on purpose: entered by a user, or returned once by the response that created it.
 ///
-/// [`Secret`] has no `Serialize`, so a type that carries a secret outward has to name this one.
+/// [`Secret`] has no `Serialize`, so a type that sends a secret has to use this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireSecret(Secret);
 

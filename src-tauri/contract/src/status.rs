@@ -1,4 +1,4 @@
-//! How Relink is.
+//! The status of Relink.
 
 use relink_domain::EnvironmentId;
 use serde::{Deserialize, Serialize};
@@ -25,9 +25,9 @@ pub struct Status {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeychainStatus {
-    /// `available`, or the code of what is wrong.
+    /// `available`, or an error code.
     pub state: String,
-    /// What is wrong, in words.
+    /// The error message; null while the keychain is available.
     pub message: Option<String>,
 }
 

@@ -7,15 +7,15 @@ use utoipa::ToSchema;
 
 use crate::WireSecret;
 
-/// An API token's record. The token itself is shown once, by the response that made it.
+/// An API token's metadata. The token itself is returned once, by the response that created it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 pub struct ApiToken {
     pub id: ApiTokenId,
     pub name: String,
     pub created_at: Timestamp,
-    /// Null: it doesn't expire.
+    /// Null if it never expires.
     pub expires_at: Option<Timestamp>,
-    /// Null: it was never used.
+    /// Null if it was never used.
     pub last_used_at: Option<Timestamp>,
 }
 
@@ -27,12 +27,12 @@ pub struct NewApiToken {
     pub expires_at: Option<Timestamp>,
 }
 
-/// An API token that was just made.
+/// A new API token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CreatedApiToken {
     #[serde(flatten)]
     pub record: ApiToken,
-    /// Shown here and never again.
+    /// Returned only once.
     pub token: WireSecret,
 }
 

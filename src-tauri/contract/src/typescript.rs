@@ -11,7 +11,7 @@ use crate::connect::{
     SessionIntegration, SessionMethod, SessionScope,
 };
 
-/// The whole of `ui/connect/types.ts`.
+/// The content of `ui/connect/types.ts`.
 fn connect_types() -> String {
     let config = Config::default();
     let mut text = String::from(

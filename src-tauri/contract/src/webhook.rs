@@ -14,20 +14,20 @@ pub struct Webhook {
     pub environment_id: EnvironmentId,
     pub target_url: String,
     pub is_active: bool,
-    /// Null: every event.
+    /// Null for all events.
     pub event_types: Option<Vec<EventKind>>,
-    /// Since when no delivery has succeeded; null while they do.
+    /// Since when no delivery has succeeded; null while deliveries succeed.
     pub failing_since: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
-/// A webhook that was just made.
+/// A new webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CreatedWebhook {
     #[serde(flatten)]
     pub webhook: Webhook,
-    /// Signs the deliveries. Shown here and never again.
+    /// The secret that signs the deliveries. Returned only once.
     pub secret: WireSecret,
 }
 
@@ -38,17 +38,17 @@ pub struct NewWebhook {
     /// Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_active: Option<bool>,
-    /// Absent or empty: every event.
+    /// If absent or empty, all events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_types: Option<Vec<String>>,
 }
 
-/// A webhook with the person's consent to a private address.
+/// A webhook, with the user's consent to a private address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewConsentedWebhook {
     #[serde(flatten)]
     pub webhook: NewWebhook,
-    /// Whether deliveries may go to a private address.
+    /// Whether deliveries may be sent to a private address.
     #[serde(default)]
     pub allow_private: bool,
 }
@@ -56,14 +56,14 @@ pub struct NewConsentedWebhook {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
-    /// Waits for its next try.
+    /// Waiting for the next attempt.
     Pending,
     Delivered,
-    /// All tries failed. A replay tries it again.
+    /// All attempts failed. A replay retries it.
     Failed,
 }
 
-/// One webhook's delivery of one event.
+/// The delivery of one event to one webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Delivery {
     pub id: DeliveryId,
@@ -71,11 +71,11 @@ pub struct Delivery {
     pub event: String,
     pub state: DeliveryState,
     pub tries: u32,
-    /// Null unless it is pending.
+    /// Null unless the delivery is pending.
     pub next_try: Option<Timestamp>,
-    /// The HTTP status of the last try, where an answer came.
+    /// The HTTP status of the last attempt, if there was a response.
     pub last_status: Option<u16>,
-    /// Why the last try failed, in words.
+    /// Why the last attempt failed.
     pub last_error: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -83,17 +83,17 @@ pub struct Delivery {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Replayed {
-    /// How many deliveries are on their way again.
+    /// The number of deliveries that are retried.
     pub replayed: usize,
 }
 
-/// The body that a webhook's target receives.
+/// The body of a delivery.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeliveryBody {
-    /// The same on every try.
+    /// The same in every attempt.
     pub id: EventId,
     pub event: String,
-    /// What it is about, as it was when the event happened.
+    /// The event's subject, as it was when the event happened.
     pub payload: Value,
     pub environment_id: EnvironmentId,
     pub created_at: Timestamp,

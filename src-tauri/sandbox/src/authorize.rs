@@ -21,9 +21,9 @@ const CODE_LIFETIME_MILLIS: i64 = 60_000;
 /// How many consent pages may be open at a time.
 const MAX_CONSENTS: usize = 200;
 
-/// Why a request is refused.
+/// An invalid authorization request.
 enum RequestError {
-    /// The redirect URI can't be trusted, so the error is shown on a page (RFC 6749 §4.1.2.1).
+    /// The redirect URI isn't trusted, so the error is shown on a page (RFC 6749 §4.1.2.1).
     ShowPage(&'static str),
     /// The error is returned to the client.
     Redirect { redirect_uri: String, state: Option<String>, error: &'static str, description: &'static str },

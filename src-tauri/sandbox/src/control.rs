@@ -1,4 +1,4 @@
-//! The control routes, for callers that hold the control key.
+//! The control routes, for callers with the control key.
 
 use std::{sync::Arc, time::Duration};
 
@@ -61,7 +61,7 @@ pub(crate) struct LogQuery {
     wait: u64,
 }
 
-/// Refuses callers without the key, and web pages always.
+/// Refuses callers without the key, and all web pages.
 pub(crate) async fn guard(State(provider): State<Arc<Provider>>, request: Request, next: Next) -> Response {
     match refused(&provider, request.headers()) {
         Some(refusal) => refusal,
@@ -102,14 +102,17 @@ pub(crate) async fn change(
     if change.clock_skew_secs.is_some_and(|skew| !(-YEAR_SECS..=YEAR_SECS).contains(&skew)) {
         return refusal(
             StatusCode::BAD_REQUEST,
-            "The clock is off by a year (31,536,000 seconds) at most, either way.",
+            "The clock skew must be within one year (31,536,000 seconds) in either direction.",
         );
     }
     if !in_bounds(change.token_lifetime_secs, YEAR_SECS) || !in_bounds(change.grace_secs, 86_400) {
-        return refusal(StatusCode::BAD_REQUEST, "A lifetime has 0 to 31,536,000 seconds, a grace period 0 to 86,400.");
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            "The lifetime must be 0 to 31,536,000 seconds, the grace period 0 to 86,400.",
+        );
     }
     if change.delay_millis.is_some_and(|delay| delay > 60_000) {
-        return refusal(StatusCode::BAD_REQUEST, "The delay has 60,000 milliseconds at most.");
+        return refusal(StatusCode::BAD_REQUEST, "The delay must be at most 60,000 milliseconds.");
     }
     {
         let settings = &mut provider.state().settings;
@@ -164,7 +167,7 @@ pub(crate) async fn create_api_key(
 ) -> Response {
     let subject = target.subject.unwrap_or_else(|| PEOPLE[0].subject.to_owned());
     if !PEOPLE.iter().any(|person| person.subject == subject) {
-        return refusal(StatusCode::BAD_REQUEST, "Nobody here has this subject. GET /control lists the people.");
+        return refusal(StatusCode::BAD_REQUEST, "No user has this subject. GET /control lists the users.");
     }
     let Some(random) = random() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let key = format!("sk_sandbox_{random}");
@@ -181,7 +184,7 @@ pub(crate) async fn create_client(State(provider): State<Arc<Provider>>) -> Resp
     Json(json!({ "client_id": SERVICE_CLIENT_ID, "client_secret": secret })).into_response()
 }
 
-/// `POST /control/reset`: back to the initial state. The log's numbering goes on, for callers that follow it.
+/// `POST /control/reset`: restores the initial state. The log's numbering continues, for callers that follow it.
 pub(crate) async fn reset(State(provider): State<Arc<Provider>>) -> Json<Value> {
     {
         let mut state = provider.state();
@@ -200,7 +203,7 @@ pub(crate) async fn log(
 ) -> Json<Value> {
     let mut latest = provider.state().log.latest();
     let wait = Duration::from_secs(query.wait.min(60));
-    // The response is what is there after the wait, whether something came or not.
+    // Respond with the entries after the wait, even if there are none.
     let _ = tokio::time::timeout(wait, latest.wait_for(|seq| *seq > query.after)).await;
     Json(json!({ "entries": provider.state().log.after(query.after) }))
 }

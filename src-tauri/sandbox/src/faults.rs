@@ -1,10 +1,10 @@
-//! Faults: how the next responses of an endpoint deviate.
+//! Faults: how the next responses of an endpoint deviate from normal ones.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-/// How a response deviates from the right one.
+/// How a response deviates from the normal one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
@@ -22,9 +22,9 @@ pub enum FaultKind {
     ResetAfter,
     /// No response at all.
     Silence,
-    /// The right response, a byte at a time.
+    /// The normal response, one byte at a time.
     SlowDrip,
-    /// The right response, cut off in the middle.
+    /// The normal response, cut off in the middle.
     TruncatedJson,
     /// A web page with status 200, as a captive portal sends.
     #[serde(rename = "html_200")]
@@ -47,12 +47,12 @@ pub enum FaultKind {
     UnknownError400,
     /// `invalid_grant` with a description that echoes the code or refresh token, the verifier and the client secret.
     Echo,
-    /// A success with one scope fewer than asked for.
+    /// A success with one scope fewer than requested.
     FewerScopes,
 }
 
 impl FaultKind {
-    /// Whether this endpoint's responses can have this fault: some faults change a field that only some responses hold.
+    /// Whether this fault applies to this endpoint. Some faults change a field that only some responses contain.
     pub(crate) const fn applies_to(self, endpoint: Endpoint) -> bool {
         match self {
             Self::NoRefreshToken | Self::StringExpiresIn | Self::NoExpiresIn | Self::Echo | Self::FewerScopes => {
@@ -102,10 +102,10 @@ impl Endpoint {
         match self {
             Self::Token => "The token endpoint can't have this fault.",
             Self::Api => {
-                "The API's responses hold no tokens: no_refresh_token, string_expires_in, no_expires_in, echo and fewer_scopes apply to token only."
+                "The API's responses contain no tokens: no_refresh_token, string_expires_in, no_expires_in, echo and fewer_scopes apply to token only."
             }
             Self::Revoke => {
-                "The revocation endpoint's right response is empty, so no fault can change, slow down or cut off its body. Such faults apply to token; slow_drip and truncated_json apply to api too."
+                "The revocation endpoint's normal response is empty, so no fault can change, slow down or cut off its body. Such faults apply to token; slow_drip and truncated_json also apply to api."
             }
         }
     }
@@ -131,7 +131,7 @@ struct Planned {
 pub(crate) struct Faults(VecDeque<Planned>);
 
 impl Faults {
-    /// Plans `count` faults after `skip` right responses.
+    /// Plans `count` faults after `skip` normal responses.
     pub(crate) fn add(&mut self, fault: Fault, endpoint: Endpoint, skip: u32, count: u32) {
         self.0.push_back(Planned { fault, endpoint, skip, count });
     }

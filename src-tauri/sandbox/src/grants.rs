@@ -1,4 +1,4 @@
-//! Codes, tokens and the families of tokens that each sign-in begins: pure rules.
+//! Codes, tokens, and the token family of each sign-in: pure rules.
 
 use std::collections::BTreeMap;
 
@@ -114,10 +114,10 @@ impl Grants {
             return Err(Refused("the code has expired"));
         }
         if code.redirect_uri != redirect_uri {
-            return Err(Refused("the redirect_uri is another than in the authorization request"));
+            return Err(Refused("the redirect_uri differs from the one in the authorization request"));
         }
         if code.challenge != challenge {
-            return Err(Refused("the code_verifier does not fit the code_challenge"));
+            return Err(Refused("the code_verifier doesn't match the code_challenge"));
         }
         self.next_family += 1;
         let id = self.next_family;
@@ -190,7 +190,7 @@ impl Grants {
         (!revoked).then(|| token.subject.clone())
     }
 
-    /// Revokes the token with this hash (RFC 7009 §2.1); a refresh token takes its whole sign-in with it.
+    /// Revokes the token with this hash (RFC 7009 §2.1). Revoking a refresh token revokes its whole sign-in.
     pub(crate) fn revoke_token(&mut self, hash: &str) {
         if let Some(family) = self.refresh.get(hash).map(|token| token.family)
             && let Some(family) = self.families.get_mut(&family)

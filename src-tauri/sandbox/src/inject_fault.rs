@@ -20,8 +20,8 @@ use crate::{
 /// The pause between two bytes of a slow response.
 const DRIP_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The response that replaces the right one. It is logged first, because silence never responds. `None`: the fault only
-/// changes the right response.
+/// The response that replaces the normal one. It is logged first, because silence never responds. `None`: the fault only
+/// changes the normal response.
 pub(crate) async fn replacement(
     provider: &Provider,
     endpoint: Endpoint,
@@ -64,7 +64,7 @@ fn status(status: StatusCode, error: &str) -> Response {
     (status, Json(json!({ "error": error }))).into_response()
 }
 
-/// Sends the right response, unless the fault loses it, slows it down or cuts it off.
+/// Sends the normal response, unless the fault drops it, slows it down or cuts it off.
 pub(crate) async fn deliver(fault: Option<Fault>, right: Response) -> Response {
     match fault.map(|fault| fault.kind) {
         Some(FaultKind::ResetAfter) => ResetConnection::response(),

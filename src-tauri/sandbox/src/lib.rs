@@ -1,10 +1,10 @@
 //! The Sandbox: a real OAuth 2.0 provider on loopback, for practice and fault injection.
 //!
-//! It knows nothing of Relink. A caller with the control key can expire tokens, revoke access, change the rotation of refresh
-//! tokens, and make the next responses fail in the ways that real providers do.
+//! It is independent of Relink. A caller with the control key can expire tokens, revoke access, change the rotation of
+//! refresh tokens, and make the next responses fail in the same ways as those of real providers.
 //!
 //! Invariants:
-//! - It listens on loopback only, and answers only requests that name its own address (DNS rebinding).
+//! - It listens on loopback only, and refuses requests whose `Host` isn't its own address (DNS rebinding).
 //! - Codes, tokens, keys and client secrets are kept as SHA-256 hashes, in memory as in the state file.
 
 mod api;
@@ -41,7 +41,7 @@ use provider::Provider;
 pub struct Options {
     /// The loopback address to listen on. Port 0: any free port.
     pub listen: SocketAddr,
-    /// The file in which grants survive a restart. `None`: they don't.
+    /// The file that stores grants across restarts. `None`: they are lost.
     pub state: Option<PathBuf>,
     /// The key of the control routes.
     pub control_key: String,
@@ -95,7 +95,7 @@ impl Running {
         self.port
     }
 
-    /// Stops, and cuts off requests in flight.
+    /// Stops the Sandbox, and aborts requests in flight.
     pub async fn stop(self) {
         self.stopping.cancel();
         if self.serving.await.is_err() {

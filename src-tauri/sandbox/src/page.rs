@@ -1,4 +1,4 @@
-//! The Sandbox's pages: small, without script, and recognizably not a real provider's.
+//! The Sandbox's pages: small, without scripts, and clearly not those of a real provider.
 
 use std::fmt::Write as _;
 
@@ -68,8 +68,8 @@ pub(crate) fn consent(consent: &str, redirect_uri: &str, scopes: &[String]) -> i
         );
     }
     let mut requested = String::new();
-    for (scope, words) in SCOPES.iter().filter(|(scope, _)| scopes.iter().any(|requested| requested == scope)) {
-        let _ = write!(requested, "<li>{words} <code>{scope}</code></li>");
+    for (scope, description) in SCOPES.iter().filter(|(scope, _)| scopes.iter().any(|requested| requested == scope)) {
+        let _ = write!(requested, "<li>{description} <code>{scope}</code></li>");
     }
     let asks =
         if requested.is_empty() { String::new() } else { format!("<p><b>Relink asks for</b></p><ul>{requested}</ul>") };
@@ -80,7 +80,7 @@ pub(crate) fn consent(consent: &str, redirect_uri: &str, scopes: &[String]) -> i
          <div class=\"acts\"><button class=\"go\" id=\"allow\" name=\"decision\" value=\"allow\">Allow</button>\
          <button id=\"deny\" name=\"decision\" value=\"deny\">Deny</button></div></form>"
     );
-    // The redirect URI was matched against the registered ones: its scheme or origin can't hold anything but itself.
+    // The redirect URI was matched against the registered ones, so its scheme or origin is safe in a policy.
     let goes_to = match redirect_uri.split_once("/oauth/") {
         Some((origin, _)) if origin.starts_with("http://") => format!(" {origin}"),
         Some((scheme, _)) => format!(" {scheme}"),
@@ -89,7 +89,7 @@ pub(crate) fn consent(consent: &str, redirect_uri: &str, scopes: &[String]) -> i
     Page { status: StatusCode::OK, title: "Sign in to the Sandbox", body, goes_to }
 }
 
-/// The page for a request that can't be answered with a redirect.
+/// The page for a refused request that can't be redirected.
 pub(crate) fn refused(why: &'static str) -> impl IntoResponse {
     let body = format!("<span class=\"note\">Sandbox</span><h1>This sign-in can’t continue</h1><p>{why}</p>");
     Page { status: StatusCode::BAD_REQUEST, title: "Sandbox", body, goes_to: String::new() }

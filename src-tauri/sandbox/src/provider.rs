@@ -32,7 +32,7 @@ pub(crate) struct State {
     pub(crate) grants: Grants,
     pub(crate) faults: Faults,
     pub(crate) log: RequestLog,
-    /// Requests whose consent page is open, by the hash of the page's id.
+    /// Requests whose consent page is open, by the hash of the page's one-time id.
     pub(crate) consents: std::collections::BTreeMap<String, AuthorizationRequest>,
 }
 
@@ -51,7 +51,7 @@ impl Provider {
         }
     }
 
-    /// Locks the state. A panic while it was locked can't have left it inconsistent in a way that matters here.
+    /// Locks the state. A panic while it was locked can't leave it inconsistent.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -63,9 +63,9 @@ impl Provider {
     }
 
     /// The provider's time in milliseconds, off by its clock skew.
-    #[expect(clippy::disallowed_methods, reason = "the Sandbox stands alone and has a clock of its own")]
+    #[expect(clippy::disallowed_methods, reason = "the Sandbox is independent of Relink's clock")]
     pub(crate) fn now(&self) -> i64 {
-        // The state file may hold any value.
+        // The state file may contain any value.
         let ahead = self.state().settings.clock_skew_secs.saturating_mul(1000);
         jiff::Timestamp::now().as_millisecond().saturating_add(ahead)
     }
@@ -82,7 +82,7 @@ impl Provider {
         self.state().log.record(at, endpoint, grant_type, outcome, subject);
     }
 
-    /// The fault of this response, if it has one.
+    /// The fault of this response, if any.
     pub(crate) fn fault(&self, on: Endpoint) -> Option<Fault> {
         self.state().faults.take(on)
     }
@@ -123,7 +123,7 @@ pub(crate) fn challenge_of(verifier: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()))
 }
 
-/// 256 random bits as text. `None`: the system has no randomness to give.
+/// 256 random bits as text. `None`: the system's random number generator failed.
 pub(crate) fn random() -> Option<String> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).ok()?;

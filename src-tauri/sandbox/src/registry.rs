@@ -1,4 +1,4 @@
-//! Who is registered here: the clients, the scopes and the people.
+//! The registered clients, scopes and users.
 
 /// The id of the public client.
 pub const CLIENT_ID: &str = "relink-sandbox";

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// Marks a response that the server doesn't send: it resets the connection instead.
+/// Marks a response that isn't sent: the server resets the connection instead.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResetConnection;
 

@@ -55,7 +55,7 @@ async fn own_address(State(provider): State<Arc<Provider>>, request: Request, ne
     if host.is_some_and(|host| provider.base_url.strip_prefix("http://") == Some(host)) {
         return next.run(request).await;
     }
-    (StatusCode::FORBIDDEN, Json(json!({ "message": "The Sandbox answers under its own address only." })))
+    (StatusCode::FORBIDDEN, Json(json!({ "message": "Use the Sandbox's own address in the Host header." })))
         .into_response()
 }
 

@@ -1,10 +1,10 @@
-//! How the provider behaves, and changes of that.
+//! The provider's settings.
 
 use serde::{Deserialize, Serialize};
 
 use crate::grants::Rotation;
 
-/// How the provider behaves.
+/// The provider's behavior.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {

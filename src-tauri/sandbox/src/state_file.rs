@@ -1,4 +1,4 @@
-//! The file in which settings and grants survive a restart. It holds hashes, never tokens.
+//! The file that stores settings and grants across restarts. It contains hashes, never tokens.
 
 use std::{
     fs,

@@ -91,8 +91,8 @@ pub(crate) async fn token(
     if fault.is_some_and(|fault| fault.kind == FaultKind::Echo) {
         provider.record("token", Some(&request.grant_type), "fault", None);
         let TokenRequest { code, code_verifier, refresh_token, client_secret, .. } = &request;
-        let words = format!("not good: {code} {code_verifier} {refresh_token} {client_secret}");
-        let body = json!({ "error": "invalid_grant", "error_description": words });
+        let description = format!("not good: {code} {code_verifier} {refresh_token} {client_secret}");
+        let body = json!({ "error": "invalid_grant", "error_description": description });
         return (StatusCode::BAD_REQUEST, Json(body)).into_response();
     }
     let granted = grant(&provider, &headers, &request);

@@ -3,16 +3,16 @@
 use notify_rust::{Notification, NotificationHandle, NotificationResponse};
 use relink_domain::notice::{Button, Notice};
 
-/// What the person did with a notification.
+/// The user's response to a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Response {
-    /// Clicked the button.
+    /// The button with this name was clicked.
     Reauthorize,
-    /// Clicked the button.
+    /// The button with this name was clicked.
     RemindLater,
-    /// Clicked the notification itself.
+    /// The notification itself was clicked.
     Open,
-    /// Dismissed it, or let it expire.
+    /// Dismissed or expired.
     Dismissed,
 }
 
@@ -25,7 +25,7 @@ const DEFAULT: &str = "default";
 pub(super) fn set_application() {
     #[cfg(target_os = "macos")]
     {
-        // macOS knows no bundle for a program in a build folder, so a debug build borrows another one's name.
+        // A program in a build folder has no bundle on macOS, so a debug build uses another application's name.
         let bundle = if cfg!(debug_assertions) { "com.apple.Terminal" } else { "app.relink.desktop" };
         if let Err(error) = notify_rust::set_application(bundle) {
             tracing::warn!("notifications appear under another application's name: {error}");
@@ -43,8 +43,8 @@ pub(super) fn plain(title: &str, body: &str) -> Notification {
     shown
 }
 
-/// A notification of the policy's, with its buttons. `replaced`: the number of the one whose place it takes. `alert`: whether
-/// it brings news.
+/// A notification of the policy, with its buttons. `replaced`: the number of the notification that it replaces. `alert`:
+/// whether it makes a sound.
 pub(super) fn notification(notice: &Notice, replaced: Option<u32>, alert: bool) -> Notification {
     let mut shown = plain(&notice.title, &notice.body);
     // On other systems a click is reported without an action, and an action would appear as a button.
@@ -65,24 +65,24 @@ pub(super) fn notification(notice: &Notice, replaced: Option<u32>, alert: bool) 
     shown
 }
 
-/// Keeps the notification up until it is answered, and silent unless it brings news.
+/// Keeps the notification visible until the user responds, and silent unless it is an alert.
 #[cfg(target_os = "linux")]
 fn make_persistent(shown: &mut Notification, alert: bool) {
     use notify_rust::{Hint, Timeout};
     shown.timeout(Timeout::Never).hint(Hint::DesktopEntry("relink-desktop".into())).hint(Hint::SuppressSound(!alert));
 }
 
-/// Only a reminder toast stays up; the library makes one of a critical notification.
+/// Only a reminder toast stays visible. The library turns a critical notification into one.
 #[cfg(windows)]
 fn make_persistent(shown: &mut Notification, _: bool) {
     shown.urgency(notify_rust::Urgency::Critical);
 }
 
-/// On macOS the person's settings decide.
+/// On macOS the user's settings decide.
 #[cfg(not(any(target_os = "linux", windows)))]
 fn make_persistent(_: &mut Notification, _: bool) {}
 
-/// The number by which the desktop's service knows the notification; only Linux has one.
+/// The number that the desktop's service assigned to the notification, on Linux.
 #[cfg(target_os = "linux")]
 #[expect(clippy::unnecessary_wraps, reason = "other systems have no number")]
 pub(super) fn number(handle: &NotificationHandle) -> Option<u32> {
@@ -94,7 +94,7 @@ pub(super) const fn number(_: &NotificationHandle) -> Option<u32> {
     None
 }
 
-/// Blocks until the person has responded. On macOS this is also what shows the notification.
+/// Blocks until the user has responded. On macOS this also shows the notification.
 pub(super) fn wait(handle: NotificationHandle, then: impl FnOnce(Response)) {
     let waited = handle.wait_for_response(|response: &NotificationResponse| {
         then(match response {
@@ -130,7 +130,7 @@ mod service {
 
     const SERVICE: &str = "org.freedesktop.Notifications";
     const PATH: &str = "/org/freedesktop/Notifications";
-    /// Short, because the program's end waits for it too.
+    /// Short, because the program's exit also waits for it.
     const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
     pub(in crate::notifications) fn close(numbers: &[u32]) {

@@ -13,7 +13,7 @@ const WATCHER: &str = "org.kde.StatusNotifierWatcher";
 const PATH: &str = "/StatusNotifierWatcher";
 const BUS: &str = "org.freedesktop.DBus";
 
-/// Reports whether there is a host, now and whenever that changes, from a thread of its own.
+/// Reports from a separate thread whether there is a host, now and whenever that changes.
 pub(crate) fn follow(report: impl Fn(bool) + Send + 'static) {
     let spawned = std::thread::Builder::new().name("tray-host".into()).spawn(move || {
         if let Err(error) = listen(&report) {
@@ -33,7 +33,7 @@ fn listen(report: &impl Fn(bool)) -> zbus::Result<()> {
     rules.add_match_rule(rule().sender(BUS)?.member("NameOwnerChanged")?.add_arg(WATCHER)?.build())?;
     rules.add_match_rule(rule().interface(WATCHER)?.path(PATH)?.build())?;
     let messages = MessageIterator::from(&signals);
-    // Calls have a connection of their own, so that waiting for a reply never holds signals up.
+    // Calls use a separate connection, so that waiting for a reply never delays signals.
     let calls = bus::connect()?;
     report(has_host(&calls));
     for message in messages {

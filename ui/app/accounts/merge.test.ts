@@ -25,7 +25,7 @@ it('leaves the accounts that did not change as they are', () => {
   expect(merged?.[1]).toBe(second);
 });
 
-it('asks for the list again when too many accounts have changed', () => {
+it('requests a reload when too many accounts have changed', () => {
   expect(mergeAccounts([first], TOO_MANY)).toBeNull();
 });
 
@@ -35,7 +35,7 @@ it('keeps one account current', () => {
   expect(mergeAccount(first, accountsChanged([second], ['3']))).toBe(first);
 });
 
-it('asks for one account again when it was removed or too many have changed', () => {
+it('requests a reload of one account when it was removed or too many have changed', () => {
   expect(mergeAccount(first, accountsChanged([], ['1']))).toBeNull();
   expect(mergeAccount(first, TOO_MANY)).toBeNull();
 });

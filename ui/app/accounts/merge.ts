@@ -10,7 +10,7 @@ export function mergeAccounts(accounts: Account[], change: Change): Account[] | 
   return [...byId.values()];
 }
 
-/** One account after a change; `null` if it must be asked for, which says that it was removed. */
+/** One account after a change; `null` if it must be loaded again, which also reveals that it was removed. */
 export function mergeAccount(account: Account, change: Change): Account | null {
   if (change.kind !== 'accounts' || change.changes === null) return null;
   const { changed, removed } = change.changes;

@@ -93,7 +93,7 @@ it('renders only the visible rows of 2,000 accounts, and reaches all of them', a
 
 it('checks and refreshes an account, and shows the result beside the button', async () => {
   const relink = relinkWithAccounts();
-  relink.answers.refresh = () => {
+  relink.handlers.refresh = () => {
     throw errorView('timeout', 'Google didn’t answer', 'Nothing was lost.', 'Try again in a moment.');
   };
   app = await openWindow(relink);
@@ -116,7 +116,7 @@ it('asks before it deletes an account, and names what is deleted', async () => {
   expect(await dialog.textContent()).not.toContain('timeline');
   await inspect(app, 'delete');
   await page.getByRole('button', { name: 'Cancel' }).click();
-  expect(relink.asked.some(({ command }) => command === 'delete_account')).toBe(false);
+  expect(relink.invocations.some(({ command }) => command === 'delete_account')).toBe(false);
   await page.getByText('More', { exact: true }).click();
   await page.getByRole('button', { name: 'Delete…' }).click();
   await page.getByRole('button', { name: 'Delete account' }).click();
@@ -145,7 +145,9 @@ it('simulates failures with the Sandbox’s controls', async () => {
   await page.getByText('Access revoked.').waitFor();
   await page.getByLabel('Access token lifetime').selectOption({ label: '1 minute' });
   await expect
-    .poll(() => relink.asked.filter(({ command }) => command === 'control_sandbox').map(({ args }) => args))
+    .poll(() =>
+      relink.invocations.filter(({ command }) => command === 'control_sandbox').map(({ args }) => args),
+    )
     .toEqual([{ action: 'revoke' }, { action: { lifetime: { secs: 60 } } }]);
   await inspect(app, 'sandbox');
 });

@@ -13,12 +13,12 @@ import type {
   ErrorView,
   Webhook,
 } from '../../host/types';
-import type { Answer, Args, Command } from '../../host/host';
+import type { Args, Command, Output } from '../../host/host';
 
-/** An answer for every command of the window. */
-export type Answers = { [C in Command]: (args: Args<C>) => Answer<C> | Promise<Answer<C>> };
+/** A handler for every command of the window. */
+export type Handlers = { [C in Command]: (args: Args<C>) => Output<C> | Promise<Output<C>> };
 
-export interface Asked {
+export interface Invocation {
   command: Command;
   args: unknown;
 }
@@ -132,9 +132,9 @@ export function timelineEntry(seq: number, change: Partial<TimelineEntry> = {}):
   };
 }
 
-/** Answers the window’s commands from memory. Tests change its data or replace an answer. */
+/** Handles the window’s commands from memory. Tests change its data or replace a handler. */
 export class FakeRelink {
-  asked: Asked[] = [];
+  invocations: Invocation[] = [];
   overview: Overview = {
     version: '0.1.0',
     base_url: 'http://127.0.0.1:7417',
@@ -142,12 +142,12 @@ export class FakeRelink {
     wanted_port: 7417,
     keychain: { available: true, message: null },
     online: true,
-    needs_you: 0,
+    needs_attention: 0,
     accounts: 0,
     sandbox: false,
     notifications_trouble: null,
     tray: true,
-    hears_unlocking: true,
+    detects_unlock: true,
     data_folder: '/home/ada/.local/share/app.relink.desktop',
   };
   accounts: Account[] = [];
@@ -173,12 +173,13 @@ export class FakeRelink {
   copied: string[] = [];
   opened: string[] = [];
 
-  answers: Answers = {
+  handlers: Handlers = {
     initial_destination: () => null,
     overview: () => ({
       ...this.overview,
       accounts: this.accounts.length,
-      needs_you: this.accounts.filter(({ verdict }) => verdict !== null && verdict !== 'retrying').length,
+      needs_attention: this.accounts.filter(({ verdict }) => verdict !== null && verdict !== 'retrying')
+        .length,
     }),
     accounts: () => this.accounts,
     account: ({ id }) => this.find(id),
@@ -260,7 +261,7 @@ export class FakeRelink {
     set_redirect_uris: ({ uris }) => (this.redirectUris = uris),
     notices: () => this.notices,
     test_notification: () => null,
-    test_sign_in_return: () => 'It works: your browser returned to Relink.',
+    test_sign_in_redirect: () => 'It works: your browser returned to Relink.',
     sandbox: () => this.sandbox,
     control_sandbox: () => this.sandbox,
     copy_text: ({ text }) => {
@@ -290,11 +291,11 @@ export class FakeRelink {
     return found;
   }
 
-  async answer(command: string, args: unknown): Promise<unknown> {
-    const known = command as Command;
-    this.asked.push({ command: known, args });
-    const answer = this.answers[known] as ((args: unknown) => unknown) | undefined;
-    if (!answer) throw errorView('internal', 'Unknown command', command);
-    return answer(args);
+  async invoke(name: string, args: unknown): Promise<unknown> {
+    const command = name as Command;
+    this.invocations.push({ command, args });
+    const handler = this.handlers[command] as ((args: unknown) => unknown) | undefined;
+    if (!handler) throw errorView('internal', 'Unknown command', name);
+    return handler(args);
   }
 }

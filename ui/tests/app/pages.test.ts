@@ -24,7 +24,7 @@ it('connects an account: integration, tenant, connect page, Connection successfu
   await page.getByLabel('Tenant').fill('acme-1');
   await page.getByRole('button', { name: 'Continue' }).click();
   await page.getByText('The connect page is open').waitFor();
-  expect(relink.asked.map(({ command }) => command)).toContain('install');
+  expect(relink.invocations.map(({ command }) => command)).toContain('install');
   expect(relink.opened).toEqual(['link-1 in window']);
   await inspect(app, 'connect-waiting');
   relink.accounts = [...relink.accounts, account('2', { name: 'Ada Lovelace' })];
@@ -36,7 +36,7 @@ it('connects an account: integration, tenant, connect page, Connection successfu
 
 it('continues to connect an integration that was added from the dialog', async () => {
   const relink = relinkWithIntegrations();
-  relink.answers.add_integration = () => {
+  relink.handlers.add_integration = () => {
     relink.integrations = [...relink.integrations, integration('acme', { label: 'Acme CRM' })];
     return { name: 'acme', warnings: [] };
   };
@@ -61,13 +61,29 @@ it('saves the OAuth client of a provider, and copies the redirect URIs to regist
   await page.getByRole('button', { name: 'Save client' }).click();
   await page.getByText('The secret is in your keychain.').waitFor();
   await expect.poll(() => page.getByRole('textbox', { name: 'Client secret' }).inputValue()).toBe('');
-  expect(app.relink.asked.find(({ command }) => command === 'set_client')?.args).toEqual({
+  expect(app.relink.invocations.find(({ command }) => command === 'set_client')?.args).toEqual({
     name: 'github',
     id: 'Iv1.abc',
     secret: 'hush',
   });
   await page.getByRole('button', { name: 'Copy app.relink.desktop:/oauth/callback/github' }).click();
   await expect.poll(() => app.relink.copied).toEqual(['app.relink.desktop:/oauth/callback/github']);
+});
+
+it('says that an integration hides the built-in one of the same name', async () => {
+  const relink = relinkWithIntegrations();
+  relink.integrations = [
+    integration('github', { label: 'GitHub', built_in: false, hides_built_in: true, client_id: 'Iv1.abc' }),
+    integration('notion'),
+  ];
+  const page = await go('Integrations', relink);
+  const notice = page.getByRole('status').filter({ hasText: 'A built-in integration is hidden' });
+  await notice.waitFor();
+  expect(await notice.textContent()).toContain('It is also named github. Yours is used instead.');
+  await inspect(app, 'integration-hides-built-in');
+  await inspectLargeText(app, 'integration-hides-built-in');
+  await page.getByRole('button', { name: 'Notion' }).click();
+  await notice.waitFor({ state: 'detached' });
 });
 
 it('does not uninstall an integration that still has accounts', async () => {
@@ -82,7 +98,7 @@ it('does not uninstall an integration that still has accounts', async () => {
 it('adds an integration from a file, and names the line and field of a mistake', async () => {
   const relink = relinkWithIntegrations();
   const mistake = 'Line 4, config.base_url: “ftp://x” is not a web address.';
-  relink.answers.add_integration = () => {
+  relink.handlers.add_integration = () => {
     throw errorView('definition_invalid', 'This integration can’t be used', mistake);
   };
   const page = await go('Integrations', relink);
@@ -100,7 +116,7 @@ it('adds an integration from a file, and names the line and field of a mistake',
 
 it('adds an integration with a form, and shows the redirect URIs while its name is typed', async () => {
   const relink = relinkWithIntegrations();
-  relink.answers.create_integration = () => {
+  relink.handlers.create_integration = () => {
     const refused = errorView('invalid', 'This value isn’t valid', 'It must start with https://.');
     throw { ...refused, field: 'token_url' };
   };
@@ -246,7 +262,7 @@ it('saves settings, and creates and revokes API tokens', async () => {
 
 it('restores a setting that could not be saved, and says why', async () => {
   const relink = relinkWithIntegrations();
-  relink.answers.set_preferences = () => {
+  relink.handlers.set_preferences = () => {
     throw errorView(
       'start_at_login',
       'The desktop reported an error',

@@ -22,7 +22,7 @@ function connected(): FakeRelink {
 
 it('guides through connect, revoke, check and reauthorize, and checks off what happened', async () => {
   const relink = connected();
-  relink.answers.check = ({ id }) => {
+  relink.handlers.check = ({ id }) => {
     relink.accounts = [revoked('1', SANDBOX)];
     relink.entries.unshift(
       timelineEntry(2, { kind: 'refresh_failed', tone: 'bad', title: 'Refresh refused', facts: [] }),
@@ -40,7 +40,7 @@ it('guides through connect, revoke, check and reauthorize, and checks off what h
   await inspectLargeText(app, 'sandbox-tour');
   await list.getByRole('button', { name: 'Revoke access' }).click();
   await expect.poll(done).toBe(2);
-  expect(relink.asked.find(({ command }) => command === 'control_sandbox')?.args).toEqual({
+  expect(relink.invocations.find(({ command }) => command === 'control_sandbox')?.args).toEqual({
     action: 'revoke',
   });
   await list.getByRole('button', { name: 'Check now' }).click();

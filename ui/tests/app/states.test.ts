@@ -19,14 +19,14 @@ async function go(place: string, relink: FakeRelink): Promise<AppWindow['page']>
 /** Leaves these commands unanswered. */
 function unanswered(relink: FakeRelink, ...commands: Command[]): FakeRelink {
   for (const command of commands)
-    Object.assign(relink.answers, { [command]: () => new Promise(() => undefined) });
+    Object.assign(relink.handlers, { [command]: () => new Promise(() => undefined) });
   return relink;
 }
 
 /** Makes these commands fail. */
 function failing(relink: FakeRelink, ...commands: Command[]): FakeRelink {
   for (const command of commands)
-    Object.assign(relink.answers, {
+    Object.assign(relink.handlers, {
       [command]: () => {
         throw errorView(
           'store',
@@ -58,10 +58,10 @@ it.each(PAGES)('shows on %s what could not be loaded, and tries again', async (p
   const page = await go(place, relink);
   await page.getByText('The disk is full.').first().waitFor();
   await inspect(app, `${place.toLowerCase()}-error`);
-  const before = relink.asked.filter((asked) => asked.command === command).length;
+  const before = relink.invocations.filter((invocation) => invocation.command === command).length;
   await page.getByRole('button', { name: 'Try again' }).first().click();
   await expect
-    .poll(() => relink.asked.filter((asked) => asked.command === command).length)
+    .poll(() => relink.invocations.filter((invocation) => invocation.command === command).length)
     .toBeGreaterThan(before);
 });
 
@@ -121,7 +121,7 @@ it('says when it will remind, and mentions unlocking only where Relink notices i
   app = await openWindow(relink);
   await app.page.getByText('You will be reminded in 20 h, or when you next unlock your screen.').waitFor();
   await inspect(app, 'reminded');
-  relink.overview = { ...relink.overview, hears_unlocking: false };
+  relink.overview = { ...relink.overview, detects_unlock: false };
   await app.changed('overview');
   await app.page.getByText('You will be reminded in 20 h.', { exact: true }).waitFor();
 });
@@ -162,7 +162,7 @@ it('opens the More menu and its dialogs', async () => {
 
 it('shows beside the button that copying failed', async () => {
   const relink = relinkWithIntegrations();
-  relink.answers.copy_text = () => {
+  relink.handlers.copy_text = () => {
     throw errorView('clipboard', 'The desktop reported an error', 'There is no clipboard.');
   };
   app = await openWindow(relink);
@@ -180,7 +180,7 @@ it('shows beside the button that copying failed', async () => {
 
 it('links to the registration guide only if the integration has one', async () => {
   const relink = relinkWithIntegrations();
-  relink.answers.open_documentation = () => {
+  relink.handlers.open_documentation = () => {
     throw errorView('browser', 'The desktop reported an error', 'There is no browser.');
   };
   const page = await go('Integrations', relink);
@@ -244,7 +244,7 @@ it('shows in the settings a notification error, an invalid port and the allowed 
   const relink = relinkWithIntegrations();
   relink.overview = { ...relink.overview, notifications_trouble: 'No notification service is running.' };
   relink.redirectUris = ['https://app.example.com/connected'];
-  relink.answers.set_preferences = () => {
+  relink.handlers.set_preferences = () => {
     const refused = errorView(
       'invalid',
       'This value isn’t valid',
@@ -266,7 +266,7 @@ it('shows in the settings a notification error, an invalid port and the allowed 
 it('removes the notification error once a notification was shown', async () => {
   const relink = relinkWithIntegrations();
   relink.overview = { ...relink.overview, notifications_trouble: 'No notification service is running.' };
-  relink.answers.test_notification = () => {
+  relink.handlers.test_notification = () => {
     relink.overview = { ...relink.overview, notifications_trouble: null };
     return null;
   };

@@ -81,6 +81,19 @@ it('says that older activity is not loaded when it has found no problems so far'
   await page.getByText('No problems.', { exact: true }).waitFor();
 });
 
+it('shows in an account’s timeline who caused an entry', async () => {
+  const relink = relinkWithEntries(2);
+  relink.entries = [
+    timelineEntry(2, { title: 'Renamed to Acme', kind: 'renamed', by: 'by API token my-agent' }),
+    timelineEntry(1, { title: 'Refreshed' }),
+  ];
+  app = await openWindow(relink);
+  const entries = app.page.getByRole('listitem');
+  await entries.first().getByText('by API token my-agent', { exact: true }).waitFor();
+  expect(await entries.last().textContent()).not.toContain('by ');
+  await inspect(app, 'timeline-by');
+});
+
 it('names a deleted account without linking to it', async () => {
   const relink = relinkWithEntries(1);
   relink.entries = [
@@ -93,14 +106,14 @@ it('names a deleted account without linking to it', async () => {
 
 it('reloads a timeline that could not be loaded', async () => {
   const relink = relinkWithEntries(3);
-  const { timeline } = relink.answers;
-  relink.answers.timeline = () => {
+  const { timeline } = relink.handlers;
+  relink.handlers.timeline = () => {
     throw errorView('store', 'The timeline could not be read', 'The disk is full.');
   };
   const page = await activity(relink);
   await page.getByText('The disk is full.').waitFor();
   await inspect(app, 'activity-error');
-  relink.answers.timeline = timeline;
+  relink.handlers.timeline = timeline;
   await page.getByRole('button', { name: 'Try again' }).click();
   await page.getByText(/Fine 3$/).waitFor();
 });

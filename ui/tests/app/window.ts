@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import type { AccountChanges, Change, Destination } from '../../host/types';
 import { FakeRelink } from './fake-relink';
 
-/** The window’s page as shipped, in Chromium, with Tauri’s bridge answered by a `FakeRelink`. */
+/** The window’s built page in Chromium, on a `FakeRelink` instead of Tauri. */
 
 const BUILT = fileURLToPath(new URL('../../dist/app/', import.meta.url));
 const CONF = fileURLToPath(new URL('../../../tauri.conf.json', import.meta.url));
@@ -82,7 +82,7 @@ export interface AppWindow {
   relink: FakeRelink;
   /** Errors on the browser’s console. */
   consoleErrors: string[];
-  /** Tells the page of a change. Of accounts that changed it learns which only if they are given. */
+  /** Sends the page a change. Without `changes`, it doesn’t say which accounts changed. */
   changed(kind: Change['kind'], changes?: AccountChanges): Promise<void>;
   show(destination: Destination): Promise<void>;
 }
@@ -113,9 +113,9 @@ async function openWindow(windows: Windows, relink = new FakeRelink()): Promise<
   const consoleErrors: string[] = [];
   page.on('console', (message) => message.type() === 'error' && consoleErrors.push(message.text()));
   page.on('pageerror', (error) => consoleErrors.push(String(error)));
-  await page.exposeFunction('relinkAnswers', async (command: string, args: unknown) => {
+  await page.exposeFunction('relinkInvoke', async (command: string, args: unknown) => {
     try {
-      return { answer: (await relink.answer(command, args)) ?? null };
+      return { output: (await relink.invoke(command, args)) ?? null };
     } catch (thrown) {
       return { thrown };
     }
@@ -123,7 +123,7 @@ async function openWindow(windows: Windows, relink = new FakeRelink()): Promise<
   await page.addInitScript(bridge);
   await page.goto(windows.base);
   const emit = (event: string, payload: unknown): Promise<void> =>
-    page.evaluate(([name, value]) => window.relinkEmits(name as string, value), [event, payload]);
+    page.evaluate(([name, value]) => window.relinkEmit(name as string, value), [event, payload]);
   return {
     context,
     page,
@@ -137,8 +137,8 @@ async function openWindow(windows: Windows, relink = new FakeRelink()): Promise<
 
 declare global {
   interface Window {
-    relinkAnswers(command: string, args: unknown): Promise<{ answer?: unknown; thrown?: unknown }>;
-    relinkEmits(event: string, payload: unknown): void;
+    relinkInvoke(command: string, args: unknown): Promise<{ output?: unknown; thrown?: unknown }>;
+    relinkEmit(event: string, payload: unknown): void;
   }
 }
 
@@ -147,7 +147,7 @@ function bridge(): void {
   const callbacks = new Map<number, (payload: unknown) => void>();
   const listeners: { event: string; handler: number; id: number }[] = [];
   let next = 1;
-  window.relinkEmits = (event, payload) => {
+  window.relinkEmit = (event, payload) => {
     for (const listener of listeners.filter((each) => each.event === event))
       callbacks.get(listener.handler)?.({ event, id: listener.id, payload });
   };
@@ -168,9 +168,9 @@ function bridge(): void {
         if (at >= 0) listeners.splice(at, 1);
         return null;
       }
-      const { answer, thrown } = await window.relinkAnswers(command, args);
+      const { output, thrown } = await window.relinkInvoke(command, args);
       if (thrown !== undefined) throw thrown;
-      return answer;
+      return output;
     },
   };
   Object.assign(window, {

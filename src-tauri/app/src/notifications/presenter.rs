@@ -1,4 +1,4 @@
-//! Has the desktop show and withdraw notifications, one after the other, and records under Activity what became of them.
+//! Shows and withdraws notifications, one at a time, and records the results under Activity.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ use crate::{App, Result};
 
 /// How long the desktop may take to accept a notification.
 const DESKTOP_TIMEOUT: Duration = Duration::from_secs(10);
-const NO_ANSWER: &str = "The desktop’s notification service isn’t responding.";
+const NOT_RESPONDING: &str = "The desktop’s notification service isn’t responding.";
 
 #[derive(Debug)]
 pub(super) enum Decision {
     Act(Action),
-    /// This notification is no longer up, though nobody withdrew it.
+    /// This notification is no longer visible, although the policy didn't withdraw it.
     Lost(NoticeId),
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn run(app: App, requests: mpsc::Sender<Request>, mut decisions
                 show(&app, &requests, notice, replaces, alert).await
             }
             Decision::Act(Action::Withdraw(id)) => {
-                // If the shell no longer takes requests, no notification is up either.
+                // If the shell no longer receives requests, no notification is visible either.
                 let _ = requests.try_send(Request::Withdraw(id));
                 record(&app, Some(id), None).await
             }
@@ -77,11 +77,11 @@ async fn request(
     answer: oneshot::Receiver<Result<(), String>>,
 ) -> Result<(), String> {
     if requests.try_send(request).is_err() {
-        return Err(NO_ANSWER.to_owned());
+        return Err(NOT_RESPONDING.to_owned());
     }
     match timeout(DESKTOP_TIMEOUT, answer).await {
         Ok(Ok(outcome)) => outcome,
-        _ => Err(NO_ANSWER.to_owned()),
+        _ => Err(NOT_RESPONDING.to_owned()),
     }
 }
 

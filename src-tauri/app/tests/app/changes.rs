@@ -16,8 +16,7 @@ async fn next_accounts(changes: &mut Changes) -> AccountChanges {
     }
 }
 
-/// What is published from now on. What happened before is published first, and API tokens come last of what is published
-/// together.
+/// Subscribes, and skips everything that happened before. API tokens come last of the changes that are published together.
 async fn from_now_on(world: &World) -> Changes {
     let mut changes = world.app.changes();
     world.app.create_api_token("before".to_owned(), None).await.expect("created");
@@ -80,7 +79,7 @@ async fn the_bytes_per_change_do_not_grow_with_the_number_of_accounts() {
 }
 
 #[tokio::test]
-async fn a_subscriber_that_is_too_slow_is_told_that_everything_has_changed() {
+async fn a_slow_subscriber_learns_that_everything_has_changed() {
     let world = World::new().await;
     let mut changes = world.app.changes();
     for number in 0..200 {

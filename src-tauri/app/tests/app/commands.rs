@@ -19,7 +19,7 @@ async fn a_command_is_run_by_name_with_its_arguments() {
 }
 
 #[tokio::test]
-async fn a_command_that_fails_says_why() {
+async fn a_failed_command_returns_its_error() {
     let world = World::new().await;
     let missing = json!({ "id": "018f0000-0000-7000-8000-000000000001" });
     assert_eq!(world.app.dispatch("account", missing).await.expect_err("refused").code, "not_found");
@@ -27,7 +27,7 @@ async fn a_command_that_fails_says_why() {
 }
 
 #[tokio::test]
-async fn arguments_that_cannot_be_read_are_not_repeated() {
+async fn an_error_does_not_repeat_invalid_arguments() {
     let world = World::new().await;
     let arguments = json!({ "name": "sandbox", "id": 1, "secret": "hush" });
     let refused = world.app.dispatch("set_client", arguments).await.expect_err("refused");
@@ -36,7 +36,7 @@ async fn arguments_that_cannot_be_read_are_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_new_window_is_told_once_where_to_go() {
+async fn a_new_window_gets_its_initial_destination_once() {
     let world = World::new().await;
     assert_eq!(world.command("initial_destination", json!({})).await, json!(null));
     world.app.set_initial_destination(Destination::Settings);
@@ -45,7 +45,7 @@ async fn a_new_window_is_told_once_where_to_go() {
 }
 
 #[tokio::test]
-async fn the_page_sees_a_magic_link_without_its_token() {
+async fn the_page_gets_a_magic_link_without_its_token() {
     let world = World::new().await;
     let link = world.app.get_connection_link(LinkPurpose::Tenant("acme-1".to_owned())).await.expect("a link");
     world.app.copy_link(link.id.clone()).await.expect("copied");
@@ -81,7 +81,7 @@ async fn a_secret_that_cannot_be_copied_is_not_created() {
 }
 
 #[tokio::test]
-async fn an_integration_is_created_from_the_form_and_a_wrong_address_is_reported_at_its_field() {
+async fn an_integration_is_created_from_the_form_and_an_invalid_url_is_reported_at_its_field() {
     let world = World::new().await;
     let form = |token_url: &str| NewIntegration {
         name: "acme-crm".to_owned(),
@@ -105,7 +105,7 @@ async fn an_integration_is_created_from_the_form_and_a_wrong_address_is_reported
 }
 
 #[tokio::test]
-async fn a_port_that_cannot_be_one_is_refused_with_its_field() {
+async fn an_invalid_port_is_refused_at_its_field() {
     let world = World::new().await;
     let typed = async |port: &str| {
         let text = format!(
@@ -126,7 +126,7 @@ async fn a_port_that_cannot_be_one_is_refused_with_its_field() {
 }
 
 #[tokio::test]
-async fn the_timeline_still_names_an_account_that_was_deleted() {
+async fn the_timeline_still_names_a_deleted_account() {
     let world = World::new().await;
     let id = world.connect().await;
     world.app.rename(id, "The old one".to_owned()).await.expect("renamed");

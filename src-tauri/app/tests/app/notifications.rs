@@ -6,7 +6,7 @@ use relink_contract::window::{PreferenceUpdate, Preferences};
 use crate::world::{World, next};
 
 #[tokio::test]
-async fn an_account_that_needs_its_person_is_notified_once_and_counted() {
+async fn an_account_that_needs_attention_is_notified_once_and_counted() {
     let mut world = World::new().await;
     let id = world.connect().await;
     world.break_account(id).await;
@@ -14,7 +14,7 @@ async fn an_account_that_needs_its_person_is_notified_once_and_counted() {
     assert!(notice.title.contains("Sandbox"), "{notice:?}");
     let in_need = world.in_need.wait_for(|in_need| !in_need.is_empty()).await.expect("the app runs").clone();
     assert_eq!((in_need[0].id, in_need[0].reauthorize), (id, true));
-    assert_eq!(world.app.overview().await.expect("an overview").needs_you, 1);
+    assert_eq!(world.app.overview().await.expect("an overview").needs_attention, 1);
 
     world.app.check(id).await.expect("checked");
     // Subscribed before the rename, so that its change can't be missed.
@@ -67,7 +67,7 @@ async fn a_notification_that_the_desktop_refuses_is_recorded_and_reported() {
 }
 
 #[tokio::test]
-async fn a_notification_that_was_up_at_the_end_is_shown_again_after_a_restart() {
+async fn a_notification_that_was_visible_at_exit_is_shown_again_after_a_restart() {
     let mut world = World::new().await;
     let id = world.connect().await;
     world.break_account(id).await;
@@ -91,14 +91,14 @@ async fn a_notification_that_was_up_at_the_end_is_shown_again_after_a_restart() 
 }
 
 #[tokio::test]
-async fn a_desktop_that_never_answers_delays_neither_the_tray_nor_reminders() {
+async fn a_hanging_desktop_delays_neither_the_tray_nor_reminders() {
     let mut world = World::new().await;
     let (first, second) = (world.connect().await, world.connect().await);
     world.break_account(first).await;
     let Request::Show { accepted: _never_answered, .. } = world.requests.recv().await.expect("a request") else {
         panic!("a notification is withdrawn")
     };
-    // Shorter than any timeout for the desktop's answer.
+    // Shorter than any timeout of a desktop service.
     let soon = Duration::from_secs(5);
     let informed = async {
         world.app.check(second).await.expect("checked");

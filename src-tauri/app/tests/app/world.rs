@@ -1,4 +1,4 @@
-//! A running app on a real engine, API and Sandbox, with an in-memory keychain and a desktop that records what it is asked.
+//! A running app on a real engine, API and Sandbox, with an in-memory keychain and a fake desktop that records its calls.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use url::Url;
 
-/// Records what it is asked.
+/// A desktop that records its calls.
 #[derive(Debug, Default)]
 pub struct FakeDesktop {
     pub clipboard: Mutex<Option<String>>,
@@ -72,7 +72,7 @@ impl Desktop for FakeDesktop {
         Box::pin(async { Ok(()) })
     }
 
-    fn test_sign_in_return(&self) -> DesktopFuture<'_, String> {
+    fn test_sign_in_redirect(&self) -> DesktopFuture<'_, String> {
         Box::pin(async { Ok("It came back.".to_owned()) })
     }
 }
@@ -129,7 +129,7 @@ impl World {
             base_url: serving.base_url().to_owned(),
             wanted_port_taken: false,
             wanted_port: relink_api::PORT,
-            hears_unlocking: true,
+            detects_unlock: true,
             data_dir,
         };
         let desktop = Arc::new(FakeDesktop::default());
@@ -165,17 +165,17 @@ impl World {
     }
 
     async fn api_key(&self) -> String {
-        let created = self.serving.sandbox_runner().rehearse("POST", "/control/api-keys", &json!({})).await;
+        let created = self.serving.sandbox_runner().call_control("POST", "/control/api-keys", &json!({})).await;
         created.expect("a key")["api_key"].as_str().expect("text").to_owned()
     }
 
-    /// Makes the account fail in a way that needs its person.
+    /// Makes the account fail so that it needs reauthorization.
     pub async fn break_account(&self, id: AccountId) {
         self.app.control_sandbox(SandboxAction::Revoke).await.expect("access is revoked");
         self.app.check(id).await.expect("the account is checked");
     }
 
-    /// The next notification that the desktop is asked to show, answered with this outcome.
+    /// Receives the next request to show a notification, and replies with this outcome.
     pub async fn next_notification(&mut self, outcome: Result<(), String>) -> Notice {
         match self.requests.recv().await.expect("a request") {
             Request::Show { notice, accepted, .. } => {

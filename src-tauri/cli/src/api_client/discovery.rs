@@ -10,9 +10,9 @@ use crate::exit::CliError;
 impl ApiClient {
     /// Finds the Relink that runs with this data folder.
     ///
-    /// The engine file outlives a process that was killed, and another program may listen at its address by then. Only
-    /// the lock, which the system takes back, proves that the address is Relink's; so the lock is looked at first, and
-    /// without it nothing is sent.
+    /// The engine file outlives a killed process, and another program may then listen at its address. Only the lock, which
+    /// the system releases, proves that the address belongs to Relink. So the lock is checked first; if it is free, nothing
+    /// is sent.
     pub(crate) fn locate(data_dir: &Path) -> Result<Self, CliError> {
         let not_running = || CliError::not_running(data_dir);
         if !is_locked(data_dir)? {
@@ -27,7 +27,7 @@ impl ApiClient {
     }
 }
 
-/// Whether a running Relink holds the data folder's lock. The lock can be shared only while none does; a Relink that
+/// Whether a running Relink holds the data folder's lock. A shared lock is possible only while none does. A Relink that
 /// starts at this moment tries again (`Store::open`).
 fn is_locked(data_dir: &Path) -> Result<bool, CliError> {
     let path = data_dir.join(LOCK_FILE);

@@ -29,8 +29,8 @@ const MAX_RESPONSE_BYTES: u64 = 64 * 1024 * 1024;
 /// Most responses fit into one read of this size.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// After a request failed: how often, and how many times, to check whether Relink still runs. A process that is killed
-/// loses its connections a little before its lock.
+/// After a failed request: how often, and at most how many times, to check whether Relink is still running. A killed process
+/// loses its connections shortly before its lock.
 const LIVENESS_POLL_INTERVAL: Duration = Duration::from_millis(20);
 const MAX_LIVENESS_POLLS: u32 = 25;
 
@@ -46,14 +46,14 @@ pub(crate) struct ApiClient {
 impl ApiClient {
     fn new(address: SocketAddr, token: WireSecret, data_dir: PathBuf) -> Self {
         let config = Agent::config_builder()
-            // The default takes a proxy from the environment; the token must not go through one.
+            // By default, the proxy is read from the environment. The token must not pass through a proxy.
             .proxy(None)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(REQUEST_TIMEOUT))
-            // One command sends one request, as a rule: a pool would only cost time.
+            // Most commands send one request, so a connection pool would only cost time.
             .max_idle_connections(0)
             .input_buffer_size(BUFFER_BYTES)
             .output_buffer_size(BUFFER_BYTES)
@@ -65,7 +65,7 @@ impl ApiClient {
         Self { address, token, data_dir, agent }
     }
 
-    /// Without a slash at the end.
+    /// The base URL, without a trailing slash.
     pub(crate) fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -123,7 +123,7 @@ impl ApiClient {
         CliError::new(format!("Relink did not respond: {error}. Its log may say more."))
     }
 
-    /// Whether the process that was asked no longer runs with this data folder.
+    /// Whether the process that got the request no longer runs with this data folder.
     fn has_stopped(&self) -> bool {
         let has_stopped = || match Self::locate(&self.data_dir) {
             Ok(current) => current.token != self.token,
@@ -143,12 +143,12 @@ fn encode(body: &impl Serialize) -> Result<Vec<u8>, CliError> {
     serde_json::to_vec(body).map_err(|error| CliError::new(format!("The request could not be encoded: {error}.")))
 }
 
-/// The Sandbox's refusals, which the API passes on, have a message alone.
+/// Error responses of the Sandbox, which the API forwards, contain only a message.
 fn decode_error(body: &[u8]) -> ErrorBody {
     serde_json::from_slice(body).or_else(|_| serde_json::from_slice(body).map(Refusal::into)).unwrap_or_default()
 }
 
-/// Whether nothing listens at the address: Relink stopped between the look at its lock and the request.
+/// Whether nothing listens at the address: Relink stopped between the check of its lock and the request.
 fn is_connect_error(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
@@ -157,8 +157,8 @@ fn is_connect_error(error: &ureq::Error) -> bool {
     }
 }
 
-/// Resolves to the address that was read from the data folder. The default resolver would look it up as a name, and
-/// start a thread for that because there is a timeout.
+/// Resolves to the address that was read from the data folder. Because of the timeout, the default resolver would start a
+/// thread to look it up.
 #[derive(Debug)]
 struct FixedAddress(SocketAddr);
 

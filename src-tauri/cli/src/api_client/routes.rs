@@ -1,4 +1,4 @@
-//! The API's routes, one method each. An ID is text as the person typed it: the server knows whether it exists.
+//! The API's routes, one method each. IDs are passed as entered: the server validates them.
 
 use relink_contract::{
     ById, Deleted, List, Results, Success,
@@ -50,7 +50,7 @@ impl ApiClient {
         self.delete(&format!("/integrated-account/{}", percent_encode(id)))
     }
 
-    /// Newest first.
+    /// The latest entries, newest first.
     pub(crate) fn timeline(&self, account_id: Option<&str>, limit: u32) -> Result<Results<TimelineEntry>, CliError> {
         let account = account_id.map(|id| format!("&account={}", percent_encode(id))).unwrap_or_default();
         self.get(&format!("/relink/timeline?limit={limit}{account}"))
@@ -123,7 +123,7 @@ impl ApiClient {
         self.post("/webhook/test", &ById { id })
     }
 
-    /// The latest ones, newest first.
+    /// The latest deliveries, newest first.
     pub(crate) fn webhook_deliveries(&self, id: &str) -> Result<List<Delivery>, CliError> {
         self.get(&format!("/relink/webhooks/{}/deliveries", percent_encode(id)))
     }

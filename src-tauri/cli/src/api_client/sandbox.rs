@@ -1,4 +1,4 @@
-//! The Sandbox's control routes. The API passes them on to the Sandbox, so their types are not part of the contract.
+//! The Sandbox's control routes. The API forwards them to the Sandbox, so their types are not part of the contract.
 
 use relink_contract::{ErrorBody, WireSecret};
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ pub(crate) struct SettingsChange {
     pub(crate) delay_millis: Option<u64>,
 }
 
-/// Whose access a control concerns; everybody's if there is no subject.
+/// The user that a control applies to; all users if there is no subject.
 #[derive(Debug, Serialize)]
 pub(crate) struct SubjectFilter {
     pub(crate) subject: Option<String>,

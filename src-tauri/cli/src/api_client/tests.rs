@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A data folder that a killed Relink left behind: the engine file is there, and nobody holds the lock.
+/// The data folder of a killed Relink: the engine file exists, and the lock is free.
 fn abandoned_data_dir(base_url: &str) -> tempfile::TempDir {
     let data_dir = tempfile::tempdir().expect("a folder");
     let engine = json!({ "base_url": base_url, "token": "control", "pid": 1, "version": "0" });
@@ -57,7 +57,7 @@ fn is_complete(request: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-/// What a client makes of a response to `GET /x`, while Relink runs.
+/// The result of `GET /x` with this response, while Relink runs.
 fn response_of(response: &'static str) -> Result<Value, CliError> {
     let (base_url, server) = respond_once(response);
     let (data_dir, _lock) = running_data_dir(&base_url);
@@ -85,7 +85,7 @@ fn a_response_is_read_completely_or_not_at_all() {
 }
 
 #[test]
-fn a_response_of_another_form_is_an_error_that_repeats_no_value() {
+fn a_response_that_cannot_be_parsed_is_an_error_without_its_values() {
     let (base_url, server) = respond_once("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n\"canary-secret\"");
     let (data_dir, _lock) = running_data_dir(&base_url);
     let error = ApiClient::locate(data_dir.path()).expect("located").get::<u32>("/x").expect_err("not a number");
@@ -94,7 +94,7 @@ fn a_response_of_another_form_is_an_error_that_repeats_no_value() {
 }
 
 #[test]
-fn a_response_that_never_ends_is_cut_off() {
+fn an_endless_response_is_cut_off() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let base_url = format!("http://{}", listener.local_addr().expect("an address"));
     let server = thread::spawn(move || {
@@ -110,7 +110,7 @@ fn a_response_that_never_ends_is_cut_off() {
 }
 
 #[test]
-fn a_request_names_the_exact_host_and_carries_the_token() {
+fn a_request_has_the_exact_host_and_the_token() {
     let (base_url, server) = respond_once("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
     let (data_dir, _lock) = running_data_dir(&base_url);
     let client = ApiClient::locate(data_dir.path()).expect("located");
@@ -146,11 +146,11 @@ fn a_body_is_sent_as_json_and_an_empty_one_with_its_length() {
 }
 
 #[test]
-fn an_error_is_reported_in_the_servers_words() {
+fn an_error_is_reported_with_the_servers_message() {
     let response = "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n\
         {\"statusCode\":404,\"error\":\"Not Found\",\"message\":\"No account.\",\"code\":\"x\"}";
     assert_eq!(response_of(response), Err(CliError::new("No account.")));
-    // The Sandbox's own refusals have a message alone.
+    // The Sandbox's error responses contain only a message.
     let response = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n{\"message\":\"Nobody has this subject.\"}";
     assert_eq!(response_of(response), Err(CliError::new("Nobody has this subject.")));
 }
@@ -171,7 +171,7 @@ fn a_relink_that_does_not_run_is_reported_as_not_running() {
     let empty = tempfile::tempdir().expect("a folder");
     assert_eq!(ApiClient::locate(empty.path()).err(), Some(CliError::not_running(empty.path())));
 
-    // It stopped between the look at its lock and the request.
+    // It stopped between the check of its lock and the request.
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let (data_dir, _lock) = running_data_dir(&format!("http://{free}"));
     let client = ApiClient::locate(data_dir.path()).expect("located");
@@ -179,7 +179,7 @@ fn a_relink_that_does_not_run_is_reported_as_not_running() {
 }
 
 #[test]
-fn a_relink_that_stops_during_a_request_is_told_from_one_that_does_not_respond() {
+fn a_relink_that_stops_during_a_request_is_distinguished_from_one_that_does_not_respond() {
     let error = response_of("").expect_err("the connection was closed");
     assert_ne!(error, CliError::stopped(), "it still runs");
 
@@ -205,7 +205,7 @@ fn nothing_is_sent_to_a_program_that_took_the_port_of_a_killed_relink() {
     assert_eq!(result, Err(CliError::not_running(data_dir.path())));
     assert_eq!(listener.accept().expect_err("no connection").kind(), io::ErrorKind::WouldBlock);
 
-    // The lock is free for the next Relink.
+    // The check has left the lock free for the next Relink.
     lock(data_dir.path());
 }
 

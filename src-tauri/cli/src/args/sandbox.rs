@@ -34,8 +34,8 @@ pub(crate) enum Sandbox {
     },
 }
 
-/// The Sandbox's names for what happens to a used refresh token. The command line does not depend on the Sandbox, so a
-/// test compares the two lists.
+/// The Sandbox's names for the rotations of refresh tokens. The command line does not depend on the Sandbox, so a test
+/// compares the two lists.
 const ROTATIONS: [&str; 4] = ["none", "rotate", "grace", "strict"];
 /// The Sandbox's names for its faults.
 const FAULTS: [&str; 18] = [
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn names_match_the_sandboxs() {
         fn assert_known<T: serde::de::DeserializeOwned>(names: &[&str]) {
-            // Given a name that it doesn't know, serde lists those that it knows.
+            // For an unknown name, serde's error lists the known ones.
             let Err(error) = serde_json::from_value::<T>("nonsense".into()) else { panic!("it accepts nonsense") };
             let message = error.to_string();
             let known: Vec<_> = message.split('`').skip(3).step_by(2).collect();

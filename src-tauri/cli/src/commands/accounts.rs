@@ -16,7 +16,7 @@ use crate::{
     table::{Cell, Table, Tone},
 };
 
-/// As many characters of an ID as tell accounts apart: its time to the millisecond.
+/// The length of a shortened ID: its time to the millisecond, which distinguishes accounts.
 const SHORT_ID_LEN: usize = 13;
 
 pub(super) fn list(client: &ApiClient, output: Output) -> Result<(), CliError> {
@@ -146,7 +146,7 @@ fn confirm_deletion(account: &AccountRow) -> Result<(), CliError> {
         ),
         usize::MAX,
     );
-    // Without a question there is no answer either: the next read finds that out.
+    // If the question can't be written, the read that follows fails.
     let _ = write!(io::stderr(), "{question} ").and_then(|()| io::stderr().flush());
     let mut answer = String::new();
     io::stdin()

@@ -30,7 +30,7 @@ pub(super) fn run(client: &ApiClient, after: Option<i64>, once: bool, output: Ou
 }
 
 fn row(event: &Event) -> [Cell; 3] {
-    // What an event is about depends on its kind; nearly every payload has an ID.
+    // The payload depends on the kind of event. Nearly every payload has an ID.
     let subject = event.payload["id"].as_str().unwrap_or_default();
     [event.created_at.to_string().into(), event.event.as_str().into(), subject.into()]
 }

@@ -48,7 +48,7 @@ fn print_link(link: &MagicLink, open: bool, output: Output) -> Result<(), CliErr
     if open { open_in_browser(&link.url) } else { Ok(()) }
 }
 
-/// The URL is made of percent-encoded parts, and no shell reads it.
+/// The URL's parts are percent-encoded, and it isn't passed through a shell.
 fn open_in_browser(url: &str) -> Result<(), CliError> {
     let (program, arguments): (&str, &[&str]) = if cfg!(target_os = "macos") {
         ("open", &[])

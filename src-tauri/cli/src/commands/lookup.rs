@@ -1,10 +1,10 @@
-//! Finding the account that the person named: by its ID, the beginning of its ID, or its exact name.
+//! Finds the account that a command refers to: by its ID, the beginning of its ID, or its exact name.
 
 use relink_contract::account::AccountRow;
 
 use crate::{api_client::ApiClient, exit::CliError};
 
-/// Shorter beginnings of an ID are too easy to mistake for another.
+/// The minimum length of an ID's beginning. Shorter ones could easily match another account.
 const MIN_PREFIX_LEN: usize = 4;
 
 pub(super) fn find_account(client: &ApiClient, named: &str) -> Result<AccountRow, CliError> {

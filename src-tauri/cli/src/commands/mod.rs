@@ -1,4 +1,4 @@
-//! The commands that ask the running Relink.
+//! The commands that call the running Relink.
 
 mod accounts;
 mod api_tokens;
@@ -14,7 +14,7 @@ mod webhooks;
 
 use crate::{api_client::ApiClient, args::Command, exit::CliError, output::Output};
 
-/// How long one request waits for something new, where a command follows.
+/// How long one request waits for new entries, in commands that follow.
 const LONG_POLL_SECS: u32 = 25;
 
 pub(crate) fn run(client: &ApiClient, command: Command, output: Output) -> Result<(), CliError> {

@@ -12,33 +12,33 @@ use ts_rs::TS;
 
 use crate::account::{self, AccountError, AccountRow, CheckOutcome};
 
-/// An account, as the list and its page show it.
+/// An account, as shown in the list and on its page.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct Account {
     pub id: AccountId,
-    /// The person's name for it.
+    /// The account's display name.
     pub name: String,
     /// Its integration's name, which is unique.
     pub integration: String,
     pub integration_label: String,
-    /// The integration's color, as CSS writes it.
+    /// The integration's color, in CSS syntax.
     pub color: Option<String>,
     pub tenant_id: String,
     /// The user that is signed in at the provider.
     pub identity: Option<String>,
     pub status: Status,
     pub method: AuthenticationMethod,
-    /// The authentication method in words.
+    /// The authentication method's label.
     pub method_label: String,
     pub scopes: Vec<String>,
     pub is_sandbox: bool,
-    /// While something is wrong: what the account needs.
+    /// What the account needs; `null` while it works.
     pub verdict: Option<Verdict>,
-    /// While something is wrong: since when.
+    /// Since when it has failed; `null` while it works.
     pub trouble_since: Option<Timestamp>,
-    /// While something is wrong: what, in words.
+    /// What is wrong; `null` while it works.
     pub problem: Option<Problem>,
-    /// While something is wrong: when Relink tries again by itself.
+    /// When Relink retries automatically.
     pub next_try: Option<Timestamp>,
     /// Until when reminders about it are silenced.
     pub remind_at: Option<Timestamp>,
@@ -46,18 +46,18 @@ pub struct Account {
     pub refreshed_at: Option<Timestamp>,
     /// When the access token expires.
     pub expires_at: Option<Timestamp>,
-    /// When Relink refreshes it next, by itself.
+    /// When Relink acts automatically the next time.
     pub next_action_at: Option<Timestamp>,
     /// When a program last used it.
     pub last_used_at: Option<Timestamp>,
     pub created_at: Timestamp,
 }
 
-/// What the window shows of an account beside the account itself.
+/// The details of an account that aren't part of it.
 #[derive(Debug, Clone, Copy)]
 pub struct AccountContext<'a> {
     pub common: account::AccountContext<'a>,
-    /// The integration's color, as CSS writes it.
+    /// The integration's color, in CSS syntax.
     pub color: Option<&'a str>,
     /// Until when reminders about the account are silenced.
     pub remind_at: Option<Timestamp>,
@@ -111,7 +111,7 @@ const fn method_label(credential: &Credential) -> &'static str {
 /// What is wrong with an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct Problem {
-    /// Stable, for programs and tests.
+    /// A stable code, for programs and tests.
     pub code: String,
     /// What happened, in one line.
     pub title: String,
@@ -122,7 +122,7 @@ pub struct Problem {
     /// The HTTP status of the provider's response.
     pub http_status: Option<u16>,
     pub provider_code: Option<String>,
-    /// The provider's own text.
+    /// The provider's error message.
     pub provider_message: Option<String>,
     pub occurred_at: Timestamp,
 }
@@ -145,12 +145,12 @@ impl Problem {
     }
 }
 
-/// How an account did over the last days.
+/// The health of an account over the last days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct Health {
-    /// Two hours a slot, oldest first; the last one ends now.
+    /// Slots of two hours, oldest first. The last one ends now.
     pub slots: Vec<Condition>,
-    /// The same in a sentence.
+    /// A summary in one sentence.
     pub sentence: String,
 }
 

@@ -4,19 +4,19 @@ use ts_rs::TS;
 
 use super::Account;
 
-/// The event that tells the window what is no longer current. Its payload is a [`Change`].
+/// The event about a change of what the window shows. Its payload is a [`Change`].
 pub const CHANGED_EVENT: &str = "changed";
 
-/// The event that sends the window somewhere. Its payload is a [`Destination`].
+/// The event that makes the window navigate. Its payload is a [`Destination`].
 pub const SHOW_EVENT: &str = "show";
 
-/// Something that the window shows is no longer current.
+/// A change of what the window shows.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Change {
-    /// Carries the accounts' new state, so that the window need not ask for its list again.
+    /// Contains the accounts' new state, so that the window needn't load its list again.
     Accounts {
-        /// `null`: too many to list; the window asks again.
+        /// `null` if there are too many; the window then loads its list again.
         changes: Option<AccountChanges>,
     },
     /// An account's timeline, or the one that belongs to no account.
@@ -25,14 +25,14 @@ pub enum Change {
     /// Webhooks or their deliveries.
     Webhooks,
     ApiTokens,
-    /// The keychain, the network, or what this desktop can do.
+    /// The keychain, the network, or the desktop's services.
     Overview,
     Preferences,
     Notices,
 }
 
 impl Change {
-    /// Every change there is, for a window that may have missed any.
+    /// One change of each kind, for a window that may have missed some.
     pub fn everything() -> Vec<Self> {
         vec![
             Self::Accounts { changes: None },
@@ -47,14 +47,14 @@ impl Change {
     }
 }
 
-/// The new state of the accounts that changed.
+/// The new state of the changed accounts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, TS)]
 pub struct AccountChanges {
     pub changed: Vec<Account>,
     pub removed: Vec<AccountId>,
 }
 
-/// Where the window should go.
+/// A page of the window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Destination {

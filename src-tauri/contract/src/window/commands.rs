@@ -1,40 +1,40 @@
-//! The window's commands, each declared once.
+//! The window's commands, each declared only here.
 //!
-//! From this table follow the dispatcher (`relink_app::App::dispatch`), the permission that `build.rs` gives to the main
+//! This table generates the dispatcher (`relink_app::App::dispatch`), the permission that `build.rs` gives to the main
 //! window's page, and the page's typed client (`ui/host/types.ts`, written by `make types`). To add a command, add a line here
 //! and a method of the same name to `relink_app::App`.
 //!
-//! `build.rs` includes this file for the names alone, so it must hold nothing but the table.
+//! `build.rs` includes this file for the names, so it must contain nothing but the table.
 
-/// Calls a macro with all commands of the window: their documentation, name, arguments and answer.
+/// Calls a macro with all commands of the window: their documentation, name, arguments and output.
 #[macro_export]
 macro_rules! window_commands {
     ($receiver:ident) => {
         $receiver! {
-            /// Where a window that was just opened should go. The answer is given once.
+            /// Where a new window should go. Returned only once.
             fn initial_destination() -> Option<Destination>;
             fn overview() -> Overview;
 
             fn accounts() -> Vec<Account>;
             fn account(id: AccountId) -> Account;
             fn health(id: AccountId) -> Health;
-            /// Up to 50 entries before a position, newest first: one account's, or everybody's; with `problems_only`, only
-            /// those that report a problem.
+            /// Up to 50 entries before a position, newest first: of one account, or of all. With `problems_only`, only
+            /// those about problems.
             fn timeline(id: Option<AccountId>, before: Option<i64>, problems_only: bool) -> TimelinePage;
-            /// Makes one call to the provider to see whether the account works.
+            /// Checks with one call to the provider whether the account works.
             fn check(id: AccountId) -> CheckResult;
             fn refresh(id: AccountId) -> Account;
             fn rename(id: AccountId, name: String) -> Account;
             fn delete_account(id: AccountId) -> ();
-            /// Silences reminders about the account until tomorrow or, where Relink is notified of it, until the machine is
+            /// Silences reminders about the account until tomorrow or, where Relink detects that, until the machine is
             /// next unlocked.
             fn remind_later(id: AccountId) -> ();
 
             fn get_connection_link(purpose: LinkPurpose) -> MagicLink;
-            /// Opens a magic link's page, with this integration chosen if one is named.
+            /// Opens a magic link's page. `integration`: the integration to preselect.
             fn open_link(id: String, target: OpenIn, integration: Option<String>) -> ();
             fn copy_link(id: String) -> ();
-            /// The URIs that a link may send the browser to when its flow has ended.
+            /// The allowed redirect URIs of links.
             fn redirect_uris() -> Vec<String>;
             fn set_redirect_uris(uris: Vec<String>) -> Vec<String>;
 
@@ -46,7 +46,7 @@ macro_rules! window_commands {
             fn add_integration(text: String) -> AddedIntegration;
             /// Adds an integration from the form.
             fn create_integration(integration: NewIntegration) -> AddedIntegration;
-            /// Opens the provider's page that explains how to register an OAuth client.
+            /// Opens the provider's guide to registering an OAuth client.
             fn open_documentation(integration: String) -> ();
 
             fn webhooks() -> Vec<Webhook>;
@@ -55,7 +55,7 @@ macro_rules! window_commands {
             fn add_webhook(webhook: NewWebhook) -> Webhook;
             fn remove_webhook(id: WebhookId) -> ();
             fn test_webhook(id: WebhookId) -> ();
-            /// Retries the failed deliveries; answers with their number.
+            /// Retries the failed deliveries. Returns their number.
             fn replay_webhook(id: WebhookId) -> usize;
             fn deliveries(id: WebhookId) -> Vec<Delivery>;
 
@@ -67,11 +67,11 @@ macro_rules! window_commands {
             fn preferences() -> Preferences;
             fn set_preferences(preferences: PreferenceUpdate) -> Preferences;
             fn notices() -> Vec<NoticeRecord>;
-            /// Shows a notification, to see whether this desktop does.
+            /// Shows a test notification.
             fn test_notification() -> ();
-            /// Sends the browser through a redirect back to Relink, to see whether deep links work here; answers with what
-            /// happened, in words.
-            fn test_sign_in_return() -> String;
+            /// Tests the sign-in redirect: whether a deep link in the browser reaches Relink. Returns the result as a
+            /// sentence.
+            fn test_sign_in_redirect() -> String;
 
             fn sandbox() -> SandboxSettings;
             fn control_sandbox(action: SandboxAction) -> SandboxSettings;

@@ -1,10 +1,10 @@
 use serde::Serialize;
 use ts_rs::TS;
 
-/// Why a command failed, in words that the window shows as they are.
+/// The error of a command, with texts that the window shows unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct ErrorView {
-    /// Stable, for programs and tests.
+    /// A stable code, for programs and tests.
     pub code: String,
     /// What happened, in one line.
     pub title: String,
@@ -12,6 +12,6 @@ pub struct ErrorView {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
-    /// The input field that was refused.
+    /// The input field with the error.
     pub field: Option<String>,
 }

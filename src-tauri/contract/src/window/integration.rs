@@ -1,4 +1,4 @@
-#![expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that the window shows")]
+#![expect(clippy::struct_excessive_bools, reason = "the window shows each of them")]
 
 use relink_domain::{account::AuthenticationMethod, integration::RedirectKind};
 use serde::{Deserialize, Serialize};
@@ -12,44 +12,44 @@ pub struct Integration {
     /// Unique.
     pub name: String,
     pub label: String,
-    /// As CSS writes it.
+    /// In CSS syntax.
     pub color: Option<String>,
     pub category: Option<String>,
-    /// Whether it came with Relink.
+    /// Whether it is built in.
     pub built_in: bool,
     pub is_sandbox: bool,
     pub installed: bool,
     /// How many accounts it has.
     pub accounts: u32,
     pub methods: Vec<AuthenticationMethod>,
-    /// What is missing before anybody can sign in, and what to do about it.
+    /// What must be set up before an account can be connected; `null` if nothing.
     pub not_ready: Option<String>,
-    /// Whether a built-in integration of the same name is hidden, because the person's keeps the name.
+    /// Whether it hides a built-in integration of the same name.
     pub hides_built_in: bool,
-    /// Whether its provider has a page that explains how to register an OAuth client.
+    /// Whether the provider has a guide to registering an OAuth client.
     pub documented: bool,
-    /// Whether the person has to register an OAuth client for it.
+    /// Whether it needs an OAuth client that the user registers.
     pub wants_client: bool,
-    /// The OAuth client's id, where one is set.
+    /// The OAuth client's id, if one is set.
     pub client_id: Option<String>,
-    /// The redirect URIs to register at the provider.
+    /// The redirect URIs to register with the provider.
     pub redirect_uris: Vec<RedirectUri>,
 }
 
-/// A redirect URI to register at a provider.
+/// A redirect URI to register with a provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct RedirectUri {
     pub kind: RedirectKind,
     pub uri: String,
 }
 
-/// An integration as the form describes it.
+/// The values of the form for a new integration.
 #[derive(Debug, Clone, Deserialize, TS)]
 pub struct NewIntegration {
     /// Lower case letters, digits and hyphens.
     pub name: String,
     pub label: String,
-    /// Where its API is.
+    /// The base URL of the provider's API.
     pub base_url: String,
     /// The OAuth authorization endpoint.
     pub authorize_url: String,
@@ -67,6 +67,6 @@ pub struct NewIntegration {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct AddedIntegration {
     pub name: String,
-    /// What Relink doesn't know in the definition, or advises against.
+    /// Warnings about unknown keys or inadvisable values in the definition.
     pub warnings: Vec<String>,
 }

@@ -2,16 +2,16 @@ use relink_domain::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// A magic link that Relink keeps for the window. The page opens or copies it by its id and never sees its token.
+/// A magic link. The page opens or copies it by its id and never sees its token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct MagicLink {
     pub id: String,
-    /// The link with its token left out.
+    /// The link without its token.
     pub shown: String,
     pub expires_at: Timestamp,
 }
 
-/// What a new link is for.
+/// The purpose of a new link.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkPurpose {
@@ -21,7 +21,7 @@ pub enum LinkPurpose {
     Tenant(String),
 }
 
-/// Where a link is opened.
+/// Where to open a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum OpenIn {

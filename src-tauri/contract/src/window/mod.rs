@@ -1,8 +1,8 @@
-//! The desktop window's protocol: its commands, the types that they carry, and the events that the window receives.
+//! The desktop window's protocol: its commands, their types, and the events that the window receives.
 //!
-//! **Invariant:** nothing here can carry a secret *to* the window. [`Secret`](relink_domain::Secret) has no `Serialize`, and
-//! what a person is given only once (an API token, a webhook's signing secret, a magic link) is copied to the clipboard or
-//! opened in the browser by Rust, so it never passes through the page.
+//! **Invariant:** no type here can carry a secret *to* the window. [`Secret`](relink_domain::Secret) has no `Serialize`, and
+//! secrets that are returned only once (an API token, a webhook's signing secret, a magic link) are copied to the clipboard or
+//! opened in the browser by Rust, so they never pass through the page.
 
 mod account;
 mod change;

@@ -1,33 +1,33 @@
-#![expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that the window shows")]
+#![expect(clippy::struct_excessive_bools, reason = "the window shows each of them")]
 
 use serde::Serialize;
 use ts_rs::TS;
 
-/// The state of Relink as a whole, for the window's frame and settings.
+/// The state of Relink, for the window's frame and settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct Overview {
     pub version: String,
-    /// Where the API listens.
+    /// The API's base URL.
     pub base_url: String,
     /// Whether the preferred port was taken, so that the API listens on another one.
     pub wanted_port_taken: bool,
     /// The preferred port.
     pub wanted_port: u16,
     pub keychain: KeychainState,
-    /// Whether the machine has a network.
+    /// Whether the machine is online.
     pub online: bool,
-    /// How many accounts need their person.
-    pub needs_you: u32,
+    /// How many accounts need attention.
+    pub needs_attention: u32,
     /// How many accounts there are.
     pub accounts: u32,
     /// Whether the Sandbox is installed.
     pub sandbox: bool,
-    /// Why the latest notification could not be shown, in words; `null` if it was, or none was tried.
+    /// Why the latest notification could not be shown; `null` if it was shown, or there was none.
     pub notifications_trouble: Option<String>,
     /// Whether the desktop shows Relink's tray icon.
     pub tray: bool,
-    /// Whether Relink is notified when the machine is unlocked, which ends "Remind me later".
-    pub hears_unlocking: bool,
+    /// Whether Relink detects that the machine was unlocked, which ends "Remind me later".
+    pub detects_unlock: bool,
     /// The path of the data folder.
     pub data_folder: String,
 }
@@ -35,6 +35,6 @@ pub struct Overview {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct KeychainState {
     pub available: bool,
-    /// Why it isn't available, in words.
+    /// Why it isn't available.
     pub message: Option<String>,
 }

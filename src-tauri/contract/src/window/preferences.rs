@@ -11,19 +11,19 @@ pub enum Appearance {
     Dark,
 }
 
-/// What the person has chosen in the settings. Stored as it is here.
+/// The user's preferences. They are stored in this format.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default)]
 pub struct Preferences {
     pub appearance: Appearance,
     pub notifications_paused: bool,
-    /// Whether Relink starts, in the tray, when the person logs in to the machine.
+    /// Whether Relink starts in the tray at login.
     pub start_at_login: bool,
-    /// The API's port from the next start on; `null`: 7417 or the next free one.
+    /// The API's port after the next start; `null`: 7417, or the next free one.
     pub port: Option<u16>,
 }
 
-/// [`Preferences`] as the window sends them: the port is whatever number was typed.
+/// [`Preferences`] as the window sends them: the port may be any number.
 #[derive(Debug, Clone, Deserialize, TS)]
 pub struct PreferenceUpdate {
     pub appearance: Appearance,
@@ -39,7 +39,7 @@ impl From<Preferences> for PreferenceUpdate {
     }
 }
 
-/// A notification that was shown. Stored as it is here.
+/// A notification that was shown. It is stored in this format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct NoticeRecord {
     pub id: u64,
@@ -48,8 +48,8 @@ pub struct NoticeRecord {
     pub body: String,
     /// The account that it opens, if it is about a single one.
     pub account_id: Option<AccountId>,
-    /// When it was taken down because it was no longer true.
+    /// When it was withdrawn because it no longer applied.
     pub withdrawn_at: Option<Timestamp>,
-    /// Whether the desktop accepted it. It is listed in any case.
+    /// Whether the desktop accepted it. It is listed either way.
     pub delivered: bool,
 }

@@ -1,17 +1,17 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// How the Sandbox behaves.
+/// The Sandbox's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct SandboxSettings {
     pub token_lifetime_secs: u32,
     /// `none`, `rotate`, `grace` or `strict`.
     pub rotation: String,
-    /// How many more responses will fail on purpose.
+    /// How many more responses will fail.
     pub faults_left: u32,
 }
 
-/// Something to do to the Sandbox.
+/// An action on the Sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum SandboxAction {
@@ -19,7 +19,7 @@ pub enum SandboxAction {
     Expire,
     /// Revoke all access.
     Revoke,
-    /// Let the next `count` responses fail.
+    /// Make the next `count` responses fail.
     Fault { kind: String, count: u32 },
     /// Cancel the remaining faults.
     Clear,

@@ -2,7 +2,7 @@ use relink_domain::Secret;
 use serde::{Deserialize, Deserializer};
 use ts_rs::TS;
 
-/// A secret that the person types into the window. It has no `Serialize`, so it can't travel back.
+/// A secret that was entered in the window. It has no `Serialize`, so it can't be sent back.
 #[derive(Debug, Clone, TS)]
 #[ts(type = "string")]
 pub struct SecretInput(Secret);

@@ -7,9 +7,9 @@ pub struct TimelineEntry {
     /// Its position in the timeline.
     pub seq: i64,
     pub account_id: Option<AccountId>,
-    /// The account's name, or its last one if it was deleted.
+    /// The account's name; if it was deleted, its last name.
     pub account_name: Option<String>,
-    /// Whether the account was deleted, so that there is nothing to open.
+    /// Whether the account was deleted and can't be opened.
     pub account_gone: bool,
     pub at: Timestamp,
     /// The stored name of the kind of event.
@@ -18,9 +18,9 @@ pub struct TimelineEntry {
     /// What happened, in one line.
     pub title: String,
     pub detail: Option<String>,
-    /// Who did it, such as "by API token my-agent"; null where Relink acted by itself.
+    /// Who did it, such as "by API token my-agent"; null if Relink acted automatically.
     pub by: Option<String>,
-    /// Shown under "Details": codes and the provider's own text.
+    /// Shown under "Details": codes and the provider's message.
     pub facts: Vec<Fact>,
 }
 

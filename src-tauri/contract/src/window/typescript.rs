@@ -1,4 +1,4 @@
-//! The window's protocol in TypeScript, as `ui/host/types.ts` holds it.
+//! The window's protocol in TypeScript (`ui/host/types.ts`).
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::*;
 const HEADER: &str =
     "// Generated from src-tauri/contract/src/window by `make types`; don't edit. A test proves that it is current.\n";
 
-/// The whole of `ui/host/types.ts`: the commands, and every type that they or an event carry.
+/// The content of `ui/host/types.ts`: the commands, and the types of their arguments, outputs and events.
 pub fn typescript() -> String {
     let config = Config::new().with_large_int("number");
     let mut declarations = Declarations { config: &config, found: BTreeMap::new() };
@@ -21,18 +21,18 @@ pub fn typescript() -> String {
     let mut commands = String::new();
 
     macro_rules! declare {
-        ($( $(#[doc = $doc:literal])* fn $name:ident($($argument:ident: $type:ty),*) -> $answer:ty; )*) => {$(
+        ($( $(#[doc = $doc:literal])* fn $name:ident($($argument:ident: $type:ty),*) -> $output:ty; )*) => {$(
             let docs: &[&str] = &[$($doc),*];
             $( declarations.visit::<$type>(); )*
-            declarations.visit::<$answer>();
+            declarations.visit::<$output>();
             let arguments: &[(&str, String)] = &[$( (stringify!($argument), <$type as TS>::name(&config)) ),*];
-            commands += &command(docs, stringify!($name), arguments, &<$answer as TS>::name(&config));
+            commands += &command(docs, stringify!($name), arguments, &<$output as TS>::name(&config));
         )*};
     }
     crate::window_commands!(declare);
 
     let mut text = HEADER.to_owned();
-    text += "\n/** The window's commands: `name: [arguments, answer]`. */\nexport type Commands = {\n";
+    text += "\n/** The window's commands: `name: [arguments, output]`. */\nexport type Commands = {\n";
     text += &commands;
     text += "};\n";
     let (change, destination) = (Change::name(&config), Destination::name(&config));
@@ -46,17 +46,17 @@ pub fn typescript() -> String {
     text
 }
 
-fn command(docs: &[&str], name: &str, arguments: &[(&str, String)], answer: &str) -> String {
+fn command(docs: &[&str], name: &str, arguments: &[(&str, String)], output: &str) -> String {
     let docs = match docs {
         [] => String::new(),
         lines => format!("  /** {} */\n", lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n   * ")),
     };
     let arguments: Vec<_> = arguments.iter().map(|(name, ts)| format!("{name}: {ts}")).collect();
     let arguments = if arguments.is_empty() { "void".to_owned() } else { format!("{{ {} }}", arguments.join(", ")) };
-    format!("{docs}  {name}: [arguments: {arguments}, answer: {answer}];\n")
+    format!("{docs}  {name}: [arguments: {arguments}, output: {output}];\n")
 }
 
-/// Collects the declarations of types and of those that they are made of, by name.
+/// Collects the declarations of types and of the types that they contain, by name.
 struct Declarations<'a> {
     config: &'a Config,
     found: BTreeMap<String, String>,

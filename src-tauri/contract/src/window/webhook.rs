@@ -12,7 +12,7 @@ pub struct Webhook {
     pub is_active: bool,
     /// The events that are delivered; `null`: all.
     pub event_types: Option<Vec<String>>,
-    /// Since when no delivery has succeeded.
+    /// Since when no delivery has succeeded; `null` while deliveries succeed.
     pub failing_since: Option<Timestamp>,
     pub created_at: Timestamp,
 }
@@ -22,11 +22,11 @@ pub struct NewWebhook {
     pub target_url: String,
     /// The events to deliver; `null`: all.
     pub event_types: Option<Vec<String>>,
-    /// Whether the person agreed to deliveries to a private address.
+    /// Whether the user agreed to deliveries to a private address.
     pub allow_private: bool,
 }
 
-/// One event's delivery to a webhook.
+/// The delivery of one event to a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct Delivery {
     pub id: DeliveryId,

@@ -16,7 +16,7 @@ async fn the_controls_need_their_key_and_refuse_web_pages() {
         (ask().bearer_auth(KEY).header("host", "evil.example"), 403),
         (ask().bearer_auth(KEY), 200),
     ] {
-        assert_eq!(request.send().await.expect("an answer").status(), status);
+        assert_eq!(request.send().await.expect("a response").status(), status);
     }
 }
 
@@ -33,11 +33,11 @@ async fn settings_out_of_bounds_are_refused_and_change_nothing() {
         json!({ "clock_skew_secs": 31_536_001 }),
         json!({ "clock_skew_secs": i64::MIN }),
     ] {
-        let answer = world.http.patch(world.at("/control")).bearer_auth(KEY).json(&wrong).send().await;
-        let answer = answer.expect("an answer");
-        assert_eq!(answer.status(), 400, "{wrong}");
-        let words: Value = answer.json().await.expect("JSON");
-        assert!(words["message"].as_str().expect("words").ends_with('.'), "{words}");
+        let response = world.http.patch(world.at("/control")).bearer_auth(KEY).json(&wrong).send().await;
+        let response = response.expect("a response");
+        assert_eq!(response.status(), 400, "{wrong}");
+        let body: Value = response.json().await.expect("JSON");
+        assert!(body["message"].as_str().expect("a message").ends_with('.'), "{body}");
     }
     assert_eq!(world.control("GET", "/control", Value::Null).await["settings"], before);
 }
@@ -78,14 +78,14 @@ async fn invalid_control_requests_are_refused_with_a_message() {
         ("/control/expire", "{", "EOF"),
         ("/control/revoke", "{\"colour\": \"blue\"}", "`colour`"),
     ] {
-        let answer = world.http.post(world.at(path)).bearer_auth(KEY).body(body).send().await.expect("an answer");
-        assert_eq!(answer.status(), 400, "{body}");
-        let words: Value = answer.json().await.expect("JSON");
-        assert!(words["message"].as_str().expect("words").contains(message), "{words}");
+        let response = world.http.post(world.at(path)).bearer_auth(KEY).body(body).send().await.expect("a response");
+        assert_eq!(response.status(), 400, "{body}");
+        let body: Value = response.json().await.expect("JSON");
+        assert!(body["message"].as_str().expect("a message").contains(message), "{body}");
     }
-    let answer = world.http.get(world.at("/control/log?after=x")).bearer_auth(KEY).send().await.expect("an answer");
-    assert_eq!(answer.status(), 400);
-    assert!(answer.json::<Value>().await.expect("JSON")["message"].is_string());
+    let response = world.http.get(world.at("/control/log?after=x")).bearer_auth(KEY).send().await.expect("a response");
+    assert_eq!(response.status(), 400);
+    assert!(response.json::<Value>().await.expect("JSON")["message"].is_string());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Every fault as a client sees it.
+//! Every fault, from a client's point of view.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const KINDS: [&str; 16] = [
     "unknown_error_400",
 ];
 
-/// A request that an endpoint answers with success every time.
+/// A request that an endpoint accepts every time.
 fn request_of(world: &World, on: &str, tokens: &Value) -> reqwest::RequestBuilder {
     let token = |name: &str| tokens[name].as_str().expect("one");
     match on {
@@ -39,13 +39,13 @@ fn request_of(world: &World, on: &str, tokens: &Value) -> reqwest::RequestBuilde
     }
 }
 
-/// Whether an endpoint's response is the right one, complete and in time.
-async fn is_right(on: &str, answer: reqwest::Result<reqwest::Response>) -> bool {
-    let Ok(mut answer) = answer else { return false };
-    let (status, mut body) = (answer.status(), Vec::new());
-    while let Ok(Some(chunk)) = answer.chunk().await {
+/// Whether an endpoint's response is the normal one, complete and in time.
+async fn is_normal(on: &str, response: reqwest::Result<reqwest::Response>) -> bool {
+    let Ok(mut response) = response else { return false };
+    let (status, mut body) = (response.status(), Vec::new());
+    while let Ok(Some(chunk)) = response.chunk().await {
         if chunk.len() == 1 {
-            // It comes a byte at a time.
+            // It arrives one byte at a time.
             return false;
         }
         body.extend_from_slice(&chunk);
@@ -74,11 +74,11 @@ async fn error_faults_have_their_status_and_error_code() {
         ("html_200", 200),
     ] {
         world.fault(kind).await;
-        let answer = world.refresh(&tokens["refresh_token"]).await;
-        assert_eq!(answer.status(), status, "{kind}");
-        let retry_after = answer.headers().get("retry-after").map(|value| value.to_str().expect("text").to_owned());
+        let response = world.refresh(&tokens["refresh_token"]).await;
+        assert_eq!(response.status(), status, "{kind}");
+        let retry_after = response.headers().get("retry-after").map(|value| value.to_str().expect("text").to_owned());
         assert_eq!(retry_after.as_deref(), (kind == "too_many_requests").then_some("7"), "{kind}");
-        let text = answer.text().await.expect("a body");
+        let text = response.text().await.expect("a body");
         match kind {
             "html_200" => assert!(text.starts_with("<!doctype html>"), "{text}"),
             "error_200" | "invalid_grant" => assert!(text.contains("invalid_grant"), "{text}"),
@@ -103,23 +103,23 @@ async fn a_reset_comes_before_or_after_the_request_is_processed() {
     refresh().await.expect_err("reset");
     world.fault("reset_after").await;
     refresh().await.expect_err("reset");
-    let spent = refusal(refresh().await.expect("an answer")).await;
+    let spent = refusal(refresh().await.expect("a response")).await;
     assert_eq!(spent, (400, "invalid_grant".to_owned()), "the second one was processed");
 }
 
 #[tokio::test]
-async fn unusual_responses_are_otherwise_right() {
+async fn unusual_responses_are_otherwise_normal() {
     let world = World::new().await;
     let mut tokens = world.sign_in().await;
     for kind in ["no_refresh_token", "string_expires_in", "no_expires_in", "slow_drip"] {
         world.fault(kind).await;
-        let answer: Value = world.refresh(&tokens["refresh_token"]).await.json().await.expect("JSON");
-        assert_eq!(world.call(&answer["access_token"]).await, 200, "{kind}");
-        assert_eq!(answer.get("refresh_token").is_none(), kind == "no_refresh_token");
-        assert_eq!(answer["expires_in"].is_string(), kind == "string_expires_in");
-        assert_eq!(answer.get("expires_in").is_none(), kind == "no_expires_in");
-        if answer.get("refresh_token").is_some() {
-            tokens = answer;
+        let response: Value = world.refresh(&tokens["refresh_token"]).await.json().await.expect("JSON");
+        assert_eq!(world.call(&response["access_token"]).await, 200, "{kind}");
+        assert_eq!(response.get("refresh_token").is_none(), kind == "no_refresh_token");
+        assert_eq!(response["expires_in"].is_string(), kind == "string_expires_in");
+        assert_eq!(response.get("expires_in").is_none(), kind == "no_expires_in");
+        if response.get("refresh_token").is_some() {
+            tokens = response;
         }
     }
     world.fault("truncated_json").await;
@@ -145,9 +145,9 @@ async fn silence_lasts_as_long_as_the_connection() {
     tokio::time::advance(Duration::from_hours(1)).await;
     tokio::time::resume();
     let other = reqwest::Client::new().get(world.at("/.well-known/oauth-authorization-server")).send().await;
-    assert_eq!(other.expect("an answer").status(), 200);
+    assert_eq!(other.expect("a response").status(), 200);
     world.sandbox.stop().await;
-    asked.await.expect("asked").expect_err("it ended without an answer");
+    asked.await.expect("asked").expect_err("it ended without a response");
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn each_fault_works_at_each_endpoint_it_applies_to_and_is_refused_elsewher
         for on in ["token", "api", "revoke"] {
             let plan = json!({ "kind": kind, "on": on });
             let request = world.http.post(world.at("/control/faults")).bearer_auth(KEY).json(&plan);
-            let planned = request.send().await.expect("an answer");
+            let planned = request.send().await.expect("a response");
             let fits = match on {
                 "token" => true,
                 "api" => !tokens_alone.contains(&kind),
@@ -168,7 +168,7 @@ async fn each_fault_works_at_each_endpoint_it_applies_to_and_is_refused_elsewher
             assert_eq!(planned.status(), if fits { 200 } else { 400 }, "{kind} on {on}");
             let planned: Value = planned.json().await.expect("JSON");
             if !fits {
-                assert!(planned["message"].as_str().expect("words").ends_with('.'), "{planned}");
+                assert!(planned["message"].as_str().expect("a message").ends_with('.'), "{planned}");
                 continue;
             }
             let seen = world.log_entries().await.len();
@@ -177,12 +177,12 @@ async fn each_fault_works_at_each_endpoint_it_applies_to_and_is_refused_elsewher
                 world.logs(on, "fault").await;
                 asked.abort();
             } else {
-                let answer = request_of(&world, on, &tokens).send().await;
-                assert!(!is_right(on, answer).await, "{kind} on {on} does nothing");
+                let response = request_of(&world, on, &tokens).send().await;
+                assert!(!is_normal(on, response).await, "{kind} on {on} does nothing");
             }
             assert_eq!(world.log_entries().await.len(), seen + 1, "{kind} on {on} is in the log");
             let next = request_of(&world, on, &tokens).send().await;
-            assert!(is_right(on, next).await, "{kind} on {on} is for one answer");
+            assert!(is_normal(on, next).await, "{kind} on {on} affects one response");
         }
     }
 }

@@ -10,8 +10,8 @@ async fn an_unregistered_redirect_uri_is_never_redirected_to() {
     for uri in ["https://evil.example/back", "app.relink.desktop:/elsewhere", "http://127.0.0.1:9/evil", ""] {
         let mut request = good_request();
         request.insert("redirect_uri", uri.to_owned());
-        let answer = world.authorize(&request).await;
-        assert_eq!((answer.status().as_u16(), answer.headers().get("location")), (400, None), "{uri}");
+        let response = world.authorize(&request).await;
+        assert_eq!((response.status().as_u16(), response.headers().get("location")), (400, None), "{uri}");
     }
 }
 
@@ -21,8 +21,8 @@ async fn pkce_with_s256_is_required() {
     for (name, value) in [("code_challenge_method", "plain"), ("code_challenge", "")] {
         let mut request = good_request();
         request.insert(name, value.to_owned());
-        let answer = world.authorize(&request).await;
-        let location = answer.headers()["location"].to_str().expect("text");
+        let response = world.authorize(&request).await;
+        let location = response.headers()["location"].to_str().expect("text");
         assert!(location.starts_with(REDIRECT) && location.contains("error=invalid_request"), "{location}");
     }
 }
@@ -33,9 +33,9 @@ async fn the_redirect_carries_the_decision_and_the_issuer() {
     let denied = world.consent("deny").await;
     assert_eq!(denied["error"], "access_denied");
     let allowed = world.consent("allow").await;
-    for answer in [denied, allowed] {
-        assert_eq!(answer["state"], good_request()["state"]);
-        assert_eq!(answer["iss"], world.sandbox.base_url(), "RFC 9207");
+    for response in [denied, allowed] {
+        assert_eq!(response["state"], good_request()["state"]);
+        assert_eq!(response["iss"], world.sandbox.base_url(), "RFC 9207");
     }
 }
 
@@ -46,10 +46,10 @@ async fn a_consent_page_is_answered_once_and_only_from_its_own_origin() {
     let id = html.split("name=\"consent\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an id");
     let form = [("consent", id), ("person", "ada"), ("decision", "allow")];
     let post = || world.http.post(world.at("/authorize")).form(&form);
-    let foreign = post().header("origin", "https://evil.example").send().await.expect("an answer");
+    let foreign = post().header("origin", "https://evil.example").send().await.expect("a response");
     assert_eq!(foreign.status(), 400);
-    assert_eq!(post().send().await.expect("an answer").status(), 303);
-    assert_eq!(post().send().await.expect("an answer").status(), 400, "answered already");
+    assert_eq!(post().send().await.expect("a response").status(), 303);
+    assert_eq!(post().send().await.expect("a response").status(), 400, "answered already");
 }
 
 #[tokio::test]
@@ -112,17 +112,17 @@ async fn client_credentials_and_api_keys_work_until_revoked() {
     let (id, secret) = (client["client_id"].as_str().expect("an id"), client["client_secret"].as_str().expect("one"));
     let grant = [("grant_type", "client_credentials"), ("scope", "items:read")];
     let basic = || world.http.post(world.at("/token")).basic_auth(id, Some(secret)).form(&grant);
-    let given: Value = basic().send().await.expect("an answer").json().await.expect("JSON");
+    let given: Value = basic().send().await.expect("a response").json().await.expect("JSON");
     assert_eq!((world.call(&given["access_token"]).await, given.get("refresh_token")), (200, None));
     let wrong = world.http.post(world.at("/token")).basic_auth(id, Some("wrong")).form(&grant);
-    assert_eq!(refusal(wrong.send().await.expect("an answer")).await, (401, "invalid_client".to_owned()));
+    assert_eq!(refusal(wrong.send().await.expect("a response")).await, (401, "invalid_client".to_owned()));
 
     let key = world.control("POST", "/control/api-keys", json!({})).await["api_key"].clone();
     assert_eq!(world.call(&key).await, 200);
     assert_eq!(world.control("POST", "/control/revoke", json!({})).await["revoked"], 2);
     assert_eq!(world.call(&key).await, 401);
     assert_eq!(world.call(&given["access_token"]).await, 401, "what the client was given");
-    assert_eq!(refusal(basic().send().await.expect("an answer")).await, (401, "invalid_client".to_owned()));
+    assert_eq!(refusal(basic().send().await.expect("a response")).await, (401, "invalid_client".to_owned()));
 }
 
 #[tokio::test]
@@ -130,8 +130,8 @@ async fn revocation_ends_a_sign_in_and_an_unknown_token_is_no_error() {
     let world = World::new().await;
     let tokens = world.sign_in().await;
     let revoke = async |token: &str| {
-        let answer = world.http.post(world.at("/revoke")).form(&[("token", token)]).send().await;
-        answer.expect("an answer").status().as_u16()
+        let response = world.http.post(world.at("/revoke")).form(&[("token", token)]).send().await;
+        response.expect("a response").status().as_u16()
     };
     assert_eq!(revoke("nobody's").await, 200, "RFC 7009 §2.2");
     assert_eq!(revoke(tokens["refresh_token"].as_str().expect("one")).await, 200);
@@ -141,18 +141,18 @@ async fn revocation_ends_a_sign_in_and_an_unknown_token_is_no_error() {
 #[tokio::test]
 async fn metadata_names_what_is_served() {
     let world = World::new().await;
-    let get = async |path: &str| world.http.get(world.at(path)).send().await.expect("an answer");
+    let get = async |path: &str| world.http.get(world.at(path)).send().await.expect("a response");
     let metadata: Value = get("/.well-known/oauth-authorization-server").await.json().await.expect("JSON");
     assert_eq!(metadata["issuer"], world.sandbox.base_url());
     assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
     for endpoint in ["authorization_endpoint", "token_endpoint", "revocation_endpoint", "userinfo_endpoint"] {
         let url = metadata[endpoint].as_str().expect("an address");
-        let answer = world.http.get(url).send().await.expect("an answer");
-        assert_ne!(answer.status(), 404, "{endpoint}");
+        let response = world.http.get(url).send().await.expect("a response");
+        assert_ne!(response.status(), 404, "{endpoint}");
     }
     let tokens = world.sign_in().await;
     let token = tokens["access_token"].as_str().expect("one");
-    let who = world.http.get(world.at("/userinfo")).bearer_auth(token).send().await.expect("an answer");
+    let who = world.http.get(world.at("/userinfo")).bearer_auth(token).send().await.expect("a response");
     let who: Value = who.json().await.expect("JSON");
     assert_eq!((who["sub"].as_str(), who["name"].as_str()), (Some("sandbox-ada"), Some("Ada Lovelace")));
 }

@@ -1,4 +1,4 @@
-//! The Sandbox as its clients meet it: over real connections.
+//! The Sandbox over real connections.
 
 mod control;
 mod faults;

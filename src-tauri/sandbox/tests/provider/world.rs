@@ -50,7 +50,7 @@ impl World {
     }
 
     pub async fn authorize(&self, request: &HashMap<&str, String>) -> Response {
-        self.http.get(self.at("/authorize")).query(request).send().await.expect("an answer")
+        self.http.get(self.at("/authorize")).query(request).send().await.expect("a response")
     }
 
     /// Opens the consent page and submits it. Returns the query of the redirect.
@@ -58,14 +58,14 @@ impl World {
         let html = self.authorize(&good_request()).await.text().await.expect("a page");
         let consent = html.split("name=\"consent\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
         let form = [("consent", consent.expect("a consent")), ("person", "ada"), ("decision", decision)];
-        let answer = self.http.post(self.at("/authorize")).form(&form).send().await.expect("an answer");
-        let location = answer.headers().get("location").expect("a redirect").to_str().expect("text");
+        let response = self.http.post(self.at("/authorize")).form(&form).send().await.expect("a response");
+        let location = response.headers().get("location").expect("a redirect").to_str().expect("text");
         assert!(location.starts_with(REDIRECT), "{location}");
         Url::parse(location).expect("an address").query_pairs().into_owned().collect()
     }
 
     pub async fn token(&self, form: &[(&str, &str)]) -> Response {
-        self.http.post(self.at("/token")).form(form).send().await.expect("an answer")
+        self.http.post(self.at("/token")).form(form).send().await.expect("a response")
     }
 
     pub async fn exchange(&self, code: &str) -> Response {
@@ -76,9 +76,9 @@ impl World {
     /// Signs in as Ada, and returns the token response.
     pub async fn sign_in(&self) -> Value {
         let back = self.consent("allow").await;
-        let answer = self.exchange(&back["code"]).await;
-        assert_eq!(answer.status(), 200);
-        answer.json().await.expect("JSON")
+        let response = self.exchange(&back["code"]).await;
+        assert_eq!(response.status(), 200);
+        response.json().await.expect("JSON")
     }
 
     pub async fn refresh(&self, token: &Value) -> Response {
@@ -89,15 +89,15 @@ impl World {
     /// The status of a call with this token.
     pub async fn call(&self, token: &Value) -> u16 {
         let token = token.as_str().expect("a token");
-        let answer = self.http.get(self.at("/api/me")).bearer_auth(token).send().await.expect("an answer");
-        answer.status().as_u16()
+        let response = self.http.get(self.at("/api/me")).bearer_auth(token).send().await.expect("a response");
+        response.status().as_u16()
     }
 
     pub async fn control(&self, method: &str, path: &str, body: Value) -> Value {
         let request = self.http.request(method.parse().expect("a method"), self.at(path));
-        let answer = request.bearer_auth(KEY).json(&body).send().await.expect("an answer");
-        assert!(answer.status().is_success(), "{path}: {}", answer.status());
-        answer.json().await.expect("JSON")
+        let response = request.bearer_auth(KEY).json(&body).send().await.expect("a response");
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+        response.json().await.expect("JSON")
     }
 
     pub async fn log_entries(&self) -> Vec<Value> {
@@ -124,8 +124,8 @@ impl World {
 }
 
 /// The status and error code of an error response (RFC 6749 §5.2).
-pub async fn refusal(answer: Response) -> (u16, String) {
-    let status = answer.status().as_u16();
-    let body: Value = answer.json().await.expect("JSON");
+pub async fn refusal(response: Response) -> (u16, String) {
+    let status = response.status().as_u16();
+    let body: Value = response.json().await.expect("JSON");
     (status, body["error"].as_str().unwrap_or_default().to_owned())
 }
