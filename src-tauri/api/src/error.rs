@@ -9,7 +9,7 @@ use axum::{
 };
 use relink_contract::{
     ErrorBody,
-    error::{Details, Explanation, FieldFailure, ProviderResponse, ProviderRefusal},
+    error::{Details, Explanation, FieldFailure, ProviderRefusal, ProviderResponse},
 };
 use relink_domain::{
     account::Verdict,

@@ -1,8 +1,21 @@
-//! The OpenAPI document as a whole.
+//! Tests of the OpenAPI document.
 
-use std::{env, fs, path::Path};
+use std::{collections::BTreeSet, env, fs, path::Path};
+
+use serde_json::Value;
 
 use crate::{OPENAPI_JSON, openapi, router};
+
+/// The fields of responses that may be absent, each as `schema.field`.
+const ABSENT_FIELDS: [&str; 7] = [
+    "ErrorBody.details",
+    "ErrorBody.field",
+    "Explanation.hint",
+    "Explanation.title",
+    "ProviderRefusal.next_try",
+    "ProviderRefusal.provider",
+    "ProviderRefusal.verdict",
+];
 
 /// The committed copy, which is reviewed and linted.
 #[test]
@@ -27,4 +40,45 @@ fn operation_ids_are_unique() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), count, "{ids:?}");
+}
+
+#[test]
+fn every_response_field_that_is_always_sent_is_required() {
+    let document: Value = serde_json::from_str(OPENAPI_JSON.as_str()).expect("JSON");
+    let mut walk = SchemaWalk { document: &document, seen: BTreeSet::new(), not_required: BTreeSet::new() };
+    for path in document["paths"].as_object().expect("paths").values() {
+        for operation in path.as_object().expect("operations").values() {
+            walk.visit("", &operation["responses"]);
+        }
+    }
+    assert!(walk.seen.len() > 50, "{:?}", walk.seen);
+    assert_eq!(walk.not_required, ABSENT_FIELDS.map(str::to_owned).into());
+}
+
+/// Collects the properties that are not required from all schemas that a value refers to.
+struct SchemaWalk<'a> {
+    document: &'a Value,
+    seen: BTreeSet<&'a str>,
+    not_required: BTreeSet<String>,
+}
+
+impl<'a> SchemaWalk<'a> {
+    fn visit(&mut self, schema: &str, value: &'a Value) {
+        if let Some(reference) = value["$ref"].as_str()
+            && self.seen.insert(reference)
+        {
+            let target = self.document.pointer(reference.trim_start_matches('#')).expect("a component");
+            self.visit(reference.rsplit('/').next().unwrap_or_default(), target);
+        }
+        if let Some(properties) = value["properties"].as_object() {
+            let required = value["required"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let optional = properties.keys().filter(|name| !required.iter().any(|other| other == name.as_str()));
+            self.not_required.extend(optional.map(|name| format!("{schema}.{name}")));
+        }
+        match value {
+            Value::Object(fields) => fields.values().for_each(|field| self.visit(schema, field)),
+            Value::Array(items) => items.iter().for_each(|item| self.visit(schema, item)),
+            _ => {}
+        }
+    }
 }

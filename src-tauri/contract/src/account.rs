@@ -25,6 +25,7 @@ pub struct IntegratedAccount {
     pub status: Status,
     pub authentication_method: AuthenticationMethod,
     pub is_sandbox: bool,
+    #[schema(required)]
     pub region: Option<String>,
     /// The account's context, without secrets.
     #[schema(value_type = Object)]
@@ -32,11 +33,13 @@ pub struct IntegratedAccount {
     pub object_store_context_fields: Vec<String>,
     #[schema(value_type = Object)]
     pub unified_model_override: Map<String, Value>,
+    #[schema(required)]
     pub last_error: Option<AccountError>,
     #[schema(value_type = Object)]
     pub last_action_result: Map<String, Value>,
     #[schema(value_type = Object)]
     pub last_action_run_result: Map<String, Value>,
+    #[schema(required)]
     pub last_forbidden_error: Option<AccountError>,
     pub integration: IntegrationSummary,
     pub environment_integration: EnvironmentIntegrationSummary,
@@ -97,10 +100,13 @@ pub struct AccountError {
     pub message: String,
     /// What to do.
     pub hint: String,
+    #[schema(required)]
     pub http_status: Option<u16>,
     /// The provider's error code.
+    #[schema(required)]
     pub provider_code: Option<String>,
     /// The provider's error message.
+    #[schema(required)]
     pub provider_message: Option<String>,
     pub occurred_at: Timestamp,
 }
@@ -135,18 +141,25 @@ pub struct AccountRow {
     pub authentication_method: AuthenticationMethod,
     pub is_sandbox: bool,
     /// The signed-in user, if the integration provides it.
+    #[schema(required)]
     pub identity: Option<String>,
     /// The granted scopes.
     pub scopes: Vec<String>,
     /// What the account needs; null while it works.
+    #[schema(required)]
     pub verdict: Option<Verdict>,
+    #[schema(required)]
     pub last_error: Option<AccountError>,
     /// When Relink retries automatically.
+    #[schema(required)]
     pub next_try: Option<Timestamp>,
     /// When Relink acts automatically the next time: a refresh, a check or a retry.
+    #[schema(required)]
     pub next_action_at: Option<Timestamp>,
     /// When its access token or key expires; null if unknown.
+    #[schema(required)]
     pub expires_at: Option<Timestamp>,
+    #[schema(required)]
     pub last_used_at: Option<Timestamp>,
     /// Whether its access token or key hasn't expired.
     pub is_fresh: bool,
@@ -217,6 +230,7 @@ pub struct Rename {
 pub struct AccessToken {
     pub access_token: WireSecret,
     /// Null if unknown.
+    #[schema(required)]
     pub expires_at: Option<Timestamp>,
 }
 

@@ -19,6 +19,7 @@ pub struct Session {
     pub purpose: LinkPurpose,
     pub tenant_id: String,
     /// The account to reauthorize.
+    #[schema(required)]
     pub account: Option<SessionAccount>,
     pub integrations: Vec<SessionIntegration>,
     /// The redirect types that the running Relink supports, best first.
@@ -41,6 +42,7 @@ pub struct SessionAccount {
     pub id: AccountId,
     pub name: String,
     /// The signed-in user, if the integration provides it.
+    #[schema(required)]
     pub identity: Option<String>,
 }
 
@@ -50,7 +52,9 @@ pub struct SessionIntegration {
     pub label: String,
     pub category: String,
     /// A data URL or a web URL.
+    #[schema(required)]
     pub logo: Option<String>,
+    #[schema(required)]
     pub color: Option<String>,
     pub methods: Vec<SessionMethod>,
 }
@@ -60,6 +64,7 @@ pub struct SessionIntegration {
 pub struct SessionMethod {
     pub format: AuthenticationMethod,
     /// The host of the provider's sign-in page; set for OAuth.
+    #[schema(required)]
     pub host: Option<String>,
     /// The requested scopes.
     pub scopes: Vec<SessionScope>,
@@ -68,10 +73,12 @@ pub struct SessionMethod {
     /// The form's fields.
     pub fields: Vec<FieldSpec>,
     /// A page that explains where to find the credentials.
+    #[schema(required)]
     pub documentation_link: Option<String>,
     /// Whether the entered credentials are tested with the provider before they are saved.
     pub is_tried: bool,
     /// What must be set up before this method can be used; null if nothing.
+    #[schema(required)]
     pub not_ready: Option<String>,
 }
 
@@ -79,6 +86,7 @@ pub struct SessionMethod {
 pub struct SessionScope {
     pub name: String,
     /// What the scope permits.
+    #[schema(required)]
     pub description: Option<String>,
 }
 
@@ -89,10 +97,14 @@ pub struct FieldSpec {
     pub label: String,
     pub r#type: FieldType,
     pub required: bool,
+    #[schema(required)]
     pub default: Option<String>,
+    #[schema(required)]
     pub placeholder: Option<String>,
+    #[schema(required)]
     pub help_text: Option<String>,
     /// A regular expression that the whole value must match.
+    #[schema(required)]
     pub pattern: Option<String>,
     /// The options of a `single_select`.
     pub options: Vec<FieldOption>,
@@ -165,15 +177,22 @@ pub struct Flow {
     pub format: AuthenticationMethod,
     pub phase: FlowPhase,
     /// The URL to open in the browser, in the phase `waiting`.
+    #[schema(required)]
     pub authorize_url: Option<String>,
     /// The redirect type that is used.
+    #[schema(required)]
     pub redirect: Option<RedirectKind>,
     /// The OAuth redirect URI.
+    #[schema(required)]
     pub redirect_uri: Option<String>,
     /// The current step, in the phase `working`.
+    #[schema(required)]
     pub step: Option<FlowStep>,
+    #[schema(required)]
     pub question: Option<IdentityQuestion>,
+    #[schema(required)]
     pub outcome: Option<FlowOutcome>,
+    #[schema(required)]
     pub error: Option<FlowError>,
 }
 
@@ -255,6 +274,7 @@ pub struct FlowOutcome {
     /// Whether the user chose to keep the old credentials.
     pub kept_old: bool,
     /// The URL that the browser goes to next.
+    #[schema(required)]
     pub redirect_uri: Option<String>,
 }
 
@@ -271,6 +291,7 @@ pub struct FlowError {
     pub hint: String,
     pub error_type: FlowErrorType,
     /// The form field with the error.
+    #[schema(required)]
     pub field: Option<String>,
 }
 

@@ -67,10 +67,13 @@ pub struct ProviderRefusal {
 /// The provider's response, as far as there was one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProviderResponse {
+    #[schema(required)]
     pub http_status: Option<u16>,
     /// The provider's error code (RFC 6749 §5.2 `error`).
+    #[schema(required)]
     pub code: Option<String>,
     /// The provider's error message (RFC 6749 §5.2 `error_description`).
+    #[schema(required)]
     pub message: Option<String>,
 }
 

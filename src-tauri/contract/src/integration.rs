@@ -12,6 +12,7 @@ use crate::WireSecret;
 pub struct Integration {
     pub id: IntegrationId,
     pub name: String,
+    #[schema(required)]
     pub category: Option<String>,
     pub is_beta: bool,
     /// The definition.
@@ -28,6 +29,7 @@ pub struct Integration {
 pub struct IntegrationSummary {
     pub id: IntegrationId,
     pub name: String,
+    #[schema(required)]
     pub category: Option<String>,
     pub config: IntegrationLabel,
 }
@@ -84,15 +86,18 @@ pub struct CatalogEntry {
     pub id: IntegrationId,
     pub name: String,
     pub label: String,
+    #[schema(required)]
     pub category: Option<String>,
     /// Whether it is built in.
     pub built_in: bool,
     pub version: i64,
     pub installed: bool,
+    #[schema(required)]
     pub environment_integration_id: Option<EnvironmentIntegrationId>,
     /// The authentication methods.
     pub methods: Vec<AuthenticationMethod>,
     /// What must be set up before an account can be connected; null if nothing.
+    #[schema(required)]
     pub not_ready: Option<String>,
     /// Whether it hides a built-in integration of the same name.
     pub hides_built_in: bool,

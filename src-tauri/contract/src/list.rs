@@ -11,6 +11,7 @@ pub const DEFAULT_LIMIT: usize = 5000;
 pub struct List<T> {
     pub result: Vec<T>,
     /// Pass it as `next_cursor` to get the next page; null on the last page.
+    #[schema(required)]
     pub next_cursor: Option<String>,
     pub limit: usize,
 }

@@ -19,6 +19,7 @@ pub struct Status {
     pub environment_id: EnvironmentId,
     pub keychain: KeychainStatus,
     /// Null while the Sandbox isn't installed.
+    #[schema(required)]
     pub sandbox: Option<SandboxStatus>,
     pub accounts: AccountCounts,
 }
@@ -28,6 +29,7 @@ pub struct KeychainStatus {
     /// `available`, or an error code.
     pub state: String,
     /// The error message; null while the keychain is available.
+    #[schema(required)]
     pub message: Option<String>,
 }
 

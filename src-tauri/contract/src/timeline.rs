@@ -15,14 +15,17 @@ pub struct TimelineEntry {
     /// The entry's sequence number. Pass it as `before` to get earlier entries.
     pub seq: i64,
     /// Null for an entry that belongs to no account.
+    #[schema(required)]
     pub account_id: Option<AccountId>,
     pub at: Timestamp,
     /// A stable name of what happened.
     pub kind: String,
     pub tone: Tone,
     pub title: String,
+    #[schema(required)]
     pub detail: Option<String>,
     /// Who did it, such as "by API token my-agent"; null if Relink acted automatically.
+    #[schema(required)]
     pub by: Option<String>,
     /// All details. The keys depend on `kind`.
     #[schema(value_type = Object)]

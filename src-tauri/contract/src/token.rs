@@ -14,8 +14,10 @@ pub struct ApiToken {
     pub name: String,
     pub created_at: Timestamp,
     /// Null if it never expires.
+    #[schema(required)]
     pub expires_at: Option<Timestamp>,
     /// Null if it was never used.
+    #[schema(required)]
     pub last_used_at: Option<Timestamp>,
 }
 

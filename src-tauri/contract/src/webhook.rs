@@ -15,8 +15,10 @@ pub struct Webhook {
     pub target_url: String,
     pub is_active: bool,
     /// Null for all events.
+    #[schema(required)]
     pub event_types: Option<Vec<EventKind>>,
     /// Since when no delivery has succeeded; null while deliveries succeed.
+    #[schema(required)]
     pub failing_since: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -72,10 +74,13 @@ pub struct Delivery {
     pub state: DeliveryState,
     pub tries: u32,
     /// Null unless the delivery is pending.
+    #[schema(required)]
     pub next_try: Option<Timestamp>,
     /// The HTTP status of the last attempt, if there was a response.
+    #[schema(required)]
     pub last_status: Option<u16>,
     /// Why the last attempt failed.
+    #[schema(required)]
     pub last_error: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
