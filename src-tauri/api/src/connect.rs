@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::{OriginalUri, State},
-    http::{HeaderMap, StatusCode},
+    extract::{FromRequestParts, OriginalUri, State},
+    http::{HeaderMap, StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
 use relink_contract::{
@@ -113,8 +113,22 @@ fn link_token(headers: &HeaderMap) -> &str {
     header(headers, "x-relink-link-token")
 }
 
-fn flow_key(headers: &HeaderMap) -> &str {
-    header(headers, "x-relink-flow-key")
+/// The flow in the path, whose key the request has.
+struct AuthorizedFlow {
+    id: FlowId,
+    key: String,
+    caller: Caller,
+}
+
+impl FromRequestParts<ApiState> for AuthorizedFlow {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, ApiError> {
+        let PathId(id) = PathId::from_request_parts(parts, api).await?;
+        let key = header(&parts.headers, "x-relink-flow-key").to_owned();
+        let caller = api.engine.connections().flow_caller(id, &key)?;
+        Ok(Self { id, key, caller })
+    }
 }
 
 /// Show what a link token permits
@@ -176,15 +190,12 @@ async fn begin(
 )]
 async fn follow(
     State(api): State<ApiState>,
-    PathId(id): PathId<FlowId>,
-    headers: HeaderMap,
+    AuthorizedFlow { id, key, caller }: AuthorizedFlow,
     query: Query,
 ) -> ApiResult<Flow> {
     let after = query.one("after").and_then(|text| text.parse().ok());
     let _waiting = after.map(|_: u64| api.limits.long_poll(Client::Flow(id))).transpose()?;
-    let (connections, key) = (api.engine.connections(), flow_key(&headers));
-    let caller = connections.flow_caller(id, key)?;
-    Ok(Json(connections.flow(&caller, id, key, after, LONG_POLL_TIMEOUT).await?))
+    Ok(Json(api.engine.connections().flow(&caller, id, &key, after, LONG_POLL_TIMEOUT).await?))
 }
 
 /// Claim a callback
@@ -198,10 +209,8 @@ async fn follow(
     params(("id" = FlowId, Path), ("X-Relink-Flow-Key" = String, Header)),
     responses((status = 200, description = "The flow", body = Flow), NotFound, Conflict),
 )]
-async fn claim(State(api): State<ApiState>, PathId(id): PathId<FlowId>, headers: HeaderMap) -> ApiResult<Flow> {
-    let (connections, key) = (api.engine.connections(), flow_key(&headers));
-    let caller = connections.flow_caller(id, key)?;
-    Ok(Json(connections.claim_flow(&caller, id, key).await?))
+async fn claim(State(api): State<ApiState>, AuthorizedFlow { id, key, caller }: AuthorizedFlow) -> ApiResult<Flow> {
+    Ok(Json(api.engine.connections().claim_flow(&caller, id, &key).await?))
 }
 
 /// Answer which identity to keep
@@ -216,13 +225,10 @@ async fn claim(State(api): State<ApiState>, PathId(id): PathId<FlowId>, headers:
 )]
 async fn answer(
     State(api): State<ApiState>,
-    PathId(id): PathId<FlowId>,
-    headers: HeaderMap,
+    AuthorizedFlow { id, key, caller }: AuthorizedFlow,
     Body(IdentityAnswer { answer }): Body<IdentityAnswer>,
 ) -> ApiResult<Flow> {
-    let (connections, key) = (api.engine.connections(), flow_key(&headers));
-    let caller = connections.flow_caller(id, key)?;
-    Ok(Json(connections.answer_flow(&caller, id, key, answer)?))
+    Ok(Json(api.engine.connections().answer_flow(&caller, id, &key, answer)?))
 }
 
 /// Submit a callback URL for a flow
@@ -237,13 +243,10 @@ async fn answer(
 )]
 async fn paste(
     State(api): State<ApiState>,
-    PathId(id): PathId<FlowId>,
-    headers: HeaderMap,
+    AuthorizedFlow { id, key, caller }: AuthorizedFlow,
     Body(pasted): Body<PastedCallback>,
 ) -> ApiResult<Flow> {
-    let (connections, key) = (api.engine.connections(), flow_key(&headers));
-    let caller = connections.flow_caller(id, key)?;
-    Ok(Json(connections.paste_callback(&caller, id, key, pasted.url.expose()).await?))
+    Ok(Json(api.engine.connections().paste_callback(&caller, id, &key, pasted.url.expose()).await?))
 }
 
 /// Abandon a flow
@@ -257,11 +260,9 @@ async fn paste(
 )]
 async fn abandon(
     State(api): State<ApiState>,
-    PathId(id): PathId<FlowId>,
-    headers: HeaderMap,
+    AuthorizedFlow { id, key, caller }: AuthorizedFlow,
 ) -> Result<StatusCode, ApiError> {
-    let (connections, key) = (api.engine.connections(), flow_key(&headers));
-    connections.abandon_flow(&connections.flow_caller(id, key)?, id, key)?;
+    api.engine.connections().abandon_flow(&caller, id, &key)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -295,7 +296,7 @@ async fn callback(State(api): State<ApiState>, OriginalUri(uri): OriginalUri) ->
         }
         Err(error) => {
             let message = [Some(error.to_string()), error.hint()].into_iter().flatten().collect::<Vec<_>>().join(" ");
-            ui::words(StatusCode::BAD_REQUEST, &error.title(), &message)
+            ui::text_page(StatusCode::BAD_REQUEST, &error.title(), &message)
         }
     }
 }

@@ -81,7 +81,20 @@ impl ApiState {
         found.ok_or_else(|| EnvironmentIntegrationId::not_found(&id.to_string()))
     }
 
-    /// Waits until the Sandbox has started or stopped, if this is its integration.
+    /// Installs an integration. For the Sandbox's, waits until the Sandbox has started.
+    async fn install(&self, caller: &Caller, name: &str) -> Result<Installed, ApiError> {
+        let installed = self.engine.catalog().install(caller, name).await?;
+        self.follow_sandbox(name, true).await;
+        Ok(installed)
+    }
+
+    /// Uninstalls an integration. For the Sandbox's, waits until the Sandbox has stopped.
+    async fn uninstall(&self, caller: &Caller, name: &str) -> Result<(), ApiError> {
+        self.engine.catalog().uninstall(caller, name).await?;
+        self.follow_sandbox(name, false).await;
+        Ok(())
+    }
+
     async fn follow_sandbox(&self, name: &str, runs: bool) {
         if name == SANDBOX {
             self.sandbox_runner.follows(runs).await;
@@ -178,8 +191,7 @@ async fn install(
     let entries = api.engine.catalog().list(&caller).await?;
     let entry = entries.iter().find(|entry| entry.integration.id.to_string() == new.integration_id);
     let name = &entry.ok_or_else(|| IntegrationId::not_found(&new.integration_id))?.integration.name;
-    let installed = api.engine.catalog().install(&caller, name).await?;
-    api.follow_sandbox(name, true).await;
+    let installed = api.install(&caller, name).await?;
     Ok(Json(api.environment_integration(&installed)))
 }
 
@@ -202,8 +214,7 @@ async fn uninstall(
     for view in api.engine.accounts().list(&caller, filter, None, None).await? {
         api.engine.accounts().delete(&caller, view.account.id()).await?;
     }
-    api.engine.catalog().uninstall(&caller, &installed.integration.name).await?;
-    api.follow_sandbox(&installed.integration.name, false).await;
+    api.uninstall(&caller, &installed.integration.name).await?;
     Ok(Json(Deleted { id: id.to_string() }))
 }
 
@@ -261,8 +272,7 @@ async fn install_named(
     Extension(caller): Extension<Caller>,
     PathText(name): PathText,
 ) -> ApiResult<InstalledIntegration> {
-    let installed = api.engine.catalog().install(&caller, &name).await?;
-    api.follow_sandbox(&name, true).await;
+    let installed = api.install(&caller, &name).await?;
     Ok(Json(InstalledIntegration { name, environment_integration_id: installed.id }))
 }
 
@@ -282,8 +292,7 @@ async fn uninstall_named(
     Extension(caller): Extension<Caller>,
     PathText(name): PathText,
 ) -> ApiResult<NamedIntegration> {
-    api.engine.catalog().uninstall(&caller, &name).await?;
-    api.follow_sandbox(&name, false).await;
+    api.uninstall(&caller, &name).await?;
     Ok(Json(NamedIntegration { name }))
 }
 

@@ -114,11 +114,11 @@ pub struct AccountError {
 impl AccountError {
     /// `provider`: the label of the account's integration.
     pub fn new(account: &Account, seen: &SeenFailure, provider: &str) -> Self {
-        let words = account.explain(seen, provider);
+        let explanation = account.explain(seen, provider);
         Self {
             code: seen.failure.cause.code().to_owned(),
-            message: format!("{}. {}", words.title, words.message),
-            hint: words.hint,
+            message: format!("{}. {}", explanation.title, explanation.message),
+            hint: explanation.hint,
             http_status: seen.failure.http_status,
             provider_code: seen.failure.provider_code.clone(),
             provider_message: seen.failure.provider_message.clone(),
