@@ -66,12 +66,13 @@ impl Accounts {
                 Input::Defer { why } => Some(why),
                 _ => None,
             };
-            let plan = move |attempt: &Attempt| {
+            let follow = move |attempt: &Attempt| {
                 if let Attempt::Committed(step) = attempt {
+                    accounts.0.uses.tokens.remove_fixed(id);
                     accounts.plan(&step.account, waits_for);
                 }
             };
-            match self.0.uses.store.write_then(write, plan).await? {
+            match self.0.uses.store.write_then(write, follow).await? {
                 Attempt::Committed(step) => return Ok(Some(*step)),
                 Attempt::Refused => return Ok(None),
                 Attempt::Outdated => {}

@@ -77,11 +77,12 @@ impl Refresher {
 
     /// What a program signs its calls with: a fresh access token, or the account's key.
     pub async fn access_token(&self, caller: &Caller, id: AccountId) -> Result<AccessToken> {
-        // Only tokens that are renewed are in memory. A program may ask before each of its calls, so nothing is read here.
-        if let Some(token) = self.fresh_in_memory(id) {
+        // A program may ask before each of its calls, so nothing is read here.
+        if let Some(token) = self.fresh_in_memory(id).or_else(|| self.0.uses.tokens.get_fixed(id)) {
             self.record_use(id);
             return Ok(token);
         }
+        let read = self.0.uses.tokens.begin_fixed_read(id);
         let account = self.0.uses.accounts.load(id).await?;
         let token = match account.state.credential() {
             Credential::Renewing(_) => {
@@ -96,7 +97,12 @@ impl Refresher {
                 tracing::debug!(account = %id, secret = name, "given to a caller");
                 let issued_at = account.profile.updated_at;
                 let lifetime = TokenLifetime { issued_at, expires_at: fixed.expires_at };
-                AccessToken { token: secret, lifetime }
+                let token = AccessToken { token: secret, lifetime };
+                // While new credentials are being written, the keychain's item changes without a commit.
+                if account.replacement.is_none() {
+                    read.keep(token.clone());
+                }
+                token
             }
         };
         self.record_use(id);
@@ -164,5 +170,7 @@ impl Refresher {
     }
 }
 
+#[cfg(test)]
+mod fixed_tests;
 #[cfg(test)]
 mod tests;

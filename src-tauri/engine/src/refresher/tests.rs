@@ -15,18 +15,23 @@ use crate::{
 
 const LIFETIME: TokenLifetime = TokenLifetime { issued_at: START, expires_at: Some(START.plus_secs(3600)) };
 
-/// An account that works, with its access token at hand. Its provider can't be reached.
-async fn working() -> (TestEngine, AccountId) {
+/// An account that works. Its provider can't be reached.
+pub(super) async fn with_credential(credential: NewCredential) -> (TestEngine, AccountId) {
     let it = TestEngine::start().await;
     let installed = it.engine.catalog().install(&PERSON, "sandbox").await.expect("installed");
     let id = AccountId::from_uuid(Uuid::from_u128(1));
     let profile = profile(&installed, id, "Ada".to_owned());
-    let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lifetime: LIFETIME };
     let granted = Granted { credential, identity: None, scopes: Vec::new(), context: Map::new() };
     let made = Account::connect(profile, &granted, START);
     let change = it.engine.accounts().change(&PERSON, &made).expect("serialized");
     it.engine.store().write(move |tx| accounts::commit(tx, &change)).await.expect("stored");
     it.engine.accounts().commit(&PERSON, id, Input::StepsPassed).await.expect("it works");
+    (it, id)
+}
+
+/// An account that works, with its access token at hand. Its provider can't be reached.
+async fn working() -> (TestEngine, AccountId) {
+    let (it, id) = with_credential(NewCredential::Renewing { by: Renewal::RefreshToken, lifetime: LIFETIME }).await;
     it.engine
         .refresher()
         .0
@@ -197,4 +202,23 @@ async fn a_tokens_use_is_recorded_to_the_minute_and_a_full_disk_does_not_refuse_
     assert_eq!(noted_after(1).await, Some(START.plus_secs(60)));
     it.set_writable(false).await;
     assert_eq!(noted_after(60).await, Some(START.plus_secs(60)));
+}
+
+#[tokio::test]
+async fn a_refresh_says_in_the_timeline_who_asked_for_it() {
+    let agent = Caller::ApiToken { id: ApiTokenId::from_uuid(Uuid::nil()), name: "my-agent".to_owned() };
+    for is_check in [false, true] {
+        let (it, id) = working().await;
+        it.clock.advance_secs(3600);
+        let refresher = it.engine.refresher();
+        let error = if is_check {
+            refresher.check(&agent, id).await.expect_err("its credential is missing")
+        } else {
+            refresher.access_token(&agent, id).await.expect_err("its credential is missing")
+        };
+        assert_eq!(error.code(), "credential_missing");
+        let newest = it.engine.accounts().timeline(&PERSON, Some(id), None, 1).await.expect("read").remove(0);
+        assert!(matches!(newest.event, TimelineEvent::RefreshFailed { .. }), "{newest:?}");
+        assert_eq!(newest.caller.as_ref(), Some(&agent), "check: {is_check}");
+    }
 }
