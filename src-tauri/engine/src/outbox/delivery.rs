@@ -2,11 +2,15 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    future,
     time::Duration,
 };
 
 use relink_domain::{DeliveryId, Timestamp, WebhookId};
-use tokio::task::{self, JoinError, JoinSet};
+use tokio::{
+    task::{self, JoinError, JoinSet},
+    time::Instant,
+};
 
 use super::Outbox;
 use crate::{
@@ -26,8 +30,8 @@ const MAX_IN_FLIGHT: usize = 64;
 const MAX_IN_FLIGHT_PER_WEBHOOK: usize = 4;
 /// The longest time without a look at the database.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// When the result of a delivery is recorded again that the database refused.
-const RECORD_RETRY_DELAY: Duration = Duration::from_secs(2);
+/// When the database is asked again for what it refused.
+const STORE_RETRY_DELAY: Duration = Duration::from_secs(2);
 /// Why deliveries to a webhook that was deactivated have failed.
 const DEACTIVATED: &str = "given up: the webhook failed for a day and was deactivated";
 
@@ -71,7 +75,7 @@ pub(super) async fn run(outbox: Outbox) {
     let mut tasks = JoinSet::new();
     // Webhooks that found every place taken. The end of any delivery gives them their turn.
     let mut waiting = HashSet::new();
-    outbox.schedule_pending().await;
+    let mut retry_at = outbox.schedule_pending().await;
     loop {
         while let Some(ended) = tasks.try_join_next_with_id() {
             outbox.deliver_more(in_flight.remove(&ended).into_iter().chain(waiting.drain()));
@@ -95,8 +99,9 @@ pub(super) async fn run(outbox: Outbox) {
                 if changed.is_err() {
                     return;
                 }
-                outbox.schedule_pending().await;
+                retry_at = outbox.schedule_pending().await;
             }
+            () = sleep_until(retry_at) => retry_at = outbox.schedule_pending().await,
             () = due.changed() => {}
             () = clock.changed() => {}
             () = tokio::time::sleep(pause_until(taken.next, now, MAX_PAUSE)) => {}
@@ -107,17 +112,31 @@ pub(super) async fn run(outbox: Outbox) {
     }
 }
 
+/// Never returns without a time.
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => future::pending().await,
+    }
+}
+
 impl Outbox {
     pub(super) fn now(&self) -> Timestamp {
         self.0.uses.clock.now()
     }
 
-    /// Schedules every webhook that something is pending for.
-    pub(super) async fn schedule_pending(&self) {
+    /// Schedules every webhook that something is pending for. If the database refuses, returns when to try again.
+    async fn schedule_pending(&self) -> Option<Instant> {
         match self.0.uses.store.read(webhooks::all_next_due).await {
-            Ok(pending) => pending.into_iter().for_each(|(webhook, at)| self.0.due.set_no_later(webhook, at)),
+            Ok(pending) => {
+                for (webhook, at) in pending {
+                    self.0.due.set_no_later(webhook, at);
+                }
+                None
+            }
             Err(error) => {
                 tracing::warn!("pending deliveries can't be read: {error}");
+                Some(Instant::now() + STORE_RETRY_DELAY)
             }
         }
     }
@@ -172,7 +191,7 @@ impl Outbox {
         // It is not sent again because its outcome can't be recorded, however long the disk stays full.
         while let Err(error) = self.record(&pending, outcome.clone()).await {
             tracing::warn!(delivery = %pending.id, code = error.code(), "its outcome can't be recorded: {error}");
-            tokio::time::sleep(RECORD_RETRY_DELAY).await;
+            tokio::time::sleep(STORE_RETRY_DELAY).await;
         }
     }
 

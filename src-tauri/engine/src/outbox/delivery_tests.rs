@@ -55,6 +55,9 @@ fn the_signature_matches_rfc_4231() {
     assert_eq!(signed, "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=");
 }
 
+/// How long a test waits for what must happen. It only bounds a failure.
+const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// A webhook's other end, whose answers the test gives.
 struct Target(TcpListener);
 
@@ -98,6 +101,16 @@ impl TestEngine {
             None => Ok(Vec::new()),
         };
         self.engine.store().read(due).await.expect("read").pop().expect("one is pending")
+    }
+
+    async fn rename_webhook(&self, from: String, to: String) {
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            tx.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+            tx.execute("UPDATE webhook SET id = ?2 WHERE id = ?1", [&from, &to])?;
+            tx.execute("UPDATE delivery SET webhook_id = ?2 WHERE webhook_id = ?1", [&from, &to])?;
+            Ok(())
+        };
+        self.engine.store().write(write).await.expect("renamed");
     }
 
     /// The states of all deliveries, oldest first.
@@ -237,4 +250,41 @@ async fn nothing_is_sent_to_a_private_address_without_consent() {
     it.engine.outbox().clone().deliver(it.turn().await).await;
     let delivery = it.engine.outbox().deliveries(&PERSON, id, 1).await.expect("deliveries").pop().expect("there");
     assert!(delivery.last_error.as_deref().is_some_and(|error| error.contains("private")), "{delivery:?}");
+}
+
+#[tokio::test]
+async fn a_webhook_that_finds_every_place_taken_gets_the_next_one() {
+    let it = TestEngine::start().await;
+    let (crowd, last) = (Target::listens().await, Target::listens().await);
+    for _ in 0..MAX_IN_FLIGHT {
+        it.webhook(&crowd, 1).await;
+    }
+    it.webhook(&last, 1).await;
+    it.engine.outbox().start();
+    let mut waiting = Vec::new();
+    for _ in 0..MAX_IN_FLIGHT {
+        waiting.push(crowd.hears().await);
+    }
+    Target::answers(waiting.pop().expect("one of them"), 200).await;
+    let delivered = tokio::time::timeout(WAIT_TIMEOUT, last.hears()).await.expect("the place that came free");
+    Target::answers(delivered, 200).await;
+}
+
+#[tokio::test]
+async fn pending_deliveries_that_could_not_be_read_are_read_again() {
+    let it = TestEngine::start().await;
+    let target = Target::listens().await;
+    let id = it.webhook(&target, 1).await.to_string();
+    // An id that is none can't be read.
+    let unreadable = "unreadable".to_owned();
+    it.rename_webhook(id.clone(), unreadable.clone()).await;
+    it.engine.store().read(webhooks::all_next_due).await.expect_err("unreadable");
+    it.engine.outbox().start();
+    // By then the loop's first read has failed.
+    for _ in 0..50 {
+        it.engine.store().read(|_| Ok(())).await.expect("read");
+    }
+    it.rename_webhook(unreadable, id).await;
+    let delivered = tokio::time::timeout(WAIT_TIMEOUT, target.hears()).await.expect("read again");
+    Target::answers(delivered, 200).await;
 }
