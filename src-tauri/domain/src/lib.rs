@@ -12,6 +12,7 @@ pub mod health;
 pub mod id;
 pub mod integration;
 pub mod link;
+pub mod name;
 pub mod notice;
 pub mod provider_text;
 pub mod schedule;

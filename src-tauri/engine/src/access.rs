@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use relink_domain::{ApiTokenId, Secret, Timestamp, caller::Caller, event::EventKind};
+use relink_domain::{ApiTokenId, Secret, Timestamp, caller::Caller, event::EventKind, name};
 use serde_json::json;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -74,11 +74,10 @@ impl Access {
         name: String,
         expires_at: Option<Timestamp>,
     ) -> Result<(ApiToken, Secret)> {
-        let name = name.trim().to_owned();
-        if name.is_empty() || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
+        let Some(name) = name::one_line(&name, MAX_NAME).map(str::to_owned) else {
             let message = format!("A token name must have 1 to {MAX_NAME} characters, on one line.");
             return Err(Error::invalid_field("name_invalid", "name", message));
-        }
+        };
         let now = self.0.uses.clock.now();
         if expires_at.is_some_and(|at| at <= now) {
             let message = "The token's expiration must be in the future.";

@@ -10,7 +10,7 @@ use super::{
     relink::{Additions, Calls, headers},
     web_url::WebUrl,
 };
-use crate::provider_text;
+use crate::{name, provider_text};
 
 /// The sections that every account needs. The others stay in the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,12 +127,12 @@ const MAX_LABEL_CHARS: usize = 80;
 
 fn label(node: &Node<'_>) -> Result<String, DefinitionError> {
     let text = node.text()?.trim();
-    if text.is_empty() || text.chars().count() > MAX_LABEL_CHARS || text.contains(char::is_control) {
-        node.fail_if_written(format_args!(
-            "{} is not a label; write 1 to {MAX_LABEL_CHARS} characters on one line",
-            quoted(text)
-        ))?;
-        return Ok(provider_text::single_line(text, MAX_LABEL_CHARS));
+    if let Some(label) = name::one_line(text, MAX_LABEL_CHARS) {
+        return Ok(label.to_owned());
     }
-    Ok(text.to_owned())
+    node.fail_if_written(format_args!(
+        "{} is not a label; write 1 to {MAX_LABEL_CHARS} characters on one line",
+        quoted(text)
+    ))?;
+    Ok(provider_text::single_line(text, MAX_LABEL_CHARS))
 }

@@ -322,6 +322,15 @@ impl Options {
     }
 }
 
+/// The most characters of a client ID.
+pub const MAX_CLIENT_ID_CHARS: usize = 512;
+
+/// Whether this can be the ID of an OAuth client (RFC 6749 §2.2).
+pub fn is_client_id(text: &str) -> bool {
+    let length = text.chars().count();
+    (1..=MAX_CLIENT_ID_CHARS).contains(&length) && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
 /// The client's id. Its secret was removed before (see `secrets.rs`).
 fn client_id(node: &Node<'_>) -> Result<String> {
     let client = node.object()?;
@@ -335,8 +344,10 @@ fn client_id(node: &Node<'_>) -> Result<String> {
     }
     let Some(node) = client.get("id") else { return Ok(String::new()) };
     let id = node.text()?;
-    if id.len() > 512 || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(node.fail("is not a client ID: it contains a space or is longer than 512 characters"));
+    if !id.is_empty() && !is_client_id(id) {
+        return Err(node.fail(format_args!(
+            "is not a client ID: it contains a space or is longer than {MAX_CLIENT_ID_CHARS} characters"
+        )));
     }
     Ok(id.to_owned())
 }

@@ -222,11 +222,15 @@ impl Definition {
     /// The redirect URIs to register at the provider, while Relink listens on this port.
     pub fn redirect_uris(&self, port: u16) -> Vec<String> {
         let redirects = self.oauth2().map(|oauth2| oauth2.redirects.as_slice()).unwrap_or_default();
-        let uri = |kind: &RedirectKind| match kind {
+        redirects.iter().map(|kind| self.redirect_uri(*kind, port)).collect()
+    }
+
+    /// The redirect URI of this kind, while Relink listens on this port.
+    pub fn redirect_uri(&self, kind: RedirectKind, port: u16) -> String {
+        match kind {
             RedirectKind::DeepLink => callback::deep_link_uri(&self.name),
             RedirectKind::Loopback => callback::loopback_uri(port, &self.name),
-        };
-        redirects.iter().map(uri).collect()
+        }
     }
 
     /// What is missing before anybody can sign in this way.

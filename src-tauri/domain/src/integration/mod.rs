@@ -37,7 +37,7 @@ pub use self::{
     authorization::Authorization,
     catalog::{built_in, catalog},
     config::Logo,
-    credentials::{ApiKey, BodyFormat, ClientAuth, ClientCredentials, OAuth2},
+    credentials::{ApiKey, BodyFormat, ClientAuth, ClientCredentials, MAX_CLIENT_ID_CHARS, OAuth2, is_client_id},
     definition::{Definition, Missing, NotReady, Parsed, is_always_credential, parse},
     error::{DefinitionError, Position, Warning},
     fields::{Choice, Field, FieldFault, FieldKind, FieldProblem, FieldValues, Fields},

@@ -5,6 +5,7 @@ use relink_domain::{
     account::{Input, TimelineEvent},
     caller::Caller,
     event::EventKind,
+    name,
 };
 use serde_json::{Map, Value, json};
 
@@ -25,11 +26,10 @@ const MAX_NAME: usize = 200;
 
 impl Accounts {
     pub async fn rename(&self, caller: &Caller, id: AccountId, name: String) -> Result<AccountView> {
-        let name = name.trim().to_owned();
-        if name.is_empty() || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
+        let Some(name) = name::one_line(&name, MAX_NAME).map(str::to_owned) else {
             let message = format!("A name must have 1 to {MAX_NAME} characters, on one line.");
             return Err(Error::invalid_field("name_invalid", "name", message));
-        }
+        };
         self.commit(caller, id, Input::Rename { name }).await?;
         self.relabel_in_background(id);
         self.view_of(id).await

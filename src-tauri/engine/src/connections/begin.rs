@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use relink_contract::connect::{self, FlowStep};
 use relink_domain::{
-    FlowId, Secret, account::AuthenticationMethod, callback, caller::Caller, integration::RedirectKind, link::LinkToken,
+    FlowId, Secret, account::AuthenticationMethod, caller::Caller, integration::RedirectKind, link::LinkToken,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -95,19 +95,15 @@ impl Connections {
         wanted: Option<RedirectKind>,
     ) -> Result<BegunFlow> {
         let has_secret = self.0.uses.catalog.client_secret(&provider).await?.is_some();
-        if let Some(not_ready) =
-            provider.definition.not_ready(AuthenticationMethod::Oauth2, has_secret, self.0.uses.address.port()?)
-        {
+        let port = self.0.uses.address.port()?;
+        if let Some(not_ready) = provider.definition.not_ready(AuthenticationMethod::Oauth2, has_secret, port) {
             return Err(Error::conflict("integration_not_ready", not_ready.message));
         }
         let Some(oauth2) = provider.definition.oauth2() else {
             return Err(Error::invalid("unknown_method", format!("{} doesn't use OAuth 2.0.", provider.label())));
         };
         let redirect = self.redirect_for(&oauth2.redirects, wanted, provider.label())?;
-        let redirect_uri = match redirect {
-            RedirectKind::DeepLink => callback::deep_link_uri(provider.name()),
-            RedirectKind::Loopback => callback::loopback_uri(self.0.uses.address.port()?, provider.name()),
-        };
+        let redirect_uri = provider.definition.redirect_uri(redirect, port);
         let scopes = link.options.scopes.as_ref().unwrap_or(&oauth2.scopes);
         let authorization = oauth::authorize(oauth2, &redirect_uri, scopes).map_err(|error| {
             Error::conflict("integration_broken", format!("The provider's URL isn't valid: {error}"))
