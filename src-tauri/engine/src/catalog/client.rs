@@ -5,7 +5,7 @@ use relink_domain::{
     Secret,
     caller::Caller,
     event::EventKind,
-    integration::{WebUrl, merge},
+    integration::{MAX_CLIENT_ID_CHARS, WebUrl, is_client_id, merge},
 };
 use serde_json::{Map, Value, json};
 
@@ -17,10 +17,8 @@ use crate::{
         integrations::{self, Installed},
         outbox,
     },
+    sync::lock,
 };
-
-/// The most characters of a client id.
-const MAX_CLIENT_ID: usize = 512;
 
 impl Catalog {
     /// Sets the OAuth client that is registered at the provider. The secret goes into the keychain; without one, the secret
@@ -33,8 +31,8 @@ impl Catalog {
         secret: Option<Secret>,
     ) -> Result<Installed> {
         let id = id.trim().to_owned();
-        if id.is_empty() || id.len() > MAX_CLIENT_ID || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            let message = format!("A client ID must have 1 to {MAX_CLIENT_ID} characters and no spaces.");
+        if !is_client_id(&id) {
+            let message = format!("A client ID must have 1 to {MAX_CLIENT_ID_CHARS} characters and no spaces.");
             return Err(Error::invalid_field("client_id_invalid", "id", message));
         }
         let mut installed = Installed::clone(&self.provider_named(name)?.installed);
@@ -115,9 +113,12 @@ impl Catalog {
         keychain.set(&key, &label, &item).await?;
         let committed = commit.await;
         if committed.is_err() {
-            let restored = match before {
-                Some(item) => keychain.set(&key, &label, &item).await,
-                None => keychain.delete(&key).await,
+            let restored = if let Some(item) = before {
+                keychain.set(&key, &label, &item).await
+            } else {
+                let deleted = keychain.delete(&key).await;
+                lock(&self.0.with_secret).remove(&installed.id);
+                deleted
             };
             if let Err(error) = restored {
                 let integration = &installed.integration.name;

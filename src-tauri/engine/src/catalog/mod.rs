@@ -11,14 +11,17 @@ mod client;
 mod install;
 mod snapshot;
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
 
 use arc_swap::ArcSwap;
 use relink_domain::{
     EnvironmentId, EnvironmentIntegrationId, Secret,
     account::AuthenticationMethod,
     caller::Caller,
-    integration::{ClientSecretNeed, Definition},
+    integration::{ClientSecretNeed, Definition, Missing},
 };
 use tokio::sync::watch;
 
@@ -37,6 +40,7 @@ use crate::{
         integrations::{self, Installed, Integration},
         outbox::Payload,
     },
+    sync::lock,
     wire,
 };
 use snapshot::Snapshot;
@@ -67,6 +71,8 @@ struct Inner {
     uses: Dependencies,
     installed: ArcSwap<Snapshot>,
     changed: watch::Sender<u64>,
+    /// Installed integrations whose client secret has been seen in the keychain. Lists ask this and not the keychain.
+    with_secret: Mutex<HashSet<EnvironmentIntegrationId>>,
 }
 
 /// An integration of the catalog, and whether it can be used.
@@ -91,6 +97,7 @@ impl Catalog {
             uses,
             installed: ArcSwap::from_pointee(Snapshot::of(installed)),
             changed: watch::Sender::new(0),
+            with_secret: Mutex::default(),
         })))
     }
 
@@ -165,10 +172,25 @@ impl Catalog {
 
     /// What is missing before anybody can sign in this way, and what to do.
     pub(crate) async fn not_ready(&self, provider: &Provider, method: AuthenticationMethod) -> Option<String> {
-        // A keychain that can't be asked now is reported when it is needed.
-        let has_secret = self.client_secret(provider).await.map_or(true, |secret| secret.is_some());
         let port = self.0.uses.address.port().ok()?;
-        provider.definition.not_ready(method, has_secret, port).map(|not_ready| not_ready.message)
+        let not_ready = provider.definition.not_ready(method, false, port)?;
+        let is_ready = not_ready.missing == Missing::ClientSecret && self.has_client_secret(provider).await;
+        (!is_ready).then_some(not_ready.message)
+    }
+
+    /// Whether the integration's client secret is in the keychain. One that can't be asked now is reported when it is needed.
+    async fn has_client_secret(&self, provider: &Provider) -> bool {
+        if lock(&self.0.with_secret).contains(&provider.id()) {
+            return true;
+        }
+        match self.client_secret(provider).await {
+            Ok(Some(_)) => {
+                lock(&self.0.with_secret).insert(provider.id());
+                true
+            }
+            Ok(None) => false,
+            Err(_) => true,
+        }
     }
 
     async fn first_not_ready(&self, provider: &Provider) -> Option<String> {
@@ -196,6 +218,7 @@ impl Catalog {
     }
 
     fn publish_removal(&self, id: EnvironmentIntegrationId) {
+        lock(&self.0.with_secret).remove(&id);
         self.0.installed.rcu(|snapshot| snapshot.without(id));
         self.0.changed.send_modify(|count| *count += 1);
     }

@@ -93,3 +93,26 @@ async fn an_integration_is_uninstalled_while_the_keychain_is_locked() {
     it.engine.orphans().sweep().await.expect("swept");
     assert!(it.keychain.names().is_empty());
 }
+
+#[tokio::test]
+async fn a_list_asks_the_keychain_only_until_it_has_seen_the_client_secret() {
+    let it = TestEngine::start().await;
+    it.engine.set_api_port(7417);
+    let installed = it.engine.catalog().install(&PERSON, "github").await.expect("installed");
+    let is_ready = async || {
+        let listed = it.engine.catalog().list(&PERSON).await.expect("read");
+        listed.iter().find(|entry| entry.integration.name == "github").expect("listed").not_ready.is_none()
+    };
+    it.engine.catalog().set_client(&PERSON, "github", "relink".into(), None).await.expect("set");
+    assert!(!is_ready().await, "its secret is missing");
+    let secret = Some(Secret::new("s"));
+    it.engine.catalog().set_client(&PERSON, "github", "relink".into(), secret).await.expect("set");
+    assert!(is_ready().await);
+    it.engine.keychain().delete(&Key::Integration(installed.id)).await.expect("removed behind the engine's back");
+    assert!(is_ready().await, "the keychain was asked again");
+
+    it.engine.catalog().uninstall(&PERSON, "github").await.expect("uninstalled");
+    it.engine.catalog().install(&PERSON, "github").await.expect("installed");
+    it.engine.catalog().set_client(&PERSON, "github", "relink".into(), None).await.expect("set");
+    assert!(!is_ready().await, "the secret went with the installation");
+}
