@@ -337,3 +337,7 @@ impl Engine {
         &self.0.tasks
     }
 }
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

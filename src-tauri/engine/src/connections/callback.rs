@@ -97,6 +97,12 @@ impl Connections {
     pub async fn claim_flow(&self, _caller: &Caller, id: FlowId, key: &str) -> Result<connect::Flow> {
         let flow = self.flow_of(id, key)?;
         self.expire(&flow).await;
+        self.claim(&flow);
+        Ok(flow.view())
+    }
+
+    /// Begins the exchange, if there is a code to take.
+    pub(super) fn claim(&self, flow: &Arc<Flow>) {
         let claimed = {
             let mut phase = lock(&flow.phase);
             match std::mem::replace(&mut *phase, Phase::Working(FlowStep::Exchanging)) {
@@ -109,9 +115,8 @@ impl Connections {
         };
         if let Some((request, code)) = claimed {
             flow.announce();
-            let (connections, flow) = (self.clone(), Arc::clone(&flow));
+            let (connections, flow) = (self.clone(), Arc::clone(flow));
             self.0.uses.tasks.spawn(async move { connections.complete_oauth(&flow, &request, &code).await });
         }
-        Ok(flow.view())
     }
 }

@@ -19,9 +19,9 @@ use super::view::FlowFailure;
 use crate::{provider::Provider, random::hash_of, sync::lock};
 
 /// For how many seconds an ended flow can still be looked at.
-const ENDED_FLOW_LIFETIME_SECS: i64 = 60 * 60;
+pub(super) const ENDED_FLOW_LIFETIME_SECS: i64 = 60 * 60;
 /// The most flows at a time. Beyond them the oldest are dropped.
-const MAX_FLOWS: usize = 500;
+pub(super) const MAX_FLOWS: usize = 500;
 
 /// All flows.
 #[derive(Debug, Default)]
@@ -77,6 +77,7 @@ pub(super) struct AuthorizationRequest {
     /// RFC 7636 §4.1.
     pub(super) verifier: Secret,
 }
+
 impl Flow {
     pub(super) fn set(&self, phase: Phase) {
         *lock(&self.phase) = phase;

@@ -174,3 +174,6 @@ impl Connections {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

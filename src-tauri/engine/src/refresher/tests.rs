@@ -1,7 +1,7 @@
 use futures_util::FutureExt;
 use relink_domain::{
-    Secret,
-    account::{Account, DeferReason, Granted, Input, NewCredential, Renewal},
+    ApiTokenId, Secret,
+    account::{Account, DeferReason, Granted, Input, NewCredential, Renewal, TimelineEvent},
     schedule::TokenLifetime,
 };
 use serde_json::Map;
