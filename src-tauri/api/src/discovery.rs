@@ -1,7 +1,6 @@
 //! How the command line finds the running engine: a file in the data folder that only its user can read.
 
 use std::{
-    fmt::Write as _,
     fs, io,
     io::Write as _,
     path::{Path, PathBuf},
@@ -12,31 +11,17 @@ use relink_contract::{
     data_folder::{ENGINE_FILE, EngineFile},
 };
 use relink_domain::Secret;
-use sha2::{Digest, Sha256};
 
 /// The file, which exists while the engine runs.
 #[derive(Debug)]
 pub(crate) struct Discovery(PathBuf);
 
-/// A control token for this run, and its hash.
-pub(crate) fn fresh_token() -> Option<(String, [u8; 32])> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).ok()?;
-    let mut token = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a String can't fail.
-        let _ = write!(token, "{byte:02x}");
-    }
-    let hash = Sha256::digest(token.as_bytes()).into();
-    Some((token, hash))
-}
-
 impl Discovery {
-    pub(crate) fn write(folder: &Path, base_url: &str, token: &str) -> Result<Self, (PathBuf, io::Error)> {
+    pub(crate) fn write(folder: &Path, base_url: &str, token: Secret) -> Result<Self, (PathBuf, io::Error)> {
         let path = folder.join(ENGINE_FILE);
         let content = EngineFile {
             base_url: base_url.to_owned(),
-            token: WireSecret::from(Secret::new(token)),
+            token: WireSecret::from(token),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
@@ -74,7 +59,7 @@ mod tests {
         let path = folder.path().join(ENGINE_FILE);
         fs::write(&path, "left behind by a crash").expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("readable by everybody");
-        let discovery = Discovery::write(folder.path(), "http://127.0.0.1:1", "token").expect("written");
+        let discovery = Discovery::write(folder.path(), "http://127.0.0.1:1", Secret::new("token")).expect("written");
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         let written: EngineFile = serde_json::from_slice(&fs::read(&path).expect("there")).expect("JSON");
         assert_eq!((written.base_url.as_str(), written.token.expose()), ("http://127.0.0.1:1", "token"));

@@ -6,9 +6,6 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use relink_domain::caller::Caller;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use crate::{
     ApiState, connect,
@@ -52,10 +49,10 @@ fn check(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Result<(), Ap
 }
 
 /// Rejects requests without a valid token: an API token, or the run's own token from the data folder. An accepted request has
-/// its [`Caller`] as an extension.
+/// its [`Caller`](relink_domain::caller::Caller) as an extension.
 pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    let Some(caller) = header.and_then(bearer_token).and_then(|token| api.caller(token)) else {
+    let Some(caller) = header.and_then(bearer_token).and_then(|token| api.engine.access().authenticate(token)) else {
         let message = "The Authorization header has no valid token. Create one with: relink api-token create NAME";
         let mut response = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).into_response();
         response.headers_mut().insert("www-authenticate", http::HeaderValue::from_static("Bearer"));
@@ -76,17 +73,6 @@ pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, ne
 fn bearer_token(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-impl ApiState {
-    /// Tokens are compared as hashes, in constant time.
-    fn caller(&self, token: &str) -> Option<Caller> {
-        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        if bool::from(hash.ct_eq(&self.control_hash)) {
-            return Some(Caller::Person);
-        }
-        self.engine.access().authenticate(token)
-    }
 }
 
 #[cfg(test)]

@@ -80,9 +80,6 @@ pub enum ServeError {
     /// The engine file, by which the command line finds the engine, can't be written.
     #[error("The file {} can't be written: {source}", .path.display())]
     Discovery { path: PathBuf, source: io::Error },
-    /// The system's random number generator failed.
-    #[error("The system's random number generator failed.")]
-    Random,
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] relink_engine::Error),
@@ -96,7 +93,6 @@ pub(crate) struct ApiState {
     sandbox_runner: SandboxRunner,
     redirect_test: RedirectTest,
     base_url: Arc<str>,
-    control_hash: [u8; 32],
     openapi_json: &'static LazyLock<String>,
 }
 
@@ -143,9 +139,9 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
     let _ = sandbox_was_tried.await;
     engine.keep_alive().await?;
 
-    let (token, control_hash) = discovery::fresh_token().ok_or(ServeError::Random)?;
+    let token = engine.access().new_run_token()?;
     // A client that connects before the next lines have run waits in the system's queue.
-    let discovery = Discovery::write(&options.data_dir, &base_url, &token)
+    let discovery = Discovery::write(&options.data_dir, &base_url, token)
         .map_err(|(path, source)| ServeError::Discovery { path, source })?;
     stop_unless_serving.disarm();
     let redirect_test = RedirectTest::default();
@@ -155,7 +151,6 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         sandbox_runner: sandbox_runner.clone(),
         redirect_test: redirect_test.clone(),
         base_url: base_url.as_str().into(),
-        control_hash,
         openapi_json: &OPENAPI_JSON,
     };
     let server = tokio::spawn(server::run(listener, router::router(state), stopping.clone()));

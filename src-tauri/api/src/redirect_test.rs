@@ -11,7 +11,7 @@ use axum::{
 };
 use utoipa_axum::routes;
 
-use crate::{ApiState, discovery, openapi::Routes, path::PathText, ui};
+use crate::{ApiState, openapi::Routes, path::PathText, ui};
 
 const PATH: &str = "/connect-account/return-test/";
 
@@ -31,7 +31,8 @@ pub struct RedirectTestUrls {
 impl RedirectTest {
     /// Begins a test, and ends any earlier one. `None`: the system's random number generator failed.
     pub fn begin(&self, scheme: &str) -> Option<RedirectTestUrls> {
-        let (name, _) = discovery::fresh_token()?;
+        let token = relink_engine::random_token().ok()?;
+        let name = token.expose();
         let urls =
             RedirectTestUrls { page: format!("{PATH}{name}"), deep_link: format!("{scheme}:/oauth/test/{name}") };
         *self.lock() = Some(urls.clone());

@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{body, discovery, error::ApiError};
+use crate::{body, error::ApiError};
 
 /// The Sandbox's port, unless it is taken.
 const PORT: u16 = 7418;
@@ -157,7 +157,13 @@ pub(crate) async fn run(
 }
 
 async fn start(engine: &Engine, sandbox_runner: &SandboxRunner, data_dir: &std::path::Path) -> Option<Running> {
-    let (control_key, _) = discovery::fresh_token()?;
+    let control_key = match relink_engine::random_token() {
+        Ok(key) => key.expose().to_owned(),
+        Err(error) => {
+            tracing::warn!("the Sandbox did not start: {error}");
+            return None;
+        }
+    };
     let sandbox = match listen(data_dir, &control_key).await {
         Ok(sandbox) => sandbox,
         Err(error) => {

@@ -43,6 +43,7 @@ pub use documents::Documents;
 pub use engine::{Engine, Options, StartError};
 pub use error::{Category, Error};
 pub use outbox::{NewWebhook, Outbox};
+pub use random::random_token;
 pub use refresher::{CheckOutcome, CheckReport, Refresher};
 pub use store::{
     ChangeSet, ChangedAccounts, Changes, StoreError,

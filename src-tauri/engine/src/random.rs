@@ -14,7 +14,7 @@ pub(crate) fn jitter() -> Jitter {
 }
 
 /// 256 random bits as URL-safe text.
-pub(crate) fn random_token() -> Result<Secret> {
+pub fn random_token() -> Result<Secret> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     getrandom::fill(bytes.as_mut())
         .map_err(|_| Error::conflict("no_randomness", "The system's random number generator failed."))?;
