@@ -38,19 +38,11 @@ pub(crate) fn read(path: &Path) -> Option<Stored> {
     }
 }
 
-/// Writes the file atomically, readable only by its user.
+/// Writes the file whole or not at all. A temporary file is its user's alone from its first moment.
 pub(crate) fn write(path: &Path, settings: &Settings, grants: &Grants) -> io::Result<()> {
-    let text = serde_json::to_string(&StoredRef { settings, grants })?;
-    let part = path.with_extension("part");
-    let mut options = fs::OpenOptions::new();
-    options.create(true).truncate(true).write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file = options.open(&part)?;
-    file.write_all(text.as_bytes())?;
-    drop(file);
-    fs::rename(part, path)
+    let text = serde_json::to_vec(&StoredRef { settings, grants })?;
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(path))?;
+    file.write_all(&text)?;
+    file.persist(path)?;
+    Ok(())
 }
