@@ -22,8 +22,6 @@ use super::{
 
 /// With so many abandoned threads, no call is made until one of them returns.
 const MAX_ABANDONED: usize = 3;
-/// Checking access takes about a millisecond; if it takes longer than this, the service hangs.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Calls that may wait; further callers wait for a place.
 const QUEUE_LENGTH: usize = 64;
 
@@ -115,7 +113,7 @@ impl Dispatcher {
     async fn check_access(&mut self) {
         self.remove_returned();
         if self.abandoned.len() < MAX_ABANDONED {
-            let _ = self.perform(Work::CheckAccess, self.options.deadline.min(CHECK_TIMEOUT)).await;
+            let _ = self.perform(Work::CheckAccess, self.options.deadline.min(self.options.check_deadline)).await;
         }
     }
 

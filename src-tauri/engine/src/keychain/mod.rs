@@ -106,6 +106,8 @@ impl KeychainState {
 pub struct KeychainOptions {
     /// A call that takes longer is abandoned.
     pub deadline: Duration,
+    /// Checking access takes about a millisecond; if it takes longer than this, the service hangs.
+    pub check_deadline: Duration,
     /// How long [`Keychain::unlock`] waits for the person.
     pub unlock_deadline: Duration,
     /// How often it is checked whether an unavailable keychain is available again.
@@ -118,6 +120,7 @@ impl Default for KeychainOptions {
     fn default() -> Self {
         Self {
             deadline: Duration::from_secs(10),
+            check_deadline: Duration::from_secs(2),
             unlock_deadline: Duration::from_mins(2),
             poll_interval: Duration::from_secs(2),
             // Windows' Credential Manager holds 2,560 bytes, which is 1,280 units. The rest is a margin.

@@ -4,7 +4,6 @@ use std::sync::{
     Condvar, Mutex,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
-use std::time::Instant;
 
 use relink_domain::Secret;
 use tokio::time::timeout;
@@ -27,6 +26,10 @@ struct Hanging {
 struct Doors {
     shut: Mutex<Shut>,
     opened: Condvar,
+    /// How many calls have come to a door that was shut.
+    hanging: AtomicUsize,
+    /// Of how many of them the deadline has passed.
+    passed: AtomicUsize,
 }
 
 #[derive(Default, Clone, Copy)]
@@ -37,14 +40,16 @@ struct Shut {
 }
 
 impl Hanging {
-    fn keychain(&self, deadline: Duration) -> Keychain {
+    fn keychain(&self) -> Keychain {
         let this = self.clone();
         let open = move || {
             this.connections.fetch_add(1, Ordering::SeqCst);
             Ok(Box::new(this.clone()) as Box<dyn KeychainBackend>)
         };
         let poll_interval = Duration::from_millis(5);
-        Keychain::over(Arc::new(open), KeychainOptions { deadline, poll_interval, ..KeychainOptions::default() })
+        let options =
+            KeychainOptions { deadline: LONG, check_deadline: LONG, poll_interval, ..KeychainOptions::default() };
+        Keychain::over(Arc::new(open), options)
     }
 
     fn set_doors(&self, shut: Shut) {
@@ -53,7 +58,39 @@ impl Hanging {
     }
 
     fn pass(&self, is_shut: fn(&Shut) -> bool) {
-        drop(self.doors.opened.wait_while(self.doors.shut.lock().unwrap(), |shut| is_shut(shut)).unwrap());
+        let shut = self.doors.shut.lock().unwrap();
+        if is_shut(&shut) {
+            self.doors.hanging.fetch_add(1, Ordering::SeqCst);
+        }
+        drop(self.doors.opened.wait_while(shut, |shut| is_shut(shut)).unwrap());
+    }
+
+    /// Waits until another call hangs than the first `known`. Returns how many that are.
+    async fn hangs(&self, known: usize) -> usize {
+        loop {
+            match self.doors.hanging.load(Ordering::SeqCst) {
+                hanging if hanging > known => return hanging,
+                _ => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        }
+    }
+
+    /// Makes a call during which the deadline of everything that hangs passes. Whatever doesn't hang has all the time that
+    /// it needs.
+    async fn past_deadlines<T>(&self, call: impl Future<Output = T>) -> T {
+        let deadlines_pass = async {
+            loop {
+                let hanging = self.hangs(self.doors.passed.load(Ordering::SeqCst)).await;
+                self.doors.passed.store(hanging, Ordering::SeqCst);
+                tokio::time::pause();
+                tokio::time::advance(LONG).await;
+                tokio::time::resume();
+            }
+        };
+        tokio::select! {
+            outcome = call => outcome,
+            () = deadlines_pass => unreachable!("it never ends"),
+        }
     }
 }
 
@@ -86,10 +123,9 @@ impl KeychainBackend for Hanging {
     }
 }
 
-/// Long enough for a thread to answer on a busy machine.
-const SHORT: Duration = Duration::from_millis(300);
-const LONG: Duration = Duration::from_secs(20);
-const SLOW: KeychainError = KeychainError::Slow { after: SHORT };
+/// Longer than any thread needs to answer, however busy the machine is. What hangs is not waited for: the test moves the clock.
+const LONG: Duration = Duration::from_mins(1);
+const SLOW: KeychainError = KeychainError::Slow { after: LONG };
 
 fn key(n: u128) -> Key {
     Key::Account(AccountId::from_uuid(Uuid::from_u128(n)))
@@ -102,11 +138,11 @@ fn item(generation: u64) -> Item {
 #[tokio::test]
 async fn a_write_that_hangs_is_abandoned_and_other_items_can_be_used() {
     let hanging = Hanging::default();
-    let keychain = hanging.keychain(SHORT);
+    let keychain = hanging.keychain();
     keychain.set(&key(2), "label", &item(1)).await.unwrap();
     hanging.set_doors(Shut { write: true, ..Shut::default() });
 
-    assert_eq!(keychain.set(&key(1), "label", &item(1)).await, Err(SLOW));
+    assert_eq!(hanging.past_deadlines(keychain.set(&key(1), "label", &item(1))).await, Err(SLOW));
 
     assert_eq!(keychain.get(&key(2)).await, Ok(Some(item(1))));
 }
@@ -114,9 +150,9 @@ async fn a_write_that_hangs_is_abandoned_and_other_items_can_be_used() {
 #[tokio::test]
 async fn calls_for_an_item_are_refused_while_an_abandoned_write_of_it_is_under_way() {
     let hanging = Hanging::default();
-    let keychain = hanging.keychain(SHORT);
+    let keychain = hanging.keychain();
     hanging.set_doors(Shut { write: true, ..Shut::default() });
-    assert_eq!(keychain.set(&key(1), "label", &item(1)).await, Err(SLOW));
+    assert_eq!(hanging.past_deadlines(keychain.set(&key(1), "label", &item(1))).await, Err(SLOW));
 
     assert_eq!(keychain.set(&key(1), "label", &item(2)).await, Err(SLOW));
     assert_eq!(keychain.get(&key(1)).await, Err(SLOW));
@@ -135,12 +171,13 @@ async fn calls_for_an_item_are_refused_while_an_abandoned_write_of_it_is_under_w
 #[tokio::test]
 async fn a_keychain_that_hangs_holds_few_threads_and_recovers() {
     let hanging = Hanging::default();
-    let keychain = hanging.keychain(SHORT);
+    let keychain = hanging.keychain();
     timeout(LONG, keychain.available()).await.expect("available");
     hanging.set_doors(Shut { access: true, ..Shut::default() });
-    let since = Instant::now();
-    while since.elapsed() < 6 * SHORT {
-        assert_eq!(keychain.get(&key(1)).await, Err(SLOW));
+    for _ in 0..10 {
+        assert_eq!(hanging.past_deadlines(keychain.get(&key(1))).await, Err(SLOW));
+        // Longer than the poll interval: access is checked, and hangs, unless too many threads hang already.
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(*keychain.state().borrow(), KeychainState::Slow);
 
@@ -154,7 +191,7 @@ async fn a_keychain_that_hangs_holds_few_threads_and_recovers() {
 #[tokio::test]
 async fn a_keychain_that_is_locked_during_a_read_does_not_answer_that_there_is_no_item() {
     let hanging = Hanging::default();
-    let keychain = hanging.keychain(LONG);
+    let keychain = hanging.keychain();
     hanging.locks_at_read.store(true, Ordering::SeqCst);
 
     assert_eq!(keychain.get(&key(1)).await, Err(KeychainError::Locked));
@@ -164,7 +201,7 @@ async fn a_keychain_that_is_locked_during_a_read_does_not_answer_that_there_is_n
 async fn a_change_of_state_is_published_and_can_be_awaited() {
     let backend = MemoryKeychain::default();
     let hanging = Hanging { backend: backend.clone(), ..Hanging::default() };
-    let keychain = hanging.keychain(LONG);
+    let keychain = hanging.keychain();
     backend.refuse(KeychainError::Locked);
     assert_eq!(keychain.get(&key(1)).await, Err(KeychainError::Locked));
     assert_eq!(*keychain.state().borrow(), KeychainState::Locked);
@@ -177,7 +214,7 @@ async fn a_change_of_state_is_published_and_can_be_awaited() {
 #[tokio::test]
 async fn calls_are_answered_beside_an_open_prompt_and_two_callers_share_it() {
     let hanging = Hanging::default();
-    let keychain = hanging.keychain(LONG);
+    let keychain = hanging.keychain();
     hanging.backend.refuse(KeychainError::Locked);
     assert_eq!(keychain.get(&key(1)).await, Err(KeychainError::Locked));
     let before = hanging.connections.load(Ordering::SeqCst);
@@ -196,21 +233,24 @@ async fn calls_are_answered_beside_an_open_prompt_and_two_callers_share_it() {
 #[tokio::test]
 async fn a_caller_that_goes_away_does_not_stop_the_write() {
     let hanging = Hanging::default();
-    let keychain = hanging.keychain(LONG);
+    let keychain = hanging.keychain();
     timeout(LONG, keychain.available()).await.expect("available");
     hanging.set_doors(Shut { write: true, ..Shut::default() });
 
-    let begun = timeout(SHORT, keychain.set(&key(1), "label", &item(1))).await;
-    assert!(begun.is_err(), "it hangs");
+    let (key, item) = (key(1), item(1));
+    tokio::select! {
+        _ = keychain.set(&key, "label", &item) => panic!("it hangs"),
+        _ = hanging.hangs(0) => {}
+    }
     hanging.set_doors(Shut::default());
 
-    assert_eq!(keychain.get(&key(1)).await, Ok(Some(item(1))));
+    assert_eq!(keychain.get(&key).await, Ok(Some(item)));
 }
 
 #[tokio::test]
 async fn a_broken_connection_is_replaced_and_the_call_retried_once() {
     let hanging = Hanging::default();
-    let keychain = hanging.keychain(LONG);
+    let keychain = hanging.keychain();
     timeout(LONG, keychain.available()).await.expect("available");
     hanging.backend.refuse(KeychainError::Other("NoSession".to_owned()));
 
