@@ -26,6 +26,8 @@ pub(crate) struct ApiError {
     status: StatusCode,
     /// `Retry-After`, in seconds.
     retry_after: Option<u32>,
+    /// Whether the connection is closed after the response.
+    closes_connection: bool,
     body: Box<ErrorBody>,
 }
 
@@ -33,7 +35,7 @@ impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &str, message: &str) -> Self {
         let reason = status.canonical_reason().unwrap_or("Error");
         let body = Box::new(ErrorBody::new(status.as_u16(), reason, code, message));
-        Self { status, retry_after: None, body }
+        Self { status, retry_after: None, closes_connection: false, body }
     }
 
     pub(crate) fn bad_request(code: &str, message: &str) -> Self {
@@ -45,7 +47,13 @@ impl ApiError {
     }
 
     pub(crate) fn too_many_requests(code: &str, message: &str, retry_after_secs: u32) -> Self {
-        Self { retry_after: Some(retry_after_secs), ..Self::new(StatusCode::TOO_MANY_REQUESTS, code, message) }
+        let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, code, message).closing_connection();
+        Self { retry_after: Some(retry_after_secs), ..refused }
+    }
+
+    /// The same error, after which the connection is closed so that another client can have its place.
+    pub(crate) fn closing_connection(self) -> Self {
+        Self { closes_connection: true, ..self }
     }
 }
 
@@ -54,6 +62,9 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, Json(self.body)).into_response();
         if let Some(secs) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        if self.closes_connection {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

@@ -54,7 +54,8 @@ pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, ne
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     let Some(caller) = header.and_then(bearer_token).and_then(|token| api.engine.access().authenticate(token)) else {
         let message = "The Authorization header has no valid token. Create one with: relink api-token create NAME";
-        let mut response = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).into_response();
+        let refused = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).closing_connection();
+        let mut response = refused.into_response();
         response.headers_mut().insert("www-authenticate", http::HeaderValue::from_static("Bearer"));
         return response;
     };

@@ -51,6 +51,7 @@ use discovery::Discovery;
 use limits::Limits;
 pub use redirect_test::{RedirectTest, RedirectTestUrls};
 pub use sandbox_runner::SandboxRunner;
+use server::Bounds;
 
 /// The API's default port.
 pub const PORT: u16 = 7417;
@@ -145,15 +146,16 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         .map_err(|(path, source)| ServeError::Discovery { path, source })?;
     stop_unless_serving.disarm();
     let redirect_test = RedirectTest::default();
+    let bounds = Bounds::of_this_process();
     let state = ApiState {
         engine,
-        limits: Limits::default(),
+        limits: Limits::new(bounds.all),
         sandbox_runner: sandbox_runner.clone(),
         redirect_test: redirect_test.clone(),
         base_url: base_url.as_str().into(),
         openapi_json: &OPENAPI_JSON,
     };
-    let server = tokio::spawn(server::run(listener, router::router(state), stopping.clone()));
+    let server = tokio::spawn(server::run(listener, router::router(state), stopping.clone(), bounds));
     Ok(Serving { base_url, wanted_port_taken, stopping, server, sandbox_runner, redirect_test, sandbox, discovery })
 }
 

@@ -9,8 +9,8 @@ use relink_domain::{ApiTokenId, FlowId, caller::Caller};
 
 use crate::error::ApiError;
 
-/// The maximum number of concurrent requests of one client.
-const MAX_REQUESTS: usize = 1024;
+/// One client may use a quarter of the connections at a time. A request occupies its connection until it is answered.
+const SHARES: usize = 4;
 /// The maximum number of concurrent long polls of one client.
 const MAX_LONG_POLLS: usize = 64;
 /// `Retry-After` of a refusal, in seconds.
@@ -41,17 +41,23 @@ impl Client {
 }
 
 /// The number of concurrent requests of each client.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Limits {
+    max_requests: usize,
     requests: Arc<Counter>,
     long_polls: Arc<Counter>,
 }
 
 impl Limits {
+    /// The limits of a server with at most `max_connections`.
+    pub(crate) fn new(max_connections: usize) -> Self {
+        Self { max_requests: max_connections / SHARES, requests: Arc::default(), long_polls: Arc::default() }
+    }
+
     /// Counts a request until the ticket is dropped.
     pub(crate) fn request(&self, client: Client) -> Result<Ticket, ApiError> {
-        self.requests.take(client, MAX_REQUESTS).ok_or_else(|| {
-            let message = format!("This client already has {MAX_REQUESTS} requests in progress.");
+        self.requests.take(client, self.max_requests).ok_or_else(|| {
+            let message = format!("This client already has {} requests in progress.", self.max_requests);
             ApiError::too_many_requests("too_many_requests", &message, RETRY_AFTER_SECS)
         })
     }
@@ -114,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_client_at_its_limit_is_refused_and_others_are_not() {
-        let limits = Limits::default();
+        let limits = Limits::new(2048);
         let flow = Client::Flow(FlowId::from_uuid(uuid::Uuid::nil()));
         let mut tickets: Vec<_> =
             (0..MAX_LONG_POLLS).map(|_| limits.long_poll(Client::Person).expect("room")).collect();
@@ -125,5 +131,13 @@ mod tests {
         limits.long_poll(Client::Person).expect("a place came free");
         drop(tickets);
         assert!(limits.long_polls.lock().is_empty(), "clients without requests are forgotten");
+    }
+
+    #[test]
+    fn a_client_has_a_share_of_the_connections_and_no_more() {
+        let limits = Limits::new(8);
+        let _tickets = [(); 2].map(|()| limits.request(Client::Person).expect("room"));
+        limits.request(Client::Person).expect_err("at its limit");
+        limits.request(Client::Flow(FlowId::from_uuid(uuid::Uuid::nil()))).expect("another client");
     }
 }

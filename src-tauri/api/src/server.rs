@@ -1,4 +1,8 @@
 //! The accept loop. Headers, bodies and the number of connections are limited, so that a slow client affects only itself.
+//!
+//! A client is known only once its headers have been read. Until then no client can be preferred, so while many connections
+//! are open the headers must arrive quickly. After that each client has a share of the connections (`limits.rs`), a refusal
+//! closes its connection, and the last connections serve only the connect UI and callbacks.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -19,6 +23,8 @@ use tower_http::{normalize_path::NormalizePath, timeout::RequestBodyTimeout};
 
 /// How long a client may take to send the headers of its next request.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for a connection that is opened while half of all connections are in use.
+const CROWDED_HEADERS_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a client may pause while it sends a body.
 const BODY_PAUSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum length of the headers, in bytes.
@@ -35,15 +41,28 @@ const OTHER_DESCRIPTORS: usize = 256;
 
 /// The limits on open connections.
 #[derive(Debug, Clone, Copy)]
-struct Bounds {
-    all: usize,
+pub(crate) struct Bounds {
+    pub(crate) all: usize,
+    /// How many of them are reserved for the connect UI and callbacks.
     reserved: usize,
+    headers_timeout: Duration,
+    crowded_headers_timeout: Duration,
 }
 
 impl Bounds {
-    fn of_this_process() -> Self {
+    pub(crate) fn of_this_process() -> Self {
         let all = descriptors().saturating_sub(OTHER_DESCRIPTORS).clamp(2 * RESERVED_CONNECTIONS, MAX_CONNECTIONS);
-        Self { all, reserved: RESERVED_CONNECTIONS }
+        Self {
+            all,
+            reserved: RESERVED_CONNECTIONS,
+            headers_timeout: HEADERS_TIMEOUT,
+            crowded_headers_timeout: CROWDED_HEADERS_TIMEOUT,
+        }
+    }
+
+    /// How long the client of the next connection may take to send headers.
+    const fn headers_timeout(&self, open: usize) -> Duration {
+        if open < self.all / 2 { self.headers_timeout } else { self.crowded_headers_timeout }
     }
 }
 
@@ -77,13 +96,8 @@ pub(crate) struct Reserved;
 /// The router, with repeated slashes in paths merged and a timeout for pauses in bodies.
 type Service = NormalizePath<RequestBodyTimeout<Router>>;
 
-/// Serves until `stopping` is cancelled.
-pub(crate) async fn run(listener: TcpListener, router: Router, stopping: CancellationToken) {
-    run_bounded(listener, router, stopping, Bounds::of_this_process()).await;
-}
-
-/// Connections beyond the limits wait in the system's queue.
-async fn run_bounded(listener: TcpListener, router: Router, stopping: CancellationToken, bounds: Bounds) {
+/// Serves until `stopping` is cancelled. Connections beyond the limits wait in the system's queue.
+pub(crate) async fn run(listener: TcpListener, router: Router, stopping: CancellationToken, bounds: Bounds) {
     let service = NormalizePath::trim_trailing_slash(RequestBodyTimeout::new(router, BODY_PAUSE_TIMEOUT));
     let mut connections = JoinSet::new();
     loop {
@@ -96,7 +110,8 @@ async fn run_bounded(listener: TcpListener, router: Router, stopping: Cancellati
         match accepted {
             Ok((stream, _)) => {
                 let is_reserved = connections.len() >= bounds.all - bounds.reserved;
-                connections.spawn(serve(stream, service.clone(), is_reserved, stopping.clone()));
+                let headers_timeout = bounds.headers_timeout(connections.len());
+                connections.spawn(serve(stream, service.clone(), headers_timeout, is_reserved, stopping.clone()));
             }
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
@@ -108,7 +123,13 @@ async fn run_bounded(listener: TcpListener, router: Router, stopping: Cancellati
     let _ = tokio::time::timeout(STOP_TIMEOUT, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn serve(stream: TcpStream, service: Service, is_reserved: bool, stopping: CancellationToken) {
+async fn serve(
+    stream: TcpStream,
+    service: Service,
+    headers_timeout: Duration,
+    is_reserved: bool,
+    stopping: CancellationToken,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("small responses may be late: {error}");
     }
@@ -129,7 +150,7 @@ async fn serve(stream: TcpStream, service: Service, is_reserved: bool, stopping:
     let mut connection = std::pin::pin!(
         hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS_TIMEOUT)
+            .header_read_timeout(headers_timeout)
             .max_buf_size(MAX_HEADERS)
             .serve_connection(TokioIo::new(stream), service)
     );
@@ -161,8 +182,15 @@ mod tests {
     const SLOW: &[u8] = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
     const GUARDED: &[u8] = b"GET /guarded HTTP/1.1\r\nHost: x\r\n\r\n";
 
+    /// A timeout that no test reaches.
+    const NEVER: Duration = Duration::from_hours(1);
+
     /// A server with these limits. `/slow` responds when it is released, and `/guarded` refuses like the guard.
-    async fn start(all: usize, reserved: usize) -> (std::net::SocketAddr, Arc<Notify>, CancellationToken) {
+    async fn start(
+        all: usize,
+        reserved: usize,
+        crowded_headers_timeout: Duration,
+    ) -> (std::net::SocketAddr, Arc<Notify>, CancellationToken) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let nudge = Arc::new(Notify::new());
@@ -178,7 +206,8 @@ mod tests {
             }),
         );
         let stopping = CancellationToken::new();
-        tokio::spawn(run_bounded(listener, router, stopping.clone(), Bounds { all, reserved }));
+        let bounds = Bounds { all, reserved, headers_timeout: NEVER, crowded_headers_timeout };
+        tokio::spawn(run(listener, router, stopping.clone(), bounds));
         (address, nudge, stopping)
     }
 
@@ -194,9 +223,17 @@ mod tests {
         text
     }
 
+    async fn ask(address: std::net::SocketAddr) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(ASK).await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        Ok(text)
+    }
+
     #[tokio::test]
     async fn the_last_connections_are_kept_for_unguarded_requests() {
-        let (address, nudge, stopping) = start(4, 2).await;
+        let (address, nudge, stopping) = start(4, 2, NEVER).await;
         let mut kept = send(address, GUARDED).await;
         let mut bytes = [0; 64];
         let length = kept.read(&mut bytes).await.expect("a response");
@@ -213,8 +250,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn connections_that_ask_nothing_keep_nobody_waiting() {
+        let (address, _, stopping) = start(8, 4, Duration::from_millis(100)).await;
+        let mut silent = Vec::new();
+        for _ in 0..32 {
+            silent.push(send(address, b"").await);
+        }
+        let served = async {
+            // Like a browser, which connects again if its connection was closed.
+            while !ask(address).await.is_ok_and(|response| response.ends_with("hello")) {}
+        };
+        tokio::time::timeout(Duration::from_mins(1), served).await.expect("it gets a place");
+        stopping.cancel();
+    }
+
+    #[tokio::test]
     async fn beyond_all_of_them_a_connection_waits_in_the_systems_queue() {
-        let (address, nudge, stopping) = start(1, 1).await;
+        let (address, nudge, stopping) = start(1, 1, NEVER).await;
         let first = send(address, SLOW).await;
         let mut second = send(address, ASK).await;
         let waits = tokio::time::timeout(Duration::from_millis(100), second.read(&mut [0; 1])).await;
