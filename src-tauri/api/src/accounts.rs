@@ -9,7 +9,7 @@ use relink_contract::{
 };
 use relink_domain::AccountId;
 use relink_domain::caller::Caller;
-use relink_engine::{AccountView, wire};
+use relink_engine::{AccountTime, AccountView, Filter, wire};
 use utoipa_axum::routes;
 
 use crate::{
@@ -33,9 +33,6 @@ pub(crate) fn routes() -> Routes {
         .with(routes!(check))
         .with(routes!(rename))
 }
-
-/// How many accounts are read at a time.
-const BATCH: usize = 1000;
 
 impl ApiState {
     fn integrated_account(&self, view: &AccountView) -> IntegratedAccount {
@@ -82,45 +79,30 @@ async fn list(
     query: Query,
 ) -> ApiResult<List<IntegratedAccount>> {
     let limit = query.limit()?;
-    let filter = relink_engine::Filter {
+    let ids = query.many("id");
+    let filter = Filter {
+        // Text that isn't an id matches no account.
+        ids: (!ids.is_empty()).then(|| ids.iter().filter_map(|id| id.parse().ok()).collect()),
         tenant_id: query.one("tenant_id").map(str::to_owned),
         statuses: query.many("status"),
         integration: query.one("integration.name").map(str::to_owned),
         environment_integration_id: None,
+        is_sandbox: query.one("is_sandbox").map(|text| text == "true"),
+        times: [("created_at", AccountTime::Created), ("updated_at", AccountTime::Updated)]
+            .into_iter()
+            .map(|(name, time)| query.bounds(name, time))
+            .collect::<Result<Vec<_>, _>>()?
+            .concat(),
     };
-    let ids = query.many("id");
-    let is_sandbox = query.one("is_sandbox").map(|text| text == "true");
-    let mut after = match query.one("next_cursor") {
+    let after = match query.one("next_cursor") {
         Some(cursor) => {
             Some(cursor.parse().map_err(|_| ApiError::bad_request("query_invalid", "This next_cursor isn't valid."))?)
         }
         None => None,
     };
-    let mut found = Vec::new();
-    // Read one more than requested, to see whether there is a next page.
-    while found.len() <= limit {
-        let batch = api.engine.accounts().list(&caller, filter.clone(), after, Some(BATCH)).await?;
-        let is_last = batch.len() < BATCH;
-        for view in batch {
-            let profile = &view.account.profile;
-            after = Some(profile.id);
-            let matches = is_sandbox.is_none_or(|wanted| wanted == profile.is_sandbox)
-                && (ids.is_empty() || ids.contains(&profile.id.to_string()))
-                && query.holds("created_at", profile.created_at)?
-                && query.holds("updated_at", profile.updated_at)?;
-            if matches {
-                found.push(view);
-            }
-        }
-        if is_last {
-            break;
-        }
-    }
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = found.last().filter(|_| has_more).map(|view| view.account.id().to_string());
-    let result = found.iter().map(|view| api.integrated_account(view)).collect();
-    Ok(Json(List { result, next_cursor, limit }))
+    let page = api.engine.accounts().page(&caller, filter, after, limit).await?;
+    let result = page.accounts.iter().map(|view| api.integrated_account(view)).collect();
+    Ok(Json(List { result, next_cursor: page.next.map(|id| id.to_string()), limit }))
 }
 
 /// Show an integrated account
@@ -212,7 +194,7 @@ async fn refresh_credentials(
     responses((status = 200, description = "All accounts", body = Results<AccountRow>)),
 )]
 async fn rows(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<Results<AccountRow>> {
-    let views = api.engine.accounts().list(&caller, relink_engine::Filter::default(), None, None).await?;
+    let views = api.engine.accounts().list(&caller, Filter::default()).await?;
     Ok(Json(Results { result: views.iter().map(|view| api.account_row(view)).collect() }))
 }
 

@@ -211,7 +211,7 @@ async fn uninstall(
 ) -> ApiResult<Deleted> {
     let installed = api.installed(&caller, id).await?;
     let filter = relink_engine::Filter { environment_integration_id: Some(id), ..relink_engine::Filter::default() };
-    for view in api.engine.accounts().list(&caller, filter, None, None).await? {
+    for view in api.engine.accounts().list(&caller, filter).await? {
         api.engine.accounts().delete(&caller, view.account.id()).await?;
     }
     api.uninstall(&caller, &installed.integration.name).await?;

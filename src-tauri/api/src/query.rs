@@ -5,7 +5,7 @@ use axum::{
     http::request::Parts,
 };
 use relink_contract::DEFAULT_LIMIT;
-use relink_domain::Timestamp;
+use relink_engine::{AccountTime, Comparison, TimeBound};
 
 use crate::error::ApiError;
 
@@ -42,36 +42,24 @@ impl Query {
             .collect()
     }
 
-    /// Whether a time is in the requested ranges: `a[gt]=…`, `a[gte]=…`, `a[lt]=…`, `a[lte]=…`.
-    pub(crate) fn holds(&self, name: &str, at: Timestamp) -> Result<bool, ApiError> {
-        for (key, value) in &self.0 {
-            let Some(operator) = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'))
-            else {
-                continue;
-            };
-            let bound: Timestamp = serde_json::from_value(value.clone().into()).map_err(|_| {
-                ApiError::bad_request(
-                    "query_invalid",
-                    &format!("{key} must be a time such as 2023-06-16T09:21:21.000Z."),
-                )
-            })?;
-            let holds = match operator {
-                "gt" => at > bound,
-                "gte" => at >= bound,
-                "lt" => at < bound,
-                "lte" => at <= bound,
-                _ => {
-                    return Err(ApiError::bad_request(
-                        "query_invalid",
-                        &format!("{key} isn't supported. Use gt, gte, lt or lte."),
-                    ));
-                }
-            };
-            if !holds {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    /// The bounds of a time: `a[gt]=…`, `a[gte]=…`, `a[lt]=…`, `a[lte]=…`.
+    pub(crate) fn bounds(&self, name: &str, time: AccountTime) -> Result<Vec<TimeBound>, ApiError> {
+        let operator = |key: &str| Some(key.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?.to_owned());
+        let given = self.0.iter().filter_map(|(key, value)| Some((key, operator(key)?, value)));
+        given
+            .map(|(key, operator, value)| {
+                let comparison = match operator.as_str() {
+                    "gt" => Comparison::Greater,
+                    "gte" => Comparison::GreaterOrEqual,
+                    "lt" => Comparison::Less,
+                    "lte" => Comparison::LessOrEqual,
+                    _ => return Err(invalid(&format!("{key} isn't supported. Use gt, gte, lt or lte."))),
+                };
+                let bound = serde_json::from_value(value.clone().into())
+                    .map_err(|_| invalid(&format!("{key} must be a time such as 2023-06-16T09:21:21.000Z.")))?;
+                Ok(TimeBound { time, comparison, bound })
+            })
+            .collect()
     }
 
     /// The page size.
@@ -79,16 +67,19 @@ impl Query {
         match self.one("limit").map(str::parse) {
             None => Ok(DEFAULT_LIMIT),
             Some(Ok(limit)) if limit > 0 => Ok(std::cmp::min(limit, DEFAULT_LIMIT)),
-            Some(_) => Err(ApiError::bad_request("query_invalid", "limit must be a whole number from 1 to 5000.")),
+            Some(_) => Err(invalid("limit must be a whole number from 1 to 5000.")),
         }
     }
 
     /// A number, or `default`.
     pub(crate) fn number<T: std::str::FromStr>(&self, name: &str, default: T) -> Result<T, ApiError> {
-        self.one(name).map_or(Ok(default), |text| {
-            text.parse().map_err(|_| ApiError::bad_request("query_invalid", &format!("{name} must be a whole number.")))
-        })
+        self.one(name)
+            .map_or(Ok(default), |text| text.parse().map_err(|_| invalid(&format!("{name} must be a whole number."))))
     }
+}
+
+fn invalid(message: &str) -> ApiError {
+    ApiError::bad_request("query_invalid", message)
 }
 
 #[cfg(test)]
@@ -118,13 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn ranges_hold_or_not() {
-        let at = Timestamp::from_millis(1_686_907_281_000);
-        let holds = |key, value| query(&[(key, value)]).holds("created_at", at).ok();
-        assert_eq!(holds("created_at[gt]", "2023-06-16T09:21:20.000Z"), Some(true));
-        assert_eq!(holds("created_at[gt]", "2023-06-16T09:21:21.000Z"), Some(false));
-        assert_eq!(holds("created_at[lte]", "2023-06-16T09:21:21.000Z"), Some(true));
-        assert_eq!(holds("updated_at[gt]", "2030-01-01T00:00:00Z"), Some(true), "another's range");
-        assert_eq!(holds("created_at[gt]", "yesterday"), None);
+    fn bounds_of_a_time_are_read_and_what_is_none_is_refused() {
+        let bounds = |key, value| query(&[(key, value)]).bounds("created_at", AccountTime::Created);
+        let read = bounds("created_at[lte]", "2023-06-16T09:21:21.000Z").expect("a bound");
+        assert!(matches!(read[..], [TimeBound { comparison: Comparison::LessOrEqual, bound, .. }]
+            if bound.as_millis() == 1_686_907_281_000));
+        assert!(bounds("updated_at[gt]", "2030-01-01T00:00:00Z").expect("another's").is_empty());
+        assert!(bounds("created_at[gt]", "yesterday").is_err());
+        assert!(bounds("created_at[about]", "2023-06-16T09:21:21.000Z").is_err());
     }
 }

@@ -9,8 +9,7 @@ use crate::{App, Result, error_view};
 
 impl App {
     pub async fn accounts(&self) -> Result<Vec<Account>> {
-        let views =
-            self.0.engine.accounts().list(&Caller::Person, Filter::default(), None, None).await.map_err(error_view)?;
+        let views = self.0.engine.accounts().list(&Caller::Person, Filter::default()).await.map_err(error_view)?;
         let shown = self.shown().await?;
         let now = self.0.engine.now();
         Ok(views.iter().map(|view| account(view, shown.remind_at(view.account.id()), now)).collect())

@@ -44,7 +44,7 @@ impl App {
     /// The accounts that don't work. Doesn't read the others.
     pub(crate) async fn failing_accounts(&self) -> Result<Vec<FailingAccount>> {
         let failing = Filter { statuses: vec![Status::NeedsReauth.as_str().to_owned()], ..Filter::default() };
-        let views = self.0.engine.accounts().list(&Caller::Person, failing, None, None).await.map_err(error_view)?;
+        let views = self.0.engine.accounts().list(&Caller::Person, failing).await.map_err(error_view)?;
         Ok(views.iter().filter_map(|view| FailingAccount::of(&view.account, &view.label)).collect())
     }
 

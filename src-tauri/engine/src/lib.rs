@@ -36,7 +36,7 @@ pub mod wire;
 
 pub use access::Access;
 pub use access_tokens::AccessToken;
-pub use accounts::{AccountName, AccountView, Accounts, TimelineQuery};
+pub use accounts::{AccountName, AccountPage, AccountView, Accounts, TimelineQuery};
 pub use catalog::{Added, Catalog, CatalogEntry, SANDBOX};
 pub use connections::Connections;
 pub use documents::Documents;
@@ -47,8 +47,8 @@ pub use random::random_token;
 pub use refresher::{CheckOutcome, CheckReport, Refresher};
 pub use store::{
     ChangeSet, ChangedAccounts, Changes, StoreError,
-    accounts::Filter,
     api_tokens::ApiToken,
+    filter::{AccountTime, Comparison, Filter, TimeBound},
     integrations::{Installed, Integration},
     outbox::Event,
     timeline::{Entry as TimelineEntry, Page as TimelinePage},

@@ -17,10 +17,7 @@ use crate::{
     error::{Error, Result},
     keychain::{Key, Keychain},
     refresher::{RefreshReason, Refresher},
-    store::{
-        Store,
-        accounts::{self, Filter},
-    },
+    store::{Store, accounts, filter::Filter},
     tasks::Tasks,
 };
 

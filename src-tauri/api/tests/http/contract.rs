@@ -73,7 +73,39 @@ async fn a_list_has_a_cursor_that_leads_through_all_of_it() {
     assert_eq!(count("status[in][]=needs_reauth").await, Some(0));
     assert_eq!(count(&format!("id[in]={},{}", made[0], made[1])).await, Some(2));
     assert_eq!(count("integration.name=github").await, Some(0));
-    assert_eq!(count("created_at[gt]=2099-01-01T00:00:00.000Z").await, Some(0));
+    assert_eq!(count("id[in]=no-id").await, Some(0));
+    let of_first = world.get(&format!("/integrated-account/{}", made[0])).await;
+    let created = of_first["created_at"].as_str().expect("a time");
+    for (query, expected) in [
+        ("created_at[gt]=2099-01-01T00:00:00.000Z".to_owned(), 0),
+        (format!("created_at[gte]={created}"), 3),
+        (format!("created_at[lte]={created}&id={}", made[0]), 1),
+        (format!("created_at[lt]={created}"), 0),
+        ("updated_at[gt]=2000-01-01T00:00:00.000Z".to_owned(), 3),
+        ("updated_at[lt]=2000-01-01T00:00:00.000Z".to_owned(), 0),
+        ("is_sandbox=true".to_owned(), 3),
+        ("is_sandbox=false".to_owned(), 0),
+    ] {
+        assert_eq!(count(&query).await, Some(expected), "{query}");
+    }
+    let invalid =
+        world.ask(Method::GET, "/integrated-account?created_at[about]=2099-01-01T00:00:00.000Z", Value::Null).await;
+    assert_eq!(invalid.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn filters_apply_before_pages_are_cut() {
+    let world = World::new().await;
+    world.sandbox().await;
+    for tenant in ["b", "a", "b", "b", "a"] {
+        world.account(tenant).await;
+    }
+    let first = world.get("/integrated-account?tenant_id=a&limit=1").await;
+    assert_eq!(first["result"].as_array().map(Vec::len), Some(1));
+    let cursor = first["next_cursor"].as_str().expect("more");
+    let second = world.get(&format!("/integrated-account?tenant_id=a&limit=1&next_cursor={cursor}")).await;
+    assert_eq!((second["next_cursor"].clone(), second["result"].as_array().map(Vec::len)), (Value::Null, Some(1)));
+    assert_ne!(first["result"][0]["id"], second["result"][0]["id"]);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use std::{
 
 use relink_domain::{AccountId, EnvironmentId};
 
-pub use views::{AccountName, AccountView, TimelineQuery};
+pub use views::{AccountName, AccountPage, AccountView, TimelineQuery};
 
 use crate::{
     access_tokens::AccessTokens, catalog::Catalog, clock::Clock, keychain::Keychain, orphans::Orphans,

@@ -16,7 +16,8 @@ use super::Accounts;
 use crate::{
     error::{Error, Result},
     store::{
-        accounts::{self, Filter, Used},
+        accounts::{self, Used},
+        filter::Filter,
         integrations::Installed,
         timeline,
     },
@@ -33,6 +34,14 @@ pub struct AccountView {
     pub last_used_at: Option<Timestamp>,
     /// When Relink refreshes or checks it next.
     pub due: Option<Timestamp>,
+}
+
+/// A page of accounts, oldest first.
+#[derive(Debug, Clone)]
+pub struct AccountPage {
+    pub accounts: Vec<AccountView>,
+    /// After which account the next page begins; `None`: this is the last page.
+    pub next: Option<AccountId>,
 }
 
 /// What a person calls an account of a timeline, and its provider.
@@ -58,16 +67,27 @@ pub struct TimelineQuery {
 const MAX_SCANNED: usize = 2000;
 
 impl Accounts {
-    /// A page of accounts after the one with this id, oldest first. `limit: None`: all of them.
-    pub async fn list(
+    /// All accounts that the filter lets through, oldest first.
+    pub async fn list(&self, _caller: &Caller, filter: Filter) -> Result<Vec<AccountView>> {
+        let found = self.0.uses.store.read(move |c| accounts::list(c, &filter, None, None)).await?;
+        Ok(self.views(found))
+    }
+
+    /// A page of them, after the account with this id.
+    pub async fn page(
         &self,
         _caller: &Caller,
         filter: Filter,
         after: Option<AccountId>,
-        limit: Option<usize>,
-    ) -> Result<Vec<AccountView>> {
-        let found = self.0.uses.store.read(move |c| accounts::list(c, &filter, after, limit)).await?;
-        Ok(found.into_iter().filter_map(|used| self.view(used).ok()).collect())
+        limit: usize,
+    ) -> Result<AccountPage> {
+        // One more than asked for shows whether there is a next page.
+        let wanted = limit.saturating_add(1);
+        let mut found = self.0.uses.store.read(move |c| accounts::list(c, &filter, after, Some(wanted))).await?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| has_more).map(|(account, _)| account.id());
+        Ok(AccountPage { accounts: self.views(found), next })
     }
 
     pub async fn get(&self, _caller: &Caller, id: AccountId) -> Result<AccountView> {
@@ -137,6 +157,10 @@ impl Accounts {
     pub(crate) fn installed_of(&self, account: &Account) -> Result<Arc<Installed>> {
         let id = account.profile.environment_integration_id;
         self.0.uses.catalog.installed(id).ok_or_else(|| Error::not_found("installed integration", &id))
+    }
+
+    fn views(&self, found: Vec<Used>) -> Vec<AccountView> {
+        found.into_iter().filter_map(|used| self.view(used).ok()).collect()
     }
 
     fn view(&self, (account, last_used_at): Used) -> Result<AccountView> {

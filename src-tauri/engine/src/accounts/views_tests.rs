@@ -189,7 +189,7 @@ async fn accounts_of_one_integration_share_it() {
         .await
         .expect("stored");
     let accounts: &Accounts = it.engine.accounts();
-    let listed = accounts.list(&PERSON, Filter::default(), None, None).await.expect("listed");
+    let listed = accounts.list(&PERSON, Filter::default()).await.expect("listed");
     assert_eq!(listed.len(), 2);
     assert!(Arc::ptr_eq(&listed[0].installed, &listed[1].installed));
 }

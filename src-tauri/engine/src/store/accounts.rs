@@ -9,11 +9,13 @@ use relink_domain::{
     event::EventKind,
     schedule::Jitter,
 };
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 use serde::Serialize;
 
 use super::{
-    Result, document, id, limit_clause,
+    Result, document,
+    filter::Filter,
+    id, limit_clause,
     outbox::{self, Payload},
     timeline,
 };
@@ -145,17 +147,6 @@ pub fn get(connection: &Connection, account_id: AccountId) -> Result<Option<Acco
         .optional()?)
 }
 
-/// Which accounts to list. What is given must all apply.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    pub tenant_id: Option<String>,
-    /// Their stored names; empty: any.
-    pub statuses: Vec<String>,
-    /// The integration's name.
-    pub integration: Option<String>,
-    pub environment_integration_id: Option<EnvironmentIntegrationId>,
-}
-
 /// An account and when it was last used.
 pub type Used = (Account, Option<Timestamp>);
 
@@ -178,30 +169,8 @@ pub fn list(
     after: Option<AccountId>,
     limit: Option<usize>,
 ) -> Result<Vec<Used>> {
-    let Filter { tenant_id, statuses, integration, environment_integration_id } = filter;
     // Each combination of filters is a statement of its own: in one for all, SQLite could use no index.
-    let mut conditions = Vec::new();
-    let mut values: Vec<Value> = Vec::new();
-    if let Some(tenant_id) = tenant_id {
-        conditions.push("tenant_id = ?".to_owned());
-        values.push(tenant_id.clone().into());
-    }
-    if !statuses.is_empty() {
-        conditions.push(format!("status IN (?{})", ", ?".repeat(statuses.len() - 1)));
-        values.extend(statuses.iter().cloned().map(Value::from));
-    }
-    if let Some(integration) = integration {
-        conditions.push(
-            "environment_integration_id = (SELECT e.id FROM environment_integration e
-               JOIN integration i ON i.id = e.integration_id WHERE i.name = ?)"
-                .to_owned(),
-        );
-        values.push(integration.clone().into());
-    }
-    if let Some(environment_integration_id) = environment_integration_id {
-        conditions.push("environment_integration_id = ?".to_owned());
-        values.push(environment_integration_id.to_string().into());
-    }
+    let (mut conditions, mut values) = filter.conditions();
     if let Some(after) = after {
         conditions.push("id > ?".to_owned());
         values.push(after.to_string().into());

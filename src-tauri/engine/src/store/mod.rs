@@ -11,6 +11,7 @@
 pub mod accounts;
 pub mod api_tokens;
 mod changes;
+pub mod filter;
 mod folder;
 pub mod integrations;
 pub mod links;

@@ -10,11 +10,7 @@ use rusqlite::{
 };
 use uuid::Uuid;
 
-use super::{
-    Result,
-    accounts::{self, Filter},
-    migrations, outbox, timeline, webhooks,
-};
+use super::{Result, accounts, filter::Filter, migrations, outbox, timeline, webhooks};
 
 /// A database in memory with the newest schema.
 pub(super) fn in_memory() -> Connection {
