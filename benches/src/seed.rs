@@ -51,10 +51,13 @@ pub(crate) fn copy_accounts(database: &Path, account: &str, sizes: Sizes) -> Res
     Ok(())
 }
 
-/// Marks the copied deliveries as pending.
+/// Marks the copied deliveries as pending. Each is the only one of its subject, and so the one that may be tried.
 pub(crate) fn make_deliveries_pending(database: &Path) -> Result<()> {
-    let changed = Connection::open(database)?.execute(
-        &format!("UPDATE delivery SET state = 'pending', tries = 0, next_try = 0 WHERE id LIKE '{PREFIX}%'"),
+    let connection = Connection::open(database)?;
+    let eligible =
+        if columns(&connection, "delivery")?.iter().any(|name| name == "eligible") { ", eligible = 1" } else { "" };
+    let changed = connection.execute(
+        &format!("UPDATE delivery SET state = 'pending', tries = 0, next_try = 0{eligible} WHERE id LIKE '{PREFIX}%'"),
         [],
     )?;
     ensure!(changed > 0, "there are no copied deliveries");
@@ -66,8 +69,7 @@ fn copy(connection: &Connection, table: &str, which: &str, count: usize, replace
     if count == 0 {
         return Ok(());
     }
-    let mut statement = connection.prepare(&format!("SELECT name FROM pragma_table_info('{table}')"))?;
-    let columns: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let columns = columns(connection, table)?;
     let values: Vec<String> = columns
         .iter()
         .map(|column| {
@@ -89,4 +91,9 @@ fn copy(connection: &Connection, table: &str, which: &str, count: usize, replace
         .with_context(|| format!("cannot copy rows of {table}"))?;
     ensure!(inserted == count, "{inserted} of {count} rows were copied into {table}");
     Ok(())
+}
+
+fn columns(connection: &Connection, table: &str) -> Result<Vec<String>> {
+    let mut statement = connection.prepare(&format!("SELECT name FROM pragma_table_info('{table}')"))?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }

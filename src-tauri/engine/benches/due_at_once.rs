@@ -15,7 +15,7 @@ use axum::{Json, Router, extract::State, routing::post};
 use futures_util::{StreamExt, stream};
 use relink_contract::connect::FlowPhase;
 use relink_domain::{
-    Secret, Timestamp,
+    AccountId, Secret, Timestamp,
     account::AuthenticationMethod,
     caller::Caller,
     link::{LinkOptions, Purpose},
@@ -35,6 +35,7 @@ const DELAY_MILLIS: u64 = 200;
 const PER_HOST: usize = 4;
 const LIFETIME_SECS: i64 = 3600;
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// Flows at a time, to get ready.
 const CONNECTING: usize = 16;
 
@@ -70,6 +71,11 @@ async fn main() {
         })
         .await;
 
+    let listed = engine.accounts().list(&Caller::Person, Filter::default()).await.expect("accounts");
+    let accounts: Vec<AccountId> = listed.iter().map(|view| view.account.id()).collect();
+    drop(listed);
+    assert_eq!(accounts.len(), ACCOUNTS);
+
     // Just before the first is due: a tenth of the lifetime ahead of the expiry, and a tenth of that for the jitter.
     clock.advance_secs(LIFETIME_SECS - LIFETIME_SECS / 10 - LIFETIME_SECS / 100 - 10);
     let connected = provider.requests.load(Ordering::SeqCst);
@@ -77,9 +83,8 @@ async fn main() {
     let memory = resident_megabytes("VmRSS");
     let began = Instant::now();
     clock.advance_secs(LIFETIME_SECS / 100 + 11);
-    let expected = connected + u64::try_from(ACCOUNTS).expect("it fits");
-    while provider.requests.load(Ordering::SeqCst) < expected || !all_refreshed(&engine, clock.now()).await {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    for account in accounts {
+        until_refreshed(&engine, account, clock.now()).await;
     }
     let took = began.elapsed().as_secs_f64();
     let refreshes = provider.requests.load(Ordering::SeqCst) - connected;
@@ -158,10 +163,16 @@ async fn connect(engine: &Engine, number: usize) {
     }
 }
 
-async fn all_refreshed(engine: &Engine, now: Timestamp) -> bool {
-    let accounts =
-        engine.accounts().list(&Caller::Person, Filter::default(), None, Some(ACCOUNTS)).await.expect("accounts");
-    accounts.len() == ACCOUNTS && accounts.iter().all(|view| view.due.is_some_and(|due| due > now))
+/// Waits until the account is due later than now.
+async fn until_refreshed(engine: &Engine, account: AccountId, now: Timestamp) {
+    loop {
+        let view = engine.accounts().get(&Caller::Person, account).await.expect("it is there");
+        assert_eq!(view.account.state.trouble(), None, "a refresh failed");
+        if view.due.is_some_and(|due| due > now) {
+            return;
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
 }
 
 fn resident_megabytes(field: &str) -> f64 {
