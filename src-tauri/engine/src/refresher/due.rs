@@ -20,7 +20,10 @@ use crate::{
     random::jitter,
     schedule::spread_secs,
     scheduler::{Taken, pause_until},
-    store::accounts::{self, DueAccount, Filter},
+    store::{
+        accounts::{self, DueAccount},
+        filter::Filter,
+    },
 };
 
 /// The longest time without a look at the wall clock.
@@ -118,16 +121,15 @@ impl Refresher {
     async fn refresh_or_check(&self, id: AccountId, just_woken: bool) -> Result<()> {
         let account = self.0.uses.accounts.load(id).await?;
         match account.state.credential() {
-            Credential::Fixed(_) => self.check_when_online(id).await,
+            Credential::Fixed(_) => Box::pin(self.check_when_online(id)).await,
             // The first caller after the sleep may have been quicker.
             Credential::Renewing(_) if just_woken && self.refreshed_meanwhile(&account).is_none() => {
                 self.0.uses.accounts.defer(id, DeferReason::JustWoken).await
             }
             Credential::Renewing(_) if just_woken => Ok(()),
             Credential::Renewing(_) => {
-                // What follows is scheduled by the refresh, whoever began it.
-                drop(self.join_or_start_refresh(&Caller::Internal, id, RefreshReason::Due, false).await);
-                Ok(())
+                // What follows is scheduled by the refresh, whoever began it: nobody need wait for it here.
+                self.enter_refresh(&Caller::Internal, id, RefreshReason::Due, false).map(drop)
             }
         }
     }

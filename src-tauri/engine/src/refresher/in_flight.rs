@@ -41,6 +41,15 @@ pub(super) enum RefreshProgress {
     Finished(Result<AccessToken>),
 }
 
+/// Which refresh a caller waits for.
+#[derive(Debug)]
+pub(super) enum Entered {
+    /// None: the token in memory is fresh.
+    Fresh(AccessToken),
+    Joined(watch::Receiver<RefreshProgress>),
+    Started(watch::Receiver<RefreshProgress>),
+}
+
 /// When a refresh is tried again that failed within Relink: the database, or a definition that can't be used.
 const RETRY_DELAY_SECS: i64 = 60;
 
@@ -68,23 +77,10 @@ impl Refresher {
         unless_fresh: bool,
     ) -> Result<AccessToken> {
         loop {
-            let (mut progress, joined) = {
-                let mut in_flight = lock(&self.0.in_flight.0);
-                if let Some(progress) = in_flight.get(&account) {
-                    (progress.clone(), true)
-                } else {
-                    // A refresh puts its token into memory before it leaves the map, so nobody can miss both.
-                    if unless_fresh && let Some(token) = self.fresh_in_memory(account) {
-                        return Ok(token);
-                    }
-                    if self.0.uses.tasks.is_stopping() {
-                        return Err(Error::Stopping);
-                    }
-                    let (sender, progress) = watch::channel(RefreshProgress::Running);
-                    in_flight.insert(account, progress.clone());
-                    self.spawn_refresh(caller.clone(), account, reason, sender);
-                    (progress, false)
-                }
+            let (mut progress, joined) = match self.enter_refresh(caller, account, reason, unless_fresh)? {
+                Entered::Fresh(token) => return Ok(token),
+                Entered::Joined(progress) => (progress, true),
+                Entered::Started(progress) => (progress, false),
             };
             // While the keychain is waited for nothing else can be tried: whoever comes gets what there is.
             if joined && let RefreshProgress::WaitingForKeychain { token, error } = progress.borrow().clone() {
@@ -105,6 +101,31 @@ impl Refresher {
         }
     }
 
+    /// Finds the account's refresh in flight, or starts one, and waits for nothing.
+    pub(super) fn enter_refresh(
+        &self,
+        caller: &Caller,
+        account: AccountId,
+        reason: RefreshReason,
+        unless_fresh: bool,
+    ) -> Result<Entered> {
+        let mut in_flight = lock(&self.0.in_flight.0);
+        if let Some(progress) = in_flight.get(&account) {
+            return Ok(Entered::Joined(progress.clone()));
+        }
+        // A refresh puts its token into memory before it leaves the map, so nobody can miss both.
+        if unless_fresh && let Some(token) = self.fresh_in_memory(account) {
+            return Ok(Entered::Fresh(token));
+        }
+        if self.0.uses.tasks.is_stopping() {
+            return Err(Error::Stopping);
+        }
+        let (sender, progress) = watch::channel(RefreshProgress::Running);
+        in_flight.insert(account, progress.clone());
+        self.spawn_refresh(caller.clone(), account, reason, sender);
+        Ok(Entered::Started(progress))
+    }
+
     fn spawn_refresh(
         &self,
         caller: Caller,
@@ -118,7 +139,7 @@ impl Refresher {
             let outcome = refresher.refresh_account(&caller, account, reason, &progress).await;
             if let Err(error) = &outcome {
                 tracing::info!(%account, ?reason, code = error.code(), "not refreshed: {error}");
-                refresher.schedule_after_internal_error(account, error).await;
+                Box::pin(refresher.schedule_after_internal_error(account, error)).await;
             }
             drop(in_flight);
             progress.send_replace(RefreshProgress::Finished(outcome));

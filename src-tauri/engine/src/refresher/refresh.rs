@@ -7,7 +7,7 @@
 //!    The access token stays in memory.
 //! 4. One transaction: token lifetime, generation, status, the intent closed, events.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use relink_domain::{
     AccountId, Secret,
@@ -16,10 +16,11 @@ use relink_domain::{
     failure::{Cause, Failure},
     schedule,
 };
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::{
     Refresher,
+    hosts::Host,
     in_flight::{RefreshProgress, RefreshReason},
     keep::Exchanged,
 };
@@ -54,6 +55,16 @@ impl AccountLock {
     }
 }
 
+/// A refresh that its provider's host has room for.
+struct Beginning<'a> {
+    caller: &'a Caller,
+    id: AccountId,
+    reason: RefreshReason,
+    provider: Arc<Provider>,
+    host: Arc<Host>,
+    permit: OwnedSemaphorePermit,
+}
+
 impl Refresher {
     pub(super) async fn refresh_account(
         &self,
@@ -62,22 +73,12 @@ impl Refresher {
         reason: RefreshReason,
         progress: &watch::Sender<RefreshProgress>,
     ) -> Result<AccessToken> {
-        let accounts = &self.0.uses.accounts;
-        let account = accounts.load(id).await?;
-        if let Credential::Fixed(_) = account.state.credential() {
-            return Err(Rejected::NotRenewing.into());
-        }
-        if reason == RefreshReason::Due
-            && let Some(token) = self.refreshed_meanwhile(&account)
-        {
-            return Ok(token);
-        }
-        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        // Thousands may wait for their hosts at a time: what isn't needed meanwhile is on the heap, and only while it runs.
+        let provider = match Box::pin(self.prepare(id, reason)).await? {
+            ControlFlow::Continue(provider) => provider,
+            ControlFlow::Break(token) => return Ok(token),
+        };
         let host = self.0.hosts.get(&provider);
-        if reason == RefreshReason::Due && !provider.is_within_reach() {
-            accounts.defer(id, DeferReason::Offline).await?;
-            return Err(Error::Deferred);
-        }
         // Take the host permit before the account lock, so that a slow host cannot block the account.
         let permits = Arc::clone(&host.permits);
         let permit = self.0.uses.tasks.unless_stopping(permits.acquire_owned()).await?.map_err(|_| Error::Stopping)?;
@@ -87,6 +88,36 @@ impl Refresher {
             self.0.uses.schedule.set(id, Some(jitter().within(until, REOPENING_SPREAD_SECS)));
             return Err(Error::Deferred);
         }
+        let beginning = Beginning { caller, id, reason, provider, host, permit };
+        Box::pin(self.refresh_with_permit(beginning, progress)).await
+    }
+
+    /// The provider to ask, or the token if there is nothing to do any more.
+    async fn prepare(&self, id: AccountId, reason: RefreshReason) -> Result<ControlFlow<AccessToken, Arc<Provider>>> {
+        let accounts = &self.0.uses.accounts;
+        let account = accounts.load(id).await?;
+        if let Credential::Fixed(_) = account.state.credential() {
+            return Err(Rejected::NotRenewing.into());
+        }
+        if reason == RefreshReason::Due
+            && let Some(token) = self.refreshed_meanwhile(&account)
+        {
+            return Ok(ControlFlow::Break(token));
+        }
+        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        if reason == RefreshReason::Due && !provider.is_within_reach() {
+            accounts.defer(id, DeferReason::Offline).await?;
+            return Err(Error::Deferred);
+        }
+        Ok(ControlFlow::Continue(provider))
+    }
+
+    async fn refresh_with_permit(
+        &self,
+        Beginning { caller, id, reason, provider, host, permit }: Beginning<'_>,
+        progress: &watch::Sender<RefreshProgress>,
+    ) -> Result<AccessToken> {
+        let accounts = &self.0.uses.accounts;
         let mut lock = AccountLock { lock: accounts.lock_of(id), guard: None };
         self.0.uses.tasks.unless_stopping(lock.take()).await?;
 
