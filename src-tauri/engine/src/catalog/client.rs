@@ -46,7 +46,7 @@ impl Catalog {
         compile::definition(&installed).map_err(|error| unusable(&installed, &error))?;
         let commit = self.change_override(&installed, move |current| merge(current, &change));
         let installed = self.write_client_secret(&installed, false, secret, commit).await?;
-        tracing::info!(integration = name, %caller, "its OAuth client was set");
+        tracing::info!(integration = name, ?caller, "its OAuth client was set");
         Ok(installed)
     }
 

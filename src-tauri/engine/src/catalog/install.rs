@@ -85,7 +85,7 @@ impl Catalog {
         };
         let secret = FORMATS.into_iter().find_map(|format| checked.client_secrets.take(format));
         let installed = self.write_client_secret(&installed, before.is_none(), secret, commit).await?;
-        tracing::info!(integration = installed.integration.name, %caller, "added");
+        tracing::info!(integration = installed.integration.name, ?caller, "added");
         let warnings = checked.warnings.iter().map(ToString::to_string).collect();
         Ok(Added { installed, warnings })
     }
@@ -113,7 +113,7 @@ impl Catalog {
         };
         let publish = move |installed: &Installed| catalog.publish(installed.clone());
         let installed = self.0.uses.store.write_then(write, publish).await?;
-        tracing::info!(integration = name, %caller, "installed");
+        tracing::info!(integration = name, ?caller, "installed");
         Ok(installed)
     }
 
@@ -146,7 +146,7 @@ impl Catalog {
             let message = format!("{name} still has connected accounts ({accounts}). Delete them first.");
             return Err(Error::conflict("integration_in_use", message));
         }
-        tracing::info!(integration = name, %caller, "uninstalled");
+        tracing::info!(integration = name, ?caller, "uninstalled");
         if let Err(error) = self.0.uses.orphans.sweep().await {
             tracing::info!(integration = name, code = error.code(), "its client secret is removed later: {error}");
         }

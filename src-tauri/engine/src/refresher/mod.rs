@@ -90,7 +90,7 @@ impl Refresher {
                 self.fresh_token(caller, id).await?
             }
             Credential::Fixed(fixed) => {
-                let item = self.item_of(&account).await?;
+                let item = self.item_of(caller, &account).await?;
                 let Some((name, secret)) = item.secrets.into_iter().next() else {
                     return Err(self.failure_of(&account, Failure::new(Cause::CredentialMissing)));
                 };
