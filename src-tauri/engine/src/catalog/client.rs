@@ -109,7 +109,7 @@ impl Catalog {
         };
         let _being_written = if is_new { Some(self.0.uses.orphans.note_before_writing(key).await?) } else { None };
         let item = Item { secrets: [(CLIENT_SECRET.to_owned(), secret)].into(), ..Item::default() };
-        let label = format!("Relink: client of {}", installed.integration.label());
+        let label = format!("Relink: client of {}", installed.label());
         keychain.set(&key, &label, &item).await?;
         let committed = commit.await;
         if committed.is_err() {

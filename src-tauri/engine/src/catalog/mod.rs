@@ -23,6 +23,7 @@ use relink_domain::{
     caller::Caller,
     integration::{ClientSecretNeed, Definition, Missing},
 };
+use serde_json::Map;
 use tokio::sync::watch;
 
 pub use install::Added;
@@ -86,6 +87,18 @@ pub struct CatalogEntry {
     pub not_ready: Option<String>,
     /// Whether it keeps a built-in integration of the same name hidden.
     pub hides_built_in: bool,
+}
+
+impl CatalogEntry {
+    /// What a person calls it.
+    pub fn label(&self) -> String {
+        self.installed.as_ref().map_or_else(|| self.integration.label_with(&Map::new()), Installed::label)
+    }
+
+    /// Its color as CSS writes it.
+    pub fn color(&self) -> Option<String> {
+        self.installed.as_ref().map_or_else(|| self.integration.color_with(&Map::new()), Installed::color)
+    }
 }
 
 impl Catalog {

@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 use crate::{
     store::outbox,
@@ -115,4 +117,20 @@ async fn a_list_asks_the_keychain_only_until_it_has_seen_the_client_secret() {
     it.engine.catalog().install(&PERSON, "github").await.expect("installed");
     it.engine.catalog().set_client(&PERSON, "github", "relink".into(), None).await.expect("set");
     assert!(!is_ready().await, "the secret went with the installation");
+}
+
+#[tokio::test]
+async fn the_label_and_color_are_those_of_the_config_in_force() {
+    let it = TestEngine::start().await;
+    let catalog = it.engine.catalog();
+    let mut installed = catalog.add(&PERSON, ACME).await.expect("added").installed;
+    assert_eq!((installed.label(), installed.color()), ("Acme".to_owned(), None));
+    let over = json!({ "label": "My Acme", "relink": { "color": "#102030" } });
+    installed.r#override = over.as_object().expect("an object").clone();
+    assert_eq!((installed.label(), installed.color().as_deref()), ("My Acme".to_owned(), Some("#102030")));
+    assert_eq!(wire::integration_summary(&installed).label(), "My Acme");
+    catalog.publish(installed);
+    let entries = catalog.list(&PERSON).await.expect("the catalog");
+    let acme = entries.iter().find(|entry| entry.integration.name == "acme").expect("there");
+    assert_eq!((acme.label(), acme.color().as_deref()), ("My Acme".to_owned(), Some("#102030")));
 }

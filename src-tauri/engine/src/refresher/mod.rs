@@ -151,7 +151,7 @@ impl Refresher {
 
     /// The error for a failure of this account that no retry follows.
     fn failure_of(&self, account: &Account, failure: Failure) -> Error {
-        let label = self.0.uses.accounts.installed_of(account).map(|installed| installed.integration.label());
+        let label = self.0.uses.accounts.installed_of(account).map(|installed| installed.label());
         Error::provider(failure, &label.unwrap_or_else(|_| account.profile.integration.clone()), None)
     }
 
