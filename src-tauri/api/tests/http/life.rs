@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use relink_api::{PORT, ServeError, ServeOptions};
+use relink_contract::data_folder::ENGINE_FILE;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use crate::world::World;
 
 /// What the file by which the command line finds the engine says.
 fn found(world: &World) -> Value {
-    let text = std::fs::read_to_string(world.folder.path().join("engine.json")).expect("the file is there");
+    let text = std::fs::read_to_string(world.folder.path().join(ENGINE_FILE)).expect("the file is there");
     serde_json::from_str(&text).expect("JSON")
 }
 
@@ -71,7 +72,7 @@ async fn a_stop_closes_the_port_and_takes_the_file_along() {
     let url = format!("{}/ping", serving.base_url());
     assert!(client.get(&url).send().await.expect("an answer").status().is_success());
     serving.stop().await;
-    assert!(!folder.path().join("engine.json").exists());
+    assert!(!folder.path().join(ENGINE_FILE).exists());
     Client::new().get(&url).send().await.expect_err("nobody listens there any more");
     engine.stop().await;
 }

@@ -6,6 +6,7 @@ use std::{
     thread,
 };
 
+use relink_contract::data_folder::{ENGINE_FILE, LOCK_FILE};
 use serde_json::{Value, json};
 
 use super::*;
@@ -14,13 +15,13 @@ use super::*;
 fn abandoned_data_dir(base_url: &str) -> tempfile::TempDir {
     let data_dir = tempfile::tempdir().expect("a folder");
     let engine = json!({ "base_url": base_url, "token": "control", "pid": 1, "version": "0" });
-    fs::write(data_dir.path().join("engine.json"), engine.to_string()).expect("written");
-    fs::write(data_dir.path().join("relink.lock"), "").expect("written");
+    fs::write(data_dir.path().join(ENGINE_FILE), engine.to_string()).expect("written");
+    fs::write(data_dir.path().join(LOCK_FILE), "").expect("written");
     data_dir
 }
 
 fn lock(data_dir: &Path) -> fs::File {
-    let lock = fs::File::options().write(true).open(data_dir.join("relink.lock")).expect("there");
+    let lock = fs::File::options().write(true).open(data_dir.join(LOCK_FILE)).expect("there");
     lock.try_lock().expect("free");
     lock
 }
