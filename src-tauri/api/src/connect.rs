@@ -50,6 +50,11 @@ pub(crate) fn is_landing(path: &str) -> bool {
     path == "/connect-account" || path == "/connect-account/return" || path.starts_with("/oauth/callback/")
 }
 
+/// Whether a request belongs to a sign-in: to the connect UI, or to a callback.
+pub(crate) fn is_sign_in(path: &str) -> bool {
+    path == "/connect-account" || path.starts_with("/connect-account/") || path.starts_with("/oauth/callback/")
+}
+
 /// Open the connect UI
 ///
 /// The page is the same for every link. The status tells whether the link is valid.

@@ -48,6 +48,14 @@ fn check(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Result<(), Ap
     Ok(())
 }
 
+/// Rejects everything but a sign-in on a connection that is reserved for sign-ins.
+pub(crate) async fn reserve(request: Request, next: Next) -> Response {
+    if request.extensions().get::<Reserved>().is_some() && !connect::is_sign_in(request.uri().path()) {
+        return limits::too_many_connections().into_response();
+    }
+    next.run(request).await
+}
+
 /// Rejects requests without a valid token: an API token, or the run's own token from the data folder. An accepted request has
 /// its [`Caller`](relink_domain::caller::Caller) as an extension.
 pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
@@ -59,9 +67,6 @@ pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, ne
         response.headers_mut().insert("www-authenticate", http::HeaderValue::from_static("Bearer"));
         return response;
     };
-    if request.extensions().get::<Reserved>().is_some() {
-        return limits::too_many_connections().into_response();
-    }
     let _under_way = match api.limits.request(Client::of(&caller)) {
         Ok(ticket) => ticket,
         Err(refused) => return refused.into_response(),
@@ -78,7 +83,8 @@ fn bearer_token(header: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use axum::{Router, body::Body, http::HeaderValue, middleware};
+    use tower::ServiceExt;
 
     use super::*;
 
@@ -90,6 +96,24 @@ mod tests {
             map.append(*name, HeaderValue::from_static(value));
         }
         check(BASE, &map, is_landing).err().map(|error| error.into_response().status().as_u16())
+    }
+
+    #[tokio::test]
+    async fn a_reserved_connection_serves_a_sign_in_and_nothing_else() {
+        let router = Router::new().fallback(async || "served").layer(middleware::from_fn(reserve));
+        let status = async |path: &str, is_reserved: bool| {
+            let mut request = Request::builder().uri(path).body(Body::empty()).expect("a request");
+            if is_reserved {
+                request.extensions_mut().insert(Reserved);
+            }
+            router.clone().oneshot(request).await.expect("a response").status().as_u16()
+        };
+        for path in ["/connect-account", "/connect-account/flows/x", "/oauth/callback/github"] {
+            assert_eq!(status(path, true).await, 200, "{path}");
+        }
+        for path in ["/relink/events", "/ping", "/docs", "/connect-accounts", "/oauth/callback", "/"] {
+            assert_eq!((status(path, true).await, status(path, false).await), (429, 200), "{path}");
+        }
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub(crate) fn router(state: ApiState) -> Router {
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(DefaultBodyLimit::max(body::MAX_LENGTH))
+        .layer(middleware::from_fn(guard::reserve))
         .layer(middleware::from_fn_with_state(state.clone(), guard::same_machine))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(header_unless_set("cache-control", "no-store"))
