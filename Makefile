@@ -51,15 +51,20 @@ test: test-setup $(STAMPS)/ui ## Run every test: interface, browser, documentati
 ADVISORIES := $(if $(wildcard $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs/*),advisories)
 
 .PHONY: check
-check: check-setup ## Check format, lints, types, structure, unused dependencies and licenses
+check: check-setup ## Check format, lints, types, structure, unused dependencies, licenses and the OpenAPI document
 	@cargo fmt --all --check
 	@node --test --test-reporter=dot scripts/structure-check >/dev/null
 	@scripts/structure
 	@cargo machete --skip-target-dir
 	@cargo deny --log-level error check --hide-inclusion-graph licenses bans sources $(ADVISORIES)
+	@$(TARGET)/python/openapi-spec-validator/bin/openapi-spec-validator docs/openapi.json >/dev/null
 	@cargo clippy --quiet --all-targets $(CARGO_SELECTION) -- -D warnings
 	@npm --prefix ui run --silent lint
 	@npm --prefix ui run --silent check
+
+.PHONY: api-check
+api-check: api-check-setup programs ## Send generated requests to a running Relink and compare its responses with the OpenAPI document; ARGUMENTS="--seed 2"
+	@scripts/api-check $(ARGUMENTS)
 
 .PHONY: stress
 stress: test-setup ## Run the Rust tests RUNS times (20) with every core busy, without the journeys; PACKAGES="-p …" names some
@@ -130,13 +135,15 @@ install:
 	@scripts/setup
 
 # The same, and tools that a machine without them has to build first, which takes some minutes each.
-.PHONY: test-setup check-setup mutants-setup
+.PHONY: test-setup check-setup mutants-setup api-check-setup
 test-setup:
 	@scripts/setup cargo-nextest
 check-setup:
-	@scripts/setup cargo-machete cargo-deny
+	@scripts/setup cargo-machete cargo-deny openapi-spec-validator
 mutants-setup:
 	@scripts/setup cargo-nextest cargo-mutants
+api-check-setup:
+	@scripts/setup schemathesis
 
 # `--test journeys` makes cargo resolve the features as for the tests, so that `make test` goes on from here.
 .PHONY: programs
