@@ -4,6 +4,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
+use relink_contract::ErrorBody;
 use utoipa_axum::routes;
 
 use crate::{
@@ -25,7 +26,12 @@ macro_rules! control {
             operation_id = $id,
             tag = "Sandbox",
             $(params(($parameter = String, Path)),)?
-            responses((status = 200, description = "The Sandbox's response", body = Object), BodyErrors, NotFound),
+            responses(
+                (status = 200, description = "The Sandbox's response", body = Object),
+                (status = 405, description = "The control doesn't support this method", body = ErrorBody),
+                BodyErrors,
+                NotFound,
+            ),
         )]
         async fn $name(State(api): State<ApiState>, request: Request) -> Result<Response, ApiError> {
             api.sandbox_runner.control(request).await

@@ -71,6 +71,15 @@ impl SandboxRunner {
         let status = response.status();
         let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
         let body = response.bytes().await.map_err(|_| Unreachable::Silent)?;
+        if !status.is_success() {
+            let refusal: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let message = match (refusal["message"].as_str(), status) {
+                (Some(message), _) => message,
+                (None, StatusCode::METHOD_NOT_ALLOWED) => "This control of the Sandbox doesn't support this method.",
+                (None, _) => "The Sandbox has no such control.",
+            };
+            return Err(ApiError::new(status, "sandbox_refused", message));
+        }
         let mut passed_on = (status, Body::from(body)).into_response();
         if let Some(content_type) = content_type {
             passed_on.headers_mut().insert(header::CONTENT_TYPE, content_type);
@@ -129,7 +138,7 @@ pub(crate) async fn run(
     stopping: CancellationToken,
 ) {
     let mut tried = Some(tried);
-    let mut installed = engine.catalog().changes(&Caller::Internal);
+    let mut installed = engine.catalog().changes();
     let mut running: Option<Running> = None;
     loop {
         installed.borrow_and_update();

@@ -53,7 +53,7 @@ async fn an_account_has_trutos_shape() {
 }
 
 #[tokio::test]
-async fn a_list_has_a_cursor_that_leads_through_all_of_it() {
+async fn following_the_cursor_lists_everything() {
     let world = World::new().await;
     world.sandbox().await;
     let mut made = Vec::new();
@@ -109,7 +109,7 @@ async fn filters_apply_before_pages_are_cut() {
 }
 
 #[tokio::test]
-async fn what_clients_do_oddly_is_tolerated() {
+async fn unusual_requests_of_clients_are_accepted() {
     let world = World::new().await;
     let url = |path: &str| format!("{}{path}", world.base());
     // A base URL with a slash at its end.
@@ -190,7 +190,7 @@ async fn a_timeline_names_the_api_token_that_changed_an_account() {
 }
 
 #[tokio::test]
-async fn an_unknown_route_says_so_in_the_errors_shape() {
+async fn an_unknown_route_is_reported_in_the_errors_format() {
     let world = World::new().await;
     let (status, body) = world.ask(Method::GET, "/nowhere", Value::Null).await;
     assert_eq!(
@@ -207,4 +207,22 @@ async fn a_malformed_integration_file_is_refused_with_its_line_and_field() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
     let message = body["message"].as_str().expect("words");
     assert!(message.starts_with("line 5") && message.contains("config.base_url"), "{message}");
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_sandbox_is_reported_in_the_errors_format() {
+    let world = World::new().await;
+    world.sandbox().await;
+    for (method, control, wanted, message) in [
+        (Method::POST, "faults", StatusCode::BAD_REQUEST, "unknown variant"),
+        (Method::GET, "nothing", StatusCode::NOT_FOUND, "no such control"),
+        (Method::GET, "expire", StatusCode::METHOD_NOT_ALLOWED, "doesn't support this method"),
+    ] {
+        let path = format!("/relink/sandbox/control/{control}");
+        let (status, body) = world.ask(method, &path, json!({ "kind": "x" })).await;
+        assert_eq!(status, wanted, "{body}");
+        assert_eq!(body["statusCode"], wanted.as_u16(), "{body}");
+        assert_eq!(body["code"], "sandbox_refused", "{body}");
+        assert!(body["message"].as_str().expect("a message").contains(message), "{body}");
+    }
 }
