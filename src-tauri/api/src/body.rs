@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_never_ends_is_given_up() {
+    async fn reading_an_endless_body_times_out() {
         let drips = futures_util::stream::unfold((), async |()| {
             tokio::time::sleep(Duration::from_secs(5)).await;
             Some((Ok::<_, std::io::Error>("x"), ()))

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_providers_refusal_says_what_it_asks_for() {
+    async fn a_providers_refusal_has_its_verdict() {
         use relink_domain::{Timestamp, failure::Failure};
         let later = Some(Timestamp::from_millis(1));
         for (cause, next_try, verdict) in [

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cross_site_request_is_refused_unless_it_sends_a_person_to_a_page() {
+    fn a_cross_site_request_is_refused_unless_it_navigates_to_a_landing_page() {
         let own = ("host", "127.0.0.1:7417");
         let cross = ("sec-fetch-site", "cross-site");
         assert_eq!(refusal(&[own, cross, ("sec-fetch-mode", "navigate")], true), None);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_read_of_the_bearer_scheme_alone() {
+    fn a_token_is_read_only_from_the_bearer_scheme() {
         for (header, token) in [
             ("Bearer t", Some("t")),
             ("bearer  t ", Some("t")),

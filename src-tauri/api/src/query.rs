@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_read_in_every_form_that_was_seen() {
+    fn lists_are_parsed_in_every_form_that_clients_use() {
         for pairs in [
             &[("status[in][0]", "a"), ("status[in][1]", "b")][..],
             &[("status[in][]", "a"), ("status[in][]", "b")],
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_of_a_time_are_read_and_what_is_none_is_refused() {
+    fn time_ranges_are_parsed_and_invalid_ones_refused() {
         let bounds = |key, value| query(&[(key, value)]).bounds("created_at", AccountTime::Created);
         let read = bounds("created_at[lte]", "2023-06-16T09:21:21.000Z").expect("a bound");
         assert!(matches!(read[..], [TimeBound { comparison: Comparison::LessOrEqual, bound, .. }]

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_that_ask_nothing_keep_nobody_waiting() {
+    async fn idle_connections_block_no_other() {
         let (address, _, stopping) = start(8, 4, Duration::from_millis(100)).await;
         let mut silent = Vec::new();
         for _ in 0..32 {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn beyond_all_of_them_a_connection_waits_in_the_systems_queue() {
+    async fn a_connection_beyond_the_limits_waits_in_the_systems_queue() {
         let (address, nudge, stopping) = start(1, 1, NEVER).await;
         let first = send(address, SLOW).await;
         let mut second = send(address, ASK).await;

@@ -65,7 +65,7 @@ fn refused() -> Account {
 }
 
 #[test]
-fn an_integrated_account_has_trutos_bytes() {
+fn an_integrated_account_has_trutos_json() {
     let (environment, integration) = (id(ENVIRONMENT), id(INTEGRATION));
     let account = IntegratedAccount::new(
         &refused(),

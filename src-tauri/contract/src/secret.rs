@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_written_but_not_printed() {
+    fn a_wire_secret_is_serialized_but_not_printed() {
         let secret: WireSecret = serde_json::from_str("\"hunter2\"").expect("read");
         assert_eq!(serde_json::to_string(&secret).expect("written"), "\"hunter2\"");
         assert!(!format!("{secret:?}").contains("hunter2"));

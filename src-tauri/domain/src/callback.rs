@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_of_the_greatest_length_is_parsed() {
+    fn a_callback_of_the_maximum_length_is_parsed() {
         let start = format!("{}?state=s&code=", deep_link_uri("github"));
         let text = format!("{start}{}", "c".repeat(MAX_CALLBACK_BYTES - start.len()));
         assert!(Callback::parse(&text).is_ok());

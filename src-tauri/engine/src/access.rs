@@ -98,7 +98,7 @@ impl Access {
         // With the commit, before any later one: a revocation of the token is the last word.
         let publish = move |record: &ApiToken| lock(&access.0.known).push(KnownToken::new(hash, record));
         self.0.uses.store.write_then(write, publish).await?;
-        tracing::info!(token = %id, ?caller, "API token made");
+        tracing::info!(token = %id, %caller, "API token made");
         Ok((token, secret))
     }
 
@@ -125,15 +125,12 @@ impl Access {
         // With the commit, so that it happens even if the caller goes away.
         let forget = move |_: &bool| lock(&access.0.known).retain(|known| known.id != id);
         let found = self.0.uses.store.write_then(write, forget).await?;
-        if !found {
-            return Err(Error::not_found("API token", &id));
-        }
-        tracing::info!(token = %id, ?caller, "API token revoked");
-        Ok(())
+        tracing::info!(token = %id, %caller, "API token revoked");
+        if found { Ok(()) } else { Err(Error::not_found("API token", &id)) }
     }
 
     /// Makes the token of this run, in place of the one before. Whoever can read it where it is written is the person.
-    pub fn new_run_token(&self, _caller: &Caller) -> Result<Secret> {
+    pub fn new_run_token(&self) -> Result<Secret> {
         let token = random_token()?;
         *lock(&self.0.run_token) = Some(hash_of(token.expose()));
         Ok(token)
@@ -239,17 +236,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_run_has_one_token_and_it_is_the_persons() {
+    async fn the_token_of_the_run_belongs_to_the_person() {
         let (access, _) = access().await;
-        let first = access.new_run_token(&Caller::Internal).expect("random");
+        let first = access.new_run_token().expect("random");
         assert_eq!(access.authenticate(first.expose()), Some(Caller::Person));
-        let second = access.new_run_token(&Caller::Internal).expect("random");
+        let second = access.new_run_token().expect("random");
         assert_eq!(access.authenticate(first.expose()), None);
         assert_eq!(access.authenticate(second.expose()), Some(Caller::Person));
     }
 
     #[tokio::test]
-    async fn the_caller_behind_a_token_carries_its_name() {
+    async fn the_caller_of_a_token_has_its_name() {
         let (access, clock) = access().await;
         let (token, secret) =
             access.create_api_token(&CALLER, "my-agent".into(), Some(START.plus_secs(60))).await.expect("made");

@@ -23,7 +23,7 @@ pub struct AccessToken {
 /// How finely the time of an account's or API token's last use is recorded.
 pub(crate) const LAST_USE_RESOLUTION_MILLIS: i64 = 60 * 1000;
 
-/// The accounts' access tokens. A clone is a handle on the same ones.
+/// The accounts' access tokens. Clones share the same state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AccessTokens(Arc<Inner>);
 
@@ -39,7 +39,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct FixedCredentials {
     entries: HashMap<AccountId, FixedCredential>,
-    /// How many reads have begun.
+    /// The number of reads so far.
     reads: u64,
 }
 
@@ -137,7 +137,7 @@ impl AccessTokens {
         lock(&self.0.last_use).remove(&account);
     }
 
-    /// Records a use of the account. Whether it is worth storing: once a minute.
+    /// Records a use of the account. Returns whether to store it, which is once a minute.
     pub(crate) fn record_use(&self, account: AccountId, now: Timestamp) -> bool {
         match lock(&self.0.last_use).entry(account) {
             Entry::Occupied(last) if now.millis_since(*last.get()).abs() < LAST_USE_RESOLUTION_MILLIS => false,

@@ -1,4 +1,4 @@
-//! Where the local API listens, once it does.
+//! The local API's port.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 
-/// The local API's port. A clone is a handle on the same one.
+/// The local API's port. Clones share the same state.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiAddress(Arc<watch::Sender<Option<u16>>>);
 
@@ -21,7 +21,7 @@ impl ApiAddress {
         self.0.send_replace(Some(port));
     }
 
-    /// The port. Before the API listens, whoever needs it finds the engine not running.
+    /// The port. Before the API listens, this is an error: the engine isn't running.
     pub(crate) fn port(&self) -> Result<u16> {
         (*self.0.borrow()).ok_or(Error::Stopping)
     }

@@ -1,4 +1,4 @@
-//! The clock: the one place where the time is read.
+//! The clock. Only this module reads the time.
 
 use std::fmt;
 #[cfg(any(test, feature = "test-support"))]
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use relink_domain::Timestamp;
 use tokio::sync::watch;
 
-/// Tells the time: the machine's own wall clock, or one that a test sets.
+/// The machine's wall clock, or one that a test sets.
 #[derive(Clone)]
 pub struct Clock(Source);
 
@@ -24,7 +24,7 @@ impl Clock {
         Self(Source::System)
     }
 
-    /// A clock that stands still until a test moves it.
+    /// A clock that changes only when a test moves it.
     #[cfg(any(test, feature = "test-support"))]
     pub fn set_to(at: Timestamp) -> Self {
         Self(Source::Test(Arc::new(watch::Sender::new(at))))
@@ -40,7 +40,7 @@ impl Clock {
         }
     }
 
-    /// Moves a test clock, also backwards, and wakes every loop that waits for the time. The machine's own isn't moved.
+    /// Moves a test clock, also backwards, and wakes every loop that waits for a time. Doesn't affect the machine's clock.
     #[cfg(any(test, feature = "test-support"))]
     pub fn advance_secs(&self, secs: i64) {
         if let Source::Test(time) = &self.0 {
@@ -48,7 +48,7 @@ impl Clock {
         }
     }
 
-    /// The changes of this clock from now on.
+    /// Subscribes to changes of this clock.
     pub(crate) fn changes(&self) -> ClockChanges {
         match &self.0 {
             Source::System => ClockChanges(None),
@@ -58,12 +58,12 @@ impl Clock {
     }
 }
 
-/// Wakes a loop when a test moves the clock. The machine's own clock sends no such signal: a loop that waits for it also
-/// reads it at an interval.
+/// Wakes a loop when a test moves the clock. The machine's clock has no such signal, so loops also
+/// read it at an interval.
 pub(crate) struct ClockChanges(Option<watch::Receiver<Timestamp>>);
 
 impl ClockChanges {
-    /// Completes when the clock has moved since the last call; never for the machine's own.
+    /// Completes when the clock has moved since the last call; never for the machine's clock.
     pub(crate) async fn changed(&mut self) {
         if let Some(time) = &mut self.0
             && time.changed().await.is_ok()

@@ -1,8 +1,8 @@
 //! Named places at which a test can kill the process (docs/reliability.md).
 //!
-//! With the feature `crash-points`, the process stands still at the place that `RELINK_CRASH_AT` names, after saying so on
-//! standard error; the test then sends it a real `kill -9`. At the place that `RELINK_PANIC_AT` names it panics and prints what
-//! is at hand, as a failed `expect` does. Without the feature, nothing of this is compiled in.
+//! With the feature `crash-points`, the process stops at the place named in `RELINK_CRASH_AT`, after printing that on
+//! standard error; the test then sends it a real `kill -9`. At the place named in `RELINK_PANIC_AT` it panics and prints the
+//! values at hand, as a failed `expect` does. Without the feature, none of this is compiled.
 
 use std::fmt::Debug;
 
@@ -11,21 +11,21 @@ use std::fmt::Debug;
 pub(crate) enum CrashPoint {
     /// The intent is committed; nothing was sent.
     RefreshIntent,
-    /// The provider has answered; nothing of it is kept.
+    /// The provider has responded; nothing is stored yet.
     RefreshAnswered,
-    /// What must last is in the keychain; the database doesn't know.
+    /// What must last is in the keychain; the database isn't updated yet.
     RefreshKept,
     /// Everything is committed.
     RefreshCommitted,
-    /// A replacement is about to be put into the keychain.
+    /// A replacement is about to be written to the keychain.
     ReplaceIntent,
-    /// The replacement is in the keychain; the database doesn't know.
+    /// The replacement is in the keychain; the database isn't updated yet.
     ReplaceKept,
-    /// A new account's item is in the keychain; the database knows only that it may be an orphan.
+    /// A new account's item is in the keychain; the database only has it as an orphan.
     ConnectKept,
     /// A delivery is about to be sent.
     DeliverySending,
-    /// A delivery was answered; the database doesn't know.
+    /// The receiver has responded to a delivery; the database isn't updated yet.
     DeliveryAnswered,
 }
 
@@ -45,7 +45,7 @@ impl CrashPoint {
         }
     }
 
-    /// Stands still here for ever, or panics over what is at hand, if the test asked for it.
+    /// Stops here forever, or panics with the values at hand, if the test requested it.
     #[expect(clippy::print_stderr, reason = "the test reads it")]
     pub(crate) async fn here(self, at_hand: &(dyn Debug + Sync)) {
         let is_named_by = |variable: &str| std::env::var(variable).is_ok_and(|at| at == self.name());
@@ -59,7 +59,7 @@ impl CrashPoint {
 
 #[cfg(not(feature = "crash-points"))]
 impl CrashPoint {
-    /// Nothing, in a release.
+    /// Does nothing in a release.
     #[expect(clippy::unused_async, reason = "the same shape as with the feature")]
     pub(crate) async fn here(self, _: &(dyn Debug + Sync)) {}
 }

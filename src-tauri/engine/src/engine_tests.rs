@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn what_could_not_begin_can_begin_later() {
+async fn a_flow_that_could_not_begin_can_begin_later() {
     let it = TestEngine::start().await;
     let target = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let target_url = format!("http://{}/hook", target.local_addr().expect("bound"));

@@ -1,4 +1,4 @@
-//! What a verb can answer instead of what was asked for.
+//! Errors of the components' verbs.
 
 use std::sync::Arc;
 
@@ -12,45 +12,41 @@ use relink_domain::{
 
 use crate::{keychain::KeychainError, store::StoreError};
 
-/// Why a verb could not do what it was asked.
+/// The error of a verb.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// There is no such thing.
+    /// Not found.
     #[error("There is no {what} {name}")]
     NotFound {
-        /// What kind of thing.
+        /// The kind of object.
         what: &'static str,
-        /// Which one.
         name: String,
     },
-    /// What was given can't be used.
+    /// The input isn't valid.
     #[error("{message}")]
     Invalid {
         /// The stable code.
         code: &'static str,
-        /// The field it is about.
+        /// The field with the error.
         field: Option<String>,
-        /// What is wrong and what to do.
+        /// What is wrong, and what to do.
         message: String,
     },
-    /// It doesn't fit what is there already.
+    /// A conflict with the current state.
     #[error("{message}")]
     Conflict {
         /// The stable code.
         code: &'static str,
-        /// What is in the way and what to do.
+        /// What the conflict is, and what to do.
         message: String,
     },
     /// A link can't be used.
     #[error("{refused}. {}", .refused.message())]
-    Link {
-        /// Why.
-        refused: LinkError,
-    },
-    /// An address is no callback.
+    Link { refused: LinkError },
+    /// The URL isn't a callback.
     #[error("{0}")]
     Callback(#[from] CallbackError),
-    /// A callback that nobody asked for, that came twice, or too late.
+    /// An unexpected, repeated or late callback.
     #[error("{message}")]
     CallbackRefused {
         /// The stable code.
@@ -58,26 +54,23 @@ pub enum Error {
         /// Why, and what to do.
         message: &'static str,
     },
-    /// The provider, or the way to it.
+    /// A failure of the provider or the network.
     #[error("{}. {}", .words.title, .words.message)]
     Provider {
-        /// What was seen.
         failure: Failure,
-        /// It in words.
+        /// Its explanation.
         words: Explanation,
-        /// When Relink tries again by itself.
+        /// When Relink retries automatically.
         next_try: Option<Timestamp>,
     },
-    /// The machine refused.
+    /// The operating system reported an error.
     #[error("{0}")]
     Rejected(#[from] Rejected),
-    /// The keychain.
     #[error("{0}")]
     Keychain(#[from] KeychainError),
-    /// The database.
     #[error("{0}")]
     Store(Arc<StoreError>),
-    /// What was due waits; it is done by itself later.
+    /// The work is deferred and done automatically later.
     #[error("Deferred: Relink does this later")]
     Deferred,
     /// Relink is stopping.
@@ -85,20 +78,20 @@ pub enum Error {
     Stopping,
 }
 
-/// What kind of answer an error is, for whatever surface.
+/// The kind of an error, for surfaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Category {
-    /// There is no such thing.
+    /// Not found.
     NotFound,
-    /// What was given can't be used.
+    /// The input isn't valid.
     BadRequest,
-    /// It doesn't fit what is there already.
+    /// A conflict with the current state.
     Conflict,
-    /// The provider, or the way to it.
+    /// A failure of the provider or the network.
     Provider,
-    /// Something on this machine isn't available now; it may be later.
+    /// Something on this machine is temporarily unavailable.
     Unavailable,
-    /// A fault of Relink's own.
+    /// An internal error.
     Internal,
 }
 
@@ -121,22 +114,20 @@ impl From<LinkError> for Error {
 }
 
 impl Error {
-    /// A thing that isn't there.
     pub fn not_found(what: &'static str, name: &(impl ToString + ?Sized)) -> Self {
         Self::NotFound { what, name: name.to_string() }
     }
 
-    /// Something that can't be used.
+    /// Invalid input.
     pub fn invalid(code: &'static str, message: impl Into<String>) -> Self {
         Self::Invalid { code, field: None, message: message.into() }
     }
 
-    /// A field that can't be used.
+    /// Invalid input in a field.
     pub fn invalid_field(code: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid { code, field: Some(field.into()), message: message.into() }
     }
 
-    /// Something in the way.
     pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
         Self::Conflict { code, message: message.into() }
     }
@@ -147,7 +138,7 @@ impl Error {
         Self::Provider { failure, words, next_try }
     }
 
-    /// The stable code that code matches on.
+    /// A stable code, for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "not_found",
@@ -167,7 +158,6 @@ impl Error {
         }
     }
 
-    /// What kind of answer it is.
     pub const fn category(&self) -> Category {
         match self {
             Self::NotFound { .. } | Self::Link { .. } => Category::NotFound,
@@ -182,7 +172,7 @@ impl Error {
         }
     }
 
-    /// One line on what happened, for surfaces that show a headline.
+    /// What happened, in one line.
     pub fn title(&self) -> String {
         match self {
             Self::Provider { words, .. } => words.title.clone(),

@@ -1,4 +1,4 @@
-//! Whether the machine is online, as far as it can tell without sending anything.
+//! Determines without sending anything whether the machine is online.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
@@ -8,25 +8,25 @@ use url::Url;
 /// How far this machine's network reaches, as far as that can be told without sending anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Network {
-    /// Nowhere.
+    /// The machine is offline.
     Down,
-    /// To neighbours: an interface is up, but the system knows no way to the world.
+    /// An interface is up, but there is no route to the internet.
     Local,
-    /// To the world.
+    /// There is a route to the internet.
     Up,
 }
 
-/// How far the network reaches now. An interface that is up says little of the world: virtual machines and containers leave
-/// bridges behind that lead nowhere.
+/// The current reach. An interface that is up doesn't imply internet access: virtual machines and containers leave
+/// interfaces behind that aren't connected to anything.
 pub fn now() -> Network {
-    // Any public address will do. A UDP socket that is connected has its route looked up, and sends nothing.
+    // Any public address works. Connecting a UDP socket looks up its route and sends nothing.
     let way = |from: IpAddr, to: IpAddr| UdpSocket::bind((from, 0)).and_then(|socket| socket.connect((to, 443)));
     let v4 = || way(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(1, 1, 1, 1).into());
     let v6 = || way(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2606, 0x4700, 0, 0, 0, 0, 0, 0x1111).into());
     if v4().is_ok() || v6().is_ok() {
         return Network::Up;
     }
-    // Not knowing is no reason to put anything off.
+    // If it can't be determined, nothing is deferred.
     let is_up = if_addrs::get_if_addrs().map_or(true, |interfaces| {
         let reaches = |it: &if_addrs::Interface| it.is_oper_up() && !it.is_loopback() && !it.is_link_local();
         interfaces.iter().any(reaches)
@@ -34,12 +34,12 @@ pub fn now() -> Network {
     if is_up { Network::Local } else { Network::Down }
 }
 
-/// Whether there is a way to the world.
+/// Whether there is a route to the internet.
 pub fn is_online() -> bool {
     now() == Network::Up
 }
 
-/// Whether a request there needs a network at all.
+/// Whether the address is on this machine, so that no network is needed.
 pub fn is_on_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -54,7 +54,7 @@ pub fn is_on_this_machine(url: &Url) -> bool {
 pub enum Consent {
     /// Public addresses only.
     Public,
-    /// Private ranges and loopback too: the person agreed.
+    /// Also private ranges and loopback, with the user's consent.
     Local,
 }
 

@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_token_for_somebody_else_is_not_believed() {
+    fn an_id_token_for_another_client_is_rejected() {
         let token = |claims: &str| Secret::new(format!("h.{}.s", BASE64_URL_SAFE_NO_PAD.encode(claims)));
         let good = token(r#"{"iss":"https://as","aud":"us","sub":"ada"}"#);
         assert!(id_token_claims(&good, "us", Some("https://as")).is_some());

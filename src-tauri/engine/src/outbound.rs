@@ -1,4 +1,4 @@
-//! Requests to the outside: resolved once, checked, connected to that address; no redirect, no proxy, deadlines.
+//! Requests to providers and webhooks: the host is resolved once, checked, and connected to at that address. No redirects, no proxy.
 
 use std::{error::Error, net::IpAddr, sync::Arc, time::Duration};
 
@@ -12,36 +12,32 @@ use url::{Host, Url};
 
 use crate::network::{self, Consent};
 
-/// How long one request may take, from its start to the end of its answer.
+/// The maximum time from the start of a request to the end of its response.
 pub const DEADLINE: Duration = Duration::from_secs(30);
-/// How long the connection may take.
+/// The maximum time for connecting.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
-/// Longest answer that is read.
-const LONGEST_ANSWER: usize = 1024 * 1024;
+/// The maximum length of a response.
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 
-/// The clients: one for public addresses, one for those that the person agreed to.
+/// Two clients: one for public addresses, one for addresses with consent.
 #[derive(Debug, Clone)]
 pub struct Outbound {
     public: Client,
     local: Client,
 }
 
-/// Why no whole answer came.
+/// Why there was no complete response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{failure}")]
 pub struct RequestFailed {
-    /// The cause.
     pub failure: Failure,
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug)]
 pub struct HttpResponse {
-    /// Its status.
     pub status: http::StatusCode,
-    /// Its headers.
     pub headers: http::HeaderMap,
-    /// Its body.
     pub body: Vec<u8>,
 }
 
@@ -59,14 +55,13 @@ impl HttpResponse {
 }
 
 impl Outbound {
-    /// The clients, with the TLS provider that is built in.
+    /// Creates the clients, with the built-in TLS provider.
     pub fn new() -> Result<Self, reqwest::Error> {
-        // An error says that a provider is installed already, which serves as well.
+        // The only error is that a provider is already installed, which works too.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self { public: client(Consent::Public)?, local: client(Consent::Local)? })
     }
 
-    /// The client for this consent.
     pub const fn client(&self, consent: Consent) -> &Client {
         match consent {
             Consent::Public => &self.public,
@@ -74,7 +69,7 @@ impl Outbound {
         }
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the complete response.
     pub async fn send(&self, request: reqwest::Request, consent: Consent) -> Result<HttpResponse, RequestFailed> {
         if !host_is_allowed(request.url(), consent) {
             return Err(RequestFailed { failure: Failure::new(Cause::PrivateAddress) });
@@ -92,7 +87,7 @@ impl Outbound {
         let mut response = self.client(consent).execute(request).await.map_err(|error| no_answer(&error))?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
-            if body.len() + chunk.len() > LONGEST_ANSWER {
+            if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
                 return Err(RequestFailed { failure: Failure::new(Cause::Garbled).status(response.status().as_u16()) });
             }
             body.extend_from_slice(&chunk);
@@ -107,15 +102,15 @@ fn client(consent: Consent) -> Result<Client, reqwest::Error> {
         .redirect(redirect::Policy::none())
         .referer(false)
         .connect_timeout(CONNECT_DEADLINE)
-        // A refresh must never be sent twice behind our back: its token may be spent by the first.
+        // A refresh must never be repeated implicitly: the first request may have used up its token.
         .retry(reqwest::retry::never())
-        // Through a proxy the name would be looked up elsewhere, and what is checked here not be what is connected to.
+        // A proxy would resolve the name itself, so the checked address would not be the one that is connected to.
         .no_proxy()
         .dns_resolver(Arc::new(Resolver(consent)))
         .build()
 }
 
-/// An address written as digits never gets to the resolver, so it is looked at here.
+/// A literal IP address never reaches the resolver, so it is checked here.
 fn host_is_allowed(url: &Url, consent: Consent) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => network::is_allowed(IpAddr::V4(address), consent),
@@ -125,7 +120,7 @@ fn host_is_allowed(url: &Url, consent: Consent) -> bool {
     }
 }
 
-/// Looks names up and leaves out the addresses that may not be reached: the check and the connection use the same answer.
+/// Resolves names and omits addresses that aren't allowed. The check and the connection use the same result.
 struct Resolver(Consent);
 
 impl Resolve for Resolver {
@@ -144,7 +139,7 @@ impl Resolve for Resolver {
     }
 }
 
-/// Why a name leads nowhere.
+/// Why a name has no allowed address.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 enum LookupFailed {
     #[error("the name could not be looked up")]
@@ -153,7 +148,7 @@ enum LookupFailed {
     Private,
 }
 
-/// Sorts what the client reports into the table of causes.
+/// Maps an error of the client to a cause.
 fn no_answer(error: &reqwest::Error) -> RequestFailed {
     let mut cause = if error.is_timeout() {
         if error.is_connect() { Cause::Unreachable } else { Cause::Timeout }
@@ -173,7 +168,7 @@ fn no_answer(error: &reqwest::Error) -> RequestFailed {
             cause = Cause::Tls;
         }
         layers.extend(layer.source());
-        // What an io::Error wraps is not given out as its source.
+        // An `io::Error` doesn't return the error that it wraps as its source.
         let wrapped = layer.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         layers.extend(wrapped.map(|inner| inner as &(dyn Error + 'static)));
     }
@@ -194,15 +189,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_into_this_network_is_not_reached_without_consent_and_that_is_what_is_said() {
+    async fn a_private_address_is_refused_without_consent_and_reported_as_such() {
         assert_eq!(cause_of("http://localhost:9/", Consent::Public).await, Cause::PrivateAddress);
         assert_eq!(cause_of("http://127.0.0.1:9/", Consent::Public).await, Cause::PrivateAddress);
         assert_eq!(cause_of("http://localhost:9/", Consent::Local).await, Cause::Unreachable, "by consent it is");
     }
 
     #[tokio::test]
-    async fn a_name_that_nobody_knows_is_not_found() {
-        // RFC 6761 §6.4: there never is one.
+    async fn an_unknown_name_is_not_found() {
+        // RFC 6761 §6.4: `.invalid` never exists.
         assert_eq!(cause_of("https://nowhere.invalid/", Consent::Public).await, Cause::Dns);
     }
 
@@ -226,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn plain_text_where_tls_belongs_is_a_tls_trouble() {
+    async fn plain_text_instead_of_tls_is_a_tls_error() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
         tokio::spawn(async move {

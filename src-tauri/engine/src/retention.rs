@@ -1,4 +1,4 @@
-//! Retention: what is kept, and for how long. What happened and what was sent is kept for a person to look at, not forever.
+//! Retention: how long events, deliveries and timelines are kept.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,17 +12,17 @@ use crate::{
     tasks::Tasks,
 };
 
-/// For how many days timeline entries are kept.
+/// How many days timeline entries are kept.
 const TIMELINE_DAYS: i64 = 90;
-/// How many of an account's newest entries are kept whatever their age: they say how it is.
+/// How many of an account's newest entries are kept regardless of age, because they describe its state.
 const NEWEST_OF_ACCOUNT: usize = 100;
-/// For how many days events and their deliveries are kept.
+/// How many days events and their deliveries are kept.
 const EVENTS_DAYS: i64 = 30;
-/// Rows looked at in one transaction: whoever waits for the store comes in between.
+/// How many rows one transaction reads. Between transactions, others can use the store.
 const BATCH: usize = 500;
-/// How often old records are removed. Oftener than once a day, because timers stand still while the machine sleeps.
+/// How often old records are removed. More often than daily, because timers stop while the machine sleeps.
 const INTERVAL_SECS: i64 = 6 * 60 * 60;
-/// The longest time without a look at the wall clock.
+/// The maximum time between two readings of the wall clock.
 const MAX_PAUSE: Duration = Duration::from_hours(1);
 
 /// The services that [`Retention`] uses.
@@ -33,14 +33,14 @@ pub(crate) struct Dependencies {
     pub(crate) tasks: Tasks,
 }
 
-/// A kind of record that is removed when it is old.
+/// A kind of record that is removed after some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Records {
     Timeline,
     Events,
 }
 
-/// Removes what is old. A clone is a handle on the same one.
+/// Removes old records. Clones share the same state.
 #[derive(Debug, Clone)]
 pub(crate) struct Retention(Arc<Inner>);
 
@@ -55,7 +55,7 @@ impl Retention {
         Self(Arc::new(Inner { uses, due: Scheduler::default() }))
     }
 
-    /// Removes what is old now, and again every few hours.
+    /// Removes old records now, and again every few hours.
     pub(crate) fn start(&self) {
         let now = self.0.uses.clock.now();
         for records in [Records::Timeline, Records::Events] {

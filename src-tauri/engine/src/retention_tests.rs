@@ -77,7 +77,7 @@ async fn events_are_removed_after_thirty_days_unless_they_were_not_delivered() {
 }
 
 #[tokio::test]
-async fn timeline_entries_are_removed_after_ninety_days_except_what_says_how_the_account_is() {
+async fn timeline_entries_are_removed_after_ninety_days_except_those_that_describe_the_account() {
     let it = TestEngine::start().await;
     let [living, gone] = [1, 2].map(|n| AccountId::from_uuid(Uuid::from_u128(n)));
     let refreshed = TimelineEvent::Refreshed { expires_at: None, rotated: false };

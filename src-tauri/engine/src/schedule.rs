@@ -1,4 +1,4 @@
-//! What is due for which account, and which accounts wait for something before they can be due.
+//! When each account is due, and which accounts are deferred.
 
 use std::{collections::HashMap, sync::Mutex};
 
@@ -13,13 +13,13 @@ use crate::{
     sync::lock,
 };
 
-/// The least seconds over which refreshes that fell due together are spread, where they are many.
+/// The minimum number of seconds over which many refreshes that became due together are spread.
 const SPREAD_SECS: i64 = 20;
-/// The most refreshes that begin in one second after they fell due together.
+/// The maximum number of refreshes that begin per second after they became due together.
 const SPREAD_PER_SEC: usize = 20;
 
-/// When each account is refreshed or checked next, and what those that can't be refreshed now wait for. An account is never
-/// in both: whatever moves one holds the lock on `deferred`.
+/// When each account is refreshed or checked next, and why others are deferred. An account is never
+/// in both: moving one requires the lock on `deferred`.
 #[derive(Debug, Default)]
 pub(crate) struct RefreshSchedule {
     due: Scheduler<AccountId>,
@@ -39,7 +39,7 @@ impl RefreshSchedule {
         }
     }
 
-    /// Schedules what the account's state asks for.
+    /// Schedules what the account's state requires.
     pub(crate) fn plan(&self, account: &Account, now: Timestamp) {
         self.set(account.id(), account.due_by(now, jitter()).map(relink_domain::account::Due::at));
     }
@@ -52,14 +52,14 @@ impl RefreshSchedule {
         }
     }
 
-    /// The account is deleted.
+    /// Removes a deleted account.
     pub(crate) fn remove(&self, account: AccountId) {
         let mut deferred = lock(&self.deferred);
         deferred.remove(&account);
         self.due.remove(account);
     }
 
-    /// The account waits until the reason is over.
+    /// Defers the account until the reason is over.
     pub(crate) fn defer(&self, account: AccountId, reason: DeferReason) {
         let mut deferred = lock(&self.deferred);
         deferred.insert(account, reason);
@@ -67,7 +67,7 @@ impl RefreshSchedule {
         self.due.wake();
     }
 
-    /// Schedules the accounts whose reason to wait is over, spread from `from` on.
+    /// Schedules the accounts whose deferral is over, spread from `from` on.
     pub(crate) fn resume(&self, is_over: impl Fn(DeferReason) -> bool, from: Timestamp) {
         let mut deferred = lock(&self.deferred);
         let resumed: Vec<_> =
@@ -102,7 +102,7 @@ impl RefreshSchedule {
     }
 }
 
-/// Over how many seconds so many refreshes are spread.
+/// The number of seconds over which this many refreshes are spread.
 pub(crate) fn spread_secs(count: usize) -> i64 {
     let at_this_rate = i64::try_from(count / SPREAD_PER_SEC).unwrap_or(SPREAD_SECS);
     match count {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deferred_account_is_scheduled_by_nothing_but_what_it_waits_for() {
+    fn a_deferred_account_is_scheduled_only_when_its_reason_is_over() {
         let schedule = RefreshSchedule::default();
         schedule.defer(account(1), DeferReason::Offline);
         schedule.set_if_absent(account(1), NOW);

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::sync::lock;
 
-/// What is due when. Each key has at most one time.
+/// The due times of keys. Each key has at most one.
 #[derive(Debug)]
 pub(crate) struct Scheduler<K> {
     entries: Mutex<Entries<K>>,
@@ -26,7 +26,7 @@ struct Entries<K> {
     due: HashMap<K, Timestamp>,
 }
 
-/// What [`Scheduler::take_due`] found.
+/// The result of [`Scheduler::take_due`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Taken<K> {
     /// The keys that were due, earliest first. They are no longer scheduled.
@@ -110,14 +110,14 @@ impl<K: Copy + Ord + Hash> Scheduler<K> {
         self.changed.notified().await;
     }
 
-    /// Wakes whoever waits in [`Scheduler::changed`].
+    /// Wakes the waiters in [`Scheduler::changed`].
     pub(crate) fn wake(&self) {
         self.changed.notify_one();
     }
 }
 
-/// How long a loop may sleep until `next`, and no longer than `at_most`: timers stand still while the machine sleeps, so the
-/// wall clock has to be looked at now and then.
+/// How long a loop may sleep until `next`, but at most `at_most`: timers stop while the machine sleeps, so the
+/// wall clock has to be read from time to time.
 pub(crate) fn pause_until(next: Option<Timestamp>, now: Timestamp, at_most: Duration) -> Duration {
     next.map_or(at_most, |next| Duration::from_millis(u64::try_from(next.millis_since(now)).unwrap_or(0)).min(at_most))
 }
@@ -129,7 +129,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     #[test]
-    fn a_due_key_is_taken_once_and_the_next_time_is_named() {
+    fn a_due_key_is_taken_once_and_the_next_time_is_returned() {
         let scheduler = Scheduler::default();
         scheduler.set(1, NOW.plus_secs(-1));
         scheduler.set(2, NOW.plus_secs(60));

@@ -6,7 +6,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::error::{Error, Result};
 
-/// Spawns tasks and ends them. A clone is a handle on the same set.
+/// Spawns tasks and ends them. Clones share the same set.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tasks {
     tracker: TaskTracker,
@@ -14,7 +14,7 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Runs a task to its end: a stop waits for it.
+    /// Runs a task that a stop waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tracker.spawn(task);
     }
@@ -31,12 +31,12 @@ impl Tasks {
         self.stopping.is_cancelled()
     }
 
-    /// Waits for a future, but not beyond the stop: what has not begun by then does not begin.
+    /// Waits for a future, but not beyond the stop.
     pub(crate) async fn unless_stopping<T>(&self, future: impl Future<Output = T>) -> Result<T> {
         self.stopping.run_until_cancelled(future).await.ok_or(Error::Stopping)
     }
 
-    /// Tells every task to stop and waits up to `deadline` for those that run to their end. Whether all of them have ended.
+    /// Signals every task to stop, and waits up to `deadline` for those that run to their end. Returns whether all have ended.
     pub(crate) async fn stop(&self, deadline: Duration) -> bool {
         self.stopping.cancel();
         self.tracker.close();

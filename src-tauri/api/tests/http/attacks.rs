@@ -14,7 +14,7 @@ async fn status_with(world: &World, path: &str, headers: &[(&str, &str)]) -> u16
 }
 
 #[tokio::test]
-async fn dns_rebinding_a_name_that_leads_here_gets_no_answer() {
+async fn dns_rebinding_another_name_of_this_machine_is_refused() {
     let world = World::new().await;
     for path in ["/ping", "/integrated-account", "/connect-account", "/oauth/callback/x"] {
         assert_eq!(status_with(&world, path, &[("host", "evil.example:7417")]).await, 421, "{path}");
@@ -22,7 +22,7 @@ async fn dns_rebinding_a_name_that_leads_here_gets_no_answer() {
 }
 
 #[tokio::test]
-async fn a_web_page_of_another_origin_gets_no_answer_even_with_a_token() {
+async fn a_web_page_of_another_origin_is_refused_even_with_a_token() {
     let world = World::new().await;
     for path in ["/ping", "/integrated-account", "/connect-account/session"] {
         assert_eq!(status_with(&world, path, &[("origin", "https://evil.example")]).await, 403, "{path}");
@@ -32,7 +32,7 @@ async fn a_web_page_of_another_origin_gets_no_answer_even_with_a_token() {
 }
 
 #[tokio::test]
-async fn no_answer_allows_another_origin_to_read_it() {
+async fn no_response_allows_another_origin_to_read_it() {
     let world = World::new().await;
     let documented = world.operations().await.into_iter().map(|operation| operation.url(&world));
     for url in documented.chain([format!("{}/nowhere", world.base())]) {
@@ -98,7 +98,7 @@ async fn only_what_a_browser_opens_is_open() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_shut_out_at_once() {
+async fn a_revoked_token_is_refused_immediately() {
     let world = World::new().await;
     let made = world.post("/relink/api-tokens", json!({ "name": "short" })).await;
     let token = made["token"].as_str().expect("shown once").to_owned();
@@ -137,7 +137,7 @@ async fn oversized_headers_are_refused() {
 }
 
 #[tokio::test]
-async fn a_slow_client_is_let_go_and_hurts_nobody() {
+async fn a_slow_client_is_disconnected_and_blocks_no_other() {
     let world = World::new().await;
     let slow = world.raw(b"GET /ping HT");
     tokio::pin!(slow);
@@ -165,7 +165,7 @@ async fn two_hosts_or_none_are_refused() {
 }
 
 #[tokio::test]
-async fn a_flow_opens_to_nobody_without_its_key() {
+async fn a_flow_is_refused_without_its_key() {
     let world = World::new().await;
     world.sandbox().await;
     let link = world.post("/link-token", json!({ "tenant_id": "acme-1" })).await;
@@ -179,7 +179,7 @@ async fn a_flow_opens_to_nobody_without_its_key() {
 }
 
 #[tokio::test]
-async fn a_redirect_uri_that_is_not_listed_to_the_letter_is_refused() {
+async fn a_redirect_uri_without_an_exact_match_is_refused() {
     let world = World::new().await;
     let link = async |uri: &str| {
         world.ask(Method::POST, "/link-token", json!({ "tenant_id": "acme-1", "redirect_uri": uri })).await
@@ -202,7 +202,7 @@ async fn a_redirect_uri_that_is_not_listed_to_the_letter_is_refused() {
 }
 
 #[tokio::test]
-async fn what_no_browser_should_be_sent_to_is_not_listed() {
+async fn an_unsafe_redirect_uri_cannot_be_allowed() {
     let world = World::new().await;
     for unfit in
         ["javascript:alert(1)", "data:text/html,x", "http://app.example/", "//evil.example", "https://a@b.example/"]

@@ -29,7 +29,7 @@ async fn an_address_that_others_can_reach_is_refused() {
 }
 
 #[tokio::test]
-async fn a_taken_port_makes_way_for_the_next_free_one_unless_it_was_asked_for() {
+async fn a_taken_port_is_replaced_by_the_next_free_one_unless_it_was_requested() {
     let world = World::new().await;
     // Held by us, or by whoever has it already: taken either way.
     let _held = TcpListener::bind(("127.0.0.1", PORT));
@@ -47,7 +47,7 @@ async fn a_taken_port_makes_way_for_the_next_free_one_unless_it_was_asked_for() 
 }
 
 #[tokio::test]
-async fn the_control_token_of_the_file_opens_this_run_alone() {
+async fn the_token_in_the_engine_file_is_valid_only_for_this_run() {
     let world = World::new().await;
     let token = found(&world)["token"].as_str().expect("a token").to_owned();
     assert_eq!(found(&world)["base_url"], world.base());
@@ -67,7 +67,7 @@ async fn the_control_token_of_the_file_opens_this_run_alone() {
 }
 
 #[tokio::test]
-async fn a_stop_closes_the_port_and_takes_the_file_along() {
+async fn a_stop_closes_the_port_and_removes_the_engine_file() {
     let World { serving, folder, client, engine, .. } = World::new().await;
     let url = format!("{}/ping", serving.base_url());
     assert!(client.get(&url).send().await.expect("an answer").status().is_success());
@@ -78,7 +78,7 @@ async fn a_stop_closes_the_port_and_takes_the_file_along() {
 }
 
 #[tokio::test]
-async fn answers_are_kept_by_nobody_and_taken_for_nothing_else() {
+async fn responses_are_neither_cached_nor_sniffed() {
     let world = World::new().await;
     for path in ["/ping", "/nowhere", "/integrated-account", "/connect-account/session"] {
         let answer = world.client.get(format!("{}{path}", world.base())).send().await.expect("an answer");
@@ -89,7 +89,7 @@ async fn answers_are_kept_by_nobody_and_taken_for_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_method_that_a_route_has_not_says_so_in_the_errors_shape() {
+async fn an_unsupported_method_is_reported_in_the_errors_format() {
     let world = World::new().await;
     let (status, body) = world.ask(Method::PATCH, "/webhook/x", Value::Null).await;
     assert_eq!((status, body["statusCode"].as_u64()), (StatusCode::METHOD_NOT_ALLOWED, Some(405)));

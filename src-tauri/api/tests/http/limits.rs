@@ -42,7 +42,7 @@ async fn other_and_link(world: &World) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_client_at_its_limit_of_long_polls_is_refused_and_keeps_nobody_waiting() {
+async fn a_client_at_its_limit_of_long_polls_is_refused_and_blocks_no_other() {
     let world = World::new().await;
     let (other, link) = other_and_link(&world).await;
     let mut polls = JoinSet::new();
@@ -66,7 +66,7 @@ async fn a_client_at_its_limit_of_long_polls_is_refused_and_keeps_nobody_waiting
 }
 
 #[tokio::test]
-async fn connections_without_a_token_keep_nobody_waiting() {
+async fn connections_without_a_token_block_no_other() {
     let world = World::new().await;
     let (other, link) = other_and_link(&world).await;
     let mut silent = Vec::new();
@@ -77,7 +77,7 @@ async fn connections_without_a_token_keep_nobody_waiting() {
 }
 
 #[tokio::test]
-async fn who_has_no_token_does_not_keep_the_connection() {
+async fn a_request_without_a_token_closes_its_connection() {
     let world = World::new().await;
     let request = format!("GET /relink/status HTTP/1.1\r\nHost: {}\r\n\r\n", world.host());
     let response = world.raw(request.as_bytes()).await;

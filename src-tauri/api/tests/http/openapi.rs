@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::world::World;
 
 #[tokio::test]
-async fn every_documented_route_is_there() {
+async fn every_documented_route_exists() {
     let world = World::new().await;
     let operations = world.operations().await;
     assert!(operations.len() > 50, "{}", operations.len());
@@ -20,7 +20,7 @@ async fn every_documented_route_is_there() {
 }
 
 #[tokio::test]
-async fn the_documentation_is_open_to_a_browser_on_this_machine_and_loads_nothing_from_elsewhere() {
+async fn the_documentation_needs_no_token_and_loads_nothing_from_other_servers() {
     let world = World::new().await;
     let page = world.client.get(format!("{}/docs", world.base())).send().await.expect("an answer");
     assert_eq!(page.status(), StatusCode::OK, "is the documentation built?");

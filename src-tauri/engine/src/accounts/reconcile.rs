@@ -1,7 +1,7 @@
-//! What a crash left open of an account, decided by the keychain.
+//! Completes what a crash interrupted, as decided by the keychain's content.
 //!
-//! The keychain is written before the database, so it is the authority: an item that carries an open intent's generation
-//! means that only the database's step is missing. Any other generation means that the provider's answer, if there was one, is
+//! The keychain is written before the database, so it is the authority: if an item has the generation of an open intent,
+//! only the database update is missing. Any other generation means that the provider's response, if there was one, is
 //! lost.
 
 use std::ops::ControlFlow;
@@ -20,8 +20,8 @@ use crate::{
 };
 
 impl Accounts {
-    /// Under the account's lock: commits what the keychain shows to be done already, and drops a replacement that never got
-    /// there. An open refresh that never got there stays open, for the caller to resume.
+    /// Call it under the account's lock. Commits what the keychain shows to be done, and drops a replacement that wasn't
+    /// written. An open refresh that wasn't written stays open, for the caller to resume.
     pub(crate) async fn reconcile(&self, account: Account, item: &Item) -> Result<Account> {
         let id = account.id();
         if let Some(replacement) = &account.replacement {
@@ -45,7 +45,7 @@ impl Accounts {
         }
     }
 
-    /// The new credentials never got into the keychain: the link that asked for them can be used again.
+    /// The new credentials weren't written to the keychain: their link can be used again.
     pub(crate) async fn lose_replacement(&self, account: &Account, replacement: &Replacement) -> Result<Account> {
         let (generation, link) = (replacement.generation, replacement.link);
         let give_back = move |tx: &rusqlite::Transaction<'_>| {
@@ -58,13 +58,13 @@ impl Accounts {
     }
 }
 
-/// Name under which an item records the lifetime of the access token that came with its refresh token.
+/// The key of the lifetime of the access token that was issued with the refresh token.
 const LIFETIME: &str = "lifetime";
-/// The same, as Relink 0.1 wrote it.
+/// The same key in Relink 0.1.
 const LIFETIME_0_1: &str = "lease";
 
 impl Item {
-    /// Records the access token's lifetime beside a rotated refresh token: finishing the refresh after a crash needs it.
+    /// Records the access token's lifetime with a rotated refresh token. Finishing the refresh after a crash requires it.
     pub(crate) fn set_lifetime(&mut self, lifetime: TokenLifetime) {
         if let Ok(value) = serde_json::to_value(lifetime) {
             self.notes.insert(LIFETIME.into(), value);

@@ -1,4 +1,4 @@
-//! What is installed, compiled, as one value that is replaced as a whole.
+//! The compiled installed integrations, as one value that is replaced as a whole.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     store::integrations::Installed,
 };
 
-/// An installed integration: usable, or with the reason why not.
+/// An installed integration: usable, or with the reason why it isn't.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) installed: Arc<Installed>,
@@ -39,13 +39,13 @@ impl Entry {
     }
 }
 
-/// The error of whoever needs an integration whose definition can't be loaded.
+/// The error for an integration whose definition can't be loaded.
 pub(super) fn unusable(installed: &Installed, error: &DefinitionError) -> Error {
     let message = format!("The integration {} can't be used: {error}", installed.integration.name);
     Error::conflict("integration_broken", message)
 }
 
-/// Everything installed.
+/// All installed integrations.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Snapshot(HashMap<EnvironmentIntegrationId, Entry>);
 
@@ -80,7 +80,7 @@ impl Snapshot {
 }
 
 pub(crate) mod compile {
-    //! Definitions as the store has them, loaded.
+    //! Loads definitions from the store's records.
 
     use std::sync::Arc;
 

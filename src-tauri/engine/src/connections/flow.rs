@@ -20,7 +20,7 @@ use crate::{provider::Provider, random::hash_of, sync::lock};
 
 /// For how many seconds an ended flow can still be looked at.
 pub(super) const ENDED_FLOW_LIFETIME_SECS: i64 = 60 * 60;
-/// The most flows at a time. Beyond them the oldest are dropped.
+/// The maximum number of flows. If there are more, the oldest are dropped.
 pub(super) const MAX_FLOWS: usize = 500;
 
 /// All flows.
@@ -59,7 +59,7 @@ pub(super) enum Phase {
         code: Secret,
     },
     Working(FlowStep),
-    /// Somebody else signed in, and the person is asked what to do.
+    /// The identity differs, and the user is asked what to do.
     Asking {
         question: IdentityQuestion,
         answer: Option<oneshot::Sender<IdentityChoice>>,
@@ -84,7 +84,7 @@ impl Flow {
         self.announce();
     }
 
-    /// Wakes whoever follows the flow, after its phase has changed.
+    /// Wakes the followers of the flow, after its phase has changed.
     pub(super) fn announce(&self) {
         self.version.send_modify(|version| *version += 1);
     }

@@ -42,7 +42,7 @@ fn callback_of(begun: &BegunFlow) -> String {
 }
 
 #[tokio::test]
-async fn an_abandoned_flow_is_neither_returned_to_nor_claimed() {
+async fn an_abandoned_flow_accepts_neither_a_callback_nor_a_claim() {
     for has_returned in [false, true] {
         let (it, link) = with_link().await;
         let connections = it.engine.connections();
@@ -63,7 +63,7 @@ async fn an_abandoned_flow_is_neither_returned_to_nor_claimed() {
 }
 
 #[tokio::test]
-async fn the_oldest_flow_makes_way_for_one_too_many() {
+async fn the_oldest_flow_ends_when_there_are_too_many() {
     let (it, link) = with_link().await;
     let connections = it.engine.connections();
     let mut begun = Vec::new();

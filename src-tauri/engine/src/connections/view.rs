@@ -1,4 +1,4 @@
-//! How a flow looks from outside. No secret is in it.
+//! The public view of a flow. It contains no secrets.
 
 use relink_contract::connect::{self, FlowError, FlowErrorType, FlowPhase};
 use relink_domain::failure::{Cause, Failure, Severity};
@@ -10,7 +10,7 @@ use crate::{error::Error, sync::lock};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FlowFailure {
     pub(super) shown: FlowError,
-    /// Whether the provider, or the way to it, is why: then an event reports it.
+    /// Whether the cause is the provider or the network. Then an event reports it.
     pub(super) at_provider: bool,
 }
 
@@ -22,13 +22,13 @@ impl FlowFailure {
         Self { shown: FlowError { code, title, message, hint, error_type, field: None }, at_provider: true }
     }
 
-    /// With the form field that it is about.
+    /// Sets the form field with the error.
     fn about(mut self, field: Option<String>) -> Self {
         self.shown.field = field;
         self
     }
 
-    /// Nobody came back in time.
+    /// The provider didn't redirect back in time.
     pub(super) fn expired() -> Self {
         let failure = Self::new(
             EXPIRED,
@@ -45,7 +45,7 @@ impl FlowFailure {
         self.shown.code == EXPIRED
     }
 
-    /// What the provider put into the callback (RFC 6749 §4.1.2.1).
+    /// An error that the provider put into the callback (RFC 6749 §4.1.2.1).
     pub(super) fn refused_at_provider(code: &str, description: Option<&str>, label: &str) -> Self {
         let (title, message, hint) = match code {
             "access_denied" => (
@@ -68,7 +68,7 @@ impl FlowFailure {
         Self::new(code, title, message, hint, FlowErrorType::ConnectionError)
     }
 
-    /// The exchange, or the way to the provider.
+    /// A failure of the exchange or the network.
     pub(super) fn of_failure(failure: &Failure, label: &str) -> Self {
         let hint = match failure.cause {
             Cause::InvalidGrant => "Start over, and finish within ten minutes.",
@@ -92,7 +92,7 @@ impl FlowFailure {
         Self::new(failure.cause.code(), title, message, hint, FlowErrorType::ConnectionError)
     }
 
-    /// What was typed isn't accepted by the provider.
+    /// The provider doesn't accept the entered credential.
     pub(super) fn key_rejected(label: &str, field: Option<String>) -> Self {
         Self::new(
             "rejected",
@@ -104,7 +104,7 @@ impl FlowFailure {
         .about(field)
     }
 
-    /// The client's id and secret that were typed aren't accepted by the provider.
+    /// The provider doesn't accept the entered client id and secret.
     pub(super) fn client_rejected(label: &str) -> Self {
         Self::new(
             Cause::InvalidClient.code(),
@@ -116,7 +116,7 @@ impl FlowFailure {
         .about(Some("client_secret".to_owned()))
     }
 
-    /// Nothing that came with the new sign-in says whose it is.
+    /// The new sign-in has no identity.
     pub(super) fn identity_unknown(label: &str, before: &str) -> Self {
         Self::new(
             "identity_unknown",
@@ -128,7 +128,7 @@ impl FlowFailure {
         )
     }
 
-    /// The connection renews itself, and the new sign-in couldn't.
+    /// The account can be refreshed, and the new sign-in couldn't.
     pub(super) fn not_lasting(label: &str) -> Self {
         Self::new(
             "refresh_token_missing",
@@ -142,7 +142,7 @@ impl FlowFailure {
         )
     }
 
-    /// The probe was answered 403.
+    /// The probe got 403.
     pub(super) fn forbidden(label: &str) -> Self {
         Self::new(
             "forbidden",
@@ -169,7 +169,7 @@ impl FlowFailure {
         )
     }
 
-    /// Something on this machine.
+    /// An error of this machine.
     pub(super) fn of_error(error: &Error) -> Self {
         let hint = error.hint().unwrap_or_else(|| "Start over.".into());
         let failure = Self::new(error.code(), error.title(), error.to_string(), &hint, FlowErrorType::ConnectionError);
@@ -180,7 +180,7 @@ impl FlowFailure {
 const NOTHING_KEPT: &str = "Nothing was saved.";
 
 impl Flow {
-    /// How it looks from outside.
+    /// The public view of the flow.
     pub(super) fn view(&self) -> connect::Flow {
         let phase = lock(&self.phase);
         let mut view = connect::Flow {

@@ -1,6 +1,6 @@
 //! Passes calls to the keychain's thread one after the other, and abandons calls that hang.
 //!
-//! A call hangs when the daemon is stopped or nobody answers a prompt. Its thread can't be interrupted, so after the deadline
+//! A call hangs when the daemon is stopped or a prompt isn't answered. Its thread can't be interrupted, so after the deadline
 //! the dispatcher abandons the thread with its connection and starts another. At most [`MAX_ABANDONED`] threads are
 //! abandoned at a time, and while there is one, calls are made only if a check that can't prompt finds the keychain
 //! available.
@@ -80,7 +80,7 @@ impl Dispatcher {
             (_, Some(refusal)) => Err(refusal),
             (_, None) => match self.perform(work, self.options.deadline).await {
                 Err(slow @ KeychainError::Slow { .. }) => {
-                    // Most often the keychain was locked between the check and the call, and a prompt came up.
+                    // Most often the keychain was locked between the check and the call, and a prompt appeared.
                     self.check_access().await;
                     Err(if *self.state.borrow() == KeychainState::Locked { KeychainError::Locked } else { slow })
                 }

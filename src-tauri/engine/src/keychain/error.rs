@@ -1,8 +1,8 @@
-//! Errors of the keychain, with sentences for a person.
+//! Errors of the keychain, with sentences to show.
 
 use std::time::Duration;
 
-/// Why a call failed. No variant holds a secret.
+/// Why a call failed. No variant contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeychainError {
     /// It is locked, and no prompt was raised.
@@ -17,7 +17,7 @@ pub enum KeychainError {
     /// The deadline passed. A write may still be carried out; until that is known, calls for its item are refused.
     #[error("The keychain didn't respond within {} seconds.", after.as_secs_f32())]
     Slow { after: Duration },
-    /// The person dismissed the keychain's prompt.
+    /// The user dismissed the keychain's prompt.
     #[error("Access to the keychain was denied: its prompt was dismissed.")]
     Denied,
     #[error("The credential is too long for this system's keychain.")]
@@ -25,19 +25,19 @@ pub enum KeychainError {
     /// Relink did not write the item, or a part of it is missing.
     #[error("The keychain item can't be used: {what}.")]
     Damaged {
-        /// What is wrong with it, without quoting it.
+        /// What is wrong, without the content.
         what: &'static str,
     },
     /// A newer version of Relink wrote the item. It is never overwritten.
     #[error("The keychain item was created by a newer version of Relink (format {version}). Update Relink to use it.")]
     Newer { version: u64 },
-    /// Any other error, in the system's words.
+    /// Any other error, with the system's message.
     #[error("The keychain failed: {0}.")]
     Other(String),
 }
 
 impl KeychainError {
-    /// Stable name for programs.
+    /// A stable code, for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Locked => "keychain_locked",

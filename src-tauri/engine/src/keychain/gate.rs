@@ -1,6 +1,6 @@
-//! Checks whether the system's keychain is unlocked without raising a prompt, and raises the prompt when a person asks.
+//! Checks without a prompt whether the system's keychain is unlocked, and shows the prompt on request.
 //!
-//! On Linux the keyring store unlocks whatever it finds locked, and blocks on the prompt. So the `Locked` property of the
+//! On Linux the keyring store unlocks a locked collection, and blocks on the prompt. So the `Locked` property of the
 //! Secret Service's default collection is read first, over a separate connection.
 
 #[cfg(target_os = "linux")]
@@ -39,7 +39,7 @@ mod linux {
             }
         }
 
-        /// Prompts the person to unlock the default collection, or to choose a password for a first one.
+        /// Prompts the user to unlock the default collection, or to choose a password for a first one.
         pub(in crate::keychain) fn unlock(&self) -> Result<(), KeychainError> {
             match self.collection()? {
                 Some(collection) => collection.unlock(),
@@ -78,7 +78,7 @@ mod other {
     use crate::keychain::KeychainError;
 
     /// macOS and Windows have nothing to check: macOS prompts by itself, and Windows' Credential Manager is unlocked while the
-    /// person is signed in.
+    /// user is logged in.
     pub(in crate::keychain) struct Gate;
 
     #[allow(clippy::unnecessary_wraps, clippy::unused_self)] // the same interface as on Linux

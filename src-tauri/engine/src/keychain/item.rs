@@ -57,7 +57,7 @@ impl PartList {
 }
 
 impl Head {
-    /// Errors never quote the text, unlike serde's own.
+    /// Errors never contain the text, unlike serde's.
     pub(super) fn parse(text: &str) -> Result<Self, KeychainError> {
         #[derive(Deserialize)]
         struct Version {
@@ -89,7 +89,7 @@ impl Head {
 pub(super) const FOREIGN_CONTENT: KeychainError =
     KeychainError::Damaged { what: "its content is not what Relink writes" };
 
-/// `Secret` has no `Deserialize`, so that no wire type takes one by accident.
+/// `Secret` has no `Deserialize`, so that no wire type can receive one by accident.
 struct StoredSecret(Secret);
 
 impl<'de> Deserialize<'de> for StoredSecret {
@@ -98,7 +98,7 @@ impl<'de> Deserialize<'de> for StoredSecret {
     }
 }
 
-/// Measures the text first, so that the buffer never grows and leaves a copy behind that isn't wiped.
+/// Measures the text first, so that the buffer never grows and leaves an unwiped copy behind.
 fn to_json(value: &impl Serialize) -> Zeroizing<String> {
     struct Length(usize);
     impl io::Write for Length {

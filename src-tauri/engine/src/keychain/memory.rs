@@ -25,7 +25,7 @@ struct Memory {
     state: watch::Sender<KeychainState>,
 }
 
-/// A write that is answered as too slow and carried out later.
+/// A write that is reported as too slow and carried out later.
 #[derive(Debug, Default)]
 enum Late {
     #[default]
@@ -68,7 +68,7 @@ impl MemoryKeychain {
         memory.trouble = Some(error);
     }
 
-    /// The next `steps` writes and removals succeed and all later ones fail, as if a crash had come in between.
+    /// The next `steps` writes and removals succeed and all later ones fail, as after a crash.
     pub fn fail_after(&self, steps: usize) {
         self.memory().steps_left = Some(steps);
     }
@@ -78,7 +78,7 @@ impl MemoryKeychain {
         self.memory().stuck = Some(name.to_owned());
     }
 
-    /// The next write and every later call are answered as too slow. [`recover`](Self::recover) carries that write out.
+    /// The next write and every later call are reported as too slow. [`recover`](Self::recover) carries that write out.
     pub fn stall_next_write(&self) {
         self.memory().late = Late::Next;
     }

@@ -1,6 +1,6 @@
 //! The keychain: the only place that stores credentials.
 //!
-//! A [`Keychain`] is a handle. A dedicated thread makes the calls, because a keychain may block on a prompt until somebody
+//! A [`Keychain`] is a handle. A dedicated thread makes the calls, because a keychain may block on a prompt until the user
 //! answers it. Nothing here blocks the async runtime, and every call ends at a deadline. Only [`Keychain::unlock`] prompts,
 //! as far as the system tells beforehand whether a call would.
 //!
@@ -112,7 +112,7 @@ pub struct KeychainOptions {
     pub unlock_deadline: Duration,
     /// How often it is checked whether an unavailable keychain is available again.
     pub poll_interval: Duration,
-    /// The longest text of one item, in UTF-16 code units. A longer one is split.
+    /// The maximum length of an item's text, in UTF-16 code units. A longer one is split.
     pub limit: Option<usize>,
 }
 
@@ -181,7 +181,7 @@ impl Keychain {
     }
 
     /// Stores the item in place of the old one. `label` is shown in the keychain's own app, for example
-    /// "Relink: Acme engineering (GitHub)". Once it has begun, it is carried out even if the caller goes away.
+    /// "Relink: Acme engineering (GitHub)". Once it has begun, it is carried out even if the caller is cancelled.
     pub async fn set(&self, key: &Key, label: &str, item: &Item) -> Result<(), KeychainError> {
         let work = Work::Set { name: key.to_string(), label: label.to_owned(), item: item.clone() };
         self.call(work).await.map(drop)
@@ -192,7 +192,7 @@ impl Keychain {
         self.call(Work::Delete { name: key.to_string() }).await.map(drop)
     }
 
-    /// Prompts the person to unlock the keychain, or to create a first one. Only for what the person has just asked for.
+    /// Prompts the user to unlock the keychain, or to create a first one. Call it only for an action that the user has just requested.
     /// Other calls are answered meanwhile.
     pub async fn unlock(&self) -> Result<(), KeychainError> {
         match &self.0 {

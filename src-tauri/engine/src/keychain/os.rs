@@ -1,6 +1,6 @@
 //! The system's keychain, through keyring-core.
 //!
-//! The store is built here rather than by `keyring`'s own `Entry`, which keeps a failed start for the life of the process.
+//! The store is built here, not by `keyring`'s `Entry`, which caches a failed start until the process exits.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,7 +14,7 @@ use super::{
     item::FOREIGN_CONTENT,
 };
 
-/// The service of Relink's items, as the keychain's own app shows it.
+/// The service name of Relink's items, shown in the keychain's app.
 const SERVICE: &str = "app.relink.desktop";
 
 /// A connection to the keychain. It is dropped after an error, because its daemon may be gone.
@@ -136,7 +136,7 @@ mod platform {
         Ok(windows_native_keyring_store::Store::new()?)
     }
 
-    /// `Enterprise`, the default, would copy the credentials to the person's other machines.
+    /// `Enterprise`, the default, would copy the credentials to the user's other machines.
     pub(super) fn modifiers(_label: Option<&str>) -> HashMap<&str, &str> {
         HashMap::from([("persistence", "Local")])
     }

@@ -24,7 +24,7 @@ use super::{
 
 /// The head of a split item must fit in one entry.
 pub(super) const MIN_LIMIT: usize = 160;
-/// A longer content is no credential.
+/// Longer content isn't a credential.
 const MAX_PARTS: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +101,7 @@ pub(super) fn write(
 ) -> Result<(), KeychainError> {
     let slot_in_use = match head(store, name) {
         Ok(Some(Head::Split(list))) => Some(list.slot),
-        // A damaged item is replaced, so that the person can recover the account by reauthorizing it.
+        // A damaged item is replaced, so that the account can be reauthorized.
         Ok(Some(Head::Whole(_)) | None) | Err(KeychainError::Damaged { .. }) => None,
         Err(error) => return Err(error),
     };

@@ -1,5 +1,5 @@
-//! Whatever the content, the limit and the step at which a write is interrupted: the old or the new item is complete, and
-//! nothing is left over.
+//! For any content, limit and interrupted step of a write, the old or the new item is complete, and
+//! no parts are left over.
 
 use proptest::prelude::*;
 use relink_domain::Secret;

@@ -1,4 +1,4 @@
-//! The dispatcher with a keychain in memory whose calls hang while the test holds a door shut.
+//! Tests of the dispatcher, on a keychain in memory whose calls hang while the test keeps its door shut.
 
 use std::sync::{
     Condvar, Mutex,

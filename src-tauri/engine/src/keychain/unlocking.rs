@@ -1,4 +1,4 @@
-//! The unlock prompt: one at a time, on a thread of its own.
+//! The unlock prompt: one at a time, on a separate thread.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -12,7 +12,7 @@ use super::{KeychainError, worker::Open};
 
 type Outcome = Result<(), KeychainError>;
 
-/// Callers that ask while a prompt is open share it.
+/// Callers share an open prompt.
 #[derive(Clone)]
 pub(super) struct UnlockPrompt {
     open: Arc<Open>,
@@ -30,7 +30,7 @@ impl UnlockPrompt {
         match timeout(self.deadline, outcome.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => outcome.clone().unwrap_or(Err(KeychainError::Locked)),
             Ok(Err(_)) => Err(KeychainError::Other("its library failed".to_owned())),
-            // The prompt stays open. If the person answers it later, the next check finds the keychain available.
+            // The prompt stays open. If the user unlocks later, the next check finds the keychain available.
             Err(_) => Err(KeychainError::Locked),
         }
     }

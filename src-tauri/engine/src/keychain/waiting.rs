@@ -7,24 +7,24 @@ use uuid::Uuid;
 
 use super::{Key, Keychain};
 
-/// The least time between two attempts at something that has just failed.
+/// The minimum delay before a failed operation is retried.
 const MIN_RETRY_DELAY: Duration = Duration::from_secs(2);
 
 impl Keychain {
-    /// A key that no item is ever stored under: reading it only shows whether the keychain answers.
+    /// A key that no item uses. Reading it only shows whether the keychain responds.
     pub(crate) fn unused_key() -> Key {
         Key::Account(AccountId::from_uuid(Uuid::nil()))
     }
 
-    /// Returns once the keychain answers, however long that takes.
+    /// Waits without a limit until the keychain responds.
     pub(crate) async fn opened(&self) {
         while self.get(&Self::unused_key()).await.is_err() {
             self.recovered().await;
         }
     }
 
-    /// After the keychain refused a call: returns once it is available again, and never at once. Some refusals say nothing
-    /// about the keychain as a whole, so that it counts as available all along.
+    /// After the keychain refused a call: waits until it is available again, with a minimum delay. Some refusals say nothing
+    /// about the keychain as a whole, so that it still counts as available.
     pub(crate) async fn recovered(&self) {
         tokio::time::sleep(MIN_RETRY_DELAY).await;
         self.available().await;

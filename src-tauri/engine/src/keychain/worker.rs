@@ -1,4 +1,4 @@
-//! The dedicated thread that holds the connection to the keychain and may block.
+//! The dedicated thread that has the connection to the keychain and may block.
 
 use std::{io, sync::mpsc, thread};
 
@@ -44,7 +44,7 @@ impl Work {
     }
 }
 
-/// An item only for [`Work::Get`].
+/// The item, only for [`Work::Get`].
 pub(super) type Outcome = Result<Option<Item>, KeychainError>;
 
 /// A handle on the thread. The thread ends when this is dropped and its current call has returned.
@@ -56,7 +56,7 @@ impl Worker {
         thread::Builder::new().name("relink-keychain".to_owned()).spawn(move || {
             let mut connection = Connection { open, limit, store: None };
             while let Ok((work, reply)) = jobs.recv() {
-                // The caller may have gone; the work is done all the same.
+                // The caller may have been cancelled; the work is done anyway.
                 let _ = reply.send(connection.perform(&work));
             }
         })?;

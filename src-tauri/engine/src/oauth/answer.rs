@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_providers_do_differently_is_evened_out() {
+    fn differences_between_providers_are_normalized() {
         let body = r#"{"access_token":"t","expires_in":"3600","scope":["a","b"],"refresh_token":""}"#;
         let evened = evened(200, body).expect("a success");
         assert_eq!(
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_success_is_sorted() {
+    fn failures_are_classified() {
         for (status, body, cause) in [
             (200, r#"{"error":"bad_refresh_token"}"#, Cause::RefusedByProvider),
             (200, "<html>Welcome to the hotel</html>", Cause::NotJson),

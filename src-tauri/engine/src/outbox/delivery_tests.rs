@@ -135,7 +135,7 @@ async fn a_webhook_deleted_during_a_delivery_stays_deleted() {
 }
 
 #[tokio::test]
-async fn a_try_that_began_before_a_retry_of_failed_deliveries_does_not_undo_it() {
+async fn an_attempt_that_began_before_a_replay_does_not_undo_it() {
     let it = TestEngine::start().await;
     let target = Target::listens().await;
     let id = it.webhook(&target, 1).await;
@@ -203,7 +203,7 @@ async fn a_delivery_is_not_sent_again_while_the_disk_refuses_its_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_keychain_that_refused_is_not_asked_again_at_once() {
+async fn a_keychain_that_refused_is_not_called_again_immediately() {
     let it = TestEngine::start().await;
     let id = it.webhook(&Target::listens().await, 1).await;
     let pending = it.turn().await;
@@ -215,7 +215,7 @@ async fn a_keychain_that_refused_is_not_asked_again_at_once() {
 }
 
 #[tokio::test]
-async fn an_unreadable_signing_secret_is_a_failed_try_with_a_reason() {
+async fn an_unreadable_signing_secret_is_a_failed_attempt_with_a_reason() {
     let it = TestEngine::start().await;
     let id = it.webhook(&Target::listens().await, 1).await;
     for (error, words) in [
@@ -253,7 +253,7 @@ async fn nothing_is_sent_to_a_private_address_without_consent() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_finds_every_place_taken_gets_the_next_one() {
+async fn a_webhook_that_waits_for_a_free_slot_gets_the_next_one() {
     let it = TestEngine::start().await;
     let (crowd, last) = (Target::listens().await, Target::listens().await);
     for _ in 0..MAX_IN_FLIGHT {

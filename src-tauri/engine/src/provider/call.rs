@@ -13,7 +13,7 @@ use url::Url;
 use super::Provider;
 use crate::error::{Error, Result};
 
-/// What a call is signed with.
+/// The credentials of a call.
 #[derive(Debug)]
 pub(crate) struct CallCredentials<'a> {
     pub(crate) method: AuthenticationMethod,
@@ -63,8 +63,8 @@ impl Provider {
     }
 }
 
-/// Refuses a context that carries a credential. A context is stored in plain text and shown to whoever may see the account,
-/// so secrets only come in through the integration's form.
+/// Refuses a context with a credential. A context is stored in plain text and shown with the account,
+/// so secrets can only be entered in the integration's form.
 pub(crate) fn reject_credentials_in_context<'p>(
     context: &Map<String, Value>,
     providers: &(impl IntoIterator<Item = &'p Provider> + Clone),

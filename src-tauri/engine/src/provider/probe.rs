@@ -1,4 +1,4 @@
-//! The probe: a call that any working credential may make. It shows whether a credential works and whose it is.
+//! The probe: a call that is permitted to any working credential. It shows whether a credential works, and its identity.
 
 use relink_domain::{
     Timestamp,
@@ -15,10 +15,10 @@ use crate::{
     outbound::{HttpResponse, Outbound},
 };
 
-/// What a probe found.
+/// The result of a probe.
 #[derive(Debug)]
 pub(crate) enum ProbeResult {
-    /// The credential works. The identity is known where the integration defines how to find it.
+    /// The credential works. The identity is known if the integration defines how to find it.
     Works(Option<Identity>),
     /// 401.
     Unauthorized,
@@ -30,8 +30,8 @@ pub(crate) enum ProbeResult {
     NoProbe,
 }
 
-/// Makes the integration's probe call and finds the identity behind the credentials. `id_token` holds the claims of a
-/// checked id token, where the sign-in brought one.
+/// Makes the integration's probe call and determines the identity. `id_token`: the claims of a
+/// verified id token, if the sign-in returned one.
 pub(crate) async fn probe(
     outbound: &Outbound,
     provider: &Provider,
@@ -72,7 +72,7 @@ pub(crate) async fn probe(
     Ok(ProbeResult::Works(body.and_then(|body| identity_from(identity, &body, credentials))))
 }
 
-/// The identity that a response names. A value that repeats the credential is no identity: it would be stored and shown.
+/// The identity in a response. A value that contains the credential is rejected, because an identity is stored and shown.
 fn identity_from(probe: &IdentityProbe, body: &Value, credentials: &CallCredentials<'_>) -> Option<Identity> {
     let identity = probe.read(body)?;
     let contains_secret = |text: &str| {
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_that_repeats_the_credential_is_no_identity() {
+    fn a_value_that_contains_the_credential_is_rejected_as_an_identity() {
         let path = |text| JsonPath::parse(text).expect("a path");
         let probe = IdentityProbe { source: IdentitySource::Probe, id: path("id"), label: vec![path("name")] };
         let fields = BTreeMap::from([("api_key".to_owned(), Secret::new("sk-1"))]);

@@ -5,8 +5,8 @@ use relink_domain::Secret;
 use super::{ACCESS_TOKEN, Provider, REFRESH_TOKEN};
 use crate::{keychain::Item, outbound::Outbound};
 
-/// Asks the provider to revoke an account's tokens. `None` where the integration has no revocation endpoint or the account
-/// no token; else whether the provider did it.
+/// Requests the revocation of an account's tokens. `None` if the integration has no revocation endpoint or the account
+/// no token; otherwise whether the provider accepted it.
 pub(crate) async fn revoke(
     outbound: &Outbound,
     provider: &Provider,

@@ -52,7 +52,7 @@ async fn a_key_that_could_not_be_read_is_not_in_memory() {
 }
 
 #[tokio::test]
-async fn a_replaced_key_is_given_to_nobody() {
+async fn a_replaced_key_is_no_longer_returned() {
     let (it, id) = with_key().await;
     assert_eq!(key_of(&it, id).await.expect("read"), "first");
     let granted = Granted { credential: API_KEY, identity: None, scopes: Vec::new(), context: Map::new() };
@@ -70,7 +70,7 @@ async fn a_replaced_key_is_given_to_nobody() {
 }
 
 #[tokio::test]
-async fn a_key_that_a_check_finds_missing_is_given_to_nobody() {
+async fn a_key_that_a_check_finds_missing_is_no_longer_returned() {
     let (it, id) = with_key().await;
     assert_eq!(key_of(&it, id).await.expect("read"), "first");
     it.engine.keychain().delete(&Key::Account(id)).await.expect("removed");
@@ -79,7 +79,7 @@ async fn a_key_that_a_check_finds_missing_is_given_to_nobody() {
 }
 
 #[tokio::test]
-async fn a_deleted_accounts_key_is_given_to_nobody() {
+async fn a_deleted_accounts_key_is_no_longer_returned() {
     let (it, id) = with_key().await;
     assert_eq!(key_of(&it, id).await.expect("read"), "first");
     it.engine.accounts().delete(&PERSON, id).await.expect("deleted");

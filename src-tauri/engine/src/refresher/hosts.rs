@@ -1,4 +1,4 @@
-//! Provider hosts: how many refreshes each is sent at a time, and until when it wants none.
+//! Limits on refreshes per provider host: how many at a time, and `Retry-After`.
 
 use std::{
     collections::HashMap,
@@ -10,9 +10,9 @@ use tokio::sync::Semaphore;
 
 use crate::{provider::Provider, sync::lock};
 
-/// The most refreshes at a time per provider host.
+/// The maximum number of concurrent refreshes per provider host.
 const MAX_PER_HOST: usize = 4;
-/// The longest `Retry-After` that is obeyed, in seconds.
+/// The maximum `Retry-After` that is obeyed, in seconds.
 const MAX_RETRY_AFTER_SECS: u32 = 24 * 60 * 60;
 
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Hosts {
 }
 
 impl Host {
-    /// Until when the host wants no refreshes, if that is still to come.
+    /// Until when the host's `Retry-After` is in force, if it is.
     pub(super) fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
         lock(&self.closed_until).filter(|until| *until > now)
     }

@@ -18,10 +18,10 @@ use crate::{
     provider::{Provider, REFRESH_TOKEN},
 };
 
-/// How often a keychain that doesn't take a new refresh token is tried again.
+/// The delay before a failed write of a new refresh token to the keychain is retried.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
 
-/// An exchange that succeeded, and what it was for.
+/// A successful exchange, and its refresh.
 pub(super) struct Exchanged<'a> {
     pub(super) account: &'a Account,
     pub(super) provider: &'a Provider,
@@ -49,7 +49,7 @@ impl Refresher {
             self.write_until_taken(account, provider, &item, &token, progress, lock).await?;
         }
         CrashPoint::RefreshKept.here(&(&item, &token)).await;
-        // The token is in memory before the refresh leaves those in flight and before anybody is notified.
+        // The token is in memory before the refresh counts as finished and before anything is announced.
         self.0.uses.tokens.insert(account.id(), token.clone());
         let input = Input::Refreshed { generation, lifetime: token.lifetime, rotated: is_rotated };
         self.0.uses.accounts.commit(caller, account.id(), input).await?;
@@ -57,8 +57,8 @@ impl Refresher {
         Ok(token)
     }
 
-    /// The old refresh token may be spent, so the new one is written into the keychain however long that takes. Meanwhile
-    /// callers get the access token, which works, and nobody waits for the account's lock.
+    /// The old refresh token may be used up, so writing the new one to the keychain is retried until it succeeds. Meanwhile
+    /// callers get the access token, which works, and the account's lock is free.
     async fn write_until_taken(
         &self,
         account: &Account,
@@ -82,12 +82,12 @@ impl Refresher {
                 _ = state.wait_for(|state| *state == KeychainState::Available), if is_unavailable => {}
             }
             lock.take().await;
-            // Deleted or reauthorized meanwhile: then the token belongs to nothing any more.
+            // If the account was deleted or reauthorized meanwhile, the token is obsolete.
             if self.0.uses.accounts.load(id).await?.open_generation().ok() != Some(item.generation) {
                 return Err(Rejected::Stale { got: item.generation }.into());
             }
         }
-        // Whoever comes now waits for the commit.
+        // Callers that arrive from now on wait for the commit.
         progress.send_replace(RefreshProgress::Running);
         Ok(())
     }

@@ -115,7 +115,7 @@ async fn a_refresh_that_fails_within_relink_is_scheduled_again_whoever_asked() {
 }
 
 #[tokio::test]
-async fn an_account_that_waits_for_its_person_is_not_scheduled_after_an_internal_error() {
+async fn an_account_that_needs_attention_is_not_scheduled_after_an_internal_error() {
     let (it, id) = working().await;
     it.engine
         .refresher()
@@ -157,7 +157,7 @@ async fn an_open_refresh_is_finished_although_the_token_in_memory_is_fresh() {
 }
 
 #[tokio::test]
-async fn a_deferred_refresh_is_scheduled_by_nothing_but_what_it_waits_for() {
+async fn a_deferred_refresh_is_scheduled_only_when_its_reason_is_over() {
     let (it, id) = working().await;
     it.engine.accounts().defer(id, DeferReason::KeychainLocked).await.expect("put off");
     assert_eq!(planned(&it), None);
@@ -205,7 +205,7 @@ async fn a_tokens_use_is_recorded_to_the_minute_and_a_full_disk_does_not_refuse_
 }
 
 #[tokio::test]
-async fn a_refresh_says_in_the_timeline_who_asked_for_it() {
+async fn a_refresh_is_recorded_with_its_caller() {
     let agent = Caller::ApiToken { id: ApiTokenId::from_uuid(Uuid::nil()), name: "my-agent".to_owned() };
     for is_check in [false, true] {
         let (it, id) = working().await;

@@ -5,15 +5,15 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{Result, id};
 
-/// The record of an API token.
+/// An API token's metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiToken {
     pub id: ApiTokenId,
     pub name: String,
     pub created_at: Timestamp,
-    /// `None`: it doesn't expire.
+    /// `None` if it never expires.
     pub expires_at: Option<Timestamp>,
-    /// To the minute.
+    /// With a resolution of one minute.
     pub last_used_at: Option<Timestamp>,
 }
 
@@ -62,7 +62,7 @@ pub fn mark_used(tx: &Transaction<'_>, token_id: ApiTokenId, now: Timestamp) -> 
     Ok(())
 }
 
-/// Revokes a token. False: there is none.
+/// Revokes a token. Returns false if there is none.
 pub fn delete(tx: &Transaction<'_>, token_id: ApiTokenId) -> Result<bool> {
     Ok(tx.execute("DELETE FROM api_token WHERE id = ?1", [token_id.to_string()])? > 0)
 }

@@ -1,7 +1,7 @@
-//! What each committed transaction changed, so that a subscriber reads again only what it shows.
+//! Records what each committed transaction changed, so that a subscriber reloads only that.
 //!
-//! Temporary triggers of the writing connection record the changes, so that no statement can forget to. They are not part
-//! of the database. A subscriber never blocks the writer: changes it has not taken yet are merged into one bounded set.
+//! Temporary triggers of the writing connection record the changes, so that no statement can omit one. They are not part
+//! of the database. A subscriber never blocks the writer: its pending changes are merged into one bounded set.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ use super::Result;
 /// A set with more accounts than this becomes [`ChangedAccounts::All`].
 pub const MAX_CHANGED_ACCOUNTS: usize = 500;
 
-/// What one or several transactions changed.
+/// The changes of one or several transactions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each stands for a list of its own")]
 pub struct ChangeSet {
@@ -36,9 +36,9 @@ pub struct ChangeSet {
 /// The accounts of a [`ChangeSet`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangedAccounts {
-    /// These; none if it is empty.
+    /// These accounts; none if it is empty.
     Ids(BTreeSet<AccountId>),
-    /// All may have changed.
+    /// All accounts may have changed.
     All,
 }
 
@@ -178,7 +178,7 @@ impl Recorder {
 
 type Mailbox = Mutex<ChangeSet>;
 
-/// Hands the changes of each committed transaction to every subscription.
+/// Sends the changes of each committed transaction to every subscription.
 #[derive(Debug)]
 pub(super) struct Publisher {
     mailboxes: Mutex<Vec<Weak<Mailbox>>>,
@@ -209,7 +209,7 @@ impl Publisher {
     }
 }
 
-/// A subscription to what committed transactions change.
+/// A subscription to the changes of committed transactions.
 #[derive(Debug)]
 pub struct Changes {
     mailbox: Arc<Mailbox>,

@@ -6,11 +6,11 @@ use relink_contract::data_folder::{ENGINE_FILE, LOCK_FILE};
 
 use super::{Result, StoreError};
 
-/// How often, and how far apart, the lock is tried while the command line holds it.
+/// How often, and with what delay, the lock is tried while the command line holds it.
 const LOCK_TRIES: u32 = 100;
 const LOCK_RETRY_DELAY: Duration = Duration::from_millis(2);
 
-/// Makes the folder for its user alone and locks it. The OS releases the lock whatever happens to the process.
+/// Creates the folder, accessible only to its user, and locks it. The OS releases the lock when the process exits, however it does.
 pub(super) fn lock(folder: &Path) -> Result<fs::File> {
     let refused = |source| StoreError::Folder { folder: folder.to_owned(), source };
     make_private_folder(folder).map_err(refused)?;
@@ -21,16 +21,16 @@ pub(super) fn lock(folder: &Path) -> Result<fs::File> {
         Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Busy(folder.to_owned())),
         Err(fs::TryLockError::Error(source)) => return Err(refused(source)),
     }
-    // An engine that was killed left its file behind. Somebody else may listen at its address now, and because the lock is
-    // held, the command line would take them for this engine until this engine has written its own file.
+    // A killed engine leaves its file behind. Another program may listen at its address now, and because the lock is
+    // held, the command line would mistake it for this engine until this engine has written its own file.
     match fs::remove_file(folder.join(ENGINE_FILE)) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(refused(source)),
         Ok(()) | Err(_) => Ok(lock),
     }
 }
 
-/// Takes the lock for an engine. The command line shares the lock for an instant to see whether an engine runs; an engine
-/// never shares it. So a lock that can be shared is tried again, and any other belongs to an engine.
+/// Takes the lock for an engine. The command line shares the lock briefly to check whether an engine is running; an engine
+/// never shares it. So a lock that can be shared is tried again, and any other is held by an engine.
 fn take(lock: &fs::File, pause: impl Fn()) -> Result<(), fs::TryLockError> {
     for _ in 0..LOCK_TRIES {
         match lock.try_lock() {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_that_looks_at_the_lock_does_not_keep_an_engine_from_starting() {
+    fn a_command_that_checks_the_lock_does_not_prevent_an_engines_start() {
         let folder = tempfile::tempdir().expect("a folder");
         drop(Store::open(folder.path()).expect("opens"));
         let open = || fs::File::open(folder.path().join(LOCK_FILE)).expect("it is there");

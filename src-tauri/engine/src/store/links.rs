@@ -12,7 +12,7 @@ use super::{Result, document, id};
 #[derive(Serialize, Deserialize)]
 struct Document {
     purpose: Purpose,
-    // `wishes`: as Relink 0.1 wrote it.
+    // `wishes`: the name in Relink 0.1.
     #[serde(alias = "wishes")]
     options: LinkOptions,
 }
@@ -46,7 +46,7 @@ pub fn find(connection: &Connection, hash: &[u8; 32]) -> Result<Option<LinkToken
         .optional()?)
 }
 
-/// Marks a link token as used. False: it was used already.
+/// Marks a link token as used. Returns false if it was already used.
 pub fn use_up(tx: &Transaction<'_>, token: LinkTokenId, now: Timestamp) -> Result<bool> {
     let used = tx.execute(
         "UPDATE link_token SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL",

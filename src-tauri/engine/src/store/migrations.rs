@@ -1,4 +1,4 @@
-//! The schema, a file for each version. A version that was released is never edited; a change is a new version.
+//! The schema, with a file for each version. A released version is never edited; each change is a new version.
 
 use std::path::Path;
 
@@ -7,14 +7,9 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{Result, StoreError};
 
 /// Each entry takes the database from its index to the next version.
-const MIGRATIONS: &[&str] = &[
-    include_str!("schema/1.sql"),
-    include_str!("schema/2.sql"),
-    include_str!("schema/3.sql"),
-    include_str!("schema/4.sql"),
-];
+const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
-/// Refuses a database that a newer Relink wrote, without touching it. Otherwise gives the database's version and the newest.
+/// Refuses a database of a newer Relink, without changing it. Otherwise returns the database's version and the newest.
 pub(super) fn refuse_newer(connection: &Connection, folder: Option<&Path>) -> Result<(i64, i64)> {
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;

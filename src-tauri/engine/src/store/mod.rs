@@ -62,16 +62,16 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 type WriterJob = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// Jobs that may wait; further callers wait for a place.
+/// The maximum number of waiting jobs; further callers wait.
 const QUEUE_LENGTH: usize = 256;
-/// Prepared statements that a connection keeps: more than there are different statements.
+/// The size of a connection's statement cache: more than there are different statements.
 const STATEMENT_CACHE: usize = 128;
 
-/// A handle on the store.
+/// The store. Clones share the same database.
 #[derive(Debug, Clone)]
 pub struct Store {
     writer: mpsc::Sender<WriterJob>,
-    /// `None` for a database in memory, which the writer's connection alone sees.
+    /// `None` for a database in memory, which only the writer's connection can read.
     readers: Option<Readers>,
     outbox_seq: watch::Sender<i64>,
     recorder: Recorder,
@@ -82,7 +82,7 @@ pub struct Store {
 #[derive(Debug)]
 pub struct Opened {
     pub store: Store,
-    /// Keep it for as long as the engine lives.
+    /// Keep it as long as the engine runs.
     pub lock: fs::File,
 }
 
@@ -90,7 +90,7 @@ impl Store {
     /// The database's file name.
     pub const FILE: &str = "relink.db";
 
-    /// Opens the database of a data folder, making or migrating it as needed.
+    /// Opens the database of a data folder, and creates or migrates it if necessary.
     pub fn open(folder: &Path) -> Result<Opened> {
         let lock = folder::lock(folder)?;
         let path = folder.join(Self::FILE);
@@ -139,14 +139,14 @@ impl Store {
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let job: WriterJob = Box::new(move |connection| {
-            // The caller may have gone; the job runs all the same.
+            // The caller may have been cancelled; the job runs anyway.
             let _ = answer.send(job(connection));
         });
         self.writer.send(job).await.map_err(|_| StoreError::Stopping)?;
         answered.await.map_err(|_| StoreError::Stopping)?
     }
 
-    /// Reads the last committed state, beside the writer. All statements of one call see the same state.
+    /// Reads the last committed state, in parallel to the writer. All statements of one call see the same state.
     pub async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -165,8 +165,8 @@ impl Store {
         self.write_then(write, |_| ()).await
     }
 
-    /// [`Self::write`], and what follows from it in memory: after the commit, before the next write and before the answer, and
-    /// also when the caller has gone. A read beside it may see the commit earlier.
+    /// [`Self::write`], followed by a change in memory: after the commit, before the next write and before this returns, even
+    /// if the caller was cancelled. A parallel read may see the commit earlier.
     pub async fn write_then<T: Send + 'static>(
         &self,
         write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
@@ -175,7 +175,7 @@ impl Store {
         let (outbox_seq, recorder, publisher) =
             (self.outbox_seq.clone(), self.recorder.clone(), Arc::clone(&self.publisher));
         self.on_writer(move |connection| {
-            // Drop what a transaction recorded that was rolled back.
+            // Drop the recorded changes of a transaction that was rolled back.
             recorder.take();
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = write(&transaction)?;
@@ -189,12 +189,12 @@ impl Store {
         .await
     }
 
-    /// Folds the write-ahead log into the database, so that the one file holds everything for whoever copies it.
+    /// Writes the write-ahead log back into the database, so that a copy of the one file is complete.
     pub async fn fold(&self) -> Result<()> {
         self.on_writer(|connection| {
             let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
             if busy {
-                // A read is still under way.
+                // A read is still in progress.
                 return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None).into());
             }
             Ok(())
@@ -202,7 +202,7 @@ impl Store {
         .await
     }
 
-    /// What transactions change from now on.
+    /// Subscribes to the changes of transactions.
     pub fn changes(&self) -> Changes {
         self.publisher.subscribe()
     }
@@ -212,7 +212,7 @@ impl Store {
         self.outbox_seq.subscribe()
     }
 
-    /// Whether the disk takes writes, for tests of what happens when it doesn't.
+    /// Sets whether the disk accepts writes, for tests.
     #[cfg(test)]
     pub(crate) async fn accept_writes(&self, accept: bool) -> Result<()> {
         self.on_writer(move |connection| Ok(connection.pragma_update(None, "query_only", !accept)?)).await
@@ -234,13 +234,13 @@ fn limit_clause(limit: Option<usize>) -> i64 {
     limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX))
 }
 
-/// Reads a column that holds one of our documents.
+/// Reads a column with a JSON document.
 pub(crate) fn document<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
     serde_json::from_str(text)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
 }
 
-/// Reads a column that holds an id.
+/// Reads a column with an id.
 pub(crate) fn id<T: std::str::FromStr<Err = uuid::Error>>(text: &str) -> rusqlite::Result<T> {
     text.parse().map_err(|error: uuid::Error| {
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
@@ -285,7 +285,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let open = Store::open(folder.path()).expect("opens");
         open.store.write(|tx| settings::set(tx, "surface.shown", &1)).await.expect("written");
-        // A connection that only read before does not keep the log from being folded in.
+        // A connection that has only read doesn't prevent the log from being written back.
         open.store.read(|c| settings::get::<i32>(c, "surface.shown")).await.expect("read");
         let log = folder.path().join("relink.db-wal");
         let length = || fs::metadata(&log).expect("it is there").len();

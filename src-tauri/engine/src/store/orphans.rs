@@ -1,4 +1,4 @@
-//! Orphans: keychain items that belong to nothing, either not yet or no longer. They are deleted from the keychain as soon as
+//! Orphans: keychain items without an owner, either not yet or no longer. They are deleted from the keychain as soon as
 //! it is available.
 
 use relink_domain::Timestamp;
@@ -12,7 +12,7 @@ pub fn note(tx: &Transaction<'_>, key: &str, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Removes the record, because the item belongs to something now or was deleted.
+/// Removes the record, because the item now has an owner or was deleted.
 pub fn claim(tx: &Transaction<'_>, key: &str) -> Result<()> {
     tx.execute("DELETE FROM orphan_item WHERE key = ?1", [key])?;
     Ok(())

@@ -1,4 +1,4 @@
-//! The outbox: every event that informs somebody, written in the transaction of the change that caused it.
+//! The outbox: every event, written in the transaction of the change that caused it.
 
 use relink_domain::{EventId, Timestamp, event::EventKind};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -11,9 +11,9 @@ use super::{Result, id, limit_clause, webhooks};
 /// An event as it was committed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Its place in the order of all events.
+    /// The sequence number.
     pub seq: i64,
-    /// The same on every delivery and every try.
+    /// The same in every delivery and every attempt.
     pub id: EventId,
     pub kind: EventKind,
     pub payload: Value,
@@ -21,7 +21,7 @@ pub struct Event {
     pub created_at: Timestamp,
 }
 
-/// What an event carries, serialized before the transaction that enqueues it.
+/// An event's payload, serialized before the transaction that enqueues it.
 #[derive(Debug, Clone)]
 pub struct Payload(String);
 
@@ -32,7 +32,7 @@ impl Payload {
 }
 
 /// Adds an event, and a delivery for each active webhook that subscribes to it. Events of one `subject` reach a webhook in
-/// their order. Gives the event's place.
+/// their order. Returns the event's sequence number.
 pub fn enqueue_event(
     tx: &Transaction<'_>,
     kind: EventKind,
@@ -52,7 +52,7 @@ pub fn enqueue_event(
     Ok(seq)
 }
 
-/// Adds an event that is delivered to one webhook alone.
+/// Adds an event that is delivered only to one webhook.
 pub fn enqueue_event_for(
     tx: &Transaction<'_>,
     webhook: &str,
@@ -71,14 +71,14 @@ fn add(tx: &Transaction<'_>, kind: EventKind, subject: Option<&str>, payload: &P
     Ok(tx.last_insert_rowid())
 }
 
-/// The latest event's place, even if the event was pruned.
+/// The latest event's sequence number, even if the event was pruned.
 pub fn latest(connection: &Connection) -> Result<i64> {
     Ok(connection
         .prepare_cached("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)")?
         .query_row([], |row| row.get(0))?)
 }
 
-/// The place of the last of the next `limit` events after `from`, if one of them is older than `before`.
+/// The sequence number of the last of the next `limit` events after `from`, if one of them is older than `before`.
 pub fn old(connection: &Connection, from: i64, before: Timestamp, limit: usize) -> Result<Option<i64>> {
     let mut statement = connection.prepare_cached(
         "SELECT max(seq) FROM (SELECT seq, created_at FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2)
@@ -89,7 +89,7 @@ pub fn old(connection: &Connection, from: i64, before: Timestamp, limit: usize) 
         .optional()?)
 }
 
-/// Removes what is older than `before` after the place `from` and up to `to`: finished deliveries, and events without a
+/// Removes what is older than `before`, with sequence numbers after `from` and up to `to`: finished deliveries, and events without a
 /// delivery. Pending and failed deliveries stay, with their events.
 pub fn prune(tx: &Transaction<'_>, from: i64, to: i64, before: Timestamp) -> Result<()> {
     let range = params![from, to, before.as_millis()];
@@ -105,7 +105,7 @@ pub fn prune(tx: &Transaction<'_>, from: i64, to: i64, before: Timestamp) -> Res
     Ok(())
 }
 
-/// Events after the place `seq`, oldest first.
+/// Events after the sequence number `seq`, oldest first.
 pub fn after(connection: &Connection, seq: i64, limit: usize) -> Result<Vec<Event>> {
     let mut statement = connection.prepare_cached(
         "SELECT seq, id, event, payload, created_at FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2",

@@ -1,7 +1,7 @@
-//! Read-only connections beside the writer.
+//! Read-only connections, in parallel to the writer.
 //!
-//! In WAL mode a reader sees the last commit and waits for nobody. Each read runs in one transaction, so that its statements
-//! see one state. A thread and its connection start when a read finds all others busy: a start of Relink pays for none.
+//! In WAL mode a reader sees the last commit and never waits. Each read runs in one transaction, so that its statements
+//! see one state. A thread and its connection start when a read finds all others busy, so starting Relink opens none.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,13 +17,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{QUEUE_LENGTH, Result, STATEMENT_CACHE, StoreError};
 
-/// Connections that read at a time.
+/// The maximum number of reading connections.
 const MAX_READERS: usize = 3;
 
-/// Gets a connection with an open read transaction, or why there is none.
+/// Gets a connection with an open read transaction, or the error.
 type Job = Box<dyn FnOnce(Result<&Connection>) + Send>;
 
-/// A handle on the readers. They end when the last one is dropped.
+/// The readers. They end when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Readers {
     jobs: mpsc::Sender<Job>,
@@ -33,9 +33,9 @@ pub(super) struct Readers {
 #[derive(Debug)]
 struct Pool {
     path: PathBuf,
-    /// Threads take turns at waiting for a job. No async task ever takes this lock.
+    /// Idle threads take turns waiting for a job. No async task takes this lock.
     jobs: Mutex<mpsc::Receiver<Job>>,
-    /// Jobs that wait or run.
+    /// The number of jobs that wait or run.
     unfinished: AtomicUsize,
     threads: AtomicUsize,
 }
@@ -60,9 +60,9 @@ impl Readers {
         let unfinished = Counted::new(&self.pool, |pool| &pool.unfinished);
         let job: Job = Box::new(move |connection| {
             let result = connection.and_then(read);
-            // Before the answer: a read that follows it needs no further thread.
+            // Before the result is sent, so that a read that follows needs no further thread.
             drop(unfinished);
-            // The caller may have gone.
+            // The caller may have been cancelled.
             let _ = answer.send(result);
         });
         self.start_thread_if_all_are_busy()?;
@@ -85,7 +85,7 @@ impl Readers {
     }
 }
 
-/// Counts a job or a thread until it is dropped, whatever ends it.
+/// Counts a job or a thread until it is dropped, however it ends.
 struct Counted {
     pool: Arc<Pool>,
     counter: fn(&Pool) -> &AtomicUsize,
@@ -118,7 +118,7 @@ fn run(pool: &Pool) {
 }
 
 fn open(path: &Path) -> Result<Connection> {
-    // Read-write, so that whichever connection closes last can fold the log in and remove it.
+    // Read-write, so that whichever connection closes last can write the log back and remove it.
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 5000;")?;
@@ -154,7 +154,7 @@ mod tests {
         store.write(move |tx| settings::set(tx, "value", &value)).await.expect("written");
     }
 
-    /// A read or write that says when it runs and goes on when it is told to.
+    /// A read or write that signals when it runs, and continues when it is released.
     fn blocked() -> (impl FnOnce() + Send + 'static, Receiver<()>, Sender<()>) {
         let ((running, runs), (go_on, waits)) = (channel(), channel());
         let block = move || {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_read_does_not_wait_for_a_write_that_is_under_way() {
+    async fn a_read_does_not_wait_for_a_write_in_progress() {
         let (_folder, Opened { store, .. }) = open_store();
         set(&store, 1).await;
         let (block, runs, go_on) = blocked();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_read_holds_up_neither_reads_nor_writes_and_sees_one_state() {
+    async fn a_slow_read_blocks_neither_reads_nor_writes_and_sees_one_state() {
         let (_folder, Opened { store, .. }) = open_store();
         set(&store, 1).await;
         let (block, runs, go_on) = blocked();

@@ -28,7 +28,7 @@ fn keychain() -> Keychain {
 }
 
 /// Times out after two seconds, which is still long enough for a keychain that responds.
-fn impatient_keychain() -> Keychain {
+fn keychain_with_short_deadlines() -> Keychain {
     Keychain::os(KeychainOptions {
         deadline: Duration::from_secs(2),
         poll_interval: Duration::from_millis(50),
@@ -324,7 +324,7 @@ fn a_daemon_that_dies_is_absent_until_it_is_restarted() {
 fn a_hanging_daemon_times_out_and_is_used_again_when_it_resumes() {
     alone(async |session| {
         open_session(session);
-        let keychain = impatient_keychain();
+        let keychain = keychain_with_short_deadlines();
         keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
         session.freeze_keyring();
 
@@ -351,7 +351,7 @@ fn a_hanging_daemon_times_out_and_is_used_again_when_it_resumes() {
 fn a_timed_out_write_never_overwrites_a_later_one() {
     alone(async |session| {
         open_session(session);
-        let keychain = impatient_keychain();
+        let keychain = keychain_with_short_deadlines();
         keychain.set(&key(1), LABEL, &item(1, "r1")).await.unwrap();
         session.freeze_keyring();
         assert_eq!(

@@ -55,7 +55,7 @@ const BREAK_ACME: &str =
     "UPDATE integration SET document = '{\"name\": \"acme\", \"config\": {\"label\": 7}}' WHERE name = 'acme'";
 
 #[tokio::test]
-async fn an_account_of_a_definition_that_cannot_be_loaded_says_so_and_works_again_after_a_repair() {
+async fn an_account_whose_definition_cannot_be_loaded_fails_and_works_again_after_a_repair() {
     let mut world = World::new().await;
     let (id, other) = (world.connected_acme().await, world.connected().await);
 
@@ -94,7 +94,7 @@ async fn an_integration_that_cannot_be_loaded_is_removed_with_its_accounts() {
 }
 
 #[tokio::test]
-async fn an_update_hides_its_built_in_integration_behind_the_persons_own() {
+async fn an_update_hides_a_built_in_integration_with_the_name_of_an_added_one() {
     let mut world = World::new().await;
     // As if this version were the first to bring one of the name.
     let own = acme("My GitHub").replace("\"acme\"", "\"github\"");

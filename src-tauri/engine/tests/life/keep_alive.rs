@@ -161,7 +161,7 @@ async fn a_recovery_sends_reactivated() {
 }
 
 #[tokio::test]
-async fn a_check_that_meets_an_expired_token_refreshes_it_and_retries() {
+async fn a_check_with_an_expired_token_refreshes_it_and_retries() {
     let world = World::new().await;
     let id = world.connected().await;
     world.control("POST", "/control/expire", json!({})).await;
@@ -183,7 +183,7 @@ async fn a_locked_keychain_defers_a_refresh_and_the_account_stays_active() {
 }
 
 #[tokio::test]
-async fn an_item_removed_by_the_person_needs_reauthorization() {
+async fn an_account_whose_item_was_removed_by_the_user_needs_reauthorization() {
     let world = World::new().await;
     let id = world.connected().await;
     Keychain::memory(world.keychain.clone()).delete(&Key::Account(id)).await.expect("removed");

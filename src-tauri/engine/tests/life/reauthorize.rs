@@ -147,7 +147,7 @@ async fn a_failed_keychain_write_keeps_the_old_sign_in_and_the_link() {
 async fn a_refresh_left_open_by_a_crash_does_not_block_reauthorization() {
     let world = World::new().await;
     let id = world.connected().await;
-    leave_a_refresh_open(&world, id).await;
+    begin_refresh_without_finishing(&world, id).await;
     let mut flow = back(&world, id, "ada").await;
     assert_eq!(flow.succeeds().await, id);
     assert_eq!(world.account(id).await.status(), Status::Active);
@@ -155,7 +155,7 @@ async fn a_refresh_left_open_by_a_crash_does_not_block_reauthorization() {
 }
 
 /// The state that a crash between the intent and the exchange leaves.
-async fn leave_a_refresh_open(world: &World, id: AccountId) {
+async fn begin_refresh_without_finishing(world: &World, id: AccountId) {
     let account = world.account(id).await;
     let step = account.apply(Input::BeginRefresh, world.engine.now(), Jitter::NONE);
     let document = serde_json::to_string(&step.expect("it begins").account).expect("JSON");

@@ -57,7 +57,7 @@ async fn expiring_ends_access_tokens_and_keeps_the_sign_in() {
 }
 
 #[tokio::test]
-async fn the_log_can_be_followed_and_holds_no_secret() {
+async fn the_log_can_be_followed_and_contains_no_secret() {
     let world = World::new().await;
     let (tokens, log) =
         tokio::join!(world.sign_in(), world.control("GET", "/control/log?after=1&wait=20", Value::Null));

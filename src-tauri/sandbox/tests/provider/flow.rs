@@ -139,7 +139,7 @@ async fn revocation_ends_a_sign_in_and_an_unknown_token_is_no_error() {
 }
 
 #[tokio::test]
-async fn metadata_names_what_is_served() {
+async fn the_metadata_names_the_served_endpoints() {
     let world = World::new().await;
     let get = async |path: &str| world.http.get(world.at(path)).send().await.expect("a response");
     let metadata: Value = get("/.well-known/oauth-authorization-server").await.json().await.expect("JSON");

@@ -1,6 +1,6 @@
 //! Deliveries of events to webhooks.
 //!
-//! Invariant: of one webhook's pending deliveries of one subject, the oldest one and no other is `eligible`, so that the
+//! Invariant: of one webhook's pending deliveries of one subject, only the oldest one is `eligible`, so that the
 //! events of a subject arrive in their order. Every function here that changes a state keeps that, and an index enforces
 //! that there is at most one.
 
@@ -15,16 +15,16 @@ use crate::store::{Result, document, id, limit_clause};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {
-    /// Waits for its next try.
+    /// Waiting for the next attempt.
     Pending,
-    /// Answered with a 2xx.
+    /// The response was 2xx.
     Delivered,
-    /// Used up its tries. A replay makes it pending again.
+    /// All attempts failed. A replay makes it pending again.
     Failed,
 }
 
 impl DeliveryState {
-    /// As it is stored.
+    /// The stored name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -65,16 +65,16 @@ pub(in crate::store) fn enqueue(
 pub struct Pending {
     pub id: DeliveryId,
     pub webhook: WebhookId,
-    /// The event's place in the outbox.
+    /// The event's sequence number.
     pub outbox_seq: i64,
     pub event_id: EventId,
     pub event: String,
     pub payload: Value,
     /// When the event was committed.
     pub created_at: Timestamp,
-    /// Tries so far.
+    /// The number of attempts so far.
     pub tries: u32,
-    /// When it may be tried.
+    /// When the next attempt may start.
     pub next_try: Timestamp,
 }
 
@@ -84,8 +84,8 @@ const DUE: &str = "SELECT d.id, d.webhook_id, d.outbox_seq, o.id, o.event, o.pay
        AND EXISTS (SELECT 1 FROM webhook w WHERE w.id = ?1 AND w.is_active = 1)
      ORDER BY d.next_try, d.outbox_seq LIMIT ?3";
 
-/// A webhook's deliveries that may be tried by now, soonest first: at most one for each subject, and none while the webhook
-/// is inactive. Deliveries under way are among them, because their state changes only when a try ends.
+/// A webhook's due deliveries, earliest first: at most one for each subject, and none while the webhook
+/// is inactive. They include deliveries in flight, because their state changes only when an attempt ends.
 pub fn due(connection: &Connection, webhook: WebhookId, now: Timestamp, limit: Option<usize>) -> Result<Vec<Pending>> {
     let mut statement = connection.prepare_cached(DUE)?;
     let rows = statement.query_map(params![webhook.to_string(), now.as_millis(), limit_clause(limit)], |row| {
@@ -108,7 +108,7 @@ const NEXT_DUE: &str = "SELECT min(d.next_try) FROM delivery d
      WHERE d.webhook_id = ?1 AND d.eligible = 1 AND d.next_try > ?2
        AND EXISTS (SELECT 1 FROM webhook w WHERE w.id = ?1 AND w.is_active = 1)";
 
-/// When the first of a webhook's deliveries becomes due that is not due yet at `after`.
+/// When the first of a webhook's deliveries becomes due after `after`.
 pub fn next_due(connection: &Connection, webhook: WebhookId, after: Timestamp) -> Result<Option<Timestamp>> {
     let next: Option<i64> = connection
         .prepare_cached(NEXT_DUE)?
@@ -128,25 +128,25 @@ pub fn all_next_due(connection: &Connection) -> Result<Vec<(WebhookId, Timestamp
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// A delivery as a person sees it.
+/// A delivery, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     pub id: DeliveryId,
-    /// The same on every try.
+    /// The same in every attempt.
     pub event_id: EventId,
     pub event: String,
     pub state: DeliveryState,
-    /// Tries so far.
+    /// The number of attempts so far.
     pub tries: u32,
-    /// When it may be tried, while it is pending.
+    /// When the next attempt may start, while it is pending.
     pub next_try: Timestamp,
-    /// The HTTP status of the last try, where an answer came.
+    /// The HTTP status of the last attempt, if there was a response.
     pub last_status: Option<u16>,
-    /// Why the last try failed, in words.
+    /// Why the last attempt failed.
     pub last_error: Option<String>,
     /// When the event was committed.
     pub created_at: Timestamp,
-    /// When its state last changed or it was last tried.
+    /// When its state last changed, or the last attempt ended.
     pub updated_at: Timestamp,
 }
 
@@ -175,19 +175,19 @@ pub fn deliveries(connection: &Connection, webhook_id: WebhookId, limit: usize) 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// A delivery after a try.
+/// A delivery after an attempt.
 #[derive(Debug, Clone)]
 pub struct Attempted {
     pub state: DeliveryState,
-    /// When it is tried again, while it is pending.
+    /// When it is retried, while it is pending.
     pub next_try: Timestamp,
-    /// The target's HTTP status, where an answer came.
+    /// The target's HTTP status, if there was a response.
     pub status: Option<u16>,
-    /// Why the try failed, in words.
+    /// Why the attempt failed.
     pub error: Option<String>,
 }
 
-/// How often a delivery has been tried; `None` if it is gone.
+/// The number of attempts of a delivery; `None` if it was removed.
 pub fn tries(connection: &Connection, delivery: DeliveryId) -> Result<Option<u32>> {
     Ok(connection
         .prepare_cached("SELECT tries FROM delivery WHERE id = ?1")?
@@ -195,7 +195,7 @@ pub fn tries(connection: &Connection, delivery: DeliveryId) -> Result<Option<u32
         .optional()?)
 }
 
-/// Writes the outcome of a try, and makes its subject's next delivery eligible once this one is no longer pending.
+/// Writes the result of an attempt, and makes its subject's next delivery eligible once this one is no longer pending.
 pub fn record_attempt(tx: &Transaction<'_>, delivery: DeliveryId, attempted: &Attempted, now: Timestamp) -> Result<()> {
     let updated = tx
         .prepare_cached(
@@ -232,7 +232,7 @@ fn choose_eligible(tx: &Transaction<'_>, webhook: &str, subject: &str) -> Result
     Ok(())
 }
 
-/// Fails all pending deliveries of a webhook. `why` is noted where no try has left an error.
+/// Fails all pending deliveries of a webhook. `why` is recorded for those without an error.
 pub fn fail_pending(tx: &Transaction<'_>, webhook_id: WebhookId, why: &str, now: Timestamp) -> Result<usize> {
     Ok(tx.execute(
         "UPDATE delivery SET state = 'failed', eligible = 0, last_error = coalesce(last_error, ?2), updated_at = ?3
@@ -241,7 +241,7 @@ pub fn fail_pending(tx: &Transaction<'_>, webhook_id: WebhookId, why: &str, now:
     )?)
 }
 
-/// Makes all failed deliveries of a webhook pending again, due at once and with all their tries. Gives their number.
+/// Makes all failed deliveries of a webhook pending again, due at once and with all attempts. Returns their number.
 pub fn retry_failed(tx: &Transaction<'_>, webhook_id: WebhookId, now: Timestamp) -> Result<usize> {
     let webhook = webhook_id.to_string();
     let replayed = tx.execute(

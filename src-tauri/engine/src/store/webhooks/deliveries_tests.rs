@@ -101,7 +101,7 @@ fn next_due_names_the_first_retry_and_no_inactive_webhook() {
 #[derive(Debug, Clone)]
 enum Change {
     Event(usize),
-    /// The outcome of a try of one of all deliveries, eligible or not.
+    /// Records an attempt of any delivery, eligible or not.
     Attempted(usize, DeliveryState),
     Fail(u128),
     Retry(u128),
@@ -150,7 +150,7 @@ fn rows(tx: &Transaction<'_>, sql: &str) -> BTreeMap<(String, String), i64> {
 
 proptest! {
     #[test]
-    fn the_oldest_pending_delivery_of_each_subject_is_eligible_whatever_happens(
+    fn the_oldest_pending_delivery_of_each_subject_is_always_eligible(
         changes in prop::collection::vec(change(), 1..40)
     ) {
         let mut connection = in_memory();
@@ -165,7 +165,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_deleted_webhook_takes_its_deliveries_along() {
+async fn deleting_a_webhook_deletes_its_deliveries() {
     let store = Store::in_memory().expect("opens");
     let left: i64 = store
         .write(|tx| {

@@ -22,7 +22,7 @@ pub struct Webhook {
     pub is_active: bool,
     /// The events that are delivered; `None`: all.
     pub event_types: Option<Vec<EventKind>>,
-    /// The person's consent to a private address.
+    /// The user's consent to a private address.
     pub allow_private: bool,
     /// Since when no delivery has succeeded.
     pub failing_since: Option<Timestamp>,
@@ -64,7 +64,7 @@ pub fn insert(tx: &Transaction<'_>, webhook: &Webhook) -> Result<()> {
     Ok(())
 }
 
-/// Writes `is_active`, `failing_since` and `updated_at`. A webhook that was deleted meanwhile stays deleted.
+/// Writes `is_active`, `failing_since` and `updated_at`. A webhook that was deleted in the meantime stays deleted.
 pub fn update_state(tx: &Transaction<'_>, webhook: &Webhook) -> Result<()> {
     tx.execute(
         "UPDATE webhook SET is_active = ?2, failing_since = ?3, updated_at = ?4 WHERE id = ?1",
