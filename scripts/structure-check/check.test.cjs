@@ -5,6 +5,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { test } = require('node:test');
+const { offenders } = require('./callers.cjs');
 const { arrows, cycles } = require('./cycles.cjs');
 const { readTarget } = require('./rust.cjs');
 
@@ -90,5 +91,60 @@ test('public items are those that can be named outside', (t) => {
   });
   const names = items.map(({ module, name }) => (module ? `${module}::${name}` : name));
   assert.deepEqual(names.sort(), ['Passed', 'Renamed', 'open::Shown', 'open::f']);
-  assert.deepEqual(methods, [{ type: 'Shown', name: 'verb' }, { type: 'Kept', name: 'method' }]);
+  assert.deepEqual(methods.map(({ type, name }) => ({ type, name })), [{ type: 'Shown', name: 'verb' }, { type: 'Kept', name: 'method' }]);
+});
+
+test('a method is read with its first argument, what it returns and its place', (t) => {
+  const { methods } = read(t, {
+    'lib.rs': [
+      'impl Thing {',
+      '    pub async fn of<T: Into<String>>(',
+      '        &mut self,',
+      '        first: Vec<(A, B)>,',
+      '        second: u8,',
+      '    ) -> Result<Option<T>> where T: Send { todo!() }',
+      '    pub fn new() -> Self { Self }',
+      '    pub fn moved(self, by: impl Fn(u8, u8) -> u8) {}',
+      '}',
+    ].join('\n'),
+  });
+  const found = methods.map(({ name, argument, returns, line }) => [name, argument, returns, line]);
+  assert.deepEqual(found, [
+    ['of', 'Vec<(A,B)>', 'Result<Option<T>>', 2],
+    ['new', '', 'Self', 7],
+    ['moved', 'implFn(u8,u8)->u8', '', 8],
+  ]);
+});
+
+const ENGINE = 'impl Engine { pub fn things(&self) -> &Things { &self.things } pub async fn start(options: Options) -> Self { todo!() } }';
+
+test('a verb of what the engine hands out takes the Caller first', (t) => {
+  const { methods } = read(t, {
+    'lib.rs': [
+      ENGINE,
+      'impl Things {',
+      '    pub async fn list(&self, caller: &Caller, limit: usize) {}',
+      '    pub async fn last(&self, limit: usize, caller: &Caller) {}',
+      '    pub fn all(&self) {}',
+      '    pub(crate) fn inner(&self) {}',
+      '    fn own(&self) {}',
+      '}',
+      'impl Handle { pub fn all(&self) {} }',
+      '#[cfg(test)]\nimpl Things { pub fn of_a_test(&self) {} }',
+    ].join('\n'),
+  });
+  const { withoutCaller, unneeded } = offenders(methods, { Engine: ['start'] });
+  assert.deepEqual(withoutCaller.map(({ verb, line }) => `${verb}:${line}`), ['Things::last:4', 'Things::all:5']);
+  assert.deepEqual(unneeded, []);
+});
+
+test('the engine itself counts, but for its accessors and exceptions', (t) => {
+  const { methods } = read(t, { 'lib.rs': `${ENGINE} impl Engine { pub fn latest(&self) {} } impl Things {}` });
+  assert.deepEqual(offenders(methods, {}).withoutCaller.map(({ verb }) => verb), ['Engine::start', 'Engine::latest']);
+});
+
+test('an exception that nothing needs is named', (t) => {
+  const { methods } = read(t, { 'lib.rs': `${ENGINE} impl Things { pub fn all(&self, caller: &Caller) {} }` });
+  const exceptions = { Engine: ['start'], Things: ['all', 'gone'], Gone: ['all'] };
+  assert.deepEqual(offenders(methods, exceptions).unneeded, ['Things::all', 'Things::gone', 'Gone::all']);
 });

@@ -135,16 +135,49 @@ function publicItem(tokens, i) {
   return { kind, name: tokens[at + 1].text, next: at + 1 };
 }
 
+/**
+ * What a function whose name is at `i` takes and gives, without spaces: the type of its first argument after `self` (empty if
+ * there is none), and the type that it returns.
+ */
+function signature(tokens, i) {
+  let at = i + 1;
+  if (tokens[at]?.text === '<') at = genericsEnd(tokens, at);
+  const end = closing(tokens, at);
+  const parameters = [];
+  let parameter = [];
+  for (let depth = 0, k = at + 1; k <= end; k++) {
+    const text = tokens[k].text;
+    if ('([{<'.includes(text)) depth++;
+    else if (')]}>'.includes(text)) depth--;
+    if (k === end || (text === ',' && depth === 0)) {
+      if (parameter.length > 0) parameters.push(parameter);
+      parameter = [];
+    } else {
+      parameter.push(text);
+    }
+  }
+  if (parameters[0]?.at(-1) === 'self') parameters.shift();
+  const argument = (parameters[0] ?? []).slice((parameters[0] ?? []).indexOf(':') + 1).join('');
+  let returns = '';
+  if (tokens[end + 1]?.text === '->') {
+    for (let k = end + 2; k < tokens.length && !['{', ';', 'where'].includes(tokens[k].text); k++) returns += tokens[k].text;
+  }
+  return { argument, returns };
+}
+
+/** The index after the `>` that closes the `<` at `open`. */
+function genericsEnd(tokens, open) {
+  for (let at = open, depth = 0; at < tokens.length; at++) {
+    if (tokens[at].text === '<') depth++;
+    if (tokens[at].text === '>' && --depth === 0) return at + 1;
+  }
+  return tokens.length;
+}
+
 /** The type of an inherent `impl` at `i`, and the index of its `{`. */
 function inherentImpl(tokens, i) {
   let at = i + 1;
-  if (tokens[at]?.text === '<') {
-    for (let depth = 0; at < tokens.length; at++) {
-      if (tokens[at].text === '<') depth++;
-      if (tokens[at].text === '>' && --depth === 0) break;
-    }
-    at++;
-  }
+  if (tokens[at]?.text === '<') at = genericsEnd(tokens, at);
   let type;
   for (let depth = 0; at < tokens.length && tokens[at].text !== '{'; at++) {
     const text = tokens[at].text;
@@ -186,7 +219,9 @@ function readFile(target, file, modulePath, folder, isVisible) {
     if (text === 'pub') {
       const item = publicItem(tokens, i);
       const inImpl = blocks.at(-1)?.type;
-      if (item?.kind === 'fn' && inImpl) target.methods.push({ type: inImpl, name: item.name });
+      if (item?.kind === 'fn' && inImpl) {
+        target.methods.push({ type: inImpl, name: item.name, ...signature(tokens, item.next), file, line: lineOf(tokens[i].at) });
+      }
       else if (item && item.kind !== 'use' && item.kind !== 'mod' && !inImpl && visible()) target.items.push({ module: here().join('::'), name: item.name });
       if (item?.kind === 'use' && visible()) {
         for (const { as } of useTree(tokens, item.next).found) target.items.push({ module: here().join('::'), name: as });

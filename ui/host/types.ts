@@ -555,7 +555,7 @@ kind: string, tone: Tone,
  */
 title: string, detail: string | null, 
 /**
- * Who did it, such as "by API token my-agent"; null if Relink acted automatically.
+ * Who did it, such as "by API token my-agent"; null if Relink acted automatically, or if the caller is unknown.
  */
 by: string | null, 
 /**

@@ -292,7 +292,7 @@ async fn abandon(
 )]
 async fn callback(State(api): State<ApiState>, OriginalUri(uri): OriginalUri) -> Response {
     let address = format!("{}{}", api.base_url, uri.path_and_query().map_or("/", |path| path.as_str()));
-    match api.engine.connections().callback(&Caller::Internal, &address).await {
+    match take_callback(&api, &address).await {
         Ok(flow) => {
             let location = format!("/connect-account/return?flow={flow}");
             let headers =
@@ -304,4 +304,9 @@ async fn callback(State(api): State<ApiState>, OriginalUri(uri): OriginalUri) ->
             ui::text_page(StatusCode::BAD_REQUEST, &error.title(), &message)
         }
     }
+}
+
+async fn take_callback(api: &ApiState, address: &str) -> Result<FlowId, relink_engine::Error> {
+    let connections = api.engine.connections();
+    connections.callback(&connections.callback_caller(address).await?, address).await
 }

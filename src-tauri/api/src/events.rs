@@ -50,7 +50,7 @@ async fn events(State(api): State<ApiState>, Extension(caller): Extension<Caller
     let after: i64 = query.number("after", 0)?;
     let wait = Duration::from_secs(query.number("wait", 0)?.min(MAX_WAIT_SECS));
     let limit = query.number("limit", MAX_EVENTS)?.clamp(1, MAX_EVENTS);
-    let mut outbox_seq = api.engine.outbox().latest_seq();
+    let mut outbox_seq = api.engine.outbox().latest_seq(&caller);
     if !wait.is_zero() && *outbox_seq.borrow() <= after {
         let _waiting = api.limits.long_poll(Client::of(&caller))?;
         // Respond with the events after the wait, even if there are none.

@@ -53,7 +53,7 @@ fn catalog_entry(entry: &relink_engine::CatalogEntry) -> CatalogEntry {
     CatalogEntry {
         id: integration.id,
         name: integration.name.clone(),
-        label: integration.label(),
+        label: entry.label(),
         category: integration.category(),
         built_in: integration.built_in,
         version: integration.version,
@@ -69,7 +69,7 @@ impl ApiState {
     fn environment_integration(&self, installed: &Installed) -> EnvironmentIntegration {
         EnvironmentIntegration {
             summary: wire::environment_integration_summary(self.engine.environment_id(), installed),
-            integration: wire::integration_summary(&installed.integration),
+            integration: wire::integration_summary(installed),
             created_at: installed.created_at,
             updated_at: installed.updated_at,
         }

@@ -43,6 +43,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use relink_domain::caller::Caller;
 use relink_engine::Engine;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -140,7 +141,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
     let _ = sandbox_was_tried.await;
     engine.keep_alive().await?;
 
-    let token = engine.access().new_run_token()?;
+    let token = engine.access().new_run_token(&Caller::Internal)?;
     // A client that connects before the next lines have run waits in the system's queue.
     let discovery = Discovery::write(&options.data_dir, &base_url, token)
         .map_err(|(path, source)| ServeError::Discovery { path, source })?;

@@ -138,7 +138,7 @@ pub(crate) async fn run(
     stopping: CancellationToken,
 ) {
     let mut tried = Some(tried);
-    let mut installed = engine.catalog().changes();
+    let mut installed = engine.catalog().changes(&Caller::Internal);
     let mut running: Option<Running> = None;
     loop {
         installed.borrow_and_update();

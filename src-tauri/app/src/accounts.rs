@@ -3,7 +3,6 @@
 use relink_contract::window::{Account, AccountContext, CheckOutcome, CheckResult};
 use relink_domain::{AccountId, Timestamp, caller::Caller};
 use relink_engine::{AccountView, Filter};
-use serde_json::Value;
 
 use crate::{App, Result, error_view};
 
@@ -56,12 +55,12 @@ impl App {
 
 /// An account as the window shows it. `remind_at`: until when reminders about it are silenced.
 pub(crate) fn account(view: &AccountView, remind_at: Option<Timestamp>, now: Timestamp) -> Account {
-    let color = view.installed.integration.document.pointer("/config/relink/color").and_then(Value::as_str);
+    let color = view.installed.color();
     let common = relink_contract::account::AccountContext {
         label: &view.label,
         last_used_at: view.last_used_at,
         next_action_at: view.due,
         now,
     };
-    Account::new(&view.account, &AccountContext { common, color, remind_at })
+    Account::new(&view.account, &AccountContext { common, color: color.as_deref(), remind_at })
 }

@@ -54,8 +54,8 @@ impl App {
     }
 
     pub(crate) async fn publish_changes(self) {
-        let mut subscription = self.0.engine.changes();
-        let mut keychain = self.0.engine.keychain_changes();
+        let mut subscription = self.0.engine.changes(&Caller::Person);
+        let mut keychain = self.0.engine.keychain_changes(&Caller::Person);
         let mut online = network::is_online();
         loop {
             tokio::select! {

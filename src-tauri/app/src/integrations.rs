@@ -24,17 +24,15 @@ impl App {
     }
 
     fn integration(&self, entry: &CatalogEntry, accounts: u32) -> Integration {
-        let document = &entry.integration.document;
-        let color = document.pointer("/config/relink/color").and_then(|color| color.as_str());
         // If the definition can't be loaded, show the integration without the details that it would provide.
         let definition = entry.definition.as_deref();
         let oauth2 = definition.and_then(Definition::oauth2);
         let redirects = oauth2.map(|oauth2| oauth2.redirects.clone()).unwrap_or_default();
         Integration {
             name: entry.integration.name.clone(),
-            label: entry.integration.label(),
-            color: color.map(str::to_owned),
-            category: document.get("category").and_then(|category| category.as_str()).map(str::to_owned),
+            label: entry.label(),
+            color: entry.color(),
+            category: entry.integration.category(),
             built_in: entry.integration.built_in,
             is_sandbox: definition.is_some_and(Definition::is_sandbox),
             installed: entry.installed.is_some(),

@@ -33,7 +33,7 @@ use std::{
 
 use relink_api::SandboxRunner;
 use relink_contract::window::{Change, Destination, ErrorView, KeychainState, Preferences};
-use relink_domain::{Secret, caller::Caller, notice::DesktopSignal};
+use relink_domain::{Secret, notice::DesktopSignal};
 use relink_engine::Engine;
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -119,7 +119,9 @@ impl App {
 
     /// Completes an OAuth flow with a callback URL that the system delivered as a deep link.
     pub async fn callback(&self, url: &str) -> Result<()> {
-        self.0.engine.connections().callback(&Caller::Person, url).await.map(drop).map_err(error_view)
+        let connections = self.0.engine.connections();
+        let caller = connections.callback_caller(url).await.map_err(error_view)?;
+        connections.callback(&caller, url).await.map(drop).map_err(error_view)
     }
 
     /// Where the window that is about to be opened should go.

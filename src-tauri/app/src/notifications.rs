@@ -10,6 +10,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use relink_domain::{
     Timestamp,
+    caller::Caller,
     notice::{DesktopSignal, FailingAccount, Network, Notice, NoticeHistory, NoticeId, Situation, decide},
 };
 use relink_engine::{Changes, network};
@@ -47,7 +48,7 @@ const MAX_WAITING_DECISIONS: usize = 64;
 pub(crate) async fn run(app: App, requests: mpsc::Sender<Request>, mut signals: mpsc::Receiver<DesktopSignal>) {
     let (decisions, decided) = mpsc::channel(MAX_WAITING_DECISIONS);
     tokio::spawn(presenter::run(app.clone(), requests, decided));
-    let mut engine_changes = app.0.engine.changes();
+    let mut engine_changes = app.0.engine.changes(&Caller::Internal);
     let mut preferences = app.follow_preferences();
     let mut wake_detector = WakeDetector::new(app.0.engine.now());
     // Notifications that were visible when the program last exited are gone.

@@ -3,6 +3,7 @@
 use std::future::{Ready, ready};
 
 use relink_contract::window::{Change, PreferenceUpdate, Preferences};
+use relink_domain::caller::Caller;
 use relink_engine::Engine;
 use tokio::sync::watch;
 
@@ -17,7 +18,7 @@ const DOCUMENT: &str = "preferences";
 
 /// The stored preferences; the defaults if none are stored.
 pub(crate) async fn load(engine: &Engine) -> Result<Preferences> {
-    Ok(engine.documents().get(DOCUMENT).await.map_err(error_view)?.unwrap_or_default())
+    Ok(engine.documents().get(&Caller::Internal, DOCUMENT).await.map_err(error_view)?.unwrap_or_default())
 }
 
 /// The preferred port of the API, if one is set and the preferences can be read.
@@ -55,7 +56,7 @@ impl App {
     }
 
     async fn store_preferences(&self, preferences: Preferences) -> Result<()> {
-        self.0.engine.documents().set(DOCUMENT, preferences.clone()).await.map_err(error_view)?;
+        self.0.engine.documents().set(&Caller::Person, DOCUMENT, preferences.clone()).await.map_err(error_view)?;
         self.0.preferences.send_replace(preferences);
         self.publish(Change::Preferences);
         Ok(())

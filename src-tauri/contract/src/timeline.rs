@@ -24,7 +24,7 @@ pub struct TimelineEntry {
     pub title: String,
     #[schema(required)]
     pub detail: Option<String>,
-    /// Who did it, such as "by API token my-agent"; null if Relink acted automatically.
+    /// Who did it, such as "by API token my-agent"; null if Relink acted automatically, or if the caller is unknown.
     #[schema(required)]
     pub by: Option<String>,
     /// All details. The keys depend on `kind`.

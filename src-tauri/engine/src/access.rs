@@ -98,7 +98,7 @@ impl Access {
         // With the commit, before any later one: a revocation of the token is the last word.
         let publish = move |record: &ApiToken| lock(&access.0.known).push(KnownToken::new(hash, record));
         self.0.uses.store.write_then(write, publish).await?;
-        tracing::info!(token = %id, %caller, "API token made");
+        tracing::info!(token = %id, ?caller, "API token made");
         Ok((token, secret))
     }
 
@@ -125,12 +125,15 @@ impl Access {
         // With the commit, so that it happens even if the caller goes away.
         let forget = move |_: &bool| lock(&access.0.known).retain(|known| known.id != id);
         let found = self.0.uses.store.write_then(write, forget).await?;
-        tracing::info!(token = %id, %caller, "API token revoked");
-        if found { Ok(()) } else { Err(Error::not_found("API token", &id)) }
+        if !found {
+            return Err(Error::not_found("API token", &id));
+        }
+        tracing::info!(token = %id, ?caller, "API token revoked");
+        Ok(())
     }
 
     /// Makes the token of this run, in place of the one before. Whoever can read it where it is written is the person.
-    pub fn new_run_token(&self) -> Result<Secret> {
+    pub fn new_run_token(&self, _caller: &Caller) -> Result<Secret> {
         let token = random_token()?;
         *lock(&self.0.run_token) = Some(hash_of(token.expose()));
         Ok(token)
@@ -238,9 +241,9 @@ mod tests {
     #[tokio::test]
     async fn the_token_of_the_run_belongs_to_the_person() {
         let (access, _) = access().await;
-        let first = access.new_run_token().expect("random");
+        let first = access.new_run_token(&Caller::Internal).expect("random");
         assert_eq!(access.authenticate(first.expose()), Some(Caller::Person));
-        let second = access.new_run_token().expect("random");
+        let second = access.new_run_token(&Caller::Internal).expect("random");
         assert_eq!(access.authenticate(first.expose()), None);
         assert_eq!(access.authenticate(second.expose()), Some(Caller::Person));
     }

@@ -1,5 +1,6 @@
 //! Documents that the surfaces keep for themselves: the window's preferences, the notifications that were shown.
 
+use relink_domain::caller::Caller;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -22,14 +23,16 @@ impl Documents {
     }
 
     /// A document; `None` before it is first kept.
-    pub async fn get<T: DeserializeOwned + Send + 'static>(&self, name: &str) -> Result<Option<T>> {
+    pub async fn get<T: DeserializeOwned + Send + 'static>(&self, _caller: &Caller, name: &str) -> Result<Option<T>> {
         let setting = setting_of(name);
         Ok(self.0.read(move |c| settings::get(c, &setting)).await?)
     }
 
     /// Keeps a document. It must not contain a secret.
-    pub async fn set<T: Serialize + Send + 'static>(&self, name: &str, document: T) -> Result<()> {
+    pub async fn set<T: Serialize + Send + 'static>(&self, caller: &Caller, name: &str, document: T) -> Result<()> {
         let setting = setting_of(name);
-        Ok(self.0.write(move |tx| settings::set(tx, &setting, &document)).await?)
+        self.0.write(move |tx| settings::set(tx, &setting, &document)).await?;
+        tracing::debug!(document = name, ?caller, "stored");
+        Ok(())
     }
 }

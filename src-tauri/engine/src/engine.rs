@@ -301,7 +301,7 @@ impl Engine {
     }
 
     /// What was written, for whoever shows it.
-    pub fn changes(&self) -> Changes {
+    pub fn changes(&self, _caller: &Caller) -> Changes {
         self.0.store.changes()
     }
 
@@ -314,7 +314,7 @@ impl Engine {
     }
 
     /// Wakes whoever shows the keychain's state, after it has changed.
-    pub fn keychain_changes(&self) -> watch::Receiver<KeychainState> {
+    pub fn keychain_changes(&self, _caller: &Caller) -> watch::Receiver<KeychainState> {
         self.0.keychain.state()
     }
 }

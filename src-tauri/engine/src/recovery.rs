@@ -50,7 +50,7 @@ impl Recovery {
             self.finish_in_background(account.id());
         }
         // Subscribed before the first look, so that no change is missed.
-        let mut changes = self.0.catalog.changes();
+        let mut changes = self.0.catalog.changes(&Caller::Internal);
         self.follow_definitions().await?;
         let recovery = self.clone();
         self.0.tasks.spawn_until_stop(async move {

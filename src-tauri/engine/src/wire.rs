@@ -7,17 +7,18 @@ use relink_contract::{
 use relink_domain::{EnvironmentId, account::Account};
 use serde_json::Map;
 
-use crate::store::integrations::{Installed, Integration};
+use crate::store::integrations::Installed;
 
 /// An account as every response and event shows it.
 pub fn integrated_account(account: &Account, environment: EnvironmentId, installed: &Installed) -> IntegratedAccount {
-    let integration = integration_summary(&installed.integration);
+    let integration = integration_summary(installed);
     IntegratedAccount::new(account, environment, integration, environment_integration_summary(environment, installed))
 }
 
-/// What goes with an account of its integration.
-pub fn integration_summary(integration: &Integration) -> IntegrationSummary {
-    IntegrationSummary::new(integration.id, integration.name.clone(), integration.category(), integration.label())
+/// What goes with an account of its integration, with the config in force.
+pub fn integration_summary(installed: &Installed) -> IntegrationSummary {
+    let integration = &installed.integration;
+    IntegrationSummary::new(integration.id, integration.name.clone(), integration.category(), installed.label())
 }
 
 /// What goes with an account, and with events, of an installed integration. Its override may hold anything, so it isn't shown.

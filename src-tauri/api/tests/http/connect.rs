@@ -68,6 +68,18 @@ async fn a_whole_sign_in_by_the_loopback_redirect() {
 
     let again = world.client.get(&callback).send().await.expect("an answer");
     assert_eq!(again.status(), StatusCode::BAD_REQUEST, "a replay");
+    assert_eq!(newest_refusal(&world).await, json!({ "code": "state_used", "by": "by a connection link" }));
+    let invented = format!("{}/oauth/callback/sandbox?code=c&state=invented", world.base());
+    let refused = world.client.get(&invented).send().await.expect("an answer");
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(newest_refusal(&world).await, json!({ "code": "state_unknown", "by": null }));
+}
+
+/// The refused callback that the timeline begins with, and who it names.
+async fn newest_refusal(world: &World) -> Value {
+    let newest = world.get("/relink/timeline?limit=1").await["result"][0].clone();
+    assert_eq!(newest["kind"], "callback_refused", "{newest}");
+    json!({ "code": newest["event"]["code"], "by": newest["by"] })
 }
 
 /// Says yes on the consent page.

@@ -1,9 +1,10 @@
-use std::sync::atomic::Ordering;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use relink_contract::window::{
     Destination, LinkPurpose, NewIntegration, NewWebhook, OpenIn, PreferenceUpdate, SecretInput,
 };
-use relink_domain::{Secret, integration::RedirectKind};
+use relink_domain::{Secret, account::AuthenticationMethod, integration::RedirectKind};
+use relink_engine::connections::BeginFlow;
 use serde_json::json;
 
 use crate::world::World;
@@ -42,6 +43,33 @@ async fn a_new_window_gets_its_initial_destination_once() {
     world.app.set_initial_destination(Destination::Settings);
     assert_eq!(world.command("initial_destination", json!({})).await, json!("settings"));
     assert_eq!(world.command("initial_destination", json!({})).await, json!(null));
+}
+
+#[tokio::test]
+async fn a_deep_link_is_attributed_to_whoever_began_its_flow() {
+    let world = World::new().await;
+    let link = world.app.get_connection_link(LinkPurpose::Tenant("acme-1".to_owned())).await.expect("a link");
+    world.app.copy_link(link.id).await.expect("copied");
+    let copied = world.desktop.copied();
+    let (_, token) = copied.split_once("link_token=").expect("a token");
+    let connections = world.engine.connections();
+    let caller = connections.link_caller(token).await.expect("it can be used");
+    let begin = BeginFlow {
+        integration: "sandbox".to_owned(),
+        format: AuthenticationMethod::Oauth2,
+        redirect: None,
+        fields: BTreeMap::new(),
+    };
+    let started = connections.begin_flow(&caller, token, begin).await.expect("the flow begins");
+    let provider: url::Url = started.flow.authorize_url.expect("a URL").parse().expect("a URL");
+    let (_, state) = provider.query_pairs().find(|(name, _)| name == "state").expect("a state");
+    let callback = format!("app.relink.desktop:/oauth/callback/sandbox?error=access_denied&state={state}");
+    for kind in ["flow_failed", "callback_refused"] {
+        // The second time, the state is used.
+        assert_eq!(world.app.callback(&callback).await.is_ok(), kind == "flow_failed");
+        let newest = world.app.timeline(None, None, false).await.expect("a timeline").entries.remove(0);
+        assert_eq!((newest.kind.as_str(), newest.by.as_deref()), (kind, Some("by a connection link")));
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub struct TimelineEntry {
     /// What happened, in one line.
     pub title: String,
     pub detail: Option<String>,
-    /// Who did it, such as "by API token my-agent"; null if Relink acted automatically.
+    /// Who did it, such as "by API token my-agent"; null if Relink acted automatically, or if the caller is unknown.
     pub by: Option<String>,
     /// Shown under "Details": codes and the provider's message.
     pub facts: Vec<Fact>,

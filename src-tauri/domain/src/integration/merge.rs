@@ -27,6 +27,18 @@ pub fn merge(base: &mut Map<String, Value>, over: &Map<String, Value>) {
     }
 }
 
+/// The text at a path of `base` with `over` merged over it, without merging the rest.
+pub fn merged_text<'v>(base: &'v Map<String, Value>, over: &'v Map<String, Value>, path: &[&str]) -> Option<&'v str> {
+    let (key, below) = path.split_first()?;
+    match (over.get(*key), base.get(*key)) {
+        (Some(Value::Object(over)), Some(Value::Object(base))) => merged_text(base, over, below),
+        (Some(value), _) | (None, Some(value)) => {
+            below.iter().try_fold(value, |value, key| value.get(key)).and_then(Value::as_str)
+        }
+        (None, None) => None,
+    }
+}
+
 /// Replaces the origin `from` by `to` in every string that is a URL at that origin.
 pub(super) fn move_origin(value: &mut Value, from: &str, to: &str) {
     match value {
@@ -89,6 +101,18 @@ mod tests {
         fn an_override_without_null_merged_into_nothing_is_itself(over in document()) {
             prop_assume!(!has_null(&over));
             prop_assert_eq!(merged(&json!({}), &over), over);
+        }
+
+        #[test]
+        fn one_text_of_the_merged_document_is_found_without_merging(
+            base in document(),
+            over in document(),
+            path in prop::collection::vec(prop_oneof![Just("a"), Just("b"), Just("c")], 1..4),
+        ) {
+            let merged = merged(&base, &over);
+            let expected = path.iter().try_fold(&merged, |value, key| value.get(key)).and_then(Value::as_str);
+            let [base, over] = [&base, &over].map(|document| document.as_object().expect("an object"));
+            prop_assert_eq!(merged_text(base, over, &path), expected);
         }
 
         #[test]

@@ -44,7 +44,7 @@ pub use self::{
     format::{FORMATS, PerFormat},
     header::{Header, HeaderError, HeaderName, HeaderTemplate},
     identity::{IdentityProbe, IdentitySource, JsonPath},
-    merge::merge,
+    merge::{merge, merged_text},
     pattern::Pattern,
     relink::{ClientSecretNeed, Color, Docs, Probe, RedirectKind, RefreshQuirks},
     secrets::take_client_secrets,

@@ -122,7 +122,7 @@ impl Accounts {
                 Ok(found)
             })
             .await?;
-        let label = |id| self.0.uses.catalog.installed(id).map(|installed| installed.integration.label());
+        let label = |id| self.0.uses.catalog.installed(id).map(|installed| installed.label());
         let named = found.into_iter().map(|(id, name, integration)| {
             let label = integration.and_then(label);
             (id, AccountName { name, label })
@@ -166,7 +166,7 @@ impl Accounts {
     fn view(&self, (account, last_used_at): Used) -> Result<AccountView> {
         let installed = self.installed_of(&account)?;
         Ok(AccountView {
-            label: installed.integration.label(),
+            label: installed.label(),
             last_used_at,
             due: account.due(Jitter::NONE).map(Due::at),
             account,

@@ -130,6 +130,24 @@ fn failing_accounts_are_found_without_reading_the_others() {
 }
 
 #[test]
+fn accounts_are_counted_by_status_through_every_change() {
+    let mut full = Full::new();
+    let (first, last) = (full.ids[0], full.ids[1999]);
+    let tx = full.connection.transaction().expect("begins");
+    let set_status = |id: AccountId, status: &str| {
+        tx.execute("UPDATE integrated_account SET status = ?2 WHERE id = ?1", [id.to_string().as_str(), status])
+            .expect("changed");
+    };
+    set_status(last, "post_install_error");
+    set_status(last, "post_install_error");
+    accounts::delete(&tx, first).expect("deleted");
+    accounts::delete(&tx, first).expect("gone already");
+    let counts = accounts::status_counts(&tx).expect("read");
+    let expected = [("active", 1997), ("needs_reauth", 1), ("post_install_error", 1)];
+    assert_eq!(counts, expected.map(|(status, accounts)| (status.to_owned(), accounts)).into());
+}
+
+#[test]
 fn a_page_of_a_timeline_names_its_accounts_and_no_others() {
     let mut full = Full::new();
     let ids: Vec<_> = full.ids.iter().take(50).copied().collect();

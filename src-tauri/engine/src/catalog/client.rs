@@ -14,11 +14,29 @@ use crate::{
     error::{Error, Result},
     keychain::{Item, Key, KeychainError},
     store::{
-        integrations::{self, Installed},
+        integrations::{self, Installed, Integration},
         outbox,
     },
     sync::lock,
 };
+
+/// The override that sets this OAuth client.
+fn client_override(integration: &Integration, id: &str) -> Map<String, Value> {
+    let client = json!({ "config": { "client": { "id": id } } });
+    // Truto allows one object, or a map by format.
+    let is_single = integration.document.pointer("/config/credentials/format").is_some();
+    let credentials = if is_single { client } else { json!({ "oauth2": client }) };
+    Map::from_iter([("credentials".into(), credentials)])
+}
+
+/// What is installed, with a changed override; refused if its definition could not be loaded with it.
+fn changed(mut installed: Installed, change: impl Fn(&mut Installed)) -> Result<Installed> {
+    change(&mut installed);
+    match compile::definition(&installed) {
+        Ok(_) => Ok(installed),
+        Err(error) => Err(unusable(&installed, &error)),
+    }
+}
 
 impl Catalog {
     /// Sets the OAuth client that is registered at the provider. The secret goes into the keychain; without one, the secret
@@ -35,24 +53,26 @@ impl Catalog {
             let message = format!("A client ID must have 1 to {MAX_CLIENT_ID_CHARS} characters and no spaces.");
             return Err(Error::invalid_field("client_id_invalid", "id", message));
         }
-        let mut installed = Installed::clone(&self.provider_named(name)?.installed);
-        let client = json!({ "config": { "client": { "id": id } } });
-        // Truto allows one object, or a map by format.
-        let is_single = installed.integration.document.pointer("/config/credentials/format").is_some();
-        let credentials = if is_single { client } else { json!({ "oauth2": client }) };
-        let change = Map::from_iter([("credentials".into(), credentials)]);
-        // Refused before anything is written, if the definition could not be loaded with it.
-        merge(&mut installed.r#override, &change);
-        compile::definition(&installed).map_err(|error| unusable(&installed, &error))?;
-        let commit = self.change_override(&installed, move |current| merge(current, &change));
+        let provider = self.provider_named(name)?;
+        if provider.definition.oauth2().is_none() {
+            return Err(Error::invalid("unknown_method", format!("{} doesn't use OAuth 2.0.", provider.label())));
+        }
+        let installed = Installed::clone(&provider.installed);
+        let change = move |installed: &mut Installed| {
+            let client = client_override(&installed.integration, &id);
+            merge(&mut installed.r#override, &client);
+        };
+        // Refused before anything is written.
+        changed(installed.clone(), &change)?;
+        let commit = self.change_override(&installed, change);
         let installed = self.write_client_secret(&installed, false, secret, commit).await?;
-        tracing::info!(integration = name, %caller, "its OAuth client was set");
+        tracing::info!(integration = name, ?caller, "its OAuth client was set");
         Ok(installed)
     }
 
     /// Moves the Sandbox to where its provider listens.
-    pub async fn set_sandbox_address(&self, _caller: &Caller, base_url: &str) -> Result<()> {
-        let mut installed = Installed::clone(&self.provider_named(SANDBOX)?.installed);
+    pub async fn set_sandbox_address(&self, caller: &Caller, base_url: &str) -> Result<()> {
+        let installed = Installed::clone(&self.provider_named(SANDBOX)?.installed);
         let url = WebUrl::parse(base_url).map_err(|error| Error::invalid("sandbox_address", error.to_string()))?;
         let built_in =
             relink_domain::integration::built_in(SANDBOX).ok_or_else(|| Error::not_found("integration", SANDBOX))?;
@@ -64,31 +84,37 @@ impl Catalog {
         if installed.r#override == config {
             return Ok(());
         }
-        installed.r#override.clone_from(&config);
-        compile::definition(&installed).map_err(|error| unusable(&installed, &error))?;
-        self.change_override(&installed, move |current| *current = config).await.map(drop)
+        self.change_override(&installed, move |installed| installed.r#override.clone_from(&config)).await?;
+        tracing::info!(base_url, ?caller, "the Sandbox's address was set");
+        Ok(())
     }
 
-    /// Changes the override of an installed integration, as it is by then. One that was uninstalled meanwhile stays so.
+    /// Changes the override of an installed integration, as it is by then, unless its definition could not be loaded with
+    /// it. One that was uninstalled meanwhile stays so.
     async fn change_override(
         &self,
         installed: &Installed,
-        change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
+        change: impl Fn(&mut Installed) + Send + 'static,
     ) -> Result<Installed> {
         let (id, now, catalog, payload) =
             (installed.id, self.0.uses.clock.now(), self.clone(), self.payload(installed)?);
         let write = move |tx: &rusqlite::Transaction<'_>| {
-            let Some(mut installed) = integrations::installed(tx, id)? else { return Ok(None) };
-            change(&mut installed.r#override);
+            let Some(installed) = integrations::installed(tx, id)? else { return Ok(None) };
+            let mut installed = match changed(installed, &change) {
+                Ok(installed) => installed,
+                Err(refused) => return Ok(Some(Err(refused))),
+            };
             installed.updated_at = now;
             integrations::install(tx, &installed)?;
             let subject = id.to_string();
             outbox::enqueue_event(tx, EventKind::EnvironmentIntegrationUpdated, Some(&subject), &payload, now)?;
-            Ok(Some(installed))
+            Ok(Some(Ok(installed)))
         };
-        let publish = move |installed: &Option<Installed>| installed.iter().cloned().for_each(|it| catalog.publish(it));
-        let changed = self.0.uses.store.write_then(write, publish).await?;
-        changed.ok_or_else(|| Error::not_found("integration", &installed.integration.name))
+        let publish = move |outcome: &Option<Result<Installed>>| {
+            outcome.iter().flatten().cloned().for_each(|installed| catalog.publish(installed));
+        };
+        let outcome = self.0.uses.store.write_then(write, publish).await?;
+        outcome.unwrap_or_else(|| Err(Error::not_found("integration", &installed.integration.name)))
     }
 
     /// Writes a client secret, if there is one, and commits what goes with it. The keychain comes first, because it may be
@@ -109,7 +135,7 @@ impl Catalog {
         };
         let _being_written = if is_new { Some(self.0.uses.orphans.note_before_writing(key).await?) } else { None };
         let item = Item { secrets: [(CLIENT_SECRET.to_owned(), secret)].into(), ..Item::default() };
-        let label = format!("Relink: client of {}", installed.integration.label());
+        let label = format!("Relink: client of {}", installed.label());
         keychain.set(&key, &label, &item).await?;
         let committed = commit.await;
         if committed.is_err() {

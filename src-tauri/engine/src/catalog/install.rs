@@ -1,5 +1,7 @@
 //! Adding, installing and uninstalling integrations.
 
+use std::sync::Arc;
+
 use relink_domain::{
     EnvironmentIntegrationId, IntegrationId, Timestamp,
     caller::Caller,
@@ -29,8 +31,8 @@ pub struct Added {
 }
 
 impl Catalog {
-    /// Adds an integration from the text of a definition file, and installs it. The text is checked strictly. A client secret
-    /// in it goes into the keychain.
+    /// Adds an integration from the text of a definition file, and installs it. The text is checked strictly; where it is
+    /// installed already, also with the installation's override. A client secret in it goes into the keychain.
     pub async fn add(&self, caller: &Caller, text: &str) -> Result<Added> {
         let mut checked = parse(text).map_err(|error| Error::Invalid {
             code: error.code(),
@@ -47,33 +49,35 @@ impl Catalog {
             let message = format!("{name} is the name of a built-in integration. Use another name.");
             return Err(Error::conflict("integration_built_in", message));
         }
-        let before = self.0.installed.load().named(&name).map(|entry| entry.installed.id);
+        let secret = FORMATS.into_iter().find_map(|format| checked.client_secrets.take(format));
+        let before = self.0.installed.load().named(&name).map(|entry| Arc::clone(&entry.installed));
+        if let Some(before) = &before {
+            ensure_fits_override(&definition, secret.is_some(), &before.r#override)?;
+        }
         let id = known.map(|known| known.id).or(definition.id());
         let id = id.unwrap_or_else(|| IntegrationId::from_uuid(Uuid::now_v7()));
         let document = serde_json::to_value(&definition).map_err(StoreError::from)?;
         let now = self.0.uses.clock.now();
         let mut installed = newly_installed(record_of(&definition, id, document, false, now), now);
-        installed.id = before.unwrap_or(installed.id);
+        installed.id = before.as_ref().map_or(installed.id, |before| before.id);
 
         let (record, payload) = (installed.clone(), self.payload(&installed)?);
-        let catalog = self.clone();
+        let (catalog, is_new) = (self.clone(), before.is_none());
         let write = move |tx: &rusqlite::Transaction<'_>| {
-            let found = integrations::installed_named(tx, &name)?.map(|installed| installed.id);
-            if found != before {
+            let found = integrations::installed_named(tx, &name)?;
+            let checked_with = |installed: &Installed| (installed.id, installed.r#override.clone());
+            if found.as_ref().map(checked_with) != before.as_deref().map(checked_with) {
                 return Ok(None);
             }
             integrations::put(tx, &record.integration)?;
-            if before.is_none() {
+            let event = if is_new {
                 integrations::install(tx, &record)?;
                 orphans::claim(tx, &Key::Integration(record.id).to_string())?;
-                outbox::enqueue_event(
-                    tx,
-                    EventKind::EnvironmentIntegrationCreated,
-                    Some(&record.id.to_string()),
-                    &payload,
-                    now,
-                )?;
-            }
+                EventKind::EnvironmentIntegrationCreated
+            } else {
+                EventKind::EnvironmentIntegrationUpdated
+            };
+            outbox::enqueue_event(tx, event, Some(&record.id.to_string()), &payload, now)?;
             integrations::installed(tx, record.id)
         };
         let commit = async {
@@ -83,9 +87,8 @@ impl Catalog {
             let written = self.0.uses.store.write_then(write, publish).await?;
             written.ok_or_else(|| Error::conflict("integration_changed", message))
         };
-        let secret = FORMATS.into_iter().find_map(|format| checked.client_secrets.take(format));
-        let installed = self.write_client_secret(&installed, before.is_none(), secret, commit).await?;
-        tracing::info!(integration = installed.integration.name, %caller, "added");
+        let installed = self.write_client_secret(&installed, is_new, secret, commit).await?;
+        tracing::info!(integration = installed.integration.name, ?caller, "added");
         let warnings = checked.warnings.iter().map(ToString::to_string).collect();
         Ok(Added { installed, warnings })
     }
@@ -113,7 +116,7 @@ impl Catalog {
         };
         let publish = move |installed: &Installed| catalog.publish(installed.clone());
         let installed = self.0.uses.store.write_then(write, publish).await?;
-        tracing::info!(integration = name, %caller, "installed");
+        tracing::info!(integration = name, ?caller, "installed");
         Ok(installed)
     }
 
@@ -146,12 +149,37 @@ impl Catalog {
             let message = format!("{name} still has connected accounts ({accounts}). Delete them first.");
             return Err(Error::conflict("integration_in_use", message));
         }
-        tracing::info!(integration = name, %caller, "uninstalled");
+        tracing::info!(integration = name, ?caller, "uninstalled");
         if let Err(error) = self.0.uses.orphans.sweep().await {
             tracing::info!(integration = name, code = error.code(), "its client secret is removed later: {error}");
         }
         Ok(())
     }
+}
+
+/// Refuses a new definition of an installed integration that its override can't be applied to, or whose client secret belongs
+/// to another client than the one that was set.
+fn ensure_fits_override(definition: &Definition, has_secret: bool, over: &Map<String, Value>) -> Result<()> {
+    let name = definition.name();
+    let in_force = definition.with_override(over).map_err(|error| {
+        let message = format!(
+            "The definition can't be used with the OAuth client that is set for {name}: {error}. Keep the form of its \
+             credentials, or uninstall {name} first."
+        );
+        Error::conflict("integration_override_unfit", message)
+    })?;
+    if let (true, Some(own), Some(set)) = (has_secret, definition.oauth2(), in_force.definition.oauth2())
+        && !own.client_id.is_empty()
+        && own.client_id != set.client_id
+    {
+        let message = format!(
+            "The file's client secret belongs to the client ID {}, but {} is set for {name}. Leave the secret out of the file \
+             and set the client with: relink integrations client {name} --id {} --secret-stdin",
+            own.client_id, set.client_id, own.client_id
+        );
+        return Err(Error::conflict("client_secret_of_another", message));
+    }
+    Ok(())
 }
 
 pub(super) fn record_of(

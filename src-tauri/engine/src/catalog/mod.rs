@@ -23,6 +23,7 @@ use relink_domain::{
     caller::Caller,
     integration::{ClientSecretNeed, Definition, Missing},
 };
+use serde_json::Map;
 use tokio::sync::watch;
 
 pub use install::Added;
@@ -88,6 +89,18 @@ pub struct CatalogEntry {
     pub hides_built_in: bool,
 }
 
+impl CatalogEntry {
+    /// What a person calls it.
+    pub fn label(&self) -> String {
+        self.installed.as_ref().map_or_else(|| self.integration.label_with(&Map::new()), Installed::label)
+    }
+
+    /// Its color as CSS writes it.
+    pub fn color(&self) -> Option<String> {
+        self.installed.as_ref().map_or_else(|| self.integration.color_with(&Map::new()), Installed::color)
+    }
+}
+
 impl Catalog {
     /// Brings the built-in integrations up to date and loads what is installed.
     pub(crate) async fn open(uses: Dependencies) -> Result<Self> {
@@ -126,7 +139,7 @@ impl Catalog {
     }
 
     /// Wakes whoever follows what is installed, after it has changed.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub fn changes(&self, _caller: &Caller) -> watch::Receiver<u64> {
         self.0.changed.subscribe()
     }
 

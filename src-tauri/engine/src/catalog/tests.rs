@@ -1,3 +1,5 @@
+use serde_json::{Value, json};
+
 use super::*;
 use crate::{
     store::outbox,
@@ -94,6 +96,131 @@ async fn an_integration_is_uninstalled_while_the_keychain_is_locked() {
     assert!(it.keychain.names().is_empty());
 }
 
+/// Acme as a file of its person's would have it: with these credentials in place of the first ones.
+fn acme_with(credentials: Value) -> String {
+    let mut definition: Value = serde_json::from_str(ACME).expect("JSON");
+    definition["config"]["credentials"] = credentials;
+    definition.to_string()
+}
+
+/// Acme where nobody signs in, but enters a key.
+fn acme_with_keys() -> String {
+    let fields = json!([{ "name": "api_key", "label": "Key", "type": "password" }]);
+    acme_with(json!({ "format": "api_key", "config": { "fields": fields } }))
+        .replace("oauth.token.access_token", "credentials.api_key")
+}
+
+/// Acme's credentials for this client.
+fn oauth2(client: Value) -> Value {
+    let definition: Value = serde_json::from_str(ACME).expect("JSON");
+    let mut credentials = definition["config"]["credentials"].clone();
+    credentials["config"]["client"] = client;
+    credentials
+}
+
+impl TestEngine {
+    /// The client ID that is in force at Acme.
+    fn client_id(&self) -> String {
+        let provider = self.engine.catalog().provider_named("acme").expect("it can be used");
+        provider.definition.oauth2().expect("it has OAuth 2.0").client_id.clone()
+    }
+
+    /// The events from this place on.
+    async fn events_after(&self, seq: i64) -> Vec<&'static str> {
+        let events = self.engine.outbox().events_after(&PERSON, seq, 100).await.expect("events");
+        events.into_iter().map(|event| event.kind.as_str()).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_definition_that_is_added_again_keeps_the_client_and_says_that_it_was_updated() {
+    let it = TestEngine::start().await;
+    let catalog = it.engine.catalog();
+    let added = catalog.add(&PERSON, ACME).await.expect("added").installed;
+    catalog.set_client(&PERSON, "acme", "mine".into(), None).await.expect("set");
+    let mut changes = catalog.changes(&PERSON);
+    changes.borrow_and_update();
+    let before = it.known().await.0;
+    let again = acme_with(oauth2(json!({ "id": "relink" }))).replace("\"Acme\"", "\"Acme Corp\"");
+    let again = catalog.add(&PERSON, &again).await.expect("added").installed;
+    assert_eq!((again.id, again.integration.version, again.label()), (added.id, 2, "Acme Corp".to_owned()));
+    assert_eq!(it.client_id(), "mine");
+    assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"));
+    assert_eq!(it.events_after(before).await, ["environment_integration:updated"]);
+    assert!(changes.has_changed().expect("the catalog is there"));
+}
+
+#[tokio::test]
+async fn a_definition_that_the_persons_client_cannot_be_applied_to_is_refused() {
+    let it = TestEngine::start().await;
+    let catalog = it.engine.catalog();
+    let added = catalog.add(&PERSON, ACME).await.expect("added").installed;
+    catalog.set_client(&PERSON, "acme", "mine".into(), None).await.expect("set");
+    let before = it.known().await;
+    let by_format = json!({ "oauth2": oauth2(json!({ "id": "relink", "secret": "second-secret" })) });
+    let error = catalog.add(&PERSON, &acme_with(by_format)).await.expect_err("refused");
+    assert_eq!(error.code(), "integration_override_unfit");
+    assert!(error.to_string().contains("uninstall acme first"), "it says what to do: {error}");
+    assert_eq!(it.known().await, before);
+    assert_eq!(it.client_id(), "mine");
+    assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"));
+    // Where nobody signs in, the client is of no use and does no harm.
+    catalog.add(&PERSON, &acme_with_keys()).await.expect("added");
+    catalog.add(&PERSON, &acme_with(oauth2(json!({ "id": "relink" })))).await.expect("added");
+    assert_eq!(it.client_id(), "mine");
+}
+
+#[tokio::test]
+async fn a_client_secret_is_not_stored_beside_the_id_of_another_client() {
+    let it = TestEngine::start().await;
+    let catalog = it.engine.catalog();
+    let added = catalog.add(&PERSON, ACME).await.expect("added").installed;
+    catalog.set_client(&PERSON, "acme", "mine".into(), Some(Secret::new("my-secret"))).await.expect("set");
+    let before = it.known().await;
+    let error = catalog.add(&PERSON, ACME).await.expect_err("refused");
+    assert_eq!(error.code(), "client_secret_of_another");
+    let of_mine = acme_with(oauth2(json!({ "id": "mine", "secret": "my-next-secret" })));
+    assert_eq!((it.known().await, it.client_secret(&added).await.as_deref()), (before, Some("my-secret")));
+    catalog.add(&PERSON, &of_mine).await.expect("added");
+    assert_eq!(it.client_secret(&added).await.as_deref(), Some("my-next-secret"));
+}
+
+#[tokio::test]
+async fn a_client_is_checked_with_the_definition_that_is_there_when_it_is_written() {
+    let it = TestEngine::start().await;
+    let catalog = it.engine.catalog();
+    let added = catalog.add(&PERSON, ACME).await.expect("added").installed;
+    let unusable = |installed: &mut Installed| {
+        installed.integration.document["config"]["base_url"] = json!("not a URL");
+    };
+    let mut broken = added.clone();
+    unusable(&mut broken);
+    let record = broken.integration;
+    it.engine.store().write(move |tx| integrations::put(tx, &record)).await.expect("stored");
+    let before = it.known().await;
+    let refused = catalog.set_client(&PERSON, "acme", "mine".into(), Some(Secret::new("mine"))).await;
+    assert_eq!(refused.expect_err("refused").code(), "integration_broken");
+    assert_eq!(it.known().await, before);
+    assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"));
+
+    // By now its credentials are a map by format.
+    let mut by_format = added.clone();
+    let credentials = by_format.integration.document["config"]["credentials"].take();
+    by_format.integration.document["config"]["credentials"] = json!({ "oauth2": credentials });
+    let record = by_format.integration;
+    it.engine.store().write(move |tx| integrations::put(tx, &record)).await.expect("stored");
+    catalog.set_client(&PERSON, "acme", "mine".into(), None).await.expect("set");
+    assert_eq!(it.client_id(), "mine");
+}
+
+#[tokio::test]
+async fn a_client_is_refused_where_nobody_signs_in_with_one() {
+    let it = TestEngine::start().await;
+    it.engine.catalog().add(&PERSON, &acme_with_keys()).await.expect("added");
+    let refused = it.engine.catalog().set_client(&PERSON, "acme", "mine".into(), None).await;
+    assert_eq!(refused.expect_err("refused").code(), "unknown_method");
+}
+
 #[tokio::test]
 async fn a_list_reads_the_client_secret_from_the_keychain_only_once() {
     let it = TestEngine::start().await;
@@ -115,4 +242,20 @@ async fn a_list_reads_the_client_secret_from_the_keychain_only_once() {
     it.engine.catalog().install(&PERSON, "github").await.expect("installed");
     it.engine.catalog().set_client(&PERSON, "github", "relink".into(), None).await.expect("set");
     assert!(!is_ready().await, "the secret went with the installation");
+}
+
+#[tokio::test]
+async fn the_label_and_color_are_those_of_the_config_in_force() {
+    let it = TestEngine::start().await;
+    let catalog = it.engine.catalog();
+    let mut installed = catalog.add(&PERSON, ACME).await.expect("added").installed;
+    assert_eq!((installed.label(), installed.color()), ("Acme".to_owned(), None));
+    let over = json!({ "label": "My Acme", "relink": { "color": "#102030" } });
+    installed.r#override = over.as_object().expect("an object").clone();
+    assert_eq!((installed.label(), installed.color().as_deref()), ("My Acme".to_owned(), Some("#102030")));
+    assert_eq!(wire::integration_summary(&installed).label(), "My Acme");
+    catalog.publish(installed);
+    let entries = catalog.list(&PERSON).await.expect("the catalog");
+    let acme = entries.iter().find(|entry| entry.integration.name == "acme").expect("there");
+    assert_eq!((acme.label(), acme.color().as_deref()), ("My Acme".to_owned(), Some("#102030")));
 }

@@ -21,26 +21,38 @@ use super::{
 use crate::{error::Result, sync::lock};
 
 impl Connections {
+    /// The caller behind a callback that a browser delivers: whoever began the flow that its `state` belongs to. A callback
+    /// of no flow is refused here; its entry in the timeline names nobody, because nobody is known.
+    pub async fn callback_caller(&self, url: &str) -> Result<Caller> {
+        let (flow, _) = self.flow_of_callback(None, url).await?;
+        Ok(flow.caller.clone())
+    }
+
     /// Takes a callback. Returns the flow that it belongs to.
-    pub async fn callback(&self, _caller: &Caller, url: &str) -> Result<FlowId> {
-        let callback = self.read_callback(url, None).await?;
-        let Some(flow) = self.0.flows.of_state(&callback.state) else {
-            return Err(self.refuse(None, UNKNOWN_STATE).await);
-        };
+    pub async fn callback(&self, caller: &Caller, url: &str) -> Result<FlowId> {
+        let (flow, callback) = self.flow_of_callback(Some(caller), url).await?;
         match self.take_callback(&flow, callback) {
             Ok(None) => Ok(flow.id),
             Ok(Some(error)) => {
-                self.note_failure(&flow, &error).await;
+                self.note_failure(caller, &flow, &error).await;
                 Ok(flow.id)
             }
-            Err(refusal) => Err(self.refuse(Some(&flow), refusal).await),
+            Err(refusal) => Err(self.refuse(Some(caller), Some(&flow), refusal).await),
+        }
+    }
+
+    async fn flow_of_callback(&self, caller: Option<&Caller>, url: &str) -> Result<(Arc<Flow>, Callback)> {
+        let callback = self.read_callback(caller, url, None).await?;
+        match self.0.flows.of_state(&callback.state) {
+            Some(flow) => Ok((flow, callback)),
+            None => Err(self.refuse(caller, None, UNKNOWN_STATE).await),
         }
     }
 
     /// Garbage leaves no trace. A well-formed callback that contradicts itself was made by somebody: the timeline says so.
-    async fn read_callback(&self, url: &str, flow: Option<&Flow>) -> Result<Callback> {
+    async fn read_callback(&self, caller: Option<&Caller>, url: &str, flow: Option<&Flow>) -> Result<Callback> {
         match Callback::parse(url) {
-            Err(CallbackError::Contradictory) => Err(self.refuse(flow, CONTRADICTORY).await),
+            Err(CallbackError::Contradictory) => Err(self.refuse(caller, flow, CONTRADICTORY).await),
             read => Ok(read?),
         }
     }
@@ -84,19 +96,19 @@ impl Connections {
     /// Takes a URL that the person pasted into the page of this flow, and claims it.
     pub async fn paste_callback(&self, caller: &Caller, id: FlowId, key: &str, url: &str) -> Result<connect::Flow> {
         let flow = self.flow_of(id, key)?;
-        let callback = self.read_callback(url, Some(&flow)).await?;
+        let callback = self.read_callback(Some(caller), url, Some(&flow)).await?;
         let own = self.0.flows.of_state(&callback.state).map(|flow| flow.id);
         if own != Some(flow.id) {
-            return Err(self.refuse(Some(&flow), STATE_OF_ANOTHER_FLOW).await);
+            return Err(self.refuse(Some(caller), Some(&flow), STATE_OF_ANOTHER_FLOW).await);
         }
         self.callback(caller, url).await?;
         self.claim_flow(caller, id, key).await
     }
 
     /// The page that began the flow takes its code, and the exchange begins.
-    pub async fn claim_flow(&self, _caller: &Caller, id: FlowId, key: &str) -> Result<connect::Flow> {
+    pub async fn claim_flow(&self, caller: &Caller, id: FlowId, key: &str) -> Result<connect::Flow> {
         let flow = self.flow_of(id, key)?;
-        self.expire(&flow).await;
+        self.expire(caller, &flow).await;
         self.claim(&flow);
         Ok(flow.view())
     }

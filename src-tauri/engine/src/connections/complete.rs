@@ -75,7 +75,7 @@ impl Connections {
         match outcome {
             Ok(outcome) => flow.set(Phase::Succeeded(outcome)),
             Err(error) => {
-                self.note_failure(flow, &error).await;
+                self.note_failure(&flow.caller, flow, &error).await;
                 flow.set(Phase::Failed(error));
             }
         }

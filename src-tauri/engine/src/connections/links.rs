@@ -42,14 +42,14 @@ impl Connections {
         let link =
             LinkToken { id: LinkTokenId::from_uuid(Uuid::now_v7()), purpose, options, created_at: now, used_at: None };
         let expires_at = link.expires_at();
-        let (hash, caller) = (hash_of(token.expose()), caller.clone());
+        let (id, hash, by) = (link.id, hash_of(token.expose()), caller.clone());
         let write = move |tx: &rusqlite::Transaction<'_>| {
             if let Purpose::Reauthorize { account_id } = link.purpose {
                 if accounts::get(tx, account_id)?.is_none() {
                     return Ok(Err(account_id));
                 }
                 let event = TimelineEvent::LinkCreated { expires_at };
-                timeline::add(tx, Some(account_id), now, &event, Some(&caller))?;
+                timeline::add(tx, Some(account_id), now, &event, Some(&by))?;
             }
             links::insert(tx, &hash, &link)?;
             // Kept for a while after they have expired, so that the page can say which it was.
@@ -57,6 +57,7 @@ impl Connections {
             Ok(Ok(()))
         };
         self.0.uses.store.write(write).await?.map_err(|id| Error::not_found("account", &id))?;
+        tracing::info!(link = %id, ?caller, "link token made");
         Ok(NewLink { token, expires_at })
     }
 
@@ -82,6 +83,10 @@ impl Connections {
 
     /// The redirect URLs to which links may send the browser after their flow.
     pub async fn redirect_uris(&self, _caller: &Caller) -> Result<Vec<String>> {
+        self.listed_redirect_uris().await
+    }
+
+    async fn listed_redirect_uris(&self) -> Result<Vec<String>> {
         let listed = self.0.uses.store.read(|c| settings::get(c, REDIRECT_URIS)).await?;
         Ok(listed.unwrap_or_default())
     }
@@ -100,13 +105,13 @@ impl Connections {
         }
         let set = kept.clone();
         self.0.uses.store.write(move |tx| settings::set(tx, REDIRECT_URIS, &set)).await?;
-        tracing::info!(%caller, "the allowed redirect URLs were set");
+        tracing::info!(?caller, count = kept.len(), "the allowed redirect URLs were set");
         Ok(kept)
     }
 
     /// Against open redirects and session fixation: the browser is only sent to a URL that is listed exactly.
     async fn ensure_redirect_is_listed(&self, uri: &str) -> Result<()> {
-        if self.redirect_uris(&Caller::Internal).await?.iter().any(|allowed| allowed == uri) {
+        if self.listed_redirect_uris().await?.iter().any(|allowed| allowed == uri) {
             return Ok(());
         }
         Err(Error::invalid_field(

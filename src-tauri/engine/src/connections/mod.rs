@@ -101,7 +101,7 @@ impl Connections {
     /// How a flow stands: at once if it has changed since `after`, else when it changes or `wait` is over.
     pub async fn flow(
         &self,
-        _caller: &Caller,
+        caller: &Caller,
         id: FlowId,
         key: &str,
         after: Option<u64>,
@@ -113,7 +113,7 @@ impl Connections {
             // The answer is how it stands, whether it changed or the time is over.
             let _ = tokio::time::timeout(wait, version.wait_for(|version| *version > after)).await;
         }
-        self.expire(&flow).await;
+        self.expire(caller, &flow).await;
         Ok(flow.view())
     }
 
@@ -123,7 +123,7 @@ impl Connections {
     }
 
     /// Ends an authorization request that nobody came back from in time, with one entry in the timeline.
-    async fn expire(&self, flow: &Flow) {
+    async fn expire(&self, caller: &Caller, flow: &Flow) {
         let expired = FlowFailure::expired();
         {
             let mut phase = lock(&flow.phase);
@@ -133,7 +133,7 @@ impl Connections {
             *phase = Phase::Failed(expired.clone());
         }
         flow.announce();
-        self.note_failure(flow, &expired).await;
+        self.note_failure(caller, flow, &expired).await;
     }
 
     /// Answers the question that a flow asks when somebody else signed in.

@@ -1,6 +1,6 @@
 //! Callbacks that are refused and flows that fail, as the timeline and the events report them.
 
-use relink_domain::{account::TimelineEvent, event::EventKind, link::Purpose};
+use relink_domain::{account::TimelineEvent, caller::Caller, event::EventKind, link::Purpose};
 use serde_json::{Value, json};
 
 use super::{Connections, flow::Flow, view::FlowFailure};
@@ -47,12 +47,13 @@ pub(super) const STATE_OF_ANOTHER_FLOW: Refusal = Refusal {
 };
 
 impl Connections {
-    /// Adds one entry to the timeline, and changes nothing else.
-    pub(super) async fn refuse(&self, flow: Option<&Flow>, refusal: Refusal) -> Error {
+    /// Adds one entry to the timeline, and changes nothing else. `caller`: who delivered the callback, if that is known.
+    pub(super) async fn refuse(&self, caller: Option<&Caller>, flow: Option<&Flow>, refusal: Refusal) -> Error {
         let account = flow.and_then(Flow::account_to_reauthorize);
         let event = TimelineEvent::CallbackRefused { code: refusal.code.into(), message: refusal.message.into() };
-        let now = self.now();
-        let noted = self.0.uses.store.write(move |tx| timeline::add(tx, account, now, &event, None)).await;
+        let (now, caller) = (self.now(), caller.cloned());
+        let write = move |tx: &rusqlite::Transaction<'_>| timeline::add(tx, account, now, &event, caller.as_ref());
+        let noted = self.0.uses.store.write(write).await;
         if let Err(error) = noted {
             tracing::warn!("a refused callback could not be recorded: {error}");
         }
@@ -60,7 +61,7 @@ impl Connections {
     }
 
     /// Records that a flow failed. The event is sent only where the provider, or the way to it, is the reason.
-    pub(super) async fn note_failure(&self, flow: &Flow, error: &FlowFailure) {
+    pub(super) async fn note_failure(&self, caller: &Caller, flow: &Flow, error: &FlowFailure) {
         let account = flow.account_to_reauthorize();
         let event = TimelineEvent::FlowFailed {
             code: error.shown.code.clone(),
@@ -77,13 +78,19 @@ impl Connections {
             "error_type": error.shown.error_type,
             "code": error.shown.code,
         });
-        if let Err(error) = self.record_failure(flow, event, error.at_provider.then_some(payload)).await {
+        if let Err(error) = self.record_failure(caller, flow, event, error.at_provider.then_some(payload)).await {
             tracing::warn!("a failed sign-in could not be recorded: {error}");
         }
     }
 
-    async fn record_failure(&self, flow: &Flow, event: TimelineEvent, payload: Option<Value>) -> Result<()> {
-        let (account, caller, now) = (flow.account_to_reauthorize(), flow.caller.clone(), self.now());
+    async fn record_failure(
+        &self,
+        caller: &Caller,
+        flow: &Flow,
+        event: TimelineEvent,
+        payload: Option<Value>,
+    ) -> Result<()> {
+        let (account, caller, now) = (flow.account_to_reauthorize(), caller.clone(), self.now());
         let payload = payload.map(|payload| Payload::of(&payload)).transpose()?;
         let write = move |tx: &rusqlite::Transaction<'_>| {
             timeline::add(tx, account, now, &event, Some(&caller))?;

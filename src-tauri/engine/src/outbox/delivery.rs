@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use relink_domain::{DeliveryId, Timestamp, WebhookId};
+use relink_domain::{DeliveryId, Timestamp, WebhookId, caller::Caller};
 use tokio::{
     task::{self, JoinError, JoinSet},
     time::Instant,
@@ -69,7 +69,7 @@ impl InFlight {
 
 pub(super) async fn run(outbox: Outbox) {
     let due = &outbox.0.due;
-    let mut seq = outbox.latest_seq();
+    let mut seq = outbox.latest_seq(&Caller::Internal);
     let mut clock = outbox.0.uses.clock.changes();
     let mut in_flight = InFlight::default();
     let mut tasks = JoinSet::new();

@@ -67,7 +67,7 @@ impl Outbox {
     }
 
     /// The latest event's sequence number, as it grows.
-    pub fn latest_seq(&self) -> watch::Receiver<i64> {
+    pub fn latest_seq(&self, _caller: &Caller) -> watch::Receiver<i64> {
         self.0.uses.store.outbox_seq()
     }
 }

@@ -81,7 +81,7 @@ impl Outbox {
             orphans::claim(tx, &name)
         };
         self.0.uses.store.write(write).await?;
-        tracing::info!(webhook = %webhook.id, %caller, "webhook made");
+        tracing::info!(webhook = %webhook.id, ?caller, "webhook made");
         Ok((webhook, secret))
     }
 
@@ -105,8 +105,11 @@ impl Outbox {
         if let Err(error) = self.0.uses.orphans.sweep().await {
             tracing::info!(webhook = %id, code = error.code(), "its keychain item is removed later: {error}");
         }
-        tracing::info!(webhook = %id, %caller, found, "webhook deleted");
-        if found { Ok(()) } else { Err(Error::not_found("webhook", &id)) }
+        if !found {
+            return Err(Error::not_found("webhook", &id));
+        }
+        tracing::info!(webhook = %id, ?caller, "webhook deleted");
+        Ok(())
     }
 
     /// Sends a webhook the event `test`.
@@ -116,7 +119,9 @@ impl Outbox {
         let write = move |tx: &rusqlite::Transaction<'_>| {
             outbox::enqueue_event_for(tx, &id.to_string(), EventKind::Test, &payload, now).map(drop)
         };
-        Ok(self.0.uses.store.write(write).await?)
+        self.0.uses.store.write(write).await?;
+        tracing::info!(webhook = %id, ?caller, "a test event is sent");
+        Ok(())
     }
 
     /// Tries the failed deliveries again and activates the webhook. Returns how many deliveries that are.
@@ -130,7 +135,7 @@ impl Outbox {
         };
         let count = self.0.uses.store.write(write).await?.ok_or_else(|| Error::not_found("webhook", &id))?;
         self.0.due.set_no_later(id, now);
-        tracing::info!(webhook = %id, %caller, count, "failed deliveries are tried again");
+        tracing::info!(webhook = %id, ?caller, count, "failed deliveries are tried again");
         Ok(count)
     }
 

@@ -91,7 +91,7 @@ impl Refresher {
                 let (token, generation) = self.fresh_token_and_generation(caller, id).await?;
                 (Some(token), Item::default(), generation)
             }
-            Credential::Fixed(fixed) => (None, self.item_of(account).await?, fixed.generation),
+            Credential::Fixed(fixed) => (None, self.item_of(caller, account).await?, fixed.generation),
         };
         let Item { mut secrets, .. } = item;
         let kept = secrets.remove(ACCESS_TOKEN);
@@ -120,7 +120,7 @@ impl Refresher {
 
     /// The keychain item of an account whose credential is never renewed. If the item was removed or can't be read, the
     /// account needs its person.
-    pub(super) async fn item_of(&self, account: &Account) -> Result<Item> {
+    pub(super) async fn item_of(&self, caller: &Caller, account: &Account) -> Result<Item> {
         let (id, accounts) = (account.id(), &self.0.uses.accounts);
         if account.replacement.is_none()
             && let Ok(item) = self.read_item(id).await?
@@ -137,7 +137,7 @@ impl Refresher {
             Ok(item) => return Ok(item),
             Err(cause) => Failure::new(cause),
         };
-        accounts.commit(&Caller::Internal, id, Input::CredentialGone { failure: failure.clone() }).await?;
+        accounts.commit(caller, id, Input::CredentialGone { failure: failure.clone() }).await?;
         Err(self.failure_of(&account, failure))
     }
 

@@ -186,7 +186,7 @@ pub fn list(
 
 /// How many accounts are in each status, by its stored name.
 pub fn status_counts(connection: &Connection) -> Result<HashMap<String, u32>> {
-    let mut statement = connection.prepare_cached("SELECT status, count(*) FROM integrated_account GROUP BY status")?;
+    let mut statement = connection.prepare_cached("SELECT status, accounts FROM account_count WHERE accounts > 0")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

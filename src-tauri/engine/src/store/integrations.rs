@@ -1,6 +1,6 @@
 //! The catalog of integrations, and those that are installed.
 
-use relink_domain::{EnvironmentIntegrationId, IntegrationId, Timestamp};
+use relink_domain::{EnvironmentIntegrationId, IntegrationId, Timestamp, integration::merged_text};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::{Map, Value};
 
@@ -23,14 +23,24 @@ pub struct Integration {
 }
 
 impl Integration {
-    /// The display name.
-    pub fn label(&self) -> String {
-        self.document.pointer("/config/label").and_then(Value::as_str).unwrap_or(&self.name).to_owned()
-    }
-
-    /// The category of the provider.
+    /// The category of the provider. It isn't part of the config, so no override changes it.
     pub fn category(&self) -> Option<String> {
         self.document.get("category").and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// What a person calls it, with an override merged over its config.
+    pub(crate) fn label_with(&self, over: &Map<String, Value>) -> String {
+        self.config_text(over, &["label"]).unwrap_or(&self.name).to_owned()
+    }
+
+    /// Its color as CSS writes it, with an override merged over its config.
+    pub(crate) fn color_with(&self, over: &Map<String, Value>) -> Option<String> {
+        self.config_text(over, &["relink", "color"]).map(str::to_owned)
+    }
+
+    /// Read from the document, because it is shown even where the definition can't be loaded.
+    fn config_text<'v>(&'v self, over: &'v Map<String, Value>, path: &[&str]) -> Option<&'v str> {
+        merged_text(self.document.get("config")?.as_object()?, over, path)
     }
 }
 
@@ -47,6 +57,18 @@ pub struct Installed {
     pub r#override: Map<String, Value>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+impl Installed {
+    /// What a person calls it.
+    pub fn label(&self) -> String {
+        self.integration.label_with(&self.r#override)
+    }
+
+    /// Its color as CSS writes it.
+    pub fn color(&self) -> Option<String> {
+        self.integration.color_with(&self.r#override)
+    }
 }
 
 const INTEGRATION: &str =

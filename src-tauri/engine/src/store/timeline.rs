@@ -20,7 +20,7 @@ pub struct Entry {
     pub account_id: Option<AccountId>,
     pub at: Timestamp,
     pub event: TimelineEvent,
-    /// Who did it; `None` where Relink acted by itself.
+    /// Who did it; `None` where Relink acted by itself, or where nobody is known.
     pub caller: Option<Caller>,
 }
 

@@ -1,6 +1,7 @@
 //! The life of an account through the engine's public API: connect, refresh, notify, reauthorize.
 
 mod callback_attacks;
+mod callers;
 mod connect;
 mod definitions;
 mod keep_alive;

@@ -78,7 +78,7 @@ async fn webhook(world: &World, target_url: &str) -> WebhookId {
 
 /// Waits until the newest delivery has been attempted this many times.
 async fn attempted(world: &World, id: WebhookId, attempts: u32) -> Delivery {
-    let mut changes = world.engine.changes();
+    let mut changes = world.engine.changes(&PERSON);
     loop {
         let newest = world.engine.outbox().deliveries(&PERSON, id, 1).await.expect("deliveries").pop();
         if let Some(delivery) = newest.filter(|delivery| delivery.tries >= attempts) {
@@ -170,7 +170,7 @@ async fn a_delivered_event_is_not_sent_again() {
         world.engine.access().create_api_token(&PERSON, format!("agent {n}"), None).await.expect("made");
     }
     receiver.receives(300).await;
-    let mut changes = world.engine.changes();
+    let mut changes = world.engine.changes(&PERSON);
     let mut all = world.engine.outbox().deliveries(&PERSON, id, 1000).await.expect("deliveries");
     while all.iter().any(|delivery| delivery.state != DeliveryState::Delivered) {
         changes.next().await.expect("the engine runs");

@@ -192,7 +192,7 @@ impl World {
 
     /// Waits until this is the newest line of the account's timeline.
     pub async fn until_latest_line(&self, id: AccountId, line: &str) {
-        let mut changes = self.engine.changes();
+        let mut changes = self.engine.changes(&PERSON);
         let seen = async {
             while self.lines(Some(id)).await.first().is_none_or(|latest| latest != line) {
                 changes.next().await.expect("the engine runs");
