@@ -1,12 +1,11 @@
 //! The integrations that Relink brings.
 
 use relink_domain::{
-    IntegrationId, Timestamp,
+    Timestamp,
     account::TimelineEvent,
     integration::{CHECKER_VERSION, Definition, catalog},
 };
 use rusqlite::{Connection, Transaction};
-use uuid::Uuid;
 
 use super::install::{newly_installed, record_of};
 use crate::{
@@ -36,7 +35,7 @@ pub(super) async fn update(store: &Store, now: Timestamp) -> Result<()> {
                 if known.is_none_or(|known| {
                     known.document != document || known.checker_version != i64::from(CHECKER_VERSION)
                 }) {
-                    let id = definition.id().unwrap_or_else(|| IntegrationId::from_uuid(Uuid::now_v7()));
+                    let id = integrations::id_for(tx, definition.name(), definition.id())?;
                     integrations::put(tx, &record_of(definition, id, document, true, now))?;
                 }
                 if is_first_start && !definition.is_sandbox() {

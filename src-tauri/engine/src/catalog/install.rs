@@ -8,6 +8,7 @@ use relink_domain::{
     event::EventKind,
     integration::{CHECKER_VERSION, Definition, FORMATS, parse},
 };
+use rusqlite::Connection;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -41,11 +42,13 @@ impl Catalog {
         })?;
         let definition = checked.definition;
         let name = definition.name().to_owned();
-        let known = {
-            let name = name.clone();
-            self.0.uses.store.read(move |c| integrations::named(c, &name)).await?
+        let (known, id) = {
+            let (name, wanted) = (name.clone(), definition.id());
+            let read =
+                move |c: &Connection| Ok((integrations::named(c, &name)?, integrations::id_for(c, &name, wanted)?));
+            self.0.uses.store.read(read).await?
         };
-        if known.as_ref().is_some_and(|known| known.built_in) {
+        if known.is_some_and(|known| known.built_in) {
             let message = format!("{name} is the name of a built-in integration. Use another name.");
             return Err(Error::conflict("integration_built_in", message));
         }
@@ -54,8 +57,6 @@ impl Catalog {
         if let Some(before) = &before {
             ensure_fits_override(&definition, secret.is_some(), &before.r#override)?;
         }
-        let id = known.map(|known| known.id).or(definition.id());
-        let id = id.unwrap_or_else(|| IntegrationId::from_uuid(Uuid::now_v7()));
         let document = serde_json::to_value(&definition).map_err(StoreError::from)?;
         let now = self.0.uses.clock.now();
         let mut installed = newly_installed(record_of(&definition, id, document, false, now), now);
@@ -66,7 +67,8 @@ impl Catalog {
         let write = move |tx: &rusqlite::Transaction<'_>| {
             let found = integrations::installed_named(tx, &name)?;
             let checked_with = |installed: &Installed| (installed.id, installed.r#override.clone());
-            if found.as_ref().map(checked_with) != before.as_deref().map(checked_with) {
+            let is_id_free = integrations::id_for(tx, &name, Some(id))? == id;
+            if !is_id_free || found.as_ref().map(checked_with) != before.as_deref().map(checked_with) {
                 return Ok(None);
             }
             integrations::put(tx, &record.integration)?;

@@ -3,6 +3,7 @@
 use relink_domain::{EnvironmentIntegrationId, IntegrationId, Timestamp, integration::merged_text};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{Result, document, id};
 
@@ -98,6 +99,19 @@ fn installed_row(row: &Row<'_>) -> rusqlite::Result<Installed> {
         created_at: Timestamp::from_millis(row.get(12)?),
         updated_at: Timestamp::from_millis(row.get(13)?),
     })
+}
+
+/// The ID to store an integration of this name with: the one it has, or else the wanted one, or else a new one. A wanted ID
+/// that belongs to an integration of another name is not taken from it.
+pub fn id_for(connection: &Connection, name: &str, wanted: Option<IntegrationId>) -> Result<IntegrationId> {
+    if let Some(known) = named(connection, name)? {
+        return Ok(known.id);
+    }
+    let mut is_taken = connection.prepare_cached("SELECT 1 FROM integration WHERE id = ?1")?;
+    match wanted {
+        Some(wanted) if !is_taken.exists([wanted.to_string()])? => Ok(wanted),
+        _ => Ok(IntegrationId::from_uuid(Uuid::now_v7())),
+    }
 }
 
 /// Adds an integration or replaces the one with the same name.

@@ -6,6 +6,7 @@ use relink_domain::{
     AccountId, Secret,
     account::{AuthenticationMethod, Status, TimelineEvent},
 };
+use relink_engine::{CatalogEntry, Integration};
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -39,6 +40,15 @@ impl World {
         assert_eq!(changed, 1, "{sql}");
         drop(database);
         self.start_again().await;
+    }
+
+    async fn entry(&self, name: &str) -> CatalogEntry {
+        let entries = self.engine.catalog().list(&PERSON).await.expect("read");
+        entries.into_iter().find(|entry| entry.integration.name == name).expect("listed")
+    }
+
+    async fn integration(&self, name: &str) -> Integration {
+        self.entry(name).await.integration
     }
 
     async fn until_status(&self, id: AccountId, status: Status) {
@@ -83,14 +93,11 @@ async fn an_integration_that_cannot_be_loaded_is_removed_with_its_accounts() {
     let mut world = World::new().await;
     let id = world.connected_acme().await;
     world.restart_after(BREAK_ACME, &[]).await;
-    let acme = |entries: Vec<relink_engine::CatalogEntry>| {
-        entries.into_iter().find(|entry| entry.integration.name == "acme").expect("listed")
-    };
-    let broken = acme(world.engine.catalog().list(&PERSON).await.expect("read"));
+    let broken = world.entry("acme").await;
     assert!(broken.definition.is_none() && broken.not_ready.is_some(), "{broken:?}");
     world.engine.accounts().delete(&PERSON, id).await.expect("deleted");
     world.engine.catalog().uninstall(&PERSON, "acme").await.expect("uninstalled");
-    assert!(acme(world.engine.catalog().list(&PERSON).await.expect("read")).installed.is_none());
+    assert!(world.entry("acme").await.installed.is_none());
 }
 
 #[tokio::test]
@@ -109,4 +116,41 @@ async fn an_update_hides_a_built_in_integration_with_the_name_of_an_added_one() 
         assert_eq!(world.hidden_lines().await, 1, "it is noted once");
         world.restart().await;
     }
+}
+
+#[tokio::test]
+async fn a_renamed_copy_of_a_built_in_integration_gets_an_id_of_its_own() {
+    let world = World::new().await;
+    let original = world.integration("github").await;
+    let mut copy = original.document.clone();
+    copy["name"] = json!("my-github");
+    let added = world.engine.catalog().add(&PERSON, &copy.to_string()).await.expect("added").installed;
+    assert_ne!(added.integration.id, original.id);
+    assert_eq!(world.integration("my-github").await, added.integration);
+    assert_eq!(world.integration("github").await, original);
+    let again = world.engine.catalog().add(&PERSON, &copy.to_string()).await.expect("added again").installed;
+    assert_eq!((again.id, again.integration.id), (added.id, added.integration.id), "it keeps them");
+}
+
+#[tokio::test]
+async fn an_update_whose_built_in_integration_has_the_id_of_the_persons_own_starts() {
+    let mut world = World::new().await;
+    // As if the person had used the ID before this version brought the integration with it.
+    let own = acme("My GitHub");
+    let sql = "UPDATE integration SET name = 'acme', built_in = 0, document = ?1 WHERE name = 'github'";
+    let id = world.integration("github").await.id;
+    world.restart_after(sql, &[&own]).await;
+    let acme = world.integration("acme").await;
+    assert_eq!((acme.id, acme.built_in, acme.version), (id, false, 1));
+    let github = world.integration("github").await;
+    assert!(github.built_in && github.id != id);
+    world.engine.catalog().install(&PERSON, "github").await.expect("installed");
+    for name in ["acme", "github"] {
+        let entry = world.entry(name).await;
+        assert!(entry.installed.is_some());
+        assert_eq!(entry.definition.expect("usable").name(), name);
+    }
+    world.restart().await;
+    assert_eq!(world.integration("github").await, github, "it keeps its ID");
+    assert_eq!(world.integration("acme").await, acme);
 }
