@@ -9,6 +9,7 @@
 //! - The five Truto statuses are a view ([`Account::status`]), never stored.
 
 mod apply;
+mod call_answered;
 mod credential;
 mod input;
 mod replacement;

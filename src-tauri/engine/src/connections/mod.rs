@@ -13,6 +13,7 @@ mod callback;
 mod complete;
 mod flow;
 mod links;
+mod redirect_uri;
 mod refusals;
 mod save;
 mod session;

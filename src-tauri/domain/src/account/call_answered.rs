@@ -1,0 +1,79 @@
+//! What the answer to a call with the account's credential changes: a 401 becomes the account's trouble and its event.
+
+use super::{
+    Account, AccountState, CallOutcome, ConnectStep, Credential, Rejected, SeenFailure, TimelineEvent, Transition,
+};
+use crate::{
+    Timestamp,
+    event::EventKind,
+    failure::{Cause, Failure},
+    schedule::Jitter,
+};
+
+impl Account {
+    pub(super) fn call_answered(
+        mut self,
+        generation: u64,
+        outcome: CallOutcome,
+        now: Timestamp,
+        jitter: Jitter,
+    ) -> Result<Transition, Rejected> {
+        if generation != self.state.credential().generation() {
+            return Err(Rejected::Stale { got: generation });
+        }
+        self.state = self.state.checked(now);
+        Ok(match outcome {
+            CallOutcome::Accepted => self.accepted(now),
+            CallOutcome::Inconclusive(failure) => {
+                self.transition(vec![TimelineEvent::CheckInconclusive { failure }], vec![])
+            }
+            CallOutcome::Forbidden => {
+                let failure = Failure::new(Cause::Forbidden).status(403);
+                self.profile.last_forbidden_error = Some(SeenFailure { failure, at: now });
+                self.profile.updated_at = now;
+                self.transition(vec![TimelineEvent::Forbidden], vec![])
+            }
+            CallOutcome::Unauthorized => {
+                let credential = self.state.credential().clone();
+                let cause = match &credential {
+                    Credential::Renewing(_) => Cause::RejectedAfterRefresh,
+                    Credential::Fixed(_) => Cause::Rejected,
+                };
+                let failure = Failure::new(cause).status(401);
+                self.fail(credential, failure, false, now, jitter, |failure, _| TimelineEvent::Unauthorized { failure })
+            }
+        })
+    }
+
+    /// An accepted call ends the trouble that a refused call began, and passes a failed validation. For a fixed credential
+    /// it ends any trouble. It does not end the trouble of a failed refresh: the current access token may still be valid
+    /// although it can't be renewed.
+    fn accepted(mut self, now: Timestamp) -> Transition {
+        let (state, timeline, events) = match self.state {
+            AccountState::Failing { credential, trouble }
+                if matches!(credential, Credential::Fixed(_))
+                    || trouble.failure.cause == Cause::RejectedAfterRefresh =>
+            {
+                self.profile.last_error = None;
+                self.profile.updated_at = now;
+                (
+                    AccountState::Working { credential },
+                    vec![TimelineEvent::Reactivated],
+                    vec![EventKind::AccountReactivated],
+                )
+            }
+            AccountState::StepFailed { step: ConnectStep::Validation, credential } => {
+                self.profile.last_error = None;
+                self.profile.updated_at = now;
+                (AccountState::Working { credential }, vec![TimelineEvent::Activated], vec![EventKind::AccountActive])
+            }
+            other @ (AccountState::Connecting { .. }
+            | AccountState::StepFailed { .. }
+            | AccountState::Working { .. }
+            | AccountState::Failing { .. }
+            | AccountState::Unusable { .. }) => (other, vec![TimelineEvent::Checked], vec![]),
+        };
+        self.state = state;
+        self.transition(timeline, events)
+    }
+}
