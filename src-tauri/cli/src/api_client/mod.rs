@@ -1,6 +1,7 @@
 //! The client of the running Relink's HTTP API: loopback only, blocking, without a runtime or a thread.
 
 mod discovery;
+mod operations;
 mod routes;
 pub(crate) mod sandbox;
 #[cfg(test)]
@@ -19,7 +20,7 @@ use ureq::{
     },
 };
 
-use self::sandbox::Refusal;
+use self::{operations::Call, sandbox::Refusal};
 use crate::exit::CliError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,28 +71,19 @@ impl ApiClient {
         format!("http://{}", self.address)
     }
 
-    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
-        self.request(Method::GET, path, None)
+    /// Sends a call without a body.
+    fn call<T: DeserializeOwned>(&self, call: impl Into<Call>) -> Result<T, CliError> {
+        let call = call.into();
+        let body = (*call.method() == Method::POST).then(Vec::new);
+        self.request(&call, body)
     }
 
-    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
-        self.request(Method::POST, path, Some(encode(body)?))
+    fn call_with<T: DeserializeOwned>(&self, call: impl Into<Call>, body: &impl Serialize) -> Result<T, CliError> {
+        self.request(&call.into(), Some(encode(body)?))
     }
 
-    fn post_empty<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
-        self.request(Method::POST, path, Some(Vec::new()))
-    }
-
-    fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CliError> {
-        self.request(Method::PATCH, path, Some(encode(body)?))
-    }
-
-    fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
-        self.request(Method::DELETE, path, None)
-    }
-
-    fn request<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<T, CliError> {
-        let (is_success, body) = self.send(method, path, body).map_err(|error| self.error_from(&error))?;
+    fn request<T: DeserializeOwned>(&self, call: &Call, body: Option<Vec<u8>>) -> Result<T, CliError> {
+        let (is_success, body) = self.send(call, body).map_err(|error| self.error_from(&error))?;
         if !is_success {
             return Err(CliError::from_error_body(&decode_error(&body)));
         }
@@ -99,10 +91,10 @@ impl ApiClient {
     }
 
     /// Whether the response is a success (2xx), and its body.
-    fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<(bool, Vec<u8>), ureq::Error> {
+    fn send(&self, call: &Call, body: Option<Vec<u8>>) -> Result<(bool, Vec<u8>), ureq::Error> {
         let request = Request::builder()
-            .method(method)
-            .uri(format!("http://{}{path}", self.address))
+            .method(call.method())
+            .uri(format!("http://{}{}", self.address, call.path()))
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token.expose()))
             .header(header::CONNECTION, "close");
         let mut response: Response<ureq::Body> = match body {

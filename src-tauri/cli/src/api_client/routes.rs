@@ -1,4 +1,4 @@
-//! The API's routes, one method each. IDs are passed as entered: the server validates them.
+//! The API's operations, one method each. IDs are passed as entered: the server validates them.
 
 use relink_contract::{
     ById, Deleted, List, Results, Success,
@@ -14,129 +14,128 @@ use relink_contract::{
     webhook::{CreatedWebhook, Delivery, NewConsentedWebhook, Replayed, Webhook},
 };
 
-use super::{ApiClient, percent_encode};
+use super::{
+    ApiClient,
+    operations::{Call, Operation},
+};
 use crate::exit::CliError;
 
 impl ApiClient {
     pub(crate) fn status(&self) -> Result<Status, CliError> {
-        self.get("/relink/status")
+        self.call(Operation::GetStatus)
     }
 
     pub(crate) fn accounts(&self) -> Result<Results<AccountRow>, CliError> {
-        self.get("/relink/accounts")
+        self.call(Operation::ListAccounts)
     }
 
     pub(crate) fn account(&self, id: &str) -> Result<AccountRow, CliError> {
-        self.get(&account_path(id, ""))
+        self.call(Operation::GetAccount.of(id))
     }
 
     pub(crate) fn access_token(&self, id: &str) -> Result<AccessToken, CliError> {
-        self.post_empty(&account_path(id, "/access-token"))
+        self.call(Operation::GetAccessToken.of(id))
     }
 
     pub(crate) fn refresh_account(&self, id: &str) -> Result<AccountRow, CliError> {
-        self.post_empty(&account_path(id, "/refresh"))
+        self.call(Operation::RefreshAccount.of(id))
     }
 
     pub(crate) fn check_account(&self, id: &str) -> Result<CheckReport, CliError> {
-        self.post_empty(&account_path(id, "/check"))
+        self.call(Operation::CheckAccount.of(id))
     }
 
     pub(crate) fn rename_account(&self, id: &str, name: String) -> Result<AccountRow, CliError> {
-        self.post(&account_path(id, "/rename"), &Rename { name })
+        self.call_with(Operation::RenameAccount.of(id), &Rename { name })
     }
 
     pub(crate) fn delete_account(&self, id: &str) -> Result<Deleted, CliError> {
-        self.delete(&format!("/integrated-account/{}", percent_encode(id)))
+        self.call(Operation::DeleteIntegratedAccount.of(id))
     }
 
     /// The latest entries, newest first.
     pub(crate) fn timeline(&self, account_id: Option<&str>, limit: u32) -> Result<Results<TimelineEntry>, CliError> {
-        let account = account_id.map(|id| format!("&account={}", percent_encode(id))).unwrap_or_default();
-        self.get(&format!("/relink/timeline?limit={limit}{account}"))
+        let call = Call::from(Operation::ReadTimeline).query("limit", limit);
+        self.call(match account_id {
+            Some(id) => call.query("account", id),
+            None => call,
+        })
     }
 
     /// The events after `seq`, oldest first. Waits for one if there is none.
     pub(crate) fn events_after(&self, seq: i64, wait_secs: u32) -> Result<Events, CliError> {
-        self.get(&format!("/relink/events?after={seq}&wait={wait_secs}"))
+        self.call(Call::from(Operation::FollowEvents).query("after", seq).query("wait", wait_secs))
     }
 
     /// The sequence number of the latest event; 0 if there is none.
     pub(crate) fn latest_event(&self) -> Result<i64, CliError> {
-        let events: Events = self.get(&format!("/relink/events?after={}&limit=1", i64::MAX))?;
+        let events: Events =
+            self.call(Call::from(Operation::FollowEvents).query("after", i64::MAX).query("limit", 1))?;
         Ok(events.latest)
     }
 
     pub(crate) fn integrations(&self) -> Result<Results<CatalogEntry>, CliError> {
-        self.get("/relink/integrations")
+        self.call(Operation::ShowCatalog)
     }
 
     pub(crate) fn add_integration(&self, text: String) -> Result<AddedIntegration, CliError> {
-        self.post("/relink/integrations", &NewIntegration { text })
+        self.call_with(Operation::AddIntegration, &NewIntegration { text })
     }
 
     pub(crate) fn install_integration(&self, name: &str) -> Result<InstalledIntegration, CliError> {
-        self.post_empty(&integration_path(name, "install"))
+        self.call(Operation::InstallIntegration.of(name))
     }
 
     pub(crate) fn uninstall_integration(&self, name: &str) -> Result<NamedIntegration, CliError> {
-        self.post_empty(&integration_path(name, "uninstall"))
+        self.call(Operation::UninstallIntegration.of(name))
     }
 
     pub(crate) fn set_oauth_client(&self, name: &str, client: &OAuthClient) -> Result<NamedIntegration, CliError> {
-        self.post(&integration_path(name, "client"), client)
+        self.call_with(Operation::SetClient.of(name), client)
     }
 
     pub(crate) fn create_link_token(&self, link: &NewLinkToken) -> Result<LinkToken, CliError> {
-        self.post("/link-token", link)
+        self.call_with(Operation::CreateLinkToken, link)
     }
 
     pub(crate) fn submit_callback(&self, callback: &Callback) -> Result<CallbackTaken, CliError> {
-        self.post("/relink/callback", callback)
+        self.call_with(Operation::TakeCallback, callback)
     }
 
     pub(crate) fn api_tokens(&self) -> Result<List<ApiToken>, CliError> {
-        self.get("/api-token")
+        self.call(Operation::ListApiTokens)
     }
 
     pub(crate) fn create_api_token(&self, token: &NewApiToken) -> Result<CreatedApiToken, CliError> {
-        self.post("/relink/api-tokens", token)
+        self.call_with(Operation::CreateApiToken, token)
     }
 
     pub(crate) fn revoke_api_token(&self, id: &str) -> Result<Deleted, CliError> {
-        self.delete(&format!("/relink/api-tokens/{}", percent_encode(id)))
+        self.call(Operation::RevokeApiToken.of(id))
     }
 
     pub(crate) fn webhooks(&self) -> Result<List<Webhook>, CliError> {
-        self.get("/webhook")
+        self.call(Operation::ListWebhooks)
     }
 
     pub(crate) fn create_webhook(&self, webhook: &NewConsentedWebhook) -> Result<CreatedWebhook, CliError> {
-        self.post("/relink/webhooks", webhook)
+        self.call_with(Operation::CreateWebhookWithConsent, webhook)
     }
 
     pub(crate) fn delete_webhook(&self, id: &str) -> Result<Deleted, CliError> {
-        self.delete(&format!("/webhook/{}", percent_encode(id)))
+        self.call(Operation::DeleteWebhook.of(id))
     }
 
     pub(crate) fn test_webhook(&self, id: String) -> Result<Success, CliError> {
-        self.post("/webhook/test", &ById { id })
+        self.call_with(Operation::TestWebhook, &ById { id })
     }
 
     /// The latest deliveries, newest first.
     pub(crate) fn webhook_deliveries(&self, id: &str) -> Result<List<Delivery>, CliError> {
-        self.get(&format!("/relink/webhooks/{}/deliveries", percent_encode(id)))
+        self.call(Operation::ListDeliveries.of(id))
     }
 
     pub(crate) fn replay_webhook(&self, id: &str) -> Result<Replayed, CliError> {
-        self.post_empty(&format!("/relink/webhooks/{}/replay", percent_encode(id)))
+        self.call(Operation::ReplayWebhook.of(id))
     }
-}
-
-fn account_path(id: &str, suffix: &str) -> String {
-    format!("/relink/accounts/{}{suffix}", percent_encode(id))
-}
-
-fn integration_path(name: &str, action: &str) -> String {
-    format!("/relink/integrations/{}/{action}", percent_encode(name))
 }

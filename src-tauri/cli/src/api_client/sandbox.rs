@@ -4,10 +4,8 @@ use relink_contract::{ErrorBody, WireSecret};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::ApiClient;
+use super::{ApiClient, operations::Operation};
 use crate::exit::CliError;
-
-const CONTROL: &str = "/relink/sandbox/control";
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SandboxStatus {
@@ -118,43 +116,43 @@ impl From<Refusal> for ErrorBody {
 
 impl ApiClient {
     pub(crate) fn sandbox_status(&self) -> Result<SandboxStatus, CliError> {
-        self.get(CONTROL)
+        self.call(Operation::GetSandboxSettings)
     }
 
     pub(crate) fn change_sandbox_settings(&self, change: &SettingsChange) -> Result<SandboxStatus, CliError> {
-        self.patch(CONTROL, change)
+        self.call_with(Operation::ChangeSandboxSettings, change)
     }
 
     pub(crate) fn expire_sandbox_tokens(&self, filter: &SubjectFilter) -> Result<Expired, CliError> {
-        self.post(&format!("{CONTROL}/expire"), filter)
+        self.call_with(Operation::UseSandboxControl.of("expire"), filter)
     }
 
     pub(crate) fn revoke_sandbox_access(&self, filter: &SubjectFilter) -> Result<Revoked, CliError> {
-        self.post(&format!("{CONTROL}/revoke"), filter)
+        self.call_with(Operation::UseSandboxControl.of("revoke"), filter)
     }
 
     pub(crate) fn plan_sandbox_faults(&self, plan: &FaultPlan) -> Result<PlannedFaults, CliError> {
-        self.post(&format!("{CONTROL}/faults"), plan)
+        self.call_with(Operation::UseSandboxControl.of("faults"), plan)
     }
 
     pub(crate) fn clear_sandbox_faults(&self) -> Result<PlannedFaults, CliError> {
-        self.delete(&format!("{CONTROL}/faults"))
+        self.call(Operation::UndoSandboxControl.of("faults"))
     }
 
     pub(crate) fn create_sandbox_api_key(&self, filter: &SubjectFilter) -> Result<CreatedApiKey, CliError> {
-        self.post(&format!("{CONTROL}/api-keys"), filter)
+        self.call_with(Operation::UseSandboxControl.of("api-keys"), filter)
     }
 
     pub(crate) fn create_sandbox_client(&self) -> Result<CreatedClient, CliError> {
-        self.post_empty(&format!("{CONTROL}/clients"))
+        self.call(Operation::UseSandboxControl.of("clients"))
     }
 
     pub(crate) fn reset_sandbox(&self) -> Result<Reset, CliError> {
-        self.post_empty(&format!("{CONTROL}/reset"))
+        self.call(Operation::UseSandboxControl.of("reset"))
     }
 
     /// The requests after `seq`, oldest first. Waits for one if there is none.
     pub(crate) fn sandbox_log_after(&self, seq: u64, wait_secs: u32) -> Result<RequestLog, CliError> {
-        self.get(&format!("{CONTROL}/log?after={seq}&wait={wait_secs}"))
+        self.call(Operation::ReadSandboxControl.of("log").query("after", seq).query("wait", wait_secs))
     }
 }

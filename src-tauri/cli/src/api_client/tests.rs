@@ -9,7 +9,7 @@ use std::{
 use relink_contract::data_folder::{ENGINE_FILE, LOCK_FILE};
 use serde_json::{Value, json};
 
-use super::*;
+use super::{operations::Operation, *};
 
 /// The data folder of a killed Relink: the engine file exists, and the lock is free.
 fn abandoned_data_dir(base_url: &str) -> tempfile::TempDir {
@@ -58,11 +58,11 @@ fn is_complete(request: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-/// The result of `GET /x` with this response, while Relink runs.
+/// The result of `GET /relink/status` with this response, while Relink runs.
 fn response_of(response: &'static str) -> Result<Value, CliError> {
     let (base_url, server) = respond_once(response);
     let (data_dir, _lock) = running_data_dir(&base_url);
-    let result = ApiClient::locate(data_dir.path()).expect("located").get("/x");
+    let result = ApiClient::locate(data_dir.path()).expect("located").call(Operation::GetStatus);
     server.join().expect("requested");
     result
 }
@@ -89,7 +89,10 @@ fn a_response_is_read_completely_or_not_at_all() {
 fn a_response_that_cannot_be_parsed_is_an_error_without_its_values() {
     let (base_url, server) = respond_once("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n\"canary-secret\"");
     let (data_dir, _lock) = running_data_dir(&base_url);
-    let error = ApiClient::locate(data_dir.path()).expect("located").get::<u32>("/x").expect_err("not a number");
+    let error = ApiClient::locate(data_dir.path())
+        .expect("located")
+        .call::<u32>(Operation::GetStatus)
+        .expect_err("not a number");
     server.join().expect("requested");
     assert!(!error.to_string().contains("canary"), "{error}");
 }
@@ -105,7 +108,8 @@ fn an_endless_response_is_cut_off() {
         while stream.write_all(&block).is_ok() {}
     });
     let (data_dir, _lock) = running_data_dir(&base_url);
-    let error = ApiClient::locate(data_dir.path()).expect("located").get::<Value>("/x").expect_err("too long");
+    let error =
+        ApiClient::locate(data_dir.path()).expect("located").call::<Value>(Operation::GetStatus).expect_err("too long");
     assert!(error.to_string().starts_with("Relink did not respond"), "{error}");
     server.join().expect("the connection was closed");
 }
@@ -115,7 +119,7 @@ fn a_request_has_the_exact_host_and_the_token() {
     let (base_url, server) = respond_once("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
     let (data_dir, _lock) = running_data_dir(&base_url);
     let client = ApiClient::locate(data_dir.path()).expect("located");
-    assert_eq!(client.get("/relink/status"), Ok(json!({})));
+    assert_eq!(client.call(Operation::GetStatus), Ok(json!({})));
     let request = server.join().expect("requested");
     assert!(request.starts_with("GET /relink/status HTTP/1.1\r\n"), "{request}");
     let headers = request.to_ascii_lowercase();
@@ -132,14 +136,14 @@ fn a_body_is_sent_as_json_and_an_empty_one_with_its_length() {
         let (data_dir, _lock) = running_data_dir(&base_url);
         let client = ApiClient::locate(data_dir.path()).expect("located");
         let result: Result<Value, _> = match &body {
-            Some(body) => client.post("/x", body),
-            None => client.post_empty("/x"),
+            Some(body) => client.call_with(Operation::CreateLinkToken, body),
+            None => client.call(Operation::CreateLinkToken),
         };
         assert_eq!(result, Ok(Value::Null));
         let request = server.join().expect("requested");
         let (head, sent) = request.split_once("\r\n\r\n").expect("a head");
         let head = head.to_ascii_lowercase();
-        assert!(head.starts_with("post /x http/1.1\r\n"), "{head}");
+        assert!(head.starts_with("post /link-token http/1.1\r\n"), "{head}");
         assert!(head.contains(&format!("\r\ncontent-length: {}", expected.len())), "{head}");
         assert!(head.contains("\r\ncontent-type: application/json"), "{head}");
         assert_eq!(sent, expected);
@@ -176,7 +180,7 @@ fn a_relink_that_does_not_run_is_reported_as_not_running() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let (data_dir, _lock) = running_data_dir(&format!("http://{free}"));
     let client = ApiClient::locate(data_dir.path()).expect("located");
-    assert_eq!(client.get::<Value>("/ping"), Err(CliError::not_running(data_dir.path())));
+    assert_eq!(client.call::<Value>(Operation::GetStatus), Err(CliError::not_running(data_dir.path())));
 }
 
 #[test]
@@ -191,7 +195,7 @@ fn a_relink_that_stops_during_a_request_is_distinguished_from_one_that_does_not_
         thread::sleep(LIVENESS_POLL_INTERVAL * 2);
         drop(lock);
     });
-    assert_eq!(client.get::<Value>("/x"), Err(CliError::stopped()));
+    assert_eq!(client.call::<Value>(Operation::GetStatus), Err(CliError::stopped()));
     release.join().expect("released");
     server.join().expect("requested");
 }
@@ -201,8 +205,8 @@ fn nothing_is_sent_to_a_program_that_took_the_port_of_a_killed_relink() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("polled");
     let data_dir = abandoned_data_dir(&format!("http://{}", listener.local_addr().expect("an address")));
-    let result: Result<Value, _> =
-        ApiClient::locate(data_dir.path()).and_then(|client| client.post("/x", &"a client secret"));
+    let result: Result<Value, _> = ApiClient::locate(data_dir.path())
+        .and_then(|client| client.call_with(Operation::CreateLinkToken, &"a client secret"));
     assert_eq!(result, Err(CliError::not_running(data_dir.path())));
     assert_eq!(listener.accept().expect_err("no connection").kind(), io::ErrorKind::WouldBlock);
 

@@ -1,0 +1,151 @@
+//! The operations of the API that the client calls, each declared only here, as in `docs/openapi.json`. The client sends
+//! nothing but a [`Call`] of one of them.
+
+use std::fmt::{Display, Write};
+
+use ureq::http::Method;
+
+use super::percent_encode;
+
+macro_rules! operations {
+    ($($name:ident = $method:ident $path:literal;)*) => {
+        /// An operation, by its id in the API's description.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Operation {
+            $($name,)*
+        }
+
+        impl Operation {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$name,)*];
+
+            const fn method(self) -> Method {
+                match self {
+                    $(Self::$name => Method::$method,)*
+                }
+            }
+
+            /// The path, with a placeholder for its parameter if it has one.
+            const fn path(self) -> &'static str {
+                match self {
+                    $(Self::$name => $path,)*
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    GetStatus = GET "/relink/status";
+
+    ListAccounts = GET "/relink/accounts";
+    GetAccount = GET "/relink/accounts/{id}";
+    GetAccessToken = POST "/relink/accounts/{id}/access-token";
+    RefreshAccount = POST "/relink/accounts/{id}/refresh";
+    CheckAccount = POST "/relink/accounts/{id}/check";
+    RenameAccount = POST "/relink/accounts/{id}/rename";
+    DeleteIntegratedAccount = DELETE "/integrated-account/{id}";
+    ReadTimeline = GET "/relink/timeline";
+    FollowEvents = GET "/relink/events";
+
+    ShowCatalog = GET "/relink/integrations";
+    AddIntegration = POST "/relink/integrations";
+    InstallIntegration = POST "/relink/integrations/{name}/install";
+    UninstallIntegration = POST "/relink/integrations/{name}/uninstall";
+    SetClient = POST "/relink/integrations/{name}/client";
+
+    CreateLinkToken = POST "/link-token";
+    TakeCallback = POST "/relink/callback";
+
+    ListApiTokens = GET "/api-token";
+    CreateApiToken = POST "/relink/api-tokens";
+    RevokeApiToken = DELETE "/relink/api-tokens/{id}";
+
+    ListWebhooks = GET "/webhook";
+    CreateWebhookWithConsent = POST "/relink/webhooks";
+    DeleteWebhook = DELETE "/webhook/{id}";
+    TestWebhook = POST "/webhook/test";
+    ListDeliveries = GET "/relink/webhooks/{id}/deliveries";
+    ReplayWebhook = POST "/relink/webhooks/{id}/replay";
+
+    GetSandboxSettings = GET "/relink/sandbox/control";
+    ChangeSandboxSettings = PATCH "/relink/sandbox/control";
+    ReadSandboxControl = GET "/relink/sandbox/control/{path}";
+    UseSandboxControl = POST "/relink/sandbox/control/{path}";
+    UndoSandboxControl = DELETE "/relink/sandbox/control/{path}";
+}
+
+impl Operation {
+    /// A call with this value for the path's parameter.
+    pub(super) fn of(self, parameter: &str) -> Call {
+        let path = match self.path().split_once('{').zip(self.path().split_once('}')) {
+            Some(((before, _), (_, after))) => format!("{before}{}{after}", percent_encode(parameter)),
+            None => self.path().to_owned(),
+        };
+        Call { method: self.method(), path, has_query: false }
+    }
+}
+
+/// A call of an operation, without its body.
+#[derive(Debug)]
+pub(super) struct Call {
+    method: Method,
+    /// With the query.
+    path: String,
+    has_query: bool,
+}
+
+impl From<Operation> for Call {
+    fn from(operation: Operation) -> Self {
+        operation.of("")
+    }
+}
+
+impl Call {
+    pub(super) fn query(mut self, name: &str, value: impl Display) -> Self {
+        let separator = if self.has_query { '&' } else { '?' };
+        self.has_query = true;
+        // Writing into a string can't fail.
+        let _ = write!(self.path, "{separator}{name}={}", percent_encode(&value.to_string()));
+        self
+    }
+
+    pub(super) const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn every_operation_is_one_of_the_apis_description() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+        let text = fs::read_to_string(file).expect("docs/openapi.json is there");
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        for operation in Operation::ALL {
+            let method = operation.method().as_str().to_lowercase();
+            let described = &document["paths"][operation.path()][method.as_str()]["operationId"];
+            let described = described.as_str().map(|id| id.replace('_', ""));
+            let name = format!("{operation:?}").to_lowercase();
+            assert_eq!(described, Some(name), "{method} {}", operation.path());
+        }
+    }
+
+    #[test]
+    fn a_call_has_its_parameter_and_its_query() {
+        let call = Operation::ListDeliveries.of("a/b");
+        assert_eq!((call.method(), call.path()), (&Method::GET, "/relink/webhooks/a%2Fb/deliveries"));
+        let call = Call::from(Operation::FollowEvents).query("after", 7).query("account", "a&b");
+        assert_eq!(call.path(), "/relink/events?after=7&account=a%26b");
+    }
+}
