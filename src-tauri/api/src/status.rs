@@ -27,12 +27,12 @@ pub(crate) fn open_routes() -> Routes {
 async fn status(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<Status> {
     let accounts = api.engine.accounts().status_counts(&caller).await?;
     let needs_reauth = accounts.get(account::Status::NeedsReauth.as_str()).copied().unwrap_or_default();
-    let (state, message) = api.engine.keychain_state(&caller).await;
+    let keychain = api.engine.keychain_status(&caller).await;
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         base_url: api.base_url.to_string(),
         environment_id: api.engine.environment_id(),
-        keychain: KeychainStatus { state: state.to_owned(), message },
+        keychain: KeychainStatus { state: keychain.state.to_owned(), message: keychain.message },
         sandbox: api.sandbox_runner.base_url().map(|base_url| SandboxStatus { base_url }),
         accounts: AccountCounts { total: accounts.values().sum(), needs_reauth },
     }))

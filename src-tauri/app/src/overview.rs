@@ -54,8 +54,8 @@ impl App {
             return state;
         }
         let read_at = Instant::now();
-        let (state, message) = self.0.engine.keychain_state(&Caller::Person).await;
-        let state = KeychainState { available: state == "available", message };
+        let status = self.0.engine.keychain_status(&Caller::Person).await;
+        let state = KeychainState { available: status.is_available(), message: status.message };
         *lock(&self.0.keychain) = Some((state.clone(), read_at));
         state
     }

@@ -23,7 +23,7 @@ use crate::{
     connections::{self, Connections},
     documents::Documents,
     error::{Error, Result},
-    keychain::{Keychain, KeychainState},
+    keychain::{Keychain, KeychainState, KeychainStatus},
     orphans::{self, Orphans},
     outbound::Outbound,
     outbox::{self, Outbox},
@@ -305,12 +305,9 @@ impl Engine {
         self.0.store.changes()
     }
 
-    /// The keychain's state: a word that code matches on, and a sentence where it can't be used.
-    pub async fn keychain_state(&self, _caller: &Caller) -> (&'static str, Option<String>) {
-        match self.0.keychain.get(&Keychain::unused_key()).await {
-            Ok(_) => ("available", None),
-            Err(error) => (error.code(), Some(error.to_string())),
-        }
+    /// How the keychain is.
+    pub async fn keychain_status(&self, _caller: &Caller) -> KeychainStatus {
+        self.0.keychain.status().await
     }
 
     /// Wakes whoever shows the keychain's state, after it has changed.

@@ -20,6 +20,7 @@ mod item;
 mod memory;
 mod os;
 mod parts;
+mod status;
 mod unlocking;
 mod waiting;
 mod worker;
@@ -35,6 +36,7 @@ pub use error::KeychainError;
 pub use item::Item;
 #[cfg(any(test, feature = "test-support"))]
 pub use memory::MemoryKeychain;
+pub use status::KeychainStatus;
 use unlocking::UnlockPrompt;
 use worker::{Outcome, Work};
 

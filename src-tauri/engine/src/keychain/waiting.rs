@@ -12,7 +12,7 @@ const MIN_RETRY_DELAY: Duration = Duration::from_secs(2);
 
 impl Keychain {
     /// A key that no item uses. Reading it only shows whether the keychain responds.
-    pub(crate) fn unused_key() -> Key {
+    pub(super) fn unused_key() -> Key {
         Key::Account(AccountId::from_uuid(Uuid::nil()))
     }
 
