@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use relink_domain::{ApiTokenId, FlowId, caller::Caller};
+use relink_domain::{AccountId, ApiTokenId, FlowId, LinkTokenId, caller::Caller};
 
 use crate::error::ApiError;
 
@@ -22,20 +22,23 @@ pub(crate) enum Client {
     /// The window or the command line, with the run's own token.
     Person,
     ApiToken(ApiTokenId),
+    AccountToken(AccountId),
+    McpToken(AccountId),
+    Link(LinkTokenId),
     /// A page of the connect UI.
     Flow(FlowId),
+    Internal,
 }
 
 impl Client {
-    /// The client of a caller with a bearer token.
     pub(crate) const fn of(caller: &Caller) -> Self {
         match caller {
+            Caller::Person => Self::Person,
             Caller::ApiToken { id, .. } => Self::ApiToken(*id),
-            Caller::Person
-            | Caller::AccountToken { .. }
-            | Caller::McpToken { .. }
-            | Caller::Link { .. }
-            | Caller::Internal => Self::Person,
+            Caller::AccountToken { account_id } => Self::AccountToken(*account_id),
+            Caller::McpToken { account_id } => Self::McpToken(*account_id),
+            Caller::Link { id } => Self::Link(*id),
+            Caller::Internal => Self::Internal,
         }
     }
 }
@@ -116,6 +119,8 @@ impl Drop for Ticket {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -131,6 +136,22 @@ mod tests {
         limits.long_poll(Client::Person).expect("a place came free");
         drop(tickets);
         assert!(limits.long_polls.lock().is_empty(), "clients without requests are forgotten");
+    }
+
+    #[test]
+    fn each_caller_is_a_client_of_its_own() {
+        let id = uuid::Uuid::nil();
+        let account_id = AccountId::from_uuid(id);
+        let callers = [
+            Caller::Person,
+            Caller::ApiToken { id: ApiTokenId::from_uuid(id), name: "my-agent".to_owned() },
+            Caller::AccountToken { account_id },
+            Caller::McpToken { account_id },
+            Caller::Link { id: LinkTokenId::from_uuid(id) },
+            Caller::Internal,
+        ];
+        let clients: HashSet<_> = callers.iter().map(Client::of).collect();
+        assert_eq!(clients.len(), callers.len(), "{clients:?}");
     }
 
     #[test]
