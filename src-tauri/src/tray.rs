@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use relink_app::tray::{AccountInNeed, TrayMenu};
+use relink_app::tray::{self, AccountInNeed, TrayMenu};
 use relink_contract::window::Destination;
 use tauri::{
     AppHandle, Manager, Wry, async_runtime,
@@ -95,7 +95,7 @@ fn build(handle: &AppHandle) -> tauri::Result<()> {
     let content = TrayMenu::new(&[], app(handle).current_preferences().notifications_paused);
     TrayIconBuilder::with_id(ICON_ID)
         .icon(Image::from_bytes(ICON)?)
-        .tooltip("Relink")
+        .tooltip(tray::FIRST_TOOLTIP)
         .menu(&menu(handle, &content)?)
         .on_menu_event(|handle, event| on_menu_event(handle, &event))
         .build(handle)
@@ -145,9 +145,9 @@ fn menu(handle: &AppHandle, content: &TrayMenu) -> tauri::Result<Menu<Wry>> {
         items.push(Box::new(separator()?));
     }
     let paused = content.notifications_paused;
-    items.push(Box::new(item("open", "Open Relink", true)?));
-    items.push(Box::new(CheckMenuItem::with_id(handle, "pause", "Pause notifications", true, paused, None::<&str>)?));
-    items.push(Box::new(item("quit", "Quit", true)?));
+    items.push(Box::new(item("open", tray::OPEN, true)?));
+    items.push(Box::new(CheckMenuItem::with_id(handle, "pause", tray::PAUSE, true, paused, None::<&str>)?));
+    items.push(Box::new(item("quit", tray::QUIT, true)?));
     let items: Vec<&dyn IsMenuItem<Wry>> = items.iter().map(AsRef::as_ref).collect();
     Menu::with_items(handle, &items)
 }

@@ -1,4 +1,4 @@
-//! The texts of the tray: its headline and its menu. The shell draws them.
+//! The texts of the tray: its tooltip and its menu. The shell draws them.
 
 use relink_domain::{AccountId, account::Verdict, notice::FailingAccount};
 use tokio::sync::watch;
@@ -7,6 +7,15 @@ use crate::App;
 
 /// The maximum number of accounts in the menu. The window lists all.
 const MAX_ACCOUNTS: usize = 8;
+
+/// The icon's tooltip before the accounts are known.
+pub const FIRST_TOOLTIP: &str = "Relink";
+/// The menu item that shows the window.
+pub const OPEN: &str = "Open Relink";
+/// The menu item that pauses notifications, with a check mark while they are paused.
+pub const PAUSE: &str = "Pause notifications";
+/// The menu item that ends Relink.
+pub const QUIT: &str = "Quit";
 
 /// An account that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq)]
