@@ -4,6 +4,9 @@ import type { Change, ErrorView } from '../host/types';
 /** The value after a change; `null` if it must be loaded again, because the change doesn’t contain the new state. */
 export type Merge<T> = (value: T, change: Change) => T | null;
 
+/** As many changes are kept while a request is pending. */
+export const MAX_MISSED = 64;
+
 /** The output of a command, kept up to date with Relink’s changes. */
 export class Live<T> {
   value = $state.raw<T | null>(null);
@@ -15,8 +18,8 @@ export class Live<T> {
   /** The number of the latest request. The output of an earlier one is dropped. */
   #request = 0;
   #pending = false;
-  /** Changes that arrived while a request was pending. Its output may be older. */
-  #missed: Change[] = [];
+  /** Changes that arrived while a request was pending. Its output may be older. `null`: there were too many. */
+  #missed: Change[] | null = [];
 
   constructor(load: () => Promise<T>, merge: Merge<T> = () => null) {
     this.#load = load;
@@ -36,13 +39,17 @@ export class Live<T> {
       this.error = errorViewOf(thrown);
     }
     this.#pending = false;
-    if (!this.#missed.every((change) => this.#merged(change))) await this.reload();
+    if (!this.#missed?.every((change) => this.#merged(change))) await this.reload();
   }
 
   /** Merges a change, or loads the value again; while a request is pending, at most once more. */
   apply(change: Change): void {
-    if (this.#pending) this.#missed.push(change);
+    if (this.#pending) this.#miss(change);
     else if (!this.#merged(change)) void this.reload();
+  }
+
+  #miss(change: Change): void {
+    if (this.#missed && this.#missed.push(change) > MAX_MISSED) this.#missed = null;
   }
 
   #merged(change: Change): boolean {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Change } from '../host/types';
-import { Live } from './live.svelte';
+import { Live, MAX_MISSED } from './live.svelte';
 
 const merge = (value: string[], change: Change): string[] | null =>
   change.kind === 'accounts' && change.changes ? [...value, ...change.changes.removed] : null;
@@ -60,6 +60,21 @@ it('loads once more, however many changes arrived while a request was pending', 
   requests[1]?.(['c']);
   await settled();
   expect(list.value).toEqual(['c']);
+  expect(requests).toHaveLength(2);
+});
+
+it('keeps a bounded number of changes while a request is pending, and loads again after more', async () => {
+  const { list, requests } = liveList();
+  void list.reload();
+  const changes = Array.from({ length: MAX_MISSED + 1 }, (_, number) => added(String(number)));
+  for (const change of changes) list.apply(change);
+  requests[0]?.(['a']);
+  await settled();
+  expect(requests).toHaveLength(2);
+  for (const change of changes.slice(1)) list.apply(change);
+  requests[1]?.(['c']);
+  await settled();
+  expect(list.value).toHaveLength(1 + MAX_MISSED);
   expect(requests).toHaveLength(2);
 });
 

@@ -176,7 +176,7 @@ export type AuthenticationMethod = "oauth2" | "api_key" | "oauth2_client_credent
  */
 export type Change = { "kind": "accounts", 
 /**
- * `null` if there are too many; the window then loads its list again.
+ * Some of them. `null`: any may have changed; the window then loads its list again.
  */
 changes: AccountChanges | null, } | { "kind": "timeline" } | { "kind": "integrations" } | { "kind": "webhooks" } | { "kind": "api_tokens" } | { "kind": "overview" } | { "kind": "preferences" } | { "kind": "notices" };
 

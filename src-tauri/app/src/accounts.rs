@@ -8,7 +8,11 @@ use crate::{App, Result, error_view};
 
 impl App {
     pub async fn accounts(&self) -> Result<Vec<Account>> {
-        let views = self.0.engine.accounts().list(&Caller::Person, Filter::default()).await.map_err(error_view)?;
+        self.accounts_of(Filter::default()).await
+    }
+
+    pub(crate) async fn accounts_of(&self, filter: Filter) -> Result<Vec<Account>> {
+        let views = self.0.engine.accounts().list(&Caller::Person, filter).await.map_err(error_view)?;
         let shown = self.shown().await?;
         let now = self.0.engine.now();
         Ok(views.iter().map(|view| account(view, shown.remind_at(view.account.id()), now)).collect())

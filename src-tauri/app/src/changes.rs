@@ -2,19 +2,22 @@
 //!
 //! Changed accounts are published with their new state, so that the bytes per change do not grow with the number of accounts.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 
 use relink_contract::window::{AccountChanges, Change};
 use relink_domain::{AccountId, caller::Caller};
-use relink_engine::{ChangeSet, ChangedAccounts, Error, network};
+use relink_engine::{ChangeSet, ChangedAccounts, Filter, network};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use crate::{App, accounts, lock};
+use crate::{App, Result, lock};
 
 /// Changes within this time are published together.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 const NETWORK_POLL_INTERVAL: Duration = Duration::from_secs(5);
-/// If more accounts have changed, the window loads its list again.
+/// Accounts per message. It bounds the bytes of one, and the bytes that are kept for a slow subscriber.
 const MAX_PUBLISHED_ACCOUNTS: usize = 50;
 
 /// A subscription to changes of what the window shows.
@@ -99,27 +102,26 @@ impl App {
         }
     }
 
-    /// Publishes the present state of these accounts.
+    /// Publishes the present state of these accounts, as many messages as it takes. If it can't be read, the window loads its
+    /// list, and shows that error.
     pub(crate) async fn publish_accounts(&self, ids: &BTreeSet<AccountId>) {
-        let _publishing = self.0.publishing_accounts.lock().await;
-        let changes = self.account_changes(ids).await;
-        self.publish(Change::Accounts { changes });
-    }
-
-    /// `None` if there are too many, or they can't be read now. The window then loads its list, and shows that error.
-    async fn account_changes(&self, ids: &BTreeSet<AccountId>) -> Option<AccountChanges> {
-        if ids.len() > MAX_PUBLISHED_ACCOUNTS {
-            return None;
-        }
-        let shown = self.shown().await.ok()?;
-        let mut changes = AccountChanges::default();
-        for &id in ids {
-            match self.0.engine.accounts().get(&Caller::Person, id).await {
-                Ok(view) => changes.changed.push(accounts::account(&view, shown.remind_at(id), self.0.engine.now())),
-                Err(Error::NotFound { .. }) => changes.removed.push(id),
-                Err(_) => return None,
+        let ids: Vec<_> = ids.iter().copied().collect();
+        for ids in ids.chunks(MAX_PUBLISHED_ACCOUNTS) {
+            let _publishing = self.0.publishing_accounts.lock().await;
+            let changes = self.account_changes(ids).await.ok();
+            let is_read = changes.is_some();
+            self.publish(Change::Accounts { changes });
+            if !is_read {
+                return;
             }
         }
-        Some(changes)
+    }
+
+    async fn account_changes(&self, ids: &[AccountId]) -> Result<AccountChanges> {
+        let filter = Filter { ids: Some(ids.to_vec()), ..Filter::default() };
+        let changed = self.accounts_of(filter).await?;
+        let found: HashSet<_> = changed.iter().map(|account| account.id).collect();
+        let removed = ids.iter().copied().filter(|id| !found.contains(id)).collect();
+        Ok(AccountChanges { changed, removed })
     }
 }

@@ -1,9 +1,10 @@
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use relink_app::Changes;
 use relink_contract::window::{Account, AccountChanges, Change};
 use relink_domain::AccountId;
 use rusqlite::Connection;
+use tokio::task::JoinSet;
 
 use crate::world::{World, next};
 
@@ -11,7 +12,7 @@ use crate::world::{World, next};
 async fn next_accounts(changes: &mut Changes) -> AccountChanges {
     loop {
         if let Change::Accounts { changes } = next(changes).await {
-            return changes.expect("few enough to be listed");
+            return changes.expect("the accounts that have changed");
         }
     }
 }
@@ -76,6 +77,34 @@ async fn the_bytes_per_change_do_not_grow_with_the_number_of_accounts() {
         }
     }
     assert!(bytes < 4096, "{bytes} bytes for one change");
+}
+
+#[tokio::test]
+async fn a_burst_of_changes_is_published_in_bounded_messages_and_nothing_else() {
+    let world = World::new().await;
+    world.connect().await;
+    let world = world.restarted_after(|folder| copy_account(folder, 299)).await;
+    let mut waiting: BTreeSet<_> =
+        world.app.accounts().await.expect("a list").into_iter().map(|account| account.id).collect();
+    assert_eq!(waiting.len(), 300);
+
+    let mut changes = from_now_on(&world).await;
+    let mut renaming = JoinSet::new();
+    for &id in &waiting {
+        let app = world.app.clone();
+        renaming.spawn(async move { app.rename(id, "Renamed".to_owned()).await });
+    }
+    while let Some(renamed) = renaming.join_next().await {
+        renamed.expect("it ends").expect("renamed");
+    }
+    while !waiting.is_empty() {
+        let published = next_accounts(&mut changes).await;
+        let bytes = serde_json::to_string(&published).expect("JSON").len();
+        assert!(bytes < 32 * 1024, "{bytes} bytes in one message");
+        for account in published.changed.iter().filter(|account| account.name == "Renamed") {
+            waiting.remove(&account.id);
+        }
+    }
 }
 
 #[tokio::test]

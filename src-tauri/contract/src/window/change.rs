@@ -16,7 +16,7 @@ pub const SHOW_EVENT: &str = "show";
 pub enum Change {
     /// Contains the accounts' new state, so that the window needn't load its list again.
     Accounts {
-        /// `null` if there are too many; the window then loads its list again.
+        /// Some of them. `null`: any may have changed; the window then loads its list again.
         changes: Option<AccountChanges>,
     },
     /// An account's timeline, or the one that belongs to no account.
