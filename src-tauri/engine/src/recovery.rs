@@ -93,8 +93,7 @@ impl Recovery {
         }
         match account.state.credential() {
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }) => {
-                let refreshed =
-                    self.0.refresher.join_or_start_refresh(&Caller::Internal, id, RefreshReason::Due, false);
+                let refreshed = self.0.refresher.join_or_start_refresh(&Caller::Internal, id, RefreshReason::Due);
                 match refreshed.await {
                     // Deferred: the schedule takes it up again.
                     Err(Error::Keychain(_)) | Ok(_) => Ok(()),

@@ -104,8 +104,8 @@ impl Accounts {
     }
 
     /// A refresh that is due waits until the reason is over.
-    pub(crate) async fn defer(&self, id: AccountId, why: DeferReason) -> Result<()> {
-        self.commit(&Caller::Internal, id, Input::Defer { why }).await?;
+    pub(crate) async fn defer(&self, caller: &Caller, id: AccountId, why: DeferReason) -> Result<()> {
+        self.commit(caller, id, Input::Defer { why }).await?;
         tracing::info!(account = %id, ?why, "deferred");
         Ok(())
     }

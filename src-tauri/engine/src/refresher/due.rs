@@ -124,12 +124,12 @@ impl Refresher {
             Credential::Fixed(_) => Box::pin(self.check_when_online(id)).await,
             // The first caller after the sleep may have been quicker.
             Credential::Renewing(_) if just_woken && self.refreshed_meanwhile(&account).is_none() => {
-                self.0.uses.accounts.defer(id, DeferReason::JustWoken).await
+                self.0.uses.accounts.defer(&Caller::Internal, id, DeferReason::JustWoken).await
             }
             Credential::Renewing(_) if just_woken => Ok(()),
             Credential::Renewing(_) => {
                 // What follows is scheduled by the refresh, whoever began it: nobody need wait for it here.
-                self.enter_refresh(&Caller::Internal, id, RefreshReason::Due, false).map(drop)
+                self.enter_refresh(&Caller::Internal, id, RefreshReason::Due).map(drop)
             }
         }
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use relink_domain::Timestamp;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::{provider::Provider, sync::lock};
 
@@ -20,13 +20,20 @@ pub(super) struct Hosts(Mutex<HashMap<String, Arc<Host>>>);
 
 #[derive(Debug)]
 pub(super) struct Host {
-    pub(super) permits: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
+    /// Of the refreshes that are due, only one at a time waits among `permits`, so that one that somebody waits for overtakes
+    /// the others.
+    turns: Semaphore,
     closed_until: Mutex<Option<Timestamp>>,
 }
 
 impl Default for Host {
     fn default() -> Self {
-        Self { permits: Arc::new(Semaphore::new(MAX_PER_HOST)), closed_until: Mutex::default() }
+        Self {
+            permits: Arc::new(Semaphore::new(MAX_PER_HOST)),
+            turns: Semaphore::new(1),
+            closed_until: Mutex::default(),
+        }
     }
 }
 
@@ -38,6 +45,24 @@ impl Hosts {
 }
 
 impl Host {
+    /// Waits until the host may be sent another refresh. `None`: never, because Relink is stopping.
+    pub(super) async fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).acquire_owned().await.ok()
+    }
+
+    /// [`Self::admit`] for a refresh that is due, behind all that somebody waits for. `urgent` is notified when somebody begins
+    /// to wait for this one.
+    pub(super) async fn admit_due(&self, urgent: &Notify) -> Option<OwnedSemaphorePermit> {
+        let turn = tokio::select! {
+            biased;
+            () = urgent.notified() => None,
+            turn = self.turns.acquire() => Some(turn.ok()?),
+        };
+        let permit = self.admit().await;
+        drop(turn);
+        permit
+    }
+
     /// Until when the host's `Retry-After` is in force, if it is.
     pub(super) fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
         lock(&self.closed_until).filter(|until| *until > now)
@@ -54,6 +79,8 @@ impl Host {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -69,5 +96,38 @@ mod tests {
         assert_eq!(host.closed_until(NOW.plus_secs(60)), None);
         host.close_for(Some(u32::MAX), NOW);
         assert_eq!(host.closed_until(NOW), Some(NOW.plus_secs(24 * 60 * 60)));
+    }
+    #[tokio::test]
+    async fn refreshes_that_somebody_waits_for_overtake_those_that_are_due() {
+        let host = Arc::new(Host::default());
+        let mut running = Vec::new();
+        for _ in 0..MAX_PER_HOST {
+            running.push(host.admit().await.expect("there is room"));
+        }
+        let (admitted, mut order) = mpsc::channel(4);
+        let wait = async |name: &'static str, due: Option<Arc<Notify>>| {
+            let (host, admitted) = (Arc::clone(&host), admitted.clone());
+            tokio::spawn(async move {
+                let permit = match due {
+                    Some(urgent) => host.admit_due(&urgent).await,
+                    None => host.admit().await,
+                };
+                admitted.send(name).await.expect("received");
+                drop(permit);
+            });
+            tokio::task::yield_now().await;
+        };
+        let urgent = Arc::new(Notify::new());
+        wait("first due", Some(Arc::default())).await;
+        wait("second due", Some(Arc::default())).await;
+        wait("third due", Some(Arc::clone(&urgent))).await;
+        wait("requested", None).await;
+        urgent.notify_one();
+        tokio::task::yield_now().await;
+
+        running.pop();
+        for expected in ["first due", "requested", "third due", "second due"] {
+            assert_eq!(order.recv().await, Some(expected));
+        }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use relink_domain::{AccountId, account::Rejected, caller::Caller, schedule};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::Refresher;
+use super::{Refresher, refresh::Admission};
 use crate::{
     access_tokens::AccessToken,
     error::{Error, Result},
@@ -21,13 +21,22 @@ use crate::{
 pub(crate) enum RefreshReason {
     /// It is due. It may be deferred.
     Due,
-    /// Somebody asked. It is always tried.
-    Asked,
+    /// A program needs a token. One that has just become fresh will do.
+    TokenNeeded,
+    /// Somebody asked for the refresh itself. It is always tried.
+    Requested,
 }
 
 /// The refreshes in flight.
 #[derive(Debug, Default)]
-pub(super) struct InFlight(Mutex<HashMap<AccountId, watch::Receiver<RefreshProgress>>>);
+pub(super) struct InFlight(Mutex<HashMap<AccountId, Running>>);
+
+#[derive(Debug)]
+struct Running {
+    progress: watch::Receiver<RefreshProgress>,
+    /// Notified when somebody begins to wait for it.
+    urgent: Arc<Notify>,
+}
 
 /// How far a refresh has come.
 #[derive(Debug, Clone)]
@@ -43,7 +52,7 @@ pub(super) enum RefreshProgress {
 
 /// Which refresh a caller waits for.
 #[derive(Debug)]
-pub(super) enum Entered {
+pub(super) enum JoinOrStart {
     /// None: the token in memory is fresh.
     Fresh(AccessToken),
     Joined(watch::Receiver<RefreshProgress>),
@@ -68,33 +77,32 @@ impl Drop for InFlightRefresh {
 }
 
 impl Refresher {
-    /// Joins the account's refresh in flight, or starts one. `unless_fresh`: a token that has just become fresh will do.
+    /// Joins the account's refresh in flight, or starts one.
     pub(crate) async fn join_or_start_refresh(
         &self,
         caller: &Caller,
         account: AccountId,
         reason: RefreshReason,
-        unless_fresh: bool,
     ) -> Result<AccessToken> {
         loop {
-            let (mut progress, joined) = match self.enter_refresh(caller, account, reason, unless_fresh)? {
-                Entered::Fresh(token) => return Ok(token),
-                Entered::Joined(progress) => (progress, true),
-                Entered::Started(progress) => (progress, false),
+            let (mut progress, joined) = match self.enter_refresh(caller, account, reason)? {
+                JoinOrStart::Fresh(token) => return Ok(token),
+                JoinOrStart::Joined(progress) => (progress, true),
+                JoinOrStart::Started(progress) => (progress, false),
             };
-            // While the keychain is waited for nothing else can be tried: whoever comes gets what there is.
+            // Nothing else can be tried before the keychain answers, so further callers get the token that there is.
             if joined && let RefreshProgress::WaitingForKeychain { token, error } = progress.borrow().clone() {
-                let will_do = unless_fresh && schedule::is_fresh(token.lifetime, self.now());
-                return if will_do { Ok(token) } else { Err(error.into()) };
+                let is_usable = reason == RefreshReason::TokenNeeded && schedule::is_fresh(token.lifetime, self.now());
+                return if is_usable { Ok(token) } else { Err(error.into()) };
             }
-            let has_news = |progress: &RefreshProgress| !matches!(progress, RefreshProgress::Running);
-            let outcome = match progress.wait_for(has_news).await.map_err(|_| Error::Stopping)?.clone() {
+            let is_settled = |progress: &RefreshProgress| !matches!(progress, RefreshProgress::Running);
+            let outcome = match progress.wait_for(is_settled).await.map_err(|_| Error::Stopping)?.clone() {
                 RefreshProgress::Finished(outcome) => outcome,
                 RefreshProgress::WaitingForKeychain { token, .. } => Ok(token),
                 RefreshProgress::Running => Err(Error::Stopping),
             };
-            // A refresh that was due may be deferred; one that somebody asked for is always tried.
-            if joined && reason == RefreshReason::Asked && matches!(outcome, Err(Error::Deferred)) {
+            // A refresh that was due may be deferred; one that somebody waits for is always tried.
+            if joined && reason != RefreshReason::Due && matches!(outcome, Err(Error::Deferred)) {
                 continue;
             }
             return outcome;
@@ -107,38 +115,43 @@ impl Refresher {
         caller: &Caller,
         account: AccountId,
         reason: RefreshReason,
-        unless_fresh: bool,
-    ) -> Result<Entered> {
+    ) -> Result<JoinOrStart> {
         let mut in_flight = lock(&self.0.in_flight.0);
-        if let Some(progress) = in_flight.get(&account) {
-            return Ok(Entered::Joined(progress.clone()));
+        if let Some(running) = in_flight.get(&account) {
+            if reason != RefreshReason::Due {
+                running.urgent.notify_one();
+            }
+            return Ok(JoinOrStart::Joined(running.progress.clone()));
         }
         // A refresh puts its token into memory before it leaves the map, so nobody can miss both.
-        if unless_fresh && let Some(token) = self.fresh_in_memory(account) {
-            return Ok(Entered::Fresh(token));
+        if reason == RefreshReason::TokenNeeded
+            && let Some(token) = self.fresh_in_memory(account)
+        {
+            return Ok(JoinOrStart::Fresh(token));
         }
         if self.0.uses.tasks.is_stopping() {
             return Err(Error::Stopping);
         }
         let (sender, progress) = watch::channel(RefreshProgress::Running);
-        in_flight.insert(account, progress.clone());
-        self.spawn_refresh(caller.clone(), account, reason, sender);
-        Ok(Entered::Started(progress))
+        let urgent = Arc::new(Notify::new());
+        in_flight.insert(account, Running { progress: progress.clone(), urgent: Arc::clone(&urgent) });
+        self.spawn_refresh(caller.clone(), account, Admission { reason, urgent }, sender);
+        Ok(JoinOrStart::Started(progress))
     }
 
     fn spawn_refresh(
         &self,
         caller: Caller,
         account: AccountId,
-        reason: RefreshReason,
+        admission: Admission,
         progress: watch::Sender<RefreshProgress>,
     ) {
         let refresher = self.clone();
         self.0.uses.tasks.spawn(async move {
             let in_flight = InFlightRefresh { refresher: refresher.clone(), account };
-            let outcome = refresher.refresh_account(&caller, account, reason, &progress).await;
+            let outcome = refresher.refresh_account(&caller, account, &admission, &progress).await;
             if let Err(error) = &outcome {
-                tracing::info!(%account, ?reason, code = error.code(), "not refreshed: {error}");
+                tracing::info!(%account, reason = ?admission.reason, code = error.code(), "not refreshed: {error}");
                 Box::pin(refresher.schedule_after_internal_error(account, error)).await;
             }
             drop(in_flight);

@@ -111,7 +111,7 @@ impl Refresher {
 
     /// Refreshes because somebody asked: it is always tried, and its failure is always reported.
     pub async fn refresh(&self, caller: &Caller, id: AccountId) -> Result<AccountView> {
-        self.join_or_start_refresh(caller, id, RefreshReason::Asked, false).await?;
+        self.join_or_start_refresh(caller, id, RefreshReason::Requested).await?;
         self.0.uses.accounts.view_of(id).await
     }
 
@@ -128,7 +128,7 @@ impl Refresher {
     async fn fresh_token(&self, caller: &Caller, account: AccountId) -> Result<AccessToken> {
         match self.fresh_in_memory(account) {
             Some(token) => Ok(token),
-            None => self.join_or_start_refresh(caller, account, RefreshReason::Asked, true).await,
+            None => self.join_or_start_refresh(caller, account, RefreshReason::TokenNeeded).await,
         }
     }
 

@@ -16,7 +16,7 @@ use relink_domain::{
     failure::{Cause, Failure},
     schedule,
 };
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
 use super::{
     Refresher,
@@ -55,12 +55,19 @@ impl AccountLock {
     }
 }
 
+/// What decides when a refresh may begin.
+#[derive(Debug)]
+pub(super) struct Admission {
+    pub(super) reason: RefreshReason,
+    /// Notified when somebody begins to wait for it.
+    pub(super) urgent: Arc<Notify>,
+}
+
 /// A refresh that its provider's host has room for.
-struct Beginning<'a> {
+struct AdmittedRefresh<'a> {
     caller: &'a Caller,
     id: AccountId,
     reason: RefreshReason,
-    provider: Arc<Provider>,
     host: Arc<Host>,
     permit: OwnedSemaphorePermit,
 }
@@ -70,30 +77,46 @@ impl Refresher {
         &self,
         caller: &Caller,
         id: AccountId,
-        reason: RefreshReason,
+        Admission { reason, urgent }: &Admission,
         progress: &watch::Sender<RefreshProgress>,
     ) -> Result<AccessToken> {
-        // Thousands may wait for their hosts at a time: what isn't needed meanwhile is on the heap, and only while it runs.
-        let provider = match Box::pin(self.prepare(id, reason)).await? {
-            ControlFlow::Continue(provider) => provider,
-            ControlFlow::Break(token) => return Ok(token),
-        };
-        let host = self.0.hosts.get(&provider);
-        // Take the host permit before the account lock, so that a slow host cannot block the account.
-        let permits = Arc::clone(&host.permits);
-        let permit = self.0.uses.tasks.unless_stopping(permits.acquire_owned()).await?.map_err(|_| Error::Stopping)?;
-        if reason == RefreshReason::Due
-            && let Some(until) = host.closed_until(self.now())
-        {
-            self.0.uses.schedule.set(id, Some(jitter().within(until, REOPENING_SPREAD_SECS)));
-            return Err(Error::Deferred);
+        let reason = *reason;
+        loop {
+            // Thousands may wait for their hosts at a time: what isn't needed meanwhile is on the heap, and only while it runs.
+            let host = match Box::pin(self.prepare(caller, id, reason)).await? {
+                ControlFlow::Continue(host) => host,
+                ControlFlow::Break(token) => return Ok(token),
+            };
+            // Take the host permit before the account lock, so that a slow host cannot block the account.
+            let tasks = &self.0.uses.tasks;
+            let permit = match reason {
+                RefreshReason::Due => tasks.unless_stopping(host.admit_due(urgent)).await?,
+                RefreshReason::TokenNeeded | RefreshReason::Requested => tasks.unless_stopping(host.admit()).await?,
+            };
+            let permit = permit.ok_or(Error::Stopping)?;
+            if reason == RefreshReason::Due
+                && let Some(until) = host.closed_until(self.now())
+            {
+                self.0.uses.schedule.set(id, Some(jitter().within(until, REOPENING_SPREAD_SECS)));
+                return Err(Error::Deferred);
+            }
+            let admitted = AdmittedRefresh { caller, id, reason, host, permit };
+            match Box::pin(self.refresh_admitted(admitted, progress)).await? {
+                ControlFlow::Break(token) => return Ok(token),
+                ControlFlow::Continue(()) => {
+                    tracing::debug!(account = %id, "its token endpoint is at another host now");
+                }
+            }
         }
-        let beginning = Beginning { caller, id, reason, provider, host, permit };
-        Box::pin(self.refresh_with_permit(beginning, progress)).await
     }
 
-    /// The provider to ask, or the token if there is nothing to do any more.
-    async fn prepare(&self, id: AccountId, reason: RefreshReason) -> Result<ControlFlow<AccessToken, Arc<Provider>>> {
+    /// The host to ask, or the token if there is nothing to do any more.
+    async fn prepare(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        reason: RefreshReason,
+    ) -> Result<ControlFlow<AccessToken, Arc<Host>>> {
         let accounts = &self.0.uses.accounts;
         let account = accounts.load(id).await?;
         if let Credential::Fixed(_) = account.state.credential() {
@@ -106,31 +129,44 @@ impl Refresher {
         }
         let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
         if reason == RefreshReason::Due && !provider.is_within_reach() {
-            accounts.defer(id, DeferReason::Offline).await?;
+            accounts.defer(caller, id, DeferReason::Offline).await?;
             return Err(Error::Deferred);
         }
-        Ok(ControlFlow::Continue(provider))
+        Ok(ControlFlow::Continue(self.0.hosts.get(&provider)))
     }
 
-    async fn refresh_with_permit(
+    /// Refreshes, unless the account's token endpoint is at another host by now. What was read before the wait for the host is
+    /// read again: the account may have been reauthorized, its integration or its client changed.
+    async fn refresh_admitted(
         &self,
-        Beginning { caller, id, reason, provider, host, permit }: Beginning<'_>,
+        AdmittedRefresh { caller, id, reason, host, permit }: AdmittedRefresh<'_>,
         progress: &watch::Sender<RefreshProgress>,
-    ) -> Result<AccessToken> {
+    ) -> Result<ControlFlow<AccessToken>> {
         let accounts = &self.0.uses.accounts;
         let mut lock = AccountLock { lock: accounts.lock_of(id), guard: None };
         self.0.uses.tasks.unless_stopping(lock.take()).await?;
 
+        if reason == RefreshReason::TokenNeeded
+            && let Some(token) = self.fresh_in_memory(id)
+        {
+            return Ok(ControlFlow::Break(token));
+        }
         let account = accounts.load(id).await?;
+        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        if !Arc::ptr_eq(&self.0.hosts.get(&provider), &host) {
+            return Ok(ControlFlow::Continue(()));
+        }
         let (item, client_secret) = match self.credentials_for(&account, &provider).await {
             Ok(found) => found,
-            Err(error) => return self.without_credentials(caller, &account, &provider, error).await,
+            Err(error) => {
+                return self.without_credentials(caller, &account, &provider, error).await.map(ControlFlow::Break);
+            }
         };
         let account = accounts.reconcile(account, &item).await?;
         if reason == RefreshReason::Due
             && let Some(token) = self.refreshed_meanwhile(&account)
         {
-            return Ok(token);
+            return Ok(ControlFlow::Break(token));
         }
         let Credential::Renewing(renewing) = account.state.credential().clone() else {
             return Err(Rejected::NotRenewing.into());
@@ -152,11 +188,11 @@ impl Refresher {
                 let exchanged = Exchanged { account: &account, provider: &provider, item, generation, tokens };
                 let token = self.keep(caller, exchanged, progress, &mut lock).await?;
                 tracing::info!(account = %id, ?reason, "refreshed");
-                Ok(token)
+                Ok(ControlFlow::Break(token))
             }
             Err(failure) => {
                 host.close_for(failure.retry_after_secs, self.now());
-                self.commit_failure(caller, id, &provider, generation, failure).await
+                self.commit_failure(caller, id, &provider, generation, failure).await.map(ControlFlow::Break)
             }
         }
     }
@@ -188,7 +224,7 @@ impl Refresher {
         Ok((item, self.0.uses.catalog.client_secret(provider).await?))
     }
 
-    /// The keychain gave out nothing. A refresh that can't be tried is deferred; an item that can't be read is final.
+    /// The keychain refused to give out the credential. A refresh that can't be tried is deferred; an item that can't be read is final.
     async fn without_credentials(
         &self,
         caller: &Caller,
@@ -213,7 +249,7 @@ impl Refresher {
             | KeychainError::TooLong
             | KeychainError::Other(_) => DeferReason::KeychainLocked,
         };
-        accounts.defer(id, reason).await?;
+        accounts.defer(caller, id, reason).await?;
         // It refused this one item, or once: no change of its state will announce that it works again.
         if *self.0.uses.keychain.state().borrow() == KeychainState::Available {
             self.0.uses.schedule.set(id, Some(self.now().plus_secs(KEYCHAIN_RETRY_DELAY_SECS)));

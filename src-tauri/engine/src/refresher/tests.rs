@@ -51,12 +51,8 @@ async fn a_due_refresh_is_skipped_when_the_token_was_refreshed_meanwhile() {
     let (it, id) = working().await;
     // As the loop does before it begins one: it is planned no more.
     it.engine.refresher().0.uses.schedule.set(id, None);
-    let token = it
-        .engine
-        .refresher()
-        .join_or_start_refresh(&PERSON, id, RefreshReason::Due, false)
-        .await
-        .expect("the one at hand");
+    let token =
+        it.engine.refresher().join_or_start_refresh(&PERSON, id, RefreshReason::Due).await.expect("the one at hand");
     assert_eq!(token.token.expose(), "at hand");
     let again = planned(&it).expect("planned");
     assert!(again > START.plus_secs(3000) && again < START.plus_secs(3600), "{again}");
@@ -67,12 +63,8 @@ async fn a_due_refresh_is_made_although_the_token_in_memory_is_still_fresh() {
     let (it, id) = working().await;
     it.clock.advance_secs(3600 - 6 * 60);
     assert!(it.engine.refresher().fresh_in_memory(id).is_some());
-    let error = it
-        .engine
-        .refresher()
-        .join_or_start_refresh(&PERSON, id, RefreshReason::Due, false)
-        .await
-        .expect_err("it is tried");
+    let error =
+        it.engine.refresher().join_or_start_refresh(&PERSON, id, RefreshReason::Due).await.expect_err("it is tried");
     assert_eq!(error.code(), "credential_missing");
 }
 
@@ -87,12 +79,8 @@ async fn a_due_refresh_is_made_although_an_uncommitted_token_is_fresh() {
         .uses
         .tokens
         .insert(id, AccessToken { token: Secret::new("uncommitted".to_owned()), lifetime });
-    let error = it
-        .engine
-        .refresher()
-        .join_or_start_refresh(&PERSON, id, RefreshReason::Due, false)
-        .await
-        .expect_err("it is tried");
+    let error =
+        it.engine.refresher().join_or_start_refresh(&PERSON, id, RefreshReason::Due).await.expect_err("it is tried");
     assert_eq!(error.code(), "credential_missing");
 }
 
@@ -101,12 +89,12 @@ async fn a_refresh_that_fails_within_relink_is_scheduled_again_whoever_asked() {
     let (it, id) = working().await;
     it.engine.refresher().0.uses.schedule.set(id, None);
     it.set_writable(false).await;
-    for reason in [RefreshReason::Due, RefreshReason::Asked] {
+    for reason in [RefreshReason::Due, RefreshReason::Requested] {
         it.engine.refresher().0.uses.schedule.set(id, None);
         it.clock.advance_secs(3600);
         it.engine
             .refresher()
-            .join_or_start_refresh(&PERSON, id, reason, false)
+            .join_or_start_refresh(&PERSON, id, reason)
             .await
             .expect_err("its intent can't be committed");
         let again = it.engine.refresher().0.uses.schedule.take_due(START).next;
@@ -119,14 +107,14 @@ async fn an_account_that_needs_attention_is_not_scheduled_after_an_internal_erro
     let (it, id) = working().await;
     it.engine
         .refresher()
-        .join_or_start_refresh(&PERSON, id, RefreshReason::Asked, false)
+        .join_or_start_refresh(&PERSON, id, RefreshReason::Requested)
         .await
         .expect_err("its credential is missing");
     assert_eq!(planned(&it), None);
     it.set_writable(false).await;
     it.engine
         .refresher()
-        .join_or_start_refresh(&PERSON, id, RefreshReason::Asked, false)
+        .join_or_start_refresh(&PERSON, id, RefreshReason::Requested)
         .await
         .expect_err("its intent can't be committed");
     assert_eq!(planned(&it), None);
@@ -147,19 +135,15 @@ async fn a_deleted_accounts_token_is_gone_although_the_caller_has_gone_away() {
 async fn an_open_refresh_is_finished_although_the_token_in_memory_is_fresh() {
     let (it, id) = working().await;
     it.engine.accounts().commit(&PERSON, id, Input::BeginRefresh).await.expect("begun");
-    let error = it
-        .engine
-        .refresher()
-        .join_or_start_refresh(&PERSON, id, RefreshReason::Due, false)
-        .await
-        .expect_err("it is tried");
+    let error =
+        it.engine.refresher().join_or_start_refresh(&PERSON, id, RefreshReason::Due).await.expect_err("it is tried");
     assert_eq!(error.code(), "credential_missing");
 }
 
 #[tokio::test]
 async fn a_deferred_refresh_is_scheduled_only_when_its_reason_is_over() {
     let (it, id) = working().await;
-    it.engine.accounts().defer(id, DeferReason::KeychainLocked).await.expect("put off");
+    it.engine.accounts().defer(&PERSON, id, DeferReason::KeychainLocked).await.expect("deferred");
     assert_eq!(planned(&it), None);
 }
 
