@@ -163,7 +163,9 @@ fn clause(condition: Condition, spans: &[Span], now: Timestamp, zone: &TimeZone)
                 if lasted_millis < MINUTE_MILLIS {
                     format!("{what} for less than a minute")
                 } else {
-                    format!("{what} for the last {lasted}")
+                    // "the last minute", not "the last one minute".
+                    let single_unit = lasted.strip_prefix("one ").filter(|unit| !unit.contains(' '));
+                    format!("{what} for the last {}", single_unit.unwrap_or(&lasted))
                 }
             } else {
                 let before = if ongoing { &periods[..periods.len() - 1] } else { &periods[..] };

@@ -89,6 +89,12 @@ fn the_strip_and_the_sentence_show_the_same() {
             "n83 b1",
             "Working for 59 minutes, not working for less than a minute, no data for six days and 23 hours",
         ),
+        (
+            "revoked a minute ago",
+            vec![(HOUR, TimelineEvent::Activated), (MINUTE, refused())],
+            "n83 b1",
+            "Working for 59 minutes, not working for the last minute, no data for six days and 23 hours",
+        ),
     ] {
         let health = health_of(&timeline);
         assert_eq!((strip(&health).as_str(), health.sentence.as_str()), (slots, sentence), "{name}");

@@ -243,7 +243,6 @@ fn reason_to_alert(
     }
     Ok(match verdict {
         _ if reminder => AlertReason::Reminder,
-        Verdict::NeedsPerson | Verdict::NeedsClient if announced.is_some() => AlertReason::BecameFinal,
         Verdict::NeedsPerson => AlertReason::NeedsPerson,
         Verdict::NeedsClient => AlertReason::NeedsClient,
         Verdict::Retrying => AlertReason::Outlasted,

@@ -9,8 +9,6 @@ pub enum AlertReason {
     NeedsPerson,
     /// The integration's client must be corrected.
     NeedsClient,
-    /// It was announced as transient and has turned out to be final.
-    BecameFinal,
     /// It may go away, but has lasted, and the account no longer works.
     Outlasted,
     /// The person asked to be reminded.
