@@ -1,19 +1,18 @@
 //! OAuth 2.0 as a client: RFC 6749, PKCE (RFC 7636), revocation (RFC 7009).
 //!
-//! The `oauth2` crate makes the requests and reads the answers. Between it and the network stands [`EndpointClient`], which
-//! evens out what providers do differently and sorts every failure into the one table of causes.
+//! The `oauth2` crate makes the requests and parses the answers, as a [`TokenAnswer`], which takes what providers do differently.
+//! Between it and the network stands [`EndpointClient`]. Every failure is sorted into the one table of causes.
 
 mod answer;
 
-use std::fmt;
+use std::sync::OnceLock;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::future::BoxFuture;
 use oauth2::{
-    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, ExtraTokenFields,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
-    StandardTokenResponse, TokenResponse, TokenUrl,
-    basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType},
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, Scope, StandardRevocableToken, TokenUrl,
+    basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse},
 };
 use relink_domain::{
     Secret, Timestamp,
@@ -21,11 +20,10 @@ use relink_domain::{
     integration::{BodyFormat, ClientAuth, OAuth2},
     schedule::TokenLifetime,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use answer::{secrets_in, success_body};
+use answer::{Received, TokenAnswer, secrets_in};
 
 use crate::{
     network::Consent,
@@ -83,7 +81,7 @@ pub struct Authorization {
 
 type OauthClient<HasAuthUrl, HasTokenUrl> = Client<
     BasicErrorResponse,
-    StandardTokenResponse<IdToken, BasicTokenType>,
+    TokenAnswer,
     BasicTokenIntrospectionResponse,
     StandardRevocableToken,
     BasicRevocationErrorResponse,
@@ -148,11 +146,11 @@ impl Endpoint {
             let redirect =
                 RedirectUrl::new(redirect_uri.to_owned()).map_err(|_| Failure::new(Cause::UnknownRefusal))?;
             let client = self.client()?.set_redirect_uri(redirect);
-            let line = EndpointClient { endpoint: self, outbound, now };
+            let line = EndpointClient::new(self, outbound, now);
             let request = client
                 .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
                 .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
-            self.tokens(request.request_async(&line).await, now)
+            self.tokens(request.request_async(&line).await, line.received.into_inner(), now)
         })
     }
 
@@ -167,9 +165,9 @@ impl Endpoint {
         Box::pin(async move {
             let client = self.client()?;
             let token = RefreshToken::new(refresh_token.expose().to_owned());
-            let line = EndpointClient { endpoint: self, outbound, now };
+            let line = EndpointClient::new(self, outbound, now);
             let request = client.exchange_refresh_token(&token).add_scopes(self.scope(&scopes));
-            self.tokens(request.request_async(&line).await, now)
+            self.tokens(request.request_async(&line).await, line.received.into_inner(), now)
         })
     }
 
@@ -182,9 +180,9 @@ impl Endpoint {
     ) -> BoxFuture<'a, Result<Tokens, Failure>> {
         Box::pin(async move {
             let client = self.client()?;
-            let line = EndpointClient { endpoint: self, outbound, now };
+            let line = EndpointClient::new(self, outbound, now);
             let request = client.exchange_client_credentials().add_scopes(self.scope(&scopes));
-            self.tokens(request.request_async(&line).await, now)
+            self.tokens(request.request_async(&line).await, line.received.into_inner(), now)
         })
     }
 
@@ -229,35 +227,21 @@ impl Endpoint {
         }
         reqwest::Request::try_from(request).map_err(|_| RequestFailed { failure: Failure::new(Cause::Unreachable) })
     }
-
-    fn tokens<E: oauth2::ErrorResponse>(
-        &self,
-        answer: Result<StandardTokenResponse<IdToken, BasicTokenType>, RequestTokenError<RequestFailed, E>>,
-        now: Timestamp,
-    ) -> Result<Tokens, Failure> {
-        let response = answer.map_err(|error| match error {
-            RequestTokenError::Request(RequestFailed { failure }) => failure,
-            RequestTokenError::ServerResponse(_) | RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-                Failure::new(Cause::Garbled)
-            }
-        })?;
-        let lifetime = response.expires_in().map(|lifetime| lifetime.as_secs()).or(self.default_expires_in);
-        let expires_at = lifetime.map(|secs| now.plus_secs(i64::try_from(secs).unwrap_or(i64::MAX)));
-        Ok(Tokens {
-            access: Secret::new(response.access_token().secret().clone()),
-            refresh: response.refresh_token().map(|token| Secret::new(token.secret().clone())),
-            id: response.extra_fields().id_token.clone().map(Secret::new),
-            lifetime: TokenLifetime { issued_at: now, expires_at },
-            scopes: response.scopes().map(|scopes| scopes.iter().map(|scope| scope.to_string()).collect()),
-        })
-    }
 }
 
-/// The way from the `oauth2` crate to one endpoint. What comes back over it is a plain RFC 6749 success, or a sorted failure.
+/// The way from the `oauth2` crate to one endpoint, for one request.
 struct EndpointClient<'a> {
     endpoint: &'a Endpoint,
     outbound: &'a Outbound,
     now: Timestamp,
+    /// Set when an answer has come.
+    received: OnceLock<Received>,
+}
+
+impl<'a> EndpointClient<'a> {
+    const fn new(endpoint: &'a Endpoint, outbound: &'a Outbound, now: Timestamp) -> Self {
+        Self { endpoint, outbound, now, received: OnceLock::new() }
+    }
 }
 
 impl<'c> AsyncHttpClient<'c> for EndpointClient<'_> {
@@ -269,11 +253,10 @@ impl<'c> AsyncHttpClient<'c> for EndpointClient<'_> {
             let endpoint = self.endpoint;
             let sent = secrets_in(&request, endpoint);
             let answer = self.outbound.send(endpoint.in_its_format(request)?, endpoint.consent).await?;
-            let body = success_body(&answer, endpoint, &sent, self.now).map_err(|failure| RequestFailed { failure })?;
-            http::Response::builder()
-                .header(http::header::CONTENT_TYPE, "application/json")
-                .body(body)
-                .map_err(|_| RequestFailed { failure: Failure::new(Cause::Garbled) })
+            let (received, response) = Received::take(answer, sent, self.now);
+            // The crate sends one request.
+            let _ = self.received.set(received);
+            Ok(response)
         })
     }
 }
@@ -282,21 +265,6 @@ impl<'c> AsyncHttpClient<'c> for EndpointClient<'_> {
 fn form_encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
-
-/// OpenID Connect's addition to the token response.
-#[derive(Clone, Serialize, Deserialize)]
-struct IdToken {
-    #[serde(default, skip_serializing)]
-    id_token: Option<String>,
-}
-
-impl fmt::Debug for IdToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("IdToken(<redacted>)")
-    }
-}
-
-impl ExtraTokenFields for IdToken {}
 
 /// The claims of an id token that came straight from the token endpoint. Its signature need not be checked then (OpenID
 /// Connect Core 1.0 §3.1.3.7, point 6), but whom it is for must be.
