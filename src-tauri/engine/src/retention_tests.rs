@@ -96,7 +96,7 @@ async fn timeline_entries_are_removed_after_ninety_days_except_those_that_descri
             account_row(tx, living)?;
             for event in story {
                 for id in [Some(living), Some(gone), None] {
-                    timeline::add(tx, id, START, &event, None)?;
+                    timeline::add(tx, &timeline::NewEntry::of(id, START, &event, None)?)?;
                 }
             }
             Ok(())

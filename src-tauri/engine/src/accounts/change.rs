@@ -17,7 +17,7 @@ use crate::{
     store::{
         accounts, orphans,
         outbox::{self, Payload},
-        timeline,
+        timeline::{self, NewEntry},
     },
 };
 
@@ -86,12 +86,12 @@ impl Accounts {
         };
         let event = TimelineEvent::Deleted { name: account.profile.name, revoked };
         let payload = Payload::of(&json!({ "id": id }))?;
-        let (now, key, accounts, caller) =
-            (self.0.uses.clock.now(), Key::Account(id).to_string(), self.clone(), caller.clone());
+        let (now, key, accounts) = (self.0.uses.clock.now(), Key::Account(id).to_string(), self.clone());
+        let entry = NewEntry::of(Some(id), now, &event, Some(caller))?;
         let write = move |tx: &rusqlite::Transaction<'_>| {
             accounts::delete(tx, id)?;
             orphans::note(tx, &key, now)?;
-            timeline::add(tx, Some(id), now, &event, Some(&caller))?;
+            timeline::add(tx, &entry)?;
             outbox::enqueue_event(tx, EventKind::AccountDeleted, Some(&id.to_string()), &payload, now).map(drop)
         };
         // With the commit, whether or not the caller is still there: nobody gets its token any more.

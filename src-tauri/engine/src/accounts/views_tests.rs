@@ -163,7 +163,8 @@ fn a_deleted_account_is_named_by_its_timeline() {
     let (gone, tx) = (full.ids[0], full.connection.transaction().expect("begins"));
     accounts::delete(&tx, gone).expect("deleted");
     let event = TimelineEvent::Deleted { name: "What it was called".to_owned(), revoked: None };
-    timeline::add(&tx, Some(gone), NOW, &event, None).expect("added");
+    let entry = timeline::NewEntry::of(Some(gone), NOW, &event, None).expect("serialized");
+    timeline::add(&tx, &entry).expect("added");
     tx.commit().expect("committed");
     assert_eq!(accounts::name_of(&full.connection, gone).expect("read"), None);
     let name = timeline::name_of_deleted(&full.connection, gone).expect("read");
@@ -177,7 +178,8 @@ fn pages_of_a_timeline_end_at_its_beginning_and_problems_are_searched_within_a_l
     tx.execute("DELETE FROM timeline", []).expect("emptied");
     for at in 0..100 {
         let event = if at == 10 { TimelineEvent::Forbidden } else { TimelineEvent::Checked };
-        timeline::add(&tx, None, NOW, &event, None).expect("added");
+        let entry = timeline::NewEntry::of(None, NOW, &event, None).expect("serialized");
+        timeline::add(&tx, &entry).expect("added");
     }
     tx.commit().expect("committed");
     let page =

@@ -10,7 +10,10 @@ use rusqlite::{Connection, Transaction};
 use super::install::{newly_installed, record_of};
 use crate::{
     error::Result,
-    store::{self, Store, integrations, settings, timeline},
+    store::{
+        self, Store, integrations, settings,
+        timeline::{self, NewEntry},
+    },
 };
 
 /// Set once the built-in integrations were installed for the first time. The name is the first version's.
@@ -21,14 +24,16 @@ const HIDDEN: &str = "hidden_built_ins";
 /// Stores what this version of Relink brings. At the first start all of it but the Sandbox is installed. An integration that
 /// the person made keeps its name: the built-in one is hidden, and one line in the timeline says so.
 pub(super) async fn update(store: &Store, now: Timestamp) -> Result<()> {
+    let notices =
+        catalog().iter().map(|definition| hidden_notice(definition, now)).collect::<store::Result<Vec<_>>>()?;
     store
         .write(move |tx| {
             let is_first_start = settings::get::<bool>(tx, INSTALLED_ONCE)?.is_none();
             let mut hidden = Vec::new();
-            for definition in catalog() {
+            for (definition, notice) in catalog().iter().zip(&notices) {
                 let known = integrations::named(tx, definition.name())?;
                 if known.as_ref().is_some_and(|known| !known.built_in) {
-                    hidden.push(definition.name().to_owned());
+                    hidden.push((definition.name(), notice));
                     continue;
                 }
                 let document = serde_json::to_value(definition)?;
@@ -42,7 +47,7 @@ pub(super) async fn update(store: &Store, now: Timestamp) -> Result<()> {
                     install(tx, definition, now)?;
                 }
             }
-            note_hidden(tx, &hidden, now)?;
+            note_hidden(tx, &hidden)?;
             settings::set(tx, INSTALLED_ONCE, &true)
         })
         .await?;
@@ -56,14 +61,19 @@ fn install(tx: &Transaction<'_>, definition: &Definition, now: Timestamp) -> sto
     }
 }
 
+/// What the timeline says of a built-in integration that is hidden.
+fn hidden_notice(definition: &Definition, now: Timestamp) -> store::Result<NewEntry> {
+    let event = TimelineEvent::BuiltInHidden { integration: definition.name().to_owned() };
+    NewEntry::of(None, now, &event, None)
+}
+
 /// Says once of each built-in integration that it is hidden.
-fn note_hidden(tx: &Transaction<'_>, hidden: &[String], now: Timestamp) -> store::Result<()> {
+fn note_hidden(tx: &Transaction<'_>, hidden: &[(&str, &NewEntry)]) -> store::Result<()> {
     let known = hidden_names(tx)?;
-    for integration in hidden.iter().filter(|name| !known.contains(name)) {
-        let event = TimelineEvent::BuiltInHidden { integration: integration.clone() };
-        timeline::add(tx, None, now, &event, None)?;
+    for (_, notice) in hidden.iter().filter(|(name, _)| !known.iter().any(|known| known == name)) {
+        timeline::add(tx, notice)?;
     }
-    settings::set(tx, HIDDEN, &hidden)
+    settings::set(tx, HIDDEN, &hidden.iter().map(|(name, _)| name).collect::<Vec<_>>())
 }
 
 /// Names of the built-in integrations that are hidden.

@@ -26,7 +26,7 @@ use crate::{
     keychain::Item,
     oauth::{self, Tokens},
     provider::{ACCESS_TOKEN, CallCredentials, ProbeResult, Provider, REFRESH_TOKEN, probe, revoke},
-    store::timeline,
+    store::timeline::{self, NewEntry},
 };
 
 /// What the person entered into the integration's form.
@@ -234,10 +234,12 @@ impl Connections {
     /// Revokes the new credentials where the provider offers that. The link can be used again.
     async fn keep_old(&self, flow: &Flow, account: &Account, staged: Staged) -> FlowOutcome {
         let identity = staged.granted.identity.map(|identity| identity.label);
-        let (id, now, event, caller) =
-            (account.id(), self.now(), TimelineEvent::KeptOld { identity }, flow.caller.clone());
-        let write = move |tx: &rusqlite::Transaction<'_>| timeline::add(tx, Some(id), now, &event, Some(&caller));
-        if let Err(error) = self.0.uses.store.write(write).await {
+        let (id, event) = (account.id(), TimelineEvent::KeptOld { identity });
+        let noted = async {
+            let entry = NewEntry::of(Some(id), self.now(), &event, Some(&flow.caller))?;
+            self.0.uses.store.write(move |tx| timeline::add(tx, &entry)).await
+        };
+        if let Err(error) = noted.await {
             tracing::warn!(account = %id, "could not be recorded: {error}");
         }
         let revoked = match self.0.uses.catalog.client_secret(&flow.provider).await {

@@ -16,7 +16,10 @@ use crate::{
     error::{Error, Result},
     provider::{Provider, reject_credentials_in_context},
     random::hash_of,
-    store::{accounts, links, settings, timeline},
+    store::{
+        accounts, links, settings,
+        timeline::{self, NewEntry},
+    },
 };
 
 const REDIRECT_URIS: &str = "link_redirect_uris";
@@ -42,14 +45,20 @@ impl Connections {
         let link =
             LinkToken { id: LinkTokenId::from_uuid(Uuid::now_v7()), purpose, options, created_at: now, used_at: None };
         let expires_at = link.expires_at();
-        let (id, hash, by) = (link.id, hash_of(token.expose()), caller.clone());
+        let (id, hash) = (link.id, hash_of(token.expose()));
+        let reauthorizes = match link.purpose {
+            Purpose::Reauthorize { account_id } => {
+                let event = TimelineEvent::LinkCreated { expires_at };
+                Some((account_id, NewEntry::of(Some(account_id), now, &event, Some(caller))?))
+            }
+            Purpose::Connect { .. } => None,
+        };
         let write = move |tx: &rusqlite::Transaction<'_>| {
-            if let Purpose::Reauthorize { account_id } = link.purpose {
+            if let Some((account_id, entry)) = reauthorizes {
                 if accounts::get(tx, account_id)?.is_none() {
                     return Ok(Err(account_id));
                 }
-                let event = TimelineEvent::LinkCreated { expires_at };
-                timeline::add(tx, Some(account_id), now, &event, Some(&by))?;
+                timeline::add(tx, &entry)?;
             }
             links::insert(tx, &hash, &link)?;
             // Kept for a while after they have expired, so that the page can say which it was.

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     store::{
         outbox::{self, Payload},
-        timeline,
+        timeline::{self, NewEntry},
     },
 };
 
@@ -51,10 +51,11 @@ impl Connections {
     pub(super) async fn refuse(&self, caller: Option<&Caller>, flow: Option<&Flow>, refusal: Refusal) -> Error {
         let account = flow.and_then(Flow::account_to_reauthorize);
         let event = TimelineEvent::CallbackRefused { code: refusal.code.into(), message: refusal.message.into() };
-        let (now, caller) = (self.now(), caller.cloned());
-        let write = move |tx: &rusqlite::Transaction<'_>| timeline::add(tx, account, now, &event, caller.as_ref());
-        let noted = self.0.uses.store.write(write).await;
-        if let Err(error) = noted {
+        let noted = async {
+            let entry = NewEntry::of(account, self.now(), &event, caller)?;
+            self.0.uses.store.write(move |tx| timeline::add(tx, &entry)).await
+        };
+        if let Err(error) = noted.await {
             tracing::warn!("a refused callback could not be recorded: {error}");
         }
         Error::CallbackRefused { code: refusal.code, message: refusal.message }
@@ -90,10 +91,11 @@ impl Connections {
         event: TimelineEvent,
         payload: Option<Value>,
     ) -> Result<()> {
-        let (account, caller, now) = (flow.account_to_reauthorize(), caller.clone(), self.now());
+        let (account, now) = (flow.account_to_reauthorize(), self.now());
+        let entry = NewEntry::of(account, now, &event, Some(caller))?;
         let payload = payload.map(|payload| Payload::of(&payload)).transpose()?;
         let write = move |tx: &rusqlite::Transaction<'_>| {
-            timeline::add(tx, account, now, &event, Some(&caller))?;
+            timeline::add(tx, &entry)?;
             let Some(payload) = payload else { return Ok(()) };
             let subject = account.map(|id| id.to_string());
             outbox::enqueue_event(tx, EventKind::LinkTokenConnectionError, subject.as_deref(), &payload, now).map(drop)

@@ -17,7 +17,7 @@ use super::{
     filter::Filter,
     id, limit_clause,
     outbox::{self, Payload},
-    timeline,
+    timeline::{self, NewEntry},
 };
 
 /// An account that Relink has to do something for.
@@ -40,8 +40,7 @@ pub struct Change {
     open: bool,
     created_at: i64,
     updated_at: i64,
-    timeline: Vec<String>,
-    caller: Option<String>,
+    timeline: Vec<NewEntry>,
     events: Vec<EventKind>,
     payload: Payload,
     at: Timestamp,
@@ -74,8 +73,11 @@ impl Change {
             open,
             created_at: account.profile.created_at.as_millis(),
             updated_at: account.profile.updated_at.as_millis(),
-            timeline: step.timeline.iter().map(serde_json::to_string).collect::<Result<_, _>>()?,
-            caller: timeline::caller_column(Some(caller))?,
+            timeline: step
+                .timeline
+                .iter()
+                .map(|event| NewEntry::of(Some(account.id()), now, event, Some(caller)))
+                .collect::<Result<_>>()?,
             events: step.events.clone(),
             payload: Payload::of(&payload)?,
             at: now,
@@ -127,8 +129,8 @@ pub fn commit(tx: &Transaction<'_>, change: &Change) -> Result<()> {
         change.created_at,
         change.updated_at,
     ])?;
-    for event in &change.timeline {
-        timeline::add_serialized(tx, Some(&change.id), change.at, event, change.caller.as_deref())?;
+    for entry in &change.timeline {
+        timeline::add(tx, entry)?;
     }
     for &event in &change.events {
         outbox::enqueue_event(tx, event, Some(&change.id), &change.payload, change.at)?;

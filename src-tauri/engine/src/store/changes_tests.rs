@@ -26,7 +26,8 @@ fn run(sql: &'static str) -> impl FnOnce(&Transaction<'_>) -> Result<()> + Send 
 }
 
 fn add_timeline_event(tx: &Transaction<'_>) -> Result<()> {
-    timeline::add(tx, None, Timestamp::from_millis(0), &TimelineEvent::Checked, None)
+    let entry = timeline::NewEntry::of(None, Timestamp::from_millis(0), &TimelineEvent::Checked, None)?;
+    timeline::add(tx, &entry)
 }
 
 const INSTALL: &str = "INSERT INTO integration (id, name, built_in, version, document, created_at, updated_at)

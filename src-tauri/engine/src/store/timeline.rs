@@ -27,29 +27,38 @@ pub struct Entry {
 /// Entries that belong to no account are limited, because anybody who opens a callback's address adds one.
 const MAX_WITHOUT_ACCOUNT: usize = 100;
 
-/// Adds an entry. `caller`: who did it.
-pub fn add(
-    tx: &Transaction<'_>,
-    account_id: Option<AccountId>,
-    at: Timestamp,
-    event: &TimelineEvent,
-    caller: Option<&Caller>,
-) -> Result<()> {
-    let account_id = account_id.map(|id| id.to_string());
-    let caller = caller_column(caller)?;
-    add_serialized(tx, account_id.as_deref(), at, &serde_json::to_string(event)?, caller.as_deref())
+/// An entry to add, serialized before the transaction that adds it.
+#[derive(Debug)]
+pub struct NewEntry {
+    account_id: Option<String>,
+    at: i64,
+    event: String,
+    /// `None` where Relink acts by itself.
+    caller: Option<String>,
 }
 
-/// Adds an entry that is serialized already.
-pub(super) fn add_serialized(
-    tx: &Transaction<'_>,
-    account_id: Option<&str>,
-    at: Timestamp,
-    event: &str,
-    caller: Option<&str>,
-) -> Result<()> {
+impl NewEntry {
+    /// `caller`: who did it.
+    pub fn of(
+        account_id: Option<AccountId>,
+        at: Timestamp,
+        event: &TimelineEvent,
+        caller: Option<&Caller>,
+    ) -> Result<Self> {
+        let caller = caller.filter(|caller| **caller != Caller::Internal);
+        Ok(Self {
+            account_id: account_id.map(|id| id.to_string()),
+            at: at.as_millis(),
+            event: serde_json::to_string(event)?,
+            caller: caller.map(serde_json::to_string).transpose()?,
+        })
+    }
+}
+
+pub fn add(tx: &Transaction<'_>, entry: &NewEntry) -> Result<()> {
+    let NewEntry { account_id, at, event, caller } = entry;
     tx.prepare_cached("INSERT INTO timeline (account_id, at, event, caller) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![account_id, at.as_millis(), event, caller])?;
+        .execute(params![account_id, at, event, caller])?;
     if account_id.is_none() {
         tx.prepare_cached(
             "DELETE FROM timeline WHERE account_id IS NULL AND seq <=
@@ -58,12 +67,6 @@ pub(super) fn add_serialized(
         .execute([limit_clause(Some(MAX_WITHOUT_ACCOUNT))])?;
     }
     Ok(())
-}
-
-/// A caller as the column keeps it: nothing where Relink acted by itself.
-pub(super) fn caller_column(caller: Option<&Caller>) -> Result<Option<String>> {
-    let caller = caller.filter(|caller| **caller != Caller::Internal);
-    Ok(caller.map(serde_json::to_string).transpose()?)
 }
 
 /// The place of the last of the next `limit` entries after `from`, if one of them is older than `before`.
@@ -220,6 +223,7 @@ mod tests {
     }
 
     fn add_entries(tx: &Transaction<'_>, id: Option<AccountId>, count: usize) -> Result<()> {
-        (0..count).try_for_each(|_| add(tx, id, THEN, &TimelineEvent::Activated, None))
+        let entry = NewEntry::of(id, THEN, &TimelineEvent::Activated, None)?;
+        (0..count).try_for_each(|_| add(tx, &entry))
     }
 }
