@@ -3,9 +3,7 @@
 use axum::{Extension, Json, extract::State, http::header, response::IntoResponse};
 use relink_contract::{
     ById, Deleted, List, Results, Success, WireSecret,
-    account::{
-        AccessToken, AccountChange, AccountContext, AccountRow, CheckOutcome, CheckReport, IntegratedAccount, Rename,
-    },
+    account::{AccessToken, AccountChange, AccountContext, AccountRow, CheckReport, IntegratedAccount, Rename},
 };
 use relink_domain::AccountId;
 use relink_domain::caller::Caller;
@@ -270,14 +268,7 @@ async fn check(
     PathId(id): PathId<AccountId>,
 ) -> ApiResult<CheckReport> {
     let report = api.engine.refresher().check(&caller, id).await?;
-    let outcome = match report.outcome {
-        relink_engine::CheckOutcome::Accepted => CheckOutcome::Accepted,
-        relink_engine::CheckOutcome::Unauthorized => CheckOutcome::Unauthorized,
-        relink_engine::CheckOutcome::Forbidden => CheckOutcome::Forbidden,
-        relink_engine::CheckOutcome::Inconclusive => CheckOutcome::Inconclusive,
-        relink_engine::CheckOutcome::NoProbe => CheckOutcome::NoProbe,
-    };
-    Ok(Json(CheckReport { outcome, account: api.account_row(&report.account) }))
+    Ok(Json(CheckReport { outcome: report.outcome, account: api.account_row(&report.account) }))
 }
 
 /// Rename an account

@@ -1,6 +1,6 @@
 //! Accounts, as the window shows and changes them.
 
-use relink_contract::window::{Account, AccountContext, CheckOutcome, CheckResult};
+use relink_contract::window::{Account, AccountContext, CheckResult};
 use relink_domain::{AccountId, Timestamp, caller::Caller};
 use relink_engine::{AccountView, Filter};
 
@@ -31,14 +31,7 @@ impl App {
     /// Checks with one call to the provider whether the account works.
     pub async fn check(&self, id: AccountId) -> Result<CheckResult> {
         let report = self.0.engine.refresher().check(&Caller::Person, id).await.map_err(error_view)?;
-        let outcome = match report.outcome {
-            relink_engine::CheckOutcome::Accepted => CheckOutcome::Accepted,
-            relink_engine::CheckOutcome::Unauthorized => CheckOutcome::Unauthorized,
-            relink_engine::CheckOutcome::Forbidden => CheckOutcome::Forbidden,
-            relink_engine::CheckOutcome::Inconclusive => CheckOutcome::Inconclusive,
-            relink_engine::CheckOutcome::NoProbe => CheckOutcome::NoProbe,
-        };
-        Ok(CheckResult { outcome, account: self.with_reminder(&report.account).await? })
+        Ok(CheckResult { outcome: report.outcome, account: self.with_reminder(&report.account).await? })
     }
 
     pub async fn refresh(&self, id: AccountId) -> Result<Account> {

@@ -46,3 +46,19 @@ pub struct ConnectionError {
     pub error_type: FlowErrorType,
     pub code: String,
 }
+
+/// The payload of `test`: Truto's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TestPayload {
+    pub foo: String,
+}
+
+impl Default for TestPayload {
+    fn default() -> Self {
+        Self { foo: "bar".to_owned() }
+    }
+}
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use relink_contract::{event::Gone, token::ApiTokenCreated};
 use relink_domain::{ApiTokenId, Secret, Timestamp, caller::Caller, event::EventKind, name};
-use serde_json::json;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
@@ -88,7 +88,7 @@ impl Access {
         let secret = random_token()?;
         let id = ApiTokenId::from_uuid(Uuid::now_v7());
         let token = ApiToken { id, name, created_at: now, expires_at, last_used_at: None };
-        let payload = Payload::of(&json!({ "id": id, "name": token.name, "created_at": token.created_at }))?;
+        let payload = Payload::of(&ApiTokenCreated { id, name: token.name.clone(), created_at: now })?;
         let (hash, record, access) = (hash_of(secret.expose()), token.clone(), self.clone());
         let write = move |tx: &rusqlite::Transaction<'_>| {
             api_tokens::insert(tx, &hash, &record)?;
@@ -114,7 +114,7 @@ impl Access {
     /// Revokes an API token, at once.
     pub async fn revoke_api_token(&self, caller: &Caller, id: ApiTokenId) -> Result<()> {
         let (now, access) = (self.0.uses.clock.now(), self.clone());
-        let payload = Payload::of(&json!({ "id": id }))?;
+        let payload = Payload::of(&Gone { id })?;
         let write = move |tx: &rusqlite::Transaction<'_>| {
             let found = api_tokens::delete(tx, id)?;
             if found {

@@ -44,7 +44,7 @@ pub use engine::{Engine, Options, StartError};
 pub use error::{Category, Error};
 pub use outbox::{NewWebhook, Outbox};
 pub use random::random_token;
-pub use refresher::{CheckOutcome, CheckReport, Refresher};
+pub use refresher::{CheckReport, Refresher};
 pub use store::{
     ChangeSet, ChangedAccounts, Changes, StoreError,
     api_tokens::ApiToken,

@@ -1,5 +1,6 @@
 //! What a person or a program changes of an account.
 
+use relink_contract::event::Gone;
 use relink_domain::{
     AccountId,
     account::{Input, TimelineEvent},
@@ -7,7 +8,7 @@ use relink_domain::{
     event::EventKind,
     name,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{AccountView, Accounts};
 use crate::{
@@ -85,7 +86,7 @@ impl Accounts {
             None => None,
         };
         let event = TimelineEvent::Deleted { name: account.profile.name, revoked };
-        let payload = Payload::of(&json!({ "id": id }))?;
+        let payload = Payload::of(&Gone { id })?;
         let (now, key, accounts) = (self.0.uses.clock.now(), Key::Account(id).to_string(), self.clone());
         let entry = NewEntry::of(Some(id), now, &event, Some(caller))?;
         let write = move |tx: &rusqlite::Transaction<'_>| {

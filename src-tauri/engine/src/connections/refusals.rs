@@ -1,7 +1,7 @@
 //! Callbacks that are refused and flows that fail, as the timeline and the events report them.
 
+use relink_contract::event::ConnectionError;
 use relink_domain::{account::TimelineEvent, caller::Caller, event::EventKind, link::Purpose};
-use serde_json::{Value, json};
 
 use super::{Connections, flow::Flow, view::FlowFailure};
 use crate::{
@@ -68,18 +68,18 @@ impl Connections {
             code: error.shown.code.clone(),
             message: format!("{}. {}", error.shown.title, error.shown.message),
         };
-        let payload = json!({
-            "integration": flow.provider.name(),
-            "integrated_account_id": account,
-            "tenant_id": match &flow.link.purpose {
-                Purpose::Connect { tenant_id } => Some(tenant_id),
+        let payload = error.at_provider.then(|| ConnectionError {
+            integration: flow.provider.name().to_owned(),
+            integrated_account_id: account,
+            tenant_id: match &flow.link.purpose {
+                Purpose::Connect { tenant_id } => Some(tenant_id.clone()),
                 Purpose::Reauthorize { .. } => None,
             },
-            "error": error.shown.title,
-            "error_type": error.shown.error_type,
-            "code": error.shown.code,
+            error: error.shown.title.clone(),
+            error_type: error.shown.error_type,
+            code: error.shown.code.clone(),
         });
-        if let Err(error) = self.record_failure(caller, flow, event, error.at_provider.then_some(payload)).await {
+        if let Err(error) = self.record_failure(caller, flow, event, payload).await {
             tracing::warn!("a failed sign-in could not be recorded: {error}");
         }
     }
@@ -89,7 +89,7 @@ impl Connections {
         caller: &Caller,
         flow: &Flow,
         event: TimelineEvent,
-        payload: Option<Value>,
+        payload: Option<ConnectionError>,
     ) -> Result<()> {
         let (account, now) = (flow.account_to_reauthorize(), self.now());
         let entry = NewEntry::of(account, now, &event, Some(caller))?;

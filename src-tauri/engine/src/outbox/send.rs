@@ -2,8 +2,8 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use relink_contract::webhook::DeliveryBody;
 use relink_domain::Secret;
-use serde_json::json;
 use sha2::Sha256;
 
 use super::{Outbox, delivery::Outcome, webhooks::WEBHOOK_SECRET};
@@ -36,15 +36,15 @@ impl Outbox {
     }
 
     async fn post(&self, webhook: &Webhook, pending: &Pending, secret: &Secret) -> Outcome {
-        let body = json!({
-            "id": pending.event_id,
-            "event": pending.event,
-            "payload": pending.payload,
-            "environment_id": self.0.uses.environment,
-            "created_at": pending.created_at,
-            "webhook_id": webhook.id,
-        })
-        .to_string();
+        let body = DeliveryBody {
+            id: pending.event_id,
+            event: pending.event.clone(),
+            payload: pending.payload.clone(),
+            environment_id: self.0.uses.environment,
+            created_at: pending.created_at,
+            webhook_id: webhook.id,
+        };
+        let body = serde_json::to_string(&body).map_err(|error| (None, format!("it can't be serialized: {error}")))?;
         let consent = if webhook.allow_private { Consent::Local } else { Consent::Public };
         let id = pending.event_id.to_string();
         let timestamp = (self.now().as_millis() / 1000).to_string();

@@ -1,12 +1,12 @@
 //! Webhooks, as they are read and changed.
 
+use relink_contract::event::TestPayload;
 use relink_domain::{
     Secret, WebhookId,
     caller::Caller,
     event::EventKind,
     integration::{Reach, WebUrl},
 };
-use serde_json::json;
 use uuid::Uuid;
 
 use super::Outbox;
@@ -115,7 +115,7 @@ impl Outbox {
     /// Sends a webhook the event `test`.
     pub async fn test_webhook(&self, caller: &Caller, id: WebhookId) -> Result<()> {
         self.webhook(caller, id).await?;
-        let (now, payload) = (self.now(), Payload::of(&json!({ "foo": "bar" }))?);
+        let (now, payload) = (self.now(), Payload::of(&TestPayload::default())?);
         let write = move |tx: &rusqlite::Transaction<'_>| {
             outbox::enqueue_event_for(tx, &id.to_string(), EventKind::Test, &payload, now).map(drop)
         };

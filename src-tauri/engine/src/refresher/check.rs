@@ -1,12 +1,12 @@
 //! Checks: the integration's probe call with an account's own credentials.
 
+use relink_contract::account::CheckOutcome;
 use relink_domain::{
     AccountId, Secret,
     account::{Account, CallOutcome, Credential, Input, Rejected},
     caller::Caller,
     failure::{Cause, Failure},
 };
-use serde::Serialize;
 
 use super::Refresher;
 use crate::{
@@ -22,21 +22,6 @@ pub struct CheckReport {
     pub outcome: CheckOutcome,
     /// The account after the check.
     pub account: AccountView,
-}
-
-/// What the provider said to a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckOutcome {
-    Accepted,
-    /// 401.
-    Unauthorized,
-    /// 403.
-    Forbidden,
-    /// The network or the provider failed.
-    Inconclusive,
-    /// The integration defines no call to check with.
-    NoProbe,
 }
 
 /// A call that was made to see whether an account works.

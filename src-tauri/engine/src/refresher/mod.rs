@@ -22,7 +22,7 @@ use relink_domain::{
     schedule::TokenLifetime,
 };
 
-pub use check::{CheckOutcome, CheckReport};
+pub use check::CheckReport;
 pub(crate) use in_flight::RefreshReason;
 
 use crate::{

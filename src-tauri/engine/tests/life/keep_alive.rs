@@ -1,10 +1,8 @@
 //! Refreshes: rotation, single flight, and what each failure means.
 
+use relink_contract::account::CheckOutcome;
 use relink_domain::account::{Status, Verdict};
-use relink_engine::{
-    CheckOutcome,
-    keychain::{Key, Keychain, KeychainError},
-};
+use relink_engine::keychain::{Key, Keychain, KeychainError};
 use serde_json::json;
 
 use crate::world::{PERSON, World};

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use relink_contract::account::CheckOutcome;
 use relink_domain::{
     Secret,
     account::{AuthenticationMethod, Status, Verdict},
     link::{LinkOptions, Purpose},
 };
-use relink_engine::CheckOutcome;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
