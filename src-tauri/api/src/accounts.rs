@@ -3,11 +3,11 @@
 use axum::{Extension, Json, extract::State, http::header, response::IntoResponse};
 use relink_contract::{
     ById, Deleted, List, Results, Success, WireSecret,
-    account::{AccessToken, AccountChange, AccountContext, AccountRow, CheckReport, IntegratedAccount, Rename},
+    account::{AccessToken, AccountChange, AccountRow, CheckReport, IntegratedAccount, Rename},
 };
 use relink_domain::AccountId;
 use relink_domain::caller::Caller;
-use relink_engine::{AccountTime, AccountView, Filter, wire};
+use relink_engine::{AccountTime, AccountView, Filter};
 use utoipa_axum::routes;
 
 use crate::{
@@ -34,17 +34,11 @@ pub(crate) fn routes() -> Routes {
 
 impl ApiState {
     fn integrated_account(&self, view: &AccountView) -> IntegratedAccount {
-        wire::integrated_account(&view.account, self.engine.environment_id(), &view.installed)
+        view.integrated_account(self.engine.environment_id())
     }
 
     fn account_row(&self, view: &AccountView) -> AccountRow {
-        let context = AccountContext {
-            label: &view.label,
-            last_used_at: view.last_used_at,
-            next_action_at: view.due,
-            now: self.engine.now(),
-        };
-        AccountRow::new(&view.account, &context)
+        AccountRow::new(&view.account, &view.context(self.engine.now()))
     }
 }
 

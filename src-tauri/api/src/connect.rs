@@ -13,7 +13,7 @@ use relink_contract::{
     connect::{CreatedFlow, Flow, IdentityAnswer, NewFlow, PastedCallback, Session},
 };
 use relink_domain::{FlowId, caller::Caller};
-use relink_engine::connections::BeginFlow;
+use relink_engine::BeginFlow;
 use utoipa_axum::routes;
 
 use crate::{

@@ -9,7 +9,7 @@ use relink_contract::{
     },
 };
 use relink_domain::{EnvironmentIntegrationId, IntegrationId, caller::Caller};
-use relink_engine::{Installed, SANDBOX, wire};
+use relink_engine::{Installed, SANDBOX};
 use serde_json::Value;
 use utoipa_axum::routes;
 
@@ -67,12 +67,7 @@ fn catalog_entry(entry: &relink_engine::CatalogEntry) -> CatalogEntry {
 
 impl ApiState {
     fn environment_integration(&self, installed: &Installed) -> EnvironmentIntegration {
-        EnvironmentIntegration {
-            summary: wire::environment_integration_summary(self.engine.environment_id(), installed),
-            integration: wire::integration_summary(installed),
-            created_at: installed.created_at,
-            updated_at: installed.updated_at,
-        }
+        installed.environment_integration(self.engine.environment_id())
     }
 
     async fn installed(&self, caller: &Caller, id: EnvironmentIntegrationId) -> Result<Installed, ApiError> {

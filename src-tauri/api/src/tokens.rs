@@ -21,16 +21,6 @@ pub(crate) fn routes() -> Routes {
     Routes::new().with(routes!(list)).with(routes!(show)).with(routes!(create)).with(routes!(revoke))
 }
 
-fn api_token(token: relink_engine::ApiToken) -> ApiToken {
-    ApiToken {
-        id: token.id,
-        name: token.name,
-        created_at: token.created_at,
-        expires_at: token.expires_at,
-        last_used_at: token.last_used_at,
-    }
-}
-
 /// List API tokens
 #[utoipa::path(
     get,
@@ -40,7 +30,7 @@ fn api_token(token: relink_engine::ApiToken) -> ApiToken {
     responses((status = 200, description = "All API tokens, without their secrets", body = List<ApiToken>)),
 )]
 async fn list(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<List<ApiToken>> {
-    Ok(Json(List::whole(api.engine.access().api_tokens(&caller).await?.into_iter().map(api_token).collect())))
+    Ok(Json(List::whole(api.engine.access().api_tokens(&caller).await?.into_iter().map(Into::into).collect())))
 }
 
 /// Show an API token
@@ -57,7 +47,7 @@ async fn show(
     Extension(caller): Extension<Caller>,
     PathId(id): PathId<ApiTokenId>,
 ) -> ApiResult<ApiToken> {
-    Ok(Json(api_token(api.engine.access().api_token(&caller, id).await?)))
+    Ok(Json(api.engine.access().api_token(&caller, id).await?.into()))
 }
 
 /// Create an API token
@@ -77,7 +67,7 @@ async fn create(
     Body(new): Body<NewApiToken>,
 ) -> Result<(StatusCode, Json<CreatedApiToken>), ApiError> {
     let (token, secret) = api.engine.access().create_api_token(&caller, new.name, new.expires_at).await?;
-    let body = CreatedApiToken { record: api_token(token), token: WireSecret::from(secret) };
+    let body = CreatedApiToken { record: token.into(), token: WireSecret::from(secret) };
     Ok((StatusCode::CREATED, Json(body)))
 }
 

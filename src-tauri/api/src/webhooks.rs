@@ -30,11 +30,7 @@ pub(crate) fn routes() -> Routes {
 const MAX_DELIVERIES: usize = 100;
 
 fn delivery(delivery: relink_engine::Delivery) -> Delivery {
-    let state = match delivery.state {
-        relink_engine::DeliveryState::Pending => DeliveryState::Pending,
-        relink_engine::DeliveryState::Delivered => DeliveryState::Delivered,
-        relink_engine::DeliveryState::Failed => DeliveryState::Failed,
-    };
+    let state = DeliveryState::from(delivery.state);
     Delivery {
         id: delivery.id,
         event_id: delivery.event_id,

@@ -53,11 +53,5 @@ impl App {
 /// An account as the window shows it. `remind_at`: until when reminders about it are silenced.
 pub(crate) fn account(view: &AccountView, remind_at: Option<Timestamp>, now: Timestamp) -> Account {
     let color = view.installed.color();
-    let common = relink_contract::account::AccountContext {
-        label: &view.label,
-        last_used_at: view.last_used_at,
-        next_action_at: view.due,
-        now,
-    };
-    Account::new(&view.account, &AccountContext { common, color: color.as_deref(), remind_at })
+    Account::new(&view.account, &AccountContext { common: view.context(now), color: color.as_deref(), remind_at })
 }

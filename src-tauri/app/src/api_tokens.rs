@@ -17,7 +17,7 @@ impl App {
             .await
             .map_err(error_view)?
             .into_iter()
-            .map(api_token)
+            .map(Into::into)
             .collect())
     }
 
@@ -28,20 +28,10 @@ impl App {
             self.0.engine.access().create_api_token(&Caller::Person, name, expires_at).await.map_err(error_view)?;
         let undo = self.revoke_api_token(created.id);
         self.copy_or_undo(&secret, "The API token was not created", undo).await?;
-        Ok(api_token(created))
+        Ok(created.into())
     }
 
     pub async fn revoke_api_token(&self, id: ApiTokenId) -> Result<()> {
         self.0.engine.access().revoke_api_token(&Caller::Person, id).await.map_err(error_view)
-    }
-}
-
-fn api_token(token: relink_engine::ApiToken) -> ApiToken {
-    ApiToken {
-        id: token.id,
-        name: token.name,
-        created_at: token.created_at,
-        expires_at: token.expires_at,
-        last_used_at: token.last_used_at,
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use relink_contract::window::{AccountChanges, Change};
 use relink_domain::{AccountId, caller::Caller};
-use relink_engine::{ChangeSet, ChangedAccounts, Filter, network};
+use relink_engine::{ChangeSet, ChangedAccounts, Filter};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{App, Result, lock};
@@ -59,7 +59,7 @@ impl App {
     pub(crate) async fn publish_changes(self) {
         let mut subscription = self.0.engine.changes(&Caller::Person);
         let mut keychain = self.0.engine.keychain_changes(&Caller::Person);
-        let mut online = network::is_online();
+        let mut online = self.0.engine.is_online(&Caller::Person);
         loop {
             tokio::select! {
                 set = subscription.next() => {
@@ -76,7 +76,7 @@ impl App {
                     self.publish(Change::Overview);
                 }
                 () = tokio::time::sleep(NETWORK_POLL_INTERVAL) => {
-                    let now = network::is_online();
+                    let now = self.0.engine.is_online(&Caller::Person);
                     if std::mem::replace(&mut online, now) != now {
                         self.publish(Change::Overview);
                     }

@@ -9,7 +9,7 @@ use relink_domain::{
     caller::Caller,
     link::{LinkOptions, Purpose},
 };
-use relink_engine::connections::BeginFlow;
+use relink_engine::BeginFlow;
 
 use crate::{App, Result, error_view};
 

@@ -13,7 +13,7 @@ use relink_domain::{
     caller::Caller,
     notice::{DesktopSignal, FailingAccount, Network, Notice, NoticeHistory, NoticeId, Situation, decide},
 };
-use relink_engine::{Changes, network};
+use relink_engine::Changes;
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -57,7 +57,7 @@ pub(crate) async fn run(app: App, requests: mpsc::Sender<Request>, mut signals: 
         // The decision that follows reads all changes so far.
         engine_changes.take();
         let paused = preferences.borrow_and_update().notifications_paused;
-        let network = wake_detector.network(app.0.engine.now());
+        let network = wake_detector.network(app.0.engine.now(), app.0.engine.is_online(&Caller::Person));
         let next_decision = match decide_once(&app, &decisions, &received, network, paused).await {
             Ok(next) => {
                 received.clear();
@@ -109,7 +109,7 @@ impl WakeDetector {
         Self { last: (now, Instant::now()), settled_at: None }
     }
 
-    fn network(&mut self, now: Timestamp) -> Network {
+    fn network(&mut self, now: Timestamp, is_online: bool) -> Network {
         let (last, instant) = self.last;
         let elapsed = i64::try_from(instant.elapsed().as_millis()).unwrap_or(i64::MAX);
         if now.millis_since(last) - elapsed > MIN_SLEEP_MILLIS {
@@ -117,7 +117,7 @@ impl WakeDetector {
         }
         self.last = (now, Instant::now());
         match self.settled_at {
-            _ if !network::is_online() => Network::Offline,
+            _ if !is_online => Network::Offline,
             Some(settled_at) if settled_at > now => Network::JustWoken { settled_at },
             _ => Network::Online,
         }

@@ -8,7 +8,7 @@ use relink_domain::{
     caller::Caller,
     notice::FailingAccount,
 };
-use relink_engine::{Filter, SANDBOX, network};
+use relink_engine::{Filter, SANDBOX};
 
 use crate::{App, Result, count, error_view, lock};
 
@@ -30,7 +30,7 @@ impl App {
             wanted_port_taken: info.wanted_port_taken,
             wanted_port: info.wanted_port,
             keychain,
-            online: network::is_online(),
+            online: engine.is_online(&Caller::Person),
             needs_attention: count(needs_attention),
             accounts,
             sandbox: engine.catalog().is_installed(&Caller::Person, SANDBOX),

@@ -87,11 +87,7 @@ fn names(kinds: &[EventKind]) -> Vec<String> {
 }
 
 fn delivery(delivery: relink_engine::Delivery) -> Delivery {
-    let state = match delivery.state {
-        relink_engine::DeliveryState::Pending => DeliveryState::Pending,
-        relink_engine::DeliveryState::Delivered => DeliveryState::Delivered,
-        relink_engine::DeliveryState::Failed => DeliveryState::Failed,
-    };
+    let state = DeliveryState::from(delivery.state);
     Delivery {
         id: delivery.id,
         event: delivery.event,

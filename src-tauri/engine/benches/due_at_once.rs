@@ -21,9 +21,8 @@ use relink_domain::{
     link::{LinkOptions, Purpose},
 };
 use relink_engine::{
-    Engine, Filter, Options,
+    BeginFlow, Engine, Filter, Options,
     clock::Clock,
-    connections::BeginFlow,
     keychain::{Keychain, MemoryKeychain},
 };
 use serde_json::{Value, json};

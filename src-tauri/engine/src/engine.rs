@@ -24,6 +24,7 @@ use crate::{
     documents::Documents,
     error::{Error, Result},
     keychain::{Keychain, KeychainState, KeychainStatus},
+    network::{self, Network},
     orphans::{self, Orphans},
     outbound::Outbound,
     outbox::{self, Outbox},
@@ -293,6 +294,11 @@ impl Engine {
     /// The time by the engine's clock.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// Whether the system knows a route to the internet.
+    pub fn is_online(&self, _caller: &Caller) -> bool {
+        network::now() == Network::Up
     }
 
     /// Says on which port the local API listens.

@@ -1,4 +1,4 @@
-//! Determines without sending anything whether the machine is online.
+//! How far this machine's network reaches, and where a request may go.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
@@ -32,11 +32,6 @@ pub fn now() -> Network {
         interfaces.iter().any(reaches)
     });
     if is_up { Network::Local } else { Network::Down }
-}
-
-/// Whether there is a route to the internet.
-pub fn is_online() -> bool {
-    now() == Network::Up
 }
 
 /// Whether the address is on this machine, so that no network is needed.

@@ -2,36 +2,65 @@
 
 use relink_contract::{
     account::IntegratedAccount,
-    integration::{EnvironmentIntegrationSummary, IntegrationSummary},
+    integration::{EnvironmentIntegration, EnvironmentIntegrationSummary, IntegrationSummary},
+    token, webhook,
 };
 use relink_domain::{EnvironmentId, account::Account};
 use serde_json::Map;
 
-use crate::store::integrations::Installed;
+use crate::store::{api_tokens::ApiToken, integrations::Installed, webhooks::DeliveryState};
 
 /// An account as every response and event shows it.
-pub fn integrated_account(account: &Account, environment: EnvironmentId, installed: &Installed) -> IntegratedAccount {
-    let integration = integration_summary(installed);
-    IntegratedAccount::new(account, environment, integration, environment_integration_summary(environment, installed))
-}
-
-/// What goes with an account of its integration, with the config in force.
-pub fn integration_summary(installed: &Installed) -> IntegrationSummary {
-    let integration = &installed.integration;
-    IntegrationSummary::new(integration.id, integration.name.clone(), integration.category(), installed.label())
-}
-
-/// What goes with an account, and with events, of an installed integration. Its override may hold anything, so it isn't shown.
-pub fn environment_integration_summary(
+pub(crate) fn integrated_account(
+    account: &Account,
     environment: EnvironmentId,
     installed: &Installed,
-) -> EnvironmentIntegrationSummary {
-    EnvironmentIntegrationSummary {
-        id: installed.id,
-        integration_id: installed.integration.id,
-        environment_id: environment,
-        show_in_catalog: installed.show_in_catalog,
-        is_enabled: installed.is_enabled,
-        r#override: Map::new(),
+) -> IntegratedAccount {
+    IntegratedAccount::new(account, environment, installed.integration_summary(), installed.summary(environment))
+}
+
+impl Installed {
+    /// What goes with an account of its integration, with the config in force.
+    pub(crate) fn integration_summary(&self) -> IntegrationSummary {
+        let integration = &self.integration;
+        IntegrationSummary::new(integration.id, integration.name.clone(), integration.category(), self.label())
+    }
+
+    /// What goes with an account of it, and with events about it. Its override may hold anything, so it isn't shown.
+    pub fn summary(&self, environment: EnvironmentId) -> EnvironmentIntegrationSummary {
+        EnvironmentIntegrationSummary {
+            id: self.id,
+            integration_id: self.integration.id,
+            environment_id: environment,
+            show_in_catalog: self.show_in_catalog,
+            is_enabled: self.is_enabled,
+            r#override: Map::new(),
+        }
+    }
+
+    pub fn environment_integration(&self, environment: EnvironmentId) -> EnvironmentIntegration {
+        EnvironmentIntegration {
+            summary: self.summary(environment),
+            integration: self.integration_summary(),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+impl From<ApiToken> for token::ApiToken {
+    fn from(token: ApiToken) -> Self {
+        let ApiToken { id, name, created_at, expires_at, last_used_at } = token;
+        Self { id, name, created_at, expires_at, last_used_at }
+    }
+}
+
+impl From<DeliveryState> for webhook::DeliveryState {
+    fn from(state: DeliveryState) -> Self {
+        match state {
+            DeliveryState::Pending => Self::Pending,
+            DeliveryState::Delivered => Self::Delivered,
+            DeliveryState::Failed => Self::Failed,
+        }
     }
 }

@@ -4,7 +4,7 @@ use relink_contract::window::{
     Destination, LinkPurpose, NewIntegration, NewWebhook, OpenIn, PreferenceUpdate, SecretInput,
 };
 use relink_domain::{Secret, account::AuthenticationMethod, integration::RedirectKind};
-use relink_engine::connections::BeginFlow;
+use relink_engine::BeginFlow;
 use serde_json::json;
 
 use crate::world::World;

@@ -16,9 +16,8 @@ use relink_contract::connect::FlowPhase;
 use relink_contract::window::{Change, LinkPurpose, SandboxAction};
 use relink_domain::{AccountId, Secret, account::AuthenticationMethod, caller::Caller, notice::Notice};
 use relink_engine::{
-    Engine, Options,
+    BeginFlow, Engine, Options,
     clock::Clock,
-    connections::BeginFlow,
     keychain::{Keychain, MemoryKeychain},
 };
 use serde_json::{Value, json};

@@ -5,8 +5,9 @@ use std::{
     sync::Arc,
 };
 
+use relink_contract::account::{AccountContext, IntegratedAccount};
 use relink_domain::{
-    AccountId, EnvironmentIntegrationId, Timestamp,
+    AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp,
     account::{Account, Due},
     caller::Caller,
     schedule::Jitter,
@@ -21,6 +22,7 @@ use crate::{
         integrations::Installed,
         timeline,
     },
+    wire,
 };
 
 /// An account and what goes with it.
@@ -34,6 +36,18 @@ pub struct AccountView {
     pub last_used_at: Option<Timestamp>,
     /// When Relink refreshes or checks it next.
     pub due: Option<Timestamp>,
+}
+
+impl AccountView {
+    /// The account as every response and event shows it.
+    pub fn integrated_account(&self, environment: EnvironmentId) -> IntegratedAccount {
+        wire::integrated_account(&self.account, environment, &self.installed)
+    }
+
+    /// What the contract's rows show beside the account itself.
+    pub fn context(&self, now: Timestamp) -> AccountContext<'_> {
+        AccountContext { label: &self.label, last_used_at: self.last_used_at, next_action_at: self.due, now }
+    }
 }
 
 /// A page of accounts, oldest first.

@@ -42,7 +42,6 @@ use crate::{
         outbox::Payload,
     },
     sync::lock,
-    wire,
 };
 use snapshot::Snapshot;
 
@@ -227,7 +226,7 @@ impl Catalog {
 
     /// What an event about an installed integration carries.
     fn payload(&self, installed: &Installed) -> Result<Payload> {
-        Ok(Payload::of(&wire::environment_integration_summary(self.0.uses.environment, installed))?)
+        Ok(Payload::of(&installed.summary(self.0.uses.environment))?)
     }
 
     fn publish_removal(&self, id: EnvironmentIntegrationId) {

@@ -8,8 +8,7 @@ use relink_domain::{
     caller::Caller,
 };
 use relink_engine::{
-    TimelineEntry,
-    connections::BeginFlow,
+    BeginFlow, TimelineEntry,
     keychain::{Key, Keychain},
 };
 

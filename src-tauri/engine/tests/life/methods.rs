@@ -42,7 +42,7 @@ async fn an_api_key_is_validated_before_it_is_stored() {
 async fn an_empty_field_is_refused_by_name() {
     let world = World::new().await;
     let link = world.connect_link().await;
-    let begin = relink_engine::connections::BeginFlow {
+    let begin = relink_engine::BeginFlow {
         integration: "sandbox".into(),
         format: AuthenticationMethod::ApiKey,
         redirect: None,

@@ -9,9 +9,8 @@ use relink_domain::{
     link::{LinkOptions, Purpose},
 };
 use relink_engine::{
-    Engine, Options,
+    BeginFlow, Engine, Options,
     clock::Clock,
-    connections::BeginFlow,
     keychain::{Keychain, MemoryKeychain},
 };
 use relink_sandbox::{Running, Sandbox};
@@ -109,7 +108,7 @@ impl World {
         let noted = log(&format!("?after={seen}&wait=20")).await;
         assert_eq!(noted["entries"][0]["endpoint"], "token", "{noted}");
         tokio::time::pause();
-        tokio::time::advance(relink_engine::outbound::DEADLINE).await;
+        tokio::time::advance(relink_engine::OUTBOUND_DEADLINE).await;
         tokio::time::resume();
         refresh.await.expect("it ends")
     }
