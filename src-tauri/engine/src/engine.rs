@@ -28,12 +28,14 @@ use crate::{
     orphans::{self, Orphans},
     outbound::Outbound,
     outbox::{self, Outbox},
+    provider::Providers,
     recovery::{self, Recovery},
     refresher::{self, Refresher},
     retention::{self, Retention},
     schedule::RefreshSchedule,
     store::{Changes, Opened, Store, StoreError, settings},
     tasks::Tasks,
+    unfinished::Unfinished,
 };
 
 /// How the engine is set up.
@@ -122,6 +124,8 @@ impl Engine {
         let address = ApiAddress::default();
         let tokens = AccessTokens::default();
         let schedule = Arc::new(RefreshSchedule::default());
+        let unfinished = Unfinished::default();
+        let providers = Providers::new(keychain.clone(), address.clone());
 
         let orphans = Orphans::new(orphans::Dependencies {
             store: store.clone(),
@@ -134,7 +138,7 @@ impl Engine {
             keychain: keychain.clone(),
             clock: clock.clone(),
             orphans: orphans.clone(),
-            address: address.clone(),
+            providers: providers.clone(),
             environment,
         })
         .await?;
@@ -145,7 +149,7 @@ impl Engine {
             outbound: outbound.clone(),
             tasks: tasks.clone(),
             environment,
-            catalog: catalog.clone(),
+            providers: providers.clone(),
             orphans: orphans.clone(),
             tokens: tokens.clone(),
             schedule: Arc::clone(&schedule),
@@ -156,18 +160,20 @@ impl Engine {
             clock: clock.clone(),
             outbound: outbound.clone(),
             tasks: tasks.clone(),
-            catalog: catalog.clone(),
+            providers: providers.clone(),
             accounts: accounts.clone(),
             tokens: tokens.clone(),
-            schedule,
+            schedule: Arc::clone(&schedule),
         });
         let recovery = Recovery::new(recovery::Dependencies {
             store: store.clone(),
             keychain: keychain.clone(),
+            clock: clock.clone(),
             tasks: tasks.clone(),
-            catalog: catalog.clone(),
+            providers: providers.clone(),
             accounts: accounts.clone(),
-            refresher: refresher.clone(),
+            schedule,
+            unfinished: unfinished.clone(),
         });
         let connections = Connections::new(connections::Dependencies {
             store: store.clone(),
@@ -175,10 +181,10 @@ impl Engine {
             clock: clock.clone(),
             outbound: outbound.clone(),
             tasks: tasks.clone(),
-            catalog: catalog.clone(),
+            providers,
             accounts: accounts.clone(),
             orphans: orphans.clone(),
-            recovery: recovery.clone(),
+            unfinished,
             tokens,
             address: address.clone(),
             takes_deep_links,
@@ -319,25 +325,6 @@ impl Engine {
     /// Wakes whoever shows the keychain's state, after it has changed.
     pub fn keychain_changes(&self, _caller: &Caller) -> watch::Receiver<KeychainState> {
         self.0.keychain.state()
-    }
-}
-
-#[cfg(test)]
-impl Engine {
-    pub(crate) fn store(&self) -> &Store {
-        &self.0.store
-    }
-
-    pub(crate) fn keychain(&self) -> &Keychain {
-        &self.0.keychain
-    }
-
-    pub(crate) fn orphans(&self) -> &Orphans {
-        &self.0.orphans
-    }
-
-    pub(crate) fn tasks(&self) -> &Tasks {
-        &self.0.tasks
     }
 }
 

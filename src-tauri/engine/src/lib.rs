@@ -32,6 +32,7 @@ mod sync;
 mod tasks;
 #[cfg(test)]
 mod testing;
+mod unfinished;
 mod wire;
 
 pub use access::Access;

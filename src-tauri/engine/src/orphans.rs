@@ -127,21 +127,11 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{
-        keychain::{Item, MemoryKeychain},
-        testing::START,
-    };
+    use crate::{keychain::Item, testing::Services};
 
     #[tokio::test]
     async fn an_item_that_cannot_be_deleted_does_not_keep_the_others() {
-        let backend = MemoryKeychain::default();
-        let keychain = Keychain::memory(backend.clone());
-        let orphans = Orphans::new(Dependencies {
-            store: Store::in_memory().expect("opens"),
-            keychain: keychain.clone(),
-            clock: Clock::set_to(START),
-            tasks: Tasks::default(),
-        });
+        let Services { orphans, keychain, backend, .. } = Services::new();
         let keys = [1, 2].map(|n| Key::Account(AccountId::from_uuid(Uuid::from_u128(n))));
         for key in keys {
             let _being_written = orphans.note_before_writing(key).await.expect("noted");
@@ -154,14 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_item_that_is_being_written_is_not_swept() {
-        let backend = MemoryKeychain::default();
-        let keychain = Keychain::memory(backend.clone());
-        let orphans = Orphans::new(Dependencies {
-            store: Store::in_memory().expect("opens"),
-            keychain: keychain.clone(),
-            clock: Clock::set_to(START),
-            tasks: Tasks::default(),
-        });
+        let Services { orphans, keychain, backend, .. } = Services::new();
         let key = Key::Account(AccountId::from_uuid(Uuid::from_u128(1)));
         let being_written = orphans.note_before_writing(key).await.expect("noted");
         keychain.set(&key, "Relink: test", &Item::default()).await.expect("written");

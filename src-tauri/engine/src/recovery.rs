@@ -13,12 +13,14 @@ use relink_domain::{
 
 use crate::{
     accounts::Accounts,
-    catalog::{Catalog, Entry},
+    clock::Clock,
     error::{Error, Result},
     keychain::{Key, Keychain},
-    refresher::{RefreshReason, Refresher},
+    provider::{Entry, Providers},
+    schedule::RefreshSchedule,
     store::{Store, accounts, filter::Filter},
     tasks::Tasks,
+    unfinished::Unfinished,
 };
 
 /// How often an item is looked at again that an earlier write still holds.
@@ -29,10 +31,12 @@ const ITEM_POLL_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) struct Dependencies {
     pub(crate) store: Store,
     pub(crate) keychain: Keychain,
+    pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
-    pub(crate) catalog: Catalog,
+    pub(crate) providers: Providers,
     pub(crate) accounts: Accounts,
-    pub(crate) refresher: Refresher,
+    pub(crate) schedule: Arc<RefreshSchedule>,
+    pub(crate) unfinished: Unfinished,
 }
 
 /// Finishes what was left open. A clone is a handle on the same one.
@@ -50,8 +54,15 @@ impl Recovery {
             self.finish_in_background(account.id());
         }
         // Subscribed before the first look, so that no change is missed.
-        let mut changes = self.0.catalog.changes(&Caller::Internal);
+        let mut changes = self.0.providers.changes();
         self.follow_definitions().await?;
+        let recovery = self.clone();
+        self.0.tasks.spawn_until_stop(async move {
+            loop {
+                recovery.0.unfinished.take().into_iter().for_each(|id| recovery.finish_in_background(id));
+                recovery.0.unfinished.added().await;
+            }
+        });
         let recovery = self.clone();
         self.0.tasks.spawn_until_stop(async move {
             while changes.changed().await.is_ok() {
@@ -64,7 +75,7 @@ impl Recovery {
     }
 
     /// Finishes what is open of an account once the keychain lets it, however long that takes.
-    pub(crate) fn finish_in_background(&self, id: AccountId) {
+    fn finish_in_background(&self, id: AccountId) {
         let recovery = self.clone();
         self.0.tasks.spawn_until_stop(async move {
             loop {
@@ -92,22 +103,19 @@ impl Recovery {
             account = accounts.reconcile(accounts.load(id).await?, &item).await?;
         }
         match account.state.credential() {
+            // The refresher resumes it.
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }) => {
-                let refreshed = self.0.refresher.join_or_start_refresh(&Caller::Internal, id, RefreshReason::Due);
-                match refreshed.await {
-                    // Deferred: the schedule takes it up again.
-                    Err(Error::Keychain(_)) | Ok(_) => Ok(()),
-                    Err(error) => Err(error),
-                }
+                self.0.schedule.set(id, Some(self.0.clock.now()));
             }
-            Credential::Renewing(Renewing { attempt: Attempt::Idle, .. }) | Credential::Fixed(_) => Ok(()),
+            Credential::Renewing(Renewing { attempt: Attempt::Idle, .. }) | Credential::Fixed(_) => {}
         }
+        Ok(())
     }
 
     /// The accounts of an integration whose definition can't be loaded say so, and those of one that can be loaded again work
     /// again.
     async fn follow_definitions(&self) -> Result<()> {
-        for Entry { installed, provider } in self.0.catalog.all_installed() {
+        for Entry { installed, provider } in self.0.providers.all() {
             // Where the definition can be used, only accounts that say otherwise are of interest: normally none.
             let statuses = match &provider {
                 Ok(_) => vec![Status::ValidationError.as_str().to_owned()],
@@ -137,3 +145,7 @@ impl Recovery {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "recovery_tests.rs"]
+mod tests;

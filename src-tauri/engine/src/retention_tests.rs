@@ -4,61 +4,66 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    NewWebhook,
     store::{
         outbox::Payload,
         webhooks::{self, Attempted, DeliveryState},
     },
-    testing::{PERSON, START, TestEngine},
+    testing::{START, Services, install, webhook},
 };
 
 const DAY: i64 = 24 * 60 * 60;
 
-impl TestEngine {
-    async fn pruned_after(&self, days: i64) {
-        self.clock.advance_secs(days * DAY);
+/// Retention that was built alone.
+struct Alone {
+    services: Services,
+    retention: Retention,
+}
+
+impl Alone {
+    fn new() -> Self {
+        let services = Services::new();
         let retention = Retention::new(Dependencies {
-            store: self.engine.store().clone(),
-            clock: self.clock.clone(),
-            tasks: Tasks::default(),
+            store: services.store.clone(),
+            clock: services.clock.clone(),
+            tasks: services.tasks.clone(),
         });
+        Self { services, retention }
+    }
+
+    async fn pruned_after(&self, days: i64) {
+        self.services.clock.advance_secs(days * DAY);
         for records in [Records::Timeline, Records::Events] {
-            retention.prune(records, self.clock.now()).await.expect("pruned");
+            self.retention.prune(records, self.services.clock.now()).await.expect("pruned");
         }
     }
 
     async fn seqs(&self) -> Vec<i64> {
-        self.engine
-            .outbox()
-            .events_after(&PERSON, 0, 5000)
-            .await
-            .expect("events")
-            .iter()
-            .map(|event| event.seq)
-            .collect()
+        let events = self.services.store.read(|c| outbox::after(c, 0, 5000)).await.expect("events");
+        events.iter().map(|event| event.seq).collect()
     }
 }
 
 #[tokio::test]
 async fn events_are_removed_after_thirty_days_unless_they_were_not_delivered() {
-    let it = TestEngine::start().await;
-    let target_url = "https://example.com/".to_owned();
-    let new = NewWebhook { target_url, is_active: true, event_types: None, allow_private: false };
-    let id = it.engine.outbox().create_webhook(&PERSON, new).await.expect("made").0.id;
-    for _ in 0..3 {
-        it.engine.outbox().test_webhook(&PERSON, id).await.expect("on its way");
-    }
-    let newest_first = it.engine.outbox().deliveries(&PERSON, id, 3).await.expect("deliveries");
-    it.engine
-        .store()
+    let it = Alone::new();
+    let webhook = webhook("https://example.com/");
+    let id = webhook.id;
+    it.services
+        .store
         .write(move |tx| {
+            webhooks::insert(tx, &webhook)?;
+            let payload = Payload::of(&json!({}))?;
+            for _ in 0..3 {
+                outbox::enqueue_event_for(tx, &id.to_string(), EventKind::Test, &payload, START)?;
+            }
+            let newest_first = webhooks::deliveries(tx, id, 3)?;
             for (delivery, state) in newest_first.iter().zip([DeliveryState::Failed, DeliveryState::Delivered]) {
                 let attempted = Attempted { state, next_try: START, status: None, error: None };
                 webhooks::record_attempt(tx, delivery.id, &attempted, START)?;
             }
             // More than one batch of what nobody was to be told.
             for _ in 0..2 * BATCH {
-                outbox::enqueue_event(tx, EventKind::ApiTokenCreated, None, &Payload::of(&json!({}))?, START)?;
+                outbox::enqueue_event(tx, EventKind::ApiTokenCreated, None, &payload, START)?;
                 tx.execute("DELETE FROM delivery WHERE outbox_seq = ?1", [outbox::latest(tx)?])?;
             }
             Ok(())
@@ -71,27 +76,27 @@ async fn events_are_removed_after_thirty_days_unless_they_were_not_delivered() {
     it.pruned_after(1).await;
     // The first is still pending, the third is failed.
     assert_eq!(it.seqs().await, [all[0], all[2]]);
-    assert_eq!(it.engine.outbox().deliveries(&PERSON, id, 10).await.expect("deliveries").len(), 2);
-    let latest = it.engine.store().read(outbox::latest).await.expect("read");
+    assert_eq!(it.services.store.read(move |c| webhooks::deliveries(c, id, 10)).await.expect("read").len(), 2);
+    let latest = it.services.store.read(outbox::latest).await.expect("read");
     assert_eq!(Some(&latest), all.last(), "whoever follows keeps their place");
 }
 
 #[tokio::test]
 async fn timeline_entries_are_removed_after_ninety_days_except_those_that_describe_the_account() {
-    let it = TestEngine::start().await;
+    let it = Alone::new();
     let [living, gone] = [1, 2].map(|n| AccountId::from_uuid(Uuid::from_u128(n)));
     let refreshed = TimelineEvent::Refreshed { expires_at: None, rotated: false };
     let story = std::iter::once(TimelineEvent::Connected { identity: None })
         .chain(std::iter::repeat_n(refreshed, 2 * BATCH))
         .chain([TimelineEvent::Reactivated]);
     let of = |id: Option<AccountId>| {
-        it.engine.store().read(move |c| {
+        it.services.store.read(move |c| {
             let entries = timeline::list(c, id, None, None)?;
             Ok(entries.into_iter().filter(|entry| entry.account_id == id).map(|entry| entry.event).collect::<Vec<_>>())
         })
     };
-    it.engine
-        .store()
+    it.services
+        .store
         .write(move |tx| {
             account_row(tx, living)?;
             for event in story {
@@ -117,11 +122,11 @@ async fn timeline_entries_are_removed_after_ninety_days_except_those_that_descri
 }
 
 fn account_row(tx: &rusqlite::Transaction<'_>, id: AccountId) -> crate::store::Result<()> {
-    let installed: String = tx.query_row("SELECT id FROM environment_integration LIMIT 1", [], |row| row.get(0))?;
+    let installed = install(tx, json!({ "name": "acme", "config": {} }))?;
     tx.execute(
         "INSERT INTO integrated_account (id, environment_integration_id, tenant_id, document, status, due_check, open,
            created_at, updated_at) VALUES (?1, ?2, '', '', '', 0, 0, 0, 0)",
-        [id.to_string(), installed],
+        [id.to_string(), installed.id.to_string()],
     )?;
     Ok(())
 }

@@ -1,18 +1,210 @@
-//! An engine for tests that look inside: nothing in it runs by itself.
+//! What unit tests build a component from, one component at a time: the services below it, with a store and a keychain in memory
+//! and a clock that a test moves. Nothing runs by itself.
 
-use relink_domain::{AccountId, Timestamp, account::Profile, caller::Caller};
-use serde_json::Map;
-use tempfile::TempDir;
+use std::{sync::Arc, time::Duration};
+
+use relink_domain::{
+    AccountId, EnvironmentId, EnvironmentIntegrationId, IntegrationId, Secret, Timestamp, WebhookId,
+    account::{Account, Granted, Input, NewCredential, Profile, Renewal},
+    caller::Caller,
+    integration::{WebUrl, built_in},
+    schedule::TokenLifetime,
+};
+use rusqlite::Transaction;
+use serde_json::{Map, Value};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use uuid::Uuid;
 
 use crate::{
-    Engine, Options,
+    access_tokens::AccessTokens,
+    accounts::{self, Accounts},
+    address::ApiAddress,
     clock::Clock,
-    keychain::{Keychain, MemoryKeychain},
-    store::integrations::Installed,
+    keychain::{Item, Key, Keychain, MemoryKeychain},
+    orphans::{self, Orphans},
+    outbound::Outbound,
+    provider::{Providers, REFRESH_TOKEN},
+    schedule::RefreshSchedule,
+    store::{
+        self, Store,
+        integrations::{self, Installed, Integration},
+        webhooks::Webhook,
+    },
+    tasks::Tasks,
+    unfinished::Unfinished,
 };
 
+/// How long a test waits for something that must happen. It only bounds a failure: a busy machine never gets there.
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+/// Nobody listens there.
+pub(crate) const NOWHERE: &str = "http://127.0.0.1:9";
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 pub(crate) const PERSON: Caller = Caller::Person;
+pub(crate) const LIFETIME: TokenLifetime = TokenLifetime { issued_at: START, expires_at: Some(START.plus_secs(3600)) };
+/// A sign-in that is refreshed.
+pub(crate) const SIGN_IN: NewCredential = NewCredential::Renewing { by: Renewal::RefreshToken, lifetime: LIFETIME };
+
+pub(crate) struct Services {
+    pub(crate) store: Store,
+    pub(crate) keychain: Keychain,
+    /// What is behind the keychain. It can be taken away.
+    pub(crate) backend: MemoryKeychain,
+    pub(crate) clock: Clock,
+    pub(crate) tasks: Tasks,
+    pub(crate) environment: EnvironmentId,
+    pub(crate) address: ApiAddress,
+    pub(crate) orphans: Orphans,
+    pub(crate) providers: Providers,
+    pub(crate) tokens: AccessTokens,
+    pub(crate) schedule: Arc<RefreshSchedule>,
+    pub(crate) unfinished: Unfinished,
+}
+
+impl Services {
+    pub(crate) fn new() -> Self {
+        let (store, backend) = (Store::in_memory().expect("opens"), MemoryKeychain::default());
+        let keychain = Keychain::memory(backend.clone());
+        let (clock, tasks, address) = (Clock::set_to(START), Tasks::default(), ApiAddress::default());
+        address.set_port(7417);
+        let orphans = Orphans::new(orphans::Dependencies {
+            store: store.clone(),
+            keychain: keychain.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+        });
+        Self {
+            providers: Providers::new(keychain.clone(), address.clone()),
+            store,
+            keychain,
+            backend,
+            clock,
+            tasks,
+            environment: EnvironmentId::from_uuid(Uuid::from_u128(1)),
+            address,
+            orphans,
+            tokens: AccessTokens::default(),
+            schedule: Arc::default(),
+            unfinished: Unfinished::default(),
+        }
+    }
+
+    pub(crate) fn outbound() -> Outbound {
+        Outbound::new().expect("clients")
+    }
+
+    /// Most components stand on accounts.
+    pub(crate) fn accounts(&self) -> Accounts {
+        Accounts::new(accounts::Dependencies {
+            store: self.store.clone(),
+            keychain: self.keychain.clone(),
+            clock: self.clock.clone(),
+            outbound: Self::outbound(),
+            tasks: self.tasks.clone(),
+            environment: self.environment,
+            providers: self.providers.clone(),
+            orphans: self.orphans.clone(),
+            tokens: self.tokens.clone(),
+            schedule: Arc::clone(&self.schedule),
+        })
+    }
+
+    /// Installs the Sandbox's integration, with its provider at this origin.
+    pub(crate) async fn install_sandbox(&self, origin: &str) -> Installed {
+        let origin = WebUrl::parse(origin).expect("a URL").origin();
+        let definition = built_in("sandbox").and_then(|sandbox| sandbox.at(&origin).ok()).expect("a definition");
+        let document = serde_json::to_value(&definition).expect("serialized");
+        let installed = self.store.write(move |tx| install(tx, document)).await.expect("stored");
+        self.providers.publish(installed.clone());
+        installed
+    }
+
+    /// An account that works, with nothing in the keychain.
+    pub(crate) async fn connect(&self, accounts: &Accounts, with: &Installed, credential: NewCredential) -> AccountId {
+        let id = AccountId::from_uuid(Uuid::now_v7());
+        let granted = Granted { credential, identity: None, scopes: Vec::new(), context: Map::new() };
+        let connected = Account::connect(profile(with, id, "Ada".to_owned()), &granted, START);
+        let change = accounts.change(&PERSON, &connected).expect("serialized");
+        self.store.write(move |tx| store::accounts::commit(tx, &change)).await.expect("stored");
+        accounts.commit(&PERSON, id, Input::StepsPassed).await.expect("it works");
+        id
+    }
+
+    pub(crate) async fn write_refresh_token(&self, id: AccountId, generation: u64, token: &str) {
+        self.write_secret(id, generation, REFRESH_TOKEN, token).await;
+    }
+
+    /// Writes an account's keychain item.
+    pub(crate) async fn write_secret(&self, id: AccountId, generation: u64, name: &str, secret: &str) {
+        let secrets = [(name.to_owned(), Secret::new(secret))].into();
+        let item = Item { generation, secrets, ..Item::default() };
+        self.keychain.set(&Key::Account(id), "Relink: test", &item).await.expect("written");
+    }
+
+    /// Waits until a transaction has brought about what is looked for.
+    pub(crate) async fn eventually<T>(&self, look: impl AsyncFn() -> Option<T>) -> T {
+        let mut changes = self.store.changes();
+        let found = async {
+            loop {
+                match look().await {
+                    Some(found) => return found,
+                    None => changes.next().await,
+                };
+            }
+        };
+        tokio::time::timeout(WAIT_TIMEOUT, found).await.expect("it happens")
+    }
+
+    /// Whether the disk takes writes.
+    pub(crate) async fn set_writable(&self, writable: bool) {
+        self.store.accept_writes(writable).await.expect("set");
+    }
+}
+
+pub(crate) fn access_token(token: &str) -> crate::AccessToken {
+    crate::AccessToken { token: Secret::new(token), lifetime: LIFETIME }
+}
+
+/// Stores an integration with this definition, and that it is installed.
+pub(crate) fn install(tx: &Transaction<'_>, document: Value) -> store::Result<Installed> {
+    let integration = Integration {
+        id: IntegrationId::from_uuid(Uuid::now_v7()),
+        name: document["name"].as_str().expect("a name").to_owned(),
+        built_in: false,
+        version: 1,
+        checker_version: 1,
+        document,
+        created_at: START,
+        updated_at: START,
+    };
+    integrations::put(tx, &integration)?;
+    let installed = Installed {
+        id: EnvironmentIntegrationId::from_uuid(Uuid::now_v7()),
+        integration,
+        is_enabled: true,
+        show_in_catalog: true,
+        r#override: Map::new(),
+        created_at: START,
+        updated_at: START,
+    };
+    integrations::install(tx, &installed)?;
+    Ok(installed)
+}
+
+pub(crate) fn webhook(target_url: &str) -> Webhook {
+    Webhook {
+        id: WebhookId::from_uuid(Uuid::from_u128(1)),
+        target_url: target_url.to_owned(),
+        is_active: true,
+        event_types: None,
+        allow_private: false,
+        failing_since: None,
+        created_at: START,
+        updated_at: START,
+    }
+}
 
 /// The profile of an account of this integration.
 pub(crate) fn profile(of: &Installed, id: AccountId, name: String) -> Profile {
@@ -34,30 +226,47 @@ pub(crate) fn profile(of: &Installed, id: AccountId, name: String) -> Profile {
     }
 }
 
-pub(crate) struct TestEngine {
-    pub(crate) engine: Engine,
-    pub(crate) keychain: MemoryKeychain,
-    pub(crate) clock: Clock,
-    _folder: TempDir,
-}
+/// A server on this machine whose responses the test gives.
+pub(crate) struct LocalServer(TcpListener);
 
-impl TestEngine {
-    pub(crate) async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (keychain, clock) = (MemoryKeychain::default(), Clock::set_to(START));
-        let engine = Engine::start(Options {
-            data_dir: folder.path().to_owned(),
-            keychain: Keychain::memory(keychain.clone()),
-            clock: clock.clone(),
-            takes_deep_links: true,
-        })
-        .await
-        .expect("the engine starts");
-        Self { engine, keychain, clock, _folder: folder }
+impl LocalServer {
+    pub(crate) async fn listen() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").await.expect("a port"))
     }
 
-    /// Whether the disk takes writes.
-    pub(crate) async fn set_writable(&self, writable: bool) {
-        self.engine.store().accept_writes(writable).await.expect("set");
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.0.local_addr().expect("bound"))
+    }
+
+    /// Waits for a whole request.
+    pub(crate) async fn request(&self) -> LocalRequest {
+        let (mut stream, _) = self.0.accept().await.expect("a connection");
+        let mut bytes = Vec::new();
+        loop {
+            assert!(stream.read_buf(&mut bytes).await.expect("a request") > 0, "cut short");
+            let text = String::from_utf8_lossy(&bytes);
+            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+            let length =
+                head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            if body.len() >= length.unwrap_or(0) {
+                let body = body.to_owned();
+                return LocalRequest { stream, body };
+            }
+        }
+    }
+}
+
+pub(crate) struct LocalRequest {
+    stream: TcpStream,
+    pub(crate) body: String,
+}
+
+impl LocalRequest {
+    pub(crate) async fn respond(mut self, status: u16, body: &str) {
+        let length = body.len();
+        let response = format!(
+            "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        self.stream.write_all(response.as_bytes()).await.expect("responded");
     }
 }

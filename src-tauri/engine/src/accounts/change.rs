@@ -51,7 +51,7 @@ impl Accounts {
         let lock = self.lock_of(id);
         let _guard = lock.lock().await;
         let account = self.load(id).await?;
-        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
         let (key, keychain) = (Key::Account(id), &self.0.uses.keychain);
         let Some(item) = keychain.get(&key).await? else { return Ok(()) };
         Ok(keychain.set(&key, &provider.item_label(&account.profile.name), &item).await?)
@@ -66,7 +66,7 @@ impl Accounts {
     ) -> Result<AccountView> {
         let account = self.load(id).await?;
         // A definition that can't be loaded names no fields; what is always a credential is known without it.
-        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id).ok();
+        let provider = self.0.uses.providers.get(account.profile.environment_integration_id).ok();
         reject_credentials_in_context(&context, &provider.as_deref())?;
         self.commit(caller, id, Input::MergeContext { context }).await?;
         self.view_of(id).await
@@ -80,7 +80,7 @@ impl Accounts {
         let lock = self.lock_of(id);
         let _guard = lock.lock().await;
         let account = self.load(id).await?;
-        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id).ok();
+        let provider = self.0.uses.providers.get(account.profile.environment_integration_id).ok();
         let revoked = match &provider {
             Some(provider) => self.revoke(provider, id).await,
             None => None,
@@ -107,7 +107,7 @@ impl Accounts {
     /// then nothing is revoked, and the item is swept later.
     async fn revoke(&self, provider: &Provider, id: AccountId) -> Option<bool> {
         let item = self.0.uses.keychain.get(&Key::Account(id)).await.ok().flatten()?;
-        let secret = self.0.uses.catalog.client_secret(provider).await.ok()?;
+        let secret = self.0.uses.providers.client_secret(provider).await.ok()?;
         revoke(&self.0.uses.outbound, provider, secret, &item).await
     }
 }

@@ -23,8 +23,8 @@ use relink_domain::{AccountId, EnvironmentId};
 pub use views::{AccountName, AccountPage, AccountView, TimelineQuery};
 
 use crate::{
-    access_tokens::AccessTokens, catalog::Catalog, clock::Clock, keychain::Keychain, orphans::Orphans,
-    outbound::Outbound, schedule::RefreshSchedule, store::Store, sync::lock, tasks::Tasks,
+    access_tokens::AccessTokens, clock::Clock, keychain::Keychain, orphans::Orphans, outbound::Outbound,
+    provider::Providers, schedule::RefreshSchedule, store::Store, sync::lock, tasks::Tasks,
 };
 
 /// The services that [`Accounts`] uses.
@@ -36,7 +36,7 @@ pub(crate) struct Dependencies {
     pub(crate) outbound: Outbound,
     pub(crate) tasks: Tasks,
     pub(crate) environment: EnvironmentId,
-    pub(crate) catalog: Catalog,
+    pub(crate) providers: Providers,
     pub(crate) orphans: Orphans,
     pub(crate) tokens: AccessTokens,
     pub(crate) schedule: Arc<RefreshSchedule>,
@@ -70,3 +70,6 @@ impl Accounts {
         lock(&self.0.locks).remove(&account);
     }
 }
+
+#[cfg(test)]
+mod tests;

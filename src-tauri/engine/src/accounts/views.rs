@@ -136,7 +136,7 @@ impl Accounts {
                 Ok(found)
             })
             .await?;
-        let label = |id| self.0.uses.catalog.installed(id).map(|installed| installed.label());
+        let label = |id| self.0.uses.providers.installed(id).map(|installed| installed.label());
         let named = found.into_iter().map(|(id, name, integration)| {
             let label = integration.and_then(label);
             (id, AccountName { name, label })
@@ -170,7 +170,7 @@ impl Accounts {
 
     pub(crate) fn installed_of(&self, account: &Account) -> Result<Arc<Installed>> {
         let id = account.profile.environment_integration_id;
-        self.0.uses.catalog.installed(id).ok_or_else(|| Error::not_found("installed integration", &id))
+        self.0.uses.providers.installed(id).ok_or_else(|| Error::not_found("installed integration", &id))
     }
 
     fn views(&self, found: Vec<Used>) -> Vec<AccountView> {

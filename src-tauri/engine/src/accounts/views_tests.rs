@@ -4,7 +4,6 @@ use std::sync::{
 };
 
 use relink_domain::{
-    IntegrationId,
     account::{FixedKind, Granted, Input, NewCredential, Status, TimelineEvent, Transition},
     failure::{Cause, Failure},
 };
@@ -18,13 +17,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    accounts::Accounts,
-    store::{
-        self, Store,
-        accounts::Change,
-        integrations::{self, Integration},
-    },
-    testing::{PERSON, START as NOW, TestEngine, profile},
+    store::{self, Store, accounts::Change},
+    testing::{NOWHERE, PERSON, START as NOW, Services, install, profile},
 };
 
 const MANY: usize = 2000;
@@ -65,29 +59,7 @@ impl Full {
 }
 
 fn installed(tx: &rusqlite::Transaction<'_>, name: &str) -> Installed {
-    let document = json!({ "name": name, "config": { "label": name.to_uppercase() } });
-    let integration = Integration {
-        id: IntegrationId::from_uuid(Uuid::now_v7()),
-        name: name.to_owned(),
-        built_in: true,
-        version: 1,
-        checker_version: 1,
-        document,
-        created_at: NOW,
-        updated_at: NOW,
-    };
-    integrations::put(tx, &integration).expect("put");
-    let installed = Installed {
-        id: EnvironmentIntegrationId::from_uuid(Uuid::now_v7()),
-        integration,
-        is_enabled: true,
-        show_in_catalog: true,
-        r#override: Map::new(),
-        created_at: NOW,
-        updated_at: NOW,
-    };
-    integrations::install(tx, &installed).expect("installed");
-    installed
+    install(tx, json!({ "name": name, "config": { "label": name.to_uppercase() } })).expect("installed")
 }
 
 fn account(tx: &rusqlite::Transaction<'_>, of: &Installed, number: usize) -> AccountId {
@@ -196,20 +168,16 @@ fn pages_of_a_timeline_end_at_its_beginning_and_problems_are_searched_within_a_l
 
 #[tokio::test]
 async fn accounts_of_one_integration_share_it() {
-    let it = TestEngine::start().await;
-    let installed = it.engine.catalog().install(&PERSON, "sandbox").await.expect("installed");
-    it.engine
-        .store()
-        .write(move |tx| {
-            for number in 0..2 {
-                account(tx, &installed, number);
-            }
-            Ok(())
-        })
-        .await
-        .expect("stored");
-    let accounts: &Accounts = it.engine.accounts();
-    let listed = accounts.list(&PERSON, Filter::default()).await.expect("listed");
+    let it = Services::new();
+    let installed = it.install_sandbox(NOWHERE).await;
+    let add = move |tx: &rusqlite::Transaction<'_>| {
+        for number in 0..2 {
+            account(tx, &installed, number);
+        }
+        Ok(())
+    };
+    it.store.write(add).await.expect("stored");
+    let listed = it.accounts().list(&PERSON, Filter::default()).await.expect("listed");
     assert_eq!(listed.len(), 2);
     assert!(Arc::ptr_eq(&listed[0].installed, &listed[1].installed));
 }

@@ -9,15 +9,15 @@ use relink_domain::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{CLIENT_SECRET, Catalog, SANDBOX, compile, snapshot::unusable};
+use super::{Catalog, SANDBOX};
 use crate::{
     error::{Error, Result},
     keychain::{Item, Key, KeychainError},
+    provider::{CLIENT_SECRET, compile, unusable},
     store::{
         integrations::{self, Installed, Integration},
         outbox,
     },
-    sync::lock,
 };
 
 /// The override that sets this OAuth client.
@@ -53,7 +53,7 @@ impl Catalog {
             let message = format!("A client ID must have 1 to {MAX_CLIENT_ID_CHARS} characters and no spaces.");
             return Err(Error::invalid_field("client_id_invalid", "id", message));
         }
-        let provider = self.provider_named(name)?;
+        let provider = self.0.providers.named(name)?;
         if provider.definition.oauth2().is_none() {
             return Err(Error::invalid("unknown_method", format!("{} doesn't use OAuth 2.0.", provider.label())));
         }
@@ -72,7 +72,7 @@ impl Catalog {
 
     /// Moves the Sandbox to where its provider listens.
     pub async fn set_sandbox_address(&self, caller: &Caller, base_url: &str) -> Result<()> {
-        let installed = Installed::clone(&self.provider_named(SANDBOX)?.installed);
+        let installed = Installed::clone(&self.0.providers.named(SANDBOX)?.installed);
         let url = WebUrl::parse(base_url).map_err(|error| Error::invalid("sandbox_address", error.to_string()))?;
         let built_in =
             relink_domain::integration::built_in(SANDBOX).ok_or_else(|| Error::not_found("integration", SANDBOX))?;
@@ -96,8 +96,8 @@ impl Catalog {
         installed: &Installed,
         change: impl Fn(&mut Installed) + Send + 'static,
     ) -> Result<Installed> {
-        let (id, now, catalog, payload) =
-            (installed.id, self.0.uses.clock.now(), self.clone(), self.payload(installed)?);
+        let (id, now, payload) = (installed.id, self.0.clock.now(), self.payload(installed)?);
+        let providers = self.0.providers.clone();
         let write = move |tx: &rusqlite::Transaction<'_>| {
             let Some(installed) = integrations::installed(tx, id)? else { return Ok(None) };
             let mut installed = match changed(installed, &change) {
@@ -111,9 +111,9 @@ impl Catalog {
             Ok(Some(Ok(installed)))
         };
         let publish = move |outcome: &Option<Result<Installed>>| {
-            outcome.iter().flatten().cloned().for_each(|installed| catalog.publish(installed));
+            outcome.iter().flatten().cloned().for_each(|installed| providers.publish(installed));
         };
-        let outcome = self.0.uses.store.write_then(write, publish).await?;
+        let outcome = self.0.store.write_then(write, publish).await?;
         outcome.unwrap_or_else(|| Err(Error::not_found("integration", &installed.integration.name)))
     }
 
@@ -127,13 +127,13 @@ impl Catalog {
         commit: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let Some(secret) = secret else { return commit.await };
-        let (key, keychain) = (Key::Integration(installed.id), &self.0.uses.keychain);
+        let (key, keychain) = (Key::Integration(installed.id), &self.0.keychain);
         let before = match keychain.get(&key).await {
             // A damaged item can only be replaced.
             Err(KeychainError::Damaged { .. }) => None,
             found => found?,
         };
-        let _being_written = if is_new { Some(self.0.uses.orphans.note_before_writing(key).await?) } else { None };
+        let _being_written = if is_new { Some(self.0.orphans.note_before_writing(key).await?) } else { None };
         let item = Item { secrets: [(CLIENT_SECRET.to_owned(), secret)].into(), ..Item::default() };
         let label = format!("Relink: client of {}", installed.label());
         keychain.set(&key, &label, &item).await?;
@@ -143,7 +143,7 @@ impl Catalog {
                 keychain.set(&key, &label, &item).await
             } else {
                 let deleted = keychain.delete(&key).await;
-                lock(&self.0.with_secret).remove(&installed.id);
+                self.0.providers.forget_client_secret(installed.id);
                 deleted
             };
             if let Err(error) = restored {

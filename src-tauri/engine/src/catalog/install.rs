@@ -46,24 +46,24 @@ impl Catalog {
             let (name, wanted) = (name.clone(), definition.id());
             let read =
                 move |c: &Connection| Ok((integrations::named(c, &name)?, integrations::id_for(c, &name, wanted)?));
-            self.0.uses.store.read(read).await?
+            self.0.store.read(read).await?
         };
         if known.is_some_and(|known| known.built_in) {
             let message = format!("{name} is the name of a built-in integration. Use another name.");
             return Err(Error::conflict("integration_built_in", message));
         }
         let secret = FORMATS.into_iter().find_map(|format| checked.client_secrets.take(format));
-        let before = self.0.installed.load().named(&name).map(|entry| Arc::clone(&entry.installed));
+        let before = self.0.providers.entry_named(&name).map(|entry| Arc::clone(&entry.installed));
         if let Some(before) = &before {
             ensure_fits_override(&definition, secret.is_some(), &before.r#override)?;
         }
         let document = serde_json::to_value(&definition).map_err(StoreError::from)?;
-        let now = self.0.uses.clock.now();
+        let now = self.0.clock.now();
         let mut installed = newly_installed(record_of(&definition, id, document, false, now), now);
         installed.id = before.as_ref().map_or(installed.id, |before| before.id);
 
         let (record, payload) = (installed.clone(), self.payload(&installed)?);
-        let (catalog, is_new) = (self.clone(), before.is_none());
+        let (providers, is_new) = (self.0.providers.clone(), before.is_none());
         let write = move |tx: &rusqlite::Transaction<'_>| {
             let found = integrations::installed_named(tx, &name)?;
             let checked_with = |installed: &Installed| (installed.id, installed.r#override.clone());
@@ -84,9 +84,9 @@ impl Catalog {
         };
         let commit = async {
             let publish =
-                move |installed: &Option<Installed>| installed.iter().cloned().for_each(|it| catalog.publish(it));
+                move |installed: &Option<Installed>| installed.iter().cloned().for_each(|it| providers.publish(it));
             let message = "This integration was changed in the meantime. Add it again.";
-            let written = self.0.uses.store.write_then(write, publish).await?;
+            let written = self.0.store.write_then(write, publish).await?;
             written.ok_or_else(|| Error::conflict("integration_changed", message))
         };
         let installed = self.write_client_secret(&installed, is_new, secret, commit).await?;
@@ -97,8 +97,8 @@ impl Catalog {
 
     /// Installs an integration of the catalog. One that is installed stays as it is.
     pub async fn install(&self, caller: &Caller, name: &str) -> Result<Installed> {
-        let (wanted, now, catalog) = (name.to_owned(), self.0.uses.clock.now(), self.clone());
-        let known = self.0.uses.store.read(move |c| integrations::named(c, &wanted)).await?;
+        let (wanted, now, providers) = (name.to_owned(), self.0.clock.now(), self.0.providers.clone());
+        let known = self.0.store.read(move |c| integrations::named(c, &wanted)).await?;
         let integration = known.ok_or_else(|| Error::not_found("integration", name))?;
         let new = newly_installed(integration, now);
         let payload = self.payload(&new)?;
@@ -116,8 +116,8 @@ impl Catalog {
             outbox::enqueue_event(tx, EventKind::EnvironmentIntegrationCreated, Some(&subject), &payload, now)?;
             Ok(new)
         };
-        let publish = move |installed: &Installed| catalog.publish(installed.clone());
-        let installed = self.0.uses.store.write_then(write, publish).await?;
+        let publish = move |installed: &Installed| providers.publish(installed.clone());
+        let installed = self.0.store.write_then(write, publish).await?;
         tracing::info!(integration = name, ?caller, "installed");
         Ok(installed)
     }
@@ -125,12 +125,12 @@ impl Catalog {
     /// Uninstalls an integration that has no accounts, whether or not its definition can be used.
     pub async fn uninstall(&self, caller: &Caller, name: &str) -> Result<()> {
         let installed = {
-            let snapshot = self.0.installed.load();
-            let entry = snapshot.named(name).ok_or_else(|| Error::not_found("installed integration", name))?;
+            let entry =
+                self.0.providers.entry_named(name).ok_or_else(|| Error::not_found("installed integration", name))?;
             Installed::clone(&entry.installed)
         };
-        let (id, now, catalog, payload) =
-            (installed.id, self.0.uses.clock.now(), self.clone(), self.payload(&installed)?);
+        let (id, now, payload) = (installed.id, self.0.clock.now(), self.payload(&installed)?);
+        let providers = self.0.providers.clone();
         let write = move |tx: &rusqlite::Transaction<'_>| {
             let accounts = accounts::counts(tx)?.get(&id).copied().unwrap_or(0);
             if accounts == 0 {
@@ -143,16 +143,16 @@ impl Catalog {
         };
         let publish = move |accounts: &u32| {
             if *accounts == 0 {
-                catalog.publish_removal(id);
+                providers.publish_removal(id);
             }
         };
-        let accounts = self.0.uses.store.write_then(write, publish).await?;
+        let accounts = self.0.store.write_then(write, publish).await?;
         if accounts > 0 {
             let message = format!("{name} still has connected accounts ({accounts}). Delete them first.");
             return Err(Error::conflict("integration_in_use", message));
         }
         tracing::info!(integration = name, ?caller, "uninstalled");
-        if let Err(error) = self.0.uses.orphans.sweep().await {
+        if let Err(error) = self.0.orphans.sweep().await {
             tracing::info!(integration = name, code = error.code(), "its client secret is removed later: {error}");
         }
         Ok(())

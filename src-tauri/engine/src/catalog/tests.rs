@@ -1,9 +1,12 @@
+use relink_domain::Secret;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    keychain::{Key, KeychainError},
+    provider::CLIENT_SECRET,
     store::outbox,
-    testing::{PERSON, TestEngine},
+    testing::{PERSON, Services},
 };
 
 const ACME: &str = r#"{"name": "acme", "config": {"label": "Acme", "base_url": "https://api.acme.example",
@@ -12,88 +15,113 @@ const ACME: &str = r#"{"name": "acme", "config": {"label": "Acme", "base_url": "
              "authorizeHost": "https://acme.example", "authorizePath": "/authorize"}, "scope": ["read"]}},
   "authorization": {"format": "bearer", "config": {"path": "oauth.token.access_token"}}}}"#;
 
-impl TestEngine {
+/// A catalog that was built alone.
+struct Alone {
+    services: Services,
+    catalog: Catalog,
+}
+
+impl Alone {
+    async fn open() -> Self {
+        let services = Services::new();
+        let catalog = Catalog::open(Dependencies {
+            store: services.store.clone(),
+            keychain: services.keychain.clone(),
+            clock: services.clock.clone(),
+            orphans: services.orphans.clone(),
+            providers: services.providers.clone(),
+            environment: services.environment,
+        })
+        .await
+        .expect("opens");
+        Self { services, catalog }
+    }
+
     async fn client_secret(&self, installed: &Installed) -> Option<String> {
-        let item = self.engine.keychain().get(&Key::Integration(installed.id)).await.expect("open")?;
+        let item = self.services.keychain.get(&Key::Integration(installed.id)).await.expect("open")?;
         item.secrets.get(CLIENT_SECRET).map(|secret| secret.expose().to_owned())
     }
 
     /// What the database has told and what it knows of Acme.
     async fn known(&self) -> (i64, Option<Installed>) {
         let read = |c: &rusqlite::Connection| Ok((outbox::latest(c)?, integrations::installed_named(c, "acme")?));
-        self.engine.store().read(read).await.expect("read")
+        self.services.store.read(read).await.expect("read")
     }
 }
 
 #[tokio::test]
+async fn what_is_added_can_be_used_at_once_and_what_is_uninstalled_no_more() {
+    let it = Alone::open().await;
+    let mut changes = it.catalog.changes(&PERSON);
+    let added = it.catalog.add(&PERSON, ACME).await.expect("added").installed;
+    assert!(changes.has_changed().expect("open"));
+    changes.mark_unchanged();
+    assert_eq!(it.services.providers.get(added.id).expect("usable").label(), "Acme");
+    it.catalog.uninstall(&PERSON, "acme").await.expect("uninstalled");
+    assert!(changes.has_changed().expect("open"));
+    assert_eq!(it.services.providers.get(added.id).expect_err("gone").code(), "not_found");
+}
+
+#[tokio::test]
 async fn an_integration_is_not_added_when_its_client_secret_cannot_be_stored() {
-    let it = TestEngine::start().await;
+    let it = Alone::open().await;
     let before = it.known().await;
-    it.keychain.refuse(KeychainError::Locked);
-    let error = it.engine.catalog().add(&PERSON, ACME).await.expect_err("locked");
+    it.services.backend.refuse(KeychainError::Locked);
+    let error = it.catalog.add(&PERSON, ACME).await.expect_err("locked");
     assert_eq!(error.code(), "keychain_locked");
     assert_eq!(it.known().await, before);
-    it.keychain.recover();
-    it.keychain.fail_after(0);
-    it.engine.catalog().add(&PERSON, ACME).await.expect_err("it can be read, but not written");
+    it.services.backend.recover();
+    it.services.backend.fail_after(0);
+    it.catalog.add(&PERSON, ACME).await.expect_err("it can be read, but not written");
     assert_eq!(it.known().await, before);
-    assert!(
-        !it.engine.catalog().list(&PERSON).await.expect("read").iter().any(|entry| entry.integration.name == "acme")
-    );
+    assert!(!it.catalog.list(&PERSON).await.expect("read").iter().any(|entry| entry.integration.name == "acme"));
 
-    it.keychain.recover();
-    let added = it.engine.catalog().add(&PERSON, ACME).await.expect("added").installed;
+    it.services.backend.recover();
+    let added = it.catalog.add(&PERSON, ACME).await.expect("added").installed;
     assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"));
-    it.engine.orphans().sweep().await.expect("swept");
+    it.services.orphans.sweep().await.expect("swept");
     assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"), "it is not swept as an orphan");
 }
 
 #[tokio::test]
 async fn a_client_is_set_completely_or_not_at_all() {
-    let it = TestEngine::start().await;
-    let added = it.engine.catalog().add(&PERSON, ACME).await.expect("added").installed;
+    let it = Alone::open().await;
+    let added = it.catalog.add(&PERSON, ACME).await.expect("added").installed;
     let before = it.known().await;
-    it.keychain.refuse(KeychainError::Locked);
-    let refused =
-        it.engine.catalog().set_client(&PERSON, "acme", "other".into(), Some(Secret::new("other-secret"))).await;
+    it.services.backend.refuse(KeychainError::Locked);
+    let refused = it.catalog.set_client(&PERSON, "acme", "other".into(), Some(Secret::new("other-secret"))).await;
     assert_eq!(refused.expect_err("locked").code(), "keychain_locked");
-    it.keychain.recover();
-    it.keychain.fail_after(0);
-    it.engine
-        .catalog()
+    it.services.backend.recover();
+    it.services.backend.fail_after(0);
+    it.catalog
         .set_client(&PERSON, "acme", "other".into(), Some(Secret::new("other-secret")))
         .await
         .expect_err("not kept");
-    it.keychain.recover();
+    it.services.backend.recover();
     assert_eq!(it.known().await, before);
-    it.set_writable(false).await;
-    it.engine
-        .catalog()
+    it.services.set_writable(false).await;
+    it.catalog
         .set_client(&PERSON, "acme", "other".into(), Some(Secret::new("other-secret")))
         .await
         .expect_err("not written");
-    it.set_writable(true).await;
+    it.services.set_writable(true).await;
     assert_eq!(it.known().await, before);
     assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"));
 
-    it.engine
-        .catalog()
-        .set_client(&PERSON, "acme", "other".into(), Some(Secret::new("other-secret")))
-        .await
-        .expect("set");
+    it.catalog.set_client(&PERSON, "acme", "other".into(), Some(Secret::new("other-secret"))).await.expect("set");
     assert_eq!(it.client_secret(&added).await.as_deref(), Some("other-secret"));
 }
 
 #[tokio::test]
 async fn an_integration_is_uninstalled_while_the_keychain_is_locked() {
-    let it = TestEngine::start().await;
-    it.engine.catalog().add(&PERSON, ACME).await.expect("added");
-    it.keychain.refuse(KeychainError::Locked);
-    it.engine.catalog().uninstall(&PERSON, "acme").await.expect("uninstalled");
+    let it = Alone::open().await;
+    it.catalog.add(&PERSON, ACME).await.expect("added");
+    it.services.backend.refuse(KeychainError::Locked);
+    it.catalog.uninstall(&PERSON, "acme").await.expect("uninstalled");
     assert_eq!(it.known().await.1, None);
-    it.keychain.recover();
-    it.engine.orphans().sweep().await.expect("swept");
-    assert!(it.keychain.names().is_empty());
+    it.services.backend.recover();
+    it.services.orphans.sweep().await.expect("swept");
+    assert!(it.services.backend.names().is_empty());
 }
 
 /// Acme as a file of its person's would have it: with these credentials in place of the first ones.
@@ -118,24 +146,24 @@ fn oauth2(client: Value) -> Value {
     credentials
 }
 
-impl TestEngine {
+impl Alone {
     /// The client ID that is in force at Acme.
     fn client_id(&self) -> String {
-        let provider = self.engine.catalog().provider_named("acme").expect("it can be used");
+        let provider = self.services.providers.named("acme").expect("it can be used");
         provider.definition.oauth2().expect("it has OAuth 2.0").client_id.clone()
     }
 
     /// The events from this place on.
     async fn events_after(&self, seq: i64) -> Vec<&'static str> {
-        let events = self.engine.outbox().events_after(&PERSON, seq, 100).await.expect("events");
+        let events = self.services.store.read(move |c| outbox::after(c, seq, 100)).await.expect("events");
         events.into_iter().map(|event| event.kind.as_str()).collect()
     }
 }
 
 #[tokio::test]
 async fn a_definition_that_is_added_again_keeps_the_client_and_says_that_it_was_updated() {
-    let it = TestEngine::start().await;
-    let catalog = it.engine.catalog();
+    let it = Alone::open().await;
+    let catalog = &it.catalog;
     let added = catalog.add(&PERSON, ACME).await.expect("added").installed;
     catalog.set_client(&PERSON, "acme", "mine".into(), None).await.expect("set");
     let mut changes = catalog.changes(&PERSON);
@@ -152,8 +180,8 @@ async fn a_definition_that_is_added_again_keeps_the_client_and_says_that_it_was_
 
 #[tokio::test]
 async fn a_definition_that_the_persons_client_cannot_be_applied_to_is_refused() {
-    let it = TestEngine::start().await;
-    let catalog = it.engine.catalog();
+    let it = Alone::open().await;
+    let catalog = &it.catalog;
     let added = catalog.add(&PERSON, ACME).await.expect("added").installed;
     catalog.set_client(&PERSON, "acme", "mine".into(), None).await.expect("set");
     let before = it.known().await;
@@ -172,8 +200,8 @@ async fn a_definition_that_the_persons_client_cannot_be_applied_to_is_refused() 
 
 #[tokio::test]
 async fn a_client_secret_is_not_stored_beside_the_id_of_another_client() {
-    let it = TestEngine::start().await;
-    let catalog = it.engine.catalog();
+    let it = Alone::open().await;
+    let catalog = &it.catalog;
     let added = catalog.add(&PERSON, ACME).await.expect("added").installed;
     catalog.set_client(&PERSON, "acme", "mine".into(), Some(Secret::new("my-secret"))).await.expect("set");
     let before = it.known().await;
@@ -187,8 +215,8 @@ async fn a_client_secret_is_not_stored_beside_the_id_of_another_client() {
 
 #[tokio::test]
 async fn a_client_is_checked_with_the_definition_that_is_there_when_it_is_written() {
-    let it = TestEngine::start().await;
-    let catalog = it.engine.catalog();
+    let it = Alone::open().await;
+    let catalog = &it.catalog;
     let added = catalog.add(&PERSON, ACME).await.expect("added").installed;
     let unusable = |installed: &mut Installed| {
         installed.integration.document["config"]["base_url"] = json!("not a URL");
@@ -196,7 +224,7 @@ async fn a_client_is_checked_with_the_definition_that_is_there_when_it_is_writte
     let mut broken = added.clone();
     unusable(&mut broken);
     let record = broken.integration;
-    it.engine.store().write(move |tx| integrations::put(tx, &record)).await.expect("stored");
+    it.services.store.write(move |tx| integrations::put(tx, &record)).await.expect("stored");
     let before = it.known().await;
     let refused = catalog.set_client(&PERSON, "acme", "mine".into(), Some(Secret::new("mine"))).await;
     assert_eq!(refused.expect_err("refused").code(), "integration_broken");
@@ -208,53 +236,52 @@ async fn a_client_is_checked_with_the_definition_that_is_there_when_it_is_writte
     let credentials = by_format.integration.document["config"]["credentials"].take();
     by_format.integration.document["config"]["credentials"] = json!({ "oauth2": credentials });
     let record = by_format.integration;
-    it.engine.store().write(move |tx| integrations::put(tx, &record)).await.expect("stored");
+    it.services.store.write(move |tx| integrations::put(tx, &record)).await.expect("stored");
     catalog.set_client(&PERSON, "acme", "mine".into(), None).await.expect("set");
     assert_eq!(it.client_id(), "mine");
 }
 
 #[tokio::test]
 async fn a_client_is_refused_where_nobody_signs_in_with_one() {
-    let it = TestEngine::start().await;
-    it.engine.catalog().add(&PERSON, &acme_with_keys()).await.expect("added");
-    let refused = it.engine.catalog().set_client(&PERSON, "acme", "mine".into(), None).await;
+    let it = Alone::open().await;
+    it.catalog.add(&PERSON, &acme_with_keys()).await.expect("added");
+    let refused = it.catalog.set_client(&PERSON, "acme", "mine".into(), None).await;
     assert_eq!(refused.expect_err("refused").code(), "unknown_method");
 }
 
 #[tokio::test]
 async fn a_list_reads_the_client_secret_from_the_keychain_only_once() {
-    let it = TestEngine::start().await;
-    it.engine.set_api_port(7417);
-    let installed = it.engine.catalog().install(&PERSON, "github").await.expect("installed");
+    let it = Alone::open().await;
+    let installed = it.catalog.install(&PERSON, "github").await.expect("installed");
     let is_ready = async || {
-        let listed = it.engine.catalog().list(&PERSON).await.expect("read");
+        let listed = it.catalog.list(&PERSON).await.expect("read");
         listed.iter().find(|entry| entry.integration.name == "github").expect("listed").not_ready.is_none()
     };
-    it.engine.catalog().set_client(&PERSON, "github", "relink".into(), None).await.expect("set");
+    it.catalog.set_client(&PERSON, "github", "relink".into(), None).await.expect("set");
     assert!(!is_ready().await, "its secret is missing");
     let secret = Some(Secret::new("s"));
-    it.engine.catalog().set_client(&PERSON, "github", "relink".into(), secret).await.expect("set");
+    it.catalog.set_client(&PERSON, "github", "relink".into(), secret).await.expect("set");
     assert!(is_ready().await);
-    it.engine.keychain().delete(&Key::Integration(installed.id)).await.expect("removed behind the engine's back");
+    it.services.keychain.delete(&Key::Integration(installed.id)).await.expect("removed behind the engine's back");
     assert!(is_ready().await, "the keychain was asked again");
 
-    it.engine.catalog().uninstall(&PERSON, "github").await.expect("uninstalled");
-    it.engine.catalog().install(&PERSON, "github").await.expect("installed");
-    it.engine.catalog().set_client(&PERSON, "github", "relink".into(), None).await.expect("set");
+    it.catalog.uninstall(&PERSON, "github").await.expect("uninstalled");
+    it.catalog.install(&PERSON, "github").await.expect("installed");
+    it.catalog.set_client(&PERSON, "github", "relink".into(), None).await.expect("set");
     assert!(!is_ready().await, "the secret went with the installation");
 }
 
 #[tokio::test]
 async fn the_label_and_color_are_those_of_the_config_in_force() {
-    let it = TestEngine::start().await;
-    let catalog = it.engine.catalog();
+    let it = Alone::open().await;
+    let catalog = &it.catalog;
     let mut installed = catalog.add(&PERSON, ACME).await.expect("added").installed;
     assert_eq!((installed.label(), installed.color()), ("Acme".to_owned(), None));
     let over = json!({ "label": "My Acme", "relink": { "color": "#102030" } });
     installed.r#override = over.as_object().expect("an object").clone();
     assert_eq!((installed.label(), installed.color().as_deref()), ("My Acme".to_owned(), Some("#102030")));
     assert_eq!(installed.integration_summary().label(), "My Acme");
-    catalog.publish(installed);
+    it.services.providers.publish(installed);
     let entries = catalog.list(&PERSON).await.expect("the catalog");
     let acme = entries.iter().find(|entry| entry.integration.name == "acme").expect("there");
     assert_eq!((acme.label(), acme.color().as_deref()), ("My Acme".to_owned(), Some("#102030")));

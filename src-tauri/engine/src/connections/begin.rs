@@ -65,9 +65,9 @@ impl Connections {
                     let message = "This link reauthorizes an account with its current integration and method. Connect a new account to use another.";
                     return Err(Error::invalid("link_for_another_integration", message));
                 }
-                self.0.uses.catalog.provider(account.profile.environment_integration_id)?
+                self.0.uses.providers.get(account.profile.environment_integration_id)?
             }
-            None => self.0.uses.catalog.provider_named(&begin.integration)?,
+            None => self.0.uses.providers.named(&begin.integration)?,
         };
         if !provider.definition.methods().contains(&begin.format) {
             let message = format!("{} can't be connected with {}.", provider.label(), begin.format.as_str());
@@ -94,7 +94,7 @@ impl Connections {
         provider: Arc<Provider>,
         wanted: Option<RedirectKind>,
     ) -> Result<BegunFlow> {
-        let has_secret = self.0.uses.catalog.client_secret(&provider).await?.is_some();
+        let has_secret = self.0.uses.providers.client_secret(&provider).await?.is_some();
         let port = self.0.uses.address.port()?;
         if let Some(not_ready) = provider.definition.not_ready(AuthenticationMethod::Oauth2, has_secret, port) {
             return Err(Error::conflict("integration_not_ready", not_ready.message));

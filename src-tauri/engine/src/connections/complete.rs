@@ -91,7 +91,7 @@ impl Connections {
         let label = provider.label();
         let local = |error: Error| FlowFailure::of_error(&error);
         let target = self.target(flow).await.map_err(local)?;
-        let secret = self.0.uses.catalog.client_secret(provider).await.map_err(|error| local(error.into()))?;
+        let secret = self.0.uses.providers.client_secret(provider).await.map_err(|error| local(error.into()))?;
         let endpoint = provider.token_endpoint(secret).map_err(|failure| FlowFailure::of_failure(&failure, label))?;
         let tokens = endpoint
             .exchange_code(&self.0.uses.outbound, code, &request.verifier, &request.redirect_uri, self.now())
@@ -242,7 +242,7 @@ impl Connections {
         if let Err(error) = noted.await {
             tracing::warn!(account = %id, "could not be recorded: {error}");
         }
-        let revoked = match self.0.uses.catalog.client_secret(&flow.provider).await {
+        let revoked = match self.0.uses.providers.client_secret(&flow.provider).await {
             Ok(secret) => revoke(&self.0.uses.outbound, &flow.provider, secret, &staged.item).await,
             Err(_) => None,
         };

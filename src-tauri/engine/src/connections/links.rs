@@ -80,7 +80,7 @@ impl Connections {
             }
             Purpose::Connect { .. } => None,
         };
-        let installed = self.0.uses.catalog.all_installed().into_iter();
+        let installed = self.0.uses.providers.all().into_iter();
         let installed = installed.filter(|entry| only.is_none_or(|only| entry.installed.id == only));
         Ok(installed.filter_map(|entry| entry.provider.ok()).collect())
     }

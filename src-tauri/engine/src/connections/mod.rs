@@ -32,17 +32,17 @@ use crate::{
     access_tokens::AccessTokens,
     accounts::Accounts,
     address::ApiAddress,
-    catalog::Catalog,
     clock::Clock,
     error::{Error, Result},
     keychain::Keychain,
     orphans::Orphans,
     outbound::Outbound,
+    provider::Providers,
     random::hash_of,
-    recovery::Recovery,
     store::Store,
     sync::lock,
     tasks::Tasks,
+    unfinished::Unfinished,
 };
 use flow::{Flow, Flows, Phase};
 use view::FlowFailure;
@@ -58,10 +58,10 @@ pub(crate) struct Dependencies {
     pub(crate) clock: Clock,
     pub(crate) outbound: Outbound,
     pub(crate) tasks: Tasks,
-    pub(crate) catalog: Catalog,
+    pub(crate) providers: Providers,
     pub(crate) accounts: Accounts,
     pub(crate) orphans: Orphans,
-    pub(crate) recovery: Recovery,
+    pub(crate) unfinished: Unfinished,
     pub(crate) tokens: AccessTokens,
     pub(crate) address: ApiAddress,
     /// Whether this process is the system's handler of the deep link.

@@ -124,7 +124,7 @@ impl Connections {
             Ok(committed) => Ok(committed.account),
             Err(error) => {
                 // The new credentials are in the keychain: the account follows as soon as it can be written.
-                uses.recovery.finish_in_background(id);
+                uses.unfinished.add(id);
                 Err(error)
             }
         }
@@ -155,7 +155,7 @@ impl Connections {
         match uses.keychain.get(&Key::Account(account.id())).await {
             Ok(Some(item)) if item.generation == replacement.generation => return Ok(()),
             Ok(_) => drop(uses.accounts.lose_replacement(account, replacement).await?),
-            Err(_) => uses.recovery.finish_in_background(account.id()),
+            Err(_) => uses.unfinished.add(account.id()),
         }
         Err(error.into())
     }

@@ -21,7 +21,7 @@ impl Connections {
         match &link.purpose {
             Purpose::Connect { tenant_id } => {
                 let mut integrations = Vec::new();
-                for entry in self.0.uses.catalog.all_installed() {
+                for entry in self.0.uses.providers.all() {
                     // A definition that can't be used must not hide the others; the catalog says what is wrong with it.
                     if let (true, true, Ok(provider)) =
                         (entry.installed.is_enabled, entry.installed.show_in_catalog, &entry.provider)
@@ -40,7 +40,7 @@ impl Connections {
             }
             Purpose::Reauthorize { account_id } => {
                 let account = self.0.uses.accounts.load(*account_id).await?;
-                let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+                let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
                 Ok(Session {
                     purpose: LinkPurpose::Reauthorize,
                     tenant_id: account.profile.tenant_id.clone(),
@@ -111,7 +111,7 @@ impl Connections {
             documentation_link: documentation_link.map(|url| url.as_str().to_owned()),
             // A token that is fetched with it is a trial as well.
             is_tried: format != AuthenticationMethod::ApiKey || definition.probe().is_some(),
-            not_ready: self.0.uses.catalog.not_ready(provider, format).await,
+            not_ready: self.0.uses.providers.not_ready(provider, format).await,
         }
     }
 }

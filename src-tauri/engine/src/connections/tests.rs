@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
+use relink_contract::connect::FlowPhase;
 use relink_domain::{
     Secret,
-    account::AuthenticationMethod,
+    account::{AuthenticationMethod, TimelineEvent},
     callback,
     link::{LinkOptions, Purpose},
 };
@@ -12,41 +13,89 @@ use super::{
     flow::{ENDED_FLOW_LIFETIME_SECS, MAX_FLOWS},
     *,
 };
-use crate::testing::{PERSON, TestEngine};
+use crate::{
+    store::timeline,
+    testing::{NOWHERE, PERSON, Services},
+};
 
-/// An engine with the Sandbox installed, and a link. Nothing answers at the Sandbox's address.
-async fn with_link() -> (TestEngine, Secret) {
-    let it = TestEngine::start().await;
-    it.engine.set_api_port(7417);
-    it.engine.catalog().install(&PERSON, "sandbox").await.expect("installed");
-    let purpose = Purpose::Connect { tenant_id: "acme-1".into() };
-    let link = it.engine.connections().create_link(&PERSON, purpose, LinkOptions::default()).await.expect("a link");
-    (it, link.token)
+/// Connections that were built alone, with the Sandbox installed, and a link. Nothing answers at the Sandbox's address.
+struct Alone {
+    services: Services,
+    connections: Connections,
+    link: Secret,
 }
 
-async fn begin(it: &TestEngine, link: &Secret) -> BegunFlow {
-    let begin = BeginFlow {
-        integration: "sandbox".into(),
-        format: AuthenticationMethod::Oauth2,
-        redirect: None,
-        fields: BTreeMap::new(),
-    };
-    it.engine.connections().begin_flow(&PERSON, link.expose(), begin).await.expect("it begins")
+impl Alone {
+    async fn new() -> Self {
+        let services = Services::new();
+        services.install_sandbox(NOWHERE).await;
+        let connections = Connections::new(Dependencies {
+            store: services.store.clone(),
+            keychain: services.keychain.clone(),
+            clock: services.clock.clone(),
+            outbound: Services::outbound(),
+            tasks: services.tasks.clone(),
+            providers: services.providers.clone(),
+            accounts: services.accounts(),
+            orphans: services.orphans.clone(),
+            unfinished: services.unfinished.clone(),
+            tokens: services.tokens.clone(),
+            address: services.address.clone(),
+            takes_deep_links: true,
+        });
+        let purpose = Purpose::Connect { tenant_id: "acme-1".into() };
+        let link = connections.create_link(&PERSON, purpose, LinkOptions::default()).await.expect("a link").token;
+        Self { services, connections, link }
+    }
+
+    async fn begin(&self) -> BegunFlow {
+        let begin = BeginFlow {
+            integration: "sandbox".into(),
+            format: AuthenticationMethod::Oauth2,
+            redirect: None,
+            fields: BTreeMap::new(),
+        };
+        self.connections.begin_flow(&PERSON, self.link.expose(), begin).await.expect("it begins")
+    }
 }
 
 /// What the provider sends the browser back with.
 fn callback_of(begun: &BegunFlow) -> String {
     let url = Url::parse(begun.flow.authorize_url.as_deref().expect("a provider URL")).expect("a URL");
     let state = url.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned();
+    callback_with(&state)
+}
+
+fn callback_with(state: &str) -> String {
     format!("{}?code=c&state={state}", callback::deep_link_uri("sandbox"))
+}
+
+#[tokio::test]
+async fn a_callback_with_a_foreign_state_is_refused_and_changes_nothing() {
+    let it = Alone::new().await;
+    let begun = it.begin().await;
+    let refused = it.connections.callback(&PERSON, &callback_with("foreign")).await.expect_err("foreign");
+    assert_eq!(refused.code(), "state_unknown");
+    let entries = it.services.store.read(|c| timeline::list(c, None, None, None)).await.expect("a timeline");
+    let [entry] = entries.as_slice() else { panic!("{entries:?}") };
+    let event = &entry.event;
+    assert!(matches!(event, TimelineEvent::CallbackRefused { code, .. } if code == "state_unknown"), "{event:?}");
+
+    let (id, key) = (begun.flow.id, begun.key.expose());
+    let phase = async || it.connections.flow(&PERSON, id, key, None, Duration::ZERO).await.expect("there").phase;
+    assert_eq!(phase().await, FlowPhase::Waiting);
+    assert_eq!(it.connections.callback(&PERSON, &callback_of(&begun)).await.expect("its own"), id);
+    assert_eq!(phase().await, FlowPhase::Returned);
+    let again = it.connections.callback(&PERSON, &callback_of(&begun)).await.expect_err("used");
+    assert_eq!(again.code(), "state_used");
 }
 
 #[tokio::test]
 async fn an_abandoned_flow_accepts_neither_a_callback_nor_a_claim() {
     for has_returned in [false, true] {
-        let (it, link) = with_link().await;
-        let connections = it.engine.connections();
-        let begun = begin(&it, &link).await;
+        let it = Alone::new().await;
+        let connections = &it.connections;
+        let begun = it.begin().await;
         let (id, key) = (begun.flow.id, begun.key.expose());
         if has_returned {
             connections.callback(&PERSON, &callback_of(&begun)).await.expect("taken");
@@ -64,18 +113,18 @@ async fn an_abandoned_flow_accepts_neither_a_callback_nor_a_claim() {
 
 #[tokio::test]
 async fn the_oldest_flow_ends_when_there_are_too_many() {
-    let (it, link) = with_link().await;
-    let connections = it.engine.connections();
+    let it = Alone::new().await;
+    let connections = &it.connections;
     let mut begun = Vec::new();
     for _ in 0..=MAX_FLOWS {
-        begun.push(begin(&it, &link).await);
+        begun.push(it.begin().await);
     }
     let is_there = |begun: &BegunFlow| connections.flow_of(begun.flow.id, begun.key.expose()).is_ok();
     assert!(!is_there(&begun[0]) && begun[1..].iter().all(is_there));
     let late = connections.callback(&PERSON, &callback_of(&begun[0])).await.expect_err("its state went with it");
     assert_eq!(late.code(), "state_unknown");
 
-    it.clock.advance_secs(ENDED_FLOW_LIFETIME_SECS + 1);
-    let latest = begin(&it, &link).await;
+    it.services.clock.advance_secs(ENDED_FLOW_LIFETIME_SECS + 1);
+    let latest = it.begin().await;
     assert!(is_there(&latest) && !begun.iter().any(is_there), "old ones are not kept");
 }

@@ -71,3 +71,6 @@ impl Outbox {
         self.0.uses.store.outbox_seq()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,9 @@
 
 mod call;
 mod probe;
+mod providers;
 mod revoke;
+mod snapshot;
 
 use std::sync::Arc;
 
@@ -17,7 +19,9 @@ use url::Url;
 
 pub(crate) use call::{CallCredentials, reject_credentials_in_context};
 pub(crate) use probe::{ProbeResult, probe};
+pub(crate) use providers::{CLIENT_SECRET, Providers};
 pub(crate) use revoke::revoke;
+pub(crate) use snapshot::{Entry, compile, unusable};
 
 use crate::{
     keychain::Item,

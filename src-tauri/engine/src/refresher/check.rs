@@ -39,7 +39,7 @@ impl Refresher {
     pub async fn check(&self, caller: &Caller, id: AccountId) -> Result<CheckReport> {
         let accounts = &self.0.uses.accounts;
         let account = accounts.load(id).await?;
-        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
         let mut probed = self.probe_account(caller, &account, &provider).await?;
         if let (ProbeResult::Unauthorized, Some(refused)) = (&probed.result, &probed.renewable) {
             self.0.uses.tokens.remove_refused(id, refused);

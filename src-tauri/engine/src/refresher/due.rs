@@ -137,7 +137,7 @@ impl Refresher {
     /// A check that nobody asked for waits for the network.
     async fn check_when_online(&self, id: AccountId) -> Result<()> {
         let account = self.0.uses.accounts.load(id).await?;
-        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
         if !provider.is_within_reach() {
             self.0.uses.schedule.set(id, Some(self.now().plus_secs(CHECK_RETRY_DELAY_SECS)));
             return Ok(());

@@ -18,7 +18,7 @@ use crate::{
 
 /// Why a refresh begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RefreshReason {
+pub(super) enum RefreshReason {
     /// It is due. It may be deferred.
     Due,
     /// A program needs a token. One that has just become fresh will do.
@@ -78,7 +78,7 @@ impl Drop for InFlightRefresh {
 
 impl Refresher {
     /// Joins the account's refresh in flight, or starts one.
-    pub(crate) async fn join_or_start_refresh(
+    pub(super) async fn join_or_start_refresh(
         &self,
         caller: &Caller,
         account: AccountId,

@@ -23,22 +23,21 @@ use relink_domain::{
 };
 
 pub use check::CheckReport;
-pub(crate) use in_flight::RefreshReason;
 
 use crate::{
     access_tokens::{AccessToken, AccessTokens},
     accounts::{AccountView, Accounts},
-    catalog::Catalog,
     clock::Clock,
     error::{Error, Result},
     keychain::Keychain,
     outbound::Outbound,
+    provider::Providers,
     schedule::RefreshSchedule,
     store::{Store, accounts},
     tasks::Tasks,
 };
 use hosts::Hosts;
-use in_flight::InFlight;
+use in_flight::{InFlight, RefreshReason};
 
 /// The services that [`Refresher`] uses.
 #[derive(Debug)]
@@ -48,7 +47,7 @@ pub(crate) struct Dependencies {
     pub(crate) clock: Clock,
     pub(crate) outbound: Outbound,
     pub(crate) tasks: Tasks,
-    pub(crate) catalog: Catalog,
+    pub(crate) providers: Providers,
     pub(crate) accounts: Accounts,
     pub(crate) tokens: AccessTokens,
     pub(crate) schedule: Arc<RefreshSchedule>,
@@ -138,7 +137,7 @@ impl Refresher {
         if self.fresh_in_memory(account.id()).is_some() {
             return Ok(());
         }
-        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
         let now = self.now();
         let announced = account.state.trouble().filter(|trouble| trouble.failure.retry_after_secs.is_some());
         let of_account = announced.and_then(|trouble| trouble.next_try).filter(|next| *next > now);

@@ -127,7 +127,7 @@ impl Refresher {
         {
             return Ok(ControlFlow::Break(token));
         }
-        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
         if reason == RefreshReason::Due && !provider.is_within_reach() {
             accounts.defer(caller, id, DeferReason::Offline).await?;
             return Err(Error::Deferred);
@@ -221,7 +221,7 @@ impl Refresher {
         provider: &Provider,
     ) -> Result<(Item, Option<Secret>), KeychainError> {
         let item = self.0.uses.keychain.get(&Key::Account(account.id())).await?.unwrap_or_default();
-        Ok((item, self.0.uses.catalog.client_secret(provider).await?))
+        Ok((item, self.0.uses.providers.client_secret(provider).await?))
     }
 
     /// The keychain refused to give out the credential. A refresh that can't be tried is deferred; an item that can't be read is final.

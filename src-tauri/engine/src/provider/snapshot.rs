@@ -7,9 +7,9 @@ use relink_domain::{
     integration::{Definition, DefinitionError},
 };
 
+use super::Provider;
 use crate::{
     error::{Error, Result},
-    provider::Provider,
     store::integrations::Installed,
 };
 
@@ -40,7 +40,7 @@ impl Entry {
 }
 
 /// The error for an integration whose definition can't be loaded.
-pub(super) fn unusable(installed: &Installed, error: &DefinitionError) -> Error {
+pub(crate) fn unusable(installed: &Installed, error: &DefinitionError) -> Error {
     let message = format!("The integration {} can't be used: {error}", installed.integration.name);
     Error::conflict("integration_broken", message)
 }

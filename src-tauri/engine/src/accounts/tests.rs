@@ -1,0 +1,35 @@
+use relink_domain::{
+    account::{Input, TimelineEvent},
+    event::EventKind,
+    failure::{Cause, Failure},
+};
+
+use crate::{
+    store::outbox,
+    testing::{NOWHERE, PERSON, SIGN_IN, START, Services},
+};
+
+#[tokio::test]
+async fn a_commit_changes_the_account_with_its_timeline_events_and_schedule() {
+    let it = Services::new();
+    let accounts = it.accounts();
+    let installed = it.install_sandbox(NOWHERE).await;
+    let id = it.connect(&accounts, &installed, SIGN_IN).await;
+    let seq = *it.store.outbox_seq().borrow();
+
+    let begun = accounts.commit(&PERSON, id, Input::BeginRefresh).await.expect("begun").account;
+    let generation = begun.open_generation().expect("open");
+    let failure = Failure::new(Cause::Unreachable);
+    accounts.commit(&PERSON, id, Input::RefreshFailed { generation, failure }).await.expect("failed");
+
+    let account = accounts.get(&PERSON, id).await.expect("there").account;
+    assert!(account.state.trouble().is_some_and(|trouble| trouble.failure.cause == Cause::Unreachable), "{account:?}");
+    let entries = accounts.timeline(&PERSON, Some(id), None, 1).await.expect("a timeline");
+    assert!(matches!(entries[0].event, TimelineEvent::RefreshFailed { .. }), "{entries:?}");
+    assert_eq!(entries[0].caller, Some(PERSON));
+    let events = it.store.read(move |c| outbox::after(c, seq, 10)).await.expect("events");
+    assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::AccountAuthenticationError]);
+    assert_eq!(events[0].payload["id"], id.to_string());
+    let next = it.schedule.take_due(START).next.expect("it is tried again");
+    assert!(next > START && next < START.plus_secs(600), "{next}");
+}

@@ -1,0 +1,142 @@
+//! What is installed, as every component reads it. The `Catalog` alone publishes into it.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
+use arc_swap::ArcSwap;
+use relink_domain::{
+    EnvironmentIntegrationId, Secret,
+    account::AuthenticationMethod,
+    integration::{ClientSecretNeed, Missing},
+};
+use tokio::sync::watch;
+
+use super::{
+    Provider,
+    snapshot::{Entry, Snapshot},
+};
+use crate::{
+    address::ApiAddress,
+    error::{Error, Result},
+    keychain::{Key, Keychain, KeychainError},
+    store::integrations::Installed,
+    sync::lock,
+};
+
+/// Name of the client secret in an installed integration's keychain item.
+pub(crate) const CLIENT_SECRET: &str = "client_secret";
+
+/// The installed integrations with their compiled definitions and client secrets. A clone is a handle on the same ones.
+#[derive(Debug, Clone)]
+pub(crate) struct Providers(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    keychain: Keychain,
+    address: ApiAddress,
+    installed: ArcSwap<Snapshot>,
+    changed: watch::Sender<u64>,
+    /// Installed integrations whose client secret has been seen in the keychain. Lists ask this and not the keychain.
+    with_secret: Mutex<HashSet<EnvironmentIntegrationId>>,
+}
+
+impl Providers {
+    /// None yet.
+    pub(crate) fn new(keychain: Keychain, address: ApiAddress) -> Self {
+        let (installed, changed, with_secret) = (ArcSwap::default(), watch::Sender::new(0), Mutex::default());
+        Self(Arc::new(Inner { keychain, address, installed, changed, with_secret }))
+    }
+
+    /// Compiles all that is installed, at the start.
+    pub(crate) fn load(&self, installed: Vec<Installed>) {
+        self.0.installed.store(Arc::new(Snapshot::of(installed)));
+    }
+
+    /// Publishes an installed integration, as the transaction that called this has left it.
+    pub(crate) fn publish(&self, installed: Installed) {
+        let entry = Entry::compile(installed);
+        self.0.installed.rcu(|snapshot| snapshot.with(entry.clone()));
+        self.0.changed.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn publish_removal(&self, id: EnvironmentIntegrationId) {
+        self.forget_client_secret(id);
+        self.0.installed.rcu(|snapshot| snapshot.without(id));
+        self.0.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Wakes whoever follows what is installed, after it has changed.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    /// An installed integration that can be used.
+    pub(crate) fn get(&self, id: EnvironmentIntegrationId) -> Result<Arc<Provider>> {
+        let installed = self.0.installed.load();
+        let entry = installed.get(id).ok_or_else(|| Error::not_found("installed integration", &id))?;
+        entry.usable()
+    }
+
+    /// The installed, enabled integration with this name.
+    pub(crate) fn named(&self, name: &str) -> Result<Arc<Provider>> {
+        let installed = self.0.installed.load();
+        let entry = installed.named(name).filter(|entry| entry.installed.is_enabled);
+        entry.ok_or_else(|| Error::not_found("installed integration", name))?.usable()
+    }
+
+    /// An installed integration, usable or not.
+    pub(crate) fn installed(&self, id: EnvironmentIntegrationId) -> Option<Arc<Installed>> {
+        self.0.installed.load().get(id).map(|entry| Arc::clone(&entry.installed))
+    }
+
+    /// The installed integration with this name, usable or not.
+    pub(crate) fn entry_named(&self, name: &str) -> Option<Entry> {
+        self.0.installed.load().named(name).cloned()
+    }
+
+    /// All installed integrations by name, usable or not.
+    pub(crate) fn all(&self) -> Vec<Entry> {
+        let mut all: Vec<_> = self.0.installed.load().entries().cloned().collect();
+        all.sort_by(|a, b| a.installed.integration.name.cmp(&b.installed.integration.name));
+        all
+    }
+
+    /// The integration's OAuth client secret, where it has one.
+    pub(crate) async fn client_secret(&self, provider: &Provider) -> Result<Option<Secret>, KeychainError> {
+        if provider.definition.oauth2().is_none_or(|oauth2| oauth2.client_secret == ClientSecretNeed::Never) {
+            return Ok(None);
+        }
+        let item = self.0.keychain.get(&Key::Integration(provider.id())).await?;
+        Ok(item.and_then(|mut item| item.secrets.remove(CLIENT_SECRET)))
+    }
+
+    /// What is missing before anybody can sign in this way, and what to do.
+    pub(crate) async fn not_ready(&self, provider: &Provider, method: AuthenticationMethod) -> Option<String> {
+        let port = self.0.address.port().ok()?;
+        let not_ready = provider.definition.not_ready(method, false, port)?;
+        let is_ready = not_ready.missing == Missing::ClientSecret && self.has_client_secret(provider).await;
+        (!is_ready).then_some(not_ready.message)
+    }
+
+    /// Whether the integration's client secret is in the keychain. One that can't be asked now is reported when it is needed.
+    async fn has_client_secret(&self, provider: &Provider) -> bool {
+        if lock(&self.0.with_secret).contains(&provider.id()) {
+            return true;
+        }
+        match self.client_secret(provider).await {
+            Ok(Some(_)) => {
+                lock(&self.0.with_secret).insert(provider.id());
+                true
+            }
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+
+    /// The client secret was removed from the keychain.
+    pub(crate) fn forget_client_secret(&self, id: EnvironmentIntegrationId) {
+        lock(&self.0.with_secret).remove(&id);
+    }
+}
