@@ -63,6 +63,11 @@ impl Host {
         permit
     }
 
+    #[cfg(test)]
+    pub(super) fn has_due_waiting(&self) -> bool {
+        self.turns.available_permits() == 0
+    }
+
     /// Until when the host's `Retry-After` is in force, if it is.
     pub(super) fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
         lock(&self.closed_until).filter(|until| *until > now)

@@ -152,7 +152,7 @@ impl Refresher {
             return Ok(ControlFlow::Break(token));
         }
         let account = accounts.load(id).await?;
-        let provider = self.0.uses.catalog.provider(account.profile.environment_integration_id)?;
+        let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
         if !Arc::ptr_eq(&self.0.hosts.get(&provider), &host) {
             return Ok(ControlFlow::Continue(()));
         }

@@ -3,9 +3,10 @@ use relink_domain::{
     ApiTokenId,
     account::{Account, DeferReason, Input, NewCredential, TimelineEvent},
 };
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use super::*;
+use super::{hosts::Host, *};
 use crate::testing::{LocalServer, NOWHERE, PERSON, SIGN_IN, START, Services, access_token};
 
 /// A refresher that was built alone, and the account that it keeps fresh.
@@ -70,6 +71,57 @@ async fn callers_join_the_refresh_in_flight() {
     for token in [one, other] {
         assert_eq!(token.expect("a token").token.expose(), "new");
     }
+}
+
+impl Refreshing {
+    /// The provider's host, and every place there, so that a refresh has to wait.
+    async fn occupied_host(&self) -> (Arc<Host>, Vec<OwnedSemaphorePermit>) {
+        let account = self.accounts.load(self.id).await.expect("there");
+        let provider = self.services.providers.get(account.profile.environment_integration_id).expect("installed");
+        let host = self.refresher.0.hosts.get(&provider);
+        let mut permits = Vec::new();
+        while let Some(permit) = host.admit().now_or_never() {
+            permits.push(permit.expect("not stopping"));
+        }
+        (host, permits)
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_that_waited_for_its_host_asks_where_the_integration_says_by_then() {
+    let (before, after) = (LocalServer::listen().await, LocalServer::listen().await);
+    let it = Refreshing::at(&before.origin()).await;
+    it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "first").await;
+    it.services.clock.advance_secs(3600);
+    let (host, occupied) = it.occupied_host().await;
+    let mut refreshing = Box::pin(it.begin(RefreshReason::Due));
+    while !host.has_due_waiting() {
+        assert!((&mut refreshing).now_or_never().is_none(), "it waits");
+        tokio::task::yield_now().await;
+    }
+
+    let account = it.accounts.load(it.id).await.expect("there");
+    let mut installed = (*it.accounts.installed_of(&account).expect("installed")).clone();
+    let moved = installed.integration.document.to_string().replace(&before.origin(), &after.origin());
+    installed.integration.document = serde_json::from_str(&moved).expect("JSON");
+    it.services.providers.publish(installed);
+    drop(occupied);
+    let (token, ()) = tokio::join!(refreshing, async {
+        let request = after.request().await;
+        request.respond(200, r#"{"access_token":"new","expires_in":3600}"#).await;
+    });
+    assert_eq!(token.expect("refreshed").token.expose(), "new");
+}
+
+#[tokio::test]
+async fn a_program_that_waited_for_the_host_gets_the_token_that_came_meanwhile() {
+    let it = Refreshing::with_credential(NOWHERE, SIGN_IN).await;
+    let (_, occupied) = it.occupied_host().await;
+    let mut waiting = Box::pin(it.begin(RefreshReason::TokenNeeded));
+    assert!((&mut waiting).now_or_never().is_none(), "it waits");
+    it.services.tokens.insert(it.id, access_token("of a reauthorization"));
+    drop(occupied);
+    assert_eq!(waiting.await.expect("a token").token.expose(), "of a reauthorization");
 }
 
 #[tokio::test]
