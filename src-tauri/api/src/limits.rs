@@ -9,8 +9,9 @@ use relink_domain::{AccountId, ApiTokenId, FlowId, LinkTokenId, caller::Caller};
 
 use crate::error::ApiError;
 
-/// One client may use a quarter of the connections at a time. A request occupies its connection until it is answered.
-const SHARES: usize = 4;
+/// One client may use half of the connections at a time: a thousand concurrent requests of one program work. A request occupies
+/// its connection until it is answered.
+const SHARES: usize = 2;
 /// The maximum number of concurrent long polls of one client.
 const MAX_LONG_POLLS: usize = 64;
 /// `Retry-After` of a refusal, in seconds.
@@ -157,7 +158,7 @@ mod tests {
     #[test]
     fn a_client_has_a_share_of_the_connections_and_no_more() {
         let limits = Limits::new(8);
-        let _tickets = [(); 2].map(|()| limits.request(Client::Person).expect("room"));
+        let _tickets = [(); 4].map(|()| limits.request(Client::Person).expect("room"));
         limits.request(Client::Person).expect_err("at its limit");
         limits.request(Client::Flow(FlowId::from_uuid(uuid::Uuid::nil()))).expect("another client");
     }
