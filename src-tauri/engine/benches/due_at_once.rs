@@ -77,6 +77,8 @@ async fn main() {
 
     // Just before the first is due: a tenth of the lifetime ahead of the expiry, and a tenth of that for the jitter.
     clock.advance_secs(LIFETIME_SECS - LIFETIME_SECS / 10 - LIFETIME_SECS / 100 - 10);
+    // The loop must see this jump by itself: refreshes that are due right after one are deferred and spread.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let connected = provider.requests.load(Ordering::SeqCst);
     provider.delay_millis.store(DELAY_MILLIS, Ordering::SeqCst);
     let memory = resident_megabytes("VmRSS");

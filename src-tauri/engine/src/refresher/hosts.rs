@@ -21,8 +21,8 @@ pub(super) struct Hosts(Mutex<HashMap<String, Arc<Host>>>);
 #[derive(Debug)]
 pub(super) struct Host {
     permits: Arc<Semaphore>,
-    /// Of the refreshes that are due, only one at a time waits among `permits`, so that one that somebody waits for overtakes
-    /// the others.
+    /// Of the refreshes that are due, only as many wait among `permits` as there are, so that one that somebody waits for
+    /// overtakes the others.
     turns: Semaphore,
     closed_until: Mutex<Option<Timestamp>>,
 }
@@ -31,7 +31,7 @@ impl Default for Host {
     fn default() -> Self {
         Self {
             permits: Arc::new(Semaphore::new(MAX_PER_HOST)),
-            turns: Semaphore::new(1),
+            turns: Semaphore::new(MAX_PER_HOST),
             closed_until: Mutex::default(),
         }
     }
@@ -65,7 +65,7 @@ impl Host {
 
     #[cfg(test)]
     pub(super) fn has_due_waiting(&self) -> bool {
-        self.turns.available_permits() == 0
+        self.turns.available_permits() < MAX_PER_HOST
     }
 
     /// Until when the host's `Retry-After` is in force, if it is.
@@ -123,15 +123,20 @@ mod tests {
             tokio::task::yield_now().await;
         };
         let urgent = Arc::new(Notify::new());
-        wait("first due", Some(Arc::default())).await;
-        wait("second due", Some(Arc::default())).await;
-        wait("third due", Some(Arc::clone(&urgent))).await;
+        for _ in 0..MAX_PER_HOST {
+            wait("due with a turn", Some(Arc::default())).await;
+        }
+        wait("due", Some(Arc::default())).await;
+        wait("due and urgent", Some(Arc::clone(&urgent))).await;
         wait("requested", None).await;
         urgent.notify_one();
         tokio::task::yield_now().await;
 
         running.pop();
-        for expected in ["first due", "requested", "third due", "second due"] {
+        for _ in 0..MAX_PER_HOST {
+            assert_eq!(order.recv().await, Some("due with a turn"));
+        }
+        for expected in ["requested", "due and urgent", "due"] {
             assert_eq!(order.recv().await, Some(expected));
         }
     }
