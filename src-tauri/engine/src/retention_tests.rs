@@ -61,7 +61,7 @@ async fn events_are_removed_after_thirty_days_unless_they_were_not_delivered() {
                 let attempted = Attempted { state, next_try: START, status: None, error: None };
                 webhooks::record_attempt(tx, delivery.id, &attempted, START)?;
             }
-            // More than one batch of what nobody was to be told.
+            // Events without deliveries: more than one batch.
             for _ in 0..2 * BATCH {
                 outbox::enqueue_event(tx, EventKind::ApiTokenCreated, None, &payload, START)?;
                 tx.execute("DELETE FROM delivery WHERE outbox_seq = ?1", [outbox::latest(tx)?])?;

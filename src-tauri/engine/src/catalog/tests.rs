@@ -42,8 +42,8 @@ impl Alone {
         item.secrets.get(CLIENT_SECRET).map(|secret| secret.expose().to_owned())
     }
 
-    /// What the database has told and what it knows of Acme.
-    async fn known(&self) -> (i64, Option<Installed>) {
+    /// The latest place in the outbox, and the installed Acme.
+    async fn outbox_and_acme(&self) -> (i64, Option<Installed>) {
         let read = |c: &rusqlite::Connection| Ok((outbox::latest(c)?, integrations::installed_named(c, "acme")?));
         self.services.store.read(read).await.expect("read")
     }
@@ -65,15 +65,15 @@ async fn what_is_added_can_be_used_at_once_and_what_is_uninstalled_no_more() {
 #[tokio::test]
 async fn an_integration_is_not_added_when_its_client_secret_cannot_be_stored() {
     let it = Alone::open().await;
-    let before = it.known().await;
+    let before = it.outbox_and_acme().await;
     it.services.backend.refuse(KeychainError::Locked);
     let error = it.catalog.add(&PERSON, ACME).await.expect_err("locked");
     assert_eq!(error.code(), "keychain_locked");
-    assert_eq!(it.known().await, before);
+    assert_eq!(it.outbox_and_acme().await, before);
     it.services.backend.recover();
     it.services.backend.fail_after(0);
     it.catalog.add(&PERSON, ACME).await.expect_err("it can be read, but not written");
-    assert_eq!(it.known().await, before);
+    assert_eq!(it.outbox_and_acme().await, before);
     assert!(!it.catalog.list(&PERSON).await.expect("read").iter().any(|entry| entry.integration.name == "acme"));
 
     it.services.backend.recover();
@@ -87,7 +87,7 @@ async fn an_integration_is_not_added_when_its_client_secret_cannot_be_stored() {
 async fn a_client_is_set_completely_or_not_at_all() {
     let it = Alone::open().await;
     let added = it.catalog.add(&PERSON, ACME).await.expect("added").installed;
-    let before = it.known().await;
+    let before = it.outbox_and_acme().await;
     it.services.backend.refuse(KeychainError::Locked);
     let refused = it.catalog.set_client(&PERSON, "acme", "other".into(), Some(Secret::new("other-secret"))).await;
     assert_eq!(refused.expect_err("locked").code(), "keychain_locked");
@@ -98,14 +98,14 @@ async fn a_client_is_set_completely_or_not_at_all() {
         .await
         .expect_err("not kept");
     it.services.backend.recover();
-    assert_eq!(it.known().await, before);
+    assert_eq!(it.outbox_and_acme().await, before);
     it.services.set_writable(false).await;
     it.catalog
         .set_client(&PERSON, "acme", "other".into(), Some(Secret::new("other-secret")))
         .await
         .expect_err("not written");
     it.services.set_writable(true).await;
-    assert_eq!(it.known().await, before);
+    assert_eq!(it.outbox_and_acme().await, before);
     assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"));
 
     it.catalog.set_client(&PERSON, "acme", "other".into(), Some(Secret::new("other-secret"))).await.expect("set");
@@ -118,7 +118,7 @@ async fn an_integration_is_uninstalled_while_the_keychain_is_locked() {
     it.catalog.add(&PERSON, ACME).await.expect("added");
     it.services.backend.refuse(KeychainError::Locked);
     it.catalog.uninstall(&PERSON, "acme").await.expect("uninstalled");
-    assert_eq!(it.known().await.1, None);
+    assert_eq!(it.outbox_and_acme().await.1, None);
     it.services.backend.recover();
     it.services.orphans.sweep().await.expect("swept");
     assert!(it.services.backend.names().is_empty());
@@ -168,7 +168,7 @@ async fn a_definition_that_is_added_again_keeps_the_client_and_says_that_it_was_
     catalog.set_client(&PERSON, "acme", "mine".into(), None).await.expect("set");
     let mut changes = catalog.changes(&PERSON);
     changes.borrow_and_update();
-    let before = it.known().await.0;
+    let before = it.outbox_and_acme().await.0;
     let again = acme_with(oauth2(json!({ "id": "relink" }))).replace("\"Acme\"", "\"Acme Corp\"");
     let again = catalog.add(&PERSON, &again).await.expect("added").installed;
     assert_eq!((again.id, again.integration.version, again.label()), (added.id, 2, "Acme Corp".to_owned()));
@@ -184,12 +184,12 @@ async fn a_definition_that_the_persons_client_cannot_be_applied_to_is_refused() 
     let catalog = &it.catalog;
     let added = catalog.add(&PERSON, ACME).await.expect("added").installed;
     catalog.set_client(&PERSON, "acme", "mine".into(), None).await.expect("set");
-    let before = it.known().await;
+    let before = it.outbox_and_acme().await;
     let by_format = json!({ "oauth2": oauth2(json!({ "id": "relink", "secret": "second-secret" })) });
     let error = catalog.add(&PERSON, &acme_with(by_format)).await.expect_err("refused");
     assert_eq!(error.code(), "integration_override_unfit");
     assert!(error.to_string().contains("uninstall acme first"), "it says what to do: {error}");
-    assert_eq!(it.known().await, before);
+    assert_eq!(it.outbox_and_acme().await, before);
     assert_eq!(it.client_id(), "mine");
     assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"));
     // Where nobody signs in, the client is of no use and does no harm.
@@ -204,11 +204,11 @@ async fn a_client_secret_is_not_stored_beside_the_id_of_another_client() {
     let catalog = &it.catalog;
     let added = catalog.add(&PERSON, ACME).await.expect("added").installed;
     catalog.set_client(&PERSON, "acme", "mine".into(), Some(Secret::new("my-secret"))).await.expect("set");
-    let before = it.known().await;
+    let before = it.outbox_and_acme().await;
     let error = catalog.add(&PERSON, ACME).await.expect_err("refused");
     assert_eq!(error.code(), "client_secret_of_another");
     let of_mine = acme_with(oauth2(json!({ "id": "mine", "secret": "my-next-secret" })));
-    assert_eq!((it.known().await, it.client_secret(&added).await.as_deref()), (before, Some("my-secret")));
+    assert_eq!((it.outbox_and_acme().await, it.client_secret(&added).await.as_deref()), (before, Some("my-secret")));
     catalog.add(&PERSON, &of_mine).await.expect("added");
     assert_eq!(it.client_secret(&added).await.as_deref(), Some("my-next-secret"));
 }
@@ -225,10 +225,10 @@ async fn a_client_is_checked_with_the_definition_that_is_there_when_it_is_writte
     unusable(&mut broken);
     let record = broken.integration;
     it.services.store.write(move |tx| integrations::put(tx, &record)).await.expect("stored");
-    let before = it.known().await;
+    let before = it.outbox_and_acme().await;
     let refused = catalog.set_client(&PERSON, "acme", "mine".into(), Some(Secret::new("mine"))).await;
     assert_eq!(refused.expect_err("refused").code(), "integration_broken");
-    assert_eq!(it.known().await, before);
+    assert_eq!(it.outbox_and_acme().await, before);
     assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"));
 
     // By now its credentials are a map by format.

@@ -77,10 +77,10 @@ async fn an_account_whose_definition_cannot_be_loaded_fails_and_works_again_afte
     assert_eq!(world.account(other).await.status(), Status::Active, "nothing else is affected");
     world.engine.refresher().access_token(&PERSON, other).await.expect("a token");
 
-    let told = world.event_names().await.len();
+    let events_before = world.event_names().await.len();
     world.restart().await;
     assert_eq!(world.account(id).await.status(), Status::ValidationError);
-    assert_eq!(world.event_names().await.len(), told, "it is reported once");
+    assert_eq!(world.event_names().await.len(), events_before, "it is reported once");
 
     world.engine.catalog().add(&PERSON, &acme("Acme, repaired")).await.expect("repaired");
     world.until_status(id, Status::Active).await;
