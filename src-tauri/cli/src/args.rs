@@ -1,11 +1,13 @@
 //! The grammar of the command line.
 
+mod deferred;
 mod sandbox;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 
+use self::deferred::Deferred;
 use crate::{exit::CliError, output::Output};
 
 pub(crate) use sandbox::{Fault, Sandbox, SandboxSettings, Subject};
@@ -130,18 +132,18 @@ pub(crate) enum Command {
     },
     /// Control the Sandbox, the built-in provider for testing.
     Sandbox {
-        #[command(subcommand)]
-        command: Sandbox,
+        #[command(flatten)]
+        command: Deferred<Sandbox>,
     },
     /// Manage tokens for programs that use the API.
     ApiToken {
-        #[command(subcommand)]
-        command: ApiTokens,
+        #[command(flatten)]
+        command: Deferred<ApiTokens>,
     },
     /// Manage webhooks.
     Webhook {
-        #[command(subcommand)]
-        command: Webhooks,
+        #[command(flatten)]
+        command: Deferred<Webhooks>,
     },
     /// Submit an OAuth callback that did not reach Relink.
     Callback {

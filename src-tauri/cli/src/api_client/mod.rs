@@ -28,7 +28,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(75);
 const MAX_RESPONSE_BYTES: u64 = 64 * 1024 * 1024;
 /// Most responses fit into one read of this size.
-const BUFFER_BYTES: usize = 16 * 1024;
+const INPUT_BUFFER_BYTES: usize = 16 * 1024;
+/// Holds a request's head; a larger body is sent in several writes.
+const OUTPUT_BUFFER_BYTES: usize = 2 * 1024;
 
 /// After a failed request: how often, and at most how many times, to check whether Relink is still running. A killed process
 /// loses its connections shortly before its lock.
@@ -56,8 +58,8 @@ impl ApiClient {
             .timeout_global(Some(REQUEST_TIMEOUT))
             // Most commands send one request, so a connection pool would only cost time.
             .max_idle_connections(0)
-            .input_buffer_size(BUFFER_BYTES)
-            .output_buffer_size(BUFFER_BYTES)
+            .input_buffer_size(INPUT_BUFFER_BYTES)
+            .output_buffer_size(OUTPUT_BUFFER_BYTES)
             .user_agent("")
             .accept("")
             .accept_encoding("")

@@ -34,9 +34,9 @@ pub(crate) fn run(client: &ApiClient, command: Command, output: Output) -> Resul
         Command::Timeline { id, limit } => timeline::run(client, id.as_deref(), limit, output),
         Command::Events { after, once } => events::run(client, after, once, output),
         Command::Integrations { command } => integrations::run(client, command, output),
-        Command::Sandbox { command } => sandbox::run(client, command, output),
-        Command::ApiToken { command } => api_tokens::run(client, command, output),
-        Command::Webhook { command } => webhooks::run(client, command, output),
+        Command::Sandbox { command } => sandbox::run(client, command.0, output),
+        Command::ApiToken { command } => api_tokens::run(client, command.0, output),
+        Command::Webhook { command } => webhooks::run(client, command.0, output),
         Command::Callback { url } => links::callback(client, url, output),
     }
 }
