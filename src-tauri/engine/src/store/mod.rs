@@ -1,4 +1,4 @@
-//! The store: one SQLite database, one thread that writes, a few that read, one transaction per change.
+//! The store: one SQLite database, one thread that writes, a few that read. A change is written whole or not at all.
 //!
 //! Invariants:
 //! - No secret is in the database: link tokens and API tokens are stored as SHA-256 hashes, everything else that is secret
@@ -24,20 +24,19 @@ mod readers;
 pub mod settings;
 pub mod timeline;
 pub mod webhooks;
+mod writer;
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
-    thread,
 };
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, ffi};
-use tokio::sync::{mpsc, oneshot, watch};
+use rusqlite::{Connection, Transaction, ffi};
+use tokio::sync::watch;
 
 pub use changes::{ChangeSet, ChangedAccounts, Changes};
-use changes::{Publisher, Recorder};
 use readers::Readers;
+use writer::Writer;
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -60,9 +59,7 @@ pub enum StoreError {
 /// Result of a store operation.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-type WriterJob = Box<dyn FnOnce(&mut Connection) + Send>;
-
-/// The maximum number of waiting jobs; further callers wait.
+/// The maximum number of waiting jobs of a thread; further callers wait.
 const QUEUE_LENGTH: usize = 256;
 /// The size of a connection's statement cache: more than there are different statements.
 const STATEMENT_CACHE: usize = 128;
@@ -70,12 +67,9 @@ const STATEMENT_CACHE: usize = 128;
 /// The store. Clones share the same database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    writer: mpsc::Sender<WriterJob>,
+    writer: Writer,
     /// `None` for a database in memory, which only the writer's connection can read.
     readers: Option<Readers>,
-    outbox_seq: watch::Sender<i64>,
-    recorder: Recorder,
-    publisher: Arc<Publisher>,
 }
 
 /// An open data folder: the store and the lock that keeps other engines out.
@@ -100,7 +94,8 @@ impl Store {
         configure(&connection)?;
         migrations::run(&mut connection, Some(folder))?;
         folder::make_private_file(&path).map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
-        Ok(Opened { store: Self::start(connection, Some(Readers::new(&path)))?, lock })
+        let store = Self { writer: Writer::start(connection)?, readers: Some(Readers::new(&path)) };
+        Ok(Opened { store, lock })
     }
 
     #[cfg(test)]
@@ -108,42 +103,7 @@ impl Store {
         let mut connection = Connection::open_in_memory()?;
         configure(&connection)?;
         migrations::run(&mut connection, None)?;
-        Self::start(connection, None)
-    }
-
-    fn start(mut connection: Connection, readers: Option<Readers>) -> Result<Self> {
-        let latest = outbox::latest(&connection)?;
-        let recorder = Recorder::install(&connection)?;
-        let (writer, mut jobs) = mpsc::channel::<WriterJob>(QUEUE_LENGTH);
-        thread::Builder::new()
-            .name("store".into())
-            .spawn(move || {
-                while let Some(job) = jobs.blocking_recv() {
-                    job(&mut connection);
-                }
-            })
-            .map_err(|source| StoreError::Folder { folder: PathBuf::new(), source })?;
-        Ok(Self {
-            writer,
-            readers,
-            outbox_seq: watch::Sender::new(latest),
-            recorder,
-            publisher: Arc::new(Publisher::new()),
-        })
-    }
-
-    /// Runs a job on the writer's thread, after all jobs that came before it.
-    async fn on_writer<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let (answer, answered) = oneshot::channel();
-        let job: WriterJob = Box::new(move |connection| {
-            // The caller may have been cancelled; the job runs anyway.
-            let _ = answer.send(job(connection));
-        });
-        self.writer.send(job).await.map_err(|_| StoreError::Stopping)?;
-        answered.await.map_err(|_| StoreError::Stopping)?
+        Ok(Self { writer: Writer::start(connection)?, readers: None })
     }
 
     /// Reads the last committed state, in parallel to the writer. All statements of one call see the same state.
@@ -153,11 +113,11 @@ impl Store {
     ) -> Result<T> {
         match &self.readers {
             Some(readers) => readers.read(read).await,
-            None => self.on_writer(|connection| read(connection)).await,
+            None => self.writer.alone(|connection| read(connection)).await,
         }
     }
 
-    /// Writes in one transaction: all of it or nothing. Followers of the outbox and of changes are woken after the commit.
+    /// Writes all of it or nothing. Followers of the outbox and of changes are woken after the commit.
     pub async fn write<T: Send + 'static>(
         &self,
         write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
@@ -165,57 +125,45 @@ impl Store {
         self.write_then(write, |_| ()).await
     }
 
-    /// [`Self::write`], followed by a change in memory: after the commit, before the next write and before this returns, even
-    /// if the caller was cancelled. A parallel read may see the commit earlier.
+    /// [`Self::write`], followed by a change in memory: after the commit, in the order of the writes and before this returns,
+    /// even if the caller was cancelled. A parallel read may see the commit earlier, and so may a later write, which can be
+    /// part of the same transaction: a write decides by the database, not by what is in memory.
     pub async fn write_then<T: Send + 'static>(
         &self,
         write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
         then: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T> {
-        let (outbox_seq, recorder, publisher) =
-            (self.outbox_seq.clone(), self.recorder.clone(), Arc::clone(&self.publisher));
-        self.on_writer(move |connection| {
-            // Drop the recorded changes of a transaction that was rolled back.
-            recorder.take();
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let value = write(&transaction)?;
-            let latest = outbox::latest(&transaction)?;
-            transaction.commit()?;
-            then(&value);
-            outbox_seq.send_if_modified(|known| std::mem::replace(known, latest) != latest);
-            publisher.publish(&recorder.take());
-            Ok(value)
-        })
-        .await
+        self.writer.write(write, then).await
     }
 
     /// Writes the write-ahead log back into the database, so that a copy of the one file is complete.
     pub async fn fold(&self) -> Result<()> {
-        self.on_writer(|connection| {
-            let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-            if busy {
-                // A read is still in progress.
-                return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None).into());
-            }
-            Ok(())
-        })
-        .await
+        self.writer
+            .alone(|connection| {
+                let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+                if busy {
+                    // A read is still in progress.
+                    return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None).into());
+                }
+                Ok(())
+            })
+            .await
     }
 
     /// Subscribes to the changes of transactions.
     pub fn changes(&self) -> Changes {
-        self.publisher.subscribe()
+        self.writer.publisher().subscribe()
     }
 
     /// The outbox's latest sequence number, and a wake-up whenever it grows.
     pub fn outbox_seq(&self) -> watch::Receiver<i64> {
-        self.outbox_seq.subscribe()
+        self.writer.outbox_seq().subscribe()
     }
 
     /// Sets whether the disk accepts writes, for tests.
     #[cfg(test)]
     pub(crate) async fn accept_writes(&self, accept: bool) -> Result<()> {
-        self.on_writer(move |connection| Ok(connection.pragma_update(None, "query_only", !accept)?)).await
+        self.writer.alone(move |connection| Ok(connection.pragma_update(None, "query_only", !accept)?)).await
     }
 }
 
