@@ -10,7 +10,7 @@ use axum::{
 use crate::{
     ApiState, connect,
     error::ApiError,
-    limits::{self, Client},
+    limits::{self, Client, Connection},
     server::Reserved,
 };
 
@@ -67,10 +67,10 @@ pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, ne
         response.headers_mut().insert("www-authenticate", http::HeaderValue::from_static("Bearer"));
         return response;
     };
-    let _under_way = match api.limits.request(Client::of(&caller)) {
-        Ok(ticket) => ticket,
-        Err(refused) => return refused.into_response(),
-    };
+    let connection = request.extensions().get::<Connection>().cloned().unwrap_or_default();
+    if let Err(refused) = api.limits.use_connection(&connection, Client::of(&caller)) {
+        return refused.into_response();
+    }
     request.extensions_mut().insert(caller);
     next.run(request).await
 }

@@ -1,4 +1,4 @@
-//! Limits on each client's concurrent requests, so that no client blocks another.
+//! Limits on each client's connections and long polls, so that no client blocks another.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -9,15 +9,14 @@ use relink_domain::{AccountId, ApiTokenId, FlowId, LinkTokenId, caller::Caller};
 
 use crate::error::ApiError;
 
-/// One client may use half of the connections at a time: a thousand concurrent requests of one program work. A request occupies
-/// its connection until it is answered.
+/// One client may use half of the connections at a time: a thousand concurrent requests of one program work.
 const SHARES: usize = 2;
 /// The maximum number of concurrent long polls of one client.
 const MAX_LONG_POLLS: usize = 64;
 /// `Retry-After` of a refusal, in seconds.
 const RETRY_AFTER_SECS: u32 = 1;
 
-/// The client that requests are counted for.
+/// The client that connections and long polls are counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
     /// The window or the command line, with the run's own token.
@@ -44,26 +43,32 @@ impl Client {
     }
 }
 
-/// The number of concurrent requests of each client.
+/// The number of connections and of concurrent long polls of each client.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
-    max_requests: usize,
-    requests: Arc<Counter>,
+    max_connections: usize,
+    connections: Arc<Counter>,
     long_polls: Arc<Counter>,
 }
 
 impl Limits {
     /// The limits of a server with at most `max_connections`.
     pub(crate) fn new(max_connections: usize) -> Self {
-        Self { max_requests: max_connections / SHARES, requests: Arc::default(), long_polls: Arc::default() }
+        Self { max_connections: max_connections / SHARES, connections: Arc::default(), long_polls: Arc::default() }
     }
 
-    /// Counts a request until the ticket is dropped.
-    pub(crate) fn request(&self, client: Client) -> Result<Ticket, ApiError> {
-        self.requests.take(client, self.max_requests).ok_or_else(|| {
-            let message = format!("This client already has {} requests in progress.", self.max_requests);
+    /// Counts a connection for the client that uses it now, until it ends or another client uses it.
+    pub(crate) fn use_connection(&self, connection: &Connection, client: Client) -> Result<(), ApiError> {
+        let mut user = connection.lock();
+        if user.as_ref().is_some_and(|user| user.client == client) {
+            return Ok(());
+        }
+        let ticket = self.connections.take(client, self.max_connections).ok_or_else(|| {
+            let message = format!("This client already uses {} connections.", self.max_connections);
             ApiError::too_many_requests("too_many_requests", &message, RETRY_AFTER_SECS)
-        })
+        })?;
+        *user = Some(ticket);
+        Ok(())
     }
 
     /// Counts a long poll until the ticket is dropped.
@@ -79,6 +84,16 @@ impl Limits {
 pub(crate) fn too_many_connections() -> ApiError {
     let message = "Too many connections are open. The remaining ones are reserved for sign-ins.";
     ApiError::too_many_requests("too_many_connections", message, RETRY_AFTER_SECS)
+}
+
+/// A connection, and the client that it is counted for: none before the first accepted request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Connection(Arc<Mutex<Option<Ticket>>>);
+
+impl Connection {
+    fn lock(&self) -> MutexGuard<'_, Option<Ticket>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -100,7 +115,7 @@ impl Counter {
     }
 }
 
-/// One counted request of a client.
+/// One counted connection or long poll of a client.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     counter: Arc<Counter>,
@@ -132,7 +147,7 @@ mod tests {
             (0..MAX_LONG_POLLS).map(|_| limits.long_poll(Client::Person).expect("room")).collect();
         limits.long_poll(Client::Person).expect_err("at its limit");
         limits.long_poll(flow).expect("another client");
-        limits.request(Client::Person).expect("an ordinary request");
+        limits.use_connection(&Connection::default(), Client::Person).expect("an ordinary request");
         tickets.pop();
         limits.long_poll(Client::Person).expect("a place came free");
         drop(tickets);
@@ -158,8 +173,29 @@ mod tests {
     #[test]
     fn a_client_has_a_share_of_the_connections_and_no_more() {
         let limits = Limits::new(8);
-        let _tickets = [(); 4].map(|()| limits.request(Client::Person).expect("room"));
-        limits.request(Client::Person).expect_err("at its limit");
-        limits.request(Client::Flow(FlowId::from_uuid(uuid::Uuid::nil()))).expect("another client");
+        let flow = Client::Flow(FlowId::from_uuid(uuid::Uuid::nil()));
+        let mut connections: Vec<_> = (0..4).map(|_| Connection::default()).collect();
+        for connection in &connections {
+            limits.use_connection(connection, Client::Person).expect("room");
+        }
+        let fifth = Connection::default();
+        limits.use_connection(&fifth, Client::Person).expect_err("at its limit");
+        limits.use_connection(&connections[0], Client::Person).expect("a connection it has");
+        limits.use_connection(&fifth, flow).expect("another client");
+        connections.pop();
+        limits.use_connection(&Connection::default(), Client::Person).expect("one was closed");
+    }
+
+    #[test]
+    fn a_connection_counts_for_the_client_that_uses_it_now() {
+        let limits = Limits::new(2);
+        let flow = Client::Flow(FlowId::from_uuid(uuid::Uuid::nil()));
+        let shared = Connection::default();
+        limits.use_connection(&shared, Client::Person).expect("room");
+        limits.use_connection(&shared, flow).expect("room");
+        limits.use_connection(&Connection::default(), flow).expect_err("at its limit");
+        limits.use_connection(&Connection::default(), Client::Person).expect("it uses none any more");
+        drop(shared);
+        assert!(limits.connections.lock().is_empty(), "clients without connections are forgotten");
     }
 }

@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower_http::{normalize_path::NormalizePath, timeout::RequestBodyTimeout};
 
+use crate::limits::Connection;
+
 /// How long a client may take to send the headers of its next request.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for a connection that is opened while half of all connections are in use.
@@ -133,10 +135,12 @@ async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("small responses may be late: {error}");
     }
+    let of_client = Connection::default();
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let service = service.clone();
+        let (service, of_client) = (service.clone(), of_client.clone());
         async move {
             let mut request = request.map(Body::new);
+            request.extensions_mut().insert(of_client);
             if is_reserved {
                 request.extensions_mut().insert(Reserved);
             }
