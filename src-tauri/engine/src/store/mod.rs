@@ -169,9 +169,11 @@ impl Store {
 
 fn configure(connection: &Connection) -> Result<()> {
     // FULL: a committed intent must be on the disk before the old token is spent.
+    // cache_size: at most 8 MB (it is given in KiB). With the default of 2 MB, thousands of refreshes at once spent a third of
+    // the time of the writing thread on reading the same pages again.
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;
-         PRAGMA secure_delete = ON;",
+         PRAGMA secure_delete = ON; PRAGMA cache_size = -8192;",
     )?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     Ok(())
