@@ -1,4 +1,4 @@
-//! Access: API tokens, and who a caller is. Tokens are opaque, shown once and stored as hashes.
+//! API tokens, and the authentication of callers. Tokens are opaque, shown once and stored as hashes.
 
 use std::sync::{Arc, Mutex};
 
@@ -21,10 +21,9 @@ use crate::{
     tasks::Tasks,
 };
 
-/// The most characters of an API token's name.
+/// The maximum length of an API token's name, in characters.
 const MAX_NAME: usize = 100;
 
-/// The services that [`Access`] uses.
 #[derive(Debug)]
 pub(crate) struct Dependencies {
     pub(crate) store: Store,
@@ -32,20 +31,20 @@ pub(crate) struct Dependencies {
     pub(crate) tasks: Tasks,
 }
 
-/// API tokens. A clone is a handle on the same ones.
+/// API tokens. Clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Access(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     uses: Dependencies,
-    /// All tokens. They change with the store, in the order of its transactions.
+    /// All API tokens. They change with each commit, in the order of the store's transactions.
     known: Mutex<Vec<KnownToken>>,
     /// The hash of the run's own token.
     run_token: Mutex<Option<[u8; 32]>>,
 }
 
-/// What is looked at on each request.
+/// The part of an API token that is needed on each request.
 #[derive(Debug)]
 struct KnownToken {
     hash: [u8; 32],
@@ -69,7 +68,7 @@ impl Access {
         Ok(Self(Arc::new(Inner { uses, known: Mutex::new(known), run_token: Mutex::default() })))
     }
 
-    /// Makes an API token. The token itself is returned here and never again.
+    /// Creates an API token. The token itself is returned only here.
     pub async fn create_api_token(
         &self,
         caller: &Caller,
@@ -95,7 +94,7 @@ impl Access {
             outbox::enqueue_event(tx, EventKind::ApiTokenCreated, Some(&id.to_string()), &payload, now)?;
             Ok(record)
         };
-        // With the commit, before any later one: a revocation of the token is the last word.
+        // Runs with the commit, before any later one, so that a later revocation of the token prevails.
         let publish = move |record: &ApiToken| lock(&access.0.known).push(KnownToken::new(hash, record));
         self.0.uses.store.write_then(write, publish).await?;
         tracing::info!(token = %id, ?caller, "API token made");
@@ -111,7 +110,7 @@ impl Access {
         token.ok_or_else(|| Error::not_found("API token", &id))
     }
 
-    /// Revokes an API token, at once.
+    /// Revokes an API token, with immediate effect.
     pub async fn revoke_api_token(&self, caller: &Caller, id: ApiTokenId) -> Result<()> {
         let (now, access) = (self.0.uses.clock.now(), self.clone());
         let payload = Payload::of(&Gone { id })?;
@@ -122,7 +121,7 @@ impl Access {
             }
             Ok(found)
         };
-        // With the commit, so that it happens even if the caller goes away.
+        // Runs with the commit, even if the caller is cancelled.
         let forget = move |_: &bool| lock(&access.0.known).retain(|known| known.id != id);
         let found = self.0.uses.store.write_then(write, forget).await?;
         if !found {
@@ -132,15 +131,16 @@ impl Access {
         Ok(())
     }
 
-    /// Makes the token of this run, in place of the one before. Whoever can read it where it is written is the person.
+    /// Creates the token of this run, in place of the previous one. Whoever can read it where it is stored counts as
+    /// the person.
     pub fn new_run_token(&self, _caller: &Caller) -> Result<Secret> {
         let token = random_token()?;
         *lock(&self.0.run_token) = Some(hash_of(token.expose()));
         Ok(token)
     }
 
-    /// The caller behind an API token or the run's own, if it is one. Every known hash is compared, each in constant time.
-    /// The use of an API token is recorded beside the request, never in its way.
+    /// The caller that an API token or this run's token authenticates; `None` for any other. Every known hash is
+    /// compared, each in constant time. The use of an API token is recorded in the background.
     pub fn authenticate(&self, token: &str) -> Option<Caller> {
         let hash = hash_of(token);
         if lock(&self.0.run_token).is_some_and(|known| known.ct_eq(&hash).into()) {

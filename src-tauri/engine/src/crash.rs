@@ -1,19 +1,18 @@
 //! Named places at which a test can kill the process (docs/reliability.md).
 //!
 //! With the feature `crash-points`, the process stops at the place named in `RELINK_CRASH_AT`, after printing that on
-//! standard error; the test then sends it a real `kill -9`. At the place named in `RELINK_PANIC_AT` it panics and prints the
-//! values at hand, as a failed `expect` does. Without the feature, none of this is compiled.
+//! standard error; the test then sends it a real `kill -9`. At the place named in `RELINK_PANIC_AT` it panics and
+//! prints the current values, as a failed `expect` does. Without the feature, none of this is compiled.
 
 use std::fmt::Debug;
 
-/// Where the process can be killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CrashPoint {
     /// The intent is committed; nothing was sent.
     RefreshIntent,
     /// The provider has responded; nothing is stored yet.
     RefreshAnswered,
-    /// What must last is in the keychain; the database isn't updated yet.
+    /// The new refresh token is in the keychain; the database isn't updated yet.
     RefreshKept,
     /// Everything is committed.
     RefreshCommitted,
@@ -45,7 +44,7 @@ impl CrashPoint {
         }
     }
 
-    /// Stops here forever, or panics with the values at hand, if the test requested it.
+    /// Stops here forever, or panics with the values, if the test requested it.
     #[expect(clippy::print_stderr, reason = "the test reads it")]
     pub(crate) async fn here(self, at_hand: &(dyn Debug + Sync)) {
         let is_named_by = |variable: &str| std::env::var(variable).is_ok_and(|at| at == self.name());

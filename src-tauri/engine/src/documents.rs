@@ -1,4 +1,4 @@
-//! Documents that the surfaces keep for themselves: the window's preferences, the notifications that were shown.
+//! Documents that the user interfaces store: the window's preferences, the notifications that were shown.
 
 use relink_domain::caller::Caller;
 use serde::{Serialize, de::DeserializeOwned};
@@ -8,11 +8,11 @@ use crate::{
     store::{Store, settings},
 };
 
-/// Keeps documents by name. A clone is a handle on the same ones.
+/// Stores documents by name. Clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Documents(Store);
 
-/// Sets the surfaces' documents apart from the engine's own settings.
+/// The setting of a document. The prefix separates it from the engine's own settings.
 fn setting_of(name: &str) -> String {
     format!("surface.{name}")
 }
@@ -22,13 +22,13 @@ impl Documents {
         Self(store)
     }
 
-    /// A document; `None` before it is first kept.
+    /// A document; `None` if it was never stored.
     pub async fn get<T: DeserializeOwned + Send + 'static>(&self, _caller: &Caller, name: &str) -> Result<Option<T>> {
         let setting = setting_of(name);
         Ok(self.0.read(move |c| settings::get(c, &setting)).await?)
     }
 
-    /// Keeps a document. It must not contain a secret.
+    /// Stores a document. It must not contain a secret.
     pub async fn set<T: Serialize + Send + 'static>(&self, caller: &Caller, name: &str, document: T) -> Result<()> {
         let setting = setting_of(name);
         self.0.write(move |tx| settings::set(tx, &setting, &document)).await?;

@@ -38,44 +38,42 @@ use crate::{
     unfinished::Unfinished,
 };
 
-/// How the engine is set up.
 #[derive(Debug)]
 pub struct Options {
-    /// Where the database is.
+    /// The folder of the database.
     pub data_dir: PathBuf,
     pub keychain: Keychain,
     pub clock: Clock,
-    /// Whether this process is the system's handler of the deep link.
+    /// Whether this process is the system's handler for deep links.
     pub takes_deep_links: bool,
 }
 
-/// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data folder or its database.
+    /// The data folder or its database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The HTTP client could not be made: without certificate authorities, for one, it could trust no provider.
+    /// The HTTP client could not be created, for example because the system has no certificate authorities.
     #[error(
         "Relink's network client could not be made: {}. Relink trusts the certificate authorities of this system; \
          on Linux they are in the package ca-certificates.",
         innermost(.0)
     )]
     Client(#[from] reqwest::Error),
-    /// Something in the first use of the database failed.
+    /// The first use of the database failed.
     #[error(transparent)]
     Engine(#[from] Error),
-    /// The system has no randomness to give.
+    /// The system's random number generator failed.
     #[error("The system's random number generator failed: {0}")]
     Random(#[from] io::Error),
 }
 
-/// The cause at the end of the chain, which says what happened and not only where.
+/// The innermost cause, which says what happened and not only where.
 fn innermost(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), innermost)
 }
 
-/// The engine. A clone is a handle on the same one.
+/// The engine. Clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Engine(Arc<Inner>);
 
@@ -99,21 +97,21 @@ struct Inner {
     documents: Documents,
     /// Whether [`Engine::keep_alive`] was called.
     is_alive: AtomicBool,
-    /// Keeps other engines out of the data folder for as long as this one lives.
+    /// Prevents other engines from using the data folder while this one exists.
     _lock: fs::File,
 }
 
 /// How long a stop waits for refreshes that are in flight.
 const STOP_TIMEOUT: Duration = Duration::from_secs(35);
-/// How long a stop waits for the disk after that.
+/// How long a stop waits for the checkpoint after that.
 const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Opens the data folder and builds the components. Nothing is sent to anybody before [`Engine::keep_alive`].
+    /// Opens the data folder and builds the components. Nothing is sent before [`Engine::keep_alive`].
     #[expect(clippy::too_many_lines, reason = "every component and what it uses, in one place")]
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { data_dir, keychain, clock, takes_deep_links } = options;
-        // Both read many files, and neither needs the other.
+        // Run both in parallel: both read many files, and neither needs the other.
         let outbound = tokio::task::spawn_blocking(Outbound::new);
         let opened =
             tokio::task::spawn_blocking(move || Store::open(&data_dir)).await.map_err(|_| StoreError::Stopping)?;
@@ -228,9 +226,9 @@ impl Engine {
         })))
     }
 
-    /// Finishes what a crash cut off, and begins to keep accounts alive and to deliver webhooks. To be called when everything
-    /// is there that this needs: a Sandbox that starts later than its accounts' refreshes would fail them for nothing. A
-    /// second call does nothing.
+    /// Finishes what a crash interrupted, and begins to refresh accounts and to deliver webhooks. Call it when
+    /// everything that this needs is running: a Sandbox that starts after its accounts' refreshes would make them fail.
+    /// A second call does nothing.
     pub async fn keep_alive(&self) -> Result<()> {
         let inner = &self.0;
         if inner.is_alive.swap(true, Ordering::SeqCst) {
@@ -241,7 +239,7 @@ impl Engine {
             inner.recovery.start().await
         };
         if let Err(error) = prepared.await {
-            // Another call may try again: nothing of what follows has begun.
+            // Allow another call to retry: nothing below has begun.
             inner.is_alive.store(false, Ordering::SeqCst);
             return Err(error);
         }
@@ -252,7 +250,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Stops: nothing new begins; refreshes in flight are waited for, because the provider may have answered them already.
+    /// Stops the engine: nothing new begins. Waits for refreshes in flight, because the provider may have responded
+    /// already.
     pub async fn stop(&self) {
         if !self.0.tasks.stop(STOP_TIMEOUT).await {
             tracing::warn!("stopped while a refresh was still in flight; it is resumed at the next start");
@@ -302,27 +301,26 @@ impl Engine {
         self.0.clock.now()
     }
 
-    /// Whether the system knows a route to the internet.
+    /// Whether the system has a route to the internet.
     pub fn is_online(&self, _caller: &Caller) -> bool {
         network::now() == Network::Up
     }
 
-    /// Says on which port the local API listens.
+    /// Sets the port on which the local API listens.
     pub fn set_api_port(&self, port: u16) {
         self.0.address.set_port(port);
     }
 
-    /// What was written, for whoever shows it.
+    /// The changes of the database, for views that show it.
     pub fn changes(&self, _caller: &Caller) -> Changes {
         self.0.store.changes()
     }
 
-    /// How the keychain is.
     pub async fn keychain_status(&self, _caller: &Caller) -> KeychainStatus {
         self.0.keychain.status().await
     }
 
-    /// Wakes whoever shows the keychain's state, after it has changed.
+    /// The keychain's state, with notification of its changes.
     pub fn keychain_changes(&self, _caller: &Caller) -> watch::Receiver<KeychainState> {
         self.0.keychain.state()
     }

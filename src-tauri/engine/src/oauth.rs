@@ -1,7 +1,8 @@
 //! OAuth 2.0 as a client: RFC 6749, PKCE (RFC 7636), revocation (RFC 7009).
 //!
-//! The `oauth2` crate makes the requests and parses the answers, as a [`TokenAnswer`], which takes what providers do differently.
-//! Between it and the network stands [`EndpointClient`]. Every failure is sorted into the one table of causes.
+//! The `oauth2` crate makes the requests and parses the responses as a [`TokenAnswer`], which accepts the differences
+//! between providers. [`EndpointClient`] connects the crate to the network. Every failure is classified by its
+//! [`Cause`].
 
 mod answer;
 
@@ -30,52 +31,44 @@ use crate::{
     outbound::{Outbound, RequestFailed},
 };
 
-/// A provider's token endpoint and this app's client there.
+/// A provider's token endpoint and the client that uses it.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// Where tokens are asked for.
     pub url: Url,
-    /// This app's client id.
     pub client_id: String,
-    /// This app's client secret, unless the client is public.
+    /// `None` for a public client (RFC 6749 §2.1).
     pub client_secret: Option<Secret>,
-    /// How the client shows who it is.
+    /// How the client authenticates (RFC 6749 §2.3).
     pub authentication: ClientAuth,
-    /// How the body is written.
     pub body_format: BodyFormat,
     /// Whether the address may be private.
     pub consent: Consent,
-    /// The provider's own error codes.
     pub own_codes: ProviderErrorCodes,
-    /// The lifetime where the provider doesn't say.
+    /// The access token's lifetime in seconds, if the response has no `expires_in`.
     pub default_expires_in: Option<u64>,
-    /// What stands between two scopes.
     pub scope_separator: String,
 }
 
-/// What an exchange brought.
+/// A successful token response (RFC 6749 §5.1).
 #[derive(Debug, Clone)]
 pub struct Tokens {
-    /// `access_token`.
     pub access: Secret,
-    /// `refresh_token`.
     pub refresh: Option<Secret>,
     /// `id_token` (OpenID Connect).
     pub id: Option<Secret>,
-    /// The access token's life.
+    /// The access token's lifetime.
     pub lifetime: TokenLifetime,
-    /// `scope`, where the provider said that it differs from what was asked (RFC 6749 §5.1).
+    /// `scope`, if the response has it because it differs from the requested scope (RFC 6749 §5.1).
     pub scopes: Option<Vec<String>>,
 }
 
-/// An authorization request that a browser can be sent to, and what must be remembered of it.
+/// An authorization request for a browser, and the values that are needed later.
 #[derive(Debug)]
 pub struct Authorization {
-    /// Where the browser goes.
     pub url: Url,
     /// 256 random bits.
     pub state: Secret,
-    /// RFC 7636 §4.1.
+    /// The PKCE code verifier (RFC 7636 §4.1).
     pub verifier: Secret,
 }
 
@@ -131,7 +124,8 @@ impl Endpoint {
         (!scopes.is_empty()).then(|| Scope::new(scopes.join(&self.scope_separator)))
     }
 
-    // The three exchanges are boxed: the compiler can't see through the `oauth2` crate's generic client that they are `Send`.
+    // The three exchanges are boxed: the compiler can't infer through the `oauth2` crate's generic client that they are
+    // `Send`.
 
     /// Exchanges an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5).
     pub fn exchange_code<'a>(
@@ -171,7 +165,7 @@ impl Endpoint {
         })
     }
 
-    /// Asks for a token in the client's own name (RFC 6749 §4.4).
+    /// Requests a token with the client credentials grant (RFC 6749 §4.4).
     pub fn client_credentials<'a>(
         &'a self,
         outbound: &'a Outbound,
@@ -186,7 +180,7 @@ impl Endpoint {
         })
     }
 
-    /// Revokes a token (RFC 7009 §2.1). `Ok(true)`: the provider took it.
+    /// Revokes a token (RFC 7009 §2.1). `Ok(true)`: the provider accepted the request.
     pub async fn revoke(
         &self,
         outbound: &Outbound,
@@ -229,12 +223,12 @@ impl Endpoint {
     }
 }
 
-/// The way from the `oauth2` crate to one endpoint, for one request.
+/// The `oauth2` crate's HTTP client for one request to one endpoint.
 struct EndpointClient<'a> {
     endpoint: &'a Endpoint,
     outbound: &'a Outbound,
     now: Timestamp,
-    /// Set when an answer has come.
+    /// Set when the response has arrived.
     received: OnceLock<Received>,
 }
 
@@ -266,8 +260,8 @@ fn form_encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// The claims of an id token that came straight from the token endpoint. Its signature need not be checked then (OpenID
-/// Connect Core 1.0 §3.1.3.7, point 6), but whom it is for must be.
+/// The claims of an ID token that came directly from the token endpoint, so its signature need not be checked (OpenID
+/// Connect Core 1.0 §3.1.3.7, point 6). `None` if it is for another client or from another issuer.
 pub fn id_token_claims(id_token: &Secret, client_id: &str, issuer: Option<&str>) -> Option<Value> {
     let payload = id_token.expose().split('.').nth(1)?;
     let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;

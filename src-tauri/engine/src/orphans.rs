@@ -1,8 +1,8 @@
-//! Orphans: keychain items that belong to nothing, yet or any more.
+//! Orphans: keychain items that have no owner yet, or no longer.
 //!
-//! An item is noted as an orphan before it is written and claimed in the transaction of whatever it belongs to, so a crash in
-//! between leaves nothing behind that isn't swept. What is deleted becomes an orphan in the deleting transaction, so a locked
-//! keychain never keeps a person from deleting.
+//! An item is noted as an orphan before it is written and claimed in the transaction that stores its owner, so an item
+//! that a crash left behind is swept. When the owner is deleted, the item becomes an orphan in the same transaction, so
+//! a locked keychain never prevents a deletion.
 
 use std::{
     collections::HashSet,
@@ -21,10 +21,9 @@ use crate::{
     tasks::Tasks,
 };
 
-/// When a sweep is tried again that failed although the keychain is open.
+/// The delay before retrying a sweep that failed although the keychain is available.
 const SWEEP_RETRY_DELAY: Duration = Duration::from_mins(1);
 
-/// The services that [`Orphans`] uses.
 #[derive(Debug)]
 pub(crate) struct Dependencies {
     pub(crate) store: Store,
@@ -33,19 +32,19 @@ pub(crate) struct Dependencies {
     pub(crate) tasks: Tasks,
 }
 
-/// Notes and sweeps orphans. A clone is a handle on the same ones.
+/// Notes and sweeps orphans. Clones share the same state.
 #[derive(Debug, Clone)]
 pub(crate) struct Orphans(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     uses: Dependencies,
-    /// Items that are being written: noted already, but not to be swept.
+    /// Items that are being written. They are noted already, but must not be swept.
     being_written: Mutex<HashSet<Key>>,
     sweep_failed: Notify,
 }
 
-/// Keeps an item that is being written from being swept.
+/// Prevents an item from being swept while it is being written.
 pub(crate) struct BeingWritten {
     orphans: Orphans,
     key: Key,
@@ -67,7 +66,7 @@ impl Orphans {
         self.0.uses.tasks.spawn_until_stop(self.clone().keep_sweeping());
     }
 
-    /// Notes an item before it is written. Whoever writes it claims it in the transaction of its owner, then drops the guard.
+    /// Notes an item before it is written. The writer claims it in the transaction of its owner, then drops the guard.
     pub(crate) async fn note_before_writing(&self, key: Key) -> Result<BeingWritten> {
         lock(&self.0.being_written).insert(key);
         let guard = BeingWritten { orphans: self.clone(), key };
@@ -76,7 +75,8 @@ impl Orphans {
         Ok(guard)
     }
 
-    /// Deletes all orphans. What the keychain refuses to delete now is deleted as soon as it allows it.
+    /// Deletes all orphans. Those that the keychain refuses to delete now are deleted in the background as soon as it
+    /// allows that.
     pub(crate) async fn sweep(&self) -> Result<()> {
         let swept = self.sweep_once().await;
         if swept.is_err() {
@@ -97,7 +97,7 @@ impl Orphans {
         }
     }
 
-    /// One orphan that can't be deleted does not keep the others. The first error is returned.
+    /// Tries all orphans, even if one can't be deleted. Returns the first error.
     async fn sweep_once(&self) -> Result<()> {
         let mut first = Ok(());
         for name in self.0.uses.store.read(orphans::list).await? {
@@ -108,8 +108,8 @@ impl Orphans {
 
     async fn sweep_item(&self, name: String) -> Result<()> {
         if let Some(key) = Key::parse(&name) {
-            // In this order: its writer claims the item first and drops the guard afterwards, so an item that is not being
-            // written and is still noted belongs to nothing.
+            // Check in this order: the writer claims the item before it drops the guard, so an item that is not being
+            // written and is still noted has no owner.
             let being_written = lock(&self.0.being_written).contains(&key);
             let wanted = name.clone();
             if being_written || !self.0.uses.store.read(move |c| orphans::is_orphan(c, &wanted)).await? {

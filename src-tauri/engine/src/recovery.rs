@@ -1,6 +1,7 @@
-//! What a crash, or an update of Relink, left open is finished at the start, or as soon as the keychain opens.
+//! Finishes what a crash or an update of Relink left open: at the start, or as soon as the keychain is available.
 //!
-//! The old refresh token of a refresh that a crash cut off is tried at once, because many providers allow a grace period.
+//! If a crash interrupted a refresh, its old refresh token is tried at once, because many providers allow a grace
+//! period.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,10 +24,9 @@ use crate::{
     unfinished::Unfinished,
 };
 
-/// How often an item is looked at again that an earlier write still holds.
+/// How often an item is read again while an earlier write to it is still running.
 const ITEM_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The services that [`Recovery`] uses.
 #[derive(Debug)]
 pub(crate) struct Dependencies {
     pub(crate) store: Store,
@@ -39,7 +39,7 @@ pub(crate) struct Dependencies {
     pub(crate) unfinished: Unfinished,
 }
 
-/// Finishes what was left open. A clone is a handle on the same one.
+/// Finishes what was left open. Clones share the same state.
 #[derive(Debug, Clone)]
 pub(crate) struct Recovery(Arc<Dependencies>);
 
@@ -53,7 +53,7 @@ impl Recovery {
         for account in self.0.store.read(accounts::unfinished).await? {
             self.finish_in_background(account.id());
         }
-        // Subscribed before the first look, so that no change is missed.
+        // Subscribe before the first pass, so that no change is missed.
         let mut changes = self.0.providers.changes();
         self.follow_definitions().await?;
         let recovery = self.clone();
@@ -74,7 +74,7 @@ impl Recovery {
         Ok(())
     }
 
-    /// Finishes what is open of an account once the keychain lets it, however long that takes.
+    /// Finishes what is open on an account once the keychain is available, however long that takes.
     fn finish_in_background(&self, id: AccountId) {
         let recovery = self.clone();
         self.0.tasks.spawn_until_stop(async move {
@@ -82,7 +82,7 @@ impl Recovery {
                 recovery.0.keychain.opened().await;
                 match recovery.finish(id).await {
                     Ok(()) => return,
-                    // An earlier write of its item may still be under way, while the keychain answers otherwise.
+                    // An earlier write of its item may still be running, although the keychain responds to other calls.
                     Err(Error::Keychain(error)) if error.is_passing() => tokio::time::sleep(ITEM_POLL_INTERVAL).await,
                     Err(error) => {
                         tracing::info!(account = %id, code = error.code(), "not finished: {error}");
@@ -112,11 +112,11 @@ impl Recovery {
         Ok(())
     }
 
-    /// The accounts of an integration whose definition can't be loaded say so, and those of one that can be loaded again work
-    /// again.
+    /// Marks the accounts of integrations whose definition can't be loaded, and restores those whose definition can be
+    /// loaded again.
     async fn follow_definitions(&self) -> Result<()> {
         for Entry { installed, provider } in self.0.providers.all() {
-            // Where the definition can be used, only accounts that say otherwise are of interest: normally none.
+            // If the definition can be used, only marked accounts matter: normally none.
             let statuses = match &provider {
                 Ok(_) => vec![Status::ValidationError.as_str().to_owned()],
                 Err(_) => Vec::new(),
@@ -136,7 +136,7 @@ impl Recovery {
                     Ok(_) | Err(_) => continue,
                 };
                 match self.0.accounts.commit(&Caller::Internal, account.id(), input).await {
-                    // It was deleted or changed meanwhile: there is nothing to say of it any more.
+                    // The account was deleted or changed meanwhile, so there is nothing to do.
                     Ok(_) | Err(Error::NotFound { .. } | Error::Rejected(_)) => {}
                     Err(error) => return Err(error),
                 }

@@ -25,7 +25,6 @@ const INTERVAL_SECS: i64 = 6 * 60 * 60;
 /// The maximum time between two readings of the wall clock.
 const MAX_PAUSE: Duration = Duration::from_hours(1);
 
-/// The services that [`Retention`] uses.
 #[derive(Debug)]
 pub(crate) struct Dependencies {
     pub(crate) store: Store,

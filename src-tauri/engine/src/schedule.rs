@@ -27,7 +27,7 @@ pub(crate) struct RefreshSchedule {
 }
 
 impl RefreshSchedule {
-    /// Schedules the account for `at`, or for nothing. It no longer waits for anything else.
+    /// Schedules the account for `at`, or removes it from the schedule. Ends a deferral.
     pub(crate) fn set(&self, account: AccountId, at: Option<Timestamp>) {
         let mut deferred = lock(&self.deferred);
         deferred.remove(&account);
@@ -44,7 +44,7 @@ impl RefreshSchedule {
         self.set(account.id(), account.due_by(now, jitter()).map(relink_domain::account::Due::at));
     }
 
-    /// Schedules an account for which nothing is scheduled and which waits for nothing.
+    /// Schedules an account that is neither scheduled nor deferred.
     pub(crate) fn set_if_absent(&self, account: AccountId, at: Timestamp) {
         let deferred = lock(&self.deferred);
         if !deferred.contains_key(&account) {

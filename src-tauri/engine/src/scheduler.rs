@@ -75,7 +75,7 @@ impl<K: Copy + Ord + Hash> Scheduler<K> {
         self.changed.notify_one();
     }
 
-    /// Schedules a key no later than this.
+    /// Schedules a key for `at`, unless it is due earlier.
     pub(crate) fn set_no_later(&self, key: K, at: Timestamp) {
         {
             let mut entries = lock(&self.entries);
@@ -105,7 +105,7 @@ impl<K: Copy + Ord + Hash> Scheduler<K> {
         Taken { due, next: None }
     }
 
-    /// Returns when a key was scheduled since the last call, or wakes the loop for another reason.
+    /// Returns when a key was scheduled or [`Scheduler::wake`] was called since the last call.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }

@@ -1,4 +1,4 @@
-//! The engine's background tasks, and its stop.
+//! The engine's background tasks, and how they are stopped.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Tasks {
         self.stopping.is_cancelled()
     }
 
-    /// Waits for a future, but not beyond the stop.
+    /// Waits for a future. Fails with [`Error::Stopping`] when the engine stops.
     pub(crate) async fn unless_stopping<T>(&self, future: impl Future<Output = T>) -> Result<T> {
         self.stopping.run_until_cancelled(future).await.ok_or(Error::Stopping)
     }

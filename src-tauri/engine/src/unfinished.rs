@@ -1,4 +1,5 @@
-//! Accounts of which something was left open: a component that couldn't finish it adds the account, and `Recovery` finishes it.
+//! Accounts with an unfinished change: a component that couldn't finish it adds the account, and `Recovery` finishes
+//! it.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::sync::lock;
 
-/// A clone is a handle on the same ones.
+/// Clones share the same state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Unfinished(Arc<Inner>);
 

@@ -1,4 +1,4 @@
-//! What a person or a program changes of an account.
+//! Changes that people and programs make to an account: rename, merge context, delete.
 
 use relink_contract::event::Gone;
 use relink_domain::{
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// The most characters of an account's name.
+/// The maximum length of an account's name, in characters.
 const MAX_NAME: usize = 200;
 
 impl Accounts {
@@ -36,7 +36,8 @@ impl Accounts {
         self.view_of(id).await
     }
 
-    /// A person finds an account's item in the system's keychain app by the account's name. Nobody waits for the new label.
+    /// Updates the label by which a person finds the account's item in the system's keychain app. No caller waits for
+    /// it.
     fn relabel_in_background(&self, id: AccountId) {
         let accounts = self.clone();
         self.0.uses.tasks.spawn_until_stop(async move {
@@ -57,7 +58,7 @@ impl Accounts {
         Ok(keychain.set(&key, &provider.item_label(&account.profile.name), &item).await?)
     }
 
-    /// Merges into an account's context, one level deep. Credentials can't be set this way.
+    /// Merges `context` into the account's context, one level deep. Refuses credentials.
     pub async fn merge_context(
         &self,
         caller: &Caller,
@@ -65,17 +66,17 @@ impl Accounts {
         context: Map<String, Value>,
     ) -> Result<AccountView> {
         let account = self.load(id).await?;
-        // A definition that can't be loaded names no fields; what is always a credential is known without it.
+        // Without a usable definition, only the keys that are always credentials can be refused.
         let provider = self.0.uses.providers.get(account.profile.environment_integration_id).ok();
         reject_credentials_in_context(&context, &provider.as_deref())?;
         self.commit(caller, id, Input::MergeContext { context }).await?;
         self.view_of(id).await
     }
 
-    /// Deletes an account: asks the provider to revoke its tokens where it offers that, forgets the secrets, and sends the
+    /// Deletes an account: revokes its tokens if the provider supports revocation, deletes the secrets, and sends the
     /// event.
     pub async fn delete(&self, caller: &Caller, id: AccountId) -> Result<()> {
-        // An unknown account gets no lock, which nothing would remove.
+        // Create no lock for an unknown account, because nothing would remove it.
         self.load(id).await?;
         let lock = self.lock_of(id);
         let _guard = lock.lock().await;
@@ -95,7 +96,7 @@ impl Accounts {
             timeline::add(tx, &entry)?;
             outbox::enqueue_event(tx, EventKind::AccountDeleted, Some(&id.to_string()), &payload, now).map(drop)
         };
-        // With the commit, whether or not the caller is still there: nobody gets its token any more.
+        // Runs with the commit, even if the caller was cancelled, so that nobody gets the token afterwards.
         self.0.uses.store.write_then(write, move |()| accounts.forget(id)).await?;
         if let Err(error) = self.0.uses.orphans.sweep().await {
             tracing::info!(account = %id, code = error.code(), "its keychain item is removed later: {error}");
@@ -103,8 +104,8 @@ impl Accounts {
         Ok(())
     }
 
-    /// Asks the provider to revoke the account's tokens. A locked keychain must not keep a person from deleting an account:
-    /// then nothing is revoked, and the item is swept later.
+    /// Asks the provider to revoke the account's tokens. If the keychain is locked, nothing is revoked and the item is
+    /// swept later, so that the account can still be deleted.
     async fn revoke(&self, provider: &Provider, id: AccountId) -> Option<bool> {
         let item = self.0.uses.keychain.get(&Key::Account(id)).await.ok().flatten()?;
         let secret = self.0.uses.providers.client_secret(provider).await.ok()?;

@@ -1,4 +1,4 @@
-//! The one way in which an account changes.
+//! Commits the changes of accounts. An account changes in no other way.
 
 use std::ops::ControlFlow;
 
@@ -20,24 +20,24 @@ use crate::{
     wire,
 };
 
-/// What became of one attempt to commit.
+/// The result of one attempt to commit.
 enum Attempt {
     Committed(Box<Transition>),
-    /// Something else in the same transaction stood in the way.
+    /// The `extra` of [`Accounts::commit_with`] broke off.
     Refused,
     /// The account was changed after it was read.
     Outdated,
 }
 
 impl Accounts {
-    /// Reads the account, applies the input and commits what follows from it.
+    /// Reads the account, applies the input and commits the transition.
     pub(crate) async fn commit(&self, caller: &Caller, id: AccountId, input: Input) -> Result<Transition> {
         let committed = self.commit_with(caller, id, input, |_| Ok(ControlFlow::Continue(()))).await?;
         committed.ok_or(Error::Stopping)
     }
 
-    /// [`Accounts::commit`], with something more in the same transaction, before the account is written. If that breaks off
-    /// (it must not have written anything then), nothing is committed: `None`.
+    /// Like [`Accounts::commit`], but runs `extra` in the same transaction before the account is written. If `extra`
+    /// breaks off (it must not have written anything), nothing is committed: `None`.
     pub(crate) async fn commit_with(
         &self,
         caller: &Caller,
@@ -80,7 +80,7 @@ impl Accounts {
         }
     }
 
-    /// What a step changes, serialized: the account, the timeline's entries, the events.
+    /// Serializes what a transition changes: the account, its timeline entries and its events.
     pub(crate) fn change(&self, caller: &Caller, step: &Transition) -> Result<Change> {
         let payload = if step.events.is_empty() {
             None
@@ -91,7 +91,7 @@ impl Accounts {
         Ok(Change::of(step, caller, payload.as_ref(), self.0.uses.clock.now(), jitter())?)
     }
 
-    /// Schedules what the account's new state asks for. An integration whose definition can't be used schedules nothing.
+    /// Schedules what the account's new state requires; nothing if its integration's definition can't be used.
     pub(crate) fn plan(&self, account: &Account, waits_for: Option<DeferReason>) {
         let schedule = &self.0.uses.schedule;
         match waits_for {
@@ -103,7 +103,7 @@ impl Accounts {
         }
     }
 
-    /// A refresh that is due waits until the reason is over.
+    /// Defers a due refresh until the reason no longer applies.
     pub(crate) async fn defer(&self, caller: &Caller, id: AccountId, why: DeferReason) -> Result<()> {
         self.commit(caller, id, Input::Defer { why }).await?;
         tracing::info!(account = %id, ?why, "deferred");

@@ -1,12 +1,12 @@
-//! Integrated accounts: the one way in which one changes, their locks, and what is read of them.
+//! Integrated accounts: changes, locks and views.
 //!
 //! Invariants:
-//! - An account changes by [`Accounts::commit`] alone: the domain decides, and one transaction commits the account, its
-//!   timeline and its events.
-//! - Events are serialized before the transaction. It only succeeds on the state that they were made from; else everything is
-//!   done again from the newer state.
-//! - What falls due next is scheduled by the store's writer, in the order of the commits, and also when whoever changed the
-//!   account has gone away.
+//! - An account changes only through [`Accounts::commit`]: the domain decides, and one transaction commits the account,
+//!   its timeline and its events.
+//! - Events are serialized before the transaction, which succeeds only if the account has not changed since. Otherwise
+//!   everything is repeated from the newer state.
+//! - The store's writer schedules the next refresh or check, in the order of the commits, even if the caller was
+//!   cancelled.
 
 mod change;
 mod commit;
@@ -27,7 +27,6 @@ use crate::{
     provider::Providers, schedule::RefreshSchedule, store::Store, sync::lock, tasks::Tasks,
 };
 
-/// The services that [`Accounts`] uses.
 #[derive(Debug)]
 pub(crate) struct Dependencies {
     pub(crate) store: Store,
@@ -42,14 +41,14 @@ pub(crate) struct Dependencies {
     pub(crate) schedule: Arc<RefreshSchedule>,
 }
 
-/// Reads and changes accounts. A clone is a handle on the same ones.
+/// Reads and changes accounts. Clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Accounts(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     uses: Dependencies,
-    /// One lock per account: what changes its credentials happens one after the other.
+    /// One lock per account, so that changes of its credentials are serialized.
     locks: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -63,7 +62,7 @@ impl Accounts {
         Arc::clone(lock(&self.0.locks).entry(account).or_default())
     }
 
-    /// Forgets an account that was deleted.
+    /// Removes a deleted account from memory: its tokens, its schedule and its lock.
     fn forget(&self, account: AccountId) {
         self.0.uses.tokens.forget(account);
         self.0.uses.schedule.remove(account);

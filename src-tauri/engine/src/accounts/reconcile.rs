@@ -20,8 +20,8 @@ use crate::{
 };
 
 impl Accounts {
-    /// Call it under the account's lock. Commits what the keychain shows to be done, and drops a replacement that wasn't
-    /// written. An open refresh that wasn't written stays open, for the caller to resume.
+    /// Commits what was already written to the keychain, and drops a replacement that wasn't. An open refresh that
+    /// wasn't written stays open, for the caller to resume. The caller must hold the account's lock.
     pub(crate) async fn reconcile(&self, account: Account, item: &Item) -> Result<Account> {
         let id = account.id();
         if let Some(replacement) = &account.replacement {
@@ -45,7 +45,7 @@ impl Accounts {
         }
     }
 
-    /// The new credentials weren't written to the keychain: their link can be used again.
+    /// Drops a replacement that wasn't written to the keychain. Its link can be used again.
     pub(crate) async fn lose_replacement(&self, account: &Account, replacement: &Replacement) -> Result<Account> {
         let (generation, link) = (replacement.generation, replacement.link);
         let give_back = move |tx: &rusqlite::Transaction<'_>| {

@@ -1,4 +1,4 @@
-//! Accounts and timelines as they are shown.
+//! Read views of accounts and timelines.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -25,13 +25,13 @@ use crate::{
     wire,
 };
 
-/// An account and what goes with it.
+/// An account with the data that is shown next to it.
 #[derive(Debug, Clone)]
 pub struct AccountView {
     pub account: Account,
-    /// The installed integration that it belongs to. Accounts of one integration share it.
+    /// Shared by all accounts of the integration.
     pub installed: Arc<Installed>,
-    /// What a person calls the integration.
+    /// The integration's display name.
     pub label: String,
     pub last_used_at: Option<Timestamp>,
     /// When Relink refreshes or checks it next.
@@ -39,12 +39,12 @@ pub struct AccountView {
 }
 
 impl AccountView {
-    /// The account as every response and event shows it.
+    /// The account as responses and events contain it.
     pub fn integrated_account(&self, environment: EnvironmentId) -> IntegratedAccount {
         wire::integrated_account(&self.account, environment, &self.installed)
     }
 
-    /// What the contract's rows show beside the account itself.
+    /// The data that the contract's account rows contain besides the account.
     pub fn context(&self, now: Timestamp) -> AccountContext<'_> {
         AccountContext { label: &self.label, last_used_at: self.last_used_at, next_action_at: self.due, now }
     }
@@ -54,40 +54,39 @@ impl AccountView {
 #[derive(Debug, Clone)]
 pub struct AccountPage {
     pub accounts: Vec<AccountView>,
-    /// After which account the next page begins; `None`: this is the last page.
+    /// The account after which the next page begins; `None` on the last page.
     pub next: Option<AccountId>,
 }
 
-/// What a person calls an account of a timeline, and its provider.
+/// The display names of a timeline's account and its integration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountName {
     pub name: String,
-    /// Its integration's label; `None` when the account is deleted.
+    /// The integration's label; `None` if the account was deleted.
     pub label: Option<String>,
 }
 
 /// Which part of a timeline to show.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TimelineQuery {
-    /// Of this account; `None`: of all.
+    /// `None`: all accounts.
     pub account: Option<AccountId>,
-    /// Entries before this sequence number; `None`: from the newest on.
+    /// Only entries before this sequence number; `None`: from the newest on.
     pub before: Option<i64>,
-    /// Only entries that report a problem.
     pub problems_only: bool,
 }
 
-/// The most entries that are looked at for one page of problems.
+/// The maximum number of entries that are read for one page of problems.
 const MAX_SCANNED: usize = 2000;
 
 impl Accounts {
-    /// All accounts that the filter lets through, oldest first.
+    /// All accounts that match the filter, oldest first.
     pub async fn list(&self, _caller: &Caller, filter: Filter) -> Result<Vec<AccountView>> {
         let found = self.0.uses.store.read(move |c| accounts::list(c, &filter, None, None)).await?;
         Ok(self.views(found))
     }
 
-    /// A page of them, after the account with this id.
+    /// A page of the accounts that match the filter, beginning after the account `after`.
     pub async fn page(
         &self,
         _caller: &Caller,
@@ -95,7 +94,7 @@ impl Accounts {
         after: Option<AccountId>,
         limit: usize,
     ) -> Result<AccountPage> {
-        // One more than asked for shows whether there is a next page.
+        // Read one more than requested, to find out whether there is a next page.
         let wanted = limit.saturating_add(1);
         let mut found = self.0.uses.store.read(move |c| accounts::list(c, &filter, after, Some(wanted))).await?;
         let has_more = found.len() > limit;
@@ -108,7 +107,7 @@ impl Accounts {
         self.view_of(id).await
     }
 
-    /// How many accounts there are in each status, by its name.
+    /// The number of accounts by the name of their status.
     pub async fn status_counts(&self, _caller: &Caller) -> Result<HashMap<String, u32>> {
         Ok(self.0.uses.store.read(accounts::status_counts).await?)
     }
@@ -118,7 +117,7 @@ impl Accounts {
         Ok(self.0.uses.store.read(accounts::counts).await?)
     }
 
-    /// What a person calls these accounts. The name of a deleted account is taken from its timeline.
+    /// The display names of these accounts. The name of a deleted account comes from its timeline.
     pub async fn names(&self, _caller: &Caller, ids: HashSet<AccountId>) -> Result<HashMap<AccountId, AccountName>> {
         let found = self
             .0
@@ -144,7 +143,7 @@ impl Accounts {
         Ok(named.collect())
     }
 
-    /// A timeline, newest entry first: an account's, or everybody's.
+    /// A timeline, newest entry first: the account's, or that of all accounts for `None`.
     pub async fn timeline(
         &self,
         _caller: &Caller,
@@ -155,7 +154,7 @@ impl Accounts {
         Ok(self.0.uses.store.read(move |c| timeline::list(c, account, before, Some(limit))).await?)
     }
 
-    /// A page of a timeline, and where the next one begins. A page of problems may be empty although there are more.
+    /// A page of a timeline, and where the next one begins. A page of problems may be empty even if more follow.
     pub async fn timeline_page(&self, _caller: &Caller, query: TimelineQuery, limit: usize) -> Result<timeline::Page> {
         let TimelineQuery { account, before, problems_only } = query;
         let page =

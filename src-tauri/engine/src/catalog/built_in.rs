@@ -1,4 +1,4 @@
-//! The integrations that Relink brings.
+//! The built-in integrations.
 
 use relink_domain::{
     Timestamp,
@@ -16,13 +16,13 @@ use crate::{
     },
 };
 
-/// Set once the built-in integrations were installed for the first time. The name is the first version's.
+/// Set when the built-in integrations are installed for the first time. The spelling is that of the first version.
 const INSTALLED_ONCE: &str = "catalogue_brought";
-/// Names of built-in integrations that are hidden because the person made one of the same name.
+/// Names of built-in integrations that are hidden by the person's own integration of the same name.
 const HIDDEN: &str = "hidden_built_ins";
 
-/// Stores what this version of Relink brings. At the first start all of it but the Sandbox is installed. An integration that
-/// the person made keeps its name: the built-in one is hidden, and one line in the timeline says so.
+/// Stores this version's built-in integrations. The first start installs all of them except the Sandbox. A person's own
+/// integration of the same name takes precedence: the built-in one is hidden, and one timeline entry says so.
 pub(super) async fn update(store: &Store, now: Timestamp) -> Result<()> {
     let notices =
         catalog().iter().map(|definition| hidden_notice(definition, now)).collect::<store::Result<Vec<_>>>()?;
@@ -61,13 +61,13 @@ fn install(tx: &Transaction<'_>, definition: &Definition, now: Timestamp) -> sto
     }
 }
 
-/// What the timeline says of a built-in integration that is hidden.
+/// The timeline entry for a built-in integration that is hidden.
 fn hidden_notice(definition: &Definition, now: Timestamp) -> store::Result<NewEntry> {
     let event = TimelineEvent::BuiltInHidden { integration: definition.name().to_owned() };
     NewEntry::of(None, now, &event, None)
 }
 
-/// Says once of each built-in integration that it is hidden.
+/// Adds one timeline entry for each built-in integration that is newly hidden.
 fn note_hidden(tx: &Transaction<'_>, hidden: &[(&str, &NewEntry)]) -> store::Result<()> {
     let known = hidden_names(tx)?;
     for (_, notice) in hidden.iter().filter(|(name, _)| !known.iter().any(|known| known == name)) {
@@ -76,7 +76,6 @@ fn note_hidden(tx: &Transaction<'_>, hidden: &[(&str, &NewEntry)]) -> store::Res
     settings::set(tx, HIDDEN, &hidden.iter().map(|(name, _)| name).collect::<Vec<_>>())
 }
 
-/// Names of the built-in integrations that are hidden.
 pub(super) fn hidden_names(connection: &Connection) -> store::Result<Vec<String>> {
     Ok(settings::get(connection, HIDDEN)?.unwrap_or_default())
 }

@@ -1,5 +1,5 @@
-//! OAuth clients: what identifies Relink at a provider. The id is part of the installation's override, the secret is in the
-//! keychain.
+//! OAuth clients, which identify Relink to a provider. The ID is part of the installation's override; the secret is in
+//! the keychain.
 
 use relink_domain::{
     Secret,
@@ -23,13 +23,13 @@ use crate::{
 /// The override that sets this OAuth client.
 fn client_override(integration: &Integration, id: &str) -> Map<String, Value> {
     let client = json!({ "config": { "client": { "id": id } } });
-    // Truto allows one object, or a map by format.
+    // Truto allows one credentials object, or a map of them by format.
     let is_single = integration.document.pointer("/config/credentials/format").is_some();
     let credentials = if is_single { client } else { json!({ "oauth2": client }) };
     Map::from_iter([("credentials".into(), credentials)])
 }
 
-/// What is installed, with a changed override; refused if its definition could not be loaded with it.
+/// Changes an installed integration's override. Fails if the definition can't be loaded with the change.
 fn changed(mut installed: Installed, change: impl Fn(&mut Installed)) -> Result<Installed> {
     change(&mut installed);
     match compile::definition(&installed) {
@@ -39,8 +39,8 @@ fn changed(mut installed: Installed, change: impl Fn(&mut Installed)) -> Result<
 }
 
 impl Catalog {
-    /// Sets the OAuth client that is registered at the provider. The secret goes into the keychain; without one, the secret
-    /// that is there stays.
+    /// Sets the OAuth client that is registered at the provider. The secret goes into the keychain; without one, the
+    /// stored secret stays.
     pub async fn set_client(
         &self,
         caller: &Caller,
@@ -62,7 +62,7 @@ impl Catalog {
             let client = client_override(&installed.integration, &id);
             merge(&mut installed.r#override, &client);
         };
-        // Refused before anything is written.
+        // Check the change before anything is written.
         changed(installed.clone(), &change)?;
         let commit = self.change_override(&installed, change);
         let installed = self.write_client_secret(&installed, false, secret, commit).await?;
@@ -70,7 +70,7 @@ impl Catalog {
         Ok(installed)
     }
 
-    /// Moves the Sandbox to where its provider listens.
+    /// Sets the Sandbox's URLs to the address on which its provider listens.
     pub async fn set_sandbox_address(&self, caller: &Caller, base_url: &str) -> Result<()> {
         let installed = Installed::clone(&self.0.providers.named(SANDBOX)?.installed);
         let url = WebUrl::parse(base_url).map_err(|error| Error::invalid("sandbox_address", error.to_string()))?;
@@ -89,8 +89,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// Changes the override of an installed integration, as it is by then, unless its definition could not be loaded with
-    /// it. One that was uninstalled meanwhile stays so.
+    /// Changes the override of an installed integration, based on its state in the transaction. Fails if the definition
+    /// can't be loaded with the change, or if the integration was uninstalled meanwhile.
     async fn change_override(
         &self,
         installed: &Installed,
@@ -117,8 +117,8 @@ impl Catalog {
         outcome.unwrap_or_else(|| Err(Error::not_found("integration", &installed.integration.name)))
     }
 
-    /// Writes a client secret, if there is one, and commits what goes with it. The keychain comes first, because it may be
-    /// locked: then nothing has changed. If the commit fails, the keychain's item is restored.
+    /// Writes a client secret, if there is one, then runs `commit`. The keychain is written first, so that nothing has
+    /// changed if it is locked. If the commit fails, the keychain item is restored.
     pub(super) async fn write_client_secret<T>(
         &self,
         installed: &Installed,

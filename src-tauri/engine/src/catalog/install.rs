@@ -23,17 +23,18 @@ use crate::{
     },
 };
 
-/// An integration that was just added.
+/// The result of [`Catalog::add`].
 #[derive(Debug, Clone)]
 pub struct Added {
     pub installed: Installed,
-    /// What Relink doesn't know of it or advises against.
+    /// The parts of the definition that Relink doesn't know or advises against.
     pub warnings: Vec<String>,
 }
 
 impl Catalog {
-    /// Adds an integration from the text of a definition file, and installs it. The text is checked strictly; where it is
-    /// installed already, also with the installation's override. A client secret in it goes into the keychain.
+    /// Adds an integration from the text of a definition file, and installs it. The text is checked strictly and, if
+    /// the integration is already installed, also with the installation's override. A client secret in the text goes
+    /// into the keychain.
     pub async fn add(&self, caller: &Caller, text: &str) -> Result<Added> {
         let mut checked = parse(text).map_err(|error| Error::Invalid {
             code: error.code(),
@@ -95,7 +96,7 @@ impl Catalog {
         Ok(Added { installed, warnings })
     }
 
-    /// Installs an integration of the catalog. One that is installed stays as it is.
+    /// Installs an integration of the catalog. Does nothing if it is already installed.
     pub async fn install(&self, caller: &Caller, name: &str) -> Result<Installed> {
         let (wanted, now, providers) = (name.to_owned(), self.0.clock.now(), self.0.providers.clone());
         let known = self.0.store.read(move |c| integrations::named(c, &wanted)).await?;
@@ -106,7 +107,7 @@ impl Catalog {
             if let Some(installed) = integrations::installed_named(tx, &new.integration.name)? {
                 return Ok(installed);
             }
-            // As it is by now: it may have been added again since it was read.
+            // Read it again: it may have been added again since the first read.
             let mut new = new;
             if let Some(integration) = integrations::named(tx, &new.integration.name)? {
                 new.integration = integration;
@@ -122,7 +123,7 @@ impl Catalog {
         Ok(installed)
     }
 
-    /// Uninstalls an integration that has no accounts, whether or not its definition can be used.
+    /// Uninstalls an integration, whether or not its definition can be used. Fails if it has accounts.
     pub async fn uninstall(&self, caller: &Caller, name: &str) -> Result<()> {
         let installed = {
             let entry =
@@ -159,8 +160,8 @@ impl Catalog {
     }
 }
 
-/// Refuses a new definition of an installed integration that its override can't be applied to, or whose client secret belongs
-/// to another client than the one that was set.
+/// Refuses a new definition of an installed integration if the override can't be applied to it, or if its client secret
+/// belongs to a different client than the one that was set.
 fn ensure_fits_override(definition: &Definition, has_secret: bool, over: &Map<String, Value>) -> Result<()> {
     let name = definition.name();
     let in_force = definition.with_override(over).map_err(|error| {

@@ -1,10 +1,10 @@
-//! Integrations: what there is, what is installed, and the compiled definitions in force.
+//! Integrations: the catalog, the installed integrations and their compiled definitions.
 //!
-//! A definition is checked strictly once, when it is written. From then on it is loaded tolerantly, once, into a snapshot that
-//! the transaction which changed it publishes; nothing on the hot path reads or parses a definition.
+//! A definition is checked strictly when it is written. After that it is loaded tolerantly, once, into a snapshot that
+//! is published with the transaction that changed it. Nothing on the hot path reads or parses a definition.
 //!
-//! Invariant: an installed definition that can't be loaded stays in the snapshot with the reason. Its accounts say so
-//! (`Recovery`), can be deleted, and it can be uninstalled.
+//! Invariant: an installed integration whose definition can't be loaded stays in the snapshot with the reason.
+//! `Recovery` marks its accounts. They can be deleted, and the integration can be uninstalled.
 
 mod built_in;
 mod client;
@@ -31,10 +31,9 @@ use crate::{
     },
 };
 
-/// Name of the Sandbox. It runs only while it is installed, and the person decides about that.
+/// Name of the Sandbox. It runs only while the person has it installed.
 pub const SANDBOX: &str = "sandbox";
 
-/// The services that [`Catalog`] uses.
 #[derive(Debug)]
 pub(crate) struct Dependencies {
     pub(crate) store: Store,
@@ -45,7 +44,7 @@ pub(crate) struct Dependencies {
     pub(crate) environment: EnvironmentId,
 }
 
-/// Integrations, installed integrations and their OAuth clients. A clone is a handle on the same ones.
+/// Integrations, installed integrations and their OAuth clients. Clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Catalog(Arc<Dependencies>);
 
@@ -54,35 +53,35 @@ pub struct Catalog(Arc<Dependencies>);
 pub struct CatalogEntry {
     pub integration: Integration,
     pub installed: Option<Installed>,
-    /// The definition in force; `None` where it can't be loaded.
+    /// The definition with the installation's override applied; `None` if it can't be loaded.
     pub definition: Option<Arc<Definition>>,
-    /// What is missing before anybody can sign in, and what to do. `None`: nothing.
+    /// What is missing for a sign-in, and what to do about it. `None`: nothing.
     pub not_ready: Option<String>,
-    /// Whether it keeps a built-in integration of the same name hidden.
+    /// Whether it hides a built-in integration of the same name.
     pub hides_built_in: bool,
 }
 
 impl CatalogEntry {
-    /// What a person calls it.
+    /// The display name, with the installation's override applied.
     pub fn label(&self) -> String {
         self.installed.as_ref().map_or_else(|| self.integration.label_with(&Map::new()), Installed::label)
     }
 
-    /// Its color as CSS writes it.
+    /// The color in CSS syntax.
     pub fn color(&self) -> Option<String> {
         self.installed.as_ref().map_or_else(|| self.integration.color_with(&Map::new()), Installed::color)
     }
 }
 
 impl Catalog {
-    /// Brings the built-in integrations up to date and loads what is installed.
+    /// Updates the built-in integrations and loads the installed ones.
     pub(crate) async fn open(uses: Dependencies) -> Result<Self> {
         built_in::update(&uses.store, uses.clock.now()).await?;
         uses.providers.load(uses.store.read(integrations::all_installed).await?);
         Ok(Self(Arc::new(uses)))
     }
 
-    /// What there is, by name, and what is installed of it.
+    /// All integrations by name, each with its installation.
     pub async fn list(&self, _caller: &Caller) -> Result<Vec<CatalogEntry>> {
         let (all, hidden) = self.0.store.read(|c| Ok((integrations::catalog(c)?, built_in::hidden_names(c)?))).await?;
         let mut entries = Vec::new();
@@ -104,12 +103,11 @@ impl Catalog {
         Ok(entries)
     }
 
-    /// Wakes whoever follows what is installed, after it has changed.
+    /// Notifies of changes to the installed integrations.
     pub fn changes(&self, _caller: &Caller) -> watch::Receiver<u64> {
         self.0.providers.changes()
     }
 
-    /// Whether the integration with this name is installed.
     pub fn is_installed(&self, _caller: &Caller, name: &str) -> bool {
         self.0.providers.entry_named(name).is_some()
     }
@@ -119,14 +117,14 @@ impl Catalog {
         for method in provider.definition.methods() {
             match self.0.providers.not_ready(provider, method).await {
                 Some(reason) => first = first.or(Some(reason)),
-                // One way that works is enough.
+                // One method that is ready is enough.
                 None => return None,
             }
         }
         first
     }
 
-    /// What an event about an installed integration carries.
+    /// The payload of events about an installed integration.
     fn payload(&self, installed: &Installed) -> Result<Payload> {
         Ok(Payload::of(&installed.summary(self.0.environment))?)
     }

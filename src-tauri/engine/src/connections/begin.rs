@@ -1,4 +1,4 @@
-//! How a flow begins.
+//! Starts flows.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -22,29 +22,28 @@ use crate::{
     random::{hash_of, random_token},
 };
 
-/// What a flow begins with.
+/// The input of [`Connections::begin_flow`].
 #[derive(Debug)]
 pub struct BeginFlow {
     /// The integration's name.
     pub integration: String,
     /// How the account will be authenticated.
     pub format: AuthenticationMethod,
-    /// How the browser is to come back; `None`: the best way that works here.
+    /// The kind of redirect URI; `None`: the best one that works here.
     pub redirect: Option<RedirectKind>,
     /// What the person entered into the integration's form.
     pub fields: BTreeMap<String, Secret>,
 }
 
-/// A flow that has begun.
 #[derive(Debug)]
 pub struct BegunFlow {
     pub flow: connect::Flow,
-    /// Whoever holds it may follow and finish the flow.
+    /// Its holder may follow and finish the flow.
     pub key: Secret,
 }
 
 impl Connections {
-    /// Begins a flow for a link.
+    /// Begins a flow for the link that `token` belongs to.
     pub async fn begin_flow(&self, caller: &Caller, token: &str, begin: BeginFlow) -> Result<BegunFlow> {
         let link = self.usable_link(token).await?;
         let provider = self.provider_for(&link, &begin).await?;
@@ -73,12 +72,12 @@ impl Connections {
             let message = format!("{} can't be connected with {}.", provider.label(), begin.format.as_str());
             return Err(Error::invalid("unknown_method", message));
         }
-        // The link was made before this integration was added, or before it asked for this.
+        // Check again: the integration may have been added or changed since the link was created.
         reject_credentials_in_context(&link.options.context, &Some(&*provider))?;
         Ok(provider)
     }
 
-    /// Nobody is sent to a provider for tokens that could not be stored afterwards. The person is here, so a prompt may appear.
+    /// Makes sure that the tokens can be stored, before a sign-in begins. The person is present, so this may prompt.
     async fn ensure_keychain_open(&self, provider: &Provider) -> Result<()> {
         match self.0.uses.keychain.get(&Key::Integration(provider.id())).await {
             Ok(_) | Err(KeychainError::Damaged { .. } | KeychainError::Newer { .. }) => Ok(()),

@@ -1,4 +1,4 @@
-//! Callbacks of authorization requests (RFC 6749 §4.1.2), however they arrive: deep link, loopback, paste.
+//! Authorization responses (RFC 6749 §4.1.2), whether they arrive by deep link, loopback or paste.
 
 use std::sync::Arc;
 
@@ -21,14 +21,14 @@ use super::{
 use crate::{error::Result, sync::lock};
 
 impl Connections {
-    /// The caller behind a callback that a browser delivers: whoever began the flow that its `state` belongs to. A callback
-    /// of no flow is refused here; its entry in the timeline names nobody, because nobody is known.
+    /// The caller of a callback that a browser delivers: the one that began the flow with its `state`. A callback
+    /// without a flow is refused here; its timeline entry has no caller.
     pub async fn callback_caller(&self, url: &str) -> Result<Caller> {
         let (flow, _) = self.flow_of_callback(None, url).await?;
         Ok(flow.caller.clone())
     }
 
-    /// Takes a callback. Returns the flow that it belongs to.
+    /// Accepts a callback. Returns the flow that it belongs to.
     pub async fn callback(&self, caller: &Caller, url: &str) -> Result<FlowId> {
         let (flow, callback) = self.flow_of_callback(Some(caller), url).await?;
         match self.take_callback(&flow, callback) {
@@ -49,7 +49,8 @@ impl Connections {
         }
     }
 
-    /// Garbage leaves no trace. A well-formed callback that contradicts itself was made by somebody: the timeline says so.
+    /// Parses a callback. Malformed input isn't recorded. A well-formed callback that contradicts itself is deliberate,
+    /// so the timeline records it.
     async fn read_callback(&self, caller: Option<&Caller>, url: &str, flow: Option<&Flow>) -> Result<Callback> {
         match Callback::parse(url) {
             Err(CallbackError::Contradictory) => Err(self.refuse(caller, flow, CONTRADICTORY).await),
@@ -57,13 +58,14 @@ impl Connections {
         }
     }
 
-    /// Puts the provider's answer into its flow, or says why not. Nothing is awaited in here, so a `state` is used once.
+    /// Stores the provider's response in its flow, or returns why it is refused. Contains no await, so a `state` is
+    /// used once.
     fn take_callback(&self, flow: &Flow, callback: Callback) -> std::result::Result<Option<FlowFailure>, Refusal> {
         let mut phase = lock(&flow.phase);
         let request = match &*phase {
             Phase::Waiting(request) if !self.is_late(flow) => request,
             Phase::Waiting(_) => return Err(STATE_EXPIRED),
-            // The page that follows the flow noticed it first.
+            // The page that follows the flow has already ended it.
             Phase::Failed(error) if error.is_expired() => return Err(STATE_EXPIRED),
             Phase::Returned { .. }
             | Phase::Working(_)
@@ -93,7 +95,7 @@ impl Connections {
         Ok(error)
     }
 
-    /// Takes a URL that the person pasted into the page of this flow, and claims it.
+    /// Accepts a URL that the person pasted into this flow's page, and claims the flow.
     pub async fn paste_callback(&self, caller: &Caller, id: FlowId, key: &str, url: &str) -> Result<connect::Flow> {
         let flow = self.flow_of(id, key)?;
         let callback = self.read_callback(Some(caller), url, Some(&flow)).await?;
@@ -105,7 +107,7 @@ impl Connections {
         self.claim_flow(caller, id, key).await
     }
 
-    /// The page that began the flow takes its code, and the exchange begins.
+    /// Called by the page that began the flow: claims the code and begins the exchange.
     pub async fn claim_flow(&self, caller: &Caller, id: FlowId, key: &str) -> Result<connect::Flow> {
         let flow = self.flow_of(id, key)?;
         self.expire(caller, &flow).await;
@@ -113,7 +115,7 @@ impl Connections {
         Ok(flow.view())
     }
 
-    /// Begins the exchange, if there is a code to take.
+    /// Begins the exchange if the flow has an unclaimed code.
     pub(super) fn claim(&self, flow: &Arc<Flow>) {
         let claimed = {
             let mut phase = lock(&flow.phase);

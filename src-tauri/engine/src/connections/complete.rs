@@ -1,4 +1,4 @@
-//! The middle of a flow: the exchange, then identity, scopes and probe. Until all of them have passed, nothing is saved.
+//! Completes a flow: the exchange, then identity, scopes and probe. Nothing is saved until all of them have passed.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -48,24 +48,24 @@ impl From<FieldValues> for EnteredFields {
 pub(super) struct Staged {
     pub(super) item: Item,
     pub(super) granted: Granted,
-    /// The access token that came with them, unless it is what lasts.
+    /// The access token that came with them, unless `item` stores it as the credential.
     pub(super) access: Option<AccessToken>,
 }
 
-/// What a flow is for: the account that it reauthorizes, if it does.
+/// The account that a flow reauthorizes; `None` if it connects a new one.
 struct Target {
     account: Option<Account>,
 }
 
 impl Connections {
-    /// The code has arrived and was claimed.
+    /// Completes a flow whose code was claimed.
     pub(super) async fn complete_oauth(&self, flow: &Arc<Flow>, request: &AuthorizationRequest, code: &Secret) {
         // Boxed, because it holds the responses of several requests.
         let outcome = Box::pin(self.try_oauth(flow, request, code)).await;
         self.end(flow, outcome).await;
     }
 
-    /// The person has entered a key, or their own client's id and secret.
+    /// Completes a flow with a key, or with the ID and secret of the person's own client.
     pub(super) async fn complete_with_fields(&self, flow: &Arc<Flow>, fields: EnteredFields) {
         let outcome = Box::pin(self.try_fields(flow, fields)).await;
         self.end(flow, outcome).await;
@@ -175,7 +175,7 @@ impl Connections {
         })
     }
 
-    /// Makes the probe call: does the credential work, and whose is it?
+    /// Makes the probe call, which shows whether the credential works and whose it is.
     async fn verify(
         &self,
         flow: &Flow,
@@ -201,7 +201,8 @@ impl Connections {
         }
     }
 
-    /// Everything has passed. If somebody else signed in than before, the person is asked.
+    /// Saves the credentials after all checks have passed. If the identity differs from the account's, asks the person
+    /// first.
     async fn decide(&self, flow: &Arc<Flow>, target: Target, staged: Staged) -> Result<FlowOutcome, FlowFailure> {
         let Some(account) = target.account else {
             return self.save(flow, None, staged, false).await;
@@ -219,7 +220,7 @@ impl Connections {
         }
     }
 
-    /// Without an answer the old credentials stay, also when Relink stops and nobody could answer any more.
+    /// Asks the person about a different identity. Without an answer, or if Relink stops, the old credentials stay.
     async fn ask(&self, flow: &Flow, question: IdentityQuestion) -> IdentityChoice {
         let (answer, answered) = oneshot::channel();
         flow.set(Phase::Asking { question, answer: Some(answer) });
@@ -231,7 +232,7 @@ impl Connections {
         }
     }
 
-    /// Revokes the new credentials where the provider offers that. The link can be used again.
+    /// Keeps the old credentials. Revokes the new ones if the provider supports that. The link can be used again.
     async fn keep_old(&self, flow: &Flow, account: &Account, staged: Staged) -> FlowOutcome {
         let identity = staged.granted.identity.map(|identity| identity.label);
         let (id, event) = (account.id(), TimelineEvent::KeptOld { identity });
@@ -292,11 +293,11 @@ impl Target {
         flow.link.options.context_after(present, typed)
     }
 
-    /// A reauthorization must not silently lose anything: the identity, scopes, or the ability to refresh.
+    /// Refuses a reauthorization that would silently lose the identity, scopes or the ability to refresh.
     fn keeps_access(&self, provider: &Provider, requested: &[String], granted: &Granted) -> Result<(), FlowFailure> {
         let Some(account) = &self.account else { return Ok(()) };
         let label = provider.label();
-        // Otherwise an answer without an identity would let anybody take the account over without the question.
+        // Otherwise anybody could take over the account, without the question, by a response that has no identity.
         if let (Some(before), None, Some(_)) =
             (&account.profile.identity, &granted.identity, provider.definition.identity())
         {

@@ -1,4 +1,4 @@
-//! Connect flows in memory: one attempt of a person to connect or reauthorize an account.
+//! Flows in memory. A flow is one attempt to connect or reauthorize an account.
 
 use std::{
     collections::HashMap,
@@ -18,19 +18,18 @@ use tokio::sync::{oneshot, watch};
 use super::view::FlowFailure;
 use crate::{provider::Provider, random::hash_of, sync::lock};
 
-/// For how many seconds an ended flow can still be looked at.
+/// How long a flow can still be read after it began, in seconds.
 pub(super) const ENDED_FLOW_LIFETIME_SECS: i64 = 60 * 60;
 /// The maximum number of flows. If there are more, the oldest are dropped.
 pub(super) const MAX_FLOWS: usize = 500;
 
-/// All flows.
 #[derive(Debug, Default)]
 pub(super) struct Flows(Mutex<Table>);
 
 #[derive(Debug, Default)]
 struct Table {
     flows: HashMap<FlowId, Arc<Flow>>,
-    /// By the hash of `state`. An entry outlives its use, so that a replay is recognized.
+    /// By the hash of `state`. An entry stays after its use, so that a replay is recognized.
     states: HashMap<[u8; 32], FlowId>,
 }
 
@@ -38,7 +37,7 @@ struct Table {
 pub(super) struct Flow {
     pub(super) id: FlowId,
     pub(super) key_hash: [u8; 32],
-    /// Who began it.
+    /// The caller that began the flow.
     pub(super) caller: Caller,
     pub(super) link: LinkToken,
     pub(super) provider: Arc<Provider>,
@@ -48,10 +47,9 @@ pub(super) struct Flow {
     pub(super) version: watch::Sender<u64>,
 }
 
-/// Where a flow is.
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// The person is at the provider's page.
+    /// The person is on the provider's page.
     Waiting(AuthorizationRequest),
     /// The callback has arrived; the page that began the flow has not claimed it yet.
     Returned {
@@ -68,13 +66,12 @@ pub(super) enum Phase {
     Failed(FlowFailure),
 }
 
-/// An authorization request that a browser was sent to.
 #[derive(Debug, Clone)]
 pub(super) struct AuthorizationRequest {
     pub(super) authorize_url: String,
     pub(super) redirect: RedirectKind,
     pub(super) redirect_uri: String,
-    /// RFC 7636 §4.1.
+    /// The PKCE code verifier (RFC 7636 §4.1).
     pub(super) verifier: Secret,
 }
 
@@ -84,18 +81,16 @@ impl Flow {
         self.announce();
     }
 
-    /// Wakes the followers of the flow, after its phase has changed.
+    /// Notifies the flow's followers that its phase has changed.
     pub(super) fn announce(&self) {
         self.version.send_modify(|version| *version += 1);
     }
 
-    /// The account that the flow reauthorizes.
     pub(super) fn account_to_reauthorize(&self) -> Option<AccountId> {
         account_to_reauthorize(&self.link)
     }
 }
 
-/// The account that a link reauthorizes.
 pub(super) fn account_to_reauthorize(link: &LinkToken) -> Option<AccountId> {
     match link.purpose {
         Purpose::Reauthorize { account_id } => Some(account_id),

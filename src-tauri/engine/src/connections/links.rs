@@ -1,4 +1,4 @@
-//! Link tokens: the right to connect or reauthorize an account on this machine, once.
+//! Link tokens. Each grants the right to connect or reauthorize an account on this machine, once.
 
 use std::sync::Arc;
 
@@ -24,16 +24,14 @@ use crate::{
 
 const REDIRECT_URIS: &str = "link_redirect_uris";
 
-/// A link token that has just been made: the only time that the token itself can be seen.
+/// A new link token. The token itself is returned only here.
 #[derive(Debug)]
 pub struct NewLink {
     pub token: Secret,
-    /// When it expires if it isn't used.
     pub expires_at: Timestamp,
 }
 
 impl Connections {
-    /// Makes a link token.
     pub async fn create_link(&self, caller: &Caller, purpose: Purpose, options: LinkOptions) -> Result<NewLink> {
         if let Some(uri) = &options.redirect_uri {
             self.ensure_redirect_is_listed(uri).await?;
@@ -61,7 +59,7 @@ impl Connections {
                 timeline::add(tx, &entry)?;
             }
             links::insert(tx, &hash, &link)?;
-            // Kept for a while after they have expired, so that the page can say which it was.
+            // Expired links are kept for a while, so that the page can tell them from unknown ones.
             links::forget_before(tx, now.plus_secs(-8 * LIFETIME_SECS))?;
             Ok(Ok(()))
         };
@@ -70,8 +68,8 @@ impl Connections {
         Ok(NewLink { token, expires_at })
     }
 
-    /// The integrations that a link of this purpose can be used with, as they are now. Nobody can sign in with one whose
-    /// definition can't be used.
+    /// The integrations that a link of this purpose can currently be used with. Those whose definition can't be used
+    /// are left out.
     async fn providers_for(&self, purpose: &Purpose) -> Result<Vec<Arc<Provider>>> {
         let only = match *purpose {
             Purpose::Reauthorize { account_id } => {
@@ -100,7 +98,8 @@ impl Connections {
         Ok(listed.unwrap_or_default())
     }
 
-    /// Sets the redirect URLs to which links may send the browser. They are compared exactly, so each is kept as it was given.
+    /// Sets the redirect URLs to which links may send the browser. They are compared exactly, so each is stored as
+    /// given.
     pub async fn set_redirect_uris(&self, caller: &Caller, uris: Vec<String>) -> Result<Vec<String>> {
         let mut kept: Vec<String> = Vec::new();
         for uri in uris {
@@ -118,7 +117,7 @@ impl Connections {
         Ok(kept)
     }
 
-    /// Against open redirects and session fixation: the browser is only sent to a URL that is listed exactly.
+    /// Prevents open redirects and session fixation: the browser is only sent to a URL that is listed exactly.
     async fn ensure_redirect_is_listed(&self, uri: &str) -> Result<()> {
         if self.listed_redirect_uris().await?.iter().any(|allowed| allowed == uri) {
             return Ok(());
@@ -130,7 +129,7 @@ impl Connections {
         ))
     }
 
-    /// The link behind a token, if it may still be used.
+    /// The link that a token belongs to. Fails if it can no longer be used.
     pub(super) async fn usable_link(&self, token: &str) -> Result<LinkToken> {
         let hash = hash_of(token);
         let now = self.now();

@@ -1,12 +1,12 @@
 //! Connect and reauthorize flows, link tokens and callbacks.
 //!
 //! Invariants:
-//! - A flow is in memory only: its PKCE verifier, its code and its fresh tokens end with the process.
-//! - A callback only puts a code into its flow. The exchange begins when the page that began the flow claims it, so the person
-//!   who began is the person who completes (session fixation).
-//! - A `state` is used once. Whatever arrives later, twice or from elsewhere is refused, changes nothing, and leaves one entry
-//!   in a timeline.
-//! - Nothing that works is touched before the new credentials have passed identity, scopes and probe.
+//! - A flow exists only in memory: its PKCE verifier, its code and its new tokens are lost when the process ends.
+//! - A callback only stores a code in its flow. The exchange begins when the page that began the flow claims it, so the
+//!   same person begins and completes a flow (session fixation).
+//! - A `state` is used once. A late, repeated or foreign callback is refused, changes nothing, and adds one timeline
+//!   entry.
+//! - Working credentials are not touched before the new ones have passed identity, scopes and probe.
 
 mod begin;
 mod callback;
@@ -47,10 +47,9 @@ use crate::{
 use flow::{Flow, Flows, Phase};
 use view::FlowFailure;
 
-/// For how many seconds an authorization request is waited for (the lifetime of `state`).
+/// How long to wait for the response to an authorization request, in seconds (the lifetime of `state`).
 const STATE_LIFETIME_SECS: i64 = 10 * 60;
 
-/// The services that [`Connections`] uses.
 #[derive(Debug)]
 pub(crate) struct Dependencies {
     pub(crate) store: Store,
@@ -64,11 +63,11 @@ pub(crate) struct Dependencies {
     pub(crate) unfinished: Unfinished,
     pub(crate) tokens: AccessTokens,
     pub(crate) address: ApiAddress,
-    /// Whether this process is the system's handler of the deep link.
+    /// Whether this process is the system's handler for deep links.
     pub(crate) takes_deep_links: bool,
 }
 
-/// Connects and reauthorizes accounts. A clone is a handle on the same one.
+/// Connects and reauthorizes accounts. Clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Connections(Arc<Inner>);
 
@@ -87,19 +86,20 @@ impl Connections {
         self.0.uses.clock.now()
     }
 
-    /// The flow, for whoever holds its key.
+    /// The flow with this ID. With a wrong key, it counts as unknown.
     fn flow_of(&self, id: FlowId, key: &str) -> Result<Arc<Flow>> {
         let unknown = || Error::not_found("sign-in", &id);
         let flow = self.0.flows.get(id).ok_or_else(unknown)?;
         if bool::from(flow.key_hash.ct_eq(&hash_of(key))) { Ok(flow) } else { Err(unknown()) }
     }
 
-    /// The caller that a flow was begun by, for whoever holds its key.
+    /// The caller that began the flow. Requires the flow's key.
     pub fn flow_caller(&self, id: FlowId, key: &str) -> Result<Caller> {
         Ok(self.flow_of(id, key)?.caller.clone())
     }
 
-    /// How a flow stands: at once if it has changed since `after`, else when it changes or `wait` is over.
+    /// The flow's current view: at once if it has changed since version `after`, otherwise when it changes or after
+    /// `wait`.
     pub async fn flow(
         &self,
         caller: &Caller,
@@ -111,19 +111,19 @@ impl Connections {
         let flow = self.flow_of(id, key)?;
         if let Some(after) = after {
             let mut version = flow.version.subscribe();
-            // The answer is how it stands, whether it changed or the time is over.
+            // The current view is returned whether or not the flow has changed.
             let _ = tokio::time::timeout(wait, version.wait_for(|version| *version > after)).await;
         }
         self.expire(caller, &flow).await;
         Ok(flow.view())
     }
 
-    /// Whether an authorization request has been waited for long enough.
+    /// Whether the lifetime of the flow's `state` is over.
     fn is_late(&self, flow: &Flow) -> bool {
         self.now().millis_since(flow.began_at) >= STATE_LIFETIME_SECS * 1000
     }
 
-    /// Ends an authorization request that nobody came back from in time, with one entry in the timeline.
+    /// Fails a flow that wasn't claimed in time, with one timeline entry.
     async fn expire(&self, caller: &Caller, flow: &Flow) {
         let expired = FlowFailure::expired();
         {
@@ -137,7 +137,7 @@ impl Connections {
         self.note_failure(caller, flow, &expired).await;
     }
 
-    /// Answers the question that a flow asks when somebody else signed in.
+    /// Answers the question that a flow asks when the identity differs.
     pub fn answer_flow(
         &self,
         _caller: &Caller,
@@ -153,19 +153,19 @@ impl Connections {
             }
         };
         if let Some(sender) = sender {
-            // If the flow has just ended, nobody waits for the answer, and the view says so.
+            // If the flow has just ended, the answer is dropped, and the view shows that.
             let _ = sender.send(answer);
         }
         Ok(flow.view())
     }
 
-    /// The person gave up. The account stays as it is.
+    /// Removes a flow that the person gave up. The account doesn't change.
     pub fn abandon_flow(&self, _caller: &Caller, id: FlowId, key: &str) -> Result<()> {
         let flow = self.flow_of(id, key)?;
         {
             let mut phase = lock(&flow.phase);
             match &*phase {
-                // Nothing can be claimed of it any more.
+                // Its code can no longer be claimed.
                 Phase::Waiting(_) | Phase::Returned { .. } => *phase = Phase::Failed(FlowFailure::expired()),
                 Phase::Succeeded(_) | Phase::Failed(_) => {}
                 Phase::Asking { .. } | Phase::Working(_) => return Ok(()),

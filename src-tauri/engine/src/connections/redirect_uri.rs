@@ -1,4 +1,4 @@
-//! By which redirect URI the browser comes back from a provider.
+//! Selects the redirect URI of an authorization request.
 
 use relink_domain::integration::RedirectKind;
 
@@ -6,7 +6,7 @@ use super::Connections;
 use crate::error::{Error, Result};
 
 impl Connections {
-    /// The ways back that work here, best first.
+    /// The kinds of redirect URI that work here, best first.
     pub(crate) fn redirects(&self) -> Vec<RedirectKind> {
         if self.0.uses.takes_deep_links {
             vec![RedirectKind::DeepLink, RedirectKind::Loopback]
@@ -15,7 +15,7 @@ impl Connections {
         }
     }
 
-    /// How the browser comes back: as `wanted`, or the best of the `allowed` ways that works here.
+    /// The kind of redirect URI to use: `wanted`, or the best of the `allowed` kinds that works here.
     pub(super) fn redirect_for(
         &self,
         allowed: &[RedirectKind],
@@ -27,7 +27,7 @@ impl Connections {
             Some(_) => {
                 Err(Error::invalid("redirect_not_allowed", format!("{label} doesn't support this redirect type.")))
             }
-            // A provider that allows only the deep link still works without its handler: the address can be pasted.
+            // A provider that allows only the deep link works even without a handler for it: the URL can be pasted.
             None => {
                 let works = self.redirects().into_iter().find(|kind| allowed.contains(kind));
                 Ok(works.or_else(|| allowed.first().copied()).unwrap_or(RedirectKind::Loopback))

@@ -1,4 +1,4 @@
-//! Callbacks that are refused and flows that fail, as the timeline and the events report them.
+//! Reports refused callbacks and failed flows in the timeline and as events.
 
 use relink_contract::event::ConnectionError;
 use relink_domain::{account::TimelineEvent, caller::Caller, event::EventKind, link::Purpose};
@@ -47,7 +47,7 @@ pub(super) const STATE_OF_ANOTHER_FLOW: Refusal = Refusal {
 };
 
 impl Connections {
-    /// Adds one entry to the timeline, and changes nothing else. `caller`: who delivered the callback, if that is known.
+    /// Adds one timeline entry for a refused callback, and changes nothing else. `caller` delivered it, if known.
     pub(super) async fn refuse(&self, caller: Option<&Caller>, flow: Option<&Flow>, refusal: Refusal) -> Error {
         let account = flow.and_then(Flow::account_to_reauthorize);
         let event = TimelineEvent::CallbackRefused { code: refusal.code.into(), message: refusal.message.into() };
@@ -61,7 +61,7 @@ impl Connections {
         Error::CallbackRefused { code: refusal.code, message: refusal.message }
     }
 
-    /// Records that a flow failed. The event is sent only where the provider, or the way to it, is the reason.
+    /// Records that a flow failed. The event is sent only if the provider or the network is the cause.
     pub(super) async fn note_failure(&self, caller: &Caller, flow: &Flow, error: &FlowFailure) {
         let account = flow.account_to_reauthorize();
         let event = TimelineEvent::FlowFailed {

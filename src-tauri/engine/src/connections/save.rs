@@ -1,4 +1,5 @@
-//! A flow's end: the keychain first, then the account, in one transaction with the link's use and the events.
+//! Saves a flow's result: first to the keychain, then the account, in one transaction with the link's use and the
+//! events.
 
 use std::ops::ControlFlow;
 
@@ -20,8 +21,8 @@ use crate::{
 };
 
 impl Connections {
-    /// Saves a new account. Its keychain item is noted as an orphan before it is written and claimed with the account's own
-    /// commit, so a crash in between leaves nothing that isn't swept.
+    /// Saves a new account. Its keychain item is noted as an orphan before it is written and claimed in the account's
+    /// own transaction, so an item that a crash left behind is swept.
     pub(super) async fn save_new(&self, flow: &Flow, tenant_id: &str, staged: Staged) -> Result<Account> {
         let uses = &self.0.uses;
         let id = AccountId::from_uuid(Uuid::now_v7());
@@ -90,8 +91,8 @@ impl Connections {
         }
     }
 
-    /// Replaces an account's credentials. The intent is committed before the keychain is written, so that a crash in between
-    /// is finished at the next start; until then the old credentials are untouched.
+    /// Replaces an account's credentials. The intent is committed before the keychain is written, so that the next
+    /// start can finish what a crash interrupted. The old credentials are untouched until the keychain is written.
     pub(super) async fn save_replacement(&self, flow: &Flow, id: AccountId, staged: Staged) -> Result<Account> {
         let uses = &self.0.uses;
         let key = Key::Account(id);
@@ -99,11 +100,11 @@ impl Connections {
         let _guard = lock.lock().await;
         let present = match uses.keychain.get(&key).await {
             Ok(item) => item.unwrap_or_default(),
-            // An item that can't be read has nothing to lose: the new credentials replace it.
+            // A damaged item can only be replaced.
             Err(KeychainError::Damaged { .. }) => Item::default(),
             Err(error) => return Err(error.into()),
         };
-        // What a crash or a closed keychain left open comes first: its result may be in the keychain.
+        // First finish what a crash or a locked keychain left open: its result may be in the keychain.
         uses.accounts.reconcile(uses.accounts.load(id).await?, &present).await?;
         let account = self.begin_replacement(flow, id, &staged).await?;
         let Some(replacement) = &account.replacement else { return Err(Error::Stopping) };
@@ -123,15 +124,15 @@ impl Connections {
         match uses.accounts.commit(&flow.caller, id, Input::Replaced { generation }).await {
             Ok(committed) => Ok(committed.account),
             Err(error) => {
-                // The new credentials are in the keychain: the account follows as soon as it can be written.
+                // The new credentials are in the keychain, so `Recovery` commits the account later.
                 uses.unfinished.add(id);
                 Err(error)
             }
         }
     }
 
-    /// Claims the link's one success together with the intent: of two flows of one link that end at once, the second is
-    /// refused before it has changed anything.
+    /// Uses up the link in the same transaction as the intent: if two flows of one link end at the same time, the
+    /// second is refused before it changes anything.
     async fn begin_replacement(&self, flow: &Flow, id: AccountId, staged: &Staged) -> Result<Account> {
         let (link, now) = (flow.link.id, self.now());
         let use_link = move |tx: &rusqlite::Transaction<'_>| {
@@ -143,8 +144,8 @@ impl Connections {
         Ok(begun.ok_or(LinkError::Used)?.account)
     }
 
-    /// A write that failed may have landed all the same, or may land yet: only what the keychain shows decides. While it
-    /// shows nothing, the replacement stays open.
+    /// A write that failed may still have been carried out, or may be carried out later, so the keychain's content
+    /// decides. While it can't be read, the replacement stays open.
     async fn after_failed_write(
         &self,
         account: &Account,

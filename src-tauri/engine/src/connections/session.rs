@@ -13,7 +13,6 @@ use super::Connections;
 use crate::{error::Result, provider::Provider};
 
 impl Connections {
-    /// What the connect UI needs to know of a link.
     pub async fn link_session(&self, _caller: &Caller, token: &str) -> Result<Session> {
         let link = self.usable_link(token).await?;
         let expires_at = link.expires_at();
@@ -22,7 +21,7 @@ impl Connections {
             Purpose::Connect { tenant_id } => {
                 let mut integrations = Vec::new();
                 for entry in self.0.uses.providers.all() {
-                    // A definition that can't be used must not hide the others; the catalog says what is wrong with it.
+                    // Skip a definition that can't be used. The catalog shows what is wrong with it.
                     if let (true, true, Ok(provider)) =
                         (entry.installed.is_enabled, entry.installed.show_in_catalog, &entry.provider)
                     {
@@ -109,7 +108,7 @@ impl Connections {
             redirects: oauth2.map(|oauth2| oauth2.redirects.clone()).unwrap_or_default(),
             fields,
             documentation_link: documentation_link.map(|url| url.as_str().to_owned()),
-            // A token that is fetched with it is a trial as well.
+            // The other methods are tried by fetching a token, even without a probe.
             is_tried: format != AuthenticationMethod::ApiKey || definition.probe().is_some(),
             not_ready: self.0.uses.providers.not_ready(provider, format).await,
         }

@@ -6,7 +6,6 @@ use relink_domain::failure::{Cause, Failure, Severity};
 use super::flow::{Flow, Phase};
 use crate::{error::Error, sync::lock};
 
-/// Why a flow failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FlowFailure {
     pub(super) shown: FlowError,
@@ -40,12 +39,11 @@ impl FlowFailure {
         Self { at_provider: false, ..failure }
     }
 
-    /// Whether it is [`FlowFailure::expired`].
     pub(super) fn is_expired(&self) -> bool {
         self.shown.code == EXPIRED
     }
 
-    /// An error that the provider put into the callback (RFC 6749 §4.1.2.1).
+    /// An authorization error response (RFC 6749 §4.1.2.1).
     pub(super) fn refused_at_provider(code: &str, description: Option<&str>, label: &str) -> Self {
         let (title, message, hint) = match code {
             "access_denied" => (
@@ -128,7 +126,7 @@ impl FlowFailure {
         )
     }
 
-    /// The account can be refreshed, and the new sign-in couldn't.
+    /// The account can be refreshed, but the new sign-in can't.
     pub(super) fn not_lasting(label: &str) -> Self {
         Self::new(
             "refresh_token_missing",
@@ -142,7 +140,7 @@ impl FlowFailure {
         )
     }
 
-    /// The probe got 403.
+    /// The probe was answered with 403.
     pub(super) fn forbidden(label: &str) -> Self {
         Self::new(
             "forbidden",
@@ -169,7 +167,7 @@ impl FlowFailure {
         )
     }
 
-    /// An error of this machine.
+    /// Any error of the engine.
     pub(super) fn of_error(error: &Error) -> Self {
         let hint = error.hint().unwrap_or_else(|| "Start over.".into());
         let failure = Self::new(error.code(), error.title(), error.to_string(), &hint, FlowErrorType::ConnectionError);
@@ -180,7 +178,6 @@ impl FlowFailure {
 const NOTHING_KEPT: &str = "Nothing was saved.";
 
 impl Flow {
-    /// The public view of the flow.
     pub(super) fn view(&self) -> connect::Flow {
         let phase = lock(&self.phase);
         let mut view = connect::Flow {

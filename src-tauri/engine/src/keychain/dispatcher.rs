@@ -22,7 +22,7 @@ use super::{
 
 /// With so many abandoned threads, no call is made until one of them returns.
 const MAX_ABANDONED: usize = 3;
-/// Calls that may wait; further callers wait for a place.
+/// The maximum number of queued calls. Further callers wait.
 const QUEUE_LENGTH: usize = 64;
 
 pub(super) struct Request {

@@ -5,7 +5,8 @@
 //! as far as the system tells beforehand whether a call would.
 //!
 //! Invariants:
-//! - [`Keychain::get`] gives `None` only while the keychain is available: "locked" is never mistaken for "not stored".
+//! - [`Keychain::get`] returns `None` only while the keychain is available: "locked" is never mistaken for "not
+//!   stored".
 //! - [`Keychain::set`] leaves either the old or the new item complete, wherever it is interrupted ([`parts`]).
 //! - A set that was answered with [`KeychainError::Slow`] may still be carried out, but never after a later set of the same
 //!   item ([`dispatcher`]).

@@ -1,8 +1,7 @@
-//! Whether the keychain can be used, for the surfaces.
+//! The keychain's status, for display.
 
 use super::Keychain;
 
-/// How the keychain answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeychainStatus {
     /// `available`, or the error's [code](super::KeychainError::code).
@@ -20,7 +19,7 @@ impl KeychainStatus {
 }
 
 impl Keychain {
-    /// Asks the keychain for an item that doesn't exist.
+    /// Reads an item that doesn't exist, to find out whether the keychain responds.
     pub async fn status(&self) -> KeychainStatus {
         match self.get(&Self::unused_key()).await {
             Ok(_) => KeychainStatus { state: KeychainStatus::AVAILABLE, message: None },

@@ -1,4 +1,4 @@
-//! A token endpoint's answer. The `oauth2` crate parses it, once, as a [`TokenAnswer`].
+//! Token endpoint responses. The `oauth2` crate parses each once, as a [`TokenAnswer`].
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::{Endpoint, Tokens};
 use crate::outbound::{HttpResponse, RequestFailed};
 
-/// What of a token request must not come back in the provider's words.
+/// The secrets of a token request, which must not appear in the provider's error texts.
 pub(super) fn secrets_in(request: &oauth2::HttpRequest, endpoint: &Endpoint) -> Vec<Secret> {
     let in_body = url::form_urlencoded::parse(request.body())
         .filter(|(name, _)| matches!(name.as_ref(), "code" | "code_verifier" | "refresh_token" | "client_secret"))
@@ -25,17 +25,17 @@ pub(super) fn secrets_in(request: &oauth2::HttpRequest, endpoint: &Endpoint) -> 
     in_body.chain(endpoint.client_secret.clone()).collect()
 }
 
-/// What is known of an answer beside its body.
+/// A response without its body.
 #[derive(Debug)]
 pub(super) struct Received {
     status: http::StatusCode,
     retry_after_secs: Option<u32>,
-    /// What of the request must not come back in the provider's words.
+    /// The request's secrets, which must not appear in the provider's error texts.
     sent: Vec<Secret>,
 }
 
 impl Received {
-    /// Takes an answer apart. The `oauth2` crate is given the body alone, as a success, so that it parses every answer alike:
+    /// Splits a response. The `oauth2` crate gets only the body, as a success, so that it parses every response alike:
     /// some providers send errors with status 200.
     pub(super) fn take(answer: HttpResponse, sent: Vec<Secret>, now: Timestamp) -> (Self, oauth2::HttpResponse) {
         let received = Self { status: answer.status, retry_after_secs: answer.retry_after_secs(now), sent };
@@ -56,16 +56,16 @@ impl Received {
     }
 }
 
-/// A JSON object that a token endpoint answered with: a success or an error, whatever its status.
+/// A token endpoint's JSON response: a success or an error, whatever its status.
 ///
-/// Seen in the wild: errors with status 200; `expires_in` as a string; `scope` as a list; no `token_type`.
+/// Known deviations of providers: errors with status 200; `expires_in` as a string; `scope` as a list; no `token_type`.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Value")]
 pub(super) struct TokenAnswer {
-    /// Empty where the answer brought none.
+    /// Empty if the response has none.
     access_token: AccessToken,
     refresh_token: Option<RefreshToken>,
-    /// OpenID Connect's addition.
+    /// Defined by OpenID Connect.
     id_token: Option<Secret>,
     expires_in: Option<Duration>,
     scopes: Option<Vec<Scope>>,
@@ -97,7 +97,7 @@ impl TryFrom<Value> for TokenAnswer {
     }
 }
 
-/// The `oauth2` crate asks that an answer can be written. No token is.
+/// Required by the `oauth2` crate. Writes no token.
 impl Serialize for TokenAnswer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_unit()
@@ -128,7 +128,7 @@ impl TokenResponse for TokenAnswer {
     }
 }
 
-/// A lifetime in seconds, in whichever form providers write it. A life that is over before it began says nothing.
+/// A lifetime in seconds, given as a number or a string. `None` if it is below one second or implausibly long.
 fn lifetime_secs(value: &Value) -> Option<u64> {
     let secs = match value {
         Value::String(text) => text.trim().parse().ok()?,
@@ -149,9 +149,9 @@ fn scopes(value: &Value) -> Option<Vec<Scope>> {
 }
 
 impl Endpoint {
-    /// The tokens that an answer brought, or the failure that it is.
+    /// The tokens in a response, or the failure that it reports.
     ///
-    /// Seen in the wild: a web page with status 200 where a network wants a sign-in; JSON that breaks off.
+    /// Known cases: a web page with status 200 from a network that requires a sign-in; truncated JSON.
     pub(super) fn tokens<E: ErrorResponse>(
         &self,
         answer: Result<TokenAnswer, RequestTokenError<RequestFailed, E>>,
@@ -167,7 +167,7 @@ impl Endpoint {
         let is_success = received.status.is_success();
         let answer = match answer {
             Ok(answer) if is_success && !answer.access_token.secret().is_empty() => answer,
-            // It began as JSON and broke off: the answer was lost on the way, which is not a web page in its place.
+            // Truncated JSON: the response was cut off in transit, unlike a web page in its place.
             Err(RequestTokenError::Parse(error, _)) if error.inner().is_eof() && is_success => {
                 return Err(Failure::new(Cause::Garbled).status(received.status.as_u16()));
             }

@@ -1,4 +1,4 @@
-//! The delivery loop: which deliveries are tried when, and what becomes of each try.
+//! The delivery loop: when deliveries are attempted, and how each outcome is recorded.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,22 +24,22 @@ use crate::{
 const RETRY_DELAYS_SECS: [i64; 3] = [2, 4, 8];
 /// A webhook that has failed for this long is deactivated.
 const DEACTIVATE_AFTER_SECS: i64 = 24 * 60 * 60;
-/// The most deliveries at a time.
+/// The maximum number of concurrent deliveries.
 const MAX_IN_FLIGHT: usize = 64;
-/// The most deliveries at a time for one webhook: one that hangs leaves the others their places.
+/// The maximum number of concurrent deliveries per webhook, so that one that hangs can't block the others.
 const MAX_IN_FLIGHT_PER_WEBHOOK: usize = 4;
-/// The longest time without a look at the database.
+/// The maximum time that the loop sleeps, or waits after an error.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// When the database is asked again for what it refused.
+/// The delay before a failed database operation is retried.
 const STORE_RETRY_DELAY: Duration = Duration::from_secs(2);
-/// Why deliveries to a webhook that was deactivated have failed.
+/// The error that is recorded on deliveries to a deactivated webhook.
 const DEACTIVATED: &str = "given up: the webhook failed for a day and was deactivated";
 
-/// How a try ended: the target's status, or that and what went wrong.
+/// How an attempt ended: the target's status, or its status (if it responded) and what went wrong.
 pub(super) type Outcome = std::result::Result<u16, (Option<u16>, String)>;
 
-/// The deliveries in flight. Only the loop changes this, between two looks at the database: a delivery that has just ended is
-/// never taken for a waiting one.
+/// The deliveries in flight. Only the loop changes this, between two reads of the database, so a delivery that has just
+/// ended is never mistaken for a pending one.
 #[derive(Debug, Default)]
 struct InFlight(HashMap<task::Id, (DeliveryId, WebhookId)>);
 
@@ -73,7 +73,7 @@ pub(super) async fn run(outbox: Outbox) {
     let mut clock = outbox.0.uses.clock.changes();
     let mut in_flight = InFlight::default();
     let mut tasks = JoinSet::new();
-    // Webhooks that found every place taken. The end of any delivery gives them their turn.
+    // Webhooks that were due while `in_flight` was full. They are scheduled again when any delivery ends.
     let mut waiting = HashSet::new();
     let mut retry_at = outbox.schedule_pending().await;
     loop {
@@ -94,7 +94,7 @@ pub(super) async fn run(outbox: Outbox) {
             }
         }
         tokio::select! {
-            // The store is gone, and with it everything that could be delivered.
+            // The store has closed, so nothing can be delivered.
             changed = seq.changed() => {
                 if changed.is_err() {
                     return;
@@ -112,7 +112,7 @@ pub(super) async fn run(outbox: Outbox) {
     }
 }
 
-/// Never returns without a time.
+/// Never returns if `at` is `None`.
 async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
@@ -125,7 +125,7 @@ impl Outbox {
         self.0.uses.clock.now()
     }
 
-    /// Schedules every webhook that something is pending for. If the database refuses, returns when to try again.
+    /// Schedules every webhook that has pending deliveries. If the database can't be read, returns when to retry.
     async fn schedule_pending(&self) -> Option<Instant> {
         match self.0.uses.store.read(webhooks::all_next_due).await {
             Ok(pending) => {
@@ -141,14 +141,14 @@ impl Outbox {
         }
     }
 
-    /// A delivery has ended: these webhooks may have their next turn.
+    /// Schedules these webhooks now, because a delivery has ended.
     fn deliver_more(&self, webhooks: impl IntoIterator<Item = WebhookId>) {
         for webhook in webhooks {
             self.0.due.set_no_later(webhook, self.now());
         }
     }
 
-    /// The deliveries of a webhook that have their turn now, and schedules the webhook for the next one.
+    /// Returns the webhook's deliveries that can be sent now, and schedules the webhook for the next one.
     async fn take_turns(&self, webhook: WebhookId, in_flight: &InFlight, now: Timestamp) -> Vec<Pending> {
         let places = in_flight.places_for(webhook);
         if places == 0 {
@@ -175,27 +175,27 @@ impl Outbox {
         }
     }
 
-    /// One try. It ends when its outcome is recorded, or when it makes sense to try again.
+    /// Makes one attempt. Returns when the outcome is recorded or, if nothing was sent, when a retry makes sense.
     async fn deliver(self, pending: Pending) {
         let outcome = match self.attempt(&pending).await {
             Ok(Some(outcome)) => outcome,
             Ok(None) => return,
             Err(error) => {
                 tracing::warn!(delivery = %pending.id, code = error.code(), "not tried: {error}");
-                // It continues when the keychain does. Whatever else was in the way may be over after a pause.
+                // Continue when the keychain is available again. Any other cause may be over after a pause.
                 let _ = tokio::time::timeout(MAX_PAUSE, self.0.uses.keychain.recovered()).await;
                 return;
             }
         };
         CrashPoint::DeliveryAnswered.here(&pending).await;
-        // It is not sent again because its outcome can't be recorded, however long the disk stays full.
+        // Retry until the outcome is recorded, however long the disk stays full, so that the delivery isn't sent again.
         while let Err(error) = self.record(&pending, outcome.clone()).await {
             tracing::warn!(delivery = %pending.id, code = error.code(), "its outcome can't be recorded: {error}");
             tokio::time::sleep(STORE_RETRY_DELAY).await;
         }
     }
 
-    /// Records the outcome of a try on the delivery and its webhook, as both are by now.
+    /// Records the outcome of an attempt on the delivery and its webhook, based on their current state.
     async fn record(&self, pending: &Pending, outcome: Outcome) -> Result<()> {
         let (id, webhook, now) = (pending.id, pending.webhook, self.now());
         let write = move |tx: &rusqlite::Transaction<'_>| {
@@ -218,7 +218,7 @@ impl Outbox {
     }
 }
 
-/// What becomes of a delivery after a try; the first one is number zero. A deactivated webhook is given no retry.
+/// The state of a delivery after attempt number `tries`, counted from zero. A deactivated webhook gets no retry.
 fn attempted(outcome: &Outcome, tries: u32, is_active: bool, now: Timestamp) -> Attempted {
     match outcome {
         Ok(status) => Attempted { state: DeliveryState::Delivered, next_try: now, status: Some(*status), error: None },
@@ -231,14 +231,14 @@ fn attempted(outcome: &Outcome, tries: u32, is_active: bool, now: Timestamp) -> 
     }
 }
 
-/// How many seconds to wait before the next try after so many; `None` after the last one.
+/// How many seconds to wait after attempt number `tries`, counted from zero; `None` after the last one.
 fn retry_delay_secs(tries: u32) -> Option<i64> {
     RETRY_DELAYS_SECS.get(usize::try_from(tries).ok()?).copied()
 }
 
-/// The webhook after a try that left its delivery in this state, if that changes it. One that has failed for a day is
-/// deactivated as soon as a delivery has used up its tries: a quiet day after one failure is no reason to give the next event
-/// fewer.
+/// The webhook after an attempt that left its delivery in `state`; `None` if it doesn't change. A webhook that has
+/// failed for a day is deactivated only when a delivery has used up its attempts, so that a day without events after
+/// one failure doesn't cost the next event its retries.
 fn after(webhook: Webhook, state: DeliveryState, now: Timestamp) -> Option<Webhook> {
     match (state, webhook.failing_since) {
         (DeliveryState::Delivered, Some(_)) => Some(Webhook { failing_since: None, ..webhook }),

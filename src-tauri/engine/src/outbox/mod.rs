@@ -1,7 +1,7 @@
-//! Events, webhooks and their deliveries: how everything that was committed reaches whoever listens.
+//! Events, webhooks and their deliveries.
 //!
-//! Events are enqueued in the transaction of the change that they report (`store::outbox`), so nothing is announced that
-//! wasn't committed. Delivery is at least once, signed, and in order for each subject.
+//! Events are enqueued in the transaction of the change that they report (`store::outbox`), so only committed changes
+//! are reported. Delivery is at least once, signed, and in order for each subject.
 
 mod delivery;
 mod send;
@@ -28,7 +28,6 @@ use crate::{
     tasks::Tasks,
 };
 
-/// The services that [`Outbox`] uses.
 #[derive(Debug)]
 pub(crate) struct Dependencies {
     pub(crate) store: Store,
@@ -40,14 +39,14 @@ pub(crate) struct Dependencies {
     pub(crate) environment: EnvironmentId,
 }
 
-/// Events and webhooks. A clone is a handle on the same ones.
+/// Events and webhooks. Clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Outbox(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     uses: Dependencies,
-    /// When each webhook has something to deliver next.
+    /// When each webhook's next delivery is due.
     due: Scheduler<WebhookId>,
 }
 
@@ -56,7 +55,7 @@ impl Outbox {
         Self(Arc::new(Inner { uses, due: Scheduler::default() }))
     }
 
-    /// Begins to deliver.
+    /// Starts the delivery loop.
     pub(crate) fn start(&self) {
         self.0.uses.tasks.spawn_until_stop(delivery::run(self.clone()));
     }
@@ -66,7 +65,7 @@ impl Outbox {
         Ok(self.0.uses.store.read(move |c| outbox::after(c, seq, limit)).await?)
     }
 
-    /// The latest event's sequence number, as it grows.
+    /// The latest event's sequence number. Changes with each new event.
     pub fn latest_seq(&self, _caller: &Caller) -> watch::Receiver<i64> {
         self.0.uses.store.outbox_seq()
     }

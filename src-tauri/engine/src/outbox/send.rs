@@ -1,4 +1,4 @@
-//! One try of a delivery: the signed request to the webhook's target.
+//! One attempt at a delivery: the signed request to the webhook's target.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -16,14 +16,14 @@ use crate::{
 };
 
 impl Outbox {
-    /// Sends a delivery. `None` if its webhook is gone; an error if nothing could be tried.
+    /// Sends a delivery. `None` if its webhook was deleted; an error if no attempt could be made.
     pub(super) async fn attempt(&self, pending: &Pending) -> Result<Option<Outcome>> {
         let id = pending.webhook;
         let Some(webhook) = self.0.uses.store.read(move |c| webhooks::get(c, id)).await? else { return Ok(None) };
         let secret = match self.0.uses.keychain.get(&Key::Webhook(id)).await {
             Ok(Some(mut item)) => item.secrets.remove(WEBHOOK_SECRET),
             Ok(None) => None,
-            // Waiting doesn't repair an item.
+            // Waiting doesn't repair the item, so the attempt fails.
             Err(error @ (KeychainError::Damaged { .. } | KeychainError::Newer { .. })) => {
                 return Ok(Some(Err((None, format!("the signing secret can't be read: {error}")))));
             }
@@ -78,7 +78,7 @@ impl Outbox {
 
 /// HMAC-SHA256 keyed by the secret's text, in padded base64.
 pub(super) fn sign(secret: &Secret, parts: &[&[u8]]) -> String {
-    // HMAC takes a key of any length; there is no other error.
+    // HMAC accepts a key of any length; there is no other error.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else { return String::new() };
     for part in parts {
         mac.update(part);

@@ -1,4 +1,4 @@
-//! Webhooks, as they are read and changed.
+//! Reads and changes webhooks.
 
 use relink_contract::event::TestPayload;
 use relink_domain::{
@@ -21,12 +21,12 @@ use crate::{
     },
 };
 
-/// What a webhook is made of.
+/// The input of [`Outbox::create_webhook`].
 #[derive(Debug)]
 pub struct NewWebhook {
     pub target_url: String,
     pub is_active: bool,
-    /// The events it wants; `None`: all.
+    /// The events that are delivered to it; `None`: all.
     pub event_types: Option<Vec<EventKind>>,
     /// The person's consent to a private address. Loopback needs none.
     pub allow_private: bool,
@@ -35,8 +35,8 @@ pub struct NewWebhook {
 /// Name of the signing secret in a webhook's keychain item.
 pub(super) const WEBHOOK_SECRET: &str = "webhook_secret";
 
-/// https, or http on this machine; nothing that hides where it goes, and no private address without consent. A name says
-/// little: what it resolves to is looked at on each delivery.
+/// Validates a target: https, or http on this machine; no URL that hides its destination, and no private address
+/// without consent. The addresses that a host name resolves to are checked at each delivery.
 fn target(text: &str, allow_private: bool) -> Result<WebUrl> {
     let refused = |code, message: String| Err(Error::invalid_field(code, "target_url", message));
     let url = match WebUrl::parse(text.trim()) {
@@ -55,7 +55,7 @@ fn target(text: &str, allow_private: bool) -> Result<WebUrl> {
 }
 
 impl Outbox {
-    /// Makes a webhook. Its signing secret is returned here and never again.
+    /// Creates a webhook. Its signing secret is returned only here.
     pub async fn create_webhook(&self, caller: &Caller, new: NewWebhook) -> Result<(Webhook, Secret)> {
         let url = target(&new.target_url, new.allow_private)?;
         let now = self.now();
@@ -112,7 +112,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Sends a webhook the event `test`.
+    /// Enqueues the event `test` for the webhook.
     pub async fn test_webhook(&self, caller: &Caller, id: WebhookId) -> Result<()> {
         self.webhook(caller, id).await?;
         let (now, payload) = (self.now(), Payload::of(&TestPayload::default())?);
@@ -124,7 +124,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Tries the failed deliveries again and activates the webhook. Returns how many deliveries that are.
+    /// Retries the failed deliveries and activates the webhook. Returns the number of deliveries.
     pub async fn retry_failed(&self, caller: &Caller, id: WebhookId) -> Result<usize> {
         let now = self.now();
         let write = move |tx: &rusqlite::Transaction<'_>| {

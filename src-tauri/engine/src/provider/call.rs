@@ -1,4 +1,4 @@
-//! Calls to a provider's API, signed for an account.
+//! Calls to a provider's API with an account's credentials.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,6 @@ use url::Url;
 use super::Provider;
 use crate::error::{Error, Result};
 
-/// The credentials of a call.
 #[derive(Debug)]
 pub(crate) struct CallCredentials<'a> {
     pub(crate) method: AuthenticationMethod,
@@ -24,7 +23,7 @@ pub(crate) struct CallCredentials<'a> {
 }
 
 impl Provider {
-    /// A GET request to one of the integration's own origins, signed for an account.
+    /// A GET request with an account's credentials. Fails if the URL isn't in one of the integration's own origins.
     pub(super) fn call(
         &self,
         url: &Url,
@@ -63,8 +62,8 @@ impl Provider {
     }
 }
 
-/// Refuses a context with a credential. A context is stored in plain text and shown with the account,
-/// so secrets can only be entered in the integration's form.
+/// Refuses a context that contains a credential. A context is stored in plain text and shown with the account, so
+/// secrets can only be entered in the integration's form.
 pub(crate) fn reject_credentials_in_context<'p>(
     context: &Map<String, Value>,
     providers: &(impl IntoIterator<Item = &'p Provider> + Clone),

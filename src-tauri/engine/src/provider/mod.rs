@@ -1,4 +1,4 @@
-//! A provider as the engine uses it: an installed integration with its compiled definition, turned into requests.
+//! Providers: installed integrations with their compiled definitions, and the requests to them.
 
 mod call;
 mod probe;
@@ -32,7 +32,7 @@ use crate::{
 
 /// Name of a refresh token in an account's keychain item.
 pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
-/// Name of an access token in an account's keychain item, where no refresh token stands behind it.
+/// Name of an access token in an account's keychain item, if the account has no refresh token.
 pub(crate) const ACCESS_TOKEN: &str = "access_token";
 
 /// An installed integration that can be used.
@@ -44,7 +44,6 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// What a person calls it.
     pub(crate) fn label(&self) -> &str {
         self.definition.label()
     }
@@ -77,7 +76,7 @@ impl Provider {
         oauth2.or(client_credentials).unwrap_or_else(|| self.definition.base_url()).as_url()
     }
 
-    /// `host:port` of the token endpoint: refreshes at a time and `Retry-After` are counted per host.
+    /// `host:port` of the token endpoint. Concurrent refreshes and `Retry-After` are limited per host.
     pub(crate) fn token_host(&self) -> String {
         let url = self.token_url();
         format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
@@ -95,7 +94,7 @@ impl Provider {
     }
 
     fn oauth2(&self) -> Result<&OAuth2, Failure> {
-        // Only a definition that was changed under an existing account gets here.
+        // Fails only if the definition was changed after the account was connected.
         self.definition.oauth2().ok_or(Failure::new(Cause::InvalidClient))
     }
 

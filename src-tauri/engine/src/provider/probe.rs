@@ -15,7 +15,6 @@ use crate::{
     outbound::{HttpResponse, Outbound},
 };
 
-/// The result of a probe.
 #[derive(Debug)]
 pub(crate) enum ProbeResult {
     /// The credential works. The identity is known if the integration defines how to find it.

@@ -1,4 +1,4 @@
-//! What is installed, as every component reads it. The `Catalog` alone publishes into it.
+//! The installed integrations, as every component reads them. Only the `Catalog` publishes changes.
 
 use std::{
     collections::HashSet,
@@ -28,7 +28,7 @@ use crate::{
 /// Name of the client secret in an installed integration's keychain item.
 pub(crate) const CLIENT_SECRET: &str = "client_secret";
 
-/// The installed integrations with their compiled definitions and client secrets. A clone is a handle on the same ones.
+/// The installed integrations with their compiled definitions and client secrets. Clones share the same state.
 #[derive(Debug, Clone)]
 pub(crate) struct Providers(Arc<Inner>);
 
@@ -38,23 +38,24 @@ struct Inner {
     address: ApiAddress,
     installed: ArcSwap<Snapshot>,
     changed: watch::Sender<u64>,
-    /// Installed integrations whose client secret has been seen in the keychain. Lists ask this and not the keychain.
+    /// Installed integrations whose client secret has been seen in the keychain. Lists read this instead of the
+    /// keychain.
     with_secret: Mutex<HashSet<EnvironmentIntegrationId>>,
 }
 
 impl Providers {
-    /// None yet.
+    /// Empty until [`Self::load`].
     pub(crate) fn new(keychain: Keychain, address: ApiAddress) -> Self {
         let (installed, changed, with_secret) = (ArcSwap::default(), watch::Sender::new(0), Mutex::default());
         Self(Arc::new(Inner { keychain, address, installed, changed, with_secret }))
     }
 
-    /// Compiles all that is installed, at the start.
+    /// Compiles all installed integrations, at the start.
     pub(crate) fn load(&self, installed: Vec<Installed>) {
         self.0.installed.store(Arc::new(Snapshot::of(installed)));
     }
 
-    /// Publishes an installed integration, as the transaction that called this has left it.
+    /// Publishes an installed integration as its transaction committed it.
     pub(crate) fn publish(&self, installed: Installed) {
         let entry = Entry::compile(installed);
         self.0.installed.rcu(|snapshot| snapshot.with(entry.clone()));
@@ -67,12 +68,12 @@ impl Providers {
         self.0.changed.send_modify(|count| *count += 1);
     }
 
-    /// Wakes whoever follows what is installed, after it has changed.
+    /// Notifies of changes to the installed integrations.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.0.changed.subscribe()
     }
 
-    /// An installed integration that can be used.
+    /// An installed integration. Fails if its definition can't be used.
     pub(crate) fn get(&self, id: EnvironmentIntegrationId) -> Result<Arc<Provider>> {
         let installed = self.0.installed.load();
         let entry = installed.get(id).ok_or_else(|| Error::not_found("installed integration", &id))?;
@@ -103,7 +104,7 @@ impl Providers {
         all
     }
 
-    /// The integration's OAuth client secret, where it has one.
+    /// The integration's OAuth client secret; `None` if it has none.
     pub(crate) async fn client_secret(&self, provider: &Provider) -> Result<Option<Secret>, KeychainError> {
         if provider.definition.oauth2().is_none_or(|oauth2| oauth2.client_secret == ClientSecretNeed::Never) {
             return Ok(None);
@@ -112,7 +113,7 @@ impl Providers {
         Ok(item.and_then(|mut item| item.secrets.remove(CLIENT_SECRET)))
     }
 
-    /// What is missing before anybody can sign in this way, and what to do.
+    /// What is missing for a sign-in with this method, and what to do about it. `None`: nothing is known to be missing.
     pub(crate) async fn not_ready(&self, provider: &Provider, method: AuthenticationMethod) -> Option<String> {
         let port = self.0.address.port().ok()?;
         let not_ready = provider.definition.not_ready(method, false, port)?;
@@ -120,7 +121,8 @@ impl Providers {
         (!is_ready).then_some(not_ready.message)
     }
 
-    /// Whether the integration's client secret is in the keychain. One that can't be asked now is reported when it is needed.
+    /// Whether the integration's client secret is in the keychain. True if that can't be read now: the error is
+    /// reported when the secret is needed.
     async fn has_client_secret(&self, provider: &Provider) -> bool {
         if lock(&self.0.with_secret).contains(&provider.id()) {
             return true;
@@ -135,7 +137,7 @@ impl Providers {
         }
     }
 
-    /// The client secret was removed from the keychain.
+    /// Call it after the client secret was removed from the keychain.
     pub(crate) fn forget_client_secret(&self, id: EnvironmentIntegrationId) {
         lock(&self.0.with_secret).remove(&id);
     }

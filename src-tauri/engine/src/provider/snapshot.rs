@@ -89,7 +89,7 @@ pub(crate) mod compile {
     use super::{Definition, DefinitionError, Installed};
     use crate::store::integrations::Integration;
 
-    /// The definition in force: the integration's, with the installation's override applied.
+    /// The integration's definition with the installation's override applied.
     pub(crate) fn definition(installed: &Installed) -> Result<Definition, DefinitionError> {
         Definition::load(&installed.integration.document, &installed.r#override)
     }

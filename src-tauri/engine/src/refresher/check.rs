@@ -16,7 +16,6 @@ use crate::{
     provider::{ACCESS_TOKEN, CallCredentials, ProbeResult, Provider, probe},
 };
 
-/// What a check found.
 #[derive(Debug)]
 pub struct CheckReport {
     pub outcome: CheckOutcome,
@@ -24,18 +23,18 @@ pub struct CheckReport {
     pub account: AccountView,
 }
 
-/// A call that was made to see whether an account works.
+/// A probe call that was made for an account.
 struct Probed {
     result: ProbeResult,
-    /// Generation of the credential that it was made with.
+    /// The generation of the credential that the call used.
     generation: u64,
-    /// The access token that it was made with, if another can be fetched.
+    /// The access token that the call used, if the account can be refreshed.
     renewable: Option<Secret>,
 }
 
 impl Refresher {
-    /// Makes the integration's probe call. Where a refresh token stands behind the account, a 401 is followed by one refresh
-    /// and one more try.
+    /// Makes the integration's probe call. If the account can be refreshed, a 401 is followed by one refresh and one
+    /// more attempt.
     pub async fn check(&self, caller: &Caller, id: AccountId) -> Result<CheckReport> {
         let accounts = &self.0.uses.accounts;
         let account = accounts.load(id).await?;
@@ -61,7 +60,7 @@ impl Refresher {
                 .commit(caller, id, Input::CallAnswered { generation: probed.generation, outcome: answer })
                 .await
             {
-                // Made with credentials that were replaced meanwhile, it says nothing about the present ones.
+                // The credentials were replaced meanwhile, so the result says nothing about the current ones.
                 Ok(_) | Err(Error::Rejected(Rejected::Stale { .. })) => {}
                 Err(error) => return Err(error),
             }
@@ -104,7 +103,7 @@ impl Refresher {
     }
 
     /// The keychain item of an account whose credential is never renewed. If the item was removed or can't be read, the
-    /// account needs its person.
+    /// account must be reauthorized.
     pub(super) async fn item_of(&self, caller: &Caller, account: &Account) -> Result<Item> {
         let (id, accounts) = (account.id(), &self.0.uses.accounts);
         if account.replacement.is_none()
@@ -115,7 +114,7 @@ impl Refresher {
         let lock = accounts.lock_of(id);
         let _guard = lock.lock().await;
         let found = self.read_item(id).await?;
-        // A reauthorization may have written it meanwhile, or have left open whether it did.
+        // A reauthorization may have written the item meanwhile, or may not be finished.
         let none = Item::default();
         let account = accounts.reconcile(accounts.load(id).await?, found.as_ref().unwrap_or(&none)).await?;
         let failure = match found {
@@ -126,7 +125,7 @@ impl Refresher {
         Err(self.failure_of(&account, failure))
     }
 
-    /// An account's keychain item, or why there is none to use.
+    /// An account's keychain item, or why it can't be used.
     async fn read_item(&self, id: AccountId) -> Result<Result<Item, Cause>> {
         match self.0.uses.keychain.get(&Key::Account(id)).await {
             Ok(item) => Ok(item.ok_or(Cause::CredentialMissing)),

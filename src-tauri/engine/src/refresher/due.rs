@@ -1,7 +1,7 @@
-//! The loop that refreshes and checks what is due.
+//! The loop that refreshes and checks due accounts.
 //!
-//! It looks at the wall clock every 30 s at most, because timers stand still while the machine sleeps. After a sleep or a
-//! change of network, what is due is deferred a little and spread.
+//! It reads the wall clock at least every 30 s, because timers stop while the machine sleeps. After a sleep or a
+//! network change, due accounts are deferred briefly and spread.
 
 use std::time::Duration;
 
@@ -26,18 +26,18 @@ use crate::{
     },
 };
 
-/// The longest time without a look at the wall clock.
+/// The maximum time between two readings of the wall clock.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// The same while something waits for the network.
+/// The same while an account waits for the network.
 const NETWORK_POLL_INTERVAL: Duration = Duration::from_secs(2);
-/// If the wall clock ran so much further than the loop slept, the machine was asleep or its clock was set.
+/// If the wall clock advanced this much more than the loop slept, the machine was asleep or its clock was set.
 const CLOCK_JUMP_MILLIS: i64 = 60_000;
-/// How long the network is given to come back after the machine woke.
+/// How long to wait for the network after the machine woke.
 const NETWORK_SETTLE_TIME: Duration = Duration::from_secs(5);
-/// When a check that waits for the network is due again.
+/// The delay before a check that waits for the network is due again.
 const CHECK_RETRY_DELAY_SECS: i64 = 60;
 
-/// What the loop has seen of the clock and the network.
+/// The clock and the network, as last observed by the loop.
 struct Observed {
     at: Timestamp,
     instant: Instant,
@@ -89,7 +89,7 @@ pub(super) async fn run(refresher: Refresher) {
 }
 
 impl Refresher {
-    /// Schedules what waited for the network, once that has settled.
+    /// Schedules the accounts that waited for the network, once it has settled.
     fn resume_deferred(&self, observed: &mut Observed, now: Timestamp) {
         if observed.woken_at.is_some_and(|at| at.elapsed() < NETWORK_SETTLE_TIME) {
             return;
@@ -98,7 +98,7 @@ impl Refresher {
         let network = network::now();
         observed.woken_at = None;
         schedule.resume(|reason| reason == DeferReason::JustWoken, now);
-        // Providers that are still out of reach are deferred again.
+        // Accounts whose provider is still unreachable are deferred again.
         if network > observed.network {
             schedule.resume(|reason| reason == DeferReason::Offline, now.plus_secs(1));
         } else if network == Network::Up {
@@ -107,7 +107,7 @@ impl Refresher {
         observed.network = network;
     }
 
-    /// Begins what is due for an account, in a task of its own. How it ends is in the account's timeline.
+    /// Begins the account's due refresh or check in a separate task. The account's timeline records the result.
     fn begin(&self, id: AccountId, just_woken: bool) {
         let refresher = self.clone();
         self.0.uses.tasks.spawn(async move {
@@ -122,19 +122,19 @@ impl Refresher {
         let account = self.0.uses.accounts.load(id).await?;
         match account.state.credential() {
             Credential::Fixed(_) => Box::pin(self.check_when_online(id)).await,
-            // The first caller after the sleep may have been quicker.
+            // A caller may have refreshed it since the machine woke.
             Credential::Renewing(_) if just_woken && self.refreshed_meanwhile(&account).is_none() => {
                 self.0.uses.accounts.defer(&Caller::Internal, id, DeferReason::JustWoken).await
             }
             Credential::Renewing(_) if just_woken => Ok(()),
             Credential::Renewing(_) => {
-                // What follows is scheduled by the refresh, whoever began it: nobody need wait for it here.
+                // Don't wait for the refresh: it schedules what comes next, whoever began it.
                 self.enter_refresh(&Caller::Internal, id, RefreshReason::Due).map(drop)
             }
         }
     }
 
-    /// A check that nobody asked for waits for the network.
+    /// Makes a scheduled check, or schedules it again if the network doesn't reach the provider.
     async fn check_when_online(&self, id: AccountId) -> Result<()> {
         let account = self.0.uses.accounts.load(id).await?;
         let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
@@ -145,8 +145,8 @@ impl Refresher {
         self.check(&Caller::Internal, id).await.map(drop)
     }
 
-    /// Fills the schedule at the start. Accounts that work and were used in the last day, and whose access token was lost with
-    /// the last process, are refreshed in the background, spread, so that their next caller needn't wait.
+    /// Fills the schedule at the start. The access tokens of the last process are lost, so working accounts that were
+    /// used in the last day are refreshed in the background, spread, and their next caller needn't wait.
     pub(crate) async fn schedule_all(&self) -> Result<()> {
         let now = self.now();
         let read = self
@@ -165,7 +165,7 @@ impl Refresher {
         Ok(())
     }
 
-    /// Fills the schedule after the clock was set back: what a clock that was ahead had scheduled would come too late.
+    /// Fills the schedule after the clock was set back, because times from the clock that was ahead would be too late.
     async fn schedule_all_again(&self) -> Result<()> {
         let now = self.now();
         let all = self.0.uses.store.read(|c| accounts::list(c, &Filter::default(), None, None)).await?;

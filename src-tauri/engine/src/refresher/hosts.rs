@@ -21,8 +21,8 @@ pub(super) struct Hosts(Mutex<HashMap<String, Arc<Host>>>);
 #[derive(Debug)]
 pub(super) struct Host {
     permits: Arc<Semaphore>,
-    /// Of the refreshes that are due, only as many wait among `permits` as there are, so that one that somebody waits for
-    /// overtakes the others.
+    /// Limits how many due refreshes wait for `permits` at a time, so that one that a caller waits for overtakes the
+    /// others.
     turns: Semaphore,
     closed_until: Mutex<Option<Timestamp>>,
 }
@@ -45,13 +45,13 @@ impl Hosts {
 }
 
 impl Host {
-    /// Waits until the host may be sent another refresh. `None`: never, because Relink is stopping.
+    /// Waits until another refresh may be sent to the host. `None`: never, because Relink is stopping.
     pub(super) async fn admit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.permits).acquire_owned().await.ok()
     }
 
-    /// [`Self::admit`] for a refresh that is due, behind all that somebody waits for. `urgent` is notified when somebody begins
-    /// to wait for this one.
+    /// Like [`Self::admit`], for a due refresh. It waits behind those that callers wait for. `urgent` is notified when
+    /// a caller begins to wait for this one.
     pub(super) async fn admit_due(&self, urgent: &Notify) -> Option<OwnedSemaphorePermit> {
         let turn = tokio::select! {
             biased;
@@ -68,12 +68,12 @@ impl Host {
         self.turns.available_permits() < MAX_PER_HOST
     }
 
-    /// Until when the host's `Retry-After` is in force, if it is.
+    /// When the host's `Retry-After` ends; `None` if none is in force.
     pub(super) fn closed_until(&self, now: Timestamp) -> Option<Timestamp> {
         lock(&self.closed_until).filter(|until| *until > now)
     }
 
-    /// Obeys a `Retry-After` (RFC 9110 §10.2.3), up to a day. A longer one that is in force stays.
+    /// Obeys a `Retry-After` (RFC 9110 §10.2.3), up to a day. Never shortens one that is in force.
     pub(super) fn close_for(&self, secs: Option<u32>, now: Timestamp) {
         let Some(secs) = secs else { return };
         let until = now.plus_secs(i64::from(secs.min(MAX_RETRY_AFTER_SECS)));

@@ -1,4 +1,4 @@
-//! Refreshes in flight: one per account, however many callers ask.
+//! Refreshes in flight: one per account, shared by all its callers.
 
 use std::{
     collections::HashMap,
@@ -16,33 +16,31 @@ use crate::{
     sync::lock,
 };
 
-/// Why a refresh begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RefreshReason {
     /// It is due. It may be deferred.
     Due,
-    /// A program needs a token. One that has just become fresh will do.
+    /// A program needs a token. A fresh one in memory is enough.
     TokenNeeded,
-    /// Somebody asked for the refresh itself. It is always tried.
+    /// The refresh itself was requested. It is always attempted.
     Requested,
 }
 
-/// The refreshes in flight.
 #[derive(Debug, Default)]
 pub(super) struct InFlight(Mutex<HashMap<AccountId, Running>>);
 
 #[derive(Debug)]
 struct Running {
     progress: watch::Receiver<RefreshProgress>,
-    /// Notified when somebody begins to wait for it.
+    /// Notified when a caller begins to wait for the refresh.
     urgent: Arc<Notify>,
 }
 
-/// How far a refresh has come.
 #[derive(Debug, Clone)]
 pub(super) enum RefreshProgress {
     Running,
-    /// The provider has answered, and the keychain doesn't take the new refresh token yet. The access token works meanwhile.
+    /// The provider has responded, but the keychain doesn't accept the new refresh token yet. The access token works
+    /// meanwhile.
     WaitingForKeychain {
         token: AccessToken,
         error: KeychainError,
@@ -50,20 +48,20 @@ pub(super) enum RefreshProgress {
     Finished(Result<AccessToken>),
 }
 
-/// Which refresh a caller waits for.
+/// The result of [`Refresher::enter_refresh`].
 #[derive(Debug)]
 pub(super) enum JoinOrStart {
-    /// None: the token in memory is fresh.
+    /// No refresh is needed: the token in memory is fresh.
     Fresh(AccessToken),
     Joined(watch::Receiver<RefreshProgress>),
     Started(watch::Receiver<RefreshProgress>),
 }
 
-/// When a refresh is tried again that failed within Relink: the database, or a definition that can't be used.
+/// The delay before retrying a refresh that failed within Relink: the database, or a definition that can't be used.
 const RETRY_DELAY_SECS: i64 = 60;
 
-/// A refresh's place among those in flight. It goes with the refresh, however that ends: one that stayed behind would keep
-/// every later refresh from beginning.
+/// Removes a refresh from those in flight when it ends, in whatever way. An entry that stayed behind would prevent
+/// every later refresh of the account.
 struct InFlightRefresh {
     refresher: Refresher,
     account: AccountId,
@@ -71,13 +69,13 @@ struct InFlightRefresh {
 
 impl Drop for InFlightRefresh {
     fn drop(&mut self) {
-        // `lock` would do as well; a panic in the refresh must not become a second one here.
+        // Must not panic, because this may run while a panic in the refresh unwinds.
         self.refresher.0.in_flight.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.account);
     }
 }
 
 impl Refresher {
-    /// Joins the account's refresh in flight, or starts one.
+    /// Joins the account's refresh in flight or starts one, and waits for its result.
     pub(super) async fn join_or_start_refresh(
         &self,
         caller: &Caller,
@@ -90,7 +88,7 @@ impl Refresher {
                 JoinOrStart::Joined(progress) => (progress, true),
                 JoinOrStart::Started(progress) => (progress, false),
             };
-            // Nothing else can be tried before the keychain answers, so further callers get the token that there is.
+            // Nothing else can be tried until the keychain responds, so further callers get the current token.
             if joined && let RefreshProgress::WaitingForKeychain { token, error } = progress.borrow().clone() {
                 let is_usable = reason == RefreshReason::TokenNeeded && schedule::is_fresh(token.lifetime, self.now());
                 return if is_usable { Ok(token) } else { Err(error.into()) };
@@ -101,7 +99,7 @@ impl Refresher {
                 RefreshProgress::WaitingForKeychain { token, .. } => Ok(token),
                 RefreshProgress::Running => Err(Error::Stopping),
             };
-            // A refresh that was due may be deferred; one that somebody waits for is always tried.
+            // A due refresh may be deferred; one that a caller waits for is always attempted.
             if joined && reason != RefreshReason::Due && matches!(outcome, Err(Error::Deferred)) {
                 continue;
             }
@@ -109,7 +107,7 @@ impl Refresher {
         }
     }
 
-    /// Finds the account's refresh in flight, or starts one, and waits for nothing.
+    /// Finds the account's refresh in flight or starts one, without waiting.
     pub(super) fn enter_refresh(
         &self,
         caller: &Caller,
@@ -123,7 +121,7 @@ impl Refresher {
             }
             return Ok(JoinOrStart::Joined(running.progress.clone()));
         }
-        // A refresh puts its token into memory before it leaves the map, so nobody can miss both.
+        // A refresh puts its token into memory before it leaves the map, so a caller finds at least one of the two.
         if reason == RefreshReason::TokenNeeded
             && let Some(token) = self.fresh_in_memory(account)
         {
@@ -159,11 +157,11 @@ impl Refresher {
         });
     }
 
-    /// Schedules another try of what failed within Relink, since nothing else would. An account that waits for its person goes
-    /// on waiting.
+    /// Schedules a retry of what failed within Relink, because nothing else would. An account that waits for the person
+    /// is not retried.
     pub(super) async fn schedule_after_internal_error(&self, id: AccountId, error: &Error) {
         match error {
-            // What comes next was scheduled with the failure, or there is nothing to come.
+            // What comes next was scheduled with the failure, or nothing follows.
             Error::Provider { .. }
             | Error::Deferred
             | Error::NotFound { .. }

@@ -21,7 +21,7 @@ use crate::{
 /// The delay before a failed write of a new refresh token to the keychain is retried.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
 
-/// A successful exchange, and its refresh.
+/// A successful exchange and the refresh that it belongs to.
 pub(super) struct Exchanged<'a> {
     pub(super) account: &'a Account,
     pub(super) provider: &'a Provider,

@@ -1,4 +1,4 @@
-//! Keeps credentials fresh: refreshes under way, the limits of each provider host, and checks whether an account works.
+//! Keeps credentials fresh: refreshes, limits per provider host, and checks whether an account works.
 //!
 //! Invariants:
 //! - One refresh per account at a time, in a task that no caller cancels; callers join it ([`in_flight`]).
@@ -39,7 +39,6 @@ use crate::{
 use hosts::Hosts;
 use in_flight::{InFlight, RefreshReason};
 
-/// The services that [`Refresher`] uses.
 #[derive(Debug)]
 pub(crate) struct Dependencies {
     pub(crate) store: Store,
@@ -53,7 +52,7 @@ pub(crate) struct Dependencies {
     pub(crate) schedule: Arc<RefreshSchedule>,
 }
 
-/// Refreshes and checks accounts. A clone is a handle on the same ones.
+/// Refreshes and checks accounts. Clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Refresher(Arc<Inner>);
 
@@ -69,14 +68,14 @@ impl Refresher {
         Self(Arc::new(Inner { uses, in_flight: InFlight::default(), hosts: Hosts::default() }))
     }
 
-    /// Begins to refresh and check what is due.
+    /// Starts the loop that refreshes and checks due accounts.
     pub(crate) fn start(&self) {
         self.0.uses.tasks.spawn_until_stop(due::run(self.clone()));
     }
 
-    /// What a program signs its calls with: a fresh access token, or the account's key.
+    /// The credential for a program's calls: a fresh access token, or the account's key.
     pub async fn access_token(&self, caller: &Caller, id: AccountId) -> Result<AccessToken> {
-        // A program may ask before each of its calls, so nothing is read here.
+        // A program may ask before each of its calls, so read neither the database nor the keychain here.
         if let Some(token) = self.fresh_in_memory(id).or_else(|| self.0.uses.tokens.get_fixed(id)) {
             self.record_use(id);
             return Ok(token);
@@ -97,7 +96,8 @@ impl Refresher {
                 let issued_at = account.profile.updated_at;
                 let lifetime = TokenLifetime { issued_at, expires_at: fixed.expires_at };
                 let token = AccessToken { token: secret, lifetime };
-                // While new credentials are being written, the keychain's item changes without a commit.
+                // While new credentials are being written, the keychain item changes without a commit, so don't cache
+                // it.
                 if account.replacement.is_none() {
                     read.keep(token.clone());
                 }
@@ -108,7 +108,7 @@ impl Refresher {
         Ok(token)
     }
 
-    /// Refreshes because somebody asked: it is always tried, and its failure is always reported.
+    /// Refreshes on request: it is always attempted, and its failure is always reported.
     pub async fn refresh(&self, caller: &Caller, id: AccountId) -> Result<AccountView> {
         self.join_or_start_refresh(caller, id, RefreshReason::Requested).await?;
         self.0.uses.accounts.view_of(id).await
@@ -131,8 +131,8 @@ impl Refresher {
         }
     }
 
-    /// A program that asks again and again must not turn a provider's `Retry-After` into a storm, whichever account it was
-    /// said for. What a person asks for ([`Refresher::refresh`]) is tried all the same.
+    /// Fails while a `Retry-After` for the account or its provider's host is in force, so that a program that asks
+    /// repeatedly can't flood the provider. A requested refresh ([`Refresher::refresh`]) is attempted anyway.
     fn obey_retry_after(&self, account: &Account) -> Result<()> {
         if self.fresh_in_memory(account.id()).is_some() {
             return Ok(());
@@ -148,13 +148,13 @@ impl Refresher {
         Err(Error::provider(Failure { retry_after_secs: Some(wait), ..failure }, provider.label(), Some(until)))
     }
 
-    /// The error for a failure of this account that no retry follows.
+    /// The error for a failure of this account that isn't retried.
     fn failure_of(&self, account: &Account, failure: Failure) -> Error {
         let label = self.0.uses.accounts.installed_of(account).map(|installed| installed.label());
         Error::provider(failure, &label.unwrap_or_else(|_| account.profile.integration.clone()), None)
     }
 
-    /// Records a use of the account, to the minute: beside the call, never in its way.
+    /// Records a use of the account, to the minute, in the background.
     fn record_use(&self, id: AccountId) {
         let now = self.now();
         if !self.0.uses.tokens.record_use(id, now) {

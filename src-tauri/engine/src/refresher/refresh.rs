@@ -1,10 +1,10 @@
-//! One refresh, for one account, under its own lock.
+//! One refresh of one account, under the account's lock.
 //!
-//! The order is the promise (docs/reliability.md):
-//! 1. The intent is committed: the disk is known to take writes *before* the old token is spent.
+//! The order of these steps is guaranteed (docs/reliability.md):
+//! 1. The intent is committed, which shows that the disk accepts writes *before* the old token is used up.
 //! 2. The exchange, in a task that neither its caller nor a stop cancels.
-//! 3. What must last and has changed goes into the keychain, with the intent's generation. Without a change nothing is written.
-//!    The access token stays in memory.
+//! 3. A new refresh token is written to the keychain, with the intent's generation. Without a new one nothing is
+//!    written. The access token stays in memory.
 //! 4. One transaction: token lifetime, generation, status, the intent closed, events.
 
 use std::{ops::ControlFlow, sync::Arc};
@@ -36,10 +36,10 @@ use crate::{
 
 /// Seconds over which the refreshes that waited for a host's `Retry-After` are spread.
 const REOPENING_SPREAD_SECS: i64 = 20;
-/// When a refresh is tried again that the keychain refused although it says that it is available.
+/// The delay before retrying a refresh that the keychain refused although it is available.
 const KEYCHAIN_RETRY_DELAY_SECS: i64 = 30;
 
-/// An account's lock, which is released while something else is waited for.
+/// An account's lock, which can be released during a wait.
 pub(super) struct AccountLock {
     lock: Arc<tokio::sync::Mutex<()>>,
     guard: Option<tokio::sync::OwnedMutexGuard<()>>,
@@ -59,11 +59,11 @@ impl AccountLock {
 #[derive(Debug)]
 pub(super) struct Admission {
     pub(super) reason: RefreshReason,
-    /// Notified when somebody begins to wait for it.
+    /// Notified when a caller begins to wait for the refresh.
     pub(super) urgent: Arc<Notify>,
 }
 
-/// A refresh that its provider's host has room for.
+/// A refresh that has a permit for its provider's host.
 struct AdmittedRefresh<'a> {
     caller: &'a Caller,
     id: AccountId,
@@ -82,7 +82,8 @@ impl Refresher {
     ) -> Result<AccessToken> {
         let reason = *reason;
         loop {
-            // Thousands may wait for their hosts at a time: what isn't needed meanwhile is on the heap, and only while it runs.
+            // Boxed, because thousands of refreshes may wait for their hosts at a time: these futures use memory only
+            // while they run.
             let host = match Box::pin(self.prepare(caller, id, reason)).await? {
                 ControlFlow::Continue(host) => host,
                 ControlFlow::Break(token) => return Ok(token),
@@ -110,7 +111,7 @@ impl Refresher {
         }
     }
 
-    /// The host to ask, or the token if there is nothing to do any more.
+    /// The host to send the refresh to, or the token if no refresh is needed any more.
     async fn prepare(
         &self,
         caller: &Caller,
@@ -135,8 +136,8 @@ impl Refresher {
         Ok(ControlFlow::Continue(self.0.hosts.get(&provider)))
     }
 
-    /// Refreshes, unless the account's token endpoint is at another host by now. What was read before the wait for the host is
-    /// read again: the account may have been reauthorized, its integration or its client changed.
+    /// Refreshes, unless the account's token endpoint has moved to another host. What was read before the wait for the
+    /// host is read again, because the account may have been reauthorized, or its integration or client changed.
     async fn refresh_admitted(
         &self,
         AdmittedRefresh { caller, id, reason, host, permit }: AdmittedRefresh<'_>,
@@ -172,7 +173,7 @@ impl Refresher {
             return Err(Rejected::NotRenewing.into());
         };
         let generation = match renewing.attempt {
-            // Nobody else holds the lock: a crash left it open, before the keychain was written.
+            // This task holds the lock, so a crash left the refresh open before the keychain was written.
             Attempt::Refreshing { generation, .. } => {
                 accounts.commit(caller, id, Input::ResumeRefresh).await?;
                 generation
@@ -197,8 +198,8 @@ impl Refresher {
         }
     }
 
-    /// The token in memory, if the account's refresh is no longer due: somebody refreshed or reauthorized it since. A second
-    /// refresh would only cost a rotation.
+    /// The token in memory, if the account was refreshed or reauthorized meanwhile and its refresh is no longer due. A
+    /// second refresh would only cost a rotation.
     pub(super) fn refreshed_meanwhile(&self, account: &Account) -> Option<AccessToken> {
         let (id, now) = (account.id(), self.now());
         let AccountState::Working { credential: Credential::Renewing(renewing) } = &account.state else { return None };
@@ -224,7 +225,8 @@ impl Refresher {
         Ok((item, self.0.uses.providers.client_secret(provider).await?))
     }
 
-    /// The keychain refused to give out the credential. A refresh that can't be tried is deferred; an item that can't be read is final.
+    /// Handles a keychain that didn't return the credential. The refresh is deferred, except that a damaged or newer
+    /// item is final.
     async fn without_credentials(
         &self,
         caller: &Caller,
@@ -250,7 +252,7 @@ impl Refresher {
             | KeychainError::Other(_) => DeferReason::KeychainLocked,
         };
         accounts.defer(caller, id, reason).await?;
-        // It refused this one item, or once: no change of its state will announce that it works again.
+        // It refused only this item or this call, so no state change will announce that it works again.
         if *self.0.uses.keychain.state().borrow() == KeychainState::Available {
             self.0.uses.schedule.set(id, Some(self.now().plus_secs(KEYCHAIN_RETRY_DELAY_SECS)));
         }
