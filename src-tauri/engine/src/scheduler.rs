@@ -1,5 +1,5 @@
-//! An ordered set of (due, key) with a wake-up. It serves refreshes and checks (by account), deliveries (by webhook) and
-//! retention (by kind of record).
+//! An ordered set of (due, key) with a wake-up. It serves refreshes and checks (by account), deliveries (by webhook)
+//! and retention (by kind of record).
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -36,7 +36,8 @@ impl Tasks {
         self.stopping.run_until_cancelled(future).await.ok_or(Error::Stopping)
     }
 
-    /// Signals every task to stop, and waits up to `deadline` for those that run to their end. Returns whether all have ended.
+    /// Signals every task to stop, and waits up to `deadline` for those that run to their end. Returns whether all have
+    /// ended.
     pub(crate) async fn stop(&self, deadline: Duration) -> bool {
         self.stopping.cancel();
         self.tracker.close();

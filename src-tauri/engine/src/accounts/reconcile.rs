@@ -1,8 +1,8 @@
 //! Completes what a crash interrupted, as decided by the keychain's content.
 //!
-//! The keychain is written before the database, so it is the authority: if an item has the generation of an open intent,
-//! only the database update is missing. Any other generation means that the provider's response, if there was one, is
-//! lost.
+//! The keychain is written before the database, so it is the authority: if an item has the generation of an open
+//! intent, only the database update is missing. Any other generation means that the provider's response, if there was
+//! one, is lost.
 
 use std::ops::ControlFlow;
 
@@ -64,7 +64,8 @@ const LIFETIME: &str = "lifetime";
 const LIFETIME_0_1: &str = "lease";
 
 impl Item {
-    /// Records the access token's lifetime with a rotated refresh token. Finishing the refresh after a crash requires it.
+    /// Records the access token's lifetime with a rotated refresh token. Finishing the refresh after a crash requires
+    /// it.
     pub(crate) fn set_lifetime(&mut self, lifetime: TokenLifetime) {
         if let Ok(value) = serde_json::to_value(lifetime) {
             self.notes.insert(LIFETIME.into(), value);

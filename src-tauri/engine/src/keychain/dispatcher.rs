@@ -1,12 +1,12 @@
 //! Passes calls to the keychain's thread one after the other, and abandons calls that hang.
 //!
-//! A call hangs when the daemon is stopped or a prompt isn't answered. Its thread can't be interrupted, so after the deadline
-//! the dispatcher abandons the thread with its connection and starts another. At most [`MAX_ABANDONED`] threads are
-//! abandoned at a time, and while there is one, calls are made only if a check that can't prompt finds the keychain
-//! available.
+//! A call hangs when the daemon is stopped or a prompt isn't answered. Its thread can't be interrupted, so after the
+//! deadline the dispatcher abandons the thread with its connection and starts another. At most [`MAX_ABANDONED`]
+//! threads are abandoned at a time, and while there is one, calls are made only if a check that can't prompt finds the
+//! keychain available.
 //!
-//! An abandoned write may still be carried out. Until its thread returns, calls for the same item are refused, so that it
-//! can't overwrite a newer value.
+//! An abandoned write may still be carried out. Until its thread returns, calls for the same item are refused, so that
+//! it can't overwrite a newer value.
 
 use std::{sync::Arc, time::Duration};
 

@@ -77,8 +77,8 @@ mod linux {
 mod other {
     use crate::keychain::KeychainError;
 
-    /// macOS and Windows have nothing to check: macOS prompts by itself, and Windows' Credential Manager is unlocked while the
-    /// user is logged in.
+    /// macOS and Windows have nothing to check: macOS prompts by itself, and Windows' Credential Manager is unlocked
+    /// while the user is logged in.
     pub(in crate::keychain) struct Gate;
 
     #[allow(clippy::unnecessary_wraps, clippy::unused_self)] // the same interface as on Linux

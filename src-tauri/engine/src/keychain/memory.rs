@@ -83,7 +83,8 @@ impl MemoryKeychain {
         self.memory().late = Late::Next;
     }
 
-    /// Ends [`refuse`](Self::refuse), [`fail_after`](Self::fail_after) and [`stall_next_write`](Self::stall_next_write).
+    /// Ends [`refuse`](Self::refuse), [`fail_after`](Self::fail_after) and
+    /// [`stall_next_write`](Self::stall_next_write).
     pub fn recover(&self) {
         let mut memory = self.memory();
         if let Late::Delayed(name, stored) = std::mem::take(&mut memory.late) {

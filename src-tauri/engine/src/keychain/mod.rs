@@ -1,15 +1,15 @@
 //! The keychain: the only place that stores credentials.
 //!
-//! A [`Keychain`] is a handle. A dedicated thread makes the calls, because a keychain may block on a prompt until the user
-//! answers it. Nothing here blocks the async runtime, and every call ends at a deadline. Only [`Keychain::unlock`] prompts,
-//! as far as the system tells beforehand whether a call would.
+//! A [`Keychain`] is a handle. A dedicated thread makes the calls, because a keychain may block on a prompt until the
+//! user answers it. Nothing here blocks the async runtime, and every call ends at a deadline. Only [`Keychain::unlock`]
+//! prompts, as far as the system tells beforehand whether a call would.
 //!
 //! Invariants:
 //! - [`Keychain::get`] returns `None` only while the keychain is available: "locked" is never mistaken for "not
 //!   stored".
 //! - [`Keychain::set`] leaves either the old or the new item complete, wherever it is interrupted ([`parts`]).
-//! - A set that was answered with [`KeychainError::Slow`] may still be carried out, but never after a later set of the same
-//!   item ([`dispatcher`]).
+//! - A set that was answered with [`KeychainError::Slow`] may still be carried out, but never after a later set of the
+//!   same item ([`dispatcher`]).
 //! - There is no fallback that stores plaintext.
 
 mod backend;
@@ -195,8 +195,8 @@ impl Keychain {
         self.call(Work::Delete { name: key.to_string() }).await.map(drop)
     }
 
-    /// Prompts the user to unlock the keychain, or to create a first one. Call it only for an action that the user has just requested.
-    /// Other calls are answered meanwhile.
+    /// Prompts the user to unlock the keychain, or to create a first one. Call it only for an action that the user has
+    /// just requested. Other calls are answered meanwhile.
     pub async fn unlock(&self) -> Result<(), KeychainError> {
         match &self.0 {
             Backing::Os { prompt, .. } => {

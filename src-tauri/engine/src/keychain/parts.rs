@@ -1,13 +1,13 @@
 //! Splits an item that is too long for one entry of the keychain.
 //!
 //! Windows' Credential Manager holds 2,560 bytes in an entry. A longer content is split into the entries `{name}/a/0`,
-//! `{name}/a/1`, …, and the entry with the plain name, the head, lists them with a checksum. The next long content goes to
-//! `{name}/b/…`, the one after that to `a` again. The parts in use are never touched and the head is written last, so a crash
-//! at any point leaves either the old or the new item complete.
+//! `{name}/a/1`, …, and the entry with the plain name, the head, lists them with a checksum. The next long content goes
+//! to `{name}/b/…`, the one after that to `a` again. The parts in use are never touched and the head is written last,
+//! so a crash at any point leaves either the old or the new item complete.
 //!
-//! The parts are named by two alternating slots rather than by the generation, because a keychain can't be listed on every
-//! system: with two slots, the next write finds whatever an interrupted one left behind by its name, and removes it. Within
-//! a slot the existing parts are always `0..n` without a gap, because writing ascends and removing descends.
+//! The parts are named by two alternating slots rather than by the generation, because a keychain can't be listed on
+//! every system: with two slots, the next write finds whatever an interrupted one left behind by its name, and removes
+//! it. Within a slot the existing parts are always `0..n` without a gap, because writing ascends and removing descends.
 
 use std::fmt;
 

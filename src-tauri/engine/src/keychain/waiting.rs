@@ -23,8 +23,8 @@ impl Keychain {
         }
     }
 
-    /// After the keychain refused a call: waits until it is available again, with a minimum delay. Some refusals say nothing
-    /// about the keychain as a whole, so that it still counts as available.
+    /// After the keychain refused a call: waits until it is available again, with a minimum delay. Some refusals say
+    /// nothing about the keychain as a whole, so that it still counts as available.
     pub(crate) async fn recovered(&self) {
         tokio::time::sleep(MIN_RETRY_DELAY).await;
         self.available().await;

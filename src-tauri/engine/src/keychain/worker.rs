@@ -108,7 +108,8 @@ pub(super) fn run(store: &mut dyn KeychainBackend, work: &Work, limit: Option<us
         Work::Delete { name } => parts::erase(store, name, limit).map(|()| None),
         Work::Get { name } => match parts::read(store, name)? {
             Some(item) => Ok(Some(item)),
-            // A keychain that was locked or lost meanwhile finds nothing either. Only an available one has no such item.
+            // A keychain that was locked or lost meanwhile finds nothing either. Only an available one has no such
+            // item.
             None => store.access().map(|()| None),
         },
     }

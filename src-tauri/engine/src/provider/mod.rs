@@ -82,8 +82,8 @@ impl Provider {
         format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
     }
 
-    /// Whether the network reaches the token endpoint. A provider on this machine is always reachable; one in the person's
-    /// own network is reachable without a route to the internet.
+    /// Whether the network reaches the token endpoint. A provider on this machine is always reachable; one in the
+    /// person's own network is reachable without a route to the internet.
     pub(crate) fn is_within_reach(&self) -> bool {
         let needed = match self.consent() {
             _ if network::is_on_this_machine(self.token_url()) => return true,

@@ -1,4 +1,5 @@
-//! The probe: a call that is permitted to any working credential. It shows whether a credential works, and its identity.
+//! The probe: a call that is permitted to any working credential. It shows whether a credential works, and its
+//! identity.
 
 use relink_domain::{
     Timestamp,
@@ -71,7 +72,8 @@ pub(crate) async fn probe(
     Ok(ProbeResult::Works(body.and_then(|body| identity_from(identity, &body, credentials))))
 }
 
-/// The identity in a response. A value that contains the credential is rejected, because an identity is stored and shown.
+/// The identity in a response. A value that contains the credential is rejected, because an identity is stored and
+/// shown.
 fn identity_from(probe: &IdentityProbe, body: &Value, credentials: &CallCredentials<'_>) -> Option<Identity> {
     let identity = probe.read(body)?;
     let contains_secret = |text: &str| {

@@ -94,8 +94,8 @@ impl Refresher {
         loop {
             let token = self.fresh_token(caller, id).await?.token;
             let generation = self.0.uses.accounts.load(id).await?.state.credential().generation();
-            // A refresh puts its token into memory before it commits its generation, so a token that is still there is not
-            // newer than the generation.
+            // A refresh puts its token into memory before it commits its generation, so a token that is still there is
+            // not newer than the generation.
             if self.0.uses.tokens.get(id).is_some_and(|held| held.token == token) {
                 return Ok((token, generation));
             }

@@ -57,8 +57,8 @@ impl Refresher {
         Ok(token)
     }
 
-    /// The old refresh token may be used up, so writing the new one to the keychain is retried until it succeeds. Meanwhile
-    /// callers get the access token, which works, and the account's lock is free.
+    /// The old refresh token may be used up, so writing the new one to the keychain is retried until it succeeds.
+    /// Meanwhile callers get the access token, which works, and the account's lock is free.
     async fn write_until_taken(
         &self,
         account: &Account,
