@@ -2,11 +2,17 @@
 //!
 //! Every surface (window, notification, API, command line) takes the severity, the explanation and the advice from here.
 
+mod error_body;
+mod token_error;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Timestamp, provider_text, verdict::Verdict};
+
+pub use error_body::ProviderError;
+pub use token_error::{ProviderErrorCodes, Redirect, TokenErrorResponse};
 
 /// Who can fix a cause: it decides whether Relink retries and who is notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +110,12 @@ causes! {
         "{provider} refused this sign-in",
         "{provider} gave an error that only signing in again can fix.",
         "Reauthorize the connection.";
+    /// OpenID Connect Core 1.0 §3.1.2.6 `interaction_required`, `login_required`, `account_selection_required` and
+    /// `consent_required`.
+    InteractionRequired = "interaction_required", Terminal, false,
+        "{provider} wants you to sign in again",
+        "{provider} issues no new token until you have answered its questions in the browser. Nothing that uses this account works until then.",
+        "Reauthorize the connection.";
     /// The response that carried the new refresh token never arrived, and the old token is no longer accepted.
     LostResponse = "lost_response", Terminal, false,
         "A response from {provider} was lost",
@@ -164,7 +176,7 @@ causes! {
         "{provider} is having problems",
         "A gateway in front of {provider}'s server got no usable response from it.",
         "No action needed. Relink will retry.";
-    /// A web page instead of JSON: a captive portal, a proxy, a maintenance page.
+    /// A web page with a success status, or a redirect to another host: a captive portal, or a proxy.
     NotJson = "not_json", Transient, true,
         "Something else responded instead of {provider}",
         "A web page came instead of {provider}'s response. The network's own sign-in page (hotel, train) can cause this.",
@@ -174,7 +186,13 @@ causes! {
         "{provider}'s response can't be read",
         "The response was cut off or lacks the access token.",
         "No action needed. Relink will retry.";
-    /// A 4xx with an error code that neither RFC 6749 nor the definition names.
+    /// A redirect to the same host. Credentials are sent only to the address in the definition.
+    Redirected = "redirected", Unknown, false,
+        "{provider}'s token address has moved",
+        "{provider} responded with a redirect. Relink doesn't follow it, because it sends credentials only to the address that the integration names.",
+        "Correct the token address in the integration. Relink will retry for an hour."
+        then "Correct the token address in the integration, then choose Refresh now.";
+    /// A refusal without an error code, or with one that neither a standard nor the definition names.
     UnknownRefusal = "unknown_refusal", Unknown, false,
         "{provider} refused the request",
         "{provider} gave an error that Relink doesn't know.",
@@ -262,56 +280,6 @@ impl fmt::Display for Failure {
 
 /// Some providers put whole web pages into `error_description`.
 const MAX_MESSAGE_CHARS: usize = 300;
-
-/// An error response of a token endpoint, as far as it could be read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TokenErrorResponse {
-    /// `error`.
-    pub error: Option<String>,
-    /// `error_description`.
-    pub description: Option<String>,
-    /// Whether the body was JSON.
-    pub is_json: bool,
-    /// `Retry-After`, in seconds.
-    pub retry_after_secs: Option<u32>,
-}
-
-/// A provider's own error codes, as its integration's definition lists them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ProviderErrorCodes {
-    /// Only signing in again helps.
-    pub terminal: Vec<String>,
-    /// About the client, not the account.
-    pub client: Vec<String>,
-}
-
-/// The cause of a token endpoint's error response (RFC 6749 §5.2).
-pub fn classify_token_error(status: u16, response: &TokenErrorResponse, own: &ProviderErrorCodes) -> Failure {
-    let code = response.error.as_deref();
-    let cause = match (status, code) {
-        (_, Some(code)) if own.terminal.iter().any(|known| known == code) => Cause::RefusedByProvider,
-        (_, Some(code)) if own.client.iter().any(|known| known == code) => Cause::InvalidClient,
-        (429, _) => Cause::RateLimited,
-        // RFC 6749 §4.1.2.1 names these two for the authorization endpoint; token endpoints use them too.
-        (502 | 504, _) => Cause::BadGateway,
-        (408 | 500..=599, _) | (_, Some("temporarily_unavailable" | "server_error")) => Cause::ServerError,
-        (_, Some("invalid_grant")) => Cause::InvalidGrant,
-        (_, Some("unauthorized_client")) => Cause::UnauthorizedClient,
-        (_, Some("invalid_client")) => Cause::InvalidClient,
-        (_, Some("slow_down")) => Cause::RateLimited,
-        (401, None) if response.is_json => Cause::InvalidClient,
-        _ if !response.is_json => Cause::NotJson,
-        (200..=299, None) => Cause::Garbled,
-        _ => Cause::UnknownRefusal,
-    };
-    Failure {
-        cause,
-        http_status: Some(status),
-        provider_code: response.error.as_deref().map(shorten),
-        provider_message: response.description.as_deref().map(shorten),
-        retry_after_secs: response.retry_after_secs,
-    }
-}
 
 fn shorten(text: &str) -> String {
     provider_text::single_line(text, MAX_MESSAGE_CHARS)

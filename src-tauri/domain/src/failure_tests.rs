@@ -1,51 +1,5 @@
 use super::*;
 
-fn response(error: Option<&str>) -> TokenErrorResponse {
-    TokenErrorResponse { error: error.map(str::to_owned), is_json: true, ..TokenErrorResponse::default() }
-}
-
-#[test]
-fn token_errors_are_classified_by_status_and_code() {
-    let own =
-        ProviderErrorCodes { terminal: vec!["bad_refresh_token".into()], client: vec!["incorrect_client".into()] };
-    for (status, error, cause) in [
-        (400, Some("invalid_grant"), Cause::InvalidGrant),
-        (401, Some("invalid_client"), Cause::InvalidClient),
-        (401, None, Cause::InvalidClient),
-        (400, Some("unauthorized_client"), Cause::UnauthorizedClient),
-        (200, Some("bad_refresh_token"), Cause::RefusedByProvider),
-        (500, Some("bad_refresh_token"), Cause::RefusedByProvider),
-        (200, Some("incorrect_client"), Cause::InvalidClient),
-        (429, None, Cause::RateLimited),
-        (429, Some("invalid_grant"), Cause::RateLimited),
-        (400, Some("slow_down"), Cause::RateLimited),
-        (500, Some("invalid_grant"), Cause::ServerError),
-        (503, None, Cause::ServerError),
-        (599, None, Cause::ServerError),
-        (502, None, Cause::BadGateway),
-        (504, Some("temporarily_unavailable"), Cause::BadGateway),
-        (400, Some("temporarily_unavailable"), Cause::ServerError),
-        (400, Some("server_error"), Cause::ServerError),
-        (408, None, Cause::ServerError),
-        (400, Some("strange"), Cause::UnknownRefusal),
-        (200, Some("strange"), Cause::UnknownRefusal),
-        (404, None, Cause::UnknownRefusal),
-        (200, None, Cause::Garbled),
-    ] {
-        assert_eq!(classify_token_error(status, &response(error), &own).cause, cause, "{status} {error:?}");
-    }
-}
-
-#[test]
-fn a_response_that_is_not_json_came_from_something_else() {
-    let page = TokenErrorResponse::default();
-    for status in [200, 400, 401, 403] {
-        let failure = classify_token_error(status, &page, &ProviderErrorCodes::default());
-        assert_eq!(failure.cause, Cause::NotJson, "{status}");
-    }
-    assert_eq!(classify_token_error(503, &page, &ProviderErrorCodes::default()).cause, Cause::ServerError);
-}
-
 #[test]
 fn every_cause_says_what_happened_what_it_means_and_what_to_do() {
     for cause in Cause::ALL {
@@ -88,15 +42,6 @@ fn a_hint_promises_a_retry_only_while_one_is_planned() {
 fn a_response_that_may_have_carried_a_token_is_ambiguous() {
     let ambiguous: Vec<_> = Cause::ALL.iter().filter(|cause| cause.is_ambiguous()).map(|cause| cause.code()).collect();
     assert_eq!(ambiguous, ["timeout", "connection_reset", "bad_gateway", "not_json", "garbled_answer"]);
-}
-
-#[test]
-fn the_providers_message_stays_on_one_short_line() {
-    let long = TokenErrorResponse { description: Some(format!("a\nb{}", "c".repeat(999))), ..response(Some("x")) };
-    let failure = classify_token_error(400, &long, &ProviderErrorCodes::default());
-    let message = failure.provider_message.expect("kept");
-    assert!(message.starts_with("a b") && message.len() == MAX_MESSAGE_CHARS);
-    assert_eq!((failure.http_status, failure.provider_code.as_deref()), (Some(400), Some("x")));
 }
 
 #[test]

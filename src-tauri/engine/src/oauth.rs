@@ -5,6 +5,8 @@
 //! [`Cause`].
 
 mod answer;
+mod decode;
+mod received;
 
 use std::sync::OnceLock;
 
@@ -18,13 +20,14 @@ use oauth2::{
 use relink_domain::{
     Secret, Timestamp,
     failure::{Cause, Failure, ProviderErrorCodes},
-    integration::{BodyFormat, ClientAuth, OAuth2},
+    integration::{BodyFormat, ClientAuth, JsonPath, OAuth2},
     schedule::TokenLifetime,
 };
 use serde_json::Value;
 use url::Url;
 
-use answer::{Received, TokenAnswer, secrets_in};
+use answer::TokenAnswer;
+use received::{Received, secrets_in};
 
 use crate::{
     network::Consent,
@@ -44,6 +47,8 @@ pub struct Endpoint {
     /// Whether the address may be private.
     pub consent: Consent,
     pub own_codes: ProviderErrorCodes,
+    /// Where a response contains its error code, if not in one of the usual places.
+    pub error_code_path: Option<JsonPath>,
     /// The access token's lifetime in seconds, if the response has no `expires_in`.
     pub default_expires_in: Option<u64>,
     pub scope_separator: String,
@@ -247,7 +252,7 @@ impl<'c> AsyncHttpClient<'c> for EndpointClient<'_> {
             let endpoint = self.endpoint;
             let sent = secrets_in(&request, endpoint);
             let answer = self.outbound.send(endpoint.in_its_format(request)?, endpoint.consent).await?;
-            let (received, response) = Received::take(answer, sent, self.now);
+            let (received, response) = Received::take(&answer, &endpoint.url, sent, self.now);
             // The crate sends one request.
             let _ = self.received.set(received);
             Ok(response)

@@ -154,6 +154,8 @@ fn no_answer(error: &reqwest::Error) -> RequestFailed {
         if error.is_connect() { Cause::Unreachable } else { Cause::Timeout }
     } else if error.is_connect() {
         Cause::Unreachable
+    } else if error.is_decode() {
+        Cause::Garbled
     } else {
         Cause::Reset
     };

@@ -269,4 +269,9 @@ impl LocalRequest {
         );
         self.stream.write_all(response.as_bytes()).await.expect("responded");
     }
+
+    /// Sends exactly these bytes and closes the connection.
+    pub(crate) async fn respond_with(mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.expect("responded");
+    }
 }

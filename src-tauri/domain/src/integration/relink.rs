@@ -75,6 +75,8 @@ pub struct RefreshQuirks {
     pub terminal_errors: Vec<String>,
     /// Error codes that mean the same as the standard's `invalid_client`.
     pub client_errors: Vec<String>,
+    /// Where a response contains its error code, if not in one of the usual places.
+    pub error_code_path: Option<JsonPath>,
     /// For a response without `expires_in`, in seconds.
     pub default_expires_in: Option<u32>,
     /// Whether a refresh request must name the scopes.
@@ -276,7 +278,13 @@ impl Docs {
 impl RefreshQuirks {
     fn decode(node: &Node<'_>) -> Result<Self> {
         let object = node.object()?;
-        object.warn_unknown_keys(&["terminal_errors", "client_errors", "default_expires_in", "scope_on_refresh"]);
+        object.warn_unknown_keys(&[
+            "terminal_errors",
+            "client_errors",
+            "error_code_path",
+            "default_expires_in",
+            "scope_on_refresh",
+        ]);
         let codes = |key: &str| {
             let codes = object.describing(key, |node| {
                 node.array()?.iter().map(|code| code.text().map(str::to_owned)).collect::<Result<_>>()
@@ -286,6 +294,7 @@ impl RefreshQuirks {
         Ok(Self {
             terminal_errors: codes("terminal_errors")?,
             client_errors: codes("client_errors")?,
+            error_code_path: object.describing("error_code_path", |node| node.parse(JsonPath::parse))?,
             default_expires_in: object.describing("default_expires_in", |node| node.seconds())?,
             scope_on_refresh: object.describing("scope_on_refresh", |node| node.boolean())?.unwrap_or(false),
         })

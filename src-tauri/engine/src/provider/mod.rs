@@ -119,6 +119,7 @@ impl Provider {
             body_format: oauth2.body_format,
             consent: self.consent(),
             own_codes: self.own_codes(),
+            error_code_path: self.definition.refresh().error_code_path.clone(),
             default_expires_in: self.definition.refresh().default_expires_in.map(u64::from),
             scope_separator: oauth2.scope_separator.clone(),
         }
@@ -143,6 +144,7 @@ impl Provider {
             body_format: own.body_format,
             consent: self.consent(),
             own_codes: self.own_codes(),
+            error_code_path: self.definition.refresh().error_code_path.clone(),
             default_expires_in: self.definition.refresh().default_expires_in.map(u64::from),
             scope_separator: own.scope_separator.clone(),
         })

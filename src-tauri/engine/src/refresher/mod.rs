@@ -172,4 +172,6 @@ impl Refresher {
 #[cfg(test)]
 mod fixed_tests;
 #[cfg(test)]
+mod response_tests;
+#[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ pub(super) struct Refreshing {
 
 impl Refreshing {
     /// The account works, with its access token at hand. Its provider is at this origin.
-    async fn at(origin: &str) -> Self {
+    pub(super) async fn at(origin: &str) -> Self {
         let it = Self::with_credential(origin, SIGN_IN).await;
         it.services.tokens.insert(it.id, access_token("at hand"));
         it

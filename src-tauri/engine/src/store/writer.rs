@@ -169,11 +169,17 @@ impl Committer {
     fn commit(&mut self, mut group: Vec<Box<dyn Write>>) {
         match self.write(&mut group) {
             Ok((latest, changes)) => {
-                group.iter_mut().for_each(|write| write.committed());
+                for write in &mut group {
+                    write.committed();
+                }
                 self.outbox_seq.send_if_modified(|known| std::mem::replace(known, latest) != latest);
                 self.publisher.publish(&changes);
             }
-            Err(error) => group.iter_mut().for_each(|write| write.failed(copy(&error))),
+            Err(error) => {
+                for write in &mut group {
+                    write.failed(copy(&error));
+                }
+            }
         }
         group.into_iter().for_each(Write::answer);
     }

@@ -75,15 +75,15 @@ fn sql(statements: &'static str) -> WriteFn {
 #[tokio::test]
 async fn writes_that_wait_together_share_a_commit() {
     let it = Given::new();
-    let (seen, sees) = channel();
+    let (report, reported) = channel();
     let committed = it.committed();
     let look: WriteFn = Box::new(move |tx| {
-        seen.send((settings::get::<i32>(tx, "first")?, committed("first"))).expect("the test waits");
+        report.send((settings::get::<i32>(tx, "first")?, committed("first"))).expect("the test waits");
         Ok(())
     });
     let outcomes = it.write_together(vec![set("first"), look]).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-    assert_eq!(sees.recv(), Ok((Some(1), None)), "the second write sees the first, which isn't committed yet");
+    assert_eq!(reported.recv(), Ok((Some(1), None)), "the second write sees the first, which isn't committed yet");
     assert_eq!(it.committed()("first"), Some(1));
 }
 
@@ -140,8 +140,8 @@ async fn what_follows_in_memory_happens_after_the_commit_and_in_the_order_of_the
     let writes: Vec<_> = ["a", "b", "c"]
         .map(|name| {
             let (store, happened, committed) = (it.store.clone(), Arc::clone(&happened), it.committed());
-            let then = move |()| happened.lock().expect("unpoisoned").push((name, committed("c")));
-            tokio::spawn(async move { store.write_then(set(name), move |value| then(*value)).await })
+            let then = move |(): &()| happened.lock().expect("unpoisoned").push((name, committed("c")));
+            tokio::spawn(async move { store.write_then(set(name), then).await })
         })
         .into();
     tokio::task::yield_now().await;

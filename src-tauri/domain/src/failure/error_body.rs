@@ -1,0 +1,98 @@
+//! Reading the error code and message in a provider's JSON response.
+
+use serde_json::Value;
+
+use crate::integration::JsonPath;
+
+/// What a response says about an error, in the provider's words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProviderError {
+    pub code: Option<String>,
+    pub message: Option<String>,
+}
+
+/// Where error codes stand, the first one found counts: RFC 6749 §5.2; Google (`error.status`), Microsoft Graph, Okta
+/// (`errorCode`), `HubSpot` (`status`).
+const CODE_PATHS: &[&[&str]] =
+    &[&["error"], &["error", "code"], &["error", "status"], &["errorCode"], &["code"], &["status"]];
+
+/// Where error messages stand, likewise: RFC 6749 §5.2; `HubSpot`, Google, JSON:API (`errors`), Okta (`errorSummary`).
+const MESSAGE_PATHS: &[&[&str]] = &[
+    &["error_description"],
+    &["message"],
+    &["error", "message"],
+    &["error", "error_description"],
+    &["errors", "0", "detail"],
+    &["errors", "0", "message"],
+    &["errorSummary"],
+    &["error_message"],
+];
+
+impl ProviderError {
+    /// Reads a response. The definition can name the path of the code (`refresh.error_code_path`).
+    pub fn read(body: &Value, code_path: Option<&JsonPath>) -> Self {
+        let named = code_path.and_then(|path| path.read(body));
+        Self { code: named.or_else(|| first_text(body, CODE_PATHS)), message: first_text(body, MESSAGE_PATHS) }
+    }
+}
+
+fn first_text(body: &Value, paths: &[&[&str]]) -> Option<String> {
+    paths.iter().find_map(|path| {
+        let found = path.iter().try_fold(body, |value, step| match value {
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+            value => value.get(step),
+        })?;
+        found.as_str().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_code_and_the_message_are_found_where_providers_put_them() {
+        for (body, code, message) in [
+            (json!({"error": "invalid_grant", "error_description": "expired"}), Some("invalid_grant"), Some("expired")),
+            (json!({"error": "invalid_grant", "message": "expired"}), Some("invalid_grant"), Some("expired")),
+            (json!({"message": "Unauthorized"}), None, Some("Unauthorized")),
+            (json!({"status": "BAD_REFRESH_TOKEN", "message": "gone"}), Some("BAD_REFRESH_TOKEN"), Some("gone")),
+            (
+                json!({"error": {"code": 403, "message": "API key not valid.", "status": "PERMISSION_DENIED"}}),
+                Some("PERMISSION_DENIED"),
+                Some("API key not valid."),
+            ),
+            (
+                json!({"error": {"code": "InvalidAuthenticationToken", "message": "expired"}}),
+                Some("InvalidAuthenticationToken"),
+                Some("expired"),
+            ),
+            (json!({"errors": [{"detail": "No such client", "status": "401"}]}), None, Some("No such client")),
+            (json!({"errors": [{"message": "Bad credentials"}]}), None, Some("Bad credentials")),
+            (
+                json!({"errorCode": "E0000011", "errorSummary": "Invalid token provided"}),
+                Some("E0000011"),
+                Some("Invalid token provided"),
+            ),
+            (json!({"code": "token_expired", "message": ""}), Some("token_expired"), None),
+            (json!({"error": true, "status": 401, "message": ["a"]}), None, None),
+            (json!({"errors": []}), None, None),
+            (json!({"errors": "x", "error": null}), None, None),
+            (json!([]), None, None),
+        ] {
+            let read = ProviderError::read(&body, None);
+            assert_eq!((read.code.as_deref(), read.message.as_deref()), (code, message), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_definition_can_say_where_the_code_stands() {
+        let body = json!({"error": "failed", "details": {"reason": "revoked", "number": 17}});
+        let read = |path: &str| ProviderError::read(&body, Some(&JsonPath::parse(path).expect("a path"))).code;
+        assert_eq!(read("details.reason").as_deref(), Some("revoked"));
+        assert_eq!(read("details.number").as_deref(), Some("17"));
+        assert_eq!(read("nothing").as_deref(), Some("failed"), "without one there, the usual places");
+    }
+}

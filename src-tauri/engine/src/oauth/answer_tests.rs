@@ -1,0 +1,183 @@
+use std::sync::OnceLock;
+
+use relink_domain::{
+    failure::ProviderErrorCodes,
+    integration::{BodyFormat, ClientAuth, JsonPath},
+};
+use url::Url;
+
+use super::*;
+use crate::{network::Consent, oauth::received::secrets_in, outbound::HttpResponse};
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> HttpResponse {
+    let mut response = http::Response::new(());
+    for (name, value) in headers {
+        response.headers_mut().append(*name, value.parse().expect("a header"));
+    }
+    HttpResponse {
+        status: http::StatusCode::from_u16(status).expect("a status"),
+        headers: std::mem::take(response.headers_mut()),
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+/// A refresh that is answered like this.
+async fn refreshed(status: u16, body: &str) -> Result<Tokens, Failure> {
+    refreshed_by(&answer(status, &[], body)).await
+}
+
+async fn refreshed_by(answer: &HttpResponse) -> Result<Tokens, Failure> {
+    let endpoint = Endpoint {
+        url: Url::parse("https://as.example/token").expect("an address"),
+        client_id: "us".into(),
+        client_secret: None,
+        authentication: ClientAuth::None,
+        body_format: BodyFormat::Form,
+        consent: Consent::Public,
+        own_codes: ProviderErrorCodes { terminal: vec!["bad_refresh_token".into()], client: vec![] },
+        error_code_path: Some(JsonPath::parse("details.reason").expect("a path")),
+        default_expires_in: None,
+        scope_separator: " ".into(),
+    };
+    let received = OnceLock::new();
+    let line = |request: oauth2::HttpRequest| {
+        let (beside, response) = Received::take(answer, &endpoint.url, secrets_in(&request, &endpoint), NOW);
+        received.set(beside).expect("one request");
+        async { Ok::<_, RequestFailed>(response) }
+    };
+    let token = RefreshToken::new("spent-token".into());
+    let client = endpoint.client().expect("a client");
+    let parsed = client.exchange_refresh_token(&token).request_async(&line).await;
+    drop(client);
+    endpoint.tokens(parsed, received.into_inner(), NOW)
+}
+
+#[tokio::test]
+async fn differences_between_providers_are_normalized() {
+    for body in [
+        r#"{"access_token":"t","expires_in":"3600","scope":["a","b"],"refresh_token":""}"#,
+        r#"{"access_token":"t","expires_in":3600.0,"scope":"a,b","id_token":""}"#,
+        r#"{"access_token":"t","expires_in":3600,"scope":"a b","token_type":"mac","refresh_token":7}"#,
+    ] {
+        let tokens = refreshed(200, body).await.expect("a success");
+        assert_eq!(tokens.access.expose(), "t");
+        assert_eq!(tokens.lifetime.expires_at, Some(NOW.plus_secs(3600)), "{body}");
+        assert_eq!(tokens.scopes, Some(vec!["a".to_owned(), "b".to_owned()]), "{body}");
+        assert!(tokens.refresh.is_none() && tokens.id.is_none(), "{body}");
+    }
+    let tokens = refreshed(201, r#"{"access_token":"t","expires_in":0,"scope":{},"refresh_token":"r"}"#).await;
+    let tokens = tokens.expect("a success");
+    assert_eq!(tokens.refresh.as_ref().map(Secret::expose), Some("r"));
+    assert_eq!((tokens.lifetime.expires_at, tokens.scopes), (None, None));
+}
+
+#[tokio::test]
+async fn failures_are_classified() {
+    for (status, body, cause) in [
+        (200, r#"{"error":"bad_refresh_token"}"#, Cause::RefusedByProvider),
+        (200, "<html>Welcome to the hotel</html>", Cause::NotJson),
+        (200, r#"{"access_token":"t","expires"#, Cause::Garbled),
+        (200, "[1, 2", Cause::Garbled),
+        (200, r#"["t"]"#, Cause::Garbled),
+        (200, "{}", Cause::Garbled),
+        (200, r#"{"access_token":""}"#, Cause::Garbled),
+        (200, "", Cause::Garbled),
+        (200, "OK", Cause::Garbled),
+        (400, "error=invalid_grant", Cause::InvalidGrant),
+        (400, "error=Invalid_Grant&error_description=revoked", Cause::InvalidGrant),
+        (401, r#"{"message":"Unauthorized"}"#, Cause::UnknownRefusal),
+        (401, "", Cause::UnknownRefusal),
+        (404, "<html>Not found</html>", Cause::UnknownRefusal),
+        (403, "<html>Forbidden</html>", Cause::UnknownRefusal),
+        (400, r#"{"error":"failed","details":{"reason":"bad_refresh_token"}}"#, Cause::RefusedByProvider),
+        (400, r#"{"status":"BAD_REFRESH_TOKEN","message":"gone"}"#, Cause::RefusedByProvider),
+        (400, r#"{"error":"consent_required"}"#, Cause::InteractionRequired),
+        (503, "<html>Maintenance</html>", Cause::ServerError),
+        (400, r#"{"error":"invalid_grant"}"#, Cause::InvalidGrant),
+        (400, r#"{"access_token":"t","error":"invalid_grant"}"#, Cause::InvalidGrant),
+        (500, "oops", Cause::ServerError),
+        (500, r#"{"error":"#, Cause::ServerError),
+    ] {
+        let failure = refreshed(status, body).await.expect_err(body);
+        assert_eq!(failure.cause, cause, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_a_bearer_challenge_counts() {
+    for (challenge, cause, message) in [
+        (r#"Bearer error="invalid_token""#, Cause::InvalidGrant, None),
+        (r#"bearer realm="x, y", error=invalid_token"#, Cause::InvalidGrant, None),
+        (
+            r#"Basic realm="x", Bearer error="invalid_token", error_description="It \"expired\"""#,
+            Cause::InvalidGrant,
+            Some(r#"It "expired""#),
+        ),
+        (r#"Bearer realm="x""#, Cause::UnknownRefusal, None),
+        (r#"Basic error="invalid_token""#, Cause::UnknownRefusal, None),
+        ("Bearer error=", Cause::UnknownRefusal, None),
+        ("nonsense, =", Cause::UnknownRefusal, None),
+    ] {
+        let failure = refreshed_by(&answer(401, &[("www-authenticate", challenge)], "")).await.expect_err(challenge);
+        assert_eq!((failure.cause, failure.provider_message.as_deref()), (cause, message), "{challenge}");
+    }
+    let response = answer(400, &[("www-authenticate", r#"Bearer error="invalid_token""#)], r#"{"error":"strange"}"#);
+    let failure = refreshed_by(&response).await.expect_err("refused");
+    assert_eq!(failure.provider_code.as_deref(), Some("strange"), "the body says more");
+}
+
+#[tokio::test]
+async fn a_redirect_is_reported_with_its_target_and_not_followed() {
+    for (location, cause, target) in [
+        ("/token/", Cause::Redirected, "https://as.example/token/"),
+        ("https://as.example/oauth/token?code=secret#x", Cause::Redirected, "https://as.example/oauth/token"),
+        ("https://me:word@as.example/", Cause::Redirected, "https://as.example/"),
+        ("http://as.example/token", Cause::Redirected, "http://as.example/token"),
+        ("https://as.example:8443/token", Cause::Redirected, "https://as.example:8443/token"),
+        ("https://login.hotel.example/?next=x", Cause::NotJson, "https://login.hotel.example/"),
+        ("//login.hotel.example", Cause::NotJson, "https://login.hotel.example/"),
+        ("http://192.168.0.1/portal", Cause::NotJson, "http://192.168.0.1/portal"),
+    ] {
+        for status in [301, 302, 303, 307, 308] {
+            let response = answer(status, &[("location", location)], "<html>Moved</html>");
+            let failure = refreshed_by(&response).await.expect_err(location);
+            assert_eq!(failure.cause, cause, "{status} {location}");
+            let message = failure.provider_message.expect("the target");
+            assert_eq!(message, format!("Location: {target}"), "{location}");
+        }
+    }
+    let failure = refreshed_by(&answer(302, &[], "")).await.expect_err("no target");
+    assert_eq!(failure.cause, Cause::UnknownRefusal);
+}
+
+#[tokio::test]
+async fn tokens_are_found_in_every_encoding() {
+    for (content_type, body) in [
+        ("application/x-www-form-urlencoded", "access_token=t&expires_in=3600&scope=a+b"),
+        ("text/plain", "access_token=t&expires_in=3600&scope=a%2Cb"),
+        ("application/json", "\u{feff}{\"access_token\":\"t\",\"expires_in\":3600,\"scope\":\"a b\"}"),
+        ("text/html", r#" {"access_token":"t","expires_in":3600,"scope":"a b"} "#),
+    ] {
+        let tokens = refreshed_by(&answer(200, &[("content-type", content_type)], body)).await.expect(body);
+        assert_eq!(tokens.access.expose(), "t", "{body}");
+        assert_eq!(tokens.lifetime.expires_at, Some(NOW.plus_secs(3600)), "{body}");
+        assert_eq!(tokens.scopes, Some(vec!["a".to_owned(), "b".to_owned()]), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_providers_words_that_repeat_what_was_sent_are_dropped() {
+    let body = r#"{"error":"invalid_grant","error_description":"spent-token has expired"}"#;
+    let failure = refreshed(400, body).await.expect_err("refused");
+    assert_eq!((failure.cause, failure.provider_message), (Cause::InvalidGrant, None));
+}
+
+#[test]
+fn retry_after_is_read_in_both_forms() {
+    let with = |value: &str| answer(429, &[("retry-after", value)], "{}").retry_after_secs(NOW);
+    assert_eq!(with("120"), Some(120));
+    assert_eq!(with("Tue, 14 Nov 2023 22:14:20 GMT"), Some(60));
+    assert_eq!(with("soon"), None);
+}

@@ -1,0 +1,107 @@
+//! What a token endpoint's response says apart from its tokens.
+
+use relink_domain::{
+    Secret, Timestamp,
+    failure::{Failure, ProviderError, Redirect, TokenErrorResponse},
+    provider_text,
+};
+use url::Url;
+
+use super::{
+    Endpoint,
+    answer::TokenAnswer,
+    decode::{Decoded, decode},
+};
+use crate::outbound::HttpResponse;
+
+/// The secrets of a token request, which must not appear in the provider's error texts.
+pub(super) fn secrets_in(request: &oauth2::HttpRequest, endpoint: &Endpoint) -> Vec<Secret> {
+    let in_body = url::form_urlencoded::parse(request.body())
+        .filter(|(name, _)| matches!(name.as_ref(), "code" | "code_verifier" | "refresh_token" | "client_secret"))
+        .map(|(_, value)| Secret::new(value.into_owned()));
+    in_body.chain(endpoint.client_secret.clone()).collect()
+}
+
+/// A response without its body.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) status: http::StatusCode,
+    is_html: bool,
+    redirect: Option<Redirect>,
+    /// The error in `WWW-Authenticate`.
+    challenge: ProviderError,
+    retry_after_secs: Option<u32>,
+    /// The request's secrets, which must not appear in the provider's error texts.
+    sent: Vec<Secret>,
+}
+
+impl Received {
+    /// Splits a response. The `oauth2` crate gets only the decoded body, as a success, so that it parses every response
+    /// alike: some providers send errors with status 200.
+    pub(super) fn take(
+        answer: &HttpResponse,
+        url: &Url,
+        sent: Vec<Secret>,
+        now: Timestamp,
+    ) -> (Self, oauth2::HttpResponse) {
+        let Decoded { text, is_html } = decode(&answer.headers, &answer.body);
+        let received = Self {
+            status: answer.status,
+            is_html,
+            redirect: redirect(answer, url),
+            challenge: challenge(&answer.headers),
+            retry_after_secs: answer.retry_after_secs(now),
+            sent,
+        };
+        (received, http::Response::new(text.into_bytes()))
+    }
+
+    pub(super) fn failure(&self, answer: Option<&TokenAnswer>, endpoint: &Endpoint) -> Failure {
+        let harmless = |text: &String| !provider_text::contains_secret(text, &self.sent);
+        let in_body = answer
+            .map(|answer| ProviderError::read(answer.rest(), endpoint.error_code_path.as_ref()))
+            .unwrap_or_default();
+        let response = TokenErrorResponse {
+            status: self.status.as_u16(),
+            code: in_body.code.or_else(|| self.challenge.code.clone()).filter(harmless),
+            message: in_body.message.or_else(|| self.challenge.message.clone()).filter(harmless),
+            is_html: self.is_html,
+            redirect: self.redirect.clone(),
+            retry_after_secs: self.retry_after_secs,
+        };
+        response.classify(&endpoint.own_codes)
+    }
+}
+
+/// Where a response redirects to, without user information, query and fragment.
+fn redirect(answer: &HttpResponse, from: &Url) -> Option<Redirect> {
+    if !answer.status.is_redirection() {
+        return None;
+    }
+    let mut target = from.join(answer.headers.get(http::header::LOCATION)?.to_str().ok()?).ok()?;
+    let is_foreign = target.host() != from.host();
+    target.set_query(None);
+    target.set_fragment(None);
+    // These fail for a URL that can't have user information.
+    let _ = target.set_username("");
+    let _ = target.set_password(None);
+    Some(Redirect { target: target.to_string(), is_foreign })
+}
+
+/// `error` and `error_description` of a `Bearer` challenge (RFC 6750 §3).
+fn challenge(headers: &http::HeaderMap) -> ProviderError {
+    let challenges = headers.get_all(http::header::WWW_AUTHENTICATE).iter().filter_map(|value| {
+        // An unreadable header says nothing.
+        http_auth::parse_challenges(value.to_str().ok()?).ok()
+    });
+    for challenge in challenges.flatten().filter(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer")) {
+        let parameter = |wanted: &str| {
+            let (_, value) = challenge.params.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+            Some(value.to_unescaped()).filter(|text| !text.is_empty())
+        };
+        if let Some(code) = parameter("error") {
+            return ProviderError { code: Some(code), message: parameter("error_description") };
+        }
+    }
+    ProviderError::default()
+}
