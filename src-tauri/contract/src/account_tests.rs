@@ -37,7 +37,7 @@ fn refused() -> Account {
     let credential = Credential::Renewing(Renewing {
         by: Renewal::RefreshToken,
         generation: 1,
-        lifetime: TokenLifetime { issued_at: at(0), expires_at: Some(at(3600)) },
+        lifetime: TokenLifetime::new(at(0), Some(at(3600))),
         attempt: Attempt::Idle,
         answer_lost: false,
         deferred: None,
@@ -54,6 +54,7 @@ fn refused() -> Account {
             context: [("team".to_owned(), json!("core"))].into_iter().collect(),
             identity: Some(Identity { id: "7".into(), label: "ada".into() }),
             scopes: vec!["repo".into()],
+            requested_scopes: None,
             last_error: Some(SeenFailure { failure, at: at(60) }),
             last_forbidden_error: None,
             created_at: at(0),

@@ -36,9 +36,42 @@ pub struct TokenLifetime {
     pub issued_at: Timestamp,
     /// `None`: unknown.
     pub expires_at: Option<Timestamp>,
+    /// Whether the provider didn't say when the token expires (see [`TokenLifetime::or_assumed`]).
+    #[serde(default)]
+    pub is_assumed: bool,
+    /// Whether the token is refreshed once a day however long it lives, so that a revoked sign-in is noticed.
+    #[serde(default = "yes")]
+    pub is_refreshed_daily: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl TokenLifetime {
+    pub const fn new(issued_at: Timestamp, expires_at: Option<Timestamp>) -> Self {
+        Self { issued_at, expires_at, is_assumed: false, is_refreshed_daily: true }
+    }
+
+    /// The lifetime of a token that can be refreshed. If it is unknown, the account's `last` one is assumed, or an hour: no
+    /// token may count as endless.
+    #[must_use]
+    pub fn or_assumed(self, last: Option<Self>) -> Self {
+        if self.expires_at.is_some() {
+            return self;
+        }
+        let last = last.and_then(|last| Some(last.expires_at?.millis_since(last.issued_at)));
+        let millis = last.filter(|millis| *millis > 0).unwrap_or(ASSUMED_LIFETIME_MILLIS);
+        Self { expires_at: Some(self.issued_at.plus_millis(millis)), is_assumed: true, ..self }
+    }
 }
 
 const MINUTE_MILLIS: i64 = 60 * 1000;
+const ASSUMED_LIFETIME_MILLIS: i64 = 60 * MINUTE_MILLIS;
+/// The longest time between two refreshes of a token.
+const DAILY_MILLIS: i64 = 24 * 60 * MINUTE_MILLIS;
+/// Daily refreshes are spread over this time before.
+const DAILY_SPREAD_MILLIS: i64 = 30 * MINUTE_MILLIS;
 
 /// How long before its expiry a token of this lifetime is refreshed: a tenth of the lifetime, at least a minute, at most 15
 /// minutes, and never more than half the lifetime.
@@ -49,17 +82,24 @@ pub fn margin_millis(lifetime_millis: i64) -> i64 {
 /// The least time between two refreshes that nobody asked for, however short the tokens' lifetimes are.
 const MIN_REFRESH_INTERVAL_MILLIS: i64 = 5 * 1000;
 
-/// When the token should be refreshed: its expiry minus the margin, earlier by up to a tenth of the margin.
-pub fn due_at(lifetime: TokenLifetime, jitter: Jitter) -> Option<Timestamp> {
-    let expires_at = lifetime.expires_at?;
-    let margin = margin_millis(expires_at.millis_since(lifetime.issued_at));
-    let due = expires_at.plus_millis(-margin - jitter.share_of(margin / 10));
-    Some(due.max(lifetime.issued_at.plus_millis(MIN_REFRESH_INTERVAL_MILLIS)))
+/// When the token should be refreshed: its expiry minus the margin, earlier by up to a tenth of the margin; a day after it
+/// was issued at the latest, unless the definition says otherwise.
+pub fn due_at(lifetime: TokenLifetime, jitter: Jitter) -> Timestamp {
+    // An earlier version of Relink stored unknown lifetimes.
+    let lifetime = lifetime.or_assumed(None);
+    let issued_at = lifetime.issued_at;
+    let lifetime_millis = lifetime.expires_at.map_or(0, |at| at.millis_since(issued_at));
+    let margin = margin_millis(lifetime_millis);
+    let mut due_millis = lifetime_millis - margin - jitter.share_of(margin / 10);
+    if lifetime.is_refreshed_daily {
+        due_millis = due_millis.min(DAILY_MILLIS - jitter.share_of(DAILY_SPREAD_MILLIS));
+    }
+    issued_at.plus_millis(due_millis.max(MIN_REFRESH_INTERVAL_MILLIS))
 }
 
 /// Whether a refresh of this token may be due by now, whatever its jitter was.
 pub fn may_be_due(lifetime: TokenLifetime, now: Timestamp) -> bool {
-    is_issued_in_future(lifetime, now) || due_at(lifetime, Jitter(1.0)).is_some_and(|due| due <= now)
+    is_issued_in_future(lifetime, now) || due_at(lifetime, Jitter(1.0)) <= now
 }
 
 /// Whether the token was issued while the clock was ahead of where it is now. Its expiry is unknown then.
@@ -99,7 +139,7 @@ mod tests {
     const T0: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     fn lifetime(secs: i64) -> TokenLifetime {
-        TokenLifetime { issued_at: T0, expires_at: Some(T0.plus_secs(secs)) }
+        TokenLifetime::new(T0, Some(T0.plus_secs(secs)))
     }
 
     #[test]
@@ -112,9 +152,9 @@ mod tests {
 
     #[test]
     fn a_refresh_is_due_a_margin_before_the_expiry() {
-        assert_eq!(due_at(lifetime(3600), Jitter::NONE), Some(T0.plus_secs(3600 - 360)));
-        assert_eq!(due_at(lifetime(3600), Jitter(0.5)), Some(T0.plus_secs(3600 - 360 - 18)));
-        assert_eq!(due_at(lifetime(5), Jitter::NONE), Some(T0.plus_secs(5)), "no sooner than the least interval");
+        assert_eq!(due_at(lifetime(3600), Jitter::NONE), T0.plus_secs(3600 - 360));
+        assert_eq!(due_at(lifetime(3600), Jitter(0.5)), T0.plus_secs(3600 - 360 - 18));
+        assert_eq!(due_at(lifetime(5), Jitter::NONE), T0.plus_secs(5), "no sooner than the least interval");
     }
 
     #[test]
@@ -132,11 +172,39 @@ mod tests {
     }
 
     #[test]
-    fn a_token_without_a_known_expiry_is_never_due_and_always_fresh() {
-        let unknown = TokenLifetime { issued_at: T0, expires_at: None };
-        assert_eq!(due_at(unknown, Jitter::NONE), None);
-        assert!(!may_be_due(unknown, T0.plus_secs(1_000_000)));
-        assert!(is_fresh(unknown, T0.plus_secs(1_000_000)));
+    fn an_unknown_lifetime_is_the_last_one_or_an_hour_and_counts_as_assumed() {
+        let unknown = TokenLifetime::new(T0.plus_secs(7200), None);
+        for (last, secs) in [
+            (None, 3600),
+            (Some(lifetime(600)), 600),
+            (Some(lifetime(1_000_000)), 1_000_000),
+            (Some(TokenLifetime::new(T0, None)), 3600),
+            (Some(lifetime(0)), 3600),
+            (Some(lifetime(-5)), 3600),
+        ] {
+            let assumed = unknown.or_assumed(last);
+            assert_eq!(assumed.expires_at, Some(T0.plus_secs(7200 + secs)), "{last:?}");
+            assert!(assumed.is_assumed);
+        }
+        assert_eq!(lifetime(60).or_assumed(Some(lifetime(600))), lifetime(60), "a known one stays");
+    }
+
+    #[test]
+    fn a_stored_token_without_an_expiry_is_due_within_an_hour() {
+        let stored = r#"{"issued_at":"2023-11-14T22:13:20.000Z","expires_at":null}"#;
+        let stored: TokenLifetime = serde_json::from_str(stored).expect("read");
+        assert_eq!(stored, TokenLifetime::new(T0, None));
+        assert_eq!(due_at(stored, Jitter::NONE), T0.plus_secs(3600 - 360));
+        assert!(may_be_due(stored, T0.plus_secs(3600)));
+    }
+
+    #[test]
+    fn a_token_is_refreshed_daily_unless_the_definition_says_otherwise() {
+        let month = lifetime(30 * 86_400);
+        assert_eq!(due_at(month, Jitter::NONE), T0.plus_secs(86_400));
+        assert_eq!(due_at(month, Jitter(0.5)), T0.plus_secs(86_400 - 900), "spread over half an hour");
+        let month = TokenLifetime { is_refreshed_daily: false, ..month };
+        assert_eq!(due_at(month, Jitter::NONE), T0.plus_secs(30 * 86_400 - 900));
     }
 
     #[test]
@@ -191,19 +259,24 @@ mod tests {
     proptest! {
         #[test]
         fn a_refresh_is_due_while_the_token_is_valid(secs in 10_i64..10_000_000, bits: u64) {
-            let due = due_at(lifetime(secs), Jitter::from_bits(bits)).expect("it expires");
+            let due = due_at(lifetime(secs), Jitter::from_bits(bits));
             prop_assert!(due < T0.plus_secs(secs));
         }
 
         #[test]
+        fn a_refresh_is_due_within_a_day(secs in any::<i64>(), bits: u64) {
+            prop_assert!(due_at(lifetime(secs), Jitter::from_bits(bits)) <= T0.plus_secs(86_400));
+        }
+
+        #[test]
         fn refreshes_keep_their_least_interval(secs in -1000_i64..1000, bits: u64) {
-            let due = due_at(lifetime(secs), Jitter::from_bits(bits)).expect("it expires");
+            let due = due_at(lifetime(secs), Jitter::from_bits(bits));
             prop_assert!(due >= T0.plus_millis(MIN_REFRESH_INTERVAL_MILLIS));
         }
 
         #[test]
         fn a_token_that_is_not_yet_due_is_fresh(secs in 10_i64..10_000_000, bits: u64, at in 0.0_f64..1.0) {
-            let due = due_at(lifetime(secs), Jitter::from_bits(bits)).expect("it expires");
+            let due = due_at(lifetime(secs), Jitter::from_bits(bits));
             #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
             let now = T0.plus_millis((due.millis_since(T0) as f64 * at) as i64);
             prop_assert!(is_fresh(lifetime(secs), now));

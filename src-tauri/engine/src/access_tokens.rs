@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn key(text: &str) -> AccessToken {
-        AccessToken { token: Secret::new(text), lifetime: TokenLifetime { issued_at: NOW, expires_at: None } }
+        AccessToken { token: Secret::new(text), lifetime: TokenLifetime::new(NOW, None) }
     }
 
     fn known(tokens: &AccessTokens) -> Option<String> {

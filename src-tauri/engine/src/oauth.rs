@@ -6,6 +6,7 @@
 
 mod answer;
 mod decode;
+mod lifetime;
 mod received;
 
 use std::sync::OnceLock;
@@ -49,8 +50,9 @@ pub struct Endpoint {
     pub own_codes: ProviderErrorCodes,
     /// Where a response contains its error code, if not in one of the usual places.
     pub error_code_path: Option<JsonPath>,
-    /// The access token's lifetime in seconds, if the response has no `expires_in`.
-    pub default_expires_in: Option<u64>,
+    /// The access token's lifetime in seconds, if the response has none.
+    pub default_expires_in: Option<u32>,
+    pub is_refreshed_daily: bool,
     pub scope_separator: String,
 }
 

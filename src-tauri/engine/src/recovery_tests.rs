@@ -34,7 +34,13 @@ impl Alone {
 
     /// New credentials are about to be written to the keychain. Returns their generation.
     async fn begin_replacement(&self) -> u64 {
-        let granted = Granted { credential: SIGN_IN, identity: None, scopes: Vec::new(), context: Map::new() };
+        let granted = Granted {
+            credential: SIGN_IN,
+            identity: None,
+            scopes: Vec::new(),
+            requested_scopes: Vec::new(),
+            context: Map::new(),
+        };
         let link = LinkTokenId::from_uuid(Uuid::from_u128(1));
         let begun = self.accounts.commit(&PERSON, self.id, Input::BeginReplacement { granted, link }).await;
         begun.expect("begun").account.replacement.expect("open").generation

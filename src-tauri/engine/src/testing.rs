@@ -43,7 +43,7 @@ pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 pub(crate) const NOWHERE: &str = "http://127.0.0.1:9";
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 pub(crate) const PERSON: Caller = Caller::Person;
-pub(crate) const LIFETIME: TokenLifetime = TokenLifetime { issued_at: START, expires_at: Some(START.plus_secs(3600)) };
+pub(crate) const LIFETIME: TokenLifetime = TokenLifetime::new(START, Some(START.plus_secs(3600)));
 /// A sign-in that is refreshed.
 pub(crate) const SIGN_IN: NewCredential = NewCredential::Renewing { by: Renewal::RefreshToken, lifetime: LIFETIME };
 
@@ -124,7 +124,13 @@ impl Services {
     /// An account that works, with nothing in the keychain.
     pub(crate) async fn connect(&self, accounts: &Accounts, with: &Installed, credential: NewCredential) -> AccountId {
         let id = AccountId::from_uuid(Uuid::now_v7());
-        let granted = Granted { credential, identity: None, scopes: Vec::new(), context: Map::new() };
+        let granted = Granted {
+            credential,
+            identity: None,
+            scopes: Vec::new(),
+            requested_scopes: Vec::new(),
+            context: Map::new(),
+        };
         let connected = Account::connect(profile(with, id, "Ada".to_owned()), &granted, START);
         let change = accounts.change(&PERSON, &connected).expect("serialized");
         self.store.write(move |tx| store::accounts::commit(tx, &change)).await.expect("stored");
@@ -219,6 +225,7 @@ pub(crate) fn profile(of: &Installed, id: AccountId, name: String) -> Profile {
         context: Map::new(),
         identity: None,
         scopes: Vec::new(),
+        requested_scopes: None,
         last_error: None,
         last_forbidden_error: None,
         created_at: START,

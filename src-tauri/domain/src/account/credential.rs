@@ -138,6 +138,8 @@ pub struct Granted {
     /// Who signed in, if the integration can tell.
     pub identity: Option<Identity>,
     pub scopes: Vec<String>,
+    #[serde(default)]
+    pub requested_scopes: Vec<String>,
     /// The account's new context.
     pub context: Map<String, Value>,
 }

@@ -131,6 +131,10 @@ pub struct Profile {
     pub identity: Option<Identity>,
     /// The scopes that were granted.
     pub scopes: Vec<String>,
+    /// The scopes that the sign-in requested, from the definition or the link. `None` for a sign-in of an earlier version
+    /// of Relink.
+    #[serde(default)]
+    pub requested_scopes: Option<Vec<String>>,
     /// The last failure. Cleared when the account works again.
     pub last_error: Option<SeenFailure>,
     /// The last 403. It doesn't change the state.
@@ -308,7 +312,7 @@ impl Account {
             | (Credential::Fixed(_), AccountState::StepFailed { .. } | AccountState::Failing { .. }) => None,
             (Credential::Renewing(_), AccountState::Failing { trouble, .. }) => trouble.next_try.map(Due::Refresh),
             (Credential::Renewing(renewing), AccountState::Working { .. } | AccountState::StepFailed { .. }) => {
-                schedule::due_at(renewing.lifetime, jitter).map(Due::Refresh)
+                Some(Due::Refresh(schedule::due_at(renewing.lifetime, jitter)))
             }
             (Credential::Fixed(fixed), AccountState::Working { .. }) => fixed.next_check.map(Due::Check),
         }
@@ -348,6 +352,7 @@ impl Profile {
             self.identity.clone_from(&granted.identity);
         }
         self.scopes.clone_from(&granted.scopes);
+        self.requested_scopes = Some(granted.requested_scopes.clone());
         self.context.clone_from(&granted.context);
         self.last_error = None;
         self.last_forbidden_error = None;

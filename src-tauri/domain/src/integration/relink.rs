@@ -81,6 +81,8 @@ pub struct RefreshQuirks {
     pub default_expires_in: Option<u32>,
     /// Whether a refresh request must name the scopes.
     pub scope_on_refresh: bool,
+    /// Whether tokens are refreshed only before they expire, not also once a day.
+    pub only_before_expiry: bool,
 }
 
 /// The revocation endpoint (RFC 7009).
@@ -284,6 +286,7 @@ impl RefreshQuirks {
             "error_code_path",
             "default_expires_in",
             "scope_on_refresh",
+            "daily",
         ]);
         let codes = |key: &str| {
             let codes = object.describing(key, |node| {
@@ -297,6 +300,7 @@ impl RefreshQuirks {
             error_code_path: object.describing("error_code_path", |node| node.parse(JsonPath::parse))?,
             default_expires_in: object.describing("default_expires_in", |node| node.seconds())?,
             scope_on_refresh: object.describing("scope_on_refresh", |node| node.boolean())?.unwrap_or(false),
+            only_before_expiry: !object.describing("daily", |node| node.boolean())?.unwrap_or(true),
         })
     }
 }

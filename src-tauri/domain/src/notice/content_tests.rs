@@ -138,13 +138,20 @@ fn an_account_is_failing_while_it_has_a_trouble() {
         context: serde_json::Map::new(),
         identity: None,
         scopes: vec![],
+        requested_scopes: None,
         last_error: None,
         last_forbidden_error: None,
         created_at: T0,
         updated_at: T0,
     };
     let credential = NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: Some(T0.plus_secs(60)) };
-    let granted = Granted { credential, identity: None, scopes: vec![], context: serde_json::Map::new() };
+    let granted = Granted {
+        credential,
+        identity: None,
+        scopes: vec![],
+        requested_scopes: vec![],
+        context: serde_json::Map::new(),
+    };
     let account = Account::connect(profile, &granted, T0).account;
     assert_eq!(FailingAccount::of(&account, "GitHub"), None);
     let gone = Input::CredentialGone { failure: crate::failure::Failure::new(CredentialMissing) };

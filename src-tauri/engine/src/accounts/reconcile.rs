@@ -37,7 +37,7 @@ impl Accounts {
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { generation, .. }, lifetime, .. })
                 if item.generation == *generation =>
             {
-                let lifetime = item.lifetime().unwrap_or(*lifetime);
+                let lifetime = item.lifetime().unwrap_or(*lifetime).or_assumed(Some(*lifetime));
                 let input = Input::Refreshed { generation: *generation, lifetime, rotated: true };
                 Ok(self.commit(&Caller::Internal, id, input).await?.account)
             }

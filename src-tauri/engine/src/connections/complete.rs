@@ -114,9 +114,8 @@ impl Connections {
         let identity = self.verify(flow, &credentials, claims.as_ref()).await?;
         let requested =
             flow.link.options.scopes.clone().or_else(|| oauth2.map(|oauth2| oauth2.scopes.clone())).unwrap_or_default();
-        let scopes = tokens.scopes.clone().unwrap_or_else(|| requested.clone());
-        let staged = staged_oauth(tokens, identity, scopes, context);
-        target.keeps_access(provider, &requested, &staged.granted)?;
+        let staged = staged_oauth(tokens, identity, requested, context);
+        target.keeps_access(provider, &staged.granted)?;
         self.decide(flow, target, staged).await
     }
 
@@ -152,17 +151,20 @@ impl Connections {
             context: &context,
         };
         let identity = self.verify(flow, &credentials, None).await?;
-        let (credential, access, requested, scopes) = match tokens {
-            Some((tokens, requested)) => (
-                NewCredential::Renewing { by: Renewal::ClientCredentials, lifetime: tokens.lifetime },
-                Some(AccessToken { token: tokens.access, lifetime: tokens.lifetime }),
-                requested.clone(),
-                tokens.scopes.unwrap_or(requested),
-            ),
+        let (credential, access, requested_scopes, scopes) = match tokens {
+            Some((tokens, requested)) => {
+                let lifetime = tokens.lifetime.or_assumed(None);
+                (
+                    NewCredential::Renewing { by: Renewal::ClientCredentials, lifetime },
+                    Some(AccessToken { token: tokens.access, lifetime }),
+                    requested.clone(),
+                    tokens.scopes.unwrap_or(requested),
+                )
+            }
             None => (NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None }, None, Vec::new(), Vec::new()),
         };
-        let granted = Granted { credential, identity, scopes, context };
-        target.keeps_access(provider, &requested, &granted)?;
+        let granted = Granted { credential, identity, scopes, requested_scopes, context };
+        target.keeps_access(provider, &granted)?;
         self.decide(flow, target, Staged { item, granted, access }).await
     }
 
@@ -294,7 +296,7 @@ impl Target {
     }
 
     /// Refuses a reauthorization that would silently lose the identity, scopes or the ability to refresh.
-    fn keeps_access(&self, provider: &Provider, requested: &[String], granted: &Granted) -> Result<(), FlowFailure> {
+    fn keeps_access(&self, provider: &Provider, granted: &Granted) -> Result<(), FlowFailure> {
         let Some(account) = &self.account else { return Ok(()) };
         let label = provider.label();
         // Otherwise anybody could take over the account, without the question, by a response that has no identity.
@@ -304,6 +306,7 @@ impl Target {
             return Err(FlowFailure::identity_unknown(label, &before.label));
         }
         let had = &account.profile.scopes;
+        let requested = &granted.requested_scopes;
         let missing: Vec<_> =
             requested.iter().filter(|scope| had.contains(scope) && !granted.scopes.contains(scope)).cloned().collect();
         if !missing.is_empty() {
@@ -321,12 +324,14 @@ impl Target {
 fn staged_oauth(
     tokens: Tokens,
     identity: Option<Identity>,
-    scopes: Vec<String>,
+    requested_scopes: Vec<String>,
     context: Map<String, Value>,
 ) -> Staged {
-    let Tokens { access, refresh, lifetime, .. } = tokens;
+    let Tokens { access, refresh, lifetime, scopes, .. } = tokens;
+    let scopes = scopes.unwrap_or_else(|| requested_scopes.clone());
     let mut item = Item::default();
     let (credential, access) = if let Some(refresh) = refresh {
+        let lifetime = lifetime.or_assumed(None);
         item.secrets.insert(REFRESH_TOKEN.into(), refresh);
         item.set_lifetime(lifetime);
         let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lifetime };
@@ -335,7 +340,7 @@ fn staged_oauth(
         item.secrets.insert(ACCESS_TOKEN.into(), access);
         (NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: lifetime.expires_at }, None)
     };
-    Staged { item, granted: Granted { credential, identity, scopes, context }, access }
+    Staged { item, granted: Granted { credential, identity, scopes, requested_scopes, context }, access }
 }
 
 fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> FlowOutcome {

@@ -84,6 +84,7 @@ impl Connections {
             context: Map::new(),
             identity: None,
             scopes: Vec::new(),
+            requested_scopes: None,
             last_error: None,
             last_forbidden_error: None,
             created_at: now,

@@ -13,7 +13,7 @@ use relink_domain::{
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Endpoint, Tokens, received::Received};
+use super::{Endpoint, Tokens, lifetime, received::Received};
 use crate::outbound::RequestFailed;
 
 /// A token endpoint's JSON response: a success or an error, whatever its status.
@@ -27,7 +27,6 @@ pub(super) struct TokenAnswer {
     refresh_token: Option<RefreshToken>,
     /// Defined by OpenID Connect.
     id_token: Option<Secret>,
-    expires_in: Option<Duration>,
     scopes: Option<Vec<Scope>>,
     rest: Rest,
 }
@@ -53,7 +52,6 @@ impl TryFrom<Value> for TokenAnswer {
 
     fn try_from(value: Value) -> Result<Self, Self::Error> {
         let Value::Object(mut fields) = value else { return Err("not a JSON object") };
-        let expires_in = fields.get("expires_in").and_then(lifetime_secs).map(Duration::from_secs);
         let scopes = fields.get("scope").and_then(scopes);
         let mut text = |name: &str| match fields.remove(name) {
             Some(Value::String(text)) => Some(text),
@@ -64,7 +62,6 @@ impl TryFrom<Value> for TokenAnswer {
             access_token: AccessToken::new(text("access_token").unwrap_or_default()),
             refresh_token: text("refresh_token").filter(is_given).map(RefreshToken::new),
             id_token: text("id_token").filter(is_given).map(Secret::new),
-            expires_in,
             scopes,
             rest: Rest(Value::Object(fields)),
         })
@@ -89,8 +86,9 @@ impl TokenResponse for TokenAnswer {
         &BasicTokenType::Bearer
     }
 
+    /// See [`lifetime::expiry`].
     fn expires_in(&self) -> Option<Duration> {
-        self.expires_in
+        None
     }
 
     fn refresh_token(&self) -> Option<&RefreshToken> {
@@ -102,16 +100,6 @@ impl TokenResponse for TokenAnswer {
     }
 }
 
-/// A lifetime in seconds, given as a number or a string. `None` if it is below one second or implausibly long.
-fn lifetime_secs(value: &Value) -> Option<u64> {
-    let secs = match value {
-        Value::String(text) => text.trim().parse().ok()?,
-        other => other.as_f64()?,
-    };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a lifetime, within these bounds")]
-    (1.0..1e12).contains(&secs).then_some(secs as u64)
-}
-
 /// Scopes separated by spaces, by commas (GitHub), or as a list.
 fn scopes(value: &Value) -> Option<Vec<Scope>> {
     let text = match value {
@@ -119,7 +107,9 @@ fn scopes(value: &Value) -> Option<Vec<Scope>> {
         Value::String(scopes) => scopes.replace(',', " "),
         _ => return None,
     };
-    Some(text.split(' ').map(|scope| Scope::new(scope.to_owned())).collect())
+    // A blank scope counts as absent (RFC 6749 §3.3).
+    let scopes: Vec<_> = text.split_whitespace().map(|scope| Scope::new(scope.to_owned())).collect();
+    (!scopes.is_empty()).then_some(scopes)
 }
 
 impl Endpoint {
@@ -147,13 +137,14 @@ impl Endpoint {
             }
             other => return Err(received.failure(other.ok().as_ref(), self)),
         };
-        let secs = answer.expires_in.map(|lifetime| lifetime.as_secs()).or(self.default_expires_in);
-        let expires_at = secs.map(|secs| now.plus_secs(i64::try_from(secs).unwrap_or(i64::MAX)));
+        let expires_at = lifetime::expiry(answer.rest(), answer.access_token.secret(), now)
+            .or_else(|| Some(now.plus_secs(self.default_expires_in?.into())));
+        let lifetime = TokenLifetime::new(now, expires_at);
         Ok(Tokens {
             access: Secret::new(answer.access_token.into_secret()),
             refresh: answer.refresh_token.map(|token| Secret::new(token.into_secret())),
             id: answer.id_token,
-            lifetime: TokenLifetime { issued_at: now, expires_at },
+            lifetime: TokenLifetime { is_refreshed_daily: self.is_refreshed_daily, ..lifetime },
             scopes: answer.scopes.map(|scopes| scopes.into_iter().map(|scope| scope.to_string()).collect()),
         })
     }

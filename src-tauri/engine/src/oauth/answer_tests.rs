@@ -39,6 +39,7 @@ async fn refreshed_by(answer: &HttpResponse) -> Result<Tokens, Failure> {
         own_codes: ProviderErrorCodes { terminal: vec!["bad_refresh_token".into()], client: vec![] },
         error_code_path: Some(JsonPath::parse("details.reason").expect("a path")),
         default_expires_in: None,
+        is_refreshed_daily: true,
         scope_separator: " ".into(),
     };
     let received = OnceLock::new();
@@ -67,7 +68,7 @@ async fn differences_between_providers_are_normalized() {
         assert_eq!(tokens.scopes, Some(vec!["a".to_owned(), "b".to_owned()]), "{body}");
         assert!(tokens.refresh.is_none() && tokens.id.is_none(), "{body}");
     }
-    let tokens = refreshed(201, r#"{"access_token":"t","expires_in":0,"scope":{},"refresh_token":"r"}"#).await;
+    let tokens = refreshed(201, r#"{"access_token":"t","expires_in":0,"scope":" ","refresh_token":"r"}"#).await;
     let tokens = tokens.expect("a success");
     assert_eq!(tokens.refresh.as_ref().map(Secret::expose), Some("r"));
     assert_eq!((tokens.lifetime.expires_at, tokens.scopes), (None, None));

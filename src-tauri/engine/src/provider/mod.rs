@@ -120,7 +120,8 @@ impl Provider {
             consent: self.consent(),
             own_codes: self.own_codes(),
             error_code_path: self.definition.refresh().error_code_path.clone(),
-            default_expires_in: self.definition.refresh().default_expires_in.map(u64::from),
+            default_expires_in: self.definition.refresh().default_expires_in,
+            is_refreshed_daily: !self.definition.refresh().only_before_expiry,
             scope_separator: oauth2.scope_separator.clone(),
         }
     }
@@ -145,13 +146,22 @@ impl Provider {
             consent: self.consent(),
             own_codes: self.own_codes(),
             error_code_path: self.definition.refresh().error_code_path.clone(),
-            default_expires_in: self.definition.refresh().default_expires_in.map(u64::from),
+            default_expires_in: self.definition.refresh().default_expires_in,
+            is_refreshed_daily: !self.definition.refresh().only_before_expiry,
             scope_separator: own.scope_separator.clone(),
         })
     }
 
     /// The scopes that a refresh request names. None means the scopes granted before (RFC 6749 §6).
     pub(crate) fn refresh_scopes(&self, account: &Account) -> Vec<String> {
-        if self.definition.refresh().scope_on_refresh { account.profile.scopes.clone() } else { Vec::new() }
+        let defined = || self.definition.oauth2().map(|oauth2| oauth2.scopes.clone()).unwrap_or_default();
+        let requested = &account.profile.requested_scopes;
+        if self.definition.refresh().scope_on_refresh { requested.clone().unwrap_or_else(defined) } else { Vec::new() }
+    }
+
+    /// The scopes that a request with client credentials names (RFC 6749 §4.4.2).
+    pub(crate) fn client_credentials_scopes(&self, account: &Account) -> Vec<String> {
+        let defined = || self.definition.client_credentials().map(|own| own.scopes.clone()).unwrap_or_default();
+        account.profile.requested_scopes.clone().unwrap_or_else(defined)
     }
 }

@@ -54,7 +54,13 @@ async fn a_key_that_could_not_be_read_is_not_in_memory() {
 async fn a_replaced_key_is_no_longer_returned() {
     let it = with_key().await;
     assert_eq!(key_of(&it).await.expect("read"), "first");
-    let granted = Granted { credential: API_KEY, identity: None, scopes: Vec::new(), context: Map::new() };
+    let granted = Granted {
+        credential: API_KEY,
+        identity: None,
+        scopes: Vec::new(),
+        requested_scopes: Vec::new(),
+        context: Map::new(),
+    };
     let link = LinkTokenId::from_uuid(Uuid::nil());
     let begun = it.accounts.commit(&PERSON, it.id, Input::BeginReplacement { granted, link }).await;
     let generation = begun.expect("begun").account.replacement.expect("open").generation;

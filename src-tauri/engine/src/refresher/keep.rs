@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use relink_domain::{
-    account::{Account, Input, Rejected},
+    account::{Account, Credential, Input, Rejected},
     caller::Caller,
 };
 use tokio::sync::watch;
@@ -39,13 +39,17 @@ impl Refresher {
         lock: &mut AccountLock,
     ) -> Result<AccessToken> {
         let Exchanged { account, provider, mut item, generation, tokens } = exchanged;
-        let token = AccessToken { token: tokens.access, lifetime: tokens.lifetime };
+        let last = match account.state.credential() {
+            Credential::Renewing(renewing) => Some(renewing.lifetime),
+            Credential::Fixed(_) => None,
+        };
+        let token = AccessToken { token: tokens.access, lifetime: tokens.lifetime.or_assumed(last) };
         let rotated = tokens.refresh.filter(|new| item.secrets.get(REFRESH_TOKEN) != Some(new));
         let is_rotated = rotated.is_some();
         if let Some(refresh) = rotated {
             item.generation = generation;
             item.secrets.insert(REFRESH_TOKEN.into(), refresh);
-            item.set_lifetime(tokens.lifetime);
+            item.set_lifetime(token.lifetime);
             self.write_until_taken(account, provider, &item, &token, progress, lock).await?;
         }
         CrashPoint::RefreshKept.here(&(&item, &token)).await;

@@ -94,7 +94,7 @@ impl Refresher {
                 };
                 tracing::debug!(account = %id, secret = name, "given to a caller");
                 let issued_at = account.profile.updated_at;
-                let lifetime = TokenLifetime { issued_at, expires_at: fixed.expires_at };
+                let lifetime = TokenLifetime::new(issued_at, fixed.expires_at);
                 let token = AccessToken { token: secret, lifetime };
                 // While new credentials are being written, the keychain item changes without a commit, so don't cache
                 // it.
@@ -171,6 +171,8 @@ impl Refresher {
 
 #[cfg(test)]
 mod fixed_tests;
+#[cfg(test)]
+mod lifetime_tests;
 #[cfg(test)]
 mod response_tests;
 #[cfg(test)]

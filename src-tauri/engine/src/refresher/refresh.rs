@@ -279,7 +279,7 @@ impl Refresher {
                     return Err(Failure::new(Cause::CredentialMissing));
                 }
                 let endpoint = provider.client_credentials_endpoint(item, &account.profile.context)?;
-                endpoint.client_credentials(outbound, account.profile.scopes.clone(), self.now()).await
+                endpoint.client_credentials(outbound, provider.client_credentials_scopes(account), self.now()).await
             }
         }
     }

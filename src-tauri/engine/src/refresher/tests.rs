@@ -49,7 +49,7 @@ impl Refreshing {
     }
 
     /// When the account is looked at next.
-    fn planned(&self) -> Option<Timestamp> {
+    pub(super) fn planned(&self) -> Option<Timestamp> {
         self.services.schedule.take_due(START).next
     }
 }
@@ -148,8 +148,7 @@ async fn a_due_refresh_is_made_although_the_token_in_memory_is_still_fresh() {
 async fn a_due_refresh_is_made_although_an_uncommitted_token_is_fresh() {
     let it = Refreshing::at(NOWHERE).await;
     it.services.clock.advance_secs(3600);
-    let lifetime =
-        TokenLifetime { issued_at: it.services.clock.now(), expires_at: Some(it.services.clock.now().plus_secs(3600)) };
+    let lifetime = TokenLifetime::new(it.services.clock.now(), Some(it.services.clock.now().plus_secs(3600)));
     it.services.tokens.insert(it.id, AccessToken { lifetime, ..access_token("uncommitted") });
     let error = it.begin(RefreshReason::Due).await.expect_err("it is tried");
     assert_eq!(error.code(), "credential_missing");

@@ -175,7 +175,7 @@ fn account_is_kept(database: &Connection) {
     let (account, last_used_at) = accounts::get_used(database, account_id).expect("read").expect("it is there");
     assert_eq!(last_used_at, Some(Timestamp::from_millis(7)));
     let created = Timestamp::from_millis(CREATED_MILLIS);
-    let lifetime = TokenLifetime { issued_at: created, expires_at: Some(created.plus_secs(3600)) };
+    let lifetime = TokenLifetime::new(created, Some(created.plus_secs(3600)));
     let Credential::Renewing(renewing) = account.state.credential() else { panic!("{account:?}") };
     assert_eq!((renewing.lifetime, renewing.attempt), (lifetime, Attempt::Idle));
     assert_eq!(renewing.deferred, Some(DeferReason::KeychainLocked));

@@ -24,7 +24,7 @@ fn granted(by: Option<Renewal>, person: &str) -> Granted {
         None => NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None },
     };
     let identity = Some(Identity { id: person.into(), label: person.into() });
-    Granted { credential, identity, scopes: vec![], context: Map::new() }
+    Granted { credential, identity, scopes: vec![], requested_scopes: vec![], context: Map::new() }
 }
 
 fn replacement(by: Option<Renewal>, person: &str) -> Input {
@@ -32,7 +32,7 @@ fn replacement(by: Option<Renewal>, person: &str) -> Input {
 }
 
 fn lifetime(at: Timestamp) -> TokenLifetime {
-    TokenLifetime { issued_at: at, expires_at: Some(at.plus_secs(3600)) }
+    TokenLifetime::new(at, Some(at.plus_secs(3600)))
 }
 
 fn profile() -> Profile {
@@ -47,6 +47,7 @@ fn profile() -> Profile {
         context: Map::new(),
         identity: None,
         scopes: vec![],
+        requested_scopes: None,
         last_error: None,
         last_forbidden_error: None,
         created_at: T0,

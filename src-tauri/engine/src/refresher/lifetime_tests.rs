@@ -1,0 +1,129 @@
+//! How long a refreshed token counts as fresh, and what a refresh requests.
+
+use std::collections::BTreeMap;
+
+use relink_domain::{
+    LinkTokenId, Secret,
+    account::{Granted, Input, NewCredential, Renewal, Trouble, Verdict},
+    schedule::TokenLifetime,
+};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{tests::Refreshing, *};
+use crate::{
+    keychain::{Item, Key},
+    testing::{LIFETIME, LocalServer, PERSON},
+};
+
+async fn respond(server: &LocalServer, status: u16, body: &Value) -> String {
+    let request = server.request().await;
+    let sent = request.body.clone();
+    request.respond(status, &body.to_string()).await;
+    sent
+}
+
+#[tokio::test]
+async fn a_revoked_account_with_an_odd_lifetime_asks_for_its_person_within_its_assumed_hour() {
+    for expires_in in [
+        json!(0),
+        json!(-5),
+        json!("0"),
+        json!(""),
+        json!("soon"),
+        json!(null),
+        json!(false),
+        json!([]),
+        json!({}),
+        json!("NaN"),
+        json!(-1e300),
+        Value::Null,
+    ] {
+        let server = LocalServer::listen().await;
+        let it = Refreshing::with_credential(
+            &server.origin(),
+            NewCredential::Renewing {
+                by: Renewal::RefreshToken,
+                lifetime: TokenLifetime::new(LIFETIME.issued_at, None),
+            },
+        )
+        .await;
+        it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "first").await;
+        let body = json!({ "access_token": "new", "expires_in": expires_in });
+        let (refreshed, _) = tokio::join!(it.refresher.refresh(&PERSON, it.id), respond(&server, 200, &body));
+        refreshed.expect("refreshed");
+        let account = it.accounts.load(it.id).await.expect("there");
+        let Credential::Renewing(renewing) = account.state.credential() else { panic!("it can be refreshed") };
+        assert!(renewing.lifetime.is_assumed, "{expires_in}");
+
+        let now = it.services.clock.now();
+        let planned = it.planned().expect("a refresh is scheduled");
+        assert!(planned <= now.plus_secs(3600), "{expires_in}: {planned}");
+        it.services.clock.advance_secs(3600);
+        let revoked = json!({ "error": "invalid_grant" });
+        let (token, _) = tokio::join!(it.refresher.access_token(&PERSON, it.id), respond(&server, 400, &revoked));
+        token.expect_err("the old token is not handed out");
+        let account = it.accounts.load(it.id).await.expect("there");
+        assert_eq!(account.state.trouble().map(Trouble::verdict), Some(Verdict::NeedsPerson), "{expires_in}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_lifetime_is_assumed_to_be_the_last_one() {
+    let server = LocalServer::listen().await;
+    let lifetime = TokenLifetime::new(LIFETIME.issued_at, Some(LIFETIME.issued_at.plus_secs(7200)));
+    let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lifetime };
+    let it = Refreshing::with_credential(&server.origin(), credential).await;
+    it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "first").await;
+    for answer in [json!({ "access_token": "new" }), json!({ "access_token": "new", "refresh_token": "rotated" })] {
+        it.services.clock.advance_secs(7200);
+        let (token, _) = tokio::join!(it.refresher.access_token(&PERSON, it.id), respond(&server, 200, &answer));
+        let expires_at = it.services.clock.now().plus_secs(7200);
+        assert_eq!(token.expect("refreshed").lifetime.expires_at, Some(expires_at), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_names_the_requested_scopes_and_not_the_granted_ones() {
+    for (requested, sent) in [
+        (None, "scope=items%3Aread"),
+        (Some(vec!["own".to_owned(), "other".to_owned()]), "scope=own+other"),
+        (Some(Vec::new()), ""),
+    ] {
+        let server = LocalServer::listen().await;
+        let credential = NewCredential::Renewing { by: Renewal::ClientCredentials, lifetime: LIFETIME };
+        let it = Refreshing::with_credential(&server.origin(), credential).await;
+        let generation = match requested.clone() {
+            // As an earlier version of Relink left it.
+            None => {
+                let id = it.id;
+                let forget = move |tx: &rusqlite::Transaction<'_>| {
+                    let remove = "UPDATE integrated_account SET document = json_remove(json_set(document,
+                        '$.profile.scopes', json('[\"sfap_api\", \"api\"]')), '$.profile.requested_scopes') WHERE id = ?1";
+                    Ok(tx.execute(remove, [id.to_string()])?)
+                };
+                assert_eq!(it.services.store.write(forget).await.expect("changed"), 1);
+                Account::FIRST_GENERATION
+            }
+            Some(requested_scopes) => {
+                let scopes = vec!["sfap_api api".to_owned()];
+                let granted = Granted { credential, identity: None, scopes, requested_scopes, context: Map::new() };
+                let link = LinkTokenId::from_uuid(Uuid::nil());
+                let begin = Input::BeginReplacement { granted, link };
+                let begun = it.accounts.commit(&PERSON, it.id, begin).await.expect("begun");
+                begun.account.replacement.expect("open").generation
+            }
+        };
+        let secrets: BTreeMap<_, _> = [("client_id", "us"), ("client_secret", "secret")]
+            .map(|(name, value)| (name.into(), Secret::new(value)))
+            .into();
+        let item = Item { generation, secrets, ..Item::default() };
+        it.services.keychain.set(&Key::Account(it.id), "Relink: test", &item).await.expect("written");
+        it.services.clock.advance_secs(3600);
+        let answer = json!({ "access_token": "new", "expires_in": 3600, "scope": "sfap_api api" });
+        let (token, body) = tokio::join!(it.refresher.access_token(&PERSON, it.id), respond(&server, 200, &answer));
+        token.expect("a token");
+        assert!(body.contains("grant_type=client_credentials") && body.contains(sent), "{body}");
+        assert!(!body.contains("sfap_api") && body.contains("scope=") != sent.is_empty(), "{body}");
+    }
+}
