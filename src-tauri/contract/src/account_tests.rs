@@ -31,6 +31,9 @@ fn refused() -> Account {
         tries: 1,
         next_try: None,
         unknown: None,
+        final_failures: 0,
+        programs_wait_until: None,
+        announced_at: None,
         online_millis: 0,
         online_since: None,
     };

@@ -193,13 +193,14 @@ impl Account {
         jitter: Jitter,
         timeline_event: impl FnOnce(Failure, &Trouble) -> TimelineEvent,
     ) -> Transition {
-        let trouble = match self.state {
+        let mut trouble = match self.state {
             AccountState::Failing { trouble, .. } => trouble.failed_again(failure.clone(), at_once, now, jitter),
             AccountState::Connecting { .. }
             | AccountState::StepFailed { .. }
             | AccountState::Working { .. }
             | AccountState::Unusable { .. } => Trouble::begin(failure.clone(), at_once, now, jitter),
         };
+        trouble.announced_at = Some(now);
         let timeline = vec![timeline_event(failure.clone(), &trouble)];
         self.state = AccountState::Failing { credential, trouble };
         self.profile.last_error = Some(SeenFailure { failure, at: now });

@@ -40,7 +40,17 @@ impl Account {
                     Credential::Fixed(_) => Cause::Rejected,
                 };
                 let failure = Failure::new(cause).status(401);
-                self.fail(credential, failure, false, now, jitter, |failure, _| TimelineEvent::Unauthorized { failure })
+                let earlier = self.state.trouble().filter(|trouble| !trouble.announces_calls(now));
+                let announced_at = earlier.and_then(|trouble| trouble.announced_at);
+                let mut transition = self.fail(credential, failure, false, now, jitter, |failure, _| {
+                    TimelineEvent::Unauthorized { failure }
+                });
+                if let (Some(_), AccountState::Failing { trouble, .. }) = (announced_at, &mut transition.account.state)
+                {
+                    trouble.announced_at = announced_at;
+                    transition.events.clear();
+                }
+                transition
             }
         })
     }

@@ -9,7 +9,8 @@ use crate::{
     verdict::Verdict,
 };
 
-const HOUR_MILLIS: i64 = 60 * 60 * 1000;
+const MINUTE_MILLIS: i64 = 60 * 1000;
+const HOUR_MILLIS: i64 = 60 * MINUTE_MILLIS;
 
 /// An episode: from the first failure to the recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,16 @@ pub struct Trouble {
     pub online_millis: i64,
     /// Since when the machine has been online without a break; `None` while it isn't.
     pub online_since: Option<Timestamp>,
+    /// How often in a row it has failed in a way that Relink doesn't retry.
+    #[serde(default)]
+    pub final_failures: u32,
+    /// Until when programs that need a token get this failure without a further try: 1, 2, 4 … 60 minutes after each failure
+    /// that Relink doesn't retry (contract section 6).
+    #[serde(default)]
+    pub programs_wait_until: Option<Timestamp>,
+    /// When the latest event about it was sent.
+    #[serde(default)]
+    pub announced_at: Option<Timestamp>,
 }
 
 /// Refusals in a row that Relink doesn't know: three of them over an hour are taken as final.
@@ -49,6 +60,9 @@ impl Trouble {
             unknown: None,
             online_millis: 0,
             online_since: Some(now),
+            final_failures: 0,
+            programs_wait_until: None,
+            announced_at: None,
         };
         first.failed_again(failure, at_once, now, jitter)
     }
@@ -72,10 +86,17 @@ impl Trouble {
             unknown,
             online_millis: self.online_millis.saturating_add(online),
             online_since: Some(now),
+            final_failures: 0,
+            programs_wait_until: None,
+            announced_at: self.announced_at,
             failure,
         };
         if trouble.verdict() == Verdict::Retrying {
             trouble.next_try = Some(schedule::retry_at(&trouble.failure, tries, at_once, now, jitter));
+        } else {
+            let wait = (MINUTE_MILLIS << self.final_failures.min(6)).min(HOUR_MILLIS);
+            trouble.final_failures = self.final_failures.saturating_add(1);
+            trouble.programs_wait_until = Some(now.plus_millis(wait));
         }
         trouble
     }
@@ -109,6 +130,17 @@ impl Trouble {
                 Some(_) | None => Verdict::Retrying,
             },
         }
+    }
+
+    /// Whether a program that needs a token is to get this failure without a further try. A clock that was set back doesn't
+    /// prolong the wait.
+    pub fn makes_programs_wait(&self, now: Timestamp) -> bool {
+        self.programs_wait_until.is_some_and(|until| (1..=HOUR_MILLIS).contains(&until.millis_since(now)))
+    }
+
+    /// Whether another call that is answered with 401 is announced: at most one a minute is (contract section 6).
+    pub fn announces_calls(&self, now: Timestamp) -> bool {
+        !self.announced_at.is_some_and(|at| (0..MINUTE_MILLIS).contains(&now.millis_since(at)))
     }
 
     /// For how many milliseconds it has lasted while the machine was online.

@@ -72,6 +72,9 @@ impl Refresher {
         let id = account.id();
         let (renewable, item, generation) = match account.state.credential() {
             Credential::Renewing(_) => {
+                if *caller != Caller::Person && self.fresh_in_memory(id).is_none() {
+                    self.refuse_by_final_failure(account)?;
+                }
                 let (token, generation) = self.fresh_token_and_generation(caller, id).await?;
                 (Some(token), Item::default(), generation)
             }

@@ -85,6 +85,7 @@ impl Refresher {
         let token = match account.state.credential() {
             Credential::Renewing(_) => {
                 self.obey_retry_after(&account)?;
+                self.refuse_by_final_failure(&account)?;
                 self.fresh_token(caller, id).await?
             }
             Credential::Fixed(fixed) => {
@@ -108,8 +109,11 @@ impl Refresher {
         Ok(token)
     }
 
-    /// Refreshes on request: it is always attempted, and its failure is always reported.
+    /// Refreshes on request. It is always attempted if the person requests it, and its failure is always reported.
     pub async fn refresh(&self, caller: &Caller, id: AccountId) -> Result<AccountView> {
+        if *caller != Caller::Person {
+            self.refuse_by_final_failure(&self.0.uses.accounts.load(id).await?)?;
+        }
         self.join_or_start_refresh(caller, id, RefreshReason::Requested).await?;
         self.0.uses.accounts.view_of(id).await
     }
@@ -146,6 +150,17 @@ impl Refresher {
         let wait = u32::try_from(until.millis_since(now).max(0) / 1000 + 1).unwrap_or(u32::MAX);
         let failure = announced.map_or(Failure::new(Cause::RateLimited), |trouble| trouble.failure.clone());
         Err(Error::provider(Failure { retry_after_secs: Some(wait), ..failure }, provider.label(), Some(until)))
+    }
+
+    /// Fails while the last refresh failed for a reason that only the person can change, so that programs that ask
+    /// repeatedly cause neither requests nor events (contract section 6). A refresh in progress may still succeed.
+    fn refuse_by_final_failure(&self, account: &Account) -> Result<()> {
+        match account.state.trouble() {
+            Some(trouble) if trouble.makes_programs_wait(self.now()) && account.open_generation().is_err() => {
+                Err(self.failure_of(account, trouble.failure.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The error for a failure of this account that isn't retried.

@@ -271,3 +271,34 @@ async fn a_refresh_is_recorded_with_its_caller() {
         assert_eq!(newest.caller.as_ref(), Some(&agent), "check: {is_check}");
     }
 }
+
+#[tokio::test]
+async fn programs_that_ask_for_a_revoked_account_cause_one_exchange_a_wait() {
+    let agent = Caller::ApiToken { id: ApiTokenId::from_uuid(Uuid::nil()), name: "my-agent".to_owned() };
+    let server = LocalServer::listen().await;
+    let it = Refreshing::at(&server.origin()).await;
+    it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "revoked").await;
+    it.services.clock.advance_secs(3600);
+    let revoke = async || server.request().await.respond(400, r#"{"error":"invalid_grant"}"#).await;
+    let (first, ()) = tokio::join!(it.refresher.access_token(&agent, it.id), revoke());
+    assert_eq!(first.expect_err("revoked").code(), "invalid_grant");
+
+    let events = *it.services.store.outbox_seq().borrow();
+    for _ in 0..40 {
+        // A request would find a server that never answers.
+        let token = it.refresher.access_token(&PERSON, it.id).await.expect_err("known");
+        let refresh = it.refresher.refresh(&agent, it.id).await.expect_err("known");
+        let check = it.refresher.check(&agent, it.id).await.expect_err("known");
+        assert_eq!([token.code(), refresh.code(), check.code()], ["invalid_grant"; 3]);
+    }
+    assert_eq!(*it.services.store.outbox_seq().borrow(), events, "no event was sent");
+
+    let (now, ()) = tokio::join!(it.refresher.refresh(&PERSON, it.id), revoke());
+    now.expect_err("the person's request is always tried");
+    it.services.clock.advance_secs(119);
+    it.refresher.access_token(&agent, it.id).await.expect_err("it waits longer after the second failure");
+    it.services.clock.advance_secs(1);
+    let answer = async { server.request().await.respond(200, r#"{"access_token":"new","expires_in":3600}"#).await };
+    let (token, ()) = tokio::join!(it.refresher.access_token(&agent, it.id), answer);
+    assert_eq!(token.expect("tried again").token.expose(), "new");
+}

@@ -32,6 +32,18 @@ fn a_401_fails_an_api_key_account_and_an_accepted_call_restores_it() {
 }
 
 #[test]
+fn repeated_401s_send_at_most_one_event_a_minute() {
+    let mut story = Story::connected(None);
+    for _ in 0..40 {
+        story.answered(CallOutcome::Unauthorized).wait(3);
+    }
+    // At 0 s and at 60 s; the last is at 117 s.
+    assert_eq!(story.events[2..], ["authentication_error", "authentication_error"]);
+    story.answered(CallOutcome::Accepted).answered(CallOutcome::Unauthorized);
+    assert_eq!(story.events[4..], ["reactivated", "authentication_error"], "a new episode is announced at once");
+}
+
+#[test]
 fn an_accepted_call_does_not_end_the_trouble_of_a_refused_refresh() {
     let mut story = Story::connected(Some(Renewal::RefreshToken));
     story.refresh_fails(Cause::InvalidGrant).answered(CallOutcome::Accepted);

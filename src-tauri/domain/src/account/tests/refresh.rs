@@ -297,3 +297,22 @@ fn a_clock_set_back_moves_no_check_and_no_due_refresh() {
     assert_eq!(due, Some(Due::Refresh(T0.plus_secs(3600 - 360))));
     assert_eq!(story.account.due_by(T0.plus_secs(10), Jitter::NONE), due);
 }
+
+#[test]
+fn after_a_final_failure_programs_wait_longer_each_time() {
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    story.refresh_fails(Cause::ServerError);
+    let waits = |story: &Story, secs: i64| {
+        story.account.state.trouble().expect("failing").makes_programs_wait(story.now.plus_secs(secs))
+    };
+    assert!(!waits(&story, 0), "Relink retries by itself");
+    for minutes in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
+        story.refresh_fails(Cause::InvalidGrant);
+        let secs = minutes * 60;
+        assert!(waits(&story, 0) && waits(&story, secs - 1) && !waits(&story, secs), "{minutes} min");
+        assert!(!waits(&story, -86_400), "the clock was set back by a day");
+        story.wait(secs);
+    }
+    story.refresh_succeeds().refresh_fails(Cause::InvalidClient);
+    assert!(waits(&story, 59) && !waits(&story, 60), "a new episode begins anew");
+}

@@ -17,6 +17,19 @@ fn unusable(account: Account) -> Transition {
 }
 
 #[test]
+fn an_account_waits_for_its_person_only_while_nothing_is_due_and_no_refresh_is_open() {
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    assert!(!story.account.waits_for_person(), "a refresh is due some time");
+    story.refresh_fails(Cause::ServerError);
+    assert!(!story.account.waits_for_person(), "it is retried");
+    story.apply(Input::BeginRefresh);
+    assert!(!story.account.waits_for_person(), "a refresh is open");
+    let generation = story.account.open_generation().expect("open");
+    story.apply(Input::RefreshFailed { generation, failure: Failure::new(Cause::InvalidGrant) });
+    assert!(story.account.waits_for_person());
+}
+
+#[test]
 fn an_account_whose_definition_cannot_be_used_says_so_once_and_nothing_is_due() {
     let first = unusable(working());
     assert_eq!(first.account.status(), Status::ValidationError);
