@@ -224,7 +224,11 @@ async fn access_token(
     PathId(id): PathId<AccountId>,
 ) -> Result<impl IntoResponse, ApiError> {
     let access = api.engine.refresher().access_token(&caller, id).await?;
-    let body = AccessToken { access_token: WireSecret::from(access.token), expires_at: access.lifetime.expires_at };
+    let body = AccessToken {
+        access_token: WireSecret::from(access.token),
+        expires_at: access.lifetime.expires_at,
+        needs_reauth: access.needs_reauth,
+    };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)))
 }
 

@@ -232,6 +232,10 @@ pub struct AccessToken {
     /// Null if unknown.
     #[schema(required)]
     pub expires_at: Option<Timestamp>,
+    /// True if the token still works but can't be refreshed any more: the account needs its person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub needs_reauth: bool,
 }
 
 /// The provider's response to a check.

@@ -18,6 +18,14 @@ use crate::sync::lock;
 pub struct AccessToken {
     pub token: Secret,
     pub lifetime: TokenLifetime,
+    /// Whether it still works although it can't be refreshed any more until the person signs in again.
+    pub needs_reauth: bool,
+}
+
+impl AccessToken {
+    pub(crate) const fn new(token: Secret, lifetime: TokenLifetime) -> Self {
+        Self { token, lifetime, needs_reauth: false }
+    }
 }
 
 /// How finely the time of an account's or API token's last use is recorded.
@@ -95,6 +103,11 @@ impl AccessTokens {
         lock(&self.0.tokens).insert(account, token);
     }
 
+    /// The account's access token, which is dropped.
+    pub(crate) fn take(&self, account: AccountId) -> Option<AccessToken> {
+        lock(&self.0.tokens).remove(&account)
+    }
+
     /// Drops the account's access token, because its sign-in was replaced.
     pub(crate) fn remove(&self, account: AccountId) {
         lock(&self.0.tokens).remove(&account);
@@ -162,7 +175,7 @@ mod tests {
     }
 
     fn key(text: &str) -> AccessToken {
-        AccessToken { token: Secret::new(text), lifetime: TokenLifetime::new(NOW, None) }
+        AccessToken::new(Secret::new(text), TokenLifetime::new(NOW, None))
     }
 
     fn known(tokens: &AccessTokens) -> Option<String> {

@@ -170,7 +170,7 @@ impl Services {
 }
 
 pub(crate) fn access_token(token: &str) -> crate::AccessToken {
-    crate::AccessToken { token: Secret::new(token), lifetime: LIFETIME }
+    crate::AccessToken::new(Secret::new(token), LIFETIME)
 }
 
 /// Stores an integration with this definition, and that it is installed.
@@ -256,8 +256,8 @@ impl LocalServer {
             let length =
                 head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
             if body.len() >= length.unwrap_or(0) {
-                let body = body.to_owned();
-                return LocalRequest { stream, body };
+                let (head, body) = (head.to_owned(), body.to_owned());
+                return LocalRequest { stream, head, body };
             }
         }
     }
@@ -265,6 +265,7 @@ impl LocalServer {
 
 pub(crate) struct LocalRequest {
     stream: TcpStream,
+    pub(crate) head: String,
     pub(crate) body: String,
 }
 

@@ -19,6 +19,8 @@ use crate::{
 /// The length of a shortened ID: its time to the millisecond, which distinguishes accounts.
 const SHORT_ID_LEN: usize = 13;
 
+const NEEDS_REAUTH_WARNING: &str = "Warning: this token still works, but it can't be refreshed any more. Reauthorize the connection: relink reauthorize ID";
+
 pub(super) fn list(client: &ApiClient, output: Output) -> Result<(), CliError> {
     let mut accounts = client.accounts()?;
     accounts.result.sort_by_key(urgency);
@@ -101,7 +103,12 @@ fn describe(account: &AccountRow) -> Table {
 }
 
 pub(super) fn token(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
-    output.exact(&client.access_token(&find_account_id(client, id)?)?, |token| token.access_token.expose())
+    let token = client.access_token(&find_account_id(client, id)?)?;
+    if token.needs_reauth {
+        // The token is printed even if the warning can't be.
+        let _ = writeln!(io::stderr(), "{NEEDS_REAUTH_WARNING}");
+    }
+    output.exact(&token, |token| token.access_token.expose())
 }
 
 pub(super) fn check(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {

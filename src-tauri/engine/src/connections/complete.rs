@@ -156,7 +156,7 @@ impl Connections {
                 let lifetime = tokens.lifetime.or_assumed(None);
                 (
                     NewCredential::Renewing { by: Renewal::ClientCredentials, lifetime },
-                    Some(AccessToken { token: tokens.access, lifetime }),
+                    Some(AccessToken::new(tokens.access, lifetime)),
                     requested.clone(),
                     tokens.scopes.unwrap_or(requested),
                 )
@@ -335,7 +335,7 @@ fn staged_oauth(
         item.secrets.insert(REFRESH_TOKEN.into(), refresh);
         item.set_lifetime(lifetime);
         let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lifetime };
-        (credential, Some(AccessToken { token: access, lifetime }))
+        (credential, Some(AccessToken::new(access, lifetime)))
     } else {
         item.secrets.insert(ACCESS_TOKEN.into(), access);
         (NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: lifetime.expires_at }, None)

@@ -43,7 +43,7 @@ impl Refresher {
             Credential::Renewing(renewing) => Some(renewing.lifetime),
             Credential::Fixed(_) => None,
         };
-        let token = AccessToken { token: tokens.access, lifetime: tokens.lifetime.or_assumed(last) };
+        let token = AccessToken::new(tokens.access, tokens.lifetime.or_assumed(last));
         let rotated = tokens.refresh.filter(|new| item.secrets.get(REFRESH_TOKEN) != Some(new));
         let is_rotated = rotated.is_some();
         if let Some(refresh) = rotated {

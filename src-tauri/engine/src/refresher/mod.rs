@@ -11,6 +11,7 @@ mod hosts;
 mod in_flight;
 mod keep;
 mod refresh;
+mod remaining;
 
 use std::sync::Arc;
 
@@ -96,7 +97,7 @@ impl Refresher {
                 tracing::debug!(account = %id, secret = name, "given to a caller");
                 let issued_at = account.profile.updated_at;
                 let lifetime = TokenLifetime::new(issued_at, fixed.expires_at);
-                let token = AccessToken { token: secret, lifetime };
+                let token = AccessToken::new(secret, lifetime);
                 // While new credentials are being written, the keychain item changes without a commit, so don't cache
                 // it.
                 if account.replacement.is_none() {

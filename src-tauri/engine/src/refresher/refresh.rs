@@ -193,7 +193,11 @@ impl Refresher {
             }
             Err(failure) => {
                 host.close_for(failure.retry_after_secs, self.now());
-                self.commit_failure(caller, id, &provider, generation, failure).await.map(ControlFlow::Break)
+                let refused = self.commit_failure(caller, id, &provider, generation, failure).await;
+                if matches!(&refused, Err(Error::Provider { next_try: None, .. })) {
+                    self.probe_remaining_token(&account, &provider).await;
+                }
+                refused.map(ControlFlow::Break)
             }
         }
     }

@@ -302,3 +302,37 @@ async fn programs_that_ask_for_a_revoked_account_cause_one_exchange_a_wait() {
     let (token, ()) = tokio::join!(it.refresher.access_token(&agent, it.id), answer);
     assert_eq!(token.expect("tried again").token.expose(), "new");
 }
+
+#[tokio::test]
+async fn after_a_final_refusal_the_remaining_token_is_handed_out_only_if_the_provider_accepts_it() {
+    for (status, is_accepted) in [(200, true), (403, true), (401, false), (500, false), (302, false)] {
+        let server = LocalServer::listen().await;
+        let it = Refreshing::at(&server.origin()).await;
+        it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "revoked").await;
+        let provider = async {
+            server.request().await.respond(400, r#"{"error":"invalid_grant"}"#).await;
+            let probe = server.request().await;
+            assert!(probe.head.contains("Bearer at hand"), "{}", probe.head);
+            probe.respond(status, "{}").await;
+        };
+        let (refreshed, ()) = tokio::join!(it.refresher.refresh(&PERSON, it.id), provider);
+        assert_eq!(refreshed.expect_err("revoked").code(), "invalid_grant", "{status}");
+        match it.refresher.access_token(&PERSON, it.id).await {
+            Ok(token) => assert!(is_accepted && token.needs_reauth && token.token.expose() == "at hand", "{status}"),
+            Err(error) => assert!(!is_accepted && error.code() == "invalid_grant", "{status}: {error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failure_that_is_retried_leaves_the_token_alone() {
+    let server = LocalServer::listen().await;
+    let it = Refreshing::at(&server.origin()).await;
+    it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "first").await;
+    // A probe would find a server that never answers.
+    let provider = async { server.request().await.respond(503, "{}").await };
+    let (refreshed, ()) = tokio::join!(it.refresher.refresh(&PERSON, it.id), provider);
+    refreshed.expect_err("it is retried");
+    let token = it.refresher.access_token(&PERSON, it.id).await.expect("still there");
+    assert!(!token.needs_reauth && token.token.expose() == "at hand");
+}

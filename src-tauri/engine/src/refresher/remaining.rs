@@ -1,0 +1,32 @@
+//! The access token that remains after a refresh has failed for good.
+
+use relink_domain::{account::Account, schedule};
+
+use super::Refresher;
+use crate::{
+    access_tokens::AccessToken,
+    provider::{CallCredentials, ProbeResult, Provider, probe},
+};
+
+impl Refresher {
+    /// Probes the remaining access token once, under the account's lock. Unless the provider accepts it, it is dropped: a
+    /// token that may be dead is not handed out. One that is accepted is handed out with the note that the account needs its
+    /// person.
+    pub(super) async fn probe_remaining_token(&self, account: &Account, provider: &Provider) {
+        let id = account.id();
+        let tokens = &self.0.uses.tokens;
+        let Some(held) = tokens.take(id).filter(|held| schedule::is_fresh(held.lifetime, self.now())) else { return };
+        let credentials = CallCredentials {
+            method: account.method(),
+            access_token: Some(&held.token),
+            fields: &std::collections::BTreeMap::new(),
+            context: &account.profile.context,
+        };
+        let probed = probe(&self.0.uses.outbound, provider, &credentials, None, self.now()).await;
+        let is_accepted = matches!(probed, Ok(ProbeResult::Works(_) | ProbeResult::Forbidden));
+        tracing::info!(account = %id, is_accepted, "the remaining access token was probed");
+        if is_accepted {
+            tokens.insert(id, AccessToken { needs_reauth: true, ..held });
+        }
+    }
+}
