@@ -122,6 +122,10 @@ refreshed_at: Timestamp | null,
  */
 expires_at: Timestamp | null, 
 /**
+ * Whether `expires_at` is an assumption, because the provider doesn't say when the token expires.
+ */
+expiry_is_assumed: boolean, 
+/**
  * When Relink acts automatically the next time.
  */
 next_action_at: Timestamp | null, 

@@ -215,15 +215,27 @@ async fn row(
     path = "/relink/accounts/{id}/access-token",
     operation_id = "get_access_token",
     tag = "Accounts",
-    params(("id" = AccountId, Path)),
+    params(
+        ("id" = AccountId, Path),
+        (
+            "field" = Option<String>,
+            Query,
+            description = "The name of one of several credentials. Default: the one that signs the integration's calls."
+        ),
+    ),
     responses((status = 200, description = "A fresh token", body = AccessToken), NotFound, Conflict, ProviderErrors),
 )]
 async fn access_token(
     State(api): State<ApiState>,
     Extension(caller): Extension<Caller>,
     PathId(id): PathId<AccountId>,
+    query: Query,
 ) -> Result<impl IntoResponse, ApiError> {
-    let access = api.engine.refresher().access_token(&caller, id).await?;
+    let refresher = api.engine.refresher();
+    let access = match query.one("field") {
+        Some(field) => refresher.credential_field(&caller, id, field).await?,
+        None => refresher.access_token(&caller, id).await?,
+    };
     let body = AccessToken {
         access_token: WireSecret::from(access.token),
         expires_at: access.lifetime.expires_at,

@@ -82,6 +82,9 @@ pub(crate) enum Command {
     Token {
         /// Account ID, its beginning, or the account's name.
         id: String,
+        /// Print this one of the account's several credentials.
+        #[arg(long, value_name = "NAME")]
+        field: Option<String>,
     },
     /// Call the provider once to check that an account works.
     Check {

@@ -7,7 +7,10 @@ use std::{
     process::ExitCode,
 };
 
-use relink_contract::{ErrorBody, account::AccountRow};
+use relink_contract::{
+    ErrorBody,
+    account::{AccountRow, provider_words},
+};
 use relink_domain::{account::Verdict, provider_text};
 
 /// The exit codes (docs/cli.md). clap itself exits with 2 when it can't parse the command line.
@@ -27,18 +30,20 @@ pub(crate) enum Exit {
 pub(crate) struct CliError {
     exit: Exit,
     message: String,
+    /// The provider's own words.
+    provider_said: Option<String>,
     advice: Option<String>,
 }
 
 impl CliError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Failure, message: message.into(), advice: None }
+        Self { exit: Exit::Failure, message: message.into(), provider_said: None, advice: None }
     }
 
     /// Standard output can't be written. If the reader closed it (`| head`), that is a success.
     pub(crate) fn output(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            return Self { exit: Exit::Success, message: String::new(), advice: None };
+            return Self { exit: Exit::Success, message: String::new(), provider_said: None, advice: None };
         }
         Self::new(format!("The output could not be written: {error}."))
     }
@@ -47,6 +52,7 @@ impl CliError {
         Self {
             exit: Exit::NotRunning,
             message: format!("Relink is not running with the data folder {}.", data_dir.display()),
+            provider_said: None,
             advice: Some("Open the app, or run: relink serve".into()),
         }
     }
@@ -56,12 +62,13 @@ impl CliError {
         Self {
             exit: Exit::NotRunning,
             message: "Relink stopped before it responded.".into(),
+            provider_said: None,
             advice: Some("Try again. If Relink is not running, run: relink serve".into()),
         }
     }
 
     pub(crate) fn data_folder_in_use(message: String) -> Self {
-        Self { exit: Exit::DataFolderInUse, message, advice: None }
+        Self { exit: Exit::DataFolderInUse, message, provider_said: None, advice: None }
     }
 
     /// An error response of the server.
@@ -71,13 +78,22 @@ impl CliError {
             message => message,
         };
         let advice = body.explanation.as_ref().and_then(|explanation| explanation.hint.as_deref());
-        Self::from_failure(body.refusal.as_ref().map(|refusal| refusal.verdict), &body.code, message, advice)
+        let refusal = body.refusal.as_ref();
+        let provider_said = refusal.and_then(|refusal| {
+            let provider = &refusal.provider;
+            provider_words(provider.code.as_deref(), provider.message.as_deref())
+        });
+        let failure = Self::from_failure(refusal.map(|refusal| refusal.verdict), &body.code, message, advice);
+        Self { provider_said, ..failure }
     }
 
     /// The account doesn't work.
     pub(crate) fn from_account(account: &AccountRow) -> Self {
         match &account.last_error {
-            Some(error) => Self::from_failure(account.verdict, &error.code, &error.message, Some(&error.hint)),
+            Some(error) => Self {
+                provider_said: error.provider_words(),
+                ..Self::from_failure(account.verdict, &error.code, &error.message, Some(&error.hint))
+            },
             None => Self::from_failure(account.verdict, "", "The account does not work.", None),
         }
     }
@@ -88,7 +104,7 @@ impl CliError {
             _ if code.starts_with("keychain_") => Exit::Keychain,
             _ => Exit::Failure,
         };
-        Self { exit, message: message.to_owned(), advice: advice.map(str::to_owned) }
+        Self { exit, message: message.to_owned(), provider_said: None, advice: advice.map(str::to_owned) }
     }
 
     /// A successful response whose body can't be parsed. The error has only the position: the body may contain a secret.
@@ -96,13 +112,16 @@ impl CliError {
         Self {
             exit: Exit::Failure,
             message: format!("Relink's response can't be read (line {}, column {}).", error.line(), error.column()),
+            provider_said: None,
             advice: Some("Make sure that relink --version and relink status show the same version.".into()),
         }
     }
 
     /// Writes the message and the advice to standard error.
     pub(crate) fn report(&self) -> ExitCode {
-        for text in [Some(&self.message), self.advice.as_ref()].into_iter().flatten().filter(|text| !text.is_empty()) {
+        let provider_said = self.provider_said.as_ref().map(|words| format!("The provider said: {words}"));
+        let texts = [Some(&self.message), provider_said.as_ref(), self.advice.as_ref()];
+        for text in texts.into_iter().flatten().filter(|text| !text.is_empty()) {
             // If standard error is closed too, only the exit code remains.
             let _ = writeln!(io::stderr(), "{}", provider_text::multi_line(text));
         }
@@ -149,10 +168,11 @@ mod tests {
             if let Some(verdict) = verdict {
                 body["next_try"] = serde_json::Value::Null;
                 body["verdict"] = verdict.into();
-                body["provider"] = json!({ "http_status": 400, "code": null, "message": null });
+                body["provider"] = json!({ "http_status": 400, "code": "x", "message": "in its words" });
             }
             let error = CliError::from_error_body(&serde_json::from_value(body).expect("an error"));
             assert_eq!((error.exit, error.advice.as_deref()), (exit, Some("h")), "{code}");
+            assert_eq!(error.provider_said.as_deref(), verdict.map(|_| "x: in its words"), "{code}");
         }
     }
 

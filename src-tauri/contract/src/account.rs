@@ -91,6 +91,14 @@ fn context(account: &Account) -> Map<String, Value> {
     context
 }
 
+/// A provider's error code and message as one text.
+pub fn provider_words(code: Option<&str>, message: Option<&str>) -> Option<String> {
+    match (code, message) {
+        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+        (words, None) | (None, words) => words.map(str::to_owned),
+    }
+}
+
 /// The cause of an account's failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountError {
@@ -112,6 +120,11 @@ pub struct AccountError {
 }
 
 impl AccountError {
+    /// The provider's words; see [`provider_words`].
+    pub fn provider_words(&self) -> Option<String> {
+        provider_words(self.provider_code.as_deref(), self.provider_message.as_deref())
+    }
+
     /// `provider`: the label of the account's integration.
     pub fn new(account: &Account, seen: &SeenFailure, provider: &str) -> Self {
         let explanation = account.explain(seen, provider);
@@ -159,6 +172,8 @@ pub struct AccountRow {
     /// When its access token or key expires; null if unknown.
     #[schema(required)]
     pub expires_at: Option<Timestamp>,
+    /// Whether `expires_at` is an assumption, because the provider doesn't say when the token expires.
+    pub expiry_is_assumed: bool,
     #[schema(required)]
     pub last_used_at: Option<Timestamp>,
     /// Whether its access token or key hasn't expired.
@@ -182,9 +197,12 @@ impl AccountRow {
     pub fn new(account: &Account, context: &AccountContext<'_>) -> Self {
         let profile = &account.profile;
         let trouble = account.state.trouble();
-        let expires_at = match account.state.credential() {
-            Credential::Renewing(renewing) => renewing.lifetime.expires_at,
-            Credential::Fixed(fixed) => fixed.expires_at,
+        let (expires_at, expiry_is_assumed) = match account.state.credential() {
+            Credential::Renewing(renewing) => {
+                let lifetime = renewing.lifetime.or_assumed(None);
+                (lifetime.expires_at, lifetime.is_assumed)
+            }
+            Credential::Fixed(fixed) => (fixed.expires_at, false),
         };
         Self {
             id: profile.id,
@@ -202,6 +220,7 @@ impl AccountRow {
             next_try: trouble.and_then(|trouble| trouble.next_try),
             next_action_at: context.next_action_at,
             expires_at: expires_at.filter(|_| account.status() != Status::Connecting),
+            expiry_is_assumed,
             last_used_at: context.last_used_at,
             is_fresh: expires_at.is_none_or(|at| at > context.now),
             created_at: profile.created_at,
@@ -232,9 +251,7 @@ pub struct AccessToken {
     /// Null if unknown.
     #[schema(required)]
     pub expires_at: Option<Timestamp>,
-    /// True if the token still works but can't be refreshed any more: the account needs its person.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    #[schema(required = false)]
+    /// Whether the token still works but can't be refreshed any more: the account needs its person.
     pub needs_reauth: bool,
 }
 

@@ -137,6 +137,7 @@ fn an_account_row_has_the_documented_keys_and_is_read_back() {
             "next_try",
             "next_action_at",
             "expires_at",
+            "expiry_is_assumed",
             "last_used_at",
             "is_fresh",
             "created_at",

@@ -55,6 +55,7 @@ export function account(id: string, change: Partial<Account> = {}): Account {
     remind_at: null,
     refreshed_at: ago(4),
     expires_at: ago(-56),
+    expiry_is_assumed: false,
     next_action_at: ago(-50),
     last_used_at: ago(2),
     created_at: ago(6 * 24 * 60),

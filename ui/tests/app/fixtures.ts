@@ -20,6 +20,7 @@ export function relinkWithAccounts(): FakeRelink {
       method_label: 'API key',
       refreshed_at: null,
       expires_at: null,
+      expiry_is_assumed: false,
       next_action_at: null,
     }),
     account('6', { name: 'acme.atlassian.net', integration_label: 'Atlassian', color: '#2563eb' }),

@@ -33,8 +33,13 @@ impl ApiClient {
         self.call(Operation::GetAccount.of(id))
     }
 
-    pub(crate) fn access_token(&self, id: &str) -> Result<AccessToken, CliError> {
-        self.call(Operation::GetAccessToken.of(id))
+    /// `field`: the name of one of several credentials.
+    pub(crate) fn access_token(&self, id: &str, field: Option<&str>) -> Result<AccessToken, CliError> {
+        let call = Operation::GetAccessToken.of(id);
+        self.call(match field {
+            Some(field) => call.query("field", field),
+            None => call,
+        })
     }
 
     pub(crate) fn refresh_account(&self, id: &str) -> Result<AccountRow, CliError> {

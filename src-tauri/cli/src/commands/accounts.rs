@@ -88,7 +88,7 @@ fn describe(account: &AccountRow) -> Table {
         ["Tenant".into(), account.tenant_id.as_str().into()],
         ["Method".into(), account.authentication_method.as_str().into()],
         ["State".into(), state(account)],
-        ["Token expires".into(), relative_time(account.expires_at).into()],
+        ["Token expires".into(), expiry(account).into()],
         ["Next refresh".into(), relative_time(account.next_action_at).into()],
         ["Last used".into(), relative_time(account.last_used_at).into()],
         ["Scopes".into(), scopes.into()],
@@ -97,13 +97,21 @@ fn describe(account: &AccountRow) -> Table {
     .collect();
     if let Some(error) = &account.last_error {
         table.push(["Problem".into(), Cell::new(&error.message, Tone::Bad)]);
+        if let Some(words) = error.provider_words() {
+            table.push(["Provider said".into(), words.into()]);
+        }
         table.push(["What to do".into(), error.hint.as_str().into()]);
     }
     table
 }
 
-pub(super) fn token(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
-    let token = client.access_token(&find_account_id(client, id)?)?;
+fn expiry(account: &AccountRow) -> String {
+    let expiry = relative_time(account.expires_at);
+    if account.expiry_is_assumed { format!("{expiry} (assumed)") } else { expiry }
+}
+
+pub(super) fn token(client: &ApiClient, id: &str, field: Option<&str>, output: Output) -> Result<(), CliError> {
+    let token = client.access_token(&find_account_id(client, id)?, field)?;
     if token.needs_reauth {
         // The token is printed even if the warning can't be.
         let _ = writeln!(io::stderr(), "{NEEDS_REAUTH_WARNING}");
@@ -164,6 +172,7 @@ fn confirm_deletion(account: &AccountRow) -> Result<(), CliError> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use relink_contract::account::AccountError;
     use relink_domain::{Timestamp, account::AuthenticationMethod};
 
     use super::*;
@@ -186,11 +195,36 @@ pub(super) mod tests {
             next_try: None,
             next_action_at: None,
             expires_at: None,
+            expiry_is_assumed: false,
             last_used_at: None,
             is_fresh: true,
             created_at: Timestamp::from_millis(0),
             updated_at: Timestamp::from_millis(0),
         }
+    }
+
+    #[test]
+    fn an_account_is_described_with_an_assumed_expiry_and_the_providers_words() {
+        let text = |account: &AccountRow| {
+            let mut text = Vec::new();
+            describe(account).write(&mut text, false).expect("written");
+            String::from_utf8(text).expect("UTF-8")
+        };
+        let error = AccountError {
+            code: "invalid_grant".into(),
+            message: "Gone.".into(),
+            hint: "Reauthorize.".into(),
+            http_status: Some(400),
+            provider_code: Some("invalid_grant".into()),
+            provider_message: Some("Token has been revoked".into()),
+            occurred_at: Timestamp::from_millis(0),
+        };
+        let described = text(&AccountRow { last_error: Some(error.clone()), expiry_is_assumed: true, ..account() });
+        assert!(described.contains("invalid_grant: Token has been revoked"), "{described}");
+        assert!(described.contains("(assumed)"), "{described}");
+        let silent = AccountError { provider_code: None, provider_message: None, ..error };
+        let described = text(&AccountRow { last_error: Some(silent), ..account() });
+        assert!(!described.contains("Provider said") && !described.contains("assumed"), "{described}");
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) fn run(client: &ApiClient, command: Command, output: Output) -> Resul
         Command::Account { id } => accounts::show(client, &id, output),
         Command::Connect { integration, tenant, open } => links::connect(client, &integration, tenant, open, output),
         Command::Reauthorize { id, open } => links::reauthorize(client, &id, open, output),
-        Command::Token { id } => accounts::token(client, &id, output),
+        Command::Token { id, field } => accounts::token(client, &id, field.as_deref(), output),
         Command::Check { id } => accounts::check(client, &id, output),
         Command::Refresh { id } => accounts::refresh(client, &id, output),
         Command::Rename { id, name } => accounts::rename(client, &id, name, output),

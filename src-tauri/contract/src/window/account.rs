@@ -46,6 +46,8 @@ pub struct Account {
     pub refreshed_at: Option<Timestamp>,
     /// When the access token expires.
     pub expires_at: Option<Timestamp>,
+    /// Whether `expires_at` is an assumption, because the provider doesn't say when the token expires.
+    pub expiry_is_assumed: bool,
     /// When Relink acts automatically the next time.
     pub next_action_at: Option<Timestamp>,
     /// When a program last used it.
@@ -92,6 +94,7 @@ impl Account {
             remind_at: context.remind_at.filter(|_| trouble.is_some()),
             refreshed_at: refreshed_at.filter(|_| row.status != Status::Connecting),
             expires_at: row.expires_at,
+            expiry_is_assumed: row.expiry_is_assumed,
             next_action_at: row.next_action_at,
             last_used_at: row.last_used_at,
             created_at: row.created_at,

@@ -1,6 +1,7 @@
 //! Providers: installed integrations with their compiled definitions, and the requests to them.
 
 mod call;
+mod choice;
 mod probe;
 mod providers;
 mod revoke;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 pub(crate) use call::{CallCredentials, reject_credentials_in_context};
+pub(crate) use choice::choose_secret;
 pub(crate) use probe::{ProbeResult, probe};
 pub(crate) use providers::{CLIENT_SECRET, Providers};
 pub(crate) use revoke::revoke;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use relink_domain::{
     AccountId, Timestamp,
-    account::{Account, Credential},
+    account::{Account, Credential, Fixed},
     caller::Caller,
     failure::{Cause, Failure},
     schedule::TokenLifetime,
@@ -30,9 +30,9 @@ use crate::{
     accounts::{AccountView, Accounts},
     clock::Clock,
     error::{Error, Result},
-    keychain::Keychain,
+    keychain::{Item, Keychain},
     outbound::Outbound,
-    provider::Providers,
+    provider::{Providers, choose_secret},
     schedule::RefreshSchedule,
     store::{Store, accounts},
     tasks::Tasks,
@@ -91,13 +91,7 @@ impl Refresher {
             }
             Credential::Fixed(fixed) => {
                 let item = self.item_of(caller, &account).await?;
-                let Some((name, secret)) = item.secrets.into_iter().next() else {
-                    return Err(self.failure_of(&account, Failure::new(Cause::CredentialMissing)));
-                };
-                tracing::debug!(account = %id, secret = name, "given to a caller");
-                let issued_at = account.profile.updated_at;
-                let lifetime = TokenLifetime::new(issued_at, fixed.expires_at);
-                let token = AccessToken::new(secret, lifetime);
+                let token = self.secret_of(&account, fixed, item, None)?;
                 // While new credentials are being written, the keychain item changes without a commit, so don't cache
                 // it.
                 if account.replacement.is_none() {
@@ -108,6 +102,26 @@ impl Refresher {
         };
         self.record_use(id);
         Ok(token)
+    }
+
+    /// One of the values of an account whose credential consists of several, by its field's name.
+    pub async fn credential_field(&self, caller: &Caller, id: AccountId, field: &str) -> Result<AccessToken> {
+        let account = self.0.uses.accounts.load(id).await?;
+        let Credential::Fixed(fixed) = account.state.credential() else {
+            return Err(Error::not_found("credential field", field));
+        };
+        let item = self.item_of(caller, &account).await?;
+        let token = self.secret_of(&account, fixed, item, Some(field))?;
+        self.record_use(id);
+        Ok(token)
+    }
+
+    fn secret_of(&self, account: &Account, fixed: &Fixed, item: Item, field: Option<&str>) -> Result<AccessToken> {
+        let provider = self.0.uses.providers.get(account.profile.environment_integration_id).ok();
+        let chosen = choose_secret(item.secrets, provider.as_deref(), account.method(), field)?;
+        let (name, secret) = chosen.ok_or_else(|| self.failure_of(account, Failure::new(Cause::CredentialMissing)))?;
+        tracing::debug!(account = %account.id(), secret = name, "given to a caller");
+        Ok(AccessToken::new(secret, TokenLifetime::new(account.profile.updated_at, fixed.expires_at)))
     }
 
     /// Refreshes on request. It is always attempted if the person requests it, and its failure is always reported.
