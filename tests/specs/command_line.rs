@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 const DOCUMENT: &str = include_str!("../../docs/cli.md");
 
 const ACCOUNT: &str = "id name tenant_id integration integration_label status authentication_method is_sandbox identity \
-    scopes verdict last_error next_try next_action_at expires_at is_fresh last_used_at created_at updated_at";
+    scopes verdict last_error next_try next_action_at expires_at expiry_is_assumed is_fresh last_used_at created_at \
+    updated_at";
 const API_TOKEN: &str = "id name created_at expires_at last_used_at";
 const WEBHOOK: &str = "id environment_id target_url is_active event_types failing_since created_at updated_at";
 const INSTALLED: &str = "name environment_integration_id";
@@ -178,7 +179,10 @@ async fn an_account_from_its_link_to_its_deletion() -> Result<()> {
     let me = terminal.sandbox("/api/me").await?;
     let token = terminal.line(&["token", &id]).await?;
     assert_eq!(terminal.status(&me, &token).await?, 200);
-    assert_eq!(terminal.json("access_token expires_at", &["token", &id]).await?["access_token"], token.as_str());
+    assert_eq!(
+        terminal.json("access_token expires_at needs_reauth", &["token", &id]).await?["access_token"],
+        token.as_str()
+    );
     terminal.json(ACCOUNT, &["refresh", &id]).await?;
     let next = terminal.line(&["token", &id]).await?;
     assert_ne!(next, token);
@@ -200,7 +204,10 @@ async fn an_account_from_its_link_to_its_deletion() -> Result<()> {
 
     // Revoke the access, and reauthorize with a link whose callback URL is passed on standard input.
     terminal.exits_with(0, &["sandbox", "revoke"]).await?;
-    terminal.exits_with(4, &["refresh", "Work"]).await?;
+    let refused = terminal.exits_with(4, &["refresh", "Work"]).await?;
+    assert!(refused.err.contains("The provider said: invalid_grant"), "{}", refused.err);
+    // The access token that was left is dead too, and is not handed out.
+    terminal.exits_with(4, &["token", "Work"]).await?;
     let link = terminal.json("url", &["reauthorize", "Work"]).await?;
     let stdin =
         async |url: &str| Ok(serde_json::from_str(&terminal.run_with_input(&["callback", "-", "--json"], url)?)?);

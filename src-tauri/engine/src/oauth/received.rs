@@ -59,7 +59,10 @@ impl Received {
     pub(super) fn failure(&self, answer: Option<&TokenAnswer>, endpoint: &Endpoint) -> Failure {
         let harmless = |text: &String| !provider_text::contains_secret(text, &self.sent);
         let in_body = answer
-            .map(|answer| ProviderError::read(answer.rest(), endpoint.error_code_path.as_ref()))
+            .map(|answer| {
+                let code = endpoint.error_code_path.as_ref().and_then(|path| path.read(answer.rest()));
+                ProviderError::read(answer.rest(), code)
+            })
             .unwrap_or_default();
         let response = TokenErrorResponse {
             status: self.status.as_u16(),
