@@ -116,7 +116,7 @@ impl Connections {
             flow.link.options.scopes.clone().or_else(|| oauth2.map(|oauth2| oauth2.scopes.clone())).unwrap_or_default();
         let staged = staged_oauth(tokens, identity, requested, context);
         target.keeps_access(provider, &staged.granted)?;
-        self.decide(flow, target, staged).await
+        Box::pin(self.decide(flow, target, staged)).await
     }
 
     async fn try_fields(&self, flow: &Arc<Flow>, fields: EnteredFields) -> Result<FlowOutcome, FlowFailure> {
@@ -165,7 +165,7 @@ impl Connections {
         };
         let granted = Granted { credential, identity, scopes, requested_scopes, context };
         target.keeps_access(provider, &granted)?;
-        self.decide(flow, target, Staged { item, granted, access }).await
+        Box::pin(self.decide(flow, target, Staged { item, granted, access })).await
     }
 
     async fn target(&self, flow: &Flow) -> Result<Target, Error> {

@@ -110,8 +110,8 @@ async fn a_request_names_the_requested_scopes_and_not_the_granted_ones() {
                 let granted = Granted { credential, identity: None, scopes, requested_scopes, context: Map::new() };
                 let link = LinkTokenId::from_uuid(Uuid::nil());
                 let begin = Input::BeginReplacement { granted, link };
-                let begun = it.accounts.commit(&PERSON, it.id, begin).await.expect("begun");
-                begun.account.replacement.expect("open").generation
+                let step = it.accounts.commit(&PERSON, it.id, begin).await.expect("accepted");
+                step.account.replacement.expect("open").generation
             }
         };
         let secrets: BTreeMap<_, _> = [("client_id", "us"), ("client_secret", "secret")]
