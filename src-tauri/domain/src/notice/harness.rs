@@ -50,6 +50,7 @@ pub(super) struct Harness {
     expiries: BTreeMap<AccountId, Timestamp>,
     pub now: Timestamp,
     pub displayed: Option<Notice>,
+    shown_ids: BTreeSet<NoticeId>,
     /// What was shown: "900 replace AB".
     pub log: Vec<String>,
     pub last: Decision,
@@ -75,6 +76,7 @@ impl Harness {
             expiries: BTreeMap::new(),
             now: T0,
             displayed: None,
+            shown_ids: BTreeSet::new(),
             log: vec![],
             last,
             announced: BTreeSet::new(),
@@ -226,6 +228,7 @@ impl Harness {
             Action::Show { notice, replaces, alert } => {
                 let displayed = self.displayed.as_ref().map(|notice| notice.id);
                 assert_eq!(*replaces, displayed, "exactly the displayed notification is replaced");
+                assert!(self.shown_ids.insert(notice.id), "each notification has an id of its own");
                 let letters: String = notice.about.iter().map(|episode| letter(episode.account)).collect();
                 let verb = match (replaces, alert) {
                     (None, true) => "show",
