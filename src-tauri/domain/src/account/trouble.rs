@@ -33,7 +33,7 @@ pub struct Trouble {
     #[serde(default)]
     pub final_failures: u32,
     /// Until when programs that need a token get this failure without a further try: 1, 2, 4 … 60 minutes after each failure
-    /// that Relink doesn't retry (contract section 6).
+    /// that only the person can fix (contract section 6), a minute if the client is wrong.
     #[serde(default)]
     pub programs_wait_until: Option<Timestamp>,
     /// When the latest event about it was sent.
@@ -94,7 +94,13 @@ impl Trouble {
         if trouble.verdict() == Verdict::Retrying {
             trouble.next_try = Some(schedule::retry_at(&trouble.failure, tries, at_once, now, jitter));
         } else {
-            let wait = (MINUTE_MILLIS << self.final_failures.min(6)).min(HOUR_MILLIS);
+            let wait = match trouble.verdict() {
+                // The client may be corrected at any time, for all accounts.
+                Verdict::NeedsClient => MINUTE_MILLIS,
+                Verdict::NeedsPerson | Verdict::Retrying => {
+                    (MINUTE_MILLIS << self.final_failures.min(6)).min(HOUR_MILLIS)
+                }
+            };
             trouble.final_failures = self.final_failures.saturating_add(1);
             trouble.programs_wait_until = Some(now.plus_millis(wait));
         }

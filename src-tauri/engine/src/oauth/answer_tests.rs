@@ -149,6 +149,9 @@ async fn a_redirect_is_reported_with_its_target_and_not_followed() {
             assert_eq!(message, format!("Location: {target}"), "{location}");
         }
     }
+    let echoed = answer(302, &[("location", "/token/spent-token")], "");
+    let failure = refreshed_by(&echoed).await.expect_err("the token that was sent");
+    assert_eq!(failure.provider_message.as_deref(), Some("Location: (hidden)"));
     let failure = refreshed_by(&answer(302, &[], "")).await.expect_err("no target");
     assert_eq!(failure.cause, Cause::UnknownRefusal);
 }

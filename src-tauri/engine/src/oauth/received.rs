@@ -69,7 +69,9 @@ impl Received {
             code: in_body.code.or_else(|| self.challenge.code.clone()).filter(harmless),
             message: in_body.message.or_else(|| self.challenge.message.clone()).filter(harmless),
             is_html: self.is_html,
-            redirect: self.redirect.clone(),
+            redirect: self.redirect.clone().map(|redirect| {
+                if harmless(&redirect.target) { redirect } else { Redirect { target: "(hidden)".into(), ..redirect } }
+            }),
             retry_after_secs: self.retry_after_secs,
         };
         response.classify(&endpoint.own_codes)

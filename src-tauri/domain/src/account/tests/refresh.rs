@@ -313,6 +313,10 @@ fn after_a_final_failure_programs_wait_longer_each_time() {
         assert!(!waits(&story, -86_400), "the clock was set back by a day");
         story.wait(secs);
     }
-    story.refresh_succeeds().refresh_fails(Cause::InvalidClient);
+    story.refresh_succeeds().refresh_fails(Cause::InvalidGrant);
     assert!(waits(&story, 59) && !waits(&story, 60), "a new episode begins anew");
+    for _ in 0..3 {
+        story.refresh_fails(Cause::InvalidClient);
+        assert!(waits(&story, 59) && !waits(&story, 60), "the client may be corrected at any time");
+    }
 }
