@@ -1,5 +1,6 @@
 //! End-to-end tests with real components.
 
+mod attacks;
 mod command_line;
 mod desktop;
 mod follow_commands;

@@ -1,0 +1,8 @@
+//! Attacks by other users of the machine, hostile providers and hostile pages, on the programs as they are built.
+
+mod browsers;
+mod files;
+mod origins;
+mod permissions;
+mod ports;
+mod texts;

@@ -1,0 +1,1 @@
+//! Attacks through files: modes, symlinks, pipes, core dumps.

@@ -1,0 +1,1 @@
+//! Attacks that redirect credentials to another origin, or hide secrets in definitions.

@@ -1,0 +1,1 @@
+//! Attacks by programs with an API token that may do less than the person.

@@ -1,0 +1,1 @@
+//! Attacks by another user who takes Relink's port.

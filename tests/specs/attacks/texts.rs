@@ -1,0 +1,1 @@
+//! Attacks through the texts of a provider, and through its addresses.
