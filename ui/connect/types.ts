@@ -240,7 +240,19 @@ message: string,
 /**
  * What to do.
  */
-hint: string, error_type: FlowErrorType, 
+hint: string, 
+/**
+ * A text to copy for that, such as the redirect URI to register at the provider.
+ */
+copy: string | null, 
+/**
+ * The provider's error code, in its own words.
+ */
+provider_code: string | null, 
+/**
+ * The provider's error message, in its own words.
+ */
+provider_message: string | null, error_type: FlowErrorType, 
 /**
  * The form field with the error.
  */

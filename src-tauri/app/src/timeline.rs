@@ -92,6 +92,7 @@ fn facts(event: &TimelineEvent) -> Vec<Fact> {
         | TimelineEvent::CheckInconclusive { failure }
         | TimelineEvent::Unauthorized { failure }
         | TimelineEvent::IntegrationUnusable { failure }
+        | TimelineEvent::Forbidden { failure: Some(failure) }
         | TimelineEvent::CredentialGone { failure } => {
             let mut facts = vec![fact("Code", failure.cause.code())];
             facts.extend(failure.http_status.map(|status| fact("HTTP status", &status.to_string())));
@@ -99,16 +100,20 @@ fn facts(event: &TimelineEvent) -> Vec<Fact> {
             facts.extend(failure.provider_message.as_deref().map(|text| fact("Provider message", text)));
             facts
         }
-        TimelineEvent::FlowFailed { code, .. } | TimelineEvent::CallbackRefused { code, .. } => {
-            vec![fact("Code", code)]
+        TimelineEvent::FlowFailed { code, provider_code, provider_message, .. } => {
+            let mut facts = vec![fact("Code", code)];
+            facts.extend(provider_code.as_deref().map(|code| fact("Provider code", code)));
+            facts.extend(provider_message.as_deref().map(|text| fact("Provider message", text)));
+            facts
         }
+        TimelineEvent::CallbackRefused { code, .. } => vec![fact("Code", code)],
         TimelineEvent::Connected { .. }
         | TimelineEvent::Activated
         | TimelineEvent::Refreshed { .. }
         | TimelineEvent::Deferred { .. }
         | TimelineEvent::Resumed
         | TimelineEvent::Checked
-        | TimelineEvent::Forbidden
+        | TimelineEvent::Forbidden { failure: None }
         | TimelineEvent::Reactivated
         | TimelineEvent::Reauthorized { .. }
         | TimelineEvent::KeptOld { .. }

@@ -7,11 +7,8 @@ use std::{
     process::ExitCode,
 };
 
-use relink_contract::{
-    ErrorBody,
-    account::{AccountRow, provider_words},
-};
-use relink_domain::{account::Verdict, provider_text};
+use relink_contract::{ErrorBody, account::AccountRow};
+use relink_domain::{account::Verdict, failure::provider_words, provider_text};
 
 /// The exit codes (docs/cli.md). clap itself exits with 2 when it can't parse the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use relink_domain::{
     AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp,
     account::{Account, AuthenticationMethod, Credential, SeenFailure, Status, Trouble, Verdict},
+    failure::provider_words,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -91,14 +92,6 @@ fn context(account: &Account) -> Map<String, Value> {
     context
 }
 
-/// A provider's error code and message as one text.
-pub fn provider_words(code: Option<&str>, message: Option<&str>) -> Option<String> {
-    match (code, message) {
-        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
-        (words, None) | (None, words) => words.map(str::to_owned),
-    }
-}
-
 /// The cause of an account's failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountError {
@@ -120,7 +113,7 @@ pub struct AccountError {
 }
 
 impl AccountError {
-    /// The provider's words; see [`provider_words`].
+    /// The provider's code and message as one text.
     pub fn provider_words(&self) -> Option<String> {
         provider_words(self.provider_code.as_deref(), self.provider_message.as_deref())
     }

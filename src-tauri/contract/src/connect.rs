@@ -289,6 +289,15 @@ pub struct FlowError {
     pub message: String,
     /// What to do.
     pub hint: String,
+    /// A text to copy for that, such as the redirect URI to register at the provider.
+    #[schema(required)]
+    pub copy: Option<String>,
+    /// The provider's error code, in its own words.
+    #[schema(required)]
+    pub provider_code: Option<String>,
+    /// The provider's error message, in its own words.
+    #[schema(required)]
+    pub provider_message: Option<String>,
     pub error_type: FlowErrorType,
     /// The form field with the error.
     #[schema(required)]

@@ -45,6 +45,12 @@ pub struct ConnectionError {
     pub error: String,
     pub error_type: FlowErrorType,
     pub code: String,
+    /// What to do.
+    pub hint: String,
+    /// The provider's error code.
+    pub provider_code: Option<String>,
+    /// The provider's error message.
+    pub provider_message: Option<String>,
 }
 
 /// The payload of `test`: Truto's.

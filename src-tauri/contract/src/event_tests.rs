@@ -32,6 +32,9 @@ fn payloads_keep_their_bytes() {
         error: "The sign-in failed".to_owned(),
         error_type: FlowErrorType::ConnectionError,
         code: "access_denied".to_owned(),
+        hint: "Start over.".to_owned(),
+        provider_code: None,
+        provider_message: Some("no".to_owned()),
     };
     let expected = |account: Option<&str>, tenant: Option<&str>| {
         json!({
@@ -41,6 +44,9 @@ fn payloads_keep_their_bytes() {
             "error": "The sign-in failed",
             "error_type": "connection_error",
             "code": "access_denied",
+            "hint": "Start over.",
+            "provider_code": null,
+            "provider_message": "no",
         })
         .to_string()
     };

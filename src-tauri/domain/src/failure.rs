@@ -2,6 +2,7 @@
 //!
 //! Every surface (window, notification, API, command line) takes the severity, the explanation and the advice from here.
 
+mod advice;
 mod error_body;
 mod token_error;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Timestamp, provider_text, verdict::Verdict};
 
+pub use advice::{Advice, Occasion};
 pub use error_body::ProviderError;
 pub use token_error::{ProviderErrorCodes, Redirect, TokenErrorResponse};
 
@@ -259,6 +261,36 @@ impl Failure {
     pub const fn status(mut self, status: u16) -> Self {
         self.http_status = Some(status);
         self
+    }
+
+    /// Adds what the provider said.
+    #[must_use]
+    pub fn said(mut self, error: &ProviderError) -> Self {
+        self.provider_code = error.code.as_deref().map(shorten).filter(|code| !code.is_empty());
+        self.provider_message = error.message.as_deref().map(shorten).filter(|message| !message.is_empty());
+        self
+    }
+
+    /// What happened, what it means and what to do: the cause's explanation, with the advice for what the provider said.
+    pub fn explain(&self, provider: &str, verdict: Verdict) -> Explanation {
+        let explanation = self.cause.explain(provider, verdict);
+        match self.advice(provider, Occasion::Account(verdict)) {
+            Some(Advice { hint, .. }) => Explanation { hint, ..explanation },
+            None => explanation,
+        }
+    }
+
+    /// The provider's code and message as one text.
+    pub fn provider_words(&self) -> Option<String> {
+        provider_words(self.provider_code.as_deref(), self.provider_message.as_deref())
+    }
+}
+
+/// A provider's error code and message as one text.
+pub fn provider_words(code: Option<&str>, message: Option<&str>) -> Option<String> {
+    match (code, message) {
+        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+        (words, None) | (None, words) => words.map(str::to_owned),
     }
 }
 

@@ -92,7 +92,7 @@ const fn condition_after(timeline_event: &TimelineEvent, before: Condition) -> C
         | TimelineEvent::Resumed
         | TimelineEvent::Checked
         | TimelineEvent::CheckInconclusive { .. }
-        | TimelineEvent::Forbidden
+        | TimelineEvent::Forbidden { .. }
         | TimelineEvent::KeptOld { .. }
         | TimelineEvent::FlowFailed { .. }
         | TimelineEvent::CallbackRefused { .. }

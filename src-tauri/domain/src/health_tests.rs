@@ -106,9 +106,14 @@ fn entries_that_say_nothing_about_the_condition_change_nothing() {
     let neutral = [
         TimelineEvent::Deferred { why: crate::account::DeferReason::Offline },
         TimelineEvent::Checked,
-        TimelineEvent::Forbidden,
+        TimelineEvent::Forbidden { failure: None },
         TimelineEvent::CheckInconclusive { failure: Failure::new(Cause::Dns) },
-        TimelineEvent::FlowFailed { code: "access_denied".into(), message: "No".into() },
+        TimelineEvent::FlowFailed {
+            code: "access_denied".into(),
+            message: "No".into(),
+            provider_code: None,
+            provider_message: None,
+        },
     ];
     for timeline_event in neutral {
         assert_eq!(

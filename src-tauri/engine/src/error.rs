@@ -134,7 +134,7 @@ impl Error {
 
     /// A failure at the provider with this label.
     pub fn provider(failure: Failure, label: &str, next_try: Option<Timestamp>) -> Self {
-        let words = failure.cause.explain(label, Verdict::for_failure(&failure, next_try));
+        let words = failure.explain(label, Verdict::for_failure(&failure, next_try));
         Self::Provider { failure, words, next_try }
     }
 

@@ -5,7 +5,7 @@
 //! [`Cause`].
 
 mod answer;
-mod decode;
+pub(crate) mod decode;
 mod lifetime;
 mod received;
 
@@ -29,6 +29,7 @@ use url::Url;
 
 use answer::TokenAnswer;
 use received::{Received, secrets_in};
+pub(crate) use received::{challenge, redirect};
 
 use crate::{
     network::Consent,

@@ -27,19 +27,19 @@ impl Account {
             CallOutcome::Inconclusive(failure) => {
                 self.transition(vec![TimelineEvent::CheckInconclusive { failure }], vec![])
             }
-            CallOutcome::Forbidden => {
-                let failure = Failure::new(Cause::Forbidden).status(403);
-                self.profile.last_forbidden_error = Some(SeenFailure { failure, at: now });
+            CallOutcome::Forbidden(said) => {
+                let failure = Failure::new(Cause::Forbidden).status(403).said(&said);
+                self.profile.last_forbidden_error = Some(SeenFailure { failure: failure.clone(), at: now });
                 self.profile.updated_at = now;
-                self.transition(vec![TimelineEvent::Forbidden], vec![])
+                self.transition(vec![TimelineEvent::Forbidden { failure: Some(failure) }], vec![])
             }
-            CallOutcome::Unauthorized => {
+            CallOutcome::Unauthorized { status, said } => {
                 let credential = self.state.credential().clone();
                 let cause = match &credential {
                     Credential::Renewing(_) => Cause::RejectedAfterRefresh,
                     Credential::Fixed(_) => Cause::Rejected,
                 };
-                let failure = Failure::new(cause).status(401);
+                let failure = Failure::new(cause).status(status).said(&said);
                 let earlier = self.state.trouble().filter(|trouble| !trouble.announces_calls(now));
                 let announced_at = earlier.and_then(|trouble| trouble.announced_at);
                 let mut transition = self.fail(credential, failure, false, now, jitter, |failure, _| {

@@ -3,7 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::{Account, ConnectStep, DeferReason, Granted, TimelineEvent};
-use crate::{LinkTokenId, event::EventKind, failure::Failure, schedule::TokenLifetime};
+use crate::{
+    LinkTokenId,
+    event::EventKind,
+    failure::{Failure, ProviderError},
+    schedule::TokenLifetime,
+};
 
 /// What happened to an account, or is about to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,10 +77,15 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallOutcome {
     Accepted,
-    /// 401, when nothing could be refreshed or again after a refresh.
-    Unauthorized,
-    /// 403.
-    Forbidden,
+    /// The credential was refused, when nothing could be refreshed or again after a refresh.
+    Unauthorized {
+        /// 401, unless the definition says that an error in another response means the same.
+        status: u16,
+        /// What the provider said.
+        said: ProviderError,
+    },
+    /// 403, and what the provider said.
+    Forbidden(ProviderError),
     /// None of these: a network problem, or the provider's own.
     Inconclusive(Failure),
 }

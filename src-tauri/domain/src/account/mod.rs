@@ -296,7 +296,7 @@ impl Account {
     /// Explains one of its failures. The hint depends on whether a retry is planned.
     pub fn explain(&self, seen: &SeenFailure, provider: &str) -> Explanation {
         let next_try = self.state.trouble().and_then(|trouble| trouble.next_try);
-        seen.failure.cause.explain(provider, Verdict::for_failure(&seen.failure, next_try))
+        seen.failure.explain(provider, Verdict::for_failure(&seen.failure, next_try))
     }
 
     pub const fn method(&self) -> AuthenticationMethod {

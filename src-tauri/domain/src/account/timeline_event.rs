@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::ConnectStep;
-use crate::{Timestamp, failure::Failure};
+use crate::{
+    Timestamp,
+    failure::{Failure, Occasion, provider_words},
+    verdict::Verdict,
+};
 
 /// Why a refresh that is due is deferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +74,11 @@ pub enum TimelineEvent {
     /// The account's item is missing from the keychain, or can't be read.
     CredentialGone { failure: Failure },
     /// A call was answered with 403.
-    Forbidden,
+    Forbidden {
+        /// `None` in an entry of an earlier version of Relink.
+        #[serde(default)]
+        failure: Option<Failure>,
+    },
     /// The account recovered without its person.
     Reactivated,
     /// The credentials were replaced.
@@ -90,6 +98,10 @@ pub enum TimelineEvent {
         /// The stable error code.
         code: String,
         message: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider_code: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider_message: Option<String>,
     },
     /// A callback was unexpected, repeated or late. Nothing was changed.
     CallbackRefused {
@@ -134,7 +146,7 @@ impl TimelineEvent {
             Self::Deferred { .. }
             | Self::Resumed
             | Self::CheckInconclusive { .. }
-            | Self::Forbidden
+            | Self::Forbidden { .. }
             | Self::KeptOld { .. }
             | Self::FlowFailed { .. }
             | Self::CallbackRefused { .. }
@@ -150,7 +162,7 @@ impl TimelineEvent {
 
     /// The line that a person reads, and the smaller one below it.
     pub fn describe(&self, provider: &str) -> (String, Option<String>) {
-        let cause = |failure: &Failure| Some(failure.cause.title(provider));
+        let cause = |failure: &Failure| Some(with_provider_words(failure.cause.title(provider), failure, provider));
         match self {
             Self::Connected { identity: Some(identity) } => (format!("Connected as {identity}"), None),
             Self::Connected { identity: None } => ("Connected".into(), None),
@@ -182,10 +194,14 @@ impl TimelineEvent {
             Self::CheckInconclusive { failure } => ("Check inconclusive".into(), cause(failure)),
             Self::Unauthorized { failure } => ("A call was refused".into(), cause(failure)),
             Self::CredentialGone { failure } => (failure.cause.title(provider), None),
-            Self::Forbidden => (
-                "A call was forbidden".into(),
-                Some(format!("{provider} answered 403: the account lacks a permission for it")),
-            ),
+            Self::Forbidden { failure } => {
+                let detail = format!("{provider} answered 403: the account lacks a permission for it");
+                let detail = match failure {
+                    Some(failure) => with_provider_words(detail, failure, provider),
+                    None => detail,
+                };
+                ("A call was forbidden".into(), Some(detail))
+            }
             Self::Reactivated => ("Working again".into(), Some("It recovered without signing in again".into())),
             Self::Reauthorized { identity, instead_of } => (
                 identity
@@ -196,7 +212,11 @@ impl TimelineEvent {
             Self::KeptOld { identity } => {
                 ("Kept the old sign-in".into(), identity.as_ref().map(|identity| format!("{identity} signed in")))
             }
-            Self::FlowFailed { message, .. } => ("Sign-in failed".into(), Some(message.clone())),
+            Self::FlowFailed { message, provider_code, provider_message, .. } => {
+                let words = provider_words(provider_code.as_deref(), provider_message.as_deref());
+                let said = words.map(|words| format!(" {provider} said: \"{words}\"")).unwrap_or_default();
+                ("Sign-in failed".into(), Some(format!("{message}{said}")))
+            }
             Self::CallbackRefused { message, .. } => ("Sign-in callback refused".into(), Some(message.clone())),
             Self::LinkCreated { .. } => ("Magic link created".into(), None),
             Self::Renamed { name } => (format!("Renamed to {name}"), None),
@@ -217,4 +237,12 @@ impl TimelineEvent {
             ),
         }
     }
+}
+
+/// What happened, followed by the provider's words and the advice for them.
+fn with_provider_words(text: String, failure: &Failure, provider: &str) -> String {
+    let Some(words) = failure.provider_words() else { return text };
+    let occasion = Occasion::Account(Verdict::for_failure(failure, None));
+    let hint = failure.advice(provider, occasion).map(|advice| format!(" {}", advice.hint)).unwrap_or_default();
+    format!("{text}. {provider} said: \"{words}\"{hint}")
 }

@@ -10,11 +10,19 @@ pub struct ProviderError {
 }
 
 /// Where error codes stand, the first one found counts: RFC 6749 §5.2; Google (`error.status`), Microsoft Graph, Okta
-/// (`errorCode`), `HubSpot` (`status`).
-const CODE_PATHS: &[&[&str]] =
-    &[&["error"], &["error", "code"], &["error", "status"], &["errorCode"], &["code"], &["status"]];
+/// (`errorCode`), JSON:API and GraphQL (`errors`), `HubSpot` (`status`).
+const CODE_PATHS: &[&[&str]] = &[
+    &["error"],
+    &["error", "code"],
+    &["error", "status"],
+    &["errorCode"],
+    &["errors", "0", "code"],
+    &["errors", "0", "extensions", "code"],
+    &["code"],
+    &["status"],
+];
 
-/// Where error messages stand, likewise: RFC 6749 §5.2; `HubSpot`, Google, JSON:API (`errors`), Okta (`errorSummary`).
+/// Where error messages stand, likewise: RFC 6749 §5.2; `HubSpot`, Google, JSON:API (`errors`), Okta (`errorSummary`), RFC 9457.
 const MESSAGE_PATHS: &[&[&str]] = &[
     &["error_description"],
     &["message"],
@@ -22,14 +30,34 @@ const MESSAGE_PATHS: &[&[&str]] = &[
     &["error", "error_description"],
     &["errors", "0", "detail"],
     &["errors", "0", "message"],
+    &["errors", "0"],
     &["errorSummary"],
     &["error_message"],
+    &["detail"],
+    &["title"],
 ];
+
+/// Where a second, more precise code stands: Google, Microsoft.
+const SUBCODE_PATHS: &[&[&str]] = &[&["error_subtype"], &["suberror"]];
 
 impl ProviderError {
     /// Reads a response. `code`: what stands where the definition says that the code stands (`refresh.error_code_path`).
     pub fn read(body: &Value, code: Option<String>) -> Self {
-        Self { code: code.or_else(|| first_text(body, CODE_PATHS)), message: first_text(body, MESSAGE_PATHS) }
+        let message = match (first_text(body, MESSAGE_PATHS), first_text(body, SUBCODE_PATHS)) {
+            (Some(message), Some(subcode)) if !message.contains(&subcode) => Some(format!("{message} ({subcode})")),
+            (Some(message), _) => Some(message),
+            (None, subcode) => subcode,
+        };
+        Self { code: code.or_else(|| first_text(body, CODE_PATHS)), message }
+    }
+
+    /// The same without the texts that `is_harmless` rejects.
+    #[must_use]
+    pub fn filtered(self, is_harmless: impl Fn(&str) -> bool) -> Self {
+        Self {
+            code: self.code.filter(|text| is_harmless(text)),
+            message: self.message.filter(|text| is_harmless(text)),
+        }
     }
 }
 
@@ -74,6 +102,24 @@ mod tests {
                 Some("Invalid token provided"),
             ),
             (json!({"code": "token_expired", "message": ""}), Some("token_expired"), None),
+            (
+                json!({"error": "invalid_grant", "error_description": "reauth related error", "error_subtype": "invalid_rapt"}),
+                Some("invalid_grant"),
+                Some("reauth related error (invalid_rapt)"),
+            ),
+            (
+                json!({"error": "invalid_grant", "error_description": "(invalid_rapt)", "error_subtype": "invalid_rapt"}),
+                Some("invalid_grant"),
+                Some("(invalid_rapt)"),
+            ),
+            (json!({"error": "invalid_grant", "suberror": "bad_token"}), Some("invalid_grant"), Some("bad_token")),
+            (json!({"title": "Unauthorized", "detail": "The key was revoked"}), None, Some("The key was revoked")),
+            (
+                json!({"errors": [{"message": "Not allowed", "extensions": {"code": "UNAUTHENTICATED"}}]}),
+                Some("UNAUTHENTICATED"),
+                Some("Not allowed"),
+            ),
+            (json!({"errors": ["Bad key"]}), None, Some("Bad key")),
             (json!({"error": true, "status": 401, "message": ["a"]}), None, None),
             (json!({"errors": []}), None, None),
             (json!({"errors": "x", "error": null}), None, None),

@@ -68,7 +68,7 @@ impl Notice {
     fn about_one(id: NoticeId, account: &FailingAccount, about: Vec<Episode>) -> Self {
         let verdict = account.trouble.verdict();
         let Explanation { title, message, hint } =
-            account.trouble.failure.cause.explain(&shortened(&account.integration), verdict);
+            account.trouble.failure.explain(&shortened(&account.integration), verdict);
         let buttons = match verdict {
             Verdict::NeedsPerson => vec![Button::Reauthorize(account.id), Button::RemindLater],
             Verdict::NeedsClient | Verdict::Retrying => vec![Button::RemindLater],

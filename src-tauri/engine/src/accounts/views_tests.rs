@@ -150,7 +150,7 @@ fn pages_of_a_timeline_end_at_its_beginning_and_problems_are_searched_within_a_l
     let tx = full.connection.transaction().expect("begins");
     tx.execute("DELETE FROM timeline", []).expect("emptied");
     for at in 0..100 {
-        let event = if at == 10 { TimelineEvent::Forbidden } else { TimelineEvent::Checked };
+        let event = if at == 10 { TimelineEvent::Forbidden { failure: None } } else { TimelineEvent::Checked };
         let entry = timeline::NewEntry::of(None, NOW, &event, None).expect("serialized");
         timeline::add(&tx, &entry).expect("added");
     }

@@ -85,7 +85,12 @@ impl Connections {
         let (next, error) = match callback.result {
             CallbackResult::Code(code) => (Phase::Returned { request: request.clone(), code }, None),
             CallbackResult::Error { code, description } => {
-                let error = FlowFailure::refused_at_provider(&code, description.as_deref(), flow.provider.label());
+                let error = FlowFailure::refused_at_provider(
+                    &code,
+                    description.as_deref(),
+                    flow.provider.label(),
+                    Some(&request.redirect_uri),
+                );
                 (Phase::Failed(error.clone()), Some(error))
             }
         };

@@ -92,11 +92,12 @@ impl Connections {
         let local = |error: Error| FlowFailure::of_error(&error);
         let target = self.target(flow).await.map_err(local)?;
         let secret = self.0.uses.providers.client_secret(provider).await.map_err(|error| local(error.into()))?;
-        let endpoint = provider.token_endpoint(secret).map_err(|failure| FlowFailure::of_failure(&failure, label))?;
+        let failed = |failure: Failure| FlowFailure::of_failure(&failure, label, Some(&request.redirect_uri));
+        let endpoint = provider.token_endpoint(secret).map_err(failed)?;
         let tokens = endpoint
             .exchange_code(&self.0.uses.outbound, code, &request.verifier, &request.redirect_uri, self.now())
             .await
-            .map_err(|failure| FlowFailure::of_failure(&failure, label))?;
+            .map_err(failed)?;
 
         flow.set(Phase::Working(FlowStep::Checking));
         let oauth2 = provider.definition.oauth2();
@@ -131,13 +132,13 @@ impl Connections {
                 let scopes = client_scopes(flow);
                 let endpoint = provider
                     .client_credentials_endpoint(&item, &context)
-                    .map_err(|failure| FlowFailure::of_failure(&failure, label))?;
+                    .map_err(|failure| FlowFailure::of_failure(&failure, label, None))?;
                 let tokens = endpoint
                     .client_credentials(&self.0.uses.outbound, scopes.clone(), self.now())
                     .await
                     .map_err(|failure| match failure.cause {
-                        Cause::InvalidClient => FlowFailure::client_rejected(label),
-                        _ => FlowFailure::of_failure(&failure, label),
+                        Cause::InvalidClient => FlowFailure::client_rejected(&failure, label),
+                        _ => FlowFailure::of_failure(&failure, label, None),
                     })?;
                 Some((tokens, scopes))
             }
@@ -191,15 +192,21 @@ impl Connections {
         match probed {
             ProbeResult::Works(identity) => Ok(identity),
             ProbeResult::NoProbe => Ok(None),
-            ProbeResult::Unauthorized if flow.format == AuthenticationMethod::ApiKey => {
-                let field = credentials.fields.keys().next().cloned();
-                Err(FlowFailure::key_rejected(label, field))
+            ProbeResult::Unauthorized { status, said } => {
+                let failure = Failure::new(Cause::Rejected).status(status).said(&said);
+                Err(match flow.format {
+                    AuthenticationMethod::ApiKey => {
+                        FlowFailure::key_rejected(&failure, label, credentials.fields.keys().next().cloned())
+                    }
+                    AuthenticationMethod::Oauth2 | AuthenticationMethod::Oauth2ClientCredentials => {
+                        FlowFailure::of_failure(&failure, label, None)
+                    }
+                })
             }
-            ProbeResult::Unauthorized => {
-                Err(FlowFailure::of_failure(&Failure::new(Cause::Rejected).status(401), label))
+            ProbeResult::Forbidden(said) => {
+                Err(FlowFailure::forbidden(&Failure::new(Cause::Forbidden).status(403).said(&said), label))
             }
-            ProbeResult::Forbidden => Err(FlowFailure::forbidden(label)),
-            ProbeResult::Inconclusive(failure) => Err(FlowFailure::of_failure(&failure, label)),
+            ProbeResult::Inconclusive(failure) => Err(FlowFailure::of_failure(&failure, label, None)),
         }
     }
 

@@ -67,6 +67,8 @@ impl Connections {
         let event = TimelineEvent::FlowFailed {
             code: error.shown.code.clone(),
             message: format!("{}. {}", error.shown.title, error.shown.message),
+            provider_code: error.shown.provider_code.clone(),
+            provider_message: error.shown.provider_message.clone(),
         };
         let payload = error.at_provider.then(|| ConnectionError {
             integration: flow.provider.name().to_owned(),
@@ -78,6 +80,9 @@ impl Connections {
             error: error.shown.title.clone(),
             error_type: error.shown.error_type,
             code: error.shown.code.clone(),
+            hint: error.shown.hint.clone(),
+            provider_code: error.shown.provider_code.clone(),
+            provider_message: error.shown.provider_message.clone(),
         });
         if let Err(error) = self.record_failure(caller, flow, event, payload).await {
             tracing::warn!("a failed sign-in could not be recorded: {error}");

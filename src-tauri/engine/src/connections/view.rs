@@ -1,7 +1,7 @@
 //! The public view of a flow. It contains no secrets.
 
 use relink_contract::connect::{self, FlowError, FlowErrorType, FlowPhase};
-use relink_domain::failure::{Cause, Failure, Severity};
+use relink_domain::failure::{Advice, Cause, Failure, Occasion, ProviderError, Severity};
 
 use super::flow::{Flow, Phase};
 use crate::{error::Error, sync::lock};
@@ -18,7 +18,28 @@ const EXPIRED: &str = "sign_in_expired";
 impl FlowFailure {
     fn new(code: &str, title: String, message: String, hint: &str, error_type: FlowErrorType) -> Self {
         let (code, hint) = (code.to_owned(), hint.to_owned());
-        Self { shown: FlowError { code, title, message, hint, error_type, field: None }, at_provider: true }
+        let shown = FlowError {
+            code,
+            title,
+            message,
+            hint,
+            copy: None,
+            provider_code: None,
+            provider_message: None,
+            error_type,
+            field: None,
+        };
+        Self { shown, at_provider: true }
+    }
+
+    /// Adds what the provider said, and the advice for it in place of the general one. `redirect_uri`: the flow's.
+    fn said(mut self, failure: &Failure, label: &str, redirect_uri: Option<&str>) -> Self {
+        self.shown.provider_code.clone_from(&failure.provider_code);
+        self.shown.provider_message.clone_from(&failure.provider_message);
+        if let Some(Advice { hint, copy }) = failure.advice(label, Occasion::Flow { redirect_uri }) {
+            (self.shown.hint, self.shown.copy) = (hint, copy);
+        }
+        self
     }
 
     /// Sets the form field with the error.
@@ -44,8 +65,22 @@ impl FlowFailure {
     }
 
     /// An authorization error response (RFC 6749 §4.1.2.1).
-    pub(super) fn refused_at_provider(code: &str, description: Option<&str>, label: &str) -> Self {
+    pub(super) fn refused_at_provider(
+        code: &str,
+        description: Option<&str>,
+        label: &str,
+        redirect_uri: Option<&str>,
+    ) -> Self {
+        let words = ProviderError { code: Some(code.to_owned()), message: description.map(str::to_owned) };
+        let failure = Failure::new(Cause::UnknownRefusal).said(&words);
+        let is_known = failure.advice(label, Occasion::Flow { redirect_uri }).is_some();
         let (title, message, hint) = match code {
+            // The provider may have denied it itself (RFC 6749 §4.1.2.1).
+            "access_denied" if is_known => (
+                format!("{label} denied access"),
+                format!("{label} reports that access was denied. Nothing was changed."),
+                "Start over.",
+            ),
             "access_denied" => (
                 "You didn't allow access".to_owned(),
                 format!("{label} reports that access was denied. Nothing was changed."),
@@ -58,16 +93,15 @@ impl FlowFailure {
             ),
             _ => (
                 format!("{label} rejected the sign-in"),
-                description
-                    .map_or_else(|| format!("The reason given: {code}."), |text| format!("The reason given: {text}")),
+                "Nothing was changed.".to_owned(),
                 "Start over. If it keeps happening, check the OAuth client's settings at the provider.",
             ),
         };
-        Self::new(code, title, message, hint, FlowErrorType::ConnectionError)
+        Self::new(code, title, message, hint, FlowErrorType::ConnectionError).said(&failure, label, redirect_uri)
     }
 
-    /// A failure of the exchange or the network.
-    pub(super) fn of_failure(failure: &Failure, label: &str) -> Self {
+    /// A failure of the exchange, the test request or the network.
+    pub(super) fn of_failure(failure: &Failure, label: &str, redirect_uri: Option<&str>) -> Self {
         let hint = match failure.cause {
             Cause::InvalidGrant => "Start over, and finish within ten minutes.",
             cause => match cause.severity() {
@@ -79,31 +113,36 @@ impl FlowFailure {
         let (title, message) = match failure.cause {
             Cause::InvalidGrant => (
                 format!("{label} didn't accept the sign-in code"),
-                "The code had expired or was already used. Nothing was changed.".to_owned(),
+                match failure.provider_message {
+                    Some(_) => "Nothing was changed.".to_owned(),
+                    None => "The code may have expired or was used already. Nothing was changed.".to_owned(),
+                },
             ),
             Cause::Rejected => (
                 format!("{label} doesn't accept this credential"),
-                format!("A test request was answered with 401 Unauthorized. {NOTHING_KEPT}"),
+                format!("A test request was refused{}. {NOTHING_KEPT}", with_status(failure)),
             ),
             cause => (cause.title(label), cause.message(label)),
         };
-        Self::new(failure.cause.code(), title, message, hint, FlowErrorType::ConnectionError)
+        let error = Self::new(failure.cause.code(), title, message, hint, FlowErrorType::ConnectionError);
+        error.said(failure, label, redirect_uri)
     }
 
     /// The provider doesn't accept the entered credential.
-    pub(super) fn key_rejected(label: &str, field: Option<String>) -> Self {
+    pub(super) fn key_rejected(failure: &Failure, label: &str, field: Option<String>) -> Self {
         Self::new(
             "rejected",
             format!("{label} doesn't accept this key"),
-            format!("A test request was answered with 401 Unauthorized. {NOTHING_KEPT}"),
+            format!("A test request was refused{}. {NOTHING_KEPT}", with_status(failure)),
             "Check that you copied all of it and that it belongs to the right account.",
             FlowErrorType::ValidationError,
         )
+        .said(failure, label, None)
         .about(field)
     }
 
     /// The provider doesn't accept the entered client id and secret.
-    pub(super) fn client_rejected(label: &str) -> Self {
+    pub(super) fn client_rejected(failure: &Failure, label: &str) -> Self {
         Self::new(
             Cause::InvalidClient.code(),
             format!("{label} doesn't accept this client ID and secret"),
@@ -111,6 +150,7 @@ impl FlowFailure {
             "Check that you copied all of both and that they belong together.",
             FlowErrorType::ValidationError,
         )
+        .said(failure, label, None)
         .about(Some("client_secret".to_owned()))
     }
 
@@ -141,7 +181,7 @@ impl FlowFailure {
     }
 
     /// The probe was answered with 403.
-    pub(super) fn forbidden(label: &str) -> Self {
+    pub(super) fn forbidden(failure: &Failure, label: &str) -> Self {
         Self::new(
             "forbidden",
             format!("{label} doesn't permit this sign-in"),
@@ -151,6 +191,7 @@ impl FlowFailure {
             "Give the account or the key the permissions it needs, then start over.",
             FlowErrorType::ValidationError,
         )
+        .said(failure, label, None)
     }
 
     /// The account had scopes that the new sign-in lacks.
@@ -176,6 +217,14 @@ impl FlowFailure {
 }
 
 const NOTHING_KEPT: &str = "Nothing was saved.";
+
+fn with_status(failure: &Failure) -> String {
+    match failure.http_status {
+        Some(401) => " with 401 Unauthorized".to_owned(),
+        Some(status) => format!(" in a response with status {status}"),
+        None => String::new(),
+    }
+}
 
 impl Flow {
     pub(super) fn view(&self) -> connect::Flow {

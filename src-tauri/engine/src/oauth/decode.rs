@@ -1,4 +1,4 @@
-//! Decoding a token endpoint's response before its status is looked at: charset and byte order mark, then JSON or a form.
+//! Decoding a provider's response before its status is looked at: charset and byte order mark, then JSON or a form.
 //! The content coding is already decoded.
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
@@ -7,16 +7,16 @@ use serde_json::Value;
 
 /// A decoded body.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Decoded {
+pub(crate) struct Decoded {
     /// In UTF-8. A form is written as JSON.
-    pub(super) text: String,
-    pub(super) is_html: bool,
+    pub(crate) text: String,
+    pub(crate) is_html: bool,
 }
 
 /// A form is recognized by one of these names (RFC 6749 §5.1, §5.2).
 const FORM_FIELDS: [&str; 2] = ["access_token", "error"];
 
-pub(super) fn decode(headers: &HeaderMap, body: &[u8]) -> Decoded {
+pub(crate) fn decode(headers: &HeaderMap, body: &[u8]) -> Decoded {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let text = text_of(content_type, body);
     let text = text.trim();

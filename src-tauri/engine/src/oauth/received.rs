@@ -79,7 +79,7 @@ impl Received {
 }
 
 /// Where a response redirects to, without user information, query and fragment.
-fn redirect(answer: &HttpResponse, from: &Url) -> Option<Redirect> {
+pub(crate) fn redirect(answer: &HttpResponse, from: &Url) -> Option<Redirect> {
     if !answer.status.is_redirection() {
         return None;
     }
@@ -94,7 +94,7 @@ fn redirect(answer: &HttpResponse, from: &Url) -> Option<Redirect> {
 }
 
 /// `error` and `error_description` of a `Bearer` challenge (RFC 6750 §3).
-fn challenge(headers: &http::HeaderMap) -> ProviderError {
+pub(crate) fn challenge(headers: &http::HeaderMap) -> ProviderError {
     let challenges = headers.get_all(http::header::WWW_AUTHENTICATE).iter().filter_map(|value| {
         // An unreadable header says nothing.
         http_auth::parse_challenges(value.to_str().ok()?).ok()

@@ -5,6 +5,7 @@ mod choice;
 mod probe;
 mod providers;
 mod revoke;
+mod said;
 mod snapshot;
 
 use std::sync::Arc;

@@ -4,26 +4,22 @@
 use relink_domain::{
     Timestamp,
     account::Identity,
-    failure::{Cause, Failure},
+    failure::{Cause, Failure, ProviderError},
     integration::{IdentityProbe, IdentitySource},
-    provider_text,
 };
 use serde_json::Value;
 
-use super::{CallCredentials, Provider};
-use crate::{
-    error::Result,
-    outbound::{HttpResponse, Outbound},
-};
+use super::{CallCredentials, Provider, said::Answer};
+use crate::{error::Result, outbound::Outbound};
 
 #[derive(Debug)]
 pub(crate) enum ProbeResult {
     /// The credential works. The identity is known if the integration defines how to find it.
     Works(Option<Identity>),
-    /// 401.
-    Unauthorized,
-    /// 403.
-    Forbidden,
+    /// The credential was refused: 401.
+    Unauthorized { status: u16, said: ProviderError },
+    /// 403, and what the provider said.
+    Forbidden(ProviderError),
     /// The network or the provider failed.
     Inconclusive(Failure),
     /// The integration defines no probe.
@@ -50,11 +46,12 @@ pub(crate) async fn probe(
         Ok(response) => response,
         Err(failed) => return Ok(ProbeResult::Inconclusive(failed.failure)),
     };
-    match response.status.as_u16() {
+    let answer = Answer::read(&response, probe.url.as_url(), provider, credentials);
+    match answer.status {
         200..=299 => {}
-        401 => return Ok(ProbeResult::Unauthorized),
-        403 => return Ok(ProbeResult::Forbidden),
-        _ => return Ok(ProbeResult::Inconclusive(failure_from(&response, now))),
+        401 => return Ok(ProbeResult::Unauthorized { status: 401, said: answer.said }),
+        403 => return Ok(ProbeResult::Forbidden(answer.said)),
+        _ => return Ok(ProbeResult::Inconclusive(failure_from(&answer, response.retry_after_secs(now)))),
     }
     let Some(identity) = definition.identity() else { return Ok(ProbeResult::Works(None)) };
     let body = match &identity.source {
@@ -64,7 +61,10 @@ pub(crate) async fn probe(
             let request = provider.call(url.as_url(), &[], credentials)?;
             match outbound.send(request, provider.consent()).await {
                 Ok(response) if response.status.is_success() => serde_json::from_slice(&response.body).ok(),
-                Ok(response) => return Ok(ProbeResult::Inconclusive(failure_from(&response, now))),
+                Ok(response) => {
+                    let answer = Answer::read(&response, url.as_url(), provider, credentials);
+                    return Ok(ProbeResult::Inconclusive(failure_from(&answer, response.retry_after_secs(now))));
+                }
                 Err(failed) => return Ok(ProbeResult::Inconclusive(failed.failure)),
             }
         }
@@ -76,20 +76,16 @@ pub(crate) async fn probe(
 /// shown.
 fn identity_from(probe: &IdentityProbe, body: &Value, credentials: &CallCredentials<'_>) -> Option<Identity> {
     let identity = probe.read(body)?;
-    let contains_secret = |text: &str| {
-        let secrets = credentials.fields.values().chain(credentials.access_token);
-        provider_text::contains_secret(text, secrets)
-    };
-    (!contains_secret(&identity.id) && !contains_secret(&identity.label)).then_some(identity)
+    (!credentials.are_in(&identity.id) && !credentials.are_in(&identity.label)).then_some(identity)
 }
 
-fn failure_from(response: &HttpResponse, now: Timestamp) -> Failure {
-    let cause = match response.status.as_u16() {
+fn failure_from(answer: &Answer, retry_after_secs: Option<u32>) -> Failure {
+    let cause = match answer.status {
         429 => Cause::RateLimited,
         408 | 500..=599 => Cause::ServerError,
         _ => Cause::UnknownRefusal,
     };
-    Failure { retry_after_secs: response.retry_after_secs(now), ..Failure::new(cause).status(response.status.as_u16()) }
+    Failure { retry_after_secs, ..Failure::new(cause).status(answer.status).said(&answer.words()) }
 }
 
 #[cfg(test)]

@@ -40,14 +40,16 @@ impl Refresher {
         let account = accounts.load(id).await?;
         let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
         let mut probed = self.probe_account(caller, &account, &provider).await?;
-        if let (ProbeResult::Unauthorized, Some(refused)) = (&probed.result, &probed.renewable) {
+        if let (ProbeResult::Unauthorized { .. }, Some(refused)) = (&probed.result, &probed.renewable) {
             self.0.uses.tokens.remove_refused(id, refused);
             probed = self.probe_account(caller, &account, &provider).await?;
         }
         let (outcome, answer) = match probed.result {
             ProbeResult::Works(_) => (CheckOutcome::Accepted, Some(CallOutcome::Accepted)),
-            ProbeResult::Unauthorized => (CheckOutcome::Unauthorized, Some(CallOutcome::Unauthorized)),
-            ProbeResult::Forbidden => (CheckOutcome::Forbidden, Some(CallOutcome::Forbidden)),
+            ProbeResult::Unauthorized { status, said } => {
+                (CheckOutcome::Unauthorized, Some(CallOutcome::Unauthorized { status, said }))
+            }
+            ProbeResult::Forbidden(said) => (CheckOutcome::Forbidden, Some(CallOutcome::Forbidden(said))),
             ProbeResult::Inconclusive(failure) => {
                 (CheckOutcome::Inconclusive, Some(CallOutcome::Inconclusive(failure)))
             }

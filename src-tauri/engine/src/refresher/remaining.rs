@@ -23,7 +23,7 @@ impl Refresher {
             context: &account.profile.context,
         };
         let probed = probe(&self.0.uses.outbound, provider, &credentials, None, self.now()).await;
-        let is_accepted = matches!(probed, Ok(ProbeResult::Works(_) | ProbeResult::Forbidden));
+        let is_accepted = matches!(probed, Ok(ProbeResult::Works(_) | ProbeResult::Forbidden(_)));
         tracing::info!(account = %id, is_accepted, "the remaining access token was probed");
         if is_accepted {
             tokens.insert(id, AccessToken { needs_reauth: true, ..held });

@@ -25,7 +25,7 @@ fn an_api_key_has_nothing_to_refresh() {
 #[test]
 fn a_401_fails_an_api_key_account_and_an_accepted_call_restores_it() {
     let mut story = Story::connected(None);
-    story.answered(CallOutcome::Unauthorized);
+    story.answered(unauthorized());
     assert_eq!(story.cause(), Some(Cause::Rejected));
     story.answered(CallOutcome::Accepted);
     assert_eq!(story.events[2..], ["authentication_error", "reactivated"]);
@@ -35,11 +35,11 @@ fn a_401_fails_an_api_key_account_and_an_accepted_call_restores_it() {
 fn repeated_401s_send_at_most_one_event_a_minute() {
     let mut story = Story::connected(None);
     for _ in 0..40 {
-        story.answered(CallOutcome::Unauthorized).wait(3);
+        story.answered(unauthorized()).wait(3);
     }
     // At 0 s and at 60 s; the last is at 117 s.
     assert_eq!(story.events[2..], ["authentication_error", "authentication_error"]);
-    story.answered(CallOutcome::Accepted).answered(CallOutcome::Unauthorized);
+    story.answered(CallOutcome::Accepted).answered(unauthorized());
     assert_eq!(story.events[4..], ["reactivated", "authentication_error"], "a new episode is announced at once");
 }
 
@@ -70,18 +70,18 @@ fn a_fixed_token_past_its_expiry_is_checked_once_an_hour() {
     assert_eq!(due(&story), Some(Due::Check(T0.plus_secs(600))));
     story.wait(60).answered(CallOutcome::Accepted);
     assert_eq!(due(&story), Some(Due::Check(T0.plus_secs(600))), "a check before the expiry moves nothing");
-    for answer in [CallOutcome::Accepted, CallOutcome::Forbidden, CallOutcome::Inconclusive(Failure::new(Cause::Dns))] {
+    for answer in [CallOutcome::Accepted, forbidden(), CallOutcome::Inconclusive(Failure::new(Cause::Dns))] {
         story.wait(3600).answered(answer);
         assert_eq!(due(&story), Some(Due::Check(story.now.plus_secs(3600))));
     }
-    story.wait(3600).answered(CallOutcome::Unauthorized);
+    story.wait(3600).answered(unauthorized());
     assert_eq!(due(&story), None);
 }
 
 #[test]
 fn a_403_is_recorded_and_the_status_stays() {
     let mut story = Story::connected(None);
-    story.answered(CallOutcome::Forbidden);
+    story.answered(forbidden());
     assert_eq!(story.account.status(), Status::Active);
     assert!(story.account.profile.last_forbidden_error.is_some());
     assert_eq!(story.events.len(), 2);
@@ -90,7 +90,7 @@ fn a_403_is_recorded_and_the_status_stays() {
 #[test]
 fn an_accepted_call_ends_the_trouble_of_a_call_that_was_refused_after_a_refresh() {
     let mut story = Story::connected(Some(Renewal::RefreshToken));
-    story.answered(CallOutcome::Unauthorized);
+    story.answered(unauthorized());
     assert_eq!(story.cause(), Some(Cause::RejectedAfterRefresh));
     story.answered(CallOutcome::Accepted);
     assert_eq!(story.events[2..], ["authentication_error", "reactivated"]);

@@ -12,7 +12,7 @@ use serde_json::Map;
 use super::*;
 use crate::{
     LinkTokenId,
-    failure::{Cause, Failure},
+    failure::{Cause, Failure, ProviderError},
     schedule::TokenLifetime,
 };
 
@@ -29,6 +29,14 @@ fn granted(by: Option<Renewal>, person: &str) -> Granted {
 
 fn replacement(by: Option<Renewal>, person: &str) -> Input {
     Input::BeginReplacement { granted: granted(by, person), link: LinkTokenId::from_uuid(uuid::Uuid::nil()) }
+}
+
+fn unauthorized() -> CallOutcome {
+    CallOutcome::Unauthorized { status: 401, said: ProviderError::default() }
+}
+
+fn forbidden() -> CallOutcome {
+    CallOutcome::Forbidden(ProviderError::default())
 }
 
 fn lifetime(at: Timestamp) -> TokenLifetime {

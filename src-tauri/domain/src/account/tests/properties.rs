@@ -7,8 +7,8 @@ use super::*;
 fn answers() -> impl Strategy<Value = CallOutcome> {
     prop_oneof![
         Just(CallOutcome::Accepted),
-        Just(CallOutcome::Unauthorized),
-        Just(CallOutcome::Forbidden),
+        Just(unauthorized()),
+        Just(forbidden()),
         prop::sample::select(Cause::ALL).prop_map(|cause| CallOutcome::Inconclusive(Failure::new(cause))),
     ]
 }

@@ -65,7 +65,7 @@ fn a_401_for_replaced_credentials_changes_nothing() {
     let old = story.account.state.credential().generation();
     let generation = story.account.next_generation();
     story.apply(replacement(None, "ada")).apply(Input::Replaced { generation });
-    let late = Input::CallAnswered { generation: old, outcome: CallOutcome::Unauthorized };
+    let late = Input::CallAnswered { generation: old, outcome: unauthorized() };
     assert_eq!(story.try_apply(late), Err(Rejected::Stale { got: old }));
     assert_eq!(story.account.status(), Status::Active);
 }
@@ -98,7 +98,7 @@ fn a_result_of_another_replacement_is_rejected() {
 #[test]
 fn a_reauthorization_clears_the_last_errors_and_sets_the_context() {
     let mut story = Story::connected(None);
-    story.answered(CallOutcome::Forbidden).answered(CallOutcome::Unauthorized);
+    story.answered(forbidden()).answered(unauthorized());
     let generation = story.account.next_generation();
     let Input::BeginReplacement { mut granted, link } = replacement(None, "ada") else { unreachable!() };
     granted.scopes = vec!["read".into()];

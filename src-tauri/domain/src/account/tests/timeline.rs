@@ -15,7 +15,18 @@ fn every_entry_has_its_text_and_tone() {
     let refused = |next_try| TimelineEvent::RefreshFailed { failure: failure(), next_try };
     let deferred = |why| TimelineEvent::Deferred { why };
     let deleted = |revoked| TimelineEvent::Deleted { name: "Acme".into(), revoked };
-    let flow_failed = TimelineEvent::FlowFailed { code: "access_denied".into(), message: "Denied.".into() };
+    let flow_failed = |provider_code: Option<&str>| TimelineEvent::FlowFailed {
+        code: "access_denied".into(),
+        message: "Denied.".into(),
+        provider_code: provider_code.map(str::to_owned),
+        provider_message: None,
+    };
+    let api_key = ProviderError { code: None, message: Some("API key not valid.".into()) };
+    let forbidden = TimelineEvent::Forbidden {
+        failure: Some(
+            Failure::new(Cause::Forbidden).said(&ProviderError { code: Some("no_scope".into()), message: None }),
+        ),
+    };
     let callback = TimelineEvent::CallbackRefused { code: "state_used".into(), message: "Used.".into() };
     let reauthorized = |instead_of| TimelineEvent::Reauthorized { identity: ada(), instead_of };
     for (event, tone, line, detail) in [
@@ -43,16 +54,32 @@ fn every_entry_has_its_text_and_tone() {
         (TimelineEvent::Unauthorized { failure: failure() }, Tone::Bad, "A call was refused", Some(problem)),
         (TimelineEvent::CredentialGone { failure: failure() }, Tone::Bad, problem, None),
         (
-            TimelineEvent::Forbidden,
+            TimelineEvent::Forbidden { failure: None },
             Tone::Warning,
             "A call was forbidden",
             Some("GitHub answered 403: the account lacks a permission for it"),
+        ),
+        (
+            forbidden,
+            Tone::Warning,
+            "A call was forbidden",
+            Some("GitHub answered 403: the account lacks a permission for it. GitHub said: \"no_scope\""),
+        ),
+        (
+            TimelineEvent::CheckInconclusive { failure: failure().said(&api_key) },
+            Tone::Warning,
+            "Check inconclusive",
+            Some(
+                "GitHub is having problems. GitHub said: \"API key not valid.\" Check that the key was copied whole and wasn't \
+                 deleted at GitHub, then choose Refresh now.",
+            ),
         ),
         (TimelineEvent::Reactivated, Tone::Good, "Working again", Some("It recovered without signing in again")),
         (reauthorized(None), Tone::Good, "Reauthorized as ada", None),
         (reauthorized(Some("grace".into())), Tone::Good, "Reauthorized as ada", Some("Previously: grace")),
         (TimelineEvent::KeptOld { identity: ada() }, Tone::Warning, "Kept the old sign-in", Some("ada signed in")),
-        (flow_failed, Tone::Warning, "Sign-in failed", Some("Denied.")),
+        (flow_failed(None), Tone::Warning, "Sign-in failed", Some("Denied.")),
+        (flow_failed(Some("no_way")), Tone::Warning, "Sign-in failed", Some("Denied. GitHub said: \"no_way\"")),
         (callback, Tone::Warning, "Sign-in callback refused", Some("Used.")),
         (TimelineEvent::LinkCreated { expires_at: T0 }, Tone::Good, "Magic link created", None),
         (TimelineEvent::Renamed { name: "Acme EU".into() }, Tone::Good, "Renamed to Acme EU", None),
@@ -71,6 +98,16 @@ fn entries_stored_by_an_older_version_are_read() {
     for (stored, event) in [
         (r#"{"kind": "put_off", "why": "offline"}"#, TimelineEvent::Deferred { why: DeferReason::Offline }),
         (r#"{"kind": "taken_up_again"}"#, TimelineEvent::Resumed),
+        (r#"{"kind": "forbidden"}"#, TimelineEvent::Forbidden { failure: None }),
+        (
+            r#"{"kind": "flow_failed", "code": "c", "message": "m"}"#,
+            TimelineEvent::FlowFailed {
+                code: "c".into(),
+                message: "m".into(),
+                provider_code: None,
+                provider_message: None,
+            },
+        ),
     ] {
         assert_eq!(serde_json::from_str::<TimelineEvent>(stored).expect("read"), event);
     }
