@@ -18,8 +18,9 @@ const DOCUMENT: &str = include_str!("../../docs/cli.md");
 const ACCOUNT: &str = "id name tenant_id integration integration_label status authentication_method is_sandbox identity \
     scopes verdict last_error next_try next_action_at expires_at expiry_is_assumed is_fresh last_used_at created_at \
     updated_at";
-const API_TOKEN: &str = "id name created_at expires_at last_used_at";
-const WEBHOOK: &str = "id environment_id target_url is_active event_types failing_since created_at updated_at";
+const API_TOKEN: &str = "id name level created_at expires_at last_used_at";
+const WEBHOOK: &str =
+    "id environment_id target_url is_active event_types failing_since created_by created_at updated_at";
 const INSTALLED: &str = "name environment_integration_id";
 const LIST: &str = "result next_cursor limit";
 const SETTINGS: &str = "token_lifetime_secs rotation grace_secs clock_skew_secs delay_millis";

@@ -100,7 +100,12 @@ impl Relink {
 
     /// Sends a request to the API. Returns the status and body, whatever they are.
     pub async fn try_request(&self, method: Method, path: &str, body: Value) -> Result<(u16, Value)> {
-        let mut request = self.client.request(method, format!("{}{path}", self.base_url)).bearer_auth(&self.token);
+        self.try_request_with(&self.token, method, path, body).await
+    }
+
+    /// Sends a request with this token, as a program does.
+    pub async fn try_request_with(&self, token: &str, method: Method, path: &str, body: Value) -> Result<(u16, Value)> {
+        let mut request = self.client.request(method, format!("{}{path}", self.base_url)).bearer_auth(token);
         if !body.is_null() {
             request = request.json(&body);
         }

@@ -47,7 +47,7 @@ export type Commands = {
   deliveries: [arguments: { id: WebhookId }, output: Array<Delivery>];
   api_tokens: [arguments: void, output: Array<ApiToken>];
   /** Copies the new token to the clipboard; it can't be read again. */
-  create_api_token: [arguments: { name: string, days: number | null }, output: ApiToken];
+  create_api_token: [arguments: { name: string, level: TokenLevel, days: number | null }, output: ApiToken];
   revoke_api_token: [arguments: { id: ApiTokenId }, output: null];
   preferences: [arguments: void, output: Preferences];
   set_preferences: [arguments: { preferences: PreferenceUpdate }, output: Preferences];
@@ -153,7 +153,11 @@ warnings: Array<string>, };
 /**
  * An API token's metadata. The token itself is returned once, by the response that created it.
  */
-export type ApiToken = { id: ApiTokenId, name: string, created_at: Timestamp, 
+export type ApiToken = { id: ApiTokenId, name: string, 
+/**
+ * How much the token may do.
+ */
+level: TokenLevel, created_at: Timestamp, 
 /**
  * Null if it never expires.
  */
@@ -586,6 +590,11 @@ next: number | null, };
 export type Timestamp = string;
 
 /**
+ * How much an API token may do (`permission`).
+ */
+export type TokenLevel = "program" | "full";
+
+/**
  * How an entry is marked. Never by color alone: each tone has a shape and words of its own.
  */
 export type Tone = "good" | "warning" | "bad";
@@ -607,7 +616,11 @@ event_types: Array<string> | null,
 /**
  * Since when no delivery has succeeded; `null` while deliveries succeed.
  */
-failing_since: Timestamp | null, created_at: Timestamp, };
+failing_since: Timestamp | null, 
+/**
+ * Who created it, if that was a program: "API token NAME".
+ */
+created_by: string | null, created_at: Timestamp, };
 
 /**
  * A webhook.

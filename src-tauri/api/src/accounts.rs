@@ -5,8 +5,7 @@ use relink_contract::{
     ById, Deleted, List, Results, Success, WireSecret,
     account::{AccessToken, AccountChange, AccountRow, CheckReport, IntegratedAccount, Rename},
 };
-use relink_domain::AccountId;
-use relink_domain::caller::Caller;
+use relink_domain::{AccountId, caller::Caller, permission::Permission};
 use relink_engine::{AccountTime, AccountView, Filter};
 use utoipa_axum::routes;
 
@@ -21,15 +20,16 @@ use crate::{
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
-        .with(routes!(list))
-        .with(routes!(show, change, delete))
-        .with(routes!(refresh_credentials))
-        .with(routes!(rows))
-        .with(routes!(row))
-        .with(routes!(access_token))
-        .with(routes!(refresh))
-        .with(routes!(check))
-        .with(routes!(rename))
+        .with(Permission::ReadAccounts, routes!(list))
+        .with(Permission::ReadAccounts, routes!(show))
+        .with(Permission::ChangeAccounts, routes!(change, delete))
+        .with(Permission::UseAccounts, routes!(refresh_credentials))
+        .with(Permission::ReadAccounts, routes!(rows))
+        .with(Permission::ReadAccounts, routes!(row))
+        .with(Permission::UseAccounts, routes!(access_token))
+        .with(Permission::UseAccounts, routes!(refresh))
+        .with(Permission::UseAccounts, routes!(check))
+        .with(Permission::ChangeAccounts, routes!(rename))
 }
 
 impl ApiState {

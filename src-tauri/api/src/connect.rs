@@ -21,7 +21,7 @@ use crate::{
     body::Body,
     error::{ApiError, ApiResult},
     limits::Client,
-    openapi::{BodyErrors, Conflict, NotFound, Routes},
+    openapi::{BodyErrors, Conflict, NotFound, OpenRoutes},
     path::{PathId, PathText},
     query::Query,
     ui,
@@ -30,8 +30,8 @@ use crate::{
 /// How long a request for a flow waits for a change.
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(25);
 
-pub(crate) fn routes() -> Routes {
-    Routes::new()
+pub(crate) fn routes() -> OpenRoutes {
+    OpenRoutes::new()
         .with(routes!(page))
         .with(routes!(return_page))
         .with(routes!(asset))

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::{
     error::ApiError,
-    openapi::{NotFound, Routes},
+    openapi::{NotFound, OpenRoutes},
     path::PathText,
     ui,
 };
@@ -20,8 +20,8 @@ use crate::{
 #[allow_missing = true]
 struct Files;
 
-pub(crate) fn routes() -> Routes {
-    Routes::new().with(routes!(page)).with(routes!(asset))
+pub(crate) fn routes() -> OpenRoutes {
+    OpenRoutes::new().with(routes!(page)).with(routes!(asset))
 }
 
 /// Browse the documentation

@@ -111,6 +111,7 @@ fn status_of(error: &Error) -> StatusCode {
         },
         (Category::NotFound, _) => StatusCode::NOT_FOUND,
         (Category::BadRequest, _) => StatusCode::BAD_REQUEST,
+        (Category::Forbidden, _) => StatusCode::FORBIDDEN,
         (Category::Conflict, _) => StatusCode::CONFLICT,
         (Category::Provider, _) => StatusCode::BAD_GATEWAY,
         (Category::Unavailable, _) => StatusCode::SERVICE_UNAVAILABLE,

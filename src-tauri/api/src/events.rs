@@ -8,7 +8,7 @@ use relink_contract::{
     event::{Event, Events},
     timeline::TimelineEntry,
 };
-use relink_domain::caller::Caller;
+use relink_domain::{caller::Caller, permission::Permission};
 use utoipa_axum::routes;
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().with(routes!(events)).with(routes!(timeline))
+    Routes::new().with(Permission::FollowEvents, routes!(events)).with(Permission::ReadAccounts, routes!(timeline))
 }
 
 const MAX_WAIT_SECS: u64 = 30;

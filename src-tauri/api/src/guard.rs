@@ -11,6 +11,7 @@ use crate::{
     ApiState, connect,
     error::ApiError,
     limits::{self, Client, Connection},
+    permit::unauthorized,
     server::Reserved,
 };
 
@@ -57,22 +58,19 @@ pub(crate) async fn reserve(request: Request, next: Next) -> Response {
 }
 
 /// Rejects requests without a valid token: an API token, or the run's own token from the data folder. An accepted request has
-/// its [`Caller`](relink_domain::caller::Caller) as an extension.
+/// its [`Caller`](relink_domain::caller::Caller) as an extension. A token that ends before the response, such as during a long poll, gets no response.
 pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     let Some(caller) = header.and_then(bearer_token).and_then(|token| api.engine.access().authenticate(token)) else {
-        let message = "The Authorization header has no valid token. Create one with: relink api-token create NAME";
-        let refused = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).closing_connection();
-        let mut response = refused.into_response();
-        response.headers_mut().insert("www-authenticate", http::HeaderValue::from_static("Bearer"));
-        return response;
+        return unauthorized();
     };
     let connection = request.extensions().get::<Connection>().cloned().unwrap_or_default();
     if let Err(refused) = api.limits.use_connection(&connection, Client::of(&caller)) {
         return refused.into_response();
     }
-    request.extensions_mut().insert(caller);
-    next.run(request).await
+    request.extensions_mut().insert(caller.clone());
+    let response = next.run(request).await;
+    if api.engine.access().is_still_valid(&caller) { response } else { unauthorized() }
 }
 
 /// The scheme is case-insensitive (RFC 9110 §11.1).

@@ -8,7 +8,7 @@ use relink_contract::{
         NewEnvironmentIntegration, NewIntegration, OAuthClient,
     },
 };
-use relink_domain::{EnvironmentIntegrationId, IntegrationId, caller::Caller};
+use relink_domain::{EnvironmentIntegrationId, IntegrationId, caller::Caller, permission::Permission};
 use relink_engine::{Installed, SANDBOX};
 use serde_json::Value;
 use utoipa_axum::routes;
@@ -23,14 +23,17 @@ use crate::{
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
-        .with(routes!(list))
-        .with(routes!(show))
-        .with(routes!(list_installed, install))
-        .with(routes!(show_installed, uninstall))
-        .with(routes!(catalog, add))
-        .with(routes!(install_named))
-        .with(routes!(uninstall_named))
-        .with(routes!(set_client))
+        .with(Permission::ReadIntegrations, routes!(list))
+        .with(Permission::ReadIntegrations, routes!(show))
+        .with(Permission::ReadIntegrations, routes!(list_installed))
+        .with(Permission::ManageIntegrations, routes!(install))
+        .with(Permission::ReadIntegrations, routes!(show_installed))
+        .with(Permission::ManageIntegrations, routes!(uninstall))
+        .with(Permission::ReadIntegrations, routes!(catalog))
+        .with(Permission::ManageIntegrations, routes!(add))
+        .with(Permission::ManageIntegrations, routes!(install_named))
+        .with(Permission::ManageIntegrations, routes!(uninstall_named))
+        .with(Permission::ManageIntegrations, routes!(set_client))
 }
 
 fn integration(entry: &relink_engine::CatalogEntry) -> Integration {

@@ -8,7 +8,8 @@
 //! - It refuses requests from other web pages, except redirects to two pages: the connect UI and the callback.
 //! - Every route requires a bearer token, except the connect UI's and those without user data: `/ping`, `/openapi.json`
 //!   and `/docs`.
-//! - Every route is in the OpenAPI document: [`openapi::Routes`] accepts only documented ones.
+//! - Every route is in the OpenAPI document, and every one that requires a token declares the permission that its caller
+//!   needs: [`openapi::Routes`] accepts no other.
 
 mod accounts;
 mod body;
@@ -25,6 +26,9 @@ mod openapi;
 #[cfg(test)]
 mod openapi_tests;
 mod path;
+#[cfg(test)]
+mod permissions_tests;
+mod permit;
 mod query;
 mod redirect_test;
 mod router;

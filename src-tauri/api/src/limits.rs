@@ -71,6 +71,12 @@ impl Limits {
         Ok(())
     }
 
+    /// How many long polls wait now.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.long_polls.lock().values().sum()
+    }
+
     /// Counts a long poll until the ticket is dropped.
     pub(crate) fn long_poll(&self, client: Client) -> Result<Ticket, ApiError> {
         self.long_polls.take(client, MAX_LONG_POLLS).ok_or_else(|| {
@@ -137,6 +143,8 @@ impl Drop for Ticket {
 mod tests {
     use std::collections::HashSet;
 
+    use relink_domain::caller::TokenLevel;
+
     use super::*;
 
     #[test]
@@ -160,7 +168,7 @@ mod tests {
         let account_id = AccountId::from_uuid(id);
         let callers = [
             Caller::Person,
-            Caller::ApiToken { id: ApiTokenId::from_uuid(id), name: "my-agent".to_owned() },
+            Caller::ApiToken { id: ApiTokenId::from_uuid(id), name: "my-agent".to_owned(), level: TokenLevel::Program },
             Caller::AccountToken { account_id },
             Caller::McpToken { account_id },
             Caller::Link { id: LinkTokenId::from_uuid(id) },

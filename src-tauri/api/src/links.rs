@@ -5,8 +5,11 @@ use relink_contract::{
     WireSecret,
     link::{Callback, CallbackTaken, LinkToken, NewLinkToken, RedirectUris},
 };
-use relink_domain::caller::Caller;
-use relink_domain::link::{LinkOptions, Purpose};
+use relink_domain::{
+    caller::Caller,
+    link::{LinkOptions, Purpose},
+    permission::Permission,
+};
 use utoipa_axum::routes;
 
 use crate::{
@@ -18,13 +21,16 @@ use crate::{
 };
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().with(routes!(create)).with(routes!(callback)).with(routes!(redirect_uris, set_redirect_uris))
+    Routes::new()
+        .with(Permission::CreateLinks, routes!(create))
+        .with(Permission::SubmitCallbacks, routes!(callback))
+        .with(Permission::AllowRedirects, routes!(redirect_uris, set_redirect_uris))
 }
 
 /// Create a link token
 ///
 /// Pass either `integrated_account_id` (to reauthorize an account) or `tenant_id` (to connect a new one). Then open
-/// `/connect-account?link_token=…`.
+/// `/connect-account?link_token=…`. A link ends with the API token that created it.
 #[utoipa::path(
     post,
     path = "/link-token",

@@ -2,8 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use axum::{Router, extract::State, http::header, response::IntoResponse};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::header,
+    middleware::{self, Next},
+    response::IntoResponse,
+};
 use relink_contract::ErrorBody;
+use relink_domain::permission::{Least, Permission};
 use utoipa::{
     IntoResponses, OpenApi,
     openapi::{
@@ -17,12 +24,45 @@ use utoipa_axum::{
     routes,
 };
 
-use crate::ApiState;
+use crate::{ApiState, permit::permit};
 
-/// Routes that are all documented: no other can be added.
+/// Routes that require a token. Each is documented and declares its permission: no other can be added.
 pub(crate) struct Routes(OpenApiRouter<ApiState>);
 
 impl Routes {
+    pub(crate) fn new() -> Self {
+        Self(OpenApiRouter::new())
+    }
+
+    pub(crate) fn with(self, permission: Permission, route: UtoipaMethodRouter<ApiState>) -> Self {
+        let (schemas, mut paths, handlers) = route;
+        for operation in operations(&mut paths.paths) {
+            operation.security = Some(vec![SecurityRequirement::new(BEARER, [permission.as_str()])]);
+            let who = match permission.least() {
+                Least::Program => "Every API token may do this.",
+                Least::Full => "This takes a token with full access.",
+                Least::Person => "No API token may do this: only the person, in the window or with the command line.",
+            };
+            let description = operation.description.take().map(|text| format!("{}\n\n{who}", text.trim_end()));
+            operation.description = Some(description.unwrap_or_else(|| who.to_owned()));
+        }
+        let permitted = middleware::from_fn(move |request: Request, next: Next| permit(permission, request, next));
+        Self(self.0.routes((schemas, paths, handlers.route_layer(permitted))))
+    }
+
+    pub(crate) fn merge(self, other: Self) -> Self {
+        Self(self.0.merge(other.0))
+    }
+
+    pub(crate) fn into_router(self) -> Router<ApiState> {
+        self.0.into()
+    }
+}
+
+/// Routes that require no token. Each is documented.
+pub(crate) struct OpenRoutes(OpenApiRouter<ApiState>);
+
+impl OpenRoutes {
     pub(crate) fn new() -> Self {
         Self(OpenApiRouter::new())
     }
@@ -67,10 +107,9 @@ struct Head;
 const BEARER: &str = "bearer";
 
 /// The document of the whole API. The guards' responses are added here, to every guarded route.
-pub(crate) fn document(guarded: Routes, open: Routes) -> utoipa::openapi::OpenApi {
+pub(crate) fn document(guarded: Routes, open: OpenRoutes) -> utoipa::openapi::OpenApi {
     let mut guarded = guarded.0.into_openapi();
     for operation in operations(&mut guarded.paths.paths) {
-        operation.security = Some(vec![SecurityRequirement::new::<_, _, String>(BEARER, [])]);
         add_responses(operation, TokenErrors::responses());
     }
     let mut document = Head::openapi();
@@ -83,7 +122,10 @@ pub(crate) fn document(guarded: Routes, open: Routes) -> utoipa::openapi::OpenAp
     let paths = std::mem::take(&mut document.paths.paths);
     // In axum's patterns `{*path}` is the rest of the path.
     document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
-    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API token")).build();
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An API token. Each operation names the permission that the token must have."))
+        .build();
     let components = document.components.get_or_insert_default();
     components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
     for (name, description) in ERROR_RESPONSES {
@@ -136,6 +178,7 @@ error_responses! {
     /// Responses of every route that requires a token.
     TokenErrors:
         "401" "The bearer token is missing or unknown.",
+        "403" "The token may not do this (`forbidden`), or the request comes from a web page of another origin.",
         "429" "Too many concurrent requests. Retry after `Retry-After` seconds.";
     /// Responses of routes that read a body.
     BodyErrors:
@@ -161,8 +204,8 @@ fn error(description: &str) -> Response {
     ResponseBuilder::new().description(description).content("application/json", content).build()
 }
 
-pub(crate) fn routes() -> Routes {
-    Routes::new().with(routes!(show))
+pub(crate) fn routes() -> OpenRoutes {
+    OpenRoutes::new().with(routes!(show))
 }
 
 /// Get this document

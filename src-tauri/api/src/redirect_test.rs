@@ -11,7 +11,7 @@ use axum::{
 };
 use utoipa_axum::routes;
 
-use crate::{ApiState, openapi::Routes, path::PathText, ui};
+use crate::{ApiState, openapi::OpenRoutes, path::PathText, ui};
 
 const PATH: &str = "/connect-account/return-test/";
 
@@ -52,8 +52,8 @@ impl RedirectTest {
     }
 }
 
-pub(crate) fn routes() -> Routes {
-    Routes::new().with(routes!(page)).with(routes!(deep_link))
+pub(crate) fn routes() -> OpenRoutes {
+    OpenRoutes::new().with(routes!(page)).with(routes!(deep_link))
 }
 
 /// Open the page of a test of the sign-in redirect

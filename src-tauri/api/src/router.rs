@@ -9,7 +9,8 @@ use axum::{
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 use crate::{
-    ApiState, accounts, body, connect, docs, error, events, guard, integrations, links, openapi, openapi::Routes,
+    ApiState, accounts, body, connect, docs, error, events, guard, integrations, links, openapi,
+    openapi::{OpenRoutes, Routes},
     redirect_test, sandbox, status, tokens, webhooks,
 };
 
@@ -27,8 +28,8 @@ pub(crate) fn guarded() -> Routes {
 }
 
 /// The routes that browsers open without a bearer token. Each one checks another key, or contains no user data.
-pub(crate) fn open() -> Routes {
-    Routes::new()
+pub(crate) fn open() -> OpenRoutes {
+    OpenRoutes::new()
         .merge(status::open_routes())
         .merge(openapi::routes())
         .merge(docs::routes())

@@ -5,6 +5,7 @@ use axum::{
     response::Response,
 };
 use relink_contract::ErrorBody;
+use relink_domain::permission::Permission;
 use utoipa_axum::routes;
 
 use crate::{
@@ -14,7 +15,9 @@ use crate::{
 };
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().with(routes!(show)).with(routes!(change)).with(routes!(read)).with(routes!(act)).with(routes!(clear))
+    Routes::new()
+        .with(Permission::ControlSandbox, routes!(show, change))
+        .with(Permission::ControlSandbox, routes!(read, act, clear))
 }
 
 macro_rules! control {

@@ -2,18 +2,21 @@
 
 use axum::{Extension, Json, extract::State};
 use relink_contract::status::{AccountCounts, KeychainStatus, Ping, SandboxStatus, Status};
-use relink_domain::account;
-use relink_domain::caller::Caller;
+use relink_domain::{account, caller::Caller, permission::Permission};
 use utoipa_axum::routes;
 
-use crate::{ApiState, error::ApiResult, openapi::Routes};
+use crate::{
+    ApiState,
+    error::ApiResult,
+    openapi::{OpenRoutes, Routes},
+};
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().with(routes!(status))
+    Routes::new().with(Permission::ReadAccounts, routes!(status))
 }
 
-pub(crate) fn open_routes() -> Routes {
-    Routes::new().with(routes!(ping))
+pub(crate) fn open_routes() -> OpenRoutes {
+    OpenRoutes::new().with(routes!(ping))
 }
 
 /// Show Relink's status

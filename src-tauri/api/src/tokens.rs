@@ -5,8 +5,7 @@ use relink_contract::{
     Deleted, List, WireSecret,
     token::{ApiToken, CreatedApiToken, NewApiToken},
 };
-use relink_domain::ApiTokenId;
-use relink_domain::caller::Caller;
+use relink_domain::{ApiTokenId, caller::Caller, permission::Permission};
 use utoipa_axum::routes;
 
 use crate::{
@@ -18,7 +17,11 @@ use crate::{
 };
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().with(routes!(list)).with(routes!(show)).with(routes!(create)).with(routes!(revoke))
+    Routes::new()
+        .with(Permission::ReadApiTokens, routes!(list))
+        .with(Permission::ReadApiTokens, routes!(show))
+        .with(Permission::ManageApiTokens, routes!(create))
+        .with(Permission::ManageApiTokens, routes!(revoke))
 }
 
 /// List API tokens
@@ -66,12 +69,14 @@ async fn create(
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewApiToken>,
 ) -> Result<(StatusCode, Json<CreatedApiToken>), ApiError> {
-    let (token, secret) = api.engine.access().create_api_token(&caller, new.name, new.expires_at).await?;
+    let (token, secret) = api.engine.access().create_api_token(&caller, new.name, new.level, new.expires_at).await?;
     let body = CreatedApiToken { record: token.into(), token: WireSecret::from(secret) };
     Ok((StatusCode::CREATED, Json(body)))
 }
 
 /// Revoke an API token
+///
+/// The links that it created end with it. Its webhooks stay.
 #[utoipa::path(
     delete,
     path = "/relink/api-tokens/{id}",

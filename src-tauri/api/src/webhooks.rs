@@ -5,7 +5,7 @@ use relink_contract::{
     ById, Deleted, List, Success, WireSecret,
     webhook::{CreatedWebhook, Delivery, DeliveryState, NewConsentedWebhook, NewWebhook, Replayed, Webhook},
 };
-use relink_domain::{WebhookId, caller::Caller, event::EventKind};
+use relink_domain::{WebhookId, caller::Caller, permission::Permission};
 use utoipa_axum::routes;
 
 use crate::{
@@ -18,12 +18,12 @@ use crate::{
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
-        .with(routes!(list, create))
-        .with(routes!(show, delete))
-        .with(routes!(test))
-        .with(routes!(create_with_consent))
-        .with(routes!(deliveries))
-        .with(routes!(replay))
+        .with(Permission::OwnWebhooks, routes!(list, create))
+        .with(Permission::OwnWebhooks, routes!(show, delete))
+        .with(Permission::OwnWebhooks, routes!(test))
+        .with(Permission::OwnWebhooks, routes!(create_with_consent))
+        .with(Permission::OwnWebhooks, routes!(deliveries))
+        .with(Permission::OwnWebhooks, routes!(replay))
 }
 
 /// The maximum number of deliveries in a response.
@@ -54,6 +54,7 @@ impl ApiState {
             is_active: webhook.is_active,
             event_types: webhook.event_types,
             failing_since: webhook.failing_since,
+            created_by: webhook.creator,
             created_at: webhook.created_at,
             updated_at: webhook.updated_at,
         }
@@ -65,16 +66,10 @@ impl ApiState {
         new: NewWebhook,
         allow_private: bool,
     ) -> Result<CreatedWebhook, ApiError> {
-        let event_types = new
-            .event_types
-            .filter(|names| !names.is_empty())
-            .map(|names| names.iter().map(|name| name.parse::<EventKind>()).collect::<Result<Vec<_>, _>>())
-            .transpose()
-            .map_err(|unknown| ApiError::bad_request("unknown_event", &unknown.to_string()))?;
         let new = relink_engine::NewWebhook {
             target_url: new.target_url,
             is_active: new.is_active.unwrap_or(true),
-            event_types,
+            event_types: new.event_types,
             allow_private,
         };
         let (webhook, secret) = self.engine.outbox().create_webhook(caller, new).await?;
@@ -133,6 +128,8 @@ async fn create(
 }
 
 /// Create a webhook, with consent to a private address
+///
+/// Only the person can consent.
 #[utoipa::path(
     post,
     path = "/relink/webhooks",

@@ -5,21 +5,23 @@ use std::future::{Ready, ready};
 use relink_contract::window::{Delivery, DeliveryState, NewWebhook, Webhook};
 use relink_domain::{WebhookId, caller::Caller, event::EventKind};
 
-use crate::{App, Result, error::invalid_field, error_view};
+use crate::{App, Result, error_view};
 
 const MAX_DELIVERIES: usize = 50;
 
 impl App {
     pub async fn webhooks(&self) -> Result<Vec<Webhook>> {
-        Ok(self
-            .0
-            .engine
-            .outbox()
-            .webhooks(&Caller::Person)
-            .await
-            .map_err(error_view)?
+        let engine = &self.0.engine;
+        let webhooks = engine.outbox().webhooks(&Caller::Person).await.map_err(error_view)?;
+        let tokens = engine.access().api_tokens(&Caller::Person).await.map_err(error_view)?;
+        let name_of = |id| tokens.iter().find(|token| token.id == id).map(|token| format!("API token {}", token.name));
+        let creator = |id| name_of(id).unwrap_or_else(|| "an API token that was revoked".to_owned());
+        Ok(webhooks
             .into_iter()
-            .map(webhook)
+            .map(|hook| {
+                let created_by = hook.creator.map(creator);
+                webhook(hook, created_by)
+            })
             .collect())
     }
 
@@ -30,23 +32,17 @@ impl App {
 
     /// Copies the new webhook's signing secret to the clipboard.
     pub async fn add_webhook(&self, new: NewWebhook) -> Result<Webhook> {
-        let event_types = new
-            .event_types
-            .filter(|names| !names.is_empty())
-            .map(|names| names.iter().map(|name| name.parse::<EventKind>()).collect::<Result<Vec<_>, _>>())
-            .transpose()
-            .map_err(|unknown| invalid_field("event_types", &unknown.to_string()))?;
         let new = relink_engine::NewWebhook {
             target_url: new.target_url,
             is_active: true,
-            event_types,
+            event_types: new.event_types,
             allow_private: new.allow_private,
         };
         let (created, secret) =
             self.0.engine.outbox().create_webhook(&Caller::Person, new).await.map_err(error_view)?;
         let undo = self.remove_webhook(created.id);
         self.copy_or_undo(&secret, "The webhook was not added", undo).await?;
-        Ok(webhook(created))
+        Ok(webhook(created, None))
     }
 
     pub async fn remove_webhook(&self, id: WebhookId) -> Result<()> {
@@ -71,19 +67,20 @@ impl App {
     }
 }
 
-fn webhook(webhook: relink_engine::Webhook) -> Webhook {
+fn webhook(webhook: relink_engine::Webhook, created_by: Option<String>) -> Webhook {
     Webhook {
         id: webhook.id,
         target_url: webhook.target_url,
         is_active: webhook.is_active,
-        event_types: webhook.event_types.map(|kinds| names(&kinds)),
+        event_types: webhook.event_types.map(|patterns| names(&patterns)),
         failing_since: webhook.failing_since,
+        created_by,
         created_at: webhook.created_at,
     }
 }
 
-fn names(kinds: &[EventKind]) -> Vec<String> {
-    kinds.iter().map(|kind| kind.as_str().to_owned()).collect()
+fn names(events: &[impl ToString]) -> Vec<String> {
+    events.iter().map(ToString::to_string).collect()
 }
 
 fn delivery(delivery: relink_engine::Delivery) -> Delivery {

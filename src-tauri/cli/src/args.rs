@@ -194,6 +194,12 @@ pub(crate) enum ApiTokens {
         /// Days until the token expires [default: never].
         #[arg(long, alias = "expires-days", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
         expires: Option<u32>,
+        /// Give full access: also to integrations, to everybody's webhooks, and to changing and deleting accounts.
+        #[arg(long)]
+        admin: bool,
+        /// Don't ask for confirmation.
+        #[arg(long, requires = "admin")]
+        yes: bool,
     },
     /// List tokens, without their values.
     List,
@@ -275,6 +281,7 @@ mod tests {
             &["relink", "account"],
             &["relink", "serve", "--listen", "nowhere"],
             &["relink", "api-token", "create", "x", "--expires", "0"],
+            &["relink", "api-token", "create", "x", "--yes"],
             &["relink", "integrations", "client", "github"],
             &["relink", "sandbox", "fault", "nonsense"],
             &["relink", "sandbox", "fault", "silence", "--on", "x"],

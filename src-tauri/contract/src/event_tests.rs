@@ -59,6 +59,7 @@ fn a_delivery_keeps_its_bytes() {
     let body = DeliveryBody {
         id: id(),
         event: "integrated_account:deleted".to_owned(),
+        event_type: "integrated_account:deleted".to_owned(),
         payload: json!({ "z": 1, "a": [null, 1.5, "\u{fc}"] }),
         environment_id: id(),
         created_at: Timestamp::from_millis(1_700_000_000_000),
@@ -67,6 +68,7 @@ fn a_delivery_keeps_its_bytes() {
     let expected = json!({
         "id": ID,
         "event": "integrated_account:deleted",
+        "event_type": "integrated_account:deleted",
         "payload": { "z": 1, "a": [null, 1.5, "\u{fc}"] },
         "environment_id": ID,
         "created_at": AT,

@@ -1,6 +1,6 @@
 //! API tokens.
 
-use relink_domain::{ApiTokenId, Timestamp};
+use relink_domain::{ApiTokenId, Timestamp, caller::TokenLevel};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
@@ -12,6 +12,8 @@ use crate::WireSecret;
 pub struct ApiToken {
     pub id: ApiTokenId,
     pub name: String,
+    /// How much the token may do.
+    pub level: TokenLevel,
     pub created_at: Timestamp,
     /// Null if it never expires.
     #[schema(required)]
@@ -25,6 +27,9 @@ pub struct ApiToken {
 pub struct NewApiToken {
     /// 1 to 100 characters, on one line.
     pub name: String,
+    /// Default: `program`.
+    #[serde(default)]
+    pub level: TokenLevel,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }

@@ -1,6 +1,6 @@
 //! Webhooks and their deliveries.
 
-use relink_domain::{DeliveryId, EnvironmentId, EventId, Timestamp, WebhookId, event::EventKind};
+use relink_domain::{ApiTokenId, DeliveryId, EnvironmentId, EventId, Timestamp, WebhookId, event::EventPattern};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
@@ -14,12 +14,15 @@ pub struct Webhook {
     pub environment_id: EnvironmentId,
     pub target_url: String,
     pub is_active: bool,
-    /// Null for all events.
+    /// Names of events, or their beginning with `*`. Null for all events.
     #[schema(required)]
-    pub event_types: Option<Vec<EventKind>>,
+    pub event_types: Option<Vec<EventPattern>>,
     /// Since when no delivery has succeeded; null while deliveries succeed.
     #[schema(required)]
     pub failing_since: Option<Timestamp>,
+    /// The API token that created it; null if the person did.
+    #[schema(required)]
+    pub created_by: Option<ApiTokenId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -40,7 +43,7 @@ pub struct NewWebhook {
     /// Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_active: Option<bool>,
-    /// If absent or empty, all events.
+    /// Names of events, or their beginning with `*`: `integrated_account:*`. If absent, all events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_types: Option<Vec<String>>,
 }
@@ -98,6 +101,8 @@ pub struct DeliveryBody {
     /// The same in every attempt.
     pub id: EventId,
     pub event: String,
+    /// The same as `event`: handlers written for Truto read either.
+    pub event_type: String,
     /// The event's subject, as it was when the event happened.
     pub payload: Value,
     pub environment_id: EnvironmentId,

@@ -1,6 +1,6 @@
 //! Who asked for something.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,12 @@ pub enum Caller {
     /// The person: the window, or the command line with the run's own token.
     Person,
     /// A program with an API token. The name stays with what it did, also after the token is revoked.
-    ApiToken { id: ApiTokenId, name: String },
+    ApiToken {
+        id: ApiTokenId,
+        name: String,
+        #[serde(default = "TokenLevel::before_levels")]
+        level: TokenLevel,
+    },
     /// A program with a token for one account.
     AccountToken { account_id: AccountId },
     /// An agent with a token for one account's tools.
@@ -22,6 +27,47 @@ pub enum Caller {
     Link { id: LinkTokenId },
     /// Relink itself: schedules and recovery.
     Internal,
+}
+
+/// How much an API token may do (`permission`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(ts_rs::TS, utoipa::ToSchema))]
+pub enum TokenLevel {
+    /// What a program needs to use accounts.
+    #[default]
+    Program,
+    /// Everything that isn't left to the person.
+    Full,
+}
+
+impl TokenLevel {
+    pub const ALL: [Self; 2] = [Self::Program, Self::Full];
+
+    /// Its name on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Program => "program",
+            Self::Full => "full",
+        }
+    }
+
+    /// The level of tokens in records that are older than levels: they could do everything that the API offers.
+    const fn before_levels() -> Self {
+        Self::Full
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a level of an API token")]
+pub struct UnknownLevel(String);
+
+impl FromStr for TokenLevel {
+    type Err = UnknownLevel;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|level| level.as_str() == text).ok_or_else(|| UnknownLevel(text.to_owned()))
+    }
 }
 
 impl fmt::Display for Caller {
@@ -60,9 +106,23 @@ mod tests {
     #[test]
     fn an_attribution_names_who_acted_and_nobody_where_relink_did() {
         let id = ApiTokenId::from_uuid(Uuid::nil());
-        let token = Caller::ApiToken { id, name: "my-agent".to_owned() };
+        let token = Caller::ApiToken { id, name: "my-agent".to_owned(), level: TokenLevel::Program };
         assert_eq!(token.attribution().as_deref(), Some("by API token my-agent"));
         assert_eq!(Caller::Person.attribution().as_deref(), Some("by you"));
         assert_eq!(Caller::Internal.attribution(), None);
+    }
+
+    #[test]
+    fn a_level_is_read_from_its_name_and_an_older_record_is_of_a_full_token() {
+        for level in TokenLevel::ALL {
+            assert_eq!(level.as_str().parse(), Ok(level));
+            assert_eq!(serde_json::to_value(level).expect("JSON"), level.as_str());
+        }
+        assert!("admin".parse::<TokenLevel>().is_err());
+        let id = Uuid::nil();
+        let recorded = format!(r#"{{"kind":"api_token","id":"{id}","name":"my-agent"}}"#);
+        let caller: Caller = serde_json::from_str(&recorded).expect("read");
+        let id = ApiTokenId::from_uuid(id);
+        assert_eq!(caller, Caller::ApiToken { id, name: "my-agent".to_owned(), level: TokenLevel::Full });
     }
 }

@@ -46,6 +46,9 @@ pub struct LinkToken {
     pub created_at: Timestamp,
     /// When its single success was.
     pub used_at: Option<Timestamp>,
+    /// When the API token that created it expires, or long ago if that was revoked: a link never outlives it. `None` if
+    /// the person created it, or if the token never expires.
+    pub token_ends_at: Option<Timestamp>,
 }
 
 /// Why a link token can't be used.
@@ -57,6 +60,9 @@ pub enum LinkError {
     Used,
     #[error("This link has expired")]
     Expired,
+    /// The API token that created it was revoked or has expired.
+    #[error("This link has ended")]
+    TokenEnded,
     /// The account that it would reauthorize was deleted.
     #[error("The account of this link was deleted")]
     AccountDeleted,
@@ -69,6 +75,7 @@ impl LinkError {
             Self::Unknown => "link_token_unknown",
             Self::Used => "link_token_used",
             Self::Expired => "link_token_expired",
+            Self::TokenEnded => "link_token_ended",
             Self::AccountDeleted => "account_deleted",
         }
     }
@@ -79,6 +86,7 @@ impl LinkError {
             Self::Unknown => "It may have been created on another machine, or not copied completely.",
             Self::Used => "A link works for one successful connection. Nothing is wrong with what it connected.",
             Self::Expired => "A link is valid for seven days.",
+            Self::TokenEnded => "A program created it with an API token that was revoked or has expired.",
             Self::AccountDeleted => "There is nothing left to reauthorize.",
         }
     }
@@ -86,7 +94,7 @@ impl LinkError {
     /// What to do.
     pub const fn hint(self) -> &'static str {
         match self {
-            Self::Unknown | Self::Used | Self::Expired => {
+            Self::Unknown | Self::Used | Self::Expired | Self::TokenEnded => {
                 "Ask for a new link: in Relink, open the account and choose Reauthorize connection."
             }
             Self::AccountDeleted => "Connect the account again from Relink.",
@@ -95,14 +103,16 @@ impl LinkError {
 }
 
 impl LinkToken {
-    pub const fn expires_at(&self) -> Timestamp {
-        self.created_at.plus_secs(LIFETIME_SECS)
+    pub fn expires_at(&self) -> Timestamp {
+        let after_lifetime = self.created_at.plus_secs(LIFETIME_SECS);
+        self.token_ends_at.map_or(after_lifetime, |at| at.min(after_lifetime))
     }
 
     /// Checks that it may still be used.
     pub fn usable(&self, now: Timestamp) -> Result<(), LinkError> {
         match self.used_at {
             Some(_) => Err(LinkError::Used),
+            None if self.token_ends_at.is_some_and(|at| now >= at) => Err(LinkError::TokenEnded),
             None if now >= self.expires_at() => Err(LinkError::Expired),
             None => Ok(()),
         }
@@ -133,6 +143,7 @@ mod tests {
             options: LinkOptions::default(),
             created_at: Timestamp::from_millis(0),
             used_at,
+            token_ends_at: None,
         }
     }
 
@@ -142,6 +153,19 @@ mod tests {
         assert_eq!(token(None).usable(days(7).plus_millis(-1)), Ok(()));
         assert_eq!(token(None).usable(days(7)), Err(LinkError::Expired));
         assert_eq!(token(Some(days(1))).usable(days(1)), Err(LinkError::Used));
+    }
+
+    #[test]
+    fn a_link_ends_with_the_api_token_that_created_it() {
+        let at = |secs: i64| Timestamp::from_millis(0).plus_secs(secs);
+        let link = LinkToken { token_ends_at: Some(at(6)), ..token(None) };
+        assert_eq!((link.usable(at(5)), link.usable(at(6))), (Ok(()), Err(LinkError::TokenEnded)));
+        assert_eq!(link.expires_at(), at(6));
+        let longer = LinkToken { token_ends_at: Some(at(LIFETIME_SECS + 1)), ..token(None) };
+        assert_eq!(
+            (longer.expires_at(), longer.usable(at(LIFETIME_SECS))),
+            (at(LIFETIME_SECS), Err(LinkError::Expired))
+        );
     }
 
     #[test]
@@ -157,10 +181,11 @@ mod tests {
 
     #[test]
     fn every_refusal_is_explained() {
-        let all = [LinkError::Unknown, LinkError::Used, LinkError::Expired, LinkError::AccountDeleted];
+        let all =
+            [LinkError::Unknown, LinkError::Used, LinkError::Expired, LinkError::TokenEnded, LinkError::AccountDeleted];
         assert_eq!(
             all.map(LinkError::code),
-            ["link_token_unknown", "link_token_used", "link_token_expired", "account_deleted"]
+            ["link_token_unknown", "link_token_used", "link_token_expired", "link_token_ended", "account_deleted"]
         );
         for error in all {
             assert!(error.message().ends_with('.') && error.hint().ends_with('.'), "{error:?}");

@@ -3,7 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use relink_contract::{event::Gone, token::ApiTokenCreated};
-use relink_domain::{ApiTokenId, Secret, Timestamp, caller::Caller, event::EventKind, name};
+use relink_domain::{
+    ApiTokenId, Secret, Timestamp,
+    caller::{Caller, TokenLevel},
+    event::EventKind,
+    name,
+};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
@@ -50,14 +55,19 @@ struct KnownToken {
     hash: [u8; 32],
     id: ApiTokenId,
     name: String,
+    level: TokenLevel,
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
 }
 
 impl KnownToken {
     fn new(hash: [u8; 32], token: &ApiToken) -> Self {
-        let ApiToken { id, name, expires_at, last_used_at, .. } = token.clone();
-        Self { hash, id, name, expires_at, last_used_at }
+        let ApiToken { id, name, level, expires_at, last_used_at, created_at: _ } = token.clone();
+        Self { hash, id, name, level, expires_at, last_used_at }
+    }
+
+    fn is_valid(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|at| now < at)
     }
 }
 
@@ -73,6 +83,7 @@ impl Access {
         &self,
         caller: &Caller,
         name: String,
+        level: TokenLevel,
         expires_at: Option<Timestamp>,
     ) -> Result<(ApiToken, Secret)> {
         let Some(name) = name::one_line(&name, MAX_NAME).map(str::to_owned) else {
@@ -86,7 +97,7 @@ impl Access {
         }
         let secret = random_token()?;
         let id = ApiTokenId::from_uuid(Uuid::now_v7());
-        let token = ApiToken { id, name, created_at: now, expires_at, last_used_at: None };
+        let token = ApiToken { id, name, level, created_at: now, expires_at, last_used_at: None };
         let payload = Payload::of(&ApiTokenCreated { id, name: token.name.clone(), created_at: now })?;
         let (hash, record, access) = (hash_of(secret.expose()), token.clone(), self.clone());
         let write = move |tx: &rusqlite::Transaction<'_>| {
@@ -150,8 +161,8 @@ impl Access {
         let mut caller = None;
         let mut used = None;
         for known in lock(&self.0.known).iter_mut() {
-            if bool::from(known.hash.ct_eq(&hash)) && known.expires_at.is_none_or(|at| now < at) {
-                caller = Some(Caller::ApiToken { id: known.id, name: known.name.clone() });
+            if bool::from(known.hash.ct_eq(&hash)) && known.is_valid(now) {
+                caller = Some(Caller::ApiToken { id: known.id, name: known.name.clone(), level: known.level });
                 if known.last_used_at.is_none_or(|last| now.millis_since(last).abs() >= LAST_USE_RESOLUTION_MILLIS) {
                     known.last_used_at = Some(now);
                     used = Some(known.id);
@@ -167,6 +178,13 @@ impl Access {
             });
         }
         caller
+    }
+
+    /// Whether an authenticated caller would be authenticated again: its API token wasn't revoked and hasn't expired.
+    pub fn is_still_valid(&self, caller: &Caller) -> bool {
+        let Some(id) = api_tokens::id_of(caller) else { return true };
+        let now = self.0.uses.clock.now();
+        lock(&self.0.known).iter().any(|known| known.id == id && known.is_valid(now))
     }
 }
 
@@ -197,8 +215,10 @@ mod tests {
     async fn a_revoked_token_stays_revoked_while_another_is_being_made() {
         let (access, _) = access().await;
         for steps in 0..10 {
-            let (doomed, secret) = access.create_api_token(&CALLER, "doomed".into(), None).await.expect("made");
-            let mut making = std::pin::pin!(access.create_api_token(&CALLER, "beside it".into(), None));
+            let (doomed, secret) =
+                access.create_api_token(&CALLER, "doomed".into(), TokenLevel::Program, None).await.expect("made");
+            let mut making =
+                std::pin::pin!(access.create_api_token(&CALLER, "beside it".into(), TokenLevel::Program, None));
             let mut made = Poll::Pending;
             for _ in 0..steps {
                 if made.is_pending() {
@@ -230,9 +250,10 @@ mod tests {
     #[tokio::test]
     async fn a_token_whose_creation_or_revocation_is_not_committed_stays_as_it_was() {
         let (access, _) = access().await;
-        let (token, secret) = access.create_api_token(&CALLER, "agent".into(), None).await.expect("made");
+        let (token, secret) =
+            access.create_api_token(&CALLER, "agent".into(), TokenLevel::Program, None).await.expect("made");
         refuse_commits(&access).await;
-        access.create_api_token(&CALLER, "lost".into(), None).await.expect_err("not committed");
+        access.create_api_token(&CALLER, "lost".into(), TokenLevel::Program, None).await.expect_err("not committed");
         assert_eq!(lock(&access.0.known).len(), 1, "nothing is known of a token that doesn't exist");
         access.revoke_api_token(&CALLER, token.id).await.expect_err("not committed");
         assert_eq!(id_of(access.authenticate(secret.expose()).as_ref()), Some(token.id), "it was not revoked");
@@ -251,18 +272,23 @@ mod tests {
     #[tokio::test]
     async fn the_caller_of_a_token_has_its_name() {
         let (access, clock) = access().await;
-        let (token, secret) =
-            access.create_api_token(&CALLER, "my-agent".into(), Some(START.plus_secs(60))).await.expect("made");
+        let (token, secret) = access
+            .create_api_token(&CALLER, "my-agent".into(), TokenLevel::Full, Some(START.plus_secs(60)))
+            .await
+            .expect("made");
         let caller = access.authenticate(secret.expose()).expect("known");
-        assert_eq!(caller, Caller::ApiToken { id: token.id, name: "my-agent".into() });
+        assert_eq!(caller, Caller::ApiToken { id: token.id, name: "my-agent".into(), level: TokenLevel::Full });
+        assert!(access.is_still_valid(&caller));
         clock.advance_secs(60);
         assert_eq!(access.authenticate(secret.expose()), None, "it has expired");
+        assert!(!access.is_still_valid(&caller), "a request in flight learns of it too");
     }
 
     #[tokio::test]
     async fn a_tokens_last_use_is_recorded_once_a_minute() {
         let (access, clock) = access().await;
-        let (token, secret) = access.create_api_token(&CALLER, "agent".into(), None).await.expect("made");
+        let (token, secret) =
+            access.create_api_token(&CALLER, "agent".into(), TokenLevel::Program, None).await.expect("made");
         let recorded = async |secs| {
             clock.advance_secs(secs);
             assert_eq!(id_of(access.authenticate(secret.expose()).as_ref()), Some(token.id));

@@ -8,6 +8,7 @@ use relink_domain::{
     callback::CallbackError,
     failure::{Explanation, Failure},
     link::LinkError,
+    permission::Refusal,
 };
 
 use crate::{keychain::KeychainError, store::StoreError};
@@ -40,6 +41,12 @@ pub enum Error {
         /// What the conflict is, and what to do.
         message: String,
     },
+    /// The caller lacks a permission.
+    #[error("{0}")]
+    Forbidden(Box<Refusal>),
+    /// The caller's API token was revoked or expired while the request was processed.
+    #[error("This API token was revoked or has expired")]
+    TokenEnded,
     /// A link can't be used.
     #[error("{refused}. {}", .refused.message())]
     Link { refused: LinkError },
@@ -85,6 +92,8 @@ pub enum Category {
     NotFound,
     /// The input isn't valid.
     BadRequest,
+    /// The caller may not do this.
+    Forbidden,
     /// A conflict with the current state.
     Conflict,
     /// A failure of the provider or the network.
@@ -110,6 +119,12 @@ impl From<StoreError> for Error {
 impl From<LinkError> for Error {
     fn from(refused: LinkError) -> Self {
         Self::Link { refused }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Forbidden(Box::new(refusal))
     }
 }
 
@@ -143,6 +158,8 @@ impl Error {
         match self {
             Self::NotFound { .. } => "not_found",
             Self::Invalid { code, .. } | Self::Conflict { code, .. } | Self::CallbackRefused { code, .. } => code,
+            Self::Forbidden(_) => "forbidden",
+            Self::TokenEnded => "token_ended",
             Self::Link { refused } => refused.code(),
             Self::Callback(error) => error.code(),
             Self::Provider { failure, .. } => failure.cause.code(),
@@ -165,6 +182,7 @@ impl Error {
             | Self::Callback(_)
             | Self::CallbackRefused { .. }
             | Self::Rejected(Rejected::NotRenewing) => Category::BadRequest,
+            Self::Forbidden(_) | Self::TokenEnded => Category::Forbidden,
             Self::Conflict { .. } | Self::Rejected(_) => Category::Conflict,
             Self::Provider { .. } => Category::Provider,
             Self::Keychain(_) | Self::Deferred | Self::Stopping => Category::Unavailable,
@@ -183,6 +201,8 @@ impl Error {
             Self::NotFound { .. }
             | Self::Invalid { .. }
             | Self::Conflict { .. }
+            | Self::Forbidden(_)
+            | Self::TokenEnded
             | Self::Rejected(_)
             | Self::Deferred
             | Self::Stopping => self.to_string(),
@@ -193,6 +213,8 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Provider { words, .. } => Some(words.hint.clone()),
+            Self::Forbidden(refusal) => Some(refusal.hint()),
+            Self::TokenEnded => Some("Create another one: relink api-token create NAME".into()),
             Self::Link { refused } => Some(refused.hint().into()),
             Self::Keychain(KeychainError::Locked) => Some("Unlock the keychain. Relink then continues.".into()),
             Self::Keychain(KeychainError::Slow { .. }) => {

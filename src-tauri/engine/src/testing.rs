@@ -207,6 +207,7 @@ pub(crate) fn webhook(target_url: &str) -> Webhook {
         event_types: None,
         allow_private: false,
         failing_since: None,
+        creator: None,
         created_at: START,
         updated_at: START,
     }

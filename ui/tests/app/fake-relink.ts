@@ -226,6 +226,7 @@ export class FakeRelink {
         is_active: true,
         event_types: webhook.event_types,
         failing_since: null,
+        created_by: null,
         created_at: ago(0),
       };
       this.webhooks = [...this.webhooks, made];
@@ -240,10 +241,11 @@ export class FakeRelink {
     replay_webhook: () => 1,
     deliveries: () => this.deliveries,
     api_tokens: () => this.tokens,
-    create_api_token: ({ name, days }) => {
+    create_api_token: ({ name, level, days }) => {
       const made: ApiToken = {
         id: `token-${this.tokens.length + 1}`,
         name,
+        level,
         created_at: ago(0),
         expires_at: days === null ? null : ago(-days * 24 * 60),
         last_used_at: null,

@@ -163,6 +163,7 @@ it('shows a webhook’s deliveries, and retries the failed ones', async () => {
       is_active: true,
       event_types: null,
       failing_since: at(40),
+      created_by: 'API token my-agent',
       created_at: at(9000),
     },
   ];
@@ -179,6 +180,7 @@ it('shows a webhook’s deliveries, and retries the failed ones', async () => {
   const page = await go('Webhooks', relink);
   await page.getByRole('button', { name: /example.com/ }).click();
   await page.getByText('1 delivery failed').waitFor();
+  await page.getByText('Created by API token my-agent.').waitFor();
   await inspect(app, 'webhook');
   await page.getByRole('button', { name: 'Retry' }).click();
   await page.getByText('Retrying now.').waitFor();
@@ -249,6 +251,20 @@ it('saves settings, and creates and revokes API tokens', async () => {
   await page.getByRole('button', { name: 'Create token' }).click();
   await page.getByText('The token for my-agent is in your clipboard').waitFor();
   expect(app.relink.copied).toEqual(['API token']);
+  await page.getByText('Uses accounts').waitFor();
+  await page.getByLabel('Name').fill('deployer');
+  await page.getByLabel('Access').selectOption('Full access');
+  await page.getByText('change and delete accounts').waitFor();
+  await inspect(app, 'api-tokens');
+  await page.getByRole('button', { name: 'Create token' }).click();
+  await page.getByText('The token for deployer is in your clipboard').waitFor();
+  expect(app.relink.tokens.map(({ name, level }) => [name, level])).toEqual([
+    ['my-agent', 'program'],
+    ['deployer', 'full'],
+  ]);
+  await page.getByRole('listitem').filter({ hasText: 'deployer' }).getByText('Full access').waitFor();
+  await page.getByRole('button', { name: 'Revoke deployer' }).click();
+  await page.getByRole('button', { name: 'Revoke token' }).click();
   await page.getByLabel('Dark').check();
   await expect.poll(() => app.relink.preferences.appearance).toBe('dark');
   await app.changed('preferences');

@@ -202,10 +202,20 @@ it('asks before it uninstalls an integration, removes a webhook or revokes a tok
       is_active: true,
       event_types: null,
       failing_since: null,
+      created_by: null,
       created_at: at(9000),
     },
   ];
-  relink.tokens = [{ id: 't', name: 'my-agent', created_at: at(9000), expires_at: null, last_used_at: null }];
+  relink.tokens = [
+    {
+      id: 't',
+      name: 'my-agent',
+      level: 'program',
+      created_at: at(9000),
+      expires_at: null,
+      last_used_at: null,
+    },
+  ];
   const page = await go('Integrations', relink);
   await page.getByRole('button', { name: 'Uninstall…' }).click();
   await page.getByRole('dialog').waitFor();

@@ -100,7 +100,8 @@ async fn only_what_a_browser_opens_is_open() {
 #[tokio::test]
 async fn a_revoked_token_is_refused_immediately() {
     let world = World::new().await;
-    let made = world.post("/relink/api-tokens", json!({ "name": "short" })).await;
+    let (_, made) = world.as_person(Method::POST, "/relink/api-tokens", json!({ "name": "short" })).await;
+    assert_eq!(made["level"], "program", "unless full access is requested");
     let token = made["token"].as_str().expect("shown once").to_owned();
     let status = async || {
         world
@@ -113,9 +114,8 @@ async fn a_revoked_token_is_refused_immediately() {
             .status()
     };
     assert_eq!(status().await, StatusCode::OK);
-    let (gone, _) = world
-        .ask(Method::DELETE, &format!("/relink/api-tokens/{}", made["id"].as_str().expect("an id")), Value::Null)
-        .await;
+    let path = format!("/relink/api-tokens/{}", made["id"].as_str().expect("an id"));
+    let (gone, _) = world.as_person(Method::DELETE, &path, Value::Null).await;
     assert_eq!(gone, StatusCode::OK);
     assert_eq!(status().await, StatusCode::UNAUTHORIZED);
 }
@@ -185,9 +185,9 @@ async fn a_redirect_uri_without_an_exact_match_is_refused() {
         world.ask(Method::POST, "/link-token", json!({ "tenant_id": "acme-1", "redirect_uri": uri })).await
     };
     let listed = json!({ "redirect_uris": ["https://app.example/done"] });
-    let (status, body) = world.ask(Method::PUT, "/relink/redirect-uris", listed.clone()).await;
+    let (status, body) = world.as_person(Method::PUT, "/relink/redirect-uris", listed.clone()).await;
     assert_eq!((status, &body), (StatusCode::OK, &listed));
-    assert_eq!(world.get("/relink/redirect-uris").await, listed);
+    assert_eq!(world.as_person(Method::GET, "/relink/redirect-uris", Value::Null).await.1, listed);
     assert_eq!(link("https://app.example/done").await.0, StatusCode::OK);
     for other in
         ["https://evil.example/", "https://app.example/done/", "https://app.example/done?x", "HTTPS://app.example/done"]
@@ -207,10 +207,12 @@ async fn an_unsafe_redirect_uri_cannot_be_allowed() {
     for unfit in
         ["javascript:alert(1)", "data:text/html,x", "http://app.example/", "//evil.example", "https://a@b.example/"]
     {
-        let (status, body) = world.ask(Method::PUT, "/relink/redirect-uris", json!({ "redirect_uris": [unfit] })).await;
+        let list = json!({ "redirect_uris": [unfit] });
+        let (status, body) = world.as_person(Method::PUT, "/relink/redirect-uris", list).await;
         assert_eq!((status, body["code"].as_str()), (StatusCode::BAD_REQUEST, Some("redirect_uri_unfit")), "{unfit}");
     }
-    assert_eq!(world.get("/relink/redirect-uris").await["redirect_uris"], json!([]));
+    let (_, listed) = world.as_person(Method::GET, "/relink/redirect-uris", Value::Null).await;
+    assert_eq!(listed["redirect_uris"], json!([]));
 }
 
 #[tokio::test]

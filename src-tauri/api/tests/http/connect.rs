@@ -105,7 +105,7 @@ async fn a_refused_field_is_named() {
 #[tokio::test]
 async fn the_sandbox_runs_only_while_it_is_installed() {
     let world = World::new().await;
-    let before = world.ask(Method::GET, "/relink/sandbox/control", Value::Null).await;
+    let before = world.as_person(Method::GET, "/relink/sandbox/control", Value::Null).await;
     assert_eq!((before.0, before.1["code"].as_str()), (StatusCode::NOT_FOUND, Some("sandbox_not_installed")));
     world.sandbox().await;
     let base = world.get("/relink/status").await["sandbox"]["base_url"].as_str().expect("it runs").to_owned();

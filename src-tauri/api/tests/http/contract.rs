@@ -219,7 +219,7 @@ async fn a_refusal_of_the_sandbox_is_reported_in_the_errors_format() {
         (Method::GET, "expire", StatusCode::METHOD_NOT_ALLOWED, "doesn't support this method"),
     ] {
         let path = format!("/relink/sandbox/control/{control}");
-        let (status, body) = world.ask(method, &path, json!({ "kind": "x" })).await;
+        let (status, body) = world.as_person(method, &path, json!({ "kind": "x" })).await;
         assert_eq!(status, wanted, "{body}");
         assert_eq!(body["statusCode"], wanted.as_u16(), "{body}");
         assert_eq!(body["code"], "sandbox_refused", "{body}");

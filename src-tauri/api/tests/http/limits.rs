@@ -36,7 +36,7 @@ async fn others_are_answered(world: &World, other: &str, link: &str) {
 /// Another program's token, and a person's link.
 async fn other_and_link(world: &World) -> (String, String) {
     let text = |value: &Value| value.as_str().expect("a token").to_owned();
-    let other = world.post("/relink/api-tokens", json!({ "name": "other" })).await;
+    let (_, other) = world.as_person(Method::POST, "/relink/api-tokens", json!({ "name": "other" })).await;
     let link = world.post("/link-token", json!({ "tenant_id": "a" })).await;
     (text(&other["token"]), text(&link["link_token"]))
 }

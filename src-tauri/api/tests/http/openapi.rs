@@ -11,7 +11,7 @@ async fn every_documented_route_exists() {
     let operations = world.operations().await;
     assert!(operations.len() > 50, "{}", operations.len());
     for operation in operations {
-        let request = world.client.request(operation.method.clone(), operation.url(&world)).bearer_auth(&world.token);
+        let request = world.client.request(operation.method.clone(), operation.url(&world)).bearer_auth(&world.person);
         let answer = request.send().await.expect("an answer");
         assert_ne!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{operation:?}");
         let body: Value = answer.json().await.unwrap_or_default();

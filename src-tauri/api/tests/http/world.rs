@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use relink_api::{ServeOptions, Serving};
-use relink_domain::caller::Caller;
+use relink_domain::caller::{Caller, TokenLevel};
 use relink_engine::{Engine, Options, clock::Clock, keychain::Keychain};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -14,7 +14,10 @@ use tokio::{
 };
 
 pub struct World {
+    /// An API token with full access.
     pub token: String,
+    /// The run's own token: the person's.
+    pub person: String,
     pub client: Client,
     pub engine: Engine,
     pub serving: Serving,
@@ -35,9 +38,13 @@ impl World {
         let listen: SocketAddr = "127.0.0.1:0".parse().expect("an address");
         let options = ServeOptions { listen: Some(listen), data_dir: folder.path().to_owned() };
         let serving = relink_api::serve(engine.clone(), options).await.expect("it serves");
-        let (_, token) = engine.access().create_api_token(&Caller::Person, "test".into(), None).await.expect("a token");
+        let token = engine.access().create_api_token(&Caller::Person, "test".into(), TokenLevel::Full, None).await;
+        let (_, token) = token.expect("a token");
+        let file = std::fs::read_to_string(folder.path().join("engine.json")).expect("the engine file");
+        let file: Value = serde_json::from_str(&file).expect("JSON");
+        let person = file["token"].as_str().expect("a token").to_owned();
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        Self { token: token.expose().to_owned(), client, engine, serving, folder }
+        Self { token: token.expose().to_owned(), person, client, engine, serving, folder }
     }
 
     pub fn base(&self) -> &str {
@@ -48,9 +55,14 @@ impl World {
         self.base().strip_prefix("http://").expect("http")
     }
 
-    /// A request with a token.
+    /// A request with the API token.
     pub async fn ask(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
-        let mut request = self.client.request(method, format!("{}{path}", self.base())).bearer_auth(&self.token);
+        self.ask_with(&self.token, method, path, body).await
+    }
+
+    /// A request with a token.
+    pub async fn ask_with(&self, token: &str, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+        let mut request = self.client.request(method, format!("{}{path}", self.base())).bearer_auth(token);
         if !body.is_null() {
             request = request.json(&body);
         }
@@ -58,6 +70,11 @@ impl World {
         let status = answer.status();
         let text = answer.text().await.expect("a body");
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// A request with the person's token.
+    pub async fn as_person(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+        self.ask_with(&self.person, method, path, body).await
     }
 
     pub async fn get(&self, path: &str) -> Value {
@@ -95,7 +112,8 @@ impl World {
 
     /// An account by API key: the shortest way to have one.
     pub async fn account(&self, tenant: &str) -> String {
-        let key = self.post("/relink/sandbox/control/api-keys", json!({})).await["api_key"].clone();
+        let (_, key) = self.as_person(Method::POST, "/relink/sandbox/control/api-keys", json!({})).await;
+        let key = key["api_key"].clone();
         let link = self.post("/link-token", json!({ "tenant_id": tenant })).await;
         let flow = self
             .begin(&link, json!({ "integration": "sandbox", "format": "api_key", "fields": { "api_key": key } }))

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::atomic::Ordering};
 use relink_contract::window::{
     Destination, LinkPurpose, NewIntegration, NewWebhook, OpenIn, PreferenceUpdate, SecretInput,
 };
-use relink_domain::{Secret, account::AuthenticationMethod, integration::RedirectKind};
+use relink_domain::{Secret, account::AuthenticationMethod, caller::TokenLevel, integration::RedirectKind};
 use relink_engine::BeginFlow;
 use serde_json::json;
 
@@ -92,7 +92,7 @@ async fn the_page_gets_a_magic_link_without_its_token() {
 async fn a_secret_that_cannot_be_copied_is_not_created() {
     let world = World::new().await;
     world.desktop.clipboard_fails.store(true, Ordering::SeqCst);
-    let refused = world.app.create_api_token("agent".to_owned(), None).await.expect_err("refused");
+    let refused = world.app.create_api_token("agent".to_owned(), TokenLevel::Program, None).await.expect_err("refused");
     assert_eq!((refused.code.as_str(), refused.title.as_str()), ("clipboard", "The API token was not created"));
     assert!(refused.message.ends_with("There is no clipboard."), "{}", refused.message);
     assert_eq!(world.app.api_tokens().await.expect("a list"), []);

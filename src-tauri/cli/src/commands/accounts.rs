@@ -1,14 +1,14 @@
 //! Listing accounts, and the commands about one account.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use relink_contract::account::{AccountRow, CheckOutcome, CheckReport};
-use relink_domain::{
-    account::{Status, Verdict},
-    provider_text,
-};
+use relink_domain::account::{Status, Verdict};
 
-use super::lookup::{find_account, find_account_id};
+use super::{
+    input::confirm,
+    lookup::{find_account, find_account_id},
+};
 use crate::{
     api_client::ApiClient,
     exit::CliError,
@@ -144,30 +144,14 @@ fn describe_check(report: &CheckReport) -> String {
 pub(super) fn delete(client: &ApiClient, id: &str, yes: bool, output: Output) -> Result<(), CliError> {
     let account = find_account(client, id)?;
     if !yes {
-        confirm_deletion(&account)?;
+        let AccountRow { name, integration_label, .. } = &account;
+        let question = format!(
+            "Delete {name} ({integration_label})? Its credentials are removed from the keychain, and revoked if the provider \
+             supports it. Everything that uses the account stops working."
+        );
+        confirm(&question, &format!("{name} was not deleted."))?;
     }
     output.text(&client.delete_account(&account.id.to_string())?, |_| format!("{} was deleted.", account.name))
-}
-
-fn confirm_deletion(account: &AccountRow) -> Result<(), CliError> {
-    let AccountRow { name, integration_label, .. } = account;
-    if !io::stdin().is_terminal() {
-        return Err(CliError::new(format!("{name} was not deleted. Pass --yes, or run this in a terminal.")));
-    }
-    let question = provider_text::single_line(
-        &format!(
-            "Delete {name} ({integration_label})? Its credentials are removed from the keychain, and revoked if the provider \
-         supports it. Everything that uses the account stops working. Type yes to confirm:"
-        ),
-        usize::MAX,
-    );
-    // If the question can't be written, the read that follows fails.
-    let _ = write!(io::stderr(), "{question} ").and_then(|()| io::stderr().flush());
-    let mut answer = String::new();
-    io::stdin()
-        .read_line(&mut answer)
-        .map_err(|error| CliError::new(format!("The answer could not be read: {error}.")))?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(CliError::new("Nothing was deleted.")) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,12 @@
 //! Files and standard input.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs,
+    io::{self, IsTerminal, Write},
+    path::Path,
+};
+
+use relink_domain::provider_text;
 
 use crate::exit::CliError;
 
@@ -14,4 +20,19 @@ pub(super) fn read_file(path: &Path) -> Result<String, CliError> {
 
 pub(super) fn read_stdin() -> Result<String, CliError> {
     io::read_to_string(io::stdin()).map_err(|error| CliError::new(format!("Standard input can't be read: {error}.")))
+}
+
+/// Asks the person in the terminal to confirm. `undone`: what was not done if they don't, as a sentence.
+pub(super) fn confirm(question: &str, undone: &str) -> Result<(), CliError> {
+    if !io::stdin().is_terminal() {
+        return Err(CliError::new(format!("{undone} Pass --yes, or run this in a terminal.")));
+    }
+    let question = provider_text::single_line(&format!("{question} Type yes to confirm:"), usize::MAX);
+    // If the question can't be written, the read that follows fails.
+    let _ = write!(io::stderr(), "{question} ").and_then(|()| io::stderr().flush());
+    let mut answer = String::new();
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| CliError::new(format!("The answer could not be read: {error}.")))?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(CliError::new(undone)) }
 }

@@ -61,7 +61,7 @@ macro_rules! window_commands {
 
             fn api_tokens() -> Vec<ApiToken>;
             /// Copies the new token to the clipboard; it can't be read again.
-            fn create_api_token(name: String, days: Option<u32>) -> ApiToken;
+            fn create_api_token(name: String, level: TokenLevel, days: Option<u32>) -> ApiToken;
             fn revoke_api_token(id: ApiTokenId) -> ();
 
             fn preferences() -> Preferences;

@@ -26,6 +26,7 @@ pub use integration::{AddedIntegration, Integration, NewIntegration, RedirectUri
 pub use link::{LinkPurpose, MagicLink, OpenIn};
 pub use overview::{KeychainState, Overview};
 pub use preferences::{Appearance, NoticeRecord, PreferenceUpdate, Preferences};
+pub use relink_domain::caller::TokenLevel;
 pub use sandbox::{SandboxAction, SandboxSettings};
 pub use secret_input::SecretInput;
 pub use timeline::{Fact, TimelineEntry, TimelinePage};

@@ -14,6 +14,8 @@ pub struct Webhook {
     pub event_types: Option<Vec<String>>,
     /// Since when no delivery has succeeded; `null` while deliveries succeed.
     pub failing_since: Option<Timestamp>,
+    /// Who created it, if that was a program: "API token NAME".
+    pub created_by: Option<String>,
     pub created_at: Timestamp,
 }
 

@@ -17,7 +17,7 @@ use crate::{
     provider::{Provider, reject_credentials_in_context},
     random::hash_of,
     store::{
-        accounts, links, settings,
+        accounts, api_tokens, links, settings,
         timeline::{self, NewEntry},
     },
 };
@@ -32,6 +32,7 @@ pub struct NewLink {
 }
 
 impl Connections {
+    /// Creates a link. One that an API token creates ends with that token.
     pub async fn create_link(&self, caller: &Caller, purpose: Purpose, options: LinkOptions) -> Result<NewLink> {
         if let Some(uri) = &options.redirect_uri {
             self.ensure_redirect_is_listed(uri).await?;
@@ -40,10 +41,18 @@ impl Connections {
         reject_credentials_in_context(&options.context, &providers.iter().map(|provider| &**provider))?;
         let token = Secret::new(Uuid::new_v4().to_string());
         let now = self.now();
-        let link =
-            LinkToken { id: LinkTokenId::from_uuid(Uuid::now_v7()), purpose, options, created_at: now, used_at: None };
+        let creator = api_tokens::id_of(caller);
+        let token_ends_at = match creator {
+            Some(id) => {
+                let token = self.0.uses.store.read(move |c| api_tokens::get(c, id)).await?;
+                token.ok_or(Error::TokenEnded)?.expires_at
+            }
+            None => None,
+        };
+        let id = LinkTokenId::from_uuid(Uuid::now_v7());
+        let link = LinkToken { id, purpose, options, created_at: now, used_at: None, token_ends_at };
         let expires_at = link.expires_at();
-        let (id, hash) = (link.id, hash_of(token.expose()));
+        let hash = hash_of(token.expose());
         let reauthorizes = match link.purpose {
             Purpose::Reauthorize { account_id } => {
                 let event = TimelineEvent::LinkCreated { expires_at };
@@ -52,18 +61,21 @@ impl Connections {
             Purpose::Connect { .. } => None,
         };
         let write = move |tx: &rusqlite::Transaction<'_>| {
+            if !api_tokens::is_valid(tx, creator, now)? {
+                return Ok(Err(Error::TokenEnded));
+            }
             if let Some((account_id, entry)) = reauthorizes {
                 if accounts::get(tx, account_id)?.is_none() {
-                    return Ok(Err(account_id));
+                    return Ok(Err(Error::not_found("account", &account_id)));
                 }
                 timeline::add(tx, &entry)?;
             }
-            links::insert(tx, &hash, &link)?;
+            links::insert(tx, &hash, &link, creator)?;
             // Expired links are kept for a while, so that the page can tell them from unknown ones.
             links::forget_before(tx, now.plus_secs(-8 * LIFETIME_SECS))?;
             Ok(Ok(()))
         };
-        self.0.uses.store.write(write).await?.map_err(|id| Error::not_found("account", &id))?;
+        self.0.uses.store.write(write).await??;
         tracing::info!(link = %id, ?caller, "link token made");
         Ok(NewLink { token, expires_at })
     }

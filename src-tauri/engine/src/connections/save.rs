@@ -43,29 +43,29 @@ impl Connections {
         ];
         let (link, name) = (flow.link.id, key.to_string());
         let write = move |tx: &rusqlite::Transaction<'_>| {
-            if !links::use_up(tx, link, now)? {
-                return Ok(false);
+            if let Err(refused) = links::use_up(tx, link, now)? {
+                return Ok(Err(refused));
             }
             for change in &changes {
                 accounts::commit(tx, change)?;
             }
             orphans::claim(tx, &name)?;
-            Ok(true)
+            Ok(Ok(()))
         };
         let (access, connections, saved_account) = (staged.access, self.clone(), account.clone());
-        let then = move |is_saved: &bool| {
-            if *is_saved {
+        let then = move |saved: &Result<(), LinkError>| {
+            if saved.is_ok() {
                 if let Some(access) = access {
                     connections.0.uses.tokens.insert(id, access);
                 }
                 connections.0.uses.accounts.plan(&saved_account, None);
             }
         };
-        let is_saved = uses.store.write_then(write, then).await?;
+        let saved = uses.store.write_then(write, then).await?;
         drop(being_written);
-        if !is_saved {
+        if let Err(refused) = saved {
             uses.orphans.sweep().await?;
-            return Err(LinkError::Used.into());
+            return Err(refused.into());
         }
         Ok(account)
     }
@@ -135,14 +135,21 @@ impl Connections {
     /// Uses up the link in the same transaction as the intent: if two flows of one link end at the same time, the
     /// second is refused before it changes anything.
     async fn begin_replacement(&self, flow: &Flow, id: AccountId, staged: &Staged) -> Result<Account> {
-        let (link, now) = (flow.link.id, self.now());
+        let (uses, link, now) = (&self.0.uses, flow.link.id, self.now());
         let use_link = move |tx: &rusqlite::Transaction<'_>| {
-            let is_used_up = links::use_up(tx, link, now)?;
-            Ok(if is_used_up { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            let used_up = links::use_up(tx, link, now)?;
+            Ok(if used_up.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         };
         let input = Input::BeginReplacement { granted: staged.granted.clone(), link };
-        let begun = self.0.uses.accounts.commit_with(&flow.caller, id, input, use_link).await?;
-        Ok(begun.ok_or(LinkError::Used)?.account)
+        let begun = uses.accounts.commit_with(&flow.caller, id, input, use_link).await?;
+        match begun {
+            Some(begun) => Ok(begun.account),
+            None => {
+                let refused = uses.store.read(move |c| links::get(c, link)).await?;
+                let refused = refused.ok_or(LinkError::Unknown).and_then(|link| link.usable(now)).err();
+                Err(refused.unwrap_or(LinkError::Used).into())
+            }
+        }
     }
 
     /// A write that failed may still have been carried out, or may be carried out later, so the keychain's content

@@ -15,6 +15,9 @@ use crate::{
     store::webhooks::{self, Pending, Webhook},
 };
 
+/// Receivers that were written for Truto may look for it.
+const USER_AGENT: &str = "truto";
+
 impl Outbox {
     /// Sends a delivery. `None` if its webhook was deleted; an error if no attempt could be made.
     pub(super) async fn attempt(&self, pending: &Pending) -> Result<Option<Outcome>> {
@@ -39,6 +42,7 @@ impl Outbox {
         let body = DeliveryBody {
             id: pending.event_id,
             event: pending.event.clone(),
+            event_type: pending.event.clone(),
             payload: pending.payload.clone(),
             environment_id: self.0.uses.environment,
             created_at: pending.created_at,
@@ -56,6 +60,7 @@ impl Outbox {
             .client(consent)
             .post(&webhook.target_url)
             .header("content-type", "application/json")
+            .header("user-agent", USER_AGENT)
             .header("x-truto-signature", format!("format=sha256,v={}", sign(secret, &[body.as_bytes()])))
             .header("webhook-id", &id)
             .header("webhook-timestamp", &timestamp)

@@ -4,8 +4,9 @@ use relink_contract::event::TestPayload;
 use relink_domain::{
     Secret, WebhookId,
     caller::Caller,
-    event::EventKind,
+    event::{EventKind, EventPattern, UnknownEvent},
     integration::{Reach, WebUrl},
+    permission::Permission,
 };
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::{
     keychain::{Item, Key},
     network,
     store::{
-        orphans,
+        api_tokens, orphans,
         outbox::{self, Payload},
         webhooks::{self, Delivery, Webhook},
     },
@@ -26,8 +27,8 @@ use crate::{
 pub struct NewWebhook {
     pub target_url: String,
     pub is_active: bool,
-    /// The events that are delivered to it; `None`: all.
-    pub event_types: Option<Vec<EventKind>>,
+    /// The names of the events that are delivered to it, or patterns of names; `None`: all.
+    pub event_types: Option<Vec<String>>,
     /// The person's consent to a private address. Loopback needs none.
     pub allow_private: bool,
 }
@@ -45,8 +46,8 @@ fn target(text: &str, allow_private: bool) -> Result<WebUrl> {
     };
     if url.reach() == Reach::Local && !allow_private && !network::is_on_this_machine(url.as_url()) {
         let message = format!(
-            "{} is a private address. Relink sends there only with your consent (--allow-private, or allow_private in \
-             POST /relink/webhooks).",
+            "{} is a private address. Relink sends there only with your consent: relink webhook add URL --allow-private, \
+             or in Relink's window.",
             url.host()
         );
         return refused("target_url_private", message);
@@ -54,18 +55,46 @@ fn target(text: &str, allow_private: bool) -> Result<WebUrl> {
     Ok(url)
 }
 
+/// The maximum number of patterns of one webhook.
+const MAX_EVENT_TYPES: usize = 100;
+
+fn patterns(names: &[String]) -> Result<Vec<EventPattern>> {
+    let refused = |code, message: String| Err(Error::invalid_field(code, "event_types", message));
+    if names.is_empty() {
+        return refused(
+            "event_types_empty",
+            "Choose at least one event. Without event_types, all are delivered.".into(),
+        );
+    }
+    if names.len() > MAX_EVENT_TYPES {
+        return refused("event_types_invalid", format!("A webhook can name at most {MAX_EVENT_TYPES} events."));
+    }
+    let patterns: Result<_, UnknownEvent> = names.iter().map(|name| name.parse()).collect();
+    patterns.or_else(|unknown| refused("unknown_event", unknown.to_string()))
+}
+
+/// Whether a caller may manage a webhook: a program only those that it created.
+fn may_manage(caller: &Caller, webhook: &Webhook) -> bool {
+    caller.may(Permission::AllWebhooks) || api_tokens::id_of(caller).is_some_and(|own| webhook.creator == Some(own))
+}
+
 impl Outbox {
     /// Creates a webhook. Its signing secret is returned only here.
     pub async fn create_webhook(&self, caller: &Caller, new: NewWebhook) -> Result<(Webhook, Secret)> {
+        if new.allow_private {
+            caller.require(Permission::AllowPrivateAddresses)?;
+        }
+        let event_types = new.event_types.as_deref().map(patterns).transpose()?;
         let url = target(&new.target_url, new.allow_private)?;
         let now = self.now();
         let webhook = Webhook {
             id: WebhookId::from_uuid(Uuid::now_v7()),
             target_url: url.as_str().to_owned(),
             is_active: new.is_active,
-            event_types: new.event_types,
+            event_types,
             allow_private: new.allow_private || network::is_on_this_machine(url.as_url()),
             failing_since: None,
+            creator: api_tokens::id_of(caller),
             created_at: now,
             updated_at: now,
         };
@@ -77,27 +106,38 @@ impl Outbox {
         self.0.uses.keychain.set(&key, &label, &item).await?;
         let (record, name) = (webhook.clone(), key.to_string());
         let write = move |tx: &rusqlite::Transaction<'_>| {
+            if !api_tokens::is_valid(tx, record.creator, now)? {
+                return Ok(Err(Error::TokenEnded));
+            }
             webhooks::insert(tx, &record)?;
-            orphans::claim(tx, &name)
+            orphans::claim(tx, &name)?;
+            Ok(Ok(()))
         };
-        self.0.uses.store.write(write).await?;
+        self.0.uses.store.write(write).await??;
         tracing::info!(webhook = %webhook.id, ?caller, "webhook made");
         Ok((webhook, secret))
     }
 
-    pub async fn webhooks(&self, _caller: &Caller) -> Result<Vec<Webhook>> {
-        Ok(self.0.uses.store.read(webhooks::list).await?)
+    /// The webhooks that the caller may manage, oldest first.
+    pub async fn webhooks(&self, caller: &Caller) -> Result<Vec<Webhook>> {
+        let mut webhooks = self.0.uses.store.read(webhooks::list).await?;
+        webhooks.retain(|webhook| may_manage(caller, webhook));
+        Ok(webhooks)
     }
 
-    pub async fn webhook(&self, _caller: &Caller, id: WebhookId) -> Result<Webhook> {
+    /// One that the caller may not manage counts as unknown.
+    pub async fn webhook(&self, caller: &Caller, id: WebhookId) -> Result<Webhook> {
         let webhook = self.0.uses.store.read(move |c| webhooks::get(c, id)).await?;
-        webhook.ok_or_else(|| Error::not_found("webhook", &id))
+        webhook.filter(|webhook| may_manage(caller, webhook)).ok_or_else(|| Error::not_found("webhook", &id))
     }
 
     /// Deletes a webhook and its pending deliveries.
     pub async fn delete_webhook(&self, caller: &Caller, id: WebhookId) -> Result<()> {
-        let (now, key) = (self.now(), Key::Webhook(id).to_string());
+        let (now, key, deletes) = (self.now(), Key::Webhook(id).to_string(), caller.clone());
         let write = move |tx: &rusqlite::Transaction<'_>| {
+            if !webhooks::get(tx, id)?.is_some_and(|webhook| may_manage(&deletes, &webhook)) {
+                return Ok(false);
+            }
             orphans::note(tx, &key, now)?;
             webhooks::delete(tx, id)
         };
@@ -126,9 +166,10 @@ impl Outbox {
 
     /// Retries the failed deliveries and activates the webhook. Returns the number of deliveries.
     pub async fn retry_failed(&self, caller: &Caller, id: WebhookId) -> Result<usize> {
-        let now = self.now();
+        let (now, retries) = (self.now(), caller.clone());
         let write = move |tx: &rusqlite::Transaction<'_>| {
-            let Some(webhook) = webhooks::get(tx, id)? else { return Ok(None) };
+            let webhook = webhooks::get(tx, id)?.filter(|webhook| may_manage(&retries, webhook));
+            let Some(webhook) = webhook else { return Ok(None) };
             let activated = Webhook { is_active: true, failing_since: None, updated_at: now, ..webhook };
             webhooks::update_state(tx, &activated)?;
             webhooks::retry_failed(tx, id, now).map(Some)

@@ -1,6 +1,9 @@
 //! API tokens. Only their hashes are stored.
 
-use relink_domain::{ApiTokenId, Timestamp};
+use relink_domain::{
+    ApiTokenId, Timestamp,
+    caller::{Caller, TokenLevel},
+};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{Result, id};
@@ -10,6 +13,7 @@ use super::{Result, id};
 pub struct ApiToken {
     pub id: ApiTokenId,
     pub name: String,
+    pub level: TokenLevel,
     pub created_at: Timestamp,
     /// `None` if it never expires.
     pub expires_at: Option<Timestamp>,
@@ -17,25 +21,29 @@ pub struct ApiToken {
     pub last_used_at: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "id, name, created_at, expires_at, last_used_at";
+const COLUMNS: &str = "id, name, level, created_at, expires_at, last_used_at";
 
 fn token(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
     Ok(ApiToken {
         id: id(row.get_ref(0)?.as_str()?)?,
         name: row.get(1)?,
-        created_at: Timestamp::from_millis(row.get(2)?),
-        expires_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),
-        last_used_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
+        level: row.get_ref(2)?.as_str()?.parse().map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
+        })?,
+        created_at: Timestamp::from_millis(row.get(3)?),
+        expires_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
+        last_used_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
     })
 }
 
 pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &ApiToken) -> Result<()> {
     tx.execute(
-        "INSERT INTO api_token (id, name, hash, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO api_token (id, name, hash, level, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             token.id.to_string(),
             token.name,
             hash,
+            token.level.as_str(),
             token.created_at.as_millis(),
             token.expires_at.map(Timestamp::as_millis)
         ],
@@ -46,7 +54,7 @@ pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &ApiToken) -> Result
 /// All hashes and records. They are few, and the API keeps them in memory because every request needs them.
 pub fn all(connection: &Connection) -> Result<Vec<([u8; 32], ApiToken)>> {
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS}, hash FROM api_token ORDER BY id"))?;
-    let rows = statement.query_map([], |row| Ok((row.get(5)?, token(row)?)))?;
+    let rows = statement.query_map([], |row| Ok((row.get(6)?, token(row)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -55,6 +63,25 @@ pub fn get(connection: &Connection, token_id: ApiTokenId) -> Result<Option<ApiTo
         .prepare_cached(&format!("SELECT {COLUMNS} FROM api_token WHERE id = ?1"))?
         .query_row([token_id.to_string()], token)
         .optional()?)
+}
+
+/// The id of the API token that a caller has, if it has one.
+pub const fn id_of(caller: &Caller) -> Option<ApiTokenId> {
+    match caller {
+        Caller::ApiToken { id, .. } => Some(*id),
+        Caller::Person
+        | Caller::AccountToken { .. }
+        | Caller::McpToken { .. }
+        | Caller::Link { .. }
+        | Caller::Internal => None,
+    }
+}
+
+/// Whether the caller's API token still exists and hasn't expired; also true for a caller without one. What outlasts a
+/// request is committed only then: the token may have ended since the request was accepted.
+pub fn is_valid(connection: &Connection, caller: Option<ApiTokenId>, now: Timestamp) -> Result<bool> {
+    let Some(token_id) = caller else { return Ok(true) };
+    Ok(get(connection, token_id)?.is_some_and(|token| token.expires_at.is_none_or(|at| now < at)))
 }
 
 pub fn mark_used(tx: &Transaction<'_>, token_id: ApiTokenId, now: Timestamp) -> Result<()> {

@@ -1,10 +1,10 @@
 //! Link tokens. Only their hashes are stored.
 
 use relink_domain::{
-    LinkTokenId, Timestamp,
-    link::{LinkOptions, LinkToken, Purpose},
+    ApiTokenId, LinkTokenId, Timestamp,
+    link::{LinkError, LinkOptions, LinkToken, Purpose},
 };
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Result, document, id};
@@ -17,42 +17,66 @@ struct Document {
     options: LinkOptions,
 }
 
-pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &LinkToken) -> Result<()> {
+/// `creator`: the API token that created it, if one did.
+pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &LinkToken, creator: Option<ApiTokenId>) -> Result<()> {
     let account = match token.purpose {
         Purpose::Reauthorize { account_id } => Some(account_id.to_string()),
         Purpose::Connect { .. } => None,
     };
     let document = Document { purpose: token.purpose.clone(), options: token.options.clone() };
     tx.execute(
-        "INSERT INTO link_token (id, hash, account_id, document, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![token.id.to_string(), hash, account, serde_json::to_string(&document)?, token.created_at.as_millis()],
+        "INSERT INTO link_token (id, hash, account_id, document, created_at, api_token_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            token.id.to_string(),
+            hash,
+            account,
+            serde_json::to_string(&document)?,
+            token.created_at.as_millis(),
+            creator.map(|id| id.to_string()),
+        ],
     )?;
     Ok(())
 }
 
-pub fn find(connection: &Connection, hash: &[u8; 32]) -> Result<Option<LinkToken>> {
-    Ok(connection
-        .prepare_cached("SELECT id, document, created_at, used_at FROM link_token WHERE hash = ?1")?
-        .query_row([hash], |row| {
-            let Document { purpose, options } = document(row.get_ref(1)?.as_str()?)?;
-            Ok(LinkToken {
-                id: id(row.get_ref(0)?.as_str()?)?,
-                purpose,
-                options,
-                created_at: Timestamp::from_millis(row.get(2)?),
-                used_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),
-            })
-        })
-        .optional()?)
+/// The last column is 0 if the API token that created the link was revoked.
+const LINK: &str = "SELECT l.id, l.document, l.created_at, l.used_at,
+         CASE WHEN l.api_token_id IS NULL THEN NULL WHEN t.id IS NULL THEN 0 ELSE t.expires_at END
+     FROM link_token l LEFT JOIN api_token t ON t.id = l.api_token_id";
+
+fn link(row: &Row<'_>) -> rusqlite::Result<LinkToken> {
+    let Document { purpose, options } = document(row.get_ref(1)?.as_str()?)?;
+    Ok(LinkToken {
+        id: id(row.get_ref(0)?.as_str()?)?,
+        purpose,
+        options,
+        created_at: Timestamp::from_millis(row.get(2)?),
+        used_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),
+        token_ends_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
+    })
 }
 
-/// Marks a link token as used. Returns false if it was already used.
-pub fn use_up(tx: &Transaction<'_>, token: LinkTokenId, now: Timestamp) -> Result<bool> {
-    let used = tx.execute(
-        "UPDATE link_token SET used_at = ?2 WHERE id = ?1 AND used_at IS NULL",
-        params![token.to_string(), now.as_millis()],
-    )?;
-    Ok(used == 1)
+pub fn find(connection: &Connection, hash: &[u8; 32]) -> Result<Option<LinkToken>> {
+    Ok(connection.prepare_cached(&format!("{LINK} WHERE l.hash = ?1"))?.query_row([hash], link).optional()?)
+}
+
+pub fn get(connection: &Connection, token: LinkTokenId) -> Result<Option<LinkToken>> {
+    let mut statement = connection.prepare_cached(&format!("{LINK} WHERE l.id = ?1"))?;
+    Ok(statement.query_row([token.to_string()], link).optional()?)
+}
+
+/// Marks a link token as used, if it may still be used. It may have been used, or the API token that created it may have
+/// ended, since its flow began.
+pub fn use_up(tx: &Transaction<'_>, token: LinkTokenId, now: Timestamp) -> Result<Result<(), LinkError>> {
+    let usable = get(tx, token)?.ok_or(LinkError::Unknown).and_then(|link| match link.usable(now) {
+        // A sign-in that began in time may be completed.
+        Err(LinkError::Expired) => Ok(()),
+        usable => usable,
+    });
+    if usable.is_ok() {
+        tx.execute("UPDATE link_token SET used_at = ?2 WHERE id = ?1", params![token.to_string(), now.as_millis()])?;
+    }
+    Ok(usable)
 }
 
 /// Marks a link token as unused, because what used it was not completed.

@@ -1,6 +1,7 @@
 use relink_domain::{
     AccountId, DeliveryId, IntegrationId, LinkTokenId, Timestamp, WebhookId,
     account::{Attempt, Credential, DeferReason, NewCredential, TimelineEvent},
+    caller::TokenLevel,
     link::Purpose,
     schedule::TokenLifetime,
 };
@@ -10,7 +11,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::store::{
-    Store, accounts, integrations, links, orphans, outbox, settings, timeline,
+    Store, accounts, api_tokens, integrations, links, orphans, outbox, settings, timeline,
     webhooks::{self, DeliveryState},
 };
 
@@ -113,6 +114,7 @@ fn fill(connection: &Connection) {
         "INSERT INTO link_token VALUES (?1, ?2, NULL, ?3, ?4, NULL)",
         params![id(3), [3_u8; 32], link.to_string(), CREATED_MILLIS],
     );
+    run("INSERT INTO api_token (id, name, hash, created_at) VALUES (?1, 'agent', ?2, 1)", params![id(6), [6_u8; 32]]);
     run("INSERT INTO webhook VALUES (?1, 'https://example.com', 1, NULL, 0, NULL, 1, 2)", params![id(5)]);
     // Subject "a": delivered, failed, pending, pending. Subject "b": pending.
     for (seq, (subject, state)) in
@@ -202,6 +204,11 @@ fn account_is_kept(database: &Connection) {
     assert!(matches!(link.purpose, Purpose::Connect { tenant_id } if tenant_id == "acme-1"));
     assert_eq!(link.options.redirect_uri.as_deref(), Some("https://example.com/back"));
     assert_eq!(link.options.scopes, Some(vec!["read".to_owned()]));
+    assert_eq!(link.token_ends_at, None, "it belongs to the person");
+
+    let tokens = api_tokens::all(database).expect("read");
+    let levels: Vec<_> = tokens.iter().map(|(_, token)| token.level).collect();
+    assert_eq!(levels, [TokenLevel::Full], "a token of before could do everything");
 }
 
 fn deliveries_are_kept(database: &Connection) {

@@ -1,6 +1,9 @@
 //! The outbox: every event, written in the transaction of the change that caused it.
 
-use relink_domain::{EventId, Timestamp, event::EventKind};
+use relink_domain::{
+    EventId, Timestamp,
+    event::{EventKind, EventPattern},
+};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 use serde_json::Value;
@@ -41,13 +44,17 @@ pub fn enqueue_event(
     now: Timestamp,
 ) -> Result<i64> {
     let seq = add(tx, kind, subject, payload, now)?;
-    let mut subscribed = tx.prepare_cached(
-        "SELECT id FROM webhook WHERE is_active = 1
-           AND (event_types IS NULL OR ?1 IN (SELECT value FROM json_each(event_types)))",
-    )?;
-    let ids: Vec<String> = subscribed.query_map([kind.as_str()], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for webhook in ids {
-        webhooks::enqueue(tx, &webhook, seq, subject.unwrap_or_default(), now)?;
+    let mut active = tx.prepare_cached("SELECT id, event_types FROM webhook WHERE is_active = 1")?;
+    let active: Vec<(String, Option<Vec<EventPattern>>)> = active
+        .query_map([], |row| {
+            let event_types = row.get_ref(1)?.as_str_or_null()?;
+            Ok((row.get(0)?, event_types.map(super::document).transpose()?))
+        })?
+        .collect::<Result<_, _>>()?;
+    for (webhook, event_types) in active {
+        if event_types.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(kind))) {
+            webhooks::enqueue(tx, &webhook, seq, subject.unwrap_or_default(), now)?;
+        }
     }
     Ok(seq)
 }

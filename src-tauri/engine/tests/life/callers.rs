@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use relink_domain::{
     AccountId, Secret,
     account::{AuthenticationMethod, TimelineEvent},
-    caller::Caller,
+    caller::{Caller, TokenLevel},
 };
 use relink_engine::{
     BeginFlow, TimelineEntry,
@@ -30,8 +30,12 @@ fn refusal(entry: TimelineEntry) -> (String, Option<Caller>) {
 
 /// A program with an API token.
 async fn agent(world: &World) -> Caller {
-    let (_, secret) =
-        world.engine.access().create_api_token(&PERSON, "my-agent".into(), None).await.expect("a token is made");
+    let (_, secret) = world
+        .engine
+        .access()
+        .create_api_token(&PERSON, "my-agent".into(), TokenLevel::Program, None)
+        .await
+        .expect("a token is made");
     world.engine.access().authenticate(secret.expose()).expect("it is known")
 }
 

@@ -7,6 +7,7 @@ mod definitions;
 mod keep_alive;
 mod methods;
 mod notify;
+mod permissions;
 mod reauthorize;
 mod recover;
 mod unattended;

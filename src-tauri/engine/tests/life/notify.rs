@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use relink_domain::WebhookId;
+use relink_domain::{WebhookId, caller::TokenLevel};
 use relink_engine::{Delivery, DeliveryState, NewWebhook};
 use serde_json::Value;
 use tokio::{
@@ -64,6 +64,7 @@ async fn body_of(stream: &mut tokio::net::TcpStream) -> Value {
             let length =
                 head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
             if body.len() >= length.unwrap_or(0) {
+                assert!(head.to_lowercase().contains("user-agent: truto\r\n"), "{head}");
                 return serde_json::from_str(body).unwrap_or(Value::Null);
             }
         }
@@ -127,6 +128,25 @@ async fn events_of_an_account_arrive_in_order() {
     let seen = receiver.receives(names.len()).await;
     let names: Vec<_> = seen.iter().filter_map(|body| body["event"].as_str()).collect();
     assert_eq!(names, expected);
+    assert!(seen.iter().all(|body| body["event_type"] == body["event"]), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_pattern_selects_events_by_the_beginning_of_their_names() {
+    let world = World::new().await;
+    let mut receiver = Receiver::start(200).await;
+    let event_types = Some(vec!["integrated_account:act*".to_owned(), "record:*".to_owned()]);
+    let target_url = receiver.url.clone();
+    let new = NewWebhook { target_url, is_active: true, event_types, allow_private: false };
+    world.engine.outbox().create_webhook(&PERSON, new).await.expect("made");
+    // Also creates the account, and installs its integration.
+    let account = world.connected().await;
+    world.fault("invalid_grant", 1).await;
+    world.engine.refresher().refresh(&PERSON, account).await.expect_err("refused");
+    world.engine.accounts().delete(&PERSON, account).await.expect("deleted");
+    world.connected().await;
+    let seen = receiver.receives(2).await;
+    assert!(seen.iter().all(|body| body["event"] == "integrated_account:active"), "{seen:?}");
 }
 
 #[tokio::test]
@@ -148,7 +168,12 @@ async fn a_webhook_that_hangs_does_not_delay_others() {
     webhook(&world, &hanging.url).await;
     // Each event has a subject of its own, so that none waits for another.
     for n in 0..20 {
-        world.engine.access().create_api_token(&PERSON, format!("agent {n}"), None).await.expect("made");
+        world
+            .engine
+            .access()
+            .create_api_token(&PERSON, format!("agent {n}"), TokenLevel::Program, None)
+            .await
+            .expect("made");
     }
     hanging.receives(4).await;
     let mut prompt = Receiver::start(200).await;
@@ -167,7 +192,12 @@ async fn a_delivered_event_is_not_sent_again() {
     let id = webhook(&world, &receiver.url).await;
     for n in 0..300 {
         // Each event wakes the loop while others are in flight.
-        world.engine.access().create_api_token(&PERSON, format!("agent {n}"), None).await.expect("made");
+        world
+            .engine
+            .access()
+            .create_api_token(&PERSON, format!("agent {n}"), TokenLevel::Program, None)
+            .await
+            .expect("made");
     }
     receiver.receives(300).await;
     let mut changes = world.engine.changes(&PERSON);

@@ -1,6 +1,6 @@
 //! Restarts and recovery. The journeys kill the process itself; here the state that a crash leaves is made by hand.
 
-use relink_domain::account::Status;
+use relink_domain::{account::Status, caller::TokenLevel};
 use relink_engine::keychain::{Key, Keychain, KeychainError};
 
 use crate::world::{PERSON, START, World, eventually};
@@ -36,7 +36,8 @@ async fn the_database_holds_no_secret() {
     world.engine.refresher().refresh(&PERSON, id).await.expect("refreshed");
     let item = Keychain::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open").expect("there");
     let access = world.engine.refresher().access_token(&PERSON, id).await.expect("a token").token;
-    let (token, api) = world.engine.access().create_api_token(&PERSON, "test".into(), None).await.expect("made");
+    let (token, api) =
+        world.engine.access().create_api_token(&PERSON, "test".into(), TokenLevel::Program, None).await.expect("made");
     let link = world.reauthorize_link(id).await;
     world.restart().await;
     let mut secrets: Vec<_> = item.secrets.values().map(|secret| secret.expose().to_owned()).collect();

@@ -28,6 +28,7 @@ fn add_webhook(tx: &Transaction<'_>, number: u128) {
         event_types: None,
         allow_private: false,
         failing_since: None,
+        creator: None,
         created_at: NOW,
         updated_at: NOW,
     };

@@ -2,7 +2,7 @@
 
 mod deliveries;
 
-use relink_domain::{Timestamp, WebhookId, event::EventKind};
+use relink_domain::{ApiTokenId, Timestamp, WebhookId, event::EventPattern};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 pub(super) use deliveries::enqueue;
@@ -21,16 +21,19 @@ pub struct Webhook {
     /// Whether events are delivered to it.
     pub is_active: bool,
     /// The events that are delivered; `None`: all.
-    pub event_types: Option<Vec<EventKind>>,
+    pub event_types: Option<Vec<EventPattern>>,
     /// The user's consent to a private address.
     pub allow_private: bool,
     /// Since when no delivery has succeeded.
     pub failing_since: Option<Timestamp>,
+    /// The API token that created it; `None`: the person.
+    pub creator: Option<ApiTokenId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
-const COLUMNS: &str = "id, target_url, is_active, event_types, allow_private, failing_since, created_at, updated_at";
+const COLUMNS: &str =
+    "id, target_url, is_active, event_types, allow_private, failing_since, created_at, updated_at, api_token_id";
 
 fn webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {
     let event_types: Option<String> = row.get(3)?;
@@ -41,6 +44,7 @@ fn webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {
         event_types: event_types.as_deref().map(document).transpose()?,
         allow_private: row.get(4)?,
         failing_since: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
+        creator: row.get_ref(8)?.as_str_or_null()?.map(id).transpose()?,
         created_at: Timestamp::from_millis(row.get(6)?),
         updated_at: Timestamp::from_millis(row.get(7)?),
     })
@@ -48,8 +52,9 @@ fn webhook(row: &Row<'_>) -> rusqlite::Result<Webhook> {
 
 pub fn insert(tx: &Transaction<'_>, webhook: &Webhook) -> Result<()> {
     tx.execute(
-        "INSERT INTO webhook (id, target_url, is_active, event_types, allow_private, failing_since, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO webhook (id, target_url, is_active, event_types, allow_private, failing_since, created_at, updated_at,
+                              api_token_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             webhook.id.to_string(),
             webhook.target_url,
@@ -58,7 +63,8 @@ pub fn insert(tx: &Transaction<'_>, webhook: &Webhook) -> Result<()> {
             webhook.allow_private,
             webhook.failing_since.map(Timestamp::as_millis),
             webhook.created_at.as_millis(),
-            webhook.updated_at.as_millis()
+            webhook.updated_at.as_millis(),
+            webhook.creator.map(|id| id.to_string()),
         ],
     )?;
     Ok(())

@@ -1,0 +1,271 @@
+//! Walks every route of the OpenAPI document with every kind of caller.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Extension, Router,
+    body::{self, Body},
+    extract::Request,
+    http::StatusCode,
+};
+use relink_domain::{
+    AccountId, LinkTokenId,
+    caller::{Caller, TokenLevel},
+};
+use relink_engine::{Engine, Options, clock::Clock, keychain::Keychain};
+use serde_json::Value;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use crate::{
+    ApiState, OPENAPI_JSON, limits::Limits, redirect_test::RedirectTest, router, sandbox_runner::SandboxRunner,
+};
+
+/// Who may use a route, apart from callers that may do more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    /// Everybody, without a token.
+    Open,
+    Program,
+    Full,
+    Person,
+}
+
+/// What each caller may do, written a second time: a route that is missing here, or that declares something else, fails.
+const TABLE: &[(Who, &str)] = &[
+    (Who::Open, "GET /ping"),
+    (Who::Open, "GET /openapi.json"),
+    (Who::Open, "GET /docs"),
+    (Who::Open, "GET /docs/assets/{file}"),
+    (Who::Open, "GET /connect-account"),
+    (Who::Open, "GET /connect-account/assets/{file}"),
+    (Who::Open, "GET /connect-account/return"),
+    (Who::Open, "GET /connect-account/return-test/{name}"),
+    (Who::Open, "GET /connect-account/return-test/{name}/back"),
+    (Who::Open, "GET /connect-account/session"),
+    (Who::Open, "POST /connect-account/flows"),
+    (Who::Open, "GET /connect-account/flows/{id}"),
+    (Who::Open, "DELETE /connect-account/flows/{id}"),
+    (Who::Open, "POST /connect-account/flows/{id}/answer"),
+    (Who::Open, "POST /connect-account/flows/{id}/callback"),
+    (Who::Open, "POST /connect-account/flows/{id}/claim"),
+    (Who::Open, "GET /oauth/callback/{integration}"),
+    (Who::Program, "GET /integrated-account"),
+    (Who::Program, "GET /integrated-account/{id}"),
+    (Who::Full, "PATCH /integrated-account/{id}"),
+    (Who::Full, "DELETE /integrated-account/{id}"),
+    (Who::Program, "POST /integrated-account/refresh-credentials"),
+    (Who::Program, "POST /link-token"),
+    (Who::Full, "GET /integration"),
+    (Who::Full, "GET /integration/{id}"),
+    (Who::Full, "GET /environment-integration"),
+    (Who::Full, "POST /environment-integration"),
+    (Who::Full, "GET /environment-integration/{id}"),
+    (Who::Full, "DELETE /environment-integration/{id}"),
+    (Who::Program, "GET /webhook"),
+    (Who::Program, "POST /webhook"),
+    (Who::Program, "GET /webhook/{id}"),
+    (Who::Program, "DELETE /webhook/{id}"),
+    (Who::Program, "POST /webhook/test"),
+    (Who::Full, "GET /api-token"),
+    (Who::Full, "GET /api-token/{id}"),
+    (Who::Program, "GET /relink/status"),
+    (Who::Program, "GET /relink/accounts"),
+    (Who::Program, "GET /relink/accounts/{id}"),
+    (Who::Program, "POST /relink/accounts/{id}/access-token"),
+    (Who::Program, "POST /relink/accounts/{id}/refresh"),
+    (Who::Program, "POST /relink/accounts/{id}/check"),
+    (Who::Full, "POST /relink/accounts/{id}/rename"),
+    (Who::Program, "GET /relink/timeline"),
+    (Who::Program, "GET /relink/events"),
+    (Who::Full, "GET /relink/integrations"),
+    (Who::Full, "POST /relink/integrations"),
+    (Who::Full, "POST /relink/integrations/{name}/install"),
+    (Who::Full, "POST /relink/integrations/{name}/uninstall"),
+    (Who::Full, "POST /relink/integrations/{name}/client"),
+    (Who::Program, "POST /relink/webhooks"),
+    (Who::Program, "GET /relink/webhooks/{id}/deliveries"),
+    (Who::Program, "POST /relink/webhooks/{id}/replay"),
+    (Who::Person, "POST /relink/api-tokens"),
+    (Who::Person, "DELETE /relink/api-tokens/{id}"),
+    (Who::Person, "GET /relink/redirect-uris"),
+    (Who::Person, "PUT /relink/redirect-uris"),
+    (Who::Person, "POST /relink/callback"),
+    (Who::Person, "GET /relink/sandbox/control"),
+    (Who::Person, "PATCH /relink/sandbox/control"),
+    (Who::Person, "GET /relink/sandbox/control/{path}"),
+    (Who::Person, "POST /relink/sandbox/control/{path}"),
+    (Who::Person, "DELETE /relink/sandbox/control/{path}"),
+];
+
+const BASE: &str = "http://127.0.0.1:7417";
+
+struct World {
+    engine: Engine,
+    clock: Clock,
+    state: ApiState,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Clock::set_to(relink_domain::Timestamp::from_millis(1_800_000_000_000));
+        let options = Options {
+            data_dir: folder.path().to_owned(),
+            keychain: Keychain::in_memory(),
+            clock: clock.clone(),
+            takes_deep_links: false,
+        };
+        let engine = Engine::start(options).await.expect("the engine starts");
+        engine.set_api_port(7417);
+        let state = ApiState {
+            engine: engine.clone(),
+            limits: Limits::new(64),
+            sandbox_runner: SandboxRunner::default(),
+            redirect_test: RedirectTest::default(),
+            base_url: Arc::from(BASE),
+            openapi_json: &OPENAPI_JSON,
+        };
+        Self { engine, clock, state, _folder: folder }
+    }
+
+    async fn token(&self, level: TokenLevel, secs: Option<i64>) -> (relink_engine::ApiToken, String) {
+        let expires_at = secs.map(|secs| self.engine.now().plus_secs(secs));
+        let made = self.engine.access().create_api_token(&Caller::Person, "agent".into(), level, expires_at).await;
+        let (token, secret) = made.expect("made");
+        (token, secret.expose().to_owned())
+    }
+}
+
+/// The operations of the document, as the table writes them.
+fn operations() -> Vec<String> {
+    let document: Value = serde_json::from_str(OPENAPI_JSON.as_str()).expect("JSON");
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        operations.extend(
+            item.as_object().expect("methods").keys().map(|method| format!("{} {path}", method.to_uppercase())),
+        );
+    }
+    operations
+}
+
+/// The status and the error code of a request, each parameter of which is its own name.
+async fn ask(router: &Router, operation: &str, token: Option<&str>) -> (StatusCode, Value) {
+    let (method, path) = operation.split_once(' ').expect("a method and a path");
+    let mut request = Request::builder().method(method).uri(path.replace(['{', '}'], ""));
+    request = request.header("host", BASE.strip_prefix("http://").expect("http"));
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let request = request.body(Body::empty()).expect("a request");
+    let response = router.clone().oneshot(request).await.expect("a response");
+    let status = response.status();
+    let bytes = body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+    (status, serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+/// A caller gets through to the handler, whatever that then responds, or is refused with this status and code.
+fn check(kind: &str, operation: &str, allowed: bool, refused: (u16, &str), (status, body): &(StatusCode, Value)) {
+    if allowed {
+        let is_refused = [401, 403, 405].contains(&status.as_u16()) || body["code"] == "no_such_route";
+        assert!(!is_refused, "{kind} may use {operation}, but got {status} {body}");
+    } else {
+        let got = (status.as_u16(), body["code"].as_str().unwrap_or_default());
+        assert_eq!(got, refused, "{kind} may not use {operation}: {body}");
+        assert!(body["message"].as_str().is_some_and(|message| message.ends_with('.') || status.as_u16() == 401));
+    }
+}
+
+#[test]
+fn the_table_lists_exactly_the_routes_of_the_document() {
+    let mut listed: Vec<_> = TABLE.iter().map(|(_, operation)| (*operation).to_owned()).collect();
+    let mut documented = operations();
+    listed.sort();
+    documented.sort();
+    assert_eq!(listed, documented);
+}
+
+#[test]
+fn the_document_names_the_permission_of_each_route_that_requires_a_token() {
+    let document: Value = serde_json::from_str(OPENAPI_JSON.as_str()).expect("JSON");
+    let mut permissions = BTreeMap::new();
+    for (who, operation) in TABLE {
+        let (method, path) = operation.split_once(' ').expect("a method and a path");
+        let security = &document["paths"][path][method.to_lowercase()]["security"];
+        assert_eq!(security.is_array(), *who != Who::Open, "{operation}");
+        if let Some(permission) = security[0]["bearer"][0].as_str() {
+            assert_eq!(*permissions.entry(permission.to_owned()).or_insert(*who), *who, "{operation}: {permission}");
+        }
+    }
+    assert!(permissions.len() > 10, "{permissions:?}");
+}
+
+#[tokio::test]
+async fn every_route_lets_in_whom_the_table_names_and_nobody_else() {
+    let world = World::new().await;
+    let (_, expired) = world.token(TokenLevel::Full, Some(6)).await;
+    let (doomed, revoked) = world.token(TokenLevel::Full, None).await;
+    let (_, program) = world.token(TokenLevel::Program, None).await;
+    let (_, full) = world.token(TokenLevel::Full, None).await;
+    let person = world.engine.access().new_run_token(&Caller::Internal).expect("random").expose().to_owned();
+    world.clock.advance_secs(6);
+    world.engine.access().revoke_api_token(&Caller::Person, doomed.id).await.expect("revoked");
+    let router = router::router(world.state.clone());
+    for (kind, token, allows) in [
+        ("nobody", None, Who::Open),
+        ("an unknown token", Some("unknown"), Who::Open),
+        ("an expired token", Some(expired.as_str()), Who::Open),
+        ("a revoked token", Some(revoked.as_str()), Who::Open),
+        ("a program's token", Some(program.as_str()), Who::Program),
+        ("a token with full access", Some(full.as_str()), Who::Full),
+        ("the person", Some(person.as_str()), Who::Person),
+    ] {
+        let refused = if allows == Who::Open { (401, "unauthorized") } else { (403, "forbidden") };
+        for (who, operation) in TABLE {
+            let response = ask(&router, operation, token).await;
+            check(kind, operation, *who <= allows, refused, &response);
+        }
+    }
+}
+
+/// Nothing gives these callers a token yet, so they are put in place of one.
+#[tokio::test]
+async fn callers_that_have_no_route_are_refused_on_every_one() {
+    let world = World::new().await;
+    let account_id = AccountId::from_uuid(Uuid::nil());
+    for caller in [
+        Caller::AccountToken { account_id },
+        Caller::McpToken { account_id },
+        Caller::Link { id: LinkTokenId::from_uuid(Uuid::nil()) },
+        Caller::Internal,
+    ] {
+        let guarded = router::guarded().into_router().layer(Extension(caller.clone())).with_state(world.state.clone());
+        for (_, operation) in TABLE.iter().filter(|(who, _)| *who != Who::Open) {
+            let response = ask(&guarded, operation, None).await;
+            check(&caller.to_string(), operation, false, (403, "forbidden"), &response);
+        }
+    }
+    let nobody = router::guarded().into_router().with_state(world.state.clone());
+    for (_, operation) in TABLE.iter().filter(|(who, _)| *who != Who::Open) {
+        check("nobody", operation, false, (401, "unauthorized"), &ask(&nobody, operation, None).await);
+    }
+}
+
+#[tokio::test]
+async fn a_request_in_flight_gets_no_response_after_its_token_was_revoked() {
+    let world = World::new().await;
+    let (token, secret) = world.token(TokenLevel::Program, None).await;
+    let router = router::router(world.state.clone());
+    let seq = *world.engine.outbox().latest_seq(&Caller::Person).borrow();
+    let waits = tokio::spawn({
+        let operation = format!("GET /relink/events?after={seq}&wait=30");
+        async move { ask(&router, &operation, Some(&secret)).await }
+    });
+    while world.state.limits.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    world.engine.access().revoke_api_token(&Caller::Person, token.id).await.expect("revoked");
+    let (status, body) = waits.await.expect("a response");
+    assert_eq!((status, body["code"].as_str()), (StatusCode::UNAUTHORIZED, Some("unauthorized")), "{body}");
+}
