@@ -14,6 +14,10 @@ const NO_DISPLAY: u8 = 3;
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("RELINK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(io::stderr).init();
+    if let Err(error) = relink_engine::hardening::protect_memory() {
+        tracing::error!("Relink can't keep its memory out of crash dumps: {error}");
+        return ExitCode::FAILURE;
+    }
     let start = Start { hidden: env::args().skip(1).any(|argument| argument == HIDDEN) };
     match relink_desktop::run(&start) {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,6 +14,7 @@ mod table;
 use std::process::ExitCode;
 
 use clap::Parser;
+use relink_engine::hardening;
 
 use crate::{
     api_client::ApiClient,
@@ -29,6 +30,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), CliError> {
+    hardening::protect_memory()
+        .map_err(|error| CliError::new(format!("Relink can't keep its memory out of crash dumps: {error}.")))?;
     let data_dir = arguments.data_dir()?;
     let output = arguments.output();
     match arguments.command {

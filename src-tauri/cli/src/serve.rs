@@ -10,6 +10,7 @@ use relink_api::ServeOptions;
 use relink_engine::{
     Engine, Options, StartError, StoreError,
     clock::Clock,
+    hardening,
     keychain::{Keychain, KeychainOptions},
 };
 use serde::Serialize;
@@ -18,6 +19,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{exit::CliError, output::is_colored};
 
 pub(crate) fn run(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), CliError> {
+    hardening::create_private_files_only();
     let filter = EnvFilter::try_from_env("RELINK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     log.with_ansi(is_colored(&io::stderr())).init();

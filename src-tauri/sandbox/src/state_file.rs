@@ -22,8 +22,13 @@ struct StoredRef<'a> {
     grants: &'a Grants,
 }
 
-/// Reads the file. A damaged one is renamed, and the Sandbox starts empty.
+/// Reads the file. A damaged one is renamed, and the Sandbox starts empty. So it does if there is no regular file: a pipe would
+/// block it, and a link may lead anywhere. Writing replaces them.
 pub(crate) fn read(path: &Path) -> Option<Stored> {
+    if !fs::symlink_metadata(path).ok()?.is_file() {
+        tracing::warn!("{} is not a regular file; the Sandbox starts empty", path.display());
+        return None;
+    }
     let text = fs::read_to_string(path).ok()?;
     match serde_json::from_str(&text) {
         Ok(stored) => Some(stored),

@@ -3,6 +3,7 @@
 use std::{fs, io, net::SocketAddr, path::Path};
 
 use relink_contract::data_folder::{ENGINE_FILE, EngineFile, LOCK_FILE};
+use relink_engine::private_files;
 
 use super::ApiClient;
 use crate::exit::CliError;
@@ -18,7 +19,12 @@ impl ApiClient {
         if !is_locked(data_dir)? {
             return Err(not_running());
         }
-        let text = fs::read_to_string(data_dir.join(ENGINE_FILE)).map_err(|_| not_running())?;
+        let path = data_dir.join(ENGINE_FILE);
+        let text = match private_files::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(not_running()),
+            Err(error) => return Err(unusable(&error)),
+        };
         let file: EngineFile = serde_json::from_str(&text).map_err(|_| not_running())?;
         let address = file.base_url.strip_prefix("http://").and_then(|host| host.parse::<SocketAddr>().ok());
         // The token must not leave this machine.
@@ -30,19 +36,19 @@ impl ApiClient {
 /// Whether a running Relink holds the data folder's lock. A shared lock is possible only while none does. A Relink that
 /// starts at this moment tries again (`Store::open`).
 fn is_locked(data_dir: &Path) -> Result<bool, CliError> {
-    let path = data_dir.join(LOCK_FILE);
-    let failed = |error: io::Error| {
-        CliError::new(format!("Can't tell whether Relink is running: {} can't be used: {error}.", path.display()))
-    };
-    let lock = match fs::File::open(&path) {
+    let lock = match private_files::open(&data_dir.join(LOCK_FILE)) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(unusable(&error)),
     };
     match lock.try_lock_shared() {
         // Closing the file, at the end of this function, releases it.
         Ok(()) => Ok(false),
         Err(fs::TryLockError::WouldBlock) => Ok(true),
-        Err(fs::TryLockError::Error(error)) => Err(failed(error)),
+        Err(fs::TryLockError::Error(error)) => Err(unusable(&error)),
     }
+}
+
+fn unusable(error: &io::Error) -> CliError {
+    CliError::new(format!("Can't tell whether Relink is running: {error}."))
 }

@@ -90,3 +90,16 @@ async fn a_deleted_accounts_key_is_no_longer_returned() {
     it.accounts.delete(&PERSON, it.id).await.expect("deleted");
     assert_eq!(key_of(&it).await.expect_err("gone").code(), "not_found");
 }
+
+#[tokio::test]
+async fn nothing_of_a_deleted_account_stays_in_memory() {
+    let key = with_key().await;
+    key_of(&key).await.expect("read");
+    let sign_in = Refreshing::at(NOWHERE).await;
+    for it in [key, sign_in] {
+        let tokens = &it.services.tokens;
+        assert!(tokens.get(it.id).is_some() || tokens.get_fixed(it.id).is_some());
+        it.accounts.delete(&PERSON, it.id).await.expect("deleted");
+        assert!(tokens.get(it.id).is_none() && tokens.get_fixed(it.id).is_none());
+    }
+}

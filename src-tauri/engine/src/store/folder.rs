@@ -1,21 +1,22 @@
-//! The data folder: who may read it, and the lock that keeps other engines out.
+//! The data folder: its files, which are private, and the lock that keeps other engines out.
 
-use std::{fs, io, path::Path, thread, time::Duration};
+use std::{fs, path::Path, thread, time::Duration};
 
 use relink_contract::data_folder::{ENGINE_FILE, LOCK_FILE};
 
-use super::{Result, StoreError};
+use super::{Result, Store, StoreError};
+use crate::private_files;
 
 /// How often, and with what delay, the lock is tried while the command line holds it.
 const LOCK_TRIES: u32 = 100;
 const LOCK_RETRY_DELAY: Duration = Duration::from_millis(2);
 
-/// Creates the folder, accessible only to its user, and locks it. The OS releases the lock when the process exits, however it does.
+/// Creates the folder and its files, accessible only to their user, and locks it. The OS releases the lock when the process
+/// exits, however it does.
 pub(super) fn lock(folder: &Path) -> Result<fs::File> {
     let refused = |source| StoreError::Folder { folder: folder.to_owned(), source };
-    make_private_folder(folder).map_err(refused)?;
-    let lock =
-        fs::File::options().create(true).truncate(false).write(true).open(folder.join(LOCK_FILE)).map_err(refused)?;
+    private_files::ensure_folder(folder).map_err(refused)?;
+    let lock = private_files::open_or_create(&folder.join(LOCK_FILE)).map_err(refused)?;
     match take(&lock, || thread::sleep(LOCK_RETRY_DELAY)) {
         Ok(()) => {}
         Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Busy(folder.to_owned())),
@@ -23,10 +24,15 @@ pub(super) fn lock(folder: &Path) -> Result<fs::File> {
     }
     // A killed engine leaves its file behind. Another program may listen at its address now, and because the lock is
     // held, the command line would mistake it for this engine until this engine has written its own file.
-    match fs::remove_file(folder.join(ENGINE_FILE)) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(refused(source)),
-        Ok(()) | Err(_) => Ok(lock),
+    private_files::remove(&folder.join(ENGINE_FILE)).map_err(refused)?;
+    // SQLite follows links, and creates its other files with the mode of the database. The lock is held, so no other thread of
+    // this process has the database open: closing it would release the locks of that one (fcntl(2)).
+    let database = folder.join(Store::FILE);
+    private_files::open_or_create(&database).map_err(refused)?;
+    for beside in private_files::beside_database(&database) {
+        private_files::make_private_if_exists(&beside).map_err(refused)?;
     }
+    Ok(lock)
 }
 
 /// Takes the lock for an engine. The command line shares the lock briefly to check whether an engine is running; an engine
@@ -42,28 +48,6 @@ fn take(lock: &fs::File, pause: impl Fn()) -> Result<(), fs::TryLockError> {
         pause();
     }
     Err(fs::TryLockError::WouldBlock)
-}
-
-fn make_private_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
-}
-
-/// Lets only the file's user read it.
-pub(super) fn make_private_file(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -101,12 +85,41 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_its_user_can_read_the_folder_and_the_database() {
+    fn only_its_user_can_read_the_folder_and_every_file_of_it() {
         use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
+        let open = Store::open(&data).expect("opens");
+        assert_eq!(mode(&data), 0o700);
+        let names = || fs::read_dir(&data).expect("a folder").map(|entry| entry.expect("an entry").path());
+        assert!(names().count() >= 4, "lock, database, write-ahead log and its index");
+        for path in names() {
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+            // As an earlier version left it.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("set");
+        }
+        drop(open);
         let _open = Store::open(&data).expect("opens");
-        let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
-        assert_eq!((mode(&data), mode(&data.join(Store::FILE))), (0o700, 0o600));
+        for path in names() {
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_in_place_of_files_are_refused_or_removed_and_their_targets_stay() {
+        let database = Path::new(Store::FILE);
+        let mut names = vec![LOCK_FILE.into(), Store::FILE.into(), ENGINE_FILE.into()];
+        names.extend(private_files::beside_database(database));
+        for name in names {
+            let folder = tempfile::tempdir().expect("a folder");
+            let target = folder.path().join("target");
+            fs::write(&target, "precious").expect("written");
+            std::os::unix::fs::symlink(&target, folder.path().join(&name)).expect("a link");
+            let opened = Store::open(folder.path());
+            assert_eq!(opened.is_ok(), name == Path::new(ENGINE_FILE), "{}", name.display());
+            assert_eq!(fs::read_to_string(&target).expect("read"), "precious", "{}", name.display());
+        }
     }
 }

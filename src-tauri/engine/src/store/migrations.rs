@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{Result, StoreError};
+use crate::private_files;
 
 /// Each entry takes the database from its index to the next version.
 const MIGRATIONS: &[&str] = &[
@@ -48,12 +49,9 @@ fn back_up(connection: &Connection, folder: &Path, version: i64) -> Result<()> {
     let copy = folder.join(format!("{}.version-{version}.bak", super::Store::FILE));
     let unfinished = copy.with_extension("bak.part");
     let refused = |source| StoreError::Folder { folder: folder.to_owned(), source };
-    match std::fs::remove_file(&unfinished) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(refused(source)),
-        Ok(()) | Err(_) => {}
-    }
+    // SQLite accepts an empty file, and doesn't change its mode.
+    private_files::replace_with_empty(&unfinished).map_err(refused)?;
     connection.execute("VACUUM INTO ?1", [unfinished.to_string_lossy()])?;
-    super::folder::make_private_file(&unfinished).map_err(refused)?;
     std::fs::rename(&unfinished, &copy).map_err(refused)
 }
 

@@ -93,7 +93,6 @@ impl Store {
         migrations::refuse_newer(&connection, Some(folder))?;
         configure(&connection)?;
         migrations::run(&mut connection, Some(folder))?;
-        folder::make_private_file(&path).map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
         let store = Self { writer: Writer::start(connection)?, readers: Some(Readers::new(&path)) };
         Ok(Opened { store, lock })
     }
