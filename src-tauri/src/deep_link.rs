@@ -126,7 +126,8 @@ pub(crate) fn second_start(handle: &AppHandle, arguments: &[String]) {
 /// deliver that.
 pub(crate) async fn test(handle: &AppHandle) -> Result<String, String> {
     let test = handle.state::<RedirectTest>().begin(SCHEME).ok_or("The system’s random number generator failed.")?;
-    let page = Url::parse(&format!("{}{}", app(handle).base_url(), test.page)).map_err(|error| error.to_string())?;
+    let base_url = app(handle).open_base_url().map_err(|error| error.message)?;
+    let page = Url::parse(&format!("{base_url}{}", test.page)).map_err(|error| error.to_string())?;
     let (arrived, arrival) = oneshot::channel();
     if let Ok(mut pending) = handle.state::<PendingRedirectTest>().0.lock() {
         *pending = Some((test.deep_link, arrived));

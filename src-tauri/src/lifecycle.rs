@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use relink_api::{ServeError, ServeOptions, Serving};
+use relink_api::{ServeOptions, Serving};
 use relink_app::{App, RuntimeInfo, notifications::Request};
 use relink_contract::window::CHANGED_EVENT;
 use relink_engine::{
@@ -72,21 +72,22 @@ async fn start_engine(
         takes_deep_links: true,
     };
     let engine = Engine::start(options).await.map_err(|error| StartError::Engine(error.to_string()))?;
-    // Unreadable preferences must not prevent the start.
-    let port = relink_app::preferred_port(&engine).await;
-    let listen = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    let wanted = ServeOptions { listen, data_dir: data_dir.clone() };
-    let (serving, wanted_port_taken) = match relink_api::serve(engine.clone(), wanted).await {
-        Ok(serving) => {
-            let taken = serving.wanted_port_taken();
-            (serving, taken)
+    let listen = match listen_address(&engine).await {
+        Ok(listen) => listen,
+        Err(error) => {
+            engine.stop().await;
+            return Err(error);
         }
-        // The preferred port is taken. Listen on another one; the window shows that, and the port can be changed there.
-        Err(error @ ServeError::Listen { .. }) if listen.is_some() => {
-            tracing::warn!("{error}");
-            let any = ServeOptions { listen: None, data_dir: data_dir.clone() };
-            (relink_api::serve(engine.clone(), any).await.map_err(|error| StartError::Engine(error.to_string()))?, true)
-        }
+    };
+    let wanted = ServeOptions {
+        listen: Some(listen),
+        // The window shows the problem, and the port can be changed there.
+        runs_without_port: true,
+        data_dir: data_dir.clone(),
+        runtime_dir: relink_api::runtime_dir(),
+    };
+    let serving = match relink_api::serve(engine.clone(), wanted).await {
+        Ok(serving) => serving,
         Err(error) => {
             engine.stop().await;
             return Err(StartError::Engine(error.to_string()));
@@ -94,9 +95,7 @@ async fn start_engine(
     };
     let runtime_info = RuntimeInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        base_url: serving.base_url().to_owned(),
-        wanted_port_taken,
-        wanted_port: port.unwrap_or(relink_api::PORT),
+        api_port: serving.port().clone(),
         // See screen_lock.rs.
         detects_unlock: cfg!(target_os = "linux"),
         data_dir,
@@ -106,6 +105,16 @@ async fn start_engine(
         .await
         .map_err(|error| StartError::Engine(error.message))?;
     Ok((engine, serving, app))
+}
+
+/// The address in `RELINK_LISTEN`, for tests and second profiles, or the preferred port.
+async fn listen_address(engine: &Engine) -> Result<SocketAddr, StartError> {
+    if let Some(text) = std::env::var("RELINK_LISTEN").ok().filter(|text| !text.is_empty()) {
+        return text.parse().map_err(|_| StartError::Engine(format!("RELINK_LISTEN is not an address: {text}")));
+    }
+    // Unreadable preferences must not prevent the start.
+    let port = relink_app::preferred_port(engine).await.unwrap_or(relink_api::PORT);
+    Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
 /// Sends changes to the main window, as its `changed` event.

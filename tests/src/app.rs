@@ -82,7 +82,9 @@ impl App {
         let text = |name: &str| found[name].as_str().map(str::to_owned).context("not a string");
         let pid = found["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).context("no pid")?;
         let main = client.window().await?;
-        Ok(Self { page: Page(client), main, base_url: text("base_url")?, token: text("token")?, pid, _driver: driver })
+        // Null if another program has its port.
+        let base_url = found["base_url"].as_str().unwrap_or_default().to_owned();
+        Ok(Self { page: Page(client), main, base_url, token: text("token")?, pid, _driver: driver })
     }
 
     pub fn base_url(&self) -> &str {

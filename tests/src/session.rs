@@ -80,6 +80,8 @@ impl Session {
             ("XDG_DATA_HOME", at("data")),
             ("XDG_CONFIG_HOME", at("config")),
             ("XDG_CACHE_HOME", at("cache")),
+            // Several tests run at a time, and the default port is the user's own Relink's.
+            ("RELINK_LISTEN", PathBuf::from("127.0.0.1:0")),
             ("DBUS_SESSION_BUS_ADDRESS", PathBuf::from(format!("unix:path={}", at("bus").display()))),
         ]
     }

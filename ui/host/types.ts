@@ -412,17 +412,13 @@ export type OpenIn = "window" | "browser";
  */
 export type Overview = { version: string, 
 /**
- * The API's base URL.
+ * The API's base URL, where it listens unless there is a problem with its port.
  */
 base_url: string, 
 /**
- * Whether the preferred port was taken, so that the API listens on another one.
+ * Why the API doesn't listen on its port, so that the connect pages are off too; `null` while it does.
  */
-wanted_port_taken: boolean, 
-/**
- * The preferred port.
- */
-wanted_port: number, keychain: KeychainState, 
+port_problem: string | null, keychain: KeychainState, 
 /**
  * Whether the machine is online.
  */
@@ -470,7 +466,7 @@ export type Preferences = { appearance: Appearance, notifications_paused: boolea
  */
 start_at_login: boolean, 
 /**
- * The API's port after the next start; `null`: 7417, or the next free one.
+ * The API's port after the next start, or at once while the API can't use its port; `null`: 7417.
  */
 port: number | null, };
 

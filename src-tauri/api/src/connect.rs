@@ -291,7 +291,7 @@ async fn abandon(
     ),
 )]
 async fn callback(State(api): State<ApiState>, OriginalUri(uri): OriginalUri) -> Response {
-    let address = format!("{}{}", api.base_url, uri.path_and_query().map_or("/", |path| path.as_str()));
+    let address = format!("{}{}", api.port.base_url(), uri.path_and_query().map_or("/", |path| path.as_str()));
     match take_callback(&api, &address).await {
         Ok(flow) => {
             let location = format!("/connect-account/return?flow={flow}");

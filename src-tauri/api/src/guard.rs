@@ -12,13 +12,17 @@ use crate::{
     error::ApiError,
     limits::{self, Client, Connection},
     permit::unauthorized,
-    server::Reserved,
+    server::{OverSocket, Reserved},
 };
 
 /// Rejects requests with another `Host` and requests of other web pages (DNS rebinding, cross-site requests).
 pub(crate) async fn same_machine(State(api): State<ApiState>, request: Request, next: Next) -> Response {
+    // No web page can connect to the Unix socket, and its clients have no host to name.
+    if request.extensions().get::<OverSocket>().is_some() {
+        return next.run(request).await;
+    }
     let is_landing = request.method() == Method::GET && connect::is_landing(request.uri().path());
-    match check(&api.base_url, request.headers(), is_landing) {
+    match check(&api.port.base_url(), request.headers(), is_landing) {
         Ok(()) => next.run(request).await,
         Err(refused) => refused.into_response(),
     }

@@ -4,7 +4,8 @@
 //! Handlers have no access to the store and the keychain.
 //!
 //! Invariants:
-//! - It listens on loopback only, and refuses requests with another `Host` (DNS rebinding).
+//! - It listens on a Unix socket and one loopback port, refuses other users, and on the port requests with another `Host`
+//!   (DNS rebinding).
 //! - It refuses requests from other web pages, except redirects to two pages: the connect UI and the callback.
 //! - Every route requires a bearer token, except the connect UI's and those without user data: `/ping`, `/openapi.json`
 //!   and `/docs`.
@@ -26,15 +27,19 @@ mod openapi;
 #[cfg(test)]
 mod openapi_tests;
 mod path;
+mod peer;
 #[cfg(test)]
 mod permissions_tests;
 mod permit;
+mod port;
 mod query;
 mod redirect_test;
 mod router;
 mod sandbox;
 mod sandbox_runner;
 mod server;
+#[cfg(unix)]
+mod socket;
 mod status;
 mod tokens;
 mod ui;
@@ -43,33 +48,39 @@ mod webhooks;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, LazyLock},
 };
 
 use relink_domain::caller::Caller;
 use relink_engine::Engine;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use discovery::Discovery;
 use limits::Limits;
+pub use peer::may_be_own_listener;
+pub use port::{ApiPort, PORT, PortProblem, PortState};
 pub use redirect_test::{RedirectTest, RedirectTestUrls};
 pub use sandbox_runner::SandboxRunner;
 use server::Bounds;
 
-/// The API's default port.
-pub const PORT: u16 = 7417;
-/// How many ports after [`PORT`] are tried.
-const FURTHER_PORTS: u16 = 20;
-
 /// The server's options.
 #[derive(Debug)]
 pub struct ServeOptions {
-    /// The address to listen on. `None`: [`PORT`], or the next free one.
+    /// The address to listen on. `None`: [`PORT`].
     pub listen: Option<SocketAddr>,
+    /// Whether Relink runs without the port while another program uses it. Otherwise that is an error.
+    pub runs_without_port: bool,
     /// The data folder, where the engine file is written for the command line.
     pub data_dir: PathBuf,
+    /// The user's runtime folder, where programs find Relink.
+    pub runtime_dir: Option<PathBuf>,
+}
+
+/// The user's runtime folder (XDG Base Directory Specification), if the session has one.
+pub fn runtime_dir() -> Option<PathBuf> {
+    std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 /// Why the server can't start.
@@ -78,11 +89,9 @@ pub enum ServeError {
     /// The address isn't a loopback address.
     #[error("Relink listens only on this machine (127.0.0.1), not on {0}.")]
     NotLoopback(SocketAddr),
-    /// Listening on the address failed.
-    #[error(
-        "Relink can't listen on {address}: {source}. Stop the program that uses it, or choose another port with --listen."
-    )]
-    Listen { address: SocketAddr, source: io::Error },
+    /// The port is taken, or the system refuses it.
+    #[error("{0} Free the port, or choose another one with --listen 127.0.0.1:PORT.")]
+    Port(PortProblem),
     /// The engine file, by which the command line finds the engine, can't be written.
     #[error("The file {} can't be written: {source}", .path.display())]
     Discovery { path: PathBuf, source: io::Error },
@@ -98,7 +107,7 @@ pub(crate) struct ApiState {
     limits: Limits,
     sandbox_runner: SandboxRunner,
     redirect_test: RedirectTest,
-    base_url: Arc<str>,
+    port: ApiPort,
     openapi_json: &'static LazyLock<String>,
 }
 
@@ -111,91 +120,116 @@ static OPENAPI_JSON: LazyLock<String> = LazyLock::new(|| {
 /// A running server.
 #[derive(Debug)]
 pub struct Serving {
-    base_url: String,
-    wanted_port_taken: bool,
+    port: ApiPort,
     stopping: CancellationToken,
-    server: JoinHandle<()>,
+    /// The servers and the Sandbox.
+    tasks: JoinSet<()>,
     sandbox_runner: SandboxRunner,
     redirect_test: RedirectTest,
-    sandbox: JoinHandle<()>,
-    discovery: Discovery,
+    discovery: Arc<Discovery>,
 }
 
 /// Starts the server.
 pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, ServeError> {
-    let (listener, wanted_port_taken) = listen(options.listen).await?;
-    let address = listener
-        .local_addr()
-        .map_err(|source| ServeError::Listen { address: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), source })?;
-    let base_url = format!("http://{address}");
-    engine.set_api_port(address.port());
+    let ServeOptions { listen, runs_without_port, data_dir, runtime_dir } = options;
+    let address = listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    // The redirect URIs and the accepted `Host` are those of 127.0.0.1, so other loopback addresses wouldn't work.
+    if address.ip() != Ipv4Addr::LOCALHOST {
+        return Err(ServeError::NotLoopback(address));
+    }
+    let (listener, port) = match port::bind(address).await {
+        Ok((listener, port)) => (Some(listener), ApiPort::new(port, None)),
+        Err(problem) if runs_without_port => {
+            tracing::warn!("{problem} Until it is free, the API and the connect pages are off");
+            (None, ApiPort::new(address.port(), Some(problem)))
+        }
+        Err(problem) => return Err(ServeError::Port(problem)),
+    };
+    set_engine_port(&engine, &port.state());
 
     let stopping = CancellationToken::new();
     let stop_unless_serving = stopping.clone().drop_guard();
+    let mut tasks = JoinSet::new();
     let sandbox_runner = SandboxRunner::default();
     let (tried, sandbox_was_tried) = oneshot::channel();
-    let sandbox = tokio::spawn(sandbox_runner::run(
-        engine.clone(),
-        sandbox_runner.clone(),
-        options.data_dir.clone(),
-        tried,
-        stopping.clone(),
-    ));
+    let (sandbox_engine, sandbox_handle) = (engine.clone(), sandbox_runner.clone());
+    tasks.spawn(sandbox_runner::run(sandbox_engine, sandbox_handle, data_dir.clone(), tried, stopping.clone()));
     // If the Sandbox can't start, it is retried later, and the server's start doesn't wait for that.
     let _ = sandbox_was_tried.await;
     engine.keep_alive().await?;
 
     let token = engine.access().new_run_token(&Caller::Internal)?;
-    // A client that connects before the next lines have run waits in the system's queue.
-    let discovery = Discovery::write(&options.data_dir, &base_url, token)
-        .map_err(|(path, source)| ServeError::Discovery { path, source })?;
-    stop_unless_serving.disarm();
     let redirect_test = RedirectTest::default();
     let bounds = Bounds::of_this_process();
     let state = ApiState {
-        engine,
+        engine: engine.clone(),
         limits: Limits::new(bounds.all),
         sandbox_runner: sandbox_runner.clone(),
         redirect_test: redirect_test.clone(),
-        base_url: base_url.as_str().into(),
+        port: port.clone(),
         openapi_json: &OPENAPI_JSON,
     };
-    let server = tokio::spawn(server::run(listener, router::router(state), stopping.clone(), bounds));
-    Ok(Serving { base_url, wanted_port_taken, stopping, server, sandbox_runner, redirect_test, sandbox, discovery })
+    let router = router::router(state);
+    let socket = serve_on_socket(&mut tasks, &data_dir, &router, &stopping);
+    let discovery = Arc::new(Discovery::new(data_dir, runtime_dir.as_deref(), socket, token));
+    // A client that connects before the next lines have run waits in the system's queue.
+    discovery.write(&port.state()).map_err(|(path, source)| ServeError::Discovery { path, source })?;
+    stop_unless_serving.disarm();
+    let (waiting, found) = (port.clone(), Arc::clone(&discovery));
+    let stop = stopping.clone();
+    tasks.spawn(async move {
+        let wait = waiting.wait_until_free(|state| {
+            set_engine_port(&engine, state);
+            if let Err((path, error)) = found.write(state) {
+                tracing::error!("the file {} can't be written: {error}", path.display());
+            }
+        });
+        let listener = match listener {
+            Some(listener) => Some(listener),
+            None => stop.run_until_cancelled(wait).await,
+        };
+        if let Some(listener) = listener {
+            server::run(listener, router, stop, bounds).await;
+        }
+    });
+    Ok(Serving { port, stopping, tasks, sandbox_runner, redirect_test, discovery })
 }
 
-async fn listen(wanted: Option<SocketAddr>) -> Result<(TcpListener, bool), ServeError> {
-    if let Some(address) = wanted {
-        // The redirect URIs and the accepted `Host` are those of 127.0.0.1, so other loopback addresses wouldn't work.
-        if address.ip() != Ipv4Addr::LOCALHOST {
-            return Err(ServeError::NotLoopback(address));
-        }
-        let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
-        return Ok((listener, false));
+fn set_engine_port(engine: &Engine, state: &PortState) {
+    if state.problem.is_none() {
+        engine.set_api_port(state.port);
+    } else {
+        engine.set_api_port_taken(state.port);
     }
-    let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let first = match TcpListener::bind(at(PORT)).await {
-        Ok(listener) => return Ok((listener, false)),
-        Err(source) => ServeError::Listen { address: at(PORT), source },
-    };
-    for port in PORT + 1..=PORT + FURTHER_PORTS {
-        if let Ok(listener) = TcpListener::bind(at(port)).await {
-            tracing::warn!("port {PORT} is taken; listening on {port} instead");
-            return Ok((listener, true));
-        }
-    }
-    Err(first)
+}
+
+/// Serves on the Unix socket as well. Returns its path.
+#[cfg(unix)]
+fn serve_on_socket(
+    tasks: &mut JoinSet<()>,
+    data_dir: &Path,
+    router: &axum::Router,
+    stopping: &CancellationToken,
+) -> Option<PathBuf> {
+    let (listener, path) = socket::listen(data_dir)?;
+    tasks.spawn(server::run(listener, router.clone(), stopping.clone(), Bounds::of_socket()));
+    Some(path)
+}
+
+#[cfg(not(unix))]
+fn serve_on_socket(_: &mut JoinSet<()>, _: &Path, _: &axum::Router, _: &CancellationToken) -> Option<PathBuf> {
+    None
 }
 
 impl Serving {
-    /// The base URL, without a trailing slash.
-    pub fn base_url(&self) -> &str {
-        &self.base_url
+    /// The API's port.
+    pub const fn port(&self) -> &ApiPort {
+        &self.port
     }
 
-    /// Whether [`PORT`] was taken, so that the server uses another one.
-    pub const fn wanted_port_taken(&self) -> bool {
-        self.wanted_port_taken
+    /// The base URL, without a trailing slash.
+    pub fn base_url(&self) -> Arc<str> {
+        self.port.base_url()
     }
 
     /// The Sandbox, while it is installed.
@@ -212,8 +246,9 @@ impl Serving {
     pub async fn stop(self) {
         self.discovery.remove();
         self.stopping.cancel();
-        for task in [self.server, self.sandbox] {
-            if task.await.is_err() {
+        let mut tasks = self.tasks;
+        while let Some(ended) = tasks.join_next().await {
+            if ended.is_err() {
                 tracing::warn!("a part of the HTTP server had stopped already");
             }
         }

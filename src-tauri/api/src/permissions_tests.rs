@@ -1,6 +1,6 @@
 //! Walks every route of the OpenAPI document with every kind of caller.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use axum::{
     Extension, Router,
@@ -18,7 +18,8 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::{
-    ApiState, OPENAPI_JSON, limits::Limits, redirect_test::RedirectTest, router, sandbox_runner::SandboxRunner,
+    ApiState, OPENAPI_JSON, limits::Limits, port::ApiPort, redirect_test::RedirectTest, router,
+    sandbox_runner::SandboxRunner,
 };
 
 /// Who may use a route, apart from callers that may do more.
@@ -124,7 +125,7 @@ impl World {
             limits: Limits::new(64),
             sandbox_runner: SandboxRunner::default(),
             redirect_test: RedirectTest::default(),
-            base_url: Arc::from(BASE),
+            port: ApiPort::new(7417, None),
             openapi_json: &OPENAPI_JSON,
         };
         Self { engine, clock, state, _folder: folder }

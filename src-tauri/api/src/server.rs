@@ -4,16 +4,19 @@
 //! are open the headers must arrive quickly. After that each client has a share of the connections (`limits.rs`), a refusal
 //! closes its connection, and the last connections serve only the connect UI and callbacks.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, io, time::Duration};
 
+use axum::response::IntoResponse;
 use axum::{
     Router,
     body::Body,
     http::{HeaderValue, header},
 };
+use http::StatusCode;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
@@ -21,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower_http::{normalize_path::NormalizePath, timeout::RequestBodyTimeout};
 
-use crate::limits::Connection;
+use crate::{error::ApiError, limits::Connection, peer, peer::Peer};
 
 /// How long a client may take to send the headers of its next request.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,8 +41,10 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_CONNECTIONS: usize = 2048;
 /// How many of them are reserved for the connect UI and callbacks, so that a sign-in never waits for programs.
 const RESERVED_CONNECTIONS: usize = 64;
+/// The maximum number of connections to the Unix socket, which only the user's own programs can open.
+const MAX_SOCKET_CONNECTIONS: usize = 256;
 /// File descriptors for everything else: the database, providers, the keychain, the Sandbox.
-const OTHER_DESCRIPTORS: usize = 256;
+const OTHER_DESCRIPTORS: usize = 256 + MAX_SOCKET_CONNECTIONS;
 
 /// The limits on open connections.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +62,16 @@ impl Bounds {
         Self {
             all,
             reserved: RESERVED_CONNECTIONS,
+            headers_timeout: HEADERS_TIMEOUT,
+            crowded_headers_timeout: CROWDED_HEADERS_TIMEOUT,
+        }
+    }
+
+    #[cfg(unix)]
+    pub(crate) const fn of_socket() -> Self {
+        Self {
+            all: MAX_SOCKET_CONNECTIONS,
+            reserved: 0,
             headers_timeout: HEADERS_TIMEOUT,
             crowded_headers_timeout: CROWDED_HEADERS_TIMEOUT,
         }
@@ -95,11 +110,59 @@ const fn descriptors() -> usize {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reserved;
 
+/// Marks a request through the Unix socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OverSocket;
+
+/// What connections are accepted from: the TCP port or the Unix socket.
+pub(crate) trait Listener: Send + Sync + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    const IS_SOCKET: bool;
+
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// Prepares a new connection, and determines who opened it.
+    fn peer(stream: &Self::Stream) -> impl Future<Output = Peer> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+    const IS_SOCKET: bool = false;
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        Self::accept(self).await.map(|(stream, _)| stream)
+    }
+
+    async fn peer(stream: &TcpStream) -> Peer {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!("small responses may be late: {error}");
+        }
+        match (stream.peer_addr(), stream.local_addr()) {
+            (Ok(peer), Ok(own)) => peer::of_tcp(peer, own).await,
+            // It has ended already.
+            _ => Peer::OtherUser,
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Listener for tokio::net::UnixListener {
+    type Stream = tokio::net::UnixStream;
+    const IS_SOCKET: bool = true;
+
+    async fn accept(&self) -> io::Result<Self::Stream> {
+        Self::accept(self).await.map(|(stream, _)| stream)
+    }
+
+    async fn peer(stream: &Self::Stream) -> Peer {
+        stream.peer_cred().map_or(Peer::OtherUser, |peer| peer::of_uid(peer.uid()))
+    }
+}
+
 /// The router, with repeated slashes in paths merged and a timeout for pauses in bodies.
 type Service = NormalizePath<RequestBodyTimeout<Router>>;
 
 /// Serves until `stopping` is cancelled. Connections beyond the limits wait in the system's queue.
-pub(crate) async fn run(listener: TcpListener, router: Router, stopping: CancellationToken, bounds: Bounds) {
+pub(crate) async fn run<L: Listener>(listener: L, router: Router, stopping: CancellationToken, bounds: Bounds) {
     let service = NormalizePath::trim_trailing_slash(RequestBodyTimeout::new(router, BODY_PAUSE_TIMEOUT));
     let mut connections = JoinSet::new();
     loop {
@@ -110,10 +173,10 @@ pub(crate) async fn run(listener: TcpListener, router: Router, stopping: Cancell
             accepted = listener.accept(), if connections.len() < bounds.all => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok(stream) => {
                 let is_reserved = connections.len() >= bounds.all - bounds.reserved;
                 let headers_timeout = bounds.headers_timeout(connections.len());
-                connections.spawn(serve(stream, service.clone(), headers_timeout, is_reserved, stopping.clone()));
+                connections.spawn(serve::<L>(stream, service.clone(), headers_timeout, is_reserved, stopping.clone()));
             }
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
@@ -125,24 +188,28 @@ pub(crate) async fn run(listener: TcpListener, router: Router, stopping: Cancell
     let _ = tokio::time::timeout(STOP_TIMEOUT, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn serve(
-    stream: TcpStream,
+async fn serve<L: Listener>(
+    stream: L::Stream,
     service: Service,
     headers_timeout: Duration,
     is_reserved: bool,
     stopping: CancellationToken,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("small responses may be late: {error}");
-    }
+    let peer = L::peer(&stream).await;
     let of_client = Connection::default();
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let (service, of_client) = (service.clone(), of_client.clone());
         async move {
+            if peer == Peer::OtherUser {
+                return Ok(other_user().into_response());
+            }
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(of_client);
             if is_reserved {
                 request.extensions_mut().insert(Reserved);
+            }
+            if L::IS_SOCKET {
+                request.extensions_mut().insert(OverSocket);
             }
             let mut response = service.oneshot(request).await.unwrap_or_else(|never| match never {});
             if is_reserved {
@@ -168,6 +235,12 @@ async fn serve(
     if let Err(error) = ended {
         tracing::debug!("a connection ended early: {error}");
     }
+}
+
+/// Refuses every request of a connection that another user opened, whatever token it has.
+fn other_user() -> ApiError {
+    let message = "This Relink belongs to another user of this machine.";
+    ApiError::new(StatusCode::FORBIDDEN, "other_user", message).closing_connection()
 }
 
 #[cfg(test)]

@@ -31,9 +31,11 @@ async fn status(State(api): State<ApiState>, Extension(caller): Extension<Caller
     let accounts = api.engine.accounts().status_counts(&caller).await?;
     let needs_reauth = accounts.get(account::Status::NeedsReauth.as_str()).copied().unwrap_or_default();
     let keychain = api.engine.keychain_status(&caller).await;
+    let port = api.port.state();
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        base_url: api.base_url.to_string(),
+        base_url: port.problem.is_none().then(|| port.base_url.to_string()),
+        port_problem: port.problem.map(|problem| problem.to_string()),
         environment_id: api.engine.environment_id(),
         keychain: KeychainStatus { state: keychain.state.to_owned(), message: keychain.message },
         sandbox: api.sandbox_runner.base_url().map(|base_url| SandboxStatus { base_url }),

@@ -52,7 +52,7 @@ impl App {
             .await
             .map_err(error_view)?;
         if view.account.method() != AuthenticationMethod::Oauth2 {
-            return Ok(SignInRoute::ConnectPage(Secret::new(self.connect_page(link.token.expose()))));
+            return Ok(SignInRoute::ConnectPage(Secret::new(self.connect_page(link.token.expose())?)));
         }
         let begin = BeginFlow {
             integration: view.account.profile.integration.clone(),

@@ -17,6 +17,7 @@ mod links;
 mod notices;
 pub mod notifications;
 mod overview;
+mod port;
 mod preferences;
 mod reminders;
 mod sandbox;
@@ -31,7 +32,7 @@ use std::{
     time::Instant,
 };
 
-use relink_api::SandboxRunner;
+use relink_api::{ApiPort, SandboxRunner};
 use relink_contract::window::{Change, Destination, ErrorView, KeychainState, Preferences};
 use relink_domain::{Secret, notice::DesktopSignal};
 use relink_engine::Engine;
@@ -75,12 +76,8 @@ struct Inner {
 #[derive(Debug, Clone)]
 pub struct RuntimeInfo {
     pub version: String,
-    /// Where the API listens.
-    pub base_url: String,
-    /// Whether the preferred port was taken, so that the API listens on another one.
-    pub wanted_port_taken: bool,
-    /// The preferred port.
-    pub wanted_port: u16,
+    /// A handle on the port where the API listens.
+    pub api_port: ApiPort,
     /// Whether the shell detects that the machine was unlocked.
     pub detects_unlock: bool,
     pub data_dir: PathBuf,
@@ -113,6 +110,7 @@ impl App {
             initial_destination: Mutex::default(),
         }));
         tokio::spawn(app.clone().publish_changes());
+        tokio::spawn(app.clone().publish_port_changes());
         tokio::spawn(notifications::run(app.clone(), notifications, received_signals));
         Ok(app)
     }
@@ -127,11 +125,6 @@ impl App {
     /// Where the window that is about to be opened should go.
     pub fn set_initial_destination(&self, destination: Destination) {
         *lock(&self.0.initial_destination) = Some(destination);
-    }
-
-    /// Where the API listens.
-    pub fn base_url(&self) -> &str {
-        &self.0.runtime_info.base_url
     }
 
     pub(crate) fn data_dir(&self) -> &Path {

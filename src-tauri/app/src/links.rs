@@ -21,6 +21,7 @@ const MAX_LINKS: usize = 100;
 
 impl App {
     pub async fn get_connection_link(&self, purpose: LinkPurpose) -> Result<MagicLink> {
+        self.open_base_url()?;
         let purpose = match purpose {
             LinkPurpose::Account(account_id) => Purpose::Reauthorize { account_id },
             LinkPurpose::Tenant(tenant_id) => Purpose::Connect { tenant_id },
@@ -32,7 +33,7 @@ impl App {
             .create_link(&Caller::Person, purpose, LinkOptions::default())
             .await
             .map_err(error_view)?;
-        let page = self.connect_page("");
+        let page = self.connect_page("")?;
         let shown = format!("{page}…");
         let mut links = lock(&self.0.links);
         if links.len() >= MAX_LINKS {
@@ -40,7 +41,7 @@ impl App {
         }
         // The id may be guessable: it has no meaning outside this process.
         let id = format!("link-{}-{}", links.len() + 1, self.0.engine.now().as_millis());
-        links.insert(id.clone(), Secret::new(self.connect_page(link.token.expose())));
+        links.insert(id.clone(), Secret::new(self.connect_page(link.token.expose())?));
         Ok(MagicLink { id, shown, expires_at: link.expires_at })
     }
 
@@ -76,8 +77,8 @@ impl App {
     }
 
     /// The connect UI's URL for this link token.
-    pub(crate) fn connect_page(&self, link_token: &str) -> String {
-        format!("{}/connect-account?link_token={link_token}", self.base_url())
+    pub(crate) fn connect_page(&self, link_token: &str) -> Result<String> {
+        Ok(format!("{}/connect-account?link_token={link_token}", self.open_base_url()?))
     }
 
     pub async fn redirect_uris(&self) -> Result<Vec<String>> {

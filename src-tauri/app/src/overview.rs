@@ -24,11 +24,11 @@ impl App {
         let keychain = self.keychain_state().await;
         let desktop = self.0.desktop_status.borrow().clone();
         let info = &self.0.runtime_info;
+        let port = info.api_port.state();
         Ok(Overview {
             version: info.version.clone(),
-            base_url: info.base_url.clone(),
-            wanted_port_taken: info.wanted_port_taken,
-            wanted_port: info.wanted_port,
+            base_url: port.base_url.to_string(),
+            port_problem: port.problem.map(|problem| problem.to_string()),
             keychain,
             online: engine.is_online(&Caller::Person),
             needs_attention: count(needs_attention),

@@ -45,7 +45,11 @@ impl App {
             let set = self.0.desktop.set_start_at_login(preferences.start_at_login);
             set.map_err(|reason| desktop_error("start_at_login", &reason))?;
         }
+        let is_new_port = preferences.port != self.current_preferences().port;
         self.store_preferences(preferences.clone()).await?;
+        if is_new_port {
+            self.choose_port(preferences.port);
+        }
         Ok(preferences)
     }
 

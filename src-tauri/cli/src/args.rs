@@ -46,8 +46,8 @@ impl Arguments {
 pub(crate) enum Command {
     /// Run Relink without its window.
     Serve {
-        /// Address to listen on, such as 127.0.0.1:7417. Port 0 picks a free port.
-        #[arg(long, value_name = "ADDRESS")]
+        /// Address to listen on [default: 127.0.0.1:7417]. Port 0 picks a free port.
+        #[arg(long, value_name = "ADDRESS", env = "RELINK_LISTEN")]
         listen: Option<SocketAddr>,
     },
     /// Show whether Relink, its keychain and its accounts work.

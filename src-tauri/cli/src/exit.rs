@@ -20,6 +20,7 @@ pub(crate) enum Exit {
     NeedsReauthorization = 4,
     Keychain = 5,
     DataFolderInUse = 6,
+    PortTaken = 7,
 }
 
 /// Why a command failed, and what to do about it.
@@ -66,6 +67,21 @@ impl CliError {
 
     pub(crate) fn data_folder_in_use(message: String) -> Self {
         Self { exit: Exit::DataFolderInUse, message, provider_said: None, advice: None }
+    }
+
+    pub(crate) fn port_taken(message: String) -> Self {
+        Self { exit: Exit::PortTaken, message, provider_said: None, advice: None }
+    }
+
+    /// The API doesn't listen on its port, so no browser can open the connect pages.
+    pub(crate) fn no_connect_pages(problem: Option<&str>) -> Self {
+        let problem = problem.unwrap_or("Relink's API does not listen on its port.");
+        Self {
+            exit: Exit::Failure,
+            message: format!("{problem} So Relink can't show the connect page."),
+            provider_said: None,
+            advice: Some("Free the port, or choose another one in the app under Settings.".into()),
+        }
     }
 
     /// An error response of the server.
@@ -139,7 +155,7 @@ mod tests {
     use super::*;
 
     /// With the code that clap exits with.
-    const EXIT_CODES: [u8; 7] = [
+    const EXIT_CODES: [u8; 8] = [
         Exit::Success as u8,
         Exit::Failure as u8,
         2,
@@ -147,6 +163,7 @@ mod tests {
         Exit::NeedsReauthorization as u8,
         Exit::Keychain as u8,
         Exit::DataFolderInUse as u8,
+        Exit::PortTaken as u8,
     ];
 
     #[test]

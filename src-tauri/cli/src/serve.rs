@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use relink_api::ServeOptions;
+use relink_api::{ServeError, ServeOptions};
 use relink_engine::{
     Engine, Options, StartError, StoreError,
     clock::Clock,
@@ -43,11 +43,15 @@ async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), CliE
         StartError::Store(busy @ StoreError::Busy(_)) => CliError::data_folder_in_use(busy.to_string()),
         other => CliError::new(other.to_string()),
     })?;
-    let serving = match relink_api::serve(engine.clone(), ServeOptions { listen, data_dir }).await {
+    let options = ServeOptions { listen, runs_without_port: false, data_dir, runtime_dir: relink_api::runtime_dir() };
+    let serving = match relink_api::serve(engine.clone(), options).await {
         Ok(serving) => serving,
         Err(error) => {
             engine.stop().await;
-            return Err(CliError::new(error.to_string()));
+            return Err(match error {
+                ServeError::Port(_) => CliError::port_taken(error.to_string()),
+                other => CliError::new(other.to_string()),
+            });
         }
     };
     announce(&serving);
@@ -63,16 +67,13 @@ async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), CliE
 struct ReadyMessage<'a> {
     base_url: &'a str,
     pid: u32,
+    /// Always false: a port that is taken ends the program.
     wanted_port_taken: bool,
 }
 
 /// Prints the ready message. Relink runs even if no program can read it.
 fn announce(serving: &relink_api::Serving) {
-    let message = ReadyMessage {
-        base_url: serving.base_url(),
-        pid: std::process::id(),
-        wanted_port_taken: serving.wanted_port_taken(),
-    };
+    let message = ReadyMessage { base_url: &serving.base_url(), pid: std::process::id(), wanted_port_taken: false };
     let mut out = io::stdout().lock();
     let printed = serde_json::to_writer(&mut out, &message).map_err(io::Error::from);
     if let Err(error) = printed.and_then(|()| writeln!(out)).and_then(|()| out.flush()) {

@@ -15,7 +15,12 @@ pub struct Ping {
 #[schema(as = RelinkStatus)]
 pub struct Status {
     pub version: String,
-    pub base_url: String,
+    /// Null while another program uses the API's port.
+    #[schema(required)]
+    pub base_url: Option<String>,
+    /// Why the API doesn't listen on its port; null while it does.
+    #[schema(required)]
+    pub port_problem: Option<String>,
     pub environment_id: EnvironmentId,
     pub keychain: KeychainStatus,
     /// Null while the Sandbox isn't installed.

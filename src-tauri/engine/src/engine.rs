@@ -311,6 +311,11 @@ impl Engine {
         self.0.address.set_port(port);
     }
 
+    /// Sets the port on which the local API would listen if no other program did. Until then, sign-ins don't return there.
+    pub fn set_api_port_taken(&self, port: u16) {
+        self.0.address.set_taken_port(port);
+    }
+
     /// The changes of the database, for views that show it.
     pub fn changes(&self, _caller: &Caller) -> Changes {
         self.0.store.changes()

@@ -139,8 +139,7 @@ export class FakeRelink {
   overview: Overview = {
     version: '0.1.0',
     base_url: 'http://127.0.0.1:7417',
-    wanted_port_taken: false,
-    wanted_port: 7417,
+    port_problem: null,
     keychain: { available: true, message: null },
     online: true,
     needs_attention: 0,

@@ -299,17 +299,17 @@ it('shows a locked keychain, being offline and a port in use as banners', async 
   relink.overview = {
     ...relink.overview,
     online: false,
-    wanted_port_taken: true,
-    wanted_port: 8080,
-    base_url: 'http://127.0.0.1:7419',
+    port_problem: 'Port 8080 is used by a program of another user.',
+    base_url: 'http://127.0.0.1:8080',
     keychain: { available: false, message: 'The keychain is locked.' },
   };
   app = await openWindow(relink);
   const { page } = app;
   await page.getByText('The keychain is locked.').waitFor();
   await page.getByText('You’re offline.').waitFor();
-  await page.getByText('Port 8080 was in use.').waitFor();
+  await page.getByText('Port 8080 is used by a program of another user.').waitFor();
   await inspect(app, 'banners');
-  await page.getByRole('button', { name: 'Dismiss' }).click();
-  await page.getByText('Port 8080 was in use.').waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Open Settings' }).click();
+  await page.getByText('The local API is off').waitFor();
+  await inspect(app, 'settings-port-taken');
 });

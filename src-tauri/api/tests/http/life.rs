@@ -1,11 +1,18 @@
 //! Where the surface listens, how it is found, and how it ends.
 
-use std::net::TcpListener;
+use std::{
+    io::ErrorKind,
+    net::{SocketAddr, TcpListener},
+};
 
-use relink_api::{PORT, ServeError, ServeOptions};
+use relink_api::{PORT, PortProblem, ServeError, ServeOptions};
 use relink_contract::data_folder::ENGINE_FILE;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
 
 use crate::world::World;
 
@@ -15,35 +22,111 @@ fn found(world: &World) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
+fn options(world: &World, listen: SocketAddr) -> ServeOptions {
+    ServeOptions {
+        listen: Some(listen),
+        runs_without_port: false,
+        data_dir: world.folder.path().to_owned(),
+        runtime_dir: None,
+    }
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
 #[tokio::test]
 async fn an_address_that_others_can_reach_is_refused() {
     let world = World::new().await;
-    for address in ["0.0.0.0:0", "[::]:0", "[::1]:0", "127.0.0.2:0", "192.0.2.1:7417"] {
-        let options = ServeOptions {
-            listen: Some(address.parse().expect("an address")),
-            data_dir: world.folder.path().to_owned(),
-        };
-        let refused = relink_api::serve(world.engine.clone(), options).await.expect_err(address);
-        assert!(matches!(refused, ServeError::NotLoopback(_)), "{address}: {refused}");
+    for text in ["0.0.0.0:0", "[::]:0", "[::1]:0", "127.0.0.2:0", "192.0.2.1:7417"] {
+        let options = options(&world, address(text));
+        let refused = relink_api::serve(world.engine.clone(), options).await.expect_err(text);
+        assert!(matches!(refused, ServeError::NotLoopback(_)), "{text}: {refused}");
     }
 }
 
 #[tokio::test]
-async fn a_taken_port_is_replaced_by_the_next_free_one_unless_it_was_requested() {
+async fn a_taken_port_is_an_error_and_never_replaced_by_another_one() {
+    let world = World::new().await;
+    let held = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = held.local_addr().expect("an address");
+    let refused = relink_api::serve(world.engine.clone(), options(&world, address)).await.expect_err("taken");
+    assert!(matches!(refused, ServeError::Port(PortProblem::Taken(port)) if port == address.port()), "{refused}");
+    let message = refused.to_string();
+    assert!(message.contains(&address.port().to_string()) && message.contains("--listen"), "{message}");
+}
+
+#[tokio::test]
+async fn the_default_port_is_7417_and_no_other() {
     let world = World::new().await;
     // Held by us, or by whoever has it already: taken either way.
     let _held = TcpListener::bind(("127.0.0.1", PORT));
-    let serve = |listen| {
-        relink_api::serve(world.engine.clone(), ServeOptions { listen, data_dir: world.folder.path().to_owned() })
-    };
-    let serving = serve(None).await.expect("another port is free");
-    assert!(serving.wanted_port_taken());
-    assert!(!serving.base_url().ends_with(&format!(":{PORT}")), "{}", serving.base_url());
-    serving.stop().await;
+    let options = ServeOptions { listen: None, ..options(&world, address("127.0.0.1:0")) };
+    let refused = relink_api::serve(world.engine.clone(), options).await.expect_err("taken");
+    assert!(refused.to_string().contains("7417"), "{refused}");
+}
 
-    let asked_for = format!("127.0.0.1:{PORT}").parse().expect("an address");
-    let refused = serve(Some(asked_for)).await.expect_err("taken").to_string();
-    assert!(refused.contains("another port") && refused.contains("--listen"), "{refused}");
+#[tokio::test]
+async fn an_app_without_its_port_serves_its_socket_alone_until_the_port_is_free_or_another_is_chosen() {
+    for chooses in [false, true] {
+        let world = World::new().await;
+        let held = TcpListener::bind("127.0.0.1:0").expect("a port");
+        held.set_nonblocking(true).expect("set");
+        let taken = held.local_addr().expect("an address");
+        let options = ServeOptions { runs_without_port: true, ..options(&world, taken) };
+        let serving = relink_api::serve(world.engine.clone(), options).await.expect("it runs on");
+        let state = serving.port().state();
+        assert_eq!(state.problem, Some(PortProblem::Taken(taken.port())));
+        let engine_file = found(&world);
+        assert_eq!((&engine_file["base_url"], engine_file["socket"].is_string()), (&Value::Null, true));
+        let status = over_socket(&world, "GET /relink/status").await;
+        assert!(status.contains("200 OK") && status.contains("\"base_url\":null"), "{status}");
+        assert_eq!(held.accept().expect_err("nobody was sent there").kind(), ErrorKind::WouldBlock);
+
+        let mut changes = serving.port().changes();
+        let expected = if chooses {
+            let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+            serving.port().choose(free);
+            free
+        } else {
+            drop(held);
+            taken.port()
+        };
+        let now = changes.wait_for(|state| state.problem.is_none()).await.expect("it serves").clone();
+        assert_eq!(now.port, expected);
+        let answer = world.client.get(format!("{}/ping", now.base_url)).send().await.expect("an answer");
+        assert!(answer.status().is_success());
+        assert_eq!(found(&world)["base_url"].as_str(), Some(&*now.base_url));
+        serving.stop().await;
+    }
+}
+
+/// Sends a request with the run's token through the Unix socket. Returns the response.
+async fn over_socket(world: &World, request: &str) -> String {
+    let found = found(world);
+    let mut stream = UnixStream::connect(found["socket"].as_str().expect("a socket")).await.expect("connected");
+    let token = found["token"].as_str().expect("a token");
+    let head =
+        format!("{request} HTTP/1.1\r\nHost: relink\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.expect("written");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.expect("a response");
+    response
+}
+
+#[tokio::test]
+async fn the_socket_serves_the_same_api_with_the_same_guards() {
+    let world = World::new().await;
+    let pong = over_socket(&world, "GET /ping").await;
+    assert!(pong.contains("200 OK") && pong.contains("pong"), "{pong}");
+    let accounts = over_socket(&world, "GET /integrated-account").await;
+    assert!(accounts.contains("200 OK"), "{accounts}");
+
+    let mut stream = UnixStream::connect(found(&world)["socket"].as_str().expect("a socket")).await.expect("connected");
+    stream.write_all(b"GET /integrated-account HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.expect("a response");
+    assert!(response.starts_with("HTTP/1.1 401"), "{response}");
 }
 
 #[tokio::test]
@@ -57,12 +140,9 @@ async fn the_token_in_the_engine_file_is_valid_only_for_this_run() {
     };
     assert_eq!(status(world.base()).await, StatusCode::OK);
 
-    let options = ServeOptions {
-        listen: Some("127.0.0.1:0".parse().expect("an address")),
-        data_dir: world.folder.path().to_owned(),
-    };
-    let next = relink_api::serve(world.engine.clone(), options).await.expect("it serves");
-    assert_eq!(status(next.base_url()).await, StatusCode::UNAUTHORIZED, "another run's");
+    let next = relink_api::serve(world.engine.clone(), options(&world, address("127.0.0.1:0"))).await;
+    let next = next.expect("it serves");
+    assert_eq!(status(&next.base_url()).await, StatusCode::UNAUTHORIZED, "another run's");
     next.stop().await;
 }
 

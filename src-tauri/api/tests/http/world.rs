@@ -20,6 +20,7 @@ pub struct World {
     pub person: String,
     pub client: Client,
     pub engine: Engine,
+    base: String,
     pub serving: Serving,
     pub folder: TempDir,
 }
@@ -36,7 +37,12 @@ impl World {
         .await
         .expect("the engine starts");
         let listen: SocketAddr = "127.0.0.1:0".parse().expect("an address");
-        let options = ServeOptions { listen: Some(listen), data_dir: folder.path().to_owned() };
+        let options = ServeOptions {
+            listen: Some(listen),
+            runs_without_port: false,
+            data_dir: folder.path().to_owned(),
+            runtime_dir: None,
+        };
         let serving = relink_api::serve(engine.clone(), options).await.expect("it serves");
         let token = engine.access().create_api_token(&Caller::Person, "test".into(), TokenLevel::Full, None).await;
         let (_, token) = token.expect("a token");
@@ -44,11 +50,12 @@ impl World {
         let file: Value = serde_json::from_str(&file).expect("JSON");
         let person = file["token"].as_str().expect("a token").to_owned();
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        Self { token: token.expose().to_owned(), person, client, engine, serving, folder }
+        let base = serving.base_url().to_string();
+        Self { token: token.expose().to_owned(), person, client, engine, base, serving, folder }
     }
 
     pub fn base(&self) -> &str {
-        self.serving.base_url()
+        &self.base
     }
 
     pub fn host(&self) -> &str {

@@ -3,4 +3,5 @@
 mod changes;
 mod commands;
 mod notifications;
+mod port;
 mod world;

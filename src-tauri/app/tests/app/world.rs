@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::Path,
     sync::{
         Arc, Mutex,
@@ -111,6 +112,11 @@ impl World {
     }
 
     async fn start(folder: TempDir, keychain: MemoryKeychain) -> Self {
+        Self::start_at("127.0.0.1:0".parse().expect("an address"), folder, keychain).await
+    }
+
+    /// Starts it with this address for the API.
+    pub async fn start_at(listen: SocketAddr, folder: TempDir, keychain: MemoryKeychain) -> Self {
         let data_dir = folder.path().to_owned();
         let options = Options {
             data_dir: data_dir.clone(),
@@ -119,15 +125,17 @@ impl World {
             takes_deep_links: true,
         };
         let engine = Engine::start(options).await.expect("the engine starts");
-        let listen = "127.0.0.1:0".parse().expect("an address");
-        let wanted = ServeOptions { listen: Some(listen), data_dir: data_dir.clone() };
+        let wanted = ServeOptions {
+            listen: Some(listen),
+            runs_without_port: true,
+            data_dir: data_dir.clone(),
+            runtime_dir: None,
+        };
         let serving = relink_api::serve(engine.clone(), wanted).await.expect("the API listens");
         let (sender, requests) = mpsc::channel(8);
         let runtime_info = RuntimeInfo {
             version: "0.0.0".to_owned(),
-            base_url: serving.base_url().to_owned(),
-            wanted_port_taken: false,
-            wanted_port: relink_api::PORT,
+            api_port: serving.port().clone(),
             detects_unlock: true,
             data_dir,
         };

@@ -5,7 +5,7 @@ use std::{fs, io, net::SocketAddr, path::Path};
 use relink_contract::data_folder::{ENGINE_FILE, EngineFile, LOCK_FILE};
 use relink_engine::private_files;
 
-use super::ApiClient;
+use super::{ApiClient, Server};
 use crate::exit::CliError;
 
 impl ApiClient {
@@ -26,10 +26,19 @@ impl ApiClient {
             Err(error) => return Err(unusable(&error)),
         };
         let file: EngineFile = serde_json::from_str(&text).map_err(|_| not_running())?;
-        let address = file.base_url.strip_prefix("http://").and_then(|host| host.parse::<SocketAddr>().ok());
-        // The token must not leave this machine.
+        #[cfg(unix)]
+        if let Some(path) = &file.socket {
+            return Ok(Self::new(Server::Socket(path.clone()), file, data_dir.to_owned()));
+        }
+        let address = file.base_url.as_ref().and_then(|url| url.strip_prefix("http://")?.parse::<SocketAddr>().ok());
+        // The token must not leave this machine, nor reach a program of another user.
         let address = address.filter(|address| address.ip().is_loopback()).ok_or_else(not_running)?;
-        Ok(Self::new(address, file.token, data_dir.to_owned()))
+        if !relink_api::may_be_own_listener(address.port()) {
+            return Err(CliError::new(format!(
+                "A program of another user listens at {address}. Nothing was sent to it."
+            )));
+        }
+        Ok(Self::new(Server::Tcp(address), file, data_dir.to_owned()))
     }
 }
 

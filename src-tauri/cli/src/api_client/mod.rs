@@ -1,15 +1,22 @@
-//! The client of the running Relink's HTTP API: loopback only, blocking, without a runtime or a thread.
+//! The client of the running Relink's HTTP API: on this machine only, blocking, without a runtime or a thread.
 
 mod discovery;
 mod operations;
 mod routes;
 pub(crate) mod sandbox;
+#[cfg(unix)]
+mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, path::PathBuf, thread, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
 
-use relink_contract::{ErrorBody, WireSecret};
+use relink_contract::{ErrorBody, WireSecret, data_folder::EngineFile};
 use serde::{Serialize, de::DeserializeOwned};
 use ureq::{
     Agent,
@@ -37,17 +44,28 @@ const OUTPUT_BUFFER_BYTES: usize = 2 * 1024;
 const LIVENESS_POLL_INTERVAL: Duration = Duration::from_millis(20);
 const MAX_LIVENESS_POLLS: u32 = 25;
 
+/// How the engine is reached.
+#[derive(Debug)]
+enum Server {
+    /// Its Unix socket, which no other user's program can take.
+    #[cfg(unix)]
+    Socket(String),
+    /// Where there is no such socket.
+    Tcp(SocketAddr),
+}
+
 /// A client of the Relink that runs with one data folder.
 #[derive(Debug)]
 pub(crate) struct ApiClient {
-    address: SocketAddr,
-    token: WireSecret,
+    /// The request's `Host`.
+    host: String,
+    engine: EngineFile,
     data_dir: PathBuf,
     agent: Agent,
 }
 
 impl ApiClient {
-    fn new(address: SocketAddr, token: WireSecret, data_dir: PathBuf) -> Self {
+    fn new(server: Server, engine: EngineFile, data_dir: PathBuf) -> Self {
         let config = Agent::config_builder()
             // By default, the proxy is read from the environment. The token must not pass through a proxy.
             .proxy(None)
@@ -64,13 +82,27 @@ impl ApiClient {
             .accept("")
             .accept_encoding("")
             .build();
-        let agent = Agent::with_parts(config, TcpConnector::default(), FixedAddress(address));
-        Self { address, token, data_dir, agent }
+        let (agent, host) = match server {
+            Server::Tcp(address) => {
+                (Agent::with_parts(config, TcpConnector::default(), FixedAddress(address)), address.to_string())
+            }
+            #[cfg(unix)]
+            Server::Socket(path) => {
+                let unused = FixedAddress(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+                (Agent::with_parts(config, socket::SocketConnector(path), unused), "localhost".to_owned())
+            }
+        };
+        Self { host, engine, data_dir, agent }
     }
 
-    /// The base URL, without a trailing slash.
-    pub(crate) fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+    /// The base URL for browsers, without a trailing slash. An error while another program has Relink's port.
+    pub(crate) fn base_url(&self) -> Result<&str, CliError> {
+        let base_url = self.engine.base_url.as_deref();
+        base_url.ok_or_else(|| CliError::no_connect_pages(self.engine.port_problem.as_deref()))
+    }
+
+    fn token(&self) -> &WireSecret {
+        &self.engine.token
     }
 
     /// Sends a call without a body.
@@ -96,8 +128,8 @@ impl ApiClient {
     fn send(&self, call: &Call, body: Option<Vec<u8>>) -> Result<(bool, Vec<u8>), ureq::Error> {
         let request = Request::builder()
             .method(call.method())
-            .uri(format!("http://{}{}", self.address, call.path()))
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.token.expose()))
+            .uri(format!("http://{}{}", self.host, call.path()))
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token().expose()))
             .header(header::CONNECTION, "close");
         let mut response: Response<ureq::Body> = match body {
             Some(body) => self.agent.run(request.header(header::CONTENT_TYPE, "application/json").body(body)?)?,
@@ -120,7 +152,7 @@ impl ApiClient {
     /// Whether the process that got the request no longer runs with this data folder.
     fn has_stopped(&self) -> bool {
         let has_stopped = || match Self::locate(&self.data_dir) {
-            Ok(current) => current.token != self.token,
+            Ok(current) => current.token() != self.token(),
             Err(error) => error == CliError::not_running(&self.data_dir),
         };
         (0..MAX_LIVENESS_POLLS).any(|_| {
@@ -145,7 +177,9 @@ fn decode_error(body: &[u8]) -> ErrorBody {
 /// Whether nothing listens at the address: Relink stopped between the check of its lock and the request.
 fn is_connect_error(error: &ureq::Error) -> bool {
     match error {
-        ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        ureq::Error::Io(error) => {
+            matches!(error.kind(), std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::NotFound)
+        }
         ureq::Error::Timeout(timeout) => *timeout == ureq::Timeout::Connect,
         _ => false,
     }

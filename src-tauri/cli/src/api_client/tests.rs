@@ -14,10 +14,16 @@ use super::{operations::Operation, *};
 /// The data folder of a killed Relink: the engine file exists, and the lock is free.
 fn abandoned_data_dir(base_url: &str) -> tempfile::TempDir {
     let data_dir = tempfile::tempdir().expect("a folder");
-    let engine = json!({ "base_url": base_url, "token": "control", "pid": 1, "version": "0" });
-    fs::write(data_dir.path().join(ENGINE_FILE), engine.to_string()).expect("written");
+    write_engine_file(data_dir.path(), &json!({ "base_url": base_url }));
     fs::write(data_dir.path().join(LOCK_FILE), "").expect("written");
     data_dir
+}
+
+fn write_engine_file(data_dir: &Path, fields: &Value) {
+    let mut engine = json!({ "token": "control", "pid": 1, "version": "0" });
+    let (all, fields) = (engine.as_object_mut().expect("an object"), fields.as_object().expect("an object"));
+    all.extend(fields.clone());
+    fs::write(data_dir.join(ENGINE_FILE), engine.to_string()).expect("written");
 }
 
 fn lock(data_dir: &Path) -> fs::File {
@@ -229,4 +235,43 @@ fn the_token_is_sent_to_no_other_machine() {
 #[test]
 fn a_percent_encoded_text_stays_one_segment() {
     assert_eq!(percent_encode("a/../b?c#d ü"), "a%2F..%2Fb%3Fc%23d%20%C3%BC");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_socket_is_preferred_to_the_port_and_no_other_program_gets_the_token() {
+    let squatter = TcpListener::bind("127.0.0.1:0").expect("a port");
+    squatter.set_nonblocking(true).expect("polled");
+    let base_url = format!("http://{}", squatter.local_addr().expect("an address"));
+    let (data_dir, _lock) = running_data_dir(&base_url);
+    let path = data_dir.path().join("api.sock");
+    let socket = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    write_engine_file(data_dir.path(), &json!({ "base_url": base_url, "socket": path }));
+    let server = thread::spawn(move || {
+        let (mut stream, _) = socket.accept().expect("a connection");
+        let mut request = [0; 1024];
+        let length = stream.read(&mut request).expect("a request");
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n\"hi\"").expect("sent");
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    });
+    let client = ApiClient::locate(data_dir.path()).expect("located");
+    assert_eq!(client.call(Operation::GetStatus), Ok(json!("hi")));
+    let request = server.join().expect("requested");
+    assert!(request.to_ascii_lowercase().contains("\r\nauthorization: bearer control\r\n"), "{request}");
+
+    // The socket is gone: there is no second attempt with the port.
+    fs::remove_file(&path).expect("removed");
+    assert_eq!(client.call::<Value>(Operation::GetStatus), Err(CliError::not_running(data_dir.path())));
+    assert_eq!(squatter.accept().expect_err("no connection").kind(), io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn without_the_port_there_is_no_link_and_the_reason_is_given() {
+    let (data_dir, _lock) = running_data_dir("");
+    let fields =
+        json!({ "base_url": null, "port_problem": "Port 7417 is used by another program.", "socket": "/nowhere" });
+    write_engine_file(data_dir.path(), &fields);
+    let client = ApiClient::locate(data_dir.path()).expect("located");
+    let error = client.base_url().expect_err("no browser can open it");
+    assert!(error.to_string().starts_with("Port 7417 is used by another program."), "{error}");
 }

@@ -25,22 +25,24 @@ pub(super) fn connect(
     open: bool,
     output: Output,
 ) -> Result<(), CliError> {
+    let base_url = client.base_url()?;
     client.install_integration(integration)?;
     let link = client.create_link_token(&NewLinkToken { tenant_id: Some(tenant), ..NewLinkToken::default() })?;
-    print_link(&magic_link(client, &link, Some(integration)), open, output)
+    print_link(&magic_link(base_url, &link, Some(integration)), open, output)
 }
 
 pub(super) fn reauthorize(client: &ApiClient, id: &str, open: bool, output: Output) -> Result<(), CliError> {
+    let base_url = client.base_url()?;
     let id = find_account_id(client, id)?;
     let link =
         client.create_link_token(&NewLinkToken { integrated_account_id: Some(id), ..NewLinkToken::default() })?;
-    print_link(&magic_link(client, &link, None), open, output)
+    print_link(&magic_link(base_url, &link, None), open, output)
 }
 
-fn magic_link(client: &ApiClient, link: &LinkToken, integration: Option<&str>) -> MagicLink {
+fn magic_link(base_url: &str, link: &LinkToken, integration: Option<&str>) -> MagicLink {
     let token = percent_encode(link.link_token.expose());
     let integration = integration.map(|name| format!("&integration={}", percent_encode(name))).unwrap_or_default();
-    MagicLink { url: format!("{}/connect-account?link_token={token}{integration}", client.base_url()) }
+    MagicLink { url: format!("{base_url}/connect-account?link_token={token}{integration}") }
 }
 
 fn print_link(link: &MagicLink, open: bool, output: Output) -> Result<(), CliError> {

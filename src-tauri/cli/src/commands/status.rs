@@ -18,11 +18,20 @@ fn describe(status: &Status) -> Table {
         Some(message) => Cell::new(message, Tone::Bad),
         None => Cell::new("available", Tone::Good),
     };
+    let (relink, api) = match &status.base_url {
+        Some(base_url) => (format!("{} at {base_url}", status.version), Cell::new("available", Tone::Good)),
+        None => {
+            let problem = status.port_problem.as_deref().unwrap_or_default();
+            (status.version.clone(), Cell::new(&format!("off, and the connect pages with it. {problem}"), Tone::Bad))
+        }
+    };
+    let relink = relink.into();
     let failing = status.accounts.needs_reauth;
     let tone = if failing > 0 { Tone::Bad } else { Tone::Good };
     let sandbox = status.sandbox.as_ref().map_or("not installed", |sandbox| &sandbox.base_url);
     [
-        ["Relink".into(), format!("{} at {}", status.version, status.base_url).into()],
+        ["Relink".into(), relink],
+        ["API".into(), api],
         ["Keychain".into(), keychain],
         ["Accounts".into(), Cell::new(&format!("{}, {failing} not working", status.accounts.total), tone)],
         ["Sandbox".into(), sandbox.into()],

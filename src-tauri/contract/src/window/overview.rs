@@ -7,12 +7,10 @@ use ts_rs::TS;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct Overview {
     pub version: String,
-    /// The API's base URL.
+    /// The API's base URL, where it listens unless there is a problem with its port.
     pub base_url: String,
-    /// Whether the preferred port was taken, so that the API listens on another one.
-    pub wanted_port_taken: bool,
-    /// The preferred port.
-    pub wanted_port: u16,
+    /// Why the API doesn't listen on its port, so that the connect pages are off too; `null` while it does.
+    pub port_problem: Option<String>,
     pub keychain: KeychainState,
     /// Whether the machine is online.
     pub online: bool,

@@ -19,7 +19,7 @@ pub struct Preferences {
     pub notifications_paused: bool,
     /// Whether Relink starts in the tray at login.
     pub start_at_login: bool,
-    /// The API's port after the next start; `null`: 7417, or the next free one.
+    /// The API's port after the next start, or at once while the API can't use its port; `null`: 7417.
     pub port: Option<u16>,
 }
 

@@ -8,21 +8,22 @@ use crate::error::{Error, Result};
 impl Connections {
     /// The kinds of redirect URI that work here, best first.
     pub(crate) fn redirects(&self) -> Vec<RedirectKind> {
-        if self.0.uses.takes_deep_links {
-            vec![RedirectKind::DeepLink, RedirectKind::Loopback]
-        } else {
-            vec![RedirectKind::Loopback]
-        }
+        let kinds = [
+            (RedirectKind::DeepLink, self.0.uses.takes_deep_links),
+            (RedirectKind::Loopback, !self.0.uses.address.is_taken()),
+        ];
+        kinds.into_iter().filter_map(|(kind, works)| works.then_some(kind)).collect()
     }
 
-    /// The kind of redirect URI to use: `wanted`, or the best of the `allowed` kinds that works here.
+    /// The kind of redirect URI to use: `wanted`, or the best of the `allowed` kinds that works here. Never the loopback one while
+    /// another program has the API's port: it would receive the authorization code.
     pub(super) fn redirect_for(
         &self,
         allowed: &[RedirectKind],
         wanted: Option<RedirectKind>,
         label: &str,
     ) -> Result<RedirectKind> {
-        match wanted {
+        let kind = match wanted {
             Some(wanted) if allowed.contains(&wanted) => Ok(wanted),
             Some(_) => {
                 Err(Error::invalid("redirect_not_allowed", format!("{label} doesn't support this redirect type.")))
@@ -32,6 +33,14 @@ impl Connections {
                 let works = self.redirects().into_iter().find(|kind| allowed.contains(kind));
                 Ok(works.or_else(|| allowed.first().copied()).unwrap_or(RedirectKind::Loopback))
             }
+        }?;
+        if kind == RedirectKind::Loopback && self.0.uses.address.is_taken() {
+            let port = self.0.uses.address.port()?;
+            let message = format!(
+                "Another program uses port {port}, so {label} can't return to Relink. Choose another port in Settings."
+            );
+            return Err(Error::conflict("port_taken", message));
         }
+        Ok(kind)
     }
 }

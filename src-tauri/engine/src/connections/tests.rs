@@ -27,6 +27,10 @@ struct Alone {
 
 impl Alone {
     async fn new() -> Self {
+        Self::with(true).await
+    }
+
+    async fn with(takes_deep_links: bool) -> Self {
         let services = Services::new();
         services.install_sandbox(NOWHERE).await;
         let connections = Connections::new(Dependencies {
@@ -41,7 +45,7 @@ impl Alone {
             unfinished: services.unfinished.clone(),
             tokens: services.tokens.clone(),
             address: services.address.clone(),
-            takes_deep_links: true,
+            takes_deep_links,
         });
         let purpose = Purpose::Connect { tenant_id: "acme-1".into() };
         let link = connections.create_link(&PERSON, purpose, LinkOptions::default()).await.expect("a link").token;
@@ -127,4 +131,27 @@ async fn the_oldest_flow_ends_when_there_are_too_many() {
     it.services.clock.advance_secs(ENDED_FLOW_LIFETIME_SECS + 1);
     let latest = it.begin().await;
     assert!(is_there(&latest) && !begun.iter().any(is_there), "old ones are not kept");
+}
+
+#[tokio::test]
+async fn while_another_program_has_the_port_no_sign_in_returns_there() {
+    use relink_domain::integration::RedirectKind::{DeepLink, Loopback};
+    for (takes_deep_links, wanted, is_taken, used) in [
+        (true, None, false, Some(DeepLink)),
+        (true, Some(Loopback), false, Some(Loopback)),
+        (false, None, false, Some(Loopback)),
+        (true, None, true, Some(DeepLink)),
+        (true, Some(Loopback), true, None),
+        (false, None, true, None),
+        (false, Some(Loopback), true, None),
+    ] {
+        let it = Alone::with(takes_deep_links).await;
+        if is_taken {
+            it.services.address.set_taken_port(7417);
+        }
+        let outcome = it.connections.redirect_for(&[Loopback, DeepLink], wanted, "Acme");
+        let used = used.map(Ok).unwrap_or(Err("port_taken"));
+        assert_eq!(outcome.as_ref().copied().map_err(Error::code), used, "{takes_deep_links} {wanted:?} {is_taken}");
+        assert!(!it.connections.redirects().contains(&Loopback) || !is_taken);
+    }
 }
