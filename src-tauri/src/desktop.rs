@@ -25,6 +25,12 @@ impl Desktop for TauriDesktop {
         self.0.clipboard().write_text(text.expose()).map_err(message)
     }
 
+    fn clear_clipboard_of(&self, text: &Secret) -> Result<(), String> {
+        // Without a text there is nothing to clear. That is an error here, as are other contents.
+        let Ok(present) = self.0.clipboard().read_text().map(Secret::new) else { return Ok(()) };
+        if present == *text { self.0.clipboard().clear().map_err(message) } else { Ok(()) }
+    }
+
     fn open_in_browser<'a>(&'a self, url: &'a Url) -> DesktopFuture<'a, ()> {
         Box::pin(async move { windows::open_in_browser(&self.0, url).await.map_err(message) })
     }

@@ -12,6 +12,7 @@ mod desktop;
 mod lifecycle;
 mod notifications;
 mod quit;
+pub mod remote_control;
 mod screen_lock;
 mod tray;
 mod windows;

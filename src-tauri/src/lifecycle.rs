@@ -19,7 +19,7 @@ use tauri::{AppHandle, Emitter, Manager, async_runtime};
 use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
 use tokio::sync::mpsc;
 
-use crate::{StartError, desktop::TauriDesktop, notifications, windows};
+use crate::{StartError, app, desktop::TauriDesktop, notifications, windows};
 
 /// The running components, which are stopped in this order when the app exits.
 struct Running {
@@ -130,6 +130,7 @@ async fn forward_changes(handle: AppHandle, app: App) {
 /// Stops everything. Waits for refreshes in flight, because the provider may already have rotated their tokens.
 pub(crate) fn stop(handle: &AppHandle) {
     let Some(running) = handle.try_state::<Running>() else { return };
+    app(handle).clear_copied_secret();
     let serving = running.serving.lock().ok().and_then(|mut serving| serving.take());
     async_runtime::block_on(async {
         if let Some(serving) = serving {

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::Path, pin::Pin};
 
-use relink_contract::window::{Change, ErrorView};
+use relink_contract::window::Change;
 use relink_domain::Secret;
 use url::Url;
 
@@ -15,6 +15,8 @@ pub type DesktopFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> +
 /// show.
 pub trait Desktop: fmt::Debug + Send + Sync + 'static {
     fn copy_to_clipboard(&self, text: &Secret) -> Result<(), String>;
+    /// Clears the clipboard if this text is in it. Blocks.
+    fn clear_clipboard_of(&self, text: &Secret) -> Result<(), String>;
     fn open_in_browser<'a>(&'a self, url: &'a Url) -> DesktopFuture<'a, ()>;
     /// Opens the connect UI in its own window.
     fn open_connect_window(&self, link: &Url) -> Result<(), String>;
@@ -46,24 +48,6 @@ impl App {
         if changed {
             self.publish(Change::Overview);
         }
-    }
-
-    pub(crate) fn copy_to_clipboard(&self, text: &Secret) -> Result<()> {
-        self.0.desktop.copy_to_clipboard(text).map_err(|reason| desktop_error("clipboard", &reason))
-    }
-
-    /// Copies a secret that was just created and can't be read again. If that fails, undoes the creation, because the secret
-    /// could never be used. `title` is the title of that error.
-    pub(crate) async fn copy_or_undo(
-        &self,
-        secret: &Secret,
-        title: &str,
-        undo: impl Future<Output = Result<()>>,
-    ) -> Result<()> {
-        let Err(error) = self.copy_to_clipboard(secret) else { return Ok(()) };
-        undo.await?;
-        let message = format!("Its secret can only be copied once, and copying failed: {}", error.message);
-        Err(ErrorView { title: title.to_owned(), message, ..error })
     }
 
     pub(crate) async fn open_in_browser(&self, url: &Url) -> Result<()> {

@@ -7,6 +7,7 @@
 mod accounts;
 mod api_tokens;
 mod changes;
+mod clipboard;
 mod commands;
 mod desktop;
 mod direct_sign_in;
@@ -61,6 +62,8 @@ struct Inner {
     desktop_status: watch::Sender<DesktopStatus>,
     /// The magic links that were created since the start, by the id that the page uses.
     links: Mutex<HashMap<String, Secret>>,
+    /// The secret that was copied last, while it may be in the clipboard.
+    copied_secret: Mutex<Option<Secret>>,
     changes: broadcast::Sender<Change>,
     /// Held while accounts are read and published, so that an older state is never published after a newer one.
     publishing_accounts: tokio::sync::Mutex<()>,
@@ -101,6 +104,7 @@ impl App {
             desktop,
             desktop_status: watch::Sender::default(),
             links: Mutex::default(),
+            copied_secret: Mutex::default(),
             changes: broadcast::Sender::new(64),
             publishing_accounts: tokio::sync::Mutex::default(),
             preferences: watch::Sender::new(preferences),

@@ -62,7 +62,7 @@ impl App {
 
     #[expect(clippy::needless_pass_by_value, reason = "a command's arguments are owned")]
     pub fn copy_link(&self, id: String) -> Ready<Result<()>> {
-        ready(self.link(&id).and_then(|link| self.copy_to_clipboard(&link)))
+        ready(self.link(&id).and_then(|link| self.copy_secret(&link)))
     }
 
     fn link(&self, id: &str) -> Result<Secret> {

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, sync::atomic::Ordering};
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use relink_contract::window::{
     Destination, LinkPurpose, NewIntegration, NewWebhook, OpenIn, PreferenceUpdate, SecretInput,
@@ -86,6 +86,40 @@ async fn the_page_gets_a_magic_link_without_its_token() {
     let opened = world.desktop.opened_in_browser.lock().expect("not poisoned").clone().expect("opened");
     assert_eq!(opened.as_str(), format!("{copied}&integration=sandbox"));
     assert_eq!(world.app.copy_link("unknown".to_owned()).await.expect_err("refused").code, "not_found");
+}
+
+#[tokio::test]
+async fn a_copied_secret_leaves_the_clipboard_after_a_minute_if_it_is_still_there() {
+    for (copied_since, remains) in [(None, false), (Some("a note"), true)] {
+        let world = World::new().await;
+        let created = world.app.create_api_token("agent".to_owned(), TokenLevel::Program, None).await.expect("created");
+        let secret = world.desktop.copied();
+        if let Some(text) = copied_since {
+            *world.desktop.clipboard.lock().expect("not poisoned") = Some(text.to_owned());
+        }
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(55)).await;
+        let present = || world.desktop.clipboard.lock().expect("not poisoned").clone();
+        assert_eq!(present(), Some(copied_since.map_or(secret, str::to_owned)));
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(present().is_some(), remains, "{copied_since:?}");
+        tokio::time::resume();
+        world.app.revoke_api_token(created.id).await.expect("revoked");
+    }
+}
+
+#[tokio::test]
+async fn a_copied_secret_leaves_the_clipboard_when_the_app_exits_and_another_text_stays() {
+    let world = World::new().await;
+    let link = world.app.get_connection_link(LinkPurpose::Tenant("acme-1".to_owned())).await.expect("a link");
+    world.app.copy_link(link.id.clone()).await.expect("copied");
+    world.app.clear_copied_secret();
+    assert_eq!(*world.desktop.clipboard.lock().expect("not poisoned"), None);
+
+    world.app.copy_link(link.id).await.expect("copied");
+    world.app.copy_text("http://127.0.0.1:7417/oauth/callback/x".to_owned()).await.expect("copied");
+    world.app.clear_copied_secret();
+    assert!(world.desktop.copied().contains("/oauth/callback/"), "it is no secret");
 }
 
 #[tokio::test]

@@ -50,6 +50,11 @@ impl Desktop for FakeDesktop {
         Ok(())
     }
 
+    fn clear_clipboard_of(&self, text: &Secret) -> Result<(), String> {
+        self.clipboard.lock().expect("not poisoned").take_if(|copied| copied == text.expose());
+        Ok(())
+    }
+
     fn open_in_browser<'a>(&'a self, url: &'a Url) -> DesktopFuture<'a, ()> {
         *self.opened_in_browser.lock().expect("not poisoned") = Some(url.clone());
         Box::pin(async { Ok(()) })
