@@ -143,6 +143,11 @@ causes! {
         "{provider} is at a private address",
         "{provider}'s server resolves to an address on this network or to a reserved one. Relink calls an address on this network only if the integration allows it (\"allow_local\" in config.relink), and a reserved one never.",
         "Check the network and its DNS server: a VPN or a filter can cause this. Relink will retry.";
+    /// The URL starts with `http://`, but the host is not this machine.
+    Unencrypted = "unencrypted", Transient, false,
+        "{provider} can't be called without encryption",
+        "The address of {provider}'s server starts with http://, but leads to another machine. Relink sends credentials without encryption only within this machine, so it sent nothing.",
+        "Use an address with https:// in the integration. Relink will retry.";
     /// No connection could be made.
     Unreachable = "unreachable", Transient, false,
         "{provider} can't be reached",

@@ -1,8 +1,11 @@
-//! How far this machine's network reaches, and where a request may go.
+//! How far this machine's network reaches, and which addresses a request may be connected to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
-use relink_domain::integration::{Reach, reach};
+use relink_domain::{
+    failure::Cause,
+    integration::{Reach, is_loopback, reach},
+};
 use url::Url;
 
 /// How far this machine's network reaches, as far as that can be told without sending anything.
@@ -53,12 +56,34 @@ pub enum Consent {
     Local,
 }
 
-/// Whether a connection to this address is allowed ([`reach`] says where it leads).
-pub fn is_allowed(address: IpAddr, consent: Consent) -> bool {
-    match reach(address) {
-        Reach::Public => true,
-        Reach::Local => consent == Consent::Local,
-        Reach::Never => false,
+/// Which addresses one request may be connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admits {
+    /// Globally reachable ones.
+    Public,
+    /// Also private ranges and loopback: with consent, encrypted.
+    Private,
+    /// Only loopback: unencrypted. The name in the URL proves nothing, the address does.
+    Loopback,
+}
+
+impl Admits {
+    /// What a request to this URL may be connected to.
+    pub fn of(url: &Url, consent: Consent) -> Self {
+        match (url.scheme(), consent) {
+            ("https", Consent::Public) => Self::Public,
+            ("https", Consent::Local) => Self::Private,
+            _ => Self::Loopback,
+        }
+    }
+
+    /// Why a connection to this address is refused ([`reach`] says where it leads); `None` if it is allowed.
+    pub fn refusal(self, address: IpAddr) -> Option<Cause> {
+        match (self, reach(address)) {
+            (Self::Loopback, Reach::Public | Reach::Local) if !is_loopback(address) => Some(Cause::Unencrypted),
+            (Self::Public, Reach::Local) | (_, Reach::Never) => Some(Cause::PrivateAddress),
+            (Self::Public | Self::Private | Self::Loopback, Reach::Public | Reach::Local) => None,
+        }
     }
 }
 
@@ -67,28 +92,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metadata_addresses_are_never_reached_private_ones_by_consent() {
-        for (address, public, local) in [
-            ("93.184.216.34", true, true),
-            ("2606:2800:220:1::1", true, true),
-            ("127.0.0.1", false, true),
-            ("::1", false, true),
-            ("10.1.2.3", false, true),
-            ("192.168.1.1", false, true),
-            ("172.16.0.1", false, true),
-            ("fd12::1", false, true),
-            ("169.254.169.254", false, false),
-            ("::ffff:169.254.169.254", false, false),
-            ("::ffff:127.0.0.1", false, true),
-            ("fe80::1", false, false),
-            ("fd00:ec2::254", false, false),
-            ("0.0.0.0", false, false),
-            ("224.0.0.1", false, false),
-            ("255.255.255.255", false, false),
+    fn metadata_addresses_are_never_reached_private_ones_by_consent_and_unencrypted_only_loopback() {
+        use Cause::{PrivateAddress, Unencrypted};
+        for (address, public, private, plain) in [
+            ("93.184.216.34", None, None, Some(Unencrypted)),
+            ("2606:2800:220:1::1", None, None, Some(Unencrypted)),
+            ("64:ff9b::8.8.8.8", None, None, Some(Unencrypted)),
+            ("127.0.0.1", Some(PrivateAddress), None, None),
+            ("::1", Some(PrivateAddress), None, None),
+            ("::ffff:127.0.0.1", Some(PrivateAddress), None, None),
+            ("64:ff9b::127.0.0.1", Some(PrivateAddress), None, Some(Unencrypted)),
+            ("10.9.8.7", Some(PrivateAddress), None, Some(Unencrypted)),
+            ("192.168.1.1", Some(PrivateAddress), None, Some(Unencrypted)),
+            ("198.18.0.1", Some(PrivateAddress), None, Some(Unencrypted)),
+            ("fd12::1", Some(PrivateAddress), None, Some(Unencrypted)),
+            ("fec0::1", Some(PrivateAddress), None, Some(Unencrypted)),
+            ("169.254.169.254", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
+            ("::ffff:169.254.169.254", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
+            ("168.63.129.16", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
+            ("100.100.100.200", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
+            ("fd00:ec2::254", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
+            ("fd20:ce::254", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
+            ("100::1", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
+            ("0.0.0.0", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
         ] {
-            let address: IpAddr = address.parse().expect("an address");
-            assert_eq!(is_allowed(address, Consent::Public), public, "{address} from outside");
-            assert_eq!(is_allowed(address, Consent::Local), local, "{address} by consent");
+            let ip: IpAddr = address.parse().expect("an address");
+            let refusals = [Admits::Public, Admits::Private, Admits::Loopback].map(|admits| admits.refusal(ip));
+            assert_eq!(refusals, [public, private, plain], "{address}");
+        }
+    }
+
+    #[test]
+    fn without_tls_only_loopback_is_admitted() {
+        for (url, consent, expected) in [
+            ("https://example.com", Consent::Public, Admits::Public),
+            ("https://example.com", Consent::Local, Admits::Private),
+            ("http://foo.localhost", Consent::Local, Admits::Loopback),
+            ("http://example.com", Consent::Public, Admits::Loopback),
+        ] {
+            assert_eq!(Admits::of(&url.parse().expect("a URL"), consent), expected, "{url}");
         }
     }
 }

@@ -61,6 +61,7 @@ const CAUSES: Record<string, string> = {
   unreachable: 'unreachable',
   dns: 'host not found',
   private_address: 'private address',
+  unencrypted: 'not encrypted',
   tls: 'TLS error',
   connection_reset: 'connection lost',
   bad_gateway: 'server error',

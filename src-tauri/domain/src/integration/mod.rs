@@ -23,6 +23,7 @@ mod identity;
 mod merge;
 mod node;
 mod pattern;
+mod reach;
 mod read;
 mod relink;
 mod secrets;
@@ -46,9 +47,10 @@ pub use self::{
     identity::{IdentityProbe, IdentitySource, JsonPath},
     merge::{merge, merged_text},
     pattern::Pattern,
+    reach::{Reach, is_loopback, reach},
     relink::{ClientSecretNeed, Color, Docs, Probe, RedirectKind, RefreshQuirks},
     secrets::take_client_secrets,
     strictness::CHECKER_VERSION,
     template::{MissingValue, Placeholder, Template, TemplateError, Values},
-    web_url::{Origin, Reach, UrlPath, WebUrl, WebUrlError, reach},
+    web_url::{Origin, UrlPath, WebUrl, WebUrlError},
 };

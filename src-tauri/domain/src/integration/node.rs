@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 
 use super::{
     error::{DefinitionError, Warning, quoted},
+    reach::Reach,
     read::{self, Step},
     strictness::Strictness,
-    web_url::{Reach, WebUrl},
+    web_url::WebUrl,
 };
 
 /// The document that is decoded.

@@ -1,14 +1,14 @@
 //! URLs that a credential may be sent to or that the person's browser may open.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::fmt;
 
 use serde::{Serialize, Serializer};
 use url::{Host, Url};
 
-use super::error::quoted;
+use super::{
+    error::quoted,
+    reach::{Reach, is_loopback, reach},
+};
 
 const MAX_URL_BYTES: usize = 2048;
 
@@ -49,7 +49,7 @@ impl WebUrl {
         }
         let url = Self(url);
         if url.reach() == Reach::Never {
-            return fail("is an address that Relink never calls (link-local, a metadata service, or no host)");
+            return fail("is an address that Relink never calls (link-local, reserved, or a metadata service)");
         }
         if url.0.scheme() == "http" && !url.is_loopback() {
             return fail("is not encrypted; use https:// (http:// is only for a server on this machine)");
@@ -112,10 +112,12 @@ impl WebUrl {
         }
     }
 
+    /// Whether the host is this machine, as far as it shows in the URL. That a name leads there is checked before it is
+    /// called.
     fn is_loopback(&self) -> bool {
         match self.0.host() {
-            Some(Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
+            Some(Host::Ipv4(ip)) => is_loopback(ip.into()),
+            Some(Host::Ipv6(ip)) => is_loopback(ip.into()),
             Some(Host::Domain(name)) => is_localhost(name.trim_end_matches('.')),
             None => false,
         }
@@ -146,47 +148,6 @@ fn is_localhost(name: &str) -> bool {
 
 fn has_last_label(name: &str, label: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, last)| last == label)
-}
-
-/// Where a URL or an IP address leads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// The internet.
-    Public,
-    /// This machine or its private network: only with the person's consent.
-    Local,
-    /// Link-local addresses, metadata services and addresses of no single host: never called.
-    Never,
-}
-
-/// Where an IP address leads. An IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) counts as its IPv4 address.
-pub fn reach(ip: IpAddr) -> Reach {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => reach_v4(ip),
-        IpAddr::V6(ip) => reach_v6(ip),
-    }
-}
-
-fn reach_v4(ip: Ipv4Addr) -> Reach {
-    let [a, b, ..] = ip.octets();
-    if ip.is_link_local() || ip.is_multicast() || a == 0 || a >= 240 {
-        Reach::Never
-    } else if ip.is_loopback() || ip.is_private() || (a == 100 && (64..128).contains(&b)) {
-        Reach::Local
-    } else {
-        Reach::Public
-    }
-}
-
-fn reach_v6(ip: Ipv6Addr) -> Reach {
-    // `fd00:ec2::254` is a cloud's metadata service in the otherwise private range.
-    if ip.is_unicast_link_local() || ip.is_multicast() || ip.is_unspecified() || ip.segments()[..2] == [0xfd00, 0xec2] {
-        Reach::Never
-    } else if ip.is_loopback() || ip.is_unique_local() {
-        Reach::Local
-    } else {
-        Reach::Public
-    }
 }
 
 /// Scheme, host and port. A credential is bound to origins.

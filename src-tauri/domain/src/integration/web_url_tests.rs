@@ -47,6 +47,10 @@ fn urls_that_a_credential_must_never_be_sent_to_are_refused() {
                 .into(),
         ),
         (
+            "http://[64:ff9b::7f00:1]",
+            "\"http://[64:ff9b::7f00:1]\" is not encrypted; use https:// (http:// is only for a server on this machine)".into(),
+        ),
+        (
             "http://10.0.0.7",
             "\"http://10.0.0.7\" is not encrypted; use https:// (http:// is only for a server on this machine)".into(),
         ),
@@ -97,15 +101,34 @@ fn link_local_and_metadata_addresses_are_never_called() {
         "https://255.255.255.255/",
         "https://[ff02::1]/",
         "https://metadata.google.internal./",
+        "https://100.100.100.200/",
+        "https://168.63.129.16/",
+        "https://[64:ff9b::a9fe:a9fe]/",
+        "https://0xa9.0xfe.0xa9.0xfe/",
+        "https://0251.0376.0251.0376/",
+        "https://169.254.43518/",
     ] {
         let words = WebUrl::parse(text).expect_err(text).to_string();
-        assert!(words.ends_with("never calls (link-local, a metadata service, or no host)"), "{text}: {words}");
+        assert!(words.ends_with("never calls (link-local, reserved, or a metadata service)"), "{text}: {words}");
     }
 }
 
 #[test]
 fn local_addresses_are_distinguished_from_public_ones() {
     for text in ["http://127.0.0.1", "http://app.localhost", "https://192.168.1.2", "https://printer.local"] {
+        assert_eq!(url(text).reach(), Reach::Local, "{text}");
+    }
+    // Other notations of 127.0.0.1 (WHATWG URL §3.5) are the same address.
+    for text in [
+        "http://0x7f.1",
+        "http://0177.1",
+        "http://2130706433",
+        "http://127.1",
+        "http://[::ffff:7f00:1]",
+        "http://[::ffff:127.0.0.1]",
+        "http://0x7F000001",
+        "http://%31%32%37.1",
+    ] {
         assert_eq!(url(text).reach(), Reach::Local, "{text}");
     }
     for text in [
