@@ -5,6 +5,7 @@ pub mod browser;
 pub mod canary;
 pub mod crash;
 pub mod desktop;
+pub mod echoing_provider;
 pub mod fake_clock;
 pub mod network;
 pub mod oidc;

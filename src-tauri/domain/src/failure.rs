@@ -188,6 +188,11 @@ causes! {
         "Something else responded instead of {provider}",
         "A web page came instead of {provider}'s response. The network's own sign-in page (hotel, train) can cause this.",
         "Open a browser and check whether the network asks you to sign in. Relink will retry.";
+    /// RFC 6749 appendices A.12 and A.17: a token consists of visible ASCII characters.
+    MalformedToken = "malformed_token", Transient, true,
+        "{provider} returned a token that can't be used",
+        "The token contains characters that a token can't have, or is longer than 32,768 characters. It was not kept.",
+        "Report it to {provider} if it keeps failing. Relink will retry.";
     /// JSON that is cut off or lacks what it must contain.
     Garbled = "garbled_answer", Transient, true,
         "{provider}'s response can't be read",
@@ -317,6 +322,7 @@ impl fmt::Display for Failure {
 
 /// Some providers put whole web pages into `error_description`.
 const MAX_MESSAGE_CHARS: usize = 300;
+const MAX_CODE_CHARS: usize = 100;
 
 fn shorten(text: &str) -> String {
     provider_text::single_line(text, MAX_MESSAGE_CHARS)

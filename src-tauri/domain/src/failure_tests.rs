@@ -41,7 +41,10 @@ fn a_hint_promises_a_retry_only_while_one_is_planned() {
 #[test]
 fn a_response_that_may_have_carried_a_token_is_ambiguous() {
     let ambiguous: Vec<_> = Cause::ALL.iter().filter(|cause| cause.is_ambiguous()).map(|cause| cause.code()).collect();
-    assert_eq!(ambiguous, ["timeout", "connection_reset", "bad_gateway", "not_json", "garbled_answer"]);
+    assert_eq!(
+        ambiguous,
+        ["timeout", "connection_reset", "bad_gateway", "not_json", "malformed_token", "garbled_answer"]
+    );
 }
 
 #[test]

@@ -12,18 +12,18 @@
 //!
 //! Letters, marks, digits, punctuation and symbols of every script stay.
 //!
-//! A [`SecretFilter`] also hides secrets, for texts of a provider that are kept.
+//! A [`SecretFilter`] also hides secrets: whatever a provider says passes one before it is kept.
 
 mod filter;
+mod known;
 mod views;
 
 use std::{iter::Peekable, str::Chars};
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
-use crate::Secret;
-
 pub use filter::{HIDDEN, SecretFilter};
+pub use known::KnownSecrets;
 
 /// Sanitizes a text to one line of at most `max_chars` characters, without spaces around it.
 pub fn single_line(text: &str, max_chars: usize) -> String {
@@ -34,11 +34,6 @@ pub fn single_line(text: &str, max_chars: usize) -> String {
 /// Sanitizes a text and keeps its lines.
 pub fn multi_line(text: &str) -> String {
     Visible::new(text).collect()
-}
-
-/// Whether the text contains one of the secrets ([`SecretFilter`] says how it is looked for).
-pub fn contains_secret<'s>(text: &str, secrets: impl IntoIterator<Item = &'s Secret>) -> bool {
-    SecretFilter::new(secrets).finds(text)
 }
 
 /// Whether a character can be seen, or is U+0020: sanitizing keeps exactly these.

@@ -22,13 +22,14 @@ use relink_domain::{
     Secret, Timestamp,
     failure::{Cause, Failure, ProviderErrorCodes},
     integration::{BodyFormat, ClientAuth, JsonPath, OAuth2},
+    provider_text::KnownSecrets,
     schedule::TokenLifetime,
 };
 use serde_json::Value;
 use url::Url;
 
 use answer::TokenAnswer;
-use received::{Received, secrets_in};
+use received::{Received, secrets_of};
 pub(crate) use received::{challenge, redirect};
 
 use crate::{
@@ -55,6 +56,8 @@ pub struct Endpoint {
     pub default_expires_in: Option<u32>,
     pub is_refreshed_daily: bool,
     pub scope_separator: String,
+    /// The account's secrets, which the provider's texts must not repeat.
+    pub known: KnownSecrets,
 }
 
 /// A successful token response (RFC 6749 §5.1).
@@ -125,6 +128,12 @@ impl Endpoint {
             Some(secret) => client.set_client_secret(ClientSecret::new(secret.expose().to_owned())),
             None => client,
         })
+    }
+
+    /// The same endpoint, whose texts must not repeat these secrets.
+    #[must_use]
+    pub fn knowing(self, known: KnownSecrets) -> Self {
+        Self { known, ..self }
     }
 
     /// Joined here, because some providers separate scopes by commas.
@@ -253,9 +262,9 @@ impl<'c> AsyncHttpClient<'c> for EndpointClient<'_> {
     fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
         Box::pin(async move {
             let endpoint = self.endpoint;
-            let sent = secrets_in(&request, endpoint);
+            let known = secrets_of(&request, endpoint);
             let answer = self.outbound.send(endpoint.in_its_format(request)?, endpoint.consent).await?;
-            let (received, response) = Received::take(&answer, &endpoint.url, sent, self.now);
+            let (received, response) = Received::take(&answer, &endpoint.url, known, self.now);
             // The crate sends one request.
             let _ = self.received.set(received);
             Ok(response)

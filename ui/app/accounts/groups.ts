@@ -67,6 +67,7 @@ const CAUSES: Record<string, string> = {
   bad_gateway: 'server error',
   garbled_answer: 'invalid response',
   not_json: 'invalid response',
+  malformed_token: 'invalid response',
   client_refused: 'client rejected',
   rejected_after_refresh: 'token rejected',
   refused_by_provider: 'access ended',

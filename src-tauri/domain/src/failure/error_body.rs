@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use super::{MAX_CODE_CHARS, MAX_MESSAGE_CHARS, token_error::is_known_code};
+use crate::provider_text::SecretFilter;
+
 /// What a response says about an error, in the provider's words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProviderError {
@@ -51,12 +54,14 @@ impl ProviderError {
         Self { code: code.or_else(|| first_text(body, CODE_PATHS)), message }
     }
 
-    /// The same without the texts that `is_harmless` rejects.
+    /// The same, fit to be kept: bounded, and without secrets. A code that a standard defines stays as it is.
     #[must_use]
-    pub fn filtered(self, is_harmless: impl Fn(&str) -> bool) -> Self {
+    pub fn cleaned(self, filter: &SecretFilter) -> Self {
+        let code = |code: String| if is_known_code(&code) { code } else { filter.clean(&code, MAX_CODE_CHARS) };
+        let message = |message: String| filter.clean(&message, MAX_MESSAGE_CHARS);
         Self {
-            code: self.code.filter(|text| is_harmless(text)),
-            message: self.message.filter(|text| is_harmless(text)),
+            code: self.code.map(code).filter(|code| !code.is_empty()),
+            message: self.message.map(message).filter(|message| !message.is_empty()),
         }
     }
 }
@@ -128,6 +133,27 @@ mod tests {
             let read = ProviderError::read(&body, None);
             assert_eq!((read.code.as_deref(), read.message.as_deref()), (code, message), "{body}");
         }
+    }
+
+    #[test]
+    fn known_codes_stay_and_everything_else_is_cleaned() {
+        let secret = crate::Secret::new("canary-client-secret-0001");
+        let filter = SecretFilter::new([&secret]);
+        let cleaned = |code: &str, message: &str| {
+            let said = ProviderError { code: Some(code.into()), message: Some(message.into()) }.cleaned(&filter);
+            (said.code.unwrap_or_default(), said.message.unwrap_or_default())
+        };
+        let pair = |code: &str, message: &str| (code.to_owned(), message.to_owned());
+        let bad = "bad canary-client-secret-0001";
+        assert_eq!(cleaned("invalid_grant", bad), pair("invalid_grant", "bad (hidden)"));
+        assert_eq!(cleaned("INVALID_GRANT", " "), pair("INVALID_GRANT", ""));
+        assert_eq!(cleaned("canary-client-secret-0001", "x"), pair("(hidden)", "x"));
+        let (code, message) = cleaned(&"c".repeat(999), &"m".repeat(999));
+        assert_eq!((code.len(), message.len()), (MAX_CODE_CHARS, MAX_MESSAGE_CHARS));
+        let named_like_a_code = crate::Secret::new("invalid_grant");
+        let said = ProviderError { code: Some("invalid_grant".into()), message: None };
+        assert_eq!(said.clone().cleaned(&SecretFilter::new([&named_like_a_code])), said);
+        assert_eq!(said.clone().cleaned(&SecretFilter::of_everything()), said);
     }
 
     #[test]

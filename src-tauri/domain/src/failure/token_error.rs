@@ -1,6 +1,7 @@
 //! The cause of a token endpoint's error response.
 
-use super::{Cause, Failure, shorten};
+use super::{Cause, Failure, ProviderError};
+use crate::provider_text::SecretFilter;
 
 /// A response of a token endpoint that contains no token, after its body was decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,12 @@ pub struct ProviderErrorCodes {
     pub client: Vec<String>,
 }
 
+impl ProviderErrorCodes {
+    fn contains(&self, code: &str) -> bool {
+        self.terminal.iter().chain(&self.client).any(|own| own.eq_ignore_ascii_case(code))
+    }
+}
+
 /// Error codes of standards, in lower case, and their causes.
 const KNOWN_CODES: &[(&str, Cause)] = &[
     // RFC 6749 §5.2
@@ -57,14 +64,27 @@ const KNOWN_CODES: &[(&str, Cause)] = &[
     ("server_error", Cause::ServerError),
 ];
 
+/// Whether a standard defines the code.
+pub(super) fn is_known_code(code: &str) -> bool {
+    KNOWN_CODES.iter().any(|(known, _)| code.eq_ignore_ascii_case(known)) || OTHER_CODES.contains(&code)
+}
+
+/// Codes of standards that need no cause of their own: RFC 6749 §4.1.2.1 and §5.2.
+const OTHER_CODES: &[&str] =
+    &["access_denied", "invalid_request", "invalid_scope", "unsupported_grant_type", "unsupported_response_type"];
+
 impl TokenErrorResponse {
-    /// The failure that the response reports. Codes are compared without regard to case.
-    pub fn classify(&self, own: &ProviderErrorCodes) -> Failure {
+    /// The failure that the response reports. Codes are compared without regard to case, and those of a standard or of the
+    /// definition are kept as they are.
+    pub fn classify(&self, own: &ProviderErrorCodes, filter: &SecretFilter) -> Failure {
+        let message = self.message.clone().or_else(|| Some(format!("Location: {}", self.redirect.as_ref()?.target)));
+        let said = ProviderError { code: self.code.clone(), message }.cleaned(filter);
+        let own_code = self.code.clone().filter(|code| own.contains(code));
         Failure {
             cause: self.cause(own),
             http_status: Some(self.status),
-            provider_code: self.code.as_deref().map(shorten),
-            provider_message: self.provider_message(),
+            provider_code: own_code.or(said.code),
+            provider_message: said.message,
             retry_after_secs: self.retry_after_secs,
         }
     }
@@ -95,14 +115,6 @@ impl TokenErrorResponse {
             _ => Cause::UnknownRefusal,
         }
     }
-
-    fn provider_message(&self) -> Option<String> {
-        match (&self.message, &self.redirect) {
-            (Some(message), _) => Some(shorten(message)),
-            (None, Some(redirect)) => Some(shorten(&format!("Location: {}", redirect.target))),
-            (None, None) => None,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -118,7 +130,7 @@ mod tests {
     fn cause_of(response: &TokenErrorResponse) -> Cause {
         let own =
             ProviderErrorCodes { terminal: vec!["bad_refresh_token".into()], client: vec!["incorrect_client".into()] };
-        response.classify(&own).cause
+        response.classify(&own, &SecretFilter::default()).cause
     }
 
     #[test]
@@ -186,7 +198,7 @@ mod tests {
                 let redirect = Some(Redirect { target: "https://as.example/token/".to_owned(), is_foreign });
                 let redirecting = TokenErrorResponse { redirect, ..response(status, None, true) };
                 assert_eq!(cause_of(&redirecting), cause, "{status}");
-                let failure = redirecting.classify(&ProviderErrorCodes::default());
+                let failure = redirecting.classify(&ProviderErrorCodes::default(), &SecretFilter::default());
                 let message = failure.provider_message.expect("the target is reported");
                 assert_eq!(message, "Location: https://as.example/token/");
             }
@@ -197,7 +209,7 @@ mod tests {
     fn the_providers_message_stays_on_one_short_line() {
         let message = Some(format!("a\nb{}", "c".repeat(999)));
         let long = TokenErrorResponse { message, ..response(400, Some("x"), false) };
-        let failure = long.classify(&ProviderErrorCodes::default());
+        let failure = long.classify(&ProviderErrorCodes::default(), &SecretFilter::default());
         let message = failure.provider_message.expect("kept");
         assert!(message.starts_with("a b") && message.len() == MAX_MESSAGE_CHARS);
         assert_eq!((failure.http_status, failure.provider_code.as_deref()), (Some(400), Some("x")));

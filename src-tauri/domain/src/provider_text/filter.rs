@@ -30,8 +30,11 @@ const OMISSIONS: [&str; 5] = ["…", "..", "*", "•", "xxx"];
 /// or 20 characters, and a beginning or an end of 8 characters next to a mark of omission. Shorter parts stay, because
 /// providers put identifiers into secrets: `123456789:AAF…` is the token of bot 123456789. A secret of 4 to 7 characters is
 /// found as a word of its own, unless it consists of letters; a shorter one isn't searched for.
+#[derive(Default)]
 pub struct SecretFilter {
     patterns: Vec<Pattern>,
+    /// Whether every text counts as a secret.
+    hides_everything: bool,
 }
 
 /// A text that is searched for.
@@ -58,17 +61,28 @@ impl SecretFilter {
         }
         patterns.sort_by(|one, other| one.text.as_slice().cmp(other.text.as_slice()));
         patterns.dedup_by(|one, other| one.text.as_slice() == other.text.as_slice());
-        Self { patterns }
+        Self { patterns, hides_everything: false }
     }
 
-    /// The text on one line of at most `max_chars` characters, with every secret replaced by [`HIDDEN`].
+    /// Hides every text: its secrets aren't known.
+    pub fn of_everything() -> Self {
+        Self { patterns: Vec::new(), hides_everything: true }
+    }
+
+    /// The text on one line of at most `max_chars` characters, with every secret replaced by [`HIDDEN`]. It is empty if
+    /// nothing of it may be kept.
     pub fn clean(&self, text: &str, max_chars: usize) -> String {
+        if self.hides_everything {
+            return String::new();
+        }
         single_line(&self.hide(single_line(text, MAX_READ_CHARS)), max_chars)
     }
 
     /// Whether the text contains a secret, or is too long to tell.
     pub fn finds(&self, text: &str) -> bool {
-        text.chars().nth(MAX_READ_CHARS).is_some() || !self.find(&single_line(text, MAX_READ_CHARS)).is_empty()
+        self.hides_everything
+            || text.chars().nth(MAX_READ_CHARS).is_some()
+            || !self.find(&single_line(text, MAX_READ_CHARS)).is_empty()
     }
 
     fn hide(&self, text: String) -> String {

@@ -5,6 +5,7 @@ use base64::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::provider_text::KnownSecrets;
 
 const SECRET: &str = "canary/7+refresh=TOKEN&of<the>\"account\"";
 
@@ -43,6 +44,14 @@ fn each(text: &str, encode: impl Fn(u32) -> String) -> String {
     text.chars().map(|c| encode(u32::from(c))).collect()
 }
 
+fn each_byte(text: &str, encode: impl Fn(u8) -> String) -> String {
+    text.bytes().map(encode).collect()
+}
+
+fn each_unit(text: &str, encode: impl Fn(u16) -> String) -> String {
+    text.encode_utf16().map(encode).collect()
+}
+
 /// Everything that may stand around a secret before the whole is written in base64.
 fn base64(before: &str, secret: &str, after: &str, variant: usize) -> String {
     let whole = format!("{before}{secret}{after}");
@@ -61,7 +70,7 @@ fn own_digits<'e>(before: &str, secret: &str, encoded: &'e str) -> &'e str {
 
 /// The secret in every encoding of the family, with its name.
 fn encodings(secret: &str) -> Vec<(&'static str, String)> {
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = each_byte(secret, |byte| format!("{byte:02x}"));
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric();
     let backward: String = json(secret).replace('/', "\\/");
     vec![
@@ -82,9 +91,9 @@ fn encodings(secret: &str) -> Vec<(&'static str, String)> {
         ("html twice", html(&html(secret))),
         ("json", json(secret)),
         ("json with escaped slashes", backward),
-        ("json, every character", secret.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()),
+        ("json, every character", each_unit(secret, |unit| format!("\\u{unit:04x}"))),
         ("json in json", json(&json(secret))),
-        ("javascript", secret.bytes().map(|byte| format!("\\x{byte:02X}")).collect()),
+        ("javascript", each_byte(secret, |byte| format!("\\x{byte:02X}"))),
         ("html in json", json(&html(secret))),
         ("json in a form", form(&json(secret))),
         ("base64 in a form", form(&BASE64_STANDARD.encode(secret))),
@@ -253,6 +262,18 @@ fn several_secrets_are_hidden_at_once() {
     let text = "first-secret-0001 and second-secret-0002first-secret-0001";
     assert_eq!(filter.clean(text, 99), "(hidden) and (hidden)");
     assert_eq!(SecretFilter::new([]).clean(text, 99), text);
+}
+
+#[test]
+fn nothing_is_kept_while_secrets_are_unknown() {
+    let known = KnownSecrets::default().and(&[Secret::new(SECRET)]);
+    assert_eq!(known.filter([]).clean(&format!("bad {SECRET}"), 99), "bad (hidden)");
+    let more = Secret::new("another-secret-1");
+    assert_eq!(known.filter([&more]).clean(&format!("{SECRET} another-secret-1"), 99), "(hidden) (hidden)");
+    let unknown = known.incomplete().filter([]);
+    assert_eq!(unknown.clean("a reason", 99), "");
+    assert!(unknown.finds("a reason"));
+    assert!(!SecretFilter::default().finds("a reason"));
 }
 
 proptest! {

@@ -7,6 +7,8 @@ use relink_domain::{
     FlowId,
     callback::{Callback, CallbackError, CallbackResult},
     caller::Caller,
+    failure::ProviderError,
+    provider_text::HIDDEN,
 };
 
 use super::{
@@ -31,6 +33,7 @@ impl Connections {
     /// Accepts a callback. Returns the flow that it belongs to.
     pub async fn callback(&self, caller: &Caller, url: &str) -> Result<FlowId> {
         let (flow, callback) = self.flow_of_callback(Some(caller), url).await?;
+        let callback = self.without_secrets(&flow, callback).await;
         match self.take_callback(&flow, callback) {
             Ok(None) => Ok(flow.id),
             Ok(Some(error)) => {
@@ -47,6 +50,19 @@ impl Connections {
             Some(flow) => Ok((flow, callback)),
             None => Err(self.refuse(caller, None, UNKNOWN_STATE).await),
         }
+    }
+
+    /// Hides secrets in what the provider says in a callback.
+    async fn without_secrets(&self, flow: &Flow, callback: Callback) -> Callback {
+        let CallbackResult::Error { code, description } = callback.result else { return callback };
+        let known = self.known_secrets(flow).await.and([&callback.state]);
+        let verifier = match &*lock(&flow.phase) {
+            Phase::Waiting(request) => Some(request.verifier.clone()),
+            _ => None,
+        };
+        let said = ProviderError { code: Some(code), message: description }.cleaned(&known.filter(&verifier));
+        let code = said.code.unwrap_or_else(|| HIDDEN.to_owned());
+        Callback { result: CallbackResult::Error { code, description: said.message }, ..callback }
     }
 
     /// Parses a callback. Malformed input isn't recorded. A well-formed callback that contradicts itself is deliberate,

@@ -11,6 +11,7 @@ use relink_domain::{
     failure::{Cause, Failure},
     integration::FieldValues,
     link::Purpose,
+    provider_text::KnownSecrets,
 };
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
@@ -93,7 +94,8 @@ impl Connections {
         let target = self.target(flow).await.map_err(local)?;
         let secret = self.0.uses.providers.client_secret(provider).await.map_err(|error| local(error.into()))?;
         let failed = |failure: Failure| FlowFailure::of_failure(&failure, label, Some(&request.redirect_uri));
-        let endpoint = provider.token_endpoint(secret).map_err(failed)?;
+        let known = self.known_secrets(flow).await.and([code, &request.verifier]);
+        let endpoint = provider.token_endpoint(secret).map_err(failed)?.knowing(known.clone());
         let tokens = endpoint
             .exchange_code(&self.0.uses.outbound, code, &request.verifier, &request.redirect_uri, self.now())
             .await
@@ -106,11 +108,13 @@ impl Connections {
             oauth::id_token_claims(id_token, &oauth2.client_id, oauth2.issuer.as_deref())
         });
         let context = target.context(flow, &Map::new());
+        let known = known.and(&tokens.refresh).and(&tokens.id);
         let credentials = CallCredentials {
             method: AuthenticationMethod::Oauth2,
             access_token: Some(&tokens.access),
             fields: &BTreeMap::new(),
             context: &context,
+            known: &known,
         };
         let identity = self.verify(flow, &credentials, claims.as_ref()).await?;
         let requested =
@@ -126,13 +130,15 @@ impl Connections {
         let target = self.target(flow).await.map_err(|error| FlowFailure::of_error(&error))?;
         let context = target.context(flow, &fields.public);
         let item = Item { secrets: fields.secret, ..Item::default() };
+        let known = self.known_secrets(flow).await.and(item.secrets.values());
         let tokens = match flow.format {
             AuthenticationMethod::Oauth2ClientCredentials => {
                 flow.set(Phase::Working(FlowStep::Exchanging));
                 let scopes = client_scopes(flow);
                 let endpoint = provider
                     .client_credentials_endpoint(&item, &context)
-                    .map_err(|failure| FlowFailure::of_failure(&failure, label, None))?;
+                    .map_err(|failure| FlowFailure::of_failure(&failure, label, None))?
+                    .knowing(known.clone());
                 let tokens = endpoint
                     .client_credentials(&self.0.uses.outbound, scopes.clone(), self.now())
                     .await
@@ -150,6 +156,7 @@ impl Connections {
             access_token: tokens.as_ref().map(|(tokens, _)| &tokens.access),
             fields: &item.secrets,
             context: &context,
+            known: &known,
         };
         let identity = self.verify(flow, &credentials, None).await?;
         let (credential, access, requested_scopes, scopes) = match tokens {
@@ -167,6 +174,13 @@ impl Connections {
         let granted = Granted { credential, identity, scopes, requested_scopes, context };
         target.keeps_access(provider, &granted)?;
         Box::pin(self.decide(flow, target, Staged { item, granted, access })).await
+    }
+
+    /// The secrets of the client and of the account that the flow reauthorizes.
+    pub(super) async fn known_secrets(&self, flow: &Flow) -> KnownSecrets {
+        let account = flow.account_to_reauthorize();
+        let held = account.and_then(|id| self.0.uses.tokens.get(id)).map(|held| held.token);
+        self.0.uses.providers.known_secrets(&flow.provider, account).await.and(&held)
     }
 
     async fn target(&self, flow: &Flow) -> Result<Target, Error> {

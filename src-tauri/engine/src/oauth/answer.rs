@@ -8,6 +8,7 @@ use oauth2::{
 use relink_domain::{
     Secret, Timestamp,
     failure::{Cause, Failure},
+    provider_text::SecretFilter,
     schedule::TokenLifetime,
 };
 use serde::{Deserialize, Serialize, Serializer};
@@ -15,6 +16,11 @@ use serde_json::Value;
 
 use super::{Endpoint, Tokens, lifetime, received::Received};
 use crate::outbound::RequestFailed;
+
+/// Servers accept much shorter headers.
+const MAX_TOKEN_CHARS: usize = 32 * 1024;
+const MAX_SCOPES: usize = 500;
+const MAX_SCOPE_CHARS: usize = 300;
 
 /// A token endpoint's JSON response: a success or an error, whatever its status.
 ///
@@ -41,6 +47,20 @@ impl std::fmt::Debug for Rest {
 }
 
 impl TokenAnswer {
+    /// The response's tokens.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        let refresh = self.refresh_token.iter().map(RefreshToken::secret);
+        let texts = refresh.chain([self.access_token.secret()]);
+        texts.map(|text| Secret::new(text.as_str())).chain(self.id_token.clone()).collect()
+    }
+
+    /// Whether the tokens consist of what RFC 6749 allows (appendices A.12 and A.17) and aren't too long.
+    fn is_well_formed(&self) -> bool {
+        let is_token =
+            |text: &String| text.len() <= MAX_TOKEN_CHARS && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
+        is_token(self.access_token.secret()) && self.refresh_token.iter().all(|token| is_token(token.secret()))
+    }
+
     /// The response without its tokens.
     pub(super) const fn rest(&self) -> &Value {
         &self.rest.0
@@ -112,6 +132,16 @@ fn scopes(value: &Value) -> Option<Vec<Scope>> {
     (!scopes.is_empty()).then_some(scopes)
 }
 
+/// The scopes that can be kept: a scope that isn't one (RFC 6749 §3.3) or that repeats a secret is left out.
+fn kept_scopes(scopes: &[Scope], filter: &SecretFilter) -> Vec<String> {
+    let is_scope = |scope: &&str| {
+        scope.len() <= MAX_SCOPE_CHARS
+            && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+            && !filter.finds(scope)
+    };
+    scopes.iter().map(|scope| scope.as_str()).filter(is_scope).take(MAX_SCOPES).map(str::to_owned).collect()
+}
+
 impl Endpoint {
     /// The tokens in a response, or the failure that it reports.
     ///
@@ -137,6 +167,11 @@ impl Endpoint {
             }
             other => return Err(received.failure(other.ok().as_ref(), self)),
         };
+        if !answer.is_well_formed() {
+            return Err(Failure::new(Cause::MalformedToken).status(received.status.as_u16()));
+        }
+        let kept = |scopes| kept_scopes(scopes, &received.filter(Some(&answer)));
+        let scopes = answer.scopes.as_deref().map(kept).filter(|kept| !kept.is_empty());
         let expires_at = lifetime::expiry(answer.rest(), answer.access_token.secret(), now)
             .or_else(|| Some(now.plus_secs(self.default_expires_in?.into())));
         let lifetime = TokenLifetime::new(now, expires_at);
@@ -145,7 +180,7 @@ impl Endpoint {
             refresh: answer.refresh_token.map(|token| Secret::new(token.into_secret())),
             id: answer.id_token,
             lifetime: TokenLifetime { is_refreshed_daily: self.is_refreshed_daily, ..lifetime },
-            scopes: answer.scopes.map(|scopes| scopes.into_iter().map(|scope| scope.to_string()).collect()),
+            scopes,
         })
     }
 }

@@ -3,11 +3,12 @@ use std::sync::OnceLock;
 use relink_domain::{
     failure::ProviderErrorCodes,
     integration::{BodyFormat, ClientAuth, JsonPath},
+    provider_text::KnownSecrets,
 };
 use url::Url;
 
 use super::*;
-use crate::{network::Consent, oauth::received::secrets_in, outbound::HttpResponse};
+use crate::{network::Consent, oauth::received::secrets_of, outbound::HttpResponse};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -41,10 +42,11 @@ async fn refreshed_by(answer: &HttpResponse) -> Result<Tokens, Failure> {
         default_expires_in: None,
         is_refreshed_daily: true,
         scope_separator: " ".into(),
+        known: KnownSecrets::default().and(&[Secret::new("api-key-of-the-account")]),
     };
     let received = OnceLock::new();
     let line = |request: oauth2::HttpRequest| {
-        let (beside, response) = Received::take(answer, &endpoint.url, secrets_in(&request, &endpoint), NOW);
+        let (beside, response) = Received::take(answer, &endpoint.url, secrets_of(&request, &endpoint), NOW);
         received.set(beside).expect("one request");
         async { Ok::<_, RequestFailed>(response) }
     };
@@ -151,7 +153,7 @@ async fn a_redirect_is_reported_with_its_target_and_not_followed() {
     }
     let echoed = answer(302, &[("location", "/token/spent-token")], "");
     let failure = refreshed_by(&echoed).await.expect_err("the token that was sent");
-    assert_eq!(failure.provider_message.as_deref(), Some("Location: (hidden)"));
+    assert_eq!(failure.provider_message.as_deref(), Some("Location: https://as.example/token/(hidden)"));
     let failure = refreshed_by(&answer(302, &[], "")).await.expect_err("no target");
     assert_eq!(failure.cause, Cause::UnknownRefusal);
 }
@@ -172,10 +174,79 @@ async fn tokens_are_found_in_every_encoding() {
 }
 
 #[tokio::test]
-async fn a_providers_words_that_repeat_what_was_sent_are_dropped() {
-    let body = r#"{"error":"invalid_grant","error_description":"spent-token has expired"}"#;
-    let failure = refreshed(400, body).await.expect_err("refused");
-    assert_eq!((failure.cause, failure.provider_message), (Cause::InvalidGrant, None));
+async fn secrets_are_hidden_wherever_an_error_repeats_them() {
+    for (body, code, message) in [
+        // What was sent, what the account has besides, and what the response itself brings.
+        (
+            r#"{"error":"invalid_grant","error_description":"spent-token has expired"}"#,
+            Some("invalid_grant"),
+            Some("(hidden) has expired"),
+        ),
+        (
+            r#"{"error":"invalid_grant","error_description":"Basic dXM6c3BlbnQtdG9rZW4= is wrong"}"#,
+            Some("invalid_grant"),
+            Some("Basic dXM6(hidden)= is wrong"),
+        ),
+        (
+            r#"{"error":"invalid_grant","error_description":"key api-key-of-the-account"}"#,
+            Some("invalid_grant"),
+            Some("key (hidden)"),
+        ),
+        (
+            r#"{"error":"no","access_token":"issued-access-token","error_description":"issued-access-token"}"#,
+            Some("no"),
+            Some("(hidden)"),
+        ),
+        (
+            r#"{"error":"no","refresh_token":"issued-refresh-token","message":"%69ssued-refresh-token"}"#,
+            Some("no"),
+            Some("(hidden)"),
+        ),
+        (r#"{"error":"no","id_token":"issued.id.token","message":"issued.id.token"}"#, Some("no"), Some("(hidden)")),
+        (r#"{"error":"spent-token"}"#, Some("(hidden)"), None),
+        (r#"{"error":"bad_refresh_token","message":"x"}"#, Some("bad_refresh_token"), Some("x")),
+    ] {
+        let failure = refreshed(400, body).await.expect_err("refused");
+        assert_eq!((failure.provider_code.as_deref(), failure.provider_message.as_deref()), (code, message), "{body}");
+    }
+    let challenge = r#"Bearer error="invalid_token", error_description="7370656e742d746f6b656e was revoked""#;
+    let failure = refreshed_by(&answer(401, &[("www-authenticate", challenge)], "")).await.expect_err("refused");
+    assert_eq!(failure.provider_message.as_deref(), Some("(hidden) was revoked"));
+}
+
+#[tokio::test]
+async fn scopes_that_are_none_or_repeat_a_secret_are_left_out() {
+    let long = "s".repeat(301);
+    let body = format!(
+        r#"{{"access_token":"issued-access-token","scope":["read","spent-token","x:issued-access-token","{long}","a\u202eb","a\"b","https://as.example/scope"]}}"#
+    );
+    let tokens = refreshed(200, &body).await.expect("a success");
+    assert_eq!(tokens.scopes, Some(vec!["read".to_owned(), "https://as.example/scope".to_owned()]));
+    let many: Vec<String> = (0..2000).map(|n| format!("s{n}")).collect();
+    let body = format!(r#"{{"access_token":"t","scope":"{}"}}"#, many.join(" "));
+    assert_eq!(refreshed(200, &body).await.expect("a success").scopes.map(|scopes| scopes.len()), Some(500));
+    let only = r#"{"access_token":"t","scope":"spent-token"}"#;
+    assert_eq!(refreshed(200, only).await.expect("a success").scopes, None);
+}
+
+#[tokio::test]
+async fn a_token_with_characters_that_tokens_cannot_have_is_refused() {
+    // RFC 6749 appendices A.12 and A.17: VSCHAR, from U+0020 to U+007E.
+    for bad in ["\\u001b[31m", "a\\nb", "a\\u0000b", "\\u007f", "\\u009b", "caf\\u00e9", "\\u202e", "\\ud83d\\udd11"] {
+        for body in [
+            format!(r#"{{"access_token":"{bad}","refresh_token":"fine"}}"#),
+            format!(r#"{{"access_token":"fine","refresh_token":"a{bad}"}}"#),
+        ] {
+            let failure = refreshed(200, &body).await.expect_err("not a token");
+            assert_eq!((failure.cause, failure.provider_message), (Cause::MalformedToken, None), "{body}");
+        }
+    }
+    let with_length = |length: usize| format!(r#"{{"access_token":"{}"}}"#, "t".repeat(length));
+    assert_eq!(refreshed(200, &with_length(32_769)).await.expect_err("long").cause, Cause::MalformedToken);
+    assert!(refreshed(200, &with_length(32_768)).await.is_ok());
+    let all: String = (' '..='~').filter(|c| !"\"\\".contains(*c)).collect();
+    let tokens = refreshed(200, &format!(r#"{{"access_token":"{all}"}}"#)).await.expect("a token");
+    assert_eq!(tokens.access.expose(), all);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use relink_domain::{
     Secret, Timestamp,
     failure::{Failure, ProviderError, Redirect, TokenErrorResponse},
-    provider_text,
+    provider_text::{KnownSecrets, SecretFilter},
 };
 use url::Url;
 
@@ -14,12 +14,13 @@ use super::{
 };
 use crate::outbound::HttpResponse;
 
-/// The secrets of a token request, which must not appear in the provider's error texts.
-pub(super) fn secrets_in(request: &oauth2::HttpRequest, endpoint: &Endpoint) -> Vec<Secret> {
+/// The secrets of a token request and those that the endpoint's account is known to have.
+pub(super) fn secrets_of(request: &oauth2::HttpRequest, endpoint: &Endpoint) -> KnownSecrets {
     let in_body = url::form_urlencoded::parse(request.body())
         .filter(|(name, _)| matches!(name.as_ref(), "code" | "code_verifier" | "refresh_token" | "client_secret"))
         .map(|(_, value)| Secret::new(value.into_owned()));
-    in_body.chain(endpoint.client_secret.clone()).collect()
+    let in_body: Vec<Secret> = in_body.collect();
+    endpoint.known.clone().and(&in_body).and(&endpoint.client_secret)
 }
 
 /// A response without its body.
@@ -31,8 +32,8 @@ pub(super) struct Received {
     /// The error in `WWW-Authenticate`.
     challenge: ProviderError,
     retry_after_secs: Option<u32>,
-    /// The request's secrets, which must not appear in the provider's error texts.
-    sent: Vec<Secret>,
+    /// What the provider's texts must not repeat.
+    known: KnownSecrets,
 }
 
 impl Received {
@@ -41,7 +42,7 @@ impl Received {
     pub(super) fn take(
         answer: &HttpResponse,
         url: &Url,
-        sent: Vec<Secret>,
+        known: KnownSecrets,
         now: Timestamp,
     ) -> (Self, oauth2::HttpResponse) {
         let Decoded { text, is_html } = decode(&answer.headers, &answer.body);
@@ -51,13 +52,12 @@ impl Received {
             redirect: redirect(answer, url),
             challenge: challenge(&answer.headers),
             retry_after_secs: answer.retry_after_secs(now),
-            sent,
+            known,
         };
         (received, http::Response::new(text.into_bytes()))
     }
 
     pub(super) fn failure(&self, answer: Option<&TokenAnswer>, endpoint: &Endpoint) -> Failure {
-        let harmless = |text: &String| !provider_text::contains_secret(text, &self.sent);
         let in_body = answer
             .map(|answer| {
                 let code = endpoint.error_code_path.as_ref().and_then(|path| path.read(answer.rest()));
@@ -66,15 +66,19 @@ impl Received {
             .unwrap_or_default();
         let response = TokenErrorResponse {
             status: self.status.as_u16(),
-            code: in_body.code.or_else(|| self.challenge.code.clone()).filter(harmless),
-            message: in_body.message.or_else(|| self.challenge.message.clone()).filter(harmless),
+            code: in_body.code.or_else(|| self.challenge.code.clone()),
+            message: in_body.message.or_else(|| self.challenge.message.clone()),
             is_html: self.is_html,
-            redirect: self.redirect.clone().map(|redirect| {
-                if harmless(&redirect.target) { redirect } else { Redirect { target: "(hidden)".into(), ..redirect } }
-            }),
+            redirect: self.redirect.clone(),
             retry_after_secs: self.retry_after_secs,
         };
-        response.classify(&endpoint.own_codes)
+        response.classify(&endpoint.own_codes, &self.filter(answer))
+    }
+
+    /// The filter for the texts of the response: it must not repeat its own tokens either.
+    pub(super) fn filter(&self, answer: Option<&TokenAnswer>) -> SecretFilter {
+        let tokens = answer.map(TokenAnswer::secrets).unwrap_or_default();
+        self.known.filter(&tokens)
     }
 }
 

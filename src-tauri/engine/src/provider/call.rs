@@ -6,6 +6,7 @@ use relink_domain::{
     Secret,
     account::AuthenticationMethod,
     integration::{Header, HeaderError, HeaderTemplate, Values, is_always_credential},
+    provider_text::{KnownSecrets, SecretFilter},
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -20,6 +21,15 @@ pub(crate) struct CallCredentials<'a> {
     /// The values of the integration's form fields that are secret.
     pub(crate) fields: &'a BTreeMap<String, Secret>,
     pub(crate) context: &'a Map<String, Value>,
+    /// Further secrets of the account and of its client, which the provider's texts must not repeat.
+    pub(crate) known: &'a KnownSecrets,
+}
+
+impl CallCredentials<'_> {
+    /// The filter for what the provider answers.
+    pub(super) fn filter(&self) -> SecretFilter {
+        self.known.filter(self.fields.values().chain(self.access_token))
+    }
 }
 
 impl Provider {

@@ -15,6 +15,7 @@ use relink_domain::{
     account::Account,
     failure::{Cause, Failure, ProviderErrorCodes},
     integration::{Definition, OAuth2},
+    provider_text::KnownSecrets,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -126,6 +127,7 @@ impl Provider {
             default_expires_in: self.definition.refresh().default_expires_in,
             is_refreshed_daily: !self.definition.refresh().only_before_expiry,
             scope_separator: oauth2.scope_separator.clone(),
+            known: KnownSecrets::default(),
         }
     }
 
@@ -152,6 +154,7 @@ impl Provider {
             default_expires_in: self.definition.refresh().default_expires_in,
             is_refreshed_daily: !self.definition.refresh().only_before_expiry,
             scope_separator: own.scope_separator.clone(),
+            known: KnownSecrets::default().and(item.secrets.values()),
         })
     }
 

@@ -6,6 +6,7 @@ use relink_domain::{
     account::Identity,
     failure::{Cause, Failure, ProviderError},
     integration::{IdentityProbe, IdentitySource},
+    provider_text::HIDDEN,
 };
 use serde_json::Value;
 
@@ -72,11 +73,21 @@ pub(crate) async fn probe(
     Ok(ProbeResult::Works(body.and_then(|body| identity_from(identity, &body, credentials))))
 }
 
-/// The identity in a response. A value that contains the credential is rejected, because an identity is stored and
-/// shown.
+const MAX_IDENTITY_ID_CHARS: usize = 512;
+const MAX_IDENTITY_LABEL_CHARS: usize = 200;
+
+/// The identity in a response. It is stored and shown, so an ID that repeats a secret or is too long is none, and the ID
+/// replaces a label that repeats a secret.
 fn identity_from(probe: &IdentityProbe, body: &Value, credentials: &CallCredentials<'_>) -> Option<Identity> {
-    let identity = probe.read(body)?;
-    (!credentials.are_in(&identity.id) && !credentials.are_in(&identity.label)).then_some(identity)
+    let Identity { id, label } = probe.read(body)?;
+    let filter = credentials.filter();
+    if id.chars().nth(MAX_IDENTITY_ID_CHARS).is_some() || filter.finds(&id) {
+        return None;
+    }
+    let cleaned = |text: &str| filter.clean(text, MAX_IDENTITY_LABEL_CHARS);
+    let label = Some(cleaned(&label)).filter(|label| !label.is_empty() && !label.contains(HIDDEN));
+    let label = label.unwrap_or_else(|| cleaned(&id));
+    Some(Identity { id, label })
 }
 
 fn failure_from(answer: &Answer, retry_after_secs: Option<u32>) -> Failure {
@@ -92,26 +103,45 @@ fn failure_from(answer: &Answer, retry_after_secs: Option<u32>) -> Failure {
 mod tests {
     use std::collections::BTreeMap;
 
-    use relink_domain::{Secret, account::AuthenticationMethod, integration::JsonPath};
+    use relink_domain::{Secret, account::AuthenticationMethod, integration::JsonPath, provider_text::KnownSecrets};
     use serde_json::{Map, json};
 
     use super::*;
 
     #[test]
-    fn a_value_that_contains_the_credential_is_rejected_as_an_identity() {
+    fn an_identity_is_bounded_and_repeats_no_secret() {
         let path = |text| JsonPath::parse(text).expect("a path");
         let probe = IdentityProbe { source: IdentitySource::Probe, id: path("id"), label: vec![path("name")] };
         let fields = BTreeMap::from([("api_key".to_owned(), Secret::new("sk-1"))]);
         let access = Secret::new("at-1");
+        let known = KnownSecrets::default().and(&[Secret::new("canary-client-secret-0001")]);
         let credentials = CallCredentials {
             method: AuthenticationMethod::ApiKey,
             access_token: Some(&access),
             fields: &fields,
             context: &Map::new(),
+            known: &known,
         };
-        for body in [json!({"id": "sk-1"}), json!({"id": "7", "name": "key sk-1"}), json!({"id": "at-1"})] {
-            assert_eq!(identity_from(&probe, &body, &credentials), None, "{body}");
+        let long = "n".repeat(900_000);
+        for (body, identity) in [
+            (json!({"id": "7", "name": "Ada"}), Some(("7", "Ada"))),
+            (json!({"id": 7, "name": " Ada\u{202e}\n\u{1b}[31mLovelace "}), Some(("7", "Ada Lovelace"))),
+            (json!({"id": "7", "name": long}), Some(("7", &long[..200]))),
+            (json!({"id": "7", "name": "key sk-1"}), Some(("7", "7"))),
+            (json!({"id": "7", "name": "Y2FuYXJ5LWNsaWVudC1zZWNyZXQtMDAwMQ=="}), Some(("7", "7"))),
+            (json!({"id": "7", "name": "\u{200b}"}), Some(("7", "7"))),
+            (json!({"id": "i".repeat(512), "name": "x"}), Some((&*"i".repeat(512), "x"))),
+            (json!({"id": "i".repeat(513), "name": "x"}), None),
+            (json!({"id": "sk-1"}), None),
+            (json!({"id": "at-1", "name": "Ada"}), None),
+            (json!({"id": "canary-client-secret-0001", "name": "Ada"}), None),
+        ] {
+            let found = identity_from(&probe, &body, &credentials);
+            let found = found.as_ref().map(|identity| (identity.id.as_str(), identity.label.as_str()));
+            assert_eq!(found, identity, "{:.80}", body.to_string());
         }
-        assert!(identity_from(&probe, &json!({"id": "7", "name": "Ada"}), &credentials).is_some());
+        let unknown = known.clone().incomplete();
+        let locked = CallCredentials { known: &unknown, ..credentials };
+        assert_eq!(identity_from(&probe, &json!({"id": "7", "name": "Ada"}), &locked), None);
     }
 }

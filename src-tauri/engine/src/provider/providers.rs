@@ -7,9 +7,10 @@ use std::{
 
 use arc_swap::ArcSwap;
 use relink_domain::{
-    EnvironmentIntegrationId, Secret,
+    AccountId, EnvironmentIntegrationId, Secret,
     account::AuthenticationMethod,
     integration::{ClientSecretNeed, Missing},
+    provider_text::KnownSecrets,
 };
 use tokio::sync::watch;
 
@@ -119,6 +120,22 @@ impl Providers {
         let not_ready = provider.definition.not_ready(method, false, port)?;
         let is_ready = not_ready.missing == Missing::ClientSecret && self.has_client_secret(provider).await;
         (!is_ready).then_some(not_ready.message)
+    }
+
+    /// The secrets of an account and of its client, as far as the keychain returns them. `account`: `None` for a new one.
+    pub(crate) async fn known_secrets(&self, provider: &Provider, account: Option<AccountId>) -> KnownSecrets {
+        let known = KnownSecrets::default();
+        let known = match self.client_secret(provider).await {
+            Ok(secret) => known.and(&secret),
+            Err(_) => known.incomplete(),
+        };
+        let Some(account) = account else { return known };
+        match self.0.keychain.get(&Key::Account(account)).await {
+            Ok(item) => known.and(item.iter().flat_map(|item| item.secrets.values())),
+            // Nothing can be read from such an item, and so nothing of it be recognized; the account is reauthorized.
+            Err(KeychainError::Damaged { .. } | KeychainError::Newer { .. }) => known,
+            Err(_) => known.incomplete(),
+        }
     }
 
     /// Whether the integration's client secret is in the keychain. True if that can't be read now: the error is

@@ -1,10 +1,6 @@
 //! What a provider says in the response to a call.
 
-use relink_domain::{
-    Secret,
-    failure::{ProviderError, Redirect},
-    provider_text,
-};
+use relink_domain::failure::{ProviderError, Redirect};
 use serde_json::Value;
 use url::Url;
 
@@ -14,15 +10,17 @@ use crate::{
     outbound::HttpResponse,
 };
 
+const MAX_TARGET_CHARS: usize = 300;
+
 /// A response to a call, after its body was decoded.
 pub(super) struct Answer {
     pub(super) status: u16,
     /// The body, if it is JSON.
     pub(super) json: Option<Value>,
     pub(super) is_html: bool,
-    /// Where it redirects to, unless that contains a secret.
+    /// Where it redirects to, without secrets.
     redirect: Option<Redirect>,
-    /// What the provider says, without what contains a secret.
+    /// What the provider says, without secrets.
     pub(super) said: ProviderError,
 }
 
@@ -44,13 +42,14 @@ impl Answer {
             Some(said) if said != ProviderError::default() => said,
             _ => oauth::challenge(&response.headers),
         };
-        let is_harmless = |text: &str| !credentials.are_in(text);
+        let filter = credentials.filter();
+        let redirect = oauth::redirect(response, url);
         Self {
             status: response.status.as_u16(),
             json,
             is_html,
-            redirect: oauth::redirect(response, url).filter(|redirect| is_harmless(&redirect.target)),
-            said: said.filtered(is_harmless),
+            redirect: redirect.map(|it| Redirect { target: filter.clean(&it.target, MAX_TARGET_CHARS), ..it }),
+            said: said.cleaned(&filter),
         }
     }
 
@@ -62,13 +61,5 @@ impl Answer {
             }
             (said, _) => said.clone(),
         }
-    }
-}
-
-impl CallCredentials<'_> {
-    /// Whether the text contains one of the secrets.
-    pub(super) fn are_in(&self, text: &str) -> bool {
-        let secrets: Vec<&Secret> = self.fields.values().chain(self.access_token).collect();
-        provider_text::contains_secret(text, secrets)
     }
 }

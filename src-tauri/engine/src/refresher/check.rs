@@ -84,11 +84,15 @@ impl Refresher {
         };
         let Item { mut secrets, .. } = item;
         let kept = secrets.remove(ACCESS_TOKEN);
+        // What is never renewed was read above.
+        let unread = renewable.is_some().then_some(id);
+        let known = self.0.uses.providers.known_secrets(provider, unread).await;
         let credentials = CallCredentials {
             method: account.method(),
             access_token: renewable.as_ref().or(kept.as_ref()),
             fields: &secrets,
             context: &account.profile.context,
+            known: &known,
         };
         let result = probe(&self.0.uses.outbound, provider, &credentials, None, self.now()).await?;
         Ok(Probed { result, generation, renewable })

@@ -14,6 +14,7 @@ use relink_domain::{
     account::{Account, AccountState, Attempt, Credential, DeferReason, Input, Rejected, Renewal, Renewing},
     caller::Caller,
     failure::{Cause, Failure},
+    provider_text::KnownSecrets,
     schedule,
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
@@ -272,17 +273,19 @@ impl Refresher {
         account: &Account,
     ) -> Result<Tokens, Failure> {
         let outbound = &self.0.uses.outbound;
+        let held = self.0.uses.tokens.get(account.id()).map(|held| held.token);
+        let known = KnownSecrets::default().and(item.secrets.values()).and(&held).and(&client_secret);
         match renewing.by {
             Renewal::RefreshToken => {
                 let token = item.secrets.get(REFRESH_TOKEN).ok_or(Failure::new(Cause::CredentialMissing))?;
-                let endpoint = provider.refresh_endpoint(client_secret)?;
+                let endpoint = provider.refresh_endpoint(client_secret)?.knowing(known);
                 endpoint.refresh(outbound, token, provider.refresh_scopes(account), self.now()).await
             }
             Renewal::ClientCredentials => {
                 if item.secrets.is_empty() {
                     return Err(Failure::new(Cause::CredentialMissing));
                 }
-                let endpoint = provider.client_credentials_endpoint(item, &account.profile.context)?;
+                let endpoint = provider.client_credentials_endpoint(item, &account.profile.context)?.knowing(known);
                 endpoint.client_credentials(outbound, provider.client_credentials_scopes(account), self.now()).await
             }
         }

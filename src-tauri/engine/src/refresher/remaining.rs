@@ -1,6 +1,6 @@
 //! The access token that remains after a refresh has failed for good.
 
-use relink_domain::{account::Account, schedule};
+use relink_domain::{account::Account, provider_text::KnownSecrets, schedule};
 
 use super::Refresher;
 use crate::{
@@ -21,6 +21,8 @@ impl Refresher {
             access_token: Some(&held.token),
             fields: &std::collections::BTreeMap::new(),
             context: &account.profile.context,
+            // Only the status of the answer counts.
+            known: &KnownSecrets::default(),
         };
         let probed = probe(&self.0.uses.outbound, provider, &credentials, None, self.now()).await;
         let is_accepted = matches!(probed, Ok(ProbeResult::Works(_) | ProbeResult::Forbidden(_)));
