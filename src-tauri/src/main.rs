@@ -3,9 +3,14 @@
 // No console window beside the program on Windows; debug builds keep it for the log.
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
-use std::{env, io, process::ExitCode};
+use std::{
+    env,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use relink_desktop::{HIDDEN, Start, StartError, remote_control};
+use relink_domain::provider_text;
 use tracing_subscriber::EnvFilter;
 
 /// The exit code when no display can be reached, so that a caller can fall back (`make run` does).
@@ -13,7 +18,7 @@ const NO_DISPLAY: u8 = 3;
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("RELINK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| Log).init();
     if let Err(error) = remote_control::restart_without_it() {
         tracing::error!("Relink can't start without remote control of its pages: {error}");
         return ExitCode::FAILURE;
@@ -26,8 +31,24 @@ fn main() -> ExitCode {
     match relink_desktop::run(&start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            let _ = writeln!(Log, "{error}");
             if matches!(error, StartError::NoDisplay) { ExitCode::from(NO_DISPLAY) } else { ExitCode::FAILURE }
         }
+    }
+}
+
+/// Standard error, on which no text from outside can control a terminal.
+struct Log;
+
+impl Write for Log {
+    #[expect(clippy::disallowed_methods, reason = "the text is sanitized")]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = provider_text::multi_line(&String::from_utf8_lossy(bytes));
+        io::stderr().write_all(text.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -5,4 +5,5 @@ mod files;
 mod origins;
 mod permissions;
 mod ports;
+mod terminal;
 mod texts;

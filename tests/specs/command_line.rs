@@ -236,7 +236,8 @@ async fn accounts_that_need_attention_are_listed_first() -> Result<()> {
     }
     assert!(terminal.exits_with(0, &["accounts"]).await?.out.starts_with(&second[..13]));
 
-    let status = terminal.json("version base_url port_problem environment_id keychain sandbox accounts", &["status"]).await?;
+    let status =
+        terminal.json("version base_url port_problem environment_id keychain sandbox accounts", &["status"]).await?;
     assert_fields("state message", &status["keychain"]);
     assert_fields("base_url", &status["sandbox"]);
     assert_fields("total needs_reauth", &status["accounts"]);

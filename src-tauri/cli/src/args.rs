@@ -14,10 +14,10 @@ pub(crate) use sandbox::{Fault, Sandbox, SandboxSettings, Subject};
 
 /// Keeps your third-party connections alive on your own machine.
 #[derive(Debug, Parser)]
-#[command(name = "relink", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "relink", bin_name = "relink", version, propagate_version = true, disable_help_subcommand = true)]
 pub(crate) struct Arguments {
     /// Data folder to use [default: the desktop app's].
-    #[arg(long, global = true, env = "RELINK_DATA_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "RELINK_DATA_DIR", hide_env_values = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Print JSON instead of text.
     #[arg(long, global = true)]

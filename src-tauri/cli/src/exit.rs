@@ -1,14 +1,11 @@
 //! Errors of commands, and their exit codes.
 
-use std::{
-    fmt,
-    io::{self, Write},
-    path::Path,
-    process::ExitCode,
-};
+use std::{fmt, io, path::Path, process::ExitCode};
 
 use relink_contract::{ErrorBody, account::AccountRow};
-use relink_domain::{account::Verdict, failure::provider_words, provider_text};
+use relink_domain::{account::Verdict, failure::provider_words};
+
+use crate::terminal::Stream;
 
 /// The exit codes (docs/cli.md). clap itself exits with 2 when it can't parse the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +133,7 @@ impl CliError {
         let texts = [Some(&self.message), provider_said.as_ref(), self.advice.as_ref()];
         for text in texts.into_iter().flatten().filter(|text| !text.is_empty()) {
             // If standard error is closed too, only the exit code remains.
-            let _ = writeln!(io::stderr(), "{}", provider_text::multi_line(text));
+            let _ = Stream::Errors.lines(text);
         }
         ExitCode::from(self.exit as u8)
     }

@@ -3,6 +3,8 @@
 //! A command calls the loopback API of the running Relink. It starts no async runtime, so that it takes only milliseconds.
 //! Exit codes and JSON output are stable (docs/cli.md).
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod api_client;
 mod args;
 mod commands;
@@ -10,6 +12,7 @@ mod exit;
 mod output;
 mod serve;
 mod table;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -20,10 +23,20 @@ use crate::{
     api_client::ApiClient,
     args::{Arguments, Command},
     exit::CliError,
+    terminal::Stream,
 };
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let stream = if error.use_stderr() { Stream::Errors } else { Stream::Output };
+            // If the stream is closed, only the exit code remains.
+            let _ = stream.clap(&error);
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+        }
+    };
+    match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }

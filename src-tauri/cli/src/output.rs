@@ -1,13 +1,13 @@
 //! Standard output: JSON for programs, text for people.
 
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io;
 
-use relink_domain::{Timestamp, provider_text};
+use relink_domain::Timestamp;
 use serde::Serialize;
 
-use crate::{exit::CliError, table::Table};
+use crate::{exit::CliError, table::Table, terminal::Stream};
 
-/// How results are printed.
+/// How results are printed. A failure is reported, never ignored: the lost output may be a secret that is shown only once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
     Text,
@@ -17,26 +17,17 @@ pub(crate) enum Output {
 impl Output {
     /// Prints a result as JSON, or as a text that describes it.
     pub(crate) fn text<T: Serialize>(self, result: &T, text: impl FnOnce(&T) -> String) -> Result<(), CliError> {
-        match self {
-            Self::Json => write_stdout(|out| write_json(out, result)),
-            Self::Text => write_stdout(|out| writeln!(out, "{}", provider_text::multi_line(&text(result)))),
-        }
+        self.print(result, |result| Stream::Output.lines(&text(result)))
     }
 
     /// Prints a result as JSON, or one value of it exactly, such as a token: a program may read that line.
     pub(crate) fn exact<T: Serialize>(self, result: &T, value: impl FnOnce(&T) -> &str) -> Result<(), CliError> {
-        match self {
-            Self::Json => write_stdout(|out| write_json(out, result)),
-            Self::Text => write_stdout(|out| writeln!(out, "{}", value(result))),
-        }
+        self.print(result, |result| Stream::Output.exact(value(result)))
     }
 
     /// Prints a result as JSON, or as a table.
     pub(crate) fn table<T: Serialize>(self, result: &T, table: impl FnOnce(&T) -> Table) -> Result<(), CliError> {
-        match self {
-            Self::Json => write_stdout(|out| write_json(out, result)),
-            Self::Text => write_stdout(|out| table(result).write(out, is_colored(&io::stdout()))),
-        }
+        self.print(result, |result| Stream::Output.table(&table(result)))
     }
 
     /// Prints entries as JSON, one per line for programs that follow, or as a table.
@@ -45,33 +36,20 @@ impl Output {
         entries: &[T],
         table: impl FnOnce(&[T]) -> Table,
     ) -> Result<(), CliError> {
-        match self {
-            Self::Json => write_stdout(|out| {
-                entries.iter().try_for_each(|entry| {
-                    serde_json::to_writer(&mut *out, entry)?;
-                    writeln!(out)
-                })
-            }),
-            Self::Text => write_stdout(|out| table(entries).write(out, is_colored(&io::stdout()))),
-        }
+        let printed = match self {
+            Self::Json => Stream::Output.json_lines(entries),
+            Self::Text => Stream::Output.table(&table(entries)),
+        };
+        printed.map_err(|error| CliError::output(&error))
     }
-}
 
-fn write_json(out: &mut BufWriter<StdoutLock>, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
-    writeln!(out)
-}
-
-/// Writes everything in as few system calls as possible. A failure is reported, never ignored: the lost output may be a
-/// secret that is shown only once.
-fn write_stdout(write: impl FnOnce(&mut BufWriter<StdoutLock>) -> io::Result<()>) -> Result<(), CliError> {
-    let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-    write(&mut out).and_then(|()| out.flush()).map_err(|error| CliError::output(&error))
-}
-
-/// Whether to color what is written to this stream (<https://no-color.org>).
-pub(crate) fn is_colored(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    fn print<T: Serialize>(self, result: &T, text: impl FnOnce(&T) -> io::Result<()>) -> Result<(), CliError> {
+        let printed = match self {
+            Self::Json => Stream::Output.json(result),
+            Self::Text => text(result),
+        };
+        printed.map_err(|error| CliError::output(&error))
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the command line shows times relative to its reader's clock")]

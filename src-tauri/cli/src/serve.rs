@@ -1,10 +1,6 @@
 //! `relink serve`.
 
-use std::{
-    io::{self, Write},
-    net::SocketAddr,
-    path::PathBuf,
-};
+use std::{net::SocketAddr, path::PathBuf};
 
 use relink_api::{ServeError, ServeOptions};
 use relink_engine::{
@@ -16,13 +12,16 @@ use relink_engine::{
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
-use crate::{exit::CliError, output::is_colored};
+use crate::{
+    exit::CliError,
+    terminal::{Log, Stream},
+};
 
 pub(crate) fn run(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), CliError> {
     hardening::create_private_files_only();
     let filter = EnvFilter::try_from_env("RELINK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    log.with_ansi(is_colored(&io::stderr())).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Log);
+    log.with_ansi(Stream::Errors.is_colored()).init();
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| CliError::new(format!("Relink can't start: {error}.")))?;
     runtime.block_on(serve(data_dir, listen))
@@ -74,9 +73,7 @@ struct ReadyMessage<'a> {
 /// Prints the ready message. Relink runs even if no program can read it.
 fn announce(serving: &relink_api::Serving) {
     let message = ReadyMessage { base_url: &serving.base_url(), pid: std::process::id(), wanted_port_taken: false };
-    let mut out = io::stdout().lock();
-    let printed = serde_json::to_writer(&mut out, &message).map_err(io::Error::from);
-    if let Err(error) = printed.and_then(|()| writeln!(out)).and_then(|()| out.flush()) {
+    if let Err(error) = Stream::Output.json_lines(&[message]) {
         tracing::warn!("the ready message could not be printed: {error}");
     }
 }

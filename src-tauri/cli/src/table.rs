@@ -65,7 +65,7 @@ impl Table {
         Self { is_aligned: false, ..self }
     }
 
-    pub(crate) fn write(&self, out: &mut impl Write, is_colored: bool) -> io::Result<()> {
+    pub(crate) fn write(&self, out: &mut (impl Write + ?Sized), is_colored: bool) -> io::Result<()> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column| self.rows.iter().filter_map(|row| row.get(column)).map(|cell: &Cell| cell.width).max();
         let widths: Vec<usize> =

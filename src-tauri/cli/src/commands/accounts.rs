@@ -1,7 +1,5 @@
 //! Listing accounts, and the commands about one account.
 
-use std::io::{self, Write};
-
 use relink_contract::account::{AccountRow, CheckOutcome, CheckReport};
 use relink_domain::account::{Status, Verdict};
 
@@ -14,6 +12,7 @@ use crate::{
     exit::CliError,
     output::{Output, relative_time},
     table::{Cell, Table, Tone},
+    terminal::Stream,
 };
 
 /// The length of a shortened ID: its time to the millisecond, which distinguishes accounts.
@@ -114,7 +113,7 @@ pub(super) fn token(client: &ApiClient, id: &str, field: Option<&str>, output: O
     let token = client.access_token(&find_account_id(client, id)?, field)?;
     if token.needs_reauth {
         // The token is printed even if the warning can't be.
-        let _ = writeln!(io::stderr(), "{NEEDS_REAUTH_WARNING}");
+        let _ = Stream::Errors.lines(NEEDS_REAUTH_WARNING);
     }
     output.exact(&token, |token| token.access_token.expose())
 }

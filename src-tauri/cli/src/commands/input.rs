@@ -2,13 +2,11 @@
 
 use std::{
     fs,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     path::Path,
 };
 
-use relink_domain::provider_text;
-
-use crate::exit::CliError;
+use crate::{exit::CliError, terminal::Stream};
 
 /// Reads a file, or standard input if the path is `-`.
 pub(super) fn read_file(path: &Path) -> Result<String, CliError> {
@@ -27,9 +25,8 @@ pub(super) fn confirm(question: &str, undone: &str) -> Result<(), CliError> {
     if !io::stdin().is_terminal() {
         return Err(CliError::new(format!("{undone} Pass --yes, or run this in a terminal.")));
     }
-    let question = provider_text::single_line(&format!("{question} Type yes to confirm:"), usize::MAX);
     // If the question can't be written, the read that follows fails.
-    let _ = write!(io::stderr(), "{question} ").and_then(|()| io::stderr().flush());
+    let _ = Stream::Errors.question(&format!("{question} Type yes to confirm:"));
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)
