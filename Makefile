@@ -137,7 +137,7 @@ install:
 # The same, and tools that a machine without them has to build first, which takes some minutes each.
 .PHONY: test-setup check-setup mutants-setup api-check-setup
 test-setup:
-	@scripts/setup cargo-nextest
+	@scripts/setup cargo-nextest authlib
 check-setup:
 	@scripts/setup cargo-machete cargo-deny openapi-spec-validator
 mutants-setup:

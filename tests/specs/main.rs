@@ -1,6 +1,7 @@
 //! End-to-end tests with real components.
 
 mod attacks;
+mod authlib;
 mod command_line;
 mod desktop;
 mod follow_commands;

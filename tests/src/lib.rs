@@ -1,6 +1,7 @@
 //! The test harness of the end-to-end tests. It runs real components, in one desktop session per test.
 
 pub mod app;
+pub mod authlib;
 pub mod browser;
 pub mod canary;
 pub mod crash;

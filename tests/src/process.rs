@@ -14,6 +14,11 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned()
 }
 
+/// The folder of what was built and installed.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+}
+
 /// A command whose process is killed when the test's process exits, for whatever reason.
 pub fn command(program: &str) -> Command {
     let mut command = Command::new("setpriv");
