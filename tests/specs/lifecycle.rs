@@ -68,7 +68,7 @@ async fn an_account_at_a_certified_authorization_server_with_rotation() -> Resul
     provider.revoke().await?;
     let (status, refused) =
         relink.try_request(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
-    assert_eq!((status, refused["code"].as_str()), (400, Some("invalid_grant")));
+    assert_eq!((status, refused["code"].as_str()), (401, Some("invalid_grant")));
     let event = receiver.wait_for("integrated_account:authentication_error").await?;
     assert!(event.is_signed_with(&secret) && !event.is_signed_with("another secret"));
     assert_eq!(

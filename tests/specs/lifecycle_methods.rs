@@ -79,7 +79,7 @@ async fn a_client_credentials_account_from_connect_to_reauthorization() -> Resul
     // not one that blames the integration's client).
     relink.post("/relink/sandbox/control/revoke", json!({})).await?;
     let (status, refused) = relink.try_request(reqwest::Method::POST, &refresh, Value::Null).await?;
-    assert_eq!((status, refused["verdict"].as_str()), (400, Some("needs_person")), "{refused}");
+    assert_eq!((status, refused["verdict"].as_str()), (401, Some("needs_person")), "{refused}");
     let event = receiver.wait_for("integrated_account:authentication_error").await?;
     assert!(event.is_signed_with(signing) && !event.is_signed_with("another secret"));
     assert_eq!(

@@ -57,7 +57,7 @@ async fn a_restarted_keychain_daemon_and_an_item_removed_by_the_person() -> Resu
     session.remove_item(&format!("account/{id}"))?;
     let (status, refused) =
         relink.try_request(Method::POST, &format!("/relink/accounts/{id}/refresh"), Value::Null).await?;
-    assert_eq!((status, refused["code"].as_str()), (400, Some("credential_missing")));
+    assert_eq!((status, refused["code"].as_str()), (401, Some("credential_missing")));
     relink.stop().await
 }
 

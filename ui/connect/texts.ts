@@ -59,9 +59,10 @@ export function outcomeText(
   }
   const second = session?.purpose === 'reauthorize' && !outcome.reauthorized;
   const untouched = second && session.account ? ` ${session.account.name} is unchanged.` : '';
+  const unchecked = outcome.is_checked ? '' : ` Relink couldn’t test the credentials with ${label}.`;
   return {
     title: 'Connection successful',
-    description: `${name} is connected to ${label}${as}${second ? ', as a second account' : ''}.${untouched}`,
+    description: `${name} is connected to ${label}${as}${second ? ', as a second account' : ''}.${untouched}${unchecked}`,
   };
 }
 

@@ -217,6 +217,10 @@ reauthorized: boolean,
  */
 kept_old: boolean, 
 /**
+ * Whether the credentials were tested with the provider.
+ */
+is_checked: boolean, 
+/**
  * The URL that the browser goes to next.
  */
 redirect_uri: string | null, };

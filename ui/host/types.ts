@@ -15,7 +15,7 @@ export type Commands = {
   check: [arguments: { id: AccountId }, output: CheckResult];
   refresh: [arguments: { id: AccountId }, output: Account];
   rename: [arguments: { id: AccountId, name: string }, output: Account];
-  delete_account: [arguments: { id: AccountId }, output: null];
+  delete_account: [arguments: { id: AccountId }, output: DeletedAccount];
   /** Silences reminders about the account until tomorrow or, where Relink detects that, until the machine is
    * next unlocked. */
   remind_later: [arguments: { id: AccountId }, output: null];
@@ -102,13 +102,17 @@ verdict: Verdict | null,
  */
 trouble_since: Timestamp | null, 
 /**
- * What is wrong; `null` while it works.
+ * What is wrong; `null` while it works. An account that works for another person has one, too.
  */
 problem: Problem | null, 
 /**
  * When Relink retries automatically.
  */
 next_try: Timestamp | null, 
+/**
+ * Set while the provider has asked Relink to wait: this account, or all accounts at its host.
+ */
+waiting: Waiting | null, 
 /**
  * Until when reminders about it are silenced.
  */
@@ -129,6 +133,10 @@ expiry_is_assumed: boolean,
  * When Relink acts automatically the next time.
  */
 next_action_at: Timestamp | null, 
+/**
+ * Whether its key was never tried, because the integration defines no test request.
+ */
+is_unchecked: boolean, 
 /**
  * When a program last used it.
  */
@@ -191,7 +199,7 @@ changes: AccountChanges | null, } | { "kind": "timeline" } | { "kind": "integrat
 /**
  * The provider's response to a check.
  */
-export type CheckOutcome = "accepted" | "unauthorized" | "forbidden" | "inconclusive" | "no_probe";
+export type CheckOutcome = "accepted" | "unauthorized" | "forbidden" | "another_identity" | "inconclusive" | "no_probe";
 
 export type CheckResult = { outcome: CheckOutcome, 
 /**
@@ -203,6 +211,12 @@ account: Account, };
  * How an account was, from the best to the worst. A slot shows the worst condition of its time.
  */
 export type Condition = "no_data" | "working" | "retrying" | "not_working";
+
+export type DeletedAccount = { id: AccountId, revocation: Revocation, 
+/**
+ * What was not revoked, and what to do; null if nothing is left to do.
+ */
+message: string | null, };
 
 /**
  * The delivery of one event to a webhook.
@@ -510,6 +524,11 @@ export type RedirectKind = "deep_link" | "loopback";
 export type RedirectUri = { kind: RedirectKind, uri: string, };
 
 /**
+ * What became of a deleted account's tokens at the provider.
+ */
+export type Revocation = "not_offered" | "revoked" | "failed" | "pending";
+
+/**
  * An action on the Sandbox.
  */
 export type SandboxAction = "expire" | "revoke" | { "fault": { kind: string, count: number, } } | "clear" | { "lifetime": { secs: number, } } | { "rotation": { kind: string, } };
@@ -599,6 +618,19 @@ export type Tone = "good" | "warning" | "bad";
  * Who can end the trouble.
  */
 export type Verdict = "needs_person" | "needs_client" | "retrying";
+
+/**
+ * A wait that a provider asked for.
+ */
+export type Waiting = { 
+/**
+ * The host of the provider's token endpoint.
+ */
+host: string, 
+/**
+ * When Relink tries again, at the earliest.
+ */
+until: Timestamp, };
 
 export type Webhook = { id: WebhookId, 
 /**

@@ -136,6 +136,7 @@ export const succeeded: Partial<Flow> = {
     account: { id: '0193', name: 'Acme engineering', identity: 'octo-acme' },
     reauthorized: true,
     kept_old: false,
+    is_checked: true,
     redirect_uri: null,
   },
 };

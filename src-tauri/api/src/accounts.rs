@@ -2,8 +2,8 @@
 
 use axum::{Extension, Json, extract::State, http::header, response::IntoResponse};
 use relink_contract::{
-    ById, Deleted, List, Results, Success, WireSecret,
-    account::{AccessToken, AccountChange, AccountRow, CheckReport, IntegratedAccount, Rename},
+    ById, List, Results, Success, WireSecret,
+    account::{AccessToken, AccountChange, AccountRow, CheckReport, DeletedAccount, IntegratedAccount, Rename},
 };
 use relink_domain::{AccountId, caller::Caller, permission::Permission};
 use relink_engine::{AccountTime, AccountView, Filter};
@@ -141,22 +141,21 @@ async fn change(
 
 /// Delete an integrated account
 ///
-/// Its credentials are deleted too, and revoked if the provider supports that.
+/// Its credentials are deleted too, and revoked if the provider supports that: `revocation` says whether they were.
 #[utoipa::path(
     delete,
     path = "/integrated-account/{id}",
     operation_id = "delete_integrated_account",
     tag = "Accounts",
     params(("id" = AccountId, Path)),
-    responses((status = 200, description = "The account was deleted", body = Deleted), NotFound, Conflict),
+    responses((status = 200, description = "The account was deleted", body = DeletedAccount), NotFound, Conflict),
 )]
 async fn delete(
     State(api): State<ApiState>,
     Extension(caller): Extension<Caller>,
     PathId(id): PathId<AccountId>,
-) -> ApiResult<Deleted> {
-    api.engine.accounts().delete(&caller, id).await?;
-    Ok(Json(Deleted { id: id.to_string() }))
+) -> ApiResult<DeletedAccount> {
+    Ok(Json(api.engine.accounts().delete(&caller, id).await?))
 }
 
 /// Refresh an account's credentials

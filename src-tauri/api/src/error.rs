@@ -11,10 +11,7 @@ use relink_contract::{
     ErrorBody,
     error::{Details, Explanation, FieldFailure, ProviderRefusal, ProviderResponse},
 };
-use relink_domain::{
-    account::Verdict,
-    failure::{Cause, Severity},
-};
+use relink_domain::{account::Verdict, failure::Cause};
 use relink_engine::{Category, Error};
 
 /// The result of a handler.
@@ -85,6 +82,7 @@ impl From<Error> for ApiError {
             }
             Error::Provider { failure, next_try, .. } => {
                 body.refusal = Some(ProviderRefusal {
+                    truto_is_remote_error: true,
                     next_try,
                     verdict: Verdict::for_failure(&failure, next_try),
                     provider: ProviderResponse {
@@ -101,13 +99,14 @@ impl From<Error> for ApiError {
     }
 }
 
-/// A refusal by the provider is 400, so that clients don't retry it. A temporary error of the provider is 502, which they retry.
+/// A final refusal by the provider is 401, as a refused call is at Truto (contract section 6), and clients don't retry it. A temporary
+/// error of the provider is 502, which they retry.
 fn status_of(error: &Error) -> StatusCode {
     match (error.category(), error) {
-        (_, Error::Provider { failure, .. }) => match (failure.cause, failure.cause.severity()) {
-            (Cause::RateLimited, _) => StatusCode::TOO_MANY_REQUESTS,
-            (_, Severity::Terminal | Severity::Configuration) => StatusCode::BAD_REQUEST,
-            (_, Severity::Transient | Severity::Unknown) => StatusCode::BAD_GATEWAY,
+        (_, Error::Provider { failure, next_try, .. }) => match Verdict::for_failure(failure, *next_try) {
+            Verdict::NeedsPerson | Verdict::NeedsClient => StatusCode::UNAUTHORIZED,
+            Verdict::Retrying if failure.cause == Cause::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Verdict::Retrying => StatusCode::BAD_GATEWAY,
         },
         (Category::NotFound, _) => StatusCode::NOT_FOUND,
         (Category::BadRequest, _) => StatusCode::BAD_REQUEST,
@@ -154,16 +153,21 @@ mod tests {
     async fn a_providers_refusal_has_its_verdict() {
         use relink_domain::{Timestamp, failure::Failure};
         let later = Some(Timestamp::from_millis(1));
-        for (cause, next_try, verdict) in [
-            (Cause::InvalidGrant, None, "needs_person"),
-            (Cause::InvalidClient, None, "needs_client"),
-            (Cause::ServerError, later, "retrying"),
-            (Cause::UnknownRefusal, later, "retrying"),
-            (Cause::UnknownRefusal, None, "needs_person"),
+        for (cause, next_try, verdict, expected) in [
+            (Cause::InvalidGrant, None, "needs_person", 401),
+            (Cause::ClientRefused, None, "needs_person", 401),
+            (Cause::CredentialMissing, None, "needs_person", 401),
+            (Cause::Rejected, None, "needs_person", 401),
+            (Cause::InvalidClient, None, "needs_client", 401),
+            (Cause::ServerError, later, "retrying", 502),
+            (Cause::RateLimited, later, "retrying", 429),
+            (Cause::UnknownRefusal, later, "retrying", 502),
+            (Cause::UnknownRefusal, None, "needs_person", 401),
         ] {
             let error = ApiError::from(Error::provider(Failure::new(cause), "GitHub", next_try));
-            let (_, body) = error_of(error.into_response()).await;
-            assert_eq!(body["verdict"], verdict, "{cause:?}");
+            let (status, body) = error_of(error.into_response()).await;
+            assert_eq!((&body["verdict"], status), (&verdict.into(), expected), "{cause:?}");
+            assert_eq!(body["truto_is_remote_error"], true, "{cause:?}");
         }
     }
 

@@ -193,7 +193,8 @@ error_responses! {
     Conflict: "409" "The request conflicts with the current state.";
     /// Responses of routes that call the provider.
     ProviderErrors:
-        "400" "The provider refused permanently (see `code`), or the request isn't valid.",
+        "400" "The request isn't valid.",
+        "401" "The bearer token is missing or unknown. With `truto_is_remote_error`: the provider refused permanently (see `code`).",
         "429" "The provider limits requests, or there are too many concurrent requests. Retry after `Retry-After` \
                seconds.",
         "502" "The provider can't be reached, or is having problems.";

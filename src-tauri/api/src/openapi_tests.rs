@@ -7,13 +7,14 @@ use serde_json::Value;
 use crate::{OPENAPI_JSON, openapi, router};
 
 /// The fields of responses that may be absent, each as `schema.field`.
-const ABSENT_FIELDS: [&str; 7] = [
+const ABSENT_FIELDS: [&str; 8] = [
     "ErrorBody.details",
     "ErrorBody.field",
     "Explanation.hint",
     "Explanation.title",
     "ProviderRefusal.next_try",
     "ProviderRefusal.provider",
+    "ProviderRefusal.truto_is_remote_error",
     "ProviderRefusal.verdict",
 ];
 

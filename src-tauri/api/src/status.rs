@@ -32,6 +32,7 @@ async fn status(State(api): State<ApiState>, Extension(caller): Extension<Caller
     let needs_reauth = accounts.get(account::Status::NeedsReauth.as_str()).copied().unwrap_or_default();
     let keychain = api.engine.keychain_status(&caller).await;
     let port = api.port.state();
+    let waiting = api.engine.accounts().waiting(&caller).await?;
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         base_url: port.problem.is_none().then(|| port.base_url.to_string()),
@@ -40,6 +41,7 @@ async fn status(State(api): State<ApiState>, Extension(caller): Extension<Caller
         keychain: KeychainStatus { state: keychain.state.to_owned(), message: keychain.message },
         sandbox: api.sandbox_runner.base_url().map(|base_url| SandboxStatus { base_url }),
         accounts: AccountCounts { total: accounts.values().sum(), needs_reauth },
+        waiting,
     }))
 }
 

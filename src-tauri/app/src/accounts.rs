@@ -1,6 +1,9 @@
 //! Accounts, as the window shows and changes them.
 
-use relink_contract::window::{Account, AccountContext, CheckResult};
+use relink_contract::{
+    account::DeletedAccount,
+    window::{Account, AccountContext, CheckResult},
+};
 use relink_domain::{AccountId, Timestamp, caller::Caller};
 use relink_engine::{AccountView, Filter};
 
@@ -45,7 +48,7 @@ impl App {
     }
 
     /// Deletes the account and its keychain item, and revokes its token if the provider supports that.
-    pub async fn delete_account(&self, id: AccountId) -> Result<()> {
+    pub async fn delete_account(&self, id: AccountId) -> Result<DeletedAccount> {
         self.0.engine.accounts().delete(&Caller::Person, id).await.map_err(error_view)
     }
 }

@@ -4,9 +4,9 @@ use jiff::tz::TimeZone;
 use relink_contract::window::{Fact, Health, TimelineEntry, TimelinePage};
 use relink_domain::{
     AccountId,
-    account::TimelineEvent,
+    account::{Status, TimelineEvent},
     caller::Caller,
-    health::{self, SLOT_MILLIS, SLOTS},
+    health::{self, Condition, SLOT_MILLIS, SLOTS},
 };
 use relink_engine::{TimelineEntry as Entry, TimelineQuery};
 
@@ -19,6 +19,11 @@ const HEALTH_BATCH: usize = 500;
 impl App {
     pub async fn health(&self, id: AccountId) -> Result<Health> {
         let now = self.0.engine.now();
+        let view = self.0.engine.accounts().get(&Caller::Person, id).await.map_err(error_view)?;
+        if view.is_unchecked && view.account.status() == Status::Active {
+            let sentence = "Not checked: the integration defines no test request.".to_owned();
+            return Ok(Health { slots: vec![Condition::NoData; SLOTS], sentence });
+        }
         let strip_begins = now.plus_millis(-SLOT_MILLIS * i64::try_from(SLOTS).unwrap_or(i64::MAX));
         let mut entries = Vec::new();
         let mut before = None;
@@ -113,6 +118,7 @@ fn facts(event: &TimelineEvent) -> Vec<Fact> {
         | TimelineEvent::Deferred { .. }
         | TimelineEvent::Resumed
         | TimelineEvent::Checked
+        | TimelineEvent::AnsweredAsAnother { .. }
         | TimelineEvent::Forbidden { failure: None }
         | TimelineEvent::Reactivated
         | TimelineEvent::Reauthorized { .. }
@@ -122,6 +128,7 @@ fn facts(event: &TimelineEvent) -> Vec<Fact> {
         | TimelineEvent::LinkCreated { .. }
         | TimelineEvent::Renamed { .. }
         | TimelineEvent::ContextChanged
+        | TimelineEvent::RevokedLater { .. }
         | TimelineEvent::Deleted { .. } => Vec::new(),
     }
 }

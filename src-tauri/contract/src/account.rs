@@ -69,7 +69,7 @@ impl IntegratedAccount {
             context: context(account),
             object_store_context_fields: Vec::new(),
             unified_model_override: Map::new(),
-            last_error: profile.last_error.as_ref().map(error),
+            last_error: account.shown_error().map(error),
             last_action_result: Map::new(),
             last_action_run_result: Map::new(),
             last_forbidden_error: profile.last_forbidden_error.as_ref().map(error),
@@ -134,6 +134,7 @@ impl AccountError {
 }
 
 /// An account, with the details that people need.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, as keys of the wire format")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountRow {
     pub id: AccountId,
@@ -162,6 +163,9 @@ pub struct AccountRow {
     /// When Relink acts automatically the next time: a refresh, a check or a retry.
     #[schema(required)]
     pub next_action_at: Option<Timestamp>,
+    /// Set while the provider has asked Relink to wait (`Retry-After`): this account, or all accounts at its host.
+    #[schema(required)]
+    pub waiting: Option<Waiting>,
     /// When its access token or key expires; null if unknown.
     #[schema(required)]
     pub expires_at: Option<Timestamp>,
@@ -171,8 +175,19 @@ pub struct AccountRow {
     pub last_used_at: Option<Timestamp>,
     /// Whether its access token or key hasn't expired.
     pub is_fresh: bool,
+    /// Whether its key was never tried, because the integration defines no call to check with.
+    pub is_unchecked: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// A wait that a provider asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
+pub struct Waiting {
+    /// The host of the provider's token endpoint.
+    pub host: String,
+    /// When Relink tries again, at the earliest.
+    pub until: Timestamp,
 }
 
 /// The details of an account that aren't part of it.
@@ -183,6 +198,10 @@ pub struct AccountContext<'a> {
     pub last_used_at: Option<Timestamp>,
     /// When Relink acts automatically the next time: a refresh, a check or a retry.
     pub next_action_at: Option<Timestamp>,
+    /// What the provider has asked for.
+    pub waiting: Option<&'a Waiting>,
+    /// Whether its key was never tried, because the integration defines no call to check with.
+    pub is_unchecked: bool,
     pub now: Timestamp,
 }
 
@@ -209,13 +228,15 @@ impl AccountRow {
             identity: profile.identity.as_ref().map(|identity| identity.label.clone()),
             scopes: profile.scopes.clone(),
             verdict: trouble.map(Trouble::verdict),
-            last_error: profile.last_error.as_ref().map(|seen| AccountError::new(account, seen, context.label)),
+            last_error: account.shown_error().map(|seen| AccountError::new(account, seen, context.label)),
             next_try: trouble.and_then(|trouble| trouble.next_try),
             next_action_at: context.next_action_at,
+            waiting: context.waiting.cloned(),
             expires_at: expires_at.filter(|_| account.status() != Status::Connecting),
             expiry_is_assumed,
             last_used_at: context.last_used_at,
             is_fresh: expires_at.is_none_or(|at| at > context.now),
+            is_unchecked: context.is_unchecked,
             created_at: profile.created_at,
             updated_at: profile.updated_at,
         }
@@ -235,6 +256,29 @@ pub struct AccountChange {
 pub struct Rename {
     /// 1 to 200 characters.
     pub name: String,
+}
+
+/// What became of a deleted account's tokens at the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Revocation {
+    /// There was nothing that the provider could revoke.
+    NotOffered,
+    /// The provider revoked them.
+    Revoked,
+    /// The provider didn't revoke them.
+    Failed,
+    /// The keychain is locked. Relink revokes them when it is unlocked.
+    Pending,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
+pub struct DeletedAccount {
+    pub id: AccountId,
+    pub revocation: Revocation,
+    /// What was not revoked, and what to do; null if nothing is left to do.
+    #[schema(required)]
+    pub message: Option<String>,
 }
 
 /// The credential for calls to the provider: a fresh access token, or the key.
@@ -258,6 +302,8 @@ pub enum CheckOutcome {
     Unauthorized,
     /// The provider responded with 403.
     Forbidden,
+    /// The provider accepted the call, but for another person than the account's.
+    AnotherIdentity,
     /// There was no conclusive response.
     Inconclusive,
     /// The integration defines no call to check with.

@@ -59,6 +59,7 @@ fn refused() -> Account {
             scopes: vec!["repo".into()],
             requested_scopes: None,
             last_error: Some(SeenFailure { failure, at: at(60) }),
+            answers_as_another: None,
             last_forbidden_error: None,
             created_at: at(0),
             updated_at: at(60),
@@ -115,7 +116,14 @@ fn an_integrated_account_has_trutos_json() {
 #[test]
 fn an_account_row_has_the_documented_keys_and_is_read_back() {
     let now = Timestamp::from_millis(1_700_000_100_000);
-    let context = AccountContext { label: "GitHub", last_used_at: None, next_action_at: None, now };
+    let context = AccountContext {
+        label: "GitHub",
+        last_used_at: None,
+        next_action_at: None,
+        waiting: None,
+        is_unchecked: false,
+        now,
+    };
     let row = AccountRow::new(&refused(), &context);
     let written = serde_json::to_value(&row).expect("written");
     let keys: Vec<_> = written.as_object().expect("an object").keys().map(String::as_str).collect();
@@ -136,10 +144,12 @@ fn an_account_row_has_the_documented_keys_and_is_read_back() {
             "last_error",
             "next_try",
             "next_action_at",
+            "waiting",
             "expires_at",
             "expiry_is_assumed",
             "last_used_at",
             "is_fresh",
+            "is_unchecked",
             "created_at",
             "updated_at",
         ]

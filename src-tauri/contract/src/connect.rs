@@ -273,6 +273,8 @@ pub struct FlowOutcome {
     pub reauthorized: bool,
     /// Whether the user chose to keep the old credentials.
     pub kept_old: bool,
+    /// Whether the credentials were tested with the provider.
+    pub is_checked: bool,
     /// The URL that the browser goes to next.
     #[schema(required)]
     pub redirect_uri: Option<String>,

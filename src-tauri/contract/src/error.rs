@@ -54,6 +54,10 @@ pub struct FieldFailure {
 /// The provider's part in an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProviderRefusal {
+    /// Always true. It distinguishes the provider's refusal from one of Relink.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub truto_is_remote_error: bool,
     /// When Relink retries automatically.
     #[schema(required = false)]
     pub next_try: Option<Timestamp>,
@@ -107,6 +111,7 @@ mod tests {
                 failures: vec![FieldFailure { field: "name".into(), message: "too long".into() }],
             }),
             refusal: Some(ProviderRefusal {
+                truto_is_remote_error: true,
                 next_try: None,
                 verdict: Verdict::NeedsPerson,
                 provider: ProviderResponse { http_status: Some(400), code: None, message: None },
@@ -116,7 +121,7 @@ mod tests {
         let text = serde_json::to_string(&full).expect("written");
         assert!(
             text.ends_with(
-                r#""code":"not_found","title":"No","hint":null,"field":"name","details":{"failures":[{"field":"name","message":"too long"}]},"next_try":null,"verdict":"needs_person","provider":{"http_status":400,"code":null,"message":null}}"#
+                r#""code":"not_found","title":"No","hint":null,"field":"name","details":{"failures":[{"field":"name","message":"too long"}]},"truto_is_remote_error":true,"next_try":null,"verdict":"needs_person","provider":{"http_status":400,"code":null,"message":null}}"#
             ),
             "{text}"
         );

@@ -1,6 +1,6 @@
 //! The status of Relink.
 
-use relink_domain::EnvironmentId;
+use relink_domain::{EnvironmentId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -27,6 +27,18 @@ pub struct Status {
     #[schema(required)]
     pub sandbox: Option<SandboxStatus>,
     pub accounts: AccountCounts,
+    /// The hosts whose providers have asked Relink to wait.
+    pub waiting: Vec<WaitingHost>,
+}
+
+/// Accounts that wait because a provider asked for it (`Retry-After`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WaitingHost {
+    pub host: String,
+    /// When the last of them is tried again, at the earliest.
+    pub until: Timestamp,
+    /// The number of accounts that wait.
+    pub accounts: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

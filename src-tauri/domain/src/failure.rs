@@ -215,15 +215,30 @@ causes! {
         "{provider} forbids this call",
         "A call was answered with 403 Forbidden: the sign-in works, but isn't allowed to do this.",
         "Check at {provider} what this sign-in may do, or reauthorize the connection as somebody who may do more.";
-    /// A call was answered with 401, and there is nothing to refresh.
+    /// A call succeeded, but its response lacks the identity that the definition names.
+    IdentityMissing = "identity_missing", Transient, false,
+        "{provider} didn't say who is signed in",
+        "A call succeeded, but its response lacks the identity that the integration names, so Relink can't tell whose account it is.",
+        "Compare the integration's \"identity\" with {provider}'s documentation, and check what this sign-in may read.";
+    /// A call succeeded as somebody else than the person who signed in.
+    AnotherIdentity = "another_identity", Terminal, false,
+        "{provider} answers as somebody else",
+        "A call with this account's credential succeeded, but for another person than the one who signed in.",
+        "Find out at {provider} whose credential this is. To use that person's, reauthorize the connection and replace the sign-in.";
+    /// A success status, but the response reports an error or lacks what the definition requires.
+    ErrorInResponse = "error_in_response", Transient, false,
+        "{provider} responded with an error",
+        "A call was answered with a success status, but its response reports an error or lacks what the integration requires, so Relink can't tell whether the account works.",
+        "Look at what {provider} says. If it stays that way, reauthorize the connection.";
+    /// A call was refused because of the credential, and there is nothing to refresh.
     Rejected = "rejected", Terminal, false,
         "{provider} no longer accepts this credential",
-        "A call was answered with 401 Unauthorized: the key or token was revoked or has expired.",
+        "A call was refused because of its credential: the key or token may have been revoked or have expired.",
         "Reauthorize the connection.";
-    /// A call was answered with 401, and again after a refresh.
+    /// A call was refused because of the credential, and again after a refresh.
     RejectedAfterRefresh = "rejected_after_refresh", Terminal, false,
         "{provider} issues new tokens but doesn't accept them",
-        "The token was refreshed, and the call was answered with 401 Unauthorized again.",
+        "The token was refreshed, and the call was refused because of its credential again.",
         "Reauthorize the connection.";
     /// The stored definition of the integration can't be loaded.
     IntegrationUnusable = "integration_unusable", Configuration, false,

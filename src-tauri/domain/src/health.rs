@@ -86,12 +86,13 @@ const fn condition_after(timeline_event: &TimelineEvent, before: Condition) -> C
         | TimelineEvent::Unauthorized { .. }
         | TimelineEvent::IntegrationUnusable { .. }
         | TimelineEvent::CredentialGone { .. } => Condition::NotWorking,
-        TimelineEvent::Deleted { .. } => Condition::NoData,
+        TimelineEvent::Deleted { .. } | TimelineEvent::RevokedLater { .. } => Condition::NoData,
         TimelineEvent::Connected { .. }
         | TimelineEvent::Deferred { .. }
         | TimelineEvent::Resumed
         | TimelineEvent::Checked
         | TimelineEvent::CheckInconclusive { .. }
+        | TimelineEvent::AnsweredAsAnother { .. }
         | TimelineEvent::Forbidden { .. }
         | TimelineEvent::KeptOld { .. }
         | TimelineEvent::FlowFailed { .. }

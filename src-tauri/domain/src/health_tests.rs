@@ -164,7 +164,7 @@ fn a_slot_shows_the_worst_condition_of_its_time() {
 
 #[test]
 fn a_deleted_account_has_no_data() {
-    let deleted = TimelineEvent::Deleted { name: "Acme".into(), revoked: None };
+    let deleted = TimelineEvent::Deleted { name: "Acme".into(), revoked: None, is_pending: false, provider: None };
     assert_eq!(strip(&health_of(&[(8 * DAY, TimelineEvent::Activated), (2 * HOUR, deleted)])), "o83 n1");
 }
 

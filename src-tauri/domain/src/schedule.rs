@@ -53,6 +53,13 @@ impl TokenLifetime {
         Self { issued_at, expires_at, is_assumed: false, is_refreshed_daily: true }
     }
 
+    /// The same lifetime by a clock that is this much ahead.
+    #[must_use]
+    pub fn moved(self, millis: i64) -> Self {
+        let expires_at = self.expires_at.map(|at| at.plus_millis(millis));
+        Self { issued_at: self.issued_at.plus_millis(millis), expires_at, ..self }
+    }
+
     /// The lifetime of a token that can be refreshed. If it is unknown, the account's `last` one is assumed, or an hour: no
     /// token may count as endless.
     #[must_use]
@@ -104,7 +111,12 @@ pub fn may_be_due(lifetime: TokenLifetime, now: Timestamp) -> bool {
 
 /// Whether the token was issued while the clock was ahead of where it is now. Its expiry is unknown then.
 pub fn is_issued_in_future(lifetime: TokenLifetime, now: Timestamp) -> bool {
-    lifetime.issued_at.millis_since(now) > MINUTE_MILLIS
+    is_in_future(lifetime.issued_at, now)
+}
+
+/// Whether a time that is past was recorded while the clock was ahead of where it is now.
+pub fn is_in_future(at: Timestamp, now: Timestamp) -> bool {
+    at.millis_since(now) > MINUTE_MILLIS
 }
 
 /// Whether a caller may be given the token: it must outlive the call that it is needed for.

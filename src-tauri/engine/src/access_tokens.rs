@@ -145,6 +145,14 @@ impl AccessTokens {
     }
 
     /// Drops all that is known of an account that was deleted.
+    /// The clock was set back: the tokens' lifetimes move with it.
+    pub(crate) fn clock_set_back(&self, millis: i64) {
+        for token in lock(&self.0.tokens).values_mut() {
+            token.lifetime = token.lifetime.moved(-millis);
+        }
+        lock(&self.0.last_use).clear();
+    }
+
     pub(crate) fn forget(&self, account: AccountId) {
         self.remove(account);
         lock(&self.0.last_use).remove(&account);

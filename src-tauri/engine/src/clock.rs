@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use relink_domain::Timestamp;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// The machine's wall clock, or one that a test sets.
 #[derive(Clone)]
@@ -54,6 +54,46 @@ impl Clock {
             Source::System => ClockChanges(None),
             #[cfg(any(test, feature = "test-support"))]
             Source::Test(time) => ClockChanges(Some(time.subscribe())),
+        }
+    }
+}
+
+/// If the wall clock advanced this much more or less than the time that has passed, the machine was asleep or its clock was set.
+const JUMP_MILLIS: i64 = 60_000;
+
+/// Notices that the wall clock was set, by comparing it with the time that has passed.
+#[derive(Debug)]
+pub(crate) struct ClockWatch {
+    at: Timestamp,
+    instant: Instant,
+}
+
+/// What has happened to the wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClockChange {
+    None,
+    /// It was set ahead, or the machine was asleep.
+    Ahead,
+    /// It was set back by this many milliseconds.
+    Back(i64),
+}
+
+impl ClockWatch {
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self { at: now, instant: Instant::now() }
+    }
+
+    /// What has happened since the last call.
+    pub(crate) fn look(&mut self, now: Timestamp) -> ClockChange {
+        let passed = i64::try_from(self.instant.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let jump = now.millis_since(self.at) - passed;
+        (self.at, self.instant) = (now, Instant::now());
+        if jump > JUMP_MILLIS {
+            ClockChange::Ahead
+        } else if jump < -JUMP_MILLIS {
+            ClockChange::Back(-jump)
+        } else {
+            ClockChange::None
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     connections::{self, Connections},
     documents::Documents,
     error::{Error, Result},
+    hosts::Hosts,
     keychain::{Keychain, KeychainState, KeychainStatus},
     network::{self, Network},
     orphans::{self, Orphans},
@@ -122,6 +123,7 @@ impl Engine {
         let address = ApiAddress::default();
         let tokens = AccessTokens::default();
         let schedule = Arc::new(RefreshSchedule::default());
+        let hosts = Arc::new(Hosts::default());
         let unfinished = Unfinished::default();
         let providers = Providers::new(keychain.clone(), address.clone());
 
@@ -151,6 +153,7 @@ impl Engine {
             orphans: orphans.clone(),
             tokens: tokens.clone(),
             schedule: Arc::clone(&schedule),
+            hosts: Arc::clone(&hosts),
         });
         let refresher = Refresher::new(refresher::Dependencies {
             store: store.clone(),
@@ -162,6 +165,7 @@ impl Engine {
             accounts: accounts.clone(),
             tokens: tokens.clone(),
             schedule: Arc::clone(&schedule),
+            hosts: Arc::clone(&hosts),
         });
         let recovery = Recovery::new(recovery::Dependencies {
             store: store.clone(),
@@ -244,6 +248,7 @@ impl Engine {
             return Err(error);
         }
         inner.orphans.start();
+        inner.accounts.start();
         inner.refresher.start();
         inner.outbox.start();
         inner.retention.start();

@@ -15,6 +15,7 @@ mod documents;
 mod engine;
 mod error;
 pub mod hardening;
+mod hosts;
 pub mod keychain;
 mod network;
 mod oauth;

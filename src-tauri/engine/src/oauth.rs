@@ -197,14 +197,14 @@ impl Endpoint {
         })
     }
 
-    /// Revokes a token (RFC 7009 §2.1). `Ok(true)`: the provider accepted the request.
+    /// Requests the revocation of a token (RFC 7009 §2.1). Returns the response's status.
     pub async fn revoke(
         &self,
         outbound: &Outbound,
         url: &Url,
         token: &Secret,
         hint: &str,
-    ) -> Result<bool, RequestFailed> {
+    ) -> Result<http::StatusCode, RequestFailed> {
         let mut form = vec![("token", token.expose()), ("token_type_hint", hint)];
         let client = outbound.client(self.consent);
         let mut request = client.post(url.clone());
@@ -222,7 +222,7 @@ impl Endpoint {
         }
         let request =
             request.form(&form).build().map_err(|_| RequestFailed { failure: Failure::new(Cause::Unreachable) })?;
-        Ok(outbound.send(request, self.consent).await?.status.is_success())
+        Ok(outbound.send(request, self.consent).await?.status)
     }
 
     fn in_its_format(&self, request: oauth2::HttpRequest) -> Result<reqwest::Request, RequestFailed> {
@@ -278,7 +278,8 @@ fn form_encoded(text: &str) -> String {
 }
 
 /// The claims of an ID token that came directly from the token endpoint, so its signature need not be checked (OpenID
-/// Connect Core 1.0 §3.1.3.7, point 6). `None` if it is for another client or from another issuer.
+/// Connect Core 1.0 §3.1.3.7, point 6). `None` if it is for another client or from another issuer. Google documents an `iss`
+/// without its scheme, so the scheme doesn't count.
 pub fn id_token_claims(id_token: &Secret, client_id: &str, issuer: Option<&str>) -> Option<Value> {
     let payload = id_token.expose().split('.').nth(1)?;
     let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
@@ -287,8 +288,14 @@ pub fn id_token_claims(id_token: &Secret, client_id: &str, issuer: Option<&str>)
         Value::Array(audiences) => audiences.iter().any(|audience| audience.as_str() == Some(client_id)),
         _ => false,
     };
-    let from_them = issuer.is_none_or(|issuer| claims.get("iss").and_then(Value::as_str) == Some(issuer));
+    let is_issuer = |iss: &str, issuer: &str| without_https(iss) == without_https(issuer);
+    let from_them =
+        issuer.is_none_or(|issuer| claims.get("iss").and_then(Value::as_str).is_some_and(|iss| is_issuer(iss, issuer)));
     (for_us && from_them && claims.get("sub").is_some_and(Value::is_string)).then_some(claims)
+}
+
+fn without_https(issuer: &str) -> &str {
+    issuer.strip_prefix("https://").unwrap_or(issuer)
 }
 
 #[cfg(test)]
@@ -310,6 +317,25 @@ mod tests {
         assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(asked.state.expose()).expect("base64").len(), 32);
         assert_eq!(query("scope").as_deref(), Some("a b"));
         assert!(!asked.url.as_str().contains(asked.verifier.expose()));
+    }
+
+    #[test]
+    fn the_scheme_of_an_id_tokens_issuer_does_not_count() {
+        for (iss, issuer, is_accepted) in [
+            ("accounts.google.com", "https://accounts.google.com", true),
+            ("https://accounts.google.com", "accounts.google.com", true),
+            ("https://accounts.google.com", "https://accounts.google.com", true),
+            ("http://accounts.google.com", "https://accounts.google.com", false),
+            ("accounts.google.com.evil.example", "https://accounts.google.com", false),
+            ("https://https://accounts.google.com", "https://accounts.google.com", false),
+            ("evil.example/accounts.google.com", "https://accounts.google.com", false),
+            ("accounts.google.com/", "https://accounts.google.com", false),
+            ("", "https://accounts.google.com", false),
+        ] {
+            let claims = serde_json::json!({ "iss": iss, "aud": "us", "sub": "ada" }).to_string();
+            let token = Secret::new(format!("h.{}.s", BASE64_URL_SAFE_NO_PAD.encode(claims)));
+            assert_eq!(id_token_claims(&token, "us", Some(issuer)).is_some(), is_accepted, "{iss}, {issuer}");
+        }
     }
 
     #[test]

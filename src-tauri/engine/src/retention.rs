@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use relink_domain::Timestamp;
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, ClockChange, ClockWatch},
     error::Result,
     scheduler::{Scheduler, pause_until},
     store::{Store, outbox, timeline},
@@ -56,16 +56,25 @@ impl Retention {
 
     /// Removes old records now, and again every few hours.
     pub(crate) fn start(&self) {
+        self.schedule_all();
+        self.0.uses.tasks.spawn_until_stop(self.clone().run());
+    }
+
+    fn schedule_all(&self) {
         let now = self.0.uses.clock.now();
         for records in [Records::Timeline, Records::Events] {
             self.0.due.set(records, now);
         }
-        self.0.uses.tasks.spawn_until_stop(self.clone().run());
     }
 
     async fn run(self) {
+        let mut clock = self.0.uses.clock.changes();
+        let mut watch = ClockWatch::new(self.0.uses.clock.now());
         loop {
             let now = self.0.uses.clock.now();
+            if matches!(watch.look(now), ClockChange::Back(_)) {
+                self.schedule_all();
+            }
             let taken = self.0.due.take_due(now);
             for records in taken.due {
                 if let Err(error) = self.prune(records, now).await {
@@ -76,6 +85,7 @@ impl Retention {
             tokio::select! {
                 () = tokio::time::sleep(pause_until(taken.next, now, MAX_PAUSE)) => {}
                 () = self.0.due.changed() => {}
+                () = clock.changed() => {}
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::{
         outbox::Payload,
         webhooks::{self, Attempted, DeliveryState},
     },
-    testing::{START, Services, install, webhook},
+    testing::{START, Services, WAIT_TIMEOUT, install, webhook},
 };
 
 const DAY: i64 = 24 * 60 * 60;
@@ -35,6 +35,12 @@ impl Alone {
         for records in [Records::Timeline, Records::Events] {
             self.retention.prune(records, self.services.clock.now()).await.expect("pruned");
         }
+    }
+
+    /// Waits until no event is left. Nothing signals a removal.
+    async fn becomes_empty(&self) {
+        let is_empty = async { while !self.seqs().await.is_empty() {} };
+        tokio::time::timeout(WAIT_TIMEOUT, is_empty).await.expect("removed");
     }
 
     async fn seqs(&self) -> Vec<i64> {
@@ -129,4 +135,23 @@ fn account_row(tx: &rusqlite::Transaction<'_>, id: AccountId) -> crate::store::R
         [id.to_string(), installed.id.to_string()],
     )?;
     Ok(())
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_does_not_postpone_the_next_removal() {
+    let it = Alone::new();
+    let add = async |at| {
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            let payload = Payload::of(&json!({}))?;
+            outbox::enqueue_event(tx, EventKind::Test, None, &payload, at)
+        };
+        it.services.store.write(write).await.expect("stored");
+    };
+    it.retention.start();
+    add(START.plus_secs(-31 * DAY)).await;
+    it.services.clock.advance_secs(7 * 60 * 60);
+    it.becomes_empty().await;
+    add(START.plus_secs(-60 * DAY)).await;
+    it.services.clock.advance_secs(-7 * DAY);
+    it.becomes_empty().await;
 }

@@ -23,6 +23,7 @@ use crate::{
     accounts::{self, Accounts},
     address::ApiAddress,
     clock::Clock,
+    hosts::Hosts,
     keychain::{Item, Key, Keychain, MemoryKeychain},
     orphans::{self, Orphans},
     outbound::Outbound,
@@ -60,6 +61,7 @@ pub(crate) struct Services {
     pub(crate) providers: Providers,
     pub(crate) tokens: AccessTokens,
     pub(crate) schedule: Arc<RefreshSchedule>,
+    pub(crate) hosts: Arc<Hosts>,
     pub(crate) unfinished: Unfinished,
 }
 
@@ -87,6 +89,7 @@ impl Services {
             orphans,
             tokens: AccessTokens::default(),
             schedule: Arc::default(),
+            hosts: Arc::default(),
             unfinished: Unfinished::default(),
         }
     }
@@ -108,6 +111,7 @@ impl Services {
             orphans: self.orphans.clone(),
             tokens: self.tokens.clone(),
             schedule: Arc::clone(&self.schedule),
+            hosts: Arc::clone(&self.hosts),
         })
     }
 
@@ -228,6 +232,7 @@ pub(crate) fn profile(of: &Installed, id: AccountId, name: String) -> Profile {
         scopes: Vec::new(),
         requested_scopes: None,
         last_error: None,
+        answers_as_another: None,
         last_forbidden_error: None,
         created_at: START,
         updated_at: START,

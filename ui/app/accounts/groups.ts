@@ -2,7 +2,7 @@ import type { Account } from '../../host/types';
 import { relative } from '../../lib/time';
 
 export interface Group {
-  title: 'Needs attention' | 'Retrying' | 'Working';
+  title: 'Needs attention' | 'Retrying' | 'Working' | 'Not checked';
   accounts: Account[];
 }
 
@@ -21,13 +21,18 @@ export function grouped(accounts: Account[], search: string): Group[] {
   return [
     of('Needs attention', needsPerson),
     of('Retrying', ({ verdict }) => verdict === 'retrying'),
-    of('Working', (account) => !needsPerson(account) && account.verdict === null),
+    of('Working', (account) => isWorking(account) && !account.is_unchecked),
+    of('Not checked', (account) => isWorking(account) && account.is_unchecked),
   ].filter(({ accounts: members }) => members.length > 0);
 }
 
 function byProblemAndName(one: Account, other: Account): number {
   const since = (other.trouble_since ?? '').localeCompare(one.trouble_since ?? '');
   return since || one.name.localeCompare(other.name);
+}
+
+function isWorking(account: Account): boolean {
+  return !needsPerson(account) && account.verdict === null;
 }
 
 /** Whether only the person can fix the account. */
@@ -43,6 +48,10 @@ export function secondLine(account: Account, now: number): string {
     const since = account.trouble_since ?? account.problem.occurred_at;
     return `${label} · ${causeText(account)} ${relative(since, now)}`;
   }
+  if (account.waiting)
+    return `${label} · waiting for ${account.waiting.host} ${relative(account.waiting.until, now)}`;
+  if (account.problem)
+    return `${label} · ${causeText(account)} ${relative(account.problem.occurred_at, now)}`;
   if (account.refreshed_at) return `${label} · refreshed ${relative(account.refreshed_at, now)}`;
   if (account.last_used_at) return `${label} · used ${relative(account.last_used_at, now)}`;
   return `${label} · ${account.method_label}`;
@@ -71,6 +80,7 @@ const CAUSES: Record<string, string> = {
   client_refused: 'client rejected',
   rejected_after_refresh: 'token rejected',
   refused_by_provider: 'access ended',
+  another_identity: 'answers as somebody else',
 };
 
 /** The cause in two or three words. */

@@ -123,6 +123,64 @@ it('asks before it deletes an account, and names what is deleted', async () => {
   await expect.poll(() => relink.accounts.length).toBe(5);
 });
 
+it('says what a deletion leaves to do, until that is dismissed', async () => {
+  const relink = relinkWithAccounts();
+  const message = 'Not revoked at GitHub yet, because the keychain is locked.';
+  relink.handlers.delete_account = ({ id }) => {
+    relink.accounts = relink.accounts.filter((each) => each.id !== id);
+    return { id, revocation: 'pending', message };
+  };
+  app = await openWindow(relink);
+  const { page } = app;
+  await page.getByText('More', { exact: true }).click();
+  await page.getByRole('button', { name: 'Delete…' }).click();
+  await page.getByRole('button', { name: 'Delete account' }).click();
+  await page.getByText(`Acme engineering was deleted. ${message}`).waitFor();
+  await inspect(app, 'not-revoked');
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+  await expect.poll(() => page.getByText(message).count()).toBe(0);
+});
+
+it('shows accounts that wait, that were never tried, and that answer as somebody else', async () => {
+  const relink = relinkWithAccounts();
+  const [first, second] = relink.accounts;
+  relink.accounts = [
+    {
+      ...account('waits', { name: 'Waits' }),
+      waiting: { host: 'api.example.com', until: new Date(Date.now() + 600_000).toISOString() },
+    },
+    { ...account('never', { name: 'Never tried' }), is_unchecked: true, refreshed_at: null },
+    {
+      ...account('other', { name: 'Somebody else' }),
+      problem: {
+        code: 'another_identity',
+        title: 'Acme answers as somebody else',
+        message: 'A call with this account’s credential succeeded, but for another person.',
+        hint: 'Find out at Acme whose credential this is.',
+        http_status: null,
+        provider_code: null,
+        provider_message: 'Grace Hopper',
+        occurred_at: new Date().toISOString(),
+      },
+    },
+    first!,
+    second!,
+  ];
+  app = await openWindow(relink);
+  const { page } = app;
+  await page.getByText(/waiting for api.example.com in \d+ min/).waitFor();
+  await page.getByRole('option', { name: /Waits/ }).click();
+  await page.getByText(/Waiting for api.example.com until .* \(asked by the provider\)/).waitFor();
+  await inspect(app, 'waiting');
+  await page.getByRole('option', { name: /Never tried/ }).click();
+  await page.getByRole('definition').getByText('Not checked').waitFor();
+  await inspect(app, 'never-checked');
+  await page.getByRole('option', { name: /Somebody else/ }).click();
+  await page.getByText('Acme answers as somebody else').waitFor();
+  await page.getByRole('definition').getByText('Answers as somebody else').waitFor();
+  await inspect(app, 'another-identity');
+});
+
 it('renames an account', async () => {
   const relink = relinkWithAccounts();
   app = await openWindow(relink);

@@ -56,6 +56,8 @@ export function account(id: string, change: Partial<Account> = {}): Account {
     refreshed_at: ago(4),
     expires_at: ago(-56),
     expiry_is_assumed: false,
+    is_unchecked: false,
+    waiting: null,
     next_action_at: ago(-50),
     last_used_at: ago(2),
     created_at: ago(6 * 24 * 60),
@@ -194,7 +196,7 @@ export class FakeRelink {
     },
     delete_account: ({ id }) => {
       this.accounts = this.accounts.filter((each) => each.id !== id);
-      return null;
+      return { id, revocation: 'revoked', message: null };
     },
     remind_later: () => null,
     get_connection_link: () => ({

@@ -16,7 +16,8 @@ async fn a_command_is_run_by_name_with_its_arguments() {
     let renamed = world.command("rename", json!({ "id": id, "name": "Acme" })).await;
     assert_eq!(renamed["name"], "Acme");
     assert_eq!(world.command("accounts", json!({})).await, json!([renamed]));
-    assert_eq!(world.command("delete_account", json!({ "id": id })).await, json!(null));
+    let deleted = json!({ "id": id, "revocation": "not_offered", "message": null });
+    assert_eq!(world.command("delete_account", json!({ "id": id })).await, deleted);
 }
 
 #[tokio::test]

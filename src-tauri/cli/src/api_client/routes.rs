@@ -2,7 +2,7 @@
 
 use relink_contract::{
     ById, Deleted, List, Results, Success,
-    account::{AccessToken, AccountRow, CheckReport, Rename},
+    account::{AccessToken, AccountRow, CheckReport, DeletedAccount, Rename},
     event::Events,
     integration::{
         AddedIntegration, CatalogEntry, InstalledIntegration, NamedIntegration, NewIntegration, OAuthClient,
@@ -54,7 +54,7 @@ impl ApiClient {
         self.call_with(Operation::RenameAccount.of(id), &Rename { name })
     }
 
-    pub(crate) fn delete_account(&self, id: &str) -> Result<Deleted, CliError> {
+    pub(crate) fn delete_account(&self, id: &str) -> Result<DeletedAccount, CliError> {
         self.call(Operation::DeleteIntegratedAccount.of(id))
     }
 

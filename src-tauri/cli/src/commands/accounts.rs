@@ -1,7 +1,10 @@
 //! Listing accounts, and the commands about one account.
 
 use relink_contract::account::{AccountRow, CheckOutcome, CheckReport};
-use relink_domain::account::{Status, Verdict};
+use relink_domain::{
+    account::{Status, Verdict},
+    failure::Cause,
+};
 
 use super::{
     input::confirm,
@@ -53,6 +56,9 @@ fn row(account: &AccountRow) -> [Cell; 5] {
 
 fn state(account: &AccountRow) -> Cell {
     match (account.status, account.verdict) {
+        (Status::Active, _) if answers_as_another(account) => Cell::new("answers as somebody else", Tone::Warning),
+        (Status::Active, _) if account.waiting.is_some() => Cell::new("waiting for the provider", Tone::Warning),
+        (Status::Active, _) if account.is_unchecked => Cell::new("not checked", Tone::Warning),
         (Status::Active, _) => Cell::new("working", Tone::Good),
         (Status::NeedsReauth, Some(Verdict::Retrying)) => {
             Cell::new(&format!("retrying {}", relative_time(account.next_try)), Tone::Warning)
@@ -63,6 +69,10 @@ fn state(account: &AccountRow) -> Cell {
         (Status::PostInstallError, _) => Cell::new("post-install error", Tone::Warning),
         (Status::ValidationError, _) => Cell::new("validation error", Tone::Warning),
     }
+}
+
+fn answers_as_another(account: &AccountRow) -> bool {
+    account.last_error.as_ref().is_some_and(|error| error.code == Cause::AnotherIdentity.code())
 }
 
 pub(super) fn show(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
@@ -94,6 +104,10 @@ fn describe(account: &AccountRow) -> Table {
     ]
     .into_iter()
     .collect();
+    if let Some(waiting) = &account.waiting {
+        let over = relative_time(Some(waiting.until));
+        table.push(["Waiting".into(), format!("for {}, over {over} (asked by the provider)", waiting.host).into()]);
+    }
     if let Some(error) = &account.last_error {
         table.push(["Problem".into(), Cell::new(&error.message, Tone::Bad)]);
         if let Some(words) = error.provider_words() {
@@ -122,7 +136,7 @@ pub(super) fn check(client: &ApiClient, id: &str, output: Output) -> Result<(), 
     let report = client.check_account(&find_account_id(client, id)?)?;
     output.text(&report, describe_check)?;
     match report.outcome {
-        CheckOutcome::Unauthorized => Err(CliError::from_account(&report.account)),
+        CheckOutcome::Unauthorized | CheckOutcome::AnotherIdentity => Err(CliError::from_account(&report.account)),
         CheckOutcome::Accepted | CheckOutcome::Forbidden | CheckOutcome::Inconclusive | CheckOutcome::NoProbe => Ok(()),
     }
 }
@@ -131,10 +145,11 @@ fn describe_check(report: &CheckReport) -> String {
     let provider = &report.account.integration_label;
     match report.outcome {
         CheckOutcome::Accepted => format!("The account works: {provider} accepted a call."),
-        CheckOutcome::Unauthorized => format!("{provider} rejected the call (401)."),
+        CheckOutcome::Unauthorized => format!("{provider} refused the credential."),
+        CheckOutcome::AnotherIdentity => format!("{provider} accepted a call, but for another person."),
         CheckOutcome::Forbidden => format!("{provider} recognized the account but denied the call (403)."),
         CheckOutcome::Inconclusive => {
-            format!("Check inconclusive: {provider} can't be reached or is having problems.")
+            format!("Check inconclusive: {provider}'s response doesn't show whether the account works.")
         }
         CheckOutcome::NoProbe => format!("The {provider} integration defines no call to check with."),
     }
@@ -150,7 +165,10 @@ pub(super) fn delete(client: &ApiClient, id: &str, yes: bool, output: Output) ->
         );
         confirm(&question, &format!("{name} was not deleted."))?;
     }
-    output.text(&client.delete_account(&account.id.to_string())?, |_| format!("{} was deleted.", account.name))
+    output.text(&client.delete_account(&account.id.to_string())?, |deleted| {
+        let message = deleted.message.as_ref().map(|message| format!("\n{message}")).unwrap_or_default();
+        format!("{} was deleted.{message}", account.name)
+    })
 }
 
 #[cfg(test)]
@@ -181,6 +199,8 @@ pub(super) mod tests {
             expiry_is_assumed: false,
             last_used_at: None,
             is_fresh: true,
+            is_unchecked: false,
+            waiting: None,
             created_at: Timestamp::from_millis(0),
             updated_at: Timestamp::from_millis(0),
         }

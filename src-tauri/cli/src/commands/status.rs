@@ -5,7 +5,7 @@ use relink_contract::status::Status;
 use crate::{
     api_client::ApiClient,
     exit::CliError,
-    output::Output,
+    output::{Output, relative_time},
     table::{Cell, Table, Tone},
 };
 
@@ -29,6 +29,12 @@ fn describe(status: &Status) -> Table {
     let failing = status.accounts.needs_reauth;
     let tone = if failing > 0 { Tone::Bad } else { Tone::Good };
     let sandbox = status.sandbox.as_ref().map_or("not installed", |sandbox| &sandbox.base_url);
+    let waiting = status.waiting.iter().map(|wait| {
+        let accounts = if wait.accounts == 1 { "1 account".to_owned() } else { format!("{} accounts", wait.accounts) };
+        let text =
+            format!("{accounts} for {}, over {} (asked by the provider)", wait.host, relative_time(Some(wait.until)));
+        ["Waiting".into(), Cell::new(&text, Tone::Warning)]
+    });
     [
         ["Relink".into(), relink],
         ["API".into(), api],
@@ -37,5 +43,6 @@ fn describe(status: &Status) -> Table {
         ["Sandbox".into(), sandbox.into()],
     ]
     .into_iter()
+    .chain(waiting)
     .collect()
 }

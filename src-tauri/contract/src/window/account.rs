@@ -10,7 +10,7 @@ use relink_domain::{
 use serde::Serialize;
 use ts_rs::TS;
 
-use crate::account::{self, AccountError, AccountRow, CheckOutcome};
+use crate::account::{self, AccountError, AccountRow, CheckOutcome, Waiting};
 
 /// An account, as shown in the list and on its page.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
@@ -36,10 +36,12 @@ pub struct Account {
     pub verdict: Option<Verdict>,
     /// Since when it has failed; `null` while it works.
     pub trouble_since: Option<Timestamp>,
-    /// What is wrong; `null` while it works.
+    /// What is wrong; `null` while it works. An account that works for another person has one, too.
     pub problem: Option<Problem>,
     /// When Relink retries automatically.
     pub next_try: Option<Timestamp>,
+    /// Set while the provider has asked Relink to wait: this account, or all accounts at its host.
+    pub waiting: Option<Waiting>,
     /// Until when reminders about it are silenced.
     pub remind_at: Option<Timestamp>,
     /// When the access token was issued.
@@ -50,6 +52,8 @@ pub struct Account {
     pub expiry_is_assumed: bool,
     /// When Relink acts automatically the next time.
     pub next_action_at: Option<Timestamp>,
+    /// Whether its key was never tried, because the integration defines no test request.
+    pub is_unchecked: bool,
     /// When a program last used it.
     pub last_used_at: Option<Timestamp>,
     pub created_at: Timestamp,
@@ -69,7 +73,10 @@ impl Account {
     pub fn new(account: &domain::Account, context: &AccountContext<'_>) -> Self {
         let row = AccountRow::new(account, &context.common);
         let trouble = account.state.trouble();
-        let last_error = account.profile.last_error.as_ref().filter(|_| row.status != Status::Active);
+        let last_error = match row.status {
+            Status::Active => account.profile.answers_as_another.as_ref(),
+            _ => account.shown_error(),
+        };
         let refreshed_at = match account.state.credential() {
             Credential::Renewing(renewing) => Some(renewing.lifetime.issued_at),
             Credential::Fixed(_) => None,
@@ -91,11 +98,13 @@ impl Account {
             verdict: row.verdict,
             trouble_since: trouble.map(|trouble| trouble.since),
             next_try: row.next_try,
+            waiting: row.waiting,
             remind_at: context.remind_at.filter(|_| trouble.is_some()),
             refreshed_at: refreshed_at.filter(|_| row.status != Status::Connecting),
             expires_at: row.expires_at,
             expiry_is_assumed: row.expiry_is_assumed,
             next_action_at: row.next_action_at,
+            is_unchecked: row.is_unchecked,
             last_used_at: row.last_used_at,
             created_at: row.created_at,
         }

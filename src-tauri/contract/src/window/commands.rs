@@ -25,7 +25,7 @@ macro_rules! window_commands {
             fn check(id: AccountId) -> CheckResult;
             fn refresh(id: AccountId) -> Account;
             fn rename(id: AccountId, name: String) -> Account;
-            fn delete_account(id: AccountId) -> ();
+            fn delete_account(id: AccountId) -> DeletedAccount;
             /// Silences reminders about the account until tomorrow or, where Relink detects that, until the machine is
             /// next unlocked.
             fn remind_later(id: AccountId) -> ();

@@ -18,7 +18,11 @@ mod timeline;
 mod typescript;
 mod webhook;
 
-pub use crate::{account::CheckOutcome, token::ApiToken, webhook::DeliveryState};
+pub use crate::{
+    account::{CheckOutcome, DeletedAccount, Revocation, Waiting},
+    token::ApiToken,
+    webhook::DeliveryState,
+};
 pub use account::{Account, AccountContext, CheckResult, Health, Problem};
 pub use change::{AccountChanges, CHANGED_EVENT, Change, Destination, SHOW_EVENT};
 pub use error::ErrorView;

@@ -35,6 +35,7 @@ impl Account {
             Input::Rename { name } => Ok(self.rename(name, now)),
             Input::IntegrationUnusable { failure } => Ok(self.integration_unusable(failure, now)),
             Input::IntegrationUsable => self.integration_usable(now),
+            Input::ClockSetBack { millis } => Ok(self.clock_set_back(millis)),
             Input::MergeContext { context } => Ok(self.merge_context(context, now)),
         }
     }
@@ -219,7 +220,7 @@ impl Account {
                 let trouble = match why {
                     DeferReason::Offline => trouble.went_offline(now),
                     DeferReason::JustWoken => trouble.was_asleep(),
-                    DeferReason::KeychainLocked | DeferReason::KeychainAbsent => trouble,
+                    DeferReason::KeychainLocked | DeferReason::KeychainAbsent | DeferReason::ProviderAsked => trouble,
                 };
                 AccountState::Failing { credential, trouble }
             }

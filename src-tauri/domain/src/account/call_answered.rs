@@ -1,7 +1,8 @@
 //! What the answer to a call with the account's credential changes: a 401 becomes the account's trouble and its event.
 
 use super::{
-    Account, AccountState, CallOutcome, ConnectStep, Credential, Rejected, SeenFailure, TimelineEvent, Transition,
+    Account, AccountState, CallOutcome, ConnectStep, Credential, Identity, Rejected, SeenFailure, TimelineEvent,
+    Transition,
 };
 use crate::{
     Timestamp,
@@ -24,6 +25,7 @@ impl Account {
         self.state = self.state.checked(now);
         Ok(match outcome {
             CallOutcome::Accepted => self.accepted(now),
+            CallOutcome::AcceptedAsAnother(identity) => self.accepted_as_another(&identity, now),
             CallOutcome::Inconclusive(failure) => {
                 self.transition(vec![TimelineEvent::CheckInconclusive { failure }], vec![])
             }
@@ -55,11 +57,28 @@ impl Account {
         })
     }
 
+    /// Somebody else's answer shows nothing about the person's sign-in, so it ends no trouble. It is announced once.
+    fn accepted_as_another(mut self, identity: &Identity, now: Timestamp) -> Transition {
+        let failure =
+            Failure { provider_message: Some(identity.label.clone()), ..Failure::new(Cause::AnotherIdentity) };
+        let timeline = vec![TimelineEvent::AnsweredAsAnother {
+            identity: identity.label.clone(),
+            instead_of: self.profile.identity.as_ref().map(|own| own.label.clone()),
+        }];
+        if self.profile.answers_as_another.as_ref().is_some_and(|seen| seen.failure == failure) {
+            return self.transition(timeline, vec![]);
+        }
+        self.profile.answers_as_another = Some(SeenFailure { failure, at: now });
+        self.profile.updated_at = now;
+        self.transition(timeline, vec![EventKind::AccountUpdated])
+    }
+
     /// An accepted call ends the trouble that a refused call began, and passes a failed validation. For a fixed credential
     /// it ends any trouble. It does not end the trouble of a failed refresh: the current access token may still be valid
     /// although it can't be renewed.
     fn accepted(mut self, now: Timestamp) -> Transition {
-        let (state, timeline, events) = match self.state {
+        let is_itself_again = self.profile.answers_as_another.take().is_some();
+        let (state, timeline, mut events) = match self.state {
             AccountState::Failing { credential, trouble }
                 if matches!(credential, Credential::Fixed(_))
                     || trouble.failure.cause == Cause::RejectedAfterRefresh =>
@@ -83,6 +102,10 @@ impl Account {
             | AccountState::Failing { .. }
             | AccountState::Unusable { .. }) => (other, vec![TimelineEvent::Checked], vec![]),
         };
+        if is_itself_again {
+            self.profile.updated_at = now;
+            events.insert(0, EventKind::AccountUpdated);
+        }
         self.state = state;
         self.transition(timeline, events)
     }

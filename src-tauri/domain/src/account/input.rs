@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Account, ConnectStep, DeferReason, Granted, TimelineEvent};
+use super::{Account, ConnectStep, DeferReason, Granted, Identity, TimelineEvent};
 use crate::{
     LinkTokenId,
     event::EventKind,
@@ -69,6 +69,8 @@ pub enum Input {
     IntegrationUnusable { failure: Failure },
     /// The definition of the account's integration can be used again.
     IntegrationUsable,
+    /// The machine's clock was set back by this many milliseconds.
+    ClockSetBack { millis: i64 },
     /// Keys of the account's context are set. Values are replaced whole.
     MergeContext { context: Map<String, Value> },
 }
@@ -86,6 +88,8 @@ pub enum CallOutcome {
     },
     /// 403, and what the provider said.
     Forbidden(ProviderError),
+    /// It was accepted, but for another identity than the account's.
+    AcceptedAsAnother(Identity),
     /// None of these: a network problem, or the provider's own.
     Inconclusive(Failure),
 }

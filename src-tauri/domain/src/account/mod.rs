@@ -10,12 +10,14 @@
 
 mod apply;
 mod call_answered;
+mod clock;
 mod credential;
 mod input;
 mod replacement;
 mod timeline_event;
 mod trouble;
 mod usability;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -137,6 +139,9 @@ pub struct Profile {
     pub requested_scopes: Option<Vec<String>>,
     /// The last failure. Cleared when the account works again.
     pub last_error: Option<SeenFailure>,
+    /// Set while calls are answered as somebody else than `identity`. It doesn't change the state.
+    #[serde(default)]
+    pub answers_as_another: Option<SeenFailure>,
     /// The last 403. It doesn't change the state.
     pub last_forbidden_error: Option<SeenFailure>,
     pub created_at: Timestamp,
@@ -198,6 +203,16 @@ impl AccountState {
             Self::Working { .. } => Self::Working { credential },
             Self::Failing { trouble, .. } => Self::Failing { credential, trouble },
             Self::Unusable { before } => Self::Unusable { before: Box::new(before.with(credential)) },
+        }
+    }
+
+    /// The same state with its trouble, if it has one, changed.
+    #[must_use]
+    fn with_trouble(self, change: impl FnOnce(Trouble) -> Trouble) -> Self {
+        match self {
+            Self::Failing { credential, trouble } => Self::Failing { credential, trouble: change(trouble) },
+            Self::Unusable { before } => Self::Unusable { before: Box::new(before.with_trouble(change)) },
+            other @ (Self::Connecting { .. } | Self::StepFailed { .. } | Self::Working { .. }) => other,
         }
     }
 
@@ -293,6 +308,16 @@ impl Account {
         }
     }
 
+    /// What is wrong with the account: its last failure, or that calls are answered as somebody else.
+    pub fn shown_error(&self) -> Option<&SeenFailure> {
+        self.profile.last_error.as_ref().or(self.profile.answers_as_another.as_ref())
+    }
+
+    /// Whether an identity that a call was answered with is another one than the account's.
+    pub fn is_another(&self, identity: &Identity) -> bool {
+        self.profile.identity.as_ref().is_some_and(|own| own.id != identity.id)
+    }
+
     /// Explains one of its failures. The hint depends on whether a retry is planned.
     pub fn explain(&self, seen: &SeenFailure, provider: &str) -> Explanation {
         let next_try = self.state.trouble().and_then(|trouble| trouble.next_try);
@@ -327,6 +352,7 @@ impl Account {
                 schedule::retry_at(&trouble.failure, trouble.tries, false, now, jitter)
             }
             (Credential::Renewing(renewing), _) if schedule::is_issued_in_future(renewing.lifetime, now) => now,
+            (Credential::Fixed(_), _) if schedule::is_in_future(self.profile.updated_at, now) => now.plus_secs(60 * 60),
             (Credential::Renewing(_) | Credential::Fixed(_), _) => due.at(),
         };
         Some(due.moved_to(due.at().min(latest)))
@@ -355,6 +381,7 @@ impl Profile {
         self.requested_scopes = Some(granted.requested_scopes.clone());
         self.context.clone_from(&granted.context);
         self.last_error = None;
+        self.answers_as_another = None;
         self.last_forbidden_error = None;
         self.updated_at = now;
         self

@@ -19,6 +19,8 @@ pub enum DeferReason {
     KeychainLocked,
     /// No keychain service is running.
     KeychainAbsent,
+    /// The provider asked all accounts at its host to wait (`Retry-After`).
+    ProviderAsked,
 }
 
 /// How an entry is marked. Never by color alone: each tone has a shape and words of its own.
@@ -69,7 +71,14 @@ pub enum TimelineEvent {
     Checked,
     /// A check neither succeeded nor was refused.
     CheckInconclusive { failure: Failure },
-    /// A call was answered with 401.
+    /// A call was accepted, but for another identity than the account's.
+    AnsweredAsAnother {
+        /// The label of the identity in the response.
+        identity: String,
+        /// The label of the account's identity.
+        instead_of: Option<String>,
+    },
+    /// A call was refused because of the credential.
     Unauthorized { failure: Failure },
     /// The account's item is missing from the keychain, or can't be read.
     CredentialGone { failure: Failure },
@@ -124,8 +133,22 @@ pub enum TimelineEvent {
     /// The account was deleted.
     Deleted {
         name: String,
-        /// Whether the provider confirmed that it revoked the tokens; `None` if it offers no revocation.
+        /// Whether the provider confirmed that it revoked the tokens; `None` if it offers no revocation, or if that is still
+        /// to be done.
         revoked: Option<bool>,
+        /// Whether the revocation is still to be done, because the keychain was locked.
+        #[serde(default)]
+        is_pending: bool,
+        /// The label of its integration.
+        #[serde(default)]
+        provider: Option<String>,
+    },
+    /// The revocation that was still to be done when the account was deleted has ended.
+    RevokedLater {
+        /// The label of the account's integration.
+        provider: String,
+        /// Whether the provider confirmed it. If not, Relink has given up.
+        revoked: bool,
     },
 }
 
@@ -142,15 +165,19 @@ impl TimelineEvent {
             | Self::Renamed { .. }
             | Self::ContextChanged
             | Self::IntegrationUsable
-            | Self::Deleted { .. } => Tone::Good,
+            | Self::Deleted { revoked: None | Some(true), is_pending: false, .. }
+            | Self::RevokedLater { revoked: true, .. } => Tone::Good,
             Self::Deferred { .. }
             | Self::Resumed
             | Self::CheckInconclusive { .. }
+            | Self::AnsweredAsAnother { .. }
             | Self::Forbidden { .. }
             | Self::KeptOld { .. }
             | Self::FlowFailed { .. }
             | Self::CallbackRefused { .. }
             | Self::BuiltInHidden { .. }
+            | Self::Deleted { .. }
+            | Self::RevokedLater { .. }
             | Self::RefreshFailed { next_try: Some(_), .. } => Tone::Warning,
             Self::StepFailed { .. }
             | Self::RefreshFailed { next_try: None, .. }
@@ -185,6 +212,7 @@ impl TimelineEvent {
                     DeferReason::JustWoken => "Refresh deferred: waiting for the network",
                     DeferReason::KeychainLocked => "Refresh deferred: the keychain is locked",
                     DeferReason::KeychainAbsent => "Refresh deferred: no keychain service is running",
+                    DeferReason::ProviderAsked => "Refresh deferred: the provider asked to wait",
                 }
                 .into(),
                 None,
@@ -192,6 +220,10 @@ impl TimelineEvent {
             Self::Resumed => ("Interrupted refresh resumed".into(), None),
             Self::Checked => ("Checked".into(), Some(format!("{provider} accepted a call"))),
             Self::CheckInconclusive { failure } => ("Check inconclusive".into(), cause(failure)),
+            Self::AnsweredAsAnother { identity, instead_of } => (
+                format!("{provider} answered as {identity}"),
+                instead_of.as_ref().map(|own| format!("This account belongs to {own}")),
+            ),
             Self::Unauthorized { failure } => ("A call was refused".into(), cause(failure)),
             Self::CredentialGone { failure } => (failure.cause.title(provider), None),
             Self::Forbidden { failure } => {
@@ -227,13 +259,26 @@ impl TimelineEvent {
                 Some("Yours has the same name, and is used instead".into()),
             ),
             Self::ContextChanged => ("Context changed".into(), None),
-            Self::Deleted { name, revoked } => (
-                format!("{name} was deleted"),
-                match revoked {
+            Self::Deleted { name, revoked, is_pending, provider: own } => {
+                let provider = own.as_deref().unwrap_or(provider);
+                let detail = match revoked {
+                    _ if *is_pending => Some(format!(
+                        "Not revoked at {provider} yet: the keychain is locked. Relink revokes it when the keychain is unlocked."
+                    )),
                     Some(true) => Some(format!("{provider} revoked its tokens")),
-                    Some(false) => Some(format!("Its tokens could not be revoked at {provider}")),
+                    Some(false) => Some(format!(
+                        "Not revoked at {provider}. Remove Relink's access in your account settings there."
+                    )),
                     None => None,
-                },
+                };
+                (format!("{name} was deleted"), detail)
+            }
+            Self::RevokedLater { provider, revoked: true } => {
+                (format!("Revoked at {provider}"), Some("The account was deleted while the keychain was locked".into()))
+            }
+            Self::RevokedLater { provider, revoked: false } => (
+                format!("Not revoked at {provider}"),
+                Some("Relink has given up. Remove its access in your account settings there.".into()),
             ),
         }
     }

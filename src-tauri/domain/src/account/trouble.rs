@@ -122,6 +122,24 @@ impl Trouble {
         Self { online_since: None, ..self }
     }
 
+    /// The same with the times that are waited for, or measured from, moved. `since` identifies the episode and stays.
+    #[must_use]
+    pub(super) fn moved(self, millis: i64) -> Self {
+        let moved = |at: Option<Timestamp>| at.map(|at| at.plus_millis(millis));
+        Self {
+            next_try: moved(self.next_try),
+            unknown: self.unknown.map(|unknown| UnknownRefusals {
+                since: unknown.since.plus_millis(millis),
+                latest: unknown.latest.plus_millis(millis),
+                ..unknown
+            }),
+            online_since: moved(self.online_since),
+            programs_wait_until: moved(self.programs_wait_until),
+            announced_at: moved(self.announced_at),
+            ..self
+        }
+    }
+
     pub fn verdict(&self) -> Verdict {
         match self.failure.cause.severity() {
             Severity::Terminal => Verdict::NeedsPerson,

@@ -8,7 +8,7 @@ use super::{
     format::PerFormat,
     header::{Header, HeaderError, HeaderName},
     node::{Node, Object},
-    template::{Placeholder, Template, Values},
+    template::{MissingValue, Placeholder, Template, Values},
 };
 use crate::{Secret, account::AuthenticationMethod};
 
@@ -35,18 +35,15 @@ impl Authorization {
         Self { header: HeaderName::authorization(), scheme: Scheme::Bearer(Placeholder::AccessToken) }
     }
 
-    /// The header for an account's call.
-    pub fn apply(&self, values: &Values<'_>) -> Result<Header, HeaderError> {
+    /// The header for an account's call. `None`: it is left out, because an optional field of the form was left empty.
+    pub fn apply(&self, values: &Values<'_>) -> Result<Option<Header>, HeaderError> {
         let value = match &self.scheme {
-            Scheme::Bearer(placeholder) => Secret::new(format!("Bearer {}", placeholder.value(values)?.expose())),
-            Scheme::Value(template) => template.fill(values)?,
-            Scheme::Basic { username, password } => {
-                let (username, password) = (username.fill(values)?, password.fill(values)?);
-                let pair = Zeroizing::new(format!("{}:{}", username.expose(), password.expose()));
-                Secret::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
-            }
+            Scheme::Bearer(placeholder) => MissingValue::unless_optional(placeholder.value(values))?
+                .map(|token| Secret::new(format!("Bearer {}", token.expose()))),
+            Scheme::Value(template) => MissingValue::unless_optional(template.fill(values))?,
+            Scheme::Basic { username, password } => basic(username, password, values)?,
         };
-        Header::new(&self.header, value)
+        value.map(|value| Header::new(&self.header, value)).transpose()
     }
 
     /// The values that it needs from the account.
@@ -99,6 +96,18 @@ impl Authorization {
         }
         Ok(Self { header: HeaderName::authorization(), scheme: Scheme::Basic { username, password } })
     }
+}
+
+/// RFC 7617 §2. A part whose optional field was left empty is empty; if no part has a value, there is nothing to send.
+fn basic(username: &Template, password: &Template, values: &Values<'_>) -> Result<Option<Secret>, MissingValue> {
+    let filled = |part: &Template| MissingValue::unless_optional(part.fill(values));
+    let parts = [(username, filled(username)?), (password, filled(password)?)];
+    if !parts.iter().any(|(part, value)| value.is_some() && part.placeholders().next().is_some()) {
+        return Ok(None);
+    }
+    let [username, password] = parts.map(|(_, value)| value.unwrap_or_else(|| Secret::new("")));
+    let pair = Zeroizing::new(format!("{}:{}", username.expose(), password.expose()));
+    Ok(Some(Secret::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))))
 }
 
 #[derive(Clone, Copy)]
@@ -199,9 +208,30 @@ mod tests {
     fn applied(scheme: Scheme, key: &str) -> Result<String, HeaderError> {
         let fields = BTreeMap::from([("api_key".to_owned(), Secret::new(key))]);
         let token = Secret::new("at-1");
-        let values = Values { access_token: Some(&token), fields: &fields, context: &Map::new() };
+        let values = Values { access_token: Some(&token), fields: &fields, context: &Map::new(), optional: &["other"] };
         let authorization = Authorization { header: HeaderName::authorization(), scheme };
-        authorization.apply(&values).map(|header| header.value.expose().to_owned())
+        let header = authorization.apply(&values)?;
+        Ok(header.map_or_else(|| "left out".to_owned(), |header| header.value.expose().to_owned()))
+    }
+
+    #[test]
+    fn an_optional_field_that_was_left_empty_leaves_its_header_out() {
+        let basic = |username, password| Scheme::Basic { username: template(username), password: template(password) };
+        for (scheme, header) in [
+            (Scheme::Bearer(Placeholder::Credential("other".to_owned())), Ok("left out")),
+            (Scheme::Value(template("Key {{credentials.other}}")), Ok("left out")),
+            (Scheme::Value(template("{{credentials.api_key}} {{context.other}}")), Ok("left out")),
+            (basic("{{credentials.api_key}}", "{{credentials.other}}"), Ok("Basic azo=")),
+            (basic("{{credentials.other}}", "{{credentials.api_key}}"), Ok("Basic Oms=")),
+            (basic("{{credentials.other}}", "{{credentials.other}}"), Ok("left out")),
+            (basic("{{credentials.other}}", "X"), Ok("left out")),
+            (basic("{{credentials.other}}", "{{credentials.gone}}"), Err("credentials.gone")),
+            (Scheme::Value(template("Key {{credentials.gone}}")), Err("credentials.gone")),
+        ] {
+            let missing =
+                |name: &str| HeaderError::Missing(MissingValue { placeholder: name.to_owned(), is_optional: false });
+            assert_eq!(applied(scheme.clone(), "k"), header.map(str::to_owned).map_err(missing), "{scheme:?}");
+        }
     }
 
     #[test]

@@ -99,9 +99,13 @@ fn notion_sends_its_integration_secret() {
     let key = format!("ntn_{}", "a1".repeat(20));
     let typed = BTreeMap::from([("api_key".to_owned(), Secret::new(key.as_str()))]);
     let values = notion.api_key().expect("a form").fields.validate(&typed).expect("a good key");
-    let values = Values { access_token: None, fields: &values.secret, context: &Map::new() };
-    let header =
-        notion.authorization(AuthenticationMethod::ApiKey).expect("an authorization").apply(&values).expect("a header");
+    let values = Values { access_token: None, fields: &values.secret, context: &Map::new(), optional: &[] };
+    let header = notion
+        .authorization(AuthenticationMethod::ApiKey)
+        .expect("an authorization")
+        .apply(&values)
+        .expect("valid")
+        .expect("a header");
     assert_eq!(header.name.as_str(), "authorization");
     assert_eq!(header.value.expose(), format!("Bearer {key}"));
     let version = notion.headers().iter().map(HeaderTemplate::to_owned).next().expect("a header");

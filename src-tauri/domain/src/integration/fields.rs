@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
+use unicode_general_category::{GeneralCategory, get_general_category};
 
 use super::{
     error::{DefinitionError, quoted},
@@ -76,7 +77,7 @@ impl Fields {
             .map(|name| FieldProblem::new(name, FieldFault::Unknown, "This field isn't part of the form.".to_owned()))
             .collect();
         for field in &self.0 {
-            let value = typed.get(&field.name).map(|value| value.expose().trim()).filter(|value| !value.is_empty());
+            let value = typed.get(&field.name).map(|value| value.expose().trim()).filter(|value| !is_blank(value));
             match value.or(field.default.as_deref()) {
                 Some(value) => match field.check(value) {
                     Ok(()) => values.put(field, value),
@@ -220,6 +221,14 @@ impl Choice {
         let value = object.need("value", "\"eu\"")?.text()?.to_owned();
         Ok(Self { label: object.text("label")?.unwrap_or_else(|| value.clone()), value })
     }
+}
+
+/// Whether nothing of the text can be seen.
+fn is_blank(text: &str) -> bool {
+    use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator, SpaceSeparator};
+    text.chars().all(|c| {
+        matches!(get_general_category(c), Control | Format | LineSeparator | ParagraphSeparator | SpaceSeparator)
+    })
 }
 
 fn name(text: &str) -> Result<String, String> {

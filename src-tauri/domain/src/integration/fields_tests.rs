@@ -26,7 +26,7 @@ fn typed(pairs: &[(&str, &str)]) -> BTreeMap<String, Secret> {
 
 #[test]
 fn valid_values_are_split_into_secret_and_public_ones() {
-    let values = form().validate(&typed(&[("api_key", " k-abc\n"), ("note", "  ")])).expect("good values");
+    let values = form().validate(&typed(&[("api_key", " k-abc\n"), ("note", " \u{200b} ")])).expect("good values");
     assert_eq!(values.secret, typed(&[("api_key", "k-abc")]));
     assert_eq!(values.public, BTreeMap::from([("region".to_owned(), "eu".to_owned())]));
 }
@@ -37,6 +37,10 @@ fn all_problems_are_reported_and_none_quotes_a_value() {
     for (pairs, problems) in [
         (vec![], vec![("api_key", FieldFault::Missing, "API key is missing.")]),
         (vec![("api_key", "   ")], vec![("api_key", FieldFault::Missing, "API key is missing.")]),
+        (vec![("api_key", "")], vec![("api_key", FieldFault::Missing, "API key is missing.")]),
+        (vec![("api_key", "\u{a0}\u{2003}\t\r\n")], vec![("api_key", FieldFault::Missing, "API key is missing.")]),
+        (vec![("api_key", "\u{200b}\u{feff}")], vec![("api_key", FieldFault::Missing, "API key is missing.")]),
+        (vec![("api_key", "\u{2028} \0")], vec![("api_key", FieldFault::Missing, "API key is missing.")]),
         (
             vec![("api_key", "xx k-abc"), ("region", "mars"), ("other", "1")],
             vec![

@@ -87,9 +87,10 @@ pub struct HeaderTemplate {
 }
 
 impl HeaderTemplate {
-    /// The header for an account.
-    pub fn fill(&self, values: &Values<'_>) -> Result<Header, HeaderError> {
-        Header::new(&self.name, self.value.fill(values)?)
+    /// The header for an account. `None`: it is left out, because an optional field of the form was left empty.
+    pub fn fill(&self, values: &Values<'_>) -> Result<Option<Header>, HeaderError> {
+        let value = MissingValue::unless_optional(self.value.fill(values))?;
+        value.map(|value| Header::new(&self.name, value)).transpose()
     }
 }
 

@@ -23,12 +23,17 @@ impl JsonPath {
         Ok(Self(steps))
     }
 
-    /// The string or number at the path, unless it is empty.
-    pub fn read(&self, body: &Value) -> Option<String> {
-        let found = self.0.iter().try_fold(body, |value, step| match value {
+    /// The value at the path.
+    pub fn find<'b>(&self, body: &'b Value) -> Option<&'b Value> {
+        self.0.iter().try_fold(body, |value, step| match value {
             Value::Array(items) => items.get(step.parse::<usize>().ok()?),
             _ => value.get(step),
-        })?;
+        })
+    }
+
+    /// The string or number at the path, unless it is empty.
+    pub fn read(&self, body: &Value) -> Option<String> {
+        let found = self.find(body)?;
         plain(found).filter(|text| !found.is_boolean() && !text.is_empty())
     }
 }

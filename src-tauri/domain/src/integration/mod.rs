@@ -23,6 +23,7 @@ mod identity;
 mod merge;
 mod node;
 mod pattern;
+mod probe;
 mod reach;
 mod read;
 mod relink;
@@ -47,8 +48,9 @@ pub use self::{
     identity::{IdentityProbe, IdentitySource, JsonPath},
     merge::{merge, merged_text},
     pattern::Pattern,
+    probe::{Probe, ProbeOutcome, ProbeResponse, SuccessCondition},
     reach::{Reach, is_loopback, reach},
-    relink::{ClientSecretNeed, Color, Docs, Probe, RedirectKind, RefreshQuirks},
+    relink::{ClientSecretNeed, Color, Docs, RedirectKind, RefreshQuirks},
     secrets::take_client_secrets,
     strictness::CHECKER_VERSION,
     template::{MissingValue, Placeholder, Template, TemplateError, Values},

@@ -105,6 +105,14 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// A string, a number, or true or false.
+    pub(super) fn scalar(&self) -> Result<&'a Value> {
+        match self.value {
+            Value::String(_) | Value::Number(_) | Value::Bool(_) => Ok(self.value),
+            other => Err(self.fail(format_args!("must be a string, a number, or true or false, not {}", kind(other)))),
+        }
+    }
+
     pub(super) fn seconds(&self) -> Result<u32> {
         let seconds = self.value.as_u64().and_then(|number| u32::try_from(number).ok());
         seconds.ok_or_else(|| self.fail("must be a whole number of seconds, without quotes"))

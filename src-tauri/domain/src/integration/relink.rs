@@ -10,6 +10,7 @@ use super::{
     header::{HeaderName, HeaderTemplate},
     identity::{IdentityProbe, IdentitySource, JsonPath},
     node::{Node, Object},
+    probe::Probe,
     template::Template,
     web_url::{UrlPath, WebUrl},
 };
@@ -28,14 +29,6 @@ pub(super) struct Additions {
     pub(super) client_secret: ClientSecretNeed,
     pub(super) sandbox: bool,
     pub(super) allow_local: bool,
-}
-
-/// A GET that succeeds only with a working credential.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
-    pub url: WebUrl,
-    /// In addition to the headers of every call.
-    pub headers: Vec<HeaderTemplate>,
 }
 
 /// How the browser returns to Relink.
@@ -190,18 +183,6 @@ impl Calls {
         let decode = |node: Node<'_>| IdentityProbe::decode(&node, base_url, probe.as_ref(), has_id_token);
         let identity = object.map("identity", decode)?;
         Ok(Self { probe, identity })
-    }
-}
-
-impl Probe {
-    fn decode(node: &Node<'_>, base_url: &WebUrl, template: &dyn Fn(&Node<'_>) -> Result<Template>) -> Result<Self> {
-        let object = node.object()?;
-        object.warn_unknown_keys(&["method", "path", "headers"]);
-        // Any other method could change something at the provider with every check.
-        object.map("method", |node| node.one_of(&[("GET", ())]))?;
-        let path = object.need("path", "\"/user\"")?.parse(UrlPath::parse)?;
-        let headers = object.map("headers", |node| headers(&node, template))?.unwrap_or_default();
-        Ok(Self { url: base_url.append(&path), headers })
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Values<'a> {
     /// The secret values of the integration's fields.
     pub fields: &'a BTreeMap<String, Secret>,
     pub context: &'a Map<String, Value>,
+    /// The names of the form's fields that may be left empty.
+    pub optional: &'a [&'a str],
 }
 
 /// A reference to a value of an account.
@@ -45,6 +47,18 @@ pub enum TemplateError {
 #[error("the account has no value for {placeholder}")]
 pub struct MissingValue {
     pub placeholder: String,
+    /// Whether it is a field of the form that may be left empty.
+    pub is_optional: bool,
+}
+
+impl MissingValue {
+    /// `None` in place of a value that may be missing.
+    pub(super) fn unless_optional<T>(result: Result<T, Self>) -> Result<Option<T>, Self> {
+        match result {
+            Err(missing) if missing.is_optional => Ok(None),
+            result => result.map(Some),
+        }
+    }
 }
 
 impl Placeholder {
@@ -97,7 +111,10 @@ impl Placeholder {
                 .and_then(|field| values.fields.get(field).cloned())
                 .or_else(|| from_context(values.context, keys)),
         };
-        found.ok_or_else(|| MissingValue { placeholder: self.to_string() })
+        found.ok_or_else(|| MissingValue {
+            placeholder: self.to_string(),
+            is_optional: self.field().is_some_and(|field| values.optional.contains(&field)),
+        })
     }
 }
 
@@ -193,8 +210,12 @@ mod tests {
         let fields = BTreeMap::from([("api_key".to_owned(), Secret::new("{{context.region}}"))]);
         let context = json!({"region": "eu", "site": {"id": 7}, "list": [1], "api_key": "smuggled"});
         let token = Secret::new("at-1");
-        let values =
-            Values { access_token: Some(&token), fields: &fields, context: context.as_object().expect("an object") };
+        let values = Values {
+            access_token: Some(&token),
+            fields: &fields,
+            context: context.as_object().expect("an object"),
+            optional: &[],
+        };
         let template = Template::parse(template).expect("a template");
         template.fill(&values).map(|secret| secret.expose().to_owned())
     }
@@ -267,7 +288,7 @@ mod tests {
             ("{{context.list}}", "context.list"),
             ("{{credentials.password}}", "credentials.password"),
         ] {
-            assert_eq!(filled(template), Err(MissingValue { placeholder: missing.to_owned() }));
+            assert_eq!(filled(template), Err(MissingValue { placeholder: missing.to_owned(), is_optional: false }));
         }
     }
 

@@ -140,6 +140,7 @@ fn an_account_is_failing_while_it_has_a_trouble() {
         scopes: vec![],
         requested_scopes: None,
         last_error: None,
+        answers_as_another: None,
         last_forbidden_error: None,
         created_at: T0,
         updated_at: T0,

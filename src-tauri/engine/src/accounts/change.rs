@@ -1,25 +1,13 @@
-//! Changes that people and programs make to an account: rename, merge context, delete.
+//! Changes that people and programs make to an account: rename, merge context.
 
-use relink_contract::event::Gone;
-use relink_domain::{
-    AccountId,
-    account::{Input, TimelineEvent},
-    caller::Caller,
-    event::EventKind,
-    name,
-};
+use relink_domain::{AccountId, account::Input, caller::Caller, name};
 use serde_json::{Map, Value};
 
 use super::{AccountView, Accounts};
 use crate::{
     error::{Error, Result},
     keychain::Key,
-    provider::{Provider, reject_credentials_in_context, revoke},
-    store::{
-        accounts, orphans,
-        outbox::{self, Payload},
-        timeline::{self, NewEntry},
-    },
+    provider::reject_credentials_in_context,
 };
 
 /// The maximum length of an account's name, in characters.
@@ -71,44 +59,5 @@ impl Accounts {
         reject_credentials_in_context(&context, &provider.as_deref())?;
         self.commit(caller, id, Input::MergeContext { context }).await?;
         self.view_of(id).await
-    }
-
-    /// Deletes an account: revokes its tokens if the provider supports revocation, deletes the secrets, and sends the
-    /// event.
-    pub async fn delete(&self, caller: &Caller, id: AccountId) -> Result<()> {
-        // Create no lock for an unknown account, because nothing would remove it.
-        self.load(id).await?;
-        let lock = self.lock_of(id);
-        let _guard = lock.lock().await;
-        let account = self.load(id).await?;
-        let provider = self.0.uses.providers.get(account.profile.environment_integration_id).ok();
-        let revoked = match &provider {
-            Some(provider) => self.revoke(provider, id).await,
-            None => None,
-        };
-        let event = TimelineEvent::Deleted { name: account.profile.name, revoked };
-        let payload = Payload::of(&Gone { id })?;
-        let (now, key, accounts) = (self.0.uses.clock.now(), Key::Account(id).to_string(), self.clone());
-        let entry = NewEntry::of(Some(id), now, &event, Some(caller))?;
-        let write = move |tx: &rusqlite::Transaction<'_>| {
-            accounts::delete(tx, id)?;
-            orphans::note(tx, &key, now)?;
-            timeline::add(tx, &entry)?;
-            outbox::enqueue_event(tx, EventKind::AccountDeleted, Some(&id.to_string()), &payload, now).map(drop)
-        };
-        // Runs with the commit, even if the caller was cancelled, so that nobody gets the token afterwards.
-        self.0.uses.store.write_then(write, move |()| accounts.forget(id)).await?;
-        if let Err(error) = self.0.uses.orphans.sweep().await {
-            tracing::info!(account = %id, code = error.code(), "its keychain item is removed later: {error}");
-        }
-        Ok(())
-    }
-
-    /// Asks the provider to revoke the account's tokens. If the keychain is locked, nothing is revoked and the item is
-    /// swept later, so that the account can still be deleted.
-    async fn revoke(&self, provider: &Provider, id: AccountId) -> Option<bool> {
-        let item = self.0.uses.keychain.get(&Key::Account(id)).await.ok().flatten()?;
-        let secret = self.0.uses.providers.client_secret(provider).await.ok()?;
-        revoke(&self.0.uses.outbound, provider, secret, &item).await
     }
 }

@@ -10,7 +10,9 @@
 
 mod change;
 mod commit;
+mod delete;
 mod reconcile;
+mod revocation;
 mod views;
 
 use std::{
@@ -19,11 +21,12 @@ use std::{
 };
 
 use relink_domain::{AccountId, EnvironmentId};
+use tokio::sync::Notify;
 
 pub use views::{AccountName, AccountPage, AccountView, TimelineQuery};
 
 use crate::{
-    access_tokens::AccessTokens, clock::Clock, keychain::Keychain, orphans::Orphans, outbound::Outbound,
+    access_tokens::AccessTokens, clock::Clock, hosts::Hosts, keychain::Keychain, orphans::Orphans, outbound::Outbound,
     provider::Providers, schedule::RefreshSchedule, store::Store, sync::lock, tasks::Tasks,
 };
 
@@ -39,6 +42,7 @@ pub(crate) struct Dependencies {
     pub(crate) orphans: Orphans,
     pub(crate) tokens: AccessTokens,
     pub(crate) schedule: Arc<RefreshSchedule>,
+    pub(crate) hosts: Arc<Hosts>,
 }
 
 /// Reads and changes accounts. Clones share the same state.
@@ -50,11 +54,13 @@ struct Inner {
     uses: Dependencies,
     /// One lock per account, so that changes of its credentials are serialized.
     locks: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Notified when a deleted account's tokens are still to be revoked.
+    revocation_added: Notify,
 }
 
 impl Accounts {
     pub(crate) fn new(uses: Dependencies) -> Self {
-        Self(Arc::new(Inner { uses, locks: Mutex::default() }))
+        Self(Arc::new(Inner { uses, locks: Mutex::default(), revocation_added: Notify::new() }))
     }
 
     /// The account's lock. It is held while an account's credentials are read, exchanged and written.

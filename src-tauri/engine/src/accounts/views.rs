@@ -1,14 +1,17 @@
 //! Read views of accounts and timelines.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
-use relink_contract::account::{AccountContext, IntegratedAccount};
+use relink_contract::{
+    account::{AccountContext, IntegratedAccount, Waiting},
+    status::WaitingHost,
+};
 use relink_domain::{
     AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp,
-    account::{Account, Due},
+    account::{Account, Due, Status},
     caller::Caller,
     schedule::Jitter,
 };
@@ -16,6 +19,7 @@ use relink_domain::{
 use super::Accounts;
 use crate::{
     error::{Error, Result},
+    provider::Provider,
     store::{
         accounts::{self, Used},
         filter::Filter,
@@ -36,6 +40,10 @@ pub struct AccountView {
     pub last_used_at: Option<Timestamp>,
     /// When Relink refreshes or checks it next.
     pub due: Option<Timestamp>,
+    /// Set while the provider has asked Relink to wait.
+    pub waiting: Option<Waiting>,
+    /// Whether its key was never tried, because the integration defines no probe.
+    pub is_unchecked: bool,
 }
 
 impl AccountView {
@@ -46,7 +54,14 @@ impl AccountView {
 
     /// The data that the contract's account rows contain besides the account.
     pub fn context(&self, now: Timestamp) -> AccountContext<'_> {
-        AccountContext { label: &self.label, last_used_at: self.last_used_at, next_action_at: self.due, now }
+        AccountContext {
+            label: &self.label,
+            last_used_at: self.last_used_at,
+            next_action_at: self.due,
+            waiting: self.waiting.as_ref(),
+            is_unchecked: self.is_unchecked,
+            now,
+        }
     }
 }
 
@@ -164,7 +179,24 @@ impl Accounts {
 
     pub(crate) async fn view_of(&self, id: AccountId) -> Result<AccountView> {
         let found = self.0.uses.store.read(move |c| accounts::get_used(c, id)).await?;
-        self.view(found.ok_or_else(|| Error::not_found("account", &id))?)
+        let closed = self.0.uses.hosts.closed(self.0.uses.clock.now());
+        self.view(found.ok_or_else(|| Error::not_found("account", &id))?, &closed)
+    }
+
+    /// The hosts that accounts wait for, because their providers have asked for it.
+    pub async fn waiting(&self, _caller: &Caller) -> Result<Vec<WaitingHost>> {
+        let is_any_closed = !self.0.uses.hosts.closed(self.0.uses.clock.now()).is_empty();
+        // An account that received a long `Retry-After` itself is failing.
+        let statuses = if is_any_closed { Vec::new() } else { vec![Status::NeedsReauth.as_str().to_owned()] };
+        let filter = Filter { statuses, ..Filter::default() };
+        let found = self.0.uses.store.read(move |c| accounts::list(c, &filter, None, None)).await?;
+        let mut hosts: BTreeMap<String, WaitingHost> = BTreeMap::new();
+        for Waiting { host, until } in self.views(found).into_iter().filter_map(|view| view.waiting) {
+            let entry = hosts.entry(host.clone()).or_insert(WaitingHost { host, until, accounts: 0 });
+            entry.until = entry.until.max(until);
+            entry.accounts += 1;
+        }
+        Ok(hosts.into_values().collect())
     }
 
     pub(crate) fn installed_of(&self, account: &Account) -> Result<Arc<Installed>> {
@@ -172,13 +204,27 @@ impl Accounts {
         self.0.uses.providers.installed(id).ok_or_else(|| Error::not_found("installed integration", &id))
     }
 
-    fn views(&self, found: Vec<Used>) -> Vec<AccountView> {
-        found.into_iter().filter_map(|used| self.view(used).ok()).collect()
+    fn wait_of(&self, account: &Account, provider: &Provider, closed: &HashMap<String, Timestamp>) -> Option<Waiting> {
+        let now = self.0.uses.clock.now();
+        let of_account = account.asked_to_wait_until(now);
+        let is_held_up = !closed.is_empty() && account.is_refresh_due(now);
+        let of_host = is_held_up.then(|| closed.get(&provider.token_host()).copied()).flatten();
+        let until = of_account.max(of_host)?;
+        Some(Waiting { host: provider.shown_token_host(), until })
     }
 
-    fn view(&self, (account, last_used_at): Used) -> Result<AccountView> {
+    fn views(&self, found: Vec<Used>) -> Vec<AccountView> {
+        let closed = self.0.uses.hosts.closed(self.0.uses.clock.now());
+        found.into_iter().filter_map(|used| self.view(used, &closed).ok()).collect()
+    }
+
+    /// `closed`: the hosts whose `Retry-After` is in force.
+    fn view(&self, (account, last_used_at): Used, closed: &HashMap<String, Timestamp>) -> Result<AccountView> {
         let installed = self.installed_of(&account)?;
+        let provider = self.0.uses.providers.get(installed.id).ok();
         Ok(AccountView {
+            waiting: provider.as_ref().and_then(|provider| self.wait_of(&account, provider, closed)),
+            is_unchecked: provider.is_some_and(|provider| provider.leaves_unchecked(&account)),
             label: installed.label(),
             last_used_at,
             due: account.due(Jitter::NONE).map(Due::at),

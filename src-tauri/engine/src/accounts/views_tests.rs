@@ -135,7 +135,12 @@ fn a_deleted_account_is_named_by_its_timeline() {
     let mut full = Full::new();
     let (gone, tx) = (full.ids[0], full.connection.transaction().expect("begins"));
     accounts::delete(&tx, gone).expect("deleted");
-    let event = TimelineEvent::Deleted { name: "What it was called".to_owned(), revoked: None };
+    let event = TimelineEvent::Deleted {
+        name: "What it was called".to_owned(),
+        revoked: None,
+        is_pending: false,
+        provider: None,
+    };
     let entry = timeline::NewEntry::of(Some(gone), NOW, &event, None).expect("serialized");
     timeline::add(&tx, &entry).expect("added");
     tx.commit().expect("committed");

@@ -9,7 +9,7 @@ use relink_domain::{
         Account, AuthenticationMethod, Credential, FixedKind, Granted, Identity, NewCredential, Renewal, TimelineEvent,
     },
     failure::{Cause, Failure},
-    integration::FieldValues,
+    integration::{FieldValues, IdentitySource},
     link::Purpose,
     provider_text::KnownSecrets,
 };
@@ -26,7 +26,7 @@ use crate::{
     error::Error,
     keychain::Item,
     oauth::{self, Tokens},
-    provider::{ACCESS_TOKEN, CallCredentials, ProbeResult, Provider, REFRESH_TOKEN, probe, revoke},
+    provider::{ACCESS_TOKEN, CallCredentials, ProbeResult, Provider, REFRESH_TOKEN, Revoked, probe, revoke},
     store::timeline::{self, NewEntry},
 };
 
@@ -116,9 +116,14 @@ impl Connections {
             context: &context,
             known: &known,
         };
-        let identity = self.verify(flow, &credentials, claims.as_ref()).await?;
         let requested =
             flow.link.options.scopes.clone().or_else(|| oauth2.map(|oauth2| oauth2.scopes.clone())).unwrap_or_default();
+        let identity = self.verify(flow, &credentials, claims.as_ref()).await?;
+        let is_from_id_token =
+            provider.definition.identity().is_some_and(|identity| identity.source == IdentitySource::IdToken);
+        if is_from_id_token && identity.is_none() && requested.iter().any(|scope| scope == "openid") {
+            return Err(target.identity_unknown(provider));
+        }
         let staged = staged_oauth(tokens, identity, requested, context);
         target.keeps_access(provider, &staged.granted)?;
         Box::pin(self.decide(flow, target, staged)).await
@@ -210,7 +215,7 @@ impl Connections {
                 let failure = Failure::new(Cause::Rejected).status(status).said(&said);
                 Err(match flow.format {
                     AuthenticationMethod::ApiKey => {
-                        FlowFailure::key_rejected(&failure, label, credentials.fields.keys().next().cloned())
+                        FlowFailure::key_rejected(&failure, label, &flow.provider.authorizing_fields(flow.format))
                     }
                     AuthenticationMethod::Oauth2 | AuthenticationMethod::Oauth2ClientCredentials => {
                         FlowFailure::of_failure(&failure, label, None)
@@ -220,7 +225,13 @@ impl Connections {
             ProbeResult::Forbidden(said) => {
                 Err(FlowFailure::forbidden(&Failure::new(Cause::Forbidden).status(403).said(&said), label))
             }
-            ProbeResult::Inconclusive(failure) => Err(FlowFailure::of_failure(&failure, label, None)),
+            ProbeResult::Inconclusive(failure) => Err(match (failure.cause, flow.account_to_reauthorize()) {
+                (Cause::IdentityMissing, Some(_)) => self.target(flow).await.map_or_else(
+                    |error| FlowFailure::of_error(&error),
+                    |target| target.identity_unknown(&flow.provider),
+                ),
+                _ => FlowFailure::of_failure(&failure, label, None),
+            }),
         }
     }
 
@@ -268,9 +279,9 @@ impl Connections {
         }
         let revoked = match self.0.uses.providers.client_secret(&flow.provider).await {
             Ok(secret) => revoke(&self.0.uses.outbound, &flow.provider, secret, &staged.item).await,
-            Err(_) => None,
+            Err(_) => Revoked::Unreachable,
         };
-        if revoked == Some(false) {
+        if matches!(revoked, Revoked::Refused | Revoked::Unreachable) {
             tracing::info!(account = %id, "the provider did not take back the unused sign-in");
         }
         FlowOutcome { kept_old: true, ..outcome_of(account, flow, true) }
@@ -316,15 +327,19 @@ impl Target {
         flow.link.options.context_after(present, typed)
     }
 
+    fn identity_unknown(&self, provider: &Provider) -> FlowFailure {
+        let before = self.account.as_ref().and_then(|account| account.profile.identity.as_ref());
+        FlowFailure::identity_unknown(provider.label(), before.map(|identity| identity.label.as_str()))
+    }
+
     /// Refuses a reauthorization that would silently lose the identity, scopes or the ability to refresh.
     fn keeps_access(&self, provider: &Provider, granted: &Granted) -> Result<(), FlowFailure> {
         let Some(account) = &self.account else { return Ok(()) };
         let label = provider.label();
         // Otherwise anybody could take over the account, without the question, by a response that has no identity.
-        if let (Some(before), None, Some(_)) =
-            (&account.profile.identity, &granted.identity, provider.definition.identity())
+        if let (Some(_), None, Some(_)) = (&account.profile.identity, &granted.identity, provider.definition.identity())
         {
-            return Err(FlowFailure::identity_unknown(label, &before.label));
+            return Err(self.identity_unknown(provider));
         }
         let had = &account.profile.scopes;
         let requested = &granted.requested_scopes;
@@ -373,6 +388,7 @@ fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> FlowOutcome
         },
         reauthorized,
         kept_old: false,
+        is_checked: !flow.provider.leaves_unchecked(account),
         redirect_uri: flow.link.options.redirect_uri.clone(),
     }
 }

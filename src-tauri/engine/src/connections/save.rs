@@ -86,6 +86,7 @@ impl Connections {
             scopes: Vec::new(),
             requested_scopes: None,
             last_error: None,
+            answers_as_another: None,
             last_forbidden_error: None,
             created_at: now,
             updated_at: now,

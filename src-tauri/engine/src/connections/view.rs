@@ -1,7 +1,10 @@
 //! The public view of a flow. It contains no secrets.
 
 use relink_contract::connect::{self, FlowError, FlowErrorType, FlowPhase};
-use relink_domain::failure::{Advice, Cause, Failure, Occasion, ProviderError, Severity};
+use relink_domain::{
+    failure::{Advice, Cause, Failure, Occasion, ProviderError, Severity},
+    integration::Field,
+};
 
 use super::flow::{Flow, Phase};
 use crate::{error::Error, sync::lock};
@@ -129,16 +132,26 @@ impl FlowFailure {
     }
 
     /// The provider doesn't accept the entered credential.
-    pub(super) fn key_rejected(failure: &Failure, label: &str, field: Option<String>) -> Self {
+    /// `fields`: those that the request contained.
+    pub(super) fn key_rejected(failure: &Failure, label: &str, fields: &[&Field]) -> Self {
+        let hint = match fields {
+            [] | [_] => "Check that you copied all of it and that it belongs to the right account.".to_owned(),
+            several => {
+                let labels: Vec<_> = several.iter().map(|field| field.label.as_str()).collect();
+                format!("Check {}: that you copied all of them and that they belong together.", labels.join(" and "))
+            }
+        };
+        // The secret one is more likely to be wrong, and can't be seen.
+        let blamed = fields.iter().find(|field| field.secret).or(fields.first());
         Self::new(
             "rejected",
             format!("{label} doesn't accept this key"),
             format!("A test request was refused{}. {NOTHING_KEPT}", with_status(failure)),
-            "Check that you copied all of it and that it belongs to the right account.",
+            &hint,
             FlowErrorType::ValidationError,
         )
         .said(failure, label, None)
-        .about(field)
+        .about(blamed.map(|field| field.name.clone()))
     }
 
     /// The provider doesn't accept the entered client id and secret.
@@ -155,11 +168,19 @@ impl FlowFailure {
     }
 
     /// The new sign-in has no identity.
-    pub(super) fn identity_unknown(label: &str, before: &str) -> Self {
+    pub(super) fn identity_unknown(label: &str, before: Option<&str>) -> Self {
+        let message = match before {
+            Some(before) => {
+                format!(
+                    "Relink can't tell whether it was {before}, who this account belongs to. The old sign-in stays."
+                )
+            }
+            None => format!("Relink couldn't tell the account from another person's later. {NOTHING_KEPT}"),
+        };
         Self::new(
             "identity_unknown",
             format!("{label} didn't say who signed in"),
-            format!("Relink can't tell whether it was {before}, who this account belongs to. The old sign-in stays."),
+            message,
             "Start over and allow everything that Relink asks for. A link with its own scopes must also request the identity \
              (for example, openid).",
             FlowErrorType::ValidationError,

@@ -14,6 +14,7 @@ use tokio::{
 
 use super::Outbox;
 use crate::{
+    clock::{ClockChange, ClockWatch},
     crash::CrashPoint,
     error::Result,
     scheduler::pause_until,
@@ -75,12 +76,18 @@ pub(super) async fn run(outbox: Outbox) {
     let mut tasks = JoinSet::new();
     // Webhooks that were due while `in_flight` was full. They are scheduled again when any delivery ends.
     let mut waiting = HashSet::new();
+    let mut watch = ClockWatch::new(outbox.now());
+    outbox.bring_retries_forward().await;
     let mut retry_at = outbox.schedule_pending().await;
     loop {
         while let Some(ended) = tasks.try_join_next_with_id() {
             outbox.deliver_more(in_flight.remove(&ended).into_iter().chain(waiting.drain()));
         }
         let now = outbox.now();
+        if matches!(watch.look(now), ClockChange::Back(_)) {
+            outbox.bring_retries_forward().await;
+            retry_at = outbox.schedule_pending().await;
+        }
         let taken = due.take_due(now);
         for webhook in taken.due {
             if in_flight.is_full() {
@@ -123,6 +130,15 @@ async fn sleep_until(at: Option<Instant>) {
 impl Outbox {
     pub(super) fn now(&self) -> Timestamp {
         self.0.uses.clock.now()
+    }
+
+    /// Retries no later than the longest delay after now: the clock may have been set back since a retry was planned.
+    async fn bring_retries_forward(&self) {
+        let now = self.now();
+        let latest = now.plus_secs(RETRY_DELAYS_SECS.into_iter().max().unwrap_or_default());
+        if let Err(error) = self.0.uses.store.write(move |tx| webhooks::clock_set_back(tx, now, latest)).await {
+            tracing::warn!("retries that were planned by another clock stay: {error}");
+        }
     }
 
     /// Schedules every webhook that has pending deliveries. If the database can't be read, returns when to retry.

@@ -1,4 +1,4 @@
-use relink_domain::Secret;
+use relink_domain::{Secret, event::EventKind};
 use tokio::time::Instant;
 
 use super::{
@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     keychain::{Key, KeychainError},
+    store::outbox::{self, Payload},
     testing::{LocalServer, PERSON, START as NOW, WAIT_TIMEOUT, webhook},
 };
 
@@ -222,4 +223,29 @@ async fn pending_deliveries_that_could_not_be_read_are_read_again() {
     it.rename_webhook(unreadable, id).await;
     let delivered = tokio::time::timeout(WAIT_TIMEOUT, target.request()).await.expect("read again");
     delivered.respond(200, "").await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_holds_no_delivery_until_the_old_future() {
+    let it = Alone::new();
+    let server = LocalServer::listen().await;
+    let webhook = Webhook { failing_since: Some(NOW), ..webhook(&server.origin()) };
+    let (id, retry) = (webhook.id, NOW.plus_secs(4));
+    let write = move |tx: &rusqlite::Transaction<'_>| {
+        webhooks::insert(tx, &webhook)?;
+        let payload = Payload::of(&serde_json::json!({}))?;
+        outbox::enqueue_event_for(tx, &id.to_string(), EventKind::Test, &payload, NOW)?;
+        let delivery = webhooks::deliveries(tx, id, 1)?.remove(0).id;
+        let attempted =
+            Attempted { state: DeliveryState::Pending, next_try: retry, status: Some(500), error: Some("no".into()) };
+        webhooks::record_attempt(tx, delivery, &attempted, NOW)
+    };
+    it.services.store.write(write).await.expect("stored");
+    it.services.clock.advance_secs(-3 * 86_400);
+    it.outbox.bring_retries_forward().await;
+    let now = it.services.clock.now();
+    let due = it.services.store.read(webhooks::all_next_due).await.expect("read");
+    assert_eq!(due, [(id, now.plus_secs(8))]);
+    let webhook = it.services.store.read(move |c| webhooks::get(c, id)).await.expect("read").expect("there");
+    assert_eq!(webhook.failing_since, Some(now));
 }

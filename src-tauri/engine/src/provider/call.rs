@@ -47,15 +47,21 @@ impl Provider {
                 "The URL doesn't belong to the integration, so the credential was not sent.",
             ));
         }
-        let values =
-            Values { access_token: credentials.access_token, fields: credentials.fields, context: credentials.context };
+        let fields = self.definition.fields(credentials.method).into_iter().flatten();
+        let optional: Vec<_> = fields.filter(|field| !field.required).map(|field| field.name.as_str()).collect();
+        let values = Values {
+            access_token: credentials.access_token,
+            fields: credentials.fields,
+            context: credentials.context,
+            optional: &optional,
+        };
         let unfit =
             |error: HeaderError| Error::invalid("credential_unfit", format!("The credential can't be sent: {error}."));
         let mut request = reqwest::Request::new(http::Method::GET, url.clone());
         let templates = self.definition.headers().iter().chain(headers);
         let signed = self.definition.authorization(credentials.method).map(|it| it.apply(&values));
         for header in templates.map(|template| template.fill(&values)).chain(signed) {
-            let Header { name, value } = header.map_err(unfit)?;
+            let Some(Header { name, value }) = header.map_err(unfit)? else { continue };
             let name: http::HeaderName =
                 name.as_str().parse().map_err(|_| Error::invalid("credential_unfit", "A header name isn't valid."))?;
             let mut value: http::HeaderValue = value.expose().parse().map_err(|_| {

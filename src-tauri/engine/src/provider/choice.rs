@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use relink_domain::{Secret, account::AuthenticationMethod, integration::Placeholder};
+use relink_domain::{
+    Secret,
+    account::AuthenticationMethod,
+    integration::{Field, Placeholder},
+};
 
 use super::{ACCESS_TOKEN, Provider};
 use crate::error::{Error, Result};
@@ -41,6 +45,19 @@ pub(crate) fn choose_secret(
 }
 
 impl Provider {
+    /// The form's fields that the `authorization` of calls contains, in its order.
+    pub(crate) fn authorizing_fields(&self, method: AuthenticationMethod) -> Vec<&Field> {
+        let placeholders = self.definition.authorization(method).map(|it| it.placeholders()).unwrap_or_default();
+        let Some(fields) = self.definition.fields(method) else { return Vec::new() };
+        let mut found: Vec<&Field> = Vec::new();
+        for field in placeholders.into_iter().filter_map(|placeholder| fields.get(placeholder.field()?)) {
+            if !found.contains(&field) {
+                found.push(field);
+            }
+        }
+        found
+    }
+
     /// Whether the `authorization` of calls contains the secret with this name.
     fn authorizes_with(&self, method: AuthenticationMethod, name: &str) -> bool {
         let placeholders = self.definition.authorization(method).map(|it| it.placeholders()).unwrap_or_default();
@@ -106,6 +123,32 @@ mod tests {
             assert_eq!(choose(Some(&provider), &names, Some("hmac_secret")), Ok(Some("hmac_secret".into())));
             let unknown = choose(Some(&provider), &names, Some("other")).expect_err("unknown");
             assert!(unknown.starts_with("not_found: "), "{unknown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_key_is_blamed_on_the_fields_that_the_authorization_names() {
+        let names = ["a_secret", "token", "z_user"];
+        for (authorization, blamed) in [
+            (json!({ "format": "bearer", "config": { "path": "credentials.token" } }), vec!["token"]),
+            (json!({ "format": "bearer", "config": { "path": "token" } }), vec!["token"]),
+            (
+                json!({ "format": "header", "config": { "header_name": "X-Key", "header_value": "{{context.token}}" } }),
+                vec!["token"],
+            ),
+            (
+                json!({ "format": "header", "config": { "header_name": "X-Key", "header_value": "{{credentials.token}}.{{credentials.token}}" } }),
+                vec!["token"],
+            ),
+            (json!({ "format": "basic", "config": { "username": "{{credentials.z_user}}" } }), vec!["z_user"]),
+            (
+                json!({ "format": "basic", "config": { "username": "{{credentials.z_user}}", "password": "{{credentials.token}}" } }),
+                vec!["z_user", "token"],
+            ),
+        ] {
+            let provider = provider(&names, &authorization).await;
+            let found = provider.authorizing_fields(AuthenticationMethod::ApiKey);
+            assert_eq!(found.iter().map(|field| field.name.as_str()).collect::<Vec<_>>(), blamed, "{authorization}");
         }
     }
 

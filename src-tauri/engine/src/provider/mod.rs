@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use relink_domain::{
     EnvironmentIntegrationId, Secret,
-    account::Account,
+    account::{Account, AuthenticationMethod},
     failure::{Cause, Failure, ProviderErrorCodes},
     integration::{Definition, OAuth2},
     provider_text::KnownSecrets,
@@ -24,7 +24,7 @@ pub(crate) use call::{CallCredentials, reject_credentials_in_context};
 pub(crate) use choice::choose_secret;
 pub(crate) use probe::{ProbeResult, probe};
 pub(crate) use providers::{CLIENT_SECRET, Providers};
-pub(crate) use revoke::revoke;
+pub(crate) use revoke::{Revoked, revoke};
 pub(crate) use snapshot::{Entry, compile, unusable};
 
 use crate::{
@@ -60,6 +60,11 @@ impl Provider {
         self.installed.id
     }
 
+    /// Whether a key for it can't be tried, because its definition has no probe.
+    pub(crate) fn leaves_unchecked(&self, account: &Account) -> bool {
+        account.method() == AuthenticationMethod::ApiKey && self.definition.probe().is_none()
+    }
+
     /// Label of an account's keychain item, by which a person finds it in the system's keychain app.
     pub(crate) fn item_label(&self, account_name: &str) -> String {
         format!("Relink: {account_name} ({})", self.label())
@@ -84,6 +89,13 @@ impl Provider {
     pub(crate) fn token_host(&self) -> String {
         let url = self.token_url();
         format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+    }
+
+    /// The same for people: without the port, unless it is unusual.
+    pub(crate) fn shown_token_host(&self) -> String {
+        let url = self.token_url();
+        let host = url.host_str().unwrap_or_default();
+        url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
     /// Whether the network reaches the token endpoint. A provider on this machine is always reachable; one in the

@@ -5,7 +5,7 @@ use relink_domain::{
     Timestamp,
     account::Identity,
     failure::{Cause, Failure, ProviderError},
-    integration::{IdentityProbe, IdentitySource},
+    integration::{IdentityProbe, IdentitySource, ProbeOutcome, ProbeResponse},
     provider_text::HIDDEN,
 };
 use serde_json::Value;
@@ -17,11 +17,11 @@ use crate::{error::Result, outbound::Outbound};
 pub(crate) enum ProbeResult {
     /// The credential works. The identity is known if the integration defines how to find it.
     Works(Option<Identity>),
-    /// The credential was refused: 401.
+    /// The credential was refused: with 401, or with an error that the definition says means the same.
     Unauthorized { status: u16, said: ProviderError },
     /// 403, and what the provider said.
     Forbidden(ProviderError),
-    /// The network or the provider failed.
+    /// The network or the provider failed, or the response lacks what the definition names.
     Inconclusive(Failure),
     /// The integration defines no probe.
     NoProbe,
@@ -48,20 +48,34 @@ pub(crate) async fn probe(
         Err(failed) => return Ok(ProbeResult::Inconclusive(failed.failure)),
     };
     let answer = Answer::read(&response, probe.url.as_url(), provider, credentials);
-    match answer.status {
-        200..=299 => {}
-        401 => return Ok(ProbeResult::Unauthorized { status: 401, said: answer.said }),
-        403 => return Ok(ProbeResult::Forbidden(answer.said)),
-        _ => return Ok(ProbeResult::Inconclusive(failure_from(&answer, response.retry_after_secs(now)))),
+    let judged = ProbeResponse {
+        status: answer.status,
+        json: answer.json.as_ref(),
+        is_html: answer.is_html,
+        said: &answer.said,
+    };
+    match probe.judge(&judged, &definition.refresh().terminal_errors) {
+        ProbeOutcome::Success => {}
+        ProbeOutcome::Refused => return Ok(ProbeResult::Unauthorized { status: answer.status, said: answer.said }),
+        ProbeOutcome::Forbidden => return Ok(ProbeResult::Forbidden(answer.said)),
+        ProbeOutcome::WebPage => return Ok(inconclusive(Cause::NotJson, &answer)),
+        ProbeOutcome::ErrorInResponse => return Ok(inconclusive(Cause::ErrorInResponse, &answer)),
+        ProbeOutcome::OtherStatus => {
+            return Ok(ProbeResult::Inconclusive(failure_from(&answer, response.retry_after_secs(now))));
+        }
     }
     let Some(identity) = definition.identity() else { return Ok(ProbeResult::Works(None)) };
     let body = match &identity.source {
+        // A check has no ID token, so it can't tell who is signed in.
+        IdentitySource::IdToken if id_token.is_none() => return Ok(ProbeResult::Works(None)),
         IdentitySource::IdToken => id_token.cloned(),
-        IdentitySource::Probe => serde_json::from_slice(&response.body).ok(),
+        IdentitySource::Probe => answer.json.clone(),
         IdentitySource::Call(url) => {
             let request = provider.call(url.as_url(), &[], credentials)?;
             match outbound.send(request, provider.consent()).await {
-                Ok(response) if response.status.is_success() => serde_json::from_slice(&response.body).ok(),
+                Ok(response) if response.status.is_success() => {
+                    Answer::read(&response, url.as_url(), provider, credentials).json
+                }
                 Ok(response) => {
                     let answer = Answer::read(&response, url.as_url(), provider, credentials);
                     return Ok(ProbeResult::Inconclusive(failure_from(&answer, response.retry_after_secs(now))));
@@ -70,7 +84,14 @@ pub(crate) async fn probe(
             }
         }
     };
-    Ok(ProbeResult::Works(body.and_then(|body| identity_from(identity, &body, credentials))))
+    Ok(match body.and_then(|body| identity_from(identity, &body, credentials)) {
+        Some(identity) => ProbeResult::Works(Some(identity)),
+        None => inconclusive(Cause::IdentityMissing, &answer),
+    })
+}
+
+fn inconclusive(cause: Cause, answer: &Answer) -> ProbeResult {
+    ProbeResult::Inconclusive(Failure::new(cause).status(answer.status).said(&answer.said))
 }
 
 const MAX_IDENTITY_ID_CHARS: usize = 512;

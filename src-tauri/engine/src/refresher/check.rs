@@ -45,6 +45,9 @@ impl Refresher {
             probed = self.probe_account(caller, &account, &provider).await?;
         }
         let (outcome, answer) = match probed.result {
+            ProbeResult::Works(Some(identity)) if account.is_another(&identity) => {
+                (CheckOutcome::AnotherIdentity, Some(CallOutcome::AcceptedAsAnother(identity)))
+            }
             ProbeResult::Works(_) => (CheckOutcome::Accepted, Some(CallOutcome::Accepted)),
             ProbeResult::Unauthorized { status, said } => {
                 (CheckOutcome::Unauthorized, Some(CallOutcome::Unauthorized { status, said }))

@@ -5,16 +5,18 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use relink_domain::{
     AccountId, Timestamp,
-    account::{Credential, DeferReason, Due},
+    account::{Credential, DeferReason, Due, Input},
     caller::Caller,
 };
 use tokio::time::Instant;
 
 use super::{RefreshReason, Refresher};
 use crate::{
-    error::Result,
+    clock::{ClockChange, ClockWatch},
+    error::{Error, Result},
     keychain::KeychainState,
     network::{self, Network},
     random::jitter,
@@ -23,6 +25,7 @@ use crate::{
     store::{
         accounts::{self, DueAccount},
         filter::Filter,
+        timeline,
     },
 };
 
@@ -30,17 +33,17 @@ use crate::{
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// The same while an account waits for the network.
 const NETWORK_POLL_INTERVAL: Duration = Duration::from_secs(2);
-/// If the wall clock advanced this much more than the loop slept, the machine was asleep or its clock was set.
-const CLOCK_JUMP_MILLIS: i64 = 60_000;
+/// The maximum number of accounts whose times are moved at once after the clock was set back.
+const MAX_MOVED_AT_ONCE: usize = 64;
+/// If something was recorded this much later than now, the clock was set back while Relink didn't run.
+const MAX_CLOCK_SKEW_MILLIS: i64 = 60_000;
 /// How long to wait for the network after the machine woke.
 const NETWORK_SETTLE_TIME: Duration = Duration::from_secs(5);
 /// The delay before a check that waits for the network is due again.
 const CHECK_RETRY_DELAY_SECS: i64 = 60;
 
-/// The clock and the network, as last observed by the loop.
+/// The network, as last observed by the loop.
 struct Observed {
-    at: Timestamp,
-    instant: Instant,
     network: Network,
     woken_at: Option<Instant>,
 }
@@ -49,21 +52,18 @@ pub(super) async fn run(refresher: Refresher) {
     let schedule = &refresher.0.uses.schedule;
     let mut clock = refresher.0.uses.clock.changes();
     let mut keychain = refresher.0.uses.keychain.state();
-    let mut observed =
-        Observed { at: refresher.now(), instant: Instant::now(), network: network::now(), woken_at: None };
+    let mut watch = ClockWatch::new(refresher.now());
+    let mut observed = Observed { network: network::now(), woken_at: None };
     loop {
         let now = refresher.now();
-        let slept = i64::try_from(observed.instant.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let jump = now.millis_since(observed.at) - slept;
-        let has_jumped = jump > CLOCK_JUMP_MILLIS;
-        (observed.at, observed.instant) = (now, Instant::now());
+        let change = watch.look(now);
+        let has_jumped = change == ClockChange::Ahead;
         if has_jumped {
             observed.woken_at = Some(Instant::now());
-        } else if jump < -CLOCK_JUMP_MILLIS {
-            tracing::info!("the clock was set back: everything is scheduled again");
-            if let Err(error) = refresher.schedule_all_again().await {
-                tracing::warn!(code = error.code(), "could not be scheduled again: {error}");
-            }
+        } else if let ClockChange::Back(millis) = change
+            && let Err(error) = refresher.clock_set_back(millis).await
+        {
+            tracing::warn!(code = error.code(), "could not be scheduled again: {error}");
         }
         refresher.resume_deferred(&mut observed, now);
         if *keychain.borrow_and_update() == KeychainState::Available {
@@ -145,10 +145,33 @@ impl Refresher {
         self.check(&Caller::Internal, id).await.map(drop)
     }
 
+    /// Moves every time that was planned by the old clock, and schedules all accounts again.
+    async fn clock_set_back(&self, millis: i64) -> Result<()> {
+        tracing::info!(millis, "the clock was set back: everything is scheduled again");
+        self.0.uses.hosts.clock_set_back(millis);
+        self.0.uses.tokens.clock_set_back(millis);
+        let ids = self.0.uses.store.read(accounts::ids).await?;
+        let moved = futures_util::stream::iter(ids).map(|id| async move {
+            let input = Input::ClockSetBack { millis };
+            match self.0.uses.accounts.commit(&Caller::Internal, id, input).await {
+                Ok(_) | Err(Error::NotFound { .. }) => {}
+                Err(error) => tracing::warn!(account = %id, code = error.code(), "its times stay: {error}"),
+            }
+        });
+        moved.buffer_unordered(MAX_MOVED_AT_ONCE).collect::<()>().await;
+        self.schedule_all_again().await
+    }
+
     /// Fills the schedule at the start. The access tokens of the last process are lost, so working accounts that were
     /// used in the last day are refreshed in the background, spread, and their next caller needn't wait.
     pub(crate) async fn schedule_all(&self) -> Result<()> {
         let now = self.now();
+        // What was recorded last tells the clock that everything was planned by.
+        let latest = self.0.uses.store.read(timeline::latest_time).await?;
+        if let Some(ahead) = latest.map(|at| at.millis_since(now)).filter(|ahead| *ahead > MAX_CLOCK_SKEW_MILLIS) {
+            tracing::info!(ahead, "the clock was set back since the last run: everything is scheduled again");
+            return self.schedule_all_again().await;
+        }
         let read = self
             .0
             .uses

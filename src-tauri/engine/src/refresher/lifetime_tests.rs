@@ -127,3 +127,44 @@ async fn a_request_names_the_requested_scopes_and_not_the_granted_ones() {
         assert!(!body.contains("sfap_api") && body.contains("scope=") != sent.is_empty(), "{body}");
     }
 }
+
+/// Connects with an unknown lifetime, refreshes with this answer, and revokes. Nobody asks: only time passes.
+async fn asks_for_its_person_within_the_hour(answer: Value) {
+    let server = LocalServer::listen().await;
+    let unknown = TokenLifetime::new(LIFETIME.issued_at, None);
+    let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lifetime: unknown };
+    let it = Refreshing::with_credential(&server.origin(), credential).await;
+    it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "first").await;
+    let (refreshed, _) = tokio::join!(it.refresher.refresh(&PERSON, it.id), respond(&server, 200, &answer));
+    refreshed.expect("refreshed");
+    it.refresher.start();
+    it.services.clock.advance_secs(3600);
+    respond(&server, 400, &json!({ "error": "invalid_grant" })).await;
+    let asks = async || {
+        let account = it.accounts.load(it.id).await.expect("there");
+        (account.state.trouble().map(Trouble::verdict) == Some(Verdict::NeedsPerson)).then_some(())
+    };
+    it.services.eventually(asks).await;
+    it.refresher.access_token(&PERSON, it.id).await.expect_err("no dead token is handed out");
+}
+
+#[tokio::test]
+async fn a_revoked_account_that_nobody_uses_asks_for_its_person_within_its_assumed_hour() {
+    let answers = [
+        json!({ "access_token": "new" }),
+        json!({ "access_token": "new", "refresh_token": "rotated" }),
+        json!({ "access_token": "new", "expires_in": 0 }),
+        json!({ "access_token": "new", "expires_in": -5 }),
+        json!({ "access_token": "new", "expires_in": "3599s" }),
+        json!({ "access_token": "new", "expires_in": "" }),
+        json!({ "access_token": "new", "expires_in": " " }),
+        json!({ "access_token": "new", "expires_in": "0s" }),
+        json!({ "access_token": "new", "expires_in": "soon" }),
+        json!({ "access_token": "new", "expires_in": null }),
+        json!({ "access_token": "new", "expires_in": {} }),
+        json!({ "access_token": "new", "expires_at": "never" }),
+        json!({ "access_token": "new", "expires_at": 0 }),
+    ];
+    // At the same time: after a jump of the clock, each waits for the network to settle.
+    futures_util::future::join_all(answers.map(asks_for_its_person_within_the_hour)).await;
+}

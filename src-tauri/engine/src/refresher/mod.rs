@@ -7,7 +7,6 @@
 
 mod check;
 mod due;
-mod hosts;
 mod in_flight;
 mod keep;
 mod refresh;
@@ -30,6 +29,7 @@ use crate::{
     accounts::{AccountView, Accounts},
     clock::Clock,
     error::{Error, Result},
+    hosts::Hosts,
     keychain::{Item, Keychain},
     outbound::Outbound,
     provider::{Providers, choose_secret},
@@ -37,7 +37,6 @@ use crate::{
     store::{Store, accounts},
     tasks::Tasks,
 };
-use hosts::Hosts;
 use in_flight::{InFlight, RefreshReason};
 
 #[derive(Debug)]
@@ -51,6 +50,7 @@ pub(crate) struct Dependencies {
     pub(crate) accounts: Accounts,
     pub(crate) tokens: AccessTokens,
     pub(crate) schedule: Arc<RefreshSchedule>,
+    pub(crate) hosts: Arc<Hosts>,
 }
 
 /// Refreshes and checks accounts. Clones share the same state.
@@ -61,12 +61,11 @@ pub struct Refresher(Arc<Inner>);
 struct Inner {
     uses: Dependencies,
     in_flight: InFlight,
-    hosts: Hosts,
 }
 
 impl Refresher {
     pub(crate) fn new(uses: Dependencies) -> Self {
-        Self(Arc::new(Inner { uses, in_flight: InFlight::default(), hosts: Hosts::default() }))
+        Self(Arc::new(Inner { uses, in_flight: InFlight::default() }))
     }
 
     /// Starts the loop that refreshes and checks due accounts.
@@ -118,6 +117,12 @@ impl Refresher {
 
     fn secret_of(&self, account: &Account, fixed: &Fixed, item: Item, field: Option<&str>) -> Result<AccessToken> {
         let provider = self.0.uses.providers.get(account.profile.environment_integration_id).ok();
+        let fields = provider.as_ref().and_then(|provider| provider.definition.fields(account.method()));
+        if item.secrets.is_empty() && fields.is_some_and(|fields| fields.iter().all(|field| !field.required)) {
+            let message =
+                "This account has no credential: its optional fields were left empty. Its calls are made without one.";
+            return Err(Error::conflict("no_credential", message));
+        }
         let chosen = choose_secret(item.secrets, provider.as_deref(), account.method(), field)?;
         let (name, secret) = chosen.ok_or_else(|| self.failure_of(account, Failure::new(Cause::CredentialMissing)))?;
         tracing::debug!(account = %account.id(), secret = name, "given to a caller");
@@ -158,9 +163,9 @@ impl Refresher {
         }
         let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
         let now = self.now();
+        let of_account = account.asked_to_wait_until(now);
         let announced = account.state.trouble().filter(|trouble| trouble.failure.retry_after_secs.is_some());
-        let of_account = announced.and_then(|trouble| trouble.next_try).filter(|next| *next > now);
-        let of_host = self.0.hosts.get(&provider).closed_until(now);
+        let of_host = self.0.uses.hosts.get(&provider).closed_until(now);
         let Some(until) = of_account.max(of_host) else { return Ok(()) };
         let wait = u32::try_from(until.millis_since(now).max(0) / 1000 + 1).unwrap_or(u32::MAX);
         let failure = announced.map_or(Failure::new(Cause::RateLimited), |trouble| trouble.failure.clone());
@@ -200,6 +205,8 @@ impl Refresher {
 }
 
 #[cfg(test)]
+mod check_tests;
+#[cfg(test)]
 mod fixed_tests;
 #[cfg(test)]
 mod lifetime_tests;
@@ -207,3 +214,5 @@ mod lifetime_tests;
 mod response_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod waiting_tests;

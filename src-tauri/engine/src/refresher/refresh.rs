@@ -21,7 +21,6 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
 use super::{
     Refresher,
-    hosts::Host,
     in_flight::{RefreshProgress, RefreshReason},
     keep::Exchanged,
 };
@@ -29,6 +28,7 @@ use crate::{
     access_tokens::AccessToken,
     crash::CrashPoint,
     error::{Error, Result},
+    hosts::Host,
     keychain::{Item, Key, KeychainError, KeychainState},
     oauth::Tokens,
     provider::{Provider, REFRESH_TOKEN},
@@ -99,6 +99,7 @@ impl Refresher {
             if reason == RefreshReason::Due
                 && let Some(until) = host.closed_until(self.now())
             {
+                self.0.uses.accounts.defer(caller, id, DeferReason::ProviderAsked).await?;
                 self.0.uses.schedule.set(id, Some(jitter().within(until, REOPENING_SPREAD_SECS)));
                 return Err(Error::Deferred);
             }
@@ -134,7 +135,7 @@ impl Refresher {
             accounts.defer(caller, id, DeferReason::Offline).await?;
             return Err(Error::Deferred);
         }
-        Ok(ControlFlow::Continue(self.0.hosts.get(&provider)))
+        Ok(ControlFlow::Continue(self.0.uses.hosts.get(&provider)))
     }
 
     /// Refreshes, unless the account's token endpoint has moved to another host. What was read before the wait for the
@@ -155,7 +156,7 @@ impl Refresher {
         }
         let account = accounts.load(id).await?;
         let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
-        if !Arc::ptr_eq(&self.0.hosts.get(&provider), &host) {
+        if !Arc::ptr_eq(&self.0.uses.hosts.get(&provider), &host) {
             return Ok(ControlFlow::Continue(()));
         }
         let (item, client_secret) = match self.credentials_for(&account, &provider).await {

@@ -25,7 +25,13 @@ impl Refresher {
             known: &KnownSecrets::default(),
         };
         let probed = probe(&self.0.uses.outbound, provider, &credentials, None, self.now()).await;
-        let is_accepted = matches!(probed, Ok(ProbeResult::Works(_) | ProbeResult::Forbidden(_)));
+        let is_accepted = match &probed {
+            Ok(ProbeResult::Works(identity)) => !identity.as_ref().is_some_and(|identity| account.is_another(identity)),
+            Ok(ProbeResult::Forbidden(_)) => true,
+            Ok(ProbeResult::Unauthorized { .. } | ProbeResult::Inconclusive(_) | ProbeResult::NoProbe) | Err(_) => {
+                false
+            }
+        };
         tracing::info!(account = %id, is_accepted, "the remaining access token was probed");
         if is_accepted {
             tokens.insert(id, AccessToken { needs_reauth: true, ..held });

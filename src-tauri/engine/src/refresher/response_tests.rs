@@ -11,7 +11,7 @@ use relink_domain::account::{Status, Trouble, Verdict};
 use super::{tests::Refreshing, *};
 use crate::testing::{LocalServer, PERSON};
 
-fn response(status: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
+pub(super) fn response(status: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n", body.len());
     for header in headers {
         head.push_str(header);
@@ -20,12 +20,12 @@ fn response(status: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), b"\r\n", body].concat()
 }
 
-const JSON: &str = "Content-Type: application/json";
+pub(super) const JSON: &str = "Content-Type: application/json";
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
-const HTML: &str = "Content-Type: text/html; charset=utf-8";
+pub(super) const HTML: &str = "Content-Type: text/html; charset=utf-8";
 const REVOKED: &str = r#"{"error":"invalid_grant","error_description":"revoked"}"#;
 
-fn gzip(text: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text).and_then(|()| encoder.finish()).expect("compressed")
 }

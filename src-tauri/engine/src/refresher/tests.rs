@@ -7,8 +7,12 @@ use relink_domain::{
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use super::{hosts::Host, *};
-use crate::testing::{LocalServer, NOWHERE, PERSON, SIGN_IN, START, Services, access_token};
+use super::*;
+use crate::{
+    hosts::Host,
+    store::integrations::Installed,
+    testing::{LocalServer, NOWHERE, PERSON, SIGN_IN, START, Services, access_token, install},
+};
 
 /// A refresher that was built alone, and the account that it keeps fresh.
 pub(super) struct Refreshing {
@@ -28,6 +32,19 @@ impl Refreshing {
 
     pub(super) async fn with_credential(origin: &str, credential: NewCredential) -> Self {
         let services = Services::new();
+        let installed = services.install_sandbox(origin).await;
+        Self::of(services, &installed, credential).await
+    }
+
+    /// The account's integration has this definition.
+    pub(super) async fn with_definition(definition: serde_json::Value, credential: NewCredential) -> Self {
+        let services = Services::new();
+        let installed = services.store.write(move |tx| install(tx, definition)).await.expect("stored");
+        services.providers.publish(installed.clone());
+        Self::of(services, &installed, credential).await
+    }
+
+    async fn of(services: Services, installed: &Installed, credential: NewCredential) -> Self {
         let accounts = services.accounts();
         let refresher = Refresher::new(Dependencies {
             store: services.store.clone(),
@@ -39,9 +56,9 @@ impl Refreshing {
             accounts: accounts.clone(),
             tokens: services.tokens.clone(),
             schedule: Arc::clone(&services.schedule),
+            hosts: Arc::clone(&services.hosts),
         });
-        let installed = services.install_sandbox(origin).await;
-        let id = services.connect(&accounts, &installed, credential).await;
+        let id = services.connect(&accounts, installed, credential).await;
         Self { services, accounts, refresher, id }
     }
 
@@ -79,7 +96,7 @@ impl Refreshing {
     async fn occupied_host(&self) -> (Arc<Host>, Vec<OwnedSemaphorePermit>) {
         let account = self.accounts.load(self.id).await.expect("there");
         let provider = self.services.providers.get(account.profile.environment_integration_id).expect("installed");
-        let host = self.refresher.0.hosts.get(&provider);
+        let host = self.refresher.0.uses.hosts.get(&provider);
         let mut permits = Vec::new();
         while let Some(permit) = host.admit().now_or_never() {
             permits.push(permit.expect("not stopping"));
@@ -322,7 +339,7 @@ async fn after_a_final_refusal_the_remaining_token_is_handed_out_only_if_the_pro
             server.request().await.respond(400, r#"{"error":"invalid_grant"}"#).await;
             let probe = server.request().await;
             assert!(probe.head.contains("Bearer at hand"), "{}", probe.head);
-            probe.respond(status, "{}").await;
+            probe.respond(status, r#"{"id":"sandbox-ada"}"#).await;
         };
         let (refreshed, ()) = tokio::join!(it.refresher.refresh(&PERSON, it.id), provider);
         assert_eq!(refreshed.expect_err("revoked").code(), "invalid_grant", "{status}");

@@ -212,6 +212,12 @@ pub fn name_of(connection: &Connection, account_id: AccountId) -> Result<Option<
         .optional()?)
 }
 
+pub fn ids(connection: &Connection) -> Result<Vec<AccountId>> {
+    let mut statement = connection.prepare_cached("SELECT id FROM integrated_account ORDER BY id")?;
+    let rows = statement.query_map([], |row| id(row.get_ref(0)?.as_str()?))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// All accounts that are or will be due, soonest first.
 pub fn due(connection: &Connection) -> Result<Vec<DueAccount>> {
     let mut statement = connection.prepare_cached(

@@ -18,13 +18,36 @@ pub fn claim(tx: &Transaction<'_>, key: &str) -> Result<()> {
     Ok(())
 }
 
-pub fn is_orphan(connection: &Connection, key: &str) -> Result<bool> {
-    Ok(connection.prepare_cached("SELECT 1 FROM orphan_item WHERE key = ?1")?.exists([key])?)
+/// Records that the item's tokens are still to be revoked, so that it is kept until then.
+pub fn set_revocation(tx: &Transaction<'_>, key: &str, revocation: &str) -> Result<()> {
+    tx.execute("UPDATE orphan_item SET revocation = ?2 WHERE key = ?1", params![key, revocation])?;
+    Ok(())
 }
 
-/// The keys of all orphans, oldest first.
+/// Records that nothing is to be revoked any more.
+pub fn end_revocation(tx: &Transaction<'_>, key: &str) -> Result<()> {
+    tx.execute("UPDATE orphan_item SET revocation = NULL WHERE key = ?1", [key])?;
+    Ok(())
+}
+
+/// The revocations that are still to be done: the item's key, since when, and what `set_revocation` recorded.
+pub fn revocations(connection: &Connection) -> Result<Vec<(String, Timestamp, String)>> {
+    let query = "SELECT key, since, revocation FROM orphan_item WHERE revocation IS NOT NULL ORDER BY since";
+    let mut statement = connection.prepare_cached(query)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, Timestamp::from_millis(row.get(1)?), row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether the item can be deleted.
+pub fn is_orphan(connection: &Connection, key: &str) -> Result<bool> {
+    let query = "SELECT 1 FROM orphan_item WHERE key = ?1 AND revocation IS NULL";
+    Ok(connection.prepare_cached(query)?.exists([key])?)
+}
+
+/// The keys of all orphans that can be deleted, oldest first.
 pub fn list(connection: &Connection) -> Result<Vec<String>> {
-    let mut statement = connection.prepare_cached("SELECT key FROM orphan_item ORDER BY since")?;
+    let mut statement =
+        connection.prepare_cached("SELECT key FROM orphan_item WHERE revocation IS NULL ORDER BY since")?;
     let rows = statement.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -187,6 +187,12 @@ pub fn page(
     Ok(page)
 }
 
+/// When the newest entry was added.
+pub fn latest_time(connection: &Connection) -> Result<Option<Timestamp>> {
+    let mut statement = connection.prepare_cached("SELECT at FROM timeline ORDER BY seq DESC LIMIT 1")?;
+    Ok(statement.query_row([], |row| row.get(0)).optional()?.map(Timestamp::from_millis))
+}
+
 /// What a person called an account that was deleted.
 pub fn name_of_deleted(connection: &Connection, account_id: AccountId) -> Result<Option<String>> {
     Ok(connection

@@ -28,7 +28,7 @@ async fn a_sign_in_without_an_identity_replaces_nothing() {
     // The identity probe gets a 200 with an unreadable body.
     world.control("POST", "/control/faults", json!({ "kind": "html_200", "on": "api" })).await;
     let mut flow = back(&world, id, "grace").await;
-    assert_eq!(flow.fails().await, "identity_unknown");
+    assert_eq!(flow.fails().await, "not_json");
     assert_eq!(world.account(id).await, before);
     world.engine.refresher().refresh(&PERSON, id).await.expect("the old sign-in works");
 }

@@ -1,7 +1,9 @@
 //! Restarts and recovery. The journeys kill the process itself; here the state that a crash leaves is made by hand.
 
+use relink_contract::account::Revocation;
 use relink_domain::{account::Status, caller::TokenLevel};
 use relink_engine::keychain::{Key, Keychain, KeychainError};
+use serde_json::json;
 
 use crate::world::{PERSON, START, World, eventually};
 
@@ -80,6 +82,54 @@ async fn secrets_of_an_account_deleted_while_locked_are_removed_on_unlock() {
     assert_eq!(world.keychain.names().len(), 1);
     world.keychain.recover();
     eventually("the item is deleted without a restart", async || world.keychain.names().is_empty()).await;
+}
+
+#[tokio::test]
+async fn an_account_deleted_while_locked_is_revoked_after_the_unlock_even_after_a_restart() {
+    for restarts in [false, true] {
+        let mut world = World::new().await;
+        let id = world.connected().await;
+        world.keychain.refuse(KeychainError::Locked);
+        let deleted = world.engine.accounts().delete(&PERSON, id).await.expect("deleted");
+        assert_eq!(deleted.revocation, Revocation::Pending);
+        assert!(deleted.message.is_some_and(|message| message.starts_with("Not revoked at Sandbox yet")));
+        assert_eq!(world.revocations().await, 0);
+        if restarts {
+            world.restart().await;
+        }
+        assert_eq!(world.keychain.names(), [format!("account/{id}")], "kept until then");
+        world.keychain.recover();
+        eventually("the item is deleted", async || world.keychain.names().is_empty()).await;
+        assert_eq!(world.revocations().await, 1, "restarts: {restarts}");
+        assert_eq!(world.lines(Some(id)).await[..2], ["Revoked at Sandbox", "Ada Lovelace was deleted"]);
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_that_fails_after_the_unlock_is_retried_or_given_up() {
+    let world = World::new().await;
+    let id = world.connected().await;
+    world.keychain.refuse(KeychainError::Locked);
+    world.engine.accounts().delete(&PERSON, id).await.expect("deleted");
+    world.clock.advance_secs(8 * 24 * 60 * 60);
+    world.control("POST", "/control/faults", json!({ "kind": "status_503", "count": 1, "on": "revoke" })).await;
+    world.keychain.recover();
+    eventually("Relink gives up", async || world.keychain.names().is_empty()).await;
+    assert_eq!(world.lines(Some(id)).await[0], "Not revoked at Sandbox");
+}
+
+#[tokio::test]
+async fn an_open_keychain_lets_a_deleted_account_be_revoked_at_once() {
+    for (fault, revocation) in [(None, Revocation::Revoked), (Some("status_503"), Revocation::Failed)] {
+        let world = World::new().await;
+        let id = world.connected().await;
+        if let Some(kind) = fault {
+            world.control("POST", "/control/faults", json!({ "kind": kind, "count": 1, "on": "revoke" })).await;
+        }
+        let deleted = world.engine.accounts().delete(&PERSON, id).await.expect("deleted");
+        assert_eq!((deleted.revocation, deleted.message.is_some()), (revocation, fault.is_some()));
+        assert!(world.keychain.names().is_empty());
+    }
 }
 
 #[tokio::test]

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-use relink_domain::{AccountId, account::Status};
+use relink_domain::{
+    AccountId, ApiTokenId,
+    account::Status,
+    caller::{Caller, TokenLevel},
+};
 use relink_engine::keychain::{Key, Keychain};
 use serde_json::json;
+use uuid::Uuid;
 
-use crate::world::{PERSON, World};
+use crate::world::{PERSON, World, eventually};
 
 async fn stored_refresh_token(world: &World, id: AccountId) -> Option<String> {
     let item = Keychain::memory(world.keychain.clone()).get(&Key::Account(id)).await.expect("open")?;
@@ -116,12 +121,38 @@ async fn a_token_without_a_refresh_token_is_checked_once_when_it_expires() {
 async fn a_clock_set_back_does_not_postpone_a_refresh() {
     let world = World::new().await;
     let id = world.connected().await;
+    let due = async || world.engine.accounts().get(&PERSON, id).await.expect("there").due.expect("planned");
+    let wait = due().await.millis_since(world.clock.now());
     world.clock.advance_secs(-86_400);
-    // The refresh is planned for some time within the next second.
+    let is_same = |millis: i64| (millis - wait).abs() < 60_000;
+    eventually("it is due after the same time", async || is_same(due().await.millis_since(world.clock.now()))).await;
+    world.clock.advance_secs(wait / 1000 + 1);
     let _running = world.let_the_clock_run();
     world.until_latest_line(id, "Refreshed").await;
-    let due = world.engine.accounts().get(&PERSON, id).await.expect("there").due.expect("the next one");
-    assert!(due.millis_since(world.clock.now()) < 3_600_000, "within the new token's lifetime");
+}
+
+#[tokio::test]
+async fn a_clock_set_back_postpones_no_retry_and_no_answer_to_programs() {
+    let agent = Caller::ApiToken {
+        id: ApiTokenId::from_uuid(Uuid::nil()),
+        name: "my-agent".to_owned(),
+        level: TokenLevel::Program,
+    };
+    let world = World::new().await;
+    let id = world.connected().await;
+    // The Sandbox asks to wait for two minutes.
+    world.fault("too_many_requests", 1).await;
+    world.engine.refresher().refresh(&PERSON, id).await.expect_err("limited");
+    world.clock.advance_secs(-3 * 86_400);
+    eventually("the retry is planned again", async || {
+        let due = world.engine.accounts().get(&PERSON, id).await.expect("there").due.expect("planned");
+        due.millis_since(world.clock.now()) <= 120_000
+    })
+    .await;
+    world.clock.advance_secs(121);
+    let _running = world.let_the_clock_run();
+    eventually("it is refreshed", async || world.account(id).await.status() == Status::Active).await;
+    world.engine.refresher().access_token(&agent, id).await.expect("a program gets its token");
 }
 
 #[tokio::test]

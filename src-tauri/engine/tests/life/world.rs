@@ -94,9 +94,18 @@ impl World {
 
     /// The number of token requests in the Sandbox's log.
     pub async fn token_requests(&self) -> usize {
+        self.requests("token").await
+    }
+
+    /// The number of revocations in the Sandbox's log.
+    pub async fn revocations(&self) -> usize {
+        self.requests("revoke").await
+    }
+
+    async fn requests(&self, endpoint: &str) -> usize {
         let log = self.control("GET", "/control/log", Value::Null).await;
         let entries = log["entries"].as_array().expect("entries");
-        entries.iter().filter(|entry| entry["endpoint"] == "token").count()
+        entries.iter().filter(|entry| entry["endpoint"] == endpoint).count()
     }
 
     /// Refreshes, and lets the response time out as soon as the token endpoint has the request.

@@ -173,3 +173,36 @@ fn an_account_stored_by_an_older_version_is_read() {
     stored["life"] = state;
     assert_eq!(serde_json::from_value::<Account>(stored).expect("read"), story.account);
 }
+
+#[test]
+fn an_answer_as_somebody_else_is_announced_once_and_ends_no_trouble() {
+    let grace = || CallOutcome::AcceptedAsAnother(Identity { id: "grace".into(), label: "Grace".into() });
+    for by in [None, Some(Renewal::RefreshToken)] {
+        let mut story = Story::connected(by);
+        story.answered(grace()).answered(grace());
+        assert_eq!(story.account.status(), Status::Active);
+        assert_eq!(story.events, ["created", "active", "updated"]);
+        let error = story.account.shown_error().expect("shown");
+        assert_eq!(
+            (error.failure.cause, error.failure.provider_message.as_deref()),
+            (Cause::AnotherIdentity, Some("Grace"))
+        );
+
+        story.answered(unauthorized()).answered(grace());
+        assert_eq!(story.account.status(), Status::NeedsReauth);
+        story.answered(CallOutcome::Accepted);
+        assert_eq!(story.events, ["created", "active", "updated", "authentication_error", "updated", "reactivated"]);
+        assert_eq!((story.account.status(), story.account.shown_error()), (Status::Active, None));
+    }
+}
+
+#[test]
+fn an_answer_as_yet_another_person_is_announced_again_and_a_reauthorization_forgets_it() {
+    let other = |name: &str| CallOutcome::AcceptedAsAnother(Identity { id: name.into(), label: name.into() });
+    let mut story = Story::connected(None);
+    story.answered(other("grace")).answered(other("joan"));
+    assert_eq!(story.events, ["created", "active", "updated", "updated"]);
+    let generation = story.account.next_generation();
+    story.apply(replacement(None, "joan")).apply(Input::Replaced { generation });
+    assert_eq!(story.account.shown_error(), None);
+}

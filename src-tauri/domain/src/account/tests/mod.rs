@@ -1,6 +1,7 @@
 //! The state machine. A [`Story`] applies inputs to an account and collects its events.
 
 mod calls;
+mod clock;
 mod properties;
 mod refresh;
 mod replacement;
@@ -57,6 +58,7 @@ fn profile() -> Profile {
         scopes: vec![],
         requested_scopes: None,
         last_error: None,
+        answers_as_another: None,
         last_forbidden_error: None,
         created_at: T0,
         updated_at: T0,

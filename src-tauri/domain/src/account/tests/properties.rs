@@ -8,6 +8,7 @@ fn answers() -> impl Strategy<Value = CallOutcome> {
     prop_oneof![
         Just(CallOutcome::Accepted),
         Just(unauthorized()),
+        Just(CallOutcome::AcceptedAsAnother(Identity { id: "grace".into(), label: "Grace".into() })),
         Just(forbidden()),
         prop::sample::select(Cause::ALL).prop_map(|cause| CallOutcome::Inconclusive(Failure::new(cause))),
     ]

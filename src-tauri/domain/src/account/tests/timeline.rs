@@ -7,6 +7,7 @@ fn failure() -> Failure {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn every_entry_has_its_text_and_tone() {
     let problem = "GitHub is having problems";
     let ada = || Some("ada".to_owned());
@@ -14,7 +15,13 @@ fn every_entry_has_its_text_and_tone() {
     let refreshed = |rotated| TimelineEvent::Refreshed { expires_at: None, rotated };
     let refused = |next_try| TimelineEvent::RefreshFailed { failure: failure(), next_try };
     let deferred = |why| TimelineEvent::Deferred { why };
-    let deleted = |revoked| TimelineEvent::Deleted { name: "Acme".into(), revoked };
+    let deleted = |revoked, is_pending, provider: Option<&str>| TimelineEvent::Deleted {
+        name: "Acme".into(),
+        revoked,
+        is_pending,
+        provider: provider.map(str::to_owned),
+    };
+    let later = |revoked| TimelineEvent::RevokedLater { provider: "GitHub".into(), revoked };
     let flow_failed = |provider_code: Option<&str>| TimelineEvent::FlowFailed {
         code: "access_denied".into(),
         message: "Denied.".into(),
@@ -48,9 +55,16 @@ fn every_entry_has_its_text_and_tone() {
             "Refresh deferred: no keychain service is running",
             None,
         ),
+        (deferred(DeferReason::ProviderAsked), Tone::Warning, "Refresh deferred: the provider asked to wait", None),
         (TimelineEvent::Resumed, Tone::Warning, "Interrupted refresh resumed", None),
         (TimelineEvent::Checked, Tone::Good, "Checked", Some("GitHub accepted a call")),
         (TimelineEvent::CheckInconclusive { failure: failure() }, Tone::Warning, "Check inconclusive", Some(problem)),
+        (
+            TimelineEvent::AnsweredAsAnother { identity: "grace".into(), instead_of: ada() },
+            Tone::Warning,
+            "GitHub answered as grace",
+            Some("This account belongs to ada"),
+        ),
         (TimelineEvent::Unauthorized { failure: failure() }, Tone::Bad, "A call was refused", Some(problem)),
         (TimelineEvent::CredentialGone { failure: failure() }, Tone::Bad, problem, None),
         (
@@ -84,9 +98,28 @@ fn every_entry_has_its_text_and_tone() {
         (TimelineEvent::LinkCreated { expires_at: T0 }, Tone::Good, "Magic link created", None),
         (TimelineEvent::Renamed { name: "Acme EU".into() }, Tone::Good, "Renamed to Acme EU", None),
         (TimelineEvent::ContextChanged, Tone::Good, "Context changed", None),
-        (deleted(Some(true)), Tone::Good, "Acme was deleted", Some("GitHub revoked its tokens")),
-        (deleted(Some(false)), Tone::Good, "Acme was deleted", Some("Its tokens could not be revoked at GitHub")),
-        (deleted(None), Tone::Good, "Acme was deleted", None),
+        (deleted(Some(true), false, None), Tone::Good, "Acme was deleted", Some("GitHub revoked its tokens")),
+        (deleted(Some(true), false, Some("Notion")), Tone::Good, "Acme was deleted", Some("Notion revoked its tokens")),
+        (
+            deleted(Some(false), false, None),
+            Tone::Warning,
+            "Acme was deleted",
+            Some("Not revoked at GitHub. Remove Relink's access in your account settings there."),
+        ),
+        (
+            deleted(None, true, None),
+            Tone::Warning,
+            "Acme was deleted",
+            Some("Not revoked at GitHub yet: the keychain is locked. Relink revokes it when the keychain is unlocked."),
+        ),
+        (deleted(None, false, None), Tone::Good, "Acme was deleted", None),
+        (later(true), Tone::Good, "Revoked at GitHub", Some("The account was deleted while the keychain was locked")),
+        (
+            later(false),
+            Tone::Warning,
+            "Not revoked at GitHub",
+            Some("Relink has given up. Remove its access in your account settings there."),
+        ),
     ] {
         let (found_line, found_detail) = event.describe("GitHub");
         assert_eq!((event.tone(), found_line.as_str(), found_detail.as_deref()), (tone, line, detail), "{event:?}");

@@ -128,6 +128,13 @@ pub fn all_next_due(connection: &Connection) -> Result<Vec<(WebhookId, Timestamp
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Retries no later than `latest` what is planned for later.
+pub(super) fn bring_forward(tx: &Transaction<'_>, latest: Timestamp) -> Result<()> {
+    let update = "UPDATE delivery SET next_try = ?1 WHERE state = 'pending' AND next_try > ?1";
+    tx.execute(update, [latest.as_millis()])?;
+    Ok(())
+}
+
 /// A delivery, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {

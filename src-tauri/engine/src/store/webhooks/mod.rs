@@ -98,6 +98,13 @@ pub fn list(connection: &Connection) -> Result<Vec<Webhook>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// After the clock was set back: no retry is later than `latest`, and no webhook has been failing since a time to come.
+pub fn clock_set_back(tx: &Transaction<'_>, now: Timestamp, latest: Timestamp) -> Result<()> {
+    deliveries::bring_forward(tx, latest)?;
+    tx.execute("UPDATE webhook SET failing_since = ?1 WHERE failing_since > ?1", [now.as_millis()])?;
+    Ok(())
+}
+
 /// Removes a webhook and its deliveries.
 pub fn delete(tx: &Transaction<'_>, webhook_id: WebhookId) -> Result<bool> {
     Ok(tx.execute("DELETE FROM webhook WHERE id = ?1", [webhook_id.to_string()])? > 0)
