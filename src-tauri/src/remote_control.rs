@@ -2,7 +2,7 @@
 
 use std::{env, process::Command};
 
-/// WebKitGTK's inspector servers, Tauri's automation, and WebView2's debugging.
+/// `WebKitGTK`'s inspector servers, Tauri's automation, and `WebView2`'s debugging.
 const VARIABLES: [&str; 6] = [
     "WEBKIT_INSPECTOR_SERVER",
     "WEBKIT_INSPECTOR_HTTP_SERVER",

@@ -1,6 +1,7 @@
 //! Attacks by other users of the machine, hostile providers and hostile pages, on the programs as they are built.
 
 mod browsers;
+mod clipboard;
 mod files;
 mod origins;
 mod permissions;

@@ -37,8 +37,7 @@ fn whatever_is_no_regular_file_is_refused_without_waiting_and_without_touching_i
         let path = folder.path().join("relink.lock");
         put(&path);
         let kind = fs::symlink_metadata(&path).expect("it is there").file_type();
-        type Open = fn(&Path) -> io::Result<()>;
-        let ways: [Open; 3] =
+        let ways: [fn(&Path) -> io::Result<()>; 3] =
             [|path| open(path).map(drop), |path| open_or_create(path).map(drop), make_private_if_exists];
         for open in ways {
             let refused = open(&path).expect_err(name).to_string();

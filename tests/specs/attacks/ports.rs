@@ -161,7 +161,8 @@ impl Squatter {
         Ok(Self { child, out, port })
     }
 
-    fn who(&self) -> Result<&'static str> {
+    /// Whose program it is, in Relink's words.
+    fn who() -> Result<&'static str> {
         Ok(if may_become_another_user()? { "by a program of another user" } else { "by another program" })
     }
 
@@ -185,7 +186,7 @@ async fn a_taken_port_ends_serve_with_words_and_its_own_exit_code() -> Result<()
     let output = timeout(DEADLINE, tokio::process::Command::from(command).output()).await??;
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(7), "{error}");
-    let words = format!("Port {} is used {}.", squatter.port, squatter.who()?);
+    let words = format!("Port {} is used {}.", squatter.port, Squatter::who()?);
     ensure!(error.contains(&words) && error.contains("--listen"), "{error}");
     ensure!(output.stdout.is_empty() && !session.data_dir().join("engine.json").exists());
     squatter.end()
@@ -221,7 +222,7 @@ async fn the_app_runs_on_without_its_port_says_so_and_sends_nothing_there() -> R
     let squatter = Squatter::start(0)?;
     let port = squatter.port;
     let app = App::start_with(&desktop, &[("RELINK_LISTEN", format!("127.0.0.1:{port}"))]).await?;
-    let words = format!("Port {port} is used {}.", squatter.who()?);
+    let words = format!("Port {port} is used {}.", Squatter::who()?);
     app.shows(&words).await?;
     app.screenshot(&process::workspace().join("target/screenshots/port-taken.png")).await.ok();
     app.press("Try it with the Sandbox").await?;

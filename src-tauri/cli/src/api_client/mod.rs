@@ -9,12 +9,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
-    thread,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, thread, time::Duration};
 
 use relink_contract::{ErrorBody, WireSecret, data_folder::EngineFile};
 use serde::{Serialize, de::DeserializeOwned};
@@ -88,7 +83,7 @@ impl ApiClient {
             }
             #[cfg(unix)]
             Server::Socket(path) => {
-                let unused = FixedAddress(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+                let unused = FixedAddress(SocketAddr::from(([127, 0, 0, 1], 0)));
                 (Agent::with_parts(config, socket::SocketConnector(path), unused), "localhost".to_owned())
             }
         };

@@ -18,12 +18,11 @@ fn describe(status: &Status) -> Table {
         Some(message) => Cell::new(message, Tone::Bad),
         None => Cell::new("available", Tone::Good),
     };
-    let (relink, api) = match &status.base_url {
-        Some(base_url) => (format!("{} at {base_url}", status.version), Cell::new("available", Tone::Good)),
-        None => {
-            let problem = status.port_problem.as_deref().unwrap_or_default();
-            (status.version.clone(), Cell::new(&format!("off, and the connect pages with it. {problem}"), Tone::Bad))
-        }
+    let (relink, api) = if let Some(base_url) = &status.base_url {
+        (format!("{} at {base_url}", status.version), Cell::new("available", Tone::Good))
+    } else {
+        let problem = status.port_problem.as_deref().unwrap_or_default();
+        (status.version.clone(), Cell::new(&format!("off, and the connect pages with it. {problem}"), Tone::Bad))
     };
     let relink = relink.into();
     let failing = status.accounts.needs_reauth;

@@ -150,7 +150,7 @@ async fn while_another_program_has_the_port_no_sign_in_returns_there() {
             it.services.address.set_taken_port(7417);
         }
         let outcome = it.connections.redirect_for(&[Loopback, DeepLink], wanted, "Acme");
-        let used = used.map(Ok).unwrap_or(Err("port_taken"));
+        let used = used.ok_or("port_taken");
         assert_eq!(outcome.as_ref().copied().map_err(Error::code), used, "{takes_deep_links} {wanted:?} {is_taken}");
         assert!(!it.connections.redirects().contains(&Loopback) || !is_taken);
     }
