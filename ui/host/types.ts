@@ -208,7 +208,8 @@ export type CheckResult = { outcome: CheckOutcome,
 account: Account, };
 
 /**
- * How an account was, from the best to the worst. A slot shows the worst condition of its time.
+ * How an account was, from the best to the worst. A slot shows the worst condition of its time, except the last one, which
+ * shows the present.
  */
 export type Condition = "no_data" | "working" | "retrying" | "not_working";
 

@@ -16,7 +16,8 @@ const MINUTE_MILLIS: i64 = 60 * 1000;
 const HOUR_MILLIS: i64 = 60 * MINUTE_MILLIS;
 const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
 
-/// How an account was, from the best to the worst. A slot shows the worst condition of its time.
+/// How an account was, from the best to the worst. A slot shows the worst condition of its time, except the last one, which
+/// shows the present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "schema", derive(ts_rs::TS))]
@@ -32,7 +33,7 @@ pub enum Condition {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// The strip: [`SLOTS`] conditions, the oldest first. The last slot ends now.
+    /// The strip: [`SLOTS`] conditions, the oldest first. The last one is the present one.
     pub slots: Vec<Condition>,
     /// The strip in words.
     pub sentence: String,
@@ -68,7 +69,7 @@ fn window_begins(now: Timestamp) -> Timestamp {
 }
 
 /// The condition after an entry of the timeline.
-const fn condition_after(timeline_event: &TimelineEvent, before: Condition) -> Condition {
+pub(crate) const fn condition_after(timeline_event: &TimelineEvent, before: Condition) -> Condition {
     match timeline_event {
         TimelineEvent::Activated
         | TimelineEvent::Reactivated
@@ -117,8 +118,9 @@ fn spans<'a>(timeline: impl IntoIterator<Item = (Timestamp, &'a TimelineEvent)>,
     };
     let (mut condition, mut since) = (Condition::NoData, window_begins(now));
     for (at, timeline_event) in timeline {
-        // A clock that was changed meanwhile may move an entry, but not past another one.
-        let at = at.clamp(since, now);
+        // A clock that was changed meanwhile may move an entry, but not past another one. An entry is at least a millisecond
+        // old, so that the last period is in the present condition.
+        let at = at.clamp(since, now.plus_millis(-1));
         let next = condition_after(timeline_event, condition);
         if next != condition {
             close(condition, since, at);
@@ -129,11 +131,18 @@ fn spans<'a>(timeline: impl IntoIterator<Item = (Timestamp, &'a TimelineEvent)>,
     spans
 }
 
+/// The last slot has the present condition. If that is younger than a slot, the one before also covers the time between, so
+/// that no outage is left out.
 fn slots(spans: &[Span], now: Timestamp) -> Vec<Condition> {
     let mut slots = vec![Condition::NoData; SLOTS];
     let mut begins = window_begins(now);
-    for slot in &mut slots {
-        let ends = begins.plus_millis(SLOT_MILLIS);
+    let last_begins = spans.last().map_or(now, |last| last.begins).max(now.plus_millis(-SLOT_MILLIS));
+    for (at, slot) in slots.iter_mut().enumerate() {
+        let ends = match SLOTS - at {
+            1 => now,
+            2 => last_begins,
+            _ => begins.plus_millis(SLOT_MILLIS),
+        };
         let within = spans.iter().filter(|span| span.begins < ends && span.ends > begins);
         *slot = within.map(|span| span.condition).max().unwrap_or(Condition::NoData);
         begins = ends;

@@ -74,7 +74,7 @@ fn the_strip_and_the_sentence_show_the_same() {
         (
             "an outage that ended today",
             vec![(8 * DAY, TimelineEvent::Activated), (3 * HOUR, refused()), (HOUR, TimelineEvent::Reactivated)],
-            "o82 b2",
+            "o82 b1 o1",
             "Working for six days and 22 hours, not working for two hours today",
         ),
         (
@@ -86,13 +86,13 @@ fn the_strip_and_the_sentence_show_the_same() {
         (
             "revoked a moment ago",
             vec![(HOUR, TimelineEvent::Activated), (1, refused())],
-            "n83 b1",
+            "n82 o1 b1",
             "Working for 59 minutes, not working for less than a minute, no data for six days and 23 hours",
         ),
         (
             "revoked a minute ago",
             vec![(HOUR, TimelineEvent::Activated), (MINUTE, refused())],
-            "n83 b1",
+            "n82 o1 b1",
             "Working for 59 minutes, not working for the last minute, no data for six days and 23 hours",
         ),
     ] {
@@ -157,9 +157,45 @@ fn a_slot_shows_the_worst_condition_of_its_time() {
         (60 * MINUTE, refused()),
         (30 * MINUTE, TimelineEvent::Reactivated),
     ];
-    assert_eq!(strip(&health_of(&timeline)), "o83 b1");
+    assert_eq!(strip(&health_of(&timeline)), "o82 b1 o1", "the last slot shows the present");
     let timeline = [(8 * DAY, TimelineEvent::Activated), (4 * HOUR, failed()), (2 * HOUR, TimelineEvent::Reactivated)];
     assert_eq!(strip(&health_of(&timeline)), "o82 w1 o1", "a period that ends with a slot doesn't reach into the next");
+}
+
+#[test]
+fn now_is_as_the_account_is_now() {
+    let reauthorized = || TimelineEvent::Reauthorized { identity: None, instead_of: None };
+    for (name, timeline, slots) in [
+        ("recovered a minute ago", vec![(30 * MINUTE, refused()), (MINUTE, TimelineEvent::Reactivated)], "o82 b1 o1"),
+        ("reauthorized a moment ago", vec![(12 * MINUTE, refused()), (1, reauthorized())], "o82 b1 o1"),
+        ("reauthorized this millisecond", vec![(12 * MINUTE, refused()), (0, reauthorized())], "o82 b1 o1"),
+        (
+            "the clock was set back after the recovery",
+            vec![(12 * MINUTE, refused()), (-HOUR, reauthorized())],
+            "o82 b1 o1",
+        ),
+        ("refused and recovered this millisecond", vec![(0, refused()), (0, reauthorized())], "o84"),
+        ("a short outage that is long over", vec![(3 * HOUR, failed()), (2 * HOUR + 1, reauthorized())], "o82 w1 o1"),
+        (
+            "two short outages in the last slot",
+            vec![
+                (90 * MINUTE, failed()),
+                (80 * MINUTE, reauthorized()),
+                (40 * MINUTE, refused()),
+                (30 * MINUTE, reauthorized()),
+            ],
+            "o82 b1 o1",
+        ),
+        (
+            "broken again a minute after a recovery",
+            vec![(30 * MINUTE, failed()), (2 * MINUTE, reauthorized()), (MINUTE, refused())],
+            "o82 w1 b1",
+        ),
+        ("it is retried now", vec![(3 * HOUR, refused()), (MINUTE, failed())], "o82 b1 w1"),
+    ] {
+        let timeline: Vec<_> = [(8 * DAY, TimelineEvent::Activated)].into_iter().chain(timeline).collect();
+        assert_eq!(strip(&health_of(&timeline)), slots, "{name}");
+    }
 }
 
 #[test]
@@ -246,9 +282,14 @@ proptest! {
             prop_assert_eq!(pair[0].ends, pair[1].begins);
             prop_assert!(pair[0].condition != pair[1].condition);
         }
-        let health = health(timeline, NOW, &UTC);
+        let health = health(timeline.iter().copied(), NOW, &UTC);
         prop_assert_eq!(health.slots.len(), SLOTS);
-        prop_assert!(health.slots.last() >= spans.last().map(|span| &span.condition));
+        prop_assert_eq!(health.slots.last(), spans.last().map(|span| &span.condition));
+        let present = timeline.iter().fold(Condition::NoData, |before, (_, entry)| condition_after(entry, before));
+        prop_assert_eq!(health.slots.last(), Some(&present));
+        for condition in [Condition::Retrying, Condition::NotWorking] {
+            prop_assert!(!spans.iter().any(|span| span.condition == condition) || health.slots.iter().any(|slot| *slot >= condition));
+        }
         prop_assert!(!health.sentence.is_empty());
     }
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::health::{Condition, condition_after};
 
 fn answers() -> impl Strategy<Value = CallOutcome> {
     prop_oneof![
@@ -45,6 +46,7 @@ proptest! {
     #[test]
     fn the_invariants_hold_after_any_sequence_of_inputs(history in prop::collection::vec((inputs(), 0_i64..4000), 0..60), fixed: bool) {
         let mut story = Story::connected((!fixed).then_some(Renewal::ClientCredentials));
+        let mut condition = Condition::Working;
         for (input, wait) in history {
             story.wait(wait);
             let before = story.account.clone();
@@ -72,6 +74,13 @@ proptest! {
                 prop_assert_eq!(Verdict::for_failure(&trouble.failure, trouble.next_try), trouble.verdict());
                 prop_assert!(after.profile.last_error.is_some());
             }
+            condition = step.timeline.iter().fold(condition, |before, entry| condition_after(entry, before));
+            let expected = match (after.state.trouble().map(Trouble::verdict), after.status()) {
+                (Some(Verdict::Retrying), _) => Condition::Retrying,
+                (None, Status::Active) => Condition::Working,
+                _ => Condition::NotWorking,
+            };
+            prop_assert_eq!(condition, expected, "the health strip follows the account: {:?}", input);
             let stored = serde_json::to_string(after).expect("an account can be stored");
             prop_assert_eq!(&serde_json::from_str::<Account>(&stored).expect("and read"), after);
             story.account = step.account;
