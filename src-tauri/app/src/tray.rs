@@ -1,6 +1,6 @@
 //! The texts of the tray: its tooltip and its menu. The shell draws them.
 
-use relink_domain::{AccountId, account::Verdict, notice::FailingAccount};
+use relink_domain::{AccountId, account::Verdict, name::natural_order, notice::FailingAccount};
 use tokio::sync::watch;
 
 use crate::App;
@@ -77,8 +77,14 @@ fn headline(in_need: usize) -> String {
 
 /// The accounts that need the user's attention, not only a retry by Relink.
 pub(crate) fn accounts_in_need(failing: &[FailingAccount]) -> Vec<AccountInNeed> {
-    let in_need = failing.iter().filter(|account| account.trouble.verdict() != Verdict::Retrying);
+    let mut in_need: Vec<&FailingAccount> =
+        failing.iter().filter(|account| account.trouble.verdict() != Verdict::Retrying).collect();
+    // As in the window: the newest problem first, then by name.
+    in_need.sort_by(|one, other| {
+        other.trouble.since.cmp(&one.trouble.since).then_with(|| natural_order(&one.name, &other.name))
+    });
     in_need
+        .into_iter()
         .map(|account| AccountInNeed {
             id: account.id,
             name: account.name.clone(),
@@ -96,6 +102,13 @@ impl App {
 
 #[cfg(test)]
 mod tests {
+    use relink_domain::{
+        Timestamp,
+        account::Trouble,
+        failure::{Cause, Failure},
+        schedule::Jitter,
+    };
+
     use super::*;
 
     fn account(name: &str, reauthorize: bool) -> AccountInNeed {
@@ -117,6 +130,27 @@ mod tests {
         let menu = TrayMenu::new(&[account("Acme", true), account("Sales", false)], true);
         let texts: Vec<_> = menu.accounts.iter().map(|account| account.text.as_str()).collect();
         assert_eq!(texts, ["Reauthorize Acme (GitHub)", "Show Sales (GitHub)"]);
+    }
+
+    #[test]
+    fn the_newest_problem_comes_first_then_the_names_in_their_natural_order() {
+        let failing = |name: &str, since: i64| FailingAccount {
+            id: "018f0000-0000-7000-8000-000000000001".parse().expect("an id"),
+            name: name.to_owned(),
+            integration: "GitHub".to_owned(),
+            trouble: Trouble::begin(
+                Failure::new(Cause::InvalidGrant),
+                false,
+                Timestamp::from_millis(since),
+                Jitter::NONE,
+            ),
+            access_expires_at: None,
+        };
+        let names = |failing: &[FailingAccount]| {
+            accounts_in_need(failing).into_iter().map(|account| account.name).collect::<Vec<_>>()
+        };
+        let failing = [failing("Shop 427", 1), failing("shop 59", 1), failing("Zeta", 2), failing("Shop 5", 1)];
+        assert_eq!(names(&failing), ["Zeta", "Shop 5", "shop 59", "Shop 427"]);
     }
 
     #[test]

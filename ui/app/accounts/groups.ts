@@ -1,4 +1,5 @@
 import type { Account } from '../../host/types';
+import { byName } from '../../lib/order';
 import { relative } from '../../lib/time';
 
 export interface Group {
@@ -28,7 +29,7 @@ export function grouped(accounts: Account[], search: string): Group[] {
 
 function byProblemAndName(one: Account, other: Account): number {
   const since = (other.trouble_since ?? '').localeCompare(one.trouble_since ?? '');
-  return since || one.name.localeCompare(other.name);
+  return since || byName(one.name, other.name) || one.id.localeCompare(other.id);
 }
 
 function isWorking(account: Account): boolean {

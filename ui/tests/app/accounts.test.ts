@@ -60,6 +60,17 @@ it('reauthorizes an account: Reauthorize connection, Get connection link, Magic 
   await page.getByRole('dialog').waitFor({ state: 'detached' });
 });
 
+it('sorts names as people expect', async () => {
+  const relink = new FakeRelink();
+  const names = ['Shop 427', 'shop 59', 'Ärzte', 'Zebra', 'Shop 5', 'apple', 'Shop 59'];
+  relink.accounts = names.map((name, index) => account(String(index), { name }));
+  app = await openWindow(relink);
+  const { page } = app;
+  await expect.poll(() => page.getByRole('option').count()).toBe(names.length);
+  const shown = await page.getByRole('option').locator('.name').allTextContents();
+  expect(shown).toEqual(['apple', 'Ärzte', 'Shop 5', 'shop 59', 'Shop 59', 'Shop 427', 'Zebra']);
+});
+
 it('moves through the list by keyboard, and searches it with Ctrl K', async () => {
   app = await openWindow(relinkWithAccounts());
   const { page } = app;

@@ -1,9 +1,12 @@
 //! Listing accounts, and the commands about one account.
 
+use std::cmp::Ordering;
+
 use relink_contract::account::{AccountRow, CheckOutcome, CheckReport};
 use relink_domain::{
     account::{Status, Verdict},
     failure::Cause,
+    name::natural_order,
 };
 
 use super::{
@@ -25,13 +28,17 @@ const NEEDS_REAUTH_WARNING: &str = "Warning: this token still works, but it can'
 
 pub(super) fn list(client: &ApiClient, output: Output) -> Result<(), CliError> {
     let mut accounts = client.accounts()?;
-    accounts.result.sort_by_key(urgency);
+    accounts.result.sort_by(by_urgency_and_name);
     if accounts.result.is_empty() {
         return output.text(&accounts, |_| {
             "No accounts yet. To try Relink with the Sandbox: relink connect sandbox --open".to_owned()
         });
     }
     output.table(&accounts, |accounts| accounts.result.iter().map(row).collect())
+}
+
+fn by_urgency_and_name(one: &AccountRow, other: &AccountRow) -> Ordering {
+    urgency(one).cmp(&urgency(other)).then_with(|| natural_order(&one.name, &other.name))
 }
 
 /// Sorts accounts that need attention first, then those that Relink retries, then those that work.
@@ -231,17 +238,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn accounts_that_need_attention_sort_first() {
+    fn accounts_that_need_attention_sort_first_then_names_in_their_natural_order() {
         let account = |name: &str, status, verdict| AccountRow { name: name.into(), status, verdict, ..account() };
         let mut accounts = [
-            account("works", Status::Active, None),
+            account("Works 427", Status::Active, None),
             account("retries", Status::NeedsReauth, Some(Verdict::Retrying)),
             account("person", Status::NeedsReauth, Some(Verdict::NeedsPerson)),
-            account("works too", Status::Active, None),
+            account("works 59", Status::Active, None),
             account("client", Status::NeedsReauth, Some(Verdict::NeedsClient)),
         ];
-        accounts.sort_by_key(urgency);
+        accounts.sort_by(by_urgency_and_name);
         let order: Vec<_> = accounts.iter().map(|account| account.name.as_str()).collect();
-        assert_eq!(order, ["person", "client", "retries", "works", "works too"]);
+        assert_eq!(order, ["client", "person", "retries", "works 59", "Works 427"]);
     }
 }

@@ -4,7 +4,7 @@ use relink_contract::{
     WireSecret,
     integration::{AddedIntegration, CatalogEntry, OAuthClient},
 };
-use relink_domain::Secret;
+use relink_domain::{Secret, name::natural_order};
 
 use super::input::{read_file, read_stdin};
 use crate::{
@@ -17,7 +17,11 @@ use crate::{
 
 pub(super) fn run(client: &ApiClient, command: Option<Integrations>, output: Output) -> Result<(), CliError> {
     match command {
-        None => output.table(&client.integrations()?, |catalog| catalog.result.iter().map(row).collect()),
+        None => {
+            let mut catalog = client.integrations()?;
+            catalog.result.sort_by(|one, other| natural_order(&one.name, &other.name));
+            output.table(&catalog, |catalog| catalog.result.iter().map(row).collect())
+        }
         Some(Integrations::Add { file }) => output.text(&client.add_integration(read_file(&file)?)?, describe_added),
         Some(Integrations::Install { name }) => {
             output.text(&client.install_integration(&name)?, |_| format!("{name} is installed."))
