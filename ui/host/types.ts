@@ -401,7 +401,7 @@ event_types: Array<string> | null,
 allow_private: boolean, };
 
 /**
- * A notification that was shown. It is stored in this format.
+ * A notification that was shown.
  */
 export type NoticeRecord = { id: number, at: Timestamp, title: string, body: string, 
 /**
@@ -409,9 +409,13 @@ export type NoticeRecord = { id: number, at: Timestamp, title: string, body: str
  */
 account_id: AccountId | null, 
 /**
- * When it was withdrawn because it no longer applied.
+ * How many accounts it is about.
  */
-withdrawn_at: Timestamp | null, 
+accounts: number, 
+/**
+ * For how many of them the problem is over.
+ */
+resolved: number, 
 /**
  * Whether the desktop accepted it. It is listed either way.
  */

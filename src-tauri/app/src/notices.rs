@@ -1,14 +1,16 @@
 //! The notifications that were shown, as the Activity page lists them, and the policy's history of them.
 
 use relink_contract::window::{Change, NoticeRecord};
-use relink_domain::{caller::Caller, notice::NoticeHistory};
+use relink_domain::{
+    caller::Caller,
+    notice::{FailingAccount, LoggedNotice, Notice, NoticeHistory, NoticeLog},
+};
 
-use crate::{App, Result, error_view};
+use crate::{App, Result, count, error_view};
 
 /// The names of the stored documents.
 const SHOWN: &str = "shown";
 const NOTICES: &str = "notices";
-const MAX_NOTICES: usize = 200;
 
 impl App {
     pub(crate) async fn shown(&self) -> Result<NoticeHistory> {
@@ -21,14 +23,19 @@ impl App {
 
     /// Newest first.
     pub async fn notices(&self) -> Result<Vec<NoticeRecord>> {
-        Ok(self.0.engine.documents().get(&Caller::Person, NOTICES).await.map_err(error_view)?.unwrap_or_default())
+        let (log, failing) = (self.notice_log().await?, self.failing_accounts().await?);
+        Ok(log.entries().iter().map(|entry| record(entry, &failing)).collect())
     }
 
-    pub(crate) async fn change_notices(&self, change: impl FnOnce(&mut Vec<NoticeRecord>)) -> Result<()> {
-        let mut notices = self.notices().await?;
-        change(&mut notices);
-        notices.truncate(MAX_NOTICES);
-        self.0.engine.documents().set(&Caller::Internal, NOTICES, notices).await.map_err(error_view)?;
+    async fn notice_log(&self) -> Result<NoticeLog> {
+        Ok(self.0.engine.documents().get(&Caller::Internal, NOTICES).await.map_err(error_view)?.unwrap_or_default())
+    }
+
+    /// Adds a notification that was shown to the list. Only the presenter calls it, one call at a time.
+    pub(crate) async fn log_notice(&self, notice: &Notice, delivered: bool) -> Result<()> {
+        let mut log = self.notice_log().await?;
+        log.add(notice, self.0.engine.now(), delivered);
+        self.0.engine.documents().set(&Caller::Internal, NOTICES, log).await.map_err(error_view)?;
         self.publish(Change::Notices);
         Ok(())
     }
@@ -42,5 +49,19 @@ impl App {
 
     pub async fn mark_explained(&self, name: &str) -> Result<()> {
         self.0.engine.documents().set(&Caller::Internal, name, true).await.map_err(error_view)
+    }
+}
+
+fn record(entry: &LoggedNotice, failing: &[FailingAccount]) -> NoticeRecord {
+    let (accounts, resolved) = entry.resolved(failing);
+    NoticeRecord {
+        id: entry.id.0,
+        at: entry.at,
+        title: entry.title.clone(),
+        body: entry.body.clone(),
+        account_id: entry.account_id,
+        accounts: count(accounts),
+        resolved: count(resolved),
+        delivered: entry.delivered,
     }
 }

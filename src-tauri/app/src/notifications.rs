@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, time::Duration};
 use relink_domain::{
     Timestamp,
     caller::Caller,
-    notice::{DesktopSignal, FailingAccount, Network, Notice, NoticeHistory, NoticeId, Situation, decide},
+    notice::{Action, DesktopSignal, FailingAccount, Network, Notice, NoticeHistory, NoticeId, Situation, decide},
 };
 use relink_engine::Changes;
 use tokio::{
@@ -128,7 +128,7 @@ impl WakeDetector {
 /// latest.
 async fn decide_once(
     app: &App,
-    decisions: &mpsc::Sender<presenter::Decision>,
+    decisions: &mpsc::Sender<Action>,
     received: &[DesktopSignal],
     network: Network,
     paused: bool,
@@ -139,17 +139,14 @@ async fn decide_once(
 
     let before = app.shown().await?;
     let shown = received.iter().cloned().fold(before.clone(), NoticeHistory::receive);
-    let lost = before.displayed().filter(|_| received.contains(&DesktopSignal::Lost));
     let situation = Situation { failing, network, paused };
     let decision = decide(&shown, &situation, app.0.engine.now());
     if decision.next != before {
         app.store_shown(decision.next.clone()).await?;
         publish_reminders(app, &situation.failing, &before, &decision.next).await;
     }
-    let lost = lost.map(presenter::Decision::Lost);
-    let actions = decision.actions.into_iter().map(presenter::Decision::Act);
-    for decision in lost.into_iter().chain(actions) {
-        if decisions.try_send(decision).is_err() {
+    for action in decision.actions {
+        if decisions.try_send(action).is_err() {
             tracing::warn!("a decision about a notification was dropped: the desktop's notification service hangs");
         }
     }

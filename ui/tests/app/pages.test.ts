@@ -226,8 +226,29 @@ it('shows the activity of all accounts, and every notification', async () => {
       title: 'Google no longer accepts this sign-in',
       body: 'Account 1: Access was revoked.',
       account_id: '1',
-      withdrawn_at: at(1),
+      accounts: 1,
+      resolved: 1,
       delivered: true,
+    },
+    {
+      id: 2,
+      at: at(15),
+      title: '3 accounts need attention',
+      body: 'Account 1 (Google), Account 2 (Google) and Account 3 (Google).',
+      account_id: null,
+      accounts: 3,
+      resolved: 2,
+      delivered: true,
+    },
+    {
+      id: 3,
+      at: at(25),
+      title: 'Account 4: GitHub no longer accepts this sign-in',
+      body: 'Access was revoked.',
+      account_id: '1',
+      accounts: 1,
+      resolved: 0,
+      delivered: false,
     },
   ];
   const page = await go('Activity', relink);
@@ -237,8 +258,13 @@ it('shows the activity of all accounts, and every notification', async () => {
   await page.getByText('Connected as ada@example.com').waitFor({ state: 'detached' });
   await page.getByText('Notifications', { exact: true }).click();
   await page.getByText('Resolved', { exact: true }).waitFor();
+  await page.getByText('2 of 3 resolved').waitFor();
   await inspect(app, 'notifications');
-  await page.getByRole('button', { name: 'Open account' }).click();
+  // The state follows the account, without a new notification.
+  for (const notice of relink.notices) notice.resolved = notice.accounts;
+  await app.changed('accounts');
+  await expect.poll(() => page.getByText('Resolved', { exact: true }).count()).toBe(3);
+  await page.getByRole('button', { name: 'Open account' }).first().click();
   await page.getByRole('heading', { level: 2, name: 'Account 1' }).waitFor();
 });
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use relink_app::notifications::Request;
-use relink_contract::window::{PreferenceUpdate, Preferences};
+use relink_contract::window::{Change, PreferenceUpdate, Preferences};
 
 use crate::world::{World, next};
 
@@ -39,8 +39,8 @@ async fn a_notification_is_withdrawn_and_recorded_when_its_account_is_deleted() 
     let mut changes = world.app.changes();
     loop {
         let notices = world.app.notices().await.expect("notices");
-        if notices[0].withdrawn_at.is_some() {
-            assert_eq!((notices.len(), notices[0].delivered), (1, true));
+        if notices[0].resolved == 1 {
+            assert_eq!((notices.len(), notices[0].accounts, notices[0].delivered), (1, 1, true));
             break;
         }
         next(&mut changes).await;
@@ -67,7 +67,7 @@ async fn a_notification_that_the_desktop_refuses_is_recorded_and_reported() {
 }
 
 #[tokio::test]
-async fn a_notification_that_was_visible_at_exit_is_shown_again_after_a_restart() {
+async fn a_notification_that_was_visible_at_exit_is_shown_again_after_a_restart_and_listed_once() {
     let mut world = World::new().await;
     let id = world.connect().await;
     world.break_account(id).await;
@@ -76,18 +76,33 @@ async fn a_notification_that_was_visible_at_exit_is_shown_again_after_a_restart(
     while world.app.notices().await.expect("notices").is_empty() {
         next(&mut changes).await;
     }
-    let mut world = world.restarted_after(|_| ()).await;
-    let again = world.next_notification(Ok(())).await;
-    assert_eq!((&again.title, &again.about), (&before.title, &before.about));
-    let mut changes = world.app.changes();
-    loop {
-        let notices = world.app.notices().await.expect("notices");
-        if notices.len() == 2 {
-            assert!(notices[0].withdrawn_at.is_none() && notices[1].withdrawn_at.is_some(), "{notices:?}");
-            break;
-        }
-        next(&mut changes).await;
+    let listed = world.app.notices().await.expect("notices");
+    let mut world = world;
+    for _ in 0..2 {
+        world = world.restarted_after(|_| ()).await;
+        let mut changes = world.app.changes();
+        let again = world.next_notification(Ok(())).await;
+        assert_eq!((&again.title, &again.about), (&before.title, &before.about));
+        // The list is written after the answer.
+        while next(&mut changes).await != Change::Notices {}
+        assert_eq!(world.app.notices().await.expect("notices"), listed, "the same episode is listed once");
+        assert_eq!((listed.len(), listed[0].resolved), (1, 0), "its account is still broken");
     }
+}
+
+#[tokio::test]
+async fn a_notification_that_is_gone_is_not_resolved_while_its_account_is_broken() {
+    let mut world = World::new().await;
+    let id = world.connect().await;
+    world.break_account(id).await;
+    world.next_notification(Ok(())).await;
+    world.app.remind_later(id).await.expect("accepted");
+    match world.requests.recv().await.expect("a request") {
+        Request::Withdraw(_) => {}
+        Request::Show { notice, .. } => panic!("shown: {notice:?}"),
+    }
+    let notices = world.app.notices().await.expect("notices");
+    assert_eq!((notices.len(), notices[0].accounts, notices[0].resolved), (1, 1, 0));
 }
 
 #[tokio::test]

@@ -39,8 +39,8 @@ impl From<Preferences> for PreferenceUpdate {
     }
 }
 
-/// A notification that was shown. It is stored in this format.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+/// A notification that was shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct NoticeRecord {
     pub id: u64,
     pub at: Timestamp,
@@ -48,8 +48,10 @@ pub struct NoticeRecord {
     pub body: String,
     /// The account that it opens, if it is about a single one.
     pub account_id: Option<AccountId>,
-    /// When it was withdrawn because it no longer applied.
-    pub withdrawn_at: Option<Timestamp>,
+    /// How many accounts it is about.
+    pub accounts: u32,
+    /// For how many of them the problem is over.
+    pub resolved: u32,
     /// Whether the desktop accepted it. It is listed either way.
     pub delivered: bool,
 }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Episode, FailingAccount, NoticeId};
+use super::{Episode, FailingAccount, NoticeId, Subject};
 use crate::{AccountId, account::Verdict, failure::Explanation, provider_text};
 
 /// A longer name is shortened.
@@ -23,8 +23,8 @@ pub struct Notice {
     pub buttons: Vec<Button>,
     /// What a click on it opens.
     pub opens: Opens,
-    /// The accounts that it is about, for [`super::DesktopSignal::RemindLater`].
-    pub about: Vec<Episode>,
+    /// What it is about, in its order.
+    pub about: Vec<Subject>,
 }
 
 /// A button of a notification.
@@ -56,16 +56,21 @@ pub enum Opens {
 }
 
 impl Notice {
-    /// The notification about these accounts, in this order. There must be at least one.
-    pub(super) fn about(id: NoticeId, accounts: &[&FailingAccount]) -> Self {
-        let about = accounts.iter().map(|account| account.episode()).collect();
+    /// The notification about these accounts, in this order. There must be at least one. `about`: the same accounts, as they
+    /// are announced.
+    pub(super) fn new(id: NoticeId, accounts: &[&FailingAccount], about: Vec<Subject>) -> Self {
         match accounts {
             [account] => Self::about_one(id, account, about),
             accounts => Self::about_several(id, accounts, about),
         }
     }
 
-    fn about_one(id: NoticeId, account: &FailingAccount, about: Vec<Episode>) -> Self {
+    /// For [`super::DesktopSignal::RemindLater`].
+    pub fn episodes(&self) -> Vec<Episode> {
+        self.about.iter().map(|subject| subject.episode).collect()
+    }
+
+    fn about_one(id: NoticeId, account: &FailingAccount, about: Vec<Subject>) -> Self {
         let verdict = account.trouble.verdict();
         let Explanation { title, message, hint } =
             account.trouble.failure.explain(&shortened(&account.integration), verdict);
@@ -83,7 +88,7 @@ impl Notice {
         }
     }
 
-    fn about_several(id: NoticeId, accounts: &[&FailingAccount], about: Vec<Episode>) -> Self {
+    fn about_several(id: NoticeId, accounts: &[&FailingAccount], about: Vec<Subject>) -> Self {
         let retrying = accounts.iter().filter(|account| account.trouble.verdict() == Verdict::Retrying).count();
         let title = match (accounts.len() - retrying, retrying) {
             (needing, 0) => format!("{needing} accounts need attention"),

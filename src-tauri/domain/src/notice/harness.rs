@@ -53,6 +53,7 @@ pub(super) struct Harness {
     shown_ids: BTreeSet<NoticeId>,
     /// What was shown: "900 replace AB".
     pub log: Vec<String>,
+    notice_log: NoticeLog,
     pub last: Decision,
     /// What was announced: the episode, and whether the person was needed.
     announced: BTreeSet<(Episode, bool)>,
@@ -64,6 +65,10 @@ pub(super) fn id(letter: char) -> AccountId {
 
 fn letter(id: AccountId) -> char {
     u32::try_from(id.as_uuid().as_u128()).ok().and_then(char::from_u32).expect("made from a letter")
+}
+
+fn letters(about: &[Subject]) -> String {
+    about.iter().map(|subject| letter(subject.episode.account)).collect()
 }
 
 impl Harness {
@@ -78,6 +83,7 @@ impl Harness {
             displayed: None,
             shown_ids: BTreeSet::new(),
             log: vec![],
+            notice_log: NoticeLog::default(),
             last,
             announced: BTreeSet::new(),
         }
@@ -85,6 +91,19 @@ impl Harness {
 
     pub fn reason(&self, letter: char) -> Option<NoticeReason> {
         self.last.reasons.iter().find(|(account, _)| *account == id(letter)).map(|(_, reason)| *reason)
+    }
+
+    pub fn failing(&self) -> &[FailingAccount] {
+        &self.situation.failing
+    }
+
+    /// The entries of the log, oldest first: "AB:1" is resolved for one of its two accounts.
+    pub fn logged(&self) -> Vec<String> {
+        let entry = |entry: &LoggedNotice| match entry.resolved(self.failing()) {
+            (_, 0) => letters(&entry.about),
+            (_, resolved) => format!("{}:{resolved}", letters(&entry.about)),
+        };
+        self.notice_log.entries().iter().rev().map(entry).collect()
     }
 
     pub fn handle(&mut self, event: Event) {
@@ -123,7 +142,7 @@ impl Harness {
             Event::Pause => {
                 self.situation.paused = true;
                 // What the pause withdraws may be announced again.
-                self.allow_again(&self.displayed.as_ref().map(|notice| notice.about.clone()).unwrap_or_default());
+                self.allow_again(&self.displayed.as_ref().map(Notice::episodes).unwrap_or_default());
             }
             Event::Resume => self.situation.paused = false,
             Event::Dismiss => {
@@ -132,7 +151,7 @@ impl Harness {
                 }
             }
             Event::RemindLater(secs) => {
-                let about = self.displayed.as_ref().map(|notice| notice.about.clone()).unwrap_or_default();
+                let about = self.displayed.as_ref().map(Notice::episodes).unwrap_or_default();
                 self.remind_later(about, secs);
             }
             Event::RemindLaterOf(letters, secs) => {
@@ -146,7 +165,7 @@ impl Harness {
                 self.history = serde_json::from_str(&stored).expect("and read");
                 if let Some(notice) = self.displayed.take() {
                     // What was lost with the program may be announced again.
-                    self.allow_again(&notice.about);
+                    self.allow_again(&notice.episodes());
                 }
                 self.receive(DesktopSignal::Lost);
             }
@@ -229,7 +248,7 @@ impl Harness {
                 let displayed = self.displayed.as_ref().map(|notice| notice.id);
                 assert_eq!(*replaces, displayed, "exactly the displayed notification is replaced");
                 assert!(self.shown_ids.insert(notice.id), "each notification has an id of its own");
-                let letters: String = notice.about.iter().map(|episode| letter(episode.account)).collect();
+                let letters = letters(&notice.about);
                 let verb = match (replaces, alert) {
                     (None, true) => "show",
                     (Some(_), true) => "replace",
@@ -238,6 +257,7 @@ impl Harness {
                 };
                 self.log.push(format!("{at} {verb} {letters}"));
                 self.displayed = Some(notice.clone());
+                self.notice_log.add(notice, self.now, true);
             }
             Action::Withdraw(id) => {
                 assert_eq!(
@@ -285,13 +305,29 @@ impl Harness {
         }
     }
 
+    /// Each entry tells something that no earlier one does, and only a displayed trouble is listed.
+    fn check_log(&self) {
+        let entries = self.notice_log.entries();
+        for (at, entry) in entries.iter().enumerate() {
+            let earlier = |subject: &Subject| entries[at + 1..].iter().any(|entry| entry.about.contains(subject));
+            assert!(!entry.about.iter().all(earlier), "listed twice: {entry:?}");
+        }
+        for subject in self.displayed.iter().flat_map(|notice| &notice.about) {
+            let listed =
+                entries.iter().find(|entry| entry.about.contains(subject)).expect("what is displayed is listed");
+            let (about, resolved) = listed.resolved(self.failing());
+            assert!(resolved < about, "{listed:?} is displayed and counts as resolved");
+        }
+    }
+
     fn check_displayed(&self) {
         let displayed = self.displayed.as_ref().map(|notice| notice.id);
         assert_eq!(self.history.displayed(), displayed, "the policy knows what is displayed");
+        self.check_log();
         let Some(notice) = &self.displayed else { return };
         assert!(!self.situation.paused);
         assert!(!notice.about.is_empty());
-        for episode in &notice.about {
+        for Subject { episode, .. } in &notice.about {
             assert!(
                 self.situation.failing.iter().any(|account| account.episode() == *episode),
                 "{episode:?} is displayed, but no longer failing"

@@ -38,7 +38,7 @@ pub(super) struct Displayed {
 
 /// An account in a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Subject {
+pub struct Subject {
     pub episode: Episode,
     /// The verdict that was announced.
     pub verdict: Verdict,
@@ -172,11 +172,11 @@ impl NoticeHistory {
         }
         let id = NoticeId(self.next_id);
         self.next_id += 1;
-        self.displayed = Some(Displayed { id, subjects });
+        self.displayed = Some(Displayed { id, subjects: subjects.clone() });
         if alert {
             self.last_alert = Some(now);
         }
         let accounts: Vec<&FailingAccount> = all.into_iter().map(|(account, _)| account).collect();
-        vec![Action::Show { notice: Notice::about(id, &accounts), replaces, alert }]
+        vec![Action::Show { notice: Notice::new(id, &accounts, subjects), replaces, alert }]
     }
 }

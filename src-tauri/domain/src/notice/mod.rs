@@ -27,6 +27,7 @@
 
 mod content;
 mod history;
+mod log;
 mod reason;
 
 #[cfg(test)]
@@ -36,19 +37,22 @@ mod content_tests;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod log_tests;
+#[cfg(test)]
 mod properties;
 
 use serde::{Deserialize, Serialize};
 
 pub use content::{Button, Notice, Opens};
-pub use history::{DesktopSignal, NoticeHistory, NoticeId};
+pub use history::{DesktopSignal, NoticeHistory, NoticeId, Subject};
+pub use log::{LoggedNotice, NoticeLog};
 pub use reason::{AlertReason, NoticeReason};
 
 use crate::{
     AccountId, Timestamp,
     account::{Account, Credential, Trouble, Verdict},
 };
-use history::{Announcement, Displayed, Subject};
+use history::{Announcement, Displayed};
 
 /// How long a transient trouble must have lasted online before it is announced.
 pub const OUTLASTED_MILLIS: i64 = 15 * 60 * 1000;

@@ -58,6 +58,6 @@ proptest! {
         for event in [Event::ValidFor("A", 0), Event::Fail("A", cause), Event::Wait(2 * 60 * 60)] {
             harness.handle(event);
         }
-        prop_assert_eq!(harness.displayed.as_ref().map(|notice| notice.about[0].account), Some(id('A')));
+        prop_assert_eq!(harness.displayed.as_ref().map(|notice| notice.about[0].episode.account), Some(id('A')));
     }
 }
