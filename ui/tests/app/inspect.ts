@@ -17,12 +17,18 @@ export async function inspect({ page }: AppWindow, name: string): Promise<void> 
       await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
       await page.setViewportSize({ width, height: 720 });
       await page.mouse.move(0, 0);
-      await page.screenshot({ path: `${SCREENSHOTS}${name}-${scheme}-${width}.png`, animations: 'disabled' });
+      await picture(page, `${SCREENSHOTS}${name}-${scheme}-${width}.png`);
       expect(await axe(page), `${name}, ${scheme}, ${width} px: axe`).toEqual([]);
       expect(await overflowing(page), `${name}, ${width} px: wider than the window`).toEqual([]);
+      expect(await scrolling(page), `${name}, ${width} px: scrolls`).toEqual([]);
     }
   }
   await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+  // The smallest window (src-tauri/src/windows.rs): vertical scroll bars take space from the width.
+  await page.setViewportSize({ width: 720, height: 480 });
+  await picture(page, `${SCREENSHOTS}${name}-smallest.png`);
+  expect(await overflowing(page), `${name}, smallest window: wider than the window`).toEqual([]);
+  expect(await scrolling(page), `${name}, smallest window: scrolls`).toEqual([]);
   await page.setViewportSize({ width: 1120, height: 720 });
 }
 
@@ -30,13 +36,23 @@ export async function inspect({ page }: AppWindow, name: string): Promise<void> 
 export async function inspectLargeText({ page }: AppWindow, name: string): Promise<void> {
   await page.setViewportSize({ width: 720, height: 720 });
   await page.evaluate(() => document.documentElement.style.setProperty('font-size', '200%'));
-  await page.screenshot({ path: `${SCREENSHOTS}${name}-large-text.png`, animations: 'disabled' });
+  await picture(page, `${SCREENSHOTS}${name}-large-text.png`);
   expect(await axe(page), `${name}, large text: axe`).toEqual([]);
   expect(await overflowing(page), `${name}, large text: wider than the window`).toEqual([]);
+  expect(await scrolling(page), `${name}, large text: scrolls`).toEqual([]);
   for (const dialog of await page.locator('dialog[open]').all())
     expect(await dialog.isVisible(), `${name}, large text: the dialog is not visible`).toBe(true);
   await page.evaluate(() => document.documentElement.style.removeProperty('font-size'));
   await page.setViewportSize({ width: 1120, height: 720 });
+}
+
+/** Takes a screenshot without scroll bars, which look different on each desktop. */
+async function picture(page: Page, path: string): Promise<void> {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Emulation.setScrollbarsHidden', { hidden: true });
+  await page.screenshot({ path, animations: 'disabled' });
+  await devtools.send('Emulation.setScrollbarsHidden', { hidden: false });
+  await devtools.detach();
 }
 
 async function axe(page: Page): Promise<string[]> {
@@ -58,5 +74,23 @@ function overflowing(page: Page): Promise<string[]> {
         return width > 1 && (right > clientWidth + 1 || left < -1);
       })
       .map((element) => element.outerHTML.slice(0, 120));
+  });
+}
+
+/** The elements that show a horizontal scroll bar, and the page itself if it scrolls at all: only its columns do. */
+function scrolling(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const { scrollHeight, clientHeight } = document.documentElement;
+    const whole = scrollHeight > clientHeight ? [`the page: ${scrollHeight} > ${clientHeight}`] : [];
+    const sideways = [...document.querySelectorAll('html, body, #page *, dialog, dialog *')]
+      .filter((element) => {
+        const { overflowX } = getComputedStyle(element);
+        const scrolls = ['auto', 'scroll'].includes(overflowX) || element === document.documentElement;
+        return scrolls && element.tagName !== 'TEXTAREA' && element.scrollWidth > element.clientWidth;
+      })
+      .map(
+        (element) => `${element.outerHTML.slice(0, 120)} (${element.scrollWidth} > ${element.clientWidth})`,
+      );
+    return [...whole, ...sideways];
   });
 }

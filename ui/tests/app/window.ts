@@ -57,6 +57,8 @@ async function openWindows(): Promise<Windows> {
   if (address === null || typeof address === 'string') throw new Error('the server has no port');
   const browser = await chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    // Scroll bars take space, as on most desktops.
+    ignoreDefaultArgs: ['--hide-scrollbars'],
     args: [
       '--headless',
       '--no-sandbox',
