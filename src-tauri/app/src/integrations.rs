@@ -9,7 +9,7 @@ use relink_domain::{
 use relink_engine::CatalogEntry;
 use url::Url;
 
-use crate::{App, Result, error_view, integration_form};
+use crate::{App, Result, error::invalid_field, error_view, integration_form};
 
 impl App {
     /// The catalog, installed or not.
@@ -96,7 +96,12 @@ impl App {
     pub async fn create_integration(&self, mut form: NewIntegration) -> Result<AddedIntegration> {
         let secret = form.client_secret.take().and_then(SecretInput::into_secret);
         let definition = integration_form::definition(&form, secret.is_some())?;
-        let added = self.add_integration(definition.to_string()).await?;
+        let entries = self.0.engine.catalog().list(&Caller::Person).await.map_err(error_view)?;
+        if entries.iter().any(|entry| entry.integration.name == form.name) {
+            let message = format!("The API name {} is already in use. Choose another one.", form.name);
+            return Err(invalid_field("name", &message));
+        }
+        let added = self.add_integration(definition).await?;
         if secret.is_some() {
             self.0
                 .engine

@@ -114,39 +114,6 @@ it('adds an integration from a file, and names the line and field of a mistake',
   await inspect(app, 'add-integration-mistake');
 });
 
-it('adds an integration with a form, and shows the redirect URIs while its name is typed', async () => {
-  const relink = relinkWithIntegrations();
-  relink.handlers.create_integration = () => {
-    const refused = errorView('invalid', 'This value isn’t valid', 'It must start with https://.');
-    throw { ...refused, field: 'token_url' };
-  };
-  const page = await go('Integrations', relink);
-  await page.getByRole('button', { name: 'Add', exact: true }).click();
-  await page.getByLabel('With a form').check();
-  const dialog = page.getByRole('dialog');
-  await dialog.getByRole('textbox', { name: 'Name', exact: true }).fill('Acme CRM');
-  await dialog.getByText('app.relink.desktop:/oauth/callback/acme-crm').waitFor();
-  await dialog.getByLabel('API base URL').fill('https://api.acme.test');
-  await dialog.getByLabel('Authorization endpoint').fill('https://acme.test/authorize');
-  await dialog.getByLabel('Token endpoint').fill('http://acme.test/token');
-  await dialog.getByLabel('Client ID').fill('id');
-  await dialog.getByRole('button', { name: 'Add', exact: true }).click();
-  await dialog.getByText('It must start with https://.').waitFor();
-  await expect.poll(() => dialog.getByLabel('Token endpoint').getAttribute('aria-invalid')).toBe('true');
-  await inspect(app, 'add-integration-form');
-});
-
-it('adds a webhook, whose secret goes to the clipboard and never reaches the page', async () => {
-  const page = await go('Webhooks');
-  await page.getByText('A webhook notifies your program').waitFor();
-  await page.getByRole('button', { name: 'Add a webhook' }).click();
-  await page.getByLabel('URL', { exact: true }).fill('https://example.com/hooks');
-  await inspect(app, 'add-webhook');
-  await page.getByRole('button', { name: 'Add', exact: true }).click();
-  await page.getByText('The signing secret is in your clipboard').waitFor();
-  expect(app.relink.copied).toEqual(['signing secret']);
-});
-
 it('shows a webhook’s deliveries, and retries the failed ones', async () => {
   const relink = relinkWithIntegrations();
   const delivery = {

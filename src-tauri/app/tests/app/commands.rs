@@ -159,6 +159,11 @@ async fn an_integration_is_created_from_the_form_and_an_invalid_url_is_reported_
     };
     let refused = world.app.create_integration(form("no address")).await.expect_err("refused");
     assert_eq!(refused.field.as_deref(), Some("token_url"));
+    for (name, why) in [("github", "a built-in integration"), ("sandbox", "an installed one")] {
+        let taken = NewIntegration { name: name.to_owned(), ..form("https://acme.test/oauth/token") };
+        let refused = world.app.create_integration(taken).await.expect_err(why);
+        assert_eq!(refused.field.as_deref(), Some("name"), "{why}");
+    }
     world.app.create_integration(form("https://acme.test/oauth/token")).await.expect("created");
     let integrations = world.app.integrations().await.expect("the catalog");
     let created = integrations.iter().find(|it| it.name == "acme-crm").expect("it is listed");
