@@ -170,6 +170,34 @@ async fn an_integration_is_created_from_the_form_and_an_invalid_url_is_reported_
     assert_eq!((created.client_id.as_deref(), created.not_ready.as_deref()), (Some("abc"), None));
     let kinds: Vec<_> = created.redirect_uris.iter().map(|it| it.kind).collect();
     assert_eq!(kinds, [RedirectKind::Loopback]);
+
+    let again = world.app.create_integration(form("https://elsewhere.test/token")).await.expect_err("it exists");
+    assert_eq!(again.field.as_deref(), Some("name"), "the form adds, and never replaces: {again:?}");
+}
+
+#[tokio::test]
+async fn a_webhook_for_selected_events_needs_at_least_one() {
+    let world = World::new().await;
+    let webhook = |event_types: Option<&[&str]>| NewWebhook {
+        target_url: "https://example.com/hook".to_owned(),
+        event_types: event_types.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
+        allow_private: false,
+    };
+    for (names, why) in [(&[][..], "none"), (&["no_such_event"][..], "unknown"), (&["test", ""][..], "an empty name")] {
+        let refused = world.app.add_webhook(webhook(Some(names))).await.expect_err(why);
+        assert_eq!(refused.field.as_deref(), Some("event_types"), "{why}");
+    }
+    assert_eq!(
+        world.app.add_webhook(webhook(Some(&[]))).await.expect_err("none").message,
+        "Choose at least one event."
+    );
+    assert_eq!(world.app.webhooks().await.expect("a list"), [], "nothing was saved");
+    assert_eq!(*world.desktop.clipboard.lock().expect("not poisoned"), None);
+
+    let all = world.app.add_webhook(webhook(None)).await.expect("added");
+    assert_eq!(all.event_types, None);
+    let one = world.app.add_webhook(webhook(Some(&["test"]))).await.expect("added");
+    assert_eq!(one.event_types.as_deref(), Some(&["test".to_owned()][..]));
 }
 
 #[tokio::test]

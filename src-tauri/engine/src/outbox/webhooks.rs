@@ -61,10 +61,7 @@ const MAX_EVENT_TYPES: usize = 100;
 fn patterns(names: &[String]) -> Result<Vec<EventPattern>> {
     let refused = |code, message: String| Err(Error::invalid_field(code, "event_types", message));
     if names.is_empty() {
-        return refused(
-            "event_types_empty",
-            "Choose at least one event. Without event_types, all are delivered.".into(),
-        );
+        return refused("event_types_empty", "Choose at least one event.".into());
     }
     if names.len() > MAX_EVENT_TYPES {
         return refused("event_types_invalid", format!("A webhook can name at most {MAX_EVENT_TYPES} events."));
