@@ -129,6 +129,8 @@ fn draw(handle: &AppHandle, content: &TrayMenu) -> tauri::Result<()> {
     let Some(tray) = handle.tray_by_id(ICON_ID) else { return Ok(()) };
     tray.set_icon(Some(Image::from_bytes(if content.needs_attention { ATTENTION_ICON } else { ICON })?))?;
     tray.set_tooltip(Some(&content.headline))?;
+    // Linux and macOS show it beside the icon; Windows has only the tooltip.
+    tray.set_title(content.count.as_deref())?;
     tray.set_menu(Some(menu(handle, content)?))
 }
 

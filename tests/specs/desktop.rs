@@ -168,11 +168,14 @@ async fn the_tray_counts_accounts_and_one_click_starts_the_reauthorization() -> 
     let app = App::start(&desktop).await?;
     connect(&app, &mut desktop).await?;
     desktop.tray_shows("All accounts are working").await?;
+    desktop.tray_label_is("").await?;
     revoke_access(&app, &desktop).await?;
     desktop.tray_shows("1 account needs attention").await?;
+    desktop.tray_label_is("1").await?;
     desktop.press_in_tray("Reauthorize Ada Lovelace")?;
     let reauthorized = sign_in(&mut desktop).await?;
     desktop.tray_shows("All accounts are working").await?;
+    desktop.tray_label_is("").await?;
     desktop.notified("Ada Lovelace is connected again").await?;
     reauthorized.close().await?;
 

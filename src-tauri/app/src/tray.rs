@@ -33,6 +33,8 @@ pub struct AccountInNeed {
 pub struct TrayMenu {
     /// The first line of the menu, and the icon's tooltip.
     pub headline: String,
+    /// The text beside the icon: how many accounts need attention. Linux shows no tooltip.
+    pub count: Option<String>,
     /// Whether the icon asks for attention.
     pub needs_attention: bool,
     pub accounts: Vec<TrayAccount>,
@@ -60,6 +62,7 @@ impl TrayMenu {
         };
         Self {
             headline: headline(accounts.len()),
+            count: (!accounts.is_empty()).then(|| accounts.len().to_string()),
             needs_attention: !accounts.is_empty(),
             accounts: accounts.iter().take(MAX_ACCOUNTS).map(item).collect(),
             notifications_paused,
@@ -121,6 +124,7 @@ mod tests {
         let accounts: Vec<_> = (0..12).map(|number| account(&format!("Account {number}"), true)).collect();
         let menu = TrayMenu::new(&accounts, false);
         assert_eq!((menu.headline.as_str(), menu.needs_attention), ("12 accounts need attention", true));
+        assert_eq!(menu.count.as_deref(), Some("12"));
         assert_eq!(menu.accounts.len(), MAX_ACCOUNTS);
         assert_eq!(TrayMenu::new(&accounts[..1], false).headline, "1 account needs attention");
     }
@@ -157,5 +161,6 @@ mod tests {
     fn without_failing_accounts_it_says_that_all_work() {
         let menu = TrayMenu::new(&[], false);
         assert_eq!((menu.headline.as_str(), menu.needs_attention), ("All accounts are working", false));
+        assert_eq!(menu.count, None);
     }
 }
