@@ -18,6 +18,7 @@ mod tray;
 mod windows;
 
 use tauri::{Manager, RunEvent};
+use tauri_plugin_window_state::StateFlags;
 
 /// Why the desktop program could not start.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +57,7 @@ pub fn run(start: &Start) -> Result<(), StartError> {
         .plugin(tauri_plugin_dialog::init())
         // Called from Rust only: no page has a permission for its commands.
         .plugin(tauri_plugin_opener::Builder::new().open_js_links_on_click(false).build())
-        .plugin(tauri_plugin_window_state::Builder::new().with_denylist(&[windows::CONNECT]).build())
+        .plugin(window_state())
         .invoke_handler(commands::handler())
         .setup(move |app| {
             let handle = app.handle().clone();
@@ -103,6 +104,14 @@ pub fn run(start: &Start) -> Result<(), StartError> {
         _ => {}
     });
     Ok(())
+}
+
+/// Restores a window's size and position. Not its visibility: the main window is shown when its page is ready.
+fn window_state<R: tauri::Runtime>() -> tauri::plugin::TauriPlugin<R> {
+    tauri_plugin_window_state::Builder::new()
+        .with_state_flags(StateFlags::all() - StateFlags::VISIBLE)
+        .with_denylist(&[windows::CONNECT])
+        .build()
 }
 
 /// The argument with which the system starts Relink at login.

@@ -1,11 +1,14 @@
 //! The app's windows: the main one, which may call commands, and the connect UI's, which may call none.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use relink_contract::window::{Destination, SHOW_EVENT};
+use relink_contract::window::{Appearance, Destination, SHOW_EVENT};
 use tauri::{
     AppHandle, Emitter, Manager, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, async_runtime,
-    webview::NewWindowResponse,
+    webview::NewWindowResponse, window::Color,
 };
 use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
 use tauri_plugin_opener::OpenerExt;
@@ -32,17 +35,42 @@ fn open_on_thread(handle: &AppHandle, open: impl FnOnce(&AppHandle) -> tauri::Re
     });
 }
 
-/// Opens the main window. An event handler must call [`show_main`] instead.
+/// How long a new window waits for its page. Then it is shown as it is.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Opens the main window, and shows it when its page is ready: until then, it would be black. An event handler must call
+/// [`show_main`] instead.
 pub(crate) fn open_main(handle: &AppHandle) -> tauri::Result<()> {
-    let window = WebviewWindowBuilder::new(handle, MAIN, WebviewUrl::App("index.html".into()))
+    let page = app(handle).next_page();
+    let appearance = app(handle).current_preferences().appearance;
+    let mut builder = WebviewWindowBuilder::new(handle, MAIN, WebviewUrl::App("index.html".into()))
         .title("Relink")
         .inner_size(1120.0, 720.0)
         .min_inner_size(720.0, 480.0)
         .center()
+        .visible(false)
         .on_navigation(is_own_page)
-        .on_new_window(|_, _| NewWindowResponse::Deny)
-        .build()?;
-    window.set_focus()
+        .on_new_window(|_, _| NewWindowResponse::Deny);
+    if let Some(color) = background(appearance) {
+        builder = builder.background_color(color);
+    }
+    let window = builder.build()?;
+    async_runtime::spawn(async move {
+        page.wait(PAGE_TIMEOUT).await;
+        if let Err(error) = bring_to_front(&window) {
+            tracing::debug!("the window was closed before it was shown: {error}");
+        }
+    });
+    Ok(())
+}
+
+/// The page's background (`ui/tokens.css`), which is seen until the page is painted. By default it follows the system.
+const fn background(appearance: Appearance) -> Option<Color> {
+    match appearance {
+        Appearance::System => None,
+        Appearance::Light => Some(Color(0xf6, 0xf6, 0xf4, 0xff)),
+        Appearance::Dark => Some(Color(0x16, 0x16, 0x17, 0xff)),
+    }
 }
 
 /// Whether a URL leads to the page that is compiled in.

@@ -1,6 +1,7 @@
 //! The app on a desktop: window, deep links, notifications and tray.
 
 mod faults;
+mod first_paint;
 
 use anyhow::Result;
 use relink_tests::{

@@ -263,12 +263,27 @@ impl Program {
     async fn wait_for_page(&self, wanted: bool) -> Result<()> {
         let pid = self.child.id().context("the program has exited")?;
         let wanted = async {
-            while process::descendants(pid)?.iter().any(|name| name.contains("WebKitWebProcess")) != wanted {
+            while page_process(pid)?.is_some() != wanted {
                 tokio::time::sleep(POLL_INTERVAL).await;
             }
             anyhow::Ok(())
         };
         timeout(DEADLINE, wanted).await?
+    }
+
+    /// Stops the process of its page as soon as it exists. Returns its ID.
+    pub async fn freeze_page(&self) -> Result<u32> {
+        let pid = self.child.id().context("the program has exited")?;
+        let freezes = async {
+            loop {
+                if let Some(page) = page_process(pid)? {
+                    process::signal("STOP", page)?;
+                    return anyhow::Ok(page);
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(DEADLINE, freezes).await.context("the app never loaded a page")?
     }
 
     /// Whether it exits by itself with success.
@@ -289,6 +304,12 @@ impl Program {
     pub fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
+}
+
+/// The process of the page that this program shows.
+fn page_process(program: u32) -> Result<Option<u32>> {
+    let all = process::descendants(program)?;
+    Ok(all.into_iter().find(|(_, name)| name.contains("WebKitWebProcess")).map(|(pid, _)| pid))
 }
 
 async fn free_port() -> Result<u16> {

@@ -48,13 +48,13 @@ pub fn runs(pid: u32) -> bool {
     stat(pid).is_some_and(|(state, _)| state != "Z")
 }
 
-/// The names of all descendants of a process.
-pub fn descendants(pid: u32) -> Result<Vec<String>> {
+/// All descendants of a process, with their names.
+pub fn descendants(pid: u32) -> Result<Vec<(u32, String)>> {
     let mut all = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(other) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         if stat(other).is_some_and(|(state, parent)| parent == pid && state != "Z") {
-            all.push(fs::read_to_string(format!("/proc/{other}/cmdline")).unwrap_or_default());
+            all.push((other, fs::read_to_string(format!("/proc/{other}/cmdline")).unwrap_or_default()));
             all.extend(descendants(other)?);
         }
     }

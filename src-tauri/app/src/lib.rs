@@ -18,6 +18,7 @@ mod links;
 mod notices;
 pub mod notifications;
 mod overview;
+mod page;
 mod port;
 mod preferences;
 mod reminders;
@@ -43,6 +44,7 @@ pub use changes::Changes;
 pub use desktop::{Desktop, DesktopFuture, DesktopStatus};
 pub use direct_sign_in::{SignIn, SignInOutcome, SignInRoute};
 use error::error_view;
+pub use page::PageReady;
 pub use preferences::preferred_port;
 use tray::AccountInNeed;
 
@@ -73,6 +75,8 @@ struct Inner {
     accounts_in_need: watch::Sender<Vec<AccountInNeed>>,
     signals: mpsc::Sender<DesktopSignal>,
     initial_destination: Mutex<Option<Destination>>,
+    /// How many pages of the main window have become ready.
+    ready_pages: watch::Sender<u64>,
 }
 
 /// Values that don't change while the app runs.
@@ -112,6 +116,7 @@ impl App {
             accounts_in_need: watch::Sender::default(),
             signals,
             initial_destination: Mutex::default(),
+            ready_pages: watch::Sender::default(),
         }));
         tokio::spawn(app.clone().publish_changes());
         tokio::spawn(app.clone().publish_port_changes());

@@ -199,6 +199,21 @@ export class FakeRelink {
       return { id, revocation: 'revoked', message: null };
     },
     remind_later: () => null,
+    page_ready: () => null,
+    begin_sign_in: () => {
+      this.opened.push('sign-in page');
+      this.signIn = { phase: 'at_provider' };
+      return this.signIn;
+    },
+    sign_in: () => this.signIn,
+    open_sign_in_page: () => {
+      this.opened.push('sign-in page');
+      return null;
+    },
+    cancel_sign_in: () => {
+      this.signIn = null;
+      return null;
+    },
     get_connection_link: () => ({
       id: 'link-1',
       shown: 'http://127.0.0.1:7417/connect-account?link_token=…',

@@ -13,6 +13,8 @@ macro_rules! window_commands {
         $receiver! {
             /// Where a new window should go. Returned only once.
             fn initial_destination() -> Option<Destination>;
+            /// The page can be shown. Until then, its window is hidden.
+            fn page_ready() -> ();
             fn overview() -> Overview;
 
             fn accounts() -> Vec<Account>;
