@@ -39,6 +39,10 @@ impl Desktop for TauriDesktop {
         windows::open_connect(&self.0, link).map_err(message)
     }
 
+    fn bring_to_front(&self) {
+        windows::focus_main(&self.0);
+    }
+
     fn open_folder(&self, folder: &Path) -> Result<(), String> {
         self.0.opener().open_path(folder.display().to_string(), None::<&str>).map_err(message)
     }

@@ -167,7 +167,7 @@ fn respond(handle: &AppHandle, notice: &Notice, response: Response) {
                 }
             }
         }
-        Response::RemindLater => async_runtime::block_on(app.remind_of_episodes_later(notice.about.clone())),
+        Response::RemindLater => async_runtime::block_on(app.remind_of_episodes_later(notice.episodes())),
         Response::Open => windows::show_main_at(
             handle,
             match notice.opens {
@@ -201,6 +201,7 @@ async fn sign_in(handle: &AppHandle, id: AccountId) -> bool {
             }
             let reauthorized = app.finish(sign_in).await == SignInOutcome::Reauthorized;
             if reauthorized {
+                windows::focus_main(handle);
                 show_success(handle, id).await;
             }
             reauthorized

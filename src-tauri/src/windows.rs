@@ -115,10 +115,19 @@ pub(crate) fn show_main_at(handle: &AppHandle, destination: Destination) {
 
 /// Brings the connect window to the front, if it is open: a sign-in has returned to it.
 pub(crate) fn focus_connect(handle: &AppHandle) {
-    if let Some(window) = handle.get_webview_window(CONNECT)
+    focus(handle, CONNECT);
+}
+
+/// Brings the main window to the front, if it is open: a sign-in has ended.
+pub(crate) fn focus_main(handle: &AppHandle) {
+    focus(handle, MAIN);
+}
+
+fn focus(handle: &AppHandle, label: &str) {
+    if let Some(window) = handle.get_webview_window(label)
         && let Err(error) = bring_to_front(&window)
     {
-        tracing::debug!("the connect window could not be brought to the front: {error}");
+        tracing::debug!("the {label} window could not be brought to the front: {error}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod faults;
 mod first_paint;
+mod two_clicks;
 
 use anyhow::Result;
 use relink_tests::{
@@ -33,7 +34,7 @@ async fn sign_in(desktop: &mut Desktop) -> Result<Browser> {
 }
 
 /// Connects the first account, starting from an empty window and returning through the deep link.
-async fn connect(app: &App, desktop: &mut Desktop) -> Result<()> {
+pub(crate) async fn connect(app: &App, desktop: &mut Desktop) -> Result<()> {
     app.press("Try it with the Sandbox").await?;
     app.press("Continue").await?;
     app.other_window().await?;

@@ -84,7 +84,7 @@ impl App {
         let main = client.window().await?;
         // Null if another program has its port.
         let base_url = found["base_url"].as_str().unwrap_or_default().to_owned();
-        Ok(Self { page: Page(client), main, base_url, token: text("token")?, pid, _driver: driver })
+        Ok(Self { page: Page::new(client), main, base_url, token: text("token")?, pid, _driver: driver })
     }
 
     pub fn base_url(&self) -> &str {

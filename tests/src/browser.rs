@@ -90,7 +90,7 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await?;
         let first = client.window().await?;
-        Ok(Self { page: Page(client), first, _driver: driver, _profile: profile })
+        Ok(Self { page: Page::new(client), first, _driver: driver, _profile: profile })
     }
 
     /// Opens an address.

@@ -1,6 +1,11 @@
 //! A web page as a user sees it: its text, and what can be pressed and filled in.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use fantoccini::{Client, Locator, elements::Element};
@@ -13,9 +18,18 @@ pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A page that is controlled by `WebDriver`: in a browser, or in the app's window.
 #[derive(Debug)]
-pub struct Page(pub(crate) Client);
+pub struct Page(pub(crate) Client, AtomicUsize);
 
 impl Page {
+    pub(crate) fn new(client: Client) -> Self {
+        Self(client, AtomicUsize::new(0))
+    }
+
+    /// How often something was clicked so far.
+    pub fn clicks(&self) -> usize {
+        self.1.load(Ordering::SeqCst)
+    }
+
     /// Waits until the page shows a text.
     pub async fn shows(&self, text: &str) -> Result<()> {
         let end = Instant::now() + DEADLINE;
@@ -94,6 +108,7 @@ impl Page {
             sleep(POLL_INTERVAL).await;
             let now = element.rectangle().await?;
             if now == before {
+                self.1.fetch_add(1, Ordering::SeqCst);
                 return Ok(element.click().await?);
             }
             if Instant::now() > end {

@@ -10,7 +10,12 @@ export type Place =
 
 /** The dialog that is open over the page, if any. */
 export type OpenDialog =
-  { kind: 'connect'; integration: string | null } | { kind: 'reauthorize'; id: string } | null;
+  | { kind: 'connect'; integration: string | null }
+  /** Reauthorizes with a link, which can be opened or copied. */
+  | { kind: 'reauthorize'; id: string }
+  /** Reauthorizes on the provider’s page at once. */
+  | { kind: 'sign-in'; id: string }
+  | null;
 
 /** The window’s current page and dialog. */
 export class Route {

@@ -21,6 +21,14 @@ export type Commands = {
   /** Silences reminders about the account until tomorrow or, where Relink detects that, until the machine is
    * next unlocked. */
   remind_later: [arguments: { id: AccountId }, output: null];
+  /** Reauthorizes without the connect UI: opens the provider's page in the browser, or the form for a new key. */
+  begin_sign_in: [arguments: { id: AccountId }, output: SignInProgress];
+  /** The sign-in that the window began; `null` if there is none. */
+  sign_in: [arguments: { id: AccountId }, output: SignInProgress | null];
+  /** Opens its page once more. */
+  open_sign_in_page: [arguments: { id: AccountId }, output: null];
+  /** Cancels it, or dismisses it if it has ended. */
+  cancel_sign_in: [arguments: { id: AccountId }, output: null];
   get_connection_link: [arguments: { purpose: LinkPurpose }, output: MagicLink];
   /** Opens a magic link's page. `integration`: the integration to preselect. */
   open_link: [arguments: { id: string, target: OpenIn, integration: string | null }, output: null];
@@ -196,7 +204,7 @@ export type Change = { "kind": "accounts",
 /**
  * Some of them. `null`: any may have changed; the window then loads its list again.
  */
-changes: AccountChanges | null, } | { "kind": "timeline" } | { "kind": "integrations" } | { "kind": "webhooks" } | { "kind": "api_tokens" } | { "kind": "overview" } | { "kind": "preferences" } | { "kind": "notices" };
+changes: AccountChanges | null, } | { "kind": "timeline" } | { "kind": "integrations" } | { "kind": "webhooks" } | { "kind": "api_tokens" } | { "kind": "overview" } | { "kind": "preferences" } | { "kind": "notices" } | { "kind": "sign_ins" };
 
 /**
  * The provider's response to a check.
@@ -557,6 +565,11 @@ faults_left: number, };
  * A secret that was entered in the window. It has no `Serialize`, so it can't be sent back.
  */
 export type SecretInput = string;
+
+/**
+ * A sign-in that the window began, without the connect UI.
+ */
+export type SignInProgress = { "phase": "at_provider" } | { "phase": "checking" } | { "phase": "question", expected: string, actual: string, } | { "phase": "in_connect_window" } | { "phase": "reauthorized" } | { "phase": "kept_old" } | { "phase": "added", name: string, } | { "phase": "failed", error: ErrorView, };
 
 /**
  * Truto's five statuses.

@@ -20,6 +20,8 @@ pub trait Desktop: fmt::Debug + Send + Sync + 'static {
     fn open_in_browser<'a>(&'a self, url: &'a Url) -> DesktopFuture<'a, ()>;
     /// Opens the connect UI in its own window.
     fn open_connect_window(&self, link: &Url) -> Result<(), String>;
+    /// Brings the main window to the front, if it is open and the desktop allows it.
+    fn bring_to_front(&self);
     fn open_folder(&self, folder: &Path) -> Result<(), String>;
     fn set_start_at_login(&self, enabled: bool) -> Result<(), String>;
     /// Shows a test notification.

@@ -14,7 +14,7 @@ use relink_engine::BeginFlow;
 use crate::{App, Result, error_view};
 
 /// How long one request for the flow's state waits for a change.
-const FLOW_POLL_TIMEOUT: Duration = Duration::from_secs(25);
+pub(crate) const FLOW_POLL_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Where the person signs in.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ pub enum SignInRoute {
 /// A sign-in that was started without the connect UI.
 #[derive(Debug)]
 pub struct SignIn {
-    flow: Flow,
-    key: Secret,
+    pub(crate) flow: Flow,
+    pub(crate) key: Secret,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

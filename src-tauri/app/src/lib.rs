@@ -23,6 +23,7 @@ mod port;
 mod preferences;
 mod reminders;
 mod sandbox;
+mod sign_ins;
 mod timeline;
 pub mod tray;
 mod webhooks;
@@ -75,6 +76,7 @@ struct Inner {
     accounts_in_need: watch::Sender<Vec<AccountInNeed>>,
     signals: mpsc::Sender<DesktopSignal>,
     initial_destination: Mutex<Option<Destination>>,
+    sign_ins: sign_ins::SignIns,
     /// How many pages of the main window have become ready.
     ready_pages: watch::Sender<u64>,
 }
@@ -116,6 +118,7 @@ impl App {
             accounts_in_need: watch::Sender::default(),
             signals,
             initial_destination: Mutex::default(),
+            sign_ins: Mutex::default(),
             ready_pages: watch::Sender::default(),
         }));
         tokio::spawn(app.clone().publish_changes());

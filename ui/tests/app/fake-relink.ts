@@ -10,6 +10,7 @@ import type {
   Overview,
   Preferences,
   SandboxSettings,
+  SignInProgress,
   ErrorView,
   Webhook,
 } from '../../host/types';
@@ -171,6 +172,7 @@ export class FakeRelink {
   };
   redirectUris: string[] = [];
   sandbox: SandboxSettings = { token_lifetime_secs: 3600, rotation: 'rotate', faults_left: 0 };
+  signIn: SignInProgress | null = null;
   /** What Rust would have copied to the clipboard or opened. */
   copied: string[] = [];
   opened: string[] = [];

@@ -50,7 +50,7 @@ it('guides through connect, revoke, check and reauthorize, and checks off what h
   await page.getByRole('alert').first().waitFor();
   await inspect(app, 'sandbox-tour-broken');
   await list.getByRole('button', { name: 'Reauthorize' }).click();
-  await page.getByRole('dialog', { name: 'Reauthorize connection' }).waitFor();
+  await page.getByRole('dialog').getByText('Waiting for you at Sandbox…').waitFor();
   await page.keyboard.press('Escape');
   relink.accounts = [account('1', SANDBOX)];
   relink.entries.unshift(

@@ -130,7 +130,7 @@ it('shows the success of a connection link', async () => {
   const relink = relinkWithAccounts();
   app = await openWindow(relink);
   const { page } = app;
-  await page.getByRole('button', { name: 'Reauthorize', exact: true }).click();
+  await page.getByRole('button', { name: 'Reauthorize connection' }).click();
   await page.getByRole('button', { name: 'Get connection link' }).click();
   await page.getByText('Magic Link', { exact: true }).waitFor();
   await inspectLargeText(app, 'reauthorize');

@@ -4,4 +4,6 @@ mod changes;
 mod commands;
 mod notifications;
 mod port;
+mod sandbox;
+mod sign_ins;
 mod world;

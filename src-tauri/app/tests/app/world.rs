@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -33,6 +33,9 @@ pub struct FakeDesktop {
     pub clipboard_fails: AtomicBool,
     pub opened_in_browser: Mutex<Option<Url>>,
     pub starts_at_login: AtomicBool,
+    pub connect_window: Mutex<Option<Url>>,
+    /// How often the main window was brought to the front.
+    pub brought_to_front: AtomicUsize,
 }
 
 impl FakeDesktop {
@@ -60,8 +63,13 @@ impl Desktop for FakeDesktop {
         Box::pin(async { Ok(()) })
     }
 
-    fn open_connect_window(&self, _: &Url) -> Result<(), String> {
-        Err("There are no windows here.".to_owned())
+    fn open_connect_window(&self, link: &Url) -> Result<(), String> {
+        *self.connect_window.lock().expect("not poisoned") = Some(link.clone());
+        Ok(())
+    }
+
+    fn bring_to_front(&self) {
+        self.brought_to_front.fetch_add(1, Ordering::SeqCst);
     }
 
     fn open_folder(&self, _: &Path) -> Result<(), String> {
@@ -185,6 +193,12 @@ impl World {
     pub async fn break_account(&self, id: AccountId) {
         self.app.control_sandbox(SandboxAction::Revoke).await.expect("access is revoked");
         self.app.check(id).await.expect("the account is checked");
+    }
+
+    /// The same for an account whose sign-in can be refreshed: the check fails, because the refresh does.
+    pub async fn break_sign_in(&self, id: AccountId) {
+        self.app.control_sandbox(SandboxAction::Revoke).await.expect("access is revoked");
+        assert_eq!(self.app.check(id).await.expect_err("it is refused").code, "invalid_grant");
     }
 
     /// Receives the next request to show a notification, and replies with this outcome.

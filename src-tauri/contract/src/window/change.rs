@@ -29,6 +29,8 @@ pub enum Change {
     Overview,
     Preferences,
     Notices,
+    /// The progress of a sign-in that the window began.
+    SignIns,
 }
 
 impl Change {
@@ -43,6 +45,7 @@ impl Change {
             Self::Overview,
             Self::Preferences,
             Self::Notices,
+            Self::SignIns,
         ]
     }
 }

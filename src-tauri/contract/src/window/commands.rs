@@ -32,6 +32,15 @@ macro_rules! window_commands {
             /// next unlocked.
             fn remind_later(id: AccountId) -> ();
 
+            /// Reauthorizes without the connect UI: opens the provider's page in the browser, or the form for a new key.
+            fn begin_sign_in(id: AccountId) -> SignInProgress;
+            /// The sign-in that the window began; `null` if there is none.
+            fn sign_in(id: AccountId) -> Option<SignInProgress>;
+            /// Opens its page once more.
+            fn open_sign_in_page(id: AccountId) -> ();
+            /// Cancels it, or dismisses it if it has ended.
+            fn cancel_sign_in(id: AccountId) -> ();
+
             fn get_connection_link(purpose: LinkPurpose) -> MagicLink;
             /// Opens a magic link's page. `integration`: the integration to preselect.
             fn open_link(id: String, target: OpenIn, integration: Option<String>) -> ();

@@ -1,0 +1,55 @@
+//! A browser at the Sandbox's consent page.
+
+use relink_contract::{connect::FlowPhase, window::LinkPurpose};
+use relink_domain::{AccountId, account::AuthenticationMethod, caller::Caller};
+use relink_engine::BeginFlow;
+use std::{collections::BTreeMap, time::Duration};
+use url::Url;
+
+use crate::world::World;
+
+impl World {
+    /// Signs in on this page, and returns the callback URL.
+    pub async fn sandbox_callback(&self, page: &Url, person: &str) -> String {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        let html = http.get(page.clone()).send().await.expect("an answer").text().await.expect("a page");
+        let (_, rest) = html.split_once("name=\"consent\" value=\"").expect("the consent page");
+        let consent = rest.split('"').next().expect("a value");
+        let form = [("consent", consent), ("person", person), ("decision", "allow")];
+        let origin = page.origin().ascii_serialization();
+        let post = http.post(format!("{origin}/authorize")).header("origin", origin).form(&form);
+        let answer = post.send().await.expect("an answer");
+        answer.headers()["location"].to_str().expect("text").to_owned()
+    }
+
+    /// Signs in on this page and returns to Relink.
+    pub async fn sign_in_at_sandbox(&self, page: &Url, person: &str) {
+        let callback = self.sandbox_callback(page, person).await;
+        self.app.callback(&callback).await.expect("the callback is accepted");
+    }
+
+    /// Connects an account with OAuth, as this person.
+    pub async fn connect_with_oauth(&self, person: &str) -> AccountId {
+        let link = self.app.get_connection_link(LinkPurpose::Tenant("acme-1".to_owned())).await.expect("a link");
+        self.app.copy_link(link.id).await.expect("the link is copied");
+        let copied = self.desktop.copied();
+        let (_, token) = copied.split_once("link_token=").expect("a token");
+        let begin = BeginFlow {
+            integration: "sandbox".to_owned(),
+            format: AuthenticationMethod::Oauth2,
+            redirect: None,
+            fields: BTreeMap::new(),
+        };
+        let connections = self.engine.connections();
+        let started = connections.begin_flow(&Caller::Person, token, begin).await.expect("the flow begins");
+        let page = started.flow.authorize_url.clone().expect("a page").parse().expect("a URL");
+        self.sign_in_at_sandbox(&page, person).await;
+        let (id, key) = (started.flow.id, started.key.expose());
+        let mut flow = connections.claim_flow(&Caller::Person, id, key).await.expect("claimed");
+        while !matches!(flow.phase, FlowPhase::Succeeded | FlowPhase::Failed) {
+            let wait = Duration::from_secs(20);
+            flow = connections.flow(&Caller::Person, id, key, Some(flow.version), wait).await.expect("the flow");
+        }
+        flow.outcome.expect("the flow succeeds").account.id
+    }
+}
