@@ -72,7 +72,7 @@ impl Given {
         self.it.accounts.commit(&PERSON, self.it.id, Input::Replaced { generation }).await.expect("replaced");
     }
 
-    async fn events(&self) -> i64 {
+    fn events(&self) -> i64 {
         *self.it.services.store.outbox_seq().borrow()
     }
 }
@@ -210,10 +210,10 @@ async fn an_answer_as_another_person_is_reported_once_and_ends_with_the_right_on
     let given = Given::account(identity()).await;
     given.belongs_to("ada").await;
     let grace = response("200 OK", &[JSON], br#"{"id":"grace","name":"Grace Hopper"}"#);
-    let before = given.events().await;
+    let before = given.events();
     assert_eq!(given.check(&grace).await, CheckOutcome::AnotherIdentity);
     assert_eq!(given.check(&grace).await, CheckOutcome::AnotherIdentity);
-    assert_eq!(given.events().await, before + 1, "one event");
+    assert_eq!(given.events(), before + 1, "one event");
     let account = given.load().await;
     let words = account.shown_error().and_then(|seen| seen.failure.provider_message.clone());
     assert_eq!((account.status(), words.as_deref()), (Status::Active, Some("Grace Hopper")));
@@ -223,7 +223,7 @@ async fn an_answer_as_another_person_is_reported_once_and_ends_with_the_right_on
 
     let ada = response("200 OK", &[JSON], ME.as_bytes());
     assert_eq!(given.check(&ada).await, CheckOutcome::Accepted);
-    assert_eq!((given.load().await.shown_error(), given.events().await), (None, before + 2));
+    assert_eq!((given.load().await.shown_error(), given.events()), (None, before + 2));
 }
 
 #[tokio::test]
