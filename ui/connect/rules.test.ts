@@ -136,6 +136,9 @@ describe('texts', () => {
     expect(outcomeText({ ...outcome, kept_old: true }, 'GitHub', reauthorizeSession).title).toBe(
       'Nothing was changed',
     );
+    expect(outcomeText({ ...outcome, is_checked: false }, 'GitHub', reauthorizeSession).description).toBe(
+      'Acme engineering is connected to GitHub as octo-acme. Relink couldn’t test the credentials with GitHub.',
+    );
     const account = { ...outcome.account, name: 'octo-acme', identity: 'octo-acme' };
     expect(outcomeText({ ...outcome, account }, 'GitHub', reauthorizeSession).description).toBe(
       'octo-acme is connected to GitHub.',
