@@ -143,14 +143,12 @@ impl Connections {
         };
         let input = Input::BeginReplacement { granted: staged.granted.clone(), link };
         let begun = uses.accounts.commit_with(&flow.caller, id, input, use_link).await?;
-        match begun {
-            Some(begun) => Ok(begun.account),
-            None => {
-                let refused = uses.store.read(move |c| links::get(c, link)).await?;
-                let refused = refused.ok_or(LinkError::Unknown).and_then(|link| link.usable(now)).err();
-                Err(refused.unwrap_or(LinkError::Used).into())
-            }
+        if let Some(begun) = begun {
+            return Ok(begun.account);
         }
+        let refused = uses.store.read(move |c| links::get(c, link)).await?;
+        let refused = refused.ok_or(LinkError::Unknown).and_then(|link| link.usable(now)).err();
+        Err(refused.unwrap_or(LinkError::Used).into())
     }
 
     /// A write that failed may still have been carried out, or may be carried out later, so the keychain's content
