@@ -24,6 +24,10 @@ pub const CLIENT_ID: &str = "echo-client";
 pub const CLIENT_SECRET: &str = "canary-client/secret+with=signs&more<0001>";
 pub const API_KEY: &str = "canary-api/key+with=signs&more<0002>";
 
+/// How all secrets begin and end that it issues, and those of the person.
+const BEGINNING: &str = "canary";
+const END: &str = "signs&more<";
+
 /// What it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
@@ -129,10 +133,14 @@ impl EchoingProvider {
         lock(&self.inner).mood = mood;
     }
 
-    /// Every secret that it knows, in every encoding, as it may be found in a place that should have none.
+    /// Texts that are in a place only if that has a secret, in whatever encoding. Nearly all secrets have the same beginning and
+    /// end, so few texts are enough.
     pub fn needles(&self) -> Vec<String> {
-        let secrets = lock(&self.inner).secrets.clone();
-        let mut needles: Vec<String> = secrets.iter().flat_map(|secret| needles(secret)).collect();
+        let others = lock(&self.inner).secrets.clone();
+        let others = others.iter().filter(|secret| !secret.starts_with(BEGINNING)).flat_map(|secret| needles(secret));
+        let own = needles(BEGINNING).into_iter().chain([END.to_owned()]);
+        let mut needles: Vec<String> =
+            own.chain(others).filter(|needle| needle.len() >= BEGINNING.len() && !needle.ends_with('…')).collect();
         needles.sort();
         needles.dedup();
         needles
@@ -287,6 +295,7 @@ fn hex(text: &str) -> String {
 fn encodings(secret: &str) -> Vec<String> {
     let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric();
+    let shortened = |range: std::ops::Range<usize>| secret.get(range).unwrap_or_default().to_owned();
     let units = secret.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>();
     vec![
         secret.to_owned(),
@@ -305,9 +314,9 @@ fn encodings(secret: &str) -> Vec<String> {
         secret.chars().map(|c| format!("&#{};", u32::from(c))).collect::<Vec<_>>().concat(),
         units.concat(),
         secret.replace('/', "\\/"),
-        format!("{}…", &secret[..secret.len() / 2]),
-        format!("{}***", &secret[..12]),
-        format!("...{}", &secret[secret.len() - 12..]),
+        shortened(0..secret.len() / 2) + "…",
+        shortened(0..12) + "***",
+        "...".to_owned() + &shortened(secret.len().saturating_sub(12)..secret.len()),
     ]
 }
 

@@ -8,8 +8,9 @@ use crate::{Secret, provider_text};
 pub const SCHEME: &str = "app.relink.desktop";
 
 const MAX_CALLBACK_BYTES: usize = 16 * 1024;
-const MAX_ERROR_CHARS: usize = 64;
-const MAX_DESCRIPTION_CHARS: usize = 300;
+/// What is kept is shorter. It is cut after secrets are hidden in it, because a part of a secret may not be recognized.
+const MAX_ERROR_CHARS: usize = 4096;
+const MAX_DESCRIPTION_CHARS: usize = 4096;
 
 /// The redirect URI of the deep link for an integration.
 pub fn deep_link_uri(integration: &str) -> String {

@@ -21,8 +21,10 @@ const MIN_PART_BYTES: usize = 8;
 /// Only so much of a text is read.
 const MAX_READ_CHARS: usize = 4096;
 
-/// Marks of omission: `sk_live_abc…`, `…xyz`, `abc***`.
-const OMISSIONS: [&str; 5] = ["…", "..", "*", "•", "xxx"];
+/// Marks of omission: `sk_live_abc…`, `…xyz`, `abc***`. What is left around a hidden part is also one.
+const OMISSIONS: [&str; 6] = ["…", "..", "*", "•", "xxx", HIDDEN];
+/// How often what is left of a text is searched again.
+const MAX_ROUNDS: usize = 4;
 
 /// Hides secrets in texts of a provider: the request's, the response's, the account's and the client's.
 ///
@@ -85,21 +87,24 @@ impl SecretFilter {
             || !self.find(&single_line(text, MAX_READ_CHARS)).is_empty()
     }
 
-    fn hide(&self, text: String) -> String {
-        let found = self.find(&text);
-        if found.is_empty() {
-            return text;
+    fn hide(&self, mut text: String) -> String {
+        // What is left of a text, such as the beginning of a secret whose rest was hidden, must not read as a secret either.
+        for _ in 0..MAX_ROUNDS {
+            let found = self.find(&text);
+            if found.is_empty() {
+                return text;
+            }
+            let mut hidden = String::with_capacity(text.len());
+            let mut end = 0;
+            for (from, to) in found {
+                hidden.push_str(&text[end..from]);
+                hidden.push_str(HIDDEN);
+                end = to;
+            }
+            hidden.push_str(&text[end..]);
+            text = hidden.replace(&HIDDEN.repeat(2), HIDDEN);
         }
-        let mut hidden = String::with_capacity(text.len());
-        let mut end = 0;
-        for (from, to) in found {
-            hidden.push_str(&text[end..from]);
-            hidden.push_str(HIDDEN);
-            end = to;
-        }
-        hidden.push_str(&text[end..]);
-        // What is left must not read as a secret either.
-        if self.find(&hidden).is_empty() { hidden } else { String::new() }
+        String::new()
     }
 
     /// Where the text contains secrets, in order and without overlaps.

@@ -159,6 +159,8 @@ fn a_shortened_secret_is_hidden() {
         ("token abcdefgh-ijklmnop-qr is bad", "token (hidden) is bad"),
         ("token hgf-ijklmnop-qrstuvwx-y is bad", "token hgf(hidden) is bad"),
         ("token stuvwx-yz012345-6789.", "token st(hidden)."),
+        // What is left around a part that was hidden.
+        ("token abcdefgh-ijjklmnop-qrstuvwx-yz0123.", "token (hidden)."),
         // What providers show of a secret on purpose, and identifiers that are part of it.
         ("token abcd…6789 is bad", "token abcd…6789 is bad"),
         ("account abcdefgh has no access", "account abcdefgh has no access"),
