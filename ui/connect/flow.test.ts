@@ -141,15 +141,13 @@ describe('two tabs of one flow', () => {
 });
 
 describe('a link that can’t be used', () => {
-  it.each(['link_token_unknown', 'link_token_used', 'link_token_expired', 'account_deleted'])(
-    'is refused as %s',
-    async (code) => {
-      relink.session = errorResponse(404, code, 'No.');
-      const { connect } = tab();
-      await settled();
-      expect(viewOf(connect, 'invalid_link').error.code).toBe(code);
-    },
-  );
+  const ended = ['unknown', 'used', 'expired', 'ended'].map((end) => `link_token_${end}`);
+  it.each([...ended, 'account_deleted'])('is refused as %s', async (code) => {
+    relink.session = errorResponse(404, code, 'No.');
+    const { connect } = tab();
+    await settled();
+    expect(viewOf(connect, 'invalid_link').error.code).toBe(code);
+  });
 
   it('is refused when it is used up between opening the page and continuing', async () => {
     const { connect } = tab();

@@ -79,6 +79,10 @@ const REFUSALS: Record<string, { title: string; hint: string }> = {
     title: 'This link has expired',
     hint: 'Get a new link in Relink.',
   },
+  link_token_ended: {
+    title: 'This link has ended',
+    hint: 'The program that created it lost its access. Get a new link in Relink.',
+  },
   account_deleted: {
     title: 'This account was deleted',
     hint: 'There is nothing to reauthorize. Connect the account again in Relink.',

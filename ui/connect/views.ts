@@ -106,7 +106,13 @@ export function needsSetup(integration: Integration): boolean {
 }
 
 /** Error codes that mean that the link can’t be used at all. */
-const REFUSALS = new Set(['link_token_unknown', 'link_token_used', 'link_token_expired', 'account_deleted']);
+const REFUSALS = new Set([
+  'link_token_unknown',
+  'link_token_used',
+  'link_token_expired',
+  'link_token_ended',
+  'account_deleted',
+]);
 
 export function isRefusal(code: string): boolean {
   return REFUSALS.has(code);

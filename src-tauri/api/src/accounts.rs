@@ -5,17 +5,18 @@ use relink_contract::{
     ById, List, Results, Success, WireSecret,
     account::{AccessToken, AccountChange, AccountRow, CheckReport, DeletedAccount, IntegratedAccount, Rename},
 };
-use relink_domain::{AccountId, caller::Caller, permission::Permission};
-use relink_engine::{AccountTime, AccountView, Filter};
+use relink_domain::{AccountId, Timestamp, caller::Caller, permission::Permission};
+use relink_engine::{AccountPlace, AccountText, AccountTime, AccountView, Filter, PageQuery};
 use utoipa_axum::routes;
 
 use crate::{
     ApiState,
     body::Body,
     error::{ApiError, ApiResult},
+    listing::{Paging, Place},
     openapi::{BodyErrors, Conflict, NotFound, ProviderErrors, QueryErrors, Routes},
     path::{Id, PathId},
-    query::Query,
+    query::{Query, invalid},
 };
 
 pub(crate) fn routes() -> Routes {
@@ -54,12 +55,13 @@ pub(crate) fn account_id(text: &str) -> Result<AccountId, ApiError> {
     operation_id = "list_integrated_accounts",
     tag = "Accounts",
     params(
-        ("tenant_id" = Option<String>, Query),
+        ("tenant_id" = Option<String>, Query, description = "Filters have operators: `tenant_id[like]=acme%`. Also `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `in`, `nin`, `ilike`, `exists`."),
         ("status" = Option<String>, Query, description = "One status, or several: `status[in]=active,needs_reauth`."),
         ("id" = Option<String>, Query, description = "One id, or several: `id[in]=…,…`."),
         ("integration.name" = Option<String>, Query),
         ("is_sandbox" = Option<bool>, Query),
-        ("created_at[gt]" = Option<String>, Query, description = "A time. Also with `gte`, `lt`, `lte`, and `updated_at[…]`."),
+        ("created_at[gt]" = Option<String>, Query, description = "A time. Also with `gte`, `lt`, `lte`, and `updated_at[…]`. Without a zone it is UTC."),
+        ("sort" = Option<String>, Query, description = "`-created_at` (newest first, the default), `created_at`, `-updated_at` or `updated_at`."),
         ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 5000, the default."),
         ("next_cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page; empty for the first page."),
     ),
@@ -70,31 +72,33 @@ async fn list(
     Extension(caller): Extension<Caller>,
     query: Query,
 ) -> ApiResult<List<IntegratedAccount>> {
-    let limit = query.limit()?;
-    let ids = query.many("id");
-    let filter = Filter {
-        // Text that isn't an id matches no account.
-        ids: (!ids.is_empty()).then(|| ids.iter().filter_map(|id| id.parse().ok()).collect()),
-        tenant_id: query.one("tenant_id").map(str::to_owned),
-        statuses: query.many("status"),
-        integration: query.one("integration.name").map(str::to_owned),
-        environment_integration_id: None,
-        is_sandbox: query.one("is_sandbox").map(|text| text == "true"),
-        times: [("created_at", AccountTime::Created), ("updated_at", AccountTime::Updated)]
-            .into_iter()
-            .map(|(name, time)| query.bounds(name, time))
-            .collect::<Result<Vec<_>, _>>()?
-            .concat(),
-    };
-    let after = match query.one("next_cursor") {
-        Some(cursor) => {
-            Some(cursor.parse().map_err(|_| ApiError::bad_request("query_invalid", "This next_cursor isn't valid."))?)
-        }
-        None => None,
-    };
-    let page = api.engine.accounts().page(&caller, filter, after, limit).await?;
-    let result = page.accounts.iter().map(|view| api.integrated_account(view)).collect();
-    Ok(Json(List { result, next_cursor: page.next.map(|id| id.to_string()), limit }))
+    let mut texts = Vec::new();
+    for (name, field, is_list) in [
+        ("id", AccountText::Id, true),
+        ("tenant_id", AccountText::TenantId, false),
+        ("status", AccountText::Status, true),
+        ("integration.name", AccountText::Integration, false),
+    ] {
+        texts.extend(query.texts(name, is_list)?.into_iter().map(|condition| (field, condition)));
+    }
+    let mut times = Vec::new();
+    for (name, time) in [("created_at", AccountTime::Created), ("updated_at", AccountTime::Updated)] {
+        times.extend(query.times(name)?.into_iter().map(|condition| (time, condition)));
+    }
+    let filter = Filter { texts, times, is_sandbox: query.flags("is_sandbox")?, ..Filter::default() };
+    let paging = Paging::of(&query)?;
+    let after = paging.after.as_ref().map(|after| match after.id.parse() {
+        Ok(id) => Ok(AccountPlace { updated_at: after.at, id }),
+        Err(_) => Err(invalid("This next_cursor isn't valid.")),
+    });
+    let page = PageQuery { order: paging.order, after: after.transpose()?, limit: paging.limit };
+    let page = api.engine.accounts().page(&caller, filter, page).await?;
+    let result: Vec<_> = page.accounts.iter().map(|view| api.integrated_account(view)).collect();
+    let next_cursor = page.next.and_then(|AccountPlace { updated_at, id }| {
+        // Accounts are in the order of their ids, so that the cursor needs no time of the creation.
+        paging.next_cursor(&Place { created_at: Timestamp::from_millis(0), updated_at, id: id.to_string() })
+    });
+    Ok(Json(List { result, next_cursor, limit: paging.limit }))
 }
 
 /// Show an integrated account

@@ -8,9 +8,10 @@ use axum::{
     http::StatusCode,
     response::IntoResponse,
 };
+use relink_domain::EnvironmentId;
 use serde::de::DeserializeOwned;
 
-use crate::error::ApiError;
+use crate::{environment, error::ApiError};
 
 /// The maximum length of a body, in bytes.
 pub(crate) const MAX_LENGTH: usize = 1024 * 1024;
@@ -24,7 +25,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        // A route that requires a token knows the environment (`guard::bearer`).
+        let environment = request.extensions().get::<EnvironmentId>().copied();
         let bytes = read(request, state).await?;
+        if let Some(environment) = environment {
+            environment::check_body(environment, &bytes)?;
+        }
         let bytes = if bytes.trim_ascii().is_empty() { Bytes::from_static(b"{}") } else { bytes };
         serde_json::from_slice(&bytes).map(Self).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => {

@@ -2,13 +2,13 @@
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode},
+    http::{HeaderMap, Method, StatusCode, Uri},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
 use crate::{
-    ApiState, connect,
+    ApiState, connect, environment,
     error::ApiError,
     limits::{self, Client, Connection},
     permit::unauthorized,
@@ -22,17 +22,20 @@ pub(crate) async fn same_machine(State(api): State<ApiState>, request: Request, 
         return next.run(request).await;
     }
     let is_landing = request.method() == Method::GET && connect::is_landing(request.uri().path());
-    match check(&api.port.base_url(), request.headers(), is_landing) {
+    match check(&api.port.base_url(), request.uri(), request.headers(), is_landing) {
         Ok(()) => next.run(request).await,
         Err(refused) => refused.into_response(),
     }
 }
 
 /// `is_landing`: a page that other sites may redirect a browser to.
-fn check(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Result<(), ApiError> {
+fn check(base_url: &str, uri: &Uri, headers: &HeaderMap, is_landing: bool) -> Result<(), ApiError> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let own_host = base_url.strip_prefix("http://").unwrap_or_default();
-    if text("host") != Some(own_host) || headers.get_all("host").iter().count() != 1 {
+    // A request in absolute form (RFC 9112 §3.2.2) names the authority itself.
+    let is_own = uri.scheme_str().is_none_or(|scheme| scheme == "http")
+        && uri.authority().is_none_or(|authority| authority.as_str() == own_host);
+    if !is_own || text("host") != Some(own_host) || headers.get_all("host").iter().count() != 1 {
         let message = format!("Relink answers only at {base_url}.");
         return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "foreign_host", &message));
     }
@@ -42,15 +45,19 @@ fn check(base_url: &str, headers: &HeaderMap, is_landing: bool) -> Result<(), Ap
     if text("origin").is_some_and(|origin| origin != base_url) {
         return foreign("foreign_origin");
     }
+    // A value that isn't known is refused, and so is one that is given twice, one of them another.
+    let is_one_of = |name: &str, allowed: &[&str]| {
+        headers.get_all(name).iter().all(|value| allowed.iter().any(|allowed| value.as_bytes() == allowed.as_bytes()))
+    };
+    let from_here = is_one_of("sec-fetch-site", &["same-origin", "none"]);
     // A navigation in a frame is refused: only a tab may be redirected here.
-    let is_navigation = text("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
-        && text("sec-fetch-dest").is_none_or(|dest| dest == "document");
-    if text("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
-        && !(is_landing && is_navigation)
-    {
-        return foreign("cross_site");
-    }
-    Ok(())
+    let may_land = || {
+        is_landing
+            && is_one_of("sec-fetch-site", &["same-origin", "none", "same-site", "cross-site"])
+            && is_one_of("sec-fetch-mode", &["navigate"])
+            && is_one_of("sec-fetch-dest", &["document"])
+    };
+    if from_here || may_land() { Ok(()) } else { foreign("cross_site") }
 }
 
 /// Rejects everything but a sign-in on a connection that is reserved for sign-ins.
@@ -62,12 +69,18 @@ pub(crate) async fn reserve(request: Request, next: Next) -> Response {
 }
 
 /// Rejects requests without a valid token: an API token, or the run's own token from the data folder. An accepted request has
-/// its [`Caller`](relink_domain::caller::Caller) as an extension. A token that ends before the response, such as during a long poll, gets no response.
+/// its [`Caller`](relink_domain::caller::Caller) as an extension. A token that ends before the response, such as during a
+/// long poll, gets no response.
 pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     let Some(caller) = header.and_then(bearer_token).and_then(|token| api.engine.access().authenticate(token)) else {
         return unauthorized();
     };
+    let environment = api.engine.environment_id();
+    if let Err(refused) = environment::check_query(environment, request.uri()) {
+        return refused.into_response();
+    }
+    request.extensions_mut().insert(environment);
     let connection = request.extensions().get::<Connection>().cloned().unwrap_or_default();
     if let Err(refused) = api.limits.use_connection(&connection, Client::of(&caller)) {
         return refused.into_response();
@@ -97,7 +110,9 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_static(value));
         }
-        check(BASE, &map, is_landing).err().map(|error| error.into_response().status().as_u16())
+        check(BASE, &Uri::from_static("/ping"), &map, is_landing)
+            .err()
+            .map(|error| error.into_response().status().as_u16())
     }
 
     #[tokio::test]
@@ -129,6 +144,31 @@ mod tests {
     }
 
     #[test]
+    fn a_request_in_absolute_form_names_our_own_authority() {
+        let headers = HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static("127.0.0.1:7417"))]);
+        let status = |uri: &'static str| {
+            let refused = check(BASE, &Uri::from_static(uri), &headers, true).err();
+            refused.map(|error| error.into_response().status().as_u16())
+        };
+        for own in ["/ping", "//ping", "http://127.0.0.1:7417/ping", "HTTP://127.0.0.1:7417/ping"] {
+            assert_eq!(status(own), None, "{own}");
+        }
+        for foreign in [
+            "http://evil.example/ping",
+            "http://127.0.0.1/ping",
+            "http://127.0.0.1:80/ping",
+            "http://localhost:7417/ping",
+            "http://user@127.0.0.1:7417/ping",
+            "http://127.0.0.1:7417.evil.example/ping",
+            "https://127.0.0.1:7417/ping",
+            "ftp://127.0.0.1:7417/ping",
+            "evil.example:7417",
+        ] {
+            assert_eq!(status(foreign), Some(421), "{foreign}");
+        }
+    }
+
+    #[test]
     fn another_origin_is_refused_even_on_the_pages() {
         let own = ("host", "127.0.0.1:7417");
         for origin in ["https://evil.example", "http://127.0.0.1:1", "http://localhost:7417", "null"] {
@@ -150,7 +190,30 @@ mod tests {
             assert_eq!(refusal(&[own, cross, navigates, ("sec-fetch-dest", frame)], true), Some(403), "{frame}");
         }
         assert_eq!(refusal(&[own, ("sec-fetch-site", "same-site")], false), Some(403), "another port of this machine");
-        assert_eq!(refusal(&[own, ("sec-fetch-site", "same-origin")], false), None);
+        for here in ["same-origin", "none"] {
+            assert_eq!(refusal(&[own, ("sec-fetch-site", here)], false), None, "{here}");
+        }
+    }
+
+    #[test]
+    fn fetch_metadata_that_is_not_known_is_refused() {
+        let own = ("host", "127.0.0.1:7417");
+        for unknown in
+            ["", "Cross-Site", "same-origin, cross-site", "same_origin", "CROSS-SITE", "cross-origin", " none", "x"]
+        {
+            for is_landing in [false, true] {
+                assert_eq!(refusal(&[own, ("sec-fetch-site", unknown)], is_landing), Some(403), "{unknown:?}");
+            }
+        }
+        let (here, cross) = (("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site"));
+        assert_eq!(refusal(&[own, here, cross], false), Some(403), "given twice");
+        assert_eq!(refusal(&[own, cross, here], false), Some(403), "in any order");
+        for (mode, dest) in
+            [("Navigate", "document"), ("navigate", "Document"), ("nested-navigate", "document"), ("", "")]
+        {
+            let headers = [own, cross, ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
+            assert_eq!(refusal(&headers, true), Some(403), "{mode} {dest}");
+        }
     }
 
     #[test]

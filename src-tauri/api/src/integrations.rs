@@ -17,8 +17,10 @@ use crate::{
     ApiState,
     body::Body,
     error::{ApiError, ApiResult},
-    openapi::{BodyErrors, Conflict, NotFound, Routes},
+    listing::{self, Field, Place},
+    openapi::{BodyErrors, Conflict, NotFound, QueryErrors, Routes},
     path::{Id, PathId, PathText},
+    query::Query,
 };
 
 pub(crate) fn routes() -> Routes {
@@ -106,10 +108,32 @@ impl ApiState {
     path = "/integration",
     operation_id = "list_integrations",
     tag = "Integrations",
-    responses((status = 200, description = "All integrations of the catalog", body = List<Integration>)),
+    params(
+        ("name" = Option<String>, Query),
+        ("sharing" = Option<String>, Query),
+        ("sort" = Option<String>, Query, description = "`-created_at` (newest first, the default), `created_at`, `-updated_at` or `updated_at`."),
+        ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 5000, the default."),
+        ("next_cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page; empty for the first page."),
+    ),
+    responses((status = 200, description = "A page of the catalog", body = List<Integration>), QueryErrors),
 )]
-async fn list(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<List<Integration>> {
-    Ok(Json(List::whole(api.engine.catalog().list(&caller).await?.iter().map(integration).collect())))
+async fn list(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    query: Query,
+) -> ApiResult<List<Integration>> {
+    let all = api.engine.catalog().list(&caller).await?.iter().map(integration).collect();
+    let fields: [(_, Field<Integration>); 6] = [
+        ("id", Field::Text(|it| it.id.to_string())),
+        ("name", Field::Text(|it| it.name.clone())),
+        ("category", Field::Text(|it| it.category.clone().unwrap_or_default())),
+        ("sharing", Field::Text(|it| it.sharing.clone())),
+        ("created_at", Field::Time(|it| it.created_at)),
+        ("updated_at", Field::Time(|it| it.updated_at)),
+    ];
+    let place =
+        |it: &Integration| Place { created_at: it.created_at, updated_at: it.updated_at, id: it.id.to_string() };
+    Ok(Json(listing::list(&query, all, &fields, place)?))
 }
 
 /// Show an integration
@@ -137,15 +161,40 @@ async fn show(
     path = "/environment-integration",
     operation_id = "list_environment_integrations",
     tag = "Integrations",
-    responses((status = 200, description = "All installed integrations", body = List<EnvironmentIntegration>)),
+    params(
+        ("integration_id" = Option<String>, Query),
+        ("is_active" = Option<bool>, Query),
+        ("show_in_catalog" = Option<bool>, Query),
+        ("sort" = Option<String>, Query, description = "`-created_at` (newest first, the default), `created_at`, `-updated_at` or `updated_at`."),
+        ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 5000, the default."),
+        ("next_cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page; empty for the first page."),
+    ),
+    responses((status = 200, description = "A page of the installed integrations", body = List<EnvironmentIntegration>), QueryErrors),
 )]
 async fn list_installed(
     State(api): State<ApiState>,
     Extension(caller): Extension<Caller>,
+    query: Query,
 ) -> ApiResult<List<EnvironmentIntegration>> {
     let entries = api.engine.catalog().list(&caller).await?;
     let installed = entries.iter().filter_map(|entry| entry.installed.as_ref());
-    Ok(Json(List::whole(installed.map(|installed| api.environment_integration(installed)).collect())))
+    let all = installed.map(|installed| api.environment_integration(installed)).collect();
+    let fields: [(_, Field<EnvironmentIntegration>); 8] = [
+        ("id", Field::Text(|it| it.summary.id.to_string())),
+        ("integration_id", Field::Text(|it| it.summary.integration_id.to_string())),
+        ("environment_id", Field::Text(|it| it.summary.environment_id.to_string())),
+        ("is_active", Field::Flag(|it| it.summary.is_active)),
+        ("is_enabled", Field::Flag(|it| it.summary.is_enabled)),
+        ("show_in_catalog", Field::Flag(|it| it.summary.show_in_catalog)),
+        ("created_at", Field::Time(|it| it.created_at)),
+        ("updated_at", Field::Time(|it| it.updated_at)),
+    ];
+    let place = |it: &EnvironmentIntegration| Place {
+        created_at: it.created_at,
+        updated_at: it.updated_at,
+        id: it.summary.id.to_string(),
+    };
+    Ok(Json(listing::list(&query, all, &fields, place)?))
 }
 
 /// Show an installed integration

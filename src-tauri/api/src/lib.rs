@@ -17,12 +17,14 @@ mod body;
 mod connect;
 mod discovery;
 mod docs;
+mod environment;
 mod error;
 mod events;
 mod guard;
 mod integrations;
 mod limits;
 mod links;
+mod listing;
 mod openapi;
 #[cfg(test)]
 mod openapi_tests;

@@ -29,7 +29,7 @@ pub(crate) fn routes() -> Routes {
 
 /// Create a link token
 ///
-/// Pass either `integrated_account_id` (to reauthorize an account) or `tenant_id` (to connect a new one). Then open
+/// Pass `integrated_account_id` (to reauthorize an account) or `tenant_id` (to connect a new one). Then open
 /// `/connect-account?link_token=…`. A link ends with the API token that created it.
 #[utoipa::path(
     post,
@@ -46,12 +46,9 @@ async fn create(
 ) -> ApiResult<LinkToken> {
     let present = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let purpose = match (present(new.integrated_account_id), present(new.tenant_id)) {
-        (Some(id), None) => Purpose::Reauthorize { account_id: account_id(&id)? },
+        // Truto doesn't say which of both it prefers.
+        (Some(id), _) => Purpose::Reauthorize { account_id: account_id(&id)? },
         (None, Some(tenant_id)) => Purpose::Connect { tenant_id },
-        (Some(_), Some(_)) => {
-            let message = "Pass either integrated_account_id (to reauthorize an account) or tenant_id (to connect a new one), not both.";
-            return Err(ApiError::bad_request("link_purpose", message));
-        }
         (None, None) => {
             let message = "Pass integrated_account_id (to reauthorize an account) or tenant_id (to connect a new one).";
             return Err(ApiError::bad_request("link_purpose", message));
@@ -68,7 +65,7 @@ async fn create(
         redirect_uri: present(new.redirect_uri),
         scopes: new.scopes.filter(|scopes| !scopes.is_empty()),
         persist_previous_context: new.persist_previous_context.unwrap_or(false),
-        region: new.region,
+        region: present(new.region),
     };
     let link = api.engine.connections().create_link(&caller, purpose, options).await?;
     Ok(Json(LinkToken { link_token: WireSecret::from(link.token) }))

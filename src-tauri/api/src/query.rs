@@ -1,11 +1,14 @@
 //! Query strings, in all forms that clients use.
 
+use std::{collections::BTreeMap, str::FromStr};
+
 use axum::{
     extract::{FromRequestParts, Query as Pairs},
     http::request::Parts,
 };
 use relink_contract::DEFAULT_LIMIT;
-use relink_engine::{AccountTime, Comparison, TimeBound};
+use relink_domain::Timestamp;
+use relink_engine::{Comparison, Condition};
 
 use crate::error::ApiError;
 
@@ -24,42 +27,84 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     }
 }
 
+/// The operators of conditions on a field: `field[operator]=value`.
+const OPERATORS: &str = "eq, ne, gt, gte, lt, lte, in, nin, like, ilike or exists";
+
 impl Query {
     /// A value. An empty one counts as absent.
     pub(crate) fn one(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
-    /// Several values: `a=x`, `a[in]=x,y`, `a[in][]=x`, `a[in][0]=x`.
-    pub(crate) fn many(&self, name: &str) -> Vec<String> {
-        let meant = |key: &str| key == name || key.strip_prefix(name).is_some_and(|rest| rest.starts_with("[in]"));
-        self.0
-            .iter()
-            .filter(|(key, _)| meant(key))
-            .flat_map(|(_, value)| value.split(','))
-            .filter(|value| !value.is_empty())
-            .map(str::to_owned)
+    /// The conditions on a text. `is_list`: whether a plain value may be several, separated by commas.
+    pub(crate) fn texts(&self, name: &str, is_list: bool) -> Result<Vec<Condition<String>>, ApiError> {
+        self.conditions(name, is_list, "a text", |text| Some(text.to_owned()), true)
+    }
+
+    pub(crate) fn times(&self, name: &str) -> Result<Vec<Condition<Timestamp>>, ApiError> {
+        let what = "a time such as 2023-06-16T09:21:21.000Z or 2023-06-16";
+        self.conditions(name, false, what, |text| text.parse().ok(), false)
+    }
+
+    pub(crate) fn flags(&self, name: &str) -> Result<Vec<Condition<bool>>, ApiError> {
+        self.conditions(name, false, "true or false", |text| text.parse().ok(), false)
+    }
+
+    fn conditions<T>(
+        &self,
+        name: &str,
+        is_list: bool,
+        what: &str,
+        read: impl Fn(&str) -> Option<T>,
+        is_text: bool,
+    ) -> Result<Vec<Condition<T>>, ApiError> {
+        self.values_by_operator(name)
+            .into_iter()
+            .map(|(operator, values)| {
+                let key = if operator.is_empty() { name.to_owned() } else { format!("{name}[{operator}]") };
+                let read = |text: &str| read(text).ok_or_else(|| invalid(&format!("{key} must be {what}.")));
+                let all = |values: &[&str]| values.iter().map(|value| read(value)).collect::<Result<Vec<_>, _>>();
+                let split = || values.iter().flat_map(|value| value.split(',')).filter(|value| !value.is_empty());
+                let last = values.last().copied().unwrap_or_default();
+                let comparison = |comparison| Ok(Condition::Compare(comparison, read(last)?));
+                match operator {
+                    "" if is_list => Ok(Condition::In(all(&split().collect::<Vec<_>>())?)),
+                    "" | "eq" => Ok(Condition::In(all(&values)?)),
+                    "ne" => Ok(Condition::NotIn(all(&values)?)),
+                    "in" => Ok(Condition::In(all(&split().collect::<Vec<_>>())?)),
+                    "nin" => Ok(Condition::NotIn(all(&split().collect::<Vec<_>>())?)),
+                    "gt" => comparison(Comparison::Greater),
+                    "gte" => comparison(Comparison::GreaterOrEqual),
+                    "lt" => comparison(Comparison::Less),
+                    "lte" => comparison(Comparison::LessOrEqual),
+                    "like" | "ilike" if is_text => Ok(Condition::Like(last.to_owned())),
+                    "exists" => match last.parse() {
+                        Ok(exists) => Ok(Condition::Exists(exists)),
+                        Err(_) => Err(invalid(&format!("{key} must be true or false."))),
+                    },
+                    _ => Err(invalid(&format!("{key} isn't supported. Use {OPERATORS}."))),
+                }
+            })
             .collect()
     }
 
-    /// The bounds of a time: `a[gt]=…`, `a[gte]=…`, `a[lt]=…`, `a[lte]=…`.
-    pub(crate) fn bounds(&self, name: &str, time: AccountTime) -> Result<Vec<TimeBound>, ApiError> {
-        let operator = |key: &str| Some(key.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?.to_owned());
-        let given = self.0.iter().filter_map(|(key, value)| Some((key, operator(key)?, value)));
-        given
-            .map(|(key, operator, value)| {
-                let comparison = match operator.as_str() {
-                    "gt" => Comparison::Greater,
-                    "gte" => Comparison::GreaterOrEqual,
-                    "lt" => Comparison::Less,
-                    "lte" => Comparison::LessOrEqual,
-                    _ => return Err(invalid(&format!("{key} isn't supported. Use gt, gte, lt or lte."))),
-                };
-                let bound = serde_json::from_value(value.clone().into())
-                    .map_err(|_| invalid(&format!("{key} must be a time such as 2023-06-16T09:21:21.000Z.")))?;
-                Ok(TimeBound { time, comparison, bound })
-            })
-            .collect()
+    /// The values of a field: plain ones (also `a[]=x` and `a[0]=x`) with an empty operator, others by their operator
+    /// (`a[in]=x`, `a[in][]=x`, `a[in][0]=x`). An empty value is absent, and so is Python's `None`.
+    fn values_by_operator(&self, name: &str) -> BTreeMap<&str, Vec<&str>> {
+        let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (key, value) in &self.0 {
+            let Some(rest) = key.strip_prefix(name) else { continue };
+            let operator = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+                Some((index, "")) if index.bytes().all(|byte| byte.is_ascii_digit()) => "",
+                Some((operator, _)) => operator,
+                None if rest.is_empty() => "",
+                None => continue,
+            };
+            if !value.is_empty() && !(operator.is_empty() && value == "None") {
+                found.entry(operator).or_default().push(value);
+            }
+        }
+        found
     }
 
     /// The page size.
@@ -72,23 +117,25 @@ impl Query {
     }
 
     /// A number, or `default`.
-    pub(crate) fn number<T: std::str::FromStr>(&self, name: &str, default: T) -> Result<T, ApiError> {
+    pub(crate) fn number<T: FromStr>(&self, name: &str, default: T) -> Result<T, ApiError> {
         self.one(name)
             .map_or(Ok(default), |text| text.parse().map_err(|_| invalid(&format!("{name} must be a whole number."))))
     }
 }
 
-fn invalid(message: &str) -> ApiError {
+pub(crate) fn invalid(message: &str) -> ApiError {
     ApiError::bad_request("query_invalid", message)
+}
+
+/// The query of a test.
+#[cfg(test)]
+pub(crate) fn query(pairs: &[(&str, &str)]) -> Query {
+    Query(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn query(pairs: &[(&str, &str)]) -> Query {
-        Query(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
-    }
 
     #[test]
     fn lists_are_parsed_in_every_form_that_clients_use() {
@@ -97,10 +144,41 @@ mod tests {
             &[("status[in][]", "a"), ("status[in][]", "b")],
             &[("status[in]", "a,b")],
             &[("status", "a"), ("status", "b")],
+            &[("status", "a,b")],
+            &[("status[]", "a"), ("status[]", "b")],
+            &[("status[0]", "a"), ("status[1]", "b")],
         ] {
-            assert_eq!(query(pairs).many("status"), ["a", "b"], "{pairs:?}");
+            let expected = [Condition::In(vec!["a".to_owned(), "b".to_owned()])];
+            assert_eq!(query(pairs).texts("status", true).expect("read"), expected, "{pairs:?}");
         }
-        assert_eq!(query(&[("statuses", "a")]).many("status"), Vec::<String>::new());
+        for absent in [("statuses", "a"), ("status", ""), ("status", "None"), ("status[in]", ""), ("statu", "a")] {
+            assert_eq!(query(&[absent]).texts("status", true).expect("read"), [], "{absent:?}");
+        }
+        let comma = query(&[("tenant_id", "a,b")]).texts("tenant_id", false).expect("read");
+        assert_eq!(comma, [Condition::In(vec!["a,b".to_owned()])], "a text may contain a comma");
+    }
+
+    #[test]
+    fn every_operator_of_the_contract_is_read_and_another_one_is_named() {
+        let one = |key: &str| query(&[(key, "x")]).texts("name", false).map(|mut read| read.remove(0));
+        let x = || "x".to_owned();
+        for (key, condition) in [
+            ("name[eq]", Condition::In(vec![x()])),
+            ("name[ne]", Condition::NotIn(vec![x()])),
+            ("name[nin]", Condition::NotIn(vec![x()])),
+            ("name[nin][0]", Condition::NotIn(vec![x()])),
+            ("name[like]", Condition::Like(x())),
+            ("name[ilike]", Condition::Like(x())),
+            ("name[gt]", Condition::Compare(Comparison::Greater, x())),
+        ] {
+            assert_eq!(one(key).expect(key), condition);
+        }
+        let exists = query(&[("name[exists]", "false")]).texts("name", false).expect("read");
+        assert_eq!(exists, [Condition::Exists(false)]);
+        one("name[about]").expect_err("unknown");
+        one("name[exists]").expect_err("no boolean");
+        query(&[("is_active[like]", "t%")]).flags("is_active").expect_err("only a text is like something");
+        query(&[("is_active", "yes")]).flags("is_active").expect_err("no boolean");
     }
 
     #[test]
@@ -109,13 +187,26 @@ mod tests {
     }
 
     #[test]
-    fn time_ranges_are_parsed_and_invalid_ones_refused() {
-        let bounds = |key, value| query(&[(key, value)]).bounds("created_at", AccountTime::Created);
-        let read = bounds("created_at[lte]", "2023-06-16T09:21:21.000Z").expect("a bound");
-        assert!(matches!(read[..], [TimeBound { comparison: Comparison::LessOrEqual, bound, .. }]
-            if bound.as_millis() == 1_686_907_281_000));
-        assert!(bounds("updated_at[gt]", "2030-01-01T00:00:00Z").expect("another's").is_empty());
-        assert!(bounds("created_at[gt]", "yesterday").is_err());
-        assert!(bounds("created_at[about]", "2023-06-16T09:21:21.000Z").is_err());
+    fn a_time_without_a_zone_and_a_bare_date_are_utc() {
+        let millis = 1_686_907_281_000;
+        let at = |millis| [Condition::Compare(Comparison::LessOrEqual, Timestamp::from_millis(millis))];
+        for text in [
+            "2023-06-16T09:21:21.000Z",
+            "2023-06-16T09:21:21Z",
+            "2023-06-16T11:21:21+02:00",
+            "2023-06-16T09:21:21",
+            "2023-06-16 09:21:21",
+            "2023-06-16T09:21:21.000",
+        ] {
+            let read = query(&[("created_at[lte]", text)]).times("created_at").expect(text);
+            assert_eq!(read, at(millis), "{text}");
+        }
+        let date = query(&[("created_at[lte]", "2023-06-16")]).times("created_at").expect("a date");
+        assert_eq!(date, at(1_686_873_600_000));
+        assert!(query(&[("updated_at[gt]", "2030-01-01")]).times("created_at").expect("another's").is_empty());
+        for bad in ["yesterday", "2023-06-16T09", "2023-13-01", "16.06.2023", "2023-06-16T09:21:21[Europe/Berlin]"] {
+            query(&[("created_at[gt]", bad)]).times("created_at").expect_err(bad);
+        }
+        query(&[("created_at[about]", "2023-06-16")]).times("created_at").expect_err("unknown");
     }
 }

@@ -12,8 +12,10 @@ use crate::{
     ApiState,
     body::Body,
     error::{ApiError, ApiResult},
-    openapi::{BodyErrors, NotFound, Routes},
+    listing::{self, Field, Place},
+    openapi::{BodyErrors, NotFound, QueryErrors, Routes},
     path::PathId,
+    query::Query,
 };
 
 pub(crate) fn routes() -> Routes {
@@ -30,10 +32,28 @@ pub(crate) fn routes() -> Routes {
     path = "/api-token",
     operation_id = "list_api_tokens",
     tag = "API tokens",
-    responses((status = 200, description = "All API tokens, without their secrets", body = List<ApiToken>)),
+    params(
+        ("name" = Option<String>, Query),
+        ("sort" = Option<String>, Query, description = "`-created_at` (newest first, the default), `created_at`, `-updated_at` or `updated_at`."),
+        ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 5000, the default."),
+        ("next_cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page; empty for the first page."),
+    ),
+    responses((status = 200, description = "A page of API tokens, without their secrets", body = List<ApiToken>), QueryErrors),
 )]
-async fn list(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<List<ApiToken>> {
-    Ok(Json(List::whole(api.engine.access().api_tokens(&caller).await?.into_iter().map(Into::into).collect())))
+async fn list(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    query: Query,
+) -> ApiResult<List<ApiToken>> {
+    let all = api.engine.access().api_tokens(&caller).await?.into_iter().map(Into::into).collect();
+    let fields: [(_, Field<ApiToken>); 3] = [
+        ("id", Field::Text(|it| it.id.to_string())),
+        ("name", Field::Text(|it| it.name.clone())),
+        ("created_at", Field::Time(|it| it.created_at)),
+    ];
+    // A token never changes.
+    let place = |it: &ApiToken| Place { created_at: it.created_at, updated_at: it.created_at, id: it.id.to_string() };
+    Ok(Json(listing::list(&query, all, &fields, place)?))
 }
 
 /// Show an API token

@@ -12,8 +12,10 @@ use crate::{
     ApiState,
     body::Body,
     error::{ApiError, ApiResult},
-    openapi::{BodyErrors, NotFound, Routes},
+    listing::{self, Field, Place},
+    openapi::{BodyErrors, NotFound, QueryErrors, Routes},
     path::{Id, PathId},
+    query::Query,
 };
 
 pub(crate) fn routes() -> Routes {
@@ -83,12 +85,31 @@ impl ApiState {
     path = "/webhook",
     operation_id = "list_webhooks",
     tag = "Webhooks",
-    responses((status = 200, description = "All webhooks, without their secrets", body = List<Webhook>)),
+    params(
+        ("is_active" = Option<bool>, Query),
+        ("sort" = Option<String>, Query, description = "`-created_at` (newest first, the default), `created_at`, `-updated_at` or `updated_at`."),
+        ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 5000, the default."),
+        ("next_cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page; empty for the first page."),
+    ),
+    responses((status = 200, description = "A page of webhooks, without their secrets", body = List<Webhook>), QueryErrors),
 )]
-async fn list(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<List<Webhook>> {
-    Ok(Json(List::whole(
-        api.engine.outbox().webhooks(&caller).await?.into_iter().map(|webhook| api.webhook(webhook)).collect(),
-    )))
+async fn list(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    query: Query,
+) -> ApiResult<List<Webhook>> {
+    let webhooks = api.engine.outbox().webhooks(&caller).await?;
+    let all = webhooks.into_iter().map(|webhook| api.webhook(webhook)).collect();
+    let fields: [(_, Field<Webhook>); 6] = [
+        ("id", Field::Text(|it| it.id.to_string())),
+        ("target_url", Field::Text(|it| it.target_url.clone())),
+        ("environment_id", Field::Text(|it| it.environment_id.to_string())),
+        ("is_active", Field::Flag(|it| it.is_active)),
+        ("created_at", Field::Time(|it| it.created_at)),
+        ("updated_at", Field::Time(|it| it.updated_at)),
+    ];
+    let place = |it: &Webhook| Place { created_at: it.created_at, updated_at: it.updated_at, id: it.id.to_string() };
+    Ok(Json(listing::list(&query, all, &fields, place)?))
 }
 
 /// Show a webhook

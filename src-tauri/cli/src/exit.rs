@@ -172,6 +172,7 @@ mod tests {
             ("invalid_client", Some("needs_client"), Exit::Failure),
             ("keychain_locked", None, Exit::Keychain),
             ("not_found", None, Exit::Failure),
+            ("forbidden", None, Exit::Failure),
         ] {
             let mut body = json!({
                 "statusCode": 400, "error": "Bad Request", "message": "m", "code": code, "title": "t", "hint": "h",

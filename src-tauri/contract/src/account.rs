@@ -4,6 +4,7 @@ use relink_domain::{
     AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp,
     account::{Account, AuthenticationMethod, Credential, SeenFailure, Status, Trouble, Verdict},
     failure::provider_words,
+    link::DEFAULT_REGION,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -26,8 +27,8 @@ pub struct IntegratedAccount {
     pub status: Status,
     pub authentication_method: AuthenticationMethod,
     pub is_sandbox: bool,
-    #[schema(required)]
-    pub region: Option<String>,
+    /// As the link token named it: `wnam` (the default), `enam`, `apac` or `eu`.
+    pub region: String,
     /// The account's context, without secrets.
     #[schema(value_type = Object)]
     pub context: Map<String, Value>,
@@ -65,7 +66,7 @@ impl IntegratedAccount {
             status: account.status(),
             authentication_method: account.method(),
             is_sandbox: profile.is_sandbox,
-            region: profile.region.clone(),
+            region: profile.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned()),
             context: context(account),
             object_store_context_fields: Vec::new(),
             unified_model_override: Map::new(),

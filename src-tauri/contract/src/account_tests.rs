@@ -82,6 +82,7 @@ fn an_integrated_account_has_trutos_json() {
             environment_id: environment,
             show_in_catalog: true,
             is_enabled: true,
+            is_active: true,
             r#override: Map::new(),
         },
     );
@@ -90,14 +91,14 @@ fn an_integrated_account_has_trutos_json() {
         concat!(
             r#"{{"id":"{account}","tenant_id":"acme-1","environment_id":"{environment}","#,
             r#""environment_integration_id":"{installed}","status":"needs_reauth","authentication_method":"oauth2","#,
-            r#""is_sandbox":false,"region":null,"context":{{"team":"core","oauth":{{"scope":["repo"]}}}},"#,
+            r#""is_sandbox":false,"region":"wnam","context":{{"team":"core","oauth":{{"scope":["repo"]}}}},"#,
             r#""object_store_context_fields":[],"unified_model_override":{{}},"last_error":{{"code":"invalid_grant","#,
             r#""message":"{title}. {message}","hint":"{hint}","http_status":400,"provider_code":"invalid_grant","#,
             r#""provider_message":"Token revoked","occurred_at":"2023-11-14T22:14:20.000Z"}},"last_action_result":{{}},"#,
             r#""last_action_run_result":{{}},"last_forbidden_error":null,"integration":{{"id":"{integration}","#,
             r#""name":"github","category":"devtools","config":{{"label":"GitHub"}}}},"environment_integration":"#,
             r#"{{"id":"{installed}","integration_id":"{integration}","environment_id":"{environment}","#,
-            r#""show_in_catalog":true,"is_enabled":true,"override":{{}}}},"created_at":"2023-11-14T22:13:20.000Z","#,
+            r#""show_in_catalog":true,"is_enabled":true,"is_active":true,"override":{{}}}},"created_at":"2023-11-14T22:13:20.000Z","#,
             r#""updated_at":"2023-11-14T22:14:20.000Z"}}"#
         ),
         account = ACCOUNT,

@@ -59,6 +59,8 @@ pub struct EnvironmentIntegrationSummary {
     /// Whether the connect UI offers it.
     pub show_in_catalog: bool,
     pub is_enabled: bool,
+    /// The same as `is_enabled`: Truto's clients read either.
+    pub is_active: bool,
     /// Always empty: an override may contain secrets, so it isn't shown.
     #[schema(value_type = Object)]
     pub r#override: Map<String, Value>,

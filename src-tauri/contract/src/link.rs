@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use crate::WireSecret;
 
-/// Pass either `integrated_account_id` (to reauthorize an account) or `tenant_id` (to connect a new one).
+/// Pass `integrated_account_id` (to reauthorize an account) or `tenant_id` (to connect a new one). With both, the account is
+/// reauthorized.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NewLinkToken {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,7 +28,7 @@ pub struct NewLinkToken {
     /// Whether a reauthorization keeps the account's current context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persist_previous_context: Option<bool>,
-    /// Stored and returned, without an effect.
+    /// `wnam` (the default), `enam`, `apac` or `eu`. Stored and returned, without an effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// Accepted for compatibility with Truto, without an effect.

@@ -8,6 +8,10 @@ use crate::{AccountId, LinkTokenId, Timestamp};
 /// How long an unused link token is valid.
 pub const LIFETIME_SECS: i64 = 7 * 24 * 60 * 60;
 
+/// Truto's regions. Everything is on this machine, so they have no effect.
+pub const REGIONS: [&str; 4] = [DEFAULT_REGION, "enam", "apac", "eu"];
+pub const DEFAULT_REGION: &str = "wnam";
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "purpose", rename_all = "snake_case")]
 pub enum Purpose {

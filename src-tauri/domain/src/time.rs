@@ -1,6 +1,6 @@
 //! Points in time, as the wire writes them.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -78,7 +78,30 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse::<jiff::Timestamp>().map(Into::into).map_err(de::Error::custom)
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a time such as 2023-06-16T09:21:21.000Z")]
+pub struct TimeError;
+
+/// RFC 3339. A time without a zone and a bare date, which clients of Truto send, are UTC.
+impl FromStr for Timestamp {
+    type Err = TimeError;
+
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        if let Ok(at) = text.parse::<jiff::Timestamp>() {
+            return Ok(at.into());
+        }
+        // Other notations of a zone would be read and ignored.
+        if !text.bytes().all(|byte| byte.is_ascii_digit() || b"-T: .".contains(&byte)) {
+            return Err(TimeError);
+        }
+        let is_whole = text.len() == 10 || (text.len() >= 19 && !text[10..].contains('-'));
+        let at = if is_whole { text.parse::<jiff::civil::DateTime>().ok() } else { None };
+        let at = at.and_then(|at| jiff::tz::Offset::UTC.to_timestamp(at).ok());
+        at.map(Into::into).ok_or(TimeError)
     }
 }
 
@@ -92,6 +115,31 @@ mod tests {
         assert_eq!(at.to_string(), "2023-06-16T09:21:21.000Z");
         assert_eq!(serde_json::to_string(&at).expect("a string"), r#""2023-06-16T09:21:21.000Z""#);
         assert_eq!(serde_json::from_str::<Timestamp>(r#""2023-06-16T09:21:21Z""#).expect("read"), at);
+    }
+
+    #[test]
+    fn a_time_without_a_zone_and_a_bare_date_are_utc() {
+        let read = |text: &str| text.parse::<Timestamp>().map(Timestamp::as_millis).ok();
+        for text in ["2023-06-16T09:21:21", "2023-06-16 09:21:21.000", "2023-06-16T11:21:21+02:00"] {
+            assert_eq!(read(text), Some(1_686_907_281_000), "{text}");
+        }
+        assert_eq!(read("2023-06-16"), Some(1_686_873_600_000));
+        for bad in [
+            "",
+            "2023",
+            "2023-06",
+            "2023-06-16T",
+            "2023-06-16T09",
+            "2023-06-16T09:21:21[Europe/Berlin]",
+            "2023-06-16T09:21:21-",
+            "2023-06-16+02:00",
+            "2023-06-16 -02:00",
+            "2023-06-31",
+            "16.06.2023",
+            "\u{661}\u{660}23-06-16",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ mod wire;
 
 pub use access::Access;
 pub use access_tokens::AccessToken;
-pub use accounts::{AccountName, AccountPage, AccountView, Accounts, TimelineQuery};
+pub use accounts::{AccountName, AccountPage, AccountView, Accounts, PageQuery, TimelineQuery};
 pub use catalog::{Added, Catalog, CatalogEntry, SANDBOX};
 pub use connections::{BeginFlow, BegunFlow, Connections, NewLink};
 pub use documents::Documents;
@@ -54,7 +54,7 @@ pub use refresher::{CheckReport, Refresher};
 pub use store::{
     ChangeSet, ChangedAccounts, Changes, StoreError,
     api_tokens::ApiToken,
-    filter::{AccountTime, Comparison, Filter, TimeBound},
+    filter::{AccountOrder, AccountPlace, AccountText, AccountTime, Comparison, Condition, Filter},
     integrations::{Installed, Integration},
     outbox::Event,
     timeline::{Entry as TimelineEntry, Page as TimelinePage},

@@ -19,7 +19,10 @@ use crate::{
     keychain::{Key, Keychain},
     provider::{Entry, Providers},
     schedule::RefreshSchedule,
-    store::{Store, accounts, filter::Filter},
+    store::{
+        Store, accounts,
+        filter::{AccountOrder, Filter},
+    },
     tasks::Tasks,
     unfinished::Unfinished,
 };
@@ -122,7 +125,8 @@ impl Recovery {
                 Err(_) => Vec::new(),
             };
             let filter = Filter { environment_integration_id: Some(installed.id), statuses, ..Filter::default() };
-            let accounts = self.0.store.read(move |c| accounts::list(c, &filter, None, None)).await?;
+            let accounts =
+                self.0.store.read(move |c| accounts::list(c, &filter, AccountOrder::OLDEST_FIRST, None, None)).await?;
             for (account, _) in accounts {
                 let is_marked = matches!(account.state, AccountState::Unusable { .. });
                 let input = match &provider {

@@ -34,6 +34,7 @@ impl Installed {
             environment_id: environment,
             show_in_catalog: self.show_in_catalog,
             is_enabled: self.is_enabled,
+            is_active: self.is_enabled,
             r#override: Map::new(),
         }
     }

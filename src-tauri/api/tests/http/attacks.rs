@@ -158,10 +158,16 @@ async fn two_hosts_or_none_are_refused() {
         format!("GET /ping HTTP/1.1\r\nHost: {host}\r\nHost: evil.example\r\nConnection: close\r\n\r\n"),
         "GET /ping HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(),
         "GET http://evil.example/ping HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".to_owned(),
+        format!("GET http://evil.example/ping HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+        format!("GET http://localhost/ping HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+        format!("GET https://{host}/ping HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
     ] {
         let answer = world.raw(request.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 4"), "{request} {answer:.80}");
     }
+    let own = format!("GET http://{host}/ping HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let answer = world.raw(own.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer:.80}");
 }
 
 #[tokio::test]

@@ -115,6 +115,12 @@ async fn unusual_requests_of_clients_are_accepted() {
     // A base URL with a slash at its end.
     let twice = world.client.post(url("//link-token")).bearer_auth(&world.token).json(&json!({ "tenant_id": "a" }));
     assert_eq!(twice.send().await.expect("an answer").status(), StatusCode::OK);
+    for path in ["/ping", "//ping", "///ping", "//////ping", "///webhook", "////relink/status"] {
+        let answer = world.client.get(url(path)).bearer_auth(&world.token).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        let anonymous = world.client.get(url(path)).send().await.expect("an answer");
+        assert_eq!(anonymous.status() == StatusCode::OK, path.ends_with("ping"), "{path}");
+    }
     // JSON as text.
     let text = world.client.post(url("/link-token")).bearer_auth(&world.token);
     let text = text.header("content-type", "text/plain;charset=UTF-8").body(r#"{"tenant_id":"a"}"#);
@@ -131,13 +137,22 @@ async fn unusual_requests_of_clients_are_accepted() {
 #[tokio::test]
 async fn a_link_is_for_one_purpose() {
     let world = World::new().await;
-    for body in [json!({}), json!({ "tenant_id": "a", "integrated_account_id": "b" }), json!({ "tenant_id": "" })] {
+    for body in [json!({}), json!({ "tenant_id": "" }), json!({ "tenant_id": " ", "integrated_account_id": "" })] {
         let (status, answer) = world.ask(Method::POST, "/link-token", body).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
         assert_eq!(answer["error"], "Bad Request");
     }
     let unknown = json!({ "integrated_account_id": "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b" });
     assert_eq!(world.ask(Method::POST, "/link-token", unknown).await.0, StatusCode::NOT_FOUND);
+    // With both, the account is reauthorized.
+    world.sandbox().await;
+    let account = world.account("acme-1").await;
+    let link = world.post("/link-token", json!({ "tenant_id": "other", "integrated_account_id": account })).await;
+    let session = world.client.get(format!("{}/connect-account/session", world.base()));
+    let token = link["link_token"].as_str().expect("a token");
+    let session = session.header("x-relink-link-token", token).send().await.expect("an answer");
+    let session: Value = session.json().await.expect("JSON");
+    assert_eq!((session["purpose"].as_str(), session["tenant_id"].as_str()), (Some("reauthorize"), Some("acme-1")));
 }
 
 #[tokio::test]
@@ -172,8 +187,13 @@ async fn a_context_is_merged_one_level_deep_and_credentials_stay_out() {
     world.ask(Method::PATCH, &path, json!({ "context": { "a": { "x": 1 }, "b": 1 } })).await;
     let (_, changed) = world.ask(Method::PATCH, &path, json!({ "context": { "a": { "y": 2 } } })).await;
     assert_eq!((changed["context"]["a"].clone(), changed["context"]["b"].clone()), (json!({ "y": 2 }), json!(1)));
-    let (status, _) = world.ask(Method::PATCH, &path, json!({ "context": { "oauth": {} } })).await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let sent_back = json!({ "context": {
+        "b": 2, "oauth": { "token": { "access_token": "canary" } }, "api_key": "canary", "password": "canary",
+        "token": "canary", "client_secret": "canary",
+    } });
+    let (status, changed) = world.ask(Method::PATCH, &path, sent_back).await;
+    assert_eq!((status, &changed["context"]), (StatusCode::OK, &json!({ "a": { "y": 2 }, "b": 2 })));
+    assert!(!world.get(&path).await.to_string().contains("canary"));
 }
 
 #[tokio::test]

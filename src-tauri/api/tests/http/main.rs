@@ -5,5 +5,6 @@ mod connect;
 mod contract;
 mod life;
 mod limits;
+mod lists;
 mod openapi;
 mod world;

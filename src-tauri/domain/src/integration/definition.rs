@@ -289,7 +289,19 @@ pub enum Missing {
 pub fn is_always_credential(key: &str) -> bool {
     matches!(
         key,
-        "oauth" | "credentials" | "client_id" | "client_secret" | "access_token" | "refresh_token" | "id_token"
+        "oauth"
+            | "credentials"
+            | "client_id"
+            | "client_secret"
+            | "access_token"
+            | "access_token_secret"
+            | "refresh_token"
+            | "id_token"
+            | "api_key"
+            | "api_token"
+            | "token"
+            | "password"
+            | "secret"
     )
 }
 

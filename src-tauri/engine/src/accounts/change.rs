@@ -7,7 +7,7 @@ use super::{AccountView, Accounts};
 use crate::{
     error::{Error, Result},
     keychain::Key,
-    provider::reject_credentials_in_context,
+    provider::drop_credentials_in_context,
 };
 
 /// The maximum length of an account's name, in characters.
@@ -46,17 +46,24 @@ impl Accounts {
         Ok(keychain.set(&key, &provider.item_label(&account.profile.name), &item).await?)
     }
 
-    /// Merges `context` into the account's context, one level deep. Refuses credentials.
+    /// Merges `context` into the account's context, one level deep. Credentials in it are ignored.
     pub async fn merge_context(
         &self,
         caller: &Caller,
         id: AccountId,
-        context: Map<String, Value>,
+        mut context: Map<String, Value>,
     ) -> Result<AccountView> {
         let account = self.load(id).await?;
-        // Without a usable definition, only the keys that are always credentials can be refused.
+        // Without a usable definition, only the keys that are always credentials are known.
         let provider = self.0.uses.providers.get(account.profile.environment_integration_id).ok();
-        reject_credentials_in_context(&context, &provider.as_deref())?;
+        drop_credentials_in_context(&mut context, provider.as_deref());
+        if context.is_empty() {
+            return self.view_of(id).await;
+        }
+        let mut merged = account.profile.context.clone();
+        merged.extend(context.clone());
+        name::check_context(&merged)
+            .map_err(|fault| Error::invalid_field("context_invalid", "context", fault.to_string()))?;
         self.commit(caller, id, Input::MergeContext { context }).await?;
         self.view_of(id).await
     }

@@ -23,7 +23,7 @@ use std::{
 use relink_domain::{AccountId, EnvironmentId};
 use tokio::sync::Notify;
 
-pub use views::{AccountName, AccountPage, AccountView, TimelineQuery};
+pub use views::{AccountName, AccountPage, AccountView, PageQuery, TimelineQuery};
 
 use crate::{
     access_tokens::AccessTokens, clock::Clock, hosts::Hosts, keychain::Keychain, orphans::Orphans, outbound::Outbound,

@@ -22,7 +22,7 @@ use crate::{
     provider::Provider,
     store::{
         accounts::{self, Used},
-        filter::Filter,
+        filter::{AccountOrder, AccountPlace, Filter},
         integrations::Installed,
         timeline,
     },
@@ -65,12 +65,21 @@ impl AccountView {
     }
 }
 
-/// A page of accounts, oldest first.
+/// A page of accounts.
 #[derive(Debug, Clone)]
 pub struct AccountPage {
     pub accounts: Vec<AccountView>,
-    /// The account after which the next page begins; `None` on the last page.
-    pub next: Option<AccountId>,
+    /// The place after which the next page begins; `None` on the last page.
+    pub next: Option<AccountPlace>,
+}
+
+/// Which page of accounts to read.
+#[derive(Debug, Clone, Copy)]
+pub struct PageQuery {
+    pub order: AccountOrder,
+    /// The place after which it begins; `None`: at the beginning.
+    pub after: Option<AccountPlace>,
+    pub limit: usize,
 }
 
 /// The display names of a timeline's account and its integration.
@@ -97,24 +106,22 @@ const MAX_SCANNED: usize = 2000;
 impl Accounts {
     /// All accounts that match the filter, oldest first.
     pub async fn list(&self, _caller: &Caller, filter: Filter) -> Result<Vec<AccountView>> {
-        let found = self.0.uses.store.read(move |c| accounts::list(c, &filter, None, None)).await?;
+        let found =
+            self.0.uses.store.read(move |c| accounts::list(c, &filter, AccountOrder::OLDEST_FIRST, None, None)).await?;
         Ok(self.views(found))
     }
 
-    /// A page of the accounts that match the filter, beginning after the account `after`.
-    pub async fn page(
-        &self,
-        _caller: &Caller,
-        filter: Filter,
-        after: Option<AccountId>,
-        limit: usize,
-    ) -> Result<AccountPage> {
+    /// A page of the accounts that match the filter.
+    pub async fn page(&self, _caller: &Caller, filter: Filter, page: PageQuery) -> Result<AccountPage> {
+        let PageQuery { order, after, limit } = page;
         // Read one more than requested, to find out whether there is a next page.
         let wanted = limit.saturating_add(1);
-        let mut found = self.0.uses.store.read(move |c| accounts::list(c, &filter, after, Some(wanted))).await?;
+        let found = self.0.uses.store.read(move |c| accounts::list(c, &filter, order, after, Some(wanted)));
+        let mut found = found.await?;
         let has_more = found.len() > limit;
         found.truncate(limit);
-        let next = found.last().filter(|_| has_more).map(|(account, _)| account.id());
+        let place = |account: &Account| AccountPlace { updated_at: account.profile.updated_at, id: account.id() };
+        let next = found.last().filter(|_| has_more).map(|(account, _)| place(account));
         Ok(AccountPage { accounts: self.views(found), next })
     }
 
@@ -189,7 +196,8 @@ impl Accounts {
         // An account that received a long `Retry-After` itself is failing.
         let statuses = if is_any_closed { Vec::new() } else { vec![Status::NeedsReauth.as_str().to_owned()] };
         let filter = Filter { statuses, ..Filter::default() };
-        let found = self.0.uses.store.read(move |c| accounts::list(c, &filter, None, None)).await?;
+        let found =
+            self.0.uses.store.read(move |c| accounts::list(c, &filter, AccountOrder::OLDEST_FIRST, None, None)).await?;
         let mut hosts: BTreeMap<String, WaitingHost> = BTreeMap::new();
         for Waiting { host, until } in self.views(found).into_iter().filter_map(|view| view.waiting) {
             let entry = hosts.entry(host.clone()).or_insert(WaitingHost { host, until, accounts: 0 });

@@ -83,7 +83,8 @@ fn account(tx: &rusqlite::Transaction<'_>, of: &Installed, number: usize) -> Acc
 #[test]
 fn two_thousand_accounts_are_listed_by_one_statement() {
     let mut full = Full::new();
-    let (listed, statements, _) = full.costs(|c| accounts::list(c, &Filter::default(), None, None));
+    let (listed, statements, _) =
+        full.costs(|c| accounts::list(c, &Filter::default(), AccountOrder::OLDEST_FIRST, None, None));
     assert_eq!((listed.len(), statements), (MANY, 1));
 }
 
@@ -91,7 +92,7 @@ fn two_thousand_accounts_are_listed_by_one_statement() {
 fn failing_accounts_are_found_without_reading_the_others() {
     let mut full = Full::new();
     let failing = Filter { statuses: vec![Status::NeedsReauth.as_str().to_owned()], ..Filter::default() };
-    let (found, statements, rows) = full.costs(|c| accounts::list(c, &failing, None, None));
+    let (found, statements, rows) = full.costs(|c| accounts::list(c, &failing, AccountOrder::OLDEST_FIRST, None, None));
     assert_eq!(found.len(), 2);
     assert!(statements <= 3 && rows <= 10, "{statements} statements, {rows} rows");
     let (counts, statements, rows) = full.costs(accounts::counts);

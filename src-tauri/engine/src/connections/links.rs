@@ -7,7 +7,8 @@ use relink_domain::{
     account::TimelineEvent,
     caller::Caller,
     integration::WebUrl,
-    link::{LIFETIME_SECS, LinkError, LinkOptions, LinkToken, Purpose},
+    link::{LIFETIME_SECS, LinkError, LinkOptions, LinkToken, Purpose, REGIONS},
+    name::{self, MAX_SCOPES, MAX_TENANT_ID},
 };
 use uuid::Uuid;
 
@@ -24,6 +25,34 @@ use crate::{
 
 const REDIRECT_URIS: &str = "link_redirect_uris";
 
+/// The maximum number of allowed redirect URLs.
+const MAX_REDIRECT_URIS: usize = 100;
+
+/// Checks what a link stores: every text is bounded and without control characters.
+fn check_texts(purpose: &Purpose, options: &LinkOptions) -> Result<()> {
+    if let Purpose::Connect { tenant_id } = purpose
+        && !name::is_line(tenant_id, MAX_TENANT_ID)
+    {
+        let message = format!("A tenant_id must have 1 to {MAX_TENANT_ID} characters, without control characters.");
+        return Err(Error::invalid_field("tenant_id_invalid", "tenant_id", message));
+    }
+    if let Some(scopes) = &options.scopes
+        && (scopes.len() > MAX_SCOPES || !scopes.iter().all(|scope| name::is_scope(scope)))
+    {
+        let message =
+            format!("scopes must be at most {MAX_SCOPES} scopes, each without spaces, quotes and backslashes.");
+        return Err(Error::invalid_field("scopes_invalid", "scopes", message));
+    }
+    if let Some(region) = &options.region
+        && !REGIONS.contains(&region.as_str())
+    {
+        let message = format!("region must be one of {}.", REGIONS.join(", "));
+        return Err(Error::invalid_field("region_invalid", "region", message));
+    }
+    name::check_context(&options.context)
+        .map_err(|fault| Error::invalid_field("context_invalid", "context", fault.to_string()))
+}
+
 /// A new link token. The token itself is returned only here.
 #[derive(Debug)]
 pub struct NewLink {
@@ -34,6 +63,7 @@ pub struct NewLink {
 impl Connections {
     /// Creates a link. One that an API token creates ends with that token.
     pub async fn create_link(&self, caller: &Caller, purpose: Purpose, options: LinkOptions) -> Result<NewLink> {
+        check_texts(&purpose, &options)?;
         if let Some(uri) = &options.redirect_uri {
             self.ensure_redirect_is_listed(uri).await?;
         }
@@ -122,6 +152,10 @@ impl Connections {
             WebUrl::parse(uri)
                 .map_err(|error| Error::invalid_field("redirect_uri_unfit", "redirect_uris", error.to_string()))?;
             kept.push(uri.to_owned());
+        }
+        if kept.len() > MAX_REDIRECT_URIS {
+            let message = format!("At most {MAX_REDIRECT_URIS} redirect URLs can be allowed.");
+            return Err(Error::invalid_field("redirect_uris_too_many", "redirect_uris", message));
         }
         let set = kept.clone();
         self.0.uses.store.write(move |tx| settings::set(tx, REDIRECT_URIS, &set)).await?;

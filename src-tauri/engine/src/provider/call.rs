@@ -78,17 +78,28 @@ impl Provider {
     }
 }
 
+fn is_credential<'p>(key: &str, providers: &(impl IntoIterator<Item = &'p Provider> + Clone)) -> bool {
+    is_always_credential(key) || providers.clone().into_iter().any(|provider| provider.definition.is_credential(key))
+}
+
+/// Removes the credentials from a context that a program sends back, as Truto's clients do with all of it.
+pub(crate) fn drop_credentials_in_context(context: &mut Map<String, Value>, provider: Option<&Provider>) {
+    context.retain(|key, _| {
+        let is_dropped = is_credential(key, &provider);
+        if is_dropped {
+            tracing::info!(key, "a context was sent with a credential, which is ignored");
+        }
+        !is_dropped
+    });
+}
+
 /// Refuses a context that contains a credential. A context is stored in plain text and shown with the account, so
 /// secrets can only be entered in the integration's form.
 pub(crate) fn reject_credentials_in_context<'p>(
     context: &Map<String, Value>,
     providers: &(impl IntoIterator<Item = &'p Provider> + Clone),
 ) -> Result<()> {
-    let is_credential = |key: &&String| {
-        is_always_credential(key)
-            || providers.clone().into_iter().any(|provider| provider.definition.is_credential(key))
-    };
-    let Some(key) = context.keys().find(is_credential) else { return Ok(()) };
+    let Some(key) = context.keys().find(|key| is_credential(key, providers)) else { return Ok(()) };
     let message = format!(
         "The context key {key:?} is a credential. Credentials are kept in the keychain and can't be given here; the person \
          enters them in the form when the account is connected or reauthorized."

@@ -20,7 +20,7 @@ use relink_domain::{
 use serde_json::{Map, Value};
 use url::Url;
 
-pub(crate) use call::{CallCredentials, reject_credentials_in_context};
+pub(crate) use call::{CallCredentials, drop_credentials_in_context, reject_credentials_in_context};
 pub(crate) use choice::choose_secret;
 pub(crate) use probe::{ProbeResult, probe};
 pub(crate) use providers::{CLIENT_SECRET, Providers};

@@ -24,7 +24,7 @@ use crate::{
     scheduler::{Taken, pause_until},
     store::{
         accounts::{self, DueAccount},
-        filter::Filter,
+        filter::{AccountOrder, Filter},
         timeline,
     },
 };
@@ -191,7 +191,12 @@ impl Refresher {
     /// Fills the schedule after the clock was set back, because times from the clock that was ahead would be too late.
     async fn schedule_all_again(&self) -> Result<()> {
         let now = self.now();
-        let all = self.0.uses.store.read(|c| accounts::list(c, &Filter::default(), None, None)).await?;
+        let all = self
+            .0
+            .uses
+            .store
+            .read(|c| accounts::list(c, &Filter::default(), AccountOrder::OLDEST_FIRST, None, None))
+            .await?;
         let due: Vec<_> =
             all.iter().filter_map(|(account, _)| Some((account.id(), account.due_by(now, jitter())?.at()))).collect();
         let span = spread_secs(due.iter().filter(|(_, at)| *at <= now).count());

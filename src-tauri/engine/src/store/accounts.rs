@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     Result, document,
-    filter::Filter,
+    filter::{AccountOrder, AccountPlace, Filter},
     id, limit_clause,
     outbox::{self, Payload},
     timeline::{self, NewEntry},
@@ -164,23 +164,26 @@ pub fn get_used(connection: &Connection, account_id: AccountId) -> Result<Option
         .optional()?)
 }
 
-/// Accounts in the order of their ids, which is that of their creation: at most `limit`, after the one with the id `after`.
+/// Accounts in this order: at most `limit`, after the place `after`.
 pub fn list(
     connection: &Connection,
     filter: &Filter,
-    after: Option<AccountId>,
+    order: AccountOrder,
+    after: Option<AccountPlace>,
     limit: Option<usize>,
 ) -> Result<Vec<Used>> {
     // Each combination of filters is a statement of its own: in one for all, SQLite could use no index.
     let (mut conditions, mut values) = filter.conditions();
     if let Some(after) = after {
-        conditions.push("id > ?".to_owned());
-        values.push(after.to_string().into());
+        let (condition, place) = order.after(after);
+        conditions.push(condition.to_owned());
+        values.extend(place);
     }
     let filtered = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
     values.push(limit_clause(limit).into());
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT document, last_used_at FROM integrated_account {filtered} ORDER BY id LIMIT ?"
+        "SELECT document, last_used_at FROM integrated_account {filtered} ORDER BY {} LIMIT ?",
+        order.sql()
     ))?;
     let rows = statement.query_map(params_from_iter(values), used)?;
     Ok(rows.collect::<Result<_, _>>()?)

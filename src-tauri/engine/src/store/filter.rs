@@ -8,31 +8,26 @@ use rusqlite::types::Value;
 pub struct Filter {
     /// `None`: any; empty: no account.
     pub ids: Option<Vec<AccountId>>,
-    pub tenant_id: Option<String>,
     /// Their stored names; empty: any.
     pub statuses: Vec<String>,
-    /// The integration's name.
-    pub integration: Option<String>,
     pub environment_integration_id: Option<EnvironmentIntegrationId>,
-    pub is_sandbox: Option<bool>,
-    pub times: Vec<TimeBound>,
+    pub texts: Vec<(AccountText, Condition<String>)>,
+    pub is_sandbox: Vec<Condition<bool>>,
+    pub times: Vec<(AccountTime, Condition<Timestamp>)>,
 }
 
-/// A bound that a time of an account must keep.
-#[derive(Debug, Clone, Copy)]
-pub struct TimeBound {
-    pub time: AccountTime,
-    pub comparison: Comparison,
-    pub bound: Timestamp,
+/// A condition on a value, which may be absent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition<T> {
+    In(Vec<T>),
+    NotIn(Vec<T>),
+    Compare(Comparison, T),
+    /// A text with SQL's wildcards: `%` for any characters, `_` for one. ASCII letters match in either case.
+    Like(String),
+    Exists(bool),
 }
 
-#[derive(Debug, Clone, Copy)]
-pub enum AccountTime {
-    Created,
-    Updated,
-}
-
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
     Greater,
     GreaterOrEqual,
@@ -40,59 +35,244 @@ pub enum Comparison {
     LessOrEqual,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountText {
+    Id,
+    TenantId,
+    Status,
+    /// The integration's name.
+    Integration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountTime {
+    Created,
+    Updated,
+}
+
+/// In which order accounts are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountOrder {
+    pub by: AccountTime,
+    pub newest_first: bool,
+}
+
+impl AccountOrder {
+    pub const OLDEST_FIRST: Self = Self { by: AccountTime::Created, newest_first: false };
+}
+
+/// Where an account stands in each order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountPlace {
+    pub updated_at: Timestamp,
+    /// Ids are in the order of their creation.
+    pub id: AccountId,
+}
+
+impl AccountOrder {
+    pub(super) const fn sql(self) -> &'static str {
+        match (self.by, self.newest_first) {
+            (AccountTime::Created, false) => "id",
+            (AccountTime::Created, true) => "id DESC",
+            (AccountTime::Updated, false) => "updated_at, id",
+            (AccountTime::Updated, true) => "updated_at DESC, id DESC",
+        }
+    }
+
+    /// What holds for the accounts after this place.
+    pub(super) fn after(self, place: AccountPlace) -> (&'static str, Vec<Value>) {
+        let condition = match (self.by, self.newest_first) {
+            (AccountTime::Created, false) => "id > ?",
+            (AccountTime::Created, true) => "id < ?",
+            (AccountTime::Updated, false) => "(updated_at, id) > (?, ?)",
+            (AccountTime::Updated, true) => "(updated_at, id) < (?, ?)",
+        };
+        let id = Value::from(place.id.to_string());
+        match self.by {
+            AccountTime::Created => (condition, vec![id]),
+            AccountTime::Updated => (condition, vec![place.updated_at.as_millis().into(), id]),
+        }
+    }
+}
+
+impl Comparison {
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+        }
+    }
+}
+
+impl<T: PartialOrd + AsRef<str>> Condition<T> {
+    /// Whether a text fulfills it.
+    pub fn matches_text(&self, value: &T) -> bool {
+        match self {
+            Self::Like(pattern) => {
+                let pattern: Vec<char> = pattern.chars().collect();
+                let text: Vec<char> = value.as_ref().chars().collect();
+                is_like(&pattern, &text)
+            }
+            other => other.matches(value),
+        }
+    }
+}
+
+impl<T: PartialOrd> Condition<T> {
+    /// Whether a value fulfills it; only a text can be [`Condition::Like`] something.
+    pub fn matches(&self, value: &T) -> bool {
+        match self {
+            Self::In(values) => values.contains(value),
+            Self::NotIn(values) => !values.contains(value),
+            Self::Compare(Comparison::Greater, bound) => value > bound,
+            Self::Compare(Comparison::GreaterOrEqual, bound) => value >= bound,
+            Self::Compare(Comparison::Less, bound) => value < bound,
+            Self::Compare(Comparison::LessOrEqual, bound) => value <= bound,
+            Self::Exists(exists) => *exists,
+            Self::Like(_) => false,
+        }
+    }
+}
+
+impl<T: Clone> Condition<T> {
+    /// The condition on this column or expression, and the values of its parameters.
+    fn sql(&self, column: &str, value: impl Fn(T) -> Value) -> (String, Vec<Value>) {
+        let all = |values: &[T]| values.iter().cloned().map(&value).collect();
+        match self {
+            // With `=`, SQLite reads an index in its order.
+            Self::In(values) if values.len() == 1 => (format!("{column} = ?"), all(values)),
+            Self::In(values) => (format!("{column} IN ({})", parameters(values.len())), all(values)),
+            Self::NotIn(values) => (format!("{column} NOT IN ({})", parameters(values.len())), all(values)),
+            Self::Compare(comparison, bound) => {
+                (format!("{column} {} ?", comparison.sql()), all(std::slice::from_ref(bound)))
+            }
+            Self::Like(pattern) => (format!("{column} LIKE ?"), vec![pattern.clone().into()]),
+            Self::Exists(true) => (format!("{column} IS NOT NULL"), Vec::new()),
+            Self::Exists(false) => (format!("{column} IS NULL"), Vec::new()),
+        }
+    }
+}
+
 impl Filter {
     /// SQL conditions, and the values of their parameters.
     pub(super) fn conditions(&self) -> (Vec<String>, Vec<Value>) {
-        let Self { ids, tenant_id, statuses, integration, environment_integration_id, is_sandbox, times } = self;
+        let Self { ids, statuses, environment_integration_id, texts, is_sandbox, times } = self;
         let mut conditions = Vec::new();
         let mut values: Vec<Value> = Vec::new();
+        let mut add = |(condition, parameters): (String, Vec<Value>)| {
+            conditions.push(condition);
+            values.extend(parameters);
+        };
         if let Some(ids) = ids {
-            conditions.push(format!("id IN ({})", parameters(ids.len())));
-            values.extend(ids.iter().map(|id| Value::from(id.to_string())));
-        }
-        if let Some(tenant_id) = tenant_id {
-            conditions.push("tenant_id = ?".to_owned());
-            values.push(tenant_id.clone().into());
+            add((format!("id IN ({})", parameters(ids.len())), ids.iter().map(|id| id.to_string().into()).collect()));
         }
         if !statuses.is_empty() {
-            conditions.push(format!("status IN ({})", parameters(statuses.len())));
-            values.extend(statuses.iter().cloned().map(Value::from));
+            add(Condition::In(statuses.clone()).sql("status", Value::from));
         }
-        if let Some(integration) = integration {
-            conditions.push(
-                "environment_integration_id = (SELECT e.id FROM environment_integration e
-                   JOIN integration i ON i.id = e.integration_id WHERE i.name = ?)"
-                    .to_owned(),
-            );
-            values.push(integration.clone().into());
+        if let Some(id) = environment_integration_id {
+            add(("environment_integration_id = ?".to_owned(), vec![id.to_string().into()]));
         }
-        if let Some(environment_integration_id) = environment_integration_id {
-            conditions.push("environment_integration_id = ?".to_owned());
-            values.push(environment_integration_id.to_string().into());
+        for (text, condition) in texts {
+            add(match text {
+                AccountText::Id => condition.sql("id", Value::from),
+                AccountText::TenantId => condition.sql("tenant_id", Value::from),
+                AccountText::Status => condition.sql("status", Value::from),
+                AccountText::Integration => of_integration(condition),
+            });
         }
-        if let Some(is_sandbox) = is_sandbox {
-            conditions.push("document ->> '$.profile.is_sandbox' = ?".to_owned());
-            values.push(i64::from(*is_sandbox).into());
+        for condition in is_sandbox {
+            add(condition.sql("document ->> '$.profile.is_sandbox'", |is_sandbox| i64::from(is_sandbox).into()));
         }
-        for TimeBound { time, comparison, bound } in times {
+        for (time, condition) in times {
             let column = match time {
                 AccountTime::Created => "created_at",
                 AccountTime::Updated => "updated_at",
             };
-            let operator = match comparison {
-                Comparison::Greater => ">",
-                Comparison::GreaterOrEqual => ">=",
-                Comparison::Less => "<",
-                Comparison::LessOrEqual => "<=",
-            };
-            conditions.push(format!("{column} {operator} ?"));
-            values.push(bound.as_millis().into());
+            add(condition.sql(column, |at| at.as_millis().into()));
         }
         (conditions, values)
     }
 }
 
+/// A condition on the name of the account's integration.
+fn of_integration(condition: &Condition<String>) -> (String, Vec<Value>) {
+    let (named, values) = condition.sql("i.name", Value::from);
+    // One integration has each name. With `=`, SQLite reads the index in its order.
+    let operator = if matches!(condition, Condition::In(names) if names.len() == 1) { "=" } else { "IN" };
+    let sql = format!(
+        "environment_integration_id {operator} (SELECT e.id FROM environment_integration e
+           JOIN integration i ON i.id = e.integration_id WHERE {named})"
+    );
+    (sql, values)
+}
+
+/// SQLite's LIKE.
+fn is_like(pattern: &[char], text: &[char]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    // Where the last `%` stands, and the text that it covers so far.
+    let mut last: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('%') => {
+                last = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '_' || c.eq_ignore_ascii_case(&text[t]) => (p, t) = (p + 1, t + 1),
+            _ => match last {
+                Some((percent, covered)) => {
+                    last = Some((percent, covered + 1));
+                    (p, t) = (percent + 1, covered + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '%')
+}
+
 /// So many placeholders.
 fn parameters(count: usize) -> String {
     vec!["?"; count].join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn like_is_sqlites() {
+        for (pattern, text, is_alike) in [
+            ("acme%", "acme-1", true),
+            ("ACME%", "acme-1", true),
+            ("%-1", "acme-1", true),
+            ("%cm%", "acme-1", true),
+            ("acme__", "acme-1", true),
+            ("acme_", "acme-1", false),
+            ("acme", "acme-1", false),
+            ("", "", true),
+            ("%", "", true),
+            ("_", "", false),
+            ("É%", "é", false),
+        ] {
+            assert_eq!(
+                Condition::Like(pattern.to_owned()).matches_text(&text.to_owned()),
+                is_alike,
+                "{pattern} {text}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn like_agrees_with_sqlite(pattern in "[a-cA-C%_é]{0,8}", text in "[a-cA-Cé]{0,8}") {
+            let connection = rusqlite::Connection::open_in_memory().expect("opens");
+            let sqlite: bool =
+                connection.query_row("SELECT ?1 LIKE ?2", [&text, &pattern], |row| row.get(0)).expect("compared");
+            prop_assert_eq!(Condition::Like(pattern).matches_text(&text), sqlite);
+        }
+    }
 }

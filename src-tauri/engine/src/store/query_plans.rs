@@ -10,7 +10,11 @@ use rusqlite::{
 };
 use uuid::Uuid;
 
-use super::{Result, accounts, filter::Filter, migrations, outbox, timeline, webhooks};
+use super::{
+    Result, accounts,
+    filter::{AccountOrder, AccountPlace, AccountText, AccountTime, Condition, Filter},
+    migrations, outbox, timeline, webhooks,
+};
 
 /// A database in memory with the newest schema.
 pub(super) fn in_memory() -> Connection {
@@ -96,29 +100,38 @@ fn one_account_and_its_name_are_found_by_id() {
 
 #[test]
 fn accounts_are_listed_in_the_order_of_their_ids_by_the_index_of_each_filter() {
-    let after = Some(account());
+    let after = Some(AccountPlace { updated_at: THEN, id: account() });
+    let orders = [false, true].map(|newest_first| AccountOrder { by: AccountTime::Created, newest_first });
+    let text = |field, value: &str| Filter {
+        texts: vec![(field, Condition::In(vec![value.to_owned()]))],
+        ..Filter::default()
+    };
     let status = |names: &[&str]| Filter {
         statuses: names.iter().map(|name| (*name).to_owned()).collect(),
         ..Filter::default()
     };
     let filters = [
-        Filter { tenant_id: Some("acme".to_owned()), ..Filter::default() },
+        text(AccountText::TenantId, "acme"),
+        text(AccountText::Status, "needs_reauth"),
         status(&["needs_reauth"]),
-        Filter { integration: Some("github".to_owned()), ..Filter::default() },
+        text(AccountText::Integration, "github"),
         Filter {
             environment_integration_id: Some(EnvironmentIntegrationId::from_uuid(Uuid::from_u128(1))),
             ..Filter::default()
         },
     ];
     for filter in filters {
-        for after in [None, after] {
-            searches(|c| accounts::list(c, &filter, after, Some(100)));
+        for (after, order) in [None, after].into_iter().flat_map(|after| orders.map(|order| (after, order))) {
+            searches(|c| accounts::list(c, &filter, order, after, Some(100)));
         }
     }
-    searches(|c| accounts::list(c, &Filter::default(), after, Some(100)));
-    assert_eq!(plan_of(|c| accounts::list(c, &Filter::default(), None, None)), ["SCAN integrated_account"]);
+    let all = Filter::default();
+    for order in orders {
+        searches(|c| accounts::list(c, &all, order, after, Some(100)));
+        assert_eq!(plan_of(|c| accounts::list(c, &all, order, None, None)), ["SCAN integrated_account"]);
+    }
     // With several statuses, either the order or the index can be used.
-    let several = plan_of(|c| accounts::list(c, &status(&["needs_reauth", "validation_error"]), None, None));
+    let several = plan_of(|c| accounts::list(c, &status(&["needs_reauth", "validation_error"]), orders[0], None, None));
     assert!(several[0].contains("integrated_account_status (status=?"), "{several:#?}");
 }
 

@@ -161,7 +161,18 @@ fn an_identity_from_an_id_token_needs_no_probe() {
 #[test]
 fn keys_of_credentials_are_recognized() {
     let acme = good().definition;
-    for key in ["api_key", "email", "client_id", "client_secret", "refresh_token", "oauth", "credentials"] {
+    for key in [
+        "api_key",
+        "email",
+        "client_id",
+        "client_secret",
+        "refresh_token",
+        "oauth",
+        "credentials",
+        "token",
+        "password",
+        "secret",
+    ] {
         assert!(acme.is_credential(key), "{key}");
     }
     assert!(!acme.is_credential("region"));
