@@ -100,7 +100,8 @@ impl Query {
                 None if rest.is_empty() => "",
                 None => continue,
             };
-            if !value.is_empty() && !(operator.is_empty() && value == "None") {
+            let is_absent = value.is_empty() || (operator.is_empty() && value == "None");
+            if !is_absent {
                 found.entry(operator).or_default().push(value);
             }
         }

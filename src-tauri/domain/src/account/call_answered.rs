@@ -104,7 +104,10 @@ impl Account {
         };
         if is_itself_again {
             self.profile.updated_at = now;
-            events.insert(0, EventKind::AccountUpdated);
+            // The event of a recovery has the whole account.
+            if events.is_empty() {
+                events.push(EventKind::AccountUpdated);
+            }
         }
         self.state = state;
         self.transition(timeline, events)

@@ -200,7 +200,7 @@ impl Filter {
 fn of_integration(condition: &Condition<String>) -> (String, Vec<Value>) {
     let (named, values) = condition.sql("i.name", Value::from);
     // One integration has each name. With `=`, SQLite reads the index in its order.
-    let operator = if matches!(condition, Condition::In(names) if names.len() == 1) { "=" } else { "IN" };
+    let operator = if matches!(condition, Condition::In(of) if of.len() == 1) { "=" } else { "IN" };
     let sql = format!(
         "environment_integration_id {operator} (SELECT e.id FROM environment_integration e
            JOIN integration i ON i.id = e.integration_id WHERE {named})"
