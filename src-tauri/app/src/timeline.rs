@@ -98,8 +98,10 @@ fn facts(event: &TimelineEvent) -> Vec<Fact> {
         | TimelineEvent::Unauthorized { failure }
         | TimelineEvent::IntegrationUnusable { failure }
         | TimelineEvent::Forbidden { failure: Some(failure) }
+        | TimelineEvent::OriginChanged { failure }
         | TimelineEvent::CredentialGone { failure } => {
             let mut facts = vec![fact("Code", failure.cause.code())];
+            facts.extend(failure.moved.as_deref().map(|moved| fact("Address", &moved.change())));
             facts.extend(failure.http_status.map(|status| fact("HTTP status", &status.to_string())));
             facts.extend(failure.provider_code.as_deref().map(|code| fact("Provider code", code)));
             facts.extend(failure.provider_message.as_deref().map(|text| fact("Provider message", text)));
@@ -124,6 +126,8 @@ fn facts(event: &TimelineEvent) -> Vec<Fact> {
         | TimelineEvent::Reauthorized { .. }
         | TimelineEvent::KeptOld { .. }
         | TimelineEvent::IntegrationUsable
+        | TimelineEvent::OriginRestored { .. }
+        | TimelineEvent::OriginFollowed { .. }
         | TimelineEvent::BuiltInHidden { .. }
         | TimelineEvent::LinkCreated { .. }
         | TimelineEvent::Renamed { .. }

@@ -58,6 +58,7 @@ fn refused() -> Account {
             identity: Some(Identity { id: "7".into(), label: "ada".into() }),
             scopes: vec!["repo".into()],
             requested_scopes: None,
+            origins: relink_domain::origins::Origins::default(),
             last_error: Some(SeenFailure { failure, at: at(60) }),
             answers_as_another: None,
             last_forbidden_error: None,

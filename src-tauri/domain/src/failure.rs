@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Timestamp, provider_text, verdict::Verdict};
+use crate::{Timestamp, origins::MovedAddress, provider_text, verdict::Verdict};
 
 pub use advice::{Advice, Occasion};
 pub use error_body::ProviderError;
@@ -245,6 +245,11 @@ causes! {
         "The integration {provider} can't be used",
         "Relink can't load its definition any more. It neither refreshes nor checks the account until the definition is repaired.",
         "Add the integration again from a corrected file, or delete the account and uninstall the integration.";
+    /// An address of the integration is at another origin than when the account's credentials were given.
+    OriginChanged = "origin_changed", Terminal, false,
+        "{provider}'s address changed",
+        "The integration's addresses aren't those any more that this account was connected at. Relink has sent nothing to the new ones.",
+        "If you trust the new address, reauthorize the connection.";
     /// The account's item is gone from the keychain.
     CredentialMissing = "credential_missing", Terminal, false,
         "The sign-in is gone from the keychain",
@@ -273,12 +278,27 @@ pub struct Failure {
     /// How long the provider asked Relink to wait (`Retry-After`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_secs: Option<u32>,
+    /// Which address changed, for [`Cause::OriginChanged`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Box<MovedAddress>>,
 }
 
 impl Failure {
     /// A failure of which only the cause is known.
     pub const fn new(cause: Cause) -> Self {
-        Self { cause, http_status: None, provider_code: None, provider_message: None, retry_after_secs: None }
+        Self {
+            cause,
+            http_status: None,
+            provider_code: None,
+            provider_message: None,
+            retry_after_secs: None,
+            moved: None,
+        }
+    }
+
+    /// The credentials may not be sent to the address any more.
+    pub fn moved(address: MovedAddress) -> Self {
+        Self { moved: Some(Box::new(address)), ..Self::new(Cause::OriginChanged) }
     }
 
     /// Adds the HTTP status of the response.
@@ -299,6 +319,11 @@ impl Failure {
     /// What happened, what it means and what to do: the cause's explanation, with the advice for what the provider said.
     pub fn explain(&self, provider: &str, verdict: Verdict) -> Explanation {
         let explanation = self.cause.explain(provider, verdict);
+        if let Some(moved) = &self.moved {
+            let title = moved.title(provider);
+            let message = format!("{title} {}. Relink has sent nothing there.", moved.change());
+            return Explanation { title, message, ..explanation };
+        }
         match self.advice(provider, Occasion::Account(verdict)) {
             Some(Advice { hint, .. }) => Explanation { hint, ..explanation },
             None => explanation,

@@ -81,11 +81,13 @@ pub(crate) const fn condition_after(timeline_event: &TimelineEvent, before: Cond
             Condition::NoData => Condition::Working,
             Condition::Working | Condition::Retrying | Condition::NotWorking => before,
         },
-        TimelineEvent::RefreshFailed { next_try: Some(_), .. } => Condition::Retrying,
+        TimelineEvent::RefreshFailed { next_try: Some(_), .. }
+        | TimelineEvent::OriginRestored { next_try: Some(_) } => Condition::Retrying,
         TimelineEvent::RefreshFailed { next_try: None, .. }
         | TimelineEvent::StepFailed { .. }
         | TimelineEvent::Unauthorized { .. }
         | TimelineEvent::IntegrationUnusable { .. }
+        | TimelineEvent::OriginChanged { .. }
         | TimelineEvent::CredentialGone { .. } => Condition::NotWorking,
         TimelineEvent::Deleted { .. } | TimelineEvent::RevokedLater { .. } => Condition::NoData,
         TimelineEvent::Connected { .. }
@@ -99,6 +101,8 @@ pub(crate) const fn condition_after(timeline_event: &TimelineEvent, before: Cond
         | TimelineEvent::FlowFailed { .. }
         | TimelineEvent::CallbackRefused { .. }
         | TimelineEvent::BuiltInHidden { .. }
+        | TimelineEvent::OriginFollowed { .. }
+        | TimelineEvent::OriginRestored { next_try: None }
         | TimelineEvent::LinkCreated { .. }
         | TimelineEvent::Renamed { .. }
         | TimelineEvent::ContextChanged => before,

@@ -14,6 +14,7 @@ pub mod integration;
 pub mod link;
 pub mod name;
 pub mod notice;
+pub mod origins;
 pub mod permission;
 pub mod provider_text;
 pub mod schedule;

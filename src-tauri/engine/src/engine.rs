@@ -133,15 +133,6 @@ impl Engine {
             clock: clock.clone(),
             tasks: tasks.clone(),
         });
-        let catalog = Catalog::open(catalog::Dependencies {
-            store: store.clone(),
-            keychain: keychain.clone(),
-            clock: clock.clone(),
-            orphans: orphans.clone(),
-            providers: providers.clone(),
-            environment,
-        })
-        .await?;
         let accounts = Accounts::new(accounts::Dependencies {
             store: store.clone(),
             keychain: keychain.clone(),
@@ -155,6 +146,16 @@ impl Engine {
             schedule: Arc::clone(&schedule),
             hosts: Arc::clone(&hosts),
         });
+        let catalog = Catalog::open(catalog::Dependencies {
+            store: store.clone(),
+            keychain: keychain.clone(),
+            clock: clock.clone(),
+            orphans: orphans.clone(),
+            providers: providers.clone(),
+            accounts: accounts.clone(),
+            environment,
+        })
+        .await?;
         let refresher = Refresher::new(refresher::Dependencies {
             store: store.clone(),
             keychain: keychain.clone(),

@@ -167,6 +167,7 @@ impl Error {
             Self::Rejected(Rejected::UnderWay) => "refresh_under_way",
             Self::Rejected(Rejected::NotRenewing) => "nothing_to_refresh",
             Self::Rejected(Rejected::BeingReplaced) => "being_replaced",
+            Self::Rejected(Rejected::OriginChanged) => "origin_changed",
             Self::Rejected(Rejected::StepsDone) => "steps_done",
             Self::Keychain(error) => error.code(),
             Self::Store(_) => "store",

@@ -105,6 +105,11 @@ impl Recovery {
             let item = self.0.keychain.get(&Key::Account(id)).await?.unwrap_or_default();
             account = accounts.reconcile(accounts.load(id).await?, &item).await?;
         }
+        // New credentials may be bound to addresses that have changed since. That is noted, not an error.
+        accounts.refuse_if_moved(&account).await.or_else(|error| match error {
+            Error::Provider { .. } => Ok(()),
+            error => Err(error),
+        })?;
         match account.state.credential() {
             // The refresher resumes it.
             Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }) => {
@@ -115,10 +120,14 @@ impl Recovery {
         Ok(())
     }
 
-    /// Marks the accounts of integrations whose definition can't be loaded, and restores those whose definition can be
-    /// loaded again.
+    /// Marks the accounts of integrations whose definition can't be loaded or whose addresses have changed, and restores
+    /// those whose definition can be loaded or whose addresses are the old ones again.
     async fn follow_definitions(&self) -> Result<()> {
         for Entry { installed, provider } in self.0.providers.all() {
+            // Before an account works again: it may have moved while its definition could not be used.
+            if let Ok(provider) = &provider {
+                self.0.accounts.follow_provider(provider).await?;
+            }
             // If the definition can be used, only marked accounts matter: normally none.
             let statuses = match &provider {
                 Ok(_) => vec![Status::ValidationError.as_str().to_owned()],

@@ -40,6 +40,7 @@ impl Alone {
             scopes: Vec::new(),
             requested_scopes: Vec::new(),
             context: Map::new(),
+            origins: self.accounts.load(self.id).await.expect("there").profile.origins,
         };
         let link = LinkTokenId::from_uuid(Uuid::from_u128(1));
         let begun = self.accounts.commit(&PERSON, self.id, Input::BeginReplacement { granted, link }).await;

@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 
 use relink_domain::{
     AccountId, EnvironmentId, EnvironmentIntegrationId, IntegrationId, Secret, Timestamp, WebhookId,
-    account::{Account, Granted, Input, NewCredential, Profile, Renewal},
+    account::{Account, Credential, Granted, Input, NewCredential, Profile, Renewal},
     caller::Caller,
     integration::{WebUrl, built_in},
+    origins::Origins,
     schedule::TokenLifetime,
 };
 use rusqlite::Transaction;
@@ -125,6 +126,12 @@ impl Services {
         installed
     }
 
+    /// The addresses that an account with this credential is bound to.
+    fn origins_of(&self, installed: &Installed, credential: &NewCredential) -> Origins {
+        let method = Credential::new(credential, Account::FIRST_GENERATION).method();
+        self.providers.get(installed.id).expect("usable").origins(method, &Map::new())
+    }
+
     /// An account that works, with nothing in the keychain.
     pub(crate) async fn connect(&self, accounts: &Accounts, with: &Installed, credential: NewCredential) -> AccountId {
         let id = AccountId::from_uuid(Uuid::now_v7());
@@ -134,6 +141,7 @@ impl Services {
             scopes: Vec::new(),
             requested_scopes: Vec::new(),
             context: Map::new(),
+            origins: self.origins_of(with, &credential),
         };
         let connected = Account::connect(profile(with, id, "Ada".to_owned()), &granted, START);
         let change = accounts.change(&PERSON, &connected).expect("serialized");
@@ -196,6 +204,7 @@ pub(crate) fn install(tx: &Transaction<'_>, document: Value) -> store::Result<In
         is_enabled: true,
         show_in_catalog: true,
         r#override: Map::new(),
+        client_secret_origins: Origins::default(),
         created_at: START,
         updated_at: START,
     };
@@ -231,6 +240,7 @@ pub(crate) fn profile(of: &Installed, id: AccountId, name: String) -> Profile {
         identity: None,
         scopes: Vec::new(),
         requested_scopes: None,
+        origins: Origins::default(),
         last_error: None,
         answers_as_another: None,
         last_forbidden_error: None,

@@ -19,6 +19,17 @@ impl Account {
         if self.is_unusable() && !matches!(input, Input::IntegrationUnusable { .. } | Input::IntegrationUsable) {
             return self.apply_while_unusable(input, now, jitter);
         }
+        if matches!(self.state, AccountState::Moved { .. })
+            && !matches!(
+                input,
+                Input::FollowOrigins { .. }
+                    | Input::Replaced { .. }
+                    | Input::IntegrationUnusable { .. }
+                    | Input::ClockSetBack { .. }
+            )
+        {
+            return self.apply_while_moved(input, now, jitter);
+        }
         match input {
             Input::StepsPassed => self.steps_passed(now),
             Input::StepFailed { step, failure } => self.step_failed(step, failure, now),
@@ -36,6 +47,7 @@ impl Account {
             Input::IntegrationUnusable { failure } => Ok(self.integration_unusable(failure, now)),
             Input::IntegrationUsable => self.integration_usable(now),
             Input::ClockSetBack { millis } => Ok(self.clock_set_back(millis)),
+            Input::FollowOrigins { current, accepted } => Ok(self.follow_origins(&current, &accepted, now, jitter)),
             Input::MergeContext { context } => Ok(self.merge_context(context, now)),
         }
     }
@@ -62,9 +74,10 @@ impl Account {
             AccountState::Connecting { credential } | AccountState::StepFailed { credential, .. } => {
                 Ok(credential.clone())
             }
-            AccountState::Working { .. } | AccountState::Failing { .. } | AccountState::Unusable { .. } => {
-                Err(Rejected::StepsDone)
-            }
+            AccountState::Working { .. }
+            | AccountState::Failing { .. }
+            | AccountState::Moved { .. }
+            | AccountState::Unusable { .. } => Err(Rejected::StepsDone),
         }
     }
 
@@ -149,6 +162,7 @@ impl Account {
             other @ (AccountState::Connecting { .. }
             | AccountState::StepFailed { .. }
             | AccountState::Working { .. }
+            | AccountState::Moved { .. }
             | AccountState::Unusable { .. }) => other.with(credential),
         };
         self.profile.last_error = None;
@@ -199,6 +213,7 @@ impl Account {
             AccountState::Connecting { .. }
             | AccountState::StepFailed { .. }
             | AccountState::Working { .. }
+            | AccountState::Moved { .. }
             | AccountState::Unusable { .. } => Trouble::begin(failure.clone(), at_once, now, jitter),
         };
         trouble.announced_at = Some(now);
@@ -227,6 +242,7 @@ impl Account {
             other @ (AccountState::Connecting { .. }
             | AccountState::StepFailed { .. }
             | AccountState::Working { .. }
+            | AccountState::Moved { .. }
             | AccountState::Unusable { .. }) => other,
         };
         self.transition(if is_noted { vec![] } else { vec![TimelineEvent::Deferred { why }] }, vec![])

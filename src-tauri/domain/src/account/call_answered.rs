@@ -100,6 +100,7 @@ impl Account {
             | AccountState::StepFailed { .. }
             | AccountState::Working { .. }
             | AccountState::Failing { .. }
+            | AccountState::Moved { .. }
             | AccountState::Unusable { .. }) => (other, vec![TimelineEvent::Checked], vec![]),
         };
         if is_itself_again {

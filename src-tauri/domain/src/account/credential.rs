@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{AuthenticationMethod, Identity};
-use crate::{LinkTokenId, Timestamp, schedule::TokenLifetime};
+use crate::{LinkTokenId, Timestamp, origins::Origins, schedule::TokenLifetime};
 
 /// An account's credential, without its secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +142,9 @@ pub struct Granted {
     pub requested_scopes: Vec<String>,
     /// The account's new context.
     pub context: Map<String, Value>,
+    /// The addresses of the provider that the person gave the credentials to.
+    #[serde(default)]
+    pub origins: Origins,
 }
 
 /// New credentials that have passed every check and are being written to the keychain. Stored before that, so that

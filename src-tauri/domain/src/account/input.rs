@@ -7,6 +7,7 @@ use crate::{
     LinkTokenId,
     event::EventKind,
     failure::{Failure, ProviderError},
+    origins::{Origin, Origins},
     schedule::TokenLifetime,
 };
 
@@ -71,6 +72,12 @@ pub enum Input {
     IntegrationUsable,
     /// The machine's clock was set back by this many milliseconds.
     ClockSetBack { millis: i64 },
+    /// The addresses of the account's integration are these now.
+    FollowOrigins {
+        current: Origins,
+        /// Origins that credentials bound to them may leave, by a built-in definition's `moved_from`.
+        accepted: Vec<Origin>,
+    },
     /// Keys of the account's context are set. Values are replaced whole.
     MergeContext { context: Map<String, Value> },
 }
@@ -120,6 +127,8 @@ pub enum Rejected {
     /// New credentials are being written to the keychain.
     #[error("new credentials are being saved")]
     BeingReplaced,
+    #[error("an address of the integration has changed")]
+    OriginChanged,
     #[error("the connect steps of this account are already done")]
     StepsDone,
 }

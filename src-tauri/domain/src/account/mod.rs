@@ -4,7 +4,9 @@
 //!
 //! Invariants:
 //! - Only a credential that can be renewed can have a refresh in progress ([`Attempt`] is part of [`Renewing`]).
-//! - An account has a [`Trouble`] exactly while it is [`AccountState::Failing`].
+//! - An account has a [`Trouble`] exactly while it is [`AccountState::Failing`] or [`AccountState::Moved`].
+//! - It is [`AccountState::Moved`] from the moment that an address of its integration isn't one any more that its credentials
+//!   may be sent to ([`Profile::origins`]), until they are replaced or the address is back.
 //! - A result carries the generation that it belongs to; one of another generation is [`Rejected::Stale`].
 //! - The five Truto statuses are a view ([`Account::status`]), never stored.
 
@@ -13,6 +15,7 @@ mod call_answered;
 mod clock;
 mod credential;
 mod input;
+mod moved;
 mod replacement;
 mod timeline_event;
 mod trouble;
@@ -36,6 +39,7 @@ use crate::{
     AccountId, EnvironmentIntegrationId, Timestamp,
     event::EventKind,
     failure::{Explanation, Failure},
+    origins::Origins,
     schedule::{self, Jitter},
 };
 
@@ -137,6 +141,9 @@ pub struct Profile {
     /// of Relink.
     #[serde(default)]
     pub requested_scopes: Option<Vec<String>>,
+    /// The addresses that its credentials were given for, and to which alone they may be sent.
+    #[serde(default)]
+    pub origins: Origins,
     /// The last failure. Cleared when the account works again.
     pub last_error: Option<SeenFailure>,
     /// Set while calls are answered as somebody else than `identity`. It doesn't change the state.
@@ -176,6 +183,12 @@ pub enum AccountState {
         credential: Credential,
         trouble: Trouble,
     },
+    /// An address of its integration isn't one any more that its credentials may be sent to. Nothing is begun for it.
+    Moved {
+        /// Its state before, which it returns to if the address is back.
+        before: Box<AccountState>,
+        trouble: Trouble,
+    },
     /// The definition of its integration can't be used any more. Nothing happens for it meanwhile.
     Unusable {
         /// Its state before, which it returns to.
@@ -190,7 +203,7 @@ impl AccountState {
             | Self::StepFailed { credential, .. }
             | Self::Working { credential }
             | Self::Failing { credential, .. } => credential,
-            Self::Unusable { before } => before.credential(),
+            Self::Unusable { before } | Self::Moved { before, .. } => before.credential(),
         }
     }
 
@@ -202,6 +215,7 @@ impl AccountState {
             Self::StepFailed { step, .. } => Self::StepFailed { step, credential },
             Self::Working { .. } => Self::Working { credential },
             Self::Failing { trouble, .. } => Self::Failing { credential, trouble },
+            Self::Moved { before, trouble } => Self::Moved { before: Box::new(before.with(credential)), trouble },
             Self::Unusable { before } => Self::Unusable { before: Box::new(before.with(credential)) },
         }
     }
@@ -211,6 +225,7 @@ impl AccountState {
     fn with_trouble(self, change: impl FnOnce(Trouble) -> Trouble) -> Self {
         match self {
             Self::Failing { credential, trouble } => Self::Failing { credential, trouble: change(trouble) },
+            Self::Moved { before, trouble } => Self::Moved { before, trouble: change(trouble) },
             Self::Unusable { before } => Self::Unusable { before: Box::new(before.with_trouble(change)) },
             other @ (Self::Connecting { .. } | Self::StepFailed { .. } | Self::Working { .. }) => other,
         }
@@ -229,7 +244,7 @@ impl AccountState {
 
     pub const fn trouble(&self) -> Option<&Trouble> {
         match self {
-            Self::Failing { trouble, .. } => Some(trouble),
+            Self::Failing { trouble, .. } | Self::Moved { trouble, .. } => Some(trouble),
             Self::Connecting { .. } | Self::StepFailed { .. } | Self::Working { .. } | Self::Unusable { .. } => None,
         }
     }
@@ -304,7 +319,7 @@ impl Account {
                 Status::ValidationError
             }
             AccountState::Working { .. } => Status::Active,
-            AccountState::Failing { .. } => Status::NeedsReauth,
+            AccountState::Failing { .. } | AccountState::Moved { .. } => Status::NeedsReauth,
         }
     }
 
@@ -333,7 +348,7 @@ impl Account {
     pub fn due(&self, jitter: Jitter) -> Option<Due> {
         match (self.state.credential(), &self.state) {
             (Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }), _)
-            | (_, AccountState::Connecting { .. } | AccountState::Unusable { .. })
+            | (_, AccountState::Connecting { .. } | AccountState::Moved { .. } | AccountState::Unusable { .. })
             | (Credential::Fixed(_), AccountState::StepFailed { .. } | AccountState::Failing { .. }) => None,
             (Credential::Renewing(_), AccountState::Failing { trouble, .. }) => trouble.next_try.map(Due::Refresh),
             (Credential::Renewing(renewing), AccountState::Working { .. } | AccountState::StepFailed { .. }) => {
@@ -357,17 +372,6 @@ impl Account {
         };
         Some(due.moved_to(due.at().min(latest)))
     }
-
-    /// The generation of the next credential, above every one that a result may still carry.
-    pub fn next_generation(&self) -> u64 {
-        let credential = self.state.credential();
-        let attempted = match credential {
-            Credential::Renewing(Renewing { attempt: Attempt::Refreshing { generation, .. }, .. }) => *generation,
-            Credential::Renewing(Renewing { attempt: Attempt::Idle, .. }) | Credential::Fixed(_) => 0,
-        };
-        let staged = self.replacement.as_ref().map_or(0, |replacement| replacement.generation);
-        credential.generation().max(attempted).max(staged) + 1
-    }
 }
 
 impl Profile {
@@ -379,6 +383,7 @@ impl Profile {
         }
         self.scopes.clone_from(&granted.scopes);
         self.requested_scopes = Some(granted.requested_scopes.clone());
+        self.origins.clone_from(&granted.origins);
         self.context.clone_from(&granted.context);
         self.last_error = None;
         self.answers_as_another = None;

@@ -6,6 +6,7 @@ use super::ConnectStep;
 use crate::{
     Timestamp,
     failure::{Failure, Occasion, provider_words},
+    origins::MovedAddress,
     verdict::Verdict,
 };
 
@@ -128,6 +129,15 @@ pub enum TimelineEvent {
     IntegrationUnusable { failure: Failure },
     /// The definition of its integration can be used again.
     IntegrationUsable,
+    /// An address of its integration changed, and its credentials may not be sent there.
+    OriginChanged { failure: Failure },
+    /// The addresses of its integration are again those that its credentials were given for.
+    OriginRestored {
+        /// When a refresh that had failed before is retried.
+        next_try: Option<Timestamp>,
+    },
+    /// An address of a built-in integration changed with an update of Relink, and the credentials followed.
+    OriginFollowed { moved: MovedAddress },
     /// A built-in integration is hidden, because the person made one of the same name. It belongs to no account.
     BuiltInHidden { integration: String },
     /// The account was deleted.
@@ -165,6 +175,8 @@ impl TimelineEvent {
             | Self::Renamed { .. }
             | Self::ContextChanged
             | Self::IntegrationUsable
+            | Self::OriginRestored { .. }
+            | Self::OriginFollowed { .. }
             | Self::Deleted { revoked: None | Some(true), is_pending: false, .. }
             | Self::RevokedLater { revoked: true, .. } => Tone::Good,
             Self::Deferred { .. }
@@ -183,7 +195,25 @@ impl TimelineEvent {
             | Self::RefreshFailed { next_try: None, .. }
             | Self::Unauthorized { .. }
             | Self::IntegrationUnusable { .. }
+            | Self::OriginChanged { .. }
             | Self::CredentialGone { .. } => Tone::Bad,
+        }
+    }
+
+    /// The texts of changed addresses.
+    fn describe_origins(&self, provider: &str) -> (String, Option<String>) {
+        match self {
+            Self::OriginChanged { failure } => {
+                let explanation = failure.explain(provider, Verdict::NeedsPerson);
+                (explanation.title, Some(format!("{} {}", explanation.message, explanation.hint)))
+            }
+            Self::OriginFollowed { moved } => {
+                (moved.title(provider), Some(format!("With an update of Relink, {}", moved.change())))
+            }
+            _ => (
+                format!("{provider}'s addresses are the old ones again"),
+                Some("The credentials can be used again".into()),
+            ),
         }
     }
 
@@ -253,6 +283,9 @@ impl TimelineEvent {
             Self::LinkCreated { .. } => ("Magic link created".into(), None),
             Self::Renamed { name } => (format!("Renamed to {name}"), None),
             Self::IntegrationUnusable { failure } => (failure.cause.title(provider), failure.provider_message.clone()),
+            Self::OriginChanged { .. } | Self::OriginRestored { .. } | Self::OriginFollowed { .. } => {
+                self.describe_origins(provider)
+            }
             Self::IntegrationUsable => (format!("{provider} can be used again"), None),
             Self::BuiltInHidden { integration } => (
                 format!("Built-in integration {integration} hidden"),

@@ -45,14 +45,24 @@ impl Account {
     pub(super) fn integration_usable(mut self, now: Timestamp) -> Result<Transition, Rejected> {
         let AccountState::Unusable { before } = self.state else { return Err(Rejected::StepsDone) };
         self.state = *before;
-        self.profile.last_error =
-            self.state.trouble().map(|trouble| SeenFailure { failure: trouble.failure.clone(), at: trouble.since });
+        self.profile.last_error = self.state.failure_seen();
         self.profile.updated_at = now;
         let events = match self.state {
             AccountState::Working { .. } => vec![EventKind::AccountUpdated, EventKind::AccountActive],
             _ => vec![EventKind::AccountUpdated],
         };
         Ok(self.transition(vec![TimelineEvent::IntegrationUsable], events))
+    }
+
+    /// The generation of the next credential, above every one that a result may still carry.
+    pub fn next_generation(&self) -> u64 {
+        let credential = self.state.credential();
+        let attempted = match credential {
+            Credential::Renewing(Renewing { attempt: Attempt::Refreshing { generation, .. }, .. }) => *generation,
+            Credential::Renewing(Renewing { attempt: Attempt::Idle, .. }) | Credential::Fixed(_) => 0,
+        };
+        let staged = self.replacement.as_ref().map_or(0, |replacement| replacement.generation);
+        credential.generation().max(attempted).max(staged) + 1
     }
 
     /// The generation of the refresh that is open.
@@ -68,5 +78,12 @@ impl Account {
     /// Whether nothing happens for the account until a person does something.
     pub fn waits_for_person(&self) -> bool {
         self.due(Jitter::NONE).is_none() && self.open_generation().is_err()
+    }
+}
+
+impl AccountState {
+    /// What its trouble shows as the last failure.
+    pub(super) fn failure_seen(&self) -> Option<SeenFailure> {
+        self.trouble().map(|trouble| SeenFailure { failure: trouble.failure.clone(), at: trouble.since })
     }
 }

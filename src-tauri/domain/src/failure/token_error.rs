@@ -81,11 +81,10 @@ impl TokenErrorResponse {
         let said = ProviderError { code: self.code.clone(), message }.cleaned(filter);
         let own_code = self.code.clone().filter(|code| own.contains(code));
         Failure {
-            cause: self.cause(own),
-            http_status: Some(self.status),
             provider_code: own_code.or(said.code),
             provider_message: said.message,
             retry_after_secs: self.retry_after_secs,
+            ..Failure::new(self.cause(own)).status(self.status)
         }
     }
 

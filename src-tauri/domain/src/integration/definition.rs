@@ -21,9 +21,14 @@ use super::{
     relink::{ClientSecretNeed, Color, Docs, RedirectKind, RefreshQuirks},
     secrets::take_client_secrets,
     strictness::Strictness,
-    web_url::{Origin, WebUrl},
+    web_url::WebUrl,
 };
-use crate::{IntegrationId, Secret, account::AuthenticationMethod, callback};
+use crate::{
+    IntegrationId, Secret,
+    account::AuthenticationMethod,
+    callback,
+    origins::{AddressKind, Origin, Origins},
+};
 
 /// An integration's definition. It holds no secret, and serializes as the document that it was decoded from, with
 /// `"secret": ""`.
@@ -137,6 +142,37 @@ impl Definition {
     /// The origins that a call may send an account's credential to. Token requests go only to their endpoints.
     pub fn origins(&self) -> BTreeSet<Origin> {
         BTreeSet::from([self.config.base_url.origin()])
+    }
+
+    /// Every address that something of an account with this method may be sent to: credentials, codes, verifiers, tokens and
+    /// the client's secret. An account is bound to them. No host contains a value of the context yet; one that does is
+    /// resolved here.
+    pub fn addresses(&self, method: AuthenticationMethod, _context: &Map<String, Value>) -> Origins {
+        let of = |kind, url: &WebUrl| (kind, url.origin());
+        let mut addresses = vec![of(AddressKind::Api, self.base_url())];
+        match method {
+            AuthenticationMethod::Oauth2 => addresses.extend(self.oauth2().into_iter().flat_map(|oauth2| {
+                let revocation = oauth2.revocation_url.as_ref().map(|url| of(AddressKind::Revocation, url));
+                [
+                    of(AddressKind::Authorization, &oauth2.authorize_url),
+                    of(AddressKind::Token, &oauth2.token_url),
+                    of(AddressKind::Refresh, &oauth2.refresh_url),
+                ]
+                .into_iter()
+                .chain(revocation)
+            })),
+            AuthenticationMethod::Oauth2ClientCredentials => {
+                addresses.extend(self.client_credentials().map(|own| of(AddressKind::Token, &own.token_url)));
+            }
+            AuthenticationMethod::ApiKey => {}
+        }
+        addresses.into_iter().collect()
+    }
+
+    /// Origins that the provider has left: credentials bound to them may follow to the present ones. Relink honors it only
+    /// in a built-in definition.
+    pub fn moved_from(&self) -> &[Origin] {
+        &self.config.own.moved_from
     }
 
     pub const fn logo(&self) -> Option<&Logo> {

@@ -54,5 +54,6 @@ pub use self::{
     secrets::take_client_secrets,
     strictness::CHECKER_VERSION,
     template::{MissingValue, Placeholder, Template, TemplateError, Values},
-    web_url::{Origin, UrlPath, WebUrl, WebUrlError},
+    web_url::{UrlPath, WebUrl, WebUrlError},
 };
+pub use crate::origins::Origin;

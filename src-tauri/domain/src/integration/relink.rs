@@ -14,6 +14,7 @@ use super::{
     template::Template,
     web_url::{UrlPath, WebUrl},
 };
+use crate::origins::Origin;
 
 /// The section, except for its calls (see [`Calls`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +30,7 @@ pub(super) struct Additions {
     pub(super) client_secret: ClientSecretNeed,
     pub(super) sandbox: bool,
     pub(super) allow_local: bool,
+    pub(super) moved_from: Vec<Origin>,
 }
 
 /// How the browser returns to Relink.
@@ -139,6 +141,7 @@ impl Additions {
             "client_secret",
             "sandbox",
             "allow_local",
+            "moved_from",
         ]);
         let needs = [
             ("required", ClientSecretNeed::Required),
@@ -157,6 +160,7 @@ impl Additions {
             client_secret: object.map("client_secret", |node| node.one_of(&needs))?.unwrap_or_default(),
             sandbox: object.flag("sandbox")?,
             allow_local: object.flag("allow_local")?,
+            moved_from: object.describing("moved_from", |node| origins(&node))?.unwrap_or_default(),
         })
     }
 }
@@ -313,6 +317,14 @@ fn issuer(node: &Node<'_>) -> Result<String> {
         return Err(node.fail("an issuer has no query (RFC 8414 §2); remove everything from the ? on"));
     }
     node.text().map(str::to_owned)
+}
+
+fn origins(node: &Node<'_>) -> Result<Vec<Origin>> {
+    let origin = |node: &Node<'_>| match node.web_url()? {
+        url if url.is_bare_origin() => Ok(url.origin()),
+        _ => Err(node.fail("must end after the host, such as \"https://api.acme.example\"")),
+    };
+    node.array()?.iter().map(origin).collect()
 }
 
 fn strings(node: &Node<'_>) -> Result<BTreeMap<String, String>> {

@@ -9,6 +9,7 @@ use super::{
     error::quoted,
     reach::{Reach, is_loopback, reach},
 };
+use crate::origins::Origin;
 
 const MAX_URL_BYTES: usize = 2048;
 
@@ -72,7 +73,7 @@ impl WebUrl {
     }
 
     pub fn origin(&self) -> Origin {
-        Origin(self.0.origin().ascii_serialization())
+        Origin::of(&self.0)
     }
 
     /// Whether nothing follows the host.
@@ -148,24 +149,6 @@ fn is_localhost(name: &str) -> bool {
 
 fn has_last_label(name: &str, label: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, last)| last == label)
-}
-
-/// Scheme, host and port. A credential is bound to origins.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Origin(String);
-
-impl Origin {
-    /// `https://api.github.com`
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// A path with an optional query that stays below the URL it is appended to.

@@ -139,6 +139,7 @@ fn an_account_is_failing_while_it_has_a_trouble() {
         identity: None,
         scopes: vec![],
         requested_scopes: None,
+        origins: crate::origins::Origins::default(),
         last_error: None,
         answers_as_another: None,
         last_forbidden_error: None,
@@ -152,6 +153,7 @@ fn an_account_is_failing_while_it_has_a_trouble() {
         scopes: vec![],
         requested_scopes: vec![],
         context: serde_json::Map::new(),
+        origins: crate::origins::Origins::default(),
     };
     let account = Account::connect(profile, &granted, T0).account;
     assert_eq!(FailingAccount::of(&account, "GitHub"), None);

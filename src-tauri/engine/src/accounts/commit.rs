@@ -69,6 +69,9 @@ impl Accounts {
             let follow = move |attempt: &Attempt| {
                 if let Attempt::Committed(step) = attempt {
                     accounts.0.uses.tokens.remove_fixed(id);
+                    if step.account.has_moved() {
+                        accounts.0.uses.tokens.remove(id);
+                    }
                     accounts.plan(&step.account, waits_for);
                 }
             };

@@ -13,9 +13,9 @@ use relink_domain::{
 
 use super::{Accounts, revocation::PendingRevocation};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     keychain::{Key, KeychainError},
-    provider::{Provider, Revoked, revoke},
+    provider::{BoundProvider, Revoked, revoke},
     store::{
         accounts, orphans,
         outbox::{self, Payload},
@@ -33,10 +33,11 @@ impl Accounts {
         let _guard = lock.lock().await;
         let account = self.load(id).await?;
         let label = self.installed_of(&account).map_or_else(|_| account.profile.integration.clone(), |it| it.label());
-        let provider = self.0.uses.providers.get(account.profile.environment_integration_id).ok();
-        let revocation = match &provider {
-            Some(provider) => self.revoke(provider, &account).await,
-            None => Revocation::NotOffered,
+        let revocation = match self.0.uses.providers.bound_to(&account) {
+            Ok(provider) => self.revoke(&provider, &account).await,
+            // The tokens are not sent to another address than they were given for.
+            Err(Error::Provider { .. }) => Revocation::Failed,
+            Err(_) => Revocation::NotOffered,
         };
         let event = TimelineEvent::Deleted {
             name: account.profile.name.clone(),
@@ -72,7 +73,7 @@ impl Accounts {
         Ok(DeletedAccount { id, revocation, message: message(revocation, &label) })
     }
 
-    async fn revoke(&self, provider: &Provider, account: &Account) -> Revocation {
+    async fn revoke(&self, provider: &BoundProvider, account: &Account) -> Revocation {
         if !provider.offers_revocation(account.method()) {
             return Revocation::NotOffered;
         }

@@ -11,6 +11,7 @@
 mod change;
 mod commit;
 mod delete;
+mod origins;
 mod reconcile;
 mod revocation;
 mod views;

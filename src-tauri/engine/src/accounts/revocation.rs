@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use relink_domain::{
     AccountId, EnvironmentIntegrationId, Timestamp,
-    account::{Account, TimelineEvent},
+    account::{Account, AuthenticationMethod, TimelineEvent},
     caller::Caller,
+    origins::Origins,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::Accounts;
 use crate::{
@@ -32,6 +34,10 @@ pub(super) struct PendingRevocation {
     integration: EnvironmentIntegrationId,
     /// The integration's label.
     provider: String,
+    method: AuthenticationMethod,
+    context: Map<String, Value>,
+    /// The addresses that the tokens may be sent to.
+    origins: Origins,
 }
 
 impl PendingRevocation {
@@ -41,6 +47,9 @@ impl PendingRevocation {
             account: account.id(),
             integration: account.profile.environment_integration_id,
             provider: label.to_owned(),
+            method: account.method(),
+            context: account.profile.context.clone(),
+            origins: account.profile.origins.clone(),
         };
         Ok(serde_json::to_string(&pending)?)
     }
@@ -115,8 +124,9 @@ impl Accounts {
             }
             Err(_) => return Attempt::Later,
         };
-        // Without the integration nobody knows where to revoke.
-        let Ok(provider) = self.0.uses.providers.get(pending.integration) else {
+        // Without the integration, or when its addresses have changed, there is nowhere to revoke.
+        let PendingRevocation { integration, method, context, origins, .. } = pending;
+        let Ok(provider) = self.0.uses.providers.bound(*integration, *method, context, origins) else {
             return Attempt::Ended { revoked: false };
         };
         let Ok(secret) = self.0.uses.providers.client_secret(&provider).await else { return Attempt::Later };

@@ -6,6 +6,7 @@ use std::sync::{
 use relink_domain::{
     account::{FixedKind, Granted, Input, NewCredential, Status, TimelineEvent, Transition},
     failure::{Cause, Failure},
+    origins::Origins,
 };
 use rusqlite::{
     Connection,
@@ -66,8 +67,14 @@ fn account(tx: &rusqlite::Transaction<'_>, of: &Installed, number: usize) -> Acc
     let id = AccountId::from_uuid(Uuid::now_v7());
     let profile = profile(of, id, format!("Account {number}"));
     let credential = NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None };
-    let granted =
-        Granted { credential, identity: None, scopes: Vec::new(), requested_scopes: Vec::new(), context: Map::new() };
+    let granted = Granted {
+        credential,
+        identity: None,
+        scopes: Vec::new(),
+        requested_scopes: Vec::new(),
+        context: Map::new(),
+        origins: Origins::default(),
+    };
     let made = Account::connect(profile, &granted, NOW);
     let mut last = made.account.apply(Input::StepsPassed, NOW, Jitter::NONE).expect("it works");
     if number < 2 {

@@ -7,14 +7,16 @@ use relink_domain::{
     event::EventKind,
     integration::{MAX_CLIENT_ID_CHARS, WebUrl, is_client_id, merge},
 };
+use rusqlite::Transaction;
 use serde_json::{Map, Value, json};
 
 use super::{Catalog, SANDBOX};
 use crate::{
     error::{Error, Result},
     keychain::{Item, Key, KeychainError},
-    provider::{CLIENT_SECRET, compile, unusable},
+    provider::{CLIENT_SECRET, Entry, compile, unusable},
     store::{
+        self,
         integrations::{self, Installed, Integration},
         outbox,
     },
@@ -36,6 +38,15 @@ fn changed(mut installed: Installed, change: impl Fn(&mut Installed)) -> Result<
         Ok(_) => Ok(installed),
         Err(error) => Err(unusable(&installed, &error)),
     }
+}
+
+/// Binds the client secret that was written to the keychain just now to the addresses in force.
+pub(super) fn bind_client_secret(tx: &Transaction<'_>, mut installed: Installed) -> store::Result<Installed> {
+    if let Ok(provider) = Entry::compile(installed.clone()).provider {
+        installed.client_secret_origins = provider.client_origins();
+        integrations::bind_client_secret(tx, installed.id, &installed.client_secret_origins)?;
+    }
+    Ok(installed)
 }
 
 impl Catalog {
@@ -62,9 +73,10 @@ impl Catalog {
             let client = client_override(&installed.integration, &id);
             merge(&mut installed.r#override, &client);
         };
+        let has_secret = secret.is_some();
         // Check the change before anything is written.
         changed(installed.clone(), &change)?;
-        let commit = self.change_override(&installed, change);
+        let commit = self.change_override(&installed, change, has_secret);
         let installed = self.write_client_secret(&installed, false, secret, commit).await?;
         tracing::info!(integration = name, ?caller, "its OAuth client was set");
         Ok(installed)
@@ -84,7 +96,7 @@ impl Catalog {
         if installed.r#override == config {
             return Ok(());
         }
-        self.change_override(&installed, move |installed| installed.r#override.clone_from(&config)).await?;
+        self.change_override(&installed, move |installed| installed.r#override.clone_from(&config), false).await?;
         tracing::info!(base_url, ?caller, "the Sandbox's address was set");
         Ok(())
     }
@@ -95,10 +107,11 @@ impl Catalog {
         &self,
         installed: &Installed,
         change: impl Fn(&mut Installed) + Send + 'static,
+        has_new_secret: bool,
     ) -> Result<Installed> {
         let (id, now, payload) = (installed.id, self.0.clock.now(), self.payload(installed)?);
         let providers = self.0.providers.clone();
-        let write = move |tx: &rusqlite::Transaction<'_>| {
+        let write = move |tx: &Transaction<'_>| {
             let Some(installed) = integrations::installed(tx, id)? else { return Ok(None) };
             let mut installed = match changed(installed, &change) {
                 Ok(installed) => installed,
@@ -106,6 +119,9 @@ impl Catalog {
             };
             installed.updated_at = now;
             integrations::install(tx, &installed)?;
+            if has_new_secret {
+                installed = bind_client_secret(tx, installed)?;
+            }
             let subject = id.to_string();
             outbox::enqueue_event(tx, EventKind::EnvironmentIntegrationUpdated, Some(&subject), &payload, now)?;
             Ok(Some(Ok(installed)))
@@ -114,7 +130,9 @@ impl Catalog {
             outcome.iter().flatten().cloned().for_each(|installed| providers.publish(installed));
         };
         let outcome = self.0.store.write_then(write, publish).await?;
-        outcome.unwrap_or_else(|| Err(Error::not_found("integration", &installed.integration.name)))
+        let installed = outcome.unwrap_or_else(|| Err(Error::not_found("integration", &installed.integration.name)))?;
+        self.follow_addresses(&installed).await;
+        Ok(installed)
     }
 
     /// Writes a client secret, if there is one, then runs `commit`. The keychain is written first, so that nothing has

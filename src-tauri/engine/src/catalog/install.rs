@@ -7,12 +7,14 @@ use relink_domain::{
     caller::Caller,
     event::EventKind,
     integration::{CHECKER_VERSION, Definition, FORMATS, parse},
+    origins::Origins,
+    permission::Permission,
 };
 use rusqlite::Connection;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::Catalog;
+use super::{Catalog, client::bind_client_secret};
 use crate::{
     error::{Error, Result},
     keychain::Key,
@@ -42,6 +44,10 @@ impl Catalog {
             message: error.to_string(),
         })?;
         let definition = checked.definition;
+        if definition.allows_local() {
+            // A definition that somebody else has written is not the person's consent.
+            caller.require(Permission::AllowPrivateAddresses)?;
+        }
         let name = definition.name().to_owned();
         let (known, id) = {
             let (name, wanted) = (name.clone(), definition.id());
@@ -64,7 +70,7 @@ impl Catalog {
         installed.id = before.as_ref().map_or(installed.id, |before| before.id);
 
         let (record, payload) = (installed.clone(), self.payload(&installed)?);
-        let (providers, is_new) = (self.0.providers.clone(), before.is_none());
+        let (providers, is_new, has_secret) = (self.0.providers.clone(), before.is_none(), secret.is_some());
         let write = move |tx: &rusqlite::Transaction<'_>| {
             let found = integrations::installed_named(tx, &name)?;
             let checked_with = |installed: &Installed| (installed.id, installed.r#override.clone());
@@ -81,7 +87,10 @@ impl Catalog {
                 EventKind::EnvironmentIntegrationUpdated
             };
             outbox::enqueue_event(tx, event, Some(&record.id.to_string()), &payload, now)?;
-            integrations::installed(tx, record.id)
+            match integrations::installed(tx, record.id)? {
+                Some(installed) if has_secret => bind_client_secret(tx, installed).map(Some),
+                installed => Ok(installed),
+            }
         };
         let commit = async {
             let publish =
@@ -91,6 +100,7 @@ impl Catalog {
             written.ok_or_else(|| Error::conflict("integration_changed", message))
         };
         let installed = self.write_client_secret(&installed, is_new, secret, commit).await?;
+        self.follow_addresses(&installed).await;
         tracing::info!(integration = installed.integration.name, ?caller, "added");
         let warnings = checked.warnings.iter().map(ToString::to_string).collect();
         Ok(Added { installed, warnings })
@@ -211,6 +221,7 @@ pub(super) fn newly_installed(integration: Integration, now: Timestamp) -> Insta
         is_enabled: true,
         show_in_catalog: true,
         r#override: Map::new(),
+        client_secret_origins: Origins::default(),
         created_at: now,
         updated_at: now,
     }

@@ -6,6 +6,7 @@
 //! Invariant: an installed integration whose definition can't be loaded stays in the snapshot with the reason.
 //! `Recovery` marks its accounts. They can be deleted, and the integration can be uninstalled.
 
+mod binding;
 mod built_in;
 mod client;
 mod install;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 pub use install::Added;
 
 use crate::{
+    accounts::Accounts,
     clock::Clock,
     error::Result,
     keychain::Keychain,
@@ -41,6 +43,7 @@ pub(crate) struct Dependencies {
     pub(crate) clock: Clock,
     pub(crate) orphans: Orphans,
     pub(crate) providers: Providers,
+    pub(crate) accounts: Accounts,
     pub(crate) environment: EnvironmentId,
 }
 
@@ -76,6 +79,7 @@ impl CatalogEntry {
 impl Catalog {
     /// Updates the built-in integrations and loads the installed ones.
     pub(crate) async fn open(uses: Dependencies) -> Result<Self> {
+        binding::bind_existing(&uses.store).await?;
         built_in::update(&uses.store, uses.clock.now()).await?;
         uses.providers.load(uses.store.read(integrations::all_installed).await?);
         Ok(Self(Arc::new(uses)))
@@ -122,6 +126,19 @@ impl Catalog {
             }
         }
         first
+    }
+
+    /// Marks the accounts whose credentials may not be sent to the integration's addresses any more, and restores those whose
+    /// credentials may again. What fails here, `Recovery` does.
+    async fn follow_addresses(&self, installed: &Installed) {
+        let Ok(provider) = self.0.providers.get(installed.id) else { return };
+        if let Err(error) = Box::pin(self.0.accounts.follow_provider(&provider)).await {
+            tracing::warn!(
+                integration = provider.name(),
+                code = error.code(),
+                "its accounts are marked later: {error}"
+            );
+        }
     }
 
     /// The payload of events about an installed integration.

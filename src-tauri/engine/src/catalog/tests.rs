@@ -30,6 +30,7 @@ impl Alone {
             clock: services.clock.clone(),
             orphans: services.orphans.clone(),
             providers: services.providers.clone(),
+            accounts: services.accounts(),
             environment: services.environment,
         })
         .await
@@ -285,4 +286,56 @@ async fn the_label_and_color_are_those_of_the_config_in_force() {
     let entries = catalog.list(&PERSON).await.expect("the catalog");
     let acme = entries.iter().find(|entry| entry.integration.name == "acme").expect("there");
     assert_eq!((acme.label(), acme.color().as_deref()), ("My Acme".to_owned(), Some("#102030")));
+}
+
+/// Acme with its token endpoint at another origin.
+fn moved_acme(client: &Value) -> String {
+    acme_with(oauth2(client.clone()))
+        .replace(r#""tokenHost":"https://acme.example""#, r#""tokenHost":"https://evil.example""#)
+}
+
+#[tokio::test]
+async fn a_client_secret_is_not_sent_to_another_address_than_it_was_given_for() {
+    let it = Alone::open().await;
+    let catalog = &it.catalog;
+    let added = catalog.add(&PERSON, ACME).await.expect("added").installed;
+    let secret = async || {
+        let provider = it.services.providers.get(added.id).expect("usable");
+        it.services.providers.client_secret(&provider).await.expect("open").map(|secret| secret.expose().to_owned())
+    };
+    let not_ready = async || {
+        let entries = catalog.list(&PERSON).await.expect("read");
+        entries.into_iter().find(|entry| entry.integration.name == "acme").expect("listed").not_ready
+    };
+    assert_eq!((secret().await.as_deref(), not_ready().await), (Some("first-secret"), None));
+
+    let without_secret = json!({ "id": "relink" });
+    catalog.add(&PERSON, &moved_acme(&without_secret)).await.expect("added");
+    let reason = not_ready().await.expect("the secret must be entered again");
+    assert!(reason.contains("from https://acme.example to https://evil.example"), "{reason}");
+    assert!(reason.contains("relink integrations client acme --id relink --secret-stdin"), "{reason}");
+    catalog.set_client(&PERSON, "acme", "relink".into(), None).await.expect("set");
+    assert_eq!(secret().await, None, "an ID alone doesn't bind the old secret anew");
+    assert!(not_ready().await.is_some());
+
+    // The address is back.
+    catalog.add(&PERSON, &acme_with(oauth2(without_secret.clone()))).await.expect("added");
+    assert_eq!((secret().await.as_deref(), not_ready().await), (Some("first-secret"), None));
+
+    catalog.add(&PERSON, &moved_acme(&without_secret)).await.expect("added");
+    let again = Some(Secret::new("second-secret"));
+    catalog.set_client(&PERSON, "acme", "relink".into(), again).await.expect("set");
+    assert_eq!((secret().await.as_deref(), not_ready().await), (Some("second-secret"), None));
+}
+
+#[tokio::test]
+async fn a_client_secret_that_comes_with_a_file_is_bound_to_the_addresses_of_the_file() {
+    let it = Alone::open().await;
+    let added = it.catalog.add(&PERSON, ACME).await.expect("added").installed;
+    let before = it.services.providers.get(added.id).expect("usable");
+    it.catalog.add(&PERSON, &moved_acme(&json!({ "id": "relink", "secret": "theirs" }))).await.expect("added");
+    let after = it.services.providers.get(added.id).expect("usable");
+    let secret = async |provider| it.services.providers.client_secret(provider).await.expect("open");
+    assert_eq!(secret(&after).await.map(|secret| secret.expose().to_owned()).as_deref(), Some("theirs"));
+    assert!(secret(&before).await.is_none(), "a sign-in that began before gets no secret of the new address");
 }

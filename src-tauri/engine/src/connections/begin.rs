@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     keychain::{Key, KeychainError},
     oauth,
-    provider::{Provider, reject_credentials_in_context},
+    provider::{BoundProvider, Provider, reject_credentials_in_context},
     random::{hash_of, random_token},
 };
 
@@ -93,6 +93,9 @@ impl Connections {
         provider: Arc<Provider>,
         wanted: Option<RedirectKind>,
     ) -> Result<BegunFlow> {
+        if let Some(message) = self.0.uses.providers.client_secret_to_enter_again(&provider).await {
+            return Err(Error::conflict("integration_not_ready", message));
+        }
         let has_secret = self.0.uses.providers.client_secret(&provider).await?.is_some();
         let port = self.0.uses.address.port()?;
         if let Some(not_ready) = provider.definition.not_ready(AuthenticationMethod::Oauth2, has_secret, port) {
@@ -162,7 +165,7 @@ impl Connections {
             key_hash: hash_of(key.expose()),
             caller: caller.clone(),
             link,
-            provider,
+            provider: BoundProvider::for_sign_in(provider),
             format,
             began_at: self.now(),
             phase: phase.into(),

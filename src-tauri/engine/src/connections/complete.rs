@@ -11,6 +11,7 @@ use relink_domain::{
     failure::{Cause, Failure},
     integration::{FieldValues, IdentitySource},
     link::Purpose,
+    origins::Origins,
     provider_text::KnownSecrets,
 };
 use serde_json::{Map, Value};
@@ -124,7 +125,8 @@ impl Connections {
         if is_from_id_token && identity.is_none() && requested.iter().any(|scope| scope == "openid") {
             return Err(target.identity_unknown(provider));
         }
-        let staged = staged_oauth(tokens, identity, requested, context);
+        let origins = provider.origins(AuthenticationMethod::Oauth2, &context);
+        let staged = staged_oauth(tokens, identity, requested, context, origins);
         target.keeps_access(provider, &staged.granted)?;
         Box::pin(self.decide(flow, target, staged)).await
     }
@@ -139,7 +141,7 @@ impl Connections {
         let tokens = match flow.format {
             AuthenticationMethod::Oauth2ClientCredentials => {
                 flow.set(Phase::Working(FlowStep::Exchanging));
-                let scopes = client_scopes(flow);
+                let scopes = flow.client_scopes();
                 let endpoint = provider
                     .client_credentials_endpoint(&item, &context)
                     .map_err(|failure| FlowFailure::of_failure(&failure, label, None))?
@@ -176,7 +178,8 @@ impl Connections {
             }
             None => (NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None }, None, Vec::new(), Vec::new()),
         };
-        let granted = Granted { credential, identity, scopes, requested_scopes, context };
+        let origins = provider.origins(flow.format, &context);
+        let granted = Granted { credential, identity, scopes, requested_scopes, context, origins };
         target.keeps_access(provider, &granted)?;
         Box::pin(self.decide(flow, target, Staged { item, granted, access })).await
     }
@@ -310,14 +313,13 @@ impl Connections {
                 self.save_new(flow, &tenant, staged).await.map_err(local)?
             }
         };
+        // The integration may have been changed since the flow began. The account then says so.
+        if let Err(error) = self.0.uses.accounts.provider_for(&saved).await {
+            tracing::info!(account = %saved.id(), code = error.code(), "connected, but not usable: {error}");
+        }
         let reauthorized = flow.account_to_reauthorize() == Some(saved.id());
         Ok(outcome_of(&saved, flow, reauthorized))
     }
-}
-
-fn client_scopes(flow: &Flow) -> Vec<String> {
-    let default = || flow.provider.definition.client_credentials().map(|own| own.scopes.clone());
-    flow.link.options.scopes.clone().or_else(default).unwrap_or_default()
 }
 
 impl Target {
@@ -362,6 +364,7 @@ fn staged_oauth(
     identity: Option<Identity>,
     requested_scopes: Vec<String>,
     context: Map<String, Value>,
+    origins: Origins,
 ) -> Staged {
     let Tokens { access, refresh, lifetime, scopes, .. } = tokens;
     let scopes = scopes.unwrap_or_else(|| requested_scopes.clone());
@@ -376,7 +379,8 @@ fn staged_oauth(
         item.secrets.insert(ACCESS_TOKEN.into(), access);
         (NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: lifetime.expires_at }, None)
     };
-    Staged { item, granted: Granted { credential, identity, scopes, requested_scopes, context }, access }
+    let granted = Granted { credential, identity, scopes, requested_scopes, context, origins };
+    Staged { item, granted, access }
 }
 
 fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> FlowOutcome {

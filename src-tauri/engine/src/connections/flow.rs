@@ -16,7 +16,7 @@ use relink_domain::{
 use tokio::sync::{oneshot, watch};
 
 use super::view::FlowFailure;
-use crate::{provider::Provider, random::hash_of, sync::lock};
+use crate::{provider::BoundProvider, random::hash_of, sync::lock};
 
 /// How long a flow can still be read after it began, in seconds.
 pub(super) const ENDED_FLOW_LIFETIME_SECS: i64 = 60 * 60;
@@ -40,7 +40,8 @@ pub(super) struct Flow {
     /// The caller that began the flow.
     pub(super) caller: Caller,
     pub(super) link: LinkToken,
-    pub(super) provider: Arc<Provider>,
+    /// As it was when the flow began: its code and its credentials are sent to no other addresses.
+    pub(super) provider: BoundProvider,
     pub(super) format: AuthenticationMethod,
     pub(super) began_at: Timestamp,
     pub(super) phase: Mutex<Phase>,
@@ -84,6 +85,12 @@ impl Flow {
     /// Notifies the flow's followers that its phase has changed.
     pub(super) fn announce(&self) {
         self.version.send_modify(|version| *version += 1);
+    }
+
+    /// The scopes that a sign-in with client credentials requests.
+    pub(super) fn client_scopes(&self) -> Vec<String> {
+        let default = || self.provider.definition.client_credentials().map(|own| own.scopes.clone());
+        self.link.options.scopes.clone().or_else(default).unwrap_or_default()
     }
 
     pub(super) fn account_to_reauthorize(&self) -> Option<AccountId> {

@@ -7,6 +7,7 @@ use relink_domain::{
     AccountId,
     account::{Account, Input, Profile, Replacement, Transition},
     link::LinkError,
+    origins::Origins,
 };
 use serde_json::Map;
 use uuid::Uuid;
@@ -85,6 +86,7 @@ impl Connections {
             identity: None,
             scopes: Vec::new(),
             requested_scopes: None,
+            origins: Origins::default(),
             last_error: None,
             answers_as_another: None,
             last_forbidden_error: None,

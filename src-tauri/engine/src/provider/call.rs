@@ -11,7 +11,7 @@ use relink_domain::{
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::Provider;
+use super::{BoundProvider, Provider};
 use crate::error::{Error, Result};
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl CallCredentials<'_> {
     }
 }
 
-impl Provider {
+impl BoundProvider {
     /// A GET request with an account's credentials. Fails if the URL isn't in one of the integration's own origins.
     pub(super) fn call(
         &self,

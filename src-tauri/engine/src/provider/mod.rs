@@ -1,5 +1,8 @@
 //! Providers: installed integrations with their compiled definitions, and the requests to them.
+//!
+//! **Invariant:** whatever sends a credential is a method of [`BoundProvider`], or takes one.
 
+mod bound;
 mod call;
 mod choice;
 mod probe;
@@ -11,15 +14,15 @@ mod snapshot;
 use std::sync::Arc;
 
 use relink_domain::{
-    EnvironmentIntegrationId, Secret,
+    EnvironmentIntegrationId,
     account::{Account, AuthenticationMethod},
-    failure::{Cause, Failure, ProviderErrorCodes},
-    integration::{Definition, OAuth2},
-    provider_text::KnownSecrets,
+    failure::ProviderErrorCodes,
+    integration::Definition,
+    origins::Origin,
 };
-use serde_json::{Map, Value};
 use url::Url;
 
+pub(crate) use bound::BoundProvider;
 pub(crate) use call::{CallCredentials, drop_credentials_in_context, reject_credentials_in_context};
 pub(crate) use choice::choose_secret;
 pub(crate) use probe::{ProbeResult, probe};
@@ -28,9 +31,7 @@ pub(crate) use revoke::{Revoked, revoke};
 pub(crate) use snapshot::{Entry, compile, unusable};
 
 use crate::{
-    keychain::Item,
     network::{self, Consent, Network},
-    oauth::Endpoint,
     store::integrations::Installed,
 };
 
@@ -45,6 +46,8 @@ pub(crate) struct Provider {
     pub(crate) installed: Arc<Installed>,
     /// The definition with the installation's override applied.
     pub(crate) definition: Arc<Definition>,
+    /// Origins that a built-in definition says its provider has left.
+    moved_from: Vec<Origin>,
 }
 
 impl Provider {
@@ -107,67 +110,6 @@ impl Provider {
             Consent::Public => Network::Up,
         };
         network::now() >= needed
-    }
-
-    fn oauth2(&self) -> Result<&OAuth2, Failure> {
-        // Fails only if the definition was changed after the account was connected.
-        self.definition.oauth2().ok_or(Failure::new(Cause::InvalidClient))
-    }
-
-    /// The endpoint that exchanges authorization codes (RFC 6749 §4.1.3).
-    pub(crate) fn token_endpoint(&self, client_secret: Option<Secret>) -> Result<Endpoint, Failure> {
-        let oauth2 = self.oauth2()?;
-        Ok(self.endpoint(oauth2, oauth2.token_url.as_url(), client_secret))
-    }
-
-    /// The endpoint that exchanges refresh tokens (RFC 6749 §6).
-    pub(crate) fn refresh_endpoint(&self, client_secret: Option<Secret>) -> Result<Endpoint, Failure> {
-        let oauth2 = self.oauth2()?;
-        Ok(self.endpoint(oauth2, oauth2.refresh_url.as_url(), client_secret))
-    }
-
-    fn endpoint(&self, oauth2: &OAuth2, url: &Url, client_secret: Option<Secret>) -> Endpoint {
-        Endpoint {
-            url: url.clone(),
-            client_id: oauth2.client_id.clone(),
-            authentication: oauth2.client_auth(client_secret.is_some()),
-            client_secret,
-            body_format: oauth2.body_format,
-            consent: self.consent(),
-            own_codes: self.own_codes(),
-            error_code_path: self.definition.refresh().error_code_path.clone(),
-            default_expires_in: self.definition.refresh().default_expires_in,
-            is_refreshed_daily: !self.definition.refresh().only_before_expiry,
-            scope_separator: oauth2.scope_separator.clone(),
-            known: KnownSecrets::default(),
-        }
-    }
-
-    /// The endpoint for client credentials (RFC 6749 §4.4), with the client id and secret that the person entered.
-    pub(crate) fn client_credentials_endpoint(
-        &self,
-        item: &Item,
-        context: &Map<String, Value>,
-    ) -> Result<Endpoint, Failure> {
-        let own = self.definition.client_credentials().ok_or(Failure::new(Cause::InvalidClient))?;
-        let entered = |name: &str| {
-            let public = || context.get(name).and_then(Value::as_str).map(Secret::new);
-            item.secrets.get(name).cloned().or_else(public).ok_or(Failure::new(Cause::CredentialMissing))
-        };
-        Ok(Endpoint {
-            url: own.token_url.as_url().clone(),
-            client_id: entered("client_id")?.expose().to_owned(),
-            client_secret: Some(entered("client_secret")?),
-            authentication: own.client_auth,
-            body_format: own.body_format,
-            consent: self.consent(),
-            own_codes: self.own_codes(),
-            error_code_path: self.definition.refresh().error_code_path.clone(),
-            default_expires_in: self.definition.refresh().default_expires_in,
-            is_refreshed_daily: !self.definition.refresh().only_before_expiry,
-            scope_separator: own.scope_separator.clone(),
-            known: KnownSecrets::default().and(item.secrets.values()),
-        })
     }
 
     /// The scopes that a refresh request names. None means the scopes granted before (RFC 6749 §6).

@@ -10,7 +10,7 @@ use relink_domain::{
 };
 use serde_json::Value;
 
-use super::{CallCredentials, Provider, said::Answer};
+use super::{BoundProvider, CallCredentials, said::Answer};
 use crate::{error::Result, outbound::Outbound};
 
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) enum ProbeResult {
 /// verified id token, if the sign-in returned one.
 pub(crate) async fn probe(
     outbound: &Outbound,
-    provider: &Provider,
+    provider: &BoundProvider,
     credentials: &CallCredentials<'_>,
     id_token: Option<&Value>,
     now: Timestamp,

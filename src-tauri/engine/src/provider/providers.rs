@@ -10,6 +10,7 @@ use relink_domain::{
     AccountId, EnvironmentIntegrationId, Secret,
     account::AuthenticationMethod,
     integration::{ClientSecretNeed, Missing},
+    origins::MovedAddress,
     provider_text::KnownSecrets,
 };
 use tokio::sync::watch;
@@ -105,8 +106,38 @@ impl Providers {
         all
     }
 
-    /// The integration's OAuth client secret; `None` if it has none.
+    /// The integration's OAuth client secret; `None` if it has none that may be sent to this provider's addresses.
     pub(crate) async fn client_secret(&self, provider: &Provider) -> Result<Option<Secret>, KeychainError> {
+        if self.client_secret_moved(provider).is_some() {
+            return Ok(None);
+        }
+        self.stored_client_secret(provider).await
+    }
+
+    /// The address that the client secret in the keychain may not be sent to. Decided by the latest state: the provider may
+    /// be that of a sign-in that began before the integration was changed.
+    fn client_secret_moved(&self, provider: &Provider) -> Option<MovedAddress> {
+        let latest = self.installed(provider.id())?;
+        latest.client_secret_origins.moved_to(&provider.client_origins(), provider.moved_from())
+    }
+
+    /// What the person must do because the client secret in the keychain was given for other addresses.
+    pub(crate) async fn client_secret_to_enter_again(&self, provider: &Provider) -> Option<String> {
+        let moved = self.client_secret_moved(provider)?;
+        if !self.has_stored_client_secret(provider).await {
+            return None;
+        }
+        let id = provider.definition.oauth2().map(|oauth2| oauth2.client_id.as_str()).unwrap_or_default();
+        Some(format!(
+            "{} {}, so its client secret must be entered again. If you trust the new address, enter it in the window or run: \
+             relink integrations client {} --id {id} --secret-stdin",
+            moved.title(provider.label()),
+            moved.change(),
+            provider.name(),
+        ))
+    }
+
+    async fn stored_client_secret(&self, provider: &Provider) -> Result<Option<Secret>, KeychainError> {
         if provider.definition.oauth2().is_none_or(|oauth2| oauth2.client_secret == ClientSecretNeed::Never) {
             return Ok(None);
         }
@@ -117,15 +148,21 @@ impl Providers {
     /// What is missing for a sign-in with this method, and what to do about it. `None`: nothing is known to be missing.
     pub(crate) async fn not_ready(&self, provider: &Provider, method: AuthenticationMethod) -> Option<String> {
         let port = self.0.address.port().ok()?;
+        if method == AuthenticationMethod::Oauth2
+            && let Some(message) = self.client_secret_to_enter_again(provider).await
+        {
+            return Some(message);
+        }
         let not_ready = provider.definition.not_ready(method, false, port)?;
-        let is_ready = not_ready.missing == Missing::ClientSecret && self.has_client_secret(provider).await;
+        let is_ready = not_ready.missing == Missing::ClientSecret && self.has_stored_client_secret(provider).await;
         (!is_ready).then_some(not_ready.message)
     }
 
     /// The secrets of an account and of its client, as far as the keychain returns them. `account`: `None` for a new one.
     pub(crate) async fn known_secrets(&self, provider: &Provider, account: Option<AccountId>) -> KnownSecrets {
         let known = KnownSecrets::default();
-        let known = match self.client_secret(provider).await {
+        // Also one that may not be sent to this provider any more.
+        let known = match self.stored_client_secret(provider).await {
             Ok(secret) => known.and(&secret),
             Err(_) => known.incomplete(),
         };
@@ -140,11 +177,11 @@ impl Providers {
 
     /// Whether the integration's client secret is in the keychain. True if that can't be read now: the error is
     /// reported when the secret is needed.
-    async fn has_client_secret(&self, provider: &Provider) -> bool {
+    async fn has_stored_client_secret(&self, provider: &Provider) -> bool {
         if lock(&self.0.with_secret).contains(&provider.id()) {
             return true;
         }
-        match self.client_secret(provider).await {
+        match self.stored_client_secret(provider).await {
             Ok(Some(_)) => {
                 lock(&self.0.with_secret).insert(provider.id());
                 true

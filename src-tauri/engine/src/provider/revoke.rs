@@ -2,7 +2,7 @@
 
 use relink_domain::{Secret, account::AuthenticationMethod};
 
-use super::{ACCESS_TOKEN, Provider, REFRESH_TOKEN};
+use super::{ACCESS_TOKEN, BoundProvider, Provider, REFRESH_TOKEN};
 use crate::{keychain::Item, outbound::Outbound};
 
 /// What became of a revocation.
@@ -27,7 +27,7 @@ impl Provider {
 /// Requests the revocation of an account's tokens.
 pub(crate) async fn revoke(
     outbound: &Outbound,
-    provider: &Provider,
+    provider: &BoundProvider,
     client_secret: Option<Secret>,
     item: &Item,
 ) -> Revoked {

@@ -21,11 +21,12 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn compile(installed: Installed) -> Self {
+    pub(crate) fn compile(installed: Installed) -> Self {
         let installed = Arc::new(installed);
         let provider = compile::definition(&installed)
             .map(|definition| {
-                Arc::new(Provider { installed: Arc::clone(&installed), definition: Arc::new(definition) })
+                let moved_from = compile::moved_from(&installed, &definition);
+                Arc::new(Provider { installed: Arc::clone(&installed), definition: Arc::new(definition), moved_from })
             })
             .map_err(Arc::new);
         if let Err(error) = &provider {
@@ -84,6 +85,7 @@ pub(crate) mod compile {
 
     use std::sync::Arc;
 
+    use relink_domain::origins::Origin;
     use serde_json::Map;
 
     use super::{Definition, DefinitionError, Installed};
@@ -92,6 +94,22 @@ pub(crate) mod compile {
     /// The integration's definition with the installation's override applied.
     pub(crate) fn definition(installed: &Installed) -> Result<Definition, DefinitionError> {
         Definition::load(&installed.integration.document, &installed.r#override)
+    }
+
+    /// The origins that credentials may leave: those that a built-in definition says its provider has left, where the
+    /// addresses in force are the definition's own. A file or an override can't say so.
+    pub(crate) fn moved_from(installed: &Installed, definition: &Definition) -> Vec<Origin> {
+        if !installed.integration.built_in || definition.moved_from().is_empty() {
+            return Vec::new();
+        }
+        let addresses = |definition: &Definition| {
+            definition.methods().into_iter().map(|it| definition.addresses(it, &Map::new())).collect::<Vec<_>>()
+        };
+        let own = without_override(&installed.integration);
+        match own {
+            Some(own) if addresses(&own) == addresses(definition) => own.moved_from().to_vec(),
+            Some(_) | None => Vec::new(),
+        }
     }
 
     /// The definition of an integration that is not installed.

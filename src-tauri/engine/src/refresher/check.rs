@@ -13,7 +13,7 @@ use crate::{
     accounts::AccountView,
     error::{Error, Result},
     keychain::{Item, Key, KeychainError},
-    provider::{ACCESS_TOKEN, CallCredentials, ProbeResult, Provider, probe},
+    provider::{ACCESS_TOKEN, CallCredentials, ProbeResult, probe},
 };
 
 #[derive(Debug)]
@@ -38,11 +38,11 @@ impl Refresher {
     pub async fn check(&self, caller: &Caller, id: AccountId) -> Result<CheckReport> {
         let accounts = &self.0.uses.accounts;
         let account = accounts.load(id).await?;
-        let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
-        let mut probed = self.probe_account(caller, &account, &provider).await?;
+        accounts.provider_for(&account).await?;
+        let mut probed = self.probe_account(caller, &account).await?;
         if let (ProbeResult::Unauthorized { .. }, Some(refused)) = (&probed.result, &probed.renewable) {
             self.0.uses.tokens.remove_refused(id, refused);
-            probed = self.probe_account(caller, &account, &provider).await?;
+            probed = self.probe_account(caller, &account).await?;
         }
         let (outcome, answer) = match probed.result {
             ProbeResult::Works(Some(identity)) if account.is_another(&identity) => {
@@ -73,7 +73,7 @@ impl Refresher {
         Ok(CheckReport { outcome, account: accounts.view_of(id).await? })
     }
 
-    async fn probe_account(&self, caller: &Caller, account: &Account, provider: &Provider) -> Result<Probed> {
+    async fn probe_account(&self, caller: &Caller, account: &Account) -> Result<Probed> {
         let id = account.id();
         let (renewable, item, generation) = match account.state.credential() {
             Credential::Renewing(_) => {
@@ -85,11 +85,17 @@ impl Refresher {
             }
             Credential::Fixed(fixed) => (None, self.item_of(caller, account).await?, fixed.generation),
         };
+        // The credentials may have been replaced since the account was read, and be bound to other addresses.
+        let account = self.0.uses.accounts.load(id).await?;
+        if account.state.credential().generation() != generation {
+            return Err(Rejected::Stale { got: generation }.into());
+        }
+        let provider = self.0.uses.accounts.provider_for(&account).await?;
         let Item { mut secrets, .. } = item;
         let kept = secrets.remove(ACCESS_TOKEN);
         // What is never renewed was read above.
         let unread = renewable.is_some().then_some(id);
-        let known = self.0.uses.providers.known_secrets(provider, unread).await;
+        let known = self.0.uses.providers.known_secrets(&provider, unread).await;
         let credentials = CallCredentials {
             method: account.method(),
             access_token: renewable.as_ref().or(kept.as_ref()),
@@ -97,7 +103,7 @@ impl Refresher {
             context: &account.profile.context,
             known: &known,
         };
-        let result = probe(&self.0.uses.outbound, provider, &credentials, None, self.now()).await?;
+        let result = probe(&self.0.uses.outbound, &provider, &credentials, None, self.now()).await?;
         Ok(Probed { result, generation, renewable })
     }
 

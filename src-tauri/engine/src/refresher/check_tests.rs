@@ -64,6 +64,7 @@ impl Given {
             scopes: Vec::new(),
             requested_scopes: Vec::new(),
             context: Map::new(),
+            origins: self.load().await.profile.origins,
         };
         let begin = Input::BeginReplacement { granted, link: LinkTokenId::from_uuid(Uuid::nil()) };
         let step = self.it.accounts.commit(&PERSON, self.it.id, begin).await.expect("begun");

@@ -60,6 +60,7 @@ async fn a_replaced_key_is_no_longer_returned() {
         scopes: Vec::new(),
         requested_scopes: Vec::new(),
         context: Map::new(),
+        origins: it.accounts.load(it.id).await.expect("there").profile.origins,
     };
     let link = LinkTokenId::from_uuid(Uuid::nil());
     let begun = it.accounts.commit(&PERSON, it.id, Input::BeginReplacement { granted, link }).await;

@@ -107,7 +107,9 @@ async fn a_request_names_the_requested_scopes_and_not_the_granted_ones() {
             }
             Some(requested_scopes) => {
                 let scopes = vec!["sfap_api api".to_owned()];
-                let granted = Granted { credential, identity: None, scopes, requested_scopes, context: Map::new() };
+                let origins = it.accounts.load(it.id).await.expect("there").profile.origins;
+                let granted =
+                    Granted { credential, identity: None, scopes, requested_scopes, context: Map::new(), origins };
                 let link = LinkTokenId::from_uuid(Uuid::nil());
                 let begin = Input::BeginReplacement { granted, link };
                 let step = it.accounts.commit(&PERSON, it.id, begin).await.expect("accepted");

@@ -82,6 +82,7 @@ impl Refresher {
         }
         let read = self.0.uses.tokens.begin_fixed_read(id);
         let account = self.0.uses.accounts.load(id).await?;
+        self.0.uses.accounts.refuse_if_moved(&account).await?;
         let token = match account.state.credential() {
             Credential::Renewing(_) => {
                 self.obey_retry_after(&account)?;
@@ -109,6 +110,7 @@ impl Refresher {
         let Credential::Fixed(fixed) = account.state.credential() else {
             return Err(Error::not_found("credential field", field));
         };
+        self.0.uses.accounts.refuse_if_moved(&account).await?;
         let item = self.item_of(caller, &account).await?;
         let token = self.secret_of(&account, fixed, item, Some(field))?;
         self.record_use(id);

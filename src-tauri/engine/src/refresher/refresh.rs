@@ -31,7 +31,7 @@ use crate::{
     hosts::Host,
     keychain::{Item, Key, KeychainError, KeychainState},
     oauth::Tokens,
-    provider::{Provider, REFRESH_TOKEN},
+    provider::{BoundProvider, Provider, REFRESH_TOKEN},
     random::jitter,
 };
 
@@ -130,7 +130,7 @@ impl Refresher {
         {
             return Ok(ControlFlow::Break(token));
         }
-        let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
+        let provider = accounts.provider_for(&account).await?;
         if reason == RefreshReason::Due && !provider.is_within_reach() {
             accounts.defer(caller, id, DeferReason::Offline).await?;
             return Err(Error::Deferred);
@@ -155,7 +155,7 @@ impl Refresher {
             return Ok(ControlFlow::Break(token));
         }
         let account = accounts.load(id).await?;
-        let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
+        let provider = accounts.provider_for(&account).await?;
         if !Arc::ptr_eq(&self.0.uses.hosts.get(&provider), &host) {
             return Ok(ControlFlow::Continue(()));
         }
@@ -166,6 +166,8 @@ impl Refresher {
             }
         };
         let account = accounts.reconcile(account, &item).await?;
+        // A replacement that was completed just now may be bound to other addresses.
+        let provider = accounts.provider_for(&account).await?;
         if reason == RefreshReason::Due
             && let Some(token) = self.refreshed_meanwhile(&account)
         {
@@ -267,7 +269,7 @@ impl Refresher {
 
     async fn exchange(
         &self,
-        provider: &Provider,
+        provider: &BoundProvider,
         renewing: &Renewing,
         item: &Item,
         client_secret: Option<Secret>,

@@ -5,14 +5,14 @@ use relink_domain::{account::Account, provider_text::KnownSecrets, schedule};
 use super::Refresher;
 use crate::{
     access_tokens::AccessToken,
-    provider::{CallCredentials, ProbeResult, Provider, probe},
+    provider::{BoundProvider, CallCredentials, ProbeResult, probe},
 };
 
 impl Refresher {
     /// Probes the remaining access token once, under the account's lock. Unless the provider accepts it, it is dropped: a
     /// token that may be dead is not handed out. One that is accepted is handed out with the note that the account needs its
     /// person.
-    pub(super) async fn probe_remaining_token(&self, account: &Account, provider: &Provider) {
+    pub(super) async fn probe_remaining_token(&self, account: &Account, provider: &BoundProvider) {
         let id = account.id();
         let tokens = &self.0.uses.tokens;
         let Some(held) = tokens.take(id).filter(|held| schedule::is_fresh(held.lifetime, self.now())) else { return };

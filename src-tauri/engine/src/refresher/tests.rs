@@ -1,4 +1,4 @@
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 use relink_domain::{
     ApiTokenId,
     account::{Account, DeferReason, Input, NewCredential, TimelineEvent},
@@ -108,27 +108,58 @@ impl Refreshing {
 #[tokio::test]
 async fn a_refresh_that_waited_for_its_host_asks_where_the_integration_says_by_then() {
     let (before, after) = (LocalServer::listen().await, LocalServer::listen().await);
-    let it = Refreshing::at(&before.origin()).await;
-    it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "first").await;
-    it.services.clock.advance_secs(3600);
-    let (host, occupied) = it.occupied_host().await;
-    let mut refreshing = Box::pin(it.begin(RefreshReason::Due));
-    while !host.has_due_waiting() {
-        assert!((&mut refreshing).now_or_never().is_none(), "it waits");
-        tokio::task::yield_now().await;
-    }
-
-    let account = it.accounts.load(it.id).await.expect("there");
-    let mut installed = (*it.accounts.installed_of(&account).expect("installed")).clone();
-    let moved = installed.integration.document.to_string().replace(&before.origin(), &after.origin());
-    installed.integration.document = serde_json::from_str(&moved).expect("JSON");
-    it.services.providers.publish(installed);
+    let (it, occupied, refreshing) = waiting_refresh(&before).await;
+    it.move_integration(&before, &after, true).await;
     drop(occupied);
     let (token, ()) = tokio::join!(refreshing, async {
         let request = after.request().await;
         request.respond(200, r#"{"access_token":"new","expires_in":3600}"#).await;
     });
     assert_eq!(token.expect("refreshed").token.expose(), "new");
+}
+
+#[tokio::test]
+async fn a_refresh_that_waited_for_its_host_sends_nothing_to_an_address_that_changed_meanwhile() {
+    let (before, after) = (LocalServer::listen().await, LocalServer::listen().await);
+    let (it, occupied, refreshing) = waiting_refresh(&before).await;
+    it.move_integration(&before, &after, false).await;
+    drop(occupied);
+    assert_eq!(refreshing.await.expect_err("refused").code(), "origin_changed");
+    assert!(after.request().now_or_never().is_none(), "nobody connected");
+    let account = it.accounts.load(it.id).await.expect("there");
+    assert_eq!(account.state.trouble().map(|trouble| trouble.failure.cause), Some(Cause::OriginChanged));
+}
+
+impl Refreshing {
+    /// The integration's addresses move, with an update of Relink that says so or without.
+    async fn move_integration(&self, before: &LocalServer, after: &LocalServer, with_update: bool) {
+        let account = self.accounts.load(self.id).await.expect("there");
+        let mut installed = (*self.accounts.installed_of(&account).expect("installed")).clone();
+        let moved = installed.integration.document.to_string().replace(&before.origin(), &after.origin());
+        installed.integration.document = serde_json::from_str(&moved).expect("JSON");
+        installed.integration.built_in = with_update;
+        // It is not the Sandbox, whose port is Relink's own.
+        installed.integration.document["config"]["relink"]["sandbox"] = false.into();
+        installed.integration.document["config"]["relink"]["moved_from"] = serde_json::json!([before.origin()]);
+        self.services.providers.publish(installed);
+    }
+}
+
+/// A refresh that is due and waits for its host, and what occupies the host.
+async fn waiting_refresh(
+    before: &LocalServer,
+) -> (Arc<Refreshing>, impl Sized, BoxFuture<'static, Result<AccessToken>>) {
+    let it = Arc::new(Refreshing::at(&before.origin()).await);
+    it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "first").await;
+    it.services.clock.advance_secs(3600);
+    let (host, occupied) = it.occupied_host().await;
+    let begun = Arc::clone(&it);
+    let mut refreshing: BoxFuture<'static, _> = Box::pin(async move { begun.begin(RefreshReason::Due).await });
+    while !host.has_due_waiting() {
+        assert!((&mut refreshing).now_or_never().is_none(), "it waits");
+        tokio::task::yield_now().await;
+    }
+    (it, occupied, refreshing)
 }
 
 #[tokio::test]

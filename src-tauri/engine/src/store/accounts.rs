@@ -7,6 +7,7 @@ use relink_domain::{
     account::{Account, Attempt, Credential, Due, Renewing, Transition},
     caller::Caller,
     event::EventKind,
+    origins::Origins,
     schedule::Jitter,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
@@ -189,6 +190,19 @@ pub fn list(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The accounts of an installed integration that are bound to none of these sets of addresses, or that are marked because
+/// they were: those that may have to be marked or restored.
+pub fn to_compare(connection: &Connection, of: EnvironmentIntegrationId, bound: &[Origins]) -> Result<Vec<AccountId>> {
+    let bound = serde_json::to_string(bound)?;
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM integrated_account WHERE environment_integration_id = ?1
+         AND (document ->> '$.state.state' = 'moved' OR document ->> '$.state.before.state' = 'moved'
+              OR coalesce(document ->> '$.profile.origins', '{}') NOT IN (SELECT value FROM json_each(?2)))",
+    )?;
+    let rows = statement.query_map(params![of.to_string(), bound], |row| id(row.get_ref(0)?.as_str()?))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// How many accounts are in each status, by its stored name.
 pub fn status_counts(connection: &Connection) -> Result<HashMap<String, u32>> {
     let mut statement = connection.prepare_cached("SELECT status, accounts FROM account_count WHERE accounts > 0")?;
@@ -254,6 +268,14 @@ pub fn used_since(connection: &Connection, since: Timestamp) -> Result<Vec<Accou
 pub fn mark_used(tx: &Transaction<'_>, account_id: AccountId, now: Timestamp) -> Result<()> {
     tx.prepare_cached("UPDATE integrated_account SET last_used_at = ?2 WHERE id = ?1")?
         .execute(params![account_id.to_string(), now.as_millis()])?;
+    Ok(())
+}
+
+/// Stores an account of an earlier version in this version's form. It is no change of the account: everything else goes
+/// through [`commit`].
+pub fn rewrite(tx: &Transaction<'_>, account: &Account) -> Result<()> {
+    tx.prepare_cached("UPDATE integrated_account SET document = ?2 WHERE id = ?1")?
+        .execute(params![account.id().to_string(), serde_json::to_string(account)?])?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The catalog of integrations, and those that are installed.
 
-use relink_domain::{EnvironmentIntegrationId, IntegrationId, Timestamp, integration::merged_text};
+use relink_domain::{EnvironmentIntegrationId, IntegrationId, Timestamp, integration::merged_text, origins::Origins};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -56,6 +56,8 @@ pub struct Installed {
     pub show_in_catalog: bool,
     /// Merged over the integration's config.
     pub r#override: Map<String, Value>,
+    /// The addresses that its client secret was given for. Set only by [`bind_client_secret`].
+    pub client_secret_origins: Origins,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -74,7 +76,8 @@ impl Installed {
 
 const INTEGRATION: &str =
     "i.id, i.name, i.built_in, i.version, i.checker_version, i.document, i.created_at, i.updated_at";
-const INSTALLED: &str = "e.id, e.is_enabled, e.show_in_catalog, e.override, e.created_at, e.updated_at";
+const INSTALLED: &str =
+    "e.id, e.is_enabled, e.show_in_catalog, e.override, e.created_at, e.updated_at, e.client_secret_origins";
 
 fn integration(row: &Row<'_>, from: usize) -> rusqlite::Result<Integration> {
     Ok(Integration {
@@ -98,6 +101,7 @@ fn installed_row(row: &Row<'_>) -> rusqlite::Result<Installed> {
         r#override: document(row.get_ref(11)?.as_str()?)?,
         created_at: Timestamp::from_millis(row.get(12)?),
         updated_at: Timestamp::from_millis(row.get(13)?),
+        client_secret_origins: document(row.get_ref(14)?.as_str()?)?,
     })
 }
 
@@ -198,6 +202,19 @@ pub fn all_installed(connection: &Connection) -> Result<Vec<Installed>> {
     ))?;
     let rows = statement.query_map([], installed_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Records the addresses that the client secret in the keychain was given for.
+pub fn bind_client_secret(
+    tx: &Transaction<'_>,
+    installed_id: EnvironmentIntegrationId,
+    origins: &Origins,
+) -> Result<()> {
+    tx.execute(
+        "UPDATE environment_integration SET client_secret_origins = ?2 WHERE id = ?1",
+        params![installed_id.to_string(), serde_json::to_string(origins)?],
+    )?;
+    Ok(())
 }
 
 /// Uninstalls an integration. Its accounts must be gone.

@@ -10,7 +10,7 @@ use relink_engine::{CatalogEntry, Integration};
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::world::{PERSON, World, eventually};
+use crate::world::{PERSON, World};
 
 /// An integration whose API keys are stored unchecked.
 fn acme(label: &str) -> String {
@@ -49,10 +49,6 @@ impl World {
 
     async fn integration(&self, name: &str) -> Integration {
         self.entry(name).await.integration
-    }
-
-    async fn until_status(&self, id: AccountId, status: Status) {
-        eventually(status.as_str(), async || self.account(id).await.status() == status).await;
     }
 
     async fn hidden_lines(&self) -> usize {

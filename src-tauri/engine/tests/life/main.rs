@@ -7,6 +7,7 @@ mod definitions;
 mod keep_alive;
 mod methods;
 mod notify;
+mod origins;
 mod permissions;
 mod reauthorize;
 mod recover;

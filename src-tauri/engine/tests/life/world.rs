@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use relink_contract::connect::{self, FlowPhase, IdentityChoice};
 use relink_domain::{
     AccountId, Secret, Timestamp,
-    account::{Account, AuthenticationMethod},
+    account::{Account, AuthenticationMethod, Status},
     link::{LinkOptions, Purpose},
 };
 use relink_engine::{
@@ -177,6 +177,10 @@ impl World {
 
     pub async fn account(&self, id: AccountId) -> Account {
         self.engine.accounts().get(&PERSON, id).await.expect("there").account
+    }
+
+    pub async fn until_status(&self, id: AccountId, status: Status) {
+        eventually(status.as_str(), async || self.account(id).await.status() == status).await;
     }
 
     /// The names of all account events, without their prefix.

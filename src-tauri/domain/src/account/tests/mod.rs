@@ -2,6 +2,7 @@
 
 mod calls;
 mod clock;
+mod moved;
 mod properties;
 mod refresh;
 mod replacement;
@@ -25,7 +26,14 @@ fn granted(by: Option<Renewal>, person: &str) -> Granted {
         None => NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None },
     };
     let identity = Some(Identity { id: person.into(), label: person.into() });
-    Granted { credential, identity, scopes: vec![], requested_scopes: vec![], context: Map::new() }
+    Granted {
+        credential,
+        identity,
+        scopes: vec![],
+        requested_scopes: vec![],
+        context: Map::new(),
+        origins: Origins::default(),
+    }
 }
 
 fn replacement(by: Option<Renewal>, person: &str) -> Input {
@@ -57,6 +65,7 @@ fn profile() -> Profile {
         identity: None,
         scopes: vec![],
         requested_scopes: None,
+        origins: Origins::default(),
         last_error: None,
         answers_as_another: None,
         last_forbidden_error: None,

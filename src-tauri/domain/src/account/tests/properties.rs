@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::health::{Condition, condition_after};
+use crate::origins::AddressKind;
 
 fn answers() -> impl Strategy<Value = CallOutcome> {
     prop_oneof![
@@ -13,6 +14,10 @@ fn answers() -> impl Strategy<Value = CallOutcome> {
         Just(forbidden()),
         prop::sample::select(Cause::ALL).prop_map(|cause| CallOutcome::Inconclusive(Failure::new(cause))),
     ]
+}
+
+fn at(api: &str) -> Origins {
+    [(AddressKind::Api, serde_json::from_value(api.into()).expect("an origin"))].into_iter().collect()
 }
 
 fn inputs() -> impl Strategy<Value = Input> {
@@ -38,6 +43,8 @@ fn inputs() -> impl Strategy<Value = Input> {
         prop::bool::ANY.prop_map(|fixed| replacement((!fixed).then_some(Renewal::RefreshToken), "grace")),
         generation.clone().prop_map(|generation| Input::Replaced { generation }),
         generation.prop_map(|generation| Input::ReplacementLost { generation }),
+        prop::sample::select(vec!["https://a.example", "https://b.example"])
+            .prop_map(|api| Input::FollowOrigins { current: at(api), accepted: vec![] }),
     ]
 }
 
@@ -47,6 +54,7 @@ proptest! {
     fn the_invariants_hold_after_any_sequence_of_inputs(history in prop::collection::vec((inputs(), 0_i64..4000), 0..60), fixed: bool) {
         let mut story = Story::connected((!fixed).then_some(Renewal::ClientCredentials));
         let mut condition = Condition::Working;
+        story.account.profile.origins = at("https://a.example");
         for (input, wait) in history {
             story.wait(wait);
             let before = story.account.clone();

@@ -1,0 +1,148 @@
+//! Providers at the addresses that credentials may be sent to.
+
+use std::{ops::Deref, sync::Arc};
+
+use relink_domain::{
+    EnvironmentIntegrationId, Secret,
+    account::{Account, AuthenticationMethod},
+    failure::{Cause, Failure},
+    integration::OAuth2,
+    origins::{Origin, Origins},
+    provider_text::KnownSecrets,
+};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::{Provider, Providers};
+use crate::{
+    error::{Error, Result},
+    keychain::Item,
+    oauth::Endpoint,
+};
+
+/// A provider that the credentials at hand may be sent to: those of an account that is bound to its addresses
+/// ([`Providers::bound_to`]), or those that the person is giving to exactly this provider.
+#[derive(Debug, Clone)]
+pub(crate) struct BoundProvider(Arc<Provider>);
+
+impl Deref for BoundProvider {
+    type Target = Provider;
+
+    fn deref(&self) -> &Provider {
+        &self.0
+    }
+}
+
+impl Provider {
+    /// The addresses that something of an account with this method may be sent to. The built-in Sandbox's port is Relink's own:
+    /// it changes with each start.
+    pub(crate) fn origins(&self, method: AuthenticationMethod, context: &Map<String, Value>) -> Origins {
+        let origins = self.definition.addresses(method, context);
+        let is_own_sandbox = self.definition.is_sandbox() && self.installed.integration.built_in;
+        if is_own_sandbox { origins.without_loopback_ports() } else { origins }
+    }
+
+    /// Origins that credentials bound to them may leave.
+    pub(crate) fn moved_from(&self) -> &[Origin] {
+        &self.moved_from
+    }
+
+    /// The addresses that the client's secret may be sent to.
+    pub(crate) fn client_origins(&self) -> Origins {
+        self.origins(AuthenticationMethod::Oauth2, &Map::new()).of_client()
+    }
+}
+
+impl Providers {
+    /// The account's provider. Fails if one of its addresses isn't the one any more that the account's credentials were given
+    /// for. Use `Accounts::provider_for`, which also marks the account.
+    pub(crate) fn bound_to(&self, account: &Account) -> Result<BoundProvider> {
+        let profile = &account.profile;
+        self.bound(profile.environment_integration_id, account.method(), &profile.context, &profile.origins)
+    }
+
+    /// The provider, for credentials that are bound to these addresses.
+    pub(crate) fn bound(
+        &self,
+        id: EnvironmentIntegrationId,
+        method: AuthenticationMethod,
+        context: &Map<String, Value>,
+        origins: &Origins,
+    ) -> Result<BoundProvider> {
+        let provider = self.get(id)?;
+        let current = provider.origins(method, context);
+        match origins.moved_to(&current, &provider.moved_from) {
+            None => Ok(BoundProvider(provider)),
+            Some(moved) => Err(Error::provider(Failure::moved(moved), provider.label(), None)),
+        }
+    }
+}
+
+impl BoundProvider {
+    /// For a sign-in that begins at this provider: its code, its verifier and the values of its form are sent to these
+    /// addresses, whatever happens to the integration meanwhile.
+    pub(crate) const fn for_sign_in(provider: Arc<Provider>) -> Self {
+        Self(provider)
+    }
+
+    fn oauth2(&self) -> Result<&OAuth2, Failure> {
+        // Fails only if the definition was changed after the account was connected.
+        self.definition.oauth2().ok_or(Failure::new(Cause::InvalidClient))
+    }
+
+    /// The endpoint that exchanges authorization codes (RFC 6749 §4.1.3).
+    pub(crate) fn token_endpoint(&self, client_secret: Option<Secret>) -> Result<Endpoint, Failure> {
+        let oauth2 = self.oauth2()?;
+        Ok(self.endpoint(oauth2, oauth2.token_url.as_url(), client_secret))
+    }
+
+    /// The endpoint that exchanges refresh tokens (RFC 6749 §6).
+    pub(crate) fn refresh_endpoint(&self, client_secret: Option<Secret>) -> Result<Endpoint, Failure> {
+        let oauth2 = self.oauth2()?;
+        Ok(self.endpoint(oauth2, oauth2.refresh_url.as_url(), client_secret))
+    }
+
+    fn endpoint(&self, oauth2: &OAuth2, url: &Url, client_secret: Option<Secret>) -> Endpoint {
+        Endpoint {
+            url: url.clone(),
+            client_id: oauth2.client_id.clone(),
+            authentication: oauth2.client_auth(client_secret.is_some()),
+            client_secret,
+            body_format: oauth2.body_format,
+            consent: self.consent(),
+            own_codes: self.own_codes(),
+            error_code_path: self.definition.refresh().error_code_path.clone(),
+            default_expires_in: self.definition.refresh().default_expires_in,
+            is_refreshed_daily: !self.definition.refresh().only_before_expiry,
+            scope_separator: oauth2.scope_separator.clone(),
+            known: KnownSecrets::default(),
+        }
+    }
+
+    /// The endpoint for client credentials (RFC 6749 §4.4), with the client id and secret that the person entered.
+    pub(crate) fn client_credentials_endpoint(
+        &self,
+        item: &Item,
+        context: &Map<String, Value>,
+    ) -> Result<Endpoint, Failure> {
+        let own = self.definition.client_credentials().ok_or(Failure::new(Cause::InvalidClient))?;
+        let entered = |name: &str| {
+            let public = || context.get(name).and_then(Value::as_str).map(Secret::new);
+            item.secrets.get(name).cloned().or_else(public).ok_or(Failure::new(Cause::CredentialMissing))
+        };
+        Ok(Endpoint {
+            url: own.token_url.as_url().clone(),
+            client_id: entered("client_id")?.expose().to_owned(),
+            client_secret: Some(entered("client_secret")?),
+            authentication: own.client_auth,
+            body_format: own.body_format,
+            consent: self.consent(),
+            own_codes: self.own_codes(),
+            error_code_path: self.definition.refresh().error_code_path.clone(),
+            default_expires_in: self.definition.refresh().default_expires_in,
+            is_refreshed_daily: !self.definition.refresh().only_before_expiry,
+            scope_separator: own.scope_separator.clone(),
+            known: KnownSecrets::default().and(item.secrets.values()),
+        })
+    }
+}
