@@ -6,6 +6,7 @@
 use std::{fs, path::Path, sync::Mutex, time::Duration};
 
 use relink_api::RedirectTest;
+use relink_domain::Secret;
 use tauri::{AppHandle, Manager, Url, async_runtime};
 use tauri_plugin_deep_link::DeepLinkExt;
 use tokio::sync::oneshot;
@@ -89,11 +90,20 @@ fn receive(handle: &AppHandle, url: &str) {
     async_runtime::spawn(async move {
         match app(&handle).callback(&url).await {
             // The browser still has the focus.
-            Ok(()) => windows::focus_connect(&handle),
+            Ok(None) => windows::focus_connect(&handle),
+            Ok(Some(page)) => confirm(&handle, &page),
             // The URL is not logged, because it may hold an authorization code.
             Err(error) => tracing::info!(code = error.code, "a callback was refused: {}", error.message),
         }
     });
+}
+
+/// Opens the page on which the person confirms for whom they signed in.
+fn confirm(handle: &AppHandle, page: &Secret) {
+    let opened = Url::parse(page.expose()).map(|page| windows::open_connect(handle, &page));
+    if !matches!(opened, Ok(Ok(()))) {
+        tracing::error!("the window that asks to confirm the sign-in can't be shown");
+    }
 }
 
 fn completes_test(handle: &AppHandle, url: &str) -> bool {

@@ -199,12 +199,16 @@ async fn sign_in(handle: &AppHandle, id: AccountId) -> bool {
             if windows::open_in_browser(handle, &url).await.is_err() {
                 return false;
             }
-            let reauthorized = app.finish(sign_in).await == SignInOutcome::Reauthorized;
-            if reauthorized {
-                windows::focus_main(handle);
-                show_success(handle, id).await;
+            match app.finish(sign_in).await {
+                SignInOutcome::Reauthorized => {
+                    windows::focus_main(handle);
+                    show_success(handle, id).await;
+                }
+                // The window that asked shows the result.
+                SignInOutcome::DecidedOtherwise => {}
+                SignInOutcome::Failed => return false,
             }
-            reauthorized
+            true
         }
         Ok(SignInRoute::ConnectPage(link)) => {
             match Url::parse(link.expose()).map(|link| windows::open_connect(handle, &link)) {

@@ -19,6 +19,8 @@ use crate::{app, is_running};
 pub(crate) const MAIN: &str = "main";
 /// The label of the connect UI's window. No capability names it.
 pub(crate) const CONNECT: &str = "connect";
+/// The label of the window for a sign-in that has returned and needs an answer, so that it doesn't replace a page in use.
+const RETURNED: &str = "returned";
 
 /// Held from looking for a window until it is open, so that it isn't opened twice.
 static OPENING: Mutex<()> = Mutex::new(());
@@ -139,14 +141,15 @@ const OPEN_BY_NAVIGATING: &str = "window.open = (url) => (window.location.assign
 /// [`open_on_thread`].
 pub(crate) fn open_connect(handle: &AppHandle, link: &Url) -> tauri::Result<()> {
     let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(open) = handle.get_webview_window(CONNECT) {
+    let label = if link.path() == "/connect-account/return" { RETURNED } else { CONNECT };
+    if let Some(open) = handle.get_webview_window(label) {
         open.navigate(link.clone())?;
         open.show()?;
         return open.set_focus();
     }
     let origin = link.origin();
     let (navigating, opening) = (handle.clone(), handle.clone());
-    let window = WebviewWindowBuilder::new(handle, CONNECT, WebviewUrl::External(link.clone()))
+    let window = WebviewWindowBuilder::new(handle, label, WebviewUrl::External(link.clone()))
         .title("Connect – Relink")
         .inner_size(560.0, 720.0)
         .min_inner_size(420.0, 480.0)

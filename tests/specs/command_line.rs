@@ -128,11 +128,16 @@ impl Terminal {
         let no_redirects = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         let redirect = no_redirects.post(self.sandbox("/authorize").await?).form(&form).send().await?;
         let redirect = redirect.headers().get("location").context("no redirect")?.to_str()?.to_owned();
-        assert_eq!(callback(&redirect).await?["flow"], id);
+        let taken = callback(&redirect).await?;
+        assert_eq!(taken["flow"], id);
+        let page = text(&taken, "confirm_url")?;
+        let return_key = page.split("#return=").nth(1).context("no key of the return")?;
 
         while !matches!(flow["phase"].as_str(), Some("succeeded" | "failed" | "question")) {
             let request = match flow["phase"].as_str() {
-                Some("returned") => self.http.post(format!("{flows}/{id}/claim")),
+                Some("returned") => {
+                    self.http.post(format!("{flows}/{id}/claim")).header("x-relink-return-key", return_key)
+                }
                 _ => self.http.get(format!("{flows}/{id}?after={}", flow["version"])),
             };
             flow = request.header("x-relink-flow-key", &key).send().await?.json().await?;
@@ -143,7 +148,7 @@ impl Terminal {
     /// Connects an account as Ada. Returns the account's id.
     pub(crate) async fn connected(&self) -> Result<String> {
         let link = self.line(&["connect", "sandbox", "--tenant", "acme-1"]).await?;
-        self.complete_link(&link, async |url| self.json("flow", &["callback", url]).await).await
+        self.complete_link(&link, async |url| self.json("flow confirm_url", &["callback", url]).await).await
     }
 }
 

@@ -103,6 +103,10 @@ async fn a_sandbox_account_on_the_command_line() -> Result<()> {
     let browser = Browser::start(&session).await?;
     let cli = async |arguments: &[&str]| relink.cli(&session, arguments).await;
 
+    let github = cli(&["connect", "github", "--json"]).await?;
+    assert_eq!((github.code, github.out.as_str()), (8, ""), "a link would lead nowhere: {}", github.err);
+    assert!(github.err.contains("relink integrations client github --id"), "it says what to do: {}", github.err);
+
     let connect = cli(&["connect", "sandbox"]).await?;
     assert_eq!(connect.code, 0, "{}", connect.err);
     browser.open(connect.out.trim()).await?;

@@ -268,7 +268,8 @@ async fn twenty_secrets_through_the_whole_lifecycle_and_crashes_leave_no_trace()
     let kinds = scenario.canaries.kinds();
     let each =
         ["API key", "API token", "PKCE verifier", "access token", "authorization code", "client secret", "flow key"];
-    let further = ["link token", "refresh token", "refused key", "service's secret", "state", "webhook secret"];
+    let further =
+        ["link token", "refresh token", "refused key", "return key", "service's secret", "state", "webhook secret"];
     assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), [&each[..], &further].concat());
     assert!(kinds.values().sum::<usize>() >= 20, "{kinds:?}");
 

@@ -32,7 +32,7 @@ pub struct Browser {
     page: Page,
     first: WindowHandle,
     _driver: Child,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Deref for Browser {
@@ -90,7 +90,7 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await?;
         let first = client.window().await?;
-        Ok(Self { page: Page::new(client), first, _driver: driver, _profile: profile })
+        Ok(Self { page: Page::new(client), first, _driver: driver, profile })
     }
 
     /// Opens an address.
@@ -112,6 +112,66 @@ impl Browser {
         }
     }
 
+    /// Runs an action that opens a tab or a pop-up, and switches to that.
+    pub async fn opens_by(&self, action: impl Future<Output = Result<()>>) -> Result<WindowHandle> {
+        let before = self.page.0.windows().await?;
+        action.await?;
+        let end = Instant::now() + DEADLINE;
+        loop {
+            if let Some(new) = self.page.0.windows().await?.into_iter().find(|window| !before.contains(window)) {
+                self.page.0.switch_to_window(new.clone()).await?;
+                return Ok(new);
+            }
+            if Instant::now() > end {
+                bail!("nothing was opened. The page shows:\n{}", self.text().await?);
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Switches to a tab or a pop-up.
+    pub async fn switch_to(&self, window: &WindowHandle) -> Result<()> {
+        Ok(self.page.0.switch_to_window(window.clone()).await?)
+    }
+
+    /// Switches to the first tab.
+    pub async fn switch_to_first(&self) -> Result<()> {
+        self.switch_to(&self.first).await
+    }
+
+    /// Waits until a pop-up is closed.
+    pub async fn closes(&self, window: &WindowHandle) -> Result<()> {
+        let end = Instant::now() + DEADLINE;
+        while self.page.0.windows().await?.contains(window) {
+            if Instant::now() > end {
+                bail!("the pop-up stayed open");
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+        Ok(())
+    }
+
+    /// Closes the current tab or pop-up.
+    pub async fn close_current(&self) -> Result<()> {
+        Ok(self.page.0.close_window().await?)
+    }
+
+    /// Loads the current page again.
+    pub async fn reload(&self) -> Result<()> {
+        Ok(self.page.0.refresh().await?)
+    }
+
+    /// The value of a script that returns text.
+    pub async fn evaluate(&self, script: &str) -> Result<String> {
+        let value = self.page.0.execute(script, Vec::new()).await?;
+        value.as_str().map(str::to_owned).with_context(|| format!("not a text: {value}"))
+    }
+
+    /// The value that a script passes to its callback, `arguments[0]`.
+    pub async fn evaluate_async(&self, script: &str) -> Result<Value> {
+        Ok(self.page.0.execute_async(script, Vec::new()).await?)
+    }
+
     /// Closes the current tab and switches back to the first one.
     pub async fn back_to_first_tab(&self) -> Result<()> {
         if self.page.0.window().await? != self.first {
@@ -120,9 +180,34 @@ impl Browser {
         Ok(self.page.0.switch_to_window(self.first.clone()).await?)
     }
 
+    /// Ends the browser. Its profile stays until the returned folder is dropped.
+    pub async fn close_keeping_profile(self) -> Result<TempDir> {
+        let Self { page, profile, _driver: mut driver, .. } = self;
+        page.0.close().await?;
+        driver.kill().await?;
+        Ok(profile)
+    }
+
     /// Ends the `WebDriver` session.
     pub async fn close(self) -> Result<()> {
         Ok(self.page.0.close().await?)
+    }
+
+    /// Waits until the page that the provider returned to shows what becomes of the sign-in.
+    pub async fn has_returned(&self) -> Result<()> {
+        let heading = "return document.querySelector('h1')?.textContent ?? '';";
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let is_there = self.address().await?.contains("/connect-account/return");
+            let heading = self.evaluate(heading).await.unwrap_or_default();
+            if is_there && !heading.is_empty() && !heading.starts_with("Opening") {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                bail!("the provider did not return. The page shows:\n{}", self.text().await?);
+            }
+            sleep(POLL_INTERVAL).await;
+        }
     }
 
     /// Continues from the connect page: goes on to the provider, gives consent there as this person, and returns.
@@ -131,8 +216,9 @@ impl Browser {
         self.newest_tab().await?;
         self.click(&format!("#person-{person}")).await?;
         self.click("#allow").await?;
-        // Closing this tab too early would interrupt the redirect back to Relink.
-        self.leaves("/authorize").await
+        // Closing this tab too early would interrupt the redirect back to Relink, and the page that claims the callback.
+        self.leaves("/authorize").await?;
+        self.has_returned().await
     }
 }
 

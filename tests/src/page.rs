@@ -149,3 +149,17 @@ impl Page {
         Ok(fs::write(path, self.0.screenshot().await?)?)
     }
 }
+
+/// Waits until there is a value.
+pub async fn until<T>(mut value: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = value() {
+            return Some(found);
+        }
+        if Instant::now() > end {
+            return None;
+        }
+        sleep(POLL_INTERVAL).await;
+    }
+}

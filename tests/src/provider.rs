@@ -114,14 +114,19 @@ impl Provider {
                 _ => {}
             }
         }
-        self.client.get(callback).send().await?;
+        let landed = self.client.get(callback).send().await?;
+        let page = landed.headers().get("location").context("no redirect")?.to_str()?;
+        let return_key = page.split("#return=").nth(1).context("no key of the return")?.to_owned();
+        canaries.add("return key", &return_key)?;
         let id = flow["id"].as_str().context("no id")?.to_owned();
         let path = format!("{base}/connect-account/flows/{id}");
         let end = async {
             loop {
                 let request = match flow["phase"].as_str() {
                     Some("succeeded" | "failed" | "question") => return anyhow::Ok(()),
-                    Some("returned") => self.client.post(format!("{path}/claim")),
+                    Some("returned") => {
+                        self.client.post(format!("{path}/claim")).header("x-relink-return-key", &return_key)
+                    }
                     _ => self.client.get(format!("{path}?after={}", flow["version"])),
                 };
                 flow = request.header("x-relink-flow-key", &key).send().await?.json().await?;

@@ -8,6 +8,8 @@ import type {
   Flow,
   IdentityChoice,
   NewFlow,
+  PageToken,
+  ReturnedSignIn,
   Session as WireSession,
   SessionIntegration,
   SessionMethod,
@@ -18,12 +20,14 @@ export type {
   FieldSpec,
   Flow,
   FlowError,
+  FlowErrorType,
   FlowOutcome,
   FlowPhase,
   FlowStep,
   IdentityChoice,
   NewFlow,
   RedirectKind,
+  ReturnedSignIn,
   SessionAccount,
   SessionScope,
 } from './types';
@@ -113,6 +117,12 @@ export class ConnectApi {
     this.#fetch = fetchLike;
   }
 
+  /** Exchanges the nonce of this page’s URL for the page’s token. */
+  async exchange(nonce: string, signal: AbortSignal): Promise<string> {
+    const { page_token } = await this.#call<PageToken>('POST', '/open', signal, {}, { nonce });
+    return page_token;
+  }
+
   session(linkToken: string, signal: AbortSignal): Promise<Session> {
     return this.#call('GET', '/session', signal, { 'X-Relink-Link-Token': linkToken });
   }
@@ -127,8 +137,28 @@ export class ConnectApi {
     return this.#call('GET', `/flows/${encodeURIComponent(id)}${query}`, signal, flowHeader(key));
   }
 
-  claim(flow: FlowKey, signal: AbortSignal): Promise<Flow> {
-    return this.#verb(flow, 'claim', {}, signal);
+  claim({ id, key }: FlowKey, returnKey: string | null, signal: AbortSignal): Promise<Flow> {
+    const headers = returnKey === null ? flowHeader(key) : { ...flowHeader(key), ...returnHeader(returnKey) };
+    return this.#call('POST', `/flows/${encodeURIComponent(id)}/claim`, signal, headers, {});
+  }
+
+  /** What to confirm, on the page that the provider returned to. */
+  returned(id: string, returnKey: string, signal: AbortSignal): Promise<ReturnedSignIn> {
+    return this.#call('GET', `/flows/${encodeURIComponent(id)}/return`, signal, returnHeader(returnKey));
+  }
+
+  confirm(id: string, returnKey: string, signal: AbortSignal): Promise<Flow> {
+    return this.#call(
+      'POST',
+      `/flows/${encodeURIComponent(id)}/confirm`,
+      signal,
+      returnHeader(returnKey),
+      {},
+    );
+  }
+
+  async decline(id: string, returnKey: string, signal: AbortSignal): Promise<void> {
+    await this.#call('DELETE', `/flows/${encodeURIComponent(id)}/return`, signal, returnHeader(returnKey));
   }
 
   answer(flow: FlowKey, answer: IdentityChoice, signal: AbortSignal): Promise<Flow> {
@@ -183,6 +213,10 @@ function flowHeader(key: string): Record<string, string> {
   return { 'X-Relink-Flow-Key': key };
 }
 
+function returnHeader(key: string): Record<string, string> {
+  return { 'X-Relink-Return-Key': key };
+}
+
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -198,7 +232,8 @@ function asError(status: number, answer: unknown): ErrorBody {
     statusCode: status,
     message: body.message ?? `Relink answered with status ${status} and no reason.`,
     code: body.code ?? 'unexplained',
-    title: body.title ?? null,
+    // Where Relink has no separate title, it repeats the message.
+    title: body.title === body.message ? null : (body.title ?? null),
     hint: body.hint ?? null,
     field: body.field ?? null,
   };

@@ -187,8 +187,8 @@ describe('choosing', () => {
   });
 
   it('is skipped if the URL names an integration, and no_back removes Back', async () => {
-    const free = tab('/connect-account?link_token=t&integration=github');
-    const bound = tab('/connect-account?link_token=t&integration=github&no_back=true');
+    const free = tab('/connect-account/open/n?integration=github');
+    const bound = tab('/connect-account/open/n?integration=github&no_back=true');
     await settled();
     expect(free.connect.state.view.at).toBe('authorize');
     expect(free.connect.previous).not.toBeNull();
@@ -197,13 +197,13 @@ describe('choosing', () => {
   });
 
   it('is limited by integrations=', async () => {
-    const { connect } = tab('/connect-account?link_token=t&integrations=hubspot');
+    const { connect } = tab('/connect-account/open/n?integrations=hubspot');
     await settled();
     expect(viewOf(connect, 'form').integration).toEqual(hubspot);
   });
 
   it('says that the integration named in the URL is not installed', async () => {
-    const { connect } = tab('/connect-account?link_token=t&integration=nosuch');
+    const { connect } = tab('/connect-account/open/n?integration=nosuch');
     await settled();
     expect(viewOf(connect, 'integrations').missing).toBe('nosuch');
   });

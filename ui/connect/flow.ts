@@ -8,9 +8,9 @@ import {
   type Integration,
   type Method,
   type RedirectKind,
-  type Session,
 } from './api';
-import type { FlowKeys } from './flow-keys';
+import { viewResult } from './opener';
+import { mayClaim, type Browser, type Followed, type PageState } from './page-state';
 import { retryUntilResponse } from './retry';
 import { pause } from './time';
 import { openable, type Request } from './urls';
@@ -28,7 +28,7 @@ import {
   redirects,
   withError,
 } from './views';
-import type { Look, View } from './views';
+import type { View } from './views';
 
 /** How long the page waits for a callback before it offers other ways to finish. */
 const LATE_AFTER_MS = 60_000;
@@ -38,35 +38,6 @@ const PROMPTING_AFTER_MS = 3_000;
 const LEAVE_AFTER_MS = 2_000;
 /** Pause between long polls without news, in case the server answers immediately. */
 const POLL_PAUSE_MS = 250;
-
-export interface PageState {
-  session: Session | null;
-  view: View;
-  /** An action of the person is in progress. */
-  busy: boolean;
-  /** The keychain seems to be waiting for its password. */
-  prompting: boolean;
-  /** Relink doesn’t respond. The pending call is retried until it does. */
-  unreachable: boolean;
-}
-
-/** What the flow needs of the browser. */
-export interface Browser {
-  keys: FlowKeys;
-  /** Opens the provider's page in a new tab. */
-  open(url: string): void;
-  /** Leaves this page. */
-  leave(url: string): void;
-}
-
-/** The flow that this page follows until it ends. */
-interface Followed {
-  key: FlowKey;
-  look: Look;
-  latest: Flow;
-  /** The person ends up in this tab, so this tab goes to the link’s redirect URI. */
-  redirectsHere: boolean;
-}
 
 /**
  * The connect UI’s state while one account is connected or reauthorized. It holds no typed value longer than the call
@@ -83,6 +54,8 @@ export class ConnectFlow {
   #task = new AbortController();
   #chosen: { integration: Integration; method: Method } | null = null;
   #followed: Followed | null = null;
+  /** The page’s token, or that of an invalid link. It is only here: nobody can read it in the address bar. */
+  #token: string | null;
 
   readonly #api: ConnectApi;
   readonly #browser: Browser;
@@ -94,6 +67,7 @@ export class ConnectFlow {
     this.#browser = browser;
     this.#request = request;
     this.#changed = changed;
+    this.#token = request.at === 'connect' ? request.linkToken : null;
   }
 
   get state(): PageState {
@@ -105,10 +79,14 @@ export class ConnectFlow {
     const request = this.#request;
     return this.#run(async (signal) => {
       this.#set({ view: { at: 'loading' }, busy: false });
-      if (request.at === 'return') return this.#resume(request.flowId, signal);
-      if (request.linkToken === null) return this.#fail(new Problem(NO_LINK));
-      const { linkToken } = request;
-      const session = await this.#callUntilResponse(signal, () => this.#api.session(linkToken, signal));
+      if (request.at === 'return') return this.#resume(request, signal);
+      const { nonce } = request;
+      if (this.#token === null && nonce !== null) {
+        this.#token = await this.#callUntilResponse(signal, () => this.#api.exchange(nonce, signal));
+      }
+      const token = this.#token;
+      if (token === null) return this.#fail(new Problem(NO_LINK));
+      const session = await this.#callUntilResponse(signal, () => this.#api.session(token, signal));
       this.#set({ session });
       const previousName = this.#chosen?.integration.name;
       const same = offered(session, request).find(({ name }) => name === previousName);
@@ -144,11 +122,8 @@ export class ConnectFlow {
   begin(fields: Record<string, string> | null = null, redirect?: RedirectKind): Promise<void> {
     const { session, busy, view } = this.#state;
     const chosen = this.#chosen;
-    const request = this.#request;
-    if (busy || !chosen || !session || request.at !== 'connect' || request.linkToken === null) {
-      return Promise.resolve();
-    }
-    const { linkToken } = request;
+    const token = this.#token;
+    if (busy || !chosen || !session || token === null) return Promise.resolve();
     const { integration, method } = chosen;
     const flow = {
       integration: integration.name,
@@ -158,7 +133,7 @@ export class ConnectFlow {
     };
     return this.#run(async (signal) => {
       this.#set({ busy: true, view: withError(view, null) });
-      const create = () => this.#callUntilResponse(signal, () => this.#api.create(linkToken, flow, signal));
+      const create = () => this.#callUntilResponse(signal, () => this.#api.create(token, flow, signal));
       const created = await this.#showPromptIfSlow(signal, create);
       this.#set({ busy: false });
       const look = { color: integration.color, logo: integration.logo };
@@ -168,7 +143,8 @@ export class ConnectFlow {
       if (address) this.#browser.open(address);
       // A loopback redirect ends in its own tab, which then goes to the link’s redirect URI.
       const redirectsHere = begun.redirect !== 'loopback';
-      await this.#follow({ key: { id: begun.id, key }, look, latest: begun, redirectsHere }, signal);
+      const followed = { key: { id: begun.id, key }, returnKey: null, look, latest: begun, redirectsHere };
+      await this.#follow(followed, signal);
     });
   }
 
@@ -207,17 +183,41 @@ export class ConnectFlow {
     });
   }
 
-  async #resume(flowId: string | null, signal: AbortSignal): Promise<void> {
-    const stored = flowId === null ? null : this.#browser.keys.find(flowId);
-    if (flowId === null || !stored) return this.#set({ view: { at: 'wrong_browser' } });
-    const key = { id: flowId, key: stored.key };
-    const latest = await this.#callUntilResponse(
-      signal,
-      () => this.#api.flow(key, 0, signal),
-      isTransientError,
-    );
-    const look = { color: stored.color, logo: stored.logo };
-    await this.#follow({ key, look, latest, redirectsHere: true }, signal);
+  /** Continues a flow on the page that the provider returned to, or in the window of the app that asks. */
+  async #resume(request: Extract<Request, { at: 'return' }>, signal: AbortSignal): Promise<void> {
+    const { flowId: id, returnKey, flowKey } = request;
+    if (id === null) return this.#set({ view: { at: 'wrong_browser' } });
+    const stored = this.#browser.keys.find(id);
+    const key = flowKey ?? stored?.key;
+    if (key !== undefined) {
+      const look = { color: stored?.color ?? null, logo: stored?.logo ?? null };
+      const get = () => this.#api.flow({ id, key }, 0, signal);
+      const latest = await this.#callUntilResponse(signal, get, isTransientError);
+      return this.#follow({ key: { id, key }, returnKey, look, latest, redirectsHere: true }, signal);
+    }
+    if (returnKey === null) return this.#set({ view: { at: 'wrong_browser' } });
+    const get = () => this.#api.returned(id, returnKey, signal);
+    const returned = await this.#callUntilResponse(signal, get, isTransientError);
+    this.#set({ view: { at: 'confirm', id, returned, returnKey, error: null } });
+  }
+
+  /** The person confirms for whom they signed in, or discards it. Once confirmed, the key of the return follows the flow. */
+  decide(isConfirmed: boolean): Promise<void> {
+    const { view, busy } = this.#state;
+    if (busy || view.at !== 'confirm') return Promise.resolve();
+    const { id, returned, returnKey } = view;
+    return this.#run(async (signal) => {
+      this.#set({ busy: true, view: withError(view, null) });
+      if (!isConfirmed) {
+        await this.#callUntilResponse(signal, () => this.#api.decline(id, returnKey, signal));
+        return this.#set({ busy: false, view: { at: 'declined' } });
+      }
+      const latest = await this.#callUntilResponse(signal, () => this.#api.confirm(id, returnKey, signal));
+      this.#set({ busy: false });
+      const look = { color: returned.color, logo: returned.logo };
+      const key = { id, key: returnKey };
+      await this.#follow({ key, returnKey: null, look, latest, redirectsHere: false }, signal);
+    });
   }
 
   async #follow(followed: Followed, signal: AbortSignal): Promise<void> {
@@ -241,10 +241,9 @@ export class ConnectFlow {
   async #watch(followed: Followed, signal: AbortSignal): Promise<void> {
     while (!isOver(followed.latest)) {
       const { latest, key } = followed;
-      // The first tab that sees the callback claims the flow. The other one gets its current state.
       const poll = () =>
-        latest.phase === 'returned'
-          ? this.#api.claim(key, signal)
+        latest.phase === 'returned' && mayClaim(followed)
+          ? this.#api.claim(key, followed.returnKey, signal)
           : this.#api.flow(key, latest.version, signal);
       const next = await this.#callUntilResponse(signal, poll, isTransientError);
       if (next.version > followed.latest.version) this.#show(next);
@@ -293,6 +292,7 @@ export class ConnectFlow {
         at: 'flow',
         flow,
         look: followed.look,
+        elsewhere: flow.phase === 'returned' && !mayClaim(followed),
         late,
         otherRedirect: this.#otherRedirect(flow),
         error: null,
@@ -390,6 +390,8 @@ export class ConnectFlow {
   #set(change: Partial<PageState>): void {
     this.#state = { ...this.#state, ...change };
     this.#changed(this.#state);
+    const result = change.view && viewResult(change.view, this.#state.session);
+    if (result) this.#browser.report(result);
   }
 }
 

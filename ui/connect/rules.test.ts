@@ -5,7 +5,8 @@ import type { FieldSpec } from './api';
 import { fieldErrors, typedValues } from './fields';
 import { FlowKeys } from './flow-keys';
 import { searchIntegrations } from './search';
-import { openable, requestFrom } from './urls';
+import { OpenerReport } from './opener';
+import { addressWithoutSecrets, openable, requestFrom } from './urls';
 import { recipientText, storageText, outcomeText, refusalText, errorLine } from './texts';
 
 it('a form says whether Relink tests the credentials first', () => {
@@ -45,23 +46,67 @@ describe('openable URLs', () => {
   });
 });
 
+const location = (path: string) => new URL(path, 'http://127.0.0.1:7417');
+
 describe('the page’s URL', () => {
   it('reads every parameter', () => {
-    const search = '?link_token=t&integration=github&no_back=true&integrations=github,%20hubspot,';
-    expect(requestFrom({ pathname: '/connect-account', search })).toEqual({
+    const query = '?link_token=t&integration=github&no_back=true&integrations=github,%20hubspot,';
+    expect(requestFrom(location(`/connect-account${query}`))).toEqual({
       at: 'connect',
       linkToken: 't',
+      nonce: null,
       integration: 'github',
       only: ['github', 'hubspot'],
       noBack: true,
     });
+    expect(requestFrom(location('/connect-account/open/n-_1?integration=github'))).toMatchObject({
+      linkToken: null,
+      nonce: 'n-_1',
+      integration: 'github',
+    });
   });
 
-  it('recognizes the page that a provider returns to', () => {
-    expect(requestFrom({ pathname: '/connect-account/return', search: '?flow=f' })).toEqual({
+  it.each([
+    ['#return=r', 'r', null],
+    ['#key=k', null, 'k'],
+    ['', null, null],
+  ])('recognizes the page that a provider returns to: %s', (hash, returnKey, flowKey) => {
+    expect(requestFrom(location(`/connect-account/return?flow=f${hash}`))).toEqual({
       at: 'return',
       flowId: 'f',
+      returnKey,
+      flowKey,
     });
+  });
+
+  it.each([
+    ['/connect-account?link_token=t', '/connect-account'],
+    ['/connect-account/?no_back=true&link_token=t&link_token=u', '/connect-account/?no_back=true'],
+    ['/connect-account/open/n?integration=a%26b', '/connect-account?integration=a%26b'],
+    ['/connect-account/open/n/', '/connect-account'],
+    ['/connect-account/return?flow=f#return=r', '/connect-account/return?flow=f'],
+  ])('keeps no token: %s', (path, clean) => {
+    expect(addressWithoutSecrets(location(path))).toBe(clean);
+  });
+});
+
+describe('the message to the app that opened the pop-up', () => {
+  const first = { is_truto: true, result: 'success' } as const;
+  const sent = (referrer: string) => {
+    const messages: unknown[] = [];
+    const opener = { postMessage: (...message: unknown[]) => void messages.push(message) };
+    const report = new OpenerReport({ opener: opener as unknown as Window, referrer });
+    report.send(first);
+    report.send({ ...first, result: 'error' });
+    return messages;
+  };
+
+  it('is sent once, to the origin that opened it', () => {
+    expect(sent('http://127.0.0.1:5173/app?x=1')).toEqual([[first, 'http://127.0.0.1:5173']]);
+  });
+
+  it('is sent to whoever opened it if that app sends no referrer', () => {
+    expect(sent('')).toEqual([[first, '*']]);
   });
 });
 

@@ -83,6 +83,14 @@ const REFUSALS: Record<string, { title: string; hint: string }> = {
     title: 'This link has ended',
     hint: 'The program that created it lost its access. Get a new link in Relink.',
   },
+  opening_used: {
+    title: 'This page was opened twice',
+    hint: 'Open the link again from where you got it, or get a new one in Relink.',
+  },
+  opening_expired: {
+    title: 'This page was opened too late',
+    hint: 'Open the link again from where you got it, or get a new one in Relink.',
+  },
   account_deleted: {
     title: 'This account was deleted',
     hint: 'There is nothing to reauthorize. Connect the account again in Relink.',
@@ -108,9 +116,10 @@ export function hostOf(address: string): string {
 export const NO_LINK = {
   statusCode: 404,
   code: 'link_token_missing',
-  title: 'This link is incomplete',
-  message: 'The URL of this page contains no link token.',
-  hint: 'Copy the whole magic link, or get a new one in Relink.',
+  title: 'Open the link again',
+  message:
+    'This page was reloaded, or its URL is incomplete. Relink doesn’t keep links in the address bar or the history, where others could find them.',
+  hint: 'Open the magic link again from where you got it, or get a new one in Relink.',
 };
 
 export const NOTHING_PASTED = {

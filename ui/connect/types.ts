@@ -11,6 +11,16 @@ export type AuthenticationMethod = "oauth2" | "api_key" | "oauth2_client_credent
 export type RedirectKind = "deep_link" | "loopback";
 
 /**
+ * The nonce of a page's URL.
+ */
+export type Nonce = { nonce: string, };
+
+/**
+ * Stands for the link token in the requests of one page.
+ */
+export type PageToken = { page_token: string, };
+
+/**
  * What a link token permits.
  */
 export type Session = { purpose: LinkPurpose, tenant_id: string, 
@@ -36,7 +46,7 @@ identity: string | null, };
 
 export type SessionIntegration = { name: string, label: string, category: string, 
 /**
- * A data URL or a web URL.
+ * A data URL.
  */
 logo: string | null, color: string | null, methods: Array<SessionMethod>, };
 
@@ -126,6 +136,10 @@ version: number,
  */
 integration: string, integration_label: string, format: AuthenticationMethod, phase: FlowPhase, 
 /**
+ * Whether a callback can only be claimed with the return key, which the page gets that the provider returned to.
+ */
+needs_return_key: boolean, 
+/**
  * The URL to open in the browser, in the phase `waiting`.
  */
 authorize_url: string | null, 
@@ -158,6 +172,10 @@ version: number,
  * The integration's name.
  */
 integration: string, integration_label: string, format: AuthenticationMethod, phase: FlowPhase, 
+/**
+ * Whether a callback can only be claimed with the return key, which the page gets that the provider returned to.
+ */
+needs_return_key: boolean, 
 /**
  * The URL to open in the browser, in the phase `waiting`.
  */
@@ -266,3 +284,16 @@ field: string | null, };
  * Truto's kinds of connection errors.
  */
 export type FlowErrorType = "connection_error" | "validation_error";
+
+/**
+ * What a person confirms whose browser didn't begin the flow that the provider returned to.
+ */
+export type ReturnedSignIn = { purpose: LinkPurpose, tenant_id: string, 
+/**
+ * The account to reauthorize.
+ */
+account: SessionAccount | null, integration_label: string, 
+/**
+ * A data URL.
+ */
+logo: string | null, color: string | null, };

@@ -18,17 +18,40 @@ export function openable(address: string | null | undefined): string | null {
 export type Request =
   | {
       at: 'connect';
+      /** The link token of a URL that Relink didn’t redirect, because the link isn’t valid. */
       linkToken: string | null;
+      /** Is exchanged for a page token, once. */
+      nonce: string | null;
       integration: string | null;
       only: string[] | null;
       noBack: boolean;
     }
-  | { at: 'return'; flowId: string | null };
+  | {
+      at: 'return';
+      flowId: string | null;
+      /** Proves that the provider returned to this page. */
+      returnKey: string | null;
+      /** The flow’s key, in a window that the app opened for its own flow. */
+      flowKey: string | null;
+    };
+
+type Address = Pick<Location, 'pathname' | 'search' | 'hash'>;
+
+const RETURN = /\/return\/?$/;
+const OPEN = /\/open\/([^/]+)\/?$/;
 
 /** Parses the page’s URL. */
-export function requestFrom(location: { pathname: string; search: string }): Request {
-  const query = new URLSearchParams(location.search);
-  if (/\/return\/?$/.test(location.pathname)) return { at: 'return', flowId: query.get('flow') };
+export function requestFrom({ pathname, search, hash }: Address): Request {
+  const query = new URLSearchParams(search);
+  if (RETURN.test(pathname)) {
+    const keys = new URLSearchParams(hash.slice(1));
+    return {
+      at: 'return',
+      flowId: query.get('flow'),
+      returnKey: keys.get('return'),
+      flowKey: keys.get('key'),
+    };
+  }
   const only = (query.get('integrations') ?? '')
     .split(',')
     .map((name) => name.trim())
@@ -36,8 +59,18 @@ export function requestFrom(location: { pathname: string; search: string }): Req
   return {
     at: 'connect',
     linkToken: query.get('link_token') || null,
+    nonce: OPEN.exec(pathname)?.[1] ?? null,
     integration: query.get('integration') || null,
     only: only.length > 0 ? only : null,
     noBack: query.get('no_back') === 'true',
   };
+}
+
+/** The page’s URL without tokens and keys, for the address bar and the history. */
+export function addressWithoutSecrets({ pathname, search }: Address): string {
+  if (RETURN.test(pathname)) return pathname + search;
+  const query = new URLSearchParams(search);
+  query.delete('link_token');
+  const rest = query.toString();
+  return pathname.replace(OPEN, '') + (rest && `?${rest}`);
 }

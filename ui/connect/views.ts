@@ -1,4 +1,13 @@
-import type { FieldsMethod, Flow, Integration, Method, OAuthMethod, RedirectKind, Session } from './api';
+import type {
+  FieldsMethod,
+  Flow,
+  Integration,
+  Method,
+  OAuthMethod,
+  RedirectKind,
+  ReturnedSignIn,
+  Session,
+} from './api';
 import type { Request } from './urls';
 
 /** An error, with Relink’s text or, where it sent none, the page’s own. */
@@ -8,6 +17,11 @@ export interface ErrorView {
   message: string;
   hint: string | null;
   field: string | null;
+  /** A text to copy for the hint, such as the redirect URI to register. */
+  copy?: string | null;
+  /** What the provider said, in its words. */
+  provider_code?: string | null;
+  provider_message?: string | null;
 }
 
 interface Chosen<M extends Method> {
@@ -31,12 +45,17 @@ export type View =
   | ({ at: 'flow' } & FlowView)
   /** Relink no longer knows the flow, for example after a restart. */
   | { at: 'interrupted' }
-  /** The provider returned to a browser that didn’t start the flow. */
+  /** The provider returned to a browser that didn’t start the flow, so the person confirms for whom they signed in. */
+  | { at: 'confirm'; id: string; returned: ReturnedSignIn; returnKey: string; error: ErrorView | null }
+  | { at: 'declined' }
+  /** The same, and there is nothing to confirm. */
   | { at: 'wrong_browser' };
 
 export interface FlowView {
   flow: Flow;
   look: Look;
+  /** The provider returned to another page, which continues. */
+  elsewhere: boolean;
   /** No callback has arrived for a minute. */
   late: boolean;
   /** The other redirect type that this flow could use. */
@@ -118,6 +137,14 @@ export function isRefusal(code: string): boolean {
   return REFUSALS.has(code);
 }
 
+/** Error codes after which the page has no link any more. */
+const NEEDS_LINK = new Set(['link_token_missing', 'opening_used', 'opening_expired']);
+
+/** Whether only opening the link again helps. */
+export function needsLinkAgain(code: string): boolean {
+  return NEEDS_LINK.has(code);
+}
+
 export function isOver(flow: Flow): boolean {
   return flow.phase === 'succeeded' || flow.phase === 'failed';
 }
@@ -126,8 +153,12 @@ export function isRunning(flow: Flow): boolean {
   return flow.phase === 'waiting' || flow.phase === 'returned' || flow.phase === 'working';
 }
 
-export function canShowError(view: View): view is Extract<View, { at: 'authorize' | 'form' | 'flow' }> {
-  return view.at === 'authorize' || view.at === 'form' || view.at === 'flow';
+const SHOW_ERRORS = new Set<View['at']>(['authorize', 'form', 'flow', 'confirm']);
+
+export function canShowError(
+  view: View,
+): view is Extract<View, { at: 'authorize' | 'form' | 'flow' | 'confirm' }> {
+  return SHOW_ERRORS.has(view.at);
 }
 
 export function withError(view: View, error: ErrorView | null): View {

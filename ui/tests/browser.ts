@@ -11,7 +11,7 @@ export const CSP = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
-  "img-src 'self' data: https:",
+  "img-src 'self' data:",
   "connect-src 'self'",
   "form-action 'self'",
   "base-uri 'none'",
@@ -34,7 +34,7 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
 }
 
 function pageFile(pathname: string): { type: string; content: Buffer } | null {
-  const path = /^\/connect-account(\/return)?$/.test(pathname)
+  const path = /^\/connect-account(\/return|\/open\/[^/]+)?$/.test(pathname)
     ? 'index.html'
     : normalize(pathname.replace(/^\/connect-account\//, ''));
   const type = TYPES[extname(path)];

@@ -20,7 +20,7 @@ afterEach(async () => {
   await tab.context.close();
 });
 
-const CONNECT = '/connect-account?link_token=t';
+const CONNECT = '/connect-account/open/n';
 
 describe('the provider’s page', () => {
   it('opens in a new tab without an opener or referrer', async () => {
@@ -60,7 +60,7 @@ it('shows the success in both tabs of a flow, and the one that the provider retu
   await arrive(second, 'Connection successful');
   await arrive(tab.page, 'Connection successful');
   await second.waitForURL('https://app.example/done');
-  expect(tab.page.url()).toBe(harness.base + CONNECT);
+  expect(tab.page.url()).toBe(`${harness.base}/connect-account`);
 });
 
 it('a rejected key can be corrected without typing the rest again', async () => {

@@ -4,14 +4,16 @@ import { arrive, expectRoomForLargeText, inspect } from './inspect';
 import {
   connectSession,
   denied,
+  mismatch,
   github,
   hubspot,
   question,
   reauthorizeSession,
+  returnedSignIn,
   salesforce,
   succeeded,
 } from './samples';
-import { errorResponse, FakeServer } from './fake-server';
+import { errorResponse, FakeServer, RETURN_KEY } from './fake-server';
 import { openTab, openHarness, type Viewport, type Tab, type Harness } from './browser';
 
 let harness: Harness;
@@ -26,7 +28,7 @@ beforeEach(() => {
 });
 afterEach(() => tab.context.close());
 
-const CONNECT = '/connect-account?link_token=t';
+const CONNECT = '/connect-account/open/n';
 
 async function open(path = CONNECT): Promise<Tab['page']> {
   tab = await openTab(harness);
@@ -40,6 +42,14 @@ async function openWaiting(): Promise<Tab['page']> {
   await arrive(page, 'Reauthorize GitHub');
   await page.getByRole('button', { name: 'Continue to GitHub' }).click();
   await arrive(page, 'Sign in on GitHub');
+  return page;
+}
+
+/** Opens the page that the provider returned to, in a browser that didn’t begin the flow. */
+async function openReturned(): Promise<Tab['page']> {
+  const page = await open(`/connect-account/return?flow=flow-1#return=${RETURN_KEY}`);
+  await arrive(page, 'Did you start this sign-in to GitHub?');
+  expect(page.url()).toBe(`${harness.base}/connect-account/return?flow=flow-1`);
   return page;
 }
 
@@ -104,7 +114,7 @@ const states: Record<string, () => Promise<unknown>> = {
   },
   'integration-missing': async () => {
     harness.relink.session = connectSession;
-    await arrive(await open(`${CONNECT}&integration=nosuch`), 'Connect an account');
+    await arrive(await open(`${CONNECT}?integration=nosuch`), 'Connect an account');
   },
   'nothing-offered': async () => {
     harness.relink.session = { ...connectSession, integrations: [] };
@@ -151,6 +161,8 @@ const states: Record<string, () => Promise<unknown>> = {
     await arrive(page, 'Sign in on GitHub');
     await page.clock.fastForward(60_000);
     await page.getByRole('button', { name: 'Return to this browser instead' }).waitFor();
+    await page.getByText('Does GitHub show an error about the redirect URI?').waitFor();
+    await page.getByRole('button', { name: 'Copy redirect URI' }).waitFor();
   },
   'waiting-unsafe': async () => {
     harness.relink.onCreate = () => ({ authorize_url: 'javascript:alert(1)' });
@@ -173,6 +185,15 @@ const states: Record<string, () => Promise<unknown>> = {
   'succeeded-kept-old': () =>
     moved({ ...succeeded, outcome: { ...succeeded.outcome!, kept_old: true } }, 'Nothing was changed'),
   failed: () => moved(denied, 'You didn’t allow access'),
+  'failed-redirect-mismatch': async () => {
+    const page = await moved(mismatch, 'GitHub rejected the sign-in');
+    await page.getByText('GitHub said:').waitFor();
+    await page.getByText('The redirect_uri is not associated with this application.').waitFor();
+    await page.getByRole('button', { name: 'Copy redirect URI' }).click();
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
+    const copied = () => page.evaluate(() => navigator.clipboard.readText());
+    await expect.poll(copied).toBe('app.relink.desktop:/oauth/callback/github');
+  },
   'failed-return-page': async () => {
     const page = await openWaiting();
     harness.relink.updateFlow(denied);
@@ -193,6 +214,47 @@ const states: Record<string, () => Promise<unknown>> = {
     );
     await arrive(await open(), 'This link was already used');
   },
+  reloaded: async () => {
+    const page = await open();
+    await arrive(page, 'Reauthorize GitHub');
+    await page.reload();
+    await arrive(page, 'Open the link again');
+  },
+  'confirm-return': async () => {
+    await openWaiting();
+    harness.relink.updateFlow({ phase: 'returned', needs_return_key: true });
+    await tab.context.close();
+    await openReturned();
+  },
+  'confirm-return-long-names': async () => {
+    await openWaiting();
+    harness.relink.returned = {
+      ...returnedSignIn,
+      tenant_id: longSession.tenant_id,
+      account: longSession.account,
+    };
+    harness.relink.updateFlow({ phase: 'returned', needs_return_key: true });
+    await tab.context.close();
+    await openReturned();
+  },
+  'confirm-declined': async () => {
+    await openWaiting();
+    harness.relink.updateFlow({ phase: 'returned', needs_return_key: true });
+    await tab.context.close();
+    const page = await openReturned();
+    await page.getByRole('button', { name: 'No, discard the sign-in' }).click();
+    await arrive(page, 'Nothing was connected');
+  },
+  'returned-to-app': () =>
+    moved(
+      { phase: 'returned', needs_return_key: true, redirect: 'deep_link' },
+      'Confirm the sign-in in Relink',
+    ),
+  'returned-to-tab': () =>
+    moved(
+      { phase: 'returned', needs_return_key: true, redirect: 'loopback' },
+      'Continue where GitHub returned',
+    ),
   'wrong-browser': async () =>
     arrive(await open('/connect-account/return?flow=nobody'), 'Go back to the page where you started'),
   'unreachable-at-start': async () => {

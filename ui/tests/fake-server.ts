@@ -1,5 +1,8 @@
-import type { IdentityChoice, CreatedFlow, Flow, NewFlow, Session } from '../connect/api';
-import { reauthorizeSession, waitingFlow } from './samples';
+import type { IdentityChoice, CreatedFlow, Flow, NewFlow, ReturnedSignIn, Session } from '../connect/api';
+import { denied, reauthorizeSession, returnedSignIn, waitingFlow } from './samples';
+
+/** The key of every return. */
+export const RETURN_KEY = 'return-key';
 
 /** A response: a status and JSON. */
 export interface Reply {
@@ -10,6 +13,8 @@ export interface Reply {
 interface FakeFlow {
   flow: Flow;
   key: string;
+  /** The key of the return, once a page has confirmed with it. */
+  confirmed: boolean;
   waiters: (() => void)[];
 }
 
@@ -26,6 +31,10 @@ export class FakeServer {
   /** Handles a pasted URL. */
   onCallback: (url: string) => Partial<Flow> | Reply = () => ({ phase: 'returned' });
   onAnswer: (answer: IdentityChoice) => Partial<Flow> = () => ({ phase: 'working', step: 'saving' });
+  /** What a page confirms to which a provider returned. */
+  returned: ReturnedSignIn = returnedSignIn;
+  /** Whether every nonce can be exchanged, as if each page had its own. */
+  canReopen = true;
   /** Whether the server responds at all. */
   up = true;
   readonly calls: { verb: string; body: unknown }[] = [];
@@ -82,16 +91,25 @@ export class FakeServer {
     if (!this.up) throw new TypeError('fetch failed');
     const { pathname, searchParams } = new URL(url, 'http://127.0.0.1');
     const [, , resource, id = '', action] = pathname.split('/');
+    if (resource === 'open') return this.#exchange();
     if (resource === 'session') return this.#session();
     if (resource !== 'flows') return errorResponse(404, 'not_found', 'There is no such route.');
     if (id === '') return this.#create(body as NewFlow);
     const entry = this.#flows.get(id);
-    if (!entry || headers['x-relink-flow-key'] !== entry.key) {
+    const returnKey = headers['x-relink-return-key'];
+    if (entry && returnKey === RETURN_KEY && (action === 'return' || action === 'confirm')) {
+      return this.#returned(method, entry, id, action);
+    }
+    const keys = entry ? [entry.key, ...(entry.confirmed ? [RETURN_KEY] : [])] : [];
+    if (!entry || !keys.includes(String(headers['x-relink-flow-key']))) {
       return errorResponse(404, 'flow_unknown', 'Relink doesn’t know this flow.');
     }
     if (method === 'DELETE') return this.#abandon(id);
     if (action === undefined) return this.#flow(id, entry, Number(searchParams.get('after')));
     this.#record(action, body);
+    if (action === 'claim' && entry.flow.needs_return_key && returnKey !== RETURN_KEY) {
+      return errorResponse(409, 'sign_in_returned_elsewhere', 'The provider returned to another page.');
+    }
     if (action === 'claim' && entry.flow.phase === 'returned')
       this.updateFlow({ phase: 'working', step: 'exchanging' }, id);
     if (action === 'answer') this.updateFlow(this.onAnswer((body as { answer: IdentityChoice }).answer), id);
@@ -101,6 +119,25 @@ export class FakeServer {
       this.updateFlow(change, id);
     }
     return { status: 200, body: this.#flows.get(id)?.flow };
+  }
+
+  #exchange(): Reply {
+    this.#record('open', null);
+    return this.count('open') === 1 || this.canReopen
+      ? { status: 200, body: { page_token: 'p' } }
+      : errorResponse(409, 'opening_used', 'This address was opened before.');
+  }
+
+  #returned(method: string, entry: FakeFlow, id: string, action: string): Reply {
+    if (method === 'GET') return { status: 200, body: this.returned };
+    this.#record(method === 'DELETE' ? 'decline' : action, null);
+    if (method === 'DELETE') {
+      this.updateFlow(denied, id);
+      return { status: 204, body: null };
+    }
+    entry.confirmed = true;
+    this.updateFlow({ phase: 'working', step: 'exchanging' }, id);
+    return { status: 200, body: entry.flow };
   }
 
   #session(): Reply {
@@ -115,7 +152,7 @@ export class FakeServer {
     const id = `flow-${this.#flows.size + 1}`;
     const flow: Flow = { ...waitingFlow, id, ...begun };
     const key = `key-of-${id}`;
-    this.#flows.set(id, { flow, key, waiters: [] });
+    this.#flows.set(id, { flow, key, confirmed: false, waiters: [] });
     const created: CreatedFlow = { ...flow, key };
     return { status: 201, body: created };
   }

@@ -1,6 +1,7 @@
 import { ConnectApi } from '../connect/api';
 import { ConnectFlow } from '../connect/flow';
 import { FlowKeys } from '../connect/flow-keys';
+import type { LinkResult } from '../connect/opener';
 import { requestFrom } from '../connect/urls';
 import type { View } from '../connect/views';
 import type { FakeServer } from './fake-server';
@@ -25,26 +26,25 @@ export interface FakeTab {
   connect: ConnectFlow;
   opened: string[];
   left: string[];
+  reported: LinkResult[];
 }
 
 /** Opens a tab at a URL of the connect UI. */
-export function openTab(
-  relink: FakeServer,
-  shelf: Storage,
-  address = '/connect-account?link_token=t',
-): FakeTab {
-  const { pathname, search } = new URL(address, 'http://127.0.0.1:7417');
+export function openTab(relink: FakeServer, shelf: Storage, address = '/connect-account/open/n'): FakeTab {
+  const page = new URL(address, 'http://127.0.0.1:7417');
   const opened: string[] = [];
   const left: string[] = [];
+  const reported: LinkResult[] = [];
   const browser = {
     keys: new FlowKeys(shelf),
     open: (url: string) => void opened.push(url),
     leave: (url: string) => void left.push(url),
+    report: (result: LinkResult) => void reported.push(result),
   };
   const api = new ConnectApi('/connect-account', relink.fetch);
-  const connect = new ConnectFlow(api, browser, requestFrom({ pathname, search }), () => {});
+  const connect = new ConnectFlow(api, browser, requestFrom(page), () => {});
   void connect.start();
-  return { connect, opened, left };
+  return { connect, opened, left, reported };
 }
 
 /** The current view, which must be of this kind. */

@@ -1,4 +1,4 @@
-import type { Flow, Integration, Session } from '../connect/api';
+import type { Flow, Integration, ReturnedSignIn, Session } from '../connect/api';
 
 /** Sample responses of the connect UI’s API. */
 
@@ -115,12 +115,22 @@ export const connectSession: Session = {
   integrations: [github, hubspot, salesforce],
 };
 
+export const returnedSignIn: ReturnedSignIn = {
+  purpose: 'reauthorize',
+  tenant_id: 'acme-1',
+  account: { id: '0193', name: 'Acme engineering', identity: 'octo-acme' },
+  integration_label: 'GitHub',
+  logo: null,
+  color: '#24292f',
+};
+
 export const waitingFlow: Omit<Flow, 'id'> = {
   version: 1,
   integration: 'github',
   format: 'oauth2',
   integration_label: 'GitHub',
   phase: 'waiting',
+  needs_return_key: false,
   authorize_url: 'https://github.com/login/oauth/authorize?state=abc',
   redirect: 'deep_link',
   redirect_uri: 'app.relink.desktop:/oauth/callback/github',
@@ -156,6 +166,22 @@ export const denied: Partial<Flow> = {
     copy: null,
     provider_code: 'access_denied',
     provider_message: null,
+    error_type: 'connection_error',
+    field: null,
+  },
+};
+
+/** The provider’s words, and what to do about them. */
+export const mismatch: Partial<Flow> = {
+  phase: 'failed',
+  error: {
+    code: 'redirect_uri_mismatch',
+    title: 'GitHub rejected the sign-in',
+    message: 'Nothing was changed.',
+    hint: 'Register exactly this redirect URI at GitHub, then start over.',
+    copy: 'app.relink.desktop:/oauth/callback/github',
+    provider_code: 'redirect_uri_mismatch',
+    provider_message: 'The redirect_uri is not associated with this application.',
     error_type: 'connection_error',
     field: null,
   },

@@ -1,10 +1,13 @@
 //! The connect UI: its pages, its API, and the loopback callback. Its requests are authorized by a link token or a flow's key.
 
+mod opening;
+mod returned;
+
 use std::time::Duration;
 
 use axum::{
     Json,
-    extract::{FromRequestParts, OriginalUri, State},
+    extract::{FromRequestParts, State},
     http::{HeaderMap, StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -27,74 +30,42 @@ use crate::{
     ui,
 };
 
+pub(crate) use returned::return_url;
+
 /// How long a request for a flow waits for a change.
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(25);
 
 pub(crate) fn routes() -> OpenRoutes {
     OpenRoutes::new()
-        .with(routes!(page))
-        .with(routes!(return_page))
+        .with(routes!(opening::page))
+        .with(routes!(opening::opened_page))
+        .with(routes!(opening::prepare_opening))
+        .with(routes!(opening::exchange_nonce))
+        .with(routes!(returned::return_page))
         .with(routes!(asset))
         .with(routes!(session))
         .with(routes!(begin))
         .with(routes!(follow, abandon))
         .with(routes!(claim))
+        .with(routes!(returned::returned, returned::decline))
+        .with(routes!(returned::confirm))
         .with(routes!(answer))
         .with(routes!(paste))
-        .with(routes!(callback))
+        .with(routes!(returned::callback))
 }
 
 /// The pages that other sites may redirect a browser to.
 pub(crate) fn is_landing(path: &str) -> bool {
     let path = path.trim_end_matches('/');
-    path == "/connect-account" || path == "/connect-account/return" || path.starts_with("/oauth/callback/")
+    path == "/connect-account"
+        || path == "/connect-account/return"
+        || path.starts_with("/connect-account/open/")
+        || path.starts_with("/oauth/callback/")
 }
 
 /// Whether a request belongs to a sign-in: to the connect UI, or to a callback.
 pub(crate) fn is_sign_in(path: &str) -> bool {
     path == "/connect-account" || path.starts_with("/connect-account/") || path.starts_with("/oauth/callback/")
-}
-
-/// Open the connect UI
-///
-/// The page is the same for every link. The status tells whether the link is valid.
-#[utoipa::path(
-    get,
-    path = "/connect-account",
-    operation_id = "open_connect_ui",
-    tag = "Connect UI",
-    params(
-        ("link_token" = Option<String>, Query),
-        ("integration" = Option<String>, Query, description = "Preselects this integration."),
-    ),
-    responses(
-        (status = 200, description = "The page", body = String, content_type = "text/html"),
-        (status = 404, description = "The page, which explains what is wrong with the link", body = String, content_type = "text/html"),
-        (status = 503, description = "The page was not built", body = String, content_type = "text/html"),
-    ),
-)]
-async fn page(State(api): State<ApiState>, query: Query) -> Response {
-    let is_good = match query.one("link_token") {
-        Some(token) => api.engine.connections().link_caller(token).await.is_ok(),
-        None => false,
-    };
-    ui::page(if is_good { StatusCode::OK } else { StatusCode::NOT_FOUND })
-}
-
-/// Open the page after the callback
-#[utoipa::path(
-    get,
-    path = "/connect-account/return",
-    operation_id = "open_return_page",
-    tag = "Connect UI",
-    params(("flow" = Option<String>, Query)),
-    responses(
-        (status = 200, description = "The page", body = String, content_type = "text/html"),
-        (status = 503, description = "The page was not built", body = String, content_type = "text/html"),
-    ),
-)]
-async fn return_page() -> Response {
-    ui::page(StatusCode::OK)
 }
 
 /// Get a file of the connect UI
@@ -114,9 +85,13 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
+/// The link token, or the page token that stands for it.
 fn link_token(headers: &HeaderMap) -> &str {
     header(headers, "x-relink-link-token")
 }
+
+/// The key of the return, which the page gets that the provider returned to.
+const RETURN_KEY: &str = "x-relink-return-key";
 
 /// The flow in the path, whose key the request has.
 struct AuthorizedFlow {
@@ -205,17 +180,27 @@ async fn follow(
 
 /// Claim a callback
 ///
-/// The page that began the flow claims its callback. Then the code is exchanged.
+/// Then the code is exchanged. Requires the flow's key and, if the flow needs one, the key of the return: the fragment `return`
+/// of the URL that the provider's redirect leads to.
 #[utoipa::path(
     post,
     path = "/connect-account/flows/{id}/claim",
     operation_id = "claim_flow",
     tag = "Connect UI",
-    params(("id" = FlowId, Path), ("X-Relink-Flow-Key" = String, Header)),
+    params(
+        ("id" = FlowId, Path),
+        ("X-Relink-Flow-Key" = String, Header),
+        ("X-Relink-Return-Key" = Option<String>, Header),
+    ),
     responses((status = 200, description = "The flow", body = Flow), NotFound, Conflict),
 )]
-async fn claim(State(api): State<ApiState>, AuthorizedFlow { id, key, caller }: AuthorizedFlow) -> ApiResult<Flow> {
-    Ok(Json(api.engine.connections().claim_flow(&caller, id, &key).await?))
+async fn claim(
+    State(api): State<ApiState>,
+    AuthorizedFlow { id, key, caller }: AuthorizedFlow,
+    headers: HeaderMap,
+) -> ApiResult<Flow> {
+    let return_key = Some(header(&headers, RETURN_KEY)).filter(|key| !key.is_empty());
+    Ok(Json(api.engine.connections().claim_flow(&caller, id, &key, return_key).await?))
 }
 
 /// Answer which identity to keep
@@ -271,42 +256,6 @@ async fn abandon(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Receive the provider's redirect (RFC 8252 §7.3)
-///
-/// Redirects at once, so that the code doesn't stay in the address bar.
-#[utoipa::path(
-    get,
-    path = "/oauth/callback/{integration}",
-    operation_id = "oauth_callback",
-    tag = "Connect UI",
-    params(
-        ("integration" = String, Path),
-        ("state" = Option<String>, Query),
-        ("code" = Option<String>, Query),
-        ("error" = Option<String>, Query),
-    ),
-    responses(
-        (status = 303, description = "To the page that continues the flow"),
-        (status = 400, description = "A page that explains what is wrong with the URL", body = String, content_type = "text/html"),
-    ),
-)]
-async fn callback(State(api): State<ApiState>, OriginalUri(uri): OriginalUri) -> Response {
-    let address = format!("{}{}", api.port.base_url(), uri.path_and_query().map_or("/", |path| path.as_str()));
-    match take_callback(&api, &address).await {
-        Ok(flow) => {
-            let location = format!("/connect-account/return?flow={flow}");
-            let headers =
-                [("location", location.as_str()), ("cache-control", "no-store"), ("referrer-policy", "no-referrer")];
-            (StatusCode::SEE_OTHER, headers).into_response()
-        }
-        Err(error) => {
-            let message = [Some(error.to_string()), error.hint()].into_iter().flatten().collect::<Vec<_>>().join(" ");
-            ui::text_page(StatusCode::BAD_REQUEST, &error.title(), &message)
-        }
-    }
-}
-
-async fn take_callback(api: &ApiState, address: &str) -> Result<FlowId, relink_engine::Error> {
-    let connections = api.engine.connections();
-    connections.callback(&connections.callback_caller(address).await?, address).await
+fn see_other(location: &str) -> Response {
+    (StatusCode::SEE_OTHER, [("location", location), ("cache-control", "no-store")]).into_response()
 }

@@ -6,6 +6,7 @@ use relink_contract::{
     link::{Callback, CallbackTaken, LinkToken, NewLinkToken, RedirectUris},
 };
 use relink_domain::{
+    Secret,
     caller::Caller,
     link::{LinkOptions, Purpose},
     permission::Permission,
@@ -16,6 +17,7 @@ use crate::{
     ApiState,
     accounts::account_id,
     body::Body,
+    connect::return_url,
     error::{ApiError, ApiResult},
     openapi::{BodyErrors, NotFound, Routes},
 };
@@ -73,7 +75,8 @@ async fn create(
 
 /// Submit an OAuth callback
 ///
-/// For a callback that didn't arrive through the browser's redirect, for example from the system's deep-link handler.
+/// For a callback that didn't arrive through the browser's redirect, for example from the system's deep-link handler. If the
+/// flow was begun in a browser, the person confirms it on the page `confirm_url`.
 #[utoipa::path(
     post,
     path = "/relink/callback",
@@ -87,8 +90,9 @@ async fn callback(
     Extension(caller): Extension<Caller>,
     Body(callback): Body<Callback>,
 ) -> ApiResult<CallbackTaken> {
-    let flow = api.engine.connections().callback(&caller, callback.url.expose()).await?;
-    Ok(Json(CallbackTaken { flow }))
+    let taken = api.engine.connections().callback(&caller, callback.url.expose()).await?;
+    let confirm_url = taken.return_key.is_some().then(|| Secret::new(return_url(&api.port.base_url(), &taken)).into());
+    Ok(Json(CallbackTaken { flow: taken.flow, confirm_url }))
 }
 
 /// List the allowed redirect URIs of links

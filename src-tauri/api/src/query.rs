@@ -31,6 +31,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 const OPERATORS: &str = "eq, ne, gt, gte, lt, lte, in, nin, like, ilike or exists";
 
 impl Query {
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// A value. An empty one counts as absent.
     pub(crate) fn one(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())

@@ -2,7 +2,7 @@
 
 use axum::{
     http::StatusCode,
-    response::{Html, IntoResponse, Response},
+    response::{AppendHeaders, Html, IntoResponse, Response},
 };
 use rust_embed::{Embed, EmbeddedFile};
 
@@ -14,23 +14,37 @@ struct Files;
 
 /// Permits only our own files, no framing, and no forms to other sites. The referrer policy `same-origin` keeps the link
 /// token out of other servers' logs, and still sends our origin with our own requests.
-pub(crate) const HEADERS: [(&str, &str); 6] = [
+pub(crate) const HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; connect-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
          form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
     ("cache-control", "no-store"),
     ("referrer-policy", "same-origin"),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
-    ("cross-origin-opener-policy", "same-origin-allow-popups"),
 ];
 
+/// Cuts off the page that opened this one.
+const WITHOUT_OPENER: (&str, &str) = ("cross-origin-opener-policy", "same-origin-allow-popups");
+
+/// Whether a page stays connected to the page that opened it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OpenerAccess {
+    /// For a link's page: an app that opens it as a pop-up gets the result as a message (Truto's Link SDK). The app can
+    /// navigate and close its pop-up. It can read nothing, and the page listens to no messages.
+    Kept,
+    Cut,
+}
+
 /// The connect UI's page.
-pub(crate) fn page(status: StatusCode) -> Response {
+pub(crate) fn page(status: StatusCode, opener: OpenerAccess) -> Response {
     match Files::get("index.html") {
-        Some(file) => (status, HEADERS, Html(file.data.into_owned())).into_response(),
+        Some(file) => {
+            let cut = (opener == OpenerAccess::Cut).then_some(AppendHeaders([WITHOUT_OPENER]));
+            (status, HEADERS, cut, Html(file.data.into_owned())).into_response()
+        }
         None => text_page(
             StatusCode::SERVICE_UNAVAILABLE,
             "The connect page is missing",
@@ -66,7 +80,7 @@ pub(crate) fn text_page(status: StatusCode, title: &str, message: &str) -> Respo
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
          </head><body><main><h1>{title}</h1><p>{message}</p></main></body></html>"
     );
-    (status, HEADERS, Html(html)).into_response()
+    (status, HEADERS, AppendHeaders([WITHOUT_OPENER]), Html(html)).into_response()
 }
 
 fn escaped(text: &str) -> String {

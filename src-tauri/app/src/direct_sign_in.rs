@@ -9,7 +9,8 @@ use relink_domain::{
     caller::Caller,
     link::{LinkOptions, Purpose},
 };
-use relink_engine::BeginFlow;
+use relink_engine::{BeginFlow, OpenedIn};
+use url::Url;
 
 use crate::{App, Result, error_view};
 
@@ -36,6 +37,8 @@ pub struct SignIn {
 pub enum SignInOutcome {
     /// The account works again.
     Reauthorized,
+    /// The person signed in with another identity and decided otherwise, on the page that asks.
+    DecidedOtherwise,
     /// It doesn't; its page shows the error.
     Failed,
 }
@@ -52,7 +55,8 @@ impl App {
             .await
             .map_err(error_view)?;
         if view.account.method() != AuthenticationMethod::Oauth2 {
-            return Ok(SignInRoute::ConnectPage(Secret::new(self.connect_page(link.token.expose())?)));
+            let page = self.link_page(&link.token, OpenedIn::Window, None).await?;
+            return Ok(SignInRoute::ConnectPage(Secret::new(page.as_str())));
         }
         let begin = BeginFlow {
             integration: view.account.profile.integration.clone(),
@@ -67,16 +71,26 @@ impl App {
     }
 
     /// Waits until the sign-in ends, and claims its callback, because the user who clicked is at this desktop. If the user
-    /// signed in with another identity, the account stays unchanged; its page offers the link that asks what to do.
+    /// signed in with another identity, a window asks what to do.
     pub async fn finish(&self, sign_in: Box<SignIn>) -> SignInOutcome {
         let SignIn { mut flow, key } = *sign_in;
         let engine = &self.0.engine;
+        let mut is_asked = false;
         loop {
             let next = match flow.phase {
-                FlowPhase::Succeeded => return SignInOutcome::Reauthorized,
+                FlowPhase::Succeeded => {
+                    let is_reauthorized = flow.outcome.is_none_or(|outcome| outcome.reauthorized && !outcome.kept_old);
+                    return if is_reauthorized { SignInOutcome::Reauthorized } else { SignInOutcome::DecidedOtherwise };
+                }
                 FlowPhase::Failed => return SignInOutcome::Failed,
-                FlowPhase::Returned => engine.connections().claim_flow(&Caller::Person, flow.id, key.expose()).await,
-                FlowPhase::Question => {
+                FlowPhase::Returned => {
+                    engine.connections().claim_flow(&Caller::Person, flow.id, key.expose(), None).await
+                }
+                FlowPhase::Question if !is_asked && self.ask(&flow, &key) => {
+                    is_asked = true;
+                    continue;
+                }
+                FlowPhase::Question if !is_asked => {
                     if let Err(error) =
                         engine.connections().answer_flow(&Caller::Person, flow.id, key.expose(), IdentityChoice::Keep)
                     {
@@ -84,7 +98,7 @@ impl App {
                     }
                     return SignInOutcome::Failed;
                 }
-                FlowPhase::Waiting | FlowPhase::Working => {
+                FlowPhase::Waiting | FlowPhase::Working | FlowPhase::Question => {
                     engine
                         .connections()
                         .flow(&Caller::Person, flow.id, key.expose(), Some(flow.version), FLOW_POLL_TIMEOUT)
@@ -99,5 +113,12 @@ impl App {
                 }
             }
         }
+    }
+
+    /// Opens the question about another identity in a window. Returns whether it is open.
+    fn ask(&self, flow: &Flow, key: &Secret) -> bool {
+        let page = self.return_page(flow.id, "key", key).ok().and_then(|page| Url::parse(page.expose()).ok());
+        let Some(page) = page else { return false };
+        self.0.desktop.open_connect_window(&page).inspect_err(|error| tracing::warn!("{error}")).is_ok()
     }
 }

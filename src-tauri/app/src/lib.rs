@@ -63,7 +63,7 @@ struct Inner {
     runtime_info: RuntimeInfo,
     desktop: Arc<dyn Desktop>,
     desktop_status: watch::Sender<DesktopStatus>,
-    /// The magic links that were created since the start, by the id that the page uses.
+    /// The link tokens that were created since the start, by the id that the page uses.
     links: Mutex<HashMap<String, Secret>>,
     /// The secret that was copied last, while it may be in the clipboard.
     copied_secret: Mutex<Option<Secret>>,
@@ -127,11 +127,13 @@ impl App {
         Ok(app)
     }
 
-    /// Completes an OAuth flow with a callback URL that the system delivered as a deep link.
-    pub async fn callback(&self, url: &str) -> Result<()> {
+    /// Accepts a callback URL that the system delivered as a deep link. If a browser began the flow, returns the page on which
+    /// the person confirms for whom they signed in. Show it in a window of the app: it contains a key.
+    pub async fn callback(&self, url: &str) -> Result<Option<Secret>> {
         let connections = self.0.engine.connections();
         let caller = connections.callback_caller(url).await.map_err(error_view)?;
-        connections.callback(&caller, url).await.map(drop).map_err(error_view)
+        let taken = connections.callback(&caller, url).await.map_err(error_view)?;
+        taken.return_key.map(|key| self.return_page(taken.flow, "return", &key)).transpose()
     }
 
     /// Where the window that is about to be opened should go.

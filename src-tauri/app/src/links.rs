@@ -4,10 +4,11 @@ use std::future::{Ready, ready};
 
 use relink_contract::window::{ErrorView, LinkPurpose, MagicLink, OpenIn};
 use relink_domain::{
-    Secret,
+    FlowId, Secret,
     caller::Caller,
     link::{LinkOptions, Purpose},
 };
+use relink_engine::OpenedIn;
 use url::Url;
 
 use crate::{
@@ -41,17 +42,18 @@ impl App {
         }
         // The id may be guessable: it has no meaning outside this process.
         let id = format!("link-{}-{}", links.len() + 1, self.0.engine.now().as_millis());
-        links.insert(id.clone(), Secret::new(self.connect_page(link.token.expose())?));
+        links.insert(id.clone(), link.token);
         Ok(MagicLink { id, shown, expires_at: link.expires_at })
     }
 
     /// Opens a link's page, with this integration chosen if one is named.
     pub async fn open_link(&self, id: String, target: OpenIn, integration: Option<String>) -> Result<()> {
-        let link = self.link(&id)?;
-        let mut url = Url::parse(link.expose()).map_err(|_| invalid_field("id", "The link isn’t a valid URL."))?;
-        if let Some(integration) = integration {
-            url.query_pairs_mut().append_pair("integration", &integration);
-        }
+        let token = self.link(&id)?;
+        let opened_in = match target {
+            OpenIn::Window => OpenedIn::Window,
+            OpenIn::Browser => OpenedIn::Browser,
+        };
+        let url = self.link_page(&token, opened_in, integration.as_deref()).await?;
         match target {
             OpenIn::Window => {
                 self.0.desktop.open_connect_window(&url).map_err(|reason| desktop_error("window", &reason))
@@ -62,7 +64,37 @@ impl App {
 
     #[expect(clippy::needless_pass_by_value, reason = "a command's arguments are owned")]
     pub fn copy_link(&self, id: String) -> Ready<Result<()>> {
-        ready(self.link(&id).and_then(|link| self.copy_secret(&link)))
+        let link = self.link(&id).and_then(|token| Ok(Secret::new(self.connect_page(token.expose())?)));
+        ready(link.and_then(|link| self.copy_secret(&link)))
+    }
+
+    /// The URL that opens this link's page once, within a minute. Another program may get it: it contains no link token.
+    pub(crate) async fn link_page(
+        &self,
+        token: &Secret,
+        opened_in: OpenedIn,
+        integration: Option<&str>,
+    ) -> Result<Url> {
+        let connections = self.0.engine.connections();
+        let nonce =
+            connections.prepare_opening(&Caller::Person, token.expose(), opened_in).await.map_err(error_view)?;
+        let mut url = self.page(&format!("/connect-account/open/{}", nonce.expose()))?;
+        if let Some(integration) = integration {
+            url.query_pairs_mut().append_pair("integration", integration);
+        }
+        Ok(url)
+    }
+
+    /// The page that continues a flow after the return from the provider. `kind` says which key of the flow this is. The
+    /// fragment contains it, so the URL must stay within the app.
+    pub(crate) fn return_page(&self, flow: FlowId, kind: &str, key: &Secret) -> Result<Secret> {
+        let base_url = self.open_base_url()?;
+        Ok(Secret::new(format!("{base_url}/connect-account/return?flow={flow}#{kind}={}", key.expose())))
+    }
+
+    fn page(&self, path: &str) -> Result<Url> {
+        let url = format!("{}{path}", self.open_base_url()?);
+        Url::parse(&url).map_err(|_| invalid_field("id", "The link isn’t a valid URL."))
     }
 
     fn link(&self, id: &str) -> Result<Secret> {
@@ -76,8 +108,8 @@ impl App {
         })
     }
 
-    /// The connect UI's URL for this link token.
-    pub(crate) fn connect_page(&self, link_token: &str) -> Result<String> {
+    /// The magic link with this token.
+    fn connect_page(&self, link_token: &str) -> Result<String> {
         Ok(format!("{}/connect-account?link_token={link_token}", self.open_base_url()?))
     }
 

@@ -18,6 +18,7 @@ pub(crate) enum Exit {
     Keychain = 5,
     DataFolderInUse = 6,
     PortTaken = 7,
+    NeedsSetup = 8,
 }
 
 /// Why a command failed, and what to do about it.
@@ -78,6 +79,16 @@ impl CliError {
             message: format!("{problem} So Relink can't show the connect page."),
             provider_said: None,
             advice: Some("Free the port, or choose another one in the app under Settings.".into()),
+        }
+    }
+
+    /// An integration can't be used before something is set up, such as its OAuth client. `reason` says what to do.
+    pub(crate) fn needs_setup(label: &str, reason: &str) -> Self {
+        Self {
+            exit: Exit::NeedsSetup,
+            message: format!("{label} isn't set up yet, so there is no link to connect with it."),
+            provider_said: None,
+            advice: Some(reason.to_owned()),
         }
     }
 
@@ -152,7 +163,7 @@ mod tests {
     use super::*;
 
     /// With the code that clap exits with.
-    const EXIT_CODES: [u8; 8] = [
+    const EXIT_CODES: [u8; 9] = [
         Exit::Success as u8,
         Exit::Failure as u8,
         2,
@@ -161,6 +172,7 @@ mod tests {
         Exit::Keychain as u8,
         Exit::DataFolderInUse as u8,
         Exit::PortTaken as u8,
+        Exit::NeedsSetup as u8,
     ];
 
     #[test]

@@ -51,7 +51,7 @@ pub struct SessionIntegration {
     pub name: String,
     pub label: String,
     pub category: String,
-    /// A data URL or a web URL.
+    /// A data URL.
     #[schema(required)]
     pub logo: Option<String>,
     #[schema(required)]
@@ -176,6 +176,8 @@ pub struct Flow {
     pub integration_label: String,
     pub format: AuthenticationMethod,
     pub phase: FlowPhase,
+    /// Whether a callback can only be claimed with the return key, which the page gets that the provider returned to.
+    pub needs_return_key: bool,
     /// The URL to open in the browser, in the phase `waiting`.
     #[schema(required)]
     pub authorize_url: Option<String>,
@@ -211,7 +213,7 @@ pub struct CreatedFlow {
 pub enum FlowPhase {
     /// The user is on the provider's page.
     Waiting,
-    /// The callback has arrived; the page has not claimed it yet.
+    /// The callback has arrived; no page has claimed it yet.
     Returned,
     /// In progress: see `step`.
     Working,
@@ -256,6 +258,54 @@ pub enum IdentityChoice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct IdentityAnswer {
     pub answer: IdentityChoice,
+}
+
+/// What a person confirms whose browser didn't begin the flow that the provider returned to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct ReturnedSignIn {
+    pub purpose: LinkPurpose,
+    pub tenant_id: String,
+    /// The account to reauthorize.
+    #[schema(required)]
+    pub account: Option<SessionAccount>,
+    pub integration_label: String,
+    /// A data URL.
+    #[schema(required)]
+    pub logo: Option<String>,
+    #[schema(required)]
+    pub color: Option<String>,
+}
+
+/// A link whose page will be opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct NewOpening {
+    #[ts(type = "string")]
+    pub link_token: WireSecret,
+    /// The integration to preselect.
+    #[serde(default)]
+    pub integration: Option<String>,
+}
+
+/// The URL that opens a link's page. It contains no link token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct Opening {
+    /// Works once, within a minute.
+    #[ts(type = "string")]
+    pub url: WireSecret,
+}
+
+/// The nonce of a page's URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct Nonce {
+    #[ts(type = "string")]
+    pub nonce: WireSecret,
+}
+
+/// Stands for the link token in the requests of one page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct PageToken {
+    #[ts(type = "string")]
+    pub page_token: WireSecret,
 }
 
 /// The URL that the user copied from the browser.

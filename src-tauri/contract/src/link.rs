@@ -62,8 +62,11 @@ pub struct Callback {
     pub url: WireSecret,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CallbackTaken {
     /// The flow that the callback belongs to.
     pub flow: FlowId,
+    /// The page on which the person confirms for whom they signed in; null if that isn't needed.
+    #[schema(required)]
+    pub confirm_url: Option<WireSecret>,
 }

@@ -7,8 +7,8 @@ use ts_rs::{Config, TS};
 
 use crate::connect::{
     CreatedFlow, FieldOption, FieldSpec, FieldType, Flow, FlowError, FlowErrorType, FlowOutcome, FlowPhase, FlowStep,
-    IdentityAnswer, IdentityChoice, IdentityQuestion, LinkPurpose, NewFlow, PastedCallback, Session, SessionAccount,
-    SessionIntegration, SessionMethod, SessionScope,
+    IdentityAnswer, IdentityChoice, IdentityQuestion, LinkPurpose, NewFlow, Nonce, PageToken, PastedCallback,
+    ReturnedSignIn, Session, SessionAccount, SessionIntegration, SessionMethod, SessionScope,
 };
 
 /// The content of `ui/connect/types.ts`.
@@ -29,6 +29,8 @@ fn connect_types() -> String {
     declare!(
         AuthenticationMethod,
         RedirectKind,
+        Nonce,
+        PageToken,
         Session,
         LinkPurpose,
         SessionAccount,
@@ -50,6 +52,7 @@ fn connect_types() -> String {
         FlowOutcome,
         FlowError,
         FlowErrorType,
+        ReturnedSignIn,
     );
     text
 }

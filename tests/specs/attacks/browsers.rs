@@ -1,1 +1,288 @@
-//! Attacks through the browser: swapped sign-ins, links in another process's arguments.
+//! Attacks through the browser: swapped sign-ins, links in another process's arguments and in the browser's history. And
+//! the page that may know how a link ended: the app that opened it with Truto's Link SDK.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use anyhow::{Context, Result, ensure};
+use relink_tests::{
+    browser::Browser,
+    link_sdk, process,
+    relink::{Relink, link_token},
+    session::Session,
+};
+use serde_json::{Value, json};
+
+async fn sandbox() -> Result<(Session, Relink)> {
+    let session = Session::start().await?;
+    let relink = Relink::start(&session).await?;
+    relink.post("/relink/integrations/sandbox/install", Value::Null).await?;
+    Ok((session, relink))
+}
+
+/// The number of accounts.
+async fn accounts(relink: &Relink) -> Result<usize> {
+    Ok(relink.get("/relink/accounts").await?["result"].as_array().map_or(0, Vec::len))
+}
+
+/// Begins a sign-in in a browser. Returns the URL of the provider's page, which that browser opened.
+async fn begin(browser: &Browser, relink: &Relink, link: &str) -> Result<String> {
+    browser.open(&format!("{link}&integration=sandbox")).await?;
+    browser.press("Sign in to Sandbox").await?;
+    browser.opens_by(browser.press("Continue to")).await?;
+    browser.shows("Sign in as").await?;
+    let provider = browser.address().await?;
+    ensure!(!provider.starts_with(relink.base_url()), "the provider's page: {provider}");
+    browser.close_current().await?;
+    browser.switch_to_first().await?;
+    Ok(provider)
+}
+
+/// Signs in as Grace on the provider's page.
+async fn sign_in(browser: &Browser, provider: &str) -> Result<()> {
+    browser.open(provider).await?;
+    browser.click("#person-grace").await?;
+    browser.click("#allow").await?;
+    browser.has_returned().await
+}
+
+#[tokio::test]
+async fn a_sign_in_that_another_browser_began_needs_its_persons_confirmation() -> Result<()> {
+    let (session, relink) = sandbox().await?;
+    let (attacker, victim) = (Browser::start(&session).await?, Browser::start(&session).await?);
+    let link = relink.magic_link(json!({ "tenant_id": "tenant-of-the-attacker" })).await?;
+    for is_confirmed in [false, true] {
+        let provider = begin(&attacker, &relink, &link).await?;
+        sign_in(&victim, &provider).await?;
+
+        // The person who signed in sees for whom. Whoever began it can't go on alone.
+        victim.shows("Did you start this sign-in to Sandbox?").await?;
+        victim.shows("tenant-of-the-attacker").await?;
+        victim.shows("A new account").await?;
+        attacker.shows("Continue where Sandbox returned").await?;
+        let claim = "
+            const done = arguments[0];
+            const name = Object.keys(localStorage).filter((name) => name.startsWith('relink.flow.')).sort().at(-1);
+            const key = JSON.parse(localStorage.getItem(name)).key;
+            const flow = `/connect-account/flows/${name.replace('relink.flow.', '')}`;
+            fetch(`${flow}/claim`, { method: 'POST', headers: { 'X-Relink-Flow-Key': key } })
+                .then((response) => done(response.status));";
+        assert_eq!(attacker.evaluate_async(claim).await?, json!(409));
+        assert_eq!(accounts(&relink).await?, 0);
+
+        if is_confirmed {
+            victim.press("Yes, connect it").await?;
+            victim.shows("Connection successful").await?;
+            attacker.shows("Connection successful").await?;
+            assert_eq!(accounts(&relink).await?, 1);
+        } else {
+            victim.press("No, discard the sign-in").await?;
+            victim.shows("Nothing was connected").await?;
+            attacker.shows("The sign-in was declined").await?;
+            assert_eq!(accounts(&relink).await?, 0);
+        }
+    }
+    attacker.close().await?;
+    victim.close().await?;
+    relink.stop().await
+}
+
+/// A program with the name of the system's opener, which writes its whole command line to a file.
+fn recording_opener(session: &Session) -> Result<(PathBuf, PathBuf)> {
+    let folder = session.folder().join("opener");
+    fs::create_dir(&folder)?;
+    let (program, record) = (folder.join("xdg-open"), folder.join("record"));
+    let script = format!("#!/bin/sh\ncat /proc/$$/cmdline > '{0}.part'\nmv '{0}.part' '{0}'\n", record.display());
+    fs::write(&program, script)?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700))?;
+    Ok((folder, record))
+}
+
+/// Runs a command with `--open`. Returns the link that it prints, and what other users saw of the opener.
+async fn open(relink: &Relink, session: &Session, arguments: &[&str]) -> Result<(String, String)> {
+    let (folder, record) = match session.folder().join("opener") {
+        folder if folder.exists() => (folder.clone(), folder.join("record")),
+        _ => recording_opener(session)?,
+    };
+    let _ = fs::remove_file(&record);
+    let mut command = relink.command(session, arguments);
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{}:{path}", folder.display())).stdout(Stdio::piped());
+    let output = process::spawn(command)?.wait_with_output().await?;
+    ensure!(output.status.success(), "{arguments:?} exited with {}", output.status);
+    let seen = relink_tests::page::until(|| fs::read_to_string(&record).ok()).await.context("nothing was opened")?;
+    Ok((String::from_utf8(output.stdout)?.trim().to_owned(), seen))
+}
+
+#[tokio::test]
+async fn a_links_token_is_in_no_other_programs_arguments() -> Result<()> {
+    let (session, relink) = sandbox().await?;
+    let browser = Browser::start(&session).await?;
+    let (link, seen) = open(&relink, &session, &["connect", "sandbox", "--open"]).await?;
+    assert!(!seen.contains(link_token(&link)?), "other users saw the link token: {seen:?}");
+    let address = seen.trim_end_matches('\0').rsplit('\0').next().context("no argument")?.to_owned();
+
+    // It opens the link, and the browser keeps nothing of it.
+    browser.open(&address).await?;
+    browser.shows("Connect Sandbox").await?;
+    assert_eq!(browser.address().await?, format!("{}/connect-account?integration=sandbox", relink.base_url()));
+    browser.press("Sign in to Sandbox").await?;
+
+    // Somebody who saw it can't use it; and if they came first, the person ends what they began.
+    let other = Browser::start(&session).await?;
+    other.open(&address).await?;
+    other.shows("This page was opened twice").await?;
+    browser.press("Continue to").await?;
+    browser.shows("This link isn’t known to Relink").await?;
+    browser.reload().await?;
+    browser.shows("Open the link again").await?;
+
+    let account = {
+        let (link, _) = open(&relink, &session, &["connect", "sandbox", "--open"]).await?;
+        browser.open(&link).await?;
+        browser.press("Sign in to Sandbox").await?;
+        browser.sign_in_at_sandbox("ada").await?;
+        browser.shows("Connection successful").await?;
+        relink.get("/relink/accounts").await?["result"][0]["id"].as_str().context("no account")?.to_owned()
+    };
+    let (link, seen) = open(&relink, &session, &["reauthorize", &account, "--open"]).await?;
+    assert!(!seen.contains(link_token(&link)?), "other users saw the link token: {seen:?}");
+    browser.close().await?;
+    other.close().await?;
+    relink.stop().await
+}
+
+/// The visited pages that Chromium lists. It also stores what redirected to them, without listing that.
+fn listed_history(profile: &Path) -> Result<Vec<String>> {
+    const CHAIN_END: i64 = 0x2000_0000;
+    let history = rusqlite::Connection::open(profile.join("Default/History"))?;
+    let query = "SELECT urls.url FROM visits JOIN urls ON urls.id = visits.url WHERE visits.transition & ?1 <> 0";
+    let mut visits = history.prepare(query)?;
+    let urls = visits.query_map([CHAIN_END], |row| row.get(0))?;
+    Ok(urls.collect::<Result<_, _>>()?)
+}
+
+#[tokio::test]
+async fn a_magic_link_leaves_the_address_bar_and_the_history() -> Result<()> {
+    let (session, relink) = sandbox().await?;
+    let browser = Browser::start(&session).await?;
+    let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
+    let token = link_token(&link)?.to_owned();
+    browser.open(&format!("{}/ping", relink.base_url())).await?;
+    browser.open(&format!("{link}&no_back=true&integration=sandbox")).await?;
+    browser.shows("Connect Sandbox").await?;
+    let clean = format!("{}/connect-account?no_back=true&integration=sandbox", relink.base_url());
+    assert_eq!(browser.address().await?, clean);
+    assert_eq!(browser.evaluate("return String(history.length);").await?, "3", "blank, ping, and one entry");
+    let stored = "return JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]);";
+    assert_eq!(browser.evaluate(stored).await?, "[{},{},\"\"]");
+
+    // A reload says what to do, and the link still works.
+    browser.reload().await?;
+    browser.shows("Open the link again").await?;
+    browser.open(&format!("{link}&integration=sandbox")).await?;
+    browser.shows("Connect Sandbox").await?;
+    // The history is written when the browser ends.
+    let profile = browser.close_keeping_profile().await?;
+    let history = listed_history(profile.path())?;
+    assert!(history.iter().any(|url| url.contains("/connect-account")), "{history:?}");
+    assert!(!history.iter().any(|url| url.contains(&token)), "{history:?}");
+    relink.stop().await
+}
+
+#[tokio::test]
+async fn an_app_gets_the_result_of_the_pop_up_that_the_link_sdk_opened() -> Result<()> {
+    let (session, relink) = sandbox().await?;
+    let browser = Browser::start(&session).await?;
+    for policy in ["strict-origin-when-cross-origin", "no-referrer"] {
+        let app = link_sdk::App::start_with_referrer_policy(policy).await?;
+        let new_link = async || -> Result<String> {
+            let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
+            app.page(relink.base_url(), link_token(&link)?, "sandbox")
+        };
+
+        // Success: exactly one message, with the account's id, and the SDK closes the pop-up.
+        let before = accounts(&relink).await?;
+        browser.switch_to_first().await?;
+        browser.open(&new_link().await?).await?;
+        let pop_up = browser.opens_by(browser.click("#connect")).await?;
+        browser.press("Sign in to Sandbox").await?;
+        let provider = browser.opens_by(browser.press("Continue to")).await?;
+        browser.click("#person-ada").await?;
+        browser.click("#allow").await?;
+        browser.closes(&pop_up).await?;
+        browser.switch_to_first().await?;
+        browser.shows("\"result\":\"success\"").await?;
+        assert_eq!(accounts(&relink).await?, before + 1);
+        let [message] = &messages(&browser).await?[..] else { anyhow::bail!("not one message") };
+        let account = message["data"]["integrated_account_id"].clone();
+        relink.get(&format!("/relink/accounts/{}", account.as_str().context("no account")?)).await?;
+        let expected = json!({ "is_truto": true, "result": "success", "integration": "sandbox", "integrated_account_id": account });
+        assert_eq!(*message, json!({ "origin": relink.base_url(), "data": expected }));
+        assert_eq!(results(&browser).await?, [json!({ "resolved": expected })]);
+        browser.switch_to(&provider).await?;
+        browser.close_current().await?;
+        browser.switch_to_first().await?;
+
+        // An error: the person denies access.
+        browser.open(&new_link().await?).await?;
+        let pop_up = browser.opens_by(browser.click("#connect")).await?;
+        browser.press("Sign in to Sandbox").await?;
+        let provider = browser.opens_by(browser.press("Continue to")).await?;
+        browser.click("#deny").await?;
+        browser.closes(&pop_up).await?;
+        browser.switch_to(&provider).await?;
+        browser.close_current().await?;
+        browser.switch_to_first().await?;
+        browser.shows("rejected").await?;
+        assert_eq!(messages(&browser).await?.len(), 1);
+        let [rejected] = &results(&browser).await?[..] else { anyhow::bail!("not one result") };
+        let error = &rejected["rejected"];
+        assert_eq!((&error["error_type"], &error["integration"]), (&json!("connection_error"), &json!("sandbox")));
+        assert!(error["error"].as_str().is_some_and(|text| text.contains("access")), "{error}");
+        assert_eq!(error["integrated_account_id"], Value::Null, "there is no account");
+
+        // The person closes the pop-up.
+        browser.open(&new_link().await?).await?;
+        browser.opens_by(browser.click("#connect")).await?;
+        browser.shows("Connect Sandbox").await?;
+        browser.close_current().await?;
+        browser.switch_to_first().await?;
+        browser.shows("{\"rejected\":\"closed\"}").await?;
+        assert_eq!(messages(&browser).await?, Vec::<Value>::new());
+
+        // A link that isn't valid, and an integration that isn't installed.
+        let (unknown, link) = ("unknown", relink.magic_link(json!({ "tenant_id": "acme-1" })).await?);
+        let no_integration = app.page(relink.base_url(), link_token(&link)?, "nosuch")?;
+        for (page, error_type) in [
+            (app.page(relink.base_url(), unknown, "sandbox")?, "invalid_token"),
+            (no_integration, "invalid_integration"),
+        ] {
+            browser.open(&page).await?;
+            browser.click("#connect").await?;
+            browser.shows(error_type).await?;
+            assert_eq!(messages(&browser).await?.len(), 1, "{error_type}");
+        }
+    }
+    browser.close().await?;
+    relink.stop().await
+}
+
+/// What the app's page got: the messages of the pop-up.
+async fn messages(browser: &Browser) -> Result<Vec<Value>> {
+    lines(browser, "messages").await
+}
+
+/// What the app's page got: the results of the Link SDK.
+async fn results(browser: &Browser) -> Result<Vec<Value>> {
+    lines(browser, "result").await
+}
+
+async fn lines(browser: &Browser, id: &str) -> Result<Vec<Value>> {
+    let text = browser.evaluate(&format!("return document.getElementById('{id}').textContent;")).await?;
+    text.lines().map(|line| serde_json::from_str(line).context("not JSON")).collect()
+}

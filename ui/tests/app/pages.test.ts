@@ -34,6 +34,32 @@ it('connects an account: integration, tenant, connect page, Connection successfu
   await page.getByRole('heading', { level: 2, name: 'Ada Lovelace' }).waitFor();
 });
 
+it.each([true, false])(
+  'leads to the OAuth setup where a link would lead nowhere (installed: %s)',
+  async (installed) => {
+    const relink = relinkWithIntegrations();
+    const missing = 'Register an OAuth app first.';
+    relink.integrations = [
+      integration('github', { label: 'GitHub', installed, not_ready: installed ? missing : null }),
+    ];
+    relink.handlers.install = () => {
+      relink.integrations = [integration('github', { label: 'GitHub', not_ready: missing })];
+      return null;
+    };
+    app = await openWindow(relink);
+    const { page } = app;
+    await page.getByRole('button', { name: 'Connect', exact: true }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'GitHub' }).click();
+    if (!installed) await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByText('GitHub needs OAuth setup first').waitFor();
+    expect(await page.getByRole('button', { name: 'Continue' }).count()).toBe(0);
+    await inspect(app, 'connect-needs-setup');
+    await page.getByRole('button', { name: 'Set up OAuth' }).click();
+    await page.getByLabel('Client ID').waitFor();
+    expect(relink.opened).toEqual([]);
+  },
+);
+
 it('continues to connect an integration that was added from the dialog', async () => {
   const relink = relinkWithIntegrations();
   relink.handlers.add_integration = () => {

@@ -84,6 +84,9 @@ async fn only_what_a_browser_opens_is_open() {
         [
             "/connect-account",
             "/connect-account/assets/{file}",
+            "/connect-account/open",
+            "/connect-account/open/{nonce}",
+            "/connect-account/openings",
             "/connect-account/return",
             "/connect-account/return-test/{name}",
             "/connect-account/return-test/{name}/back",

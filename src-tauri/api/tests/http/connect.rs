@@ -31,11 +31,14 @@ async fn the_page_loads_only_our_own_files() {
     let world = World::new().await;
     let link = world.post("/link-token", json!({ "tenant_id": "a" })).await;
     let url = format!("{}/connect-account?link_token={}", world.base(), link["link_token"].as_str().expect("a token"));
-    let page = world.client.get(url).send().await.expect("an answer");
+    let redirect = world.client.get(url).send().await.expect("an answer");
+    assert_eq!(redirect.status(), StatusCode::SEE_OTHER);
+    let page = world.client.get(location(&world, &redirect)).send().await.expect("an answer");
     let header =
         |name: &str| page.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     assert_eq!(page.status(), StatusCode::OK, "is the connect UI built?");
     assert!(header("content-security-policy").starts_with("default-src 'none'"));
+    assert!(header("content-security-policy").contains("img-src 'self' data:;"), "no picture of another site");
     assert!(header("content-security-policy").contains("frame-ancestors 'none'"));
     assert_eq!((header("cache-control").as_str(), header("referrer-policy").as_str()), ("no-store", "same-origin"));
 }
@@ -59,8 +62,9 @@ async fn a_whole_sign_in_by_the_loopback_redirect() {
     assert_eq!(landed.status(), StatusCode::SEE_OTHER);
     let location = landed.headers()["location"].to_str().expect("text").to_owned();
     assert!(location.starts_with("/connect-account/return?flow="), "the code leaves the address bar: {location}");
+    let (_, return_key) = location.split_once("#return=").expect("a key of the return");
 
-    let ended = world.until_ended(&flow).await;
+    let ended = world.until_ended_with(&flow, return_key).await;
     assert_eq!(ended["phase"], "succeeded", "{ended}");
     assert_eq!(ended["outcome"]["account"]["identity"], "Ada Lovelace");
     let (status, used) = session(&world, &token).await;
@@ -113,4 +117,156 @@ async fn the_sandbox_runs_only_while_it_is_installed() {
     world.post("/relink/integrations/sandbox/uninstall", json!({})).await;
     assert_eq!(world.get("/relink/status").await["sandbox"], Value::Null);
     world.client.get(&base).send().await.expect_err("nobody listens there any more");
+}
+
+/// Where a response redirects the browser to.
+fn location(world: &World, response: &reqwest::Response) -> String {
+    let location = response.headers().get("location").expect("a redirect").to_str().expect("text");
+    format!("{}{location}", world.base())
+}
+
+/// Exchanges the nonce of a page's URL.
+async fn exchange(world: &World, url: &str) -> (StatusCode, Value) {
+    let path = url.strip_prefix(world.base()).expect("our own URL").split('?').next().expect("a path");
+    let nonce = path.strip_prefix("/connect-account/open/").expect("a nonce");
+    let request = world.client.post(format!("{}/connect-account/open", world.base())).json(&json!({ "nonce": nonce }));
+    let answer = request.send().await.expect("an answer");
+    (answer.status(), answer.json().await.expect("JSON"))
+}
+
+#[tokio::test]
+async fn a_magic_link_leaves_the_address_bar_and_its_other_parameters_stay() {
+    let world = World::new().await;
+    let link = world.post("/link-token", json!({ "tenant_id": "a b" })).await;
+    let token = link["link_token"].as_str().expect("a token");
+    let url = format!(
+        "{}/connect-account?no_back=true&link_token={token}&integrations=x%2Cy%26z&link_token=again",
+        world.base()
+    );
+    let redirect = world.client.get(url).send().await.expect("an answer");
+    assert_eq!(redirect.status(), StatusCode::SEE_OTHER);
+    assert_eq!(redirect.headers()["cache-control"], "no-store");
+    let opened = location(&world, &redirect);
+    assert!(opened.ends_with("?no_back=true&integrations=x%2Cy%26z"), "{opened}");
+    assert!(!opened.contains(token) && !opened.contains("again"), "{opened}");
+
+    let (status, page) = exchange(&world, &opened).await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    let page_token = page["page_token"].as_str().expect("a page token");
+    let (status, shown) = session(&world, page_token).await;
+    assert_eq!((status, shown["tenant_id"].as_str()), (StatusCode::OK, Some("a b")));
+
+    // A second use may be the person's own, so the first page can do nothing more.
+    let (status, repeated) = exchange(&world, &opened).await;
+    assert_eq!((status, repeated["code"].as_str()), (StatusCode::CONFLICT, Some("opening_used")));
+    let (status, refused) = session(&world, page_token).await;
+    assert_eq!((status, refused["code"].as_str()), (StatusCode::NOT_FOUND, Some("link_token_unknown")));
+    let (status, _) = session(&world, token).await;
+    assert_eq!(status, StatusCode::OK, "the link itself still works");
+}
+
+#[tokio::test]
+async fn the_url_for_a_browsers_command_line_has_no_link_token() {
+    let world = World::new().await;
+    let link = world.post("/link-token", json!({ "tenant_id": "a" })).await;
+    let request = world.client.post(format!("{}/connect-account/openings", world.base()));
+    let body = json!({ "link_token": link["link_token"], "integration": "a&b=c" });
+    let answer = request.json(&body).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    let opening: Value = answer.json().await.expect("JSON");
+    let url = opening["url"].as_str().expect("a URL");
+    assert!(!url.contains(link["link_token"].as_str().expect("a token")), "{url}");
+    assert!(url.ends_with("?integration=a%26b%3Dc"), "{url}");
+    assert_eq!(exchange(&world, url).await.0, StatusCode::OK);
+
+    let request = world.client.post(format!("{}/connect-account/openings", world.base()));
+    let unknown = request.json(&json!({ "link_token": "unknown" })).send().await.expect("an answer");
+    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    let invented = format!("{}/connect-account/open/invented", world.base());
+    let (status, refused) = exchange(&world, &invented).await;
+    assert_eq!((status, refused["code"].as_str()), (StatusCode::CONFLICT, Some("opening_expired")));
+}
+
+#[tokio::test]
+async fn only_a_links_page_stays_connected_to_the_page_that_opened_it() {
+    let world = World::new().await;
+    let link = world.post("/link-token", json!({ "tenant_id": "a" })).await;
+    let opened = format!("/connect-account?link_token={}", link["link_token"].as_str().expect("a token"));
+    for (path, is_connected) in [
+        (opened.as_str(), true),
+        ("/connect-account", true),
+        ("/connect-account?link_token=unknown", true),
+        ("/connect-account/open/nonce", true),
+        ("/connect-account/return?flow=x", false),
+        ("/oauth/callback/github?code=c&state=s", false),
+    ] {
+        let answer = world.client.get(format!("{}{path}", world.base())).send().await.expect("an answer");
+        let policy = answer.headers().get("cross-origin-opener-policy").map(|value| value.to_str().expect("text"));
+        assert_eq!(policy.is_none(), is_connected, "{path}: {policy:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_callback_that_returns_to_another_browser_waits_for_its_person() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let begin = async |tenant: &str| {
+        let link = world.post("/link-token", json!({ "tenant_id": tenant })).await;
+        let flow = world.begin(&link, json!({ "integration": "sandbox", "format": "oauth2" })).await;
+        let callback = consent(&world, flow["authorize_url"].as_str().expect("a URL")).await;
+        let landed = world.client.get(&callback).send().await.expect("an answer");
+        let (_, return_key) =
+            landed.headers()["location"].to_str().expect("text").split_once("#return=").expect("a key");
+        (flow.clone(), return_key.to_owned())
+    };
+    let call = async |method: Method, flow: &Value, verb: &str, headers: &[(&str, &str)]| {
+        let url = format!("{}/connect-account/flows/{}{verb}", world.base(), flow["id"].as_str().expect("an id"));
+        let mut request = world.client.request(method, url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status();
+        (status, answer.json::<Value>().await.unwrap_or_default())
+    };
+
+    let (flow, return_key) = begin("acme-1").await;
+    let key = flow["key"].as_str().expect("a key");
+    let (own, returned) = (("x-relink-flow-key", key), ("x-relink-return-key", return_key.as_str()));
+    // Neither who began the flow nor who signed in can take the account alone.
+    for headers in [&[own][..], &[own, ("x-relink-return-key", "another")]] {
+        let (status, refused) = call(Method::POST, &flow, "/claim", headers).await;
+        assert_eq!((status, refused["code"].as_str()), (StatusCode::CONFLICT, Some("sign_in_returned_elsewhere")));
+    }
+    for headers in [&[returned][..], &[("x-relink-flow-key", return_key.as_str())]] {
+        assert_eq!(call(Method::POST, &flow, "/claim", headers).await.0, StatusCode::NOT_FOUND);
+    }
+    for (method, verb) in [(Method::GET, "/return"), (Method::POST, "/confirm"), (Method::DELETE, "/return")] {
+        for wrong in ["another", key, ""] {
+            let headers = [("x-relink-return-key", wrong)];
+            assert_eq!(call(method.clone(), &flow, verb, &headers).await.0, StatusCode::NOT_FOUND, "{verb} {wrong}");
+        }
+    }
+    let (_, waiting) = call(Method::GET, &flow, "", &[own]).await;
+    assert_eq!((waiting["phase"].as_str(), waiting["needs_return_key"].as_bool()), (Some("returned"), Some(true)));
+
+    // Who signed in sees for whom, and confirms. From then on, that page follows the flow, too.
+    let (_, asked) = call(Method::GET, &flow, "/return", &[returned]).await;
+    let seen = (asked["tenant_id"].as_str(), asked["integration_label"].as_str(), &asked["account"]);
+    assert_eq!(seen, (Some("acme-1"), Some("Sandbox"), &Value::Null));
+    let (status, confirmed) = call(Method::POST, &flow, "/confirm", &[returned]).await;
+    assert_eq!(status, StatusCode::OK, "{confirmed}");
+    let ended = world.until_ended(&flow).await;
+    assert_eq!(ended["phase"], "succeeded", "{ended}");
+    let (_, followed) = call(Method::GET, &flow, "", &[("x-relink-flow-key", &return_key)]).await;
+    assert_eq!(followed["phase"], "succeeded");
+
+    // Or declines: nothing is exchanged.
+    let (flow, return_key) = begin("acme-2").await;
+    let returned = ("x-relink-return-key", return_key.as_str());
+    assert_eq!(call(Method::DELETE, &flow, "/return", &[returned]).await.0, StatusCode::NO_CONTENT);
+    let ended = world.until_ended(&flow).await;
+    assert_eq!(ended["error"]["code"], "sign_in_declined", "{ended}");
+    assert_eq!(call(Method::POST, &flow, "/confirm", &[returned]).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(world.get("/relink/accounts").await["result"].as_array().map(Vec::len), Some(1));
 }

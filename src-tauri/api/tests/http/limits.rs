@@ -26,7 +26,7 @@ async fn others_are_answered(world: &World, other: &str, link: &str) {
     let answered = async {
         let poll = format!("/relink/events?after={}&wait=1", i64::MAX);
         assert_eq!(get(&poll).await, StatusCode::OK, "another token's long poll");
-        assert_eq!(get(&format!("/connect-account?link_token={link}")).await, StatusCode::OK, "the connect UI");
+        assert_eq!(get(&format!("/connect-account?link_token={link}")).await, StatusCode::SEE_OTHER, "the connect UI");
         let callback = "/oauth/callback/sandbox?code=c&state=unknown";
         assert_eq!(get(callback).await, StatusCode::BAD_REQUEST, "a callback, although nobody asked for it");
     };

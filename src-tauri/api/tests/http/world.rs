@@ -137,8 +137,13 @@ impl World {
         request.json(&body).send().await.expect("an answer").json().await.expect("JSON")
     }
 
-    /// Follows a flow as the connect page does, claiming its callback.
+    /// Follows a flow as the connect page does.
     pub async fn until_ended(&self, begun: &Value) -> Value {
+        self.until_ended_with(begun, "").await
+    }
+
+    /// Follows a flow as the page does that the provider returned to, claiming its callback with the key of the return.
+    pub async fn until_ended_with(&self, begun: &Value, return_key: &str) -> Value {
         let (id, key) =
             (begun["id"].as_str().unwrap_or_else(|| panic!("{begun}")), begun["key"].as_str().expect("a key"));
         let mut flow = begun.clone();
@@ -147,8 +152,9 @@ impl World {
                 "succeeded" | "failed" | "question" => return flow,
                 "returned" => {
                     let url = format!("{}/connect-account/flows/{id}/claim", self.base());
-                    let answer =
-                        self.client.post(url).header("x-relink-flow-key", key).send().await.expect("an answer");
+                    let claim = self.client.post(url).header("x-relink-flow-key", key);
+                    let answer = claim.header("x-relink-return-key", return_key).send().await.expect("an answer");
+                    assert_eq!(answer.status(), StatusCode::OK, "it can be claimed");
                     flow = answer.json().await.expect("JSON");
                 }
                 _ => {

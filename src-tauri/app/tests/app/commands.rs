@@ -64,10 +64,12 @@ async fn a_deep_link_is_attributed_to_whoever_began_its_flow() {
     let started = connections.begin_flow(&caller, token, begin).await.expect("the flow begins");
     let provider: url::Url = started.flow.authorize_url.expect("a URL").parse().expect("a URL");
     let (_, state) = provider.query_pairs().find(|(name, _)| name == "state").expect("a state");
-    let callback = format!("app.relink.desktop:/oauth/callback/sandbox?error=access_denied&state={state}");
+    let issuer = provider.origin().ascii_serialization();
+    let callback = format!("app.relink.desktop:/oauth/callback/sandbox?error=access_denied&state={state}&iss={issuer}");
     for kind in ["flow_failed", "callback_refused"] {
         // The second time, the state is used.
-        assert_eq!(world.app.callback(&callback).await.is_ok(), kind == "flow_failed");
+        let taken = world.app.callback(&callback).await;
+        assert_eq!(taken.is_ok_and(|confirm| confirm.is_none()), kind == "flow_failed", "nothing is left to confirm");
         let newest = world.app.timeline(None, None, false).await.expect("a timeline").entries.remove(0);
         assert_eq!((newest.kind.as_str(), newest.by.as_deref()), (kind, Some("by a connection link")));
     }
@@ -85,7 +87,14 @@ async fn the_page_gets_a_magic_link_without_its_token() {
 
     world.app.open_link(link.id, OpenIn::Browser, Some("sandbox".to_owned())).await.expect("opened");
     let opened = world.desktop.opened_in_browser.lock().expect("not poisoned").clone().expect("opened");
-    assert_eq!(opened.as_str(), format!("{copied}&integration=sandbox"));
+    assert!(!opened.as_str().contains(token), "other users see what the browser is started with: {opened}");
+    let nonce = opened.path().strip_prefix("/connect-account/open/").expect("a nonce");
+    assert_eq!(opened.query(), Some("integration=sandbox"));
+    let page_token = world.engine.connections().exchange_nonce(nonce).expect("it works once");
+    let (of_page, of_link) = (page_token.expose(), token);
+    let connections = world.engine.connections();
+    let callers = (connections.link_caller(of_page).await, connections.link_caller(of_link).await);
+    assert_eq!(callers.0.expect("it can be used"), callers.1.expect("it can be used"));
     assert_eq!(world.app.copy_link("unknown".to_owned()).await.expect_err("refused").code, "not_found");
 }
 

@@ -45,7 +45,7 @@ impl World {
         let page = started.flow.authorize_url.clone().expect("a page").parse().expect("a URL");
         self.sign_in_at_sandbox(&page, person).await;
         let (id, key) = (started.flow.id, started.key.expose());
-        let mut flow = connections.claim_flow(&Caller::Person, id, key).await.expect("claimed");
+        let mut flow = connections.claim_flow(&Caller::Person, id, key, None).await.expect("claimed");
         while !matches!(flow.phase, FlowPhase::Succeeded | FlowPhase::Failed) {
             let wait = Duration::from_secs(20);
             flow = connections.flow(&Caller::Person, id, key, Some(flow.version), wait).await.expect("the flow");

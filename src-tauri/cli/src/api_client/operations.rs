@@ -55,6 +55,7 @@ operations! {
     SetClient = POST "/relink/integrations/{name}/client";
 
     CreateLinkToken = POST "/link-token";
+    PrepareOpening = POST "/connect-account/openings";
     TakeCallback = POST "/relink/callback";
 
     ListApiTokens = GET "/api-token";

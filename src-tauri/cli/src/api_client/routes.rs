@@ -3,6 +3,7 @@
 use relink_contract::{
     ById, Deleted, List, Results, Success,
     account::{AccessToken, AccountRow, CheckReport, DeletedAccount, Rename},
+    connect::{NewOpening, Opening},
     event::Events,
     integration::{
         AddedIntegration, CatalogEntry, InstalledIntegration, NamedIntegration, NewIntegration, OAuthClient,
@@ -101,6 +102,10 @@ impl ApiClient {
 
     pub(crate) fn create_link_token(&self, link: &NewLinkToken) -> Result<LinkToken, CliError> {
         self.call_with(Operation::CreateLinkToken, link)
+    }
+
+    pub(crate) fn prepare_opening(&self, opening: &NewOpening) -> Result<Opening, CliError> {
+        self.call_with(Operation::PrepareOpening, opening)
     }
 
     pub(crate) fn submit_callback(&self, callback: &Callback) -> Result<CallbackTaken, CliError> {

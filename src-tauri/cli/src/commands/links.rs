@@ -2,7 +2,10 @@
 
 use std::process::{Command as Process, Stdio};
 
-use relink_contract::link::{Callback, LinkToken, NewLinkToken};
+use relink_contract::{
+    connect::NewOpening,
+    link::{Callback, LinkToken, NewLinkToken},
+};
 use relink_domain::Secret;
 use serde::Serialize;
 
@@ -27,8 +30,19 @@ pub(super) fn connect(
 ) -> Result<(), CliError> {
     let base_url = client.base_url()?;
     client.install_integration(integration)?;
+    ensure_ready(client, integration)?;
     let link = client.create_link_token(&NewLinkToken { tenant_id: Some(tenant), ..NewLinkToken::default() })?;
-    print_link(&magic_link(base_url, &link, Some(integration)), open, output)
+    print_link(client, base_url, link, Some(integration), open, output)
+}
+
+/// Refuses an integration that lacks its OAuth client: its link would lead nowhere.
+fn ensure_ready(client: &ApiClient, integration: &str) -> Result<(), CliError> {
+    let catalog = client.integrations()?.result;
+    let entry = catalog.iter().find(|entry| entry.name == integration);
+    match entry.and_then(|entry| Some((entry, entry.not_ready.as_deref()?))) {
+        Some((entry, reason)) => Err(CliError::needs_setup(&entry.label, reason)),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn reauthorize(client: &ApiClient, id: &str, open: bool, output: Output) -> Result<(), CliError> {
@@ -36,7 +50,7 @@ pub(super) fn reauthorize(client: &ApiClient, id: &str, open: bool, output: Outp
     let id = find_account_id(client, id)?;
     let link =
         client.create_link_token(&NewLinkToken { integrated_account_id: Some(id), ..NewLinkToken::default() })?;
-    print_link(&magic_link(base_url, &link, None), open, output)
+    print_link(client, base_url, link, None, open, output)
 }
 
 fn magic_link(base_url: &str, link: &LinkToken, integration: Option<&str>) -> MagicLink {
@@ -45,9 +59,22 @@ fn magic_link(base_url: &str, link: &LinkToken, integration: Option<&str>) -> Ma
     MagicLink { url: format!("{base_url}/connect-account?link_token={token}{integration}") }
 }
 
-fn print_link(link: &MagicLink, open: bool, output: Output) -> Result<(), CliError> {
-    output.exact(link, |link| &link.url)?;
-    if open { open_in_browser(&link.url) } else { Ok(()) }
+fn print_link(
+    client: &ApiClient,
+    base_url: &str,
+    link: LinkToken,
+    integration: Option<&str>,
+    open: bool,
+    output: Output,
+) -> Result<(), CliError> {
+    output.exact(&magic_link(base_url, &link, integration), |link| &link.url)?;
+    if !open {
+        return Ok(());
+    }
+    // Every user of the machine can read the arguments of the program that opens it, so they don't contain the link token.
+    let integration = integration.map(str::to_owned);
+    let opening = client.prepare_opening(&NewOpening { link_token: link.link_token, integration })?;
+    open_in_browser(opening.url.expose())
 }
 
 /// The URL's parts are percent-encoded, and it isn't passed through a shell.
@@ -74,7 +101,8 @@ fn open_in_browser(url: &str) -> Result<(), CliError> {
 pub(super) fn callback(client: &ApiClient, url: String, output: Output) -> Result<(), CliError> {
     let url = if url == "-" { read_stdin()? } else { url };
     let callback = Callback { url: Secret::new(url.trim()).into() };
-    output.text(&client.submit_callback(&callback)?, |_| {
-        "Callback received. The sign-in continues on the connect page.".to_owned()
+    output.text(&client.submit_callback(&callback)?, |taken| match &taken.confirm_url {
+        Some(page) => format!("Callback received. Confirm the sign-in in your browser: {}", page.expose()),
+        None => "Callback received. The sign-in continues on the connect page.".to_owned(),
     })
 }

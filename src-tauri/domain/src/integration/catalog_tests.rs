@@ -83,6 +83,7 @@ fn google_is_defined_as_documented() {
     assert_eq!(oauth2.token_url.as_str(), "https://oauth2.googleapis.com/token");
     assert_eq!(oauth2.revocation_url.as_ref().map(WebUrl::as_str), Some("https://oauth2.googleapis.com/revoke"));
     assert_eq!(oauth2.issuer.as_deref(), Some("https://accounts.google.com"));
+    assert!(!oauth2.requires_iss, "its documentation promises no `iss`");
     assert_eq!(oauth2.redirects, [RedirectKind::Loopback]);
     let param = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(oauth2.authorize_params, [param("access_type", "offline"), param("prompt", "consent")]);
@@ -123,6 +124,7 @@ fn the_sandbox_offers_every_way_to_sign_in_and_moves_to_its_port() {
     assert_eq!(oauth2.token_url.as_str(), "http://127.0.0.1:40123/token");
     assert_eq!(oauth2.revocation_url.as_ref().map(WebUrl::as_str), Some("http://127.0.0.1:40123/revoke"));
     assert_eq!(oauth2.issuer.as_deref(), Some("http://127.0.0.1:40123"));
+    assert!(oauth2.requires_iss);
     assert_eq!((oauth2.client_secret, oauth2.client_auth(false)), (ClientSecretNeed::Never, ClientAuth::None));
     let service = sandbox.client_credentials().expect("client credentials");
     assert_eq!(service.token_url.as_str(), "http://127.0.0.1:40123/token");

@@ -34,6 +34,12 @@ impl Logo {
         &self.0
     }
 
+    /// The picture, if the definition contains it. One at a web address is never loaded: that would tell its host about a
+    /// person who has clicked on nothing yet.
+    pub fn embedded(&self) -> Option<&str> {
+        self.0.starts_with("data:").then_some(self.0.as_str())
+    }
+
     fn decode(node: &Node<'_>) -> Result<Self, DefinitionError> {
         let text = node.text()?;
         if !text.starts_with("data:") {

@@ -40,8 +40,11 @@ pub struct OAuth2 {
     pub body_format: BodyFormat,
     /// The redirects that the provider allows, the preferred one first.
     pub redirects: Vec<RedirectKind>,
-    /// The value that `iss` must have (RFC 9207 §2.4).
+    /// The value that `iss` must have (RFC 9207 §2.4), in the redirect and in an ID token.
     pub issuer: Option<String>,
+    /// Whether a redirect without `iss` is refused. A provider has to be said not to send it: otherwise another one could
+    /// answer in its place by leaving it out.
+    pub requires_iss: bool,
     /// Additional parameters of the authorization request.
     pub authorize_params: Vec<(String, String)>,
 }
@@ -211,6 +214,7 @@ impl OAuth2 {
                 own.redirects.clone()
             },
             issuer: own.issuer.clone(),
+            requires_iss: own.issuer.is_some() && own.sends_iss,
             authorize_params: own.authorize_params.clone(),
         })
     }

@@ -20,6 +20,8 @@ use crate::origins::Origin;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Additions {
     pub(super) issuer: Option<String>,
+    /// False for a provider with an issuer whose redirects have no `iss` (named after its metadata, RFC 9207 §3).
+    pub(super) sends_iss: bool,
     pub(super) redirects: Vec<RedirectKind>,
     pub(super) scope_descriptions: BTreeMap<String, String>,
     pub(super) color: Option<Color>,
@@ -121,6 +123,8 @@ const RESERVED_PARAMS: &[&str] = &[
     "state",
 ];
 
+const SENDS_ISS: &str = "authorization_response_iss_parameter_supported";
+
 type Result<T, E = DefinitionError> = std::result::Result<T, E>;
 
 impl Additions {
@@ -130,6 +134,7 @@ impl Additions {
             "probe",
             "identity",
             "issuer",
+            SENDS_ISS,
             "redirects",
             "scope_descriptions",
             "color",
@@ -150,6 +155,7 @@ impl Additions {
         ];
         Ok(Self {
             issuer: object.map("issuer", |node| issuer(&node))?,
+            sends_iss: object.map(SENDS_ISS, |node| node.boolean())?.unwrap_or(true),
             redirects: object.map("redirects", |node| RedirectKind::decode(&node))?.unwrap_or_default(),
             scope_descriptions: object.describing("scope_descriptions", |node| strings(&node))?.unwrap_or_default(),
             color: object.describing("color", |node| node.parse(Color::parse))?,

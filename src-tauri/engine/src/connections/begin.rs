@@ -1,6 +1,9 @@
 //! Starts flows.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use relink_contract::connect::{self, FlowStep};
 use relink_domain::{
@@ -13,6 +16,7 @@ use super::{
     Connections,
     complete::EnteredFields,
     flow::{AuthorizationRequest, Flow, Phase, account_to_reauthorize},
+    openings::{OpenedIn, PresentedLink},
 };
 use crate::{
     error::{Error, Result},
@@ -46,7 +50,7 @@ impl Connections {
     /// Begins a flow for the link that `token` belongs to.
     pub async fn begin_flow(&self, caller: &Caller, token: &str, begin: BeginFlow) -> Result<BegunFlow> {
         let link = self.usable_link(token).await?;
-        let provider = self.provider_for(&link, &begin).await?;
+        let provider = self.provider_for(&link.link, &begin).await?;
         self.ensure_keychain_open(&provider).await?;
         match begin.format {
             AuthenticationMethod::Oauth2 => self.begin_oauth(caller, link, provider, begin.redirect).await,
@@ -89,7 +93,7 @@ impl Connections {
     async fn begin_oauth(
         &self,
         caller: &Caller,
-        link: LinkToken,
+        link: PresentedLink,
         provider: Arc<Provider>,
         wanted: Option<RedirectKind>,
     ) -> Result<BegunFlow> {
@@ -106,7 +110,7 @@ impl Connections {
         };
         let redirect = self.redirect_for(&oauth2.redirects, wanted, provider.label())?;
         let redirect_uri = provider.definition.redirect_uri(redirect, port);
-        let scopes = link.options.scopes.as_ref().unwrap_or(&oauth2.scopes);
+        let scopes = link.link.options.scopes.as_ref().unwrap_or(&oauth2.scopes);
         let authorization = oauth::authorize(oauth2, &redirect_uri, scopes).map_err(|error| {
             Error::conflict("integration_broken", format!("The provider's URL isn't valid: {error}"))
         })?;
@@ -130,7 +134,7 @@ impl Connections {
     fn begin_with_fields(
         &self,
         caller: &Caller,
-        link: LinkToken,
+        link: PresentedLink,
         provider: Arc<Provider>,
         begin: &BeginFlow,
     ) -> Result<BegunFlow> {
@@ -153,16 +157,21 @@ impl Connections {
     fn insert_flow(
         &self,
         caller: &Caller,
-        link: LinkToken,
+        link: PresentedLink,
         provider: Arc<Provider>,
         format: AuthenticationMethod,
         phase: Phase,
         state: Option<&Secret>,
     ) -> Result<(Arc<Flow>, BegunFlow)> {
         let key = random_token()?;
+        let PresentedLink { link, page, opened_in } = link;
+        let is_begun_in_app = *caller == Caller::Person || opened_in == Some(OpenedIn::Window);
         let flow = Arc::new(Flow {
             id: FlowId::from_uuid(Uuid::now_v7()),
             key_hash: hash_of(key.expose()),
+            confirmed_key: OnceLock::new(),
+            page,
+            needs_return_key: !is_begun_in_app,
             caller: caller.clone(),
             link,
             provider: BoundProvider::for_sign_in(provider),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use relink_contract::connect::{self, FlowStep};
 use relink_domain::{
-    FlowId,
+    FlowId, Secret,
     callback::{Callback, CallbackError, CallbackResult},
     caller::Caller,
     failure::ProviderError,
@@ -15,12 +15,17 @@ use super::{
     Connections,
     flow::{Flow, Phase},
     refusals::{
-        CONTRADICTORY, ISSUER_MISMATCH, REDIRECT_MISMATCH, Refusal, STATE_EXPIRED, STATE_OF_ANOTHER_FLOW, STATE_USED,
-        UNKNOWN_STATE,
+        CONTRADICTORY, ISSUER_MISMATCH, ISSUER_MISSING, REDIRECT_MISMATCH, Refusal, STATE_EXPIRED,
+        STATE_OF_ANOTHER_FLOW, STATE_USED, UNKNOWN_STATE,
     },
+    returned::TakenCallback,
     view::FlowFailure,
 };
-use crate::{error::Result, sync::lock};
+use crate::{
+    error::{Error, Result},
+    random::{hash_of, random_token},
+    sync::lock,
+};
 
 impl Connections {
     /// The caller of a callback that a browser delivers: the one that began the flow with its `state`. A callback
@@ -31,14 +36,15 @@ impl Connections {
     }
 
     /// Accepts a callback. Returns the flow that it belongs to.
-    pub async fn callback(&self, caller: &Caller, url: &str) -> Result<FlowId> {
+    pub async fn callback(&self, caller: &Caller, url: &str) -> Result<TakenCallback> {
         let (flow, callback) = self.flow_of_callback(Some(caller), url).await?;
         let callback = self.without_secrets(&flow, callback).await;
-        match self.take_callback(&flow, callback) {
-            Ok(None) => Ok(flow.id),
+        let return_key = if flow.needs_return_key { Some(random_token()?) } else { None };
+        match self.take_callback(&flow, callback, return_key.as_ref()) {
+            Ok(None) => Ok(TakenCallback { flow: flow.id, return_key }),
             Ok(Some(error)) => {
                 self.note_failure(caller, &flow, &error).await;
-                Ok(flow.id)
+                Ok(TakenCallback { flow: flow.id, return_key: None })
             }
             Err(refusal) => Err(self.refuse(Some(caller), Some(&flow), refusal).await),
         }
@@ -76,7 +82,12 @@ impl Connections {
 
     /// Stores the provider's response in its flow, or returns why it is refused. Contains no await, so a `state` is
     /// used once.
-    fn take_callback(&self, flow: &Flow, callback: Callback) -> std::result::Result<Option<FlowFailure>, Refusal> {
+    fn take_callback(
+        &self,
+        flow: &Flow,
+        callback: Callback,
+        return_key: Option<&Secret>,
+    ) -> std::result::Result<Option<FlowFailure>, Refusal> {
         let mut phase = lock(&flow.phase);
         let request = match &*phase {
             Phase::Waiting(request) if !self.is_late(flow) => request,
@@ -92,14 +103,18 @@ impl Connections {
         if request.redirect_uri != callback.redirect_uri {
             return Err(REDIRECT_MISMATCH);
         }
-        let issuer = flow.provider.definition.oauth2().and_then(|oauth2| oauth2.issuer.as_deref());
-        if let (Some(expected), Some(actual)) = (issuer, &callback.issuer)
-            && expected != actual
-        {
-            return Err(ISSUER_MISMATCH);
+        if let Some(oauth2) = flow.provider.definition.oauth2() {
+            match (oauth2.issuer.as_deref(), callback.issuer.as_deref()) {
+                (Some(expected), Some(actual)) if expected != actual => return Err(ISSUER_MISMATCH),
+                (Some(_), None) if oauth2.requires_iss => return Err(ISSUER_MISSING),
+                (Some(_) | None, _) => {}
+            }
         }
         let (next, error) = match callback.result {
-            CallbackResult::Code(code) => (Phase::Returned { request: request.clone(), code }, None),
+            CallbackResult::Code(code) => {
+                let return_key = return_key.map(|key| hash_of(key.expose()));
+                (Phase::Returned { request: request.clone(), code, return_key }, None)
+            }
             CallbackResult::Error { code, description } => {
                 let error = FlowFailure::refused_at_provider(
                     &code,
@@ -116,7 +131,7 @@ impl Connections {
         Ok(error)
     }
 
-    /// Accepts a URL that the person pasted into this flow's page, and claims the flow.
+    /// Accepts a URL that the person pasted into this flow's page, and claims the flow: whoever pastes it has seen it.
     pub async fn paste_callback(&self, caller: &Caller, id: FlowId, key: &str, url: &str) -> Result<connect::Flow> {
         let flow = self.flow_of(id, key)?;
         let callback = self.read_callback(Some(caller), url, Some(&flow)).await?;
@@ -124,14 +139,27 @@ impl Connections {
         if own != Some(flow.id) {
             return Err(self.refuse(Some(caller), Some(&flow), STATE_OF_ANOTHER_FLOW).await);
         }
-        self.callback(caller, url).await?;
-        self.claim_flow(caller, id, key).await
+        let taken = self.callback(caller, url).await?;
+        self.claim_flow(caller, id, key, taken.return_key.as_ref().map(Secret::expose)).await
     }
 
-    /// Called by the page that began the flow: claims the code and begins the exchange.
-    pub async fn claim_flow(&self, caller: &Caller, id: FlowId, key: &str) -> Result<connect::Flow> {
+    /// Claims the code and begins the exchange. Requires the flow's key and, unless the flow was begun in the app, the key
+    /// that the callback was delivered with.
+    pub async fn claim_flow(
+        &self,
+        caller: &Caller,
+        id: FlowId,
+        key: &str,
+        return_key: Option<&str>,
+    ) -> Result<connect::Flow> {
         let flow = self.flow_of(id, key)?;
         self.expire(caller, &flow).await;
+        if !flow.may_be_claimed_with(return_key) {
+            return Err(Error::conflict(
+                "sign_in_returned_elsewhere",
+                "The provider returned to another page. Continue on that page.",
+            ));
+        }
         self.claim(&flow);
         Ok(flow.view())
     }
@@ -141,7 +169,7 @@ impl Connections {
         let claimed = {
             let mut phase = lock(&flow.phase);
             match std::mem::replace(&mut *phase, Phase::Working(FlowStep::Exchanging)) {
-                Phase::Returned { request, code } => Some((request, code)),
+                Phase::Returned { request, code, .. } => Some((request, code)),
                 other => {
                     *phase = other;
                     None

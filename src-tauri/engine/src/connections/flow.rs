@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use relink_contract::connect::{FlowOutcome, FlowStep, IdentityChoice, IdentityQuestion};
@@ -37,6 +37,12 @@ struct Table {
 pub(super) struct Flow {
     pub(super) id: FlowId,
     pub(super) key_hash: [u8; 32],
+    /// The hash of the return key with which the person confirmed the sign-in. It is a second key of the flow.
+    pub(super) confirmed_key: OnceLock<[u8; 32]>,
+    /// The hash of the page token that began the flow, if one did.
+    pub(super) page: Option<[u8; 32]>,
+    /// Whether a callback can only be claimed with the return key: the flow wasn't begun in the app.
+    pub(super) needs_return_key: bool,
     /// The caller that began the flow.
     pub(super) caller: Caller,
     pub(super) link: LinkToken,
@@ -52,10 +58,12 @@ pub(super) struct Flow {
 pub(super) enum Phase {
     /// The person is on the provider's page.
     Waiting(AuthorizationRequest),
-    /// The callback has arrived; the page that began the flow has not claimed it yet.
+    /// The callback has arrived; no page has claimed it yet.
     Returned {
         request: AuthorizationRequest,
         code: Secret,
+        /// The hash of the return key, if the claim needs it.
+        return_key: Option<[u8; 32]>,
     },
     Working(FlowStep),
     /// The identity differs, and the user is asked what to do.
@@ -131,6 +139,11 @@ impl Flows {
 
     pub(super) fn get(&self, id: FlowId) -> Option<Arc<Flow>> {
         lock(&self.0).flows.get(&id).map(Arc::clone)
+    }
+
+    /// The flows that the page with this token began.
+    pub(super) fn begun_by(&self, page: [u8; 32]) -> Vec<Arc<Flow>> {
+        lock(&self.0).flows.values().filter(|flow| flow.page == Some(page)).map(Arc::clone).collect()
     }
 
     pub(super) fn remove(&self, id: FlowId) {

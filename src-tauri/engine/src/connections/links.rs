@@ -12,7 +12,7 @@ use relink_domain::{
 };
 use uuid::Uuid;
 
-use super::Connections;
+use super::{Connections, openings::PresentedLink};
 use crate::{
     error::{Error, Result},
     provider::{Provider, reject_credentials_in_context},
@@ -125,9 +125,9 @@ impl Connections {
         Ok(installed.filter_map(|entry| entry.provider.ok()).collect())
     }
 
-    /// The caller that holds this link token, if the token may still be used.
+    /// The caller that holds this link token or page token, if it may still be used.
     pub async fn link_caller(&self, token: &str) -> Result<Caller> {
-        Ok(Caller::Link { id: self.usable_link(token).await?.id })
+        Ok(Caller::Link { id: self.usable_link(token).await?.link.id })
     }
 
     /// The redirect URLs to which links may send the browser after their flow.
@@ -175,9 +175,9 @@ impl Connections {
         ))
     }
 
-    /// The link that a token belongs to. Fails if it can no longer be used.
-    pub(super) async fn usable_link(&self, token: &str) -> Result<LinkToken> {
-        let hash = hash_of(token);
+    /// The link that a link token or a page token belongs to. Fails if it can no longer be used.
+    pub(super) async fn usable_link(&self, token: &str) -> Result<PresentedLink> {
+        let (hash, page) = self.0.openings.resolve(token);
         let now = self.now();
         let link = self.0.uses.store.read(move |c| links::find(c, &hash)).await?.ok_or(LinkError::Unknown)?;
         link.usable(now)?;
@@ -186,6 +186,6 @@ impl Connections {
         {
             return Err(LinkError::AccountDeleted.into());
         }
-        Ok(link)
+        Ok(PresentedLink { link, page: page.map(|(page, _)| page), opened_in: page.map(|(_, opened_in)| opened_in) })
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Invariants:
 //! - A flow exists only in memory: its PKCE verifier, its code and its new tokens are lost when the process ends.
-//! - A callback only stores a code in its flow. The exchange begins when the page that began the flow claims it, so the
-//!   same person begins and completes a flow (session fixation).
+//! - A callback only stores a code in its flow. The exchange begins when a page claims it that has both the flow's key and
+//!   the key of the return, or when the person confirms: the same person begins and completes a flow (session fixation).
+//!   Only a flow that was begun in the app needs no key of the return.
 //! - A `state` is used once. A late, repeated or foreign callback is refused, changes nothing, and adds one timeline
 //!   entry.
 //! - Working credentials are not touched before the new ones have passed identity, scopes and probe.
@@ -11,10 +12,13 @@
 mod begin;
 mod callback;
 mod complete;
+mod entry_limit;
 mod flow;
 mod links;
+mod openings;
 mod redirect_uri;
 mod refusals;
+mod returned;
 mod save;
 mod session;
 mod view;
@@ -27,6 +31,8 @@ use subtle::ConstantTimeEq;
 
 pub use begin::{BeginFlow, BegunFlow};
 pub use links::NewLink;
+pub use openings::OpenedIn;
+pub use returned::TakenCallback;
 
 use crate::{
     access_tokens::AccessTokens,
@@ -44,7 +50,9 @@ use crate::{
     tasks::Tasks,
     unfinished::Unfinished,
 };
+use entry_limit::EntryLimit;
 use flow::{Flow, Flows, Phase};
+use openings::Openings;
 use view::FlowFailure;
 
 /// How long to wait for the response to an authorization request, in seconds (the lifetime of `state`).
@@ -75,11 +83,14 @@ pub struct Connections(Arc<Inner>);
 struct Inner {
     uses: Dependencies,
     flows: Flows,
+    openings: Openings,
+    entry_limit: EntryLimit,
 }
 
 impl Connections {
     pub(crate) fn new(uses: Dependencies) -> Self {
-        Self(Arc::new(Inner { uses, flows: Flows::default() }))
+        let (flows, openings, entry_limit) = (Flows::default(), Openings::default(), EntryLimit::default());
+        Self(Arc::new(Inner { uses, flows, openings, entry_limit }))
     }
 
     fn now(&self) -> Timestamp {
@@ -90,7 +101,12 @@ impl Connections {
     fn flow_of(&self, id: FlowId, key: &str) -> Result<Arc<Flow>> {
         let unknown = || Error::not_found("sign-in", &id);
         let flow = self.0.flows.get(id).ok_or_else(unknown)?;
-        if bool::from(flow.key_hash.ct_eq(&hash_of(key))) { Ok(flow) } else { Err(unknown()) }
+        let key = hash_of(key);
+        let mut is_right = flow.key_hash.ct_eq(&key);
+        if let Some(confirmed) = flow.confirmed_key.get() {
+            is_right |= confirmed.ct_eq(&key);
+        }
+        if bool::from(is_right) { Ok(flow) } else { Err(unknown()) }
     }
 
     /// The caller that began the flow. Requires the flow's key.

@@ -14,7 +14,7 @@ use crate::{error::Result, provider::Provider};
 
 impl Connections {
     pub async fn link_session(&self, _caller: &Caller, token: &str) -> Result<Session> {
-        let link = self.usable_link(token).await?;
+        let link = self.usable_link(token).await?.link;
         let expires_at = link.expires_at();
         let redirects = self.redirects();
         match &link.purpose {
@@ -73,7 +73,7 @@ impl Connections {
             name: definition.name().to_owned(),
             label: definition.label().to_owned(),
             category: definition.category().to_owned(),
-            logo: definition.logo().map(|logo| logo.as_str().to_owned()),
+            logo: definition.logo().and_then(|logo| logo.embedded()).map(str::to_owned),
             color: definition.color().map(|color| color.as_str().to_owned()),
             methods,
         }

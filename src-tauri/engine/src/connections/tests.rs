@@ -5,6 +5,7 @@ use relink_domain::{
     Secret,
     account::{AuthenticationMethod, TimelineEvent},
     callback,
+    caller::Caller,
     link::{LinkOptions, Purpose},
 };
 use url::Url;
@@ -53,13 +54,33 @@ impl Alone {
     }
 
     async fn begin(&self) -> BegunFlow {
+        self.begin_as(&PERSON, &self.link).await
+    }
+
+    /// Begins as the page does that has this token.
+    async fn begin_on_page(&self, token: &Secret) -> BegunFlow {
+        let caller = self.connections.link_caller(token.expose()).await.expect("it can be used");
+        self.begin_as(&caller, token).await
+    }
+
+    async fn begin_as(&self, caller: &Caller, token: &Secret) -> BegunFlow {
         let begin = BeginFlow {
             integration: "sandbox".into(),
             format: AuthenticationMethod::Oauth2,
             redirect: None,
             fields: BTreeMap::new(),
         };
-        self.connections.begin_flow(&PERSON, self.link.expose(), begin).await.expect("it begins")
+        self.connections.begin_flow(caller, token.expose(), begin).await.expect("it begins")
+    }
+
+    /// The page token that a new nonce is exchanged for.
+    async fn open(&self, opened_in: OpenedIn) -> Secret {
+        let nonce = self.nonce(opened_in).await;
+        self.connections.exchange_nonce(nonce.expose()).expect("it works once")
+    }
+
+    async fn nonce(&self, opened_in: OpenedIn) -> Secret {
+        self.connections.prepare_opening(&PERSON, self.link.expose(), opened_in).await.expect("a nonce")
     }
 }
 
@@ -71,7 +92,7 @@ fn callback_of(begun: &BegunFlow) -> String {
 }
 
 fn callback_with(state: &str) -> String {
-    format!("{}?code=c&state={state}", callback::deep_link_uri("sandbox"))
+    format!("{}?code=c&state={state}&iss={NOWHERE}", callback::deep_link_uri("sandbox"))
 }
 
 #[tokio::test]
@@ -88,7 +109,7 @@ async fn a_callback_with_a_foreign_state_is_refused_and_changes_nothing() {
     let (id, key) = (begun.flow.id, begun.key.expose());
     let phase = async || it.connections.flow(&PERSON, id, key, None, Duration::ZERO).await.expect("there").phase;
     assert_eq!(phase().await, FlowPhase::Waiting);
-    assert_eq!(it.connections.callback(&PERSON, &callback_of(&begun)).await.expect("its own"), id);
+    assert_eq!(it.connections.callback(&PERSON, &callback_of(&begun)).await.expect("its own").flow, id);
     assert_eq!(phase().await, FlowPhase::Returned);
     let again = it.connections.callback(&PERSON, &callback_of(&begun)).await.expect_err("used");
     assert_eq!(again.code(), "state_used");
@@ -154,4 +175,90 @@ async fn while_another_program_has_the_port_no_sign_in_returns_there() {
         assert_eq!(outcome.as_ref().copied().map_err(Error::code), used, "{takes_deep_links} {wanted:?} {is_taken}");
         assert!(!it.connections.redirects().contains(&Loopback) || !is_taken);
     }
+}
+
+#[tokio::test]
+async fn a_nonce_opens_a_link_once_within_a_minute() {
+    let it = Alone::new().await;
+    let exchange = |nonce: &Secret| it.connections.exchange_nonce(nonce.expose());
+    let (used, late, unknown) =
+        (it.nonce(OpenedIn::Browser).await, it.nonce(OpenedIn::Browser).await, Secret::new("x"));
+    let page = exchange(&used).expect("it works once");
+    assert_eq!(exchange(&unknown).expect_err("unknown").code(), "opening_expired");
+    // The token of a page can't be a nonce, nor a nonce a token.
+    assert_eq!(exchange(&page).expect_err("unknown").code(), "opening_expired");
+    let refused = it.connections.link_caller(late.expose()).await.expect_err("unknown");
+    assert_eq!(refused.code(), "link_token_unknown");
+    it.connections.link_session(&PERSON, page.expose()).await.expect("it stands for the link token");
+
+    it.services.clock.advance_secs(60);
+    assert_eq!(exchange(&late).expect_err("late").code(), "opening_expired");
+    it.connections.link_session(&PERSON, page.expose()).await.expect("the page lives on");
+}
+
+#[tokio::test]
+async fn a_second_use_of_a_nonce_ends_what_the_first_page_began() {
+    let it = Alone::new().await;
+    let nonce = it.nonce(OpenedIn::Browser).await;
+    let page = it.connections.exchange_nonce(nonce.expose()).expect("it works once");
+    let (waiting, returned) = (it.begin_on_page(&page).await, it.begin_on_page(&page).await);
+    let other = it.begin_on_page(&it.open(OpenedIn::Browser).await).await;
+    it.connections.callback(&PERSON, &callback_of(&returned)).await.expect("taken");
+    // Also long after the nonce could be used.
+    it.services.clock.advance_secs(59 * 10);
+    let again = it.connections.exchange_nonce(nonce.expose()).expect_err("used");
+    assert_eq!(again.code(), "opening_used");
+    let refused = it.connections.link_caller(page.expose()).await.expect_err("unknown");
+    assert_eq!(refused.code(), "link_token_unknown");
+    for begun in [waiting, returned] {
+        let (id, key) = (begun.flow.id, begun.key.expose());
+        let flow = it.connections.flow(&PERSON, id, key, None, Duration::ZERO).await.expect("there");
+        assert_eq!(flow.error.expect("ended").code, "opening_used");
+        it.connections.callback(&PERSON, &callback_of(&begun)).await.expect_err("ended");
+    }
+    let (id, key) = (other.flow.id, other.key.expose());
+    let flow = it.connections.flow(&PERSON, id, key, None, Duration::ZERO).await.expect("there");
+    assert_eq!(flow.phase, FlowPhase::Waiting, "another page of the link goes on");
+}
+
+#[tokio::test]
+async fn only_a_flow_that_the_app_began_is_claimed_without_the_key_of_its_return() {
+    let it = Alone::new().await;
+    let window = it.begin_on_page(&it.open(OpenedIn::Window).await).await;
+    for begun in [it.begin().await, window] {
+        let taken = it.connections.callback(&PERSON, &callback_of(&begun)).await.expect("taken");
+        assert!(taken.return_key.is_none() && !begun.flow.needs_return_key);
+        let claimed =
+            it.connections.claim_flow(&PERSON, begun.flow.id, begun.key.expose(), None).await.expect("claimed");
+        assert_eq!(claimed.phase, FlowPhase::Working);
+    }
+
+    let browser = it.begin_on_page(&it.open(OpenedIn::Browser).await).await;
+    for begun in [browser, it.begin_on_page(&it.link).await] {
+        let (id, key) = (begun.flow.id, begun.key.expose());
+        assert!(begun.flow.needs_return_key);
+        let taken = it.connections.callback(&PERSON, &callback_of(&begun)).await.expect("taken");
+        let return_key = taken.return_key.expect("a key");
+        for wrong in [None, Some("wrong"), Some(key)] {
+            let refused = it.connections.claim_flow(&PERSON, id, key, wrong).await.expect_err("refused");
+            assert_eq!(refused.code(), "sign_in_returned_elsewhere", "{wrong:?}");
+        }
+        // The return alone isn't enough, either.
+        it.connections
+            .claim_flow(&PERSON, id, return_key.expose(), Some(return_key.expose()))
+            .await
+            .expect_err("unknown");
+        let claimed = it.connections.claim_flow(&PERSON, id, key, Some(return_key.expose())).await.expect("claimed");
+        assert_eq!(claimed.phase, FlowPhase::Working);
+        it.connections.confirm_return(&PERSON, id, return_key.expose()).await.expect_err("it is under way");
+    }
+}
+
+#[tokio::test]
+async fn a_pasted_callback_needs_no_other_page() {
+    let it = Alone::new().await;
+    let begun = it.begin_on_page(&it.link).await;
+    let (id, key) = (begun.flow.id, begun.key.expose());
+    let pasted = it.connections.paste_callback(&PERSON, id, key, &callback_of(&begun)).await.expect("taken");
+    assert_eq!(pasted.phase, FlowPhase::Working);
 }

@@ -67,6 +67,32 @@ impl FlowFailure {
         self.shown.code == EXPIRED
     }
 
+    /// Another page was opened with the address of the page that began the flow.
+    pub(super) fn withdrawn() -> Self {
+        let failure = Self::new(
+            "opening_used",
+            "This page was closed for safety".into(),
+            "The address that opened it was opened a second time. Nothing was changed.".into(),
+            "Open the link again.",
+            FlowErrorType::ValidationError,
+        );
+        Self { at_provider: false, ..failure }
+    }
+
+    /// The person to whom the sign-in returned didn't begin it.
+    pub(super) fn declined(label: &str) -> Self {
+        let failure = Self::new(
+            "sign_in_declined",
+            "The sign-in was declined".into(),
+            format!(
+                "Whoever signed in to {label} didn't confirm that it was for this connection. Nothing was changed."
+            ),
+            "If it was you, start over, and confirm it.",
+            FlowErrorType::ValidationError,
+        );
+        Self { at_provider: false, ..failure }
+    }
+
     /// An authorization error response (RFC 6749 §4.1.2.1).
     pub(super) fn refused_at_provider(
         code: &str,
@@ -257,6 +283,7 @@ impl Flow {
             integration_label: self.provider.label().to_owned(),
             format: self.format,
             phase: FlowPhase::Waiting,
+            needs_return_key: self.needs_return_key,
             authorize_url: None,
             redirect: None,
             redirect_uri: None,
@@ -271,7 +298,10 @@ impl Flow {
                 view.redirect = Some(request.redirect);
                 view.redirect_uri = Some(request.redirect_uri.clone());
             }
-            Phase::Returned { .. } => view.phase = FlowPhase::Returned,
+            Phase::Returned { request, .. } => {
+                view.phase = FlowPhase::Returned;
+                view.redirect = Some(request.redirect);
+            }
             Phase::Working(step) => {
                 view.phase = FlowPhase::Working;
                 view.step = Some(*step);

@@ -97,7 +97,8 @@ async fn a_repeated_callback_is_refused_and_the_first_one_counts() {
     world.engine.connections().callback(&PERSON, &waiting.callback).await.expect("the first is accepted");
     waiting.assert_refused(world.engine.connections().callback(&PERSON, &waiting.callback).await, "state_used").await;
     let Waiting { mut flow, callback, requests, .. } = waiting;
-    flow.view = world.engine.connections().claim_flow(&PERSON, flow.view.id, flow.key.expose()).await.expect("claimed");
+    flow.view =
+        world.engine.connections().claim_flow(&PERSON, flow.view.id, flow.key.expose(), None).await.expect("claimed");
     flow.succeeds().await;
     assert_eq!(world.token_requests().await, requests + 1);
     // Also after the flow has ended.
@@ -155,6 +156,28 @@ async fn a_callback_from_another_issuer_is_refused() {
     waiting.completes().await;
 }
 
+/// The URL without one of its parameters.
+fn without(callback: &str, name: &str) -> String {
+    let mut url = url::Url::parse(callback).expect("an address");
+    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    assert!(pairs.iter().any(|(found, _)| found == name), "{name} is there to be left out");
+    url.query_pairs_mut().clear().extend_pairs(pairs.into_iter().filter(|(found, _)| found != name));
+    url.into()
+}
+
+#[tokio::test]
+async fn a_callback_without_the_issuer_is_refused_whether_it_succeeded_or_failed() {
+    let world = World::new().await;
+    let waiting = Waiting::of(&world).await;
+    let silent = without(&waiting.callback, "iss");
+    waiting.assert_refused(world.engine.connections().callback(&PERSON, &silent).await, "issuer_missing").await;
+    waiting.completes().await;
+    let waiting = Waiting::of(&world).await;
+    let denied = without(&with(&waiting.callback, "code", ""), "iss") + "&error=access_denied";
+    waiting.assert_refused(world.engine.connections().callback(&PERSON, &denied).await, "issuer_missing").await;
+    waiting.completes().await;
+}
+
 #[tokio::test]
 async fn pasting_another_flows_callback_is_refused() {
     let world = World::new().await;
@@ -203,5 +226,27 @@ async fn garbage_leaves_no_timeline_entry() {
     }
     assert_eq!(refusals(&world).await, waiting.refusals);
     assert_eq!(waiting.flow.view.phase, FlowPhase::Waiting);
+    waiting.completes().await;
+}
+
+#[tokio::test]
+async fn one_page_cannot_fill_the_timeline() {
+    let world = World::new().await;
+    let waiting = Waiting::of(&world).await;
+    let connections = world.engine.connections();
+    for attempt in 0..32 {
+        // As a pop-up does that navigates from one to the next.
+        let invented = with(&waiting.callback, "state", &format!("invented-{attempt}"));
+        connections.callback_caller(&invented).await.expect_err("refused");
+        let mixed_up = with(&waiting.callback, "iss", "https://evil.example");
+        connections.callback(&PERSON, &mixed_up).await.expect_err("refused");
+    }
+    assert_eq!(refusals(&world).await, waiting.refusals + 10, "five of no flow, and five of this one");
+    let newest = world.engine.accounts().timeline(&PERSON, Some(waiting.id()), None, 1).await.expect("a timeline");
+    let (_, last) = newest[0].event.describe("Sandbox");
+    assert!(
+        last.as_deref().is_some_and(|last| last.contains("More like this within the next hour aren't listed.")),
+        "{last:?}"
+    );
     waiting.completes().await;
 }

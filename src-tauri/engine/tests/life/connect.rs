@@ -167,7 +167,7 @@ async fn the_code_is_not_exchanged_until_the_page_claims_the_callback() {
     let flow = world.begin(&link).await;
     let callback = flow.sign_in("ada").await;
     world.engine.connections().callback(&PERSON, &callback).await.expect("taken");
-    assert!(world.engine.connections().claim_flow(&PERSON, flow.view.id, "another key").await.is_err());
+    assert!(world.engine.connections().claim_flow(&PERSON, flow.view.id, "another key", None).await.is_err());
     assert_eq!(world.token_requests().await, 0);
 }
 

@@ -300,7 +300,7 @@ impl Flow<'_> {
             .world
             .engine
             .connections()
-            .claim_flow(&PERSON, self.view.id, self.key.expose())
+            .claim_flow(&PERSON, self.view.id, self.key.expose(), None)
             .await
             .expect("claimed");
     }

@@ -202,6 +202,15 @@ fn what_describes_an_integration_is_decoded() {
     assert_eq!(oauth2.redirects, [RedirectKind::Loopback]);
     assert_eq!(oauth2.authorize_params, [("prompt".to_owned(), "consent".to_owned())]);
     assert_eq!(oauth2.issuer.as_deref(), Some("https://auth.acme.example/"), "as written");
+    assert!(oauth2.requires_iss);
+    let silent = json!({
+        "issuer": "https://auth.acme.example/",
+        "authorization_response_iss_parameter_supported": false
+    });
+    let silent = checked("/config/relink", silent).expect("a definition").definition;
+    assert!(!silent.oauth2().expect("oauth2").requires_iss);
+    let no_issuer = checked("/config/relink", json!({})).expect("a definition").definition;
+    assert!(!no_issuer.oauth2().expect("oauth2").requires_iss, "there is nothing to compare");
     assert_eq!(oauth2.revocation_url.as_ref().map(WebUrl::as_str), Some("https://auth.acme.example/revoke"));
     assert_eq!(acme.redirect_uris(7417), ["http://127.0.0.1:7417/oauth/callback/acme"]);
     let probe = acme.probe().expect("a probe");

@@ -1,0 +1,86 @@
+import type { Flow, FlowErrorType, Session } from './api';
+import { isRefusal, needsLinkAgain, type ErrorView, type View } from './views';
+
+/**
+ * The message to the page that opened this one as a pop-up, as Truto’s Link SDK expects it (its contract, section 2.1). It
+ * contains no secret.
+ */
+export interface LinkResult {
+  is_truto: true;
+  result: 'success' | 'error';
+  error?: string;
+  error_type?: FlowErrorType | 'invalid_token' | 'invalid_integration';
+  integration?: string;
+  integrated_account_id?: string;
+}
+
+/** The page that opened this one, as far as it can be known. */
+export interface OpeningPage {
+  opener: Pick<Window, 'postMessage'> | null;
+  referrer: string;
+}
+
+/** Sends the first result, and no other: the Link SDK closes the pop-up when it gets one. */
+export class OpenerReport {
+  readonly #page: OpeningPage;
+  #sent = false;
+
+  constructor(page: OpeningPage) {
+    this.#page = page;
+  }
+
+  send(result: LinkResult): void {
+    const { opener, referrer } = this.#page;
+    if (!opener || this.#sent) return;
+    this.#sent = true;
+    // Only for the app that opened the pop-up, not for whatever its tab shows by now. An app that sends no referrer can’t be
+    // told apart. It had the link token, which is worth more than the result.
+    const target = URL.canParse(referrer) ? new URL(referrer).origin : '*';
+    opener.postMessage(result, target);
+  }
+}
+
+function errorText({ title, message }: Pick<ErrorView, 'title' | 'message'>): string {
+  return [title && `${title}.`, message].filter(Boolean).join(' ');
+}
+
+/** How a flow ended; null while it runs. */
+function flowResult(flow: Flow, session: Session | null): LinkResult | null {
+  const { integration, error, outcome } = flow;
+  if (flow.phase === 'succeeded') {
+    const integrated_account_id = outcome?.account.id ?? '';
+    if (!outcome?.kept_old) return { is_truto: true, result: 'success', integration, integrated_account_id };
+    return {
+      is_truto: true,
+      result: 'error',
+      error: 'The user kept the previous sign-in. Nothing was changed.',
+      error_type: 'validation_error',
+      integration,
+      integrated_account_id,
+    };
+  }
+  if (flow.phase !== 'failed' || !error) return null;
+  const account = error.error_type === 'validation_error' ? session?.account : null;
+  return {
+    is_truto: true,
+    result: 'error',
+    error: errorText(error),
+    error_type: error.error_type,
+    integration,
+    ...(account ? { integrated_account_id: account.id } : {}),
+  };
+}
+
+/** The result that a view shows; null if it is none. */
+export function viewResult(view: View, session: Session | null): LinkResult | null {
+  if (view.at === 'flow') return flowResult(view.flow, session);
+  if (view.at === 'invalid_link' && (isRefusal(view.error.code) || needsLinkAgain(view.error.code))) {
+    return { is_truto: true, result: 'error', error: errorText(view.error), error_type: 'invalid_token' };
+  }
+  if (view.at === 'integrations' && view.missing !== null) {
+    const error = `The integration ${view.missing} isn’t installed.`;
+    const error_type = 'invalid_integration';
+    return { is_truto: true, result: 'error', error, error_type, integration: view.missing };
+  }
+  return null;
+}
