@@ -128,9 +128,9 @@ impl Terminal {
         let no_redirects = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         let redirect = no_redirects.post(self.sandbox("/authorize").await?).form(&form).send().await?;
         let redirect = redirect.headers().get("location").context("no redirect")?.to_str()?.to_owned();
-        let taken = callback(&redirect).await?;
-        assert_eq!(taken["flow"], id);
-        let page = text(&taken, "confirm_url")?;
+        let accepted = callback(&redirect).await?;
+        assert_eq!(accepted["flow"], id);
+        let page = text(&accepted, "confirm_url")?;
         let return_key = page.split("#return=").nth(1).context("no key of the return")?;
 
         while !matches!(flow["phase"].as_str(), Some("succeeded" | "failed" | "question")) {

@@ -68,8 +68,12 @@ async fn a_deep_link_is_attributed_to_whoever_began_its_flow() {
     let callback = format!("app.relink.desktop:/oauth/callback/sandbox?error=access_denied&state={state}&iss={issuer}");
     for kind in ["flow_failed", "callback_refused"] {
         // The second time, the state is used.
-        let taken = world.app.callback(&callback).await;
-        assert_eq!(taken.is_ok_and(|confirm| confirm.is_none()), kind == "flow_failed", "nothing is left to confirm");
+        let accepted = world.app.callback(&callback).await;
+        assert_eq!(
+            accepted.is_ok_and(|confirm| confirm.is_none()),
+            kind == "flow_failed",
+            "nothing is left to confirm"
+        );
         let newest = world.app.timeline(None, None, false).await.expect("a timeline").entries.remove(0);
         assert_eq!((newest.kind.as_str(), newest.by.as_deref()), (kind, Some("by a connection link")));
     }
