@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const DOCUMENT: &str = include_str!("../../docs/cli.md");
 
 const ACCOUNT: &str = "id name tenant_id integration integration_label status authentication_method is_sandbox identity \
-    scopes verdict last_error next_try next_action_at expires_at expiry_is_assumed is_fresh last_used_at created_at \
+    scopes verdict last_error next_try next_action_at waiting expires_at expiry_is_assumed is_fresh is_unchecked last_used_at created_at \
     updated_at";
 const API_TOKEN: &str = "id name level created_at expires_at last_used_at";
 const WEBHOOK: &str =
