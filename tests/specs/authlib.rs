@@ -95,7 +95,7 @@ async fn lives_through_rotation_and_theft(world: &World, client: &Client) -> Res
     assert_eq!(provider.refresh_as_thief(client, stolen).await?["error"], "invalid_grant", "{name}");
     assert!(!provider.accepts(&access).await?, "{name}");
     let (status, refused) = world.refresh(&id).await?;
-    assert_eq!((status, refused["code"].as_str()), (400, Some("invalid_grant")), "{name}: {refused}");
+    assert_eq!((status, refused["code"].as_str()), (401, Some("invalid_grant")), "{name}: {refused}");
     let event = receiver.wait_for("integrated_account:authentication_error").await?;
     let payload = &event.body["payload"];
     assert_eq!((payload["id"].as_str(), payload["status"].as_str()), (Some(&*id), Some("needs_reauth")), "{name}");

@@ -221,7 +221,7 @@ async fn an_account_from_its_link_to_its_deletion() -> Result<()> {
     terminal.exits_with(0, &["check", "Work"]).await?;
 
     terminal.exits_with(1, &["delete", "Work"]).await?;
-    assert_eq!(terminal.json("id", &["delete", "Work", "--yes"]).await?["id"], id.as_str());
+    assert_eq!(terminal.json("id revocation message", &["delete", "Work", "--yes"]).await?["id"], id.as_str());
     terminal.exits_with(1, &["account", &id]).await?;
     terminal.relink.stop().await
 }
@@ -241,8 +241,9 @@ async fn accounts_that_need_attention_are_listed_first() -> Result<()> {
     }
     assert!(terminal.exits_with(0, &["accounts"]).await?.out.starts_with(&second[..13]));
 
-    let status =
-        terminal.json("version base_url port_problem environment_id keychain sandbox accounts", &["status"]).await?;
+    let status = terminal
+        .json("version base_url port_problem environment_id keychain sandbox accounts waiting", &["status"])
+        .await?;
     assert_fields("state message", &status["keychain"]);
     assert_fields("base_url", &status["sandbox"]);
     assert_fields("total needs_reauth", &status["accounts"]);

@@ -116,9 +116,9 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     app.shows("Reauthorized").await?;
 
     let kinds = canaries.kinds();
-    let each = ["API token", "access token", "client secret", "link token", "refresh token", "state", "webhook secret"];
+    let each = ["API token", "access token", "client secret", "refresh token", "state", "webhook secret"];
     assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), each);
-    assert_eq!((kinds["access token"], kinds["refresh token"], kinds["link token"]), (3, 3, 2), "{kinds:?}");
+    assert_eq!((kinds["access token"], kinds["refresh token"]), (3, 3), "{kinds:?}");
 
     let recorded_messages = app.recorded_messages().await?;
     for known in [&id, "Ada Lovelace", "my-agent", receiver.url(), "\"event\":\"changed\""] {
