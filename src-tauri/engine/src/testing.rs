@@ -4,9 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use relink_domain::{
-    AccountId, EnvironmentId, EnvironmentIntegrationId, IntegrationId, Secret, Timestamp, WebhookId,
+    AccountId, ApiTokenId, EnvironmentId, EnvironmentIntegrationId, IntegrationId, Secret, Timestamp, WebhookId,
     account::{Account, Credential, Granted, Input, NewCredential, Profile, Renewal},
-    caller::Caller,
+    caller::{Caller, TokenLevel},
     integration::{WebUrl, built_in},
     origins::Origins,
     schedule::TokenLifetime,
@@ -298,4 +298,10 @@ impl LocalRequest {
     pub(crate) async fn respond_with(mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.expect("responded");
     }
+}
+
+/// A program with an API token.
+pub(crate) fn program() -> Caller {
+    let id = ApiTokenId::from_uuid(Uuid::nil());
+    Caller::ApiToken { id, name: "my-agent".to_owned(), level: TokenLevel::Program }
 }

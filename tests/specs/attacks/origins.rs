@@ -70,7 +70,7 @@ async fn a_definition_whose_address_changes_gets_nothing_that_was_given_for_the_
     let original = provider.definition();
     let attacker = Attacker::listen().await?;
     let auth = "/config/credentials/oauth2/config/auth";
-    let mut told = 0;
+    let mut announced = 0;
     for (pointer, path) in [
         (format!("{auth}/tokenHost"), ""),
         (format!("{auth}/authorizeHost"), ""),
@@ -87,7 +87,7 @@ async fn a_definition_whose_address_changes_gets_nothing_that_was_given_for_the_
 
         // Even where the person adds it.
         relink.post("/relink/integrations", json!({ "text": text })).await?;
-        told += 1;
+        announced += 1;
         let events = relink.get(&format!("/integrated-account/{id}")).await?;
         ensure!(
             events["status"] == "needs_reauth" && events["last_error"]["code"] == "origin_changed",
@@ -106,8 +106,8 @@ async fn a_definition_whose_address_changes_gets_nothing_that_was_given_for_the_
     // The scheduled refresh goes on at the old address, and only there.
     let refreshed = provider.count("refresh_token.ok").await?;
     provider.sees("refresh_token.ok", refreshed + 1).await?;
-    let events = receiver.receives(2 + 2 * told).await?;
-    ensure!(events.iter().filter(|event| *event == "authentication_error").count() == told, "{events:?}");
+    let events = receiver.receives(2 + 2 * announced).await?;
+    ensure!(events.iter().filter(|event| *event == "authentication_error").count() == announced, "{events:?}");
     ensure!(attacker.connections.load(Ordering::SeqCst) == 0, "the attacker got a connection");
     Ok(())
 }

@@ -1,17 +1,12 @@
 use futures_util::{FutureExt, future::BoxFuture};
-use relink_domain::{
-    ApiTokenId,
-    account::{Account, DeferReason, Input, NewCredential, TimelineEvent},
-    caller::TokenLevel,
-};
+use relink_domain::account::{Account, DeferReason, Input, NewCredential, TimelineEvent};
 use tokio::sync::OwnedSemaphorePermit;
-use uuid::Uuid;
 
 use super::*;
 use crate::{
     hosts::Host,
     store::integrations::Installed,
-    testing::{LocalServer, NOWHERE, PERSON, SIGN_IN, START, Services, access_token, install},
+    testing::{LocalServer, NOWHERE, PERSON, SIGN_IN, START, Services, access_token, install, program},
 };
 
 /// A refresher that was built alone, and the account that it keeps fresh.
@@ -304,11 +299,7 @@ async fn a_tokens_use_is_recorded_to_the_minute_and_a_full_disk_does_not_refuse_
 
 #[tokio::test]
 async fn a_refresh_is_recorded_with_its_caller() {
-    let agent = Caller::ApiToken {
-        id: ApiTokenId::from_uuid(Uuid::nil()),
-        name: "my-agent".to_owned(),
-        level: TokenLevel::Program,
-    };
+    let agent = program();
     for is_check in [false, true] {
         let it = Refreshing::at(NOWHERE).await;
         it.services.clock.advance_secs(3600);
@@ -327,11 +318,7 @@ async fn a_refresh_is_recorded_with_its_caller() {
 
 #[tokio::test]
 async fn programs_that_ask_for_a_revoked_account_cause_one_exchange_a_wait() {
-    let agent = Caller::ApiToken {
-        id: ApiTokenId::from_uuid(Uuid::nil()),
-        name: "my-agent".to_owned(),
-        level: TokenLevel::Program,
-    };
+    let agent = program();
     let server = LocalServer::listen().await;
     let it = Refreshing::at(&server.origin()).await;
     it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "revoked").await;

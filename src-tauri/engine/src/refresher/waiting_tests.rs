@@ -1,23 +1,14 @@
 //! Accounts that wait because a provider asked for it.
 
 use relink_contract::account::Waiting;
-use relink_domain::{
-    ApiTokenId,
-    account::{DeferReason, TimelineEvent},
-    caller::TokenLevel,
-};
-use uuid::Uuid;
+use relink_domain::account::{DeferReason, TimelineEvent};
 
 use super::{response_tests::response, tests::Refreshing, *};
-use crate::testing::{LocalServer, PERSON, SIGN_IN};
+use crate::testing::{LocalServer, PERSON, SIGN_IN, program};
 
 #[tokio::test]
 async fn one_accounts_retry_after_delays_the_others_of_the_host_by_an_hour_at_most_and_is_shown() {
-    let agent = Caller::ApiToken {
-        id: ApiTokenId::from_uuid(Uuid::nil()),
-        name: "my-agent".to_owned(),
-        level: TokenLevel::Program,
-    };
+    let agent = program();
     let server = LocalServer::listen().await;
     let it = Refreshing::at(&server.origin()).await;
     let account = it.accounts.load(it.id).await.expect("there");

@@ -253,7 +253,7 @@ impl World {
 
 const UNBIND: &str = "UPDATE integrated_account SET document = json_remove(document, '$.profile.origins')";
 const NEVER_BOUND: &str = "DELETE FROM setting WHERE name = 'credentials_bound'";
-/// The file is there with another API address, although nobody has told the engine.
+/// The file is there with another API address, but the engine has not been notified.
 const MOVE_ACME: &str =
     "UPDATE integration SET document = json_set(document, '$.config.base_url', 'http://127.0.0.1:9')
                          WHERE name = 'acme'";
@@ -300,7 +300,7 @@ async fn a_change_while_relink_is_not_running_is_found_at_the_start() {
     assert_eq!((trouble.failure.cause, trouble.since >= before), (Cause::OriginChanged, true));
     let events = world.event_names().await;
     world.restart().await;
-    assert_eq!(world.event_names().await, events, "it is told once");
+    assert_eq!(world.event_names().await, events, "it is announced once");
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ fn an_account_whose_address_changes_needs_its_person_and_nothing_is_due() {
              there. If you trust the new address, reauthorize the connection."
         );
         let again = step.account.apply(now_at(THERE), T0, Jitter::NONE).expect("accepted");
-        assert_eq!((again.timeline, again.events), (vec![], vec![]), "it is told once");
+        assert_eq!((again.timeline, again.events), (vec![], vec![]), "it is announced once");
     }
 }
 
