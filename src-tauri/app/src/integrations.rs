@@ -6,10 +6,10 @@ use relink_domain::{
     caller::Caller,
     integration::{ClientSecretNeed, Definition, RedirectKind},
 };
-use relink_engine::CatalogEntry;
+use relink_engine::{Added, CatalogEntry};
 use url::Url;
 
-use crate::{App, Result, error::invalid_field, error_view, integration_form};
+use crate::{App, Result, error_view, integration_form};
 
 impl App {
     /// The catalog, installed or not.
@@ -88,28 +88,18 @@ impl App {
 
     /// Adds an integration from the text of a definition file.
     pub async fn add_integration(&self, text: String) -> Result<AddedIntegration> {
-        let added = self.0.engine.catalog().add(&Caller::Person, &text).await.map_err(error_view)?;
-        Ok(AddedIntegration { name: added.installed.integration.name, warnings: added.warnings })
+        Ok(shown(self.0.engine.catalog().add(&Caller::Person, &text).await.map_err(error_view)?))
     }
 
-    /// Adds an integration from the form.
+    /// Adds an integration from the form, with its client secret.
     pub async fn create_integration(&self, mut form: NewIntegration) -> Result<AddedIntegration> {
         let secret = form.client_secret.take().and_then(SecretInput::into_secret);
         let definition = integration_form::definition(&form, secret.is_some())?;
-        let entries = self.0.engine.catalog().list(&Caller::Person).await.map_err(error_view)?;
-        if entries.iter().any(|entry| entry.integration.name == form.name) {
-            let message = format!("The API name {} is already in use. Choose another one.", form.name);
-            return Err(invalid_field("name", &message));
-        }
-        let added = self.add_integration(definition).await?;
-        if secret.is_some() {
-            self.0
-                .engine
-                .catalog()
-                .set_client(&Caller::Person, &added.name, form.client_id, secret)
-                .await
-                .map_err(error_view)?;
-        }
-        Ok(added)
+        let catalog = self.0.engine.catalog();
+        Ok(shown(catalog.create(&Caller::Person, &definition, secret).await.map_err(error_view)?))
     }
+}
+
+fn shown(added: Added) -> AddedIntegration {
+    AddedIntegration { name: added.installed.integration.name, warnings: added.warnings }
 }

@@ -4,7 +4,7 @@ use relink_contract::window::{
     Destination, LinkPurpose, NewIntegration, NewWebhook, OpenIn, PreferenceUpdate, SecretInput,
 };
 use relink_domain::{Secret, account::AuthenticationMethod, caller::TokenLevel, integration::RedirectKind};
-use relink_engine::BeginFlow;
+use relink_engine::{BeginFlow, keychain::KeychainError};
 use serde_json::json;
 
 use crate::world::World;
@@ -186,6 +186,43 @@ async fn an_integration_is_created_from_the_form_and_an_invalid_url_is_reported_
 
     let again = world.app.create_integration(form("https://elsewhere.test/token")).await.expect_err("it exists");
     assert_eq!(again.field.as_deref(), Some("name"), "the form adds, and never replaces: {again:?}");
+    world.app.uninstall("acme-crm".to_owned()).await.expect("uninstalled");
+    let again = world.app.create_integration(form("https://elsewhere.test/token")).await.expect_err("it exists");
+    assert_eq!(again.field.as_deref(), Some("name"), "it is still in the catalog: {again:?}");
+}
+
+#[tokio::test]
+async fn an_integration_is_created_with_its_client_secret_or_not_at_all() {
+    let world = World::new().await;
+    let create = || {
+        world.app.create_integration(NewIntegration {
+            name: "acme-crm".to_owned(),
+            label: "Acme CRM".to_owned(),
+            base_url: "https://api.acme.test".to_owned(),
+            authorize_url: "https://acme.test/authorize".to_owned(),
+            token_url: "https://acme.test/token".to_owned(),
+            scopes: String::new(),
+            client_id: "abc".to_owned(),
+            client_secret: Some(SecretInput::from(Secret::new("hush".to_owned()))),
+            redirect: None,
+        })
+    };
+    let items = world.keychain.names();
+    world.keychain.refuse(KeychainError::Locked);
+    assert_eq!(create().await.expect_err("locked").code, "keychain_locked");
+    world.keychain.recover();
+    world.keychain.fail_after(0);
+    create().await.expect_err("the keychain takes no item");
+    world.keychain.recover();
+    let listed = world.app.integrations().await.expect("the catalog");
+    assert!(listed.iter().all(|it| it.name != "acme-crm"), "nothing was added");
+    assert_eq!(world.keychain.names(), items);
+
+    create().await.expect("the same form can be sent again");
+    let listed = world.app.integrations().await.expect("the catalog");
+    let created = listed.iter().find(|it| it.name == "acme-crm").expect("it is listed");
+    assert_eq!((created.client_id.as_deref(), created.not_ready.as_deref()), (Some("abc"), None));
+    assert_eq!(world.keychain.names().len(), items.len() + 1);
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ pub struct World {
     pub in_need: watch::Receiver<Vec<AccountInNeed>>,
     serving: Serving,
     folder: TempDir,
-    keychain: MemoryKeychain,
+    pub keychain: MemoryKeychain,
 }
 
 impl World {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use relink_domain::{
-    EnvironmentIntegrationId, IntegrationId, Timestamp,
+    EnvironmentIntegrationId, IntegrationId, Secret, Timestamp,
     caller::Caller,
     event::EventKind,
     integration::{CHECKER_VERSION, Definition, FORMATS, parse},
@@ -33,11 +33,33 @@ pub struct Added {
     pub warnings: Vec<String>,
 }
 
+/// What to do with an integration of the catalog that has the name of a new one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OfSameName {
+    Replace,
+    Keep,
+}
+
 impl Catalog {
     /// Adds an integration from the text of a definition file, and installs it. The text is checked strictly and, if
     /// the integration is already installed, also with the installation's override. A client secret in the text goes
-    /// into the keychain.
+    /// into the keychain. All of it is stored, or nothing.
     pub async fn add(&self, caller: &Caller, text: &str) -> Result<Added> {
+        self.store_definition(caller, text, None, OfSameName::Replace).await
+    }
+
+    /// Like [`Catalog::add`], but with the client secret beside the text, and refuses a name that the catalog already has.
+    pub async fn create(&self, caller: &Caller, text: &str, client_secret: Option<Secret>) -> Result<Added> {
+        self.store_definition(caller, text, client_secret, OfSameName::Keep).await
+    }
+
+    async fn store_definition(
+        &self,
+        caller: &Caller,
+        text: &str,
+        client_secret: Option<Secret>,
+        of_same_name: OfSameName,
+    ) -> Result<Added> {
         let mut checked = parse(text).map_err(|error| Error::Invalid {
             code: error.code(),
             field: Some(error.path.clone()),
@@ -55,11 +77,15 @@ impl Catalog {
                 move |c: &Connection| Ok((integrations::named(c, &name)?, integrations::id_for(c, &name, wanted)?));
             self.0.store.read(read).await?
         };
+        if known.is_some() && of_same_name == OfSameName::Keep {
+            return Err(name_taken(&name));
+        }
         if known.is_some_and(|known| known.built_in) {
             let message = format!("{name} is the name of a built-in integration. Use another name.");
             return Err(Error::conflict("integration_built_in", message));
         }
-        let secret = FORMATS.into_iter().find_map(|format| checked.client_secrets.take(format));
+        let in_text = FORMATS.into_iter().find_map(|format| checked.client_secrets.take(format));
+        let secret = client_secret.or(in_text);
         let before = self.0.providers.entry_named(&name).map(|entry| Arc::clone(&entry.installed));
         if let Some(before) = &before {
             ensure_fits_override(&definition, secret.is_some(), &before.r#override)?;
@@ -75,7 +101,8 @@ impl Catalog {
             let found = integrations::installed_named(tx, &name)?;
             let checked_with = |installed: &Installed| (installed.id, installed.r#override.clone());
             let is_id_free = integrations::id_for(tx, &name, Some(id))? == id;
-            if !is_id_free || found.as_ref().map(checked_with) != before.as_deref().map(checked_with) {
+            let is_name_taken = of_same_name == OfSameName::Keep && integrations::named(tx, &name)?.is_some();
+            if is_name_taken || !is_id_free || found.as_ref().map(checked_with) != before.as_deref().map(checked_with) {
                 return Ok(None);
             }
             integrations::put(tx, &record.integration)?;
@@ -95,9 +122,14 @@ impl Catalog {
         let commit = async {
             let publish =
                 move |installed: &Option<Installed>| installed.iter().cloned().for_each(|it| providers.publish(it));
-            let message = "This integration was changed in the meantime. Add it again.";
             let written = self.0.store.write_then(write, publish).await?;
-            written.ok_or_else(|| Error::conflict("integration_changed", message))
+            written.ok_or_else(|| match of_same_name {
+                OfSameName::Keep => name_taken(definition.name()),
+                OfSameName::Replace => {
+                    let message = "This integration was changed in the meantime. Add it again.";
+                    Error::conflict("integration_changed", message)
+                }
+            })
         };
         let installed = self.write_client_secret(&installed, is_new, secret, commit).await?;
         self.follow_addresses(&installed).await;
@@ -168,6 +200,14 @@ impl Catalog {
         }
         Ok(())
     }
+}
+
+fn name_taken(name: &str) -> Error {
+    Error::invalid_field(
+        "integration_name_taken",
+        "name",
+        format!("The API name {name} is already in use. Choose another one."),
+    )
 }
 
 /// Refuses a new definition of an installed integration if the override can't be applied to it, or if its client secret

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    error::Error,
     keychain::{Key, KeychainError},
     provider::CLIENT_SECRET,
     store::outbox,
@@ -82,6 +83,59 @@ async fn an_integration_is_not_added_when_its_client_secret_cannot_be_stored() {
     assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"));
     it.services.orphans.sweep().await.expect("swept");
     assert_eq!(it.client_secret(&added).await.as_deref(), Some("first-secret"), "it is not swept as an orphan");
+}
+
+#[tokio::test]
+async fn an_integration_is_created_with_its_client_secret_or_not_at_all() {
+    let it = Alone::open().await;
+    let text = acme_with(oauth2(json!({ "id": "relink" })));
+    let create = || it.catalog.create(&PERSON, &text, Some(Secret::new("entered")));
+    let before = it.outbox_and_acme().await;
+    it.services.backend.refuse(KeychainError::Locked);
+    assert_eq!(create().await.expect_err("locked").code(), "keychain_locked");
+    it.services.backend.recover();
+    it.services.backend.fail_after(0);
+    create().await.expect_err("the keychain takes no item");
+    it.services.backend.recover();
+    it.services.set_writable(false).await;
+    create().await.expect_err("the disk takes no writes");
+    it.services.set_writable(true).await;
+    assert_eq!(it.outbox_and_acme().await, before);
+    assert!(!it.catalog.list(&PERSON).await.expect("read").iter().any(|entry| entry.integration.name == "acme"));
+    assert!(it.services.backend.names().is_empty(), "nothing stays in the keychain");
+
+    let added = create().await.expect("created").installed;
+    let (client, secret) = (it.client_id(), it.client_secret(&added).await);
+    assert_eq!((client.as_str(), secret.as_deref()), ("relink", Some("entered")));
+    assert!(!added.client_secret_origins.of_client().is_empty(), "the secret is bound to the definition's addresses");
+}
+
+#[tokio::test]
+async fn an_integration_is_not_created_with_a_name_of_the_catalog() {
+    let it = Alone::open().await;
+    it.catalog.add(&PERSON, ACME).await.expect("added");
+    let before = it.outbox_and_acme().await;
+    let create = |name: &str| {
+        let text = ACME.replace("\"acme\"", &format!("\"{name}\""));
+        let catalog = it.catalog.clone();
+        async move { catalog.create(&PERSON, &text, None).await.map(|added| added.installed) }
+    };
+    let refused = |outcome: Result<Installed>| match outcome.expect_err("refused") {
+        Error::Invalid { code, field, .. } => (code, field),
+        error => panic!("{error:?}"),
+    };
+    let taken = ("integration_name_taken", Some("name".to_owned()));
+    for name in ["acme", "github", "sandbox"] {
+        assert_eq!(refused(create(name).await), taken, "{name}");
+    }
+    it.catalog.uninstall(&PERSON, "acme").await.expect("uninstalled");
+    assert_eq!(refused(create("acme").await), taken, "it is still in the catalog");
+    assert_eq!(it.outbox_and_acme().await.0, before.0 + 1, "only the removal is announced");
+    // Two at once: whichever commits first keeps the name.
+    let (one, other) = tokio::join!(create("two"), create("two"));
+    let outcomes = [one, other];
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert_eq!(refused(outcomes.into_iter().find(Result::is_err).expect("one is refused")), taken);
 }
 
 #[tokio::test]
