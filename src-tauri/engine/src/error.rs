@@ -198,7 +198,7 @@ impl Error {
             Self::Link { refused } => refused.to_string(),
             Self::Keychain(_) => "The keychain isn't available".into(),
             Self::CallbackRefused { .. } | Self::Callback(_) => "This sign-in can't be completed".into(),
-            Self::Store(_) => "Relink's database reported an error".into(),
+            Self::Store(_) => "Relink's database can't be used".into(),
             Self::NotFound { .. }
             | Self::Invalid { .. }
             | Self::Conflict { .. }
@@ -221,7 +221,7 @@ impl Error {
             Self::Keychain(KeychainError::Slow { .. }) => {
                 Some("Relink continues when the keychain responds. Otherwise, start over in a moment.".into())
             }
-            Self::Store(_) => Some("Make sure that the disk isn't full, then try again.".into()),
+            Self::Store(error) => Some(error.advice().into()),
             Self::NotFound { .. }
             | Self::Invalid { .. }
             | Self::Conflict { .. }
@@ -231,6 +231,85 @@ impl Error {
             | Self::Keychain(_)
             | Self::Deferred
             | Self::Stopping => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, ErrorCode, ffi};
+
+    use super::*;
+
+    /// Whether a text names something of the database, or what is in it.
+    fn is_leaky(text: &str) -> bool {
+        let text = text.to_lowercase();
+        ["hidden", "hunter2", "sql", "constraint", "insert", "no such", "syntax", "column"]
+            .iter()
+            .any(|word| text.contains(word))
+    }
+
+    #[test]
+    fn what_the_database_says_reaches_no_caller() {
+        let database = Connection::open_in_memory().expect("opens");
+        let table = "CREATE TABLE hidden_table (hidden_column INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+            INSERT INTO hidden_table VALUES (1, 'hunter2')";
+        database.execute_batch(table).expect("made");
+        let mut errors: Vec<StoreError> = [
+            "INSERT INTO hidden_table VALUES (1, 'hunter2')",
+            "INSERT INTO hidden_table VALUES (2, NULL)",
+            "INSERT INTO hidden_table VALUES ('hunter2', 'x')",
+            "INSERT INTO hidden_table (nothing) VALUES (1)",
+            "SELECT hidden_column FROM hidden_tables",
+            "SELECT hidden_column FROM hidden_table",
+            "INSERT INTO hidden_table VALUES (?1, ?2)",
+            "hidden_table",
+            "",
+        ]
+        .into_iter()
+        .map(|sql| database.execute(sql, []).expect_err(sql).into())
+        .collect();
+        let row = |read: fn(&rusqlite::Row<'_>) -> rusqlite::Result<()>| {
+            database.query_row("SELECT text AS hidden_text FROM hidden_table", [], read).expect_err("unreadable").into()
+        };
+        errors.push(row(|row| row.get::<_, i64>(0).map(drop)));
+        errors.push(row(|row| row.get::<_, String>(1).map(drop)));
+        errors.push(row(|row| row.get::<_, String>("hidden_column").map(drop)));
+        errors.push(row(|row| crate::store::document::<u8>(row.get_ref(0)?.as_str()?).map(drop)));
+        errors.push(row(|row| crate::store::id::<relink_domain::AccountId>(row.get_ref(0)?.as_str()?).map(drop)));
+        errors.push(serde_json::from_str::<u8>("\"hunter2\"").expect_err("no number").into());
+        for code in 0..=30 {
+            let said = Some("hidden_table.hidden_column: hunter2".to_owned());
+            errors.push(rusqlite::Error::SqliteFailure(ffi::Error::new(code), said).into());
+        }
+        for error in errors {
+            let logged = format!("{error:?}");
+            assert!(!is_leaky(&error.to_string()), "{error}");
+            let error = Error::from(error);
+            assert_eq!((error.code(), error.category()), ("store", Category::Internal));
+            let hint = error.hint().expect("what to do");
+            for text in [error.to_string(), error.title(), hint] {
+                assert!(!is_leaky(&text) && !text.is_empty(), "{text:?} of {logged}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_person_can_do_something_about_is_said() {
+        for (code, problem) in [
+            (ErrorCode::DiskFull, "the disk is full"),
+            (ErrorCode::ReadOnly, "can't be written"),
+            (ErrorCode::CannotOpen, "can't be opened"),
+            (ErrorCode::PermissionDenied, "can't be opened"),
+            (ErrorCode::DatabaseCorrupt, "damaged"),
+            (ErrorCode::NotADatabase, "damaged"),
+            (ErrorCode::DatabaseBusy, "another program"),
+            (ErrorCode::SystemIoFailure, "the disk"),
+            (ErrorCode::ConstraintViolation, "log"),
+        ] {
+            let failure = ffi::Error { code, extended_code: 0 };
+            let error = Error::from(StoreError::from(rusqlite::Error::SqliteFailure(failure, None)));
+            assert!(error.to_string().contains(problem), "{code:?}: {error}");
         }
     }
 }

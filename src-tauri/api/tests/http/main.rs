@@ -3,6 +3,7 @@
 mod attacks;
 mod connect;
 mod contract;
+mod database;
 mod life;
 mod limits;
 mod lists;

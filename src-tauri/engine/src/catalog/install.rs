@@ -10,7 +10,6 @@ use relink_domain::{
     origins::Origins,
     permission::Permission,
 };
-use rusqlite::Connection;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -71,16 +70,14 @@ impl Catalog {
             caller.require(Permission::AllowPrivateAddresses)?;
         }
         let name = definition.name().to_owned();
-        let (known, id) = {
-            let (name, wanted) = (name.clone(), definition.id());
-            let read =
-                move |c: &Connection| Ok((integrations::named(c, &name)?, integrations::id_for(c, &name, wanted)?));
-            self.0.store.read(read).await?
+        let known = {
+            let name = name.clone();
+            self.0.store.read(move |c| integrations::named(c, &name)).await?
         };
         if known.is_some() && of_same_name == OfSameName::Keep {
             return Err(name_taken(&name));
         }
-        if known.is_some_and(|known| known.built_in) {
+        if known.as_ref().is_some_and(|known| known.built_in) {
             let message = format!("{name} is the name of a built-in integration. Use another name.");
             return Err(Error::conflict("integration_built_in", message));
         }
@@ -92,6 +89,9 @@ impl Catalog {
         }
         let document = serde_json::to_value(&definition).map_err(StoreError::from)?;
         let now = self.0.clock.now();
+        // Never the ID that the file names: it may be another integration's, now or after an update.
+        let known_id = known.map(|known| known.id);
+        let id = known_id.unwrap_or_else(integrations::new_id);
         let mut installed = newly_installed(record_of(&definition, id, document, false, now), now);
         installed.id = before.as_ref().map_or(installed.id, |before| before.id);
 
@@ -100,9 +100,8 @@ impl Catalog {
         let write = move |tx: &rusqlite::Transaction<'_>| {
             let found = integrations::installed_named(tx, &name)?;
             let checked_with = |installed: &Installed| (installed.id, installed.r#override.clone());
-            let is_id_free = integrations::id_for(tx, &name, Some(id))? == id;
-            let is_name_taken = of_same_name == OfSameName::Keep && integrations::named(tx, &name)?.is_some();
-            if is_name_taken || !is_id_free || found.as_ref().map(checked_with) != before.as_deref().map(checked_with) {
+            let found_id = integrations::named(tx, &name)?.map(|found| found.id);
+            if found_id != known_id || found.as_ref().map(checked_with) != before.as_deref().map(checked_with) {
                 return Ok(None);
             }
             integrations::put(tx, &record.integration)?;

@@ -105,7 +105,11 @@ fn installed_row(row: &Row<'_>) -> rusqlite::Result<Installed> {
     })
 }
 
-/// The ID to store an integration of this name with: the one it has, or else the wanted one, or else a new one. A wanted ID
+pub fn new_id() -> IntegrationId {
+    IntegrationId::from_uuid(Uuid::now_v7())
+}
+
+/// The ID to store a built-in integration with: the one it has, or else the wanted one, or else a new one. A wanted ID
 /// that belongs to an integration of another name is not taken from it.
 pub fn id_for(connection: &Connection, name: &str, wanted: Option<IntegrationId>) -> Result<IntegrationId> {
     if let Some(known) = named(connection, name)? {
@@ -114,7 +118,7 @@ pub fn id_for(connection: &Connection, name: &str, wanted: Option<IntegrationId>
     let mut is_taken = connection.prepare_cached("SELECT 1 FROM integration WHERE id = ?1")?;
     match wanted {
         Some(wanted) if !is_taken.exists([wanted.to_string()])? => Ok(wanted),
-        _ => Ok(IntegrationId::from_uuid(Uuid::now_v7())),
+        _ => Ok(new_id()),
     }
 }
 

@@ -31,14 +31,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, Transaction, ffi};
+use rusqlite::{Connection, ErrorCode, Transaction, ffi};
 use tokio::sync::watch;
 
 pub use changes::{ChangeSet, ChangedAccounts, Changes};
 use readers::Readers;
 use writer::Writer;
 
-/// Why the store can't be used.
+/// Why the store can't be used. What SQLite itself says names tables, columns, statements and values. It is logged, and is
+/// neither in the text nor among the sources.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("Another Relink is already running with the data folder {}. Use that one, or start this one with another --data-dir.", .0.display())]
@@ -47,13 +48,76 @@ pub enum StoreError {
     Newer { folder: PathBuf, found: i64, known: i64 },
     #[error("The data folder {} can't be used: {source}", .folder.display())]
     Folder { folder: PathBuf, source: io::Error },
-    #[error("The database refused: {0}")]
-    Sqlite(#[from] rusqlite::Error),
-    #[error("A stored record can't be read: {0}")]
-    Document(#[from] serde_json::Error),
+    /// At the start.
+    #[error("The database {} can't be used: {}. {}", .file.display(), problem_of(.error), advice_for(.error))]
+    Open { file: PathBuf, error: rusqlite::Error },
+    #[error("Relink's database can't be used: {}", problem_of(.0))]
+    Sqlite(rusqlite::Error),
+    #[error("A record in Relink's database can't be read. Relink's log says why")]
+    Document(serde_json::Error),
     /// The store's thread has ended.
     #[error("Relink is stopping")]
     Stopping,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        tracing::error!("the database: {error}");
+        Self::Sqlite(error)
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        tracing::error!("a stored record: {error}");
+        Self::Document(error)
+    }
+}
+
+impl StoreError {
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Open { error, .. } | Self::Sqlite(error) => advice_for(error),
+            Self::Document(_) | Self::Folder { .. } | Self::Busy(_) | Self::Newer { .. } | Self::Stopping => TRY_AGAIN,
+        }
+    }
+
+    /// Names the database's file in an error of the start.
+    fn at_start(self, file: &Path) -> Self {
+        match self {
+            Self::Sqlite(error) => Self::Open { file: file.to_owned(), error },
+            other => other,
+        }
+    }
+}
+
+const TRY_AGAIN: &str = "Try again. If it happens again, Relink's log says more.";
+
+fn problem_of(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full",
+        Some(ErrorCode::ReadOnly) => "its file can't be written",
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => "its file can't be opened",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "its file is damaged, or is no database",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program is using it",
+        Some(ErrorCode::SystemIoFailure) => "the disk reported an error",
+        _ => "it reported an error, which is in Relink's log",
+    }
+}
+
+fn advice_for(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "Make room on the disk, then try again.",
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            "Make sure that you can write to Relink's data folder and its files, then try again."
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "Restore it from a backup, or move it to another folder to start without accounts."
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "Close the other program, then try again.",
+        _ => TRY_AGAIN,
+    }
 }
 
 /// Result of a store operation.
@@ -88,13 +152,17 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Opened> {
         let lock = folder::lock(folder)?;
         let path = folder.join(Self::FILE);
-        let mut connection = Connection::open(&path)?;
+        let store = Self::open_database(folder, &path).map_err(|error| error.at_start(&path))?;
+        Ok(Opened { store, lock })
+    }
+
+    fn open_database(folder: &Path, path: &Path) -> Result<Self> {
+        let mut connection = Connection::open(path)?;
         // Before anything is written: switching the journal's mode writes too.
         migrations::refuse_newer(&connection, Some(folder))?;
         configure(&connection)?;
         migrations::run(&mut connection, Some(folder))?;
-        let store = Self { writer: Writer::start(connection)?, readers: Some(Readers::new(&path)) };
-        Ok(Opened { store, lock })
+        Ok(Self { writer: Writer::start(connection)?, readers: Some(Readers::new(path)) })
     }
 
     #[cfg(test)]
@@ -214,6 +282,16 @@ mod tests {
         let refused = Store::open(folder.path()).expect_err("refused");
         assert!(matches!(refused, StoreError::Newer { found: 999, .. }), "{refused}");
         assert!(fs::read(&path).expect("read") == before, "the file was touched");
+    }
+
+    #[test]
+    fn a_start_names_the_database_that_cannot_be_used() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(Store::FILE);
+        fs::write(&path, "CREATE TABLE hidden_table".repeat(200)).expect("written");
+        let refused = Store::open(folder.path()).expect_err("it isn't a database").to_string();
+        assert!(refused.contains(&path.display().to_string()) && refused.contains("damaged"), "{refused}");
+        assert!(!refused.contains("hidden") && !refused.contains("file is not a database"), "{refused}");
     }
 
     #[tokio::test]

@@ -216,7 +216,8 @@ fn copy(error: &StoreError) -> StoreError {
         StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, message)) => (*code, message.clone()),
         other => (ffi::Error::new(ffi::SQLITE_ABORT), Some(other.to_string())),
     };
-    rusqlite::Error::SqliteFailure(code, message).into()
+    // Not by `into`: it is logged already.
+    StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, message))
 }
 
 #[cfg(test)]

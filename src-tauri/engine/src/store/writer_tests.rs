@@ -124,8 +124,8 @@ async fn if_the_database_undoes_the_transaction_every_write_has_failed() {
     );
     let outcomes = it.write_together(vec![set("before"), undo, set("after")]).await;
     for outcome in outcomes {
-        let error = outcome.expect_err("failed").to_string();
-        assert!(error.contains("UNIQUE constraint failed"), "everybody learns why: {error}");
+        let error = outcome.expect_err("failed");
+        assert!(format!("{error:?}").contains("UNIQUE constraint failed"), "everybody learns why: {error:?}");
     }
     assert_eq!(["before", "twice", "after"].map(it.committed()), [None, None, None]);
     it.store.write(set("later")).await.expect("the writer goes on");

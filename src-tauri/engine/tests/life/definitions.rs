@@ -1,6 +1,6 @@
 //! Stored definitions that can't be loaded, and built-in integrations beside a person's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use relink_domain::{
     AccountId, Secret,
@@ -8,7 +8,7 @@ use relink_domain::{
 };
 use relink_engine::{CatalogEntry, Integration};
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{PERSON, World};
 
@@ -149,4 +149,69 @@ async fn an_update_whose_built_in_integration_has_the_id_of_the_persons_own_star
     world.restart().await;
     assert_eq!(world.integration("github").await, github, "it keeps its ID");
     assert_eq!(world.integration("acme").await, acme);
+}
+
+#[tokio::test]
+async fn an_id_in_a_file_is_never_the_id_of_an_integration() {
+    let mut world = World::new().await;
+    let catalog = world.engine.catalog().clone();
+    let with_id = |name: &str, id: Value| {
+        let mut definition: Value = serde_json::from_str(&acme("Acme")).expect("JSON");
+        (definition["name"], definition["id"]) = (json!(name), id);
+        definition.to_string()
+    };
+    let other = catalog.add(&PERSON, &acme("Acme")).await.expect("added").installed.integration.id;
+    let (github, sandbox) = (world.integration("github").await, world.integration("sandbox").await);
+    let ids = [
+        github.id.to_string(),
+        github.id.to_string().to_uppercase(),
+        github.id.to_string().replace('-', ""),
+        sandbox.id.to_string(),
+        other.to_string(),
+        "00000000-0000-0000-0000-000000000000".to_owned(),
+        "00000000-0000-0000-0000-000000000000".to_owned(),
+        "ffffffff-ffff-ffff-ffff-ffffffffffff".to_owned(),
+        "6ba7b810-9dad-11d1-80b4-00c04fd430c8".to_owned(),
+    ];
+    for (at, id) in ids.iter().enumerate() {
+        let name = format!("copy-{at}");
+        let text = with_id(&name, json!(id));
+        let added = catalog.add(&PERSON, &text).await.expect("added").installed.integration;
+        let plain = |text: &str| text.to_lowercase().replace('-', "");
+        assert_ne!(plain(&added.id.to_string()), plain(id));
+        let replaced = catalog.add(&PERSON, &text).await.expect("replaced").installed.integration;
+        assert_eq!((replaced.id, replaced.version), (added.id, 2), "{id}");
+        catalog.uninstall(&PERSON, &name).await.expect("uninstalled");
+        let again = catalog.add(&PERSON, &with_id(&name, json!(ids[0]))).await.expect("added again").installed;
+        assert_eq!(again.integration.id, added.id, "{id}");
+    }
+    let odd = [
+        json!("1"),
+        json!("github"),
+        json!("'; DROP TABLE integration; --"),
+        json!("g".repeat(36)),
+        json!("\u{0}".repeat(36)),
+        json!("1".repeat(100_000)),
+        json!(7),
+        json!({ "id": 1 }),
+        json!([github.id]),
+    ];
+    for id in odd {
+        let refused = catalog.add(&PERSON, &with_id("odd", id.clone())).await.expect_err("refused");
+        let text = refused.to_string();
+        assert_eq!(refused.code(), "integration_malformed", "{text}");
+        assert!(text.contains("\"id\"") || text.contains(" id"), "{text}");
+        assert!(text.len() < 500 && !text.to_lowercase().contains("sql"), "{text}");
+    }
+
+    let listed = async |world: &World| {
+        let entries = world.engine.catalog().list(&PERSON).await.expect("read");
+        let ids: BTreeSet<_> = entries.iter().map(|entry| entry.integration.id).collect();
+        assert_eq!(ids.len(), entries.len(), "each has an ID of its own");
+        entries.into_iter().map(|entry| (entry.integration.name, entry.integration.id)).collect::<Vec<_>>()
+    };
+    let before = listed(&world).await;
+    world.restart().await;
+    assert_eq!(listed(&world).await, before);
+    assert_eq!((world.integration("github").await, world.integration("sandbox").await), (github, sandbox));
 }
