@@ -2,6 +2,7 @@
 
 mod browsers;
 mod clipboard;
+mod definitions;
 mod files;
 mod origins;
 mod permissions;

@@ -8,9 +8,10 @@ use relink_contract::{
         NewEnvironmentIntegration, NewIntegration, OAuthClient,
     },
 };
-use relink_domain::{EnvironmentIntegrationId, IntegrationId, caller::Caller, permission::Permission};
+use relink_domain::{
+    EnvironmentIntegrationId, IntegrationId, caller::Caller, integration::redacted, permission::Permission,
+};
 use relink_engine::{Installed, SANDBOX};
-use serde_json::Value;
 use utoipa_axum::routes;
 
 use crate::{
@@ -45,7 +46,7 @@ fn integration(entry: &relink_engine::CatalogEntry) -> Integration {
         name: integration.name.clone(),
         category: integration.category(),
         is_beta: false,
-        config: integration.document.get("config").cloned().unwrap_or(Value::Null),
+        config: integration.document.get("config").map(redacted).unwrap_or_default(),
         sharing: "ask".to_owned(),
         version: integration.version,
         created_at: integration.created_at,

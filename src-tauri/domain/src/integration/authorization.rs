@@ -57,20 +57,17 @@ impl Authorization {
 
     fn decode(node: &Node<'_>, available: &Available<'_>) -> Result<Self, DefinitionError> {
         let object = node.object()?;
-        object.warn_unknown_keys(&["format", "config"]);
         let kinds = [("bearer", Kind::Bearer), ("header", Kind::Header), ("basic", Kind::Basic)];
         let kind = object.need("format", "\"bearer\"")?.one_of(&kinds)?;
         let config = object.need("config", "{\"path\": \"oauth.token.access_token\"}")?.object()?;
         match kind {
             Kind::Bearer => {
-                config.warn_unknown_keys(&["path"]);
                 let node = config.need("path", "\"oauth.token.access_token\"")?;
                 let placeholder = node.parse(Placeholder::parse_path)?;
                 available.check(&node, &placeholder)?;
                 Ok(Self { header: HeaderName::authorization(), scheme: Scheme::Bearer(placeholder) })
             }
             Kind::Header => {
-                config.warn_unknown_keys(&["header_name", "header_value"]);
                 let header = config.need("header_name", "\"X-Api-Key\"")?.parse(HeaderName::parse)?;
                 let node = config.need("header_value", "\"{{credentials.api_key}}\"")?;
                 let template = available.template(&node)?;
@@ -84,7 +81,6 @@ impl Authorization {
     }
 
     fn decode_basic(config: &Object<'_>, available: &Available<'_>) -> Result<Self, DefinitionError> {
-        config.warn_unknown_keys(&["username", "password"]);
         let part = |key: &str| config.map(key, |node| available.template(&node));
         // Either may be empty: some providers expect the key as the user name, others as the password.
         let empty = || Template::parse("").map_err(|error| config.fail(error));
@@ -168,14 +164,7 @@ pub(super) fn decode(
         Some(node) if node.object()?.has("format") => Some(node),
         _ => None,
     };
-    let by_format = match node {
-        Some(node) if shared.is_none() => {
-            let object = node.object()?;
-            object.warn_unknown_keys(&super::format::NAMES);
-            Some(object)
-        }
-        _ => None,
-    };
+    let by_format = node.filter(|_| shared.is_none()).map(Node::object).transpose()?;
     for available in formats {
         let own = by_format.as_ref().and_then(|object| object.get(available.format.as_str()));
         let authorization = match shared.or(own.as_ref()) {

@@ -1,6 +1,7 @@
 //! How an account signs in: the `credentials` section.
 
 use super::{
+    authorize_params,
     error::{DefinitionError, quoted},
     fields::Fields,
     format,
@@ -134,7 +135,6 @@ impl Credentials {
     }
 
     fn add(&mut self, method: AuthenticationMethod, entry: &Object<'_>, own: &Additions) -> Result<()> {
-        entry.warn_unknown_keys(&["format", "config"]);
         let config = entry.need("config", "{\"fields\": [...]} or {\"client\": {...}, \"auth\": {...}}")?.object()?;
         match method {
             AuthenticationMethod::Oauth2 => self.oauth2 = Some(OAuth2::decode(&config, own)?),
@@ -180,12 +180,12 @@ impl Credentials {
 
 impl OAuth2 {
     fn decode(config: &Object<'_>, own: &Additions) -> Result<Self> {
-        config.warn_unknown_keys(&["client", "auth", "scope", "pkce", "options"]);
         let client_id = match config.get("client") {
             Some(node) => client_id(&node)?,
             None => String::new(),
         };
         config.map("pkce", |node| pkce(&node))?;
+        config.map("params", |node| authorize_params::check(&node))?;
         let auth = config.need("auth", "{\"tokenHost\": \"https://…\", \"tokenPath\": \"/token\"}")?.object()?;
         let endpoints = Endpoints::decode(&auth)?;
         let options = Options::decode(config.get("options").as_ref())?;
@@ -222,7 +222,6 @@ impl OAuth2 {
 
 impl ApiKey {
     fn decode(config: &Object<'_>) -> Result<Self> {
-        config.warn_unknown_keys(&["documentation_link", "fields"]);
         let node =
             config.need("fields", "[{\"name\": \"api_key\", \"label\": \"API key\", \"type\": \"password\"}]")?;
         let fields = Fields::decode(&node)?;
@@ -235,7 +234,6 @@ impl ApiKey {
 
 impl ClientCredentials {
     fn decode(config: &Object<'_>) -> Result<Self> {
-        config.warn_unknown_keys(&["documentation_link", "fields", "client", "auth", "scope", "options"]);
         let node = config.need("fields", "one named client_id and one named client_secret")?;
         let mut fields = Fields::decode(&node)?;
         for name in ["client_id", "client_secret"] {
@@ -269,7 +267,6 @@ struct Endpoints {
 
 impl Endpoints {
     fn decode(auth: &Object<'_>) -> Result<Self> {
-        auth.warn_unknown_keys(&["tokenHost", "tokenPath", "authorizeHost", "authorizePath", "refreshPath"]);
         let token_host = host(&auth.need("tokenHost", "\"https://github.com\"")?)?;
         let path = auth.need("tokenPath", "\"/oauth/token\"")?.parse(UrlPath::parse)?;
         Ok(Self { token_url: token_host.append(&path), token_host })
@@ -277,7 +274,7 @@ impl Endpoints {
 
     fn authorize_url(&self, auth: &Object<'_>) -> Result<WebUrl> {
         let own = auth.map("authorizeHost", |node| host(&node))?;
-        let path = auth.need("authorizePath", "\"/oauth/authorize\"")?.parse(UrlPath::parse)?;
+        let path = authorize_params::path(&auth.need("authorizePath", "\"/oauth/authorize\"")?)?;
         Ok(own.as_ref().unwrap_or(&self.token_host).append(&path))
     }
 
@@ -309,7 +306,6 @@ impl Options {
             Self { client_auth: ClientAuth::Basic, body_format: BodyFormat::Form, scope_separator: " ".to_owned() };
         let Some(node) = node else { return Ok(options) };
         let object = node.object()?;
-        object.warn_unknown_keys(&["authorizationMethod", "bodyFormat", "scopeSeparator"]);
         let methods = [("header", ClientAuth::Basic), ("body", ClientAuth::Post)];
         if let Some(method) = object.map("authorizationMethod", |node| node.one_of(&methods))? {
             options.client_auth = method;
@@ -338,14 +334,7 @@ pub fn is_client_id(text: &str) -> bool {
 /// The client's id. Its secret was removed before (see `secrets.rs`).
 fn client_id(node: &Node<'_>) -> Result<String> {
     let client = node.object()?;
-    for (key, node) in client.entries() {
-        match key {
-            "id" => {}
-            "secret" => drop(node.text()?),
-            // Not just a warning: this may be a misspelled secret, and the document is stored in the clear.
-            _ => node.fail_if_written("is not known here; a client has an \"id\" and a \"secret\"")?,
-        }
-    }
+    client.get("secret").map(|node| node.text()).transpose()?;
     let Some(node) = client.get("id") else { return Ok(String::new()) };
     let id = node.text()?;
     if !id.is_empty() && !is_client_id(id) {
@@ -358,7 +347,6 @@ fn client_id(node: &Node<'_>) -> Result<String> {
 
 fn pkce(node: &Node<'_>) -> Result<()> {
     let object = node.object()?;
-    object.warn_unknown_keys(&["method"]);
     // `plain` would show the verifier to whoever sees the request (RFC 9700 §2.1.1).
     object.need("method", "\"S256\"")?.one_of(&[("S256", ())])
 }

@@ -14,7 +14,7 @@ use super::{
     format::{FORMATS, PerFormat},
     header::HeaderTemplate,
     identity::IdentityProbe,
-    merge,
+    merge, misplaced,
     node::Source,
     probe::Probe,
     read,
@@ -55,7 +55,17 @@ pub struct Parsed {
 pub fn parse(text: &str) -> Result<Parsed, DefinitionError> {
     let text = read::without_byte_order_mark(text);
     let document = read::document(text)?;
-    Definition::decode(document, Some(text), Strictness::Written)
+    Definition::decode(document, Provenance::File(text))
+}
+
+/// Where a document that is decoded comes from.
+#[derive(Clone, Copy)]
+enum Provenance<'a> {
+    /// The text of a file.
+    File(&'a str),
+    /// A stored definition, with this override of its config merged over it.
+    Override(&'a Map<String, Value>),
+    Store,
 }
 
 impl Definition {
@@ -63,12 +73,23 @@ impl Definition {
     /// over text.
     pub fn load(document: &Value, r#override: &Map<String, Value>) -> Result<Self, DefinitionError> {
         let document = overridden(document, r#override);
-        Self::decode(document, None, Strictness::Loaded).map(|parsed| parsed.definition)
+        Self::decode(document, Provenance::Store).map(|parsed| parsed.definition)
     }
 
-    fn decode(mut document: Value, text: Option<&str>, strictness: Strictness) -> Result<Parsed, DefinitionError> {
+    /// Strictly checks this definition with an override of its config, as it will be in force in an environment. Secrets
+    /// are looked for in the override only: the definition was searched when it was written.
+    pub fn with_override(&self, over: &Map<String, Value>) -> Result<Parsed, DefinitionError> {
+        Self::decode(overridden(&self.document, over), Provenance::Override(over))
+    }
+
+    fn decode(mut document: Value, from: Provenance<'_>) -> Result<Parsed, DefinitionError> {
         let client_secrets = document.get_mut("config").map(take_client_secrets).unwrap_or_default();
         let allow_local = document.pointer("/config/relink/allow_local") == Some(&Value::Bool(true));
+        let (text, strictness) = match from {
+            Provenance::File(text) => (Some(text), Strictness::Written),
+            Provenance::Override(_) => (None, Strictness::Written),
+            Provenance::Store => (None, Strictness::Loaded),
+        };
         let source = Source::new(text, allow_local, strictness);
         let root = source.root(&document).object()?;
         root.warn_unknown_keys(&[
@@ -86,13 +107,13 @@ impl Definition {
         let name = root.need("name", "\"github\"")?.parse(name)?;
         let category = root.text("category")?.unwrap_or_default();
         let config = Config::decode(&root.need("config", "{\"label\": \"GitHub\", ...}")?)?;
+        match from {
+            Provenance::File(_) => misplaced::refuse(&source.root(&document), None)?,
+            Provenance::Override(over) => misplaced::refuse(&source.root(&document), Some(over))?,
+            Provenance::Store => {}
+        }
         let warnings = source.into_warnings();
         Ok(Parsed { definition: Self { id, name, category, config, document }, client_secrets, warnings })
-    }
-
-    /// Strictly checks this definition with an override of its config, as it will be in force in an environment.
-    pub fn with_override(&self, over: &Map<String, Value>) -> Result<Parsed, DefinitionError> {
-        Self::decode(overridden(&self.document, over), None, Strictness::Written)
     }
 
     /// This definition at another origin: every URL at the origin of its `base_url` moves. The Sandbox gets its port only
@@ -102,7 +123,7 @@ impl Definition {
         if let Some(config) = document.get_mut("config") {
             merge::move_origin(config, self.config.base_url.origin().as_str(), origin.as_str());
         }
-        Self::decode(document, None, Strictness::Loaded).map(|parsed| parsed.definition)
+        Self::decode(document, Provenance::Store).map(|parsed| parsed.definition)
     }
 
     /// The id that the document names.

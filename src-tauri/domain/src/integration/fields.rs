@@ -154,17 +154,6 @@ impl Field {
 
     fn decode(node: &Node<'_>) -> Result<Self, DefinitionError> {
         let object = node.object()?;
-        object.warn_unknown_keys(&[
-            "name",
-            "label",
-            "type",
-            "required",
-            "default",
-            "placeholder",
-            "help_text",
-            "pattern",
-            "options",
-        ]);
         let name = object.need("name", "\"api_key\"")?.parse(name)?;
         let kinds =
             [("text", FieldKind::Text), ("password", FieldKind::Password), ("single_select", FieldKind::SingleSelect)];
@@ -217,7 +206,6 @@ impl Choice {
             return Ok(Self { label: text.to_owned(), value: text.to_owned() });
         }
         let object = node.object()?;
-        object.warn_unknown_keys(&["label", "value"]);
         let value = object.need("value", "\"eu\"")?.text()?.to_owned();
         Ok(Self { label: object.text("label")?.unwrap_or_else(|| value.clone()), value })
     }

@@ -11,6 +11,7 @@
 //! **Invariant:** the document itself is kept whole. What Relink doesn't understand has no effect and isn't lost.
 
 mod authorization;
+mod authorize_params;
 mod catalog;
 mod config;
 mod credentials;
@@ -20,7 +21,9 @@ mod fields;
 mod format;
 mod header;
 mod identity;
+mod known_keys;
 mod merge;
+mod misplaced;
 mod node;
 mod pattern;
 mod probe;
@@ -47,6 +50,7 @@ pub use self::{
     header::{Header, HeaderError, HeaderName, HeaderTemplate},
     identity::{IdentityProbe, IdentitySource, JsonPath},
     merge::{merge, merged_text},
+    misplaced::redacted,
     pattern::Pattern,
     probe::{Probe, ProbeOutcome, ProbeResponse, SuccessCondition},
     reach::{Reach, is_loopback, reach},

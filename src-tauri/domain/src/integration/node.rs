@@ -50,6 +50,17 @@ pub(super) struct Node<'a> {
 type Result<T> = std::result::Result<T, DefinitionError>;
 
 impl<'a> Node<'a> {
+    pub(super) const fn json(&self) -> &'a Value {
+        self.value
+    }
+
+    /// The value at a path below. A step that doesn't exist leads nowhere: the value stays.
+    pub(super) fn at(&self, path: &[Step]) -> Self {
+        path.iter().fold(self.clone(), |node, step| {
+            step.below(node.value).map_or_else(|| node.clone(), |value| node.child(step.clone(), value))
+        })
+    }
+
     /// An error at this value.
     pub(super) fn fail(&self, problem: impl Display) -> DefinitionError {
         let position = self.source.text.and_then(|text| read::locate(text, &self.path));
@@ -227,7 +238,7 @@ impl<'a> Object<'a> {
 }
 
 /// `"a", "b" or "c"`.
-fn listed(words: &[&str]) -> String {
+pub(super) fn listed(words: &[&str]) -> String {
     match words {
         [] => String::new(),
         [one] => format!("{one:?}"),

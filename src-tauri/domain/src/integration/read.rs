@@ -25,6 +25,16 @@ pub(super) enum Step {
     Item(usize),
 }
 
+impl Step {
+    /// The value that the step leads to.
+    pub(super) fn below<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        match self {
+            Self::Key(key) => value.get(key),
+            Self::Item(at) => value.get(at),
+        }
+    }
+}
+
 /// `config.credentials.oauth2.config.scope[1]`
 pub(super) fn path_text(path: &[Step]) -> String {
     let mut text = String::new();

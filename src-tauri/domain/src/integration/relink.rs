@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    authorize_params,
     credentials::Credentials,
     error::{DefinitionError, quoted},
     header::{HeaderName, HeaderTemplate},
@@ -110,19 +111,6 @@ impl Color {
     }
 }
 
-/// Parameters of the authorization request that Relink sets itself.
-const RESERVED_PARAMS: &[&str] = &[
-    "client_id",
-    "client_secret",
-    "code_challenge",
-    "code_challenge_method",
-    "redirect_uri",
-    "response_mode",
-    "response_type",
-    "scope",
-    "state",
-];
-
 const SENDS_ISS: &str = "authorization_response_iss_parameter_supported";
 
 type Result<T, E = DefinitionError> = std::result::Result<T, E>;
@@ -162,7 +150,9 @@ impl Additions {
             docs: object.describing("docs", |node| Docs::decode(&node))?.unwrap_or_default(),
             refresh: object.describing("refresh", |node| RefreshQuirks::decode(&node))?.unwrap_or_default(),
             revocation: Revocation::decode(object)?,
-            authorize_params: object.map("authorize_params", |node| authorize_params(&node))?.unwrap_or_default(),
+            authorize_params: object
+                .map("authorize_params", |node| authorize_params::decode(&node))?
+                .unwrap_or_default(),
             client_secret: object.map("client_secret", |node| node.one_of(&needs))?.unwrap_or_default(),
             sandbox: object.flag("sandbox")?,
             allow_local: object.flag("allow_local")?,
@@ -337,17 +327,6 @@ fn strings(node: &Node<'_>) -> Result<BTreeMap<String, String>> {
     node.object()?.entries().map(|(key, node)| Ok((key.to_owned(), node.text()?.to_owned()))).collect()
 }
 
-fn authorize_params(node: &Node<'_>) -> Result<Vec<(String, String)>> {
-    let mut params = Vec::new();
-    for (key, node) in node.object()?.entries() {
-        if RESERVED_PARAMS.contains(&key) {
-            return Err(node.fail("this parameter is set by Relink itself; remove it"));
-        }
-        params.push((key.to_owned(), node.text()?.to_owned()));
-    }
-    Ok(params)
-}
-
 pub(super) fn headers(
     node: &Node<'_>,
     template: &dyn Fn(&Node<'_>) -> Result<Template>,
@@ -359,13 +338,6 @@ pub(super) fn headers(
             return Err(node.fail("this header is there twice, in upper and lower case; remove one"));
         }
         let value = template(&node)?;
-        let literal = value.placeholders().next().is_none();
-        if literal && matches!(name.as_str(), "authorization" | "cookie" | "x-api-key") {
-            node.warn(
-                "this looks like a credential, and everybody can read it here; ask for it in credentials and name \
-                 it in \"authorization\"",
-            );
-        }
         headers.push(HeaderTemplate { name, value });
     }
     Ok(headers)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
 
 use super::{
     error::quoted,
@@ -164,6 +164,19 @@ pub struct UrlPath {
 pub struct UrlPathError(String);
 
 impl UrlPath {
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    /// The same path without the parameters of these names in its query.
+    #[must_use]
+    pub fn without(mut self, is_dropped: impl Fn(&str) -> bool) -> Self {
+        let is_kept = |pair: &&str| !form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| is_dropped(&name));
+        let kept = self.query.as_deref().map(|query| query.split('&').filter(is_kept).collect::<Vec<_>>().join("&"));
+        self.query = kept.filter(|query| !query.is_empty());
+        self
+    }
+
     pub fn parse(text: &str) -> Result<Self, UrlPathError> {
         let fail = |what: &str| Err(UrlPathError(format!("{} {what}", quoted(text))));
         if text.len() > MAX_URL_BYTES {

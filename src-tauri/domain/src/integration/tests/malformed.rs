@@ -47,8 +47,16 @@ const MALFORMED: &[(&str, &str, &str)] = &[
     (
         r#""secret": "hunter2""#,
         r#""Secret": "hunter2""#,
-        "line 13, column 54, config.credentials.oauth2.config.client.Secret: is not known here; a client has an \"id\" \
-         and a \"secret\"",
+        "line 13, column 54, config.credentials.oauth2.config.client.Secret: is a credential in \
+         plain text, and everybody can read it here; ask for it in a field of \"credentials\" and name it by a \
+         placeholder, such as {{credentials.api_key}}. The secret of an OAuth client belongs in \"client\": {\"id\": \
+         \"...\", \"secret\": \"...\"}",
+    ),
+    (
+        r#""secret": "hunter2""#,
+        r#""sceret": "hunter2""#,
+        "line 13, column 54, config.credentials.oauth2.config.client.sceret: is not known here, and could be a secret \
+         that is stored in plain text; use \"id\" or \"secret\", or remove it",
     ),
     (
         r#""method": "S256""#,
