@@ -2,6 +2,7 @@
 
 mod faults;
 mod first_paint;
+mod returned;
 mod two_clicks;
 
 use anyhow::Result;
@@ -27,8 +28,13 @@ pub(crate) async fn browser(desktop: &Desktop, url: &str) -> Result<Browser> {
 /// Signs in on the Sandbox's page, which Relink has asked the system to open.
 async fn sign_in(desktop: &mut Desktop) -> Result<Browser> {
     let url = desktop.opened().await?;
-    let browser = browser(desktop, &url).await?;
-    browser.click("#person-ada").await?;
+    sign_in_as("ada", desktop, &url).await
+}
+
+/// Signs in as this person on the Sandbox's page.
+async fn sign_in_as(person: &str, desktop: &Desktop, url: &str) -> Result<Browser> {
+    let browser = browser(desktop, url).await?;
+    browser.click(&format!("#person-{person}")).await?;
     browser.click("#allow").await?;
     Ok(browser)
 }

@@ -108,6 +108,18 @@ impl App {
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
+    /// Creates a link token with this body, as a program does, and returns the URL of its magic link.
+    pub async fn magic_link(&self, body: Value) -> Result<String> {
+        let link = self.request(Method::POST, "/link-token", body).await?;
+        Ok(format!("{}/connect-account?link_token={}", self.base_url, link["link_token"].as_str().context("no token")?))
+    }
+
+    /// All accounts.
+    pub async fn accounts(&self) -> Result<Vec<Value>> {
+        let all = self.request(Method::GET, "/relink/accounts", Value::Null).await?;
+        Ok(all["result"].as_array().context("no accounts")?.clone())
+    }
+
     /// Revokes all sign-ins at the Sandbox, and refreshes an account so that Relink notices.
     pub async fn revoke_at_sandbox(&self) -> Result<()> {
         self.request(Method::POST, "/relink/sandbox/control/revoke", json!({})).await?;

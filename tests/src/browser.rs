@@ -210,6 +210,23 @@ impl Browser {
         }
     }
 
+    /// Begins a sign-in to the Sandbox with this magic link for a new account. Returns the URL of the provider's page.
+    pub async fn begin_at_sandbox(&self, link: &str) -> Result<String> {
+        self.open(&format!("{link}&integration=sandbox")).await?;
+        self.press("Sign in to Sandbox").await?;
+        self.provider_page().await
+    }
+
+    /// Goes on from the connect page to the provider's page. Returns its URL, and closes its tab.
+    pub async fn provider_page(&self) -> Result<String> {
+        self.opens_by(self.press("Continue to")).await?;
+        self.shows("Sign in as").await?;
+        let provider = self.address().await?;
+        self.close_current().await?;
+        self.switch_to_first().await?;
+        Ok(provider)
+    }
+
     /// Continues from the connect page: goes on to the provider, gives consent there as this person, and returns.
     pub async fn sign_in_at_sandbox(&self, person: &str) -> Result<()> {
         self.press("Continue to").await?;

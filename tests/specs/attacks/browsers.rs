@@ -29,19 +29,6 @@ async fn accounts(relink: &Relink) -> Result<usize> {
     Ok(relink.get("/relink/accounts").await?["result"].as_array().map_or(0, Vec::len))
 }
 
-/// Begins a sign-in in a browser. Returns the URL of the provider's page, which that browser opened.
-async fn begin(browser: &Browser, relink: &Relink, link: &str) -> Result<String> {
-    browser.open(&format!("{link}&integration=sandbox")).await?;
-    browser.press("Sign in to Sandbox").await?;
-    browser.opens_by(browser.press("Continue to")).await?;
-    browser.shows("Sign in as").await?;
-    let provider = browser.address().await?;
-    ensure!(!provider.starts_with(relink.base_url()), "the provider's page: {provider}");
-    browser.close_current().await?;
-    browser.switch_to_first().await?;
-    Ok(provider)
-}
-
 /// Signs in as Grace on the provider's page.
 async fn sign_in(browser: &Browser, provider: &str) -> Result<()> {
     browser.open(provider).await?;
@@ -56,7 +43,8 @@ async fn a_sign_in_that_another_browser_began_needs_its_persons_confirmation() -
     let (attacker, victim) = (Browser::start(&session).await?, Browser::start(&session).await?);
     let link = relink.magic_link(json!({ "tenant_id": "tenant-of-the-attacker" })).await?;
     for is_confirmed in [false, true] {
-        let provider = begin(&attacker, &relink, &link).await?;
+        let provider = attacker.begin_at_sandbox(&link).await?;
+        ensure!(!provider.starts_with(relink.base_url()), "the provider's page: {provider}");
         sign_in(&victim, &provider).await?;
 
         // The person who signed in sees for whom. Whoever began it can't go on alone.

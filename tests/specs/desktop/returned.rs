@@ -1,0 +1,75 @@
+//! The window of the app that asks whether the person began a sign-in that has returned.
+
+use anyhow::{Result, ensure};
+use relink_tests::{
+    app::App,
+    browser::Browser,
+    desktop::{ALL, Desktop},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::sign_in_as;
+
+const NOTHING: Vec<String> = Vec::new();
+
+#[tokio::test]
+async fn a_sign_in_that_a_link_began_is_confirmed_or_discarded_in_a_window() -> Result<()> {
+    let desktop = Desktop::start(ALL).await?;
+    let app = App::start(&desktop).await?;
+    app.request(Method::POST, "/relink/integrations/sandbox/install", Value::Null).await?;
+    desktop.has_deep_link_handler().await?;
+    let other = Browser::start(&desktop).await?;
+
+    // A program's link for a new account. The same link works after a sign-in was discarded.
+    let link = app.magic_link(json!({ "tenant_id": "tenant-of-the-program" })).await?;
+    for is_confirmed in [false, true] {
+        let provider = other.begin_at_sandbox(&link).await?;
+        let signed_in = sign_in_as("ada", &desktop, &provider).await?;
+        app.other_window().await?;
+        app.shows("Did you start this sign-in to Sandbox?").await?;
+        for shown in ["tenant-of-the-program", "A new account", "If you didn’t start it, don’t confirm"] {
+            app.shows(shown).await?;
+        }
+        desktop.is_in_front("Connect").await?;
+        other.shows("Confirm the sign-in in Relink").await?;
+        ensure!(app.accounts().await?.is_empty(), "an account was connected before the person confirmed it");
+        assert_eq!(desktop.kept()?, NOTHING, "stored before the person confirmed it");
+        if is_confirmed {
+            app.press("Yes, connect it").await?;
+            app.shows("Connection successful").await?;
+            other.shows("Connection successful").await?;
+        } else {
+            app.press("No, discard the sign-in").await?;
+            app.shows("Nothing was connected").await?;
+            other.shows("The sign-in was declined").await?;
+            ensure!(app.accounts().await?.is_empty(), "a discarded sign-in was connected");
+            assert_eq!(desktop.kept()?, NOTHING, "stored although it was discarded");
+        }
+        signed_in.close().await?;
+    }
+    let [account] = &app.accounts().await?[..] else { anyhow::bail!("not one account") };
+    assert_eq!(account["tenant_id"], "tenant-of-the-program");
+    let before = desktop.kept()?;
+    ensure!(!before.is_empty(), "nothing is in the keychain");
+
+    // A program's link for this account, once the first window was closed.
+    app.main_window().await?;
+    desktop.close_window(&desktop.has_window_called("Connect").await?)?;
+    desktop.has_no_window_called("Connect").await?;
+    let link = app.magic_link(json!({ "integrated_account_id": account["id"] })).await?;
+    other.open(&link).await?;
+    let provider = other.provider_page().await?;
+    let signed_in = sign_in_as("ada", &desktop, &provider).await?;
+    app.other_window().await?;
+    for shown in ["Did you start this sign-in", "tenant-of-the-program", "Ada Lovelace", "Connected as"] {
+        app.shows(shown).await?;
+    }
+    assert_eq!(desktop.kept()?, before, "the account was changed before the person confirmed it");
+    app.press("Yes, reauthorize it").await?;
+    app.shows("Connection successful").await?;
+    assert_ne!(desktop.kept()?, before, "the new sign-in wasn't stored");
+    assert_eq!(app.accounts().await?.len(), 1);
+    signed_in.close().await?;
+    other.close().await
+}
