@@ -54,7 +54,7 @@ export function outcomeText(
   if (outcome.kept_old) {
     return {
       title: 'Nothing was changed',
-      description: `${name} stays connected to ${label}${as}. The other sign-in was discarded.`,
+      description: `${name} keeps its old sign-in to ${label}${as}. The other sign-in was discarded.`,
     };
   }
   const second = session?.purpose === 'reauthorize' && !outcome.reauthorized;

@@ -1,4 +1,5 @@
-//! The window of the app that asks whether the person began a sign-in that has returned.
+//! The window of the app that asks about a sign-in that has returned: whether the person began it, and what to do if they
+//! signed in as somebody else.
 
 use anyhow::{Result, ensure};
 use relink_tests::{
@@ -9,7 +10,7 @@ use relink_tests::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::sign_in_as;
+use super::{connect, revoke_access, sign_in_as};
 
 const NOTHING: Vec<String> = Vec::new();
 
@@ -72,4 +73,63 @@ async fn a_sign_in_that_a_link_began_is_confirmed_or_discarded_in_a_window() -> 
     assert_eq!(app.accounts().await?.len(), 1);
     signed_in.close().await?;
     other.close().await
+}
+
+/// Each account's name, the person whom it is connected as, and its status.
+async fn states(app: &App) -> Result<Vec<[String; 3]>> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut states: Vec<_> = app
+        .accounts()
+        .await?
+        .iter()
+        .map(|account| [text(&account["name"]), text(&account["identity"]), text(&account["status"])])
+        .collect();
+    states.sort();
+    Ok(states)
+}
+
+#[tokio::test]
+async fn a_sign_in_as_somebody_else_from_notification_or_tray_asks() -> Result<()> {
+    const BROKEN: [&str; 3] = ["Ada Lovelace", "Ada Lovelace", "needs_reauth"];
+    const SECOND: [&str; 3] = ["Grace Hopper", "Grace Hopper", "active"];
+    const REPLACED: [&str; 3] = ["Ada Lovelace", "Grace Hopper", "active"];
+    let choices: [(&str, &str, &[[&str; 3]]); 3] = [
+        ("Keep Ada Lovelace", "keeps its old sign-in", &[BROKEN]),
+        ("Add Grace Hopper as a second account", "Connection successful", &[BROKEN, SECOND]),
+        ("Replace with Grace Hopper", "Connection successful", &[REPLACED, SECOND]),
+    ];
+    let mut desktop = Desktop::start(ALL).await?;
+    let app = App::start(&desktop).await?;
+    connect(&app, &mut desktop).await?;
+    desktop.close_window(&desktop.has_window_called("Connect").await?)?;
+    desktop.has_no_window_called("Connect").await?;
+    revoke_access(&app, &desktop).await?;
+
+    for (number, (choice, result, expected)) in choices.into_iter().enumerate() {
+        let (accounts, kept) = (states(&app).await?, desktop.kept()?);
+        if number == 0 {
+            desktop.press_on_notification("Reauthorize")?;
+        } else {
+            desktop.press_in_tray("Reauthorize Ada Lovelace")?;
+        }
+        let page = desktop.opened().await?;
+        let signed_in = sign_in_as("grace", &desktop, &page).await?;
+        app.other_window().await?;
+        app.shows("You signed in as Grace Hopper").await?;
+        app.shows("This account was connected as Ada Lovelace").await?;
+        desktop.is_in_front("Connect").await?;
+        assert_eq!(states(&app).await?, accounts, "decided before the person did");
+        assert_eq!(desktop.kept()?, kept, "stored before the person decided");
+        app.press(choice).await?;
+        app.shows(result).await?;
+        assert_eq!(states(&app).await?, expected, "{choice}");
+        assert_eq!(desktop.kept()? == kept, number == 0, "{choice}");
+        signed_in.close().await?;
+        if number < 2 {
+            assert_eq!(desktop.times_notified("Connection successful"), 0, "the account is still broken");
+        }
+        app.main_window().await?;
+    }
+    desktop.notified("Ada Lovelace is connected again").await?;
+    desktop.tray_shows("All accounts are working").await
 }
