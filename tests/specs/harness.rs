@@ -1,9 +1,15 @@
 //! Tests of the test harness itself.
 
-use std::path::Path;
+use std::{path::Path, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
-use relink_tests::{canary, fake_clock::Clock, network, process, session::Session};
+use relink_tests::{
+    canary::{self, Canaries},
+    fake_clock::Clock,
+    network, page, process,
+    process_watch::ProcessWatch,
+    session::Session,
+};
 
 fn run(mut command: std::process::Command) -> Result<String> {
     let output = command.output()?;
@@ -110,5 +116,25 @@ fn canaries_are_found_in_files_and_processes_that_hold_them() -> Result<()> {
     child.wait()?;
     assert_eq!(places.len(), 1, "{places:?}");
     assert!(places[0].contains("environ"), "{places:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_finds_a_secret_in_arguments_and_environment_also_of_a_process_that_has_exited() -> Result<()> {
+    let watch = ProcessWatch::start();
+    let mut canaries = Canaries::default();
+    canaries.add("argument", "canary-in-an-argument")?;
+    canaries.add("variable", "canary-in-a-variable")?;
+    assert_eq!(watch.found(&canaries), Vec::<String>::new());
+    let mut command = process::command("sh");
+    command.args(["-c", "read line", "canary-in-an-argument"]).env("CANARY", "canary-in-a-variable");
+    command.stdin(Stdio::piped());
+    let mut child = process::spawn(command)?;
+    page::until(|| watch.saw("environment", "canary-in-a-variable").then_some(())).await.context("never seen")?;
+    child.kill().await?;
+    let found = watch.found(&canaries);
+    for place in ["argument in the arguments of sh", "variable in the environment of sh"] {
+        assert!(found.iter().any(|found| found == place), "{place}: {found:?}");
+    }
     Ok(())
 }

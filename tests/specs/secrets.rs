@@ -7,6 +7,7 @@ use relink_tests::{
     browser::Browser,
     canary::{self, Canaries},
     process,
+    process_watch::ProcessWatch,
     provider::Provider,
     receiver::Receiver,
     recording_proxy::ProxiedProvider,
@@ -35,15 +36,18 @@ struct Scenario {
     receiver: Receiver,
     canaries: Canaries,
     account: String,
+    watch: ProcessWatch,
 }
 
 impl Scenario {
     async fn start() -> Result<Self> {
+        let watch = ProcessWatch::start();
         let provider = Provider::start().await?;
         provider.control("PATCH", "", json!({ "rotation": "rotate" })).await?;
         let proxied = ProxiedProvider::start(&provider).await?;
         let (session, receiver) = (Session::start().await?, Receiver::start().await?);
-        Ok(Self { session, provider, proxied, receiver, canaries: Canaries::default(), account: String::new() })
+        let (canaries, account) = (Canaries::default(), String::new());
+        Ok(Self { session, provider, proxied, receiver, canaries, account, watch })
     }
 
     async fn relink(&self, more: &[(&str, &str)]) -> Result<Relink> {
@@ -294,5 +298,7 @@ async fn twenty_secrets_through_the_whole_lifecycle_and_crashes_leave_no_trace()
     ensure!(write_back.arg(&database).status()?.success(), "the write-ahead log could not be written back");
     scenario.assert_account_is_found(&database);
     assert_eq!(scenario.canaries.found(&[scenario.session.folder()], &[]), NO_PLACES, "in the database");
+    ensure!(scenario.watch.saw("arguments", "api-token"), "the watch sees the commands' arguments");
+    assert_eq!(scenario.watch.found(&scenario.canaries), NO_PLACES);
     Ok(())
 }

@@ -13,6 +13,7 @@ pub mod network;
 pub mod oidc;
 pub mod page;
 pub mod process;
+pub mod process_watch;
 pub mod provider;
 pub mod receiver;
 pub mod recording_proxy;

@@ -11,11 +11,15 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use relink_tests::{
     browser::Browser,
+    canary::Canaries,
     link_sdk, process,
+    process_watch::ProcessWatch,
     relink::{Relink, link_token},
     session::Session,
 };
 use serde_json::{Value, json};
+
+const NO_PLACES: Vec<String> = Vec::new();
 
 async fn sandbox() -> Result<(Session, Relink)> {
     let session = Session::start().await?;
@@ -107,11 +111,15 @@ async fn open(relink: &Relink, session: &Session, arguments: &[&str]) -> Result<
 }
 
 #[tokio::test]
-async fn a_links_token_is_in_no_other_programs_arguments() -> Result<()> {
+async fn no_secret_is_in_any_programs_arguments() -> Result<()> {
+    let watch = ProcessWatch::start();
     let (session, relink) = sandbox().await?;
+    let mut canaries = Canaries::default();
+    canaries.add("token of the run", relink.token())?;
     let browser = Browser::start(&session).await?;
     let (link, seen) = open(&relink, &session, &["connect", "sandbox", "--open"]).await?;
-    assert!(!seen.contains(link_token(&link)?), "other users saw the link token: {seen:?}");
+    canaries.add("link token", link_token(&link)?)?;
+    assert_eq!(canaries.in_text("the opener's arguments", &seen), NO_PLACES, "{seen:?}");
     let address = seen.trim_end_matches('\0').rsplit('\0').next().context("no argument")?.to_owned();
 
     // It opens the link, and the browser keeps nothing of it.
@@ -131,6 +139,7 @@ async fn a_links_token_is_in_no_other_programs_arguments() -> Result<()> {
 
     let account = {
         let (link, _) = open(&relink, &session, &["connect", "sandbox", "--open"]).await?;
+        canaries.add("link token", link_token(&link)?)?;
         browser.open(&link).await?;
         browser.press("Sign in to Sandbox").await?;
         browser.sign_in_at_sandbox("ada").await?;
@@ -138,7 +147,27 @@ async fn a_links_token_is_in_no_other_programs_arguments() -> Result<()> {
         relink.get("/relink/accounts").await?["result"][0]["id"].as_str().context("no account")?.to_owned()
     };
     let (link, seen) = open(&relink, &session, &["reauthorize", &account, "--open"]).await?;
-    assert!(!seen.contains(link_token(&link)?), "other users saw the link token: {seen:?}");
+    canaries.add("link token", link_token(&link)?)?;
+    assert_eq!(canaries.in_text("the opener's arguments", &seen), NO_PLACES, "{seen:?}");
+
+    // Commands that print a secret, or read one.
+    for (kind, arguments) in [("access token", ["token", &account]), ("API key", ["sandbox", "api-key"])] {
+        let printed = relink.cli(&session, &arguments).await?;
+        ensure!(printed.code == 0, "{arguments:?}: {printed:?}");
+        canaries.add(kind, printed.out.trim())?;
+    }
+    let printed = relink.cli(&session, &["api-token", "create", "my-agent"]).await?;
+    canaries.add("API token", printed.out.trim())?;
+    let client = ["integrations", "client", "github", "--id", "my-client", "--secret-stdin"];
+    canaries.add("client secret", "canary-of-the-oauth-client")?;
+    let printed = relink.cli_with_input(&session, &client, "canary-of-the-oauth-client").await?;
+    ensure!(printed.code == 0, "{printed:?}");
+    for secret in session.kept()?.iter().filter(|secret| !secret.starts_with("relink-sandbox")) {
+        canaries.add("kept secret", secret)?;
+    }
+
+    ensure!(watch.saw("arguments", &relink.data_dir().display().to_string()), "the watch sees Relink's arguments");
+    assert_eq!(watch.found(&canaries), NO_PLACES);
     browser.close().await?;
     other.close().await?;
     relink.stop().await
