@@ -6,7 +6,9 @@ use relink_tests::{
     browser::Browser,
     canary::{self, Canaries},
     desktop::{ALL, Desktop},
+    process_watch::ProcessWatch,
     receiver::Receiver,
+    relink::link_token,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -20,7 +22,8 @@ const CLIENT_SECRET: &str = "canary-typed-into-the-window-01";
 /// Signs in through the connect window that was just opened, and records the secrets of the sign-in.
 async fn signs_in(app: &App, desktop: &mut Desktop, canaries: &mut Canaries) -> Result<Browser> {
     let address = app.address().await?;
-    anyhow::ensure!(!address.contains("link_token"), "the link token is in the address");
+    ensure!(!address.contains("link_token"), "the link token is in the address");
+    assert_eq!(canaries.in_text("the address", &address), NO_PLACES);
     app.press("Continue to Sandbox").await?;
     let url = desktop.opened().await?;
     canaries.add("state", &of_address(&url, "state")?)?;
@@ -52,6 +55,7 @@ async fn pasted(desktop: &Desktop) -> Result<String> {
 
 #[tokio::test]
 async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()> {
+    let watch = ProcessWatch::start();
     let mut desktop = Desktop::start(ALL).await?;
     let app = App::start(&desktop).await?;
     let receiver = Receiver::start().await?;
@@ -79,6 +83,11 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     app.press("Reauthorize connection").await?;
     app.press("Get connection link").await?;
     app.shows("Magic Link").await?;
+    // Nothing has been copied yet. The window never learns the link token, so the test does by copying the link.
+    assert_eq!(canaries.in_text("a selection", &desktop.selections().await?), NO_PLACES);
+    app.click("dialog[open] [role=\"group\"] button").await?;
+    app.shows("Relink removes it from the clipboard after a minute").await?;
+    canaries.add("link token", link_token(&pasted(&desktop).await?)?)?;
     app.press("Open").await?;
     app.other_window().await?;
     let reauthorized = signs_in(&app, &mut desktop, &mut canaries).await?;
@@ -97,8 +106,9 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     app.press("Save client").await?;
     app.shows("The secret is in your keychain").await?;
 
-    // Nothing has been copied yet.
-    assert_eq!(canaries.in_text("a selection", &desktop.selections().await?), NO_PLACES);
+    // Nothing but the link has been copied yet.
+    let copied = canaries.in_text("a selection", &desktop.selections().await?);
+    assert!(copied.iter().all(|place| place.starts_with("link token")), "{copied:?}");
 
     // From here on, the user copies each secret, and the test reads it from the clipboard.
     app.press("Webhooks").await?;
@@ -116,7 +126,7 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     app.shows("Reauthorized").await?;
 
     let kinds = canaries.kinds();
-    let each = ["API token", "access token", "client secret", "refresh token", "state", "webhook secret"];
+    let each = ["API token", "access token", "client secret", "link token", "refresh token", "state", "webhook secret"];
     assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), each);
     assert_eq!((kinds["access token"], kinds["refresh token"]), (3, 3), "{kinds:?}");
 
@@ -131,5 +141,9 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     let processes = canary::processes_of(desktop.folder());
     ensure!(processes.contains(&app.pid()) && processes.len() >= 10, "display, panel, window: {processes:?}");
     assert_eq!(canaries.found(&[desktop.folder()], &processes), NO_PLACES);
+    // The browser is given the provider's page, with the state, as an argument. It is worthless without the flow's PKCE verifier.
+    let seen = watch.found(&canaries);
+    assert!(seen.iter().all(|place| place.starts_with("state in the arguments of")), "{seen:?}");
+    ensure!(!seen.is_empty(), "the watch sees the browser's arguments");
     Ok(())
 }
