@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   connectSession,
   denied,
@@ -8,38 +8,11 @@ import {
   reauthorizeSession,
   succeeded,
 } from '../tests/samples';
-import { errorResponse, FakeServer } from '../tests/fake-server';
-import { openTab, storage, viewOf } from '../tests/fake-tab';
+import { errorResponse } from '../tests/fake-server';
+import { relink, settled, setUpConnectPage, shelf, tab, waitingTab } from '../tests/connect-page';
+import { viewOf } from '../tests/fake-tab';
 
-let relink: FakeServer;
-let shelf: Storage;
-
-/** Runs everything that is due now. */
-async function settled(): Promise<void> {
-  await vi.advanceTimersByTimeAsync(0);
-}
-
-const tab = (address?: string) => openTab(relink, shelf, address);
-
-/** A tab whose flow waits for the provider. */
-async function waitingTab() {
-  const one = tab();
-  await settled();
-  void one.connect.begin();
-  await settled();
-  expect(viewOf(one.connect, 'flow').flow.phase).toBe('waiting');
-  return one;
-}
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  relink = new FakeServer();
-  shelf = storage();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
+setUpConnectPage();
 
 describe('a successful sign-in', () => {
   it('opens the provider, claims the return and ends in success', async () => {

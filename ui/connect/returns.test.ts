@@ -1,37 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { connectSession, denied, hubspot, question, reauthorizeSession, succeeded } from '../tests/samples';
-import { FakeServer, RETURN_KEY } from '../tests/fake-server';
-import { openTab, storage, viewOf } from '../tests/fake-tab';
+import { RETURN_KEY } from '../tests/fake-server';
+import { relink, settled, setUpConnectPage, tab, useOtherBrowser, waitingTab } from '../tests/connect-page';
+import { viewOf } from '../tests/fake-tab';
 
-let relink: FakeServer;
-let shelf: Storage;
-
-/** Runs everything that is due now. */
-async function settled(): Promise<void> {
-  await vi.advanceTimersByTimeAsync(0);
-}
-
-const tab = (address?: string) => openTab(relink, shelf, address);
-
-/** A tab whose flow waits for the provider. */
-async function waitingTab() {
-  const one = tab();
-  await settled();
-  void one.connect.begin();
-  await settled();
-  expect(viewOf(one.connect, 'flow').flow.phase).toBe('waiting');
-  return one;
-}
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  relink = new FakeServer();
-  shelf = storage();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
+setUpConnectPage();
 
 describe('the link token', () => {
   it('is exchanged for a page token once, and the page keeps that', async () => {
@@ -90,7 +63,7 @@ describe('a return that needs its key', () => {
     relink.onCreate = () => ({ ...needsKey, redirect: 'loopback' });
     await waitingTab();
     relink.updateFlow({ phase: 'returned' });
-    shelf = storage();
+    useOtherBrowser();
     const other = tab(`/connect-account/return?flow=flow-1#return=${RETURN_KEY}`);
     await settled();
     expect(viewOf(other.connect, 'confirm').returned.tenant_id).toBe('acme-1');
@@ -121,7 +94,7 @@ describe('a return that needs its key', () => {
   it('asks in a window of the app with the flow’s own key', async () => {
     await waitingTab();
     relink.updateFlow(question);
-    shelf = storage();
+    useOtherBrowser();
     const asking = tab('/connect-account/return?flow=flow-1#key=key-of-flow-1');
     await settled();
     void asking.connect.answer('replace');
