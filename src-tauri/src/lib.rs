@@ -15,6 +15,7 @@ mod quit;
 pub mod remote_control;
 mod screen_lock;
 mod tray;
+mod web_data;
 mod windows;
 
 use tauri::{Manager, RunEvent};

@@ -19,7 +19,7 @@ use tauri::{AppHandle, Emitter, Manager, async_runtime};
 use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
 use tokio::sync::mpsc;
 
-use crate::{StartError, app, desktop::TauriDesktop, notifications, windows};
+use crate::{StartError, app, desktop::TauriDesktop, notifications, web_data, windows};
 
 /// The running components, which are stopped in this order when the app exits.
 struct Running {
@@ -29,6 +29,7 @@ struct Running {
 
 pub(crate) fn start(handle: &AppHandle) -> Result<(), Box<dyn Error>> {
     let data_dir = data_dir(handle)?;
+    web_data::prepare(handle, &data_dir)?;
     let (requests, received) = mpsc::channel(64);
     let desktop = TauriDesktop(handle.clone());
     let (engine, serving, app) = async_runtime::block_on(start_engine(data_dir, desktop, requests))?;

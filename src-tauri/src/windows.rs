@@ -13,7 +13,7 @@ use tauri::{
 use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
 use tauri_plugin_opener::OpenerExt;
 
-use crate::{app, is_running};
+use crate::{app, is_running, web_data};
 
 /// The label of the main window, to which the capability is given.
 pub(crate) const MAIN: &str = "main";
@@ -50,6 +50,7 @@ pub(crate) fn open_main(handle: &AppHandle) -> tauri::Result<()> {
         .inner_size(1120.0, 720.0)
         .min_inner_size(720.0, 480.0)
         .center()
+        .data_directory(web_data::folder(handle))
         .visible(false)
         .on_navigation(is_own_page)
         .on_new_window(|_, _| NewWindowResponse::Deny);
@@ -154,6 +155,7 @@ pub(crate) fn open_connect(handle: &AppHandle, link: &Url) -> tauri::Result<()> 
         .inner_size(560.0, 720.0)
         .min_inner_size(420.0, 480.0)
         .center()
+        .data_directory(web_data::folder(handle))
         .initialization_script(OPEN_BY_NAVIGATING)
         // The provider's page opens in the user's own browser (RFC 8252 §6), where they may be signed in already.
         .on_navigation(move |url| {

@@ -54,8 +54,18 @@ impl App {
 
     /// Starts it with additional environment variables.
     pub async fn start_with(desktop: &Desktop, environment: &[(&str, String)]) -> Result<Self> {
+        Self::start_by(desktop, desktop.command("WebKitWebDriver"), environment).await
+    }
+
+    /// Starts it where files are created with all permissions but these.
+    pub async fn start_with_umask(desktop: &Desktop, umask: &str) -> Result<Self> {
+        let mut command = desktop.command("sh");
+        command.args(["-c", "umask \"$1\"; shift; exec WebKitWebDriver \"$@\"", "sh", umask]);
+        Self::start_by(desktop, command, &[]).await
+    }
+
+    async fn start_by(desktop: &Desktop, mut command: Command, environment: &[(&str, String)]) -> Result<Self> {
         let port = free_port().await?;
-        let mut command = desktop.command("WebKitWebDriver");
         command.arg(format!("--port={port}"));
         command.env("TAURI_WEBVIEW_AUTOMATION", "true").env("RELINK_DATA_DIR", desktop.data_dir());
         command.envs(environment.iter().map(|(name, value)| (name, value)));

@@ -11,8 +11,11 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use crate::desktop::connect;
 use anyhow::{Context, Result, ensure};
 use relink_tests::{
+    app::App,
+    desktop::{ALL, Desktop},
     process,
     relink::{DEADLINE, program},
     session::Session,
@@ -98,6 +101,32 @@ async fn every_file_is_its_users_alone_whatever_the_umask() -> Result<()> {
     assert_eq!(fs::metadata(session.folder().join("new"))?.mode() & 0o777, 0o700);
     ensure!(end(running, "TERM").await?.success());
     assert_eq!(open_to_others(&data_dir)?, Vec::<String>::new(), "after a stop");
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_file_of_the_desktop_app_is_its_users_alone_whatever_the_umask() -> Result<()> {
+    let mut desktop = Desktop::start(ALL).await?;
+    let app = App::start_with_umask(&desktop, "000").await?;
+    connect(&app, &mut desktop).await?;
+    let (data_dir, web_data) = (desktop.data_dir(), desktop.data_dir().join("webview"));
+    for name in ["relink.db-wal", "sandbox.json", "api.sock", "webview/localstorage"] {
+        ensure!(data_dir.join(name).exists(), "{name} is missing");
+    }
+    for folder in [&data_dir, &web_data, &desktop.folder().join("run/relink")] {
+        assert_eq!(fs::metadata(folder)?.mode() & 0o777, 0o700, "{}", folder.display());
+    }
+    let within = web_data.display().to_string();
+    let own = |found: Vec<String>| found.into_iter().filter(|path| !path.starts_with(&within)).collect::<Vec<_>>();
+    assert_eq!(own(open_to_others(&data_dir)?), Vec::<String>::new());
+    // The web view would store what its pages store here, where no folder is private.
+    ensure!(!desktop.folder().join("data/app.relink.desktop").exists(), "the web view stores something elsewhere");
+    // The user's browser inherits it.
+    let status = fs::read_to_string(format!("/proc/{}/status", app.pid()))?;
+    ensure!(status.contains("Umask:\t0000"), "{status}");
+    desktop.press_in_tray("Quit")?;
+    app.wait_for_exit().await?;
+    assert_eq!(own(open_to_others(&data_dir)?), Vec::<String>::new(), "after a stop");
     Ok(())
 }
 
