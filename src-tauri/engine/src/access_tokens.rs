@@ -144,7 +144,6 @@ impl AccessTokens {
         }
     }
 
-    /// Drops all that is known of an account that was deleted.
     /// The clock was set back: the tokens' lifetimes move with it.
     pub(crate) fn clock_set_back(&self, millis: i64) {
         for token in lock(&self.0.tokens).values_mut() {
@@ -153,6 +152,7 @@ impl AccessTokens {
         lock(&self.0.last_use).clear();
     }
 
+    /// Drops all that is known of an account that was deleted.
     pub(crate) fn forget(&self, account: AccountId) {
         self.remove(account);
         lock(&self.0.last_use).remove(&account);
@@ -233,5 +233,17 @@ mod tests {
         let tokens = AccessTokens::default();
         drop(tokens.begin_fixed_read(account()));
         assert!(lock(&tokens.0.fixed).entries.is_empty());
+    }
+
+    #[test]
+    fn a_clock_set_back_moves_the_tokens_lifetimes_with_it() {
+        let tokens = AccessTokens::default();
+        let lifetime = TokenLifetime::new(NOW, Some(NOW.plus_secs(3600)));
+        tokens.insert(account(), AccessToken::new(Secret::new("at"), lifetime));
+        let earlier = NOW.plus_secs(-86_400);
+        assert!(tokens.get_fresh(account(), earlier).is_none(), "issued in the future");
+        tokens.clock_set_back(86_400_000);
+        assert!(tokens.get_fresh(account(), earlier).is_some());
+        assert!(tokens.get_fresh(account(), earlier.plus_secs(3600)).is_none(), "it lives no longer than before");
     }
 }

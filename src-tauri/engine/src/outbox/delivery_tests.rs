@@ -249,3 +249,21 @@ async fn a_clock_that_was_set_back_holds_no_delivery_until_the_old_future() {
     let webhook = it.services.store.read(move |c| webhooks::get(c, id)).await.expect("read").expect("there");
     assert_eq!(webhook.failing_since, Some(now));
 }
+
+#[tokio::test]
+async fn the_loop_retries_soon_after_the_clock_was_set_back() {
+    let it = Alone::new();
+    let server = LocalServer::listen().await;
+    let id = it.webhook(&server, 1).await;
+    it.outbox.start();
+    server.request().await.respond(500, "").await;
+    let next_retry =
+        async || it.services.store.read(webhooks::all_next_due).await.expect("read").pop().map(|(_, at)| at);
+    it.services.eventually(async || next_retry().await.filter(|at| *at > NOW)).await;
+    it.services.clock.advance_secs(-3 * 86_400);
+    let now = it.services.clock.now();
+    it.services.eventually(async || next_retry().await.filter(|at| *at <= now.plus_secs(8))).await;
+    it.services.clock.advance_secs(8);
+    server.request().await.respond(200, "").await;
+    it.services.eventually(async || (it.states(id).await == [DeliveryState::Delivered]).then_some(())).await;
+}

@@ -251,6 +251,12 @@ async fn what_a_provider_says_is_kept_without_the_credential() {
         assert_eq!((failure.provider_code.as_deref(), failure.provider_message.as_deref()), (code, message), "{body}");
     }
     let given = Given::account(json!({})).await;
+    given.check(&response("302 Found", &["Location: /login/k-1234567890?next=k-1234567890"], b"")).await;
+    let newest = given.it.accounts.timeline(&PERSON, Some(given.it.id), None, 1).await.expect("read").remove(0);
+    let TimelineEvent::CheckInconclusive { failure } = newest.event else { panic!("{newest:?}") };
+    let target = format!("Location: {}/login/(hidden)", given.server.origin());
+    assert_eq!(failure.provider_message, Some(target));
+    let given = Given::account(json!({})).await;
     given.check(&response("403 Forbidden", &[JSON], br#"{"message":"Missing scope: read"}"#)).await;
     let forbidden = given.load().await.profile.last_forbidden_error.expect("kept");
     assert_eq!(forbidden.failure.provider_message.as_deref(), Some("Missing scope: read"));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use relink_domain::{
     LinkTokenId, Secret,
     account::{Granted, Input, NewCredential, Renewal, Trouble, Verdict},
+    integration::{WebUrl, built_in},
     schedule::TokenLifetime,
 };
 use serde_json::{Map, Value, json};
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::{tests::Refreshing, *};
 use crate::{
     keychain::{Item, Key},
-    testing::{LIFETIME, LocalServer, PERSON},
+    testing::{LIFETIME, LocalServer, PERSON, SIGN_IN},
 };
 
 async fn respond(server: &LocalServer, status: u16, body: &Value) -> String {
@@ -127,6 +128,38 @@ async fn a_request_names_the_requested_scopes_and_not_the_granted_ones() {
         token.expect("a token");
         assert!(body.contains("grant_type=client_credentials") && body.contains(sent), "{body}");
         assert!(!body.contains("sfap_api") && body.contains("scope=") != sent.is_empty(), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_names_the_requested_scopes_only_where_the_definition_wants_it() {
+    for (scope_on_refresh, sent) in [(true, Some("scope=asked+other")), (false, None)] {
+        let server = LocalServer::listen().await;
+        let origin = WebUrl::parse(&server.origin()).expect("a URL").origin();
+        let sandbox = built_in("sandbox").and_then(|sandbox| sandbox.at(&origin).ok()).expect("a definition");
+        let mut definition = serde_json::to_value(&sandbox).expect("serialized");
+        definition["config"]["relink"]["refresh"] = json!({ "scope_on_refresh": scope_on_refresh });
+        let it = Refreshing::with_definition(definition, SIGN_IN).await;
+        let granted = Granted {
+            credential: SIGN_IN,
+            identity: None,
+            scopes: vec!["granted".to_owned()],
+            requested_scopes: vec!["asked".to_owned(), "other".to_owned()],
+            context: Map::new(),
+            origins: it.accounts.load(it.id).await.expect("there").profile.origins,
+        };
+        let begin = Input::BeginReplacement { granted, link: LinkTokenId::from_uuid(Uuid::nil()) };
+        let step = it.accounts.commit(&PERSON, it.id, begin).await.expect("accepted");
+        let generation = step.account.replacement.expect("open").generation;
+        it.services.write_refresh_token(it.id, generation, "first").await;
+        it.services.clock.advance_secs(3600);
+        let answer = json!({ "access_token": "new", "expires_in": 3600, "scope": "granted less" });
+        for _ in 0..2 {
+            let (refreshed, body) = tokio::join!(it.refresher.refresh(&PERSON, it.id), respond(&server, 200, &answer));
+            refreshed.expect("refreshed");
+            let scope = body.split('&').find(|pair| pair.starts_with("scope="));
+            assert_eq!(scope, sent, "{body}");
+        }
     }
 }
 

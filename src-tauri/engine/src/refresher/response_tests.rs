@@ -9,7 +9,7 @@ use flate2::{
 use relink_domain::account::{Status, Trouble, Verdict};
 
 use super::{tests::Refreshing, *};
-use crate::testing::{LocalServer, PERSON};
+use crate::testing::{LocalServer, PERSON, access_token};
 
 pub(super) fn response(status: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n", body.len());
@@ -98,6 +98,20 @@ async fn a_revoked_account_asks_for_its_person_at_once() {
         let trouble = account.state.trouble().unwrap_or_else(|| panic!("{what}: nothing happened"));
         assert_eq!((account.status(), trouble.verdict()), (Status::NeedsReauth, Verdict::NeedsPerson), "{what}");
         assert_eq!(trouble.next_try, None, "{what}: it is not retried");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_repeats_a_secret_of_the_account_is_kept_without_it() {
+    for (secret, what) in [("held-access-token", "in memory"), ("first-refresh-token", "sent")] {
+        let given = Given::account().await;
+        given.it.services.tokens.insert(given.it.id, access_token("held-access-token"));
+        given.it.services.write_refresh_token(given.it.id, Account::FIRST_GENERATION, "first-refresh-token").await;
+        let body = format!(r#"{{"error":"invalid_grant","error_description":"{secret} is dead"}}"#);
+        given.refresh(&response("400 Bad Request", &[JSON], body.as_bytes())).await.expect_err("refused");
+        let account = given.load().await;
+        let failure = &account.state.trouble().expect("failing").failure;
+        assert_eq!(failure.provider_message.as_deref(), Some("(hidden) is dead"), "{what}");
     }
 }
 

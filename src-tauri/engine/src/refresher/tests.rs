@@ -1,5 +1,8 @@
 use futures_util::{FutureExt, future::BoxFuture};
-use relink_domain::account::{Account, DeferReason, Input, NewCredential, TimelineEvent};
+use relink_domain::{
+    account::{Account, DeferReason, Input, NewCredential, TimelineEvent},
+    integration::{WebUrl, built_in},
+};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::*;
@@ -365,6 +368,44 @@ async fn after_a_final_refusal_the_remaining_token_is_handed_out_only_if_the_pro
             Ok(token) => assert!(is_accepted && token.needs_reauth && token.token.expose() == "at hand", "{status}"),
             Err(error) => assert!(!is_accepted && error.code() == "invalid_grant", "{status}: {error}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn after_a_final_refusal_a_token_that_cannot_be_probed_or_answers_as_another_is_dropped() {
+    for has_probe in [false, true] {
+        let server = LocalServer::listen().await;
+        let origin = WebUrl::parse(&server.origin()).expect("a URL").origin();
+        let sandbox = built_in("sandbox").and_then(|sandbox| sandbox.at(&origin).ok()).expect("a definition");
+        let mut definition = serde_json::to_value(&sandbox).expect("serialized");
+        let relink = definition["config"]["relink"].as_object_mut().expect("an object");
+        if !has_probe {
+            relink.remove("probe");
+            relink.remove("identity");
+        }
+        let it = Refreshing::with_definition(definition, SIGN_IN).await;
+        it.services.tokens.insert(it.id, access_token("at hand"));
+        it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "revoked").await;
+        if has_probe {
+            let it = &it;
+            let id = it.id;
+            let is_ada = move |tx: &rusqlite::Transaction<'_>| {
+                let set = "UPDATE integrated_account SET document = json_set(document, '$.profile.identity',
+                    json('{\"id\":\"ada\",\"label\":\"Ada\"}')) WHERE id = ?1";
+                Ok(tx.execute(set, [id.to_string()])?)
+            };
+            assert_eq!(it.services.store.write(is_ada).await.expect("changed"), 1);
+        }
+        let provider = async {
+            server.request().await.respond(400, r#"{"error":"invalid_grant"}"#).await;
+            if has_probe {
+                server.request().await.respond(200, r#"{"id":"grace","name":"Grace"}"#).await;
+            }
+        };
+        let (refreshed, ()) = tokio::join!(it.refresher.refresh(&PERSON, it.id), provider);
+        assert_eq!(refreshed.expect_err("revoked").code(), "invalid_grant");
+        let token = it.refresher.access_token(&PERSON, it.id).await;
+        assert_eq!(token.expect_err("it may be dead").code(), "invalid_grant", "has a probe: {has_probe}");
     }
 }
 

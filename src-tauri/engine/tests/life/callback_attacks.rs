@@ -2,7 +2,10 @@
 
 use relink_contract::connect::FlowPhase;
 use relink_domain::{AccountId, account::Account};
-use relink_engine::Error;
+use relink_engine::{
+    Error,
+    keychain::{Key, Keychain, KeychainError},
+};
 
 use crate::world::{Flow, PERSON, World};
 
@@ -249,4 +252,48 @@ async fn one_page_cannot_fill_the_timeline() {
         "{last:?}"
     );
     waiting.completes().await;
+}
+
+#[tokio::test]
+async fn what_a_callback_says_is_kept_without_secrets_and_not_at_all_while_they_are_unknown() {
+    let said = async |is_locked: bool, code: &str, description: &str| {
+        let world = World::new().await;
+        let waiting = Waiting::of(&world).await;
+        let state = url::Url::parse(&waiting.callback).expect("an address");
+        let state = state.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned();
+        let item = Keychain::memory(world.keychain.clone()).get(&Key::Account(waiting.id())).await.expect("open");
+        let refresh = item.expect("there").secrets["refresh_token"].expose().to_owned();
+        let filled = |text: &str| text.replace("{state}", &state).replace("{refresh}", &refresh);
+        let denied = with(&waiting.callback, "code", "");
+        let mut denied = url::Url::parse(&denied).expect("an address");
+        denied
+            .query_pairs_mut()
+            .append_pair("error", &filled(code))
+            .append_pair("error_description", &filled(description));
+        if is_locked {
+            world.keychain.refuse(KeychainError::Locked);
+        }
+        let Waiting { mut flow, .. } = waiting;
+        world.engine.connections().callback(&PERSON, denied.as_str()).await.expect("taken");
+        let (id, key) = (flow.view.id, flow.key.expose());
+        let connections = world.engine.connections();
+        flow.view = connections.flow(&PERSON, id, key, None, std::time::Duration::ZERO).await.expect("known");
+        let error = flow.view.error.expect("an error");
+        let events = world.engine.outbox().events_after(&PERSON, 0, 1000).await.expect("events");
+        let payload = &events.last().expect("an event").payload;
+        assert_eq!(payload["provider_code"].as_str(), error.provider_code.as_deref());
+        assert_eq!(payload["provider_message"].as_str(), error.provider_message.as_deref());
+        (error.provider_code, error.provider_message)
+    };
+    for (is_locked, code, description, shown_code, shown) in [
+        (false, "access_denied", "No {state}", "access_denied", Some("No (hidden)")),
+        (false, "access_denied", "Token {refresh} is known", "access_denied", Some("Token (hidden) is known")),
+        (false, "{state}", "x", "(hidden)", Some("x")),
+        (false, "policy", "Ask your administrator", "policy", Some("Ask your administrator")),
+        (true, "access_denied", "Ask your administrator", "access_denied", None),
+        (true, "policy", "", "(hidden)", None),
+    ] {
+        let found = said(is_locked, code, description).await;
+        assert_eq!((found.0.as_deref(), found.1.as_deref()), (Some(shown_code), shown), "{code}: {description}");
+    }
 }

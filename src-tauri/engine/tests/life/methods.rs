@@ -242,3 +242,19 @@ async fn one_token(listener: &tokio::net::TcpListener) -> String {
     stream.write_all(answer.as_bytes()).await.expect("answered");
     asked
 }
+
+#[tokio::test]
+async fn a_key_that_was_never_tried_is_shown_as_not_checked() {
+    let world = World::new().await;
+    world.engine.catalog().add(&PERSON, &untried(1)).await.expect("added");
+    let is_unchecked = async |id| world.engine.accounts().get(&PERSON, id).await.expect("there").is_unchecked;
+    for (integration, key, expected) in [("acme", "k-1".to_owned(), true), ("sandbox", api_key(&world).await, false)] {
+        let link = world.connect_link().await;
+        let typed = fields(&[("api_key", &key)]);
+        let mut flow = world.begin_at(integration, &link, AuthenticationMethod::ApiKey, typed).await;
+        let id = flow.succeeds().await;
+        assert_eq!(flow.view.outcome.as_ref().map(|outcome| outcome.is_checked), Some(!expected), "{integration}");
+        assert_eq!(is_unchecked(id).await, expected, "{integration}");
+    }
+    assert!(!is_unchecked(world.connected().await).await, "a sign-in was tried by its exchange");
+}

@@ -8,12 +8,14 @@ use std::{
     },
 };
 
+use relink_contract::account::Revocation;
 use relink_domain::{
     AccountId, Secret, Timestamp,
     account::{AuthenticationMethod, Status, TimelineEvent},
     caller::TokenLevel,
     failure::Cause,
 };
+use relink_engine::keychain::KeychainError;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -320,4 +322,30 @@ async fn a_file_from_a_token_is_not_the_persons_consent_to_local_addresses() {
         local.to_string().replace(world.sandbox.base_url().to_string().trim_end_matches('/'), "https://acme.example");
     let public = public.replace(r#""allow_local":true"#, r#""allow_local":false"#);
     catalog.add(&agent, &public).await.expect("added");
+}
+
+#[tokio::test]
+async fn a_revocation_that_waited_for_the_keychain_goes_to_no_other_address() {
+    for pointer in ["/config/relink/revocation_url", "/config/credentials/oauth2/config/auth/tokenHost"] {
+        let world = World::new().await;
+        let original = world.acme();
+        world.add(&original).await;
+        let id = world.connected_at_acme(AuthenticationMethod::Oauth2).await;
+        world.keychain.refuse(KeychainError::Locked);
+        let deleted = world.engine.accounts().delete(&PERSON, id).await.expect("deleted");
+        assert_eq!(deleted.revocation, Revocation::Pending);
+        let attacker = Attacker::listen().await;
+        let mut changed = original.clone();
+        let address = changed.pointer_mut(pointer).expect(pointer);
+        *address = address.as_str().expect("text").replace(origin_of(&world), &attacker.origin).into();
+        world.add(&changed).await;
+        world.keychain.recover();
+        eventually("Relink gives up", async || world.keychain.names().is_empty()).await;
+        assert_eq!(world.lines(Some(id)).await[0], "Not revoked at Acme", "{pointer}");
+        assert_eq!((attacker.connections(), world.revocations().await), (0, 0), "{pointer}");
+    }
+}
+
+fn origin_of(world: &World) -> &str {
+    world.sandbox.base_url().trim_end_matches('/')
 }
