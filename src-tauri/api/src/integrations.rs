@@ -244,6 +244,8 @@ async fn install(
 }
 
 /// Uninstall an integration, with its accounts
+///
+/// All of it or nothing. The accounts' tokens are then revoked at the provider.
 #[utoipa::path(
     delete,
     path = "/environment-integration/{id}",
@@ -257,12 +259,8 @@ async fn uninstall(
     Extension(caller): Extension<Caller>,
     PathId(id): PathId<EnvironmentIntegrationId>,
 ) -> ApiResult<Deleted> {
-    let installed = api.installed(&caller, id).await?;
-    let filter = relink_engine::Filter { environment_integration_id: Some(id), ..relink_engine::Filter::default() };
-    for view in api.engine.accounts().list(&caller, filter).await? {
-        api.engine.accounts().delete(&caller, view.account.id()).await?;
-    }
-    api.uninstall(&caller, &installed.integration.name).await?;
+    let installed = api.engine.catalog().uninstall_with_accounts(&caller, id).await?;
+    api.follow_sandbox(&installed.integration.name, false).await;
     Ok(Json(Deleted { id: id.to_string() }))
 }
 

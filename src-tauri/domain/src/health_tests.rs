@@ -200,7 +200,13 @@ fn now_is_as_the_account_is_now() {
 
 #[test]
 fn a_deleted_account_has_no_data() {
-    let deleted = TimelineEvent::Deleted { name: "Acme".into(), revoked: None, is_pending: false, provider: None };
+    let deleted = TimelineEvent::Deleted {
+        name: "Acme".into(),
+        revoked: None,
+        is_pending: false,
+        with_integration: false,
+        provider: None,
+    };
     assert_eq!(strip(&health_of(&[(8 * DAY, TimelineEvent::Activated), (2 * HOUR, deleted)])), "o83 n1");
 }
 

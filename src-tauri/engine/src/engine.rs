@@ -250,6 +250,7 @@ impl Engine {
         }
         inner.orphans.start();
         inner.accounts.start();
+        inner.connections.start();
         inner.refresher.start();
         inner.outbox.start();
         inner.retention.start();

@@ -8,4 +8,5 @@ mod life;
 mod limits;
 mod lists;
 mod openapi;
+mod uninstall;
 mod world;

@@ -27,7 +27,24 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::start(tempfile::tempdir().expect("a folder")).await
+    }
+
+    /// Ends the server and the engine, changes the database, and starts them again with an empty keychain.
+    pub async fn restarted_after(self, sql: &str) -> Self {
+        let Self { engine, serving, folder, .. } = self;
+        serving.stop().await;
+        engine.stop().await;
+        // Handles of the old engine keep its folder's lock, so the new one gets a copy.
+        let next = tempfile::tempdir().expect("a folder");
+        std::fs::copy(folder.path().join("relink.db"), next.path().join("relink.db")).expect("copied");
+        let database = rusqlite::Connection::open(next.path().join("relink.db")).expect("the database");
+        assert_eq!(database.execute(sql, []).expect("changed"), 1, "{sql}");
+        drop(database);
+        Self::start(next).await
+    }
+
+    async fn start(folder: TempDir) -> Self {
         let engine = Engine::start(Options {
             data_dir: folder.path().to_owned(),
             keychain: Keychain::in_memory(),

@@ -146,9 +146,13 @@ pub enum TimelineEvent {
         /// Whether the provider confirmed that it revoked the tokens; `None` if it offers no revocation, or if that is still
         /// to be done.
         revoked: Option<bool>,
-        /// Whether the revocation is still to be done, because the keychain was locked.
+        /// Whether the revocation is still to be done: because the keychain was locked, or because many accounts were deleted
+        /// at once.
         #[serde(default)]
         is_pending: bool,
+        /// Whether its integration was removed with all of its accounts.
+        #[serde(default)]
+        with_integration: bool,
         /// The label of its integration.
         #[serde(default)]
         provider: Option<String>,
@@ -178,6 +182,7 @@ impl TimelineEvent {
             | Self::OriginRestored { .. }
             | Self::OriginFollowed { .. }
             | Self::Deleted { revoked: None | Some(true), is_pending: false, .. }
+            | Self::Deleted { revoked: None, with_integration: true, .. }
             | Self::RevokedLater { revoked: true, .. } => Tone::Good,
             Self::Deferred { .. }
             | Self::Resumed
@@ -292,9 +297,13 @@ impl TimelineEvent {
                 Some("Yours has the same name, and is used instead".into()),
             ),
             Self::ContextChanged => ("Context changed".into(), None),
-            Self::Deleted { name, revoked, is_pending, provider: own } => {
+            Self::Deleted { name, revoked, is_pending, with_integration, provider: own } => {
                 let provider = own.as_deref().unwrap_or(provider);
                 let detail = match revoked {
+                    None if *is_pending && *with_integration => Some(format!(
+                        "Removed with {provider}. Relink revokes its tokens there as soon as the keychain is unlocked."
+                    )),
+                    None if *with_integration => Some(format!("Removed with {provider}")),
                     _ if *is_pending => Some(format!(
                         "Not revoked at {provider} yet: the keychain is locked. Relink revokes it when the keychain is unlocked."
                     )),
@@ -307,7 +316,7 @@ impl TimelineEvent {
                 (format!("{name} was deleted"), detail)
             }
             Self::RevokedLater { provider, revoked: true } => {
-                (format!("Revoked at {provider}"), Some("The account was deleted while the keychain was locked".into()))
+                (format!("Revoked at {provider}"), Some("The account was deleted before".into()))
             }
             Self::RevokedLater { provider, revoked: false } => (
                 format!("Not revoked at {provider}"),

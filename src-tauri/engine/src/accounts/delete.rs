@@ -5,11 +5,12 @@ use relink_contract::{
     event::Gone,
 };
 use relink_domain::{
-    AccountId,
+    AccountId, Timestamp,
     account::{Account, TimelineEvent},
     caller::Caller,
     event::EventKind,
 };
+use rusqlite::Transaction;
 
 use super::{Accounts, revocation::PendingRevocation};
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     keychain::{Key, KeychainError},
     provider::{BoundProvider, Revoked, revoke},
     store::{
-        accounts, orphans,
+        self, accounts, orphans,
         outbox::{self, Payload},
         timeline::{self, NewEntry},
     },
@@ -39,30 +40,9 @@ impl Accounts {
             Err(Error::Provider { .. }) => Revocation::Failed,
             Err(_) => Revocation::NotOffered,
         };
-        let event = TimelineEvent::Deleted {
-            name: account.profile.name.clone(),
-            revoked: match revocation {
-                Revocation::Revoked => Some(true),
-                Revocation::Failed => Some(false),
-                Revocation::NotOffered | Revocation::Pending => None,
-            },
-            is_pending: revocation == Revocation::Pending,
-            provider: Some(label.clone()),
-        };
-        let pending =
-            (revocation == Revocation::Pending).then(|| PendingRevocation::of(&account, &label)).transpose()?;
-        let payload = Payload::of(&Gone { id })?;
-        let (now, key, accounts) = (self.0.uses.clock.now(), Key::Account(id).to_string(), self.clone());
-        let entry = NewEntry::of(Some(id), now, &event, Some(caller))?;
-        let write = move |tx: &rusqlite::Transaction<'_>| {
-            accounts::delete(tx, id)?;
-            orphans::note(tx, &key, now)?;
-            if let Some(pending) = &pending {
-                orphans::set_revocation(tx, &key, pending)?;
-            }
-            timeline::add(tx, &entry)?;
-            outbox::enqueue_event(tx, EventKind::AccountDeleted, Some(&id.to_string()), &payload, now).map(drop)
-        };
+        let deletion = Deletion::of(&account, &label, revocation, false, caller, self.0.uses.clock.now())?;
+        let accounts = self.clone();
+        let write = move |tx: &Transaction<'_>| deletion.write(tx);
         // Runs with the commit, even if the caller was cancelled, so that nobody gets the token afterwards.
         self.0.uses.store.write_then(write, move |()| accounts.forget(id)).await?;
         if revocation == Revocation::Pending {
@@ -89,6 +69,61 @@ impl Accounts {
             Revoked::Accepted => Revocation::Revoked,
             Revoked::Refused | Revoked::Unreachable => Revocation::Failed,
         }
+    }
+}
+
+/// What the deletion of an account writes.
+pub(super) struct Deletion {
+    id: AccountId,
+    /// Of its keychain item.
+    key: String,
+    entry: NewEntry,
+    pending: Option<String>,
+    payload: Payload,
+    now: Timestamp,
+}
+
+impl Deletion {
+    /// `label`: the integration's. `with_integration`: whether that is removed too.
+    pub(super) fn of(
+        account: &Account,
+        label: &str,
+        revocation: Revocation,
+        with_integration: bool,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> store::Result<Self> {
+        let (id, is_pending) = (account.id(), revocation == Revocation::Pending);
+        let event = TimelineEvent::Deleted {
+            name: account.profile.name.clone(),
+            revoked: match revocation {
+                Revocation::Revoked => Some(true),
+                Revocation::Failed => Some(false),
+                Revocation::NotOffered | Revocation::Pending => None,
+            },
+            is_pending,
+            with_integration,
+            provider: Some(label.to_owned()),
+        };
+        Ok(Self {
+            id,
+            key: Key::Account(id).to_string(),
+            entry: NewEntry::of(Some(id), now, &event, Some(caller))?,
+            pending: is_pending.then(|| PendingRevocation::of(account, label)).transpose()?,
+            payload: Payload::of(&Gone { id })?,
+            now,
+        })
+    }
+
+    pub(super) fn write(&self, tx: &Transaction<'_>) -> store::Result<()> {
+        accounts::delete(tx, self.id)?;
+        orphans::note(tx, &self.key, self.now)?;
+        if let Some(pending) = &self.pending {
+            orphans::set_revocation(tx, &self.key, pending)?;
+        }
+        timeline::add(tx, &self.entry)?;
+        let subject = self.id.to_string();
+        outbox::enqueue_event(tx, EventKind::AccountDeleted, Some(&subject), &self.payload, self.now).map(drop)
     }
 }
 

@@ -11,6 +11,7 @@
 mod change;
 mod commit;
 mod delete;
+mod delete_all;
 mod origins;
 mod reconcile;
 mod revocation;
@@ -24,6 +25,8 @@ use std::{
 use relink_domain::{AccountId, EnvironmentId};
 use tokio::sync::Notify;
 
+pub(crate) use delete_all::{DeletedAll, LockedAccounts, delete_all_of};
+pub(crate) use revocation::keep_for_revocations;
 pub use views::{AccountName, AccountPage, AccountView, PageQuery, TimelineQuery};
 
 use crate::{
@@ -57,11 +60,14 @@ struct Inner {
     locks: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
     /// Notified when a deleted account's tokens are still to be revoked.
     revocation_added: Notify,
+    /// Held during a pass over what is to be revoked. The number of passes so far.
+    revoking: tokio::sync::Mutex<usize>,
 }
 
 impl Accounts {
     pub(crate) fn new(uses: Dependencies) -> Self {
-        Self(Arc::new(Inner { uses, locks: Mutex::default(), revocation_added: Notify::new() }))
+        let (locks, revoking) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self(Arc::new(Inner { uses, locks, revocation_added: Notify::new(), revoking }))
     }
 
     /// The account's lock. It is held while an account's credentials are read, exchanged and written.

@@ -147,6 +147,7 @@ fn a_deleted_account_is_named_by_its_timeline() {
         name: "What it was called".to_owned(),
         revoked: None,
         is_pending: false,
+        with_integration: false,
         provider: None,
     };
     let entry = timeline::NewEntry::of(Some(gone), NOW, &event, None).expect("serialized");

@@ -1,4 +1,4 @@
-//! Adding, installing and uninstalling integrations.
+//! Adding and installing integrations.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     keychain::Key,
     store::{
-        StoreError, accounts,
+        StoreError,
         integrations::{self, Installed, Integration},
         orphans, outbox,
     },
@@ -162,42 +162,6 @@ impl Catalog {
         let installed = self.0.store.write_then(write, publish).await?;
         tracing::info!(integration = name, ?caller, "installed");
         Ok(installed)
-    }
-
-    /// Uninstalls an integration, whether or not its definition can be used. Fails if it has accounts.
-    pub async fn uninstall(&self, caller: &Caller, name: &str) -> Result<()> {
-        let installed = {
-            let entry =
-                self.0.providers.entry_named(name).ok_or_else(|| Error::not_found("installed integration", name))?;
-            Installed::clone(&entry.installed)
-        };
-        let (id, now, payload) = (installed.id, self.0.clock.now(), self.payload(&installed)?);
-        let providers = self.0.providers.clone();
-        let write = move |tx: &rusqlite::Transaction<'_>| {
-            let accounts = accounts::counts(tx)?.get(&id).copied().unwrap_or(0);
-            if accounts == 0 {
-                integrations::uninstall(tx, id)?;
-                orphans::note(tx, &Key::Integration(id).to_string(), now)?;
-                let subject = id.to_string();
-                outbox::enqueue_event(tx, EventKind::EnvironmentIntegrationDeleted, Some(&subject), &payload, now)?;
-            }
-            Ok(accounts)
-        };
-        let publish = move |accounts: &u32| {
-            if *accounts == 0 {
-                providers.publish_removal(id);
-            }
-        };
-        let accounts = self.0.store.write_then(write, publish).await?;
-        if accounts > 0 {
-            let message = format!("{name} still has connected accounts ({accounts}). Delete them first.");
-            return Err(Error::conflict("integration_in_use", message));
-        }
-        tracing::info!(integration = name, ?caller, "uninstalled");
-        if let Err(error) = self.0.orphans.sweep().await {
-            tracing::info!(integration = name, code = error.code(), "its client secret is removed later: {error}");
-        }
-        Ok(())
     }
 }
 

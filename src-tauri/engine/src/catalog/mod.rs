@@ -10,6 +10,7 @@ mod binding;
 mod built_in;
 mod client;
 mod install;
+mod uninstall;
 
 use std::sync::Arc;
 

@@ -10,6 +10,8 @@ use crate::{
     testing::{PERSON, Services},
 };
 
+mod uninstall;
+
 const ACME: &str = r#"{"name": "acme", "config": {"label": "Acme", "base_url": "https://api.acme.example",
   "credentials": {"format": "oauth2", "config": {"client": {"id": "relink", "secret": "first-secret"},
     "auth": {"tokenHost": "https://acme.example", "tokenPath": "/token",

@@ -10,7 +10,6 @@ use relink_domain::{
     },
     failure::{Cause, Failure},
     integration::{FieldValues, IdentitySource},
-    link::Purpose,
     origins::Origins,
     provider_text::KnownSecrets,
 };
@@ -27,7 +26,7 @@ use crate::{
     error::Error,
     keychain::Item,
     oauth::{self, Tokens},
-    provider::{ACCESS_TOKEN, CallCredentials, ProbeResult, Provider, REFRESH_TOKEN, Revoked, probe, revoke},
+    provider::{ACCESS_TOKEN, CallCredentials, ProbeResult, Provider, REFRESH_TOKEN, probe},
     store::timeline::{self, NewEntry},
 };
 
@@ -77,6 +76,9 @@ impl Connections {
         match outcome {
             Ok(outcome) => flow.set(Phase::Succeeded(outcome)),
             Err(error) => {
+                // Whatever failed, this is why.
+                let is_removed = self.is_removed(flow);
+                let error = if is_removed { FlowFailure::integration_removed(flow.provider.label()) } else { error };
                 self.note_failure(&flow.caller, flow, &error).await;
                 flow.set(Phase::Failed(error));
             }
@@ -250,7 +252,12 @@ impl Connections {
             }
             (Some(_) | None, Some(_) | None) => return self.save(flow, Some(account), staged, false).await,
         };
-        match self.ask(flow, question).await {
+        let choice = self.ask(flow, question).await;
+        if self.is_removed(flow) {
+            self.revoke_unused(flow, &staged.item).await;
+            return Err(FlowFailure::integration_removed(flow.provider.label()));
+        }
+        match choice {
             IdentityChoice::Replace => self.save(flow, Some(account), staged, false).await,
             IdentityChoice::Add => self.save(flow, Some(account), staged, true).await,
             IdentityChoice::Keep => Ok(self.keep_old(flow, &account, staged).await),
@@ -280,45 +287,8 @@ impl Connections {
         if let Err(error) = noted.await {
             tracing::warn!(account = %id, "could not be recorded: {error}");
         }
-        let revoked = match self.0.uses.providers.client_secret(&flow.provider).await {
-            Ok(secret) => revoke(&self.0.uses.outbound, &flow.provider, secret, &staged.item).await,
-            Err(_) => Revoked::Unreachable,
-        };
-        if matches!(revoked, Revoked::Refused | Revoked::Unreachable) {
-            tracing::info!(account = %id, "the provider did not take back the unused sign-in");
-        }
+        self.revoke_unused(flow, &staged.item).await;
         FlowOutcome { kept_old: true, ..outcome_of(account, flow, true) }
-    }
-
-    /// Saves the new credentials: as a replacement, or as a new account.
-    async fn save(
-        &self,
-        flow: &Arc<Flow>,
-        account: Option<Account>,
-        staged: Staged,
-        as_second: bool,
-    ) -> Result<FlowOutcome, FlowFailure> {
-        flow.set(Phase::Working(FlowStep::Saving));
-        let local = |error: Error| FlowFailure::of_error(&error);
-        let saved = match account {
-            Some(account) if !as_second => self.save_replacement(flow, account.id(), staged).await.map_err(local)?,
-            Some(account) => self.save_new(flow, &account.profile.tenant_id, staged).await.map_err(local)?,
-            None => {
-                let tenant = match &flow.link.purpose {
-                    Purpose::Connect { tenant_id } => tenant_id.clone(),
-                    Purpose::Reauthorize { account_id } => {
-                        return Err(local(Error::not_found("account", account_id)));
-                    }
-                };
-                self.save_new(flow, &tenant, staged).await.map_err(local)?
-            }
-        };
-        // The integration may have been changed since the flow began. The account then says so.
-        if let Err(error) = self.0.uses.accounts.provider_for(&saved).await {
-            tracing::info!(account = %saved.id(), code = error.code(), "connected, but not usable: {error}");
-        }
-        let reauthorized = flow.account_to_reauthorize() == Some(saved.id());
-        Ok(outcome_of(&saved, flow, reauthorized))
     }
 }
 
@@ -383,7 +353,7 @@ fn staged_oauth(
     Staged { item, granted, access }
 }
 
-fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> FlowOutcome {
+pub(super) fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> FlowOutcome {
     FlowOutcome {
         account: SessionAccount {
             id: account.id(),

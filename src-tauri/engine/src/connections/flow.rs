@@ -141,6 +141,10 @@ impl Flows {
         lock(&self.0).flows.get(&id).map(Arc::clone)
     }
 
+    pub(super) fn all(&self) -> Vec<Arc<Flow>> {
+        lock(&self.0).flows.values().map(Arc::clone).collect()
+    }
+
     /// The flows that the page with this token began.
     pub(super) fn begun_by(&self, page: [u8; 32]) -> Vec<Arc<Flow>> {
         lock(&self.0).flows.values().filter(|flow| flow.page == Some(page)).map(Arc::clone).collect()

@@ -18,6 +18,7 @@ mod links;
 mod openings;
 mod redirect_uri;
 mod refusals;
+mod removed;
 mod returned;
 mod save;
 mod session;

@@ -1,27 +1,80 @@
 //! Saves a flow's result: first to the keychain, then the account, in one transaction with the link's use and the
 //! events.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Arc};
 
+use relink_contract::connect::{FlowOutcome, FlowStep};
 use relink_domain::{
     AccountId,
     account::{Account, Input, Profile, Replacement, Transition},
-    link::LinkError,
+    link::{LinkError, Purpose},
     origins::Origins,
 };
 use serde_json::Map;
 use uuid::Uuid;
 
-use super::{Connections, complete::Staged, flow::Flow};
+use super::{
+    Connections,
+    complete::{Staged, outcome_of},
+    flow::{Flow, Phase},
+    view::FlowFailure,
+};
 use crate::{
     crash::CrashPoint,
     error::{Error, Result},
     keychain::{Item, Key, KeychainError},
+    provider::{Revoked, revoke},
     random::jitter,
-    store::{accounts, links, orphans},
+    store::{accounts, integrations, links, orphans},
 };
 
 impl Connections {
+    /// Saves the new credentials: as a replacement, or as a new account.
+    pub(super) async fn save(
+        &self,
+        flow: &Arc<Flow>,
+        account: Option<Account>,
+        staged: Staged,
+        as_second: bool,
+    ) -> Result<FlowOutcome, FlowFailure> {
+        flow.set(Phase::Working(FlowStep::Saving));
+        let unused = staged.item.clone();
+        let saved = match account {
+            Some(account) if !as_second => self.save_replacement(flow, account.id(), staged).await,
+            Some(account) => self.save_new(flow, &account.profile.tenant_id, staged).await,
+            None => match &flow.link.purpose {
+                Purpose::Connect { tenant_id } => self.save_new(flow, tenant_id, staged).await,
+                Purpose::Reauthorize { account_id } => Err(Error::not_found("account", account_id)),
+            },
+        };
+        let saved = match saved {
+            Ok(saved) => saved,
+            Err(error) => {
+                if self.is_removed(flow) {
+                    self.revoke_unused(flow, &unused).await;
+                }
+                return Err(FlowFailure::of_error(&error));
+            }
+        };
+        // The integration may have been changed since the flow began. The account then says so.
+        if let Err(error) = self.0.uses.accounts.provider_for(&saved).await {
+            tracing::info!(account = %saved.id(), code = error.code(), "connected, but not usable: {error}");
+        }
+        let reauthorized = flow.account_to_reauthorize() == Some(saved.id());
+        Ok(outcome_of(&saved, flow, reauthorized))
+    }
+
+    /// Revokes the tokens of a sign-in that isn't saved, if the provider supports that.
+    pub(super) async fn revoke_unused(&self, flow: &Flow, item: &Item) {
+        let revoked = match self.0.uses.providers.client_secret(&flow.provider).await {
+            Ok(secret) => revoke(&self.0.uses.outbound, &flow.provider, secret, item).await,
+            Err(_) => Revoked::Unreachable,
+        };
+        if matches!(revoked, Revoked::Refused | Revoked::Unreachable) {
+            tracing::info!(flow = %flow.id, "the provider did not take back the unused sign-in");
+        }
+    }
+
     /// Saves a new account. Its keychain item is noted as an orphan before it is written and claimed in the account's
     /// own transaction, so an item that a crash left behind is swept.
     pub(super) async fn save_new(&self, flow: &Flow, tenant_id: &str, staged: Staged) -> Result<Account> {
@@ -42,10 +95,13 @@ impl Connections {
             uses.accounts.change(&flow.caller, &created)?,
             uses.accounts.change(&flow.caller, &Transition { account: account.clone(), ..active })?,
         ];
-        let (link, name) = (flow.link.id, key.to_string());
+        let (link, name, integration) = (flow.link.id, key.to_string(), flow.provider.id());
         let write = move |tx: &rusqlite::Transaction<'_>| {
+            if integrations::installed(tx, integration)?.is_none() {
+                return Ok(Err(Error::not_found("installed integration", &integration)));
+            }
             if let Err(refused) = links::use_up(tx, link, now)? {
-                return Ok(Err(refused));
+                return Ok(Err(refused.into()));
             }
             for change in &changes {
                 accounts::commit(tx, change)?;
@@ -54,7 +110,7 @@ impl Connections {
             Ok(Ok(()))
         };
         let (access, connections, saved_account) = (staged.access, self.clone(), account.clone());
-        let then = move |saved: &Result<(), LinkError>| {
+        let then = move |saved: &Result<()>| {
             if saved.is_ok() {
                 if let Some(access) = access {
                     connections.0.uses.tokens.insert(id, access);
@@ -66,7 +122,7 @@ impl Connections {
         drop(being_written);
         if let Err(refused) = saved {
             uses.orphans.sweep().await?;
-            return Err(refused.into());
+            return Err(refused);
         }
         Ok(account)
     }

@@ -67,6 +67,18 @@ impl FlowFailure {
         self.shown.code == EXPIRED
     }
 
+    /// The integration was removed meanwhile.
+    pub(super) fn integration_removed(label: &str) -> Self {
+        let failure = Self::new(
+            "integration_removed",
+            format!("{label} was removed from Relink"),
+            format!("It was removed during the sign-in. {NOTHING_KEPT}"),
+            "Install it again in Relink, then start over.",
+            FlowErrorType::ValidationError,
+        );
+        Self { at_provider: false, ..failure }
+    }
+
     /// Another page was opened with the address of the page that began the flow.
     pub(super) fn withdrawn() -> Self {
         let failure = Self::new(

@@ -69,16 +69,25 @@ impl Providers {
         context: &Map<String, Value>,
         origins: &Origins,
     ) -> Result<BoundProvider> {
-        let provider = self.get(id)?;
-        let current = provider.origins(method, context);
-        match origins.moved_to(&current, &provider.moved_from) {
-            None => Ok(BoundProvider(provider)),
-            Some(moved) => Err(Error::provider(Failure::moved(moved), provider.label(), None)),
-        }
+        BoundProvider::checked(self.get(id)?, method, context, origins)
     }
 }
 
 impl BoundProvider {
+    /// The provider, for credentials that are bound to these addresses. Fails if it has others.
+    pub(crate) fn checked(
+        provider: Arc<Provider>,
+        method: AuthenticationMethod,
+        context: &Map<String, Value>,
+        origins: &Origins,
+    ) -> Result<Self> {
+        let current = provider.origins(method, context);
+        match origins.moved_to(&current, &provider.moved_from) {
+            None => Ok(Self(provider)),
+            Some(moved) => Err(Error::provider(Failure::moved(moved), provider.label(), None)),
+        }
+    }
+
     /// For a sign-in that begins at this provider: its code, its verifier and the values of its form are sent to these
     /// addresses, whatever happens to the integration meanwhile.
     pub(crate) const fn for_sign_in(provider: Arc<Provider>) -> Self {

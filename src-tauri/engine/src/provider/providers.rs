@@ -115,9 +115,9 @@ impl Providers {
     }
 
     /// The address that the client secret in the keychain may not be sent to. Decided by the latest state: the provider may
-    /// be that of a sign-in that began before the integration was changed.
+    /// be that of a sign-in that began before the integration was changed. After its removal, it is as it was then.
     fn client_secret_moved(&self, provider: &Provider) -> Option<MovedAddress> {
-        let latest = self.installed(provider.id())?;
+        let latest = self.installed(provider.id()).unwrap_or_else(|| Arc::clone(&provider.installed));
         latest.client_secret_origins.moved_to(&provider.client_origins(), provider.moved_from())
     }
 

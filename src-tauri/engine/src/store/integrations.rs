@@ -2,12 +2,13 @@
 
 use relink_domain::{EnvironmentIntegrationId, IntegrationId, Timestamp, integration::merged_text, origins::Origins};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{Result, document, id};
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Integration {
     pub id: IntegrationId,
     /// Unique.
@@ -45,8 +46,8 @@ impl Integration {
     }
 }
 
-/// An integration that is installed in this environment.
-#[derive(Debug, Clone, PartialEq)]
+/// An integration that is installed in this environment. Serialized, it is what the store keeps of a removed one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Installed {
     pub id: EnvironmentIntegrationId,
     pub integration: Integration,

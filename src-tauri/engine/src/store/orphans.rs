@@ -1,7 +1,7 @@
 //! Orphans: keychain items without an owner, either not yet or no longer. They are deleted from the keychain as soon as
 //! it is available.
 
-use relink_domain::Timestamp;
+use relink_domain::{EnvironmentIntegrationId, Timestamp};
 use rusqlite::{Connection, Transaction, params};
 
 use super::Result;
@@ -18,7 +18,8 @@ pub fn claim(tx: &Transaction<'_>, key: &str) -> Result<()> {
     Ok(())
 }
 
-/// Records that the item's tokens are still to be revoked, so that it is kept until then.
+/// Records that the item's tokens are still to be revoked, so that it is kept until then. For the item of an integration's
+/// client: that the client is still needed for that, and the integration as it was.
 pub fn set_revocation(tx: &Transaction<'_>, key: &str, revocation: &str) -> Result<()> {
     tx.execute("UPDATE orphan_item SET revocation = ?2 WHERE key = ?1", params![key, revocation])?;
     Ok(())
@@ -36,6 +37,12 @@ pub fn revocations(connection: &Connection) -> Result<Vec<(String, Timestamp, St
     let mut statement = connection.prepare_cached(query)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, Timestamp::from_millis(row.get(1)?), row.get(2)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether tokens of an integration's accounts are still to be revoked.
+pub fn has_revocations(connection: &Connection, of: EnvironmentIntegrationId) -> Result<bool> {
+    let query = "SELECT 1 FROM orphan_item WHERE key LIKE 'account/%' AND revocation ->> '$.integration' = ?1";
+    Ok(connection.prepare_cached(query)?.exists([of.to_string()])?)
 }
 
 /// Whether the item can be deleted.

@@ -12,4 +12,5 @@ mod permissions;
 mod reauthorize;
 mod recover;
 mod unattended;
+mod uninstall;
 mod world;

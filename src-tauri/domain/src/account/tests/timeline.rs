@@ -19,7 +19,15 @@ fn every_entry_has_its_text_and_tone() {
         name: "Acme".into(),
         revoked,
         is_pending,
+        with_integration: false,
         provider: provider.map(str::to_owned),
+    };
+    let removed = |revoked, is_pending| TimelineEvent::Deleted {
+        name: "Acme".into(),
+        revoked,
+        is_pending,
+        with_integration: true,
+        provider: Some("Acme CRM".to_owned()),
     };
     let later = |revoked| TimelineEvent::RevokedLater { provider: "GitHub".into(), revoked };
     let flow_failed = |provider_code: Option<&str>| TimelineEvent::FlowFailed {
@@ -113,7 +121,20 @@ fn every_entry_has_its_text_and_tone() {
             Some("Not revoked at GitHub yet: the keychain is locked. Relink revokes it when the keychain is unlocked."),
         ),
         (deleted(None, false, None), Tone::Good, "Acme was deleted", None),
-        (later(true), Tone::Good, "Revoked at GitHub", Some("The account was deleted while the keychain was locked")),
+        (
+            removed(None, true),
+            Tone::Good,
+            "Acme was deleted",
+            Some("Removed with Acme CRM. Relink revokes its tokens there as soon as the keychain is unlocked."),
+        ),
+        (removed(None, false), Tone::Good, "Acme was deleted", Some("Removed with Acme CRM")),
+        (
+            removed(Some(false), false),
+            Tone::Warning,
+            "Acme was deleted",
+            Some("Not revoked at Acme CRM. Remove Relink's access in your account settings there."),
+        ),
+        (later(true), Tone::Good, "Revoked at GitHub", Some("The account was deleted before")),
         (
             later(false),
             Tone::Warning,
