@@ -370,29 +370,3 @@ async fn the_sandbox_controls_work() -> Result<()> {
     terminal.json("name", &["sandbox", "remove"]).await?;
     terminal.relink.stop().await
 }
-
-#[tokio::test]
-async fn exit_codes_tell_kinds_of_failure_apart() -> Result<()> {
-    let terminal = Terminal::new().await?;
-    let id = terminal.connected().await?;
-    terminal.exits_with(1, &["account", "nobody"]).await?;
-    for words in [&["nonsense"][..], &["sandbox", "fault", "nonsense"], &["sandbox", "set", "--rotation", "x"]] {
-        terminal.exits_with(2, words).await?;
-    }
-    let nowhere = terminal.session.folder().join("nowhere").to_string_lossy().into_owned();
-    terminal.exits_with(3, &["accounts", "--data-dir", &nowhere]).await?;
-    terminal.exits_with(6, &["serve", "--listen", "127.0.0.1:0"]).await?;
-
-    // Relink retries an unknown error response until it has persisted for a while.
-    terminal.exits_with(0, &["sandbox", "fault", "unknown_error_400"]).await?;
-    terminal.exits_with(1, &["refresh", &id]).await?;
-    terminal.exits_with(0, &["sandbox", "revoke"]).await?;
-    for command in ["refresh", "check", "token"] {
-        terminal.exits_with(4, &[command, &id]).await?;
-    }
-
-    terminal.session.lock()?;
-    let locked = terminal.exits_with(5, &["refresh", &id]).await?;
-    assert!(locked.err.contains("locked"), "{}", locked.err);
-    terminal.relink.stop().await
-}

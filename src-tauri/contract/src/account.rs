@@ -174,7 +174,8 @@ pub struct AccountRow {
     pub expiry_is_assumed: bool,
     #[schema(required)]
     pub last_used_at: Option<Timestamp>,
-    /// Whether its access token or key hasn't expired.
+    /// Whether its access token or key hasn't expired. Once a refresh was refused for good, only while the provider still accepts
+    /// the token that remains.
     pub is_fresh: bool,
     /// Whether its key was never tried, because the integration defines no call to check with.
     pub is_unchecked: bool,
@@ -203,6 +204,8 @@ pub struct AccountContext<'a> {
     pub waiting: Option<&'a Waiting>,
     /// Whether its key was never tried, because the integration defines no call to check with.
     pub is_unchecked: bool,
+    /// Whether an access token is at hand that hasn't expired.
+    pub holds_token: bool,
     pub now: Timestamp,
 }
 
@@ -210,12 +213,14 @@ impl AccountRow {
     pub fn new(account: &Account, context: &AccountContext<'_>) -> Self {
         let profile = &account.profile;
         let trouble = account.state.trouble();
-        let (expires_at, expiry_is_assumed) = match account.state.credential() {
+        let is_final = trouble.is_some_and(|trouble| trouble.verdict() != Verdict::Retrying);
+        let (expires_at, expiry_is_assumed, is_usable) = match account.state.credential() {
             Credential::Renewing(renewing) => {
                 let lifetime = renewing.lifetime.or_assumed(None);
-                (lifetime.expires_at, lifetime.is_assumed)
+                // What remains after a final refusal is dropped, unless the provider accepts it.
+                (lifetime.expires_at, lifetime.is_assumed, !is_final || context.holds_token)
             }
-            Credential::Fixed(fixed) => (fixed.expires_at, false),
+            Credential::Fixed(fixed) => (fixed.expires_at, false, true),
         };
         Self {
             id: profile.id,
@@ -236,7 +241,7 @@ impl AccountRow {
             expires_at: expires_at.filter(|_| account.status() != Status::Connecting),
             expiry_is_assumed,
             last_used_at: context.last_used_at,
-            is_fresh: expires_at.is_none_or(|at| at > context.now),
+            is_fresh: is_usable && !account.has_moved() && expires_at.is_none_or(|at| at > context.now),
             is_unchecked: context.is_unchecked,
             created_at: profile.created_at,
             updated_at: profile.updated_at,

@@ -124,6 +124,7 @@ fn an_account_row_has_the_documented_keys_and_is_read_back() {
         next_action_at: None,
         waiting: None,
         is_unchecked: false,
+        holds_token: true,
         now,
     };
     let row = AccountRow::new(&refused(), &context);
@@ -158,4 +159,6 @@ fn an_account_row_has_the_documented_keys_and_is_read_back() {
     );
     assert_eq!((written["verdict"].as_str(), written["is_fresh"].as_bool()), (Some("needs_person"), Some(true)));
     assert_eq!(serde_json::from_value::<AccountRow>(written).expect("read"), row);
+    let dropped = AccountRow::new(&refused(), &AccountContext { holds_token: false, ..context });
+    assert!(!dropped.is_fresh, "no token is left");
 }

@@ -9,7 +9,7 @@ use relink_contract::{
 use relink_domain::Secret;
 use serde::Serialize;
 
-use super::{input::read_stdin, lookup::find_account_id};
+use super::{input::read_stdin, lookup::find_account};
 use crate::{
     api_client::{ApiClient, percent_encode},
     exit::CliError,
@@ -47,7 +47,9 @@ fn ensure_ready(client: &ApiClient, integration: &str) -> Result<(), CliError> {
 
 pub(super) fn reauthorize(client: &ApiClient, id: &str, open: bool, output: Output) -> Result<(), CliError> {
     let base_url = client.base_url()?;
-    let id = find_account_id(client, id)?;
+    let account = find_account(client, id)?;
+    ensure_ready(client, &account.integration)?;
+    let id = account.id.to_string();
     let link =
         client.create_link_token(&NewLinkToken { integrated_account_id: Some(id), ..NewLinkToken::default() })?;
     print_link(client, base_url, link, None, open, output)

@@ -44,6 +44,8 @@ pub struct AccountView {
     pub waiting: Option<Waiting>,
     /// Whether its key was never tried, because the integration defines no probe.
     pub is_unchecked: bool,
+    /// Whether an access token is at hand that hasn't expired.
+    pub holds_token: bool,
 }
 
 impl AccountView {
@@ -60,6 +62,7 @@ impl AccountView {
             next_action_at: self.due,
             waiting: self.waiting.as_ref(),
             is_unchecked: self.is_unchecked,
+            holds_token: self.holds_token,
             now,
         }
     }
@@ -233,6 +236,7 @@ impl Accounts {
         Ok(AccountView {
             waiting: provider.as_ref().and_then(|provider| self.wait_of(&account, provider, closed)),
             is_unchecked: provider.is_some_and(|provider| provider.leaves_unchecked(&account)),
+            holds_token: self.0.uses.tokens.get_fresh(account.id(), self.0.uses.clock.now()).is_some(),
             label: installed.label(),
             last_used_at,
             due: account.due(Jitter::NONE).map(Due::at),

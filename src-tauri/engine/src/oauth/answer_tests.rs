@@ -87,6 +87,7 @@ async fn failures_are_classified() {
         (200, "{}", Cause::Garbled),
         (200, r#"{"access_token":""}"#, Cause::Garbled),
         (200, "", Cause::Garbled),
+        (200, "<?xml version=\"1.0\"?><error/>", Cause::Garbled),
         (200, "OK", Cause::Garbled),
         (400, "error=invalid_grant", Cause::InvalidGrant),
         (400, "error=Invalid_Grant&error_description=revoked", Cause::InvalidGrant),

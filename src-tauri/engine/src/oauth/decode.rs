@@ -26,8 +26,8 @@ pub(crate) fn decode(headers: &HeaderMap, body: &[u8]) -> Decoded {
     if let Some(fields) = form(text) {
         return Decoded { text: fields.to_string(), is_html: false };
     }
-    let is_html = text.starts_with('<') || essence(content_type).eq_ignore_ascii_case("text/html");
-    Decoded { text: text.to_owned(), is_html }
+    let is_page = text.starts_with('<') || essence(content_type).eq_ignore_ascii_case("text/html");
+    Decoded { text: text.to_owned(), is_html: is_page && !is_xml(content_type, text) }
 }
 
 /// A byte order mark decides, then the declared charset. A text that is not valid in it is read as windows-1252, which
@@ -36,6 +36,13 @@ fn text_of(content_type: &str, body: &[u8]) -> String {
     let encoding = charset(content_type).unwrap_or(UTF_8);
     let (text, _, is_malformed) = encoding.decode(body);
     if is_malformed { WINDOWS_1252.decode(body).0.into_owned() } else { text.into_owned() }
+}
+
+/// Whether a body is an API's XML, unlike XHTML.
+fn is_xml(content_type: &str, text: &str) -> bool {
+    let essence = essence(content_type).to_ascii_lowercase();
+    let is_declared = essence.ends_with("/xml") || essence.ends_with("+xml") && essence != "application/xhtml+xml";
+    is_declared || essence.is_empty() && text.starts_with("<?xml") && !text.contains("<html")
 }
 
 fn charset(content_type: &str) -> Option<&'static Encoding> {
@@ -118,6 +125,10 @@ mod tests {
             (Some("text/html"), "Welcome to the hotel", true),
             (None, " <!doctype html><a href=\"/?error=1&access_token=2\">", true),
             (Some("application/xhtml+xml"), "<html></html>", true),
+            (None, "<?xml version=\"1.0\"?><html xmlns=\"http://www.w3.org/1999/xhtml\"></html>", true),
+            (None, "<?xml version=\"1.0\"?><error/>", false),
+            (Some("Text/XML; charset=utf-8"), "<error/>", false),
+            (Some("application/problem+xml"), "<problem/>", false),
             (Some("text/plain"), "OK", false),
             (Some("text/plain"), "an error=1 occurred", false),
             (Some("text/plain"), "a=b", false),

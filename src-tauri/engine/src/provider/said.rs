@@ -33,7 +33,6 @@ impl Answer {
         credentials: &CallCredentials<'_>,
     ) -> Self {
         let decode::Decoded { text, is_html } = decode::decode(&response.headers, &response.body);
-        let is_html = is_html && !is_xml(response, &text);
         let json: Option<Value> = serde_json::from_str(&text).ok();
         let in_body = json.as_ref().map(|body| {
             let code = provider.definition.refresh().error_code_path.as_ref().and_then(|path| path.read(body));
@@ -63,12 +62,4 @@ impl Answer {
             (said, _) => said.clone(),
         }
     }
-}
-
-/// Whether a body is an API's XML, unlike XHTML.
-fn is_xml(response: &HttpResponse, text: &str) -> bool {
-    let content_type = response.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_declared = essence.ends_with("/xml") || essence.ends_with("+xml") && essence != "application/xhtml+xml";
-    is_declared || essence.is_empty() && text.starts_with("<?xml") && !text.contains("<html")
 }

@@ -43,6 +43,10 @@ impl Refresher {
         if let (ProbeResult::Unauthorized { .. }, Some(refused)) = (&probed.result, &probed.renewable) {
             self.0.uses.tokens.remove_refused(id, refused);
             probed = self.probe_account(caller, &account).await?;
+            // A new token that is refused as well is dead, too: it is not handed out.
+            if let (ProbeResult::Unauthorized { .. }, Some(refused)) = (&probed.result, &probed.renewable) {
+                self.0.uses.tokens.remove_refused(id, refused);
+            }
         }
         let (outcome, answer) = match probed.result {
             ProbeResult::Works(Some(identity)) if account.is_another(&identity) => {

@@ -213,6 +213,8 @@ mod fixed_tests;
 #[cfg(test)]
 mod lifetime_tests;
 #[cfg(test)]
+mod refused_tests;
+#[cfg(test)]
 mod response_tests;
 #[cfg(test)]
 mod tests;
