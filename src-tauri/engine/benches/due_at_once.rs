@@ -1,9 +1,11 @@
 //! 10,000 accounts whose refreshes fall due at once, over 100 hosts that take 200 ms each, without rotation. Compared with the
-//! ideal: every host serves as many refreshes at a time as Relink allows. Run by `make bench`; asserts nothing about time.
+//! ideal: every host serves as many refreshes at a time as Relink allows. Then what touches every account: a clock that is set back,
+//! and a start after which nothing or every address has changed. Run by `make bench`; asserts nothing about time.
 
 use std::{
     collections::BTreeMap,
     fs,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -50,16 +52,8 @@ async fn main() {
     let port = serve(&provider).await;
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Clock::set_to(START);
-    let engine = Engine::start(Options {
-        data_dir: folder.path().to_owned(),
-        keychain: Keychain::memory(MemoryKeychain::default()),
-        clock: clock.clone(),
-        takes_deep_links: false,
-    })
-    .await
-    .expect("the engine starts");
-    engine.set_api_port(7417);
-    engine.keep_alive().await.expect("it begins");
+    let keychain = MemoryKeychain::default();
+    let engine = start(folder.path(), &keychain, &clock).await;
     for host in 0..HOSTS {
         engine.catalog().add(&Caller::Person, &definition(host, port)).await.expect("added");
     }
@@ -84,8 +78,8 @@ async fn main() {
     let memory = resident_megabytes("VmRSS");
     let began = Instant::now();
     clock.advance_secs(LIFETIME_SECS / 100 + 11);
-    for account in accounts {
-        until_refreshed(&engine, account, clock.now()).await;
+    for account in &accounts {
+        until_refreshed(&engine, *account, clock.now()).await;
     }
     let took = began.elapsed().as_secs_f64();
     let refreshes = provider.requests.load(Ordering::SeqCst) - connected;
@@ -99,7 +93,72 @@ async fn main() {
         "\n{refreshes} refreshes for {ACCOUNTS} accounts; at most {:.0} MB more memory than before, the provider's included.",
         resident_megabytes("VmHWM") - memory
     );
+
+    println!("\n### What touches each of {ACCOUNTS} accounts\n");
+    println!("| s | all accounts | a rename meanwhile |\n|---|---|---|");
+    let (all, rename) = clock_set_back(&engine, &clock, &accounts).await;
+    println!("| the clock is set back by a day | {all:.2} | {rename:.2} |");
     engine.stop().await;
+    drop(engine);
+
+    let began = Instant::now();
+    let engine = start(folder.path(), &keychain, &clock).await;
+    println!("| start, no address has changed | {:.2} | |", began.elapsed().as_secs_f64());
+    engine.stop().await;
+    drop(engine);
+
+    let database = rusqlite::Connection::open(folder.path().join("relink.db")).expect("the database");
+    let elsewhere = format!("http://127.0.2.1:{port}");
+    let moved =
+        "UPDATE integration SET document = json_set(document, '$.config.base_url', ?1) WHERE name LIKE 'host-%'";
+    assert_eq!(database.execute(moved, [elsewhere]).expect("changed"), HOSTS);
+    drop(database);
+    let began = Instant::now();
+    let engine = start(folder.path(), &keychain, &clock).await;
+    println!("| start, every address has changed | {:.2} | |", began.elapsed().as_secs_f64());
+    let counts = engine.accounts().status_counts(&Caller::Person).await.expect("counts");
+    assert_eq!(counts.get("needs_reauth"), Some(&u32::try_from(ACCOUNTS).expect("it fits")));
+    engine.stop().await;
+}
+
+/// Seconds until every account is planned by the new clock, and until an account was renamed meanwhile.
+async fn clock_set_back(engine: &Engine, clock: &Clock, accounts: &[AccountId]) -> (f64, f64) {
+    let began = Instant::now();
+    clock.advance_secs(-86_400);
+    let rename = async {
+        // The loop reads the clock first.
+        tokio::time::sleep(POLL_INTERVAL).await;
+        let began = Instant::now();
+        engine.accounts().rename(&Caller::Person, accounts[0], "Renamed".to_owned()).await.expect("renamed");
+        began.elapsed().as_secs_f64()
+    };
+    let all = async {
+        for account in accounts {
+            let latest = clock.now().plus_secs(LIFETIME_SECS);
+            while engine
+                .accounts()
+                .get(&Caller::Person, *account)
+                .await
+                .expect("there")
+                .due
+                .is_none_or(|due| due > latest)
+            {
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
+        }
+        began.elapsed().as_secs_f64()
+    };
+    tokio::join!(all, rename)
+}
+
+/// Starts an engine, until it keeps the accounts alive.
+async fn start(folder: &Path, keychain: &MemoryKeychain, clock: &Clock) -> Engine {
+    let keychain = Keychain::memory(keychain.clone());
+    let options = Options { data_dir: folder.to_owned(), keychain, clock: clock.clone(), takes_deep_links: false };
+    let engine = Engine::start(options).await.expect("the engine starts");
+    engine.set_api_port(7417);
+    engine.keep_alive().await.expect("it begins");
+    engine
 }
 
 /// A token endpoint at every loopback address. Its port.

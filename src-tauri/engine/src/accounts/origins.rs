@@ -1,5 +1,8 @@
 //! Accounts and the addresses that their credentials may be sent to.
 
+use std::future;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use relink_domain::{
     AccountId,
     account::{Account, Input},
@@ -13,6 +16,9 @@ use crate::{
     provider::{BoundProvider, Provider},
     store::accounts,
 };
+
+/// How many accounts are marked or restored at a time.
+const MAX_FOLLOWING: usize = 64;
 
 impl Accounts {
     /// The account's provider, for requests with its credentials: **every** such request gets its provider here. If one of
@@ -42,24 +48,27 @@ impl Accounts {
             .map(|method| provider.origins(method, &serde_json::Map::new()))
             .collect();
         let id = provider.id();
-        for account in self.0.uses.store.read(move |c| accounts::to_compare(c, id, &bound)).await? {
-            match self.follow_origins(account, provider).await {
-                // It was deleted meanwhile.
-                Ok(()) | Err(Error::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        let to_compare = self.0.uses.store.read(move |c| accounts::to_compare(c, id, &bound)).await?;
+        // Together, because commits that wait at the same time share a transaction.
+        let followed = stream::iter(to_compare).map(|account| Box::pin(self.follow_origins(account, provider)));
+        followed.buffer_unordered(MAX_FOLLOWING).try_for_each(|()| future::ready(Ok(()))).await
     }
 
     async fn follow_origins(&self, id: AccountId, provider: &Provider) -> Result<()> {
-        let account = self.load(id).await?;
+        let account = match self.load(id).await {
+            Err(Error::NotFound { .. }) => return Ok(()),
+            loaded => loaded?,
+        };
         let current = provider.origins(account.method(), &account.profile.context);
         let input = Input::FollowOrigins { current, accepted: provider.moved_from().to_vec() };
         let now = self.0.uses.clock.now();
         let step = account.apply(input.clone(), now, relink_domain::schedule::Jitter::NONE)?;
         if !step.timeline.is_empty() {
-            self.commit(&Caller::Internal, id, input).await?;
+            match self.commit(&Caller::Internal, id, input).await {
+                // It was deleted meanwhile.
+                Err(Error::NotFound { .. }) => return Ok(()),
+                committed => committed?,
+            };
             tracing::info!(account = %id, moved = step.account.has_moved(), "followed its provider's addresses");
         }
         Ok(())
