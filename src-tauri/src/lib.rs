@@ -7,6 +7,7 @@
 mod bus;
 mod closing;
 mod commands;
+mod concealment;
 mod deep_link;
 mod desktop;
 mod lifecycle;

@@ -13,7 +13,7 @@ use tauri::{
 use tauri_plugin_dialog::{DialogExt, MessageDialogKind};
 use tauri_plugin_opener::OpenerExt;
 
-use crate::{app, is_running, web_data};
+use crate::{app, concealment::set_concealed, is_running, web_data};
 
 /// The label of the main window, to which the capability is given.
 pub(crate) const MAIN: &str = "main";
@@ -37,11 +37,13 @@ fn open_on_thread(handle: &AppHandle, open: impl FnOnce(&AppHandle) -> tauri::Re
     });
 }
 
-/// How long a new window waits for its page. Then it is shown as it is.
-const PAGE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a new window waits for its page's data. Then it is shown as it is.
+const READY_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long it then waits until its page is painted.
+const PAINT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Opens the main window, and shows it when its page is ready: until then, it would be black. An event handler must call
-/// [`show_main`] instead.
+/// Opens the main window, and shows it when its page has its data and is painted: until then, it would be blank. An event handler
+/// must call [`show_main`] instead.
 pub(crate) fn open_main(handle: &AppHandle) -> tauri::Result<()> {
     let page = app(handle).next_page();
     let appearance = app(handle).current_preferences().appearance;
@@ -59,10 +61,13 @@ pub(crate) fn open_main(handle: &AppHandle) -> tauri::Result<()> {
     }
     let window = builder.build()?;
     async_runtime::spawn(async move {
-        page.wait(PAGE_TIMEOUT).await;
+        page.ready.wait(READY_TIMEOUT).await;
+        set_concealed(&window, true);
         if let Err(error) = bring_to_front(&window) {
             tracing::debug!("the window was closed before it was shown: {error}");
         }
+        page.painted.wait(PAINT_TIMEOUT).await;
+        set_concealed(&window, false);
     });
     Ok(())
 }

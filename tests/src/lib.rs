@@ -18,6 +18,7 @@ pub mod provider;
 pub mod receiver;
 pub mod recording_proxy;
 pub mod relink;
+pub mod screen;
 pub mod selections;
 pub mod session;
 pub mod window_manager;

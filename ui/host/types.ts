@@ -4,8 +4,10 @@
 export type Commands = {
   /** Where a new window should go. Returned only once. */
   initial_destination: [arguments: void, output: Destination | null];
-  /** The page can be shown. Until then, its window is hidden. */
+  /** The page has its data. Until then, its window is hidden. */
   page_ready: [arguments: void, output: null];
+  /** The page is painted. Until then, its window is transparent. */
+  page_painted: [arguments: void, output: null];
   overview: [arguments: void, output: Overview];
   accounts: [arguments: void, output: Array<Account>];
   account: [arguments: { id: AccountId }, output: Account];

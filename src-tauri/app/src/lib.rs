@@ -45,7 +45,7 @@ pub use changes::Changes;
 pub use desktop::{Desktop, DesktopFuture, DesktopStatus};
 pub use direct_sign_in::{SignIn, SignInOutcome, SignInRoute};
 use error::error_view;
-pub use page::PageReady;
+pub use page::{NextPage, PageReport};
 pub use preferences::preferred_port;
 use tray::AccountInNeed;
 
@@ -77,8 +77,7 @@ struct Inner {
     signals: mpsc::Sender<DesktopSignal>,
     initial_destination: Mutex<Option<Destination>>,
     sign_ins: sign_ins::SignIns,
-    /// How many pages of the main window have become ready.
-    ready_pages: watch::Sender<u64>,
+    page_reports: page::PageReports,
 }
 
 /// Values that don't change while the app runs.
@@ -119,7 +118,7 @@ impl App {
             signals,
             initial_destination: Mutex::default(),
             sign_ins: Mutex::default(),
-            ready_pages: watch::Sender::default(),
+            page_reports: page::PageReports::default(),
         }));
         tokio::spawn(app.clone().publish_changes());
         tokio::spawn(app.clone().publish_port_changes());

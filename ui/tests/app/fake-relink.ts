@@ -202,6 +202,7 @@ export class FakeRelink {
     },
     remind_later: () => null,
     page_ready: () => null,
+    page_painted: () => null,
     begin_sign_in: () => {
       this.opened.push('sign-in page');
       this.signIn = { phase: 'at_provider' };

@@ -47,6 +47,21 @@ const PAGES = [
   ['Settings', 'preferences'],
 ] as const;
 
+it('reports that it can be shown, and then that it is painted', async () => {
+  const relink = relinkWithIntegrations();
+  const reports: string[] = [];
+  const painted = new Promise<void>((resolve) => {
+    relink.handlers.page_ready = () => (reports.push('ready'), null);
+    relink.handlers.page_painted = () => (reports.push('painted'), resolve(), null);
+  });
+  app = await openWindow(relink);
+  await painted;
+  expect(reports).toEqual(['ready', 'painted']);
+  expect(await app.page.evaluate(() => performance.getEntriesByName('first-contentful-paint').length)).toBe(
+    1,
+  );
+});
+
 it.each(PAGES)('shows on %s that it is loading', async (place, command) => {
   const page = await go(place, unanswered(relinkWithIntegrations(), command));
   await page.getByText('Loading…').first().waitFor();

@@ -13,8 +13,10 @@ macro_rules! window_commands {
         $receiver! {
             /// Where a new window should go. Returned only once.
             fn initial_destination() -> Option<Destination>;
-            /// The page can be shown. Until then, its window is hidden.
+            /// The page has its data. Until then, its window is hidden.
             fn page_ready() -> ();
+            /// The page is painted. Until then, its window is transparent.
+            fn page_painted() -> ();
             fn overview() -> Overview;
 
             fn accounts() -> Vec<Account>;
