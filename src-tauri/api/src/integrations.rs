@@ -11,7 +11,7 @@ use relink_contract::{
 use relink_domain::{
     EnvironmentIntegrationId, IntegrationId, caller::Caller, integration::redacted, permission::Permission,
 };
-use relink_engine::{Installed, SANDBOX};
+use relink_engine::{Error, Installed, SANDBOX};
 use utoipa_axum::routes;
 
 use crate::{
@@ -236,6 +236,12 @@ async fn install(
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewEnvironmentIntegration>,
 ) -> ApiResult<EnvironmentIntegration> {
+    let flags =
+        [("is_enabled", new.is_enabled), ("is_active", new.is_active), ("show_in_catalog", new.show_in_catalog)];
+    if let Some((field, _)) = flags.into_iter().find(|(_, value)| *value == Some(false)) {
+        let message = format!("{field} can only be true. To disable an integration, uninstall it.");
+        return Err(Error::invalid_field("not_supported", field, message).into());
+    }
     let entries = api.engine.catalog().list(&caller).await?;
     let entry = entries.iter().find(|entry| entry.integration.id.to_string() == new.integration_id);
     let name = &entry.ok_or_else(|| IntegrationId::not_found(&new.integration_id))?.integration.name;

@@ -76,10 +76,18 @@ pub struct EnvironmentIntegration {
     pub updated_at: Timestamp,
 }
 
-/// A request to install an integration of the catalog.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// A request to install an integration of the catalog. An installed integration is always enabled and in the catalog of the
+/// connect UI, so another value is refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewEnvironmentIntegration {
     pub integration_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_enabled: Option<bool>,
+    /// The same as `is_enabled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_active: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub show_in_catalog: Option<bool>,
 }
 
 /// An entry of the catalog.

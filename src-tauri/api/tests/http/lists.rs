@@ -242,14 +242,6 @@ async fn every_text_that_a_caller_stores_is_bounded_and_without_control_characte
 }
 
 #[tokio::test]
-async fn a_region_is_that_of_the_link_or_trutos_default() {
-    let world = World::new().await;
-    world.sandbox().await;
-    let id = world.account("acme-1").await;
-    assert_eq!(world.get(&format!("/integrated-account/{id}")).await["region"], "wnam");
-}
-
-#[tokio::test]
 async fn a_webhook_names_events_or_patterns_of_them_and_never_none() {
     let world = World::new().await;
     let hook = |event_types: Value| json!({ "target_url": "http://127.0.0.1:9/", "event_types": event_types });

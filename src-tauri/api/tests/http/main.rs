@@ -8,5 +8,6 @@ mod life;
 mod limits;
 mod lists;
 mod openapi;
+mod truto_fields;
 mod uninstall;
 mod world;
