@@ -167,6 +167,14 @@ impl Connections {
             context: &context,
             known: &known,
         };
+        if flow.format == AuthenticationMethod::ApiKey {
+            let missing = provider.missing_to_sign(&credentials).map_err(|error| FlowFailure::of_error(&error))?;
+            // Without any credential, a test request shows whether the provider wants one. Half of one is a mistake.
+            let has_half = missing.len() < provider.authorizing_fields(flow.format).len();
+            if !missing.is_empty() && (has_half || provider.definition.probe().is_none()) {
+                return Err(FlowFailure::fields_missing(label, &missing));
+            }
+        }
         let identity = self.verify(flow, &credentials, None).await?;
         let (credential, access, requested_scopes, scopes) = match tokens {
             Some((tokens, requested)) => {
@@ -218,11 +226,14 @@ impl Connections {
             ProbeResult::NoProbe => Ok(None),
             ProbeResult::Unauthorized { status, said } => {
                 let failure = Failure::new(Cause::Rejected).status(status).said(&said);
-                Err(match flow.format {
-                    AuthenticationMethod::ApiKey => {
+                Err(match (flow.format, flow.provider.missing_to_sign(credentials)) {
+                    (AuthenticationMethod::ApiKey, Ok(missing)) if !missing.is_empty() => {
+                        FlowFailure::unsigned_rejected(&failure, label, &missing)
+                    }
+                    (AuthenticationMethod::ApiKey, _) => {
                         FlowFailure::key_rejected(&failure, label, &flow.provider.authorizing_fields(flow.format))
                     }
-                    AuthenticationMethod::Oauth2 | AuthenticationMethod::Oauth2ClientCredentials => {
+                    (AuthenticationMethod::Oauth2 | AuthenticationMethod::Oauth2ClientCredentials, _) => {
                         FlowFailure::of_failure(&failure, label, None)
                     }
                 })

@@ -194,4 +194,6 @@ impl Connections {
 }
 
 #[cfg(test)]
+mod optional_tests;
+#[cfg(test)]
 mod tests;

@@ -175,8 +175,7 @@ impl FlowFailure {
         let hint = match fields {
             [] | [_] => "Check that you copied all of it and that it belongs to the right account.".to_owned(),
             several => {
-                let labels: Vec<_> = several.iter().map(|field| field.label.as_str()).collect();
-                format!("Check {}: that you copied all of them and that they belong together.", labels.join(" and "))
+                format!("Check {}: that you copied all of them and that they belong together.", labels(several))
             }
         };
         // The secret one is more likely to be wrong, and can't be seen.
@@ -190,6 +189,31 @@ impl FlowFailure {
         )
         .said(failure, label, None)
         .about(blamed.map(|field| field.name.clone()))
+    }
+
+    /// Fields that may be left empty were, but calls can't be signed without them.
+    pub(super) fn fields_missing(label: &str, fields: &[&Field]) -> Self {
+        let failure = Self::new(
+            "field_missing",
+            format!("{} {} missing", labels(fields), if fields.len() == 1 { "is" } else { "are" }),
+            format!("Calls to {label} can't be signed without that. {NOTHING_KEPT}"),
+            ENTER_AND_RETRY,
+            FlowErrorType::ValidationError,
+        );
+        Self { at_provider: false, ..failure }.about(fields.first().map(|field| field.name.clone()))
+    }
+
+    /// The provider doesn't accept calls without the fields that were left empty.
+    pub(super) fn unsigned_rejected(failure: &Failure, label: &str, fields: &[&Field]) -> Self {
+        Self::new(
+            "field_missing",
+            format!("{label} doesn't accept calls without {}", labels(fields)),
+            format!("A test request was refused{}. {NOTHING_KEPT}", with_status(failure)),
+            ENTER_AND_RETRY,
+            FlowErrorType::ValidationError,
+        )
+        .said(failure, label, None)
+        .about(fields.first().map(|field| field.name.clone()))
     }
 
     /// The provider doesn't accept the entered client id and secret.
@@ -275,7 +299,12 @@ impl FlowFailure {
     }
 }
 
+const ENTER_AND_RETRY: &str = "Fill in the form completely, then try again.";
 const NOTHING_KEPT: &str = "Nothing was saved.";
+
+fn labels(fields: &[&Field]) -> String {
+    fields.iter().map(|field| field.label.as_str()).collect::<Vec<_>>().join(" and ")
+}
 
 fn with_status(failure: &Failure) -> String {
     match failure.http_status {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use relink_domain::{
     Secret,
     account::AuthenticationMethod,
-    integration::{Header, HeaderError, HeaderTemplate, Values, is_always_credential},
+    integration::{Field, Header, HeaderError, HeaderTemplate, Placeholder, Values, is_always_credential},
     provider_text::{KnownSecrets, SecretFilter},
 };
 use serde_json::{Map, Value};
@@ -26,9 +26,38 @@ pub(crate) struct CallCredentials<'a> {
 }
 
 impl CallCredentials<'_> {
+    fn values<'v>(&'v self, optional: &'v [&'v str]) -> Values<'v> {
+        let Self { access_token, fields, context, .. } = *self;
+        Values { access_token, fields, context, optional }
+    }
+
     /// The filter for what the provider answers.
     pub(super) fn filter(&self) -> SecretFilter {
         self.known.filter(self.fields.values().chain(self.access_token))
+    }
+}
+
+fn unfit(error: &HeaderError) -> Error {
+    Error::invalid("credential_unfit", format!("The credential can't be sent: {error}."))
+}
+
+impl Provider {
+    fn optional_fields(&self, method: AuthenticationMethod) -> Vec<&str> {
+        let fields = self.definition.fields(method).into_iter().flatten();
+        fields.filter(|field| !field.required).map(|field| field.name.as_str()).collect()
+    }
+
+    /// The optional fields of the form that were left empty, so that calls can't be signed: their `authorization` is left out.
+    /// None if they can be. Fails if something else is missing.
+    pub(crate) fn missing_to_sign(&self, credentials: &CallCredentials<'_>) -> Result<Vec<&Field>> {
+        let Some(authorization) = self.definition.authorization(credentials.method) else { return Ok(Vec::new()) };
+        let optional = self.optional_fields(credentials.method);
+        let values = credentials.values(&optional);
+        if authorization.apply(&values).map_err(|error| unfit(&error))?.is_some() {
+            return Ok(Vec::new());
+        }
+        let is_empty = |field: &Field| Placeholder::Credential(field.name.clone()).value(&values).is_err();
+        Ok(self.authorizing_fields(credentials.method).into_iter().filter(|field| is_empty(field)).collect())
     }
 }
 
@@ -47,21 +76,13 @@ impl BoundProvider {
                 "The URL doesn't belong to the integration, so the credential was not sent.",
             ));
         }
-        let fields = self.definition.fields(credentials.method).into_iter().flatten();
-        let optional: Vec<_> = fields.filter(|field| !field.required).map(|field| field.name.as_str()).collect();
-        let values = Values {
-            access_token: credentials.access_token,
-            fields: credentials.fields,
-            context: credentials.context,
-            optional: &optional,
-        };
-        let unfit =
-            |error: HeaderError| Error::invalid("credential_unfit", format!("The credential can't be sent: {error}."));
+        let optional = self.optional_fields(credentials.method);
+        let values = credentials.values(&optional);
         let mut request = reqwest::Request::new(http::Method::GET, url.clone());
         let templates = self.definition.headers().iter().chain(headers);
         let signed = self.definition.authorization(credentials.method).map(|it| it.apply(&values));
         for header in templates.map(|template| template.fill(&values)).chain(signed) {
-            let Some(Header { name, value }) = header.map_err(unfit)? else { continue };
+            let Some(Header { name, value }) = header.map_err(|error| unfit(&error))? else { continue };
             let name: http::HeaderName =
                 name.as_str().parse().map_err(|_| Error::invalid("credential_unfit", "A header name isn't valid."))?;
             let mut value: http::HeaderValue = value.expose().parse().map_err(|_| {
