@@ -1,7 +1,8 @@
 //! What the exit codes of the command line tell apart (docs/cli.md).
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use relink_tests::provider::Provider;
+use serde_json::{Value, json};
 
 use crate::command_line::Terminal;
 
@@ -40,6 +41,18 @@ async fn without_a_client_there_is_no_link_that_leads_nowhere() -> Result<()> {
         assert!(refused.out.is_empty() && refused.err.contains("GitHub isn't set up yet"), "{refused:?}");
         assert!(refused.err.contains("client"), "it says what to do: {refused:?}");
     }
+    // Nor is there one to reauthorize with.
+    let provider = Provider::start().await?;
+    let id = provider.connect(&terminal.relink).await?;
+    let mut definition: Value = serde_json::from_str(&provider.definition())?;
+    let config = &mut definition["config"];
+    config["credentials"] = json!({ "oauth2": config["credentials"]["oauth2"] });
+    config["authorization"] = json!({ "oauth2": config["authorization"]["oauth2"] });
+    config["credentials"]["oauth2"]["config"]["client"]["id"] = json!("");
+    terminal.exits_with(0, &["reauthorize", &id]).await?;
+    terminal.relink.post("/relink/integrations", json!({ "text": definition.to_string() })).await?;
+    let refused = terminal.exits_with(8, &["reauthorize", &id]).await?;
+    assert!(refused.out.is_empty() && refused.err.contains("client"), "{refused:?}");
     terminal.relink.stop().await
 }
 
