@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use relink_contract::account::CheckOutcome;
 use relink_domain::{
     Secret,
-    account::{AuthenticationMethod, Status, Verdict},
+    account::{AuthenticationMethod, Credential, Status, Verdict},
     link::{LinkOptions, Purpose},
 };
 use serde_json::json;
@@ -218,15 +218,16 @@ async fn scopes_are_joined_by_the_definitions_separator() {
     let link = world.connect_link().await;
     let typed = fields(&[("client_id", "us"), ("client_secret", "s")]);
     let mut flow = world.begin_at("acme", &link, AuthenticationMethod::Oauth2ClientCredentials, typed).await;
-    let (asked, id) = tokio::join!(one_token(&listener), flow.succeeds());
+    let body = r#"{"access_token":"at","token_type":"bearer","expires_in":300}"#;
+    let (asked, id) = tokio::join!(one_token(&listener, body), flow.succeeds());
     assert!(asked.contains("scope=read%2Cwrite"), "{asked}");
-    let (asked, refreshed) = tokio::join!(one_token(&listener), world.engine.refresher().refresh(&PERSON, id));
+    let (asked, refreshed) = tokio::join!(one_token(&listener, body), world.engine.refresher().refresh(&PERSON, id));
     refreshed.expect("refreshed");
     assert!(asked.contains("scope=read%2Cwrite"), "{asked}");
 }
 
-/// Answers one token request, and returns it.
-async fn one_token(listener: &tokio::net::TcpListener) -> String {
+/// Answers one token request with this body, and returns it.
+async fn one_token(listener: &tokio::net::TcpListener, body: &str) -> String {
     let (mut stream, _) = listener.accept().await.expect("a connection");
     let (mut asked, mut part) = (String::new(), [0; 4096]);
     while !asked.contains("grant_type") {
@@ -234,7 +235,6 @@ async fn one_token(listener: &tokio::net::TcpListener) -> String {
         assert!(read > 0, "{asked}");
         asked.push_str(std::str::from_utf8(&part[..read]).expect("text"));
     }
-    let body = r#"{"access_token":"at","token_type":"bearer","expires_in":300}"#;
     let length = body.len();
     let answer = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
@@ -257,4 +257,31 @@ async fn a_key_that_was_never_tried_is_shown_as_not_checked() {
         assert_eq!(is_unchecked(id).await, expected, "{integration}");
     }
     assert!(!is_unchecked(world.connected().await).await, "a sign-in was tried by its exchange");
+}
+
+#[tokio::test]
+async fn a_lifetime_that_is_unknown_at_the_sign_in_is_assumed_and_never_endless() {
+    let world = World::new().await;
+    let assumed = async |id, what: &str| {
+        let account = world.account(id).await;
+        let Credential::Renewing(renewing) = account.state.credential() else { panic!("{what}") };
+        let hour = Some(renewing.lifetime.issued_at.plus_secs(3600));
+        assert_eq!((renewing.lifetime.is_assumed, renewing.lifetime.expires_at), (true, hour), "{what}");
+        let token = world.engine.refresher().access_token(&PERSON, id).await.expect("the first one");
+        assert_eq!(token.lifetime.expires_at, hour, "{what}");
+    };
+    world.fault("no_expires_in", 1).await;
+    assumed(world.connected().await, "a sign-in").await;
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    world.engine.catalog().add(&PERSON, &untried(port)).await.expect("added");
+    for expires_in in ["0", "-5", r#""""#, r#"" ""#, r#""soon""#, r#""0s""#, r#""-5s""#, "null", "false", "[]", "{}"] {
+        let link = world.connect_link().await;
+        let typed = fields(&[("client_id", "us"), ("client_secret", "s")]);
+        let mut flow = world.begin_at("acme", &link, AuthenticationMethod::Oauth2ClientCredentials, typed).await;
+        let body = format!(r#"{{"access_token":"at","expires_in":{expires_in}}}"#);
+        let (_, id) = tokio::join!(one_token(&listener, &body), flow.succeeds());
+        assumed(id, expires_in).await;
+    }
 }
