@@ -48,7 +48,7 @@ pub(super) fn decode(node: &Node<'_>) -> Result<Vec<(String, String)>, Definitio
         if is_reserved(key) {
             node.fail_if_written(RESERVED_PROBLEM)?;
         } else {
-            params.push((key.to_owned(), node.text()?.to_owned()));
+            params.push((key.to_owned(), node.literal()?.to_owned()));
         }
     }
     Ok(params)
@@ -108,6 +108,28 @@ mod tests {
         }
         for encoded in ["/authorize?st%61te=x", "/authorize?%73tate=x", "/authorize?code%5Fchallenge_method=plain"] {
             assert!(parse(&acme(encoded, &json!({})).to_string()).is_err(), "{encoded}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_that_is_never_filled_is_refused() {
+        let error = parse(&acme("/authorize", &json!({ "audience": "{{context.audience}}" })).to_string());
+        assert!(error.expect_err("refused").problem.starts_with("contains a placeholder"));
+        let auth = "/config/credentials/oauth2/config";
+        for (pointer, value) in [
+            ("/client/id", json!("{{context.client}}")),
+            ("/scope", json!(["{{context.scope}}"])),
+            ("/scope", json!("read {{scope}}")),
+        ] {
+            let mut document = acme("/authorize", &json!({}));
+            let credentials = document["config"]["credentials"].take();
+            document["config"]["credentials"] = json!({ "oauth2": credentials });
+            let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+            let parent = document.pointer_mut(&format!("{auth}{parent}")).expect(pointer);
+            parent[key] = value;
+            let error = parse(&document.to_string()).expect_err(pointer);
+            assert!(error.problem.starts_with("contains a placeholder"), "{pointer}: {error}");
+            assert!(Definition::load(&document, &Map::new()).is_ok(), "{pointer}: stored ones stay");
         }
     }
 

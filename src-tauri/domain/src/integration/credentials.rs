@@ -336,7 +336,7 @@ fn client_id(node: &Node<'_>) -> Result<String> {
     let client = node.object()?;
     client.get("secret").map(|node| node.text()).transpose()?;
     let Some(node) = client.get("id") else { return Ok(String::new()) };
-    let id = node.text()?;
+    let id = node.literal()?;
     if !id.is_empty() && !is_client_id(id) {
         return Err(node.fail(format_args!(
             "is not a client ID: it contains a space or is longer than {MAX_CLIENT_ID_CHARS} characters"
@@ -363,8 +363,8 @@ fn scopes(config: &Object<'_>) -> Result<Vec<String>> {
         }
     };
     match node.text() {
-        Ok(text) => text.split_whitespace().map(|text| scope(&node, text)).collect(),
-        Err(_) => node.array()?.iter().map(|node| scope(node, node.text()?)).collect(),
+        Ok(_) => node.literal()?.split_whitespace().map(|text| scope(&node, text)).collect(),
+        Err(_) => node.array()?.iter().map(|node| scope(node, node.literal()?)).collect(),
     }
 }
 

@@ -109,6 +109,15 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// A string that is sent as it is: a placeholder in it would never be filled.
+    pub(super) fn literal(&self) -> Result<&'a str> {
+        let text = self.text()?;
+        if text.contains("{{") {
+            self.fail_if_written("contains a placeholder, which isn't filled here; write the value out")?;
+        }
+        Ok(text)
+    }
+
     pub(super) fn boolean(&self) -> Result<bool> {
         match self.value {
             Value::Bool(flag) => Ok(*flag),
