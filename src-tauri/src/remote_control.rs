@@ -2,10 +2,11 @@
 
 use std::{env, process::Command};
 
-/// `WebKitGTK`'s inspector servers, Tauri's automation, and `WebView2`'s debugging.
-const VARIABLES: [&str; 6] = [
+/// `WebKitGTK`'s inspector servers and code that it loads into pages, Tauri's automation, and `WebView2`'s debugging.
+const VARIABLES: [&str; 7] = [
     "WEBKIT_INSPECTOR_SERVER",
     "WEBKIT_INSPECTOR_HTTP_SERVER",
+    "WEBKIT_INJECTED_BUNDLE_PATH",
     "TAURI_WEBVIEW_AUTOMATION",
     "WEBVIEW2_ADDITIONAL_BROWSER_ARGUMENTS",
     "WEBVIEW2_PIPE_FOR_SCRIPT_DEBUGGER",
