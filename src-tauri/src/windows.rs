@@ -141,7 +141,12 @@ fn focus(handle: &AppHandle, label: &str) {
 
 /// The connect UI opens the provider's page after a response from Relink, which WebKit blocks as a pop-up. A navigation isn't
 /// blocked: it is cancelled, and its URL is opened in the browser.
-const OPEN_BY_NAVIGATING: &str = "window.open = (url) => (window.location.assign(url), null);";
+///
+/// A page that is done asks for the closing of its window by a navigation, too: it may call no commands.
+const BY_NAVIGATING: &str = "window.open = (url) => (window.location.assign(url), null);
+    window.closeRelinkWindow = () => window.location.assign('/connect-account/close');";
+/// The path of that navigation. Nothing is there.
+const CLOSE_PATH: &str = "/connect-account/close";
 
 /// Opens the connect UI, which the local API serves, in a window of its own. Must not be called from an event handler: see
 /// [`open_on_thread`].
@@ -161,14 +166,18 @@ pub(crate) fn open_connect(handle: &AppHandle, link: &Url) -> tauri::Result<()> 
         .min_inner_size(420.0, 480.0)
         .center()
         .data_directory(web_data::folder(handle))
-        .initialization_script(OPEN_BY_NAVIGATING)
+        .initialization_script(BY_NAVIGATING)
         // The provider's page opens in the user's own browser (RFC 8252 §6), where they may be signed in already.
         .on_navigation(move |url| {
-            let stays = url.origin() == origin;
-            if !stays {
+            if url.origin() != origin {
                 open_or_report(&navigating, url.clone());
+                return false;
             }
-            stays
+            if url.path() == CLOSE_PATH {
+                close(&navigating, label);
+                return false;
+            }
+            true
         })
         .on_new_window(move |url, _| {
             open_or_report(&opening, url);
@@ -176,6 +185,17 @@ pub(crate) fn open_connect(handle: &AppHandle, link: &Url) -> tauri::Result<()> 
         })
         .build()?;
     window.set_focus()
+}
+
+/// Closes a window of the connect UI, which is done, and brings the main one to the front.
+fn close(handle: &AppHandle, label: &'static str) {
+    let handle = handle.clone();
+    async_runtime::spawn(async move {
+        if let Some(Err(error)) = handle.get_webview_window(label).map(|window| window.close()) {
+            tracing::debug!("the {label} window could not be closed: {error}");
+        }
+        focus_main(&handle);
+    });
 }
 
 /// Why a URL was not opened.

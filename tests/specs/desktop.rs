@@ -50,6 +50,7 @@ pub(crate) async fn connect(app: &App, desktop: &mut Desktop) -> Result<()> {
     app.shows("Connection successful").await?;
     connected.close().await?;
     app.main_window().await?;
+    desktop.has_no_window_called("Connect").await?;
     app.press("Show account").await?;
     Ok(())
 }
@@ -86,6 +87,7 @@ async fn the_main_use_in_the_apps_window() -> Result<()> {
     app.shows("Connection successful").await?;
     reauthorized.close().await?;
     app.main_window().await?;
+    desktop.has_no_window_called("Connect").await?;
     app.shows("Connection successful").await?;
     app.press("Done").await?;
     app.shows("Working").await?;
@@ -129,6 +131,7 @@ async fn the_main_use_with_a_certified_authorization_server() -> Result<()> {
     app.shows("Connection successful").await?;
     connected.close().await?;
     app.main_window().await?;
+    desktop.has_no_window_called("Connect").await?;
     app.press("Show account").await?;
     app.shows("Ada Lovelace").await?;
 
@@ -150,6 +153,7 @@ async fn the_main_use_with_a_certified_authorization_server() -> Result<()> {
     app.shows("Connection successful").await?;
     reauthorized.close().await?;
     app.main_window().await?;
+    desktop.has_no_window_called("Connect").await?;
     app.press("Done").await?;
     app.shows("Working").await?;
     desktop.has_no_notification().await

@@ -70,6 +70,7 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     let connected = signs_in(&app, &mut desktop, &mut canaries).await?;
     connected.close().await?;
     app.main_window().await?;
+    desktop.has_no_window_called("Connect").await?;
     app.press("Show account").await?;
     let accounts = app.request(Method::GET, "/relink/accounts", Value::Null).await?;
     let id = accounts["result"][0]["id"].as_str().context("no account")?.to_owned();
@@ -93,6 +94,7 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     let reauthorized = signs_in(&app, &mut desktop, &mut canaries).await?;
     reauthorized.close().await?;
     app.main_window().await?;
+    desktop.has_no_window_called("Connect").await?;
     app.press("Done").await?;
     app.shows("Working").await?;
     record_tokens(&app, &desktop, &id, &mut canaries).await?;
