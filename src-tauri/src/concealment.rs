@@ -3,8 +3,7 @@
 
 use tauri::{Manager, WebviewWindow};
 
-/// Whether the window is transparent. Takes effect where a compositor draws the screen; elsewhere the window is blank for that
-/// time.
+/// Whether the window is transparent. Takes effect on X11 with a compositor; elsewhere the window is blank for that time.
 #[cfg(target_os = "linux")]
 pub(crate) fn set_concealed(window: &WebviewWindow, is_concealed: bool) {
     use gtk::prelude::WidgetExt;

@@ -60,9 +60,10 @@ pub(crate) fn open_main(handle: &AppHandle) -> tauri::Result<()> {
         builder = builder.background_color(color);
     }
     let window = builder.build()?;
+    // At once, because somebody may ask for the window while its page loads.
+    set_concealed(&window, true);
     async_runtime::spawn(async move {
         page.ready.wait(READY_TIMEOUT).await;
-        set_concealed(&window, true);
         if let Err(error) = bring_to_front(&window) {
             tracing::debug!("the window was closed before it was shown: {error}");
         }
@@ -143,7 +144,7 @@ fn focus(handle: &AppHandle, label: &str) {
 /// blocked: it is cancelled, and its URL is opened in the browser.
 ///
 /// A page that is done asks for the closing of its window by a navigation, too: it may call no commands.
-const BY_NAVIGATING: &str = "window.open = (url) => (window.location.assign(url), null);
+const NAVIGATION_BRIDGE: &str = "window.open = (url) => (window.location.assign(url), null);
     window.closeRelinkWindow = () => window.location.assign('/connect-account/close');";
 /// The path of that navigation. Nothing is there.
 const CLOSE_PATH: &str = "/connect-account/close";
@@ -166,7 +167,7 @@ pub(crate) fn open_connect(handle: &AppHandle, link: &Url) -> tauri::Result<()> 
         .min_inner_size(420.0, 480.0)
         .center()
         .data_directory(web_data::folder(handle))
-        .initialization_script(BY_NAVIGATING)
+        .initialization_script(NAVIGATION_BRIDGE)
         // The provider's page opens in the user's own browser (RFC 8252 §6), where they may be signed in already.
         .on_navigation(move |url| {
             if url.origin() != origin {

@@ -15,7 +15,7 @@ use std::{
 use crate::canary::Canaries;
 
 /// A process that ends sooner may be missed. The programs of a test that open a URL record it themselves.
-const PAUSE: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Records the arguments and environment of each process of the machine, until it is dropped.
 #[derive(Debug)]
@@ -39,9 +39,9 @@ impl ProcessWatch {
         thread::spawn(move || {
             let mut latest = HashMap::new();
             while !is_over.load(Ordering::SeqCst) {
-                let new = look(&mut latest);
+                let new = read_new_processes(&mut latest);
                 lock(&seen).extend(new);
-                thread::sleep(PAUSE);
+                thread::sleep(POLL_INTERVAL);
             }
         });
         watch
@@ -66,7 +66,7 @@ impl Drop for ProcessWatch {
 }
 
 /// Reads the processes that are new, or run another program than before.
-fn look(latest: &mut HashMap<u32, Vec<u8>>) -> Vec<Seen> {
+fn read_new_processes(latest: &mut HashMap<u32, Vec<u8>>) -> Vec<Seen> {
     let mut new = Vec::new();
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
     for pid in pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {

@@ -36,14 +36,14 @@ async fn a_window_is_hidden_until_its_page_is_ready_but_not_for_ever() -> Result
 }
 
 #[tokio::test]
-async fn a_window_is_visible_once_its_page_is_painted() -> Result<()> {
+async fn no_window_stays_transparent() -> Result<()> {
     let desktop = Desktop::start(ALL).await?;
     let screen = Screen::of(desktop.display().context("no display")?)?;
     screen.claim_compositing()?;
     let _program = Program::start(&desktop, &[])?;
     let window = desktop.has_windows(1).await?[0].parse()?;
     is_opaque(&screen, window).await?;
-    // A row through the middle of the window. Before, it has only the background's color.
+    // A row through the middle of the window, which without a page has only the background's color.
     let colors = || screen.row(200, 480, 900).is_ok_and(|row| row.iter().any(|color| *color != row[0])).then_some(());
     page::until(colors).await.context("the page was never painted")
 }

@@ -23,8 +23,8 @@ impl World {
         let listed = self.get(&format!("/integrated-account?id={id}")).await["result"][0]["region"].clone();
         let events = self.engine.outbox().events_after(&Caller::Person, 0, 1000).await.expect("events");
         let of_it = events.iter().filter(|event| event.payload["id"] == id);
-        let told = of_it.map(|event| event.payload["region"].clone());
-        [shown, listed].into_iter().chain(told).collect()
+        let sent = of_it.map(|event| event.payload["region"].clone());
+        [shown, listed].into_iter().chain(sent).collect()
     }
 }
 
@@ -49,7 +49,7 @@ async fn a_region_is_that_of_the_link_or_trutos_default_wherever_the_account_is_
         }
         let id = world.connect_by(body).await;
         let regions = world.regions_of(&id).await;
-        assert!(regions.len() >= 4, "created and active are told: {regions:?}");
+        assert!(regions.len() >= 4, "created and active are sent: {regions:?}");
         assert!(regions.iter().all(|it| it == stored), "{region:?}: {regions:?}");
         accounts.push((id, stored));
     }
@@ -130,13 +130,13 @@ async fn an_installed_integration_is_active_wherever_it_is_shown() {
 
     let of_account = world.get(&format!("/integrated-account/{account}")).await["environment_integration"].clone();
     let events = world.engine.outbox().events_after(&Caller::Person, 0, 1000).await.expect("events");
-    let told = events.iter().map(|event| match event.payload.get("environment_integration") {
+    let sent = events.iter().map(|event| match event.payload.get("environment_integration") {
         Some(of_account) => of_account.clone(),
         None => event.payload.clone(),
     });
-    let told: Vec<_> = told.filter(|payload| payload.get("integration_id").is_some()).collect();
-    assert!(told.len() >= 2, "{events:?}");
-    for shown in told.iter().chain([&of_account]) {
+    let sent: Vec<_> = sent.filter(|payload| payload.get("integration_id").is_some()).collect();
+    assert!(sent.len() >= 2, "{events:?}");
+    for shown in sent.iter().chain([&of_account]) {
         assert_eq!((&shown["is_enabled"], &shown["is_active"]), (&json!(true), &json!(true)), "{shown}");
     }
 }

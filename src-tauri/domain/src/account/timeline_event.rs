@@ -300,9 +300,9 @@ impl TimelineEvent {
             Self::Deleted { name, revoked, is_pending, with_integration, provider: own } => {
                 let provider = own.as_deref().unwrap_or(provider);
                 let detail = match revoked {
-                    None if *is_pending && *with_integration => Some(format!(
-                        "Removed with {provider}. Relink revokes its tokens there as soon as the keychain is unlocked."
-                    )),
+                    None if *is_pending && *with_integration => {
+                        Some(format!("Removed with {provider}. Relink revokes its tokens there next."))
+                    }
                     None if *with_integration => Some(format!("Removed with {provider}")),
                     _ if *is_pending => Some(format!(
                         "Not revoked at {provider} yet: the keychain is locked. Relink revokes it when the keychain is unlocked."

@@ -11,6 +11,8 @@ pub(super) struct Keys {
     pub(super) used: &'static [&'static str],
     /// Truto's keys that have no effect here.
     pub(super) unused: &'static [&'static str],
+    /// Of these, one must have a placeholder: otherwise they are the credential.
+    pub(super) names_credential: &'static [&'static str],
     /// Whether the object is a field of a form.
     pub(super) is_field: bool,
     /// The objects among the values, and the objects in the lists among them.
@@ -46,18 +48,17 @@ pub(super) const CREDENTIALS: Section = Section {
     is_keyed_by_format: true,
 };
 
-pub(super) const AUTHORIZATION: Section = Section {
-    by_format: &[("bearer", &BEARER), ("header", &HEADER), ("basic", &only(&["username", "password"]))],
-    is_keyed_by_format: false,
-};
+pub(super) const AUTHORIZATION: Section =
+    Section { by_format: &[("bearer", &BEARER), ("header", &HEADER), ("basic", &BASIC)], is_keyed_by_format: false };
 
 const fn only(used: &'static [&'static str]) -> Keys {
-    Keys { used, unused: &[], is_field: false, inside: &[] }
+    Keys { used, unused: &[], names_credential: &[], is_field: false, inside: &[] }
 }
 
 const OAUTH2: Keys = Keys {
     used: &["client", "auth", "scope", "pkce", "options"],
     unused: &["params", "tokenParams", "refreshParams", "tokenExpiryDuration", "fields", "documentation_link"],
+    names_credential: &[],
     is_field: false,
     inside: &[
         ("client", &CLIENT),
@@ -72,6 +73,7 @@ const API_KEY: Keys = Keys {
     used: &["documentation_link", "fields"],
     // Relink's own override may still set a client after another definition took the place of one with OAuth.
     unused: &["permissions_text", "client"],
+    names_credential: &[],
     is_field: false,
     inside: &[("fields", &FIELD), ("client", &CLIENT)],
 };
@@ -79,17 +81,24 @@ const API_KEY: Keys = Keys {
 const CLIENT_CREDENTIALS: Keys = Keys {
     used: &["documentation_link", "fields", "client", "auth", "scope", "options"],
     unused: &["tokenParams"],
+    names_credential: &[],
     is_field: false,
     inside: &[("fields", &FIELD), ("client", &CLIENT), ("auth", &AUTH), ("options", &OPTIONS)],
 };
 
 /// The names of simple-oauth2, also in [`AUTH`] and [`OPTIONS`].
-const CLIENT: Keys =
-    Keys { used: &["id", "secret"], unused: &["idParamName", "secretParamName"], is_field: false, inside: &[] };
+const CLIENT: Keys = Keys {
+    used: &["id", "secret"],
+    unused: &["idParamName", "secretParamName"],
+    names_credential: &[],
+    is_field: false,
+    inside: &[],
+};
 
 const AUTH: Keys = Keys {
     used: &["tokenHost", "tokenPath", "authorizeHost", "authorizePath", "refreshPath"],
     unused: &["revokePath"],
+    names_credential: &[],
     is_field: false,
     inside: &[],
 };
@@ -97,6 +106,7 @@ const AUTH: Keys = Keys {
 const OPTIONS: Keys = Keys {
     used: &["authorizationMethod", "bodyFormat", "scopeSeparator"],
     unused: &["credentialsEncodingMode"],
+    names_credential: &[],
     is_field: false,
     inside: &[],
 };
@@ -104,11 +114,25 @@ const OPTIONS: Keys = Keys {
 const FIELD: Keys = Keys {
     used: &["name", "label", "type", "required", "default", "placeholder", "help_text", "pattern", "options"],
     unused: &["format", "transform"],
+    names_credential: &[],
     is_field: true,
     inside: &[("options", &only(&["label", "value"]))],
 };
 
-const BEARER: Keys = Keys { used: &["path"], unused: &["token"], is_field: false, inside: &[] };
+const BEARER: Keys = Keys { used: &["path"], unused: &["token"], names_credential: &[], is_field: false, inside: &[] };
 
-const HEADER: Keys =
-    Keys { used: &["header_name", "header_value"], unused: &["expression"], is_field: false, inside: &[] };
+const HEADER: Keys = Keys {
+    used: &["header_name", "header_value"],
+    unused: &["expression"],
+    names_credential: &["header_value"],
+    is_field: false,
+    inside: &[],
+};
+
+const BASIC: Keys = Keys {
+    used: &["username", "password"],
+    unused: &[],
+    names_credential: &["username", "password"],
+    is_field: false,
+    inside: &[],
+};

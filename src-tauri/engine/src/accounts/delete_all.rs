@@ -22,13 +22,17 @@ use crate::{
     },
 };
 
-/// The locks of accounts that are about to be deleted.
-#[derive(Debug, Default)]
-pub(crate) struct LockedAccounts(HashMap<AccountId, OwnedMutexGuard<()>>);
+/// The locks of accounts that are about to be deleted together.
+#[derive(Debug)]
+pub(crate) struct LockedAccounts {
+    locks: HashMap<AccountId, OwnedMutexGuard<()>>,
+    /// Nobody else holds the locks of several accounts at the same time, so that two can't wait for each other.
+    _turn: OwnedMutexGuard<()>,
+}
 
 impl LockedAccounts {
     pub(crate) fn ids(&self) -> Vec<AccountId> {
-        self.0.keys().copied().collect()
+        self.locks.keys().copied().collect()
     }
 }
 
@@ -40,11 +44,15 @@ pub(crate) enum DeletedAll {
 }
 
 impl Accounts {
-    /// Locks these accounts, too: waits until nothing is being done with their credentials. Nobody else holds the lock of one
-    /// account while it waits for another's.
+    /// Waits until nobody else deletes several accounts. None is locked yet.
+    pub(crate) async fn lock_several(&self) -> LockedAccounts {
+        LockedAccounts { locks: HashMap::new(), _turn: Arc::clone(&self.0.several_locks).lock_owned().await }
+    }
+
+    /// Locks these accounts, too: waits until nothing is being done with their credentials.
     pub(crate) async fn lock_all(&self, ids: Vec<AccountId>, locked: &mut LockedAccounts) {
         let locks = ids.into_iter().map(|id| async move { (id, self.lock_of(id).lock_owned().await) });
-        locked.0.extend(join_all(locks).await);
+        locked.locks.extend(join_all(locks).await);
     }
 
     /// Call it with the commit of [`delete_all_of`].

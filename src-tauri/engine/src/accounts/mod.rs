@@ -25,7 +25,7 @@ use std::{
 use relink_domain::{AccountId, EnvironmentId};
 use tokio::sync::Notify;
 
-pub(crate) use delete_all::{DeletedAll, LockedAccounts, delete_all_of};
+pub(crate) use delete_all::{DeletedAll, delete_all_of};
 pub(crate) use revocation::keep_for_revocations;
 pub use views::{AccountName, AccountPage, AccountView, PageQuery, TimelineQuery};
 
@@ -58,6 +58,8 @@ struct Inner {
     uses: Dependencies,
     /// One lock per account, so that changes of its credentials are serialized.
     locks: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Held while the locks of several accounts are held.
+    several_locks: Arc<tokio::sync::Mutex<()>>,
     /// Notified when a deleted account's tokens are still to be revoked.
     revocation_added: Notify,
     /// Held during a pass over what is to be revoked. The number of passes so far.
@@ -66,8 +68,8 @@ struct Inner {
 
 impl Accounts {
     pub(crate) fn new(uses: Dependencies) -> Self {
-        let (locks, revoking) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self(Arc::new(Inner { uses, locks, revocation_added: Notify::new(), revoking }))
+        let (locks, several_locks, revoking) = (Mutex::default(), Arc::default(), tokio::sync::Mutex::default());
+        Self(Arc::new(Inner { uses, locks, several_locks, revocation_added: Notify::new(), revoking }))
     }
 
     /// The account's lock. It is held while an account's credentials are read, exchanged and written.

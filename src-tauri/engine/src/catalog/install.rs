@@ -34,7 +34,7 @@ pub struct Added {
 
 /// What to do with an integration of the catalog that has the name of a new one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum OfSameName {
+enum IfNameExists {
     Replace,
     Keep,
 }
@@ -44,12 +44,12 @@ impl Catalog {
     /// the integration is already installed, also with the installation's override. A client secret in the text goes
     /// into the keychain. All of it is stored, or nothing.
     pub async fn add(&self, caller: &Caller, text: &str) -> Result<Added> {
-        self.store_definition(caller, text, None, OfSameName::Replace).await
+        self.store_definition(caller, text, None, IfNameExists::Replace).await
     }
 
     /// Like [`Catalog::add`], but with the client secret beside the text, and refuses a name that the catalog already has.
     pub async fn create(&self, caller: &Caller, text: &str, client_secret: Option<Secret>) -> Result<Added> {
-        self.store_definition(caller, text, client_secret, OfSameName::Keep).await
+        self.store_definition(caller, text, client_secret, IfNameExists::Keep).await
     }
 
     async fn store_definition(
@@ -57,7 +57,7 @@ impl Catalog {
         caller: &Caller,
         text: &str,
         client_secret: Option<Secret>,
-        of_same_name: OfSameName,
+        if_name_exists: IfNameExists,
     ) -> Result<Added> {
         let mut checked = parse(text).map_err(|error| Error::Invalid {
             code: error.code(),
@@ -74,7 +74,7 @@ impl Catalog {
             let name = name.clone();
             self.0.store.read(move |c| integrations::named(c, &name)).await?
         };
-        if known.is_some() && of_same_name == OfSameName::Keep {
+        if known.is_some() && if_name_exists == IfNameExists::Keep {
             return Err(name_taken(&name));
         }
         if known.as_ref().is_some_and(|known| known.built_in) {
@@ -122,9 +122,9 @@ impl Catalog {
             let publish =
                 move |installed: &Option<Installed>| installed.iter().cloned().for_each(|it| providers.publish(it));
             let written = self.0.store.write_then(write, publish).await?;
-            written.ok_or_else(|| match of_same_name {
-                OfSameName::Keep => name_taken(definition.name()),
-                OfSameName::Replace => {
+            written.ok_or_else(|| match if_name_exists {
+                IfNameExists::Keep => name_taken(definition.name()),
+                IfNameExists::Replace => {
                     let message = "This integration was changed in the meantime. Add it again.";
                     Error::conflict("integration_changed", message)
                 }

@@ -5,7 +5,7 @@ use rusqlite::Transaction;
 
 use super::Catalog;
 use crate::{
-    accounts::{DeletedAll, LockedAccounts, delete_all_of, keep_for_revocations},
+    accounts::{DeletedAll, delete_all_of, keep_for_revocations},
     error::{Error, Result},
     keychain::Key,
     store::{
@@ -66,7 +66,7 @@ impl Catalog {
     /// Uninstalls an integration and deletes its accounts, in one transaction, whether or not its definition can be used. Their
     /// tokens are revoked after it, and sign-ins in progress end.
     pub async fn uninstall_with_accounts(&self, caller: &Caller, id: EnvironmentIntegrationId) -> Result<Installed> {
-        let mut locked = LockedAccounts::default();
+        let mut locked = self.0.accounts.lock_several().await;
         let installed = loop {
             match self.try_uninstall_with_accounts(caller, id, locked.ids()).await? {
                 Attempt::Uninstalled(installed) => break *installed,

@@ -56,7 +56,7 @@ fn an_account_whose_address_changes_needs_its_person_and_nothing_is_due() {
 }
 
 #[test]
-fn a_second_change_is_told_as_well() {
+fn a_second_change_is_announced_too() {
     let mut story = connected(None);
     story.apply(now_at(THERE)).apply(now_at("https://other.example"));
     assert_eq!(story.events, ["authentication_error", "authentication_error"]);

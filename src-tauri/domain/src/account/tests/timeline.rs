@@ -125,7 +125,7 @@ fn every_entry_has_its_text_and_tone() {
             removed(None, true),
             Tone::Good,
             "Acme was deleted",
-            Some("Removed with Acme CRM. Relink revokes its tokens there as soon as the keychain is unlocked."),
+            Some("Removed with Acme CRM. Relink revokes its tokens there next."),
         ),
         (removed(None, false), Tone::Good, "Acme was deleted", Some("Removed with Acme CRM")),
         (

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 /// How the names of credentials end, in lower case and without `-`, `_` and spaces.
 const ENDINGS: &[&str] = &[
@@ -34,6 +34,8 @@ const HARMLESS: &[&str] = &[
     "atlassiantoken",
     "continuationtoken",
     "csrftoken",
+    "deltatoken",
+    "idempotencykey",
     "maxtoken",
     "nexttoken",
     "nextpagetoken",
@@ -43,10 +45,13 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// Names of parameters that hold a credential, although the same word elsewhere doesn't.
-const PARAMETER_NAMES: &[&str] = &["auth", "key", "pass"];
+const PARAMETER_NAMES: &[&str] = &["auth", "key", "pass", "sig"];
+
+/// How the names of headers that hold a credential end, although the same word elsewhere says less.
+const HEADER_ENDINGS: &[&str] = &["auth", "key"];
 
 /// Sections whose keys are names of parameters of a request.
-const PARAMETERS: &[&str] = &["authorize_params", "headers", "params", "query", "refreshParams", "tokenParams"];
+const PARAMETERS: &[&str] = &["authorize_params", "params", "query", "refreshParams", "tokenParams"];
 
 /// Sections whose values are all secret.
 const SECRETS: &[&str] = &["secret_environment_variables"];
@@ -54,12 +59,20 @@ const SECRETS: &[&str] = &["secret_environment_variables"];
 /// What stands in the unused half of Basic authorization, at providers that want the key in the other half.
 const BASIC_FILLERS: &[&str] = &["-", "api_token", "dummy", "ignored", "none", "nopassword", "token", "unused", "x"];
 
+/// Stands for a placeholder in [`Text::bare`].
+const FILLED: &str = "{}";
+
+/// The fewest characters of a word with a digit that is taken for a credential where one belongs.
+const MIN_CREDENTIAL_CHARS: usize = 8;
+
 /// Where a value stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Elsewhere,
     /// In one of [`PARAMETERS`].
     Parameters,
+    /// In `headers`.
+    Headers,
     /// In one of [`SECRETS`], or where another key says that it is one.
     Secrets,
 }
@@ -67,51 +80,143 @@ pub(super) enum Place {
 impl Place {
     /// The place of what stands under this key.
     pub(super) fn below(self, key: &str) -> Self {
-        if SECRETS.contains(&key) {
+        if SECRETS.contains(&key) || self == Self::Secrets {
             Self::Secrets
         } else if PARAMETERS.contains(&key) {
             Self::Parameters
-        } else if self == Self::Secrets {
-            self
+        } else if key == "headers" {
+            Self::Headers
         } else {
             Self::Elsewhere
         }
     }
 
     fn holds_credential(self, key: &str) -> bool {
-        self == Self::Secrets
-            || is_credential_name(key)
-            || self == Self::Parameters && PARAMETER_NAMES.contains(&key.to_ascii_lowercase().as_str())
+        let is_named = |names: &[&str]| names.contains(&key.to_ascii_lowercase().as_str());
+        let has_ending = |endings| ends_like(&plain(key), endings);
+        is_credential_name(key)
+            || match self {
+                Self::Elsewhere => false,
+                Self::Parameters => is_named(PARAMETER_NAMES),
+                Self::Headers => has_ending(HEADER_ENDINGS),
+                Self::Secrets => true,
+            }
     }
+}
+
+/// A name without what writers of names vary.
+fn plain(name: &str) -> String {
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    name.strip_suffix("value").unwrap_or(name).to_owned()
+}
+
+fn ends_like(name: &str, endings: &[&str]) -> bool {
+    endings.iter().any(|ending| name.ends_with(ending)) && !HARMLESS.iter().any(|harmless| name.ends_with(harmless))
 }
 
 /// Whether a key, parameter, header or field of this name holds a credential.
 pub(super) fn is_credential_name(name: &str) -> bool {
-    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let name = name.strip_suffix("value").unwrap_or(name);
-    let name = name.strip_suffix('s').unwrap_or(name);
-    ENDINGS.iter().any(|ending| name.ends_with(ending)) && !HARMLESS.iter().any(|harmless| name.ends_with(harmless))
+    let name = plain(name);
+    ends_like(&name, ENDINGS) || name.strip_suffix('s').is_some_and(|one| ends_like(one, ENDINGS))
 }
 
 /// Why this text or number is a credential in plain text.
 pub(super) fn problem(value: &Value, key: &str, place: Place) -> Option<&'static str> {
+    const PLAIN: &str = "is a credential in plain text";
     let text = match value {
-        Value::Number(_) => return place.holds_credential(key).then_some("is a credential in plain text"),
-        Value::String(text) => text,
+        // A number of tokens is no token.
+        Value::Number(_) if plain(key).ends_with("tokens") => return None,
+        Value::Number(_) => return place.holds_credential(key).then_some(PLAIN),
+        Value::String(text) => Text::of(text.trim()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };
-    let text = text.trim();
-    if has_credential_in_url(text) {
+    if text.has_credential_in_url() {
         return Some("has a credential in its URL");
     }
-    let is_literal = !text.is_empty() && !is_template(text) && !is_word(key, text);
-    let is_credential = is_literal && (place.holds_credential(key) || is_credential_text(text));
-    is_credential.then_some("is a credential in plain text")
+    let is_credential = place.holds_credential(key) && text.is_literal(key) || text.is_credential_anywhere();
+    is_credential.then_some(PLAIN)
 }
 
-fn is_template(text: &str) -> bool {
-    text.contains("{{")
+/// Whether a text names a value of the account.
+pub(super) fn is_template(text: &str) -> bool {
+    Text::of(text).has_placeholder()
+}
+
+/// A text, with its placeholders apart.
+struct Text<'t> {
+    /// With [`FILLED`] in place of each placeholder.
+    bare: String,
+    /// What the placeholders are when nothing is found (contract section 4.5).
+    defaults: Vec<&'t str>,
+}
+
+impl<'t> Text<'t> {
+    fn of(text: &'t str) -> Self {
+        let (mut bare, mut defaults, mut rest) = (String::new(), Vec::new(), text);
+        while let Some((before, after)) = rest.split_once("{{") {
+            let Some((inside, behind)) = after.split_once("}}") else { break };
+            bare.push_str(before);
+            bare.push_str(FILLED);
+            defaults.extend(inside.split_once("?:").map(|(_, default)| default.trim()));
+            rest = behind;
+        }
+        bare.push_str(rest);
+        Self { bare, defaults }
+    }
+
+    fn has_placeholder(&self) -> bool {
+        self.bare.contains(FILLED)
+    }
+
+    /// Whether it is written out, where a credential belongs. Beside a placeholder there may be words, such as a scheme.
+    fn is_literal(&self, key: &str) -> bool {
+        let is_default = self.defaults.iter().any(|default| !default.is_empty() && !is_word(key, default));
+        let is_text = if self.has_placeholder() {
+            self.bare.split(|c: char| c.is_whitespace() || "{}:=,;\"'".contains(c)).any(looks_like_credential)
+        } else {
+            !self.bare.is_empty() && !is_word(key, &self.bare)
+        };
+        is_default || is_text
+    }
+
+    /// Whether it is a credential wherever it stands: the value of an authorization header, also in an expression; a JWT
+    /// (RFC 7519 §3.1); or a private key (RFC 7468 §10).
+    fn is_credential_anywhere(&self) -> bool {
+        let is_part = |part: &str| !part.is_empty() && part.chars().all(is_token_char);
+        let is_jwt =
+            || self.bare.starts_with("eyJ") && self.bare.split('.').count() == 3 && self.bare.split('.').all(is_part);
+        self.has_scheme_with_credential() || is_jwt() || has_private_key(&self.bare)
+    }
+
+    fn has_scheme_with_credential(&self) -> bool {
+        let words: Vec<&str> = self.bare.split(|c: char| c.is_whitespace() || "\"'`".contains(c)).collect();
+        words.windows(2).any(|pair| match pair {
+            [scheme, word] if scheme.eq_ignore_ascii_case("bearer") => looks_like_credential(word),
+            [scheme, word] if scheme.eq_ignore_ascii_case("basic") => {
+                STANDARD.decode(word).is_ok_and(|pair| pair.contains(&b':'))
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether a URL or path has a user name or password (RFC 3986 §3.2.1), or a parameter that is a credential.
+    fn has_credential_in_url(&self) -> bool {
+        if self.bare.contains(char::is_whitespace) {
+            return false;
+        }
+        let authority = self.bare.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+        let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+        if user.is_some_and(|user| !user.replace(FILLED, "").trim_matches(':').is_empty()) {
+            return true;
+        }
+        let Some((_, query)) = self.bare.split_once('?') else { return false };
+        let mut parameters = form_urlencoded::parse(query.as_bytes());
+        parameters.any(|(name, value)| {
+            let is_filled = value.contains(FILLED) || value.trim().is_empty();
+            Place::Parameters.holds_credential(&name) && !is_filled
+        })
+    }
 }
 
 /// Values that are no credential although their key says so: a choice in `config.relink`, or an unused half of Basic
@@ -124,32 +229,18 @@ fn is_word(key: &str, text: &str) -> bool {
     }
 }
 
-/// Whether the text is a credential wherever it stands: the value of an authorization header, a JWT (RFC 7519 §3.1) or a
-/// private key (RFC 7468 §10).
-fn is_credential_text(text: &str) -> bool {
-    if let Some((scheme, rest)) = text.split_once(' ') {
-        let rest = rest.trim();
-        if scheme.eq_ignore_ascii_case("bearer") {
-            return rest.len() >= 8 && !rest.contains(' ') && rest.contains(|c: char| c.is_ascii_digit());
-        }
-        if scheme.eq_ignore_ascii_case("basic") {
-            return STANDARD.decode(rest).is_ok_and(|pair| pair.contains(&b':'));
-        }
-    }
-    let is_part = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-    let is_jwt = || text.starts_with("eyJ") && text.split('.').count() == 3 && text.split('.').all(is_part);
-    text.contains("PRIVATE KEY-----") || is_jwt()
+const fn is_token_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
-/// Whether a URL or path has a password, or a parameter that is a credential.
-fn has_credential_in_url(text: &str) -> bool {
-    let is_url = text.starts_with("http://") || text.starts_with("https://");
-    if is_url && !is_template(text) && Url::parse(text).is_ok_and(|url| url.password().is_some()) {
-        return true;
-    }
-    let Some((_, query)) = text.split_once('?').filter(|_| is_url || text.starts_with('/')) else { return false };
-    let mut parameters = form_urlencoded::parse(query.as_bytes());
-    parameters.any(|(name, value)| {
-        Place::Parameters.holds_credential(&name) && !value.trim().is_empty() && !is_template(&value)
-    })
+fn looks_like_credential(word: &str) -> bool {
+    word.len() >= MIN_CREDENTIAL_CHARS && word.contains(|c: char| c.is_ascii_digit())
+}
+
+/// Whether a key follows the line that announces it. An example in a form has a few characters and an ellipsis.
+fn has_private_key(text: &str) -> bool {
+    const MIN_KEY_CHARS: usize = 32;
+    let Some((_, key)) = text.split_once("PRIVATE KEY-----") else { return false };
+    let is_key = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    key.split("-----").next().unwrap_or_default().chars().filter(is_key).count() >= MIN_KEY_CHARS
 }

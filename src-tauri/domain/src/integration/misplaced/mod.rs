@@ -8,7 +8,7 @@ mod literal;
 
 use serde_json::{Map, Value};
 
-use self::literal::{Place, is_credential_name};
+use self::literal::{Place, is_credential_name, is_template};
 use super::{
     error::DefinitionError,
     format::NAMES,
@@ -19,18 +19,6 @@ use super::{
 
 /// Shown in place of a secret.
 const REDACTED: &str = "<redacted>";
-
-/// Sections that describe: whatever their keys are called, their values are for people or name something.
-const DESCRIPTIONS: &[&str] = &[
-    "body_schema",
-    "docs",
-    "documentation",
-    "examples",
-    "query_schema",
-    "response_schema",
-    "scope_descriptions",
-    "tool_tags",
-];
 
 const INSTEAD: &str = "and everybody can read it here; ask for it in a field of \"credentials\" and name it by a \
                        placeholder, such as {{credentials.api_key}}. The secret of an OAuth client belongs in \"client\": \
@@ -136,6 +124,16 @@ struct Position<'a> {
 enum Expected {
     Document,
     Config,
+    Relink,
+    Resources,
+    Resource,
+    Actions,
+    Action,
+    Steps,
+    /// Of a resource, or a step of an action.
+    Method,
+    /// For people, or names of things: it isn't searched.
+    Description,
     Section(&'static Section),
     /// `{"format", "config"}`, with the keys of `config` if its format is known.
     Entry(Option<&'static Keys>),
@@ -147,13 +145,32 @@ impl Expected {
     /// What may stand under this key of an object. The error: the key itself may not stand there.
     fn below(self, object: &Value, key: &str, child: &Value) -> Result<Self, What> {
         match self {
-            Self::Document if key == "config" => Ok(Self::Config),
-            Self::Config if key == "credentials" => Ok(Self::Section(&CREDENTIALS)),
-            // A method of a resource may have its own.
-            Self::Document | Self::Config | Self::Anything if key == "authorization" && child.is_object() => {
-                Ok(Self::Section(&AUTHORIZATION))
-            }
-            Self::Document | Self::Config | Self::Anything => Ok(Self::Anything),
+            Self::Document => Ok(match key {
+                "config" => Self::Config,
+                "documentation" => Self::Description,
+                _ => Self::Anything,
+            }),
+            Self::Config => Ok(match key {
+                "credentials" => Self::Section(&CREDENTIALS),
+                "authorization" if child.is_object() => Self::Section(&AUTHORIZATION),
+                "resources" => Self::Resources,
+                "actions" => Self::Actions,
+                "relink" => Self::Relink,
+                "tool_tags" => Self::Description,
+                _ => Self::Anything,
+            }),
+            Self::Relink if matches!(key, "docs" | "scope_descriptions") => Ok(Self::Description),
+            Self::Resources => Ok(Self::Resource),
+            Self::Resource => Ok(Self::Method),
+            Self::Actions => Ok(Self::Action),
+            Self::Action if key == "steps" => Ok(Self::Steps),
+            Self::Steps if key == "config" => Ok(Self::Method),
+            Self::Method => Ok(match key {
+                "authorization" if child.is_object() => Self::Section(&AUTHORIZATION),
+                "examples" | "query_schema" | "body_schema" | "response_schema" => Self::Description,
+                _ => Self::Anything,
+            }),
+            Self::Relink | Self::Action | Self::Steps | Self::Description | Self::Anything => Ok(Self::Anything),
             Self::Section(section) if object.get("format").is_some() => {
                 Self::Entry(section.keys_of(object, None)).below(object, key, child)
             }
@@ -180,9 +197,13 @@ impl Expected {
 impl Walk {
     fn visit(&mut self, value: &Value, here: Position<'_>) {
         match value {
+            _ if matches!(here.expected, Expected::Description) => {}
             Value::Object(entries) => {
                 let here = Position { place: here.place.below(here.key), ..here };
-                for (key, child) in entries.iter().filter(|(key, _)| !DESCRIPTIONS.contains(&key.as_str())) {
+                if let Expected::Only(keys) = here.expected {
+                    self.search_names(keys, value);
+                }
+                for (key, child) in entries {
                     self.path.push(Step::Key(key.clone()));
                     self.visit_entry(value, key, child, here);
                     self.path.pop();
@@ -212,11 +233,27 @@ impl Walk {
             }
             Err(what) => return self.report(literal::problem(child, key, here.place).map_or(what, What::Literal)),
         };
-        let is_secret_default = key == "default"
-            && matches!(here.expected, Expected::Only(keys) if keys.is_field)
-            && is_secret_field(object);
-        let place = if is_secret_default { Place::Secrets } else { here.place };
+        let is_secret = match key {
+            "default" => matches!(here.expected, Expected::Only(keys) if keys.is_field) && is_secret_field(object),
+            // A pair that stands for an entry: a header, a variable.
+            "value" => ["name", "key"].iter().any(|key| object[*key].as_str().is_some_and(is_credential_name)),
+            _ => false,
+        };
+        let place = if is_secret { Place::Secrets } else { here.place };
         self.visit(child, Position { key, place, expected });
+    }
+
+    /// Reports the texts of an object of which one must name the account's credential, if none does.
+    fn search_names(&mut self, keys: &Keys, object: &Value) {
+        let texts = || keys.names_credential.iter().filter_map(|key| Some((*key, object.get(key)?.as_str()?)));
+        if texts().any(|(_, text)| is_template(text)) {
+            return;
+        }
+        for (key, _) in texts().filter(|(_, text)| !text.trim().is_empty()) {
+            self.path.push(Step::Key(key.to_owned()));
+            self.report(What::Literal("is a credential in plain text"));
+            self.path.pop();
+        }
     }
 
     fn report(&mut self, what: What) {

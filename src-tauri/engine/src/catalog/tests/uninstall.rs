@@ -1,5 +1,7 @@
 //! Integrations that are removed with their accounts.
 
+use std::time::Duration;
+
 use relink_domain::{
     AccountId,
     account::{Account, Granted, TimelineEvent},
@@ -282,6 +284,41 @@ async fn what_is_not_offered_or_would_go_to_another_address_is_not_revoked() {
 }
 
 #[tokio::test]
+async fn a_removal_locks_no_account_while_somebody_else_locks_several() {
+    let it = Removal::at(NOWHERE).await;
+    it.connect("rt-1").await;
+    let others = it.accounts.lock_several().await;
+    let mut removal = std::pin::pin!(it.remove());
+    for _ in 0..5 {
+        // The store writes in the order of the calls: whatever the removal wrote is done by then.
+        tokio::select! {
+            biased;
+            removed = &mut removal => panic!("it did not wait: {removed:?}"),
+            written = it.services.store.write(|_| Ok(())) => written.expect("written"),
+        }
+    }
+    drop(others);
+    removal.await.expect("removed");
+}
+
+#[tokio::test]
+async fn of_two_removals_at_once_one_finds_nothing_left() {
+    let it = Removal::at(NOWHERE).await;
+    for number in 0..200 {
+        it.connect(&format!("rt-{number}")).await;
+    }
+    let removal = || {
+        let (catalog, id) = (it.catalog.clone(), it.sandbox.id);
+        tokio::spawn(async move { catalog.uninstall_with_accounts(&PERSON, id).await })
+    };
+    let both = futures_util::future::join(removal(), removal());
+    let (one, other) = tokio::time::timeout(Duration::from_mins(1), both).await.expect("they end");
+    let ended = [one.expect("no panic"), other.expect("no panic")];
+    assert_eq!(ended.iter().filter(|removed| removed.is_ok()).count(), 1);
+    assert!(it.stored().await.0.is_empty());
+}
+
+#[tokio::test]
 async fn ten_thousand_accounts_go_in_one_transaction() {
     const ACCOUNTS: usize = 10_000;
     let it = Removal::at(NOWHERE).await;
@@ -307,10 +344,12 @@ async fn ten_thousand_accounts_go_in_one_transaction() {
     let mut removal = std::pin::pin!(it.remove());
     loop {
         tokio::select! {
+            biased;
             removed = &mut removal => break drop(removed.expect("removed")),
             accounts = it.count() => drop(seen.insert(accounts)),
         }
     }
+    assert!(seen.contains(&ACCOUNTS), "it was looked at meanwhile: {seen:?}");
     assert!(seen.iter().all(|accounts| [0, ACCOUNTS].contains(accounts)), "nobody sees a part of it: {seen:?}");
     let events = it.events_after(seq).await;
     assert_eq!(events.len(), ACCOUNTS + 1);
