@@ -23,7 +23,9 @@ use crate::{
     access_tokens::AccessTokens,
     accounts::{self, Accounts},
     address::ApiAddress,
+    catalog::{self, Catalog},
     clock::Clock,
+    connections::{self, Connections},
     hosts::Hosts,
     keychain::{Item, Key, Keychain, MemoryKeychain},
     orphans::{self, Orphans},
@@ -113,6 +115,36 @@ impl Services {
             tokens: self.tokens.clone(),
             schedule: Arc::clone(&self.schedule),
             hosts: Arc::clone(&self.hosts),
+        })
+    }
+
+    pub(crate) async fn catalog(&self, accounts: &Accounts) -> Catalog {
+        let opening = Catalog::open(catalog::Dependencies {
+            store: self.store.clone(),
+            keychain: self.keychain.clone(),
+            clock: self.clock.clone(),
+            orphans: self.orphans.clone(),
+            providers: self.providers.clone(),
+            accounts: accounts.clone(),
+            environment: self.environment,
+        });
+        opening.await.expect("opens")
+    }
+
+    pub(crate) fn connections(&self, accounts: &Accounts, takes_deep_links: bool) -> Connections {
+        Connections::new(connections::Dependencies {
+            store: self.store.clone(),
+            keychain: self.keychain.clone(),
+            clock: self.clock.clone(),
+            outbound: Self::outbound(),
+            tasks: self.tasks.clone(),
+            providers: self.providers.clone(),
+            accounts: accounts.clone(),
+            orphans: self.orphans.clone(),
+            unfinished: self.unfinished.clone(),
+            tokens: self.tokens.clone(),
+            address: self.address.clone(),
+            takes_deep_links,
         })
     }
 

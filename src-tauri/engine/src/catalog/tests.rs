@@ -27,17 +27,7 @@ struct Alone {
 impl Alone {
     async fn open() -> Self {
         let services = Services::new();
-        let catalog = Catalog::open(Dependencies {
-            store: services.store.clone(),
-            keychain: services.keychain.clone(),
-            clock: services.clock.clone(),
-            orphans: services.orphans.clone(),
-            providers: services.providers.clone(),
-            accounts: services.accounts(),
-            environment: services.environment,
-        })
-        .await
-        .expect("opens");
+        let catalog = services.catalog(&services.accounts()).await;
         Self { services, catalog }
     }
 

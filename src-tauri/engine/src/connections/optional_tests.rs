@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     accounts::Accounts,
-    connections::{self, BeginFlow, Connections},
+    connections::BeginFlow,
     store::accounts,
     testing::{LocalServer, PERSON, Services, WAIT_TIMEOUT, install},
 };
@@ -73,20 +73,7 @@ async fn connect(server: &LocalServer, definition: Value, typed: &[(&str, &str)]
     let installed = services.store.write(move |tx| install(tx, definition)).await.expect("stored");
     services.providers.publish(installed);
     let all: Accounts = services.accounts();
-    let connections = Connections::new(connections::Dependencies {
-        store: services.store.clone(),
-        keychain: services.keychain.clone(),
-        clock: services.clock.clone(),
-        outbound: Services::outbound(),
-        tasks: services.tasks.clone(),
-        providers: services.providers.clone(),
-        accounts: all,
-        orphans: services.orphans.clone(),
-        unfinished: services.unfinished.clone(),
-        tokens: services.tokens.clone(),
-        address: services.address.clone(),
-        takes_deep_links: true,
-    });
+    let connections = services.connections(&all, true);
     let purpose = Purpose::Connect { tenant_id: "acme-1".into() };
     let link = connections.create_link(&PERSON, purpose, LinkOptions::default()).await.expect("a link").token;
     let fields: BTreeMap<_, _> = typed.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();

@@ -11,8 +11,8 @@ use url::Url;
 
 use crate::{
     accounts::Accounts,
-    catalog::{self, Catalog},
-    connections::{self, BeginFlow, BegunFlow, Connections},
+    catalog::Catalog,
+    connections::{BeginFlow, BegunFlow, Connections},
     store::{accounts, integrations::Installed},
     testing::{LocalServer, NOWHERE, PERSON, SIGN_IN, Services, WAIT_TIMEOUT},
 };
@@ -32,30 +32,8 @@ impl Alone {
         let services = Services::new();
         let sandbox = services.install_sandbox(origin).await;
         let accounts = services.accounts();
-        let catalog = Catalog::open(catalog::Dependencies {
-            store: services.store.clone(),
-            keychain: services.keychain.clone(),
-            clock: services.clock.clone(),
-            orphans: services.orphans.clone(),
-            providers: services.providers.clone(),
-            accounts: accounts.clone(),
-            environment: services.environment,
-        });
-        let catalog = catalog.await.expect("opens");
-        let connections = Connections::new(connections::Dependencies {
-            store: services.store.clone(),
-            keychain: services.keychain.clone(),
-            clock: services.clock.clone(),
-            outbound: Services::outbound(),
-            tasks: services.tasks.clone(),
-            providers: services.providers.clone(),
-            accounts: accounts.clone(),
-            orphans: services.orphans.clone(),
-            unfinished: services.unfinished.clone(),
-            tokens: services.tokens.clone(),
-            address: services.address.clone(),
-            takes_deep_links: true,
-        });
+        let catalog = services.catalog(&accounts).await;
+        let connections = services.connections(&accounts, true);
         connections.start();
         Self { services, accounts, catalog, connections, sandbox, origin: origin.to_owned() }
     }
@@ -103,6 +81,25 @@ impl Alone {
         flow.error.expect("it fails").code
     }
 
+    /// Removes the integration while the code of this sign-in is exchanged. The tokens that come back are revoked.
+    async fn is_revoked_when_removed_during_the_exchange(&self, server: &LocalServer, begun: &BegunFlow) {
+        self.sign_in(begun).await;
+        let exchange = server.request().await;
+        self.remove().await;
+        exchange
+            .respond(
+                200,
+                r#"{"access_token": "at-1", "refresh_token": "rt-1", "token_type": "Bearer", "expires_in": 3600}"#,
+            )
+            .await;
+        server.request().await.respond(200, r#"{"id": "7", "name": "Ada"}"#).await;
+        let revocation = server.request().await;
+        assert!(revocation.body.contains("token=rt-1"), "{}", revocation.body);
+        revocation.respond(200, "{}").await;
+        assert_eq!(self.fails(begun).await, "integration_removed");
+        self.nothing_is_left().await;
+    }
+
     async fn nothing_is_left(&self) {
         assert_eq!(self.services.store.read(accounts::ids).await.expect("read"), Vec::<AccountId>::new());
         self.services.orphans.sweep().await.expect("swept");
@@ -144,21 +141,7 @@ async fn a_sign_in_that_is_being_completed_when_its_integration_is_removed_is_re
     let server = LocalServer::listen().await;
     let it = Alone::at(&server.origin()).await;
     let begun = it.connect(AuthenticationMethod::Oauth2).await;
-    it.sign_in(&begun).await;
-    let exchange = server.request().await;
-    it.remove().await;
-    exchange
-        .respond(
-            200,
-            r#"{"access_token": "at-1", "refresh_token": "rt-1", "token_type": "Bearer", "expires_in": 3600}"#,
-        )
-        .await;
-    server.request().await.respond(200, r#"{"id": "7", "name": "Ada"}"#).await;
-    let revocation = server.request().await;
-    assert!(revocation.body.contains("token=rt-1"), "{}", revocation.body);
-    revocation.respond(200, "{}").await;
-    assert_eq!(it.fails(&begun).await, "integration_removed");
-    it.nothing_is_left().await;
+    it.is_revoked_when_removed_during_the_exchange(&server, &begun).await;
 }
 
 #[tokio::test]
@@ -167,19 +150,5 @@ async fn a_reauthorization_ends_with_its_account() {
     let it = Alone::at(&server.origin()).await;
     let account_id = it.services.connect(&it.accounts, &it.sandbox, SIGN_IN).await;
     let begun = it.begin(Purpose::Reauthorize { account_id }, AuthenticationMethod::Oauth2).await;
-    it.sign_in(&begun).await;
-    let exchange = server.request().await;
-    it.remove().await;
-    exchange
-        .respond(
-            200,
-            r#"{"access_token": "at-1", "refresh_token": "rt-1", "token_type": "Bearer", "expires_in": 3600}"#,
-        )
-        .await;
-    server.request().await.respond(200, r#"{"id": "7", "name": "Ada"}"#).await;
-    let revocation = server.request().await;
-    assert!(revocation.body.contains("token=rt-1"), "{}", revocation.body);
-    revocation.respond(200, "{}").await;
-    assert_eq!(it.fails(&begun).await, "integration_removed");
-    it.nothing_is_left().await;
+    it.is_revoked_when_removed_during_the_exchange(&server, &begun).await;
 }

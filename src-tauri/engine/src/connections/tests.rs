@@ -34,20 +34,7 @@ impl Alone {
     async fn with(takes_deep_links: bool) -> Self {
         let services = Services::new();
         services.install_sandbox(NOWHERE).await;
-        let connections = Connections::new(Dependencies {
-            store: services.store.clone(),
-            keychain: services.keychain.clone(),
-            clock: services.clock.clone(),
-            outbound: Services::outbound(),
-            tasks: services.tasks.clone(),
-            providers: services.providers.clone(),
-            accounts: services.accounts(),
-            orphans: services.orphans.clone(),
-            unfinished: services.unfinished.clone(),
-            tokens: services.tokens.clone(),
-            address: services.address.clone(),
-            takes_deep_links,
-        });
+        let connections = services.connections(&services.accounts(), takes_deep_links);
         let purpose = Purpose::Connect { tenant_id: "acme-1".into() };
         let link = connections.create_link(&PERSON, purpose, LinkOptions::default()).await.expect("a link").token;
         Self { services, connections, link }

@@ -29,17 +29,7 @@ impl Removal {
         let services = Services::new();
         let sandbox = services.install_sandbox(origin).await;
         let accounts = services.accounts();
-        let catalog = Catalog::open(Dependencies {
-            store: services.store.clone(),
-            keychain: services.keychain.clone(),
-            clock: services.clock.clone(),
-            orphans: services.orphans.clone(),
-            providers: services.providers.clone(),
-            accounts: accounts.clone(),
-            environment: services.environment,
-        })
-        .await
-        .expect("opens");
+        let catalog = services.catalog(&accounts).await;
         Self { services, accounts, catalog, sandbox }
     }
 
