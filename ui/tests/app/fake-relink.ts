@@ -90,6 +90,7 @@ export function revoked(id: string, change: Partial<Account> = {}): Account {
     },
     refreshed_at: ago(64),
     expires_at: ago(4),
+    next_action_at: null,
     ...change,
   });
 }
