@@ -61,6 +61,7 @@ check: check-setup ## Check format, lints, types, structure, unused dependencies
 	@cargo clippy --quiet --all-targets $(CARGO_SELECTION) -- -D warnings
 	@npm --prefix ui run --silent lint
 	@npm --prefix ui run --silent check
+	@node src-tauri/jsonata/js/bundle.mjs --check
 
 .PHONY: api-check
 api-check: api-check-setup programs ## Send generated requests to a running Relink and compare its responses with the OpenAPI document; ARGUMENTS="--seed 2"
@@ -120,6 +121,10 @@ reliability: programs ## Kill Relink ROUNDS times at each crash point, or at POI
 types: install ## Regenerate the TypeScript types and docs/openapi.json from the Rust types
 	@RELINK_WRITE_TYPES=1 cargo test --quiet $(CARGO_SELECTION) --lib -- \
 	  the_windows_types_are_current the_connect_uis_types_are_current the_openapi_document_is_current
+
+.PHONY: jsonata
+jsonata: install ## Bundle the npm packages that evaluate JSONata again, into src-tauri/jsonata/generated/
+	@node src-tauri/jsonata/js/bundle.mjs
 
 .PHONY: icons
 icons: ## Redraw every size of icons/icon.svg

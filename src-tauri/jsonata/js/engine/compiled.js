@@ -1,0 +1,62 @@
+// Expressions that were parsed lately. Truto's functions are registered once, for all of them.
+import { registerJsonataExtensions, registerSynchronousCallbacks } from '@truto/truto-jsonata';
+import jsonata from 'jsonata';
+import parser from 'jsonata/parser';
+import synchronous from 'jsonata-synchronous';
+
+import { unavailable } from './unavailable.js';
+
+const MAX_COMPILED = 128;
+
+registerJsonataExtensions({ registerFunction: jsonata.register });
+registerJsonataExtensions({
+  registerFunction(name, implementation, signature) {
+    implementation.synchronous = false;
+    synchronous.register(name, implementation, signature);
+  },
+});
+registerSynchronousCallbacks({ registerFunction: synchronous.register });
+for (const [name, implementation] of Object.entries(unavailable)) {
+  jsonata.register(name, implementation);
+  synchronous.register(name, implementation);
+}
+
+/** The names of all functions. */
+export const FUNCTIONS = new Set([...jsonata.names(), 'now', 'millis']);
+
+const programs = new Map();
+
+/** The expression's syntax tree, and its two evaluators. Throws what the parser throws. */
+export function compiled(expression) {
+  let program = programs.get(expression);
+  if (program) {
+    // Moved to the end: the first one is the one that was used least recently.
+    programs.delete(expression);
+  } else {
+    program = compile(expression);
+    if (programs.size >= MAX_COMPILED) programs.delete(programs.keys().next().value);
+  }
+  programs.set(expression, program);
+  return program;
+}
+
+function compile(expression) {
+  // Compiling the text, not the tree, explains the parser's errors.
+  const original = jsonata(expression);
+  const tree = original.ast();
+  return { tree, original, atOnce: synchronous(tree), waits: bindsInParallel(tree) };
+}
+
+/**
+ * Whether a variable is bound in the items of an array or in the values of an object, outside of a block or function of its own.
+ * The original evaluates those together, so that one item doesn't see what another one binds.
+ */
+function bindsInParallel(node, parallel = false) {
+  if (node === null || typeof node !== 'object') return false;
+  if (Array.isArray(node)) return node.some((it) => bindsInParallel(it, parallel));
+  if (node.type === 'bind' && parallel) return true;
+  let inside = parallel || (node.type === 'unary' && (node.value === '[' || node.value === '{'));
+  if (node.type === 'block' || node.type === 'lambda') inside = false;
+  return Object.entries(node).some(([name, it]) => bindsInParallel(it, inside || name === 'group'));
+}
+

@@ -1,0 +1,203 @@
+// What is changed in jsonata 2.2.1 before it is bundled, and its second, synchronous evaluator.
+import { patch, unpack } from './unpack.mjs';
+
+const NO_HOOKS = [
+  // Nothing here registers these hooks, and looking for them took a tenth of an evaluation.
+  {
+    from: `        var entryCallback = environment.lookup(Symbol.for('jsonata.__evaluate_entry'));
+        if(entryCallback) {
+            await entryCallback(expr, input, environment);
+        }
+`,
+    to: '',
+  },
+  {
+    from: `        var exitCallback = environment.lookup(Symbol.for('jsonata.__evaluate_exit'));
+        if(exitCallback) {
+            await exitCallback(expr, input, environment, result);
+        }
+`,
+    to: '',
+  },
+  // The engine has limits of its own; jsonata's count of the depth is never read without the option for it.
+  { from: '        environment.base.depth++;\n        environment.base.guardrails();\n', to: '' },
+  { from: '        environment.base.depth--;\n', to: '' },
+];
+
+// A frame whose bindings inherit from those around it: a lookup is one property access, not a chain of closures.
+const FRAMES = [
+  {
+    from: `    function createFrame(enclosingEnvironment) {
+        var bindings = Object.create(null);
+        const newFrame = {
+            bind: function (name, value) {
+                bindings[name] = value;
+            },
+            lookup: function (name) {
+                var value;
+                if(Object.prototype.hasOwnProperty.call(bindings, name)) {
+                    value = bindings[name];
+                } else if (enclosingEnvironment) {
+                    value = enclosingEnvironment.lookup(name);
+                }
+                return value;
+            },
+            timestamp: enclosingEnvironment ? enclosingEnvironment.timestamp : null,
+            async: enclosingEnvironment ? enclosingEnvironment.async : false,
+            isParallelCall: enclosingEnvironment ? enclosingEnvironment.isParallelCall : false,
+            global: enclosingEnvironment ? enclosingEnvironment.global : {
+                ancestry: [ null ]
+            }
+        };
+
+        if (enclosingEnvironment) {
+            var framePushCallback = enclosingEnvironment.lookup(Symbol.for('jsonata.__createFrame_push'));
+            if(framePushCallback) {
+                framePushCallback(enclosingEnvironment, newFrame);
+            }
+            newFrame.base = enclosingEnvironment.base;
+        }
+       
+
+        return newFrame
+    }`,
+    to: `    // No class: frames are made before this line is reached.
+    function Frame(enclosing) {
+        this.bindings = Object.create(enclosing ? enclosing.bindings : null);
+        this.timestamp = enclosing ? enclosing.timestamp : null;
+        this.base = enclosing ? enclosing.base : undefined;
+    }
+
+    Frame.prototype.bind = function(name, value) {
+        this.bindings[name] = value;
+    };
+
+    Frame.prototype.lookup = function(name) {
+        return this.bindings[name];
+    };
+
+    function createFrame(enclosingEnvironment) {
+        return new Frame(enclosingEnvironment);
+    }`,
+  },
+  { from: '                        environment.isParallelCall = idx > 0\n', to: '' },
+  { from: '            environment.isParallelCall = idx > 0\n', to: '' },
+];
+
+// Truto's functions are registered once for all expressions, and one syntax tree serves both evaluators.
+const SHARED = [
+  { from: '            ast = parser(expr, options && options.recover);', to: "            ast = typeof expr === 'string' ? parser(expr) : expr;" },
+  {
+    from: '    jsonata.parser = parser;',
+    to: `    jsonata.register = function(name, implementation, signature) {
+        staticFrame.bind(name, defineFunction(implementation, signature));
+    };
+    jsonata.names = () => Object.keys(staticFrame.bindings);
+    jsonata.parser = parser;`,
+  },
+];
+
+// The same results with less work for an interpreter.
+const FAST_EVALUATOR = [
+  {
+    from: "if (Object.prototype.hasOwnProperty.call(expr, 'predicate')) {",
+    to: 'if (expr.predicate !== undefined) {',
+  },
+  {
+    from: "if (expr.type !== 'path' && Object.prototype.hasOwnProperty.call(expr, 'group')) {",
+    to: "if (expr.group !== undefined && expr.type !== 'path') {",
+  },
+  {
+    from: `            Array.prototype.forEach.call(result, function(res) {
+                if (!Array.isArray(res) || res.cons) {
+                    // it's not an array - just push into the result sequence
+                    resultSequence.push(res);
+                } else {
+                    // res is a sequence - flatten it into the parent sequence
+                    Array.prototype.forEach.call(res, val => resultSequence.push(val));
+                }
+            });`,
+    to: `            for (var rr = 0; rr < result.length; rr++) {
+                var item = result[rr];
+                if (!Array.isArray(item) || item.cons) {
+                    resultSequence.push(item);
+                } else {
+                    for (var vv = 0; vv < item.length; vv++) {
+                        if (vv in item) resultSequence.push(item[vv]);
+                    }
+                }
+            }`,
+  },
+];
+
+// One long string instead of an array as long as the padding, which nothing could interrupt.
+const FUNCTIONS = [
+  { from: 'var padding = (new Array(padLength + 1)).join(char);', to: 'var padding = char.repeat(padLength);' },
+];
+
+// Whether a signature's expression matches depends on the types alone, and few combinations of them occur.
+const SIGNATURE = [
+  { from: '        var regex = new RegExp(regexStr);\n', to: '        var regex = new RegExp(regexStr);\n        var matches = new Map();\n' },
+  {
+    from: '                var isValid = regex.exec(suppliedSig);\n',
+    to: `                var isValid = matches.get(suppliedSig);
+                if (isValid === undefined) {
+                    isValid = regex.exec(suppliedSig);
+                    if (suppliedSig.length < 8) {
+                        matches.set(suppliedSig, isValid);
+                    }
+                }
+`,
+  },
+];
+
+/**
+ * The synchronous evaluator: the same text without its \`async\` and \`await\`. Where the original would wait, call a function of
+ * Truto's with a callback, or fail, it fails, and the engine runs the original instead: its results are the original's.
+ */
+function synchronous(source) {
+  return source
+    .replace(/await Promise\.all\(((?:expr\.expressions|Object\.keys\(groups\)))/g, '($1')
+    .replace(/\basync (function|\()/g, '$1')
+    .replace(/\bawait /g, '');
+}
+
+const WAITS = "throw new Error('waits')";
+const SYNCHRONOUS_EVALUATOR = [
+  { from: 'result = result;', to: WAITS, times: 3 },
+  // Only jsonata's own functions take callbacks that don't return promises; \`proc\` is known before its arguments are.
+  {
+    from: '            if(isFunction(arg)) {\n                // wrap this in a closure\n',
+    to: `            if(isFunction(arg)) {
+                if(proc && proc._jsonata_function === true && !proc.synchronous || typeof proc === 'function') {
+                    ${WAITS};
+                }
+                // wrap this in a closure
+`,
+  },
+  {
+    from: '            _jsonata_function: true,\n            implementation: func\n',
+    to: '            _jsonata_function: true,\n            synchronous: func.synchronous !== false,\n            implementation: func\n',
+  },
+];
+const SYNCHRONOUS_FUNCTIONS = [
+  { from: 'result = result;', to: WAITS },
+  { from: 'replacedWith = replacedWith;', to: WAITS },
+];
+
+/** The sources that the bundle takes in place of the package's, by the name that they are imported under. */
+export function jsonataModules(file) {
+  const modules = unpack(file);
+  const functions = patch(modules.functions, FUNCTIONS);
+  const evaluator = patch(modules.jsonata, [...NO_HOOKS, ...FRAMES, ...SHARED, ...FAST_EVALUATOR]);
+  return {
+    jsonata: evaluator,
+    functions,
+    datetime: modules.datetime,
+    parser: modules.parser,
+    signature: patch(modules.signature, SIGNATURE),
+    utils: modules.utils,
+    'jsonata-synchronous': patch(synchronous(evaluator).replace("require('./functions')", "require('./functions-synchronous')"), SYNCHRONOUS_EVALUATOR),
+    'functions-synchronous': patch(synchronous(functions), SYNCHRONOUS_FUNCTIONS),
+  };
+}

@@ -1,0 +1,187 @@
+//! One QuickJS runtime with Truto's packages in it.
+
+mod failure;
+
+use std::{
+    cell::Cell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use rquickjs::{CatchResultExt, Context, Ctx, Function, Object, Promise, Runtime, Value};
+use serde_json::value::RawValue;
+
+use self::failure::{Failure, text_of};
+use crate::{EvalError, Limits, UnknownNames, host, job::Outcome, job::Program};
+
+const BUNDLE: &str = include_str!("../generated/engine.js");
+/// What an engine may keep of earlier evaluations: compiled expressions and formats, and garbage.
+const KEPT_MEMORY: usize = 32 << 20;
+/// The bundle is evaluated within it.
+const BOOT_MEMORY: usize = 64 << 20;
+
+pub(crate) struct Engine {
+    runtime: Runtime,
+    context: Context,
+    /// Bytes that the packages take.
+    base_memory: usize,
+    clock: Rc<Clock>,
+    is_broken: bool,
+}
+
+/// When the evaluation has to end, for QuickJS, which asks now and then.
+#[derive(Default)]
+struct Clock {
+    deadline: Cell<Option<Instant>>,
+    has_interrupted: Cell<bool>,
+}
+
+impl Engine {
+    /// Takes some tens of milliseconds.
+    pub(crate) fn new() -> Result<Self, EvalError> {
+        let failed = |error: rquickjs::Error| {
+            EvalError::internal(format!("The engine for expressions couldn't be started: {error}."))
+        };
+        let runtime = Runtime::new().map_err(failed)?;
+        runtime.set_memory_limit(BOOT_MEMORY);
+        runtime.set_max_stack_size(Limits::MAX_STACK);
+        runtime.set_gc_threshold(BOOT_MEMORY);
+        let clock = Rc::new(Clock::default());
+        let asked = Rc::clone(&clock);
+        runtime.set_interrupt_handler(Some(Box::new(move || asked.is_over())));
+        let context = Context::full(&runtime).map_err(failed)?;
+        context
+            .with(|ctx| {
+                host::install(&ctx)
+                    .and_then(|()| ctx.eval::<(), _>(BUNDLE))
+                    .catch(&ctx)
+                    .map_err(|error| error.to_string())
+            })
+            .map_err(|reason| {
+                EvalError::internal(format!("The engine for expressions couldn't be started: {reason}"))
+            })?;
+        let base_memory = memory(&runtime);
+        Ok(Self { runtime, context, base_memory, clock, is_broken: false })
+    }
+
+    /// Whether an evaluation was interrupted: what it left behind is unknown.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    pub(crate) fn eval(&mut self, program: &Program, input: Option<&str>, unknown_names: UnknownNames) -> Outcome {
+        self.run(program, |ctx, engine| {
+            let refuse = unknown_names == UnknownNames::Refuse;
+            let at_once: Function = engine.get("evaluateAtOnce").map_err(|error| Failure::caught(ctx, &error))?;
+            let (first, bindings) = arguments(ctx, program, input)?;
+            let result: Value = at_once
+                .call((&*program.expression, first, bindings, refuse))
+                .map_err(|error| Failure::caught(ctx, &error))?;
+            let result = if result.is_symbol() { original(ctx, engine, program, input, refuse)? } else { result };
+            output(ctx, &result, program.limits.output)
+        })
+    }
+
+    pub(crate) fn check(&mut self, program: &Program, names: &[String]) -> Result<(), EvalError> {
+        self.run(program, |ctx, engine| {
+            let check: Function = engine.get("check").map_err(|error| Failure::caught(ctx, &error))?;
+            check.call::<_, ()>((&*program.expression, names.to_vec())).map_err(|error| Failure::caught(ctx, &error))
+        })
+    }
+
+    fn run<T>(
+        &mut self,
+        program: &Program,
+        run: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> Result<T, Failure>,
+    ) -> Result<T, EvalError> {
+        let limits = program.limits;
+        self.runtime.set_memory_limit(self.base_memory + KEPT_MEMORY + limits.memory);
+        // A collection looks at everything that the packages define: not before there is something to collect.
+        self.runtime.set_gc_threshold(self.base_memory + KEPT_MEMORY / 2);
+        self.runtime.set_max_stack_size(limits.stack.clamp(1, Limits::MAX_STACK));
+        self.clock.start(limits.time);
+        let result = self.context.with(|ctx| {
+            let engine: Object = ctx.globals().get("__engine").map_err(|error| Failure::caught(&ctx, &error))?;
+            run(&ctx, &engine)
+        });
+        let is_interrupted = self.clock.stop();
+        result.map_err(|failure| {
+            let error = failure.explain(&program.expression, &limits, is_interrupted);
+            self.is_broken = error.kind.is_limit() && error.kind != crate::ErrorKind::Output;
+            error
+        })
+    }
+}
+
+impl Clock {
+    fn start(&self, time: Duration) {
+        self.has_interrupted.set(false);
+        self.deadline.set(Instant::now().checked_add(time));
+    }
+
+    /// Gives whether it has interrupted.
+    fn stop(&self) -> bool {
+        self.deadline.set(None);
+        self.has_interrupted.get()
+    }
+
+    fn is_over(&self) -> bool {
+        let is_over = self.deadline.get().is_some_and(|deadline| Instant::now() >= deadline);
+        if is_over {
+            self.has_interrupted.set(true);
+        }
+        is_over
+    }
+}
+
+/// The input and the bindings as JavaScript's values: new ones for each evaluation, because one may change them.
+fn arguments<'js>(
+    ctx: &Ctx<'js>,
+    program: &Program,
+    input: Option<&str>,
+) -> Result<(Value<'js>, Object<'js>), Failure> {
+    let parse = |json: &str| ctx.json_parse(json).map_err(|error| Failure::caught(ctx, &error));
+    let input = match input {
+        Some(json) => parse(json)?,
+        None => Value::new_undefined(ctx.clone()),
+    };
+    let bindings = Object::new(ctx.clone()).map_err(|error| Failure::caught(ctx, &error))?;
+    for (name, value) in program.bindings.values() {
+        bindings.set(name, parse(value)?).map_err(|error| Failure::caught(ctx, &error))?;
+    }
+    Ok((input, bindings))
+}
+
+/// Evaluates as the original does, with promises.
+fn original<'js>(
+    ctx: &Ctx<'js>,
+    engine: &Object<'js>,
+    program: &Program,
+    input: Option<&str>,
+    refuse: bool,
+) -> Result<Value<'js>, Failure> {
+    let evaluate: Function = engine.get("evaluate").map_err(|error| Failure::caught(ctx, &error))?;
+    let (input, bindings) = arguments(ctx, program, input)?;
+    let promise: Promise =
+        evaluate.call((&*program.expression, input, bindings, refuse)).map_err(|error| Failure::caught(ctx, &error))?;
+    match promise.finish() {
+        Ok(value) => Ok(value),
+        Err(rquickjs::Error::WouldBlock) => Err(Failure::NeverSettles),
+        Err(error) => Err(Failure::caught(ctx, &error)),
+    }
+}
+
+fn output(ctx: &Ctx<'_>, result: &Value<'_>, limit: usize) -> Result<Option<Box<RawValue>>, Failure> {
+    if result.is_undefined() {
+        return Ok(None);
+    }
+    let json = text_of(ctx, result)?;
+    if json.len() > limit {
+        return Err(Failure::Output(json.len()));
+    }
+    RawValue::from_string(json).map(Some).map_err(|_| Failure::Thrown(failure::Thrown::default()))
+}
+
+fn memory(runtime: &Runtime) -> usize {
+    usize::try_from(runtime.memory_usage().malloc_size).unwrap_or(0)
+}

@@ -1,0 +1,162 @@
+//! Jobs that wait for an engine, and which engine takes which.
+//!
+//! Long jobs never keep small ones waiting: one engine takes small ones only, and the others take small ones first. They take a
+//! long one after some small ones, so that those don't keep a map waiting forever either.
+
+use std::{
+    collections::VecDeque,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::job::Job;
+
+/// Bytes of expression, bindings and input up to which an evaluation counts as small.
+const MAX_SMALL_SIZE: usize = 64 << 10;
+/// An expression that took longer isn't small the next time, whatever its size.
+const MAX_SMALL_TIME: Duration = Duration::from_millis(20);
+/// Small jobs that an engine takes before a long one that waits.
+const SMALL_IN_A_ROW: u32 = 16;
+const MAX_REMEMBERED: usize = 256;
+
+/// The slot of the engine that takes small jobs only.
+pub(crate) const SMALL_ONLY: usize = 0;
+
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    idle_after: Duration,
+}
+
+struct State {
+    small: VecDeque<Job>,
+    long: VecDeque<Job>,
+    slots: Vec<Slot>,
+    /// Hashes of expressions that took long lately.
+    slow: VecDeque<u64>,
+    is_closed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Free,
+    Working,
+    Waiting,
+}
+
+impl Queue {
+    pub(crate) fn new(max_engines: usize, idle_after: Duration) -> Self {
+        let slots = vec![Slot::Free; max_engines.max(2)];
+        let state =
+            State { small: VecDeque::new(), long: VecDeque::new(), slots, slow: VecDeque::new(), is_closed: false };
+        Self { state: Mutex::new(state), changed: Condvar::new(), idle_after }
+    }
+
+    /// Adds a job. Gives the slot in which an engine has to be started for it, if none waits for such a job.
+    pub(crate) fn push(&self, job: Job) -> Option<usize> {
+        let mut state = self.lock();
+        let is_small = job.size() <= MAX_SMALL_SIZE && !state.slow.contains(&hash(&job));
+        let (slots, waiting) = if is_small { (0.., state.small.len()) } else { (SMALL_ONLY + 1.., state.long.len()) };
+        let idle = state.slots[slots.clone()].iter().filter(|slot| **slot == Slot::Waiting).count();
+        let start = if idle > waiting {
+            None
+        } else {
+            slots.take(state.slots.len()).find(|slot| state.slots.get(*slot) == Some(&Slot::Free))
+        };
+        if let Some(slot) = start {
+            state.slots[slot] = Slot::Working;
+        }
+        if is_small {
+            state.small.push_back(job)
+        } else {
+            state.long.push_back(job)
+        }
+        drop(state);
+        self.changed.notify_all();
+        start
+    }
+
+    /// The next job for the engine in `slot`, waiting for one. None: the engine was idle for long enough, or nobody is left to ask;
+    /// the slot is free then.
+    pub(crate) fn next(&self, slot: usize, small_in_a_row: &mut u32) -> Option<Job> {
+        let idle_since = Instant::now();
+        let mut state = self.lock();
+        loop {
+            if let Some(job) = state.take(slot, small_in_a_row) {
+                state.slots[slot] = Slot::Working;
+                return Some(job);
+            }
+            let left = self.idle_after.saturating_sub(idle_since.elapsed());
+            if left.is_zero() || state.is_closed {
+                state.slots[slot] = Slot::Free;
+                return None;
+            }
+            state.slots[slot] = Slot::Waiting;
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Notes how long a job took, for the next one with this expression.
+    pub(crate) fn took(&self, expression: &str, time: Duration) {
+        if time <= MAX_SMALL_TIME {
+            return;
+        }
+        let hash = hash_text(expression);
+        let mut state = self.lock();
+        if !state.slow.contains(&hash) {
+            if state.slow.len() == MAX_REMEMBERED {
+                state.slow.pop_front();
+            }
+            state.slow.push_back(hash);
+        }
+    }
+
+    /// Gives a slot back whose thread couldn't be started. Its jobs wait for the other engines; if there are none, they are dropped.
+    pub(crate) fn not_started(&self, slot: usize) {
+        let mut state = self.lock();
+        state.slots[slot] = Slot::Free;
+        if state.slots.iter().all(|slot| *slot == Slot::Free) {
+            state.small.clear();
+            state.long.clear();
+        }
+    }
+
+    /// Ends the engines when they have done what waits.
+    pub(crate) fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take(&mut self, slot: usize, small_in_a_row: &mut u32) -> Option<Job> {
+        let takes_long = slot != SMALL_ONLY;
+        if takes_long && *small_in_a_row >= SMALL_IN_A_ROW {
+            *small_in_a_row = 0;
+            if let Some(job) = self.long.pop_front() {
+                return Some(job);
+            }
+        }
+        if let Some(job) = self.small.pop_front() {
+            *small_in_a_row += 1;
+            return Some(job);
+        }
+        *small_in_a_row = 0;
+        if takes_long { self.long.pop_front() } else { None }
+    }
+}
+
+fn hash(job: &Job) -> u64 {
+    hash_text(&job.program.expression)
+}
+
+fn hash_text(expression: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    expression.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,95 @@
+//! An engine's thread: takes jobs from the queue until it was idle for long enough.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Instant,
+};
+
+use crate::{
+    EvalError, Limits, UnknownNames,
+    engine::Engine,
+    job::{Job, Outcome, Program, Task},
+    queue::Queue,
+};
+
+/// The engine checks its own stack against [`Limits::MAX_STACK`]; the rest is for what it calls.
+const THREAD_STACK: usize = 2 * Limits::MAX_STACK;
+
+/// Starts an engine's thread in a slot that the queue gave out.
+pub(crate) fn start(queue: &Arc<Queue>, slot: usize, unknown_names: UnknownNames) {
+    let shared = Arc::clone(queue);
+    let started = thread::Builder::new()
+        .name(format!("jsonata-{slot}"))
+        .stack_size(THREAD_STACK)
+        .spawn(move || work(&shared, slot, unknown_names));
+    if started.is_err() {
+        queue.not_started(slot);
+    }
+}
+
+fn work(queue: &Queue, slot: usize, unknown_names: UnknownNames) {
+    let mut worker = Worker { engine: None, unknown_names };
+    let mut small_in_a_row = 0;
+    while let Some(job) = queue.next(slot, &mut small_in_a_row) {
+        if job.is_abandoned() {
+            continue;
+        }
+        let expression = Arc::clone(&job.program.expression);
+        let began = Instant::now();
+        if catch_unwind(AssertUnwindSafe(|| worker.run(job))).is_err() {
+            // Whoever asked learns it from the dropped reply.
+            worker.engine = None;
+        }
+        queue.took(&expression, began.elapsed());
+    }
+}
+
+struct Worker {
+    engine: Option<Engine>,
+    unknown_names: UnknownNames,
+}
+
+impl Worker {
+    fn run(&mut self, Job { program, task }: Job) {
+        match task {
+            Task::Eval { input, reply } => {
+                let outcome = self.eval(&program, input.as_deref().map(serde_json::value::RawValue::get));
+                let _ = reply.send(outcome);
+            }
+            Task::Map { records, reply } => {
+                let mut outcomes = Vec::with_capacity(records.len());
+                for record in records {
+                    if reply.is_closed() {
+                        return;
+                    }
+                    outcomes.push(self.eval(&program, Some(record.get())));
+                }
+                let _ = reply.send(outcomes);
+            }
+            Task::Check { names, reply } => {
+                let outcome = self.with_engine(|engine| engine.check(&program, &names));
+                let _ = reply.send(outcome);
+            }
+        }
+    }
+
+    fn eval(&mut self, program: &Program, input: Option<&str>) -> Outcome {
+        let unknown_names = self.unknown_names;
+        self.with_engine(|engine| engine.eval(program, input, unknown_names))
+    }
+
+    /// An engine that ended by a limit isn't used again: what an interrupted evaluation left behind is unknown.
+    fn with_engine<T>(&mut self, run: impl FnOnce(&mut Engine) -> Result<T, EvalError>) -> Result<T, EvalError> {
+        let mut engine = match self.engine.take() {
+            Some(engine) => engine,
+            None => Engine::new()?,
+        };
+        let outcome = run(&mut engine);
+        if !engine.is_broken() {
+            self.engine = Some(engine);
+        }
+        outcome
+    }
+}
