@@ -3,8 +3,11 @@
 //! The functions live on `globalThis.__host`. The platform modules keep a reference and delete the global before any expression runs.
 //!
 //! Bytes travel into Rust as strings of the characters U+0000 to U+00FF, one per byte: rquickjs offers no safe access to the contents of a typed array, and copying a string costs about 10 ms per megabyte.
-//! Bytes travel back as `Uint8Array`s that QuickJS allocates, so that they count towards its memory limit.
+//! Bytes travel back as `Uint8Array`s that `QuickJS` allocates, so that they count towards its memory limit.
 //! Text must arrive well-formed (`String.prototype.toWellFormed`); a lone surrogate is a `TypeError`.
+
+// rquickjs hands every argument over by value, and its macros and closures need the lifetime named.
+#![allow(clippy::elidable_lifetime_names, clippy::needless_pass_by_value)]
 
 mod crypto;
 #[cfg(test)]

@@ -11,7 +11,6 @@ pub(super) fn install<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
     add(ctx, host, "formEncode", form_encode)
 }
 
-#[allow(clippy::needless_pass_by_value)] // rquickjs converts arguments to owned values
 fn utf8_encode<'js>(ctx: Ctx<'js>, text: String) -> Result<TypedArray<'js, u8>> {
     bytes_to(&ctx, text.as_bytes())
 }
@@ -30,7 +29,6 @@ fn utf8_decode(ctx: Ctx<'_>, bytes: String, fatal: bool) -> Result<Option<String
 }
 
 /// Name and value alternate in the answer.
-#[allow(clippy::needless_pass_by_value)]
 fn form_decode(query: String) -> Vec<String> {
     url::form_urlencoded::parse(query.as_bytes())
         .flat_map(|(name, value)| [name.into_owned(), value.into_owned()])
@@ -38,7 +36,6 @@ fn form_decode(query: String) -> Vec<String> {
 }
 
 /// Takes what [`form_decode`] returns.
-#[allow(clippy::needless_pass_by_value)]
 fn form_encode(pairs: Vec<String>) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for pair in pairs.chunks_exact(2) {

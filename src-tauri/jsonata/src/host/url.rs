@@ -11,7 +11,6 @@ pub(super) fn install<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
 }
 
 /// Nothing if the URL is invalid.
-#[allow(clippy::needless_pass_by_value)]
 fn parse<'js>(ctx: Ctx<'js>, text: String, base: Option<String>) -> Result<Option<Array<'js>>> {
     let url = match base {
         Some(base) => Url::parse(&base).and_then(|base| base.join(&text)),
@@ -21,7 +20,6 @@ fn parse<'js>(ctx: Ctx<'js>, text: String, base: Option<String>) -> Result<Optio
 }
 
 /// The URL after assigning to one of its attributes; a value that the attribute cannot take leaves the URL as it was. Nothing if a new `href` is invalid.
-#[allow(clippy::needless_pass_by_value)]
 fn set<'js>(ctx: Ctx<'js>, href: String, attribute: String, text: String) -> Result<Option<Array<'js>>> {
     let Ok(mut url) = Url::parse(&href) else { return Ok(None) };
     let before = url.clone();
@@ -80,4 +78,49 @@ fn components<'js>(ctx: &Ctx<'js>, url: &Url) -> Result<Array<'js>> {
         }
     };
     list(ctx, parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::run;
+
+    fn parts(call: &str) -> String {
+        run(&format!("{call}.join(' ')")).unwrap()
+    }
+
+    #[test]
+    fn a_url_is_taken_apart() {
+        assert_eq!(
+            parts("__host.urlParse('HTTP://Me:pw@Example.com:8080/a/../b?c#d', undefined)"),
+            "http://Me:pw@example.com:8080/b?c#d http://example.com:8080 http: Me pw example.com:8080 example.com 8080 /b ?c #d"
+        );
+        assert_eq!(parts("__host.urlParse('mailto:a@b', undefined)"), "mailto:a@b null mailto:      a@b  ");
+        assert!(parts("__host.urlParse('../x', 'https://example.com/a/b/c')").starts_with("https://example.com/a/x "));
+    }
+
+    #[test]
+    fn an_invalid_url_is_nothing() {
+        for (url, base) in [
+            ("", "undefined"),
+            ("no url", "undefined"),
+            ("http://[::1", "undefined"),
+            ("https://e:99999", "undefined"),
+            ("x", "'y'"),
+        ] {
+            assert_eq!(run::<bool>(&format!("__host.urlParse('{url}', {base}) == null")), Ok(true), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_attribute_that_cannot_be_set_stays() {
+        let set = |attribute: &str, value: &str| {
+            run::<String>(&format!("__host.urlSet('https://example.com:1/p', '{attribute}', '{value}')[0]")).unwrap()
+        };
+        assert_eq!(set("port", "2"), "https://example.com:2/p");
+        assert_eq!(set("port", "x"), "https://example.com:1/p");
+        assert_eq!(set("protocol", "mailto"), "https://example.com:1/p");
+        assert_eq!(set("host", "a b"), "https://example.com:1/p");
+        assert_eq!(set("origin", "https://other.example"), "https://example.com:1/p");
+        assert_eq!(run::<bool>("__host.urlSet('https://example.com', 'href', 'no url') == null"), Ok(true));
+    }
 }

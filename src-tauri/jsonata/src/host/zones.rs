@@ -77,7 +77,6 @@ fn span(zone: &TimeZone, milliseconds: f64) -> Span {
 }
 
 /// `[offset, from, until]`, see [`Span`].
-#[allow(clippy::needless_pass_by_value)]
 fn offset(ctx: Ctx<'_>, name: String, milliseconds: f64) -> Result<Array<'_>> {
     let zone =
         zone(&name).ok_or_else(|| Exception::throw_range(&ctx, &format!("Invalid time zone specified: {name}")))?;
@@ -86,13 +85,13 @@ fn offset(ctx: Ctx<'_>, name: String, milliseconds: f64) -> Result<Array<'_>> {
 }
 
 /// `[long, short]`: the names that English speakers in the United States use for the zone's time; empty where they say "GMT+2".
-#[allow(clippy::needless_pass_by_value)]
 fn names(ctx: Ctx<'_>, name: String, milliseconds: f64, offset: i32) -> Result<Array<'_>> {
     let (long, short) = zone_names::names(&name, milliseconds, offset).unwrap_or_default();
     list(&ctx, [value(&ctx, long)?, value(&ctx, short)?])
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // whole milliseconds
 mod tests {
     use super::super::tests::run;
     use super::*;
