@@ -15,6 +15,8 @@ use self::failure::{Failure, text_of};
 use crate::{EvalError, Limits, UnknownNames, host, job::Outcome, job::Program};
 
 const BUNDLE: &str = include_str!("../generated/engine.js");
+/// The functions for documents and formats, for the first expression that uses one.
+const FORMATS_BUNDLE: &str = include_str!("../generated/formats.js");
 /// What an engine may keep of earlier evaluations: compiled expressions and formats, and garbage.
 const KEPT_MEMORY: usize = 32 << 20;
 /// The bundle is evaluated within it.
@@ -52,7 +54,7 @@ impl Engine {
         let context = Context::full(&runtime).map_err(failed)?;
         context
             .with(|ctx| {
-                host::install(&ctx)
+                install(&ctx, &clock)
                     .and_then(|()| ctx.eval::<(), _>(BUNDLE))
                     .catch(&ctx)
                     .map_err(|error| error.to_string())
@@ -113,6 +115,14 @@ impl Engine {
     }
 }
 
+/// What the bundle takes from Rust.
+fn install<'js>(ctx: &Ctx<'js>, clock: &Rc<Clock>) -> rquickjs::Result<()> {
+    host::install(ctx)?;
+    let clock = Rc::clone(clock);
+    let load_formats = move |ctx: Ctx<'js>| clock.pause(|| ctx.eval::<(), _>(FORMATS_BUNDLE));
+    ctx.globals().set("__loadFormats", Function::new(ctx.clone(), load_formats)?)
+}
+
 impl Clock {
     fn start(&self, time: Duration) {
         self.has_interrupted.set(false);
@@ -123,6 +133,15 @@ impl Clock {
     fn stop(&self) -> bool {
         self.deadline.set(None);
         self.has_interrupted.get()
+    }
+
+    /// Runs something that isn't the evaluation's own work.
+    fn pause<T>(&self, run: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let deadline = self.deadline.take();
+        let result = run();
+        self.deadline.set(deadline.and_then(|deadline| deadline.checked_add(began.elapsed())));
+        result
     }
 
     fn is_over(&self) -> bool {

@@ -68,9 +68,9 @@ impl Queue {
             state.slots[slot] = Slot::Working;
         }
         if is_small {
-            state.small.push_back(job)
+            state.small.push_back(job);
         } else {
-            state.long.push_back(job)
+            state.long.push_back(job);
         }
         drop(state);
         self.changed.notify_all();

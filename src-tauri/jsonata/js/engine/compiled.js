@@ -1,5 +1,5 @@
 // Expressions that were parsed lately. Truto's functions are registered once, for all of them.
-import { registerJsonataExtensions, registerSynchronousCallbacks } from '@truto/truto-jsonata';
+import { registerCoreExtensions, registerDatetimeExtensions, registerSynchronousCallbacks } from '@truto/truto-jsonata';
 import jsonata from 'jsonata';
 import parser from 'jsonata/parser';
 import synchronous from 'jsonata-synchronous';
@@ -8,21 +8,35 @@ import { unavailable } from './unavailable.js';
 
 const MAX_COMPILED = 128;
 
-registerJsonataExtensions({ registerFunction: jsonata.register });
-registerJsonataExtensions({
-  registerFunction(name, implementation, signature) {
-    implementation.synchronous = false;
-    synchronous.register(name, implementation, signature);
-  },
-});
-registerSynchronousCallbacks({ registerFunction: synchronous.register });
-for (const [name, implementation] of Object.entries(unavailable)) {
-  jsonata.register(name, implementation);
-  synchronous.register(name, implementation);
-}
+const loadFormats = globalThis.__loadFormats;
+delete globalThis.__loadFormats;
+// The names are known when the bundle is made (bundle.mjs).
+const FORMATS = new Set(__FORMAT_FUNCTIONS__);
+let hasFormats = false;
 
 /** The names of all functions. */
-export const FUNCTIONS = new Set([...jsonata.names(), 'now', 'millis']);
+export const FUNCTIONS = new Set(FORMATS);
+
+/** Registers functions with both evaluators: `extensions` are the package's own registering functions. */
+export function register(...extensions) {
+  for (const extend of extensions) {
+    extend({ registerFunction: jsonata.register });
+    extend({
+      registerFunction(name, implementation, signature) {
+        implementation.synchronous = false;
+        synchronous.register(name, implementation, signature);
+      },
+    });
+  }
+  for (const [name, implementation] of Object.entries(unavailable)) {
+    jsonata.register(name, implementation);
+    synchronous.register(name, implementation);
+  }
+}
+
+register(registerCoreExtensions, registerDatetimeExtensions);
+registerSynchronousCallbacks({ registerFunction: synchronous.register });
+for (const name of [...jsonata.names(), 'now', 'millis']) FUNCTIONS.add(name);
 
 const programs = new Map();
 
@@ -44,7 +58,18 @@ function compile(expression) {
   // Compiling the text, not the tree, explains the parser's errors.
   const original = jsonata(expression);
   const tree = original.ast();
+  if (!hasFormats && uses(tree, (name) => FORMATS.has(name) || name === 'eval')) {
+    loadFormats();
+    hasFormats = true;
+  }
   return { tree, original, atOnce: synchronous(tree), waits: bindsInParallel(tree) };
+}
+
+/** Whether the expression mentions such a `$name`. */
+function uses(node, isSuch) {
+  if (node === null || typeof node !== 'object') return false;
+  if (node.type === 'variable' && isSuch(node.value)) return true;
+  return Object.values(node).some((it) => uses(it, isSuch));
 }
 
 /**

@@ -1,7 +1,7 @@
 // The engine's side of what Rust calls. Everything that an expression can reach is set up by the modules imported here.
 import '../platform/index.js';
 
-import { compiled } from './compiled.js';
+import { compiled, register } from './compiled.js';
 import { explain } from './errors.js';
 import { toJson } from './json.js';
 import { firstUnknown } from './names.js';
@@ -52,4 +52,4 @@ function refuseUnknown(program, bindings) {
   if (unknown) throw { ...unknown, code: 'unknown_name', message: `$${unknown.token} isn't defined.` };
 }
 
-globalThis.__engine = { check, evaluate, evaluateAtOnce };
+globalThis.__engine = { check, evaluate, evaluateAtOnce, register };

@@ -3,8 +3,21 @@ import { readFileSync } from 'node:fs';
 
 import { patch } from './unpack.mjs';
 
-const EXPORTS = [
-  { from: 'export {\n  trutoJsonata as default\n};', to: 'export { registerJsonataExtensions, deepUnwrapNative, NATIVE_BLOB };' },
+const PATCHES = [
+  {
+    from: 'export {\n  trutoJsonata as default\n};',
+    to: `export {
+  deepUnwrapNative,
+  registerAiExtensions,
+  registerCoreExtensions,
+  registerDataFormatsExtensions,
+  registerDatetimeExtensions,
+  registerHtmlExtensions,
+  registerMarkdownExtensions,
+};`,
+  },
+  // Both bundles hold a part of the package: what one wraps, the other one unwraps.
+  { from: ' = Symbol("', to: ' = Symbol.for("', times: 10 },
 ];
 
 /** `$each` and `$sift` for the synchronous evaluator: the package's text without \`async\` and \`await\`. */
@@ -21,5 +34,5 @@ function synchronousCallbacks(source) {
 /** The source that the bundle takes in place of the package's. */
 export function trutoModule(file) {
   const source = readFileSync(file, 'utf8').replace(/\n\/\/# .*\n?$/, '\n');
-  return patch(source, EXPORTS) + synchronousCallbacks(source);
+  return patch(source, PATCHES) + synchronousCallbacks(source);
 }
