@@ -2303,9 +2303,9 @@ index,index+n2)}return nGrams}}function diceCoefficient(value,other){const left=
 let offset2=-1;while(++offset2<right.length){const rightPair=right[offset2];if(leftPair===rightPair){intersections++;right[offset2]="";break}}}return 2*intersections/
 (left.length+right.length)}function toPairs(value){if(Array.isArray(value)){return value.map(bigram2=>normalize(bigram2))}const normal=normalize(value);return normal.
 length===1?[normal]:bigram(normal)}function normalize(value){return String(value).toLowerCase()}init_define_FORMAT_FUNCTIONS();var MD5=class{#chunks=[];#finished=false;update(data,encoding){const bytes=typeof data==="string"?Buffer2.from(data,encoding):viewOf(data);if(!bytes||data instanceof
-ArrayBuffer)throw new TypeError("Data must be a string or a buffer");if(this.#finished)throw new Error("Digest already called");this.#chunks.push(byteString(bytes));
-return this}digest(encoding){if(this.#finished)throw new Error("Digest already called");this.#finished=true;const digest2=Buffer2.from(host.digest("MD5",this.#chunks.
-join("")));return encoding===void 0?digest2:digest2.toString(encoding)}};init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();var types={"application/prs.cww":["cww"],"application/prs.xsf+xml":["xsf"],"application/vnd.1000minds.decision-model+xml":["1km"],
+ArrayBuffer)throw new TypeError('The "data" argument must be a string, a Buffer, a Uint8Array, or a DataView');if(this.#finished)throw new Error("Digest already\
+ called");this.#chunks.push(byteString(bytes));return this}digest(encoding){if(this.#finished)throw new Error("Digest already called");this.#finished=true;const digest2=Buffer2.
+from(host.digest("MD5",this.#chunks.join("")));return encoding===void 0?digest2:digest2.toString(encoding)}};init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();var types={"application/prs.cww":["cww"],"application/prs.xsf+xml":["xsf"],"application/vnd.1000minds.decision-model+xml":["1km"],
 "application/vnd.3gpp.pic-bw-large":["plb"],"application/vnd.3gpp.pic-bw-small":["psb"],"application/vnd.3gpp.pic-bw-var":["pvb"],"application/vnd.3gpp2.tcap":[
 "tcap"],"application/vnd.3m.post-it-notes":["pwn"],"application/vnd.accpac.simply.aso":["aso"],"application/vnd.accpac.simply.imp":["imp"],"application/vnd.acuc\
 obol":["acu"],"application/vnd.acucorp":["atc","acutc"],"application/vnd.adobe.air-application-installer-package+zip":["air"],"application/vnd.adobe.formscentra\
@@ -3443,11 +3443,15 @@ uses(tree,name=>FORMATS.has(name)||name==="eval")){loadFormats();hasFormats=true
 tree)}}function uses(node,isSuch){if(node===null||typeof node!=="object")return false;if(node.type==="variable"&&isSuch(node.value))return true;return Object.values(
 node).some(it=>uses(it,isSuch))}function bindsInParallel(node,parallel=false){if(node===null||typeof node!=="object")return false;if(Array.isArray(node))return node.
 some(it=>bindsInParallel(it,parallel));if(node.type==="bind"&&parallel)return true;let inside=parallel||node.type==="unary"&&(node.value==="["||node.value==="{");
-if(node.type==="block"||node.type==="lambda")inside=false;return Object.entries(node).some(([name,it])=>bindsInParallel(it,inside||name==="group"))}init_define_FORMAT_FUNCTIONS();function explain(error){const{code,message,position,token}=Object(error);return{code:typeof code==="string"?code:void 0,message:typeof message===
-"string"?message:String(message??(error===null||typeof error!=="object"?error:"an error without a message")),position:typeof position==="number"?position:void 0,
-token:typeof token==="string"?token:void 0}}init_define_FORMAT_FUNCTIONS();function toJson(value){return JSON.stringify(hasWrapper(value)?deepUnwrapNative(value):value)}function hasWrapper(value){if(value===null||typeof value!=="object")
-return false;if(Array.isArray(value))return value.some(hasWrapper);if(Object.getOwnPropertySymbols(value).length>0)return true;for(const name in value){if(hasWrapper(
-value[name]))return true}return false}init_define_FORMAT_FUNCTIONS();function freeNames(tree){const known=new Set([...FUNCTIONS,"","$"]);walk(tree,node=>{if(node.type==="bind")known.add(node.lhs.value);if(node.type==="lambda")for(const argument of node.
+if(node.type==="block"||node.type==="lambda")inside=false;return Object.entries(node).some(([name,it])=>bindsInParallel(it,inside||name==="group"))}init_define_FORMAT_FUNCTIONS();var IN_NODES_WORDS=[[/^cannot read property '(.*)' of (null|undefined)$/s,"Cannot read properties of $2 (reading '$1')"],[/^toPrimitive$/,
+"Cannot convert object to primitive value"]];function messageOf(error){if(error===null||typeof error!=="object")return String(error);if(typeof error.message!=="\
+string")return String(error.message??"an error without a message");const words=error instanceof TypeError?IN_NODES_WORDS.find(([ours])=>ours.test(error.message)):
+void 0;return words?error.message.replace(...words):error.message}function explain(error){const{code,position,token}=Object(error);return{code:typeof code==="st\
+ring"?code:void 0,message:messageOf(error),position:typeof position==="number"?position:void 0,token:typeof token==="string"?token:void 0}}init_define_FORMAT_FUNCTIONS();var MAX_SEARCHED=200;function toJson(value){const result=hasWrapper(value,0)?deepUnwrapNative(value):value;try{return JSON.stringify(result)}catch(error){if(!(error instanceof
+TypeError))throw error;throw{code:"not_json",message:`The result can't be written as JSON (${error.message}). Functions and values that contain themselves can't\
+ be.`}}}function hasWrapper(value,depth){if(value===null||typeof value!=="object")return false;if(depth>MAX_SEARCHED)return true;if(Array.isArray(value))return value.
+some(item=>hasWrapper(item,depth+1));if(Object.getOwnPropertySymbols(value).length>0)return true;for(const name in value){if(hasWrapper(value[name],depth+1))return true}
+return false}init_define_FORMAT_FUNCTIONS();function freeNames(tree){const known=new Set([...FUNCTIONS,"","$"]);walk(tree,node=>{if(node.type==="bind")known.add(node.lhs.value);if(node.type==="lambda")for(const argument of node.
 arguments)known.add(argument.value);if(typeof node.focus==="string")known.add(node.focus);if(typeof node.index==="string")known.add(node.index);for(const stage of node.
 stages??[])if(stage.type==="index")known.add(stage.value)});const free=[];walk(tree,node=>{if(node.type==="variable"&&!known.has(node.value))free.push({token:node.
 value,position:node.position})});return free}function firstUnknown(program,bindings){program.free??=freeNames(program.tree);return program.free.find(({token})=>!Object.

@@ -64,8 +64,12 @@ impl Failure {
 
 impl Thrown {
     fn is_out_of_memory(&self) -> bool {
-        // An error that there was no memory for is null, and jsonata then fails to note the position in it.
-        self.message == "out of memory" || (self.code.is_none() && self.message.contains("property 'position' of null"))
+        // An error that there was no memory for is null, and jsonata then fails to note the position or the token in it.
+        self.message == "out of memory"
+            || (self.code.is_none()
+                && ["property 'position' of null", "of null (reading 'position')", "of null (reading 'token')"]
+                    .iter()
+                    .any(|failed| self.message.contains(failed)))
     }
 
     fn is_out_of_stack(&self) -> bool {
