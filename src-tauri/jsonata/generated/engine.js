@@ -492,8 +492,8 @@ plainObjects:defaults.plainObjects,strictDepth:typeof opts.strictDepth==="boolea
 throwOnLimitExceeded:typeof opts.throwOnLimitExceeded==="boolean"?opts.throwOnLimitExceeded:false}};module2.exports=function(str,opts){var options=normalizeParseOptions(
 opts);if(str===""||str===null||typeof str==="undefined"){return options.plainObjects?{__proto__:null}:{}}var tempObj=typeof str==="string"?parseValues(str,options):
 str;var obj=options.plainObjects?{__proto__:null}:{};var keys3=Object.keys(tempObj);for(var i=0;i<keys3.length;++i){var key=keys3[i];var newObj=parseKeys(key,tempObj[key],
-options,typeof str==="string");obj=utils.merge(obj,newObj,options)}if(options.allowSparse===true){return obj}return utils.compact(obj)}}});var require_lib=__commonJS({"node_modules/qs/lib/index.js"(exports2,module2){"use strict";init_define_FORMAT_FUNCTIONS();var stringify=require_stringify();var parse5=require_parse();
-var formats=require_formats();module2.exports={formats,parse:parse5,stringify}}});var require_utils2=__commonJS({"jsonata:utils"(exports2,module2){init_define_FORMAT_FUNCTIONS();var utils=(()=>{"use strict";function isNumeric(n2){var isNum=false;
+options,typeof str==="string");obj=utils.merge(obj,newObj,options)}if(options.allowSparse===true){return obj}return utils.compact(obj)}}});var require_lib=__commonJS({"node_modules/qs/lib/index.js"(exports2,module2){"use strict";init_define_FORMAT_FUNCTIONS();var stringify=require_stringify();var parse4=require_parse();
+var formats=require_formats();module2.exports={formats,parse:parse4,stringify}}});var require_utils2=__commonJS({"jsonata:utils"(exports2,module2){init_define_FORMAT_FUNCTIONS();var utils=(()=>{"use strict";function isNumeric(n2){var isNum=false;
 if(typeof n2==="number"){isNum=!isNaN(n2);if(isNum&&!isFinite(n2)){throw{code:"D1001",value:n2,stack:new Error().stack}}}return isNum}function isArrayOfStrings(arg){
 var result=false;if(Array.isArray(arg)){result=arg.filter(function(item){return typeof item!=="string"}).length===0}return result}function isArrayOfNumbers(arg){
 var result=false;if(Array.isArray(arg)){result=arg.filter(function(item){return!isNumeric(item)}).length===0}return result}function isSequence(value){return value.
@@ -1813,22 +1813,27 @@ concat([1,1]).slice(0,3);let year,month,day;if(this.#namedMonth===void 0){if(iso
 month=this.#namedMonth;if(between(parts[0],1,31))[day,year]=parts;else[year,day]=parts}if(!iso){if(between(year,0,49))year+=2e3;else if(between(year,50,99))year+=
 1900}return between(month,1,12)&&between(day,1,31)&&Math.abs(year)<2**30?[year,month,day]:void 0}};function utcDays(year,month,day){const years=month>2?year:year-
 1;const era=Math.floor(years/400);const yearOfEra=years-era*400;const dayOfYear=Math.floor((153*(month+(month>2?-3:9))+2)/5)+day-1;return era*146097+yearOfEra*365+
-Math.floor(yearOfEra/4)-Math.floor(yearOfEra/100)+dayOfYear-719468}var parseDate=text2=>new Parser(text2).parse();var NativeDate=globalThis.Date;var prototype=NativeDate.prototype;var UTC_TIMESTAMP=/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z$/;function parse(text2){return UTC_TIMESTAMP.
-test(text2)?NativeDate.parse(text2):parseDate(text2)}function timeOf(value){if(value instanceof NativeDate)return value.getTime();const primitive=typeof value===
-"object"&&value!==null?toPrimitive(value):value;return typeof primitive==="string"?parse(primitive):primitive}function toPrimitive(object){const method=object[Symbol.
-toPrimitive];if(method!==void 0&&method!==null)return method.call(object,"default");const value=object.valueOf();return typeof value==="object"&&value!==null?object.
-toString():value}var Date2=function Date3(...parts){if(new.target===void 0)return new Date3().toString();if(parts.length===0)return Reflect.construct(NativeDate,
-parts,new.target);const time=parts.length===1?timeOf(parts[0]):NativeDate.UTC(...parts);return Reflect.construct(NativeDate,[time],new.target)};Object.defineProperty(
-Date2,"length",{value:7});Object.defineProperty(Date2,"prototype",{value:prototype,writable:false});define(Date2,{UTC:NativeDate.UTC,now:NativeDate.now,parse:text2=>parse(
-String(text2))});define(prototype,{constructor:Date2});for(const part of["FullYear","Month","Date","Day","Hours","Minutes","Seconds","Milliseconds"]){define(prototype,
-{[`get${part}`]:prototype[`getUTC${part}`]});const native2=prototype[`setUTC${part}`];if(!native2)continue;const set=function(...values2){const time=native2.apply(
-this,values2);if(Number.isNaN(time))this.setTime(NaN);return time};define(prototype,{[`set${part}`]:set,[`setUTC${part}`]:set})}var dateText=date=>date.toUTCString().
-replace(/^(\w+), (\d+) (\w+) (-?\d+) .*$/,"$1 $3 $2 $4");var timeText=date=>`${date.toUTCString().slice(-12)}+0000 (Coordinated Universal Time)`;var unlessInvalid=format=>function(){
-return Number.isNaN(prototype.getTime.call(this))?"Invalid Date":format(this)};var toISOString=prototype.toISOString;define(prototype,{toISOString(){if(Number.isNaN(
-this.getTime()))throw new RangeError("Invalid time value");return toISOString.call(this)},getTimezoneOffset(){return Number.isNaN(this.getTime())?NaN:0},getYear(){
-return this.getUTCFullYear()-1900},setYear(year){year=Number(year);const whole=Math.trunc(year);if(Number.isNaN(year))return this.setTime(NaN);if(Number.isNaN(this.
-getTime()))this.setTime(0);return this.setUTCFullYear(whole>=0&&whole<=99?1900+whole:year)},toString:unlessInvalid(date=>`${dateText(date)} ${timeText(date)}`),
-toDateString:unlessInvalid(dateText),toTimeString:unlessInvalid(timeText)});init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();var TAG=/^([a-z]{2,3}|[a-z]{5,8})(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|\d{3}))?(?:[-_](?:[a-z0-9]{5,8}|\d[a-z0-9]{3}))*(?:[-_][0-9a-wy-z](?:[-_][a-z0-9]{2,8})+)*(?:[-_]x(?:[-_][a-z0-9]{1,8})+)?$/i;
+Math.floor(yearOfEra/4)-Math.floor(yearOfEra/100)+dayOfYear-719468}var TIMESTAMP=/^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{3}))?(?:Z|([+-])(\d\d):(\d\d))?$/;
+function parseTimestamp(text2){const match2=TIMESTAMP.exec(text2);if(!match2)return void 0;const[year,month,day]=[Number(match2[1]),Number(match2[2]),Number(match2[3])];
+const[hour,minute,second]=[Number(match2[4]),Number(match2[5]),Number(match2[6])];const[zoneHour,zoneMinute]=[Number(match2[9]??0),Number(match2[10]??0)];if(!(between(
+month,1,12)&&between(day,1,31)&&hour<24&&minute<60&&second<60))return void 0;if(!(zoneHour<24&&zoneMinute<60))return void 0;const offset2=(match2[8]==="-"?-1:1)*
+(zoneHour*60+zoneMinute);return utcDays(year,month,day)*864e5+((hour*60+minute-offset2)*60+second)*1e3+Number(match2[7]??0)}var parseDate=text2=>parseTimestamp(
+text2)??new Parser(text2).parse();var NativeDate=globalThis.Date;var prototype=NativeDate.prototype;function timeOf(value){if(typeof value==="number")return value;if(value instanceof NativeDate)
+return value.getTime();const primitive=typeof value==="object"&&value!==null?toPrimitive(value):value;return typeof primitive==="string"?parseDate(primitive):primitive}
+function toPrimitive(object){const method=object[Symbol.toPrimitive];if(method!==void 0&&method!==null)return method.call(object,"default");const value=object.valueOf();
+return typeof value==="object"&&value!==null?object.toString():value}var Date2=function Date3(...parts){if(new.target===void 0)return new Date3().toString();if(parts.
+length===0)return Reflect.construct(NativeDate,parts,new.target);const time=parts.length===1?timeOf(parts[0]):NativeDate.UTC(...parts);return Reflect.construct(
+NativeDate,[time],new.target)};Object.defineProperty(Date2,"length",{value:7});Object.defineProperty(Date2,"prototype",{value:prototype,writable:false});define(
+Date2,{UTC:NativeDate.UTC,now:NativeDate.now,parse:text2=>parseDate(String(text2))});define(prototype,{constructor:Date2});for(const part of["FullYear","Month",
+"Date","Day","Hours","Minutes","Seconds","Milliseconds"]){define(prototype,{[`get${part}`]:prototype[`getUTC${part}`]});const native2=prototype[`setUTC${part}`];
+if(!native2)continue;const set=function(...values2){const time=native2.apply(this,values2);if(Number.isNaN(time))this.setTime(NaN);return time};define(prototype,
+{[`set${part}`]:set,[`setUTC${part}`]:set})}var dateText=date=>date.toUTCString().replace(/^(\w+), (\d+) (\w+) (-?\d+) .*$/,"$1 $3 $2 $4");var timeText=date=>`${date.
+toUTCString().slice(-12)}+0000 (Coordinated Universal Time)`;var unlessInvalid=format=>function(){return Number.isNaN(prototype.getTime.call(this))?"Invalid Dat\
+e":format(this)};var toISOString=prototype.toISOString;define(prototype,{toISOString(){if(Number.isNaN(this.getTime()))throw new RangeError("Invalid time value");
+return toISOString.call(this)},getTimezoneOffset(){return Number.isNaN(this.getTime())?NaN:0},getYear(){return this.getUTCFullYear()-1900},setYear(year){year=Number(
+year);const whole=Math.trunc(year);if(Number.isNaN(year))return this.setTime(NaN);if(Number.isNaN(this.getTime()))this.setTime(0);return this.setUTCFullYear(whole>=
+0&&whole<=99?1900+whole:year)},toString:unlessInvalid(date=>`${dateText(date)} ${timeText(date)}`),toDateString:unlessInvalid(dateText),toTimeString:unlessInvalid(
+timeText)});init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();var TAG=/^([a-z]{2,3}|[a-z]{5,8})(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|\d{3}))?(?:[-_](?:[a-z0-9]{5,8}|\d[a-z0-9]{3}))*(?:[-_][0-9a-wy-z](?:[-_][a-z0-9]{2,8})+)*(?:[-_]x(?:[-_][a-z0-9]{1,8})+)?$/i;
 var KEYWORDS={ca:["gregory","gregorian","iso8601"],nu:["latn"],hc:["h11","h12","h23","h24"]};function canonical(tag){if(typeof tag!=="string"&&(typeof tag!=="ob\
 ject"||tag===null))throw new TypeError("Incorrect locale information provided");const text2=String(tag);if(!TAG.test(text2)||text2.includes("_"))throw new RangeError(
 `Incorrect locale information provided`);const[language,...rest]=text2.split("-");let extension=false;return[language.toLowerCase(),...rest.map(part=>{if(part.length===
@@ -1880,16 +1885,18 @@ if(parts.length)parts.push(separator);parts.push({field,width})};const hourWidth
 !fields.minute&&!twelve&&fields.timeZoneName)parts.push("h");add("minute",fields.hour||fields.second?"2-digit":"numeric",":");add("second",fields.minute?"2-digi\
 t":"numeric",":");add("fractionalSecondDigits",fields.fractionalSecondDigits,".");if(fields.dayPeriod&&(twelve||!fields.hour)){if(parts.length)parts.push(" ");parts.
 push({field:"flexibleDayPeriod",width:fields.dayPeriod})}else if(fields.hour&&twelve){parts.push(NARROW_SPACE,{field:"dayPeriod",width:"short"})}return parts}var hasAny=(fields,names)=>names.
-some(name=>fields[name]!==void 0);init_define_FORMAT_FUNCTIONS();var MAX_ZONES=500;var MAX_SPANS=16;var Zone=class{#spans=[];#last={offset:0,from:Infinity,until:-Infinity,names:void 0};constructor(name){this.name=name;if(name===
-"UTC")this.#last={offset:0,from:-Infinity,until:Infinity,names:void 0}}#spanAt(ms){let span=this.#last;if(ms>=span.from&&ms<span.until)return span;span=this.#spans.
-find(({from,until})=>ms>=from&&ms<until);if(!span){const[offset2,from,until]=host.zoneOffset(this.name,ms);span={offset:offset2,from,until,names:void 0};if(this.#spans.
-length>=MAX_SPANS)this.#spans.shift();this.#spans.push(span)}return this.#last=span}offsetAt(ms){return this.#spanAt(ms).offset*1e3}nameAt(ms,style){const{offset:offset2}=this.#spanAt(
-ms);if(style==="shortOffset")return offset2?gmt(offset2,false):"GMT+0";if(style==="longOffset")return offset2?gmt(offset2,true):"GMT+00:00";const[long,short]=host.
-zoneNames(this.name,ms,offset2);return style==="long"?long||gmt(offset2,true):short||gmt(offset2,false)}};function gmt(offset2,long){if(offset2===0)return"GMT";
-const two2=number=>String(number).padStart(2,"0");const seconds=Math.abs(offset2);const[hour,minute,second]=[Math.trunc(seconds/3600),Math.trunc(seconds/60)%60,
-seconds%60];return`GMT${offset2<0?"-":"+"}${long?two2(hour):hour}${long||minute||second?":"+two2(minute):""}${second?":"+two2(second):""}`}var zones=new BoundedCache(
-MAX_ZONES);function findZone(given){const asked=String(given);const known=zones.get(asked);if(known)return known;const name=asked.isWellFormed()?host.zone(asked):
-void 0;if(!name)throw new RangeError(`Invalid time zone specified: ${asked}`);return zones.set(asked,name!==asked&&zones.get(name)||new Zone(name))}var choice2=choiceReader("DateTimeFormat");var MONTHS2=["January","February","March","April","May","June","July","August","September","October","November","Dece\
+some(name=>fields[name]!==void 0);init_define_FORMAT_FUNCTIONS();var MAX_ZONES=500;var MAX_SPANS=16;var Zone=class{#spans=[];#last={offset:0,from:Infinity,until:-Infinity};#names={offset:0,from:Infinity,until:-Infinity,long:"",
+short:""};constructor(name){this.name=name;if(name==="UTC")this.#last={offset:0,from:-Infinity,until:Infinity}}#spanAt(ms){let span=this.#last;if(ms>=span.from&&
+ms<span.until)return span;span=this.#spans.find(({from,until})=>ms>=from&&ms<until);if(!span){const[offset2,from,until]=host.zoneOffset(this.name,ms);span={offset:offset2,
+from,until};if(this.#spans.length>=MAX_SPANS)this.#spans.shift();this.#spans.push(span)}return this.#last=span}offsetAt(ms){return this.#spanAt(ms).offset*1e3}#namesAt(ms,offset2){
+const names=this.#names;if(names.offset===offset2&&ms>=names.from&&ms<names.until)return names;const[long,short,from,until]=host.zoneNames(this.name,ms,offset2);
+return this.#names={offset:offset2,from,until,long,short}}nameAt(ms,style){const{offset:offset2}=this.#spanAt(ms);if(style==="shortOffset")return offset2?gmt(offset2,
+false):"GMT+0";if(style==="longOffset")return offset2?gmt(offset2,true):"GMT+00:00";const{long,short}=this.#namesAt(ms,offset2);return style==="long"?long||gmt(
+offset2,true):short||gmt(offset2,false)}};function gmt(offset2,long){if(offset2===0)return"GMT";const two2=number=>String(number).padStart(2,"0");const seconds=Math.
+abs(offset2);const[hour,minute,second]=[Math.trunc(seconds/3600),Math.trunc(seconds/60)%60,seconds%60];return`GMT${offset2<0?"-":"+"}${long?two2(hour):hour}${long||
+minute||second?":"+two2(minute):""}${second?":"+two2(second):""}`}var zones=new BoundedCache(MAX_ZONES);function findZone(given){const asked=String(given);const known=zones.
+get(asked);if(known)return known;const name=asked.isWellFormed()?host.zone(asked):void 0;if(!name)throw new RangeError(`Invalid time zone specified: ${asked}`);
+return zones.set(asked,name!==asked&&zones.get(name)||new Zone(name))}var choice2=choiceReader("DateTimeFormat");var MONTHS2=["January","February","March","April","May","June","July","August","September","October","November","Dece\
 mber"];var WEEKDAYS=["Sunday","Monday","Tuesday","Wednesday","Thursday","Friday","Saturday"];var ERAS={narrow:["B","A"],short:["BC","AD"],long:["Before Christ",
 "Anno Domini"]};var TEXT=["narrow","short","long"];var NUMBER=["2-digit","numeric"];var ZONE_STYLES=["short","long","shortOffset","longOffset"];var OPTION_VALUES={
 weekday:TEXT,era:TEXT,year:NUMBER,month:[...NUMBER,...TEXT],day:NUMBER,dayPeriod:TEXT,hour:NUMBER,minute:NUMBER,second:NUMBER};var SHOWN=["weekday","era","year",
@@ -1906,27 +1913,32 @@ yle");if(needed==="time"&&dateStyle)throw new TypeError("Invalid option : dateSt
 "time"&&hasAny(fields,DATE_FIELDS.filter(name=>name!=="era"))||needed!=="date"&&hasAny(fields,TIME_FIELDS);if(!present){if(defaults!=="time")Object.assign(fields,
 {year:"numeric",month:"numeric",day:"numeric"});if(defaults!=="date")Object.assign(fields,{hour:"numeric",minute:"2-digit",second:"2-digit"})}if(zoneName)fields.
 timeZoneName=zoneName;return{fields}}function chooseHourCycle(options,keyword2){const cycle=choice2(options,"hourCycle",["h11","h12","h23","h24"]);if(options?.hour12!==
-void 0)return options.hour12?"h12":"h24";return cycle??(keyword2||"h12")}var DateTimeFormat=class{#locale;#zone;#hourCycle;#fields;#styles;#pattern;#boundFormat;constructor(locales,options,needed="\
-any",defaults="date"){const{locale,keywords}=chooseLocale(locales);if(options===null)throw new TypeError("Cannot convert undefined or null to object");const calendar=options?.
-calendar;if(calendar!==void 0&&!["gregory","gregorian","iso8601"].includes(String(calendar)))throw new RangeError(`The calendar "${calendar}" is not available i\
-n an expression; "gregory" is`);this.#locale=locale;this.#hourCycle=chooseHourCycle(options,keywords.hc);this.#zone=findZone(options?.timeZone===void 0?"UTC":options.
-timeZone);const{fields,...styles}=readFields(options,needed,defaults);this.#fields=fields;this.#styles=styles;this.#pattern=pattern(fields,{hourCycle:this.#hourCycle,
-...styles})}static supportedLocalesOf(locales){return supportedLocalesOf(locales)}formatToParts(date){const ms=date===void 0?Date.now():Number(date);if(!(Math.abs(
-ms)<=MAX_TIME))throw new RangeError("Invalid time value");const local=new Date(ms+this.#zone.offsetAt(ms));const parts=[];for(const part of this.#pattern){if(typeof part===
-"string")parts.push({type:"literal",value:part});else parts.push(this.#field(part,local,ms))}return parts}#field({field,width},local,ms){switch(field){case"year":{
-const year=local.getUTCFullYear();return{type:"year",value:numeral(year>0?year:1-year,width)}}case"month":{const month=local.getUTCMonth();return{type:"month",value:TEXT.
-includes(width)?worded(MONTHS2[month],width):numeral(month+1,width)}}case"day":return{type:"day",value:numeral(local.getUTCDate(),width)};case"weekday":return{type:"\
-weekday",value:worded(WEEKDAYS[local.getUTCDay()],width)};case"era":return{type:"era",value:ERAS[width][local.getUTCFullYear()>0?1:0]};case"hour":return{type:"h\
-our",value:hourText(local.getUTCHours(),width,this.#hourCycle)};case"minute":return{type:"minute",value:numeral(local.getUTCMinutes(),width)};case"second":return{
-type:"second",value:numeral(local.getUTCSeconds(),width)};case"fractionalSecondDigits":return{type:"fractionalSecond",value:String(local.getUTCMilliseconds()).padStart(
-3,"0").slice(0,width)};case"dayPeriod":return{type:"dayPeriod",value:local.getUTCHours()<12?"AM":"PM"};case"flexibleDayPeriod":return{type:"dayPeriod",value:flexibleDayPeriod(
-local.getUTCHours(),local.getUTCMinutes(),width,this.#fields.minute)};default:return{type:"timeZoneName",value:this.#zone.nameAt(ms,width)}}}get format(){this.#boundFormat??=
-date=>{let text2="";for(const{value}of this.formatToParts(date))text2+=value===NARROW_SPACE?" ":value;return text2};return this.#boundFormat}#range(start,end){if(start===
-void 0||end===void 0)throw new TypeError("startDate or endDate cannot be undefined");const[first,last2]=[this.format(start),this.format(end)];return first===last2?
-first:`${first} – ${last2}`}formatRange(start,end){return this.#range(start,end)}resolvedOptions(){const fields=this.#fields;const{dateStyle,timeStyle}=this.#styles;
-const shown={};if(!dateStyle&&!timeStyle){for(const name of SHOWN)if(fields[name]!==void 0)shown[name]=this.#pattern.find(({field})=>field===name)?.width??fields[name]}
-const hour=fields.hour?{hourCycle:this.#hourCycle,hour12:this.#hourCycle==="h12"||this.#hourCycle==="h11"}:{};return{locale:this.#locale,calendar:"gregory",numberingSystem:"\
-latn",timeZone:this.#zone.name,...hour,...shown,...dateStyle&&{dateStyle},...timeStyle&&{timeStyle}}}get[Symbol.toStringTag](){return"Intl.DateTimeFormat"}};init_define_FORMAT_FUNCTIONS();var choice3=choiceReader("NumberFormat");var SYMBOLS={USD:"$",EUR:"€",GBP:"£",JPY:"¥",INR:"₹",CNY:"CN¥",KRW:"₩",BRL:"R$",CAD:"CA$",AUD:"A$",MXN:"MX$",NZD:"\
+void 0)return options.hour12?"h12":"h24";return cycle??(keyword2||"h12")}function writer(part,{hourCycle,zone,fields}){if(typeof part==="string")return{type:"li\
+teral",write:()=>part};const{field,width}=part;switch(field){case"year":return{type:field,write(local){const year=local.getUTCFullYear();return numeral(year>0?year:
+1-year,width)}};case"month":return TEXT.includes(width)?{type:field,write:local=>worded(MONTHS2[local.getUTCMonth()],width)}:{type:field,write:local=>numeral(local.
+getUTCMonth()+1,width)};case"day":return{type:field,write:local=>numeral(local.getUTCDate(),width)};case"weekday":return{type:field,write:local=>worded(WEEKDAYS[local.
+getUTCDay()],width)};case"era":return{type:field,write:local=>ERAS[width][local.getUTCFullYear()>0?1:0]};case"hour":return{type:field,write:local=>hourText(local.
+getUTCHours(),width,hourCycle)};case"minute":return{type:field,write:local=>numeral(local.getUTCMinutes(),width)};case"second":return{type:field,write:local=>numeral(
+local.getUTCSeconds(),width)};case"fractionalSecondDigits":return{type:"fractionalSecond",write:local=>String(local.getUTCMilliseconds()).padStart(3,"0").slice(
+0,width)};case"dayPeriod":return{type:field,write:local=>local.getUTCHours()<12?"AM":"PM"};case"flexibleDayPeriod":return{type:"dayPeriod",write:local=>flexibleDayPeriod(
+local.getUTCHours(),local.getUTCMinutes(),width,fields.minute)};default:return{type:field,write:(_,ms)=>zone.nameAt(ms,width)}}}function compile(locales,options,needed,defaults){
+const{locale,keywords}=chooseLocale(locales);const calendar=options?.calendar;if(calendar!==void 0&&!["gregory","gregorian","iso8601"].includes(String(calendar)))
+throw new RangeError(`The calendar "${calendar}" is not available in an expression; "gregory" is`);const hourCycle=chooseHourCycle(options,keywords.hc);const zone=findZone(
+options?.timeZone===void 0?"UTC":options.timeZone);const{fields,...styles}=readFields(options,needed,defaults);const parts=pattern(fields,{hourCycle,...styles});
+return{locale,hourCycle,zone,fields,styles,pattern:parts,writers:parts.map(part=>writer(part,{hourCycle,zone,fields}))}}var compiled=new BoundedCache(200);var OPTIONS=[
+...Object.keys(OPTION_VALUES),"fractionalSecondDigits","timeZoneName","dateStyle","timeStyle","hourCycle","calendar","timeZone"];function cacheKey(locales,options,needed,defaults){
+let key=`${needed}\0${defaults}\0${locales}\0`;if(options===void 0)return key;const{hour12}=options;key+=hour12===void 0?"":Boolean(hour12);for(const name of OPTIONS){
+const value=options[name];key+=value===void 0?"\0":`\0=${value}`}return key}var DateTimeFormat=class{#locale;#zone;#hourCycle;#fields;#styles;#pattern;#writers;#boundFormat;constructor(locales,options,needed="\
+any",defaults="date"){if(options===null)throw new TypeError("Cannot convert undefined or null to object");const key=cacheKey(locales,options,needed,defaults);const settings=compiled.
+get(key)??compiled.set(key,compile(locales,options,needed,defaults));this.#locale=settings.locale;this.#zone=settings.zone;this.#hourCycle=settings.hourCycle;this.#fields=
+settings.fields;this.#styles=settings.styles;this.#pattern=settings.pattern;this.#writers=settings.writers}static supportedLocalesOf(locales){return supportedLocalesOf(
+locales)}#moment(date){const ms=date===void 0?Date.now():Number(date);if(!(Math.abs(ms)<=MAX_TIME))throw new RangeError("Invalid time value");return{ms,local:new Date(
+ms+this.#zone.offsetAt(ms))}}formatToParts(date){const{ms,local}=this.#moment(date);return this.#writers.map(({type,write})=>({type,value:write(local,ms)}))}get format(){
+this.#boundFormat??=date=>{const{ms,local}=this.#moment(date);let text2="";for(const{write}of this.#writers){const value=write(local,ms);text2+=value===NARROW_SPACE?
+" ":value}return text2};return this.#boundFormat}resolvedOptions(){const fields=this.#fields;const{dateStyle,timeStyle}=this.#styles;const shown={};if(!dateStyle&&
+!timeStyle){for(const name of SHOWN)if(fields[name]!==void 0)shown[name]=this.#pattern.find(({field})=>field===name)?.width??fields[name]}const hour=fields.hour?
+{hourCycle:this.#hourCycle,hour12:this.#hourCycle==="h12"||this.#hourCycle==="h11"}:{};return{locale:this.#locale,calendar:"gregory",numberingSystem:"latn",timeZone:this.#zone.
+name,...hour,...shown,...dateStyle&&{dateStyle},...timeStyle&&{timeStyle}}}get[Symbol.toStringTag](){return"Intl.DateTimeFormat"}};init_define_FORMAT_FUNCTIONS();var choice3=choiceReader("NumberFormat");var SYMBOLS={USD:"$",EUR:"€",GBP:"£",JPY:"¥",INR:"₹",CNY:"CN¥",KRW:"₩",BRL:"R$",CAD:"CA$",AUD:"A$",MXN:"MX$",NZD:"\
 NZ$",HKD:"HK$",TWD:"NT$",ILS:"₪",VND:"₫",XAF:"FCFA",XOF:"F CFA",XPF:"CFPF",XCD:"EC$",PHP:"₱"};var NO_DECIMALS=["BIF","CLP","DJF","GNF","ISK","JPY","KMF","\
 KRW","PYG","RWF","UGX","VND","VUV","XAF","XOF","XPF"];var THREE_DECIMALS=["BHD","IQD","JOD","KWD","LYD","OMR","TND"];var CURRENCY=/^[A-Z]{3}$/;function decimal(number){
 if(typeof number==="bigint")return{digits:String(number),point:String(number).length};const[mantissa,exponent]=number.toExponential().split("e");return{digits:mantissa.
@@ -2006,25 +2018,25 @@ var WINDOWS_1252="€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–�
 1<bytes.length;i+=2)text2+=String.fromCharCode(bytes[i]|bytes[i+1]<<8);if(bytes.length%2)text2+="�";if(fatal&&(bytes.length%2||!text2.isWellFormed()))return void 0;
 return text2.toWellFormed()}function incompleteTail(bytes){for(let back=1;back<=3&&back<=bytes.length;back++){const byte=bytes[bytes.length-back];if((byte&192)===
 128)continue;const length=byte>=240&&byte<=244?4:byte>=224?3:byte>=194?2:1;return byte<=244&&length>back?back:0}return 0}function concatenate(first,second){const bytes=new Uint8Array(
-first.length+second.length);bytes.set(first);bytes.set(second,first.length);return bytes}var TextDecoder2=class{#encoding;#fatal;#ignoreBOM;#pending=new Uint8Array(
-0);#started=false;constructor(label="utf-8",options={}){this.#encoding=LABELS.get(String(label).trim().toLowerCase());if(!this.#encoding)throw new RangeError(`T\
-he "${label}" encoding is not supported`);this.#fatal=Boolean(options?.fatal);this.#ignoreBOM=Boolean(options?.ignoreBOM)}get encoding(){return this.#encoding}get fatal(){
-return this.#fatal}get ignoreBOM(){return this.#ignoreBOM}decode(input=new Uint8Array(0),options={}){let bytes=viewOf(input);if(!bytes)throw new TypeError('The \
-"list" argument must be an instance of ArrayBuffer or ArrayBufferView.');if(this.#pending.length)bytes=concatenate(this.#pending,bytes);let tail=0;if(options?.stream)
-tail=this.#encoding==="utf-8"?incompleteTail(bytes):this.#encoding==="utf-16le"?bytes.length%2:0;this.#pending=bytes.slice(bytes.length-tail);let text2=this.#decodeWhole(
-tail?bytes.subarray(0,bytes.length-tail):bytes);if(!this.#started&&!this.#ignoreBOM&&text2.charCodeAt(0)===65279&&this.#encoding!=="windows-1252")text2=text2.slice(
-1);this.#started=Boolean(options?.stream)&&(this.#started||text2!=="");return text2}#decodeWhole(bytes){if(this.#encoding==="windows-1252")return byteString(bytes).
-replace(/[\x80-\x9f]/g,character=>WINDOWS_1252[character.charCodeAt(0)-128]);const text2=this.#encoding==="utf-8"?host.utf8Decode(byteString(bytes),this.#fatal):
-decodeUtf16(bytes,this.#fatal);if(text2===void 0||text2===null){const error=new TypeError(`The encoded data was not valid for encoding ${this.#encoding}`);error.
-code="ERR_ENCODING_INVALID_ENCODED_DATA";throw error}return text2}get[Symbol.toStringTag](){return"TextDecoder"}};init_define_FORMAT_FUNCTIONS();function refuse(name,message){const refused=()=>{throw new Error(message)};Object.defineProperty(refused,"name",{value:name});return refused}
+first.length+second.length);bytes.set(first);bytes.set(second,first.length);return bytes}var TextDecoder2=class{#encoding;#fatal;#ignoreBOM;#pending=null;#started=false;constructor(label="\
+utf-8",options={}){this.#encoding=label==="utf-8"?label:LABELS.get(String(label).trim().toLowerCase());if(!this.#encoding)throw new RangeError(`The "${label}" e\
+ncoding is not supported`);this.#fatal=Boolean(options?.fatal);this.#ignoreBOM=Boolean(options?.ignoreBOM)}get encoding(){return this.#encoding}get fatal(){return this.#fatal}get ignoreBOM(){
+return this.#ignoreBOM}decode(input=new Uint8Array(0),options={}){let bytes=viewOf(input);if(!bytes)throw new TypeError('The "list" argument must be an instance\
+ of ArrayBuffer or ArrayBufferView.');if(this.#pending)bytes=concatenate(this.#pending,bytes);let tail=0;if(options?.stream)tail=this.#encoding==="utf-8"?incompleteTail(
+bytes):this.#encoding==="utf-16le"?bytes.length%2:0;this.#pending=tail?bytes.slice(bytes.length-tail):null;let text2=this.#decodeWhole(tail?bytes.subarray(0,bytes.
+length-tail):bytes);if(!this.#started&&!this.#ignoreBOM&&text2.charCodeAt(0)===65279&&this.#encoding!=="windows-1252")text2=text2.slice(1);this.#started=Boolean(
+options?.stream)&&(this.#started||text2!=="");return text2}#decodeWhole(bytes){if(this.#encoding==="windows-1252")return byteString(bytes).replace(/[\x80-\x9f]/g,
+character=>WINDOWS_1252[character.charCodeAt(0)-128]);const text2=this.#encoding==="utf-8"?host.utf8Decode(byteString(bytes),this.#fatal):decodeUtf16(bytes,this.#fatal);
+if(text2===void 0||text2===null){const error=new TypeError(`The encoded data was not valid for encoding ${this.#encoding}`);error.code="ERR_ENCODING_INVALID_ENC\
+ODED_DATA";throw error}return text2}get[Symbol.toStringTag](){return"TextDecoder"}};init_define_FORMAT_FUNCTIONS();function refuse(name,message){const refused=()=>{throw new Error(message)};Object.defineProperty(refused,"name",{value:name});return refused}
 var timer=name=>refuse(name,`Timers (${name}) are not available in an expression`);var ignore=()=>void 0;var fetch2=async()=>{throw new Error("Network functions\
  are not available in an expression: fetch cannot be called")};var console2=Object.fromEntries(["assert","debug","error","group","groupEnd","info","log","table",
 "time","timeEnd","trace","warn"].map(name=>[name,ignore]));var unavailable={clearImmediate:ignore,clearInterval:ignore,clearTimeout:ignore,console:console2,fetch:fetch2,
 setImmediate:timer("setImmediate"),setInterval:timer("setInterval"),setTimeout:timer("setTimeout")};init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();var text=value=>String(value).toWellFormed();var internals={connect:void 0,replace:void 0};var URLSearchParams=class{#pairs=[];#changed=()=>void 0;static{internals.
-connect=(params,changed)=>params.#changed=changed;internals.replace=(params,query)=>params.#pairs=parse2(query)}constructor(init=void 0){if(init===void 0||init===
+connect=(params,changed)=>params.#changed=changed;internals.replace=(params,query)=>params.#pairs=parse(query)}constructor(init=void 0){if(init===void 0||init===
 null)return;if(typeof init==="object"||typeof init==="function"){if(init[Symbol.iterator]!==void 0&&init[Symbol.iterator]!==null){for(const pair of init){const entry=typeof pair===
 "object"&&pair!==null&&typeof pair[Symbol.iterator]==="function"?[...pair]:[];if(entry.length!==2)throw invalidTuple();this.#pairs.push(entry.map(text))}}else{for(const key of Reflect.
-ownKeys(init))if(Object.prototype.propertyIsEnumerable.call(init,key))this.#pairs.push([text(key),text(init[key])])}}else{this.#pairs=parse2(text(init))}}get size(){
+ownKeys(init))if(Object.prototype.propertyIsEnumerable.call(init,key))this.#pairs.push([text(key),text(init[key])])}}else{this.#pairs=parse(text(init))}}get size(){
 return this.#pairs.length}append(name,value){this.#pairs.push([text(name),text(value)]);this.#changed()}delete(name,value=void 0){name=text(name);if(value!==void 0)
 value=text(value);this.#pairs=this.#pairs.filter(pair=>pair[0]!==name||value!==void 0&&pair[1]!==value);this.#changed()}get(name){name=text(name);return this.#pairs.
 find(pair=>pair[0]===name)?.[1]??null}getAll(name){name=text(name);return this.#pairs.filter(pair=>pair[0]===name).map(pair=>pair[1])}has(name,value=void 0){name=
@@ -2035,11 +2047,11 @@ if(typeof callback!=="function")throw new TypeError('The "callback" argument mus
 name,this)}*entries(){for(let i=0;i<this.#pairs.length;i++)yield[...this.#pairs[i]]}*keys(){for(const[name]of this.entries())yield name}*values(){for(const[,value]of this.
 entries())yield value}[Symbol.iterator](){return this.entries()}toString(){return host.formEncode(this.#pairs.flat())}get[Symbol.toStringTag](){return"URLSearch\
 Params"}};function invalidTuple(){const error=new TypeError("Each query pair must be an iterable [name, value] tuple");error.code="ERR_INVALID_TUPLE";return error}
-function parse2(query){const list=host.formDecode(query.startsWith("?")?query.slice(1):query);const pairs=[];for(let i=0;i<list.length;i+=2)pairs.push([list[i],
-list[i+1]]);return pairs}var PARTS=["href","origin","protocol","username","password","host","hostname","port","pathname","search","hash"];var READ_ONLY=new Set(["origin"]);function invalid(input,base){
-const error=new TypeError("Invalid URL");error.code="ERR_INVALID_URL";error.input=input;if(base!==void 0)error.base=base;return error}var parse3=(input,base)=>host.
+function parse(query){const list=host.formDecode(query.startsWith("?")?query.slice(1):query);const pairs=[];for(let i=0;i<list.length;i+=2)pairs.push([list[i],list[i+
+1]]);return pairs}var PARTS=["href","origin","protocol","username","password","host","hostname","port","pathname","search","hash"];var READ_ONLY=new Set(["origin"]);function invalid(input,base){
+const error=new TypeError("Invalid URL");error.code="ERR_INVALID_URL";error.input=input;if(base!==void 0)error.base=base;return error}var parse2=(input,base)=>host.
 urlParse(input.toWellFormed(),base?.toWellFormed());var URL2=class _URL{#parts;#searchParams;constructor(input,base=void 0){input=String(input);if(base!==void 0)
-base=String(base);this.#parts=parse3(input,base);if(!this.#parts)throw invalid(input,base)}static canParse(input,base=void 0){return Boolean(parse3(String(input),
+base=String(base);this.#parts=parse2(input,base);if(!this.#parts)throw invalid(input,base)}static canParse(input,base=void 0){return Boolean(parse2(String(input),
 base===void 0?void 0:String(base)))}static{PARTS.forEach((part,index)=>{const get2=function(){return this.#parts[index]};const set=READ_ONLY.has(part)?void 0:function(value){
 value=String(value);const parts=host.urlSet(this.#parts[0],part,value.toWellFormed());if(!parts)throw invalid(value);this.#parts=parts;if(this.#searchParams&&(part===
 "href"||part==="search"))internals.replace(this.#searchParams,this.#parts[PARTS.indexOf("search")])};Object.defineProperty(_URL.prototype,part,{get:get2,set,enumerable:true,
@@ -2781,7 +2793,7 @@ return"month";case"y":return"year";default:return null}},tokenToString=lildur=>t
 token.length)}else{return token}},tokens=_Formatter.parseFormat(fmt),realTokens=tokens.reduce((found,{literal,val})=>literal?found:found.concat(val),[]),collapsed=dur.
 shiftTo(...realTokens.map(tokenToField).filter(t=>t));return stringifyTokens(tokens,tokenToString(collapsed))}};init_define_FORMAT_FUNCTIONS();var ianaRegex=/[A-Za-z_+-]{1,256}(?::?\/[A-Za-z0-9_+-]{1,256}(?:\/[A-Za-z0-9_+-]{1,256})?)?/;function combineRegexes(...regexes){const full=regexes.reduce((f,r)=>f+
 r.source,"");return RegExp(`^${full}$`)}function combineExtractors(...extractors){return m=>extractors.reduce(([mergedVals,mergedZone,cursor],ex)=>{const[val,zone,
-next]=ex(m,cursor);return[{...mergedVals,...val},zone||mergedZone,next]},[{},null,1]).slice(0,2)}function parse4(s2,...patterns){if(s2==null){return[null,null]}
+next]=ex(m,cursor);return[{...mergedVals,...val},zone||mergedZone,next]},[{},null,1]).slice(0,2)}function parse3(s2,...patterns){if(s2==null){return[null,null]}
 for(const[regex,extractor]of patterns){const m=regex.exec(s2);if(m){return extractor(m)}}return[null,null]}function simpleParse(...keys3){return(match2,cursor)=>{
 const ret={};let i;for(i=0;i<keys3.length;i++){ret[keys3[i]]=parseInteger(match2[cursor+i])}return[ret,null,cursor+i]}}var offsetRegex=/(?:(Z)|([+-]\d\d)(?::?(\d\d))?)/;
 var isoExtendedZone=`(?:${offsetRegex.source}?(?:\\[(${ianaRegex.source})\\])?)?`;var isoTimeBaseRegex=/(\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d{1,30}))?)?)?/;var isoTimeRegex=RegExp(
@@ -2815,12 +2827,12 @@ isoTimeExtensionRegex);var isoWeekWithTimeExtensionRegex=combineRegexes(isoWeekR
 isoOrdinalRegex,isoTimeExtensionRegex);var isoTimeCombinedRegex=combineRegexes(isoTimeRegex);var extractISOYmdTimeAndOffset=combineExtractors(extractISOYmd,extractISOTime,
 extractISOOffset,extractIANAZone);var extractISOWeekTimeAndOffset=combineExtractors(extractISOWeekData,extractISOTime,extractISOOffset,extractIANAZone);var extractISOOrdinalDateAndTime=combineExtractors(
 extractISOOrdinalData,extractISOTime,extractISOOffset,extractIANAZone);var extractISOTimeAndOffset=combineExtractors(extractISOTime,extractISOOffset,extractIANAZone);
-function parseISODate(s2){return parse4(s2,[isoYmdWithTimeExtensionRegex,extractISOYmdTimeAndOffset],[isoWeekWithTimeExtensionRegex,extractISOWeekTimeAndOffset],
-[isoOrdinalWithTimeExtensionRegex,extractISOOrdinalDateAndTime],[isoTimeCombinedRegex,extractISOTimeAndOffset])}function parseRFC2822Date(s2){return parse4(preprocessRFC2822(
-s2),[rfc2822,extractRFC2822])}function parseHTTPDate(s2){return parse4(s2,[rfc1123,extractRFC1123Or850],[rfc850,extractRFC1123Or850],[ascii,extractASCII])}function parseISODuration(s2){
-return parse4(s2,[isoDuration,extractISODuration])}var extractISOTimeOnly=combineExtractors(extractISOTime);function parseISOTimeOnly(s2){return parse4(s2,[isoTimeOnly,
+function parseISODate(s2){return parse3(s2,[isoYmdWithTimeExtensionRegex,extractISOYmdTimeAndOffset],[isoWeekWithTimeExtensionRegex,extractISOWeekTimeAndOffset],
+[isoOrdinalWithTimeExtensionRegex,extractISOOrdinalDateAndTime],[isoTimeCombinedRegex,extractISOTimeAndOffset])}function parseRFC2822Date(s2){return parse3(preprocessRFC2822(
+s2),[rfc2822,extractRFC2822])}function parseHTTPDate(s2){return parse3(s2,[rfc1123,extractRFC1123Or850],[rfc850,extractRFC1123Or850],[ascii,extractASCII])}function parseISODuration(s2){
+return parse3(s2,[isoDuration,extractISODuration])}var extractISOTimeOnly=combineExtractors(extractISOTime);function parseISOTimeOnly(s2){return parse3(s2,[isoTimeOnly,
 extractISOTimeOnly])}var sqlYmdWithTimeExtensionRegex=combineRegexes(sqlYmdRegex,sqlTimeExtensionRegex);var sqlTimeCombinedRegex=combineRegexes(sqlTimeRegex);var extractISOTimeOffsetAndIANAZone=combineExtractors(
-extractISOTime,extractISOOffset,extractIANAZone);function parseSQL(s2){return parse4(s2,[sqlYmdWithTimeExtensionRegex,extractISOYmdTimeAndOffset],[sqlTimeCombinedRegex,
+extractISOTime,extractISOOffset,extractIANAZone);function parseSQL(s2){return parse3(s2,[sqlYmdWithTimeExtensionRegex,extractISOYmdTimeAndOffset],[sqlTimeCombinedRegex,
 extractISOTimeOffsetAndIANAZone])}var INVALID="Invalid Duration";var lowOrderMatrix={weeks:{days:7,hours:7*24,minutes:7*24*60,seconds:7*24*60*60,milliseconds:7*24*60*60*1e3},days:{hours:24,minutes:24*
 60,seconds:24*60*60,milliseconds:24*60*60*1e3},hours:{minutes:60,seconds:60*60,milliseconds:60*60*1e3},minutes:{seconds:60,milliseconds:60*1e3},seconds:{milliseconds:1e3}};
 var casualMatrix={years:{quarters:4,months:12,weeks:52,days:365,hours:365*24,minutes:365*24*60,seconds:365*24*60*60,milliseconds:365*24*60*60*1e3},quarters:{months:3,
@@ -3436,14 +3448,15 @@ var FUNCTIONS=new Set(FORMATS);function register(...extensions){for(const extend
 {registerFunction(name,implementation,signature){implementation.synchronous=false;import_jsonata_synchronous.default.register(name,implementation,signature)}})}
 for(const[name,implementation]of Object.entries(unavailable2)){import_jsonata2.default.register(name,implementation);import_jsonata_synchronous.default.register(
 name,implementation)}}register(registerCoreExtensions,registerDatetimeExtensions);registerSynchronousCallbacks({registerFunction:import_jsonata_synchronous.default.
-register});for(const name of[...import_jsonata2.default.names(),"now","millis"])FUNCTIONS.add(name);var programs=new Map;function compiled(expression){let program=programs.
-get(expression);if(program){programs.delete(expression)}else{program=compile(expression);if(programs.size>=MAX_COMPILED)programs.delete(programs.keys().next().value)}
-programs.set(expression,program);return program}function compile(expression){const original=(0,import_jsonata2.default)(expression);const tree=original.ast();if(!hasFormats&&
-uses(tree,name=>FORMATS.has(name)||name==="eval")){loadFormats();hasFormats=true}return{tree,original,atOnce:(0,import_jsonata_synchronous.default)(tree),waits:bindsInParallel(
-tree)}}function uses(node,isSuch){if(node===null||typeof node!=="object")return false;if(node.type==="variable"&&isSuch(node.value))return true;return Object.values(
-node).some(it=>uses(it,isSuch))}function bindsInParallel(node,parallel=false){if(node===null||typeof node!=="object")return false;if(Array.isArray(node))return node.
-some(it=>bindsInParallel(it,parallel));if(node.type==="bind"&&parallel)return true;let inside=parallel||node.type==="unary"&&(node.value==="["||node.value==="{");
-if(node.type==="block"||node.type==="lambda")inside=false;return Object.entries(node).some(([name,it])=>bindsInParallel(it,inside||name==="group"))}init_define_FORMAT_FUNCTIONS();var IN_NODES_WORDS=[[/^cannot read property '(.*)' of (null|undefined)$/s,"Cannot read properties of $2 (reading '$1')"],[/^toPrimitive$/,
+register});for(const name of[...import_jsonata2.default.names(),"now","millis"])FUNCTIONS.add(name);var programs=new Map;function compiled2(expression){let program=programs.
+get(expression);if(program){programs.delete(expression)}else{program=compile2(expression);if(programs.size>=MAX_COMPILED)programs.delete(programs.keys().next().
+value)}programs.set(expression,program);return program}function compile2(expression){const original=(0,import_jsonata2.default)(expression);const tree=original.
+ast();if(!hasFormats&&uses(tree,name=>FORMATS.has(name)||name==="eval")){loadFormats();hasFormats=true}return{tree,original,atOnce:(0,import_jsonata_synchronous.default)(
+tree),waits:bindsInParallel(tree)}}function uses(node,isSuch){if(node===null||typeof node!=="object")return false;if(node.type==="variable"&&isSuch(node.value))
+return true;return Object.values(node).some(it=>uses(it,isSuch))}function bindsInParallel(node,parallel=false){if(node===null||typeof node!=="object")return false;
+if(Array.isArray(node))return node.some(it=>bindsInParallel(it,parallel));if(node.type==="bind"&&parallel)return true;let inside=parallel||node.type==="unary"&&
+(node.value==="["||node.value==="{");if(node.type==="block"||node.type==="lambda")inside=false;return Object.entries(node).some(([name,it])=>bindsInParallel(it,
+inside||name==="group"))}init_define_FORMAT_FUNCTIONS();var IN_NODES_WORDS=[[/^cannot read property '(.*)' of (null|undefined)$/s,"Cannot read properties of $2 (reading '$1')"],[/^toPrimitive$/,
 "Cannot convert object to primitive value"]];function messageOf(error){if(error===null||typeof error!=="object")return String(error);if(typeof error.message!=="\
 string")return String(error.message??"an error without a message");const words=error instanceof TypeError?IN_NODES_WORDS.find(([ours])=>ours.test(error.message)):
 void 0;return words?error.message.replace(...words):error.message}function explain(error){const{code,position,token}=Object(error);return{code:typeof code==="st\
@@ -3456,10 +3469,10 @@ arguments)known.add(argument.value);if(typeof node.focus==="string")known.add(no
 stages??[])if(stage.type==="index")known.add(stage.value)});const free=[];walk(tree,node=>{if(node.type==="variable"&&!known.has(node.value))free.push({token:node.
 value,position:node.position})});return free}function firstUnknown(program,bindings){program.free??=freeNames(program.tree);return program.free.find(({token})=>!Object.
 hasOwn(bindings,token))}function walk(node,visit){if(node===null||typeof node!=="object")return;if(Array.isArray(node)){for(const it of node)walk(it,visit);return}
-visit(node);for(const name in node)walk(node[name],visit)}var AGAIN=Symbol("evaluate again, as the original does");function evaluateAtOnce(expression,input,bindings,refuse2){let program;try{program=compiled(expression);
+visit(node);for(const name in node)walk(node[name],visit)}var AGAIN=Symbol("evaluate again, as the original does");function evaluateAtOnce(expression,input,bindings,refuse2){let program;try{program=compiled2(expression);
 if(program.waits||refuse2&&firstUnknown(program,bindings))return AGAIN;return toJson(program.atOnce.evaluate(input,bindings))}catch(error){if(error===null||error instanceof
-InternalError)throw error;if(program&&error.message==="waits")program.waits=true;return AGAIN}}async function evaluate(expression,input,bindings,refuse2){try{const program=compiled(
+InternalError)throw error;if(program&&error.message==="waits")program.waits=true;return AGAIN}}async function evaluate(expression,input,bindings,refuse2){try{const program=compiled2(
 expression);if(refuse2)refuseUnknown(program,bindings);return toJson(await program.original.evaluate(input,bindings))}catch(error){throw explain(error)}}function check(expression,names){
-try{refuseUnknown(compiled(expression),Object.fromEntries(names.map(name=>[name,true])))}catch(error){throw explain(error)}}function refuseUnknown(program,bindings){
+try{refuseUnknown(compiled2(expression),Object.fromEntries(names.map(name=>[name,true])))}catch(error){throw explain(error)}}function refuseUnknown(program,bindings){
 const unknown=firstUnknown(program,bindings);if(unknown)throw{...unknown,code:"unknown_name",message:`$${unknown.token} isn't defined.`}}globalThis.__engine={check,
 evaluate,evaluateAtOnce,register};})();

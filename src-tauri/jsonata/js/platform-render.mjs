@@ -18,6 +18,6 @@ const render = async (expression) => {
   try {
     return shape(await (0, eval)(`(async () => (${expression}))()`));
   } catch (error) {
-    return `${error.name}: ${error.message}`;
+    return `${error.name}: ${error.message}`.toWellFormed();
   }
 };

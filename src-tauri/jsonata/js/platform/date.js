@@ -5,17 +5,11 @@ import { define } from './host.js';
 const NativeDate = globalThis.Date;
 const prototype = NativeDate.prototype;
 
-/** The form that JSON and most services use; QuickJS reads it faster than a parser in JavaScript, and it names its zone. */
-const UTC_TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z$/;
-
-function parse(text) {
-  return UTC_TIMESTAMP.test(text) ? NativeDate.parse(text) : parseDate(text);
-}
-
 function timeOf(value) {
+  if (typeof value === 'number') return value;
   if (value instanceof NativeDate) return value.getTime();
   const primitive = typeof value === 'object' && value !== null ? toPrimitive(value) : value;
-  return typeof primitive === 'string' ? parse(primitive) : primitive;
+  return typeof primitive === 'string' ? parseDate(primitive) : primitive;
 }
 
 function toPrimitive(object) {
@@ -33,7 +27,7 @@ export const Date = function Date(...parts) {
 };
 Object.defineProperty(Date, 'length', { value: 7 });
 Object.defineProperty(Date, 'prototype', { value: prototype, writable: false });
-define(Date, { UTC: NativeDate.UTC, now: NativeDate.now, parse: (text) => parse(String(text)) });
+define(Date, { UTC: NativeDate.UTC, now: NativeDate.now, parse: (text) => parseDate(String(text)) });
 define(prototype, { constructor: Date });
 
 for (const part of ['FullYear', 'Month', 'Date', 'Day', 'Hours', 'Minutes', 'Seconds', 'Milliseconds']) {

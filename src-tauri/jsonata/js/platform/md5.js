@@ -8,7 +8,8 @@ export default class MD5 {
 
   update(data, encoding) {
     const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : viewOf(data);
-    if (!bytes || data instanceof ArrayBuffer) throw new TypeError('The "data" argument must be a string, a Buffer, a Uint8Array, or a DataView');
+    if (!bytes || data instanceof ArrayBuffer)
+      throw new TypeError('The "data" argument must be a string, a Buffer, a Uint8Array, or a DataView');
     if (this.#finished) throw new Error('Digest already called');
     this.#chunks.push(byteString(bytes));
     return this;

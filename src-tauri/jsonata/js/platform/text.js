@@ -70,11 +70,12 @@ export class TextDecoder {
   #encoding;
   #fatal;
   #ignoreBOM;
-  #pending = new Uint8Array(0);
+  /** The beginning of a character, kept for the next call. */
+  #pending = null;
   #started = false;
 
   constructor(label = 'utf-8', options = {}) {
-    this.#encoding = LABELS.get(String(label).trim().toLowerCase());
+    this.#encoding = label === 'utf-8' ? label : LABELS.get(String(label).trim().toLowerCase());
     if (!this.#encoding) throw new RangeError(`The "${label}" encoding is not supported`);
     this.#fatal = Boolean(options?.fatal);
     this.#ignoreBOM = Boolean(options?.ignoreBOM);
@@ -95,10 +96,10 @@ export class TextDecoder {
   decode(input = new Uint8Array(0), options = {}) {
     let bytes = viewOf(input);
     if (!bytes) throw new TypeError('The "list" argument must be an instance of ArrayBuffer or ArrayBufferView.');
-    if (this.#pending.length) bytes = concatenate(this.#pending, bytes);
+    if (this.#pending) bytes = concatenate(this.#pending, bytes);
     let tail = 0;
     if (options?.stream) tail = this.#encoding === 'utf-8' ? incompleteTail(bytes) : this.#encoding === 'utf-16le' ? bytes.length % 2 : 0;
-    this.#pending = bytes.slice(bytes.length - tail);
+    this.#pending = tail ? bytes.slice(bytes.length - tail) : null;
     let text = this.#decodeWhole(tail ? bytes.subarray(0, bytes.length - tail) : bytes);
     if (!this.#started && !this.#ignoreBOM && text.charCodeAt(0) === 0xfeff && this.#encoding !== 'windows-1252') text = text.slice(1);
     this.#started = Boolean(options?.stream) && (this.#started || text !== '');

@@ -119,3 +119,92 @@ fn random_values_are_random() {
         assert_eq!(evaluate("new Set(crypto.getRandomValues(new Uint32Array(100))).size > 90"), "true");
     });
 }
+
+/// Whatever is passed, a function gives a result or throws: nothing aborts the process and nothing runs for long.
+#[test]
+fn odd_arguments_give_a_result_or_an_error() {
+    const ODD: [&str; 28] = [
+        "undefined",
+        "null",
+        "NaN",
+        "-0",
+        "-1",
+        "1e9",
+        "1e308",
+        "-Infinity",
+        "2 ** 53",
+        "10n ** 40n",
+        "''",
+        "'\\u0000'",
+        "'\\ud800'",
+        "'x'.repeat(100000)",
+        "'😀\\udc00'",
+        "[]",
+        "[[]]",
+        "[1, [2, '\\ud800']]",
+        "({})",
+        "({ toString: null, valueOf: null })",
+        "({ get year() { throw new Error('got') } })",
+        "() => 1",
+        "Symbol('s')",
+        "new Date(NaN)",
+        "new Uint8Array(3)",
+        "(() => { const bytes = new Uint8Array(3); bytes.buffer.transfer(); return bytes })()",
+        "(() => { const buffer = new ArrayBuffer(3); buffer.transfer(); return buffer })()",
+        "new Proxy({}, { get() { throw new Error('trapped') }, ownKeys() { throw new Error('trapped') } })",
+    ];
+    const CALLS: [&str; 42] = [
+        "new Date(X)",
+        "new Date(X, X)",
+        "Date.parse(X)",
+        "new Date(0).setFullYear(X, X, X)",
+        "new Date(0).setYear(X)",
+        "new Date(0).toLocaleString(X, X)",
+        "new Intl.DateTimeFormat('en-US', X).format(0)",
+        "new Intl.DateTimeFormat(X)",
+        "new Intl.DateTimeFormat('en-US', { timeZone: X })",
+        "new Intl.DateTimeFormat('en-US', { fractionalSecondDigits: X, hour12: X }).format(0)",
+        "new Intl.DateTimeFormat('en-US', { timeZone: 'Europe/Berlin', timeZoneName: 'long' }).format(X)",
+        "new Intl.NumberFormat('en-US', X).format(1)",
+        "new Intl.NumberFormat('en-US').format(X)",
+        "new Intl.NumberFormat('en-US', { maximumSignificantDigits: X }).format(1.5)",
+        "new Intl.PluralRules('en').select(X)",
+        "new Intl.RelativeTimeFormat('en').format(X, 'day')",
+        "new Intl.ListFormat('en').format(X)",
+        "new Intl.Locale(X)",
+        "'a'.localeCompare(X, X, X)",
+        "new TextEncoder().encode(X)",
+        "new TextEncoder().encodeInto(X, new Uint8Array(4))",
+        "new TextEncoder().encodeInto('abc', X)",
+        "new TextDecoder(X)",
+        "new TextDecoder().decode(X)",
+        "new TextDecoder('utf-8', X).decode(X, X)",
+        "atob(X)",
+        "btoa(X)",
+        "Buffer.from(X)",
+        "Buffer.from('abc', X)",
+        "Buffer.from('abc').toString(X, X, X)",
+        "Buffer.concat(X)",
+        "new URL(X)",
+        "new URL('a', X)",
+        "(() => { const url = new URL('https://example.com/a?b#c'); for (const part of ['host', 'port', 'hash', 'protocol', 'search', 'href']) url[part] = X; return url.href })()",
+        "new URLSearchParams(X).toString()",
+        "(() => { const params = new URLSearchParams(); params.append(X, X); params.set(X, X); params.delete(X); return params.get(X) })()",
+        "crypto.subtle.digest(X, X)",
+        "crypto.subtle.digest('SHA-256', X)",
+        "crypto.subtle.importKey('raw', X, { name: 'HMAC', hash: 'SHA-256' }, false, []).then((key) => crypto.subtle.sign('HMAC', key, X))",
+        "crypto.getRandomValues(X)",
+        "new Blob(X, X).slice(X, X, X).text()",
+        "(async () => { const out = []; for await (const chunk of ReadableStream.from(X)) out.push(chunk); return out })()",
+    ];
+    with_platform(|evaluate| {
+        for call in CALLS {
+            for odd in ODD {
+                let expression = call.replace('X', &format!("({odd})"));
+                let began = std::time::Instant::now();
+                evaluate(&format!("(async () => {{ await ({expression}); return 'done' }})()"));
+                assert!(began.elapsed() < std::time::Duration::from_secs(2), "{expression}");
+            }
+        }
+    });
+}

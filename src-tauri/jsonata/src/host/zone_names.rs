@@ -7,8 +7,8 @@ const TABLE: &str = include_str!("zone_names.txt");
 
 /// A stretch of time in which each offset of a zone has one name.
 struct Period {
-    /// Seconds since 1970.
-    from: i64,
+    /// Milliseconds since 1970.
+    from: f64,
     /// Offset in seconds, long name, short name; a name is empty where "GMT+2" is said instead.
     names: Vec<(i32, &'static str, &'static str)>,
 }
@@ -36,13 +36,31 @@ pub(super) fn canonical(name: &str) -> Option<&'static str> {
     table().zones.get(&name.to_ascii_lowercase()).map(|zone| zone.name)
 }
 
-/// The long and the short name of the time in a zone at an instant, for the offset that holds there.
-pub(super) fn names(zone: &str, milliseconds: f64, offset: i32) -> Option<(&'static str, &'static str)> {
+/// What the time in a zone is called while its offset is the one asked for.
+#[derive(Debug, PartialEq)]
+pub(super) struct Names {
+    /// Empty, like `short`, where "GMT+2" is said instead.
+    pub long: &'static str,
+    pub short: &'static str,
+    /// Milliseconds; the names hold from `from` until just before `until`.
+    pub from: f64,
+    pub until: f64,
+}
+
+pub(super) fn names(zone: &str, milliseconds: f64, offset: i32) -> Names {
     let table = table();
-    let history = &table.histories[table.zones.get(&zone.to_ascii_lowercase())?.history];
-    #[allow(clippy::cast_precision_loss)]
-    let period = history.iter().rev().find(|period| period.from as f64 * 1000.0 <= milliseconds).or(history.first())?;
-    period.names.iter().find(|(of, _, _)| *of == offset).map(|(_, long, short)| (*long, *short))
+    let history = table.zones.get(&zone.to_ascii_lowercase()).map_or(&[][..], |zone| &table.histories[zone.history]);
+    let next = history.iter().position(|period| period.from > milliseconds).unwrap_or(history.len());
+    let period = next.checked_sub(1).map(|index| &history[index]);
+    let (long, short) = period
+        .and_then(|period| period.names.iter().find(|(of, _, _)| *of == offset))
+        .map_or(("", ""), |(_, long, short)| (*long, *short));
+    Names {
+        long,
+        short,
+        from: period.map_or(f64::NEG_INFINITY, |period| period.from),
+        until: history.get(next).map_or(f64::INFINITY, |period| period.from),
+    }
 }
 
 fn parse(text: &'static str) -> Table {
@@ -70,12 +88,13 @@ fn period(text: &'static str) -> Option<Period> {
         Some((offset.parse().ok()?, long, short.trim_end_matches(')')))
     };
     Some(Period {
-        from: if from.is_empty() { i64::MIN } else { from.parse().ok()? },
+        from: if from.is_empty() { f64::NEG_INFINITY } else { from.parse::<f64>().ok()? * 1000.0 },
         names: names.split(';').filter_map(name).collect(),
     })
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // whole milliseconds
 mod tests {
     use super::*;
 
@@ -110,15 +129,28 @@ mod tests {
 
     #[test]
     fn names_follow_the_offset_and_the_time() {
-        assert_eq!(names("Europe/Berlin", JULY_2024, 7_200), Some(("Central European Summer Time", "")));
-        assert_eq!(names("europe/berlin", JULY_2024, 3_600), Some(("Central European Standard Time", "")));
-        assert_eq!(names("Europe/London", JULY_2024, 0), Some(("Greenwich Mean Time", "GMT")));
-        assert_eq!(names("Europe/Dublin", JULY_2024, 3_600), Some(("Irish Standard Time", "")));
-        assert_eq!(names("Etc/GMT+5", JULY_2024, -18_000), Some(("", "")));
-        assert_eq!(names("Europe/Berlin", JULY_2024, 1), None);
-        assert_eq!(names("Mars/Olympus", JULY_2024, 0), None);
-        let turkey = |milliseconds, offset| names("Europe/Istanbul", milliseconds, offset).map(|names| names.0);
-        assert_eq!(turkey(1_400_000_000_000.0, 10_800), Some("Eastern European Summer Time"));
-        assert_ne!(turkey(JULY_2024, 10_800), Some("Eastern European Summer Time"));
+        let both = |zone, milliseconds, offset| {
+            let names = names(zone, milliseconds, offset);
+            (names.long, names.short)
+        };
+        assert_eq!(both("Europe/Berlin", JULY_2024, 7_200), ("Central European Summer Time", ""));
+        assert_eq!(both("europe/berlin", JULY_2024, 3_600), ("Central European Standard Time", ""));
+        assert_eq!(both("Europe/London", JULY_2024, 0), ("Greenwich Mean Time", "GMT"));
+        assert_eq!(both("Europe/Dublin", JULY_2024, 3_600), ("Irish Standard Time", ""));
+        assert_eq!(both("Etc/GMT+5", JULY_2024, -18_000), ("", ""));
+        assert_eq!(both("Europe/Berlin", JULY_2024, 1), ("", ""));
+        assert_eq!(both("Mars/Olympus", JULY_2024, 0), ("", ""));
+        assert_eq!(both("Europe/Istanbul", 1_400_000_000_000.0, 10_800), ("Eastern European Summer Time", ""));
+        assert_eq!(both("Europe/Istanbul", JULY_2024, 10_800), ("Türkiye Standard Time", ""));
+    }
+
+    #[test]
+    fn names_say_how_long_they_hold() {
+        let moscow = names("Europe/Moscow", JULY_2024, 10_800);
+        assert_eq!(moscow.until, f64::INFINITY);
+        let before = names("Europe/Moscow", moscow.from - 1.0, 14_400);
+        assert_eq!(before.until, moscow.from);
+        assert_eq!(names("Europe/Moscow", moscow.from, 10_800), moscow);
+        assert_eq!(names("Europe/Berlin", f64::NAN, 3_600).until, f64::INFINITY);
     }
 }

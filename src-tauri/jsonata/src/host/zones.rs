@@ -84,10 +84,14 @@ fn offset(ctx: Ctx<'_>, name: String, milliseconds: f64) -> Result<Array<'_>> {
     list(&ctx, [value(&ctx, span.offset)?, value(&ctx, span.from)?, value(&ctx, span.until)?])
 }
 
-/// `[long, short]`: the names that English speakers in the United States use for the zone's time; empty where they say "GMT+2".
+/// `[long, short, from, until]`: the names that English speakers in the United States use for the zone's time, empty where they
+/// say "GMT+2", and the milliseconds between which the offset keeps them.
 fn names(ctx: Ctx<'_>, name: String, milliseconds: f64, offset: i32) -> Result<Array<'_>> {
-    let (long, short) = zone_names::names(&name, milliseconds, offset).unwrap_or_default();
-    list(&ctx, [value(&ctx, long)?, value(&ctx, short)?])
+    let names = zone_names::names(&name, milliseconds, offset);
+    list(
+        &ctx,
+        [value(&ctx, names.long)?, value(&ctx, names.short)?, value(&ctx, names.from)?, value(&ctx, names.until)?],
+    )
 }
 
 #[cfg(test)]
@@ -169,7 +173,7 @@ mod tests {
         );
         assert_eq!(
             run::<String>("__host.zoneNames('America/New_York', 1720000000000, -14400).join()").as_deref(),
-            Ok("Eastern Daylight Time,EDT")
+            Ok("Eastern Daylight Time,EDT,-Infinity,Infinity")
         );
         assert!(
             run::<String>("__host.zoneOffset('Mars/Olympus', 0).join()")

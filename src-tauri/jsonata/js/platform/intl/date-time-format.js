@@ -1,4 +1,5 @@
-// Intl.DateTimeFormat for English (United States) and the Gregorian calendar.
+// Intl.DateTimeFormat for English (United States) and the Gregorian calendar, without ranges.
+import { BoundedCache } from '../host.js';
 import { choiceReader, chooseLocale, integer, supportedLocalesOf } from './locale.js';
 import { DATE_FIELDS, hasAny, NARROW_SPACE, pattern, styleFields, TIME_FIELDS } from './date-time-pattern.js';
 import { findZone } from './zones.js';
@@ -82,6 +83,92 @@ function chooseHourCycle(options, keyword) {
   return cycle ?? (keyword || 'h12');
 }
 
+/** What a part of the pattern is called and how to write it, given the local time and the instant. */
+function writer(part, { hourCycle, zone, fields }) {
+  if (typeof part === 'string') return { type: 'literal', write: () => part };
+  const { field, width } = part;
+  switch (field) {
+    case 'year':
+      return {
+        type: field,
+        write(local) {
+          const year = local.getUTCFullYear();
+          return numeral(year > 0 ? year : 1 - year, width);
+        },
+      };
+    case 'month':
+      return TEXT.includes(width)
+        ? { type: field, write: (local) => worded(MONTHS[local.getUTCMonth()], width) }
+        : { type: field, write: (local) => numeral(local.getUTCMonth() + 1, width) };
+    case 'day':
+      return { type: field, write: (local) => numeral(local.getUTCDate(), width) };
+    case 'weekday':
+      return { type: field, write: (local) => worded(WEEKDAYS[local.getUTCDay()], width) };
+    case 'era':
+      return { type: field, write: (local) => ERAS[width][local.getUTCFullYear() > 0 ? 1 : 0] };
+    case 'hour':
+      return { type: field, write: (local) => hourText(local.getUTCHours(), width, hourCycle) };
+    case 'minute':
+      return { type: field, write: (local) => numeral(local.getUTCMinutes(), width) };
+    case 'second':
+      return { type: field, write: (local) => numeral(local.getUTCSeconds(), width) };
+    case 'fractionalSecondDigits':
+      return { type: 'fractionalSecond', write: (local) => String(local.getUTCMilliseconds()).padStart(3, '0').slice(0, width) };
+    case 'dayPeriod':
+      return { type: field, write: (local) => (local.getUTCHours() < 12 ? 'AM' : 'PM') };
+    case 'flexibleDayPeriod':
+      return { type: 'dayPeriod', write: (local) => flexibleDayPeriod(local.getUTCHours(), local.getUTCMinutes(), width, fields.minute) };
+    default:
+      return { type: field, write: (_, ms) => zone.nameAt(ms, width) };
+  }
+}
+
+/** Everything that a formatter needs and that its options decide. */
+function compile(locales, options, needed, defaults) {
+  const { locale, keywords } = chooseLocale(locales);
+  const calendar = options?.calendar;
+  if (calendar !== undefined && !['gregory', 'gregorian', 'iso8601'].includes(String(calendar)))
+    throw new RangeError(`The calendar "${calendar}" is not available in an expression; "gregory" is`);
+  const hourCycle = chooseHourCycle(options, keywords.hc);
+  const zone = findZone(options?.timeZone === undefined ? 'UTC' : options.timeZone);
+  const { fields, ...styles } = readFields(options, needed, defaults);
+  const parts = pattern(fields, { hourCycle, ...styles });
+  return {
+    locale,
+    hourCycle,
+    zone,
+    fields,
+    styles,
+    pattern: parts,
+    writers: parts.map((part) => writer(part, { hourCycle, zone, fields })),
+  };
+}
+
+// Luxon makes a formatter each time it needs the name of an offset, which is for every DateTime that an expression sees.
+const compiled = new BoundedCache(200);
+const OPTIONS = [
+  ...Object.keys(OPTION_VALUES),
+  'fractionalSecondDigits',
+  'timeZoneName',
+  'dateStyle',
+  'timeStyle',
+  'hourCycle',
+  'calendar',
+  'timeZone',
+];
+
+function cacheKey(locales, options, needed, defaults) {
+  let key = `${needed}\0${defaults}\0${locales}\0`;
+  if (options === undefined) return key;
+  const { hour12 } = options;
+  key += hour12 === undefined ? '' : Boolean(hour12);
+  for (const name of OPTIONS) {
+    const value = options[name];
+    key += value === undefined ? '\0' : `\0=${value}`;
+  }
+  return key;
+}
+
 export class DateTimeFormat {
   #locale;
   #zone;
@@ -89,90 +176,50 @@ export class DateTimeFormat {
   #fields;
   #styles;
   #pattern;
+  #writers;
   #boundFormat;
 
   constructor(locales, options, needed = 'any', defaults = 'date') {
-    const { locale, keywords } = chooseLocale(locales);
     if (options === null) throw new TypeError('Cannot convert undefined or null to object');
-    const calendar = options?.calendar;
-    if (calendar !== undefined && !['gregory', 'gregorian', 'iso8601'].includes(String(calendar)))
-      throw new RangeError(`The calendar "${calendar}" is not available in an expression; "gregory" is`);
-    this.#locale = locale;
-    this.#hourCycle = chooseHourCycle(options, keywords.hc);
-    this.#zone = findZone(options?.timeZone === undefined ? 'UTC' : options.timeZone);
-    const { fields, ...styles } = readFields(options, needed, defaults);
-    this.#fields = fields;
-    this.#styles = styles;
-    this.#pattern = pattern(fields, { hourCycle: this.#hourCycle, ...styles });
+    const key = cacheKey(locales, options, needed, defaults);
+    const settings = compiled.get(key) ?? compiled.set(key, compile(locales, options, needed, defaults));
+    this.#locale = settings.locale;
+    this.#zone = settings.zone;
+    this.#hourCycle = settings.hourCycle;
+    this.#fields = settings.fields;
+    this.#styles = settings.styles;
+    this.#pattern = settings.pattern;
+    this.#writers = settings.writers;
   }
 
   static supportedLocalesOf(locales) {
     return supportedLocalesOf(locales);
   }
 
-  formatToParts(date) {
+  /** An instant, and a date whose UTC parts are the zone's local time. */
+  #moment(date) {
     const ms = date === undefined ? Date.now() : Number(date);
     if (!(Math.abs(ms) <= MAX_TIME)) throw new RangeError('Invalid time value');
-    const local = new Date(ms + this.#zone.offsetAt(ms));
-    const parts = [];
-    for (const part of this.#pattern) {
-      if (typeof part === 'string') parts.push({ type: 'literal', value: part });
-      else parts.push(this.#field(part, local, ms));
-    }
-    return parts;
+    return { ms, local: new Date(ms + this.#zone.offsetAt(ms)) };
   }
 
-  #field({ field, width }, local, ms) {
-    switch (field) {
-      case 'year': {
-        const year = local.getUTCFullYear();
-        return { type: 'year', value: numeral(year > 0 ? year : 1 - year, width) };
-      }
-      case 'month': {
-        const month = local.getUTCMonth();
-        return { type: 'month', value: TEXT.includes(width) ? worded(MONTHS[month], width) : numeral(month + 1, width) };
-      }
-      case 'day':
-        return { type: 'day', value: numeral(local.getUTCDate(), width) };
-      case 'weekday':
-        return { type: 'weekday', value: worded(WEEKDAYS[local.getUTCDay()], width) };
-      case 'era':
-        return { type: 'era', value: ERAS[width][local.getUTCFullYear() > 0 ? 1 : 0] };
-      case 'hour':
-        return { type: 'hour', value: hourText(local.getUTCHours(), width, this.#hourCycle) };
-      case 'minute':
-        return { type: 'minute', value: numeral(local.getUTCMinutes(), width) };
-      case 'second':
-        return { type: 'second', value: numeral(local.getUTCSeconds(), width) };
-      case 'fractionalSecondDigits':
-        return { type: 'fractionalSecond', value: String(local.getUTCMilliseconds()).padStart(3, '0').slice(0, width) };
-      case 'dayPeriod':
-        return { type: 'dayPeriod', value: local.getUTCHours() < 12 ? 'AM' : 'PM' };
-      case 'flexibleDayPeriod':
-        return { type: 'dayPeriod', value: flexibleDayPeriod(local.getUTCHours(), local.getUTCMinutes(), width, this.#fields.minute) };
-      default:
-        return { type: 'timeZoneName', value: this.#zone.nameAt(ms, width) };
-    }
+  formatToParts(date) {
+    const { ms, local } = this.#moment(date);
+    return this.#writers.map(({ type, write }) => ({ type, value: write(local, ms) }));
   }
 
   get format() {
     this.#boundFormat ??= (date) => {
+      const { ms, local } = this.#moment(date);
       let text = '';
-      // V8 has an ordinary space here, for programs that look for one.
-      for (const { value } of this.formatToParts(date)) text += value === NARROW_SPACE ? ' ' : value;
+      for (const { write } of this.#writers) {
+        const value = write(local, ms);
+        // V8 has an ordinary space here, for programs that look for one.
+        text += value === NARROW_SPACE ? ' ' : value;
+      }
       return text;
     };
     return this.#boundFormat;
-  }
-
-  #range(start, end) {
-    if (start === undefined || end === undefined) throw new TypeError('startDate or endDate cannot be undefined');
-    const [first, last] = [this.format(start), this.format(end)];
-    return first === last ? first : `${first} – ${last}`;
-  }
-
-  formatRange(start, end) {
-    return this.#range(start, end);
   }
 
   resolvedOptions() {

@@ -6,11 +6,12 @@ const MAX_SPANS = 16;
 
 class Zone {
   #spans = [];
-  #last = { offset: 0, from: Infinity, until: -Infinity, names: undefined };
+  #last = { offset: 0, from: Infinity, until: -Infinity };
+  #names = { offset: 0, from: Infinity, until: -Infinity, long: '', short: '' };
 
   constructor(name) {
     this.name = name;
-    if (name === 'UTC') this.#last = { offset: 0, from: -Infinity, until: Infinity, names: undefined };
+    if (name === 'UTC') this.#last = { offset: 0, from: -Infinity, until: Infinity };
   }
 
   #spanAt(ms) {
@@ -19,7 +20,7 @@ class Zone {
     span = this.#spans.find(({ from, until }) => ms >= from && ms < until);
     if (!span) {
       const [offset, from, until] = host.zoneOffset(this.name, ms);
-      span = { offset, from, until, names: undefined };
+      span = { offset, from, until };
       if (this.#spans.length >= MAX_SPANS) this.#spans.shift();
       this.#spans.push(span);
     }
@@ -31,12 +32,19 @@ class Zone {
     return this.#spanAt(ms).offset * 1000;
   }
 
+  #namesAt(ms, offset) {
+    const names = this.#names;
+    if (names.offset === offset && ms >= names.from && ms < names.until) return names;
+    const [long, short, from, until] = host.zoneNames(this.name, ms, offset);
+    return (this.#names = { offset, from, until, long, short });
+  }
+
   /** The zone's name in a style of the option `timeZoneName`. */
   nameAt(ms, style) {
     const { offset } = this.#spanAt(ms);
     if (style === 'shortOffset') return offset ? gmt(offset, false) : 'GMT+0';
     if (style === 'longOffset') return offset ? gmt(offset, true) : 'GMT+00:00';
-    const [long, short] = host.zoneNames(this.name, ms, offset);
+    const { long, short } = this.#namesAt(ms, offset);
     return style === 'long' ? long || gmt(offset, true) : short || gmt(offset, false);
   }
 }
