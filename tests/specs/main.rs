@@ -4,6 +4,7 @@ mod attacks;
 mod authlib;
 mod command_line;
 mod desktop;
+mod eval;
 mod exit_codes;
 mod follow_commands;
 mod harness;

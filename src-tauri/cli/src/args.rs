@@ -1,15 +1,17 @@
 //! The grammar of the command line.
 
 mod deferred;
+mod eval;
 mod sandbox;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 
-use self::deferred::Deferred;
+use self::deferred::{Deferred, DeferredArgs};
 use crate::{exit::CliError, output::Output};
 
+pub(crate) use eval::{Eval, Expression};
 pub(crate) use sandbox::{Fault, Sandbox, SandboxSettings, Subject};
 
 /// Keeps your third-party connections alive on your own machine.
@@ -148,6 +150,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         command: Deferred<Webhooks>,
     },
+    /// Evaluate a JSONata expression, as mappings do.
+    Eval {
+        #[command(flatten)]
+        arguments: DeferredArgs<Eval>,
+    },
     /// Submit an OAuth callback that did not reach Relink.
     Callback {
         /// Callback URL, or - to read it from standard input.
@@ -283,6 +290,8 @@ mod tests {
             &["relink", "api-token", "create", "x", "--expires", "0"],
             &["relink", "api-token", "create", "x", "--yes"],
             &["relink", "integrations", "client", "github"],
+            &["relink", "eval"],
+            &["relink", "eval", "1", "--binding", "x"],
             &["relink", "sandbox", "fault", "nonsense"],
             &["relink", "sandbox", "fault", "silence", "--on", "x"],
             &["relink", "sandbox", "set", "--rotation", "x"],

@@ -4,6 +4,7 @@ use std::{fmt, io, path::Path, process::ExitCode};
 
 use relink_contract::{ErrorBody, account::AccountRow};
 use relink_domain::{account::Verdict, failure::provider_words};
+use relink_jsonata::ErrorKind;
 
 use crate::terminal::Stream;
 
@@ -19,6 +20,8 @@ pub(crate) enum Exit {
     DataFolderInUse = 6,
     PortTaken = 7,
     NeedsSetup = 8,
+    Expression = 9,
+    Limit = 10,
 }
 
 /// Why a command failed, and what to do about it.
@@ -92,6 +95,16 @@ impl CliError {
         }
     }
 
+    /// An expression has no result. `message` also shows the place.
+    pub(crate) fn evaluation(kind: ErrorKind, message: String, advice: Option<&str>) -> Self {
+        let exit = match kind {
+            ErrorKind::Internal => Exit::Failure,
+            kind if kind.is_limit() => Exit::Limit,
+            _ => Exit::Expression,
+        };
+        Self { exit, message, provider_said: None, advice: advice.map(str::to_owned) }
+    }
+
     /// An error response of the server.
     pub(crate) fn from_error_body(body: &ErrorBody) -> Self {
         let message = match body.message.as_str() {
@@ -163,7 +176,7 @@ mod tests {
     use super::*;
 
     /// With the code that clap exits with.
-    const EXIT_CODES: [u8; 9] = [
+    const EXIT_CODES: [u8; 11] = [
         Exit::Success as u8,
         Exit::Failure as u8,
         2,
@@ -173,6 +186,8 @@ mod tests {
         Exit::DataFolderInUse as u8,
         Exit::PortTaken as u8,
         Exit::NeedsSetup as u8,
+        Exit::Expression as u8,
+        Exit::Limit as u8,
     ];
 
     #[test]
@@ -204,6 +219,23 @@ mod tests {
     fn lost_output_is_a_failure_unless_the_reader_closed_it() {
         assert_eq!(CliError::output(&io::ErrorKind::StorageFull.into()).exit, Exit::Failure);
         assert_eq!(CliError::output(&io::ErrorKind::BrokenPipe.into()).exit, Exit::Success);
+    }
+
+    #[test]
+    fn limits_are_told_apart_from_errors_of_the_expression() {
+        for (kind, exit) in [
+            (ErrorKind::Syntax, Exit::Expression),
+            (ErrorKind::UnknownName, Exit::Expression),
+            (ErrorKind::Evaluation, Exit::Expression),
+            (ErrorKind::Unavailable, Exit::Expression),
+            (ErrorKind::Time, Exit::Limit),
+            (ErrorKind::Memory, Exit::Limit),
+            (ErrorKind::Stack, Exit::Limit),
+            (ErrorKind::Output, Exit::Limit),
+            (ErrorKind::Internal, Exit::Failure),
+        ] {
+            assert_eq!(CliError::evaluation(kind, String::new(), None).exit, exit, "{kind:?}");
+        }
     }
 
     #[test]

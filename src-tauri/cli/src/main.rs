@@ -1,6 +1,7 @@
 //! `relink`: the command line, and `relink serve`, which is Relink without its window.
 //!
 //! A command calls the loopback API of the running Relink. It starts no async runtime, so that it takes only milliseconds.
+//! `relink eval` needs no running Relink.
 //! Exit codes and JSON output are stable (docs/cli.md).
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -8,6 +9,7 @@
 mod api_client;
 mod args;
 mod commands;
+mod eval;
 mod exit;
 mod output;
 mod serve;
@@ -45,10 +47,12 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), CliError> {
     hardening::protect_memory()
         .map_err(|error| CliError::new(format!("Relink can't keep its memory out of crash dumps: {error}.")))?;
-    let data_dir = arguments.data_dir()?;
+    let data_dir = arguments.data_dir();
     let output = arguments.output();
     match arguments.command {
-        Command::Serve { listen } => serve::run(data_dir, listen),
-        command => commands::run(&ApiClient::locate(&data_dir)?, command, output),
+        // It needs no running Relink, and so no data folder.
+        Command::Eval { arguments } => eval::run(arguments.0),
+        Command::Serve { listen } => serve::run(data_dir?, listen),
+        command => commands::run(&ApiClient::locate(&data_dir?)?, command, output),
     }
 }

@@ -4,11 +4,16 @@
 //! Text is sanitized ([`provider_text`]). JSON stays the same value: what can't be seen is escaped in it. A token is printed as
 //! it is or not at all, because a program reads it.
 
+mod raw_json;
+
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use relink_domain::provider_text;
 use serde::Serialize;
-use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter, Serializer};
+use serde_json::{
+    ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter, Serializer},
+    value::RawValue,
+};
 
 use crate::table::Table;
 
@@ -76,6 +81,14 @@ impl Stream {
         })
     }
 
+    /// Writes JSON on several lines, with every number and string as it is written.
+    pub(crate) fn raw_json(self, value: &RawValue) -> io::Result<()> {
+        self.write(|out| {
+            raw_json::write_pretty(out, value)?;
+            writeln!(out)
+        })
+    }
+
     /// Writes each value as one line of JSON.
     pub(crate) fn json_lines<T: Serialize>(self, values: &[T]) -> io::Result<()> {
         self.write(|out| {
@@ -100,6 +113,11 @@ fn serialize(out: &mut dyn Write, formatter: impl Formatter, value: &impl Serial
     value.serialize(&mut Serializer::with_formatter(out, Escaping(formatter))).map_err(io::Error::from)
 }
 
+/// Writes a character as an escape sequence of JSON (RFC 8259 §7).
+fn write_escaped<W: ?Sized + Write>(out: &mut W, c: char) -> io::Result<()> {
+    c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}"))
+}
+
 /// Escapes every character that can't be seen. Such characters occur only in strings, so the value stays the same.
 struct Escaping<F>(F);
 
@@ -108,9 +126,7 @@ impl<F: Formatter> Formatter for Escaping<F> {
         let mut visible = fragment;
         while let Some((at, c)) = visible.char_indices().find(|(_, c)| !provider_text::is_visible(*c)) {
             self.0.write_string_fragment(out, &visible[..at])?;
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(out, "\\u{unit:04x}")?;
-            }
+            write_escaped(out, c)?;
             visible = &visible[at + c.len_utf8()..];
         }
         self.0.write_string_fragment(out, visible)

@@ -19,8 +19,8 @@ const LONG_POLL_SECS: u32 = 25;
 
 pub(crate) fn run(client: &ApiClient, command: Command, output: Output) -> Result<(), CliError> {
     match command {
-        // `main` runs it, without a client.
-        Command::Serve { .. } => Ok(()),
+        // `main` runs these, without a client.
+        Command::Serve { .. } | Command::Eval { .. } => Ok(()),
         Command::Status => status::run(client, output),
         Command::Accounts => accounts::list(client, output),
         Command::Account { id } => accounts::show(client, &id, output),
