@@ -847,16 +847,17 @@ oolean":symbol2="b";break;case"object":if(value===null){symbol2="l"}else if(Arra
 "m"}}return symbol2};var throwValidationError=function(badArgs,badSig){var partialPattern="^";var goodTo=0;for(var index=0;index<params.length;index++){partialPattern+=
 params[index].regex;var match2=badSig.match(partialPattern);if(match2===null){throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],index:goodTo+1}}goodTo=
 match2[0].length}throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],index:goodTo+1}};return{definition:signature2,validate:function(args,context){
-var suppliedSig="";args.forEach(function(arg){suppliedSig+=getSymbol(arg)});var isValid=matches.get(suppliedSig);if(isValid===void 0){isValid=regex.exec(suppliedSig);
-if(suppliedSig.length<8){matches.set(suppliedSig,isValid)}}if(isValid){var validatedArgs=[];var argIndex=0;params.forEach(function(param2,index){var arg=args[argIndex];
-var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(context);if(param2.contextRegex.test(contextType)){
-validatedArgs.push(context)}else{throw{code:"T0411",stack:new Error().stack,value:context,index:argIndex+1}}}else{validatedArgs.push(arg);argIndex++}}else{match2.
-split("").forEach(function(single){arg=args[argIndex];if(param2.type==="a"){if(single==="m"){arg=void 0}else{var arrayOK=true;if(typeof param2.subtype!=="undefi\
-ned"){if(single!=="a"&&match2!==param2.subtype){arrayOK=false}else if(single==="a"){if(arg.length>0){var itemType=getSymbol(arg[0]);if(itemType!==param2.subtype.
-charAt(0)){arrayOK=false}else{var differentItems=arg.filter(function(val){return getSymbol(val)!==itemType});arrayOK=differentItems.length===0}}}}if(!arrayOK){throw{
-code:"T0412",stack:new Error().stack,value:arg,index:argIndex+1,type:arraySignatureMapping[param2.subtype]}}if(single!=="a"){arg=[arg]}}validatedArgs.push(arg);
-argIndex++}else{validatedArgs.push(arg);argIndex++}})}});return validatedArgs}throwValidationError(args,suppliedSig)}}}return parseSignature})();module2.exports=
-signature}});var require_parser=__commonJS({"jsonata:parser"(exports2,module2){init_define_FORMAT_FUNCTIONS();var parseSignature=require_signature();var parser2=(()=>{"use s\
+var suppliedSig="";for(var at=0;at<args.length;at++){suppliedSig+=getSymbol(args[at])}var known=matches.get(suppliedSig);if(known===void 0){var found=regex.exec(
+suppliedSig);known={found,isAsSupplied:found!==null&&params.length===args.length&&params.every((param2,index)=>found[index+1].length===1&&param2.type!=="a")};if(args.
+length<8){matches.set(suppliedSig,known)}}if(known.isAsSupplied){return args.slice()}var isValid=known.found;if(isValid){var validatedArgs=[];var argIndex=0;params.
+forEach(function(param2,index){var arg=args[argIndex];var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(
+context);if(param2.contextRegex.test(contextType)){validatedArgs.push(context)}else{throw{code:"T0411",stack:new Error().stack,value:context,index:argIndex+1}}}else{
+validatedArgs.push(arg);argIndex++}}else{match2.split("").forEach(function(single){arg=args[argIndex];if(param2.type==="a"){if(single==="m"){arg=void 0}else{var arrayOK=true;
+if(typeof param2.subtype!=="undefined"){if(single!=="a"&&match2!==param2.subtype){arrayOK=false}else if(single==="a"){if(arg.length>0){var itemType=getSymbol(arg[0]);
+if(itemType!==param2.subtype.charAt(0)){arrayOK=false}else{var differentItems=arg.filter(function(val){return getSymbol(val)!==itemType});arrayOK=differentItems.
+length===0}}}}if(!arrayOK){throw{code:"T0412",stack:new Error().stack,value:arg,index:argIndex+1,type:arraySignatureMapping[param2.subtype]}}if(single!=="a"){arg=
+[arg]}}validatedArgs.push(arg);argIndex++}else{validatedArgs.push(arg);argIndex++}})}});return validatedArgs}throwValidationError(args,suppliedSig)}}}return parseSignature})();
+module2.exports=signature}});var require_parser=__commonJS({"jsonata:parser"(exports2,module2){init_define_FORMAT_FUNCTIONS();var parseSignature=require_signature();var parser2=(()=>{"use s\
 trict";var operators={".":75,"[":80,"]":0,"{":70,"}":0,"(":80,")":0,",":0,"@":80,"#":80,";":80,":":80,"?":20,"+":50,"-":50,"*":60,"/":60,"%":60,"|":20,"=":40,"<":40,
 ">":40,"^":40,"**":60,"..":20,":=":10,"!=":40,"<=":40,">=":40,"~>":40,"?:":40,"??":40,"and":30,"or":25,"in":40,"&":50,"!":0,"~":0};var escapes={'"':'"',"\\":"\\",
 "/":"/","b":"\b","f":"\f","n":"\n","r":"\r","t":"	"};var tokenizer=function(path){var position=0;var length=path.length;var create=function(type,value){var obj={
@@ -1001,31 +1002,31 @@ break;case"block":result=await evaluateBlock(expr,input,environment);break;case"
 ex":result=evaluateRegex(expr,input,environment);break;case"function":result=await evaluateFunction(expr,input,environment);break;case"variable":result=evaluateVariable(
 expr,input,environment);break;case"lambda":result=evaluateLambda(expr,input,environment);break;case"partial":result=await evaluatePartialApplication(expr,input,
 environment);break;case"apply":result=await evaluateApplyExpression(expr,input,environment);break;case"transform":result=evaluateTransformExpression(expr,input,
-environment);break}if(expr.predicate!==void 0){for(var ii=0;ii<expr.predicate.length;ii++){result=await evaluateFilter(expr.predicate[ii].expr,result,environment)}}
-if(expr.group!==void 0&&expr.type!=="path"){result=await evaluateGroupExpression(expr.group,result,environment)}if(result&&isSequence(result)&&!result.tupleStream){
-if(expr.keepArray){result.keepSingleton=true}if(result.length===0){result=void 0}else if(result.length===1){result=result.keepSingleton?result:result[0]}}return result}
-async function evaluatePath(expr,input,environment){var inputSequence;if(Array.isArray(input)&&expr.steps[0].type!=="variable"){inputSequence=input}else{inputSequence=
-environment.base.createSequence(input)}var resultSequence;var isTupleStream=false;var tupleBindings=void 0;for(var ii=0;ii<expr.steps.length;ii++){var step=expr.
-steps[ii];if(step.tuple){isTupleStream=true}if(ii===0&&step.consarray){resultSequence=await evaluate2(step,inputSequence,environment)}else{if(isTupleStream){tupleBindings=
-await evaluateTupleStep(step,inputSequence,tupleBindings,environment)}else{resultSequence=await evaluateStep(step,inputSequence,environment,ii===expr.steps.length-
-1)}}if(!isTupleStream&&(typeof resultSequence==="undefined"||resultSequence.length===0)){break}if(typeof step.focus==="undefined"){inputSequence=resultSequence}}
-if(isTupleStream){if(expr.tuple){resultSequence=tupleBindings}else{resultSequence=environment.base.createSequence();for(ii=0;ii<tupleBindings.length;ii++){resultSequence.
-push(tupleBindings[ii]["@"])}}}if(expr.keepSingletonArray){if(Array.isArray(resultSequence)&&resultSequence.cons&&!resultSequence.sequence){resultSequence=environment.
-base.createSequence(resultSequence)}resultSequence.keepSingleton=true}if(Object.prototype.hasOwnProperty.call(expr,"group")){resultSequence=await evaluateGroupExpression(
-expr.group,isTupleStream?tupleBindings:resultSequence,environment)}return resultSequence}function createFrameFromTuple(environment,tuple){var frame=createFrame(
-environment);for(const prop of Object.keys(tuple)){frame.bind(prop,tuple[prop])}return frame}async function evaluateStep(expr,input,environment,lastStep){var result;
-if(expr.type==="sort"){result=await evaluateSortExpression(expr,input,environment);if(expr.stages){result=await evaluateStages(expr.stages,result,environment)}return result}
-result=environment.base.createSequence();for(var ii=0;ii<input.length;ii++){var res=await evaluate2(expr,input[ii],environment);if(expr.stages){for(var ss=0;ss<
+environment);break}if(Object.prototype.hasOwnProperty.call(expr,"predicate")){for(var ii=0;ii<expr.predicate.length;ii++){result=await evaluateFilter(expr.predicate[ii].
+expr,result,environment)}}if(expr.type!=="path"&&Object.prototype.hasOwnProperty.call(expr,"group")){result=await evaluateGroupExpression(expr.group,result,environment)}
+if(result&&isSequence(result)&&!result.tupleStream){if(expr.keepArray){result.keepSingleton=true}if(result.length===0){result=void 0}else if(result.length===1){
+result=result.keepSingleton?result:result[0]}}return result}async function evaluatePath(expr,input,environment){var inputSequence;if(Array.isArray(input)&&expr.
+steps[0].type!=="variable"){inputSequence=input}else{inputSequence=environment.base.createSequence(input)}var resultSequence;var isTupleStream=false;var tupleBindings=void 0;
+for(var ii=0;ii<expr.steps.length;ii++){var step=expr.steps[ii];if(step.tuple){isTupleStream=true}if(ii===0&&step.consarray){resultSequence=await evaluate2(step,
+inputSequence,environment)}else{if(isTupleStream){tupleBindings=await evaluateTupleStep(step,inputSequence,tupleBindings,environment)}else{resultSequence=await evaluateStep(
+step,inputSequence,environment,ii===expr.steps.length-1)}}if(!isTupleStream&&(typeof resultSequence==="undefined"||resultSequence.length===0)){break}if(typeof step.
+focus==="undefined"){inputSequence=resultSequence}}if(isTupleStream){if(expr.tuple){resultSequence=tupleBindings}else{resultSequence=environment.base.createSequence();
+for(ii=0;ii<tupleBindings.length;ii++){resultSequence.push(tupleBindings[ii]["@"])}}}if(expr.keepSingletonArray){if(Array.isArray(resultSequence)&&resultSequence.
+cons&&!resultSequence.sequence){resultSequence=environment.base.createSequence(resultSequence)}resultSequence.keepSingleton=true}if(Object.prototype.hasOwnProperty.
+call(expr,"group")){resultSequence=await evaluateGroupExpression(expr.group,isTupleStream?tupleBindings:resultSequence,environment)}return resultSequence}function createFrameFromTuple(environment,tuple){
+var frame=createFrame(environment);for(const prop of Object.keys(tuple)){frame.bind(prop,tuple[prop])}return frame}async function evaluateStep(expr,input,environment,lastStep){
+var result;if(expr.type==="sort"){result=await evaluateSortExpression(expr,input,environment);if(expr.stages){result=await evaluateStages(expr.stages,result,environment)}
+return result}result=environment.base.createSequence();for(var ii=0;ii<input.length;ii++){var res=await evaluate2(expr,input[ii],environment);if(expr.stages){for(var ss=0;ss<
 expr.stages.length;ss++){res=await evaluateFilter(expr.stages[ss].expr,res,environment)}}if(typeof res!=="undefined"){result.push(res)}}var resultSequence=environment.
-base.createSequence();if(lastStep&&result.length===1&&Array.isArray(result[0])&&!isSequence(result[0])){resultSequence=result[0]}else{for(var rr=0;rr<result.length;rr++){
-var item=result[rr];if(!Array.isArray(item)||item.cons){resultSequence.push(item)}else{for(var vv=0;vv<item.length;vv++){if(vv in item)resultSequence.push(item[vv])}}}}
-return resultSequence}async function evaluateStages(stages,input,environment){var result=input;for(var ss=0;ss<stages.length;ss++){var stage=stages[ss];switch(stage.
-type){case"filter":result=await evaluateFilter(stage.expr,result,environment);break;case"index":for(var ee=0;ee<result.length;ee++){var tuple=result[ee];tuple[stage.
-value]=ee}break}}return result}async function evaluateTupleStep(expr,input,tupleBindings,environment){var result;if(expr.type==="sort"){if(tupleBindings){result=
-await evaluateSortExpression(expr,tupleBindings,environment)}else{var sorted=await evaluateSortExpression(expr,input,environment);result=environment.base.createSequence();
-result.tupleStream=true;for(var ss=0;ss<sorted.length;ss++){var tuple={"@":sorted[ss]};tuple[expr.index]=ss;result.push(tuple)}}if(expr.stages){result=await evaluateStages(
-expr.stages,result,environment)}return result}result=environment.base.createSequence();result.tupleStream=true;var stepEnv=environment;if(tupleBindings===void 0){
-tupleBindings=input.map(item=>{return{"@":item}})}for(var ee=0;ee<tupleBindings.length;ee++){stepEnv=createFrameFromTuple(environment,tupleBindings[ee]);var res=await evaluate2(
+base.createSequence();if(lastStep&&result.length===1&&Array.isArray(result[0])&&!isSequence(result[0])){resultSequence=result[0]}else{Array.prototype.forEach.call(
+result,function(res2){if(!Array.isArray(res2)||res2.cons){resultSequence.push(res2)}else{Array.prototype.forEach.call(res2,val=>resultSequence.push(val))}})}return resultSequence}
+async function evaluateStages(stages,input,environment){var result=input;for(var ss=0;ss<stages.length;ss++){var stage=stages[ss];switch(stage.type){case"filter":
+result=await evaluateFilter(stage.expr,result,environment);break;case"index":for(var ee=0;ee<result.length;ee++){var tuple=result[ee];tuple[stage.value]=ee}break}}
+return result}async function evaluateTupleStep(expr,input,tupleBindings,environment){var result;if(expr.type==="sort"){if(tupleBindings){result=await evaluateSortExpression(
+expr,tupleBindings,environment)}else{var sorted=await evaluateSortExpression(expr,input,environment);result=environment.base.createSequence();result.tupleStream=
+true;for(var ss=0;ss<sorted.length;ss++){var tuple={"@":sorted[ss]};tuple[expr.index]=ss;result.push(tuple)}}if(expr.stages){result=await evaluateStages(expr.stages,
+result,environment)}return result}result=environment.base.createSequence();result.tupleStream=true;var stepEnv=environment;if(tupleBindings===void 0){tupleBindings=
+input.map(item=>{return{"@":item}})}for(var ee=0;ee<tupleBindings.length;ee++){stepEnv=createFrameFromTuple(environment,tupleBindings[ee]);var res=await evaluate2(
 expr,tupleBindings[ee]["@"],stepEnv);if(typeof res!=="undefined"){if(!Array.isArray(res)){res=[res]}for(var bb=0;bb<res.length;bb++){tuple=Object.create(null);Object.
 assign(tuple,tupleBindings[ee]);if(res.tupleStream){Object.assign(tuple,res[bb])}else{if(expr.focus){tuple[expr.focus]=res[bb];tuple["@"]=tupleBindings[ee]["@"]}else{
 tuple["@"]=res[bb]}if(expr.index){tuple[expr.index]=bb}if(expr.ancestor){tuple[expr.ancestor.label]=tupleBindings[ee]["@"]}}result.push(tuple)}}}if(expr.stages){
@@ -1431,124 +1432,135 @@ exports=functions}).call(this)}).call(exports2,typeof global!=="undefined"?globa
 var utils=require_utils2();var parser2=require_parser();var parseSignature=require_signature();var jsonata3=(function(){"use strict";var isNumeric=utils.isNumeric;
 var isArrayOfStrings=utils.isArrayOfStrings;var isArrayOfNumbers=utils.isArrayOfNumbers;var isSequence=utils.isSequence;var isFunction2=utils.isFunction;var isLambda=utils.
 isLambda;var isIterable=utils.isIterable;var isPromise=utils.isPromise;var getFunctionArity=utils.getFunctionArity;var isDeepEqual=utils.isDeepEqual;var staticFrame=createFrame(
-null);function evaluate2(expr,input,environment){var result;switch(expr.type){case"path":result=evaluatePath(expr,input,environment);break;case"binary":result=evaluateBinary(
-expr,input,environment);break;case"unary":result=evaluateUnary(expr,input,environment);break;case"name":result=evaluateName(expr,input,environment);break;case"s\
-tring":case"number":case"value":result=evaluateLiteral(expr,input,environment);break;case"wildcard":result=evaluateWildcard(expr,input,environment);break;case"d\
-escendant":result=evaluateDescendants(expr,input,environment);break;case"parent":result=environment.lookup(expr.slot.label);break;case"condition":result=evaluateCondition(
-expr,input,environment);break;case"block":result=evaluateBlock(expr,input,environment);break;case"bind":result=evaluateBindExpression(expr,input,environment);break;case"\
-regex":result=evaluateRegex(expr,input,environment);break;case"function":result=evaluateFunction(expr,input,environment);break;case"variable":result=evaluateVariable(
-expr,input,environment);break;case"lambda":result=evaluateLambda(expr,input,environment);break;case"partial":result=evaluatePartialApplication(expr,input,environment);
-break;case"apply":result=evaluateApplyExpression(expr,input,environment);break;case"transform":result=evaluateTransformExpression(expr,input,environment);break}
-if(expr.predicate!==void 0){for(var ii=0;ii<expr.predicate.length;ii++){result=evaluateFilter(expr.predicate[ii].expr,result,environment)}}if(expr.group!==void 0&&
-expr.type!=="path"){result=evaluateGroupExpression(expr.group,result,environment)}if(result&&isSequence(result)&&!result.tupleStream){if(expr.keepArray){result.
-keepSingleton=true}if(result.length===0){result=void 0}else if(result.length===1){result=result.keepSingleton?result:result[0]}}return result}function evaluatePath(expr,input,environment){
-var inputSequence;if(Array.isArray(input)&&expr.steps[0].type!=="variable"){inputSequence=input}else{inputSequence=environment.base.createSequence(input)}var resultSequence;
-var isTupleStream=false;var tupleBindings=void 0;for(var ii=0;ii<expr.steps.length;ii++){var step=expr.steps[ii];if(step.tuple){isTupleStream=true}if(ii===0&&step.
-consarray){resultSequence=evaluate2(step,inputSequence,environment)}else{if(isTupleStream){tupleBindings=evaluateTupleStep(step,inputSequence,tupleBindings,environment)}else{
-resultSequence=evaluateStep(step,inputSequence,environment,ii===expr.steps.length-1)}}if(!isTupleStream&&(typeof resultSequence==="undefined"||resultSequence.length===
-0)){break}if(typeof step.focus==="undefined"){inputSequence=resultSequence}}if(isTupleStream){if(expr.tuple){resultSequence=tupleBindings}else{resultSequence=environment.
-base.createSequence();for(ii=0;ii<tupleBindings.length;ii++){resultSequence.push(tupleBindings[ii]["@"])}}}if(expr.keepSingletonArray){if(Array.isArray(resultSequence)&&
-resultSequence.cons&&!resultSequence.sequence){resultSequence=environment.base.createSequence(resultSequence)}resultSequence.keepSingleton=true}if(Object.prototype.
-hasOwnProperty.call(expr,"group")){resultSequence=evaluateGroupExpression(expr.group,isTupleStream?tupleBindings:resultSequence,environment)}return resultSequence}
-function createFrameFromTuple(environment,tuple){var frame=createFrame(environment);for(const prop of Object.keys(tuple)){frame.bind(prop,tuple[prop])}return frame}
-function evaluateStep(expr,input,environment,lastStep){var result;if(expr.type==="sort"){result=evaluateSortExpression(expr,input,environment);if(expr.stages){result=
-evaluateStages(expr.stages,result,environment)}return result}result=environment.base.createSequence();for(var ii=0;ii<input.length;ii++){var res=evaluate2(expr,
-input[ii],environment);if(expr.stages){for(var ss=0;ss<expr.stages.length;ss++){res=evaluateFilter(expr.stages[ss].expr,res,environment)}}if(typeof res!=="undef\
-ined"){result.push(res)}}var resultSequence=environment.base.createSequence();if(lastStep&&result.length===1&&Array.isArray(result[0])&&!isSequence(result[0])){
-resultSequence=result[0]}else{for(var rr=0;rr<result.length;rr++){var item=result[rr];if(!Array.isArray(item)||item.cons){resultSequence.push(item)}else{for(var vv=0;vv<
-item.length;vv++){if(vv in item)resultSequence.push(item[vv])}}}}return resultSequence}function evaluateStages(stages,input,environment){var result=input;for(var ss=0;ss<
-stages.length;ss++){var stage=stages[ss];switch(stage.type){case"filter":result=evaluateFilter(stage.expr,result,environment);break;case"index":for(var ee=0;ee<
-result.length;ee++){var tuple=result[ee];tuple[stage.value]=ee}break}}return result}function evaluateTupleStep(expr,input,tupleBindings,environment){var result;
-if(expr.type==="sort"){if(tupleBindings){result=evaluateSortExpression(expr,tupleBindings,environment)}else{var sorted=evaluateSortExpression(expr,input,environment);
-result=environment.base.createSequence();result.tupleStream=true;for(var ss=0;ss<sorted.length;ss++){var tuple={"@":sorted[ss]};tuple[expr.index]=ss;result.push(
-tuple)}}if(expr.stages){result=evaluateStages(expr.stages,result,environment)}return result}result=environment.base.createSequence();result.tupleStream=true;var stepEnv=environment;
-if(tupleBindings===void 0){tupleBindings=input.map(item=>{return{"@":item}})}for(var ee=0;ee<tupleBindings.length;ee++){stepEnv=createFrameFromTuple(environment,
-tupleBindings[ee]);var res=evaluate2(expr,tupleBindings[ee]["@"],stepEnv);if(typeof res!=="undefined"){if(!Array.isArray(res)){res=[res]}for(var bb=0;bb<res.length;bb++){
-tuple=Object.create(null);Object.assign(tuple,tupleBindings[ee]);if(res.tupleStream){Object.assign(tuple,res[bb])}else{if(expr.focus){tuple[expr.focus]=res[bb];
-tuple["@"]=tupleBindings[ee]["@"]}else{tuple["@"]=res[bb]}if(expr.index){tuple[expr.index]=bb}if(expr.ancestor){tuple[expr.ancestor.label]=tupleBindings[ee]["@"]}}
-result.push(tuple)}}}if(expr.stages){result=evaluateStages(expr.stages,result,environment)}return result}function evaluateFilter(predicate,input,environment){var results=environment.
-base.createSequence();if(input&&input.tupleStream){results.tupleStream=true}if(!Array.isArray(input)){input=environment.base.createSequence(input)}if(predicate.
-type==="number"){var index=Math.floor(predicate.value);if(index<0){index=input.length+index}var item=input[index];if(typeof item!=="undefined"){if(Array.isArray(
-item)){results=item}else{results.push(item)}}}else{for(index=0;index<input.length;index++){var item=input[index];var context=item;var env=environment;if(input.tupleStream){
-context=item["@"];env=createFrameFromTuple(environment,item)}var res=evaluate2(predicate,context,env);if(isNumeric(res)){res=[res]}if(isArrayOfNumbers(res)){Array.
-prototype.forEach.call(res,function(ires){var ii=Math.floor(ires);if(ii<0){ii=input.length+ii}if(ii===index){results.push(item)}})}else if(fn.boolean(res)){results.
-push(item)}}}return results}function evaluateBinary(expr,input,environment){var result;var lhs=evaluate2(expr.lhs,input,environment);var op=expr.value;var evalrhs=()=>evaluate2(
-expr.rhs,input,environment);if(op==="and"||op==="or"){try{return evaluateBooleanExpression(lhs,evalrhs,op)}catch(err){err.position=expr.position;err.token=op;throw err}}
-var rhs=evalrhs();try{switch(op){case"+":case"-":case"*":case"/":case"%":result=evaluateNumericExpression(lhs,rhs,op);break;case"=":case"!=":result=evaluateEqualityExpression(
-lhs,rhs,op);break;case"<":case"<=":case">":case">=":result=evaluateComparisonExpression(lhs,rhs,op);break;case"&":result=evaluateStringConcat(lhs,rhs);break;case"\
-..":result=evaluateRangeExpression(lhs,rhs,environment);break;case"in":result=evaluateIncludesExpression(lhs,rhs);break}}catch(err){err.position=expr.position;err.
-token=op;throw err}return result}function evaluateUnary(expr,input,environment){var result;var focus={options:environment.base.options,createSequence:environment.
-base.createSequence};switch(expr.value){case"-":result=evaluate2(expr.expression,input,environment);if(typeof result==="undefined"){result=void 0}else if(isNumeric(
-result)){result=-result}else{throw{code:"D1002",stack:new Error().stack,position:expr.position,token:expr.value,value:result}}break;case"[":result=[];let generators=expr.
-expressions.map((item2,idx)=>{return[item2,evaluate2(item2,input,environment)]});for(let generator of generators){var[item,value]=generator;if(typeof value!=="u\
-ndefined"){if(item.value==="["){result.push(value)}else{result=fn.append.call(focus,result,value)}}}if(expr.consarray){Object.defineProperty(result,"cons",{enumerable:false,
-configurable:false,value:true})}break;case"{":result=evaluateGroupExpression(expr,input,environment);break}return result}function evaluateName(expr,input,environment){
-var focus={createSequence:environment.base.createSequence};return fn.lookup.call(focus,input,expr.value)}function evaluateLiteral(expr){return expr.value}function evaluateWildcard(expr,input,environment){
-var focus={options:environment.base.options,createSequence:environment.base.createSequence};var results=focus.createSequence();if(Array.isArray(input)&&input.outerWrapper&&
-input.length>0){input=input[0]}if(input!==null&&typeof input==="object"&&!isFunction2(input)){Object.keys(input).forEach(function(key){var value=input[key];if(Array.
-isArray(value)){value=flatten2(value);results=fn.append.call(focus,results,value)}else{results.push(value)}})}return results}function flatten2(arg,flattened){if(typeof flattened===
-"undefined"){flattened=[]}if(Array.isArray(arg)){Array.prototype.forEach.call(arg,function(item){flatten2(item,flattened)})}else{flattened.push(arg)}return flattened}
-function evaluateDescendants(expr,input,environment){var result;var resultSequence=environment.base.createSequence();if(typeof input!=="undefined"){recurseDescendants(
-input,resultSequence);if(resultSequence.length===1){result=resultSequence[0]}else{result=resultSequence}}return result}function recurseDescendants(input,results){
-if(!Array.isArray(input)){results.push(input)}if(Array.isArray(input)){Array.prototype.forEach.call(input,function(member){recurseDescendants(member,results)})}else if(input!==
-null&&typeof input==="object"&&!isFunction2(input)){Object.keys(input).forEach(function(key){recurseDescendants(input[key],results)})}}function evaluateNumericExpression(lhs,rhs,op){
-var result;if(typeof lhs!=="undefined"&&!isNumeric(lhs)){throw{code:"T2001",stack:new Error().stack,value:lhs}}if(typeof rhs!=="undefined"&&!isNumeric(rhs)){throw{
-code:"T2002",stack:new Error().stack,value:rhs}}if(typeof lhs==="undefined"||typeof rhs==="undefined"){return result}switch(op){case"+":result=lhs+rhs;break;case"\
--":result=lhs-rhs;break;case"*":result=lhs*rhs;break;case"/":result=lhs/rhs;break;case"%":result=lhs%rhs;break}return result}function evaluateEqualityExpression(lhs,rhs,op){
-var result;var ltype=typeof lhs;var rtype=typeof rhs;if(ltype==="undefined"||rtype==="undefined"){return false}switch(op){case"=":result=isDeepEqual(lhs,rhs);break;case"\
-!=":result=!isDeepEqual(lhs,rhs);break}return result}function evaluateComparisonExpression(lhs,rhs,op){var result;var ltype=typeof lhs;var rtype=typeof rhs;var lcomparable=ltype===
-"undefined"||ltype==="string"||ltype==="number";var rcomparable=rtype==="undefined"||rtype==="string"||rtype==="number";if(!lcomparable||!rcomparable){throw{code:"\
-T2010",stack:new Error().stack,value:!(ltype==="string"||ltype==="number")?lhs:rhs}}if(ltype==="undefined"||rtype==="undefined"){return void 0}if(ltype!==rtype){
-throw{code:"T2009",stack:new Error().stack,value:lhs,value2:rhs}}switch(op){case"<":result=lhs<rhs;break;case"<=":result=lhs<=rhs;break;case">":result=lhs>rhs;break;case"\
->=":result=lhs>=rhs;break}return result}function evaluateIncludesExpression(lhs,rhs){var result=false;if(typeof lhs==="undefined"||typeof rhs==="undefined"){return false}
-if(!Array.isArray(rhs)){rhs=[rhs]}for(var i=0;i<rhs.length;i++){if(rhs[i]===lhs){result=true;break}}return result}function evaluateBooleanExpression(lhs,evalrhs,op){
-var result;var lBool=boolize(lhs);switch(op){case"and":result=lBool&&boolize(evalrhs());break;case"or":result=lBool||boolize(evalrhs());break}return result}function boolize(value){
-var booledValue=fn.boolean(value);return typeof booledValue==="undefined"?false:booledValue}function evaluateStringConcat(lhs,rhs){var result;var lstr="";var rstr="";
-if(typeof lhs!=="undefined"){lstr=fn.string(lhs)}if(typeof rhs!=="undefined"){rstr=fn.string(rhs)}result=lstr.concat(rstr);return result}function evaluateGroupExpression(expr,input,environment){
-var result=Object.create(null);var groups=Object.create(null);var reduce2=input&&input.tupleStream?true:false;var focus={options:environment.base.options,createSequence:environment.
-base.createSequence};if(!Array.isArray(input)){options:environment.base.options,input=focus.createSequence(input)}if(input.length===0){input.push(void 0)}for(var itemIndex=0;itemIndex<
-input.length;itemIndex++){var item=input[itemIndex];var env=reduce2?createFrameFromTuple(environment,item):environment;for(var pairIndex=0;pairIndex<expr.lhs.length;pairIndex++){
-var pair=expr.lhs[pairIndex];var key=evaluate2(pair[0],reduce2?item["@"]:item,env);if(typeof key!=="string"&&key!==void 0){throw{code:"T1003",stack:new Error().
-stack,position:expr.position,value:key}}if(key!==void 0){if(key==="_jsonata_lambda"||key==="_jsonata_function"){throw{code:"D1013",stack:new Error().stack,position:expr.
-position,value:key}}var entry={data:item,exprIndex:pairIndex};if(Object.prototype.hasOwnProperty.call(groups,key)){if(groups[key].exprIndex!==pairIndex){throw{code:"\
-D1009",stack:new Error().stack,position:expr.position,value:key}}groups[key].data=fn.append.call(focus,groups[key].data,item)}else{groups[key]=entry}}}}let generators=Object.
-keys(groups).map((key2,idx)=>{let entry2=groups[key2];var context=entry2.data;var env2=environment;if(reduce2){var tuple=reduceTupleStream(entry2.data,environment);
-context=tuple["@"];delete tuple["@"];env2=createFrameFromTuple(environment,tuple)}return[key2,evaluate2(expr.lhs[entry2.exprIndex][1],context,env2)]});for(let generator of generators){
-var[key,value]=generator;if(typeof value!=="undefined"){result[key]=value}}return result}function reduceTupleStream(tupleStream,environment){if(!Array.isArray(tupleStream)){
-return tupleStream}var result=Object.create(null);var focus={options:environment.base.options,createSequence:environment.base.createSequence};Object.assign(result,
-tupleStream[0]);for(var ii=1;ii<tupleStream.length;ii++){for(const prop of Object.keys(tupleStream[ii])){result[prop]=fn.append.call(focus,result[prop],tupleStream[ii][prop])}}
-return result}function evaluateRangeExpression(lhs,rhs,environment){var result;if(typeof lhs!=="undefined"&&!Number.isInteger(lhs)){throw{code:"T2003",stack:new Error().
-stack,value:lhs}}if(typeof rhs!=="undefined"&&!Number.isInteger(rhs)){throw{code:"T2004",stack:new Error().stack,value:rhs}}if(typeof lhs==="undefined"||typeof rhs===
-"undefined"){return result}if(lhs>rhs){return result}var size=rhs-lhs+1;if(size>1e7){throw{code:"D2014",stack:new Error().stack,value:size}}if(environment.base.
-options&&size>environment.base.options.sequence){throw{code:"D2015",stack:new Error().stack,value:size}}result=new Array(size);for(var item=lhs,index=0;item<=rhs;item++,
-index++){result[index]=item}result.sequence=true;return result}function evaluateBindExpression(expr,input,environment){var value=evaluate2(expr.rhs,input,environment);
-environment.bind(expr.lhs.value,value);return value}function evaluateCondition(expr,input,environment){var result;var condition=evaluate2(expr.condition,input,environment);
-if(fn.boolean(condition)){result=evaluate2(expr.then,input,environment)}else if(typeof expr.else!=="undefined"){result=evaluate2(expr.else,input,environment)}return result}
-function evaluateBlock(expr,input,environment){var result;var frame=createFrame(environment);for(var ii=0;ii<expr.expressions.length;ii++){result=evaluate2(expr.
-expressions[ii],input,frame)}return result}function evaluateRegex(expr,input,environment){var re=new environment.base.RegexEngine(expr.value);var closure=function(str,fromIndex){
-var result;re.lastIndex=fromIndex||0;var match2=re.exec(str);if(match2!==null){result={match:match2[0],start:match2.index,end:match2.index+match2[0].length,groups:[]};
-if(match2.length>1){for(var i=1;i<match2.length;i++){result.groups.push(match2[i])}}result.next=function(){if(re.lastIndex>=str.length){return void 0}else{var next=closure(
-str,re.lastIndex);if(next&&next.match===""){throw{code:"D1004",stack:new Error().stack,position:expr.position,value:expr.value.source}}return next}}}return result};
-return closure}function evaluateVariable(expr,input,environment){var result;if(expr.value===""){result=input&&input.outerWrapper?input[0]:input}else{result=environment.
-lookup(expr.value)}return result}function evaluateSortExpression(expr,input,environment){var result;var lhs=input;var isTupleSort=input.tupleStream?true:false;var comparator=function(a,b){
-var comp=0;for(var index=0;comp===0&&index<expr.terms.length;index++){var term=expr.terms[index];var context=a;var env=environment;if(isTupleSort){context=a["@"];
-env=createFrameFromTuple(environment,a)}var aa=evaluate2(term.expression,context,env);context=b;env=environment;if(isTupleSort){context=b["@"];env=createFrameFromTuple(
-environment,b)}var bb=evaluate2(term.expression,context,env);var atype=typeof aa;var btype=typeof bb;if(atype==="undefined"){comp=btype==="undefined"?0:1;continue}
-if(btype==="undefined"){comp=-1;continue}if(!(atype==="string"||atype==="number")||!(btype==="string"||btype==="number")){throw{code:"T2008",stack:new Error().stack,
-position:expr.position,value:!(atype==="string"||atype==="number")?aa:bb}}if(atype!==btype){throw{code:"T2007",stack:new Error().stack,position:expr.position,value:aa,
-value2:bb}}if(aa===bb){continue}else if(aa<bb){comp=-1}else{comp=1}if(term.descending===true){comp=-comp}}return comp===1};var focus={environment,input};result=
-fn.sort.apply(focus,[lhs,comparator]);return result}function evaluateTransformExpression(expr,input,environment){var transformer=function(obj){if(typeof obj==="\
-undefined"){return void 0}var cloneFunction=environment.lookup("clone");if(!isFunction2(cloneFunction)){throw{code:"T2013",stack:new Error().stack,position:expr.
-position}}var result=apply2(cloneFunction,[obj],null,environment);var matches=evaluate2(expr.pattern,result,environment);if(typeof matches!=="undefined"){if(!Array.
-isArray(matches)){matches=[matches]}for(var ii=0;ii<matches.length;ii++){var match2=matches[ii];var update=evaluate2(expr.update,match2,environment);var updateType=typeof update;
-if(updateType!=="undefined"){if(updateType!=="object"||update===null||Array.isArray(update)){throw{code:"T2011",stack:new Error().stack,position:expr.update.position,
-value:update}}for(const prop of Object.keys(update)){match2[prop]=update[prop]}}if(typeof expr.delete!=="undefined"){var deletions=evaluate2(expr.delete,match2,
-environment);if(typeof deletions!=="undefined"){var val=deletions;if(!Array.isArray(deletions)){deletions=[deletions]}if(!isArrayOfStrings(deletions)){throw{code:"\
-T2012",stack:new Error().stack,position:expr.delete.position,value:val}}for(var jj=0;jj<deletions.length;jj++){if(typeof match2==="object"&&match2!==null){delete match2[deletions[jj]]}}}}}}
-return result};return defineFunction(transformer,"<(oa):o>")}var chainAST=parser2("function($f, $g) { function($x){ $g($f($x)) } }");function evaluateApplyExpression(expr,input,environment){
-var result;var lhs=evaluate2(expr.lhs,input,environment);if(expr.rhs.type==="function"){result=evaluateFunction(expr.rhs,input,environment,{context:lhs})}else{var func=evaluate2(
-expr.rhs,input,environment);if(!isFunction2(func)){throw{code:"T2006",stack:new Error().stack,position:expr.position,value:func}}if(isFunction2(lhs)){var chain=evaluate2(
-chainAST,null,environment);result=apply2(chain,[lhs,func],null,environment)}else{result=apply2(func,[lhs],null,environment)}}return result}function evaluateFunction(expr,input,environment,applyto){
+null);function evaluate2(expr,input,environment){var result;if((expr.type==="string"||expr.type==="number")&&expr.predicate===void 0&&expr.group===void 0){return expr.
+value}switch(expr.type){case"path":result=evaluatePath(expr,input,environment);break;case"binary":result=evaluateBinary(expr,input,environment);break;case"unary":
+result=evaluateUnary(expr,input,environment);break;case"name":result=evaluateName(expr,input,environment);break;case"string":case"number":case"value":result=evaluateLiteral(
+expr,input,environment);break;case"wildcard":result=evaluateWildcard(expr,input,environment);break;case"descendant":result=evaluateDescendants(expr,input,environment);
+break;case"parent":result=environment.lookup(expr.slot.label);break;case"condition":result=evaluateCondition(expr,input,environment);break;case"block":result=evaluateBlock(
+expr,input,environment);break;case"bind":result=evaluateBindExpression(expr,input,environment);break;case"regex":result=evaluateRegex(expr,input,environment);break;case"\
+function":result=evaluateFunction(expr,input,environment);break;case"variable":result=evaluateVariable(expr,input,environment);break;case"lambda":result=evaluateLambda(
+expr,input,environment);break;case"partial":result=evaluatePartialApplication(expr,input,environment);break;case"apply":result=evaluateApplyExpression(expr,input,
+environment);break;case"transform":result=evaluateTransformExpression(expr,input,environment);break}if(expr.predicate!==void 0){for(var ii=0;ii<expr.predicate.length;ii++){
+result=evaluateFilter(expr.predicate[ii].expr,result,environment)}}if(expr.group!==void 0&&expr.type!=="path"){result=evaluateGroupExpression(expr.group,result,
+environment)}if(result&&isSequence(result)&&!result.tupleStream){if(expr.keepArray){result.keepSingleton=true}if(result.length===0){result=void 0}else if(result.
+length===1){result=result.keepSingleton?result:result[0]}}return result}function isPlainStep(step){return step.stages===void 0&&step.tuple===void 0&&step.focus===
+void 0&&step.index===void 0&&step.ancestor===void 0&&step.predicate===void 0&&step.group===void 0&&step.keepArray===void 0}function isPlainPath(expr){return expr.
+group===void 0&&!expr.tuple&&!expr.keepSingletonArray&&expr.steps.length>1&&expr.steps.every((step,index)=>(step.type==="name"||index===0&&step.type==="variable")&&
+isPlainStep(step))}function plainValue(steps,input,environment){var value=input;var at=0;if(steps[0].type==="variable"){value=evaluateVariable(steps[0],input,environment);
+at=1}for(;at<steps.length;at++){if(value===null||typeof value!=="object"){return typeof value==="function"?plainValue:void 0}if(Array.isArray(value)||isFunction2(
+value)){return plainValue}if(!Object.hasOwn(value,steps[at].value)){return void 0}value=value[steps[at].value]}return Array.isArray(value)&&value.sequence===true?
+plainValue:value}function evaluatePath(expr,input,environment){if(expr.isPlain===void 0){expr.isPlain=isPlainPath(expr)}if(expr.isPlain&&!Array.isArray(input)){
+var value=plainValue(expr.steps,input,environment);if(typeof value!=="function"){return value}}var inputSequence;if(Array.isArray(input)&&expr.steps[0].type!=="\
+variable"){inputSequence=input}else{inputSequence=environment.base.createSequence(input)}var resultSequence;var isTupleStream=false;var tupleBindings=void 0;for(var ii=0;ii<
+expr.steps.length;ii++){var step=expr.steps[ii];if(step.tuple){isTupleStream=true}if(ii===0&&step.consarray){resultSequence=evaluate2(step,inputSequence,environment)}else{
+if(isTupleStream){tupleBindings=evaluateTupleStep(step,inputSequence,tupleBindings,environment)}else{resultSequence=evaluateStep(step,inputSequence,environment,
+ii===expr.steps.length-1)}}if(!isTupleStream&&(typeof resultSequence==="undefined"||resultSequence.length===0)){break}if(typeof step.focus==="undefined"){inputSequence=
+resultSequence}}if(isTupleStream){if(expr.tuple){resultSequence=tupleBindings}else{resultSequence=environment.base.createSequence();for(ii=0;ii<tupleBindings.length;ii++){
+resultSequence.push(tupleBindings[ii]["@"])}}}if(expr.keepSingletonArray){if(Array.isArray(resultSequence)&&resultSequence.cons&&!resultSequence.sequence){resultSequence=
+environment.base.createSequence(resultSequence)}resultSequence.keepSingleton=true}if(Object.prototype.hasOwnProperty.call(expr,"group")){resultSequence=evaluateGroupExpression(
+expr.group,isTupleStream?tupleBindings:resultSequence,environment)}return resultSequence}function createFrameFromTuple(environment,tuple){var frame=createFrame(
+environment);for(const prop of Object.keys(tuple)){frame.bind(prop,tuple[prop])}return frame}function evaluateStep(expr,input,environment,lastStep){var result;if(expr.
+type==="sort"){result=evaluateSortExpression(expr,input,environment);if(expr.stages){result=evaluateStages(expr.stages,result,environment)}return result}result=
+environment.base.createSequence();for(var ii=0;ii<input.length;ii++){var res=evaluate2(expr,input[ii],environment);if(expr.stages){for(var ss=0;ss<expr.stages.length;ss++){
+res=evaluateFilter(expr.stages[ss].expr,res,environment)}}if(typeof res!=="undefined"){result.push(res)}}var resultSequence=environment.base.createSequence();if(lastStep&&
+result.length===1&&Array.isArray(result[0])&&!isSequence(result[0])){resultSequence=result[0]}else{for(var rr=0;rr<result.length;rr++){var item=result[rr];if(!Array.
+isArray(item)||item.cons){resultSequence.push(item)}else{for(var vv=0;vv<item.length;vv++){if(vv in item)resultSequence.push(item[vv])}}}}return resultSequence}
+function evaluateStages(stages,input,environment){var result=input;for(var ss=0;ss<stages.length;ss++){var stage=stages[ss];switch(stage.type){case"filter":result=
+evaluateFilter(stage.expr,result,environment);break;case"index":for(var ee=0;ee<result.length;ee++){var tuple=result[ee];tuple[stage.value]=ee}break}}return result}
+function evaluateTupleStep(expr,input,tupleBindings,environment){var result;if(expr.type==="sort"){if(tupleBindings){result=evaluateSortExpression(expr,tupleBindings,
+environment)}else{var sorted=evaluateSortExpression(expr,input,environment);result=environment.base.createSequence();result.tupleStream=true;for(var ss=0;ss<sorted.
+length;ss++){var tuple={"@":sorted[ss]};tuple[expr.index]=ss;result.push(tuple)}}if(expr.stages){result=evaluateStages(expr.stages,result,environment)}return result}
+result=environment.base.createSequence();result.tupleStream=true;var stepEnv=environment;if(tupleBindings===void 0){tupleBindings=input.map(item=>{return{"@":item}})}
+for(var ee=0;ee<tupleBindings.length;ee++){stepEnv=createFrameFromTuple(environment,tupleBindings[ee]);var res=evaluate2(expr,tupleBindings[ee]["@"],stepEnv);if(typeof res!==
+"undefined"){if(!Array.isArray(res)){res=[res]}for(var bb=0;bb<res.length;bb++){tuple=Object.create(null);Object.assign(tuple,tupleBindings[ee]);if(res.tupleStream){
+Object.assign(tuple,res[bb])}else{if(expr.focus){tuple[expr.focus]=res[bb];tuple["@"]=tupleBindings[ee]["@"]}else{tuple["@"]=res[bb]}if(expr.index){tuple[expr.index]=
+bb}if(expr.ancestor){tuple[expr.ancestor.label]=tupleBindings[ee]["@"]}}result.push(tuple)}}}if(expr.stages){result=evaluateStages(expr.stages,result,environment)}
+return result}function evaluateFilter(predicate,input,environment){var results=environment.base.createSequence();if(input&&input.tupleStream){results.tupleStream=
+true}if(!Array.isArray(input)){input=environment.base.createSequence(input)}if(predicate.type==="number"){var index=Math.floor(predicate.value);if(index<0){index=
+input.length+index}var item=input[index];if(typeof item!=="undefined"){if(Array.isArray(item)){results=item}else{results.push(item)}}}else{for(index=0;index<input.
+length;index++){var item=input[index];var context=item;var env=environment;if(input.tupleStream){context=item["@"];env=createFrameFromTuple(environment,item)}var res=evaluate2(
+predicate,context,env);if(isNumeric(res)){res=[res]}if(isArrayOfNumbers(res)){Array.prototype.forEach.call(res,function(ires){var ii=Math.floor(ires);if(ii<0){ii=
+input.length+ii}if(ii===index){results.push(item)}})}else if(fn.boolean(res)){results.push(item)}}}return results}function evaluateBinary(expr,input,environment){
+var result;var lhs=evaluate2(expr.lhs,input,environment);var op=expr.value;var evalrhs=()=>evaluate2(expr.rhs,input,environment);if(op==="and"||op==="or"){try{return evaluateBooleanExpression(
+lhs,evalrhs,op)}catch(err){err.position=expr.position;err.token=op;throw err}}var rhs=evalrhs();try{switch(op){case"+":case"-":case"*":case"/":case"%":result=evaluateNumericExpression(
+lhs,rhs,op);break;case"=":case"!=":result=evaluateEqualityExpression(lhs,rhs,op);break;case"<":case"<=":case">":case">=":result=evaluateComparisonExpression(lhs,
+rhs,op);break;case"&":result=evaluateStringConcat(lhs,rhs);break;case"..":result=evaluateRangeExpression(lhs,rhs,environment);break;case"in":result=evaluateIncludesExpression(
+lhs,rhs);break}}catch(err){err.position=expr.position;err.token=op;throw err}return result}function evaluateUnary(expr,input,environment){var result;var focus={
+options:environment.base.options,createSequence:environment.base.createSequence};switch(expr.value){case"-":result=evaluate2(expr.expression,input,environment);
+if(typeof result==="undefined"){result=void 0}else if(isNumeric(result)){result=-result}else{throw{code:"D1002",stack:new Error().stack,position:expr.position,token:expr.
+value,value:result}}break;case"[":result=[];let generators=expr.expressions.map((item2,idx)=>{return[item2,evaluate2(item2,input,environment)]});for(let generator of generators){
+var[item,value]=generator;if(typeof value!=="undefined"){if(item.value==="["){result.push(value)}else{result=fn.append.call(focus,result,value)}}}if(expr.consarray){
+Object.defineProperty(result,"cons",{enumerable:false,configurable:false,value:true})}break;case"{":result=evaluateGroupExpression(expr,input,environment);break}
+return result}function evaluateName(expr,input,environment){return fn.lookup.call(environment.base,input,expr.value)}function evaluateLiteral(expr){return expr.
+value}function evaluateWildcard(expr,input,environment){var focus={options:environment.base.options,createSequence:environment.base.createSequence};var results=focus.
+createSequence();if(Array.isArray(input)&&input.outerWrapper&&input.length>0){input=input[0]}if(input!==null&&typeof input==="object"&&!isFunction2(input)){Object.
+keys(input).forEach(function(key){var value=input[key];if(Array.isArray(value)){value=flatten2(value);results=fn.append.call(focus,results,value)}else{results.push(
+value)}})}return results}function flatten2(arg,flattened){if(typeof flattened==="undefined"){flattened=[]}if(Array.isArray(arg)){Array.prototype.forEach.call(arg,
+function(item){flatten2(item,flattened)})}else{flattened.push(arg)}return flattened}function evaluateDescendants(expr,input,environment){var result;var resultSequence=environment.
+base.createSequence();if(typeof input!=="undefined"){recurseDescendants(input,resultSequence);if(resultSequence.length===1){result=resultSequence[0]}else{result=
+resultSequence}}return result}function recurseDescendants(input,results){if(!Array.isArray(input)){results.push(input)}if(Array.isArray(input)){Array.prototype.
+forEach.call(input,function(member){recurseDescendants(member,results)})}else if(input!==null&&typeof input==="object"&&!isFunction2(input)){Object.keys(input).
+forEach(function(key){recurseDescendants(input[key],results)})}}function evaluateNumericExpression(lhs,rhs,op){var result;if(typeof lhs!=="undefined"&&!isNumeric(
+lhs)){throw{code:"T2001",stack:new Error().stack,value:lhs}}if(typeof rhs!=="undefined"&&!isNumeric(rhs)){throw{code:"T2002",stack:new Error().stack,value:rhs}}
+if(typeof lhs==="undefined"||typeof rhs==="undefined"){return result}switch(op){case"+":result=lhs+rhs;break;case"-":result=lhs-rhs;break;case"*":result=lhs*rhs;
+break;case"/":result=lhs/rhs;break;case"%":result=lhs%rhs;break}return result}function evaluateEqualityExpression(lhs,rhs,op){var result;var ltype=typeof lhs;var rtype=typeof rhs;
+if(ltype==="undefined"||rtype==="undefined"){return false}switch(op){case"=":result=isDeepEqual(lhs,rhs);break;case"!=":result=!isDeepEqual(lhs,rhs);break}return result}
+function evaluateComparisonExpression(lhs,rhs,op){var result;var ltype=typeof lhs;var rtype=typeof rhs;var lcomparable=ltype==="undefined"||ltype==="string"||ltype===
+"number";var rcomparable=rtype==="undefined"||rtype==="string"||rtype==="number";if(!lcomparable||!rcomparable){throw{code:"T2010",stack:new Error().stack,value:!(ltype===
+"string"||ltype==="number")?lhs:rhs}}if(ltype==="undefined"||rtype==="undefined"){return void 0}if(ltype!==rtype){throw{code:"T2009",stack:new Error().stack,value:lhs,
+value2:rhs}}switch(op){case"<":result=lhs<rhs;break;case"<=":result=lhs<=rhs;break;case">":result=lhs>rhs;break;case">=":result=lhs>=rhs;break}return result}function evaluateIncludesExpression(lhs,rhs){
+var result=false;if(typeof lhs==="undefined"||typeof rhs==="undefined"){return false}if(!Array.isArray(rhs)){rhs=[rhs]}for(var i=0;i<rhs.length;i++){if(rhs[i]===
+lhs){result=true;break}}return result}function evaluateBooleanExpression(lhs,evalrhs,op){var result;var lBool=boolize(lhs);switch(op){case"and":result=lBool&&boolize(
+evalrhs());break;case"or":result=lBool||boolize(evalrhs());break}return result}function boolize(value){var booledValue=fn.boolean(value);return typeof booledValue===
+"undefined"?false:booledValue}function evaluateStringConcat(lhs,rhs){var result;var lstr="";var rstr="";if(typeof lhs!=="undefined"){lstr=fn.string(lhs)}if(typeof rhs!==
+"undefined"){rstr=fn.string(rhs)}result=lstr.concat(rstr);return result}function evaluateGroupExpression(expr,input,environment){var result=Object.create(null);
+var groups=Object.create(null);if(!Array.isArray(input)){var keys3=[];for(var at=0;at<expr.lhs.length;at++){keys3.push(evaluate2(expr.lhs[at][0],input,environment))}
+if(keys3.every((key2,index)=>typeof key2==="string"&&!key2.startsWith("_jsonata_")&&keys3.indexOf(key2)===index)){for(at=0;at<keys3.length;at++){var member=evaluate2(
+expr.lhs[at][1],input,environment);if(member!==void 0){result[keys3[at]]=member}}return result}}var reduce2=input&&input.tupleStream?true:false;var focus={options:environment.
+base.options,createSequence:environment.base.createSequence};if(!Array.isArray(input)){options:environment.base.options,input=focus.createSequence(input)}if(input.
+length===0){input.push(void 0)}for(var itemIndex=0;itemIndex<input.length;itemIndex++){var item=input[itemIndex];var env=reduce2?createFrameFromTuple(environment,
+item):environment;for(var pairIndex=0;pairIndex<expr.lhs.length;pairIndex++){var pair=expr.lhs[pairIndex];var key=evaluate2(pair[0],reduce2?item["@"]:item,env);
+if(typeof key!=="string"&&key!==void 0){throw{code:"T1003",stack:new Error().stack,position:expr.position,value:key}}if(key!==void 0){if(key==="_jsonata_lambda"||
+key==="_jsonata_function"){throw{code:"D1013",stack:new Error().stack,position:expr.position,value:key}}var entry={data:item,exprIndex:pairIndex};if(Object.prototype.
+hasOwnProperty.call(groups,key)){if(groups[key].exprIndex!==pairIndex){throw{code:"D1009",stack:new Error().stack,position:expr.position,value:key}}groups[key].
+data=fn.append.call(focus,groups[key].data,item)}else{groups[key]=entry}}}}let generators=Object.keys(groups).map((key2,idx)=>{let entry2=groups[key2];var context=entry2.
+data;var env2=environment;if(reduce2){var tuple=reduceTupleStream(entry2.data,environment);context=tuple["@"];delete tuple["@"];env2=createFrameFromTuple(environment,
+tuple)}return[key2,evaluate2(expr.lhs[entry2.exprIndex][1],context,env2)]});for(let generator of generators){var[key,value]=generator;if(typeof value!=="undefin\
+ed"){result[key]=value}}return result}function reduceTupleStream(tupleStream,environment){if(!Array.isArray(tupleStream)){return tupleStream}var result=Object.create(
+null);var focus={options:environment.base.options,createSequence:environment.base.createSequence};Object.assign(result,tupleStream[0]);for(var ii=1;ii<tupleStream.
+length;ii++){for(const prop of Object.keys(tupleStream[ii])){result[prop]=fn.append.call(focus,result[prop],tupleStream[ii][prop])}}return result}function evaluateRangeExpression(lhs,rhs,environment){
+var result;if(typeof lhs!=="undefined"&&!Number.isInteger(lhs)){throw{code:"T2003",stack:new Error().stack,value:lhs}}if(typeof rhs!=="undefined"&&!Number.isInteger(
+rhs)){throw{code:"T2004",stack:new Error().stack,value:rhs}}if(typeof lhs==="undefined"||typeof rhs==="undefined"){return result}if(lhs>rhs){return result}var size=rhs-
+lhs+1;if(size>1e7){throw{code:"D2014",stack:new Error().stack,value:size}}if(environment.base.options&&size>environment.base.options.sequence){throw{code:"D2015",
+stack:new Error().stack,value:size}}result=new Array(size);for(var item=lhs,index=0;item<=rhs;item++,index++){result[index]=item}result.sequence=true;return result}
+function evaluateBindExpression(expr,input,environment){var value=evaluate2(expr.rhs,input,environment);environment.bind(expr.lhs.value,value);return value}function evaluateCondition(expr,input,environment){
+var result;var condition=evaluate2(expr.condition,input,environment);if(fn.boolean(condition)){result=evaluate2(expr.then,input,environment)}else if(typeof expr.
+else!=="undefined"){result=evaluate2(expr.else,input,environment)}return result}function evaluateBlock(expr,input,environment){var result;var frame=createFrame(
+environment);for(var ii=0;ii<expr.expressions.length;ii++){result=evaluate2(expr.expressions[ii],input,frame)}return result}function evaluateRegex(expr,input,environment){
+var re=new environment.base.RegexEngine(expr.value);var closure=function(str,fromIndex){var result;re.lastIndex=fromIndex||0;var match2=re.exec(str);if(match2!==
+null){result={match:match2[0],start:match2.index,end:match2.index+match2[0].length,groups:[]};if(match2.length>1){for(var i=1;i<match2.length;i++){result.groups.
+push(match2[i])}}result.next=function(){if(re.lastIndex>=str.length){return void 0}else{var next=closure(str,re.lastIndex);if(next&&next.match===""){throw{code:"\
+D1004",stack:new Error().stack,position:expr.position,value:expr.value.source}}return next}}}return result};return closure}function evaluateVariable(expr,input,environment){
+var result;if(expr.value===""){result=input&&input.outerWrapper?input[0]:input}else{result=environment.lookup(expr.value)}return result}function evaluateSortExpression(expr,input,environment){
+var result;var lhs=input;var isTupleSort=input.tupleStream?true:false;var comparator=function(a,b){var comp=0;for(var index=0;comp===0&&index<expr.terms.length;index++){
+var term=expr.terms[index];var context=a;var env=environment;if(isTupleSort){context=a["@"];env=createFrameFromTuple(environment,a)}var aa=evaluate2(term.expression,
+context,env);context=b;env=environment;if(isTupleSort){context=b["@"];env=createFrameFromTuple(environment,b)}var bb=evaluate2(term.expression,context,env);var atype=typeof aa;
+var btype=typeof bb;if(atype==="undefined"){comp=btype==="undefined"?0:1;continue}if(btype==="undefined"){comp=-1;continue}if(!(atype==="string"||atype==="numbe\
+r")||!(btype==="string"||btype==="number")){throw{code:"T2008",stack:new Error().stack,position:expr.position,value:!(atype==="string"||atype==="number")?aa:bb}}
+if(atype!==btype){throw{code:"T2007",stack:new Error().stack,position:expr.position,value:aa,value2:bb}}if(aa===bb){continue}else if(aa<bb){comp=-1}else{comp=1}
+if(term.descending===true){comp=-comp}}return comp===1};var focus={environment,input};result=fn.sort.apply(focus,[lhs,comparator]);return result}function evaluateTransformExpression(expr,input,environment){
+var transformer=function(obj){if(typeof obj==="undefined"){return void 0}var cloneFunction=environment.lookup("clone");if(!isFunction2(cloneFunction)){throw{code:"\
+T2013",stack:new Error().stack,position:expr.position}}var result=apply2(cloneFunction,[obj],null,environment);var matches=evaluate2(expr.pattern,result,environment);
+if(typeof matches!=="undefined"){if(!Array.isArray(matches)){matches=[matches]}for(var ii=0;ii<matches.length;ii++){var match2=matches[ii];var update=evaluate2(
+expr.update,match2,environment);var updateType=typeof update;if(updateType!=="undefined"){if(updateType!=="object"||update===null||Array.isArray(update)){throw{
+code:"T2011",stack:new Error().stack,position:expr.update.position,value:update}}for(const prop of Object.keys(update)){match2[prop]=update[prop]}}if(typeof expr.
+delete!=="undefined"){var deletions=evaluate2(expr.delete,match2,environment);if(typeof deletions!=="undefined"){var val=deletions;if(!Array.isArray(deletions)){
+deletions=[deletions]}if(!isArrayOfStrings(deletions)){throw{code:"T2012",stack:new Error().stack,position:expr.delete.position,value:val}}for(var jj=0;jj<deletions.
+length;jj++){if(typeof match2==="object"&&match2!==null){delete match2[deletions[jj]]}}}}}}return result};return defineFunction(transformer,"<(oa):o>")}var chainAST=parser2(
+"function($f, $g) { function($x){ $g($f($x)) } }");function evaluateApplyExpression(expr,input,environment){var result;var lhs=evaluate2(expr.lhs,input,environment);
+if(expr.rhs.type==="function"){result=evaluateFunction(expr.rhs,input,environment,{context:lhs})}else{var func=evaluate2(expr.rhs,input,environment);if(!isFunction2(
+func)){throw{code:"T2006",stack:new Error().stack,position:expr.position,value:func}}if(isFunction2(lhs)){var chain=evaluate2(chainAST,null,environment);result=
+apply2(chain,[lhs,func],null,environment)}else{result=apply2(func,[lhs],null,environment)}}return result}function evaluateFunction(expr,input,environment,applyto){
 var result;var proc=evaluate2(expr.procedure,input,environment);if(typeof proc==="undefined"&&expr.procedure.type==="path"&&environment.lookup(expr.procedure.steps[0].
 value)){throw{code:"T1005",stack:new Error().stack,position:expr.position,token:expr.procedure.steps[0].value}}var evaluatedArgs=[];if(typeof applyto!=="undefin\
 ed"){evaluatedArgs.push(applyto.context)}for(var jj=0;jj<expr.arguments.length;jj++){const arg=evaluate2(expr.arguments[jj],input,environment);if(isFunction2(arg)){
@@ -1675,17 +1687,15 @@ ast.errors;delete ast.errors}catch(err){populateMessage(err);throw err}var envir
 function(picture,timezone){return datetime.fromMillis(timestamp.getTime(),picture,timezone)},"<s?s?:s>"));environment.bind("millis",defineFunction(function(){return timestamp.
 getTime()},"<:n>"));return{evaluate:function(input,bindings,callback){if(typeof errors!=="undefined"){var err={code:"S0500",position:0};populateMessage(err);throw err}
 if(typeof bindings!=="undefined"){var exec_env;exec_env=createFrame(environment);for(const v of Object.keys(bindings)){exec_env.bind(v,bindings[v])}}else{exec_env=
-environment}exec_env.bind("$",input);timestamp=new Date;exec_env.timestamp=timestamp;exec_env.options=options;exec_env.createSequence=function(){var sequence=[];
-if(options&&options.sequence){sequence.push=function(...items){if(sequence.length+items.length>options.sequence){throw{code:"D2015",stack:new Error().stack,value:options.
-sequence}}return Array.prototype.push.apply(sequence,items)}}sequence.sequence=true;if(arguments.length===1){sequence.push(arguments[0])}return sequence};if(Array.
-isArray(input)&&!isSequence(input)){input=exec_env.createSequence(input);input.outerWrapper=true}if(options&&(options.timeout||options.stack)){const time=Date.now();
-exec_env.guardrails=function(){if(options.stack>0&&exec_env.depth>options.stack){throw{code:"D1011",value:options.stack,stack:new Error().stack}}if(options.timeout>
-0&&Date.now()-time>options.timeout){throw{code:"D1012",value:options.timeout,stack:new Error().stack}}}}else{exec_env.guardrails=function(){}}exec_env.base=exec_env;
-exec_env.depth=0;if(options&&options.RegexEngine){exec_env.RegexEngine=options.RegexEngine}else{exec_env.RegexEngine=RegExp}var it;try{it=evaluate2(ast,input,exec_env);
-if(typeof callback==="function"){callback(null,it)}return it}catch(err2){populateMessage(err2);throw err2}},assign:function(name,value){environment.bind(name,value)},
-registerFunction:function(name,implementation,signature){var func=defineFunction(implementation,signature);environment.bind(name,func)},ast:function(){return ast},
-errors:function(){return errors}}}jsonata4.register=function(name,implementation,signature){staticFrame.bind(name,defineFunction(implementation,signature))};jsonata4.
-names=()=>Object.keys(staticFrame.bindings);jsonata4.parser=parser2;return jsonata4})();module2.exports=jsonata3}});init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();var host=globalThis.__host;delete globalThis.__host;function viewOf(source){if(source instanceof Uint8Array)return source;if(source instanceof
+environment}exec_env.bind("$",input);timestamp=new Date;exec_env.timestamp=timestamp;exec_env.options=options;exec_env.createSequence=function(...items){items.sequence=
+true;return items};if(Array.isArray(input)&&!isSequence(input)){input=exec_env.createSequence(input);input.outerWrapper=true}if(options&&(options.timeout||options.
+stack)){const time=Date.now();exec_env.guardrails=function(){if(options.stack>0&&exec_env.depth>options.stack){throw{code:"D1011",value:options.stack,stack:new Error().
+stack}}if(options.timeout>0&&Date.now()-time>options.timeout){throw{code:"D1012",value:options.timeout,stack:new Error().stack}}}}else{exec_env.guardrails=function(){}}
+exec_env.base=exec_env;exec_env.depth=0;if(options&&options.RegexEngine){exec_env.RegexEngine=options.RegexEngine}else{exec_env.RegexEngine=RegExp}var it;try{it=
+evaluate2(ast,input,exec_env);if(typeof callback==="function"){callback(null,it)}return it}catch(err2){populateMessage(err2);throw err2}},assign:function(name,value){
+environment.bind(name,value)},registerFunction:function(name,implementation,signature){var func=defineFunction(implementation,signature);environment.bind(name,func)},
+ast:function(){return ast},errors:function(){return errors}}}jsonata4.register=function(name,implementation,signature){staticFrame.bind(name,defineFunction(implementation,
+signature))};jsonata4.names=()=>Object.keys(staticFrame.bindings);jsonata4.parser=parser2;return jsonata4})();module2.exports=jsonata3}});init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();var host=globalThis.__host;delete globalThis.__host;function viewOf(source){if(source instanceof Uint8Array)return source;if(source instanceof
 ArrayBuffer)return new Uint8Array(source);if(ArrayBuffer.isView(source))return new Uint8Array(source.buffer,source.byteOffset,source.byteLength);return void 0}var CHUNK=8192;
 function byteString(bytes){if(bytes.length<=CHUNK)return String.fromCharCode.apply(null,bytes);let text2="";for(let start=0;start<bytes.length;start+=CHUNK)text2+=
 String.fromCharCode.apply(null,bytes.subarray(start,start+CHUNK));return text2}function bytesOfString(text2){const bytes=new Uint8Array(text2.length);for(let i=0;i<

@@ -2468,16 +2468,17 @@ number":symbol2="n";break;case"boolean":symbol2="b";break;case"object":if(value=
 undefined":default:symbol2="m"}}return symbol2};var throwValidationError=function(badArgs,badSig){var partialPattern="^";var goodTo=0;for(var index=0;index<params.
 length;index++){partialPattern+=params[index].regex;var match2=badSig.match(partialPattern);if(match2===null){throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],
 index:goodTo+1}}goodTo=match2[0].length}throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],index:goodTo+1}};return{definition:signature2,validate:function(args,context){
-var suppliedSig="";args.forEach(function(arg){suppliedSig+=getSymbol(arg)});var isValid=matches.get(suppliedSig);if(isValid===void 0){isValid=regex.exec(suppliedSig);
-if(suppliedSig.length<8){matches.set(suppliedSig,isValid)}}if(isValid){var validatedArgs=[];var argIndex=0;params.forEach(function(param2,index){var arg=args[argIndex];
-var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(context);if(param2.contextRegex.test(contextType)){
-validatedArgs.push(context)}else{throw{code:"T0411",stack:new Error().stack,value:context,index:argIndex+1}}}else{validatedArgs.push(arg);argIndex++}}else{match2.
-split("").forEach(function(single){arg=args[argIndex];if(param2.type==="a"){if(single==="m"){arg=void 0}else{var arrayOK=true;if(typeof param2.subtype!=="undefi\
-ned"){if(single!=="a"&&match2!==param2.subtype){arrayOK=false}else if(single==="a"){if(arg.length>0){var itemType=getSymbol(arg[0]);if(itemType!==param2.subtype.
-charAt(0)){arrayOK=false}else{var differentItems=arg.filter(function(val){return getSymbol(val)!==itemType});arrayOK=differentItems.length===0}}}}if(!arrayOK){throw{
-code:"T0412",stack:new Error().stack,value:arg,index:argIndex+1,type:arraySignatureMapping[param2.subtype]}}if(single!=="a"){arg=[arg]}}validatedArgs.push(arg);
-argIndex++}else{validatedArgs.push(arg);argIndex++}})}});return validatedArgs}throwValidationError(args,suppliedSig)}}}return parseSignature})();module2.exports=
-signature}});var require_parser=__commonJS({"jsonata:parser"(exports2,module2){init_define_FORMAT_FUNCTIONS();var parseSignature=require_signature();var parser3=(()=>{"use s\
+var suppliedSig="";for(var at=0;at<args.length;at++){suppliedSig+=getSymbol(args[at])}var known=matches.get(suppliedSig);if(known===void 0){var found=regex.exec(
+suppliedSig);known={found,isAsSupplied:found!==null&&params.length===args.length&&params.every((param2,index)=>found[index+1].length===1&&param2.type!=="a")};if(args.
+length<8){matches.set(suppliedSig,known)}}if(known.isAsSupplied){return args.slice()}var isValid=known.found;if(isValid){var validatedArgs=[];var argIndex=0;params.
+forEach(function(param2,index){var arg=args[argIndex];var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(
+context);if(param2.contextRegex.test(contextType)){validatedArgs.push(context)}else{throw{code:"T0411",stack:new Error().stack,value:context,index:argIndex+1}}}else{
+validatedArgs.push(arg);argIndex++}}else{match2.split("").forEach(function(single){arg=args[argIndex];if(param2.type==="a"){if(single==="m"){arg=void 0}else{var arrayOK=true;
+if(typeof param2.subtype!=="undefined"){if(single!=="a"&&match2!==param2.subtype){arrayOK=false}else if(single==="a"){if(arg.length>0){var itemType=getSymbol(arg[0]);
+if(itemType!==param2.subtype.charAt(0)){arrayOK=false}else{var differentItems=arg.filter(function(val){return getSymbol(val)!==itemType});arrayOK=differentItems.
+length===0}}}}if(!arrayOK){throw{code:"T0412",stack:new Error().stack,value:arg,index:argIndex+1,type:arraySignatureMapping[param2.subtype]}}if(single!=="a"){arg=
+[arg]}}validatedArgs.push(arg);argIndex++}else{validatedArgs.push(arg);argIndex++}})}});return validatedArgs}throwValidationError(args,suppliedSig)}}}return parseSignature})();
+module2.exports=signature}});var require_parser=__commonJS({"jsonata:parser"(exports2,module2){init_define_FORMAT_FUNCTIONS();var parseSignature=require_signature();var parser3=(()=>{"use s\
 trict";var operators={".":75,"[":80,"]":0,"{":70,"}":0,"(":80,")":0,",":0,"@":80,"#":80,";":80,":":80,"?":20,"+":50,"-":50,"*":60,"/":60,"%":60,"|":20,"=":40,"<":40,
 ">":40,"^":40,"**":60,"..":20,":=":10,"!=":40,"<=":40,">=":40,"~>":40,"?:":40,"??":40,"and":30,"or":25,"in":40,"&":50,"!":0,"~":0};var escapes2={'"':'"',"\\":"\\",
 "/":"/","b":"\b","f":"\f","n":"\n","r":"\r","t":"	"};var tokenizer=function(path){var position=0;var length=path.length;var create=function(type2,value){var obj={
@@ -2623,31 +2624,31 @@ break;case"block":result=await evaluateBlock(expr,input,environment);break;case"
 ex":result=evaluateRegex(expr,input,environment);break;case"function":result=await evaluateFunction(expr,input,environment);break;case"variable":result=evaluateVariable(
 expr,input,environment);break;case"lambda":result=evaluateLambda(expr,input,environment);break;case"partial":result=await evaluatePartialApplication(expr,input,
 environment);break;case"apply":result=await evaluateApplyExpression(expr,input,environment);break;case"transform":result=evaluateTransformExpression(expr,input,
-environment);break}if(expr.predicate!==void 0){for(var ii=0;ii<expr.predicate.length;ii++){result=await evaluateFilter(expr.predicate[ii].expr,result,environment)}}
-if(expr.group!==void 0&&expr.type!=="path"){result=await evaluateGroupExpression(expr.group,result,environment)}if(result&&isSequence(result)&&!result.tupleStream){
-if(expr.keepArray){result.keepSingleton=true}if(result.length===0){result=void 0}else if(result.length===1){result=result.keepSingleton?result:result[0]}}return result}
-async function evaluatePath(expr,input,environment){var inputSequence;if(Array.isArray(input)&&expr.steps[0].type!=="variable"){inputSequence=input}else{inputSequence=
-environment.base.createSequence(input)}var resultSequence;var isTupleStream=false;var tupleBindings=void 0;for(var ii=0;ii<expr.steps.length;ii++){var step=expr.
-steps[ii];if(step.tuple){isTupleStream=true}if(ii===0&&step.consarray){resultSequence=await evaluate(step,inputSequence,environment)}else{if(isTupleStream){tupleBindings=
-await evaluateTupleStep(step,inputSequence,tupleBindings,environment)}else{resultSequence=await evaluateStep(step,inputSequence,environment,ii===expr.steps.length-
-1)}}if(!isTupleStream&&(typeof resultSequence==="undefined"||resultSequence.length===0)){break}if(typeof step.focus==="undefined"){inputSequence=resultSequence}}
-if(isTupleStream){if(expr.tuple){resultSequence=tupleBindings}else{resultSequence=environment.base.createSequence();for(ii=0;ii<tupleBindings.length;ii++){resultSequence.
-push(tupleBindings[ii]["@"])}}}if(expr.keepSingletonArray){if(Array.isArray(resultSequence)&&resultSequence.cons&&!resultSequence.sequence){resultSequence=environment.
-base.createSequence(resultSequence)}resultSequence.keepSingleton=true}if(Object.prototype.hasOwnProperty.call(expr,"group")){resultSequence=await evaluateGroupExpression(
-expr.group,isTupleStream?tupleBindings:resultSequence,environment)}return resultSequence}function createFrameFromTuple(environment,tuple){var frame=createFrame(
-environment);for(const prop of Object.keys(tuple)){frame.bind(prop,tuple[prop])}return frame}async function evaluateStep(expr,input,environment,lastStep){var result;
-if(expr.type==="sort"){result=await evaluateSortExpression(expr,input,environment);if(expr.stages){result=await evaluateStages(expr.stages,result,environment)}return result}
-result=environment.base.createSequence();for(var ii=0;ii<input.length;ii++){var res=await evaluate(expr,input[ii],environment);if(expr.stages){for(var ss=0;ss<expr.
-stages.length;ss++){res=await evaluateFilter(expr.stages[ss].expr,res,environment)}}if(typeof res!=="undefined"){result.push(res)}}var resultSequence=environment.
-base.createSequence();if(lastStep&&result.length===1&&Array.isArray(result[0])&&!isSequence(result[0])){resultSequence=result[0]}else{for(var rr=0;rr<result.length;rr++){
-var item=result[rr];if(!Array.isArray(item)||item.cons){resultSequence.push(item)}else{for(var vv=0;vv<item.length;vv++){if(vv in item)resultSequence.push(item[vv])}}}}
-return resultSequence}async function evaluateStages(stages,input,environment){var result=input;for(var ss=0;ss<stages.length;ss++){var stage=stages[ss];switch(stage.
-type){case"filter":result=await evaluateFilter(stage.expr,result,environment);break;case"index":for(var ee=0;ee<result.length;ee++){var tuple=result[ee];tuple[stage.
-value]=ee}break}}return result}async function evaluateTupleStep(expr,input,tupleBindings,environment){var result;if(expr.type==="sort"){if(tupleBindings){result=
-await evaluateSortExpression(expr,tupleBindings,environment)}else{var sorted=await evaluateSortExpression(expr,input,environment);result=environment.base.createSequence();
-result.tupleStream=true;for(var ss=0;ss<sorted.length;ss++){var tuple={"@":sorted[ss]};tuple[expr.index]=ss;result.push(tuple)}}if(expr.stages){result=await evaluateStages(
-expr.stages,result,environment)}return result}result=environment.base.createSequence();result.tupleStream=true;var stepEnv=environment;if(tupleBindings===void 0){
-tupleBindings=input.map(item=>{return{"@":item}})}for(var ee=0;ee<tupleBindings.length;ee++){stepEnv=createFrameFromTuple(environment,tupleBindings[ee]);var res=await evaluate(
+environment);break}if(Object.prototype.hasOwnProperty.call(expr,"predicate")){for(var ii=0;ii<expr.predicate.length;ii++){result=await evaluateFilter(expr.predicate[ii].
+expr,result,environment)}}if(expr.type!=="path"&&Object.prototype.hasOwnProperty.call(expr,"group")){result=await evaluateGroupExpression(expr.group,result,environment)}
+if(result&&isSequence(result)&&!result.tupleStream){if(expr.keepArray){result.keepSingleton=true}if(result.length===0){result=void 0}else if(result.length===1){
+result=result.keepSingleton?result:result[0]}}return result}async function evaluatePath(expr,input,environment){var inputSequence;if(Array.isArray(input)&&expr.
+steps[0].type!=="variable"){inputSequence=input}else{inputSequence=environment.base.createSequence(input)}var resultSequence;var isTupleStream=false;var tupleBindings=void 0;
+for(var ii=0;ii<expr.steps.length;ii++){var step=expr.steps[ii];if(step.tuple){isTupleStream=true}if(ii===0&&step.consarray){resultSequence=await evaluate(step,
+inputSequence,environment)}else{if(isTupleStream){tupleBindings=await evaluateTupleStep(step,inputSequence,tupleBindings,environment)}else{resultSequence=await evaluateStep(
+step,inputSequence,environment,ii===expr.steps.length-1)}}if(!isTupleStream&&(typeof resultSequence==="undefined"||resultSequence.length===0)){break}if(typeof step.
+focus==="undefined"){inputSequence=resultSequence}}if(isTupleStream){if(expr.tuple){resultSequence=tupleBindings}else{resultSequence=environment.base.createSequence();
+for(ii=0;ii<tupleBindings.length;ii++){resultSequence.push(tupleBindings[ii]["@"])}}}if(expr.keepSingletonArray){if(Array.isArray(resultSequence)&&resultSequence.
+cons&&!resultSequence.sequence){resultSequence=environment.base.createSequence(resultSequence)}resultSequence.keepSingleton=true}if(Object.prototype.hasOwnProperty.
+call(expr,"group")){resultSequence=await evaluateGroupExpression(expr.group,isTupleStream?tupleBindings:resultSequence,environment)}return resultSequence}function createFrameFromTuple(environment,tuple){
+var frame=createFrame(environment);for(const prop of Object.keys(tuple)){frame.bind(prop,tuple[prop])}return frame}async function evaluateStep(expr,input,environment,lastStep){
+var result;if(expr.type==="sort"){result=await evaluateSortExpression(expr,input,environment);if(expr.stages){result=await evaluateStages(expr.stages,result,environment)}
+return result}result=environment.base.createSequence();for(var ii=0;ii<input.length;ii++){var res=await evaluate(expr,input[ii],environment);if(expr.stages){for(var ss=0;ss<
+expr.stages.length;ss++){res=await evaluateFilter(expr.stages[ss].expr,res,environment)}}if(typeof res!=="undefined"){result.push(res)}}var resultSequence=environment.
+base.createSequence();if(lastStep&&result.length===1&&Array.isArray(result[0])&&!isSequence(result[0])){resultSequence=result[0]}else{Array.prototype.forEach.call(
+result,function(res2){if(!Array.isArray(res2)||res2.cons){resultSequence.push(res2)}else{Array.prototype.forEach.call(res2,val=>resultSequence.push(val))}})}return resultSequence}
+async function evaluateStages(stages,input,environment){var result=input;for(var ss=0;ss<stages.length;ss++){var stage=stages[ss];switch(stage.type){case"filter":
+result=await evaluateFilter(stage.expr,result,environment);break;case"index":for(var ee=0;ee<result.length;ee++){var tuple=result[ee];tuple[stage.value]=ee}break}}
+return result}async function evaluateTupleStep(expr,input,tupleBindings,environment){var result;if(expr.type==="sort"){if(tupleBindings){result=await evaluateSortExpression(
+expr,tupleBindings,environment)}else{var sorted=await evaluateSortExpression(expr,input,environment);result=environment.base.createSequence();result.tupleStream=
+true;for(var ss=0;ss<sorted.length;ss++){var tuple={"@":sorted[ss]};tuple[expr.index]=ss;result.push(tuple)}}if(expr.stages){result=await evaluateStages(expr.stages,
+result,environment)}return result}result=environment.base.createSequence();result.tupleStream=true;var stepEnv=environment;if(tupleBindings===void 0){tupleBindings=
+input.map(item=>{return{"@":item}})}for(var ee=0;ee<tupleBindings.length;ee++){stepEnv=createFrameFromTuple(environment,tupleBindings[ee]);var res=await evaluate(
 expr,tupleBindings[ee]["@"],stepEnv);if(typeof res!=="undefined"){if(!Array.isArray(res)){res=[res]}for(var bb=0;bb<res.length;bb++){tuple=Object.create(null);Object.
 assign(tuple,tupleBindings[ee]);if(res.tupleStream){Object.assign(tuple,res[bb])}else{if(expr.focus){tuple[expr.focus]=res[bb];tuple["@"]=tupleBindings[ee]["@"]}else{
 tuple["@"]=res[bb]}if(expr.index){tuple[expr.index]=bb}if(expr.ancestor){tuple[expr.ancestor.label]=tupleBindings[ee]["@"]}}result.push(tuple)}}}if(expr.stages){

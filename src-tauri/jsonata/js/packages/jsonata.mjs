@@ -1,4 +1,5 @@
 // What is changed in jsonata 2.2.1 before it is bundled, and its second, synchronous evaluator.
+import { FAST_EVALUATOR, SIGNATURE } from './fast.mjs';
 import { patch, unpack } from './unpack.mjs';
 
 const NO_HOOKS = [
@@ -97,58 +98,9 @@ const SHARED = [
   },
 ];
 
-// The same results with less work for an interpreter.
-const FAST_EVALUATOR = [
-  {
-    from: "if (Object.prototype.hasOwnProperty.call(expr, 'predicate')) {",
-    to: 'if (expr.predicate !== undefined) {',
-  },
-  {
-    from: "if (expr.type !== 'path' && Object.prototype.hasOwnProperty.call(expr, 'group')) {",
-    to: "if (expr.group !== undefined && expr.type !== 'path') {",
-  },
-  {
-    from: `            Array.prototype.forEach.call(result, function(res) {
-                if (!Array.isArray(res) || res.cons) {
-                    // it's not an array - just push into the result sequence
-                    resultSequence.push(res);
-                } else {
-                    // res is a sequence - flatten it into the parent sequence
-                    Array.prototype.forEach.call(res, val => resultSequence.push(val));
-                }
-            });`,
-    to: `            for (var rr = 0; rr < result.length; rr++) {
-                var item = result[rr];
-                if (!Array.isArray(item) || item.cons) {
-                    resultSequence.push(item);
-                } else {
-                    for (var vv = 0; vv < item.length; vv++) {
-                        if (vv in item) resultSequence.push(item[vv]);
-                    }
-                }
-            }`,
-  },
-];
-
 // One long string instead of an array as long as the padding, which nothing could interrupt.
 const FUNCTIONS = [
   { from: 'var padding = (new Array(padLength + 1)).join(char);', to: 'var padding = char.repeat(padLength);' },
-];
-
-// Whether a signature's expression matches depends on the types alone, and few combinations of them occur.
-const SIGNATURE = [
-  { from: '        var regex = new RegExp(regexStr);\n', to: '        var regex = new RegExp(regexStr);\n        var matches = new Map();\n' },
-  {
-    from: '                var isValid = regex.exec(suppliedSig);\n',
-    to: `                var isValid = matches.get(suppliedSig);
-                if (isValid === undefined) {
-                    isValid = regex.exec(suppliedSig);
-                    if (suppliedSig.length < 8) {
-                        matches.set(suppliedSig, isValid);
-                    }
-                }
-`,
-  },
 ];
 
 /**
@@ -189,7 +141,7 @@ const SYNCHRONOUS_FUNCTIONS = [
 export function jsonataModules(file) {
   const modules = unpack(file);
   const functions = patch(modules.functions, FUNCTIONS);
-  const evaluator = patch(modules.jsonata, [...NO_HOOKS, ...FRAMES, ...SHARED, ...FAST_EVALUATOR]);
+  const evaluator = patch(modules.jsonata, [...NO_HOOKS, ...FRAMES, ...SHARED]);
   return {
     jsonata: evaluator,
     functions,
@@ -197,7 +149,7 @@ export function jsonataModules(file) {
     parser: modules.parser,
     signature: patch(modules.signature, SIGNATURE),
     utils: modules.utils,
-    'jsonata-synchronous': patch(synchronous(evaluator).replace("require('./functions')", "require('./functions-synchronous')"), SYNCHRONOUS_EVALUATOR),
+    'jsonata-synchronous': patch(synchronous(evaluator).replace("require('./functions')", "require('./functions-synchronous')"), [...SYNCHRONOUS_EVALUATOR, ...FAST_EVALUATOR]),
     'functions-synchronous': patch(synchronous(functions), SYNCHRONOUS_FUNCTIONS),
   };
 }
