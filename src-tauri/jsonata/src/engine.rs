@@ -1,6 +1,8 @@
 //! One QuickJS runtime with Truto's packages in it.
 
 mod failure;
+#[cfg(test)]
+mod tests;
 
 use std::{
     cell::Cell,

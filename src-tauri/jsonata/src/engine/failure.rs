@@ -64,12 +64,9 @@ impl Failure {
 
 impl Thrown {
     fn is_out_of_memory(&self) -> bool {
-        // An error that there was no memory for is null, and jsonata then fails to note the position or the token in it.
-        self.message == "out of memory"
-            || (self.code.is_none()
-                && ["property 'position' of null", "of null (reading 'position')", "of null (reading 'token')"]
-                    .iter()
-                    .any(|failed| self.message.contains(failed)))
+        // An error that there was no memory for is null, and jsonata then fails to note the position in it.
+        const MESSAGES: [&str; 3] = ["out of memory", "invalid string length", "property 'position' of null"];
+        self.code.is_none() && MESSAGES.iter().any(|message| self.message.contains(message))
     }
 
     fn is_out_of_stack(&self) -> bool {

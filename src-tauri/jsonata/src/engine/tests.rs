@@ -1,0 +1,114 @@
+//! The synchronous evaluator against the original.
+
+use std::{fs, path::Path, sync::Arc};
+
+use serde::Deserialize;
+
+use super::*;
+use crate::Bindings;
+
+#[derive(Deserialize)]
+struct Case {
+    expr: String,
+    data: Option<Box<RawValue>>,
+    #[serde(default)]
+    bindings: std::collections::BTreeMap<String, Box<RawValue>>,
+}
+
+fn cases() -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let files = fs::read_dir(folder).expect("the cases").map(|entry| entry.expect("a file").path());
+    files
+        .flat_map(|file| {
+            let text = fs::read_to_string(file).expect("a file of cases");
+            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Runs on a stack as large as an engine's thread has.
+fn on_an_engines_stack(test: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(2 * Limits::MAX_STACK).spawn_scoped(scope, test);
+        thread.expect("a thread").join().expect("the test passes");
+    });
+}
+
+/// What each evaluator gives, the synchronous one first; none if it leaves the evaluation to the original.
+fn both(
+    engine: &mut Engine,
+    program: &Program,
+    input: Option<&str>,
+) -> (Option<Option<String>>, Result<Option<String>, EvalError>) {
+    let limit = program.limits.output;
+    let text = |json: Option<Box<RawValue>>| json.map(|json| json.get().to_owned());
+    let at_once = engine.run(program, |ctx, engine| {
+        let at_once: Function = engine.get("evaluateAtOnce").map_err(|error| Failure::caught(ctx, &error))?;
+        let (input, bindings) = arguments(ctx, program, input)?;
+        let result: Value = at_once
+            .call((&*program.expression, input, bindings, false))
+            .map_err(|error| Failure::caught(ctx, &error))?;
+        if result.is_symbol() { Ok(None) } else { output(ctx, &result, limit).map(|json| Some(text(json))) }
+    });
+    let original = engine.run(program, |ctx, engine| {
+        let result = original(ctx, engine, program, input, false)?;
+        output(ctx, &result, limit).map(text)
+    });
+    (at_once.expect("no limit is reached"), original)
+}
+
+#[test]
+fn the_two_evaluators_agree() {
+    on_an_engines_stack(|| {
+        let mut engine = Engine::new().expect("an engine");
+        let (mut compared, mut differing) = (0, Vec::new());
+        let cases = cases();
+        for case in &cases {
+            let program = Program {
+                expression: Arc::from(case.expr.as_str()),
+                bindings: Bindings::new(case.bindings.clone()),
+                limits: Limits::default(),
+            };
+            let (at_once, original) = both(&mut engine, &program, case.data.as_deref().map(RawValue::get));
+            let Some(at_once) = at_once else { continue };
+            compared += 1;
+            if original.as_ref() != Ok(&at_once) {
+                differing.push(format!("{}\n  {at_once:?}\n  {original:?}", case.expr));
+            }
+        }
+        assert!(differing.is_empty(), "{}", differing.join("\n"));
+        // Otherwise there was little to compare.
+        assert!(compared * 10 > cases.len() * 6 && compared > 500, "{compared} of {}", cases.len());
+    });
+}
+
+#[test]
+fn what_the_synchronous_evaluator_cannot_do_is_left_to_the_original() {
+    on_an_engines_stack(|| {
+        let mut engine = Engine::new().expect("an engine");
+        for expression in [
+            // Items of an array and values of an object are evaluated together.
+            "[$x := 5, $x]",
+            "{\"a\": $x := 5, \"b\": $x}",
+            // These wait.
+            "$digest(\"a\")",
+            "$each({\"a\": \"b\"}, $digest)",
+            // Callbacks that return promises.
+            "$groupBy([1, 2], function($x){ $x })",
+            // Errors are the original's.
+            "$error(\"no\")",
+            "1 + \"a\"",
+            "nothing()",
+            // More recursion than the stack allows.
+            "($f := function($n){ $n = 0 ? 0 : 1 + $f($n - 1) }; $f(20000))",
+        ] {
+            let program = Program {
+                expression: expression.into(),
+                bindings: Bindings::default(),
+                limits: Limits { time: Duration::from_secs(20), ..Limits::default() },
+            };
+            let (at_once, _) = both(&mut engine, &program, None);
+            assert_eq!(at_once, None, "{expression}");
+        }
+    });
+}
