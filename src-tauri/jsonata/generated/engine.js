@@ -1778,13 +1778,12 @@ ata"));if(!signature)throw new DOMException(`Signing with ${key.algorithm.hash.n
 subtle,randomUUID:()=>host.randomUuid(),getRandomValues(array){if(!ArrayBuffer.isView(array)||array instanceof DataView||array instanceof Float32Array||array instanceof
 Float64Array)throw new DOMException("The data argument must be an integer-type TypedArray","TypeMismatchError");if(array.byteLength>65536)throw new DOMException(
 `The requested length exceeds 65,536 bytes`,"QuotaExceededError");viewOf(array).set(host.randomBytes(array.byteLength));return array}};init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();var MONTHS=["jan","feb","mar","apr","may","jun","jul","aug","sep","oct","nov","dec"];var ZONES={ut:0,utc:0,gmt:0,z:0,est:-5,edt:-4,
-cst:-6,cdt:-5,mst:-7,mdt:-6,pst:-8,pdt:-7};var HALVES={am:0,pm:12};var TOKEN=/(\d+)|([A-Za-z[\\\]^_`{|}~\u0080-\uffff]+)|([\t-\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]+)|([^])/gy;
-var between=(number,low,high)=>number>=low&&number<=high;function tokenize(text2){const tokens=[];for(const[whole,digits,word,space]of text2.matchAll(TOKEN)){if(digits)
-tokens.push({kind:"number",value:Number(digits.replace(/^0+/,"").slice(0,9)),length:digits.length,digits});else if(space)tokens.push({kind:"space"});else if(word&&
-!/^[\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]/.test(word))tokens.push(keyword(word));else tokens.push({kind:"symbol",value:whole})}return tokens}
-function keyword(word){const lower=word.toLowerCase();const month=MONTHS.indexOf(lower.slice(0,3));if(month>=0)return{kind:"month",value:month+1};if(Object.hasOwn(
-ZONES,lower))return{kind:"zone",value:ZONES[lower],z:lower==="z"};if(Object.hasOwn(HALVES,lower))return{kind:"half",value:HALVES[lower]};return{kind:lower==="t"?
-"separator":"word"}}var milliseconds=({digits})=>Number(digits.slice(0,3).padEnd(3,"0"));var Parser=class{#tokens;#position=0;#day=[];#namedMonth;#time=[];#timeDone=false;#half;#sign;#zoneHour;#zoneMinute;#isIso=false;#impossible=false;constructor(text2){
+cst:-6,cdt:-5,mst:-7,mdt:-6,pst:-8,pdt:-7};var HALVES={am:0,pm:12};var TOKEN=/(\d+)|((?:[A-Za-z[\\\]^_`{|}~]|[^\x00-\x7f\s])+)|(\s+)|([^])/g;var between=(number,low,high)=>number>=
+low&&number<=high;function tokenize(text2){const tokens=[];for(const[whole,digits,word,space]of text2.matchAll(TOKEN)){if(digits)tokens.push({kind:"number",value:Number(
+digits.replace(/^0+/,"").slice(0,9)),length:digits.length,digits});else if(space)tokens.push({kind:"space"});else if(word)tokens.push(keyword(word));else tokens.
+push({kind:"symbol",value:whole})}return tokens}function keyword(word){const lower=word.toLowerCase();const month=MONTHS.indexOf(lower.slice(0,3));if(month>=0)return{
+kind:"month",value:month+1};if(Object.hasOwn(ZONES,lower))return{kind:"zone",value:ZONES[lower],z:lower==="z"};if(Object.hasOwn(HALVES,lower))return{kind:"half",
+value:HALVES[lower]};return{kind:lower==="t"?"separator":"word"}}var milliseconds=({digits})=>Number(digits.slice(0,3).padEnd(3,"0"));var Parser=class{#tokens;#position=0;#day=[];#namedMonth;#time=[];#timeDone=false;#half;#sign;#zoneHour;#zoneMinute;#isIso=false;#impossible=false;constructor(text2){
 this.#tokens=tokenize(text2)}parse(){return this.#iso()||!this.#impossible&&this.#legacy()?this.#value(this.#isIso):NaN}#peek(){return this.#tokens[this.#position]}#is(kind,value){
 const token=this.#peek();return token!==void 0&&token.kind===kind&&(value===void 0||token.value===value)}#skip(symbol){const found=this.#is("symbol",symbol);if(found)
 this.#position++;return found}#fixed(length,low,high){const token=this.#peek();if(token?.kind!=="number"||token.length!==length||!between(token.value,low,high))
@@ -1900,13 +1899,12 @@ short:""};constructor(name){this.name=name;if(name==="UTC")this.#last={offset:0,
 ms<span.until)return span;span=this.#spans.find(({from,until})=>ms>=from&&ms<until);if(!span){const[offset2,from,until]=host.zoneOffset(this.name,ms);span={offset:offset2,
 from,until};if(this.#spans.length>=MAX_SPANS)this.#spans.shift();this.#spans.push(span)}return this.#last=span}offsetAt(ms){return this.#spanAt(ms).offset*1e3}#namesAt(ms,offset2){
 const names=this.#names;if(names.offset===offset2&&ms>=names.from&&ms<names.until)return names;const[long,short,from,until]=host.zoneNames(this.name,ms,offset2);
-return this.#names={offset:offset2,from,until,long,short}}nameAt(ms,style){const{offset:offset2}=this.#spanAt(ms);if(style==="shortOffset")return offset2?gmt(offset2,
-false):"GMT+0";if(style==="longOffset")return offset2?gmt(offset2,true):"GMT+00:00";const{long,short}=this.#namesAt(ms,offset2);return style==="long"?long||gmt(
-offset2,true):short||gmt(offset2,false)}};function gmt(offset2,long){if(offset2===0)return"GMT";const two2=number=>String(number).padStart(2,"0");const seconds=Math.
-abs(offset2);const[hour,minute,second]=[Math.trunc(seconds/3600),Math.trunc(seconds/60)%60,seconds%60];return`GMT${offset2<0?"-":"+"}${long?two2(hour):hour}${long||
-minute||second?":"+two2(minute):""}${second?":"+two2(second):""}`}var zones=new BoundedCache(MAX_ZONES);function findZone(given){const asked=String(given);const known=zones.
-get(asked);if(known)return known;const name=asked.isWellFormed()?host.zone(asked):void 0;if(!name)throw new RangeError(`Invalid time zone specified: ${asked}`);
-return zones.set(asked,name!==asked&&zones.get(name)||new Zone(name))}var choice2=choiceReader("DateTimeFormat");var MONTHS2=["January","February","March","April","May","June","July","August","September","October","November","Dece\
+return this.#names={offset:offset2,from,until,long,short}}nameAt(ms,style){const{offset:offset2}=this.#spanAt(ms);if(style==="shortOffset"||style==="longOffset")
+return gmt(offset2,style==="longOffset");const{long,short}=this.#namesAt(ms,offset2);return style==="long"?long||gmt(offset2,true):short||gmt(offset2,false)}};function gmt(offset2,long){
+const two2=number=>String(number).padStart(2,"0");const seconds=Math.abs(offset2);const[hour,minute,second]=[Math.trunc(seconds/3600),Math.trunc(seconds/60)%60,
+seconds%60];return`GMT${offset2<0?"-":"+"}${long?two2(hour):hour}${long||minute||second?":"+two2(minute):""}${second?":"+two2(second):""}`}var zones=new BoundedCache(
+MAX_ZONES);function findZone(given){const asked=String(given);const known=zones.get(asked);if(known)return known;const name=asked.isWellFormed()?host.zone(asked):
+void 0;if(!name)throw new RangeError(`Invalid time zone specified: ${asked}`);return zones.set(asked,name!==asked&&zones.get(name)||new Zone(name))}var choice2=choiceReader("DateTimeFormat");var MONTHS2=["January","February","March","April","May","June","July","August","September","October","November","Dece\
 mber"];var WEEKDAYS=["Sunday","Monday","Tuesday","Wednesday","Thursday","Friday","Saturday"];var ERAS={narrow:["B","A"],short:["BC","AD"],long:["Before Christ",
 "Anno Domini"]};var TEXT=["narrow","short","long"];var NUMBER=["2-digit","numeric"];var ZONE_STYLES=["short","long","shortOffset","longOffset"];var OPTION_VALUES={
 weekday:TEXT,era:TEXT,year:NUMBER,month:[...NUMBER,...TEXT],day:NUMBER,dayPeriod:TEXT,hour:NUMBER,minute:NUMBER,second:NUMBER};var SHOWN=["weekday","era","year",

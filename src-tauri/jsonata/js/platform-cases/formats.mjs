@@ -207,6 +207,9 @@ export const formats = [
   'new Date(NaN).toLocaleDateString()',
   'new Date(0).toLocaleString([])',
   // historic names and offsets
+  ...['1955-06-01T00:00:00Z', '1971-03-01T00:00:00Z', '1984-07-10T00:00:00Z'].flatMap((time) =>
+    ['UTC', 'America/New_York', 'Europe/London', 'Europe/Berlin', 'Africa/Abidjan', 'Africa/Algiers', 'Asia/Kolkata'].map((timeZone) => format({ timeZone, timeStyle: 'full' }, time)),
+  ),
   ...['1916-07-01T00:00:00Z', '1944-07-01T00:00:00Z', '1969-06-01T00:00:00Z', '1883-11-18T12:00:00Z', '1800-01-01T00:00:00Z', '2100-07-01T00:00:00Z'].flatMap((time) =>
     ['America/New_York', 'Europe/London', 'Europe/Berlin'].map((timeZone) =>
       format({ timeZone, year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: '2-digit', second: '2-digit' }, time),

@@ -5,7 +5,8 @@ const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', '
 const ZONES = { ut: 0, utc: 0, gmt: 0, z: 0, est: -5, edt: -4, cst: -6, cdt: -5, mst: -7, mdt: -6, pst: -8, pdt: -7 };
 const HALVES = { am: 0, pm: 12 };
 
-const TOKEN = /(\d+)|([A-Za-z[\\\]^_`{|}~\u0080-\uffff]+)|([\t-\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]+)|([^])/gy;
+// Number, word, space, anything else.
+const TOKEN = /(\d+)|((?:[A-Za-z[\\\]^_`{|}~]|[^\x00-\x7f\s])+)|(\s+)|([^])/g;
 
 const between = (number, low, high) => number >= low && number <= high;
 
@@ -15,7 +16,7 @@ function tokenize(text) {
   for (const [whole, digits, word, space] of text.matchAll(TOKEN)) {
     if (digits) tokens.push({ kind: 'number', value: Number(digits.replace(/^0+/, '').slice(0, 9)), length: digits.length, digits });
     else if (space) tokens.push({ kind: 'space' });
-    else if (word && !/^[\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]/.test(word)) tokens.push(keyword(word));
+    else if (word) tokens.push(keyword(word));
     else tokens.push({ kind: 'symbol', value: whole });
   }
   return tokens;

@@ -2,7 +2,7 @@
 //!
 //! The functions live on `globalThis.__host`. The platform modules keep a reference and delete the global before any expression runs.
 //!
-//! Bytes travel into Rust as strings of the characters U+0000 to U+00FF, one per byte: rquickjs offers no safe access to the contents of a typed array, and copying a string costs about 10 ms per megabyte.
+//! Bytes travel into Rust as strings of the characters U+0000 to U+00FF, one per byte: rquickjs offers no safe access to the contents of a typed array, and making and copying such a string costs some ten milliseconds per megabyte.
 //! Bytes travel back as `Uint8Array`s that `QuickJS` allocates, so that they count towards its memory limit.
 //! Text must arrive well-formed (`String.prototype.toWellFormed`); a lone surrogate is a `TypeError`.
 

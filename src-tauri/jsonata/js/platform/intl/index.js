@@ -1,4 +1,8 @@
 // ECMA-402 for English (United States), the only locale there is.
+//
+// Refused with an error: other locales, calendars and numbering systems; the generic names of zones ("Pacific Time"); compact and
+// scientific notation, units and rounding options of numbers.
+// Left out: formatRange, DisplayNames, Segmenter, DurationFormat. Collation knows ASCII and Latin letters with accents.
 import { Collator } from './collator.js';
 import { DateTimeFormat } from './date-time-format.js';
 import { canonicalList, Locale } from './locale.js';

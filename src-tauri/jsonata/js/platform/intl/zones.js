@@ -42,15 +42,13 @@ class Zone {
   /** The zone's name in a style of the option `timeZoneName`. */
   nameAt(ms, style) {
     const { offset } = this.#spanAt(ms);
-    if (style === 'shortOffset') return offset ? gmt(offset, false) : 'GMT+0';
-    if (style === 'longOffset') return offset ? gmt(offset, true) : 'GMT+00:00';
+    if (style === 'shortOffset' || style === 'longOffset') return gmt(offset, style === 'longOffset');
     const { long, short } = this.#namesAt(ms, offset);
     return style === 'long' ? long || gmt(offset, true) : short || gmt(offset, false);
   }
 }
 
 function gmt(offset, long) {
-  if (offset === 0) return 'GMT';
   const two = (number) => String(number).padStart(2, '0');
   const seconds = Math.abs(offset);
   const [hour, minute, second] = [Math.trunc(seconds / 3600), Math.trunc(seconds / 60) % 60, seconds % 60];
