@@ -1252,7 +1252,8 @@ exec_env.depth=0;if(options&&options.RegexEngine){exec_env.RegexEngine=options.R
 exec_env);if(typeof callback==="function"){callback(null,it)}return it}catch(err2){populateMessage(err2);throw err2}},assign:function(name,value){environment.bind(
 name,value)},registerFunction:function(name,implementation,signature){var func=defineFunction(implementation,signature);environment.bind(name,func)},ast:function(){
 return ast},errors:function(){return errors}}}jsonata4.register=function(name,implementation,signature){staticFrame.bind(name,defineFunction(implementation,signature))};
-jsonata4.names=()=>Object.keys(staticFrame.bindings);jsonata4.parser=parser2;return jsonata4})();module2.exports=jsonata3}});var require_functions_synchronous=__commonJS({"jsonata:functions-synchronous"(exports2,module2){init_define_FORMAT_FUNCTIONS();(function(global2){(function(){var utils=require_utils2();
+jsonata4.names=()=>Object.keys(staticFrame.bindings);jsonata4.forgetCalls=()=>{for(const definition of Object.values(staticFrame.bindings)){definition.token=void 0;
+definition.position=void 0}};jsonata4.parser=parser2;return jsonata4})();module2.exports=jsonata3}});var require_functions_synchronous=__commonJS({"jsonata:functions-synchronous"(exports2,module2){init_define_FORMAT_FUNCTIONS();(function(global2){(function(){var utils=require_utils2();
 const functions=(()=>{"use strict";var isNumeric=utils.isNumeric;var isArrayOfStrings=utils.isArrayOfStrings;var isArrayOfNumbers=utils.isArrayOfNumbers;var isSequence=utils.
 isSequence;var isFunction2=utils.isFunction;var isLambda=utils.isLambda;var isPromise=utils.isPromise;var getFunctionArity=utils.getFunctionArity;var deepEquals=utils.
 isDeepEqual;var stringToArray=utils.stringToArray;function sum(args){if(typeof args==="undefined"){return void 0}var total=0;args.forEach(function(num){total+=num});
@@ -1695,7 +1696,8 @@ exec_env.base=exec_env;exec_env.depth=0;if(options&&options.RegexEngine){exec_en
 evaluate2(ast,input,exec_env);if(typeof callback==="function"){callback(null,it)}return it}catch(err2){populateMessage(err2);throw err2}},assign:function(name,value){
 environment.bind(name,value)},registerFunction:function(name,implementation,signature){var func=defineFunction(implementation,signature);environment.bind(name,func)},
 ast:function(){return ast},errors:function(){return errors}}}jsonata4.register=function(name,implementation,signature){staticFrame.bind(name,defineFunction(implementation,
-signature))};jsonata4.names=()=>Object.keys(staticFrame.bindings);jsonata4.parser=parser2;return jsonata4})();module2.exports=jsonata3}});init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();var host=globalThis.__host;delete globalThis.__host;function viewOf(source){if(source instanceof Uint8Array)return source;if(source instanceof
+signature))};jsonata4.names=()=>Object.keys(staticFrame.bindings);jsonata4.forgetCalls=()=>{for(const definition of Object.values(staticFrame.bindings)){definition.
+token=void 0;definition.position=void 0}};jsonata4.parser=parser2;return jsonata4})();module2.exports=jsonata3}});init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();var host=globalThis.__host;delete globalThis.__host;function viewOf(source){if(source instanceof Uint8Array)return source;if(source instanceof
 ArrayBuffer)return new Uint8Array(source);if(ArrayBuffer.isView(source))return new Uint8Array(source.buffer,source.byteOffset,source.byteLength);return void 0}var CHUNK=8192;
 function byteString(bytes){if(bytes.length<=CHUNK)return String.fromCharCode.apply(null,bytes);let text2="";for(let start=0;start<bytes.length;start+=CHUNK)text2+=
 String.fromCharCode.apply(null,bytes.subarray(start,start+CHUNK));return text2}function bytesOfString(text2){const bytes=new Uint8Array(text2.length);for(let i=0;i<
@@ -3449,17 +3451,20 @@ set(value,value);return value}return out}return value}function registerSynchrono
 for(const key of Object.keys(obj)){const val=func(...callbackArgs(arity,obj[key],key,obj));if(val!==void 0)result.push(val)}return result.length===0?void 0:result.
 length===1?result[0]:result},"<o-f:a>");expression.registerFunction("sift",function(obj,func){if(obj===void 0)return;const arity=callbackArity(func);const result={};
 for(const key of Object.keys(obj)){const keep=func(...callbackArgs(arity,obj[key],key,obj));if(effectiveBoolean(keep))result[key]=obj[key]}return Object.keys(result).
-length===0?void 0:result},"<o-f?:o>")}var import_jsonata2=__toESM(require_jsonata(),1);var import_parser=__toESM(require_parser(),1);var import_jsonata_synchronous=__toESM(require_jsonata_synchronous(),1);init_define_FORMAT_FUNCTIONS();var SERVICES={parseDocument:"sends the document to a service of Truto's",convertMdToPdf:"sends the text to a service of Truto's",
+length===0?void 0:result},"<o-f?:o>")}var import_jsonata2=__toESM(require_jsonata(),1);var import_parser=__toESM(require_parser(),1);var import_jsonata_synchronous=__toESM(require_jsonata_synchronous(),1);init_define_FORMAT_FUNCTIONS();var improvements={removeEmpty:original=>arg=>isPlain(arg)?withoutEmptyMembers(arg):original(arg)};function isPlain(value){return value!==
+null&&typeof value==="object"&&!Array.isArray(value)&&Object.getOwnPropertySymbols(value).length===0}function withoutEmptyMembers(object){const members=Object.entries(
+object).filter(([,value])=>value!==null&&value!==void 0&&value!==""&&!isEmptyArray(value));return members.length>0?Object.fromEntries(members):void 0}var isEmptyArray=value=>Array.
+isArray(value)&&value.length===0;init_define_FORMAT_FUNCTIONS();var SERVICES={parseDocument:"sends the document to a service of Truto's",convertMdToPdf:"sends the text to a service of Truto's",
 generateEmbeddingsCohere:"sends the texts to Cohere"};var unavailable2=Object.fromEntries(Object.entries(SERVICES).map(([name,does])=>[name,()=>{throw{code:"not\
 _available",token:name,message:`$${name} ${does}. Expressions have no network here.`}}]));var MAX_COMPILED=128;var loadFormats=globalThis.__loadFormats;delete globalThis.__loadFormats;var FORMATS=new Set(define_FORMAT_FUNCTIONS_default);var hasFormats=false;
-var FUNCTIONS=new Set(FORMATS);function register(...extensions){for(const extend of extensions){extend({registerFunction:import_jsonata2.default.register});extend(
-{registerFunction(name,implementation,signature){implementation.synchronous=false;import_jsonata_synchronous.default.register(name,implementation,signature)}})}
-for(const[name,implementation]of Object.entries(unavailable2)){import_jsonata2.default.register(name,implementation);import_jsonata_synchronous.default.register(
-name,implementation)}}register(registerCoreExtensions,registerDatetimeExtensions);registerSynchronousCallbacks({registerFunction:import_jsonata_synchronous.default.
-register});for(const name of[...import_jsonata2.default.names(),"now","millis"])FUNCTIONS.add(name);var programs=new Map;function compiled2(expression){let program=programs.
-get(expression);if(program){programs.delete(expression)}else{program=compile2(expression);if(programs.size>=MAX_COMPILED)programs.delete(programs.keys().next().
-value)}programs.set(expression,program);return program}function compile2(expression){const original=(0,import_jsonata2.default)(expression);const tree=original.
-ast();if(!hasFormats&&uses(tree,name=>FORMATS.has(name)||name==="eval")){loadFormats();hasFormats=true}return{tree,original,atOnce:(0,import_jsonata_synchronous.default)(
+var FUNCTIONS=new Set(FORMATS);function register(...extensions){for(const extend of extensions){extend({registerFunction(name,theirs,signature){const implementation=improvements[name]?.(
+theirs)??theirs;implementation.synchronous=false;import_jsonata2.default.register(name,implementation,signature);import_jsonata_synchronous.default.register(name,
+implementation,signature)}})}for(const[name,implementation]of Object.entries(unavailable2)){import_jsonata2.default.register(name,implementation);import_jsonata_synchronous.default.
+register(name,implementation)}}register(registerCoreExtensions,registerDatetimeExtensions);registerSynchronousCallbacks({registerFunction:import_jsonata_synchronous.default.
+register});for(const name of[...import_jsonata2.default.names(),"now","millis"])FUNCTIONS.add(name);var{forgetCalls}=import_jsonata2.default;var programs=new Map;
+function compiled2(expression){let program=programs.get(expression);if(program){programs.delete(expression)}else{program=compile2(expression);if(programs.size>=
+MAX_COMPILED)programs.delete(programs.keys().next().value)}programs.set(expression,program);return program}function compile2(expression){const original=(0,import_jsonata2.default)(
+expression);const tree=original.ast();if(!hasFormats&&uses(tree,name=>FORMATS.has(name)||name==="eval")){loadFormats();hasFormats=true}return{tree,original,atOnce:(0,import_jsonata_synchronous.default)(
 tree),waits:bindsInParallel(tree)}}function uses(node,isSuch){if(node===null||typeof node!=="object")return false;if(node.type==="variable"&&isSuch(node.value))
 return true;return Object.values(node).some(it=>uses(it,isSuch))}function bindsInParallel(node,parallel=false){if(node===null||typeof node!=="object")return false;
 if(Array.isArray(node))return node.some(it=>bindsInParallel(it,parallel));if(node.type==="bind"&&parallel)return true;let inside=parallel||node.type==="unary"&&
@@ -3480,7 +3485,7 @@ hasOwn(bindings,token))}function walk(node,visit){if(node===null||typeof node!==
 visit(node);for(const name in node)walk(node[name],visit)}var AGAIN=Symbol("evaluate again, as the original does");function evaluateAtOnce(expression,input,bindings,refuse2){let program;try{program=compiled2(expression);
 if(program.waits||refuse2&&firstUnknown(program,bindings))return AGAIN;return toJson(program.atOnce.evaluate(input,bindings))}catch(error){if(error===null||error instanceof
 InternalError)throw error;if(program&&error.message==="waits")program.waits=true;return AGAIN}}async function evaluate(expression,input,bindings,refuse2){try{const program=compiled2(
-expression);if(refuse2)refuseUnknown(program,bindings);return toJson(await program.original.evaluate(input,bindings))}catch(error){throw explain(error)}}function check(expression,names){
-try{refuseUnknown(compiled2(expression),Object.fromEntries(names.map(name=>[name,true])))}catch(error){throw explain(error)}}function refuseUnknown(program,bindings){
+expression);if(refuse2)refuseUnknown(program,bindings);forgetCalls();return toJson(await program.original.evaluate(input,bindings))}catch(error){throw explain(error)}}
+function check(expression,names){try{refuseUnknown(compiled2(expression),Object.fromEntries(names.map(name=>[name,true])))}catch(error){throw explain(error)}}function refuseUnknown(program,bindings){
 const unknown=firstUnknown(program,bindings);if(unknown)throw{...unknown,code:"unknown_name",message:`$${unknown.token} isn't defined.`}}globalThis.__engine={check,
 evaluate,evaluateAtOnce,register};})();

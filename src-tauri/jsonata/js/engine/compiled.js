@@ -4,6 +4,7 @@ import jsonata from 'jsonata';
 import parser from 'jsonata/parser';
 import synchronous from 'jsonata-synchronous';
 
+import { improvements } from './improvements.js';
 import { unavailable } from './unavailable.js';
 
 const MAX_COMPILED = 128;
@@ -20,10 +21,11 @@ export const FUNCTIONS = new Set(FORMATS);
 /** Registers functions with both evaluators: `extensions` are the package's own registering functions. */
 export function register(...extensions) {
   for (const extend of extensions) {
-    extend({ registerFunction: jsonata.register });
     extend({
-      registerFunction(name, implementation, signature) {
+      registerFunction(name, theirs, signature) {
+        const implementation = improvements[name]?.(theirs) ?? theirs;
         implementation.synchronous = false;
+        jsonata.register(name, implementation, signature);
         synchronous.register(name, implementation, signature);
       },
     });
@@ -37,6 +39,9 @@ export function register(...extensions) {
 register(registerCoreExtensions, registerDatetimeExtensions);
 registerSynchronousCallbacks({ registerFunction: synchronous.register });
 for (const name of [...jsonata.names(), 'now', 'millis']) FUNCTIONS.add(name);
+
+/** To be called before each evaluation by the original. */
+export const { forgetCalls } = jsonata;
 
 const programs = new Map();
 

@@ -1,7 +1,7 @@
 // The engine's side of what Rust calls. Everything that an expression can reach is set up by the modules imported here.
 import '../platform/index.js';
 
-import { compiled, register } from './compiled.js';
+import { compiled, forgetCalls, register } from './compiled.js';
 import { explain } from './errors.js';
 import { toJson } from './json.js';
 import { firstUnknown } from './names.js';
@@ -32,6 +32,7 @@ async function evaluate(expression, input, bindings, refuse) {
   try {
     const program = compiled(expression);
     if (refuse) refuseUnknown(program, bindings);
+    forgetCalls();
     return toJson(await program.original.evaluate(input, bindings));
   } catch (error) {
     throw explain(error);

@@ -94,6 +94,13 @@ const SHARED = [
         staticFrame.bind(name, defineFunction(implementation, signature));
     };
     jsonata.names = () => Object.keys(staticFrame.bindings);
+    // A function keeps where it was called last, for errors: an evaluation must not see that of another one.
+    jsonata.forgetCalls = () => {
+        for (const definition of Object.values(staticFrame.bindings)) {
+            definition.token = undefined;
+            definition.position = undefined;
+        }
+    };
     jsonata.parser = parser;`,
   },
 ];

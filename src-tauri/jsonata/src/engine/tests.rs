@@ -51,7 +51,11 @@ fn both(engine: &mut Engine, program: &Program, input: Option<&str>) -> (AtOnce,
         let result: Value = at_once
             .call((&*program.expression, input, bindings, false))
             .map_err(|error| Failure::caught(ctx, &error))?;
-        if result.is_symbol() { Ok(None) } else { output(ctx, &result, limit).map(|json| AtOnce::Json(text(json))) }
+        if result.is_symbol() {
+            Ok(AtOnce::LeftToTheOriginal)
+        } else {
+            output(ctx, &result, limit).map(|json| AtOnce::Json(text(json)))
+        }
     });
     let original = engine.run(program, |ctx, engine| {
         let result = original(ctx, engine, program, input, false)?;
