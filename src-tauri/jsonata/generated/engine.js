@@ -669,8 +669,8 @@ if(pos>-1){return str.substr(pos+chars.length)}else{return str}}function lowerca
 if(typeof str==="undefined"){return void 0}return str.toUpperCase()}function length(str){if(typeof str==="undefined"){return void 0}return stringToArray(str).length}
 function trim(str){if(typeof str==="undefined"){return void 0}var result=str.replace(/[ \t\n\r]+/gm," ");if(result.charAt(0)===" "){result=result.substring(1)}if(result.
 charAt(result.length-1)===" "){result=result.substring(0,result.length-1)}return result}function pad(str,width,char){if(typeof str==="undefined"){return void 0}
-if(typeof char==="undefined"||char.length===0){char=" "}var result;width=Math.trunc(width);var padLength=Math.abs(width)-length(str);if(padLength>0){var padding=char.
-repeat(padLength);if(char.length>1){padding=substring(padding,0,padLength)}if(width>0){result=str+padding}else{result=padding+str}}else{result=str}return result}
+if(typeof char==="undefined"||char.length===0){char=" "}var result;width=Math.trunc(width);var padLength=Math.abs(width)-length(str);if(padLength>0){var padding=String(
+char).repeat(padLength);if(char.length>1){padding=substring(padding,0,padLength)}if(width>0){result=str+padding}else{result=padding+str}}else{result=str}return result}
 async function evaluateMatcher(matcher,str){var result=matcher.apply(this,[str]);if(isPromise(result)){result=await result}if(result&&!(typeof result.start==="n\
 umber"||result.end==="number"||Array.isArray(result.groups)||isFunction2(result.next))){throw{code:"T1010",stack:new Error().stack}}return result}async function contains(str,token){
 if(typeof str==="undefined"){return void 0}var result;if(typeof token==="string"){result=str.indexOf(token)!==-1}else{var matches=await evaluateMatcher(token,str);
@@ -865,10 +865,14 @@ type,value,position};return obj};var scanRegex=function(){var start=position;var
 position2)==="/"&&depth===0){var backslashCount=0;while(path.charAt(position2-(backslashCount+1))==="\\"){backslashCount++}if(backslashCount%2===0){return true}}
 return false};while(position<length){var currentChar=path.charAt(position);if(isClosingSlash(position)){pattern2=path.substring(start,position);if(pattern2===""){
 throw{code:"S0301",stack:new Error().stack,position}}position++;currentChar=path.charAt(position);start=position;while(currentChar==="i"||currentChar==="m"){position++;
-currentChar=path.charAt(position)}flags=path.substring(start,position)+"g";return new RegExp(pattern2,flags)}if((currentChar==="("||currentChar==="["||currentChar===
-"{")&&path.charAt(position-1)!=="\\"){depth++}if((currentChar===")"||currentChar==="]"||currentChar==="}")&&path.charAt(position-1)!=="\\"){depth--}position++}throw{
-code:"S0302",stack:new Error().stack,position}};var next=function(prefix){if(position>=length)return null;var currentChar=path.charAt(position);while(position<length&&
-" 	\n\r\v".indexOf(currentChar)>-1){position++;currentChar=path.charAt(position)}if(currentChar==="/"&&path.charAt(position+1)==="*"){var commentStart=position;
+currentChar=path.charAt(position)}flags=path.substring(start,position)+"g";try{return new RegExp(pattern2,flags)}catch(err){var reason={"expecting ')'":"Untermi\
+nated group","duplicate group name":"Duplicate capture group name","extraneous characters at the end":"Unmatched ')'","group name not defined":"Invalid named ca\
+pture referenced","invalid class range":"Range out of order in character class","invalid group":"Invalid group","invalid group name":"Invalid capture group name",
+"invalid repetition count":"numbers out of order in {} quantifier","nothing to repeat":"Nothing to repeat","unexpected end":"Unterminated character class"}[err.
+message]||err.message;throw new SyntaxError("Invalid regular expression: /"+pattern2+"/"+flags.split("").sort().join("")+": "+reason)}}if((currentChar==="("||currentChar===
+"["||currentChar==="{")&&path.charAt(position-1)!=="\\"){depth++}if((currentChar===")"||currentChar==="]"||currentChar==="}")&&path.charAt(position-1)!=="\\"){depth--}
+position++}throw{code:"S0302",stack:new Error().stack,position}};var next=function(prefix){if(position>=length)return null;var currentChar=path.charAt(position);
+while(position<length&&" 	\n\r\v".indexOf(currentChar)>-1){position++;currentChar=path.charAt(position)}if(currentChar==="/"&&path.charAt(position+1)==="*"){var commentStart=position;
 position+=2;currentChar=path.charAt(position);while(!(currentChar==="*"&&path.charAt(position+1)==="/")){currentChar=path.charAt(++position);if(position>=length){
 throw{code:"S0106",stack:new Error().stack,position:commentStart}}}position+=2;currentChar=path.charAt(position);return next(prefix)}if(prefix!==true&&currentChar===
 "/"){position++;return create("regex",scanRegex())}if(currentChar==="."&&path.charAt(position+1)==="."){position+=2;return create("operator","..")}if(currentChar===
@@ -1271,8 +1275,8 @@ if(pos>-1){return str.substr(pos+chars.length)}else{return str}}function lowerca
 if(typeof str==="undefined"){return void 0}return str.toUpperCase()}function length(str){if(typeof str==="undefined"){return void 0}return stringToArray(str).length}
 function trim(str){if(typeof str==="undefined"){return void 0}var result=str.replace(/[ \t\n\r]+/gm," ");if(result.charAt(0)===" "){result=result.substring(1)}if(result.
 charAt(result.length-1)===" "){result=result.substring(0,result.length-1)}return result}function pad(str,width,char){if(typeof str==="undefined"){return void 0}
-if(typeof char==="undefined"||char.length===0){char=" "}var result;width=Math.trunc(width);var padLength=Math.abs(width)-length(str);if(padLength>0){var padding=char.
-repeat(padLength);if(char.length>1){padding=substring(padding,0,padLength)}if(width>0){result=str+padding}else{result=padding+str}}else{result=str}return result}
+if(typeof char==="undefined"||char.length===0){char=" "}var result;width=Math.trunc(width);var padLength=Math.abs(width)-length(str);if(padLength>0){var padding=String(
+char).repeat(padLength);if(char.length>1){padding=substring(padding,0,padLength)}if(width>0){result=str+padding}else{result=padding+str}}else{result=str}return result}
 function evaluateMatcher(matcher,str){var result=matcher.apply(this,[str]);if(isPromise(result)){throw new Error("waits")}if(result&&!(typeof result.start==="nu\
 mber"||result.end==="number"||Array.isArray(result.groups)||isFunction2(result.next))){throw{code:"T1010",stack:new Error().stack}}return result}function contains(str,token){
 if(typeof str==="undefined"){return void 0}var result;if(typeof token==="string"){result=str.indexOf(token)!==-1}else{var matches=evaluateMatcher(token,str);result=
@@ -1565,10 +1569,10 @@ apply2(chain,[lhs,func],null,environment)}else{result=apply2(func,[lhs],null,env
 var result;var proc=evaluate2(expr.procedure,input,environment);if(typeof proc==="undefined"&&expr.procedure.type==="path"&&environment.lookup(expr.procedure.steps[0].
 value)){throw{code:"T1005",stack:new Error().stack,position:expr.position,token:expr.procedure.steps[0].value}}var evaluatedArgs=[];if(typeof applyto!=="undefin\
 ed"){evaluatedArgs.push(applyto.context)}for(var jj=0;jj<expr.arguments.length;jj++){const arg=evaluate2(expr.arguments[jj],input,environment);if(isFunction2(arg)){
-if(proc&&proc._jsonata_function===true&&!proc.synchronous||typeof proc==="function"){throw new Error("waits")}const closure=function(...params){return apply2(arg,
-params,null,environment)};closure.arity=getFunctionArity(arg);evaluatedArgs.push(closure)}else{evaluatedArgs.push(arg)}}var procName=expr.procedure.type==="path"?
-expr.procedure.steps[0].value:expr.procedure.value;try{if(typeof proc==="object"){proc.token=procName;proc.position=expr.position}result=apply2(proc,evaluatedArgs,
-input,environment)}catch(err){if(!err.position){err.position=expr.position}if(!err.token){err.token=procName}throw err}return result}function apply2(proc,args,input,environment){
+if(proc&&proc._jsonata_function===true&&proc.implementation.synchronous===false||typeof proc==="function"){throw new Error("waits")}const closure=function(...params){
+return apply2(arg,params,null,environment)};closure.arity=getFunctionArity(arg);evaluatedArgs.push(closure)}else{evaluatedArgs.push(arg)}}var procName=expr.procedure.
+type==="path"?expr.procedure.steps[0].value:expr.procedure.value;try{if(typeof proc==="object"){proc.token=procName;proc.position=expr.position}result=apply2(proc,
+evaluatedArgs,input,environment)}catch(err){if(!err.position){err.position=expr.position}if(!err.token){err.token=procName}throw err}return result}function apply2(proc,args,input,environment){
 var result;result=applyInner(proc,args,input,environment);while(isLambda(result)&&result.thunk===true){var next=evaluate2(result.body.procedure,result.input,result.
 environment);if(result.body.procedure.type==="variable"){next.token=result.body.procedure.value}next.position=result.body.procedure.position;var evaluatedArgs=[];
 for(var ii=0;ii<result.body.arguments.length;ii++){evaluatedArgs.push(evaluate2(result.body.arguments[ii],result.input,result.environment))}result=applyInner(next,
@@ -1596,108 +1600,108 @@ sigArgs=sigArgs.map(function(sigArg){return"$"+sigArg.trim()});var body="functio
 bodyAST,args,environment);return partial}function applyNativeFunction(proc,env){var sigArgs=getNativeFunctionArguments(proc);var args=sigArgs.map(function(sigArg){
 return env.lookup(sigArg.trim())});var focus={environment:env,createSequence:env.base.createSequence};var result=proc.apply(focus,args);if(isPromise(result)){throw new Error(
 "waits")}return result}function getNativeFunctionArguments(func){var signature=func.toString();var sigParens=/\(([^)]*)\)/.exec(signature)[1];var sigArgs=sigParens.
-split(",");return sigArgs}function defineFunction(func,signature){var definition={_jsonata_function:true,synchronous:func.synchronous!==false,implementation:func};
-if(typeof signature!=="undefined"){definition.signature=parseSignature(signature)}return definition}function functionEval(expr,focus){if(typeof expr==="undefine\
-d"){return void 0}var input=this.input;if(typeof focus!=="undefined"){input=focus;if(Array.isArray(input)&&!isSequence(input)){input=this.createSequence(input);
-input.outerWrapper=true}}try{var ast=parser2(expr,false)}catch(err){populateMessage(err);throw{stack:new Error().stack,code:"D3120",value:err.message,error:err}}
-try{var result=evaluate2(ast,input,this.environment)}catch(err){populateMessage(err);throw{stack:new Error().stack,code:"D3121",value:err.message,error:err}}return result}
-function functionClone(arg){if(typeof arg==="undefined"){return void 0}return JSON.parse(fn.string(arg))}function Frame(enclosing){this.bindings=Object.create(enclosing?
-enclosing.bindings:null);this.timestamp=enclosing?enclosing.timestamp:null;this.base=enclosing?enclosing.base:void 0}Frame.prototype.bind=function(name,value){this.
-bindings[name]=value};Frame.prototype.lookup=function(name){return this.bindings[name]};function createFrame(enclosingEnvironment){return new Frame(enclosingEnvironment)}
-staticFrame.bind("sum",defineFunction(fn.sum,"<a<n>:n>"));staticFrame.bind("count",defineFunction(fn.count,"<a:n>"));staticFrame.bind("max",defineFunction(fn.max,
-"<a<n>:n>"));staticFrame.bind("min",defineFunction(fn.min,"<a<n>:n>"));staticFrame.bind("average",defineFunction(fn.average,"<a<n>:n>"));staticFrame.bind("strin\
-g",defineFunction(fn.string,"<x-b?:s>"));staticFrame.bind("substring",defineFunction(fn.substring,"<s-nn?:s>"));staticFrame.bind("substringBefore",defineFunction(
-fn.substringBefore,"<s-s:s>"));staticFrame.bind("substringAfter",defineFunction(fn.substringAfter,"<s-s:s>"));staticFrame.bind("lowercase",defineFunction(fn.lowercase,
-"<s-:s>"));staticFrame.bind("uppercase",defineFunction(fn.uppercase,"<s-:s>"));staticFrame.bind("length",defineFunction(fn.length,"<s-:n>"));staticFrame.bind("t\
-rim",defineFunction(fn.trim,"<s-:s>"));staticFrame.bind("pad",defineFunction(fn.pad,"<s-ns?:s>"));staticFrame.bind("match",defineFunction(fn.match,"<s-f<s:o>n?:\
-a<o>>"));staticFrame.bind("contains",defineFunction(fn.contains,"<s-(sf):b>"));staticFrame.bind("replace",defineFunction(fn.replace,"<s-(sf)(sf)n?:s>"));staticFrame.
-bind("split",defineFunction(fn.split,"<s-(sf)n?:a<s>>"));staticFrame.bind("join",defineFunction(fn.join,"<a<s>s?:s>"));staticFrame.bind("formatNumber",defineFunction(
-fn.formatNumber,"<n-so?:s>"));staticFrame.bind("formatBase",defineFunction(fn.formatBase,"<n-n?:s>"));staticFrame.bind("formatInteger",defineFunction(datetime.formatInteger,
-"<n-s:s>"));staticFrame.bind("parseInteger",defineFunction(datetime.parseInteger,"<s-s:n>"));staticFrame.bind("number",defineFunction(fn.number,"<(nsb)-:n>"));staticFrame.
-bind("floor",defineFunction(fn.floor,"<n-:n>"));staticFrame.bind("ceil",defineFunction(fn.ceil,"<n-:n>"));staticFrame.bind("round",defineFunction(fn.round,"<n-n\
-?:n>"));staticFrame.bind("abs",defineFunction(fn.abs,"<n-:n>"));staticFrame.bind("sqrt",defineFunction(fn.sqrt,"<n-:n>"));staticFrame.bind("power",defineFunction(
-fn.power,"<n-n:n>"));staticFrame.bind("random",defineFunction(fn.random,"<:n>"));staticFrame.bind("boolean",defineFunction(fn.boolean,"<x-:b>"));staticFrame.bind(
-"not",defineFunction(fn.not,"<x-:b>"));staticFrame.bind("map",defineFunction(fn.map,"<af>"));staticFrame.bind("zip",defineFunction(fn.zip,"<a+>"));staticFrame.bind(
-"filter",defineFunction(fn.filter,"<af>"));staticFrame.bind("single",defineFunction(fn.single,"<af?>"));staticFrame.bind("reduce",defineFunction(fn.foldLeft,"<a\
-fj?:j>"));staticFrame.bind("sift",defineFunction(fn.sift,"<o-f?:o>"));staticFrame.bind("keys",defineFunction(fn.keys,"<x-:a<s>>"));staticFrame.bind("lookup",defineFunction(
-fn.lookup,"<x-s:x>"));staticFrame.bind("append",defineFunction(fn.append,"<xx:a>"));staticFrame.bind("exists",defineFunction(fn.exists,"<x:b>"));staticFrame.bind(
-"spread",defineFunction(fn.spread,"<x-:a<o>>"));staticFrame.bind("merge",defineFunction(fn.merge,"<a<o>:o>"));staticFrame.bind("reverse",defineFunction(fn.reverse,
-"<a:a>"));staticFrame.bind("each",defineFunction(fn.each,"<o-f:a>"));staticFrame.bind("error",defineFunction(fn.error,"<s?:x>"));staticFrame.bind("assert",defineFunction(
-fn.assert,"<bs?:x>"));staticFrame.bind("type",defineFunction(fn.type,"<x:s>"));staticFrame.bind("sort",defineFunction(fn.sort,"<af?:a>"));staticFrame.bind("shuf\
-fle",defineFunction(fn.shuffle,"<a:a>"));staticFrame.bind("distinct",defineFunction(fn.distinct,"<x:x>"));staticFrame.bind("base64encode",defineFunction(fn.base64encode,
-"<s-:s>"));staticFrame.bind("base64decode",defineFunction(fn.base64decode,"<s-:s>"));staticFrame.bind("encodeUrlComponent",defineFunction(fn.encodeUrlComponent,
-"<s-:s>"));staticFrame.bind("encodeUrl",defineFunction(fn.encodeUrl,"<s-:s>"));staticFrame.bind("decodeUrlComponent",defineFunction(fn.decodeUrlComponent,"<s-:s\
->"));staticFrame.bind("decodeUrl",defineFunction(fn.decodeUrl,"<s-:s>"));staticFrame.bind("eval",defineFunction(functionEval,"<sx?:x>"));staticFrame.bind("toMil\
-lis",defineFunction(datetime.toMillis,"<s-s?:n>"));staticFrame.bind("fromMillis",defineFunction(datetime.fromMillis,"<n-s?s?:s>"));staticFrame.bind("clone",defineFunction(
-functionClone,"<(oa)-:o>"));var errorCodes={"S0101":"String literal must be terminated by a matching quote","S0102":"Number out of range: {{token}}","S0103":"Un\
-supported escape sequence: \\{{token}}","S0104":"The escape sequence \\u must be followed by 4 hex digits","S0105":"Quoted property name must be terminated with\
- a backquote (`)","S0106":"Comment has no closing tag","S0201":"Syntax error: {{token}}","S0202":"Expected {{value}}, got {{token}}","S0203":"Expected {{value}}\
- before end of expression","S0204":"Unknown operator: {{token}}","S0205":"Unexpected token: {{token}}","S0206":"Unknown expression type: {{token}}","S0207":"Une\
-xpected end of expression","S0208":"Parameter {{value}} of function definition must be a variable name (start with $)","S0209":"A predicate cannot follow a grou\
-ping expression in a step","S0210":"Each step can only have one grouping expression","S0211":"The symbol {{token}} cannot be used as a unary operator","S0212":"\
-The left side of := must be a variable name (start with $)","S0213":"The literal value {{value}} cannot be used as a step within a path expression","S0214":"The\
- right side of {{token}} must be a variable name (start with $)","S0215":"A context variable binding must precede any predicates on a step","S0216":"A context v\
-ariable binding must precede the 'order-by' clause on a step","S0217":"The object representing the 'parent' cannot be derived from this expression","S0301":"Emp\
-ty regular expressions are not allowed","S0302":"No terminating / in regular expression","S0402":"Choice groups containing parameterized types are not supported",
-"S0401":"Type parameters can only be applied to functions and arrays","S0500":"Attempted to evaluate an expression containing syntax error(s)","T0410":"Argument\
- {{index}} of function {{token}} does not match function signature","T0411":"Context value is not a compatible type with argument {{index}} of function {{token}\
-}","T0412":"Argument {{index}} of function {{token}} must be an array of {{type}}","D1001":"Number out of range: {{value}}","D1002":"Cannot negate a non-numeric\
- value: {{value}}","T1003":"Key in object structure must evaluate to a string; got: {{value}}","D1004":"Regular expression matches zero length string","T1005":"\
-Attempted to invoke a non-function. Did you mean ${{{token}}}?","T1006":"Attempted to invoke a non-function","T1007":"Attempted to partially apply a non-functio\
-n. Did you mean ${{{token}}}?","T1008":"Attempted to partially apply a non-function","D1009":"Multiple key definitions evaluate to same key: {{value}}","T1010":"\
-The matcher function argument passed to function {{token}} does not return the correct object structure","D1011":"Stack overflow. Check for non-terminating recu\
-rsive function.  Consider rewriting as tail-recursive","D1012":"Evaluation timeout after {{value}} milliseconds. Check for infinite loop","D1013":"Object proper\
-ty names starting with _jsonata_ are reserved for internal use: {{value}}","T2001":"The left side of the {{token}} operator must evaluate to a number","T2002":"\
-The right side of the {{token}} operator must evaluate to a number","T2003":"The left side of the range operator (..) must evaluate to an integer","T2004":"The \
-right side of the range operator (..) must evaluate to an integer","D2005":"The left side of := must be a variable name (start with $)","T2006":"The right side \
-of the function application operator ~> must be a function","T2007":"Type mismatch when comparing values {{value}} and {{value2}} in order-by clause","T2008":"T\
-he expressions within an order-by clause must evaluate to numeric or string values","T2009":"The values {{value}} and {{value2}} either side of operator {{token\
-}} must be of the same data type","T2010":"The expressions either side of operator {{token}} must evaluate to numeric or string values","T2011":"The insert/upda\
-te clause of the transform expression must evaluate to an object: {{value}}","T2012":"The delete clause of the transform expression must evaluate to a string or\
- array of strings: {{value}}","T2013":"The transform expression clones the input object using the $clone() function.  This has been overridden in the current sc\
-ope by a non-function.","D2014":"The size of the sequence allocated by the range operator (..) must not exceed 1e7.  Attempted to allocate {{value}}.","D2015":"\
-The maximum sequence length of {{value}} was exceeded.","D3001":"Attempting to invoke string function on Infinity or NaN","D3010":"Second argument of replace fu\
-nction cannot be an empty string","D3011":"Fourth argument of replace function must evaluate to a positive number","D3012":"Attempted to replace a matched strin\
-g with a non-string value","D3020":"Third argument of split function must evaluate to a positive number","D3030":"Unable to cast value to a number: {{value}}","\
-D3040":"Third argument of match function must evaluate to a positive number","D3050":"The second argument of reduce function must be a function with at least tw\
-o arguments","D3060":"The sqrt function cannot be applied to a negative number: {{value}}","D3061":"The power function has resulted in a value that cannot be re\
-presented as a JSON number: base={{value}}, exponent={{exp}}","D3070":"The single argument form of the sort function can only be applied to an array of strings \
-or an array of numbers.  Use the second argument to specify a comparison function","D3080":"The picture string must only contain a maximum of two sub-pictures",
-"D3081":"The sub-picture must not contain more than one instance of the 'decimal-separator' character","D3082":"The sub-picture must not contain more than one i\
-nstance of the 'percent' character","D3083":"The sub-picture must not contain more than one instance of the 'per-mille' character","D3084":"The sub-picture must\
- not contain both a 'percent' and a 'per-mille' character","D3085":"The mantissa part of a sub-picture must contain at least one character that is either an 'op\
-tional digit character' or a member of the 'decimal digit family'","D3086":"The sub-picture must not contain a passive character that is preceded by an active c\
-haracter and that is followed by another active character","D3087":"The sub-picture must not contain a 'grouping-separator' character that appears adjacent to a\
- 'decimal-separator' character","D3088":"The sub-picture must not contain a 'grouping-separator' at the end of the integer part","D3089":"The sub-picture must n\
-ot contain two adjacent instances of the 'grouping-separator' character","D3090":"The integer part of the sub-picture must not contain a member of the 'decimal \
-digit family' that is followed by an instance of the 'optional digit character'","D3091":"The fractional part of the sub-picture must not contain an instance of\
- the 'optional digit character' that is followed by a member of the 'decimal digit family'","D3092":"A sub-picture that contains a 'percent' or 'per-mille' char\
-acter must not contain a character treated as an 'exponent-separator'","D3093":"The exponent part of the sub-picture must comprise only of one or more character\
-s that are members of the 'decimal digit family'","D3100":"The radix of the formatBase function must be between 2 and 36.  It was given {{value}}","D3110":"The \
-argument of the toMillis function must be an ISO 8601 formatted timestamp. Given {{value}}","D3120":"Syntax error in expression passed to function eval: {{value\
-}}","D3121":"Dynamic error evaluating the expression passed to function eval: {{value}}","D3130":"Formatting or parsing an integer as a sequence starting with {\
-{value}} is not supported by this implementation","D3131":"In a decimal digit pattern, all digits must be from the same decimal group","D3132":"Unknown componen\
-t specifier {{value}} in date/time picture string","D3133":"The 'name' modifier can only be applied to months and days in the date/time picture string, not {{va\
-lue}}","D3134":"The timezone integer format specifier cannot have more than four digits","D3135":"No matching closing bracket ']' in date/time picture string","\
-D3136":"The date/time picture string is missing specifiers required to parse the timestamp","D3137":"{{{message}}}","D3138":"The $single() function expected exa\
-ctly 1 matching result.  Instead it matched more.","D3139":"The $single() function expected exactly 1 matching result.  Instead it matched 0.","D3140":"Malforme\
-d URL passed to ${{{functionName}}}(): {{value}}","D3141":"{{{message}}}"};function populateMessage(err){var template=errorCodes[err.code];if(typeof template!==
-"undefined"){var message=template.replace(/\{\{\{([^}]+)}}}/g,function(){return err[arguments[1]]});message=message.replace(/\{\{([^}]+)}}/g,function(){return JSON.
-stringify(err[arguments[1]])});err.message=message}}function jsonata4(expr,options){var ast;var errors;try{ast=typeof expr==="string"?parser2(expr):expr;errors=
-ast.errors;delete ast.errors}catch(err){populateMessage(err);throw err}var environment=createFrame(staticFrame);var timestamp=new Date;environment.bind("now",defineFunction(
-function(picture,timezone){return datetime.fromMillis(timestamp.getTime(),picture,timezone)},"<s?s?:s>"));environment.bind("millis",defineFunction(function(){return timestamp.
-getTime()},"<:n>"));return{evaluate:function(input,bindings,callback){if(typeof errors!=="undefined"){var err={code:"S0500",position:0};populateMessage(err);throw err}
-if(typeof bindings!=="undefined"){var exec_env;exec_env=createFrame(environment);for(const v of Object.keys(bindings)){exec_env.bind(v,bindings[v])}}else{exec_env=
-environment}exec_env.bind("$",input);timestamp=new Date;exec_env.timestamp=timestamp;exec_env.options=options;exec_env.createSequence=function(...items){items.sequence=
-true;return items};if(Array.isArray(input)&&!isSequence(input)){input=exec_env.createSequence(input);input.outerWrapper=true}if(options&&(options.timeout||options.
-stack)){const time=Date.now();exec_env.guardrails=function(){if(options.stack>0&&exec_env.depth>options.stack){throw{code:"D1011",value:options.stack,stack:new Error().
-stack}}if(options.timeout>0&&Date.now()-time>options.timeout){throw{code:"D1012",value:options.timeout,stack:new Error().stack}}}}else{exec_env.guardrails=function(){}}
-exec_env.base=exec_env;exec_env.depth=0;if(options&&options.RegexEngine){exec_env.RegexEngine=options.RegexEngine}else{exec_env.RegexEngine=RegExp}var it;try{it=
-evaluate2(ast,input,exec_env);if(typeof callback==="function"){callback(null,it)}return it}catch(err2){populateMessage(err2);throw err2}},assign:function(name,value){
-environment.bind(name,value)},registerFunction:function(name,implementation,signature){var func=defineFunction(implementation,signature);environment.bind(name,func)},
-ast:function(){return ast},errors:function(){return errors}}}jsonata4.register=function(name,implementation,signature){staticFrame.bind(name,defineFunction(implementation,
-signature))};jsonata4.names=()=>Object.keys(staticFrame.bindings);jsonata4.forgetCalls=()=>{for(const definition of Object.values(staticFrame.bindings)){definition.
-token=void 0;definition.position=void 0}};jsonata4.parser=parser2;return jsonata4})();module2.exports=jsonata3}});init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();var host=globalThis.__host;delete globalThis.__host;function viewOf(source){if(source instanceof Uint8Array)return source;if(source instanceof
+split(",");return sigArgs}function defineFunction(func,signature){var definition={_jsonata_function:true,implementation:func};if(typeof signature!=="undefined"){
+definition.signature=parseSignature(signature)}return definition}function functionEval(expr,focus){if(typeof expr==="undefined"){return void 0}var input=this.input;
+if(typeof focus!=="undefined"){input=focus;if(Array.isArray(input)&&!isSequence(input)){input=this.createSequence(input);input.outerWrapper=true}}try{var ast=parser2(
+expr,false)}catch(err){populateMessage(err);throw{stack:new Error().stack,code:"D3120",value:err.message,error:err}}try{var result=evaluate2(ast,input,this.environment)}catch(err){
+populateMessage(err);throw{stack:new Error().stack,code:"D3121",value:err.message,error:err}}return result}function functionClone(arg){if(typeof arg==="undefine\
+d"){return void 0}return JSON.parse(fn.string(arg))}function Frame(enclosing){this.bindings=Object.create(enclosing?enclosing.bindings:null);this.timestamp=enclosing?
+enclosing.timestamp:null;this.base=enclosing?enclosing.base:void 0}Frame.prototype.bind=function(name,value){this.bindings[name]=value};Frame.prototype.lookup=function(name){
+return this.bindings[name]};function createFrame(enclosingEnvironment){return new Frame(enclosingEnvironment)}staticFrame.bind("sum",defineFunction(fn.sum,"<a<n\
+>:n>"));staticFrame.bind("count",defineFunction(fn.count,"<a:n>"));staticFrame.bind("max",defineFunction(fn.max,"<a<n>:n>"));staticFrame.bind("min",defineFunction(
+fn.min,"<a<n>:n>"));staticFrame.bind("average",defineFunction(fn.average,"<a<n>:n>"));staticFrame.bind("string",defineFunction(fn.string,"<x-b?:s>"));staticFrame.
+bind("substring",defineFunction(fn.substring,"<s-nn?:s>"));staticFrame.bind("substringBefore",defineFunction(fn.substringBefore,"<s-s:s>"));staticFrame.bind("su\
+bstringAfter",defineFunction(fn.substringAfter,"<s-s:s>"));staticFrame.bind("lowercase",defineFunction(fn.lowercase,"<s-:s>"));staticFrame.bind("uppercase",defineFunction(
+fn.uppercase,"<s-:s>"));staticFrame.bind("length",defineFunction(fn.length,"<s-:n>"));staticFrame.bind("trim",defineFunction(fn.trim,"<s-:s>"));staticFrame.bind(
+"pad",defineFunction(fn.pad,"<s-ns?:s>"));staticFrame.bind("match",defineFunction(fn.match,"<s-f<s:o>n?:a<o>>"));staticFrame.bind("contains",defineFunction(fn.contains,
+"<s-(sf):b>"));staticFrame.bind("replace",defineFunction(fn.replace,"<s-(sf)(sf)n?:s>"));staticFrame.bind("split",defineFunction(fn.split,"<s-(sf)n?:a<s>>"));staticFrame.
+bind("join",defineFunction(fn.join,"<a<s>s?:s>"));staticFrame.bind("formatNumber",defineFunction(fn.formatNumber,"<n-so?:s>"));staticFrame.bind("formatBase",defineFunction(
+fn.formatBase,"<n-n?:s>"));staticFrame.bind("formatInteger",defineFunction(datetime.formatInteger,"<n-s:s>"));staticFrame.bind("parseInteger",defineFunction(datetime.
+parseInteger,"<s-s:n>"));staticFrame.bind("number",defineFunction(fn.number,"<(nsb)-:n>"));staticFrame.bind("floor",defineFunction(fn.floor,"<n-:n>"));staticFrame.
+bind("ceil",defineFunction(fn.ceil,"<n-:n>"));staticFrame.bind("round",defineFunction(fn.round,"<n-n?:n>"));staticFrame.bind("abs",defineFunction(fn.abs,"<n-:n>"));
+staticFrame.bind("sqrt",defineFunction(fn.sqrt,"<n-:n>"));staticFrame.bind("power",defineFunction(fn.power,"<n-n:n>"));staticFrame.bind("random",defineFunction(
+fn.random,"<:n>"));staticFrame.bind("boolean",defineFunction(fn.boolean,"<x-:b>"));staticFrame.bind("not",defineFunction(fn.not,"<x-:b>"));staticFrame.bind("map",
+defineFunction(fn.map,"<af>"));staticFrame.bind("zip",defineFunction(fn.zip,"<a+>"));staticFrame.bind("filter",defineFunction(fn.filter,"<af>"));staticFrame.bind(
+"single",defineFunction(fn.single,"<af?>"));staticFrame.bind("reduce",defineFunction(fn.foldLeft,"<afj?:j>"));staticFrame.bind("sift",defineFunction(fn.sift,"<o\
+-f?:o>"));staticFrame.bind("keys",defineFunction(fn.keys,"<x-:a<s>>"));staticFrame.bind("lookup",defineFunction(fn.lookup,"<x-s:x>"));staticFrame.bind("append",
+defineFunction(fn.append,"<xx:a>"));staticFrame.bind("exists",defineFunction(fn.exists,"<x:b>"));staticFrame.bind("spread",defineFunction(fn.spread,"<x-:a<o>>"));
+staticFrame.bind("merge",defineFunction(fn.merge,"<a<o>:o>"));staticFrame.bind("reverse",defineFunction(fn.reverse,"<a:a>"));staticFrame.bind("each",defineFunction(
+fn.each,"<o-f:a>"));staticFrame.bind("error",defineFunction(fn.error,"<s?:x>"));staticFrame.bind("assert",defineFunction(fn.assert,"<bs?:x>"));staticFrame.bind(
+"type",defineFunction(fn.type,"<x:s>"));staticFrame.bind("sort",defineFunction(fn.sort,"<af?:a>"));staticFrame.bind("shuffle",defineFunction(fn.shuffle,"<a:a>"));
+staticFrame.bind("distinct",defineFunction(fn.distinct,"<x:x>"));staticFrame.bind("base64encode",defineFunction(fn.base64encode,"<s-:s>"));staticFrame.bind("bas\
+e64decode",defineFunction(fn.base64decode,"<s-:s>"));staticFrame.bind("encodeUrlComponent",defineFunction(fn.encodeUrlComponent,"<s-:s>"));staticFrame.bind("enc\
+odeUrl",defineFunction(fn.encodeUrl,"<s-:s>"));staticFrame.bind("decodeUrlComponent",defineFunction(fn.decodeUrlComponent,"<s-:s>"));staticFrame.bind("decodeUrl",
+defineFunction(fn.decodeUrl,"<s-:s>"));staticFrame.bind("eval",defineFunction(functionEval,"<sx?:x>"));staticFrame.bind("toMillis",defineFunction(datetime.toMillis,
+"<s-s?:n>"));staticFrame.bind("fromMillis",defineFunction(datetime.fromMillis,"<n-s?s?:s>"));staticFrame.bind("clone",defineFunction(functionClone,"<(oa)-:o>"));
+var errorCodes={"S0101":"String literal must be terminated by a matching quote","S0102":"Number out of range: {{token}}","S0103":"Unsupported escape sequence: \\\
+{{token}}","S0104":"The escape sequence \\u must be followed by 4 hex digits","S0105":"Quoted property name must be terminated with a backquote (`)","S0106":"Co\
+mment has no closing tag","S0201":"Syntax error: {{token}}","S0202":"Expected {{value}}, got {{token}}","S0203":"Expected {{value}} before end of expression","S\
+0204":"Unknown operator: {{token}}","S0205":"Unexpected token: {{token}}","S0206":"Unknown expression type: {{token}}","S0207":"Unexpected end of expression","S\
+0208":"Parameter {{value}} of function definition must be a variable name (start with $)","S0209":"A predicate cannot follow a grouping expression in a step","S\
+0210":"Each step can only have one grouping expression","S0211":"The symbol {{token}} cannot be used as a unary operator","S0212":"The left side of := must be a\
+ variable name (start with $)","S0213":"The literal value {{value}} cannot be used as a step within a path expression","S0214":"The right side of {{token}} must\
+ be a variable name (start with $)","S0215":"A context variable binding must precede any predicates on a step","S0216":"A context variable binding must precede \
+the 'order-by' clause on a step","S0217":"The object representing the 'parent' cannot be derived from this expression","S0301":"Empty regular expressions are no\
+t allowed","S0302":"No terminating / in regular expression","S0402":"Choice groups containing parameterized types are not supported","S0401":"Type parameters ca\
+n only be applied to functions and arrays","S0500":"Attempted to evaluate an expression containing syntax error(s)","T0410":"Argument {{index}} of function {{to\
+ken}} does not match function signature","T0411":"Context value is not a compatible type with argument {{index}} of function {{token}}","T0412":"Argument {{inde\
+x}} of function {{token}} must be an array of {{type}}","D1001":"Number out of range: {{value}}","D1002":"Cannot negate a non-numeric value: {{value}}","T1003":"\
+Key in object structure must evaluate to a string; got: {{value}}","D1004":"Regular expression matches zero length string","T1005":"Attempted to invoke a non-fu\
+nction. Did you mean ${{{token}}}?","T1006":"Attempted to invoke a non-function","T1007":"Attempted to partially apply a non-function. Did you mean ${{{token}}}\
+?","T1008":"Attempted to partially apply a non-function","D1009":"Multiple key definitions evaluate to same key: {{value}}","T1010":"The matcher function argume\
+nt passed to function {{token}} does not return the correct object structure","D1011":"Stack overflow. Check for non-terminating recursive function.  Consider r\
+ewriting as tail-recursive","D1012":"Evaluation timeout after {{value}} milliseconds. Check for infinite loop","D1013":"Object property names starting with _jso\
+nata_ are reserved for internal use: {{value}}","T2001":"The left side of the {{token}} operator must evaluate to a number","T2002":"The right side of the {{tok\
+en}} operator must evaluate to a number","T2003":"The left side of the range operator (..) must evaluate to an integer","T2004":"The right side of the range ope\
+rator (..) must evaluate to an integer","D2005":"The left side of := must be a variable name (start with $)","T2006":"The right side of the function application\
+ operator ~> must be a function","T2007":"Type mismatch when comparing values {{value}} and {{value2}} in order-by clause","T2008":"The expressions within an or\
+der-by clause must evaluate to numeric or string values","T2009":"The values {{value}} and {{value2}} either side of operator {{token}} must be of the same data\
+ type","T2010":"The expressions either side of operator {{token}} must evaluate to numeric or string values","T2011":"The insert/update clause of the transform \
+expression must evaluate to an object: {{value}}","T2012":"The delete clause of the transform expression must evaluate to a string or array of strings: {{value}\
+}","T2013":"The transform expression clones the input object using the $clone() function.  This has been overridden in the current scope by a non-function.","D2\
+014":"The size of the sequence allocated by the range operator (..) must not exceed 1e7.  Attempted to allocate {{value}}.","D2015":"The maximum sequence length\
+ of {{value}} was exceeded.","D3001":"Attempting to invoke string function on Infinity or NaN","D3010":"Second argument of replace function cannot be an empty s\
+tring","D3011":"Fourth argument of replace function must evaluate to a positive number","D3012":"Attempted to replace a matched string with a non-string value",
+"D3020":"Third argument of split function must evaluate to a positive number","D3030":"Unable to cast value to a number: {{value}}","D3040":"Third argument of m\
+atch function must evaluate to a positive number","D3050":"The second argument of reduce function must be a function with at least two arguments","D3060":"The s\
+qrt function cannot be applied to a negative number: {{value}}","D3061":"The power function has resulted in a value that cannot be represented as a JSON number:\
+ base={{value}}, exponent={{exp}}","D3070":"The single argument form of the sort function can only be applied to an array of strings or an array of numbers.  Us\
+e the second argument to specify a comparison function","D3080":"The picture string must only contain a maximum of two sub-pictures","D3081":"The sub-picture mu\
+st not contain more than one instance of the 'decimal-separator' character","D3082":"The sub-picture must not contain more than one instance of the 'percent' ch\
+aracter","D3083":"The sub-picture must not contain more than one instance of the 'per-mille' character","D3084":"The sub-picture must not contain both a 'percen\
+t' and a 'per-mille' character","D3085":"The mantissa part of a sub-picture must contain at least one character that is either an 'optional digit character' or \
+a member of the 'decimal digit family'","D3086":"The sub-picture must not contain a passive character that is preceded by an active character and that is follow\
+ed by another active character","D3087":"The sub-picture must not contain a 'grouping-separator' character that appears adjacent to a 'decimal-separator' charac\
+ter","D3088":"The sub-picture must not contain a 'grouping-separator' at the end of the integer part","D3089":"The sub-picture must not contain two adjacent ins\
+tances of the 'grouping-separator' character","D3090":"The integer part of the sub-picture must not contain a member of the 'decimal digit family' that is follo\
+wed by an instance of the 'optional digit character'","D3091":"The fractional part of the sub-picture must not contain an instance of the 'optional digit charac\
+ter' that is followed by a member of the 'decimal digit family'","D3092":"A sub-picture that contains a 'percent' or 'per-mille' character must not contain a ch\
+aracter treated as an 'exponent-separator'","D3093":"The exponent part of the sub-picture must comprise only of one or more characters that are members of the '\
+decimal digit family'","D3100":"The radix of the formatBase function must be between 2 and 36.  It was given {{value}}","D3110":"The argument of the toMillis fu\
+nction must be an ISO 8601 formatted timestamp. Given {{value}}","D3120":"Syntax error in expression passed to function eval: {{value}}","D3121":"Dynamic error \
+evaluating the expression passed to function eval: {{value}}","D3130":"Formatting or parsing an integer as a sequence starting with {{value}} is not supported b\
+y this implementation","D3131":"In a decimal digit pattern, all digits must be from the same decimal group","D3132":"Unknown component specifier {{value}} in da\
+te/time picture string","D3133":"The 'name' modifier can only be applied to months and days in the date/time picture string, not {{value}}","D3134":"The timezon\
+e integer format specifier cannot have more than four digits","D3135":"No matching closing bracket ']' in date/time picture string","D3136":"The date/time pictu\
+re string is missing specifiers required to parse the timestamp","D3137":"{{{message}}}","D3138":"The $single() function expected exactly 1 matching result.  In\
+stead it matched more.","D3139":"The $single() function expected exactly 1 matching result.  Instead it matched 0.","D3140":"Malformed URL passed to ${{{functio\
+nName}}}(): {{value}}","D3141":"{{{message}}}"};function populateMessage(err){var template=errorCodes[err.code];if(typeof template!=="undefined"){var message=template.
+replace(/\{\{\{([^}]+)}}}/g,function(){return err[arguments[1]]});message=message.replace(/\{\{([^}]+)}}/g,function(){return JSON.stringify(err[arguments[1]])});
+err.message=message}}function jsonata4(expr,options){var ast;var errors;try{ast=typeof expr==="string"?parser2(expr):expr;errors=ast.errors;delete ast.errors}catch(err){
+populateMessage(err);throw err}var environment=createFrame(staticFrame);var timestamp=new Date;environment.bind("now",defineFunction(function(picture,timezone){
+return datetime.fromMillis(timestamp.getTime(),picture,timezone)},"<s?s?:s>"));environment.bind("millis",defineFunction(function(){return timestamp.getTime()},"\
+<:n>"));return{evaluate:function(input,bindings,callback){if(typeof errors!=="undefined"){var err={code:"S0500",position:0};populateMessage(err);throw err}if(typeof bindings!==
+"undefined"){var exec_env;exec_env=createFrame(environment);for(const v of Object.keys(bindings)){exec_env.bind(v,bindings[v])}}else{exec_env=environment}exec_env.
+bind("$",input);timestamp=new Date;exec_env.timestamp=timestamp;exec_env.options=options;exec_env.createSequence=function(...items){items.sequence=true;return items};
+if(Array.isArray(input)&&!isSequence(input)){input=exec_env.createSequence(input);input.outerWrapper=true}if(options&&(options.timeout||options.stack)){const time=Date.
+now();exec_env.guardrails=function(){if(options.stack>0&&exec_env.depth>options.stack){throw{code:"D1011",value:options.stack,stack:new Error().stack}}if(options.
+timeout>0&&Date.now()-time>options.timeout){throw{code:"D1012",value:options.timeout,stack:new Error().stack}}}}else{exec_env.guardrails=function(){}}exec_env.base=
+exec_env;exec_env.depth=0;if(options&&options.RegexEngine){exec_env.RegexEngine=options.RegexEngine}else{exec_env.RegexEngine=RegExp}var it;try{it=evaluate2(ast,
+input,exec_env);if(typeof callback==="function"){callback(null,it)}return it}catch(err2){populateMessage(err2);throw err2}},assign:function(name,value){environment.
+bind(name,value)},registerFunction:function(name,implementation,signature){var func=defineFunction(implementation,signature);environment.bind(name,func)},ast:function(){
+return ast},errors:function(){return errors}}}jsonata4.register=function(name,implementation,signature){staticFrame.bind(name,defineFunction(implementation,signature))};
+jsonata4.names=()=>Object.keys(staticFrame.bindings);jsonata4.forgetCalls=()=>{for(const definition of Object.values(staticFrame.bindings)){definition.token=void 0;
+definition.position=void 0}};jsonata4.parser=parser2;return jsonata4})();module2.exports=jsonata3}});init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();init_define_FORMAT_FUNCTIONS();var host=globalThis.__host;delete globalThis.__host;function viewOf(source){if(source instanceof Uint8Array)return source;if(source instanceof
 ArrayBuffer)return new Uint8Array(source);if(ArrayBuffer.isView(source))return new Uint8Array(source.buffer,source.byteOffset,source.byteLength);return void 0}var CHUNK=8192;
 function byteString(bytes){if(bytes.length<=CHUNK)return String.fromCharCode.apply(null,bytes);let text2="";for(let start=0;start<bytes.length;start+=CHUNK)text2+=
 String.fromCharCode.apply(null,bytes.subarray(start,start+CHUNK));return text2}function bytesOfString(text2){const bytes=new Uint8Array(text2.length);for(let i=0;i<
@@ -3469,11 +3473,12 @@ tree),waits:bindsInParallel(tree)}}function uses(node,isSuch){if(node===null||ty
 return true;return Object.values(node).some(it=>uses(it,isSuch))}function bindsInParallel(node,parallel=false){if(node===null||typeof node!=="object")return false;
 if(Array.isArray(node))return node.some(it=>bindsInParallel(it,parallel));if(node.type==="bind"&&parallel)return true;let inside=parallel||node.type==="unary"&&
 (node.value==="["||node.value==="{");if(node.type==="block"||node.type==="lambda")inside=false;return Object.entries(node).some(([name,it])=>bindsInParallel(it,
-inside||name==="group"))}init_define_FORMAT_FUNCTIONS();var IN_NODES_WORDS=[[/^cannot read property '(.*)' of (null|undefined)$/s,"Cannot read properties of $2 (reading '$1')"],[/^toPrimitive$/,
-"Cannot convert object to primitive value"]];function messageOf(error){if(error===null||typeof error!=="object")return String(error);if(typeof error.message!=="\
-string")return String(error.message??"an error without a message");const words=error instanceof TypeError?IN_NODES_WORDS.find(([ours])=>ours.test(error.message)):
-void 0;return words?error.message.replace(...words):error.message}function explain(error){const{code,position,token}=Object(error);return{code:typeof code==="st\
-ring"?code:void 0,message:messageOf(error),position:typeof position==="number"?position:void 0,token:typeof token==="string"?token:void 0}}init_define_FORMAT_FUNCTIONS();var MAX_SEARCHED=200;function toJson(value){const result=hasWrapper(value,0)?deepUnwrapNative(value):value;try{return JSON.stringify(result)}catch(error){if(!(error instanceof
+inside||name==="group"))}init_define_FORMAT_FUNCTIONS();var IN_NODES_WORDS=[[/^cannot read property '(.*)' of (null|undefined)$/s,"Cannot read properties of $2 (reading '$1')"],[/^cannot set property '(.*)' of (null|undefined)$/s,
+"Cannot set properties of $2 (setting '$1')"],[/^toPrimitive$/,"Cannot convert object to primitive value"]];function messageOf(error){if(error===null||typeof error!==
+"object")return String(error);if(typeof error.message!=="string")return String(error.message??"an error without a message");const words=error instanceof TypeError?
+IN_NODES_WORDS.find(([ours])=>ours.test(error.message)):void 0;return words?error.message.replace(...words):error.message}function explain(error){const{code,position,
+token}=Object(error);return{code:typeof code==="string"?code:void 0,message:messageOf(error),position:typeof position==="number"?position:void 0,token:typeof token===
+"string"?token:void 0}}init_define_FORMAT_FUNCTIONS();var MAX_SEARCHED=200;function toJson(value){const result=hasWrapper(value,0)?deepUnwrapNative(value):value;try{return JSON.stringify(result)}catch(error){if(!(error instanceof
 TypeError))throw error;throw{code:"not_json",message:`The result can't be written as JSON (${error.message}). Functions and values that contain themselves can't\
  be.`}}}function hasWrapper(value,depth){if(value===null||typeof value!=="object")return false;if(depth>MAX_SEARCHED)return true;if(Array.isArray(value))return value.
 some(item=>hasWrapper(item,depth+1));if(Object.getOwnPropertySymbols(value).length>0)return true;for(const name in value){if(hasWrapper(value[name],depth+1))return true}

@@ -2290,8 +2290,8 @@ indexOf(chars);if(pos>-1){return str.substr(pos+chars.length)}else{return str}}f
 function uppercase(str){if(typeof str==="undefined"){return void 0}return str.toUpperCase()}function length(str){if(typeof str==="undefined"){return void 0}return stringToArray2(
 str).length}function trim2(str){if(typeof str==="undefined"){return void 0}var result=str.replace(/[ \t\n\r]+/gm," ");if(result.charAt(0)===" "){result=result.substring(
 1)}if(result.charAt(result.length-1)===" "){result=result.substring(0,result.length-1)}return result}function pad(str,width,char){if(typeof str==="undefined"){return void 0}
-if(typeof char==="undefined"||char.length===0){char=" "}var result;width=Math.trunc(width);var padLength=Math.abs(width)-length(str);if(padLength>0){var padding=char.
-repeat(padLength);if(char.length>1){padding=substring(padding,0,padLength)}if(width>0){result=str+padding}else{result=padding+str}}else{result=str}return result}
+if(typeof char==="undefined"||char.length===0){char=" "}var result;width=Math.trunc(width);var padLength=Math.abs(width)-length(str);if(padLength>0){var padding=String(
+char).repeat(padLength);if(char.length>1){padding=substring(padding,0,padLength)}if(width>0){result=str+padding}else{result=padding+str}}else{result=str}return result}
 async function evaluateMatcher(matcher,str){var result=matcher.apply(this,[str]);if(isPromise(result)){result=await result}if(result&&!(typeof result.start==="n\
 umber"||result.end==="number"||Array.isArray(result.groups)||isFunction2(result.next))){throw{code:"T1010",stack:new Error().stack}}return result}async function contains(str,token){
 if(typeof str==="undefined"){return void 0}var result;if(typeof token==="string"){result=str.indexOf(token)!==-1}else{var matches=await evaluateMatcher(token,str);
@@ -2486,10 +2486,14 @@ type:type2,value,position};return obj};var scanRegex=function(){var start=positi
 charAt(position2)==="/"&&depth===0){var backslashCount=0;while(path.charAt(position2-(backslashCount+1))==="\\"){backslashCount++}if(backslashCount%2===0){return true}}
 return false};while(position<length){var currentChar=path.charAt(position);if(isClosingSlash(position)){pattern=path.substring(start,position);if(pattern===""){
 throw{code:"S0301",stack:new Error().stack,position}}position++;currentChar=path.charAt(position);start=position;while(currentChar==="i"||currentChar==="m"){position++;
-currentChar=path.charAt(position)}flags=path.substring(start,position)+"g";return new RegExp(pattern,flags)}if((currentChar==="("||currentChar==="["||currentChar===
-"{")&&path.charAt(position-1)!=="\\"){depth++}if((currentChar===")"||currentChar==="]"||currentChar==="}")&&path.charAt(position-1)!=="\\"){depth--}position++}throw{
-code:"S0302",stack:new Error().stack,position}};var next2=function(prefix){if(position>=length)return null;var currentChar=path.charAt(position);while(position<
-length&&" 	\n\r\v".indexOf(currentChar)>-1){position++;currentChar=path.charAt(position)}if(currentChar==="/"&&path.charAt(position+1)==="*"){var commentStart=position;
+currentChar=path.charAt(position)}flags=path.substring(start,position)+"g";try{return new RegExp(pattern,flags)}catch(err){var reason={"expecting ')'":"Untermin\
+ated group","duplicate group name":"Duplicate capture group name","extraneous characters at the end":"Unmatched ')'","group name not defined":"Invalid named cap\
+ture referenced","invalid class range":"Range out of order in character class","invalid group":"Invalid group","invalid group name":"Invalid capture group name",
+"invalid repetition count":"numbers out of order in {} quantifier","nothing to repeat":"Nothing to repeat","unexpected end":"Unterminated character class"}[err.
+message]||err.message;throw new SyntaxError("Invalid regular expression: /"+pattern+"/"+flags.split("").sort().join("")+": "+reason)}}if((currentChar==="("||currentChar===
+"["||currentChar==="{")&&path.charAt(position-1)!=="\\"){depth++}if((currentChar===")"||currentChar==="]"||currentChar==="}")&&path.charAt(position-1)!=="\\"){depth--}
+position++}throw{code:"S0302",stack:new Error().stack,position}};var next2=function(prefix){if(position>=length)return null;var currentChar=path.charAt(position);
+while(position<length&&" 	\n\r\v".indexOf(currentChar)>-1){position++;currentChar=path.charAt(position)}if(currentChar==="/"&&path.charAt(position+1)==="*"){var commentStart=position;
 position+=2;currentChar=path.charAt(position);while(!(currentChar==="*"&&path.charAt(position+1)==="/")){currentChar=path.charAt(++position);if(position>=length){
 throw{code:"S0106",stack:new Error().stack,position:commentStart}}}position+=2;currentChar=path.charAt(position);return next2(prefix)}if(prefix!==true&&currentChar===
 "/"){position++;return create("regex",scanRegex())}if(currentChar==="."&&path.charAt(position+1)==="."){position+=2;return create("operator","..")}if(currentChar===

@@ -3,6 +3,7 @@
 // What Node calls the TypeErrors that QuickJS words differently.
 const IN_NODES_WORDS = [
   [/^cannot read property '(.*)' of (null|undefined)$/s, "Cannot read properties of $2 (reading '$1')"],
+  [/^cannot set property '(.*)' of (null|undefined)$/s, "Cannot set properties of $2 (setting '$1')"],
   [/^toPrimitive$/, 'Cannot convert object to primitive value'],
 ];
 

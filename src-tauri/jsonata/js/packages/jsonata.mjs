@@ -107,7 +107,7 @@ const SHARED = [
 
 // One long string instead of an array as long as the padding, which nothing could interrupt.
 const FUNCTIONS = [
-  { from: 'var padding = (new Array(padLength + 1)).join(char);', to: 'var padding = char.repeat(padLength);' },
+  { from: 'var padding = (new Array(padLength + 1)).join(char);', to: 'var padding = String(char).repeat(padLength);' },
 ];
 
 /**
@@ -128,20 +128,42 @@ const SYNCHRONOUS_EVALUATOR = [
   {
     from: '            if(isFunction(arg)) {\n                // wrap this in a closure\n',
     to: `            if(isFunction(arg)) {
-                if(proc && proc._jsonata_function === true && !proc.synchronous || typeof proc === 'function') {
+                if(proc && proc._jsonata_function === true && proc.implementation.synchronous === false || typeof proc === 'function') {
                     ${WAITS};
                 }
                 // wrap this in a closure
 `,
   },
-  {
-    from: '            _jsonata_function: true,\n            implementation: func\n',
-    to: '            _jsonata_function: true,\n            synchronous: func.synchronous !== false,\n            implementation: func\n',
-  },
 ];
 const SYNCHRONOUS_FUNCTIONS = [
   { from: 'result = result;', to: WAITS },
   { from: 'replacedWith = replacedWith;', to: WAITS },
+];
+
+// What Node calls QuickJS's errors in regular expressions; Node also says which one it is.
+const REGEX_ERRORS = {
+  "expecting ')'": 'Unterminated group',
+  'duplicate group name': 'Duplicate capture group name',
+  'extraneous characters at the end': "Unmatched ')'",
+  'group name not defined': 'Invalid named capture referenced',
+  'invalid class range': 'Range out of order in character class',
+  'invalid group': 'Invalid group',
+  'invalid group name': 'Invalid capture group name',
+  'invalid repetition count': 'numbers out of order in {} quantifier',
+  'nothing to repeat': 'Nothing to repeat',
+  'unexpected end': 'Unterminated character class',
+};
+const PARSER = [
+  {
+    from: '                    return new RegExp(pattern, flags);\n',
+    to: `                    try {
+                        return new RegExp(pattern, flags);
+                    } catch(err) {
+                        var reason = ${JSON.stringify(REGEX_ERRORS)}[err.message] || err.message;
+                        throw new SyntaxError('Invalid regular expression: /' + pattern + '/' + flags.split('').sort().join('') + ': ' + reason);
+                    }
+`,
+  },
 ];
 
 /** The sources that the bundle takes in place of the package's, by the name that they are imported under. */
@@ -153,7 +175,7 @@ export function jsonataModules(file) {
     jsonata: evaluator,
     functions,
     datetime: modules.datetime,
-    parser: modules.parser,
+    parser: patch(modules.parser, PARSER),
     signature: patch(modules.signature, SIGNATURE),
     utils: modules.utils,
     'jsonata-synchronous': patch(synchronous(evaluator).replace("require('./functions')", "require('./functions-synchronous')"), [...SYNCHRONOUS_EVALUATOR, ...FAST_EVALUATOR]),

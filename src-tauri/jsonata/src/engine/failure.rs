@@ -64,8 +64,14 @@ impl Failure {
 
 impl Thrown {
     fn is_out_of_memory(&self) -> bool {
-        // An error that there was no memory for is null, and jsonata then fails to note the position in it.
-        const MESSAGES: [&str; 3] = ["out of memory", "invalid string length", "property 'position' of null"];
+        // An error that there was no memory for is null, and jsonata then fails to note the position or the token in it.
+        const MESSAGES: [&str; 5] = [
+            "out of memory",
+            "invalid string length",
+            "of null (reading 'position')",
+            "of null (reading 'token')",
+            "of null (setting 'position')",
+        ];
         self.code.is_none() && MESSAGES.iter().any(|message| self.message.contains(message))
     }
 
