@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import trutoJsonata from '@truto/truto-jsonata';
 import { build } from 'esbuild';
 
 import { jsonataModules } from './packages/jsonata.mjs';
@@ -45,17 +46,34 @@ const packages = {
   },
 };
 
-/** The names of the functions in the second bundle. */
-async function formatFunctions() {
+/** The names of the functions that these parts of Truto's package register. */
+async function functionsOf(presets) {
   const names = [];
-  for (const preset of FORMAT_PRESETS) {
+  for (const preset of presets) {
     const [register] = Object.values(await import(`@truto/truto-jsonata/presets/${preset}`));
     register({ registerFunction: (name) => names.push(name) });
   }
   return names.sort();
 }
 
-const define = { __FORMAT_FUNCTIONS__: JSON.stringify(await formatFunctions()) };
+/**
+ * The text of each function's parameters, as jsonata reads it from the function's text when it is partially applied. In the
+ * bundle a parameter may have lost its parentheses, and defaults are written differently.
+ */
+async function parameters(names) {
+  const texts = {};
+  for (const name of names) {
+    const { implementation } = await trutoJsonata(`$${name}`).evaluate({});
+    texts[name] = /\(([^)]*)\)/.exec(implementation.toString())[1];
+  }
+  return texts;
+}
+
+const formats = await functionsOf(FORMAT_PRESETS);
+const define = {
+  __FORMAT_FUNCTIONS__: JSON.stringify(formats),
+  __PARAMETERS__: JSON.stringify(await parameters([...(await functionsOf(['core', 'datetime'])), ...formats])),
+};
 
 async function bundle(entry) {
   const { metafile, outputFiles } = await build({

@@ -13,6 +13,7 @@ const loadFormats = globalThis.__loadFormats;
 delete globalThis.__loadFormats;
 // The names are known when the bundle is made (bundle.mjs).
 const FORMATS = new Set(__FORMAT_FUNCTIONS__);
+const PARAMETERS = __PARAMETERS__;
 let hasFormats = false;
 
 /** The names of all functions. */
@@ -25,6 +26,7 @@ export function register(...extensions) {
       registerFunction(name, theirs, signature) {
         const implementation = improvements[name]?.(theirs) ?? theirs;
         implementation.synchronous = false;
+        implementation.parameters = PARAMETERS[name];
         jsonata.register(name, implementation, signature);
         synchronous.register(name, implementation, signature);
       },

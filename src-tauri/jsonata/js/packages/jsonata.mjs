@@ -85,6 +85,17 @@ const FRAMES = [
   { from: '            environment.isParallelCall = idx > 0\n', to: '' },
 ];
 
+// Truto's functions come with the text of their parameters, which the bundle writes differently.
+const PARAMETERS = [
+  {
+    from: `        var signature = func.toString();
+        var sigParens = /\\(([^)]*)\\)/.exec(signature)[1]; // the contents of the parens
+`,
+    to: `        var sigParens = func.parameters !== undefined ? func.parameters : /\\(([^)]*)\\)/.exec(func.toString())[1];
+`,
+  },
+];
+
 // Truto's functions are registered once for all expressions, and one syntax tree serves both evaluators.
 const SHARED = [
   { from: '            ast = parser(expr, options && options.recover);', to: "            ast = typeof expr === 'string' ? parser(expr) : expr;" },
@@ -170,7 +181,7 @@ const PARSER = [
 export function jsonataModules(file) {
   const modules = unpack(file);
   const functions = patch(modules.functions, FUNCTIONS);
-  const evaluator = patch(modules.jsonata, [...NO_HOOKS, ...FRAMES, ...SHARED]);
+  const evaluator = patch(modules.jsonata, [...NO_HOOKS, ...FRAMES, ...PARAMETERS, ...SHARED]);
   return {
     jsonata: evaluator,
     functions,
