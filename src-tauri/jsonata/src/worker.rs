@@ -30,7 +30,7 @@ pub(crate) fn start(queue: &Arc<Queue>, slot: usize, unknown_names: UnknownNames
 }
 
 fn work(queue: &Queue, slot: usize, unknown_names: UnknownNames) {
-    let mut worker = Worker { engine: None, unknown_names };
+    let mut worker = Worker { engine: None, broken: None, unknown_names };
     let mut small_in_a_row = 0;
     while let Some(job) = queue.next(slot, &mut small_in_a_row) {
         if job.is_abandoned() {
@@ -43,11 +43,15 @@ fn work(queue: &Queue, slot: usize, unknown_names: UnknownNames) {
             worker.engine = None;
         }
         queue.took(&expression, began.elapsed());
+        // Freeing what an evaluation used takes milliseconds, for which nobody should wait.
+        worker.broken = None;
     }
 }
 
 struct Worker {
     engine: Option<Engine>,
+    /// The last engine that ended by a limit, until its answer is sent.
+    broken: Option<Engine>,
     unknown_names: UnknownNames,
 }
 
@@ -87,9 +91,8 @@ impl Worker {
             None => Engine::new()?,
         };
         let outcome = run(&mut engine);
-        if !engine.is_broken() {
-            self.engine = Some(engine);
-        }
+        let is_broken = engine.is_broken();
+        *(if is_broken { &mut self.broken } else { &mut self.engine }) = Some(engine);
         outcome
     }
 }
