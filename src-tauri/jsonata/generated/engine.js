@@ -1778,13 +1778,13 @@ forEach(branch2=>branch2.error(error)));return reading};const branch=index=>new 
 canceled[index]={reason};if(canceled[0]&&canceled[1])cancelation.resolve(reader.cancel(canceled.map(each=>each.reason)));return cancelation.promise}});return[branch(
 0),branch(1)]}async*values({preventCancel=false}={}){const reader=this.getReader();let ended=false;try{for(;;){const{value,done}=await reader.read();if(done){ended=
 true;return}yield value}}catch(error){ended=true;throw error}finally{if(!ended&&!preventCancel)await reader.cancel();reader.releaseLock()}}[Symbol.asyncIterator](options){
-return this.values(options)}get[Symbol.toStringTag](){return"ReadableStream"}};var CHUNK2=65536;function bytesOfPart(part){return part instanceof Blob2?Blob2.bytesOf(part):viewOf(part)??utf8Bytes(String(part))}function typeOf(type=""){type=
-String(type);return/[^\x20-\x7e]/.test(type)?"":type.toLowerCase()}var Blob2=class _Blob{#bytes;#type;constructor(parts=[],options={}){if(parts===null||typeof parts!==
-"object"||typeof parts[Symbol.iterator]!=="function"){const received=parts===null?"null":typeof parts==="object"?"an instance of Object":`type ${typeof parts} (${typeof parts===
-"string"?`'${parts}'`:String(parts)})`;const error=new TypeError(`The "sources" argument must be a sequence. Received ${received}`);error.code="ERR_INVALID_ARG_\
-TYPE";throw error}const native2=options?.endings==="native";const chunks=Array.from(parts,part=>bytesOfPart(native2&&typeof part==="string"?part.replace(/\r\n?/g,
-"\n"):part));this.#bytes=new Uint8Array(chunks.reduce((size,chunk2)=>size+chunk2.length,0));let offset2=0;for(const chunk2 of chunks){this.#bytes.set(chunk2,offset2);
-offset2+=chunk2.length}this.#type=typeOf(options?.type)}static bytesOf(blob2){return blob2.#bytes}get size(){return this.#bytes.length}get type(){return this.#type}async arrayBuffer(){
+return this.values(options)}get[Symbol.toStringTag](){return"ReadableStream"}};var CHUNK2=65536;function bytesOfPart(part){return part instanceof Blob2?bytesOfBlob(part):viewOf(part)??utf8Bytes(String(part))}function typeOf(type=""){type=String(
+type);return/[^\x20-\x7e]/.test(type)?"":type.toLowerCase()}var bytesOfBlob;var Blob2=class _Blob{#bytes;#type;static{bytesOfBlob=blob2=>blob2.#bytes}constructor(parts=[],options={}){
+if(parts===null||typeof parts!=="object"||typeof parts[Symbol.iterator]!=="function"){const received=parts===null?"null":typeof parts==="object"?"an instance of\
+ Object":`type ${typeof parts} (${typeof parts==="string"?`'${parts}'`:String(parts)})`;const error=new TypeError(`The "sources" argument must be a sequence. Re\
+ceived ${received}`);error.code="ERR_INVALID_ARG_TYPE";throw error}const native2=options?.endings==="native";const chunks=Array.from(parts,part=>bytesOfPart(native2&&
+typeof part==="string"?part.replace(/\r\n?/g,"\n"):part));this.#bytes=new Uint8Array(chunks.reduce((size,chunk2)=>size+chunk2.length,0));let offset2=0;for(const chunk2 of chunks){
+this.#bytes.set(chunk2,offset2);offset2+=chunk2.length}this.#type=typeOf(options?.type)}get size(){return this.#bytes.length}get type(){return this.#type}async arrayBuffer(){
 return this.#bytes.slice().buffer}async text(){const text2=host.utf8Decode(byteString(this.#bytes),false);return text2.startsWith("\uFEFF")?text2.slice(1):text2}slice(start=0,end=this.
 size,type=""){return new _Blob([this.#bytes.subarray(start,end)],{type})}stream(){const bytes=this.#bytes;let offset2=0;return new ReadableStream2({pull(controller){
 if(offset2<bytes.length)controller.enqueue(bytes.slice(offset2,offset2+=CHUNK2));if(offset2>=bytes.length)controller.close()}})}get[Symbol.toStringTag](){return"\

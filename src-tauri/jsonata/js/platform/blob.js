@@ -5,7 +5,7 @@ import { ReadableStream } from './streams.js';
 const CHUNK = 65_536;
 
 function bytesOfPart(part) {
-  return part instanceof Blob ? Blob.bytesOf(part) : (viewOf(part) ?? utf8Bytes(String(part)));
+  return part instanceof Blob ? bytesOfBlob(part) : (viewOf(part) ?? utf8Bytes(String(part)));
 }
 
 function typeOf(type = '') {
@@ -13,9 +13,15 @@ function typeOf(type = '') {
   return /[^\x20-\x7e]/.test(type) ? '' : type.toLowerCase();
 }
 
+let bytesOfBlob;
+
 export class Blob {
   #bytes;
   #type;
+
+  static {
+    bytesOfBlob = (blob) => blob.#bytes;
+  }
 
   constructor(parts = [], options = {}) {
     if (parts === null || typeof parts !== 'object' || typeof parts[Symbol.iterator] !== 'function') {
@@ -38,10 +44,6 @@ export class Blob {
       offset += chunk.length;
     }
     this.#type = typeOf(options?.type);
-  }
-
-  static bytesOf(blob) {
-    return blob.#bytes;
   }
 
   get size() {
