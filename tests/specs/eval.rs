@@ -125,9 +125,9 @@ async fn numbers_and_texts_stay_exact() -> Result<()> {
 #[tokio::test]
 async fn an_error_shows_its_place() -> Result<()> {
     let folder = Folder::new()?;
-    let shown = ["  $summ([1])", "   ^^^^"];
+    let shown = ["  $summ([1])", "  ^^^^^"];
     let error = folder.eval_with(9, &["$summ([1])"], "").await?.err;
-    assert!(error.contains("at line 1, column 2: ") && error.contains(&shown.join("\n")), "{error}");
+    assert!(error.contains("at line 1, column 1: ") && error.contains(&shown.join("\n")), "{error}");
     assert!(error.contains("$summ"), "{error}");
 
     let error = folder.eval_with(9, &["{\n\t\"漢字\": 1 +,\n}"], "").await?.err;

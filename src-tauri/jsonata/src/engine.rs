@@ -19,8 +19,10 @@ use crate::{EvalError, Limits, UnknownNames, host, job::Outcome, job::Program};
 const BUNDLE: &str = include_str!("../generated/engine.js");
 /// The functions for documents and formats, for the first expression that uses one.
 const FORMATS_BUNDLE: &str = include_str!("../generated/formats.js");
-/// What an engine may keep of earlier evaluations: compiled expressions and formats, and garbage.
+/// What an engine may keep of earlier evaluations: compiled expressions, the functions for formats, and garbage.
 const KEPT_MEMORY: usize = 32 << 20;
+/// So much beside the packages may be garbage before QuickJS looks for cycles in it.
+const MAX_GARBAGE: usize = 8 << 20;
 /// The bundle is evaluated within it.
 const BOOT_MEMORY: usize = 64 << 20;
 
@@ -101,7 +103,7 @@ impl Engine {
         let limits = program.limits;
         self.runtime.set_memory_limit(self.base_memory + KEPT_MEMORY + limits.memory);
         // A collection looks at everything that the packages define: not before there is something to collect.
-        self.runtime.set_gc_threshold(self.base_memory + KEPT_MEMORY / 2);
+        self.runtime.set_gc_threshold(self.base_memory + MAX_GARBAGE);
         self.runtime.set_max_stack_size(limits.stack.clamp(1, Limits::MAX_STACK));
         self.clock.start(limits.time);
         let result = self.context.with(|ctx| {

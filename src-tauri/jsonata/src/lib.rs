@@ -12,13 +12,15 @@ mod error;
 mod host;
 mod job;
 mod limits;
+mod position;
 mod queue;
 mod worker;
 
 pub use bindings::Bindings;
 pub use engines::Engines;
-pub use error::{ErrorKind, EvalError, Position};
+pub use error::{ErrorKind, EvalError};
 pub use limits::{Limits, Settings, UnknownNames};
+pub use position::Position;
 
 /// The licenses of the npm packages that are part of the program.
 pub const LICENSES: &str = include_str!("../generated/LICENSES.txt");

@@ -185,13 +185,13 @@ async fn a_check_finds_unknown_names_and_syntax_errors() {
         assert_eq!(check(expression, &["previous"]).await, Ok(()), "{expression}");
     }
     for (expression, name, column) in [
-        ("$summ(a)", "$summ", 2),
-        ("1 + $previous", "$previous", 6),
-        ("{\n  \"a\": $nope\n}", "$nope", 9),
-        ("($x := 1; $y)", "$y", 12),
-        ("function($a){ $b }", "$b", 16),
-        ("a[$c = 1]", "$c", 4),
-        ("$map(a, $lower)", "$lower", 10),
+        ("$summ(a)", "$summ", 1),
+        ("1 + $previous", "$previous", 5),
+        ("{\n  \"a\": $nope\n}", "$nope", 8),
+        ("($x := 1; $y)", "$y", 11),
+        ("function($a){ $b }", "$b", 15),
+        ("a[$c = 1]", "$c", 3),
+        ("$map(a, $lower)", "$lower", 9),
     ] {
         let error = check(expression, &[]).await.expect_err(expression);
         assert_eq!(error.kind, ErrorKind::UnknownName, "{expression}: {error:?}");
