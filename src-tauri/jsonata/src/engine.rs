@@ -14,7 +14,7 @@ use rquickjs::{CatchResultExt, Context, Ctx, Function, Object, Promise, Runtime,
 use serde_json::value::RawValue;
 
 use self::failure::{Failure, text_of};
-use crate::{EvalError, Limits, UnknownNames, host, job::Outcome, job::Program};
+use crate::{ErrorKind, EvalError, Limits, UnknownNames, host, job::Outcome, job::Program};
 
 const BUNDLE: &str = include_str!("../generated/engine.js");
 /// The functions for documents and formats, for the first expression that uses one.
@@ -112,8 +112,12 @@ impl Engine {
         });
         let is_interrupted = self.clock.stop();
         result.map_err(|failure| {
+            let never_settles = matches!(failure, Failure::NeverSettles);
+            // An error that there is no memory for, in a job of QuickJS, is lost: its promise waits on.
+            let is_out_of_memory = never_settles && memory(&self.runtime) > self.base_memory + limits.memory / 2;
+            let failure = if is_out_of_memory { Failure::OutOfMemory } else { failure };
             let error = failure.explain(&program.expression, &limits, is_interrupted);
-            self.is_broken = error.kind.is_limit() && error.kind != crate::ErrorKind::Output;
+            self.is_broken = never_settles || (error.kind.is_limit() && error.kind != ErrorKind::Output);
             error
         })
     }

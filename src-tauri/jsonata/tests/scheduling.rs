@@ -1,4 +1,4 @@
-//! Engines start at first use, share the work fairly, and end when there is nothing to do.
+//! Engines share the work fairly.
 
 use std::{
     sync::{
@@ -128,42 +128,6 @@ async fn an_abandoned_map_ends() {
     // On the same engine: it would take minutes if the map went on.
     let outcomes = engines.map("1".into(), vec![json("1")], Bindings::default(), Limits::default()).await;
     assert!(outcomes[0].is_ok());
-}
-
-/// Threads of this process that are engines'. The tests of a file run in one process unless the runner separates them.
-#[cfg(target_os = "linux")]
-fn engine_threads() -> usize {
-    std::fs::read_dir("/proc/self/task")
-        .expect("the process's threads")
-        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("comm")).ok())
-        .filter(|name| name.starts_with("jsonata-"))
-        .count()
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn engines_start_at_first_use_and_end_when_idle() {
-    let engines = Engines::new(Settings { idle_after: Duration::from_millis(50), ..Settings::default() });
-    assert_eq!(engine_threads(), 0, "before first use");
-    small(&engines, 1).await;
-    assert_eq!(engine_threads(), 1, "one evaluation needs one engine");
-    wait_until_no_engines().await;
-    small(&engines, 2).await;
-
-    let engines = Engines::default();
-    small(&engines, 3).await;
-    drop(engines);
-    wait_until_no_engines().await;
-}
-
-#[cfg(target_os = "linux")]
-async fn wait_until_no_engines() {
-    let gone = async {
-        while engine_threads() > 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), gone).await.expect("the engines end");
 }
 
 #[tokio::test]

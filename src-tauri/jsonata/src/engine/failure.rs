@@ -8,6 +8,7 @@ use crate::{ErrorKind, EvalError, Limits, Position};
 
 pub(super) enum Failure {
     Thrown(Thrown),
+    OutOfMemory,
     /// The result's promise waits for something that never happens.
     NeverSettles,
     /// The result has so many bytes of JSON.
@@ -55,6 +56,7 @@ impl Failure {
                 position: None,
                 advice: Some("Expressions have no timers and no network here: leave out what waits for them."),
             },
+            Self::OutOfMemory => memory(limits),
             Self::Thrown(thrown) if thrown.is_out_of_memory() => memory(limits),
             Self::Thrown(thrown) if thrown.is_out_of_stack() => stack(limits),
             Self::Thrown(thrown) => thrown.explain(expression),

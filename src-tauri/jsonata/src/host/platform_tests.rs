@@ -203,7 +203,7 @@ fn odd_arguments_give_a_result_or_an_error() {
                 let expression = call.replace('X', &format!("({odd})"));
                 let began = std::time::Instant::now();
                 evaluate(&format!("(async () => {{ await ({expression}); return 'done' }})()"));
-                assert!(began.elapsed() < std::time::Duration::from_secs(2), "{expression}");
+                assert!(began.elapsed() < std::time::Duration::from_secs(20), "{expression}");
             }
         }
     });
