@@ -3,6 +3,9 @@
 //! Long jobs never keep small ones waiting: one engine takes small ones only, and the others take small ones first. They take a
 //! long one after some small ones, so that those don't keep a map waiting forever either.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::VecDeque,
     hash::{DefaultHasher, Hash, Hasher},
