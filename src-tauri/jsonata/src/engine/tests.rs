@@ -119,3 +119,20 @@ fn what_the_synchronous_evaluator_cannot_do_is_left_to_the_original() {
         }
     });
 }
+
+/// Functions are shared by all expressions, and each keeps where it was called last.
+#[test]
+fn an_error_does_not_depend_on_earlier_evaluations() {
+    on_an_engines_stack(|| {
+        let eval = |engine: &mut Engine, expression: &str| {
+            let program =
+                Program { expression: expression.into(), bindings: Bindings::default(), limits: Limits::default() };
+            engine.eval(&program, None, UnknownNames::Refuse)
+        };
+        let expression = "$map([\"*\"], $base64decode)";
+        let fresh = eval(&mut Engine::new().expect("an engine"), expression).expect_err("no base64");
+        let mut engine = Engine::new().expect("an engine");
+        eval(&mut engine, "                              $base64decode(\"*\")").expect_err("no base64");
+        assert_eq!(eval(&mut engine, expression).expect_err("no base64"), fresh);
+    });
+}
