@@ -99,8 +99,13 @@ bundle: install $(STAMPS)/ui ## Build the .deb and .rpm into target/release/bund
 # As people run them: release builds, without the tests' features. BENCHED_BIN names another build of relink to measure in its place.
 BENCHED := -p relink-desktop -p relink-cli -p relink-benches
 
+# The npm packages that Node runs beside Relink.
+JSONATA_PACKAGES := src-tauri/jsonata/js/node_modules/.package-lock.json
+$(JSONATA_PACKAGES): src-tauri/jsonata/js/package-lock.json
+	@npm --prefix src-tauri/jsonata/js ci --silent --no-audit --no-fund
+
 .PHONY: bench
-bench: install $(STAMPS)/ui ## Measure Relink and its baselines, as in docs/benchmarks.md; SECTIONS="start idle calls scale refreshes" names some
+bench: install $(STAMPS)/ui $(JSONATA_PACKAGES) ## Measure Relink and its baselines, as in docs/benchmarks.md; SECTIONS="start idle calls scale jsonata refreshes" names some
 	@cargo build --release --bins $(BENCHED)
 	@if [ -z "$(SECTIONS)" ] || [ -n "$(filter-out refreshes,$(SECTIONS))" ]; then \
 	  RELINK_BIN=$(or $(BENCHED_BIN),$(TARGET)/release/relink) $(TARGET)/release/bench $(filter-out refreshes,$(SECTIONS)); \

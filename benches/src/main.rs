@@ -4,6 +4,7 @@ mod apps;
 mod calls;
 mod figures;
 mod idle;
+mod jsonata;
 mod processes;
 mod scale;
 mod screen;
@@ -14,13 +15,16 @@ use std::{env, process::ExitCode};
 
 use anyhow::Result;
 
-const SECTIONS: &[&str] = &["start", "idle", "calls", "scale"];
+const SECTIONS: &[&str] = &["start", "idle", "calls", "scale", "jsonata"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let sections: Vec<String> = env::args().skip(1).collect();
     if sections == [calls::STATIC] {
         return exit_code(calls::serve_static_response().await);
+    }
+    if sections == [jsonata::MEMORY] {
+        return exit_code(jsonata::print_memory().await);
     }
     if let Some(unknown) = sections.iter().find(|name| !SECTIONS.contains(&name.as_str())) {
         eprintln!("{unknown} is not one of {}", SECTIONS.join(", "));
@@ -41,6 +45,9 @@ async fn measure(wanted: impl Fn(&str) -> bool) -> Result<()> {
     }
     if wanted("scale") {
         scale::measure().await?;
+    }
+    if wanted("jsonata") {
+        jsonata::measure().await?;
     }
     Ok(())
 }
