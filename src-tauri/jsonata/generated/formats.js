@@ -2864,7 +2864,7 @@ The timezone integer format specifier cannot have more than four digits","D3135"
 /time picture string is missing specifiers required to parse the timestamp","D3137":"{{{message}}}","D3138":"The $single() function expected exactly 1 matching \
 result.  Instead it matched more.","D3139":"The $single() function expected exactly 1 matching result.  Instead it matched 0.","D3140":"Malformed URL passed to \
 ${{{functionName}}}(): {{value}}","D3141":"{{{message}}}"};function populateMessage(err){var template=errorCodes[err.code];if(typeof template!=="undefined"){var message=template.
-replace(/\{\{\{([^}]+)}}}/g,function(){return err[arguments[1]]});message=message.replace(/\{\{([^}]+)}}/g,function(){return JSON.stringify(err[arguments[1]])});
+replace(/\{\{\{([^}]+)}}}/g,function(){return err[arguments[1]]});message=message.replace(/\{\{([^}]+)}}/g,function(){return JSON.stringify(err[arguments[1]],(name,value)=>value)});
 err.message=message}}function jsonata3(expr,options3){var ast;var errors;try{ast=typeof expr==="string"?parser3(expr):expr;errors=ast.errors;delete ast.errors}catch(err){
 populateMessage(err);throw err}var environment=createFrame(staticFrame);var timestamp=new Date;environment.bind("now",defineFunction(function(picture,timezone){
 return datetime.fromMillis(timestamp.getTime(),picture,timezone)},"<s?s?:s>"));environment.bind("millis",defineFunction(function(){return timestamp.getTime()},"\

@@ -25,6 +25,11 @@ const NO_HOOKS = [
   { from: '        environment.base.depth--;\n', to: '' },
 ];
 
+// A value in a message may be a million numbers: with a function that is called for each, the engine can interrupt it.
+const MESSAGES = [
+  { from: 'return JSON.stringify(err[arguments[1]]);', to: 'return JSON.stringify(err[arguments[1]], (name, value) => value);' },
+];
+
 // A frame whose bindings inherit from those around it: a lookup is one property access, not a chain of closures.
 const FRAMES = [
   {
@@ -181,7 +186,7 @@ const PARSER = [
 export function jsonataModules(file) {
   const modules = unpack(file);
   const functions = patch(modules.functions, FUNCTIONS);
-  const evaluator = patch(modules.jsonata, [...NO_HOOKS, ...FRAMES, ...PARAMETERS, ...SHARED]);
+  const evaluator = patch(modules.jsonata, [...NO_HOOKS, ...MESSAGES, ...FRAMES, ...PARAMETERS, ...SHARED]);
   return {
     jsonata: evaluator,
     functions,

@@ -51,7 +51,9 @@ fn every_expression_ends_within_its_limits() {
     let corpus = mutations::corpus();
     assert!(corpus.len() > 300, "{} expressions", corpus.len());
 
-    let prober = RefCell::new(Prober::new(current_input(seed)));
+    // Every day on machines that are busy, where caches are cold: what isn't interrupted takes far longer than twice the time.
+    let time_tolerance = if env::var_os(CASES).is_some() { 1.2 } else { 2.0 };
+    let prober = RefCell::new(Prober::new(current_input(seed), time_tolerance));
     let expressions = prop_oneof![3 => grammar::expression(), 2 => mutations::mutated(corpus)];
     let outcome = runner.run(&expressions, |expression| {
         let mut prober = prober.borrow_mut();

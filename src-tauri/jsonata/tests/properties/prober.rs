@@ -41,6 +41,7 @@ pub(crate) struct Prober {
     base_memory: u64,
     engine_memory: u64,
     current_input: PathBuf,
+    time_tolerance: f64,
     began: Instant,
     pub(crate) probed: u32,
     results: u32,
@@ -54,7 +55,8 @@ pub(crate) struct Prober {
 }
 
 impl Prober {
-    pub(crate) fn new(current_input: PathBuf) -> Self {
+    /// An expression is late when it takes `time_tolerance` times the limit.
+    pub(crate) fn new(current_input: PathBuf, time_tolerance: f64) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let before = usage::peak_memory();
         let mut prober = Self {
@@ -64,6 +66,7 @@ impl Prober {
             base_memory: 0,
             engine_memory: 0,
             current_input,
+            time_tolerance,
             began: Instant::now(),
             probed: 0,
             results: 0,
@@ -91,12 +94,12 @@ impl Prober {
             self.longest_of_attempt = Duration::ZERO;
             holds = holds.and_then(|()| self.check_and_evaluate(expression));
             longest = longest.min(self.longest_of_attempt);
-            if longest <= TIME.mul_f64(TOLERANCE) {
+            if longest <= TIME.mul_f64(self.time_tolerance) {
                 break;
             }
         }
         self.longest = self.longest.max(longest);
-        if longest > TIME.mul_f64(TOLERANCE) {
+        if longest > TIME.mul_f64(self.time_tolerance) {
             self.late.push((expression.to_owned(), longest));
         }
         if holds.is_err() {
@@ -209,7 +212,7 @@ impl fmt::Display for Prober {
         write!(
             f,
             "{probed} expressions in {:.0} s: {results} with a result, {limits_reached} limits reached. \
-             {} took more than 20 % longer than allowed; the longest took {longest:.1?} of the \
+             {} took longer than tolerated; the longest took {longest:.1?} of the \
              processor and {longest_by_clock:.1?} by the clock (limit {TIME:?}); the process grew by {} MB at most",
             self.began.elapsed().as_secs_f64(),
             late.len(),
