@@ -885,8 +885,8 @@ params[index].regex;var match2=badSig.match(partialPattern);if(match2===null){th
 match2[0].length}throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],index:goodTo+1}};return{definition:signature2,validate:function(args,context){
 var suppliedSig="";for(var at=0;at<args.length;at++){suppliedSig+=getSymbol(args[at])}var known=matches.get(suppliedSig);if(known===void 0){var found=regex.exec(
 suppliedSig);known={found,isAsSupplied:found!==null&&params.length===args.length&&params.every((param2,index)=>found[index+1].length===1&&param2.type!=="a")};if(args.
-length<8){matches.set(suppliedSig,known)}}if(known.isAsSupplied){return args.slice()}var isValid=known.found;if(isValid){var validatedArgs=[];var argIndex=0;params.
-forEach(function(param2,index){var arg=args[argIndex];var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(
+length<8&&matches.size<64){matches.set(suppliedSig,known)}}if(known.isAsSupplied){return args.slice()}var isValid=known.found;if(isValid){var validatedArgs=[];var argIndex=0;
+params.forEach(function(param2,index){var arg=args[argIndex];var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(
 context);if(param2.contextRegex.test(contextType)){validatedArgs.push(context)}else{throw{code:"T0411",stack:new Error().stack,value:context,index:argIndex+1}}}else{
 validatedArgs.push(arg);argIndex++}}else{match2.split("").forEach(function(single){arg=args[argIndex];if(param2.type==="a"){if(single==="m"){arg=void 0}else{var arrayOK=true;
 if(typeof param2.subtype!=="undefined"){if(single!=="a"&&match2!==param2.subtype){arrayOK=false}else if(single==="a"){if(arg.length>0){var itemType=getSymbol(arg[0]);
@@ -922,59 +922,59 @@ position++;var qstr="";while(position<length){currentChar=path.charAt(position);
 hasOwnProperty.call(escapes,currentChar)){qstr+=escapes[currentChar]}else if(currentChar==="u"){var octets=path.substr(position+1,4);if(/^[0-9a-fA-F]+$/.test(octets)){
 var codepoint=parseInt(octets,16);qstr+=String.fromCharCode(codepoint);position+=4}else{throw{code:"S0104",stack:new Error().stack,position}}}else{throw{code:"S\
 0103",stack:new Error().stack,position,token:currentChar}}}else if(currentChar===quoteType){position++;return create("string",qstr)}else{qstr+=currentChar}position++}
-throw{code:"S0101",stack:new Error().stack,position}}var numregex=/^-?(0|([1-9][0-9]*))(\.[0-9]+)?([Ee][-+]?[0-9]+)?/;var match2=numregex.exec(path.substring(position));
-if(match2!==null){var num=parseFloat(match2[0]);if(!isNaN(num)&&isFinite(num)){position+=match2[0].length;return create("number",num)}else{throw{code:"S0102",stack:new Error().
-stack,position,token:match2[0]}}}var name;if(currentChar==="`"){position++;var end=path.indexOf("`",position);if(end!==-1){name=path.substring(position,end);position=
-end+1;return create("name",name)}position=length;throw{code:"S0105",stack:new Error().stack,position}}var i=position;var ch;for(;;){ch=path.charAt(i);if(i===length||
-" 	\n\r\v".indexOf(ch)>-1||Object.prototype.hasOwnProperty.call(operators,ch)){if(path.charAt(position)==="$"){name=path.substring(position+1,i);position=i;return create(
-"variable",name)}else{name=path.substring(position,i);position=i;switch(name){case"or":case"in":case"and":return create("operator",name);case"true":return create(
-"value",true);case"false":return create("value",false);case"null":return create("value",null);default:if(position===length&&name===""){return null}return create(
-"name",name)}}}else{i++}}};return next};var parser3=function(source,recover){var node;var lexer;var symbol_table=Object.create(null);var errors=[];var remainingTokens=function(){
-var remaining=[];if(node.id!=="(end)"){remaining.push({type:node.type,value:node.value,position:node.position})}var nxt=lexer();while(nxt!==null){remaining.push(
-nxt);nxt=lexer()}return remaining};var base_symbol={nud:function(){var err2={code:"S0211",token:this.value,position:this.position};if(recover){err2.remaining=remainingTokens();
-err2.type="error";errors.push(err2);return err2}else{err2.stack=new Error().stack;throw err2}}};var symbol=function(id,bp){var s2=symbol_table[id];bp=bp||0;if(s2){
-if(bp>=s2.lbp){s2.lbp=bp}}else{s2=Object.create(base_symbol);s2.id=s2.value=id;s2.lbp=bp;symbol_table[id]=s2}return s2};var handleError=function(err2){if(recover){
-err2.remaining=remainingTokens();errors.push(err2);var symbol2=symbol_table["(error)"];node=Object.create(symbol2);node.error=err2;node.type="(error)";return node}else{
-err2.stack=new Error().stack;throw err2}};var advance=function(id,infix2){if(id&&node.id!==id){var code;if(node.id==="(end)"){code="S0203"}else{code="S0202"}var err2={
-code,position:node.position,token:node.value,value:id};return handleError(err2)}var next_token=lexer(infix2);if(next_token===null){node=symbol_table["(end)"];node.
-position=source.length;return node}var value=next_token.value;var type=next_token.type;var symbol2;switch(type){case"name":case"variable":symbol2=symbol_table["\
-(name)"];break;case"operator":symbol2=symbol_table[value];if(!symbol2){return handleError({code:"S0204",stack:new Error().stack,position:next_token.position,token:value})}
-break;case"string":case"number":case"value":symbol2=symbol_table["(literal)"];break;case"regex":type="regex";symbol2=symbol_table["(regex)"];break;default:return handleError(
-{code:"S0205",stack:new Error().stack,position:next_token.position,token:value})}node=Object.create(symbol2);node.value=value;node.type=type;node.position=next_token.
-position;return node};var expression=function(rbp){var left;var t=node;advance(null,true);left=t.nud();while(rbp<node.lbp){t=node;advance();left=t.led(left)}return left};
-var terminal=function(id){var s2=symbol(id,0);s2.nud=function(){return this}};var infix=function(id,bp,led){var bindingPower=bp||operators[id];var s2=symbol(id,
-bindingPower);s2.led=led||function(left){this.lhs=left;this.rhs=expression(bindingPower);this.type="binary";return this};return s2};var infixr=function(id,bp,led){
-var s2=symbol(id,bp);s2.led=led;return s2};var prefix=function(id,nud){var s2=symbol(id);s2.nud=nud||function(){this.expression=expression(70);this.type="unary";
-return this};return s2};terminal("(end)");terminal("(name)");terminal("(literal)");terminal("(regex)");symbol(":");symbol(";");symbol(",");symbol(")");symbol("]");
-symbol("}");symbol("..");infix(".");infix("+");infix("-");infix("*");infix("/");infix("%");infix("=");infix("<");infix(">");infix("!=");infix("<=");infix(">=");
-infix("&");infix("and");infix("or");infix("in");terminal("and");terminal("or");terminal("in");prefix("-");infix("~>");infix("??",operators["??"],function(left){
-this.type="condition";this.condition={type:"function",value:"(",procedure:{type:"variable",value:"exists"},arguments:[JSON.parse(JSON.stringify(left))]};this.then=
-left;this.else=expression(0);return this});infixr("(error)",10,function(left){this.lhs=left;this.error=node.error;this.remaining=remainingTokens();this.type="er\
-ror";return this});prefix("*",function(){this.type="wildcard";return this});prefix("**",function(){this.type="descendant";return this});prefix("%",function(){this.
-type="parent";return this});infix("(",operators["("],function(left){this.procedure=left;this.type="function";this.arguments=[];if(node.id!==")"){for(;;){if(node.
-type==="operator"&&node.id==="?"){this.type="partial";this.arguments.push(node);advance("?")}else{this.arguments.push(expression(0))}if(node.id!==",")break;advance(
-",")}}advance(")",true);if(left.type==="name"&&(left.value==="function"||left.value==="λ")){this.arguments.forEach(function(arg,index){if(arg.type!=="variable"){
-return handleError({code:"S0208",stack:new Error().stack,position:arg.position,token:arg.value,value:index+1})}});this.type="lambda";if(node.id==="<"){var sigPos=node.
-position;var depth=1;var sig="<";while(depth>0&&node.id!=="{"&&node.id!=="(end)"){var tok=advance();if(tok.id===">"){depth--}else if(tok.id==="<"){depth++}sig+=
-tok.value}advance(">");try{this.signature=parseSignature(sig)}catch(err2){err2.position=sigPos+err2.offset;return handleError(err2)}}advance("{");this.body=expression(
-0);advance("}")}return this});prefix("(",function(){var expressions=[];while(node.id!==")"){expressions.push(expression(0));if(node.id!==";"){break}advance(";")}
-advance(")",true);this.type="block";this.expressions=expressions;return this});prefix("[",function(){var a=[];if(node.id!=="]"){for(;;){var item=expression(0);if(node.
-id===".."){var range={type:"binary",value:"..",position:node.position,lhs:item};advance("..");range.rhs=expression(0);item=range}a.push(item);if(node.id!==","){
-break}advance(",")}}advance("]",true);this.expressions=a;this.type="unary";return this});infix("[",operators["["],function(left){if(node.id==="]"){var step=left;
-while(step&&step.type==="binary"&&step.value==="["){step=step.lhs}step.keepArray=true;advance("]");return left}else{this.lhs=left;this.rhs=expression(operators["\
-]"]);this.type="binary";advance("]",true);return this}});infix("^",operators["^"],function(left){advance("(");var terms=[];for(;;){var term={descending:false};if(node.
-id==="<"){advance("<")}else if(node.id===">"){term.descending=true;advance(">")}else{}term.expression=expression(0);terms.push(term);if(node.id!==","){break}advance(
-",")}advance(")");this.lhs=left;this.rhs=terms;this.type="binary";return this});var objectParser=function(left){var a=[];if(node.id!=="}"){for(;;){var n2=expression(
-0);advance(":");var v=expression(0);a.push([n2,v]);if(node.id!==","){break}advance(",")}}advance("}",true);if(typeof left==="undefined"){this.lhs=a;this.type="u\
-nary"}else{this.lhs=left;this.rhs=a;this.type="binary"}return this};prefix("{",objectParser);infix("{",operators["{"],objectParser);infixr(":=",operators[":="],
-function(left){if(left.type!=="variable"){return handleError({code:"S0212",stack:new Error().stack,position:left.position,token:left.value})}this.lhs=left;this.
-rhs=expression(operators[":="]-1);this.type="binary";return this});infix("@",operators["@"],function(left){this.lhs=left;this.rhs=expression(operators["@"]);if(this.
-rhs.type!=="variable"){return handleError({code:"S0214",stack:new Error().stack,position:this.rhs.position,token:"@"})}this.type="binary";return this});infix("#",
-operators["#"],function(left){this.lhs=left;this.rhs=expression(operators["#"]);if(this.rhs.type!=="variable"){return handleError({code:"S0214",stack:new Error().
-stack,position:this.rhs.position,token:"#"})}this.type="binary";return this});infix("?",operators["?"],function(left){this.type="condition";this.condition=left;
-this.then=expression(0);if(node.id===":"){advance(":");this.else=expression(0)}return this});infix("?:",operators["?:"],function(left){this.type="condition";this.
-condition=JSON.parse(JSON.stringify(left));this.then=left;this.else=expression(0);return this});prefix("|",function(){this.type="transform";this.pattern=expression(
-0);advance("|");this.update=expression(0);if(node.id===","){advance(",");this.delete=expression(0)}advance("|");return this});var tailCallOptimize=function(expr2){
+throw{code:"S0101",stack:new Error().stack,position}}var numregex=/-?(0|([1-9][0-9]*))(\.[0-9]+)?([Ee][-+]?[0-9]+)?/y;numregex.lastIndex=position;var match2=numregex.
+exec(path);if(match2!==null){var num=parseFloat(match2[0]);if(!isNaN(num)&&isFinite(num)){position+=match2[0].length;return create("number",num)}else{throw{code:"\
+S0102",stack:new Error().stack,position,token:match2[0]}}}var name;if(currentChar==="`"){position++;var end=path.indexOf("`",position);if(end!==-1){name=path.substring(
+position,end);position=end+1;return create("name",name)}position=length;throw{code:"S0105",stack:new Error().stack,position}}var i=position;var ch;for(;;){ch=path.
+charAt(i);if(i===length||" 	\n\r\v".indexOf(ch)>-1||Object.prototype.hasOwnProperty.call(operators,ch)){if(path.charAt(position)==="$"){name=path.substring(position+
+1,i);position=i;return create("variable",name)}else{name=path.substring(position,i);position=i;switch(name){case"or":case"in":case"and":return create("operator",
+name);case"true":return create("value",true);case"false":return create("value",false);case"null":return create("value",null);default:if(position===length&&name===
+""){return null}return create("name",name)}}}else{i++}}};return next};var parser3=function(source,recover){var node;var lexer;var symbol_table=Object.create(null);
+var errors=[];var remainingTokens=function(){var remaining=[];if(node.id!=="(end)"){remaining.push({type:node.type,value:node.value,position:node.position})}var nxt=lexer();
+while(nxt!==null){remaining.push(nxt);nxt=lexer()}return remaining};var base_symbol={nud:function(){var err2={code:"S0211",token:this.value,position:this.position};
+if(recover){err2.remaining=remainingTokens();err2.type="error";errors.push(err2);return err2}else{err2.stack=new Error().stack;throw err2}}};var symbol=function(id,bp){
+var s2=symbol_table[id];bp=bp||0;if(s2){if(bp>=s2.lbp){s2.lbp=bp}}else{s2=Object.create(base_symbol);s2.id=s2.value=id;s2.lbp=bp;symbol_table[id]=s2}return s2};
+var handleError=function(err2){if(recover){err2.remaining=remainingTokens();errors.push(err2);var symbol2=symbol_table["(error)"];node=Object.create(symbol2);node.
+error=err2;node.type="(error)";return node}else{err2.stack=new Error().stack;throw err2}};var advance=function(id,infix2){if(id&&node.id!==id){var code;if(node.
+id==="(end)"){code="S0203"}else{code="S0202"}var err2={code,position:node.position,token:node.value,value:id};return handleError(err2)}var next_token=lexer(infix2);
+if(next_token===null){node=symbol_table["(end)"];node.position=source.length;return node}var value=next_token.value;var type=next_token.type;var symbol2;switch(type){case"\
+name":case"variable":symbol2=symbol_table["(name)"];break;case"operator":symbol2=symbol_table[value];if(!symbol2){return handleError({code:"S0204",stack:new Error().
+stack,position:next_token.position,token:value})}break;case"string":case"number":case"value":symbol2=symbol_table["(literal)"];break;case"regex":type="regex";symbol2=
+symbol_table["(regex)"];break;default:return handleError({code:"S0205",stack:new Error().stack,position:next_token.position,token:value})}node=Object.create(symbol2);
+node.value=value;node.type=type;node.position=next_token.position;return node};var expression=function(rbp){var left;var t=node;advance(null,true);left=t.nud();
+while(rbp<node.lbp){t=node;advance();left=t.led(left)}return left};var terminal=function(id){var s2=symbol(id,0);s2.nud=function(){return this}};var infix=function(id,bp,led){
+var bindingPower=bp||operators[id];var s2=symbol(id,bindingPower);s2.led=led||function(left){this.lhs=left;this.rhs=expression(bindingPower);this.type="binary";
+return this};return s2};var infixr=function(id,bp,led){var s2=symbol(id,bp);s2.led=led;return s2};var prefix=function(id,nud){var s2=symbol(id);s2.nud=nud||function(){
+this.expression=expression(70);this.type="unary";return this};return s2};terminal("(end)");terminal("(name)");terminal("(literal)");terminal("(regex)");symbol("\
+:");symbol(";");symbol(",");symbol(")");symbol("]");symbol("}");symbol("..");infix(".");infix("+");infix("-");infix("*");infix("/");infix("%");infix("=");infix(
+"<");infix(">");infix("!=");infix("<=");infix(">=");infix("&");infix("and");infix("or");infix("in");terminal("and");terminal("or");terminal("in");prefix("-");infix(
+"~>");infix("??",operators["??"],function(left){this.type="condition";this.condition={type:"function",value:"(",procedure:{type:"variable",value:"exists"},arguments:[
+JSON.parse(JSON.stringify(left))]};this.then=left;this.else=expression(0);return this});infixr("(error)",10,function(left){this.lhs=left;this.error=node.error;this.
+remaining=remainingTokens();this.type="error";return this});prefix("*",function(){this.type="wildcard";return this});prefix("**",function(){this.type="descendan\
+t";return this});prefix("%",function(){this.type="parent";return this});infix("(",operators["("],function(left){this.procedure=left;this.type="function";this.arguments=
+[];if(node.id!==")"){for(;;){if(node.type==="operator"&&node.id==="?"){this.type="partial";this.arguments.push(node);advance("?")}else{this.arguments.push(expression(
+0))}if(node.id!==",")break;advance(",")}}advance(")",true);if(left.type==="name"&&(left.value==="function"||left.value==="λ")){this.arguments.forEach(function(arg,index){
+if(arg.type!=="variable"){return handleError({code:"S0208",stack:new Error().stack,position:arg.position,token:arg.value,value:index+1})}});this.type="lambda";if(node.
+id==="<"){var sigPos=node.position;var depth=1;var sig="<";while(depth>0&&node.id!=="{"&&node.id!=="(end)"){var tok=advance();if(tok.id===">"){depth--}else if(tok.
+id==="<"){depth++}sig+=tok.value}advance(">");try{this.signature=parseSignature(sig)}catch(err2){err2.position=sigPos+err2.offset;return handleError(err2)}}advance(
+"{");this.body=expression(0);advance("}")}return this});prefix("(",function(){var expressions=[];while(node.id!==")"){expressions.push(expression(0));if(node.id!==
+";"){break}advance(";")}advance(")",true);this.type="block";this.expressions=expressions;return this});prefix("[",function(){var a=[];if(node.id!=="]"){for(;;){
+var item=expression(0);if(node.id===".."){var range={type:"binary",value:"..",position:node.position,lhs:item};advance("..");range.rhs=expression(0);item=range}
+a.push(item);if(node.id!==","){break}advance(",")}}advance("]",true);this.expressions=a;this.type="unary";return this});infix("[",operators["["],function(left){
+if(node.id==="]"){var step=left;while(step&&step.type==="binary"&&step.value==="["){step=step.lhs}step.keepArray=true;advance("]");return left}else{this.lhs=left;
+this.rhs=expression(operators["]"]);this.type="binary";advance("]",true);return this}});infix("^",operators["^"],function(left){advance("(");var terms=[];for(;;){
+var term={descending:false};if(node.id==="<"){advance("<")}else if(node.id===">"){term.descending=true;advance(">")}else{}term.expression=expression(0);terms.push(
+term);if(node.id!==","){break}advance(",")}advance(")");this.lhs=left;this.rhs=terms;this.type="binary";return this});var objectParser=function(left){var a=[];if(node.
+id!=="}"){for(;;){var n2=expression(0);advance(":");var v=expression(0);a.push([n2,v]);if(node.id!==","){break}advance(",")}}advance("}",true);if(typeof left===
+"undefined"){this.lhs=a;this.type="unary"}else{this.lhs=left;this.rhs=a;this.type="binary"}return this};prefix("{",objectParser);infix("{",operators["{"],objectParser);
+infixr(":=",operators[":="],function(left){if(left.type!=="variable"){return handleError({code:"S0212",stack:new Error().stack,position:left.position,token:left.
+value})}this.lhs=left;this.rhs=expression(operators[":="]-1);this.type="binary";return this});infix("@",operators["@"],function(left){this.lhs=left;this.rhs=expression(
+operators["@"]);if(this.rhs.type!=="variable"){return handleError({code:"S0214",stack:new Error().stack,position:this.rhs.position,token:"@"})}this.type="binary";
+return this});infix("#",operators["#"],function(left){this.lhs=left;this.rhs=expression(operators["#"]);if(this.rhs.type!=="variable"){return handleError({code:"\
+S0214",stack:new Error().stack,position:this.rhs.position,token:"#"})}this.type="binary";return this});infix("?",operators["?"],function(left){this.type="condit\
+ion";this.condition=left;this.then=expression(0);if(node.id===":"){advance(":");this.else=expression(0)}return this});infix("?:",operators["?:"],function(left){
+this.type="condition";this.condition=JSON.parse(JSON.stringify(left));this.then=left;this.else=expression(0);return this});prefix("|",function(){this.type="tran\
+sform";this.pattern=expression(0);advance("|");this.update=expression(0);if(node.id===","){advance(",");this.delete=expression(0)}advance("|");return this});var tailCallOptimize=function(expr2){
 var result;if(expr2.type==="function"&&!expr2.predicate){var thunk={type:"lambda",thunk:true,arguments:[],position:expr2.position};thunk.body=expr2;result=thunk}else if(expr2.
 type==="condition"){expr2.then=tailCallOptimize(expr2.then);if(typeof expr2.else!=="undefined"){expr2.else=tailCallOptimize(expr2.else)}result=expr2}else if(expr2.
 type==="block"){var length=expr2.expressions.length;if(length>0){expr2.expressions[length-1]=tailCallOptimize(expr2.expressions[length-1])}result=expr2}else{result=
@@ -1162,19 +1162,19 @@ return result}async function evaluateFunction(expr,input,environment,applyto){va
 token:expr.procedure.steps[0].value}}var evaluatedArgs=[];if(typeof applyto!=="undefined"){evaluatedArgs.push(applyto.context)}for(var jj=0;jj<expr.arguments.length;jj++){
 const arg=await evaluate2(expr.arguments[jj],input,environment);if(isFunction2(arg)){const closure=async function(...params){return await apply2(arg,params,null,
 environment)};closure.arity=getFunctionArity(arg);evaluatedArgs.push(closure)}else{evaluatedArgs.push(arg)}}var procName=expr.procedure.type==="path"?expr.procedure.
-steps[0].value:expr.procedure.value;try{if(typeof proc==="object"){proc.token=procName;proc.position=expr.position}result=await apply2(proc,evaluatedArgs,input,
-environment)}catch(err){if(!err.position){err.position=expr.position}if(!err.token){err.token=procName}throw err}return result}async function apply2(proc,args,input,environment){
+steps[0].value:expr.procedure.value;try{if(typeof proc==="object"&&(proc===null||isFunction2(proc))){proc.token=procName;proc.position=expr.position}result=await apply2(
+proc,evaluatedArgs,input,environment)}catch(err){if(!err.position){err.position=expr.position}if(!err.token){err.token=procName}throw err}return result}async function apply2(proc,args,input,environment){
 var result;result=await applyInner(proc,args,input,environment);while(isLambda(result)&&result.thunk===true){var next=await evaluate2(result.body.procedure,result.
-input,result.environment);if(result.body.procedure.type==="variable"){next.token=result.body.procedure.value}next.position=result.body.procedure.position;var evaluatedArgs=[];
-for(var ii=0;ii<result.body.arguments.length;ii++){evaluatedArgs.push(await evaluate2(result.body.arguments[ii],result.input,result.environment))}result=await applyInner(
-next,evaluatedArgs,input,environment)}return result}async function applyInner(proc,args,input,environment){var result;try{var validatedArgs=args;if(proc){validatedArgs=
-validateArguments(proc.signature,args,input)}if(isLambda(proc)){result=await applyProcedure(proc,validatedArgs)}else if(proc&&proc._jsonata_function===true){var focus={
-environment,input,options:environment.base.options,createSequence:environment.base.createSequence};result=proc.implementation.apply(focus,validatedArgs);if(isIterable(
-result)){result=result.next().value}if(isPromise(result)){result=await result}}else if(typeof proc==="function"){result=proc.apply(input,validatedArgs);if(isPromise(
-result)){result=await result}}else{throw{code:"T1006",stack:new Error().stack}}}catch(err){if(proc){if(typeof err.token=="undefined"&&typeof proc.token!=="undef\
-ined"){err.token=proc.token}err.position=proc.position||err.position}throw err}return result}function evaluateLambda(expr,input,environment){var procedure={_jsonata_lambda:true,
-input,environment,arguments:expr.arguments,signature:expr.signature,body:expr.body};if(expr.thunk===true){procedure.thunk=true}procedure.apply=async function(self2,args){
-return await apply2(procedure,args,input,!!self2?self2.environment:environment)};return procedure}async function evaluatePartialApplication(expr,input,environment){
+input,result.environment);if(next===void 0||next===null||isFunction2(next)){if(result.body.procedure.type==="variable"){next.token=result.body.procedure.value}next.
+position=result.body.procedure.position}var evaluatedArgs=[];for(var ii=0;ii<result.body.arguments.length;ii++){evaluatedArgs.push(await evaluate2(result.body.arguments[ii],
+result.input,result.environment))}result=await applyInner(next,evaluatedArgs,input,environment)}return result}async function applyInner(proc,args,input,environment){
+var result;try{var validatedArgs=args;if(proc){validatedArgs=validateArguments(proc.signature,args,input)}if(isLambda(proc)){result=await applyProcedure(proc,validatedArgs)}else if(proc&&
+proc._jsonata_function===true){var focus={environment,input,options:environment.base.options,createSequence:environment.base.createSequence};result=proc.implementation.
+apply(focus,validatedArgs);if(isIterable(result)){result=result.next().value}if(isPromise(result)){result=await result}}else if(typeof proc==="function"){result=
+proc.apply(input,validatedArgs);if(isPromise(result)){result=await result}}else{throw{code:"T1006",stack:new Error().stack}}}catch(err){if(proc){if(typeof err.token==
+"undefined"&&typeof proc.token!=="undefined"){err.token=proc.token}err.position=proc.position||err.position}throw err}return result}function evaluateLambda(expr,input,environment){
+var procedure={_jsonata_lambda:true,input,environment,arguments:expr.arguments,signature:expr.signature,body:expr.body};if(expr.thunk===true){procedure.thunk=true}
+procedure.apply=async function(self2,args){return await apply2(procedure,args,input,!!self2?self2.environment:environment)};return procedure}async function evaluatePartialApplication(expr,input,environment){
 var result;var evaluatedArgs=[];for(var ii=0;ii<expr.arguments.length;ii++){var arg=expr.arguments[ii];if(arg.type==="operator"&&arg.value==="?"){evaluatedArgs.
 push(arg)}else{evaluatedArgs.push(await evaluate2(arg,input,environment))}}var proc=await evaluate2(expr.procedure,input,environment);if(typeof proc==="undefine\
 d"&&expr.procedure.type==="path"&&environment.lookup(expr.procedure.steps[0].value)){throw{code:"T1007",stack:new Error().stack,position:expr.position,token:expr.
@@ -1330,64 +1330,64 @@ length)*Math.LOG10E)+1}index2=parseInt(replacement.substring(position2,position2
 replacement.substring(position2,position2+maxDigits-1),10)}if(!isNaN(index2)){if(regexMatch.groups.length>0){var submatch=regexMatch.groups[index2-1];if(typeof submatch!==
 "undefined"){substitute+=submatch}}position2+=index2.toString().length}else{substitute+="$"}}index2=replacement.indexOf("$",position2)}substitute+=replacement.substring(
 position2);return substitute}}else{replacer=replacement}var result="";var position=0;if(typeof limit==="undefined"||limit>0){var count2=0;if(typeof pattern2==="\
-string"){var index=str.indexOf(pattern2,position);while(index!==-1&&(typeof limit==="undefined"||count2<limit)){result+=str.substring(position,index);result+=replacement;
-position=index+pattern2.length;count2++;index=str.indexOf(pattern2,position)}result+=str.substring(position)}else{var matches=evaluateMatcher(pattern2,str);if(typeof matches!==
-"undefined"){while(typeof matches!=="undefined"&&(typeof limit==="undefined"||count2<limit)){result+=str.substring(position,matches.start);var replacedWith=replacer.
-apply(self2,[matches]);if(isPromise(replacedWith)){throw new Error("waits")}if(typeof replacedWith==="string"){result+=replacedWith}else{throw{code:"D3012",stack:new Error().
-stack,value:replacedWith}}position=matches.start+matches.match.length;count2++;matches=evaluateMatcher(matches.next)}result+=str.substring(position)}else{result=
-str}}}else{result=str}return result}function base64encode2(str){if(typeof str==="undefined"){return void 0}var btoa3=typeof window!=="undefined"?window.btoa:function(str2){
-return new global2.Buffer.from(str2,"binary").toString("base64")};return btoa3(str)}function base64decode2(str){if(typeof str==="undefined"){return void 0}var atob3=typeof window!==
-"undefined"?window.atob:function(str2){return new global2.Buffer.from(str2,"base64").toString("binary")};return atob3(str)}function encodeUrlComponent(str){if(typeof str===
-"undefined"){return void 0}var returnVal;try{returnVal=encodeURIComponent(str)}catch(e){throw{code:"D3140",stack:new Error().stack,value:str,functionName:"encod\
-eUrlComponent"}}return returnVal}function encodeUrl(str){if(typeof str==="undefined"){return void 0}var returnVal;try{returnVal=encodeURI(str)}catch(e){throw{code:"\
-D3140",stack:new Error().stack,value:str,functionName:"encodeUrl"}}return returnVal}function decodeUrlComponent(str){if(typeof str==="undefined"){return void 0}
-var returnVal;try{returnVal=decodeURIComponent(str)}catch(e){throw{code:"D3140",stack:new Error().stack,value:str,functionName:"decodeUrlComponent"}}return returnVal}
-function decodeUrl(str){if(typeof str==="undefined"){return void 0}var returnVal;try{returnVal=decodeURI(str)}catch(e){throw{code:"D3140",stack:new Error().stack,
-value:str,functionName:"decodeUrl"}}return returnVal}function split2(str,separator,limit){if(typeof str==="undefined"){return void 0}if(limit<0){throw{code:"D30\
-20",stack:new Error().stack,value:limit,index:3}}var result=[];if(typeof limit==="undefined"||limit>0){if(typeof separator==="string"){result=str.split(separator,
-limit)}else{var count2=0;var matches=evaluateMatcher(separator,str);if(typeof matches!=="undefined"){var start=0;while(typeof matches!=="undefined"&&(typeof limit===
-"undefined"||count2<limit)){result.push(str.substring(start,matches.start));start=matches.end;matches=evaluateMatcher(matches.next);count2++}if(typeof limit==="\
-undefined"||count2<limit){result.push(str.substring(start))}}else{result.push(str)}}}return result}function join2(strs,separator){if(typeof strs==="undefined"){
-return void 0}if(typeof separator==="undefined"){separator=""}return strs.join(separator)}function formatNumber(value,picture,options){if(typeof value==="undefi\
-ned"){return void 0}var defaults={"decimal-separator":".","grouping-separator":",","exponent-separator":"e","infinity":"Infinity","minus-sign":"-","NaN":"NaN","\
-percent":"%","per-mille":"‰","zero-digit":"0","digit":"#","pattern-separator":";"};var properties=defaults;if(typeof options!=="undefined"){Object.keys(options).
-forEach(function(key){properties[key]=options[key]})}var decimalDigitFamily=[];var zeroCharCode=properties["zero-digit"].charCodeAt(0);for(var ii=zeroCharCode;ii<
-zeroCharCode+10;ii++){decimalDigitFamily.push(String.fromCharCode(ii))}var activeChars=decimalDigitFamily.concat([properties["decimal-separator"],properties["ex\
-ponent-separator"],properties["grouping-separator"],properties.digit,properties["pattern-separator"]]);var subPictures=picture.split(properties["pattern-separat\
-or"]);if(subPictures.length>2){throw{code:"D3080",stack:new Error().stack}}var splitParts=function(subpicture){var prefix=(function(){var ch;for(var ii2=0;ii2<subpicture.
-length;ii2++){ch=subpicture.charAt(ii2);if(activeChars.indexOf(ch)!==-1&&ch!==properties["exponent-separator"]){return subpicture.substring(0,ii2)}}return""})();
-var suffix=(function(){var ch;for(var ii2=subpicture.length-1;ii2>=0;ii2--){ch=subpicture.charAt(ii2);if(activeChars.indexOf(ch)!==-1&&ch!==properties["exponent\
--separator"]){return subpicture.substring(ii2+1)}}return""})();var activePart=subpicture.substring(prefix.length,subpicture.length-suffix.length);var mantissaPart,
-exponentPart,integerPart,fractionalPart;var exponentPosition=subpicture.indexOf(properties["exponent-separator"],prefix.length);if(exponentPosition===-1||exponentPosition>
-subpicture.length-suffix.length){mantissaPart=activePart;exponentPart=void 0}else{mantissaPart=activePart.substring(0,exponentPosition);exponentPart=activePart.
-substring(exponentPosition+1)}var decimalPosition=mantissaPart.indexOf(properties["decimal-separator"]);if(decimalPosition===-1){integerPart=mantissaPart;fractionalPart=
-suffix}else{integerPart=mantissaPart.substring(0,decimalPosition);fractionalPart=mantissaPart.substring(decimalPosition+1)}return{prefix,suffix,activePart,mantissaPart,
-exponentPart,integerPart,fractionalPart,subpicture}};var validate=function(parts2){var error2;var ii2;var subpicture=parts2.subpicture;var decimalPos2=subpicture.
-indexOf(properties["decimal-separator"]);if(decimalPos2!==subpicture.lastIndexOf(properties["decimal-separator"])){error2="D3081"}if(subpicture.indexOf(properties.
-percent)!==subpicture.lastIndexOf(properties.percent)){error2="D3082"}if(subpicture.indexOf(properties["per-mille"])!==subpicture.lastIndexOf(properties["per-mi\
-lle"])){error2="D3083"}if(subpicture.indexOf(properties.percent)!==-1&&subpicture.indexOf(properties["per-mille"])!==-1){error2="D3084"}var valid=false;for(ii2=
-0;ii2<parts2.mantissaPart.length;ii2++){var ch=parts2.mantissaPart.charAt(ii2);if(decimalDigitFamily.indexOf(ch)!==-1||ch===properties.digit){valid=true;break}}
-if(!valid){error2="D3085"}var charTypes=parts2.activePart.split("").map(function(char){return activeChars.indexOf(char)===-1?"p":"a"}).join("");if(charTypes.indexOf(
-"p")!==-1){error2="D3086"}if(decimalPos2!==-1){if(subpicture.charAt(decimalPos2-1)===properties["grouping-separator"]||subpicture.charAt(decimalPos2+1)===properties["\
-grouping-separator"]){error2="D3087"}}else if(parts2.integerPart.charAt(parts2.integerPart.length-1)===properties["grouping-separator"]){error2="D3088"}if(subpicture.
-indexOf(properties["grouping-separator"]+properties["grouping-separator"])!==-1){error2="D3089"}var optionalDigitPos=parts2.integerPart.indexOf(properties.digit);
-if(optionalDigitPos!==-1&&parts2.integerPart.substring(0,optionalDigitPos).split("").filter(function(char){return decimalDigitFamily.indexOf(char)>-1}).length>0){
-error2="D3090"}optionalDigitPos=parts2.fractionalPart.lastIndexOf(properties.digit);if(optionalDigitPos!==-1&&parts2.fractionalPart.substring(optionalDigitPos).
-split("").filter(function(char){return decimalDigitFamily.indexOf(char)>-1}).length>0){error2="D3091"}var exponentExists=typeof parts2.exponentPart==="string";if(exponentExists&&
-parts2.exponentPart.length>0&&(subpicture.indexOf(properties.percent)!==-1||subpicture.indexOf(properties["per-mille"])!==-1)){error2="D3092"}if(exponentExists&&
-(parts2.exponentPart.length===0||parts2.exponentPart.split("").filter(function(char){return decimalDigitFamily.indexOf(char)===-1}).length>0)){error2="D3093"}if(error2){
-throw{code:error2,stack:new Error().stack}}};var analyse=function(parts2){var getGroupingPositions=function(part,toLeft){var positions=[];var groupingPosition=part.
-indexOf(properties["grouping-separator"]);while(groupingPosition!==-1){var charsToTheRight=(toLeft?part.substring(0,groupingPosition):part.substring(groupingPosition)).
-split("").filter(function(char){return decimalDigitFamily.indexOf(char)!==-1||char===properties.digit}).length;positions.push(charsToTheRight);groupingPosition=
-parts2.integerPart.indexOf(properties["grouping-separator"],groupingPosition+1)}return positions};var integerPartGroupingPositions=getGroupingPositions(parts2.integerPart);
-var regular=function(indexes){if(indexes.length===0){return 0}var gcd=function(a,b){return b===0?a:gcd(b,a%b)};var factor=indexes.reduce(gcd);for(var index=1;index<=
-indexes.length;index++){if(indexes.indexOf(index*factor)===-1){return 0}}return factor};var regularGrouping=regular(integerPartGroupingPositions);var fractionalPartGroupingPositions=getGroupingPositions(
-parts2.fractionalPart,true);var minimumIntegerPartSize=parts2.integerPart.split("").filter(function(char){return decimalDigitFamily.indexOf(char)!==-1}).length;
-var scalingFactor=minimumIntegerPartSize;var fractionalPartArray=parts2.fractionalPart.split("");var minimumFactionalPartSize=fractionalPartArray.filter(function(char){
-return decimalDigitFamily.indexOf(char)!==-1}).length;var maximumFactionalPartSize=fractionalPartArray.filter(function(char){return decimalDigitFamily.indexOf(char)!==
--1||char===properties.digit}).length;var exponentPresent=typeof parts2.exponentPart==="string";if(minimumIntegerPartSize===0&&maximumFactionalPartSize===0){if(exponentPresent){
-minimumFactionalPartSize=1;maximumFactionalPartSize=1}else{minimumIntegerPartSize=1}}if(exponentPresent&&minimumIntegerPartSize===0&&parts2.integerPart.indexOf(
-properties.digit)!==-1){minimumIntegerPartSize=1}if(minimumIntegerPartSize===0&&minimumFactionalPartSize===0){minimumFactionalPartSize=1}var minimumExponentSize=0;
+string"){if(typeof replacement!=="string"){throw new Error("waits")}var index=str.indexOf(pattern2,position);while(index!==-1&&(typeof limit==="undefined"||count2<
+limit)){result+=str.substring(position,index);result+=replacement;position=index+pattern2.length;count2++;index=str.indexOf(pattern2,position)}result+=str.substring(
+position)}else{var matches=evaluateMatcher(pattern2,str);if(typeof matches!=="undefined"){while(typeof matches!=="undefined"&&(typeof limit==="undefined"||count2<
+limit)){result+=str.substring(position,matches.start);var replacedWith=replacer.apply(self2,[matches]);if(isPromise(replacedWith)){throw new Error("waits")}if(typeof replacedWith===
+"string"){result+=replacedWith}else{throw{code:"D3012",stack:new Error().stack,value:replacedWith}}position=matches.start+matches.match.length;count2++;matches=
+evaluateMatcher(matches.next)}result+=str.substring(position)}else{result=str}}}else{result=str}return result}function base64encode2(str){if(typeof str==="undef\
+ined"){return void 0}var btoa3=typeof window!=="undefined"?window.btoa:function(str2){return new global2.Buffer.from(str2,"binary").toString("base64")};return btoa3(
+str)}function base64decode2(str){if(typeof str==="undefined"){return void 0}var atob3=typeof window!=="undefined"?window.atob:function(str2){return new global2.
+Buffer.from(str2,"base64").toString("binary")};return atob3(str)}function encodeUrlComponent(str){if(typeof str==="undefined"){return void 0}var returnVal;try{returnVal=
+encodeURIComponent(str)}catch(e){throw{code:"D3140",stack:new Error().stack,value:str,functionName:"encodeUrlComponent"}}return returnVal}function encodeUrl(str){
+if(typeof str==="undefined"){return void 0}var returnVal;try{returnVal=encodeURI(str)}catch(e){throw{code:"D3140",stack:new Error().stack,value:str,functionName:"\
+encodeUrl"}}return returnVal}function decodeUrlComponent(str){if(typeof str==="undefined"){return void 0}var returnVal;try{returnVal=decodeURIComponent(str)}catch(e){
+throw{code:"D3140",stack:new Error().stack,value:str,functionName:"decodeUrlComponent"}}return returnVal}function decodeUrl(str){if(typeof str==="undefined"){return void 0}
+var returnVal;try{returnVal=decodeURI(str)}catch(e){throw{code:"D3140",stack:new Error().stack,value:str,functionName:"decodeUrl"}}return returnVal}function split2(str,separator,limit){
+if(typeof str==="undefined"){return void 0}if(limit<0){throw{code:"D3020",stack:new Error().stack,value:limit,index:3}}var result=[];if(typeof limit==="undefine\
+d"||limit>0){if(typeof separator==="string"){result=str.split(separator,limit)}else{var count2=0;var matches=evaluateMatcher(separator,str);if(typeof matches!==
+"undefined"){var start=0;while(typeof matches!=="undefined"&&(typeof limit==="undefined"||count2<limit)){result.push(str.substring(start,matches.start));start=matches.
+end;matches=evaluateMatcher(matches.next);count2++}if(typeof limit==="undefined"||count2<limit){result.push(str.substring(start))}}else{result.push(str)}}}return result}
+function join2(strs,separator){if(typeof strs==="undefined"){return void 0}if(typeof separator==="undefined"){separator=""}return strs.join(separator)}function formatNumber(value,picture,options){
+if(typeof value==="undefined"){return void 0}var defaults={"decimal-separator":".","grouping-separator":",","exponent-separator":"e","infinity":"Infinity","minu\
+s-sign":"-","NaN":"NaN","percent":"%","per-mille":"‰","zero-digit":"0","digit":"#","pattern-separator":";"};var properties=defaults;if(typeof options!=="undef\
+ined"){Object.keys(options).forEach(function(key){properties[key]=options[key]})}var decimalDigitFamily=[];var zeroCharCode=properties["zero-digit"].charCodeAt(
+0);for(var ii=zeroCharCode;ii<zeroCharCode+10;ii++){decimalDigitFamily.push(String.fromCharCode(ii))}var activeChars=decimalDigitFamily.concat([properties["deci\
+mal-separator"],properties["exponent-separator"],properties["grouping-separator"],properties.digit,properties["pattern-separator"]]);var subPictures=picture.split(
+properties["pattern-separator"]);if(subPictures.length>2){throw{code:"D3080",stack:new Error().stack}}var splitParts=function(subpicture){var prefix=(function(){
+var ch;for(var ii2=0;ii2<subpicture.length;ii2++){ch=subpicture.charAt(ii2);if(activeChars.indexOf(ch)!==-1&&ch!==properties["exponent-separator"]){return subpicture.
+substring(0,ii2)}}return""})();var suffix=(function(){var ch;for(var ii2=subpicture.length-1;ii2>=0;ii2--){ch=subpicture.charAt(ii2);if(activeChars.indexOf(ch)!==
+-1&&ch!==properties["exponent-separator"]){return subpicture.substring(ii2+1)}}return""})();var activePart=subpicture.substring(prefix.length,subpicture.length-
+suffix.length);var mantissaPart,exponentPart,integerPart,fractionalPart;var exponentPosition=subpicture.indexOf(properties["exponent-separator"],prefix.length);
+if(exponentPosition===-1||exponentPosition>subpicture.length-suffix.length){mantissaPart=activePart;exponentPart=void 0}else{mantissaPart=activePart.substring(0,
+exponentPosition);exponentPart=activePart.substring(exponentPosition+1)}var decimalPosition=mantissaPart.indexOf(properties["decimal-separator"]);if(decimalPosition===
+-1){integerPart=mantissaPart;fractionalPart=suffix}else{integerPart=mantissaPart.substring(0,decimalPosition);fractionalPart=mantissaPart.substring(decimalPosition+
+1)}return{prefix,suffix,activePart,mantissaPart,exponentPart,integerPart,fractionalPart,subpicture}};var validate=function(parts2){var error2;var ii2;var subpicture=parts2.
+subpicture;var decimalPos2=subpicture.indexOf(properties["decimal-separator"]);if(decimalPos2!==subpicture.lastIndexOf(properties["decimal-separator"])){error2=
+"D3081"}if(subpicture.indexOf(properties.percent)!==subpicture.lastIndexOf(properties.percent)){error2="D3082"}if(subpicture.indexOf(properties["per-mille"])!==
+subpicture.lastIndexOf(properties["per-mille"])){error2="D3083"}if(subpicture.indexOf(properties.percent)!==-1&&subpicture.indexOf(properties["per-mille"])!==-1){
+error2="D3084"}var valid=false;for(ii2=0;ii2<parts2.mantissaPart.length;ii2++){var ch=parts2.mantissaPart.charAt(ii2);if(decimalDigitFamily.indexOf(ch)!==-1||ch===
+properties.digit){valid=true;break}}if(!valid){error2="D3085"}var charTypes=parts2.activePart.split("").map(function(char){return activeChars.indexOf(char)===-1?
+"p":"a"}).join("");if(charTypes.indexOf("p")!==-1){error2="D3086"}if(decimalPos2!==-1){if(subpicture.charAt(decimalPos2-1)===properties["grouping-separator"]||subpicture.
+charAt(decimalPos2+1)===properties["grouping-separator"]){error2="D3087"}}else if(parts2.integerPart.charAt(parts2.integerPart.length-1)===properties["grouping-\
+separator"]){error2="D3088"}if(subpicture.indexOf(properties["grouping-separator"]+properties["grouping-separator"])!==-1){error2="D3089"}var optionalDigitPos=parts2.
+integerPart.indexOf(properties.digit);if(optionalDigitPos!==-1&&parts2.integerPart.substring(0,optionalDigitPos).split("").filter(function(char){return decimalDigitFamily.
+indexOf(char)>-1}).length>0){error2="D3090"}optionalDigitPos=parts2.fractionalPart.lastIndexOf(properties.digit);if(optionalDigitPos!==-1&&parts2.fractionalPart.
+substring(optionalDigitPos).split("").filter(function(char){return decimalDigitFamily.indexOf(char)>-1}).length>0){error2="D3091"}var exponentExists=typeof parts2.
+exponentPart==="string";if(exponentExists&&parts2.exponentPart.length>0&&(subpicture.indexOf(properties.percent)!==-1||subpicture.indexOf(properties["per-mille"])!==
+-1)){error2="D3092"}if(exponentExists&&(parts2.exponentPart.length===0||parts2.exponentPart.split("").filter(function(char){return decimalDigitFamily.indexOf(char)===
+-1}).length>0)){error2="D3093"}if(error2){throw{code:error2,stack:new Error().stack}}};var analyse=function(parts2){var getGroupingPositions=function(part,toLeft){
+var positions=[];var groupingPosition=part.indexOf(properties["grouping-separator"]);while(groupingPosition!==-1){var charsToTheRight=(toLeft?part.substring(0,groupingPosition):
+part.substring(groupingPosition)).split("").filter(function(char){return decimalDigitFamily.indexOf(char)!==-1||char===properties.digit}).length;positions.push(
+charsToTheRight);groupingPosition=parts2.integerPart.indexOf(properties["grouping-separator"],groupingPosition+1)}return positions};var integerPartGroupingPositions=getGroupingPositions(
+parts2.integerPart);var regular=function(indexes){if(indexes.length===0){return 0}var gcd=function(a,b){return b===0?a:gcd(b,a%b)};var factor=indexes.reduce(gcd);
+for(var index=1;index<=indexes.length;index++){if(indexes.indexOf(index*factor)===-1){return 0}}return factor};var regularGrouping=regular(integerPartGroupingPositions);
+var fractionalPartGroupingPositions=getGroupingPositions(parts2.fractionalPart,true);var minimumIntegerPartSize=parts2.integerPart.split("").filter(function(char){
+return decimalDigitFamily.indexOf(char)!==-1}).length;var scalingFactor=minimumIntegerPartSize;var fractionalPartArray=parts2.fractionalPart.split("");var minimumFactionalPartSize=fractionalPartArray.
+filter(function(char){return decimalDigitFamily.indexOf(char)!==-1}).length;var maximumFactionalPartSize=fractionalPartArray.filter(function(char){return decimalDigitFamily.
+indexOf(char)!==-1||char===properties.digit}).length;var exponentPresent=typeof parts2.exponentPart==="string";if(minimumIntegerPartSize===0&&maximumFactionalPartSize===
+0){if(exponentPresent){minimumFactionalPartSize=1;maximumFactionalPartSize=1}else{minimumIntegerPartSize=1}}if(exponentPresent&&minimumIntegerPartSize===0&&parts2.
+integerPart.indexOf(properties.digit)!==-1){minimumIntegerPartSize=1}if(minimumIntegerPartSize===0&&minimumFactionalPartSize===0){minimumFactionalPartSize=1}var minimumExponentSize=0;
 if(exponentPresent){minimumExponentSize=parts2.exponentPart.split("").filter(function(char){return decimalDigitFamily.indexOf(char)!==-1}).length}return{integerPartGroupingPositions,
 regularGrouping,minimumIntegerPartSize,scalingFactor,prefix:parts2.prefix,fractionalPartGroupingPositions,minimumFactionalPartSize,maximumFactionalPartSize,minimumExponentSize,
 suffix:parts2.suffix,picture:parts2.subpicture}};var parts=subPictures.map(splitParts);parts.forEach(validate);var variables=parts.map(analyse);var minus_sign=properties["\
@@ -1489,16 +1489,16 @@ group!==void 0&&expr.type!=="path"){result=evaluateGroupExpression(expr.group,re
 result.keepSingleton=true}if(result.length===0){result=void 0}else if(result.length===1){result=result.keepSingleton?result:result[0]}}return result}function isPlainStep(step){
 return step.stages===void 0&&step.tuple===void 0&&step.focus===void 0&&step.index===void 0&&step.ancestor===void 0&&step.predicate===void 0&&step.group===void 0&&
 step.keepArray===void 0}function isPlainPath(expr){return expr.group===void 0&&!expr.tuple&&!expr.keepSingletonArray&&expr.steps.length>1&&expr.steps.every((step,index)=>(step.
-type==="name"||index===0&&step.type==="variable")&&isPlainStep(step))}function plainValue(steps,input,environment){var value=input;var at=0;if(steps[0].type==="\
-variable"){value=evaluateVariable(steps[0],input,environment);at=1}for(;at<steps.length;at++){if(value===null||typeof value!=="object"){return typeof value==="f\
-unction"?plainValue:void 0}if(Array.isArray(value)||isFunction2(value)){return plainValue}if(!Object.hasOwn(value,steps[at].value)){return void 0}value=value[steps[at].
-value]}return Array.isArray(value)&&value.sequence===true?plainValue:value}function evaluatePath(expr,input,environment){if(expr.isPlain===void 0){expr.isPlain=
-isPlainPath(expr)}if(expr.isPlain&&!Array.isArray(input)){var value=plainValue(expr.steps,input,environment);if(typeof value!=="function"){return value}}var inputSequence;
-if(Array.isArray(input)&&expr.steps[0].type!=="variable"){inputSequence=input}else{inputSequence=environment.base.createSequence(input)}var resultSequence;var isTupleStream=false;
-var tupleBindings=void 0;for(var ii=0;ii<expr.steps.length;ii++){var step=expr.steps[ii];if(step.tuple){isTupleStream=true}if(ii===0&&step.consarray){resultSequence=
-evaluate2(step,inputSequence,environment)}else{if(isTupleStream){tupleBindings=evaluateTupleStep(step,inputSequence,tupleBindings,environment)}else{resultSequence=
-evaluateStep(step,inputSequence,environment,ii===expr.steps.length-1)}}if(!isTupleStream&&(typeof resultSequence==="undefined"||resultSequence.length===0)){break}
-if(typeof step.focus==="undefined"){inputSequence=resultSequence}}if(isTupleStream){if(expr.tuple){resultSequence=tupleBindings}else{resultSequence=environment.
+type==="name"||index===0&&step.type==="variable")&&isPlainStep(step))}var NOT_PLAIN=Symbol("not plain");function plainValue(steps,input,environment){var value=input;
+var at=0;if(steps[0].type==="variable"){value=evaluateVariable(steps[0],input,environment);at=1}for(;at<steps.length;at++){if(value===null||typeof value!=="obje\
+ct"){return typeof value==="function"?NOT_PLAIN:void 0}if(Array.isArray(value)||isFunction2(value)){return NOT_PLAIN}if(!Object.hasOwn(value,steps[at].value)){return void 0}
+value=value[steps[at].value]}return Array.isArray(value)&&value.sequence===true?NOT_PLAIN:value}function evaluatePath(expr,input,environment){if(expr.isPlain===
+void 0){expr.isPlain=isPlainPath(expr)}if(expr.isPlain&&!Array.isArray(input)){var value=plainValue(expr.steps,input,environment);if(value!==NOT_PLAIN){return value}}
+var inputSequence;if(Array.isArray(input)&&expr.steps[0].type!=="variable"){inputSequence=input}else{inputSequence=environment.base.createSequence(input)}var resultSequence;
+var isTupleStream=false;var tupleBindings=void 0;for(var ii=0;ii<expr.steps.length;ii++){var step=expr.steps[ii];if(step.tuple){isTupleStream=true}if(ii===0&&step.
+consarray){resultSequence=evaluate2(step,inputSequence,environment)}else{if(isTupleStream){tupleBindings=evaluateTupleStep(step,inputSequence,tupleBindings,environment)}else{
+resultSequence=evaluateStep(step,inputSequence,environment,ii===expr.steps.length-1)}}if(!isTupleStream&&(typeof resultSequence==="undefined"||resultSequence.length===
+0)){break}if(typeof step.focus==="undefined"){inputSequence=resultSequence}}if(isTupleStream){if(expr.tuple){resultSequence=tupleBindings}else{resultSequence=environment.
 base.createSequence();for(ii=0;ii<tupleBindings.length;ii++){resultSequence.push(tupleBindings[ii]["@"])}}}if(expr.keepSingletonArray){if(Array.isArray(resultSequence)&&
 resultSequence.cons&&!resultSequence.sequence){resultSequence=environment.base.createSequence(resultSequence)}resultSequence.keepSingleton=true}if(Object.prototype.
 hasOwnProperty.call(expr,"group")){resultSequence=evaluateGroupExpression(expr.group,isTupleStream?tupleBindings:resultSequence,environment)}return resultSequence}
@@ -1557,10 +1557,10 @@ if(!Array.isArray(rhs)){rhs=[rhs]}for(var i=0;i<rhs.length;i++){if(rhs[i]===lhs)
 var result;var lBool=boolize(lhs);switch(op){case"and":result=lBool&&boolize(evalrhs());break;case"or":result=lBool||boolize(evalrhs());break}return result}function boolize(value){
 var booledValue=fn.boolean(value);return typeof booledValue==="undefined"?false:booledValue}function evaluateStringConcat(lhs,rhs){var result;var lstr="";var rstr="";
 if(typeof lhs!=="undefined"){lstr=fn.string(lhs)}if(typeof rhs!=="undefined"){rstr=fn.string(rhs)}result=lstr.concat(rstr);return result}function evaluateGroupExpression(expr,input,environment){
-var result=Object.create(null);var groups=Object.create(null);if(!Array.isArray(input)){var keys3=[];for(var at=0;at<expr.lhs.length;at++){keys3.push(evaluate2(
-expr.lhs[at][0],input,environment))}if(keys3.every((key2,index)=>typeof key2==="string"&&!key2.startsWith("_jsonata_")&&keys3.indexOf(key2)===index)){for(at=0;at<
-keys3.length;at++){var member=evaluate2(expr.lhs[at][1],input,environment);if(member!==void 0){result[keys3[at]]=member}}return result}}var reduce2=input&&input.
-tupleStream?true:false;var focus={options:environment.base.options,createSequence:environment.base.createSequence};if(!Array.isArray(input)){options:environment.
+var result=Object.create(null);var groups=Object.create(null);if(!Array.isArray(input)&&!(input&&input.tupleStream)){var keys3=[];for(var at=0;at<expr.lhs.length;at++){
+keys3.push(evaluate2(expr.lhs[at][0],input,environment))}if(keys3.every((key2,index)=>typeof key2==="string"&&!key2.startsWith("_jsonata_")&&keys3.indexOf(key2)===
+index)){for(at=0;at<keys3.length;at++){var member=evaluate2(expr.lhs[at][1],input,environment);if(member!==void 0){result[keys3[at]]=member}}return result}}var reduce2=input&&
+input.tupleStream?true:false;var focus={options:environment.base.options,createSequence:environment.base.createSequence};if(!Array.isArray(input)){options:environment.
 base.options,input=focus.createSequence(input)}if(input.length===0){input.push(void 0)}for(var itemIndex=0;itemIndex<input.length;itemIndex++){var item=input[itemIndex];
 var env=reduce2?createFrameFromTuple(environment,item):environment;for(var pairIndex=0;pairIndex<expr.lhs.length;pairIndex++){var pair=expr.lhs[pairIndex];var key=evaluate2(
 pair[0],reduce2?item["@"]:item,env);if(typeof key!=="string"&&key!==void 0){throw{code:"T1003",stack:new Error().stack,position:expr.position,value:key}}if(key!==
@@ -1609,25 +1609,25 @@ value)){throw{code:"T1005",stack:new Error().stack,position:expr.position,token:
 ed"){evaluatedArgs.push(applyto.context)}for(var jj=0;jj<expr.arguments.length;jj++){const arg=evaluate2(expr.arguments[jj],input,environment);if(isFunction2(arg)){
 if(proc&&proc._jsonata_function===true&&proc.implementation.synchronous===false||typeof proc==="function"){throw new Error("waits")}const closure=function(...params){
 return apply2(arg,params,null,environment)};closure.arity=getFunctionArity(arg);evaluatedArgs.push(closure)}else{evaluatedArgs.push(arg)}}var procName=expr.procedure.
-type==="path"?expr.procedure.steps[0].value:expr.procedure.value;try{if(typeof proc==="object"){proc.token=procName;proc.position=expr.position}result=apply2(proc,
-evaluatedArgs,input,environment)}catch(err){if(!err.position){err.position=expr.position}if(!err.token){err.token=procName}throw err}return result}function apply2(proc,args,input,environment){
-var result;result=applyInner(proc,args,input,environment);while(isLambda(result)&&result.thunk===true){var next=evaluate2(result.body.procedure,result.input,result.
-environment);if(result.body.procedure.type==="variable"){next.token=result.body.procedure.value}next.position=result.body.procedure.position;var evaluatedArgs=[];
-for(var ii=0;ii<result.body.arguments.length;ii++){evaluatedArgs.push(evaluate2(result.body.arguments[ii],result.input,result.environment))}result=applyInner(next,
-evaluatedArgs,input,environment)}return result}function applyInner(proc,args,input,environment){var result;try{var validatedArgs=args;if(proc){validatedArgs=validateArguments(
-proc.signature,args,input)}if(isLambda(proc)){result=applyProcedure(proc,validatedArgs)}else if(proc&&proc._jsonata_function===true){var focus={environment,input,
-options:environment.base.options,createSequence:environment.base.createSequence};result=proc.implementation.apply(focus,validatedArgs);if(isIterable(result)){result=
-result.next().value}if(isPromise(result)){throw new Error("waits")}}else if(typeof proc==="function"){result=proc.apply(input,validatedArgs);if(isPromise(result)){
-throw new Error("waits")}}else{throw{code:"T1006",stack:new Error().stack}}}catch(err){if(proc){if(typeof err.token=="undefined"&&typeof proc.token!=="undefined"){
-err.token=proc.token}err.position=proc.position||err.position}throw err}return result}function evaluateLambda(expr,input,environment){var procedure={_jsonata_lambda:true,
-input,environment,arguments:expr.arguments,signature:expr.signature,body:expr.body};if(expr.thunk===true){procedure.thunk=true}procedure.apply=function(self2,args){
-return apply2(procedure,args,input,!!self2?self2.environment:environment)};return procedure}function evaluatePartialApplication(expr,input,environment){var result;
-var evaluatedArgs=[];for(var ii=0;ii<expr.arguments.length;ii++){var arg=expr.arguments[ii];if(arg.type==="operator"&&arg.value==="?"){evaluatedArgs.push(arg)}else{
-evaluatedArgs.push(evaluate2(arg,input,environment))}}var proc=evaluate2(expr.procedure,input,environment);if(typeof proc==="undefined"&&expr.procedure.type==="\
-path"&&environment.lookup(expr.procedure.steps[0].value)){throw{code:"T1007",stack:new Error().stack,position:expr.position,token:expr.procedure.steps[0].value}}
-if(isLambda(proc)){result=partialApplyProcedure(proc,evaluatedArgs,environment)}else if(proc&&proc._jsonata_function===true){result=partialApplyNativeFunction(proc.
-implementation,evaluatedArgs,environment)}else if(typeof proc==="function"){result=partialApplyNativeFunction(proc,evaluatedArgs,environment)}else{throw{code:"T\
-1008",stack:new Error().stack,position:expr.position,token:expr.procedure.type==="path"?expr.procedure.steps[0].value:expr.procedure.value}}return result}function validateArguments(signature,args,context){
+type==="path"?expr.procedure.steps[0].value:expr.procedure.value;try{if(typeof proc==="object"&&(proc===null||isFunction2(proc))){proc.token=procName;proc.position=
+expr.position}result=apply2(proc,evaluatedArgs,input,environment)}catch(err){if(!err.position){err.position=expr.position}if(!err.token){err.token=procName}throw err}
+return result}function apply2(proc,args,input,environment){var result;result=applyInner(proc,args,input,environment);while(isLambda(result)&&result.thunk===true){
+var next=evaluate2(result.body.procedure,result.input,result.environment);if(next===void 0||next===null||isFunction2(next)){if(result.body.procedure.type==="var\
+iable"){next.token=result.body.procedure.value}next.position=result.body.procedure.position}var evaluatedArgs=[];for(var ii=0;ii<result.body.arguments.length;ii++){
+evaluatedArgs.push(evaluate2(result.body.arguments[ii],result.input,result.environment))}result=applyInner(next,evaluatedArgs,input,environment)}return result}function applyInner(proc,args,input,environment){
+var result;try{var validatedArgs=args;if(proc){validatedArgs=validateArguments(proc.signature,args,input)}if(isLambda(proc)){result=applyProcedure(proc,validatedArgs)}else if(proc&&
+proc._jsonata_function===true){var focus={environment,input,options:environment.base.options,createSequence:environment.base.createSequence};result=proc.implementation.
+apply(focus,validatedArgs);if(isIterable(result)){result=result.next().value}if(isPromise(result)){throw new Error("waits")}}else if(typeof proc==="function"){result=
+proc.apply(input,validatedArgs);if(isPromise(result)){throw new Error("waits")}}else{throw{code:"T1006",stack:new Error().stack}}}catch(err){if(proc){if(typeof err.
+token=="undefined"&&typeof proc.token!=="undefined"){err.token=proc.token}err.position=proc.position||err.position}throw err}return result}function evaluateLambda(expr,input,environment){
+var procedure={_jsonata_lambda:true,input,environment,arguments:expr.arguments,signature:expr.signature,body:expr.body};if(expr.thunk===true){procedure.thunk=true}
+procedure.apply=function(self2,args){return apply2(procedure,args,input,!!self2?self2.environment:environment)};return procedure}function evaluatePartialApplication(expr,input,environment){
+var result;var evaluatedArgs=[];for(var ii=0;ii<expr.arguments.length;ii++){var arg=expr.arguments[ii];if(arg.type==="operator"&&arg.value==="?"){evaluatedArgs.
+push(arg)}else{evaluatedArgs.push(evaluate2(arg,input,environment))}}var proc=evaluate2(expr.procedure,input,environment);if(typeof proc==="undefined"&&expr.procedure.
+type==="path"&&environment.lookup(expr.procedure.steps[0].value)){throw{code:"T1007",stack:new Error().stack,position:expr.position,token:expr.procedure.steps[0].
+value}}if(isLambda(proc)){result=partialApplyProcedure(proc,evaluatedArgs,environment)}else if(proc&&proc._jsonata_function===true){result=partialApplyNativeFunction(
+proc.implementation,evaluatedArgs,environment)}else if(typeof proc==="function"){result=partialApplyNativeFunction(proc,evaluatedArgs,environment)}else{throw{code:"\
+T1008",stack:new Error().stack,position:expr.position,token:expr.procedure.type==="path"?expr.procedure.steps[0].value:expr.procedure.value}}return result}function validateArguments(signature,args,context){
 if(typeof signature==="undefined"){return args}var validatedArgs=signature.validate(args,context);return validatedArgs}function applyProcedure(proc,args){var result;
 var env=createFrame(proc.environment);Array.prototype.forEach.call(proc.arguments,function(param,index){env.bind(param.value,args[index])});if(typeof proc.body===
 "function"){result=applyNativeFunction(proc.body,env)}else{result=evaluate2(proc.body,proc.input,env)}return result}function partialApplyProcedure(proc,args,environment){
@@ -3511,37 +3511,45 @@ return value!==null&&typeof value==="object"&&!Array.isArray(value)&&Object.getO
 entries(object).filter(([,value])=>value!==null&&value!==void 0&&value!==""&&!isEmptyArray(value));return members.length>0?Object.fromEntries(members):void 0}var isEmptyArray=value=>Array.
 isArray(value)&&value.length===0;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var SERVICES={parseDocument:"sends the document to a service of Truto's",convertMdToPdf:"sends the text \
 to a service of Truto's",generateEmbeddingsCohere:"sends the texts to Cohere"};var unavailable2=Object.fromEntries(Object.entries(SERVICES).map(([name,does])=>[
-name,()=>{throw{code:"not_available",token:name,message:`$${name} ${does}. Expressions have no network here.`}}]));var MAX_COMPILED=128;var loadFormats=globalThis.__loadFormats;delete globalThis.__loadFormats;var FORMATS=new Set(define_FORMAT_FUNCTIONS_default);var PARAMETERS=define_PARAMETERS_default;
-var hasFormats=false;var FUNCTIONS=new Set(FORMATS);function register(...extensions){for(const extend of extensions){extend({registerFunction(name,theirs,signature){
-const implementation=improvements[name]?.(theirs)??theirs;implementation.synchronous=false;implementation.parameters=PARAMETERS[name];import_jsonata2.default.register(
-name,implementation,signature);import_jsonata_synchronous.default.register(name,implementation,signature)}})}for(const[name,implementation]of Object.entries(unavailable2)){
-import_jsonata2.default.register(name,implementation);import_jsonata_synchronous.default.register(name,implementation)}}register(registerCoreExtensions,registerDatetimeExtensions);
-registerSynchronousCallbacks({registerFunction:import_jsonata_synchronous.default.register});for(const name of[...import_jsonata2.default.names(),"now","millis"])
-FUNCTIONS.add(name);var{forgetCalls}=import_jsonata2.default;var programs=new Map;function compiled2(expression){let program=programs.get(expression);if(program){
-programs.delete(expression)}else{program=compile2(expression);if(programs.size>=MAX_COMPILED)programs.delete(programs.keys().next().value)}programs.set(expression,
-program);return program}function compile2(expression){const original=(0,import_jsonata2.default)(expression);const tree=original.ast();if(!hasFormats&&uses(tree,
-name=>FORMATS.has(name)||name==="eval")){loadFormats();hasFormats=true}return{tree,original,atOnce:(0,import_jsonata_synchronous.default)(tree),waits:bindsInParallel(
-tree)}}function uses(node,isSuch){if(node===null||typeof node!=="object")return false;if(node.type==="variable"&&isSuch(node.value))return true;return Object.values(
-node).some(it=>uses(it,isSuch))}function bindsInParallel(node,parallel=false){if(node===null||typeof node!=="object")return false;if(Array.isArray(node))return node.
-some(it=>bindsInParallel(it,parallel));if(node.type==="bind"&&parallel)return true;let inside=parallel||node.type==="unary"&&(node.value==="["||node.value==="{");
-if(node.type==="block"||node.type==="lambda")inside=false;return Object.entries(node).some(([name,it])=>bindsInParallel(it,inside||name==="group"))}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var IN_NODES_WORDS=[[/^cannot read property '(.*)' of (null|undefined)$/s,"Cannot read properties of $2 \
+name,()=>{throw{code:"not_available",token:name,message:`$${name} ${does}. Expressions have no network here.`}}]));var MAX_COMPILED=128;var MAX_COMPILED_LENGTH=64*1024;var MAX_KEPT_LENGTH=16*1024;var loadFormats=globalThis.__loadFormats;delete globalThis.__loadFormats;var FORMATS=new Set(
+define_FORMAT_FUNCTIONS_default);var PARAMETERS=define_PARAMETERS_default;var hasFormats=false;var FUNCTIONS=new Set(FORMATS);function register(...extensions){for(const extend of extensions){
+extend({registerFunction(name,theirs,signature){const implementation=improvements[name]?.(theirs)??theirs;implementation.synchronous=false;implementation.parameters=
+PARAMETERS[name];import_jsonata2.default.register(name,implementation,signature);import_jsonata_synchronous.default.register(name,implementation,signature)}})}for(const[
+name,implementation]of Object.entries(unavailable2)){import_jsonata2.default.register(name,implementation);import_jsonata_synchronous.default.register(name,implementation)}}
+register(registerCoreExtensions,registerDatetimeExtensions);registerSynchronousCallbacks({registerFunction:import_jsonata_synchronous.default.register});for(const name of[
+...import_jsonata2.default.names(),"now","millis"])FUNCTIONS.add(name);var{forgetCalls}=import_jsonata2.default;var programs=new Map;var compiledLength=0;function compiled2(expression){
+let program=programs.get(expression);if(program){programs.delete(expression)}else{program=compile2(expression);if(expression.length>MAX_KEPT_LENGTH)return program;
+compiledLength+=expression.length;while(programs.size>=MAX_COMPILED||programs.size>0&&compiledLength>MAX_COMPILED_LENGTH){const[oldest]=programs.keys();programs.
+delete(oldest);compiledLength-=oldest.length}}programs.set(expression,program);return program}function compile2(expression){const original=(0,import_jsonata2.default)(
+expression);const tree=original.ast();if(!hasFormats&&uses(tree,name=>FORMATS.has(name)||name==="eval")){loadFormats();hasFormats=true}return{tree,original,atOnce:(0,import_jsonata_synchronous.default)(
+tree),waits:bindsInParallel(tree)||uses(tree,name=>name==="eval")}}function uses(node,isSuch){if(node===null||typeof node!=="object")return false;if(node.type===
+"variable"&&isSuch(node.value))return true;return Object.values(node).some(it=>uses(it,isSuch))}function bindsInParallel(node,parallel=false){if(node===null||typeof node!==
+"object")return false;if(Array.isArray(node))return node.some(it=>bindsInParallel(it,parallel));if(node.type==="bind"&&parallel)return true;let inside=parallel||
+node.type==="unary"&&(node.value==="["||node.value==="{");if(node.type==="block"||node.type==="lambda")inside=false;return Object.entries(node).some(([name,it])=>bindsInParallel(
+it,inside||name==="group"))}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var IN_NODES_WORDS=[[/^cannot read property '(.*)' of (null|undefined)$/s,"Cannot read properties of $2 \
 (reading '$1')"],[/^cannot set property '(.*)' of (null|undefined)$/s,"Cannot set properties of $2 (setting '$1')"],[/^toPrimitive$/,"Cannot convert object to p\
 rimitive value"]];function messageOf(error){if(error===null||typeof error!=="object")return String(error);if(typeof error.message!=="string")return String(error.
 message??"an error without a message");const words=error instanceof TypeError?IN_NODES_WORDS.find(([ours])=>ours.test(error.message)):void 0;return words?error.
 message.replace(...words):error.message}function explain(error){const{code,position,token}=Object(error);return{code:typeof code==="string"?code:void 0,message:messageOf(
 error),position:typeof position==="number"?position:void 0,token:typeof token==="string"?token:void 0}}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var MAX_SEARCHED=200;function toJson(value){const result=hasWrapper(value,0)?deepUnwrapNative(value):value;try{return JSON.stringify(result)}catch(error){if(!(error instanceof
 TypeError))throw error;throw{code:"not_json",message:`The result can't be written as JSON (${error.message}). Functions and values that contain themselves can't\
- be.`}}}function hasWrapper(value,depth){if(value===null||typeof value!=="object")return false;if(depth>MAX_SEARCHED)return true;if(Array.isArray(value))return value.
-some(item=>hasWrapper(item,depth+1));if(Object.getOwnPropertySymbols(value).length>0)return true;for(const name in value){if(hasWrapper(value[name],depth+1))return true}
-return false}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function freeNames(tree){const known=new Set([...FUNCTIONS,"","$"]);walk(tree,node=>{if(node.type==="bind")known.add(node.lhs.value);if(node.type==="lambda")for(const argument of node.
-arguments)known.add(argument.value);if(typeof node.focus==="string")known.add(node.focus);if(typeof node.index==="string")known.add(node.index);for(const stage of node.
-stages??[])if(stage.type==="index")known.add(stage.value)});const free=[];walk(tree,node=>{if(node.type==="variable"&&!known.has(node.value))free.push({token:node.
-value,position:node.position})});return free}function firstUnknown(program,bindings){program.free??=freeNames(program.tree);return program.free.find(({token})=>!Object.
-hasOwn(bindings,token))}function walk(node,visit){if(node===null||typeof node!=="object")return;if(Array.isArray(node)){for(const it of node)walk(it,visit);return}
-visit(node);for(const name in node)walk(node[name],visit)}var AGAIN=Symbol("evaluate again, as the original does");function evaluateAtOnce(expression,input,bindings,refuse2){let program;try{program=compiled2(expression);
-if(program.waits||refuse2&&firstUnknown(program,bindings))return AGAIN;return toJson(program.atOnce.evaluate(input,bindings))}catch(error){if(error===null||error instanceof
-InternalError)throw error;if(program&&error.message==="waits")program.waits=true;return AGAIN}}async function evaluate(expression,input,bindings,refuse2){try{const program=compiled2(
-expression);if(refuse2)refuseUnknown(program,bindings);forgetCalls();return toJson(await program.original.evaluate(input,bindings))}catch(error){throw explain(error)}}
-function check(expression,names){try{refuseUnknown(compiled2(expression),Object.fromEntries(names.map(name=>[name,true])))}catch(error){throw explain(error)}}function refuseUnknown(program,bindings){
-const unknown=firstUnknown(program,bindings);if(unknown)throw{...unknown,code:"unknown_name",message:`$${unknown.token} isn't defined.`}}globalThis.__engine={check,
-evaluate,evaluateAtOnce,register};})();
+ be.`}}}function toJsonWithoutFunctions(value){if(hasFunction(value,0))throw new Error("waits");return toJson(value)}function hasFunction(value,depth){if(value===
+null||typeof value!=="object")return false;if(depth>MAX_SEARCHED||value._jsonata_function===true||value._jsonata_lambda===true)return true;if(Array.isArray(value))
+return value.some(item=>hasFunction(item,depth+1));for(const name in value){if(hasFunction(value[name],depth+1))return true}return false}function hasWrapper(value,depth){
+if(value===null||typeof value!=="object")return false;if(depth>MAX_SEARCHED)return true;if(Array.isArray(value))return value.some(item=>hasWrapper(item,depth+1));
+if(Object.getOwnPropertySymbols(value).length>0)return true;for(const name in value){if(hasWrapper(value[name],depth+1))return true}return false}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function freeNames(tree){const free=[];walk(tree,new Set([...FUNCTIONS,"","$",...boundIn(tree)]),free);return free}function firstUnknown(program,bindings){program.
+free??=freeNames(program.tree);return program.free.find(({token})=>!Object.hasOwn(bindings,token))}function walk(node,known,free){if(node===null||typeof node!==
+"object")return;if(Array.isArray(node)){for(const it of node)walk(it,known,free);return}if(node.type==="variable"&&!known.has(node.value))free.push({token:node.
+value,position:node.position});const around=opensScope(node)?new Set([...known,...namesOf(node)]):known;for(const name in node){if(node.type==="bind"&&name==="l\
+hs"||node.type==="lambda"&&name==="arguments")continue;walk(node[name],around,free)}}var opensScope=({type})=>type==="block"||type==="lambda"||type==="path";function namesOf(node){
+if(node.type==="block")return boundIn(node.expressions);if(node.type==="lambda")return[...node.arguments.map(({value})=>value),...boundIn(node.body)];return node.
+steps.flatMap(({focus,index,stages})=>[focus,index,...(stages??[]).filter(({type})=>type==="index").map(({value})=>value)])}function boundIn(node){if(node===null||
+typeof node!=="object")return[];if(Array.isArray(node))return node.flatMap(boundIn);const own=node.type==="bind"?[node.lhs.value]:[];if(node.type==="block"||node.
+type==="lambda")return own;return[...own,...Object.values(node).flatMap(boundIn)]}var AGAIN=Symbol("evaluate again, as the original does");function evaluateAtOnce(expression,input,bindings,refuse2){let program;try{program=compiled2(expression);
+if(program.waits||refuse2&&firstUnknown(program,bindings))return AGAIN;return toJsonWithoutFunctions(program.atOnce.evaluate(input,bindings))}catch(error){if(error===
+null||error instanceof InternalError)throw error;if(program&&error.message==="waits")program.waits=true;return AGAIN}}async function evaluate(expression,input,bindings,refuse2){
+try{const program=compiled2(expression);if(refuse2)refuseUnknown(program,bindings);forgetCalls();return toJson(await program.original.evaluate(input,bindings))}catch(error){
+throw explain(error)}}function check(expression,names){try{refuseUnknown(compiled2(expression),Object.fromEntries(names.map(name=>[name,true])))}catch(error){throw explain(
+error)}}function refuseUnknown(program,bindings){const unknown=firstUnknown(program,bindings);if(unknown)throw{...unknown,code:"unknown_name",message:`$${unknown.
+token} isn't defined.`}}globalThis.__engine={check,evaluate,evaluateAtOnce,register};for(const type of[Object,Function,Array,String,Number,Boolean,Symbol,Date,RegExp,
+Promise,Map,Set,WeakMap,Error,TypeError,ArrayBuffer,Uint8Array]){Object.preventExtensions(type);Object.preventExtensions(type.prototype)}})();

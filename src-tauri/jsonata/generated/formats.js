@@ -2473,8 +2473,8 @@ length;index++){partialPattern+=params[index].regex;var match2=badSig.match(part
 index:goodTo+1}}goodTo=match2[0].length}throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],index:goodTo+1}};return{definition:signature2,validate:function(args,context){
 var suppliedSig="";for(var at=0;at<args.length;at++){suppliedSig+=getSymbol(args[at])}var known=matches.get(suppliedSig);if(known===void 0){var found=regex.exec(
 suppliedSig);known={found,isAsSupplied:found!==null&&params.length===args.length&&params.every((param2,index)=>found[index+1].length===1&&param2.type!=="a")};if(args.
-length<8){matches.set(suppliedSig,known)}}if(known.isAsSupplied){return args.slice()}var isValid=known.found;if(isValid){var validatedArgs=[];var argIndex=0;params.
-forEach(function(param2,index){var arg=args[argIndex];var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(
+length<8&&matches.size<64){matches.set(suppliedSig,known)}}if(known.isAsSupplied){return args.slice()}var isValid=known.found;if(isValid){var validatedArgs=[];var argIndex=0;
+params.forEach(function(param2,index){var arg=args[argIndex];var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(
 context);if(param2.contextRegex.test(contextType)){validatedArgs.push(context)}else{throw{code:"T0411",stack:new Error().stack,value:context,index:argIndex+1}}}else{
 validatedArgs.push(arg);argIndex++}}else{match2.split("").forEach(function(single){arg=args[argIndex];if(param2.type==="a"){if(single==="m"){arg=void 0}else{var arrayOK=true;
 if(typeof param2.subtype!=="undefined"){if(single!=="a"&&match2!==param2.subtype){arrayOK=false}else if(single==="a"){if(arg.length>0){var itemType=getSymbol(arg[0]);
@@ -2510,8 +2510,8 @@ position++;var qstr="";while(position<length){currentChar=path.charAt(position);
 hasOwnProperty.call(escapes2,currentChar)){qstr+=escapes2[currentChar]}else if(currentChar==="u"){var octets=path.substr(position+1,4);if(/^[0-9a-fA-F]+$/.test(
 octets)){var codepoint=parseInt(octets,16);qstr+=String.fromCharCode(codepoint);position+=4}else{throw{code:"S0104",stack:new Error().stack,position}}}else{throw{
 code:"S0103",stack:new Error().stack,position,token:currentChar}}}else if(currentChar===quoteType){position++;return create("string",qstr)}else{qstr+=currentChar}
-position++}throw{code:"S0101",stack:new Error().stack,position}}var numregex=/^-?(0|([1-9][0-9]*))(\.[0-9]+)?([Ee][-+]?[0-9]+)?/;var match2=numregex.exec(path.substring(
-position));if(match2!==null){var num=parseFloat(match2[0]);if(!isNaN(num)&&isFinite(num)){position+=match2[0].length;return create("number",num)}else{throw{code:"\
+position++}throw{code:"S0101",stack:new Error().stack,position}}var numregex=/-?(0|([1-9][0-9]*))(\.[0-9]+)?([Ee][-+]?[0-9]+)?/y;numregex.lastIndex=position;var match2=numregex.
+exec(path);if(match2!==null){var num=parseFloat(match2[0]);if(!isNaN(num)&&isFinite(num)){position+=match2[0].length;return create("number",num)}else{throw{code:"\
 S0102",stack:new Error().stack,position,token:match2[0]}}}var name;if(currentChar==="`"){position++;var end=path.indexOf("`",position);if(end!==-1){name=path.substring(
 position,end);position=end+1;return create("name",name)}position=length;throw{code:"S0105",stack:new Error().stack,position}}var i=position;var ch;for(;;){ch=path.
 charAt(i);if(i===length||" 	\n\r\v".indexOf(ch)>-1||Object.prototype.hasOwnProperty.call(operators,ch)){if(path.charAt(position)==="$"){name=path.substring(position+
@@ -2749,13 +2749,14 @@ var result;var proc=await evaluate(expr.procedure,input,environment);if(typeof p
 steps[0].value)){throw{code:"T1005",stack:new Error().stack,position:expr.position,token:expr.procedure.steps[0].value}}var evaluatedArgs=[];if(typeof applyto!==
 "undefined"){evaluatedArgs.push(applyto.context)}for(var jj=0;jj<expr.arguments.length;jj++){const arg=await evaluate(expr.arguments[jj],input,environment);if(isFunction2(
 arg)){const closure=async function(...params){return await apply(arg,params,null,environment)};closure.arity=getFunctionArity(arg);evaluatedArgs.push(closure)}else{
-evaluatedArgs.push(arg)}}var procName=expr.procedure.type==="path"?expr.procedure.steps[0].value:expr.procedure.value;try{if(typeof proc==="object"){proc.token=
-procName;proc.position=expr.position}result=await apply(proc,evaluatedArgs,input,environment)}catch(err){if(!err.position){err.position=expr.position}if(!err.token){
-err.token=procName}throw err}return result}async function apply(proc,args,input,environment){var result;result=await applyInner(proc,args,input,environment);while(isLambda(
-result)&&result.thunk===true){var next2=await evaluate(result.body.procedure,result.input,result.environment);if(result.body.procedure.type==="variable"){next2.
-token=result.body.procedure.value}next2.position=result.body.procedure.position;var evaluatedArgs=[];for(var ii=0;ii<result.body.arguments.length;ii++){evaluatedArgs.
-push(await evaluate(result.body.arguments[ii],result.input,result.environment))}result=await applyInner(next2,evaluatedArgs,input,environment)}return result}async function applyInner(proc,args,input,environment){
-var result;try{var validatedArgs=args;if(proc){validatedArgs=validateArguments(proc.signature,args,input)}if(isLambda(proc)){result=await applyProcedure(proc,validatedArgs)}else if(proc&&
+evaluatedArgs.push(arg)}}var procName=expr.procedure.type==="path"?expr.procedure.steps[0].value:expr.procedure.value;try{if(typeof proc==="object"&&(proc===null||
+isFunction2(proc))){proc.token=procName;proc.position=expr.position}result=await apply(proc,evaluatedArgs,input,environment)}catch(err){if(!err.position){err.position=
+expr.position}if(!err.token){err.token=procName}throw err}return result}async function apply(proc,args,input,environment){var result;result=await applyInner(proc,
+args,input,environment);while(isLambda(result)&&result.thunk===true){var next2=await evaluate(result.body.procedure,result.input,result.environment);if(next2===
+void 0||next2===null||isFunction2(next2)){if(result.body.procedure.type==="variable"){next2.token=result.body.procedure.value}next2.position=result.body.procedure.
+position}var evaluatedArgs=[];for(var ii=0;ii<result.body.arguments.length;ii++){evaluatedArgs.push(await evaluate(result.body.arguments[ii],result.input,result.
+environment))}result=await applyInner(next2,evaluatedArgs,input,environment)}return result}async function applyInner(proc,args,input,environment){var result;try{
+var validatedArgs=args;if(proc){validatedArgs=validateArguments(proc.signature,args,input)}if(isLambda(proc)){result=await applyProcedure(proc,validatedArgs)}else if(proc&&
 proc._jsonata_function===true){var focus={environment,input,options:environment.base.options,createSequence:environment.base.createSequence};result=proc.implementation.
 apply(focus,validatedArgs);if(isIterable(result)){result=result.next().value}if(isPromise(result)){result=await result}}else if(typeof proc==="function"){result=
 proc.apply(input,validatedArgs);if(isPromise(result)){result=await result}}else{throw{code:"T1006",stack:new Error().stack}}}catch(err){if(proc){if(typeof err.token==

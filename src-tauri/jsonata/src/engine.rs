@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rquickjs::{CatchResultExt, Context, Ctx, Function, Object, Promise, Runtime, Value};
+use rquickjs::{CatchResultExt, Context, Ctx, Function, Object, Promise, Runtime, Value, object::Property};
 use serde_json::value::RawValue;
 
 use self::failure::{Failure, text_of};
@@ -21,8 +21,8 @@ const BUNDLE: &str = include_str!("../generated/engine.js");
 const FORMATS_BUNDLE: &str = include_str!("../generated/formats.js");
 /// What an engine may keep of earlier evaluations: compiled expressions, the functions for formats, and garbage.
 const KEPT_MEMORY: usize = 32 << 20;
-/// So much beside the packages may be garbage before QuickJS looks for cycles in it.
-const MAX_GARBAGE: usize = 8 << 20;
+/// So much beside the packages that every engine has may be garbage, or functions for formats, before QuickJS looks for cycles in it.
+const MAX_GARBAGE: usize = 20 << 20;
 /// The bundle is evaluated within it.
 const BOOT_MEMORY: usize = 64 << 20;
 
@@ -33,6 +33,7 @@ pub(crate) struct Engine {
     base_memory: usize,
     clock: Rc<Clock>,
     is_broken: bool,
+    last_time: Duration,
 }
 
 /// When the evaluation has to end, for QuickJS, which asks now and then.
@@ -40,6 +41,8 @@ pub(crate) struct Engine {
 struct Clock {
     deadline: Cell<Option<Instant>>,
     has_interrupted: Cell<bool>,
+    began: Cell<Option<Instant>>,
+    paused: Cell<Duration>,
 }
 
 impl Engine {
@@ -67,12 +70,17 @@ impl Engine {
                 EvalError::internal(format!("The engine for expressions couldn't be started: {reason}"))
             })?;
         let base_memory = memory(&runtime);
-        Ok(Self { runtime, context, base_memory, clock, is_broken: false })
+        Ok(Self { runtime, context, base_memory, clock, is_broken: false, last_time: Duration::ZERO })
     }
 
     /// Whether an evaluation was interrupted: what it left behind is unknown.
     pub(crate) fn is_broken(&self) -> bool {
         self.is_broken
+    }
+
+    /// What the last evaluation took.
+    pub(crate) fn last_time(&self) -> Duration {
+        self.last_time
     }
 
     pub(crate) fn eval(&mut self, program: &Program, input: Option<&str>, unknown_names: UnknownNames) -> Outcome {
@@ -101,7 +109,7 @@ impl Engine {
         run: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> Result<T, Failure>,
     ) -> Result<T, EvalError> {
         let limits = program.limits;
-        self.runtime.set_memory_limit(self.base_memory + KEPT_MEMORY + limits.memory);
+        self.runtime.set_memory_limit((self.base_memory + KEPT_MEMORY).saturating_add(limits.memory));
         // A collection looks at everything that the packages define: not before there is something to collect.
         self.runtime.set_gc_threshold(self.base_memory + MAX_GARBAGE);
         self.runtime.set_max_stack_size(limits.stack.clamp(1, Limits::MAX_STACK));
@@ -110,7 +118,8 @@ impl Engine {
             let engine: Object = ctx.globals().get("__engine").map_err(|error| Failure::caught(&ctx, &error))?;
             run(&ctx, &engine)
         });
-        let is_interrupted = self.clock.stop();
+        let is_interrupted = self.clock.has_interrupted.get();
+        self.last_time = self.clock.stop();
         result.map_err(|failure| {
             let never_settles = matches!(failure, Failure::NeverSettles);
             // An error that there is no memory for, in a job of QuickJS, is lost: its promise waits on.
@@ -133,14 +142,18 @@ fn install<'js>(ctx: &Ctx<'js>, clock: &Rc<Clock>) -> rquickjs::Result<()> {
 
 impl Clock {
     fn start(&self, time: Duration) {
+        let now = Instant::now();
         self.has_interrupted.set(false);
-        self.deadline.set(Instant::now().checked_add(time));
+        self.began.set(Some(now));
+        self.paused.set(Duration::ZERO);
+        self.deadline.set(now.checked_add(time));
     }
 
-    /// Gives whether it has interrupted.
-    fn stop(&self) -> bool {
+    /// Gives what the evaluation took.
+    fn stop(&self) -> Duration {
         self.deadline.set(None);
-        self.has_interrupted.get()
+        let time = self.began.take().map_or(Duration::ZERO, |began| began.elapsed());
+        time.saturating_sub(self.paused.get())
     }
 
     /// Runs something that isn't the evaluation's own work.
@@ -148,7 +161,9 @@ impl Clock {
         let began = Instant::now();
         let deadline = self.deadline.take();
         let result = run();
-        self.deadline.set(deadline.and_then(|deadline| deadline.checked_add(began.elapsed())));
+        let paused = began.elapsed();
+        self.paused.set(self.paused.get() + paused);
+        self.deadline.set(deadline.and_then(|deadline| deadline.checked_add(paused)));
         result
     }
 
@@ -174,7 +189,9 @@ fn arguments<'js>(
     };
     let bindings = Object::new(ctx.clone()).map_err(|error| Failure::caught(ctx, &error))?;
     for (name, value) in program.bindings.values() {
-        bindings.set(name, parse(value)?).map_err(|error| Failure::caught(ctx, &error))?;
+        // Not set, for which __proto__ is something else.
+        let member = Property::from(parse(value)?).configurable().enumerable().writable();
+        bindings.prop(name, member).map_err(|error| Failure::caught(ctx, &error))?;
     }
     Ok((input, bindings))
 }
@@ -206,7 +223,7 @@ fn output(ctx: &Ctx<'_>, result: &Value<'_>, limit: usize) -> Result<Option<Box<
     if json.len() > limit {
         return Err(Failure::Output(json.len()));
     }
-    RawValue::from_string(json).map(Some).map_err(|_| Failure::Thrown(failure::Thrown::default()))
+    RawValue::from_string(json).map(Some).map_err(|_| Failure::NotJson)
 }
 
 fn memory(runtime: &Runtime) -> usize {

@@ -16,6 +16,9 @@ use crate::{
 const RECORDS_AT_ONCE: usize = 50;
 /// Evaluations that may wait for an engine; the next ones wait for a place.
 const MAX_WAITING: usize = 256;
+/// Maps at once. They have places of their own, so that evaluations don't wait behind them, and one each, so that no two wait for
+/// each other's.
+const MAX_MAPS: usize = 64;
 
 /// Evaluates JSONata. Clones share their engines.
 #[derive(Clone)]
@@ -25,6 +28,7 @@ struct Shared {
     settings: Settings,
     queue: Arc<Queue>,
     places: Semaphore,
+    map_places: Semaphore,
 }
 
 impl Drop for Shared {
@@ -43,7 +47,12 @@ impl Engines {
     /// Starts nothing: that is left to the first use.
     pub fn new(settings: Settings) -> Self {
         let queue = Arc::new(Queue::new(settings.max_engines, settings.idle_after));
-        Self(Arc::new(Shared { settings, queue, places: Semaphore::new(MAX_WAITING) }))
+        Self(Arc::new(Shared {
+            settings,
+            queue,
+            places: Semaphore::new(MAX_WAITING),
+            map_places: Semaphore::new(MAX_MAPS),
+        }))
     }
 
     /// Evaluates an expression over an input. None is undefined, as an input and as a result.
@@ -70,6 +79,8 @@ impl Engines {
         bindings: Bindings,
         limits: Limits,
     ) -> Vec<Outcome> {
+        // The semaphore is never closed.
+        let _place = self.0.map_places.acquire().await.ok();
         let program = Program { expression, bindings, limits };
         let mut outcomes = Vec::with_capacity(records.len());
         let mut records = records.into_iter();
@@ -81,12 +92,12 @@ impl Engines {
                 if part.is_empty() {
                     break;
                 }
-                let (count, place) = (part.len(), self.place().await);
+                let count = part.len();
                 let (reply, result) = oneshot::channel();
                 self.start(Job { program: program.clone(), task: Task::Map { records: part, reply } });
-                running.push_back((count, result, place));
+                running.push_back((count, result));
             }
-            let Some((count, result, _place)) = running.pop_front() else { return outcomes };
+            let Some((count, result)) = running.pop_front() else { return outcomes };
             outcomes.extend(result.await.unwrap_or_else(|_| vec![Err(ended()); count]));
         }
     }

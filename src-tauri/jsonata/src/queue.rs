@@ -1,6 +1,6 @@
 //! Jobs that wait for an engine, and which engine takes which.
 //!
-//! Long jobs never keep small ones waiting: one engine takes small ones only, and the others take small ones first. They take a
+//! Long jobs don't keep small ones waiting: one engine takes small ones only, and the others take small ones first. They take a
 //! long one after some small ones, so that those don't keep a map waiting forever either.
 
 #[cfg(test)]
@@ -100,32 +100,40 @@ impl Queue {
         }
     }
 
-    /// Notes how long a job took, for the next one with this expression.
+    /// Notes how long an evaluation took, for the next one with this expression.
     pub(crate) fn took(&self, expression: &str, time: Duration) {
-        if time <= MAX_SMALL_TIME {
-            return;
-        }
         let hash = hash_text(expression);
         let mut state = self.lock();
-        if !state.slow.contains(&hash) {
-            if state.slow.len() == MAX_REMEMBERED {
-                state.slow.pop_front();
+        let known = state.slow.iter().position(|slow| *slow == hash);
+        match (known, time > MAX_SMALL_TIME) {
+            (Some(index), false) => {
+                state.slow.remove(index);
             }
-            state.slow.push_back(hash);
+            (None, true) => {
+                if state.slow.len() == MAX_REMEMBERED {
+                    state.slow.pop_front();
+                }
+                state.slow.push_back(hash);
+            }
+            _ => {}
         }
     }
 
-    /// Gives a slot back whose thread couldn't be started. Its jobs wait for the other engines; if there are none, they are dropped.
-    pub(crate) fn not_started(&self, slot: usize) {
+    /// Gives back a slot whose thread couldn't be started or has ended unexpectedly. Its jobs wait for the other engines; those that no
+    /// engine is left for are dropped.
+    pub(crate) fn release(&self, slot: usize) {
         let mut state = self.lock();
         state.slots[slot] = Slot::Free;
-        if state.slots.iter().all(|slot| *slot == Slot::Free) {
-            state.small.clear();
+        let takes_long = |slots: &[Slot]| slots[SMALL_ONLY + 1..].iter().any(|slot| *slot != Slot::Free);
+        if !takes_long(&state.slots) {
             state.long.clear();
+            if state.slots[SMALL_ONLY] == Slot::Free {
+                state.small.clear();
+            }
         }
     }
 
-    /// Ends the engines when they have done what waits.
+    /// Tells the engines to end after the jobs that are waiting.
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_all();

@@ -1,10 +1,11 @@
 //! An engine's thread: takes jobs from the queue until it was idle for long enough.
 
 use std::{
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread,
-    time::Instant,
+    time::Duration,
 };
 
 use crate::{
@@ -25,26 +26,40 @@ pub(crate) fn start(queue: &Arc<Queue>, slot: usize, unknown_names: UnknownNames
         .stack_size(THREAD_STACK)
         .spawn(move || work(&shared, slot, unknown_names));
     if started.is_err() {
-        queue.not_started(slot);
+        queue.release(slot);
     }
 }
 
 fn work(queue: &Queue, slot: usize, unknown_names: UnknownNames) {
-    let mut worker = Worker { engine: None, broken: None, unknown_names };
+    let mut worker = Worker { engine: None, broken: None, longest: Duration::ZERO, unknown_names };
     let mut small_in_a_row = 0;
-    while let Some(job) = queue.next(slot, &mut small_in_a_row) {
+    let slot = HeldSlot { queue, slot };
+    while let Some(job) = queue.next(slot.slot, &mut small_in_a_row) {
         if job.is_abandoned() {
             continue;
         }
         let expression = Arc::clone(&job.program.expression);
-        let began = Instant::now();
         if catch_unwind(AssertUnwindSafe(|| worker.run(job))).is_err() {
             // Whoever asked learns it from the dropped reply.
             worker.engine = None;
         }
-        queue.took(&expression, began.elapsed());
+        queue.took(&expression, mem::take(&mut worker.longest));
         // Freeing what an evaluation used takes milliseconds, for which nobody should wait.
         worker.broken = None;
+    }
+    // The queue has freed the slot, and may have given it to another thread.
+    mem::forget(slot);
+}
+
+/// Frees the slot of a thread that panics.
+struct HeldSlot<'a> {
+    queue: &'a Queue,
+    slot: usize,
+}
+
+impl Drop for HeldSlot<'_> {
+    fn drop(&mut self) {
+        self.queue.release(self.slot);
     }
 }
 
@@ -52,6 +67,8 @@ struct Worker {
     engine: Option<Engine>,
     /// The last engine that ended by a limit, until its answer is sent.
     broken: Option<Engine>,
+    /// The longest evaluation of a job, without the start of its engine.
+    longest: Duration,
     unknown_names: UnknownNames,
 }
 
@@ -91,6 +108,7 @@ impl Worker {
             None => Engine::new()?,
         };
         let outcome = run(&mut engine);
+        self.longest = self.longest.max(engine.last_time());
         let is_broken = engine.is_broken();
         *(if is_broken { &mut self.broken } else { &mut self.engine }) = Some(engine);
         outcome

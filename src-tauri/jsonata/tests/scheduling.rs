@@ -145,6 +145,9 @@ async fn a_check_finds_unknown_names_and_syntax_errors() {
         "$$.a & $.b & $convertMarkdownToHtml(c)",
         "$now() & $millis()",
         "$map(a, $string)",
+        "($f := function($n){ $g($n) }; $g := function($n){ $f($n) }; $f(1))",
+        "$x := 1",
+        "[1..3][$i := $ > 1]",
     ] {
         assert_eq!(check(expression, &["previous"]).await, Ok(()), "{expression}");
     }
@@ -156,6 +159,9 @@ async fn a_check_finds_unknown_names_and_syntax_errors() {
         ("function($a){ $b }", "$b", 15),
         ("a[$c = 1]", "$c", 3),
         ("$map(a, $lower)", "$lower", 9),
+        ("(function($a){ 1 }; $a)", "$a", 21),
+        ("{\"a\": ($y := 1), \"b\": $y}", "$y", 23),
+        ("a@$b.c + $b", "$b", 10),
     ] {
         let error = check(expression, &[]).await.expect_err(expression);
         assert_eq!(error.kind, ErrorKind::UnknownName, "{expression}: {error:?}");
@@ -179,4 +185,41 @@ async fn bindings_are_seen_and_are_not_changed_for_the_next_evaluation() {
     let error =
         engines.eval("$name".into(), None, Bindings::default(), Limits::default()).await.expect_err("an unknown name");
     assert_eq!(error.kind, ErrorKind::UnknownName);
+}
+
+#[tokio::test]
+async fn many_maps_at_once_end_and_let_evaluations_through() {
+    let engines = Engines::new(Settings { max_engines: 2, ..Settings::default() });
+    let maps: Vec<_> = (0..300)
+        .map(|_| {
+            let engines = engines.clone();
+            tokio::spawn(async move {
+                engines
+                    .map(
+                        "n".into(),
+                        (0..200).map(|_| json("{\"n\": 1}")).collect(),
+                        Bindings::default(),
+                        Limits::default(),
+                    )
+                    .await
+                    .len()
+            })
+        })
+        .collect();
+    let all = async {
+        small(&engines, 1).await;
+        for map in maps {
+            assert_eq!(map.await.expect("no panic"), 200);
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), all).await.expect("they end");
+}
+
+#[tokio::test]
+async fn parsing_takes_time_in_proportion_to_the_length() {
+    let engines = Engines::default();
+    let expression = format!("[{}]", (0..20_000).map(|index| format!("a{index}")).collect::<Vec<_>>().join(","));
+    let limits = Limits { time: Duration::from_secs(10), ..Limits::default() };
+    let outcome = engines.eval(expression.into(), None, Bindings::default(), limits).await;
+    assert_eq!(outcome.expect("no time limit").expect("a list").get(), "[]");
 }

@@ -8,6 +8,9 @@ import { improvements } from './improvements.js';
 import { unavailable } from './unavailable.js';
 
 const MAX_COMPILED = 128;
+// Characters of all compiled expressions, and of one that is kept: their syntax trees are a hundred times as large.
+const MAX_COMPILED_LENGTH = 64 * 1024;
+const MAX_KEPT_LENGTH = 16 * 1024;
 
 const loadFormats = globalThis.__loadFormats;
 delete globalThis.__loadFormats;
@@ -46,6 +49,7 @@ for (const name of [...jsonata.names(), 'now', 'millis']) FUNCTIONS.add(name);
 export const { forgetCalls } = jsonata;
 
 const programs = new Map();
+let compiledLength = 0;
 
 /** The expression's syntax tree, and its two evaluators. Throws what the parser throws. */
 export function compiled(expression) {
@@ -55,7 +59,13 @@ export function compiled(expression) {
     programs.delete(expression);
   } else {
     program = compile(expression);
-    if (programs.size >= MAX_COMPILED) programs.delete(programs.keys().next().value);
+    if (expression.length > MAX_KEPT_LENGTH) return program;
+    compiledLength += expression.length;
+    while (programs.size >= MAX_COMPILED || (programs.size > 0 && compiledLength > MAX_COMPILED_LENGTH)) {
+      const [oldest] = programs.keys();
+      programs.delete(oldest);
+      compiledLength -= oldest.length;
+    }
   }
   programs.set(expression, program);
   return program;
@@ -69,7 +79,7 @@ function compile(expression) {
     loadFormats();
     hasFormats = true;
   }
-  return { tree, original, atOnce: synchronous(tree), waits: bindsInParallel(tree) };
+  return { tree, original, atOnce: synchronous(tree), waits: bindsInParallel(tree) || uses(tree, (name) => name === 'eval') };
 }
 
 /** Whether the expression mentions such a `$name`. */

@@ -4,7 +4,7 @@ import './luxon.js';
 
 import { compiled, forgetCalls, register } from './compiled.js';
 import { explain } from './errors.js';
-import { toJson } from './json.js';
+import { toJson, toJsonWithoutFunctions } from './json.js';
 import { firstUnknown } from './names.js';
 
 // No result in JSON is a symbol.
@@ -19,7 +19,7 @@ function evaluateAtOnce(expression, input, bindings, refuse) {
   try {
     program = compiled(expression);
     if (program.waits || (refuse && firstUnknown(program, bindings))) return AGAIN;
-    return toJson(program.atOnce.evaluate(input, bindings));
+    return toJsonWithoutFunctions(program.atOnce.evaluate(input, bindings));
   } catch (error) {
     // Without memory there is no second attempt.
     if (error === null || error instanceof InternalError) throw error;
@@ -55,3 +55,9 @@ function refuseUnknown(program, bindings) {
 }
 
 globalThis.__engine = { check, evaluate, evaluateAtOnce, register };
+
+// Nothing that an expression does to what all values inherit from can be seen by the next one.
+for (const type of [Object, Function, Array, String, Number, Boolean, Symbol, Date, RegExp, Promise, Map, Set, WeakMap, Error, TypeError, ArrayBuffer, Uint8Array]) {
+  Object.preventExtensions(type);
+  Object.preventExtensions(type.prototype);
+}

@@ -15,6 +15,22 @@ export function toJson(value) {
   }
 }
 
+/** For the synchronous evaluator: fails for a value with a function in it, which holds where it was called last. */
+export function toJsonWithoutFunctions(value) {
+  if (hasFunction(value, 0)) throw new Error('waits');
+  return toJson(value);
+}
+
+function hasFunction(value, depth) {
+  if (value === null || typeof value !== 'object') return false;
+  if (depth > MAX_SEARCHED || value._jsonata_function === true || value._jsonata_lambda === true) return true;
+  if (Array.isArray(value)) return value.some((item) => hasFunction(item, depth + 1));
+  for (const name in value) {
+    if (hasFunction(value[name], depth + 1)) return true;
+  }
+  return false;
+}
+
 // Truto's wrappers of dates, blobs, streams and the like keep what they wrap under a symbol. Unwrapping copies the whole value,
 // and most results have no wrapper.
 function hasWrapper(value, depth) {

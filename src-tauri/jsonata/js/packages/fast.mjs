@@ -61,7 +61,10 @@ export const FAST_EVALUATOR = [
         );
     }
 
-    // The value at the end of a plain path, or a function when it isn't simply that value.
+    // What plainValue gives where only the original's way leads to the result.
+    var NOT_PLAIN = Symbol('not plain');
+
+    // The value at the end of a plain path.
     function plainValue(steps, input, environment) {
         var value = input;
         var at = 0;
@@ -71,17 +74,17 @@ export const FAST_EVALUATOR = [
         }
         for (; at < steps.length; at++) {
             if (value === null || typeof value !== 'object') {
-                return typeof value === 'function' ? plainValue : undefined;
+                return typeof value === 'function' ? NOT_PLAIN : undefined;
             }
             if (Array.isArray(value) || isFunction(value)) {
-                return plainValue;
+                return NOT_PLAIN;
             }
             if (!Object.hasOwn(value, steps[at].value)) {
                 return undefined;
             }
             value = value[steps[at].value];
         }
-        return Array.isArray(value) && value.sequence === true ? plainValue : value;
+        return Array.isArray(value) && value.sequence === true ? NOT_PLAIN : value;
     }
 
     function evaluatePath(expr, input, environment) {
@@ -90,7 +93,7 @@ export const FAST_EVALUATOR = [
         }
         if (expr.isPlain && !Array.isArray(input)) {
             var value = plainValue(expr.steps, input, environment);
-            if (typeof value !== 'function') {
+            if (value !== NOT_PLAIN) {
                 return value;
             }
         }
@@ -104,7 +107,7 @@ export const FAST_EVALUATOR = [
             createSequence: environment.base.createSequence
         };
         // group the input`,
-    to: `        if (!Array.isArray(input)) {
+    to: `        if (!Array.isArray(input) && !(input && input.tupleStream)) {
             var keys = [];
             for (var at = 0; at < expr.lhs.length; at++) {
                 keys.push(evaluate(expr.lhs[at][0], input, environment));
@@ -176,7 +179,7 @@ export const SIGNATURE = [
                         isAsSupplied: found !== null && params.length === args.length &&
                             params.every((param, index) => found[index + 1].length === 1 && param.type !== 'a'),
                     };
-                    if (args.length < 8) {
+                    if (args.length < 8 && matches.size < 64) {
                         matches.set(suppliedSig, known);
                     }
                 }

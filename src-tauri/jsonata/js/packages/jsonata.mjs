@@ -126,6 +126,32 @@ const FUNCTIONS = [
   { from: 'var padding = (new Array(padLength + 1)).join(char);', to: 'var padding = String(char).repeat(padLength);' },
 ];
 
+// V8 takes a part of a text without copying it; QuickJS copies, for each token the rest of the expression.
+const TOKENS = [
+  { from: 'var numregex = /^-?(0', to: 'var numregex = /-?(0' },
+  { from: '([Ee][-+]?[0-9]+)?/;\n', to: '([Ee][-+]?[0-9]+)?/y;\n            numregex.lastIndex = position;\n' },
+  { from: 'numregex.exec(path.substring(position))', to: 'numregex.exec(path)' },
+];
+
+// Only functions keep where they are called: Truto's functions can give an object that all objects inherit from.
+const CALLS = [
+  { from: "            if(typeof proc === 'object') {\n", to: "            if(typeof proc === 'object' && (proc === null || isFunction(proc))) {\n" },
+  {
+    from: `            if(result.body.procedure.type === 'variable') {
+                next.token = result.body.procedure.value;
+            }
+            next.position = result.body.procedure.position;
+`,
+    to: `            if(next === undefined || next === null || isFunction(next)) {
+                if(result.body.procedure.type === 'variable') {
+                    next.token = result.body.procedure.value;
+                }
+                next.position = result.body.procedure.position;
+            }
+`,
+  },
+];
+
 /**
  * The synchronous evaluator: the same text without its \`async\` and \`await\`. Where the original would wait, call a function of
  * Truto's with a callback, or fail, it fails, and the engine runs the original instead: its results are the original's.
@@ -152,6 +178,16 @@ const SYNCHRONOUS_EVALUATOR = [
   },
 ];
 const SYNCHRONOUS_FUNCTIONS = [
+  // A function that is put in as text differs from the original's.
+  {
+    from: "            if (typeof pattern === 'string') {\n                var index = str.indexOf(pattern, position);\n",
+    to: `            if (typeof pattern === 'string') {
+                if (typeof replacement !== 'string') {
+                    ${WAITS};
+                }
+                var index = str.indexOf(pattern, position);
+`,
+  },
   { from: 'result = result;', to: WAITS },
   { from: 'replacedWith = replacedWith;', to: WAITS },
 ];
@@ -186,12 +222,12 @@ const PARSER = [
 export function jsonataModules(file) {
   const modules = unpack(file);
   const functions = patch(modules.functions, FUNCTIONS);
-  const evaluator = patch(modules.jsonata, [...NO_HOOKS, ...MESSAGES, ...FRAMES, ...PARAMETERS, ...SHARED]);
+  const evaluator = patch(modules.jsonata, [...NO_HOOKS, ...MESSAGES, ...CALLS, ...FRAMES, ...PARAMETERS, ...SHARED]);
   return {
     jsonata: evaluator,
     functions,
     datetime: modules.datetime,
-    parser: patch(modules.parser, PARSER),
+    parser: patch(modules.parser, [...TOKENS, ...PARSER]),
     signature: patch(modules.signature, SIGNATURE),
     utils: modules.utils,
     'jsonata-synchronous': patch(synchronous(evaluator).replace("require('./functions')", "require('./functions-synchronous')"), [...SYNCHRONOUS_EVALUATOR, ...FAST_EVALUATOR]),

@@ -9,6 +9,8 @@ use crate::{ErrorKind, EvalError, Limits, Position};
 pub(super) enum Failure {
     Thrown(Thrown),
     OutOfMemory,
+    /// The engine gave something else as JSON.
+    NotJson,
     /// The result's promise waits for something that never happens.
     NeverSettles,
     /// The result has so many bytes of JSON.
@@ -57,6 +59,7 @@ impl Failure {
                 advice: Some("Expressions have no timers and no network here: leave out what waits for them."),
             },
             Self::OutOfMemory => memory(limits),
+            Self::NotJson => EvalError::internal("The engine for expressions gave a result that isn't JSON."),
             Self::Thrown(thrown) if thrown.is_out_of_memory() => memory(limits),
             Self::Thrown(thrown) if thrown.is_out_of_stack() => stack(limits),
             Self::Thrown(thrown) => thrown.explain(expression),

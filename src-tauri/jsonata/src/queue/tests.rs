@@ -105,11 +105,31 @@ fn an_engine_is_started_only_for_a_job_that_none_waits_for() {
 }
 
 #[test]
+fn an_expression_that_was_quick_again_is_small_again() {
+    let queue = queue();
+    queue.took("a", MAX_SMALL_TIME * 2);
+    queue.took("a", MAX_SMALL_TIME / 2);
+    queue.push(eval("a"));
+    assert_eq!(next(&queue, SMALL_ONLY).as_deref(), Some("a"));
+}
+
+#[test]
+fn long_jobs_are_dropped_when_only_the_engine_for_small_ones_is_left() {
+    let queue = queue();
+    assert_eq!(queue.push(eval("small")), Some(SMALL_ONLY));
+    let slot = queue.push(map("map")).expect("a slot");
+    queue.release(slot);
+    assert_eq!(next(&queue, SMALL_ONLY).as_deref(), Some("small"));
+    assert_eq!(queue.push(map("another")), Some(slot));
+    assert_eq!(next(&queue, slot).as_deref(), Some("another"));
+}
+
+#[test]
 fn jobs_that_no_thread_can_be_started_for_are_dropped() {
     let queue = queue();
     let (reply, mut outcome) = oneshot::channel();
     let slot = queue.push(Job { program: program("1"), task: Task::Eval { input: None, reply } }).expect("a slot");
-    queue.not_started(slot);
+    queue.release(slot);
     assert!(matches!(outcome.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
     assert_eq!(queue.push(eval("2")), Some(slot), "the next one tries again");
 }
