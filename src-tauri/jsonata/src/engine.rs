@@ -21,8 +21,10 @@ const BUNDLE: &str = include_str!("../generated/engine.js");
 const FORMATS_BUNDLE: &str = include_str!("../generated/formats.js");
 /// What an engine may keep of earlier evaluations: compiled expressions, the functions for formats, and garbage.
 const KEPT_MEMORY: usize = 32 << 20;
-/// So much beside the packages that every engine has may be garbage, or functions for formats, before QuickJS looks for cycles in it.
-const MAX_GARBAGE: usize = 20 << 20;
+/// So much beside the packages may be garbage before QuickJS looks for cycles in it.
+const MAX_GARBAGE: usize = 8 << 20;
+/// What the functions for formats take, roughly.
+const FORMATS_MEMORY: usize = 8 << 20;
 /// The bundle is evaluated within it.
 const BOOT_MEMORY: usize = 64 << 20;
 
@@ -32,6 +34,7 @@ pub(crate) struct Engine {
     /// Bytes that the packages take.
     base_memory: usize,
     clock: Rc<Clock>,
+    has_formats: Rc<Cell<bool>>,
     is_broken: bool,
     last_time: Duration,
 }
@@ -56,12 +59,13 @@ impl Engine {
         runtime.set_max_stack_size(Limits::MAX_STACK);
         runtime.set_gc_threshold(BOOT_MEMORY);
         let clock = Rc::new(Clock::default());
+        let has_formats = Rc::new(Cell::new(false));
         let asked = Rc::clone(&clock);
         runtime.set_interrupt_handler(Some(Box::new(move || asked.is_over())));
         let context = Context::full(&runtime).map_err(failed)?;
         context
             .with(|ctx| {
-                install(&ctx, &clock)
+                install(&ctx, &clock, &has_formats)
                     .and_then(|()| ctx.eval::<(), _>(BUNDLE))
                     .catch(&ctx)
                     .map_err(|error| error.to_string())
@@ -70,7 +74,7 @@ impl Engine {
                 EvalError::internal(format!("The engine for expressions couldn't be started: {reason}"))
             })?;
         let base_memory = memory(&runtime);
-        Ok(Self { runtime, context, base_memory, clock, is_broken: false, last_time: Duration::ZERO })
+        Ok(Self { runtime, context, base_memory, clock, has_formats, is_broken: false, last_time: Duration::ZERO })
     }
 
     /// Whether an evaluation was interrupted: what it left behind is unknown.
@@ -111,7 +115,8 @@ impl Engine {
         let limits = program.limits;
         self.runtime.set_memory_limit((self.base_memory + KEPT_MEMORY).saturating_add(limits.memory));
         // A collection looks at everything that the packages define: not before there is something to collect.
-        self.runtime.set_gc_threshold(self.base_memory + MAX_GARBAGE);
+        let formats = if self.has_formats.get() { FORMATS_MEMORY } else { 0 };
+        self.runtime.set_gc_threshold(self.base_memory + formats + MAX_GARBAGE);
         self.runtime.set_max_stack_size(limits.stack.clamp(1, Limits::MAX_STACK));
         self.clock.start(limits.time);
         let result = self.context.with(|ctx| {
@@ -133,10 +138,13 @@ impl Engine {
 }
 
 /// What the bundle takes from Rust.
-fn install<'js>(ctx: &Ctx<'js>, clock: &Rc<Clock>) -> rquickjs::Result<()> {
+fn install<'js>(ctx: &Ctx<'js>, clock: &Rc<Clock>, has_formats: &Rc<Cell<bool>>) -> rquickjs::Result<()> {
     host::install(ctx)?;
-    let clock = Rc::clone(clock);
-    let load_formats = move |ctx: Ctx<'js>| clock.pause(|| ctx.eval::<(), _>(FORMATS_BUNDLE));
+    let (clock, has_formats) = (Rc::clone(clock), Rc::clone(has_formats));
+    let load_formats = move |ctx: Ctx<'js>| {
+        has_formats.set(true);
+        clock.pause(|| ctx.eval::<(), _>(FORMATS_BUNDLE))
+    };
     ctx.globals().set("__loadFormats", Function::new(ctx.clone(), load_formats)?)
 }
 
