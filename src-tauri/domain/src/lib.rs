@@ -21,6 +21,7 @@ pub mod schedule;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod secret;
+pub mod template;
 pub mod time;
 pub mod verdict;
 

@@ -33,6 +33,7 @@ mod relink;
 mod secrets;
 mod strictness;
 mod template;
+mod url_template;
 mod web_url;
 
 #[cfg(test)]
@@ -58,6 +59,7 @@ pub use self::{
     secrets::take_client_secrets,
     strictness::CHECKER_VERSION,
     template::{MissingValue, Placeholder, Template, TemplateError, Values},
+    url_template::{PathTemplate, UrlTemplate, UrlTemplateError},
     web_url::{UrlPath, WebUrl, WebUrlError},
 };
 pub use crate::origins::Origin;

@@ -164,6 +164,16 @@ pub struct UrlPath {
 pub struct UrlPathError(String);
 
 impl UrlPath {
+    /// A filled template, whose values are percent-encoded. Unlike in a path that is written out, there may be an encoded
+    /// slash in it: it belongs to a value.
+    pub(crate) const fn filled(path: String, query: Option<String>) -> Self {
+        Self { path, query }
+    }
+
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()
     }
