@@ -880,20 +880,25 @@ param.type="("+choice4+")";position=endParen;next();break;case"<":if(prevParam.t
 break}position++}var regexStr="^"+params.map(function(param2){return"("+param2.regex+")"}).join("")+"$";var regex=new RegExp(regexStr);var matches=new Map;var getSymbol=function(value){
 var symbol2;if(utils.isFunction(value)){symbol2="f"}else{var type=typeof value;switch(type){case"string":symbol2="s";break;case"number":symbol2="n";break;case"b\
 oolean":symbol2="b";break;case"object":if(value===null){symbol2="l"}else if(Array.isArray(value)){symbol2="a"}else{symbol2="o"}break;case"undefined":default:symbol2=
-"m"}}return symbol2};var throwValidationError=function(badArgs,badSig){var partialPattern="^";var goodTo=0;for(var index=0;index<params.length;index++){partialPattern+=
-params[index].regex;var match2=badSig.match(partialPattern);if(match2===null){throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],index:goodTo+1}}goodTo=
-match2[0].length}throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],index:goodTo+1}};return{definition:signature2,validate:function(args,context){
+"m"}}return symbol2};var argumentsInOrder=function(args,found){var inOrder=[];for(var index=0;index<params.length;index++){var arg=args[index];var param2=params[index];
+var symbol2=found[index+1];if(param2.type==="a"&&symbol2==="m"){arg=void 0}else if(param2.type==="a"&&symbol2!==""){if(param2.subtype!==void 0){if(symbol2!=="a"){
+if(symbol2!==param2.subtype){return void 0}}else{for(var at=0;at<arg.length;at++){if(getSymbol(arg[at])!==param2.subtype.charAt(0)){return void 0}}}}if(symbol2!==
+"a"){arg=[arg]}}inOrder.push(arg)}return inOrder};var throwValidationError=function(badArgs,badSig){var partialPattern="^";var goodTo=0;for(var index=0;index<params.
+length;index++){partialPattern+=params[index].regex;var match2=badSig.match(partialPattern);if(match2===null){throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],
+index:goodTo+1}}goodTo=match2[0].length}throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],index:goodTo+1}};return{definition:signature2,validate:function(args,context){
 var suppliedSig="";for(var at=0;at<args.length;at++){suppliedSig+=getSymbol(args[at])}var known=matches.get(suppliedSig);if(known===void 0){var found=regex.exec(
-suppliedSig);known={found,isAsSupplied:found!==null&&params.length===args.length&&params.every((param2,index)=>found[index+1].length===1&&param2.type!=="a")};if(args.
-length<8&&matches.size<64){matches.set(suppliedSig,known)}}if(known.isAsSupplied){return args.slice()}var isValid=known.found;if(isValid){var validatedArgs=[];var argIndex=0;
-params.forEach(function(param2,index){var arg=args[argIndex];var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(
-context);if(param2.contextRegex.test(contextType)){validatedArgs.push(context)}else{throw{code:"T0411",stack:new Error().stack,value:context,index:argIndex+1}}}else{
-validatedArgs.push(arg);argIndex++}}else{match2.split("").forEach(function(single){arg=args[argIndex];if(param2.type==="a"){if(single==="m"){arg=void 0}else{var arrayOK=true;
-if(typeof param2.subtype!=="undefined"){if(single!=="a"&&match2!==param2.subtype){arrayOK=false}else if(single==="a"){if(arg.length>0){var itemType=getSymbol(arg[0]);
-if(itemType!==param2.subtype.charAt(0)){arrayOK=false}else{var differentItems=arg.filter(function(val){return getSymbol(val)!==itemType});arrayOK=differentItems.
-length===0}}}}if(!arrayOK){throw{code:"T0412",stack:new Error().stack,value:arg,index:argIndex+1,type:arraySignatureMapping[param2.subtype]}}if(single!=="a"){arg=
-[arg]}}validatedArgs.push(arg);argIndex++}else{validatedArgs.push(arg);argIndex++}})}});return validatedArgs}throwValidationError(args,suppliedSig)}}}return parseSignature})();
-module2.exports=signature}});var require_parser=__commonJS({"jsonata:parser"(exports2,module2){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var parseSignature=require_signature();
+suppliedSig);known={found,isInOrder:found!==null&&params.every((param2,index)=>{var count=found[index+1].length;return count===1||count===0&&!(param2.context&&param2.
+contextRegex)}),isAsSupplied:found!==null&&params.length===args.length&&params.every((param2,index)=>found[index+1].length===1&&param2.type!=="a")};if(args.length<
+8&&matches.size<64){matches.set(suppliedSig,known)}}if(known.isAsSupplied){return args.slice()}if(known.isInOrder){var inOrder=argumentsInOrder(args,known.found);
+if(inOrder!==void 0){return inOrder}}var isValid=known.found;if(isValid){var validatedArgs=[];var argIndex=0;params.forEach(function(param2,index){var arg=args[argIndex];
+var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(context);if(param2.contextRegex.test(contextType)){
+validatedArgs.push(context)}else{throw{code:"T0411",stack:new Error().stack,value:context,index:argIndex+1}}}else{validatedArgs.push(arg);argIndex++}}else{match2.
+split("").forEach(function(single){arg=args[argIndex];if(param2.type==="a"){if(single==="m"){arg=void 0}else{var arrayOK=true;if(typeof param2.subtype!=="undefi\
+ned"){if(single!=="a"&&match2!==param2.subtype){arrayOK=false}else if(single==="a"){if(arg.length>0){var itemType=getSymbol(arg[0]);if(itemType!==param2.subtype.
+charAt(0)){arrayOK=false}else{var differentItems=arg.filter(function(val){return getSymbol(val)!==itemType});arrayOK=differentItems.length===0}}}}if(!arrayOK){throw{
+code:"T0412",stack:new Error().stack,value:arg,index:argIndex+1,type:arraySignatureMapping[param2.subtype]}}if(single!=="a"){arg=[arg]}}validatedArgs.push(arg);
+argIndex++}else{validatedArgs.push(arg);argIndex++}})}});return validatedArgs}throwValidationError(args,suppliedSig)}}}return parseSignature})();module2.exports=
+signature}});var require_parser=__commonJS({"jsonata:parser"(exports2,module2){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var parseSignature=require_signature();
 var parser2=(()=>{"use strict";var operators={".":75,"[":80,"]":0,"{":70,"}":0,"(":80,")":0,",":0,"@":80,"#":80,";":80,":":80,"?":20,"+":50,"-":50,"*":60,"/":60,
 "%":60,"|":20,"=":40,"<":40,">":40,"^":40,"**":60,"..":20,":=":10,"!=":40,"<=":40,">=":40,"~>":40,"?:":40,"??":40,"and":30,"or":25,"in":40,"&":50,"!":0,"~":0};var escapes={
 '"':'"',"\\":"\\","/":"/","b":"\b","f":"\f","n":"\n","r":"\r","t":"	"};var tokenizer=function(path){var position=0;var length=path.length;var create=function(type,value){
@@ -1475,66 +1480,82 @@ exports=functions}).call(this)}).call(exports2,typeof global!=="undefined"?globa
 var fn=require_functions_synchronous();var utils=require_utils2();var parser2=require_parser();var parseSignature=require_signature();var jsonata3=(function(){"\
 use strict";var isNumeric=utils.isNumeric;var isArrayOfStrings=utils.isArrayOfStrings;var isArrayOfNumbers=utils.isArrayOfNumbers;var isSequence=utils.isSequence;
 var isFunction2=utils.isFunction;var isLambda=utils.isLambda;var isIterable=utils.isIterable;var isPromise=utils.isPromise;var getFunctionArity=utils.getFunctionArity;
-var isDeepEqual=utils.isDeepEqual;var staticFrame=createFrame(null);function evaluate2(expr,input,environment){var result;if((expr.type==="string"||expr.type===
-"number")&&expr.predicate===void 0&&expr.group===void 0){return expr.value}switch(expr.type){case"path":result=evaluatePath(expr,input,environment);break;case"b\
-inary":result=evaluateBinary(expr,input,environment);break;case"unary":result=evaluateUnary(expr,input,environment);break;case"name":result=evaluateName(expr,input,
-environment);break;case"string":case"number":case"value":result=evaluateLiteral(expr,input,environment);break;case"wildcard":result=evaluateWildcard(expr,input,
-environment);break;case"descendant":result=evaluateDescendants(expr,input,environment);break;case"parent":result=environment.lookup(expr.slot.label);break;case"\
-condition":result=evaluateCondition(expr,input,environment);break;case"block":result=evaluateBlock(expr,input,environment);break;case"bind":result=evaluateBindExpression(
-expr,input,environment);break;case"regex":result=evaluateRegex(expr,input,environment);break;case"function":result=evaluateFunction(expr,input,environment);break;case"\
-variable":result=evaluateVariable(expr,input,environment);break;case"lambda":result=evaluateLambda(expr,input,environment);break;case"partial":result=evaluatePartialApplication(
-expr,input,environment);break;case"apply":result=evaluateApplyExpression(expr,input,environment);break;case"transform":result=evaluateTransformExpression(expr,input,
-environment);break}if(expr.predicate!==void 0){for(var ii=0;ii<expr.predicate.length;ii++){result=evaluateFilter(expr.predicate[ii].expr,result,environment)}}if(expr.
-group!==void 0&&expr.type!=="path"){result=evaluateGroupExpression(expr.group,result,environment)}if(result&&isSequence(result)&&!result.tupleStream){if(expr.keepArray){
-result.keepSingleton=true}if(result.length===0){result=void 0}else if(result.length===1){result=result.keepSingleton?result:result[0]}}return result}function isPlainStep(step){
-return step.stages===void 0&&step.tuple===void 0&&step.focus===void 0&&step.index===void 0&&step.ancestor===void 0&&step.predicate===void 0&&step.group===void 0&&
-step.keepArray===void 0}function isPlainPath(expr){return expr.group===void 0&&!expr.tuple&&!expr.keepSingletonArray&&expr.steps.length>1&&expr.steps.every((step,index)=>(step.
-type==="name"||index===0&&step.type==="variable")&&isPlainStep(step))}var NOT_PLAIN=Symbol("not plain");function plainValue(steps,input,environment){var value=input;
-var at=0;if(steps[0].type==="variable"){value=evaluateVariable(steps[0],input,environment);at=1}for(;at<steps.length;at++){if(value===null||typeof value!=="obje\
-ct"){return typeof value==="function"?NOT_PLAIN:void 0}if(Array.isArray(value)||isFunction2(value)){return NOT_PLAIN}if(!Object.hasOwn(value,steps[at].value)){return void 0}
-value=value[steps[at].value]}return Array.isArray(value)&&value.sequence===true?NOT_PLAIN:value}function evaluatePath(expr,input,environment){if(expr.isPlain===
-void 0){expr.isPlain=isPlainPath(expr)}if(expr.isPlain&&!Array.isArray(input)){var value=plainValue(expr.steps,input,environment);if(value!==NOT_PLAIN){return value}}
-var inputSequence;if(Array.isArray(input)&&expr.steps[0].type!=="variable"){inputSequence=input}else{inputSequence=environment.base.createSequence(input)}var resultSequence;
-var isTupleStream=false;var tupleBindings=void 0;for(var ii=0;ii<expr.steps.length;ii++){var step=expr.steps[ii];if(step.tuple){isTupleStream=true}if(ii===0&&step.
-consarray){resultSequence=evaluate2(step,inputSequence,environment)}else{if(isTupleStream){tupleBindings=evaluateTupleStep(step,inputSequence,tupleBindings,environment)}else{
-resultSequence=evaluateStep(step,inputSequence,environment,ii===expr.steps.length-1)}}if(!isTupleStream&&(typeof resultSequence==="undefined"||resultSequence.length===
-0)){break}if(typeof step.focus==="undefined"){inputSequence=resultSequence}}if(isTupleStream){if(expr.tuple){resultSequence=tupleBindings}else{resultSequence=environment.
-base.createSequence();for(ii=0;ii<tupleBindings.length;ii++){resultSequence.push(tupleBindings[ii]["@"])}}}if(expr.keepSingletonArray){if(Array.isArray(resultSequence)&&
-resultSequence.cons&&!resultSequence.sequence){resultSequence=environment.base.createSequence(resultSequence)}resultSequence.keepSingleton=true}if(Object.prototype.
-hasOwnProperty.call(expr,"group")){resultSequence=evaluateGroupExpression(expr.group,isTupleStream?tupleBindings:resultSequence,environment)}return resultSequence}
-function createFrameFromTuple(environment,tuple){var frame=createFrame(environment);for(const prop of Object.keys(tuple)){frame.bind(prop,tuple[prop])}return frame}
-function evaluateStep(expr,input,environment,lastStep){var result;if(expr.type==="sort"){result=evaluateSortExpression(expr,input,environment);if(expr.stages){result=
-evaluateStages(expr.stages,result,environment)}return result}result=environment.base.createSequence();for(var ii=0;ii<input.length;ii++){var res=evaluate2(expr,
-input[ii],environment);if(expr.stages){for(var ss=0;ss<expr.stages.length;ss++){res=evaluateFilter(expr.stages[ss].expr,res,environment)}}if(typeof res!=="undef\
-ined"){result.push(res)}}var resultSequence=environment.base.createSequence();if(lastStep&&result.length===1&&Array.isArray(result[0])&&!isSequence(result[0])){
-resultSequence=result[0]}else{for(var rr=0;rr<result.length;rr++){var item=result[rr];if(!Array.isArray(item)||item.cons){resultSequence.push(item)}else{for(var vv=0;vv<
-item.length;vv++){if(vv in item)resultSequence.push(item[vv])}}}}return resultSequence}function evaluateStages(stages,input,environment){var result=input;for(var ss=0;ss<
-stages.length;ss++){var stage=stages[ss];switch(stage.type){case"filter":result=evaluateFilter(stage.expr,result,environment);break;case"index":for(var ee=0;ee<
-result.length;ee++){var tuple=result[ee];tuple[stage.value]=ee}break}}return result}function evaluateTupleStep(expr,input,tupleBindings,environment){var result;
-if(expr.type==="sort"){if(tupleBindings){result=evaluateSortExpression(expr,tupleBindings,environment)}else{var sorted=evaluateSortExpression(expr,input,environment);
-result=environment.base.createSequence();result.tupleStream=true;for(var ss=0;ss<sorted.length;ss++){var tuple={"@":sorted[ss]};tuple[expr.index]=ss;result.push(
-tuple)}}if(expr.stages){result=evaluateStages(expr.stages,result,environment)}return result}result=environment.base.createSequence();result.tupleStream=true;var stepEnv=environment;
-if(tupleBindings===void 0){tupleBindings=input.map(item=>{return{"@":item}})}for(var ee=0;ee<tupleBindings.length;ee++){stepEnv=createFrameFromTuple(environment,
-tupleBindings[ee]);var res=evaluate2(expr,tupleBindings[ee]["@"],stepEnv);if(typeof res!=="undefined"){if(!Array.isArray(res)){res=[res]}for(var bb=0;bb<res.length;bb++){
-tuple=Object.create(null);Object.assign(tuple,tupleBindings[ee]);if(res.tupleStream){Object.assign(tuple,res[bb])}else{if(expr.focus){tuple[expr.focus]=res[bb];
-tuple["@"]=tupleBindings[ee]["@"]}else{tuple["@"]=res[bb]}if(expr.index){tuple[expr.index]=bb}if(expr.ancestor){tuple[expr.ancestor.label]=tupleBindings[ee]["@"]}}
-result.push(tuple)}}}if(expr.stages){result=evaluateStages(expr.stages,result,environment)}return result}function evaluateFilter(predicate,input,environment){var results=environment.
-base.createSequence();if(input&&input.tupleStream){results.tupleStream=true}if(!Array.isArray(input)){input=environment.base.createSequence(input)}if(predicate.
-type==="number"){var index=Math.floor(predicate.value);if(index<0){index=input.length+index}var item=input[index];if(typeof item!=="undefined"){if(Array.isArray(
-item)){results=item}else{results.push(item)}}}else{for(index=0;index<input.length;index++){var item=input[index];var context=item;var env=environment;if(input.tupleStream){
-context=item["@"];env=createFrameFromTuple(environment,item)}var res=evaluate2(predicate,context,env);if(isNumeric(res)){res=[res]}if(isArrayOfNumbers(res)){Array.
-prototype.forEach.call(res,function(ires){var ii=Math.floor(ires);if(ii<0){ii=input.length+ii}if(ii===index){results.push(item)}})}else if(fn.boolean(res)){results.
-push(item)}}}return results}function evaluateBinary(expr,input,environment){var result;var lhs=evaluate2(expr.lhs,input,environment);var op=expr.value;var evalrhs=()=>evaluate2(
-expr.rhs,input,environment);if(op==="and"||op==="or"){try{return evaluateBooleanExpression(lhs,evalrhs,op)}catch(err){err.position=expr.position;err.token=op;throw err}}
-var rhs=evalrhs();try{switch(op){case"+":case"-":case"*":case"/":case"%":result=evaluateNumericExpression(lhs,rhs,op);break;case"=":case"!=":result=evaluateEqualityExpression(
-lhs,rhs,op);break;case"<":case"<=":case">":case">=":result=evaluateComparisonExpression(lhs,rhs,op);break;case"&":result=evaluateStringConcat(lhs,rhs);break;case"\
-..":result=evaluateRangeExpression(lhs,rhs,environment);break;case"in":result=evaluateIncludesExpression(lhs,rhs);break}}catch(err){err.position=expr.position;err.
-token=op;throw err}return result}function evaluateUnary(expr,input,environment){var result;var focus={options:environment.base.options,createSequence:environment.
-base.createSequence};switch(expr.value){case"-":result=evaluate2(expr.expression,input,environment);if(typeof result==="undefined"){result=void 0}else if(isNumeric(
-result)){result=-result}else{throw{code:"D1002",stack:new Error().stack,position:expr.position,token:expr.value,value:result}}break;case"[":result=[];let generators=expr.
-expressions.map((item2,idx)=>{return[item2,evaluate2(item2,input,environment)]});for(let generator of generators){var[item,value]=generator;if(typeof value!=="u\
-ndefined"){if(item.value==="["){result.push(value)}else{result=fn.append.call(focus,result,value)}}}if(expr.consarray){Object.defineProperty(result,"cons",{enumerable:false,
-configurable:false,value:true})}break;case"{":result=evaluateGroupExpression(expr,input,environment);break}return result}function evaluateName(expr,input,environment){
+var isDeepEqual=utils.isDeepEqual;var isArray3=Array.isArray;var hasOwn=Object.hasOwn;var staticFrame=createFrame(null);function createSequence(...items){items.
+sequence=true;return items}function evaluate2(expr,input,environment){var run=expr.run;if(run===void 0){run=expr.run=evaluatorOf(expr)}if(run===evaluateLiteral){
+return expr.value}var result=run(expr,input,environment);if(typeof result==="object"&&result!==null&&result.sequence===true&&isArray3(result)&&!result.tupleStream){
+if(expr.keepArray){result.keepSingleton=true}if(result.length===0){return void 0}if(result.length===1&&!result.keepSingleton){return result[0]}}return result}function evaluatorOf(expr){
+if(expr.predicate!==void 0||expr.group!==void 0&&expr.type!=="path"){return evaluateDecorated}switch(expr.type){case"string":case"number":case"value":return evaluateLiteral;case"\
+name":return evaluateName;case"variable":return evaluateVariable;case"path":return isPlainPath(expr)?evaluatePlainPath:evaluatePath;case"binary":switch(expr.value){case"\
+=":case"!=":return evaluateEquality;case"&":return evaluateConcatenation;case"and":return evaluateAnd;case"or":return evaluateOr}return evaluateBinary;case"unar\
+y":return expr.value==="{"?evaluateGroupExpression:evaluateUnary;case"condition":return evaluateCondition;case"block":return evaluateBlock;case"bind":return evaluateBindExpression;case"\
+function":return evaluateFunction;case"lambda":return evaluateLambda}return evaluateDecorated}function evaluateEquality(expr,input,environment){var lhs=evaluate2(
+expr.lhs,input,environment);var rhs=evaluate2(expr.rhs,input,environment);if(lhs===void 0||rhs===void 0){return false}var isEqual=lhs===rhs||typeof lhs==="objec\
+t"&&typeof rhs==="object"&&isDeepEqual(lhs,rhs);return expr.value==="="?isEqual:!isEqual}function evaluateConcatenation(expr,input,environment){var lhs=evaluate2(
+expr.lhs,input,environment);var rhs=evaluate2(expr.rhs,input,environment);return typeof lhs==="string"&&typeof rhs==="string"?lhs.concat(rhs):evaluateStringConcat(
+lhs,rhs)}function evaluateAnd(expr,input,environment){return boolize(evaluate2(expr.lhs,input,environment))&&boolize(evaluate2(expr.rhs,input,environment))}function evaluateOr(expr,input,environment){
+return boolize(evaluate2(expr.lhs,input,environment))||boolize(evaluate2(expr.rhs,input,environment))}function evaluateDecorated(expr,input,environment){var result;
+switch(expr.type){case"path":result=evaluatePath(expr,input,environment);break;case"binary":result=evaluateBinary(expr,input,environment);break;case"unary":result=
+evaluateUnary(expr,input,environment);break;case"name":result=evaluateName(expr,input,environment);break;case"string":case"number":case"value":result=evaluateLiteral(
+expr,input,environment);break;case"wildcard":result=evaluateWildcard(expr,input,environment);break;case"descendant":result=evaluateDescendants(expr,input,environment);
+break;case"parent":result=environment.lookup(expr.slot.label);break;case"condition":result=evaluateCondition(expr,input,environment);break;case"block":result=evaluateBlock(
+expr,input,environment);break;case"bind":result=evaluateBindExpression(expr,input,environment);break;case"regex":result=evaluateRegex(expr,input,environment);break;case"\
+function":result=evaluateFunction(expr,input,environment);break;case"variable":result=evaluateVariable(expr,input,environment);break;case"lambda":result=evaluateLambda(
+expr,input,environment);break;case"partial":result=evaluatePartialApplication(expr,input,environment);break;case"apply":result=evaluateApplyExpression(expr,input,
+environment);break;case"transform":result=evaluateTransformExpression(expr,input,environment);break}if(expr.predicate!==void 0){for(var ii=0;ii<expr.predicate.length;ii++){
+result=evaluateFilter(expr.predicate[ii].expr,result,environment)}}if(expr.group!==void 0&&expr.type!=="path"){result=evaluateGroupExpression(expr.group,result,
+environment)}return result}function isPlainStep(step){return step.stages===void 0&&step.tuple===void 0&&step.focus===void 0&&step.index===void 0&&step.ancestor===
+void 0&&step.predicate===void 0&&step.group===void 0&&step.keepArray===void 0}function isPlainPath(expr){return expr.group===void 0&&!expr.tuple&&!expr.keepSingletonArray&&
+expr.steps.every((step,index)=>(step.type==="name"||index===0&&step.type==="variable"&&expr.steps.length>1)&&isPlainStep(step))}function evaluatePlainPath(expr,input,environment){
+var steps=expr.steps;var value=input;var at=0;if(steps[0].type==="variable"){value=evaluateVariable(steps[0],input,environment);at=1}else if(isArray3(input)){return evaluateNames(
+steps,0,input,environment)}for(;at<steps.length;at++){if(typeof value!=="object"||value===null){return void 0}if(isArray3(value)){return value.sequence===true||
+value.cons?evaluatePath(expr,input,environment):evaluateNames(steps,at,value,environment)}var name=steps[at].value;if(!hasOwn(value,name)||value._jsonata_function===
+true||value._jsonata_lambda===true){return void 0}value=value[name]}return isArray3(value)&&value.sequence===true?evaluatePath(expr,input,environment):value}function evaluateNames(steps,at,items,environment){
+for(;at<steps.length;at++){var step=steps[at];var name=step.value;var found=[];var hasArray=false;for(var ii=0;ii<items.length;ii++){var item=items[ii];if(typeof item!==
+"object"||item===null){continue}var value;if(isArray3(item)){value=evaluate2(step,item,environment)}else if(hasOwn(item,name)&&item._jsonata_function!==true&&item.
+_jsonata_lambda!==true){value=item[name];if(typeof value==="object"&&isArray3(value)&&value.sequence===true){value=evaluate2(step,item,environment)}}else{continue}
+if(value!==void 0){found.push(value);hasArray=hasArray||typeof value==="object"&&isArray3(value)}}if(hasArray){if(at===steps.length-1&&found.length===1&&isArray3(
+found[0])&&!isSequence(found[0])){return found[0]}items=[];addFlattened(items,found)}else{items=found}}items.sequence=true;return items}function addFlattened(sequence,values2){
+for(var rr=0;rr<values2.length;rr++){var item=values2[rr];if(!isArray3(item)||item.cons){sequence.push(item)}else{for(var vv=0;vv<item.length;vv++){var member=item[vv];
+if(member!==void 0||vv in item){sequence.push(member)}}}}}function evaluatePath(expr,input,environment){var inputSequence;if(Array.isArray(input)&&expr.steps[0].
+type!=="variable"){inputSequence=input}else{inputSequence=environment.base.createSequence(input)}var resultSequence;var isTupleStream=false;var tupleBindings=void 0;
+for(var ii=0;ii<expr.steps.length;ii++){var step=expr.steps[ii];if(step.tuple){isTupleStream=true}if(ii===0&&step.consarray){resultSequence=evaluate2(step,inputSequence,
+environment)}else{if(isTupleStream){tupleBindings=evaluateTupleStep(step,inputSequence,tupleBindings,environment)}else{resultSequence=evaluateStep(step,inputSequence,
+environment,ii===expr.steps.length-1)}}if(!isTupleStream&&(typeof resultSequence==="undefined"||resultSequence.length===0)){break}if(typeof step.focus==="undefi\
+ned"){inputSequence=resultSequence}}if(isTupleStream){if(expr.tuple){resultSequence=tupleBindings}else{resultSequence=environment.base.createSequence();for(ii=0;ii<
+tupleBindings.length;ii++){resultSequence.push(tupleBindings[ii]["@"])}}}if(expr.keepSingletonArray){if(Array.isArray(resultSequence)&&resultSequence.cons&&!resultSequence.
+sequence){resultSequence=environment.base.createSequence(resultSequence)}resultSequence.keepSingleton=true}if(Object.prototype.hasOwnProperty.call(expr,"group")){
+resultSequence=evaluateGroupExpression(expr.group,isTupleStream?tupleBindings:resultSequence,environment)}return resultSequence}function createFrameFromTuple(environment,tuple){
+var frame=createFrame(environment);for(const prop of Object.keys(tuple)){frame.bind(prop,tuple[prop])}return frame}function evaluateStep(expr,input,environment,lastStep){
+var result;if(expr.type==="sort"){result=evaluateSortExpression(expr,input,environment);if(expr.stages){result=evaluateStages(expr.stages,result,environment)}return result}
+result=environment.base.createSequence();for(var ii=0;ii<input.length;ii++){var res=evaluate2(expr,input[ii],environment);if(expr.stages){for(var ss=0;ss<expr.stages.
+length;ss++){res=evaluateFilter(expr.stages[ss].expr,res,environment)}}if(typeof res!=="undefined"){result.push(res)}}var resultSequence=environment.base.createSequence();
+if(lastStep&&result.length===1&&Array.isArray(result[0])&&!isSequence(result[0])){resultSequence=result[0]}else{addFlattened(resultSequence,result)}return resultSequence}
+function evaluateStages(stages,input,environment){var result=input;for(var ss=0;ss<stages.length;ss++){var stage=stages[ss];switch(stage.type){case"filter":result=
+evaluateFilter(stage.expr,result,environment);break;case"index":for(var ee=0;ee<result.length;ee++){var tuple=result[ee];tuple[stage.value]=ee}break}}return result}
+function evaluateTupleStep(expr,input,tupleBindings,environment){var result;if(expr.type==="sort"){if(tupleBindings){result=evaluateSortExpression(expr,tupleBindings,
+environment)}else{var sorted=evaluateSortExpression(expr,input,environment);result=environment.base.createSequence();result.tupleStream=true;for(var ss=0;ss<sorted.
+length;ss++){var tuple={"@":sorted[ss]};tuple[expr.index]=ss;result.push(tuple)}}if(expr.stages){result=evaluateStages(expr.stages,result,environment)}return result}
+result=environment.base.createSequence();result.tupleStream=true;var stepEnv=environment;if(tupleBindings===void 0){tupleBindings=input.map(item=>{return{"@":item}})}
+for(var ee=0;ee<tupleBindings.length;ee++){stepEnv=createFrameFromTuple(environment,tupleBindings[ee]);var res=evaluate2(expr,tupleBindings[ee]["@"],stepEnv);if(typeof res!==
+"undefined"){if(!Array.isArray(res)){res=[res]}for(var bb=0;bb<res.length;bb++){tuple=Object.create(null);Object.assign(tuple,tupleBindings[ee]);if(res.tupleStream){
+Object.assign(tuple,res[bb])}else{if(expr.focus){tuple[expr.focus]=res[bb];tuple["@"]=tupleBindings[ee]["@"]}else{tuple["@"]=res[bb]}if(expr.index){tuple[expr.index]=
+bb}if(expr.ancestor){tuple[expr.ancestor.label]=tupleBindings[ee]["@"]}}result.push(tuple)}}}if(expr.stages){result=evaluateStages(expr.stages,result,environment)}
+return result}function evaluateFilter(predicate,input,environment){var results=environment.base.createSequence();if(input&&input.tupleStream){results.tupleStream=
+true}if(!Array.isArray(input)){input=environment.base.createSequence(input)}if(predicate.type==="number"){var index=Math.floor(predicate.value);if(index<0){index=
+input.length+index}var item=input[index];if(typeof item!=="undefined"){if(Array.isArray(item)){results=item}else{results.push(item)}}}else{for(index=0;index<input.
+length;index++){var item=input[index];var context=item;var env=environment;if(input.tupleStream){context=item["@"];env=createFrameFromTuple(environment,item)}var res=evaluate2(
+predicate,context,env);if(isNumeric(res)){res=[res]}if(isArrayOfNumbers(res)){Array.prototype.forEach.call(res,function(ires){var ii=Math.floor(ires);if(ii<0){ii=
+input.length+ii}if(ii===index){results.push(item)}})}else if(fn.boolean(res)){results.push(item)}}}return results}function evaluateBinary(expr,input,environment){
+var result;var lhs=evaluate2(expr.lhs,input,environment);var op=expr.value;var evalrhs=()=>evaluate2(expr.rhs,input,environment);if(op==="and"||op==="or"){try{return evaluateBooleanExpression(
+lhs,evalrhs,op)}catch(err){err.position=expr.position;err.token=op;throw err}}var rhs=evalrhs();try{switch(op){case"+":case"-":case"*":case"/":case"%":result=evaluateNumericExpression(
+lhs,rhs,op);break;case"=":case"!=":result=evaluateEqualityExpression(lhs,rhs,op);break;case"<":case"<=":case">":case">=":result=evaluateComparisonExpression(lhs,
+rhs,op);break;case"&":result=evaluateStringConcat(lhs,rhs);break;case"..":result=evaluateRangeExpression(lhs,rhs,environment);break;case"in":result=evaluateIncludesExpression(
+lhs,rhs);break}}catch(err){err.position=expr.position;err.token=op;throw err}return result}function evaluateUnary(expr,input,environment){var result;var focus={
+options:environment.base.options,createSequence:environment.base.createSequence};switch(expr.value){case"-":result=evaluate2(expr.expression,input,environment);
+if(typeof result==="undefined"){result=void 0}else if(isNumeric(result)){result=-result}else{throw{code:"D1002",stack:new Error().stack,position:expr.position,token:expr.
+value,value:result}}break;case"[":result=[];for(var at=0;at<expr.expressions.length;at++){var value=evaluate2(expr.expressions[at],input,environment);if(value!==
+void 0){if(expr.expressions[at].value==="["||!isArray3(value)){result.push(value)}else{result=fn.append.call(focus,result,value)}}}if(expr.consarray){Object.defineProperty(
+result,"cons",{enumerable:false,configurable:false,value:true})}break;case"{":result=evaluateGroupExpression(expr,input,environment);break}return result}function evaluateName(expr,input,environment){
 return fn.lookup.call(environment.base,input,expr.value)}function evaluateLiteral(expr){return expr.value}function evaluateWildcard(expr,input,environment){var focus={
 options:environment.base.options,createSequence:environment.base.createSequence};var results=focus.createSequence();if(Array.isArray(input)&&input.outerWrapper&&
 input.length>0){input=input[0]}if(input!==null&&typeof input==="object"&&!isFunction2(input)){Object.keys(input).forEach(function(key){var value=input[key];if(Array.
@@ -1557,37 +1578,40 @@ if(!Array.isArray(rhs)){rhs=[rhs]}for(var i=0;i<rhs.length;i++){if(rhs[i]===lhs)
 var result;var lBool=boolize(lhs);switch(op){case"and":result=lBool&&boolize(evalrhs());break;case"or":result=lBool||boolize(evalrhs());break}return result}function boolize(value){
 var booledValue=fn.boolean(value);return typeof booledValue==="undefined"?false:booledValue}function evaluateStringConcat(lhs,rhs){var result;var lstr="";var rstr="";
 if(typeof lhs!=="undefined"){lstr=fn.string(lhs)}if(typeof rhs!=="undefined"){rstr=fn.string(rhs)}result=lstr.concat(rstr);return result}function evaluateGroupExpression(expr,input,environment){
-var result=Object.create(null);var groups=Object.create(null);if(!Array.isArray(input)&&!(input&&input.tupleStream)){var keys3=[];for(var at=0;at<expr.lhs.length;at++){
-keys3.push(evaluate2(expr.lhs[at][0],input,environment))}if(keys3.every((key2,index)=>typeof key2==="string"&&!key2.startsWith("_jsonata_")&&keys3.indexOf(key2)===
-index)){for(at=0;at<keys3.length;at++){var member=evaluate2(expr.lhs[at][1],input,environment);if(member!==void 0){result[keys3[at]]=member}}return result}}var reduce2=input&&
-input.tupleStream?true:false;var focus={options:environment.base.options,createSequence:environment.base.createSequence};if(!Array.isArray(input)){options:environment.
-base.options,input=focus.createSequence(input)}if(input.length===0){input.push(void 0)}for(var itemIndex=0;itemIndex<input.length;itemIndex++){var item=input[itemIndex];
-var env=reduce2?createFrameFromTuple(environment,item):environment;for(var pairIndex=0;pairIndex<expr.lhs.length;pairIndex++){var pair=expr.lhs[pairIndex];var key=evaluate2(
-pair[0],reduce2?item["@"]:item,env);if(typeof key!=="string"&&key!==void 0){throw{code:"T1003",stack:new Error().stack,position:expr.position,value:key}}if(key!==
-void 0){if(key==="_jsonata_lambda"||key==="_jsonata_function"){throw{code:"D1013",stack:new Error().stack,position:expr.position,value:key}}var entry={data:item,
-exprIndex:pairIndex};if(Object.prototype.hasOwnProperty.call(groups,key)){if(groups[key].exprIndex!==pairIndex){throw{code:"D1009",stack:new Error().stack,position:expr.
-position,value:key}}groups[key].data=fn.append.call(focus,groups[key].data,item)}else{groups[key]=entry}}}}let generators=Object.keys(groups).map((key2,idx)=>{let entry2=groups[key2];
-var context=entry2.data;var env2=environment;if(reduce2){var tuple=reduceTupleStream(entry2.data,environment);context=tuple["@"];delete tuple["@"];env2=createFrameFromTuple(
-environment,tuple)}return[key2,evaluate2(expr.lhs[entry2.exprIndex][1],context,env2)]});for(let generator of generators){var[key,value]=generator;if(typeof value!==
-"undefined"){result[key]=value}}return result}function reduceTupleStream(tupleStream,environment){if(!Array.isArray(tupleStream)){return tupleStream}var result=Object.
-create(null);var focus={options:environment.base.options,createSequence:environment.base.createSequence};Object.assign(result,tupleStream[0]);for(var ii=1;ii<tupleStream.
-length;ii++){for(const prop of Object.keys(tupleStream[ii])){result[prop]=fn.append.call(focus,result[prop],tupleStream[ii][prop])}}return result}function evaluateRangeExpression(lhs,rhs,environment){
-var result;if(typeof lhs!=="undefined"&&!Number.isInteger(lhs)){throw{code:"T2003",stack:new Error().stack,value:lhs}}if(typeof rhs!=="undefined"&&!Number.isInteger(
-rhs)){throw{code:"T2004",stack:new Error().stack,value:rhs}}if(typeof lhs==="undefined"||typeof rhs==="undefined"){return result}if(lhs>rhs){return result}var size=rhs-
-lhs+1;if(size>1e7){throw{code:"D2014",stack:new Error().stack,value:size}}if(environment.base.options&&size>environment.base.options.sequence){throw{code:"D2015",
-stack:new Error().stack,value:size}}result=new Array(size);for(var item=lhs,index=0;item<=rhs;item++,index++){result[index]=item}result.sequence=true;return result}
-function evaluateBindExpression(expr,input,environment){var value=evaluate2(expr.rhs,input,environment);environment.bind(expr.lhs.value,value);return value}function evaluateCondition(expr,input,environment){
-var result;var condition=evaluate2(expr.condition,input,environment);if(fn.boolean(condition)){result=evaluate2(expr.then,input,environment)}else if(typeof expr.
-else!=="undefined"){result=evaluate2(expr.else,input,environment)}return result}function evaluateBlock(expr,input,environment){var result;var frame=createFrame(
-environment);for(var ii=0;ii<expr.expressions.length;ii++){result=evaluate2(expr.expressions[ii],input,frame)}return result}function evaluateRegex(expr,input,environment){
-var re=new environment.base.RegexEngine(expr.value);var closure=function(str,fromIndex){var result;re.lastIndex=fromIndex||0;var match2=re.exec(str);if(match2!==
-null){result={match:match2[0],start:match2.index,end:match2.index+match2[0].length,groups:[]};if(match2.length>1){for(var i=1;i<match2.length;i++){result.groups.
-push(match2[i])}}result.next=function(){if(re.lastIndex>=str.length){return void 0}else{var next=closure(str,re.lastIndex);if(next&&next.match===""){throw{code:"\
-D1004",stack:new Error().stack,position:expr.position,value:expr.value.source}}return next}}}return result};return closure}function evaluateVariable(expr,input,environment){
-var result;if(expr.value===""){result=input&&input.outerWrapper?input[0]:input}else{result=environment.lookup(expr.value)}return result}function evaluateSortExpression(expr,input,environment){
-var result;var lhs=input;var isTupleSort=input.tupleStream?true:false;var comparator=function(a,b){var comp=0;for(var index=0;comp===0&&index<expr.terms.length;index++){
-var term=expr.terms[index];var context=a;var env=environment;if(isTupleSort){context=a["@"];env=createFrameFromTuple(environment,a)}var aa=evaluate2(term.expression,
-context,env);context=b;env=environment;if(isTupleSort){context=b["@"];env=createFrameFromTuple(environment,b)}var bb=evaluate2(term.expression,context,env);var atype=typeof aa;
+var result=Object.create(null);if(!isArray3(input)&&!(input&&input.tupleStream)){var keys3=expr.literalKeys;if(keys3===void 0){keys3=expr.literalKeys=literalKeysOf(
+expr.lhs)}if(keys3===null){keys3=[];for(var at=0;at<expr.lhs.length;at++){keys3.push(evaluate2(expr.lhs[at][0],input,environment))}if(!areOwnGroups(keys3)){keys3=
+null}}if(keys3!==null){for(at=0;at<keys3.length;at++){var member=evaluate2(expr.lhs[at][1],input,environment);if(member!==void 0){result[keys3[at]]=member}}return result}}
+var groups=Object.create(null);var reduce2=input&&input.tupleStream?true:false;var focus={options:environment.base.options,createSequence:environment.base.createSequence};
+if(!Array.isArray(input)){options:environment.base.options,input=focus.createSequence(input)}if(input.length===0){input.push(void 0)}for(var itemIndex=0;itemIndex<
+input.length;itemIndex++){var item=input[itemIndex];var env=reduce2?createFrameFromTuple(environment,item):environment;for(var pairIndex=0;pairIndex<expr.lhs.length;pairIndex++){
+var pair=expr.lhs[pairIndex];var key=evaluate2(pair[0],reduce2?item["@"]:item,env);if(typeof key!=="string"&&key!==void 0){throw{code:"T1003",stack:new Error().
+stack,position:expr.position,value:key}}if(key!==void 0){if(key==="_jsonata_lambda"||key==="_jsonata_function"){throw{code:"D1013",stack:new Error().stack,position:expr.
+position,value:key}}var entry={data:item,exprIndex:pairIndex};if(Object.prototype.hasOwnProperty.call(groups,key)){if(groups[key].exprIndex!==pairIndex){throw{code:"\
+D1009",stack:new Error().stack,position:expr.position,value:key}}groups[key].data=fn.append.call(focus,groups[key].data,item)}else{groups[key]=entry}}}}let generators=Object.
+keys(groups).map((key2,idx)=>{let entry2=groups[key2];var context=entry2.data;var env2=environment;if(reduce2){var tuple=reduceTupleStream(entry2.data,environment);
+context=tuple["@"];delete tuple["@"];env2=createFrameFromTuple(environment,tuple)}return[key2,evaluate2(expr.lhs[entry2.exprIndex][1],context,env2)]});for(let generator of generators){
+var[key,value]=generator;if(typeof value!=="undefined"){result[key]=value}}return result}function literalKeysOf(pairs){var keys3=pairs.map(([key])=>key.type==="\
+string"&&key.predicate===void 0&&key.group===void 0?key.value:void 0);return areOwnGroups(keys3)?keys3:null}function areOwnGroups(keys3){return keys3.every((key,index)=>typeof key===
+"string"&&!key.startsWith("_jsonata_")&&keys3.indexOf(key)===index)}function reduceTupleStream(tupleStream,environment){if(!Array.isArray(tupleStream)){return tupleStream}
+var result=Object.create(null);var focus={options:environment.base.options,createSequence:environment.base.createSequence};Object.assign(result,tupleStream[0]);
+for(var ii=1;ii<tupleStream.length;ii++){for(const prop of Object.keys(tupleStream[ii])){result[prop]=fn.append.call(focus,result[prop],tupleStream[ii][prop])}}
+return result}function evaluateRangeExpression(lhs,rhs,environment){var result;if(typeof lhs!=="undefined"&&!Number.isInteger(lhs)){throw{code:"T2003",stack:new Error().
+stack,value:lhs}}if(typeof rhs!=="undefined"&&!Number.isInteger(rhs)){throw{code:"T2004",stack:new Error().stack,value:rhs}}if(typeof lhs==="undefined"||typeof rhs===
+"undefined"){return result}if(lhs>rhs){return result}var size=rhs-lhs+1;if(size>1e7){throw{code:"D2014",stack:new Error().stack,value:size}}if(environment.base.
+options&&size>environment.base.options.sequence){throw{code:"D2015",stack:new Error().stack,value:size}}result=new Array(size);for(var item=lhs,index=0;item<=rhs;item++,
+index++){result[index]=item}result.sequence=true;return result}function evaluateBindExpression(expr,input,environment){var value=evaluate2(expr.rhs,input,environment);
+environment.bind(expr.lhs.value,value);return value}function evaluateCondition(expr,input,environment){var result;var condition=evaluate2(expr.condition,input,environment);
+if(condition===true||condition!==false&&fn.boolean(condition)){result=evaluate2(expr.then,input,environment)}else if(typeof expr.else!=="undefined"){result=evaluate2(
+expr.else,input,environment)}return result}function evaluateBlock(expr,input,environment){var result;var frame=createFrame(environment);for(var ii=0;ii<expr.expressions.
+length;ii++){result=evaluate2(expr.expressions[ii],input,frame)}return result}function evaluateRegex(expr,input,environment){var re=new environment.base.RegexEngine(
+expr.value);var closure=function(str,fromIndex){var result;re.lastIndex=fromIndex||0;var match2=re.exec(str);if(match2!==null){result={match:match2[0],start:match2.
+index,end:match2.index+match2[0].length,groups:[]};if(match2.length>1){for(var i=1;i<match2.length;i++){result.groups.push(match2[i])}}result.next=function(){if(re.
+lastIndex>=str.length){return void 0}else{var next=closure(str,re.lastIndex);if(next&&next.match===""){throw{code:"D1004",stack:new Error().stack,position:expr.
+position,value:expr.value.source}}return next}}}return result};return closure}function evaluateVariable(expr,input,environment){var result;if(expr.value===""){result=
+input&&input.outerWrapper?input[0]:input}else{result=environment.lookup(expr.value)}return result}function evaluateSortExpression(expr,input,environment){var result;
+var lhs=input;var isTupleSort=input.tupleStream?true:false;var comparator=function(a,b){var comp=0;for(var index=0;comp===0&&index<expr.terms.length;index++){var term=expr.
+terms[index];var context=a;var env=environment;if(isTupleSort){context=a["@"];env=createFrameFromTuple(environment,a)}var aa=evaluate2(term.expression,context,env);
+context=b;env=environment;if(isTupleSort){context=b["@"];env=createFrameFromTuple(environment,b)}var bb=evaluate2(term.expression,context,env);var atype=typeof aa;
 var btype=typeof bb;if(atype==="undefined"){comp=btype==="undefined"?0:1;continue}if(btype==="undefined"){comp=-1;continue}if(!(atype==="string"||atype==="numbe\
 r")||!(btype==="string"||btype==="number")){throw{code:"T2008",stack:new Error().stack,position:expr.position,value:!(atype==="string"||atype==="number")?aa:bb}}
 if(atype!==btype){throw{code:"T2007",stack:new Error().stack,position:expr.position,value:aa,value2:bb}}if(aa===bb){continue}else if(aa<bb){comp=-1}else{comp=1}
@@ -1606,140 +1630,140 @@ func)){throw{code:"T2006",stack:new Error().stack,position:expr.position,value:f
 apply2(chain,[lhs,func],null,environment)}else{result=apply2(func,[lhs],null,environment)}}return result}function evaluateFunction(expr,input,environment,applyto){
 var result;var proc=evaluate2(expr.procedure,input,environment);if(typeof proc==="undefined"&&expr.procedure.type==="path"&&environment.lookup(expr.procedure.steps[0].
 value)){throw{code:"T1005",stack:new Error().stack,position:expr.position,token:expr.procedure.steps[0].value}}var evaluatedArgs=[];if(typeof applyto!=="undefin\
-ed"){evaluatedArgs.push(applyto.context)}for(var jj=0;jj<expr.arguments.length;jj++){const arg=evaluate2(expr.arguments[jj],input,environment);if(isFunction2(arg)){
-if(proc&&proc._jsonata_function===true&&proc.implementation.synchronous===false||typeof proc==="function"){throw new Error("waits")}const closure=function(...params){
-return apply2(arg,params,null,environment)};closure.arity=getFunctionArity(arg);evaluatedArgs.push(closure)}else{evaluatedArgs.push(arg)}}var procName=expr.procedure.
-type==="path"?expr.procedure.steps[0].value:expr.procedure.value;try{if(typeof proc==="object"&&(proc===null||isFunction2(proc))){proc.token=procName;proc.position=
-expr.position}result=apply2(proc,evaluatedArgs,input,environment)}catch(err){if(!err.position){err.position=expr.position}if(!err.token){err.token=procName}throw err}
-return result}function apply2(proc,args,input,environment){var result;result=applyInner(proc,args,input,environment);while(isLambda(result)&&result.thunk===true){
-var next=evaluate2(result.body.procedure,result.input,result.environment);if(next===void 0||next===null||isFunction2(next)){if(result.body.procedure.type==="var\
-iable"){next.token=result.body.procedure.value}next.position=result.body.procedure.position}var evaluatedArgs=[];for(var ii=0;ii<result.body.arguments.length;ii++){
-evaluatedArgs.push(evaluate2(result.body.arguments[ii],result.input,result.environment))}result=applyInner(next,evaluatedArgs,input,environment)}return result}function applyInner(proc,args,input,environment){
-var result;try{var validatedArgs=args;if(proc){validatedArgs=validateArguments(proc.signature,args,input)}if(isLambda(proc)){result=applyProcedure(proc,validatedArgs)}else if(proc&&
-proc._jsonata_function===true){var focus={environment,input,options:environment.base.options,createSequence:environment.base.createSequence};result=proc.implementation.
-apply(focus,validatedArgs);if(isIterable(result)){result=result.next().value}if(isPromise(result)){throw new Error("waits")}}else if(typeof proc==="function"){result=
-proc.apply(input,validatedArgs);if(isPromise(result)){throw new Error("waits")}}else{throw{code:"T1006",stack:new Error().stack}}}catch(err){if(proc){if(typeof err.
-token=="undefined"&&typeof proc.token!=="undefined"){err.token=proc.token}err.position=proc.position||err.position}throw err}return result}function evaluateLambda(expr,input,environment){
-var procedure={_jsonata_lambda:true,input,environment,arguments:expr.arguments,signature:expr.signature,body:expr.body};if(expr.thunk===true){procedure.thunk=true}
-procedure.apply=function(self2,args){return apply2(procedure,args,input,!!self2?self2.environment:environment)};return procedure}function evaluatePartialApplication(expr,input,environment){
-var result;var evaluatedArgs=[];for(var ii=0;ii<expr.arguments.length;ii++){var arg=expr.arguments[ii];if(arg.type==="operator"&&arg.value==="?"){evaluatedArgs.
-push(arg)}else{evaluatedArgs.push(evaluate2(arg,input,environment))}}var proc=evaluate2(expr.procedure,input,environment);if(typeof proc==="undefined"&&expr.procedure.
-type==="path"&&environment.lookup(expr.procedure.steps[0].value)){throw{code:"T1007",stack:new Error().stack,position:expr.position,token:expr.procedure.steps[0].
-value}}if(isLambda(proc)){result=partialApplyProcedure(proc,evaluatedArgs,environment)}else if(proc&&proc._jsonata_function===true){result=partialApplyNativeFunction(
-proc.implementation,evaluatedArgs,environment)}else if(typeof proc==="function"){result=partialApplyNativeFunction(proc,evaluatedArgs,environment)}else{throw{code:"\
-T1008",stack:new Error().stack,position:expr.position,token:expr.procedure.type==="path"?expr.procedure.steps[0].value:expr.procedure.value}}return result}function validateArguments(signature,args,context){
-if(typeof signature==="undefined"){return args}var validatedArgs=signature.validate(args,context);return validatedArgs}function applyProcedure(proc,args){var result;
-var env=createFrame(proc.environment);Array.prototype.forEach.call(proc.arguments,function(param,index){env.bind(param.value,args[index])});if(typeof proc.body===
-"function"){result=applyNativeFunction(proc.body,env)}else{result=evaluate2(proc.body,proc.input,env)}return result}function partialApplyProcedure(proc,args,environment){
-var env=createFrame(proc.environment||environment);var unboundArgs=[];Array.prototype.forEach.call(proc.arguments,function(param,index){var arg=args[index];if(arg&&
-arg.type==="operator"&&arg.value==="?"){unboundArgs.push(param)}else{env.bind(param.value,arg)}});var procedure={_jsonata_lambda:true,input:proc.input,environment:env,
-arguments:unboundArgs,body:proc.body};return procedure}function partialApplyNativeFunction(native2,args,environment){var sigArgs=getNativeFunctionArguments(native2);
-sigArgs=sigArgs.map(function(sigArg){return"$"+sigArg.trim()});var body="function("+sigArgs.join(", ")+"){ _ }";var bodyAST=parser2(body);bodyAST.body=native2;var partial=partialApplyProcedure(
-bodyAST,args,environment);return partial}function applyNativeFunction(proc,env){var sigArgs=getNativeFunctionArguments(proc);var args=sigArgs.map(function(sigArg){
-return env.lookup(sigArg.trim())});var focus={environment:env,createSequence:env.base.createSequence};var result=proc.apply(focus,args);if(isPromise(result)){throw new Error(
-"waits")}return result}function getNativeFunctionArguments(func){var sigParens=func.parameters!==void 0?func.parameters:/\(([^)]*)\)/.exec(func.toString())[1];var sigArgs=sigParens.
-split(",");return sigArgs}function defineFunction(func,signature){var definition={_jsonata_function:true,implementation:func};if(typeof signature!=="undefined"){
-definition.signature=parseSignature(signature)}return definition}function functionEval(expr,focus){if(typeof expr==="undefined"){return void 0}var input=this.input;
-if(typeof focus!=="undefined"){input=focus;if(Array.isArray(input)&&!isSequence(input)){input=this.createSequence(input);input.outerWrapper=true}}try{var ast=parser2(
-expr,false)}catch(err){populateMessage(err);throw{stack:new Error().stack,code:"D3120",value:err.message,error:err}}try{var result=evaluate2(ast,input,this.environment)}catch(err){
-populateMessage(err);throw{stack:new Error().stack,code:"D3121",value:err.message,error:err}}return result}function functionClone(arg){if(typeof arg==="undefine\
-d"){return void 0}return JSON.parse(fn.string(arg))}function Frame(enclosing){this.bindings=Object.create(enclosing?enclosing.bindings:null);this.timestamp=enclosing?
-enclosing.timestamp:null;this.base=enclosing?enclosing.base:void 0}Frame.prototype.bind=function(name,value){this.bindings[name]=value};Frame.prototype.lookup=function(name){
-return this.bindings[name]};function createFrame(enclosingEnvironment){return new Frame(enclosingEnvironment)}staticFrame.bind("sum",defineFunction(fn.sum,"<a<n\
->:n>"));staticFrame.bind("count",defineFunction(fn.count,"<a:n>"));staticFrame.bind("max",defineFunction(fn.max,"<a<n>:n>"));staticFrame.bind("min",defineFunction(
-fn.min,"<a<n>:n>"));staticFrame.bind("average",defineFunction(fn.average,"<a<n>:n>"));staticFrame.bind("string",defineFunction(fn.string,"<x-b?:s>"));staticFrame.
-bind("substring",defineFunction(fn.substring,"<s-nn?:s>"));staticFrame.bind("substringBefore",defineFunction(fn.substringBefore,"<s-s:s>"));staticFrame.bind("su\
-bstringAfter",defineFunction(fn.substringAfter,"<s-s:s>"));staticFrame.bind("lowercase",defineFunction(fn.lowercase,"<s-:s>"));staticFrame.bind("uppercase",defineFunction(
-fn.uppercase,"<s-:s>"));staticFrame.bind("length",defineFunction(fn.length,"<s-:n>"));staticFrame.bind("trim",defineFunction(fn.trim,"<s-:s>"));staticFrame.bind(
-"pad",defineFunction(fn.pad,"<s-ns?:s>"));staticFrame.bind("match",defineFunction(fn.match,"<s-f<s:o>n?:a<o>>"));staticFrame.bind("contains",defineFunction(fn.contains,
-"<s-(sf):b>"));staticFrame.bind("replace",defineFunction(fn.replace,"<s-(sf)(sf)n?:s>"));staticFrame.bind("split",defineFunction(fn.split,"<s-(sf)n?:a<s>>"));staticFrame.
-bind("join",defineFunction(fn.join,"<a<s>s?:s>"));staticFrame.bind("formatNumber",defineFunction(fn.formatNumber,"<n-so?:s>"));staticFrame.bind("formatBase",defineFunction(
-fn.formatBase,"<n-n?:s>"));staticFrame.bind("formatInteger",defineFunction(datetime.formatInteger,"<n-s:s>"));staticFrame.bind("parseInteger",defineFunction(datetime.
-parseInteger,"<s-s:n>"));staticFrame.bind("number",defineFunction(fn.number,"<(nsb)-:n>"));staticFrame.bind("floor",defineFunction(fn.floor,"<n-:n>"));staticFrame.
-bind("ceil",defineFunction(fn.ceil,"<n-:n>"));staticFrame.bind("round",defineFunction(fn.round,"<n-n?:n>"));staticFrame.bind("abs",defineFunction(fn.abs,"<n-:n>"));
-staticFrame.bind("sqrt",defineFunction(fn.sqrt,"<n-:n>"));staticFrame.bind("power",defineFunction(fn.power,"<n-n:n>"));staticFrame.bind("random",defineFunction(
-fn.random,"<:n>"));staticFrame.bind("boolean",defineFunction(fn.boolean,"<x-:b>"));staticFrame.bind("not",defineFunction(fn.not,"<x-:b>"));staticFrame.bind("map",
-defineFunction(fn.map,"<af>"));staticFrame.bind("zip",defineFunction(fn.zip,"<a+>"));staticFrame.bind("filter",defineFunction(fn.filter,"<af>"));staticFrame.bind(
-"single",defineFunction(fn.single,"<af?>"));staticFrame.bind("reduce",defineFunction(fn.foldLeft,"<afj?:j>"));staticFrame.bind("sift",defineFunction(fn.sift,"<o\
--f?:o>"));staticFrame.bind("keys",defineFunction(fn.keys,"<x-:a<s>>"));staticFrame.bind("lookup",defineFunction(fn.lookup,"<x-s:x>"));staticFrame.bind("append",
-defineFunction(fn.append,"<xx:a>"));staticFrame.bind("exists",defineFunction(fn.exists,"<x:b>"));staticFrame.bind("spread",defineFunction(fn.spread,"<x-:a<o>>"));
-staticFrame.bind("merge",defineFunction(fn.merge,"<a<o>:o>"));staticFrame.bind("reverse",defineFunction(fn.reverse,"<a:a>"));staticFrame.bind("each",defineFunction(
-fn.each,"<o-f:a>"));staticFrame.bind("error",defineFunction(fn.error,"<s?:x>"));staticFrame.bind("assert",defineFunction(fn.assert,"<bs?:x>"));staticFrame.bind(
-"type",defineFunction(fn.type,"<x:s>"));staticFrame.bind("sort",defineFunction(fn.sort,"<af?:a>"));staticFrame.bind("shuffle",defineFunction(fn.shuffle,"<a:a>"));
-staticFrame.bind("distinct",defineFunction(fn.distinct,"<x:x>"));staticFrame.bind("base64encode",defineFunction(fn.base64encode,"<s-:s>"));staticFrame.bind("bas\
-e64decode",defineFunction(fn.base64decode,"<s-:s>"));staticFrame.bind("encodeUrlComponent",defineFunction(fn.encodeUrlComponent,"<s-:s>"));staticFrame.bind("enc\
-odeUrl",defineFunction(fn.encodeUrl,"<s-:s>"));staticFrame.bind("decodeUrlComponent",defineFunction(fn.decodeUrlComponent,"<s-:s>"));staticFrame.bind("decodeUrl",
-defineFunction(fn.decodeUrl,"<s-:s>"));staticFrame.bind("eval",defineFunction(functionEval,"<sx?:x>"));staticFrame.bind("toMillis",defineFunction(datetime.toMillis,
-"<s-s?:n>"));staticFrame.bind("fromMillis",defineFunction(datetime.fromMillis,"<n-s?s?:s>"));staticFrame.bind("clone",defineFunction(functionClone,"<(oa)-:o>"));
-var errorCodes={"S0101":"String literal must be terminated by a matching quote","S0102":"Number out of range: {{token}}","S0103":"Unsupported escape sequence: \\\
-{{token}}","S0104":"The escape sequence \\u must be followed by 4 hex digits","S0105":"Quoted property name must be terminated with a backquote (`)","S0106":"Co\
-mment has no closing tag","S0201":"Syntax error: {{token}}","S0202":"Expected {{value}}, got {{token}}","S0203":"Expected {{value}} before end of expression","S\
-0204":"Unknown operator: {{token}}","S0205":"Unexpected token: {{token}}","S0206":"Unknown expression type: {{token}}","S0207":"Unexpected end of expression","S\
-0208":"Parameter {{value}} of function definition must be a variable name (start with $)","S0209":"A predicate cannot follow a grouping expression in a step","S\
-0210":"Each step can only have one grouping expression","S0211":"The symbol {{token}} cannot be used as a unary operator","S0212":"The left side of := must be a\
- variable name (start with $)","S0213":"The literal value {{value}} cannot be used as a step within a path expression","S0214":"The right side of {{token}} must\
- be a variable name (start with $)","S0215":"A context variable binding must precede any predicates on a step","S0216":"A context variable binding must precede \
-the 'order-by' clause on a step","S0217":"The object representing the 'parent' cannot be derived from this expression","S0301":"Empty regular expressions are no\
-t allowed","S0302":"No terminating / in regular expression","S0402":"Choice groups containing parameterized types are not supported","S0401":"Type parameters ca\
-n only be applied to functions and arrays","S0500":"Attempted to evaluate an expression containing syntax error(s)","T0410":"Argument {{index}} of function {{to\
-ken}} does not match function signature","T0411":"Context value is not a compatible type with argument {{index}} of function {{token}}","T0412":"Argument {{inde\
-x}} of function {{token}} must be an array of {{type}}","D1001":"Number out of range: {{value}}","D1002":"Cannot negate a non-numeric value: {{value}}","T1003":"\
-Key in object structure must evaluate to a string; got: {{value}}","D1004":"Regular expression matches zero length string","T1005":"Attempted to invoke a non-fu\
-nction. Did you mean ${{{token}}}?","T1006":"Attempted to invoke a non-function","T1007":"Attempted to partially apply a non-function. Did you mean ${{{token}}}\
-?","T1008":"Attempted to partially apply a non-function","D1009":"Multiple key definitions evaluate to same key: {{value}}","T1010":"The matcher function argume\
-nt passed to function {{token}} does not return the correct object structure","D1011":"Stack overflow. Check for non-terminating recursive function.  Consider r\
-ewriting as tail-recursive","D1012":"Evaluation timeout after {{value}} milliseconds. Check for infinite loop","D1013":"Object property names starting with _jso\
-nata_ are reserved for internal use: {{value}}","T2001":"The left side of the {{token}} operator must evaluate to a number","T2002":"The right side of the {{tok\
-en}} operator must evaluate to a number","T2003":"The left side of the range operator (..) must evaluate to an integer","T2004":"The right side of the range ope\
-rator (..) must evaluate to an integer","D2005":"The left side of := must be a variable name (start with $)","T2006":"The right side of the function application\
- operator ~> must be a function","T2007":"Type mismatch when comparing values {{value}} and {{value2}} in order-by clause","T2008":"The expressions within an or\
-der-by clause must evaluate to numeric or string values","T2009":"The values {{value}} and {{value2}} either side of operator {{token}} must be of the same data\
- type","T2010":"The expressions either side of operator {{token}} must evaluate to numeric or string values","T2011":"The insert/update clause of the transform \
-expression must evaluate to an object: {{value}}","T2012":"The delete clause of the transform expression must evaluate to a string or array of strings: {{value}\
-}","T2013":"The transform expression clones the input object using the $clone() function.  This has been overridden in the current scope by a non-function.","D2\
-014":"The size of the sequence allocated by the range operator (..) must not exceed 1e7.  Attempted to allocate {{value}}.","D2015":"The maximum sequence length\
- of {{value}} was exceeded.","D3001":"Attempting to invoke string function on Infinity or NaN","D3010":"Second argument of replace function cannot be an empty s\
-tring","D3011":"Fourth argument of replace function must evaluate to a positive number","D3012":"Attempted to replace a matched string with a non-string value",
-"D3020":"Third argument of split function must evaluate to a positive number","D3030":"Unable to cast value to a number: {{value}}","D3040":"Third argument of m\
-atch function must evaluate to a positive number","D3050":"The second argument of reduce function must be a function with at least two arguments","D3060":"The s\
-qrt function cannot be applied to a negative number: {{value}}","D3061":"The power function has resulted in a value that cannot be represented as a JSON number:\
- base={{value}}, exponent={{exp}}","D3070":"The single argument form of the sort function can only be applied to an array of strings or an array of numbers.  Us\
-e the second argument to specify a comparison function","D3080":"The picture string must only contain a maximum of two sub-pictures","D3081":"The sub-picture mu\
-st not contain more than one instance of the 'decimal-separator' character","D3082":"The sub-picture must not contain more than one instance of the 'percent' ch\
-aracter","D3083":"The sub-picture must not contain more than one instance of the 'per-mille' character","D3084":"The sub-picture must not contain both a 'percen\
-t' and a 'per-mille' character","D3085":"The mantissa part of a sub-picture must contain at least one character that is either an 'optional digit character' or \
-a member of the 'decimal digit family'","D3086":"The sub-picture must not contain a passive character that is preceded by an active character and that is follow\
-ed by another active character","D3087":"The sub-picture must not contain a 'grouping-separator' character that appears adjacent to a 'decimal-separator' charac\
-ter","D3088":"The sub-picture must not contain a 'grouping-separator' at the end of the integer part","D3089":"The sub-picture must not contain two adjacent ins\
-tances of the 'grouping-separator' character","D3090":"The integer part of the sub-picture must not contain a member of the 'decimal digit family' that is follo\
-wed by an instance of the 'optional digit character'","D3091":"The fractional part of the sub-picture must not contain an instance of the 'optional digit charac\
-ter' that is followed by a member of the 'decimal digit family'","D3092":"A sub-picture that contains a 'percent' or 'per-mille' character must not contain a ch\
-aracter treated as an 'exponent-separator'","D3093":"The exponent part of the sub-picture must comprise only of one or more characters that are members of the '\
-decimal digit family'","D3100":"The radix of the formatBase function must be between 2 and 36.  It was given {{value}}","D3110":"The argument of the toMillis fu\
-nction must be an ISO 8601 formatted timestamp. Given {{value}}","D3120":"Syntax error in expression passed to function eval: {{value}}","D3121":"Dynamic error \
-evaluating the expression passed to function eval: {{value}}","D3130":"Formatting or parsing an integer as a sequence starting with {{value}} is not supported b\
-y this implementation","D3131":"In a decimal digit pattern, all digits must be from the same decimal group","D3132":"Unknown component specifier {{value}} in da\
-te/time picture string","D3133":"The 'name' modifier can only be applied to months and days in the date/time picture string, not {{value}}","D3134":"The timezon\
-e integer format specifier cannot have more than four digits","D3135":"No matching closing bracket ']' in date/time picture string","D3136":"The date/time pictu\
-re string is missing specifiers required to parse the timestamp","D3137":"{{{message}}}","D3138":"The $single() function expected exactly 1 matching result.  In\
-stead it matched more.","D3139":"The $single() function expected exactly 1 matching result.  Instead it matched 0.","D3140":"Malformed URL passed to ${{{functio\
-nName}}}(): {{value}}","D3141":"{{{message}}}"};function populateMessage(err){var template=errorCodes[err.code];if(typeof template!=="undefined"){var message=template.
-replace(/\{\{\{([^}]+)}}}/g,function(){return err[arguments[1]]});message=message.replace(/\{\{([^}]+)}}/g,function(){return JSON.stringify(err[arguments[1]],(name,value)=>value)});
-err.message=message}}function jsonata4(expr,options){var ast;var errors;try{ast=typeof expr==="string"?parser2(expr):expr;errors=ast.errors;delete ast.errors}catch(err){
-populateMessage(err);throw err}var environment=createFrame(staticFrame);var timestamp=new Date;environment.bind("now",defineFunction(function(picture,timezone){
-return datetime.fromMillis(timestamp.getTime(),picture,timezone)},"<s?s?:s>"));environment.bind("millis",defineFunction(function(){return timestamp.getTime()},"\
-<:n>"));return{evaluate:function(input,bindings,callback){if(typeof errors!=="undefined"){var err={code:"S0500",position:0};populateMessage(err);throw err}if(typeof bindings!==
-"undefined"){var exec_env;exec_env=createFrame(environment);for(const v of Object.keys(bindings)){exec_env.bind(v,bindings[v])}}else{exec_env=environment}exec_env.
-bind("$",input);timestamp=new Date;exec_env.timestamp=timestamp;exec_env.options=options;exec_env.createSequence=function(...items){items.sequence=true;return items};
-if(Array.isArray(input)&&!isSequence(input)){input=exec_env.createSequence(input);input.outerWrapper=true}if(options&&(options.timeout||options.stack)){const time=Date.
-now();exec_env.guardrails=function(){if(options.stack>0&&exec_env.depth>options.stack){throw{code:"D1011",value:options.stack,stack:new Error().stack}}if(options.
-timeout>0&&Date.now()-time>options.timeout){throw{code:"D1012",value:options.timeout,stack:new Error().stack}}}}else{exec_env.guardrails=function(){}}exec_env.base=
-exec_env;exec_env.depth=0;if(options&&options.RegexEngine){exec_env.RegexEngine=options.RegexEngine}else{exec_env.RegexEngine=RegExp}var it;try{it=evaluate2(ast,
-input,exec_env);if(typeof callback==="function"){callback(null,it)}return it}catch(err2){populateMessage(err2);throw err2}},assign:function(name,value){environment.
-bind(name,value)},registerFunction:function(name,implementation,signature){var func=defineFunction(implementation,signature);environment.bind(name,func)},ast:function(){
-return ast},errors:function(){return errors}}}jsonata4.register=function(name,implementation,signature){staticFrame.bind(name,defineFunction(implementation,signature))};
-jsonata4.names=()=>Object.keys(staticFrame.bindings);jsonata4.forgetCalls=()=>{for(const definition of Object.values(staticFrame.bindings)){definition.token=void 0;
-definition.position=void 0}};jsonata4.parser=parser2;return jsonata4})();module2.exports=jsonata3}});init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var host=globalThis.__host;delete globalThis.__host;function viewOf(source){if(source instanceof Uint8Array)
+ed"){evaluatedArgs.push(applyto.context)}for(var jj=0;jj<expr.arguments.length;jj++){const arg=evaluate2(expr.arguments[jj],input,environment);if((typeof arg===
+"object"||typeof arg==="function")&&isFunction2(arg)){if(proc&&proc._jsonata_function===true&&proc.implementation.synchronous===false||typeof proc==="function"){
+throw new Error("waits")}const closure=function(...params){return apply2(arg,params,null,environment)};closure.arity=getFunctionArity(arg);evaluatedArgs.push(closure)}else{
+evaluatedArgs.push(arg)}}var procName=expr.procedure.type==="path"?expr.procedure.steps[0].value:expr.procedure.value;try{if(typeof proc==="object"&&(proc===null||
+isFunction2(proc))){proc.token=procName;proc.position=expr.position}result=apply2(proc,evaluatedArgs,input,environment)}catch(err){if(!err.position){err.position=
+expr.position}if(!err.token){err.token=procName}throw err}return result}function apply2(proc,args,input,environment){var result;result=applyInner(proc,args,input,
+environment);while(typeof result==="object"&&isLambda(result)&&result.thunk===true){var next=evaluate2(result.body.procedure,result.input,result.environment);if(next===
+void 0||next===null||isFunction2(next)){if(result.body.procedure.type==="variable"){next.token=result.body.procedure.value}next.position=result.body.procedure.position}
+var evaluatedArgs=[];for(var ii=0;ii<result.body.arguments.length;ii++){evaluatedArgs.push(evaluate2(result.body.arguments[ii],result.input,result.environment))}
+result=applyInner(next,evaluatedArgs,input,environment)}return result}function applyInner(proc,args,input,environment){var result;try{var validatedArgs=args;if(proc){
+validatedArgs=validateArguments(proc.signature,args,input)}if(isLambda(proc)){result=applyProcedure(proc,validatedArgs)}else if(proc&&proc._jsonata_function===true){
+var focus={environment,input,options:environment.base.options,createSequence:environment.base.createSequence};result=proc.implementation.apply(focus,validatedArgs);
+if(typeof result!=="object"){return result}if(isIterable(result)){result=result.next().value}if(isPromise(result)){throw new Error("waits")}}else if(typeof proc===
+"function"){result=proc.apply(input,validatedArgs);if(isPromise(result)){throw new Error("waits")}}else{throw{code:"T1006",stack:new Error().stack}}}catch(err){
+if(proc){if(typeof err.token=="undefined"&&typeof proc.token!=="undefined"){err.token=proc.token}err.position=proc.position||err.position}throw err}return result}
+function evaluateLambda(expr,input,environment){var procedure={_jsonata_lambda:true,input,environment,arguments:expr.arguments,signature:expr.signature,body:expr.
+body};if(expr.thunk===true){procedure.thunk=true}procedure.apply=function(self2,args){return apply2(procedure,args,input,!!self2?self2.environment:environment)};
+return procedure}function evaluatePartialApplication(expr,input,environment){var result;var evaluatedArgs=[];for(var ii=0;ii<expr.arguments.length;ii++){var arg=expr.
+arguments[ii];if(arg.type==="operator"&&arg.value==="?"){evaluatedArgs.push(arg)}else{evaluatedArgs.push(evaluate2(arg,input,environment))}}var proc=evaluate2(expr.
+procedure,input,environment);if(typeof proc==="undefined"&&expr.procedure.type==="path"&&environment.lookup(expr.procedure.steps[0].value)){throw{code:"T1007",stack:new Error().
+stack,position:expr.position,token:expr.procedure.steps[0].value}}if(isLambda(proc)){result=partialApplyProcedure(proc,evaluatedArgs,environment)}else if(proc&&
+proc._jsonata_function===true){result=partialApplyNativeFunction(proc.implementation,evaluatedArgs,environment)}else if(typeof proc==="function"){result=partialApplyNativeFunction(
+proc,evaluatedArgs,environment)}else{throw{code:"T1008",stack:new Error().stack,position:expr.position,token:expr.procedure.type==="path"?expr.procedure.steps[0].
+value:expr.procedure.value}}return result}function validateArguments(signature,args,context){if(typeof signature==="undefined"){return args}var validatedArgs=signature.
+validate(args,context);return validatedArgs}function applyProcedure(proc,args){var result;var env=createFrame(proc.environment);Array.prototype.forEach.call(proc.
+arguments,function(param,index){env.bind(param.value,args[index])});if(typeof proc.body==="function"){result=applyNativeFunction(proc.body,env)}else{result=evaluate2(
+proc.body,proc.input,env)}return result}function partialApplyProcedure(proc,args,environment){var env=createFrame(proc.environment||environment);var unboundArgs=[];
+Array.prototype.forEach.call(proc.arguments,function(param,index){var arg=args[index];if(arg&&arg.type==="operator"&&arg.value==="?"){unboundArgs.push(param)}else{
+env.bind(param.value,arg)}});var procedure={_jsonata_lambda:true,input:proc.input,environment:env,arguments:unboundArgs,body:proc.body};return procedure}function partialApplyNativeFunction(native2,args,environment){
+var sigArgs=getNativeFunctionArguments(native2);sigArgs=sigArgs.map(function(sigArg){return"$"+sigArg.trim()});var body="function("+sigArgs.join(", ")+"){ _ }";
+var bodyAST=parser2(body);bodyAST.body=native2;var partial=partialApplyProcedure(bodyAST,args,environment);return partial}function applyNativeFunction(proc,env){
+var sigArgs=getNativeFunctionArguments(proc);var args=sigArgs.map(function(sigArg){return env.lookup(sigArg.trim())});var focus={environment:env,createSequence:env.
+base.createSequence};var result=proc.apply(focus,args);if(isPromise(result)){throw new Error("waits")}return result}function getNativeFunctionArguments(func){var sigParens=func.
+parameters!==void 0?func.parameters:/\(([^)]*)\)/.exec(func.toString())[1];var sigArgs=sigParens.split(",");return sigArgs}function defineFunction(func,signature){
+var definition={_jsonata_function:true,implementation:func};if(typeof signature!=="undefined"){definition.signature=parseSignature(signature)}return definition}
+function functionEval(expr,focus){if(typeof expr==="undefined"){return void 0}var input=this.input;if(typeof focus!=="undefined"){input=focus;if(Array.isArray(input)&&
+!isSequence(input)){input=this.createSequence(input);input.outerWrapper=true}}try{var ast=parser2(expr,false)}catch(err){populateMessage(err);throw{stack:new Error().
+stack,code:"D3120",value:err.message,error:err}}try{var result=evaluate2(ast,input,this.environment)}catch(err){populateMessage(err);throw{stack:new Error().stack,
+code:"D3121",value:err.message,error:err}}return result}function functionClone(arg){if(typeof arg==="undefined"){return void 0}return JSON.parse(fn.string(arg))}
+function Frame(enclosing){this.bindings=Object.create(enclosing?enclosing.bindings:null);this.timestamp=enclosing?enclosing.timestamp:null;this.base=enclosing?enclosing.
+base:void 0}Frame.prototype.bind=function(name,value){this.bindings[name]=value};Frame.prototype.lookup=function(name){return this.bindings[name]};function createFrame(enclosingEnvironment){
+return new Frame(enclosingEnvironment)}staticFrame.bind("sum",defineFunction(fn.sum,"<a<n>:n>"));staticFrame.bind("count",defineFunction(fn.count,"<a:n>"));staticFrame.
+bind("max",defineFunction(fn.max,"<a<n>:n>"));staticFrame.bind("min",defineFunction(fn.min,"<a<n>:n>"));staticFrame.bind("average",defineFunction(fn.average,"<a\
+<n>:n>"));staticFrame.bind("string",defineFunction(fn.string,"<x-b?:s>"));staticFrame.bind("substring",defineFunction(fn.substring,"<s-nn?:s>"));staticFrame.bind(
+"substringBefore",defineFunction(fn.substringBefore,"<s-s:s>"));staticFrame.bind("substringAfter",defineFunction(fn.substringAfter,"<s-s:s>"));staticFrame.bind(
+"lowercase",defineFunction(fn.lowercase,"<s-:s>"));staticFrame.bind("uppercase",defineFunction(fn.uppercase,"<s-:s>"));staticFrame.bind("length",defineFunction(
+fn.length,"<s-:n>"));staticFrame.bind("trim",defineFunction(fn.trim,"<s-:s>"));staticFrame.bind("pad",defineFunction(fn.pad,"<s-ns?:s>"));staticFrame.bind("matc\
+h",defineFunction(fn.match,"<s-f<s:o>n?:a<o>>"));staticFrame.bind("contains",defineFunction(fn.contains,"<s-(sf):b>"));staticFrame.bind("replace",defineFunction(
+fn.replace,"<s-(sf)(sf)n?:s>"));staticFrame.bind("split",defineFunction(fn.split,"<s-(sf)n?:a<s>>"));staticFrame.bind("join",defineFunction(fn.join,"<a<s>s?:s>"));
+staticFrame.bind("formatNumber",defineFunction(fn.formatNumber,"<n-so?:s>"));staticFrame.bind("formatBase",defineFunction(fn.formatBase,"<n-n?:s>"));staticFrame.
+bind("formatInteger",defineFunction(datetime.formatInteger,"<n-s:s>"));staticFrame.bind("parseInteger",defineFunction(datetime.parseInteger,"<s-s:n>"));staticFrame.
+bind("number",defineFunction(fn.number,"<(nsb)-:n>"));staticFrame.bind("floor",defineFunction(fn.floor,"<n-:n>"));staticFrame.bind("ceil",defineFunction(fn.ceil,
+"<n-:n>"));staticFrame.bind("round",defineFunction(fn.round,"<n-n?:n>"));staticFrame.bind("abs",defineFunction(fn.abs,"<n-:n>"));staticFrame.bind("sqrt",defineFunction(
+fn.sqrt,"<n-:n>"));staticFrame.bind("power",defineFunction(fn.power,"<n-n:n>"));staticFrame.bind("random",defineFunction(fn.random,"<:n>"));staticFrame.bind("bo\
+olean",defineFunction(fn.boolean,"<x-:b>"));staticFrame.bind("not",defineFunction(fn.not,"<x-:b>"));staticFrame.bind("map",defineFunction(fn.map,"<af>"));staticFrame.
+bind("zip",defineFunction(fn.zip,"<a+>"));staticFrame.bind("filter",defineFunction(fn.filter,"<af>"));staticFrame.bind("single",defineFunction(fn.single,"<af?>"));
+staticFrame.bind("reduce",defineFunction(fn.foldLeft,"<afj?:j>"));staticFrame.bind("sift",defineFunction(fn.sift,"<o-f?:o>"));staticFrame.bind("keys",defineFunction(
+fn.keys,"<x-:a<s>>"));staticFrame.bind("lookup",defineFunction(fn.lookup,"<x-s:x>"));staticFrame.bind("append",defineFunction(fn.append,"<xx:a>"));staticFrame.bind(
+"exists",defineFunction(fn.exists,"<x:b>"));staticFrame.bind("spread",defineFunction(fn.spread,"<x-:a<o>>"));staticFrame.bind("merge",defineFunction(fn.merge,"<\
+a<o>:o>"));staticFrame.bind("reverse",defineFunction(fn.reverse,"<a:a>"));staticFrame.bind("each",defineFunction(fn.each,"<o-f:a>"));staticFrame.bind("error",defineFunction(
+fn.error,"<s?:x>"));staticFrame.bind("assert",defineFunction(fn.assert,"<bs?:x>"));staticFrame.bind("type",defineFunction(fn.type,"<x:s>"));staticFrame.bind("so\
+rt",defineFunction(fn.sort,"<af?:a>"));staticFrame.bind("shuffle",defineFunction(fn.shuffle,"<a:a>"));staticFrame.bind("distinct",defineFunction(fn.distinct,"<x\
+:x>"));staticFrame.bind("base64encode",defineFunction(fn.base64encode,"<s-:s>"));staticFrame.bind("base64decode",defineFunction(fn.base64decode,"<s-:s>"));staticFrame.
+bind("encodeUrlComponent",defineFunction(fn.encodeUrlComponent,"<s-:s>"));staticFrame.bind("encodeUrl",defineFunction(fn.encodeUrl,"<s-:s>"));staticFrame.bind("\
+decodeUrlComponent",defineFunction(fn.decodeUrlComponent,"<s-:s>"));staticFrame.bind("decodeUrl",defineFunction(fn.decodeUrl,"<s-:s>"));staticFrame.bind("eval",
+defineFunction(functionEval,"<sx?:x>"));staticFrame.bind("toMillis",defineFunction(datetime.toMillis,"<s-s?:n>"));staticFrame.bind("fromMillis",defineFunction(datetime.
+fromMillis,"<n-s?s?:s>"));staticFrame.bind("clone",defineFunction(functionClone,"<(oa)-:o>"));var errorCodes={"S0101":"String literal must be terminated by a ma\
+tching quote","S0102":"Number out of range: {{token}}","S0103":"Unsupported escape sequence: \\{{token}}","S0104":"The escape sequence \\u must be followed by 4 \
+hex digits","S0105":"Quoted property name must be terminated with a backquote (`)","S0106":"Comment has no closing tag","S0201":"Syntax error: {{token}}","S0202":"\
+Expected {{value}}, got {{token}}","S0203":"Expected {{value}} before end of expression","S0204":"Unknown operator: {{token}}","S0205":"Unexpected token: {{toke\
+n}}","S0206":"Unknown expression type: {{token}}","S0207":"Unexpected end of expression","S0208":"Parameter {{value}} of function definition must be a variable \
+name (start with $)","S0209":"A predicate cannot follow a grouping expression in a step","S0210":"Each step can only have one grouping expression","S0211":"The \
+symbol {{token}} cannot be used as a unary operator","S0212":"The left side of := must be a variable name (start with $)","S0213":"The literal value {{value}} c\
+annot be used as a step within a path expression","S0214":"The right side of {{token}} must be a variable name (start with $)","S0215":"A context variable bindi\
+ng must precede any predicates on a step","S0216":"A context variable binding must precede the 'order-by' clause on a step","S0217":"The object representing the\
+ 'parent' cannot be derived from this expression","S0301":"Empty regular expressions are not allowed","S0302":"No terminating / in regular expression","S0402":"\
+Choice groups containing parameterized types are not supported","S0401":"Type parameters can only be applied to functions and arrays","S0500":"Attempted to eval\
+uate an expression containing syntax error(s)","T0410":"Argument {{index}} of function {{token}} does not match function signature","T0411":"Context value is no\
+t a compatible type with argument {{index}} of function {{token}}","T0412":"Argument {{index}} of function {{token}} must be an array of {{type}}","D1001":"Numb\
+er out of range: {{value}}","D1002":"Cannot negate a non-numeric value: {{value}}","T1003":"Key in object structure must evaluate to a string; got: {{value}}","\
+D1004":"Regular expression matches zero length string","T1005":"Attempted to invoke a non-function. Did you mean ${{{token}}}?","T1006":"Attempted to invoke a n\
+on-function","T1007":"Attempted to partially apply a non-function. Did you mean ${{{token}}}?","T1008":"Attempted to partially apply a non-function","D1009":"Mu\
+ltiple key definitions evaluate to same key: {{value}}","T1010":"The matcher function argument passed to function {{token}} does not return the correct object s\
+tructure","D1011":"Stack overflow. Check for non-terminating recursive function.  Consider rewriting as tail-recursive","D1012":"Evaluation timeout after {{valu\
+e}} milliseconds. Check for infinite loop","D1013":"Object property names starting with _jsonata_ are reserved for internal use: {{value}}","T2001":"The left si\
+de of the {{token}} operator must evaluate to a number","T2002":"The right side of the {{token}} operator must evaluate to a number","T2003":"The left side of t\
+he range operator (..) must evaluate to an integer","T2004":"The right side of the range operator (..) must evaluate to an integer","D2005":"The left side of :=\
+ must be a variable name (start with $)","T2006":"The right side of the function application operator ~> must be a function","T2007":"Type mismatch when compari\
+ng values {{value}} and {{value2}} in order-by clause","T2008":"The expressions within an order-by clause must evaluate to numeric or string values","T2009":"Th\
+e values {{value}} and {{value2}} either side of operator {{token}} must be of the same data type","T2010":"The expressions either side of operator {{token}} mu\
+st evaluate to numeric or string values","T2011":"The insert/update clause of the transform expression must evaluate to an object: {{value}}","T2012":"The delet\
+e clause of the transform expression must evaluate to a string or array of strings: {{value}}","T2013":"The transform expression clones the input object using t\
+he $clone() function.  This has been overridden in the current scope by a non-function.","D2014":"The size of the sequence allocated by the range operator (..) \
+must not exceed 1e7.  Attempted to allocate {{value}}.","D2015":"The maximum sequence length of {{value}} was exceeded.","D3001":"Attempting to invoke string fu\
+nction on Infinity or NaN","D3010":"Second argument of replace function cannot be an empty string","D3011":"Fourth argument of replace function must evaluate to\
+ a positive number","D3012":"Attempted to replace a matched string with a non-string value","D3020":"Third argument of split function must evaluate to a positiv\
+e number","D3030":"Unable to cast value to a number: {{value}}","D3040":"Third argument of match function must evaluate to a positive number","D3050":"The secon\
+d argument of reduce function must be a function with at least two arguments","D3060":"The sqrt function cannot be applied to a negative number: {{value}}","D30\
+61":"The power function has resulted in a value that cannot be represented as a JSON number: base={{value}}, exponent={{exp}}","D3070":"The single argument form\
+ of the sort function can only be applied to an array of strings or an array of numbers.  Use the second argument to specify a comparison function","D3080":"The\
+ picture string must only contain a maximum of two sub-pictures","D3081":"The sub-picture must not contain more than one instance of the 'decimal-separator' cha\
+racter","D3082":"The sub-picture must not contain more than one instance of the 'percent' character","D3083":"The sub-picture must not contain more than one ins\
+tance of the 'per-mille' character","D3084":"The sub-picture must not contain both a 'percent' and a 'per-mille' character","D3085":"The mantissa part of a sub-\
+picture must contain at least one character that is either an 'optional digit character' or a member of the 'decimal digit family'","D3086":"The sub-picture mus\
+t not contain a passive character that is preceded by an active character and that is followed by another active character","D3087":"The sub-picture must not co\
+ntain a 'grouping-separator' character that appears adjacent to a 'decimal-separator' character","D3088":"The sub-picture must not contain a 'grouping-separator\
+' at the end of the integer part","D3089":"The sub-picture must not contain two adjacent instances of the 'grouping-separator' character","D3090":"The integer p\
+art of the sub-picture must not contain a member of the 'decimal digit family' that is followed by an instance of the 'optional digit character'","D3091":"The f\
+ractional part of the sub-picture must not contain an instance of the 'optional digit character' that is followed by a member of the 'decimal digit family'","D3\
+092":"A sub-picture that contains a 'percent' or 'per-mille' character must not contain a character treated as an 'exponent-separator'","D3093":"The exponent pa\
+rt of the sub-picture must comprise only of one or more characters that are members of the 'decimal digit family'","D3100":"The radix of the formatBase function\
+ must be between 2 and 36.  It was given {{value}}","D3110":"The argument of the toMillis function must be an ISO 8601 formatted timestamp. Given {{value}}","D3\
+120":"Syntax error in expression passed to function eval: {{value}}","D3121":"Dynamic error evaluating the expression passed to function eval: {{value}}","D3130":"\
+Formatting or parsing an integer as a sequence starting with {{value}} is not supported by this implementation","D3131":"In a decimal digit pattern, all digits \
+must be from the same decimal group","D3132":"Unknown component specifier {{value}} in date/time picture string","D3133":"The 'name' modifier can only be applie\
+d to months and days in the date/time picture string, not {{value}}","D3134":"The timezone integer format specifier cannot have more than four digits","D3135":"\
+No matching closing bracket ']' in date/time picture string","D3136":"The date/time picture string is missing specifiers required to parse the timestamp","D3137":"\
+{{{message}}}","D3138":"The $single() function expected exactly 1 matching result.  Instead it matched more.","D3139":"The $single() function expected exactly 1\
+ matching result.  Instead it matched 0.","D3140":"Malformed URL passed to ${{{functionName}}}(): {{value}}","D3141":"{{{message}}}"};function populateMessage(err){
+var template=errorCodes[err.code];if(typeof template!=="undefined"){var message=template.replace(/\{\{\{([^}]+)}}}/g,function(){return err[arguments[1]]});message=
+message.replace(/\{\{([^}]+)}}/g,function(){return JSON.stringify(err[arguments[1]],(name,value)=>value)});err.message=message}}function jsonata4(expr,options){
+var ast;var errors;try{ast=typeof expr==="string"?parser2(expr):expr;errors=ast.errors;delete ast.errors}catch(err){populateMessage(err);throw err}var environment=createFrame(
+staticFrame);var timestamp=new Date;environment.bind("now",defineFunction(function(picture,timezone){return datetime.fromMillis(timestamp.getTime(),picture,timezone)},
+"<s?s?:s>"));environment.bind("millis",defineFunction(function(){return timestamp.getTime()},"<:n>"));return{evaluate:function(input,bindings,callback){if(typeof errors!==
+"undefined"){var err={code:"S0500",position:0};populateMessage(err);throw err}if(typeof bindings!=="undefined"){var exec_env;exec_env=createFrame(environment);for(const v of Object.
+keys(bindings)){exec_env.bind(v,bindings[v])}}else{exec_env=environment}exec_env.bind("$",input);timestamp=new Date;exec_env.timestamp=timestamp;exec_env.options=
+options;exec_env.createSequence=createSequence;if(Array.isArray(input)&&!isSequence(input)){input=exec_env.createSequence(input);input.outerWrapper=true}if(options&&
+(options.timeout||options.stack)){const time=Date.now();exec_env.guardrails=function(){if(options.stack>0&&exec_env.depth>options.stack){throw{code:"D1011",value:options.
+stack,stack:new Error().stack}}if(options.timeout>0&&Date.now()-time>options.timeout){throw{code:"D1012",value:options.timeout,stack:new Error().stack}}}}else{}
+exec_env.base=exec_env;exec_env.depth=0;if(options&&options.RegexEngine){exec_env.RegexEngine=options.RegexEngine}else{exec_env.RegexEngine=RegExp}try{return evaluate2(
+ast,input,exec_env)}finally{exec_env.base=void 0}},assign:function(name,value){environment.bind(name,value)},registerFunction:function(name,implementation,signature){
+var func=defineFunction(implementation,signature);environment.bind(name,func)},ast:function(){return ast},errors:function(){return errors}}}jsonata4.register=function(name,implementation,signature){
+staticFrame.bind(name,defineFunction(implementation,signature))};jsonata4.names=()=>Object.keys(staticFrame.bindings);jsonata4.forgetCalls=()=>{for(const definition of Object.
+values(staticFrame.bindings)){definition.token=void 0;definition.position=void 0}};jsonata4.parser=parser2;return jsonata4})();module2.exports=jsonata3}});init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var host=globalThis.__host;delete globalThis.__host;function viewOf(source){if(source instanceof Uint8Array)
 return source;if(source instanceof ArrayBuffer)return new Uint8Array(source);if(ArrayBuffer.isView(source))return new Uint8Array(source.buffer,source.byteOffset,
 source.byteLength);return void 0}var CHUNK=8192;function byteString(bytes){if(bytes.length<=CHUNK)return String.fromCharCode.apply(null,bytes);let text2="";for(let start=0;start<
 bytes.length;start+=CHUNK)text2+=String.fromCharCode.apply(null,bytes.subarray(start,start+CHUNK));return text2}function bytesOfString(text2){const bytes=new Uint8Array(
@@ -3517,16 +3541,17 @@ extend({registerFunction(name,theirs,signature){const implementation=improvement
 PARAMETERS[name];import_jsonata2.default.register(name,implementation,signature);import_jsonata_synchronous.default.register(name,implementation,signature)}})}for(const[
 name,implementation]of Object.entries(unavailable2)){import_jsonata2.default.register(name,implementation);import_jsonata_synchronous.default.register(name,implementation)}}
 register(registerCoreExtensions,registerDatetimeExtensions);registerSynchronousCallbacks({registerFunction:import_jsonata_synchronous.default.register});for(const name of[
-...import_jsonata2.default.names(),"now","millis"])FUNCTIONS.add(name);var{forgetCalls}=import_jsonata2.default;var programs=new Map;var compiledLength=0;function compiled2(expression){
-let program=programs.get(expression);if(program){programs.delete(expression)}else{program=compile2(expression);if(expression.length>MAX_KEPT_LENGTH)return program;
-compiledLength+=expression.length;while(programs.size>=MAX_COMPILED||programs.size>0&&compiledLength>MAX_COMPILED_LENGTH){const[oldest]=programs.keys();programs.
-delete(oldest);compiledLength-=oldest.length}}programs.set(expression,program);return program}function compile2(expression){const original=(0,import_jsonata2.default)(
-expression);const tree=original.ast();if(!hasFormats&&uses(tree,name=>FORMATS.has(name)||name==="eval")){loadFormats();hasFormats=true}return{tree,original,atOnce:(0,import_jsonata_synchronous.default)(
-tree),waits:bindsInParallel(tree)||uses(tree,name=>name==="eval")}}function uses(node,isSuch){if(node===null||typeof node!=="object")return false;if(node.type===
-"variable"&&isSuch(node.value))return true;return Object.values(node).some(it=>uses(it,isSuch))}function bindsInParallel(node,parallel=false){if(node===null||typeof node!==
-"object")return false;if(Array.isArray(node))return node.some(it=>bindsInParallel(it,parallel));if(node.type==="bind"&&parallel)return true;let inside=parallel||
-node.type==="unary"&&(node.value==="["||node.value==="{");if(node.type==="block"||node.type==="lambda")inside=false;return Object.entries(node).some(([name,it])=>bindsInParallel(
-it,inside||name==="group"))}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var IN_NODES_WORDS=[[/^cannot read property '(.*)' of (null|undefined)$/s,"Cannot read properties of $2 \
+...import_jsonata2.default.names(),"now","millis"])FUNCTIONS.add(name);var{forgetCalls}=import_jsonata2.default;var programs=new Map;var compiledLength=0;var latest;
+var latestProgram;function compiled2(expression){if(expression===latest)return latestProgram;let program=programs.get(expression);if(program){programs.delete(expression)}else{
+program=compile2(expression);if(expression.length>MAX_KEPT_LENGTH)return program;compiledLength+=expression.length;while(programs.size>=MAX_COMPILED||programs.size>
+0&&compiledLength>MAX_COMPILED_LENGTH){const[oldest]=programs.keys();programs.delete(oldest);compiledLength-=oldest.length}}programs.set(expression,program);latest=
+expression;latestProgram=program;return program}function compile2(expression){const original=(0,import_jsonata2.default)(expression);const tree=original.ast();if(!hasFormats&&
+uses(tree,name=>FORMATS.has(name)||name==="eval")){loadFormats();hasFormats=true}return{tree,original,atOnce:(0,import_jsonata_synchronous.default)(tree),waits:bindsInParallel(
+tree)||uses(tree,name=>name==="eval")}}function uses(node,isSuch){if(node===null||typeof node!=="object")return false;if(node.type==="variable"&&isSuch(node.value))
+return true;return Object.values(node).some(it=>uses(it,isSuch))}function bindsInParallel(node,parallel=false){if(node===null||typeof node!=="object")return false;
+if(Array.isArray(node))return node.some(it=>bindsInParallel(it,parallel));if(node.type==="bind"&&parallel)return true;let inside=parallel||node.type==="unary"&&
+(node.value==="["||node.value==="{");if(node.type==="block"||node.type==="lambda")inside=false;return Object.entries(node).some(([name,it])=>bindsInParallel(it,
+inside||name==="group"))}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var IN_NODES_WORDS=[[/^cannot read property '(.*)' of (null|undefined)$/s,"Cannot read properties of $2 \
 (reading '$1')"],[/^cannot set property '(.*)' of (null|undefined)$/s,"Cannot set properties of $2 (setting '$1')"],[/^toPrimitive$/,"Cannot convert object to p\
 rimitive value"]];function messageOf(error){if(error===null||typeof error!=="object")return String(error);if(typeof error.message!=="string")return String(error.
 message??"an error without a message");const words=error instanceof TypeError?IN_NODES_WORDS.find(([ours])=>ours.test(error.message)):void 0;return words?error.
@@ -3538,14 +3563,14 @@ null||typeof value!=="object")return false;if(depth>MAX_SEARCHED||value._jsonata
 return value.some(item=>hasFunction(item,depth+1));for(const name in value){if(hasFunction(value[name],depth+1))return true}return false}function hasWrapper(value,depth){
 if(value===null||typeof value!=="object")return false;if(depth>MAX_SEARCHED)return true;if(Array.isArray(value))return value.some(item=>hasWrapper(item,depth+1));
 if(Object.getOwnPropertySymbols(value).length>0)return true;for(const name in value){if(hasWrapper(value[name],depth+1))return true}return false}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function freeNames(tree){const free=[];walk(tree,new Set([...FUNCTIONS,"","$",...boundIn(tree)]),free);return free}function firstUnknown(program,bindings){program.
-free??=freeNames(program.tree);return program.free.find(({token})=>!Object.hasOwn(bindings,token))}function walk(node,known,free){if(node===null||typeof node!==
-"object")return;if(Array.isArray(node)){for(const it of node)walk(it,known,free);return}if(node.type==="variable"&&!known.has(node.value))free.push({token:node.
-value,position:node.position});const around=opensScope(node)?new Set([...known,...namesOf(node)]):known;for(const name in node){if(node.type==="bind"&&name==="l\
-hs"||node.type==="lambda"&&name==="arguments")continue;walk(node[name],around,free)}}var opensScope=({type})=>type==="block"||type==="lambda"||type==="path";function namesOf(node){
-if(node.type==="block")return boundIn(node.expressions);if(node.type==="lambda")return[...node.arguments.map(({value})=>value),...boundIn(node.body)];return node.
-steps.flatMap(({focus,index,stages})=>[focus,index,...(stages??[]).filter(({type})=>type==="index").map(({value})=>value)])}function boundIn(node){if(node===null||
-typeof node!=="object")return[];if(Array.isArray(node))return node.flatMap(boundIn);const own=node.type==="bind"?[node.lhs.value]:[];if(node.type==="block"||node.
-type==="lambda")return own;return[...own,...Object.values(node).flatMap(boundIn)]}var AGAIN=Symbol("evaluate again, as the original does");function evaluateAtOnce(expression,input,bindings,refuse2){let program;try{program=compiled2(expression);
+free??=freeNames(program.tree);return program.free.length===0?void 0:program.free.find(({token})=>!Object.hasOwn(bindings,token))}function walk(node,known,free){
+if(node===null||typeof node!=="object")return;if(Array.isArray(node)){for(const it of node)walk(it,known,free);return}if(node.type==="variable"&&!known.has(node.
+value))free.push({token:node.value,position:node.position});const around=opensScope(node)?new Set([...known,...namesOf(node)]):known;for(const name in node){if(node.
+type==="bind"&&name==="lhs"||node.type==="lambda"&&name==="arguments")continue;walk(node[name],around,free)}}var opensScope=({type})=>type==="block"||type==="la\
+mbda"||type==="path";function namesOf(node){if(node.type==="block")return boundIn(node.expressions);if(node.type==="lambda")return[...node.arguments.map(({value})=>value),
+...boundIn(node.body)];return node.steps.flatMap(({focus,index,stages})=>[focus,index,...(stages??[]).filter(({type})=>type==="index").map(({value})=>value)])}function boundIn(node){
+if(node===null||typeof node!=="object")return[];if(Array.isArray(node))return node.flatMap(boundIn);const own=node.type==="bind"?[node.lhs.value]:[];if(node.type===
+"block"||node.type==="lambda")return own;return[...own,...Object.values(node).flatMap(boundIn)]}var AGAIN=Symbol("evaluate again, as the original does");function evaluateAtOnce(expression,input,bindings,refuse2){let program;try{program=compiled2(expression);
 if(program.waits||refuse2&&firstUnknown(program,bindings))return AGAIN;return toJsonWithoutFunctions(program.atOnce.evaluate(input,bindings))}catch(error){if(error===
 null||error instanceof InternalError)throw error;if(program&&error.message==="waits")program.waits=true;return AGAIN}}async function evaluate(expression,input,bindings,refuse2){
 try{const program=compiled2(expression);if(refuse2)refuseUnknown(program,bindings);forgetCalls();return toJson(await program.original.evaluate(input,bindings))}catch(error){

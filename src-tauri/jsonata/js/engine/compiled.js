@@ -50,9 +50,13 @@ export const { forgetCalls } = jsonata;
 
 const programs = new Map();
 let compiledLength = 0;
+// The last one in the map.
+let latest;
+let latestProgram;
 
 /** The expression's syntax tree, and its two evaluators. Throws what the parser throws. */
 export function compiled(expression) {
+  if (expression === latest) return latestProgram;
   let program = programs.get(expression);
   if (program) {
     // Moved to the end: the first one is the one that was used least recently.
@@ -68,6 +72,8 @@ export function compiled(expression) {
     }
   }
   programs.set(expression, program);
+  latest = expression;
+  latestProgram = program;
   return program;
 }
 

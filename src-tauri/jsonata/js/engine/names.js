@@ -11,7 +11,7 @@ export function freeNames(tree) {
 /** The first name that the caller's bindings don't have either. */
 export function firstUnknown(program, bindings) {
   program.free ??= freeNames(program.tree);
-  return program.free.find(({ token }) => !Object.hasOwn(bindings, token));
+  return program.free.length === 0 ? undefined : program.free.find(({ token }) => !Object.hasOwn(bindings, token));
 }
 
 function walk(node, known, free) {

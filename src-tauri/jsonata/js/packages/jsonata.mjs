@@ -1,5 +1,7 @@
 // What is changed in jsonata 2.2.1 before it is bundled, and its second, synchronous evaluator.
-import { FAST_EVALUATOR, SIGNATURE } from './fast.mjs';
+import { FAST_EVALUATOR } from './fast.mjs';
+import { FAST_PATHS } from './paths.mjs';
+import { SIGNATURE } from './signatures.mjs';
 import { patch, unpack } from './unpack.mjs';
 
 const NO_HOOKS = [
@@ -230,7 +232,7 @@ export function jsonataModules(file) {
     parser: patch(modules.parser, [...TOKENS, ...PARSER]),
     signature: patch(modules.signature, SIGNATURE),
     utils: modules.utils,
-    'jsonata-synchronous': patch(synchronous(evaluator).replace("require('./functions')", "require('./functions-synchronous')"), [...SYNCHRONOUS_EVALUATOR, ...FAST_EVALUATOR]),
+    'jsonata-synchronous': patch(synchronous(evaluator).replace("require('./functions')", "require('./functions-synchronous')"), [...SYNCHRONOUS_EVALUATOR, ...FAST_EVALUATOR, ...FAST_PATHS]),
     'functions-synchronous': patch(synchronous(functions), SYNCHRONOUS_FUNCTIONS),
   };
 }
