@@ -1,5 +1,5 @@
 //! Templates: texts, objects and arrays with placeholders (contract section 4.5), exactly as Truto's library
-//! `@truto/replace-placeholders` reads them, except where the contract says **ours**.
+//! `@truto/replace-placeholders` reads them. `tests/templates/differences.jsonl` lists where Relink differs, and why.
 //!
 //! A template is compiled once, from a definition; filling it parses nothing. It is filled from a [`Scope`], and what it
 //! becomes depends on where it goes:
