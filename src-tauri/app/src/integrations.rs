@@ -4,7 +4,7 @@ use relink_contract::window::{AddedIntegration, Integration, NewIntegration, Red
 use relink_domain::{
     callback,
     caller::Caller,
-    integration::{ClientSecretNeed, Definition, RedirectKind},
+    integration::{Definition, RedirectKind},
 };
 use relink_engine::{Added, CatalogEntry};
 use url::Url;
@@ -41,8 +41,7 @@ impl App {
             not_ready: entry.not_ready.clone(),
             hides_built_in: entry.hides_built_in,
             documented: definition.is_some_and(|definition| definition.docs().url.is_some()),
-            wants_client: oauth2
-                .is_some_and(|oauth2| oauth2.client_secret != ClientSecretNeed::Never || oauth2.client_id.is_empty()),
+            wants_client: oauth2.is_some_and(|oauth2| oauth2.client_secret.is_stored() || oauth2.client_id.is_empty()),
             client_id: oauth2.map(|oauth2| oauth2.client_id.clone()).filter(|id| !id.is_empty()),
             redirect_uris: redirects.iter().map(|kind| self.redirect_uri(*kind, &entry.integration.name)).collect(),
         }

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::{Secret, provider_text};
+use crate::{Secret, integration::DEFAULT_CODE_PARAM, provider_text};
 
 /// The scheme of the deep link: a reversed domain name (RFC 8252 §7.1).
 pub const SCHEME: &str = "app.relink.desktop";
@@ -31,7 +31,7 @@ pub struct Callback {
     pub state: Secret,
     /// `iss` (RFC 9207 §2).
     pub issuer: Option<String>,
-    pub result: CallbackResult,
+    params: Params,
 }
 
 /// What the provider answered.
@@ -104,44 +104,77 @@ impl Callback {
         if !ours || !url.path().starts_with("/oauth/callback/") {
             return Err(CallbackError::NotOurs);
         }
-        let mut params = Params::default();
-        for (name, value) in url.query_pairs() {
-            let slot = match name.as_ref() {
-                "state" => &mut params.state,
-                "code" => &mut params.code,
-                "error" => &mut params.error,
-                "error_description" => &mut params.description,
-                "iss" => &mut params.issuer,
-                _ => continue,
-            };
-            if slot.replace(value.into_owned()).is_some() {
-                return Err(CallbackError::Contradictory);
-            }
+        let params = Params::of(&url);
+        let state = params.required_once(STATE)?.ok_or(CallbackError::NoState)?.clone();
+        let issuer = params.once(ISSUER)?.map(|issuer| issuer.expose().to_owned());
+        let (code, error) = (params.required_once(DEFAULT_CODE_PARAM)?, params.once(ERROR)?);
+        params.once(ERROR_DESCRIPTION)?;
+        if code.is_some() && error.is_some() {
+            return Err(CallbackError::Contradictory);
         }
-        let state = params.state.filter(|state| !state.is_empty()).ok_or(CallbackError::NoState)?;
-        let result = match (params.code.filter(|code| !code.is_empty()), params.error) {
-            (Some(_), Some(_)) => return Err(CallbackError::Contradictory),
-            (Some(code), None) => CallbackResult::Code(code.into()),
-            (None, Some(code)) => CallbackResult::Error {
-                code: provider_text::single_line(&code, MAX_ERROR_CHARS),
-                description: params
-                    .description
-                    .map(|text| provider_text::single_line(&text, MAX_DESCRIPTION_CHARS))
+        if error.is_none() && !params.may_have_code() {
+            return Err(CallbackError::NoAnswer);
+        }
+        Ok(Self { redirect_uri, state, issuer, params })
+    }
+
+    /// The provider's answer. `code_param`: the parameter with the code, `code` by the standard.
+    pub fn result(&self, code_param: &str) -> Result<CallbackResult, CallbackError> {
+        match (self.params.required_once(code_param)?, self.params.once(ERROR)?) {
+            (Some(_), Some(_)) => Err(CallbackError::Contradictory),
+            (Some(code), None) => Ok(CallbackResult::Code(code.clone())),
+            (None, Some(code)) => Ok(CallbackResult::Error {
+                code: provider_text::single_line(code.expose(), MAX_ERROR_CHARS),
+                description: self
+                    .params
+                    .once(ERROR_DESCRIPTION)?
+                    .map(|text| provider_text::single_line(text.expose(), MAX_DESCRIPTION_CHARS))
                     .filter(|text| !text.is_empty()),
-            },
-            (None, None) => return Err(CallbackError::NoAnswer),
-        };
-        Ok(Self { redirect_uri, state: state.into(), issuer: params.issuer, result })
+            }),
+            (None, None) => Err(CallbackError::NoAnswer),
+        }
+    }
+
+    /// The value of another parameter, unless it is missing, empty or there twice.
+    pub fn param(&self, name: &str) -> Option<&Secret> {
+        self.params.required_once(name).ok().flatten()
     }
 }
 
-#[derive(Default)]
-struct Params {
-    state: Option<String>,
-    code: Option<String>,
-    error: Option<String>,
-    description: Option<String>,
-    issuer: Option<String>,
+const STATE: &str = "state";
+const ISSUER: &str = "iss";
+const ERROR: &str = "error";
+const ERROR_DESCRIPTION: &str = "error_description";
+
+/// The parameters of the query. Any may be the code, so none is printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Params(Vec<(String, Secret)>);
+
+impl Params {
+    fn of(url: &Url) -> Self {
+        let params = url.query_pairs().map(|(name, value)| (name.into_owned(), Secret::new(value.into_owned())));
+        Self(params.collect())
+    }
+
+    /// The parameter's value. None of those that Relink reads may be there twice (RFC 6749 §3.1).
+    fn once(&self, name: &str) -> Result<Option<&Secret>, CallbackError> {
+        let mut values = self.0.iter().filter(|(other, _)| other == name).map(|(_, value)| value);
+        match (values.next(), values.next()) {
+            (_, Some(_)) => Err(CallbackError::Contradictory),
+            (value, None) => Ok(value),
+        }
+    }
+
+    /// Likewise, but an empty value counts as missing.
+    fn required_once(&self, name: &str) -> Result<Option<&Secret>, CallbackError> {
+        Ok(self.once(name)?.filter(|value| !value.expose().is_empty()))
+    }
+
+    /// Whether there is a parameter that can be the code, under whatever name.
+    fn may_have_code(&self) -> bool {
+        let is_other = |name: &str| ![STATE, ISSUER, ERROR, ERROR_DESCRIPTION].contains(&name);
+        self.0.iter().any(|(name, value)| is_other(name) && !value.expose().is_empty())
+    }
 }
 
 #[cfg(test)]
@@ -156,7 +189,7 @@ mod tests {
             let callback =
                 Callback::parse(&format!("{uri}?code=c%20d&state=s&iss=https%3A%2F%2Fas")).expect("a callback");
             assert_eq!(callback.redirect_uri, uri);
-            assert_eq!(callback.result, CallbackResult::Code("c d".to_owned().into()));
+            assert_eq!(callback.result("code"), Ok(CallbackResult::Code("c d".to_owned().into())));
             assert_eq!(callback.issuer.as_deref(), Some("https://as"));
         }
     }
@@ -203,8 +236,34 @@ mod tests {
         for query in ["error=access_denied", "error=access_denied&error_description=%20", "error=access_denied&code="] {
             let text = format!("{}?state=s&{query}", deep_link_uri("github"));
             let result = CallbackResult::Error { code: "access_denied".into(), description: None };
-            assert_eq!(Callback::parse(&text).expect("a callback").result, result, "{query}");
+            assert_eq!(Callback::parse(&text).expect("a callback").result("code"), Ok(result), "{query}");
         }
+    }
+
+    #[test]
+    fn a_code_may_have_another_name() {
+        let uri = deep_link_uri("tiktok");
+        let result = |query: &str| Callback::parse(&format!("{uri}?{query}")).and_then(|it| it.result("auth_code"));
+        assert_eq!(result("state=s&auth_code=c"), Ok(CallbackResult::Code("c".to_owned().into())));
+        for (query, error) in [
+            ("state=s&code=c", CallbackError::NoAnswer),
+            ("state=s&auth_code=", CallbackError::NoAnswer),
+            ("state=s&auth_code=c&auth_code=d", CallbackError::Contradictory),
+            ("state=s&auth_code=c&error=access_denied", CallbackError::Contradictory),
+            ("auth_code=c", CallbackError::NoState),
+        ] {
+            assert_eq!(result(query), Err(error), "{query}");
+        }
+        let denied = CallbackResult::Error { code: "access_denied".into(), description: None };
+        assert_eq!(result("state=s&error=access_denied"), Ok(denied));
+    }
+
+    #[test]
+    fn further_parameters_can_be_read_unless_they_are_ambiguous() {
+        let uri = deep_link_uri("quickbooks");
+        let callback = Callback::parse(&format!("{uri}?state=s&code=c&realmId=7&a=1&a=2&b=")).expect("a callback");
+        let params = ["realmId", "a", "b", "c"].map(|name| callback.param(name).map(Secret::expose));
+        assert_eq!(params, [Some("7"), None, None, None]);
     }
 
     #[test]
@@ -225,9 +284,8 @@ mod tests {
         let long = "x".repeat(2000);
         let uri = deep_link_uri("github");
         let text = format!("{uri}?state=s&error=bad%00%0A{long}&error_description=%E2%80%AEnot%0Afunny+{long}");
-        let CallbackResult::Error { code, description } = Callback::parse(&text).expect("a callback").result else {
-            panic!("an error");
-        };
+        let result = Callback::parse(&text).expect("a callback").result("code");
+        let Ok(CallbackResult::Error { code, description }) = result else { panic!("an error: {result:?}") };
         assert!(code.starts_with("bad  xx") && code.chars().count() <= MAX_ERROR_CHARS, "{code}");
         let description = description.expect("words");
         assert!(

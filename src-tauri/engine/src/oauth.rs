@@ -8,20 +8,21 @@ mod answer;
 pub(crate) mod decode;
 mod lifetime;
 mod received;
+mod request;
 
 use std::sync::OnceLock;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::future::BoxFuture;
 use oauth2::{
-    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, Scope, StandardRevocableToken, TokenUrl,
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, CsrfToken, PkceCodeChallenge,
+    PkceCodeVerifier, RedirectUrl, RefreshToken, Scope, StandardRevocableToken, TokenUrl,
     basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse},
 };
 use relink_domain::{
     Secret, Timestamp,
     failure::{Cause, Failure, ProviderErrorCodes},
-    integration::{BodyFormat, ClientAuth, JsonPath, OAuth2},
+    integration::{ClientAuth, ClientOptions, JsonPath, OAuth2, Params, Pkce},
     provider_text::KnownSecrets,
     schedule::TokenLifetime,
 };
@@ -46,7 +47,9 @@ pub struct Endpoint {
     pub client_secret: Option<Secret>,
     /// How the client authenticates (RFC 6749 §2.3).
     pub authentication: ClientAuth,
-    pub body_format: BodyFormat,
+    pub options: ClientOptions,
+    /// Further parameters of its requests. They take the place of Relink's own.
+    pub params: Params,
     /// Whether the address may be private.
     pub consent: Consent,
     pub own_codes: ProviderErrorCodes,
@@ -55,7 +58,6 @@ pub struct Endpoint {
     /// The access token's lifetime in seconds, if the response has none.
     pub default_expires_in: Option<u32>,
     pub is_refreshed_daily: bool,
-    pub scope_separator: String,
     /// The account's secrets, which the provider's texts must not repeat.
     pub known: KnownSecrets,
 }
@@ -79,8 +81,8 @@ pub struct Authorization {
     pub url: Url,
     /// 256 random bits.
     pub state: Secret,
-    /// The PKCE code verifier (RFC 7636 §4.1).
-    pub verifier: Secret,
+    /// The PKCE code verifier (RFC 7636 §4.1), unless the provider refuses PKCE.
+    pub verifier: Option<Secret>,
 }
 
 type OauthClient<HasAuthUrl, HasTokenUrl> = Client<
@@ -96,38 +98,37 @@ type OauthClient<HasAuthUrl, HasTokenUrl> = Client<
     HasTokenUrl,
 >;
 
-/// Makes an authorization request with PKCE S256 and a fresh `state`.
+/// Makes an authorization request with a fresh `state` and, unless the definition says that the provider refuses it, PKCE S256.
 pub fn authorize(oauth2: &OAuth2, redirect_uri: &str, scopes: &[String]) -> Result<Authorization, url::ParseError> {
     let client: OauthClient<oauth2::EndpointSet, oauth2::EndpointNotSet> =
         Client::new(ClientId::new(oauth2.client_id.clone()))
             .set_auth_uri(AuthUrl::new(oauth2.authorize_url.as_str().to_owned())?);
     let client = client.set_redirect_uri(RedirectUrl::new(redirect_uri.to_owned())?);
-    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-    let mut request = client.authorize_url(|| CsrfToken::new_random_len(32)).set_pkce_challenge(challenge);
+    let mut request = client.authorize_url(|| CsrfToken::new_random_len(32));
+    let mut verifier = None;
+    if oauth2.pkce == Pkce::S256 {
+        let (challenge, its_verifier) = PkceCodeChallenge::new_random_sha256();
+        request = request.set_pkce_challenge(challenge);
+        verifier = Some(Secret::new(its_verifier.into_secret()));
+    }
     if !scopes.is_empty() {
         // Joined here, because some providers separate scopes by commas.
-        request = request.add_scope(Scope::new(scopes.join(&oauth2.scope_separator)));
+        request = request.add_scope(Scope::new(scopes.join(&oauth2.options.scope_separator)));
     }
     for (name, value) in &oauth2.authorize_params {
         request = request.add_extra_param(name, value);
     }
-    let (url, state) = request.url();
-    Ok(Authorization { url, state: Secret::new(state.into_secret()), verifier: Secret::new(verifier.into_secret()) })
+    let (mut url, state) = request.url();
+    request::rename_params(&mut url, oauth2);
+    Ok(Authorization { url, state: Secret::new(state.into_secret()), verifier })
 }
 
 impl Endpoint {
     fn client(&self) -> Result<OauthClient<oauth2::EndpointNotSet, oauth2::EndpointSet>, Failure> {
         let url = TokenUrl::new(self.url.to_string()).map_err(|_| Failure::new(Cause::Unreachable))?;
-        let client = Client::new(ClientId::new(self.client_id.clone())).set_token_uri(url).set_auth_type(
-            match (self.authentication, &self.client_secret) {
-                (ClientAuth::Basic, Some(_)) => AuthType::BasicAuth,
-                (ClientAuth::Post | ClientAuth::None, _) | (ClientAuth::Basic, None) => AuthType::RequestBody,
-            },
-        );
-        Ok(match &self.client_secret {
-            Some(secret) => client.set_client_secret(ClientSecret::new(secret.expose().to_owned())),
-            None => client,
-        })
+        // Without the secret: `Endpoint::written` adds it in the provider's way.
+        let client = Client::new(ClientId::new(self.client_id.clone()));
+        Ok(client.set_token_uri(url).set_auth_type(AuthType::RequestBody))
     }
 
     /// The same endpoint, whose texts must not repeat these secrets.
@@ -138,7 +139,7 @@ impl Endpoint {
 
     /// Joined here, because some providers separate scopes by commas.
     fn scope(&self, scopes: &[String]) -> Option<Scope> {
-        (!scopes.is_empty()).then(|| Scope::new(scopes.join(&self.scope_separator)))
+        (!scopes.is_empty()).then(|| Scope::new(scopes.join(&self.options.scope_separator)))
     }
 
     // The three exchanges are boxed: the compiler can't infer through the `oauth2` crate's generic client that they are
@@ -149,7 +150,7 @@ impl Endpoint {
         &'a self,
         outbound: &'a Outbound,
         code: &'a Secret,
-        verifier: &'a Secret,
+        verifier: Option<&'a Secret>,
         redirect_uri: &'a str,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Tokens, Failure>> {
@@ -158,9 +159,10 @@ impl Endpoint {
                 RedirectUrl::new(redirect_uri.to_owned()).map_err(|_| Failure::new(Cause::UnknownRefusal))?;
             let client = self.client()?.set_redirect_uri(redirect);
             let line = EndpointClient::new(self, outbound, now);
-            let request = client
-                .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
-                .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
+            let mut request = client.exchange_code(AuthorizationCode::new(code.expose().to_owned()));
+            if let Some(verifier) = verifier {
+                request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()));
+            }
             self.tokens(request.request_async(&line).await, line.received.into_inner(), now)
         })
     }
@@ -205,38 +207,9 @@ impl Endpoint {
         token: &Secret,
         hint: &str,
     ) -> Result<http::StatusCode, RequestFailed> {
-        let mut form = vec![("token", token.expose()), ("token_type_hint", hint)];
-        let client = outbound.client(self.consent);
-        let mut request = client.post(url.clone());
-        match (self.authentication, &self.client_secret) {
-            (ClientAuth::Basic, Some(secret)) => {
-                request = request.basic_auth(form_encoded(&self.client_id), Some(form_encoded(secret.expose())));
-            }
-            (ClientAuth::Post | ClientAuth::None, Some(secret)) => {
-                form.push(("client_id", &self.client_id));
-                form.push(("client_secret", secret.expose()));
-            }
-            (ClientAuth::Basic | ClientAuth::Post | ClientAuth::None, None) => {
-                form.push(("client_id", &self.client_id));
-            }
-        }
-        let request =
-            request.form(&form).build().map_err(|_| RequestFailed { failure: Failure::new(Cause::Unreachable) })?;
-        Ok(outbound.send(request, self.consent).await?.status)
-    }
-
-    fn in_its_format(&self, request: oauth2::HttpRequest) -> Result<reqwest::Request, RequestFailed> {
-        let mut request = request;
-        if self.body_format == BodyFormat::Json {
-            let fields: serde_json::Map<String, Value> = url::form_urlencoded::parse(request.body())
-                .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
-                .collect();
-            *request.body_mut() = Value::Object(fields).to_string().into_bytes();
-            request
-                .headers_mut()
-                .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-        }
-        reqwest::Request::try_from(request).map_err(|_| RequestFailed { failure: Failure::new(Cause::Unreachable) })
+        let params = [("token", token.expose()), ("token_type_hint", hint)];
+        let params = params.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Ok(outbound.send(self.written(url, params)?, self.consent).await?.status)
     }
 }
 
@@ -263,18 +236,13 @@ impl<'c> AsyncHttpClient<'c> for EndpointClient<'_> {
         Box::pin(async move {
             let endpoint = self.endpoint;
             let known = secrets_of(&request, endpoint);
-            let answer = self.outbound.send(endpoint.in_its_format(request)?, endpoint.consent).await?;
+            let answer = self.outbound.send(endpoint.in_its_format(&request)?, endpoint.consent).await?;
             let (received, response) = Received::take(&answer, &endpoint.url, known, self.now);
             // The crate sends one request.
             let _ = self.received.set(received);
             Ok(response)
         })
     }
-}
-
-/// RFC 6749 §2.3.1: id and secret are form-encoded before they go into the Basic header.
-fn form_encoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// The claims of an ID token that came directly from the token endpoint, so its signature need not be checked (OpenID
@@ -316,7 +284,8 @@ mod tests {
         assert_eq!(query("state").as_deref(), Some(asked.state.expose()));
         assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(asked.state.expose()).expect("base64").len(), 32);
         assert_eq!(query("scope").as_deref(), Some("a b"));
-        assert!(!asked.url.as_str().contains(asked.verifier.expose()));
+        let verifier = asked.verifier.as_ref().expect("a verifier");
+        assert!(!asked.url.as_str().contains(verifier.expose()));
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn github_is_defined_as_documented() {
     assert_eq!(oauth2.refresh_url, oauth2.token_url);
     assert_eq!(oauth2.revocation_url, None);
     assert_eq!(oauth2.client_auth(true), ClientAuth::Post);
-    assert_eq!(oauth2.body_format, BodyFormat::Form);
+    assert_eq!(oauth2.options.body_format, BodyFormat::Form);
     assert!(github.refresh().terminal_errors.contains(&"bad_refresh_token".to_owned()));
     assert_eq!(github.probe().expect("a probe").url.as_str(), "https://api.github.com/user");
     let identity = github.identity().expect("an identity");
@@ -128,7 +128,7 @@ fn the_sandbox_offers_every_way_to_sign_in_and_moves_to_its_port() {
     assert_eq!((oauth2.client_secret, oauth2.client_auth(false)), (ClientSecretNeed::Never, ClientAuth::None));
     let service = sandbox.client_credentials().expect("client credentials");
     assert_eq!(service.token_url.as_str(), "http://127.0.0.1:40123/token");
-    assert_eq!(service.client_auth, ClientAuth::Basic);
+    assert_eq!(service.options.client_auth, ClientAuth::Basic);
     assert!(service.fields.get("client_secret").is_some_and(|field| field.secret));
     assert!(service.fields.get("client_id").is_some_and(|field| !field.secret));
     assert_eq!(sandbox.base_url().as_str(), "http://127.0.0.1:40123/");

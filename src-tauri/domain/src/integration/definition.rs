@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     authorization::Authorization,
     config::{Config, Logo},
-    credentials::{ApiKey, ClientCredentials, OAuth2},
+    credentials::{ApiKey, ClientCredentials},
     error::{DefinitionError, Warning, quoted},
     fields::Fields,
     format::{FORMATS, PerFormat},
@@ -16,6 +16,7 @@ use super::{
     identity::IdentityProbe,
     merge, misplaced,
     node::Source,
+    oauth2::OAuth2,
     probe::Probe,
     read,
     relink::{ClientSecretNeed, Color, Docs, RedirectKind, RefreshQuirks},
@@ -297,7 +298,10 @@ impl Definition {
         let missing = match oauth2.client_secret {
             _ if oauth2.client_id.is_empty() => Missing::ClientId,
             ClientSecretNeed::Required if !has_secret => Missing::ClientSecret,
-            ClientSecretNeed::Required | ClientSecretNeed::Optional | ClientSecretNeed::Never => return None,
+            ClientSecretNeed::Required
+            | ClientSecretNeed::Optional
+            | ClientSecretNeed::Never
+            | ClientSecretNeed::Empty => return None,
         };
         Some(NotReady { missing, message: self.how_to_register(oauth2, missing, port) })
     }
@@ -311,7 +315,7 @@ impl Definition {
         let text = docs.text.as_deref().unwrap_or("Register an OAuth client at the provider.");
         let place = docs.url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
         let id = if oauth2.client_id.is_empty() { "CLIENT_ID" } else { &oauth2.client_id };
-        let secret = if oauth2.client_secret == ClientSecretNeed::Never { "" } else { " --secret-stdin" };
+        let secret = if oauth2.client_secret.is_stored() { " --secret-stdin" } else { "" };
         format!(
             "{label} needs a {what} first. {text}{place} Redirect URIs to register: {uris}. Then run: relink integrations \
              client {name} --id {id}{secret}",

@@ -56,8 +56,18 @@ const fn only(used: &'static [&'static str]) -> Keys {
 }
 
 const OAUTH2: Keys = Keys {
-    used: &["client", "auth", "scope", "pkce", "options"],
-    unused: &["params", "tokenParams", "refreshParams", "tokenExpiryDuration", "fields", "documentation_link"],
+    used: &[
+        "client",
+        "auth",
+        "scope",
+        "pkce",
+        "options",
+        "params",
+        "tokenParams",
+        "refreshParams",
+        "tokenExpiryDuration",
+    ],
+    unused: &["fields", "documentation_link"],
     names_credential: &[],
     is_field: false,
     inside: &[
@@ -79,8 +89,8 @@ const API_KEY: Keys = Keys {
 };
 
 const CLIENT_CREDENTIALS: Keys = Keys {
-    used: &["documentation_link", "fields", "client", "auth", "scope", "options"],
-    unused: &["tokenParams"],
+    used: &["documentation_link", "fields", "client", "auth", "scope", "options", "tokenParams", "tokenExpiryDuration"],
+    unused: &[],
     names_credential: &[],
     is_field: false,
     inside: &[("fields", &FIELD), ("client", &CLIENT), ("auth", &AUTH), ("options", &OPTIONS)],
@@ -88,24 +98,24 @@ const CLIENT_CREDENTIALS: Keys = Keys {
 
 /// The names of simple-oauth2, also in [`AUTH`] and [`OPTIONS`].
 const CLIENT: Keys = Keys {
-    used: &["id", "secret"],
-    unused: &["idParamName", "secretParamName"],
+    used: &["id", "secret", "idParamName", "secretParamName"],
+    unused: &[],
     names_credential: &[],
     is_field: false,
     inside: &[],
 };
 
 const AUTH: Keys = Keys {
-    used: &["tokenHost", "tokenPath", "authorizeHost", "authorizePath", "refreshPath"],
-    unused: &["revokePath"],
+    used: &["tokenHost", "tokenPath", "authorizeHost", "authorizePath", "refreshPath", "revokePath"],
+    unused: &[],
     names_credential: &[],
     is_field: false,
     inside: &[],
 };
 
 const OPTIONS: Keys = Keys {
-    used: &["authorizationMethod", "bodyFormat", "scopeSeparator"],
-    unused: &["credentialsEncodingMode"],
+    used: &["authorizationMethod", "bodyFormat", "scopeSeparator", "credentialsEncodingMode"],
+    unused: &[],
     names_credential: &[],
     is_field: false,
     inside: &[],

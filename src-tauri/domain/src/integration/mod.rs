@@ -11,8 +11,8 @@
 //! **Invariant:** the document itself is kept whole. What Relink doesn't understand has no effect and isn't lost.
 
 mod authorization;
-mod authorize_params;
 mod catalog;
+mod client_options;
 mod config;
 mod credentials;
 mod definition;
@@ -25,6 +25,8 @@ mod known_keys;
 mod merge;
 mod misplaced;
 mod node;
+mod oauth2;
+mod params;
 mod pattern;
 mod probe;
 mod reach;
@@ -42,8 +44,9 @@ mod tests;
 pub use self::{
     authorization::Authorization,
     catalog::{built_in, catalog},
+    client_options::{BodyFormat, ClientAuth, ClientOptions, CredentialsEncoding},
     config::Logo,
-    credentials::{ApiKey, BodyFormat, ClientAuth, ClientCredentials, MAX_CLIENT_ID_CHARS, OAuth2, is_client_id},
+    credentials::{ApiKey, ClientCredentials},
     definition::{Definition, Missing, NotReady, Parsed, is_always_credential, parse},
     error::{DefinitionError, Position, Warning},
     fields::{Choice, Field, FieldFault, FieldKind, FieldProblem, FieldValues, Fields},
@@ -52,6 +55,8 @@ pub use self::{
     identity::{IdentityProbe, IdentitySource, JsonPath},
     merge::{merge, merged_text},
     misplaced::redacted,
+    oauth2::{DEFAULT_CODE_PARAM, MAX_CLIENT_ID_CHARS, OAuth2, Pkce, is_client_id},
+    params::Params,
     pattern::Pattern,
     probe::{Probe, ProbeOutcome, ProbeResponse, SuccessCondition},
     reach::{Reach, is_loopback, reach},

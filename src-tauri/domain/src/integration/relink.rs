@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    authorize_params,
     credentials::Credentials,
     error::{DefinitionError, quoted},
     header::{HeaderName, HeaderTemplate},
     identity::{IdentityProbe, IdentitySource, JsonPath},
     node::{Node, Object},
+    oauth2,
+    params::{self, AuthorizationParams},
     probe::Probe,
     template::Template,
     web_url::{UrlPath, WebUrl},
@@ -29,7 +30,11 @@ pub(super) struct Additions {
     pub(super) docs: Docs,
     pub(super) refresh: RefreshQuirks,
     pub(super) revocation: Option<Revocation>,
-    pub(super) authorize_params: Vec<(String, String)>,
+    /// Its name is `credentials.config.params` today.
+    pub(super) authorize_params: AuthorizationParams,
+    /// The redirect's parameter with the code, if it isn't `code`.
+    pub(super) code_param: Option<String>,
+    pub(super) refresh_url: Option<WebUrl>,
     pub(super) client_secret: ClientSecretNeed,
     pub(super) sandbox: bool,
     pub(super) allow_local: bool,
@@ -56,6 +61,15 @@ pub enum ClientSecretNeed {
     Optional,
     /// The client is public.
     Never,
+    /// The client has no secret, and the provider wants an empty one in its place.
+    Empty,
+}
+
+impl ClientSecretNeed {
+    /// Whether there is a secret to set and to keep.
+    pub const fn is_stored(self) -> bool {
+        matches!(self, Self::Required | Self::Optional)
+    }
 }
 
 /// How to register an OAuth client at the provider.
@@ -111,6 +125,7 @@ impl Color {
     }
 }
 
+const CODE_PARAM: &str = "callback_code_param";
 const SENDS_ISS: &str = "authorization_response_iss_parameter_supported";
 
 type Result<T, E = DefinitionError> = std::result::Result<T, E>;
@@ -131,6 +146,8 @@ impl Additions {
             "revocation_path",
             "revocation_url",
             "authorize_params",
+            CODE_PARAM,
+            "refresh_url",
             "client_secret",
             "sandbox",
             "allow_local",
@@ -140,6 +157,7 @@ impl Additions {
             ("required", ClientSecretNeed::Required),
             ("optional", ClientSecretNeed::Optional),
             ("never", ClientSecretNeed::Never),
+            ("empty", ClientSecretNeed::Empty),
         ];
         Ok(Self {
             issuer: object.map("issuer", |node| issuer(&node))?,
@@ -151,8 +169,10 @@ impl Additions {
             refresh: object.describing("refresh", |node| RefreshQuirks::decode(&node))?.unwrap_or_default(),
             revocation: Revocation::decode(object)?,
             authorize_params: object
-                .map("authorize_params", |node| authorize_params::decode(&node))?
+                .map("authorize_params", |node| params::of_authorization(&node))?
                 .unwrap_or_default(),
+            code_param: object.map(CODE_PARAM, |node| node.parse(oauth2::param_name))?,
+            refresh_url: object.map("refresh_url", |node| node.web_url())?,
             client_secret: object.map("client_secret", |node| node.one_of(&needs))?.unwrap_or_default(),
             sandbox: object.flag("sandbox")?,
             allow_local: object.flag("allow_local")?,

@@ -9,15 +9,15 @@
 //! - the name, the base URL, at least one authentication method that this version knows, and the endpoints of each;
 //! - every URL and path ([`WebUrl`](super::WebUrl), [`UrlPath`](super::UrlPath)): encryption, no user name, no
 //!   link-local or metadata address, no local address without `allow_local`, no path that changes the origin;
-//! - header names that Relink sets itself, placeholders, and `S256`;
-//! - the values that determine how a credential is sent (`authorization`, `authorizationMethod`, `bodyFormat`,
-//!   `scopeSeparator`, `client_secret`), the issuer, the probe, and the source of the identity (`identity`);
+//! - header names that Relink sets itself, placeholders, and the values of `pkce`;
+//! - the values that determine how a credential is sent (`authorization`, `client`, `options`, `tokenExpiryDuration`,
+//!   `client_secret`), the issuer, the probe, and the source of the identity (`identity`);
 //! - the fields of a form: their names, and that no secret has a default.
 //!
 //! **Enforced only when written**, and ignored when loaded:
 //! - misplaced secrets: an unknown key in `credentials` or `authorization`, and a credential in plain text anywhere
 //!   (`misplaced/`). A stored one is hidden where the definition is shown ([`redacted`](super::redacted));
-//! - authorization parameters that Relink sets itself (`authorize_params.rs`). Stored ones are left out of the request;
+//! - authorization parameters that Relink sets itself (`params.rs`). Stored ones are left out of the request;
 //! - likely mistakes: an identity that is never requested, a placeholder without a field, an entry that contradicts its
 //!   key;
 //! - descriptions: label, category, logo, color, docs, scope descriptions, documentation links, labels and help of

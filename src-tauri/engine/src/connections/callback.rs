@@ -38,9 +38,15 @@ impl Connections {
     /// Accepts a callback. Returns the flow that it belongs to.
     pub async fn callback(&self, caller: &Caller, url: &str) -> Result<TakenCallback> {
         let (flow, callback) = self.flow_of_callback(Some(caller), url).await?;
-        let callback = self.without_secrets(&flow, callback).await;
+        let result = match callback.result(flow.code_param()) {
+            Ok(result) => self.without_secrets(&flow, &callback, result).await,
+            Err(CallbackError::Contradictory) => {
+                return Err(self.refuse(Some(caller), Some(&flow), CONTRADICTORY).await);
+            }
+            Err(error) => return Err(error.into()),
+        };
         let return_key = if flow.needs_return_key { Some(random_token()?) } else { None };
-        match self.take_callback(&flow, callback, return_key.as_ref()) {
+        match self.take_callback(&flow, &callback, result, return_key.as_ref()) {
             Ok(None) => Ok(TakenCallback { flow: flow.id, return_key }),
             Ok(Some(error)) => {
                 self.note_failure(caller, &flow, &error).await;
@@ -59,16 +65,16 @@ impl Connections {
     }
 
     /// Hides secrets in what the provider says in a callback.
-    async fn without_secrets(&self, flow: &Flow, callback: Callback) -> Callback {
-        let CallbackResult::Error { code, description } = callback.result else { return callback };
+    async fn without_secrets(&self, flow: &Flow, callback: &Callback, result: CallbackResult) -> CallbackResult {
+        let CallbackResult::Error { code, description } = result else { return result };
         let known = self.known_secrets(flow).await.and([&callback.state]);
         let verifier = match &*lock(&flow.phase) {
-            Phase::Waiting(request) => Some(request.verifier.clone()),
+            Phase::Waiting(request) => request.verifier.clone(),
             _ => None,
         };
         let said = ProviderError { code: Some(code), message: description }.cleaned(&known.filter(&verifier));
         let code = said.code.unwrap_or_else(|| HIDDEN.to_owned());
-        Callback { result: CallbackResult::Error { code, description: said.message }, ..callback }
+        CallbackResult::Error { code, description: said.message }
     }
 
     /// Parses a callback. Malformed input isn't recorded. A well-formed callback that contradicts itself is deliberate,
@@ -85,7 +91,8 @@ impl Connections {
     fn take_callback(
         &self,
         flow: &Flow,
-        callback: Callback,
+        callback: &Callback,
+        result: CallbackResult,
         return_key: Option<&Secret>,
     ) -> std::result::Result<Option<FlowFailure>, Refusal> {
         let mut phase = lock(&flow.phase);
@@ -110,7 +117,7 @@ impl Connections {
                 (Some(_) | None, _) => {}
             }
         }
-        let (next, error) = match callback.result {
+        let (next, error) = match result {
             CallbackResult::Code(code) => {
                 let return_key = return_key.map(|key| hash_of(key.expose()));
                 (Phase::Returned { request: request.clone(), code, return_key }, None)

@@ -97,10 +97,10 @@ impl Connections {
         let target = self.target(flow).await.map_err(local)?;
         let secret = self.0.uses.providers.client_secret(provider).await.map_err(|error| local(error.into()))?;
         let failed = |failure: Failure| FlowFailure::of_failure(&failure, label, Some(&request.redirect_uri));
-        let known = self.known_secrets(flow).await.and([code, &request.verifier]);
+        let known = self.known_secrets(flow).await.and([code]).and(&request.verifier);
         let endpoint = provider.token_endpoint(secret).map_err(failed)?.knowing(known.clone());
         let tokens = endpoint
-            .exchange_code(&self.0.uses.outbound, code, &request.verifier, &request.redirect_uri, self.now())
+            .exchange_code(&self.0.uses.outbound, code, request.verifier.as_ref(), &request.redirect_uri, self.now())
             .await
             .map_err(failed)?;
 

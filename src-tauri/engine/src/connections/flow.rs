@@ -10,7 +10,7 @@ use relink_domain::{
     AccountId, FlowId, Secret, Timestamp,
     account::AuthenticationMethod,
     caller::Caller,
-    integration::RedirectKind,
+    integration::{DEFAULT_CODE_PARAM, RedirectKind},
     link::{LinkToken, Purpose},
 };
 use tokio::sync::{oneshot, watch};
@@ -80,8 +80,8 @@ pub(super) struct AuthorizationRequest {
     pub(super) authorize_url: String,
     pub(super) redirect: RedirectKind,
     pub(super) redirect_uri: String,
-    /// The PKCE code verifier (RFC 7636 §4.1).
-    pub(super) verifier: Secret,
+    /// The PKCE code verifier (RFC 7636 §4.1), unless the provider refuses PKCE.
+    pub(super) verifier: Option<Secret>,
 }
 
 impl Flow {
@@ -99,6 +99,11 @@ impl Flow {
     pub(super) fn client_scopes(&self) -> Vec<String> {
         let default = || self.provider.definition.client_credentials().map(|own| own.scopes.clone());
         self.link.options.scopes.clone().or_else(default).unwrap_or_default()
+    }
+
+    /// The callback's parameter with the code.
+    pub(super) fn code_param(&self) -> &str {
+        self.provider.definition.oauth2().map_or(DEFAULT_CODE_PARAM, |oauth2| &oauth2.code_param)
     }
 
     pub(super) fn account_to_reauthorize(&self) -> Option<AccountId> {

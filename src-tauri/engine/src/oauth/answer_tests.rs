@@ -2,7 +2,7 @@ use std::sync::OnceLock;
 
 use relink_domain::{
     failure::ProviderErrorCodes,
-    integration::{BodyFormat, ClientAuth, JsonPath},
+    integration::{ClientAuth, ClientOptions, JsonPath},
     provider_text::KnownSecrets,
 };
 use url::Url;
@@ -35,13 +35,13 @@ async fn refreshed_by(answer: &HttpResponse) -> Result<Tokens, Failure> {
         client_id: "us".into(),
         client_secret: None,
         authentication: ClientAuth::None,
-        body_format: BodyFormat::Form,
+        options: ClientOptions::default(),
+        params: Vec::new(),
         consent: Consent::Public,
         own_codes: ProviderErrorCodes { terminal: vec!["bad_refresh_token".into()], client: vec![] },
         error_code_path: Some(JsonPath::parse("details.reason").expect("a path")),
         default_expires_in: None,
         is_refreshed_daily: true,
-        scope_separator: " ".into(),
         known: KnownSecrets::default().and(&[Secret::new("api-key-of-the-account")]),
     };
     let received = OnceLock::new();

@@ -6,7 +6,7 @@ use relink_domain::{
     EnvironmentIntegrationId, Secret,
     account::{Account, AuthenticationMethod},
     failure::{Cause, Failure},
-    integration::OAuth2,
+    integration::{OAuth2, Params},
     origins::{Origin, Origins},
     provider_text::KnownSecrets,
 };
@@ -102,28 +102,28 @@ impl BoundProvider {
     /// The endpoint that exchanges authorization codes (RFC 6749 §4.1.3).
     pub(crate) fn token_endpoint(&self, client_secret: Option<Secret>) -> Result<Endpoint, Failure> {
         let oauth2 = self.oauth2()?;
-        Ok(self.endpoint(oauth2, oauth2.token_url.as_url(), client_secret))
+        Ok(self.endpoint(oauth2, oauth2.token_url.as_url(), &oauth2.token_params, client_secret))
     }
 
     /// The endpoint that exchanges refresh tokens (RFC 6749 §6).
     pub(crate) fn refresh_endpoint(&self, client_secret: Option<Secret>) -> Result<Endpoint, Failure> {
         let oauth2 = self.oauth2()?;
-        Ok(self.endpoint(oauth2, oauth2.refresh_url.as_url(), client_secret))
+        Ok(self.endpoint(oauth2, oauth2.refresh_url.as_url(), &oauth2.refresh_params, client_secret))
     }
 
-    fn endpoint(&self, oauth2: &OAuth2, url: &Url, client_secret: Option<Secret>) -> Endpoint {
+    fn endpoint(&self, oauth2: &OAuth2, url: &Url, params: &Params, client_secret: Option<Secret>) -> Endpoint {
         Endpoint {
             url: url.clone(),
             client_id: oauth2.client_id.clone(),
             authentication: oauth2.client_auth(client_secret.is_some()),
             client_secret,
-            body_format: oauth2.body_format,
+            options: oauth2.options.clone(),
+            params: params.clone(),
             consent: self.consent(),
             own_codes: self.own_codes(),
             error_code_path: self.definition.refresh().error_code_path.clone(),
-            default_expires_in: self.definition.refresh().default_expires_in,
+            default_expires_in: oauth2.default_expires_in,
             is_refreshed_daily: !self.definition.refresh().only_before_expiry,
-            scope_separator: oauth2.scope_separator.clone(),
             known: KnownSecrets::default(),
         }
     }
@@ -143,14 +143,14 @@ impl BoundProvider {
             url: own.token_url.as_url().clone(),
             client_id: entered("client_id")?.expose().to_owned(),
             client_secret: Some(entered("client_secret")?),
-            authentication: own.client_auth,
-            body_format: own.body_format,
+            authentication: own.options.client_auth,
+            options: own.options.clone(),
+            params: own.token_params.clone(),
             consent: self.consent(),
             own_codes: self.own_codes(),
             error_code_path: self.definition.refresh().error_code_path.clone(),
-            default_expires_in: self.definition.refresh().default_expires_in,
+            default_expires_in: own.default_expires_in,
             is_refreshed_daily: !self.definition.refresh().only_before_expiry,
-            scope_separator: own.scope_separator.clone(),
             known: KnownSecrets::default().and(item.secrets.values()),
         })
     }

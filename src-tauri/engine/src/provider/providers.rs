@@ -138,8 +138,10 @@ impl Providers {
     }
 
     async fn stored_client_secret(&self, provider: &Provider) -> Result<Option<Secret>, KeychainError> {
-        if provider.definition.oauth2().is_none_or(|oauth2| oauth2.client_secret == ClientSecretNeed::Never) {
-            return Ok(None);
+        match provider.definition.oauth2().map(|oauth2| oauth2.client_secret) {
+            Some(ClientSecretNeed::Required | ClientSecretNeed::Optional) => {}
+            Some(ClientSecretNeed::Empty) => return Ok(Some(Secret::new(""))),
+            Some(ClientSecretNeed::Never) | None => return Ok(None),
         }
         let item = self.0.keychain.get(&Key::Integration(provider.id())).await?;
         Ok(item.and_then(|mut item| item.secrets.remove(CLIENT_SECRET)))

@@ -223,7 +223,7 @@ impl<'t> Text<'t> {
 /// authorization.
 fn is_word(key: &str, text: &str) -> bool {
     match key {
-        "client_secret" => matches!(text, "required" | "optional" | "never"),
+        "client_secret" => matches!(text, "required" | "optional" | "never" | "empty"),
         "password" => BASIC_FILLERS.contains(&text.to_ascii_lowercase().as_str()),
         _ => false,
     }

@@ -165,7 +165,7 @@ fn the_options_of_a_token_request_are_decoded() {
     let definition = checked(&format!("{OAUTH2}/options"), options).expect("a definition").definition;
     let oauth2 = definition.oauth2().expect("oauth2");
     assert_eq!(
-        (oauth2.client_auth, oauth2.body_format, oauth2.scope_separator.as_str()),
+        (oauth2.options.client_auth, oauth2.options.body_format, oauth2.options.scope_separator.as_str()),
         (ClientAuth::Basic, BodyFormat::Json, ",")
     );
     let definition =

@@ -29,10 +29,10 @@ const MALFORMED: &[(&str, &str, &str)] = &[
          path; it must start with one / and leave out the host",
     ),
     (
-        r#""tokenPath": "/token","#,
-        r#""tokenPath": "","#,
-        "line 14, column 19, config.credentials.oauth2.config.auth: \"tokenPath\" is missing; add one, such as \
-         \"/oauth/token\"",
+        r#""tokenHost": "https://auth.acme.example","#,
+        r#""tokenHost": "","#,
+        "line 14, column 19, config.credentials.oauth2.config.auth: \"tokenHost\" is missing; add one, such as \
+         \"https://github.com\"",
     ),
     (
         r#""tokenPath": "/token""#,
@@ -56,12 +56,12 @@ const MALFORMED: &[(&str, &str, &str)] = &[
         r#""secret": "hunter2""#,
         r#""sceret": "hunter2""#,
         "line 13, column 54, config.credentials.oauth2.config.client.sceret: is not known here, and could be a secret \
-         that is stored in plain text; use \"id\" or \"secret\", or remove it",
+         that is stored in plain text; use \"id\", \"secret\", \"idParamName\" or \"secretParamName\", or remove it",
     ),
     (
         r#""method": "S256""#,
         r#""method": "plain""#,
-        "line 20, column 31, config.credentials.oauth2.config.pkce.method: \"plain\" is not known here; use \"S256\"",
+        "line 20, column 31, config.credentials.oauth2.config.pkce.method: \"plain\" is not known here; use \"S256\" or \"none\"",
     ),
     (
         r#"["read", "write"]"#,

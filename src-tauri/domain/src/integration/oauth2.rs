@@ -1,0 +1,302 @@
+//! OAuth 2.0 with an authorization code: `credentials` of the format `oauth2` (contract section 4.3).
+
+use super::{
+    client_options::{ClientAuth, ClientOptions},
+    error::DefinitionError,
+    node::{Node, Object},
+    params::{self, Params},
+    relink::{Additions, ClientSecretNeed, RedirectKind, Revocation},
+    web_url::{UrlPath, WebUrl},
+};
+
+/// OAuth 2.0 with an authorization code (RFC 6749 §4.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuth2 {
+    /// Opened in the browser.
+    pub authorize_url: WebUrl,
+    /// For exchanging a code.
+    pub token_url: WebUrl,
+    /// For exchanging a refresh token.
+    pub refresh_url: WebUrl,
+    /// RFC 7009.
+    pub revocation_url: Option<WebUrl>,
+    /// The client that is registered at the provider. Empty: not yet registered.
+    pub client_id: String,
+    /// The scopes to request, unless the link token names others.
+    pub scopes: Vec<String>,
+    pub options: ClientOptions,
+    pub client_secret: ClientSecretNeed,
+    pub pkce: Pkce,
+    /// The redirects that the provider allows, the preferred one first.
+    pub redirects: Vec<RedirectKind>,
+    /// The value that `iss` must have (RFC 9207 §2.4), in the redirect and in an ID token.
+    pub issuer: Option<String>,
+    /// Whether a redirect without `iss` is refused. A provider has to be said not to send it: otherwise another one could
+    /// answer in its place by leaving it out.
+    pub requires_iss: bool,
+    /// Further parameters of the authorization request.
+    pub authorize_params: Params,
+    /// Whether the authorization request has no `response_type`: some providers refuse it.
+    pub leaves_out_response_type: bool,
+    /// Further parameters of the code's exchange.
+    pub token_params: Params,
+    /// Further parameters of a refresh.
+    pub refresh_params: Params,
+    /// The redirect's parameter with the code: `code` by the standard.
+    pub code_param: String,
+    /// The access token's lifetime in seconds, for a response without one.
+    pub default_expires_in: Option<u32>,
+}
+
+/// Proof Key for Code Exchange (RFC 7636). `plain` doesn't exist here: it would show the verifier to whoever sees the request
+/// (RFC 9700 §2.1.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pkce {
+    #[default]
+    S256,
+    /// For providers that refuse it.
+    Off,
+}
+
+/// `code`, as the standard names the redirect's parameter.
+pub const DEFAULT_CODE_PARAM: &str = "code";
+
+type Result<T, E = DefinitionError> = std::result::Result<T, E>;
+
+impl OAuth2 {
+    /// How the client authenticates. Without a secret it can only be a public client.
+    pub const fn client_auth(&self, has_secret: bool) -> ClientAuth {
+        if has_secret { self.options.client_auth } else { ClientAuth::None }
+    }
+
+    pub(super) fn decode(config: &Object<'_>, own: &Additions) -> Result<Self> {
+        let client = Client::decode(config)?;
+        let mut options = ClientOptions::decode(config, &client)?;
+        if own.client_secret == ClientSecretNeed::Never {
+            options.client_auth = ClientAuth::None;
+        }
+        let endpoints = Endpoints::decode(config)?;
+        let authorization = config.map("params", |node| params::of_authorization(&node))?.unwrap_or_default();
+        let mut authorize_params = own.authorize_params.params.clone();
+        authorize_params.retain(|(name, _)| authorization.params.iter().all(|(other, _)| other != name));
+        authorize_params.extend(authorization.params);
+        let named_by_client = [options.id_param.as_str(), options.secret_param.as_str()];
+        Ok(Self {
+            authorize_url: endpoints.authorize_url(config)?,
+            refresh_url: endpoints.refresh_url(config, own)?,
+            revocation_url: endpoints.revocation_url(config, own)?,
+            token_url: endpoints.token_url,
+            client_id: client.id,
+            scopes: scopes(config)?,
+            client_secret: own.client_secret,
+            pkce: config.map("pkce", |node| pkce(&node, own))?.unwrap_or_default(),
+            redirects: if own.redirects.is_empty() {
+                vec![RedirectKind::DeepLink, RedirectKind::Loopback]
+            } else {
+                own.redirects.clone()
+            },
+            issuer: own.issuer.clone(),
+            requires_iss: own.issuer.is_some() && own.sends_iss,
+            authorize_params: params::without(authorize_params, &named_by_client, config)?,
+            leaves_out_response_type: authorization.leaves_out_response_type
+                || own.authorize_params.leaves_out_response_type,
+            token_params: token_params(config, "tokenParams", &options)?,
+            refresh_params: token_params(config, "refreshParams", &options)?,
+            code_param: own.code_param.clone().unwrap_or_else(|| DEFAULT_CODE_PARAM.to_owned()),
+            default_expires_in: token_expiry(config, own)?,
+            options,
+        })
+    }
+}
+
+/// `client`. Its secret was removed before (see `secrets.rs`).
+#[derive(Debug, Default)]
+pub(super) struct Client {
+    id: String,
+    pub(super) id_param: Option<String>,
+    pub(super) secret_param: Option<String>,
+}
+
+impl Client {
+    pub(super) fn decode(config: &Object<'_>) -> Result<Self> {
+        let Some(node) = config.get("client") else { return Ok(Self::default()) };
+        let client = node.object()?;
+        client.get("secret").map(|node| node.text()).transpose()?;
+        let id = client.get("id").map(|node| client_id(&node)).transpose()?.unwrap_or_default();
+        let param = |key: &str| client.map(key, |node| node.parse(param_name));
+        Ok(Self { id, id_param: param("idParamName")?, secret_param: param("secretParamName")? })
+    }
+}
+
+/// The most characters of a client ID.
+pub const MAX_CLIENT_ID_CHARS: usize = 512;
+
+/// Whether this can be the ID of an OAuth client (RFC 6749 §2.2).
+pub fn is_client_id(text: &str) -> bool {
+    let length = text.chars().count();
+    (1..=MAX_CLIENT_ID_CHARS).contains(&length) && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+fn client_id(node: &Node<'_>) -> Result<String> {
+    let id = node.literal()?;
+    if !id.is_empty() && !is_client_id(id) {
+        return Err(node.fail(format_args!(
+            "is not a client ID: it contains a space or is longer than {MAX_CLIENT_ID_CHARS} characters"
+        )));
+    }
+    Ok(id.to_owned())
+}
+
+const MAX_PARAM_CHARS: usize = 64;
+
+/// The name of a parameter that takes the place of one of the standard's. It can't be another one that Relink sets.
+pub(super) fn param_name(text: &str) -> Result<String, &'static str> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if text.is_empty() || text.len() > MAX_PARAM_CHARS || !text.chars().all(fits) {
+        return Err("is not the name of a parameter; use letters, digits, _, - and .");
+    }
+    let taken = [
+        "code_challenge",
+        "code_challenge_method",
+        "code_verifier",
+        "error",
+        "error_description",
+        "grant_type",
+        "iss",
+        "nonce",
+        "redirect_uri",
+        "refresh_token",
+        "response_type",
+        "scope",
+        "state",
+    ];
+    if taken.contains(&text) {
+        return Err("is the name of another parameter of OAuth 2.0; use the one that the provider documents");
+    }
+    Ok(text.to_owned())
+}
+
+/// `auth`.
+pub(super) struct Endpoints {
+    token_host: WebUrl,
+    pub(super) token_url: WebUrl,
+}
+
+const AUTH_EXAMPLE: &str = "{\"tokenHost\": \"https://…\", \"tokenPath\": \"/token\"}";
+
+fn auth<'a>(config: &Object<'a>) -> Result<Object<'a>> {
+    config.need("auth", AUTH_EXAMPLE)?.object()
+}
+
+impl Endpoints {
+    pub(super) fn decode(config: &Object<'_>) -> Result<Self> {
+        let auth = auth(config)?;
+        let token_host = host(&auth.need("tokenHost", "\"https://github.com\"")?)?;
+        let path = auth.map("tokenPath", |node| node.parse(UrlPath::parse))?;
+        let path = path.map_or_else(|| default_path(&auth, "/oauth/token"), Ok)?;
+        Ok(Self { token_url: token_host.append(&path), token_host })
+    }
+
+    fn authorize_url(&self, config: &Object<'_>) -> Result<WebUrl> {
+        let auth = auth(config)?;
+        let own = auth.map("authorizeHost", |node| host(&node))?;
+        let path = auth.map("authorizePath", |node| params::authorize_path(&node))?;
+        let path = path.map_or_else(|| default_path(&auth, "/oauth/authorize"), Ok)?;
+        Ok(own.as_ref().unwrap_or(&self.token_host).append(&path))
+    }
+
+    fn refresh_url(&self, config: &Object<'_>, own: &Additions) -> Result<WebUrl> {
+        let auth = auth(config)?;
+        let path = auth.map("refreshPath", |node| node.parse(UrlPath::parse))?;
+        match (path, &own.refresh_url) {
+            (Some(_), Some(_)) => Err(auth.fail("has \"refreshPath\", and \"relink\" has \"refresh_url\"; keep one")),
+            (Some(path), None) => Ok(self.token_host.append(&path)),
+            (None, Some(url)) => Ok(url.clone()),
+            (None, None) => Ok(self.token_url.clone()),
+        }
+    }
+
+    /// Without any of the three keys there is none. The default of simple-oauth2 isn't taken: a token would be sent to a path
+    /// that most providers don't have.
+    fn revocation_url(&self, config: &Object<'_>, own: &Additions) -> Result<Option<WebUrl>> {
+        let auth = auth(config)?;
+        let path = auth.map("revokePath", |node| node.parse(UrlPath::parse))?;
+        match (path, &own.revocation) {
+            (Some(_), Some(_)) => {
+                Err(auth
+                    .fail("has \"revokePath\", and \"relink\" has \"revocation_path\" or \"revocation_url\"; keep one"))
+            }
+            (Some(path), None) => Ok(Some(self.token_host.append(&path))),
+            (None, Some(Revocation::Path(path))) => Ok(Some(self.token_host.append(path))),
+            (None, Some(Revocation::Url(url))) => Ok(Some(url.clone())),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+fn default_path(auth: &Object<'_>, path: &str) -> Result<UrlPath> {
+    UrlPath::parse(path).map_err(|error| auth.fail(error))
+}
+
+/// simple-oauth2 resolves the path against the host and would drop a path of the host, so a host with a path is refused.
+fn host(node: &Node<'_>) -> Result<WebUrl> {
+    let url = node.web_url()?;
+    if url.is_bare_origin() {
+        return Ok(url);
+    }
+    Err(node.fail(format_args!("must end after the host ({}); put the rest into the path", url.origin())))
+}
+
+fn pkce(node: &Node<'_>, own: &Additions) -> Result<Pkce> {
+    let object = node.object()?;
+    let node = object.need("method", "\"S256\"")?;
+    let pkce = node.one_of(&[("S256", Pkce::S256), ("none", Pkce::Off)])?;
+    if pkce == Pkce::Off && own.client_secret == ClientSecretNeed::Never {
+        node.fail_if_written(
+            "leaves a client without a secret unprotected: another program could exchange its code (RFC 9700 §2.1.1); \
+             use \"S256\"",
+        )?;
+    }
+    Ok(pkce)
+}
+
+/// Parameters of a token request.
+pub(super) fn token_params(config: &Object<'_>, key: &str, options: &ClientOptions) -> Result<Params> {
+    let params = params::of_token_request(config, key)?;
+    params::without(params, &[options.id_param.as_str(), options.secret_param.as_str()], config)
+}
+
+/// `tokenExpiryDuration`: seconds, as text. Earlier versions of Relink had their own key.
+pub(super) fn token_expiry(config: &Object<'_>, own: &Additions) -> Result<Option<u32>> {
+    let seconds = config.map("tokenExpiryDuration", |node| match node.text() {
+        Ok(text) => text.trim().parse().map_err(|_| node.fail("must be a whole number of seconds, such as \"3600\"")),
+        Err(_) => node.seconds(),
+    })?;
+    if seconds.is_some() && own.refresh.default_expires_in.is_some() {
+        config.fail_if_written(
+            "has \"tokenExpiryDuration\", and \"relink.refresh\" has \"default_expires_in\"; keep one",
+        )?;
+    }
+    Ok(seconds.or(own.refresh.default_expires_in))
+}
+
+/// A list, or one string with spaces in between. Each is a `scope-token` (RFC 6749 §3.3).
+pub(super) fn scopes(config: &Object<'_>) -> Result<Vec<String>> {
+    let Some(node) = config.get("scope") else { return Ok(Vec::new()) };
+    let scope = |node: &Node<'_>, text: &str| {
+        let fits = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\');
+        if fits {
+            Ok(text.to_owned())
+        } else {
+            Err(node.fail("is not one scope; write each as its own string in the list"))
+        }
+    };
+    match node.text() {
+        Ok(_) => node.literal()?.split_whitespace().map(|text| scope(&node, text)).collect(),
+        Err(_) => node.array()?.iter().map(|node| scope(node, node.literal()?)).collect(),
+    }
+}
+
+#[cfg(test)]
+#[path = "oauth2_tests.rs"]
+mod tests;
