@@ -88,6 +88,7 @@ impl Engine {
     }
 
     pub(crate) fn eval(&mut self, program: &Program, input: Option<&str>, unknown_names: UnknownNames) -> Outcome {
+        let clock = Rc::clone(&self.clock);
         self.run(program, |ctx, engine| {
             let refuse = unknown_names == UnknownNames::Refuse;
             let at_once: Function = engine.get("evaluateAtOnce").map_err(|error| Failure::caught(ctx, &error))?;
@@ -95,7 +96,8 @@ impl Engine {
             let result: Value = at_once
                 .call((&*program.expression, first, bindings, refuse))
                 .map_err(|error| Failure::caught(ctx, &error))?;
-            let result = if result.is_symbol() { original(ctx, engine, program, input, refuse)? } else { result };
+            let result =
+                if result.is_symbol() { original(ctx, engine, program, input, refuse, &clock)? } else { result };
             output(ctx, &result, program.limits.output)
         })
     }
@@ -125,12 +127,14 @@ impl Engine {
         });
         let is_interrupted = self.clock.has_interrupted.get();
         self.last_time = self.clock.stop();
+        // What was interrupted may have become an ordinary error on its way, for which an expression has an answer.
+        let result = if is_interrupted { Err(Failure::Interrupted) } else { result };
         result.map_err(|failure| {
             let never_settles = matches!(failure, Failure::NeverSettles);
             // An error that there is no memory for, in a job of QuickJS, is lost: its promise waits on.
             let is_out_of_memory = never_settles && memory(&self.runtime) > self.base_memory + limits.memory / 2;
             let failure = if is_out_of_memory { Failure::OutOfMemory } else { failure };
-            let error = failure.explain(&program.expression, &limits, is_interrupted);
+            let error = failure.explain(&program.expression, &limits);
             self.is_broken = never_settles || (error.kind.is_limit() && error.kind != ErrorKind::Output);
             error
         })
@@ -211,16 +215,22 @@ fn original<'js>(
     program: &Program,
     input: Option<&str>,
     refuse: bool,
+    clock: &Clock,
 ) -> Result<Value<'js>, Failure> {
     let evaluate: Function = engine.get("evaluate").map_err(|error| Failure::caught(ctx, &error))?;
     let (input, bindings) = arguments(ctx, program, input)?;
     let promise: Promise =
         evaluate.call((&*program.expression, input, bindings, refuse)).map_err(|error| Failure::caught(ctx, &error))?;
-    match promise.finish() {
-        Ok(value) => Ok(value),
-        Err(rquickjs::Error::WouldBlock) => Err(Failure::NeverSettles),
-        Err(error) => Err(Failure::caught(ctx, &error)),
+    // An interruption ends the job that it falls into, and what waits for that job isn't always informed. The others would go on.
+    while !clock.is_over() {
+        if let Some(result) = promise.result() {
+            return result.map_err(|error| Failure::caught(ctx, &error));
+        }
+        if !ctx.execute_pending_job() {
+            return Err(Failure::NeverSettles);
+        }
     }
+    Err(Failure::Interrupted)
 }
 
 fn output(ctx: &Ctx<'_>, result: &Value<'_>, limit: usize) -> Result<Option<Box<RawValue>>, Failure> {

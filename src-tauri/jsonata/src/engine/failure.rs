@@ -8,6 +8,8 @@ use crate::{ErrorKind, EvalError, Limits, Position};
 
 pub(super) enum Failure {
     Thrown(Thrown),
+    /// The time is over.
+    Interrupted,
     OutOfMemory,
     /// The engine gave something else as JSON.
     NotJson,
@@ -45,11 +47,9 @@ impl Failure {
         })
     }
 
-    pub(super) fn explain(self, expression: &str, limits: &Limits, is_interrupted: bool) -> EvalError {
-        if is_interrupted {
-            return time(limits);
-        }
+    pub(super) fn explain(self, expression: &str, limits: &Limits) -> EvalError {
         match self {
+            Self::Interrupted => time(limits),
             Self::Output(bytes) => output(bytes, limits),
             Self::NeverSettles => EvalError {
                 kind: ErrorKind::Evaluation,

@@ -60,8 +60,9 @@ fn both(engine: &mut Engine, program: &Program, input: Option<&str>) -> (AtOnce,
             output(ctx, &result, limit).map(|json| AtOnce::Json(text(json)))
         }
     });
+    let clock = Rc::clone(&engine.clock);
     let original = engine.run(program, |ctx, engine| {
-        let result = original(ctx, engine, program, input, false)?;
+        let result = original(ctx, engine, program, input, false, &clock)?;
         output(ctx, &result, limit).map(text)
     });
     (at_once.expect("no limit is reached"), original)
@@ -168,5 +169,30 @@ fn what_an_expression_does_to_what_all_values_share_is_not_seen_by_the_next() {
             assert_eq!(eval("$sum(\"a\")"), before, "{expression}");
         }
         assert_eq!(eval("$convertMarkdownToHtml(\"a\")"), Ok(Some("\"<p>a</p>\\n\"".to_owned())));
+    });
+}
+
+#[test]
+fn an_interruption_that_does_not_reach_the_result_ends_the_evaluation_all_the_same() {
+    on_an_engines_stack(|| {
+        for evaluator in [
+            // Each interruption ends one of many jobs that go on forever.
+            "__engine.evaluate = async () => { const tick = async () => { for (;;) await null; }; for (let i = 0; i < 20000; i++) tick(); await new Promise(() => {}); }",
+            // It is taken for an ordinary error.
+            "__engine.evaluate = async () => { const spin = async () => { for (;;); }; await spin().catch(() => {}); return '1'; }",
+        ] {
+            let mut engine = Engine::new().expect("an engine");
+            engine.context.with(|ctx| ctx.eval::<(), _>(evaluator)).expect("replaced");
+            let program = Program {
+                // Left to the original, which was replaced.
+                expression: "$eval(\"1\")".into(),
+                bindings: Bindings::default(),
+                limits: Limits { time: Duration::from_millis(50), ..Limits::default() },
+            };
+            let error = engine.eval(&program, None, UnknownNames::Refuse).expect_err("it takes too long");
+            assert_eq!(error.kind, ErrorKind::Time, "{evaluator}");
+            assert!(engine.is_broken(), "{evaluator}");
+            assert!(engine.last_time() < Duration::from_secs(2), "{evaluator}: {:?}", engine.last_time());
+        }
     });
 }
