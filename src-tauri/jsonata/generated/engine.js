@@ -125,7 +125,7 @@ breakLength)){throw new TypeError('option "breakLength", if provided, must be a 
 ed"}if(obj===null){return"null"}if(typeof obj==="boolean"){return obj?"true":"false"}if(typeof obj==="string"){return inspectString(obj,opts)}if(typeof obj==="n\
 umber"){if(obj===0){return Infinity/obj>0?"0":"-0"}var str=String(obj);return numericSeparator?addNumericSeparator(obj,str):str}if(typeof obj==="bigint"){var bigIntStr=String(
 obj)+"n";return numericSeparator?addNumericSeparator(obj,bigIntStr):bigIntStr}var maxDepth=typeof opts.depth==="undefined"?5:opts.depth;if(typeof depth==="undef\
-ined"){depth=0}if(depth>=maxDepth&&maxDepth>0&&typeof obj==="object"){return isArray3(obj)?"[Array]":"[Object]"}var indent=getIndent(hasBreakLength&&(typeof opts.
+ined"){depth=0}if(depth>=maxDepth&&maxDepth>0&&typeof obj==="object"){return isArray5(obj)?"[Array]":"[Object]"}var indent=getIndent(hasBreakLength&&(typeof opts.
 indent==="undefined"||opts.indent===null)?{indent:2}:opts,depth);var layout=hasBreakLength?{breakLength:opts.breakLength,depth,indent,maxCollectionLength,state:breakState||
 {currentDepth:depth}}:null;if(typeof seen==="undefined"){seen=[]}else if(indexOf(seen,obj)>=0){return"[Circular]"}function inspect2(value,from,noIndent){var nextSeen=seen;
 if(from){nextSeen=$arrSlice.call(seen);nextSeen.push(from)}if(noIndent&&!layout){var newOpts={depth:opts.depth};if(has(opts,"quoteStyle")){newOpts.quoteStyle=opts.
@@ -137,7 +137,7 @@ return breakLines(keys3,bracesOf("{","}","[Function"+(name?": "+name:" (anonymou
 length>0?" { "+$join.call(keys3,", ")+" }":"")}if(isSymbol2(obj)){var symString=hasShammedSymbols?$replace.call(String(obj),/^(Symbol\(.*\))_[^)]*$/,"$1"):symToString.
 call(obj);return typeof obj==="object"&&!hasShammedSymbols?markBoxed(symString):symString}if(isElement(obj)){var s2="<"+$toLowerCase.call(String(obj.nodeName));
 var attrs=obj.attributes||[];for(var i=0;i<attrs.length;i++){s2+=" "+attrs[i].name+"="+wrapQuotes(quote(attrs[i].value),"double",opts)}s2+=">";if(obj.childNodes&&
-obj.childNodes.length){s2+="..."}s2+="</"+$toLowerCase.call(String(obj.nodeName))+">";return s2}if(isArray3(obj)){if(obj.length===0){return"[]"}enter();var xs=arrObjKeys(
+obj.childNodes.length){s2+="..."}s2+="</"+$toLowerCase.call(String(obj.nodeName))+">";return s2}if(isArray5(obj)){if(obj.length===0){return"[]"}enter();var xs=arrObjKeys(
 obj,inspect2,maxCollectionLength);if(layout){return breakLines(xs,bracesOf("[","]",""," "),layout,obj)}if(indent&&!singleLineValues(xs)){return"["+indentedJoin(
 xs,indent)+"]"}return"[ "+$join.call(xs,", ")+" ]"}if(isError(obj)){var errorDepth=enter();var parts=arrObjKeys(obj,inspect2);if(!("cause"in Error.prototype)&&"\
 cause"in obj&&!isEnumerable.call(obj,"cause")){parts=$concat.call(["[cause]: "+inspect2(obj.cause)],parts)}leaveIfEmpty(parts,errorDepth);if(parts.length===0){return"\
@@ -164,7 +164,7 @@ name+" ":"";var tag=constructorTag+(stringTag5||protoTag?"["+$join.call($concat.
 "{}"}if(layout){return breakLines(ys,bracesOf(tag+"{","}",""," "),layout)}if(indent){return tag+"{"+indentedJoin(ys,indent)+"}"}return tag+"{ "+$join.call(ys,",\
  ")+" }"}return String(obj)};function wrapQuotes(s2,defaultStyle,opts){var style=opts.quoteStyle||defaultStyle;var quoteChar=quotes[style];return quoteChar+s2+quoteChar}
 function quote(s2){return $replace.call(String(s2),/"/g,"&quot;")}function canTrustToString(obj){return!toStringTag||!(typeof obj==="object"&&(toStringTag in obj||
-typeof obj[toStringTag]!=="undefined"))}function isArray3(obj){return toStr(obj)==="[object Array]"&&canTrustToString(obj)}function isDate2(obj){return toStr(obj)===
+typeof obj[toStringTag]!=="undefined"))}function isArray5(obj){return toStr(obj)==="[object Array]"&&canTrustToString(obj)}function isDate2(obj){return toStr(obj)===
 "[object Date]"&&canTrustToString(obj)}function isRegExp(obj){return toStr(obj)==="[object RegExp]"&&canTrustToString(obj)}function isError(obj){return toStr(obj)===
 "[object Error]"&&canTrustToString(obj)}function isString3(obj){return toStr(obj)==="[object String]"&&canTrustToString(obj)}function isNumber3(obj){return toStr(
 obj)==="[object Number]"&&canTrustToString(obj)}function isBoolean(obj){return toStr(obj)==="[object Boolean]"&&canTrustToString(obj)}function isSymbol2(obj){if(hasShammedSymbols){
@@ -187,8 +187,8 @@ nodeName==="string"&&typeof x.getAttribute==="function"}function inspectString(s
 var trailer="... "+remaining+" more character"+(remaining>1?"s":"");return inspectString($slice.call(str,0,opts.maxStringLength),opts)+trailer}var quoteRE=quoteREs[opts.
 quoteStyle||"single"];quoteRE.lastIndex=0;var s2=$replace.call($replace.call(str,quoteRE,"\\$1"),opts.multilineStrings?/[\x00-\x09\x0b-\x1f]/g:/[\x00-\x1f]/g,lowbyte);
 return wrapQuotes(s2,"single",opts)}function lowbyte(c){var n2=c.charCodeAt(0);var x={8:"b",9:"t",10:"n",12:"f",13:"r"}[n2];if(x){return"\\"+x}return"\\x"+(n2<16?
-"0":"")+$toUpperCase.call(n2.toString(16))}function markBoxed(str){return"Object("+str+")"}function weakCollectionOf(type){return type+" { ? }"}function collectionOf(type,size,entries,indent){
-var joinedEntries=indent?indentedJoin(entries,indent):$join.call(entries,", ");return type+" ("+size+") {"+joinedEntries+"}"}function isBelowBreakLength(entries,start,breakLength){
+"0":"")+$toUpperCase.call(n2.toString(16))}function markBoxed(str){return"Object("+str+")"}function weakCollectionOf(type){return type+" { ? }"}function collectionOf(type,size2,entries,indent){
+var joinedEntries=indent?indentedJoin(entries,indent):$join.call(entries,", ");return type+" ("+size2+") {"+joinedEntries+"}"}function isBelowBreakLength(entries,start,breakLength){
 if(breakLength===Infinity){return singleLineValues(entries)}var totalLength=entries.length+start;if(totalLength+entries.length>breakLength){return false}for(var i=0;i<
 entries.length;i++){totalLength+=entries[i].length;if(totalLength>breakLength){return false}}return true}function padTo(str,width,atStart){var fill=width>str.length?
 $join.call(Array(width-str.length+1)," "):"";return atStart?fill+str:str+fill}function groupArrayElements(entries,layout,value){var separatorSpace=2;var totalLength=0;
@@ -208,7 +208,7 @@ layout.breakLength)){var joined=$join.call(output,", ");if(indexOf(joined,"\n")<
 indentedJoin(output,layout.indent)+braces[1]}function singleLineValues(xs){for(var i=0;i<xs.length;i++){if(indexOf(xs[i],"\n")>=0){return false}}return true}function getIndent(opts,depth){
 var baseIndent;if(opts.indent==="	"){baseIndent="	"}else if(typeof opts.indent==="number"&&opts.indent>0){baseIndent=$join.call(Array(opts.indent+1)," ")}else{return null}
 return{base:baseIndent,prev:$join.call(Array(depth+1),baseIndent)}}function indentedJoin(xs,indent){if(xs.length===0){return""}var lineJoiner="\n"+indent.prev+indent.
-base;return lineJoiner+$join.call(xs,","+lineJoiner)+"\n"+indent.prev}function arrObjKeys(obj,inspect2,maxLength){var isArr=isArray3(obj);var limit=typeof maxLength===
+base;return lineJoiner+$join.call(xs,","+lineJoiner)+"\n"+indent.prev}function arrObjKeys(obj,inspect2,maxLength){var isArr=isArray5(obj);var limit=typeof maxLength===
 "number"?maxLength:Infinity;var typedLength=!isArr&&limit!==Infinity&&isTypedArray2(obj)?getTypedArrayLength(obj):null;if(typeof typedLength!=="number"||typedLength<=
 limit){typedLength=null}var xs=[];if(isArr){xs.length=obj.length<limit?obj.length:limit;for(var i=0;i<obj.length&&i<limit;i++){xs[i]=has(obj,i)?inspect2(obj[i],
 obj):""}if(obj.length>limit){xs.push(moreItems(obj.length-limit))}}else if(typedLength!==null){for(var t=0;t<limit;t++){xs.push(t+": "+inspect2(obj[t],obj))}xs.
@@ -384,22 +384,22 @@ get(key)},has:function(key){return!!$channelData&&$channelData.has(key)},set:fun
 value)}};return channel}}});var require_formats=__commonJS({"node_modules/qs/lib/formats.js"(exports2,module2){"use strict";init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var replace=String.
 prototype.replace;var percentTwenties=/%20/g;var Format={RFC1738:"RFC1738",RFC3986:"RFC3986"};module2.exports={"default":Format.RFC3986,formatters:{RFC1738:function(value){
 return replace.call(value,percentTwenties,"+")},RFC3986:function(value){return String(value)}},RFC1738:Format.RFC1738,RFC3986:Format.RFC3986}}});var require_utils=__commonJS({"node_modules/qs/lib/utils.js"(exports2,module2){"use strict";init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var formats=require_formats();
-var getSideChannel=require_side_channel();var has=Object.prototype.hasOwnProperty;var isArray3=Array.isArray;var overflowChannel=getSideChannel();var markOverflow=function markOverflow2(obj,maxIndex){
+var getSideChannel=require_side_channel();var has=Object.prototype.hasOwnProperty;var isArray5=Array.isArray;var overflowChannel=getSideChannel();var markOverflow=function markOverflow2(obj,maxIndex){
 overflowChannel.set(obj,maxIndex);return obj};var isOverflow=function isOverflow2(obj){return overflowChannel.has(obj)};var getMaxIndex=function getMaxIndex2(obj){
 return overflowChannel.get(obj)};var setMaxIndex=function setMaxIndex2(obj,maxIndex){overflowChannel.set(obj,maxIndex)};var hexTable=(function(){var array=[];for(var i=0;i<
 256;++i){array[array.length]="%"+((i<16?"0":"")+i.toString(16)).toUpperCase()}return array})();var compactQueue=function compactQueue2(queue){while(queue.length>
-1){var item=queue.pop();var obj=item.obj[item.prop];if(isArray3(obj)){var compacted=[];for(var j=0;j<obj.length;++j){if(typeof obj[j]!=="undefined"){compacted[compacted.
+1){var item=queue.pop();var obj=item.obj[item.prop];if(isArray5(obj)){var compacted=[];for(var j=0;j<obj.length;++j){if(typeof obj[j]!=="undefined"){compacted[compacted.
 length]=obj[j]}}item.obj[item.prop]=compacted}}};var arrayToObject=function arrayToObject2(source,options){var obj=options&&options.plainObjects?{__proto__:null}:
 {};for(var i=0;i<source.length;++i){if(typeof source[i]!=="undefined"){obj[i]=source[i]}}return obj};var merge=function merge2(target,source,options){if(!source){
-return target}if(typeof source!=="object"&&typeof source!=="function"){if(isArray3(target)){var nextIndex=target.length;if(options&&typeof options.arrayLimit===
+return target}if(typeof source!=="object"&&typeof source!=="function"){if(isArray5(target)){var nextIndex=target.length;if(options&&typeof options.arrayLimit===
 "number"&&nextIndex>options.arrayLimit){return markOverflow(arrayToObject(target.concat(source),options),nextIndex)}target[nextIndex]=source}else if(target&&typeof target===
 "object"){if(isOverflow(target)){var newIndex=getMaxIndex(target)+1;target[newIndex]=source;setMaxIndex(target,newIndex)}else if(options&&options.strictMerge){return[
 target,source]}else if(options&&(options.plainObjects||options.allowPrototypes)||!has.call(Object.prototype,source)){target[source]=true}}else{return[target,source]}
 return target}if(!target||typeof target!=="object"){if(isOverflow(source)){var sourceKeys=Object.keys(source);var result=options&&options.plainObjects?{__proto__:null,
 0:target}:{0:target};for(var m=0;m<sourceKeys.length;m++){var oldKey=parseInt(sourceKeys[m],10);result[oldKey+1]=source[sourceKeys[m]]}return markOverflow(result,
 getMaxIndex(source)+1)}var combined=[target].concat(source);if(options&&typeof options.arrayLimit==="number"&&combined.length>options.arrayLimit){return markOverflow(
-arrayToObject(combined,options),combined.length-1)}return combined}var mergeTarget=target;if(isArray3(target)&&!isArray3(source)){mergeTarget=arrayToObject(target,
-options)}if(isArray3(target)&&isArray3(source)){source.forEach(function(item,i){if(has.call(target,i)){var targetItem=target[i];if(targetItem&&typeof targetItem===
+arrayToObject(combined,options),combined.length-1)}return combined}var mergeTarget=target;if(isArray5(target)&&!isArray5(source)){mergeTarget=arrayToObject(target,
+options)}if(isArray5(target)&&isArray5(source)){source.forEach(function(item,i){if(has.call(target,i)){var targetItem=target[i];if(targetItem&&typeof targetItem===
 "object"&&item&&typeof item==="object"){target[i]=merge2(targetItem,item,options)}else{target[target.length]=item}}else{target[i]=item}});return target}return Object.
 keys(source).reduce(function(acc,key){var value=source[key];if(has.call(acc,key)){acc[key]=merge2(acc[key],value,options)}else{acc[key]=value}if(isOverflow(source)&&
 !isOverflow(acc)){markOverflow(acc,getMaxIndex(source))}if(isOverflow(acc)){var keyNum=parseInt(key,10);if(String(keyNum)===key&&keyNum>=0&&keyNum>getMaxIndex(acc)){
@@ -418,31 +418,31 @@ if(typeof val==="object"&&val!==null&&refs.indexOf(val)===-1){queue[queue.length
 return Object.prototype.toString.call(obj)==="[object RegExp]"};var isBuffer2=function isBuffer3(obj){if(!obj||typeof obj!=="object"){return false}return!!(obj.
 constructor&&obj.constructor.isBuffer&&obj.constructor.isBuffer(obj))};var combine=function combine2(a,b,arrayLimit,plainObjects){if(isOverflow(a)){var newIndex=getMaxIndex(
 a)+1;a[newIndex]=b;setMaxIndex(a,newIndex);return a}var result=[].concat(a,b);if(result.length>arrayLimit){return markOverflow(arrayToObject(result,{plainObjects}),
-result.length-1)}return result};var maybeMap=function maybeMap2(val,fn){if(isArray3(val)){var mapped=[];for(var i=0;i<val.length;i+=1){mapped[mapped.length]=fn(
+result.length-1)}return result};var maybeMap=function maybeMap2(val,fn){if(isArray5(val)){var mapped=[];for(var i=0;i<val.length;i+=1){mapped[mapped.length]=fn(
 val[i])}return mapped}return fn(val)};module2.exports={arrayToObject,assign,combine,compact:compact2,decode,encode,isBuffer:isBuffer2,isOverflow,isRegExp,markOverflow,
 maybeMap,merge}}});var require_stringify=__commonJS({"node_modules/qs/lib/stringify.js"(exports2,module2){"use strict";init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var getSideChannel=require_side_channel();
 var utils=require_utils();var formats=require_formats();var has=Object.prototype.hasOwnProperty;var arrayPrefixGenerators={brackets:function brackets(prefix){return prefix+
-"[]"},comma:"comma",indices:function indices(prefix,key){return prefix+"["+key+"]"},repeat:function repeat(prefix){return prefix}};var isArray3=Array.isArray;var push=Array.
-prototype.push;var pushToArray=function(arr,valueOrArray){push.apply(arr,isArray3(valueOrArray)?valueOrArray:[valueOrArray])};var toISO=Date.prototype.toISOString;
+"[]"},comma:"comma",indices:function indices(prefix,key){return prefix+"["+key+"]"},repeat:function repeat(prefix){return prefix}};var isArray5=Array.isArray;var push=Array.
+prototype.push;var pushToArray=function(arr,valueOrArray){push.apply(arr,isArray5(valueOrArray)?valueOrArray:[valueOrArray])};var toISO=Date.prototype.toISOString;
 var defaultFormat=formats["default"];var defaults={addQueryPrefix:false,allowDots:false,allowEmptyArrays:false,arrayFormat:"indices",charset:"utf-8",charsetSentinel:false,
 commaRoundTrip:false,delimiter:"&",encode:true,encodeDotInKeys:false,encoder:utils.encode,encodeValuesOnly:false,filter:void 0,format:defaultFormat,formatter:formats.
 formatters[defaultFormat],indices:false,serializeDate:function serializeDate(date){return toISO.call(date)},skipNulls:false,strictNullHandling:false};var isNonNullishPrimitive=function isNonNullishPrimitive2(v){
 return typeof v==="string"||typeof v==="number"||typeof v==="boolean"||typeof v==="symbol"||typeof v==="bigint"};var sentinel={};var stringify=function stringify2(object,prefix,generateArrayPrefix,commaRoundTrip,allowEmptyArrays,strictNullHandling,skipNulls,encodeDotInKeys,encoder,filter2,sort,allowDots,serializeDate,format,formatter,encodeValuesOnly,charset,sideChannel){
 var obj=object;var tmpSc=sideChannel;var step=0;var findFlag=false;while((tmpSc=tmpSc.get(sentinel))!==void 0&&!findFlag){var pos=tmpSc.get(object);step+=1;if(typeof pos!==
 "undefined"){if(pos===step){throw new RangeError("Cyclic object value")}else{findFlag=true}}if(typeof tmpSc.get(sentinel)==="undefined"){step=0}}if(typeof filter2===
-"function"){obj=filter2(prefix,obj)}else if(obj instanceof Date){obj=serializeDate(obj)}else if(generateArrayPrefix==="comma"&&isArray3(obj)){obj=utils.maybeMap(
+"function"){obj=filter2(prefix,obj)}else if(obj instanceof Date){obj=serializeDate(obj)}else if(generateArrayPrefix==="comma"&&isArray5(obj)){obj=utils.maybeMap(
 obj,function(value2){if(value2 instanceof Date){return serializeDate(value2)}return value2})}if(obj===null){if(strictNullHandling){return formatter(encoder&&!encodeValuesOnly?
 encoder(prefix,defaults.encoder,charset,"key",format):prefix)}obj=""}if(isNonNullishPrimitive(obj)||utils.isBuffer(obj)){if(encoder){var keyValue=encodeValuesOnly?
 prefix:encoder(prefix,defaults.encoder,charset,"key",format);return[formatter(keyValue)+"="+formatter(encoder(obj,defaults.encoder,charset,"value",format))]}return[
-formatter(prefix)+"="+formatter(String(obj))]}var values2=[];if(typeof obj==="undefined"){return values2}var objKeys;if(generateArrayPrefix==="comma"&&isArray3(
-obj)){if(encodeValuesOnly&&encoder){obj=utils.maybeMap(obj,function(v){return v==null?v:encoder(v)})}objKeys=[{value:obj.length>0?obj.join(",")||null:void 0}]}else if(isArray3(
+formatter(prefix)+"="+formatter(String(obj))]}var values2=[];if(typeof obj==="undefined"){return values2}var objKeys;if(generateArrayPrefix==="comma"&&isArray5(
+obj)){if(encodeValuesOnly&&encoder){obj=utils.maybeMap(obj,function(v){return v==null?v:encoder(v)})}objKeys=[{value:obj.length>0?obj.join(",")||null:void 0}]}else if(isArray5(
 filter2)){objKeys=filter2}else{var keys3=Object.keys(obj);objKeys=sort?keys3.sort(sort):keys3}var encodedPrefix=encodeDotInKeys?String(prefix).replace(/\./g,"%2\
-E"):String(prefix);var adjustedPrefix=commaRoundTrip&&isArray3(obj)&&obj.length===1?encodedPrefix+"[]":encodedPrefix;if(allowEmptyArrays&&isArray3(obj)&&obj.length===
+E"):String(prefix);var adjustedPrefix=commaRoundTrip&&isArray5(obj)&&obj.length===1?encodedPrefix+"[]":encodedPrefix;if(allowEmptyArrays&&isArray5(obj)&&obj.length===
 0){return adjustedPrefix+"[]"}for(var j=0;j<objKeys.length;++j){var key=objKeys[j];var value=typeof key==="object"&&key&&typeof key.value!=="undefined"?key.value:
-obj[key];if(skipNulls&&value===null){continue}var encodedKey=allowDots&&encodeDotInKeys?String(key).replace(/\./g,"%2E"):String(key);var keyPrefix=isArray3(obj)?
+obj[key];if(skipNulls&&value===null){continue}var encodedKey=allowDots&&encodeDotInKeys?String(key).replace(/\./g,"%2E"):String(key);var keyPrefix=isArray5(obj)?
 typeof generateArrayPrefix==="function"?generateArrayPrefix(adjustedPrefix,encodedKey):adjustedPrefix:adjustedPrefix+(allowDots?"."+encodedKey:"["+encodedKey+"]");
 sideChannel.set(object,step);var valueSideChannel=getSideChannel();valueSideChannel.set(sentinel,sideChannel);pushToArray(values2,stringify2(value,keyPrefix,generateArrayPrefix,
-commaRoundTrip,allowEmptyArrays,strictNullHandling,skipNulls,encodeDotInKeys,generateArrayPrefix==="comma"&&encodeValuesOnly&&isArray3(obj)?null:encoder,filter2,
+commaRoundTrip,allowEmptyArrays,strictNullHandling,skipNulls,encodeDotInKeys,generateArrayPrefix==="comma"&&encodeValuesOnly&&isArray5(obj)?null:encoder,filter2,
 sort,allowDots,serializeDate,format,formatter,encodeValuesOnly,charset,valueSideChannel))}return values2};var normalizeStringifyOptions=function normalizeStringifyOptions2(opts){
 if(!opts){return defaults}if(typeof opts.allowEmptyArrays!=="undefined"&&typeof opts.allowEmptyArrays!=="boolean"){throw new TypeError("`allowEmptyArrays` optio\
 n can only be `true` or `false`, when provided")}if(typeof opts.encodeDotInKeys!=="undefined"&&typeof opts.encodeDotInKeys!=="boolean"){throw new TypeError("`en\
@@ -450,7 +450,7 @@ codeDotInKeys` option can only be `true` or `false`, when provided")}if(opts.enc
 throw new TypeError("Encoder has to be a function.")}var charset=opts.charset||defaults.charset;if(typeof opts.charset!=="undefined"&&opts.charset!=="utf-8"&&opts.
 charset!=="iso-8859-1"){throw new TypeError("The charset option must be either utf-8, iso-8859-1, or undefined")}var format=formats["default"];if(typeof opts.format!==
 "undefined"){if(!has.call(formats.formatters,opts.format)){throw new TypeError("Unknown format option provided.")}format=opts.format}var formatter=formats.formatters[format];
-var filter2=defaults.filter;if(typeof opts.filter==="function"||isArray3(opts.filter)){filter2=opts.filter}var arrayFormat;if(opts.arrayFormat in arrayPrefixGenerators){
+var filter2=defaults.filter;if(typeof opts.filter==="function"||isArray5(opts.filter)){filter2=opts.filter}var arrayFormat;if(opts.arrayFormat in arrayPrefixGenerators){
 arrayFormat=opts.arrayFormat}else if("indices"in opts){arrayFormat=opts.indices?"indices":"repeat"}else{arrayFormat=defaults.arrayFormat}if("commaRoundTrip"in opts&&
 typeof opts.commaRoundTrip!=="boolean"){throw new TypeError("`commaRoundTrip` must be a boolean, or absent")}var allowDots=typeof opts.allowDots==="undefined"?opts.
 encodeDotInKeys===true?true:defaults.allowDots:!!opts.allowDots;return{addQueryPrefix:typeof opts.addQueryPrefix==="boolean"?opts.addQueryPrefix:defaults.addQueryPrefix,
@@ -461,7 +461,7 @@ defaults.encodeDotInKeys,encoder:typeof opts.encoder==="function"?opts.encoder:d
 defaults.encodeValuesOnly,filter:filter2,format,formatter,serializeDate:typeof opts.serializeDate==="function"?opts.serializeDate:defaults.serializeDate,skipNulls:typeof opts.
 skipNulls==="boolean"?opts.skipNulls:defaults.skipNulls,sort:typeof opts.sort==="function"?opts.sort:null,strictNullHandling:typeof opts.strictNullHandling==="b\
 oolean"?opts.strictNullHandling:defaults.strictNullHandling}};module2.exports=function(object,opts){var obj=object;var options=normalizeStringifyOptions(opts);var objKeys;
-var filter2;if(typeof options.filter==="function"){filter2=options.filter;obj=filter2("",obj)}else if(isArray3(options.filter)){filter2=options.filter;objKeys=filter2}
+var filter2;if(typeof options.filter==="function"){filter2=options.filter;obj=filter2("",obj)}else if(isArray5(options.filter)){filter2=options.filter;objKeys=filter2}
 var keys3=[];if(typeof obj!=="object"||obj===null){return""}var generateArrayPrefix=arrayPrefixGenerators[options.arrayFormat];var commaRoundTrip=generateArrayPrefix===
 "comma"&&options.commaRoundTrip;if(!objKeys){objKeys=Object.keys(obj)}if(options.sort){objKeys.sort(options.sort)}var sideChannel=getSideChannel();for(var i=0;i<
 objKeys.length;++i){var key=objKeys[i];if(typeof key==="undefined"||key===null){continue}var value=obj[key];if(options.skipNulls&&value===null){continue}pushToArray(
@@ -469,7 +469,7 @@ keys3,stringify(value,key,generateArrayPrefix,commaRoundTrip,options.allowEmptyA
 encode?options.encoder:null,options.filter,options.sort,options.allowDots,options.serializeDate,options.format,options.formatter,options.encodeValuesOnly,options.
 charset,sideChannel))}var joined=keys3.join(options.delimiter);var prefix=options.addQueryPrefix===true?"?":"";if(options.charsetSentinel){if(options.charset===
 "iso-8859-1"){prefix+="utf8=%26%2310003%3B"+options.delimiter}else{prefix+="utf8=%E2%9C%93"+options.delimiter}}return joined.length>0?prefix+joined:""}}});var require_parse=__commonJS({"node_modules/qs/lib/parse.js"(exports2,module2){"use strict";init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var utils=require_utils();
-var has=Object.prototype.hasOwnProperty;var isArray3=Array.isArray;var defaults={allowDots:false,allowEmptyArrays:false,allowPrototypes:false,allowSparse:false,
+var has=Object.prototype.hasOwnProperty;var isArray5=Array.isArray;var defaults={allowDots:false,allowEmptyArrays:false,allowPrototypes:false,allowSparse:false,
 arrayLimit:20,charset:"utf-8",charsetSentinel:false,comma:false,decodeDotInKeys:false,decoder:utils.decode,delimiter:"&",depth:5,duplicates:"combine",ignoreQueryPrefix:false,
 interpretNumericEntities:false,parameterLimit:1e3,parseArrays:true,plainObjects:false,strictDepth:false,strictMerge:true,strictNullHandling:false,throwOnLimitExceeded:false};
 var interpretNumericEntities=function(str){return str.replace(/&#(\d+);/g,function($0,numberStr){return String.fromCharCode(parseInt(numberStr,10))})};var parseArrayValue=function(val,options,currentArrayLength){
@@ -483,9 +483,9 @@ var i;var charset=options.charset;if(options.charsetSentinel){for(i=0;i<parts.le
 "utf-8"}else if(parts[i]===isoSentinel){charset="iso-8859-1"}skipIndex=i;i=parts.length}}}for(i=0;i<parts.length;++i){if(i===skipIndex){continue}var part=parts[i];
 var bracketEqualsPos=part.indexOf("]=");var pos=bracketEqualsPos===-1?part.indexOf("="):bracketEqualsPos+1;var key;var val;if(pos===-1){key=options.decoder(part,
 defaults.decoder,charset,"key");val=options.strictNullHandling?null:""}else{key=options.decoder(part.slice(0,pos),defaults.decoder,charset,"key");if(key!==null){
-val=utils.maybeMap(parseArrayValue(part.slice(pos+1),options,isArray3(obj[key])?obj[key].length:0),function(encodedVal){return options.decoder(encodedVal,defaults.
+val=utils.maybeMap(parseArrayValue(part.slice(pos+1),options,isArray5(obj[key])?obj[key].length:0),function(encodedVal){return options.decoder(encodedVal,defaults.
 decoder,charset,"value")})}}if(val&&options.interpretNumericEntities&&charset==="iso-8859-1"){val=interpretNumericEntities(String(val))}if(part.indexOf("[]=")>-1){
-val=isArray3(val)?[val]:val}if(options.comma&&isArray3(val)&&val.length>options.arrayLimit){if(options.throwOnLimitExceeded){throw new RangeError("Array limit e\
+val=isArray5(val)?[val]:val}if(options.comma&&isArray5(val)&&val.length>options.arrayLimit){if(options.throwOnLimitExceeded){throw new RangeError("Array limit e\
 xceeded. Only "+options.arrayLimit+" element"+(options.arrayLimit===1?"":"s")+" allowed in an array.")}val=utils.combine([],val,options.arrayLimit,options.plainObjects)}
 if(key!==null){var existing=has.call(obj,key);if(existing&&(options.duplicates==="combine"||part.indexOf("[]=")>-1)){obj[key]=utils.combine(obj[key],val,options.
 arrayLimit,options.plainObjects)}else if(!existing||options.duplicates==="last"){obj[key]=val}}}return obj};var parseObject=function(chain,val,options,valuesParsed){
@@ -838,8 +838,8 @@ length;ii++){var allkeys=keys3.call(this,arg[ii]);allkeys.forEach(function(key){
 this.createSequence();for(var ii=0;ii<input.length;ii++){var res=lookup.call(this,input[ii],key);if(typeof res!=="undefined"){if(Array.isArray(res)){res.forEach(
 val=>result.push(val))}else{result.push(res)}}}}else if(input!==null&&typeof input==="object"&&Object.prototype.hasOwnProperty.call(input,key)&&!isFunction2(input)){
 result=input[key]}return result}function append(arg1,arg2){if(typeof arg1==="undefined"){return arg2}if(typeof arg2==="undefined"){return arg1}if(!Array.isArray(
-arg1)){arg1=this.createSequence(arg1)}if(!Array.isArray(arg2)){arg2=[arg2]}const size=arg1.length+arg2.length;if(this.options&&size>this.options.sequence){throw{
-code:"D2015",stack:new Error().stack,value:size}}return arg1.concat(arg2)}function exists(arg){if(typeof arg==="undefined"){return false}else{return true}}function spread(arg){
+arg1)){arg1=this.createSequence(arg1)}if(!Array.isArray(arg2)){arg2=[arg2]}const size2=arg1.length+arg2.length;if(this.options&&size2>this.options.sequence){throw{
+code:"D2015",stack:new Error().stack,value:size2}}return arg1.concat(arg2)}function exists(arg){if(typeof arg==="undefined"){return false}else{return true}}function spread(arg){
 var result=this.createSequence();if(Array.isArray(arg)){for(var ii=0;ii<arg.length;ii++){result=append.call(this,result,spread.call(this,arg[ii]))}}else if(arg!==
 null&&typeof arg==="object"&&!isLambda(arg)){for(const key of Object.keys(arg)){var obj=Object.create(null);obj[key]=arg[key];result.push(obj)}}else{result=arg}
 return result}function merge(arg){if(typeof arg==="undefined"){return void 0}var result=Object.create(null);arg.forEach(function(obj){for(const prop of Object.keys(
@@ -1131,8 +1131,8 @@ tupleStream)){return tupleStream}var result=Object.create(null);var focus={optio
 assign(result,tupleStream[0]);for(var ii=1;ii<tupleStream.length;ii++){for(const prop of Object.keys(tupleStream[ii])){result[prop]=fn.append.call(focus,result[prop],
 tupleStream[ii][prop])}}return result}function evaluateRangeExpression(lhs,rhs,environment){var result;if(typeof lhs!=="undefined"&&!Number.isInteger(lhs)){throw{
 code:"T2003",stack:new Error().stack,value:lhs}}if(typeof rhs!=="undefined"&&!Number.isInteger(rhs)){throw{code:"T2004",stack:new Error().stack,value:rhs}}if(typeof lhs===
-"undefined"||typeof rhs==="undefined"){return result}if(lhs>rhs){return result}var size=rhs-lhs+1;if(size>1e7){throw{code:"D2014",stack:new Error().stack,value:size}}
-if(environment.base.options&&size>environment.base.options.sequence){throw{code:"D2015",stack:new Error().stack,value:size}}result=new Array(size);for(var item=lhs,
+"undefined"||typeof rhs==="undefined"){return result}if(lhs>rhs){return result}var size2=rhs-lhs+1;if(size2>1e7){throw{code:"D2014",stack:new Error().stack,value:size2}}
+if(environment.base.options&&size2>environment.base.options.sequence){throw{code:"D2015",stack:new Error().stack,value:size2}}result=new Array(size2);for(var item=lhs,
 index=0;item<=rhs;item++,index++){result[index]=item}result.sequence=true;return result}async function evaluateBindExpression(expr,input,environment){var value=await evaluate2(
 expr.rhs,input,environment);environment.bind(expr.lhs.value,value);return value}async function evaluateCondition(expr,input,environment){var result;var condition=await evaluate2(
 expr.condition,input,environment);if(fn.boolean(condition)){result=await evaluate2(expr.then,input,environment)}else if(typeof expr.else!=="undefined"){result=await evaluate2(
@@ -1450,9 +1450,9 @@ Object.keys(arg).forEach(key=>result.push(key))}return result}function lookup(in
 input.length;ii++){var res=lookup.call(this,input[ii],key);if(typeof res!=="undefined"){if(Array.isArray(res)){res.forEach(val=>result.push(val))}else{result.push(
 res)}}}}else if(input!==null&&typeof input==="object"&&Object.prototype.hasOwnProperty.call(input,key)&&!isFunction2(input)){result=input[key]}return result}function append(arg1,arg2){
 if(typeof arg1==="undefined"){return arg2}if(typeof arg2==="undefined"){return arg1}if(!Array.isArray(arg1)){arg1=this.createSequence(arg1)}if(!Array.isArray(arg2)){
-arg2=[arg2]}const size=arg1.length+arg2.length;if(this.options&&size>this.options.sequence){throw{code:"D2015",stack:new Error().stack,value:size}}return arg1.concat(
-arg2)}function exists(arg){if(typeof arg==="undefined"){return false}else{return true}}function spread(arg){var result=this.createSequence();if(Array.isArray(arg)){
-for(var ii=0;ii<arg.length;ii++){result=append.call(this,result,spread.call(this,arg[ii]))}}else if(arg!==null&&typeof arg==="object"&&!isLambda(arg)){for(const key of Object.
+arg2=[arg2]}const size2=arg1.length+arg2.length;if(this.options&&size2>this.options.sequence){throw{code:"D2015",stack:new Error().stack,value:size2}}return arg1.
+concat(arg2)}function exists(arg){if(typeof arg==="undefined"){return false}else{return true}}function spread(arg){var result=this.createSequence();if(Array.isArray(
+arg)){for(var ii=0;ii<arg.length;ii++){result=append.call(this,result,spread.call(this,arg[ii]))}}else if(arg!==null&&typeof arg==="object"&&!isLambda(arg)){for(const key of Object.
 keys(arg)){var obj=Object.create(null);obj[key]=arg[key];result.push(obj)}}else{result=arg}return result}function merge(arg){if(typeof arg==="undefined"){return void 0}
 var result=Object.create(null);arg.forEach(function(obj){for(const prop of Object.keys(obj)){result[prop]=obj[prop]}});return result}function reverse(arr){if(typeof arr===
 "undefined"){return void 0}if(arr.length<=1){return arr}var length2=arr.length;var result=new Array(length2);for(var i=0;i<length2;i++){result[length2-i-1]=arr[i]}
@@ -1480,9 +1480,9 @@ exports=functions}).call(this)}).call(exports2,typeof global!=="undefined"?globa
 var fn=require_functions_synchronous();var utils=require_utils2();var parser2=require_parser();var parseSignature=require_signature();var jsonata3=(function(){"\
 use strict";var isNumeric=utils.isNumeric;var isArrayOfStrings=utils.isArrayOfStrings;var isArrayOfNumbers=utils.isArrayOfNumbers;var isSequence=utils.isSequence;
 var isFunction2=utils.isFunction;var isLambda=utils.isLambda;var isIterable=utils.isIterable;var isPromise=utils.isPromise;var getFunctionArity=utils.getFunctionArity;
-var isDeepEqual=utils.isDeepEqual;var isArray3=Array.isArray;var hasOwn=Object.hasOwn;var staticFrame=createFrame(null);function createSequence(...items){items.
+var isDeepEqual=utils.isDeepEqual;var isArray5=Array.isArray;var hasOwn=Object.hasOwn;var staticFrame=createFrame(null);function createSequence(...items){items.
 sequence=true;return items}function evaluate2(expr,input,environment){var run=expr.run;if(run===void 0){run=expr.run=evaluatorOf(expr)}if(run===evaluateLiteral){
-return expr.value}var result=run(expr,input,environment);if(typeof result==="object"&&result!==null&&result.sequence===true&&isArray3(result)&&!result.tupleStream){
+return expr.value}var result=run(expr,input,environment);if(typeof result==="object"&&result!==null&&result.sequence===true&&isArray5(result)&&!result.tupleStream){
 if(expr.keepArray){result.keepSingleton=true}if(result.length===0){return void 0}if(result.length===1&&!result.keepSingleton){return result[0]}}return result}function evaluatorOf(expr){
 if(expr.predicate!==void 0||expr.group!==void 0&&expr.type!=="path"){return evaluateDecorated}switch(expr.type){case"string":case"number":case"value":return evaluateLiteral;case"\
 name":return evaluateName;case"variable":return evaluateVariable;case"path":return isPlainPath(expr)?evaluatePlainPath:evaluatePath;case"binary":switch(expr.value){case"\
@@ -1506,16 +1506,16 @@ result=evaluateFilter(expr.predicate[ii].expr,result,environment)}}if(expr.group
 environment)}return result}function isPlainStep(step){return step.stages===void 0&&step.tuple===void 0&&step.focus===void 0&&step.index===void 0&&step.ancestor===
 void 0&&step.predicate===void 0&&step.group===void 0&&step.keepArray===void 0}function isPlainPath(expr){return expr.group===void 0&&!expr.tuple&&!expr.keepSingletonArray&&
 expr.steps.every((step,index)=>(step.type==="name"||index===0&&step.type==="variable"&&expr.steps.length>1)&&isPlainStep(step))}function evaluatePlainPath(expr,input,environment){
-var steps=expr.steps;var value=input;var at=0;if(steps[0].type==="variable"){value=evaluateVariable(steps[0],input,environment);at=1}else if(isArray3(input)){return evaluateNames(
-steps,0,input,environment)}for(;at<steps.length;at++){if(typeof value!=="object"||value===null){return void 0}if(isArray3(value)){return value.sequence===true||
+var steps=expr.steps;var value=input;var at=0;if(steps[0].type==="variable"){value=evaluateVariable(steps[0],input,environment);at=1}else if(isArray5(input)){return evaluateNames(
+steps,0,input,environment)}for(;at<steps.length;at++){if(typeof value!=="object"||value===null){return void 0}if(isArray5(value)){return value.sequence===true||
 value.cons?evaluatePath(expr,input,environment):evaluateNames(steps,at,value,environment)}var name=steps[at].value;if(!hasOwn(value,name)||value._jsonata_function===
-true||value._jsonata_lambda===true){return void 0}value=value[name]}return isArray3(value)&&value.sequence===true?evaluatePath(expr,input,environment):value}function evaluateNames(steps,at,items,environment){
+true||value._jsonata_lambda===true){return void 0}value=value[name]}return isArray5(value)&&value.sequence===true?evaluatePath(expr,input,environment):value}function evaluateNames(steps,at,items,environment){
 for(;at<steps.length;at++){var step=steps[at];var name=step.value;var found=[];var hasArray=false;for(var ii=0;ii<items.length;ii++){var item=items[ii];if(typeof item!==
-"object"||item===null){continue}var value;if(isArray3(item)){value=evaluate2(step,item,environment)}else if(hasOwn(item,name)&&item._jsonata_function!==true&&item.
-_jsonata_lambda!==true){value=item[name];if(typeof value==="object"&&isArray3(value)&&value.sequence===true){value=evaluate2(step,item,environment)}}else{continue}
-if(value!==void 0){found.push(value);hasArray=hasArray||typeof value==="object"&&isArray3(value)}}if(hasArray){if(at===steps.length-1&&found.length===1&&isArray3(
+"object"||item===null){continue}var value;if(isArray5(item)){value=evaluate2(step,item,environment)}else if(hasOwn(item,name)&&item._jsonata_function!==true&&item.
+_jsonata_lambda!==true){value=item[name];if(typeof value==="object"&&isArray5(value)&&value.sequence===true){value=evaluate2(step,item,environment)}}else{continue}
+if(value!==void 0){found.push(value);hasArray=hasArray||typeof value==="object"&&isArray5(value)}}if(hasArray){if(at===steps.length-1&&found.length===1&&isArray5(
 found[0])&&!isSequence(found[0])){return found[0]}items=[];addFlattened(items,found)}else{items=found}}items.sequence=true;return items}function addFlattened(sequence,values2){
-for(var rr=0;rr<values2.length;rr++){var item=values2[rr];if(!isArray3(item)||item.cons){sequence.push(item)}else{for(var vv=0;vv<item.length;vv++){var member=item[vv];
+for(var rr=0;rr<values2.length;rr++){var item=values2[rr];if(!isArray5(item)||item.cons){sequence.push(item)}else{for(var vv=0;vv<item.length;vv++){var member=item[vv];
 if(member!==void 0||vv in item){sequence.push(member)}}}}}function evaluatePath(expr,input,environment){var inputSequence;if(Array.isArray(input)&&expr.steps[0].
 type!=="variable"){inputSequence=input}else{inputSequence=environment.base.createSequence(input)}var resultSequence;var isTupleStream=false;var tupleBindings=void 0;
 for(var ii=0;ii<expr.steps.length;ii++){var step=expr.steps[ii];if(step.tuple){isTupleStream=true}if(ii===0&&step.consarray){resultSequence=evaluate2(step,inputSequence,
@@ -1554,7 +1554,7 @@ lhs,rhs);break}}catch(err){err.position=expr.position;err.token=op;throw err}ret
 options:environment.base.options,createSequence:environment.base.createSequence};switch(expr.value){case"-":result=evaluate2(expr.expression,input,environment);
 if(typeof result==="undefined"){result=void 0}else if(isNumeric(result)){result=-result}else{throw{code:"D1002",stack:new Error().stack,position:expr.position,token:expr.
 value,value:result}}break;case"[":result=[];for(var at=0;at<expr.expressions.length;at++){var value=evaluate2(expr.expressions[at],input,environment);if(value!==
-void 0){if(expr.expressions[at].value==="["||!isArray3(value)){result.push(value)}else{result=fn.append.call(focus,result,value)}}}if(expr.consarray){Object.defineProperty(
+void 0){if(expr.expressions[at].value==="["||!isArray5(value)){result.push(value)}else{result=fn.append.call(focus,result,value)}}}if(expr.consarray){Object.defineProperty(
 result,"cons",{enumerable:false,configurable:false,value:true})}break;case"{":result=evaluateGroupExpression(expr,input,environment);break}return result}function evaluateName(expr,input,environment){
 return fn.lookup.call(environment.base,input,expr.value)}function evaluateLiteral(expr){return expr.value}function evaluateWildcard(expr,input,environment){var focus={
 options:environment.base.options,createSequence:environment.base.createSequence};var results=focus.createSequence();if(Array.isArray(input)&&input.outerWrapper&&
@@ -1578,7 +1578,7 @@ if(!Array.isArray(rhs)){rhs=[rhs]}for(var i=0;i<rhs.length;i++){if(rhs[i]===lhs)
 var result;var lBool=boolize(lhs);switch(op){case"and":result=lBool&&boolize(evalrhs());break;case"or":result=lBool||boolize(evalrhs());break}return result}function boolize(value){
 var booledValue=fn.boolean(value);return typeof booledValue==="undefined"?false:booledValue}function evaluateStringConcat(lhs,rhs){var result;var lstr="";var rstr="";
 if(typeof lhs!=="undefined"){lstr=fn.string(lhs)}if(typeof rhs!=="undefined"){rstr=fn.string(rhs)}result=lstr.concat(rstr);return result}function evaluateGroupExpression(expr,input,environment){
-var result=Object.create(null);if(!isArray3(input)&&!(input&&input.tupleStream)){var keys3=expr.literalKeys;if(keys3===void 0){keys3=expr.literalKeys=literalKeysOf(
+var result=Object.create(null);if(!isArray5(input)&&!(input&&input.tupleStream)){var keys3=expr.literalKeys;if(keys3===void 0){keys3=expr.literalKeys=literalKeysOf(
 expr.lhs)}if(keys3===null){keys3=[];for(var at=0;at<expr.lhs.length;at++){keys3.push(evaluate2(expr.lhs[at][0],input,environment))}if(!areOwnGroups(keys3)){keys3=
 null}}if(keys3!==null){for(at=0;at<keys3.length;at++){var member=evaluate2(expr.lhs[at][1],input,environment);if(member!==void 0){result[keys3[at]]=member}}return result}}
 var groups=Object.create(null);var reduce2=input&&input.tupleStream?true:false;var focus={options:environment.base.options,createSequence:environment.base.createSequence};
@@ -1597,21 +1597,21 @@ var result=Object.create(null);var focus={options:environment.base.options,creat
 for(var ii=1;ii<tupleStream.length;ii++){for(const prop of Object.keys(tupleStream[ii])){result[prop]=fn.append.call(focus,result[prop],tupleStream[ii][prop])}}
 return result}function evaluateRangeExpression(lhs,rhs,environment){var result;if(typeof lhs!=="undefined"&&!Number.isInteger(lhs)){throw{code:"T2003",stack:new Error().
 stack,value:lhs}}if(typeof rhs!=="undefined"&&!Number.isInteger(rhs)){throw{code:"T2004",stack:new Error().stack,value:rhs}}if(typeof lhs==="undefined"||typeof rhs===
-"undefined"){return result}if(lhs>rhs){return result}var size=rhs-lhs+1;if(size>1e7){throw{code:"D2014",stack:new Error().stack,value:size}}if(environment.base.
-options&&size>environment.base.options.sequence){throw{code:"D2015",stack:new Error().stack,value:size}}result=new Array(size);for(var item=lhs,index=0;item<=rhs;item++,
-index++){result[index]=item}result.sequence=true;return result}function evaluateBindExpression(expr,input,environment){var value=evaluate2(expr.rhs,input,environment);
-environment.bind(expr.lhs.value,value);return value}function evaluateCondition(expr,input,environment){var result;var condition=evaluate2(expr.condition,input,environment);
-if(condition===true||condition!==false&&fn.boolean(condition)){result=evaluate2(expr.then,input,environment)}else if(typeof expr.else!=="undefined"){result=evaluate2(
-expr.else,input,environment)}return result}function evaluateBlock(expr,input,environment){var result;var frame=createFrame(environment);for(var ii=0;ii<expr.expressions.
-length;ii++){result=evaluate2(expr.expressions[ii],input,frame)}return result}function evaluateRegex(expr,input,environment){var re=new environment.base.RegexEngine(
-expr.value);var closure=function(str,fromIndex){var result;re.lastIndex=fromIndex||0;var match2=re.exec(str);if(match2!==null){result={match:match2[0],start:match2.
-index,end:match2.index+match2[0].length,groups:[]};if(match2.length>1){for(var i=1;i<match2.length;i++){result.groups.push(match2[i])}}result.next=function(){if(re.
-lastIndex>=str.length){return void 0}else{var next=closure(str,re.lastIndex);if(next&&next.match===""){throw{code:"D1004",stack:new Error().stack,position:expr.
-position,value:expr.value.source}}return next}}}return result};return closure}function evaluateVariable(expr,input,environment){var result;if(expr.value===""){result=
-input&&input.outerWrapper?input[0]:input}else{result=environment.lookup(expr.value)}return result}function evaluateSortExpression(expr,input,environment){var result;
-var lhs=input;var isTupleSort=input.tupleStream?true:false;var comparator=function(a,b){var comp=0;for(var index=0;comp===0&&index<expr.terms.length;index++){var term=expr.
-terms[index];var context=a;var env=environment;if(isTupleSort){context=a["@"];env=createFrameFromTuple(environment,a)}var aa=evaluate2(term.expression,context,env);
-context=b;env=environment;if(isTupleSort){context=b["@"];env=createFrameFromTuple(environment,b)}var bb=evaluate2(term.expression,context,env);var atype=typeof aa;
+"undefined"){return result}if(lhs>rhs){return result}var size2=rhs-lhs+1;if(size2>1e7){throw{code:"D2014",stack:new Error().stack,value:size2}}if(environment.base.
+options&&size2>environment.base.options.sequence){throw{code:"D2015",stack:new Error().stack,value:size2}}result=new Array(size2);for(var item=lhs,index=0;item<=
+rhs;item++,index++){result[index]=item}result.sequence=true;return result}function evaluateBindExpression(expr,input,environment){var value=evaluate2(expr.rhs,input,
+environment);environment.bind(expr.lhs.value,value);return value}function evaluateCondition(expr,input,environment){var result;var condition=evaluate2(expr.condition,
+input,environment);if(condition===true||condition!==false&&fn.boolean(condition)){result=evaluate2(expr.then,input,environment)}else if(typeof expr.else!=="unde\
+fined"){result=evaluate2(expr.else,input,environment)}return result}function evaluateBlock(expr,input,environment){var result;var frame=createFrame(environment);
+for(var ii=0;ii<expr.expressions.length;ii++){result=evaluate2(expr.expressions[ii],input,frame)}return result}function evaluateRegex(expr,input,environment){var re=new environment.
+base.RegexEngine(expr.value);var closure=function(str,fromIndex){var result;re.lastIndex=fromIndex||0;var match2=re.exec(str);if(match2!==null){result={match:match2[0],
+start:match2.index,end:match2.index+match2[0].length,groups:[]};if(match2.length>1){for(var i=1;i<match2.length;i++){result.groups.push(match2[i])}}result.next=
+function(){if(re.lastIndex>=str.length){return void 0}else{var next=closure(str,re.lastIndex);if(next&&next.match===""){throw{code:"D1004",stack:new Error().stack,
+position:expr.position,value:expr.value.source}}return next}}}return result};return closure}function evaluateVariable(expr,input,environment){var result;if(expr.
+value===""){result=input&&input.outerWrapper?input[0]:input}else{result=environment.lookup(expr.value)}return result}function evaluateSortExpression(expr,input,environment){
+var result;var lhs=input;var isTupleSort=input.tupleStream?true:false;var comparator=function(a,b){var comp=0;for(var index=0;comp===0&&index<expr.terms.length;index++){
+var term=expr.terms[index];var context=a;var env=environment;if(isTupleSort){context=a["@"];env=createFrameFromTuple(environment,a)}var aa=evaluate2(term.expression,
+context,env);context=b;env=environment;if(isTupleSort){context=b["@"];env=createFrameFromTuple(environment,b)}var bb=evaluate2(term.expression,context,env);var atype=typeof aa;
 var btype=typeof bb;if(atype==="undefined"){comp=btype==="undefined"?0:1;continue}if(btype==="undefined"){comp=-1;continue}if(!(atype==="string"||atype==="numbe\
 r")||!(btype==="string"||btype==="number")){throw{code:"T2008",stack:new Error().stack,position:expr.position,value:!(atype==="string"||atype==="number")?aa:bb}}
 if(atype!==btype){throw{code:"T2007",stack:new Error().stack,position:expr.position,value:aa,value2:bb}}if(aa===bb){continue}else if(aa<bb){comp=-1}else{comp=1}
@@ -1807,7 +1807,7 @@ type);return/[^\x20-\x7e]/.test(type)?"":type.toLowerCase()}var bytesOfBlob;var 
 if(parts===null||typeof parts!=="object"||typeof parts[Symbol.iterator]!=="function"){const received=parts===null?"null":typeof parts==="object"?"an instance of\
  Object":`type ${typeof parts} (${typeof parts==="string"?`'${parts}'`:String(parts)})`;const error=new TypeError(`The "sources" argument must be a sequence. Re\
 ceived ${received}`);error.code="ERR_INVALID_ARG_TYPE";throw error}const native2=options?.endings==="native";const chunks=Array.from(parts,part=>bytesOfPart(native2&&
-typeof part==="string"?part.replace(/\r\n?/g,"\n"):part));this.#bytes=new Uint8Array(chunks.reduce((size,chunk2)=>size+chunk2.length,0));let offset2=0;for(const chunk2 of chunks){
+typeof part==="string"?part.replace(/\r\n?/g,"\n"):part));this.#bytes=new Uint8Array(chunks.reduce((size2,chunk2)=>size2+chunk2.length,0));let offset2=0;for(const chunk2 of chunks){
 this.#bytes.set(chunk2,offset2);offset2+=chunk2.length}this.#type=typeOf(options?.type)}get size(){return this.#bytes.length}get type(){return this.#type}async arrayBuffer(){
 return this.#bytes.slice().buffer}async text(){const text2=host.utf8Decode(byteString(this.#bytes),false);return text2.startsWith("\uFEFF")?text2.slice(1):text2}slice(start=0,end=this.
 size,type=""){return new _Blob([this.#bytes.subarray(start,end)],{type})}stream(){const bytes=this.#bytes;let offset2=0;return new ReadableStream2({pull(controller){
@@ -2010,12 +2010,12 @@ any",defaults="date"){if(options===null)throw new TypeError("Cannot convert unde
 get(key)??compiled.set(key,compile(locales,options,needed,defaults));this.#locale=settings.locale;this.#zone=settings.zone;this.#hourCycle=settings.hourCycle;this.#fields=
 settings.fields;this.#styles=settings.styles;this.#pattern=settings.pattern;this.#writers=settings.writers}static supportedLocalesOf(locales){return supportedLocalesOf(
 locales)}#moment(date){const ms=date===void 0?Date.now():Number(date);if(!(Math.abs(ms)<=MAX_TIME))throw new RangeError("Invalid time value");return{ms,local:new Date(
-ms+this.#zone.offsetAt(ms))}}formatToParts(date){const{ms,local}=this.#moment(date);return this.#writers.map(({type,write})=>({type,value:write(local,ms)}))}get format(){
-this.#boundFormat??=date=>{const{ms,local}=this.#moment(date);let text2="";for(const{write}of this.#writers){const value=write(local,ms);text2+=value===NARROW_SPACE?
-" ":value}return text2};return this.#boundFormat}resolvedOptions(){const fields=this.#fields;const{dateStyle,timeStyle}=this.#styles;const shown={};if(!dateStyle&&
-!timeStyle){for(const name of SHOWN)if(fields[name]!==void 0)shown[name]=this.#pattern.find(({field})=>field===name)?.width??fields[name]}const hour=fields.hour?
-{hourCycle:this.#hourCycle,hour12:this.#hourCycle==="h12"||this.#hourCycle==="h11"}:{};return{locale:this.#locale,calendar:"gregory",numberingSystem:"latn",timeZone:this.#zone.
-name,...hour,...shown,...dateStyle&&{dateStyle},...timeStyle&&{timeStyle}}}get[Symbol.toStringTag](){return"Intl.DateTimeFormat"}};init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var choice3=choiceReader("NumberFormat");var SYMBOLS={USD:"$",EUR:"€",GBP:"£",JPY:"¥",INR:"₹",CNY:"CN¥",KRW:"₩",BRL:"R$",CAD:"CA$",AUD:"A$",MXN:"MX$",NZD:"\
+ms+this.#zone.offsetAt(ms))}}formatToParts(date){const{ms,local}=this.#moment(date);return this.#writers.map(({type,write:write2})=>({type,value:write2(local,ms)}))}get format(){
+this.#boundFormat??=date=>{const{ms,local}=this.#moment(date);let text2="";for(const{write:write2}of this.#writers){const value=write2(local,ms);text2+=value===
+NARROW_SPACE?" ":value}return text2};return this.#boundFormat}resolvedOptions(){const fields=this.#fields;const{dateStyle,timeStyle}=this.#styles;const shown={};
+if(!dateStyle&&!timeStyle){for(const name of SHOWN)if(fields[name]!==void 0)shown[name]=this.#pattern.find(({field})=>field===name)?.width??fields[name]}const hour=fields.
+hour?{hourCycle:this.#hourCycle,hour12:this.#hourCycle==="h12"||this.#hourCycle==="h11"}:{};return{locale:this.#locale,calendar:"gregory",numberingSystem:"latn",
+timeZone:this.#zone.name,...hour,...shown,...dateStyle&&{dateStyle},...timeStyle&&{timeStyle}}}get[Symbol.toStringTag](){return"Intl.DateTimeFormat"}};init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var choice3=choiceReader("NumberFormat");var SYMBOLS={USD:"$",EUR:"€",GBP:"£",JPY:"¥",INR:"₹",CNY:"CN¥",KRW:"₩",BRL:"R$",CAD:"CA$",AUD:"A$",MXN:"MX$",NZD:"\
 NZ$",HKD:"HK$",TWD:"NT$",ILS:"₪",VND:"₫",XAF:"FCFA",XOF:"F CFA",XPF:"CFPF",XCD:"EC$",PHP:"₱"};var NO_DECIMALS=["BIF","CLP","DJF","GNF","ISK","JPY","KMF","\
 KRW","PYG","RWF","UGX","VND","VUV","XAF","XOF","XPF"];var THREE_DECIMALS=["BHD","IQD","JOD","KWD","LYD","OMR","TND"];var CURRENCY=/^[A-Z]{3}$/;function decimal(number){
 if(typeof number==="bigint")return{digits:String(number),point:String(number).length};const[mantissa,exponent]=number.toExponential().split("e");return{digits:mantissa.
@@ -2826,7 +2826,7 @@ return false}var lastIndex=data.length-1;if(index==lastIndex){data.pop()}else{sp
 value}return this}var listCacheSet_default=listCacheSet;function ListCache(entries){var index=-1,length=entries==null?0:entries.length;this.clear();while(++index<length){var entry=entries[index];this.set(entry[0],entry[1])}}
 ListCache.prototype.clear=listCacheClear_default;ListCache.prototype["delete"]=listCacheDelete_default;ListCache.prototype.get=listCacheGet_default;ListCache.prototype.
 has=listCacheHas_default;ListCache.prototype.set=listCacheSet_default;var ListCache_default=ListCache;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var Map2=getNative_default(root_default,"Map");var Map_default=Map2;function mapCacheClear(){this.size=0;this.__data__={"hash":new Hash_default,"map":new(Map_default||ListCache_default),"string":new Hash_default}}var mapCacheClear_default=mapCacheClear;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function isKeyable(value){var type=typeof value;return type=="string"||type=="number"||type=="symbol"||type==
-"boolean"?value!=="__proto__":value===null}var isKeyable_default=isKeyable;function getMapData(map,key){var data=map.__data__;return isKeyable_default(key)?data[typeof key=="string"?"string":"hash"]:data.map}var getMapData_default=getMapData;function mapCacheDelete(key){var result=getMapData_default(this,key)["delete"](key);this.size-=result?1:0;return result}var mapCacheDelete_default=mapCacheDelete;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function mapCacheGet(key){return getMapData_default(this,key).get(key)}var mapCacheGet_default=mapCacheGet;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function mapCacheHas(key){return getMapData_default(this,key).has(key)}var mapCacheHas_default=mapCacheHas;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function mapCacheSet(key,value){var data=getMapData_default(this,key),size=data.size;data.set(key,value);this.size+=data.size==size?0:1;return this}var mapCacheSet_default=mapCacheSet;function MapCache(entries){var index=-1,length=entries==null?0:entries.length;this.clear();while(++index<length){var entry=entries[index];this.set(entry[0],entry[1])}}
+"boolean"?value!=="__proto__":value===null}var isKeyable_default=isKeyable;function getMapData(map,key){var data=map.__data__;return isKeyable_default(key)?data[typeof key=="string"?"string":"hash"]:data.map}var getMapData_default=getMapData;function mapCacheDelete(key){var result=getMapData_default(this,key)["delete"](key);this.size-=result?1:0;return result}var mapCacheDelete_default=mapCacheDelete;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function mapCacheGet(key){return getMapData_default(this,key).get(key)}var mapCacheGet_default=mapCacheGet;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function mapCacheHas(key){return getMapData_default(this,key).has(key)}var mapCacheHas_default=mapCacheHas;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function mapCacheSet(key,value){var data=getMapData_default(this,key),size2=data.size;data.set(key,value);this.size+=data.size==size2?0:1;return this}var mapCacheSet_default=mapCacheSet;function MapCache(entries){var index=-1,length=entries==null?0:entries.length;this.clear();while(++index<length){var entry=entries[index];this.set(entry[0],entry[1])}}
 MapCache.prototype.clear=mapCacheClear_default;MapCache.prototype["delete"]=mapCacheDelete_default;MapCache.prototype.get=mapCacheGet_default;MapCache.prototype.
 has=mapCacheHas_default;MapCache.prototype.set=mapCacheSet_default;var MapCache_default=MapCache;var FUNC_ERROR_TEXT="Expected a function";function memoize(func,resolver){if(typeof func!="function"||resolver!=null&&typeof resolver!="function"){throw new TypeError(
 FUNC_ERROR_TEXT)}var memoized=function(){var args=arguments,key=resolver?resolver.apply(this,args):args[0],cache=memoized.cache;if(cache.has(key)){return cache.
@@ -2847,9 +2847,9 @@ return false}var proto=getPrototype_default(value);if(proto===null){return true}
 "function"&&Ctor instanceof Ctor&&funcToString3.call(Ctor)==objectCtorString}var isPlainObject_default=isPlainObject;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function baseSlice(array,start,end){var index=-1,length=array.length;if(start<0){start=-start>length?0:length+
 start}end=end>length?length:end;if(end<0){end+=length}length=start>end?0:end-start>>>0;start>>>=0;var result=Array(length);while(++index<length){result[index]=array[index+
 start]}return result}var baseSlice_default=baseSlice;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function arrayReduce(array,iteratee,accumulator,initAccum){var index=-1,length=array==null?0:array.length;
-if(initAccum&&length){accumulator=array[++index]}while(++index<length){accumulator=iteratee(accumulator,array[index],index,array)}return accumulator}var arrayReduce_default=arrayReduce;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function castArray(){if(!arguments.length){return[]}var value=arguments[0];return isArray_default(value)?value:[value]}var castArray_default=castArray;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var nativeCeil=Math.ceil;var nativeMax2=Math.max;function chunk(array,size,guard){if(guard?isIterateeCall_default(array,size,guard):size===void 0){size=1}else{size=
-nativeMax2(toInteger_default(size),0)}var length=array==null?0:array.length;if(!length||size<1){return[]}var index=0,resIndex=0,result=Array(nativeCeil(length/size));
-while(index<length){result[resIndex++]=baseSlice_default(array,index,index+=size)}return result}var chunk_default=chunk;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function stackClear(){this.__data__=new ListCache_default;this.size=0}var stackClear_default=stackClear;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function stackDelete(key){var data=this.__data__,result=data["delete"](key);this.size=data.size;return result}
+if(initAccum&&length){accumulator=array[++index]}while(++index<length){accumulator=iteratee(accumulator,array[index],index,array)}return accumulator}var arrayReduce_default=arrayReduce;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function castArray(){if(!arguments.length){return[]}var value=arguments[0];return isArray_default(value)?value:[value]}var castArray_default=castArray;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var nativeCeil=Math.ceil;var nativeMax2=Math.max;function chunk(array,size2,guard){if(guard?isIterateeCall_default(array,size2,guard):size2===void 0){size2=1}else{
+size2=nativeMax2(toInteger_default(size2),0)}var length=array==null?0:array.length;if(!length||size2<1){return[]}var index=0,resIndex=0,result=Array(nativeCeil(
+length/size2));while(index<length){result[resIndex++]=baseSlice_default(array,index,index+=size2)}return result}var chunk_default=chunk;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function stackClear(){this.__data__=new ListCache_default;this.size=0}var stackClear_default=stackClear;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function stackDelete(key){var data=this.__data__,result=data["delete"](key);this.size=data.size;return result}
 var stackDelete_default=stackDelete;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function stackGet(key){return this.__data__.get(key)}var stackGet_default=stackGet;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function stackHas(key){return this.__data__.has(key)}var stackHas_default=stackHas;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var LARGE_ARRAY_SIZE=200;function stackSet(key,value){var data=this.__data__;if(data instanceof ListCache_default){var pairs=data.__data__;if(!Map_default||pairs.
 length<LARGE_ARRAY_SIZE-1){pairs.push([key,value]);this.size=++data.size;return this}data=this.__data__=new MapCache_default(pairs)}data.set(key,value);this.size=
 data.size;return this}var stackSet_default=stackSet;function Stack(entries){var data=this.__data__=new ListCache_default(entries);this.size=data.size}Stack.prototype.clear=stackClear_default;Stack.prototype["dele\
@@ -3501,7 +3501,7 @@ return omit_default(obj,keys3)});expression.registerFunction("compact",function(
 "join",function(arr,separator){return join_default(castArray_default(arr),separator)});expression.registerFunction("orderBy",function(arr,attr,order){return orderBy_default(
 castArray_default(arr),attr,order)});expression.registerFunction("find",function(arr,attr){return find_default(castArray_default(arr),attr)});expression.registerFunction(
 "lofilter",function(arr,attr){return filter_default(castArray_default(arr),attr)});expression.registerFunction("values",function(obj){return values_default(obj)});
-expression.registerFunction("chunk",function(arr,size){return chunk_default(castArray_default(arr),size)});expression.registerFunction("wrap",function(value,wrapper,endWrapper){
+expression.registerFunction("chunk",function(arr,size2){return chunk_default(castArray_default(arr),size2)});expression.registerFunction("wrap",function(value,wrapper,endWrapper){
 return join_default([wrapper,value,endWrapper||wrapper],"")});expression.registerFunction("difference",function(arr1,arr2){return difference_default(arr1,arr2)});
 expression.registerFunction("flatten",function(arr){return flatten_default(castArray_default(arr))});expression.registerFunction("flattenDeep",function(arr){return flattenDeep_default(
 castArray_default(arr))});expression.registerFunction("flattenDepth",function(arr,depth){return flattenDepth_default(castArray_default(arr),depth)});return expression}var DATETIME_GETTERS=["year","quarter","month","day","hour","minute","second","millisecond","weekYear","weekNumber","weekday","ordinal","monthShort","monthLong",
@@ -3556,13 +3556,35 @@ inside||name==="group"))}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS()
 rimitive value"]];function messageOf(error){if(error===null||typeof error!=="object")return String(error);if(typeof error.message!=="string")return String(error.
 message??"an error without a message");const words=error instanceof TypeError?IN_NODES_WORDS.find(([ours])=>ours.test(error.message)):void 0;return words?error.
 message.replace(...words):error.message}function explain(error){const{code,position,token}=Object(error);return{code:typeof code==="string"?code:void 0,message:messageOf(
-error),position:typeof position==="number"?position:void 0,token:typeof token==="string"?token:void 0}}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var MAX_SEARCHED=200;function toJson(value){const result=hasWrapper(value,0)?deepUnwrapNative(value):value;try{return JSON.stringify(result)}catch(error){if(!(error instanceof
-TypeError))throw error;throw{code:"not_json",message:`The result can't be written as JSON (${error.message}). Functions and values that contain themselves can't\
- be.`}}}function toJsonWithoutFunctions(value){if(hasFunction(value,0))throw new Error("waits");return toJson(value)}function hasFunction(value,depth){if(value===
-null||typeof value!=="object")return false;if(depth>MAX_SEARCHED||value._jsonata_function===true||value._jsonata_lambda===true)return true;if(Array.isArray(value))
-return value.some(item=>hasFunction(item,depth+1));for(const name in value){if(hasFunction(value[name],depth+1))return true}return false}function hasWrapper(value,depth){
-if(value===null||typeof value!=="object")return false;if(depth>MAX_SEARCHED)return true;if(Array.isArray(value))return value.some(item=>hasWrapper(item,depth+1));
-if(Object.getOwnPropertySymbols(value).length>0)return true;for(const name in value){if(hasWrapper(value[name],depth+1))return true}return false}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function freeNames(tree){const free=[];walk(tree,new Set([...FUNCTIONS,"","$",...boundIn(tree)]),free);return free}function firstUnknown(program,bindings){program.
+error),position:typeof position==="number"?position:void 0,token:typeof token==="string"?token:void 0}}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var MAX_AT_ONCE=1e5;var MAX_DEPTH=200;var{isArray:isArray3}=Array;var isOver=globalThis.__isOver;delete globalThis.
+__isOver;function stringifyInPieces(value,limit){const parts=new Map;let hasMethod=false;let size2=0;const pieces=[];let length=0;function measure(value2,depth){
+if(depth>MAX_DEPTH)return false;if(typeof value2.toJSON==="function"){hasMethod=true;size2+=1;return true}const start=size2;if(isArray3(value2)){let begin=size2;
+let ends;for(let index=0;index<value2.length;index++){if(!add(value2[index],depth))return false;if(size2-begin>MAX_AT_ONCE){ends??=[];ends.push(index);begin=size2}}
+if(ends)parts.set(value2,ends);return true}for(const name in value2){size2+=name.length;if(!add(value2[name],depth))return false}if(size2-start>MAX_AT_ONCE&&isDivisible(
+value2))parts.set(value2,void 0);return true}function add(value2,depth){size2+=1;if(typeof value2==="string")size2+=value2.length;return typeof value2!=="object"||
+value2===null||measure(value2,depth+1)}function push(text2){length+=text2.length;if(length>limit)throw pieces;pieces.push(text2);if(isOver())throw new InternalError(
+"interrupted")}function write2(value2,name,before){if(typeof value2==="string"&&value2.length>MAX_AT_ONCE){push(`${before}"`);writeText(value2);push('"');return true}
+if(typeof value2==="object"&&value2!==null&&parts.has(value2)){push(before);if(isArray3(value2))writeArray(value2,parts.get(value2));else writeObject(value2);return true}
+const text2=stringifyMember(value2,name);if(text2===void 0)return false;push(before+text2);return true}function writeText(text2){let start=0;while(start<text2.length){
+let end=start+MAX_AT_ONCE;if(isHighSurrogate(text2.charCodeAt(end-1)))end+=1;push(JSON.stringify(text2.slice(start,end)).slice(1,-1));start=end}}function writeArray(array,ends){
+let separator="[";let start=0;const item=index=>{if(!write2(array[index],String(index),separator))push(`${separator}null`);separator=","};const run=end=>{if(hasMethod){
+for(let index=start;index<end;index++)item(index)}else if(end>start){push(separator+JSON.stringify(array.slice(start,end)).slice(1,-1));separator=","}};for(const end of ends){
+run(end);item(end);start=end+1}run(array.length);push("]")}function writeObject(object){let separator="{";for(const name of Object.keys(object)){if(write2(object[name],
+name,`${separator}${JSON.stringify(name)}:`))separator=","}push(separator==="{"?"{}":"}")}if(typeof value==="object"&&value!==null&&!measure(value,0))return JSON.
+stringify(value);try{return write2(value,"","")?pieces.join(""):void 0}catch(error){if(error===pieces)return length;throw error}}var isHighSurrogate=code=>code>=
+55296&&code<=56319;var isDivisible=object=>!(object instanceof String||object instanceof Number||object instanceof Boolean);function stringifyMember(value,name){
+if(typeof value!=="object"||value===null||typeof value.toJSON!=="function")return JSON.stringify(value);const text2=JSON.stringify({[name]:value});return text2===
+"{}"?void 0:text2.slice(JSON.stringify(name).length+2,-1)}var MAX_SEARCHED=200;var{isArray:isArray4}=Array;var{getOwnPropertySymbols}=Object;var hasFunction=false;var hasWrapper=false;var size=0;var stopsAtFunction=false;
+function toJson(value,limit){stopsAtFunction=false;look(value);return write(value,limit)}function toJsonWithoutFunctions(value,limit){stopsAtFunction=true;look(
+value);if(hasFunction)throw new Error("waits");return write(value,limit)}function write(value,limit){const result=hasWrapper?deepUnwrapNative(value):value;try{return hasWrapper||
+size>MAX_AT_ONCE?stringifyInPieces(result,limit):JSON.stringify(result)}catch(error){if(!(error instanceof TypeError))throw error;throw{code:"not_json",message:`\
+The result can't be written as JSON (${error.message}). Functions and values that contain themselves can't be.`}}}function look(value){hasFunction=false;hasWrapper=
+false;size=0;if(typeof value==="string")size=value.length;else if(typeof value==="object"&&value!==null)search(value,0)}function search(value,depth){if(depth>MAX_SEARCHED){
+hasFunction=true;hasWrapper=true;return true}if(isArray4(value)){size+=value.length;for(let index=0;index<value.length;index++){const item=value[index];if(typeof item===
+"string")size+=item.length;else if(typeof item==="object"&&item!==null&&search(item,depth+1))return true}return false}if(value._jsonata_function===true||value._jsonata_lambda===
+true){hasFunction=true;if(stopsAtFunction)return true}if(!hasWrapper&&getOwnPropertySymbols(value).length>0){hasWrapper=true;if(!stopsAtFunction)return true}for(const name in value){
+const member=value[name];size+=name.length;if(typeof member==="string")size+=member.length;else if(typeof member==="object"&&member!==null&&search(member,depth+
+1))return true}return false}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function freeNames(tree){const free=[];walk(tree,new Set([...FUNCTIONS,"","$",...boundIn(tree)]),free);return free}function firstUnknown(program,bindings){program.
 free??=freeNames(program.tree);return program.free.length===0?void 0:program.free.find(({token})=>!Object.hasOwn(bindings,token))}function walk(node,known,free){
 if(node===null||typeof node!=="object")return;if(Array.isArray(node)){for(const it of node)walk(it,known,free);return}if(node.type==="variable"&&!known.has(node.
 value))free.push({token:node.value,position:node.position});const around=opensScope(node)?new Set([...known,...namesOf(node)]):known;for(const name in node){if(node.
@@ -3570,10 +3592,10 @@ type==="bind"&&name==="lhs"||node.type==="lambda"&&name==="arguments")continue;w
 mbda"||type==="path";function namesOf(node){if(node.type==="block")return boundIn(node.expressions);if(node.type==="lambda")return[...node.arguments.map(({value})=>value),
 ...boundIn(node.body)];return node.steps.flatMap(({focus,index,stages})=>[focus,index,...(stages??[]).filter(({type})=>type==="index").map(({value})=>value)])}function boundIn(node){
 if(node===null||typeof node!=="object")return[];if(Array.isArray(node))return node.flatMap(boundIn);const own=node.type==="bind"?[node.lhs.value]:[];if(node.type===
-"block"||node.type==="lambda")return own;return[...own,...Object.values(node).flatMap(boundIn)]}var AGAIN=Symbol("evaluate again, as the original does");function evaluateAtOnce(expression,input,bindings,refuse2){let program;try{program=compiled2(expression);
-if(program.waits||refuse2&&firstUnknown(program,bindings))return AGAIN;return toJsonWithoutFunctions(program.atOnce.evaluate(input,bindings))}catch(error){if(error===
-null||error instanceof InternalError)throw error;if(program&&error.message==="waits")program.waits=true;return AGAIN}}async function evaluate(expression,input,bindings,refuse2){
-try{const program=compiled2(expression);if(refuse2)refuseUnknown(program,bindings);forgetCalls();return toJson(await program.original.evaluate(input,bindings))}catch(error){
+"block"||node.type==="lambda")return own;return[...own,...Object.values(node).flatMap(boundIn)]}var AGAIN=Symbol("evaluate again, as the original does");function evaluateAtOnce(expression,input,bindings,refuse2,limit){let program;try{program=compiled2(expression);
+if(program.waits||refuse2&&firstUnknown(program,bindings))return AGAIN;return toJsonWithoutFunctions(program.atOnce.evaluate(input,bindings),limit)}catch(error){
+if(error===null||error instanceof InternalError)throw error;if(program&&error.message==="waits")program.waits=true;return AGAIN}}async function evaluate(expression,input,bindings,refuse2,limit){
+try{const program=compiled2(expression);if(refuse2)refuseUnknown(program,bindings);forgetCalls();return toJson(await program.original.evaluate(input,bindings),limit)}catch(error){
 throw explain(error)}}function check(expression,names){try{refuseUnknown(compiled2(expression),Object.fromEntries(names.map(name=>[name,true])))}catch(error){throw explain(
 error)}}function refuseUnknown(program,bindings){const unknown=firstUnknown(program,bindings);if(unknown)throw{...unknown,code:"unknown_name",message:`$${unknown.
 token} isn't defined.`}}globalThis.__engine={check,evaluate,evaluateAtOnce,register};for(const type of[Object,Function,Array,String,Number,Boolean,Symbol,Date,RegExp,

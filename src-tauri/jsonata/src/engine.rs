@@ -94,7 +94,7 @@ impl Engine {
             let at_once: Function = engine.get("evaluateAtOnce").map_err(|error| Failure::caught(ctx, &error))?;
             let (first, bindings) = arguments(ctx, program, input)?;
             let result: Value = at_once
-                .call((&*program.expression, first, bindings, refuse))
+                .call((&*program.expression, first, bindings, refuse, program.limits.output))
                 .map_err(|error| Failure::caught(ctx, &error))?;
             let result =
                 if result.is_symbol() { original(ctx, engine, program, input, refuse, &clock)? } else { result };
@@ -144,12 +144,14 @@ impl Engine {
 /// What the bundle takes from Rust.
 fn install<'js>(ctx: &Ctx<'js>, clock: &Rc<Clock>, has_formats: &Rc<Cell<bool>>) -> rquickjs::Result<()> {
     host::install(ctx)?;
-    let (clock, has_formats) = (Rc::clone(clock), Rc::clone(has_formats));
+    let (asked, has_formats) = (Rc::clone(clock), Rc::clone(has_formats));
     let load_formats = move |ctx: Ctx<'js>| {
         has_formats.set(true);
-        clock.pause(|| ctx.eval::<(), _>(FORMATS_BUNDLE))
+        asked.pause(|| ctx.eval::<(), _>(FORMATS_BUNDLE))
     };
-    ctx.globals().set("__loadFormats", Function::new(ctx.clone(), load_formats)?)
+    ctx.globals().set("__loadFormats", Function::new(ctx.clone(), load_formats)?)?;
+    let clock = Rc::clone(clock);
+    ctx.globals().set("__isOver", Function::new(ctx.clone(), move || clock.is_over())?)
 }
 
 impl Clock {
@@ -219,8 +221,9 @@ fn original<'js>(
 ) -> Result<Value<'js>, Failure> {
     let evaluate: Function = engine.get("evaluate").map_err(|error| Failure::caught(ctx, &error))?;
     let (input, bindings) = arguments(ctx, program, input)?;
-    let promise: Promise =
-        evaluate.call((&*program.expression, input, bindings, refuse)).map_err(|error| Failure::caught(ctx, &error))?;
+    let promise: Promise = evaluate
+        .call((&*program.expression, input, bindings, refuse, program.limits.output))
+        .map_err(|error| Failure::caught(ctx, &error))?;
     // An interruption ends the job that it falls into, and what waits for that job isn't always informed. The others would go on.
     while !clock.is_over() {
         if let Some(result) = promise.result() {
@@ -237,9 +240,13 @@ fn output(ctx: &Ctx<'_>, result: &Value<'_>, limit: usize) -> Result<Option<Box<
     if result.is_undefined() {
         return Ok(None);
     }
+    // A number: so many characters, and possibly more.
+    if result.is_number() {
+        return Err(Failure::Output);
+    }
     let json = text_of(ctx, result)?;
     if json.len() > limit {
-        return Err(Failure::Output(json.len()));
+        return Err(Failure::Output);
     }
     RawValue::from_string(json).map(Some).map_err(|_| Failure::NotJson)
 }

@@ -11,15 +11,15 @@ import { firstUnknown } from './names.js';
 const AGAIN = Symbol('evaluate again, as the original does');
 
 /**
- * Evaluates without ever waiting. Gives the result as JSON, undefined, or AGAIN when only the original can say what the result is.
- * With `refuse`, a `$name` that nothing binds is an error.
+ * Evaluates without ever waiting. Gives the result as JSON, undefined, a number if it has more than `limit` characters of JSON, or
+ * AGAIN when only the original can say what the result is. With `refuse`, a `$name` that nothing binds is an error.
  */
-function evaluateAtOnce(expression, input, bindings, refuse) {
+function evaluateAtOnce(expression, input, bindings, refuse, limit) {
   let program;
   try {
     program = compiled(expression);
     if (program.waits || (refuse && firstUnknown(program, bindings))) return AGAIN;
-    return toJsonWithoutFunctions(program.atOnce.evaluate(input, bindings));
+    return toJsonWithoutFunctions(program.atOnce.evaluate(input, bindings), limit);
   } catch (error) {
     // Without memory there is no second attempt.
     if (error === null || error instanceof InternalError) throw error;
@@ -28,13 +28,13 @@ function evaluateAtOnce(expression, input, bindings, refuse) {
   }
 }
 
-/** Evaluates as the original does. Gives a promise of the result as JSON or undefined; its error is as `explain` gives it. */
-async function evaluate(expression, input, bindings, refuse) {
+/** Evaluates as the original does. Gives a promise of the same, except for AGAIN; its error is as `explain` gives it. */
+async function evaluate(expression, input, bindings, refuse, limit) {
   try {
     const program = compiled(expression);
     if (refuse) refuseUnknown(program, bindings);
     forgetCalls();
-    return toJson(await program.original.evaluate(input, bindings));
+    return toJson(await program.original.evaluate(input, bindings), limit);
   } catch (error) {
     throw explain(error);
   }

@@ -15,8 +15,8 @@ pub(super) enum Failure {
     NotJson,
     /// The result's promise waits for something that never happens.
     NeverSettles,
-    /// The result has so many bytes of JSON.
-    Output(usize),
+    /// The result has more bytes of JSON than are allowed.
+    Output,
 }
 
 /// What an error says. Of errors from `explain` in js/engine/errors.js, and of the interpreter's own.
@@ -50,7 +50,7 @@ impl Failure {
     pub(super) fn explain(self, expression: &str, limits: &Limits) -> EvalError {
         match self {
             Self::Interrupted => time(limits),
-            Self::Output(bytes) => output(bytes, limits),
+            Self::Output => output(limits),
             Self::NeverSettles => EvalError {
                 kind: ErrorKind::Evaluation,
                 code: Some("never_settles".to_owned()),
@@ -155,11 +155,11 @@ fn stack(limits: &Limits) -> EvalError {
     }
 }
 
-fn output(size: usize, limits: &Limits) -> EvalError {
+fn output(limits: &Limits) -> EvalError {
     EvalError {
         kind: ErrorKind::Output,
         code: Some("output_limit".to_owned()),
-        message: format!("The result has {} of JSON; {} are allowed.", bytes(size), bytes(limits.output)),
+        message: format!("The result has more than {} of JSON.", bytes(limits.output)),
         position: None,
         advice: Some("Select less, or evaluate in parts."),
     }

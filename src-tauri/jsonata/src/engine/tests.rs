@@ -52,7 +52,7 @@ fn both(engine: &mut Engine, program: &Program, input: Option<&str>) -> (AtOnce,
         let at_once: Function = engine.get("evaluateAtOnce").map_err(|error| Failure::caught(ctx, &error))?;
         let (input, bindings) = arguments(ctx, program, input)?;
         let result: Value = at_once
-            .call((&*program.expression, input, bindings, false))
+            .call((&*program.expression, input, bindings, false, limit))
             .map_err(|error| Failure::caught(ctx, &error))?;
         if result.is_symbol() {
             Ok(AtOnce::LeftToTheOriginal)
