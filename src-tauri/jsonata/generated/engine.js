@@ -878,27 +878,27 @@ substring(position+1,endParen);if(choice4.indexOf("<")===-1){param.regex="["+cho
 param.type="("+choice4+")";position=endParen;next();break;case"<":if(prevParam.type==="a"||prevParam.type==="f"){var endPos=findClosingBracket(signature2,position,
 "<",">");prevParam.subtype=signature2.substring(position+1,endPos);position=endPos}else{throw{code:"S0401",stack:new Error().stack,value:prevParam.type,offset:position}}
 break}position++}var regexStr="^"+params.map(function(param2){return"("+param2.regex+")"}).join("")+"$";var regex=new RegExp(regexStr);var matches=new Map;var getSymbol=function(value){
-var symbol2;if(utils.isFunction(value)){symbol2="f"}else{var type=typeof value;switch(type){case"string":symbol2="s";break;case"number":symbol2="n";break;case"b\
-oolean":symbol2="b";break;case"object":if(value===null){symbol2="l"}else if(Array.isArray(value)){symbol2="a"}else{symbol2="o"}break;case"undefined":default:symbol2=
-"m"}}return symbol2};var argumentsInOrder=function(args,found){var inOrder=[];for(var index=0;index<params.length;index++){var arg=args[index];var param2=params[index];
-var symbol2=found[index+1];if(param2.type==="a"&&symbol2==="m"){arg=void 0}else if(param2.type==="a"&&symbol2!==""){if(param2.subtype!==void 0){if(symbol2!=="a"){
-if(symbol2!==param2.subtype){return void 0}}else{for(var at=0;at<arg.length;at++){if(getSymbol(arg[at])!==param2.subtype.charAt(0)){return void 0}}}}if(symbol2!==
-"a"){arg=[arg]}}inOrder.push(arg)}return inOrder};var throwValidationError=function(badArgs,badSig){var partialPattern="^";var goodTo=0;for(var index=0;index<params.
-length;index++){partialPattern+=params[index].regex;var match2=badSig.match(partialPattern);if(match2===null){throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],
-index:goodTo+1}}goodTo=match2[0].length}throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],index:goodTo+1}};return{definition:signature2,validate:function(args,context){
-var suppliedSig="";for(var at=0;at<args.length;at++){suppliedSig+=getSymbol(args[at])}var known=matches.get(suppliedSig);if(known===void 0){var found=regex.exec(
-suppliedSig);known={found,isInOrder:found!==null&&params.every((param2,index)=>{var count=found[index+1].length;return count===1||count===0&&!(param2.context&&param2.
-contextRegex)}),isAsSupplied:found!==null&&params.length===args.length&&params.every((param2,index)=>found[index+1].length===1&&param2.type!=="a")};if(args.length<
-8&&matches.size<64){matches.set(suppliedSig,known)}}if(known.isAsSupplied){return args.slice()}if(known.isInOrder){var inOrder=argumentsInOrder(args,known.found);
-if(inOrder!==void 0){return inOrder}}var isValid=known.found;if(isValid){var validatedArgs=[];var argIndex=0;params.forEach(function(param2,index){var arg=args[argIndex];
-var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(context);if(param2.contextRegex.test(contextType)){
-validatedArgs.push(context)}else{throw{code:"T0411",stack:new Error().stack,value:context,index:argIndex+1}}}else{validatedArgs.push(arg);argIndex++}}else{match2.
-split("").forEach(function(single){arg=args[argIndex];if(param2.type==="a"){if(single==="m"){arg=void 0}else{var arrayOK=true;if(typeof param2.subtype!=="undefi\
-ned"){if(single!=="a"&&match2!==param2.subtype){arrayOK=false}else if(single==="a"){if(arg.length>0){var itemType=getSymbol(arg[0]);if(itemType!==param2.subtype.
-charAt(0)){arrayOK=false}else{var differentItems=arg.filter(function(val){return getSymbol(val)!==itemType});arrayOK=differentItems.length===0}}}}if(!arrayOK){throw{
-code:"T0412",stack:new Error().stack,value:arg,index:argIndex+1,type:arraySignatureMapping[param2.subtype]}}if(single!=="a"){arg=[arg]}}validatedArgs.push(arg);
-argIndex++}else{validatedArgs.push(arg);argIndex++}})}});return validatedArgs}throwValidationError(args,suppliedSig)}}}return parseSignature})();module2.exports=
-signature}});var require_parser=__commonJS({"jsonata:parser"(exports2,module2){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var parseSignature=require_signature();
+if(typeof value==="string"){return"s"}if(typeof value==="number"){return"n"}var symbol2;if(utils.isFunction(value)){symbol2="f"}else{var type=typeof value;switch(type){case"\
+string":symbol2="s";break;case"number":symbol2="n";break;case"boolean":symbol2="b";break;case"object":if(value===null){symbol2="l"}else if(Array.isArray(value)){
+symbol2="a"}else{symbol2="o"}break;case"undefined":default:symbol2="m"}}return symbol2};var argumentsInOrder=function(args,found){var inOrder=[];for(var index=0;index<
+params.length;index++){var arg=args[index];var param2=params[index];var symbol2=found[index+1];if(param2.type==="a"&&symbol2==="m"){arg=void 0}else if(param2.type===
+"a"&&symbol2!==""){if(param2.subtype!==void 0){if(symbol2!=="a"){if(symbol2!==param2.subtype){return void 0}}else{for(var at=0;at<arg.length;at++){if(getSymbol(
+arg[at])!==param2.subtype.charAt(0)){return void 0}}}}if(symbol2!=="a"){arg=[arg]}}inOrder.push(arg)}return inOrder};var throwValidationError=function(badArgs,badSig){
+var partialPattern="^";var goodTo=0;for(var index=0;index<params.length;index++){partialPattern+=params[index].regex;var match2=badSig.match(partialPattern);if(match2===
+null){throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],index:goodTo+1}}goodTo=match2[0].length}throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],
+index:goodTo+1}};return{definition:signature2,validate:function(args,context){var suppliedSig="";for(var at=0;at<args.length;at++){suppliedSig+=getSymbol(args[at])}
+var known=matches.get(suppliedSig);if(known===void 0){var found=regex.exec(suppliedSig);known={found,isInOrder:found!==null&&params.every((param2,index)=>{var count=found[index+
+1].length;return count===1||count===0&&!(param2.context&&param2.contextRegex)}),isAsSupplied:found!==null&&params.length===args.length&&params.every((param2,index)=>found[index+
+1].length===1&&param2.type!=="a")};if(args.length<8&&matches.size<64){matches.set(suppliedSig,known)}}if(known.isAsSupplied){return args.slice()}if(known.isInOrder){
+var inOrder=argumentsInOrder(args,known.found);if(inOrder!==void 0){return inOrder}}var isValid=known.found;if(isValid){var validatedArgs=[];var argIndex=0;params.
+forEach(function(param2,index){var arg=args[argIndex];var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(
+context);if(param2.contextRegex.test(contextType)){validatedArgs.push(context)}else{throw{code:"T0411",stack:new Error().stack,value:context,index:argIndex+1}}}else{
+validatedArgs.push(arg);argIndex++}}else{match2.split("").forEach(function(single){arg=args[argIndex];if(param2.type==="a"){if(single==="m"){arg=void 0}else{var arrayOK=true;
+if(typeof param2.subtype!=="undefined"){if(single!=="a"&&match2!==param2.subtype){arrayOK=false}else if(single==="a"){if(arg.length>0){var itemType=getSymbol(arg[0]);
+if(itemType!==param2.subtype.charAt(0)){arrayOK=false}else{var differentItems=arg.filter(function(val){return getSymbol(val)!==itemType});arrayOK=differentItems.
+length===0}}}}if(!arrayOK){throw{code:"T0412",stack:new Error().stack,value:arg,index:argIndex+1,type:arraySignatureMapping[param2.subtype]}}if(single!=="a"){arg=
+[arg]}}validatedArgs.push(arg);argIndex++}else{validatedArgs.push(arg);argIndex++}})}});return validatedArgs}throwValidationError(args,suppliedSig)}}}return parseSignature})();
+module2.exports=signature}});var require_parser=__commonJS({"jsonata:parser"(exports2,module2){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var parseSignature=require_signature();
 var parser2=(()=>{"use strict";var operators={".":75,"[":80,"]":0,"{":70,"}":0,"(":80,")":0,",":0,"@":80,"#":80,";":80,":":80,"?":20,"+":50,"-":50,"*":60,"/":60,
 "%":60,"|":20,"=":40,"<":40,">":40,"^":40,"**":60,"..":20,":=":10,"!=":40,"<=":40,">=":40,"~>":40,"?:":40,"??":40,"and":30,"or":25,"in":40,"&":50,"!":0,"~":0};var escapes={
 '"':'"',"\\":"\\","/":"/","b":"\b","f":"\f","n":"\n","r":"\r","t":"	"};var tokenizer=function(path){var position=0;var length=path.length;var create=function(type,value){
@@ -1429,9 +1429,9 @@ var diff=result-arg;if(Math.abs(diff)===.5&&Math.abs(result%2)===1){result=resul
 0){throw{stack:new Error().stack,code:"D3060",index:1,value:arg}}result=Math.sqrt(arg);return result}function power(arg,exp){var result;if(typeof arg==="undefin\
 ed"){return void 0}result=Math.pow(arg,exp);if(!isFinite(result)){throw{stack:new Error().stack,code:"D3061",index:1,value:arg,exp}}return result}function random(){
 return Math.random()}function boolean(arg){if(typeof arg==="undefined"){return void 0}var result=false;if(Array.isArray(arg)){if(arg.length===1){result=boolean(
-arg[0])}else if(arg.length>1){var trues=arg.filter(function(val){return boolean(val)});result=trues.length>0}}else if(typeof arg==="string"){if(arg.length>0){result=
-true}}else if(isNumeric(arg)){if(arg!==0){result=true}}else if(arg!==null&&typeof arg==="object"&&!isFunction2(arg)){if(Object.keys(arg).length>0){result=true}}else if(typeof arg===
-"boolean"&&arg===true){result=true}return result}function not(arg){if(typeof arg==="undefined"){return void 0}return!boolean(arg)}function hofFuncArgs(func,arg1,arg2,arg3){
+arg[0])}else if(arg.length>1){for(var at=0;at<arg.length;at++){result=boolean(arg[at])===true||result}}}else if(typeof arg==="string"){if(arg.length>0){result=true}}else if(isNumeric(
+arg)){if(arg!==0){result=true}}else if(arg!==null&&typeof arg==="object"&&!isFunction2(arg)){if(Object.keys(arg).length>0){result=true}}else if(typeof arg==="bo\
+olean"&&arg===true){result=true}return result}function not(arg){if(typeof arg==="undefined"){return void 0}return!boolean(arg)}function hofFuncArgs(func,arg1,arg2,arg3){
 var func_args=[arg1];var length2=getFunctionArity(func);if(length2>=2){func_args.push(arg2)}if(length2>=3){func_args.push(arg3)}return func_args}function map(arr,func){
 if(typeof arr==="undefined"){return void 0}var result=this.createSequence();for(var i=0;i<arr.length;i++){var func_args=hofFuncArgs(func,arr[i],i,arr);var res=func.
 apply(this,func_args);if(typeof res!=="undefined"){result.push(res)}}return result}function filter2(arr,func){if(typeof arr==="undefined"){return void 0}var result=this.
@@ -1602,16 +1602,18 @@ options&&size2>environment.base.options.sequence){throw{code:"D2015",stack:new E
 rhs;item++,index++){result[index]=item}result.sequence=true;return result}function evaluateBindExpression(expr,input,environment){var value=evaluate2(expr.rhs,input,
 environment);environment.bind(expr.lhs.value,value);return value}function evaluateCondition(expr,input,environment){var result;var condition=evaluate2(expr.condition,
 input,environment);if(condition===true||condition!==false&&fn.boolean(condition)){result=evaluate2(expr.then,input,environment)}else if(typeof expr.else!=="unde\
-fined"){result=evaluate2(expr.else,input,environment)}return result}function evaluateBlock(expr,input,environment){var result;var frame=createFrame(environment);
-for(var ii=0;ii<expr.expressions.length;ii++){result=evaluate2(expr.expressions[ii],input,frame)}return result}function evaluateRegex(expr,input,environment){var re=new environment.
-base.RegexEngine(expr.value);var closure=function(str,fromIndex){var result;re.lastIndex=fromIndex||0;var match2=re.exec(str);if(match2!==null){result={match:match2[0],
-start:match2.index,end:match2.index+match2[0].length,groups:[]};if(match2.length>1){for(var i=1;i<match2.length;i++){result.groups.push(match2[i])}}result.next=
-function(){if(re.lastIndex>=str.length){return void 0}else{var next=closure(str,re.lastIndex);if(next&&next.match===""){throw{code:"D1004",stack:new Error().stack,
-position:expr.position,value:expr.value.source}}return next}}}return result};return closure}function evaluateVariable(expr,input,environment){var result;if(expr.
-value===""){result=input&&input.outerWrapper?input[0]:input}else{result=environment.lookup(expr.value)}return result}function evaluateSortExpression(expr,input,environment){
-var result;var lhs=input;var isTupleSort=input.tupleStream?true:false;var comparator=function(a,b){var comp=0;for(var index=0;comp===0&&index<expr.terms.length;index++){
-var term=expr.terms[index];var context=a;var env=environment;if(isTupleSort){context=a["@"];env=createFrameFromTuple(environment,a)}var aa=evaluate2(term.expression,
-context,env);context=b;env=environment;if(isTupleSort){context=b["@"];env=createFrameFromTuple(environment,b)}var bb=evaluate2(term.expression,context,env);var atype=typeof aa;
+fined"){result=evaluate2(expr.else,input,environment)}return result}function bindsAny(node){if(node===null||typeof node!=="object"){return false}if(node.type===
+"bind"){return true}return node.type!=="block"&&node.type!=="lambda"&&Object.values(node).some(bindsAny)}function evaluateBlock(expr,input,environment){var result;
+if(expr.isBinding===void 0){expr.isBinding=bindsAny(expr.expressions)}var frame=expr.isBinding?createFrame(environment):environment;for(var ii=0;ii<expr.expressions.
+length;ii++){result=evaluate2(expr.expressions[ii],input,frame)}return result}function evaluateRegex(expr,input,environment){var re=new environment.base.RegexEngine(
+expr.value);var closure=function(str,fromIndex){var result;re.lastIndex=fromIndex||0;var match2=re.exec(str);if(match2!==null){result={match:match2[0],start:match2.
+index,end:match2.index+match2[0].length,groups:[]};if(match2.length>1){for(var i=1;i<match2.length;i++){result.groups.push(match2[i])}}result.next=function(){if(re.
+lastIndex>=str.length){return void 0}else{var next=closure(str,re.lastIndex);if(next&&next.match===""){throw{code:"D1004",stack:new Error().stack,position:expr.
+position,value:expr.value.source}}return next}}}return result};return closure}function evaluateVariable(expr,input,environment){var result;if(expr.value===""){result=
+input&&input.outerWrapper?input[0]:input}else{result=environment.lookup(expr.value)}return result}function evaluateSortExpression(expr,input,environment){var result;
+var lhs=input;var isTupleSort=input.tupleStream?true:false;var comparator=function(a,b){var comp=0;for(var index=0;comp===0&&index<expr.terms.length;index++){var term=expr.
+terms[index];var context=a;var env=environment;if(isTupleSort){context=a["@"];env=createFrameFromTuple(environment,a)}var aa=evaluate2(term.expression,context,env);
+context=b;env=environment;if(isTupleSort){context=b["@"];env=createFrameFromTuple(environment,b)}var bb=evaluate2(term.expression,context,env);var atype=typeof aa;
 var btype=typeof bb;if(atype==="undefined"){comp=btype==="undefined"?0:1;continue}if(btype==="undefined"){comp=-1;continue}if(!(atype==="string"||atype==="numbe\
 r")||!(btype==="string"||btype==="number")){throw{code:"T2008",stack:new Error().stack,position:expr.position,value:!(atype==="string"||atype==="number")?aa:bb}}
 if(atype!==btype){throw{code:"T2007",stack:new Error().stack,position:expr.position,value:aa,value2:bb}}if(aa===bb){continue}else if(aa<bb){comp=-1}else{comp=1}
@@ -1754,14 +1756,14 @@ message.replace(/\{\{([^}]+)}}/g,function(){return JSON.stringify(err[arguments[
 var ast;var errors;try{ast=typeof expr==="string"?parser2(expr):expr;errors=ast.errors;delete ast.errors}catch(err){populateMessage(err);throw err}var environment=createFrame(
 staticFrame);var timestamp=new Date;environment.bind("now",defineFunction(function(picture,timezone){return datetime.fromMillis(timestamp.getTime(),picture,timezone)},
 "<s?s?:s>"));environment.bind("millis",defineFunction(function(){return timestamp.getTime()},"<:n>"));return{evaluate:function(input,bindings,callback){if(typeof errors!==
-"undefined"){var err={code:"S0500",position:0};populateMessage(err);throw err}if(typeof bindings!=="undefined"){var exec_env;exec_env=createFrame(environment);for(const v of Object.
-keys(bindings)){exec_env.bind(v,bindings[v])}}else{exec_env=environment}exec_env.bind("$",input);timestamp=new Date;exec_env.timestamp=timestamp;exec_env.options=
-options;exec_env.createSequence=createSequence;if(Array.isArray(input)&&!isSequence(input)){input=exec_env.createSequence(input);input.outerWrapper=true}if(options&&
-(options.timeout||options.stack)){const time=Date.now();exec_env.guardrails=function(){if(options.stack>0&&exec_env.depth>options.stack){throw{code:"D1011",value:options.
-stack,stack:new Error().stack}}if(options.timeout>0&&Date.now()-time>options.timeout){throw{code:"D1012",value:options.timeout,stack:new Error().stack}}}}else{}
-exec_env.base=exec_env;exec_env.depth=0;if(options&&options.RegexEngine){exec_env.RegexEngine=options.RegexEngine}else{exec_env.RegexEngine=RegExp}try{return evaluate2(
-ast,input,exec_env)}finally{exec_env.base=void 0}},assign:function(name,value){environment.bind(name,value)},registerFunction:function(name,implementation,signature){
-var func=defineFunction(implementation,signature);environment.bind(name,func)},ast:function(){return ast},errors:function(){return errors}}}jsonata4.register=function(name,implementation,signature){
+"undefined"){var err={code:"S0500",position:0};populateMessage(err);throw err}if(typeof bindings!=="undefined"){var exec_env;exec_env=createFrame(environment);for(const v in bindings){
+exec_env.bind(v,bindings[v])}}else{exec_env=environment}exec_env.bind("$",input);timestamp=new Date;exec_env.timestamp=timestamp;exec_env.options=options;exec_env.
+createSequence=createSequence;if(Array.isArray(input)&&!isSequence(input)){input=exec_env.createSequence(input);input.outerWrapper=true}if(options&&(options.timeout||
+options.stack)){const time=Date.now();exec_env.guardrails=function(){if(options.stack>0&&exec_env.depth>options.stack){throw{code:"D1011",value:options.stack,stack:new Error().
+stack}}if(options.timeout>0&&Date.now()-time>options.timeout){throw{code:"D1012",value:options.timeout,stack:new Error().stack}}}}else{}exec_env.base=exec_env;exec_env.
+depth=0;if(options&&options.RegexEngine){exec_env.RegexEngine=options.RegexEngine}else{exec_env.RegexEngine=RegExp}try{return evaluate2(ast,input,exec_env)}finally{
+exec_env.base=void 0}},assign:function(name,value){environment.bind(name,value)},registerFunction:function(name,implementation,signature){var func=defineFunction(
+implementation,signature);environment.bind(name,func)},ast:function(){return ast},errors:function(){return errors}}}jsonata4.register=function(name,implementation,signature){
 staticFrame.bind(name,defineFunction(implementation,signature))};jsonata4.names=()=>Object.keys(staticFrame.bindings);jsonata4.forgetCalls=()=>{for(const definition of Object.
 values(staticFrame.bindings)){definition.token=void 0;definition.position=void 0}};jsonata4.parser=parser2;return jsonata4})();module2.exports=jsonata3}});init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var host=globalThis.__host;delete globalThis.__host;function viewOf(source){if(source instanceof Uint8Array)
 return source;if(source instanceof ArrayBuffer)return new Uint8Array(source);if(ArrayBuffer.isView(source))return new Uint8Array(source.buffer,source.byteOffset,

@@ -2466,27 +2466,27 @@ var choice=signature2.substring(position+1,endParen);if(choice.indexOf("<")===-1
 offset:position}}param.type="("+choice+")";position=endParen;next2();break;case"<":if(prevParam.type==="a"||prevParam.type==="f"){var endPos=findClosingBracket3(
 signature2,position,"<",">");prevParam.subtype=signature2.substring(position+1,endPos);position=endPos}else{throw{code:"S0401",stack:new Error().stack,value:prevParam.
 type,offset:position}}break}position++}var regexStr="^"+params.map(function(param2){return"("+param2.regex+")"}).join("")+"$";var regex=new RegExp(regexStr);var matches=new Map;
-var getSymbol=function(value){var symbol2;if(utils.isFunction(value)){symbol2="f"}else{var type2=typeof value;switch(type2){case"string":symbol2="s";break;case"\
-number":symbol2="n";break;case"boolean":symbol2="b";break;case"object":if(value===null){symbol2="l"}else if(Array.isArray(value)){symbol2="a"}else{symbol2="o"}break;case"\
-undefined":default:symbol2="m"}}return symbol2};var argumentsInOrder=function(args,found){var inOrder=[];for(var index=0;index<params.length;index++){var arg=args[index];
-var param2=params[index];var symbol2=found[index+1];if(param2.type==="a"&&symbol2==="m"){arg=void 0}else if(param2.type==="a"&&symbol2!==""){if(param2.subtype!==
-void 0){if(symbol2!=="a"){if(symbol2!==param2.subtype){return void 0}}else{for(var at=0;at<arg.length;at++){if(getSymbol(arg[at])!==param2.subtype.charAt(0)){return void 0}}}}
-if(symbol2!=="a"){arg=[arg]}}inOrder.push(arg)}return inOrder};var throwValidationError=function(badArgs,badSig){var partialPattern="^";var goodTo=0;for(var index=0;index<
-params.length;index++){partialPattern+=params[index].regex;var match2=badSig.match(partialPattern);if(match2===null){throw{code:"T0410",stack:new Error().stack,
-value:badArgs[goodTo],index:goodTo+1}}goodTo=match2[0].length}throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],index:goodTo+1}};return{definition:signature2,
-validate:function(args,context){var suppliedSig="";for(var at=0;at<args.length;at++){suppliedSig+=getSymbol(args[at])}var known=matches.get(suppliedSig);if(known===
-void 0){var found=regex.exec(suppliedSig);known={found,isInOrder:found!==null&&params.every((param2,index)=>{var count=found[index+1].length;return count===1||count===
-0&&!(param2.context&&param2.contextRegex)}),isAsSupplied:found!==null&&params.length===args.length&&params.every((param2,index)=>found[index+1].length===1&&param2.
-type!=="a")};if(args.length<8&&matches.size<64){matches.set(suppliedSig,known)}}if(known.isAsSupplied){return args.slice()}if(known.isInOrder){var inOrder=argumentsInOrder(
-args,known.found);if(inOrder!==void 0){return inOrder}}var isValid=known.found;if(isValid){var validatedArgs=[];var argIndex=0;params.forEach(function(param2,index){
-var arg=args[argIndex];var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(context);if(param2.contextRegex.
-test(contextType)){validatedArgs.push(context)}else{throw{code:"T0411",stack:new Error().stack,value:context,index:argIndex+1}}}else{validatedArgs.push(arg);argIndex++}}else{
-match2.split("").forEach(function(single){arg=args[argIndex];if(param2.type==="a"){if(single==="m"){arg=void 0}else{var arrayOK=true;if(typeof param2.subtype!==
-"undefined"){if(single!=="a"&&match2!==param2.subtype){arrayOK=false}else if(single==="a"){if(arg.length>0){var itemType=getSymbol(arg[0]);if(itemType!==param2.
-subtype.charAt(0)){arrayOK=false}else{var differentItems=arg.filter(function(val){return getSymbol(val)!==itemType});arrayOK=differentItems.length===0}}}}if(!arrayOK){
-throw{code:"T0412",stack:new Error().stack,value:arg,index:argIndex+1,type:arraySignatureMapping[param2.subtype]}}if(single!=="a"){arg=[arg]}}validatedArgs.push(
-arg);argIndex++}else{validatedArgs.push(arg);argIndex++}})}});return validatedArgs}throwValidationError(args,suppliedSig)}}}return parseSignature})();module2.exports=
-signature}});var require_parser=__commonJS({"jsonata:parser"(exports2,module2){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var parseSignature=require_signature();
+var getSymbol=function(value){if(typeof value==="string"){return"s"}if(typeof value==="number"){return"n"}var symbol2;if(utils.isFunction(value)){symbol2="f"}else{
+var type2=typeof value;switch(type2){case"string":symbol2="s";break;case"number":symbol2="n";break;case"boolean":symbol2="b";break;case"object":if(value===null){
+symbol2="l"}else if(Array.isArray(value)){symbol2="a"}else{symbol2="o"}break;case"undefined":default:symbol2="m"}}return symbol2};var argumentsInOrder=function(args,found){
+var inOrder=[];for(var index=0;index<params.length;index++){var arg=args[index];var param2=params[index];var symbol2=found[index+1];if(param2.type==="a"&&symbol2===
+"m"){arg=void 0}else if(param2.type==="a"&&symbol2!==""){if(param2.subtype!==void 0){if(symbol2!=="a"){if(symbol2!==param2.subtype){return void 0}}else{for(var at=0;at<
+arg.length;at++){if(getSymbol(arg[at])!==param2.subtype.charAt(0)){return void 0}}}}if(symbol2!=="a"){arg=[arg]}}inOrder.push(arg)}return inOrder};var throwValidationError=function(badArgs,badSig){
+var partialPattern="^";var goodTo=0;for(var index=0;index<params.length;index++){partialPattern+=params[index].regex;var match2=badSig.match(partialPattern);if(match2===
+null){throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],index:goodTo+1}}goodTo=match2[0].length}throw{code:"T0410",stack:new Error().stack,value:badArgs[goodTo],
+index:goodTo+1}};return{definition:signature2,validate:function(args,context){var suppliedSig="";for(var at=0;at<args.length;at++){suppliedSig+=getSymbol(args[at])}
+var known=matches.get(suppliedSig);if(known===void 0){var found=regex.exec(suppliedSig);known={found,isInOrder:found!==null&&params.every((param2,index)=>{var count=found[index+
+1].length;return count===1||count===0&&!(param2.context&&param2.contextRegex)}),isAsSupplied:found!==null&&params.length===args.length&&params.every((param2,index)=>found[index+
+1].length===1&&param2.type!=="a")};if(args.length<8&&matches.size<64){matches.set(suppliedSig,known)}}if(known.isAsSupplied){return args.slice()}if(known.isInOrder){
+var inOrder=argumentsInOrder(args,known.found);if(inOrder!==void 0){return inOrder}}var isValid=known.found;if(isValid){var validatedArgs=[];var argIndex=0;params.
+forEach(function(param2,index){var arg=args[argIndex];var match2=isValid[index+1];if(match2===""){if(param2.context&&param2.contextRegex){var contextType=getSymbol(
+context);if(param2.contextRegex.test(contextType)){validatedArgs.push(context)}else{throw{code:"T0411",stack:new Error().stack,value:context,index:argIndex+1}}}else{
+validatedArgs.push(arg);argIndex++}}else{match2.split("").forEach(function(single){arg=args[argIndex];if(param2.type==="a"){if(single==="m"){arg=void 0}else{var arrayOK=true;
+if(typeof param2.subtype!=="undefined"){if(single!=="a"&&match2!==param2.subtype){arrayOK=false}else if(single==="a"){if(arg.length>0){var itemType=getSymbol(arg[0]);
+if(itemType!==param2.subtype.charAt(0)){arrayOK=false}else{var differentItems=arg.filter(function(val){return getSymbol(val)!==itemType});arrayOK=differentItems.
+length===0}}}}if(!arrayOK){throw{code:"T0412",stack:new Error().stack,value:arg,index:argIndex+1,type:arraySignatureMapping[param2.subtype]}}if(single!=="a"){arg=
+[arg]}}validatedArgs.push(arg);argIndex++}else{validatedArgs.push(arg);argIndex++}})}});return validatedArgs}throwValidationError(args,suppliedSig)}}}return parseSignature})();
+module2.exports=signature}});var require_parser=__commonJS({"jsonata:parser"(exports2,module2){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var parseSignature=require_signature();
 var parser3=(()=>{"use strict";var operators={".":75,"[":80,"]":0,"{":70,"}":0,"(":80,")":0,",":0,"@":80,"#":80,";":80,":":80,"?":20,"+":50,"-":50,"*":60,"/":60,
 "%":60,"|":20,"=":40,"<":40,">":40,"^":40,"**":60,"..":20,":=":10,"!=":40,"<=":40,">=":40,"~>":40,"?:":40,"??":40,"and":30,"or":25,"in":40,"&":50,"!":0,"~":0};var escapes2={
 '"':'"',"\\":"\\","/":"/","b":"\b","f":"\f","n":"\n","r":"\r","t":"	"};var tokenizer=function(path){var position=0;var length=path.length;var create=function(type2,value){

@@ -240,6 +240,33 @@ export const FAST_EVALUATOR = [
                 }
 `,
   },
+  // Only what is bound needs a frame.
+  {
+    from: '        var frame = createFrame(environment);\n        // invoke each expression in turn\n',
+    to: `        if (expr.isBinding === undefined) {
+            expr.isBinding = bindsAny(expr.expressions);
+        }
+        var frame = expr.isBinding ? createFrame(environment) : environment;
+        // invoke each expression in turn
+`,
+  },
+  {
+    from: '    function evaluateBlock(expr, input, environment) {\n',
+    to: `    // Whether a variable is bound, outside of a block or function of its own.
+    function bindsAny(node) {
+        if (node === null || typeof node !== 'object') {
+            return false;
+        }
+        if (node.type === 'bind') {
+            return true;
+        }
+        return node.type !== 'block' && node.type !== 'lambda' && Object.values(node).some(bindsAny);
+    }
+
+    function evaluateBlock(expr, input, environment) {
+`,
+  },
+  { from: '                    for (const v of Object.keys(bindings)) {\n', to: '                    for (const v in bindings) {\n' },
   // No evaluation has jsonata's own limits.
   {
     from: `                exec_env.createSequence = function() {
@@ -297,6 +324,22 @@ export const FAST_EVALUATOR = [
         items.sequence = true;
         return items;
     }
+`,
+  },
+];
+
+/** Of the functions of the synchronous evaluator. */
+export const FAST_FUNCTIONS = [
+  {
+    from: `                var trues = arg.filter(function (val) {
+                    return boolean(val);
+                });
+                result = trues.length > 0;
+`,
+    to: `                // All are looked at: numbers that aren't finite are errors.
+                for (var at = 0; at < arg.length; at++) {
+                    result = boolean(arg[at]) === true || result;
+                }
 `,
   },
 ];

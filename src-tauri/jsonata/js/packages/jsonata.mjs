@@ -1,5 +1,5 @@
 // What is changed in jsonata 2.2.1 before it is bundled, and its second, synchronous evaluator.
-import { FAST_EVALUATOR } from './fast.mjs';
+import { FAST_EVALUATOR, FAST_FUNCTIONS } from './fast.mjs';
 import { FAST_PATHS } from './paths.mjs';
 import { SIGNATURE } from './signatures.mjs';
 import { patch, unpack } from './unpack.mjs';
@@ -233,6 +233,6 @@ export function jsonataModules(file) {
     signature: patch(modules.signature, SIGNATURE),
     utils: modules.utils,
     'jsonata-synchronous': patch(synchronous(evaluator).replace("require('./functions')", "require('./functions-synchronous')"), [...SYNCHRONOUS_EVALUATOR, ...FAST_EVALUATOR, ...FAST_PATHS]),
-    'functions-synchronous': patch(synchronous(functions), SYNCHRONOUS_FUNCTIONS),
+    'functions-synchronous': patch(synchronous(functions), [...SYNCHRONOUS_FUNCTIONS, ...FAST_FUNCTIONS]),
   };
 }

@@ -1,9 +1,21 @@
-// A patch that gives the same results with less work for an interpreter.
+// Patches that give the same results with less work for an interpreter.
 
 // Whether a signature's expression matches depends on the types alone, and few combinations of them occur. Most of them leave the
 // arguments as they are.
 export const SIGNATURE = [
   { from: '        var regex = new RegExp(regexStr);\n', to: '        var regex = new RegExp(regexStr);\n        var matches = new Map();\n' },
+  {
+    from: '            var symbol;\n            if (utils.isFunction(value)) {\n',
+    to: `            if (typeof value === 'string') {
+                return 's';
+            }
+            if (typeof value === 'number') {
+                return 'n';
+            }
+            var symbol;
+            if (utils.isFunction(value)) {
+`,
+  },
   {
     from: '        var throwValidationError = function (badArgs, badSig) {\n',
     to: `        // Undefined if an array has items that the function doesn't take.
