@@ -99,8 +99,13 @@ fn call(inner: impl Strategy<Value = String> + Clone + 'static) -> impl Strategy
 /// Recursion, of which some never ends.
 fn recursive(inner: impl Strategy<Value = String> + Clone + 'static) -> impl Strategy<Value = String> {
     let condition = prop_oneof![30 => Just("$n <= 0"), 1 => Just("false")];
-    let step =
-        select(vec!["$f($n - 1)", "1 + $f($n - 1)", "$f($n - 1) & $f($n - 2)", "[$f($n - 1)]", "$map([1, 2], $f)"]);
+    let step = select(vec![
+        "$f($n - 1)",
+        "1 + $f($n - 1)",
+        "$f($n - 1) & $f($n - 2)",
+        "[$f($n - 1)]",
+        "$map([$n - 1, $n - 2], $f)",
+    ]);
     (inner, condition, step)
         .prop_map(|(base, condition, step)| format!("($f := function($n) {{ {condition} ? {base} : {step} }}; $f(7))"))
 }
