@@ -4,13 +4,16 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::{
-    error::DefinitionError,
+    available::Available,
+    error::{DefinitionError, quoted},
     format::PerFormat,
     header::{Header, HeaderError, HeaderName},
     node::{Node, Object},
-    template::{MissingValue, Placeholder, Template, Values},
 };
-use crate::{Secret, account::AuthenticationMethod};
+use crate::{
+    Secret,
+    template::{FillError, Placeholder, Scope, TextTemplate},
+};
 
 /// The header that carries the credential of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,26 +25,29 @@ pub struct Authorization {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scheme {
     /// RFC 6750 §2.1.
-    Bearer(Placeholder),
+    Bearer(TextTemplate),
     /// The whole value of the header.
-    Value(Template),
+    Value(TextTemplate),
     /// RFC 7617.
-    Basic { username: Template, password: Template },
+    Basic { username: TextTemplate, password: TextTemplate },
 }
 
 impl Authorization {
     /// `Authorization: Bearer` and the access token.
     pub fn access_token() -> Self {
-        Self { header: HeaderName::authorization(), scheme: Scheme::Bearer(Placeholder::AccessToken) }
+        let token = TextTemplate::parse("{{oauth.token.access_token}}");
+        Self { header: HeaderName::authorization(), scheme: Scheme::Bearer(token) }
     }
 
-    /// The header for an account's call. `None`: it is left out, because an optional field of the form was left empty.
-    pub fn apply(&self, values: &Values<'_>) -> Result<Option<Header>, HeaderError> {
+    /// The header for an account's call. `None`: it is left out, because an optional field of the form was left empty, or
+    /// because the definition says that it may be.
+    pub fn apply(&self, scope: &Scope<'_>) -> Result<Option<Header>, HeaderError> {
         let value = match &self.scheme {
-            Scheme::Bearer(placeholder) => MissingValue::unless_optional(placeholder.value(values))?
-                .map(|token| Secret::new(format!("Bearer {}", token.expose()))),
-            Scheme::Value(template) => MissingValue::unless_optional(template.fill(values))?,
-            Scheme::Basic { username, password } => basic(username, password, values)?,
+            Scheme::Bearer(token) => {
+                credential(token, scope)?.map(|token| Secret::new(format!("Bearer {}", token.expose())))
+            }
+            Scheme::Value(template) => credential(template, scope)?,
+            Scheme::Basic { username, password } => basic(username, password, scope)?,
         };
         value.map(|value| Header::new(&self.header, value)).transpose()
     }
@@ -49,8 +55,7 @@ impl Authorization {
     /// The values that it needs from the account.
     pub fn placeholders(&self) -> Vec<&Placeholder> {
         match &self.scheme {
-            Scheme::Bearer(placeholder) => vec![placeholder],
-            Scheme::Value(template) => template.placeholders().collect(),
+            Scheme::Bearer(template) | Scheme::Value(template) => template.placeholders().collect(),
             Scheme::Basic { username, password } => username.placeholders().chain(password.placeholders()).collect(),
         }
     }
@@ -63,9 +68,9 @@ impl Authorization {
         match kind {
             Kind::Bearer => {
                 let node = config.need("path", "\"oauth.token.access_token\"")?;
-                let placeholder = node.parse(Placeholder::parse_path)?;
-                available.check(&node, &placeholder)?;
-                Ok(Self { header: HeaderName::authorization(), scheme: Scheme::Bearer(placeholder) })
+                let token = node.parse(path_template)?;
+                available.check(&node, &token)?;
+                Ok(Self { header: HeaderName::authorization(), scheme: Scheme::Bearer(token) })
             }
             Kind::Header => {
                 let header = config.need("header_name", "\"X-Api-Key\"")?.parse(HeaderName::parse)?;
@@ -83,9 +88,9 @@ impl Authorization {
     fn decode_basic(config: &Object<'_>, available: &Available<'_>) -> Result<Self, DefinitionError> {
         let part = |key: &str| config.map(key, |node| available.template(&node));
         // Either may be empty: some providers expect the key as the user name, others as the password.
-        let empty = || Template::parse("").map_err(|error| config.fail(error));
-        let username = part("username")?.map_or_else(empty, Ok)?;
-        let password = part("password")?.map_or_else(empty, Ok)?;
+        let empty = || TextTemplate::parse("");
+        let username = part("username")?.unwrap_or_else(empty);
+        let password = part("password")?.unwrap_or_else(empty);
         if username.placeholders().chain(password.placeholders()).next().is_none() {
             config
                 .fail_if_written("names no credential; write one such as \"username\": \"{{credentials.api_key}}\"")?;
@@ -94,10 +99,34 @@ impl Authorization {
     }
 }
 
+/// A path without braces, as in `authorization.config.path`: `oauth.token.access_token`. A bare name is a field of the form,
+/// which Truto keeps in the context.
+fn path_template(text: &str) -> Result<TextTemplate, String> {
+    let text = text.trim();
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    if !text.split('.').all(is_name) || matches!(text, "oauth" | "credentials" | "context") {
+        return Err(format!("{} is not the path of a value, such as \"oauth.token.access_token\"", quoted(text)));
+    }
+    let in_context = if text.contains('.') { "" } else { "context." };
+    Ok(TextTemplate::parse(&format!("{{{{{in_context}{text}}}}}")))
+}
+
+/// A text that is nothing without its credential: null is none, unless the definition says what to do then.
+fn credential(template: &TextTemplate, scope: &Scope<'_>) -> Result<Option<Secret>, FillError> {
+    let filled = FillError::unless_optional(template.fill_secret(scope).and_then(|filled| {
+        let without = template.placeholders().find(|placeholder| filled.is_none() && !placeholder.has_fallback());
+        match without {
+            Some(placeholder) => Err(placeholder.missing(scope).into()),
+            None => Ok(filled),
+        }
+    }))?;
+    Ok(filled)
+}
+
 /// RFC 7617 §2. A part whose optional field was left empty is empty; if no part has a value, there is nothing to send.
-fn basic(username: &Template, password: &Template, values: &Values<'_>) -> Result<Option<Secret>, MissingValue> {
-    let filled = |part: &Template| MissingValue::unless_optional(part.fill(values));
-    let parts = [(username, filled(username)?), (password, filled(password)?)];
+fn basic(username: &TextTemplate, password: &TextTemplate, scope: &Scope<'_>) -> Result<Option<Secret>, FillError> {
+    let parts = [(username, credential(username, scope)?), (password, credential(password, scope)?)];
     if !parts.iter().any(|(part, value)| value.is_some() && part.placeholders().next().is_some()) {
         return Ok(None);
     }
@@ -111,46 +140,6 @@ enum Kind {
     Bearer,
     Header,
     Basic,
-}
-
-/// The placeholders that an account of one format can fill.
-pub(super) struct Available<'a> {
-    pub(super) format: AuthenticationMethod,
-    pub(super) fields: Vec<&'a str>,
-}
-
-impl Available<'_> {
-    const fn has_token(&self) -> bool {
-        !matches!(self.format, AuthenticationMethod::ApiKey)
-    }
-
-    /// Parses a template. When the definition is written, checks that an account can fill it; otherwise filling it fails.
-    pub(super) fn template(&self, node: &Node<'_>) -> Result<Template, DefinitionError> {
-        let template = node.parse(Template::parse)?;
-        for placeholder in template.placeholders() {
-            self.check(node, placeholder)?;
-        }
-        Ok(template)
-    }
-
-    fn check(&self, node: &Node<'_>, placeholder: &Placeholder) -> Result<(), DefinitionError> {
-        let format = self.format.as_str();
-        match placeholder {
-            Placeholder::AccessToken if !self.has_token() => {
-                node.fail_if_written(format_args!("an {format} account has no access token; name one of its fields"))
-            }
-            Placeholder::Credential(field) if !self.fields.contains(&field.as_str()) => {
-                node.fail_if_written(format_args!(
-                    "{format} has no field named {field:?}; {}",
-                    match self.fields.as_slice() {
-                        [] => "it asks for none".to_owned(),
-                        fields => format!("it asks for {}", fields.join(", ")),
-                    }
-                ))
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 /// Decodes the section for the formats of the definition: one object for all of them, or a map by format.
@@ -186,49 +175,75 @@ pub(super) fn decode(
 mod tests {
     use std::collections::BTreeMap;
 
-    use serde_json::Map;
+    use serde_json::json;
 
     use super::*;
+    use crate::template::MissingValue;
 
-    fn template(text: &str) -> Template {
-        Template::parse(text).expect("a template")
+    fn template(text: &str) -> TextTemplate {
+        TextTemplate::parse(text)
     }
 
     fn applied(scheme: Scheme, key: &str) -> Result<String, HeaderError> {
         let fields = BTreeMap::from([("api_key".to_owned(), Secret::new(key))]);
         let token = Secret::new("at-1");
-        let values = Values { access_token: Some(&token), fields: &fields, context: &Map::new(), optional: &["other"] };
+        let context = json!({"nothing": null});
+        let context = context.as_object().expect("an object");
+        let scope = Scope { optional: &["other"], ..Scope::new(context, &fields, Some(&token)) };
         let authorization = Authorization { header: HeaderName::authorization(), scheme };
-        let header = authorization.apply(&values)?;
+        let header = authorization.apply(&scope)?;
         Ok(header.map_or_else(|| "left out".to_owned(), |header| header.value.expose().to_owned()))
     }
 
     #[test]
     fn an_optional_field_that_was_left_empty_leaves_its_header_out() {
         let basic = |username, password| Scheme::Basic { username: template(username), password: template(password) };
+        let bearer = |path| Scheme::Bearer(path_template(path).expect("a path"));
         for (scheme, header) in [
-            (Scheme::Bearer(Placeholder::Credential("other".to_owned())), Ok("left out")),
+            (bearer("credentials.other"), Ok("left out")),
+            (bearer("nothing"), Err("context.nothing")),
             (Scheme::Value(template("Key {{credentials.other}}")), Ok("left out")),
             (Scheme::Value(template("{{credentials.api_key}} {{context.other}}")), Ok("left out")),
+            (Scheme::Value(template("{{nothing}}")), Err("nothing")),
+            (Scheme::Value(template("{{nothing:str:null}}")), Ok("left out")),
+            (Scheme::Value(template("{{gone:str:undefined}}")), Ok("left out")),
             (basic("{{credentials.api_key}}", "{{credentials.other}}"), Ok("Basic azo=")),
             (basic("{{credentials.other}}", "{{credentials.api_key}}"), Ok("Basic Oms=")),
             (basic("{{credentials.other}}", "{{credentials.other}}"), Ok("left out")),
             (basic("{{credentials.other}}", "X"), Ok("left out")),
+            (basic("{{api_key}}/token", "{{gone ?: x}}"), Ok("Basic ay90b2tlbjogeA==")),
             (basic("{{credentials.other}}", "{{credentials.gone}}"), Err("credentials.gone")),
             (Scheme::Value(template("Key {{credentials.gone}}")), Err("credentials.gone")),
         ] {
-            let missing =
-                |name: &str| HeaderError::Missing(MissingValue { placeholder: name.to_owned(), is_optional: false });
+            let missing = |name: &str| {
+                HeaderError::Fill(MissingValue { placeholder: name.to_owned(), is_optional: false }.into())
+            };
             assert_eq!(applied(scheme.clone(), "k"), header.map(str::to_owned).map_err(missing), "{scheme:?}");
         }
     }
 
     #[test]
     fn each_scheme_writes_the_header_of_its_standard() {
-        assert_eq!(applied(Scheme::Bearer(Placeholder::AccessToken), "k").as_deref(), Ok("Bearer at-1"));
-        assert_eq!(applied(Scheme::Value(template("Key {{credentials.api_key}}")), "k").as_deref(), Ok("Key k"));
+        let token = Authorization::access_token().scheme;
+        assert_eq!(applied(token, "k").as_deref(), Ok("Bearer at-1"));
+        assert_eq!(applied(Scheme::Value(template("Key {{api_key}}")), "k").as_deref(), Ok("Key k"));
         let basic = Scheme::Basic { username: template("{{context.api_key}}"), password: template("X") };
         assert_eq!(applied(basic, "k").as_deref(), Ok("Basic azpY"));
+    }
+
+    #[test]
+    fn a_bare_name_in_a_path_is_a_field() {
+        for (path, template) in [
+            (" api_key ", "{{context.api_key}}"),
+            ("id", "{{context.id}}"),
+            ("oauth.token.access_token", "{{oauth.token.access_token}}"),
+            ("credentials.a-b_C9", "{{credentials.a-b_C9}}"),
+        ] {
+            assert_eq!(path_template(path), Ok(TextTemplate::parse(template)), "{path}");
+        }
+        for path in ["oauth", "credentials", "context", "", "a b", "a..b", "a:int", "a|b", "{{a}}", "a.", "ä"] {
+            assert!(path_template(path).is_err(), "{path}");
+        }
     }
 
     #[test]

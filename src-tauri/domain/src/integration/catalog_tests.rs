@@ -5,11 +5,11 @@ use serde_json::{Map, json};
 use super::{
     super::{
         BodyFormat, ClientAuth, ClientSecretNeed, HeaderTemplate, IdentitySource, Missing, Origin, Reach, RedirectKind,
-        Values, WebUrl,
+        WebUrl,
     },
     *,
 };
-use crate::{Secret, account::AuthenticationMethod};
+use crate::{Secret, account::AuthenticationMethod, template::Scope};
 
 fn get(name: &str) -> &'static Definition {
     built_in(name).expect("a built-in definition")
@@ -100,11 +100,12 @@ fn notion_sends_its_integration_secret() {
     let key = format!("ntn_{}", "a1".repeat(20));
     let typed = BTreeMap::from([("api_key".to_owned(), Secret::new(key.as_str()))]);
     let values = notion.api_key().expect("a form").fields.validate(&typed).expect("a good key");
-    let values = Values { access_token: None, fields: &values.secret, context: &Map::new(), optional: &[] };
+    let context = Map::new();
+    let scope = Scope::new(&context, &values.secret, None);
     let header = notion
         .authorization(AuthenticationMethod::ApiKey)
         .expect("an authorization")
-        .apply(&values)
+        .apply(&scope)
         .expect("valid")
         .expect("a header");
     assert_eq!(header.name.as_str(), "authorization");

@@ -1,7 +1,8 @@
 //! Decoding Truto's `config`.
 
 use super::{
-    authorization::{self, Authorization, Available},
+    authorization::{self, Authorization},
+    available::Available,
     credentials::Credentials,
     error::{DefinitionError, quoted},
     format::{FORMATS, PerFormat},
@@ -10,7 +11,7 @@ use super::{
     relink::{Additions, Calls, headers},
     web_url::WebUrl,
 };
-use crate::{name, provider_text};
+use crate::{name, provider_text, template::Placeholder};
 
 /// The sections that every account needs. The others stay in the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +114,7 @@ impl Config {
         for format in FORMATS {
             let named = authorization.get(format).into_iter().flat_map(Authorization::placeholders);
             if let Some(fields) = credentials.fields_mut(format) {
-                named.filter_map(|placeholder| placeholder.field()).for_each(|name| fields.mark_secret(name));
+                named.flat_map(Placeholder::fields).for_each(|name| fields.mark_secret(name));
             }
         }
         Ok(Self {

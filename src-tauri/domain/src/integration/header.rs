@@ -1,10 +1,10 @@
 //! Request headers that a definition names.
 
-use super::{
-    error::quoted,
-    template::{MissingValue, Template, Values},
+use super::error::quoted;
+use crate::{
+    Secret,
+    template::{FillError, Scope, TextTemplate},
 };
-use crate::Secret;
 
 /// A header name (RFC 9110 §5.1), in lowercase.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,7 +64,7 @@ pub struct Header {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     #[error(transparent)]
-    Missing(#[from] MissingValue),
+    Fill(#[from] FillError),
     /// A value would end the header or is not allowed in one (RFC 9110 §5.5).
     #[error("a value for the header {name} contains a line break or another control character")]
     Unfit { name: String },
@@ -83,13 +83,14 @@ impl Header {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderTemplate {
     pub name: HeaderName,
-    pub value: Template,
+    pub value: TextTemplate,
 }
 
 impl HeaderTemplate {
-    /// The header for an account. `None`: it is left out, because an optional field of the form was left empty.
-    pub fn fill(&self, values: &Values<'_>) -> Result<Option<Header>, HeaderError> {
-        let value = MissingValue::unless_optional(self.value.fill(values))?;
+    /// The header for an account. `None`: it is left out, because an optional field of the form was left empty, or because
+    /// its placeholder gives null or nothing.
+    pub fn fill(&self, scope: &Scope<'_>) -> Result<Option<Header>, HeaderError> {
+        let value = FillError::unless_optional(self.value.fill_secret(scope))?;
         value.map(|value| Header::new(&self.name, value)).transpose()
     }
 }

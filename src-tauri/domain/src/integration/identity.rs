@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{error::quoted, template::plain, web_url::WebUrl};
+use super::{error::quoted, web_url::WebUrl};
 use crate::account::Identity;
 
 /// A path into a JSON document: `data.user.id`, `emails.0.value`.
@@ -68,6 +68,16 @@ impl IdentityProbe {
     }
 }
 
+/// A string, number or boolean as text.
+pub(super) fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -106,5 +116,11 @@ mod tests {
                 let _ = path.read(&json!({"a": [number, {"b": number}]}));
             }
         }
+    }
+
+    #[test]
+    fn strings_numbers_and_booleans_have_a_text() {
+        let texts = [json!("a"), json!(7), json!(true), json!(null), json!([1]), json!({})].map(|value| plain(&value));
+        assert_eq!(texts, [Some("a".into()), Some("7".into()), Some("true".into()), None, None, None]);
     }
 }

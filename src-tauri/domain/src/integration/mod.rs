@@ -11,6 +11,7 @@
 //! **Invariant:** the document itself is kept whole. What Relink doesn't understand has no effect and isn't lost.
 
 mod authorization;
+mod available;
 mod catalog;
 mod client_options;
 mod config;
@@ -34,7 +35,6 @@ mod read;
 mod relink;
 mod secrets;
 mod strictness;
-mod template;
 mod url_template;
 mod web_url;
 
@@ -63,7 +63,6 @@ pub use self::{
     relink::{ClientSecretNeed, Color, Docs, RedirectKind, RefreshQuirks},
     secrets::take_client_secrets,
     strictness::CHECKER_VERSION,
-    template::{MissingValue, Placeholder, Template, TemplateError, Values},
     url_template::{PathTemplate, UrlTemplate, UrlTemplateError},
     web_url::{UrlPath, WebUrl, WebUrlError},
 };

@@ -83,7 +83,12 @@ impl<'a> Node<'a> {
             return;
         }
         let DefinitionError { position, path, problem } = self.fail(problem);
-        self.source.warnings.borrow_mut().push(Warning { position, path, problem });
+        let warning = Warning { position, path, problem };
+        let mut warnings = self.source.warnings.borrow_mut();
+        // A header is checked for each format.
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 
     pub(super) fn object(&self) -> Result<Object<'a>> {

@@ -8,10 +8,9 @@ use super::{
     identity::JsonPath,
     node::Node,
     relink::headers,
-    template::Template,
     web_url::{UrlPath, WebUrl},
 };
-use crate::failure::ProviderError;
+use crate::{failure::ProviderError, template::TextTemplate};
 
 /// A GET that succeeds only with a working credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +66,7 @@ impl Probe {
     pub(super) fn decode(
         node: &Node<'_>,
         base_url: &WebUrl,
-        template: &dyn Fn(&Node<'_>) -> Result<Template, DefinitionError>,
+        template: &dyn Fn(&Node<'_>) -> Result<TextTemplate, DefinitionError>,
     ) -> Result<Self, DefinitionError> {
         let object = node.object()?;
         object.warn_unknown_keys(&["method", "path", "headers", "success"]);

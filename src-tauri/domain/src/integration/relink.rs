@@ -13,10 +13,9 @@ use super::{
     oauth2,
     params::{self, AuthorizationParams},
     probe::Probe,
-    template::Template,
     web_url::{UrlPath, WebUrl},
 };
-use crate::origins::Origin;
+use crate::{origins::Origin, template::TextTemplate};
 
 /// The section, except for its calls (see [`Calls`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -194,7 +193,7 @@ impl Calls {
         object: &Object<'_>,
         base_url: &WebUrl,
         credentials: &Credentials,
-        template: &dyn Fn(&Node<'_>) -> Result<Template>,
+        template: &dyn Fn(&Node<'_>) -> Result<TextTemplate>,
     ) -> Result<Self> {
         let probe = object.map("probe", |node| Probe::decode(&node, base_url, template))?;
         // A provider issues an ID token if this scope is requested (OpenID Connect Core §3.1.2.1).
@@ -349,7 +348,7 @@ fn strings(node: &Node<'_>) -> Result<BTreeMap<String, String>> {
 
 pub(super) fn headers(
     node: &Node<'_>,
-    template: &dyn Fn(&Node<'_>) -> Result<Template>,
+    template: &dyn Fn(&Node<'_>) -> Result<TextTemplate>,
 ) -> Result<Vec<HeaderTemplate>> {
     let mut headers: Vec<HeaderTemplate> = Vec::new();
     for (key, node) in node.object()?.entries() {

@@ -9,7 +9,7 @@
 //! - the name, the base URL, at least one authentication method that this version knows, and the endpoints of each;
 //! - every URL and path ([`WebUrl`](super::WebUrl), [`UrlPath`](super::UrlPath)): encryption, no user name, no
 //!   link-local or metadata address, no local address without `allow_local`, no path that changes the origin;
-//! - header names that Relink sets itself, placeholders, and the values of `pkce`;
+//! - header names that Relink sets itself, placeholders that name a secret that is never sent, and the values of `pkce`;
 //! - the values that determine how a credential is sent (`authorization`, `client`, `options`, `tokenExpiryDuration`,
 //!   `client_secret`), the issuer, the probe, and the source of the identity (`identity`);
 //! - the fields of a form: their names, and that no secret has a default.
@@ -18,8 +18,8 @@
 //! - misplaced secrets: an unknown key in `credentials` or `authorization`, and a credential in plain text anywhere
 //!   (`misplaced/`). A stored one is hidden where the definition is shown ([`redacted`](super::redacted));
 //! - authorization parameters that Relink sets itself (`params.rs`). Stored ones are left out of the request;
-//! - likely mistakes: an identity that is never requested, a placeholder without a field, an entry that contradicts its
-//!   key;
+//! - likely mistakes: an identity that is never requested, a placeholder without a field, a cast that isn't known, `{{` that
+//!   begins no placeholder (stored, it is text), an entry that contradicts its key;
 //! - descriptions: label, category, logo, color, docs, scope descriptions, documentation links, labels and help of
 //!   fields, patterns and defaults. Values that aren't understood are omitted;
 //! - additions of a newer version: an authentication method, a redirect type or a type of field (treated as a password,
@@ -27,7 +27,7 @@
 
 /// The version of the strict check's rules, to be stored with a definition that passed them. A change of the rules raises
 /// it.
-pub const CHECKER_VERSION: u32 = 2;
+pub const CHECKER_VERSION: u32 = 3;
 
 /// The occasion on which a definition is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::web_url::{UrlPath, WebUrl};
 use crate::template::{FillError, IfMissing, Piece, Placeholder, Scope, TextTemplate, split_first};
 
 /// A path with an optional query, which may hold placeholders: `/users/{{id}}?view={{query.view:str:undefined}}`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathTemplate {
     path: TextTemplate,
     query: Option<TextTemplate>,
@@ -173,22 +173,22 @@ fn push_encoded(into: &mut String, text: &str) {
 }
 
 /// An absolute URL that may hold placeholders: `https://{{subdomain}}.example.com/v1`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlTemplate(Kind);
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Fixed(WebUrl),
     Filled(Box<Filled>),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Filled {
     host: HostTemplate,
     path: Option<PathTemplate>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum HostTemplate {
     /// The host is written out.
     Fixed(WebUrl),

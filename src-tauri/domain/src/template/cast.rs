@@ -27,7 +27,7 @@ pub(super) enum Cast {
 pub(super) struct UnknownCast<'c>(pub(super) &'c str);
 
 /// A value after a cast.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Filling<'a> {
     Null,
     Bool(bool),

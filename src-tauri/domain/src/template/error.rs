@@ -23,6 +23,16 @@ pub enum FillError {
     Url { problem: String },
 }
 
+impl FillError {
+    /// None in place of a text that is left out, because an optional field of the form was left empty.
+    pub fn unless_optional<T>(result: Result<Option<T>, Self>) -> Result<Option<T>, Self> {
+        match result {
+            Err(Self::Missing(missing)) if missing.is_optional => Ok(None),
+            result => result,
+        }
+    }
+}
+
 /// The account has no value for a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the account has no value for {placeholder}")]

@@ -25,7 +25,7 @@ pub(super) fn trim(text: &str) -> &str {
 }
 
 /// A number that a cast read from a text.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ReadNumber {
     Finite(Number),
     /// JSON has no word for it: as a value it is null.

@@ -36,15 +36,15 @@ pub use self::{
     text::TextTemplate,
 };
 pub(crate) use self::{
-    placeholder::split_first,
+    placeholder::{default_text, split_first},
     text::{IfMissing, Piece},
 };
 
 /// A JSON value whose texts are templates. Its keys aren't.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Node);
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Node {
     Constant(Value),
     Text(TextTemplate),

@@ -5,11 +5,11 @@ use super::{
     error::{MissingValue, PlaceholderError},
     js,
     path::{self, Path},
-    scope::{Found, Node, Scope},
+    scope::{Found, Node, RESERVED, Scope},
 };
 
 /// A placeholder, compiled.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placeholder {
     /// As written, with its braces.
     source: String,
@@ -20,7 +20,7 @@ pub struct Placeholder {
     is_whole: bool,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Alternative {
     /// None: it names nothing.
     path: Option<Path>,
@@ -28,7 +28,7 @@ struct Alternative {
 }
 
 /// What stands for a placeholder if none of its paths leads to a value.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum IfNothing {
     Default(Filling<'static>),
     UnknownCast(String),
@@ -59,7 +59,9 @@ pub enum Reference<'p> {
     Field { name: &'p str, is_in_credentials: bool },
     /// A path that never leads anywhere, because what would be there is secret: the refresh token, for example.
     Protected,
-    /// Anything else of an account or a call.
+    /// A value of a call or of the integration, not of the account's context: `body.x`, `environment_variables.y`.
+    Root(&'p str),
+    /// Anything else of the context.
     Other,
 }
 
@@ -143,8 +145,14 @@ impl Placeholder {
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.references().filter_map(|reference| match reference {
             Reference::Field { name, .. } => Some(name),
-            Reference::AccessToken | Reference::Protected | Reference::Other => None,
+            Reference::AccessToken | Reference::Protected | Reference::Root(_) | Reference::Other => None,
         })
+    }
+
+    /// The first names of its paths.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &str> {
+        let paths = self.alternatives.iter().filter_map(|alternative| alternative.path.as_ref());
+        paths.flat_map(Path::prefixes).filter_map(|names| names.first().copied())
     }
 
     pub(super) fn fill<'a>(&'a self, scope: &'a Scope<'a>) -> Result<Outcome<'a>, PlaceholderError> {
@@ -167,7 +175,8 @@ impl Placeholder {
         })
     }
 
-    pub(super) fn missing(&self, scope: &Scope<'_>) -> MissingValue {
+    /// The error if nothing is found for it.
+    pub(crate) fn missing(&self, scope: &Scope<'_>) -> MissingValue {
         MissingValue {
             placeholder: self.name().to_owned(),
             is_optional: self.fields().any(|field| scope.optional.contains(&field)),
@@ -195,8 +204,15 @@ impl IfNothing {
     }
 }
 
-/// The parts of a default.
-pub(super) fn default_and_cast(default: &str) -> (&str, Option<&str>) {
+/// The text of a default, without its cast.
+pub(crate) fn default_text(default: &str) -> &str {
+    match default_and_cast(default) {
+        (text, Some(cast)) if !matches!(Cast::parse(cast), Cast::Unknown(_)) => text,
+        _ => default,
+    }
+}
+
+fn default_and_cast(default: &str) -> (&str, Option<&str>) {
     let mut parts = path::modifiers(default);
     (parts.next().unwrap_or_default(), parts.next())
 }
@@ -220,9 +236,9 @@ impl Path {
             Some(["credentials", name]) => Reference::Field { name, is_in_credentials: true },
             Some(["context", name]) => Reference::Field { name, is_in_credentials: false },
             Some(names) if in_context(names) == ["oauth", "token", "access_token"] => Reference::AccessToken,
-            Some([name]) if !super::scope::RESERVED.contains(name) => {
-                Reference::Field { name, is_in_credentials: false }
-            }
+            Some(["credentials" | "context"]) => Reference::Other,
+            Some([name, ..]) if RESERVED.contains(name) => Reference::Root(name),
+            Some([name]) => Reference::Field { name, is_in_credentials: false },
             _ => Reference::Other,
         }
     }

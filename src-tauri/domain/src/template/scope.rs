@@ -19,9 +19,11 @@ pub struct Scope<'a> {
     pub fields: &'a BTreeMap<String, Secret>,
     /// For OAuth.
     pub access_token: Option<&'a Secret>,
+    /// Whom the account belongs to.
+    pub tenant_id: Option<&'a str>,
     /// The names of the form's fields that may be left empty.
     pub optional: &'a [&'a str],
-    /// `id`, `body`, `query`, `environment_variables`, `tenant_id`, and what else a template of this kind can name.
+    /// `id`, `body`, `query`, `environment_variables`, and what else a template of this kind can name.
     pub roots: &'a [(&'a str, Root<'a>)],
 }
 
@@ -47,7 +49,12 @@ impl<'a> Scope<'a> {
         fields: &'a BTreeMap<String, Secret>,
         access_token: Option<&'a Secret>,
     ) -> Self {
-        Self { context, fields, access_token, optional: &[], roots: &[] }
+        Self { context, fields, access_token, tenant_id: None, optional: &[], roots: &[] }
+    }
+
+    /// Whether a field of the form has a value.
+    pub fn has_field(&self, name: &str) -> bool {
+        self.in_context(name).is_some_and(|node| !matches!(node, Node::Value(Value::Null)))
     }
 
     fn top(&'a self, name: &str) -> Option<Node<'a>> {
@@ -60,6 +67,7 @@ impl<'a> Scope<'a> {
         }
         match name {
             "credentials" | "context" => Some(Node::Context(self)),
+            "tenant_id" => self.tenant_id.map(Node::Text),
             _ if RESERVED.contains(&name) => None,
             _ => self.in_context(name),
         }

@@ -11,17 +11,17 @@ use super::{
 use crate::Secret;
 
 /// A text with placeholders, compiled. Whatever is no placeholder is text, so each text is a template.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextTemplate(Kind);
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     /// The value keeps its type.
     Whole(Placeholder),
     Parts(Vec<Part>),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part {
     Text(String),
     Placeholder(Placeholder),

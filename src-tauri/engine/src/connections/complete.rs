@@ -10,6 +10,7 @@ use relink_domain::{
     },
     failure::{Cause, Failure},
     integration::{FieldValues, IdentitySource},
+    link::Purpose,
     origins::Origins,
     provider_text::KnownSecrets,
 };
@@ -117,6 +118,7 @@ impl Connections {
             access_token: Some(&tokens.access),
             fields: &BTreeMap::new(),
             context: &context,
+            tenant_id: target.tenant_id(flow),
             known: &known,
         };
         let requested =
@@ -165,6 +167,7 @@ impl Connections {
             access_token: tokens.as_ref().map(|(tokens, _)| &tokens.access),
             fields: &item.secrets,
             context: &context,
+            tenant_id: target.tenant_id(flow),
             known: &known,
         };
         if flow.format == AuthenticationMethod::ApiKey {
@@ -308,6 +311,14 @@ impl Target {
         let none = Map::new();
         let present = self.account.as_ref().map_or(&none, |account| &account.profile.context);
         flow.link.options.context_after(present, typed)
+    }
+
+    fn tenant_id<'t>(&'t self, flow: &'t Flow) -> Option<&'t str> {
+        match (&self.account, &flow.link.purpose) {
+            (Some(account), _) => Some(&account.profile.tenant_id),
+            (None, Purpose::Connect { tenant_id }) => Some(tenant_id),
+            (None, Purpose::Reauthorize { .. }) => None,
+        }
     }
 
     fn identity_unknown(&self, provider: &Provider) -> FlowFailure {

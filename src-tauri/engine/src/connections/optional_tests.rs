@@ -184,10 +184,41 @@ async fn an_empty_optional_field_is_left_out_or_asked_for_in_every_place() {
             Some(vec!["authorization: bearer k", "x-pin: p"]),
         ),
     ];
+    assert_each(&server, cases).await;
+}
+
+#[tokio::test]
+async fn alternatives_defaults_and_the_tenant_reach_the_provider() {
+    let server = LocalServer::listen().await;
+    let x_tenant = json!({ "X-Tenant": "{{tenant_id}} {{org|credentials.pin ?: none}}" });
+    let cases: Vec<Case<'_>> = vec![
+        (
+            bearer(),
+            &x_tenant,
+            probe(),
+            vec![("api_key", "k"), ("pin", "p")],
+            200,
+            Ended::Connected,
+            Some(vec!["authorization: bearer k", "x-tenant: acme-1 p"]),
+        ),
+        (
+            header("{{org:str:ignore-empty-str|api_key}}"),
+            &x_tenant,
+            probe(),
+            vec![("api_key", "k")],
+            200,
+            Ended::Connected,
+            Some(vec!["authorization: k", "x-tenant: acme-1  none"]),
+        ),
+    ];
+    assert_each(&server, cases).await;
+}
+
+async fn assert_each(server: &LocalServer, cases: Vec<Case<'_>>) {
     for (authorization, headers, probe, typed, status, expected, contains) in cases {
         let definition = acme(&server.origin(), &authorization, headers, &probe);
         parse(&definition.to_string()).unwrap_or_else(|error| panic!("{authorization}: {error}"));
-        let (ended, heads) = connect(&server, definition, &typed, status).await;
+        let (ended, heads) = connect(server, definition, &typed, status).await;
         assert_eq!(ended, expected, "{authorization} {headers} {probe} {typed:?}");
         assert_eq!(heads.len(), usize::from(contains.is_some()), "{authorization} {typed:?}: {heads:?}");
         for head in heads {

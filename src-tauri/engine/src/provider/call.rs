@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use relink_domain::{
     Secret,
     account::AuthenticationMethod,
-    integration::{Field, Header, HeaderError, HeaderTemplate, Placeholder, Values, is_always_credential},
+    integration::{Field, Header, HeaderError, HeaderTemplate, is_always_credential},
     provider_text::{KnownSecrets, SecretFilter},
+    template::Scope,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -21,14 +22,16 @@ pub(crate) struct CallCredentials<'a> {
     /// The values of the integration's form fields that are secret.
     pub(crate) fields: &'a BTreeMap<String, Secret>,
     pub(crate) context: &'a Map<String, Value>,
+    pub(crate) tenant_id: Option<&'a str>,
     /// Further secrets of the account and of its client, which the provider's texts must not repeat.
     pub(crate) known: &'a KnownSecrets,
 }
 
 impl CallCredentials<'_> {
-    fn values<'v>(&'v self, optional: &'v [&'v str]) -> Values<'v> {
-        let Self { access_token, fields, context, .. } = *self;
-        Values { access_token, fields, context, optional }
+    /// The values for templates. `optional`: the fields of the form that may be left empty.
+    fn scope<'v>(&'v self, optional: &'v [&'v str]) -> Scope<'v> {
+        let account = Scope::new(self.context, self.fields, self.access_token);
+        Scope { tenant_id: self.tenant_id, optional, ..account }
     }
 
     /// The filter for what the provider answers.
@@ -52,12 +55,12 @@ impl Provider {
     pub(crate) fn missing_to_sign(&self, credentials: &CallCredentials<'_>) -> Result<Vec<&Field>> {
         let Some(authorization) = self.definition.authorization(credentials.method) else { return Ok(Vec::new()) };
         let optional = self.optional_fields(credentials.method);
-        let values = credentials.values(&optional);
-        if authorization.apply(&values).map_err(|error| unfit(&error))?.is_some() {
+        let scope = credentials.scope(&optional);
+        if authorization.apply(&scope).map_err(|error| unfit(&error))?.is_some() {
             return Ok(Vec::new());
         }
-        let is_empty = |field: &Field| Placeholder::Credential(field.name.clone()).value(&values).is_err();
-        Ok(self.authorizing_fields(credentials.method).into_iter().filter(|field| is_empty(field)).collect())
+        let is_empty = |field: &&Field| !scope.has_field(&field.name);
+        Ok(self.authorizing_fields(credentials.method).into_iter().filter(is_empty).collect())
     }
 }
 
@@ -77,11 +80,11 @@ impl BoundProvider {
             ));
         }
         let optional = self.optional_fields(credentials.method);
-        let values = credentials.values(&optional);
+        let scope = credentials.scope(&optional);
         let mut request = reqwest::Request::new(http::Method::GET, url.clone());
         let templates = self.definition.headers().iter().chain(headers);
-        let signed = self.definition.authorization(credentials.method).map(|it| it.apply(&values));
-        for header in templates.map(|template| template.fill(&values)).chain(signed) {
+        let signed = self.definition.authorization(credentials.method).map(|it| it.apply(&scope));
+        for header in templates.map(|template| template.fill(&scope)).chain(signed) {
             let Some(Header { name, value }) = header.map_err(|error| unfit(&error))? else { continue };
             let name: http::HeaderName =
                 name.as_str().parse().map_err(|_| Error::invalid("credential_unfit", "A header name isn't valid."))?;

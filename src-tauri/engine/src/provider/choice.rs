@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use relink_domain::{
     Secret,
     account::AuthenticationMethod,
-    integration::{Field, Placeholder},
+    integration::Field,
+    template::{Placeholder, Reference},
 };
 
 use super::{ACCESS_TOKEN, Provider};
@@ -50,7 +51,7 @@ impl Provider {
         let placeholders = self.definition.authorization(method).map(|it| it.placeholders()).unwrap_or_default();
         let Some(fields) = self.definition.fields(method) else { return Vec::new() };
         let mut found: Vec<&Field> = Vec::new();
-        for field in placeholders.into_iter().filter_map(|placeholder| fields.get(placeholder.field()?)) {
+        for field in placeholders.into_iter().flat_map(Placeholder::fields).filter_map(|name| fields.get(name)) {
             if !found.contains(&field) {
                 found.push(field);
             }
@@ -61,10 +62,10 @@ impl Provider {
     /// Whether the `authorization` of calls contains the secret with this name.
     fn authorizes_with(&self, method: AuthenticationMethod, name: &str) -> bool {
         let placeholders = self.definition.authorization(method).map(|it| it.placeholders()).unwrap_or_default();
-        placeholders.into_iter().any(|placeholder| match placeholder {
-            Placeholder::AccessToken => name == ACCESS_TOKEN,
-            Placeholder::Credential(field) => name == field,
-            Placeholder::Context(_) => false,
+        placeholders.into_iter().flat_map(Placeholder::references).any(|reference| match reference {
+            Reference::AccessToken => name == ACCESS_TOKEN,
+            Reference::Field { name: field, .. } => name == field,
+            Reference::Protected | Reference::Root(_) | Reference::Other => false,
         })
     }
 }
@@ -117,6 +118,8 @@ mod tests {
             json!({ "format": "header", "config": { "header_name": "X-Key", "header_value": "key={{credentials.token}}" } }),
             json!({ "format": "basic", "config": { "username": "{{credentials.token}}" } }),
             json!({ "format": "basic", "config": { "username": "x", "password": "{{credentials.token}}" } }),
+            json!({ "format": "header", "config": { "header_name": "X-Key", "header_value": "{{context.token}}" } }),
+            json!({ "format": "header", "config": { "header_name": "X-Key", "header_value": "{{gone|token}}" } }),
         ] {
             let provider = provider(&names, &authorization).await;
             assert_eq!(choose(Some(&provider), &names, None), Ok(Some("token".into())), "{authorization}");

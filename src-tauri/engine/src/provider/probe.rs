@@ -141,6 +141,7 @@ mod tests {
             access_token: Some(&access),
             fields: &fields,
             context: &Map::new(),
+            tenant_id: None,
             known: &known,
         };
         let long = "n".repeat(900_000);

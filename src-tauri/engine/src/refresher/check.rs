@@ -105,6 +105,7 @@ impl Refresher {
             access_token: renewable.as_ref().or(kept.as_ref()),
             fields: &secrets,
             context: &account.profile.context,
+            tenant_id: Some(&account.profile.tenant_id),
             known: &known,
         };
         let result = probe(&self.0.uses.outbound, &provider, &credentials, None, self.now()).await?;

@@ -21,6 +21,7 @@ impl Refresher {
             access_token: Some(&held.token),
             fields: &std::collections::BTreeMap::new(),
             context: &account.profile.context,
+            tenant_id: Some(&account.profile.tenant_id),
             // Only the status of the answer counts.
             known: &KnownSecrets::default(),
         };

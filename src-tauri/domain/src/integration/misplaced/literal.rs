@@ -4,6 +4,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use url::form_urlencoded;
 
+use crate::template::{default_text, split_first};
+
 /// How the names of credentials end, in lower case and without `-`, `_` and spaces.
 const ENDINGS: &[&str] = &[
     "accesskey",
@@ -59,8 +61,8 @@ const SECRETS: &[&str] = &["secret_environment_variables"];
 /// What stands in the unused half of Basic authorization, at providers that want the key in the other half.
 const BASIC_FILLERS: &[&str] = &["-", "api_token", "dummy", "ignored", "none", "nopassword", "token", "unused", "x"];
 
-/// Stands for a placeholder in [`Text::bare`].
-const FILLED: &str = "{}";
+/// Stands for a placeholder in [`Text::bare`]: the character for an object in a text, which no definition holds.
+const FILLED: char = '\u{fffc}';
 
 /// The fewest characters of a word with a digit that is taken for a credential where one belongs.
 const MIN_CREDENTIAL_CHARS: usize = 8;
@@ -154,11 +156,11 @@ struct Text<'t> {
 impl<'t> Text<'t> {
     fn of(text: &'t str) -> Self {
         let (mut bare, mut defaults, mut rest) = (String::new(), Vec::new(), text);
-        while let Some((before, after)) = rest.split_once("{{") {
-            let Some((inside, behind)) = after.split_once("}}") else { break };
+        while let Some((before, inside, behind)) = split_first(rest) {
             bare.push_str(before);
-            bare.push_str(FILLED);
-            defaults.extend(inside.split_once("?:").map(|(_, default)| default.trim()));
+            bare.push(FILLED);
+            // Only the first default counts, but all of them can be read.
+            defaults.extend(inside.split("?:").skip(1).map(|default| default_text(default).trim()));
             rest = behind;
         }
         bare.push_str(rest);
@@ -173,7 +175,9 @@ impl<'t> Text<'t> {
     fn is_literal(&self, key: &str) -> bool {
         let is_default = self.defaults.iter().any(|default| !default.is_empty() && !is_word(key, default));
         let is_text = if self.has_placeholder() {
-            self.bare.split(|c: char| c.is_whitespace() || "{}:=,;\"'".contains(c)).any(looks_like_credential)
+            self.bare
+                .split(|c: char| c.is_whitespace() || "{}:=,;\"'".contains(c) || c == FILLED)
+                .any(looks_like_credential)
         } else {
             !self.bare.is_empty() && !is_word(key, &self.bare)
         };

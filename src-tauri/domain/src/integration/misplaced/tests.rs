@@ -113,6 +113,16 @@ fn misplaced() -> Vec<(&'static str, Value)> {
         ("/config/headers/X-Auth", secret()),
         ("/config/headers/Authorization", json!("Bearer hunter2-9 {{context.region}}")),
         ("/config/query/api_key", json!("{{context.key ?: hunter2}}")),
+        ("/config/query/api_key", json!("{{key?:hunter2:str}}")),
+        ("/config/query/api_key", json!("{{key?:hunter2:one}}")),
+        ("/config/query/api_key", json!("{{key?:none:json?:hunter2}}")),
+        // No placeholders, so they would be sent as they are.
+        ("/config/query/api_key", json!("{{'hunter2'}}")),
+        ("/config/query/api_key", json!("{{hunter2")),
+        (
+            "/config/authorization/oauth2_client_credentials",
+            json!({ "format": "header", "config": { "header_name": "X-Acme", "header_value": "{}hunter2" } }),
+        ),
         ("/config/resources/tokens/list/path", json!("tokens?api_key=hunter2")),
         ("/config/resources/tokens/list/path", json!("{{context.path}}/x?api_key=hunter2&a={{query.a}}")),
         ("/config/resources/tokens/list/base_url", json!("https://hunter2@api.acme.example")),
@@ -192,6 +202,7 @@ fn what_is_no_credential_is_accepted() {
         ("/config/headers/Authorization", json!("Token token={{context.key}}, region=\"{{context.region}}\"")),
         ("/config/headers/Idempotency-Key", json!("relink")),
         ("/config/query/key", json!("{{query.key ?: }}")),
+        ("/config/query/key", json!("{{query.key|api_key:str:undefined}}")),
         ("/config/resources/authorization", json!({ "list": { "path": "/authorization" } })),
         ("/config/resources/tokens/list/body", json!({ "authorization": { "amount": 1 }, "max_output_tokens": 4096 })),
         (

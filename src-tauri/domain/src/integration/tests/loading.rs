@@ -58,6 +58,9 @@ fn rules_that_advise_or_describe_count_only_when_written() {
         ("/config/credentials/api_key/config/documentation_link".to_owned(), json!("example.com")),
         ("/config/authorization/api_key/config/username".to_owned(), json!("{{credentials.mail}}")),
         ("/config/authorization/api_key/config/username".to_owned(), json!("{{oauth.token.access_token}}")),
+        ("/config/authorization/api_key/config/username".to_owned(), json!("{{credential.email}}")),
+        ("/config/authorization/api_key/config/username".to_owned(), json!("{{email")),
+        ("/config/authorization/api_key/config/username".to_owned(), json!("{{email:text}}")),
         ("/config/authorization/api_key/config".to_owned(), json!({"username": "fixed"})),
         (
             "/config/authorization/api_key".to_owned(),
@@ -103,7 +106,7 @@ fn rules_that_protect_credentials_always_count() {
         ("/config/base_url".to_owned(), json!("https://api.example.com?x=1")),
         ("/config/headers".to_owned(), json!({"Host": "evil.example"})),
         ("/config/headers".to_owned(), json!({"X-A": "1", "x-a": "2"})),
-        ("/config/headers".to_owned(), json!({"X-A": "{{secret}}"})),
+        ("/config/headers".to_owned(), json!({"X-A": "{{oauth.token.refresh_token}}"})),
         ("/config/credentials".to_owned(), json!({})),
         ("/config/credentials".to_owned(), json!({"jwt": {"config": {}}})),
         (format!("{config}/auth/tokenHost"), json!("https://auth.acme.example/common")),

@@ -94,15 +94,39 @@ const MALFORMED: &[(&str, &str, &str)] = &[
     ),
     (
         r#""username": "{{credentials.email}}""#,
-        r#""username": "{{email}}""#,
-        "line 33, column 63, config.authorization.api_key.config.username: the placeholder \"email\" is not known; use \
-         oauth.token.access_token, credentials.FIELD or context.KEY, such as {{credentials.api_key}}",
+        r#""username": "{{credential.email}}""#,
+        "line 33, column 63, config.authorization.api_key.config.username: {{credential.email}} begins with \
+         \"credential\"; write \"credentials\", as in {{credentials.api_key}}",
+    ),
+    (
+        r#""username": "{{credentials.email}}""#,
+        r#""username": "{{access_token}}""#,
+        "line 33, column 63, config.authorization.api_key.config.username: an api_key account has no access token; name \
+         one of its fields",
+    ),
+    (
+        r#""username": "{{credentials.email}}""#,
+        r#""username": "{{oauth.token.refresh_token}}""#,
+        "line 33, column 63, config.authorization.api_key.config.username: {{oauth.token.refresh_token}} names a secret \
+         that is never sent; of the tokens only oauth.token.access_token can be named",
+    ),
+    (
+        r#""username": "{{credentials.email}}""#,
+        r#""username": "{{email:text}}""#,
+        "line 33, column 63, config.authorization.api_key.config.username: {{email:text}} has the cast \"text\", which is \
+         not known; use str, int, num, bool, json, any or null",
+    ),
+    (
+        r#""username": "{{credentials.email}}""#,
+        r#""username": "{{email | }}""#,
+        "line 33, column 63, config.authorization.api_key.config.username: {{email | }} has an alternative that names \
+         nothing",
     ),
     (
         r#""username": "{{credentials.email}}""#,
         r#""username": "{{credentials.email""#,
-        "line 33, column 63, config.authorization.api_key.config.username: a placeholder that begins with {{ doesn't \
-         end with }}",
+        "line 33, column 63, config.authorization.api_key.config.username: contains {{ that begins no placeholder and \
+         would be sent as it is; write a placeholder as a name between {{ and }}, such as {{credentials.api_key}}",
     ),
     (
         r#""format": "basic""#,

@@ -8,6 +8,7 @@ use crate::account::AuthenticationMethod;
 mod limits;
 mod loading;
 mod malformed;
+mod placeholders;
 mod properties;
 
 /// A valid file. Tests break it in one place each.

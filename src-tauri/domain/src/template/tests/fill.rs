@@ -43,10 +43,13 @@ fn protected_paths_lead_nowhere_even_if_the_context_has_them() {
 fn a_root_hides_the_context_even_without_a_value() {
     let account = Account::new();
     let body = json!({"name": "Ada"});
-    let roots = [("body", Root::Value(&body)), ("tenant_id", Root::Text("t-1"))];
-    let scope = Scope { roots: &roots, ..account.scope() };
+    let roots = [("body", Root::Value(&body)), ("run", Root::Text("r-1"))];
+    let scope = Scope { tenant_id: Some("t-1"), roots: &roots, ..account.scope() };
     let fill = |text: &str| TextTemplate::parse(text).fill(&scope).expect("a value").into_plain().expect("no secret");
-    assert_eq!(fill("{{body.name}} {{tenant_id}} {{id}} {{context.id}}"), Some(json!("Ada t-1 {{id}} hidden")));
+    assert_eq!(
+        fill("{{body.name}} {{tenant_id}} {{run}} {{id}} {{context.id}}"),
+        Some(json!("Ada t-1 r-1 {{id}} hidden"))
+    );
 }
 
 #[test]
@@ -86,14 +89,14 @@ fn a_filled_template_is_never_printed() {
 
 #[test]
 fn a_placeholder_tells_what_it_names() {
-    use Reference::{AccessToken, Field, Other, Protected};
+    use Reference::{AccessToken, Field, Other, Protected, Root};
     let field = |name, is_in_credentials| Field { name, is_in_credentials };
     for (text, references) in [
         ("{{credentials.x|y|context.z}}", vec![field("x", true), field("y", false), field("z", false)]),
         ("{{oauth.token.access_token | context.oauth.token.access_token:any}}", vec![AccessToken, AccessToken]),
         ("{{oauth.token.id_token ?: none}}", vec![Protected]),
         ("{{a oauth.token.0}}", vec![Protected]),
-        ("{{body.x|id|context|a b|site.id}}", vec![Other; 5]),
+        ("{{body.x|id|context|a b|site.id}}", vec![Root("body"), Root("id"), Other, Other, Other]),
     ] {
         let template = TextTemplate::parse(text);
         let found: Vec<_> = template.placeholders().flat_map(Placeholder::references).collect();
