@@ -97,7 +97,32 @@ impl HeaderTemplate {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_value_ends_a_header(
+            parts in prop::collection::vec(prop_oneof![
+                "\\{\\{(a|b|c.0|gone)(:[a-z]{3,4})?( \\?:[ a-z\n]{0,3})?\\}\\}",
+                "[ -~]{0,4}",
+            ], 1..4),
+            text in any::<String>(),
+            secret in "[a-z\r\n\0]{0,4}",
+        ) {
+            let context = Map::from_iter([("a".to_owned(), Value::from(text.as_str())), ("c".to_owned(), json!([text]))]);
+            let fields = BTreeMap::from([("b".to_owned(), Secret::new(secret))]);
+            let name = HeaderName::authorization();
+            let header = HeaderTemplate { name, value: TextTemplate::parse(&parts.concat()) };
+            if let Ok(Some(header)) = header.fill(&Scope::new(&context, &fields, None)) {
+                prop_assert!(!header.value.expose().contains(['\r', '\n', '\0']));
+            }
+        }
+    }
 
     #[test]
     fn a_header_name_is_a_token_of_up_to_128_characters() {

@@ -169,4 +169,21 @@ proptest! {
         prop_assert!(url.host().ends_with(".example.com") && url.as_url().port().is_none());
         prop_assert!(url.as_url().scheme() == "https" && url.as_url().username().is_empty());
     }
+    #[test]
+    fn a_host_that_a_value_decides_is_the_value(context in context(), host in "[a-zA-Z0-9.-]{1,12}|[a-z]{1,5}\\.[a-z]{2,3}") {
+        let fields = BTreeMap::new();
+        let mut context = context;
+        for value in [None, Some(host)] {
+            if let Some(host) = value {
+                context.insert("a".to_owned(), host.into());
+            }
+            let template = UrlTemplate::parse("https://{{a}}/x/{{b}}").expect("a template");
+            let Ok(url) = template.fill(&Scope::new(&context, &fields, None)) else { continue };
+            let value = context["a"].as_str().map_or_else(|| context["a"].to_string(), str::to_owned);
+            let is_number = url.host().chars().all(|c| c.is_ascii_digit() || c == '.');
+            prop_assert!(url.host() == value.to_ascii_lowercase() || is_number, "{}", url);
+            prop_assert!(url.as_url().port().is_none() && url.as_url().path().starts_with("/x/"));
+            prop_assert_eq!(url.as_url().scheme(), "https");
+        }
+    }
 }
