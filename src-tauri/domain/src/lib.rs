@@ -6,6 +6,7 @@
 pub mod account;
 pub mod callback;
 pub mod caller;
+pub mod destination;
 pub mod event;
 pub mod failure;
 pub mod health;

@@ -1,11 +1,7 @@
-//! How far this machine's network reaches, and which addresses a request may be connected to.
+//! How far this machine's network reaches.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
-use relink_domain::{
-    failure::Cause,
-    integration::{Reach, is_loopback, reach},
-};
 use url::Url;
 
 /// How far this machine's network reaches, as far as that can be told without sending anything.
@@ -44,93 +40,5 @@ pub fn is_on_this_machine(url: &Url) -> bool {
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
-    }
-}
-
-/// Where a request may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consent {
-    /// Public addresses only.
-    Public,
-    /// Also private ranges and loopback, with the user's consent.
-    Local,
-}
-
-/// Which addresses one request may be connected to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admits {
-    /// Globally reachable ones.
-    Public,
-    /// Also private ranges and loopback: with consent, encrypted.
-    Private,
-    /// Only loopback: unencrypted. The name in the URL proves nothing, the address does.
-    Loopback,
-}
-
-impl Admits {
-    /// What a request to this URL may be connected to.
-    pub fn of(url: &Url, consent: Consent) -> Self {
-        match (url.scheme(), consent) {
-            ("https", Consent::Public) => Self::Public,
-            ("https", Consent::Local) => Self::Private,
-            _ => Self::Loopback,
-        }
-    }
-
-    /// Why a connection to this address is refused ([`reach`] says where it leads); `None` if it is allowed.
-    pub fn refusal(self, address: IpAddr) -> Option<Cause> {
-        match (self, reach(address)) {
-            (Self::Loopback, Reach::Public | Reach::Local) if !is_loopback(address) => Some(Cause::Unencrypted),
-            (Self::Public, Reach::Local) | (_, Reach::Never) => Some(Cause::PrivateAddress),
-            (Self::Public | Self::Private | Self::Loopback, Reach::Public | Reach::Local) => None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metadata_addresses_are_never_reached_private_ones_by_consent_and_unencrypted_only_loopback() {
-        use Cause::{PrivateAddress, Unencrypted};
-        for (address, public, private, plain) in [
-            ("93.184.216.34", None, None, Some(Unencrypted)),
-            ("2606:2800:220:1::1", None, None, Some(Unencrypted)),
-            ("64:ff9b::8.8.8.8", None, None, Some(Unencrypted)),
-            ("127.0.0.1", Some(PrivateAddress), None, None),
-            ("::1", Some(PrivateAddress), None, None),
-            ("::ffff:127.0.0.1", Some(PrivateAddress), None, None),
-            ("64:ff9b::127.0.0.1", Some(PrivateAddress), None, Some(Unencrypted)),
-            ("10.9.8.7", Some(PrivateAddress), None, Some(Unencrypted)),
-            ("192.168.1.1", Some(PrivateAddress), None, Some(Unencrypted)),
-            ("198.18.0.1", Some(PrivateAddress), None, Some(Unencrypted)),
-            ("fd12::1", Some(PrivateAddress), None, Some(Unencrypted)),
-            ("fec0::1", Some(PrivateAddress), None, Some(Unencrypted)),
-            ("169.254.169.254", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
-            ("::ffff:169.254.169.254", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
-            ("168.63.129.16", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
-            ("100.100.100.200", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
-            ("fd00:ec2::254", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
-            ("fd20:ce::254", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
-            ("100::1", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
-            ("0.0.0.0", Some(PrivateAddress), Some(PrivateAddress), Some(PrivateAddress)),
-        ] {
-            let ip: IpAddr = address.parse().expect("an address");
-            let refusals = [Admits::Public, Admits::Private, Admits::Loopback].map(|admits| admits.refusal(ip));
-            assert_eq!(refusals, [public, private, plain], "{address}");
-        }
-    }
-
-    #[test]
-    fn without_tls_only_loopback_is_admitted() {
-        for (url, consent, expected) in [
-            ("https://example.com", Consent::Public, Admits::Public),
-            ("https://example.com", Consent::Local, Admits::Private),
-            ("http://foo.localhost", Consent::Local, Admits::Loopback),
-            ("http://example.com", Consent::Public, Admits::Loopback),
-        ] {
-            assert_eq!(Admits::of(&url.parse().expect("a URL"), consent), expected, "{url}");
-        }
     }
 }

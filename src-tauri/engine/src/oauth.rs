@@ -21,6 +21,7 @@ use oauth2::{
 };
 use relink_domain::{
     Secret, Timestamp,
+    destination::Consent,
     failure::{Cause, Failure, ProviderErrorCodes},
     integration::{ClientAuth, ClientOptions, JsonPath, OAuth2, Params, Pkce},
     provider_text::KnownSecrets,
@@ -33,10 +34,7 @@ use answer::TokenAnswer;
 use received::{Received, secrets_of};
 pub(crate) use received::{challenge, redirect};
 
-use crate::{
-    network::Consent,
-    outbound::{Outbound, RequestFailed},
-};
+use crate::outbound::{Outbound, RequestFailed};
 
 /// A provider's token endpoint and the client that uses it.
 #[derive(Debug, Clone)]

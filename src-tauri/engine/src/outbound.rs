@@ -9,15 +9,16 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use relink_domain::failure::{Cause, Failure};
+use relink_domain::{
+    destination::{Admits, Consent},
+    failure::{Cause, Failure},
+};
 use reqwest::{
     Client,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
 use url::{Host, Url};
-
-use crate::network::{Admits, Consent};
 
 /// The maximum time from the start of a request to the end of its response.
 pub const DEADLINE: Duration = Duration::from_secs(30);

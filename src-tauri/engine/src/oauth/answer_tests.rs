@@ -1,6 +1,7 @@
 use std::sync::OnceLock;
 
 use relink_domain::{
+    destination::Consent,
     failure::ProviderErrorCodes,
     integration::{ClientAuth, ClientOptions, JsonPath},
     provider_text::KnownSecrets,
@@ -8,7 +9,7 @@ use relink_domain::{
 use url::Url;
 
 use super::*;
-use crate::{network::Consent, oauth::received::secrets_of, outbound::HttpResponse};
+use crate::{oauth::received::secrets_of, outbound::HttpResponse};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 

@@ -1,8 +1,10 @@
-use relink_domain::{Secret, failure::ProviderErrorCodes, integration::parse, provider_text::KnownSecrets};
+use relink_domain::{
+    Secret, destination::Consent, failure::ProviderErrorCodes, integration::parse, provider_text::KnownSecrets,
+};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{network::Consent, oauth::authorize};
+use crate::oauth::authorize;
 
 /// A definition with these keys merged into the config of its credentials.
 fn acme(config: &Value, client_secret: &str) -> OAuth2 {

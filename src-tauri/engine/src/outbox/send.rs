@@ -3,7 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use relink_contract::webhook::DeliveryBody;
-use relink_domain::Secret;
+use relink_domain::{Secret, destination::Consent};
 use sha2::Sha256;
 
 use super::{Outbox, delivery::Outcome, webhooks::WEBHOOK_SECRET};
@@ -11,7 +11,6 @@ use crate::{
     crash::CrashPoint,
     error::Result,
     keychain::{Key, KeychainError},
-    network::Consent,
     store::webhooks::{self, Pending, Webhook},
 };
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use relink_domain::{
     EnvironmentIntegrationId,
     account::{Account, AuthenticationMethod},
+    destination::Consent,
     failure::ProviderErrorCodes,
     integration::Definition,
     origins::Origin,
@@ -31,7 +32,7 @@ pub(crate) use revoke::{Revoked, revoke};
 pub(crate) use snapshot::{Entry, compile, unusable};
 
 use crate::{
-    network::{self, Consent, Network},
+    network::{self, Network},
     store::integrations::Installed,
 };
 
