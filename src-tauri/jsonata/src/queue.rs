@@ -28,7 +28,8 @@ pub(crate) const SMALL_ONLY: usize = 0;
 
 pub(crate) struct Queue {
     state: Mutex<State>,
-    changed: Condvar,
+    /// Wakes the engine in each slot.
+    wake: Vec<Condvar>,
     idle_after: Duration,
 }
 
@@ -46,27 +47,33 @@ enum Slot {
     Free,
     Working,
     Waiting,
+    /// Woken for a job, which it may not have taken yet.
+    Woken,
 }
 
 impl Queue {
     pub(crate) fn new(max_engines: usize, idle_after: Duration) -> Self {
         let slots = vec![Slot::Free; max_engines.max(2)];
+        let wake = slots.iter().map(|_| Condvar::new()).collect();
         let state =
             State { small: VecDeque::new(), long: VecDeque::new(), slots, slow: VecDeque::new(), is_closed: false };
-        Self { state: Mutex::new(state), changed: Condvar::new(), idle_after }
+        Self { state: Mutex::new(state), wake, idle_after }
     }
 
     /// Adds a job. Gives the slot in which an engine has to be started for it, if none waits for such a job.
     pub(crate) fn push(&self, job: Job) -> Option<usize> {
         let mut state = self.lock();
         let is_small = job.size() <= MAX_SMALL_SIZE && !state.slow.contains(&hash(&job));
-        let (slots, waiting) = if is_small { (0.., state.small.len()) } else { (SMALL_ONLY + 1.., state.long.len()) };
-        let idle = state.slots[slots.clone()].iter().filter(|slot| **slot == Slot::Waiting).count();
-        let start = if idle > waiting {
-            None
-        } else {
-            slots.take(state.slots.len()).find(|slot| state.slots.get(*slot) == Some(&Slot::Free))
-        };
+        let (first, queued) =
+            if is_small { (SMALL_ONLY, state.small.len()) } else { (SMALL_ONLY + 1, state.long.len()) };
+        let find = |wanted| (first..state.slots.len()).find(|slot| state.slots[*slot] == wanted);
+        let woken = state.slots[first..].iter().filter(|slot| **slot == Slot::Woken).count();
+        // The first one that waits: one engine for all small jobs has what they need in the processor's caches.
+        let wake = find(Slot::Waiting);
+        let start = if wake.is_some() || woken > queued { None } else { find(Slot::Free) };
+        if let Some(slot) = wake {
+            state.slots[slot] = Slot::Woken;
+        }
         if let Some(slot) = start {
             state.slots[slot] = Slot::Working;
         }
@@ -76,7 +83,9 @@ impl Queue {
             state.long.push_back(job);
         }
         drop(state);
-        self.changed.notify_all();
+        if let Some(slot) = wake {
+            self.wake[slot].notify_one();
+        }
         start
     }
 
@@ -96,7 +105,7 @@ impl Queue {
                 return None;
             }
             state.slots[slot] = Slot::Waiting;
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.wake[slot].wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -136,7 +145,7 @@ impl Queue {
     /// Tells the engines to end after the jobs that are waiting.
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
-        self.changed.notify_all();
+        self.wake.iter().for_each(Condvar::notify_one);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
