@@ -3576,15 +3576,16 @@ name,`${separator}${JSON.stringify(name)}:`))separator=","}push(separator==="{"?
 stringify(value);try{return write2(value,"","")?pieces.join(""):void 0}catch(error){if(error===pieces)return length;throw error}}var isHighSurrogate=code=>code>=
 55296&&code<=56319;var isDivisible=object=>!(object instanceof String||object instanceof Number||object instanceof Boolean);function stringifyMember(value,name){
 if(typeof value!=="object"||value===null||typeof value.toJSON!=="function")return JSON.stringify(value);const text2=JSON.stringify({[name]:value});return text2===
-"{}"?void 0:text2.slice(JSON.stringify(name).length+2,-1)}var MAX_SEARCHED=200;var{isArray:isArray4}=Array;var{getOwnPropertySymbols}=Object;var hasFunction=false;var hasWrapper=false;var size=0;var stopsAtFunction=false;
+"{}"?void 0:text2.slice(JSON.stringify(name).length+2,-1)}var MAX_SEARCHED=200;var{isArray:isArray4}=Array;var{getOwnPropertySymbols}=Object;var hasFunction=false;var hasWrapper=false;var lambda;var size=0;var stopsAtFunction=false;
 function toJson(value,limit){stopsAtFunction=false;look(value);return write(value,limit)}function toJsonWithoutFunctions(value,limit){stopsAtFunction=true;look(
-value);if(hasFunction)throw new Error("waits");return write(value,limit)}function write(value,limit){const result=hasWrapper?deepUnwrapNative(value):value;try{return hasWrapper||
-size>MAX_AT_ONCE?stringifyInPieces(result,limit):JSON.stringify(result)}catch(error){if(!(error instanceof TypeError))throw error;throw{code:"not_json",message:`\
-The result can't be written as JSON (${error.message}). Functions and values that contain themselves can't be.`}}}function look(value){hasFunction=false;hasWrapper=
-false;size=0;if(typeof value==="string")size=value.length;else if(typeof value==="object"&&value!==null)search(value,0)}function search(value,depth){if(depth>MAX_SEARCHED){
-hasFunction=true;hasWrapper=true;return true}if(isArray4(value)){size+=value.length;for(let index=0;index<value.length;index++){const item=value[index];if(typeof item===
-"string")size+=item.length;else if(typeof item==="object"&&item!==null&&search(item,depth+1))return true}return false}if(value._jsonata_function===true||value._jsonata_lambda===
-true){hasFunction=true;if(stopsAtFunction)return true}if(!hasWrapper&&getOwnPropertySymbols(value).length>0){hasWrapper=true;if(!stopsAtFunction)return true}for(const name in value){
+value);if(hasFunction)throw new Error("waits");return write(value,limit)}function write(value,limit){try{if(lambda!==void 0)JSON.stringify(lambda);const result=hasWrapper?
+deepUnwrapNative(value):value;return hasWrapper||size>MAX_AT_ONCE?stringifyInPieces(result,limit):JSON.stringify(result)}catch(error){if(!(error instanceof TypeError))
+throw error;throw{code:"not_json",message:`The result can't be written as JSON (${error.message}). Functions and values that contain themselves can't be.`}}}function look(value){
+hasFunction=false;hasWrapper=false;lambda=void 0;size=0;if(typeof value==="string")size=value.length;else if(typeof value==="object"&&value!==null)search(value,
+0)}function search(value,depth){if(depth>MAX_SEARCHED){hasFunction=true;hasWrapper=true;return true}if(isArray4(value)){size+=value.length;for(let index=0;index<
+value.length;index++){const item=value[index];if(typeof item==="string")size+=item.length;else if(typeof item==="object"&&item!==null&&search(item,depth+1))return true}
+return false}if(value._jsonata_function===true||value._jsonata_lambda===true){hasFunction=true;if(stopsAtFunction)return true;if(value._jsonata_lambda===true){lambda=
+value;hasWrapper=true;return true}}if(!hasWrapper&&getOwnPropertySymbols(value).length>0){hasWrapper=true;if(!stopsAtFunction)return true}for(const name in value){
 const member=value[name];size+=name.length;if(typeof member==="string")size+=member.length;else if(typeof member==="object"&&member!==null&&search(member,depth+
 1))return true}return false}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function freeNames(tree){const free=[];walk(tree,new Set([...FUNCTIONS,"","$",...boundIn(tree)]),free);return free}function firstUnknown(program,bindings){program.
 free??=freeNames(program.tree);return program.free.length===0?void 0:program.free.find(({token})=>!Object.hasOwn(bindings,token))}function walk(node,known,free){

@@ -109,23 +109,12 @@ async fn deep_nesting_is_an_error() {
 #[tokio::test]
 async fn recursion_may_be_as_deep_as_at_truto() {
     let engines = Engines::default();
-    let outcome = engines
-        .eval(
-            "($f := function($n){ $n = 0 ? 0 : 1 + $f($n - 1) }; $f(5000))".into(),
-            None,
-            Bindings::default(),
-            Limits::default(),
-        )
-        .await;
+    let limits = Limits { time: Duration::from_secs(20), ..Limits::default() };
+    let expression = "($f := function($n){ $n = 0 ? 0 : 1 + $f($n - 1) }; $f(5000))";
+    let outcome = engines.eval(expression.into(), None, Bindings::default(), limits).await;
     assert_eq!(text(outcome), "5000");
-    let outcome = engines
-        .eval(
-            "($f := function($n, $sum){ $n = 0 ? $sum : $f($n - 1, $sum + 1) }; $f(20000, 0))".into(),
-            None,
-            Bindings::default(),
-            Limits { time: Duration::from_secs(20), ..Limits::default() },
-        )
-        .await;
+    let expression = "($f := function($n, $sum){ $n = 0 ? $sum : $f($n - 1, $sum + 1) }; $f(20000, 0))";
+    let outcome = engines.eval(expression.into(), None, Bindings::default(), limits).await;
     assert_eq!(text(outcome), "20000");
 }
 

@@ -12,6 +12,7 @@ const { getOwnPropertySymbols } = Object;
 // What the last search found.
 let hasFunction = false;
 let hasWrapper = false;
+let lambda;
 // Values and characters of texts.
 let size = 0;
 
@@ -33,8 +34,10 @@ export function toJsonWithoutFunctions(value, limit) {
 }
 
 function write(value, limit) {
-  const result = hasWrapper ? deepUnwrapNative(value) : value;
   try {
+    // It contains the names of its surroundings, which contain themselves: fails at once, while unwrapping would copy them all.
+    if (lambda !== undefined) JSON.stringify(lambda);
+    const result = hasWrapper ? deepUnwrapNative(value) : value;
     return hasWrapper || size > MAX_AT_ONCE ? stringifyInPieces(result, limit) : JSON.stringify(result);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
@@ -45,6 +48,7 @@ function write(value, limit) {
 function look(value) {
   hasFunction = false;
   hasWrapper = false;
+  lambda = undefined;
   size = 0;
   if (typeof value === 'string') size = value.length;
   else if (typeof value === 'object' && value !== null) search(value, 0);
@@ -69,6 +73,11 @@ function search(value, depth) {
   if (value._jsonata_function === true || value._jsonata_lambda === true) {
     hasFunction = true;
     if (stopsAtFunction) return true;
+    if (value._jsonata_lambda === true) {
+      lambda = value;
+      hasWrapper = true;
+      return true;
+    }
   }
   // Truto's wrappers of dates, blobs, streams and the like keep what they wrap under a symbol. Unwrapping copies the whole value,
   // and most results have no wrapper.

@@ -78,7 +78,7 @@ fn the_two_evaluators_agree() {
             let program = Program {
                 expression: Arc::from(case.expr.as_str()),
                 bindings: Bindings::new(case.bindings.clone()),
-                limits: Limits::default(),
+                limits: Limits { time: Duration::from_secs(20), ..Limits::default() },
             };
             let (at_once, original) = both(&mut engine, &program, case.data.as_deref().map(RawValue::get));
             let AtOnce::Json(at_once) = at_once else { continue };
