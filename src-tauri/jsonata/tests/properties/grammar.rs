@@ -164,5 +164,5 @@ fn deep() -> impl Strategy<Value = String> {
 
 pub(crate) fn expression() -> BoxedStrategy<String> {
     let nested = leaf().prop_recursive(6, 48, 4, |inner| composed(inner.boxed()));
-    prop_oneof![30 => nested, 1 => deep()].boxed()
+    prop_oneof![100 => nested, 1 => deep()].boxed()
 }
