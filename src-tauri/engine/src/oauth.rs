@@ -23,11 +23,11 @@ use relink_domain::{
     Secret, Timestamp,
     destination::Consent,
     failure::{Cause, Failure, ProviderErrorCodes},
-    integration::{ClientAuth, ClientOptions, JsonPath, OAuth2, Params, Pkce},
+    integration::{AnswerPaths, ClientAuth, ClientOptions, JsonPath, OAuth2, Params, Pkce},
     provider_text::KnownSecrets,
     schedule::TokenLifetime,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use answer::TokenAnswer;
@@ -53,6 +53,10 @@ pub struct Endpoint {
     pub own_codes: ProviderErrorCodes,
     /// Where a response contains its error code, if not in one of the usual places.
     pub error_code_path: Option<JsonPath>,
+    /// Where a response has what the standard puts at its top.
+    pub answer: AnswerPaths,
+    /// Whether a token may also be where the standard puts it: some providers answer a refresh otherwise than a code.
+    pub may_answer_at_top: bool,
     /// The access token's lifetime in seconds, if the response has none.
     pub default_expires_in: Option<u32>,
     pub is_refreshed_daily: bool,
@@ -71,6 +75,8 @@ pub struct Tokens {
     pub lifetime: TokenLifetime,
     /// `scope`, if the response has it because it differs from the requested scope (RFC 6749 §5.1).
     pub scopes: Option<Vec<String>>,
+    /// The values of the response that the definition keeps in the account's context.
+    pub kept: Map<String, Value>,
 }
 
 /// An authorization request for a browser, and the values that are needed later.

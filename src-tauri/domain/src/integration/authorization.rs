@@ -73,6 +73,9 @@ impl Authorization {
                 Ok(Self { header: HeaderName::authorization(), scheme: Scheme::Bearer(token) })
             }
             Kind::Header => {
+                if let Some(node) = config.filled("expression") {
+                    node.fail_if_written("is not supported yet; write \"header_name\" and \"header_value\" instead")?;
+                }
                 let header = config.need("header_name", "\"X-Api-Key\"")?.parse(HeaderName::parse)?;
                 let node = config.need("header_value", "\"{{credentials.api_key}}\"")?;
                 let template = available.template(&node)?;

@@ -1,6 +1,7 @@
 //! How an account signs in: the `credentials` section.
 
 use super::{
+    answer::AnswerPaths,
     client_options::ClientOptions,
     error::{DefinitionError, quoted},
     fields::Fields,
@@ -39,6 +40,7 @@ pub struct ClientCredentials {
     pub options: ClientOptions,
     /// Further parameters of the token request.
     pub token_params: Params,
+    pub answer: AnswerPaths,
     /// The access token's lifetime in seconds, for a response without one.
     pub default_expires_in: Option<u32>,
 }
@@ -154,6 +156,7 @@ impl ClientCredentials {
             token_url: Endpoints::decode(config)?.token_url,
             scopes: oauth2::scopes(config)?,
             token_params: oauth2::token_params(config, "tokenParams", &options)?,
+            answer: own.from_answers.paths.clone(),
             default_expires_in: oauth2::token_expiry(config, own)?,
             options,
         })

@@ -31,6 +31,12 @@ impl JsonPath {
         })
     }
 
+    /// The object or list that has the value at the path.
+    pub fn find_parent<'b>(&self, body: &'b Value) -> Option<&'b Value> {
+        let parent = self.0.split_last().map(|(_, parent)| Self(parent.to_vec()))?;
+        parent.find(body)
+    }
+
     /// The string or number at the path, unless it is empty.
     pub fn read(&self, body: &Value) -> Option<String> {
         let found = self.find(body)?;

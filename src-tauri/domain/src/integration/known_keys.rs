@@ -1,7 +1,7 @@
-//! The keys that may stand in `credentials` and `authorization` (contract sections 4.3 and 4.4).
+//! The keys that may stand in `credentials`, `authorization` and `relink` (contract sections 4.3, 4.4 and 4.9).
 //!
-//! Everywhere else an unknown key is kept with a warning. Here it may be a misspelled secret, which would be stored in
-//! plain text.
+//! Everywhere else an unknown key is kept with a warning. Here it would change what is sent if it were spelled right, and in
+//! the first two it may be a misspelled secret, which would be stored in plain text.
 
 use serde_json::Value;
 
@@ -129,11 +129,68 @@ const FIELD: Keys = Keys {
     inside: &[("options", &only(&["label", "value"]))],
 };
 
+const fn with(used: &'static [&'static str], inside: &'static [(&'static str, &'static Keys)]) -> Keys {
+    Keys { used, unused: &[], names_credential: &[], is_field: false, inside }
+}
+
+/// Relink's own section.
+pub(super) const RELINK: Keys = Keys {
+    used: &[
+        "allow_local",
+        "authorization_response_iss_parameter_supported",
+        "authorize_params",
+        "callback_code_param",
+        "client_secret",
+        "color",
+        "docs",
+        "identity",
+        "issuer",
+        "keep",
+        "moved_from",
+        "probe",
+        "redirects",
+        "refresh",
+        "refresh_url",
+        "revocation_path",
+        "revocation_url",
+        "sandbox",
+        "scope_descriptions",
+        "scope_path",
+        "token_path",
+    ],
+    unused: &["resources_described_by"],
+    names_credential: &[],
+    is_field: false,
+    inside: &[
+        ("docs", &only(&["text", "url"])),
+        ("identity", &only(&["from", "id", "label", "path"])),
+        ("probe", &with(&["headers", "method", "path", "success"], &[("success", &only(&["equals", "path"]))])),
+        (
+            "refresh",
+            &with(
+                &[
+                    "client_errors",
+                    "daily",
+                    "default_expires_in",
+                    "error_code_path",
+                    "expired_when",
+                    "scope_on_refresh",
+                    "terminal_errors",
+                ],
+                &[("expired_when", &only(&["empty", "equals", "path", "status"]))],
+            ),
+        ),
+    ],
+};
+
+/// A value of `relink.keep`.
+pub(super) const KEPT: Keys = only(&["from", "path"]);
+
 const BEARER: Keys = Keys { used: &["path"], unused: &["token"], names_credential: &[], is_field: false, inside: &[] };
 
 const HEADER: Keys = Keys {
-    used: &["header_name", "header_value"],
-    unused: &["expression"],
+    used: &["header_name", "header_value", "expression"],
+    unused: &[],
     names_credential: &["header_value"],
     is_field: false,
     inside: &[],

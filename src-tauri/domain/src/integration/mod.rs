@@ -10,6 +10,7 @@
 //!
 //! **Invariant:** the document itself is kept whole. What Relink doesn't understand has no effect and isn't lost.
 
+mod answer;
 mod authorization;
 mod available;
 mod catalog;
@@ -42,6 +43,7 @@ mod web_url;
 mod tests;
 
 pub use self::{
+    answer::{AnswerPaths, ExpiredWhen, Kept},
     authorization::Authorization,
     catalog::{built_in, catalog},
     client_options::{BodyFormat, ClientAuth, ClientOptions, CredentialsEncoding},

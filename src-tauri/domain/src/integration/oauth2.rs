@@ -1,6 +1,7 @@
 //! OAuth 2.0 with an authorization code: `credentials` of the format `oauth2` (contract section 4.3).
 
 use super::{
+    answer::{AnswerPaths, Kept},
     client_options::{ClientAuth, ClientOptions},
     error::DefinitionError,
     node::{Node, Object},
@@ -44,6 +45,9 @@ pub struct OAuth2 {
     pub refresh_params: Params,
     /// The redirect's parameter with the code: `code` by the standard.
     pub code_param: String,
+    /// Parameters of the redirect that are kept in the account's context.
+    pub keep_from_callback: Vec<Kept<String>>,
+    pub answer: AnswerPaths,
     /// The access token's lifetime in seconds, for a response without one.
     pub default_expires_in: Option<u32>,
 }
@@ -103,6 +107,8 @@ impl OAuth2 {
             token_params: token_params(config, "tokenParams", &options)?,
             refresh_params: token_params(config, "refreshParams", &options)?,
             code_param: own.code_param.clone().unwrap_or_else(|| DEFAULT_CODE_PARAM.to_owned()),
+            keep_from_callback: own.from_answers.keep_from_callback.clone(),
+            answer: own.from_answers.paths.clone(),
             default_expires_in: token_expiry(config, own)?,
             options,
         })

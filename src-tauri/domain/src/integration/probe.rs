@@ -69,7 +69,6 @@ impl Probe {
         template: &dyn Fn(&Node<'_>) -> Result<TextTemplate, DefinitionError>,
     ) -> Result<Self, DefinitionError> {
         let object = node.object()?;
-        object.warn_unknown_keys(&["method", "path", "headers", "success"]);
         // Any other method could change something at the provider with every check.
         object.map("method", |node| node.one_of(&[("GET", ())]))?;
         let path = object.need("path", "\"/user\"")?.parse(UrlPath::parse)?;
@@ -136,7 +135,6 @@ fn reports_error(body: &Value, said: &ProviderError) -> bool {
 impl SuccessCondition {
     fn decode(node: &Node<'_>) -> Result<Self, DefinitionError> {
         let object = node.object()?;
-        object.warn_unknown_keys(&["path", "equals"]);
         let path = object.need("path", "\"ok\"")?.parse(JsonPath::parse)?;
         let equals = object.get("equals").ok_or_else(|| object.fail("\"equals\" is missing; add one, such as true"))?;
         Ok(Self { path, equals: equals.scalar()?.clone() })

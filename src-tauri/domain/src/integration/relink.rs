@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    answer::{ExpiredWhen, FromAnswers},
     credentials::Credentials,
     error::{DefinitionError, quoted},
     header::{HeaderName, HeaderTemplate},
@@ -34,6 +35,7 @@ pub(super) struct Additions {
     /// The redirect's parameter with the code, if it isn't `code`.
     pub(super) code_param: Option<String>,
     pub(super) refresh_url: Option<WebUrl>,
+    pub(super) from_answers: FromAnswers,
     pub(super) client_secret: ClientSecretNeed,
     pub(super) sandbox: bool,
     pub(super) allow_local: bool,
@@ -88,6 +90,8 @@ pub struct RefreshQuirks {
     pub client_errors: Vec<String>,
     /// Where a response contains its error code, if not in one of the usual places.
     pub error_code_path: Option<JsonPath>,
+    /// Answers to a call, apart from a 401, that mean that the access token has expired.
+    pub expired_when: Vec<ExpiredWhen>,
     /// For a response without `expires_in`, in seconds.
     pub default_expires_in: Option<u32>,
     /// Whether a refresh request must name the scopes.
@@ -132,26 +136,6 @@ type Result<T, E = DefinitionError> = std::result::Result<T, E>;
 impl Additions {
     /// Decodes the section except for its calls, which need the decoded credentials.
     pub(super) fn decode(object: &Object<'_>) -> Result<Self> {
-        object.warn_unknown_keys(&[
-            "probe",
-            "identity",
-            "issuer",
-            SENDS_ISS,
-            "redirects",
-            "scope_descriptions",
-            "color",
-            "docs",
-            "refresh",
-            "revocation_path",
-            "revocation_url",
-            "authorize_params",
-            CODE_PARAM,
-            "refresh_url",
-            "client_secret",
-            "sandbox",
-            "allow_local",
-            "moved_from",
-        ]);
         let needs = [
             ("required", ClientSecretNeed::Required),
             ("optional", ClientSecretNeed::Optional),
@@ -172,6 +156,7 @@ impl Additions {
                 .unwrap_or_default(),
             code_param: object.map(CODE_PARAM, |node| node.parse(oauth2::param_name))?,
             refresh_url: object.map("refresh_url", |node| node.web_url())?,
+            from_answers: FromAnswers::decode(object)?,
             client_secret: object.map("client_secret", |node| node.one_of(&needs))?.unwrap_or_default(),
             sandbox: object.flag("sandbox")?,
             allow_local: object.flag("allow_local")?,
@@ -208,7 +193,6 @@ impl Calls {
 impl IdentityProbe {
     fn decode(node: &Node<'_>, base_url: &WebUrl, probe: Option<&Probe>, has_id_token: bool) -> Result<Self> {
         let object = node.object()?;
-        object.warn_unknown_keys(&["from", "path", "id", "label"]);
         let id = object.map("id", |node| node.parse(JsonPath::parse))?;
         let label = object.map("label", |node| labels(&node))?;
         if let Some(node) = object.filled("from") {
@@ -272,7 +256,6 @@ impl RedirectKind {
 impl Docs {
     fn decode(node: &Node<'_>) -> Result<Self> {
         let object = node.object()?;
-        object.warn_unknown_keys(&["url", "text"]);
         Ok(Self { url: object.describing("url", |node| node.web_url())?, text: object.text("text")? })
     }
 }
@@ -280,14 +263,6 @@ impl Docs {
 impl RefreshQuirks {
     fn decode(node: &Node<'_>) -> Result<Self> {
         let object = node.object()?;
-        object.warn_unknown_keys(&[
-            "terminal_errors",
-            "client_errors",
-            "error_code_path",
-            "default_expires_in",
-            "scope_on_refresh",
-            "daily",
-        ]);
         let codes = |key: &str| {
             let codes = object.describing(key, |node| {
                 node.array()?.iter().map(|code| code.text().map(str::to_owned)).collect::<Result<_>>()
@@ -297,6 +272,9 @@ impl RefreshQuirks {
         Ok(Self {
             terminal_errors: codes("terminal_errors")?,
             client_errors: codes("client_errors")?,
+            expired_when: object
+                .describing("expired_when", |node| node.array()?.iter().map(ExpiredWhen::decode).collect())?
+                .unwrap_or_default(),
             error_code_path: object.describing("error_code_path", |node| node.parse(JsonPath::parse))?,
             default_expires_in: object.describing("default_expires_in", |node| node.seconds())?,
             scope_on_refresh: object.describing("scope_on_refresh", |node| node.boolean())?.unwrap_or(false),

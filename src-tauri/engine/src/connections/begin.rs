@@ -119,6 +119,7 @@ impl Connections {
             redirect,
             redirect_uri,
             verifier: authorization.verifier,
+            kept: BTreeMap::new(),
         };
         self.insert_flow(
             caller,

@@ -13,7 +13,7 @@ use relink_domain::{
 
 use super::{
     Connections,
-    flow::{Flow, Phase},
+    flow::{AuthorizationRequest, Flow, Phase},
     refusals::{
         CONTRADICTORY, ISSUER_MISMATCH, ISSUER_MISSING, REDIRECT_MISMATCH, Refusal, STATE_EXPIRED,
         STATE_OF_ANOTHER_FLOW, STATE_USED, UNKNOWN_STATE,
@@ -120,7 +120,8 @@ impl Connections {
         let (next, error) = match result {
             CallbackResult::Code(code) => {
                 let return_key = return_key.map(|key| hash_of(key.expose()));
-                (Phase::Returned { request: request.clone(), code, return_key }, None)
+                let request = AuthorizationRequest { kept: flow.kept_of(callback), ..request.clone() };
+                (Phase::Returned { request, code, return_key }, None)
             }
             CallbackResult::Error { code, description } => {
                 let error = FlowFailure::refused_at_provider(

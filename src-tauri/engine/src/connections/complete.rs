@@ -9,7 +9,7 @@ use relink_domain::{
         Account, AuthenticationMethod, Credential, FixedKind, Granted, Identity, NewCredential, Renewal, TimelineEvent,
     },
     failure::{Cause, Failure},
-    integration::{FieldValues, IdentitySource},
+    integration::{FieldValues, IdentitySource, Kept},
     link::Purpose,
     origins::Origins,
     provider_text::KnownSecrets,
@@ -111,7 +111,9 @@ impl Connections {
             let oauth2 = oauth2?;
             oauth::id_token_claims(id_token, &oauth2.client_id, oauth2.issuer.as_deref())
         });
-        let context = target.context(flow, &Map::new());
+        let mut kept = kept_from_callback(&request.kept, &known);
+        kept.extend(tokens.kept.clone());
+        let context = target.context(flow, &kept);
         let known = known.and(&tokens.refresh).and(&tokens.id);
         let credentials = CallCredentials {
             method: AuthenticationMethod::Oauth2,
@@ -349,6 +351,14 @@ impl Target {
             (Credential::Renewing(_) | Credential::Fixed(_), _) => Ok(()),
         }
     }
+}
+
+/// The callback's parameters as they go into the context. One that repeats a secret isn't kept.
+fn kept_from_callback(params: &BTreeMap<String, Secret>, known: &KnownSecrets) -> Map<String, Value> {
+    let filter = known.filter(&[]);
+    let values = params.iter().map(|(name, value)| (name, Value::from(value.expose())));
+    let is_kept = |value: &Value| Kept::<String>::fits(value) && !value.as_str().is_some_and(|it| filter.finds(it));
+    values.filter(|(_, value)| is_kept(value)).map(|(name, value)| (name.clone(), value)).collect()
 }
 
 fn staged_oauth(

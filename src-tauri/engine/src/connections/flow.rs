@@ -1,7 +1,7 @@
 //! Flows in memory. A flow is one attempt to connect or reauthorize an account.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, OnceLock},
 };
 
@@ -9,6 +9,7 @@ use relink_contract::connect::{FlowOutcome, FlowStep, IdentityChoice, IdentityQu
 use relink_domain::{
     AccountId, FlowId, Secret, Timestamp,
     account::AuthenticationMethod,
+    callback::Callback,
     caller::Caller,
     integration::{DEFAULT_CODE_PARAM, RedirectKind},
     link::{LinkToken, Purpose},
@@ -82,6 +83,8 @@ pub(super) struct AuthorizationRequest {
     pub(super) redirect_uri: String,
     /// The PKCE code verifier (RFC 7636 §4.1), unless the provider refuses PKCE.
     pub(super) verifier: Option<Secret>,
+    /// The callback's parameters that the definition keeps, by their names in the context.
+    pub(super) kept: BTreeMap<String, Secret>,
 }
 
 impl Flow {
@@ -104,6 +107,12 @@ impl Flow {
     /// The callback's parameter with the code.
     pub(super) fn code_param(&self) -> &str {
         self.provider.definition.oauth2().map_or(DEFAULT_CODE_PARAM, |oauth2| &oauth2.code_param)
+    }
+
+    /// The callback's parameters that the definition keeps.
+    pub(super) fn kept_of(&self, callback: &Callback) -> BTreeMap<String, Secret> {
+        let kept = self.provider.definition.oauth2().into_iter().flat_map(|oauth2| &oauth2.keep_from_callback);
+        kept.filter_map(|kept| Some((kept.name.clone(), callback.param(&kept.path)?.clone()))).collect()
     }
 
     pub(super) fn account_to_reauthorize(&self) -> Option<AccountId> {

@@ -194,6 +194,8 @@ impl Connections {
 }
 
 #[cfg(test)]
+mod definition_tests;
+#[cfg(test)]
 mod optional_tests;
 #[cfg(test)]
 mod tests;

@@ -8,11 +8,12 @@ use oauth2::{
 use relink_domain::{
     Secret, Timestamp,
     failure::{Cause, Failure},
+    integration::{AnswerPaths, JsonPath, Kept},
     provider_text::SecretFilter,
     schedule::TokenLifetime,
 };
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Endpoint, Tokens, lifetime, received::Received};
 use crate::outbound::RequestFailed;
@@ -35,6 +36,8 @@ pub(super) struct TokenAnswer {
     id_token: Option<Secret>,
     scopes: Option<Vec<Scope>>,
     rest: Rest,
+    /// Tokens that stand deeper in the response.
+    deeper: Vec<Secret>,
 }
 
 /// The fields that are no tokens. They may repeat a secret, so they are not printed.
@@ -51,7 +54,8 @@ impl TokenAnswer {
     pub(super) fn secrets(&self) -> Vec<Secret> {
         let refresh = self.refresh_token.iter().map(RefreshToken::secret);
         let texts = refresh.chain([self.access_token.secret()]);
-        texts.map(|text| Secret::new(text.as_str())).chain(self.id_token.clone()).collect()
+        let texts = texts.map(|text| Secret::new(text.as_str()));
+        texts.chain(self.id_token.clone()).chain(self.deeper.iter().cloned()).collect()
     }
 
     /// Whether the tokens consist of what RFC 6749 allows (appendices A.12 and A.17) and aren't too long.
@@ -61,9 +65,53 @@ impl TokenAnswer {
         is_token(self.access_token.secret()) && self.refresh_token.iter().all(|token| is_token(token.secret()))
     }
 
-    /// The response without its tokens.
+    /// The response without the tokens at its top.
     pub(super) const fn rest(&self) -> &Value {
         &self.rest.0
+    }
+
+    /// The same answer, with what stands where the definition says, in place of what stands at its top. The lifetime is read
+    /// from the object that is returned beside it.
+    fn at(mut self, paths: &AnswerPaths, may_be_at_top: bool) -> (Self, Value) {
+        let rest = std::mem::replace(&mut self.rest, Rest(Value::Null)).0;
+        let mut beside = rest.clone();
+        if let Some(path) = &paths.token {
+            let text = |value: &Value, name: &str| {
+                value.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+            };
+            let token = path.find(&rest).and_then(Value::as_str).filter(|token| !token.is_empty());
+            if let (Some(token), Some(parent)) = (token, path.find_parent(&rest)) {
+                self.deeper.push(Secret::new(token));
+                self.access_token = AccessToken::new(token.to_owned());
+                if let Some(refresh) = text(parent, "refresh_token") {
+                    self.refresh_token = Some(RefreshToken::new(refresh));
+                } else if *parent != rest {
+                    // The one at the top belongs to another token.
+                    self.refresh_token = None;
+                }
+                self.id_token = text(parent, "id_token").map(Secret::new).or(self.id_token);
+                self.scopes = parent.get("scope").and_then(scopes);
+                beside = parent.clone();
+            } else if !may_be_at_top {
+                self.access_token = AccessToken::new(String::new());
+            }
+        }
+        if let Some(found) = paths.scope.as_ref().and_then(|path| path.find(&rest)) {
+            self.scopes = scopes(found);
+        }
+        self.rest = Rest(rest);
+        (self, beside)
+    }
+
+    /// The values that the definition keeps. One that repeats a secret isn't kept.
+    fn kept(&self, paths: &AnswerPaths, filter: &SecretFilter) -> Map<String, Value> {
+        let is_kept =
+            |value: &&Value| Kept::<JsonPath>::fits(value) && !value.as_str().is_some_and(|text| filter.finds(text));
+        let found = paths.keep.iter().filter_map(|kept| {
+            let value = kept.path.find(self.rest()).filter(is_kept)?;
+            Some((kept.name.clone(), value.clone()))
+        });
+        found.collect()
     }
 }
 
@@ -83,8 +131,23 @@ impl TryFrom<Value> for TokenAnswer {
             refresh_token: text("refresh_token").filter(is_given).map(RefreshToken::new),
             id_token: text("id_token").filter(is_given).map(Secret::new),
             scopes,
+            deeper: fields.values().flat_map(tokens_in).collect(),
             rest: Rest(Value::Object(fields)),
         })
+    }
+}
+
+/// The tokens anywhere in a part of a response.
+fn tokens_in(value: &Value) -> Vec<Secret> {
+    const NAMES: [&str; 3] = ["access_token", "refresh_token", "id_token"];
+    match value {
+        Value::Object(fields) => {
+            let is_token = |name: &String| NAMES.contains(&name.as_str());
+            let own = fields.iter().filter(|(name, _)| is_token(name)).filter_map(|(_, value)| value.as_str());
+            own.map(Secret::new).chain(fields.values().flat_map(tokens_in)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(tokens_in).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
 
@@ -159,6 +222,12 @@ impl Endpoint {
             });
         };
         let is_success = received.status.is_success();
+        let mut beside = Value::Null;
+        let answer = answer.map(|answer| {
+            let (answer, found) = answer.at(&self.answer, self.may_answer_at_top);
+            beside = found;
+            answer
+        });
         let answer = match answer {
             Ok(answer) if is_success && !answer.access_token.secret().is_empty() => answer,
             // Truncated JSON: the response was cut off in transit, unlike a web page in its place.
@@ -170,9 +239,11 @@ impl Endpoint {
         if !answer.is_well_formed() {
             return Err(Failure::new(Cause::MalformedToken).status(received.status.as_u16()));
         }
-        let kept = |scopes| kept_scopes(scopes, &received.filter(Some(&answer)));
+        let filter = received.filter(Some(&answer));
+        let kept = |scopes| kept_scopes(scopes, &filter);
         let scopes = answer.scopes.as_deref().map(kept).filter(|kept| !kept.is_empty());
-        let expires_at = lifetime::expiry(answer.rest(), answer.access_token.secret(), now)
+        let kept = answer.kept(&self.answer, &filter);
+        let expires_at = lifetime::expiry(&beside, answer.access_token.secret(), now)
             .or_else(|| Some(now.plus_secs(self.default_expires_in?.into())));
         let lifetime = TokenLifetime::new(now, expires_at);
         Ok(Tokens {
@@ -181,6 +252,7 @@ impl Endpoint {
             id: answer.id_token,
             lifetime: TokenLifetime { is_refreshed_daily: self.is_refreshed_daily, ..lifetime },
             scopes,
+            kept,
         })
     }
 }

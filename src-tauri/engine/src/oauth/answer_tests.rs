@@ -3,7 +3,7 @@ use std::sync::OnceLock;
 use relink_domain::{
     destination::Consent,
     failure::ProviderErrorCodes,
-    integration::{ClientAuth, ClientOptions, JsonPath},
+    integration::{AnswerPaths, ClientAuth, ClientOptions, JsonPath},
     provider_text::KnownSecrets,
 };
 use url::Url;
@@ -30,8 +30,8 @@ async fn refreshed(status: u16, body: &str) -> Result<Tokens, Failure> {
     refreshed_by(&answer(status, &[], body)).await
 }
 
-async fn refreshed_by(answer: &HttpResponse) -> Result<Tokens, Failure> {
-    let endpoint = Endpoint {
+fn endpoint() -> Endpoint {
+    Endpoint {
         url: Url::parse("https://as.example/token").expect("an address"),
         client_id: "us".into(),
         client_secret: None,
@@ -41,10 +41,16 @@ async fn refreshed_by(answer: &HttpResponse) -> Result<Tokens, Failure> {
         consent: Consent::Public,
         own_codes: ProviderErrorCodes { terminal: vec!["bad_refresh_token".into()], client: vec![] },
         error_code_path: Some(JsonPath::parse("details.reason").expect("a path")),
+        answer: AnswerPaths::default(),
+        may_answer_at_top: false,
         default_expires_in: None,
         is_refreshed_daily: true,
         known: KnownSecrets::default().and(&[Secret::new("api-key-of-the-account")]),
-    };
+    }
+}
+
+async fn refreshed_by(answer: &HttpResponse) -> Result<Tokens, Failure> {
+    let endpoint = endpoint();
     let received = OnceLock::new();
     let line = |request: oauth2::HttpRequest| {
         let (beside, response) = Received::take(answer, &endpoint.url, secrets_of(&request, &endpoint), NOW);
@@ -257,4 +263,75 @@ fn retry_after_is_read_in_both_forms() {
     assert_eq!(with("120"), Some(120));
     assert_eq!(with("Tue, 14 Nov 2023 22:14:20 GMT"), Some(60));
     assert_eq!(with("soon"), None);
+}
+
+/// The answer to a code's exchange, or to a refresh, at a provider with these keys in `relink`.
+fn read(relink: &Value, is_refresh: bool, body: &Value) -> Result<Tokens, Failure> {
+    let document = serde_json::json!({"name": "acme", "config": {
+        "label": "Acme",
+        "base_url": "https://api.acme.example",
+        "credentials": {"oauth2": {"config": {"auth": {"tokenHost": "https://auth.acme.example"}}}},
+        "relink": relink,
+    }});
+    let definition = relink_domain::integration::parse(&document.to_string()).expect("a definition").definition;
+    let endpoint = Endpoint {
+        answer: definition.oauth2().expect("oauth2").answer.clone(),
+        may_answer_at_top: is_refresh,
+        ..endpoint()
+    };
+    let answer = answer(200, &[], &body.to_string());
+    let known = KnownSecrets::default().and(&[Secret::new("the-clients-secret")]);
+    let (received, _) = Received::take(&answer, &endpoint.url, known, NOW);
+    let parsed: TokenAnswer = serde_json::from_value(body.clone()).expect("an object");
+    endpoint.tokens::<oauth2::basic::BasicErrorResponse>(Ok(parsed), Some(received), NOW)
+}
+
+#[test]
+fn a_token_and_its_scope_may_stand_deeper() {
+    let relink = serde_json::json!({"token_path": "authed_user.access_token"});
+    let both = serde_json::json!({
+        "access_token": "bot", "refresh_token": "bots", "scope": "bot:write", "expires_in": 10,
+        "authed_user": {"access_token": "user", "refresh_token": "users", "scope": "chat:write", "expires_in": 60},
+    });
+    let tokens = read(&relink, false, &both).expect("a success");
+    assert_eq!((tokens.access.expose(), tokens.refresh.as_ref().map(Secret::expose)), ("user", Some("users")));
+    assert_eq!(
+        (tokens.scopes, tokens.lifetime.expires_at),
+        (Some(vec!["chat:write".to_owned()]), Some(NOW.plus_secs(60)))
+    );
+
+    let without_refresh = serde_json::json!({"refresh_token": "bots", "authed_user": {"access_token": "user"}});
+    let tokens = read(&relink, false, &without_refresh).expect("a success");
+    assert!(tokens.refresh.is_none(), "the bot's isn't the user's");
+
+    let at_top = serde_json::json!({"access_token": "user-2", "refresh_token": "users-2", "scope": "chat:write"});
+    assert_eq!(read(&relink, true, &at_top).expect("a refresh").access.expose(), "user-2");
+    let failure = read(&relink, false, &at_top).expect_err("an exchange has no user's token");
+    assert_eq!(failure.cause, Cause::Garbled);
+
+    let relink = serde_json::json!({"token_path": "accessToken", "scope_path": "granted.scopes"});
+    let renamed = serde_json::json!({"accessToken": "t", "refresh_token": "r", "granted": {"scopes": ["a", "b"]}});
+    let tokens = read(&relink, false, &renamed).expect("a success");
+    assert_eq!((tokens.access.expose(), tokens.refresh.as_ref().map(Secret::expose)), ("t", Some("r")));
+    assert_eq!(tokens.scopes, Some(vec!["a".to_owned(), "b".to_owned()]));
+}
+
+#[test]
+fn values_of_an_answer_are_kept_unless_they_repeat_a_secret() {
+    let keep = |path: &str| serde_json::json!({"from": "token", "path": path});
+    let relink = serde_json::json!({"keep": {
+        "instance_url": keep("instance_url"),
+        "site": keep("team.id"),
+        "missing": keep("team.name"),
+        "object": keep("team"),
+        "deep_token": keep("bot.access_token"),
+        "clients": keep("note"),
+    }});
+    let body = serde_json::json!({
+        "access_token": "t-access", "instance_url": "https://acme.my.salesforce.com", "team": {"id": 7},
+        "bot": {"access_token": "bot-token"}, "note": "for the-clients-secret",
+    });
+    let tokens = read(&relink, false, &body).expect("a success");
+    let expected = serde_json::json!({"instance_url": "https://acme.my.salesforce.com", "site": 7});
+    assert_eq!(Value::Object(tokens.kept), expected);
 }

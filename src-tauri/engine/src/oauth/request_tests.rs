@@ -1,5 +1,9 @@
 use relink_domain::{
-    Secret, destination::Consent, failure::ProviderErrorCodes, integration::parse, provider_text::KnownSecrets,
+    Secret,
+    destination::Consent,
+    failure::ProviderErrorCodes,
+    integration::{AnswerPaths, parse},
+    provider_text::KnownSecrets,
 };
 use serde_json::{Value, json};
 
@@ -35,6 +39,8 @@ fn endpoint(oauth2: &OAuth2, secret: Option<&str>) -> Endpoint {
         consent: Consent::Public,
         own_codes: ProviderErrorCodes::default(),
         error_code_path: None,
+        answer: AnswerPaths::default(),
+        may_answer_at_top: false,
         default_expires_in: None,
         is_refreshed_daily: true,
         known: KnownSecrets::default(),

@@ -108,7 +108,8 @@ impl BoundProvider {
     /// The endpoint that exchanges refresh tokens (RFC 6749 §6).
     pub(crate) fn refresh_endpoint(&self, client_secret: Option<Secret>) -> Result<Endpoint, Failure> {
         let oauth2 = self.oauth2()?;
-        Ok(self.endpoint(oauth2, oauth2.refresh_url.as_url(), &oauth2.refresh_params, client_secret))
+        let endpoint = self.endpoint(oauth2, oauth2.refresh_url.as_url(), &oauth2.refresh_params, client_secret);
+        Ok(Endpoint { may_answer_at_top: true, ..endpoint })
     }
 
     fn endpoint(&self, oauth2: &OAuth2, url: &Url, params: &Params, client_secret: Option<Secret>) -> Endpoint {
@@ -122,6 +123,8 @@ impl BoundProvider {
             consent: self.consent(),
             own_codes: self.own_codes(),
             error_code_path: self.definition.refresh().error_code_path.clone(),
+            answer: oauth2.answer.clone(),
+            may_answer_at_top: false,
             default_expires_in: oauth2.default_expires_in,
             is_refreshed_daily: !self.definition.refresh().only_before_expiry,
             known: KnownSecrets::default(),
@@ -149,6 +152,8 @@ impl BoundProvider {
             consent: self.consent(),
             own_codes: self.own_codes(),
             error_code_path: self.definition.refresh().error_code_path.clone(),
+            answer: own.answer.clone(),
+            may_answer_at_top: true,
             default_expires_in: own.default_expires_in,
             is_refreshed_daily: !self.definition.refresh().only_before_expiry,
             known: KnownSecrets::default().and(item.secrets.values()),

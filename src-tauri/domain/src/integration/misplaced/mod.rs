@@ -12,7 +12,7 @@ use self::literal::{Place, is_credential_name, is_template};
 use super::{
     error::DefinitionError,
     format::NAMES,
-    known_keys::{AUTHORIZATION, CREDENTIALS, Keys, Section},
+    known_keys::{AUTHORIZATION, CREDENTIALS, KEPT, Keys, RELINK, Section},
     node::{Node, listed},
     read::Step,
 };
@@ -37,6 +37,8 @@ enum What {
     Literal(&'static str),
     /// A key that may be a misspelled secret, where only these may stand.
     UnknownKey(&'static [&'static str]),
+    /// A key of Relink's section, where only these have an effect.
+    UnknownAddition(&'static [&'static str]),
     /// The `config` of a format that isn't known.
     UnknownFormat,
     /// A key of Truto's that has no effect.
@@ -53,6 +55,12 @@ pub(super) fn refuse(document: &Node<'_>, over: Option<&Map<String, Value>>) -> 
             What::UnknownKey(known) => {
                 return Err(node.fail(format_args!(
                     "is not known here, and could be a secret that is stored in plain text; use {}, or remove it",
+                    listed(known)
+                )));
+            }
+            What::UnknownAddition(known) => {
+                return Err(node.fail(format_args!(
+                    "is not known here and would have no effect; use {}, or remove it",
                     listed(known)
                 )));
             }
@@ -74,7 +82,7 @@ fn contains(over: &Map<String, Value>, path: &[Step]) -> bool {
 pub fn redacted(config: &Value) -> Value {
     let mut shown = config.clone();
     for found in find_in_config(config) {
-        if matches!(found.what, What::Unused) {
+        if matches!(found.what, What::Unused | What::UnknownAddition(_)) {
             continue;
         }
         if let Some(value) = at_mut(&mut shown, &found.path) {
@@ -124,7 +132,10 @@ struct Position<'a> {
 enum Expected {
     Document,
     Config,
-    Relink,
+    /// Relink's section, and objects in it.
+    Own(&'static Keys),
+    /// `keep` in Relink's section.
+    Keep,
     Resources,
     Resource,
     Actions,
@@ -155,11 +166,16 @@ impl Expected {
                 "authorization" if child.is_object() => Self::Section(&AUTHORIZATION),
                 "resources" => Self::Resources,
                 "actions" => Self::Actions,
-                "relink" => Self::Relink,
+                "relink" if child.is_object() => Self::Own(&RELINK),
                 "tool_tags" => Self::Description,
                 _ => Self::Anything,
             }),
-            Self::Relink if matches!(key, "docs" | "scope_descriptions") => Ok(Self::Description),
+            Self::Own(_) if key == "scope_descriptions" => Ok(Self::Description),
+            Self::Own(keys) if keys.unused.contains(&key) => Err(What::Unused),
+            Self::Own(keys) if !keys.used.contains(&key) => Err(What::UnknownAddition(keys.used)),
+            Self::Own(_) if key == "keep" => Ok(Self::Keep),
+            Self::Own(keys) => Ok(keys.inside(key).map_or(Self::Anything, Self::Own)),
+            Self::Keep => Ok(Self::Own(&KEPT)),
             Self::Resources => Ok(Self::Resource),
             Self::Resource => Ok(Self::Method),
             Self::Actions => Ok(Self::Action),
@@ -170,7 +186,7 @@ impl Expected {
                 "examples" | "query_schema" | "body_schema" | "response_schema" => Self::Description,
                 _ => Self::Anything,
             }),
-            Self::Relink | Self::Action | Self::Steps | Self::Description | Self::Anything => Ok(Self::Anything),
+            Self::Action | Self::Steps | Self::Description | Self::Anything => Ok(Self::Anything),
             Self::Section(section) if object.get("format").is_some() => {
                 Self::Entry(section.keys_of(object, None)).below(object, key, child)
             }
