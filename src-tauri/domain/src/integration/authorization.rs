@@ -64,14 +64,12 @@ impl Authorization {
         let object = node.object()?;
         let kinds = [("bearer", Kind::Bearer), ("header", Kind::Header), ("basic", Kind::Basic)];
         let kind = object.need("format", "\"bearer\"")?.one_of(&kinds)?;
-        let config = object.need("config", "{\"path\": \"oauth.token.access_token\"}")?.object()?;
+        if let (Kind::Bearer, None) = (kind, object.filled("config")) {
+            return default_authorization(available).map_err(|problem| object.fail(problem));
+        }
+        let config = object.need("config", "{\"username\": \"{{credentials.api_key}}\"}")?.object()?;
         match kind {
-            Kind::Bearer => {
-                let node = config.need("path", "\"oauth.token.access_token\"")?;
-                let token = node.parse(path_template)?;
-                available.check(&node, &token)?;
-                Ok(Self { header: HeaderName::authorization(), scheme: Scheme::Bearer(token) })
-            }
+            Kind::Bearer => Self::decode_bearer(&config, available),
             Kind::Header => {
                 if let Some(node) = config.filled("expression") {
                     node.fail_if_written("is not supported yet; write \"header_name\" and \"header_value\" instead")?;
@@ -85,6 +83,24 @@ impl Authorization {
                 Ok(Self { header, scheme: Scheme::Value(template) })
             }
             Kind::Basic => Self::decode_basic(&config, available),
+        }
+    }
+
+    /// `token`, a template; or `path`, as Relink's own files have it; or neither.
+    fn decode_bearer(config: &Object<'_>, available: &Available<'_>) -> Result<Self, DefinitionError> {
+        let header = HeaderName::authorization();
+        match (config.filled("token"), config.filled("path")) {
+            (Some(node), None) => {
+                let token = available.template(&node)?;
+                Ok(Self { header, scheme: Scheme::Bearer(token) })
+            }
+            (None, Some(node)) => {
+                let token = node.parse(path_template)?;
+                available.check(&node, &token)?;
+                Ok(Self { header, scheme: Scheme::Bearer(token) })
+            }
+            (None, None) => default_authorization(available).map_err(|problem| config.fail(problem)),
+            (Some(_), Some(_)) => Err(config.fail("has both \"token\" and \"path\"; keep one")),
         }
     }
 
@@ -145,6 +161,23 @@ enum Kind {
     Basic,
 }
 
+/// What a definition without `authorization` means (contract section 4.4): the access token, or the key named `api_key`.
+fn default_authorization(available: &Available<'_>) -> Result<Authorization, String> {
+    const KEY: &str = "api_key";
+    if available.has_token() {
+        return Ok(Authorization::access_token());
+    }
+    if !available.fields.contains(&KEY) {
+        return Err(format!(
+            "doesn't say how {format} is sent, and there is no field named {KEY:?}, which would be sent as a bearer token; \
+             name one of its fields, such as {{\"format\": \"bearer\", \"config\": {{\"token\": \"{{{{{KEY}}}}}\"}}}}",
+            format = available.format.as_str()
+        ));
+    }
+    let scheme = Scheme::Bearer(TextTemplate::parse("{{credentials.api_key}}"));
+    Ok(Authorization { header: HeaderName::authorization(), scheme })
+}
+
 /// Decodes the section for the formats of the definition: one object for all of them, or a map by format.
 pub(super) fn decode(
     node: Option<&Node<'_>>,
@@ -159,15 +192,11 @@ pub(super) fn decode(
     let by_format = node.filter(|_| shared.is_none()).map(Node::object).transpose()?;
     for available in formats {
         let own = by_format.as_ref().and_then(|object| object.get(available.format.as_str()));
-        let authorization = match shared.or(own.as_ref()) {
-            Some(node) => Authorization::decode(node, available)?,
-            None if available.has_token() => Authorization::access_token(),
-            None => {
-                return Err(root.fail(
-                    "\"authorization\" is missing for api_key; add one, such as {\"format\": \"bearer\", \"config\": \
-                     {\"path\": \"api_key\"}}",
-                ));
-            }
+        let authorization = if let Some(node) = shared.or(own.as_ref()) {
+            Authorization::decode(node, available)?
+        } else {
+            let problem = |problem| root.fail(format_args!("\"authorization\" {problem}"));
+            default_authorization(available).map_err(problem)?
         };
         found.put(available.format, authorization);
     }

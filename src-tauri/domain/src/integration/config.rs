@@ -17,7 +17,8 @@ use crate::{name, provider_text, template::Placeholder};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Config {
     pub(super) label: String,
-    pub(super) base_url: WebUrl,
+    /// Without one, each method names its own.
+    pub(super) base_url: Option<WebUrl>,
     pub(super) logo: Option<Logo>,
     pub(super) headers: Vec<HeaderTemplate>,
     pub(super) credentials: Credentials,
@@ -57,14 +58,18 @@ impl Logo {
 }
 
 impl Config {
-    pub(super) fn decode(node: &Node<'_>) -> Result<Self, DefinitionError> {
+    /// `fallback`: the document's label, or else the integration's name, which take the place of a missing label.
+    pub(super) fn decode(node: &Node<'_>, fallback: Result<&Node<'_>, &String>) -> Result<Self, DefinitionError> {
         let object = node.object()?;
         object.warn_unknown_keys(&[
             "label",
             "base_url",
             "logo",
+            "icon",
             "headers",
+            "required_headers",
             "query",
+            "query_array_format",
             "credentials",
             "authorization",
             "resources",
@@ -72,14 +77,16 @@ impl Config {
             "rate_limit",
             "actions",
             "error_expression",
+            "webhook",
+            "tool_tags",
             "relink",
         ]);
-        let label = label(&object.need("label", "\"GitHub\"")?)?;
-        let node = object.need("base_url", "\"https://api.github.com\"")?;
-        let base_url = node.web_url()?;
-        if base_url.has_query() {
-            return Err(node.fail("has a query; calls are made below this URL, so remove everything from the ? on"));
-        }
+        let label = match (object.filled("label"), fallback) {
+            (Some(node), _) => label(&node)?,
+            (None, Ok(node)) => label(node)?,
+            (None, Err(name)) => name.clone(),
+        };
+        let base_url = object.map("base_url", |node| base_url(&node))?;
         let relink = object.map("relink", |node| node.object())?;
         let own = relink.as_ref().map(Additions::decode).transpose()?.unwrap_or_default();
         let mut credentials =
@@ -102,7 +109,7 @@ impl Config {
         };
         let headers = object.map("headers", |node| headers(&node, &template))?.unwrap_or_default();
         let calls =
-            relink.as_ref().map(|object| Calls::decode(object, &base_url, &credentials, &template)).transpose()?;
+            relink.as_ref().map(|it| Calls::decode(it, base_url.as_ref(), &credentials, &template)).transpose()?;
         let calls = calls.unwrap_or_default();
         if let (Some(_), None, Some(node)) = (&credentials.api_key, &calls.probe, object.get("credentials")) {
             node.warn(
@@ -128,6 +135,14 @@ impl Config {
             own,
         })
     }
+}
+
+fn base_url(node: &Node<'_>) -> Result<WebUrl, DefinitionError> {
+    let url = node.web_url()?;
+    if url.has_query() {
+        return Err(node.fail("has a query; calls are made below this URL, so remove everything from the ? on"));
+    }
+    Ok(url)
 }
 
 const MAX_LABEL_CHARS: usize = 80;

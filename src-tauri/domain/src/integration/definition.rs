@@ -96,18 +96,27 @@ impl Definition {
         root.warn_unknown_keys(&[
             "id",
             "name",
+            "label",
             "category",
             "is_beta",
             "config",
+            "documentation",
+            "audit_notes",
             "sharing",
+            "can_install",
             "version",
+            "team_id",
+            "team",
+            "installed_environment",
+            "default_oauth_app_id",
             "created_at",
             "updated_at",
         ]);
         let id = root.describing("id", |node| node.parse(integration_id))?;
         let name = root.need("name", "\"github\"")?.parse(name)?;
         let category = root.text("category")?.unwrap_or_default();
-        let config = Config::decode(&root.need("config", "{\"label\": \"GitHub\", ...}")?)?;
+        let config = root.need("config", "{\"label\": \"GitHub\", ...}")?;
+        let config = Config::decode(&config, root.filled("label").as_ref().ok_or(&name))?;
         match from {
             Provenance::File(_) => misplaced::refuse(&source.root(&document), None)?,
             Provenance::Override(over) => misplaced::refuse(&source.root(&document), Some(over))?,
@@ -121,8 +130,8 @@ impl Definition {
     /// when it starts.
     pub fn at(&self, origin: &Origin) -> Result<Self, DefinitionError> {
         let mut document = self.document.clone();
-        if let Some(config) = document.get_mut("config") {
-            merge::move_origin(config, self.config.base_url.origin().as_str(), origin.as_str());
+        if let (Some(config), Some(base_url)) = (document.get_mut("config"), &self.config.base_url) {
+            merge::move_origin(config, base_url.origin().as_str(), origin.as_str());
         }
         Self::decode(document, Provenance::Store).map(|parsed| parsed.definition)
     }
@@ -156,14 +165,14 @@ impl Definition {
         self.config().get(name)
     }
 
-    /// The URL below which calls are made.
-    pub const fn base_url(&self) -> &WebUrl {
-        &self.config.base_url
+    /// The URL below which calls are made. Without one, each method names its own.
+    pub const fn base_url(&self) -> Option<&WebUrl> {
+        self.config.base_url.as_ref()
     }
 
     /// The origins that a call may send an account's credential to. Token requests go only to their endpoints.
     pub fn origins(&self) -> BTreeSet<Origin> {
-        BTreeSet::from([self.config.base_url.origin()])
+        self.config.base_url.iter().map(WebUrl::origin).collect()
     }
 
     /// Every address that something of an account with this method may be sent to: credentials, codes, verifiers, tokens and
@@ -171,7 +180,7 @@ impl Definition {
     /// resolved here.
     pub fn addresses(&self, method: AuthenticationMethod, _context: &Map<String, Value>) -> Origins {
         let of = |kind, url: &WebUrl| (kind, url.origin());
-        let mut addresses = vec![of(AddressKind::Api, self.base_url())];
+        let mut addresses: Vec<_> = self.base_url().into_iter().map(|url| of(AddressKind::Api, url)).collect();
         match method {
             AuthenticationMethod::Oauth2 => addresses.extend(self.oauth2().into_iter().flat_map(|oauth2| {
                 let revocation = oauth2.revocation_url.as_ref().map(|url| of(AddressKind::Revocation, url));

@@ -186,7 +186,8 @@ pub(super) const RELINK: Keys = Keys {
 /// A value of `relink.keep`.
 pub(super) const KEPT: Keys = only(&["from", "path"]);
 
-const BEARER: Keys = Keys { used: &["path"], unused: &["token"], names_credential: &[], is_field: false, inside: &[] };
+const BEARER: Keys =
+    Keys { used: &["path", "token"], unused: &[], names_credential: &["token"], is_field: false, inside: &[] };
 
 const HEADER: Keys = Keys {
     used: &["header_name", "header_value", "expression"],

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::{
     error::DefinitionError,
-    header::HeaderTemplate,
+    header::{HeaderName, HeaderTemplate},
     identity::JsonPath,
     node::Node,
-    relink::headers,
+    relink::{headers, removed_headers},
     web_url::{UrlPath, WebUrl},
 };
 use crate::{failure::ProviderError, template::TextTemplate};
@@ -18,6 +18,8 @@ pub struct Probe {
     pub url: WebUrl,
     /// In addition to the headers of every call.
     pub headers: Vec<HeaderTemplate>,
+    /// Headers of every call that this one doesn't have.
+    pub without: Vec<HeaderName>,
     /// What a success contains, if its status doesn't say enough.
     pub success: Option<SuccessCondition>,
 }
@@ -73,8 +75,9 @@ impl Probe {
         object.map("method", |node| node.one_of(&[("GET", ())]))?;
         let path = object.need("path", "\"/user\"")?.parse(UrlPath::parse)?;
         let headers = object.map("headers", |node| headers(&node, template))?.unwrap_or_default();
+        let without = object.map("headers", |node| removed_headers(&node))?.unwrap_or_default();
         let success = object.map("success", |node| SuccessCondition::decode(&node))?;
-        Ok(Self { url: base_url.append(&path), headers, success })
+        Ok(Self { url: base_url.append(&path), headers, without, success })
     }
 
     /// What a response means. `terminal_codes`: the error codes that the definition lists as terminal.
@@ -155,6 +158,7 @@ mod tests {
         Probe {
             url: WebUrl::parse("https://api.example/me").expect("a URL"),
             headers: Vec::new(),
+            without: Vec::new(),
             success: success
                 .map(|(path, equals)| SuccessCondition { path: JsonPath::parse(path).expect("a path"), equals }),
         }

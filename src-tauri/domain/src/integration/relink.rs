@@ -176,11 +176,11 @@ impl Calls {
     /// `template` parses the value of a header.
     pub(super) fn decode(
         object: &Object<'_>,
-        base_url: &WebUrl,
+        base_url: Option<&WebUrl>,
         credentials: &Credentials,
         template: &dyn Fn(&Node<'_>) -> Result<TextTemplate>,
     ) -> Result<Self> {
-        let probe = object.map("probe", |node| Probe::decode(&node, base_url, template))?;
+        let probe = object.map("probe", |node| Probe::decode(&node, below(base_url, &node)?, template))?;
         // A provider issues an ID token if this scope is requested (OpenID Connect Core §3.1.2.1).
         let has_id_token =
             credentials.oauth2.as_ref().is_some_and(|it| it.scopes.iter().any(|scope| scope == "openid"));
@@ -190,8 +190,13 @@ impl Calls {
     }
 }
 
+/// The URL below which a call of this section is made.
+fn below<'u>(base_url: Option<&'u WebUrl>, node: &Node<'_>) -> Result<&'u WebUrl> {
+    base_url.ok_or_else(|| node.fail("is a path, but there is no \"base_url\" that it is below; add one to \"config\""))
+}
+
 impl IdentityProbe {
-    fn decode(node: &Node<'_>, base_url: &WebUrl, probe: Option<&Probe>, has_id_token: bool) -> Result<Self> {
+    fn decode(node: &Node<'_>, base_url: Option<&WebUrl>, probe: Option<&Probe>, has_id_token: bool) -> Result<Self> {
         let object = node.object()?;
         let id = object.map("id", |node| node.parse(JsonPath::parse))?;
         let label = object.map("label", |node| labels(&node))?;
@@ -209,7 +214,7 @@ impl IdentityProbe {
             });
         }
         let node = object.need("path", "\"/user\", or \"from\": \"id_token\"")?;
-        let url = base_url.append(&node.parse(UrlPath::parse)?);
+        let url = below(base_url, &node)?.append(&node.parse(UrlPath::parse)?);
         // The identity is requested after a successful probe. Without a probe, only an ID token can contain it.
         if probe.is_none() && !has_id_token {
             let path = quoted(node.text()?);
@@ -324,6 +329,13 @@ fn strings(node: &Node<'_>) -> Result<BTreeMap<String, String>> {
     node.object()?.entries().map(|(key, node)| Ok((key.to_owned(), node.text()?.to_owned()))).collect()
 }
 
+/// The headers that are null: an outer section sets them, and this one takes them away.
+pub(super) fn removed_headers(node: &Node<'_>) -> Result<Vec<HeaderName>> {
+    let object = node.object()?;
+    let removed = object.entries().filter(|(_, node)| node.json().is_null());
+    removed.map(|(key, node)| HeaderName::parse(key).map_err(|error| node.fail(error))).collect()
+}
+
 pub(super) fn headers(
     node: &Node<'_>,
     template: &dyn Fn(&Node<'_>) -> Result<TextTemplate>,
@@ -331,6 +343,10 @@ pub(super) fn headers(
     let mut headers: Vec<HeaderTemplate> = Vec::new();
     for (key, node) in node.object()?.entries() {
         let name = HeaderName::parse(key).map_err(|error| node.fail(error))?;
+        // See `removed_headers`.
+        if node.json().is_null() {
+            continue;
+        }
         if headers.iter().any(|header| header.name == name) {
             return Err(node.fail("this header is there twice, in upper and lower case; remove one"));
         }

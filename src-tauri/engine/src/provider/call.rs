@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use relink_domain::{
     Secret,
     account::AuthenticationMethod,
-    integration::{Field, Header, HeaderError, HeaderTemplate, is_always_credential},
+    integration::{Field, Header, HeaderError, HeaderName, HeaderTemplate, is_always_credential},
     provider_text::{KnownSecrets, SecretFilter},
     template::Scope,
 };
@@ -70,6 +70,7 @@ impl BoundProvider {
         &self,
         url: &Url,
         headers: &[HeaderTemplate],
+        without: &[HeaderName],
         credentials: &CallCredentials<'_>,
     ) -> Result<reqwest::Request> {
         let origins = self.definition.origins();
@@ -82,7 +83,8 @@ impl BoundProvider {
         let optional = self.optional_fields(credentials.method);
         let scope = credentials.scope(&optional);
         let mut request = reqwest::Request::new(http::Method::GET, url.clone());
-        let templates = self.definition.headers().iter().chain(headers);
+        let shared = self.definition.headers().iter().filter(|header| !without.contains(&header.name));
+        let templates = shared.chain(headers);
         let signed = self.definition.authorization(credentials.method).map(|it| it.apply(&scope));
         for header in templates.map(|template| template.fill(&scope)).chain(signed) {
             let Some(Header { name, value }) = header.map_err(|error| unfit(&error))? else { continue };

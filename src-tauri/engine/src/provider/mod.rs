@@ -18,7 +18,7 @@ use relink_domain::{
     account::{Account, AuthenticationMethod},
     destination::Consent,
     failure::ProviderErrorCodes,
-    integration::Definition,
+    integration::{Definition, WebUrl},
     origins::Origin,
 };
 use url::Url;
@@ -83,21 +83,22 @@ impl Provider {
         ProviderErrorCodes { terminal: quirks.terminal_errors.clone(), client: quirks.client_errors.clone() }
     }
 
-    fn token_url(&self) -> &Url {
+    /// `None`: the integration has neither a token endpoint nor a URL below which all calls are made.
+    fn token_url(&self) -> Option<&Url> {
         let oauth2 = self.definition.oauth2().map(|oauth2| &oauth2.refresh_url);
         let client_credentials = self.definition.client_credentials().map(|it| &it.token_url);
-        oauth2.or(client_credentials).unwrap_or_else(|| self.definition.base_url()).as_url()
+        oauth2.or(client_credentials).or_else(|| self.definition.base_url()).map(WebUrl::as_url)
     }
 
     /// `host:port` of the token endpoint. Concurrent refreshes and `Retry-After` are limited per host.
     pub(crate) fn token_host(&self) -> String {
-        let url = self.token_url();
+        let Some(url) = self.token_url() else { return String::new() };
         format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
     }
 
     /// The same for people: without the port, unless it is unusual.
     pub(crate) fn shown_token_host(&self) -> String {
-        let url = self.token_url();
+        let Some(url) = self.token_url() else { return String::new() };
         let host = url.host_str().unwrap_or_default();
         url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
@@ -106,7 +107,7 @@ impl Provider {
     /// person's own network is reachable without a route to the internet.
     pub(crate) fn is_within_reach(&self) -> bool {
         let needed = match self.consent() {
-            _ if network::is_on_this_machine(self.token_url()) => return true,
+            _ if self.token_url().is_some_and(network::is_on_this_machine) => return true,
             Consent::Local => Network::Local,
             Consent::Public => Network::Up,
         };

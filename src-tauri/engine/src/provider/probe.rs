@@ -42,7 +42,7 @@ pub(crate) async fn probe(
             definition.identity().zip(id_token).and_then(|(probe, claims)| identity_from(probe, claims, credentials));
         return Ok(identity.map_or(ProbeResult::NoProbe, |identity| ProbeResult::Works(Some(identity))));
     };
-    let request = provider.call(probe.url.as_url(), &probe.headers, credentials)?;
+    let request = provider.call(probe.url.as_url(), &probe.headers, &probe.without, credentials)?;
     let response = match outbound.send(request, provider.consent()).await {
         Ok(response) => response,
         Err(failed) => return Ok(ProbeResult::Inconclusive(failed.failure)),
@@ -71,7 +71,7 @@ pub(crate) async fn probe(
         IdentitySource::IdToken => id_token.cloned(),
         IdentitySource::Probe => answer.json.clone(),
         IdentitySource::Call(url) => {
-            let request = provider.call(url.as_url(), &[], credentials)?;
+            let request = provider.call(url.as_url(), &[], &[], credentials)?;
             match outbound.send(request, provider.consent()).await {
                 Ok(response) if response.status.is_success() => {
                     Answer::read(&response, url.as_url(), provider, credentials).json

@@ -32,7 +32,8 @@ impl Integration {
 
     /// What a person calls it, with an override merged over its config.
     pub(crate) fn label_with(&self, over: &Map<String, Value>) -> String {
-        self.config_text(over, &["label"]).unwrap_or(&self.name).to_owned()
+        let outside = || self.document.get("label").and_then(Value::as_str);
+        self.config_text(over, &["label"]).or_else(outside).unwrap_or(&self.name).to_owned()
     }
 
     /// Its color as CSS writes it, with an override merged over its config.

@@ -75,10 +75,7 @@ fn misplaced() -> Vec<(&'static str, Value)> {
         ("/config/credentials/oauth2/config/api-secret", secret()),
         ("/config/credentials/oauth2/config/auth/tokenPath", json!("/token?client_secret=hunter2")),
         ("/config/credentials/oauth2/config/auth/authorizePath", json!("/authorize?api_key=hunter2")),
-        (
-            "/config/authorization/oauth2",
-            json!({ "format": "bearer", "config": { "path": "oauth.token.access_token", "token": "hunter2" } }),
-        ),
+        ("/config/authorization/oauth2", json!({ "format": "bearer", "config": { "token": "hunter2" } })),
         ("/config/authorization/api_key/config/password", secret()),
         ("/config/resources/tokens/list/headers/Authorization", secret()),
         ("/config/resources/tokens/list/query/key", secret()),

@@ -124,7 +124,6 @@ fn rules_that_protect_credentials_always_count() {
             "/config/credentials/api_key/config/fields".to_owned(),
             json!([{"name": "a", "type": "text"}, {"name": "a", "type": "text"}]),
         ),
-        ("/config/authorization".to_owned(), Value::Null),
         ("/config/authorization/api_key/format".to_owned(), json!("digest")),
         ("/config/relink/client_secret".to_owned(), json!("at times")),
         ("/config/relink/issuer".to_owned(), json!("https://auth.acme.example?tenant=1")),
@@ -176,8 +175,8 @@ fn a_label_is_sanitized_when_loaded() {
 #[test]
 fn the_override_is_merged_into_the_stored_document() {
     let over = json!({"label": "Acme (EU)", "base_url": null, "relink": {"color": "red"}});
-    let error = Definition::load(&document(), object(&over)).expect_err("no base URL");
-    assert_eq!(error.path, "config");
+    let error = Definition::load(&document(), object(&over)).expect_err("a probe without a base URL");
+    assert_eq!(error.path, "config.relink.probe");
     let over = json!({"label": "Acme (EU)", "credentials": {"oauth2": {"config": {"client": {"secret": "hunter3"}}}}});
     let acme = Definition::load(&document(), object(&over)).expect("loaded");
     assert_eq!(acme.label(), "Acme (EU)");
