@@ -112,7 +112,7 @@ fn misplaced() -> Vec<(&'static str, Value)> {
         ("/config/query/api_key", json!("{{context.key ?: hunter2}}")),
         ("/config/query/api_key", json!("{{key?:hunter2:str}}")),
         ("/config/query/api_key", json!("{{key?:hunter2:one}}")),
-        ("/config/query/api_key", json!("{{key?:none:json?:hunter2}}")),
+        ("/config/query/api_key", json!("{{key?:?:hunter2}}")),
         // No placeholders, so they would be sent as they are.
         ("/config/query/api_key", json!("{{'hunter2'}}")),
         ("/config/query/api_key", json!("{{hunter2")),

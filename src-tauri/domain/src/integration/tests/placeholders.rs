@@ -44,7 +44,15 @@ fn a_header_may_name_whatever_an_account_can_have() {
 
 #[test]
 fn a_name_that_is_nearly_a_fields_is_pointed_out_once() {
-    for text in [with_username("{{api_kye}}"), GOOD.replace("{{context.region}}", "{{ap_key|context.email}}")] {
+    // Two formats with the field, whose calls all have the header.
+    let mut both: Value = serde_json::from_str(GOOD).expect("JSON");
+    both["config"]["headers"]["X-Region"] = "{{ap_key|context.email}}".into();
+    let field = |name: &str| json!({"name": name, "type": "password", "required": true});
+    both["config"]["credentials"]["oauth2_client_credentials"] = json!({"config": {
+        "fields": [field("client_id"), field("client_secret"), field("api_key")],
+        "auth": {"tokenHost": "https://auth.acme.example", "tokenPath": "/token"},
+    }});
+    for text in [with_username("{{api_kye}}"), both.to_string()] {
         let warnings: Vec<String> = parse(&text).expect("accepted").warnings.iter().map(ToString::to_string).collect();
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].ends_with("may be a misspelling of the field \"api_key\""), "{warnings:?}");
