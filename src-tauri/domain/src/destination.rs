@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::{
     failure::Cause,
@@ -36,6 +36,21 @@ impl Admits {
             ("https", Consent::Public) => Self::Public,
             ("https", Consent::Local) => Self::Private,
             _ => Self::Loopback,
+        }
+    }
+
+    /// Why no request goes to the URL's host; `None` if the addresses of its name are still to be checked. A literal address is
+    /// never looked up, so it is checked here.
+    pub fn refusal_of_host(self, url: &Url, consent: Consent) -> Option<Cause> {
+        // Every address that may be called without encryption needs consent.
+        if self == Self::Loopback && consent == Consent::Public {
+            return Some(Cause::PrivateAddress);
+        }
+        match url.host() {
+            Some(Host::Ipv4(address)) => self.refusal(address.into()),
+            Some(Host::Ipv6(address)) => self.refusal(address.into()),
+            Some(Host::Domain(_)) => None,
+            None => Some(Cause::PrivateAddress),
         }
     }
 

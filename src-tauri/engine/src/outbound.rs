@@ -18,7 +18,7 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
-use url::{Host, Url};
+use url::Url;
 
 /// The maximum time from the start of a request to the end of its response.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -94,7 +94,8 @@ impl Outbound {
 
     /// Sends a request and reads the complete response.
     pub async fn send(&self, request: reqwest::Request, consent: Consent) -> Result<HttpResponse, RequestFailed> {
-        if let Some(cause) = refusal_of_host(request.url(), consent) {
+        let admits = Admits::of(request.url(), consent);
+        if let Some(cause) = admits.refusal_of_host(request.url(), consent) {
             return Err(RequestFailed { failure: Failure::new(cause) });
         }
         tokio::time::timeout(DEADLINE, self.send_at_leisure(request, consent))
@@ -136,21 +137,6 @@ fn client(resolver: Resolver) -> Result<Client, reqwest::Error> {
         .no_proxy()
         .dns_resolver(Arc::new(resolver))
         .build()
-}
-
-/// Why no request goes to the URL's host. A literal IP address never reaches the resolver, so it is checked here.
-fn refusal_of_host(url: &Url, consent: Consent) -> Option<Cause> {
-    let admits = Admits::of(url, consent);
-    // Every address that may be called without encryption needs consent.
-    if admits == Admits::Loopback && consent == Consent::Public {
-        return Some(Cause::PrivateAddress);
-    }
-    match url.host() {
-        Some(Host::Ipv4(address)) => admits.refusal(address.into()),
-        Some(Host::Ipv6(address)) => admits.refusal(address.into()),
-        Some(Host::Domain(_)) => None,
-        None => Some(Cause::PrivateAddress),
-    }
 }
 
 /// Resolves names and leaves out addresses that may not be called, so that a name with several addresses is called only at

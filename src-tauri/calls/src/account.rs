@@ -1,0 +1,63 @@
+//! What calls need of the engine.
+
+use http::HeaderMap;
+use relink_domain::{AccountId, caller::Caller, destination::Consent};
+use url::Url;
+
+/// An account that is ready for calls: everything that a call needs of it, in memory.
+pub trait Account: Clone + Send + Sync + 'static {
+    /// Where the provider's API is. Calls go to paths below it.
+    fn base_url(&self) -> &Url;
+
+    /// Which addresses may be called.
+    fn consent(&self) -> Consent;
+
+    /// The headers that its integration's definition adds, with the one that carries the credential.
+    fn headers(&self) -> &HeaderMap;
+
+    /// Whether a refused access token can be replaced by a new one.
+    fn is_renewable(&self) -> bool;
+}
+
+/// The accounts that calls can be made with.
+pub trait Accounts: Clone + Send + Sync + 'static {
+    type Account: Account;
+    type Error: Send + 'static;
+
+    /// The account, ready for calls. Fails if it has no credential that may be used now.
+    fn prepared(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+    ) -> impl Future<Output = Result<Self::Account, Self::Error>> + Send;
+
+    /// The account with another access token than the one that the provider refused: refreshes it, once for all calls that
+    /// wait for it.
+    fn renewed(
+        &self,
+        caller: &Caller,
+        refused: &Self::Account,
+    ) -> impl Future<Output = Result<Self::Account, Self::Error>> + Send;
+
+    /// Says how the provider answered. Nobody waits for what follows of it.
+    fn answered(&self, caller: &Caller, account: &Self::Account, answer: Answered<'_>);
+}
+
+/// How the provider answered a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered<'a> {
+    /// 2xx, 3xx, 404, 409 or 422: the credential was accepted (contract section 6).
+    Accepted,
+    /// 401: the credential was refused, also after a refresh where there could be one.
+    Unauthorized(Said<'a>),
+    /// 403: the credential lacks a permission.
+    Forbidden(Said<'a>),
+}
+
+/// What the provider said with its refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said<'a> {
+    pub headers: &'a HeaderMap,
+    /// The beginning of the body, in its content coding.
+    pub body: &'a [u8],
+}

@@ -1,0 +1,58 @@
+//! Bodies of calls.
+
+use bytes::Bytes;
+use http_body::Body as _;
+use http_body_util::{BodyExt, Collected, Empty, Full, combinators::UnsyncBoxBody};
+
+/// Any error of a body.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A body whose bytes arrive while they are sent on.
+pub type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// Bodies up to this size are read before the call, so that the call can be repeated after a refresh.
+const MAX_REPLAYED: u64 = 64 << 10;
+
+/// The body of a request to a provider.
+pub(crate) enum RequestBody {
+    /// It can be sent again.
+    Known(Bytes),
+    /// It is sent while it arrives, once.
+    Streamed(Body),
+    /// It was sent.
+    Spent,
+}
+
+impl RequestBody {
+    /// Reads a body that is small, and whose size is known.
+    pub(crate) async fn read(body: Body) -> Result<Self, BoxError> {
+        Ok(match body.size_hint().exact() {
+            Some(0) => Self::Known(Bytes::new()),
+            Some(size) if size <= MAX_REPLAYED => Self::Known(body.collect().await.map(Collected::to_bytes)?),
+            _ => Self::Streamed(body),
+        })
+    }
+
+    pub(crate) const fn can_be_sent(&self) -> bool {
+        !matches!(self, Self::Spent)
+    }
+
+    /// The body for one request.
+    pub(crate) fn send(&mut self) -> Body {
+        if let Self::Known(bytes) = self {
+            return full(bytes.clone());
+        }
+        match std::mem::replace(self, Self::Spent) {
+            Self::Streamed(body) => body,
+            Self::Known(_) | Self::Spent => full(Bytes::new()),
+        }
+    }
+}
+
+/// A body that is there already.
+pub(crate) fn full(bytes: Bytes) -> Body {
+    if bytes.is_empty() {
+        return Empty::new().map_err(|never| match never {}).boxed_unsync();
+    }
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}

@@ -1,0 +1,172 @@
+//! Which headers go through (RFC 9110 §7.6.1), and which stay.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{
+        ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+    },
+};
+
+/// Of one connection, not of the message.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+/// Headers for Relink itself.
+const OWN_PREFIX: &str = "relink-";
+const USER_AGENT_OF_RELINK: &str = concat!("Relink/", env!("CARGO_PKG_VERSION"));
+
+/// The headers of the request to the provider: the caller's, less those that are for Relink or for the connection, and those of
+/// the account in place of the caller's of the same name.
+pub fn of_request(mut headers: HeaderMap, account: &HeaderMap) -> HeaderMap {
+    let accepts_trailers = headers.get_all(TE).iter().any(|value| {
+        value.to_str().is_ok_and(|text| text.split(',').any(|it| it.trim().eq_ignore_ascii_case("trailers")))
+    });
+    remove_hop_by_hop(&mut headers);
+    // The length is the body's own, and a server that wants to refuse a body can do so while it arrives.
+    for name in [AUTHORIZATION, COOKIE, HOST, CONTENT_LENGTH, EXPECT] {
+        headers.remove(name);
+    }
+    let own: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with(OWN_PREFIX)).cloned().collect();
+    for name in own {
+        headers.remove(name);
+    }
+    for (name, value) in account {
+        headers.insert(name, value.clone());
+    }
+    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT_OF_RELINK));
+    if accepts_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    headers
+}
+
+/// Removes of a response what is meant for the provider's own clients: its connection, cookies of a session that the caller
+/// isn't part of, and ways to the provider that lead past Relink.
+pub fn keep_of_response(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+    for name in [SET_COOKIE, ALT_SVC, STRICT_TRANSPORT_SECURITY] {
+        headers.remove(name);
+    }
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in HOP_BY_HOP.iter().chain(&named) {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(of: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in of {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn shown(headers: &HeaderMap) -> Vec<String> {
+        let mut shown: Vec<_> =
+            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("text"))).collect();
+        shown.sort();
+        shown
+    }
+
+    #[test]
+    fn what_is_for_relink_or_the_connection_stays() {
+        let sent = headers(&[
+            ("host", "127.0.0.1:7417"),
+            ("authorization", "Bearer relink's"),
+            ("proxy-authorization", "Basic x"),
+            ("cookie", "session=1"),
+            ("connection", "keep-alive, X-Mine , close"),
+            ("x-mine", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "gzip, Trailers"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("expect", "100-continue"),
+            ("content-length", "5"),
+            ("relink-wait", "10m"),
+            ("accept", "text/csv"),
+            ("accept", "text/plain"),
+            ("range", "bytes=0-9"),
+            ("if-none-match", "\"x\""),
+            ("content-type", "application/json"),
+            ("user-agent", "octokit/1"),
+        ]);
+        let account = headers(&[("authorization", "Bearer provider's"), ("notion-version", "2022-06-28")]);
+        assert_eq!(
+            shown(&of_request(sent, &account)),
+            [
+                "accept: text/csv",
+                "accept: text/plain",
+                "authorization: Bearer provider's",
+                "content-type: application/json",
+                "if-none-match: \"x\"",
+                "notion-version: 2022-06-28",
+                "range: bytes=0-9",
+                "te: trailers",
+                "user-agent: octokit/1",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_accounts_headers_replace_all_of_the_callers() {
+        let sent = headers(&[("x-api-key", "relink's"), ("X-Api-Key", "again")]);
+        let account = headers(&[("x-api-key", "provider's")]);
+        let user_agent = format!("user-agent: {USER_AGENT_OF_RELINK}");
+        assert_eq!(shown(&of_request(sent, &account)), [user_agent.as_str(), "x-api-key: provider's"]);
+    }
+
+    #[test]
+    fn a_response_keeps_what_describes_it() {
+        let mut response = headers(&[
+            ("content-type", "application/json"),
+            ("content-encoding", "gzip"),
+            ("content-length", "20"),
+            ("etag", "\"1\""),
+            ("retry-after", "3"),
+            ("x-ratelimit-remaining", "3"),
+            ("trailer", "x-checksum"),
+            ("connection", "x-hop"),
+            ("x-hop", "1"),
+            ("transfer-encoding", "chunked"),
+            ("set-cookie", "session=1"),
+            ("set-cookie", "other=1"),
+            ("alt-svc", "h3=\":443\""),
+            ("strict-transport-security", "max-age=1"),
+        ]);
+        keep_of_response(&mut response);
+        assert_eq!(
+            shown(&response),
+            [
+                "content-encoding: gzip",
+                "content-length: 20",
+                "content-type: application/json",
+                "etag: \"1\"",
+                "retry-after: 3",
+                "trailer: x-checksum",
+                "x-ratelimit-remaining: 3",
+            ]
+        );
+    }
+}

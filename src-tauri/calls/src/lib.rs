@@ -1,0 +1,27 @@
+//! Calls that programs make through Relink to a provider's API: the account's credential is added, and everything else goes
+//! as it is. Request and response are streamed, so that memory stays flat whatever their size.
+//!
+//! What the response means for the account (section 6 of the contract) goes to the engine, through [`Accounts`].
+//!
+//! Invariants:
+//! - The credential goes only to the origin of the account's base URL: a call's URL is that base and a path below it
+//!   ([`target`]), and no redirect is followed.
+//! - What authenticates the caller at Relink never goes to the provider, and neither do its cookies ([`headers`]).
+//! - A request whose body can't be sent again is never repeated.
+//! - A call on a prepared account reads no database and parses no definition.
+
+mod account;
+mod body;
+pub mod headers;
+mod pass_through;
+mod redirect;
+pub mod target;
+mod upstream;
+
+#[cfg(test)]
+mod tests;
+
+pub use account::{Account, Accounts, Answered, Said};
+pub use body::{Body, BoxError};
+pub use pass_through::{CallError, Calls, Incoming};
+pub use upstream::{Upstream, UpstreamError};

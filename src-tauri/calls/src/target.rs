@@ -1,0 +1,165 @@
+//! Where a call goes: a path below the account's base URL, and nowhere else.
+
+use std::borrow::Cow;
+
+use http::{Uri, uri::PathAndQuery};
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+/// Why a call's path is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    #[error("A path may not contain the segments \".\" and \"..\", which would leave the provider's API.")]
+    DotSegment,
+    #[error("A path may not contain a line break or another control character.")]
+    ControlCharacter,
+    #[error("The path isn't one of a URL.")]
+    Malformed,
+}
+
+/// The URL of a call: `path` and `query` go as the caller wrote them, after the base URL's path. `path` is empty or begins
+/// with a slash.
+pub fn target(base: &Url, path: &str, query: Option<&str>) -> Result<Uri, TargetError> {
+    check(path)?;
+    let below = base.path().trim_end_matches('/');
+    let mut path_and_query = String::with_capacity(below.len() + path.len() + query.map_or(0, str::len) + 2);
+    path_and_query.push_str(below);
+    path_and_query.push_str(path);
+    if path_and_query.is_empty() {
+        path_and_query.push('/');
+    }
+    if let Some(query) = query {
+        path_and_query.push('?');
+        path_and_query.push_str(query);
+    }
+    let path_and_query = PathAndQuery::try_from(path_and_query).map_err(|_| TargetError::Malformed)?;
+    Uri::builder()
+        .scheme(base.scheme())
+        .authority(base.authority())
+        .path_and_query(path_and_query)
+        .build()
+        .map_err(|_| TargetError::Malformed)
+}
+
+/// A segment counts as what it is after percent-decoding, also one behind an encoded slash or a backslash: servers differ in
+/// which of them they take for one.
+fn check(path: &str) -> Result<(), TargetError> {
+    if !path.is_empty() && !path.starts_with('/') {
+        return Err(TargetError::Malformed);
+    }
+    if !path.contains(['.', '%', '\\']) && !path.bytes().any(|byte| byte.is_ascii_control()) {
+        return Ok(());
+    }
+    let decoded: Cow<'_, [u8]> = percent_decode_str(path).into();
+    if decoded.iter().any(u8::is_ascii_control) {
+        return Err(TargetError::ControlCharacter);
+    }
+    // A path parameter (RFC 3986 §3.3) may follow the dots.
+    let name =
+        |segment: &[u8]| segment.split(|byte| *byte == b';').next().is_some_and(|name| matches!(name, b"." | b".."));
+    if decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(name) {
+        return Err(TargetError::DotSegment);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn base(text: &str) -> Url {
+        text.parse().expect("a URL")
+    }
+
+    #[test]
+    fn path_and_query_go_as_they_are() {
+        for (below, path, query, expected) in [
+            ("https://api.example.com", "", None, "https://api.example.com/"),
+            ("https://api.example.com/", "/", None, "https://api.example.com/"),
+            ("https://api.example.com/v1/", "/users", None, "https://api.example.com/v1/users"),
+            ("https://api.example.com/v1", "/users/", Some(""), "https://api.example.com/v1/users/?"),
+            ("https://api.example.com/v1", "", Some("a=b"), "https://api.example.com/v1?a=b"),
+            ("https://api.example.com:8443", "/@me//x", Some("q=a%2Fb&q=c d"), "malformed"),
+            (
+                "https://api.example.com:8443",
+                "/@me//x",
+                Some("q=a%2Fb&q=c+d"),
+                "https://api.example.com:8443/@me//x?q=a%2Fb&q=c+d",
+            ),
+            (
+                "https://api.example.com",
+                "/projects/a%2Fb.c/%E2%82%AC",
+                None,
+                "https://api.example.com/projects/a%2Fb.c/%E2%82%AC",
+            ),
+            (
+                "https://api.example.com",
+                "/a:b/alt:ref:a@b.com/...",
+                None,
+                "https://api.example.com/a:b/alt:ref:a@b.com/...",
+            ),
+            ("https://api.example.com", "//evil.example/x", None, "https://api.example.com//evil.example/x"),
+            ("https://api.example.com", "/https://evil.example", None, "https://api.example.com/https://evil.example"),
+        ] {
+            let found =
+                target(&base(below), path, query).map_or_else(|_| "malformed".to_owned(), |uri| uri.to_string());
+            assert_eq!(found, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_would_leave_the_api_is_refused() {
+        for path in [
+            "/..",
+            "/../admin",
+            "/a/..",
+            "/a/../b",
+            "/./a",
+            "/a/.",
+            "/%2e%2e/a",
+            "/.%2E/a",
+            "/%2e",
+            "/a%2f..%2fb",
+            "/a/..%2f",
+            "/..\\a",
+            "/a%5c..%5cb",
+            "/..;x=1/a",
+            "/.;/a",
+            "/a/%2e%2e;v=1/b",
+        ] {
+            assert_eq!(target(&base("https://api.example.com/v1"), path, None), Err(TargetError::DotSegment), "{path}");
+        }
+        for path in ["/a%0d%0aHost:%20evil.example", "/a%00", "/a\nb", "/a%7f", "/a\tb"] {
+            let refused = target(&base("https://api.example.com/v1"), path, None);
+            assert_eq!(refused, Err(TargetError::ControlCharacter), "{path}");
+        }
+        for path in ["a", "@evil.example", ":80/x", "https://evil.example/"] {
+            assert_eq!(target(&base("https://api.example.com"), path, None), Err(TargetError::Malformed), "{path}");
+        }
+    }
+
+    proptest! {
+        /// Whatever the caller writes, the call goes to the base URL's origin, below its path, and no server that decodes the
+        /// path finds a way out of it.
+        #[test]
+        fn no_path_leaves_the_base_url(
+            path in prop_oneof![
+                "/\\PC{0,30}",
+                "(/|\\.|%2e|%2E|%2f|%5c|\\\\|@|:|;|//|https:|evil|%0d%0a|%25|\\?|#|[a-z]){0,12}",
+            ],
+            query in proptest::option::of("\\PC{0,20}"),
+        ) {
+            let base = base("https://user.api.example.com:8443/v1");
+            let Ok(uri) = target(&base, &path, query.as_deref()) else { return Ok(()) };
+            prop_assert_eq!(uri.scheme_str(), Some("https"));
+            prop_assert_eq!(uri.authority().map(http::uri::Authority::as_str), Some("user.api.example.com:8443"));
+            let again: Url = uri.to_string().parse().expect("a URL");
+            prop_assert_eq!(again.origin(), base.origin());
+            prop_assert!(again.path().starts_with("/v1"), "{}", again);
+            let decoded = percent_decode_str(uri.path()).decode_utf8_lossy().replace('\\', "/");
+            prop_assert!(!decoded.split('/').any(|segment| segment == ".."), "{}", decoded);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! A provider on loopback, and accounts whose engine is a few counters.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
+use hyper::body::Incoming as Received;
+use hyper_util::rt::TokioIo;
+use relink_domain::{AccountId, caller::Caller, destination::Consent};
+use tokio::net::TcpListener;
+use url::Url;
+use uuid::Uuid;
+
+use crate::{Account, Accounts, Answered, Body, Calls, Incoming, Upstream, body::full};
+
+/// A request that the provider has received whole.
+pub(super) struct Got {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// A provider's server.
+pub(super) struct Provider {
+    pub(super) origin: String,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Provider {
+    /// `answer` gets each request, and the server's own origin.
+    pub(super) async fn start(answer: impl Fn(Got, &str) -> Response<Body> + Clone + Send + Sync + 'static) -> Self {
+        Self::streaming(move |request, own| {
+            let answer = answer.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = body.collect().await.expect("a body").to_bytes();
+                answer(Got { method: parts.method, uri: parts.uri, headers: parts.headers, body }, &own)
+            }
+        })
+        .await
+    }
+
+    pub(super) async fn streaming<F>(
+        answer: impl Fn(Request<Received>, String) -> F + Clone + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
+        let origin = format!("http://{}", listener.local_addr().expect("bound"));
+        let requests = Arc::new(AtomicUsize::new(0));
+        let (own, counted) = (origin.clone(), Arc::clone(&requests));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answer, own, counted) = (answer.clone(), own.clone(), Arc::clone(&counted));
+                let service = hyper::service::service_fn(move |request| {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    let answered = answer(request, own.clone());
+                    async move { Ok::<_, Infallible>(answered.await) }
+                });
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        Self { origin, requests }
+    }
+
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+pub(super) fn text(status: StatusCode, text: &str, headers: &[(&'static str, &str)]) -> Response<Body> {
+    let mut response = Response::new(full(Bytes::from(text.to_owned())));
+    *response.status_mut() = status;
+    for (name, value) in headers {
+        response.headers_mut().append(*name, HeaderValue::from_str(value).expect("a value"));
+    }
+    response
+}
+
+/// What a test sends through Relink.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) query: Option<String>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Body,
+}
+
+pub(super) fn call(
+    method: &str,
+    path: &str,
+    query: Option<&str>,
+    body: &str,
+    headers: &[(&'static str, &'static str)],
+) -> Call {
+    Call {
+        method: method.parse().expect("a method"),
+        path: path.to_owned(),
+        query: query.map(str::to_owned),
+        headers: headers
+            .iter()
+            .map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value)))
+            .collect(),
+        body: full(Bytes::from(body.to_owned())),
+    }
+}
+
+pub(super) fn get(path: &str) -> Call {
+    call("GET", path, None, "", &[])
+}
+
+/// A response that has arrived whole.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Arrived {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// One account at a provider, and the calls through to it.
+pub(super) struct World {
+    pub(super) accounts: FakeAccounts,
+    calls: Calls<FakeAccounts>,
+}
+
+impl World {
+    /// An account whose access token can't be renewed.
+    pub(super) fn new(provider: &Provider, below: &str) -> Self {
+        Self::with(provider, below, false, Consent::Local)
+    }
+
+    pub(super) fn renewable(provider: &Provider) -> Self {
+        Self::with(provider, "", true, Consent::Local)
+    }
+
+    pub(super) fn without_consent(provider: &Provider) -> Self {
+        Self::with(provider, "", false, Consent::Public)
+    }
+
+    fn with(provider: &Provider, below: &str, is_renewable: bool, consent: Consent) -> Self {
+        let base = format!("{}{below}", provider.origin).parse().expect("a URL");
+        let accounts = FakeAccounts(Arc::new(Inner {
+            base,
+            is_renewable,
+            consent,
+            tokens: AtomicUsize::new(1),
+            fails_to_renew: false.into(),
+            reported: Mutex::default(),
+        }));
+        Self { calls: Calls::new(accounts.clone(), Upstream::new().expect("connections")), accounts }
+    }
+
+    /// Gives the response while its body arrives.
+    pub(super) async fn begin(&self, call: Call) -> Result<Response<Body>, String> {
+        let Call { method, path, query, headers, body } = call;
+        let incoming = Incoming { method, path: &path, query: query.as_deref(), headers, body, prefix: "/via/acme" };
+        let id = AccountId::from_uuid(Uuid::nil());
+        self.calls.pass_through(&Caller::Person, id, incoming).await.map_err(|error| error.to_string())
+    }
+
+    pub(super) async fn call(&self, call: Call) -> Result<Arrived, String> {
+        let (parts, body) = self.begin(call).await?.into_parts();
+        let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+        Ok(Arrived { status: parts.status, headers: parts.headers, body })
+    }
+
+    pub(super) fn reported(&self) -> Vec<String> {
+        self.accounts.0.reported.lock().expect("not poisoned").clone()
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct FakeAccounts(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    base: Url,
+    is_renewable: bool,
+    consent: Consent,
+    /// The number of the current access token.
+    pub(super) tokens: AtomicUsize,
+    pub(super) fails_to_renew: std::sync::atomic::AtomicBool,
+    reported: Mutex<Vec<String>>,
+}
+
+#[derive(Clone)]
+pub(super) struct FakeAccount {
+    number: usize,
+    base: Url,
+    headers: HeaderMap,
+    is_renewable: bool,
+    consent: Consent,
+}
+
+impl Account for FakeAccount {
+    fn base_url(&self) -> &Url {
+        &self.base
+    }
+
+    fn consent(&self) -> Consent {
+        self.consent
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    fn is_renewable(&self) -> bool {
+        self.is_renewable
+    }
+}
+
+impl FakeAccounts {
+    fn current(&self) -> FakeAccount {
+        let number = self.0.tokens.load(Ordering::SeqCst);
+        let value = format!("Bearer at-{number}").parse().expect("a header");
+        FakeAccount {
+            number,
+            base: self.0.base.clone(),
+            headers: HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]),
+            is_renewable: self.0.is_renewable,
+            consent: self.0.consent,
+        }
+    }
+}
+
+impl Accounts for FakeAccounts {
+    type Account = FakeAccount;
+    type Error = &'static str;
+
+    async fn prepared(&self, _: &Caller, _: AccountId) -> Result<FakeAccount, &'static str> {
+        Ok(self.current())
+    }
+
+    async fn renewed(&self, _: &Caller, refused: &FakeAccount) -> Result<FakeAccount, &'static str> {
+        if self.0.fails_to_renew.load(Ordering::SeqCst) {
+            return Err("the refresh failed");
+        }
+        let _ = self.0.tokens.compare_exchange(refused.number, refused.number + 1, Ordering::SeqCst, Ordering::SeqCst);
+        Ok(self.current())
+    }
+
+    fn answered(&self, _: &Caller, account: &FakeAccount, answer: Answered<'_>) {
+        let what = match answer {
+            Answered::Accepted => "accepted".to_owned(),
+            Answered::Unauthorized(said) => format!("unauthorized, {}", String::from_utf8_lossy(said.body)),
+            Answered::Forbidden(said) => format!("forbidden, {}", String::from_utf8_lossy(said.body)),
+        };
+        self.0.reported.lock().expect("not poisoned").push(format!("{what} with at-{}", account.number));
+    }
+}

@@ -1,0 +1,165 @@
+//! Connections to providers: pooled for each origin, over HTTP/1.1 or HTTP/2. An address is checked when it is connected to,
+//! not at each call.
+
+use std::{
+    error::Error,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{
+        self,
+        connect::{HttpConnector, dns::Name},
+    },
+    rt::{TokioExecutor, TokioTimer},
+};
+use relink_domain::{
+    destination::{Admits, Consent},
+    failure::Cause,
+};
+use tower_service::Service;
+use url::Url;
+
+use crate::body::Body;
+
+/// The maximum time for connecting.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// The maximum time from a complete request to the headers of its response. Some providers compute for minutes.
+const HEADERS_DEADLINE: Duration = Duration::from_mins(5);
+/// How long a connection without a call is kept.
+const IDLE: Duration = Duration::from_secs(90);
+/// Connections kept for each origin.
+const MAX_IDLE: usize = 64;
+
+type Client = legacy::Client<HttpsConnector<HttpConnector<CheckedResolver>>, Body>;
+
+/// The connections to providers. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    public: Client,
+    private: Client,
+    loopback: Client,
+}
+
+/// Why there was no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no response: {}", .0.code())]
+pub struct UpstreamError(pub Cause);
+
+impl Upstream {
+    /// Reads the system's certificate authorities, which takes some milliseconds. Fails if there are none.
+    pub fn new() -> Result<Self, rustls::Error> {
+        let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()?
+            .try_with_platform_verifier()?
+            .with_no_client_auth();
+        let client = |admits| {
+            let mut http = HttpConnector::new_with_resolver(CheckedResolver(admits));
+            http.enforce_http(false);
+            http.set_nodelay(true);
+            http.set_connect_timeout(Some(CONNECT_DEADLINE));
+            http.set_keepalive(Some(Duration::from_mins(1)));
+            let https = HttpsConnectorBuilder::new()
+                .with_tls_config(tls.clone())
+                .https_or_http()
+                .enable_all_versions()
+                .wrap_connector(http);
+            legacy::Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE)
+                .pool_max_idle_per_host(MAX_IDLE)
+                // The caller's own: an idle connection that the provider has closed meanwhile.
+                .retry_canceled_requests(true)
+                .build(https)
+        };
+        Ok(Self {
+            public: client(Admits::Public),
+            private: client(Admits::Private),
+            loopback: client(Admits::Loopback),
+        })
+    }
+
+    /// Sends a request to an origin that may be called, and gives the response as soon as its headers are there.
+    pub(crate) async fn send(
+        &self,
+        request: Request<Body>,
+        base: &Url,
+        consent: Consent,
+    ) -> Result<Response<Incoming>, UpstreamError> {
+        let admits = Admits::of(base, consent);
+        if let Some(cause) = admits.refusal_of_host(base, consent) {
+            return Err(UpstreamError(cause));
+        }
+        let client = match admits {
+            Admits::Public => &self.public,
+            Admits::Private => &self.private,
+            Admits::Loopback => &self.loopback,
+        };
+        match tokio::time::timeout(HEADERS_DEADLINE, client.request(request)).await {
+            Ok(answered) => answered.map_err(|error| UpstreamError(cause_of(&error))),
+            Err(_) => Err(UpstreamError(Cause::Timeout)),
+        }
+    }
+}
+
+/// Leaves out the addresses of a name that may not be called.
+#[derive(Debug, Clone, Copy)]
+struct CheckedResolver(Admits);
+
+impl Service<Name> for CheckedResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, io::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let admits = self.0;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let found = found.map_err(|_| LookupFailed(Cause::Dns)).map_err(io::Error::other)?;
+            let mut failed = LookupFailed(Cause::Dns);
+            let mut allowed = Vec::new();
+            for address in found {
+                match admits.refusal(address.ip()) {
+                    None => allowed.push(address),
+                    Some(cause) => failed = LookupFailed(cause),
+                }
+            }
+            if allowed.is_empty() { Err(io::Error::other(failed)) } else { Ok(allowed.into_iter()) }
+        })
+    }
+}
+
+/// A name has no address that may be called.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("no address: {}", .0.code())]
+struct LookupFailed(Cause);
+
+fn cause_of(error: &legacy::Error) -> Cause {
+    let mut cause = if error.is_connect() { Cause::Unreachable } else { Cause::Reset };
+    let mut layers: Vec<&(dyn Error + 'static)> = vec![error];
+    while let Some(layer) = layers.pop() {
+        if let Some(LookupFailed(why)) = layer.downcast_ref::<LookupFailed>() {
+            cause = *why;
+        } else if layer.is::<rustls::Error>() {
+            cause = Cause::Tls;
+        } else if layer.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            cause = Cause::Garbled;
+        }
+        layers.extend(layer.source());
+        // An `io::Error` doesn't return the error that it wraps as its source.
+        let wrapped = layer.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        layers.extend(wrapped.map(|inner| inner as &(dyn Error + 'static)));
+    }
+    cause
+}
