@@ -1,4 +1,5 @@
-// Fills templates with Truto's library, so that Relink can be compared with it.
+// Fills templates with Truto's library, so that Relink can be compared with it. package-lock.json pins 1.0.11: npm has no 1.0.10,
+// from which the contract was written.
 //
 //   node reference.mjs --check   check that the committed cases are what generate.mjs and the library give; name those that differ
 //   node reference.mjs --write   write them

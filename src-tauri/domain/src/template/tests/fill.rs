@@ -88,6 +88,13 @@ fn a_filled_template_is_never_printed() {
 }
 
 #[test]
+fn each_text_of_a_value_with_a_secret_is_wiped() {
+    let mut value = json!({"a": ["secret", 1, {"b": "secret"}], "c": "secret"});
+    wipe(&mut value);
+    assert_eq!(value, json!({"a": ["", 1, {"b": ""}], "c": ""}));
+}
+
+#[test]
 fn a_placeholder_tells_what_it_names() {
     use Reference::{AccessToken, Field, Other, Protected, Root};
     let field = |name, is_in_credentials| Field { name, is_in_credentials };
