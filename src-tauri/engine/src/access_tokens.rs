@@ -11,7 +11,7 @@ use relink_domain::{
     schedule::{self, TokenLifetime},
 };
 
-use crate::sync::lock;
+use crate::{provider::PreparedAccount, sync::lock, until_changed::UntilChanged};
 
 /// An access token and its lifetime.
 #[derive(Debug, Clone)]
@@ -38,54 +38,10 @@ pub(crate) struct AccessTokens(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     tokens: Mutex<HashMap<AccountId, AccessToken>>,
-    fixed: Mutex<FixedCredentials>,
+    /// Credentials that no refresh token stands behind.
+    fixed: UntilChanged<AccessToken>,
+    prepared: UntilChanged<Arc<PreparedAccount>>,
     last_use: Mutex<HashMap<AccountId, Timestamp>>,
-}
-
-/// Credentials that no refresh token stands behind. Whatever changes an account removes its entry, so an entry that a read
-/// began with and that is still there shows that nothing has changed since.
-#[derive(Debug, Default)]
-struct FixedCredentials {
-    entries: HashMap<AccountId, FixedCredential>,
-    /// The number of reads so far.
-    reads: u64,
-}
-
-#[derive(Debug)]
-enum FixedCredential {
-    /// By the read with this number, the latest one that has begun.
-    BeingRead(u64),
-    Known(AccessToken),
-}
-
-/// A read of an account's fixed credential, begun before anything of the account is read.
-#[derive(Debug)]
-pub(crate) struct FixedRead {
-    tokens: AccessTokens,
-    account: AccountId,
-    number: u64,
-}
-
-impl FixedRead {
-    /// Keeps what was read in memory, unless the account has changed since the read began.
-    pub(crate) fn keep(self, token: AccessToken) {
-        if let Some(entry) = lock(&self.tokens.0.fixed).entries.get_mut(&self.account)
-            && matches!(entry, FixedCredential::BeingRead(number) if *number == self.number)
-        {
-            *entry = FixedCredential::Known(token);
-        }
-    }
-}
-
-impl Drop for FixedRead {
-    fn drop(&mut self) {
-        let mut fixed = lock(&self.tokens.0.fixed);
-        if let Entry::Occupied(entry) = fixed.entries.entry(self.account)
-            && matches!(entry.get(), FixedCredential::BeingRead(number) if *number == self.number)
-        {
-            entry.remove();
-        }
-    }
 }
 
 impl AccessTokens {
@@ -111,29 +67,23 @@ impl AccessTokens {
     /// Drops the account's access token, because its sign-in was replaced.
     pub(crate) fn remove(&self, account: AccountId) {
         lock(&self.0.tokens).remove(&account);
-        self.remove_fixed(account);
+        self.account_changed(account);
     }
 
-    /// The account's fixed credential, if it was read since the account last changed.
-    pub(crate) fn get_fixed(&self, account: AccountId) -> Option<AccessToken> {
-        match lock(&self.0.fixed).entries.get(&account)? {
-            FixedCredential::Known(token) => Some(token.clone()),
-            FixedCredential::BeingRead(_) => None,
-        }
+    /// The accounts' fixed credentials, as they were read.
+    pub(crate) fn fixed(&self) -> &UntilChanged<AccessToken> {
+        &self.0.fixed
     }
 
-    /// Begins a read of the account's fixed credential. Begin it before the account itself is read.
-    pub(crate) fn begin_fixed_read(&self, account: AccountId) -> FixedRead {
-        let mut fixed = lock(&self.0.fixed);
-        fixed.reads += 1;
-        let number = fixed.reads;
-        fixed.entries.insert(account, FixedCredential::BeingRead(number));
-        FixedRead { tokens: self.clone(), account, number }
+    /// The accounts that are ready for calls.
+    pub(crate) fn prepared(&self) -> &UntilChanged<Arc<PreparedAccount>> {
+        &self.0.prepared
     }
 
-    /// Drops the account's fixed credential, because the account has changed.
-    pub(crate) fn remove_fixed(&self, account: AccountId) {
-        lock(&self.0.fixed).entries.remove(&account);
+    /// Drops what was made of the account, because it has changed.
+    pub(crate) fn account_changed(&self, account: AccountId) {
+        self.0.fixed.remove(account);
+        self.0.prepared.remove(account);
     }
 
     /// Drops an access token that a provider refused, unless another one has replaced it already.
@@ -182,57 +132,20 @@ mod tests {
         AccountId::from_uuid(Uuid::nil())
     }
 
-    fn key(text: &str) -> AccessToken {
-        AccessToken::new(Secret::new(text), TokenLifetime::new(NOW, None))
-    }
-
-    fn known(tokens: &AccessTokens) -> Option<String> {
-        tokens.get_fixed(account()).map(|known| known.token.expose().to_owned())
-    }
-
     #[test]
-    fn a_fixed_credential_is_kept_until_its_account_changes() {
-        let tokens = AccessTokens::default();
-        tokens.begin_fixed_read(account()).keep(key("first"));
-        assert_eq!(known(&tokens).as_deref(), Some("first"));
-        tokens.remove_fixed(account());
-        assert_eq!(known(&tokens), None);
-    }
-
-    #[test]
-    fn what_was_read_before_a_change_is_not_kept_after_it() {
+    fn what_changes_an_account_drops_its_fixed_credential() {
         type Change = fn(&AccessTokens);
         let changes: [Change; 3] = [
-            |tokens| tokens.remove_fixed(account()),
+            |tokens| tokens.account_changed(account()),
             |tokens| tokens.remove(account()),
             |tokens| tokens.forget(account()),
         ];
         for change in changes {
             let tokens = AccessTokens::default();
-            let before = tokens.begin_fixed_read(account());
+            tokens.fixed().begin(account()).keep(AccessToken::new(Secret::new("key"), TokenLifetime::new(NOW, None)));
             change(&tokens);
-            before.keep(key("old"));
-            assert_eq!(known(&tokens), None);
+            assert!(tokens.fixed().get(account()).is_none());
         }
-    }
-
-    #[test]
-    fn what_was_read_before_a_change_is_not_taken_for_a_read_after_it() {
-        let tokens = AccessTokens::default();
-        let before = tokens.begin_fixed_read(account());
-        tokens.remove_fixed(account());
-        let after = tokens.begin_fixed_read(account());
-        before.keep(key("old"));
-        assert_eq!(known(&tokens), None);
-        after.keep(key("new"));
-        assert_eq!(known(&tokens).as_deref(), Some("new"));
-    }
-
-    #[test]
-    fn a_read_that_found_nothing_leaves_nothing_behind() {
-        let tokens = AccessTokens::default();
-        drop(tokens.begin_fixed_read(account()));
-        assert!(lock(&tokens.0.fixed).entries.is_empty());
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod tasks;
 #[cfg(test)]
 mod testing;
 mod unfinished;
+mod until_changed;
 mod wire;
 
 pub use access::Access;
@@ -49,6 +50,7 @@ pub use error::{Category, Error};
 #[cfg(feature = "test-support")]
 pub use outbound::DEADLINE as OUTBOUND_DEADLINE;
 pub use outbox::{NewWebhook, Outbox};
+pub use provider::PreparedAccount;
 pub use random::random_token;
 pub use refresher::{CheckReport, Refresher};
 pub use store::{

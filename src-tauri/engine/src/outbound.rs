@@ -18,7 +18,6 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
-use url::Url;
 
 /// The maximum time from the start of a request to the end of its response.
 pub const DEADLINE: Duration = Duration::from_secs(30);

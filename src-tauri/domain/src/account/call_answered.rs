@@ -2,7 +2,7 @@
 
 use super::{
     Account, AccountState, CallOutcome, ConnectStep, Credential, Identity, Rejected, SeenFailure, TimelineEvent,
-    Transition,
+    Transition, Trouble,
 };
 use crate::{
     Timestamp,
@@ -73,16 +73,28 @@ impl Account {
         self.transition(timeline, vec![EventKind::AccountUpdated])
     }
 
+    /// Whether an accepted call of a program changes the account. It doesn't show whose credential it was: an account that
+    /// answered as somebody else waits for a check.
+    pub fn waits_for_accepted_call(&self) -> bool {
+        let ends_trouble = match &self.state {
+            AccountState::Failing { credential, trouble } => ends_by_accepted_call(credential, trouble),
+            AccountState::StepFailed { step, .. } => *step == ConnectStep::Validation,
+            AccountState::Connecting { .. }
+            | AccountState::Working { .. }
+            | AccountState::Moved { .. }
+            | AccountState::Unusable { .. } => false,
+        };
+        self.profile.answers_as_another.is_none() && (ends_trouble || self.profile.last_forbidden_error.is_some())
+    }
+
     /// An accepted call ends the trouble that a refused call began, and passes a failed validation. For a fixed credential
     /// it ends any trouble. It does not end the trouble of a failed refresh: the current access token may still be valid
     /// although it can't be renewed.
     fn accepted(mut self, now: Timestamp) -> Transition {
         let is_itself_again = self.profile.answers_as_another.take().is_some();
+        let is_permitted_again = self.profile.last_forbidden_error.take().is_some();
         let (state, timeline, mut events) = match self.state {
-            AccountState::Failing { credential, trouble }
-                if matches!(credential, Credential::Fixed(_))
-                    || trouble.failure.cause == Cause::RejectedAfterRefresh =>
-            {
+            AccountState::Failing { credential, trouble } if ends_by_accepted_call(&credential, &trouble) => {
                 self.profile.last_error = None;
                 self.profile.updated_at = now;
                 (
@@ -103,7 +115,7 @@ impl Account {
             | AccountState::Moved { .. }
             | AccountState::Unusable { .. }) => (other, vec![TimelineEvent::Checked], vec![]),
         };
-        if is_itself_again {
+        if is_itself_again || is_permitted_again {
             self.profile.updated_at = now;
             // The event of a recovery has the whole account.
             if events.is_empty() {
@@ -113,4 +125,8 @@ impl Account {
         self.state = state;
         self.transition(timeline, events)
     }
+}
+
+fn ends_by_accepted_call(credential: &Credential, trouble: &Trouble) -> bool {
+    matches!(credential, Credential::Fixed(_)) || trouble.failure.cause == Cause::RejectedAfterRefresh
 }

@@ -50,6 +50,13 @@ struct Pattern {
     parts: Vec<usize>,
 }
 
+/// Without the secrets.
+impl std::fmt::Debug for SecretFilter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SecretFilter").finish_non_exhaustive()
+    }
+}
+
 impl SecretFilter {
     pub fn new<'s>(secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
         let mut patterns: Vec<Pattern> = Vec::new();

@@ -68,7 +68,7 @@ impl Accounts {
             };
             let follow = move |attempt: &Attempt| {
                 if let Attempt::Committed(step) = attempt {
-                    accounts.0.uses.tokens.remove_fixed(id);
+                    accounts.0.uses.tokens.account_changed(id);
                     if step.account.has_moved() {
                         accounts.0.uses.tokens.remove(id);
                     }

@@ -94,6 +94,10 @@ impl BoundProvider {
         Self(provider)
     }
 
+    pub(super) fn shared(&self) -> Arc<Provider> {
+        Arc::clone(&self.0)
+    }
+
     fn oauth2(&self) -> Result<&OAuth2, Failure> {
         // Fails only if the definition was changed after the account was connected.
         self.definition.oauth2().ok_or(Failure::new(Cause::InvalidClient))

@@ -80,11 +80,24 @@ impl BoundProvider {
                 "The URL doesn't belong to the integration, so the credential was not sent.",
             ));
         }
+        let mut request = reqwest::Request::new(http::Method::GET, url.clone());
+        *request.headers_mut() = self.headers(headers, without, credentials)?;
+        request.headers_mut().entry(http::header::ACCEPT).or_insert(http::HeaderValue::from_static("application/json"));
+        Ok(request)
+    }
+
+    /// The headers that the definition adds to a call, and the one that carries the credential.
+    pub(super) fn headers(
+        &self,
+        further: &[HeaderTemplate],
+        without: &[HeaderName],
+        credentials: &CallCredentials<'_>,
+    ) -> Result<http::HeaderMap> {
         let optional = self.optional_fields(credentials.method);
         let scope = credentials.scope(&optional);
-        let mut request = reqwest::Request::new(http::Method::GET, url.clone());
+        let mut headers = http::HeaderMap::new();
         let shared = self.definition.headers().iter().filter(|header| !without.contains(&header.name));
-        let templates = shared.chain(headers);
+        let templates = shared.chain(further);
         let signed = self.definition.authorization(credentials.method).map(|it| it.apply(&scope));
         for header in templates.map(|template| template.fill(&scope)).chain(signed) {
             let Some(Header { name, value }) = header.map_err(|error| unfit(&error))? else { continue };
@@ -97,10 +110,9 @@ impl BoundProvider {
                 )
             })?;
             value.set_sensitive(true);
-            request.headers_mut().insert(name, value);
+            headers.insert(name, value);
         }
-        request.headers_mut().entry(http::header::ACCEPT).or_insert(http::HeaderValue::from_static("application/json"));
-        Ok(request)
+        Ok(headers)
     }
 }
 

@@ -5,6 +5,7 @@
 mod bound;
 mod call;
 mod choice;
+mod prepared;
 mod probe;
 mod providers;
 mod revoke;
@@ -26,6 +27,7 @@ use url::Url;
 pub(crate) use bound::BoundProvider;
 pub(crate) use call::{CallCredentials, drop_credentials_in_context, reject_credentials_in_context};
 pub(crate) use choice::choose_secret;
+pub use prepared::PreparedAccount;
 pub(crate) use probe::{ProbeResult, probe};
 pub(crate) use providers::{CLIENT_SECRET, Providers};
 pub(crate) use revoke::{Revoked, revoke};

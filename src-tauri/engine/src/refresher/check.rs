@@ -3,7 +3,7 @@
 use relink_contract::account::CheckOutcome;
 use relink_domain::{
     AccountId, Secret,
-    account::{Account, CallOutcome, Credential, Input, Rejected},
+    account::{Account, CallOutcome, Input},
     caller::Caller,
     failure::{Cause, Failure},
 };
@@ -11,9 +11,9 @@ use relink_domain::{
 use super::Refresher;
 use crate::{
     accounts::AccountView,
-    error::{Error, Result},
+    error::Result,
     keychain::{Item, Key, KeychainError},
-    provider::{ACCESS_TOKEN, CallCredentials, ProbeResult, probe},
+    provider::{ProbeResult, probe},
 };
 
 #[derive(Debug)]
@@ -63,57 +63,20 @@ impl Refresher {
             ProbeResult::NoProbe => (CheckOutcome::NoProbe, None),
         };
         if let Some(answer) = answer {
-            let lock = accounts.lock_of(id);
-            let _guard = lock.lock().await;
-            match accounts
-                .commit(caller, id, Input::CallAnswered { generation: probed.generation, outcome: answer })
-                .await
-            {
-                // The credentials were replaced meanwhile, so the result says nothing about the current ones.
-                Ok(_) | Err(Error::Rejected(Rejected::Stale { .. })) => {}
-                Err(error) => return Err(error),
-            }
+            self.call_answered(caller, id, probed.generation, answer).await?;
         }
         Ok(CheckReport { outcome, account: accounts.view_of(id).await? })
     }
 
     async fn probe_account(&self, caller: &Caller, account: &Account) -> Result<Probed> {
-        let id = account.id();
-        let (renewable, item, generation) = match account.state.credential() {
-            Credential::Renewing(_) => {
-                if *caller != Caller::Person && self.fresh_in_memory(id).is_none() {
-                    self.refuse_by_final_failure(account)?;
-                }
-                let (token, generation) = self.fresh_token_and_generation(caller, id).await?;
-                (Some(token), Item::default(), generation)
-            }
-            Credential::Fixed(fixed) => (None, self.item_of(caller, account).await?, fixed.generation),
-        };
-        // The credentials may have been replaced since the account was read, and be bound to other addresses.
-        let account = self.0.uses.accounts.load(id).await?;
-        if account.state.credential().generation() != generation {
-            return Err(Rejected::Stale { got: generation }.into());
-        }
-        let provider = self.0.uses.accounts.provider_for(&account).await?;
-        let Item { mut secrets, .. } = item;
-        let kept = secrets.remove(ACCESS_TOKEN);
-        // What is never renewed was read above.
-        let unread = renewable.is_some().then_some(id);
-        let known = self.0.uses.providers.known_secrets(&provider, unread).await;
-        let credentials = CallCredentials {
-            method: account.method(),
-            access_token: renewable.as_ref().or(kept.as_ref()),
-            fields: &secrets,
-            context: &account.profile.context,
-            tenant_id: Some(&account.profile.tenant_id),
-            known: &known,
-        };
-        let result = probe(&self.0.uses.outbound, &provider, &credentials, None, self.now()).await?;
-        Ok(Probed { result, generation, renewable })
+        let material = self.material(caller, account).await?;
+        let result =
+            probe(&self.0.uses.outbound, &material.provider, &material.credentials(), None, self.now()).await?;
+        Ok(Probed { result, generation: material.generation, renewable: material.renewable })
     }
 
     /// A fresh access token and the generation of the credential that it came from.
-    async fn fresh_token_and_generation(&self, caller: &Caller, id: AccountId) -> Result<(Secret, u64)> {
+    pub(super) async fn fresh_token_and_generation(&self, caller: &Caller, id: AccountId) -> Result<(Secret, u64)> {
         loop {
             let token = self.fresh_token(caller, id).await?.token;
             let generation = self.0.uses.accounts.load(id).await?.state.credential().generation();

@@ -99,8 +99,8 @@ async fn nothing_of_a_deleted_account_stays_in_memory() {
     let sign_in = Refreshing::at(NOWHERE).await;
     for it in [key, sign_in] {
         let tokens = &it.services.tokens;
-        assert!(tokens.get(it.id).is_some() || tokens.get_fixed(it.id).is_some());
+        assert!(tokens.get(it.id).is_some() || tokens.fixed().get(it.id).is_some());
         it.accounts.delete(&PERSON, it.id).await.expect("deleted");
-        assert!(tokens.get(it.id).is_none() && tokens.get_fixed(it.id).is_none());
+        assert!(tokens.get(it.id).is_none() && tokens.fixed().get(it.id).is_none());
     }
 }

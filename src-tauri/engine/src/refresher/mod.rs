@@ -9,6 +9,7 @@ mod check;
 mod due;
 mod in_flight;
 mod keep;
+mod prepare;
 mod refresh;
 mod remaining;
 
@@ -76,11 +77,11 @@ impl Refresher {
     /// The credential for a program's calls: a fresh access token, or the account's key.
     pub async fn access_token(&self, caller: &Caller, id: AccountId) -> Result<AccessToken> {
         // A program may ask before each of its calls, so read neither the database nor the keychain here.
-        if let Some(token) = self.fresh_in_memory(id).or_else(|| self.0.uses.tokens.get_fixed(id)) {
+        if let Some(token) = self.fresh_in_memory(id).or_else(|| self.0.uses.tokens.fixed().get(id)) {
             self.record_use(id);
             return Ok(token);
         }
-        let read = self.0.uses.tokens.begin_fixed_read(id);
+        let read = self.0.uses.tokens.fixed().begin(id);
         let account = self.0.uses.accounts.load(id).await?;
         self.0.uses.accounts.refuse_if_moved(&account).await?;
         let token = match account.state.credential() {
@@ -212,6 +213,8 @@ mod check_tests;
 mod fixed_tests;
 #[cfg(test)]
 mod lifetime_tests;
+#[cfg(test)]
+mod prepare_tests;
 #[cfg(test)]
 mod refused_tests;
 #[cfg(test)]

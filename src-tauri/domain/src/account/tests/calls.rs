@@ -208,3 +208,14 @@ fn an_answer_as_yet_another_person_is_announced_again_and_a_reauthorization_forg
     story.apply(replacement(None, "joan")).apply(Input::Replaced { generation });
     assert_eq!(story.account.shown_error(), None);
 }
+
+#[test]
+fn a_403_is_kept_until_a_call_is_accepted_and_changes_no_status() {
+    let mut story = Story::connected(None);
+    story.answered(CallOutcome::Forbidden(ProviderError::default()));
+    assert_eq!(story.account.status(), Status::Active);
+    assert!(story.account.profile.last_forbidden_error.is_some());
+    story.answered(CallOutcome::Accepted);
+    assert!(story.account.profile.last_forbidden_error.is_none());
+    assert_eq!(story.events[2..], ["updated"], "the account shows something else again");
+}

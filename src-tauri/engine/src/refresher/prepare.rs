@@ -1,0 +1,172 @@
+//! Accounts for calls of programs: prepared once, and told how the calls were answered.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use http::HeaderMap;
+use relink_domain::{
+    AccountId, Secret,
+    account::{Account, CallOutcome, Credential, Input, Rejected},
+    caller::Caller,
+    provider_text::KnownSecrets,
+};
+
+use super::Refresher;
+use crate::{
+    error::{Error, Result},
+    keychain::Item,
+    provider::{ACCESS_TOKEN, BoundProvider, CallCredentials, PreparedAccount},
+};
+
+/// What an account's calls are signed with, and for which provider.
+pub(super) struct Material {
+    pub(super) account: Account,
+    pub(super) provider: BoundProvider,
+    /// The generation of the credential.
+    pub(super) generation: u64,
+    /// The access token, if it can be renewed.
+    pub(super) renewable: Option<Secret>,
+    /// The access token, if it can't.
+    kept: Option<Secret>,
+    /// The secret values of the integration's form.
+    fields: BTreeMap<String, Secret>,
+    known: KnownSecrets,
+}
+
+impl Material {
+    pub(super) fn credentials(&self) -> CallCredentials<'_> {
+        CallCredentials {
+            method: self.account.method(),
+            access_token: self.renewable.as_ref().or(self.kept.as_ref()),
+            fields: &self.fields,
+            context: &self.account.profile.context,
+            tenant_id: Some(&self.account.profile.tenant_id),
+            known: &self.known,
+        }
+    }
+}
+
+impl Refresher {
+    /// Reads what an account's calls are signed with. An access token that has run out is refreshed first.
+    pub(super) async fn material(&self, caller: &Caller, account: &Account) -> Result<Material> {
+        let id = account.id();
+        let (renewable, item, generation) = match account.state.credential() {
+            Credential::Renewing(_) => {
+                if *caller != Caller::Person && self.fresh_in_memory(id).is_none() {
+                    self.refuse_by_final_failure(account)?;
+                }
+                let (token, generation) = self.fresh_token_and_generation(caller, id).await?;
+                (Some(token), Item::default(), generation)
+            }
+            Credential::Fixed(fixed) => (None, self.item_of(caller, account).await?, fixed.generation),
+        };
+        // The credentials may have been replaced since the account was read, and be bound to other addresses.
+        let account = self.0.uses.accounts.load(id).await?;
+        if account.state.credential().generation() != generation {
+            return Err(Rejected::Stale { got: generation }.into());
+        }
+        let provider = self.0.uses.accounts.provider_for(&account).await?;
+        let Item { mut secrets, .. } = item;
+        let kept = secrets.remove(ACCESS_TOKEN);
+        // What is never renewed was read above.
+        let unread = renewable.is_some().then_some(id);
+        let known = self.0.uses.providers.known_secrets(&provider, unread).await;
+        Ok(Material { account, provider, generation, renewable, kept, fields: secrets, known })
+    }
+
+    /// An account, ready for calls of programs. Nothing is read while nothing has changed.
+    pub async fn prepared(&self, caller: &Caller, id: AccountId) -> Result<Arc<PreparedAccount>> {
+        let prepared = self.0.uses.tokens.prepared();
+        if let Some(known) = prepared.get(id).filter(|known| self.is_current(known)) {
+            self.record_use(id);
+            return Ok(known);
+        }
+        let read = prepared.begin(id);
+        let account = self.0.uses.accounts.load(id).await?;
+        self.0.uses.accounts.refuse_if_moved(&account).await?;
+        if matches!(account.state.credential(), Credential::Renewing(_)) {
+            self.obey_retry_after(&account)?;
+        }
+        let material = self.material(caller, &account).await?;
+        let account = &material.account;
+        let made =
+            PreparedAccount::new(account, &material.provider, &material.credentials(), material.renewable.clone())?;
+        let made = Arc::new(made);
+        // While new credentials are being written, the keychain item changes without a commit.
+        if account.replacement.is_none() {
+            read.keep(Arc::clone(&made));
+        }
+        self.record_use(id);
+        Ok(made)
+    }
+
+    fn is_current(&self, prepared: &PreparedAccount) -> bool {
+        let has_fresh_token = prepared
+            .access_token()
+            .is_none_or(|token| self.fresh_in_memory(prepared.id()).is_some_and(|held| held.token == *token));
+        let provider = self.0.uses.providers.get(prepared.provider().id());
+        has_fresh_token && provider.is_ok_and(|provider| prepared.is_of(&provider))
+    }
+
+    /// The account with another access token than the one that the provider refused: one refresh, which all calls wait for.
+    pub async fn renewed(&self, caller: &Caller, refused: &PreparedAccount) -> Result<Arc<PreparedAccount>> {
+        if let Some(token) = refused.access_token() {
+            self.0.uses.tokens.remove_refused(refused.id(), token);
+        }
+        self.prepared(caller, refused.id()).await
+    }
+
+    /// A call was accepted. Nobody waits for what follows, and nothing does while the account is well.
+    pub fn call_accepted(&self, caller: &Caller, account: &PreparedAccount) {
+        if account.waits_for_success() && account.reports() {
+            self.report(caller, account, CallOutcome::Accepted);
+        }
+    }
+
+    /// A call was answered with 401, also after a refresh where there can be one.
+    pub fn call_refused(&self, caller: &Caller, account: &PreparedAccount, headers: &HeaderMap, body: &[u8]) {
+        // A new token that is refused as well is dead, too: it is not handed out.
+        if let Some(token) = account.access_token() {
+            self.0.uses.tokens.remove_refused(account.id(), token);
+        }
+        if account.reports_refusal(self.now()) {
+            let said = account.said(headers, body);
+            self.report(caller, account, CallOutcome::Unauthorized { status: 401, said });
+        }
+    }
+
+    /// A call was answered with 403.
+    pub fn call_forbidden(&self, caller: &Caller, account: &PreparedAccount, headers: &HeaderMap, body: &[u8]) {
+        if account.reports_forbidden(self.now()) {
+            self.report(caller, account, CallOutcome::Forbidden(account.said(headers, body)));
+        }
+    }
+
+    fn report(&self, caller: &Caller, account: &PreparedAccount, outcome: CallOutcome) {
+        let (refresher, caller, id, generation) = (self.clone(), caller.clone(), account.id(), account.generation());
+        self.0.uses.tasks.spawn(async move {
+            if let Err(error) = refresher.call_answered(&caller, id, generation, outcome).await {
+                tracing::warn!(account = %id, "the answer to a call could not be recorded: {error}");
+                // The next answer is reported again.
+                refresher.0.uses.tokens.prepared().remove(id);
+            }
+        });
+    }
+
+    /// Records what a call's answer shows of the account's credential.
+    pub(super) async fn call_answered(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        generation: u64,
+        outcome: CallOutcome,
+    ) -> Result<()> {
+        let accounts = &self.0.uses.accounts;
+        let lock = accounts.lock_of(id);
+        let _guard = lock.lock().await;
+        match accounts.commit(caller, id, Input::CallAnswered { generation, outcome }).await {
+            // The credentials were replaced meanwhile, so the result says nothing about the current ones.
+            Ok(_) | Err(Error::Rejected(Rejected::Stale { .. })) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
