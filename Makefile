@@ -63,6 +63,7 @@ check: check-setup ## Check format, lints, types, structure, unused dependencies
 	@npm --prefix ui run --silent check
 	@node src-tauri/jsonata/js/bundle.mjs --check
 	@node src-tauri/domain/js/reference.mjs --check
+	@node src-tauri/domain/js/providers.mjs --check
 
 .PHONY: api-check
 api-check: api-check-setup programs ## Send generated requests to a running Relink and compare its responses with the OpenAPI document; ARGUMENTS="--seed 2"

@@ -33,7 +33,10 @@ export type {
 } from './types';
 
 /** OAuth. The server always sends the provider's host. */
-export type OAuthMethod = Pick<SessionMethod, 'scopes' | 'redirects' | 'not_ready'> & {
+export type OAuthMethod = Pick<
+  SessionMethod,
+  'scopes' | 'redirects' | 'not_ready' | 'fields' | 'documentation_link'
+> & {
   format: 'oauth2';
   host: string;
 };

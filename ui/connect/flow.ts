@@ -53,6 +53,7 @@ export class ConnectFlow {
   };
   #task = new AbortController();
   #chosen: { integration: Integration; method: Method } | null = null;
+  #entered: Record<string, string> | null = null;
   #followed: Followed | null = null;
   /** The page’s token, or that of an invalid link. It is only here: nobody can read it in the address bar. */
   #token: string | null;
@@ -125,6 +126,7 @@ export class ConnectFlow {
     const token = this.#token;
     if (busy || !chosen || !session || token === null) return Promise.resolve();
     const { integration, method } = chosen;
+    this.#entered = method.format === 'oauth2' ? fields : null;
     const flow = {
       integration: integration.name,
       format: method.format,
@@ -153,7 +155,7 @@ export class ConnectFlow {
     const { view } = this.#state;
     if (view.at !== 'flow' || !view.otherRedirect) return Promise.resolve();
     this.#abandon();
-    return this.begin(null, view.otherRedirect);
+    return this.begin(this.#entered, view.otherRedirect);
   }
 
   /** Abandons the flow and returns to where it started. */

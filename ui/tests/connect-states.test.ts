@@ -76,6 +76,8 @@ const longSession: Session = {
         {
           format: 'oauth2',
           host: `github.${LONG.toLowerCase()}.example.com`,
+          fields: [],
+          documentation_link: null,
           scopes: [{ name: `https://scopes.example.com/${LONG}`, description: null }],
           redirects: ['deep_link'],
           not_ready: null,

@@ -12,6 +12,8 @@ export const github: Integration = {
     {
       format: 'oauth2',
       host: 'github.com',
+      fields: [],
+      documentation_link: null,
       scopes: [
         { name: 'repo', description: 'Read and write repositories' },
         { name: 'read:org', description: 'Read organization membership' },
@@ -87,6 +89,8 @@ export const salesforce: Integration = {
     {
       format: 'oauth2',
       host: 'login.salesforce.com',
+      fields: [],
+      documentation_link: null,
       scopes: [],
       redirects: ['loopback'],
       not_ready:

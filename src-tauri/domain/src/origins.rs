@@ -18,6 +18,11 @@ impl Origin {
         Self(url.origin().ascii_serialization())
     }
 
+    /// What stands for an origin that depends on an account: as written, with its placeholders. It equals no other origin.
+    pub(crate) const fn unresolved(text: String) -> Self {
+        Self(text)
+    }
+
     /// `https://api.github.com`
     pub fn as_str(&self) -> &str {
         &self.0

@@ -6,6 +6,7 @@ use std::{
 };
 
 use relink_domain::Timestamp;
+use serde_json::{Map, Value};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::{provider::Provider, sync::lock};
@@ -39,9 +40,9 @@ impl Default for Host {
 }
 
 impl Hosts {
-    /// The host of the provider's token endpoint.
-    pub(crate) fn get(&self, provider: &Provider) -> Arc<Host> {
-        Arc::clone(lock(&self.0).entry(provider.token_host()).or_default())
+    /// The host of the provider's token endpoint, for an account with this context.
+    pub(crate) fn get(&self, provider: &Provider, context: &Map<String, Value>) -> Arc<Host> {
+        Arc::clone(lock(&self.0).entry(provider.token_host(context)).or_default())
     }
 
     /// The clock was set back: what is waited for moves with it.

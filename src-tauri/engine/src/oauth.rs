@@ -23,7 +23,7 @@ use relink_domain::{
     Secret, Timestamp,
     destination::Consent,
     failure::{Cause, Failure, ProviderErrorCodes},
-    integration::{AnswerPaths, ClientAuth, ClientOptions, JsonPath, OAuth2, Params, Pkce},
+    integration::{AnswerPaths, ClientAuth, ClientOptions, JsonPath, OAuth2, Pkce, WebUrl},
     provider_text::KnownSecrets,
     schedule::TokenLifetime,
 };
@@ -35,6 +35,9 @@ use received::{Received, secrets_of};
 pub(crate) use received::{challenge, redirect};
 
 use crate::outbound::{Outbound, RequestFailed};
+
+/// Parameters of a request. Any value may be a secret.
+pub type Params = Vec<(String, Secret)>;
 
 /// A provider's token endpoint and the client that uses it.
 #[derive(Debug, Clone)]
@@ -103,10 +106,16 @@ type OauthClient<HasAuthUrl, HasTokenUrl> = Client<
 >;
 
 /// Makes an authorization request with a fresh `state` and, unless the definition says that the provider refuses it, PKCE S256.
-pub fn authorize(oauth2: &OAuth2, redirect_uri: &str, scopes: &[String]) -> Result<Authorization, url::ParseError> {
+/// `url` and `params`: the definition's, for the account that signs in.
+pub fn authorize(
+    oauth2: &OAuth2,
+    url: &WebUrl,
+    params: &Params,
+    redirect_uri: &str,
+    scopes: &[String],
+) -> Result<Authorization, url::ParseError> {
     let client: OauthClient<oauth2::EndpointSet, oauth2::EndpointNotSet> =
-        Client::new(ClientId::new(oauth2.client_id.clone()))
-            .set_auth_uri(AuthUrl::new(oauth2.authorize_url.as_str().to_owned())?);
+        Client::new(ClientId::new(oauth2.client_id.clone())).set_auth_uri(AuthUrl::new(url.as_str().to_owned())?);
     let client = client.set_redirect_uri(RedirectUrl::new(redirect_uri.to_owned())?);
     let mut request = client.authorize_url(|| CsrfToken::new_random_len(32));
     let mut verifier = None;
@@ -119,8 +128,8 @@ pub fn authorize(oauth2: &OAuth2, redirect_uri: &str, scopes: &[String]) -> Resu
         // Joined here, because some providers separate scopes by commas.
         request = request.add_scope(Scope::new(scopes.join(&oauth2.options.scope_separator)));
     }
-    for (name, value) in &oauth2.authorize_params {
-        request = request.add_extra_param(name, value);
+    for (name, value) in params {
+        request = request.add_extra_param(name, value.expose());
     }
     let (mut url, state) = request.url();
     request::rename_params(&mut url, oauth2);
@@ -212,7 +221,7 @@ impl Endpoint {
         hint: &str,
     ) -> Result<http::StatusCode, RequestFailed> {
         let params = [("token", token.expose()), ("token_type_hint", hint)];
-        let params = params.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let params = params.map(|(name, value)| (name.to_owned(), Secret::new(value))).into();
         Ok(outbound.send(self.written(url, params)?, self.consent).await?.status)
     }
 }
@@ -280,8 +289,10 @@ mod tests {
     fn an_authorization_request_carries_pkce_s256_and_256_bits_of_state() {
         let sandbox =
             built_in("sandbox").and_then(|definition| definition.oauth2()).expect("the Sandbox has OAuth 2.0");
+        let url = sandbox.authorize_url.as_fixed().expect("fixed");
         let asked =
-            authorize(sandbox, "app.relink.desktop:/oauth/callback/x", &["a".into(), "b".into()]).expect("a request");
+            authorize(sandbox, url, &Vec::new(), "app.relink.desktop:/oauth/callback/x", &["a".into(), "b".into()])
+                .expect("a request");
         let query =
             |name: &str| asked.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         assert_eq!(query("code_challenge_method").as_deref(), Some("S256"));

@@ -4,8 +4,8 @@ use serde_json::{Map, json};
 
 use super::{
     super::{
-        BodyFormat, ClientAuth, ClientSecretNeed, HeaderTemplate, IdentitySource, Missing, Origin, Reach, RedirectKind,
-        WebUrl,
+        Address, BodyFormat, ClientAuth, ClientSecretNeed, HeaderTemplate, IdentitySource, Missing, Origin, Reach,
+        RedirectKind, WebUrl,
     },
     *,
 };
@@ -52,7 +52,10 @@ fn only_the_sandbox_is_on_this_machine() {
         let is_sandbox = definition.name() == "sandbox";
         assert_eq!(definition.is_sandbox(), is_sandbox);
         assert_eq!(definition.allows_local(), is_sandbox);
-        assert_eq!(definition.base_url().expect("a base URL").reach() == Reach::Local, is_sandbox);
+        assert_eq!(
+            definition.base_url().and_then(Address::as_fixed).expect("fixed").reach() == Reach::Local,
+            is_sandbox
+        );
     }
 }
 
@@ -60,33 +63,38 @@ fn only_the_sandbox_is_on_this_machine() {
 fn github_is_defined_as_documented() {
     let github = get("github");
     let oauth2 = github.oauth2().expect("oauth2");
-    assert_eq!(oauth2.authorize_url.as_str(), "https://github.com/login/oauth/authorize");
-    assert_eq!(oauth2.token_url.as_str(), "https://github.com/login/oauth/access_token");
+    assert_eq!(oauth2.authorize_url.as_fixed().expect("fixed").as_str(), "https://github.com/login/oauth/authorize");
+    assert_eq!(oauth2.token_url.as_fixed().expect("fixed").as_str(), "https://github.com/login/oauth/access_token");
     assert_eq!(oauth2.refresh_url, oauth2.token_url);
     assert_eq!(oauth2.revocation_url, None);
     assert_eq!(oauth2.client_auth(true), ClientAuth::Post);
     assert_eq!(oauth2.options.body_format, BodyFormat::Form);
     assert!(github.refresh().terminal_errors.contains(&"bad_refresh_token".to_owned()));
-    assert_eq!(github.probe().expect("a probe").url.as_str(), "https://api.github.com/user");
+    assert_eq!(github.probe().expect("a probe").url.as_fixed().expect("fixed").as_str(), "https://api.github.com/user");
     let identity = github.identity().expect("an identity");
     assert_eq!(identity.source, IdentitySource::Probe);
     let identity_found = identity.read(&json!({"id": 583_231, "login": "octo-acme"})).expect("an identity");
     assert_eq!((identity_found.id.as_str(), identity_found.label.as_str()), ("583231", "octo-acme"));
-    assert_eq!(github.origins(), BTreeSet::from([origin("https://api.github.com")]));
+    assert_eq!(github.origins(&Map::new()), BTreeSet::from([origin("https://api.github.com")]));
 }
 
 #[test]
 fn google_is_defined_as_documented() {
     let google = get("google");
     let oauth2 = google.oauth2().expect("oauth2");
-    assert_eq!(oauth2.authorize_url.as_str(), "https://accounts.google.com/o/oauth2/v2/auth");
-    assert_eq!(oauth2.token_url.as_str(), "https://oauth2.googleapis.com/token");
-    assert_eq!(oauth2.revocation_url.as_ref().map(WebUrl::as_str), Some("https://oauth2.googleapis.com/revoke"));
+    assert_eq!(
+        oauth2.authorize_url.as_fixed().expect("fixed").as_str(),
+        "https://accounts.google.com/o/oauth2/v2/auth"
+    );
+    assert_eq!(oauth2.token_url.as_fixed().expect("fixed").as_str(), "https://oauth2.googleapis.com/token");
+    assert_eq!(
+        oauth2.revocation_url.as_ref().and_then(Address::as_fixed).map(WebUrl::as_str),
+        Some("https://oauth2.googleapis.com/revoke")
+    );
     assert_eq!(oauth2.issuer.as_deref(), Some("https://accounts.google.com"));
     assert!(!oauth2.requires_iss, "its documentation promises no `iss`");
     assert_eq!(oauth2.redirects, [RedirectKind::Loopback]);
-    let param = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    assert_eq!(oauth2.authorize_params, [param("access_type", "offline"), param("prompt", "consent")]);
+    assert_eq!(oauth2.authorize_params.names(), ["access_type", "prompt"]);
     let identity = google.identity().expect("an identity");
     assert_eq!(identity.source, IdentitySource::IdToken);
     let identity_found = identity.read(&json!({"sub": "1077", "email": "ada@example.com"})).expect("an identity");
@@ -121,18 +129,21 @@ fn the_sandbox_offers_every_way_to_sign_in_and_moves_to_its_port() {
     let sandbox = get("sandbox").at(&origin("http://127.0.0.1:40123")).expect("the moved sandbox");
     assert_eq!(sandbox.methods(), super::super::FORMATS);
     let oauth2 = sandbox.oauth2().expect("oauth2");
-    assert_eq!(oauth2.authorize_url.as_str(), "http://127.0.0.1:40123/authorize");
-    assert_eq!(oauth2.token_url.as_str(), "http://127.0.0.1:40123/token");
-    assert_eq!(oauth2.revocation_url.as_ref().map(WebUrl::as_str), Some("http://127.0.0.1:40123/revoke"));
+    assert_eq!(oauth2.authorize_url.as_fixed().expect("fixed").as_str(), "http://127.0.0.1:40123/authorize");
+    assert_eq!(oauth2.token_url.as_fixed().expect("fixed").as_str(), "http://127.0.0.1:40123/token");
+    assert_eq!(
+        oauth2.revocation_url.as_ref().and_then(Address::as_fixed).map(WebUrl::as_str),
+        Some("http://127.0.0.1:40123/revoke")
+    );
     assert_eq!(oauth2.issuer.as_deref(), Some("http://127.0.0.1:40123"));
     assert!(oauth2.requires_iss);
     assert_eq!((oauth2.client_secret, oauth2.client_auth(false)), (ClientSecretNeed::Never, ClientAuth::None));
     let service = sandbox.client_credentials().expect("client credentials");
-    assert_eq!(service.token_url.as_str(), "http://127.0.0.1:40123/token");
+    assert_eq!(service.token_url.as_fixed().expect("fixed").as_str(), "http://127.0.0.1:40123/token");
     assert_eq!(service.options.client_auth, ClientAuth::Basic);
     assert!(service.fields.get("client_secret").is_some_and(|field| field.secret));
     assert!(service.fields.get("client_id").is_some_and(|field| !field.secret));
-    assert_eq!(sandbox.base_url().map(WebUrl::as_str), Some("http://127.0.0.1:40123/"));
+    assert_eq!(sandbox.base_url().and_then(Address::as_fixed).map(WebUrl::as_str), Some("http://127.0.0.1:40123/"));
     assert_eq!(sandbox.not_ready(AuthenticationMethod::Oauth2, false, 7417), None);
 }
 

@@ -1,26 +1,34 @@
 //! Decoding Truto's `config`.
 
 use super::{
+    address::Address,
     authorization::{self, Authorization},
     available::Available,
     credentials::Credentials,
+    definition::is_always_credential,
     error::{DefinitionError, quoted},
+    fields::Fields,
     format::{FORMATS, PerFormat},
     header::HeaderTemplate,
-    node::Node,
+    node::{Node, Object},
+    params::{self, Params},
     relink::{Additions, Calls, headers},
-    web_url::WebUrl,
 };
-use crate::{name, provider_text, template::Placeholder};
+use crate::{
+    name, provider_text,
+    template::{Placeholder, Reference},
+};
 
 /// The sections that every account needs. The others stay in the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Config {
     pub(super) label: String,
     /// Without one, each method names its own.
-    pub(super) base_url: Option<WebUrl>,
+    pub(super) base_url: Option<Address>,
     pub(super) logo: Option<Logo>,
     pub(super) headers: Vec<HeaderTemplate>,
+    /// Of every call. A key may be among it.
+    pub(super) query: Params,
     pub(super) credentials: Credentials,
     pub(super) authorization: PerFormat<Authorization>,
     pub(super) calls: Calls,
@@ -86,9 +94,9 @@ impl Config {
             (None, Ok(node)) => label(node)?,
             (None, Err(name)) => name.clone(),
         };
-        let base_url = object.map("base_url", |node| base_url(&node))?;
         let relink = object.map("relink", |node| node.object())?;
         let own = relink.as_ref().map(Additions::decode).transpose()?.unwrap_or_default();
+        let base_url = object.map("base_url", |node| base_url(&node, &own))?;
         let mut credentials =
             Credentials::decode(&object.need("credentials", "{\"format\": \"api_key\", \"config\": {...}}")?, &own)?;
 
@@ -124,11 +132,23 @@ impl Config {
                 named.flat_map(Placeholder::fields).for_each(|name| fields.mark_secret(name));
             }
         }
+        let urls = || base_url.iter().chain(calls.urls());
+        for format in FORMATS.into_iter().filter(|format| credentials.has(*format)) {
+            for address in urls().chain(credentials.addresses(format)) {
+                refuse_secrets(&address.placeholders(), credentials.fields(format), &object)?;
+            }
+        }
+        // The browser gets them, and its history.
+        if let Some(oauth2) = &credentials.oauth2 {
+            let placeholders: Vec<_> = oauth2.authorize_params.placeholders().collect();
+            refuse_secrets(&placeholders, Some(&oauth2.fields), &object)?;
+        }
         Ok(Self {
             label,
             logo: object.describing("logo", |node| Logo::decode(&node))?,
             base_url,
             headers,
+            query: object.map("query", |node| params::of_query(&node))?.unwrap_or_default(),
             credentials,
             authorization,
             calls,
@@ -137,12 +157,37 @@ impl Config {
     }
 }
 
-fn base_url(node: &Node<'_>) -> Result<WebUrl, DefinitionError> {
-    let url = node.web_url()?;
+fn base_url(node: &Node<'_>, own: &Additions) -> Result<Address, DefinitionError> {
+    let url = Address::decode(node, &own.origins)?;
     if url.has_query() {
         return Err(node.fail("has a query; calls are made below this URL, so remove everything from the ? on"));
     }
     Ok(url)
+}
+
+/// A secret in a URL would be stored and shown. A stored definition with one can't fill it: see [`Address::resolve`].
+fn refuse_secrets(
+    placeholders: &[&Placeholder],
+    fields: Option<&Fields>,
+    config: &Object<'_>,
+) -> Result<(), DefinitionError> {
+    let is_secret = |name: &str| {
+        is_always_credential(name) || fields.and_then(|fields| fields.get(name)).is_some_and(|field| field.secret)
+    };
+    for placeholder in placeholders {
+        let names_secret = placeholder.references().any(|reference| match reference {
+            Reference::AccessToken | Reference::Protected => true,
+            Reference::Field { name, .. } => is_secret(name),
+            Reference::Root(_) | Reference::Other => false,
+        });
+        if names_secret {
+            config.fail_if_written(format_args!(
+                "has {} in a URL, but it is a secret, and URLs are stored and shown; send it in a header or in the query",
+                placeholder.source()
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 const MAX_LABEL_CHARS: usize = 80;

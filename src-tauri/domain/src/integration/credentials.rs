@@ -1,6 +1,7 @@
 //! How an account signs in: the `credentials` section.
 
 use super::{
+    address::Address,
     answer::AnswerPaths,
     client_options::ClientOptions,
     error::{DefinitionError, quoted},
@@ -35,7 +36,7 @@ pub struct ClientCredentials {
     pub fields: Fields,
     /// Where the person finds the values.
     pub documentation_link: Option<WebUrl>,
-    pub token_url: WebUrl,
+    pub token_url: Address,
     pub scopes: Vec<String>,
     pub options: ClientOptions,
     /// Further parameters of the token request.
@@ -95,7 +96,7 @@ impl Credentials {
     /// The form of a format, if it has one.
     pub(super) fn fields(&self, method: AuthenticationMethod) -> Option<&Fields> {
         match method {
-            AuthenticationMethod::Oauth2 => None,
+            AuthenticationMethod::Oauth2 => self.oauth2.as_ref().map(|it| &it.fields),
             AuthenticationMethod::ApiKey => self.api_key.as_ref().map(|it| &it.fields),
             AuthenticationMethod::Oauth2ClientCredentials => self.own_client.as_ref().map(|it| &it.fields),
         }
@@ -103,7 +104,10 @@ impl Credentials {
 
     pub(super) const fn fields_mut(&mut self, method: AuthenticationMethod) -> Option<&mut Fields> {
         match method {
-            AuthenticationMethod::Oauth2 => None,
+            AuthenticationMethod::Oauth2 => match &mut self.oauth2 {
+                Some(it) => Some(&mut it.fields),
+                None => None,
+            },
             AuthenticationMethod::ApiKey => match &mut self.api_key {
                 Some(it) => Some(&mut it.fields),
                 None => None,
@@ -112,6 +116,18 @@ impl Credentials {
                 Some(it) => Some(&mut it.fields),
                 None => None,
             },
+        }
+    }
+
+    /// The addresses of a format's own requests.
+    pub(super) fn addresses(&self, method: AuthenticationMethod) -> Vec<&Address> {
+        match (method, &self.oauth2, &self.own_client) {
+            (AuthenticationMethod::Oauth2, Some(it), _) => {
+                let always = [&it.authorize_url, &it.token_url, &it.refresh_url];
+                always.into_iter().chain(&it.revocation_url).collect()
+            }
+            (AuthenticationMethod::Oauth2ClientCredentials, _, Some(it)) => vec![&it.token_url],
+            _ => Vec::new(),
         }
     }
 
@@ -153,7 +169,7 @@ impl ClientCredentials {
         Ok(Self {
             fields,
             documentation_link: documentation_link(config)?,
-            token_url: Endpoints::decode(config)?.token_url,
+            token_url: Endpoints::decode(config, own)?.token_url,
             scopes: oauth2::scopes(config)?,
             token_params: oauth2::token_params(config, "tokenParams", &options)?,
             answer: own.from_answers.paths.clone(),

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{
+    address::Address,
     authorization::Authorization,
     config::{Config, Logo},
     credentials::{ApiKey, ClientCredentials},
@@ -17,17 +18,16 @@ use super::{
     merge, misplaced,
     node::Source,
     oauth2::OAuth2,
+    params::Params,
     probe::Probe,
     read,
-    relink::{ClientSecretNeed, Color, Docs, RedirectKind, RefreshQuirks},
+    relink::{Color, Docs, RefreshQuirks},
     secrets::take_client_secrets,
     strictness::Strictness,
-    web_url::WebUrl,
 };
 use crate::{
     IntegrationId, Secret,
     account::AuthenticationMethod,
-    callback,
     origins::{AddressKind, Origin, Origins},
 };
 
@@ -131,7 +131,7 @@ impl Definition {
     pub fn at(&self, origin: &Origin) -> Result<Self, DefinitionError> {
         let mut document = self.document.clone();
         if let (Some(config), Some(base_url)) = (document.get_mut("config"), &self.config.base_url) {
-            merge::move_origin(config, base_url.origin().as_str(), origin.as_str());
+            merge::move_origin(config, base_url.unresolved_origin().as_str(), origin.as_str());
         }
         Self::decode(document, Provenance::Store).map(|parsed| parsed.definition)
     }
@@ -166,20 +166,29 @@ impl Definition {
     }
 
     /// The URL below which calls are made. Without one, each method names its own.
-    pub const fn base_url(&self) -> Option<&WebUrl> {
+    pub const fn base_url(&self) -> Option<&Address> {
         self.config.base_url.as_ref()
     }
 
-    /// The origins that a call may send an account's credential to. Token requests go only to their endpoints.
-    pub fn origins(&self) -> BTreeSet<Origin> {
-        self.config.base_url.iter().map(WebUrl::origin).collect()
+    /// The origins that a call may send the credential of an account with this context to. Token requests go only to their
+    /// endpoints.
+    pub fn origins(&self, context: &Map<String, Value>) -> BTreeSet<Origin> {
+        self.config.base_url.iter().map(|url| url.origin(context)).collect()
     }
 
     /// Every address that something of an account with this method may be sent to: credentials, codes, verifiers, tokens and
-    /// the client's secret. An account is bound to them. No host contains a value of the context yet; one that does is
-    /// resolved here.
-    pub fn addresses(&self, method: AuthenticationMethod, _context: &Map<String, Value>) -> Origins {
-        let of = |kind, url: &WebUrl| (kind, url.origin());
+    /// the client's secret. An account is bound to them, resolved with its context.
+    pub fn addresses(&self, method: AuthenticationMethod, context: &Map<String, Value>) -> Origins {
+        self.addresses_by(method, |url| url.origin(context))
+    }
+
+    /// The same as all accounts share them: with placeholders where accounts differ. A client's secret is bound to them.
+    pub fn unresolved_addresses(&self, method: AuthenticationMethod) -> Origins {
+        self.addresses_by(method, Address::unresolved_origin)
+    }
+
+    fn addresses_by(&self, method: AuthenticationMethod, origin: impl Fn(&Address) -> Origin) -> Origins {
+        let of = |kind, url: &Address| (kind, origin(url));
         let mut addresses: Vec<_> = self.base_url().into_iter().map(|url| of(AddressKind::Api, url)).collect();
         match method {
             AuthenticationMethod::Oauth2 => addresses.extend(self.oauth2().into_iter().flat_map(|oauth2| {
@@ -217,6 +226,11 @@ impl Definition {
     /// The headers of every call.
     pub fn headers(&self) -> &[HeaderTemplate] {
         &self.config.headers
+    }
+
+    /// The parameters in the query of every call.
+    pub const fn query(&self) -> &Params {
+        &self.config.query
     }
 
     /// The ways to sign in, the preferred one first.
@@ -286,73 +300,12 @@ impl Definition {
     pub const fn allows_local(&self) -> bool {
         self.config.own.allow_local
     }
-
-    /// The redirect URIs to register at the provider, while Relink listens on this port.
-    pub fn redirect_uris(&self, port: u16) -> Vec<String> {
-        let redirects = self.oauth2().map(|oauth2| oauth2.redirects.as_slice()).unwrap_or_default();
-        redirects.iter().map(|kind| self.redirect_uri(*kind, port)).collect()
-    }
-
-    /// The redirect URI of this kind, while Relink listens on this port.
-    pub fn redirect_uri(&self, kind: RedirectKind, port: u16) -> String {
-        match kind {
-            RedirectKind::DeepLink => callback::deep_link_uri(&self.name),
-            RedirectKind::Loopback => callback::loopback_uri(port, &self.name),
-        }
-    }
-
-    /// What is missing before anybody can sign in this way.
-    pub fn not_ready(&self, method: AuthenticationMethod, has_secret: bool, port: u16) -> Option<NotReady> {
-        let oauth2 = self.oauth2().filter(|_| method == AuthenticationMethod::Oauth2)?;
-        let missing = match oauth2.client_secret {
-            _ if oauth2.client_id.is_empty() => Missing::ClientId,
-            ClientSecretNeed::Required if !has_secret => Missing::ClientSecret,
-            ClientSecretNeed::Required
-            | ClientSecretNeed::Optional
-            | ClientSecretNeed::Never
-            | ClientSecretNeed::Empty => return None,
-        };
-        Some(NotReady { missing, message: self.how_to_register(oauth2, missing, port) })
-    }
-
-    fn how_to_register(&self, oauth2: &OAuth2, missing: Missing, port: u16) -> String {
-        let what = match missing {
-            Missing::ClientId => "client ID",
-            Missing::ClientSecret => "client secret",
-        };
-        let docs = self.docs();
-        let text = docs.text.as_deref().unwrap_or("Register an OAuth client at the provider.");
-        let place = docs.url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
-        let id = if oauth2.client_id.is_empty() { "CLIENT_ID" } else { &oauth2.client_id };
-        let secret = if oauth2.client_secret.is_stored() { " --secret-stdin" } else { "" };
-        format!(
-            "{label} needs a {what} first. {text}{place} Redirect URIs to register: {uris}. Then run: relink integrations \
-             client {name} --id {id}{secret}",
-            label = self.label(),
-            uris = self.redirect_uris(port).join(" and "),
-            name = self.name,
-        )
-    }
 }
 
 impl Serialize for Definition {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.document.serialize(serializer)
     }
-}
-
-/// An OAuth client that must be set up first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotReady {
-    pub missing: Missing,
-    /// What is missing and what to do about it.
-    pub message: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    ClientId,
-    ClientSecret,
 }
 
 /// Whether a key of a context names a credential for every integration.

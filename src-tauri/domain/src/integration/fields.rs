@@ -55,7 +55,7 @@ pub struct Choice {
 }
 
 /// The fields of a form.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Fields(Vec<Field>);
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{error::quoted, web_url::WebUrl};
+use super::{address::Address, error::quoted};
 use crate::account::Identity;
 
 /// A path into a JSON document: `data.user.id`, `emails.0.value`.
@@ -62,7 +62,7 @@ pub enum IdentitySource {
     /// The response to the probe, which is called anyway.
     Probe,
     /// The response to a GET of this URL.
-    Call(WebUrl),
+    Call(Address),
 }
 
 impl IdentityProbe {

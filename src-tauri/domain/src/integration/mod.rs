@@ -10,6 +10,7 @@
 //!
 //! **Invariant:** the document itself is kept whole. What Relink doesn't understand has no effect and isn't lost.
 
+mod address;
 mod answer;
 mod authorization;
 mod available;
@@ -35,6 +36,7 @@ mod reach;
 mod read;
 mod relink;
 mod secrets;
+mod setup;
 mod strictness;
 mod url_template;
 mod web_url;
@@ -43,13 +45,14 @@ mod web_url;
 mod tests;
 
 pub use self::{
+    address::{Address, AddressError},
     answer::{AnswerPaths, ExpiredWhen, Kept},
     authorization::Authorization,
     catalog::{built_in, catalog},
     client_options::{BodyFormat, ClientAuth, ClientOptions, CredentialsEncoding},
     config::Logo,
     credentials::{ApiKey, ClientCredentials},
-    definition::{Definition, Missing, NotReady, Parsed, is_always_credential, parse},
+    definition::{Definition, Parsed, is_always_credential, parse},
     error::{DefinitionError, Position, Warning},
     fields::{Choice, Field, FieldFault, FieldKind, FieldProblem, FieldValues, Fields},
     format::{FORMATS, PerFormat},
@@ -64,6 +67,7 @@ pub use self::{
     reach::{Reach, is_loopback, reach},
     relink::{ClientSecretNeed, Color, Docs, RedirectKind, RefreshQuirks},
     secrets::take_client_secrets,
+    setup::{Missing, NotReady},
     strictness::CHECKER_VERSION,
     url_template::{PathTemplate, UrlTemplate, UrlTemplateError},
     web_url::{UrlPath, WebUrl, WebUrlError},

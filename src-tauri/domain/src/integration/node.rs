@@ -67,6 +67,11 @@ impl<'a> Node<'a> {
         DefinitionError { position, path: read::path_text(&self.path), problem: problem.to_string() }
     }
 
+    /// Whether URLs on this machine and its network are allowed.
+    pub(super) const fn allows_local(&self) -> bool {
+        self.source.allow_local
+    }
+
     /// Whether every rule counts, see [`Strictness`].
     pub(super) fn is_written(&self) -> bool {
         self.source.strictness == Strictness::Written

@@ -1,26 +1,33 @@
 //! OAuth 2.0 with an authorization code: `credentials` of the format `oauth2` (contract section 4.3).
 
 use super::{
+    address::Address,
     answer::{AnswerPaths, Kept},
     client_options::{ClientAuth, ClientOptions},
+    credentials::documentation_link,
     error::DefinitionError,
+    fields::Fields,
     node::{Node, Object},
     params::{self, Params},
     relink::{Additions, ClientSecretNeed, RedirectKind, Revocation},
-    web_url::{UrlPath, WebUrl},
+    web_url::WebUrl,
 };
 
 /// OAuth 2.0 with an authorization code (RFC 6749 §4.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OAuth2 {
+    /// The form that is filled in before the redirect. Its values are part of addresses and parameters.
+    pub fields: Fields,
+    /// Where the person finds the form's values.
+    pub documentation_link: Option<WebUrl>,
     /// Opened in the browser.
-    pub authorize_url: WebUrl,
+    pub authorize_url: Address,
     /// For exchanging a code.
-    pub token_url: WebUrl,
+    pub token_url: Address,
     /// For exchanging a refresh token.
-    pub refresh_url: WebUrl,
+    pub refresh_url: Address,
     /// RFC 7009.
-    pub revocation_url: Option<WebUrl>,
+    pub revocation_url: Option<Address>,
     /// The client that is registered at the provider. Empty: not yet registered.
     pub client_id: String,
     /// The scopes to request, unless the link token names others.
@@ -79,14 +86,15 @@ impl OAuth2 {
         if own.client_secret == ClientSecretNeed::Never {
             options.client_auth = ClientAuth::None;
         }
-        let endpoints = Endpoints::decode(config)?;
+        let endpoints = Endpoints::decode(config, own)?;
         let authorization = config.map("params", |node| params::of_authorization(&node))?.unwrap_or_default();
-        let mut authorize_params = own.authorize_params.params.clone();
-        authorize_params.retain(|(name, _)| authorization.params.iter().all(|(other, _)| other != name));
-        authorize_params.extend(authorization.params);
+        let authorize_params = own.authorize_params.params.clone().with(authorization.params);
         let named_by_client = [options.id_param.as_str(), options.secret_param.as_str()];
+        let fields = config.map("fields", |node| fields(&node))?.unwrap_or_default();
         Ok(Self {
-            authorize_url: endpoints.authorize_url(config)?,
+            fields,
+            documentation_link: documentation_link(config)?,
+            authorize_url: endpoints.authorize_url(config, own)?,
             refresh_url: endpoints.refresh_url(config, own)?,
             revocation_url: endpoints.revocation_url(config, own)?,
             token_url: endpoints.token_url,
@@ -184,39 +192,39 @@ pub(super) fn param_name(text: &str) -> Result<String, &'static str> {
 
 /// `auth`.
 pub(super) struct Endpoints {
-    token_host: WebUrl,
-    pub(super) token_url: WebUrl,
+    token_host: Address,
+    pub(super) token_url: Address,
 }
 
 const AUTH_EXAMPLE: &str = "{\"tokenHost\": \"https://…\", \"tokenPath\": \"/token\"}";
 
-fn auth<'a>(config: &Object<'a>) -> Result<Object<'a>> {
-    config.need("auth", AUTH_EXAMPLE)?.object()
-}
-
 impl Endpoints {
-    pub(super) fn decode(config: &Object<'_>) -> Result<Self> {
-        let auth = auth(config)?;
-        let token_host = host(&auth.need("tokenHost", "\"https://github.com\"")?)?;
-        let path = auth.map("tokenPath", |node| node.parse(UrlPath::parse))?;
-        let path = path.map_or_else(|| default_path(&auth, "/oauth/token"), Ok)?;
-        Ok(Self { token_url: token_host.append(&path), token_host })
+    pub(super) fn decode(config: &Object<'_>, own: &Additions) -> Result<Self> {
+        let node = config.need("auth", AUTH_EXAMPLE)?;
+        let auth = node.object()?;
+        let token_host = Address::decode_host(&auth.need("tokenHost", "\"https://github.com\"")?, &own.origins)?;
+        let token_url = below(&token_host, &auth, "tokenPath")?;
+        Ok(Self { token_url: token_url.map_or_else(|| token_host.append("/oauth/token", &node), Ok)?, token_host })
     }
 
-    fn authorize_url(&self, config: &Object<'_>) -> Result<WebUrl> {
-        let auth = auth(config)?;
-        let own = auth.map("authorizeHost", |node| host(&node))?;
-        let path = auth.map("authorizePath", |node| params::authorize_path(&node))?;
-        let path = path.map_or_else(|| default_path(&auth, "/oauth/authorize"), Ok)?;
-        Ok(own.as_ref().unwrap_or(&self.token_host).append(&path))
+    fn authorize_url(&self, config: &Object<'_>, own: &Additions) -> Result<Address> {
+        let node = config.need("auth", AUTH_EXAMPLE)?;
+        let auth = node.object()?;
+        let host = auth.map("authorizeHost", |node| Address::decode_host(&node, &own.origins))?;
+        let host = host.as_ref().unwrap_or(&self.token_host);
+        match auth.filled("authorizePath") {
+            Some(node) => host.append(&params::authorize_path(&node)?, &node),
+            None => host.append("/oauth/authorize", &node),
+        }
     }
 
-    fn refresh_url(&self, config: &Object<'_>, own: &Additions) -> Result<WebUrl> {
-        let auth = auth(config)?;
-        let path = auth.map("refreshPath", |node| node.parse(UrlPath::parse))?;
+    fn refresh_url(&self, config: &Object<'_>, own: &Additions) -> Result<Address> {
+        let node = config.need("auth", AUTH_EXAMPLE)?;
+        let auth = node.object()?;
+        let path = below(&self.token_host, &auth, "refreshPath")?;
         match (path, &own.refresh_url) {
             (Some(_), Some(_)) => Err(auth.fail("has \"refreshPath\", and \"relink\" has \"refresh_url\"; keep one")),
-            (Some(path), None) => Ok(self.token_host.append(&path)),
+            (Some(url), None) => Ok(url),
             (None, Some(url)) => Ok(url.clone()),
             (None, None) => Ok(self.token_url.clone()),
         }
@@ -224,33 +232,37 @@ impl Endpoints {
 
     /// Without any of the three keys there is none. The default of simple-oauth2 isn't taken: a token would be sent to a path
     /// that most providers don't have.
-    fn revocation_url(&self, config: &Object<'_>, own: &Additions) -> Result<Option<WebUrl>> {
-        let auth = auth(config)?;
-        let path = auth.map("revokePath", |node| node.parse(UrlPath::parse))?;
+    fn revocation_url(&self, config: &Object<'_>, own: &Additions) -> Result<Option<Address>> {
+        let node = config.need("auth", AUTH_EXAMPLE)?;
+        let auth = node.object()?;
+        let path = below(&self.token_host, &auth, "revokePath")?;
         match (path, &own.revocation) {
             (Some(_), Some(_)) => {
                 Err(auth
                     .fail("has \"revokePath\", and \"relink\" has \"revocation_path\" or \"revocation_url\"; keep one"))
             }
-            (Some(path), None) => Ok(Some(self.token_host.append(&path))),
-            (None, Some(Revocation::Path(path))) => Ok(Some(self.token_host.append(path))),
+            (Some(url), None) => Ok(Some(url)),
+            (None, Some(Revocation::Path(path))) => Ok(Some(self.token_host.append(path, &node)?)),
             (None, Some(Revocation::Url(url))) => Ok(Some(url.clone())),
             (None, None) => Ok(None),
         }
     }
 }
 
-fn default_path(auth: &Object<'_>, path: &str) -> Result<UrlPath> {
-    UrlPath::parse(path).map_err(|error| auth.fail(error))
+/// The address with the path under this key of `auth`.
+fn below(host: &Address, auth: &Object<'_>, key: &str) -> Result<Option<Address>> {
+    auth.map(key, |node| host.append(node.text()?, &node))
 }
 
-/// simple-oauth2 resolves the path against the host and would drop a path of the host, so a host with a path is refused.
-fn host(node: &Node<'_>) -> Result<WebUrl> {
-    let url = node.web_url()?;
-    if url.is_bare_origin() {
-        return Ok(url);
+const NAMES_OF_TOKENS: [&str; 2] = ["refresh_token", "access_token"];
+
+/// The form before the redirect. Its secrets are kept beside the tokens, so none may have a token's name.
+fn fields(node: &Node<'_>) -> Result<Fields> {
+    let fields = Fields::decode(node)?;
+    match fields.iter().find(|field| NAMES_OF_TOKENS.contains(&field.name.as_str())) {
+        Some(field) => Err(node.fail(format_args!("has a field named {:?}, which is a token's name", field.name))),
+        None => Ok(fields),
     }
-    Err(node.fail(format_args!("must end after the host ({}); put the rest into the path", url.origin())))
 }
 
 fn pkce(node: &Node<'_>, own: &Additions) -> Result<Pkce> {

@@ -19,10 +19,15 @@ fn checked(config: &Value, relink: &Value) -> Result<OAuth2, DefinitionError> {
     parse(&document(config, relink).to_string()).map(|parsed| parsed.definition.oauth2().expect("oauth2").clone())
 }
 
+fn text(address: &Address) -> String {
+    address.as_fixed().expect("fixed").to_string()
+}
+
 #[test]
 fn what_is_left_out_has_the_default_of_simple_oauth2() {
     let oauth2 = checked(&json!({}), &json!({})).expect("accepted");
-    let urls = [&oauth2.authorize_url, &oauth2.token_url, &oauth2.refresh_url].map(WebUrl::as_str);
+    let urls = [&oauth2.authorize_url, &oauth2.token_url, &oauth2.refresh_url]
+        .map(|it| it.as_fixed().expect("fixed").as_str());
     let expected =
         ["/oauth/authorize", "/oauth/token", "/oauth/token"].map(|path| format!("https://auth.acme.example{path}"));
     assert_eq!(urls, expected.each_ref().map(String::as_str));
@@ -36,14 +41,14 @@ fn what_is_left_out_has_the_default_of_simple_oauth2() {
 
 #[test]
 fn a_refresh_and_a_revocation_may_be_elsewhere() {
-    let refresh = |config: Value, relink: Value| checked(&config, &relink).map(|it| it.refresh_url.to_string());
+    let refresh = |config: Value, relink: Value| checked(&config, &relink).map(|it| text(&it.refresh_url));
     let path = json!({"auth": {"refreshPath": "/refresh"}});
     let url = json!({"refresh_url": "https://api.acme.example/v1/refresh"});
     assert_eq!(refresh(path.clone(), json!({})).as_deref(), Ok("https://auth.acme.example/refresh"));
     assert_eq!(refresh(json!({}), url.clone()).as_deref(), Ok("https://api.acme.example/v1/refresh"));
     assert!(refresh(path, url).is_err(), "one of both");
     let revoke =
-        |config: Value, relink: Value| checked(&config, &relink).map(|it| it.revocation_url.map(|url| url.to_string()));
+        |config: Value, relink: Value| checked(&config, &relink).map(|it| it.revocation_url.map(|url| text(&url)));
     let path = json!({"auth": {"revokePath": "/revoke"}});
     assert_eq!(revoke(path.clone(), json!({})), Ok(Some("https://auth.acme.example/revoke".to_owned())));
     assert!(revoke(path, json!({"revocation_path": "/other"})).is_err(), "one of both");
@@ -53,9 +58,11 @@ fn a_refresh_and_a_revocation_may_be_elsewhere() {
 fn parameters_are_merged_with_their_old_name() {
     let config = json!({"params": {"prompt": "consent", "audience": "api"}});
     let oauth2 = checked(&config, &json!({"authorize_params": {"prompt": "login", "access_type": "offline"}}));
+    let (nothing, fields) = (Map::new(), std::collections::BTreeMap::new());
     let params = oauth2.expect("accepted").authorize_params;
+    let params = params.fill(&crate::template::Scope::new(&nothing, &fields, None)).expect("filled");
     let named = |name: &str| {
-        params.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect::<Vec<_>>()
+        params.iter().filter(|(other, _)| other == name).map(|(_, value)| value.expose()).collect::<Vec<_>>()
     };
     assert_eq!([named("prompt"), named("audience"), named("access_type")], [["consent"], ["api"], ["offline"]]);
 }

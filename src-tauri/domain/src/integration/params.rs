@@ -8,9 +8,47 @@ use super::{
     node::{Node, Object},
     web_url::UrlPath,
 };
+use crate::{
+    Secret,
+    template::{FillError, Placeholder, Reference, Scope, TextTemplate},
+};
 
 /// Names and values, in the definition's order.
-pub type Params = Vec<(String, String)>;
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Params(Vec<(String, TextTemplate)>);
+
+impl Params {
+    /// The parameters for an account. One is left out if its template gives nothing, or names an optional field that was left
+    /// empty.
+    pub fn fill(&self, scope: &Scope<'_>) -> Result<Vec<(String, Secret)>, FillError> {
+        let mut filled = Vec::with_capacity(self.0.len());
+        for (name, template) in &self.0 {
+            match template.fill_secret(scope) {
+                Ok(Some(value)) => filled.push((name.clone(), value)),
+                Ok(None) => {}
+                Err(FillError::Missing(missing)) if missing.is_optional => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    pub(super) fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
+        self.0.iter().flat_map(|(_, template)| template.placeholders())
+    }
+
+    /// These and others. Of two with the same name, the other one counts.
+    pub(super) fn with(mut self, others: Self) -> Self {
+        self.0.retain(|(name, _)| others.0.iter().all(|(other, _)| other != name));
+        self.0.extend(others.0);
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.0.iter().map(|(name, _)| name.as_str()).collect()
+    }
+}
 
 type Result<T, E = DefinitionError> = std::result::Result<T, E>;
 
@@ -63,10 +101,10 @@ pub(super) fn of_authorization(node: &Node<'_>) -> Result<AuthorizationParams> {
             "response_mode" => match node.one_of(&[("query", ())]) {
                 Err(error) if node.is_written() => return Err(error),
                 Err(_) => {}
-                Ok(()) => found.params.push((name.to_owned(), "query".to_owned())),
+                Ok(()) => found.params.0.push((name.to_owned(), TextTemplate::parse("query"))),
             },
             _ if is_in(RESERVED_IN_AUTHORIZATION, name) => node.fail_if_written(RESERVED_PROBLEM)?,
-            _ => found.params.push((name.to_owned(), value(&node)?)),
+            _ => found.params.0.push((name.to_owned(), value(&node)?)),
         }
     }
     Ok(found)
@@ -75,12 +113,12 @@ pub(super) fn of_authorization(node: &Node<'_>) -> Result<AuthorizationParams> {
 /// The parameters under this key that a token request has beside its own.
 pub(super) fn of_token_request(config: &Object<'_>, key: &str) -> Result<Params> {
     let decode = |node: Node<'_>| {
-        let mut params = Params::new();
+        let mut params = Params::default();
         for (name, node) in node.object()?.entries() {
             if is_in(RESERVED_IN_TOKEN_REQUEST, name) {
                 node.fail_if_written(RESERVED_PROBLEM)?;
             } else {
-                params.push((name.to_owned(), value(&node)?));
+                params.0.push((name.to_owned(), value(&node)?));
             }
         }
         Ok(params)
@@ -90,36 +128,68 @@ pub(super) fn of_token_request(config: &Object<'_>, key: &str) -> Result<Params>
 
 /// Leaves out the parameters with a name that the definition itself gives to the client's ID or secret. Such a definition is
 /// refused when it is written.
-pub(super) fn without(params: Params, reserved: &[&str], config: &Object<'_>) -> Result<Params> {
+pub(super) fn without(mut params: Params, reserved: &[&str], config: &Object<'_>) -> Result<Params> {
     let is_reserved = |name: &String| reserved.contains(&name.as_str());
-    if let Some((name, _)) = params.iter().find(|(name, _)| is_reserved(name)) {
+    if let Some((name, _)) = params.0.iter().find(|(name, _)| is_reserved(name)) {
         config.fail_if_written(format_args!(
             "has a parameter {} that \"client\" names for the client's ID or secret; remove it",
             quoted(name)
         ))?;
     }
-    Ok(params.into_iter().filter(|(name, _)| !is_reserved(name)).collect())
+    params.0.retain(|(name, _)| !is_reserved(name));
+    Ok(params)
 }
 
-fn value(node: &Node<'_>) -> Result<String> {
-    match node.text() {
-        Ok(_) => node.literal().map(str::to_owned),
-        Err(_) => node.scalar().map(ToString::to_string),
+/// `config.query`: parameters of every call. A list or an object is a matter of the methods, which read it themselves.
+pub(super) fn of_query(node: &Node<'_>) -> Result<Params> {
+    let mut params = Params::default();
+    for (name, node) in node.object()?.entries() {
+        if node.json().is_null() || node.json().is_array() || node.json().is_object() {
+            continue;
+        }
+        let template = node.text().map_or_else(|_| TextTemplate::parse(&node.json().to_string()), TextTemplate::parse);
+        if names_protected(&template) {
+            return Err(node.fail(PROTECTED_PROBLEM));
+        }
+        params.0.push((name.to_owned(), template));
     }
+    Ok(params)
+}
+
+const PROTECTED_PROBLEM: &str = "names a secret that is never sent";
+
+fn names_protected(template: &TextTemplate) -> bool {
+    template.placeholders().any(|it| it.references().any(|reference| reference == Reference::Protected))
+}
+
+fn value(node: &Node<'_>) -> Result<TextTemplate> {
+    let Ok(text) = node.text() else { return node.scalar().map(|value| TextTemplate::parse(&value.to_string())) };
+    let template = TextTemplate::parse(text);
+    if template.has_stray_braces() {
+        node.fail_if_written("contains {{ that begins no placeholder, such as {{subdomain}}")?;
+    }
+    if names_protected(&template) {
+        return Err(node.fail(PROTECTED_PROBLEM));
+    }
+    if let Some(problem) = template.placeholders().find_map(Placeholder::problem) {
+        node.fail_if_written(problem)?;
+    }
+    Ok(template)
 }
 
 /// A path whose query holds no reserved parameter. One that an earlier version accepted is left out.
-pub(super) fn authorize_path(node: &Node<'_>) -> Result<UrlPath> {
-    let path = node.parse(UrlPath::parse)?;
+pub(super) fn authorize_path(node: &Node<'_>) -> Result<String> {
+    let text = node.text()?;
     let is_reserved = |name: &str| is_in(RESERVED_IN_AUTHORIZATION, name);
-    let mut names = form_urlencoded::parse(path.query().unwrap_or_default().as_bytes()).map(|(name, _)| name);
-    if let Some(name) = names.find(|name| is_reserved(name)) {
-        let name = quoted(&name);
-        node.fail_if_written(format_args!(
-            "has the parameter {name} in its query, which is set by Relink itself; remove it"
-        ))?;
-    }
-    Ok(path.without(is_reserved))
+    let query = text.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    let mut names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
+    let Some(name) = names.find(|name| is_reserved(name)) else { return Ok(text.to_owned()) };
+    let name = quoted(&name);
+    node.fail_if_written(format_args!(
+        "has the parameter {name} in its query, which is set by Relink itself; remove it"
+    ))?;
+    let path = node.parse(UrlPath::parse)?.without(is_reserved);
+    Ok(path.query().map_or_else(|| path.path().to_owned(), |query| format!("{}?{query}", path.path())))
 }
 
 #[cfg(test)]

@@ -38,8 +38,8 @@ fn a_parameter_that_relink_sets_is_refused_in_the_path_and_in_the_params() {
 
 #[test]
 fn a_placeholder_that_is_never_filled_is_refused() {
-    let error = parse(&acme("/authorize", &json!({ "audience": "{{context.audience}}" })).to_string());
-    assert!(error.expect_err("refused").problem.starts_with("contains a placeholder"));
+    let error = parse(&acme("/authorize", &json!({ "audience": "{{context.audience" })).to_string());
+    assert!(error.expect_err("refused").problem.starts_with("contains {{ that begins no placeholder"));
     let auth = "/config/credentials/oauth2/config";
     for (pointer, value) in [
         ("/client/id", json!("{{context.client}}")),
@@ -64,8 +64,8 @@ fn other_parameters_stay() {
     let parsed = parse(&acme(path, &json!({ "audience": "api", "token_access_type": "offline" })).to_string());
     let definition = parsed.expect("accepted").definition;
     let oauth2 = definition.oauth2().expect("oauth2");
-    assert_eq!(oauth2.authorize_url.as_str(), format!("https://auth.acme.example{path}"));
-    assert_eq!(oauth2.authorize_params.len(), 2);
+    assert_eq!(oauth2.authorize_url.as_fixed().expect("fixed").as_str(), format!("https://auth.acme.example{path}"));
+    assert_eq!(oauth2.authorize_params.names(), ["audience", "token_access_type"]);
 }
 
 #[test]
@@ -76,8 +76,39 @@ fn a_stored_definition_stays_usable_without_them() {
     );
     let definition = Definition::load(&stored, &Map::new()).expect("loaded");
     let oauth2 = definition.oauth2().expect("oauth2");
-    assert_eq!(oauth2.authorize_url.as_str(), "https://auth.acme.example/authorize?prompt=consent");
-    assert_eq!(oauth2.authorize_params, [("audience".to_owned(), "api".to_owned())]);
+    assert_eq!(
+        oauth2.authorize_url.as_fixed().expect("fixed").as_str(),
+        "https://auth.acme.example/authorize?prompt=consent"
+    );
+    assert_eq!(oauth2.authorize_params.names(), ["audience"]);
     let only_reserved = Definition::load(&acme("/authorize?state=x", &json!({})), &Map::new()).expect("loaded");
-    assert_eq!(only_reserved.oauth2().expect("oauth2").authorize_url.as_str(), "https://auth.acme.example/authorize");
+    assert_eq!(
+        only_reserved.oauth2().expect("oauth2").authorize_url.as_fixed().expect("fixed").as_str(),
+        "https://auth.acme.example/authorize"
+    );
+}
+
+#[test]
+fn parameters_are_filled_from_the_account() {
+    let params = json!({
+        "tenant": "{{tenant}}", "fixed": "x", "number": 7, "none": "{{missing:str:undefined}}", "half": "{{optional}}",
+    });
+    let definition = parse(&acme("/authorize", &params).to_string()).expect("accepted").definition;
+    let params = &definition.oauth2().expect("oauth2").authorize_params;
+    let (context, fields) = (json!({"tenant": "a b"}), std::collections::BTreeMap::new());
+    let scope = Scope { optional: &["optional"], ..Scope::new(context.as_object().expect("an object"), &fields, None) };
+    let filled = params.fill(&scope).expect("filled");
+    let filled: Vec<_> = filled.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!(filled, [("tenant", "a b"), ("fixed", "x"), ("number", "7")]);
+    let nothing = Map::new();
+    let missing = params.fill(&Scope::new(&nothing, &fields, None)).expect_err("no tenant");
+    assert!(missing.to_string().contains("tenant"), "{missing}");
+}
+
+#[test]
+fn a_secret_is_no_parameter_that_a_browser_sees() {
+    for secret in ["{{api_key}}", "{{oauth.token.access_token}}", "{{oauth.token.refresh_token}}"] {
+        let refused = parse(&acme("/authorize", &json!({ "hint": secret })).to_string());
+        assert!(refused.is_err(), "{secret}");
+    }
 }

@@ -3,19 +3,19 @@
 use serde_json::Value;
 
 use super::{
+    address::Address,
     error::DefinitionError,
     header::{HeaderName, HeaderTemplate},
     identity::JsonPath,
     node::Node,
     relink::{headers, removed_headers},
-    web_url::{UrlPath, WebUrl},
 };
 use crate::{failure::ProviderError, template::TextTemplate};
 
 /// A GET that succeeds only with a working credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
-    pub url: WebUrl,
+    pub url: Address,
     /// In addition to the headers of every call.
     pub headers: Vec<HeaderTemplate>,
     /// Headers of every call that this one doesn't have.
@@ -67,17 +67,18 @@ const REFUSAL_CODES: &[&str] =
 impl Probe {
     pub(super) fn decode(
         node: &Node<'_>,
-        base_url: &WebUrl,
+        base_url: &Address,
         template: &dyn Fn(&Node<'_>) -> Result<TextTemplate, DefinitionError>,
     ) -> Result<Self, DefinitionError> {
         let object = node.object()?;
         // Any other method could change something at the provider with every check.
         object.map("method", |node| node.one_of(&[("GET", ())]))?;
-        let path = object.need("path", "\"/user\"")?.parse(UrlPath::parse)?;
+        let path = object.need("path", "\"/user\"")?;
+        let url = base_url.append(path.text()?, &path)?;
         let headers = object.map("headers", |node| headers(&node, template))?.unwrap_or_default();
         let without = object.map("headers", |node| removed_headers(&node))?.unwrap_or_default();
         let success = object.map("success", |node| SuccessCondition::decode(&node))?;
-        Ok(Self { url: base_url.append(&path), headers, without, success })
+        Ok(Self { url, headers, without, success })
     }
 
     /// What a response means. `terminal_codes`: the error codes that the definition lists as terminal.
@@ -156,7 +157,7 @@ mod tests {
 
     fn probe(success: Option<(&str, Value)>) -> Probe {
         Probe {
-            url: WebUrl::parse("https://api.example/me").expect("a URL"),
+            url: crate::integration::WebUrl::parse("https://api.example/me").expect("a URL").into(),
             headers: Vec::new(),
             without: Vec::new(),
             success: success

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    address::{Address, OriginPattern},
     answer::{ExpiredWhen, FromAnswers},
     credentials::Credentials,
     error::{DefinitionError, quoted},
@@ -14,7 +15,7 @@ use super::{
     oauth2,
     params::{self, AuthorizationParams},
     probe::Probe,
-    web_url::{UrlPath, WebUrl},
+    web_url::WebUrl,
 };
 use crate::{origins::Origin, template::TextTemplate};
 
@@ -34,7 +35,9 @@ pub(super) struct Additions {
     pub(super) authorize_params: AuthorizationParams,
     /// The redirect's parameter with the code, if it isn't `code`.
     pub(super) code_param: Option<String>,
-    pub(super) refresh_url: Option<WebUrl>,
+    pub(super) refresh_url: Option<Address>,
+    /// Where addresses may lead that depend on an account's values.
+    pub(super) origins: Vec<OriginPattern>,
     pub(super) from_answers: FromAnswers,
     pub(super) client_secret: ClientSecretNeed,
     pub(super) sandbox: bool,
@@ -104,8 +107,8 @@ pub struct RefreshQuirks {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Revocation {
     /// A path at `tokenHost`.
-    Path(UrlPath),
-    Url(WebUrl),
+    Path(String),
+    Url(Address),
 }
 
 /// `#rrggbb`.
@@ -142,6 +145,8 @@ impl Additions {
             ("never", ClientSecretNeed::Never),
             ("empty", ClientSecretNeed::Empty),
         ];
+        let origins = object.map("origins", |node| node.array()?.iter().map(OriginPattern::decode).collect())?;
+        let origins: Vec<_> = origins.unwrap_or_default();
         Ok(Self {
             issuer: object.map("issuer", |node| issuer(&node))?,
             sends_iss: object.map(SENDS_ISS, |node| node.boolean())?.unwrap_or(true),
@@ -150,17 +155,18 @@ impl Additions {
             color: object.describing("color", |node| node.parse(Color::parse))?,
             docs: object.describing("docs", |node| Docs::decode(&node))?.unwrap_or_default(),
             refresh: object.describing("refresh", |node| RefreshQuirks::decode(&node))?.unwrap_or_default(),
-            revocation: Revocation::decode(object)?,
+            revocation: Revocation::decode(object, &origins)?,
             authorize_params: object
                 .map("authorize_params", |node| params::of_authorization(&node))?
                 .unwrap_or_default(),
             code_param: object.map(CODE_PARAM, |node| node.parse(oauth2::param_name))?,
-            refresh_url: object.map("refresh_url", |node| node.web_url())?,
+            refresh_url: object.map("refresh_url", |node| Address::decode(&node, &origins))?,
             from_answers: FromAnswers::decode(object)?,
             client_secret: object.map("client_secret", |node| node.one_of(&needs))?.unwrap_or_default(),
             sandbox: object.flag("sandbox")?,
             allow_local: object.flag("allow_local")?,
-            moved_from: object.describing("moved_from", |node| origins(&node))?.unwrap_or_default(),
+            moved_from: object.describing("moved_from", |node| bare_origins(&node))?.unwrap_or_default(),
+            origins,
         })
     }
 }
@@ -173,10 +179,18 @@ pub(super) struct Calls {
 }
 
 impl Calls {
+    pub(super) fn urls(&self) -> impl Iterator<Item = &Address> {
+        let identity = self.identity.as_ref().and_then(|identity| match &identity.source {
+            IdentitySource::Call(url) => Some(url),
+            IdentitySource::IdToken | IdentitySource::Probe => None,
+        });
+        self.probe.iter().map(|probe| &probe.url).chain(identity)
+    }
+
     /// `template` parses the value of a header.
     pub(super) fn decode(
         object: &Object<'_>,
-        base_url: Option<&WebUrl>,
+        base_url: Option<&Address>,
         credentials: &Credentials,
         template: &dyn Fn(&Node<'_>) -> Result<TextTemplate>,
     ) -> Result<Self> {
@@ -191,12 +205,12 @@ impl Calls {
 }
 
 /// The URL below which a call of this section is made.
-fn below<'u>(base_url: Option<&'u WebUrl>, node: &Node<'_>) -> Result<&'u WebUrl> {
+fn below<'u>(base_url: Option<&'u Address>, node: &Node<'_>) -> Result<&'u Address> {
     base_url.ok_or_else(|| node.fail("is a path, but there is no \"base_url\" that it is below; add one to \"config\""))
 }
 
 impl IdentityProbe {
-    fn decode(node: &Node<'_>, base_url: Option<&WebUrl>, probe: Option<&Probe>, has_id_token: bool) -> Result<Self> {
+    fn decode(node: &Node<'_>, base_url: Option<&Address>, probe: Option<&Probe>, has_id_token: bool) -> Result<Self> {
         let object = node.object()?;
         let id = object.map("id", |node| node.parse(JsonPath::parse))?;
         let label = object.map("label", |node| labels(&node))?;
@@ -214,7 +228,7 @@ impl IdentityProbe {
             });
         }
         let node = object.need("path", "\"/user\", or \"from\": \"id_token\"")?;
-        let url = below(base_url, &node)?.append(&node.parse(UrlPath::parse)?);
+        let url = below(base_url, &node)?.append(node.text()?, &node)?;
         // The identity is requested after a successful probe. Without a probe, only an ID token can contain it.
         if probe.is_none() && !has_id_token {
             let path = quoted(node.text()?);
@@ -289,9 +303,9 @@ impl RefreshQuirks {
 }
 
 impl Revocation {
-    fn decode(object: &Object<'_>) -> Result<Option<Self>> {
-        let path = object.map("revocation_path", |node| node.parse(UrlPath::parse))?;
-        let url = object.map("revocation_url", |node| node.web_url())?;
+    fn decode(object: &Object<'_>, origins: &[OriginPattern]) -> Result<Option<Self>> {
+        let path = object.map("revocation_path", |node| node.text().map(str::to_owned))?;
+        let url = object.map("revocation_url", |node| Address::decode(&node, origins))?;
         match (path, url) {
             (Some(_), Some(_)) => Err(object.fail("has both \"revocation_path\" and \"revocation_url\"; keep one")),
             (Some(path), None) => Ok(Some(Self::Path(path))),
@@ -317,7 +331,7 @@ fn issuer(node: &Node<'_>) -> Result<String> {
     node.text().map(str::to_owned)
 }
 
-fn origins(node: &Node<'_>) -> Result<Vec<Origin>> {
+fn bare_origins(node: &Node<'_>) -> Result<Vec<Origin>> {
     let origin = |node: &Node<'_>| match node.web_url()? {
         url if url.is_bare_origin() => Ok(url.origin()),
         _ => Err(node.fail("must end after the host, such as \"https://api.acme.example\"")),

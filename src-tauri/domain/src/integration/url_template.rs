@@ -200,6 +200,12 @@ enum HostTemplate {
     Origin(TextTemplate),
 }
 
+impl From<WebUrl> for UrlTemplate {
+    fn from(url: WebUrl) -> Self {
+        Self(Kind::Fixed(url))
+    }
+}
+
 impl UrlTemplate {
     pub fn parse(text: &str) -> Result<Self, UrlTemplateError> {
         let fail = |error: &dyn std::fmt::Display| UrlTemplateError(error.to_string());

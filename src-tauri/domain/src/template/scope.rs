@@ -149,7 +149,7 @@ impl<'a> Node<'a> {
 }
 
 /// What a path leads to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found<'a> {
     Value(&'a Value),
     Owned(Value),

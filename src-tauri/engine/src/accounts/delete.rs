@@ -64,7 +64,7 @@ impl Accounts {
             Err(_) => return Revocation::Pending,
         };
         let Ok(secret) = self.0.uses.providers.client_secret(provider).await else { return Revocation::Pending };
-        match revoke(&self.0.uses.outbound, provider, secret, &item).await {
+        match revoke(&self.0.uses.outbound, provider, secret, &item, &account.profile.context).await {
             Revoked::NotOffered => Revocation::NotOffered,
             Revoked::Accepted => Revocation::Revoked,
             Revoked::Refused | Revoked::Unreachable => Revocation::Failed,

@@ -216,7 +216,7 @@ impl Accounts {
         };
         let Ok(provider) = bound else { return Attempt::Ended { revoked: false } };
         let Ok(secret) = self.0.uses.providers.client_secret(&provider).await else { return Attempt::Later };
-        match revoke(&self.0.uses.outbound, &provider, secret, &item).await {
+        match revoke(&self.0.uses.outbound, &provider, secret, &item, context).await {
             Revoked::NotOffered => Attempt::Nothing,
             Revoked::Accepted => Attempt::Ended { revoked: true },
             Revoked::Refused => Attempt::Ended { revoked: false },

@@ -219,9 +219,9 @@ impl Accounts {
         let now = self.0.uses.clock.now();
         let of_account = account.asked_to_wait_until(now);
         let is_held_up = !closed.is_empty() && account.is_refresh_due(now);
-        let of_host = is_held_up.then(|| closed.get(&provider.token_host()).copied()).flatten();
+        let of_host = is_held_up.then(|| closed.get(&provider.token_host(&account.profile.context)).copied()).flatten();
         let until = of_account.max(of_host)?;
-        Some(Waiting { host: provider.shown_token_host(), until })
+        Some(Waiting { host: provider.shown_token_host(&account.profile.context), until })
     }
 
     fn views(&self, found: Vec<Used>) -> Vec<AccountView> {

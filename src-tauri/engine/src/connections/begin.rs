@@ -7,20 +7,26 @@ use std::{
 
 use relink_contract::connect::{self, FlowStep};
 use relink_domain::{
-    FlowId, Secret, account::AuthenticationMethod, caller::Caller, integration::RedirectKind, link::LinkToken,
+    FlowId, Secret,
+    account::AuthenticationMethod,
+    caller::Caller,
+    integration::{AddressError, Fields, OAuth2, RedirectKind},
+    link::LinkToken,
+    template::Scope,
 };
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
     Connections,
-    complete::EnteredFields,
     flow::{AuthorizationRequest, Flow, Phase, account_to_reauthorize},
     openings::{OpenedIn, PresentedLink},
+    staged::EnteredFields,
 };
 use crate::{
     error::{Error, Result},
-    keychain::{Key, KeychainError},
+    keychain::{Item, Key, KeychainError},
     oauth,
     provider::{BoundProvider, Provider, reject_credentials_in_context},
     random::{hash_of, random_token},
@@ -53,7 +59,9 @@ impl Connections {
         let provider = self.provider_for(&link.link, &begin).await?;
         self.ensure_keychain_open(&provider).await?;
         match begin.format {
-            AuthenticationMethod::Oauth2 => self.begin_oauth(caller, link, provider, begin.redirect).await,
+            AuthenticationMethod::Oauth2 => {
+                self.begin_oauth(caller, link, provider, begin.redirect, &begin.fields).await
+            }
             AuthenticationMethod::ApiKey | AuthenticationMethod::Oauth2ClientCredentials => {
                 self.begin_with_fields(caller, link, provider, &begin)
             }
@@ -96,6 +104,7 @@ impl Connections {
         link: PresentedLink,
         provider: Arc<Provider>,
         wanted: Option<RedirectKind>,
+        fields: &BTreeMap<String, Secret>,
     ) -> Result<BegunFlow> {
         if let Some(message) = self.0.uses.providers.client_secret_to_enter_again(&provider).await {
             return Err(Error::conflict("integration_not_ready", message));
@@ -111,14 +120,25 @@ impl Connections {
         let redirect = self.redirect_for(&oauth2.redirects, wanted, provider.label())?;
         let redirect_uri = provider.definition.redirect_uri(redirect, port);
         let scopes = link.link.options.scopes.as_ref().unwrap_or(&oauth2.scopes);
-        let authorization = oauth::authorize(oauth2, &redirect_uri, scopes).map_err(|error| {
-            Error::conflict("integration_broken", format!("The provider's URL isn't valid: {error}"))
-        })?;
+        let (entered, context) = self.entered_before_redirect(&link.link, oauth2, fields).await?;
+        let broken = |problem: String| Error::conflict("integration_broken", problem);
+        let url = oauth2.authorize_url.resolve(&context).map_err(|error| unresolved(oauth2, &error))?;
+        let optional: Vec<_> =
+            oauth2.fields.iter().filter(|field| !field.required).map(|field| field.name.as_str()).collect();
+        let no_secrets = BTreeMap::new();
+        let scope = Scope { optional: &optional, ..Scope::new(&context, &no_secrets, None) };
+        let params = oauth2
+            .authorize_params
+            .fill(&scope)
+            .map_err(|error| broken(format!("A parameter of the provider's URL can't be made: {error}.")))?;
+        let authorization = oauth::authorize(oauth2, &url, &params, &redirect_uri, scopes)
+            .map_err(|error| broken(format!("The provider's URL isn't valid: {error}")))?;
         let request = AuthorizationRequest {
             authorize_url: authorization.url.to_string(),
             redirect,
             redirect_uri,
             verifier: authorization.verifier,
+            entered,
             kept: BTreeMap::new(),
         };
         self.insert_flow(
@@ -132,6 +152,35 @@ impl Connections {
         .map(|(_, begun)| begun)
     }
 
+    /// The values of the form before the redirect, and the context that they make. What wasn't typed is what the link or the
+    /// account that is reauthorized already has: one click must do.
+    async fn entered_before_redirect(
+        &self,
+        link: &LinkToken,
+        oauth2: &OAuth2,
+        typed: &BTreeMap<String, Secret>,
+    ) -> Result<(EnteredFields, Map<String, Value>)> {
+        let (mut present, mut kept) = (Map::new(), Item::default());
+        if let Some(id) = account_to_reauthorize(link) {
+            present = self.0.uses.accounts.load(id).await?.profile.context;
+            if oauth2.fields.iter().any(|field| field.secret) {
+                kept = self.0.uses.keychain.get(&Key::Account(id)).await?.unwrap_or_default();
+            }
+        }
+        let mut values = typed.clone();
+        for field in oauth2.fields.iter().filter(|field| !typed.contains_key(&field.name)) {
+            let in_context =
+                || link.options.context.get(&field.name).or_else(|| present.get(&field.name)).and_then(text_of);
+            let found =
+                if field.secret { kept.secrets.get(&field.name).cloned() } else { in_context().map(Secret::new) };
+            values.extend(found.map(|value| (field.name.clone(), value)));
+        }
+        let has_form = oauth2.fields.iter().next().is_some();
+        let entered = if has_form { validated(&oauth2.fields, &values)? } else { EnteredFields::default() };
+        let context = link.options.context_after(&present, &entered.public);
+        Ok((entered, context))
+    }
+
     fn begin_with_fields(
         &self,
         caller: &Caller,
@@ -140,14 +189,7 @@ impl Connections {
         begin: &BeginFlow,
     ) -> Result<BegunFlow> {
         let fields = provider.definition.fields(begin.format);
-        let entered = match fields.map(|fields| fields.validate(&begin.fields)) {
-            Some(Ok(values)) => EnteredFields::from(values),
-            Some(Err(problems)) => {
-                let Some(problem) = problems.into_iter().next() else { return Err(Error::Stopping) };
-                return Err(Error::invalid_field("field_invalid", problem.field, problem.message));
-            }
-            None => EnteredFields::default(),
-        };
+        let entered = fields.map(|form| validated(form, &begin.fields)).transpose()?.unwrap_or_default();
         let phase = Phase::Working(FlowStep::Checking);
         let (flow, started) = self.insert_flow(caller, link, provider, begin.format, phase, None)?;
         let connections = self.clone();
@@ -184,5 +226,33 @@ impl Connections {
         self.0.flows.insert(Arc::clone(&flow), state);
         let begun = BegunFlow { flow: flow.view(), key };
         Ok((flow, begun))
+    }
+}
+
+fn validated(form: &Fields, typed: &BTreeMap<String, Secret>) -> Result<EnteredFields> {
+    form.validate(typed).map(EnteredFields::from).map_err(|problems| match problems.into_iter().next() {
+        Some(problem) => Error::invalid_field("field_invalid", problem.field, problem.message),
+        None => Error::Stopping,
+    })
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// At the field of the form whose value leads nowhere, if there is one.
+fn unresolved(oauth2: &OAuth2, error: &AddressError) -> Error {
+    let placeholders = oauth2.authorize_url.placeholders();
+    let field = placeholders.iter().flat_map(|it| it.fields()).find_map(|name| oauth2.fields.get(name));
+    match field {
+        Some(field) => {
+            let message = format!("{} doesn't fit into the provider's address: {error}.", field.label);
+            Error::invalid_field("field_invalid", field.name.clone(), message)
+        }
+        None => Error::conflict("address_unresolved", format!("The provider's address can't be made: {error}.")),
     }
 }

@@ -1,6 +1,6 @@
 //! Completes a flow: the exchange, then identity, scopes and probe. Nothing is saved until all of them have passed.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use relink_contract::connect::{FlowOutcome, FlowStep, IdentityChoice, IdentityQuestion, SessionAccount};
 use relink_domain::{
@@ -9,9 +9,8 @@ use relink_domain::{
         Account, AuthenticationMethod, Credential, FixedKind, Granted, Identity, NewCredential, Renewal, TimelineEvent,
     },
     failure::{Cause, Failure},
-    integration::{FieldValues, IdentitySource, Kept},
+    integration::IdentitySource,
     link::Purpose,
-    origins::Origins,
     provider_text::KnownSecrets,
 };
 use serde_json::{Map, Value};
@@ -20,39 +19,17 @@ use tokio::sync::oneshot;
 use super::{
     Connections, STATE_LIFETIME_SECS,
     flow::{AuthorizationRequest, Flow, Phase},
+    staged::{EnteredFields, Staged, ensure_resolved, kept_from_callback, staged_oauth},
     view::FlowFailure,
 };
 use crate::{
     access_tokens::AccessToken,
     error::Error,
     keychain::Item,
-    oauth::{self, Tokens},
-    provider::{ACCESS_TOKEN, CallCredentials, ProbeResult, Provider, REFRESH_TOKEN, probe},
+    oauth,
+    provider::{AccountValues, CallCredentials, ProbeResult, Provider, probe},
     store::timeline::{self, NewEntry},
 };
-
-/// What the person entered into the integration's form.
-#[derive(Debug, Default)]
-pub(super) struct EnteredFields {
-    secret: BTreeMap<String, Secret>,
-    public: Map<String, Value>,
-}
-
-impl From<FieldValues> for EnteredFields {
-    fn from(values: FieldValues) -> Self {
-        let public = values.public.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
-        Self { secret: values.secret, public }
-    }
-}
-
-/// New credentials that have passed every check and are not saved yet.
-#[derive(Debug)]
-pub(super) struct Staged {
-    pub(super) item: Item,
-    pub(super) granted: Granted,
-    /// The access token that came with them, unless `item` stores it as the credential.
-    pub(super) access: Option<AccessToken>,
-}
 
 /// The account that a flow reauthorizes; `None` if it connects a new one.
 struct Target {
@@ -99,7 +76,14 @@ impl Connections {
         let secret = self.0.uses.providers.client_secret(provider).await.map_err(|error| local(error.into()))?;
         let failed = |failure: Failure| FlowFailure::of_failure(&failure, label, Some(&request.redirect_uri));
         let known = self.known_secrets(flow).await.and([code]).and(&request.verifier);
-        let endpoint = provider.token_endpoint(secret).map_err(failed)?.knowing(known.clone());
+        let known = known.and(request.entered.secret.values());
+        // What the callback brought may lead to the token endpoint.
+        let mut entered = request.entered.public.clone();
+        entered.extend(kept_from_callback(&request.kept, &known));
+        let context = target.context(flow, &entered);
+        ensure_resolved(provider, &context)?;
+        let values = AccountValues::of(&context, &request.entered.secret);
+        let endpoint = provider.token_endpoint(secret, &values).map_err(failed)?.knowing(known.clone());
         let tokens = endpoint
             .exchange_code(&self.0.uses.outbound, code, request.verifier.as_ref(), &request.redirect_uri, self.now())
             .await
@@ -111,14 +95,13 @@ impl Connections {
             let oauth2 = oauth2?;
             oauth::id_token_claims(id_token, &oauth2.client_id, oauth2.issuer.as_deref())
         });
-        let mut kept = kept_from_callback(&request.kept, &known);
-        kept.extend(tokens.kept.clone());
-        let context = target.context(flow, &kept);
+        entered.extend(tokens.kept.clone());
+        let context = target.context(flow, &entered);
         let known = known.and(&tokens.refresh).and(&tokens.id);
         let credentials = CallCredentials {
             method: AuthenticationMethod::Oauth2,
             access_token: Some(&tokens.access),
-            fields: &BTreeMap::new(),
+            fields: &request.entered.secret,
             context: &context,
             tenant_id: target.tenant_id(flow),
             known: &known,
@@ -132,7 +115,8 @@ impl Connections {
             return Err(target.identity_unknown(provider));
         }
         let origins = provider.origins(AuthenticationMethod::Oauth2, &context);
-        let staged = staged_oauth(tokens, identity, requested, context, origins);
+        let mut staged = staged_oauth(tokens, identity, requested, context, origins);
+        staged.item.secrets.extend(request.entered.secret.clone());
         target.keeps_access(provider, &staged.granted)?;
         Box::pin(self.decide(flow, target, staged)).await
     }
@@ -270,7 +254,7 @@ impl Connections {
         };
         let choice = self.ask(flow, question).await;
         if self.is_removed(flow) {
-            self.revoke_unused(flow, &staged.item).await;
+            self.revoke_unused(flow, &staged.item, &staged.granted.context).await;
             return Err(FlowFailure::integration_removed(flow.provider.label()));
         }
         match choice {
@@ -303,7 +287,7 @@ impl Connections {
         if let Err(error) = noted.await {
             tracing::warn!(account = %id, "could not be recorded: {error}");
         }
-        self.revoke_unused(flow, &staged.item).await;
+        self.revoke_unused(flow, &staged.item, &staged.granted.context).await;
         FlowOutcome { kept_old: true, ..outcome_of(account, flow, true) }
     }
 }
@@ -351,38 +335,6 @@ impl Target {
             (Credential::Renewing(_) | Credential::Fixed(_), _) => Ok(()),
         }
     }
-}
-
-/// The callback's parameters as they go into the context. One that repeats a secret isn't kept.
-fn kept_from_callback(params: &BTreeMap<String, Secret>, known: &KnownSecrets) -> Map<String, Value> {
-    let filter = known.filter(&[]);
-    let values = params.iter().map(|(name, value)| (name, Value::from(value.expose())));
-    let is_kept = |value: &Value| Kept::<String>::fits(value) && !value.as_str().is_some_and(|it| filter.finds(it));
-    values.filter(|(_, value)| is_kept(value)).map(|(name, value)| (name.clone(), value)).collect()
-}
-
-fn staged_oauth(
-    tokens: Tokens,
-    identity: Option<Identity>,
-    requested_scopes: Vec<String>,
-    context: Map<String, Value>,
-    origins: Origins,
-) -> Staged {
-    let Tokens { access, refresh, lifetime, scopes, .. } = tokens;
-    let scopes = scopes.unwrap_or_else(|| requested_scopes.clone());
-    let mut item = Item::default();
-    let (credential, access) = if let Some(refresh) = refresh {
-        let lifetime = lifetime.or_assumed(None);
-        item.secrets.insert(REFRESH_TOKEN.into(), refresh);
-        item.set_lifetime(lifetime);
-        let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lifetime };
-        (credential, Some(AccessToken::new(access, lifetime)))
-    } else {
-        item.secrets.insert(ACCESS_TOKEN.into(), access);
-        (NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: lifetime.expires_at }, None)
-    };
-    let granted = Granted { credential, identity, scopes, requested_scopes, context, origins };
-    Staged { item, granted, access }
 }
 
 pub(super) fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> FlowOutcome {

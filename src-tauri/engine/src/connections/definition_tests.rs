@@ -14,7 +14,8 @@ use url::Url;
 
 use crate::{
     connections::{BeginFlow, BegunFlow, Connections},
-    error::Result,
+    error::{Error, Result},
+    keychain::Key,
     store::{
         accounts,
         filter::{AccountOrder, Filter},
@@ -57,6 +58,10 @@ impl Given {
     async fn begin(&self, fields: &[(&str, &str)]) -> Result<BegunFlow> {
         let purpose = Purpose::Connect { tenant_id: "acme-1".into() };
         let link = self.connections.create_link(&PERSON, purpose, LinkOptions::default()).await.expect("a link").token;
+        self.begin_with(&link, fields).await
+    }
+
+    async fn begin_with(&self, link: &Secret, fields: &[(&str, &str)]) -> Result<BegunFlow> {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value)));
         let begin = BeginFlow {
             integration: "acme".into(),
@@ -139,4 +144,98 @@ async fn a_code_under_another_name_is_exchanged_without_pkce() {
     let (id, key) = (begun.flow.id, begun.key.expose());
     let flow = given.connections.flow(&PERSON, id, key, None, std::time::Duration::ZERO).await.expect("there");
     assert_ne!(flow.phase, FlowPhase::Failed);
+}
+
+/// A tenant is asked for before the redirect, and a key that only token requests carry.
+fn with_form() -> Value {
+    json!({
+        "fields": [
+            {"name": "subdomain", "label": "Subdomain", "type": "text", "required": true},
+            {"name": "developer_key", "label": "Developer key", "type": "password"},
+        ],
+        "auth": {"authorizeHost": "https://{{subdomain}}.acme.example", "tokenPath": "/{{subdomain}}/token"},
+        "params": {"account": "{{subdomain}}"},
+        "tokenParams": {"developer_key": "{{developer_key}}", "tenant": "t-{{subdomain}}"},
+        "refreshParams": {"developer_key": "{{developer_key}}"},
+    })
+}
+
+#[tokio::test]
+async fn what_is_entered_before_the_redirect_is_part_of_addresses_and_parameters() {
+    let given = Given::provider(with_form(), json!({})).await;
+    let begun = given.begin(&[("subdomain", "eu 1"), ("developer_key", "dk-1")]).await;
+    let refused = begun.expect_err("a space is part of no host");
+    assert!(matches!(&refused, Error::Invalid { field: Some(field), .. } if field == "subdomain"), "{refused:?}");
+    assert!(!refused.to_string().contains("eu 1"), "the value isn't quoted");
+    let missing = given.begin(&[("developer_key", "dk-1")]).await.expect_err("it is required");
+    assert!(matches!(&missing, Error::Invalid { field: Some(field), .. } if field == "subdomain"), "{missing:?}");
+
+    let begun = given.begin(&[("subdomain", "eu1"), ("developer_key", "dk-1")]).await.expect("it begins");
+    let url = begun.flow.authorize_url.as_deref().expect("a URL");
+    assert!(url.starts_with("https://eu1.acme.example/authorize?") && !url.contains("dk-1"), "{url}");
+    assert_eq!(params_of(&begun)["account"], "eu1");
+    given.return_with(&begun, "code=c").await.expect("taken");
+    let (head, params) = given.answer(&json!({"access_token": "t", "refresh_token": "r", "expires_in": 3600})).await;
+    assert!(head.starts_with("POST /eu1/token "), "{head}");
+    let sent = ["developer_key", "tenant"].map(|name| params.get(name).map(String::as_str));
+    assert_eq!(sent, [Some("dk-1"), Some("t-eu1")]);
+
+    let account = given.connected().await;
+    assert_eq!(Value::Object(account.profile.context.clone()), json!({"subdomain": "eu1"}), "and no secret");
+    let origins = serde_json::to_value(&account.profile.origins).expect("JSON");
+    assert_eq!(origins["authorization"], "https://eu1.acme.example");
+    let item = given.services.keychain.get(&Key::Account(account.id())).await.expect("read").expect("an item");
+    assert_eq!(item.secrets.keys().collect::<Vec<_>>(), ["developer_key", "refresh_token"]);
+}
+
+#[tokio::test]
+async fn a_reauthorization_needs_nothing_typed_again() {
+    let given = Given::provider(with_form(), json!({})).await;
+    let begun = given.begin(&[("subdomain", "eu1"), ("developer_key", "dk-1")]).await.expect("it begins");
+    given.return_with(&begun, "code=c").await.expect("taken");
+    given.answer(&json!({"access_token": "t", "refresh_token": "r"})).await;
+    let account = given.connected().await;
+
+    let purpose = Purpose::Reauthorize { account_id: account.id() };
+    let link = given.connections.create_link(&PERSON, purpose, LinkOptions::default()).await.expect("a link").token;
+    let session = given.connections.link_session(&PERSON, link.expose()).await.expect("a session");
+    let fields = &session.integrations[0].methods[0].fields;
+    assert_eq!(fields.iter().map(|field| field.default.as_deref()).collect::<Vec<_>>(), [Some("eu1"), None]);
+    let begun = given.begin_with(&link, &[]).await.expect("it begins");
+    given.return_with(&begun, "code=d").await.expect("taken");
+    let (head, params) = given.answer(&json!({"access_token": "t2", "refresh_token": "r2"})).await;
+    assert!(head.starts_with("POST /eu1/token "), "{head}");
+    assert_eq!(params.get("developer_key").map(String::as_str), Some("dk-1"));
+}
+
+#[tokio::test]
+async fn a_host_that_the_callback_names_is_used_only_within_the_origins() {
+    let config = |server: &str| json!({"auth": {"tokenHost": "{{accounts-server}}", "authorizeHost": server}});
+    let keep = json!({"accounts-server": {"from": "callback", "path": "accounts-server"}});
+    let server = LocalServer::listen().await;
+    let origin = server.origin();
+    let relink = json!({"keep": keep, "origins": [origin]});
+    let given = Given::provider(config(&origin), relink).await;
+    let begun = given.begin(&[]).await.expect("it begins");
+    given.return_with(&begun, "code=c&accounts-server=https://evil.example").await.expect("taken");
+    let (id, key) = (begun.flow.id, begun.key.expose());
+    let mut seen = None;
+    let flow = loop {
+        let flow = given.connections.flow(&PERSON, id, key, seen, WAIT_TIMEOUT).await.expect("there");
+        seen = Some(flow.version);
+        if flow.phase == FlowPhase::Failed {
+            break flow;
+        }
+    };
+    let error = flow.error.expect("an error");
+    assert!(error.message.contains("doesn't allow") && !format!("{error:?}").contains("evil"), "{error:?}");
+
+    let begun = given.begin(&[]).await.expect("it begins");
+    given.return_with(&begun, &format!("code=c&accounts-server={origin}")).await.expect("taken");
+    let request = tokio::time::timeout(WAIT_TIMEOUT, server.request()).await.expect("a request");
+    assert!(request.head.starts_with("POST /token "), "{}", request.head);
+    request.respond(200, r#"{"access_token": "t", "refresh_token": "r"}"#).await;
+    let account = given.connected().await;
+    let origins = serde_json::to_value(&account.profile.origins).expect("JSON");
+    assert_eq!(origins["token"], json!(origin));
 }

@@ -16,7 +16,7 @@ use relink_domain::{
 };
 use tokio::sync::{oneshot, watch};
 
-use super::view::FlowFailure;
+use super::{staged::EnteredFields, view::FlowFailure};
 use crate::{provider::BoundProvider, random::hash_of, sync::lock};
 
 /// How long a flow can still be read after it began, in seconds.
@@ -83,6 +83,8 @@ pub(super) struct AuthorizationRequest {
     pub(super) redirect_uri: String,
     /// The PKCE code verifier (RFC 7636 §4.1), unless the provider refuses PKCE.
     pub(super) verifier: Option<Secret>,
+    /// What the person entered before the redirect.
+    pub(super) entered: EnteredFields,
     /// The callback's parameters that the definition keeps, by their names in the context.
     pub(super) kept: BTreeMap<String, Secret>,
 }

@@ -22,6 +22,7 @@ mod removed;
 mod returned;
 mod save;
 mod session;
+mod staged;
 mod view;
 
 use std::{sync::Arc, time::Duration};

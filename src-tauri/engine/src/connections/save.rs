@@ -10,13 +10,14 @@ use relink_domain::{
     link::{LinkError, Purpose},
     origins::Origins,
 };
-use serde_json::Map;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
     Connections,
-    complete::{Staged, outcome_of},
+    complete::outcome_of,
     flow::{Flow, Phase},
+    staged::Staged,
     view::FlowFailure,
 };
 use crate::{
@@ -38,7 +39,7 @@ impl Connections {
         as_second: bool,
     ) -> Result<FlowOutcome, FlowFailure> {
         flow.set(Phase::Working(FlowStep::Saving));
-        let unused = staged.item.clone();
+        let (unused, context) = (staged.item.clone(), staged.granted.context.clone());
         let saved = match account {
             Some(account) if !as_second => self.save_replacement(flow, account.id(), staged).await,
             Some(account) => self.save_new(flow, &account.profile.tenant_id, staged).await,
@@ -51,7 +52,7 @@ impl Connections {
             Ok(saved) => saved,
             Err(error) => {
                 if self.is_removed(flow) {
-                    self.revoke_unused(flow, &unused).await;
+                    self.revoke_unused(flow, &unused, &context).await;
                 }
                 return Err(FlowFailure::of_error(&error));
             }
@@ -65,9 +66,9 @@ impl Connections {
     }
 
     /// Revokes the tokens of a sign-in that isn't saved, if the provider supports that.
-    pub(super) async fn revoke_unused(&self, flow: &Flow, item: &Item) {
+    pub(super) async fn revoke_unused(&self, flow: &Flow, item: &Item, context: &Map<String, Value>) {
         let revoked = match self.0.uses.providers.client_secret(&flow.provider).await {
-            Ok(secret) => revoke(&self.0.uses.outbound, &flow.provider, secret, item).await,
+            Ok(secret) => revoke(&self.0.uses.outbound, &flow.provider, secret, item, context).await,
             Err(_) => Revoked::Unreachable,
         };
         if matches!(revoked, Revoked::Refused | Revoked::Unreachable) {

@@ -6,8 +6,11 @@ use relink_contract::connect::{
 use relink_domain::{
     account::AuthenticationMethod,
     caller::Caller,
+    integration::Field,
     link::{LinkToken, Purpose},
 };
+
+use serde_json::{Map, Value};
 
 use super::Connections;
 use crate::{error::Result, provider::Provider};
@@ -25,7 +28,7 @@ impl Connections {
                     if let (true, true, Ok(provider)) =
                         (entry.installed.is_enabled, entry.installed.show_in_catalog, &entry.provider)
                     {
-                        integrations.push(self.session_integration(provider, &link, None).await);
+                        integrations.push(self.session_integration(provider, &link, None, &Map::new()).await);
                     }
                 }
                 Ok(Session {
@@ -43,7 +46,10 @@ impl Connections {
                 Ok(Session {
                     purpose: LinkPurpose::Reauthorize,
                     tenant_id: account.profile.tenant_id.clone(),
-                    integrations: vec![self.session_integration(&provider, &link, Some(account.method())).await],
+                    integrations: vec![
+                        self.session_integration(&provider, &link, Some(account.method()), &account.profile.context)
+                            .await,
+                    ],
                     account: Some(SessionAccount {
                         id: account.id(),
                         name: account.profile.name.clone(),
@@ -61,12 +67,13 @@ impl Connections {
         provider: &Provider,
         link: &LinkToken,
         only: Option<AuthenticationMethod>,
+        present: &Map<String, Value>,
     ) -> SessionIntegration {
         let definition = &provider.definition;
         let mut methods = Vec::new();
         for format in definition.methods() {
             if only.is_none_or(|only| only == format) {
-                methods.push(self.session_method(provider, link, format).await);
+                methods.push(self.session_method(provider, link, format, present).await);
             }
         }
         SessionIntegration {
@@ -84,12 +91,13 @@ impl Connections {
         provider: &Provider,
         link: &LinkToken,
         format: AuthenticationMethod,
+        present: &Map<String, Value>,
     ) -> SessionMethod {
         let definition = &provider.definition;
         let fields =
-            definition.fields(format).map(|fields| fields.iter().map(FieldSpec::from).collect()).unwrap_or_default();
+            definition.fields(format).into_iter().flatten().map(|field| field_spec(field, link, present)).collect();
         let documentation_link = match format {
-            AuthenticationMethod::Oauth2 => None,
+            AuthenticationMethod::Oauth2 => definition.oauth2().and_then(|it| it.documentation_link.as_ref()),
             AuthenticationMethod::ApiKey => definition.api_key().and_then(|it| it.documentation_link.as_ref()),
             AuthenticationMethod::Oauth2ClientCredentials => {
                 definition.client_credentials().and_then(|it| it.documentation_link.as_ref())
@@ -100,7 +108,7 @@ impl Connections {
             oauth2.map(|oauth2| link.options.scopes.as_ref().unwrap_or(&oauth2.scopes).clone()).unwrap_or_default();
         SessionMethod {
             format,
-            host: oauth2.map(|oauth2| oauth2.authorize_url.host().to_owned()),
+            host: oauth2.map(|oauth2| oauth2.authorize_url.shown_host()),
             scopes: scopes
                 .into_iter()
                 .map(|name| SessionScope { description: definition.scope_description(&name).map(str::to_owned), name })
@@ -113,4 +121,14 @@ impl Connections {
             not_ready: self.0.uses.providers.not_ready(provider, format).await,
         }
     }
+}
+
+/// A field of the form. What isn't secret shows the value that the link or the account already has.
+fn field_spec(field: &Field, link: &LinkToken, present: &Map<String, Value>) -> FieldSpec {
+    let mut spec = FieldSpec::from(field);
+    let known = link.options.context.get(&field.name).or_else(|| present.get(&field.name)).and_then(Value::as_str);
+    if let Some(known) = known.filter(|_| !field.secret) {
+        spec.default = Some(known.to_owned());
+    }
+    spec
 }

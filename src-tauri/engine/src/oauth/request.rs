@@ -4,13 +4,13 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use relink_domain::{
     Secret,
     failure::{Cause, Failure},
-    integration::{BodyFormat, ClientAuth, ClientOptions, CredentialsEncoding, OAuth2, Params},
+    integration::{BodyFormat, ClientAuth, ClientOptions, CredentialsEncoding, OAuth2},
 };
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
-use super::Endpoint;
+use super::{Endpoint, Params};
 use crate::outbound::RequestFailed;
 
 /// The standard's name of the parameter with the client's ID (RFC 6749 §4.1.1), by which the `oauth2` crate sends it.
@@ -22,7 +22,7 @@ pub(super) fn rename_params(url: &mut Url, oauth2: &OAuth2) {
     if oauth2.options.id_param == CLIENT_ID && !oauth2.leaves_out_response_type {
         return;
     }
-    let params: Params = url.query_pairs().into_owned().collect();
+    let params: Vec<(String, String)> = url.query_pairs().into_owned().collect();
     let mut query = url.query_pairs_mut();
     query.clear();
     for (name, value) in &params {
@@ -37,7 +37,8 @@ pub(super) fn rename_params(url: &mut Url, oauth2: &OAuth2) {
 impl Endpoint {
     /// The `oauth2` crate's request, as the endpoint wants it.
     pub(super) fn in_its_format(&self, request: &oauth2::HttpRequest) -> Result<reqwest::Request, RequestFailed> {
-        let own = form_urlencoded::parse(request.body()).into_owned();
+        let own = form_urlencoded::parse(request.body());
+        let own = own.map(|(name, value)| (name.into_owned(), Secret::new(value.into_owned())));
         let is_replaced = |name: &str| name == CLIENT_ID || self.params.iter().any(|(other, _)| other == name);
         let mut params: Params = own.filter(|(name, _)| !is_replaced(name)).collect();
         params.extend(self.params.iter().cloned());
@@ -56,20 +57,21 @@ impl Endpoint {
                 request.headers_mut().insert(http::header::AUTHORIZATION, value);
             }
             (ClientAuth::Post | ClientAuth::None, Some(secret)) => {
-                params.push((self.options.id_param.clone(), self.client_id.clone()));
-                params.push((self.options.secret_param.clone(), secret.expose().to_owned()));
+                params.push((self.options.id_param.clone(), Secret::new(self.client_id.as_str())));
+                params.push((self.options.secret_param.clone(), secret.clone()));
             }
             (ClientAuth::Basic | ClientAuth::Post | ClientAuth::None, None) => {
-                params.push((self.options.id_param.clone(), self.client_id.clone()));
+                params.push((self.options.id_param.clone(), Secret::new(self.client_id.as_str())));
             }
         }
+        let exposed = params.iter().map(|(name, value)| (name, value.expose()));
         let (content_type, body) = match self.options.body_format {
             BodyFormat::Form => {
-                let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(&params).finish();
+                let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(exposed).finish();
                 ("application/x-www-form-urlencoded", form)
             }
             BodyFormat::Json => {
-                let fields = params.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+                let fields = exposed.map(|(name, value)| (name.clone(), Value::from(value))).collect();
                 ("application/json", Value::Object(fields).to_string())
             }
         };

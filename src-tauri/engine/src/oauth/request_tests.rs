@@ -4,8 +4,9 @@ use relink_domain::{
     failure::ProviderErrorCodes,
     integration::{AnswerPaths, parse},
     provider_text::KnownSecrets,
+    template::Scope,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::oauth::authorize;
@@ -28,14 +29,19 @@ fn acme(config: &Value, client_secret: &str) -> OAuth2 {
     parse(&document.to_string()).expect("a definition").definition.oauth2().expect("oauth2").clone()
 }
 
+fn filled(params: &relink_domain::integration::Params) -> Params {
+    let (context, fields) = (Map::new(), std::collections::BTreeMap::new());
+    params.fill(&Scope::new(&context, &fields, None)).expect("filled")
+}
+
 fn endpoint(oauth2: &OAuth2, secret: Option<&str>) -> Endpoint {
     Endpoint {
-        url: oauth2.token_url.as_url().clone(),
+        url: oauth2.token_url.as_fixed().expect("fixed").as_url().clone(),
         client_id: "a+bc%".to_owned(),
         client_secret: secret.map(Secret::new),
         authentication: oauth2.client_auth(secret.is_some()),
         options: oauth2.options.clone(),
-        params: oauth2.token_params.clone(),
+        params: filled(&oauth2.token_params),
         consent: Consent::Public,
         own_codes: ProviderErrorCodes::default(),
         error_code_path: None,
@@ -118,7 +124,9 @@ fn the_parameters_have_the_definitions_names_values_and_format() {
 fn an_authorization_request_has_the_definitions_parameters() {
     let query = |config: &Value| {
         let oauth2 = acme(config, "required");
-        let asked = authorize(&oauth2, "app.relink.desktop:/oauth/callback/acme", &oauth2.scopes).expect("a request");
+        let (url, params) = (oauth2.authorize_url.as_fixed().expect("fixed"), filled(&oauth2.authorize_params));
+        let asked = authorize(&oauth2, url, &params, "app.relink.desktop:/oauth/callback/acme", &oauth2.scopes)
+            .expect("a request");
         let params: std::collections::BTreeMap<String, String> = asked.url.query_pairs().into_owned().collect();
         (params, asked.verifier.is_some())
     };

@@ -1,23 +1,24 @@
 //! Providers at the addresses that credentials may be sent to.
 
-use std::{ops::Deref, sync::Arc};
+use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
 use relink_domain::{
     EnvironmentIntegrationId, Secret,
     account::{Account, AuthenticationMethod},
     failure::{Cause, Failure},
-    integration::{OAuth2, Params},
+    integration::{Address, Fields, OAuth2, Params},
     origins::{Origin, Origins},
     provider_text::KnownSecrets,
+    template::Scope,
 };
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{Provider, Providers};
+use super::{ACCESS_TOKEN, Provider, Providers, REFRESH_TOKEN};
 use crate::{
     error::{Error, Result},
     keychain::Item,
-    oauth::Endpoint,
+    oauth::{self, Endpoint},
 };
 
 /// A provider that the credentials at hand may be sent to: those of an account that is bound to its addresses
@@ -33,11 +34,42 @@ impl Deref for BoundProvider {
     }
 }
 
+/// The values of an account, or of one that is being connected, that its token requests depend on.
+pub(crate) struct AccountValues<'a> {
+    context: &'a Map<String, Value>,
+    /// Of the form, without the tokens that the keychain's item has beside them.
+    secrets: BTreeMap<String, Secret>,
+}
+
+impl<'a> AccountValues<'a> {
+    /// `secrets`: what the keychain has of the account.
+    pub(crate) fn of(context: &'a Map<String, Value>, secrets: &BTreeMap<String, Secret>) -> Self {
+        let is_entered = |name: &&String| ![ACCESS_TOKEN, REFRESH_TOKEN].contains(&name.as_str());
+        let entered = secrets.iter().filter(|(name, _)| is_entered(name));
+        Self { context, secrets: entered.map(|(name, secret)| (name.clone(), secret.clone())).collect() }
+    }
+
+    /// Fails only if the account's values were changed since it was connected, or while it is.
+    fn resolve(&self, address: &Address) -> Result<Url, Failure> {
+        let resolved = address.resolve(self.context).map_err(|_| Failure::new(Cause::CredentialMissing))?;
+        Ok(resolved.as_url().clone())
+    }
+
+    fn fill(&self, params: &Params, form: &Fields) -> Result<oauth::Params, Failure> {
+        let optional: Vec<_> = form.iter().filter(|field| !field.required).map(|field| field.name.as_str()).collect();
+        let scope = Scope { optional: &optional, ..Scope::new(self.context, &self.secrets, None) };
+        params.fill(&scope).map_err(|_| Failure::new(Cause::CredentialMissing))
+    }
+}
+
 impl Provider {
     /// The addresses that something of an account with this method may be sent to. The built-in Sandbox's port is Relink's own:
     /// it changes with each start.
     pub(crate) fn origins(&self, method: AuthenticationMethod, context: &Map<String, Value>) -> Origins {
-        let origins = self.definition.addresses(method, context);
+        self.of_own_sandbox(self.definition.addresses(method, context))
+    }
+
+    fn of_own_sandbox(&self, origins: Origins) -> Origins {
         let is_own_sandbox = self.definition.is_sandbox() && self.installed.integration.built_in;
         if is_own_sandbox { origins.without_loopback_ports() } else { origins }
     }
@@ -49,7 +81,7 @@ impl Provider {
 
     /// The addresses that the client's secret may be sent to.
     pub(crate) fn client_origins(&self) -> Origins {
-        self.origins(AuthenticationMethod::Oauth2, &Map::new()).of_client()
+        self.of_own_sandbox(self.definition.unresolved_addresses(AuthenticationMethod::Oauth2)).of_client()
     }
 }
 
@@ -104,26 +136,41 @@ impl BoundProvider {
     }
 
     /// The endpoint that exchanges authorization codes (RFC 6749 §4.1.3).
-    pub(crate) fn token_endpoint(&self, client_secret: Option<Secret>) -> Result<Endpoint, Failure> {
+    pub(crate) fn token_endpoint(
+        &self,
+        client_secret: Option<Secret>,
+        values: &AccountValues<'_>,
+    ) -> Result<Endpoint, Failure> {
         let oauth2 = self.oauth2()?;
-        Ok(self.endpoint(oauth2, oauth2.token_url.as_url(), &oauth2.token_params, client_secret))
+        self.endpoint(oauth2, &oauth2.token_url, &oauth2.token_params, client_secret, values)
     }
 
     /// The endpoint that exchanges refresh tokens (RFC 6749 §6).
-    pub(crate) fn refresh_endpoint(&self, client_secret: Option<Secret>) -> Result<Endpoint, Failure> {
+    pub(crate) fn refresh_endpoint(
+        &self,
+        client_secret: Option<Secret>,
+        values: &AccountValues<'_>,
+    ) -> Result<Endpoint, Failure> {
         let oauth2 = self.oauth2()?;
-        let endpoint = self.endpoint(oauth2, oauth2.refresh_url.as_url(), &oauth2.refresh_params, client_secret);
+        let endpoint = self.endpoint(oauth2, &oauth2.refresh_url, &oauth2.refresh_params, client_secret, values)?;
         Ok(Endpoint { may_answer_at_top: true, ..endpoint })
     }
 
-    fn endpoint(&self, oauth2: &OAuth2, url: &Url, params: &Params, client_secret: Option<Secret>) -> Endpoint {
-        Endpoint {
-            url: url.clone(),
+    fn endpoint(
+        &self,
+        oauth2: &OAuth2,
+        address: &Address,
+        params: &Params,
+        client_secret: Option<Secret>,
+        values: &AccountValues<'_>,
+    ) -> Result<Endpoint, Failure> {
+        Ok(Endpoint {
+            url: values.resolve(address)?,
             client_id: oauth2.client_id.clone(),
             authentication: oauth2.client_auth(client_secret.is_some()),
             client_secret,
             options: oauth2.options.clone(),
-            params: params.clone(),
+            params: values.fill(params, &oauth2.fields)?,
             consent: self.consent(),
             own_codes: self.own_codes(),
             error_code_path: self.definition.refresh().error_code_path.clone(),
@@ -132,7 +179,7 @@ impl BoundProvider {
             default_expires_in: oauth2.default_expires_in,
             is_refreshed_daily: !self.definition.refresh().only_before_expiry,
             known: KnownSecrets::default(),
-        }
+        })
     }
 
     /// The endpoint for client credentials (RFC 6749 §4.4), with the client id and secret that the person entered.
@@ -146,13 +193,14 @@ impl BoundProvider {
             let public = || context.get(name).and_then(Value::as_str).map(Secret::new);
             item.secrets.get(name).cloned().or_else(public).ok_or(Failure::new(Cause::CredentialMissing))
         };
+        let values = AccountValues::of(context, &item.secrets);
         Ok(Endpoint {
-            url: own.token_url.as_url().clone(),
+            url: values.resolve(&own.token_url)?,
             client_id: entered("client_id")?.expose().to_owned(),
             client_secret: Some(entered("client_secret")?),
             authentication: own.options.client_auth,
             options: own.options.clone(),
-            params: own.token_params.clone(),
+            params: values.fill(&own.token_params, &own.fields)?,
             consent: self.consent(),
             own_codes: self.own_codes(),
             error_code_path: self.definition.refresh().error_code_path.clone(),

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use relink_domain::{
     Secret,
     account::AuthenticationMethod,
-    integration::{Field, Header, HeaderError, HeaderName, HeaderTemplate, is_always_credential},
+    integration::{
+        Address, AddressError, Field, Header, HeaderError, HeaderName, HeaderTemplate, is_always_credential,
+    },
     provider_text::{KnownSecrets, SecretFilter},
     template::Scope,
 };
 use serde_json::{Map, Value};
-use url::Url;
 
 use super::{BoundProvider, Provider};
 use crate::error::{Error, Result};
@@ -44,6 +45,10 @@ fn unfit(error: &HeaderError) -> Error {
     Error::invalid("credential_unfit", format!("The credential can't be sent: {error}."))
 }
 
+pub(super) fn unresolved(error: &AddressError) -> Error {
+    Error::conflict("address_unresolved", format!("The request's URL can't be made: {error}."))
+}
+
 impl Provider {
     fn optional_fields(&self, method: AuthenticationMethod) -> Vec<&str> {
         let fields = self.definition.fields(method).into_iter().flatten();
@@ -68,12 +73,14 @@ impl BoundProvider {
     /// A GET request with an account's credentials. Fails if the URL isn't in one of the integration's own origins.
     pub(super) fn call(
         &self,
-        url: &Url,
+        address: &Address,
         headers: &[HeaderTemplate],
         without: &[HeaderName],
         credentials: &CallCredentials<'_>,
     ) -> Result<reqwest::Request> {
-        let origins = self.definition.origins();
+        let url = address.resolve(credentials.context).map_err(|error| unresolved(&error))?;
+        let url = url.as_url();
+        let origins = self.definition.origins(credentials.context);
         if !origins.iter().any(|origin| origin.as_str() == url.origin().ascii_serialization()) {
             return Err(Error::conflict(
                 "foreign_origin",
@@ -81,9 +88,20 @@ impl BoundProvider {
             ));
         }
         let mut request = reqwest::Request::new(http::Method::GET, url.clone());
+        let query = self.query(credentials)?;
+        if !query.is_empty() {
+            let exposed = query.iter().map(|(name, value)| (name, value.expose()));
+            request.url_mut().query_pairs_mut().extend_pairs(exposed);
+        }
         *request.headers_mut() = self.headers(headers, without, credentials)?;
         request.headers_mut().entry(http::header::ACCEPT).or_insert(http::HeaderValue::from_static("application/json"));
         Ok(request)
+    }
+
+    /// The parameters that the definition adds to the query of a call. A key may be among them.
+    fn query(&self, credentials: &CallCredentials<'_>) -> Result<Vec<(String, Secret)>> {
+        let optional = self.optional_fields(credentials.method);
+        self.definition.query().fill(&credentials.scope(&optional)).map_err(|error| unfit(&error.into()))
     }
 
     /// The headers that the definition adds to a call, and the one that carries the credential.

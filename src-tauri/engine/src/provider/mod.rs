@@ -22,9 +22,9 @@ use relink_domain::{
     integration::{Definition, WebUrl},
     origins::Origin,
 };
-use url::Url;
+use serde_json::{Map, Value};
 
-pub(crate) use bound::BoundProvider;
+pub(crate) use bound::{AccountValues, BoundProvider};
 pub(crate) use call::{CallCredentials, drop_credentials_in_context, reject_credentials_in_context};
 pub(crate) use choice::choose_secret;
 pub use prepared::PreparedAccount;
@@ -86,30 +86,33 @@ impl Provider {
     }
 
     /// `None`: the integration has neither a token endpoint nor a URL below which all calls are made.
-    fn token_url(&self) -> Option<&Url> {
+    /// Nor is there one while the account's values lead nowhere.
+    fn token_url(&self, context: &Map<String, Value>) -> Option<WebUrl> {
         let oauth2 = self.definition.oauth2().map(|oauth2| &oauth2.refresh_url);
         let client_credentials = self.definition.client_credentials().map(|it| &it.token_url);
-        oauth2.or(client_credentials).or_else(|| self.definition.base_url()).map(WebUrl::as_url)
+        oauth2.or(client_credentials).or_else(|| self.definition.base_url())?.resolve(context).ok()
     }
 
     /// `host:port` of the token endpoint. Concurrent refreshes and `Retry-After` are limited per host.
-    pub(crate) fn token_host(&self) -> String {
-        let Some(url) = self.token_url() else { return String::new() };
+    pub(crate) fn token_host(&self, context: &Map<String, Value>) -> String {
+        let Some(url) = self.token_url(context) else { return String::new() };
+        let url = url.as_url();
         format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
     }
 
     /// The same for people: without the port, unless it is unusual.
-    pub(crate) fn shown_token_host(&self) -> String {
-        let Some(url) = self.token_url() else { return String::new() };
+    pub(crate) fn shown_token_host(&self, context: &Map<String, Value>) -> String {
+        let Some(url) = self.token_url(context) else { return String::new() };
+        let url = url.as_url();
         let host = url.host_str().unwrap_or_default();
         url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
     /// Whether the network reaches the token endpoint. A provider on this machine is always reachable; one in the
     /// person's own network is reachable without a route to the internet.
-    pub(crate) fn is_within_reach(&self) -> bool {
+    pub(crate) fn is_within_reach(&self, context: &Map<String, Value>) -> bool {
         let needed = match self.consent() {
-            _ if self.token_url().is_some_and(network::is_on_this_machine) => return true,
+            _ if self.token_url(context).is_some_and(|url| network::is_on_this_machine(url.as_url())) => return true,
             Consent::Local => Network::Local,
             Consent::Public => Network::Up,
         };

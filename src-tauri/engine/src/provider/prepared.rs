@@ -12,7 +12,7 @@ use relink_domain::{
 };
 use url::Url;
 
-use super::{BoundProvider, CallCredentials, Provider};
+use super::{BoundProvider, CallCredentials, Provider, call::unresolved};
 use crate::{
     error::{Error, Result},
     oauth::{self, decode},
@@ -59,7 +59,7 @@ impl PreparedAccount {
         Ok(Self {
             id: account.id(),
             generation: account.state.credential().generation(),
-            base_url: base_url.as_url().clone(),
+            base_url: base_url.resolve(credentials.context).map_err(|error| unresolved(&error))?.as_url().clone(),
             headers: provider.headers(&[], &[], credentials)?,
             renewable,
             filter: credentials.filter(),

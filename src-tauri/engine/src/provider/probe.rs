@@ -42,12 +42,13 @@ pub(crate) async fn probe(
             definition.identity().zip(id_token).and_then(|(probe, claims)| identity_from(probe, claims, credentials));
         return Ok(identity.map_or(ProbeResult::NoProbe, |identity| ProbeResult::Works(Some(identity))));
     };
-    let request = provider.call(probe.url.as_url(), &probe.headers, &probe.without, credentials)?;
+    let request = provider.call(&probe.url, &probe.headers, &probe.without, credentials)?;
+    let url = request.url().clone();
     let response = match outbound.send(request, provider.consent()).await {
         Ok(response) => response,
         Err(failed) => return Ok(ProbeResult::Inconclusive(failed.failure)),
     };
-    let answer = Answer::read(&response, probe.url.as_url(), provider, credentials);
+    let answer = Answer::read(&response, &url, provider, credentials);
     let judged = ProbeResponse {
         status: answer.status,
         json: answer.json.as_ref(),
@@ -71,13 +72,14 @@ pub(crate) async fn probe(
         IdentitySource::IdToken => id_token.cloned(),
         IdentitySource::Probe => answer.json.clone(),
         IdentitySource::Call(url) => {
-            let request = provider.call(url.as_url(), &[], &[], credentials)?;
+            let request = provider.call(url, &[], &[], credentials)?;
+            let url = request.url().clone();
             match outbound.send(request, provider.consent()).await {
                 Ok(response) if response.status.is_success() => {
-                    Answer::read(&response, url.as_url(), provider, credentials).json
+                    Answer::read(&response, &url, provider, credentials).json
                 }
                 Ok(response) => {
-                    let answer = Answer::read(&response, url.as_url(), provider, credentials);
+                    let answer = Answer::read(&response, &url, provider, credentials);
                     return Ok(ProbeResult::Inconclusive(failure_from(&answer, response.retry_after_secs(now))));
                 }
                 Err(failed) => return Ok(ProbeResult::Inconclusive(failed.failure)),

@@ -2,7 +2,9 @@
 
 use relink_domain::{Secret, account::AuthenticationMethod};
 
-use super::{ACCESS_TOKEN, BoundProvider, Provider, REFRESH_TOKEN};
+use super::{ACCESS_TOKEN, AccountValues, BoundProvider, Provider, REFRESH_TOKEN};
+use serde_json::{Map, Value};
+
 use crate::{keychain::Item, outbound::Outbound};
 
 /// What became of a revocation.
@@ -30,9 +32,14 @@ pub(crate) async fn revoke(
     provider: &BoundProvider,
     client_secret: Option<Secret>,
     item: &Item,
+    context: &Map<String, Value>,
 ) -> Revoked {
-    let url = provider.definition.oauth2().and_then(|oauth2| oauth2.revocation_url.as_ref());
-    let (Some(url), Ok(endpoint)) = (url, provider.token_endpoint(client_secret)) else { return Revoked::NotOffered };
+    let address = provider.definition.oauth2().and_then(|oauth2| oauth2.revocation_url.as_ref());
+    let url = address.and_then(|address| address.resolve(context).ok());
+    let values = AccountValues::of(context, &item.secrets);
+    let (Some(url), Ok(endpoint)) = (url, provider.token_endpoint(client_secret, &values)) else {
+        return Revoked::NotOffered;
+    };
     let (token, hint) = match (item.secrets.get(REFRESH_TOKEN), item.secrets.get(ACCESS_TOKEN)) {
         (Some(refresh), _) => (refresh, "refresh_token"),
         (None, Some(access)) => (access, "access_token"),

@@ -138,7 +138,7 @@ impl Refresher {
     async fn check_when_online(&self, id: AccountId) -> Result<()> {
         let account = self.0.uses.accounts.load(id).await?;
         let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
-        if !provider.is_within_reach() {
+        if !provider.is_within_reach(&account.profile.context) {
             self.0.uses.schedule.set(id, Some(self.now().plus_secs(CHECK_RETRY_DELAY_SECS)));
             return Ok(());
         }

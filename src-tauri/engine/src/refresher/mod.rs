@@ -168,7 +168,7 @@ impl Refresher {
         let now = self.now();
         let of_account = account.asked_to_wait_until(now);
         let announced = account.state.trouble().filter(|trouble| trouble.failure.retry_after_secs.is_some());
-        let of_host = self.0.uses.hosts.get(&provider).closed_until(now);
+        let of_host = self.0.uses.hosts.get(&provider, &account.profile.context).closed_until(now);
         let Some(until) = of_account.max(of_host) else { return Ok(()) };
         let wait = u32::try_from(until.millis_since(now).max(0) / 1000 + 1).unwrap_or(u32::MAX);
         let failure = announced.map_or(Failure::new(Cause::RateLimited), |trouble| trouble.failure.clone());

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use http::HeaderMap;
 use relink_domain::{
     AccountId, Secret,
-    account::{Account, CallOutcome, Credential, Input, Rejected},
+    account::{Account, AuthenticationMethod, CallOutcome, Credential, Input, Rejected},
     caller::Caller,
     provider_text::KnownSecrets,
 };
@@ -13,8 +13,8 @@ use relink_domain::{
 use super::Refresher;
 use crate::{
     error::{Error, Result},
-    keychain::Item,
-    provider::{ACCESS_TOKEN, BoundProvider, CallCredentials, PreparedAccount},
+    keychain::{Item, Key},
+    provider::{ACCESS_TOKEN, BoundProvider, CallCredentials, PreparedAccount, REFRESH_TOKEN},
 };
 
 /// What an account's calls are signed with, and for which provider.
@@ -66,6 +66,11 @@ impl Refresher {
         }
         let provider = self.0.uses.accounts.provider_for(&account).await?;
         let Item { mut secrets, .. } = item;
+        let has_secrets = provider.definition.fields(account.method()).into_iter().flatten().any(|field| field.secret);
+        if renewable.is_some() && has_secrets && account.method() == AuthenticationMethod::Oauth2 {
+            secrets = self.0.uses.keychain.get(&Key::Account(id)).await?.unwrap_or_default().secrets;
+            secrets.remove(REFRESH_TOKEN);
+        }
         let kept = secrets.remove(ACCESS_TOKEN);
         // What is never renewed was read above.
         let unread = renewable.is_some().then_some(id);

@@ -31,7 +31,7 @@ use crate::{
     hosts::Host,
     keychain::{Item, Key, KeychainError, KeychainState},
     oauth::Tokens,
-    provider::{BoundProvider, Provider, REFRESH_TOKEN},
+    provider::{AccountValues, BoundProvider, Provider, REFRESH_TOKEN},
     random::jitter,
 };
 
@@ -131,11 +131,11 @@ impl Refresher {
             return Ok(ControlFlow::Break(token));
         }
         let provider = accounts.provider_for(&account).await?;
-        if reason == RefreshReason::Due && !provider.is_within_reach() {
+        if reason == RefreshReason::Due && !provider.is_within_reach(&account.profile.context) {
             accounts.defer(caller, id, DeferReason::Offline).await?;
             return Err(Error::Deferred);
         }
-        Ok(ControlFlow::Continue(self.0.uses.hosts.get(&provider)))
+        Ok(ControlFlow::Continue(self.0.uses.hosts.get(&provider, &account.profile.context)))
     }
 
     /// Refreshes, unless the account's token endpoint has moved to another host. What was read before the wait for the
@@ -156,7 +156,7 @@ impl Refresher {
         }
         let account = accounts.load(id).await?;
         let provider = accounts.provider_for(&account).await?;
-        if !Arc::ptr_eq(&self.0.uses.hosts.get(&provider), &host) {
+        if !Arc::ptr_eq(&self.0.uses.hosts.get(&provider, &account.profile.context), &host) {
             return Ok(ControlFlow::Continue(()));
         }
         let (item, client_secret) = match self.credentials_for(&account, &provider).await {
@@ -281,7 +281,8 @@ impl Refresher {
         match renewing.by {
             Renewal::RefreshToken => {
                 let token = item.secrets.get(REFRESH_TOKEN).ok_or(Failure::new(Cause::CredentialMissing))?;
-                let endpoint = provider.refresh_endpoint(client_secret)?.knowing(known);
+                let values = AccountValues::of(&account.profile.context, &item.secrets);
+                let endpoint = provider.refresh_endpoint(client_secret, &values)?.knowing(known);
                 endpoint.refresh(outbound, token, provider.refresh_scopes(account), self.now()).await
             }
             Renewal::ClientCredentials => {

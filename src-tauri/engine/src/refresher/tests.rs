@@ -91,7 +91,7 @@ impl Refreshing {
     async fn occupied_host(&self) -> (Arc<Host>, Vec<OwnedSemaphorePermit>) {
         let account = self.accounts.load(self.id).await.expect("there");
         let provider = self.services.providers.get(account.profile.environment_integration_id).expect("installed");
-        let host = self.refresher.0.uses.hosts.get(&provider);
+        let host = self.refresher.0.uses.hosts.get(&provider, &account.profile.context);
         let mut permits = Vec::new();
         while let Some(permit) = host.admit().now_or_never() {
             permits.push(permit.expect("not stopping"));

@@ -72,16 +72,22 @@ fn a_valid_file_is_decoded() {
     assert_eq!((acme.name(), acme.category(), acme.label()), ("acme", "crm", "Acme"));
     assert_eq!(acme.methods(), [AuthenticationMethod::Oauth2, AuthenticationMethod::ApiKey]);
     let oauth2 = acme.oauth2().expect("oauth2");
-    assert_eq!(oauth2.authorize_url.as_str(), "https://auth.acme.example/authorize");
-    assert_eq!(oauth2.refresh_url.as_str(), "https://auth.acme.example/token");
-    assert_eq!(oauth2.revocation_url.as_ref().map(WebUrl::as_str), Some("https://auth.acme.example/revoke"));
+    assert_eq!(oauth2.authorize_url.as_fixed().expect("fixed").as_str(), "https://auth.acme.example/authorize");
+    assert_eq!(oauth2.refresh_url.as_fixed().expect("fixed").as_str(), "https://auth.acme.example/token");
+    assert_eq!(
+        oauth2.revocation_url.as_ref().and_then(Address::as_fixed).map(WebUrl::as_str),
+        Some("https://auth.acme.example/revoke")
+    );
     assert_eq!(oauth2.client_id, "acme-client");
     assert_eq!(oauth2.scopes, ["read", "write"]);
     assert_eq!((oauth2.client_auth(true), oauth2.client_auth(false)), (ClientAuth::Basic, ClientAuth::None));
     assert_eq!(oauth2.redirects, [RedirectKind::DeepLink, RedirectKind::Loopback]);
-    assert_eq!(acme.probe().expect("a probe").url.as_str(), "https://api.acme.example/v2/me");
+    assert_eq!(
+        acme.probe().expect("a probe").url.as_fixed().expect("fixed").as_str(),
+        "https://api.acme.example/v2/me"
+    );
     let whoami = WebUrl::parse("https://api.acme.example/v2/whoami").expect("a URL");
-    assert_eq!(acme.identity().expect("an identity").source, IdentitySource::Call(whoami));
+    assert_eq!(acme.identity().expect("an identity").source, IdentitySource::Call(whoami.into()));
     assert_eq!(acme.section("pagination"), Some(&json!({"format": "cursor"})));
     assert_eq!(acme.authorization(AuthenticationMethod::Oauth2), Some(&Authorization::access_token()));
 }
