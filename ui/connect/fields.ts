@@ -1,4 +1,9 @@
-import type { FieldSpec } from './api';
+import type { FieldSpec, Method } from './api';
+
+/** Whether a secret is entered into the form. */
+export function hasSecret({ format, fields }: Method): boolean {
+  return format !== 'oauth2' || fields.some(({ type }) => type === 'password');
+}
 
 /** The values to send: trimmed, because keys are often pasted with a line break, and without empty fields. */
 export function typedValues(fields: FieldSpec[], data: FormData): Record<string, string> {

@@ -8,6 +8,7 @@ import {
   reauthorizeSession,
   succeeded,
 } from '../tests/samples';
+import type { FieldSpec, OAuthMethod } from './api';
 import { errorResponse } from '../tests/fake-server';
 import { relink, settled, setUpConnectPage, shelf, tab, waitingTab } from '../tests/connect-page';
 import { viewOf } from '../tests/fake-tab';
@@ -215,6 +216,27 @@ describe('a callback that does not arrive', () => {
     expect(relink.flowIds).toHaveLength(1);
     expect(viewOf(connect, 'flow').flow.redirect).toBe('loopback');
     expect(opened).toHaveLength(2);
+  });
+
+  it('sends what was entered again, unless a secret is among it', async () => {
+    const [oauth] = github.methods as [OAuthMethod];
+    const [field] = hubspot.methods[0]!.fields as [FieldSpec];
+    for (const type of ['text', 'password'] as const) {
+      const fields = [{ ...field, type }];
+      relink.session = {
+        ...reauthorizeSession,
+        integrations: [{ ...github, methods: [{ ...oauth, fields }] }],
+      };
+      const { connect } = tab();
+      await settled();
+      void connect.begin({ [field.name]: 'typed' });
+      await settled();
+      void connect.useOtherRedirect();
+      await settled();
+      const sent = relink.calls.findLast(({ verb }) => verb === 'create')!;
+      const again = type === 'text' ? { [field.name]: 'typed' } : null;
+      expect(sent.body).toMatchObject({ redirect: 'loopback', fields: again });
+    }
   });
 
   it('offers no other redirect if Relink supports only one', async () => {

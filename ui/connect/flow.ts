@@ -9,10 +9,11 @@ import {
   type Method,
   type RedirectKind,
 } from './api';
+import { hasSecret } from './fields';
 import { viewResult } from './opener';
 import { mayClaim, type Browser, type Followed, type PageState } from './page-state';
 import { retryUntilResponse } from './retry';
-import { pause } from './time';
+import { POLL_PAUSE_MS, pause } from './time';
 import { openable, type Request } from './urls';
 import { NO_LINK, NOTHING_PASTED } from './texts';
 import {
@@ -26,9 +27,9 @@ import {
   offered,
   previous,
   redirects,
+  type View,
   withError,
 } from './views';
-import type { View } from './views';
 
 /** How long the page waits for a callback before it offers other ways to finish. */
 const LATE_AFTER_MS = 60_000;
@@ -36,12 +37,10 @@ const LATE_AFTER_MS = 60_000;
 const PROMPTING_AFTER_MS = 3_000;
 /** How long the success is shown before the page goes to the link’s redirect URI. */
 const LEAVE_AFTER_MS = 2_000;
-/** Pause between long polls without news, in case the server answers immediately. */
-const POLL_PAUSE_MS = 250;
 
 /**
- * The connect UI’s state while one account is connected or reauthorized. It holds no typed value longer than the call
- * that sends it. Every call is retried while Relink doesn’t respond.
+ * The connect UI’s state while one account is connected or reauthorized. It holds no secret that was typed longer than
+ * the call that sends it. Every call is retried while Relink doesn’t respond.
  */
 export class ConnectFlow {
   #state: PageState = {
@@ -126,7 +125,7 @@ export class ConnectFlow {
     const token = this.#token;
     if (busy || !chosen || !session || token === null) return Promise.resolve();
     const { integration, method } = chosen;
-    this.#entered = method.format === 'oauth2' ? fields : null;
+    this.#entered = hasSecret(method) ? null : fields;
     const flow = {
       integration: integration.name,
       format: method.format,

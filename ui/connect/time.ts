@@ -1,3 +1,6 @@
+/** Pause between long polls without news, in case the server answers immediately. */
+export const POLL_PAUSE_MS = 250;
+
 /** Waits, unless the signal aborts it. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
