@@ -148,6 +148,43 @@ fn a_secret_is_never_part_of_a_url() {
     assert!(parse(&document("https://{{subdomain}}.example.com").to_string()).is_ok());
 }
 
+#[test]
+fn a_credential_is_bound_to_the_resolved_addresses_and_the_clients_secret_to_those_as_written() {
+    use crate::account::AuthenticationMethod::Oauth2;
+    let document = |host: &str, origins: &[&str]| {
+        json!({"name": "acme", "config": {
+            "base_url": "{{instance_url}}",
+            "credentials": {"oauth2": {"config": {"auth": {"tokenHost": host}}}},
+            "relink": {"origins": origins},
+        }})
+    };
+    let loaded =
+        |host: &str, origins: &[&str]| Definition::load(&document(host, origins), &Map::new()).expect("loaded");
+    let acme = loaded("https://{{subdomain}}.acme.example", &["https://*.salesforce.com"]);
+    let addresses = |subdomain: &str, instance: &str| {
+        let context = json!({ "subdomain": subdomain, "instance_url": instance });
+        acme.addresses(Oauth2, context.as_object().expect("an object"))
+    };
+    let bound = addresses("eu", "https://eu1.salesforce.com");
+    assert_eq!(bound.moved_to(&addresses("eu", "https://eu1.salesforce.com"), &[]), None);
+    for moved in [
+        addresses("us", "https://eu1.salesforce.com"),
+        addresses("eu", "https://us1.salesforce.com"),
+        acme.addresses(Oauth2, &Map::new()),
+    ] {
+        assert!(bound.moved_to(&moved, &[]).is_some(), "{moved:?}");
+    }
+    let secret = acme.unresolved_addresses(Oauth2);
+    assert_eq!(secret.moved_to(&acme.unresolved_addresses(Oauth2), &[]), None, "all accounts share it");
+    for changed in [
+        loaded("https://{{subdomain}}.evil.example", &["https://*.salesforce.com"]),
+        loaded("https://eu.acme.example", &["https://*.salesforce.com"]),
+        loaded("https://{{subdomain}}.acme.example", &["https://*.salesforce.com", "https://*.evil.example"]),
+    ] {
+        assert!(secret.moved_to(&changed.unresolved_addresses(Oauth2), &[]).is_some());
+    }
+}
+
 proptest! {
     /// Whatever the value, the URL is below the domain that is written out, or there is none.
     #[test]

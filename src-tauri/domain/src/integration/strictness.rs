@@ -6,15 +6,18 @@
 //! usable, as long as Relink can work with it safely.
 //!
 //! **Always enforced**, because otherwise the definition can't work, or a credential could be sent to the wrong place:
-//! - the name, the base URL, at least one authentication method that this version knows, and the endpoints of each;
+//! - the name, at least one authentication method that this version knows, and the endpoints of each;
 //! - every URL and path ([`WebUrl`](super::WebUrl), [`UrlPath`](super::UrlPath)): encryption, no user name, no
-//!   link-local or metadata address, no local address without `allow_local`, no path that changes the origin;
+//!   link-local or metadata address, no local address without `allow_local`, no path that changes the origin; and that no
+//!   value decides a host outside of `origins` ([`Address`](super::Address));
 //! - header names that Relink sets itself, placeholders that name a secret that is never sent, and the values of `pkce`;
 //! - the values that determine how a credential is sent (`authorization`, `client`, `options`, `tokenExpiryDuration`,
 //!   `client_secret`), the issuer, the probe, and the source of the identity (`identity`);
-//! - the fields of a form: their names, and that no secret has a default.
+//! - the fields of a form: their names, what becomes of their values, and that no secret has a default;
+//! - where tokens and values are read in answers (`token_path`, `scope_path`, `keep`).
 //!
 //! **Enforced only when written**, and ignored when loaded:
+//! - keys of `relink` that have no effect, and a secret in a URL, which is never filled in;
 //! - misplaced secrets: an unknown key in `credentials` or `authorization`, and a credential in plain text anywhere
 //!   (`misplaced/`). A stored one is hidden where the definition is shown ([`redacted`](super::redacted));
 //! - authorization parameters that Relink sets itself (`params.rs`). Stored ones are left out of the request;
@@ -27,7 +30,7 @@
 
 /// The version of the strict check's rules, to be stored with a definition that passed them. A change of the rules raises
 /// it.
-pub const CHECKER_VERSION: u32 = 3;
+pub const CHECKER_VERSION: u32 = 4;
 
 /// The occasion on which a definition is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
