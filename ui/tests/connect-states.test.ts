@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import type { Flow, Session } from '../connect/api';
+import type { FieldSpec, Flow, OAuthMethod, Session } from '../connect/api';
 import { arrive, expectRoomForLargeText, inspect } from './inspect';
 import {
   connectSession,
@@ -93,6 +93,29 @@ const states: Record<string, () => Promise<unknown>> = {
   'authorize-long-names': async () => {
     harness.relink.session = longSession;
     await arrive(await open(), `Reauthorize ${longSession.integrations[0]?.label}`);
+  },
+  'authorize-with-form': async () => {
+    const [oauth] = github.methods as [OAuthMethod];
+    const [portal] = hubspot.methods[0]!.fields as [FieldSpec];
+    const field = {
+      ...portal,
+      type: 'text',
+      default: null,
+      placeholder: null,
+      help_text: null,
+      options: [],
+    } as const;
+    const tenant = { ...field, name: 'subdomain', label: 'Subdomain', required: true, options: [] };
+    const key = { ...field, type: 'password', name: 'key', label: 'Developer key', options: [] } as const;
+    const fields: FieldSpec[] = [tenant, { ...key, required: false, options: [] }];
+    harness.relink.session = {
+      ...reauthorizeSession,
+      integrations: [{ ...github, methods: [{ ...oauth, fields, host: '….example.com' }] }],
+    };
+    const page = await open();
+    await arrive(page, 'Reauthorize GitHub');
+    await page.getByRole('button', { name: 'Continue to GitHub' }).click();
+    await page.getByText('Enter a value.').waitFor();
   },
   'authorize-error': async () => {
     harness.relink.onCreate = () =>
