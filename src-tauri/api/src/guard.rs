@@ -7,6 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use relink_domain::caller::Caller;
+
 use crate::{
     ApiState, connect, environment,
     error::ApiError,
@@ -69,7 +71,7 @@ pub(crate) async fn reserve(request: Request, next: Next) -> Response {
 }
 
 /// Rejects requests without a valid token: an API token, or the run's own token from the data folder. An accepted request has
-/// its [`Caller`](relink_domain::caller::Caller) as an extension. A token that ends before the response, such as during a
+/// its [`Caller`] as an extension. A token that ends before the response, such as during a
 /// long poll, gets no response.
 pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
@@ -81,6 +83,11 @@ pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, ne
         return refused.into_response();
     }
     request.extensions_mut().insert(environment);
+    admit(&api, caller, request, next).await
+}
+
+/// Serves a request of an authenticated caller, which has a share of the connections.
+pub(crate) async fn admit(api: &ApiState, caller: Caller, mut request: Request, next: Next) -> Response {
     let connection = request.extensions().get::<Connection>().cloned().unwrap_or_default();
     if let Err(refused) = api.limits.use_connection(&connection, Client::of(&caller)) {
         return refused.into_response();

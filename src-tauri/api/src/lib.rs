@@ -14,6 +14,7 @@
 
 mod accounts;
 mod body;
+mod calls;
 mod connect;
 mod discovery;
 mod docs;
@@ -45,6 +46,7 @@ mod socket;
 mod status;
 mod tokens;
 mod ui;
+mod via;
 mod webhooks;
 
 use std::{
@@ -54,11 +56,13 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use relink_calls::{Calls, Upstream};
 use relink_domain::caller::Caller;
 use relink_engine::Engine;
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use calls::EngineAccounts;
 use discovery::Discovery;
 use limits::Limits;
 pub use peer::may_be_own_listener;
@@ -109,6 +113,7 @@ pub(crate) struct ApiState {
     limits: Limits,
     sandbox_runner: SandboxRunner,
     redirect_test: RedirectTest,
+    calls: Calls<EngineAccounts>,
     port: ApiPort,
     openapi_json: &'static LazyLock<String>,
 }
@@ -116,7 +121,7 @@ pub(crate) struct ApiState {
 /// The OpenAPI document, indented for readability. Created at the first access.
 static OPENAPI_JSON: LazyLock<String> = LazyLock::new(|| {
     // Texts, numbers and lists can always be serialized.
-    openapi::document(router::guarded(), router::open()).to_pretty_json().unwrap_or_default()
+    openapi::document(router::guarded().merge(via::routes()), router::open()).to_pretty_json().unwrap_or_default()
 });
 
 /// A running server.
@@ -168,6 +173,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         limits: Limits::new(bounds.all),
         sandbox_runner: sandbox_runner.clone(),
         redirect_test: redirect_test.clone(),
+        calls: Calls::new(EngineAccounts(engine.clone()), Upstream::default()),
         port: port.clone(),
         openapi_json: &OPENAPI_JSON,
     };

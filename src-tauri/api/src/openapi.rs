@@ -92,6 +92,7 @@ impl OpenRoutes {
     components(schemas(ErrorBody)),
     tags(
         (name = "Accounts", description = "Integrated accounts, in Truto's format and in Relink's."),
+        (name = "Calls", description = "Calls to a provider's API with an account's credential."),
         (name = "Integrations", description = "The catalog of integrations, and installed integrations."),
         (name = "Links", description = "Link tokens, which permit connecting or reauthorizing an account in the connect UI."),
         (name = "Webhooks", description = "Webhooks, and their deliveries of events."),
@@ -119,6 +120,7 @@ pub(crate) fn document(guarded: Routes, open: OpenRoutes) -> utoipa::openapi::Op
     for operation in operations(&mut document.paths.paths) {
         add_responses(operation, EveryError::responses());
     }
+    document.paths.paths.values_mut().for_each(distinguish);
     let paths = std::mem::take(&mut document.paths.paths);
     // In axum's patterns `{*path}` is the rest of the path.
     document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
@@ -139,6 +141,30 @@ pub(crate) fn operations(paths: &mut PathsMap<String, PathItem>) -> impl Iterato
         let PathItem { get, put, post, delete, options, head, patch, trace, .. } = item;
         [get, put, post, delete, options, head, patch, trace].into_iter().flatten()
     })
+}
+
+/// Operations of one handler get the method in front of their shared id.
+fn distinguish(item: &mut PathItem) {
+    let PathItem { get, put, post, delete, options, head, patch, .. } = item;
+    let methods = [
+        ("get", get),
+        ("put", put),
+        ("post", post),
+        ("delete", delete),
+        ("options", options),
+        ("head", head),
+        ("patch", patch),
+    ];
+    let mut operations: Vec<_> =
+        methods.into_iter().filter_map(|(method, it)| it.as_mut().map(|it| (method, it))).collect();
+    let ids: Vec<_> = operations.iter().map(|(_, operation)| operation.operation_id.clone()).collect();
+    for (method, operation) in &mut operations {
+        if ids.iter().filter(|id| **id == operation.operation_id).count() > 1
+            && let Some(id) = &mut operation.operation_id
+        {
+            *id = format!("{method}_{id}");
+        }
+    }
 }
 
 /// Adds responses, except those that the handler documents itself.

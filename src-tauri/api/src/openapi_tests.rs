@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, env, fs, path::Path};
 
 use serde_json::Value;
 
-use crate::{OPENAPI_JSON, openapi, router};
+use crate::{OPENAPI_JSON, openapi, router, via};
 
 /// The fields of responses that may be absent, each as `schema.field`.
 const ABSENT_FIELDS: [&str; 8] = [
@@ -33,7 +33,7 @@ fn the_openapi_document_is_current() {
 
 #[test]
 fn operation_ids_are_unique() {
-    let mut document = openapi::document(router::guarded(), router::open());
+    let mut document = openapi::document(router::guarded().merge(via::routes()), router::open());
     let mut ids: Vec<_> = openapi::operations(&mut document.paths.paths)
         .map(|operation| operation.operation_id.clone().expect("an id"))
         .collect();

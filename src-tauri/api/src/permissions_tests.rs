@@ -18,8 +18,8 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::{
-    ApiState, OPENAPI_JSON, limits::Limits, port::ApiPort, redirect_test::RedirectTest, router,
-    sandbox_runner::SandboxRunner,
+    ApiState, OPENAPI_JSON, calls::EngineAccounts, limits::Limits, port::ApiPort, redirect_test::RedirectTest, router,
+    sandbox_runner::SandboxRunner, via,
 };
 
 /// Who may use a route, apart from callers that may do more.
@@ -76,6 +76,20 @@ const TABLE: &[(Who, &str)] = &[
     (Who::Program, "POST /webhook/test"),
     (Who::Full, "GET /api-token"),
     (Who::Full, "GET /api-token/{id}"),
+    (Who::Program, "GET /via/{account}"),
+    (Who::Program, "HEAD /via/{account}"),
+    (Who::Program, "POST /via/{account}"),
+    (Who::Program, "PUT /via/{account}"),
+    (Who::Program, "PATCH /via/{account}"),
+    (Who::Program, "DELETE /via/{account}"),
+    (Who::Program, "OPTIONS /via/{account}"),
+    (Who::Program, "GET /via/{account}/{path}"),
+    (Who::Program, "HEAD /via/{account}/{path}"),
+    (Who::Program, "POST /via/{account}/{path}"),
+    (Who::Program, "PUT /via/{account}/{path}"),
+    (Who::Program, "PATCH /via/{account}/{path}"),
+    (Who::Program, "DELETE /via/{account}/{path}"),
+    (Who::Program, "OPTIONS /via/{account}/{path}"),
     (Who::Program, "GET /relink/status"),
     (Who::Program, "GET /relink/accounts"),
     (Who::Program, "GET /relink/accounts/{id}"),
@@ -131,6 +145,7 @@ impl World {
             limits: Limits::new(64),
             sandbox_runner: SandboxRunner::default(),
             redirect_test: RedirectTest::default(),
+            calls: relink_calls::Calls::new(EngineAccounts(engine.clone()), relink_calls::Upstream::default()),
             port: ApiPort::new(7417, None),
             openapi_json: &OPENAPI_JSON,
         };
@@ -178,6 +193,11 @@ fn check(kind: &str, operation: &str, allowed: bool, refused: (u16, &str), (stat
         let is_refused = [401, 403, 405].contains(&status.as_u16()) || body["code"] == "no_such_route";
         assert!(!is_refused, "{kind} may use {operation}, but got {status} {body}");
     } else {
+        // The response to HEAD has no body.
+        if operation.starts_with("HEAD ") {
+            assert_eq!(status.as_u16(), refused.0, "{kind} may not use {operation}");
+            return;
+        }
         let got = (status.as_u16(), body["code"].as_str().unwrap_or_default());
         assert_eq!(got, refused, "{kind} may not use {operation}: {body}");
         assert!(body["message"].as_str().is_some_and(|message| message.ends_with('.') || status.as_u16() == 401));
@@ -247,13 +267,17 @@ async fn callers_that_have_no_route_are_refused_on_every_one() {
         Caller::Link { id: LinkTokenId::from_uuid(Uuid::nil()) },
         Caller::Internal,
     ] {
-        let guarded = router::guarded().into_router().layer(Extension(caller.clone())).with_state(world.state.clone());
+        let guarded = router::guarded()
+            .merge(via::routes())
+            .into_router()
+            .layer(Extension(caller.clone()))
+            .with_state(world.state.clone());
         for (_, operation) in TABLE.iter().filter(|(who, _)| *who != Who::Open) {
             let response = ask(&guarded, operation, None).await;
             check(&caller.to_string(), operation, false, (403, "forbidden"), &response);
         }
     }
-    let nobody = router::guarded().into_router().with_state(world.state.clone());
+    let nobody = router::guarded().merge(via::routes()).into_router().with_state(world.state.clone());
     for (_, operation) in TABLE.iter().filter(|(who, _)| *who != Who::Open) {
         check("nobody", operation, false, (401, "unauthorized"), &ask(&nobody, operation, None).await);
     }

@@ -11,7 +11,7 @@ use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLaye
 use crate::{
     ApiState, accounts, body, connect, docs, error, events, guard, integrations, links, openapi,
     openapi::{OpenRoutes, Routes},
-    redirect_test, sandbox, status, tokens, webhooks,
+    redirect_test, sandbox, status, tokens, via, webhooks,
 };
 
 /// The routes that require a bearer token.
@@ -39,17 +39,19 @@ pub(crate) fn open() -> OpenRoutes {
 
 pub(crate) fn router(state: ApiState) -> Router {
     let bearer = middleware::from_fn_with_state(state.clone(), guard::bearer);
-    Router::new()
+    let own = Router::new()
         .merge(guarded().into_router().route_layer(bearer))
         .merge(open().into_router())
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(DefaultBodyLimit::max(body::MAX_LENGTH))
+        .layer(header_unless_set("cache-control", "no-store"))
+        .layer(header_unless_set("x-content-type-options", "nosniff"));
+    // What a provider answers is not changed.
+    own.merge(via::router(&state))
         .layer(middleware::from_fn(guard::reserve))
         .layer(middleware::from_fn_with_state(state.clone(), guard::same_machine))
         .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(header_unless_set("cache-control", "no-store"))
-        .layer(header_unless_set("x-content-type-options", "nosniff"))
         .with_state(state)
 }
 

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower_http::{normalize_path::NormalizePath, timeout::RequestBodyTimeout};
 
-use crate::{error::ApiError, limits::Connection, peer, peer::Peer};
+use crate::{error::ApiError, limits::Connection, peer, peer::Peer, via::AsSent};
 
 /// How long a client may take to send the headers of its next request.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -203,7 +203,9 @@ async fn serve<L: Listener>(
             if peer == Peer::OtherUser {
                 return Ok(other_user().into_response());
             }
+            let as_sent = AsSent(request.uri().clone());
             let mut request = request.map(Body::new);
+            request.extensions_mut().insert(as_sent);
             request.extensions_mut().insert(of_client);
             if is_reserved {
                 request.extensions_mut().insert(Reserved);

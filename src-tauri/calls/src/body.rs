@@ -1,6 +1,10 @@
 //! Bodies of calls.
 
 use bytes::Bytes;
+use http::{
+    HeaderMap,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Collected, Empty, Full, combinators::UnsyncBoxBody};
 
@@ -24,10 +28,9 @@ pub(crate) enum RequestBody {
 }
 
 impl RequestBody {
-    /// Reads a body that is small, and whose size is known.
-    pub(crate) async fn read(body: Body) -> Result<Self, BoxError> {
-        Ok(match body.size_hint().exact() {
-            Some(0) => Self::Known(Bytes::new()),
+    /// Reads a body that is small, and whose size is known: from the body itself, or from the headers of the request.
+    pub(crate) async fn read(body: Body, headers: &HeaderMap) -> Result<Self, BoxError> {
+        Ok(match body.size_hint().exact().or_else(|| declared_length(headers)) {
             Some(size) if size <= MAX_REPLAYED => Self::Known(body.collect().await.map(Collected::to_bytes)?),
             _ => Self::Streamed(body),
         })
@@ -47,6 +50,14 @@ impl RequestBody {
             Self::Known(_) | Self::Spent => full(Bytes::new()),
         }
     }
+}
+
+/// The length of a request's body (RFC 9112 §6.3).
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return None;
+    }
+    headers.get(CONTENT_LENGTH).map_or(Some(0), |value| value.to_str().ok()?.parse().ok())
 }
 
 /// A body that is there already.

@@ -12,10 +12,10 @@
 
 mod account;
 mod body;
-pub mod headers;
+mod headers;
 mod pass_through;
 mod redirect;
-pub mod target;
+mod target;
 mod upstream;
 
 #[cfg(test)]
@@ -24,4 +24,5 @@ mod tests;
 pub use account::{Account, Accounts, Answered, Said};
 pub use body::{Body, BoxError};
 pub use pass_through::{CallError, Calls, Incoming};
+pub use target::TargetError;
 pub use upstream::{Upstream, UpstreamError};

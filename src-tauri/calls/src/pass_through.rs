@@ -70,7 +70,7 @@ impl<A: Accounts> Calls<A> {
         let mut account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
         let mut uri = target(account.base_url(), path, query)?;
         let mut body = if account.is_renewable() {
-            RequestBody::read(body).await.map_err(CallError::Body)?
+            RequestBody::read(body, &headers).await.map_err(CallError::Body)?
         } else {
             RequestBody::Streamed(body)
         };

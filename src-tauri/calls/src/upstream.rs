@@ -6,6 +6,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -24,6 +25,7 @@ use relink_domain::{
     destination::{Admits, Consent},
     failure::Cause,
 };
+use tokio::sync::OnceCell;
 use tower_service::Service;
 use url::Url;
 
@@ -40,9 +42,13 @@ const MAX_IDLE: usize = 64;
 
 type Client = legacy::Client<HttpsConnector<HttpConnector<CheckedResolver>>, Body>;
 
-/// The connections to providers. Clones share them.
-#[derive(Debug, Clone)]
-pub struct Upstream {
+/// The connections to providers. Clones share them. Nothing is read or kept before the first call.
+#[derive(Debug, Clone, Default)]
+pub struct Upstream(Arc<OnceCell<Clients>>);
+
+/// One client for each kind of addresses that a call may be connected to.
+#[derive(Debug)]
+struct Clients {
     public: Client,
     private: Client,
     loopback: Client,
@@ -53,9 +59,9 @@ pub struct Upstream {
 #[error("no response: {}", .0.code())]
 pub struct UpstreamError(pub Cause);
 
-impl Upstream {
+impl Clients {
     /// Reads the system's certificate authorities, which takes some milliseconds. Fails if there are none.
-    pub fn new() -> Result<Self, rustls::Error> {
+    fn new() -> Result<Self, rustls::Error> {
         let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
             .with_safe_default_protocol_versions()?
             .try_with_platform_verifier()?
@@ -85,6 +91,22 @@ impl Upstream {
             loopback: client(Admits::Loopback),
         })
     }
+}
+
+impl Upstream {
+    async fn clients(&self) -> Result<&Clients, UpstreamError> {
+        let make = || async {
+            match tokio::task::spawn_blocking(Clients::new).await {
+                Ok(Ok(clients)) => Ok(clients),
+                Ok(Err(error)) => {
+                    tracing::error!("no call can be encrypted: {error}");
+                    Err(UpstreamError(Cause::Tls))
+                }
+                Err(_) => Err(UpstreamError(Cause::Reset)),
+            }
+        };
+        self.0.get_or_try_init(make).await
+    }
 
     /// Sends a request to an origin that may be called, and gives the response as soon as its headers are there.
     pub(crate) async fn send(
@@ -97,10 +119,11 @@ impl Upstream {
         if let Some(cause) = admits.refusal_of_host(base, consent) {
             return Err(UpstreamError(cause));
         }
+        let clients = self.clients().await?;
         let client = match admits {
-            Admits::Public => &self.public,
-            Admits::Private => &self.private,
-            Admits::Loopback => &self.loopback,
+            Admits::Public => &clients.public,
+            Admits::Private => &clients.private,
+            Admits::Loopback => &clients.loopback,
         };
         match tokio::time::timeout(HEADERS_DEADLINE, client.request(request)).await {
             Ok(answered) => answered.map_err(|error| UpstreamError(cause_of(&error))),

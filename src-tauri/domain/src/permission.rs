@@ -48,6 +48,7 @@ macro_rules! permissions {
 permissions! {
     ReadAccounts = "read_accounts", Program, "read accounts, their timelines and Relink's status";
     UseAccounts = "use_accounts", Program, "refresh and check accounts, and get their access tokens";
+    MakeCalls = "make_calls", Program, "make calls with accounts";
     CreateLinks = "create_links", Program, "create connection links";
     FollowEvents = "follow_events", Program, "follow events";
     OwnWebhooks = "own_webhooks", Program, "manage webhooks that it created";

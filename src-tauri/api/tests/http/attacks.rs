@@ -65,6 +65,10 @@ async fn every_route_refuses_a_request_without_a_known_token_unless_it_is_docume
             assert_eq!(is_refused, operation.is_guarded, "{operation:?} {token:?}");
             if is_refused {
                 guarded += 1;
+                // The response to HEAD has no body.
+                if operation.method == Method::HEAD {
+                    continue;
+                }
                 let body: Value = answer.json().await.expect("JSON");
                 assert_eq!(body["statusCode"], 401);
             }

@@ -57,7 +57,7 @@ async fn no_response_repeats_what_the_database_says() {
         let is_internal = answer.status() == StatusCode::INTERNAL_SERVER_ERROR;
         let is_page = operation.path.starts_with("/docs") || operation.path == "/openapi.json";
         let text = answer.text().await.expect("a body");
-        if is_internal {
+        if is_internal && operation.method != Method::HEAD {
             let error: Value = serde_json::from_str(&text).expect("JSON");
             assert_eq!(error["code"], "store", "{operation:?}: {text}");
             internal.push(operation);

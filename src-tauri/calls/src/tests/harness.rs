@@ -165,7 +165,7 @@ impl World {
             fails_to_renew: false.into(),
             reported: Mutex::default(),
         }));
-        Self { calls: Calls::new(accounts.clone(), Upstream::new().expect("connections")), accounts }
+        Self { calls: Calls::new(accounts.clone(), Upstream::default()), accounts }
     }
 
     /// Gives the response while its body arrives.

@@ -69,7 +69,7 @@ async fn a_body_that_cannot_be_sent_again_is_not_but_the_next_call_works() {
     let world = World::renewable(&provider);
     let pieces =
         futures_util::stream::iter((0..3).map(|_| Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"piece ")))));
-    let mut call = harness::call("POST", "/x", None, "", &[]);
+    let mut call = harness::call("POST", "/x", None, "", &[("transfer-encoding", "chunked")]);
     call.body = StreamBody::new(pieces).boxed_unsync();
     let response = world.call(call).await.expect("a response");
     assert_eq!(response.status, StatusCode::UNAUTHORIZED);
@@ -114,4 +114,15 @@ async fn other_answers_report_what_they_show() {
         let expected: Vec<_> = reported.map(|what| format!("{what} with at-1")).into_iter().collect();
         assert_eq!(world.reported(), expected, "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_body_whose_length_only_the_headers_say_is_sent_again() {
+    let provider = accepting(2).await;
+    let world = World::renewable(&provider);
+    let mut call = harness::call("POST", "/x", None, "", &[("content-length", "6")]);
+    let pieces = futures_util::stream::iter([Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"pieces")))]);
+    call.body = StreamBody::new(pieces).boxed_unsync();
+    let response = world.call(call).await.expect("a response");
+    assert_eq!((response.status, response.text().as_str()), (StatusCode::OK, "pieces"));
 }

@@ -66,7 +66,7 @@ async fn a_request_is_passed_on_while_it_arrives() {
     .await;
     let world = World::renewable(&provider);
     let (mut pieces, stream) = mpsc::channel(1);
-    let mut call = harness::call("POST", "/", None, "", &[]);
+    let mut call = harness::call("POST", "/", None, "", &[("transfer-encoding", "chunked")]);
     call.body = StreamBody::new(stream).boxed_unsync();
     pieces.send(piece("one")).await.expect("taken");
     let mut body = world.begin(call).await.expect("a response").into_body();

@@ -1,0 +1,265 @@
+//! `/via/{account}/…`: the pass-through that any HTTP client can use as its base URL. Everything goes as it is, with the
+//! account's credential added (docs/api.md).
+
+use axum::{
+    Extension, Router,
+    body::Body,
+    extract::{Path, Request, State},
+    http::{HeaderMap, StatusCode, Uri, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http_body_util::BodyExt;
+use relink_calls::{CallError, Incoming, TargetError};
+use relink_domain::{AccountId, Secret, caller::Caller, failure::Failure, permission::Permission};
+use relink_engine::{Error, Filter};
+use utoipa_axum::routes;
+
+use crate::{
+    ApiState,
+    error::ApiError,
+    guard,
+    openapi::{Conflict, NotFound, ProviderErrors, Routes},
+    permit::unauthorized,
+};
+
+const PREFIX: &str = "/via/";
+/// A token of Relink's has 43 characters; nothing shorter is worth a look.
+const MIN_TOKEN: usize = 43;
+/// So many headers are searched for Relink's token.
+const MAX_SEARCHED: usize = 64;
+
+/// The request's URI as the client sent it: what goes to the provider is not normalized.
+#[derive(Debug, Clone)]
+pub(crate) struct AsSent(pub(crate) Uri);
+
+pub(crate) fn routes() -> Routes {
+    Routes::new().with(Permission::MakeCalls, routes!(root)).with(Permission::MakeCalls, routes!(below))
+}
+
+/// The router with its own guard, which finds Relink's token wherever a provider's SDK puts its credential.
+pub(crate) fn router(state: &ApiState) -> Router<ApiState> {
+    routes().into_router().route_layer(middleware::from_fn_with_state(state.clone(), authenticate))
+}
+
+/// Rejects requests without a valid token, and takes the token out of the accepted ones.
+async fn authenticate(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
+    let Some((token, caller)) = find_token(request.headers(), |text| api.engine.access().authenticate(text)) else {
+        return unauthorized();
+    };
+    let has_token = |value: &http::HeaderValue| contains(value.as_bytes(), token.expose().as_bytes());
+    let with_token: Vec<_> =
+        request.headers().iter().filter(|(_, value)| has_token(value)).map(|(name, _)| name.clone()).collect();
+    for name in with_token {
+        request.headers_mut().remove(name);
+    }
+    guard::admit(&api, caller, request, next).await
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// Relink's token in the request's headers: in `Authorization` as Bearer or `token`, or as the password or user name of Basic,
+/// or as the whole value of any header, with or without a scheme before it.
+fn find_token<C>(headers: &HeaderMap, known: impl Fn(&str) -> Option<C>) -> Option<(Secret, C)> {
+    let authorization = headers.get_all(header::AUTHORIZATION).iter();
+    let others = headers.iter().filter(|(name, _)| *name != header::AUTHORIZATION).map(|(_, value)| value);
+    for value in authorization.chain(others).take(MAX_SEARCHED) {
+        let Ok(text) = value.to_str() else { continue };
+        let credential = text.rsplit(' ').next().unwrap_or_default();
+        let basic = || {
+            let (scheme, encoded) = text.split_once(' ')?;
+            let pair = scheme.eq_ignore_ascii_case("basic").then(|| BASE64_STANDARD.decode(encoded.trim()).ok())??;
+            let pair = String::from_utf8(pair).ok()?;
+            let (user, password) = pair.split_once(':')?;
+            [password, user].into_iter().find_map(|text| found(text, &known))
+        };
+        if let Some(found) = found(credential, &known).or_else(basic) {
+            return Some(found);
+        }
+    }
+    None
+}
+
+fn found<C>(text: &str, known: &impl Fn(&str) -> Option<C>) -> Option<(Secret, C)> {
+    if text.len() < MIN_TOKEN {
+        return None;
+    }
+    known(text).map(|caller| (Secret::new(text), caller))
+}
+
+/// Call the provider's API at its base URL
+///
+/// The same as the route below it, with an empty path.
+#[utoipa::path(
+    method(get, head, post, put, patch, delete, options),
+    path = "/via/{account}",
+    operation_id = "call_base_url",
+    tag = "Calls",
+    params(("account" = String, Path, description = "The account's id, or its name.")),
+    responses((status = "default", description = "The provider's response."), NotFound, Conflict, ProviderErrors),
+)]
+async fn root(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+    request: Request,
+) -> Response {
+    call(&api, &caller, &account, request).await
+}
+
+/// Call the provider's API
+///
+/// Path, query, method, headers and body go to the provider as they are, below its base URL, with the account's credential added.
+/// The response is the provider's, whatever its status.
+///
+/// Use `http://127.0.0.1:7417/via/{account}` as the base URL of the provider's SDK, and an API token of Relink's as its token: in
+/// `Authorization` (`Bearer`, `token`, or in `Basic`), or in the header that the SDK uses. It is taken out.
+#[utoipa::path(
+    method(get, head, post, put, patch, delete, options),
+    path = "/via/{account}/{*path}",
+    operation_id = "call",
+    tag = "Calls",
+    params(
+        ("account" = String, Path, description = "The account's id, or its name."),
+        ("path" = String, Path, description = "The path below the provider's base URL."),
+    ),
+    responses((status = "default", description = "The provider's response."), NotFound, Conflict, ProviderErrors),
+)]
+async fn below(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path((account, _)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    call(&api, &caller, &account, request).await
+}
+
+async fn call(api: &ApiState, caller: &Caller, account: &str, request: Request) -> Response {
+    match forward(api, caller, account, request).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn forward(api: &ApiState, caller: &Caller, account: &str, request: Request) -> Result<Response, ApiError> {
+    let id = account_named(api, caller, account).await?;
+    let (mut parts, body) = request.into_parts();
+    let uri = parts.extensions.remove::<AsSent>().map_or(parts.uri, |AsSent(uri)| uri);
+    let (prefix, path) = split(uri.path());
+    let incoming = Incoming {
+        method: parts.method,
+        path,
+        query: uri.query(),
+        headers: parts.headers,
+        body: body.map_err(Into::into).boxed_unsync(),
+        prefix,
+    };
+    let response = api.calls.pass_through(caller, id, incoming).await.map_err(explain)?;
+    Ok(response.map(Body::new))
+}
+
+/// The path to the account, and what follows it.
+fn split(path: &str) -> (&str, &str) {
+    // Any run of leading slashes is one (contract section 0.2).
+    let start = path.len() - path.trim_start_matches('/').len();
+    let after = start.saturating_sub(1) + PREFIX.len();
+    let end = path.get(after..).and_then(|rest| rest.find('/')).map_or(path.len(), |length| after + length);
+    (&path[start.saturating_sub(1)..end], &path[end..])
+}
+
+async fn account_named(api: &ApiState, caller: &Caller, text: &str) -> Result<AccountId, ApiError> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let all = api.engine.accounts().list(caller, Filter::default()).await?;
+    let named: Vec<_> =
+        all.iter().filter(|view| view.account.profile.name == text).map(|view| view.account.id()).collect();
+    match named.as_slice() {
+        [] => Err(ApiError::not_found(&format!("There is no account with the name or id {text:?}."))),
+        [id] => Ok(*id),
+        several => {
+            let ids: Vec<_> = several.iter().map(ToString::to_string).collect();
+            let message =
+                format!("{} accounts are named {text:?}. Use the id of one: {}.", several.len(), ids.join(", "));
+            Err(ApiError::new(StatusCode::CONFLICT, "ambiguous_account", &message))
+        }
+    }
+}
+
+/// Why there is no response of the provider.
+fn explain(error: CallError<Error>) -> ApiError {
+    match error {
+        CallError::Account(error) => error.into(),
+        CallError::Target(error) => {
+            let code = match error {
+                TargetError::DotSegment => "path_leaves_api",
+                TargetError::ControlCharacter => "path_control_character",
+                TargetError::Malformed => "path_malformed",
+            };
+            ApiError::bad_request(code, &error.to_string())
+        }
+        CallError::Body(_) => ApiError::bad_request(
+            "body_ended_early",
+            "The request's body ended early, so the call may not have been complete.",
+        ),
+        CallError::Upstream(failed) => ApiError::from(Error::provider(Failure::new(failed.0), "The provider", None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    const TOKEN: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+
+    fn found_in(name: &'static str, value: &str) -> bool {
+        let headers = HeaderMap::from_iter([
+            (header::ACCEPT, HeaderValue::from_static("application/json")),
+            (name.parse().expect("a name"), HeaderValue::from_str(value).expect("a value")),
+        ]);
+        find_token(&headers, |text| (text == TOKEN).then_some(())).is_some()
+    }
+
+    #[test]
+    fn a_token_is_found_where_sdks_put_it() {
+        let basic = |pair: &str| format!("Basic {}", BASE64_STANDARD.encode(pair));
+        for (name, value) in [
+            ("authorization", format!("Bearer {TOKEN}")),
+            ("authorization", format!("token {TOKEN}")),
+            ("authorization", TOKEN.to_owned()),
+            ("authorization", basic(&format!("user:{TOKEN}"))),
+            ("authorization", basic(&format!("{TOKEN}:"))),
+            ("x-api-key", TOKEN.to_owned()),
+            ("private-token", format!("Key {TOKEN}")),
+        ] {
+            assert!(found_in(name, &value), "{name}: {value}");
+        }
+        for (name, value) in [
+            ("authorization", format!("Bearer {TOKEN}x")),
+            ("authorization", "Bearer".to_owned()),
+            ("authorization", "Basic !!!".to_owned()),
+            ("authorization", basic("no colon")),
+            ("x-api-key", format!("{TOKEN},other")),
+        ] {
+            assert!(!found_in(name, &value), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_account_is_not_changed() {
+        for (path, prefix, rest) in [
+            ("/via/acme", "/via/acme", ""),
+            ("/via/acme/", "/via/acme", "/"),
+            ("/via/acme/v1/users/", "/via/acme", "/v1/users/"),
+            ("///via/acme//a%2Fb", "/via/acme", "//a%2Fb"),
+            ("/via/My%20Account/x", "/via/My%20Account", "/x"),
+        ] {
+            assert_eq!(split(path), (prefix, rest), "{path}");
+        }
+    }
+}
