@@ -1,9 +1,15 @@
 //! The form for an API key or a client's credentials.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write as _,
+};
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use unicode_general_category::{GeneralCategory, get_general_category};
+
+use zeroize::Zeroizing;
 
 use super::{
     error::{DefinitionError, quoted},
@@ -32,6 +38,10 @@ pub struct Field {
     pub help_text: Option<String>,
     /// Must match the whole value.
     pub pattern: Option<Pattern>,
+    #[serde(skip)]
+    pub format: Option<ValueFormat>,
+    #[serde(skip)]
+    pub transform: Option<Transform>,
     /// For [`FieldKind::SingleSelect`].
     pub options: Vec<Choice>,
     /// Whether its value is kept in the keychain and nowhere else.
@@ -45,6 +55,55 @@ pub enum FieldKind {
     Text,
     Password,
     SingleSelect,
+}
+
+/// What a value must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueFormat {
+    Email,
+    Number,
+    Uuid,
+    Url,
+}
+
+impl ValueFormat {
+    fn matches(self, value: &str) -> bool {
+        match self {
+            Self::Email => value.split_once('@').is_some_and(|(user, host)| {
+                !user.is_empty() && host.contains('.') && !host.contains('@') && !value.contains(char::is_whitespace)
+            }),
+            Self::Number => value.parse::<f64>().is_ok_and(f64::is_finite),
+            Self::Uuid => uuid::Uuid::parse_str(value).is_ok(),
+            Self::Url => url::Url::parse(value).is_ok_and(|url| matches!(url.scheme(), "http" | "https")),
+        }
+    }
+}
+
+/// What becomes of a value before it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transform {
+    Lowercase,
+    Uppercase,
+    /// Its SHA-256, in hexadecimal digits.
+    Sha256,
+}
+
+impl Transform {
+    fn apply(self, value: &str) -> String {
+        match self {
+            Self::Lowercase => value.to_lowercase(),
+            Self::Uppercase => value.to_uppercase(),
+            Self::Sha256 => hex(&Sha256::digest(value.as_bytes())),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a `String` can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// An option of a [`FieldKind::SingleSelect`].
@@ -140,16 +199,18 @@ impl Field {
         if self.kind == FieldKind::SingleSelect && !self.options.iter().any(|option| option.value == value) {
             return fault(FieldFault::NotAnOption, format!("{label} must be one of the options."));
         }
-        match &self.pattern {
-            Some(pattern) if !pattern.matches(value) => fault(
-                FieldFault::PatternMismatch,
-                match &self.help_text {
-                    Some(help) => format!("{label} doesn't look right. {help}"),
-                    None => format!("{label} doesn't look right. Copy all of it again."),
-                },
-            ),
-            _ => Ok(()),
+        let is_as_expected = self.pattern.as_ref().is_none_or(|pattern| pattern.matches(value))
+            && self.format.is_none_or(|format| format.matches(value));
+        if is_as_expected {
+            return Ok(());
         }
+        fault(
+            FieldFault::PatternMismatch,
+            match &self.help_text {
+                Some(help) => format!("{label} doesn't look right. {help}"),
+                None => format!("{label} doesn't look right. Copy all of it again."),
+            },
+        )
     }
 
     fn decode(node: &Node<'_>) -> Result<Self, DefinitionError> {
@@ -181,6 +242,8 @@ impl Field {
             placeholder: object.text("placeholder")?,
             help_text: object.text("help_text")?,
             pattern: object.describing("pattern", |node| node.parse(Pattern::parse))?,
+            format: object.describing("format", |node| node.one_of(&FORMATS))?,
+            transform: object.map("transform", |node| node.one_of(&TRANSFORMS))?,
             options,
             secret: kind == FieldKind::Password,
         };
@@ -219,6 +282,16 @@ fn is_blank(text: &str) -> bool {
     })
 }
 
+const FORMATS: [(&str, ValueFormat); 4] = [
+    ("email", ValueFormat::Email),
+    ("number", ValueFormat::Number),
+    ("uuid", ValueFormat::Uuid),
+    ("url", ValueFormat::Url),
+];
+
+const TRANSFORMS: [(&str, Transform); 3] =
+    [("lowercase", Transform::Lowercase), ("uppercase", Transform::Uppercase), ("sha256", Transform::Sha256)];
+
 fn name(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(fits) {
@@ -238,6 +311,8 @@ pub struct FieldValues {
 
 impl FieldValues {
     fn put(&mut self, field: &Field, value: &str) {
+        let transformed = field.transform.map(|transform| Zeroizing::new(transform.apply(value)));
+        let value = transformed.as_ref().map_or(value, |value| value.as_str());
         if field.secret {
             self.secret.insert(field.name.clone(), Secret::new(value));
         } else {

@@ -143,3 +143,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_value_has_its_format_and_is_transformed_before_it_is_kept() {
+    let form = |field: serde_json::Value| {
+        let document = serde_json::json!({"name": "acme", "config": {
+            "credentials": {"format": "api_key", "config": {"fields": [field]}},
+            "authorization": {"format": "header", "config": {"header_name": "X-Key", "header_value": "{{v}}"}},
+        }});
+        let parsed = crate::integration::parse(&document.to_string()).map_err(|error| error.to_string())?;
+        let is_unused = |warning: &crate::integration::Warning| warning.problem.contains("effect");
+        assert!(!parsed.warnings.iter().any(is_unused), "{:?}", parsed.warnings);
+        Ok::<_, String>(parsed.definition.api_key().expect("a form").fields.clone())
+    };
+    let kept = |format: &str, transform: &str, value: &str| {
+        let field = serde_json::json!({"name": "v", "type": "text", "format": format, "transform": transform});
+        let values = form(field).expect("accepted").validate(&[("v".to_owned(), Secret::new(value))].into());
+        values.ok().map(|values| values.secret["v"].expose().to_owned())
+    };
+    for (format, fits, does_not) in [
+        ("email", "ada@acme.example", "ada@acme"),
+        ("number", "-1.5", "one"),
+        ("uuid", "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b", "0190a1b2"),
+        ("url", "https://acme.example/x", "acme.example"),
+    ] {
+        assert_eq!((kept(format, "", fits).as_deref(), kept(format, "", does_not)), (Some(fits), None), "{format}");
+    }
+    assert_eq!(kept("", "lowercase", "AbÇ").as_deref(), Some("abç"));
+    assert_eq!(kept("", "uppercase", "abç").as_deref(), Some("ABÇ"));
+    let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(kept("", "sha256", "abc").as_deref(), Some(sha256), "FIPS 180-4, appendix B.1");
+    for (key, value) in [("format", "phone"), ("transform", "rot13")] {
+        let mut field = serde_json::json!({"name": "v", "type": "text"});
+        field[key] = value.into();
+        assert!(form(field).is_err(), "{key}");
+    }
+}

@@ -124,8 +124,20 @@ const OPTIONS: Keys = Keys {
 };
 
 const FIELD: Keys = Keys {
-    used: &["name", "label", "type", "required", "default", "placeholder", "help_text", "pattern", "options"],
-    unused: &["format", "transform"],
+    used: &[
+        "name",
+        "label",
+        "type",
+        "required",
+        "default",
+        "placeholder",
+        "help_text",
+        "pattern",
+        "options",
+        "format",
+        "transform",
+    ],
+    unused: &[],
     names_credential: &[],
     is_field: true,
     inside: &[("options", &only(&["label", "value"]))],

@@ -167,16 +167,25 @@ impl Connections {
                 kept = self.0.uses.keychain.get(&Key::Account(id)).await?.unwrap_or_default();
             }
         }
-        let mut values = typed.clone();
+        let (mut values, mut known) = (typed.clone(), EnteredFields::default());
         for field in oauth2.fields.iter().filter(|field| !typed.contains_key(&field.name)) {
             let in_context =
                 || link.options.context.get(&field.name).or_else(|| present.get(&field.name)).and_then(text_of);
             let found =
                 if field.secret { kept.secrets.get(&field.name).cloned() } else { in_context().map(Secret::new) };
-            values.extend(found.map(|value| (field.name.clone(), value)));
+            let Some(value) = found else { continue };
+            if field.secret {
+                known.secret.insert(field.name.clone(), value.clone());
+            } else {
+                known.public.insert(field.name.clone(), value.expose().into());
+            }
+            values.insert(field.name.clone(), value);
         }
         let has_form = oauth2.fields.iter().next().is_some();
-        let entered = if has_form { validated(&oauth2.fields, &values)? } else { EnteredFields::default() };
+        let mut entered = if has_form { validated(&oauth2.fields, &values)? } else { EnteredFields::default() };
+        // What is known was transformed when it was entered.
+        entered.secret.extend(known.secret);
+        entered.public.extend(known.public);
         let context = link.options.context_after(&present, &entered.public);
         Ok((entered, context))
     }
