@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use relink_calls::{Account, Accounts, Answered};
-use relink_domain::{AccountId, caller::Caller, destination::Consent};
+use relink_domain::{AccountId, Secret, caller::Caller, destination::Consent};
 use relink_engine::{Engine, Error, PreparedAccount};
 use url::Url;
 
@@ -26,6 +26,10 @@ impl Account for Prepared {
 
     fn headers(&self) -> &HeaderMap {
         self.0.headers()
+    }
+
+    fn query(&self) -> &[(String, Secret)] {
+        self.0.query()
     }
 
     fn is_renewable(&self) -> bool {

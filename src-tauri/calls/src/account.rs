@@ -1,7 +1,7 @@
 //! What calls need of the engine.
 
 use http::HeaderMap;
-use relink_domain::{AccountId, caller::Caller, destination::Consent};
+use relink_domain::{AccountId, Secret, caller::Caller, destination::Consent};
 use url::Url;
 
 /// An account that is ready for calls: everything that a call needs of it, in memory.
@@ -14,6 +14,9 @@ pub trait Account: Clone + Send + Sync + 'static {
 
     /// The headers that its integration's definition adds, with the one that carries the credential.
     fn headers(&self) -> &HeaderMap;
+
+    /// The parameters that its integration's definition adds to the query. A key may be among them.
+    fn query(&self) -> &[(String, Secret)];
 
     /// Whether a refused access token can be replaced by a new one.
     fn is_renewable(&self) -> bool;

@@ -68,7 +68,7 @@ impl<A: Accounts> Calls<A> {
     ) -> Result<Response<Body>, CallError<A::Error>> {
         let Incoming { method, path, query, headers, body, prefix } = call;
         let mut account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
-        let mut uri = target(account.base_url(), path, query)?;
+        let mut uri = target(account.base_url(), path, query, account.query())?;
         let mut body = if account.is_renewable() {
             RequestBody::read(body, &headers).await.map_err(CallError::Body)?
         } else {
@@ -79,7 +79,7 @@ impl<A: Accounts> Calls<A> {
             match self.accounts.renewed(caller, &account).await {
                 Ok(renewed) if body.can_be_sent() => {
                     account = renewed;
-                    uri = target(account.base_url(), path, query)?;
+                    uri = target(account.base_url(), path, query, account.query())?;
                     response = self.send(&account, &method, &uri, headers, &mut body).await?;
                 }
                 // The call had the old token, so its refusal says nothing of the new one.
@@ -138,7 +138,7 @@ impl<A: Accounts> Calls<A> {
 fn respond(response: Response<IncomingBody>, uri: &Uri, account: &impl Account, prefix: &str) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     headers::keep_of_response(&mut parts.headers);
-    redirect::rewrite(&mut parts.headers, uri, account.base_url(), prefix);
+    redirect::rewrite(&mut parts.headers, uri, account.base_url(), account.query(), prefix);
     parts.version = http::Version::HTTP_11;
     parts.extensions.clear();
     Response::from_parts(parts, body.map_err(Into::into).boxed_unsync())

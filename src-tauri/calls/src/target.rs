@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use http::{Uri, uri::PathAndQuery};
 use percent_encoding::percent_decode_str;
-use url::Url;
+use relink_domain::Secret;
+use url::{Url, form_urlencoded};
 
 /// Why a call's path is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,8 +19,8 @@ pub enum TargetError {
 }
 
 /// The URL of a call: `path` and `query` go as the caller wrote them, after the base URL's path. `path` is empty or begins
-/// with a slash.
-pub fn target(base: &Url, path: &str, query: Option<&str>) -> Result<Uri, TargetError> {
+/// with a slash. The parameters in `added` replace the caller's of the same name.
+pub fn target(base: &Url, path: &str, query: Option<&str>, added: &[(String, Secret)]) -> Result<Uri, TargetError> {
     check(path)?;
     let below = base.path().trim_end_matches('/');
     let mut path_and_query = String::with_capacity(below.len() + path.len() + query.map_or(0, str::len) + 2);
@@ -28,9 +29,14 @@ pub fn target(base: &Url, path: &str, query: Option<&str>) -> Result<Uri, Target
     if path_and_query.is_empty() {
         path_and_query.push('/');
     }
-    if let Some(query) = query {
+    if added.is_empty() {
+        if let Some(query) = query {
+            path_and_query.push('?');
+            path_and_query.push_str(query);
+        }
+    } else {
         path_and_query.push('?');
-        path_and_query.push_str(query);
+        path_and_query.push_str(&with_parameters(query.unwrap_or_default(), added));
     }
     let path_and_query = PathAndQuery::try_from(path_and_query).map_err(|_| TargetError::Malformed)?;
     Uri::builder()
@@ -39,6 +45,25 @@ pub fn target(base: &Url, path: &str, query: Option<&str>) -> Result<Uri, Target
         .path_and_query(path_and_query)
         .build()
         .map_err(|_| TargetError::Malformed)
+}
+
+/// The query without the parameters of these names.
+pub(crate) fn without_parameters(query: &str, named: &[(String, Secret)]) -> String {
+    let is_named = |pair: &&str| {
+        let name = form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name);
+        named.iter().any(|(own, _)| name.as_deref() == Some(own))
+    };
+    query.split('&').filter(|pair| !pair.is_empty() && !is_named(pair)).collect::<Vec<_>>().join("&")
+}
+
+fn with_parameters(query: &str, added: &[(String, Secret)]) -> String {
+    let mut kept = without_parameters(query, added);
+    let mut own = form_urlencoded::Serializer::new(String::new());
+    own.extend_pairs(added.iter().map(|(name, value)| (name, value.expose())));
+    if !kept.is_empty() {
+        kept.push('&');
+    }
+    kept + &own.finish()
 }
 
 /// A segment counts as what it is after percent-decoding, also one behind an encoded slash or a backslash: servers differ in
@@ -104,8 +129,21 @@ mod tests {
             ("https://api.example.com", "/https://evil.example", None, "https://api.example.com/https://evil.example"),
         ] {
             let found =
-                target(&base(below), path, query).map_or_else(|_| "malformed".to_owned(), |uri| uri.to_string());
+                target(&base(below), path, query, &[]).map_or_else(|_| "malformed".to_owned(), |uri| uri.to_string());
             assert_eq!(found, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_definitions_parameters_replace_the_callers() {
+        let added = [("api key".to_owned(), Secret::new("k&1=ä")), ("v".to_owned(), Secret::new("2"))];
+        for (query, expected) in [
+            (None, "api+key=k%261%3D%C3%A4&v=2"),
+            (Some(""), "api+key=k%261%3D%C3%A4&v=2"),
+            (Some("a=%20b&v=1&api%20key=x&&y"), "a=%20b&y&api+key=k%261%3D%C3%A4&v=2"),
+        ] {
+            let uri = target(&base("https://api.example.com"), "/x", query, &added).expect("a URL");
+            assert_eq!(uri.query(), Some(expected), "{query:?}");
         }
     }
 
@@ -129,14 +167,22 @@ mod tests {
             "/.;/a",
             "/a/%2e%2e;v=1/b",
         ] {
-            assert_eq!(target(&base("https://api.example.com/v1"), path, None), Err(TargetError::DotSegment), "{path}");
+            assert_eq!(
+                target(&base("https://api.example.com/v1"), path, None, &[]),
+                Err(TargetError::DotSegment),
+                "{path}"
+            );
         }
         for path in ["/a%0d%0aHost:%20evil.example", "/a%00", "/a\nb", "/a%7f", "/a\tb"] {
-            let refused = target(&base("https://api.example.com/v1"), path, None);
+            let refused = target(&base("https://api.example.com/v1"), path, None, &[]);
             assert_eq!(refused, Err(TargetError::ControlCharacter), "{path}");
         }
         for path in ["a", "@evil.example", ":80/x", "https://evil.example/"] {
-            assert_eq!(target(&base("https://api.example.com"), path, None), Err(TargetError::Malformed), "{path}");
+            assert_eq!(
+                target(&base("https://api.example.com"), path, None, &[]),
+                Err(TargetError::Malformed),
+                "{path}"
+            );
         }
     }
 
@@ -152,7 +198,7 @@ mod tests {
             query in proptest::option::of("\\PC{0,20}"),
         ) {
             let base = base("https://user.api.example.com:8443/v1");
-            let Ok(uri) = target(&base, &path, query.as_deref()) else { return Ok(()) };
+            let Ok(uri) = target(&base, &path, query.as_deref(), &[]) else { return Ok(()) };
             prop_assert_eq!(uri.scheme_str(), Some("https"));
             prop_assert_eq!(uri.authority().map(http::uri::Authority::as_str), Some("user.api.example.com:8443"));
             let again: Url = uri.to_string().parse().expect("a URL");

@@ -3557,8 +3557,8 @@ inside||name==="group"))}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS()
 (reading '$1')"],[/^cannot set property '(.*)' of (null|undefined)$/s,"Cannot set properties of $2 (setting '$1')"],[/^toPrimitive$/,"Cannot convert object to p\
 rimitive value"]];function messageOf(error){if(error===null||typeof error!=="object")return String(error);if(typeof error.message!=="string")return String(error.
 message??"an error without a message");const words=error instanceof TypeError?IN_NODES_WORDS.find(([ours])=>ours.test(error.message)):void 0;return words?error.
-message.replace(...words):error.message}function explain(error){const{code,position,token}=Object(error);return{code:typeof code==="string"?code:void 0,message:messageOf(
-error),position:typeof position==="number"?position:void 0,token:typeof token==="string"?token:void 0}}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var MAX_AT_ONCE=1e5;var MAX_DEPTH=200;var{isArray:isArray3}=Array;var isOver=globalThis.__isOver;delete globalThis.
+message.replace(...words):error.message}var textOf=value=>typeof value==="string"?value.toWellFormed():void 0;function explain(error){const{code,position,token}=Object(
+error);return{code:textOf(code),message:textOf(messageOf(error)),position:typeof position==="number"?position:void 0,token:textOf(token)}}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var MAX_AT_ONCE=1e5;var MAX_DEPTH=200;var{isArray:isArray3}=Array;var isOver=globalThis.__isOver;delete globalThis.
 __isOver;function stringifyInPieces(value,limit){const parts=new Map;let hasMethod=false;let size2=0;const pieces=[];let length=0;function measure(value2,depth){
 if(depth>MAX_DEPTH)return false;if(typeof value2.toJSON==="function"){hasMethod=true;size2+=1;return true}const start=size2;if(isArray3(value2)){let begin=size2;
 let ends;for(let index=0;index<value2.length;index++){if(!add(value2[index],depth))return false;if(size2-begin>MAX_AT_ONCE){ends??=[];ends.push(index);begin=size2}}

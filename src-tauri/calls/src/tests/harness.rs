@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming as Received;
 use hyper_util::rt::TokioIo;
-use relink_domain::{AccountId, caller::Caller, destination::Consent};
+use relink_domain::{AccountId, Secret, caller::Caller, destination::Consent};
 use tokio::net::TcpListener;
 use url::Url;
 use uuid::Uuid;
@@ -220,6 +220,10 @@ impl Account for FakeAccount {
 
     fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    fn query(&self) -> &[(String, Secret)] {
+        &[]
     }
 
     fn is_renewable(&self) -> bool {

@@ -99,7 +99,7 @@ impl BoundProvider {
     }
 
     /// The parameters that the definition adds to the query of a call. A key may be among them.
-    fn query(&self, credentials: &CallCredentials<'_>) -> Result<Vec<(String, Secret)>> {
+    pub(super) fn query(&self, credentials: &CallCredentials<'_>) -> Result<Vec<(String, Secret)>> {
         let optional = self.optional_fields(credentials.method);
         self.definition.query().fill(&credentials.scope(&optional)).map_err(|error| unfit(&error.into()))
     }

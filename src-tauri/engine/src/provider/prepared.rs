@@ -29,6 +29,7 @@ pub struct PreparedAccount {
     provider: Arc<Provider>,
     base_url: Url,
     headers: HeaderMap,
+    query: Vec<(String, Secret)>,
     /// The access token in the headers, if it can be renewed.
     renewable: Option<Secret>,
     filter: SecretFilter,
@@ -61,6 +62,7 @@ impl PreparedAccount {
             generation: account.state.credential().generation(),
             base_url: base_url.resolve(credentials.context).map_err(|error| unresolved(&error))?.as_url().clone(),
             headers: provider.headers(&[], &[], credentials)?,
+            query: provider.query(credentials)?,
             renewable,
             filter: credentials.filter(),
             waits_for_success: account.waits_for_accepted_call(),
@@ -91,6 +93,11 @@ impl PreparedAccount {
     /// The headers that the definition adds to a call, and the one that carries the credential. Each is marked as sensitive.
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// The parameters that the definition adds to the query. A key may be among them.
+    pub fn query(&self) -> &[(String, Secret)] {
+        &self.query
     }
 
     pub const fn is_renewable(&self) -> bool {

@@ -22,6 +22,7 @@ fn definition(base_url: &str) -> Value {
             "label": "Acme",
             "base_url": base_url,
             "headers": { "X-Version": "7" },
+            "query": { "key": "{{api_key}}" },
             "credentials": { "api_key": { "format": "api_key", "config": {
                 "fields": [{ "name": "api_key", "type": "password", "label": "API key", "required": true }],
             } } },
@@ -60,6 +61,8 @@ async fn an_account_is_prepared_once_and_then_without_the_database_and_the_keych
     assert_eq!(first.base_url().as_str(), "http://127.0.0.1:9/v1");
     assert_eq!(first.headers()["x-api-key"], "key k-1234567890");
     assert_eq!(first.headers()["x-version"], "7");
+    let query: Vec<_> = first.query().iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!(query, [("key", "k-1234567890")]);
     assert!(!format!("{first:?}").contains("k-1234567890"), "its text shows no secret");
     it.services.backend.refuse(KeychainError::Locked);
     let id = it.id;

@@ -14,13 +14,16 @@ function messageOf(error) {
   return words ? error.message.replace(...words) : error.message;
 }
 
+// A text with half a surrogate pair is none that Rust can hold.
+const textOf = (value) => (typeof value === 'string' ? value.toWellFormed() : undefined);
+
 /** The error's code, message, position and token, each only if it has one. */
 export function explain(error) {
   const { code, position, token } = Object(error);
   return {
-    code: typeof code === 'string' ? code : undefined,
-    message: messageOf(error),
+    code: textOf(code),
+    message: textOf(messageOf(error)),
     position: typeof position === 'number' ? position : undefined,
-    token: typeof token === 'string' ? token : undefined,
+    token: textOf(token),
   };
 }

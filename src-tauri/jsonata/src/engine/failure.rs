@@ -67,6 +67,9 @@ impl Failure {
     }
 }
 
+/// An expression may fail with an empty message of its own: `$error("")`.
+const SILENT: &str = "The expression failed, and its error has no message.";
+
 impl Thrown {
     fn is_out_of_memory(&self) -> bool {
         // An error that there was no memory for is null, and jsonata then fails to note the position or the token in it.
@@ -101,7 +104,8 @@ impl Thrown {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         // saturates, and a position is a small number
         let position = self.position.map(|offset| Position::find(expression, offset as usize, self.token.as_deref()));
-        EvalError { kind, code: self.code, message: self.message, position, advice }
+        let message = if self.message.trim().is_empty() { SILENT.to_owned() } else { self.message };
+        EvalError { kind, code: self.code, message, position, advice }
     }
 }
 

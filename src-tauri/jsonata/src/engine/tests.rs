@@ -196,3 +196,19 @@ fn an_interruption_that_does_not_reach_the_result_ends_the_evaluation_all_the_sa
         }
     });
 }
+
+#[test]
+fn every_error_says_something() {
+    on_an_engines_stack(|| {
+        let mut engine = Engine::new().expect("an engine");
+        for (expression, message) in [
+            ("$error(\"\\u0000\\ud800\")", "\0\u{fffd}"),
+            ("$error(\" \")", "The expression failed, and its error has no message."),
+        ] {
+            let program =
+                Program { expression: expression.into(), bindings: Bindings::default(), limits: Limits::default() };
+            let error = engine.eval(&program, None, UnknownNames::Refuse).expect_err("it fails");
+            assert_eq!((error.code.as_deref(), error.message.as_str()), (Some("D3137"), message), "{expression}");
+        }
+    });
+}

@@ -64,10 +64,10 @@ fn every_expression_ends_within_its_limits() {
         holds
     });
     println!("{}", prober.borrow());
-    if let Err(error) = outcome {
-        panic!("with {SEED}={seed}: {error}");
-    }
     let late = &prober.borrow().late;
+    if let Err(error) = outcome {
+        panic!("with {SEED}={seed}: {error}; took too long: {late:#?}");
+    }
     assert!(late.is_empty(), "took too long: {late:#?}");
 }
 
