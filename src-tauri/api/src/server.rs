@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use axum::{
     Router,
     body::Body,
-    http::{HeaderValue, header},
+    http::{HeaderValue, Uri, header},
 };
 use http::StatusCode;
 use hyper::body::Incoming;
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower_http::{normalize_path::NormalizePath, timeout::RequestBodyTimeout};
 
-use crate::{error::ApiError, limits::Connection, peer, peer::Peer, via::AsSent};
+use crate::{error::ApiError, limits::Connection, peer, peer::Peer};
 
 /// How long a client may take to send the headers of its next request.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -113,6 +113,10 @@ pub(crate) struct Reserved;
 /// Marks a request through the Unix socket.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OverSocket;
+
+/// The request's URI as the client sent it. What the router gets is normalized.
+#[derive(Debug, Clone)]
+pub(crate) struct AsSent(pub(crate) Uri);
 
 /// What connections are accepted from: the TCP port or the Unix socket.
 pub(crate) trait Listener: Send + Sync + 'static {

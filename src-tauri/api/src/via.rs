@@ -5,7 +5,7 @@ use axum::{
     Extension, Router,
     body::Body,
     extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -22,6 +22,7 @@ use crate::{
     guard,
     openapi::{Conflict, NotFound, ProviderErrors, Routes},
     permit::unauthorized,
+    server::AsSent,
 };
 
 const PREFIX: &str = "/via/";
@@ -29,10 +30,6 @@ const PREFIX: &str = "/via/";
 const MIN_TOKEN: usize = 43;
 /// So many headers are searched for Relink's token.
 const MAX_SEARCHED: usize = 64;
-
-/// The request's URI as the client sent it: what goes to the provider is not normalized.
-#[derive(Debug, Clone)]
-pub(crate) struct AsSent(pub(crate) Uri);
 
 pub(crate) fn routes() -> Routes {
     Routes::new().with(Permission::MakeCalls, routes!(root)).with(Permission::MakeCalls, routes!(below))

@@ -2,10 +2,13 @@
 
 use url::Url;
 
-use crate::{Secret, integration::DEFAULT_CODE_PARAM, provider_text};
+use crate::{Secret, provider_text};
 
 /// The scheme of the deep link: a reversed domain name (RFC 8252 §7.1).
 pub const SCHEME: &str = "app.relink.desktop";
+
+/// `code`, as the standard names the redirect's parameter.
+pub const DEFAULT_CODE_PARAM: &str = "code";
 
 const MAX_CALLBACK_BYTES: usize = 16 * 1024;
 /// What is kept is shorter. It is cut after secrets are hidden in it, because a part of a secret may not be recognized.

@@ -60,7 +60,7 @@ pub use self::{
     identity::{IdentityProbe, IdentitySource, JsonPath},
     merge::{merge, merged_text},
     misplaced::redacted,
-    oauth2::{DEFAULT_CODE_PARAM, MAX_CLIENT_ID_CHARS, OAuth2, Pkce, is_client_id},
+    oauth2::{MAX_CLIENT_ID_CHARS, OAuth2, Pkce, is_client_id},
     params::Params,
     pattern::Pattern,
     probe::{Probe, ProbeOutcome, ProbeResponse, SuccessCondition},

@@ -12,6 +12,7 @@ use super::{
     relink::{Additions, ClientSecretNeed, RedirectKind, Revocation},
     web_url::WebUrl,
 };
+use crate::callback;
 
 /// OAuth 2.0 with an authorization code (RFC 6749 §4.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +70,6 @@ pub enum Pkce {
     Off,
 }
 
-/// `code`, as the standard names the redirect's parameter.
-pub const DEFAULT_CODE_PARAM: &str = "code";
-
 type Result<T, E = DefinitionError> = std::result::Result<T, E>;
 
 impl OAuth2 {
@@ -114,7 +112,7 @@ impl OAuth2 {
                 || own.authorize_params.leaves_out_response_type,
             token_params: token_params(config, "tokenParams", &options)?,
             refresh_params: token_params(config, "refreshParams", &options)?,
-            code_param: own.code_param.clone().unwrap_or_else(|| DEFAULT_CODE_PARAM.to_owned()),
+            code_param: own.code_param.clone().unwrap_or_else(|| callback::DEFAULT_CODE_PARAM.to_owned()),
             keep_from_callback: own.from_answers.keep_from_callback.clone(),
             answer: own.from_answers.paths.clone(),
             default_expires_in: token_expiry(config, own)?,

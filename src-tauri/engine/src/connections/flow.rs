@@ -9,9 +9,9 @@ use relink_contract::connect::{FlowOutcome, FlowStep, IdentityChoice, IdentityQu
 use relink_domain::{
     AccountId, FlowId, Secret, Timestamp,
     account::AuthenticationMethod,
-    callback::Callback,
+    callback::{self, Callback},
     caller::Caller,
-    integration::{DEFAULT_CODE_PARAM, RedirectKind},
+    integration::RedirectKind,
     link::{LinkToken, Purpose},
 };
 use tokio::sync::{oneshot, watch};
@@ -108,7 +108,7 @@ impl Flow {
 
     /// The callback's parameter with the code.
     pub(super) fn code_param(&self) -> &str {
-        self.provider.definition.oauth2().map_or(DEFAULT_CODE_PARAM, |oauth2| &oauth2.code_param)
+        self.provider.definition.oauth2().map_or(callback::DEFAULT_CODE_PARAM, |oauth2| &oauth2.code_param)
     }
 
     /// The callback's parameters that the definition keeps.
