@@ -5,14 +5,14 @@ use axum::{
     Extension, Router,
     body::Body,
     extract::{Path, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http_body_util::BodyExt;
 use relink_calls::{CallError, Incoming, TargetError};
-use relink_domain::{AccountId, Secret, caller::Caller, failure::Failure, permission::Permission};
+use relink_domain::{AccountId, caller::Caller, failure::Failure, permission::Permission};
 use relink_engine::{Error, Filter};
 use utoipa_axum::routes;
 
@@ -40,51 +40,51 @@ pub(crate) fn router(state: &ApiState) -> Router<ApiState> {
     routes().into_router().route_layer(middleware::from_fn_with_state(state.clone(), authenticate))
 }
 
-/// Rejects requests without a valid token, and takes the token out of the accepted ones.
+/// Rejects requests without a valid token, and takes every token of Relink's out of the accepted ones.
 async fn authenticate(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
-    let Some((token, caller)) = find_token(request.headers(), |text| api.engine.access().authenticate(text)) else {
-        return unauthorized();
-    };
-    let has_token = |value: &http::HeaderValue| contains(value.as_bytes(), token.expose().as_bytes());
-    let with_token: Vec<_> =
-        request.headers().iter().filter(|(_, value)| has_token(value)).map(|(name, _)| name.clone()).collect();
+    let known = |text: &str| api.engine.access().authenticate(text);
+    let (caller, with_token) = find_tokens(request.headers(), known);
+    let Some(caller) = caller else { return unauthorized() };
     for name in with_token {
         request.headers_mut().remove(name);
+    }
+    if request.uri().path_and_query().is_some_and(|it| has_token(it.as_str(), known)) {
+        let message = "The URL contains a token of Relink's, which would go to the provider. Put it into a header.";
+        return ApiError::bad_request("token_in_url", message).into_response();
     }
     guard::admit(&api, caller, request, next).await
 }
 
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
-}
-
-/// Relink's token in the request's headers: in `Authorization` as Bearer or `token`, or as the password or user name of Basic,
-/// or as the whole value of any header, with or without a scheme before it.
-fn find_token<C>(headers: &HeaderMap, known: impl Fn(&str) -> Option<C>) -> Option<(Secret, C)> {
-    let authorization = headers.get_all(header::AUTHORIZATION).iter();
-    let others = headers.iter().filter(|(name, _)| *name != header::AUTHORIZATION).map(|(_, value)| value);
-    for value in authorization.chain(others).take(MAX_SEARCHED) {
-        let Ok(text) = value.to_str() else { continue };
-        let credential = text.rsplit(' ').next().unwrap_or_default();
-        let basic = || {
-            let (scheme, encoded) = text.split_once(' ')?;
-            let pair = scheme.eq_ignore_ascii_case("basic").then(|| BASE64_STANDARD.decode(encoded.trim()).ok())??;
-            let pair = String::from_utf8(pair).ok()?;
-            let (user, password) = pair.split_once(':')?;
-            [password, user].into_iter().find_map(|text| found(text, &known))
-        };
-        if let Some(found) = found(credential, &known).or_else(basic) {
-            return Some(found);
+/// The caller, and all headers with a token of Relink's: in `Authorization`, which counts first, as Bearer or `token`, or in any
+/// other header as its whole value, with or without a scheme before it. In Basic it is the password or the user name.
+fn find_tokens<C>(headers: &HeaderMap, known: impl Fn(&str) -> Option<C>) -> (Option<C>, Vec<HeaderName>) {
+    let (mut caller, mut with_token) = (None, Vec::new());
+    let authorization = headers.iter().filter(|(name, _)| *name == header::AUTHORIZATION);
+    let others = headers.iter().filter(|(name, _)| *name != header::AUTHORIZATION);
+    for (name, value) in authorization.chain(others).take(MAX_SEARCHED) {
+        let found = value.to_str().ok().and_then(|text| caller_in(text, &known));
+        if let Some(found) = found {
+            caller.get_or_insert(found);
+            with_token.push(name.clone());
         }
     }
-    None
+    (caller, with_token)
 }
 
-fn found<C>(text: &str, known: &impl Fn(&str) -> Option<C>) -> Option<(Secret, C)> {
-    if text.len() < MIN_TOKEN {
-        return None;
-    }
-    known(text).map(|caller| (Secret::new(text), caller))
+fn caller_in<C>(text: &str, known: &impl Fn(&str) -> Option<C>) -> Option<C> {
+    let known = |text: &str| if text.len() < MIN_TOKEN { None } else { known(text) };
+    let credential = text.rsplit(' ').next().unwrap_or_default();
+    known(credential).or_else(|| {
+        let pair = String::from_utf8(BASE64_STANDARD.decode(credential).ok()?).ok()?;
+        let (user, password) = pair.split_once(':')?;
+        known(password).or_else(|| known(user))
+    })
+}
+
+/// Whether a token of Relink's is in a path or a query.
+fn has_token<C>(path_and_query: &str, known: impl Fn(&str) -> Option<C>) -> bool {
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    path_and_query.split(|c| !is_of_token(c)).any(|word| word.len() == MIN_TOKEN && known(word).is_some())
 }
 
 /// Call the provider's API at its base URL
@@ -146,13 +146,14 @@ async fn forward(api: &ApiState, caller: &Caller, account: &str, request: Reques
     let (mut parts, body) = request.into_parts();
     let uri = parts.extensions.remove::<AsSent>().map_or(parts.uri, |AsSent(uri)| uri);
     let (prefix, path) = split(uri.path());
+    let prefix = format!("{}{prefix}", api.port.base_url());
     let incoming = Incoming {
         method: parts.method,
         path,
         query: uri.query(),
         headers: parts.headers,
         body: body.map_err(Into::into).boxed_unsync(),
-        prefix,
+        prefix: &prefix,
     };
     let response = api.calls.pass_through(caller, id, incoming).await.map_err(explain)?;
     Ok(response.map(Body::new))
@@ -219,7 +220,9 @@ mod tests {
             (header::ACCEPT, HeaderValue::from_static("application/json")),
             (name.parse().expect("a name"), HeaderValue::from_str(value).expect("a value")),
         ]);
-        find_token(&headers, |text| (text == TOKEN).then_some(())).is_some()
+        let (caller, with_token) = find_tokens(&headers, |text| (text == TOKEN).then_some(()));
+        assert_eq!(caller.is_some(), with_token == [name]);
+        caller.is_some()
     }
 
     #[test]
@@ -233,6 +236,7 @@ mod tests {
             ("authorization", basic(&format!("{TOKEN}:"))),
             ("x-api-key", TOKEN.to_owned()),
             ("private-token", format!("Key {TOKEN}")),
+            ("x-authorization", basic(&format!("me:{TOKEN}"))),
         ] {
             assert!(found_in(name, &value), "{name}: {value}");
         }
@@ -245,6 +249,28 @@ mod tests {
         ] {
             assert!(!found_in(name, &value), "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn every_header_with_a_token_is_named() {
+        let value = |text: String| HeaderValue::from_str(&text).expect("a value");
+        let headers = HeaderMap::from_iter([
+            (HeaderName::from_static("x-api-key"), value(TOKEN.to_owned())),
+            (header::AUTHORIZATION, value(format!("Bearer {TOKEN}"))),
+            (header::ACCEPT, value("text/plain".to_owned())),
+        ]);
+        let (caller, with_token) = find_tokens(&headers, |text| (text == TOKEN).then_some(()));
+        assert!(caller.is_some());
+        assert_eq!(with_token, [header::AUTHORIZATION, HeaderName::from_static("x-api-key")]);
+    }
+
+    #[test]
+    fn a_token_in_a_url_is_noticed() {
+        let known = |text: &str| (text == TOKEN).then_some(());
+        assert!(has_token(&format!("/via/a/x?key={TOKEN}&y=1"), known));
+        assert!(has_token(&format!("/via/a/{TOKEN}/x"), known));
+        assert!(!has_token(&format!("/via/a/x?key={TOKEN}x"), known));
+        assert!(!has_token("/via/a/x?key=short", known));
     }
 
     #[test]

@@ -28,10 +28,12 @@ pub(crate) enum RequestBody {
 }
 
 impl RequestBody {
-    /// Reads a body that is small, and whose size is known: from the body itself, or from the headers of the request.
-    pub(crate) async fn read(body: Body, headers: &HeaderMap) -> Result<Self, BoxError> {
+    /// The body of a request with these headers, which say its length if the body itself doesn't. If the call may be repeated, a
+    /// small body is read.
+    pub(crate) async fn new(body: Body, headers: &HeaderMap, may_be_repeated: bool) -> Result<Self, BoxError> {
+        let most = if may_be_repeated { MAX_REPLAYED } else { 0 };
         Ok(match body.size_hint().exact().or_else(|| declared_length(headers)) {
-            Some(size) if size <= MAX_REPLAYED => Self::Known(body.collect().await.map(Collected::to_bytes)?),
+            Some(size) if size <= most => Self::Known(body.collect().await.map(Collected::to_bytes)?),
             _ => Self::Streamed(body),
         })
     }

@@ -1,10 +1,11 @@
 //! Which headers go through (RFC 9110 §7.6.1), and which stay.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue, Uri,
     header::{
-        ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+        ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, ORIGIN, PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION, REFERER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRANSFER_ENCODING, UPGRADE,
+        USER_AGENT,
     },
 };
 
@@ -29,10 +30,18 @@ pub fn of_request(mut headers: HeaderMap, account: &HeaderMap) -> HeaderMap {
     let accepts_trailers = headers.get_all(TE).iter().any(|value| {
         value.to_str().is_ok_and(|text| text.split(',').any(|it| it.trim().eq_ignore_ascii_case("trailers")))
     });
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
     remove_hop_by_hop(&mut headers);
-    // The length is the body's own, and a server that wants to refuse a body can do so while it arrives.
-    for name in [AUTHORIZATION, COOKIE, HOST, CONTENT_LENGTH, EXPECT] {
+    // A server that wants to refuse a body can do so while it arrives.
+    for name in [AUTHORIZATION, COOKIE, HOST, EXPECT] {
         headers.remove(name);
+    }
+    for name in [ORIGIN, REFERER] {
+        if headers.get(&name).is_some_and(names_this_machine) {
+            headers.remove(name);
+        }
     }
     let own: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with(OWN_PREFIX)).cloned().collect();
     for name in own {
@@ -55,6 +64,12 @@ pub fn keep_of_response(headers: &mut HeaderMap) {
     for name in [SET_COOKIE, ALT_SVC, STRICT_TRANSPORT_SECURITY] {
         headers.remove(name);
     }
+}
+
+/// Such as Relink's own address, which no provider needs to know.
+fn names_this_machine(value: &HeaderValue) -> bool {
+    let host = value.to_str().ok().and_then(|text| text.parse::<Uri>().ok()?.host().map(str::to_owned));
+    host.is_some_and(|host| matches!(host.as_str(), "127.0.0.1" | "localhost" | "[::1]"))
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
@@ -104,6 +119,8 @@ mod tests {
             ("upgrade", "h2c"),
             ("expect", "100-continue"),
             ("content-length", "5"),
+            ("referer", "http://127.0.0.1:7417/via/acme/x"),
+            ("origin", "https://app.example.com"),
             ("relink-wait", "10m"),
             ("accept", "text/csv"),
             ("accept", "text/plain"),
@@ -122,6 +139,7 @@ mod tests {
                 "content-type: application/json",
                 "if-none-match: \"x\"",
                 "notion-version: 2022-06-28",
+                "origin: https://app.example.com",
                 "range: bytes=0-9",
                 "te: trailers",
                 "user-agent: octokit/1",
@@ -135,6 +153,16 @@ mod tests {
         let account = headers(&[("x-api-key", "provider's")]);
         let user_agent = format!("user-agent: {USER_AGENT_OF_RELINK}");
         assert_eq!(shown(&of_request(sent, &account)), [user_agent.as_str(), "x-api-key: provider's"]);
+    }
+
+    #[test]
+    fn a_length_goes_with_its_body_unless_the_body_is_chunked() {
+        let none = HeaderMap::new();
+        let length = |sent: &[(&'static str, &'static str)]| {
+            of_request(headers(sent), &none).get(CONTENT_LENGTH).map(|value| value.to_str().expect("text").to_owned())
+        };
+        assert_eq!(length(&[("content-length", "7")]).as_deref(), Some("7"));
+        assert_eq!(length(&[("content-length", "7"), ("transfer-encoding", "chunked")]), None);
     }
 
     #[test]

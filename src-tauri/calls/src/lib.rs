@@ -13,8 +13,8 @@
 mod account;
 mod body;
 mod headers;
+mod links;
 mod pass_through;
-mod redirect;
 mod target;
 mod upstream;
 

@@ -1,22 +1,27 @@
 //! A call that goes as it is, with the account's credential added.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::body::{Frame, Incoming as IncomingBody};
 use relink_domain::{AccountId, caller::Caller};
+use tokio::time::Instant;
 
 use crate::{
     account::{Account, Accounts, Answered, Said},
     body::{Body, BoxError, RequestBody},
-    headers, redirect,
+    headers, links,
     target::{TargetError, target},
     upstream::{Upstream, UpstreamError},
 };
 
 /// So much of a refusal's body is read, to show what the provider said.
 const MAX_SAID: usize = 64 << 10;
+/// For so long the caller waits for it.
+const SAID_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Calls of programs, with the accounts' credentials. Clones share the same state.
 #[derive(Debug, Clone)]
@@ -33,7 +38,7 @@ pub struct Incoming<'a> {
     pub query: Option<&'a str>,
     pub headers: HeaderMap,
     pub body: Body,
-    /// Relink's path to the account, to which redirects within the provider's API lead.
+    /// Relink's URL of the account, to which redirects and links within the provider's API lead.
     pub prefix: &'a str,
 }
 
@@ -69,11 +74,8 @@ impl<A: Accounts> Calls<A> {
         let Incoming { method, path, query, headers, body, prefix } = call;
         let mut account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
         let mut uri = target(account.base_url(), path, query, account.query())?;
-        let mut body = if account.is_renewable() {
-            RequestBody::read(body, &headers).await.map_err(CallError::Body)?
-        } else {
-            RequestBody::Streamed(body)
-        };
+        let body = RequestBody::new(body, &headers, account.is_renewable()).await;
+        let mut body = body.map_err(CallError::Body)?;
         let mut response = self.send(&account, &method, &uri, headers.clone(), &mut body).await?;
         if response.status() == StatusCode::UNAUTHORIZED && account.is_renewable() {
             match self.accounts.renewed(caller, &account).await {
@@ -138,7 +140,7 @@ impl<A: Accounts> Calls<A> {
 fn respond(response: Response<IncomingBody>, uri: &Uri, account: &impl Account, prefix: &str) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     headers::keep_of_response(&mut parts.headers);
-    redirect::rewrite(&mut parts.headers, uri, account.base_url(), account.query(), prefix);
+    links::rewrite(&mut parts.headers, uri, account.base_url(), account.query(), prefix);
     parts.version = http::Version::HTTP_11;
     parts.extensions.clear();
     Response::from_parts(parts, body.map_err(Into::into).boxed_unsync())
@@ -159,8 +161,10 @@ struct Beginning {
 impl Beginning {
     async fn read(body: &mut IncomingBody) -> Self {
         let mut read = Self::default();
+        let until = Instant::now() + SAID_DEADLINE;
         while read.bytes.len() < MAX_SAID {
-            let Some(frame) = body.frame().await else { break };
+            // A body that stalls is passed on as far as it is there.
+            let Ok(Some(frame)) = tokio::time::timeout_at(until, body.frame()).await else { break };
             if let Some(data) = frame.as_ref().ok().and_then(Frame::data_ref) {
                 read.bytes.extend_from_slice(data);
             }

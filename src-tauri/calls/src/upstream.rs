@@ -12,6 +12,7 @@ use std::{
 };
 
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -25,7 +26,7 @@ use relink_domain::{
     destination::{Admits, Consent},
     failure::Cause,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, oneshot};
 use tower_service::Service;
 use url::Url;
 
@@ -125,9 +126,23 @@ impl Upstream {
             Admits::Private => &clients.private,
             Admits::Loopback => &clients.loopback,
         };
-        match tokio::time::timeout(HEADERS_DEADLINE, client.request(request)).await {
-            Ok(answered) => answered.map_err(|error| UpstreamError(cause_of(&error))),
-            Err(_) => Err(UpstreamError(Cause::Timeout)),
+        // Dropped with the body, when all of it was sent.
+        let (being_sent, sent) = oneshot::channel::<()>();
+        let request = request.map(|body| {
+            let being_sent = Some(being_sent);
+            body.map_frame(move |frame| {
+                let _ = &being_sent;
+                frame
+            })
+            .boxed_unsync()
+        });
+        let too_late = async {
+            let _ = sent.await;
+            tokio::time::sleep(HEADERS_DEADLINE).await;
+        };
+        tokio::select! {
+            answered = client.request(request) => answered.map_err(|error| UpstreamError(cause_of(&error))),
+            () = too_late => Err(UpstreamError(Cause::Timeout)),
         }
     }
 }

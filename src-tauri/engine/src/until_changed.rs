@@ -25,9 +25,10 @@ struct Entries<T> {
 
 #[derive(Debug)]
 enum State<T> {
-    /// By the read with this number, the latest one that has begun.
+    /// By reads with this number. Nothing has changed since the first of them began.
     BeingRead(u64),
-    Known(T),
+    /// As the first read with this number gave it.
+    Known(u64, T),
 }
 
 impl<T> Default for UntilChanged<T> {
@@ -46,18 +47,22 @@ impl<T: Clone> UntilChanged<T> {
     /// The account's value, if it was read since the account last changed.
     pub(crate) fn get(&self, account: AccountId) -> Option<T> {
         match lock(&self.0).entries.get(&account)? {
-            State::Known(value) => Some(value.clone()),
+            State::Known(_, value) => Some(value.clone()),
             State::BeingRead(_) => None,
         }
     }
 }
 
 impl<T> UntilChanged<T> {
-    /// Begins a read. Begin it before anything of the account is read.
+    /// Begins a read, or joins those that have begun. Begin it before anything of the account is read.
     pub(crate) fn begin(&self, account: AccountId) -> Read<T> {
         let mut state = lock(&self.0);
-        state.reads += 1;
-        let number = state.reads;
+        let number = if let Some(State::BeingRead(number)) = state.entries.get(&account) {
+            *number
+        } else {
+            state.reads += 1;
+            state.reads
+        };
         state.entries.insert(account, State::BeingRead(number));
         Read { values: self.clone(), account, number }
     }
@@ -81,14 +86,18 @@ pub(crate) struct Read<T> {
     number: u64,
 }
 
-impl<T> Read<T> {
-    /// Keeps what was read in memory, unless the account has changed since the read began.
-    pub(crate) fn keep(self, value: T) {
-        if let Some(entry) = lock(&self.values.0).entries.get_mut(&self.account)
-            && matches!(entry, State::BeingRead(number) if *number == self.number)
-        {
-            *entry = State::Known(value);
+impl<T: Clone> Read<T> {
+    /// Keeps what was read in memory, unless the account has changed since the read began. Gives what counts: where several reads
+    /// have joined, what the first of them gave.
+    pub(crate) fn keep(self, value: T) -> T {
+        if let Some(entry) = lock(&self.values.0).entries.get_mut(&self.account) {
+            match entry {
+                State::BeingRead(number) if *number == self.number => *entry = State::Known(self.number, value.clone()),
+                State::Known(number, first) if *number == self.number => return first.clone(),
+                State::BeingRead(_) | State::Known(..) => {}
+            }
         }
+        value
     }
 }
 
@@ -140,6 +149,18 @@ mod tests {
         assert_eq!(values.get(account()), None);
         after.keep("new");
         assert_eq!(values.get(account()), Some("new"));
+    }
+
+    #[test]
+    fn reads_at_the_same_time_give_what_the_first_of_them_found() {
+        let values = UntilChanged::default();
+        let (first, second, third) = (values.begin(account()), values.begin(account()), values.begin(account()));
+        assert_eq!(second.keep("second"), "second");
+        assert_eq!(first.keep("first"), "second");
+        assert_eq!(values.get(account()), Some("second"));
+        values.remove(account());
+        assert_eq!(third.keep("third"), "third", "as it was read");
+        assert_eq!(values.get(account()), None);
     }
 
     #[test]

@@ -171,7 +171,8 @@ impl World {
     /// Gives the response while its body arrives.
     pub(super) async fn begin(&self, call: Call) -> Result<Response<Body>, String> {
         let Call { method, path, query, headers, body } = call;
-        let incoming = Incoming { method, path: &path, query: query.as_deref(), headers, body, prefix: "/via/acme" };
+        let incoming =
+            Incoming { method, path: &path, query: query.as_deref(), headers, body, prefix: "http://relink/via/acme" };
         let id = AccountId::from_uuid(Uuid::nil());
         self.calls.pass_through(&Caller::Person, id, incoming).await.map_err(|error| error.to_string())
     }

@@ -52,7 +52,7 @@ async fn a_redirect_is_not_followed_and_leads_through_relink() {
     let world = World::new(&provider, "/v1");
     let response = world.call(harness::get("/old")).await.expect("a response");
     assert_eq!(response.status, StatusCode::MOVED_PERMANENTLY);
-    assert_eq!(response.headers["location"], "/via/acme/new?x=1");
+    assert_eq!(response.headers["location"], "http://relink/via/acme/new?x=1");
     assert_eq!(provider.requests(), 1);
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicU8, Ordering},
 };
 
 use http::HeaderMap;
@@ -33,13 +33,13 @@ pub struct PreparedAccount {
     /// The access token in the headers, if it can be renewed.
     renewable: Option<Secret>,
     filter: SecretFilter,
-    /// Whether an accepted call ends a trouble of the account.
+    /// Whether an accepted call ends a trouble of the account, or what a 403 said.
     waits_for_success: bool,
     /// When a call was last known to be answered with 401 and with 403.
     refused_at: Option<Timestamp>,
     forbidden_at: Option<Timestamp>,
-    /// Whether an answer was reported that changes the account: there will be another preparation.
-    is_reported: AtomicBool,
+    /// The kinds of answers that were reported. Each changes the account, so there will be another preparation.
+    reported: AtomicU8,
 }
 
 impl PreparedAccount {
@@ -68,7 +68,7 @@ impl PreparedAccount {
             waits_for_success: account.waits_for_accepted_call(),
             refused_at: trouble.and_then(|trouble| trouble.announced_at),
             forbidden_at: forbidden.map(|seen| seen.at),
-            is_reported: AtomicBool::new(false),
+            reported: AtomicU8::new(0),
             provider: provider.shared(),
         })
     }
@@ -117,22 +117,25 @@ impl PreparedAccount {
         &self.provider
     }
 
-    pub(crate) const fn waits_for_success(&self) -> bool {
-        self.waits_for_success
+    /// Whether an accepted call now is to be reported. One answer of each kind is, and then the account is prepared anew; a 403
+    /// is kept for a minute, however often other calls are accepted.
+    pub(crate) fn reports_success(&self, now: Timestamp) -> bool {
+        self.waits_for_success && !is_recent(self.forbidden_at, now) && self.reports(Kind::Accepted)
     }
 
-    /// Whether a 401 now is to be reported; one answer is, and then the account is prepared anew.
+    /// The same for a 401.
     pub(crate) fn reports_refusal(&self, now: Timestamp) -> bool {
-        !is_recent(self.refused_at, now) && self.reports()
+        !is_recent(self.refused_at, now) && self.reports(Kind::Refused)
     }
 
     /// The same for a 403.
     pub(crate) fn reports_forbidden(&self, now: Timestamp) -> bool {
-        !is_recent(self.forbidden_at, now) && self.reports()
+        !is_recent(self.forbidden_at, now) && self.reports(Kind::Forbidden)
     }
 
-    pub(crate) fn reports(&self) -> bool {
-        !self.is_reported.swap(true, Ordering::SeqCst)
+    fn reports(&self, kind: Kind) -> bool {
+        let bit = 1 << kind as u8;
+        self.reported.fetch_or(bit, Ordering::SeqCst) & bit == 0
     }
 
     /// What the provider said with a refusal, without secrets.
@@ -145,6 +148,13 @@ impl PreparedAccount {
         let said = in_body.filter(|said| *said != ProviderError::default());
         said.unwrap_or_else(|| oauth::challenge(headers)).cleaned(&self.filter)
     }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Accepted,
+    Refused,
+    Forbidden,
 }
 
 fn is_recent(at: Option<Timestamp>, now: Timestamp) -> bool {

@@ -95,10 +95,7 @@ impl Refresher {
                 let token = self.secret_of(&account, fixed, item, None)?;
                 // While new credentials are being written, the keychain item changes without a commit, so don't cache
                 // it.
-                if account.replacement.is_none() {
-                    read.keep(token.clone());
-                }
-                token
+                if account.replacement.is_none() { read.keep(token) } else { token }
             }
         };
         self.record_use(id);

@@ -17,6 +17,9 @@ use crate::{
     provider::{ACCESS_TOKEN, BoundProvider, CallCredentials, PreparedAccount, REFRESH_TOKEN},
 };
 
+/// How often an account is read whose credentials change at the same time.
+const MAX_READS: u32 = 4;
+
 /// What an account's calls are signed with, and for which provider.
 pub(super) struct Material {
     pub(super) account: Account,
@@ -85,23 +88,40 @@ impl Refresher {
             self.record_use(id);
             return Ok(known);
         }
-        let read = prepared.begin(id);
+        Box::pin(self.make_prepared(caller, id)).await
+    }
+
+    async fn make_prepared(&self, caller: &Caller, id: AccountId) -> Result<Arc<PreparedAccount>> {
+        let read = self.0.uses.tokens.prepared().begin(id);
         let account = self.0.uses.accounts.load(id).await?;
         self.0.uses.accounts.refuse_if_moved(&account).await?;
-        if matches!(account.state.credential(), Credential::Renewing(_)) {
+        if matches!(account.state.credential(), Credential::Renewing(_)) && self.fresh_in_memory(id).is_none() {
             self.obey_retry_after(&account)?;
+            // Whoever calls: only what is asked for as a refresh is tried at any time.
+            self.refuse_by_final_failure(&account)?;
         }
-        let material = self.material(caller, &account).await?;
+        let material = self.material_unless_replaced(caller, account).await?;
         let account = &material.account;
         let made =
             PreparedAccount::new(account, &material.provider, &material.credentials(), material.renewable.clone())?;
         let made = Arc::new(made);
         // While new credentials are being written, the keychain item changes without a commit.
-        if account.replacement.is_none() {
-            read.keep(Arc::clone(&made));
-        }
+        let made = if account.replacement.is_none() { read.keep(made) } else { made };
         self.record_use(id);
         Ok(made)
+    }
+
+    /// [`Self::material`], read again if the credentials are replaced meanwhile.
+    async fn material_unless_replaced(&self, caller: &Caller, mut account: Account) -> Result<Material> {
+        for _ in 1..MAX_READS {
+            match self.material(caller, &account).await {
+                Err(Error::Rejected(Rejected::Stale { .. })) => {
+                    account = self.0.uses.accounts.load(account.id()).await?;
+                }
+                read => return read,
+            }
+        }
+        self.material(caller, &account).await
     }
 
     fn is_current(&self, prepared: &PreparedAccount) -> bool {
@@ -122,7 +142,7 @@ impl Refresher {
 
     /// A call was accepted. Nobody waits for what follows, and nothing does while the account is well.
     pub fn call_accepted(&self, caller: &Caller, account: &PreparedAccount) {
-        if account.waits_for_success() && account.reports() {
+        if account.reports_success(self.now()) {
             self.report(caller, account, CallOutcome::Accepted);
         }
     }

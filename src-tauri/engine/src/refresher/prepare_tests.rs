@@ -117,6 +117,13 @@ async fn many_calls_that_are_refused_at_once_make_one_event_and_an_accepted_one_
 }
 
 #[tokio::test]
+async fn calls_that_come_together_share_one_preparation() {
+    let it = with_key().await;
+    let all = futures_util::future::join_all((0..100).map(|_| prepared(&it))).await;
+    assert!(all.iter().all(|account| Arc::ptr_eq(account, &all[0])));
+}
+
+#[tokio::test]
 async fn an_accepted_call_of_an_account_that_is_well_writes_nothing() {
     let it = with_key().await;
     let account = prepared(&it).await;
@@ -139,6 +146,9 @@ async fn a_403_is_kept_until_a_call_is_accepted_and_the_status_stays() {
     let seen = forbidden.profile.last_forbidden_error.as_ref().expect("kept");
     assert_eq!(seen.failure.provider_message.as_deref(), Some("no"));
     let again = prepared(&it).await;
+    it.refresher.call_accepted(&program(), &again);
+    assert_eq!(load(&it).await, forbidden, "other calls are accepted all the time");
+    it.services.clock.advance_secs(60);
     it.refresher.call_accepted(&program(), &again);
     assert_eq!(load(&it).await.profile.last_forbidden_error, None);
 }

@@ -1,0 +1,146 @@
+//! URLs in a response's headers: a client that follows one within the provider's API stays with Relink. Relink itself follows
+//! none.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Uri,
+    header::{CONTENT_LOCATION, LINK, LOCATION},
+};
+use relink_domain::Secret;
+use url::Url;
+
+use crate::target::without_parameters;
+
+/// Rewrites the URLs in `Location`, `Content-Location` and `Link` (RFC 8288) that lead below the base URL to the same place below
+/// `prefix`, Relink's URL of the account. Any other one stays: a client that follows it gets there without the credential. None keeps
+/// the parameters that the account adds to each call.
+pub(crate) fn rewrite(headers: &mut HeaderMap, called: &Uri, base: &Url, added: &[(String, Secret)], prefix: &str) {
+    if ![LOCATION, CONTENT_LOCATION, LINK].iter().any(|name| headers.contains_key(name)) {
+        return;
+    }
+    let Ok(called) = called.to_string().parse::<Url>() else { return };
+    let links = Links { called, base, added, prefix };
+    links.rewrite_all(headers, &LOCATION, |text| links.rewritten(text));
+    links.rewrite_all(headers, &CONTENT_LOCATION, |text| links.rewritten(text));
+    links.rewrite_all(headers, &LINK, |text| links.each_in_brackets(text));
+}
+
+struct Links<'a> {
+    called: Url,
+    base: &'a Url,
+    added: &'a [(String, Secret)],
+    prefix: &'a str,
+}
+
+impl Links<'_> {
+    #[expect(clippy::unused_self, reason = "of the same kind as the functions that it is given")]
+    fn rewrite_all(&self, headers: &mut HeaderMap, name: &HeaderName, rewrite: impl Fn(&str) -> Option<String>) {
+        let values: Vec<HeaderValue> = headers.get_all(name).iter().cloned().collect();
+        let rewritten = values.into_iter().map(|value| {
+            let new = value.to_str().ok().and_then(&rewrite).and_then(|text| HeaderValue::from_str(&text).ok());
+            new.unwrap_or(value)
+        });
+        let rewritten: Vec<_> = rewritten.collect();
+        headers.remove(name);
+        for value in rewritten {
+            headers.append(name, value);
+        }
+    }
+
+    /// `None`: it stays as it is.
+    fn rewritten(&self, text: &str) -> Option<String> {
+        let mut to = self.called.join(text).ok()?;
+        let query = to.query().map(|query| without_parameters(query, self.added)).filter(|query| !query.is_empty());
+        let is_clean = to.query() == query.as_deref();
+        if let Some(rest) = self.below(&to) {
+            let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+            let fragment = to.fragment().map(|fragment| format!("#{fragment}")).unwrap_or_default();
+            return Some(format!("{}{rest}{query}{fragment}", self.prefix));
+        }
+        if is_clean {
+            return None;
+        }
+        to.set_query(query.as_deref());
+        Some(to.into())
+    }
+
+    /// The path below the base URL, for a URL there.
+    fn below<'u>(&self, to: &'u Url) -> Option<&'u str> {
+        if to.origin() != self.base.origin() || !to.username().is_empty() || to.password().is_some() {
+            return None;
+        }
+        let rest = to.path().strip_prefix(self.base.path().trim_end_matches('/'))?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    }
+
+    fn each_in_brackets(&self, text: &str) -> Option<String> {
+        let mut rewritten = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('<') {
+            let (link, behind) = after.split_once('>')?;
+            rewritten.push_str(before);
+            rewritten.push('<');
+            rewritten.push_str(self.rewritten(link).as_deref().unwrap_or(link));
+            rewritten.push('>');
+            rest = behind;
+        }
+        Some(rewritten + rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RELINK: &str = "http://127.0.0.1:7417/via/a";
+
+    fn rewritten(name: &HeaderName, text: &'static str) -> String {
+        let called = Uri::from_static("https://api.example.com/v1/repos/old?x=1");
+        let base: Url = "https://api.example.com/v1/".parse().expect("a URL");
+        let added = [("key".to_owned(), Secret::new("k"))];
+        let mut headers = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static(text))]);
+        rewrite(&mut headers, &called, &base, &added, RELINK);
+        headers[name].to_str().expect("text").replace(RELINK, "RELINK")
+    }
+
+    #[test]
+    fn a_redirect_within_the_api_leads_through_relink() {
+        for (location, expected) in [
+            ("https://api.example.com/v1/repos/new?y=2#z", "RELINK/repos/new?y=2#z"),
+            ("https://api.example.com:443/v1/repos/new", "RELINK/repos/new"),
+            ("/v1/repositories/7", "RELINK/repositories/7"),
+            ("/v1/x?key=k&page=2", "RELINK/x?page=2"),
+            ("/v1/x?key=k", "RELINK/x"),
+            ("new", "RELINK/repos/new"),
+            ("?page=2", "RELINK/repos/old?page=2"),
+            ("//api.example.com/v1", "RELINK"),
+            ("/v2/repos", "/v2/repos"),
+            ("/v10/repos", "/v10/repos"),
+            ("../../x", "../../x"),
+            ("https://files.example.com/v1/x", "https://files.example.com/v1/x"),
+            ("http://api.example.com/v1/x", "http://api.example.com/v1/x"),
+            ("https://me@api.example.com/v1/x", "https://me@api.example.com/v1/x"),
+            ("mailto:x", "mailto:x"),
+            // A credential that the provider repeats goes nowhere.
+            ("https://www.example.com/x?key=k&y=1", "https://www.example.com/x?y=1"),
+            ("/v2/x?key=k", "https://api.example.com/v2/x"),
+        ] {
+            assert_eq!(rewritten(&LOCATION, location), expected, "{location}");
+            assert_eq!(rewritten(&CONTENT_LOCATION, location), expected, "{location}");
+        }
+    }
+
+    #[test]
+    fn the_next_page_is_behind_relink() {
+        for (link, expected) in [
+            (
+                "<https://api.example.com/v1/repos?page=2&key=k>; rel=\"next\", <https://api.example.com/v1/repos?page=9>; rel=\"last\"",
+                "<RELINK/repos?page=2>; rel=\"next\", <RELINK/repos?page=9>; rel=\"last\"",
+            ),
+            ("<https://docs.example.com>; rel=\"help\"", "<https://docs.example.com>; rel=\"help\""),
+            ("<unclosed", "<unclosed"),
+            ("", ""),
+        ] {
+            assert_eq!(rewritten(&LINK, link), expected, "{link}");
+        }
+    }
+}
