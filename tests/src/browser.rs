@@ -26,6 +26,8 @@ use crate::{
     session::Session,
 };
 
+const DRIVER_STARTS: u32 = 5;
+
 /// The browser.
 #[derive(Debug)]
 pub struct Browser {
@@ -43,6 +45,27 @@ impl Deref for Browser {
     }
 }
 
+/// Starts `chromedriver`, and gives its port. It takes a free port of IPv4, and exits if the same one of IPv6 is taken.
+async fn driver(session: &Session) -> Result<(Child, String)> {
+    for _ in 0..DRIVER_STARTS {
+        let mut command = session.command("chromedriver");
+        command.args(["--port=0"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut driver = process::spawn(command)?;
+        let mut lines = BufReader::new(driver.stdout.take().context("no output")?).lines();
+        while let Some(line) =
+            timeout(DEADLINE, lines.next_line()).await.context("`chromedriver` printed nothing")??
+        {
+            if let Some(port) = line.split("started successfully on port ").nth(1) {
+                let port = port.trim_end_matches('.').to_owned();
+                // Discard its further output, so that it never blocks on a full pipe.
+                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                return Ok((driver, port));
+            }
+        }
+    }
+    bail!("`chromedriver` has exited {DRIVER_STARTS} times before it listened")
+}
+
 impl Browser {
     /// Starts it in a session.
     pub async fn start(session: &Session) -> Result<Self> {
@@ -51,19 +74,7 @@ impl Browser {
 
     /// Starts it with the permission for these origins to open Relink's deep links without a question.
     pub async fn start_trusting(session: &Session, trusted: &[&str]) -> Result<Self> {
-        let mut command = session.command("chromedriver");
-        command.args(["--port=0"]).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = process::spawn(command)?;
-        let mut lines = BufReader::new(driver.stdout.take().context("no output")?).lines();
-        let port = loop {
-            let line = timeout(DEADLINE, lines.next_line()).await.context("`chromedriver` printed nothing")??;
-            let line = line.context("`chromedriver` has exited")?;
-            if let Some(port) = line.split("started successfully on port ").nth(1) {
-                break port.trim_end_matches('.').to_owned();
-            }
-        };
-        // Discard its further output, so that it never blocks on a full pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let (driver, port) = driver(session).await?;
         let profile = tempfile::tempdir()?;
         let preferences = profile.path().join("Default/Preferences");
         fs::create_dir_all(profile.path().join("Default"))?;

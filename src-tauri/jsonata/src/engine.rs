@@ -162,7 +162,7 @@ impl Clock {
         self.has_interrupted.set(false);
         self.began.set(Some(now));
         self.paused.set(Duration::ZERO);
-        self.deadline.set(now.checked_add(time - MARGIN.min(time / 10)));
+        self.deadline.set(now.checked_add(time.saturating_sub(MARGIN.min(time / 10))));
     }
 
     /// Gives what the evaluation took.
