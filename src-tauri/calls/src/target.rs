@@ -69,7 +69,8 @@ fn with_parameters(query: &str, added: &[(String, Secret)]) -> String {
 /// A segment counts as what it is after percent-decoding, also one behind an encoded slash or a backslash: servers differ in
 /// which of them they take for one.
 fn check(path: &str) -> Result<(), TargetError> {
-    if !path.is_empty() && !path.starts_with('/') {
+    // A path ends where a query or a fragment begins.
+    if path.contains(['?', '#']) || !(path.is_empty() || path.starts_with('/')) {
         return Err(TargetError::Malformed);
     }
     if !path.contains(['.', '%', '\\']) && !path.bytes().any(|byte| byte.is_ascii_control()) {
@@ -177,7 +178,7 @@ mod tests {
             let refused = target(&base("https://api.example.com/v1"), path, None, &[]);
             assert_eq!(refused, Err(TargetError::ControlCharacter), "{path}");
         }
-        for path in ["a", "@evil.example", ":80/x", "https://evil.example/"] {
+        for path in ["/..?", "/a#b", "a", "@evil.example", ":80/x", "https://evil.example/"] {
             assert_eq!(
                 target(&base("https://api.example.com"), path, None, &[]),
                 Err(TargetError::Malformed),
