@@ -57,7 +57,7 @@ pub fn of_request(mut headers: HeaderMap, account: &HeaderMap) -> HeaderMap {
     headers
 }
 
-/// Removes of a response what is meant for the provider's own clients: its connection, cookies of a session that the caller
+/// Removes from a response what concerns only the provider's own clients: its connection, cookies of a session that the caller
 /// isn't part of, and ways to the provider that lead past Relink.
 pub fn keep_of_response(headers: &mut HeaderMap) {
     remove_hop_by_hop(headers);

@@ -146,5 +146,5 @@ fn each_provider_of_grant_can_be_written_but_for_those_listed() {
     let listed: BTreeMap<String, String> =
         serde_json::from_str(include_str!("providers/inexpressible.json")).expect("JSON");
     let now = serde_json::to_string_pretty(&inexpressible).expect("JSON");
-    assert_eq!(inexpressible, listed, "if this is meant, it is the new content of inexpressible.json: {now}");
+    assert_eq!(inexpressible, listed, "if this is intended, inexpressible.json becomes: {now}");
 }

@@ -1,4 +1,4 @@
-//! Accounts for calls of programs: prepared once, and told how the calls were answered.
+//! Accounts for programs' calls: how they are prepared, once, and what the answers to the calls change.
 
 use std::{collections::BTreeMap, sync::Arc};
 
