@@ -201,9 +201,21 @@ impl Relink {
 
     /// Runs a command with this standard input.
     pub async fn cli_with_input(&self, session: &Session, arguments: &[&str], input: &str) -> Result<Printed> {
+        self.cli_with_input_after(session, arguments, input, async {}).await
+    }
+
+    /// Runs a command, which gets this standard input once something has happened.
+    pub async fn cli_with_input_after(
+        &self,
+        session: &Session,
+        arguments: &[&str],
+        input: &str,
+        before: impl Future<Output = ()>,
+    ) -> Result<Printed> {
         let mut command = self.command(session, arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = process::spawn(command)?;
+        before.await;
         child.stdin.take().context("no standard input")?.write_all(input.as_bytes()).await?;
         let output = child.wait_with_output().await?;
         Ok(Printed {
