@@ -21,6 +21,7 @@ mod docs;
 mod environment;
 mod error;
 mod events;
+mod expressions;
 mod guard;
 mod integrations;
 mod limits;

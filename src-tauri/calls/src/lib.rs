@@ -12,6 +12,7 @@
 
 mod account;
 mod body;
+mod expressions;
 mod headers;
 mod links;
 mod pass_through;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use account::{Account, Accounts, Answered, Said};
 pub use body::{Body, BoxError};
+pub use expressions::{ExpressionError, Expressions};
 pub use pass_through::{CallError, Calls, Incoming};
 pub use target::TargetError;
 pub use upstream::{Upstream, UpstreamError};

@@ -1,0 +1,25 @@
+//! What calls need of JSONata, which definitions use for what a path can't say.
+
+use serde_json::Value;
+
+/// Evaluates JSONata expressions. Clones share what they need for it.
+pub trait Expressions: Clone + Send + Sync + 'static {
+    /// The result over an input, within the evaluator's own limits. `None` is JSONata's undefined.
+    fn evaluate(
+        &self,
+        expression: &str,
+        input: Value,
+    ) -> impl Future<Output = Result<Option<Value>, ExpressionError>> + Send;
+}
+
+/// Why an expression has no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExpressionError {
+    /// JSONata's code (`T2001`, `S0201`, …) or a word of ours.
+    pub code: Option<String>,
+    /// What happened, in one or two sentences.
+    pub message: String,
+    /// What to do about it.
+    pub advice: Option<&'static str>,
+}
