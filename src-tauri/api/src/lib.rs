@@ -21,6 +21,7 @@ mod docs;
 mod environment;
 mod error;
 mod events;
+#[cfg_attr(not(test), allow(dead_code, reason = "the calls of methods, which come next, use it"))]
 mod expressions;
 mod guard;
 mod integrations;
