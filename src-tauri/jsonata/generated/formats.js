@@ -2427,33 +2427,34 @@ this.createSequence();for(var ii=0;ii<input.length;ii++){var res=lookup.call(thi
 val=>result.push(val))}else{result.push(res)}}}}else if(input!==null&&typeof input==="object"&&Object.prototype.hasOwnProperty.call(input,key)&&!isFunction2(input)){
 result=input[key]}return result}function append(arg1,arg2){if(typeof arg1==="undefined"){return arg2}if(typeof arg2==="undefined"){return arg1}if(!Array.isArray(
 arg1)){arg1=this.createSequence(arg1)}if(!Array.isArray(arg2)){arg2=[arg2]}const size=arg1.length+arg2.length;if(this.options&&size>this.options.sequence){throw{
-code:"D2015",stack:new Error().stack,value:size}}return arg1.concat(arg2)}function exists(arg){if(typeof arg==="undefined"){return false}else{return true}}function spread(arg){
-var result=this.createSequence();if(Array.isArray(arg)){for(var ii=0;ii<arg.length;ii++){result=append.call(this,result,spread.call(this,arg[ii]))}}else if(arg!==
-null&&typeof arg==="object"&&!isLambda(arg)){for(const key of Object.keys(arg)){var obj=Object.create(null);obj[key]=arg[key];result.push(obj)}}else{result=arg}
-return result}function merge(arg){if(typeof arg==="undefined"){return void 0}var result=Object.create(null);arg.forEach(function(obj){for(const prop of Object.keys(
-obj)){result[prop]=obj[prop]}});return result}function reverse(arr){if(typeof arr==="undefined"){return void 0}if(arr.length<=1){return arr}var length2=arr.length;
-var result=new Array(length2);for(var i=0;i<length2;i++){result[length2-i-1]=arr[i]}return result}async function each(obj,func){var result=this.createSequence();
-for(const key of Object.keys(obj)){var func_args=hofFuncArgs(func,obj[key],key,obj);var val=await func.apply(this,func_args);if(typeof val!=="undefined"){result.
-push(val)}}return result}function error(message){throw{code:"D3137",stack:new Error().stack,message:message||"$error() function evaluated"}}function assert(condition,message){
-if(!condition){throw{code:"D3141",stack:new Error().stack,message:message||"$assert() statement failed"}}return void 0}function type2(value){if(value===void 0){
-return void 0}if(value===null){return"null"}if(isNumeric(value)){return"number"}if(typeof value==="string"){return"string"}if(typeof value==="boolean"){return"b\
-oolean"}if(Array.isArray(value)){return"array"}if(isFunction2(value)){return"function"}return"object"}async function sort(arr,comparator){if(typeof arr==="undef\
-ined"){return void 0}if(arr.length<=1){return arr}var comp;if(typeof comparator==="undefined"){if(!isArrayOfNumbers(arr)&&!isArrayOfStrings(arr)){throw{stack:new Error().
-stack,code:"D3070",index:1}}comp=async function(a,b){return a>b}}else{comp=comparator}var merge2=async function(l2,r){var merge_iter=async function(result2,left,right){
-if(left.length===0){Array.prototype.push.apply(result2,right)}else if(right.length===0){Array.prototype.push.apply(result2,left)}else if(await comp(left[0],right[0])){
-result2.push(right[0]);await merge_iter(result2,left,right.slice(1))}else{result2.push(left[0]);await merge_iter(result2,left.slice(1),right)}};var merged=[];await merge_iter(
-merged,l2,r);return merged};var msort=async function(array){if(!Array.isArray(array)||array.length<=1){return array}else{var middle=Math.floor(array.length/2);var left=array.
-slice(0,middle);var right=array.slice(middle);left=await msort(left);right=await msort(right);return await merge2(left,right)}};var result=await msort(arr);return result}
-function shuffle(arr){if(typeof arr==="undefined"){return void 0}if(arr.length<=1){return arr}var result=new Array(arr.length);for(var i=0;i<arr.length;i++){var j=Math.
-floor(Math.random()*(i+1));if(i!==j){result[i]=result[j]}result[j]=arr[i]}return result}function distinct(arr){if(typeof arr==="undefined"){return void 0}if(!Array.
-isArray(arr)||arr.length<=1){return arr}var results=isSequence(arr)?this.createSequence():[];for(var ii=0;ii<arr.length;ii++){var value=arr[ii];var includes2=false;
-for(var jj=0;jj<results.length;jj++){if(deepEquals(value,results[jj])){includes2=true;break}}if(!includes2){results.push(value)}}return results}async function sift(arg,func){
-var result=Object.create(null);for(const item of Object.keys(arg)){var entry=arg[item];var func_args=hofFuncArgs(func,entry,item,arg);var res=await func.apply(this,
-func_args);if(boolean(res)){result[item]=entry}}if(Object.keys(result).length===0){result=void 0}return result}return{sum,count,max,min,average,string,substring,
-substringBefore,substringAfter,lowercase,uppercase,length,trim:trim2,pad,match:match2,contains,replace,split:split2,join:join3,formatNumber,formatBase,number,floor,
-ceil,round,abs,sqrt,power,random,boolean,not,map:map2,zip,filter:filter2,single,foldLeft,sift,keys:keys2,lookup,append,exists,spread,merge,reverse,each,error,assert,
-type:type2,sort,shuffle,distinct,base64encode,base64decode,encodeUrlComponent,encodeUrl,decodeUrlComponent,decodeUrl}})();module2.exports=functions}).call(this)}).
-call(exports2,typeof global!=="undefined"?global:typeof self!=="undefined"?self:typeof window!=="undefined"?window:{})}});var require_signature=__commonJS({"jsonata:signature"(exports2,module2){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var utils=require_utils2();var signature=(()=>{
+code:"D2015",stack:new Error().stack,value:size}}if(size<1e4){return arg1.concat(arg2)}var appended=[];for(const item of arg1){appended.push(item)}for(const item of arg2){
+appended.push(item)}return appended}function exists(arg){if(typeof arg==="undefined"){return false}else{return true}}function spread(arg){var result=this.createSequence();
+if(Array.isArray(arg)){for(var ii=0;ii<arg.length;ii++){result=append.call(this,result,spread.call(this,arg[ii]))}}else if(arg!==null&&typeof arg==="object"&&!isLambda(
+arg)){for(const key of Object.keys(arg)){var obj=Object.create(null);obj[key]=arg[key];result.push(obj)}}else{result=arg}return result}function merge(arg){if(typeof arg===
+"undefined"){return void 0}var result=Object.create(null);arg.forEach(function(obj){for(const prop of Object.keys(obj)){result[prop]=obj[prop]}});return result}
+function reverse(arr){if(typeof arr==="undefined"){return void 0}if(arr.length<=1){return arr}var length2=arr.length;var result=new Array(length2);for(var i=0;i<
+length2;i++){result[length2-i-1]=arr[i]}return result}async function each(obj,func){var result=this.createSequence();for(const key of Object.keys(obj)){var func_args=hofFuncArgs(
+func,obj[key],key,obj);var val=await func.apply(this,func_args);if(typeof val!=="undefined"){result.push(val)}}return result}function error(message){throw{code:"\
+D3137",stack:new Error().stack,message:message||"$error() function evaluated"}}function assert(condition,message){if(!condition){throw{code:"D3141",stack:new Error().
+stack,message:message||"$assert() statement failed"}}return void 0}function type2(value){if(value===void 0){return void 0}if(value===null){return"null"}if(isNumeric(
+value)){return"number"}if(typeof value==="string"){return"string"}if(typeof value==="boolean"){return"boolean"}if(Array.isArray(value)){return"array"}if(isFunction2(
+value)){return"function"}return"object"}async function sort(arr,comparator){if(typeof arr==="undefined"){return void 0}if(arr.length<=1){return arr}var comp;if(typeof comparator===
+"undefined"){if(!isArrayOfNumbers(arr)&&!isArrayOfStrings(arr)){throw{stack:new Error().stack,code:"D3070",index:1}}comp=async function(a,b){return a>b}}else{comp=
+comparator}var merge2=async function(l2,r){var merge_iter=async function(result2,left,right){if(left.length===0){Array.prototype.push.apply(result2,right)}else if(right.
+length===0){Array.prototype.push.apply(result2,left)}else if(await comp(left[0],right[0])){result2.push(right[0]);await merge_iter(result2,left,right.slice(1))}else{
+result2.push(left[0]);await merge_iter(result2,left.slice(1),right)}};var merged=[];await merge_iter(merged,l2,r);return merged};var msort=async function(array){
+if(!Array.isArray(array)||array.length<=1){return array}else{var middle=Math.floor(array.length/2);var left=array.slice(0,middle);var right=array.slice(middle);
+left=await msort(left);right=await msort(right);return await merge2(left,right)}};var result=await msort(arr);return result}function shuffle(arr){if(typeof arr===
+"undefined"){return void 0}if(arr.length<=1){return arr}var result=new Array(arr.length);for(var i=0;i<arr.length;i++){var j=Math.floor(Math.random()*(i+1));if(i!==
+j){result[i]=result[j]}result[j]=arr[i]}return result}function distinct(arr){if(typeof arr==="undefined"){return void 0}if(!Array.isArray(arr)||arr.length<=1){return arr}
+var results=isSequence(arr)?this.createSequence():[];for(var ii=0;ii<arr.length;ii++){var value=arr[ii];var includes2=false;for(var jj=0;jj<results.length;jj++){
+if(deepEquals(value,results[jj])){includes2=true;break}}if(!includes2){results.push(value)}}return results}async function sift(arg,func){var result=Object.create(
+null);for(const item of Object.keys(arg)){var entry=arg[item];var func_args=hofFuncArgs(func,entry,item,arg);var res=await func.apply(this,func_args);if(boolean(
+res)){result[item]=entry}}if(Object.keys(result).length===0){result=void 0}return result}return{sum,count,max,min,average,string,substring,substringBefore,substringAfter,
+lowercase,uppercase,length,trim:trim2,pad,match:match2,contains,replace,split:split2,join:join3,formatNumber,formatBase,number,floor,ceil,round,abs,sqrt,power,random,
+boolean,not,map:map2,zip,filter:filter2,single,foldLeft,sift,keys:keys2,lookup,append,exists,spread,merge,reverse,each,error,assert,type:type2,sort,shuffle,distinct,
+base64encode,base64decode,encodeUrlComponent,encodeUrl,decodeUrlComponent,decodeUrl}})();module2.exports=functions}).call(this)}).call(exports2,typeof global!==
+"undefined"?global:typeof self!=="undefined"?self:typeof window!=="undefined"?window:{})}});var require_signature=__commonJS({"jsonata:signature"(exports2,module2){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var utils=require_utils2();var signature=(()=>{
 "use strict";var arraySignatureMapping={"a":"arrays","b":"booleans","f":"functions","n":"numbers","o":"objects","s":"strings"};function parseSignature(signature2){
 var position=1;var params=[];var param=Object.create(null);var prevParam=param;while(position<signature2.length){var symbol=signature2.charAt(position);if(symbol===
 ":"){break}var next2=function(){params.push(param);prevParam=param;param=Object.create(null)};var findClosingBracket3=function(str,start,openSymbol,closeSymbol){

@@ -216,6 +216,10 @@ export const FAST_EVALUATOR = [
                     if (value !== undefined) {
                         if (expr.expressions[at].value === '[' || !isArray(value)) {
                             result.push(value);
+                        } else if (expr.expressions.length === 1 && expr.expressions[0].type === 'binary' && expr.expressions[0].value === '..') {
+                            // Nothing else refers to a range.
+                            delete value.sequence;
+                            result = value;
                         } else {
                             result = fn.append.call(focus, result, value);
                         }

@@ -123,9 +123,25 @@ const SHARED = [
   },
 ];
 
-// One long string instead of an array as long as the padding, which nothing could interrupt.
 const FUNCTIONS = [
+  // One long string instead of an array as long as the padding, which nothing could interrupt.
   { from: 'var padding = (new Array(padLength + 1)).join(char);', to: 'var padding = String(char).repeat(padLength);' },
+  // A loop can be interrupted; copying a million items at once can't.
+  {
+    from: '        return arg1.concat(arg2);\n',
+    to: `        if (size < 10000) {
+            return arg1.concat(arg2);
+        }
+        var appended = [];
+        for (const item of arg1) {
+            appended.push(item);
+        }
+        for (const item of arg2) {
+            appended.push(item);
+        }
+        return appended;
+`,
+  },
 ];
 
 // V8 takes a part of a text without copying it; QuickJS copies, for each token the rest of the expression.
