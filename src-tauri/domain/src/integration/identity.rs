@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::{address::Address, error::quoted};
 use crate::account::Identity;
 
-/// A path into a JSON document: `data.user.id`, `emails.0.value`.
+/// A path into a JSON document: `data.user.id`, `emails.0.value`. A name with a dot stands as it is, or as in JSONata between
+/// backticks: `@odata.nextLink`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonPath(Vec<String>);
 
@@ -16,19 +17,27 @@ pub struct JsonPathError(String);
 
 impl JsonPath {
     pub fn parse(text: &str) -> Result<Self, JsonPathError> {
-        let steps: Vec<String> = text.split('.').map(str::to_owned).collect();
-        if text.len() > 256 || steps.iter().any(|step| step.is_empty() || step.contains(char::is_whitespace)) {
-            return Err(JsonPathError(quoted(text)));
+        let mut is_quoted = false;
+        let steps = text.split(|c| {
+            is_quoted ^= c == '`';
+            c == '.' && !is_quoted
+        });
+        let unquote = |step: &str| {
+            let inside = step.strip_prefix('`').and_then(|step| step.strip_suffix('`'));
+            let is_name = |name: &str| !name.is_empty() && !name.contains('`');
+            let is_bare = |name: &str| is_name(name) && !name.contains(char::is_whitespace);
+            inside.filter(|name| is_name(name)).or_else(|| Some(step).filter(|name| is_bare(name))).map(str::to_owned)
+        };
+        let steps: Option<Vec<String>> = steps.map(unquote).collect();
+        match steps {
+            Some(steps) if text.len() <= 256 => Ok(Self(steps)),
+            _ => Err(JsonPathError(quoted(text))),
         }
-        Ok(Self(steps))
     }
 
     /// The value at the path.
     pub fn find<'b>(&self, body: &'b Value) -> Option<&'b Value> {
-        self.0.iter().try_fold(body, |value, step| match value {
-            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-            _ => value.get(step),
-        })
+        find(&self.0, body)
     }
 
     /// The object or list that has the value at the path.
@@ -42,6 +51,20 @@ impl JsonPath {
         let found = self.find(body)?;
         plain(found).filter(|text| !found.is_boolean() && !text.is_empty())
     }
+}
+
+fn find<'b>(steps: &[String], value: &'b Value) -> Option<&'b Value> {
+    let Some((step, below)) = steps.split_first() else { return Some(value) };
+    let members = match value {
+        Value::Array(items) => return find(below, items.get(step.parse::<usize>().ok()?)?),
+        Value::Object(members) => members,
+        _ => return None,
+    };
+    let found = members.get(step).and_then(|value| find(below, value));
+    // A dot may be part of a name.
+    found.or_else(|| {
+        (2..=steps.len()).find_map(|length| find(&steps[length..], members.get(&steps[..length].join("."))?))
+    })
 }
 
 /// Where an account's identity is found.
@@ -115,9 +138,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_name_may_have_dots() {
+        let body = json!({"@odata.nextLink": "u", "a.b": {"c.d": 1, "c": 2}, "a": {"x": 3}, "two words": {"e": 4}});
+        for (path, expected) in [
+            ("@odata.nextLink", json!("u")),
+            ("`@odata.nextLink`", json!("u")),
+            ("a.b.c.d", json!(1)),
+            ("a.b.c", json!(2)),
+            ("`a.b`.c", json!(2)),
+            ("a.x", json!(3)),
+            ("`two words`.e", json!(4)),
+        ] {
+            assert_eq!(JsonPath::parse(path).expect("a path").find(&body), Some(&expected), "{path}");
+        }
+        assert_eq!(JsonPath::parse("`a`.b.c").expect("a path").find(&json!({"a": {"b": 1}})), None);
+        for text in ["`a", "``", "a`b", "`a`b`", "`a.b"] {
+            assert!(JsonPath::parse(text).is_err(), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn parsing_and_reading_never_panic(text in "[a-z0-9.]{0,20}", number in any::<f64>()) {
+        fn parsing_and_reading_never_panic(text in "[a-z0-9.`]{0,20}", number in any::<f64>()) {
             if let Ok(path) = JsonPath::parse(&text) {
                 let _ = path.read(&json!({"a": [number, {"b": number}]}));
             }

@@ -35,6 +35,7 @@ mod probe;
 mod reach;
 mod read;
 mod relink;
+pub mod resources;
 mod secrets;
 mod setup;
 mod strictness;
