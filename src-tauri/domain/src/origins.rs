@@ -3,7 +3,10 @@
 //! **Invariant:** a credential is sent only to the origins that were in force when it was given. [`Origins::moved_to`] is the
 //! one comparison; `Account::apply` and the engine's `BoundProvider` use it.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
@@ -26,6 +29,12 @@ impl Origin {
     /// `https://api.github.com`
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Several, as one. `None`: there are none.
+    pub(crate) fn several(origins: impl Iterator<Item = Self>) -> Option<Self> {
+        let distinct: BTreeSet<String> = origins.map(|origin| origin.0).collect();
+        (!distinct.is_empty()).then(|| Self(Vec::from_iter(distinct).join(" ")))
     }
 
     fn is_loopback(&self) -> bool {
@@ -57,6 +66,9 @@ pub enum AddressKind {
     Revocation,
     /// Gets access tokens and API keys.
     Api,
+    /// Further addresses of the API, which single methods name: they get the same. Several origins stand with a space between
+    /// them.
+    Methods,
 }
 
 impl AddressKind {
@@ -68,6 +80,7 @@ impl AddressKind {
             Self::Refresh => "refresh address",
             Self::Revocation => "revocation address",
             Self::Api => "API address",
+            Self::Methods => "addresses of methods",
         }
     }
 
@@ -75,7 +88,7 @@ impl AddressKind {
     const fn may_be_added_beside(self) -> Option<Self> {
         match self {
             Self::Refresh | Self::Revocation => Some(Self::Token),
-            Self::Authorization | Self::Token | Self::Api => None,
+            Self::Authorization | Self::Token | Self::Api | Self::Methods => None,
         }
     }
 }
@@ -113,10 +126,22 @@ impl Origins {
         self
     }
 
+    /// Those that an account can't do without. What a method names for itself is checked when it is called
+    /// ([`Self::allows_method_at`]), so that a new one leaves the others usable.
+    fn single(&self) -> impl Iterator<Item = (&AddressKind, &Origin)> {
+        self.0.iter().filter(|(kind, _)| **kind != AddressKind::Methods)
+    }
+
+    /// Whether a method that names this origin for itself may send a credential that is bound to these origins.
+    pub fn allows_method_at(&self, origin: &Origin) -> bool {
+        let further = self.0.get(&AddressKind::Methods).into_iter().flat_map(|several| several.0.split(' '));
+        self.0.get(&AddressKind::Api) == Some(origin) || further.into_iter().any(|one| one == origin.0)
+    }
+
     /// The first address in `current` that credentials bound to these origins may not be sent to. Credentials that are bound
     /// to an `accepted` origin may follow.
     pub fn moved_to(&self, current: &Self, accepted: &[Origin]) -> Option<MovedAddress> {
-        current.0.iter().find_map(|(kind, to)| {
+        current.single().find_map(|(kind, to)| {
             let from = self.0.get(kind);
             let beside = || self.0.get(&kind.may_be_added_beside()?);
             let allowed = from.or_else(beside);
@@ -127,7 +152,7 @@ impl Origins {
 
     /// The first address that has another origin in `current`.
     pub(crate) fn difference(&self, current: &Self) -> Option<MovedAddress> {
-        current.0.iter().find_map(|(kind, to)| {
+        current.single().find_map(|(kind, to)| {
             let from = self.0.get(kind).filter(|from| *from != to)?;
             Some(MovedAddress { address: *kind, from: Some(from.clone()), to: to.clone() })
         })
@@ -220,6 +245,28 @@ mod tests {
     #[test]
     fn what_is_bound_to_nothing_may_be_sent_nowhere() {
         assert_eq!(Origins::default().moved_to(&origins(&acme()), &[]).map(|it| it.address), Some(Authorization));
+    }
+
+    #[test]
+    fn a_further_address_of_a_method_is_checked_by_itself() {
+        let at = |url: &str| Origin::of(&Url::parse(url).expect("a URL"));
+        let several = Origin::several([at("https://up.acme.example"), at("https://files.acme.example")].into_iter());
+        let mut bound = origins(&acme());
+        assert!(!bound.allows_method_at(&at("https://up.acme.example")));
+        bound.0.insert(Methods, several.expect("two"));
+        for (url, is_allowed) in [
+            ("https://api.acme.example", true),
+            ("https://up.acme.example", true),
+            ("https://files.acme.example", true),
+            ("https://auth.acme.example", false),
+            ("https://acme.example", false),
+            ("https://up.acme.example:8443", false),
+        ] {
+            assert_eq!(bound.allows_method_at(&at(url)), is_allowed, "{url}");
+        }
+        assert_eq!(origins(&acme()).moved_to(&bound, &[]), None);
+        assert_eq!(origins(&acme()).difference(&bound), None);
+        assert_eq!(Origin::several(std::iter::empty()), None);
     }
 
     #[test]

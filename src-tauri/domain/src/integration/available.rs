@@ -10,6 +10,8 @@ use crate::{
 pub(super) struct Available<'a> {
     pub(super) format: AuthenticationMethod,
     pub(super) fields: Vec<&'a str>,
+    /// Whether there is a call with an `id`, a `body` and a `query`.
+    pub(super) has_call: bool,
 }
 
 const ACCESS_TOKEN: &str = "access_token";
@@ -38,19 +40,20 @@ impl Available<'_> {
                  }}, such as {{credentials.api_key}}",
             )?;
         }
-        for placeholder in template.placeholders() {
-            if placeholder.references().any(|reference| reference == Reference::Protected) {
-                return Err(node.fail(format_args!(
-                    "{} names a secret that is never sent; of the tokens only oauth.token.access_token can be named",
-                    placeholder.source()
-                )));
-            }
-            if let Some(problem) = placeholder.problem() {
-                node.fail_if_written(problem)?;
-            }
-            self.check_names(node, placeholder)?;
+        template.placeholders().try_for_each(|placeholder| self.check_placeholder(node, placeholder))
+    }
+
+    pub(super) fn check_placeholder(&self, node: &Node<'_>, placeholder: &Placeholder) -> Result<(), DefinitionError> {
+        if placeholder.references().any(|reference| reference == Reference::Protected) {
+            return Err(node.fail(format_args!(
+                "{} names a secret that is never sent; of the tokens only oauth.token.access_token can be named",
+                placeholder.source()
+            )));
         }
-        Ok(())
+        if let Some(problem) = placeholder.problem() {
+            node.fail_if_written(problem)?;
+        }
+        self.check_names(node, placeholder)
     }
 
     /// Checks that one of the alternatives can be filled. What a link token or a step puts into the context isn't known here.
@@ -91,7 +94,7 @@ impl Available<'_> {
                 };
                 Some(format!("{format} has no field named {name:?}; {asked}"))
             }
-            Reference::Root(name) if name != "tenant_id" => {
+            Reference::Root(name) if name != "tenant_id" && !self.has_call => {
                 Some(format!("the value {name:?} is not known in a header; name a value of the account"))
             }
             Reference::Field { .. } | Reference::Root(_) | Reference::Protected | Reference::Other => None,

@@ -12,9 +12,12 @@ use super::{
     header::HeaderTemplate,
     node::{Node, Object},
     params::{self, Params},
+    read::Step,
     relink::{Additions, Calls, headers},
+    resources::{Decoder, Method, MethodAuthorization, Resources, Shared},
 };
 use crate::{
+    account::AuthenticationMethod,
     name, provider_text,
     template::{Placeholder, Reference},
 };
@@ -32,6 +35,9 @@ pub(super) struct Config {
     pub(super) credentials: Credentials,
     pub(super) authorization: PerFormat<Authorization>,
     pub(super) calls: Calls,
+    pub(super) resources: Resources,
+    /// What the methods have in common.
+    pub(super) shared: Shared,
     pub(super) own: Additions,
 }
 
@@ -100,14 +106,7 @@ impl Config {
         let mut credentials =
             Credentials::decode(&object.need("credentials", "{\"format\": \"api_key\", \"config\": {...}}")?, &own)?;
 
-        let availables: Vec<Available<'_>> = FORMATS
-            .into_iter()
-            .filter(|format| credentials.has(*format))
-            .map(|format| Available {
-                format,
-                fields: credentials.fields(format).into_iter().flatten().map(|field| field.name.as_str()).collect(),
-            })
-            .collect();
+        let availables = availables(&credentials, false);
         let authorization = authorization::decode(object.get("authorization").as_ref(), &availables, &object)?;
         // Every format's calls carry the header, so every format must be able to fill it.
         let template = |node: &Node<'_>| {
@@ -152,9 +151,64 @@ impl Config {
             credentials,
             authorization,
             calls,
+            resources: Resources::default(),
+            shared: Shared::default(),
             own,
         })
     }
+
+    /// Decodes the methods and what they have in common. Misplaced secrets are refused before, because there they are explained.
+    pub(super) fn decode_resources(&mut self, node: &Node<'_>) -> Result<(), DefinitionError> {
+        let object = node.object()?;
+        let shared = Shared::decode(&object)?;
+        let availables = availables(&self.credentials, true);
+        let decoder = Decoder { shared: &shared, availables: &availables, origins: &self.own.origins };
+        let resources = decoder.resources(&object)?;
+        for format in self.formats() {
+            let own = resources.methods().filter_map(|(_, _, method)| match &method.authorization {
+                MethodAuthorization::Own(own) => own.get(format),
+                MethodAuthorization::Inherited | MethodAuthorization::None => None,
+            });
+            if let Some(fields) = self.credentials.fields_mut(format) {
+                let named = own.flat_map(Authorization::placeholders).flat_map(Placeholder::fields);
+                named.for_each(|name| fields.mark_secret(name));
+            }
+        }
+        for (resource, name, method) in resources.methods() {
+            let at = ["resources", resource, name].map(|key| Step::Key(key.to_owned()));
+            self.refuse_secrets_in_url(method, &node.at(&at))?;
+        }
+        (self.resources, self.shared) = (resources, shared);
+        Ok(())
+    }
+
+    fn formats(&self) -> impl Iterator<Item = AuthenticationMethod> + use<> {
+        let has = FORMATS.map(|format| self.credentials.has(format));
+        FORMATS.into_iter().zip(has).filter_map(|(format, has)| has.then_some(format))
+    }
+
+    fn refuse_secrets_in_url(&self, method: &Method, node: &Node<'_>) -> Result<(), DefinitionError> {
+        let (placeholders, object) = (method.in_url(), node.object()?);
+        self.formats().try_for_each(|format| refuse_secrets(&placeholders, self.credentials.fields(format), &object))
+    }
+
+    /// A method that a caller gives for one call.
+    pub(super) fn method_of_call(&self, node: &Node<'_>) -> Result<Method, DefinitionError> {
+        let availables = availables(&self.credentials, true);
+        let decoder = Decoder { shared: &self.shared, availables: &availables, origins: &self.own.origins };
+        let method = decoder.method("methodConfig", node)?;
+        self.refuse_secrets_in_url(&method, node)?;
+        Ok(method)
+    }
+}
+
+/// `has_call`: whether the templates belong to a call.
+fn availables(credentials: &Credentials, has_call: bool) -> Vec<Available<'_>> {
+    let of = |format| {
+        let fields = credentials.fields(format).into_iter().flatten();
+        Available { format, fields: fields.map(|field| field.name.as_str()).collect(), has_call }
+    };
+    FORMATS.into_iter().filter(|format| credentials.has(*format)).map(of).collect()
 }
 
 fn base_url(node: &Node<'_>, own: &Additions) -> Result<Address, DefinitionError> {

@@ -22,6 +22,7 @@ use super::{
     probe::Probe,
     read,
     relink::{Color, Docs, RefreshQuirks},
+    resources::{Method, Resources},
     secrets::take_client_secrets,
     strictness::Strictness,
 };
@@ -115,13 +116,14 @@ impl Definition {
         let id = root.describing("id", |node| node.parse(integration_id))?;
         let name = root.need("name", "\"github\"")?.parse(name)?;
         let category = root.text("category")?.unwrap_or_default();
-        let config = root.need("config", "{\"label\": \"GitHub\", ...}")?;
-        let config = Config::decode(&config, root.filled("label").as_ref().ok_or(&name))?;
+        let node = root.need("config", "{\"label\": \"GitHub\", ...}")?;
+        let mut config = Config::decode(&node, root.filled("label").as_ref().ok_or(&name))?;
         match from {
             Provenance::File(_) => misplaced::refuse(&source.root(&document), None)?,
             Provenance::Override(over) => misplaced::refuse(&source.root(&document), Some(over))?,
             Provenance::Store => {}
         }
+        config.decode_resources(&node)?;
         let warnings = source.into_warnings();
         Ok(Parsed { definition: Self { id, name, category, config, document }, client_secrets, warnings })
     }
@@ -190,6 +192,8 @@ impl Definition {
     fn addresses_by(&self, method: AuthenticationMethod, origin: impl Fn(&Address) -> Origin) -> Origins {
         let of = |kind, url: &Address| (kind, origin(url));
         let mut addresses: Vec<_> = self.base_url().into_iter().map(|url| of(AddressKind::Api, url)).collect();
+        let own = self.config.resources.methods().filter_map(|(_, _, method)| method.base_url.as_ref());
+        addresses.extend(Origin::several(own.map(&origin)).map(|several| (AddressKind::Methods, several)));
         match method {
             AuthenticationMethod::Oauth2 => addresses.extend(self.oauth2().into_iter().flat_map(|oauth2| {
                 let revocation = oauth2.revocation_url.as_ref().map(|url| of(AddressKind::Revocation, url));
@@ -264,6 +268,17 @@ impl Definition {
     /// How calls are authorized. Present for each of [`Definition::methods`].
     pub const fn authorization(&self, method: AuthenticationMethod) -> Option<&Authorization> {
         self.config.authorization.get(method)
+    }
+
+    /// What can be called by name.
+    pub const fn resources(&self) -> &Resources {
+        &self.config.resources
+    }
+
+    /// Compiles a method that a caller gives for one call (`methodConfig`), by the rules for those in a file.
+    pub fn method_of_call(&self, method: &Value) -> Result<Method, DefinitionError> {
+        let source = Source::new(None, self.allows_local(), Strictness::Written);
+        self.config.method_of_call(&source.root(method))
     }
 
     /// The call that checks whether a credential works.

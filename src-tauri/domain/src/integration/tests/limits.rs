@@ -136,8 +136,8 @@ fn a_document_is_nested_up_to_64_levels_deep() {
     let nested = |levels: usize| {
         let inner = levels - 2;
         GOOD.replace(
-            r#""pagination": { "format": "cursor" }"#,
-            &format!(r#""pagination": {}{}"#, "[".repeat(inner), "]".repeat(inner)),
+            r#""pagination": { "format": "offset" }"#,
+            &format!(r#""webhook": {}{}"#, "[".repeat(inner), "]".repeat(inner)),
         )
     };
     assert!(parse(&nested(64)).is_ok());

@@ -48,7 +48,7 @@ const GOOD: &str = r#"{
       "api_key": { "format": "basic", "config": { "username": "{{credentials.email}}", "password": "{{credentials.api_key}}" } }
     },
     "resources": { "contacts": { "list": { "path": "/contacts" } } },
-    "pagination": { "format": "cursor" },
+    "pagination": { "format": "offset" },
     "relink": {
       "probe": { "path": "/me" },
       "identity": { "path": "/whoami", "id": "data.id" },
@@ -88,7 +88,7 @@ fn a_valid_file_is_decoded() {
     );
     let whoami = WebUrl::parse("https://api.acme.example/v2/whoami").expect("a URL");
     assert_eq!(acme.identity().expect("an identity").source, IdentitySource::Call(whoami.into()));
-    assert_eq!(acme.section("pagination"), Some(&json!({"format": "cursor"})));
+    assert_eq!(acme.section("pagination"), Some(&json!({"format": "offset"})));
     assert_eq!(acme.authorization(AuthenticationMethod::Oauth2), Some(&Authorization::access_token()));
 }
 

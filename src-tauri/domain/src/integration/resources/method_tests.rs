@@ -1,0 +1,209 @@
+//! Methods in a file: each key, what is refused, and what a stored definition may have.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    account::AuthenticationMethod,
+    integration::{Definition, DefinitionError, Warning, parse},
+    origins::Origins,
+};
+
+fn definition(method: &Value) -> Value {
+    json!({
+        "name": "acme",
+        "config": {
+            "label": "Acme",
+            "base_url": "https://api.acme.example/v2",
+            "headers": {"x-version": "1", "x-region": "{{region}}"},
+            "query_array_format": "repeat",
+            "credentials": {"api_key": {"format": "api_key", "config": {"fields": [
+                {"name": "user", "label": "User", "type": "text"},
+                {"name": "api_key", "label": "API key", "type": "password"},
+            ]}}},
+            "pagination": {"format": "offset"},
+            "rate_limit": {"is_rate_limited": "status = 420"},
+            "error_expression": "response.error",
+            "tool_tags": {"contacts": ["crm"], "gone": ["x"]},
+            "resources": {"contacts": {"list": method}},
+            "relink": {"probe": {"path": "/me"}},
+        },
+    })
+}
+
+fn parsed(method: &Value) -> Result<(Definition, Vec<Warning>), DefinitionError> {
+    let text = serde_json::to_string_pretty(&definition(method)).expect("JSON");
+    parse(&text).map(|parsed| (parsed.definition, parsed.warnings))
+}
+
+fn method(of: &Value) -> Method {
+    let (definition, warnings) = parsed(of).unwrap_or_else(|error| panic!("{of}: {error}"));
+    assert_eq!(warnings, [], "{of}");
+    definition.resources().get("contacts").and_then(|it| it.get("list")).expect("the method").clone()
+}
+
+#[test]
+fn a_path_is_enough_and_the_integrations_defaults_are_the_methods() {
+    let list = method(&json!({"path": "contacts"}));
+    assert_eq!((list.verb, list.query_array_format), (Verb::Get, ArrayFormat::Repeat));
+    assert_eq!((list.body_encoding, list.api_response_format), (BodyEncoding::Json, ApiResponseFormat::ByContentType));
+    assert_eq!(list.authorization, MethodAuthorization::Inherited);
+    assert!(matches!(list.pagination.as_deref(), Some(Pagination::Offset(_))));
+    assert_eq!(list.error_expression.as_deref(), Some("response.error"));
+    assert_eq!(list.rate_limit.expect("shared").is_rate_limited.as_deref(), Some("status = 420"));
+    assert!(!list.add_query_to_body && !list.ignore_body_in_pagination && !list.throw_error_on_parse_error);
+    assert!(list.base_url.is_none() && list.body == MethodBody::Callers && list.query.is_none());
+}
+
+#[test]
+fn every_key_is_read() {
+    let all = method(&json!({
+        "path": "/contacts/{{id}}", "method": "PoSt", "base_url": "https://files.acme.example",
+        "headers": {"x-region": null, "X-Trace": "{{body.trace ?: none}}"},
+        "query": {"view": "{{query.view:str:undefined}}", "ids": ["{{id}}"]}, "query_array_format": "comma",
+        "body": {"name": "{{body.name}}"}, "body_format": "form", "body_format_config": {"array_format": "indices"},
+        "response_path": "data.items", "pagination": null, "pagination_path": "/contacts/next",
+        "authorization": {"format": "basic", "config": {"username": "{{user}}", "password": "{{api_key}}"}},
+        "error_expression": null, "add_query_to_body": true, "ignore_body_in_pagination": true, "ignore_body": true,
+        "ignore_credentials_on_redirect": true, "api_response_format": "application/xml",
+        "throw_error_on_parse_error": true, "scopes": ["read"], "description": "Lists", "api_documentation_url": "https://x",
+        "examples": {"response": "{}"}, "query_schema": {"type": "object"}, "body_schema": "type: object",
+        "response_schema": {},
+    }));
+    assert_eq!((all.verb.as_str(), all.verb.is_safe(), all.query_array_format), ("POST", false, ArrayFormat::Comma));
+    assert_eq!(all.base_url.and_then(|url| url.as_fixed().cloned()).expect("fixed").host(), "files.acme.example");
+    assert_eq!(all.headers.iter().map(|header| header.name.as_str()).collect::<Vec<_>>(), ["x-trace"]);
+    assert_eq!(
+        all.without_headers.iter().map(crate::integration::HeaderName::as_str).collect::<Vec<_>>(),
+        ["x-region"]
+    );
+    assert_eq!(all.body_encoding, BodyEncoding::Form(FormOptions { array_format: ArrayFormat::Indices }));
+    assert_eq!(all.response_path, Some(ResponsePath::parse("data.items")));
+    assert!(all.query.is_some() && matches!(all.body, MethodBody::Template(_)) && all.pagination_path.is_some());
+    assert_eq!((all.pagination, all.error_expression), (None, None));
+    let MethodAuthorization::Own(own) = all.authorization else { panic!("its own") };
+    assert!(own.get(AuthenticationMethod::ApiKey).is_some());
+    assert!(all.add_query_to_body && all.ignore_body_in_pagination);
+    assert!(all.api_response_format == ApiResponseFormat::Xml && all.throw_error_on_parse_error);
+    assert_eq!((all.docs.scopes, all.docs.description.as_deref()), (vec!["read".to_owned()], Some("Lists")));
+    assert_eq!(
+        (all.docs.body_schema, all.docs.examples["response"].as_str()),
+        (Some("type: object".into()), Some("{}"))
+    );
+    let without = method(&json!({"path": "/a", "no_auth": true, "ignore_body": true}));
+    assert_eq!((without.authorization, without.body), (MethodAuthorization::None, MethodBody::Nothing));
+    let null = method(&json!({"path": "/a", "body": {"a": 1}, "set_body_to_null": true}));
+    assert_eq!(null.body, MethodBody::Nothing);
+}
+
+#[test]
+fn only_list_inherits_the_pagination() {
+    let mut document = definition(&json!({"path": "/a"}));
+    let page = json!({"path": "/a", "pagination": {"format": "page"}});
+    document["config"]["resources"] = json!({"a": {"get": {"path": "/a"}, "list": {"path": "/a"}, "search": page}});
+    let parsed = parse(&document.to_string()).expect("a definition").definition;
+    let paginated: Vec<_> = parsed
+        .resources()
+        .iter()
+        .flat_map(|(_, it)| it.iter())
+        .map(|(name, it)| (name, it.pagination.is_some()))
+        .collect();
+    assert_eq!(paginated, [("get", false), ("list", true), ("search", true)]);
+    let of_call = |method: Value| parsed.method_of_call(&method).expect("a method");
+    assert!(of_call(json!({"path": "/a"})).pagination.is_none());
+    assert!(of_call(json!({"path": "/a", "pagination": {"format": "page"}})).pagination.is_some());
+}
+
+#[test]
+fn what_is_wrong_is_an_error_with_its_place() {
+    for (of, message) in [
+        (json!([]), "config.resources.contacts.list: must be an object in { }, not a list"),
+        (json!({}), "list: \"path\" is missing; add one, such as \"/contacts\""),
+        (json!({"path": 1}), "list.path: must be a string in quotes, not a number"),
+        (json!({"path": "https://evil.example/x"}), "list.path: is a URL; write the path alone"),
+        (json!({"path": "//evil.example/x"}), "list.path: \"//evil.example/x\" is not a path"),
+        (json!({"path": "/a/../b"}), "list.path: \"/a/../b\" leads out of its folder"),
+        (json!({"path": "/a/{{b"}), "list.path: contains {{ that begins no placeholder"),
+        (json!({"path": "/a/{{id:upper}}"}), "list.path: {{id:upper}} has the cast \"upper\""),
+        (json!({"path": "/{{api_key}}"}), "list: has {{api_key}} in a URL, but it is a secret"),
+        (json!({"path": "/{{oauth.token.refresh_token}}"}), "list.path: {{oauth.token.refresh_token}} names a secret"),
+        (json!({"path": "/a", "method": "FETCH"}), "list.method: \"FETCH\" is not known here; use \"get\", "),
+        (json!({"path": "/a", "base_url": "http://acme.example"}), "list.base_url: \"http://acme.example\" is not enc"),
+        (json!({"path": "/a", "base_url": "http://127.0.0.1"}), "list.base_url: \"127.0.0.1\" is on this machine"),
+        (json!({"path": "/a", "base_url": "https://{{query.host}}"}), "list.base_url: lets a value decide the whole"),
+        (
+            json!({"path": "/a", "base_url": "https://{{body.x}}.acme.example"}),
+            "list.base_url: has {{body.x}}, a value",
+        ),
+        (json!({"path": "/a", "headers": {"Host": "x"}}), "list.headers.Host: the header \"Host\" is set by Relink"),
+        (json!({"path": "/a", "headers": {"x": "{{credentials.gone}}"}}), "list.headers.x: api_key has no field named"),
+        (json!({"path": "/a", "query": ["x"]}), "list.query: must be an object in { }, not a list"),
+        (json!({"path": "/a", "query_array_format": "csv"}), "list.query_array_format: \"csv\" is not known here"),
+        (json!({"path": "/a", "body": {"a": "{{b:upper}}"}}), "list.body: {{b:upper}} has the cast \"upper\""),
+        (
+            json!({"path": "/a", "body": "{{oauth.token.id_token}}"}),
+            "list.body: {{oauth.token.id_token}} names a secret",
+        ),
+        (json!({"path": "/a", "body_format": "yaml"}), "list.body_format: \"yaml\" is not known here; use \"json\", "),
+        (json!({"path": "/a", "body_format_config": {"x": 1}}), "list.body_format_config.x: would have no effect"),
+        (json!({"path": "/a", "pagination": {"format": "x"}}), "list.pagination.format: \"x\" is not known here"),
+        (
+            json!({"path": "/a", "authorization": {"format": "bearer", "config": {"token": "{{credentials.x}}"}}}),
+            "list.authorization.config.token: api_key has no field named",
+        ),
+        (json!({"path": "/a", "ignore_body": "yes"}), "list.ignore_body: must be true or false, not a string"),
+        (
+            json!({"path": "/a", "ignore_credentials_on_redirect": 1}),
+            "list.ignore_credentials_on_redirect: must be true",
+        ),
+        (json!({"path": "/a", "api_response_format": "csv"}), "list.api_response_format: \"csv\" is not known here"),
+        (json!({"path": "/a", "scopes": "read"}), "list.scopes: must be a list in [ ], not a string"),
+        (json!({"path": "/a", "query_schema": []}), "list.query_schema: must be a JSON schema"),
+        (json!({"path": "/a", "response_pth": "x"}), "list.response_pth: is not known here and would have no effect"),
+    ] {
+        let error = parsed(&of).expect_err(&of.to_string()).to_string();
+        assert!(error.starts_with("line ") && error.contains(message), "{of}: {error}");
+    }
+}
+
+#[test]
+fn a_stored_definition_works_without_what_is_not_understood() {
+    let mut document = definition(&json!({"path": "/contacts", "new": 1}));
+    document["config"]["resources"]["contacts"]["broken"] = json!({"path": "/a/../b"});
+    document["config"]["resources"]["notes"] = json!("?");
+    document["config"]["pagination"] = json!({"format": "newer"});
+    document["config"]["rate_limit"] = json!([]);
+    document["config"]["tool_tags"] = json!(7);
+    let loaded = Definition::load(&document, &serde_json::Map::new()).expect("usable");
+    let names: Vec<_> = loaded.resources().methods().map(|(resource, name, _)| format!("{resource}.{name}")).collect();
+    assert_eq!(names, ["contacts.list"]);
+    assert!(loaded.resources().get("notes").expect("a name").iter().next().is_none());
+    assert!(loaded.resources().get("contacts").and_then(|it| it.get("list")).expect("it").pagination.is_none());
+}
+
+#[test]
+fn a_method_may_name_an_address_of_its_own() {
+    let (own, _) = parsed(&json!({"path": "/a", "base_url": "https://files.acme.example/x"})).expect("a definition");
+    let (plain, _) = parsed(&json!({"path": "/a"})).expect("a definition");
+    let [own, plain] = [own, plain].map(|it| it.addresses(AuthenticationMethod::ApiKey, &serde_json::Map::new()));
+    let origin = |url: &str| crate::integration::WebUrl::parse(url).expect("a URL").origin();
+    let is_allowed = |origins: &Origins, url: &str| origins.allows_method_at(&origin(url));
+    assert!(is_allowed(&own, "https://files.acme.example") && is_allowed(&own, "https://api.acme.example"));
+    assert!(!is_allowed(&plain, "https://files.acme.example") && is_allowed(&plain, "https://api.acme.example"));
+    assert_eq!(plain.moved_to(&own, &[]), None, "a new method leaves the account usable");
+}
+
+#[test]
+fn a_field_that_only_a_method_signs_with_is_secret() {
+    let basic = json!({"format": "basic", "config": {"username": "{{credentials.user}}", "password": "x"}});
+    let (definition, _) = parsed(&json!({"path": "/a", "authorization": basic})).expect("a definition");
+    let fields = definition.fields(AuthenticationMethod::ApiKey).expect("a form");
+    assert!(fields.iter().all(|field| field.secret));
+}
+
+#[test]
+fn tags_belong_to_resources() {
+    let (definition, _) = parsed(&json!({"path": "/a"})).expect("a definition");
+    assert_eq!(definition.resources().get("contacts").expect("it").tool_tags, ["crm"]);
+    assert!(definition.resources().get("gone").is_none() && !definition.resources().is_empty());
+}
