@@ -35,6 +35,10 @@ impl ApiError {
         Self { status, retry_after: None, closes_connection: false, body }
     }
 
+    pub(crate) fn code(&self) -> &str {
+        &self.body.code
+    }
+
     pub(crate) fn bad_request(code: &str, message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod body;
+mod call_log;
 mod calls;
 mod connect;
 mod discovery;
@@ -38,6 +39,7 @@ mod permissions_tests;
 mod permit;
 mod port;
 mod query;
+mod recording;
 mod redirect_test;
 mod router;
 mod sandbox;

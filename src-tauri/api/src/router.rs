@@ -9,7 +9,7 @@ use axum::{
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 use crate::{
-    ApiState, accounts, body, connect, docs, error, events, guard, integrations, links, openapi,
+    ApiState, accounts, body, call_log, connect, docs, error, events, guard, integrations, links, openapi,
     openapi::{OpenRoutes, Routes},
     redirect_test, sandbox, status, tokens, via, webhooks,
 };
@@ -24,6 +24,7 @@ pub(crate) fn guarded() -> Routes {
         .merge(events::routes())
         .merge(tokens::routes())
         .merge(status::routes())
+        .merge(call_log::routes())
         .merge(sandbox::routes())
 }
 

@@ -12,7 +12,7 @@ use axum::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http_body_util::BodyExt;
 use relink_calls::{CallError, Incoming, TargetError};
-use relink_domain::{AccountId, caller::Caller, failure::Failure, permission::Permission};
+use relink_domain::{AccountId, call::CallRoute, caller::Caller, failure::Failure, permission::Permission};
 use relink_engine::{Error, Filter};
 use utoipa_axum::routes;
 
@@ -22,6 +22,7 @@ use crate::{
     guard,
     openapi::{Conflict, NotFound, ProviderErrors, Routes},
     permit::unauthorized,
+    recording::{Begun, recorded},
     server::AsSent,
 };
 
@@ -140,14 +141,16 @@ async fn below(
 }
 
 async fn call(api: &ApiState, caller: &Caller, account: &str, request: Request) -> Response {
-    match forward(api, caller, account, request).await {
-        Ok(response) => response,
-        Err(error) => error.into_response(),
-    }
+    let account = match account_named(api, caller, account).await {
+        Ok(account) => account,
+        Err(error) => return error.into_response(),
+    };
+    let uri = request.extensions().get::<AsSent>().map_or(request.uri(), |AsSent(uri)| uri).clone();
+    let begun = Begun { account, route: CallRoute::Via, path: split(uri.path()).1, query: uri.query() };
+    recorded(api, caller, begun, request, |request| forward(api, caller, account, request)).await
 }
 
-async fn forward(api: &ApiState, caller: &Caller, account: &str, request: Request) -> Result<Response, ApiError> {
-    let id = account_named(api, caller, account).await?;
+async fn forward(api: &ApiState, caller: &Caller, id: AccountId, request: Request) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let uri = parts.extensions.remove::<AsSent>().map_or(parts.uri, |AsSent(uri)| uri);
     let (prefix, path) = split(uri.path());

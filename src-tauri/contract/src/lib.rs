@@ -7,6 +7,7 @@
 //! have `skip_serializing_if`.
 
 pub mod account;
+pub mod call;
 pub mod connect;
 pub mod data_folder;
 pub mod error;

@@ -4,6 +4,7 @@
 //! and a rule returns what should happen instead of doing it. The engine carries that out.
 
 pub mod account;
+pub mod call;
 pub mod callback;
 pub mod caller;
 pub mod destination;

@@ -53,6 +53,7 @@ permissions! {
     FollowEvents = "follow_events", Program, "follow events";
     OwnWebhooks = "own_webhooks", Program, "manage webhooks that it created";
 
+    ReadCalls = "read_calls", Full, "read which calls programs made";
     ChangeAccounts = "change_accounts", Full, "change or delete accounts";
     ReadIntegrations = "read_integrations", Full, "read the catalog of integrations";
     ManageIntegrations = "manage_integrations", Full, "add, install, set up or uninstall integrations";

@@ -18,6 +18,7 @@ use crate::{
     access_tokens::AccessTokens,
     accounts::{self, Accounts},
     address::ApiAddress,
+    call_log::{self, CallLog},
     catalog::{self, Catalog},
     clock::Clock,
     connections::{self, Connections},
@@ -94,6 +95,7 @@ struct Inner {
     connections: Connections,
     outbox: Outbox,
     access: Access,
+    call_log: CallLog,
     retention: Retention,
     documents: Documents,
     /// Whether [`Engine::keep_alive`] was called.
@@ -204,6 +206,8 @@ impl Engine {
         let access =
             Access::open(access::Dependencies { store: store.clone(), clock: clock.clone(), tasks: tasks.clone() })
                 .await?;
+        let call_log =
+            CallLog::new(call_log::Dependencies { store: store.clone(), clock: clock.clone(), tasks: tasks.clone() });
         let retention = Retention::new(retention::Dependencies {
             store: store.clone(),
             clock: clock.clone(),
@@ -225,6 +229,7 @@ impl Engine {
             connections,
             outbox,
             access,
+            call_log,
             retention,
             is_alive: AtomicBool::new(false),
             _lock: lock,
@@ -253,6 +258,7 @@ impl Engine {
         inner.connections.start();
         inner.refresher.start();
         inner.outbox.start();
+        inner.call_log.start();
         inner.retention.start();
         Ok(())
     }
@@ -263,7 +269,11 @@ impl Engine {
         if !self.0.tasks.stop(STOP_TIMEOUT).await {
             tracing::warn!("stopped while a refresh was still in flight; it is resumed at the next start");
         }
-        match tokio::time::timeout(CHECKPOINT_TIMEOUT, self.0.store.fold()).await {
+        let fold = async {
+            self.0.call_log.save().await;
+            self.0.store.fold().await
+        };
+        match tokio::time::timeout(CHECKPOINT_TIMEOUT, fold).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::info!("the write-ahead log is merged at the next start: {error}"),
             Err(_) => tracing::warn!("the disk doesn't answer; the write-ahead log is merged at the next start"),
@@ -292,6 +302,10 @@ impl Engine {
 
     pub fn access(&self) -> &Access {
         &self.0.access
+    }
+
+    pub fn call_log(&self) -> &CallLog {
+        &self.0.call_log
     }
 
     pub fn documents(&self) -> &Documents {

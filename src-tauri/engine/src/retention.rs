@@ -1,14 +1,15 @@
-//! Retention: how long events, deliveries and timelines are kept.
+//! Retention: how long events, deliveries, timelines and records of calls are kept.
 
 use std::{sync::Arc, time::Duration};
 
 use relink_domain::Timestamp;
 
 use crate::{
+    call_log::CALL_DAYS,
     clock::{Clock, ClockChange, ClockWatch},
     error::Result,
     scheduler::{Scheduler, pause_until},
-    store::{Store, outbox, timeline},
+    store::{Store, calls, outbox, timeline},
     tasks::Tasks,
 };
 
@@ -37,6 +38,7 @@ pub(crate) struct Dependencies {
 enum Records {
     Timeline,
     Events,
+    Calls,
 }
 
 /// Removes old records. Clones share the same state.
@@ -62,7 +64,7 @@ impl Retention {
 
     fn schedule_all(&self) {
         let now = self.0.uses.clock.now();
-        for records in [Records::Timeline, Records::Events] {
+        for records in [Records::Timeline, Records::Events, Records::Calls] {
             self.0.due.set(records, now);
         }
     }
@@ -108,6 +110,10 @@ impl Retention {
                     store.write(move |tx| outbox::prune(tx, from, to, before)).await?;
                     from = to;
                 }
+            }
+            Records::Calls => {
+                let before = days_ago(CALL_DAYS);
+                while store.write(move |tx| calls::prune(tx, before, BATCH)).await? {}
             }
         }
         Ok(())

@@ -32,7 +32,7 @@ impl Alone {
 
     async fn pruned_after(&self, days: i64) {
         self.services.clock.advance_secs(days * DAY);
-        for records in [Records::Timeline, Records::Events] {
+        for records in [Records::Timeline, Records::Events, Records::Calls] {
             self.retention.prune(records, self.services.clock.now()).await.expect("pruned");
         }
     }

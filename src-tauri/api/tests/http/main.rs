@@ -1,6 +1,7 @@
 //! The surface, over real sockets.
 
 mod attacks;
+mod calls;
 mod connect;
 mod contract;
 mod database;

@@ -31,6 +31,8 @@ pub struct ChangeSet {
     /// Whether webhooks or their deliveries changed.
     pub webhooks: bool,
     pub api_tokens: bool,
+    /// Whether programs' calls were recorded.
+    pub calls: bool,
 }
 
 /// The accounts of a [`ChangeSet`].
@@ -85,18 +87,19 @@ impl ChangedAccounts {
 
 impl ChangeSet {
     pub fn is_empty(&self) -> bool {
-        let Self { accounts, timeline, integrations, webhooks, api_tokens } = self;
-        accounts.is_empty() && !(*timeline || *integrations || *webhooks || *api_tokens)
+        let Self { accounts, timeline, integrations, webhooks, api_tokens, calls } = self;
+        accounts.is_empty() && !(*timeline || *integrations || *webhooks || *api_tokens || *calls)
     }
 
     /// Adds the changes of a later set.
     pub fn merge(&mut self, later: Self) {
-        let Self { accounts, timeline, integrations, webhooks, api_tokens } = later;
+        let Self { accounts, timeline, integrations, webhooks, api_tokens, calls } = later;
         self.accounts.merge(accounts);
         self.timeline |= timeline;
         self.integrations |= integrations;
         self.webhooks |= webhooks;
         self.api_tokens |= api_tokens;
+        self.calls |= calls;
     }
 }
 
@@ -109,6 +112,7 @@ const FUNCTIONS: &[(&str, Record)] = &[
     ("integrations_changed", |changes| changes.integrations = true),
     ("webhooks_changed", |changes| changes.webhooks = true),
     ("api_tokens_changed", |changes| changes.api_tokens = true),
+    ("calls_changed", |changes| changes.calls = true),
 ];
 
 /// Table, statement, and the functions that its trigger calls.
@@ -136,6 +140,9 @@ const TRIGGERS: &[(&str, &str, &[&str])] = &[
     ("api_token", "INSERT", &["api_tokens_changed()"]),
     ("api_token", "UPDATE", &["api_tokens_changed()"]),
     ("api_token", "DELETE", &["api_tokens_changed()"]),
+    // Every recorded call is counted there.
+    ("call_usage", "INSERT", &["calls_changed()"]),
+    ("call_usage", "UPDATE", &["calls_changed()"]),
 ];
 
 /// The changes that the triggers of the writing connection recorded since they were last taken.

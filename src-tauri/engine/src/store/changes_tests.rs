@@ -74,7 +74,18 @@ async fn a_change_set_names_what_a_write_changed_and_nothing_else() {
         Ok(())
     };
     assert_eq!(changed_by(&store, token).await, ChangeSet { api_tokens: true, ..nothing() });
+    upsert_for_calls(&store).await;
+    let called =
+        run("INSERT INTO call_usage VALUES ('00000000-0000-0000-0000-000000000001', 1, '', 'you', 1, 0, '[]', 0)");
+    assert_eq!(changed_by(&store, called).await, ChangeSet { calls: true, ..nothing() });
+    let called = run("UPDATE call_usage SET calls = 2");
+    assert_eq!(changed_by(&store, called).await, ChangeSet { calls: true, ..nothing() });
     assert_eq!(changed_by(&store, |tx| settings::set(tx, "surface.shown", &1)).await, nothing());
+}
+
+/// The account of the calls was deleted before.
+async fn upsert_for_calls(store: &Store) {
+    store.write(|tx| upsert_account(tx, account(1))).await.expect("written");
 }
 
 #[tokio::test]

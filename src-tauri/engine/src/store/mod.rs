@@ -10,6 +10,7 @@
 
 pub mod accounts;
 pub mod api_tokens;
+pub mod calls;
 mod changes;
 pub mod filter;
 mod folder;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use relink_domain::{AccountId, EnvironmentIntegrationId, Timestamp, WebhookId};
+use relink_domain::{AccountId, EnvironmentIntegrationId, Timestamp, WebhookId, call::Day};
 use rusqlite::{
     Connection,
     trace::{TraceEvent, TraceEventCodes},
@@ -11,7 +11,7 @@ use rusqlite::{
 use uuid::Uuid;
 
 use super::{
-    Result, accounts,
+    Result, accounts, calls,
     filter::{AccountOrder, AccountPlace, AccountText, AccountTime, Condition, Filter},
     migrations, outbox, timeline, webhooks,
 };
@@ -153,6 +153,22 @@ fn due_deliveries_are_found_by_the_index_of_their_webhook() {
     // There are few webhooks; each of their deliveries is searched.
     let plan = plan_of(webhooks::all_next_due);
     assert!(!plan.iter().any(|step| step.starts_with("SCAN d")), "{plan:#?}");
+}
+
+#[test]
+fn calls_are_read_by_their_time_and_those_of_an_account_by_its_index() {
+    use calls::CallQuery;
+    for place in [None, Some((THEN, 7))] {
+        let query = CallQuery { after: Some(THEN), before: Some(THEN), place, ..CallQuery::default() };
+        searches(|c| calls::list(c, &query, 100));
+        let query = CallQuery { accounts: Some(vec![account()]), ..query };
+        let plan = plan_of(|c| calls::list(c, &query, 100));
+        assert!(plan[0].contains("INDEX call_account (account_id=?"), "{plan:#?}");
+    }
+    searches(|c| calls::usage_since(c, account(), Day::of(THEN)));
+    searches(write(|tx| calls::add(tx, account(), &[], 100)));
+    let plan = plan_of(write(|tx| calls::prune(tx, THEN, 500)));
+    assert!(plan.iter().all(|step| !step.starts_with("SCAN call")), "{plan:#?}");
 }
 
 #[test]

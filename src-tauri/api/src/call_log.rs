@@ -1,0 +1,289 @@
+//! The log of programs' calls: Truto's `/log`, and Relink's own routes.
+
+use axum::{Extension, Json, extract::State};
+use relink_contract::{
+    List, Results,
+    call::{AccountUsage, Call, LogEntry, LogType},
+};
+use relink_domain::{AccountId, Timestamp, call::Day, caller::Caller, permission::Permission};
+use relink_engine::{CALL_DAYS, CALLS_OF_ACCOUNT, CallQuery, Comparison, Condition, Engine, Error};
+use utoipa_axum::routes;
+
+use crate::{
+    ApiState,
+    error::{ApiError, ApiResult},
+    openapi::{NotFound, QueryErrors, Routes},
+    path::PathId,
+    query::{Query, invalid},
+};
+
+/// The default and maximum page size of the log (contract section 10.4).
+const MAX_ENTRIES: usize = 100;
+/// The longest time that one request may ask for: a month.
+const MAX_RANGE_MILLIS: i64 = CALL_DAYS * 24 * 60 * 60 * 1000;
+/// As many records are read at a time while the filter is applied.
+const READ_AT_ONCE: usize = 1000;
+/// The days of the usage, unless the request says otherwise.
+const DEFAULT_DAYS: i64 = 14;
+
+const FILTER: &str = "log_type_filter";
+
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .with(Permission::ReadCalls, routes!(log))
+        .with(Permission::ReadCalls, routes!(calls))
+        .with(Permission::ReadCalls, routes!(usage))
+}
+
+/// Read the log
+///
+/// Newest first. Relink keeps the last 100 calls of each account, for 31 days. Logs of other types than `unified_proxy_api` are
+/// empty.
+#[utoipa::path(
+    get,
+    path = "/log",
+    operation_id = "read_log",
+    tag = "Calls",
+    params(
+        ("log_type" = inline(LogType), Query),
+        ("created_at[gt]" = Option<String>, Query, description = "A time. Default: a month before `created_at[lt]`."),
+        ("created_at[lt]" = Option<String>, Query, description = "A time, at most a month after `created_at[gt]`. Default: now."),
+        ("log_type_filter[integrated_account_id]" = Option<String>, Query, description = "Also `route`, `method`, `path`, `status`, `api_token_id`, `program`, `error` and `failed`. Filters have operators: `log_type_filter[path][like]=/v1/%`."),
+        ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 100, the default."),
+        ("next_cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page; empty for the first page."),
+    ),
+    responses((status = 200, description = "A page of the log", body = List<LogEntry>), QueryErrors),
+)]
+async fn log(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    query: Query,
+) -> ApiResult<List<LogEntry>> {
+    let log_type = log_type(query.one("log_type"))?;
+    let limit = match query.one("limit").map(str::parse) {
+        None => MAX_ENTRIES,
+        Some(Ok(limit)) if limit > 0 => std::cmp::min(limit, MAX_ENTRIES),
+        Some(_) => return Err(invalid("limit must be a whole number from 1 to 100.")),
+    };
+    let (after, before) = range(&query, api.engine.now())?;
+    let place = query.one("next_cursor").map(place_of).transpose()?;
+    let filters = filters(&query)?;
+    if log_type != LogType::UnifiedProxyApi {
+        return Ok(Json(List { result: Vec::new(), next_cursor: None, limit }));
+    }
+    let accounts = accounts_of(&query);
+    let mut wanted = CallQuery { accounts, after: Some(after), before: Some(before), place };
+    let (mut result, mut next_cursor) = (Vec::new(), None);
+    loop {
+        let read = api.engine.call_log().calls(&caller, wanted.clone(), READ_AT_ONCE).await?;
+        let is_last = read.len() < READ_AT_ONCE;
+        for recorded in read {
+            let place = (recorded.call.at, recorded.seq);
+            wanted.place = Some(place);
+            let call = Call::new(recorded.seq, recorded.call);
+            let entry = LogEntry::new(api.engine.environment_id(), recorded.account_id, call);
+            if !filters.iter().all(|(name, condition)| matches(&entry, name, condition)) {
+                continue;
+            }
+            if result.len() == limit {
+                return Ok(Json(List { result, next_cursor, limit }));
+            }
+            result.push(entry);
+            next_cursor = Some(format!("{}.{}", place.0.as_millis(), place.1));
+        }
+        if is_last {
+            return Ok(Json(List { result, next_cursor: None, limit }));
+        }
+    }
+}
+
+fn log_type(text: Option<&str>) -> Result<LogType, ApiError> {
+    const NAMES: &str = "unified_proxy_api, rapid_bridge, webhook, sync_job_cron_trigger or mcp";
+    let text = text.ok_or_else(|| invalid(&format!("log_type is missing. Pass {NAMES}.")))?;
+    serde_json::from_value(text.into()).map_err(|_| invalid(&format!("log_type must be {NAMES}.")))
+}
+
+/// The time between which the entries are.
+fn range(query: &Query, now: Timestamp) -> Result<(Timestamp, Timestamp), ApiError> {
+    let (mut after, mut before) = (None, None);
+    for condition in query.times("created_at")? {
+        match condition {
+            Condition::Compare(Comparison::Greater, at) => after = Some(at),
+            Condition::Compare(Comparison::GreaterOrEqual, at) => after = Some(at.plus_millis(-1)),
+            Condition::Compare(Comparison::Less, at) => before = Some(at),
+            Condition::Compare(Comparison::LessOrEqual, at) => before = Some(at.plus_millis(1)),
+            _ => return Err(invalid("created_at takes gt, gte, lt and lte.")),
+        }
+    }
+    let before = before.unwrap_or_else(|| now.plus_millis(1).max(after.unwrap_or(now)));
+    let after = after.unwrap_or_else(|| before.plus_millis(-MAX_RANGE_MILLIS));
+    // A millisecond more on each side, for `gte` and `lte`.
+    if before.millis_since(after) > MAX_RANGE_MILLIS + 2 {
+        return Err(invalid(
+            "The time between created_at[gt] and created_at[lt] must not be longer than a month (31 days).",
+        ));
+    }
+    Ok((after, before))
+}
+
+fn place_of(cursor: &str) -> Result<(Timestamp, i64), ApiError> {
+    let place = cursor
+        .split_once('.')
+        .and_then(|(at, seq)| Some((Timestamp::from_millis(at.parse().ok()?), seq.parse().ok()?)));
+    place.ok_or_else(|| invalid("This next_cursor isn't valid."))
+}
+
+/// The conditions of `log_type_filter[…]`, by the name of their field.
+fn filters(query: &Query) -> Result<Vec<(String, Condition<String>)>, ApiError> {
+    let mut filters = Vec::new();
+    for name in filtered_fields(query) {
+        let conditions = query.texts(&format!("{FILTER}[{name}]"), false)?;
+        filters.extend(conditions.into_iter().map(|condition| (name.clone(), condition)));
+    }
+    Ok(filters)
+}
+
+fn filtered_fields(query: &Query) -> Vec<String> {
+    let mut names: Vec<String> = query
+        .pairs()
+        .filter_map(|(key, _)| Some(key.strip_prefix(FILTER)?.strip_prefix('[')?.split_once(']')?.0.to_owned()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// An unknown field is ignored, as on other lists (contract section 0.2).
+fn matches(entry: &LogEntry, name: &str, condition: &Condition<String>) -> bool {
+    entry.field(name).is_none_or(|value| condition.matches_text(&value))
+}
+
+/// The one account that the filter names, whose calls are then found without reading others.
+fn accounts_of(query: &Query) -> Option<Vec<AccountId>> {
+    let id = query.one(&format!("{FILTER}[integrated_account_id]"))?;
+    Some(id.parse().into_iter().collect())
+}
+
+/// List an account's last calls
+///
+/// Newest first, at most 100, of the last 31 days.
+#[utoipa::path(
+    get,
+    path = "/relink/accounts/{id}/calls",
+    operation_id = "list_calls",
+    tag = "Calls",
+    params(("id" = AccountId, Path)),
+    responses((status = 200, description = "The calls", body = Results<Call>), NotFound),
+)]
+async fn calls(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<AccountId>,
+) -> ApiResult<Results<Call>> {
+    Ok(Json(Results { result: calls_of(&api.engine, &caller, id).await? }))
+}
+
+/// An account's last calls, newest first.
+pub(crate) async fn calls_of(engine: &Engine, caller: &Caller, id: AccountId) -> Result<Vec<Call>, Error> {
+    engine.accounts().get(caller, id).await?;
+    let query = CallQuery { accounts: Some(vec![id]), ..CallQuery::default() };
+    let calls = engine.call_log().calls(caller, query, CALLS_OF_ACCOUNT).await?;
+    Ok(calls.into_iter().map(|recorded| Call::new(recorded.seq, recorded.call)).collect())
+}
+
+/// Show how much an account is used
+///
+/// Calls, errors and latency on each of the last days, and which programs made them.
+#[utoipa::path(
+    get,
+    path = "/relink/accounts/{id}/usage",
+    operation_id = "get_usage",
+    tag = "Calls",
+    params(
+        ("id" = AccountId, Path),
+        ("days" = Option<i64>, Query, minimum = 1, maximum = 31, description = "How many days, today included. Default: 14."),
+    ),
+    responses((status = 200, description = "The usage", body = AccountUsage), QueryErrors, NotFound),
+)]
+async fn usage(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<AccountId>,
+    query: Query,
+) -> ApiResult<AccountUsage> {
+    let days = query.number("days", DEFAULT_DAYS)?;
+    if !(1..=CALL_DAYS).contains(&days) {
+        return Err(invalid("days must be a whole number from 1 to 31."));
+    }
+    Ok(Json(usage_of(&api.engine, &caller, id, days).await?))
+}
+
+/// The use of an account in the last days, today included.
+pub(crate) async fn usage_of(
+    engine: &Engine,
+    caller: &Caller,
+    id: AccountId,
+    days: i64,
+) -> Result<AccountUsage, Error> {
+    engine.accounts().get(caller, id).await?;
+    let rows = engine.call_log().usage(caller, id, days).await?;
+    let rows = rows.into_iter().map(|row| (row.day, row.program, row.usage)).collect();
+    let today = Day::of(engine.now());
+    Ok(AccountUsage::new(today - (days - 1), today, rows, engine.call_log().dropped(caller)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::query;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    #[test]
+    fn the_range_is_a_month_at_most_and_ends_now_unless_the_query_says_otherwise() {
+        let of = |pairs: &[(&str, &str)]| range(&query(pairs), NOW).map_err(|_| ());
+        let month = MAX_RANGE_MILLIS;
+        assert_eq!(of(&[]), Ok((NOW.plus_millis(1 - month), NOW.plus_millis(1))));
+        let (from, to) = ("2027-01-01T00:00:00Z", "2027-01-10T00:00:00Z");
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+        assert_eq!(of(&[("created_at[gt]", from), ("created_at[lt]", to)]), Ok((at(from), at(to))));
+        assert_eq!(of(&[("created_at[gte]", from), ("created_at[lte]", to)]), {
+            Ok((at(from).plus_millis(-1), at(to).plus_millis(1)))
+        });
+        assert_eq!(of(&[("created_at[lt]", to)]), Ok((at(to).plus_millis(-month), at(to))));
+        assert_eq!(of(&[("created_at[gt]", from)]), Ok((at(from), NOW.plus_millis(1))));
+        assert_eq!(of(&[("created_at[gt]", "2026-11-01"), ("created_at[lt]", "2026-12-02")]).map(|_| ()), Ok(()));
+        for bad in [
+            &[("created_at[gt]", "2026-11-01"), ("created_at[lt]", "2026-12-03")][..],
+            &[("created_at[gt]", "2026-11-01")],
+            &[("created_at[ne]", from)],
+            &[("created_at", from)],
+        ] {
+            assert_eq!(of(bad), Err(()), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_log_type_is_required_and_one_of_trutos() {
+        assert_eq!(log_type(Some("unified_proxy_api")).ok(), Some(LogType::UnifiedProxyApi));
+        assert_eq!(log_type(Some("sync_job_cron_trigger")).ok(), Some(LogType::SyncJobCronTrigger));
+        for bad in [None, Some("proxy"), Some("UnifiedProxyApi")] {
+            assert!(log_type(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn filters_are_read_by_their_field_with_operators() {
+        let found = filters(&query(&[
+            ("log_type_filter[status]", "404"),
+            ("log_type_filter[path][like]", "/v1/%"),
+            ("log_type", "unified_proxy_api"),
+        ]));
+        let expected = [
+            ("path".to_owned(), Condition::Like("/v1/%".to_owned())),
+            ("status".to_owned(), Condition::In(vec!["404".to_owned()])),
+        ];
+        assert_eq!(found.expect("read"), expected);
+        assert!(filters(&query(&[("log_type_filter[status][about]", "4")])).is_err());
+    }
+}
