@@ -107,7 +107,7 @@ $(JSONATA_PACKAGES): src-tauri/jsonata/js/package-lock.json
 	@npm --prefix src-tauri/jsonata/js ci --silent --no-audit --no-fund
 
 .PHONY: bench
-bench: install $(STAMPS)/ui $(JSONATA_PACKAGES) ## Measure Relink and its baselines, as in docs/benchmarks.md; SECTIONS="start idle calls scale jsonata refreshes" names some
+bench: bench-setup $(STAMPS)/ui $(JSONATA_PACKAGES) ## Measure Relink and its baselines, as in docs/benchmarks.md; SECTIONS="start idle calls via scale jsonata refreshes" names some
 	@cargo build --release --bins $(BENCHED)
 	@if [ -z "$(SECTIONS)" ] || [ -n "$(filter-out refreshes,$(SECTIONS))" ]; then \
 	  RELINK_BIN=$(or $(BENCHED_BIN),$(TARGET)/release/relink) $(TARGET)/release/bench $(filter-out refreshes,$(SECTIONS)); \
@@ -147,7 +147,8 @@ install:
 	@scripts/setup
 
 # The same, and tools that a machine without them has to build first, which takes some minutes each.
-.PHONY: test-setup check-setup mutants-setup api-check-setup
+# The benchmark also needs the peer of calls, and what calls both.
+.PHONY: test-setup check-setup mutants-setup api-check-setup bench-setup
 test-setup:
 	@scripts/setup cargo-nextest authlib
 check-setup:
@@ -156,6 +157,8 @@ mutants-setup:
 	@scripts/setup cargo-nextest cargo-mutants
 api-check-setup:
 	@scripts/setup schemathesis
+bench-setup:
+	@scripts/setup curl nginx-light wrk
 
 # `--test journeys` makes cargo resolve the features as for the tests, so that `make test` goes on from here.
 .PHONY: programs

@@ -3,10 +3,14 @@
 use std::{fs, time::Instant};
 
 use anyhow::{Context, Result};
+use futures_util::StreamExt;
 use relink_tests::{process, provider::Provider, relink::Relink, session::Session};
 use reqwest::Client;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Child,
+};
 
 use crate::{
     apps,
@@ -26,8 +30,29 @@ pub(crate) async fn serve_static_response() -> Result<()> {
         let body = r#"{"access_token":"an-access-token-of-a-usual-length-0123456789abcdef","token_type":"Bearer","expires_at":"2026-01-01T00:00:00Z"}"#;
         ([("content-type", "application/json")], body)
     };
-    axum::serve(listener, axum::Router::new().route("/", axum::routing::post(respond))).await?;
+    let router =
+        axum::Router::new().route("/", axum::routing::post(respond)).route("/drain", axum::routing::post(drain));
+    axum::serve(listener, router).await?;
     Ok(())
+}
+
+/// Reads the request's body.
+async fn drain(body: axum::body::Body) -> Result<(), axum::http::StatusCode> {
+    let mut data = body.into_data_stream();
+    while let Some(part) = data.next().await {
+        part.map_err(|_| axum::http::StatusCode::BAD_REQUEST)?;
+    }
+    Ok(())
+}
+
+/// Starts the baseline server. Gives its URL.
+pub(crate) async fn start_baseline(session: &Session) -> Result<(Child, String)> {
+    let mut command = session.command(&apps::built("bench").to_string_lossy());
+    command.arg(STATIC).stdout(std::process::Stdio::piped());
+    let mut baseline = process::spawn(command)?;
+    let mut address = String::new();
+    BufReader::new(baseline.stdout.take().context("no output")?).read_line(&mut address).await?;
+    Ok((baseline, format!("http://{}", address.trim())))
 }
 
 pub(crate) async fn measure() -> Result<()> {
@@ -36,16 +61,11 @@ pub(crate) async fn measure() -> Result<()> {
     let relink = Relink::start(&session).await?;
     let account = provider.connect(&relink).await?;
 
-    let mut command = session.command(&apps::built("bench").to_string_lossy());
-    command.arg(STATIC).stdout(std::process::Stdio::piped());
-    let mut baseline = process::spawn(command)?;
-    let mut address = String::new();
-    BufReader::new(baseline.stdout.take().context("no output")?).read_line(&mut address).await?;
+    let (_baseline, bare_url) = start_baseline(&session).await?;
 
     let found: Value = serde_json::from_str(&fs::read_to_string(relink.data_dir().join("engine.json"))?)?;
     let key = found["token"].as_str().context("no token")?;
     let token_url = format!("{}/relink/accounts/{account}/access-token", relink.base_url());
-    let bare_url = format!("http://{}/", address.trim());
     let client = Client::new();
     let (mut token, mut bare) = (Figures::default(), Figures::default());
     for round in 0..REQUESTS {

@@ -10,12 +10,13 @@ mod scale;
 mod screen;
 mod seed;
 mod start;
+mod via;
 
 use std::{env, process::ExitCode};
 
 use anyhow::Result;
 
-const SECTIONS: &[&str] = &["start", "idle", "calls", "scale", "jsonata"];
+const SECTIONS: &[&str] = &["start", "idle", "calls", "via", "scale", "jsonata"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -42,6 +43,9 @@ async fn measure(wanted: impl Fn(&str) -> bool) -> Result<()> {
     }
     if wanted("calls") {
         calls::measure().await?;
+    }
+    if wanted("via") {
+        via::measure().await?;
     }
     if wanted("scale") {
         scale::measure().await?;

@@ -90,18 +90,27 @@ impl Provider {
     /// Completes a link without a browser: begins the flow, consents as Ada, returns, claims, and waits for the end.
     /// Returns the flow.
     pub async fn complete_link(&self, relink: &Relink, link: &str) -> Result<Value> {
-        self.complete_link_recording(relink, link, &mut Canaries::default()).await
+        self.complete_link_of(relink, link, NAME).await
+    }
+
+    /// [`Provider::complete_link`] for an integration with another name.
+    pub async fn complete_link_of(&self, relink: &Relink, link: &str, integration: &str) -> Result<Value> {
+        self.complete(relink, link, integration, &mut Canaries::default()).await
     }
 
     /// [`Provider::complete_link`], which also collects the secrets of the flow.
     pub async fn complete_link_recording(&self, relink: &Relink, link: &str, canaries: &mut Canaries) -> Result<Value> {
+        self.complete(relink, link, NAME, canaries).await
+    }
+
+    async fn complete(&self, relink: &Relink, link: &str, integration: &str, canaries: &mut Canaries) -> Result<Value> {
         let token = link_token(link)?;
         let base = relink.base_url();
         let begin = self
             .client
             .post(format!("{base}/connect-account/flows"))
             .header("x-relink-link-token", token)
-            .json(&json!({ "integration": NAME, "format": "oauth2" }));
+            .json(&json!({ "integration": integration, "format": "oauth2" }));
         let mut flow: Value = begin.send().await?.json().await?;
         let key = flow["key"].as_str().with_context(|| format!("the flow did not start: {flow}"))?.to_owned();
         let callback = self.consent(flow["authorize_url"].as_str().context("no URL")?).await?;
