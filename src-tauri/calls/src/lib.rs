@@ -15,6 +15,7 @@ mod body;
 mod expressions;
 mod headers;
 mod links;
+pub mod pages;
 mod pass_through;
 mod target;
 mod upstream;

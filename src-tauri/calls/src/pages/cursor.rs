@@ -1,0 +1,102 @@
+//! Relink's cursors: opaque to callers, and good for the list that they are from.
+
+use std::num::NonZeroU32;
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::PageError;
+
+/// The version of what is below. Another one can't be read.
+const VERSION: u8 = 1;
+/// A cursor goes into a URL, and servers refuse long ones.
+pub(super) const MAX_CHARS: usize = 8192;
+
+/// The place of a page in its list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "f", rename_all = "snake_case")]
+pub(super) enum Place {
+    /// A page's number, which means something only with its size.
+    Page {
+        n: u32,
+        limit: Option<NonZeroU32>,
+    },
+    /// The provider's own cursor.
+    Cursor {
+        c: Value,
+        seen: Option<String>,
+    },
+    /// A path and a query below the base URL.
+    Link {
+        to: String,
+        seen: Option<String>,
+    },
+    Offset(Start),
+    Range(Start),
+    /// The values of the next request.
+    Dynamic {
+        values: Map<String, Value>,
+    },
+}
+
+/// The number of a page's first record, from 0 on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Start {
+    pub(super) at: u64,
+    /// How many records the page before has.
+    pub(super) back: Option<u32>,
+    /// How many records the page must have, so that it ends where the next one begins.
+    pub(super) limit: Option<NonZeroU32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<P> {
+    v: u8,
+    #[serde(flatten)]
+    place: P,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    v: u8,
+}
+
+impl Place {
+    /// Base64url (RFC 4648 §5) of JSON.
+    pub(super) fn encode(&self) -> Result<String, PageError> {
+        let json = serde_json::to_vec(&Envelope { v: VERSION, place: self }).map_err(|_| PageError::Cursor)?;
+        let text = BASE64_URL_SAFE_NO_PAD.encode(json);
+        if text.len() > MAX_CHARS { Err(PageError::LongCursor) } else { Ok(text) }
+    }
+
+    pub(super) fn decode(text: &str) -> Result<Self, PageError> {
+        if text.len() > MAX_CHARS {
+            return Err(PageError::Cursor);
+        }
+        // Some clients add the padding.
+        let json = BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| PageError::Cursor)?;
+        let Version { v } = serde_json::from_slice(&json).map_err(|_| PageError::Cursor)?;
+        if v != VERSION {
+            return Err(PageError::ForeignCursor);
+        }
+        let envelope: Envelope<Self> = serde_json::from_slice(&json).map_err(|_| PageError::Cursor)?;
+        Ok(envelope.place)
+    }
+}
+
+impl Start {
+    pub(super) const FIRST: Self = Self { at: 0, back: None, limit: None };
+
+    pub(super) fn next(self, records: u32) -> Self {
+        Self { at: self.at.saturating_add(records.into()), back: Some(records), limit: None }
+    }
+
+    /// The page before, which has as many records as the one that led here, or as many as were asked for.
+    pub(super) fn prev(self, asked: Option<u32>) -> Option<Self> {
+        let size = self.back.or(asked).filter(|size| *size > 0)?;
+        let at = self.at.saturating_sub(size.into());
+        let limit = NonZeroU32::new(u32::try_from(self.at - at).ok()?)?;
+        Some(Self { at, back: Some(size), limit: Some(limit) })
+    }
+}
