@@ -22,7 +22,7 @@ const CODE_LIFETIME_MILLIS: i64 = 60_000;
 const MAX_CONSENTS: usize = 200;
 
 /// An invalid authorization request.
-enum RequestError {
+pub(crate) enum RequestError {
     /// The redirect URI isn't trusted, so the error is shown on a page (RFC 6749 §4.1.2.1).
     ShowPage(&'static str),
     /// The error is returned to the client.
@@ -34,18 +34,36 @@ pub(crate) async fn show(
     State(provider): State<Arc<Provider>>,
     Query(params): Query<Vec<(String, String)>>,
 ) -> Response {
-    let request = match validate(&params) {
+    let requested = |request: &AuthorizationRequest| {
+        let is_requested = |scope: &str| request.scopes.iter().any(|requested| requested == scope);
+        let scopes = SCOPES.iter().filter(|(scope, _)| is_requested(scope));
+        page::Requested {
+            label: "Sandbox".to_owned(),
+            action: "/authorize".to_owned(),
+            scopes: scopes.map(|(scope, description)| ((*scope).to_owned(), (*description).to_owned())).collect(),
+        }
+    };
+    ask(&provider, validate(&params), requested)
+}
+
+/// Shows the consent page of a request, or refuses it.
+pub(crate) fn ask(
+    provider: &Provider,
+    request: Result<AuthorizationRequest, RequestError>,
+    requested: impl FnOnce(&AuthorizationRequest) -> page::Requested,
+) -> Response {
+    let request = match request {
         Ok(request) => request,
         Err(RequestError::ShowPage(why)) => return page::refused(why).into_response(),
         Err(RequestError::Redirect { redirect_uri, state, error, description }) => {
             provider.record("authorize", None, error, None);
             let mut response = vec![("error", error), ("error_description", description)];
             response.extend(state.as_deref().map(|state| ("state", state)));
-            return redirect(&provider, &redirect_uri, &response);
+            return redirect(provider, &redirect_uri, &response);
         }
     };
     let Some(consent) = random() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    let html = page::consent(&consent, &request.redirect_uri, &request.scopes).into_response();
+    let html = page::consent(&consent, &request.redirect_uri, &requested(&request)).into_response();
     let mut state = provider.state();
     while state.consents.len() >= MAX_CONSENTS {
         state.consents.pop_first();
@@ -56,11 +74,11 @@ pub(crate) async fn show(
 
 #[derive(Deserialize)]
 pub(crate) struct Decision {
-    consent: String,
+    pub(crate) consent: String,
     #[serde(default)]
-    person: String,
+    pub(crate) person: String,
     #[serde(default, rename = "decision")]
-    choice: String,
+    pub(crate) choice: String,
 }
 
 /// `POST /authorize`: the consent page's form. Its one-time id binds it to the page that was shown, against cross-site requests.
@@ -69,7 +87,18 @@ pub(crate) async fn decide(
     headers: HeaderMap,
     Form(form): Form<Decision>,
 ) -> Response {
-    if !is_own_origin(&provider, &headers) {
+    answer(&provider, &headers, &form, |_, _| true)
+}
+
+/// Takes the decision of a consent page. `with_refresh`: whether the sign-in gets a refresh token, given whether the person has
+/// one already.
+pub(crate) fn answer(
+    provider: &Provider,
+    headers: &HeaderMap,
+    form: &Decision,
+    with_refresh: impl FnOnce(&AuthorizationRequest, bool) -> bool,
+) -> Response {
+    if !is_own_origin(provider, headers) {
         return page::refused("This response came from another page.").into_response();
     }
     let Some(request) = provider.state().consents.remove(&hash(&form.consent)) else {
@@ -79,13 +108,15 @@ pub(crate) async fn decide(
     if form.choice != "allow" {
         provider.record("authorize", None, "access_denied", None);
         let response = [("error", "access_denied"), ("error_description", "The user denied access."), state];
-        return redirect(&provider, &request.redirect_uri, &response);
+        return redirect(provider, &request.redirect_uri, &response);
     }
     let Some(person) = PEOPLE.iter().find(|person| person.key == form.person) else {
         return page::refused("Choose a user to sign in as. Go back and try again.").into_response();
     };
     let Some(code) = random() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let expires_at = provider.now() + CODE_LIFETIME_MILLIS;
+    let has_consented = provider.state().grants.has_sign_in(person.subject);
+    let with_refresh = with_refresh(&request, has_consented);
     provider.state().grants.add_code(
         hash(&code),
         Code {
@@ -94,19 +125,23 @@ pub(crate) async fn decide(
             challenge: request.challenge.clone(),
             scopes: request.scopes.clone(),
             expires_at,
+            with_refresh,
             used_by: None,
         },
     );
     provider.record("authorize", None, "ok", Some(person.subject.to_owned()));
-    redirect(&provider, &request.redirect_uri, &[("code", &code), state])
+    redirect(provider, &request.redirect_uri, &[("code", &code), state])
 }
 
-/// Redirects the browser to the client, with the issuer (RFC 9207 §2).
+/// Redirects the browser to the client, with the issuer (RFC 9207 §2) unless the provider that is played leaves it out.
 fn redirect(provider: &Provider, redirect_uri: &str, response: &[(&str, &str)]) -> Response {
     let Ok(mut url) = Url::parse(redirect_uri) else {
         return page::refused("The redirect URI isn't valid.").into_response();
     };
-    url.query_pairs_mut().extend_pairs(response).append_pair("iss", &provider.base_url);
+    url.query_pairs_mut().extend_pairs(response);
+    if provider.scenario.as_ref().is_none_or(|scenario| scenario.oauth.authorize.sends_iss) {
+        url.query_pairs_mut().append_pair("iss", &provider.base_url);
+    }
     (StatusCode::SEE_OTHER, [("location", url.as_str()), ("cache-control", "no-store")]).into_response()
 }
 
@@ -149,7 +184,8 @@ fn validate(params: &[(String, String)]) -> Result<AuthorizationRequest, Request
     if scopes.iter().any(|scope| !SCOPES.iter().any(|(known, _)| known == scope)) {
         return Err(refused("invalid_scope", "unknown scope"));
     }
-    Ok(AuthorizationRequest { redirect_uri, state, challenge, scopes })
+    let params = values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Ok(AuthorizationRequest { redirect_uri, state, challenge, scopes, params })
 }
 
 /// Accepts the deep link of any integration, and the loopback address with any port (RFC 8252 §7.3).

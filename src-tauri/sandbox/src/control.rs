@@ -128,7 +128,8 @@ pub(crate) async fn change(
 
 /// `POST /control/expire`: expires access tokens.
 pub(crate) async fn expire(State(provider): State<Arc<Provider>>, JsonBody(target): JsonBody<Target>) -> Json<Value> {
-    let count = provider.state().grants.expire_all(target.subject.as_deref());
+    let now = provider.now();
+    let count = provider.state().grants.expire_all(target.subject.as_deref(), now);
     provider.save();
     Json(json!({ "expired": count }))
 }
@@ -190,7 +191,7 @@ pub(crate) async fn reset(State(provider): State<Arc<Provider>>) -> Json<Value> 
         let mut state = provider.state();
         let mut log = std::mem::take(&mut state.log);
         log.clear();
-        *state = ProviderState { log, ..ProviderState::default() };
+        *state = ProviderState { log, ..ProviderState::initial(provider.scenario.as_deref()) };
     }
     provider.save();
     Json(json!({ "reset": true }))

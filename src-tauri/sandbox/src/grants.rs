@@ -29,6 +29,8 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) state: String,
     pub(crate) challenge: String,
     pub(crate) scopes: Vec<String>,
+    /// All parameters of the request.
+    pub(crate) params: BTreeMap<String, String>,
 }
 
 /// An authorization code that waits for its exchange.
@@ -39,6 +41,9 @@ pub(crate) struct Code {
     pub(crate) challenge: String,
     pub(crate) scopes: Vec<String>,
     pub(crate) expires_at: i64,
+    /// Whether its tokens can be refreshed.
+    #[serde(default = "yes")]
+    pub(crate) with_refresh: bool,
     /// The family that its exchange began. A second exchange revokes it (RFC 6749 §4.1.2).
     pub(crate) used_by: Option<u64>,
 }
@@ -49,6 +54,12 @@ pub(crate) struct Family {
     pub(crate) subject: String,
     pub(crate) scopes: Vec<String>,
     pub(crate) revoked: bool,
+    #[serde(default = "yes")]
+    pub(crate) with_refresh: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,6 +73,15 @@ pub(crate) struct AccessToken {
     pub(crate) family: Option<u64>,
     pub(crate) subject: String,
     pub(crate) expires_at: i64,
+}
+
+/// What an access token is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Access {
+    Valid { subject: String, scopes: Vec<String>, family: Option<u64> },
+    Expired,
+    Revoked,
+    Unknown,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -122,7 +142,8 @@ impl Grants {
         self.next_family += 1;
         let id = self.next_family;
         code.used_by = Some(id);
-        let family = Family { subject: code.subject.clone(), scopes: code.scopes.clone(), revoked: false };
+        let Code { subject, scopes, with_refresh, .. } = code.clone();
+        let family = Family { subject, scopes, revoked: false, with_refresh };
         self.families.insert(id, family.clone());
         Ok((id, family))
     }
@@ -164,7 +185,8 @@ impl Grants {
     }
 
     pub(crate) fn add_access(&mut self, hash: Hash, token: AccessToken, now: i64) {
-        self.access.retain(|_, old| old.expires_at > now);
+        // Expired ones are kept for an hour, so that they are recognized.
+        self.access.retain(|_, old| now.saturating_sub(old.expires_at) < 3_600_000);
         self.access.insert(hash, token);
     }
 
@@ -188,6 +210,47 @@ impl Grants {
         let token = self.access.get(hash).filter(|token| now < token.expires_at)?;
         let revoked = token.family.is_some_and(|id| self.families.get(&id).is_none_or(|family| family.revoked));
         (!revoked).then(|| token.subject.clone())
+    }
+
+    /// What an access token is worth. `survives`: whether it outlives the revocation of its sign-in.
+    pub(crate) fn access(&self, hash: &str, now: i64, survives: bool) -> Access {
+        let Some(token) = self.access.get(hash) else { return Access::Unknown };
+        let family = token.family.and_then(|id| self.families.get(&id));
+        if !survives && family.is_some_and(|family| family.revoked) {
+            return Access::Revoked;
+        }
+        if now >= token.expires_at {
+            return Access::Expired;
+        }
+        let scopes = family.map(|family| family.scopes.clone()).unwrap_or_default();
+        Access::Valid { subject: token.subject.clone(), scopes, family: token.family }
+    }
+
+    /// Whether a refresh token's sign-in was revoked.
+    pub(crate) fn is_revoked(&self, hash: &str) -> bool {
+        let family = self.refresh.get(hash).and_then(|token| self.families.get(&token.family));
+        family.is_some_and(|family| family.revoked)
+    }
+
+    /// Whether this person has a sign-in.
+    pub(crate) fn has_sign_in(&self, subject: &str) -> bool {
+        self.families.values().any(|family| !family.revoked && family.subject == subject)
+    }
+
+    /// Lets a sign-in's access tokens end at this time, if they don't end before.
+    pub(crate) fn shorten(&mut self, family: u64, until: i64) {
+        for token in self.access.values_mut().filter(|token| token.family == Some(family)) {
+            token.expires_at = token.expires_at.min(until);
+        }
+    }
+
+    /// Revokes the sign-in of the token with this hash, of whichever kind it is.
+    pub(crate) fn revoke_sign_in_of(&mut self, hash: &str) {
+        let of_refresh = self.refresh.get(hash).map(|token| token.family);
+        let family = of_refresh.or_else(|| self.access.get(hash)?.family);
+        if let Some(family) = family.and_then(|id| self.families.get_mut(&id)) {
+            family.revoked = true;
+        }
     }
 
     /// Revokes the token with this hash (RFC 7009 §2.1). Revoking a refresh token revokes its whole sign-in.
@@ -217,10 +280,10 @@ impl Grants {
     }
 
     /// Expires all access tokens, or those of one subject. Refresh tokens stay valid.
-    pub(crate) fn expire_all(&mut self, subject: Option<&str>) -> usize {
-        let before = self.access.len();
-        self.access.retain(|_, token| subject.is_some_and(|subject| subject != token.subject));
-        before - self.access.len()
+    pub(crate) fn expire_all(&mut self, subject: Option<&str>, now: i64) -> usize {
+        let is_meant =
+            |token: &&mut AccessToken| token.expires_at > now && subject.is_none_or(|subject| subject == token.subject);
+        self.access.values_mut().filter(is_meant).map(|token| token.expires_at = now).count()
     }
 
     pub(crate) fn active_sign_ins(&self) -> usize {
@@ -229,109 +292,5 @@ impl Grants {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: i64 = 60_000;
-
-    fn signed_in() -> Grants {
-        let mut grants = Grants::default();
-        let code = Code {
-            subject: "ada".into(),
-            redirect_uri: "r".into(),
-            challenge: "c".into(),
-            scopes: vec![],
-            expires_at: MINUTE,
-            used_by: None,
-        };
-        grants.add_code("code".into(), code);
-        let (family, _) = grants.use_code("code", "r", "c", 0).expect("exchanged");
-        grants.add_refresh("first".into(), family);
-        grants
-    }
-
-    fn use_twice(rotation: Rotation, after: i64) -> Result<Renewal, Refused> {
-        let mut grants = signed_in();
-        grants.use_refresh("first", rotation, MINUTE, 0).expect("the first use");
-        grants.use_refresh("first", rotation, MINUTE, after)
-    }
-
-    #[test]
-    fn each_rotation_handles_a_reused_refresh_token() {
-        assert!(use_twice(Rotation::None, 9 * MINUTE).is_ok());
-        assert!(use_twice(Rotation::Rotate, 1).is_err());
-        assert!(use_twice(Rotation::Grace, MINUTE - 1).is_ok());
-        assert!(use_twice(Rotation::Grace, MINUTE).is_err());
-        assert!(use_twice(Rotation::Strict, 1).is_err());
-    }
-
-    #[test]
-    fn strict_rotation_revokes_the_sign_in_on_reuse() {
-        let mut grants = signed_in();
-        let renewed = grants.use_refresh("first", Rotation::Strict, MINUTE, 0).expect("the first use");
-        grants.add_refresh("second".into(), renewed.family);
-        grants.use_refresh("first", Rotation::Strict, MINUTE, 1).expect_err("reuse");
-        grants.use_refresh("second", Rotation::Strict, MINUTE, 2).expect_err("its family is revoked");
-    }
-
-    #[test]
-    fn a_replayed_code_revokes_its_tokens() {
-        let mut grants = signed_in();
-        grants.use_code("code", "r", "c", 1).expect_err("replayed");
-        grants.use_refresh("first", Rotation::None, MINUTE, 2).expect_err("revoked");
-    }
-
-    #[test]
-    fn a_code_is_bound_to_its_request_and_expires_after_a_minute() {
-        for (redirect, challenge, now) in [("other", "c", 0), ("r", "other", 0), ("r", "c", MINUTE)] {
-            let mut grants = Grants::default();
-            let code = Code {
-                subject: "ada".into(),
-                redirect_uri: "r".into(),
-                challenge: "c".into(),
-                scopes: vec![],
-                expires_at: MINUTE,
-                used_by: None,
-            };
-            grants.add_code("code".into(), code);
-            grants.use_code("code", redirect, challenge, now).expect_err("refused");
-        }
-    }
-
-    #[test]
-    fn expiring_access_tokens_keeps_sign_ins() {
-        let mut grants = signed_in();
-        let token = AccessToken { family: Some(1), subject: "ada".into(), expires_at: 9 * MINUTE };
-        grants.add_access("access".into(), token, 0);
-        assert_eq!(grants.subject_of("access", 1).as_deref(), Some("ada"));
-        grants.expire_all(None);
-        assert_eq!(grants.subject_of("access", 1), None);
-        grants.use_refresh("first", Rotation::None, MINUTE, 1).expect("the sign-in is valid");
-    }
-
-    #[test]
-    fn revoking_ends_clients_and_their_tokens() {
-        let client = || {
-            let mut grants = signed_in();
-            grants.add_client("secret".into(), "service".into());
-            let token = AccessToken { family: None, subject: "service".into(), expires_at: MINUTE };
-            grants.add_access("access".into(), token, 0);
-            grants
-        };
-        for (subject, revoked, is_valid) in [(None, 2, false), (Some("service"), 1, false), (Some("ada"), 1, true)] {
-            let mut grants = client();
-            assert_eq!(grants.revoke_all(subject), revoked, "{subject:?}");
-            assert_eq!(grants.knows_client("service", "secret"), is_valid, "{subject:?}");
-            assert_eq!(grants.subject_of("access", 1).is_some(), is_valid, "{subject:?}");
-        }
-    }
-
-    #[test]
-    fn revoking_one_person_keeps_the_other() {
-        let mut grants = signed_in();
-        grants.add_api_key("key".into(), "grace".into());
-        assert_eq!(grants.revoke_all(Some("ada")), 1);
-        assert_eq!(grants.subject_of("key", 0).as_deref(), Some("grace"));
-        grants.use_refresh("first", Rotation::None, MINUTE, 1).expect_err("revoked");
-    }
-}
+#[path = "grants_tests.rs"]
+mod tests;

@@ -9,20 +9,24 @@
 
 mod api;
 mod authorize;
+mod client_auth;
 mod control;
 mod extract;
 mod faults;
 mod grants;
 mod inject_fault;
+mod memory;
 mod page;
 mod provider;
 mod registry;
 mod request_log;
 mod reset;
+mod scenario;
 mod server;
 mod settings;
 mod state_file;
 mod token;
+mod twin;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -33,6 +37,7 @@ pub use control::FaultRequest;
 pub use faults::FaultKind;
 pub use grants::Rotation;
 pub use registry::{CLIENT_ID, PEOPLE, Person, SERVICE_CLIENT_ID};
+pub use scenario::{Scenario, ScenarioError};
 pub use settings::{Settings, SettingsChange};
 
 use provider::Provider;
@@ -70,6 +75,15 @@ pub struct Running {
 
 impl Sandbox {
     pub async fn start(options: Options) -> Result<Running, StartError> {
+        Self::play(options, None).await
+    }
+
+    /// Plays the provider of a scenario. The controls are the same.
+    pub async fn start_twin(options: Options, scenario: Scenario) -> Result<Running, StartError> {
+        Self::play(options, Some(Arc::new(scenario))).await
+    }
+
+    async fn play(options: Options, scenario: Option<Arc<Scenario>>) -> Result<Running, StartError> {
         let address = options.listen;
         if !address.ip().is_loopback() {
             return Err(StartError::NotLoopback(address));
@@ -78,7 +92,7 @@ impl Sandbox {
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let bound = listener.local_addr().map_err(refused)?;
         let base_url = format!("http://{bound}");
-        let provider = Arc::new(Provider::new(base_url.clone(), &options.control_key, options.state));
+        let provider = Arc::new(Provider::new(base_url.clone(), &options.control_key, options.state, scenario));
         let stopping = CancellationToken::new();
         let serving = tokio::spawn(server::run(listener, Arc::clone(&provider), stopping.clone()));
         Ok(Running { base_url, port: bound.port(), stopping, serving, provider })

@@ -7,7 +7,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
-use crate::registry::{PEOPLE, Person, SCOPES};
+use crate::registry::{PEOPLE, Person};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--bg:#f6f6f4;--pane:#fdfdfc;--line:#e4e3df;--ink:#1d1c1a;--soft:#5d5a54;--accent:#2a5bd7;--on:#fff;--note:#fbefd6;--note-ink:#6b4400}
@@ -24,9 +24,20 @@ button.go{background:var(--accent);border-color:var(--accent);color:var(--on)}:f
 /// A page with its headers. `goes_to`: where its form may redirect to, because browsers apply `form-action` to redirects.
 struct Page {
     status: StatusCode,
-    title: &'static str,
+    title: String,
     body: String,
     goes_to: String,
+}
+
+/// What the consent page says.
+#[derive(Debug)]
+pub(crate) struct Requested {
+    /// The provider's name.
+    pub(crate) label: String,
+    /// The path that takes the decision.
+    pub(crate) action: String,
+    /// Each scope with its description.
+    pub(crate) scopes: Vec<(String, String)>,
 }
 
 impl IntoResponse for Page {
@@ -55,8 +66,9 @@ impl IntoResponse for Page {
     }
 }
 
-/// The consent page. Its texts are this crate's own, and its scopes were validated.
-pub(crate) fn consent(consent: &str, redirect_uri: &str, scopes: &[String]) -> impl IntoResponse {
+/// The consent page. A scenario's texts may be anybody's, so they are escaped.
+pub(crate) fn consent(consent: &str, redirect_uri: &str, asked: &Requested) -> impl IntoResponse {
+    let (label, action) = (escape(&asked.label), escape(&asked.action));
     // Writing to a String can't fail.
     let mut people = String::new();
     for (at, Person { key, name, email, .. }) in PEOPLE.iter().enumerate() {
@@ -68,14 +80,14 @@ pub(crate) fn consent(consent: &str, redirect_uri: &str, scopes: &[String]) -> i
         );
     }
     let mut requested = String::new();
-    for (scope, description) in SCOPES.iter().filter(|(scope, _)| scopes.iter().any(|requested| requested == scope)) {
-        let _ = write!(requested, "<li>{description} <code>{scope}</code></li>");
+    for (scope, description) in &asked.scopes {
+        let _ = write!(requested, "<li>{} <code>{}</code></li>", escape(description), escape(scope));
     }
     let asks =
         if requested.is_empty() { String::new() } else { format!("<p><b>Relink asks for</b></p><ul>{requested}</ul>") };
     let body = format!(
-        "<span class=\"note\">Sandbox: for testing, nothing here is real</span><h1>Let Relink use your Sandbox account?</h1>\
-         <p>This is where a real provider asks you to sign in.</p><form method=\"post\" action=\"/authorize\">\
+        "<span class=\"note\">Sandbox: for testing, nothing here is real</span><h1>Let Relink use your {label} account?</h1>\
+         <p>This is where a real provider asks you to sign in.</p><form method=\"post\" action=\"{action}\">\
          <input type=\"hidden\" name=\"consent\" value=\"{consent}\"><fieldset><legend>Sign in as</legend>{people}</fieldset>{asks}\
          <div class=\"acts\"><button class=\"go\" id=\"allow\" name=\"decision\" value=\"allow\">Allow</button>\
          <button id=\"deny\" name=\"decision\" value=\"deny\">Deny</button></div></form>"
@@ -86,11 +98,16 @@ pub(crate) fn consent(consent: &str, redirect_uri: &str, scopes: &[String]) -> i
         Some((scheme, _)) => format!(" {scheme}"),
         None => String::new(),
     };
-    Page { status: StatusCode::OK, title: "Sign in to the Sandbox", body, goes_to }
+    Page { status: StatusCode::OK, title: format!("Sign in to {label}"), body, goes_to }
 }
 
 /// The page for a refused request that can't be redirected.
 pub(crate) fn refused(why: &'static str) -> impl IntoResponse {
     let body = format!("<span class=\"note\">Sandbox</span><h1>This sign-in can’t continue</h1><p>{why}</p>");
-    Page { status: StatusCode::BAD_REQUEST, title: "Sandbox", body, goes_to: String::new() }
+    Page { status: StatusCode::BAD_REQUEST, title: "Sandbox".to_owned(), body, goes_to: String::new() }
+}
+
+/// For text and for attributes in double quotes.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -3,7 +3,8 @@
 use std::{
     fmt::Write as _,
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -13,7 +14,9 @@ use subtle::ConstantTimeEq;
 use crate::{
     faults::{Endpoint, Fault, Faults},
     grants::{AccessToken, AuthorizationRequest, Grants},
+    memory::Memory,
     request_log::RequestLog,
+    scenario::Scenario,
     settings::Settings,
     state_file,
 };
@@ -21,6 +24,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) base_url: String,
+    /// The provider that is played, if it isn't the Sandbox itself.
+    pub(crate) scenario: Option<Arc<Scenario>>,
     control_hash: [u8; 32],
     state_file: Option<PathBuf>,
     state: Mutex<State>,
@@ -32,19 +37,34 @@ pub(crate) struct State {
     pub(crate) grants: Grants,
     pub(crate) faults: Faults,
     pub(crate) log: RequestLog,
+    pub(crate) memory: Memory,
     /// Requests whose consent page is open, by the hash of the page's one-time id.
     pub(crate) consents: std::collections::BTreeMap<String, AuthorizationRequest>,
 }
 
+impl State {
+    /// As it is at the first start.
+    pub(crate) fn initial(scenario: Option<&Scenario>) -> Self {
+        let settings = scenario.map_or_else(Settings::default, Settings::of);
+        Self { settings, ..Self::default() }
+    }
+}
+
 impl Provider {
-    pub(crate) fn new(base_url: String, control_key: &str, state_file: Option<PathBuf>) -> Self {
-        let mut state = State::default();
+    pub(crate) fn new(
+        base_url: String,
+        control_key: &str,
+        state_file: Option<PathBuf>,
+        scenario: Option<Arc<Scenario>>,
+    ) -> Self {
+        let mut state = State::initial(scenario.as_deref());
         if let Some(stored) = state_file.as_deref().and_then(state_file::read) {
             state.grants = stored.grants;
             state.settings = stored.settings;
         }
         Self {
             base_url,
+            scenario,
             control_hash: Sha256::digest(control_key.as_bytes()).into(),
             state_file,
             state: Mutex::new(state),
@@ -87,9 +107,15 @@ impl Provider {
         self.state().faults.take(on)
     }
 
+    /// Waits as long as the settings say.
+    pub(crate) async fn delay(&self) {
+        let delay = self.state().settings.delay_millis;
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+    }
+
     /// Issues an access token: the token and its lifetime in seconds.
-    pub(crate) fn access_token(&self, family: Option<u64>, subject: &str) -> Option<(String, i64)> {
-        let token = random()?;
+    pub(crate) fn access_token(&self, prefix: &str, family: Option<u64>, subject: &str) -> Option<(String, i64)> {
+        let token = format!("{prefix}{}", random()?);
         let now = self.now();
         let mut state = self.state();
         let lifetime = state.settings.token_lifetime_secs;

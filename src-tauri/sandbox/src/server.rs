@@ -18,7 +18,7 @@ use tokio::{net::TcpListener, net::TcpStream, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{api, authorize, control, provider::Provider, reset::ResetConnection, token};
+use crate::{api, authorize, control, provider::Provider, reset::ResetConnection, token, twin};
 
 const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How long a client may take to send its headers.
@@ -35,6 +35,16 @@ fn router(provider: Arc<Provider>) -> Router {
         .route("/control/reset", post(control::reset))
         .route("/control/log", get(control::log))
         .layer(middleware::from_fn_with_state(Arc::clone(&provider), control::guard));
+    let endpoints = if provider.scenario.is_some() { Router::new().fallback(twin::serve) } else { own_endpoints() };
+    endpoints
+        .merge(controls)
+        .layer(middleware::from_fn_with_state(Arc::clone(&provider), own_address))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(provider)
+}
+
+/// The endpoints of the Sandbox, if it plays no other provider.
+fn own_endpoints() -> Router<Arc<Provider>> {
     Router::new()
         .route("/.well-known/oauth-authorization-server", get(token::metadata))
         .route("/authorize", get(authorize::show).post(authorize::decide))
@@ -43,10 +53,6 @@ fn router(provider: Arc<Provider>) -> Router {
         .route("/userinfo", get(api::userinfo))
         .route("/api/me", get(api::me))
         .route("/api/items", get(api::items))
-        .merge(controls)
-        .layer(middleware::from_fn_with_state(Arc::clone(&provider), own_address))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(provider)
 }
 
 /// Refuses requests whose `Host` is another address (DNS rebinding).

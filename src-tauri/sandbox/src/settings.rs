@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::grants::Rotation;
+use crate::{grants::Rotation, scenario::Scenario};
 
 /// The provider's behavior.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,6 +28,19 @@ impl Default for Settings {
             grace_secs: 30,
             clock_skew_secs: 0,
             delay_millis: 0,
+        }
+    }
+}
+
+impl Settings {
+    /// Those of a provider that is played.
+    pub(crate) fn of(scenario: &Scenario) -> Self {
+        let token = &scenario.oauth.token;
+        Self {
+            token_lifetime_secs: token.lifetime_secs,
+            rotation: token.rotation,
+            grace_secs: token.grace_secs,
+            ..Self::default()
         }
     }
 }

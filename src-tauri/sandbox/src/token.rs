@@ -1,6 +1,6 @@
 //! The token endpoint (RFC 6749 §3.2), revocation (RFC 7009) and metadata (RFC 8414).
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -8,11 +8,11 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    client_auth::basic,
     faults::{Endpoint, FaultKind},
     grants::Refused,
     inject_fault,
@@ -79,8 +79,7 @@ pub(crate) async fn token(
     headers: HeaderMap,
     Form(request): Form<TokenRequest>,
 ) -> Response {
-    let delay = provider.state().settings.delay_millis;
-    tokio::time::sleep(Duration::from_millis(delay)).await;
+    provider.delay().await;
     let fault = provider.fault(Endpoint::Token);
     if let Some(fault) = fault
         && let Some(response) =
@@ -107,7 +106,14 @@ pub(crate) async fn token(
             (refusal.status, body)
         }
     };
-    match fault.map(|fault| fault.kind) {
+    change_answer(fault.map(|fault| fault.kind), &mut body);
+    let headers = [("cache-control", "no-store"), ("pragma", "no-cache")];
+    inject_fault::deliver(fault, (status, headers, Json(Value::Object(body))).into_response()).await
+}
+
+/// Applies a fault that changes a success.
+pub(crate) fn change_answer(fault: Option<FaultKind>, body: &mut Map<String, Value>) {
+    match fault {
         Some(FaultKind::NoRefreshToken) => drop(body.remove("refresh_token")),
         Some(FaultKind::NoExpiresIn) => drop(body.remove("expires_in")),
         Some(FaultKind::FewerScopes) => {
@@ -123,8 +129,6 @@ pub(crate) async fn token(
         }
         _ => {}
     }
-    let headers = [("cache-control", "no-store"), ("pragma", "no-cache")];
-    inject_fault::deliver(fault, (status, headers, Json(Value::Object(body))).into_response()).await
 }
 
 fn grant(provider: &Provider, headers: &HeaderMap, request: &TokenRequest) -> Result<Granted, Refusal> {
@@ -171,7 +175,7 @@ fn token_response(
 ) -> Result<Granted, Refusal> {
     let no_randomness =
         Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, error: "server_error", description: "no randomness" };
-    let Some((access, lifetime)) = provider.access_token(family, subject) else { return Err(no_randomness) };
+    let Some((access, lifetime)) = provider.access_token("", family, subject) else { return Err(no_randomness) };
     let mut body = Map::new();
     body.insert("access_token".into(), access.into());
     body.insert("token_type".into(), "Bearer".into());
@@ -194,18 +198,6 @@ fn public_client(headers: &HeaderMap, request: &TokenRequest) -> Result<(), Refu
 /// `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1).
 fn service_client(headers: &HeaderMap, request: &TokenRequest) -> (String, String) {
     basic(headers).unwrap_or_else(|| (request.client_id.clone(), request.client_secret.clone()))
-}
-
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let text = headers.get("authorization")?.to_str().ok()?.strip_prefix("Basic ")?;
-    let pair = String::from_utf8(BASE64_STANDARD.decode(text).ok()?).ok()?;
-    let (id, secret) = pair.split_once(':')?;
-    let decoded = |text: &str| {
-        let whole = format!("x={text}");
-        let value = url::form_urlencoded::parse(whole.as_bytes()).next().map(|(_, value)| value.into_owned());
-        value.unwrap_or_default()
-    };
-    Some((decoded(id), decoded(secret)))
 }
 
 #[derive(Deserialize)]

@@ -3,4 +3,6 @@
 mod control;
 mod faults;
 mod flow;
+mod twin;
+mod twins;
 mod world;
