@@ -20,7 +20,9 @@ markdown",convertMarkdownToGoogleDocs:"text, currentCounter = 1",convertMarkdown
 text",convertMdToPdf:"markdown, options = {}, assetHeaders = {}",convertNotionToMarkdown:"blocks, linkChildPages = false",convertNotionToMd:"block",convertQueryToSql:"\
 query, keysToMap = [], mapping = {}, dataTypes = {}, customOperatorMapping = {}, options = {}",generateEmbeddingsCohere:"body, api_key",jsToXml:"json, options =\
  { compact: true, spaces: 4 }",jsonToCsv:"json, options",jsonToParquet:"json, options",recursiveCharacterTextSplitter:"text, options = { chunkSize: 200, chunkOv\
-erlap: 60 }",xmlToJs:"xml, options = { compact: true, spaces: 4 }"}}});var require_dep_graph=__commonJS({"node_modules/dependency-graph/lib/dep_graph.js"(exports2){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function createDFS(edges,leavesOnly,result,circular){
+erlap: 60 }",xmlToJs:"xml, options = { compact: true, spaces: 4 }"}}});var clock_exports={};__export(clock_exports,{MAX_AT_ONCE:()=>MAX_AT_ONCE,look:()=>look});function look(){if(isOver())throw new InternalError("interrupted")}var isOver,
+MAX_AT_ONCE;var init_clock=__esm({"engine/clock.js"(){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();isOver=globalThis.__isOver;delete globalThis.__isOver;
+MAX_AT_ONCE=1e5}});var require_dep_graph=__commonJS({"node_modules/dependency-graph/lib/dep_graph.js"(exports2){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function createDFS(edges,leavesOnly,result,circular){
 var visited=new Set;return function(start){if(visited.has(start)){return}var inCurrentPath=new Set;var currentPath=[];var todo=[];todo.push({node:start,processed:false});
 while(todo.length>0){var current=todo[todo.length-1];var processed=current.processed;var node=current.node;if(!processed){if(visited.has(node)){todo.pop();continue}else if(inCurrentPath.
 has(node)){if(circular){todo.pop();continue}currentPath.push(node);throw new DepGraphCycleError(currentPath)}inCurrentPath.add(node);currentPath.push(node);var nodeEdges=edges.
@@ -403,7 +405,7 @@ options)}if(isArray5(target)&&isArray5(source)){source.forEach(function(item,i){
 "object"&&item&&typeof item==="object"){target[i]=merge2(targetItem,item,options)}else{target[target.length]=item}}else{target[i]=item}});return target}return Object.
 keys(source).reduce(function(acc,key){var value=source[key];if(has.call(acc,key)){acc[key]=merge2(acc[key],value,options)}else{acc[key]=value}if(isOverflow(source)&&
 !isOverflow(acc)){markOverflow(acc,getMaxIndex(source))}if(isOverflow(acc)){var keyNum=parseInt(key,10);if(String(keyNum)===key&&keyNum>=0&&keyNum>getMaxIndex(acc)){
-setMaxIndex(acc,keyNum)}}return acc},mergeTarget)};var assign=function assignSingleSource(target,source){return Object.keys(source).reduce(function(acc,key){acc[key]=
+setMaxIndex(acc,keyNum)}}return acc},mergeTarget)};var assign2=function assignSingleSource(target,source){return Object.keys(source).reduce(function(acc,key){acc[key]=
 source[key];return acc},target)};var decode=function(str,defaultDecoder,charset){var strWithoutPlus=str.replace(/\+/g," ");if(charset==="iso-8859-1"){return strWithoutPlus.
 replace(/%[0-9a-f]{2}/gi,unescape)}try{return decodeURIComponent(strWithoutPlus)}catch(e){return strWithoutPlus}};var limit=1024;var encode=function encode2(str,defaultEncoder,charset,kind,format){
 if(str.length===0){return str}var string=str;if(typeof str==="symbol"){string=Symbol.prototype.toString.call(str)}else if(typeof str!=="string"){string=String(str)}
@@ -419,8 +421,8 @@ return Object.prototype.toString.call(obj)==="[object RegExp]"};var isBuffer2=fu
 constructor&&obj.constructor.isBuffer&&obj.constructor.isBuffer(obj))};var combine=function combine2(a,b,arrayLimit,plainObjects){if(isOverflow(a)){var newIndex=getMaxIndex(
 a)+1;a[newIndex]=b;setMaxIndex(a,newIndex);return a}var result=[].concat(a,b);if(result.length>arrayLimit){return markOverflow(arrayToObject(result,{plainObjects}),
 result.length-1)}return result};var maybeMap=function maybeMap2(val,fn){if(isArray5(val)){var mapped=[];for(var i=0;i<val.length;i+=1){mapped[mapped.length]=fn(
-val[i])}return mapped}return fn(val)};module2.exports={arrayToObject,assign,combine,compact:compact2,decode,encode,isBuffer:isBuffer2,isOverflow,isRegExp,markOverflow,
-maybeMap,merge}}});var require_stringify=__commonJS({"node_modules/qs/lib/stringify.js"(exports2,module2){"use strict";init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var getSideChannel=require_side_channel();
+val[i])}return mapped}return fn(val)};module2.exports={arrayToObject,assign:assign2,combine,compact:compact2,decode,encode,isBuffer:isBuffer2,isOverflow,isRegExp,
+markOverflow,maybeMap,merge}}});var require_stringify=__commonJS({"node_modules/qs/lib/stringify.js"(exports2,module2){"use strict";init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var getSideChannel=require_side_channel();
 var utils=require_utils();var formats=require_formats();var has=Object.prototype.hasOwnProperty;var arrayPrefixGenerators={brackets:function brackets(prefix){return prefix+
 "[]"},comma:"comma",indices:function indices(prefix,key){return prefix+"["+key+"]"},repeat:function repeat(prefix){return prefix}};var isArray5=Array.isArray;var push=Array.
 prototype.push;var pushToArray=function(arr,valueOrArray){push.apply(arr,isArray5(valueOrArray)?valueOrArray:[valueOrArray])};var toISO=Date.prototype.toISOString;
@@ -740,7 +742,7 @@ value:str,functionName:"decodeUrl"}}return returnVal}async function split2(str,s
 D3020",stack:new Error().stack,value:limit,index:3}}var result=[];if(typeof limit==="undefined"||limit>0){if(typeof separator==="string"){result=str.split(separator,
 limit)}else{var count2=0;var matches=await evaluateMatcher(separator,str);if(typeof matches!=="undefined"){var start=0;while(typeof matches!=="undefined"&&(typeof limit===
 "undefined"||count2<limit)){result.push(str.substring(start,matches.start));start=matches.end;matches=await evaluateMatcher(matches.next);count2++}if(typeof limit===
-"undefined"||count2<limit){result.push(str.substring(start))}}else{result.push(str)}}}return result}function join2(strs,separator){if(typeof strs==="undefined"){
+"undefined"||count2<limit){result.push(str.substring(start))}}else{result.push(str)}}}return result}function join3(strs,separator){if(typeof strs==="undefined"){
 return void 0}if(typeof separator==="undefined"){separator=""}return strs.join(separator)}function formatNumber(value,picture,options){if(typeof value==="undefi\
 ned"){return void 0}var defaults={"decimal-separator":".","grouping-separator":",","exponent-separator":"e","infinity":"Infinity","minus-sign":"-","NaN":"NaN","\
 percent":"%","per-mille":"‰","zero-digit":"0","digit":"#","pattern-separator":";"};var properties=defaults;if(typeof options!=="undefined"){Object.keys(options).
@@ -863,7 +865,7 @@ var results=isSequence(arr)?this.createSequence():[];for(var ii=0;ii<arr.length;
 if(deepEquals(value,results[jj])){includes=true;break}}if(!includes){results.push(value)}}return results}async function sift(arg,func){var result=Object.create(
 null);for(const item of Object.keys(arg)){var entry=arg[item];var func_args=hofFuncArgs(func,entry,item,arg);var res=await func.apply(this,func_args);if(boolean(
 res)){result[item]=entry}}if(Object.keys(result).length===0){result=void 0}return result}return{sum,count,max,min,average,string,substring,substringBefore,substringAfter,
-lowercase,uppercase,length,trim,pad,match:match2,contains,replace,split:split2,join:join2,formatNumber,formatBase,number,floor,ceil,round:round2,abs,sqrt,power,
+lowercase,uppercase,length,trim,pad,match:match2,contains,replace,split:split2,join:join3,formatNumber,formatBase,number,floor,ceil,round:round2,abs,sqrt,power,
 random,boolean,not,map,zip,filter:filter2,single,foldLeft,sift,keys:keys3,lookup,append,exists,spread,merge,reverse,each,error,assert,type,sort,shuffle,distinct,
 base64encode:base64encode2,base64decode:base64decode2,encodeUrlComponent,encodeUrl,decodeUrlComponent,decodeUrl}})();module2.exports=functions}).call(this)}).call(
 exports2,typeof global!=="undefined"?global:typeof self!=="undefined"?self:typeof window!=="undefined"?window:{})}});var require_signature=__commonJS({"jsonata:signature"(exports2,module2){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var utils=require_utils2();var signature=(()=>{
@@ -1038,112 +1040,113 @@ position,token:expr2.value}}break;case"error":result=expr2;if(expr2.lhs){result=
 throw err2}}if(expr2.keepArray){result.keepArray=true}return result};lexer=tokenizer(source);advance();var expr=expression(0);if(node.id!=="(end)"){var err={code:"\
 S0201",position:node.position,token:node.value};handleError(err)}expr=processAST(expr);if(expr.type==="parent"||typeof expr.seekingParent!=="undefined"){throw{code:"\
 S0217",token:expr.type,position:expr.position}}if(errors.length>0){expr.errors=errors}return expr};return parser3})();module2.exports=parser2}});var require_jsonata=__commonJS({"jsonata:jsonata"(exports2,module2){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var datetime=require_datetime();var fn=require_functions();
-var utils=require_utils2();var parser2=require_parser();var parseSignature=require_signature();var jsonata3=(function(){"use strict";var isNumeric=utils.isNumeric;
-var isArrayOfStrings=utils.isArrayOfStrings;var isArrayOfNumbers=utils.isArrayOfNumbers;var isSequence=utils.isSequence;var isFunction2=utils.isFunction;var isLambda=utils.
-isLambda;var isIterable=utils.isIterable;var isPromise=utils.isPromise;var getFunctionArity=utils.getFunctionArity;var isDeepEqual=utils.isDeepEqual;var staticFrame=createFrame(
-null);async function evaluate2(expr,input,environment){var result;switch(expr.type){case"path":result=await evaluatePath(expr,input,environment);break;case"bina\
-ry":result=await evaluateBinary(expr,input,environment);break;case"unary":result=await evaluateUnary(expr,input,environment);break;case"name":result=evaluateName(
-expr,input,environment);break;case"string":case"number":case"value":result=evaluateLiteral(expr,input,environment);break;case"wildcard":result=evaluateWildcard(
-expr,input,environment);break;case"descendant":result=evaluateDescendants(expr,input,environment);break;case"parent":result=environment.lookup(expr.slot.label);
-break;case"condition":result=await evaluateCondition(expr,input,environment);break;case"block":result=await evaluateBlock(expr,input,environment);break;case"bin\
-d":result=await evaluateBindExpression(expr,input,environment);break;case"regex":result=evaluateRegex(expr,input,environment);break;case"function":result=await evaluateFunction(
-expr,input,environment);break;case"variable":result=evaluateVariable(expr,input,environment);break;case"lambda":result=evaluateLambda(expr,input,environment);break;case"\
-partial":result=await evaluatePartialApplication(expr,input,environment);break;case"apply":result=await evaluateApplyExpression(expr,input,environment);break;case"\
-transform":result=evaluateTransformExpression(expr,input,environment);break}if(Object.prototype.hasOwnProperty.call(expr,"predicate")){for(var ii=0;ii<expr.predicate.
-length;ii++){result=await evaluateFilter(expr.predicate[ii].expr,result,environment)}}if(expr.type!=="path"&&Object.prototype.hasOwnProperty.call(expr,"group")){
-result=await evaluateGroupExpression(expr.group,result,environment)}if(result&&isSequence(result)&&!result.tupleStream){if(expr.keepArray){result.keepSingleton=
-true}if(result.length===0){result=void 0}else if(result.length===1){result=result.keepSingleton?result:result[0]}}return result}async function evaluatePath(expr,input,environment){
-var inputSequence;if(Array.isArray(input)&&expr.steps[0].type!=="variable"){inputSequence=input}else{inputSequence=environment.base.createSequence(input)}var resultSequence;
-var isTupleStream=false;var tupleBindings=void 0;for(var ii=0;ii<expr.steps.length;ii++){var step=expr.steps[ii];if(step.tuple){isTupleStream=true}if(ii===0&&step.
-consarray){resultSequence=await evaluate2(step,inputSequence,environment)}else{if(isTupleStream){tupleBindings=await evaluateTupleStep(step,inputSequence,tupleBindings,
-environment)}else{resultSequence=await evaluateStep(step,inputSequence,environment,ii===expr.steps.length-1)}}if(!isTupleStream&&(typeof resultSequence==="undef\
-ined"||resultSequence.length===0)){break}if(typeof step.focus==="undefined"){inputSequence=resultSequence}}if(isTupleStream){if(expr.tuple){resultSequence=tupleBindings}else{
-resultSequence=environment.base.createSequence();for(ii=0;ii<tupleBindings.length;ii++){resultSequence.push(tupleBindings[ii]["@"])}}}if(expr.keepSingletonArray){
-if(Array.isArray(resultSequence)&&resultSequence.cons&&!resultSequence.sequence){resultSequence=environment.base.createSequence(resultSequence)}resultSequence.keepSingleton=
-true}if(Object.prototype.hasOwnProperty.call(expr,"group")){resultSequence=await evaluateGroupExpression(expr.group,isTupleStream?tupleBindings:resultSequence,environment)}
-return resultSequence}function createFrameFromTuple(environment,tuple){var frame=createFrame(environment);for(const prop of Object.keys(tuple)){frame.bind(prop,
-tuple[prop])}return frame}async function evaluateStep(expr,input,environment,lastStep){var result;if(expr.type==="sort"){result=await evaluateSortExpression(expr,
-input,environment);if(expr.stages){result=await evaluateStages(expr.stages,result,environment)}return result}result=environment.base.createSequence();for(var ii=0;ii<
-input.length;ii++){var res=await evaluate2(expr,input[ii],environment);if(expr.stages){for(var ss=0;ss<expr.stages.length;ss++){res=await evaluateFilter(expr.stages[ss].
-expr,res,environment)}}if(typeof res!=="undefined"){result.push(res)}}var resultSequence=environment.base.createSequence();if(lastStep&&result.length===1&&Array.
-isArray(result[0])&&!isSequence(result[0])){resultSequence=result[0]}else{Array.prototype.forEach.call(result,function(res2){if(!Array.isArray(res2)||res2.cons){
-resultSequence.push(res2)}else{Array.prototype.forEach.call(res2,val=>resultSequence.push(val))}})}return resultSequence}async function evaluateStages(stages,input,environment){
-var result=input;for(var ss=0;ss<stages.length;ss++){var stage=stages[ss];switch(stage.type){case"filter":result=await evaluateFilter(stage.expr,result,environment);
-break;case"index":for(var ee=0;ee<result.length;ee++){var tuple=result[ee];tuple[stage.value]=ee}break}}return result}async function evaluateTupleStep(expr,input,tupleBindings,environment){
-var result;if(expr.type==="sort"){if(tupleBindings){result=await evaluateSortExpression(expr,tupleBindings,environment)}else{var sorted=await evaluateSortExpression(
-expr,input,environment);result=environment.base.createSequence();result.tupleStream=true;for(var ss=0;ss<sorted.length;ss++){var tuple={"@":sorted[ss]};tuple[expr.
-index]=ss;result.push(tuple)}}if(expr.stages){result=await evaluateStages(expr.stages,result,environment)}return result}result=environment.base.createSequence();
-result.tupleStream=true;var stepEnv=environment;if(tupleBindings===void 0){tupleBindings=input.map(item=>{return{"@":item}})}for(var ee=0;ee<tupleBindings.length;ee++){
-stepEnv=createFrameFromTuple(environment,tupleBindings[ee]);var res=await evaluate2(expr,tupleBindings[ee]["@"],stepEnv);if(typeof res!=="undefined"){if(!Array.
-isArray(res)){res=[res]}for(var bb=0;bb<res.length;bb++){tuple=Object.create(null);Object.assign(tuple,tupleBindings[ee]);if(res.tupleStream){Object.assign(tuple,
-res[bb])}else{if(expr.focus){tuple[expr.focus]=res[bb];tuple["@"]=tupleBindings[ee]["@"]}else{tuple["@"]=res[bb]}if(expr.index){tuple[expr.index]=bb}if(expr.ancestor){
-tuple[expr.ancestor.label]=tupleBindings[ee]["@"]}}result.push(tuple)}}}if(expr.stages){result=await evaluateStages(expr.stages,result,environment)}return result}
-async function evaluateFilter(predicate,input,environment){var results=environment.base.createSequence();if(input&&input.tupleStream){results.tupleStream=true}if(!Array.
-isArray(input)){input=environment.base.createSequence(input)}if(predicate.type==="number"){var index=Math.floor(predicate.value);if(index<0){index=input.length+
-index}var item=await input[index];if(typeof item!=="undefined"){if(Array.isArray(item)){results=item}else{results.push(item)}}}else{for(index=0;index<input.length;index++){
-var item=input[index];var context=item;var env=environment;if(input.tupleStream){context=item["@"];env=createFrameFromTuple(environment,item)}var res=await evaluate2(
-predicate,context,env);if(isNumeric(res)){res=[res]}if(isArrayOfNumbers(res)){Array.prototype.forEach.call(res,function(ires){var ii=Math.floor(ires);if(ii<0){ii=
-input.length+ii}if(ii===index){results.push(item)}})}else if(fn.boolean(res)){results.push(item)}}}return results}async function evaluateBinary(expr,input,environment){
-var result;var lhs=await evaluate2(expr.lhs,input,environment);var op=expr.value;var evalrhs=async()=>await evaluate2(expr.rhs,input,environment);if(op==="and"||
-op==="or"){try{return await evaluateBooleanExpression(lhs,evalrhs,op)}catch(err){err.position=expr.position;err.token=op;throw err}}var rhs=await evalrhs();try{
-switch(op){case"+":case"-":case"*":case"/":case"%":result=evaluateNumericExpression(lhs,rhs,op);break;case"=":case"!=":result=evaluateEqualityExpression(lhs,rhs,
-op);break;case"<":case"<=":case">":case">=":result=evaluateComparisonExpression(lhs,rhs,op);break;case"&":result=evaluateStringConcat(lhs,rhs);break;case"..":result=
-evaluateRangeExpression(lhs,rhs,environment);break;case"in":result=evaluateIncludesExpression(lhs,rhs);break}}catch(err){err.position=expr.position;err.token=op;
-throw err}return result}async function evaluateUnary(expr,input,environment){var result;var focus={options:environment.base.options,createSequence:environment.base.
-createSequence};switch(expr.value){case"-":result=await evaluate2(expr.expression,input,environment);if(typeof result==="undefined"){result=void 0}else if(isNumeric(
-result)){result=-result}else{throw{code:"D1002",stack:new Error().stack,position:expr.position,token:expr.value,value:result}}break;case"[":result=[];let generators=await Promise.
-all(expr.expressions.map(async(item2,idx)=>{return[item2,await evaluate2(item2,input,environment)]}));for(let generator of generators){var[item,value]=generator;
-if(typeof value!=="undefined"){if(item.value==="["){result.push(value)}else{result=fn.append.call(focus,result,value)}}}if(expr.consarray){Object.defineProperty(
-result,"cons",{enumerable:false,configurable:false,value:true})}break;case"{":result=await evaluateGroupExpression(expr,input,environment);break}return result}function evaluateName(expr,input,environment){
-var focus={createSequence:environment.base.createSequence};return fn.lookup.call(focus,input,expr.value)}function evaluateLiteral(expr){return expr.value}function evaluateWildcard(expr,input,environment){
-var focus={options:environment.base.options,createSequence:environment.base.createSequence};var results=focus.createSequence();if(Array.isArray(input)&&input.outerWrapper&&
-input.length>0){input=input[0]}if(input!==null&&typeof input==="object"&&!isFunction2(input)){Object.keys(input).forEach(function(key){var value=input[key];if(Array.
-isArray(value)){value=flatten2(value);results=fn.append.call(focus,results,value)}else{results.push(value)}})}return results}function flatten2(arg,flattened){if(typeof flattened===
-"undefined"){flattened=[]}if(Array.isArray(arg)){Array.prototype.forEach.call(arg,function(item){flatten2(item,flattened)})}else{flattened.push(arg)}return flattened}
-function evaluateDescendants(expr,input,environment){var result;var resultSequence=environment.base.createSequence();if(typeof input!=="undefined"){recurseDescendants(
-input,resultSequence);if(resultSequence.length===1){result=resultSequence[0]}else{result=resultSequence}}return result}function recurseDescendants(input,results){
-if(!Array.isArray(input)){results.push(input)}if(Array.isArray(input)){Array.prototype.forEach.call(input,function(member){recurseDescendants(member,results)})}else if(input!==
-null&&typeof input==="object"&&!isFunction2(input)){Object.keys(input).forEach(function(key){recurseDescendants(input[key],results)})}}function evaluateNumericExpression(lhs,rhs,op){
-var result;if(typeof lhs!=="undefined"&&!isNumeric(lhs)){throw{code:"T2001",stack:new Error().stack,value:lhs}}if(typeof rhs!=="undefined"&&!isNumeric(rhs)){throw{
-code:"T2002",stack:new Error().stack,value:rhs}}if(typeof lhs==="undefined"||typeof rhs==="undefined"){return result}switch(op){case"+":result=lhs+rhs;break;case"\
--":result=lhs-rhs;break;case"*":result=lhs*rhs;break;case"/":result=lhs/rhs;break;case"%":result=lhs%rhs;break}return result}function evaluateEqualityExpression(lhs,rhs,op){
-var result;var ltype=typeof lhs;var rtype=typeof rhs;if(ltype==="undefined"||rtype==="undefined"){return false}switch(op){case"=":result=isDeepEqual(lhs,rhs);break;case"\
-!=":result=!isDeepEqual(lhs,rhs);break}return result}function evaluateComparisonExpression(lhs,rhs,op){var result;var ltype=typeof lhs;var rtype=typeof rhs;var lcomparable=ltype===
-"undefined"||ltype==="string"||ltype==="number";var rcomparable=rtype==="undefined"||rtype==="string"||rtype==="number";if(!lcomparable||!rcomparable){throw{code:"\
-T2010",stack:new Error().stack,value:!(ltype==="string"||ltype==="number")?lhs:rhs}}if(ltype==="undefined"||rtype==="undefined"){return void 0}if(ltype!==rtype){
+var utils=require_utils2();var parser2=require_parser();var{MAX_AT_ONCE:MAX_AT_ONCE2,look:look3}=(init_clock(),__toCommonJS(clock_exports));var parseSignature=require_signature();
+var jsonata3=(function(){"use strict";var isNumeric=utils.isNumeric;var isArrayOfStrings=utils.isArrayOfStrings;var isArrayOfNumbers=utils.isArrayOfNumbers;var isSequence=utils.
+isSequence;var isFunction2=utils.isFunction;var isLambda=utils.isLambda;var isIterable=utils.isIterable;var isPromise=utils.isPromise;var getFunctionArity=utils.
+getFunctionArity;var isDeepEqual=utils.isDeepEqual;var staticFrame=createFrame(null);async function evaluate2(expr,input,environment){var result;switch(expr.type){case"\
+path":result=await evaluatePath(expr,input,environment);break;case"binary":result=await evaluateBinary(expr,input,environment);break;case"unary":result=await evaluateUnary(
+expr,input,environment);break;case"name":result=evaluateName(expr,input,environment);break;case"string":case"number":case"value":result=evaluateLiteral(expr,input,
+environment);break;case"wildcard":result=evaluateWildcard(expr,input,environment);break;case"descendant":result=evaluateDescendants(expr,input,environment);break;case"\
+parent":result=environment.lookup(expr.slot.label);break;case"condition":result=await evaluateCondition(expr,input,environment);break;case"block":result=await evaluateBlock(
+expr,input,environment);break;case"bind":result=await evaluateBindExpression(expr,input,environment);break;case"regex":result=evaluateRegex(expr,input,environment);
+break;case"function":result=await evaluateFunction(expr,input,environment);break;case"variable":result=evaluateVariable(expr,input,environment);break;case"lambd\
+a":result=evaluateLambda(expr,input,environment);break;case"partial":result=await evaluatePartialApplication(expr,input,environment);break;case"apply":result=await evaluateApplyExpression(
+expr,input,environment);break;case"transform":result=evaluateTransformExpression(expr,input,environment);break}if(Object.prototype.hasOwnProperty.call(expr,"pre\
+dicate")){for(var ii=0;ii<expr.predicate.length;ii++){result=await evaluateFilter(expr.predicate[ii].expr,result,environment)}}if(expr.type!=="path"&&Object.prototype.
+hasOwnProperty.call(expr,"group")){result=await evaluateGroupExpression(expr.group,result,environment)}if(result&&isSequence(result)&&!result.tupleStream){if(expr.
+keepArray){result.keepSingleton=true}if(result.length===0){result=void 0}else if(result.length===1){result=result.keepSingleton?result:result[0]}}return result}
+async function evaluatePath(expr,input,environment){var inputSequence;if(Array.isArray(input)&&expr.steps[0].type!=="variable"){inputSequence=input}else{inputSequence=
+environment.base.createSequence(input)}var resultSequence;var isTupleStream=false;var tupleBindings=void 0;for(var ii=0;ii<expr.steps.length;ii++){var step=expr.
+steps[ii];if(step.tuple){isTupleStream=true}if(ii===0&&step.consarray){resultSequence=await evaluate2(step,inputSequence,environment)}else{if(isTupleStream){tupleBindings=
+await evaluateTupleStep(step,inputSequence,tupleBindings,environment)}else{resultSequence=await evaluateStep(step,inputSequence,environment,ii===expr.steps.length-
+1)}}if(!isTupleStream&&(typeof resultSequence==="undefined"||resultSequence.length===0)){break}if(typeof step.focus==="undefined"){inputSequence=resultSequence}}
+if(isTupleStream){if(expr.tuple){resultSequence=tupleBindings}else{resultSequence=environment.base.createSequence();for(ii=0;ii<tupleBindings.length;ii++){resultSequence.
+push(tupleBindings[ii]["@"])}}}if(expr.keepSingletonArray){if(Array.isArray(resultSequence)&&resultSequence.cons&&!resultSequence.sequence){resultSequence=environment.
+base.createSequence(resultSequence)}resultSequence.keepSingleton=true}if(Object.prototype.hasOwnProperty.call(expr,"group")){resultSequence=await evaluateGroupExpression(
+expr.group,isTupleStream?tupleBindings:resultSequence,environment)}return resultSequence}function createFrameFromTuple(environment,tuple){var frame=createFrame(
+environment);for(const prop of Object.keys(tuple)){frame.bind(prop,tuple[prop])}return frame}async function evaluateStep(expr,input,environment,lastStep){var result;
+if(expr.type==="sort"){result=await evaluateSortExpression(expr,input,environment);if(expr.stages){result=await evaluateStages(expr.stages,result,environment)}return result}
+result=environment.base.createSequence();for(var ii=0;ii<input.length;ii++){var res=await evaluate2(expr,input[ii],environment);if(expr.stages){for(var ss=0;ss<
+expr.stages.length;ss++){res=await evaluateFilter(expr.stages[ss].expr,res,environment)}}if(typeof res!=="undefined"){result.push(res)}}var resultSequence=environment.
+base.createSequence();if(lastStep&&result.length===1&&Array.isArray(result[0])&&!isSequence(result[0])){resultSequence=result[0]}else{Array.prototype.forEach.call(
+result,function(res2){if(!Array.isArray(res2)||res2.cons){resultSequence.push(res2)}else{Array.prototype.forEach.call(res2,val=>resultSequence.push(val))}})}return resultSequence}
+async function evaluateStages(stages,input,environment){var result=input;for(var ss=0;ss<stages.length;ss++){var stage=stages[ss];switch(stage.type){case"filter":
+result=await evaluateFilter(stage.expr,result,environment);break;case"index":for(var ee=0;ee<result.length;ee++){var tuple=result[ee];tuple[stage.value]=ee}break}}
+return result}async function evaluateTupleStep(expr,input,tupleBindings,environment){var result;if(expr.type==="sort"){if(tupleBindings){result=await evaluateSortExpression(
+expr,tupleBindings,environment)}else{var sorted=await evaluateSortExpression(expr,input,environment);result=environment.base.createSequence();result.tupleStream=
+true;for(var ss=0;ss<sorted.length;ss++){var tuple={"@":sorted[ss]};tuple[expr.index]=ss;result.push(tuple)}}if(expr.stages){result=await evaluateStages(expr.stages,
+result,environment)}return result}result=environment.base.createSequence();result.tupleStream=true;var stepEnv=environment;if(tupleBindings===void 0){tupleBindings=
+input.map(item=>{return{"@":item}})}for(var ee=0;ee<tupleBindings.length;ee++){stepEnv=createFrameFromTuple(environment,tupleBindings[ee]);var res=await evaluate2(
+expr,tupleBindings[ee]["@"],stepEnv);if(typeof res!=="undefined"){if(!Array.isArray(res)){res=[res]}for(var bb=0;bb<res.length;bb++){tuple=Object.create(null);Object.
+assign(tuple,tupleBindings[ee]);if(res.tupleStream){Object.assign(tuple,res[bb])}else{if(expr.focus){tuple[expr.focus]=res[bb];tuple["@"]=tupleBindings[ee]["@"]}else{
+tuple["@"]=res[bb]}if(expr.index){tuple[expr.index]=bb}if(expr.ancestor){tuple[expr.ancestor.label]=tupleBindings[ee]["@"]}}result.push(tuple)}}}if(expr.stages){
+result=await evaluateStages(expr.stages,result,environment)}return result}async function evaluateFilter(predicate,input,environment){var results=environment.base.
+createSequence();if(input&&input.tupleStream){results.tupleStream=true}if(!Array.isArray(input)){input=environment.base.createSequence(input)}if(predicate.type===
+"number"){var index=Math.floor(predicate.value);if(index<0){index=input.length+index}var item=await input[index];if(typeof item!=="undefined"){if(Array.isArray(
+item)){results=item}else{results.push(item)}}}else{for(index=0;index<input.length;index++){var item=input[index];var context=item;var env=environment;if(input.tupleStream){
+context=item["@"];env=createFrameFromTuple(environment,item)}var res=await evaluate2(predicate,context,env);if(isNumeric(res)){res=[res]}if(isArrayOfNumbers(res)){
+Array.prototype.forEach.call(res,function(ires){var ii=Math.floor(ires);if(ii<0){ii=input.length+ii}if(ii===index){results.push(item)}})}else if(fn.boolean(res)){
+results.push(item)}}}return results}async function evaluateBinary(expr,input,environment){var result;var lhs=await evaluate2(expr.lhs,input,environment);var op=expr.
+value;var evalrhs=async()=>await evaluate2(expr.rhs,input,environment);if(op==="and"||op==="or"){try{return await evaluateBooleanExpression(lhs,evalrhs,op)}catch(err){
+err.position=expr.position;err.token=op;throw err}}var rhs=await evalrhs();try{switch(op){case"+":case"-":case"*":case"/":case"%":result=evaluateNumericExpression(
+lhs,rhs,op);break;case"=":case"!=":result=evaluateEqualityExpression(lhs,rhs,op);break;case"<":case"<=":case">":case">=":result=evaluateComparisonExpression(lhs,
+rhs,op);break;case"&":result=evaluateStringConcat(lhs,rhs);break;case"..":result=evaluateRangeExpression(lhs,rhs,environment);break;case"in":result=evaluateIncludesExpression(
+lhs,rhs);break}}catch(err){err.position=expr.position;err.token=op;throw err}return result}async function evaluateUnary(expr,input,environment){var result;var focus={
+options:environment.base.options,createSequence:environment.base.createSequence};switch(expr.value){case"-":result=await evaluate2(expr.expression,input,environment);
+if(typeof result==="undefined"){result=void 0}else if(isNumeric(result)){result=-result}else{throw{code:"D1002",stack:new Error().stack,position:expr.position,token:expr.
+value,value:result}}break;case"[":result=[];let generators=await Promise.all(expr.expressions.map(async(item2,idx)=>{return[item2,await evaluate2(item2,input,environment)]}));
+for(let generator of generators){var[item,value]=generator;if(typeof value!=="undefined"){if(item.value==="["){result.push(value)}else{result=fn.append.call(focus,
+result,value)}}}if(expr.consarray){Object.defineProperty(result,"cons",{enumerable:false,configurable:false,value:true})}break;case"{":result=await evaluateGroupExpression(
+expr,input,environment);break}return result}function evaluateName(expr,input,environment){var focus={createSequence:environment.base.createSequence};return fn.lookup.
+call(focus,input,expr.value)}function evaluateLiteral(expr){return expr.value}function evaluateWildcard(expr,input,environment){var focus={options:environment.base.
+options,createSequence:environment.base.createSequence};var results=focus.createSequence();if(Array.isArray(input)&&input.outerWrapper&&input.length>0){input=input[0]}
+if(input!==null&&typeof input==="object"&&!isFunction2(input)){Object.keys(input).forEach(function(key){var value=input[key];if(Array.isArray(value)){value=flatten2(
+value);results=fn.append.call(focus,results,value)}else{results.push(value)}})}return results}function flatten2(arg,flattened){if(typeof flattened==="undefined"){
+flattened=[]}if(Array.isArray(arg)){Array.prototype.forEach.call(arg,function(item){flatten2(item,flattened)})}else{flattened.push(arg)}return flattened}function evaluateDescendants(expr,input,environment){
+var result;var resultSequence=environment.base.createSequence();if(typeof input!=="undefined"){recurseDescendants(input,resultSequence);if(resultSequence.length===
+1){result=resultSequence[0]}else{result=resultSequence}}return result}function recurseDescendants(input,results){if(!Array.isArray(input)){results.push(input)}if(Array.
+isArray(input)){Array.prototype.forEach.call(input,function(member){recurseDescendants(member,results)})}else if(input!==null&&typeof input==="object"&&!isFunction2(
+input)){Object.keys(input).forEach(function(key){recurseDescendants(input[key],results)})}}function evaluateNumericExpression(lhs,rhs,op){var result;if(typeof lhs!==
+"undefined"&&!isNumeric(lhs)){throw{code:"T2001",stack:new Error().stack,value:lhs}}if(typeof rhs!=="undefined"&&!isNumeric(rhs)){throw{code:"T2002",stack:new Error().
+stack,value:rhs}}if(typeof lhs==="undefined"||typeof rhs==="undefined"){return result}switch(op){case"+":result=lhs+rhs;break;case"-":result=lhs-rhs;break;case"\
+*":result=lhs*rhs;break;case"/":result=lhs/rhs;break;case"%":result=lhs%rhs;break}return result}function evaluateEqualityExpression(lhs,rhs,op){var result;var ltype=typeof lhs;
+var rtype=typeof rhs;if(ltype==="undefined"||rtype==="undefined"){return false}switch(op){case"=":result=isDeepEqual(lhs,rhs);break;case"!=":result=!isDeepEqual(
+lhs,rhs);break}return result}function evaluateComparisonExpression(lhs,rhs,op){var result;var ltype=typeof lhs;var rtype=typeof rhs;var lcomparable=ltype==="und\
+efined"||ltype==="string"||ltype==="number";var rcomparable=rtype==="undefined"||rtype==="string"||rtype==="number";if(!lcomparable||!rcomparable){throw{code:"T\
+2010",stack:new Error().stack,value:!(ltype==="string"||ltype==="number")?lhs:rhs}}if(ltype==="undefined"||rtype==="undefined"){return void 0}if(ltype!==rtype){
 throw{code:"T2009",stack:new Error().stack,value:lhs,value2:rhs}}switch(op){case"<":result=lhs<rhs;break;case"<=":result=lhs<=rhs;break;case">":result=lhs>rhs;break;case"\
 >=":result=lhs>=rhs;break}return result}function evaluateIncludesExpression(lhs,rhs){var result=false;if(typeof lhs==="undefined"||typeof rhs==="undefined"){return false}
 if(!Array.isArray(rhs)){rhs=[rhs]}for(var i=0;i<rhs.length;i++){if(rhs[i]===lhs){result=true;break}}return result}async function evaluateBooleanExpression(lhs,evalrhs,op){
 var result;var lBool=boolize(lhs);switch(op){case"and":result=lBool&&boolize(await evalrhs());break;case"or":result=lBool||boolize(await evalrhs());break}return result}
 function boolize(value){var booledValue=fn.boolean(value);return typeof booledValue==="undefined"?false:booledValue}function evaluateStringConcat(lhs,rhs){var result;
-var lstr="";var rstr="";if(typeof lhs!=="undefined"){lstr=fn.string(lhs)}if(typeof rhs!=="undefined"){rstr=fn.string(rhs)}result=lstr.concat(rstr);return result}
-async function evaluateGroupExpression(expr,input,environment){var result=Object.create(null);var groups=Object.create(null);var reduce2=input&&input.tupleStream?
-true:false;var focus={options:environment.base.options,createSequence:environment.base.createSequence};if(!Array.isArray(input)){options:environment.base.options,
-input=focus.createSequence(input)}if(input.length===0){input.push(void 0)}for(var itemIndex=0;itemIndex<input.length;itemIndex++){var item=input[itemIndex];var env=reduce2?
-createFrameFromTuple(environment,item):environment;for(var pairIndex=0;pairIndex<expr.lhs.length;pairIndex++){var pair=expr.lhs[pairIndex];var key=await evaluate2(
-pair[0],reduce2?item["@"]:item,env);if(typeof key!=="string"&&key!==void 0){throw{code:"T1003",stack:new Error().stack,position:expr.position,value:key}}if(key!==
-void 0){if(key==="_jsonata_lambda"||key==="_jsonata_function"){throw{code:"D1013",stack:new Error().stack,position:expr.position,value:key}}var entry={data:item,
-exprIndex:pairIndex};if(Object.prototype.hasOwnProperty.call(groups,key)){if(groups[key].exprIndex!==pairIndex){throw{code:"D1009",stack:new Error().stack,position:expr.
-position,value:key}}groups[key].data=fn.append.call(focus,groups[key].data,item)}else{groups[key]=entry}}}}let generators=await Promise.all(Object.keys(groups).
-map(async(key2,idx)=>{let entry2=groups[key2];var context=entry2.data;var env2=environment;if(reduce2){var tuple=reduceTupleStream(entry2.data,environment);context=
-tuple["@"];delete tuple["@"];env2=createFrameFromTuple(environment,tuple)}return[key2,await evaluate2(expr.lhs[entry2.exprIndex][1],context,env2)]}));for(let generator of generators){
-var[key,value]=await generator;if(typeof value!=="undefined"){result[key]=value}}return result}function reduceTupleStream(tupleStream,environment){if(!Array.isArray(
-tupleStream)){return tupleStream}var result=Object.create(null);var focus={options:environment.base.options,createSequence:environment.base.createSequence};Object.
-assign(result,tupleStream[0]);for(var ii=1;ii<tupleStream.length;ii++){for(const prop of Object.keys(tupleStream[ii])){result[prop]=fn.append.call(focus,result[prop],
-tupleStream[ii][prop])}}return result}function evaluateRangeExpression(lhs,rhs,environment){var result;if(typeof lhs!=="undefined"&&!Number.isInteger(lhs)){throw{
-code:"T2003",stack:new Error().stack,value:lhs}}if(typeof rhs!=="undefined"&&!Number.isInteger(rhs)){throw{code:"T2004",stack:new Error().stack,value:rhs}}if(typeof lhs===
-"undefined"||typeof rhs==="undefined"){return result}if(lhs>rhs){return result}var size2=rhs-lhs+1;if(size2>1e7){throw{code:"D2014",stack:new Error().stack,value:size2}}
-if(environment.base.options&&size2>environment.base.options.sequence){throw{code:"D2015",stack:new Error().stack,value:size2}}result=new Array(size2);for(var item=lhs,
-index=0;item<=rhs;item++,index++){result[index]=item}result.sequence=true;return result}async function evaluateBindExpression(expr,input,environment){var value=await evaluate2(
-expr.rhs,input,environment);environment.bind(expr.lhs.value,value);return value}async function evaluateCondition(expr,input,environment){var result;var condition=await evaluate2(
-expr.condition,input,environment);if(fn.boolean(condition)){result=await evaluate2(expr.then,input,environment)}else if(typeof expr.else!=="undefined"){result=await evaluate2(
-expr.else,input,environment)}return result}async function evaluateBlock(expr,input,environment){var result;var frame=createFrame(environment);for(var ii=0;ii<expr.
-expressions.length;ii++){result=await evaluate2(expr.expressions[ii],input,frame)}return result}function evaluateRegex(expr,input,environment){var re=new environment.
-base.RegexEngine(expr.value);var closure=function(str,fromIndex){var result;re.lastIndex=fromIndex||0;var match2=re.exec(str);if(match2!==null){result={match:match2[0],
-start:match2.index,end:match2.index+match2[0].length,groups:[]};if(match2.length>1){for(var i=1;i<match2.length;i++){result.groups.push(match2[i])}}result.next=
-function(){if(re.lastIndex>=str.length){return void 0}else{var next=closure(str,re.lastIndex);if(next&&next.match===""){throw{code:"D1004",stack:new Error().stack,
-position:expr.position,value:expr.value.source}}return next}}}return result};return closure}function evaluateVariable(expr,input,environment){var result;if(expr.
-value===""){result=input&&input.outerWrapper?input[0]:input}else{result=environment.lookup(expr.value)}return result}async function evaluateSortExpression(expr,input,environment){
+var lstr="";var rstr="";if(typeof lhs!=="undefined"){lstr=fn.string(lhs)}if(typeof rhs!=="undefined"){rstr=fn.string(rhs)}result=lstr.concat(rstr);if(result.length>
+MAX_AT_ONCE2){look3()}return result}async function evaluateGroupExpression(expr,input,environment){var result=Object.create(null);var groups=Object.create(null);
+var reduce2=input&&input.tupleStream?true:false;var focus={options:environment.base.options,createSequence:environment.base.createSequence};if(!Array.isArray(input)){
+options:environment.base.options,input=focus.createSequence(input)}if(input.length===0){input.push(void 0)}for(var itemIndex=0;itemIndex<input.length;itemIndex++){
+var item=input[itemIndex];var env=reduce2?createFrameFromTuple(environment,item):environment;for(var pairIndex=0;pairIndex<expr.lhs.length;pairIndex++){var pair=expr.
+lhs[pairIndex];var key=await evaluate2(pair[0],reduce2?item["@"]:item,env);if(typeof key!=="string"&&key!==void 0){throw{code:"T1003",stack:new Error().stack,position:expr.
+position,value:key}}if(key!==void 0){if(key==="_jsonata_lambda"||key==="_jsonata_function"){throw{code:"D1013",stack:new Error().stack,position:expr.position,value:key}}
+var entry={data:item,exprIndex:pairIndex};if(Object.prototype.hasOwnProperty.call(groups,key)){if(groups[key].exprIndex!==pairIndex){throw{code:"D1009",stack:new Error().
+stack,position:expr.position,value:key}}groups[key].data=fn.append.call(focus,groups[key].data,item)}else{groups[key]=entry}}}}let generators=await Promise.all(
+Object.keys(groups).map(async(key2,idx)=>{let entry2=groups[key2];var context=entry2.data;var env2=environment;if(reduce2){var tuple=reduceTupleStream(entry2.data,
+environment);context=tuple["@"];delete tuple["@"];env2=createFrameFromTuple(environment,tuple)}return[key2,await evaluate2(expr.lhs[entry2.exprIndex][1],context,
+env2)]}));for(let generator of generators){var[key,value]=await generator;if(typeof value!=="undefined"){result[key]=value}}return result}function reduceTupleStream(tupleStream,environment){
+if(!Array.isArray(tupleStream)){return tupleStream}var result=Object.create(null);var focus={options:environment.base.options,createSequence:environment.base.createSequence};
+Object.assign(result,tupleStream[0]);for(var ii=1;ii<tupleStream.length;ii++){for(const prop of Object.keys(tupleStream[ii])){result[prop]=fn.append.call(focus,
+result[prop],tupleStream[ii][prop])}}return result}function evaluateRangeExpression(lhs,rhs,environment){var result;if(typeof lhs!=="undefined"&&!Number.isInteger(
+lhs)){throw{code:"T2003",stack:new Error().stack,value:lhs}}if(typeof rhs!=="undefined"&&!Number.isInteger(rhs)){throw{code:"T2004",stack:new Error().stack,value:rhs}}
+if(typeof lhs==="undefined"||typeof rhs==="undefined"){return result}if(lhs>rhs){return result}var size2=rhs-lhs+1;if(size2>1e7){throw{code:"D2014",stack:new Error().
+stack,value:size2}}if(environment.base.options&&size2>environment.base.options.sequence){throw{code:"D2015",stack:new Error().stack,value:size2}}result=new Array(
+size2);for(var item=lhs,index=0;item<=rhs;item++,index++){result[index]=item}result.sequence=true;return result}async function evaluateBindExpression(expr,input,environment){
+var value=await evaluate2(expr.rhs,input,environment);environment.bind(expr.lhs.value,value);return value}async function evaluateCondition(expr,input,environment){
+var result;var condition=await evaluate2(expr.condition,input,environment);if(fn.boolean(condition)){result=await evaluate2(expr.then,input,environment)}else if(typeof expr.
+else!=="undefined"){result=await evaluate2(expr.else,input,environment)}return result}async function evaluateBlock(expr,input,environment){var result;var frame=createFrame(
+environment);for(var ii=0;ii<expr.expressions.length;ii++){result=await evaluate2(expr.expressions[ii],input,frame)}return result}function evaluateRegex(expr,input,environment){
+var re=new environment.base.RegexEngine(expr.value);var closure=function(str,fromIndex){var result;re.lastIndex=fromIndex||0;var match2=re.exec(str);if(match2!==
+null){result={match:match2[0],start:match2.index,end:match2.index+match2[0].length,groups:[]};if(match2.length>1){for(var i=1;i<match2.length;i++){result.groups.
+push(match2[i])}}result.next=function(){if(re.lastIndex>=str.length){return void 0}else{var next=closure(str,re.lastIndex);if(next&&next.match===""){throw{code:"\
+D1004",stack:new Error().stack,position:expr.position,value:expr.value.source}}return next}}}return result};return closure}function evaluateVariable(expr,input,environment){
+var result;if(expr.value===""){result=input&&input.outerWrapper?input[0]:input}else{result=environment.lookup(expr.value)}return result}async function evaluateSortExpression(expr,input,environment){
 var result;var lhs=input;var isTupleSort=input.tupleStream?true:false;var comparator=async function(a,b){var comp=0;for(var index=0;comp===0&&index<expr.terms.length;index++){
 var term=expr.terms[index];var context=a;var env=environment;if(isTupleSort){context=a["@"];env=createFrameFromTuple(environment,a)}var aa=await evaluate2(term.
 expression,context,env);context=b;env=environment;if(isTupleSort){context=b["@"];env=createFrameFromTuple(environment,b)}var bb=await evaluate2(term.expression,
@@ -1176,17 +1179,18 @@ position=result.body.procedure.position}var evaluatedArgs=[];for(var ii=0;ii<res
 result.input,result.environment))}result=await applyInner(next,evaluatedArgs,input,environment)}return result}async function applyInner(proc,args,input,environment){
 var result;try{var validatedArgs=args;if(proc){validatedArgs=validateArguments(proc.signature,args,input)}if(isLambda(proc)){result=await applyProcedure(proc,validatedArgs)}else if(proc&&
 proc._jsonata_function===true){var focus={environment,input,options:environment.base.options,createSequence:environment.base.createSequence};result=proc.implementation.
-apply(focus,validatedArgs);if(isIterable(result)){result=result.next().value}if(isPromise(result)){result=await result}}else if(typeof proc==="function"){result=
-proc.apply(input,validatedArgs);if(isPromise(result)){result=await result}}else{throw{code:"T1006",stack:new Error().stack}}}catch(err){if(proc){if(typeof err.token==
-"undefined"&&typeof proc.token!=="undefined"){err.token=proc.token}err.position=proc.position||err.position}throw err}return result}function evaluateLambda(expr,input,environment){
-var procedure={_jsonata_lambda:true,input,environment,arguments:expr.arguments,signature:expr.signature,body:expr.body};if(expr.thunk===true){procedure.thunk=true}
-procedure.apply=async function(self2,args){return await apply2(procedure,args,input,!!self2?self2.environment:environment)};return procedure}async function evaluatePartialApplication(expr,input,environment){
-var result;var evaluatedArgs=[];for(var ii=0;ii<expr.arguments.length;ii++){var arg=expr.arguments[ii];if(arg.type==="operator"&&arg.value==="?"){evaluatedArgs.
-push(arg)}else{evaluatedArgs.push(await evaluate2(arg,input,environment))}}var proc=await evaluate2(expr.procedure,input,environment);if(typeof proc==="undefine\
-d"&&expr.procedure.type==="path"&&environment.lookup(expr.procedure.steps[0].value)){throw{code:"T1007",stack:new Error().stack,position:expr.position,token:expr.
-procedure.steps[0].value}}if(isLambda(proc)){result=partialApplyProcedure(proc,evaluatedArgs,environment)}else if(proc&&proc._jsonata_function===true){result=partialApplyNativeFunction(
-proc.implementation,evaluatedArgs,environment)}else if(typeof proc==="function"){result=partialApplyNativeFunction(proc,evaluatedArgs,environment)}else{throw{code:"\
-T1008",stack:new Error().stack,position:expr.position,token:expr.procedure.type==="path"?expr.procedure.steps[0].value:expr.procedure.value}}return result}function validateArguments(signature,args,context){
+apply(focus,validatedArgs);if(result!==void 0&&result!==null&&result.length>MAX_AT_ONCE2){look3()}if(isIterable(result)){result=result.next().value}if(isPromise(
+result)){result=await result}}else if(typeof proc==="function"){result=proc.apply(input,validatedArgs);if(isPromise(result)){result=await result}}else{throw{code:"\
+T1006",stack:new Error().stack}}}catch(err){if(proc){if(typeof err.token=="undefined"&&typeof proc.token!=="undefined"){err.token=proc.token}err.position=proc.position||
+err.position}throw err}return result}function evaluateLambda(expr,input,environment){var procedure={_jsonata_lambda:true,input,environment,arguments:expr.arguments,
+signature:expr.signature,body:expr.body};if(expr.thunk===true){procedure.thunk=true}procedure.apply=async function(self2,args){return await apply2(procedure,args,
+input,!!self2?self2.environment:environment)};return procedure}async function evaluatePartialApplication(expr,input,environment){var result;var evaluatedArgs=[];
+for(var ii=0;ii<expr.arguments.length;ii++){var arg=expr.arguments[ii];if(arg.type==="operator"&&arg.value==="?"){evaluatedArgs.push(arg)}else{evaluatedArgs.push(
+await evaluate2(arg,input,environment))}}var proc=await evaluate2(expr.procedure,input,environment);if(typeof proc==="undefined"&&expr.procedure.type==="path"&&
+environment.lookup(expr.procedure.steps[0].value)){throw{code:"T1007",stack:new Error().stack,position:expr.position,token:expr.procedure.steps[0].value}}if(isLambda(
+proc)){result=partialApplyProcedure(proc,evaluatedArgs,environment)}else if(proc&&proc._jsonata_function===true){result=partialApplyNativeFunction(proc.implementation,
+evaluatedArgs,environment)}else if(typeof proc==="function"){result=partialApplyNativeFunction(proc,evaluatedArgs,environment)}else{throw{code:"T1008",stack:new Error().
+stack,position:expr.position,token:expr.procedure.type==="path"?expr.procedure.steps[0].value:expr.procedure.value}}return result}function validateArguments(signature,args,context){
 if(typeof signature==="undefined"){return args}var validatedArgs=signature.validate(args,context);return validatedArgs}async function applyProcedure(proc,args){
 var result;var env=createFrame(proc.environment);Array.prototype.forEach.call(proc.arguments,function(param,index){env.bind(param.value,args[index])});if(typeof proc.
 body==="function"){result=await applyNativeFunction(proc.body,env)}else{result=await evaluate2(proc.body,proc.input,env)}return result}function partialApplyProcedure(proc,args,environment){
@@ -1354,7 +1358,7 @@ if(typeof str==="undefined"){return void 0}if(limit<0){throw{code:"D3020",stack:
 d"||limit>0){if(typeof separator==="string"){result=str.split(separator,limit)}else{var count2=0;var matches=evaluateMatcher(separator,str);if(typeof matches!==
 "undefined"){var start=0;while(typeof matches!=="undefined"&&(typeof limit==="undefined"||count2<limit)){result.push(str.substring(start,matches.start));start=matches.
 end;matches=evaluateMatcher(matches.next);count2++}if(typeof limit==="undefined"||count2<limit){result.push(str.substring(start))}}else{result.push(str)}}}return result}
-function join2(strs,separator){if(typeof strs==="undefined"){return void 0}if(typeof separator==="undefined"){separator=""}return strs.join(separator)}function formatNumber(value,picture,options){
+function join3(strs,separator){if(typeof strs==="undefined"){return void 0}if(typeof separator==="undefined"){separator=""}return strs.join(separator)}function formatNumber(value,picture,options){
 if(typeof value==="undefined"){return void 0}var defaults={"decimal-separator":".","grouping-separator":",","exponent-separator":"e","infinity":"Infinity","minu\
 s-sign":"-","NaN":"NaN","percent":"%","per-mille":"‰","zero-digit":"0","digit":"#","pattern-separator":";"};var properties=defaults;if(typeof options!=="undef\
 ined"){Object.keys(options).forEach(function(key){properties[key]=options[key]})}var decimalDigitFamily=[];var zeroCharCode=properties["zero-digit"].charCodeAt(
@@ -1475,44 +1479,45 @@ ined"){return void 0}if(!Array.isArray(arr)||arr.length<=1){return arr}var resul
 var includes=false;for(var jj=0;jj<results.length;jj++){if(deepEquals(value,results[jj])){includes=true;break}}if(!includes){results.push(value)}}return results}
 function sift(arg,func){var result=Object.create(null);for(const item of Object.keys(arg)){var entry=arg[item];var func_args=hofFuncArgs(func,entry,item,arg);var res=func.
 apply(this,func_args);if(boolean(res)){result[item]=entry}}if(Object.keys(result).length===0){result=void 0}return result}return{sum,count,max,min,average,string,
-substring,substringBefore,substringAfter,lowercase,uppercase,length,trim,pad,match:match2,contains,replace,split:split2,join:join2,formatNumber,formatBase,number,
+substring,substringBefore,substringAfter,lowercase,uppercase,length,trim,pad,match:match2,contains,replace,split:split2,join:join3,formatNumber,formatBase,number,
 floor,ceil,round:round2,abs,sqrt,power,random,boolean,not,map,zip,filter:filter2,single,foldLeft,sift,keys:keys3,lookup,append,exists,spread,merge,reverse,each,
 error,assert,type,sort,shuffle,distinct,base64encode:base64encode2,base64decode:base64decode2,encodeUrlComponent,encodeUrl,decodeUrlComponent,decodeUrl}})();module2.
 exports=functions}).call(this)}).call(exports2,typeof global!=="undefined"?global:typeof self!=="undefined"?self:typeof window!=="undefined"?window:{})}});var require_jsonata_synchronous=__commonJS({"jsonata:jsonata-synchronous"(exports2,module2){init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var datetime=require_datetime();
-var fn=require_functions_synchronous();var utils=require_utils2();var parser2=require_parser();var parseSignature=require_signature();var jsonata3=(function(){"\
-use strict";var isNumeric=utils.isNumeric;var isArrayOfStrings=utils.isArrayOfStrings;var isArrayOfNumbers=utils.isArrayOfNumbers;var isSequence=utils.isSequence;
-var isFunction2=utils.isFunction;var isLambda=utils.isLambda;var isIterable=utils.isIterable;var isPromise=utils.isPromise;var getFunctionArity=utils.getFunctionArity;
-var isDeepEqual=utils.isDeepEqual;var isArray5=Array.isArray;var hasOwn=Object.hasOwn;var staticFrame=createFrame(null);function createSequence(...items){items.
-sequence=true;return items}function evaluate2(expr,input,environment){var run=expr.run;if(run===void 0){run=expr.run=evaluatorOf(expr)}if(run===evaluateLiteral){
-return expr.value}var result=run(expr,input,environment);if(typeof result==="object"&&result!==null&&result.sequence===true&&isArray5(result)&&!result.tupleStream){
-if(expr.keepArray){result.keepSingleton=true}if(result.length===0){return void 0}if(result.length===1&&!result.keepSingleton){return result[0]}}return result}function evaluatorOf(expr){
-if(expr.predicate!==void 0||expr.group!==void 0&&expr.type!=="path"){return evaluateDecorated}switch(expr.type){case"string":case"number":case"value":return evaluateLiteral;case"\
-name":return evaluateName;case"variable":return evaluateVariable;case"path":return isPlainPath(expr)?evaluatePlainPath:evaluatePath;case"binary":switch(expr.value){case"\
-=":case"!=":return evaluateEquality;case"&":return evaluateConcatenation;case"and":return evaluateAnd;case"or":return evaluateOr}return evaluateBinary;case"unar\
-y":return expr.value==="{"?evaluateGroupExpression:evaluateUnary;case"condition":return evaluateCondition;case"block":return evaluateBlock;case"bind":return evaluateBindExpression;case"\
-function":return evaluateFunction;case"lambda":return evaluateLambda}return evaluateDecorated}function evaluateEquality(expr,input,environment){var lhs=evaluate2(
-expr.lhs,input,environment);var rhs=evaluate2(expr.rhs,input,environment);if(lhs===void 0||rhs===void 0){return false}var isEqual=lhs===rhs||typeof lhs==="objec\
-t"&&typeof rhs==="object"&&isDeepEqual(lhs,rhs);return expr.value==="="?isEqual:!isEqual}function evaluateConcatenation(expr,input,environment){var lhs=evaluate2(
-expr.lhs,input,environment);var rhs=evaluate2(expr.rhs,input,environment);return typeof lhs==="string"&&typeof rhs==="string"?lhs.concat(rhs):evaluateStringConcat(
-lhs,rhs)}function evaluateAnd(expr,input,environment){return boolize(evaluate2(expr.lhs,input,environment))&&boolize(evaluate2(expr.rhs,input,environment))}function evaluateOr(expr,input,environment){
-return boolize(evaluate2(expr.lhs,input,environment))||boolize(evaluate2(expr.rhs,input,environment))}function evaluateDecorated(expr,input,environment){var result;
-switch(expr.type){case"path":result=evaluatePath(expr,input,environment);break;case"binary":result=evaluateBinary(expr,input,environment);break;case"unary":result=
-evaluateUnary(expr,input,environment);break;case"name":result=evaluateName(expr,input,environment);break;case"string":case"number":case"value":result=evaluateLiteral(
-expr,input,environment);break;case"wildcard":result=evaluateWildcard(expr,input,environment);break;case"descendant":result=evaluateDescendants(expr,input,environment);
-break;case"parent":result=environment.lookup(expr.slot.label);break;case"condition":result=evaluateCondition(expr,input,environment);break;case"block":result=evaluateBlock(
-expr,input,environment);break;case"bind":result=evaluateBindExpression(expr,input,environment);break;case"regex":result=evaluateRegex(expr,input,environment);break;case"\
-function":result=evaluateFunction(expr,input,environment);break;case"variable":result=evaluateVariable(expr,input,environment);break;case"lambda":result=evaluateLambda(
-expr,input,environment);break;case"partial":result=evaluatePartialApplication(expr,input,environment);break;case"apply":result=evaluateApplyExpression(expr,input,
-environment);break;case"transform":result=evaluateTransformExpression(expr,input,environment);break}if(expr.predicate!==void 0){for(var ii=0;ii<expr.predicate.length;ii++){
-result=evaluateFilter(expr.predicate[ii].expr,result,environment)}}if(expr.group!==void 0&&expr.type!=="path"){result=evaluateGroupExpression(expr.group,result,
-environment)}return result}function isPlainStep(step){return step.stages===void 0&&step.tuple===void 0&&step.focus===void 0&&step.index===void 0&&step.ancestor===
-void 0&&step.predicate===void 0&&step.group===void 0&&step.keepArray===void 0}function isPlainPath(expr){return expr.group===void 0&&!expr.tuple&&!expr.keepSingletonArray&&
-expr.steps.every((step,index)=>(step.type==="name"||index===0&&step.type==="variable"&&expr.steps.length>1)&&isPlainStep(step))}function evaluatePlainPath(expr,input,environment){
-var steps=expr.steps;var value=input;var at=0;if(steps[0].type==="variable"){value=evaluateVariable(steps[0],input,environment);at=1}else if(isArray5(input)){return evaluateNames(
-steps,0,input,environment)}for(;at<steps.length;at++){if(typeof value!=="object"||value===null){return void 0}if(isArray5(value)){return value.sequence===true||
-value.cons?evaluatePath(expr,input,environment):evaluateNames(steps,at,value,environment)}var name=steps[at].value;if(!hasOwn(value,name)||value._jsonata_function===
-true||value._jsonata_lambda===true){return void 0}value=value[name]}return isArray5(value)&&value.sequence===true?evaluatePath(expr,input,environment):value}function evaluateNames(steps,at,items,environment){
-for(;at<steps.length;at++){var step=steps[at];var name=step.value;var found=[];var hasArray=false;for(var ii=0;ii<items.length;ii++){var item=items[ii];if(typeof item!==
+var fn=require_functions_synchronous();var utils=require_utils2();var parser2=require_parser();var{MAX_AT_ONCE:MAX_AT_ONCE2,look:look3}=(init_clock(),__toCommonJS(clock_exports));
+var parseSignature=require_signature();var jsonata3=(function(){"use strict";var isNumeric=utils.isNumeric;var isArrayOfStrings=utils.isArrayOfStrings;var isArrayOfNumbers=utils.
+isArrayOfNumbers;var isSequence=utils.isSequence;var isFunction2=utils.isFunction;var isLambda=utils.isLambda;var isIterable=utils.isIterable;var isPromise=utils.
+isPromise;var getFunctionArity=utils.getFunctionArity;var isDeepEqual=utils.isDeepEqual;var isArray5=Array.isArray;var hasOwn=Object.hasOwn;var staticFrame=createFrame(
+null);function createSequence(...items){items.sequence=true;return items}function evaluate2(expr,input,environment){var run=expr.run;if(run===void 0){run=expr.run=
+evaluatorOf(expr)}if(run===evaluateLiteral){return expr.value}var result=run(expr,input,environment);if(typeof result==="object"&&result!==null&&result.sequence===
+true&&isArray5(result)&&!result.tupleStream){if(expr.keepArray){result.keepSingleton=true}if(result.length===0){return void 0}if(result.length===1&&!result.keepSingleton){
+return result[0]}}return result}function evaluatorOf(expr){if(expr.predicate!==void 0||expr.group!==void 0&&expr.type!=="path"){return evaluateDecorated}switch(expr.
+type){case"string":case"number":case"value":return evaluateLiteral;case"name":return evaluateName;case"variable":return evaluateVariable;case"path":return isPlainPath(
+expr)?evaluatePlainPath:evaluatePath;case"binary":switch(expr.value){case"=":case"!=":return evaluateEquality;case"&":return evaluateConcatenation;case"and":return evaluateAnd;case"\
+or":return evaluateOr}return evaluateBinary;case"unary":return expr.value==="{"?evaluateGroupExpression:evaluateUnary;case"condition":return evaluateCondition;case"\
+block":return evaluateBlock;case"bind":return evaluateBindExpression;case"function":return evaluateFunction;case"lambda":return evaluateLambda}return evaluateDecorated}
+function evaluateEquality(expr,input,environment){var lhs=evaluate2(expr.lhs,input,environment);var rhs=evaluate2(expr.rhs,input,environment);if(lhs===void 0||rhs===
+void 0){return false}var isEqual=lhs===rhs||typeof lhs==="object"&&typeof rhs==="object"&&isDeepEqual(lhs,rhs);return expr.value==="="?isEqual:!isEqual}function evaluateConcatenation(expr,input,environment){
+var lhs=evaluate2(expr.lhs,input,environment);var rhs=evaluate2(expr.rhs,input,environment);return typeof lhs==="string"&&typeof rhs==="string"&&lhs.length+rhs.
+length<=MAX_AT_ONCE2?lhs.concat(rhs):evaluateStringConcat(lhs,rhs)}function evaluateAnd(expr,input,environment){return boolize(evaluate2(expr.lhs,input,environment))&&
+boolize(evaluate2(expr.rhs,input,environment))}function evaluateOr(expr,input,environment){return boolize(evaluate2(expr.lhs,input,environment))||boolize(evaluate2(
+expr.rhs,input,environment))}function evaluateDecorated(expr,input,environment){var result;switch(expr.type){case"path":result=evaluatePath(expr,input,environment);
+break;case"binary":result=evaluateBinary(expr,input,environment);break;case"unary":result=evaluateUnary(expr,input,environment);break;case"name":result=evaluateName(
+expr,input,environment);break;case"string":case"number":case"value":result=evaluateLiteral(expr,input,environment);break;case"wildcard":result=evaluateWildcard(
+expr,input,environment);break;case"descendant":result=evaluateDescendants(expr,input,environment);break;case"parent":result=environment.lookup(expr.slot.label);
+break;case"condition":result=evaluateCondition(expr,input,environment);break;case"block":result=evaluateBlock(expr,input,environment);break;case"bind":result=evaluateBindExpression(
+expr,input,environment);break;case"regex":result=evaluateRegex(expr,input,environment);break;case"function":result=evaluateFunction(expr,input,environment);break;case"\
+variable":result=evaluateVariable(expr,input,environment);break;case"lambda":result=evaluateLambda(expr,input,environment);break;case"partial":result=evaluatePartialApplication(
+expr,input,environment);break;case"apply":result=evaluateApplyExpression(expr,input,environment);break;case"transform":result=evaluateTransformExpression(expr,input,
+environment);break}if(expr.predicate!==void 0){for(var ii=0;ii<expr.predicate.length;ii++){result=evaluateFilter(expr.predicate[ii].expr,result,environment)}}if(expr.
+group!==void 0&&expr.type!=="path"){result=evaluateGroupExpression(expr.group,result,environment)}return result}function isPlainStep(step){return step.stages===
+void 0&&step.tuple===void 0&&step.focus===void 0&&step.index===void 0&&step.ancestor===void 0&&step.predicate===void 0&&step.group===void 0&&step.keepArray===void 0}
+function isPlainPath(expr){return expr.group===void 0&&!expr.tuple&&!expr.keepSingletonArray&&expr.steps.every((step,index)=>(step.type==="name"||index===0&&step.
+type==="variable"&&expr.steps.length>1)&&isPlainStep(step))}function evaluatePlainPath(expr,input,environment){var steps=expr.steps;var value=input;var at=0;if(steps[0].
+type==="variable"){value=evaluateVariable(steps[0],input,environment);at=1}else if(isArray5(input)){return evaluateNames(steps,0,input,environment)}for(;at<steps.
+length;at++){if(typeof value!=="object"||value===null){return void 0}if(isArray5(value)){return value.sequence===true||value.cons?evaluatePath(expr,input,environment):
+evaluateNames(steps,at,value,environment)}var name=steps[at].value;if(!hasOwn(value,name)||value._jsonata_function===true||value._jsonata_lambda===true){return void 0}
+value=value[name]}return isArray5(value)&&value.sequence===true?evaluatePath(expr,input,environment):value}function evaluateNames(steps,at,items,environment){for(;at<
+steps.length;at++){var step=steps[at];var name=step.value;var found=[];var hasArray=false;for(var ii=0;ii<items.length;ii++){var item=items[ii];if(typeof item!==
 "object"||item===null){continue}var value;if(isArray5(item)){value=evaluate2(step,item,environment)}else if(hasOwn(item,name)&&item._jsonata_function!==true&&item.
 _jsonata_lambda!==true){value=item[name];if(typeof value==="object"&&isArray5(value)&&value.sequence===true){value=evaluate2(step,item,environment)}}else{continue}
 if(value!==void 0){found.push(value);hasArray=hasArray||typeof value==="object"&&isArray5(value)}}if(hasArray){if(at===steps.length-1&&found.length===1&&isArray5(
@@ -1580,43 +1585,43 @@ throw{code:"T2009",stack:new Error().stack,value:lhs,value2:rhs}}switch(op){case
 if(!Array.isArray(rhs)){rhs=[rhs]}for(var i=0;i<rhs.length;i++){if(rhs[i]===lhs){result=true;break}}return result}function evaluateBooleanExpression(lhs,evalrhs,op){
 var result;var lBool=boolize(lhs);switch(op){case"and":result=lBool&&boolize(evalrhs());break;case"or":result=lBool||boolize(evalrhs());break}return result}function boolize(value){
 var booledValue=fn.boolean(value);return typeof booledValue==="undefined"?false:booledValue}function evaluateStringConcat(lhs,rhs){var result;var lstr="";var rstr="";
-if(typeof lhs!=="undefined"){lstr=fn.string(lhs)}if(typeof rhs!=="undefined"){rstr=fn.string(rhs)}result=lstr.concat(rstr);return result}function evaluateGroupExpression(expr,input,environment){
-var result=Object.create(null);if(!isArray5(input)&&!(input&&input.tupleStream)){var keys3=expr.literalKeys;if(keys3===void 0){keys3=expr.literalKeys=literalKeysOf(
-expr.lhs)}if(keys3===null){keys3=[];for(var at=0;at<expr.lhs.length;at++){keys3.push(evaluate2(expr.lhs[at][0],input,environment))}if(!areOwnGroups(keys3)){keys3=
-null}}if(keys3!==null){for(at=0;at<keys3.length;at++){var member=evaluate2(expr.lhs[at][1],input,environment);if(member!==void 0){result[keys3[at]]=member}}return result}}
-var groups=Object.create(null);var reduce2=input&&input.tupleStream?true:false;var focus={options:environment.base.options,createSequence:environment.base.createSequence};
-if(!Array.isArray(input)){options:environment.base.options,input=focus.createSequence(input)}if(input.length===0){input.push(void 0)}for(var itemIndex=0;itemIndex<
-input.length;itemIndex++){var item=input[itemIndex];var env=reduce2?createFrameFromTuple(environment,item):environment;for(var pairIndex=0;pairIndex<expr.lhs.length;pairIndex++){
-var pair=expr.lhs[pairIndex];var key=evaluate2(pair[0],reduce2?item["@"]:item,env);if(typeof key!=="string"&&key!==void 0){throw{code:"T1003",stack:new Error().
-stack,position:expr.position,value:key}}if(key!==void 0){if(key==="_jsonata_lambda"||key==="_jsonata_function"){throw{code:"D1013",stack:new Error().stack,position:expr.
-position,value:key}}var entry={data:item,exprIndex:pairIndex};if(Object.prototype.hasOwnProperty.call(groups,key)){if(groups[key].exprIndex!==pairIndex){throw{code:"\
-D1009",stack:new Error().stack,position:expr.position,value:key}}groups[key].data=fn.append.call(focus,groups[key].data,item)}else{groups[key]=entry}}}}let generators=Object.
-keys(groups).map((key2,idx)=>{let entry2=groups[key2];var context=entry2.data;var env2=environment;if(reduce2){var tuple=reduceTupleStream(entry2.data,environment);
-context=tuple["@"];delete tuple["@"];env2=createFrameFromTuple(environment,tuple)}return[key2,evaluate2(expr.lhs[entry2.exprIndex][1],context,env2)]});for(let generator of generators){
-var[key,value]=generator;if(typeof value!=="undefined"){result[key]=value}}return result}function literalKeysOf(pairs){var keys3=pairs.map(([key])=>key.type==="\
-string"&&key.predicate===void 0&&key.group===void 0?key.value:void 0);return areOwnGroups(keys3)?keys3:null}function areOwnGroups(keys3){return keys3.every((key,index)=>typeof key===
-"string"&&!key.startsWith("_jsonata_")&&keys3.indexOf(key)===index)}function reduceTupleStream(tupleStream,environment){if(!Array.isArray(tupleStream)){return tupleStream}
-var result=Object.create(null);var focus={options:environment.base.options,createSequence:environment.base.createSequence};Object.assign(result,tupleStream[0]);
-for(var ii=1;ii<tupleStream.length;ii++){for(const prop of Object.keys(tupleStream[ii])){result[prop]=fn.append.call(focus,result[prop],tupleStream[ii][prop])}}
-return result}function evaluateRangeExpression(lhs,rhs,environment){var result;if(typeof lhs!=="undefined"&&!Number.isInteger(lhs)){throw{code:"T2003",stack:new Error().
-stack,value:lhs}}if(typeof rhs!=="undefined"&&!Number.isInteger(rhs)){throw{code:"T2004",stack:new Error().stack,value:rhs}}if(typeof lhs==="undefined"||typeof rhs===
-"undefined"){return result}if(lhs>rhs){return result}var size2=rhs-lhs+1;if(size2>1e7){throw{code:"D2014",stack:new Error().stack,value:size2}}if(environment.base.
-options&&size2>environment.base.options.sequence){throw{code:"D2015",stack:new Error().stack,value:size2}}result=new Array(size2);for(var item=lhs,index=0;item<=
-rhs;item++,index++){result[index]=item}result.sequence=true;return result}function evaluateBindExpression(expr,input,environment){var value=evaluate2(expr.rhs,input,
-environment);environment.bind(expr.lhs.value,value);return value}function evaluateCondition(expr,input,environment){var result;var condition=evaluate2(expr.condition,
-input,environment);if(condition===true||condition!==false&&fn.boolean(condition)){result=evaluate2(expr.then,input,environment)}else if(typeof expr.else!=="unde\
-fined"){result=evaluate2(expr.else,input,environment)}return result}function bindsAny(node){if(node===null||typeof node!=="object"){return false}if(node.type===
-"bind"){return true}return node.type!=="block"&&node.type!=="lambda"&&Object.values(node).some(bindsAny)}function evaluateBlock(expr,input,environment){var result;
-if(expr.isBinding===void 0){expr.isBinding=bindsAny(expr.expressions)}var frame=expr.isBinding?createFrame(environment):environment;for(var ii=0;ii<expr.expressions.
-length;ii++){result=evaluate2(expr.expressions[ii],input,frame)}return result}function evaluateRegex(expr,input,environment){var re=new environment.base.RegexEngine(
-expr.value);var closure=function(str,fromIndex){var result;re.lastIndex=fromIndex||0;var match2=re.exec(str);if(match2!==null){result={match:match2[0],start:match2.
-index,end:match2.index+match2[0].length,groups:[]};if(match2.length>1){for(var i=1;i<match2.length;i++){result.groups.push(match2[i])}}result.next=function(){if(re.
-lastIndex>=str.length){return void 0}else{var next=closure(str,re.lastIndex);if(next&&next.match===""){throw{code:"D1004",stack:new Error().stack,position:expr.
-position,value:expr.value.source}}return next}}}return result};return closure}function evaluateVariable(expr,input,environment){var result;if(expr.value===""){result=
-input&&input.outerWrapper?input[0]:input}else{result=environment.lookup(expr.value)}return result}function evaluateSortExpression(expr,input,environment){var result;
-var lhs=input;var isTupleSort=input.tupleStream?true:false;var comparator=function(a,b){var comp=0;for(var index=0;comp===0&&index<expr.terms.length;index++){var term=expr.
-terms[index];var context=a;var env=environment;if(isTupleSort){context=a["@"];env=createFrameFromTuple(environment,a)}var aa=evaluate2(term.expression,context,env);
-context=b;env=environment;if(isTupleSort){context=b["@"];env=createFrameFromTuple(environment,b)}var bb=evaluate2(term.expression,context,env);var atype=typeof aa;
+if(typeof lhs!=="undefined"){lstr=fn.string(lhs)}if(typeof rhs!=="undefined"){rstr=fn.string(rhs)}result=lstr.concat(rstr);if(result.length>MAX_AT_ONCE2){look3()}
+return result}function evaluateGroupExpression(expr,input,environment){var result=Object.create(null);if(!isArray5(input)&&!(input&&input.tupleStream)){var keys3=expr.
+literalKeys;if(keys3===void 0){keys3=expr.literalKeys=literalKeysOf(expr.lhs)}if(keys3===null){keys3=[];for(var at=0;at<expr.lhs.length;at++){keys3.push(evaluate2(
+expr.lhs[at][0],input,environment))}if(!areOwnGroups(keys3)){keys3=null}}if(keys3!==null){for(at=0;at<keys3.length;at++){var member=evaluate2(expr.lhs[at][1],input,
+environment);if(member!==void 0){result[keys3[at]]=member}}return result}}var groups=Object.create(null);var reduce2=input&&input.tupleStream?true:false;var focus={
+options:environment.base.options,createSequence:environment.base.createSequence};if(!Array.isArray(input)){options:environment.base.options,input=focus.createSequence(
+input)}if(input.length===0){input.push(void 0)}for(var itemIndex=0;itemIndex<input.length;itemIndex++){var item=input[itemIndex];var env=reduce2?createFrameFromTuple(
+environment,item):environment;for(var pairIndex=0;pairIndex<expr.lhs.length;pairIndex++){var pair=expr.lhs[pairIndex];var key=evaluate2(pair[0],reduce2?item["@"]:
+item,env);if(typeof key!=="string"&&key!==void 0){throw{code:"T1003",stack:new Error().stack,position:expr.position,value:key}}if(key!==void 0){if(key==="_jsona\
+ta_lambda"||key==="_jsonata_function"){throw{code:"D1013",stack:new Error().stack,position:expr.position,value:key}}var entry={data:item,exprIndex:pairIndex};if(Object.
+prototype.hasOwnProperty.call(groups,key)){if(groups[key].exprIndex!==pairIndex){throw{code:"D1009",stack:new Error().stack,position:expr.position,value:key}}groups[key].
+data=fn.append.call(focus,groups[key].data,item)}else{groups[key]=entry}}}}let generators=Object.keys(groups).map((key2,idx)=>{let entry2=groups[key2];var context=entry2.
+data;var env2=environment;if(reduce2){var tuple=reduceTupleStream(entry2.data,environment);context=tuple["@"];delete tuple["@"];env2=createFrameFromTuple(environment,
+tuple)}return[key2,evaluate2(expr.lhs[entry2.exprIndex][1],context,env2)]});for(let generator of generators){var[key,value]=generator;if(typeof value!=="undefin\
+ed"){result[key]=value}}return result}function literalKeysOf(pairs){var keys3=pairs.map(([key])=>key.type==="string"&&key.predicate===void 0&&key.group===void 0?
+key.value:void 0);return areOwnGroups(keys3)?keys3:null}function areOwnGroups(keys3){return keys3.every((key,index)=>typeof key==="string"&&!key.startsWith("_js\
+onata_")&&keys3.indexOf(key)===index)}function reduceTupleStream(tupleStream,environment){if(!Array.isArray(tupleStream)){return tupleStream}var result=Object.create(
+null);var focus={options:environment.base.options,createSequence:environment.base.createSequence};Object.assign(result,tupleStream[0]);for(var ii=1;ii<tupleStream.
+length;ii++){for(const prop of Object.keys(tupleStream[ii])){result[prop]=fn.append.call(focus,result[prop],tupleStream[ii][prop])}}return result}function evaluateRangeExpression(lhs,rhs,environment){
+var result;if(typeof lhs!=="undefined"&&!Number.isInteger(lhs)){throw{code:"T2003",stack:new Error().stack,value:lhs}}if(typeof rhs!=="undefined"&&!Number.isInteger(
+rhs)){throw{code:"T2004",stack:new Error().stack,value:rhs}}if(typeof lhs==="undefined"||typeof rhs==="undefined"){return result}if(lhs>rhs){return result}var size2=rhs-
+lhs+1;if(size2>1e7){throw{code:"D2014",stack:new Error().stack,value:size2}}if(environment.base.options&&size2>environment.base.options.sequence){throw{code:"D2\
+015",stack:new Error().stack,value:size2}}result=new Array(size2);for(var item=lhs,index=0;item<=rhs;item++,index++){result[index]=item}result.sequence=true;return result}
+function evaluateBindExpression(expr,input,environment){var value=evaluate2(expr.rhs,input,environment);environment.bind(expr.lhs.value,value);return value}function evaluateCondition(expr,input,environment){
+var result;var condition=evaluate2(expr.condition,input,environment);if(condition===true||condition!==false&&fn.boolean(condition)){result=evaluate2(expr.then,input,
+environment)}else if(typeof expr.else!=="undefined"){result=evaluate2(expr.else,input,environment)}return result}function bindsAny(node){if(node===null||typeof node!==
+"object"){return false}if(node.type==="bind"){return true}return node.type!=="block"&&node.type!=="lambda"&&Object.values(node).some(bindsAny)}function evaluateBlock(expr,input,environment){
+var result;if(expr.isBinding===void 0){expr.isBinding=bindsAny(expr.expressions)}var frame=expr.isBinding?createFrame(environment):environment;for(var ii=0;ii<expr.
+expressions.length;ii++){result=evaluate2(expr.expressions[ii],input,frame)}return result}function evaluateRegex(expr,input,environment){var re=new environment.
+base.RegexEngine(expr.value);var closure=function(str,fromIndex){var result;re.lastIndex=fromIndex||0;var match2=re.exec(str);if(match2!==null){result={match:match2[0],
+start:match2.index,end:match2.index+match2[0].length,groups:[]};if(match2.length>1){for(var i=1;i<match2.length;i++){result.groups.push(match2[i])}}result.next=
+function(){if(re.lastIndex>=str.length){return void 0}else{var next=closure(str,re.lastIndex);if(next&&next.match===""){throw{code:"D1004",stack:new Error().stack,
+position:expr.position,value:expr.value.source}}return next}}}return result};return closure}function evaluateVariable(expr,input,environment){var result;if(expr.
+value===""){result=input&&input.outerWrapper?input[0]:input}else{result=environment.lookup(expr.value)}return result}function evaluateSortExpression(expr,input,environment){
+var result;var lhs=input;var isTupleSort=input.tupleStream?true:false;var comparator=function(a,b){var comp=0;for(var index=0;comp===0&&index<expr.terms.length;index++){
+var term=expr.terms[index];var context=a;var env=environment;if(isTupleSort){context=a["@"];env=createFrameFromTuple(environment,a)}var aa=evaluate2(term.expression,
+context,env);context=b;env=environment;if(isTupleSort){context=b["@"];env=createFrameFromTuple(environment,b)}var bb=evaluate2(term.expression,context,env);var atype=typeof aa;
 var btype=typeof bb;if(atype==="undefined"){comp=btype==="undefined"?0:1;continue}if(btype==="undefined"){comp=-1;continue}if(!(atype==="string"||atype==="numbe\
 r")||!(btype==="string"||btype==="number")){throw{code:"T2008",stack:new Error().stack,position:expr.position,value:!(atype==="string"||atype==="number")?aa:bb}}
 if(atype!==btype){throw{code:"T2007",stack:new Error().stack,position:expr.position,value:aa,value2:bb}}if(aa===bb){continue}else if(aa<bb){comp=-1}else{comp=1}
@@ -1647,128 +1652,129 @@ var evaluatedArgs=[];for(var ii=0;ii<result.body.arguments.length;ii++){evaluate
 result=applyInner(next,evaluatedArgs,input,environment)}return result}function applyInner(proc,args,input,environment){var result;try{var validatedArgs=args;if(proc){
 validatedArgs=validateArguments(proc.signature,args,input)}if(isLambda(proc)){result=applyProcedure(proc,validatedArgs)}else if(proc&&proc._jsonata_function===true){
 var focus={environment,input,options:environment.base.options,createSequence:environment.base.createSequence};result=proc.implementation.apply(focus,validatedArgs);
-if(typeof result!=="object"){return result}if(isIterable(result)){result=result.next().value}if(isPromise(result)){throw new Error("waits")}}else if(typeof proc===
-"function"){result=proc.apply(input,validatedArgs);if(isPromise(result)){throw new Error("waits")}}else{throw{code:"T1006",stack:new Error().stack}}}catch(err){
-if(proc){if(typeof err.token=="undefined"&&typeof proc.token!=="undefined"){err.token=proc.token}err.position=proc.position||err.position}throw err}return result}
-function evaluateLambda(expr,input,environment){var procedure={_jsonata_lambda:true,input,environment,arguments:expr.arguments,signature:expr.signature,body:expr.
-body};if(expr.thunk===true){procedure.thunk=true}procedure.apply=function(self2,args){return apply2(procedure,args,input,!!self2?self2.environment:environment)};
-return procedure}function evaluatePartialApplication(expr,input,environment){var result;var evaluatedArgs=[];for(var ii=0;ii<expr.arguments.length;ii++){var arg=expr.
-arguments[ii];if(arg.type==="operator"&&arg.value==="?"){evaluatedArgs.push(arg)}else{evaluatedArgs.push(evaluate2(arg,input,environment))}}var proc=evaluate2(expr.
-procedure,input,environment);if(typeof proc==="undefined"&&expr.procedure.type==="path"&&environment.lookup(expr.procedure.steps[0].value)){throw{code:"T1007",stack:new Error().
-stack,position:expr.position,token:expr.procedure.steps[0].value}}if(isLambda(proc)){result=partialApplyProcedure(proc,evaluatedArgs,environment)}else if(proc&&
-proc._jsonata_function===true){result=partialApplyNativeFunction(proc.implementation,evaluatedArgs,environment)}else if(typeof proc==="function"){result=partialApplyNativeFunction(
-proc,evaluatedArgs,environment)}else{throw{code:"T1008",stack:new Error().stack,position:expr.position,token:expr.procedure.type==="path"?expr.procedure.steps[0].
-value:expr.procedure.value}}return result}function validateArguments(signature,args,context){if(typeof signature==="undefined"){return args}var validatedArgs=signature.
-validate(args,context);return validatedArgs}function applyProcedure(proc,args){var result;var env=createFrame(proc.environment);Array.prototype.forEach.call(proc.
-arguments,function(param,index){env.bind(param.value,args[index])});if(typeof proc.body==="function"){result=applyNativeFunction(proc.body,env)}else{result=evaluate2(
-proc.body,proc.input,env)}return result}function partialApplyProcedure(proc,args,environment){var env=createFrame(proc.environment||environment);var unboundArgs=[];
-Array.prototype.forEach.call(proc.arguments,function(param,index){var arg=args[index];if(arg&&arg.type==="operator"&&arg.value==="?"){unboundArgs.push(param)}else{
-env.bind(param.value,arg)}});var procedure={_jsonata_lambda:true,input:proc.input,environment:env,arguments:unboundArgs,body:proc.body};return procedure}function partialApplyNativeFunction(native2,args,environment){
-var sigArgs=getNativeFunctionArguments(native2);sigArgs=sigArgs.map(function(sigArg){return"$"+sigArg.trim()});var body="function("+sigArgs.join(", ")+"){ _ }";
-var bodyAST=parser2(body);bodyAST.body=native2;var partial=partialApplyProcedure(bodyAST,args,environment);return partial}function applyNativeFunction(proc,env){
-var sigArgs=getNativeFunctionArguments(proc);var args=sigArgs.map(function(sigArg){return env.lookup(sigArg.trim())});var focus={environment:env,createSequence:env.
-base.createSequence};var result=proc.apply(focus,args);if(isPromise(result)){throw new Error("waits")}return result}function getNativeFunctionArguments(func){var sigParens=func.
-parameters!==void 0?func.parameters:/\(([^)]*)\)/.exec(func.toString())[1];var sigArgs=sigParens.split(",");return sigArgs}function defineFunction(func,signature){
-var definition={_jsonata_function:true,implementation:func};if(typeof signature!=="undefined"){definition.signature=parseSignature(signature)}return definition}
-function functionEval(expr,focus){if(typeof expr==="undefined"){return void 0}var input=this.input;if(typeof focus!=="undefined"){input=focus;if(Array.isArray(input)&&
-!isSequence(input)){input=this.createSequence(input);input.outerWrapper=true}}try{var ast=parser2(expr,false)}catch(err){populateMessage(err);throw{stack:new Error().
-stack,code:"D3120",value:err.message,error:err}}try{var result=evaluate2(ast,input,this.environment)}catch(err){populateMessage(err);throw{stack:new Error().stack,
-code:"D3121",value:err.message,error:err}}return result}function functionClone(arg){if(typeof arg==="undefined"){return void 0}return JSON.parse(fn.string(arg))}
-function Frame(enclosing){this.bindings=Object.create(enclosing?enclosing.bindings:null);this.timestamp=enclosing?enclosing.timestamp:null;this.base=enclosing?enclosing.
-base:void 0}Frame.prototype.bind=function(name,value){this.bindings[name]=value};Frame.prototype.lookup=function(name){return this.bindings[name]};function createFrame(enclosingEnvironment){
-return new Frame(enclosingEnvironment)}staticFrame.bind("sum",defineFunction(fn.sum,"<a<n>:n>"));staticFrame.bind("count",defineFunction(fn.count,"<a:n>"));staticFrame.
-bind("max",defineFunction(fn.max,"<a<n>:n>"));staticFrame.bind("min",defineFunction(fn.min,"<a<n>:n>"));staticFrame.bind("average",defineFunction(fn.average,"<a\
-<n>:n>"));staticFrame.bind("string",defineFunction(fn.string,"<x-b?:s>"));staticFrame.bind("substring",defineFunction(fn.substring,"<s-nn?:s>"));staticFrame.bind(
-"substringBefore",defineFunction(fn.substringBefore,"<s-s:s>"));staticFrame.bind("substringAfter",defineFunction(fn.substringAfter,"<s-s:s>"));staticFrame.bind(
-"lowercase",defineFunction(fn.lowercase,"<s-:s>"));staticFrame.bind("uppercase",defineFunction(fn.uppercase,"<s-:s>"));staticFrame.bind("length",defineFunction(
-fn.length,"<s-:n>"));staticFrame.bind("trim",defineFunction(fn.trim,"<s-:s>"));staticFrame.bind("pad",defineFunction(fn.pad,"<s-ns?:s>"));staticFrame.bind("matc\
-h",defineFunction(fn.match,"<s-f<s:o>n?:a<o>>"));staticFrame.bind("contains",defineFunction(fn.contains,"<s-(sf):b>"));staticFrame.bind("replace",defineFunction(
-fn.replace,"<s-(sf)(sf)n?:s>"));staticFrame.bind("split",defineFunction(fn.split,"<s-(sf)n?:a<s>>"));staticFrame.bind("join",defineFunction(fn.join,"<a<s>s?:s>"));
-staticFrame.bind("formatNumber",defineFunction(fn.formatNumber,"<n-so?:s>"));staticFrame.bind("formatBase",defineFunction(fn.formatBase,"<n-n?:s>"));staticFrame.
-bind("formatInteger",defineFunction(datetime.formatInteger,"<n-s:s>"));staticFrame.bind("parseInteger",defineFunction(datetime.parseInteger,"<s-s:n>"));staticFrame.
-bind("number",defineFunction(fn.number,"<(nsb)-:n>"));staticFrame.bind("floor",defineFunction(fn.floor,"<n-:n>"));staticFrame.bind("ceil",defineFunction(fn.ceil,
-"<n-:n>"));staticFrame.bind("round",defineFunction(fn.round,"<n-n?:n>"));staticFrame.bind("abs",defineFunction(fn.abs,"<n-:n>"));staticFrame.bind("sqrt",defineFunction(
-fn.sqrt,"<n-:n>"));staticFrame.bind("power",defineFunction(fn.power,"<n-n:n>"));staticFrame.bind("random",defineFunction(fn.random,"<:n>"));staticFrame.bind("bo\
-olean",defineFunction(fn.boolean,"<x-:b>"));staticFrame.bind("not",defineFunction(fn.not,"<x-:b>"));staticFrame.bind("map",defineFunction(fn.map,"<af>"));staticFrame.
-bind("zip",defineFunction(fn.zip,"<a+>"));staticFrame.bind("filter",defineFunction(fn.filter,"<af>"));staticFrame.bind("single",defineFunction(fn.single,"<af?>"));
-staticFrame.bind("reduce",defineFunction(fn.foldLeft,"<afj?:j>"));staticFrame.bind("sift",defineFunction(fn.sift,"<o-f?:o>"));staticFrame.bind("keys",defineFunction(
-fn.keys,"<x-:a<s>>"));staticFrame.bind("lookup",defineFunction(fn.lookup,"<x-s:x>"));staticFrame.bind("append",defineFunction(fn.append,"<xx:a>"));staticFrame.bind(
-"exists",defineFunction(fn.exists,"<x:b>"));staticFrame.bind("spread",defineFunction(fn.spread,"<x-:a<o>>"));staticFrame.bind("merge",defineFunction(fn.merge,"<\
-a<o>:o>"));staticFrame.bind("reverse",defineFunction(fn.reverse,"<a:a>"));staticFrame.bind("each",defineFunction(fn.each,"<o-f:a>"));staticFrame.bind("error",defineFunction(
-fn.error,"<s?:x>"));staticFrame.bind("assert",defineFunction(fn.assert,"<bs?:x>"));staticFrame.bind("type",defineFunction(fn.type,"<x:s>"));staticFrame.bind("so\
-rt",defineFunction(fn.sort,"<af?:a>"));staticFrame.bind("shuffle",defineFunction(fn.shuffle,"<a:a>"));staticFrame.bind("distinct",defineFunction(fn.distinct,"<x\
-:x>"));staticFrame.bind("base64encode",defineFunction(fn.base64encode,"<s-:s>"));staticFrame.bind("base64decode",defineFunction(fn.base64decode,"<s-:s>"));staticFrame.
-bind("encodeUrlComponent",defineFunction(fn.encodeUrlComponent,"<s-:s>"));staticFrame.bind("encodeUrl",defineFunction(fn.encodeUrl,"<s-:s>"));staticFrame.bind("\
-decodeUrlComponent",defineFunction(fn.decodeUrlComponent,"<s-:s>"));staticFrame.bind("decodeUrl",defineFunction(fn.decodeUrl,"<s-:s>"));staticFrame.bind("eval",
-defineFunction(functionEval,"<sx?:x>"));staticFrame.bind("toMillis",defineFunction(datetime.toMillis,"<s-s?:n>"));staticFrame.bind("fromMillis",defineFunction(datetime.
-fromMillis,"<n-s?s?:s>"));staticFrame.bind("clone",defineFunction(functionClone,"<(oa)-:o>"));var errorCodes={"S0101":"String literal must be terminated by a ma\
-tching quote","S0102":"Number out of range: {{token}}","S0103":"Unsupported escape sequence: \\{{token}}","S0104":"The escape sequence \\u must be followed by 4 \
-hex digits","S0105":"Quoted property name must be terminated with a backquote (`)","S0106":"Comment has no closing tag","S0201":"Syntax error: {{token}}","S0202":"\
-Expected {{value}}, got {{token}}","S0203":"Expected {{value}} before end of expression","S0204":"Unknown operator: {{token}}","S0205":"Unexpected token: {{toke\
-n}}","S0206":"Unknown expression type: {{token}}","S0207":"Unexpected end of expression","S0208":"Parameter {{value}} of function definition must be a variable \
-name (start with $)","S0209":"A predicate cannot follow a grouping expression in a step","S0210":"Each step can only have one grouping expression","S0211":"The \
-symbol {{token}} cannot be used as a unary operator","S0212":"The left side of := must be a variable name (start with $)","S0213":"The literal value {{value}} c\
-annot be used as a step within a path expression","S0214":"The right side of {{token}} must be a variable name (start with $)","S0215":"A context variable bindi\
-ng must precede any predicates on a step","S0216":"A context variable binding must precede the 'order-by' clause on a step","S0217":"The object representing the\
- 'parent' cannot be derived from this expression","S0301":"Empty regular expressions are not allowed","S0302":"No terminating / in regular expression","S0402":"\
-Choice groups containing parameterized types are not supported","S0401":"Type parameters can only be applied to functions and arrays","S0500":"Attempted to eval\
-uate an expression containing syntax error(s)","T0410":"Argument {{index}} of function {{token}} does not match function signature","T0411":"Context value is no\
-t a compatible type with argument {{index}} of function {{token}}","T0412":"Argument {{index}} of function {{token}} must be an array of {{type}}","D1001":"Numb\
-er out of range: {{value}}","D1002":"Cannot negate a non-numeric value: {{value}}","T1003":"Key in object structure must evaluate to a string; got: {{value}}","\
-D1004":"Regular expression matches zero length string","T1005":"Attempted to invoke a non-function. Did you mean ${{{token}}}?","T1006":"Attempted to invoke a n\
-on-function","T1007":"Attempted to partially apply a non-function. Did you mean ${{{token}}}?","T1008":"Attempted to partially apply a non-function","D1009":"Mu\
-ltiple key definitions evaluate to same key: {{value}}","T1010":"The matcher function argument passed to function {{token}} does not return the correct object s\
-tructure","D1011":"Stack overflow. Check for non-terminating recursive function.  Consider rewriting as tail-recursive","D1012":"Evaluation timeout after {{valu\
-e}} milliseconds. Check for infinite loop","D1013":"Object property names starting with _jsonata_ are reserved for internal use: {{value}}","T2001":"The left si\
-de of the {{token}} operator must evaluate to a number","T2002":"The right side of the {{token}} operator must evaluate to a number","T2003":"The left side of t\
-he range operator (..) must evaluate to an integer","T2004":"The right side of the range operator (..) must evaluate to an integer","D2005":"The left side of :=\
- must be a variable name (start with $)","T2006":"The right side of the function application operator ~> must be a function","T2007":"Type mismatch when compari\
-ng values {{value}} and {{value2}} in order-by clause","T2008":"The expressions within an order-by clause must evaluate to numeric or string values","T2009":"Th\
-e values {{value}} and {{value2}} either side of operator {{token}} must be of the same data type","T2010":"The expressions either side of operator {{token}} mu\
-st evaluate to numeric or string values","T2011":"The insert/update clause of the transform expression must evaluate to an object: {{value}}","T2012":"The delet\
-e clause of the transform expression must evaluate to a string or array of strings: {{value}}","T2013":"The transform expression clones the input object using t\
-he $clone() function.  This has been overridden in the current scope by a non-function.","D2014":"The size of the sequence allocated by the range operator (..) \
-must not exceed 1e7.  Attempted to allocate {{value}}.","D2015":"The maximum sequence length of {{value}} was exceeded.","D3001":"Attempting to invoke string fu\
-nction on Infinity or NaN","D3010":"Second argument of replace function cannot be an empty string","D3011":"Fourth argument of replace function must evaluate to\
- a positive number","D3012":"Attempted to replace a matched string with a non-string value","D3020":"Third argument of split function must evaluate to a positiv\
-e number","D3030":"Unable to cast value to a number: {{value}}","D3040":"Third argument of match function must evaluate to a positive number","D3050":"The secon\
-d argument of reduce function must be a function with at least two arguments","D3060":"The sqrt function cannot be applied to a negative number: {{value}}","D30\
-61":"The power function has resulted in a value that cannot be represented as a JSON number: base={{value}}, exponent={{exp}}","D3070":"The single argument form\
- of the sort function can only be applied to an array of strings or an array of numbers.  Use the second argument to specify a comparison function","D3080":"The\
- picture string must only contain a maximum of two sub-pictures","D3081":"The sub-picture must not contain more than one instance of the 'decimal-separator' cha\
-racter","D3082":"The sub-picture must not contain more than one instance of the 'percent' character","D3083":"The sub-picture must not contain more than one ins\
-tance of the 'per-mille' character","D3084":"The sub-picture must not contain both a 'percent' and a 'per-mille' character","D3085":"The mantissa part of a sub-\
-picture must contain at least one character that is either an 'optional digit character' or a member of the 'decimal digit family'","D3086":"The sub-picture mus\
-t not contain a passive character that is preceded by an active character and that is followed by another active character","D3087":"The sub-picture must not co\
-ntain a 'grouping-separator' character that appears adjacent to a 'decimal-separator' character","D3088":"The sub-picture must not contain a 'grouping-separator\
-' at the end of the integer part","D3089":"The sub-picture must not contain two adjacent instances of the 'grouping-separator' character","D3090":"The integer p\
-art of the sub-picture must not contain a member of the 'decimal digit family' that is followed by an instance of the 'optional digit character'","D3091":"The f\
-ractional part of the sub-picture must not contain an instance of the 'optional digit character' that is followed by a member of the 'decimal digit family'","D3\
-092":"A sub-picture that contains a 'percent' or 'per-mille' character must not contain a character treated as an 'exponent-separator'","D3093":"The exponent pa\
-rt of the sub-picture must comprise only of one or more characters that are members of the 'decimal digit family'","D3100":"The radix of the formatBase function\
- must be between 2 and 36.  It was given {{value}}","D3110":"The argument of the toMillis function must be an ISO 8601 formatted timestamp. Given {{value}}","D3\
-120":"Syntax error in expression passed to function eval: {{value}}","D3121":"Dynamic error evaluating the expression passed to function eval: {{value}}","D3130":"\
-Formatting or parsing an integer as a sequence starting with {{value}} is not supported by this implementation","D3131":"In a decimal digit pattern, all digits \
-must be from the same decimal group","D3132":"Unknown component specifier {{value}} in date/time picture string","D3133":"The 'name' modifier can only be applie\
-d to months and days in the date/time picture string, not {{value}}","D3134":"The timezone integer format specifier cannot have more than four digits","D3135":"\
-No matching closing bracket ']' in date/time picture string","D3136":"The date/time picture string is missing specifiers required to parse the timestamp","D3137":"\
-{{{message}}}","D3138":"The $single() function expected exactly 1 matching result.  Instead it matched more.","D3139":"The $single() function expected exactly 1\
- matching result.  Instead it matched 0.","D3140":"Malformed URL passed to ${{{functionName}}}(): {{value}}","D3141":"{{{message}}}"};function populateMessage(err){
-var template=errorCodes[err.code];if(typeof template!=="undefined"){var message=template.replace(/\{\{\{([^}]+)}}}/g,function(){return err[arguments[1]]});message=
-message.replace(/\{\{([^}]+)}}/g,function(){return JSON.stringify(err[arguments[1]],(name,value)=>value)});err.message=message}}function jsonata4(expr,options){
-var ast;var errors;try{ast=typeof expr==="string"?parser2(expr):expr;errors=ast.errors;delete ast.errors}catch(err){populateMessage(err);throw err}var environment=createFrame(
-staticFrame);var timestamp=new Date;environment.bind("now",defineFunction(function(picture,timezone){return datetime.fromMillis(timestamp.getTime(),picture,timezone)},
-"<s?s?:s>"));environment.bind("millis",defineFunction(function(){return timestamp.getTime()},"<:n>"));return{evaluate:function(input,bindings,callback){if(typeof errors!==
-"undefined"){var err={code:"S0500",position:0};populateMessage(err);throw err}if(typeof bindings!=="undefined"){var exec_env;exec_env=createFrame(environment);for(const v in bindings){
-exec_env.bind(v,bindings[v])}}else{exec_env=environment}exec_env.bind("$",input);timestamp=new Date;exec_env.timestamp=timestamp;exec_env.options=options;exec_env.
-createSequence=createSequence;if(Array.isArray(input)&&!isSequence(input)){input=exec_env.createSequence(input);input.outerWrapper=true}if(options&&(options.timeout||
-options.stack)){const time=Date.now();exec_env.guardrails=function(){if(options.stack>0&&exec_env.depth>options.stack){throw{code:"D1011",value:options.stack,stack:new Error().
-stack}}if(options.timeout>0&&Date.now()-time>options.timeout){throw{code:"D1012",value:options.timeout,stack:new Error().stack}}}}else{}exec_env.base=exec_env;exec_env.
-depth=0;if(options&&options.RegexEngine){exec_env.RegexEngine=options.RegexEngine}else{exec_env.RegexEngine=RegExp}try{return evaluate2(ast,input,exec_env)}finally{
-exec_env.base=void 0}},assign:function(name,value){environment.bind(name,value)},registerFunction:function(name,implementation,signature){var func=defineFunction(
-implementation,signature);environment.bind(name,func)},ast:function(){return ast},errors:function(){return errors}}}jsonata4.register=function(name,implementation,signature){
-staticFrame.bind(name,defineFunction(implementation,signature))};jsonata4.names=()=>Object.keys(staticFrame.bindings);jsonata4.forgetCalls=()=>{for(const definition of Object.
-values(staticFrame.bindings)){definition.token=void 0;definition.position=void 0}};jsonata4.parser=parser2;return jsonata4})();module2.exports=jsonata3}});init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var host=globalThis.__host;delete globalThis.__host;function viewOf(source){if(source instanceof Uint8Array)
+if(result!==void 0&&result!==null&&result.length>MAX_AT_ONCE2){look3()}if(typeof result!=="object"){return result}if(isIterable(result)){result=result.next().value}
+if(isPromise(result)){throw new Error("waits")}}else if(typeof proc==="function"){result=proc.apply(input,validatedArgs);if(isPromise(result)){throw new Error("\
+waits")}}else{throw{code:"T1006",stack:new Error().stack}}}catch(err){if(proc){if(typeof err.token=="undefined"&&typeof proc.token!=="undefined"){err.token=proc.
+token}err.position=proc.position||err.position}throw err}return result}function evaluateLambda(expr,input,environment){var procedure={_jsonata_lambda:true,input,
+environment,arguments:expr.arguments,signature:expr.signature,body:expr.body};if(expr.thunk===true){procedure.thunk=true}procedure.apply=function(self2,args){return apply2(
+procedure,args,input,!!self2?self2.environment:environment)};return procedure}function evaluatePartialApplication(expr,input,environment){var result;var evaluatedArgs=[];
+for(var ii=0;ii<expr.arguments.length;ii++){var arg=expr.arguments[ii];if(arg.type==="operator"&&arg.value==="?"){evaluatedArgs.push(arg)}else{evaluatedArgs.push(
+evaluate2(arg,input,environment))}}var proc=evaluate2(expr.procedure,input,environment);if(typeof proc==="undefined"&&expr.procedure.type==="path"&&environment.
+lookup(expr.procedure.steps[0].value)){throw{code:"T1007",stack:new Error().stack,position:expr.position,token:expr.procedure.steps[0].value}}if(isLambda(proc)){
+result=partialApplyProcedure(proc,evaluatedArgs,environment)}else if(proc&&proc._jsonata_function===true){result=partialApplyNativeFunction(proc.implementation,
+evaluatedArgs,environment)}else if(typeof proc==="function"){result=partialApplyNativeFunction(proc,evaluatedArgs,environment)}else{throw{code:"T1008",stack:new Error().
+stack,position:expr.position,token:expr.procedure.type==="path"?expr.procedure.steps[0].value:expr.procedure.value}}return result}function validateArguments(signature,args,context){
+if(typeof signature==="undefined"){return args}var validatedArgs=signature.validate(args,context);return validatedArgs}function applyProcedure(proc,args){var result;
+var env=createFrame(proc.environment);Array.prototype.forEach.call(proc.arguments,function(param,index){env.bind(param.value,args[index])});if(typeof proc.body===
+"function"){result=applyNativeFunction(proc.body,env)}else{result=evaluate2(proc.body,proc.input,env)}return result}function partialApplyProcedure(proc,args,environment){
+var env=createFrame(proc.environment||environment);var unboundArgs=[];Array.prototype.forEach.call(proc.arguments,function(param,index){var arg=args[index];if(arg&&
+arg.type==="operator"&&arg.value==="?"){unboundArgs.push(param)}else{env.bind(param.value,arg)}});var procedure={_jsonata_lambda:true,input:proc.input,environment:env,
+arguments:unboundArgs,body:proc.body};return procedure}function partialApplyNativeFunction(native2,args,environment){var sigArgs=getNativeFunctionArguments(native2);
+sigArgs=sigArgs.map(function(sigArg){return"$"+sigArg.trim()});var body="function("+sigArgs.join(", ")+"){ _ }";var bodyAST=parser2(body);bodyAST.body=native2;var partial=partialApplyProcedure(
+bodyAST,args,environment);return partial}function applyNativeFunction(proc,env){var sigArgs=getNativeFunctionArguments(proc);var args=sigArgs.map(function(sigArg){
+return env.lookup(sigArg.trim())});var focus={environment:env,createSequence:env.base.createSequence};var result=proc.apply(focus,args);if(isPromise(result)){throw new Error(
+"waits")}return result}function getNativeFunctionArguments(func){var sigParens=func.parameters!==void 0?func.parameters:/\(([^)]*)\)/.exec(func.toString())[1];var sigArgs=sigParens.
+split(",");return sigArgs}function defineFunction(func,signature){var definition={_jsonata_function:true,implementation:func};if(typeof signature!=="undefined"){
+definition.signature=parseSignature(signature)}return definition}function functionEval(expr,focus){if(typeof expr==="undefined"){return void 0}var input=this.input;
+if(typeof focus!=="undefined"){input=focus;if(Array.isArray(input)&&!isSequence(input)){input=this.createSequence(input);input.outerWrapper=true}}try{var ast=parser2(
+expr,false)}catch(err){populateMessage(err);throw{stack:new Error().stack,code:"D3120",value:err.message,error:err}}try{var result=evaluate2(ast,input,this.environment)}catch(err){
+populateMessage(err);throw{stack:new Error().stack,code:"D3121",value:err.message,error:err}}return result}function functionClone(arg){if(typeof arg==="undefine\
+d"){return void 0}return JSON.parse(fn.string(arg))}function Frame(enclosing){this.bindings=Object.create(enclosing?enclosing.bindings:null);this.timestamp=enclosing?
+enclosing.timestamp:null;this.base=enclosing?enclosing.base:void 0}Frame.prototype.bind=function(name,value){this.bindings[name]=value};Frame.prototype.lookup=function(name){
+return this.bindings[name]};function createFrame(enclosingEnvironment){return new Frame(enclosingEnvironment)}staticFrame.bind("sum",defineFunction(fn.sum,"<a<n\
+>:n>"));staticFrame.bind("count",defineFunction(fn.count,"<a:n>"));staticFrame.bind("max",defineFunction(fn.max,"<a<n>:n>"));staticFrame.bind("min",defineFunction(
+fn.min,"<a<n>:n>"));staticFrame.bind("average",defineFunction(fn.average,"<a<n>:n>"));staticFrame.bind("string",defineFunction(fn.string,"<x-b?:s>"));staticFrame.
+bind("substring",defineFunction(fn.substring,"<s-nn?:s>"));staticFrame.bind("substringBefore",defineFunction(fn.substringBefore,"<s-s:s>"));staticFrame.bind("su\
+bstringAfter",defineFunction(fn.substringAfter,"<s-s:s>"));staticFrame.bind("lowercase",defineFunction(fn.lowercase,"<s-:s>"));staticFrame.bind("uppercase",defineFunction(
+fn.uppercase,"<s-:s>"));staticFrame.bind("length",defineFunction(fn.length,"<s-:n>"));staticFrame.bind("trim",defineFunction(fn.trim,"<s-:s>"));staticFrame.bind(
+"pad",defineFunction(fn.pad,"<s-ns?:s>"));staticFrame.bind("match",defineFunction(fn.match,"<s-f<s:o>n?:a<o>>"));staticFrame.bind("contains",defineFunction(fn.contains,
+"<s-(sf):b>"));staticFrame.bind("replace",defineFunction(fn.replace,"<s-(sf)(sf)n?:s>"));staticFrame.bind("split",defineFunction(fn.split,"<s-(sf)n?:a<s>>"));staticFrame.
+bind("join",defineFunction(fn.join,"<a<s>s?:s>"));staticFrame.bind("formatNumber",defineFunction(fn.formatNumber,"<n-so?:s>"));staticFrame.bind("formatBase",defineFunction(
+fn.formatBase,"<n-n?:s>"));staticFrame.bind("formatInteger",defineFunction(datetime.formatInteger,"<n-s:s>"));staticFrame.bind("parseInteger",defineFunction(datetime.
+parseInteger,"<s-s:n>"));staticFrame.bind("number",defineFunction(fn.number,"<(nsb)-:n>"));staticFrame.bind("floor",defineFunction(fn.floor,"<n-:n>"));staticFrame.
+bind("ceil",defineFunction(fn.ceil,"<n-:n>"));staticFrame.bind("round",defineFunction(fn.round,"<n-n?:n>"));staticFrame.bind("abs",defineFunction(fn.abs,"<n-:n>"));
+staticFrame.bind("sqrt",defineFunction(fn.sqrt,"<n-:n>"));staticFrame.bind("power",defineFunction(fn.power,"<n-n:n>"));staticFrame.bind("random",defineFunction(
+fn.random,"<:n>"));staticFrame.bind("boolean",defineFunction(fn.boolean,"<x-:b>"));staticFrame.bind("not",defineFunction(fn.not,"<x-:b>"));staticFrame.bind("map",
+defineFunction(fn.map,"<af>"));staticFrame.bind("zip",defineFunction(fn.zip,"<a+>"));staticFrame.bind("filter",defineFunction(fn.filter,"<af>"));staticFrame.bind(
+"single",defineFunction(fn.single,"<af?>"));staticFrame.bind("reduce",defineFunction(fn.foldLeft,"<afj?:j>"));staticFrame.bind("sift",defineFunction(fn.sift,"<o\
+-f?:o>"));staticFrame.bind("keys",defineFunction(fn.keys,"<x-:a<s>>"));staticFrame.bind("lookup",defineFunction(fn.lookup,"<x-s:x>"));staticFrame.bind("append",
+defineFunction(fn.append,"<xx:a>"));staticFrame.bind("exists",defineFunction(fn.exists,"<x:b>"));staticFrame.bind("spread",defineFunction(fn.spread,"<x-:a<o>>"));
+staticFrame.bind("merge",defineFunction(fn.merge,"<a<o>:o>"));staticFrame.bind("reverse",defineFunction(fn.reverse,"<a:a>"));staticFrame.bind("each",defineFunction(
+fn.each,"<o-f:a>"));staticFrame.bind("error",defineFunction(fn.error,"<s?:x>"));staticFrame.bind("assert",defineFunction(fn.assert,"<bs?:x>"));staticFrame.bind(
+"type",defineFunction(fn.type,"<x:s>"));staticFrame.bind("sort",defineFunction(fn.sort,"<af?:a>"));staticFrame.bind("shuffle",defineFunction(fn.shuffle,"<a:a>"));
+staticFrame.bind("distinct",defineFunction(fn.distinct,"<x:x>"));staticFrame.bind("base64encode",defineFunction(fn.base64encode,"<s-:s>"));staticFrame.bind("bas\
+e64decode",defineFunction(fn.base64decode,"<s-:s>"));staticFrame.bind("encodeUrlComponent",defineFunction(fn.encodeUrlComponent,"<s-:s>"));staticFrame.bind("enc\
+odeUrl",defineFunction(fn.encodeUrl,"<s-:s>"));staticFrame.bind("decodeUrlComponent",defineFunction(fn.decodeUrlComponent,"<s-:s>"));staticFrame.bind("decodeUrl",
+defineFunction(fn.decodeUrl,"<s-:s>"));staticFrame.bind("eval",defineFunction(functionEval,"<sx?:x>"));staticFrame.bind("toMillis",defineFunction(datetime.toMillis,
+"<s-s?:n>"));staticFrame.bind("fromMillis",defineFunction(datetime.fromMillis,"<n-s?s?:s>"));staticFrame.bind("clone",defineFunction(functionClone,"<(oa)-:o>"));
+var errorCodes={"S0101":"String literal must be terminated by a matching quote","S0102":"Number out of range: {{token}}","S0103":"Unsupported escape sequence: \\\
+{{token}}","S0104":"The escape sequence \\u must be followed by 4 hex digits","S0105":"Quoted property name must be terminated with a backquote (`)","S0106":"Co\
+mment has no closing tag","S0201":"Syntax error: {{token}}","S0202":"Expected {{value}}, got {{token}}","S0203":"Expected {{value}} before end of expression","S\
+0204":"Unknown operator: {{token}}","S0205":"Unexpected token: {{token}}","S0206":"Unknown expression type: {{token}}","S0207":"Unexpected end of expression","S\
+0208":"Parameter {{value}} of function definition must be a variable name (start with $)","S0209":"A predicate cannot follow a grouping expression in a step","S\
+0210":"Each step can only have one grouping expression","S0211":"The symbol {{token}} cannot be used as a unary operator","S0212":"The left side of := must be a\
+ variable name (start with $)","S0213":"The literal value {{value}} cannot be used as a step within a path expression","S0214":"The right side of {{token}} must\
+ be a variable name (start with $)","S0215":"A context variable binding must precede any predicates on a step","S0216":"A context variable binding must precede \
+the 'order-by' clause on a step","S0217":"The object representing the 'parent' cannot be derived from this expression","S0301":"Empty regular expressions are no\
+t allowed","S0302":"No terminating / in regular expression","S0402":"Choice groups containing parameterized types are not supported","S0401":"Type parameters ca\
+n only be applied to functions and arrays","S0500":"Attempted to evaluate an expression containing syntax error(s)","T0410":"Argument {{index}} of function {{to\
+ken}} does not match function signature","T0411":"Context value is not a compatible type with argument {{index}} of function {{token}}","T0412":"Argument {{inde\
+x}} of function {{token}} must be an array of {{type}}","D1001":"Number out of range: {{value}}","D1002":"Cannot negate a non-numeric value: {{value}}","T1003":"\
+Key in object structure must evaluate to a string; got: {{value}}","D1004":"Regular expression matches zero length string","T1005":"Attempted to invoke a non-fu\
+nction. Did you mean ${{{token}}}?","T1006":"Attempted to invoke a non-function","T1007":"Attempted to partially apply a non-function. Did you mean ${{{token}}}\
+?","T1008":"Attempted to partially apply a non-function","D1009":"Multiple key definitions evaluate to same key: {{value}}","T1010":"The matcher function argume\
+nt passed to function {{token}} does not return the correct object structure","D1011":"Stack overflow. Check for non-terminating recursive function.  Consider r\
+ewriting as tail-recursive","D1012":"Evaluation timeout after {{value}} milliseconds. Check for infinite loop","D1013":"Object property names starting with _jso\
+nata_ are reserved for internal use: {{value}}","T2001":"The left side of the {{token}} operator must evaluate to a number","T2002":"The right side of the {{tok\
+en}} operator must evaluate to a number","T2003":"The left side of the range operator (..) must evaluate to an integer","T2004":"The right side of the range ope\
+rator (..) must evaluate to an integer","D2005":"The left side of := must be a variable name (start with $)","T2006":"The right side of the function application\
+ operator ~> must be a function","T2007":"Type mismatch when comparing values {{value}} and {{value2}} in order-by clause","T2008":"The expressions within an or\
+der-by clause must evaluate to numeric or string values","T2009":"The values {{value}} and {{value2}} either side of operator {{token}} must be of the same data\
+ type","T2010":"The expressions either side of operator {{token}} must evaluate to numeric or string values","T2011":"The insert/update clause of the transform \
+expression must evaluate to an object: {{value}}","T2012":"The delete clause of the transform expression must evaluate to a string or array of strings: {{value}\
+}","T2013":"The transform expression clones the input object using the $clone() function.  This has been overridden in the current scope by a non-function.","D2\
+014":"The size of the sequence allocated by the range operator (..) must not exceed 1e7.  Attempted to allocate {{value}}.","D2015":"The maximum sequence length\
+ of {{value}} was exceeded.","D3001":"Attempting to invoke string function on Infinity or NaN","D3010":"Second argument of replace function cannot be an empty s\
+tring","D3011":"Fourth argument of replace function must evaluate to a positive number","D3012":"Attempted to replace a matched string with a non-string value",
+"D3020":"Third argument of split function must evaluate to a positive number","D3030":"Unable to cast value to a number: {{value}}","D3040":"Third argument of m\
+atch function must evaluate to a positive number","D3050":"The second argument of reduce function must be a function with at least two arguments","D3060":"The s\
+qrt function cannot be applied to a negative number: {{value}}","D3061":"The power function has resulted in a value that cannot be represented as a JSON number:\
+ base={{value}}, exponent={{exp}}","D3070":"The single argument form of the sort function can only be applied to an array of strings or an array of numbers.  Us\
+e the second argument to specify a comparison function","D3080":"The picture string must only contain a maximum of two sub-pictures","D3081":"The sub-picture mu\
+st not contain more than one instance of the 'decimal-separator' character","D3082":"The sub-picture must not contain more than one instance of the 'percent' ch\
+aracter","D3083":"The sub-picture must not contain more than one instance of the 'per-mille' character","D3084":"The sub-picture must not contain both a 'percen\
+t' and a 'per-mille' character","D3085":"The mantissa part of a sub-picture must contain at least one character that is either an 'optional digit character' or \
+a member of the 'decimal digit family'","D3086":"The sub-picture must not contain a passive character that is preceded by an active character and that is follow\
+ed by another active character","D3087":"The sub-picture must not contain a 'grouping-separator' character that appears adjacent to a 'decimal-separator' charac\
+ter","D3088":"The sub-picture must not contain a 'grouping-separator' at the end of the integer part","D3089":"The sub-picture must not contain two adjacent ins\
+tances of the 'grouping-separator' character","D3090":"The integer part of the sub-picture must not contain a member of the 'decimal digit family' that is follo\
+wed by an instance of the 'optional digit character'","D3091":"The fractional part of the sub-picture must not contain an instance of the 'optional digit charac\
+ter' that is followed by a member of the 'decimal digit family'","D3092":"A sub-picture that contains a 'percent' or 'per-mille' character must not contain a ch\
+aracter treated as an 'exponent-separator'","D3093":"The exponent part of the sub-picture must comprise only of one or more characters that are members of the '\
+decimal digit family'","D3100":"The radix of the formatBase function must be between 2 and 36.  It was given {{value}}","D3110":"The argument of the toMillis fu\
+nction must be an ISO 8601 formatted timestamp. Given {{value}}","D3120":"Syntax error in expression passed to function eval: {{value}}","D3121":"Dynamic error \
+evaluating the expression passed to function eval: {{value}}","D3130":"Formatting or parsing an integer as a sequence starting with {{value}} is not supported b\
+y this implementation","D3131":"In a decimal digit pattern, all digits must be from the same decimal group","D3132":"Unknown component specifier {{value}} in da\
+te/time picture string","D3133":"The 'name' modifier can only be applied to months and days in the date/time picture string, not {{value}}","D3134":"The timezon\
+e integer format specifier cannot have more than four digits","D3135":"No matching closing bracket ']' in date/time picture string","D3136":"The date/time pictu\
+re string is missing specifiers required to parse the timestamp","D3137":"{{{message}}}","D3138":"The $single() function expected exactly 1 matching result.  In\
+stead it matched more.","D3139":"The $single() function expected exactly 1 matching result.  Instead it matched 0.","D3140":"Malformed URL passed to ${{{functio\
+nName}}}(): {{value}}","D3141":"{{{message}}}"};function populateMessage(err){var template=errorCodes[err.code];if(typeof template!=="undefined"){var message=template.
+replace(/\{\{\{([^}]+)}}}/g,function(){return err[arguments[1]]});message=message.replace(/\{\{([^}]+)}}/g,function(){return JSON.stringify(err[arguments[1]],(name,value)=>value)});
+err.message=message}}function jsonata4(expr,options){var ast;var errors;try{ast=typeof expr==="string"?parser2(expr):expr;errors=ast.errors;delete ast.errors}catch(err){
+populateMessage(err);throw err}var environment=createFrame(staticFrame);var timestamp=new Date;environment.bind("now",defineFunction(function(picture,timezone){
+return datetime.fromMillis(timestamp.getTime(),picture,timezone)},"<s?s?:s>"));environment.bind("millis",defineFunction(function(){return timestamp.getTime()},"\
+<:n>"));return{evaluate:function(input,bindings,callback){if(typeof errors!=="undefined"){var err={code:"S0500",position:0};populateMessage(err);throw err}if(typeof bindings!==
+"undefined"){var exec_env;exec_env=createFrame(environment);for(const v in bindings){exec_env.bind(v,bindings[v])}}else{exec_env=environment}exec_env.bind("$",input);
+timestamp=new Date;exec_env.timestamp=timestamp;exec_env.options=options;exec_env.createSequence=createSequence;if(Array.isArray(input)&&!isSequence(input)){input=
+exec_env.createSequence(input);input.outerWrapper=true}if(options&&(options.timeout||options.stack)){const time=Date.now();exec_env.guardrails=function(){if(options.
+stack>0&&exec_env.depth>options.stack){throw{code:"D1011",value:options.stack,stack:new Error().stack}}if(options.timeout>0&&Date.now()-time>options.timeout){throw{
+code:"D1012",value:options.timeout,stack:new Error().stack}}}}else{}exec_env.base=exec_env;exec_env.depth=0;if(options&&options.RegexEngine){exec_env.RegexEngine=
+options.RegexEngine}else{exec_env.RegexEngine=RegExp}try{return evaluate2(ast,input,exec_env)}finally{exec_env.base=void 0}},assign:function(name,value){environment.
+bind(name,value)},registerFunction:function(name,implementation,signature){var func=defineFunction(implementation,signature);environment.bind(name,func)},ast:function(){
+return ast},errors:function(){return errors}}}jsonata4.register=function(name,implementation,signature){staticFrame.bind(name,defineFunction(implementation,signature))};
+jsonata4.names=()=>Object.keys(staticFrame.bindings);jsonata4.forgetCalls=()=>{for(const definition of Object.values(staticFrame.bindings)){definition.token=void 0;
+definition.position=void 0}};jsonata4.parser=parser2;return jsonata4})();module2.exports=jsonata3}});init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var host=globalThis.__host;delete globalThis.__host;function viewOf(source){if(source instanceof Uint8Array)
 return source;if(source instanceof ArrayBuffer)return new Uint8Array(source);if(ArrayBuffer.isView(source))return new Uint8Array(source.buffer,source.byteOffset,
 source.byteLength);return void 0}var CHUNK=8192;function byteString(bytes){if(bytes.length<=CHUNK)return String.fromCharCode.apply(null,bytes);let text2="";for(let start=0;start<
 bytes.length;start+=CHUNK)text2+=String.fromCharCode.apply(null,bytes.subarray(start,start+CHUNK));return text2}function bytesOfString(text2){const bytes=new Uint8Array(
@@ -2140,7 +2146,12 @@ value=String(value);const parts=host.urlSet(this.#parts[0],part,value.toWellForm
 configurable:true})})}get searchParams(){if(!this.#searchParams){this.#searchParams=new URLSearchParams(this.#parts[PARTS.indexOf("search")]);internals.connect(
 this.#searchParams,()=>{this.#parts=host.urlSet(this.#parts[0],"search",this.#searchParams.toString())})}return this.#searchParams}toString(){return this.#parts[0]}toJSON(){
 return this.#parts[0]}get[Symbol.toStringTag](){return"URL"}};define(globalThis,{atob:atob2,Blob:Blob2,btoa:btoa2,Buffer:Buffer2,crypto:crypto2,Date:Date2,Intl:Intl2,ReadableStream:ReadableStream2,TextDecoder:TextDecoder2,
-TextEncoder:TextEncoder2,URL:URL2,URLSearchParams,...unavailable});init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var LuxonError=class extends Error{};var InvalidDateTimeError=class extends LuxonError{constructor(reason){
+TextEncoder:TextEncoder2,URL:URL2,URLSearchParams,...unavailable});init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_clock();var{isArray}=Array;var joinAtOnce=Array.prototype.join;Object.defineProperty(Array.prototype,
+"join",{value:function join(separator){if(!isArray(this)||this.length<=MAX_AT_ONCE)return joinAtOnce.call(this,separator);const between2=separator===void 0?",":
+String(separator);let text2="";for(let start=0;start<this.length;start+=MAX_AT_ONCE){if(start>0)text2+=between2;text2+=joinAtOnce.call(this.slice(start,start+MAX_AT_ONCE),
+between2);look()}return text2}});var assignAtOnce=Object.assign;var isLongText=value=>typeof value==="string"&&value.length>MAX_AT_ONCE;Object.defineProperty(Object,
+"assign",{value:function assign(target,...sources){if(!sources.some(isLongText))return assignAtOnce(target,...sources);for(const source of sources){if(isLongText(
+source))for(let index=0;index<source.length;index++)target[index]=source[index];else assignAtOnce(target,source)}return target}});init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var LuxonError=class extends Error{};var InvalidDateTimeError=class extends LuxonError{constructor(reason){
 super(`Invalid DateTime: ${reason.toMessage()}`)}};var InvalidIntervalError=class extends LuxonError{constructor(reason){super(`Invalid Interval: ${reason.toMessage()}`)}};
 var InvalidDurationError=class extends LuxonError{constructor(reason){super(`Invalid Duration: ${reason.toMessage()}`)}};var ConflictingSpecificationError=class extends LuxonError{};
 var InvalidUnitError=class extends LuxonError{constructor(unit){super(`Invalid unit ${unit}`)}};var InvalidArgumentError=class extends LuxonError{};var ZoneIsAbstractError=class extends LuxonError{constructor(){
@@ -2758,7 +2769,7 @@ return result}var getRawTag_default=getRawTag;init_define_FORMAT_FUNCTIONS();ini
 return nativeObjectToString2.call(value)}var objectToString_default=objectToString;var nullTag="[object Null]";var undefinedTag="[object Undefined]";var symToStringTag2=Symbol_default?Symbol_default.toStringTag:void 0;function baseGetTag(value){
 if(value==null){return value===void 0?undefinedTag:nullTag}return symToStringTag2&&symToStringTag2 in Object(value)?getRawTag_default(value):objectToString_default(
 value)}var baseGetTag_default=baseGetTag;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function isObjectLike(value){return value!=null&&typeof value=="object"}var isObjectLike_default=isObjectLike;var symbolTag="[object Symbol]";function isSymbol(value){return typeof value=="symbol"||isObjectLike_default(value)&&baseGetTag_default(value)==symbolTag}var isSymbol_default=isSymbol;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function arrayMap(array,iteratee){var index=-1,length=array==null?0:array.length,result=Array(length);while(++index<
-length){result[index]=iteratee(array[index],index,array)}return result}var arrayMap_default=arrayMap;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var isArray=Array.isArray;var isArray_default=isArray;var INFINITY=1/0;var symbolProto=Symbol_default?Symbol_default.prototype:void 0;var symbolToString=symbolProto?symbolProto.toString:void 0;function baseToString(value){
+length){result[index]=iteratee(array[index],index,array)}return result}var arrayMap_default=arrayMap;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var isArray2=Array.isArray;var isArray_default=isArray2;var INFINITY=1/0;var symbolProto=Symbol_default?Symbol_default.prototype:void 0;var symbolToString=symbolProto?symbolProto.toString:void 0;function baseToString(value){
 if(typeof value=="string"){return value}if(isArray_default(value)){return arrayMap_default(value,baseToString)+""}if(isSymbol_default(value)){return symbolToString?
 symbolToString.call(value):""}var result=value+"";return result=="0"&&1/value==-INFINITY?"-0":result}var baseToString_default=baseToString;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var reWhitespace=/\s/;function trimmedEndIndex(string){var index=string.length;while(index--&&reWhitespace.
 test(string.charAt(index))){}return index}var trimmedEndIndex_default=trimmedEndIndex;var reTrimStart=/^\s+/;function baseTrim(string){return string?string.slice(0,trimmedEndIndex_default(string)+1).replace(reTrimStart,""):string}var baseTrim_default=baseTrim;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function isObject(value){var type=typeof value;return value!=null&&(type=="object"||type=="function")}var isObject_default=isObject;var NAN=0/0;var reIsBadHex=/^[-+]0x[0-9a-f]+$/i;var reIsBinary=/^0b[01]+$/i;var reIsOctal=/^0o[0-7]+$/i;var freeParseInt=parseInt;function toNumber(value){if(typeof value==
@@ -2982,8 +2993,8 @@ fromIndex);return index>-1?iterable[iteratee?collection[index]:index]:void 0}}va
 fromIndex);if(index<0){index=nativeMax3(length+index,0)}return baseFindIndex_default(array,baseIteratee_default(predicate,3),index)}var findIndex_default=findIndex;var find=createFind_default(findIndex_default);var find_default=find;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function baseMap(collection,iteratee){var index=-1,result=isArrayLike_default(collection)?Array(collection.length):[];baseEach_default(collection,function(value,key,collection2){
 result[++index]=iteratee(value,key,collection2)});return result}var baseMap_default=baseMap;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var INFINITY4=1/0;function flattenDeep(array){var length=array==null?0:array.length;return length?baseFlatten_default(array,INFINITY4):[]}var flattenDeep_default=flattenDeep;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function flattenDepth(array,depth){var length=array==null?0:array.length;if(!length){return[]}depth=depth===void 0?1:toInteger_default(depth);return baseFlatten_default(
 array,depth)}var flattenDepth_default=flattenDepth;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var objectProto17=Object.prototype;var hasOwnProperty15=objectProto17.hasOwnProperty;var groupBy=createAggregator_default(function(result,value,key){if(hasOwnProperty15.
-call(result,key)){result[key].push(value)}else{baseAssignValue_default(result,key,[value])}});var groupBy_default=groupBy;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function baseValues(object,props){return arrayMap_default(props,function(key){return object[key]})}var baseValues_default=baseValues;function values(object){return object==null?[]:baseValues_default(object,keys_default(object))}var values_default=values;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function parent(object,path){return path.length<2?object:baseGet_default(object,baseSlice_default(path,0,-1))}var parent_default=parent;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function isNil(value){return value==null}var isNil_default=isNil;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var arrayProto2=Array.prototype;var nativeJoin=arrayProto2.join;function join(array,separator){return array==
-null?"":nativeJoin.call(array,separator)}var join_default=join;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var keyBy=createAggregator_default(function(result,value,key){baseAssignValue_default(result,key,value)});var keyBy_default=keyBy;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var objectProto18=Object.prototype;var hasOwnProperty16=objectProto18.hasOwnProperty;function baseUnset(object,path){path=castPath_default(path,object);var index=-1,
+call(result,key)){result[key].push(value)}else{baseAssignValue_default(result,key,[value])}});var groupBy_default=groupBy;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function baseValues(object,props){return arrayMap_default(props,function(key){return object[key]})}var baseValues_default=baseValues;function values(object){return object==null?[]:baseValues_default(object,keys_default(object))}var values_default=values;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function parent(object,path){return path.length<2?object:baseGet_default(object,baseSlice_default(path,0,-1))}var parent_default=parent;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function isNil(value){return value==null}var isNil_default=isNil;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var arrayProto2=Array.prototype;var nativeJoin=arrayProto2.join;function join2(array,separator){return array==
+null?"":nativeJoin.call(array,separator)}var join_default=join2;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var keyBy=createAggregator_default(function(result,value,key){baseAssignValue_default(result,key,value)});var keyBy_default=keyBy;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var objectProto18=Object.prototype;var hasOwnProperty16=objectProto18.hasOwnProperty;function baseUnset(object,path){path=castPath_default(path,object);var index=-1,
 length=path.length;if(!length){return true}while(++index<length){var key=toKey_default(path[index]);if(key==="__proto__"&&!hasOwnProperty16.call(object,"__proto\
 __")){return false}if((key==="constructor"||key==="prototype")&&index<length-1){return false}}var obj=parent_default(object,path);return obj==null||delete obj[toKey_default(
 last_default(path))]}var baseUnset_default=baseUnset;init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();function customOmitClone(value){return isPlainObject_default(value)?void 0:value}var customOmitClone_default=customOmitClone;var CLONE_DEEP_FLAG2=1;var CLONE_FLAT_FLAG2=2;var CLONE_SYMBOLS_FLAG2=4;var omit=flatRest_default(function(object,paths){var result={};if(object==null){return result}
@@ -3429,12 +3440,12 @@ file);if(blob2){const arrayBuffer=await blob2.arrayBuffer();const buffer=Buffer.
 data:${mimeType};base64,${base64Image}`}throw new Error("Unsupported file type for getDataUri")}var getDataUri_default=getDataUri;function getMimeType(extensionType){
 try{return src_default.getType(extensionType)}catch(e){return null}}var getMimeType_default=getMimeType;function jsonParse(str){try{return JSON.parse(str)}catch(e){
 return null}}var jsonParse_default=jsonParse;var isString2=value=>typeof value==="string"||value instanceof String;var isNumber2=value=>typeof value==="number";
-var isArray2=value=>Array.isArray(value);var isPlainObject2=value=>{return value!==null&&typeof value==="object"&&!Array.isArray(value)};function mapValues(originalValue,mapping,lowerCase=false,defaultValue=null){
+var isArray22=value=>Array.isArray(value);var isPlainObject2=value=>{return value!==null&&typeof value==="object"&&!Array.isArray(value)};function mapValues(originalValue,mapping,lowerCase=false,defaultValue=null){
 if((originalValue===null||originalValue===void 0)&&defaultValue!==null){return defaultValue}if(mapping===null||mapping===void 0){return originalValue}let newMapping={};
 if(!lowerCase){Object.entries(mapping).forEach(([key,value])=>{newMapping[key.toLowerCase()]=value})}else{newMapping={...mapping}}if(isString2(originalValue)||isNumber2(
 originalValue)){const val=newMapping[originalValue.toString().toLowerCase()];if(val===null||val===void 0){return originalValue}if(val===false){return val}return val}
-if(isArray2(originalValue)){return originalValue.map(value=>mapValues(value,newMapping,true))}if(isPlainObject2(originalValue)){const result={};Object.entries(originalValue).
-forEach(([key,value])=>{result[key]=mapValues(value,newMapping,true)});return result}return originalValue}var mapValues_default=mapValues;function getNormalizedString2(value){
+if(isArray22(originalValue)){return originalValue.map(value=>mapValues(value,newMapping,true))}if(isPlainObject2(originalValue)){const result={};Object.entries(
+originalValue).forEach(([key,value])=>{result[key]=mapValues(value,newMapping,true)});return result}return originalValue}var mapValues_default=mapValues;function getNormalizedString2(value){
 return value.toLowerCase().replace(/[^a-z0-9]/g,"")}function mostSimilar(value,possibleValues,threshold=.8){const normalizedValue=getNormalizedString2(value);const result=reduce_default(
 possibleValues,(acc,possibleValue)=>{const normalizedPossibleValue=getNormalizedString2(possibleValue);const similarity=diceCoefficient(normalizedValue,normalizedPossibleValue);
 if(similarity>acc.similarity){return{similarity,value:possibleValue}}return acc},{similarity:0,value:""});return result.similarity>=threshold?result.value:value}
@@ -3561,29 +3572,28 @@ inside||name==="group"))}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS()
 rimitive value"]];function messageOf(error){if(error===null||typeof error!=="object")return String(error);if(typeof error.message!=="string")return String(error.
 message??"an error without a message");const words=error instanceof TypeError?IN_NODES_WORDS.find(([ours])=>ours.test(error.message)):void 0;return words?error.
 message.replace(...words):error.message}var textOf=value=>typeof value==="string"?value.toWellFormed():void 0;function explain(error){const{code,position,token}=Object(
-error);return{code:textOf(code),message:textOf(messageOf(error)),position:typeof position==="number"?position:void 0,token:textOf(token)}}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();var MAX_AT_ONCE=1e5;var MAX_DEPTH=200;var{isArray:isArray3}=Array;var isOver=globalThis.__isOver;delete globalThis.
-__isOver;function stringifyInPieces(value,limit){const parts=new Map;let hasMethod=false;let size2=0;const pieces=[];let length=0;function measure(value2,depth){
-if(depth>MAX_DEPTH)return false;if(typeof value2.toJSON==="function"){hasMethod=true;size2+=1;return true}const start=size2;if(isArray3(value2)){let begin=size2;
-let ends;for(let index=0;index<value2.length;index++){if(!add(value2[index],depth))return false;if(size2-begin>MAX_AT_ONCE){ends??=[];ends.push(index);begin=size2}}
-if(ends)parts.set(value2,ends);return true}for(const name in value2){size2+=name.length;if(!add(value2[name],depth))return false}if(size2-start>MAX_AT_ONCE&&isDivisible(
-value2))parts.set(value2,void 0);return true}function add(value2,depth){size2+=1;if(typeof value2==="string")size2+=value2.length;return typeof value2!=="object"||
-value2===null||measure(value2,depth+1)}function push(text2){length+=text2.length;if(length>limit)throw pieces;pieces.push(text2);if(isOver())throw new InternalError(
-"interrupted")}function write2(value2,name,before){if(typeof value2==="string"&&value2.length>MAX_AT_ONCE){push(`${before}"`);writeText(value2);push('"');return true}
-if(typeof value2==="object"&&value2!==null&&parts.has(value2)){push(before);if(isArray3(value2))writeArray(value2,parts.get(value2));else writeObject(value2);return true}
-const text2=stringifyMember(value2,name);if(text2===void 0)return false;push(before+text2);return true}function writeText(text2){let start=0;while(start<text2.length){
-let end=start+MAX_AT_ONCE;if(isHighSurrogate(text2.charCodeAt(end-1)))end+=1;push(JSON.stringify(text2.slice(start,end)).slice(1,-1));start=end}}function writeArray(array,ends){
-let separator="[";let start=0;const item=index=>{if(!write2(array[index],String(index),separator))push(`${separator}null`);separator=","};const run=end=>{if(hasMethod){
-for(let index=start;index<end;index++)item(index)}else if(end>start){push(separator+JSON.stringify(array.slice(start,end)).slice(1,-1));separator=","}};for(const end of ends){
-run(end);item(end);start=end+1}run(array.length);push("]")}function writeObject(object){let separator="{";for(const name of Object.keys(object)){if(write2(object[name],
-name,`${separator}${JSON.stringify(name)}:`))separator=","}push(separator==="{"?"{}":"}")}if(typeof value==="object"&&value!==null&&!measure(value,0))return JSON.
-stringify(value);try{return write2(value,"","")?pieces.join(""):void 0}catch(error){if(error===pieces)return length;throw error}}var isHighSurrogate=code=>code>=
-55296&&code<=56319;var isDivisible=object=>!(object instanceof String||object instanceof Number||object instanceof Boolean);function stringifyMember(value,name){
-if(typeof value!=="object"||value===null||typeof value.toJSON!=="function")return JSON.stringify(value);const text2=JSON.stringify({[name]:value});return text2===
-"{}"?void 0:text2.slice(JSON.stringify(name).length+2,-1)}var MAX_SEARCHED=200;var{isArray:isArray4}=Array;var{getOwnPropertySymbols}=Object;var hasFunction=false;var hasWrapper=false;var lambda;var size=0;var stopsAtFunction=false;
-function toJson(value,limit){stopsAtFunction=false;look(value);return write(value,limit)}function toJsonWithoutFunctions(value,limit){stopsAtFunction=true;look(
+error);return{code:textOf(code),message:textOf(messageOf(error)),position:typeof position==="number"?position:void 0,token:textOf(token)}}init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_clock();init_define_FORMAT_FUNCTIONS();init_define_PARAMETERS();init_clock();var MAX_DEPTH=200;var{isArray:isArray3}=Array;function stringifyInPieces(value,limit){const parts=new Map;
+let hasMethod=false;let size2=0;const pieces=[];let length=0;function measure(value2,depth){if(depth>MAX_DEPTH)return false;if(typeof value2.toJSON==="function"){
+hasMethod=true;size2+=1;return true}const start=size2;if(isArray3(value2)){let begin=size2;let ends;for(let index=0;index<value2.length;index++){if(!add(value2[index],
+depth))return false;if(size2-begin>MAX_AT_ONCE){ends??=[];ends.push(index);begin=size2}}if(ends)parts.set(value2,ends);return true}for(const name in value2){size2+=
+name.length;if(!add(value2[name],depth))return false}if(size2-start>MAX_AT_ONCE&&isDivisible(value2))parts.set(value2,void 0);return true}function add(value2,depth){
+size2+=1;if(typeof value2==="string")size2+=value2.length;return typeof value2!=="object"||value2===null||measure(value2,depth+1)}function push(text2){length+=text2.
+length;if(length>limit)throw pieces;pieces.push(text2);look()}function write2(value2,name,before){if(typeof value2==="string"&&value2.length>MAX_AT_ONCE){push(`${before}\
+"`);writeText(value2);push('"');return true}if(typeof value2==="object"&&value2!==null&&parts.has(value2)){push(before);if(isArray3(value2))writeArray(value2,parts.
+get(value2));else writeObject(value2);return true}const text2=stringifyMember(value2,name);if(text2===void 0)return false;push(before+text2);return true}function writeText(text2){
+let start=0;while(start<text2.length){let end=start+MAX_AT_ONCE;if(isHighSurrogate(text2.charCodeAt(end-1)))end+=1;push(JSON.stringify(text2.slice(start,end)).slice(
+1,-1));start=end}}function writeArray(array,ends){let separator="[";let start=0;const item=index=>{if(!write2(array[index],String(index),separator))push(`${separator}\
+null`);separator=","};const run=end=>{if(hasMethod){for(let index=start;index<end;index++)item(index)}else if(end>start){push(separator+JSON.stringify(array.slice(
+start,end)).slice(1,-1));separator=","}};for(const end of ends){run(end);item(end);start=end+1}run(array.length);push("]")}function writeObject(object){let separator="\
+{";for(const name of Object.keys(object)){if(write2(object[name],name,`${separator}${JSON.stringify(name)}:`))separator=","}push(separator==="{"?"{}":"}")}if(typeof value===
+"object"&&value!==null&&!measure(value,0))return JSON.stringify(value);try{return write2(value,"","")?pieces.join(""):void 0}catch(error){if(error===pieces)return length;
+throw error}}var isHighSurrogate=code=>code>=55296&&code<=56319;var isDivisible=object=>!(object instanceof String||object instanceof Number||object instanceof Boolean);
+function stringifyMember(value,name){if(typeof value!=="object"||value===null||typeof value.toJSON!=="function")return JSON.stringify(value);const text2=JSON.stringify(
+{[name]:value});return text2==="{}"?void 0:text2.slice(JSON.stringify(name).length+2,-1)}var MAX_SEARCHED=200;var{isArray:isArray4}=Array;var{getOwnPropertySymbols}=Object;var hasFunction=false;var hasWrapper=false;var lambda;var size=0;var stopsAtFunction=false;
+function toJson(value,limit){stopsAtFunction=false;look2(value);return write(value,limit)}function toJsonWithoutFunctions(value,limit){stopsAtFunction=true;look2(
 value);if(hasFunction)throw new Error("waits");return write(value,limit)}function write(value,limit){try{if(lambda!==void 0)JSON.stringify(lambda);const result=hasWrapper?
 deepUnwrapNative(value):value;return hasWrapper||size>MAX_AT_ONCE?stringifyInPieces(result,limit):JSON.stringify(result)}catch(error){if(!(error instanceof TypeError))
-throw error;throw{code:"not_json",message:`The result can't be written as JSON (${error.message}). Functions and values that contain themselves can't be.`}}}function look(value){
+throw error;throw{code:"not_json",message:`The result can't be written as JSON (${error.message}). Functions and values that contain themselves can't be.`}}}function look2(value){
 hasFunction=false;hasWrapper=false;lambda=void 0;size=0;if(typeof value==="string")size=value.length;else if(typeof value==="object"&&value!==null)search(value,
 0)}function search(value,depth){if(depth>MAX_SEARCHED){hasFunction=true;hasWrapper=true;return true}if(isArray4(value)){size+=value.length;for(let index=0;index<
 value.length;index++){const item=value[index];if(typeof item==="string")size+=item.length;else if(typeof item==="object"&&item!==null&&search(item,depth+1))return true}

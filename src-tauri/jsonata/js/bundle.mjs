@@ -32,6 +32,7 @@ const packages = {
     const jsonata = jsonataModules(join(modules, 'jsonata/jsonata.js'));
     build.onResolve({ filter: /^jsonata(-synchronous|\/parser)?$/ }, ({ path }) => ({ path: path.replace('jsonata/', ''), namespace: 'jsonata' }));
     build.onResolve({ filter: /^\.\//, namespace: 'jsonata' }, ({ path }) => ({ path: path.slice(2), namespace: 'jsonata' }));
+    build.onResolve({ filter: /^relink-clock$/ }, () => ({ path: join(here, 'engine/clock.js') }));
     build.onLoad({ filter: /./, namespace: 'jsonata' }, ({ path }) => ({ contents: jsonata[path], loader: 'js', resolveDir: here }));
     // No package does anything when it is imported: what a bundle doesn't use stays out of it.
     build.onResolve({ filter: /^[^./]/ }, async ({ path, pluginData, ...where }) => {

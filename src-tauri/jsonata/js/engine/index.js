@@ -1,5 +1,6 @@
 // The engine's side of what Rust calls. Everything that an expression can reach is set up by the modules imported here.
 import '../platform/index.js';
+import './large.js';
 import './luxon.js';
 
 import { compiled, forgetCalls, register } from './compiled.js';

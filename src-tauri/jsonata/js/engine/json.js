@@ -1,7 +1,8 @@
 // A result as JSON text.
 import { deepUnwrapNative } from '@truto/truto-jsonata';
 
-import { MAX_AT_ONCE, stringifyInPieces } from './pieces.js';
+import { MAX_AT_ONCE } from './clock.js';
+import { stringifyInPieces } from './pieces.js';
 
 // A value that is nested more deeply is unwrapped in any case: it may contain itself, which unwrapping can deal with.
 const MAX_SEARCHED = 200;

@@ -1,14 +1,10 @@
 // JSON.stringify in pieces: nothing can interrupt it, and a result may be as large as the memory allows.
+import { MAX_AT_ONCE, look } from './clock.js';
 
-/** Values and characters that JSON.stringify writes within a millisecond or two. */
-export const MAX_AT_ONCE = 100_000;
 // A value that is nested more deeply is written at once: it may contain itself, which JSON.stringify finds out.
 const MAX_DEPTH = 200;
 
 const { isArray } = Array;
-// Whether the evaluation's time is over. QuickJS asks after some thousand calls, which here may take seconds.
-const isOver = globalThis.__isOver;
-delete globalThis.__isOver;
 
 /** JSON.stringify(value), or how many characters it has at least if those are more than `limit`. */
 export function stringifyInPieces(value, limit) {
@@ -60,7 +56,7 @@ export function stringifyInPieces(value, limit) {
     length += text.length;
     if (length > limit) throw pieces;
     pieces.push(text);
-    if (isOver()) throw new InternalError('interrupted');
+    look();
   }
 
   /** Whether there is anything to write. */

@@ -87,7 +87,7 @@ export const FAST_EVALUATOR = [
     function evaluateConcatenation(expr, input, environment) {
         var lhs = evaluate(expr.lhs, input, environment);
         var rhs = evaluate(expr.rhs, input, environment);
-        return typeof lhs === 'string' && typeof rhs === 'string' ? lhs.concat(rhs) : evaluateStringConcat(lhs, rhs);
+        return typeof lhs === 'string' && typeof rhs === 'string' && lhs.length + rhs.length <= MAX_AT_ONCE ? lhs.concat(rhs) : evaluateStringConcat(lhs, rhs);
     }
 
     function evaluateAnd(expr, input, environment) {

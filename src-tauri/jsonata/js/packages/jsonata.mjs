@@ -32,6 +32,27 @@ const MESSAGES = [
   { from: 'return JSON.stringify(err[arguments[1]]);', to: 'return JSON.stringify(err[arguments[1]], (name, value) => value);' },
 ];
 
+// Functions and operators that make large values of large values.
+const LARGE = [
+  {
+    from: '                result = proc.implementation.apply(focus, validatedArgs);\n',
+    to: `                result = proc.implementation.apply(focus, validatedArgs);
+                if (result !== undefined && result !== null && result.length > MAX_AT_ONCE) {
+                    look();
+                }
+`,
+  },
+  {
+    from: '        result = lstr.concat(rstr);\n',
+    to: `        result = lstr.concat(rstr);
+        if (result.length > MAX_AT_ONCE) {
+            look();
+        }
+`,
+  },
+  { from: "var parser = require('./parser');\n", to: "var parser = require('./parser');\nconst { MAX_AT_ONCE, look } = require('relink-clock');\n" },
+];
+
 // A frame whose bindings inherit from those around it: a lookup is one property access, not a chain of closures.
 const FRAMES = [
   {
@@ -240,7 +261,7 @@ const PARSER = [
 export function jsonataModules(file) {
   const modules = unpack(file);
   const functions = patch(modules.functions, FUNCTIONS);
-  const evaluator = patch(modules.jsonata, [...NO_HOOKS, ...MESSAGES, ...CALLS, ...FRAMES, ...PARAMETERS, ...SHARED]);
+  const evaluator = patch(modules.jsonata, [...NO_HOOKS, ...MESSAGES, ...LARGE, ...CALLS, ...FRAMES, ...PARAMETERS, ...SHARED]);
   return {
     jsonata: evaluator,
     functions,

@@ -109,6 +109,7 @@ impl Prober {
         }
         self.longest = self.longest.max(longest);
         if longest > tolerated {
+            println!("{longest:.1?}: {expression}");
             self.late.push((expression.to_owned(), longest));
         }
         Ok(())
