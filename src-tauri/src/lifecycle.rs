@@ -102,7 +102,8 @@ async fn start_engine(
         data_dir,
     };
     let sandbox_runner = serving.sandbox_runner().clone();
-    let app = App::start(engine.clone(), sandbox_runner, runtime_info, Arc::new(desktop), requests)
+    let local_calls = serving.local_calls().clone();
+    let app = App::start(engine.clone(), sandbox_runner, local_calls, runtime_info, Arc::new(desktop), requests)
         .await
         .map_err(|error| StartError::Engine(error.message))?;
     Ok((engine, serving, app))

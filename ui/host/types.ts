@@ -23,6 +23,18 @@ export type Commands = {
   /** Silences reminders about the account until tomorrow or, where Relink detects that, until the machine is
    * next unlocked. */
   remind_later: [arguments: { id: AccountId }, output: null];
+  /** The last calls that were made with the account through Relink, newest first. */
+  calls: [arguments: { id: AccountId }, output: Array<Call>];
+  /** How much the account was used in the last 14 days. */
+  usage: [arguments: { id: AccountId }, output: AccountUsage];
+  /** The last calls with their bodies, while those are recorded. */
+  call_bodies: [arguments: { id: AccountId }, output: CallBodies];
+  /** Switches the recording of bodies on for an hour, or off. */
+  record_call_bodies: [arguments: { id: AccountId, on: boolean }, output: CallBodies];
+  /** The calls that the account's integration defines. */
+  known_calls: [arguments: { id: AccountId }, output: Array<KnownCall>];
+  /** Makes a call with the account. */
+  try_call: [arguments: { id: AccountId, call: TryCall }, output: TriedCall];
   /** Reauthorizes without the connect UI: opens the provider's page in the browser, or the form for a new key. */
   begin_sign_in: [arguments: { id: AccountId }, output: SignInProgress];
   /** The sign-in that the window began; `null` if there is none. */
@@ -59,7 +71,7 @@ export type Commands = {
   deliveries: [arguments: { id: WebhookId }, output: Array<Delivery>];
   api_tokens: [arguments: void, output: Array<ApiToken>];
   /** Copies the new token to the clipboard; it can't be read again. */
-  create_api_token: [arguments: { name: string, level: TokenLevel, days: number | null }, output: ApiToken];
+  create_api_token: [arguments: { name: string, level: TokenLevel, limits: TokenLimits, days: number | null }, output: ApiToken];
   revoke_api_token: [arguments: { id: ApiTokenId }, output: null];
   preferences: [arguments: void, output: Preferences];
   set_preferences: [arguments: { preferences: PreferenceUpdate }, output: Preferences];
@@ -164,6 +176,23 @@ export type AccountChanges = { changed: Array<Account>, removed: Array<AccountId
  */
 export type AccountId = string;
 
+/**
+ * How much an account was used in the last days.
+ */
+export type AccountUsage = { 
+/**
+ * Every day in UTC, oldest first. The last one is today.
+ */
+days: Array<UsageOfDay>, 
+/**
+ * The programs that used it, the latest first.
+ */
+programs: Array<UsageOfProgram>, 
+/**
+ * The calls, with all accounts, that Relink couldn't record since its start, because there were too many at once.
+ */
+dropped: number, };
+
 export type AddedIntegration = { name: string, 
 /**
  * Warnings about unknown keys or inadvisable values in the definition.
@@ -185,7 +214,19 @@ expires_at: Timestamp | null,
 /**
  * Null if it was never used.
  */
-last_used_at: Timestamp | null, };
+last_used_at: Timestamp | null, 
+/**
+ * Only these accounts; null: all.
+ */
+accounts: Array<AccountId> | null, 
+/**
+ * Only accounts of the integrations with these names; null: of all.
+ */
+integrations: Array<string> | null, 
+/**
+ * Only requests that read: GET, HEAD and OPTIONS, and the methods `get` and `list` of `/proxy`.
+ */
+read_only: boolean, };
 
 /**
  * An API token's record, not the token itself.
@@ -200,13 +241,98 @@ export type Appearance = "system" | "light" | "dark";
 export type AuthenticationMethod = "oauth2" | "api_key" | "oauth2_client_credentials";
 
 /**
+ * A call that a program made through Relink.
+ */
+export type Call = { 
+/**
+ * Its place in the order in which calls ended.
+ */
+seq: number, 
+/**
+ * When it began.
+ */
+at: Timestamp, 
+/**
+ * The API token that it was made with; null if the person made it.
+ */
+api_token_id: ApiTokenId | null, 
+/**
+ * The token's name when the call was made.
+ */
+program: string, route: CallRoute, method: string, 
+/**
+ * The path below the route, with the names of the query's parameters. Their values aren't recorded, because they may be
+ * keys.
+ */
+path: string, 
+/**
+ * The response's status; null if the caller left before there was one.
+ */
+status: number | null, 
+/**
+ * Until the response's headers were there, in milliseconds.
+ */
+headers_ms: number | null, 
+/**
+ * Until the response had ended, in milliseconds.
+ */
+total_ms: number, 
+/**
+ * The bytes of the request's body that were sent.
+ */
+sent_bytes: number, 
+/**
+ * The bytes of the response's body that the caller took.
+ */
+received_bytes: number, 
+/**
+ * Why there is no complete response of the provider: an error code of Relink's, `caller_left` or `response_broke_off`.
+ */
+error: string | null, 
+/**
+ * Whether it counts as an error.
+ */
+failed: boolean, };
+
+/**
+ * The last calls with an account that were recorded with their bodies, while that is switched on.
+ */
+export type CallBodies = { 
+/**
+ * When the recording ends, and what was recorded is forgotten; null while it is switched off.
+ */
+until: Timestamp | null, 
+/**
+ * Newest first, at most 20.
+ */
+calls: Array<CallWithBodies>, };
+
+/**
+ * The route by which a call came.
+ */
+export type CallRoute = "via" | "proxy" | "custom";
+
+/**
+ * A call with its bodies, as far as they are text: up to 16 KiB of each, without the account's secrets.
+ */
+export type CallWithBodies = { at: Timestamp, program: string, method: string, path: string, status: number | null, 
+/**
+ * Null if there was none, or if it isn't text.
+ */
+request: string | null, 
+/**
+ * The same of the response.
+ */
+response: string | null, };
+
+/**
  * A change of what the window shows.
  */
 export type Change = { "kind": "accounts", 
 /**
  * Some of them. `null`: any may have changed; the window then loads its list again.
  */
-changes: AccountChanges | null, } | { "kind": "timeline" } | { "kind": "integrations" } | { "kind": "webhooks" } | { "kind": "api_tokens" } | { "kind": "overview" } | { "kind": "preferences" } | { "kind": "notices" } | { "kind": "sign_ins" };
+changes: AccountChanges | null, } | { "kind": "timeline" } | { "kind": "integrations" } | { "kind": "webhooks" } | { "kind": "api_tokens" } | { "kind": "calls" } | { "kind": "overview" } | { "kind": "preferences" } | { "kind": "notices" } | { "kind": "sign_ins" };
 
 /**
  * The provider's response to a check.
@@ -354,6 +480,19 @@ export type KeychainState = { available: boolean,
  * Why it isn't available.
  */
 message: string | null, };
+
+/**
+ * A call that the account's integration defines, to be completed while a path is entered.
+ */
+export type KnownCall = { method: string, 
+/**
+ * As the definition writes it, with its placeholders: `/users/{{id}}`.
+ */
+path: string, 
+/**
+ * The resource and its method: `users.get`.
+ */
+name: string, description: string | null, };
 
 /**
  * The purpose of a new link.
@@ -540,6 +679,8 @@ export type RedirectKind = "deep_link" | "loopback";
  */
 export type RedirectUri = { kind: RedirectKind, uri: string, };
 
+export type ResponseHeader = { name: string, value: string, };
+
 /**
  * What became of a deleted account's tokens at the provider.
  */
@@ -632,9 +773,102 @@ export type Timestamp = string;
 export type TokenLevel = "program" | "full";
 
 /**
+ * The limits of an API token. Each one that is set narrows what the token may do.
+ */
+export type TokenLimits = { 
+/**
+ * Only these accounts; null: all.
+ */
+accounts: Array<AccountId> | null, 
+/**
+ * Only accounts of the integrations with these names; null: of all.
+ */
+integrations: Array<string> | null, 
+/**
+ * Only requests that read: GET, HEAD and OPTIONS, and the methods `get` and `list` of `/proxy`.
+ */
+read_only: boolean, };
+
+/**
  * How an entry is marked. Never by color alone: each tone has a shape and words of its own.
  */
 export type Tone = "good" | "warning" | "bad";
+
+/**
+ * The provider's response to it, without the account's secrets.
+ */
+export type TriedCall = { status: number, 
+/**
+ * What the status means, in English; empty if nothing is known of it.
+ */
+reason: string, 
+/**
+ * Until the response's headers were there, in milliseconds.
+ */
+headers_ms: number, 
+/**
+ * Until the response had ended, in milliseconds.
+ */
+total_ms: number, headers: Array<ResponseHeader>, 
+/**
+ * The body; `null` if it isn't text.
+ */
+body: string | null, 
+/**
+ * How many bytes of the body were read.
+ */
+bytes: number, 
+/**
+ * Whether there is more of the body than that.
+ */
+is_cut: boolean, };
+
+/**
+ * A call that the person tries with an account.
+ */
+export type TryCall = { method: string, 
+/**
+ * The path below the provider's base URL, encoded. It begins with a slash.
+ */
+path: string, 
+/**
+ * The query, encoded.
+ */
+query: string | null, body: string | null, content_type: string | null, };
+
+/**
+ * The calls on one day.
+ */
+export type UsageOfDay = { 
+/**
+ * Such as `2026-01-31`.
+ */
+date: string, calls: number, 
+/**
+ * Those with a status of 400 or more, or without a complete response.
+ */
+errors: number, 
+/**
+ * Half of the calls got their response within so many milliseconds; null without calls.
+ */
+p50_ms: number | null, 
+/**
+ * 95 % of the calls did.
+ */
+p95_ms: number | null, };
+
+/**
+ * The calls of one program.
+ */
+export type UsageOfProgram = { 
+/**
+ * Null for the person.
+ */
+api_token_id: ApiTokenId | null, 
+/**
+ * The token's name at its last call.
+ */
+name: string, calls: number, errors: number, last_at: Timestamp, };
 
 /**
  * Who can end the trouble.

@@ -3,16 +3,16 @@
 use axum::{Extension, Json, extract::State};
 use relink_contract::{
     List, Results,
-    call::{AccountUsage, Call, LogEntry, LogType},
+    call::{AccountUsage, Call, CallBodies, LogEntry, LogType},
 };
-use relink_domain::{AccountId, Timestamp, call::Day, caller::Caller, permission::Permission};
-use relink_engine::{CALL_DAYS, CALLS_OF_ACCOUNT, CallQuery, Comparison, Condition, Engine, Error};
+use relink_domain::{AccountId, Timestamp, caller::Caller, permission::Permission};
+use relink_engine::{CALL_DAYS, CallQuery, Comparison, Condition};
 use utoipa_axum::routes;
 
 use crate::{
     ApiState,
     error::{ApiError, ApiResult},
-    openapi::{NotFound, QueryErrors, Routes},
+    openapi::{Conflict, NotFound, QueryErrors, Routes},
     path::PathId,
     query::{Query, invalid},
 };
@@ -33,6 +33,7 @@ pub(crate) fn routes() -> Routes {
         .with(Permission::ReadCalls, routes!(log))
         .with(Permission::ReadCalls, routes!(calls))
         .with(Permission::ReadCalls, routes!(usage))
+        .with(Permission::RecordBodies, routes!(bodies, record_bodies, stop_recording_bodies))
 }
 
 /// Read the log
@@ -98,9 +99,8 @@ async fn log(
 }
 
 fn log_type(text: Option<&str>) -> Result<LogType, ApiError> {
-    const NAMES: &str = "unified_proxy_api, rapid_bridge, webhook, sync_job_cron_trigger or mcp";
-    let text = text.ok_or_else(|| invalid(&format!("log_type is missing. Pass {NAMES}.")))?;
-    serde_json::from_value(text.into()).map_err(|_| invalid(&format!("log_type must be {NAMES}.")))
+    let named = text.and_then(|text| serde_json::from_value(text.into()).ok());
+    named.ok_or_else(|| invalid("log_type must be one of Truto's types, such as unified_proxy_api for calls."))
 }
 
 /// The time between which the entries are.
@@ -180,15 +180,7 @@ async fn calls(
     Extension(caller): Extension<Caller>,
     PathId(id): PathId<AccountId>,
 ) -> ApiResult<Results<Call>> {
-    Ok(Json(Results { result: calls_of(&api.engine, &caller, id).await? }))
-}
-
-/// An account's last calls, newest first.
-pub(crate) async fn calls_of(engine: &Engine, caller: &Caller, id: AccountId) -> Result<Vec<Call>, Error> {
-    engine.accounts().get(caller, id).await?;
-    let query = CallQuery { accounts: Some(vec![id]), ..CallQuery::default() };
-    let calls = engine.call_log().calls(caller, query, CALLS_OF_ACCOUNT).await?;
-    Ok(calls.into_iter().map(|recorded| Call::new(recorded.seq, recorded.call)).collect())
+    Ok(Json(Results { result: api.engine.call_log().calls_of(&caller, id).await? }))
 }
 
 /// Show how much an account is used
@@ -215,21 +207,60 @@ async fn usage(
     if !(1..=CALL_DAYS).contains(&days) {
         return Err(invalid("days must be a whole number from 1 to 31."));
     }
-    Ok(Json(usage_of(&api.engine, &caller, id, days).await?))
+    Ok(Json(api.engine.call_log().usage_of(&caller, id, days).await?))
 }
 
-/// The use of an account in the last days, today included.
-pub(crate) async fn usage_of(
-    engine: &Engine,
-    caller: &Caller,
-    id: AccountId,
-    days: i64,
-) -> Result<AccountUsage, Error> {
-    engine.accounts().get(caller, id).await?;
-    let rows = engine.call_log().usage(caller, id, days).await?;
-    let rows = rows.into_iter().map(|row| (row.day, row.program, row.usage)).collect();
-    let today = Day::of(engine.now());
-    Ok(AccountUsage::new(today - (days - 1), today, rows, engine.call_log().dropped(caller)))
+/// Show an account's last calls with their bodies
+#[utoipa::path(
+    get,
+    path = "/relink/accounts/{id}/call-bodies",
+    operation_id = "get_call_bodies",
+    tag = "Calls",
+    params(("id" = AccountId, Path)),
+    responses((status = 200, description = "The calls", body = CallBodies), NotFound),
+)]
+async fn bodies(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<AccountId>,
+) -> ApiResult<CallBodies> {
+    Ok(Json(api.engine.call_log().bodies(&caller, id).await?))
+}
+
+/// Record the bodies of an account's calls for an hour
+///
+/// They are kept in memory only. Switched on again, it goes on for another hour.
+#[utoipa::path(
+    post,
+    path = "/relink/accounts/{id}/call-bodies",
+    operation_id = "record_call_bodies",
+    tag = "Calls",
+    params(("id" = AccountId, Path)),
+    responses((status = 200, description = "What is recorded", body = CallBodies), NotFound, Conflict),
+)]
+async fn record_bodies(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<AccountId>,
+) -> ApiResult<CallBodies> {
+    Ok(Json(api.engine.call_log().record_bodies(&caller, id, true).await?))
+}
+
+/// Stop recording the bodies of an account's calls, and forget them
+#[utoipa::path(
+    delete,
+    path = "/relink/accounts/{id}/call-bodies",
+    operation_id = "stop_recording_call_bodies",
+    tag = "Calls",
+    params(("id" = AccountId, Path)),
+    responses((status = 200, description = "Nothing is recorded", body = CallBodies), NotFound),
+)]
+async fn stop_recording_bodies(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<AccountId>,
+) -> ApiResult<CallBodies> {
+    Ok(Json(api.engine.call_log().record_bodies(&caller, id, false).await?))
 }
 
 #[cfg(test)]

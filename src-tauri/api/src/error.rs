@@ -35,8 +35,16 @@ impl ApiError {
         Self { status, retry_after: None, closes_connection: false, body }
     }
 
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub(crate) fn code(&self) -> &str {
         &self.body.code
+    }
+
+    pub(crate) fn into_body(self) -> ErrorBody {
+        *self.body
     }
 
     pub(crate) fn bad_request(code: &str, message: &str) -> Self {

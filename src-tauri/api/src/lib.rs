@@ -29,6 +29,7 @@ mod integrations;
 mod limits;
 mod links;
 mod listing;
+mod local_calls;
 mod openapi;
 #[cfg(test)]
 mod openapi_tests;
@@ -69,6 +70,7 @@ use tokio_util::sync::CancellationToken;
 use calls::EngineAccounts;
 use discovery::Discovery;
 use limits::Limits;
+pub use local_calls::{CallProblem, LocalCall, LocalCalls, LocalResponse};
 pub use peer::may_be_own_listener;
 pub use port::{ApiPort, PORT, PortProblem, PortState};
 pub use redirect_test::{RedirectTest, RedirectTestUrls};
@@ -137,6 +139,7 @@ pub struct Serving {
     tasks: JoinSet<()>,
     sandbox_runner: SandboxRunner,
     redirect_test: RedirectTest,
+    local_calls: LocalCalls,
     discovery: Arc<Discovery>,
 }
 
@@ -181,6 +184,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         port: port.clone(),
         openapi_json: &OPENAPI_JSON,
     };
+    let local_calls = LocalCalls::new(state.clone());
     let router = router::router(state);
     let socket = serve_on_socket(&mut tasks, &data_dir, &router, &stopping);
     let discovery = Arc::new(Discovery::new(data_dir, runtime_dir.as_deref(), socket, token));
@@ -204,7 +208,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
             server::run(listener, router, stop, bounds).await;
         }
     });
-    Ok(Serving { port, stopping, tasks, sandbox_runner, redirect_test, discovery })
+    Ok(Serving { port, stopping, tasks, sandbox_runner, redirect_test, local_calls, discovery })
 }
 
 fn set_engine_port(engine: &Engine, state: &PortState) {
@@ -247,6 +251,11 @@ impl Serving {
     /// The Sandbox, while it is installed.
     pub const fn sandbox_runner(&self) -> &SandboxRunner {
         &self.sandbox_runner
+    }
+
+    /// Calls that this process makes for the person.
+    pub const fn local_calls(&self) -> &LocalCalls {
+        &self.local_calls
     }
 
     /// The test of the sign-in redirect.

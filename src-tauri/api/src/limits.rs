@@ -168,7 +168,7 @@ mod tests {
         let account_id = AccountId::from_uuid(id);
         let callers = [
             Caller::Person,
-            Caller::ApiToken { id: ApiTokenId::from_uuid(id), name: "my-agent".to_owned(), level: TokenLevel::Program },
+            Caller::api_token(ApiTokenId::from_uuid(id), "my-agent", TokenLevel::Program),
             Caller::AccountToken { account_id },
             Caller::McpToken { account_id },
             Caller::Link { id: LinkTokenId::from_uuid(id) },

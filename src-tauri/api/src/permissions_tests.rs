@@ -10,7 +10,8 @@ use axum::{
 };
 use relink_domain::{
     AccountId, LinkTokenId,
-    caller::{Caller, TokenLevel},
+    caller::{Caller, Grant, TokenLevel},
+    token_limits::TokenLimits,
 };
 use relink_engine::{Engine, Options, clock::Clock, keychain::Keychain};
 use serde_json::Value;
@@ -112,6 +113,9 @@ const TABLE: &[(Who, &str)] = &[
     (Who::Program, "POST /relink/webhooks/{id}/replay"),
     (Who::Person, "POST /relink/api-tokens"),
     (Who::Person, "DELETE /relink/api-tokens/{id}"),
+    (Who::Person, "GET /relink/accounts/{id}/call-bodies"),
+    (Who::Person, "POST /relink/accounts/{id}/call-bodies"),
+    (Who::Person, "DELETE /relink/accounts/{id}/call-bodies"),
     (Who::Person, "GET /relink/redirect-uris"),
     (Who::Person, "PUT /relink/redirect-uris"),
     (Who::Person, "POST /relink/callback"),
@@ -256,6 +260,21 @@ async fn every_route_lets_in_whom_the_table_names_and_nobody_else() {
             let response = ask(&router, operation, token).await;
             check(kind, operation, *who <= allows, refused, &response);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_read_only_token_gets_through_to_reading_and_to_nothing_else() {
+    let world = World::new().await;
+    let limits = TokenLimits { read_only: true, ..TokenLimits::default() };
+    let grant = Grant { level: TokenLevel::Full, limits };
+    let made = world.engine.access().create_api_token(&Caller::Person, "reader".into(), grant, None).await;
+    let (_, secret) = made.expect("made");
+    let router = router::router(world.state.clone());
+    for (who, operation) in TABLE.iter().filter(|(who, _)| *who != Who::Open) {
+        let reads = ["GET ", "HEAD ", "OPTIONS "].iter().any(|method| operation.starts_with(method));
+        let response = ask(&router, operation, Some(secret.expose())).await;
+        check("a read-only token", operation, *who <= Who::Full && reads, (403, "forbidden"), &response);
     }
 }
 

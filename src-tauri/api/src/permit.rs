@@ -1,8 +1,9 @@
 //! What a caller of a route must be permitted to do.
 
 use axum::{
+    body::HttpBody,
     extract::Request,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -22,8 +23,88 @@ pub(crate) fn unauthorized() -> Response {
 /// Rejects a caller without the permission that the route declares.
 pub(crate) async fn permit(permission: Permission, request: Request, next: Next) -> Response {
     let Some(caller) = request.extensions().get::<Caller>() else { return unauthorized() };
-    match caller.require(permission) {
+    let permitted =
+        caller.require(permission).and_then(|()| if only_reads(&request) { Ok(()) } else { caller.require_writing() });
+    match permitted {
         Ok(()) => next.run(request).await,
         Err(refusal) => ApiError::from(Error::from(refusal)).into_response(),
+    }
+}
+
+/// Headers by which some servers take another method than the request's.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+/// The methods of a resource that read (contract section 4.6).
+const READING_METHODS: [&str; 2] = ["get", "list"];
+
+/// Whether a request only reads: its method is safe (RFC 9110 §9.2.1), or it runs a resource's `get` or `list`. A request to
+/// change the protocol doesn't, because anything may follow. Nor does one with a body at `/custom`, whose `methodConfig` may name
+/// another method.
+fn only_reads(request: &Request) -> bool {
+    let headers = request.headers();
+    let mut segments = request.uri().path().trim_start_matches('/').split('/');
+    let route = segments.next().unwrap_or_default();
+    match *request.method() {
+        Method::GET | Method::HEAD | Method::OPTIONS => {
+            !headers.contains_key(header::UPGRADE)
+                && !METHOD_OVERRIDES.iter().any(|name| headers.contains_key(*name))
+                && (route != "custom" || request.body().is_end_stream())
+        }
+        Method::POST => {
+            route == "proxy"
+                && segments.nth(1).is_some_and(|method| READING_METHODS.contains(&method))
+                && segments.next().is_none()
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn a_body_at_custom_may_name_another_method() {
+        let reads = |path: &str, body: Body| only_reads(&Request::builder().uri(path).body(body).expect("a request"));
+        assert!(reads("/custom/users", Body::empty()) && reads("/via/acme/x", Body::from("x")));
+        assert!(!reads("/custom/users", Body::from(r#"{"methodConfig":{"method":"post"}}"#)));
+        assert!(!reads("//custom/users", Body::from("x")));
+    }
+
+    #[test]
+    fn what_only_reads_is_known_by_its_method() {
+        let reads = |method: &str, path: &str, header: Option<&str>| {
+            let mut request = Request::builder().method(method).uri(path);
+            if let Some(name) = header {
+                request = request.header(name, "DELETE");
+            }
+            only_reads(&request.body(Body::empty()).expect("a request"))
+        };
+        for (method, path) in [
+            ("GET", "/via/acme/x"),
+            ("HEAD", "/via/acme/x"),
+            ("OPTIONS", "/via/acme/x"),
+            ("POST", "/proxy/contacts/list"),
+            ("POST", "//proxy/contacts/get"),
+        ] {
+            assert!(reads(method, path, None), "{method} {path}");
+        }
+        for (method, path, header) in [
+            ("POST", "/via/acme/x", None),
+            ("PUT", "/proxy/contacts/list", None),
+            ("DELETE", "/via/acme/x", None),
+            ("QUERY", "/via/acme/x", None),
+            ("POST", "/proxy/list", None),
+            ("POST", "/proxy/contacts/merge", None),
+            ("POST", "/proxy/contacts/list/x", None),
+            ("POST", "/via/contacts/list", None),
+            ("POST", "/batch-request", None),
+            ("GET", "/via/acme/x", Some("upgrade")),
+            ("GET", "/via/acme/x", Some("x-http-method-override")),
+            ("GET", "/via/acme/x", Some("X-HTTP-Method")),
+        ] {
+            assert!(!reads(method, path, header), "{method} {path} {header:?}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -12,10 +12,11 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::Request,
-    http::{Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use hyper::body::{Frame, SizeHint};
+use relink_contract::call::CallWithBodies;
 use relink_domain::{
     AccountId, Timestamp,
     call::{CALLER_LEFT, Call, CallRoute, Program, RESPONSE_BROKE_OFF, shown_path},
@@ -25,6 +26,9 @@ use relink_engine::Engine;
 use tokio::time::Instant;
 
 use crate::{ApiState, error::ApiError};
+
+/// So much of each body is recorded, if bodies are.
+const MAX_COPIED: usize = 16 << 10;
 
 /// What is known of a call when it begins.
 pub(crate) struct Begun<'a> {
@@ -46,26 +50,41 @@ pub(crate) async fn recorded<F>(
 where
     F: Future<Output = Result<Response, ApiError>>,
 {
+    attempted(api, caller, begun, request, call).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// [`recorded`], with an error that isn't a response yet.
+pub(crate) async fn attempted<F>(
+    api: &ApiState,
+    caller: &Caller,
+    begun: Begun<'_>,
+    request: Request,
+    call: impl FnOnce(Request) -> F,
+) -> Result<Response, ApiError>
+where
+    F: Future<Output = Result<Response, ApiError>>,
+{
     let mut recording = Recording::begin(&api.engine, caller, &begun, request.method());
     // A call without a body needs no counter.
     let request = if request.body().is_end_stream() {
         request
     } else {
-        let sent = Arc::clone(&recording.sent_bytes);
-        request.map(|body| Body::new(Counted { body, counter: sent }))
+        let (counter, copy) = (Arc::clone(&recording.sent_bytes), recording.copy_of(request.headers()));
+        recording.request.clone_from(&copy);
+        request.map(|body| Body::new(Counted { body, counter, copy }))
     };
     match call(request).await {
         Ok(response) => {
             recording.answered(response.status());
+            recording.response = recording.copy_of(response.headers());
             // The response to HEAD has no body, and whoever knows its length may not wait for the end.
             let length = if recording.method == Method::HEAD { Some(0) } else { content_length(&response) };
-            response.map(|body| Body::new(Recorded { has_ended: false, length, body, recording }))
+            Ok(response.map(|body| Body::new(Recorded { has_ended: false, length, body, recording })))
         }
         Err(error) => {
             recording.error = Some(error.code().to_owned());
-            let response = error.into_response();
-            recording.answered(response.status());
-            response
+            recording.answered(error.status());
+            Err(error)
         }
     }
 }
@@ -86,6 +105,10 @@ struct Recording {
     received_bytes: u64,
     /// `None`: the response is complete.
     error: Option<String>,
+    /// Whether the bodies are recorded.
+    has_bodies: bool,
+    request: Option<BodyCopy>,
+    response: Option<BodyCopy>,
 }
 
 impl Recording {
@@ -104,7 +127,15 @@ impl Recording {
             sent_bytes: Arc::default(),
             received_bytes: 0,
             error: None,
+            has_bodies: engine.call_log().records_bodies(caller, begun.account),
+            request: None,
+            response: None,
         }
+    }
+
+    /// What a body with these headers is copied to; `None` if it isn't.
+    fn copy_of(&self, headers: &HeaderMap) -> Option<BodyCopy> {
+        (self.has_bodies && is_text(headers)).then(BodyCopy::default)
     }
 
     fn micros(&self) -> u64 {
@@ -139,14 +170,75 @@ impl Drop for Recording {
             received_bytes: self.received_bytes,
             error: self.error.take(),
         };
+        if self.has_bodies {
+            let (request, response) = (self.request.take(), self.response.take());
+            keep_bodies(&self.engine, &self.caller, self.account, &call, request, response);
+        }
         self.engine.call_log().record(&self.caller, self.account, call);
     }
+}
+
+/// Keeps the bodies of a call, without the account's secrets. If those aren't known, nothing is kept.
+fn keep_bodies(
+    engine: &Engine,
+    caller: &Caller,
+    account: AccountId,
+    call: &Call,
+    request: Option<BodyCopy>,
+    response: Option<BodyCopy>,
+) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    let (engine, caller) = (engine.clone(), caller.clone());
+    let mut kept = CallWithBodies {
+        at: call.at,
+        program: call.program.name.clone(),
+        method: call.method.clone(),
+        path: call.path.clone(),
+        status: call.status,
+        request: None,
+        response: None,
+    };
+    runtime.spawn(async move {
+        let Ok(prepared) = engine.refresher().prepared(&caller, account).await else { return };
+        let clean = |copy: Option<BodyCopy>| copy.map(|copy| prepared.without_secrets(&copy.into_text()));
+        (kept.request, kept.response) = (clean(request), clean(response));
+        engine.call_log().keep_bodies(&caller, account, kept);
+    });
+}
+
+/// The beginning of a body. Clones share the same bytes.
+#[derive(Debug, Clone, Default)]
+struct BodyCopy(Arc<Mutex<Vec<u8>>>);
+
+impl BodyCopy {
+    fn add<E>(&self, frame: Option<&Result<Frame<Bytes>, E>>) {
+        let Some(data) = frame.and_then(|frame| frame.as_ref().ok()?.data_ref()) else { return };
+        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MAX_COPIED.saturating_sub(bytes.len());
+        bytes.extend_from_slice(&data[..room.min(data.len())]);
+    }
+
+    fn into_text(self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+/// Whether a body with these headers is text: its type says so, and it isn't compressed.
+fn is_text(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_text = essence.starts_with("text/")
+        || essence.ends_with("json")
+        || essence.ends_with("xml")
+        || matches!(essence.as_str(), "application/x-www-form-urlencoded" | "application/graphql");
+    is_text && !headers.contains_key(header::CONTENT_ENCODING)
 }
 
 /// A request's body that counts what was read of it.
 struct Counted {
     body: Body,
     counter: Arc<AtomicU64>,
+    copy: Option<BodyCopy>,
 }
 
 impl HttpBody for Counted {
@@ -159,6 +251,9 @@ impl HttpBody for Counted {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         self.counter.fetch_add(length_of(frame.as_ref()), Ordering::Relaxed);
+        if let Some(copy) = &self.copy {
+            copy.add(frame.as_ref());
+        }
         Poll::Ready(frame)
     }
 
@@ -190,6 +285,9 @@ impl HttpBody for Recorded {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         self.recording.received_bytes += length_of(frame.as_ref());
+        if let Some(copy) = &self.recording.response {
+            copy.add(frame.as_ref());
+        }
         match &frame {
             None => self.has_ended = true,
             Some(Err(_)) => self.recording.fail(RESPONSE_BROKE_OFF),
@@ -223,4 +321,49 @@ fn content_length(response: &Response) -> Option<u64> {
 fn length_of<E>(frame: Option<&Result<Frame<Bytes>, E>>) -> u64 {
     let data = frame.and_then(|frame| frame.as_ref().ok()?.data_ref());
     data.map_or(0, |data| data.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_text_is_copied() {
+        let of = |content_type: Option<&'static str>, coding: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(content_type) = content_type {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+            }
+            if let Some(coding) = coding {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+            }
+            is_text(&headers)
+        };
+        for text in
+            ["application/json", "Text/Plain; charset=utf-8", "application/problem+json", "application/atom+xml"]
+        {
+            assert!(of(Some(text), None), "{text}");
+        }
+        for (content_type, coding) in [
+            (None, None),
+            (Some("application/json"), Some("gzip")),
+            (Some("image/png"), None),
+            (Some("application/octet-stream"), None),
+            (Some("multipart/form-data; boundary=x"), None),
+        ] {
+            assert!(!of(content_type, coding), "{content_type:?} {coding:?}");
+        }
+    }
+
+    #[test]
+    fn a_copy_is_bounded() {
+        let copy = BodyCopy::default();
+        let frame: Result<_, ()> = Ok(Frame::data(Bytes::from(vec![b'x'; MAX_COPIED - 1])));
+        copy.add(Some(&frame));
+        copy.add(Some(&frame));
+        copy.add::<()>(None);
+        assert_eq!(copy.into_text().len(), MAX_COPIED);
+    }
 }

@@ -5,7 +5,11 @@ use relink_contract::{
     Deleted, List, WireSecret,
     token::{ApiToken, CreatedApiToken, NewApiToken},
 };
-use relink_domain::{ApiTokenId, caller::Caller, permission::Permission};
+use relink_domain::{
+    ApiTokenId,
+    caller::{Caller, Grant},
+    permission::Permission,
+};
 use utoipa_axum::routes;
 
 use crate::{
@@ -89,7 +93,8 @@ async fn create(
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewApiToken>,
 ) -> Result<(StatusCode, Json<CreatedApiToken>), ApiError> {
-    let (token, secret) = api.engine.access().create_api_token(&caller, new.name, new.level, new.expires_at).await?;
+    let grant = Grant { level: new.level, limits: new.limits };
+    let (token, secret) = api.engine.access().create_api_token(&caller, new.name, grant, new.expires_at).await?;
     let body = CreatedApiToken { record: token.into(), token: WireSecret::from(secret) };
     Ok((StatusCode::CREATED, Json(body)))
 }

@@ -150,7 +150,13 @@ async fn call(api: &ApiState, caller: &Caller, account: &str, request: Request) 
     recorded(api, caller, begun, request, |request| forward(api, caller, account, request)).await
 }
 
-async fn forward(api: &ApiState, caller: &Caller, id: AccountId, request: Request) -> Result<Response, ApiError> {
+/// Makes a call. The request's path begins with `/via/`.
+pub(crate) async fn forward(
+    api: &ApiState,
+    caller: &Caller,
+    id: AccountId,
+    request: Request,
+) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let uri = parts.extensions.remove::<AsSent>().map_or(parts.uri, |AsSent(uri)| uri);
     let (prefix, path) = split(uri.path());

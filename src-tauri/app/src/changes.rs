@@ -95,6 +95,7 @@ impl App {
             (set.timeline, Change::Timeline),
             (set.integrations, Change::Integrations),
             (set.webhooks, Change::Webhooks),
+            (set.calls, Change::Calls),
             (set.api_tokens, Change::ApiTokens),
         ];
         for (_, change) in others.into_iter().filter(|(changed, _)| *changed) {

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod api_tokens;
+mod calls;
 mod changes;
 mod clipboard;
 mod commands;
@@ -35,7 +36,7 @@ use std::{
     time::Instant,
 };
 
-use relink_api::{ApiPort, SandboxRunner};
+use relink_api::{ApiPort, LocalCalls, SandboxRunner};
 use relink_contract::window::{Change, Destination, ErrorView, KeychainState, Preferences};
 use relink_domain::{Secret, notice::DesktopSignal};
 use relink_engine::Engine;
@@ -60,6 +61,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     engine: Engine,
     sandbox_runner: SandboxRunner,
+    local_calls: LocalCalls,
     runtime_info: RuntimeInfo,
     desktop: Arc<dyn Desktop>,
     desktop_status: watch::Sender<DesktopStatus>,
@@ -96,6 +98,7 @@ impl App {
     pub async fn start(
         engine: Engine,
         sandbox_runner: SandboxRunner,
+        local_calls: LocalCalls,
         runtime_info: RuntimeInfo,
         desktop: Arc<dyn Desktop>,
         notifications: mpsc::Sender<notifications::Request>,
@@ -105,6 +108,7 @@ impl App {
         let app = Self(Arc::new(Inner {
             engine,
             sandbox_runner,
+            local_calls,
             runtime_info,
             desktop,
             desktop_status: watch::Sender::default(),

@@ -151,6 +151,33 @@ impl AccountUsage {
     }
 }
 
+/// The last calls with an account that were recorded with their bodies, while that is switched on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
+pub struct CallBodies {
+    /// When the recording ends, and what was recorded is forgotten; null while it is switched off.
+    #[schema(required)]
+    pub until: Option<Timestamp>,
+    /// Newest first, at most 20.
+    pub calls: Vec<CallWithBodies>,
+}
+
+/// A call with its bodies, as far as they are text: up to 16 KiB of each, without the account's secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
+pub struct CallWithBodies {
+    pub at: Timestamp,
+    pub program: String,
+    pub method: String,
+    pub path: String,
+    #[schema(required)]
+    pub status: Option<u16>,
+    /// Null if there was none, or if it isn't text.
+    #[schema(required)]
+    pub request: Option<String>,
+    /// The same of the response.
+    #[schema(required)]
+    pub response: Option<String>,
+}
+
 /// What a log is about, in Truto's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

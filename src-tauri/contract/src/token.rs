@@ -1,6 +1,6 @@
 //! API tokens.
 
-use relink_domain::{ApiTokenId, Timestamp, caller::TokenLevel};
+use relink_domain::{ApiTokenId, Timestamp, caller::TokenLevel, token_limits::TokenLimits};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
@@ -14,6 +14,8 @@ pub struct ApiToken {
     pub name: String,
     /// How much the token may do.
     pub level: TokenLevel,
+    #[serde(flatten)]
+    pub limits: TokenLimits,
     pub created_at: Timestamp,
     /// Null if it never expires.
     #[schema(required)]
@@ -30,6 +32,8 @@ pub struct NewApiToken {
     /// Default: `program`.
     #[serde(default)]
     pub level: TokenLevel,
+    #[serde(flatten)]
+    pub limits: TokenLimits,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }

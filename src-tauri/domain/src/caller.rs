@@ -1,10 +1,10 @@
 //! Who asked for something.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, ApiTokenId, LinkTokenId};
+use crate::{AccountId, ApiTokenId, LinkTokenId, token_limits::TokenLimits};
 
 /// Who called a verb of the engine. Timeline entries say who did what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub enum Caller {
         name: String,
         #[serde(default = "TokenLevel::before_levels")]
         level: TokenLevel,
+        /// What it may do now. It isn't part of what is recorded.
+        #[serde(skip)]
+        limits: Arc<TokenLimits>,
     },
     /// A program with a token for one account.
     AccountToken { account_id: AccountId },
@@ -27,6 +30,19 @@ pub enum Caller {
     Link { id: LinkTokenId },
     /// Relink itself: schedules and recovery.
     Internal,
+}
+
+/// What an API token may do: its level, and its limits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grant {
+    pub level: TokenLevel,
+    pub limits: TokenLimits,
+}
+
+impl From<TokenLevel> for Grant {
+    fn from(level: TokenLevel) -> Self {
+        Self { level, limits: TokenLimits::default() }
+    }
 }
 
 /// How much an API token may do (`permission`).
@@ -84,6 +100,30 @@ impl fmt::Display for Caller {
 }
 
 impl Caller {
+    /// An API token without limits.
+    pub fn api_token(id: ApiTokenId, name: impl Into<String>, level: TokenLevel) -> Self {
+        Self::ApiToken { id, name: name.into(), level, limits: Arc::default() }
+    }
+
+    /// The limits of its API token, if it has one.
+    pub fn limits(&self) -> Option<&TokenLimits> {
+        match self {
+            Self::ApiToken { limits, .. } => Some(limits),
+            Self::Person | Self::AccountToken { .. } | Self::McpToken { .. } | Self::Link { .. } | Self::Internal => {
+                None
+            }
+        }
+    }
+
+    /// The limits, if they name the accounts that it may use.
+    pub fn account_limits(&self) -> Option<&TokenLimits> {
+        self.limits().filter(|limits| limits.names_accounts())
+    }
+
+    pub fn is_read_only(&self) -> bool {
+        self.limits().is_some_and(|limits| limits.read_only)
+    }
+
     /// What a timeline entry says about who did it; nothing where Relink acted by itself.
     pub fn attribution(&self) -> Option<String> {
         match self {
@@ -106,7 +146,7 @@ mod tests {
     #[test]
     fn an_attribution_names_who_acted_and_nobody_where_relink_did() {
         let id = ApiTokenId::from_uuid(Uuid::nil());
-        let token = Caller::ApiToken { id, name: "my-agent".to_owned(), level: TokenLevel::Program };
+        let token = Caller::api_token(id, "my-agent", TokenLevel::Program);
         assert_eq!(token.attribution().as_deref(), Some("by API token my-agent"));
         assert_eq!(Caller::Person.attribution().as_deref(), Some("by you"));
         assert_eq!(Caller::Internal.attribution(), None);
@@ -123,6 +163,7 @@ mod tests {
         let recorded = format!(r#"{{"kind":"api_token","id":"{id}","name":"my-agent"}}"#);
         let caller: Caller = serde_json::from_str(&recorded).expect("read");
         let id = ApiTokenId::from_uuid(id);
-        assert_eq!(caller, Caller::ApiToken { id, name: "my-agent".to_owned(), level: TokenLevel::Full });
+        assert_eq!(caller, Caller::api_token(id, "my-agent", TokenLevel::Full));
+        assert!(!serde_json::to_string(&caller).expect("JSON").contains("limits"));
     }
 }

@@ -25,6 +25,7 @@ mod schema;
 pub mod secret;
 pub mod template;
 pub mod time;
+pub mod token_limits;
 pub mod verdict;
 
 pub use id::{

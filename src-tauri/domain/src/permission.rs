@@ -1,11 +1,18 @@
 //! Who may do what: the one table of permissions.
 //!
 //! Each route of the API declares the permission that it requires. [`Caller::require`] decides; what depends on the request
-//! itself, such as whose webhook it is about, the verb of the engine asks here.
+//! itself, such as whose webhook or which account it is about, the verb of the engine asks here.
+//!
+//! An API token may be limited ([`TokenLimits`]): to some accounts, so that it has no permission that can't be divided by
+//! accounts, and to reading.
 
 use std::fmt;
 
-use crate::caller::{Caller, TokenLevel};
+use crate::{
+    AccountId,
+    caller::{Caller, TokenLevel},
+    token_limits::TokenLimits,
+};
 
 /// The least caller that has a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,41 +70,120 @@ permissions! {
     ManageApiTokens = "manage_api_tokens", Person, "create or revoke API tokens";
     AllowRedirects = "allow_redirects", Person, "read or change the allowed redirect URLs";
     AllowPrivateAddresses = "allow_private_addresses", Person, "consent to a private address";
+    RecordBodies = "record_bodies", Person, "record the bodies of calls";
     ControlSandbox = "control_sandbox", Person, "use the Sandbox's controls";
     SubmitCallbacks = "submit_callbacks", Person, "submit an OAuth callback outside of its sign-in";
 }
 
+impl Permission {
+    /// Whether what it allows is about one account at a time, or reveals nothing of accounts. A token that is limited to some
+    /// accounts has no other permission.
+    const fn is_divisible(self) -> bool {
+        match self {
+            Self::ReadAccounts
+            | Self::UseAccounts
+            | Self::MakeCalls
+            | Self::CreateLinks
+            | Self::ReadCalls
+            | Self::ChangeAccounts
+            | Self::ReadIntegrations => true,
+            // Events are about every account.
+            Self::FollowEvents
+            | Self::OwnWebhooks
+            | Self::AllWebhooks
+            | Self::ManageIntegrations
+            | Self::ReadApiTokens
+            | Self::ManageApiTokens
+            | Self::AllowRedirects
+            | Self::AllowPrivateAddresses
+            | Self::RecordBodies
+            | Self::ControlSandbox
+            | Self::SubmitCallbacks => false,
+        }
+    }
+}
+
 impl Caller {
     /// Whether the caller has a permission. Relink itself has none, because it never comes through a surface.
-    pub const fn may(&self, permission: Permission) -> bool {
+    pub fn may(&self, permission: Permission) -> bool {
         match self {
             Self::Person => true,
-            Self::ApiToken { level, .. } => match permission.least() {
-                Least::Program => true,
-                Least::Full => matches!(level, TokenLevel::Full),
-                Least::Person => false,
-            },
+            Self::ApiToken { level, limits, .. } => {
+                let has_level = match permission.least() {
+                    Least::Program => true,
+                    Least::Full => matches!(level, TokenLevel::Full),
+                    Least::Person => false,
+                };
+                has_level && (permission.is_divisible() || !limits.names_accounts())
+            }
             // The routes for the first two don't exist yet. The connect UI's routes check the link token or the flow's key.
             Self::AccountToken { .. } | Self::McpToken { .. } | Self::Link { .. } | Self::Internal => false,
         }
     }
 
     pub fn require(&self, permission: Permission) -> Result<(), Refusal> {
-        if self.may(permission) { Ok(()) } else { Err(Refusal { caller: self.clone(), permission }) }
+        if self.may(permission) { Ok(()) } else { Err(self.refusal(Lacking::Permission(permission))) }
     }
+
+    /// Fails if the caller's token may only read.
+    pub fn require_writing(&self) -> Result<(), Refusal> {
+        if self.is_read_only() { Err(self.refusal(Lacking::Writing)) } else { Ok(()) }
+    }
+
+    /// Fails if the caller's token is limited to other accounts than this one of the integration with this name.
+    pub fn require_account(&self, account: AccountId, integration: &str) -> Result<(), Refusal> {
+        let is_allowed = self.account_limits().is_none_or(|limits| limits.allows(account, integration));
+        if is_allowed { Ok(()) } else { Err(self.refusal(Lacking::Account)) }
+    }
+
+    /// Fails if the caller's token is limited to some accounts.
+    pub fn require_all_accounts(&self) -> Result<(), Refusal> {
+        if self.account_limits().is_none() { Ok(()) } else { Err(self.refusal(Lacking::AllAccounts)) }
+    }
+
+    fn refusal(&self, lacking: Lacking) -> Refusal {
+        Refusal { caller: self.clone(), lacking }
+    }
+}
+
+/// What a caller lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lacking {
+    Permission(Permission),
+    /// Its token may only read.
+    Writing,
+    /// Its token is limited to other accounts.
+    Account,
+    /// Its token is limited to some accounts.
+    AllAccounts,
 }
 
 /// What a caller may not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     caller: Caller,
-    permission: Permission,
+    lacking: Lacking,
 }
 
 impl Refusal {
     /// What to do.
     pub fn hint(&self) -> String {
-        match (&self.caller, self.permission.least()) {
+        let permission = match self.lacking {
+            Lacking::Permission(permission) => permission,
+            Lacking::Writing => {
+                return "Use a token that isn't read-only: relink api-token create NAME, or in Relink's settings."
+                    .to_owned();
+            }
+            Lacking::Account | Lacking::AllAccounts => {
+                return "Use a token for this account, or one for all accounts: relink api-token create NAME, or in \
+                        Relink's settings."
+                    .to_owned();
+            }
+        };
+        match (&self.caller, permission.least()) {
+            (Caller::ApiToken { limits, .. }, Least::Program | Least::Full) if is_beyond(limits, permission) => {
+                "Use a token for all accounts: relink api-token create NAME, or in Relink's settings.".to_owned()
+            }
             (Caller::ApiToken { .. }, Least::Full) => {
                 "Create a token with full access: relink api-token create NAME --admin, or in Relink's settings."
                     .to_owned()
@@ -110,12 +196,26 @@ impl Refusal {
     }
 }
 
+/// Whether a token with these limits never has a permission.
+const fn is_beyond(limits: &TokenLimits, permission: Permission) -> bool {
+    limits.names_accounts() && !permission.is_divisible()
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = self.permission.what();
-        match (&self.caller, self.permission.least()) {
+        let permission = match (self.lacking, &self.caller) {
+            (Lacking::Permission(permission), _) => permission,
+            (Lacking::Writing, caller) => return write!(f, "The {caller} may only read."),
+            (Lacking::Account, caller) => return write!(f, "The {caller} is limited to other accounts."),
+            (Lacking::AllAccounts, caller) => return write!(f, "The {caller} is limited to some accounts."),
+        };
+        let what = permission.what();
+        match (&self.caller, permission.least()) {
             (Caller::ApiToken { name, .. }, Least::Person) => {
                 write!(f, "The API token {name} may not {what}. No token may: only the person at this machine.")
+            }
+            (Caller::ApiToken { name, limits, .. }, _) if is_beyond(limits, permission) => {
+                write!(f, "The API token {name} may not {what}, because it is limited to some accounts.")
             }
             (Caller::ApiToken { name, .. }, _) => {
                 write!(f, "The API token {name} may not {what}. That takes a token with full access.")
@@ -136,7 +236,7 @@ mod tests {
     use crate::{AccountId, ApiTokenId, LinkTokenId};
 
     fn token(level: TokenLevel) -> Caller {
-        Caller::ApiToken { id: ApiTokenId::from_uuid(Uuid::nil()), name: "my-agent".to_owned(), level }
+        Caller::api_token(ApiTokenId::from_uuid(Uuid::nil()), "my-agent", level)
     }
 
     #[test]
@@ -175,6 +275,48 @@ mod tests {
         );
         assert!(refusal.hint().contains("relink api-token create NAME --admin"), "{}", refusal.hint());
         assert_eq!(token(TokenLevel::Full).require(Permission::ManageIntegrations), Ok(()));
+    }
+
+    fn limited(level: TokenLevel, limits: TokenLimits) -> Caller {
+        let id = ApiTokenId::from_uuid(Uuid::nil());
+        Caller::ApiToken { id, name: "my-agent".to_owned(), level, limits: limits.into() }
+    }
+
+    #[test]
+    fn a_token_for_some_accounts_may_nothing_that_is_about_all_of_them() {
+        let acme = TokenLimits { integrations: Some(vec!["acme".to_owned()]), ..TokenLimits::default() };
+        let narrow = limited(TokenLevel::Full, acme);
+        for permission in [Permission::FollowEvents, Permission::OwnWebhooks, Permission::ManageIntegrations] {
+            let refusal = narrow.require(permission).expect_err("refused");
+            assert!(refusal.to_string().ends_with("because it is limited to some accounts."), "{refusal}");
+            assert!(refusal.hint().contains("for all accounts"), "{}", refusal.hint());
+        }
+        for permission in [Permission::ReadAccounts, Permission::MakeCalls, Permission::ChangeAccounts] {
+            assert_eq!(narrow.require(permission), Ok(()));
+        }
+        let account = AccountId::from_uuid(Uuid::nil());
+        assert_eq!(narrow.require_account(account, "acme"), Ok(()));
+        let refusal = narrow.require_account(account, "other").expect_err("refused");
+        assert_eq!(refusal.to_string(), "The API token my-agent is limited to other accounts.");
+        let refusal = narrow.require_all_accounts().expect_err("refused");
+        assert_eq!(refusal.to_string(), "The API token my-agent is limited to some accounts.");
+        assert_eq!(narrow.require_writing(), Ok(()));
+        for unlimited in [Caller::Person, Caller::Internal, token(TokenLevel::Program)] {
+            assert_eq!(unlimited.require_account(account, "other"), Ok(()));
+            assert_eq!(unlimited.require_all_accounts(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_read_only_token_may_not_write() {
+        let narrow = limited(TokenLevel::Full, TokenLimits { read_only: true, ..TokenLimits::default() });
+        let refusal = narrow.require_writing().expect_err("refused");
+        assert_eq!(refusal.to_string(), "The API token my-agent may only read.");
+        assert!(refusal.hint().contains("isn't read-only"), "{}", refusal.hint());
+        assert_eq!(narrow.require(Permission::FollowEvents), Ok(()), "reading is about all accounts");
+        for unlimited in [Caller::Person, Caller::Internal, token(TokenLevel::Full)] {
+            assert_eq!(unlimited.require_writing(), Ok(()));
+        }
     }
 
     #[test]

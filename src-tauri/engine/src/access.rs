@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use relink_contract::{event::Gone, token::ApiTokenCreated};
 use relink_domain::{
     ApiTokenId, Secret, Timestamp,
-    caller::{Caller, TokenLevel},
+    caller::{Caller, Grant, TokenLevel},
     event::EventKind,
     name,
+    token_limits::{MAX_LIMITED_TO, TokenLimits},
 };
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -18,8 +19,9 @@ use crate::{
     error::{Error, Result},
     random::{hash_of, random_token},
     store::{
-        Store,
+        self, Store, accounts,
         api_tokens::{self, ApiToken},
+        integrations,
         outbox::{self, Payload},
     },
     sync::lock,
@@ -56,14 +58,15 @@ struct KnownToken {
     id: ApiTokenId,
     name: String,
     level: TokenLevel,
+    limits: Arc<TokenLimits>,
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
 }
 
 impl KnownToken {
     fn new(hash: [u8; 32], token: &ApiToken) -> Self {
-        let ApiToken { id, name, level, expires_at, last_used_at, created_at: _ } = token.clone();
-        Self { hash, id, name, level, expires_at, last_used_at }
+        let ApiToken { id, name, level, limits, expires_at, last_used_at, created_at: _ } = token.clone();
+        Self { hash, id, name, level, limits: limits.into(), expires_at, last_used_at }
     }
 
     fn is_valid(&self, now: Timestamp) -> bool {
@@ -83,9 +86,10 @@ impl Access {
         &self,
         caller: &Caller,
         name: String,
-        level: TokenLevel,
+        grant: impl Into<Grant>,
         expires_at: Option<Timestamp>,
     ) -> Result<(ApiToken, Secret)> {
+        let Grant { level, limits } = grant.into();
         let Some(name) = name::one_line(&name, MAX_NAME).map(str::to_owned) else {
             let message = format!("A token name must have 1 to {MAX_NAME} characters, on one line.");
             return Err(Error::invalid_field("name_invalid", "name", message));
@@ -95,19 +99,27 @@ impl Access {
             let message = "The token's expiration must be in the future.";
             return Err(Error::invalid_field("expires_at_past", "expires_at", message));
         }
+        check_size(&limits)?;
         let secret = random_token()?;
         let id = ApiTokenId::from_uuid(Uuid::now_v7());
-        let token = ApiToken { id, name, level, created_at: now, expires_at, last_used_at: None };
+        let token = ApiToken { id, name, level, limits, created_at: now, expires_at, last_used_at: None };
         let payload = Payload::of(&ApiTokenCreated { id, name: token.name.clone(), created_at: now })?;
         let (hash, record, access) = (hash_of(secret.expose()), token.clone(), self.clone());
         let write = move |tx: &rusqlite::Transaction<'_>| {
+            if let Some(unknown) = unknown_limit(tx, &record.limits)? {
+                return Ok(Err(unknown));
+            }
             api_tokens::insert(tx, &hash, &record)?;
             outbox::enqueue_event(tx, EventKind::ApiTokenCreated, Some(&id.to_string()), &payload, now)?;
-            Ok(record)
+            Ok(Ok(record))
         };
         // Runs with the commit, before any later one, so that a later revocation of the token prevails.
-        let publish = move |record: &ApiToken| lock(&access.0.known).push(KnownToken::new(hash, record));
-        self.0.uses.store.write_then(write, publish).await?;
+        let publish = move |made: &Result<ApiToken>| {
+            if let Ok(record) = made {
+                lock(&access.0.known).push(KnownToken::new(hash, record));
+            }
+        };
+        self.0.uses.store.write_then(write, publish).await??;
         tracing::info!(token = %id, ?caller, "API token made");
         Ok((token, secret))
     }
@@ -162,7 +174,8 @@ impl Access {
         let mut used = None;
         for known in lock(&self.0.known).iter_mut() {
             if bool::from(known.hash.ct_eq(&hash)) && known.is_valid(now) {
-                caller = Some(Caller::ApiToken { id: known.id, name: known.name.clone(), level: known.level });
+                let (name, limits) = (known.name.clone(), Arc::clone(&known.limits));
+                caller = Some(Caller::ApiToken { id: known.id, name, level: known.level, limits });
                 if known.last_used_at.is_none_or(|last| now.millis_since(last).abs() >= LAST_USE_RESOLUTION_MILLIS) {
                     known.last_used_at = Some(now);
                     used = Some(known.id);
@@ -186,6 +199,38 @@ impl Access {
         let now = self.0.uses.clock.now();
         lock(&self.0.known).iter().any(|known| known.id == id && known.is_valid(now))
     }
+}
+
+/// A limit that names nothing, or too much, is refused.
+fn check_size(limits: &TokenLimits) -> Result<()> {
+    for (field, length) in [
+        ("accounts", limits.accounts.as_ref().map(Vec::len)),
+        ("integrations", limits.integrations.as_ref().map(Vec::len)),
+    ] {
+        if length.is_some_and(|length| !(1..=MAX_LIMITED_TO).contains(&length)) {
+            let message =
+                format!("A token can be limited to 1 to {MAX_LIMITED_TO} {field}. Leave {field} out for all.");
+            return Err(Error::invalid_field("limit_invalid", field, message));
+        }
+    }
+    Ok(())
+}
+
+/// An account or an integration that a limit names and that doesn't exist.
+fn unknown_limit(tx: &rusqlite::Transaction<'_>, limits: &TokenLimits) -> store::Result<Option<Error>> {
+    for id in limits.accounts.iter().flatten() {
+        if accounts::get(tx, *id)?.is_none() {
+            let message = format!("There is no account {id}.");
+            return Ok(Some(Error::invalid_field("limit_invalid", "accounts", message)));
+        }
+    }
+    for name in limits.integrations.iter().flatten() {
+        if integrations::installed_named(tx, name)?.is_none() {
+            let message = format!("The integration {name} isn't installed.");
+            return Ok(Some(Error::invalid_field("limit_invalid", "integrations", message)));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -277,11 +322,38 @@ mod tests {
             .await
             .expect("made");
         let caller = access.authenticate(secret.expose()).expect("known");
-        assert_eq!(caller, Caller::ApiToken { id: token.id, name: "my-agent".into(), level: TokenLevel::Full });
+        assert_eq!(caller, Caller::api_token(token.id, "my-agent", TokenLevel::Full));
         assert!(access.is_still_valid(&caller));
         clock.advance_secs(60);
         assert_eq!(access.authenticate(secret.expose()), None, "it has expired");
         assert!(!access.is_still_valid(&caller), "a request in flight learns of it too");
+    }
+
+    #[tokio::test]
+    async fn a_token_keeps_its_limits_and_is_limited_only_to_what_exists() {
+        let (access, _) = access().await;
+        let read_only = TokenLimits { read_only: true, ..TokenLimits::default() };
+        let grant = Grant { level: TokenLevel::Full, limits: read_only.clone() };
+        let (token, secret) = access.create_api_token(&CALLER, "reader".into(), grant, None).await.expect("made");
+        assert_eq!(token.limits, read_only);
+        let caller = access.authenticate(secret.expose()).expect("known");
+        assert_eq!(caller.limits(), Some(&read_only));
+        let store = access.0.uses.store.clone();
+        let reopened = Access::open(Dependencies { store, clock: Clock::set_to(START), tasks: Tasks::default() }).await;
+        let again = reopened.expect("opens").authenticate(secret.expose());
+        assert_eq!(again.expect("known").limits(), Some(&read_only), "after a restart as well");
+        let id = relink_domain::AccountId::from_uuid(Uuid::nil());
+        for (limits, field) in [
+            (TokenLimits { accounts: Some(vec![]), ..TokenLimits::default() }, "accounts"),
+            (TokenLimits { accounts: Some(vec![id; 101]), ..TokenLimits::default() }, "accounts"),
+            (TokenLimits { accounts: Some(vec![id]), ..TokenLimits::default() }, "accounts"),
+            (TokenLimits { integrations: Some(vec!["acme".into()]), ..TokenLimits::default() }, "integrations"),
+        ] {
+            let grant = Grant { level: TokenLevel::Program, limits };
+            let refused = access.create_api_token(&CALLER, "agent".into(), grant, None).await.expect_err("refused");
+            assert!(matches!(&refused, Error::Invalid { field: Some(at), .. } if at == field), "{refused}");
+        }
+        assert_eq!(lock(&access.0.known).len(), 1, "a token that wasn't made isn't known");
     }
 
     #[tokio::test]

@@ -206,8 +206,12 @@ impl Engine {
         let access =
             Access::open(access::Dependencies { store: store.clone(), clock: clock.clone(), tasks: tasks.clone() })
                 .await?;
-        let call_log =
-            CallLog::new(call_log::Dependencies { store: store.clone(), clock: clock.clone(), tasks: tasks.clone() });
+        let call_log = CallLog::new(call_log::Dependencies {
+            store: store.clone(),
+            accounts: accounts.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+        });
         let retention = Retention::new(retention::Dependencies {
             store: store.clone(),
             clock: clock.clone(),

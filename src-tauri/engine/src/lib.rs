@@ -43,7 +43,7 @@ mod wire;
 pub use access::Access;
 pub use access_tokens::AccessToken;
 pub use accounts::{AccountName, AccountPage, AccountView, Accounts, PageQuery, TimelineQuery};
-pub use call_log::{CALL_DAYS, CALLS_OF_ACCOUNT, CallLog};
+pub use call_log::{CALL_DAYS, CallLog};
 pub use catalog::{Added, Catalog, CatalogEntry, SANDBOX};
 pub use connections::{BeginFlow, BegunFlow, Connections, NewLink, OpenedIn, TakenCallback};
 pub use documents::Documents;
@@ -58,7 +58,7 @@ pub use refresher::{CheckReport, Refresher};
 pub use store::{
     ChangeSet, ChangedAccounts, Changes, StoreError,
     api_tokens::ApiToken,
-    calls::{CallQuery, DayOfProgram, RecordedCall},
+    calls::{CallQuery, RecordedCall},
     filter::{AccountOrder, AccountPlace, AccountText, AccountTime, Comparison, Condition, Filter},
     integrations::{Installed, Integration},
     outbox::Event,

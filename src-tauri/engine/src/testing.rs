@@ -335,5 +335,5 @@ impl LocalRequest {
 /// A program with an API token.
 pub(crate) fn program() -> Caller {
     let id = ApiTokenId::from_uuid(Uuid::nil());
-    Caller::ApiToken { id, name: "my-agent".to_owned(), level: TokenLevel::Program }
+    Caller::api_token(id, "my-agent", TokenLevel::Program)
 }

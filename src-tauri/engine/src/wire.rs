@@ -51,8 +51,8 @@ impl Installed {
 
 impl From<ApiToken> for token::ApiToken {
     fn from(token: ApiToken) -> Self {
-        let ApiToken { id, name, level, created_at, expires_at, last_used_at } = token;
-        Self { id, name, level, created_at, expires_at, last_used_at }
+        let ApiToken { id, name, level, limits, created_at, expires_at, last_used_at } = token;
+        Self { id, name, level, limits, created_at, expires_at, last_used_at }
     }
 }
 

@@ -1,16 +1,21 @@
 import type {
   Account,
+  AccountUsage,
   ApiToken,
+  Call,
+  CallBodies,
   Delivery,
   TimelineEntry,
   TimelinePage,
   Health,
   Integration,
+  KnownCall,
   NoticeRecord,
   Overview,
   Preferences,
   SandboxSettings,
   SignInProgress,
+  TriedCall,
   ErrorView,
   Webhook,
 } from '../../host/types';
@@ -137,6 +142,38 @@ export function timelineEntry(seq: number, change: Partial<TimelineEntry> = {}):
   };
 }
 
+/** The last days, today last; `calls` for each of them. */
+export function usageOf(calls: number[], change: Partial<AccountUsage> = {}): AccountUsage {
+  const days = calls.map((number, index) => ({
+    date: ago((calls.length - 1 - index) * 24 * 60).slice(0, 10),
+    calls: number,
+    errors: Math.floor(number / 7),
+    p50_ms: number === 0 ? null : 80 + ((number * 7) % 60),
+    p95_ms: number === 0 ? null : 300 + ((number * 13) % 400),
+  }));
+  return { days, programs: [], dropped: 0, ...change };
+}
+
+export function madeCall(seq: number, change: Partial<Call> = {}): Call {
+  return {
+    seq,
+    at: ago(1000 - seq),
+    api_token_id: 'token-1',
+    program: 'nightly-report',
+    route: 'via',
+    method: 'GET',
+    path: '/user/repos?per_page=…&page=…',
+    status: 200,
+    headers_ms: 92.4,
+    total_ms: 101.3,
+    sent_bytes: 0,
+    received_bytes: 18_420,
+    error: null,
+    failed: false,
+    ...change,
+  };
+}
+
 /** Handles the window’s commands from memory. Tests change its data or replace a handler. */
 export class FakeRelink {
   invocations: Invocation[] = [];
@@ -159,6 +196,20 @@ export class FakeRelink {
   health: Health = {
     slots: Array.from({ length: 84 }, () => 'working' as const),
     sentence: 'Working for seven days',
+  };
+  usage: AccountUsage = usageOf(Array.from({ length: 14 }, () => 0));
+  calls: Call[] = [];
+  knownCalls: KnownCall[] = [];
+  bodies: CallBodies = { until: null, calls: [] };
+  tried: TriedCall = {
+    status: 200,
+    reason: 'OK',
+    headers_ms: 92.4,
+    total_ms: 101.3,
+    headers: [{ name: 'content-type', value: 'application/json' }],
+    body: '{"id":1,"login":"octo-acme"}',
+    bytes: 28,
+    is_cut: false,
   };
   integrations: Integration[] = [];
   webhooks: Webhook[] = [];
@@ -190,6 +241,12 @@ export class FakeRelink {
     account: ({ id }) => this.find(id),
     health: () => this.health,
     timeline: (pages) => this.page(pages),
+    usage: () => this.usage,
+    calls: () => this.calls,
+    call_bodies: () => this.bodies,
+    record_call_bodies: ({ on }) => (this.bodies = { until: on ? ago(-60) : null, calls: [] }),
+    known_calls: () => this.knownCalls,
+    try_call: () => this.tried,
     check: ({ id }) => ({ outcome: 'accepted', account: this.find(id) }),
     refresh: ({ id }) => this.find(id),
     rename: ({ id, name }) => {
@@ -261,11 +318,12 @@ export class FakeRelink {
     replay_webhook: () => 1,
     deliveries: () => this.deliveries,
     api_tokens: () => this.tokens,
-    create_api_token: ({ name, level, days }) => {
+    create_api_token: ({ name, level, limits, days }) => {
       const made: ApiToken = {
         id: `token-${this.tokens.length + 1}`,
         name,
         level,
+        ...limits,
         created_at: ago(0),
         expires_at: days === null ? null : ago(-days * 24 * 60),
         last_used_at: null,

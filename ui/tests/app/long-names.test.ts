@@ -50,7 +50,17 @@ it('keeps long names within every page and dialog', async () => {
     },
   ];
   relink.tokens = [
-    { id: 't', name: long, level: 'full', created_at: at(9000), expires_at: null, last_used_at: at(4) },
+    {
+      id: 't',
+      name: long,
+      level: 'full',
+      accounts: null,
+      integrations: null,
+      read_only: false,
+      created_at: at(9000),
+      expires_at: null,
+      last_used_at: at(4),
+    },
   ];
   relink.redirectUris = [`https://example.com/${long}${long}`];
   relink.overview = {

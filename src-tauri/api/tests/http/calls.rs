@@ -145,3 +145,46 @@ async fn calls_of_an_unknown_account_are_not_found_and_a_program_sees_nobodys() 
         assert_eq!(status, StatusCode::FORBIDDEN, "{route}");
     }
 }
+
+#[tokio::test]
+async fn bodies_are_recorded_while_the_person_has_switched_that_on() {
+    let world = World::new().await;
+    let (token, account) = program(&world).await;
+    let path = format!("/relink/accounts/{account}/call-bodies");
+    let call = async |name: &str| {
+        let body = json!({ "name": name });
+        world.ask_with(&token, Method::POST, &format!("/via/{account}/token"), body).await
+    };
+    call("canary-before").await;
+    let (status, off) = world.as_person(Method::GET, &path, Value::Null).await;
+    assert_eq!((status, &off), (StatusCode::OK, &json!({ "until": null, "calls": [] })));
+    let (_, on) = world.as_person(Method::POST, &path, Value::Null).await;
+    assert!(on["until"].is_string(), "{on}");
+    call("canary-recorded").await;
+    let recorded = loop {
+        let (_, recorded) = world.as_person(Method::GET, &path, Value::Null).await;
+        if recorded["calls"][0].is_object() {
+            break recorded;
+        }
+        tokio::task::yield_now().await;
+    };
+    let call_of = &recorded["calls"][0];
+    assert_eq!(
+        (&call_of["request"], &call_of["program"]),
+        (&json!(r#"{"name":"canary-recorded"}"#), &json!("my-agent"))
+    );
+    assert!(call_of["response"].as_str().is_some_and(|text| text.contains("Form requests")), "{call_of}");
+    assert_eq!(recorded["calls"].as_array().map(Vec::len), Some(1), "nothing of before");
+    // Nobody else sees them, and the database has nothing of them.
+    for token in [&world.token, &token] {
+        let (status, _) = world.ask_with(token, Method::GET, &path, Value::Null).await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(calls_of(&world, &account).await.len(), 2);
+    for file in ["relink.db", "relink.db-wal"] {
+        let bytes = std::fs::read(world.folder.path().join(file)).unwrap_or_default();
+        assert!(!bytes.windows(6).any(|part| part == b"canary"), "{file}");
+    }
+    let (_, off) = world.as_person(Method::DELETE, &path, Value::Null).await;
+    assert_eq!(off, json!({ "until": null, "calls": [] }), "what was recorded is forgotten");
+}

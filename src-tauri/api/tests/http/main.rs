@@ -6,6 +6,7 @@ mod connect;
 mod contract;
 mod database;
 mod life;
+mod limited_tokens;
 mod limits;
 mod lists;
 mod openapi;

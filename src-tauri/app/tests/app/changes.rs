@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use relink_app::Changes;
 use relink_contract::window::{Account, AccountChanges, Change};
-use relink_domain::{AccountId, caller::TokenLevel};
+use relink_domain::{AccountId, caller::TokenLevel, token_limits::TokenLimits};
 use rusqlite::Connection;
 use tokio::task::JoinSet;
 
@@ -20,7 +20,11 @@ async fn next_accounts(changes: &mut Changes) -> AccountChanges {
 /// Subscribes, and skips everything that happened before. API tokens come last of the changes that are published together.
 async fn from_now_on(world: &World) -> Changes {
     let mut changes = world.app.changes();
-    world.app.create_api_token("before".to_owned(), TokenLevel::Program, None).await.expect("created");
+    world
+        .app
+        .create_api_token("before".to_owned(), TokenLevel::Program, TokenLimits::default(), None)
+        .await
+        .expect("created");
     while next(&mut changes).await != Change::ApiTokens {}
     changes
 }
@@ -38,7 +42,11 @@ async fn only_the_kind_that_has_changed_is_published() {
     world.app.rename(id, "Renamed".to_owned()).await.expect("renamed");
     assert!(matches!(next(&mut changes).await, Change::Accounts { .. }));
     assert_eq!(next(&mut changes).await, Change::Timeline);
-    world.app.create_api_token("agent".to_owned(), TokenLevel::Program, None).await.expect("created");
+    world
+        .app
+        .create_api_token("agent".to_owned(), TokenLevel::Program, TokenLimits::default(), None)
+        .await
+        .expect("created");
     assert_eq!(next(&mut changes).await, Change::ApiTokens, "a rename changes no webhook and no integration");
 }
 

@@ -3,7 +3,9 @@ use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 use relink_contract::window::{
     Destination, LinkPurpose, NewIntegration, NewWebhook, OpenIn, PreferenceUpdate, SecretInput,
 };
-use relink_domain::{Secret, account::AuthenticationMethod, caller::TokenLevel, integration::RedirectKind};
+use relink_domain::{
+    Secret, account::AuthenticationMethod, caller::TokenLevel, integration::RedirectKind, token_limits::TokenLimits,
+};
 use relink_engine::{BeginFlow, keychain::KeychainError};
 use serde_json::json;
 
@@ -106,7 +108,11 @@ async fn the_page_gets_a_magic_link_without_its_token() {
 async fn a_copied_secret_leaves_the_clipboard_after_a_minute_if_it_is_still_there() {
     for (copied_since, remains) in [(None, false), (Some("a note"), true)] {
         let world = World::new().await;
-        let created = world.app.create_api_token("agent".to_owned(), TokenLevel::Program, None).await.expect("created");
+        let created = world
+            .app
+            .create_api_token("agent".to_owned(), TokenLevel::Program, TokenLimits::default(), None)
+            .await
+            .expect("created");
         let secret = world.desktop.copied();
         if let Some(text) = copied_since {
             *world.desktop.clipboard.lock().expect("not poisoned") = Some(text.to_owned());
@@ -140,7 +146,11 @@ async fn a_copied_secret_leaves_the_clipboard_when_the_app_exits_and_another_tex
 async fn a_secret_that_cannot_be_copied_is_not_created() {
     let world = World::new().await;
     world.desktop.clipboard_fails.store(true, Ordering::SeqCst);
-    let refused = world.app.create_api_token("agent".to_owned(), TokenLevel::Program, None).await.expect_err("refused");
+    let refused = world
+        .app
+        .create_api_token("agent".to_owned(), TokenLevel::Program, TokenLimits::default(), None)
+        .await
+        .expect_err("refused");
     assert_eq!((refused.code.as_str(), refused.title.as_str()), ("clipboard", "The API token was not created"));
     assert!(refused.message.ends_with("There is no clipboard."), "{}", refused.message);
     assert_eq!(world.app.api_tokens().await.expect("a list"), []);

@@ -1,5 +1,6 @@
 //! The app without its toolkit, on a real engine and Sandbox.
 
+mod calls;
 mod changes;
 mod commands;
 mod notifications;

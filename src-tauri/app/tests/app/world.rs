@@ -154,7 +154,8 @@ impl World {
         };
         let desktop = Arc::new(FakeDesktop::default());
         let sandbox_runner = serving.sandbox_runner().clone();
-        let app = App::start(engine.clone(), sandbox_runner, runtime_info, desktop.clone(), sender).await;
+        let local_calls = serving.local_calls().clone();
+        let app = App::start(engine.clone(), sandbox_runner, local_calls, runtime_info, desktop.clone(), sender).await;
         let app = app.expect("the app starts");
         let in_need = app.follow_accounts_in_need();
         Self { app, engine, desktop, requests, in_need, serving, folder, keychain }
@@ -162,13 +163,18 @@ impl World {
 
     /// Connects an account with an API key, which needs no browser.
     pub async fn connect(&self) -> AccountId {
+        self.connect_to("sandbox", self.api_key().await).await
+    }
+
+    /// Connects an account of an integration with this key.
+    pub async fn connect_to(&self, integration: &str, key: String) -> AccountId {
         let link = self.app.get_connection_link(LinkPurpose::Tenant("acme-1".to_owned())).await.expect("a link");
         self.app.copy_link(link.id).await.expect("the link is copied");
         let copied = self.desktop.copied();
         let (_, token) = copied.split_once("link_token=").expect("a token");
-        let fields = BTreeMap::from([("api_key".to_owned(), Secret::new(self.api_key().await))]);
+        let fields = BTreeMap::from([("api_key".to_owned(), Secret::new(key))]);
         let format = AuthenticationMethod::ApiKey;
-        let begin = BeginFlow { integration: "sandbox".to_owned(), format, redirect: None, fields };
+        let begin = BeginFlow { integration: integration.to_owned(), format, redirect: None, fields };
         let started =
             self.engine.connections().begin_flow(&Caller::Person, token, begin).await.expect("the flow begins");
         let mut flow = started.flow;

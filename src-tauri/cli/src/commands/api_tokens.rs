@@ -1,7 +1,7 @@
 //! `relink api-token`.
 
 use relink_contract::token::{ApiToken, NewApiToken};
-use relink_domain::caller::TokenLevel;
+use relink_domain::{caller::TokenLevel, token_limits::TokenLimits};
 
 use super::input::confirm;
 use crate::{
@@ -26,9 +26,10 @@ pub(super) fn run(client: &ApiClient, command: ApiTokens, output: Output) -> Res
                 confirm(&question, "No token was created.")?;
             }
             let expires_at = expires.map(|days| now().plus_secs(i64::from(days) * SECS_PER_DAY));
-            output.exact(&client.create_api_token(&NewApiToken { name, level, expires_at })?, |token| {
-                token.token.expose()
-            })
+            output.exact(
+                &client.create_api_token(&NewApiToken { name, level, limits: TokenLimits::default(), expires_at })?,
+                |token| token.token.expose(),
+            )
         }
         ApiTokens::List => output.table(&client.api_tokens()?, |tokens| tokens.result.iter().map(row).collect()),
         ApiTokens::Revoke { id } => {

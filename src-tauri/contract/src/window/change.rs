@@ -25,6 +25,8 @@ pub enum Change {
     /// Webhooks or their deliveries.
     Webhooks,
     ApiTokens,
+    /// The calls that were made with some accounts.
+    Calls,
     /// The keychain, the network, or the desktop's services.
     Overview,
     Preferences,
@@ -42,6 +44,7 @@ impl Change {
             Self::Integrations,
             Self::Webhooks,
             Self::ApiTokens,
+            Self::Calls,
             Self::Overview,
             Self::Preferences,
             Self::Notices,

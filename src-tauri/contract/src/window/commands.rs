@@ -34,6 +34,19 @@ macro_rules! window_commands {
             /// next unlocked.
             fn remind_later(id: AccountId) -> ();
 
+            /// The last calls that were made with the account through Relink, newest first.
+            fn calls(id: AccountId) -> Vec<Call>;
+            /// How much the account was used in the last 14 days.
+            fn usage(id: AccountId) -> AccountUsage;
+            /// The last calls with their bodies, while those are recorded.
+            fn call_bodies(id: AccountId) -> CallBodies;
+            /// Switches the recording of bodies on for an hour, or off.
+            fn record_call_bodies(id: AccountId, on: bool) -> CallBodies;
+            /// The calls that the account's integration defines.
+            fn known_calls(id: AccountId) -> Vec<KnownCall>;
+            /// Makes a call with the account.
+            fn try_call(id: AccountId, call: TryCall) -> TriedCall;
+
             /// Reauthorizes without the connect UI: opens the provider's page in the browser, or the form for a new key.
             fn begin_sign_in(id: AccountId) -> SignInProgress;
             /// The sign-in that the window began; `null` if there is none.
@@ -74,7 +87,7 @@ macro_rules! window_commands {
 
             fn api_tokens() -> Vec<ApiToken>;
             /// Copies the new token to the clipboard; it can't be read again.
-            fn create_api_token(name: String, level: TokenLevel, days: Option<u32>) -> ApiToken;
+            fn create_api_token(name: String, level: TokenLevel, limits: TokenLimits, days: Option<u32>) -> ApiToken;
             fn revoke_api_token(id: ApiTokenId) -> ();
 
             fn preferences() -> Preferences;

@@ -5,6 +5,7 @@
 //! opened in the browser by Rust, so they never pass through the page.
 
 mod account;
+mod call;
 mod change;
 mod commands;
 mod error;
@@ -21,17 +22,19 @@ mod webhook;
 
 pub use crate::{
     account::{CheckOutcome, DeletedAccount, Revocation, Waiting},
+    call::{AccountUsage, Call, CallBodies},
     token::ApiToken,
     webhook::DeliveryState,
 };
 pub use account::{Account, AccountContext, CheckResult, Health, Problem};
+pub use call::{KnownCall, ResponseHeader, TriedCall, TryCall};
 pub use change::{AccountChanges, CHANGED_EVENT, Change, Destination, SHOW_EVENT};
 pub use error::ErrorView;
 pub use integration::{AddedIntegration, Integration, NewIntegration, RedirectUri};
 pub use link::{LinkPurpose, MagicLink, OpenIn};
 pub use overview::{KeychainState, Overview};
 pub use preferences::{Appearance, NoticeRecord, PreferenceUpdate, Preferences};
-pub use relink_domain::caller::TokenLevel;
+pub use relink_domain::{caller::TokenLevel, token_limits::TokenLimits};
 pub use sandbox::{SandboxAction, SandboxSettings};
 pub use secret_input::SecretInput;
 pub use sign_in::SignInProgress;

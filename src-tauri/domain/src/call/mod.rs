@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn the_program_of_a_call_is_the_token_and_nobody_else_has_one() {
         let id = ApiTokenId::from_uuid(Uuid::nil());
-        let agent = Caller::ApiToken { id, name: "my-agent".to_owned(), level: TokenLevel::Program };
+        let agent = Caller::api_token(id, "my-agent", TokenLevel::Program);
         assert_eq!(Program::from(&agent), Program { api_token_id: Some(id), name: "my-agent".to_owned() });
         assert_eq!(Program::from(&Caller::Person), Program { api_token_id: None, name: "you".to_owned() });
     }

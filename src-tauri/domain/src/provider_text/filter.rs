@@ -87,6 +87,38 @@ impl SecretFilter {
         single_line(&self.hide(single_line(text, MAX_READ_CHARS)), max_chars)
     }
 
+    /// A text of any length with its lines, in which every string of a JSON document, or else every line, that has a secret
+    /// is replaced by [`HIDDEN`]. It is empty if nothing of it may be kept.
+    pub fn clean_whole(&self, text: &str) -> String {
+        if self.hides_everything {
+            return String::new();
+        }
+        let text = super::multi_line(text);
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+        let mut cleaned = String::with_capacity(text.len());
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let end = if is_json { json_part(rest) } else { rest.find('\n').unwrap_or(rest.len()).max(1) };
+            let (part, after) = rest.split_at(end);
+            cleaned.push_str(if self.finds_in_long(part) { HIDDEN } else { part });
+            rest = after;
+        }
+        cleaned
+    }
+
+    /// [`Self::finds`] for a text of any length, in windows that overlap by more than any secret that is likely.
+    fn finds_in_long(&self, text: &str) -> bool {
+        let mut rest = text;
+        loop {
+            let Some((end, _)) = rest.char_indices().nth(MAX_READ_CHARS) else { return self.finds(rest) };
+            if self.finds(&rest[..end]) {
+                return true;
+            }
+            let next = rest.char_indices().nth(MAX_READ_CHARS / 2).map_or(end, |(next, _)| next);
+            rest = &rest[next..];
+        }
+    }
+
     /// Whether the text contains a secret, or is too long to tell.
     pub fn finds(&self, text: &str) -> bool {
         self.hides_everything
@@ -137,6 +169,22 @@ impl SecretFilter {
         }
         merged
     }
+}
+
+/// The length of the next part of a JSON text: a quote, or what is before the next one. A string is such a part, too.
+fn json_part(text: &str) -> usize {
+    if text.starts_with('"') {
+        return 1;
+    }
+    let mut is_escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' if !is_escaped => return at,
+            '\\' => is_escaped = !is_escaped,
+            _ => is_escaped = false,
+        }
+    }
+    text.len()
 }
 
 impl Pattern {

@@ -323,3 +323,27 @@ proptest! {
         prop_assert!(cleaned.chars().count() <= 40 && !cleaned.contains('\n'));
     }
 }
+
+#[test]
+fn a_whole_text_keeps_what_has_no_secret() {
+    const KEY: &str = "sk_live_canary_0123456789";
+    let filter = filter(&[KEY]);
+    let long = "x".repeat(5000);
+    let number = "12345678901234567890.10";
+    for (text, cleaned) in [
+        (
+            format!(r#"{{"a": "b", "key": "{KEY}", "n": {number}}}"#),
+            format!(r#"{{"a": "b", "key": "(hidden)", "n": {number}}}"#),
+        ),
+        (format!(r#"{{"a\"b": "say \"{KEY}\""}}"#), r#"{"a\"b": "(hidden)"}"#.to_owned()),
+        ("[\n  \"x\"\n]\n".to_owned(), "[\n  \"x\"\n]\n".to_owned()),
+        (format!("one\n{KEY}\n\nthree"), "one\n(hidden)\n\nthree".to_owned()),
+        (format!("{long}{KEY}{long}\nend"), "(hidden)\nend".to_owned()),
+        (format!("[\"{long}\"]"), format!("[\"{long}\"]")),
+        ("sk_live_\u{200b}canary_0123456789".to_owned(), "(hidden)".to_owned()),
+        (String::new(), String::new()),
+    ] {
+        assert_eq!(filter.clean_whole(&text), cleaned, "{text:.80}");
+    }
+    assert_eq!(SecretFilter::of_everything().clean_whole("anything"), "");
+}

@@ -19,6 +19,7 @@ impl Accounts {
             let message = format!("A name must have 1 to {MAX_NAME} characters, on one line.");
             return Err(Error::invalid_field("name_invalid", "name", message));
         };
+        self.require(caller, id).await?;
         self.commit(caller, id, Input::Rename { name }).await?;
         self.relabel_in_background(id);
         self.view_of(id).await
@@ -53,6 +54,7 @@ impl Accounts {
         id: AccountId,
         mut context: Map<String, Value>,
     ) -> Result<AccountView> {
+        self.require(caller, id).await?;
         let account = self.load(id).await?;
         // Without a usable definition, only the keys that are always credentials are known.
         let provider = self.0.uses.providers.get(account.profile.environment_integration_id).ok();

@@ -30,6 +30,7 @@ impl Accounts {
     pub async fn delete(&self, caller: &Caller, id: AccountId) -> Result<DeletedAccount> {
         // Create no lock for an unknown account, because nothing would remove it.
         self.load(id).await?;
+        self.require(caller, id).await?;
         let lock = self.lock_of(id);
         let _guard = lock.lock().await;
         let account = self.load(id).await?;

@@ -12,6 +12,7 @@ mod change;
 mod commit;
 mod delete;
 mod delete_all;
+mod limits;
 mod origins;
 mod reconcile;
 mod revocation;

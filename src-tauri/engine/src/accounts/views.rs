@@ -13,10 +13,11 @@ use relink_domain::{
     AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp,
     account::{Account, Due, Status},
     caller::Caller,
+    integration::Definition,
     schedule::Jitter,
 };
 
-use super::Accounts;
+use super::{Accounts, limits::narrowed};
 use crate::{
     error::{Error, Result},
     provider::Provider,
@@ -108,14 +109,16 @@ const MAX_SCANNED: usize = 2000;
 
 impl Accounts {
     /// All accounts that match the filter, oldest first.
-    pub async fn list(&self, _caller: &Caller, filter: Filter) -> Result<Vec<AccountView>> {
+    pub async fn list(&self, caller: &Caller, filter: Filter) -> Result<Vec<AccountView>> {
+        let filter = narrowed(caller, filter);
         let found =
             self.0.uses.store.read(move |c| accounts::list(c, &filter, AccountOrder::OLDEST_FIRST, None, None)).await?;
         Ok(self.views(found))
     }
 
     /// A page of the accounts that match the filter.
-    pub async fn page(&self, _caller: &Caller, filter: Filter, page: PageQuery) -> Result<AccountPage> {
+    pub async fn page(&self, caller: &Caller, filter: Filter, page: PageQuery) -> Result<AccountPage> {
+        let filter = narrowed(caller, filter);
         let PageQuery { order, after, limit } = page;
         // Read one more than requested, to find out whether there is a next page.
         let wanted = limit.saturating_add(1);
@@ -128,12 +131,28 @@ impl Accounts {
         Ok(AccountPage { accounts: self.views(found), next })
     }
 
-    pub async fn get(&self, _caller: &Caller, id: AccountId) -> Result<AccountView> {
+    pub async fn get(&self, caller: &Caller, id: AccountId) -> Result<AccountView> {
+        self.require(caller, id).await?;
         self.view_of(id).await
     }
 
+    /// The definition of the account's integration; `None` if it can't be used.
+    pub async fn definition(&self, caller: &Caller, id: AccountId) -> Result<Option<Arc<Definition>>> {
+        self.require(caller, id).await?;
+        let account = self.load(id).await?;
+        let provider = self.0.uses.providers.get(account.profile.environment_integration_id).ok();
+        Ok(provider.map(|provider| Arc::clone(&provider.definition)))
+    }
+
     /// The number of accounts by the name of their status.
-    pub async fn status_counts(&self, _caller: &Caller) -> Result<HashMap<String, u32>> {
+    pub async fn status_counts(&self, caller: &Caller) -> Result<HashMap<String, u32>> {
+        if caller.account_limits().is_some() {
+            let mut counts = HashMap::new();
+            for view in self.list(caller, Filter::default()).await? {
+                *counts.entry(view.account.status().as_str().to_owned()).or_default() += 1;
+            }
+            return Ok(counts);
+        }
         Ok(self.0.uses.store.read(accounts::status_counts).await?)
     }
 
@@ -171,11 +190,15 @@ impl Accounts {
     /// A timeline, newest entry first: the account's, or that of all accounts for `None`.
     pub async fn timeline(
         &self,
-        _caller: &Caller,
+        caller: &Caller,
         account: Option<AccountId>,
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<timeline::Entry>> {
+        match account {
+            Some(id) => self.require(caller, id).await?,
+            None => caller.require_all_accounts()?,
+        }
         Ok(self.0.uses.store.read(move |c| timeline::list(c, account, before, Some(limit))).await?)
     }
 
@@ -194,11 +217,11 @@ impl Accounts {
     }
 
     /// The hosts that accounts wait for, because their providers have asked for it.
-    pub async fn waiting(&self, _caller: &Caller) -> Result<Vec<WaitingHost>> {
+    pub async fn waiting(&self, caller: &Caller) -> Result<Vec<WaitingHost>> {
         let is_any_closed = !self.0.uses.hosts.closed(self.0.uses.clock.now()).is_empty();
         // An account that received a long `Retry-After` itself is failing.
         let statuses = if is_any_closed { Vec::new() } else { vec![Status::NeedsReauth.as_str().to_owned()] };
-        let filter = Filter { statuses, ..Filter::default() };
+        let filter = narrowed(caller, Filter { statuses, ..Filter::default() });
         let found =
             self.0.uses.store.read(move |c| accounts::list(c, &filter, AccountOrder::OLDEST_FIRST, None, None)).await?;
         let mut hosts: BTreeMap<String, WaitingHost> = BTreeMap::new();

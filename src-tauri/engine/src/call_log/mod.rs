@@ -6,8 +6,10 @@
 //! Invariants:
 //! - Recording waits for nothing but other recordings, and never for the store. What doesn't fit into memory is counted and
 //!   dropped.
-//! - What is recorded contains no secret: no header, no body, and no value of a query ([`relink_domain::call`]).
+//! - What is written contains no secret: no header, no body, and no value of a query ([`relink_domain::call`]). Bodies, which
+//!   the person may switch on, are in memory only ([`bodies`]).
 
+mod bodies;
 mod unsaved;
 
 use std::{
@@ -18,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use relink_contract::call as contract;
 use relink_domain::{
     AccountId,
     call::{Call, Day},
@@ -26,19 +29,22 @@ use relink_domain::{
 use tokio::sync::Notify;
 
 use crate::{
+    accounts::Accounts,
     clock::Clock,
     error::Result,
     store::{
         Store,
         calls::{self, CallQuery, DayOfProgram, RecordedCall},
+        filter::Filter,
     },
     sync::lock,
     tasks::Tasks,
 };
+use bodies::Bodies;
 use unsaved::Unsaved;
 
 /// How many of an account's last calls are kept.
-pub const CALLS_OF_ACCOUNT: usize = 100;
+const CALLS_OF_ACCOUNT: usize = 100;
 /// For so many days calls are kept, and how many there were.
 pub const CALL_DAYS: i64 = 31;
 /// For so long calls are gathered before they are written.
@@ -47,6 +53,7 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Dependencies {
     pub(crate) store: Store,
+    pub(crate) accounts: Accounts,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
 }
@@ -64,6 +71,7 @@ struct Inner {
     /// Held while calls are written, so that whoever reads sees those that were recorded before.
     saving: tokio::sync::Mutex<()>,
     dropped: AtomicU64,
+    bodies: Bodies,
 }
 
 impl CallLog {
@@ -74,6 +82,7 @@ impl CallLog {
             recorded: Notify::new(),
             saving: tokio::sync::Mutex::default(),
             dropped: AtomicU64::new(0),
+            bodies: Bodies::default(),
         }))
     }
 
@@ -121,27 +130,43 @@ impl CallLog {
         }
     }
 
-    /// Recorded calls, newest first.
-    pub async fn calls(&self, _caller: &Caller, query: CallQuery, limit: usize) -> Result<Vec<RecordedCall>> {
+    /// Recorded calls, newest first: only those with accounts that the caller's token is limited to.
+    pub async fn calls(&self, caller: &Caller, mut query: CallQuery, limit: usize) -> Result<Vec<RecordedCall>> {
+        if caller.account_limits().is_some() {
+            let filter = Filter { ids: query.accounts, ..Filter::default() };
+            let allowed = self.0.uses.accounts.list(caller, filter).await?;
+            query.accounts = Some(allowed.iter().map(|view| view.account.id()).collect());
+        }
         self.save().await;
         Ok(self.0.uses.store.read(move |c| calls::list(c, &query, limit)).await?)
     }
 
-    /// The calls with an account in the last days, today included, oldest day first: a row for each program on each day on
-    /// which it made some.
-    pub async fn usage(&self, _caller: &Caller, account: AccountId, days: i64) -> Result<Vec<DayOfProgram>> {
+    /// An account's last calls, newest first.
+    pub async fn calls_of(&self, caller: &Caller, id: AccountId) -> Result<Vec<contract::Call>> {
+        self.0.uses.accounts.get(caller, id).await?;
+        let query = CallQuery { accounts: Some(vec![id]), ..CallQuery::default() };
+        let calls = self.calls(caller, query, CALLS_OF_ACCOUNT).await?;
+        Ok(calls.into_iter().map(|recorded| contract::Call::new(recorded.seq, recorded.call)).collect())
+    }
+
+    /// How much an account was used in the last days, today included, and by which programs.
+    pub async fn usage_of(&self, caller: &Caller, id: AccountId, days: i64) -> Result<contract::AccountUsage> {
+        self.0.uses.accounts.get(caller, id).await?;
+        let today = Day::of(self.0.uses.clock.now());
+        let first = today - (days - 1);
+        let rows = self.days_of(id, first).await?;
+        let rows = rows.into_iter().map(|row| (row.day, row.program, row.usage)).collect();
+        Ok(contract::AccountUsage::new(first, today, rows, self.dropped()))
+    }
+
+    /// A row for each program on each day on which it made calls with the account, oldest day first.
+    async fn days_of(&self, account: AccountId, first: Day) -> Result<Vec<DayOfProgram>> {
         self.save().await;
-        let first = self.today() - (days - 1);
         Ok(self.0.uses.store.read(move |c| calls::usage_since(c, account, first)).await?)
     }
 
-    /// The day in UTC.
-    fn today(&self) -> Day {
-        Day::of(self.0.uses.clock.now())
-    }
-
     /// How many calls since the start couldn't be recorded.
-    pub fn dropped(&self, _caller: &Caller) -> u64 {
+    fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)
     }
 }

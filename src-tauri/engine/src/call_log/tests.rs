@@ -1,3 +1,4 @@
+use relink_contract::call::CallWithBodies;
 use relink_domain::{
     ApiTokenId, Timestamp,
     call::{CallRoute, Program},
@@ -8,7 +9,10 @@ use super::{
     unsaved::{MAX_ACCOUNTS, MAX_CALLS},
     *,
 };
-use crate::testing::{PERSON, START, Services};
+use crate::{
+    sync::lock,
+    testing::{NOWHERE, PERSON, SIGN_IN, START, Services, program},
+};
 
 /// A log that was built alone, and an account.
 struct Alone {
@@ -42,6 +46,7 @@ impl Alone {
         let services = Services::new();
         let log = CallLog::new(Dependencies {
             store: services.store.clone(),
+            accounts: services.accounts(),
             clock: services.clock.clone(),
             tasks: services.tasks.clone(),
         });
@@ -73,6 +78,10 @@ impl Alone {
     async fn paths(&self, query: CallQuery, limit: usize) -> Vec<String> {
         let calls = self.log.calls(&PERSON, query, limit).await.expect("read");
         calls.into_iter().map(|recorded| recorded.call.path).collect()
+    }
+
+    async fn usage(&self, account: AccountId, days: i64) -> Result<Vec<DayOfProgram>> {
+        self.log.days_of(account, Day::of(START) - (days - 1)).await
     }
 
     fn of_account(&self) -> CallQuery {
@@ -109,7 +118,7 @@ async fn each_account_keeps_its_last_calls_however_they_are_written() {
     assert_eq!((all.len(), all[0].as_str(), all[99].as_str()), (CALLS_OF_ACCOUNT, "/next-2", "/10"));
     let other = CallQuery { accounts: Some(vec![id(2)]), ..CallQuery::default() };
     assert_eq!(it.paths(other, 1000).await, ["/other"]);
-    assert_eq!(it.log.dropped(&PERSON), 0, "what is pushed out isn't kept anyway");
+    assert_eq!(it.log.dropped(), 0, "what is pushed out isn't kept anyway");
 }
 
 #[tokio::test]
@@ -142,14 +151,14 @@ async fn usage_adds_up_by_day_and_program_over_several_writes() {
     it.log.save().await;
     it.record(Call { program: agent("renamed"), ..call(START.plus_secs(5), "/a", 503) });
     it.record(call(START, "/mine", 200));
-    let days = it.log.usage(&PERSON, it.account, 2).await.expect("read");
+    let days = it.usage(it.account, 2).await.expect("read");
     let rows: Vec<_> =
         days.iter().map(|it| (it.day.to_string(), it.program.name.as_str(), it.usage.calls, it.usage.errors)).collect();
     let (yesterday, today) = ("2027-01-14".to_owned(), "2027-01-15".to_owned());
     assert_eq!(rows, [(yesterday, "you", 1, 0), (today.clone(), "you", 1, 0), (today, "renamed", 2, 1)]);
     assert_eq!(days[2].usage.last_at, Some(START.plus_secs(5)));
     assert_eq!(days[2].usage.latency.percentile(100), Some(2_000));
-    assert_eq!(it.log.usage(&PERSON, it.account, 60).await.expect("read").len(), 4);
+    assert_eq!(it.usage(it.account, 60).await.expect("read").len(), 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,14 +186,14 @@ async fn what_does_not_fit_into_memory_is_counted_and_dropped() {
             it.log.record(&PERSON, id(number), call(START, "/x", 200));
         }
     }
-    assert_eq!(it.log.dropped(&PERSON), CALLS_OF_ACCOUNT as u64);
+    assert_eq!(it.log.dropped(), CALLS_OF_ACCOUNT as u64);
     for number in accounts + 1..=MAX_ACCOUNTS {
         it.log.record(&PERSON, id(number), call(START, "/x", 200));
     }
-    let before = it.log.dropped(&PERSON);
+    let before = it.log.dropped();
     it.log.record(&PERSON, id(MAX_ACCOUNTS + 1), call(START, "/x", 200));
-    assert_eq!(it.log.dropped(&PERSON), before + 1);
-    let usage = it.log.usage(&PERSON, it.account, 1).await.expect("read");
+    assert_eq!(it.log.dropped(), before + 1);
+    let usage = it.usage(it.account, 1).await.expect("read");
     assert_eq!(usage[0].usage.calls, CALLS_OF_ACCOUNT as u64, "written, and nothing of accounts that don't exist");
 }
 
@@ -194,7 +203,7 @@ async fn a_disk_that_takes_nothing_costs_the_records_and_no_call() {
     it.services.store.accept_writes(false).await.expect("set");
     it.record(call(START, "/lost", 200));
     assert_eq!(it.paths(it.of_account(), 10).await, [] as [&str; 0]);
-    assert_eq!(it.log.dropped(&PERSON), 1);
+    assert_eq!(it.log.dropped(), 1);
     it.services.store.accept_writes(true).await.expect("set");
     it.record(call(START, "/kept", 200));
     assert_eq!(it.paths(it.of_account(), 10).await, ["/kept"]);
@@ -212,11 +221,65 @@ async fn records_go_with_their_account_and_with_time() {
     assert!(pruned(START.plus_secs(30)).await.expect("pruned"), "there may be more");
     assert_eq!(it.paths(CallQuery::default(), 10).await, ["/y"]);
     while pruned(START.plus_secs(30 + day)).await.expect("pruned") {}
-    assert_eq!(it.log.usage(&PERSON, id(2), 5).await.expect("read"), [], "the day is gone as well");
+    assert_eq!(it.usage(id(2), 5).await.expect("read"), [], "the day is gone as well");
     it.record(call(START.plus_secs(2 * day), "/z", 200));
     it.log.save().await;
     it.services.store.write(|tx| Ok(tx.execute("DELETE FROM integrated_account", [])?)).await.expect("deleted");
     it.record(call(START, "/late", 200));
     assert_eq!(it.paths(CallQuery::default(), 10).await, [] as [&str; 0]);
-    assert_eq!(it.log.usage(&PERSON, it.account, 60).await.expect("read"), []);
+    assert_eq!(it.usage(it.account, 60).await.expect("read"), []);
+}
+
+fn with_bodies(path: &str) -> CallWithBodies {
+    CallWithBodies {
+        at: START,
+        program: "you".to_owned(),
+        method: "POST".to_owned(),
+        path: path.to_owned(),
+        status: Some(200),
+        request: Some("{}".to_owned()),
+        response: None,
+    }
+}
+
+#[tokio::test]
+async fn bodies_are_kept_for_an_hour_after_the_person_has_switched_them_on() {
+    let it = Alone::new().await;
+    let accounts = it.services.accounts();
+    let installed = it.services.install_sandbox(NOWHERE).await;
+    let account = it.services.connect(&accounts, &installed, SIGN_IN).await;
+    let paths = async || {
+        let bodies = it.log.bodies(&PERSON, account).await.expect("read");
+        bodies.calls.into_iter().map(|call| call.path).collect::<Vec<_>>()
+    };
+    it.log.keep_bodies(&PERSON, account, with_bodies("/before"));
+    assert!(!it.log.records_bodies(&PERSON, account));
+    assert_eq!(paths().await, [] as [&str; 0]);
+    let refused = it.log.record_bodies(&program(), account, true).await.expect_err("a program may not");
+    assert_eq!(refused.code(), "forbidden");
+    it.log.bodies(&program(), account).await.expect_err("nor read them");
+
+    let on = it.log.record_bodies(&PERSON, account, true).await.expect("on");
+    assert_eq!(on.until, Some(START.plus_secs(3600)));
+    assert!(it.log.records_bodies(&program(), account) && !it.log.records_bodies(&PERSON, id(1)));
+    for number in 0..25 {
+        it.log.keep_bodies(&program(), account, with_bodies(&format!("/{number}")));
+    }
+    let newest_first: Vec<_> = (5..25).rev().map(|number| format!("/{number}")).collect();
+    assert_eq!(paths().await, newest_first);
+
+    it.services.clock.advance_secs(1800);
+    let on = it.log.record_bodies(&PERSON, account, true).await.expect("on");
+    assert_eq!((on.until, on.calls.len()), (Some(START.plus_secs(5400)), 20), "for another hour");
+    it.services.clock.advance_secs(3600);
+    assert!(!it.log.records_bodies(&PERSON, account));
+    it.log.keep_bodies(&PERSON, id(1), with_bodies("/another account's"));
+    assert!(!format!("{:?}", it.log.0.bodies).contains("/24"), "they are gone, although nobody has looked");
+    assert_eq!(it.log.bodies(&PERSON, account).await.expect("read").until, None);
+
+    it.log.record_bodies(&PERSON, account, true).await.expect("on");
+    it.log.keep_bodies(&PERSON, account, with_bodies("/x"));
+    let off = it.log.record_bodies(&PERSON, account, false).await.expect("off");
+    assert_eq!((off.until, off.calls.len()), (None, 0));
+    assert!(lock(&it.log.0.unsaved).is_empty(), "nothing of them is to be written");
 }

@@ -63,6 +63,11 @@ pub struct NewLink {
 impl Connections {
     /// Creates a link. One that an API token creates ends with that token.
     pub async fn create_link(&self, caller: &Caller, purpose: Purpose, options: LinkOptions) -> Result<NewLink> {
+        match purpose {
+            Purpose::Reauthorize { account_id } => self.0.uses.accounts.require(caller, account_id).await?,
+            // Whoever opens it chooses the integration.
+            Purpose::Connect { .. } => caller.require_all_accounts()?,
+        }
         check_texts(&purpose, &options)?;
         if let Some(uri) = &options.redirect_uri {
             self.ensure_redirect_is_listed(uri).await?;

@@ -138,6 +138,11 @@ impl PreparedAccount {
         self.reported.fetch_or(bit, Ordering::SeqCst) & bit == 0
     }
 
+    /// A text of the provider, with its lines and without the account's secrets.
+    pub fn without_secrets(&self, text: &str) -> String {
+        self.filter.clean_whole(text)
+    }
+
     /// What the provider said with a refusal, without secrets.
     pub(crate) fn said(&self, headers: &HeaderMap, body: &[u8]) -> ProviderError {
         let decode::Decoded { text, .. } = decode::decode(headers, body);

@@ -37,6 +37,7 @@ impl Refresher {
     /// more attempt.
     pub async fn check(&self, caller: &Caller, id: AccountId) -> Result<CheckReport> {
         let accounts = &self.0.uses.accounts;
+        accounts.require(caller, id).await?;
         let account = accounts.load(id).await?;
         accounts.provider_for(&account).await?;
         let mut probed = self.probe_account(caller, &account).await?;

@@ -76,6 +76,7 @@ impl Refresher {
 
     /// The credential for a program's calls: a fresh access token, or the account's key.
     pub async fn access_token(&self, caller: &Caller, id: AccountId) -> Result<AccessToken> {
+        self.0.uses.accounts.require(caller, id).await?;
         // A program may ask before each of its calls, so read neither the database nor the keychain here.
         if let Some(token) = self.fresh_in_memory(id).or_else(|| self.0.uses.tokens.fixed().get(id)) {
             self.record_use(id);
@@ -104,6 +105,7 @@ impl Refresher {
 
     /// One of the values of an account whose credential consists of several, by its field's name.
     pub async fn credential_field(&self, caller: &Caller, id: AccountId, field: &str) -> Result<AccessToken> {
+        self.0.uses.accounts.require(caller, id).await?;
         let account = self.0.uses.accounts.load(id).await?;
         let Credential::Fixed(fixed) = account.state.credential() else {
             return Err(Error::not_found("credential field", field));
@@ -131,6 +133,7 @@ impl Refresher {
 
     /// Refreshes on request. It is always attempted if the person requests it, and its failure is always reported.
     pub async fn refresh(&self, caller: &Caller, id: AccountId) -> Result<AccountView> {
+        self.0.uses.accounts.require(caller, id).await?;
         if *caller != Caller::Person {
             self.refuse_by_final_failure(&self.0.uses.accounts.load(id).await?)?;
         }

@@ -85,6 +85,7 @@ impl Refresher {
     pub async fn prepared(&self, caller: &Caller, id: AccountId) -> Result<Arc<PreparedAccount>> {
         let prepared = self.0.uses.tokens.prepared();
         if let Some(known) = prepared.get(id).filter(|known| self.is_current(known)) {
+            caller.require_account(id, known.provider().name())?;
             self.record_use(id);
             return Ok(known);
         }
@@ -94,6 +95,7 @@ impl Refresher {
     async fn make_prepared(&self, caller: &Caller, id: AccountId) -> Result<Arc<PreparedAccount>> {
         let read = self.0.uses.tokens.prepared().begin(id);
         let account = self.0.uses.accounts.load(id).await?;
+        caller.require_account(id, &account.profile.integration)?;
         self.0.uses.accounts.refuse_if_moved(&account).await?;
         if matches!(account.state.credential(), Credential::Renewing(_)) && self.fresh_in_memory(id).is_none() {
             self.obey_retry_after(&account)?;

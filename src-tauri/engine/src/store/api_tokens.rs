@@ -3,10 +3,11 @@
 use relink_domain::{
     ApiTokenId, Timestamp,
     caller::{Caller, TokenLevel},
+    token_limits::TokenLimits,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::{Result, id};
+use super::{Result, document, id};
 
 /// An API token's metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,7 @@ pub struct ApiToken {
     pub id: ApiTokenId,
     pub name: String,
     pub level: TokenLevel,
+    pub limits: TokenLimits,
     pub created_at: Timestamp,
     /// `None` if it never expires.
     pub expires_at: Option<Timestamp>,
@@ -21,7 +23,7 @@ pub struct ApiToken {
     pub last_used_at: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "id, name, level, created_at, expires_at, last_used_at";
+const COLUMNS: &str = "id, name, level, created_at, expires_at, last_used_at, limits";
 
 fn token(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
     Ok(ApiToken {
@@ -33,19 +35,22 @@ fn token(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
         created_at: Timestamp::from_millis(row.get(3)?),
         expires_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
         last_used_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
+        limits: document(row.get_ref(6)?.as_str()?)?,
     })
 }
 
 pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &ApiToken) -> Result<()> {
     tx.execute(
-        "INSERT INTO api_token (id, name, hash, level, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO api_token (id, name, hash, level, created_at, expires_at, limits)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
             token.id.to_string(),
             token.name,
             hash,
             token.level.as_str(),
             token.created_at.as_millis(),
-            token.expires_at.map(Timestamp::as_millis)
+            token.expires_at.map(Timestamp::as_millis),
+            serde_json::to_string(&token.limits)?
         ],
     )?;
     Ok(())
@@ -54,7 +59,7 @@ pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &ApiToken) -> Result
 /// All hashes and records. They are few, and the API keeps them in memory because every request needs them.
 pub fn all(connection: &Connection) -> Result<Vec<([u8; 32], ApiToken)>> {
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS}, hash FROM api_token ORDER BY id"))?;
-    let rows = statement.query_map([], |row| Ok((row.get(6)?, token(row)?)))?;
+    let rows = statement.query_map([], |row| Ok((row.get(7)?, token(row)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

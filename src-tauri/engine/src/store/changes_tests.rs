@@ -70,7 +70,10 @@ async fn a_change_set_names_what_a_write_changed_and_nothing_else() {
     let webhook = run("INSERT INTO webhook VALUES ('w', 'https://example.com', 1, NULL, 0, NULL, 0, 0, NULL)");
     assert_eq!(changed_by(&store, webhook).await, ChangeSet { webhooks: true, ..nothing() });
     let token = |tx: &Transaction<'_>| {
-        tx.execute("INSERT INTO api_token VALUES ('t', 'agent', ?1, 0, NULL, NULL, 'full')", params![[0_u8; 32]])?;
+        tx.execute(
+            "INSERT INTO api_token VALUES ('t', 'agent', ?1, 0, NULL, NULL, 'full', '{}')",
+            params![[0_u8; 32]],
+        )?;
         Ok(())
     };
     assert_eq!(changed_by(&store, token).await, ChangeSet { api_tokens: true, ..nothing() });

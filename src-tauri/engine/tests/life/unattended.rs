@@ -133,11 +133,7 @@ async fn a_clock_set_back_does_not_postpone_a_refresh() {
 
 #[tokio::test]
 async fn a_clock_set_back_postpones_no_retry_and_no_answer_to_programs() {
-    let agent = Caller::ApiToken {
-        id: ApiTokenId::from_uuid(Uuid::nil()),
-        name: "my-agent".to_owned(),
-        level: TokenLevel::Program,
-    };
+    let agent = Caller::api_token(ApiTokenId::from_uuid(Uuid::nil()), "my-agent", TokenLevel::Program);
     let world = World::new().await;
     let id = world.connected().await;
     // The Sandbox asks to wait for two minutes.
