@@ -17,6 +17,9 @@ mod headers;
 mod links;
 pub mod pages;
 mod pass_through;
+mod quiet;
+mod rate_limit;
+mod remote_error;
 mod target;
 mod upstream;
 
@@ -25,7 +28,12 @@ mod tests;
 
 pub use account::{Account, Accounts, Answered, Said};
 pub use body::{Body, BoxError};
-pub use expressions::{ExpressionError, Expressions};
+pub use expressions::{ExpressionError, Expressions, is_truthy};
 pub use pass_through::{CallError, Calls, Incoming};
+pub use quiet::{Quiet, Wait};
+pub use rate_limit::RateLimits;
+pub use remote_error::{
+    ErrorInsight, ExpressedError, ForbiddenInsight, MissingScopes, RemoteError, expressed_error, headers_of_error,
+};
 pub use target::TargetError;
 pub use upstream::{Upstream, UpstreamError};

@@ -11,6 +11,7 @@ pub mod destination;
 pub mod event;
 pub mod failure;
 pub mod health;
+pub mod http_date;
 pub mod id;
 pub mod integration;
 pub mod link;

@@ -55,13 +55,8 @@ pub struct HttpResponse {
 impl HttpResponse {
     /// `Retry-After` in seconds, from either of its forms (RFC 9110 §10.2.3), at `now`.
     pub fn retry_after_secs(&self, now: relink_domain::Timestamp) -> Option<u32> {
-        let text = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
-        if let Ok(secs) = text.parse::<u32>() {
-            return Some(secs);
-        }
-        let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-        let wait = relink_domain::Timestamp::from(at).millis_since(now).max(0) / 1000;
-        u32::try_from(wait).ok()
+        let text = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
+        relink_domain::http_date::retry_after_secs(text, now)
     }
 }
 

@@ -6,7 +6,7 @@ use relink_domain::integration::resources::DynamicPagination;
 use serde_json::{Map, Value, json};
 
 use super::{PageAnswer, PageError, PageRequest, Pages, cursor::Place};
-use crate::expressions::Expressions;
+use crate::{expressions::Expressions, remote_error::headers_for_expressions};
 
 const INITIAL: &str = "get_initial_pagination_values_expression";
 const VALUES: &str = "get_pagination_values_expression";
@@ -41,11 +41,7 @@ impl Pages<'_> {
         expressions: &impl Expressions,
     ) -> Result<Option<Place>, PageError> {
         let mut scope = self.scope(request, limit);
-        let headers: Map<String, Value> = answer
-            .headers
-            .iter()
-            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.into())))
-            .collect();
+        let headers = headers_for_expressions(answer.headers);
         let response = json!({"status": answer.status.as_u16(), "headers": headers, "data": answer.body});
         scope.insert("response".to_owned(), response);
         scope.insert("body".to_owned(), answer.body.clone());
