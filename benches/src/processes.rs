@@ -49,3 +49,19 @@ pub(crate) fn wakeups(root: u32) -> Result<u64> {
     }
     Ok(count)
 }
+
+/// Processor time of a process tree so far, in seconds.
+pub(crate) fn processor_time(root: u32) -> Result<f64> {
+    // `getconf CLK_TCK` is 100 on every Linux (proc_pid_stat(5)).
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let mut ticks = 0_u32;
+    for (pid, _) in tree(root)? {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let after_name = stat.rsplit(") ").next().context("no name")?;
+        // The 14th and 15th field: in the program, and in the kernel for it.
+        for field in after_name.split(' ').skip(11).take(2) {
+            ticks += field.parse::<u32>()?;
+        }
+    }
+    Ok(f64::from(ticks) / TICKS_PER_SECOND)
+}

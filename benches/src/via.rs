@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use relink_tests::{process, provider::Provider, relink::Relink, session::Session};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::process::Child;
 
 use self::nginx::Nginx;
@@ -35,7 +35,7 @@ struct World {
     relink: Relink,
     /// Answers with 1 kB or 1 GB.
     upstream: Nginx,
-    _peer: Nginx,
+    peer: Nginx,
     /// Reads what it is sent.
     _drain: Child,
     through_relink: Route,
@@ -67,8 +67,8 @@ impl World {
         let upstream = Nginx::upstream(&session.folder().join("upstream"), TRANSFER_BYTES).await?;
         let peer = Nginx::proxy(&session.folder().join("peer"), &upstream.base_url, &drain_url).await?;
         let relink = Relink::start(&session).await?;
-        let account = connect(&relink, &provider, "upstream", &upstream.base_url).await?;
-        let drained = connect(&relink, &provider, "drain", &drain_url).await?;
+        let account = provider.connect_with_api(&relink, "upstream", &upstream.base_url).await?;
+        let drained = provider.connect_with_api(&relink, "drain", &drain_url).await?;
         let token = relink.post("/relink/api-tokens", json!({ "name": "benchmark" })).await?;
         let via = |account: &str| format!("{}/via/{account}", relink.base_url());
         let through_relink = Route {
@@ -80,29 +80,28 @@ impl World {
             Route { base_url: peer.base_url.clone(), drain_url: format!("{}/drain", peer.base_url), token: None };
         let direct =
             Route { base_url: upstream.base_url.clone(), drain_url: format!("{drain_url}/drain"), token: None };
-        Ok(Self {
-            _session: session,
-            relink,
-            upstream,
-            _peer: peer,
-            _drain: drain,
-            through_relink,
-            through_peer,
-            direct,
-        })
+        Ok(Self { _session: session, relink, upstream, peer, _drain: drain, through_relink, through_peer, direct })
     }
 
     async fn requests(&self) -> Result<()> {
-        let (mut relink, mut peer) = (Figures::default(), Figures::default());
+        let [mut relink, mut peer] = [(); 2].map(|()| [Figures::default(), Figures::default()]);
+        let pids = [self.relink.pid(), self.peer.pid()].map(|pid| pid.context("it has exited"));
+        let [relinks, peers] = pids;
+        let routes = [(&self.through_relink, relinks?, &mut relink), (&self.through_peer, peers?, &mut peer)];
+        let mut routes = routes.map(|(route, pid, figures)| (format!("{}/small", route.base_url), route, pid, figures));
         for _ in 0..ROUNDS {
-            for (route, figures) in [(&self.through_relink, &mut relink), (&self.through_peer, &mut peer)] {
-                let url = format!("{}/small", route.base_url);
-                figures.add(wrk::run(&url, route.token.as_deref(), CONNECTIONS).await?.requests_per_second);
+            for (url, route, pid, figures) in &mut routes {
+                let before = processes::processor_time(*pid)?;
+                let report = wrk::run(url, route.token.as_deref(), CONNECTIONS).await?;
+                let spent = processes::processor_time(*pid)? - before;
+                figures[0].add(report.requests_per_second);
+                figures[1].add(spent * 1e6 / report.requests);
             }
         }
         let what = format!("`/via`, {CONNECTIONS} connections, answers of 1 kB");
-        table("Calls through Relink: throughput", "requests/s", PEER, &[(&what, &relink, &peer)]);
+        table("Calls through Relink: throughput", "requests/s", PEER, &[(&what, &relink[0], &peer[0])]);
         println!("\nThe aim: at least 1.0, then 1.5.");
+        table("Calls through Relink: processor time of a request", "µs", PEER, &[(&what, &relink[1], &peer[1])]);
         Ok(())
     }
 
@@ -182,20 +181,4 @@ async fn transfer(route: &Route, is_upload: bool, file: &Path, relink: u32) -> R
 #[expect(clippy::cast_precision_loss, reason = "a power of two")]
 fn megabytes_per_second(took: Duration) -> f64 {
     TRANSFER_BYTES as f64 / 1_000.0 / millis(took)
-}
-
-/// Connects an account of the provider, whose API is at this URL.
-async fn connect(relink: &Relink, provider: &Provider, name: &str, base_url: &str) -> Result<String> {
-    let mut definition: Value = serde_json::from_str(&provider.definition())?;
-    definition["name"] = name.into();
-    definition["config"]["base_url"] = base_url.into();
-    let relinks = definition["config"]["relink"].as_object_mut().context("no settings of Relink's")?;
-    // Nobody answers these there.
-    for key in ["identity", "probe"] {
-        relinks.remove(key);
-    }
-    relink.post("/relink/integrations", json!({ "text": definition.to_string() })).await?;
-    let link = relink.magic_link(json!({ "tenant_id": name })).await?;
-    let flow = provider.complete_link_of(relink, &link, name).await?;
-    flow["outcome"]["account"]["id"].as_str().map(str::to_owned).with_context(|| format!("not connected: {flow}"))
 }

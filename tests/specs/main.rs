@@ -2,6 +2,7 @@
 
 mod attacks;
 mod authlib;
+mod call_command;
 mod calls;
 mod command_line;
 mod desktop;

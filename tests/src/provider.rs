@@ -90,12 +90,7 @@ impl Provider {
     /// Completes a link without a browser: begins the flow, consents as Ada, returns, claims, and waits for the end.
     /// Returns the flow.
     pub async fn complete_link(&self, relink: &Relink, link: &str) -> Result<Value> {
-        self.complete_link_of(relink, link, NAME).await
-    }
-
-    /// [`Provider::complete_link`] for an integration with another name.
-    pub async fn complete_link_of(&self, relink: &Relink, link: &str, integration: &str) -> Result<Value> {
-        self.complete(relink, link, integration, &mut Canaries::default()).await
+        self.complete(relink, link, NAME, &mut Canaries::default()).await
     }
 
     /// [`Provider::complete_link`], which also collects the secrets of the flow.
@@ -152,6 +147,23 @@ impl Provider {
         let form = [("consent", id.context("no consent page")?), ("person", "ada"), ("decision", "allow")];
         let response = self.client.post(format!("{}/authorize", self.running.base_url())).form(&form).send().await?;
         Ok(response.headers().get("location").context("no redirect")?.to_str()?.to_owned())
+    }
+
+    /// Connects an account of an integration with this name, which signs in here and whose API is at another URL. Returns the
+    /// account's id.
+    pub async fn connect_with_api(&self, relink: &Relink, name: &str, base_url: &str) -> Result<String> {
+        let mut definition: Value = serde_json::from_str(&self.definition())?;
+        definition["name"] = name.into();
+        definition["config"]["base_url"] = base_url.into();
+        let relinks = definition["config"]["relink"].as_object_mut().context("no settings of Relink's")?;
+        // Nobody answers these there.
+        for key in ["identity", "probe"] {
+            relinks.remove(key);
+        }
+        relink.post("/relink/integrations", json!({ "text": definition.to_string() })).await?;
+        let link = relink.magic_link(json!({ "tenant_id": name })).await?;
+        let flow = self.complete(relink, &link, name, &mut Canaries::default()).await?;
+        flow["outcome"]["account"]["id"].as_str().map(str::to_owned).with_context(|| format!("not connected: {flow}"))
     }
 
     /// Adds its integration to Relink and connects an account. Returns the account's id.

@@ -17,7 +17,7 @@ const SMALL_BYTES: usize = 1_000;
 pub(super) struct Nginx {
     pub(super) base_url: String,
     folder: PathBuf,
-    _process: Child,
+    process: Child,
 }
 
 impl Nginx {
@@ -75,7 +75,11 @@ impl Nginx {
         command.arg("-p").arg(folder).args(["-e", "errors", "-c", "nginx.conf"]).stdout(Stdio::null());
         let nginx = process::spawn(command).context("nginx (of the Debian package nginx-light)")?;
         page::until(|| std::net::TcpStream::connect(("127.0.0.1", port)).ok()).await.context("nginx doesn't listen")?;
-        Ok(Self { base_url: format!("http://127.0.0.1:{port}"), folder: folder.to_owned(), _process: nginx })
+        Ok(Self { base_url: format!("http://127.0.0.1:{port}"), folder: folder.to_owned(), process: nginx })
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.process.id()
     }
 
     pub(super) fn large_file(&self) -> PathBuf {

@@ -9,6 +9,7 @@ const SECONDS: &str = "4s";
 /// What a run of wrk found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Report {
+    pub(super) requests: f64,
     pub(super) requests_per_second: f64,
     pub(super) p50_micros: f64,
     pub(super) p99_micros: f64,
@@ -29,7 +30,9 @@ pub(super) async fn run(url: &str, token: Option<&str>, connections: usize) -> R
 
 fn parse(text: &str) -> Option<Report> {
     let after = |label: &str| text.lines().find_map(|line| line.trim().strip_prefix(label)).map(str::trim);
+    let total = text.lines().find(|line| line.contains(" requests in "))?;
     Some(Report {
+        requests: total.split_whitespace().next()?.parse().ok()?,
         requests_per_second: after("Requests/sec:")?.parse().ok()?,
         p50_micros: micros(after("50%")?)?,
         p99_micros: micros(after("99%")?)?,

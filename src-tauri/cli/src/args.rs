@@ -1,5 +1,6 @@
 //! The grammar of the command line.
 
+mod call;
 mod deferred;
 mod eval;
 mod sandbox;
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand};
 use self::deferred::{Deferred, DeferredArgs};
 use crate::{exit::CliError, output::Output};
 
+pub(crate) use call::Call;
 pub(crate) use eval::{Eval, Expression};
 pub(crate) use sandbox::{Fault, Sandbox, SandboxSettings, Subject};
 
@@ -92,6 +94,11 @@ pub(crate) enum Command {
     Check {
         /// Account ID, its beginning, or the account's name.
         id: String,
+    },
+    /// Call the provider's API with the account's credential.
+    Call {
+        #[command(flatten)]
+        arguments: DeferredArgs<Call>,
     },
     /// Refresh an account's access token now.
     Refresh {

@@ -6,7 +6,7 @@
 
 mod raw_json;
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
 
 use relink_domain::provider_text;
 use serde::Serialize;
@@ -39,11 +39,22 @@ impl Stream {
 
     /// Whether to color what is written (<https://no-color.org>).
     pub(crate) fn is_colored(self) -> bool {
-        let is_terminal = match self {
+        self.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+
+    pub(crate) fn is_terminal(self) -> bool {
+        match self {
             Self::Output => io::stdout().is_terminal(),
             Self::Errors => io::stderr().is_terminal(),
-        };
-        is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
+    }
+
+    /// Copies bytes as they are, which a terminal must not get.
+    pub(crate) fn copy(self, bytes: &mut dyn Read) -> io::Result<()> {
+        if self.is_terminal() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a terminal can't show it"));
+        }
+        self.write(|out| io::copy(bytes, out).map(drop))
     }
 
     /// Writes lines of text.
@@ -87,6 +98,16 @@ impl Stream {
             raw_json::write_pretty(out, value)?;
             writeln!(out)
         })
+    }
+
+    /// Writes a value in the middle of JSON.
+    pub(crate) fn raw_json_part(self, value: &RawValue) -> io::Result<()> {
+        self.write(|out| raw_json::write_pretty(out, value))
+    }
+
+    /// Writes signs of JSON between values.
+    pub(crate) fn part(self, signs: &'static str) -> io::Result<()> {
+        self.write(|out| out.write_all(signs.as_bytes()))
     }
 
     /// Writes each value as one line of JSON.

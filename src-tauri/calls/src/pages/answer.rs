@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Asked, PageAnswer, PageError, PageRequest, Pages,
     cursor::{Place, Start},
-    link::of_relation,
+    link::url_of_relation,
     request::asked_size,
 };
 use crate::expressions::Expressions;
@@ -66,7 +66,7 @@ impl Pages<'_> {
                 }
             }
             (Pagination::LinkHeader(_), _) => {
-                let link = |relations: &[&str]| of_relation(answer.headers, relations);
+                let link = |relations: &[&str]| url_of_relation(answer.headers, relations);
                 let to = |link: &str| self.below_base(request, link).map(|to| Place::Link { to, seen: None });
                 Around {
                     next: link(&["next"]).map(to).transpose()?,

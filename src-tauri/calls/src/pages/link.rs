@@ -40,7 +40,7 @@ impl Pages<'_> {
 }
 
 /// The URL of the first link with one of these relations (RFC 8288 §3).
-pub(super) fn of_relation<'h>(headers: &'h HeaderMap, relations: &[&str]) -> Option<&'h str> {
+pub fn url_of_relation<'h>(headers: &'h HeaderMap, relations: &[&str]) -> Option<&'h str> {
     let values = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(Links).find_map(|(url, parameters)| {
         let relation =

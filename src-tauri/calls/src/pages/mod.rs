@@ -26,7 +26,10 @@ use serde_json::Value;
 use url::Url;
 
 use self::cursor::Place;
-pub use self::fetch::{FetchError, Fetched, Page, PageSource};
+pub use self::{
+    fetch::{FetchError, Fetched, Page, PageSource},
+    link::url_of_relation,
+};
 use crate::expressions::ExpressionError;
 
 /// The pages of a method's lists, for an account.

@@ -14,8 +14,8 @@ use std::{net::SocketAddr, path::PathBuf, thread, time::Duration};
 use relink_contract::{ErrorBody, WireSecret, data_folder::EngineFile};
 use serde::{Serialize, de::DeserializeOwned};
 use ureq::{
-    Agent,
-    http::{Method, Request, Response, Uri, header},
+    Agent, AsSendBody,
+    http::{HeaderMap, Method, Request, Response, Uri, header},
     unversioned::{
         resolver::{ResolvedSocketAddrs, Resolver},
         transport::{NextTimeout, TcpConnector},
@@ -57,6 +57,15 @@ pub(crate) struct ApiClient {
     engine: EngineFile,
     data_dir: PathBuf,
     agent: Agent,
+}
+
+/// A request to a provider's API.
+#[derive(Debug, Clone)]
+pub(crate) struct ProviderRequest {
+    pub(crate) method: Method,
+    /// At Relink, below `/via/`.
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
 }
 
 impl ApiClient {
@@ -132,6 +141,26 @@ impl ApiClient {
         };
         let body = response.body_mut().with_config().limit(MAX_RESPONSE_BYTES).read_to_vec()?;
         Ok((response.status().is_success(), body))
+    }
+
+    /// Sends a request to a provider's API, through Relink. However long it takes, and whatever the status is.
+    pub(crate) fn call_provider(
+        &self,
+        ProviderRequest { method, path, headers }: ProviderRequest,
+        body: impl AsSendBody,
+    ) -> Result<Response<ureq::Body>, CliError> {
+        let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.host));
+        for (name, value) in &headers {
+            request = request.header(name, value);
+        }
+        let request = request
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token().expose()))
+            .header(header::CONNECTION, "close");
+        let request =
+            request.body(body).map_err(|error| CliError::new(format!("The request can't be sent: {error}.")))?;
+        let request =
+            self.agent.configure_request(request).timeout_global(None).allow_non_standard_methods(true).build();
+        self.agent.run(request).map_err(|error| self.error_from(&error))
     }
 
     fn error_from(&self, error: &ureq::Error) -> CliError {

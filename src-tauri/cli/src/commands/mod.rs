@@ -2,6 +2,7 @@
 
 mod accounts;
 mod api_tokens;
+mod call;
 mod events;
 mod input;
 mod integrations;
@@ -28,6 +29,7 @@ pub(crate) fn run(client: &ApiClient, command: Command, output: Output) -> Resul
         Command::Reauthorize { id, open } => links::reauthorize(client, &id, open, output),
         Command::Token { id, field } => accounts::token(client, &id, field.as_deref(), output),
         Command::Check { id } => accounts::check(client, &id, output),
+        Command::Call { arguments } => call::run(client, &arguments.0),
         Command::Refresh { id } => accounts::refresh(client, &id, output),
         Command::Rename { id, name } => accounts::rename(client, &id, name, output),
         Command::Delete { id, yes } => accounts::delete(client, &id, yes, output),

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, header::LINK};
 use proptest::prelude::*;
 
 use super::{
-    super::{PageError, link::of_relation},
+    super::{PageError, link::url_of_relation},
     provider::*,
 };
 
@@ -25,13 +25,13 @@ fn relations_are_found_in_every_notation() {
         &["<p,q;r>; rel=prev,<u>; rel=next"],
         &["<u>; results=\"true\"; rel=\"next\"; cursor=\"1:2\""],
     ] {
-        assert_eq!(of_relation(&headers(values), &["next"]), Some("u"), "{values:?}");
+        assert_eq!(url_of_relation(&headers(values), &["next"]), Some("u"), "{values:?}");
     }
     for values in [&[][..], &["<u>"], &["<u>; rel=nextpage"], &["u; rel=next"], &["<u; rel=next"], &["<u>; x=next"]] {
-        assert_eq!(of_relation(&headers(values), &["next"]), None, "{values:?}");
+        assert_eq!(url_of_relation(&headers(values), &["next"]), None, "{values:?}");
     }
     // Only the first one counts (RFC 8288 §3.3).
-    assert_eq!(of_relation(&headers(&["<u>; rel=last; rel=next"]), &["next"]), None);
+    assert_eq!(url_of_relation(&headers(&["<u>; rel=last; rel=next"]), &["next"]), None);
 }
 
 fn below_base(link: &str) -> Result<String, PageError> {
@@ -91,6 +91,6 @@ proptest! {
 
     #[test]
     fn reading_links_never_panics(value in "[ -~]{0,60}") {
-        let _ = of_relation(&headers(&[&value]), &["next"]);
+        let _ = url_of_relation(&headers(&[&value]), &["next"]);
     }
 }
