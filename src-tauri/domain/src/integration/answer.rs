@@ -1,4 +1,5 @@
-//! What is read from a token endpoint's answer and from the callback, beside what the standards name (contract section 4.9).
+//! What is read from a token endpoint's answer, the callback and the answer with the identity, beside what the standards name
+//! (contract section 4.9).
 
 use serde_json::Value;
 
@@ -33,6 +34,8 @@ pub(super) struct FromAnswers {
     pub(super) paths: AnswerPaths,
     /// Of the callback's parameters.
     pub(super) keep_from_callback: Vec<Kept<String>>,
+    /// Of the document with the identity.
+    pub(super) keep_from_identity: Vec<Kept<JsonPath>>,
 }
 
 /// The most characters of a value that is kept.
@@ -56,20 +59,28 @@ impl FromAnswers {
     pub(super) fn decode(relink: &Object<'_>) -> Result<Self> {
         let path = |key: &str| relink.map(key, |node| node.parse(JsonPath::parse));
         let paths = AnswerPaths { token: path("token_path")?, scope: path("scope_path")?, keep: Vec::new() };
-        let mut found = Self { paths, keep_from_callback: Vec::new() };
-        relink.map("keep", |node| found.decode_keep(&node))?;
+        let mut found = Self { paths, keep_from_callback: Vec::new(), keep_from_identity: Vec::new() };
+        relink.map("keep", |node| found.decode_keep(&node, relink))?;
         Ok(found)
     }
 
-    fn decode_keep(&mut self, node: &Node<'_>) -> Result<()> {
+    fn decode_keep(&mut self, node: &Node<'_>, relink: &Object<'_>) -> Result<()> {
         for (key, node) in node.object()?.entries() {
             let name = name(key).map_err(|problem| node.fail(problem))?;
             let object = node.object()?;
-            let sources = [("token", Source::Token), ("callback", Source::Callback)];
-            let source = object.need("from", "\"token\" or \"callback\"")?.one_of(&sources)?;
+            let sources = [("token", Source::Token), ("callback", Source::Callback), ("identity", Source::Identity)];
+            let source = object.need("from", "\"token\", \"callback\" or \"identity\"")?.one_of(&sources)?;
             let path = object.need("path", "\"instance_url\"")?;
             match source {
                 Source::Token => self.paths.keep.push(Kept { name, path: path.parse(JsonPath::parse)? }),
+                Source::Identity => {
+                    if !relink.has("identity") {
+                        node.fail_if_written(
+                            "is kept from the identity, but there is none; add \"identity\" to \"relink\"",
+                        )?;
+                    }
+                    self.keep_from_identity.push(Kept { name, path: path.parse(JsonPath::parse)? });
+                }
                 Source::Callback => self.keep_from_callback.push(Kept { name, path: path.literal()?.to_owned() }),
             }
         }
@@ -81,6 +92,7 @@ impl FromAnswers {
 enum Source {
     Token,
     Callback,
+    Identity,
 }
 
 fn name(text: &str) -> std::result::Result<String, String> {

@@ -66,18 +66,31 @@ fn what_is_kept_has_a_name_that_templates_can_read() {
         "keep": {
             "instance_url": {"from": "token", "path": "instance_url"},
             "accounts-server": {"from": "callback", "path": "accounts-server"},
+            "cloud_id": {"from": "identity", "path": "0.id"},
         },
+        "probe": {"path": "/sites"},
+        "identity": {"path": "/sites", "id": "0.id"},
     });
     let definition = acme(&relink).expect("accepted");
     let oauth2 = definition.oauth2().expect("oauth2");
     let kept: Vec<_> = oauth2.answer.keep.iter().map(|kept| kept.name.as_str()).collect();
     let from_callback: Vec<_> = oauth2.keep_from_callback.iter().map(|kept| kept.path.as_str()).collect();
     assert_eq!((kept, from_callback), (vec!["instance_url"], vec!["accounts-server"]));
+    let [from_identity] = definition.kept_from_identity() else { panic!("one value") };
+    let sites = json!([{"id": "c1de"}, {"id": "other"}]);
+    assert_eq!((from_identity.name.as_str(), from_identity.path.find(&sites)), ("cloud_id", Some(&json!("c1de"))));
+    let circle = json!({
+        "keep": {"site": {"from": "identity", "path": "id"}},
+        "probe": {"path": "/sites/{{site}}"},
+        "identity": {"path": "/sites/{{site}}", "id": "id"},
+    });
+    assert!(acme(&circle).is_err(), "the identity's URL can't depend on its answer");
     for (keep, what) in [
         (json!({"access_token": {"from": "token", "path": "x"}}), "a credential"),
         (json!({"body": {"from": "token", "path": "x"}}), "a root"),
         (json!({"a.b": {"from": "token", "path": "x"}}), "a path"),
         (json!({"a": {"from": "header", "path": "x"}}), "an unknown source"),
+        (json!({"a": {"from": "identity", "path": "x"}}), "no identity"),
         (json!({"a": {"from": "token"}}), "no path"),
         (json!({"a": {"path": "x"}}), "no source"),
         (json!({"a": {"from": "token", "path": "x", "default": "y"}}), "an unknown key"),

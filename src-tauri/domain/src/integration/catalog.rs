@@ -5,11 +5,16 @@ use std::sync::LazyLock;
 use super::definition::{Definition, parse};
 
 /// Their files. Each names its integration's id, which must stay the same in every version of Relink.
-const FILES: [&str; 4] = [
+const FILES: [&str; 9] = [
     include_str!("../../../integrations/sandbox.json"),
     include_str!("../../../integrations/github.json"),
     include_str!("../../../integrations/google.json"),
     include_str!("../../../integrations/notion.json"),
+    include_str!("../../../integrations/microsoft.json"),
+    include_str!("../../../integrations/slack.json"),
+    include_str!("../../../integrations/hubspot.json"),
+    include_str!("../../../integrations/jira.json"),
+    include_str!("../../../integrations/salesforce.json"),
 ];
 
 static CATALOG: LazyLock<Vec<Definition>> = LazyLock::new(|| {

@@ -34,7 +34,8 @@ fn every_built_in_definition_is_free_of_warnings() {
     let ids: BTreeSet<_> = catalog().iter().map(Definition::id).collect();
     let names: Vec<_> = catalog().iter().map(Definition::name).collect();
     assert_eq!(ids.len(), names.len());
-    assert_eq!(names, ["sandbox", "github", "google", "notion"]);
+    let all = ["sandbox", "github", "google", "notion", "microsoft", "slack", "hubspot", "jira", "salesforce"];
+    assert_eq!(names, all);
 }
 
 #[test]
@@ -47,15 +48,75 @@ fn every_scope_asked_for_is_explained() {
 }
 
 #[test]
+fn every_method_is_described_with_its_schemas_and_scopes() {
+    for definition in catalog().iter().filter(|definition| !definition.is_sandbox()) {
+        let name = definition.name();
+        assert!(!definition.resources().is_empty(), "{name} has no resources");
+        for (resource, methods) in definition.resources().iter() {
+            for (method, it) in methods.iter() {
+                let at = format!("{name} {resource}.{method}");
+                assert!(it.docs.description.as_ref().is_some_and(|text| text.ends_with('.')), "{at}: no description");
+                assert!(
+                    it.docs.api_documentation_url.as_ref().is_some_and(|url| url.starts_with("https://")),
+                    "{at}: nothing says where it is documented"
+                );
+                let undescribed = it.docs.scopes.iter().find(|scope| definition.scope_description(scope).is_none());
+                assert_eq!(undescribed, None, "{at}");
+                let schema = |schema: &Option<serde_json::Value>| {
+                    schema.as_ref().and_then(|text| text.as_str()).map(str::to_owned).unwrap_or_default()
+                };
+                let (query, body) = (schema(&it.docs.query_schema), schema(&it.docs.body_schema));
+                match method {
+                    "get" => assert!(query.contains("required: [id"), "{at}: {query}"),
+                    "create" => assert!(body.contains("required: ["), "{at}: {body}"),
+                    _ => assert_eq!(it.pagination.is_some(), query.contains("next_cursor:"), "{at}: {query}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_default_scopes_allow_is_what_the_methods_need() {
+    for definition in catalog() {
+        let Some(oauth2) = definition.oauth2() else { continue };
+        let needed: BTreeSet<_> =
+            definition.resources().iter().flat_map(|(_, it)| it.iter()).flat_map(|(_, it)| &it.docs.scopes).collect();
+        let missing: Vec<_> = needed.into_iter().filter(|scope| !oauth2.scopes.contains(scope)).collect();
+        assert!(missing.is_empty(), "{}: {missing:?}", definition.name());
+    }
+}
+
+#[test]
+fn a_salesforce_account_is_called_at_its_instance_and_nowhere_else() {
+    let salesforce = get("salesforce");
+    let context = |url: &str| Map::from_iter([("instance_url".to_owned(), json!(url))]);
+    let base_url = salesforce.base_url().expect("a base URL");
+    let own = base_url.resolve(&context("https://acme--dev.sandbox.my.salesforce.com")).expect("allowed");
+    assert_eq!(own.as_str(), "https://acme--dev.sandbox.my.salesforce.com/");
+    for url in
+        ["https://salesforce.com.evil.example", "http://acme.my.salesforce.com", "https://evilsalesforce.com", "x"]
+    {
+        assert!(base_url.resolve(&context(url)).is_err(), "{url}");
+    }
+}
+
+#[test]
+fn a_slack_answer_with_an_error_code_of_its_own_means_expired() {
+    let signs = &get("slack").refresh().expired_when;
+    let is_sign = |body: &str| signs.iter().any(|sign| sign.matches(200, body.as_bytes()));
+    assert!(is_sign(r#"{"ok":false,"error":"token_revoked"}"#) && is_sign(r#"{"ok":false,"error":"invalid_auth"}"#));
+    assert!(!is_sign(r#"{"ok":false,"error":"channel_not_found"}"#) && !is_sign(r#"{"ok":true}"#));
+}
+
+#[test]
 fn only_the_sandbox_is_on_this_machine() {
     for definition in catalog() {
         let is_sandbox = definition.name() == "sandbox";
         assert_eq!(definition.is_sandbox(), is_sandbox);
         assert_eq!(definition.allows_local(), is_sandbox);
-        assert_eq!(
-            definition.base_url().and_then(Address::as_fixed).expect("fixed").reach() == Reach::Local,
-            is_sandbox
-        );
+        let reach = definition.base_url().and_then(Address::as_fixed).map(WebUrl::reach);
+        assert_eq!(reach == Some(Reach::Local), is_sandbox);
     }
 }
 
@@ -104,7 +165,7 @@ fn google_is_defined_as_documented() {
 #[test]
 fn notion_sends_its_integration_secret() {
     let notion = get("notion");
-    assert_eq!(notion.methods(), [AuthenticationMethod::ApiKey]);
+    assert_eq!(notion.methods(), [AuthenticationMethod::Oauth2, AuthenticationMethod::ApiKey]);
     let key = format!("ntn_{}", "a1".repeat(20));
     let typed = BTreeMap::from([("api_key".to_owned(), Secret::new(key.as_str()))]);
     let values = notion.api_key().expect("a form").fields.validate(&typed).expect("a good key");

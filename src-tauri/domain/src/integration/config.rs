@@ -137,6 +137,15 @@ impl Config {
                 refuse_secrets(&address.placeholders(), credentials.fields(format), &object)?;
             }
         }
+        let from_identity = |name: &str| own.keeps_from_identity(name);
+        for placeholder in calls.urls().flat_map(Address::placeholders) {
+            if placeholder.fields().any(from_identity) {
+                object.fail_if_written(format_args!(
+                    "has {} in the URL of the probe or the identity, which is kept from the identity's own answer",
+                    placeholder.source()
+                ))?;
+            }
+        }
         // The browser gets them, and its history.
         if let Some(oauth2) = &credentials.oauth2 {
             let placeholders: Vec<_> = oauth2.authorize_params.placeholders().collect();

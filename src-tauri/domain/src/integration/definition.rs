@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     address::Address,
+    answer::Kept,
     authorization::Authorization,
     config::{Config, Logo},
     credentials::{ApiKey, ClientCredentials},
@@ -14,7 +15,7 @@ use super::{
     fields::Fields,
     format::{FORMATS, PerFormat},
     header::HeaderTemplate,
-    identity::IdentityProbe,
+    identity::{IdentityProbe, JsonPath},
     merge, misplaced,
     node::Source,
     oauth2::OAuth2,
@@ -289,6 +290,11 @@ impl Definition {
     /// How to find out who is signed in.
     pub const fn identity(&self) -> Option<&IdentityProbe> {
         self.config.calls.identity.as_ref()
+    }
+
+    /// What of the document with the identity is kept in the account's context.
+    pub fn kept_from_identity(&self) -> &[Kept<JsonPath>] {
+        &self.config.own.from_answers.keep_from_identity
     }
 
     /// How its refreshes differ from the standard.

@@ -170,6 +170,7 @@ pub(super) const RELINK: Keys = Keys {
         "revocation_url",
         "sandbox",
         "scope_descriptions",
+        "scope_param",
         "scope_path",
         "token_path",
     ],

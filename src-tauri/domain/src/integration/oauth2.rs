@@ -33,6 +33,8 @@ pub struct OAuth2 {
     pub client_id: String,
     /// The scopes to request, unless the link token names others.
     pub scopes: Vec<String>,
+    /// The authorization request's parameter with the scopes: `scope` by the standard, `user_scope` for a Slack user's token.
+    pub scope_param: String,
     pub options: ClientOptions,
     pub client_secret: ClientSecretNeed,
     pub pkce: Pkce,
@@ -98,6 +100,7 @@ impl OAuth2 {
             token_url: endpoints.token_url,
             client_id: client.id,
             scopes: scopes(config)?,
+            scope_param: own.scope_param.clone().unwrap_or_else(|| DEFAULT_SCOPE_PARAM.to_owned()),
             client_secret: own.client_secret,
             pkce: config.map("pkce", |node| pkce(&node, own))?.unwrap_or_default(),
             redirects: if own.redirects.is_empty() {
@@ -159,6 +162,7 @@ fn client_id(node: &Node<'_>) -> Result<String> {
     Ok(id.to_owned())
 }
 
+const DEFAULT_SCOPE_PARAM: &str = "scope";
 const MAX_PARAM_CHARS: usize = 64;
 
 /// The name of a parameter that takes the place of one of the standard's. It can't be another one that Relink sets.

@@ -35,6 +35,8 @@ pub(super) struct Additions {
     pub(super) authorize_params: AuthorizationParams,
     /// The redirect's parameter with the code, if it isn't `code`.
     pub(super) code_param: Option<String>,
+    /// The authorization request's parameter with the scopes, if it isn't `scope`.
+    pub(super) scope_param: Option<String>,
     pub(super) refresh_url: Option<Address>,
     /// Where addresses may lead that depend on an account's values.
     pub(super) origins: Vec<OriginPattern>,
@@ -160,6 +162,7 @@ impl Additions {
                 .map("authorize_params", |node| params::of_authorization(&node))?
                 .unwrap_or_default(),
             code_param: object.map(CODE_PARAM, |node| node.parse(oauth2::param_name))?,
+            scope_param: object.map("scope_param", |node| node.parse(oauth2::param_name))?,
             refresh_url: object.map("refresh_url", |node| Address::decode(&node, &origins))?,
             from_answers: FromAnswers::decode(object)?,
             client_secret: object.map("client_secret", |node| node.one_of(&needs))?.unwrap_or_default(),
@@ -168,6 +171,13 @@ impl Additions {
             moved_from: object.describing("moved_from", |node| bare_origins(&node))?.unwrap_or_default(),
             origins,
         })
+    }
+}
+
+impl Additions {
+    /// Whether a value of the context comes from the document with the identity.
+    pub(super) fn keeps_from_identity(&self, name: &str) -> bool {
+        self.from_answers.keep_from_identity.iter().any(|kept| kept.name == name)
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     error::Error,
     keychain::Item,
     oauth,
-    provider::{AccountValues, CallCredentials, ProbeResult, Provider, probe},
+    provider::{AccountValues, CallCredentials, Found, ProbeResult, Provider, probe},
     store::timeline::{self, NewEntry},
 };
 
@@ -108,12 +108,14 @@ impl Connections {
         };
         let requested =
             flow.link.options.scopes.clone().or_else(|| oauth2.map(|oauth2| oauth2.scopes.clone())).unwrap_or_default();
-        let identity = self.verify(flow, &credentials, claims.as_ref()).await?;
+        let (identity, kept) = parts(self.verify(flow, &credentials, claims.as_ref()).await?);
         let is_from_id_token =
             provider.definition.identity().is_some_and(|identity| identity.source == IdentitySource::IdToken);
         if is_from_id_token && identity.is_none() && requested.iter().any(|scope| scope == "openid") {
             return Err(target.identity_unknown(provider));
         }
+        entered.extend(kept);
+        let context = target.context(flow, &entered);
         let origins = provider.origins(AuthenticationMethod::Oauth2, &context);
         let mut staged = staged_oauth(tokens, identity, requested, context, origins);
         staged.item.secrets.extend(request.entered.secret.clone());
@@ -164,7 +166,10 @@ impl Connections {
                 return Err(FlowFailure::fields_missing(label, &missing));
             }
         }
-        let identity = self.verify(flow, &credentials, None).await?;
+        let (identity, kept) = parts(self.verify(flow, &credentials, None).await?);
+        let mut public = fields.public;
+        public.extend(kept);
+        let context = target.context(flow, &public);
         let (credential, access, requested_scopes, scopes) = match tokens {
             Some((tokens, requested)) => {
                 let lifetime = tokens.lifetime.or_assumed(None);
@@ -205,13 +210,13 @@ impl Connections {
         flow: &Flow,
         credentials: &CallCredentials<'_>,
         claims: Option<&Value>,
-    ) -> Result<Option<Identity>, FlowFailure> {
+    ) -> Result<Option<Found>, FlowFailure> {
         let label = flow.provider.label();
         let probed = probe(&self.0.uses.outbound, &flow.provider, credentials, claims, self.now())
             .await
             .map_err(|error| FlowFailure::of_error(&error))?;
         match probed {
-            ProbeResult::Works(identity) => Ok(identity),
+            ProbeResult::Works(found) => Ok(found),
             ProbeResult::NoProbe => Ok(None),
             ProbeResult::Unauthorized { status, said } => {
                 let failure = Failure::new(Cause::Rejected).status(status).said(&said);
@@ -290,6 +295,11 @@ impl Connections {
         self.revoke_unused(flow, &staged.item, &staged.granted.context).await;
         FlowOutcome { kept_old: true, ..outcome_of(account, flow, true) }
     }
+}
+
+/// Who is signed in, and what goes into the account's context because of it.
+fn parts(found: Option<Found>) -> (Option<Identity>, Map<String, Value>) {
+    found.map_or_else(|| (None, Map::new()), |found| (Some(found.identity), found.kept))
 }
 
 impl Target {

@@ -16,10 +16,11 @@ use crate::outbound::RequestFailed;
 /// The standard's name of the parameter with the client's ID (RFC 6749 §4.1.1), by which the `oauth2` crate sends it.
 const CLIENT_ID: &str = "client_id";
 const RESPONSE_TYPE: &str = "response_type";
+const SCOPE: &str = "scope";
 
 /// Gives the parameters of an authorization request the names that the definition demands.
 pub(super) fn rename_params(url: &mut Url, oauth2: &OAuth2) {
-    if oauth2.options.id_param == CLIENT_ID && !oauth2.leaves_out_response_type {
+    if oauth2.options.id_param == CLIENT_ID && oauth2.scope_param == SCOPE && !oauth2.leaves_out_response_type {
         return;
     }
     let params: Vec<(String, String)> = url.query_pairs().into_owned().collect();
@@ -29,6 +30,7 @@ pub(super) fn rename_params(url: &mut Url, oauth2: &OAuth2) {
         match name.as_str() {
             RESPONSE_TYPE if oauth2.leaves_out_response_type => {}
             CLIENT_ID => drop(query.append_pair(&oauth2.options.id_param, value)),
+            SCOPE => drop(query.append_pair(&oauth2.scope_param, value)),
             name => drop(query.append_pair(name, value)),
         }
     }

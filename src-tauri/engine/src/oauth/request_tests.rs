@@ -156,3 +156,14 @@ fn an_authorization_request_has_the_definitions_parameters() {
     assert_eq!((names.as_slice(), has_verifier), (&all[..], false));
     assert_eq!((special["scope"].as_str(), special["client_key"].as_str()), ("read,write", "a+bc%"));
 }
+
+#[test]
+fn the_scopes_of_a_slack_user_have_a_parameter_of_their_own() {
+    let oauth2 = relink_domain::integration::built_in("slack").and_then(|slack| slack.oauth2()).expect("OAuth 2.0");
+    let url = oauth2.authorize_url.as_fixed().expect("fixed");
+    let asked = authorize(oauth2, url, &Vec::new(), "app.relink.desktop:/oauth/callback/slack", &oauth2.scopes);
+    let url = asked.expect("a request").url;
+    let query = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    assert_eq!(query("user_scope").as_deref(), Some("channels:read,channels:history,users:read,chat:write"));
+    assert_eq!(query("scope"), None);
+}

@@ -28,7 +28,7 @@ pub(crate) use bound::{AccountValues, BoundProvider};
 pub(crate) use call::{CallCredentials, drop_credentials_in_context, reject_credentials_in_context};
 pub(crate) use choice::choose_secret;
 pub use prepared::PreparedAccount;
-pub(crate) use probe::{ProbeResult, probe};
+pub(crate) use probe::{Found, ProbeResult, probe};
 pub(crate) use providers::{CLIENT_SECRET, Providers};
 pub(crate) use revoke::{Revoked, revoke};
 pub(crate) use snapshot::{Entry, compile, unusable};

@@ -5,10 +5,10 @@ use relink_domain::{
     Timestamp,
     account::Identity,
     failure::{Cause, Failure, ProviderError},
-    integration::{IdentityProbe, IdentitySource, ProbeOutcome, ProbeResponse},
+    integration::{IdentityProbe, IdentitySource, JsonPath, Kept, ProbeOutcome, ProbeResponse},
     provider_text::HIDDEN,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{BoundProvider, CallCredentials, said::Answer};
 use crate::{error::Result, outbound::Outbound};
@@ -16,7 +16,7 @@ use crate::{error::Result, outbound::Outbound};
 #[derive(Debug)]
 pub(crate) enum ProbeResult {
     /// The credential works. The identity is known if the integration defines how to find it.
-    Works(Option<Identity>),
+    Works(Option<Found>),
     /// The credential was refused: with 401, or with an error that the definition says means the same.
     Unauthorized { status: u16, said: ProviderError },
     /// 403, and what the provider said.
@@ -25,6 +25,14 @@ pub(crate) enum ProbeResult {
     Inconclusive(Failure),
     /// The integration defines no probe.
     NoProbe,
+}
+
+/// Who is signed in.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) identity: Identity,
+    /// What the definition keeps of the document with the identity, for the account's context.
+    pub(crate) kept: Map<String, Value>,
 }
 
 /// Makes the integration's probe call and determines the identity. `id_token`: the claims of a
@@ -38,9 +46,11 @@ pub(crate) async fn probe(
 ) -> Result<ProbeResult> {
     let definition = &provider.definition;
     let Some(probe) = definition.probe() else {
-        let identity =
-            definition.identity().zip(id_token).and_then(|(probe, claims)| identity_from(probe, claims, credentials));
-        return Ok(identity.map_or(ProbeResult::NoProbe, |identity| ProbeResult::Works(Some(identity))));
+        let found = definition.identity().zip(id_token).and_then(|(probe, claims)| {
+            let identity = identity_from(probe, claims, credentials)?;
+            Some(Found { identity, kept: kept_from(definition.kept_from_identity(), claims, credentials) })
+        });
+        return Ok(found.map_or(ProbeResult::NoProbe, |found| ProbeResult::Works(Some(found))));
     };
     let request = provider.call(&probe.url, &probe.headers, &probe.without, credentials)?;
     let url = request.url().clone();
@@ -86,8 +96,12 @@ pub(crate) async fn probe(
             }
         }
     };
-    Ok(match body.and_then(|body| identity_from(identity, &body, credentials)) {
-        Some(identity) => ProbeResult::Works(Some(identity)),
+    let found = body.and_then(|body| {
+        let kept = kept_from(definition.kept_from_identity(), &body, credentials);
+        Some(Found { identity: identity_from(identity, &body, credentials)?, kept })
+    });
+    Ok(match found {
+        Some(found) => ProbeResult::Works(Some(found)),
         None => inconclusive(Cause::IdentityMissing, &answer),
     })
 }
@@ -113,6 +127,18 @@ fn identity_from(probe: &IdentityProbe, body: &Value, credentials: &CallCredenti
     Some(Identity { id, label })
 }
 
+/// The values that the definition keeps. One that repeats a secret isn't kept.
+fn kept_from(paths: &[Kept<JsonPath>], body: &Value, credentials: &CallCredentials<'_>) -> Map<String, Value> {
+    let filter = credentials.filter();
+    let is_kept =
+        |value: &&Value| Kept::<JsonPath>::fits(value) && !value.as_str().is_some_and(|text| filter.finds(text));
+    let found = paths.iter().filter_map(|kept| {
+        let value = kept.path.find(body).filter(is_kept)?;
+        Some((kept.name.clone(), value.clone()))
+    });
+    found.collect()
+}
+
 fn failure_from(answer: &Answer, retry_after_secs: Option<u32>) -> Failure {
     let cause = match answer.status {
         429 => Cause::RateLimited,
@@ -126,10 +152,27 @@ fn failure_from(answer: &Answer, retry_after_secs: Option<u32>) -> Failure {
 mod tests {
     use std::collections::BTreeMap;
 
-    use relink_domain::{Secret, account::AuthenticationMethod, integration::JsonPath, provider_text::KnownSecrets};
-    use serde_json::{Map, json};
+    use relink_domain::{Secret, account::AuthenticationMethod, provider_text::KnownSecrets};
+    use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_kept_of_the_identity_is_a_short_value_without_a_secret() {
+        let path = |text| JsonPath::parse(text).expect("a path");
+        let kept = ["site", "key", "all", "none"].map(|name| Kept { name: name.to_owned(), path: path(name) });
+        let (fields, access) = (BTreeMap::new(), Secret::new("access-token-0001"));
+        let credentials = CallCredentials {
+            method: AuthenticationMethod::Oauth2,
+            access_token: Some(&access),
+            fields: &fields,
+            context: &Map::new(),
+            tenant_id: None,
+            known: &KnownSecrets::default(),
+        };
+        let body = json!({"site": "c1de", "key": "access-token-0001", "all": {"site": "c1de"}});
+        assert_eq!(Value::Object(kept_from(&kept, &body, &credentials)), json!({"site": "c1de"}));
+    }
 
     #[test]
     fn an_identity_is_bounded_and_repeats_no_secret() {

@@ -13,7 +13,7 @@ use crate::{
     accounts::AccountView,
     error::Result,
     keychain::{Item, Key, KeychainError},
-    provider::{ProbeResult, probe},
+    provider::{Found, ProbeResult, probe},
 };
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Refresher {
             }
         }
         let (outcome, answer) = match probed.result {
-            ProbeResult::Works(Some(identity)) if account.is_another(&identity) => {
+            ProbeResult::Works(Some(Found { identity, .. })) if account.is_another(&identity) => {
                 (CheckOutcome::AnotherIdentity, Some(CallOutcome::AcceptedAsAnother(identity)))
             }
             ProbeResult::Works(_) => (CheckOutcome::Accepted, Some(CallOutcome::Accepted)),
