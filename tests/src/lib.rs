@@ -21,4 +21,6 @@ pub mod relink;
 pub mod screen;
 pub mod selections;
 pub mod session;
+pub mod sign_in;
+pub mod twin;
 pub mod window_manager;

@@ -5,11 +5,11 @@ use relink_sandbox::{Options, Running, Sandbox};
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use url::Url;
 
 use crate::{
     canary::Canaries,
-    relink::{DEADLINE, Relink, link_token},
+    relink::{DEADLINE, Relink},
+    sign_in,
 };
 
 const CONTROL: &str = "control-key-of-the-test";
@@ -99,54 +99,7 @@ impl Provider {
     }
 
     async fn complete(&self, relink: &Relink, link: &str, integration: &str, canaries: &mut Canaries) -> Result<Value> {
-        let token = link_token(link)?;
-        let base = relink.base_url();
-        let begin = self
-            .client
-            .post(format!("{base}/connect-account/flows"))
-            .header("x-relink-link-token", token)
-            .json(&json!({ "integration": integration, "format": "oauth2" }));
-        let mut flow: Value = begin.send().await?.json().await?;
-        let key = flow["key"].as_str().with_context(|| format!("the flow did not start: {flow}"))?.to_owned();
-        let callback = self.consent(flow["authorize_url"].as_str().context("no URL")?).await?;
-        canaries.add("link token", token)?;
-        canaries.add("flow key", &key)?;
-        for (name, value) in Url::parse(&callback)?.query_pairs() {
-            match &*name {
-                "code" => canaries.add("authorization code", &value)?,
-                "state" => canaries.add("state", &value)?,
-                _ => {}
-            }
-        }
-        let landed = self.client.get(callback).send().await?;
-        let page = landed.headers().get("location").context("no redirect")?.to_str()?;
-        let return_key = page.split("#return=").nth(1).context("no key of the return")?.to_owned();
-        canaries.add("return key", &return_key)?;
-        let id = flow["id"].as_str().context("no id")?.to_owned();
-        let path = format!("{base}/connect-account/flows/{id}");
-        let end = async {
-            loop {
-                let request = match flow["phase"].as_str() {
-                    Some("succeeded" | "failed" | "question") => return anyhow::Ok(()),
-                    Some("returned") => {
-                        self.client.post(format!("{path}/claim")).header("x-relink-return-key", &return_key)
-                    }
-                    _ => self.client.get(format!("{path}?after={}", flow["version"])),
-                };
-                flow = request.header("x-relink-flow-key", &key).send().await?.json().await?;
-            }
-        };
-        let ended = timeout(DEADLINE, end).await;
-        ended.with_context(|| format!("the flow never ended: {flow}"))??;
-        Ok(flow)
-    }
-
-    async fn consent(&self, url: &str) -> Result<String> {
-        let html = self.client.get(url).send().await?.text().await?;
-        let id = html.split("name=\"consent\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
-        let form = [("consent", id.context("no consent page")?), ("person", "ada"), ("decision", "allow")];
-        let response = self.client.post(format!("{}/authorize", self.running.base_url())).form(&form).send().await?;
-        Ok(response.headers().get("location").context("no redirect")?.to_str()?.to_owned())
+        sign_in::complete_link(&self.client, relink, link, integration, canaries).await
     }
 
     /// Connects an account of an integration with this name, which signs in here and whose API is at another URL. Returns the

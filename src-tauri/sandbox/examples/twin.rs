@@ -12,7 +12,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let wanted = std::env::args().nth(1).ok_or_else(|| format!("name a scenario file, or one of {}", names()))?;
     let text = match Scenario::built_in(&wanted) {
         Some(text) => text.to_owned(),
-        None => fs::read_to_string(&wanted).map_err(|error| format!("{wanted}: {error}; or name one of {}", names()))?,
+        None => {
+            fs::read_to_string(&wanted).map_err(|error| format!("{wanted}: {error}; or name one of {}", names()))?
+        }
     };
     let scenario = Scenario::parse(&text)?;
     let (id, secret) = scenario.client();

@@ -1,0 +1,78 @@
+//! Providers' own SDKs and curl through Relink, at the providers' twins. Only their base URL and token differ.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use relink_tests::{process, relink::Relink, session::Session, twin::Twin};
+use serde_json::{Value, json};
+
+struct World {
+    session: Session,
+    relink: Relink,
+    twin: Twin,
+    account: String,
+    token: String,
+}
+
+impl World {
+    async fn new(provider: &'static str) -> Result<Self> {
+        let session = Session::start().await?;
+        let relink = Relink::start(&session).await?;
+        let twin = Twin::start(provider).await?;
+        let account = twin.connect(&relink).await?;
+        let made = relink.post("/relink/api-tokens", json!({ "name": "sdk" })).await?;
+        let token = made["token"].as_str().context("no token")?.to_owned();
+        Ok(Self { session, relink, twin, account, token })
+    }
+
+    /// The account as a base URL.
+    fn base_url(&self) -> String {
+        format!("{}/via/{}", self.relink.base_url(), self.account)
+    }
+
+    /// What a program prints, as JSON.
+    async fn run(&self, mut command: Command) -> Result<Value> {
+        command.env("RELINK_TOKEN", &self.token).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = process::spawn(command)?.wait_with_output().await?;
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.success(), "{}: {out}{err}", output.status);
+        serde_json::from_str(&out).with_context(|| format!("no JSON: {out}{err}"))
+    }
+}
+
+#[tokio::test]
+async fn octokit_works_at_github_through_relink() -> Result<()> {
+    let world = World::new("github").await?;
+    let mut command = world.session.command("node");
+    command.arg(process::workspace().join("tests/sdks/octokit.mjs")).arg(world.base_url());
+    let found = world.run(command).await.context("run make test-setup, which installs octokit")?;
+    assert_eq!(
+        found,
+        json!({ "login": "ada-twin", "repositories": 45, "title": "From octokit", "missing": 404 }),
+        "all pages, what it wrote, and an error"
+    );
+    world.relink.stop().await
+}
+
+#[tokio::test]
+async fn curl_works_at_hubspot_through_relink_and_gets_its_rate_limit() -> Result<()> {
+    let world = World::new("hubspot").await?;
+    let curl = |arguments: &[&str]| {
+        let mut command = world.session.command("curl");
+        command.args(["--silent", "--show-error", "--header", &format!("Authorization: Bearer {}", world.token)]);
+        command.args(arguments);
+        command
+    };
+    let contacts = format!("{}/crm/v3/objects/contacts", world.base_url());
+    let made = world
+        .run(curl(&["--json", r#"{"properties":{"email":"curl@example.com"}}"#, &contacts]))
+        .await
+        .context("run make test-setup, which installs curl")?;
+    let id = made["id"].as_str().with_context(|| format!("no ID: {made}"))?;
+    let read = world.run(curl(&[&format!("{contacts}/{id}")])).await?;
+    assert_eq!(read["properties"]["email"], "curl@example.com");
+    world.twin.limit(11).await?;
+    let refused = world.run(curl(&[&contacts])).await?;
+    assert_eq!((&refused["category"], &refused["policyName"]), (&json!("RATE_LIMITS"), &json!("TEN_SECONDLY_ROLLING")));
+    world.relink.stop().await
+}

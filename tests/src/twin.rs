@@ -1,0 +1,117 @@
+//! A curated provider's twin in the test's process: the Sandbox, which plays the scenario of the same name.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use relink_sandbox::{Options, Running, Sandbox, Scenario};
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use crate::{canary::Canaries, process, relink::Relink, sign_in};
+
+const CONTROL: &str = "control-key-of-the-test";
+
+#[derive(Debug)]
+pub struct Twin {
+    /// The provider's name.
+    pub name: &'static str,
+    running: Running,
+    client: Client,
+    oauth_client: (String, Option<String>),
+}
+
+impl Twin {
+    pub async fn start(name: &'static str) -> Result<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let scenario = Scenario::parse(Scenario::built_in(name).context("no scenario")?)?;
+        let (id, secret) = scenario.client();
+        let oauth_client = (id.to_owned(), secret.map(str::to_owned));
+        let options = Options { listen: "127.0.0.1:0".parse()?, state: None, control_key: CONTROL.to_owned() };
+        let running = Sandbox::start_twin(options, scenario).await?;
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { name, running, client, oauth_client })
+    }
+
+    pub fn base_url(&self) -> &str {
+        self.running.base_url()
+    }
+
+    /// The name of its integration in Relink: that of a built-in one is taken.
+    pub fn integration(&self) -> String {
+        format!("{}-twin", self.name)
+    }
+
+    /// The curated definition with its hosts at the twin, under another name, and with nothing else changed.
+    pub fn definition(&self) -> Result<Value> {
+        let file = process::workspace().join(format!("src-tauri/integrations/{}.json", self.name));
+        let mut definition: Value = serde_json::from_str(&fs::read_to_string(file)?)?;
+        definition.as_object_mut().context("an object")?.remove("id");
+        definition["name"] = self.integration().into();
+        let config = &mut definition["config"];
+        let credentials = &mut config["credentials"];
+        let oauth2 = if credentials["oauth2"].is_null() { credentials } else { &mut credentials["oauth2"] };
+        for host in ["tokenHost", "authorizeHost"] {
+            self.take_place_of(&mut oauth2["config"]["auth"][host]);
+        }
+        self.take_place_of(&mut config["base_url"]);
+        let relink = &mut config["relink"];
+        self.take_place_of(&mut relink["revocation_url"]);
+        if relink["revocation_url"].is_null() {
+            relink.as_object_mut().context("an object")?.remove("revocation_url");
+        }
+        if relink["origins"].is_array() {
+            relink["origins"] = json!([self.base_url()]);
+        }
+        relink["allow_local"] = true.into();
+        Ok(definition)
+    }
+
+    /// Replaces the origin of a URL, unless the account decides it.
+    fn take_place_of(&self, url: &mut Value) {
+        if let Some(rest) = url.as_str().and_then(|url| url.strip_prefix("https://")) {
+            let path = rest.find('/').map_or("", |at| &rest[at..]);
+            *url = format!("{}{path}", self.base_url()).into();
+        }
+    }
+
+    /// Adds the integration to Relink with the client that is registered here, and connects an account. Returns the account's ID.
+    pub async fn connect(&self, relink: &Relink) -> Result<String> {
+        let text = self.definition()?.to_string();
+        relink.post("/relink/integrations", json!({ "text": text })).await?;
+        let (id, secret) = &self.oauth_client;
+        let client = json!({ "id": id, "secret": secret });
+        relink.post(&format!("/relink/integrations/{}/client", self.integration()), client).await?;
+        let link = relink.magic_link(json!({ "tenant_id": format!("tenant-{}", self.name) })).await?;
+        let flow = self.complete_link(relink, &link).await?;
+        let account = flow["outcome"]["account"]["id"].as_str().map(str::to_owned);
+        account.with_context(|| format!("{} is not connected: {flow}", self.name))
+    }
+
+    /// Completes a link without a browser, as Ada. Returns the flow.
+    pub async fn complete_link(&self, relink: &Relink, link: &str) -> Result<Value> {
+        sign_in::complete_link(&self.client, relink, link, &self.integration(), &mut Canaries::default()).await
+    }
+
+    async fn control(&self, path: &str, body: Value) -> Result<Value> {
+        let request = self.client.post(format!("{}/control{path}", self.base_url())).bearer_auth(CONTROL);
+        let response = request.json(&body).send().await?;
+        ensure!(response.status().is_success(), "{path}: {}", response.status());
+        Ok(response.json().await?)
+    }
+
+    /// The person ends the sign-in in the provider's settings. What that ends is as the scenario says.
+    pub async fn revoke(&self) -> Result<()> {
+        self.control("/revoke", json!({})).await.map(drop)
+    }
+
+    /// The time of the access tokens is over.
+    pub async fn expire(&self) -> Result<()> {
+        self.control("/expire", json!({})).await.map(drop)
+    }
+
+    /// The next call of the API is refused for its rate.
+    pub async fn limit(&self, retry_after_secs: u32) -> Result<()> {
+        let fault = json!({ "kind": "too_many_requests", "on": "api", "retry_after": retry_after_secs });
+        self.control("/faults", fault).await.map(drop)
+    }
+}
