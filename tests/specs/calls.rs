@@ -109,6 +109,32 @@ async fn a_401_is_followed_by_one_refresh_and_a_refused_one_by_the_event_until_t
 }
 
 #[tokio::test]
+async fn a_program_that_waits_goes_on_when_the_person_has_signed_in_again() -> Result<()> {
+    let world = World::new().await?;
+    world.provider.control("POST", "/revoke", json!({})).await?;
+    let call = world.client.get(world.via("/api/me")).bearer_auth(&world.token).header("relink-wait", "10m").send();
+    let person = async {
+        let mut after = 0;
+        while world.status().await? != "needs_reauth" {
+            let events = world.relink.get(&format!("/relink/events?after={after}&wait=20")).await?;
+            after = events["latest"].as_i64().context("no number")?;
+        }
+        let link = world.relink.magic_link(json!({ "integrated_account_id": world.account })).await?;
+        world.provider.complete_link(&world.relink, &link).await
+    };
+    let (answer, signed_in) = tokio::join!(call, person);
+    signed_in?;
+    let answer = answer?;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.json::<Value>().await?["name"], "Ada Lovelace");
+    assert_eq!(
+        world.relink.account_events().await?,
+        ["created", "active", "authentication_error", "updated", "active"]
+    );
+    world.relink.stop().await
+}
+
+#[tokio::test]
 async fn nothing_leads_out_of_the_providers_api() -> Result<()> {
     let world = World::new().await?;
     let before = world.provider.count("api.ok").await?;

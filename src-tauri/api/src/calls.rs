@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
-use relink_calls::{Account, Accounts, Answered};
-use relink_domain::{AccountId, Secret, caller::Caller, destination::Consent};
-use relink_engine::{Engine, Error, PreparedAccount};
+use relink_calls::{Account, Accounts, Answered, Awaited, Said};
+use relink_domain::{
+    AccountId, Secret, account::Verdict, caller::Caller, destination::Consent, integration::ExpiredWhen,
+};
+use relink_engine::{Engine, Error, PreparedAccount, Refusal};
 use url::Url;
 
 /// The accounts of the engine. Clones share the same state.
@@ -35,6 +37,25 @@ impl Account for Prepared {
     fn is_renewable(&self) -> bool {
         self.0.is_renewable()
     }
+
+    fn follows_refusal(&self) -> bool {
+        self.0.follows_refusal()
+    }
+
+    fn expired_when(&self) -> &[ExpiredWhen] {
+        self.0.expired_when()
+    }
+}
+
+impl Awaited for EngineAccounts {
+    fn needs_person(error: &Error) -> bool {
+        let Error::Provider { failure, next_try, .. } = error else { return false };
+        Verdict::for_failure(failure, *next_try) != Verdict::Retrying
+    }
+
+    async fn works_again(&self, caller: &Caller, id: AccountId, refused: Option<&Prepared>) -> Result<(), Error> {
+        self.0.accounts().works_again(caller, id, refused.map(|refused| &*refused.0)).await
+    }
 }
 
 impl Accounts for EngineAccounts {
@@ -53,8 +74,13 @@ impl Accounts for EngineAccounts {
         let refresher = self.0.refresher();
         match answer {
             Answered::Accepted => refresher.call_accepted(caller, &account.0),
-            Answered::Unauthorized(said) => refresher.call_refused(caller, &account.0, said.headers, said.body),
-            Answered::Forbidden(said) => refresher.call_forbidden(caller, &account.0, said.headers, said.body),
+            Answered::Unauthorized(said) => refresher.call_refused(caller, &account.0, &refusal(&said)),
+            Answered::Forbidden(said) => refresher.call_forbidden(caller, &account.0, &refusal(&said)),
         }
     }
+}
+
+fn refusal<'a>(said: &'a Said<'_>) -> Refusal<'a> {
+    let Said { status, headers, body, needed_scopes } = said;
+    Refusal { status: *status, headers, body, needed_scopes }
 }

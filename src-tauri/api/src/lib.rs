@@ -51,8 +51,11 @@ mod socket;
 mod status;
 mod tokens;
 mod ui;
+mod upgrade;
 mod via;
+mod waiting;
 mod webhooks;
+mod withdrawn;
 
 use std::{
     io,
@@ -121,6 +124,8 @@ pub(crate) struct ApiState {
     redirect_test: RedirectTest,
     calls: Calls<EngineAccounts>,
     port: ApiPort,
+    /// Cancelled when the server stops.
+    stopping: CancellationToken,
     openapi_json: &'static LazyLock<String>,
 }
 
@@ -182,6 +187,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         redirect_test: redirect_test.clone(),
         calls: Calls::new(EngineAccounts(engine.clone()), Upstream::default()),
         port: port.clone(),
+        stopping: stopping.clone(),
         openapi_json: &OPENAPI_JSON,
     };
     let local_calls = LocalCalls::new(state.clone());

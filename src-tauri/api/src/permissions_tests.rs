@@ -15,6 +15,7 @@ use relink_domain::{
 };
 use relink_engine::{Engine, Options, clock::Clock, keychain::Keychain};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -154,6 +155,7 @@ impl World {
             redirect_test: RedirectTest::default(),
             calls: relink_calls::Calls::new(EngineAccounts(engine.clone()), relink_calls::Upstream::default()),
             port: ApiPort::new(7417, None),
+            stopping: CancellationToken::new(),
             openapi_json: &OPENAPI_JSON,
         };
         Self { engine, clock, state, _folder: folder }

@@ -23,12 +23,17 @@ pub(crate) fn unauthorized() -> Response {
 /// Rejects a caller without the permission that the route declares.
 pub(crate) async fn permit(permission: Permission, request: Request, next: Next) -> Response {
     let Some(caller) = request.extensions().get::<Caller>() else { return unauthorized() };
-    let permitted =
-        caller.require(permission).and_then(|()| if only_reads(&request) { Ok(()) } else { caller.require_writing() });
-    match permitted {
+    match check(caller, permission, &request) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => ApiError::from(Error::from(refusal)).into_response(),
+        Err(refused) => refused.into_response(),
     }
+}
+
+/// Fails if the caller lacks the permission for this request.
+pub(crate) fn check(caller: &Caller, permission: Permission, request: &Request) -> Result<(), ApiError> {
+    let permitted = caller.require(permission);
+    let permitted = permitted.and_then(|()| if only_reads(request) { Ok(()) } else { caller.require_writing() });
+    permitted.map_err(|refusal| Error::from(refusal).into())
 }
 
 /// Headers by which some servers take another method than the request's.

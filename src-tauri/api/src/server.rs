@@ -230,6 +230,7 @@ async fn serve<L: Listener>(
             .header_read_timeout(headers_timeout)
             .max_buf_size(MAX_HEADERS)
             .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

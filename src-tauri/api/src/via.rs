@@ -1,11 +1,13 @@
 //! `/via/{account}/…`: the pass-through that any HTTP client can use as its base URL. Everything goes as it is, with the
 //! account's credential added (docs/api.md).
 
+use std::collections::HashMap;
+
 use axum::{
     Extension, Router,
     body::Body,
     extract::{Path, Request, State},
-    http::{HeaderMap, HeaderName, StatusCode, header},
+    http::{HeaderMap, HeaderName, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -13,17 +15,20 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http_body_util::BodyExt;
 use relink_calls::{CallError, Incoming, TargetError};
 use relink_domain::{AccountId, call::CallRoute, caller::Caller, failure::Failure, permission::Permission};
-use relink_engine::{Error, Filter};
+use relink_engine::Error;
 use utoipa_axum::routes;
 
 use crate::{
     ApiState,
-    error::ApiError,
+    error::{ApiError, no_such_method},
     guard,
     openapi::{Conflict, NotFound, ProviderErrors, Routes},
-    permit::unauthorized,
+    permit::{self, unauthorized},
     recording::{Begun, recorded},
     server::AsSent,
+    upgrade::Upgrade,
+    waiting::{pass_through_or_wait, wait_of},
+    withdrawn::until_withdrawn,
 };
 
 const PREFIX: &str = "/via/";
@@ -38,7 +43,9 @@ pub(crate) fn routes() -> Routes {
 
 /// The router with its own guard, which finds Relink's token wherever a provider's SDK puts its credential.
 pub(crate) fn router(state: &ApiState) -> Router<ApiState> {
-    routes().into_router().route_layer(middleware::from_fn_with_state(state.clone(), authenticate))
+    // For methods that OpenAPI has no word for, but a provider may, such as QUERY or PROPFIND.
+    let routes = routes().into_router().method_not_allowed_fallback(other_method);
+    routes.layer(middleware::from_fn_with_state(state.clone(), authenticate))
 }
 
 /// Rejects requests without a valid token, and takes every token of Relink's out of the accepted ones.
@@ -140,6 +147,24 @@ async fn below(
     call(&api, &caller, &account, request).await
 }
 
+/// Another method on one of the two routes. TRACE would answer with the credential that was sent (RFC 9110 §9.3.8), and CONNECT has
+/// no path.
+async fn other_method(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(parameters): Path<HashMap<String, String>>,
+    request: Request,
+) -> Response {
+    if let Err(refused) = permit::check(&caller, Permission::MakeCalls, &request) {
+        return refused.into_response();
+    }
+    if [Method::TRACE, Method::CONNECT].contains(request.method()) {
+        return no_such_method().await.into_response();
+    }
+    let account = parameters.get("account").map(String::as_str).unwrap_or_default();
+    call(&api, &caller, account, request).await
+}
+
 async fn call(api: &ApiState, caller: &Caller, account: &str, request: Request) -> Response {
     let account = match account_named(api, caller, account).await {
         Ok(account) => account,
@@ -158,6 +183,7 @@ pub(crate) async fn forward(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
+    let (wait, upgrade) = (wait_of(&parts.headers)?, Upgrade::asked_for_by(&mut parts));
     let uri = parts.extensions.remove::<AsSent>().map_or(parts.uri, |AsSent(uri)| uri);
     let (prefix, path) = split(uri.path());
     let prefix = format!("{}{prefix}", api.port.base_url());
@@ -169,8 +195,12 @@ pub(crate) async fn forward(
         body: body.map_err(Into::into).boxed_unsync(),
         prefix: &prefix,
     };
-    let response = api.calls.pass_through(caller, id, incoming).await.map_err(explain)?;
-    Ok(response.map(Body::new))
+    let response = match wait {
+        None => api.calls.pass_through(caller, id, incoming).await.map_err(explain)?,
+        Some(at_most) => pass_through_or_wait(api, caller, id, incoming, at_most).await?,
+    };
+    let response = response.map(|body| Body::new(until_withdrawn(api, caller, id, body)));
+    Upgrade::join(upgrade, api, caller, id, response)
 }
 
 /// The path to the account, and what follows it.
@@ -186,9 +216,7 @@ async fn account_named(api: &ApiState, caller: &Caller, text: &str) -> Result<Ac
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let all = api.engine.accounts().list(caller, Filter::default()).await?;
-    let named: Vec<_> =
-        all.iter().filter(|view| view.account.profile.name == text).map(|view| view.account.id()).collect();
+    let named = api.engine.accounts().named(caller, text).await?;
     match named.as_slice() {
         [] => Err(ApiError::not_found(&format!("There is no account with the name or id {text:?}."))),
         [id] => Ok(*id),
@@ -202,7 +230,7 @@ async fn account_named(api: &ApiState, caller: &Caller, text: &str) -> Result<Ac
 }
 
 /// Why there is no response of the provider.
-fn explain(error: CallError<Error>) -> ApiError {
+pub(crate) fn explain(error: CallError<Error>) -> ApiError {
     match error {
         CallError::Account(error) => error.into(),
         CallError::Target(error) => {

@@ -45,7 +45,14 @@ impl App {
     pub(crate) async fn failing_accounts(&self) -> Result<Vec<FailingAccount>> {
         let failing = Filter { statuses: vec![Status::NeedsReauth.as_str().to_owned()], ..Filter::default() };
         let views = self.0.engine.accounts().list(&Caller::Person, failing).await.map_err(error_view)?;
-        Ok(views.iter().filter_map(|view| FailingAccount::of(&view.account, &view.label)).collect())
+        let failing = views.iter().filter_map(|view| FailingAccount::of(&view.account, &view.label));
+        let accounts = self.0.engine.accounts();
+        Ok(failing
+            .map(|it| {
+                let programs = accounts.awaited_by(&Caller::Person, it.id);
+                it.awaited_by(programs)
+            })
+            .collect())
     }
 
     async fn keychain_state(&self) -> KeychainState {

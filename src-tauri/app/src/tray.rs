@@ -149,6 +149,7 @@ mod tests {
                 Jitter::NONE,
             ),
             access_expires_at: None,
+            awaited_by: vec![],
         };
         let names = |failing: &[FailingAccount]| {
             accounts_in_need(failing).into_iter().map(|account| account.name).collect::<Vec<_>>()

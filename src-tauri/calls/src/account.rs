@@ -1,7 +1,9 @@
 //! What calls need of the engine.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
-use relink_domain::{AccountId, Secret, caller::Caller, destination::Consent};
+use relink_domain::{AccountId, Secret, caller::Caller, destination::Consent, integration::ExpiredWhen};
 use url::Url;
 
 /// An account that is ready for calls: everything that a call needs of it, in memory.
@@ -20,6 +22,12 @@ pub trait Account: Clone + Send + Sync + 'static {
 
     /// Whether a refused access token can be replaced by a new one.
     fn is_renewable(&self) -> bool;
+
+    /// Whether its access token replaced one that a call was refused with, and no call with it has been accepted yet.
+    fn follows_refusal(&self) -> bool;
+
+    /// The answers that mean the same as a 401 at this provider (contract section 4.9).
+    fn expired_when(&self) -> &[ExpiredWhen];
 }
 
 /// The accounts that calls can be made with.
@@ -47,20 +55,23 @@ pub trait Accounts: Clone + Send + Sync + 'static {
 }
 
 /// How the provider answered a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answered<'a> {
     /// 2xx, 3xx, 404, 409 or 422: the credential was accepted (contract section 6).
     Accepted,
-    /// 401: the credential was refused, also after a refresh where there could be one.
+    /// 401, or what means the same at this provider: the credential was refused, also after a refresh where there could be one.
     Unauthorized(Said<'a>),
     /// 403: the credential lacks a permission.
     Forbidden(Said<'a>),
 }
 
 /// What the provider said with its refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said<'a> {
+    pub status: u16,
     pub headers: &'a HeaderMap,
-    /// The beginning of the body, in its content coding.
-    pub body: &'a [u8],
+    /// The beginning of the body, without its content coding.
+    pub body: Cow<'a, [u8]>,
+    /// The scopes that the call needs, if its definition says so.
+    pub needed_scopes: &'a [String],
 }

@@ -20,13 +20,15 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
+const WEBSOCKET: &str = "websocket";
 /// Headers for Relink itself.
 const OWN_PREFIX: &str = "relink-";
 const USER_AGENT_OF_RELINK: &str = concat!("Relink/", env!("CARGO_PKG_VERSION"));
 
 /// The headers of the request to the provider: the caller's, less those that are for Relink or for the connection, and those of
-/// the account in place of the caller's of the same name.
+/// the account in place of the caller's of the same name. A request for a WebSocket stays one.
 pub fn of_request(mut headers: HeaderMap, account: &HeaderMap) -> HeaderMap {
+    let is_for_websocket = asks_for_websocket(&headers);
     let accepts_trailers = headers.get_all(TE).iter().any(|value| {
         value.to_str().is_ok_and(|text| text.split(',').any(|it| it.trim().eq_ignore_ascii_case("trailers")))
     });
@@ -54,7 +56,26 @@ pub fn of_request(mut headers: HeaderMap, account: &HeaderMap) -> HeaderMap {
     if accepts_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
+    if is_for_websocket {
+        switch_to(&mut headers, HeaderValue::from_static(WEBSOCKET));
+    }
     headers
+}
+
+/// Whether a request asks to change its connection to a WebSocket (RFC 6455 §4.1).
+pub fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let lists = |name: HeaderName, wanted: &str| {
+        headers.get_all(name).iter().any(|value| {
+            value.to_str().is_ok_and(|text| text.split(',').any(|it| it.trim().eq_ignore_ascii_case(wanted)))
+        })
+    };
+    lists(CONNECTION, "upgrade") && lists(UPGRADE, WEBSOCKET)
+}
+
+/// The headers of a request for another protocol, and of the response that agrees.
+pub fn switch_to(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
 }
 
 /// Removes from a response what concerns only the provider's own clients: its connection, cookies of a session that the caller
@@ -153,6 +174,24 @@ mod tests {
         let account = headers(&[("x-api-key", "provider's")]);
         let user_agent = format!("user-agent: {USER_AGENT_OF_RELINK}");
         assert_eq!(shown(&of_request(sent, &account)), [user_agent.as_str(), "x-api-key: provider's"]);
+    }
+
+    #[test]
+    fn a_request_for_a_websocket_stays_one_and_no_other_protocol_is_changed_to() {
+        let none = HeaderMap::new();
+        let sent = |connection, upgrade| {
+            headers(&[("connection", connection), ("upgrade", upgrade), ("sec-websocket-key", "k")])
+        };
+        let websocket = of_request(sent("keep-alive, Upgrade", "WebSocket"), &none);
+        assert_eq!(
+            (&websocket[CONNECTION], &websocket[UPGRADE]),
+            (&"upgrade".parse().expect("text"), &"websocket".parse().expect("text"))
+        );
+        assert_eq!(websocket["sec-websocket-key"], "k");
+        for (connection, upgrade) in [("upgrade", "h2c"), ("keep-alive", "websocket"), ("upgrade", "")] {
+            let kept = of_request(sent(connection, upgrade), &none);
+            assert!(!kept.contains_key(CONNECTION) && !kept.contains_key(UPGRADE), "{connection} {upgrade}");
+        }
     }
 
     #[test]

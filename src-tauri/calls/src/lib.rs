@@ -11,7 +11,10 @@
 //! - A call on a prepared account reads no database and parses no definition.
 
 mod account;
+mod answer;
 mod body;
+mod coding;
+mod deadline;
 mod expressions;
 mod headers;
 mod links;
@@ -21,7 +24,9 @@ mod quiet;
 mod rate_limit;
 mod remote_error;
 mod target;
+mod tunnel;
 mod upstream;
+mod wait;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +34,7 @@ mod tests;
 pub use account::{Account, Accounts, Answered, Said};
 pub use body::{Body, BoxError};
 pub use expressions::{ExpressionError, Expressions, is_truthy};
+pub use headers::asks_for_websocket;
 pub use pass_through::{CallError, Calls, Incoming};
 pub use quiet::{Quiet, Wait};
 pub use rate_limit::RateLimits;
@@ -36,4 +42,6 @@ pub use remote_error::{
     ErrorInsight, ExpressedError, ForbiddenInsight, MissingScopes, RemoteError, expressed_error, headers_of_error,
 };
 pub use target::TargetError;
+pub use tunnel::tunnel;
 pub use upstream::{Upstream, UpstreamError};
+pub use wait::{Awaited, MAX_WAITING_BODY, MAX_WAITING_CALLS, WaitError};

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Request, Response, header::UPGRADE};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
@@ -30,9 +30,9 @@ use tokio::sync::{OnceCell, oneshot};
 use tower_service::Service;
 use url::Url;
 
-use crate::body::Body;
+use crate::{body::Body, deadline::Deadline};
 
-/// The maximum time for connecting.
+/// The maximum time for connecting: finding the address, TCP and TLS.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// The maximum time from a complete request to the headers of its response. Some providers compute for minutes.
 const HEADERS_DEADLINE: Duration = Duration::from_mins(5);
@@ -41,11 +41,25 @@ const IDLE: Duration = Duration::from_secs(90);
 /// Connections kept for each origin.
 const MAX_IDLE: usize = 64;
 
-type Client = legacy::Client<HttpsConnector<HttpConnector<CheckedResolver>>, Body>;
+type Client = legacy::Client<Deadline<HttpsConnector<HttpConnector<CheckedResolver>>>, Body>;
 
 /// The connections to providers. Clones share them. Nothing is read or kept before the first call.
 #[derive(Debug, Clone, Default)]
-pub struct Upstream(Arc<OnceCell<Clients>>);
+pub struct Upstream(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    tls: OnceCell<rustls::ClientConfig>,
+    pooled: OnceCell<Clients>,
+    /// For connections that change to another protocol, which only HTTP/1.1 can (RFC 9113 §8.6). None is used again.
+    upgraded: OnceCell<Clients>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Pooled,
+    Upgraded,
+}
 
 /// One client for each kind of addresses that a call may be connected to.
 #[derive(Debug)]
@@ -60,45 +74,45 @@ struct Clients {
 #[error("no response: {}", .0.code())]
 pub struct UpstreamError(pub Cause);
 
+/// Reads the system's certificate authorities, which takes some milliseconds. Fails if there are none.
+fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    Ok(rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()?
+        .try_with_platform_verifier()?
+        .with_no_client_auth())
+}
+
 impl Clients {
-    /// Reads the system's certificate authorities, which takes some milliseconds. Fails if there are none.
-    fn new() -> Result<Self, rustls::Error> {
-        let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-            .with_safe_default_protocol_versions()?
-            .try_with_platform_verifier()?
-            .with_no_client_auth();
+    fn new(tls: &rustls::ClientConfig, used: Use) -> Self {
         let client = |admits| {
             let mut http = HttpConnector::new_with_resolver(CheckedResolver(admits));
             http.enforce_http(false);
             http.set_nodelay(true);
+            // Shared among the addresses of a name, so that one that doesn't answer leaves time for the next.
             http.set_connect_timeout(Some(CONNECT_DEADLINE));
             http.set_keepalive(Some(Duration::from_mins(1)));
-            let https = HttpsConnectorBuilder::new()
-                .with_tls_config(tls.clone())
-                .https_or_http()
-                .enable_all_versions()
-                .wrap_connector(http);
+            let https = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
+            let https = match used {
+                Use::Pooled => https.enable_all_versions().wrap_connector(http),
+                Use::Upgraded => https.enable_http1().wrap_connector(http),
+            };
             legacy::Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE)
-                .pool_max_idle_per_host(MAX_IDLE)
+                .pool_max_idle_per_host(if used == Use::Pooled { MAX_IDLE } else { 0 })
                 // The caller's own: an idle connection that the provider has closed meanwhile.
                 .retry_canceled_requests(true)
-                .build(https)
+                .build(Deadline::new(https, CONNECT_DEADLINE))
         };
-        Ok(Self {
-            public: client(Admits::Public),
-            private: client(Admits::Private),
-            loopback: client(Admits::Loopback),
-        })
+        Self { public: client(Admits::Public), private: client(Admits::Private), loopback: client(Admits::Loopback) }
     }
 }
 
 impl Upstream {
-    async fn clients(&self) -> Result<&Clients, UpstreamError> {
-        let make = || async {
-            match tokio::task::spawn_blocking(Clients::new).await {
-                Ok(Ok(clients)) => Ok(clients),
+    async fn clients(&self, used: Use) -> Result<&Clients, UpstreamError> {
+        let read = || async {
+            match tokio::task::spawn_blocking(tls).await {
+                Ok(Ok(tls)) => Ok(tls),
                 Ok(Err(error)) => {
                     tracing::error!("no call can be encrypted: {error}");
                     Err(UpstreamError(Cause::Tls))
@@ -106,7 +120,9 @@ impl Upstream {
                 Err(_) => Err(UpstreamError(Cause::Reset)),
             }
         };
-        self.0.get_or_try_init(make).await
+        let cell = if used == Use::Pooled { &self.0.pooled } else { &self.0.upgraded };
+        let make = || async { Ok(Clients::new(self.0.tls.get_or_try_init(read).await?, used)) };
+        cell.get_or_try_init(make).await
     }
 
     /// Sends a request to an origin that may be called, and gives the response as soon as its headers are there.
@@ -120,7 +136,8 @@ impl Upstream {
         if let Some(cause) = admits.refusal_of_host(base, consent) {
             return Err(UpstreamError(cause));
         }
-        let clients = self.clients().await?;
+        let used = if request.headers().contains_key(UPGRADE) { Use::Upgraded } else { Use::Pooled };
+        let clients = self.clients(used).await?;
         let client = match admits {
             Admits::Public => &clients.public,
             Admits::Private => &clients.private,

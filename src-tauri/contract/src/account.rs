@@ -110,6 +110,10 @@ pub struct AccountError {
     /// The provider's error message.
     #[schema(required)]
     pub provider_message: Option<String>,
+    /// The scopes that a call lacked that was answered with 403, as far as the provider or the integration says.
+    #[serde(default)]
+    #[schema(required)]
+    pub missing_scopes: Vec<String>,
     pub occurred_at: Timestamp,
 }
 
@@ -129,6 +133,7 @@ impl AccountError {
             http_status: seen.failure.http_status,
             provider_code: seen.failure.provider_code.clone(),
             provider_message: seen.failure.provider_message.clone(),
+            missing_scopes: seen.failure.missing_scopes.clone(),
             occurred_at: seen.at,
         }
     }

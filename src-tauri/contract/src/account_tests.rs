@@ -34,6 +34,7 @@ fn refused() -> Account {
         final_failures: 0,
         programs_wait_until: None,
         announced_at: None,
+        withheld_until: None,
         online_millis: 0,
         online_since: None,
     };
@@ -67,6 +68,7 @@ fn refused() -> Account {
         },
         state: AccountState::Failing { credential, trouble },
         replacement: None,
+        refusal_announced_at: None,
     }
 }
 
@@ -95,7 +97,7 @@ fn an_integrated_account_has_trutos_json() {
             r#""is_sandbox":false,"region":"wnam","context":{{"team":"core","oauth":{{"scope":["repo"]}}}},"#,
             r#""object_store_context_fields":[],"unified_model_override":{{}},"last_error":{{"code":"invalid_grant","#,
             r#""message":"{title}. {message}","hint":"{hint}","http_status":400,"provider_code":"invalid_grant","#,
-            r#""provider_message":"Token revoked","occurred_at":"2023-11-14T22:14:20.000Z"}},"last_action_result":{{}},"#,
+            r#""provider_message":"Token revoked","missing_scopes":[],"occurred_at":"2023-11-14T22:14:20.000Z"}},"last_action_result":{{}},"#,
             r#""last_action_run_result":{{}},"last_forbidden_error":null,"integration":{{"id":"{integration}","#,
             r#""name":"github","category":"devtools","config":{{"label":"GitHub"}}}},"environment_integration":"#,
             r#"{{"id":"{installed}","integration_id":"{integration}","environment_id":"{environment}","#,

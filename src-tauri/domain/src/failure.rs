@@ -4,6 +4,7 @@
 
 mod advice;
 mod error_body;
+mod missing_scopes;
 mod token_error;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use crate::{Timestamp, origins::MovedAddress, provider_text, verdict::Verdict};
 
 pub use advice::{Advice, Occasion};
 pub use error_body::ProviderError;
+pub use missing_scopes::NeededScopes;
 pub use token_error::{ProviderErrorCodes, Redirect, TokenErrorResponse};
 
 /// Who can fix a cause: it decides whether Relink retries and who is notified.
@@ -278,6 +280,9 @@ pub struct Failure {
     /// How long the provider asked Relink to wait (`Retry-After`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_secs: Option<u32>,
+    /// The scopes that the call lacked, for [`Cause::Forbidden`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_scopes: Vec<String>,
     /// Which address changed, for [`Cause::OriginChanged`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Box<MovedAddress>>,
@@ -292,6 +297,7 @@ impl Failure {
             provider_code: None,
             provider_message: None,
             retry_after_secs: None,
+            missing_scopes: Vec::new(),
             moved: None,
         }
     }
@@ -323,6 +329,10 @@ impl Failure {
             let title = moved.title(provider);
             let message = format!("{title} {}. Relink has sent nothing there.", moved.change());
             return Explanation { title, message, ..explanation };
+        }
+        if !self.missing_scopes.is_empty() {
+            let message = format!("{} It lacks: {}.", explanation.message, self.missing_scopes.join(", "));
+            return Explanation { message, ..explanation };
         }
         match self.advice(provider, Occasion::Account(verdict)) {
             Some(Advice { hint, .. }) => Explanation { hint, ..explanation },

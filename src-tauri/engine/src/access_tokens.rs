@@ -3,15 +3,23 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use relink_domain::{
     AccountId, Secret, Timestamp,
+    account::Account,
     schedule::{self, TokenLifetime},
 };
 
-use crate::{provider::PreparedAccount, sync::lock, until_changed::UntilChanged};
+use crate::{
+    provider::{PreparedAccount, Standing},
+    sync::lock,
+    until_changed::UntilChanged,
+};
 
 /// An access token and its lifetime.
 #[derive(Debug, Clone)]
@@ -25,6 +33,23 @@ pub struct AccessToken {
 impl AccessToken {
     pub(crate) const fn new(token: Secret, lifetime: TokenLifetime) -> Self {
         Self { token, lifetime, needs_reauth: false }
+    }
+}
+
+/// That a call was refused with an account's access token, and none with a newer one has been accepted since. Clones share the
+/// same state.
+#[derive(Debug, Clone)]
+pub(crate) struct Unproven(Arc<AtomicBool>);
+
+impl Default for Unproven {
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Unproven {
+    pub(crate) fn is_still(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -42,6 +67,10 @@ struct Inner {
     fixed: UntilChanged<AccessToken>,
     prepared: UntilChanged<Arc<PreparedAccount>>,
     last_use: Mutex<HashMap<AccountId, Timestamp>>,
+    /// How the accounts that are called stand.
+    standings: Mutex<HashMap<AccountId, Arc<Standing>>>,
+    /// The accounts whose access token was dropped because a call was refused with it, until a call is accepted.
+    refused: Mutex<HashMap<AccountId, Unproven>>,
 }
 
 impl AccessTokens {
@@ -67,6 +96,7 @@ impl AccessTokens {
     /// Drops the account's access token, because its sign-in was replaced.
     pub(crate) fn remove(&self, account: AccountId) {
         lock(&self.0.tokens).remove(&account);
+        lock(&self.0.refused).remove(&account);
         self.account_changed(account);
     }
 
@@ -80,17 +110,52 @@ impl AccessTokens {
         &self.0.prepared
     }
 
+    /// How an account stands that was just read.
+    pub(crate) fn standing(&self, account: &Account) -> Arc<Standing> {
+        let mut standings = lock(&self.0.standings);
+        Arc::clone(standings.entry(account.id()).or_insert_with(|| Arc::new(Standing::of(account))))
+    }
+
+    /// The account was committed like this.
+    pub(crate) fn committed(&self, account: &Account) {
+        if let Some(standing) = lock(&self.0.standings).get(&account.id()) {
+            standing.update(account);
+        }
+        self.account_changed(account.id());
+    }
+
     /// Drops what was made of the account, because it has changed.
     pub(crate) fn account_changed(&self, account: AccountId) {
         self.0.fixed.remove(account);
         self.0.prepared.remove(account);
     }
 
-    /// Drops an access token that a provider refused, unless another one has replaced it already.
-    pub(crate) fn remove_refused(&self, account: AccountId, refused: &Secret) {
+    /// Drops an access token that a provider refused, unless another one has replaced it already. Returns whether it did.
+    pub(crate) fn remove_refused(&self, account: AccountId, refused: &Secret) -> bool {
         let mut tokens = lock(&self.0.tokens);
-        if tokens.get(&account).is_some_and(|held| held.token == *refused) {
+        let is_held = tokens.get(&account).is_some_and(|held| held.token == *refused);
+        if is_held {
             tokens.remove(&account);
+        }
+        is_held
+    }
+
+    /// [`Self::remove_refused`], for a token that a call was refused with: the account's next one is to prove itself.
+    pub(crate) fn renew_refused(&self, account: AccountId, refused: &Secret) {
+        if self.remove_refused(account, refused) {
+            lock(&self.0.refused).entry(account).or_default();
+        }
+    }
+
+    /// Whether a call was refused, and none with a newer token has been accepted since.
+    pub(crate) fn unproven(&self, account: AccountId) -> Option<Unproven> {
+        lock(&self.0.refused).get(&account).cloned()
+    }
+
+    /// A call with a token that followed a refused one was accepted.
+    pub(crate) fn accepted_after_refusal(&self, account: AccountId) {
+        if let Some(Unproven(is_unproven)) = lock(&self.0.refused).remove(&account) {
+            is_unproven.store(false, Ordering::Relaxed);
         }
     }
 
@@ -106,6 +171,7 @@ impl AccessTokens {
     pub(crate) fn forget(&self, account: AccountId) {
         self.remove(account);
         lock(&self.0.last_use).remove(&account);
+        lock(&self.0.standings).remove(&account);
     }
 
     /// Records a use of the account. Returns whether to store it, which is once a minute.

@@ -52,7 +52,7 @@ pub use error::{Category, Error};
 #[cfg(feature = "test-support")]
 pub use outbound::DEADLINE as OUTBOUND_DEADLINE;
 pub use outbox::{NewWebhook, Outbox};
-pub use provider::PreparedAccount;
+pub use provider::{PreparedAccount, Refusal};
 pub use random::random_token;
 pub use refresher::{CheckReport, Refresher};
 pub use store::{

@@ -32,7 +32,7 @@ use url::Url;
 
 use answer::TokenAnswer;
 use received::{Received, secrets_of};
-pub(crate) use received::{challenge, redirect};
+pub(crate) use received::{challenge, needed_scopes, redirect};
 
 use crate::outbound::{Outbound, RequestFailed};
 

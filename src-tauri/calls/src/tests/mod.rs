@@ -1,8 +1,11 @@
 //! Calls through to a provider on this machine.
 
 mod harness;
+#[cfg(target_os = "linux")]
+mod memory;
 mod refusals;
 mod streams;
+mod waits;
 
 use harness::{Provider, World};
 use http::StatusCode;
@@ -64,6 +67,24 @@ async fn a_path_that_would_leave_the_api_is_never_called() {
         world.call(harness::get(path)).await.expect_err("refused");
     }
     assert_eq!(provider.requests(), 0);
+}
+
+/// The clock is moved on whenever nothing else can happen.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_begins_tls_is_given_up_like_one_that_cannot_be_reached() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let origin = format!("https://{}", silent.local_addr().expect("bound"));
+    let accepting = tokio::spawn(async move {
+        let (stream, _) = silent.accept().await.expect("a connection");
+        std::future::pending::<()>().await;
+        drop(stream);
+    });
+    let world = World::at(&origin);
+    let began = tokio::time::Instant::now();
+    let failed = tokio::time::timeout(std::time::Duration::from_mins(1), world.call(harness::get("/x"))).await;
+    assert_eq!(failed.expect("in time").expect_err("no connection"), "no response: unreachable");
+    assert!(began.elapsed() < std::time::Duration::from_secs(11), "{:?}", began.elapsed());
+    accepting.abort();
 }
 
 #[tokio::test]

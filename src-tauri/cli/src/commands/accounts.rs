@@ -227,6 +227,7 @@ pub(super) mod tests {
             http_status: Some(400),
             provider_code: Some("invalid_grant".into()),
             provider_message: Some("Token has been revoked".into()),
+            missing_scopes: Vec::new(),
             occurred_at: Timestamp::from_millis(0),
         };
         let described = text(&AccountRow { last_error: Some(error.clone()), expiry_is_assumed: true, ..account() });

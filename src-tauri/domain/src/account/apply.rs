@@ -43,6 +43,7 @@ impl Account {
             Input::BeginReplacement { granted, link } => self.begin_replacement(granted, link),
             Input::Replaced { generation } => self.replaced(generation, now),
             Input::ReplacementLost { generation } => self.replacement_lost(generation),
+            Input::AnnounceWithheld => Ok(self.announce_withheld(now)),
             Input::Rename { name } => Ok(self.rename(name, now)),
             Input::IntegrationUnusable { failure } => Ok(self.integration_unusable(failure, now)),
             Input::IntegrationUsable => self.integration_usable(now),
@@ -152,6 +153,14 @@ impl Account {
             ..renewing
         });
         let mut timeline = vec![TimelineEvent::Refreshed { expires_at: lifetime.expires_at, rotated }];
+        // A call had put it into this state, so only an accepted call ends it (contract section 6): that the provider issues
+        // tokens was never in doubt, but whether it accepts them. A refresh that reactivated the account would be followed by
+        // the next refusal, and both announced, for as long as programs call.
+        if self.state.needs_accepted_call() {
+            self.state = self.state.with(credential);
+            self.profile.updated_at = now;
+            return Ok(self.transition(timeline, vec![]));
+        }
         let mut events = vec![];
         self.state = match self.state {
             AccountState::Failing { .. } => {

@@ -2,7 +2,7 @@
 
 use super::{
     Account, AccountState, CallOutcome, ConnectStep, Credential, Identity, Rejected, SeenFailure, TimelineEvent,
-    Transition, Trouble,
+    Transition, Trouble, trouble::CALL_EVENTS_MILLIS,
 };
 use crate::{
     Timestamp,
@@ -29,32 +29,76 @@ impl Account {
             CallOutcome::Inconclusive(failure) => {
                 self.transition(vec![TimelineEvent::CheckInconclusive { failure }], vec![])
             }
-            CallOutcome::Forbidden(said) => {
-                let failure = Failure::new(Cause::Forbidden).status(403).said(&said);
+            CallOutcome::Forbidden { said, missing_scopes } => {
+                let failure = Failure { missing_scopes, ..Failure::new(Cause::Forbidden).status(403).said(&said) };
                 self.profile.last_forbidden_error = Some(SeenFailure { failure: failure.clone(), at: now });
                 self.profile.updated_at = now;
                 self.transition(vec![TimelineEvent::Forbidden { failure: Some(failure) }], vec![])
             }
             CallOutcome::Unauthorized { status, said } => {
-                let credential = self.state.credential().clone();
-                let cause = match &credential {
+                let cause = match self.state.credential() {
                     Credential::Renewing(_) => Cause::RejectedAfterRefresh,
                     Credential::Fixed(_) => Cause::Rejected,
                 };
-                let failure = Failure::new(cause).status(status).said(&said);
-                let earlier = self.state.trouble().filter(|trouble| !trouble.announces_calls(now));
-                let announced_at = earlier.and_then(|trouble| trouble.announced_at);
-                let mut transition = self.fail(credential, failure, false, now, jitter, |failure, _| {
-                    TimelineEvent::Unauthorized { failure }
-                });
-                if let (Some(_), AccountState::Failing { trouble, .. }) = (announced_at, &mut transition.account.state)
-                {
-                    trouble.announced_at = announced_at;
-                    transition.events.clear();
-                }
-                transition
+                self.refused(Failure::new(cause).status(status).said(&said), now, jitter)
             }
         })
+    }
+
+    /// A refused call is announced at most once a minute, also if the account has recovered meanwhile. The status follows each
+    /// refusal; if it is still the same when the minute is over, the event is sent then.
+    fn refused(self, failure: Failure, now: Timestamp, jitter: Jitter) -> Transition {
+        let is_recent = |at: &Timestamp| (0..CALL_EVENTS_MILLIS).contains(&now.millis_since(*at));
+        let of_episode = self.state.trouble().and_then(|trouble| trouble.announced_at).filter(is_recent);
+        let of_earlier = self.refusal_announced_at.filter(is_recent);
+        let credential = self.state.credential().clone();
+        let unauthorized = |failure, _: &Trouble| TimelineEvent::Unauthorized { failure };
+        let mut transition = self.fail(credential, failure, false, now, jitter, unauthorized);
+        match (&mut transition.account.state, of_episode, of_earlier) {
+            (AccountState::Failing { trouble, .. }, Some(at), _) => {
+                trouble.announced_at = Some(at);
+                transition.events.clear();
+            }
+            (AccountState::Failing { trouble, .. }, None, Some(at)) => {
+                trouble.announced_at = None;
+                trouble.withheld_until = Some(at.plus_millis(CALL_EVENTS_MILLIS));
+                transition.events.clear();
+            }
+            _ => transition.account.refusal_announced_at = Some(now),
+        }
+        transition
+    }
+
+    /// Until when the event of its trouble is withheld.
+    pub fn withheld_until(&self) -> Option<Timestamp> {
+        match &self.state {
+            AccountState::Failing { trouble, .. } => trouble.withheld_until,
+            AccountState::Connecting { .. }
+            | AccountState::StepFailed { .. }
+            | AccountState::Working { .. }
+            | AccountState::Moved { .. }
+            | AccountState::Unusable { .. } => None,
+        }
+    }
+
+    pub(super) fn announce_withheld(mut self, now: Timestamp) -> Transition {
+        let is_over = self.withheld_until().is_some_and(|until| until <= now);
+        match &mut self.state {
+            AccountState::Failing { trouble, .. } if is_over => {
+                trouble.withheld_until = None;
+                trouble.announced_at = Some(now);
+                self.refusal_announced_at = Some(now);
+                self.transition(vec![], vec![EventKind::AccountAuthenticationError])
+            }
+            _ => self.transition(vec![], vec![]),
+        }
+    }
+
+    /// When it was last known that a further 401 changes nothing: the latest event, or the beginning of a trouble whose event is
+    /// withheld.
+    pub fn refusal_known_at(&self) -> Option<Timestamp> {
+        let trouble = self.state.trouble()?;
+        trouble.announced_at.or_else(|| trouble.withheld_until.and(self.refusal_announced_at))
     }
 
     /// Somebody else's answer shows nothing about the person's sign-in, so it ends no trouble. It is announced once.
@@ -76,6 +120,12 @@ impl Account {
     /// Whether an accepted call of a program changes the account. It doesn't show whose credential it was: an account that
     /// answered as somebody else waits for a check.
     pub fn waits_for_accepted_call(&self) -> bool {
+        let is_forbidden = self.profile.answers_as_another.is_none() && self.profile.last_forbidden_error.is_some();
+        is_forbidden || self.recovers_by_accepted_call()
+    }
+
+    /// Whether an accepted call of a program ends its trouble.
+    pub fn recovers_by_accepted_call(&self) -> bool {
         let ends_trouble = match &self.state {
             AccountState::Failing { credential, trouble } => ends_by_accepted_call(credential, trouble),
             AccountState::StepFailed { step, .. } => *step == ConnectStep::Validation,
@@ -84,7 +134,7 @@ impl Account {
             | AccountState::Moved { .. }
             | AccountState::Unusable { .. } => false,
         };
-        self.profile.answers_as_another.is_none() && (ends_trouble || self.profile.last_forbidden_error.is_some())
+        self.profile.answers_as_another.is_none() && ends_trouble
     }
 
     /// An accepted call ends the trouble that a refused call began, and passes a failed validation. For a fixed credential
@@ -97,10 +147,12 @@ impl Account {
             AccountState::Failing { credential, trouble } if ends_by_accepted_call(&credential, &trouble) => {
                 self.profile.last_error = None;
                 self.profile.updated_at = now;
+                // Nobody has heard of a trouble whose event was withheld.
+                let is_announced = trouble.withheld_until.is_none();
                 (
                     AccountState::Working { credential },
                     vec![TimelineEvent::Reactivated],
-                    vec![EventKind::AccountReactivated],
+                    if is_announced { vec![EventKind::AccountReactivated] } else { vec![] },
                 )
             }
             AccountState::StepFailed { step: ConnectStep::Validation, credential } => {
@@ -124,6 +176,13 @@ impl Account {
         }
         self.state = state;
         self.transition(timeline, events)
+    }
+}
+
+impl AccountState {
+    /// Whether its trouble is that new tokens are refused: no refresh ends it, but an accepted call does.
+    pub fn needs_accepted_call(&self) -> bool {
+        matches!(self, Self::Failing { trouble, .. } if trouble.failure.cause == Cause::RejectedAfterRefresh)
     }
 }
 

@@ -26,6 +26,7 @@ impl Account {
                 })
             }
         };
+        self.refusal_announced_at = self.refusal_announced_at.map(|at| at.plus_millis(-millis));
         self.state = self.state.with(credential).with_trouble(|trouble| trouble.moved(-millis));
         self.transition(vec![], vec![])
     }

@@ -64,6 +64,8 @@ pub enum Input {
         /// The replacement's generation.
         generation: u64,
     },
+    /// The time is over for which the event of a trouble was withheld.
+    AnnounceWithheld,
     /// The person renames the account.
     Rename { name: String },
     /// The definition of the account's integration can't be used any more.
@@ -93,8 +95,13 @@ pub enum CallOutcome {
         /// What the provider said.
         said: ProviderError,
     },
-    /// 403, and what the provider said.
-    Forbidden(ProviderError),
+    /// 403.
+    Forbidden {
+        /// What the provider said.
+        said: ProviderError,
+        /// The scopes that the call lacked, if that is known.
+        missing_scopes: Vec<String>,
+    },
     /// It was accepted, but for another identity than the account's.
     AcceptedAsAnother(Identity),
     /// None of these: a network problem, or the provider's own.

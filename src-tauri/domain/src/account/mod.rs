@@ -14,6 +14,7 @@ mod apply;
 mod call_answered;
 mod clock;
 mod credential;
+mod due;
 mod input;
 mod moved;
 mod replacement;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use credential::{Attempt, Credential, Fixed, FixedKind, Granted, NewCredential, Renewal, Renewing, Replacement};
+pub use due::Due;
 pub use input::{CallOutcome, Input, Rejected, Transition};
 pub use timeline_event::{DeferReason, TimelineEvent, Tone};
 pub use trouble::Trouble;
@@ -40,7 +42,6 @@ use crate::{
     event::EventKind,
     failure::{Explanation, Failure},
     origins::Origins,
-    schedule::{self, Jitter},
 };
 
 /// Who is signed in, according to the provider.
@@ -258,32 +259,10 @@ pub struct Account {
     pub state: AccountState,
     /// New credentials that are being written to the keychain.
     pub replacement: Option<Replacement>,
-}
-
-/// What Relink does next for an account unasked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Due {
-    /// Refresh its access token.
-    Refresh(Timestamp),
-    /// Check whether a fixed credential still works.
-    Check(Timestamp),
-}
-
-impl Due {
-    pub const fn at(self) -> Timestamp {
-        match self {
-            Self::Refresh(at) | Self::Check(at) => at,
-        }
-    }
-
-    /// The same at another time.
-    #[must_use]
-    pub const fn moved_to(self, at: Timestamp) -> Self {
-        match self {
-            Self::Refresh(_) => Self::Refresh(at),
-            Self::Check(_) => Self::Check(at),
-        }
-    }
+    /// When the latest event about a refused call was sent. It outlasts the trouble: a credential that is refused and accepted
+    /// in turn sends at most one event a minute, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal_announced_at: Option<Timestamp>,
 }
 
 impl Account {
@@ -298,6 +277,7 @@ impl Account {
             profile: profile.signed_in(granted, now),
             state: AccountState::Connecting { credential },
             replacement: None,
+            refusal_announced_at: None,
         };
         let identity = account.profile.identity.as_ref().map(|identity| identity.label.clone());
         Transition {
@@ -341,36 +321,6 @@ impl Account {
 
     pub const fn method(&self) -> AuthenticationMethod {
         self.state.credential().method()
-    }
-
-    /// What Relink does next for it unasked, and when. Nothing while a refresh is in progress, nor while only the person
-    /// can fix it.
-    pub fn due(&self, jitter: Jitter) -> Option<Due> {
-        match (self.state.credential(), &self.state) {
-            (Credential::Renewing(Renewing { attempt: Attempt::Refreshing { .. }, .. }), _)
-            | (_, AccountState::Connecting { .. } | AccountState::Moved { .. } | AccountState::Unusable { .. })
-            | (Credential::Fixed(_), AccountState::StepFailed { .. } | AccountState::Failing { .. }) => None,
-            (Credential::Renewing(_), AccountState::Failing { trouble, .. }) => trouble.next_try.map(Due::Refresh),
-            (Credential::Renewing(renewing), AccountState::Working { .. } | AccountState::StepFailed { .. }) => {
-                Some(Due::Refresh(schedule::due_at(renewing.lifetime, jitter)))
-            }
-            (Credential::Fixed(fixed), AccountState::Working { .. }) => fixed.next_check.map(Due::Check),
-        }
-    }
-
-    /// [`Account::due`], corrected for a clock that has been set back: a time that was planned while the clock was ahead
-    /// moves to where it would be if it were planned `now`.
-    pub fn due_by(&self, now: Timestamp, jitter: Jitter) -> Option<Due> {
-        let due = self.due(jitter)?;
-        let latest = match (self.state.credential(), &self.state) {
-            (_, AccountState::Failing { trouble, .. }) => {
-                schedule::retry_at(&trouble.failure, trouble.tries, false, now, jitter)
-            }
-            (Credential::Renewing(renewing), _) if schedule::is_issued_in_future(renewing.lifetime, now) => now,
-            (Credential::Fixed(_), _) if schedule::is_in_future(self.profile.updated_at, now) => now.plus_secs(60 * 60),
-            (Credential::Renewing(_) | Credential::Fixed(_), _) => due.at(),
-        };
-        Some(due.moved_to(due.at().min(latest)))
     }
 }
 

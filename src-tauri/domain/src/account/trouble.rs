@@ -10,6 +10,8 @@ use crate::{
 };
 
 const MINUTE_MILLIS: i64 = 60 * 1000;
+/// At most one event about refused calls is sent in that time (contract section 6).
+pub(super) const CALL_EVENTS_MILLIS: i64 = MINUTE_MILLIS;
 const HOUR_MILLIS: i64 = 60 * MINUTE_MILLIS;
 
 /// An episode: from the first failure to the recovery.
@@ -39,6 +41,10 @@ pub struct Trouble {
     /// When the latest event about it was sent.
     #[serde(default)]
     pub announced_at: Option<Timestamp>,
+    /// Until when no event about it is sent, because one about a refused call was sent less than a minute ago and the account
+    /// has recovered since. If the trouble lasts until then, its event is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld_until: Option<Timestamp>,
 }
 
 /// Refusals in a row that Relink doesn't know: three of them over an hour are taken as final.
@@ -63,6 +69,7 @@ impl Trouble {
             final_failures: 0,
             programs_wait_until: None,
             announced_at: None,
+            withheld_until: None,
         };
         first.failed_again(failure, at_once, now, jitter)
     }
@@ -89,6 +96,7 @@ impl Trouble {
             final_failures: 0,
             programs_wait_until: None,
             announced_at: self.announced_at,
+            withheld_until: None,
             failure,
         };
         if trouble.verdict() == Verdict::Retrying {
@@ -136,6 +144,7 @@ impl Trouble {
             online_since: moved(self.online_since),
             programs_wait_until: moved(self.programs_wait_until),
             announced_at: moved(self.announced_at),
+            withheld_until: moved(self.withheld_until),
             ..self
         }
     }
@@ -160,11 +169,6 @@ impl Trouble {
     /// prolong the wait.
     pub fn makes_programs_wait(&self, now: Timestamp) -> bool {
         self.programs_wait_until.is_some_and(|until| (1..=HOUR_MILLIS).contains(&until.millis_since(now)))
-    }
-
-    /// Whether another call that is answered with 401 is announced: at most one a minute is (contract section 6).
-    pub fn announces_calls(&self, now: Timestamp) -> bool {
-        !self.announced_at.is_some_and(|at| (0..MINUTE_MILLIS).contains(&now.millis_since(at)))
     }
 
     /// For how many milliseconds it has lasted while the machine was online.

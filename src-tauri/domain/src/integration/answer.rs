@@ -113,6 +113,16 @@ pub struct ExpiredWhen {
     body: ExpectedBody,
 }
 
+/// Whether an answer is to be looked at, before its body is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    No,
+    /// [`ExpiredWhen::matches`] decides by the whole body.
+    AtBody,
+    /// It means so, whatever its body is.
+    Matches,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ExpectedBody {
     Any,
@@ -142,6 +152,24 @@ impl ExpiredWhen {
             }
         };
         Ok(Self { status, body })
+    }
+
+    /// Whether an answer with this status and type can mean that the access token has expired, and whether its body has to be
+    /// known for that. A body of another kind than JSON isn't looked at for a value.
+    pub fn look(&self, status: u16, content_type: Option<&str>) -> Look {
+        let is_json = || {
+            content_type.is_none_or(|text| {
+                let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+                essence.ends_with("/json") || essence.ends_with("+json") || essence == "text/plain"
+            })
+        };
+        match &self.body {
+            _ if status != self.status => Look::No,
+            ExpectedBody::Any => Look::Matches,
+            ExpectedBody::Empty => Look::AtBody,
+            ExpectedBody::Has(..) if is_json() => Look::AtBody,
+            ExpectedBody::Has(..) => Look::No,
+        }
     }
 
     /// Whether an answer means that the access token has expired.

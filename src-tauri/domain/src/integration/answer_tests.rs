@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::integration::{Definition, DefinitionError, parse};
+use crate::integration::{Definition, DefinitionError, Look, parse};
 
 fn acme(relink: &serde_json::Value) -> Result<Definition, DefinitionError> {
     let document = json!({"name": "acme", "config": {
@@ -43,6 +43,21 @@ fn an_answer_that_means_expired_is_recognized() {
         let definition = acme(&json!({"refresh": {"expired_when": [when]}})).expect("accepted");
         let [sign] = definition.refresh().expired_when.as_slice() else { panic!("one sign") };
         assert_eq!(sign.matches(status, body.as_bytes()), expected, "{when} {status} {body}");
+        let look = sign.look(status, None);
+        assert!(!expected || look != Look::No, "what can match is looked at: {when} {status}");
+        assert!(look != Look::Matches || expected, "{when} {status}");
+    }
+    let definition = acme(&json!({"refresh": {"expired_when": [{"status": 200, "path": "code"}]}})).expect("accepted");
+    let [sign] = definition.refresh().expired_when.as_slice() else { panic!("one sign") };
+    for (content_type, look) in [
+        (None, Look::AtBody),
+        (Some("application/json; charset=utf-8"), Look::AtBody),
+        (Some("Application/Problem+JSON"), Look::AtBody),
+        (Some("text/event-stream"), Look::No),
+        (Some("application/x-ndjson"), Look::No),
+        (Some("application/pdf"), Look::No),
+    ] {
+        assert_eq!(sign.look(200, content_type), look, "{content_type:?}");
     }
     for refused in [
         json!([{"status": "403"}]),

@@ -47,7 +47,7 @@ mod tests;
 
 pub use self::{
     address::{Address, AddressError},
-    answer::{AnswerPaths, ExpiredWhen, Kept},
+    answer::{AnswerPaths, ExpiredWhen, Kept, Look},
     authorization::Authorization,
     catalog::{built_in, catalog},
     client_options::{BodyFormat, ClientAuth, ClientOptions, CredentialsEncoding},

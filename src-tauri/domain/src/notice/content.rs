@@ -1,6 +1,8 @@
 //! What a notification says. Its texts come from the table of causes and its names from the person: nothing that a
 //! provider wrote is shown as it is.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{Episode, FailingAccount, NoticeId, Subject};
@@ -81,7 +83,7 @@ impl Notice {
         Self {
             id,
             title: format!("{}: {title}", name(account)),
-            body: format!("{message} {hint}"),
+            body: format!("{message} {hint}{}", waiting(&[account])),
             buttons,
             opens: Opens::Account(account.id),
             about,
@@ -97,9 +99,19 @@ impl Notice {
             (needing, retrying) => format!("{needing} accounts need attention, {retrying} retrying"),
         };
         let names = list(accounts);
-        let body =
-            if retrying == accounts.len() { format!("{names}. Relink will retry.") } else { format!("{names}.") };
+        let retries = if retrying == accounts.len() { " Relink will retry." } else { "" };
+        let body = format!("{names}.{retries}{}", waiting(accounts));
         Self { id, title, body, buttons: vec![Button::RemindLater], opens: Opens::Accounts, about }
+    }
+}
+
+/// " my-agent is waiting.", " 2 programs are waiting.", or nothing.
+fn waiting(accounts: &[&FailingAccount]) -> String {
+    let programs: BTreeSet<&String> = accounts.iter().flat_map(|account| &account.awaited_by).collect();
+    match (programs.first(), programs.len()) {
+        (None, _) => String::new(),
+        (Some(program), 1) => format!(" {} is waiting.", shortened(program)),
+        (Some(_), several) => format!(" {several} programs are waiting."),
     }
 }
 

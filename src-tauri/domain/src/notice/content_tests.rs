@@ -90,12 +90,49 @@ fn notice_about(name: &str) -> Notice {
         integration: "GitHub".into(),
         trouble,
         access_expires_at: None,
+        awaited_by: vec![],
     };
     let situation = Situation { failing: vec![account], network: Network::Online, paused: false };
     let decision = decide(&NoticeHistory::default(), &situation, T0);
     assert!(!format!("{decision:?}").contains("canary"), "the provider's words stay out");
     let [Action::Show { notice, .. }] = decision.actions.as_slice() else { panic!("{decision:?}") };
     notice.clone()
+}
+
+#[test]
+fn a_program_that_waits_is_named_and_changes_the_displayed_notification_quietly() {
+    let account = |name: char, awaited_by: &[&str]| {
+        let trouble =
+            Trouble::begin(crate::failure::Failure::new(InvalidGrant), false, T0, crate::schedule::Jitter::NONE);
+        FailingAccount {
+            id: id(name),
+            name: name.to_string(),
+            integration: "GitHub".into(),
+            trouble,
+            access_expires_at: None,
+            awaited_by: awaited_by.iter().map(ToString::to_string).collect(),
+        }
+    };
+    let mut history = NoticeHistory::default();
+    for (failing, ends, alerts) in [
+        (vec![account('A', &[])], Some("Reauthorize the connection."), true),
+        (vec![account('A', &["my-agent"])], Some("Reauthorize the connection. my-agent is waiting."), false),
+        (vec![account('A', &["my-agent"])], None, false),
+        (vec![account('A', &["my-agent", "sync"])], Some(" 2 programs are waiting."), false),
+        (vec![account('A', &[])], Some("Reauthorize the connection."), false),
+    ] {
+        let situation = Situation { failing, network: Network::Online, paused: false };
+        let decision = decide(&history, &situation, T0);
+        match (decision.actions.as_slice(), ends) {
+            ([Action::Show { notice, alert, .. }], Some(ends)) => {
+                assert!(notice.body.ends_with(ends), "{}", notice.body);
+                assert_eq!(*alert, alerts);
+            }
+            ([], None) => {}
+            (actions, ends) => panic!("{actions:?} {ends:?}"),
+        }
+        history = decision.next;
+    }
 }
 
 #[test]

@@ -209,6 +209,7 @@ impl Harness {
                 integration: "GitHub".to_owned(),
                 trouble: Trouble::begin(failure, false, self.now, Jitter::NONE),
                 access_expires_at: self.expiries.get(&account).copied(),
+                awaited_by: vec![],
             }),
         }
     }

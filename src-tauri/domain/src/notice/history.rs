@@ -34,6 +34,9 @@ pub(super) struct Displayed {
     pub id: NoticeId,
     /// The accounts that it names, in its order.
     pub subjects: Vec<Subject>,
+    /// The programs that it says are waiting, for each of the accounts.
+    #[serde(default)]
+    pub awaited_by: Vec<Vec<String>>,
 }
 
 /// An account in a notification.
@@ -166,13 +169,15 @@ impl NoticeHistory {
         }
         let subjects: Vec<Subject> =
             all.iter().map(|(account, verdict)| Subject { episode: account.episode(), verdict: *verdict }).collect();
-        if !alert && previous.as_ref().is_some_and(|displayed| displayed.subjects == subjects) {
+        let awaited_by: Vec<_> = all.iter().map(|(account, _)| account.awaited_by.clone()).collect();
+        let is_same = |displayed: &Displayed| displayed.subjects == subjects && displayed.awaited_by == awaited_by;
+        if !alert && previous.as_ref().is_some_and(is_same) {
             self.displayed = previous;
             return vec![];
         }
         let id = NoticeId(self.next_id);
         self.next_id += 1;
-        self.displayed = Some(Displayed { id, subjects: subjects.clone() });
+        self.displayed = Some(Displayed { id, subjects: subjects.clone(), awaited_by });
         if alert {
             self.last_alert = Some(now);
         }

@@ -15,6 +15,7 @@
 //! - There is at most one notification. The first is shown at once. Accounts that fail soon after join it by replacing it,
 //!   at most every [`DEBOUNCE_MILLIS`] (for transient causes every [`TRANSIENT_DEBOUNCE_MILLIS`], because a provider's
 //!   outage reaches its accounts one by one as their tokens expire).
+//! - That a program waits for an account is said in its notification, and changes the displayed one quietly.
 //! - An account that recovers, is deleted or is snoozed leaves the notification. With the last one it is withdrawn.
 //! - "Remind me later" holds an account back, whatever happens to it, until that time or the next unlock.
 //! - A notification that was on display when the program ended is lost, and its accounts are announced again.
@@ -82,18 +83,33 @@ pub struct FailingAccount {
     pub trouble: Trouble,
     /// When the current access token expires; `None` if there is none or its expiry is unknown.
     pub access_expires_at: Option<Timestamp>,
+    /// The programs whose calls wait until it works again.
+    pub awaited_by: Vec<String>,
 }
 
 impl FailingAccount {
-    /// The account, if it is failing. `integration` is the integration's label.
+    /// The account, if it is failing and that has been announced. `integration` is the integration's label.
     pub fn of(account: &Account, integration: &str) -> Option<Self> {
-        let trouble = account.state.trouble()?.clone();
+        let trouble = account.state.trouble().filter(|trouble| trouble.withheld_until.is_none())?.clone();
         let access_expires_at = match account.state.credential() {
             Credential::Renewing(renewing) => renewing.lifetime.expires_at,
             Credential::Fixed(fixed) => fixed.expires_at,
         };
         let name = account.profile.name.clone();
-        Some(Self { id: account.id(), name, integration: integration.to_owned(), trouble, access_expires_at })
+        Some(Self {
+            id: account.id(),
+            name,
+            integration: integration.to_owned(),
+            trouble,
+            access_expires_at,
+            awaited_by: Vec::new(),
+        })
+    }
+
+    /// The same, with the programs whose calls wait until it works again.
+    #[must_use]
+    pub fn awaited_by(self, programs: Vec<String>) -> Self {
+        Self { awaited_by: programs, ..self }
     }
 
     /// Its current episode.

@@ -68,7 +68,8 @@ impl Accounts {
             };
             let follow = move |attempt: &Attempt| {
                 if let Attempt::Committed(step) = attempt {
-                    accounts.0.uses.tokens.account_changed(id);
+                    accounts.0.uses.tokens.committed(&step.account);
+                    accounts.0.names.set(&step.account);
                     if step.account.has_moved() {
                         accounts.0.uses.tokens.remove(id);
                     }
@@ -111,6 +112,12 @@ impl Accounts {
         self.commit(caller, id, Input::Defer { why }).await?;
         tracing::info!(account = %id, ?why, "deferred");
         Ok(())
+    }
+
+    /// Waits until what changes the account's credentials has ended.
+    pub(crate) async fn wait_for_replacement(&self, id: AccountId) {
+        let lock = self.lock_of(id);
+        drop(lock.lock().await);
     }
 
     pub(crate) async fn load(&self, id: AccountId) -> Result<Account> {

@@ -13,17 +13,19 @@ mod commit;
 mod delete;
 mod delete_all;
 mod limits;
+mod names;
 mod origins;
 mod reconcile;
 mod revocation;
 mod views;
+mod waits;
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
 };
 
-use relink_domain::{AccountId, EnvironmentId};
+use relink_domain::{AccountId, EnvironmentId, account::Account};
 use tokio::sync::Notify;
 
 pub(crate) use delete_all::{DeletedAll, delete_all_of};
@@ -34,6 +36,8 @@ use crate::{
     access_tokens::AccessTokens, clock::Clock, hosts::Hosts, keychain::Keychain, orphans::Orphans, outbound::Outbound,
     provider::Providers, schedule::RefreshSchedule, store::Store, sync::lock, tasks::Tasks,
 };
+use names::AccountNames;
+use waits::Waits;
 
 #[derive(Debug)]
 pub(crate) struct Dependencies {
@@ -63,6 +67,8 @@ struct Inner {
     several_locks: Arc<tokio::sync::Mutex<()>>,
     /// Notified when a deleted account's tokens are still to be revoked.
     revocation_added: Notify,
+    names: AccountNames,
+    waits: Waits,
     /// Held during a pass over what is to be revoked. The number of passes so far.
     revoking: tokio::sync::Mutex<usize>,
 }
@@ -70,7 +76,8 @@ struct Inner {
 impl Accounts {
     pub(crate) fn new(uses: Dependencies) -> Self {
         let (locks, several_locks, revoking) = (Mutex::default(), Arc::default(), tokio::sync::Mutex::default());
-        Self(Arc::new(Inner { uses, locks, several_locks, revocation_added: Notify::new(), revoking }))
+        let (names, waits, revocation_added) = (AccountNames::default(), Waits::default(), Notify::new());
+        Self(Arc::new(Inner { uses, locks, several_locks, revocation_added, names, waits, revoking }))
     }
 
     /// The account's lock. It is held while an account's credentials are read, exchanged and written.
@@ -78,8 +85,15 @@ impl Accounts {
         Arc::clone(lock(&self.0.locks).entry(account).or_default())
     }
 
-    /// Removes a deleted account from memory: its tokens, its schedule and its lock.
+    /// An account was made. Runs with its commit.
+    pub(crate) fn created(&self, account: &Account) {
+        self.0.names.set(account);
+        self.plan(account, None);
+    }
+
+    /// Removes a deleted account from memory: its tokens, its schedule, its name and its lock.
     fn forget(&self, account: AccountId) {
+        self.0.names.remove(account);
         self.0.uses.tokens.forget(account);
         self.0.uses.schedule.remove(account);
         lock(&self.0.locks).remove(&account);

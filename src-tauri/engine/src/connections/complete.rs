@@ -232,7 +232,7 @@ impl Connections {
                     }
                 })
             }
-            ProbeResult::Forbidden(said) => {
+            ProbeResult::Forbidden { said, .. } => {
                 Err(FlowFailure::forbidden(&Failure::new(Cause::Forbidden).status(403).said(&said), label))
             }
             ProbeResult::Inconclusive(failure) => Err(match (failure.cause, flow.account_to_reauthorize()) {

@@ -41,10 +41,10 @@ impl Connections {
         flow.set(Phase::Working(FlowStep::Saving));
         let (unused, context) = (staged.item.clone(), staged.granted.context.clone());
         let saved = match account {
-            Some(account) if !as_second => self.save_replacement(flow, account.id(), staged).await,
-            Some(account) => self.save_new(flow, &account.profile.tenant_id, staged).await,
+            Some(account) if !as_second => Box::pin(self.save_replacement(flow, account.id(), staged)).await,
+            Some(account) => Box::pin(self.save_new(flow, &account.profile.tenant_id, staged)).await,
             None => match &flow.link.purpose {
-                Purpose::Connect { tenant_id } => self.save_new(flow, tenant_id, staged).await,
+                Purpose::Connect { tenant_id } => Box::pin(self.save_new(flow, tenant_id, staged)).await,
                 Purpose::Reauthorize { account_id } => Err(Error::not_found("account", account_id)),
             },
         };
@@ -116,7 +116,7 @@ impl Connections {
                 if let Some(access) = access {
                     connections.0.uses.tokens.insert(id, access);
                 }
-                connections.0.uses.accounts.plan(&saved_account, None);
+                connections.0.uses.accounts.created(&saved_account);
             }
         };
         let saved = uses.store.write_then(write, then).await?;

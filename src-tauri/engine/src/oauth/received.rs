@@ -2,7 +2,7 @@
 
 use relink_domain::{
     Secret, Timestamp,
-    failure::{Failure, ProviderError, Redirect, TokenErrorResponse},
+    failure::{Failure, NeededScopes, ProviderError, Redirect, TokenErrorResponse},
     provider_text::{KnownSecrets, SecretFilter},
 };
 use url::Url;
@@ -97,20 +97,38 @@ pub(crate) fn redirect(answer: &HttpResponse, from: &Url) -> Option<Redirect> {
     Some(Redirect { target: target.to_string(), is_foreign })
 }
 
-/// `error` and `error_description` of a `Bearer` challenge (RFC 6750 §3).
+/// What a 401 or 403 says in its Bearer challenge (RFC 6750 §3).
 pub(crate) fn challenge(headers: &http::HeaderMap) -> ProviderError {
+    let said = bearer_challenges(headers).find_map(|parameter| {
+        Some(ProviderError { code: Some(parameter("error")?), message: parameter("error_description") })
+    });
+    said.unwrap_or_default()
+}
+
+/// The scopes that the call needed, if the response says so: in its Bearer challenge (RFC 6750 §3), or as GitHub does.
+pub(crate) fn needed_scopes(headers: &http::HeaderMap) -> NeededScopes {
+    let listed = |name: &str| {
+        let text = headers.get(name)?.to_str().ok()?;
+        Some(text.split(',').map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned).collect())
+    };
+    let of_challenge = bearer_challenges(headers).find_map(|parameter| parameter("scope"));
+    NeededScopes {
+        all_of: of_challenge.iter().flat_map(|scope| scope.split_whitespace()).map(str::to_owned).collect(),
+        one_of: listed("x-accepted-oauth-scopes").unwrap_or_default(),
+        granted: listed("x-oauth-scopes"),
+    }
+}
+
+/// Each Bearer challenge, as its parameters by name.
+fn bearer_challenges(headers: &http::HeaderMap) -> impl Iterator<Item = impl Fn(&str) -> Option<String>> {
     let challenges = headers.get_all(http::header::WWW_AUTHENTICATE).iter().filter_map(|value| {
         // An unreadable header says nothing.
         http_auth::parse_challenges(value.to_str().ok()?).ok()
     });
-    for challenge in challenges.flatten().filter(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer")) {
-        let parameter = |wanted: &str| {
+    challenges.flatten().filter(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer")).map(|challenge| {
+        move |wanted: &str| {
             let (_, value) = challenge.params.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
             Some(value.to_unescaped()).filter(|text| !text.is_empty())
-        };
-        if let Some(code) = parameter("error") {
-            return ProviderError { code: Some(code), message: parameter("error_description") };
         }
-    }
-    ProviderError::default()
+    })
 }

@@ -36,7 +36,7 @@ impl CallCredentials<'_> {
     }
 
     /// The filter for what the provider answers.
-    pub(super) fn filter(&self) -> SecretFilter {
+    pub(crate) fn filter(&self) -> SecretFilter {
         self.known.filter(self.fields.values().chain(self.access_token))
     }
 }

@@ -11,6 +11,7 @@ mod providers;
 mod revoke;
 mod said;
 mod snapshot;
+mod standing;
 
 use std::sync::Arc;
 
@@ -27,11 +28,12 @@ use serde_json::{Map, Value};
 pub(crate) use bound::{AccountValues, BoundProvider};
 pub(crate) use call::{CallCredentials, drop_credentials_in_context, reject_credentials_in_context};
 pub(crate) use choice::choose_secret;
-pub use prepared::PreparedAccount;
+pub use prepared::{PreparedAccount, Refusal};
 pub(crate) use probe::{Found, ProbeResult, probe};
 pub(crate) use providers::{CLIENT_SECRET, Providers};
 pub(crate) use revoke::{Revoked, revoke};
 pub(crate) use snapshot::{Entry, compile, unusable};
+pub(crate) use standing::Standing;
 
 use crate::{
     network::{self, Network},

@@ -1,25 +1,31 @@
 //! Accounts that are ready for calls of programs.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
-};
+use std::sync::Arc;
 
 use http::HeaderMap;
 use relink_domain::{
-    AccountId, Secret, Timestamp, account::Account, destination::Consent, failure::ProviderError,
+    AccountId, Secret, account::Account, destination::Consent, failure::ProviderError, integration::ExpiredWhen,
     provider_text::SecretFilter,
 };
 use url::Url;
 
-use super::{BoundProvider, CallCredentials, Provider, call::unresolved};
+use super::{BoundProvider, CallCredentials, Provider, Standing, call::unresolved};
 use crate::{
+    access_tokens::Unproven,
     error::{Error, Result},
     oauth::{self, decode},
 };
 
-/// Another refusal of the same kind within that time changes nothing, so it isn't reported (contract section 6).
-const REPORTED_AGAIN_MILLIS: i64 = 60_000;
+/// A provider's answer that refused a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal<'a> {
+    pub status: u16,
+    pub headers: &'a HeaderMap,
+    /// The beginning of the body, without its content coding.
+    pub body: &'a [u8],
+    /// The scopes that the call needs, if its definition says so.
+    pub needed_scopes: &'a [String],
+}
 
 /// Everything that a call needs of an account, in memory until the account changes. Its headers contain the credential.
 #[derive(Debug)]
@@ -32,31 +38,30 @@ pub struct PreparedAccount {
     query: Vec<(String, Secret)>,
     /// The access token in the headers, if it can be renewed.
     renewable: Option<Secret>,
+    /// Whether it replaced one that a call was refused with.
+    unproven: Option<Unproven>,
+    /// The scopes that the account was granted.
+    scopes: Vec<String>,
     filter: SecretFilter,
-    /// Whether an accepted call ends a trouble of the account, or what a 403 said.
-    waits_for_success: bool,
-    /// When a call was last known to be answered with 401 and with 403.
-    refused_at: Option<Timestamp>,
-    forbidden_at: Option<Timestamp>,
-    /// The kinds of answers that were reported. Each changes the account, so there will be another preparation.
-    reported: AtomicU8,
+    standing: Arc<Standing>,
 }
 
 impl PreparedAccount {
-    /// `renewable`: whether the access token can be renewed.
+    /// `renewable`: the access token, if it can be renewed. `unproven`: whether it replaced one that a
+    /// call was refused with.
     pub(crate) fn new(
         account: &Account,
         provider: &BoundProvider,
         credentials: &CallCredentials<'_>,
         renewable: Option<Secret>,
+        unproven: Option<Unproven>,
+        standing: Arc<Standing>,
     ) -> Result<Self> {
         let base_url = provider.definition.base_url().ok_or_else(|| {
             let message =
                 format!("The definition of {} has no base_url, so there is nowhere to call.", provider.label());
             Error::conflict("no_base_url", message)
         })?;
-        let trouble = account.state.trouble();
-        let forbidden = account.profile.last_forbidden_error.as_ref();
         Ok(Self {
             id: account.id(),
             generation: account.state.credential().generation(),
@@ -64,11 +69,10 @@ impl PreparedAccount {
             headers: provider.headers(&[], &[], credentials)?,
             query: provider.query(credentials)?,
             renewable,
+            unproven,
+            scopes: account.profile.scopes.clone(),
             filter: credentials.filter(),
-            waits_for_success: account.waits_for_accepted_call(),
-            refused_at: trouble.and_then(|trouble| trouble.announced_at),
-            forbidden_at: forbidden.map(|seen| seen.at),
-            reported: AtomicU8::new(0),
+            standing,
             provider: provider.shared(),
         })
     }
@@ -104,6 +108,16 @@ impl PreparedAccount {
         self.renewable.is_some()
     }
 
+    /// Whether its access token replaced one that a call was refused with, and no call with it has been accepted yet.
+    pub fn follows_refusal(&self) -> bool {
+        self.unproven.as_ref().is_some_and(Unproven::is_still)
+    }
+
+    /// The answers that mean the same as a 401.
+    pub fn expired_when(&self) -> &[ExpiredWhen] {
+        &self.provider.definition.refresh().expired_when
+    }
+
     pub(crate) const fn access_token(&self) -> Option<&Secret> {
         self.renewable.as_ref()
     }
@@ -117,25 +131,16 @@ impl PreparedAccount {
         &self.provider
     }
 
-    /// Whether an accepted call now is to be reported. One answer of each kind is, and then the account is prepared anew; a 403
-    /// is kept for a minute, however often other calls are accepted.
-    pub(crate) fn reports_success(&self, now: Timestamp) -> bool {
-        self.waits_for_success && !is_recent(self.forbidden_at, now) && self.reports(Kind::Accepted)
+    /// Which answers to its calls are to be reported.
+    pub(crate) const fn standing(&self) -> &Arc<Standing> {
+        &self.standing
     }
 
-    /// The same for a 401.
-    pub(crate) fn reports_refusal(&self, now: Timestamp) -> bool {
-        !is_recent(self.refused_at, now) && self.reports(Kind::Refused)
-    }
-
-    /// The same for a 403.
-    pub(crate) fn reports_forbidden(&self, now: Timestamp) -> bool {
-        !is_recent(self.forbidden_at, now) && self.reports(Kind::Forbidden)
-    }
-
-    fn reports(&self, kind: Kind) -> bool {
-        let bit = 1 << kind as u8;
-        self.reported.fetch_or(bit, Ordering::SeqCst) & bit == 0
+    /// The scopes that a call lacked that was answered with 403, as far as the provider or the call's definition says.
+    pub(crate) fn missing_scopes(&self, refusal: &Refusal<'_>) -> Vec<String> {
+        let mut needed = oauth::needed_scopes(refusal.headers);
+        needed.all_of.extend_from_slice(refusal.needed_scopes);
+        needed.missing(&self.scopes, &self.filter)
     }
 
     /// A text of the provider, with its lines and without the account's secrets.
@@ -144,24 +149,13 @@ impl PreparedAccount {
     }
 
     /// What the provider said with a refusal, without secrets.
-    pub(crate) fn said(&self, headers: &HeaderMap, body: &[u8]) -> ProviderError {
-        let decode::Decoded { text, .. } = decode::decode(headers, body);
+    pub(crate) fn said(&self, refusal: &Refusal<'_>) -> ProviderError {
+        let decode::Decoded { text, .. } = decode::decode(refusal.headers, refusal.body);
         let in_body = serde_json::from_str(&text).ok().map(|body| {
             let code = self.provider.definition.refresh().error_code_path.as_ref().and_then(|path| path.read(&body));
             ProviderError::read(&body, code)
         });
         let said = in_body.filter(|said| *said != ProviderError::default());
-        said.unwrap_or_else(|| oauth::challenge(headers)).cleaned(&self.filter)
+        said.unwrap_or_else(|| oauth::challenge(refusal.headers)).cleaned(&self.filter)
     }
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Accepted,
-    Refused,
-    Forbidden,
-}
-
-fn is_recent(at: Option<Timestamp>, now: Timestamp) -> bool {
-    at.is_some_and(|at| (0..REPORTED_AGAIN_MILLIS).contains(&now.millis_since(at)))
 }

@@ -4,14 +4,14 @@
 use relink_domain::{
     Timestamp,
     account::Identity,
-    failure::{Cause, Failure, ProviderError},
+    failure::{Cause, Failure, NeededScopes, ProviderError},
     integration::{IdentityProbe, IdentitySource, JsonPath, Kept, ProbeOutcome, ProbeResponse},
     provider_text::HIDDEN,
 };
 use serde_json::{Map, Value};
 
 use super::{BoundProvider, CallCredentials, said::Answer};
-use crate::{error::Result, outbound::Outbound};
+use crate::{error::Result, oauth, outbound::Outbound};
 
 #[derive(Debug)]
 pub(crate) enum ProbeResult {
@@ -19,8 +19,8 @@ pub(crate) enum ProbeResult {
     Works(Option<Found>),
     /// The credential was refused: with 401, or with an error that the definition says means the same.
     Unauthorized { status: u16, said: ProviderError },
-    /// 403, and what the provider said.
-    Forbidden(ProviderError),
+    /// 403, what the provider said, and the scopes that it says the call needs.
+    Forbidden { said: ProviderError, needed: NeededScopes },
     /// The network or the provider failed, or the response lacks what the definition names.
     Inconclusive(Failure),
     /// The integration defines no probe.
@@ -65,10 +65,16 @@ pub(crate) async fn probe(
         is_html: answer.is_html,
         said: &answer.said,
     };
+    if definition.refresh().expired_when.iter().any(|sign| sign.matches(answer.status, &response.body)) {
+        return Ok(ProbeResult::Unauthorized { status: answer.status, said: answer.said });
+    }
     match probe.judge(&judged, &definition.refresh().terminal_errors) {
         ProbeOutcome::Success => {}
         ProbeOutcome::Refused => return Ok(ProbeResult::Unauthorized { status: answer.status, said: answer.said }),
-        ProbeOutcome::Forbidden => return Ok(ProbeResult::Forbidden(answer.said)),
+        ProbeOutcome::Forbidden => {
+            let needed = oauth::needed_scopes(&response.headers);
+            return Ok(ProbeResult::Forbidden { said: answer.said, needed });
+        }
         ProbeOutcome::WebPage => return Ok(inconclusive(Cause::NotJson, &answer)),
         ProbeOutcome::ErrorInResponse => return Ok(inconclusive(Cause::ErrorInResponse, &answer)),
         ProbeOutcome::OtherStatus => {

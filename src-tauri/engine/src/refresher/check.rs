@@ -6,6 +6,7 @@ use relink_domain::{
     account::{Account, CallOutcome, Input},
     caller::Caller,
     failure::{Cause, Failure},
+    provider_text::SecretFilter,
 };
 
 use super::Refresher;
@@ -30,6 +31,7 @@ struct Probed {
     generation: u64,
     /// The access token that the call used, if the account can be refreshed.
     renewable: Option<Secret>,
+    filter: SecretFilter,
 }
 
 impl Refresher {
@@ -57,7 +59,10 @@ impl Refresher {
             ProbeResult::Unauthorized { status, said } => {
                 (CheckOutcome::Unauthorized, Some(CallOutcome::Unauthorized { status, said }))
             }
-            ProbeResult::Forbidden(said) => (CheckOutcome::Forbidden, Some(CallOutcome::Forbidden(said))),
+            ProbeResult::Forbidden { said, needed } => {
+                let missing_scopes = needed.missing(&account.profile.scopes, &probed.filter);
+                (CheckOutcome::Forbidden, Some(CallOutcome::Forbidden { said, missing_scopes }))
+            }
             ProbeResult::Inconclusive(failure) => {
                 (CheckOutcome::Inconclusive, Some(CallOutcome::Inconclusive(failure)))
             }
@@ -73,7 +78,8 @@ impl Refresher {
         let material = self.material(caller, account).await?;
         let result =
             probe(&self.0.uses.outbound, &material.provider, &material.credentials(), None, self.now()).await?;
-        Ok(Probed { result, generation: material.generation, renewable: material.renewable })
+        let filter = material.credentials().filter();
+        Ok(Probed { result, generation: material.generation, renewable: material.renewable, filter })
     }
 
     /// A fresh access token and the generation of the credential that it came from.
@@ -93,8 +99,11 @@ impl Refresher {
     /// account must be reauthorized.
     pub(super) async fn item_of(&self, caller: &Caller, account: &Account) -> Result<Item> {
         let (id, accounts) = (account.id(), &self.0.uses.accounts);
+        // An item of a later generation was written by a reauthorization that isn't committed yet: it belongs to what the account
+        // is after that, maybe at another address.
         if account.replacement.is_none()
             && let Ok(item) = self.read_item(id).await?
+            && item.generation <= account.state.credential().generation()
         {
             return Ok(item);
         }

@@ -120,6 +120,9 @@ impl Refresher {
 
     async fn refresh_or_check(&self, id: AccountId, just_woken: bool) -> Result<()> {
         let account = self.0.uses.accounts.load(id).await?;
+        if account.withheld_until().is_some() {
+            return self.0.uses.accounts.commit(&Caller::Internal, id, Input::AnnounceWithheld).await.map(drop);
+        }
         match account.state.credential() {
             Credential::Fixed(_) => Box::pin(self.check_when_online(id)).await,
             // A caller may have refreshed it since the machine woke.

@@ -138,6 +138,12 @@ impl Refresher {
             self.refuse_by_final_failure(&self.0.uses.accounts.load(id).await?)?;
         }
         self.join_or_start_refresh(caller, id, RefreshReason::Requested).await?;
+        if self.0.uses.accounts.load(id).await?.state.needs_accepted_call() {
+            // A call decides whether the provider accepts what it issues. If none can be made, the next one of a program does.
+            if let Err(error) = self.check(caller, id).await {
+                tracing::debug!(account = %id, code = error.code(), "not checked after the refresh: {error}");
+            }
+        }
         self.0.uses.accounts.view_of(id).await
     }
 

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use http::HeaderMap;
 use relink_domain::{
     AccountId, Secret,
     account::{Account, AuthenticationMethod, CallOutcome, Credential, Input, Rejected},
@@ -14,7 +13,7 @@ use super::Refresher;
 use crate::{
     error::{Error, Result},
     keychain::{Item, Key},
-    provider::{ACCESS_TOKEN, BoundProvider, CallCredentials, PreparedAccount, REFRESH_TOKEN},
+    provider::{ACCESS_TOKEN, BoundProvider, CallCredentials, PreparedAccount, REFRESH_TOKEN, Refusal},
 };
 
 /// How often an account is read whose credentials change at the same time.
@@ -71,7 +70,12 @@ impl Refresher {
         let Item { mut secrets, .. } = item;
         let has_secrets = provider.definition.fields(account.method()).into_iter().flatten().any(|field| field.secret);
         if renewable.is_some() && has_secrets && account.method() == AuthenticationMethod::Oauth2 {
-            secrets = self.0.uses.keychain.get(&Key::Account(id)).await?.unwrap_or_default().secrets;
+            let item = self.0.uses.keychain.get(&Key::Account(id)).await?.unwrap_or_default();
+            if item.generation > generation {
+                self.0.uses.accounts.wait_for_replacement(id).await;
+                return Err(Rejected::Stale { got: generation }.into());
+            }
+            secrets = item.secrets;
             secrets.remove(REFRESH_TOKEN);
         }
         let kept = secrets.remove(ACCESS_TOKEN);
@@ -104,8 +108,10 @@ impl Refresher {
         }
         let material = self.material_unless_replaced(caller, account).await?;
         let account = &material.account;
-        let made =
-            PreparedAccount::new(account, &material.provider, &material.credentials(), material.renewable.clone())?;
+        let (renewable, unproven) = (material.renewable.clone(), self.0.uses.tokens.unproven(id));
+        let standing = self.0.uses.tokens.standing(account);
+        let (provider, credentials) = (&material.provider, material.credentials());
+        let made = PreparedAccount::new(account, provider, &credentials, renewable, unproven, standing)?;
         let made = Arc::new(made);
         // While new credentials are being written, the keychain item changes without a commit.
         let made = if account.replacement.is_none() { read.keep(made) } else { made };
@@ -137,45 +143,49 @@ impl Refresher {
     /// The account with another access token than the one that the provider refused: one refresh, which all calls wait for.
     pub async fn renewed(&self, caller: &Caller, refused: &PreparedAccount) -> Result<Arc<PreparedAccount>> {
         if let Some(token) = refused.access_token() {
-            self.0.uses.tokens.remove_refused(refused.id(), token);
+            self.0.uses.tokens.renew_refused(refused.id(), token);
         }
         self.prepared(caller, refused.id()).await
     }
 
     /// A call was accepted. Nobody waits for what follows, and nothing does while the account is well.
     pub fn call_accepted(&self, caller: &Caller, account: &PreparedAccount) {
-        if account.reports_success(self.now()) {
+        if account.follows_refusal() {
+            self.0.uses.tokens.accepted_after_refusal(account.id());
+        }
+        if account.standing().reports_success(self.now()) {
             self.report(caller, account, CallOutcome::Accepted);
         }
     }
 
-    /// A call was answered with 401, also after a refresh where there can be one.
-    pub fn call_refused(&self, caller: &Caller, account: &PreparedAccount, headers: &HeaderMap, body: &[u8]) {
+    /// A call was answered with 401 or what means the same, also after a refresh where there can be one.
+    pub fn call_refused(&self, caller: &Caller, account: &PreparedAccount, refusal: &Refusal<'_>) {
         // A new token that is refused as well is dead, too: it is not handed out.
         if let Some(token) = account.access_token() {
             self.0.uses.tokens.remove_refused(account.id(), token);
         }
-        if account.reports_refusal(self.now()) {
-            let said = account.said(headers, body);
-            self.report(caller, account, CallOutcome::Unauthorized { status: 401, said });
+        if account.standing().reports_refusal(self.now()) {
+            let (status, said) = (refusal.status, account.said(refusal));
+            self.report(caller, account, CallOutcome::Unauthorized { status, said });
         }
     }
 
     /// A call was answered with 403.
-    pub fn call_forbidden(&self, caller: &Caller, account: &PreparedAccount, headers: &HeaderMap, body: &[u8]) {
-        if account.reports_forbidden(self.now()) {
-            self.report(caller, account, CallOutcome::Forbidden(account.said(headers, body)));
+    pub fn call_forbidden(&self, caller: &Caller, account: &PreparedAccount, refusal: &Refusal<'_>) {
+        if account.standing().reports_forbidden(self.now()) {
+            let (said, missing_scopes) = (account.said(refusal), account.missing_scopes(refusal));
+            self.report(caller, account, CallOutcome::Forbidden { said, missing_scopes });
         }
     }
 
     fn report(&self, caller: &Caller, account: &PreparedAccount, outcome: CallOutcome) {
         let (refresher, caller, id, generation) = (self.clone(), caller.clone(), account.id(), account.generation());
+        let standing = Arc::clone(account.standing());
         self.0.uses.tasks.spawn(async move {
             if let Err(error) = refresher.call_answered(&caller, id, generation, outcome).await {
                 tracing::warn!(account = %id, "the answer to a call could not be recorded: {error}");
-                // The next answer is reported again.
-                refresher.0.uses.tokens.prepared().remove(id);
             }
+            standing.report_ended();
         });
     }
 

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use relink_domain::account::{FixedKind, NewCredential, Status};
+use relink_domain::{
+    LinkTokenId,
+    account::{FixedKind, Granted, Input, NewCredential, Rejected, Status},
+};
 use serde_json::{Value, json};
 
 use super::{tests::Refreshing, *};
 use crate::{
-    PreparedAccount,
+    PreparedAccount, Refusal,
     keychain::KeychainError,
-    testing::{NOWHERE, PERSON, program},
+    testing::{LocalServer, NOWHERE, PERSON, program},
 };
 
 const API_KEY: NewCredential = NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None };
@@ -47,6 +50,10 @@ async fn prepared(it: &Refreshing) -> Arc<PreparedAccount> {
 
 fn events(it: &Refreshing) -> i64 {
     *it.services.store.outbox_seq().borrow()
+}
+
+fn refusal<'a>(status: u16, headers: &'a HeaderMap, body: &'a str) -> Refusal<'a> {
+    Refusal { status, headers, body: body.as_bytes(), needed_scopes: &[] }
 }
 
 async fn load(it: &Refreshing) -> Account {
@@ -86,11 +93,11 @@ async fn a_changed_account_or_definition_is_prepared_anew() {
 
 #[tokio::test]
 async fn many_calls_that_are_refused_at_once_make_one_event_and_an_accepted_one_ends_the_trouble() {
-    let it = with_key().await;
+    let (it, none) = (with_key().await, HeaderMap::new());
     let before = events(&it);
     let account = prepared(&it).await;
     for _ in 0..1000 {
-        it.refresher.call_refused(&program(), &account, &HeaderMap::new(), br#"{"message":"bad key k-1234567890"}"#);
+        it.refresher.call_refused(&program(), &account, &refusal(401, &none, r#"{"message":"bad key k-1234567890"}"#));
     }
     let failed = load(&it).await;
     assert_eq!(failed.status(), Status::NeedsReauth);
@@ -101,10 +108,10 @@ async fn many_calls_that_are_refused_at_once_make_one_event_and_an_accepted_one_
     // Another refusal within a minute changes nothing.
     let again = prepared(&it).await;
     it.services.clock.advance_secs(59);
-    it.refresher.call_refused(&program(), &again, &HeaderMap::new(), b"");
+    it.refresher.call_refused(&program(), &again, &refusal(401, &none, ""));
     assert_eq!(load(&it).await, failed);
     it.services.clock.advance_secs(1);
-    it.refresher.call_refused(&program(), &again, &HeaderMap::new(), b"");
+    it.refresher.call_refused(&program(), &again, &refusal(401, &none, ""));
     load(&it).await;
     assert_eq!(events(&it), before + 2);
 
@@ -138,13 +145,18 @@ async fn an_accepted_call_of_an_account_that_is_well_writes_nothing() {
 async fn a_403_is_kept_until_a_call_is_accepted_and_the_status_stays() {
     let it = with_key().await;
     let account = prepared(&it).await;
+    let headers = HeaderMap::from_iter([(
+        http::header::WWW_AUTHENTICATE,
+        http::HeaderValue::from_static("Bearer error=\"insufficient_scope\", scope=\"read write\""),
+    )]);
     for _ in 0..10 {
-        it.refresher.call_forbidden(&program(), &account, &HeaderMap::new(), br#"{"message":"no"}"#);
+        it.refresher.call_forbidden(&program(), &account, &refusal(403, &headers, r#"{"message":"no"}"#));
     }
     let forbidden = load(&it).await;
     assert_eq!(forbidden.status(), Status::Active);
     let seen = forbidden.profile.last_forbidden_error.as_ref().expect("kept");
     assert_eq!(seen.failure.provider_message.as_deref(), Some("no"));
+    assert_eq!(seen.failure.missing_scopes, ["read", "write"]);
     let again = prepared(&it).await;
     it.refresher.call_accepted(&program(), &again);
     assert_eq!(load(&it).await, forbidden, "other calls are accepted all the time");
@@ -170,4 +182,74 @@ async fn an_access_token_that_ran_out_is_not_sent() {
     assert!(Arc::ptr_eq(&account, &prepared(&it).await));
     it.services.clock.advance_secs(86_400);
     it.refresher.prepared(&program(), it.id).await.expect_err("the provider can't be reached for another one");
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_committed_yet_is_not_used_with_the_address_of_the_one_before() {
+    let it = with_key().await;
+    let before = load(&it).await;
+    let granted = Granted {
+        credential: API_KEY,
+        identity: None,
+        scopes: Vec::new(),
+        requested_scopes: Vec::new(),
+        context: serde_json::Map::new(),
+        origins: before.profile.origins.clone(),
+    };
+    let begin = Input::BeginReplacement { granted, link: LinkTokenId::from_uuid(uuid::Uuid::nil()) };
+    let begun = it.accounts.commit(&PERSON, it.id, begin).await.expect("begun").account;
+    let generation = begun.replacement.expect("open").generation;
+    it.services.write_secret(it.id, generation, "api_key", "new").await;
+    // What was read of the account is from before the replacement.
+    let read = it.refresher.material(&program(), &before).await.map(drop);
+    let stale = matches!(read, Err(Error::Rejected(Rejected::Stale { .. })));
+    assert!(stale, "the new key belongs to the new account: {read:?}");
+    assert_eq!(prepared(&it).await.headers()["x-api-key"], "key new");
+}
+
+#[tokio::test]
+async fn a_token_that_replaced_a_refused_one_proves_itself_by_an_accepted_call() {
+    let server = LocalServer::listen().await;
+    let it = Refreshing::at(&server.origin()).await;
+    it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "first").await;
+    let first = prepared(&it).await;
+    assert!(!first.follows_refusal());
+    let caller = program();
+    let (second, ()) = tokio::join!(it.refresher.renewed(&caller, &first), async {
+        server.request().await.respond(200, r#"{"access_token":"second","expires_in":3600}"#).await;
+    });
+    let second = second.expect("refreshed");
+    assert!(second.follows_refusal());
+    // Another call that had the first token, and was refused later.
+    assert!(it.refresher.renewed(&caller, &first).await.expect("there").follows_refusal());
+    it.refresher.call_accepted(&caller, &second);
+    assert!(!second.follows_refusal() && !prepared(&it).await.follows_refusal());
+    assert!(!it.refresher.renewed(&caller, &first).await.expect("there").follows_refusal());
+}
+
+#[tokio::test]
+async fn a_requested_refresh_after_a_refused_call_is_followed_by_a_call_that_decides() {
+    for (status, expected) in [(200, Status::Active), (401, Status::NeedsReauth)] {
+        let server = LocalServer::listen().await;
+        let it = Refreshing::at(&server.origin()).await;
+        it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "first").await;
+        let (account, none) = (prepared(&it).await, HeaderMap::new());
+        it.refresher.call_refused(&program(), &account, &refusal(401, &none, ""));
+        assert_eq!(load(&it).await.status(), Status::NeedsReauth);
+        let refreshed = it.refresher.refresh(&PERSON, it.id);
+        let server = async {
+            let token = r#"{"access_token":"new","expires_in":3600}"#;
+            server.request().await.respond(200, token).await;
+            let probe = server.request().await;
+            assert!(probe.head.to_lowercase().contains("authorization: bearer new"), "{}", probe.head);
+            probe.respond(status, r#"{"id":"7"}"#).await;
+            if status == 401 {
+                server.request().await.respond(200, token).await;
+                server.request().await.respond(401, "{}").await;
+            }
+        };
+        let (refreshed, ()) = tokio::join!(refreshed, server);
+        refreshed.expect("the refresh itself works");
+        assert_eq!(load(&it).await.status(), expected);
+    }
 }

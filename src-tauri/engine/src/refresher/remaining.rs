@@ -28,7 +28,7 @@ impl Refresher {
         let probed = probe(&self.0.uses.outbound, provider, &credentials, None, self.now()).await;
         let is_accepted = match &probed {
             Ok(ProbeResult::Works(found)) => !found.as_ref().is_some_and(|found| account.is_another(&found.identity)),
-            Ok(ProbeResult::Forbidden(_)) => true,
+            Ok(ProbeResult::Forbidden { .. }) => true,
             Ok(ProbeResult::Unauthorized { .. } | ProbeResult::Inconclusive(_) | ProbeResult::NoProbe) | Err(_) => {
                 false
             }

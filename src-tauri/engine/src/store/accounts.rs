@@ -229,6 +229,24 @@ pub fn name_of(connection: &Connection, account_id: AccountId) -> Result<Option<
         .optional()?)
 }
 
+/// What names an account, and what tokens may be limited to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    pub name: String,
+    pub integration: String,
+}
+
+/// All accounts with their names.
+pub fn names(connection: &Connection) -> Result<Vec<(AccountId, Named)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, document ->> '$.profile.name', document ->> '$.profile.integration' FROM integrated_account ORDER BY id",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok((id(row.get_ref(0)?.as_str()?)?, Named { name: row.get(1)?, integration: row.get(2)? }))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub fn ids(connection: &Connection) -> Result<Vec<AccountId>> {
     let mut statement = connection.prepare_cached("SELECT id FROM integrated_account ORDER BY id")?;
     let rows = statement.query_map([], |row| id(row.get_ref(0)?.as_str()?))?;

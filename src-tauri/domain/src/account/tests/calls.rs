@@ -1,6 +1,7 @@
 //! What a call's outcome, a missing credential or a late connect step changes.
 
 use super::*;
+use crate::notice::FailingAccount;
 
 #[test]
 fn a_late_step_result_hides_no_trouble() {
@@ -39,8 +40,72 @@ fn repeated_401s_send_at_most_one_event_a_minute() {
     }
     // At 0 s and at 60 s; the last is at 117 s.
     assert_eq!(story.events[2..], ["authentication_error", "authentication_error"]);
-    story.answered(CallOutcome::Accepted).answered(unauthorized());
-    assert_eq!(story.events[4..], ["reactivated", "authentication_error"], "a new episode is announced at once");
+    story.wait(60).answered(CallOutcome::Accepted).answered(unauthorized());
+    assert_eq!(story.events[4..], ["reactivated", "authentication_error"]);
+}
+
+#[test]
+fn a_credential_that_is_refused_and_accepted_in_turn_sends_at_most_one_event_of_each_kind_a_minute() {
+    let mut story = Story::connected(None);
+    let mut last_401 = T0;
+    for _ in 0..300 {
+        last_401 = story.now;
+        story.answered(unauthorized());
+        assert_eq!(story.account.status(), Status::NeedsReauth, "the status follows each call");
+        announce_if_due(&mut story);
+        story.answered(CallOutcome::Accepted).wait(1);
+        assert_eq!(story.account.status(), Status::Active);
+    }
+    let minutes = usize::try_from(last_401.millis_since(T0) / 60_000 + 1).expect("small");
+    let sent = |name: &str| story.events[2..].iter().filter(|event| **event == name).count();
+    assert_eq!((sent("authentication_error"), sent("reactivated")), (minutes, minutes), "{:?}", story.events);
+}
+
+/// What the schedule does.
+fn announce_if_due(story: &mut Story) {
+    if matches!(story.account.due_by(story.now, Jitter::NONE), Some(Due::Announce(at)) if at <= story.now) {
+        story.apply(Input::AnnounceWithheld);
+    }
+}
+
+#[test]
+fn an_event_that_was_withheld_is_sent_when_the_minute_is_over_unless_the_account_recovered() {
+    for recovers in [false, true] {
+        let mut story = Story::connected(None);
+        story.answered(unauthorized()).wait(10).answered(CallOutcome::Accepted).wait(10).answered(unauthorized());
+        assert_eq!(story.events[2..], ["authentication_error", "reactivated"]);
+        assert_eq!(FailingAccount::of(&story.account, "Acme"), None, "nor is the person notified again");
+        assert_eq!(story.account.due_by(story.now, Jitter::NONE), Some(Due::Announce(T0.plus_secs(60))));
+        story.apply(Input::AnnounceWithheld);
+        assert_eq!(story.events.len(), 4, "too early");
+        if recovers {
+            story.answered(CallOutcome::Accepted);
+            assert_eq!(story.account.due_by(story.now, Jitter::NONE), None);
+        }
+        story.wait(40).apply(Input::AnnounceWithheld).apply(Input::AnnounceWithheld);
+        let expected: &[_] = if recovers { &[] } else { &["authentication_error"] };
+        assert_eq!(&story.events[4..], expected);
+        assert_eq!(FailingAccount::of(&story.account, "Acme").is_some(), !recovers);
+    }
+}
+
+#[test]
+fn a_refresh_does_not_end_the_trouble_of_a_call_that_was_refused_after_a_refresh() {
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    story.answered(unauthorized()).wait(3600).refresh_succeeds();
+    assert_eq!((story.account.status(), story.cause()), (Status::NeedsReauth, Some(Cause::RejectedAfterRefresh)));
+    assert!(story.account.profile.last_error.is_some() && story.account.waits_for_accepted_call());
+    story.answered(CallOutcome::Accepted);
+    assert_eq!(story.events[2..], ["authentication_error", "reactivated"]);
+}
+
+#[test]
+fn a_refresh_that_fails_after_a_refused_call_is_announced_at_once_and_a_working_one_ends_it() {
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    story.answered(unauthorized()).wait(1).answered(CallOutcome::Accepted).wait(1).answered(unauthorized());
+    story.refresh_fails(Cause::InvalidGrant).wait(1).refresh_succeeds();
+    assert_eq!(story.events[2..], ["authentication_error", "reactivated", "authentication_error", "reactivated"]);
+    assert_eq!(story.account.status(), Status::Active);
 }
 
 #[test]
@@ -83,7 +148,10 @@ fn a_403_is_recorded_and_the_status_stays() {
     let mut story = Story::connected(None);
     story.answered(forbidden());
     assert_eq!(story.account.status(), Status::Active);
-    assert!(story.account.profile.last_forbidden_error.is_some());
+    let seen = story.account.profile.last_forbidden_error.as_ref().expect("recorded");
+    assert_eq!(seen.failure.missing_scopes, ["repo"]);
+    let message = story.account.explain(seen, "GitHub").message;
+    assert!(message.ends_with(" It lacks: repo."), "{message}");
     assert_eq!(story.events.len(), 2);
 }
 
@@ -212,7 +280,7 @@ fn an_answer_as_yet_another_person_is_announced_again_and_a_reauthorization_forg
 #[test]
 fn a_403_is_kept_until_a_call_is_accepted_and_changes_no_status() {
     let mut story = Story::connected(None);
-    story.answered(CallOutcome::Forbidden(ProviderError::default()));
+    story.answered(forbidden());
     assert_eq!(story.account.status(), Status::Active);
     assert!(story.account.profile.last_forbidden_error.is_some());
     story.answered(CallOutcome::Accepted);

@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     LinkTokenId,
     failure::{Cause, Failure, ProviderError},
-    schedule::TokenLifetime,
+    schedule::{Jitter, TokenLifetime},
 };
 
 const T0: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -45,7 +45,7 @@ fn unauthorized() -> CallOutcome {
 }
 
 fn forbidden() -> CallOutcome {
-    CallOutcome::Forbidden(ProviderError::default())
+    CallOutcome::Forbidden { said: ProviderError::default(), missing_scopes: vec!["repo".into()] }
 }
 
 fn lifetime(at: Timestamp) -> TokenLifetime {

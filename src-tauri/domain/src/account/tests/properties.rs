@@ -43,6 +43,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         prop::bool::ANY.prop_map(|fixed| replacement((!fixed).then_some(Renewal::RefreshToken), "grace")),
         generation.clone().prop_map(|generation| Input::Replaced { generation }),
         generation.prop_map(|generation| Input::ReplacementLost { generation }),
+        Just(Input::AnnounceWithheld),
         prop::sample::select(vec!["https://a.example", "https://b.example"])
             .prop_map(|api| Input::FollowOrigins { current: at(api), accepted: vec![] }),
     ]
@@ -64,11 +65,15 @@ proptest! {
             prop_assert_eq!(after.id(), before.id());
             let sent = |kind| step.events.contains(&kind);
             if after.status() == Status::NeedsReauth && before.status() != Status::NeedsReauth {
-                prop_assert!(sent(EventKind::AccountAuthenticationError), "{:?}", input);
+                let is_due = matches!(after.due_by(story.now, Jitter::NONE), Some(Due::Announce(_)));
+                prop_assert!(sent(EventKind::AccountAuthenticationError) != is_due, "now or soon: {:?}", input);
             }
             if before.status() == Status::NeedsReauth && after.status() != Status::NeedsReauth {
                 let announced = sent(EventKind::AccountReactivated) || sent(EventKind::AccountUpdated);
-                prop_assert!(announced, "it recovered or was reauthorized: {:?}", input);
+                prop_assert!(announced || before.withheld_until().is_some(), "it recovered or was reauthorized: {:?}", input);
+            }
+            if sent(EventKind::AccountAuthenticationError) {
+                prop_assert_eq!(after.withheld_until(), None);
             }
             if after.status() == Status::Active {
                 prop_assert_eq!(&after.profile.last_error, &None);

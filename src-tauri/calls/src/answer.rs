@@ -1,0 +1,139 @@
+//! A provider's answer: what it means for the account, and the response that is passed on.
+
+use std::{borrow::Cow, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use http::{
+    Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    response::Parts,
+};
+use http_body_util::{BodyExt, BodyStream, StreamBody};
+use hyper::body::{Frame, Incoming};
+use relink_domain::integration::{ExpiredWhen, Look};
+use tokio::time::Instant;
+
+use crate::{
+    account::{Answered, Said},
+    body::{Body, BoxError},
+    coding,
+};
+
+/// So much of a body is read, to show what the provider said.
+const MAX_SAID: usize = 64 << 10;
+/// For so long the caller waits for it.
+const SAID_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A provider's answer, of whose body no more than the beginning was read.
+pub(crate) struct Answer {
+    response: Response<Incoming>,
+    beginning: Beginning,
+    is_unauthorized: bool,
+}
+
+impl Answer {
+    /// `expired_when`: the answers that mean the same as a 401 at this provider. A body is looked at only where one of them could
+    /// match.
+    pub(crate) async fn new(response: Response<Incoming>, expired_when: &[ExpiredWhen]) -> Self {
+        let is_unauthorized = response.status() == StatusCode::UNAUTHORIZED;
+        let mut answer = Self { response, beginning: Beginning::default(), is_unauthorized };
+        if !is_unauthorized && !expired_when.is_empty() {
+            answer.is_unauthorized = answer.means_expired(expired_when).await;
+        }
+        answer
+    }
+
+    async fn means_expired(&mut self, expired_when: &[ExpiredWhen]) -> bool {
+        let (status, headers) = (self.response.status().as_u16(), self.response.headers());
+        let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+        let content_type = text(CONTENT_TYPE);
+        let looks: Vec<_> = expired_when.iter().map(|sign| (sign, sign.look(status, content_type))).collect();
+        if looks.iter().any(|(_, look)| *look == Look::Matches) {
+            return true;
+        }
+        let signs: Vec<_> = looks.into_iter().filter(|(_, look)| *look == Look::AtBody).map(|(sign, _)| sign).collect();
+        let is_too_long =
+            text(CONTENT_LENGTH).and_then(|text| text.parse().ok()).is_some_and(|size: usize| size > MAX_SAID);
+        if signs.is_empty() || is_too_long {
+            return false;
+        }
+        self.beginning.read(self.response.body_mut()).await;
+        let body = self.said().body;
+        self.beginning.is_whole && signs.iter().any(|sign| sign.matches(status, &body))
+    }
+
+    /// Whether the credential was refused: with 401, or with an answer that means the same.
+    pub(crate) const fn is_unauthorized(&self) -> bool {
+        self.is_unauthorized
+    }
+
+    /// Reports what the answer shows of the account's credential, if it shows something. Of a refusal, the beginning of the body
+    /// is read.
+    pub(crate) async fn report(&mut self, to: impl FnOnce(Answered<'_>)) {
+        let status = self.response.status();
+        if self.is_unauthorized || status == StatusCode::FORBIDDEN {
+            self.beginning.read(self.response.body_mut()).await;
+            let said = self.said();
+            to(if self.is_unauthorized { Answered::Unauthorized(said) } else { Answered::Forbidden(said) });
+        } else if shows_acceptance(status) {
+            to(Answered::Accepted);
+        }
+    }
+
+    fn said(&self) -> Said<'_> {
+        let headers = self.response.headers();
+        let body = coding::decoded(headers, &self.beginning.bytes).unwrap_or(Cow::Borrowed(&[]));
+        Said { status: self.response.status().as_u16(), headers, body, needed_scopes: &[] }
+    }
+
+    pub(crate) fn into_response(self) -> (Parts, Body) {
+        let (parts, body) = self.response.into_parts();
+        let rest = body.map_err(Into::into).boxed_unsync();
+        let body = if self.beginning.frames.is_empty() { rest } else { self.beginning.followed_by(rest) };
+        (parts, body)
+    }
+}
+
+/// Whether such an answer shows that the credential is accepted (contract section 6).
+fn shows_acceptance(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection() || matches!(status.as_u16(), 101 | 404 | 409 | 422)
+}
+
+/// The beginning of a body.
+#[derive(Default)]
+struct Beginning {
+    bytes: BytesMut,
+    frames: Vec<Result<Frame<Bytes>, BoxError>>,
+    is_read: bool,
+    is_whole: bool,
+}
+
+impl Beginning {
+    async fn read(&mut self, body: &mut Incoming) {
+        if std::mem::replace(&mut self.is_read, true) {
+            return;
+        }
+        let until = Instant::now() + SAID_DEADLINE;
+        while self.bytes.len() < MAX_SAID {
+            // A body that stalls is passed on as far as it is there.
+            let Ok(next) = tokio::time::timeout_at(until, body.frame()).await else { break };
+            let Some(frame) = next else {
+                self.is_whole = true;
+                break;
+            };
+            if let Some(data) = frame.as_ref().ok().and_then(Frame::data_ref) {
+                self.bytes.extend_from_slice(data);
+            }
+            let is_broken = frame.is_err();
+            self.frames.push(frame.map_err(Into::into));
+            if is_broken {
+                break;
+            }
+        }
+    }
+
+    fn followed_by(self, rest: Body) -> Body {
+        StreamBody::new(stream::iter(self.frames).chain(BodyStream::new(rest))).boxed_unsync()
+    }
+}
