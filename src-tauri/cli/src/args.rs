@@ -128,6 +128,11 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 30)]
         limit: u32,
     },
+    /// Show an account's last calls through Relink, newest first.
+    Calls {
+        /// Account ID, its beginning, or the account's name.
+        id: String,
+    },
     /// Stream events.
     Events {
         /// Start after the event with this sequence number.
@@ -211,6 +216,15 @@ pub(crate) enum ApiTokens {
         /// Give full access: also to integrations, to everybody's webhooks, and to changing and deleting accounts.
         #[arg(long)]
         admin: bool,
+        /// Limit it to this account: its ID, the beginning of it, or its name. May be repeated.
+        #[arg(long = "account", value_name = "ACCOUNT")]
+        accounts: Vec<String>,
+        /// Limit it to accounts of this integration. May be repeated.
+        #[arg(long = "integration", value_name = "NAME")]
+        integrations: Vec<String>,
+        /// Let it only read: GET, HEAD and OPTIONS.
+        #[arg(long)]
+        read_only: bool,
         /// Don't ask for confirmation.
         #[arg(long, requires = "admin")]
         yes: bool,

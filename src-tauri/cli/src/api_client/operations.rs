@@ -45,6 +45,7 @@ operations! {
     CheckAccount = POST "/relink/accounts/{id}/check";
     RenameAccount = POST "/relink/accounts/{id}/rename";
     DeleteIntegratedAccount = DELETE "/integrated-account/{id}";
+    ListCalls = GET "/relink/accounts/{id}/calls";
     ReadTimeline = GET "/relink/timeline";
     FollowEvents = GET "/relink/events";
 

@@ -3,6 +3,7 @@
 use relink_contract::{
     ById, Deleted, List, Results, Success,
     account::{AccessToken, AccountRow, CheckReport, DeletedAccount, Rename},
+    call::Call,
     connect::{NewOpening, Opening},
     event::Events,
     integration::{
@@ -17,7 +18,7 @@ use relink_contract::{
 
 use super::{
     ApiClient,
-    operations::{Call, Operation},
+    operations::{Call as ApiCall, Operation},
 };
 use crate::exit::CliError;
 
@@ -61,22 +62,27 @@ impl ApiClient {
 
     /// The latest entries, newest first.
     pub(crate) fn timeline(&self, account_id: Option<&str>, limit: u32) -> Result<Results<TimelineEntry>, CliError> {
-        let call = Call::from(Operation::ReadTimeline).query("limit", limit);
+        let call = ApiCall::from(Operation::ReadTimeline).query("limit", limit);
         self.call(match account_id {
             Some(id) => call.query("account", id),
             None => call,
         })
     }
 
+    /// The last calls with an account, newest first.
+    pub(crate) fn calls(&self, id: &str) -> Result<Results<Call>, CliError> {
+        self.call(Operation::ListCalls.of(id))
+    }
+
     /// The events after `seq`, oldest first. Waits for one if there is none.
     pub(crate) fn events_after(&self, seq: i64, wait_secs: u32) -> Result<Events, CliError> {
-        self.call(Call::from(Operation::FollowEvents).query("after", seq).query("wait", wait_secs))
+        self.call(ApiCall::from(Operation::FollowEvents).query("after", seq).query("wait", wait_secs))
     }
 
     /// The sequence number of the latest event; 0 if there is none.
     pub(crate) fn latest_event(&self) -> Result<i64, CliError> {
         let events: Events =
-            self.call(Call::from(Operation::FollowEvents).query("after", i64::MAX).query("limit", 1))?;
+            self.call(ApiCall::from(Operation::FollowEvents).query("after", i64::MAX).query("limit", 1))?;
         Ok(events.latest)
     }
 

@@ -3,6 +3,7 @@
 mod accounts;
 mod api_tokens;
 mod call;
+mod calls;
 mod events;
 mod input;
 mod integrations;
@@ -34,6 +35,7 @@ pub(crate) fn run(client: &ApiClient, command: Command, output: Output) -> Resul
         Command::Rename { id, name } => accounts::rename(client, &id, name, output),
         Command::Delete { id, yes } => accounts::delete(client, &id, yes, output),
         Command::Timeline { id, limit } => timeline::run(client, id.as_deref(), limit, output),
+        Command::Calls { id } => calls::run(client, &id, output),
         Command::Events { after, once } => events::run(client, after, once, output),
         Command::Integrations { command } => integrations::run(client, command, output),
         Command::Sandbox { command } => sandbox::run(client, command.0, output),
