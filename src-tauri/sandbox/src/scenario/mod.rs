@@ -1,5 +1,6 @@
 //! The file of a scenario, which says how a provider behaves that the Sandbox plays (docs/twins.md).
 
+mod built_in;
 mod check;
 pub(crate) mod template;
 
@@ -199,6 +200,9 @@ pub(crate) struct Api {
     /// Headers of every answer.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
+    /// A POST request with a form counts as a GET request with this query.
+    #[serde(default)]
+    pub(crate) form_counts_as_query: bool,
     /// Headers that a call must have, and the error without.
     #[serde(default)]
     pub(crate) requires_headers: BTreeMap<String, String>,
@@ -355,16 +359,6 @@ impl Scenario {
         Ok(scenario)
     }
 
-    /// The text of a scenario that comes with the Sandbox.
-    pub fn built_in(name: &str) -> Option<&'static str> {
-        BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
-    }
-
-    /// The names of the scenarios that come with the Sandbox.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        BUILT_IN.iter().map(|(name, _)| *name)
-    }
-
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -374,17 +368,6 @@ impl Scenario {
         (&self.client.id, self.client.secret.as_deref())
     }
 }
-
-const BUILT_IN: [(&str, &str); 8] = [
-    ("github", include_str!("../../scenarios/github.json")),
-    ("google", include_str!("../../scenarios/google.json")),
-    ("hubspot", include_str!("../../scenarios/hubspot.json")),
-    ("jira", include_str!("../../scenarios/jira.json")),
-    ("microsoft", include_str!("../../scenarios/microsoft.json")),
-    ("notion", include_str!("../../scenarios/notion.json")),
-    ("salesforce", include_str!("../../scenarios/salesforce.json")),
-    ("slack", include_str!("../../scenarios/slack.json")),
-];
 
 fn scope() -> String {
     "scope".to_owned()

@@ -43,6 +43,7 @@ pub(crate) async fn serve(State(provider): State<Arc<Provider>>, request: Reques
     {
         return oauth::revoke(&provider, &scenario, revoke, &call, &path).await;
     }
+    let call = if scenario.api.form_counts_as_query { call.form_as_query() } else { call };
     resource(&provider, &scenario, &call).await
 }
 

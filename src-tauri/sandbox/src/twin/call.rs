@@ -8,7 +8,10 @@ use axum::{
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use crate::{client_auth, scenario::BodyFormat};
+use crate::{
+    client_auth,
+    scenario::{BodyFormat, template::text_of},
+};
 
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
@@ -48,6 +51,16 @@ impl Call {
             body,
             format,
         })
+    }
+
+    /// A POST request with a form as a GET request with this query.
+    pub(crate) fn form_as_query(mut self) -> Self {
+        if self.method == Method::POST && self.format == Some(BodyFormat::Form) {
+            self.method = Method::GET;
+            let form = std::mem::take(&mut self.body);
+            self.query.extend(form.into_iter().map(|(name, value)| (name, text_of(&value))));
+        }
+        self
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

@@ -74,6 +74,9 @@ async fn lists_end_with_an_empty_cursor() {
         cursor = next;
     }
     assert_eq!(sizes, [Some(80), Some(80), Some(50)]);
+    let form = twin.http.post(twin.at("/api/conversations.info")).bearer_auth(token.as_str().expect("a token"));
+    let form = form.form(&[("channel", "C0TWIN3")]).send().await.expect("a response");
+    assert_eq!(form.json::<Value>().await.expect("JSON")["channel"]["name"], "channel-3", "arguments in a form");
 }
 
 #[tokio::test]
