@@ -55,6 +55,20 @@ async fn octokit_works_at_github_through_relink() -> Result<()> {
 }
 
 #[tokio::test]
+async fn slack_sdk_works_at_slack_through_relink() -> Result<()> {
+    let world = World::new("slack").await?;
+    let python = process::target().join("python/slack_sdk/bin/python");
+    let mut command = world.session.command(&python.to_string_lossy());
+    command.arg(process::workspace().join("tests/sdks/slack.py")).arg(world.base_url() + "/");
+    let found = world.run(command).await.context("run make test-setup, which installs slack_sdk")?;
+    assert_eq!(
+        found,
+        json!({ "user": "ada", "channels": 210, "text": "From slack_sdk", "error": "channel_not_found" })
+    );
+    world.relink.stop().await
+}
+
+#[tokio::test]
 async fn curl_works_at_hubspot_through_relink_and_gets_its_rate_limit() -> Result<()> {
     let world = World::new("hubspot").await?;
     let curl = |arguments: &[&str]| {
