@@ -157,6 +157,60 @@ async fn nothing_leads_out_of_the_providers_api() -> Result<()> {
     world.relink.stop().await
 }
 
+#[tokio::test]
+async fn a_program_calls_the_methods_of_a_definition_and_paths_of_its_own() -> Result<()> {
+    let world = World::new().await?;
+    let call = |method: Method, path: &str| {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let url = format!("{}{path}{separator}integrated_account_id={}", world.relink.base_url(), world.account);
+        world.client.request(method, url).bearer_auth(&world.token)
+    };
+    let list = call(Method::GET, "//proxy/items?limit=1").send().await?;
+    assert_eq!((list.status(), &list.headers()["content-type"]), (StatusCode::OK, &"application/json".parse()?));
+    let list: Value = list.json().await?;
+    assert_eq!((&list["result"][1]["title"], &list["result_count"]), (&json!("Compiler"), &json!(2)));
+    assert_eq!((&list["next_cursor"], list.get("limit")), (&Value::Null, None));
+    // An empty body counts as none, whatever its type.
+    let me = call(Method::POST, "/proxy/people/me").header("content-type", "application/json").send().await?;
+    assert_eq!(me.json::<Value>().await?["name"], "Ada Lovelace");
+
+    let custom = call(Method::GET, "/custom/api/items").send().await?.json::<Value>().await?;
+    assert_eq!((&custom["result"]["items"][0]["id"], &custom["next_cursor"]), (&json!(1), &Value::Null));
+    let config = json!({"methodConfig": {"response_path": "items.title", "method": "get"}});
+    let custom = call(Method::POST, "/custom/api/items").json(&config).send().await?.json::<Value>().await?;
+    assert_eq!(custom["result"], json!(["Analytical engine", "Compiler"]));
+
+    for (method, path, status, code) in [
+        (Method::GET, "/proxy/Items", 404, "resource_not_found"),
+        (Method::GET, "/proxy/items/1", 404, "method_not_found"),
+        (Method::POST, "/proxy/_/refresh", 404, "resource_not_found"),
+        (Method::PUT, "/proxy/items", 405, "no_such_method"),
+        (Method::GET, "/custom/%2e%2e/control", 400, "path_leaves_api"),
+    ] {
+        let refused = call(method, path).send().await?;
+        assert_eq!(refused.status(), status, "{path}");
+        assert_eq!(refused.json::<Value>().await?["code"], code, "{path}");
+    }
+    let missing =
+        world.client.get(format!("{}/proxy/items", world.relink.base_url())).bearer_auth(&world.token).send().await?;
+    assert_eq!(
+        (missing.status().as_u16(), missing.json::<Value>().await?["code"].clone()),
+        (400, json!("integrated_account_id_missing"))
+    );
+    let unknown = call(Method::GET, "/custom/api/nothing").send().await?;
+    assert_eq!(unknown.status(), 404);
+    let unknown: Value = unknown.json().await?;
+    assert_eq!((&unknown["truto_is_remote_error"], &unknown["statusCode"]), (&json!(true), &json!(404)));
+
+    // Given an access token that the provider no longer accepts, then one refresh follows, and the method runs once more.
+    let refreshes = world.provider.count("refresh_token.ok").await?;
+    world.provider.control("POST", "/expire", json!({})).await?;
+    assert_eq!(call(Method::GET, "/proxy/items").send().await?.status(), StatusCode::OK);
+    assert_eq!(world.provider.count("refresh_token.ok").await?, refreshes + 1);
+    assert_eq!(world.status().await?, "active");
+    world.relink.stop().await
+}
+
 async fn raw(host: &str, request: &str) -> Result<String> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(host).await?;

@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
-use relink_calls::{Account, Accounts, Answered, Awaited, Said};
+use relink_calls::{Account, Accounts, Answered, Awaited, BaseError, Said};
 use relink_domain::{
-    AccountId, Secret, account::Verdict, caller::Caller, destination::Consent, integration::ExpiredWhen,
+    AccountId, Secret,
+    account::Verdict,
+    caller::Caller,
+    destination::Consent,
+    integration::{Definition, ExpiredWhen, HeaderError, PathTemplate, UrlPath, WebUrl, resources::Method},
+    template::{FillError, Filled, Root, Template},
 };
 use relink_engine::{Engine, Error, PreparedAccount, Refusal};
 use url::Url;
@@ -44,6 +49,37 @@ impl Account for Prepared {
 
     fn expired_when(&self) -> &[ExpiredWhen] {
         self.0.expired_when()
+    }
+
+    fn scopes(&self) -> &[String] {
+        self.0.scopes()
+    }
+
+    fn definition(&self) -> &Definition {
+        self.0.definition()
+    }
+
+    fn is_sandbox(&self) -> bool {
+        self.0.is_sandbox()
+    }
+
+    fn base_of(&self, method: &Method) -> Result<Url, BaseError> {
+        let Some(address) = &method.base_url else { return Ok(self.base_url().clone()) };
+        let url = self.0.resolve(address)?;
+        let origin = WebUrl::origin(&url);
+        if self.0.allows_method_at(&origin) { Ok(url.as_url().clone()) } else { Err(BaseError::Foreign(origin)) }
+    }
+
+    fn fill(&self, template: &Template, call: &[(&str, Root<'_>)]) -> Result<Filled, FillError> {
+        self.0.fill(template, call)
+    }
+
+    fn fill_path(&self, path: &PathTemplate, call: &[(&str, Root<'_>)]) -> Result<UrlPath, FillError> {
+        self.0.fill_path(path, call)
+    }
+
+    fn headers_of(&self, method: &Method, call: &[(&str, Root<'_>)]) -> Result<HeaderMap, HeaderError> {
+        self.0.headers_of(method, call)
     }
 }
 

@@ -74,16 +74,26 @@ pub(crate) async fn reserve(request: Request, next: Next) -> Response {
 /// its [`Caller`] as an extension. A token that ends before the response, such as during a
 /// long poll, gets no response.
 pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
-    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    let Some(caller) = header.and_then(bearer_token).and_then(|token| api.engine.access().authenticate(token)) else {
-        return unauthorized();
-    };
+    let Some(caller) = caller_of(&api, request.headers()) else { return unauthorized() };
     let environment = api.engine.environment_id();
     if let Err(refused) = environment::check_query(environment, request.uri()) {
         return refused.into_response();
     }
     request.extensions_mut().insert(environment);
     admit(&api, caller, request, next).await
+}
+
+/// The same for calls to a provider, whose own parameters may have any name.
+pub(crate) async fn bearer_of_call(State(api): State<ApiState>, request: Request, next: Next) -> Response {
+    match caller_of(&api, request.headers()) {
+        Some(caller) => admit(&api, caller, request, next).await,
+        None => unauthorized(),
+    }
+}
+
+fn caller_of(api: &ApiState, headers: &HeaderMap) -> Option<Caller> {
+    let header = headers.get("authorization").and_then(|value| value.to_str().ok());
+    header.and_then(bearer_token).and_then(|token| api.engine.access().authenticate(token))
 }
 
 /// Serves a request of an authenticated caller, which has a share of the connections.

@@ -17,12 +17,12 @@ mod body;
 mod call_log;
 mod calls;
 mod connect;
+mod custom;
 mod discovery;
 mod docs;
 mod environment;
 mod error;
 mod events;
-#[cfg_attr(not(test), allow(dead_code, reason = "the calls of methods, which come next, use it"))]
 mod expressions;
 mod guard;
 mod integrations;
@@ -39,6 +39,7 @@ mod peer;
 mod permissions_tests;
 mod permit;
 mod port;
+mod proxy;
 mod query;
 mod recording;
 mod redirect_test;
@@ -72,6 +73,7 @@ use tokio_util::sync::CancellationToken;
 
 use calls::EngineAccounts;
 use discovery::Discovery;
+use expressions::Jsonata;
 use limits::Limits;
 pub use local_calls::{CallProblem, LocalCall, LocalCalls, LocalResponse};
 pub use peer::may_be_own_listener;
@@ -123,6 +125,7 @@ pub(crate) struct ApiState {
     sandbox_runner: SandboxRunner,
     redirect_test: RedirectTest,
     calls: Calls<EngineAccounts>,
+    expressions: Jsonata,
     port: ApiPort,
     /// Cancelled when the server stops.
     stopping: CancellationToken,
@@ -132,7 +135,9 @@ pub(crate) struct ApiState {
 /// The OpenAPI document, indented for readability. Created at the first access.
 static OPENAPI_JSON: LazyLock<String> = LazyLock::new(|| {
     // Texts, numbers and lists can always be serialized.
-    openapi::document(router::guarded().merge(via::routes()), router::open()).to_pretty_json().unwrap_or_default()
+    openapi::document(router::guarded().merge(via::routes()).merge(router::methods()), router::open())
+        .to_pretty_json()
+        .unwrap_or_default()
 });
 
 /// A running server.
@@ -186,6 +191,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         sandbox_runner: sandbox_runner.clone(),
         redirect_test: redirect_test.clone(),
         calls: Calls::new(EngineAccounts(engine.clone()), Upstream::default()),
+        expressions: Jsonata::default(),
         port: port.clone(),
         stopping: stopping.clone(),
         openapi_json: &OPENAPI_JSON,

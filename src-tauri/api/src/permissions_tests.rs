@@ -20,8 +20,8 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::{
-    ApiState, OPENAPI_JSON, calls::EngineAccounts, limits::Limits, port::ApiPort, redirect_test::RedirectTest, router,
-    sandbox_runner::SandboxRunner, via,
+    ApiState, OPENAPI_JSON, calls::EngineAccounts, expressions::Jsonata, limits::Limits, port::ApiPort,
+    redirect_test::RedirectTest, router, sandbox_runner::SandboxRunner, via,
 };
 
 /// Who may use a route, apart from callers that may do more.
@@ -95,6 +95,21 @@ const TABLE: &[(Who, &str)] = &[
     (Who::Full, "GET /log"),
     (Who::Full, "GET /relink/accounts/{id}/calls"),
     (Who::Full, "GET /relink/accounts/{id}/usage"),
+    (Who::Program, "GET /proxy/{resource}"),
+    (Who::Program, "POST /proxy/{resource}"),
+    (Who::Program, "PATCH /proxy/{resource}"),
+    (Who::Program, "DELETE /proxy/{resource}"),
+    (Who::Program, "GET /proxy/{resource}/{id_or_method}"),
+    (Who::Program, "POST /proxy/{resource}/{id_or_method}"),
+    (Who::Program, "PATCH /proxy/{resource}/{id_or_method}"),
+    (Who::Program, "DELETE /proxy/{resource}/{id_or_method}"),
+    (Who::Program, "GET /custom/{path}"),
+    (Who::Program, "HEAD /custom/{path}"),
+    (Who::Program, "POST /custom/{path}"),
+    (Who::Program, "PUT /custom/{path}"),
+    (Who::Program, "PATCH /custom/{path}"),
+    (Who::Program, "DELETE /custom/{path}"),
+    (Who::Program, "OPTIONS /custom/{path}"),
     (Who::Program, "GET /relink/status"),
     (Who::Program, "GET /relink/accounts"),
     (Who::Program, "GET /relink/accounts/{id}"),
@@ -154,6 +169,7 @@ impl World {
             sandbox_runner: SandboxRunner::default(),
             redirect_test: RedirectTest::default(),
             calls: relink_calls::Calls::new(EngineAccounts(engine.clone()), relink_calls::Upstream::default()),
+            expressions: Jsonata::default(),
             port: ApiPort::new(7417, None),
             stopping: CancellationToken::new(),
             openapi_json: &OPENAPI_JSON,
@@ -293,6 +309,7 @@ async fn callers_that_have_no_route_are_refused_on_every_one() {
     ] {
         let guarded = router::guarded()
             .merge(via::routes())
+            .merge(router::methods())
             .into_router()
             .layer(Extension(caller.clone()))
             .with_state(world.state.clone());
@@ -301,7 +318,8 @@ async fn callers_that_have_no_route_are_refused_on_every_one() {
             check(&caller.to_string(), operation, false, (403, "forbidden"), &response);
         }
     }
-    let nobody = router::guarded().merge(via::routes()).into_router().with_state(world.state.clone());
+    let nobody =
+        router::guarded().merge(via::routes()).merge(router::methods()).into_router().with_state(world.state.clone());
     for (_, operation) in TABLE.iter().filter(|(who, _)| *who != Who::Open) {
         check("nobody", operation, false, (401, "unauthorized"), &ask(&nobody, operation, None).await);
     }

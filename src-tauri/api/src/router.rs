@@ -9,9 +9,9 @@ use axum::{
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 use crate::{
-    ApiState, accounts, body, call_log, connect, docs, error, events, guard, integrations, links, openapi,
+    ApiState, accounts, body, call_log, connect, custom, docs, error, events, guard, integrations, links, openapi,
     openapi::{OpenRoutes, Routes},
-    redirect_test, sandbox, status, tokens, via, webhooks,
+    proxy, redirect_test, sandbox, status, tokens, via, webhooks,
 };
 
 /// The routes that require a bearer token.
@@ -38,7 +38,13 @@ pub(crate) fn open() -> OpenRoutes {
         .merge(redirect_test::routes())
 }
 
+/// The calls of methods. They require a bearer token too, but an `environment_id` in their query is the provider's.
+pub(crate) fn methods() -> Routes {
+    Routes::new().merge(proxy::routes()).merge(custom::routes())
+}
+
 pub(crate) fn router(state: ApiState) -> Router {
+    let of_call = middleware::from_fn_with_state(state.clone(), guard::bearer_of_call);
     let bearer = middleware::from_fn_with_state(state.clone(), guard::bearer);
     let own = Router::new()
         .merge(guarded().into_router().route_layer(bearer))
@@ -50,6 +56,7 @@ pub(crate) fn router(state: ApiState) -> Router {
         .layer(header_unless_set("x-content-type-options", "nosniff"));
     // What a provider answers is not changed.
     own.merge(via::router(&state))
+        .merge(methods().into_router().route_layer(of_call))
         .layer(middleware::from_fn(guard::reserve))
         .layer(middleware::from_fn_with_state(state.clone(), guard::same_machine))
         .layer(CatchPanicLayer::custom(error::panicked))

@@ -3,7 +3,15 @@
 use std::borrow::Cow;
 
 use http::HeaderMap;
-use relink_domain::{AccountId, Secret, caller::Caller, destination::Consent, integration::ExpiredWhen};
+use relink_domain::{
+    AccountId, Secret,
+    caller::Caller,
+    destination::Consent,
+    integration::{
+        AddressError, Definition, ExpiredWhen, HeaderError, Origin, PathTemplate, UrlPath, resources::Method,
+    },
+    template::{FillError, Filled, Root, Template},
+};
 use url::Url;
 
 /// An account that is ready for calls: everything that a call needs of it, in memory.
@@ -28,6 +36,39 @@ pub trait Account: Clone + Send + Sync + 'static {
 
     /// The answers that mean the same as a 401 at this provider (contract section 4.9).
     fn expired_when(&self) -> &[ExpiredWhen];
+
+    /// The scopes that it was granted.
+    fn scopes(&self) -> &[String];
+
+    /// Its integration's definition.
+    fn definition(&self) -> &Definition;
+
+    /// Whether it is for testing, so that nothing may be written with it.
+    fn is_sandbox(&self) -> bool;
+
+    /// The URL that a method's path is below.
+    fn base_of(&self, method: &Method) -> Result<Url, BaseError>;
+
+    /// Fills a template with the account's values, secrets among them, and those of a call.
+    fn fill(&self, template: &Template, call: &[(&str, Root<'_>)]) -> Result<Filled, FillError>;
+
+    /// Fills a path, which no secret goes into.
+    fn fill_path(&self, path: &PathTemplate, call: &[(&str, Root<'_>)]) -> Result<UrlPath, FillError>;
+
+    /// The headers of a method's request: the integration's, the method's over them, and the one with the credential.
+    fn headers_of(&self, method: &Method, call: &[(&str, Root<'_>)]) -> Result<HeaderMap, HeaderError>;
+}
+
+/// Why there is no URL that a method's path is below.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BaseError {
+    #[error("The request's URL can't be made: {0}.")]
+    Address(#[from] AddressError),
+    #[error(
+        "This method calls {0}, which the account's credential was not given for, so it was not sent. Reauthorize the account to \
+         allow it."
+    )]
+    Foreign(Origin),
 }
 
 /// The accounts that calls can be made with.

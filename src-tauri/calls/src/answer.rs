@@ -70,11 +70,12 @@ impl Answer {
 
     /// Reports what the answer shows of the account's credential, if it shows something. Of a refusal, the beginning of the body
     /// is read.
-    pub(crate) async fn report(&mut self, to: impl FnOnce(Answered<'_>)) {
+    /// `needed_scopes`: what the definition says that the call needs.
+    pub(crate) async fn report(&mut self, needed_scopes: &[String], to: impl FnOnce(Answered<'_>)) {
         let status = self.response.status();
         if self.is_unauthorized || status == StatusCode::FORBIDDEN {
             self.beginning.read(self.response.body_mut()).await;
-            let said = self.said();
+            let said = Said { needed_scopes, ..self.said() };
             to(if self.is_unauthorized { Answered::Unauthorized(said) } else { Answered::Forbidden(said) });
         } else if shows_acceptance(status) {
             to(Answered::Accepted);

@@ -1,6 +1,6 @@
 //! Bodies of calls.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
@@ -60,6 +60,32 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
         return None;
     }
     headers.get(CONTENT_LENGTH).map_or(Some(0), |value| value.to_str().ok()?.parse().ok())
+}
+
+/// Why a body isn't there as a whole.
+#[derive(Debug)]
+pub(crate) enum IncompleteBody {
+    TooLong,
+    Broken(BoxError),
+}
+
+/// Reads a body of at most so many bytes.
+pub(crate) async fn read_whole(mut body: Body, most: usize) -> Result<Bytes, IncompleteBody> {
+    if body.size_hint().lower() > most as u64 {
+        return Err(IncompleteBody::TooLong);
+    }
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(IncompleteBody::Broken)?.into_data() else { continue };
+        if read.len() + data.len() > most {
+            return Err(IncompleteBody::TooLong);
+        }
+        if read.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok(read.freeze())
 }
 
 /// A body that is there already.

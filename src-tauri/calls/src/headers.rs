@@ -23,7 +23,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 const WEBSOCKET: &str = "websocket";
 /// Headers for Relink itself.
 const OWN_PREFIX: &str = "relink-";
-const USER_AGENT_OF_RELINK: &str = concat!("Relink/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT_OF_RELINK: &str = concat!("Relink/", env!("CARGO_PKG_VERSION"));
 
 /// The headers of the request to the provider: the caller's, less those that are for Relink or for the connection, and those of
 /// the account in place of the caller's of the same name. A request for a WebSocket stays one.

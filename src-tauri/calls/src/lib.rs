@@ -1,11 +1,12 @@
-//! Calls that programs make through Relink to a provider's API: the account's credential is added, and everything else goes
-//! as it is. Request and response are streamed, so that memory stays flat whatever their size.
+//! Calls that programs make through Relink to a provider's API. In a pass-through ([`Calls::pass_through`]) the account's credential is
+//! added, and everything else goes as it is: request and response are streamed, so that memory stays flat whatever their size. A
+//! method ([`Calls::run_method`]) is a request that the integration's definition describes.
 //!
 //! What the response means for the account (section 6 of the contract) goes to the engine, through [`Accounts`].
 //!
 //! Invariants:
-//! - The credential goes only to the origin of the account's base URL: a call's URL is that base and a path below it
-//!   ([`target`]), and no redirect is followed.
+//! - The credential goes only to the origin of the account's base URL, or of one that a method names and the credential was given
+//!   for: a call's URL is that base and a path below it ([`target`]), and no redirect is followed.
 //! - What authenticates the caller at Relink never goes to the provider, and neither do its cookies ([`headers`]).
 //! - A request whose body can't be sent again is never repeated.
 //! - A call on a prepared account reads no database and parses no definition.
@@ -18,6 +19,7 @@ mod deadline;
 mod expressions;
 mod headers;
 mod links;
+mod method;
 pub mod pages;
 mod pass_through;
 mod quiet;
@@ -31,10 +33,11 @@ mod wait;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, Accounts, Answered, Said};
+pub use account::{Account, Accounts, Answered, BaseError, Said};
 pub use body::{Body, BoxError};
 pub use expressions::{ExpressionError, Expressions, is_truthy};
 pub use headers::asks_for_websocket;
+pub use method::{BodyError, BuildError, MethodCall, MethodError, MethodTarget, Parameters, ReadError};
 pub use pass_through::{CallError, Calls, Incoming};
 pub use quiet::{Quiet, Wait};
 pub use rate_limit::RateLimits;

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::UPGRAD
 use hyper::upgrade::OnUpgrade;
 use relink_domain::{AccountId, caller::Caller};
 use tokio::sync::Semaphore;
+use url::Url;
 
 use crate::{
     account::{Account, Accounts},
@@ -86,44 +87,110 @@ impl<A: Accounts> Calls<A> {
         call: Incoming<'_>,
     ) -> Result<Attempt<A::Account>, CallError<A::Error>> {
         let Incoming { method, path, query, headers, body, prefix } = call;
-        let mut account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
-        let mut uri = target(account.base_url(), path, query, account.query())?;
-        let body = RequestBody::new(body, &headers, account.is_renewable()).await;
-        let mut body = body.map_err(CallError::Body)?;
-        let mut answer = self.send(&account, &method, &uri, headers.clone(), &mut body).await?;
-        // A token that replaced a refused one is replaced once more only if the call can be repeated, which shows whether that
-        // helps. Otherwise the provider refuses what it issues, and the account says so.
-        let is_worth_renewing = account.is_renewable() && (body.can_be_sent() || !account.follows_refusal());
-        if answer.is_unauthorized() && is_worth_renewing {
-            match self.accounts.renewed(caller, &account).await {
-                Ok(renewed) if body.can_be_sent() => {
-                    account = renewed;
-                    uri = target(account.base_url(), path, query, account.query())?;
-                    answer = self.send(&account, &method, &uri, headers, &mut body).await?;
-                }
-                // The call had the old token, so its refusal says nothing of the new one.
-                Ok(_) => return Ok(made(answer, &uri, account, prefix)),
-                Err(failed) => return Err(CallError::Account(failed)),
-            }
-        }
-        answer.report(|answered| self.accounts.answered(caller, &account, answered)).await;
-        Ok(made(answer, &uri, account, prefix))
+        let account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
+        // What can be refused is, before anything of the body is read.
+        let uri = target(account.base_url(), path, query, account.query())?;
+        let body = RequestBody::new(body, &headers, account.is_renewable()).await.map_err(CallError::Body)?;
+        let mut through = Through { method, path, query, headers, body, uri, was_sent: false };
+        let (account, answer) = self.exchange::<_, CallError<A::Error>>(caller, account, &mut through).await?;
+        Ok(made(answer, &through.uri, account, prefix))
     }
 
-    async fn send(
+    /// Sends a request, and reports what the answer shows of the account's credential. If the provider refuses an access token that
+    /// can be renewed, it is renewed, and the request sent once more; one that can't be isn't, but the next one has the new token.
+    /// Gives the account that the answer is to.
+    pub(crate) async fn exchange<O, E>(
         &self,
-        account: &A::Account,
-        method: &Method,
-        uri: &Uri,
-        headers: HeaderMap,
-        body: &mut RequestBody,
-    ) -> Result<Answer, UpstreamError> {
-        let mut request = Request::new(body.send());
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = uri.clone();
-        *request.headers_mut() = headers::of_request(headers, account.headers());
-        let response = self.upstream.send(request, account.base_url(), account.consent()).await?;
+        caller: &Caller,
+        mut account: A::Account,
+        outgoing: &mut O,
+    ) -> Result<(A::Account, Answer), E>
+    where
+        O: Outgoing<A::Account>,
+        E: From<O::Error> + From<CallError<A::Error>>,
+    {
+        let mut answer = self.send::<_, E>(&account, outgoing).await?;
+        // A token that replaced a refused one is replaced once more only if the call can be repeated, which shows whether that
+        // helps. Otherwise the provider refuses what it issues, and the account says so.
+        let is_worth_renewing = account.is_renewable() && (outgoing.can_be_sent() || !account.follows_refusal());
+        if answer.is_unauthorized() && is_worth_renewing {
+            match self.accounts.renewed(caller, &account).await {
+                Ok(renewed) if outgoing.can_be_sent() => {
+                    account = renewed;
+                    answer = self.send::<_, E>(&account, outgoing).await?;
+                }
+                // The call had the old token, so its refusal says nothing of the new one.
+                Ok(_) => return Ok((account, answer)),
+                Err(failed) => return Err(CallError::Account(failed).into()),
+            }
+        }
+        let needed_scopes = outgoing.needed_scopes();
+        answer.report(needed_scopes, |answered| self.accounts.answered(caller, &account, answered)).await;
+        Ok((account, answer))
+    }
+
+    async fn send<O, E>(&self, account: &A::Account, outgoing: &mut O) -> Result<Answer, E>
+    where
+        O: Outgoing<A::Account>,
+        E: From<O::Error> + From<CallError<A::Error>>,
+    {
+        let request = outgoing.request(account)?;
+        let sent = self.upstream.send(request, outgoing.base(account), account.consent()).await;
+        let response = sent.map_err(CallError::Upstream)?;
         Ok(Answer::new(response, account.expired_when()).await)
+    }
+}
+
+/// A request that can be made for an account, and once more with another token of it.
+pub(crate) trait Outgoing<A>: Send {
+    type Error;
+
+    fn request(&mut self, account: &A) -> Result<Request<Body>, Self::Error>;
+
+    /// The URL that the request goes below.
+    fn base<'b>(&'b self, account: &'b A) -> &'b Url;
+
+    /// Whether its body can be sent, perhaps once more.
+    fn can_be_sent(&self) -> bool;
+
+    /// The scopes that the definition says that it needs.
+    fn needed_scopes(&self) -> &[String] {
+        &[]
+    }
+}
+
+struct Through<'a> {
+    method: Method,
+    path: &'a str,
+    query: Option<&'a str>,
+    headers: HeaderMap,
+    body: RequestBody,
+    /// Where it goes.
+    uri: Uri,
+    was_sent: bool,
+}
+
+impl<A: Account> Outgoing<A> for Through<'_> {
+    type Error = TargetError;
+
+    fn request(&mut self, account: &A) -> Result<Request<Body>, TargetError> {
+        // The account may be another one.
+        if std::mem::replace(&mut self.was_sent, true) {
+            self.uri = target(account.base_url(), self.path, self.query, account.query())?;
+        }
+        let mut request = Request::new(self.body.send());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = headers::of_request(self.headers.clone(), account.headers());
+        Ok(request)
+    }
+
+    fn base<'b>(&'b self, account: &'b A) -> &'b Url {
+        account.base_url()
+    }
+
+    fn can_be_sent(&self) -> bool {
+        self.body.can_be_sent()
     }
 }
 

@@ -14,12 +14,20 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming as Received;
 use hyper_util::rt::TokioIo;
-use relink_domain::{AccountId, Secret, caller::Caller, destination::Consent, integration::ExpiredWhen};
+use relink_domain::{
+    AccountId, Secret,
+    caller::Caller,
+    destination::Consent,
+    integration::{Definition, ExpiredWhen, HeaderError, PathTemplate, UrlPath, resources},
+    template::{FillError, Filled, Root, Template},
+};
 use tokio::net::TcpListener;
 use url::Url;
 use uuid::Uuid;
 
-use crate::{Account, Accounts, Answered, Awaited, Body, Calls, Incoming, Upstream, body::full};
+use crate::{Account, Accounts, Answered, Awaited, BaseError, Body, Calls, Incoming, Upstream, body::full};
+
+pub(super) use super::caller::{Call, call, get};
 
 /// A request that the provider has received whole.
 pub(super) struct Got {
@@ -87,38 +95,6 @@ pub(super) fn text(status: StatusCode, text: &str, headers: &[(&'static str, &st
         response.headers_mut().append(*name, HeaderValue::from_str(value).expect("a value"));
     }
     response
-}
-
-/// What a test sends through Relink.
-pub(super) struct Call {
-    pub(super) method: Method,
-    pub(super) path: String,
-    pub(super) query: Option<String>,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Body,
-}
-
-pub(super) fn call(
-    method: &str,
-    path: &str,
-    query: Option<&str>,
-    body: &str,
-    headers: &[(&'static str, &'static str)],
-) -> Call {
-    Call {
-        method: method.parse().expect("a method"),
-        path: path.to_owned(),
-        query: query.map(str::to_owned),
-        headers: headers
-            .iter()
-            .map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value)))
-            .collect(),
-        body: full(Bytes::from(body.to_owned())),
-    }
-}
-
-pub(super) fn get(path: &str) -> Call {
-    call("GET", path, None, "", &[])
 }
 
 /// A response that has arrived whole.
@@ -281,7 +257,37 @@ impl Account for FakeAccount {
     fn expired_when(&self) -> &[ExpiredWhen] {
         &self.expired_when
     }
+
+    fn scopes(&self) -> &[String] {
+        unreachable!("{NO_METHOD}")
+    }
+
+    fn definition(&self) -> &Definition {
+        unreachable!("{NO_METHOD}")
+    }
+
+    fn is_sandbox(&self) -> bool {
+        unreachable!("{NO_METHOD}")
+    }
+
+    fn base_of(&self, _: &resources::Method) -> Result<Url, BaseError> {
+        unreachable!("{NO_METHOD}")
+    }
+
+    fn fill(&self, _: &Template, _: &[(&str, Root<'_>)]) -> Result<Filled, FillError> {
+        unreachable!("{NO_METHOD}")
+    }
+
+    fn fill_path(&self, _: &PathTemplate, _: &[(&str, Root<'_>)]) -> Result<UrlPath, FillError> {
+        unreachable!("{NO_METHOD}")
+    }
+
+    fn headers_of(&self, _: &resources::Method, _: &[(&str, Root<'_>)]) -> Result<HeaderMap, HeaderError> {
+        unreachable!("{NO_METHOD}")
+    }
 }
+
+const NO_METHOD: &str = "a pass-through calls no method";
 
 impl Inner {
     /// The provider is another server now.

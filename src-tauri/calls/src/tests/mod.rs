@@ -1,8 +1,11 @@
 //! Calls through to a provider on this machine.
 
+mod caller;
+mod custom;
 mod harness;
 #[cfg(target_os = "linux")]
 mod memory;
+mod methods;
 mod refusals;
 mod streams;
 mod waits;

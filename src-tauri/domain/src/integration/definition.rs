@@ -23,7 +23,7 @@ use super::{
     probe::Probe,
     read,
     relink::{Color, Docs, RefreshQuirks},
-    resources::{Method, Resources},
+    resources::{Method, Resources, Verb},
     secrets::take_client_secrets,
     strictness::Strictness,
 };
@@ -280,6 +280,11 @@ impl Definition {
     pub fn method_of_call(&self, method: &Value) -> Result<Method, DefinitionError> {
         let source = Source::new(None, self.allows_local(), Strictness::Written);
         self.config.method_of_call(&source.root(method))
+    }
+
+    /// A method without anything of its own, for a path that the caller names.
+    pub fn method_at_path(&self, verb: Verb) -> Method {
+        self.config.shared.method_at_path(verb)
     }
 
     /// The call that checks whether a credential works.

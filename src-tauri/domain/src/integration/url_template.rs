@@ -77,6 +77,11 @@ impl<'t> Split<'t> {
 }
 
 impl PathTemplate {
+    /// `/`
+    pub(crate) fn root() -> Self {
+        Self { path: TextTemplate::parse("/"), query: None }
+    }
+
     /// Parses a path. One that doesn't begin with a slash gets one.
     pub fn parse(text: &str) -> Result<Self, UrlTemplateError> {
         let text = if text.starts_with('/') { Cow::Borrowed(text) } else { Cow::Owned(format!("/{text}")) };

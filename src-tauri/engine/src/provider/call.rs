@@ -50,7 +50,7 @@ pub(super) fn unresolved(error: &AddressError) -> Error {
 }
 
 impl Provider {
-    fn optional_fields(&self, method: AuthenticationMethod) -> Vec<&str> {
+    pub(super) fn optional_fields(&self, method: AuthenticationMethod) -> Vec<&str> {
         let fields = self.definition.fields(method).into_iter().flatten();
         fields.filter(|field| !field.required).map(|field| field.name.as_str()).collect()
     }

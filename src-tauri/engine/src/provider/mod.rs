@@ -5,6 +5,7 @@
 mod bound;
 mod call;
 mod choice;
+mod method_values;
 mod prepared;
 mod probe;
 mod providers;

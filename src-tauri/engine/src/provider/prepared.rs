@@ -4,12 +4,21 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use relink_domain::{
-    AccountId, Secret, account::Account, destination::Consent, failure::ProviderError, integration::ExpiredWhen,
+    AccountId, Secret,
+    account::Account,
+    destination::Consent,
+    failure::ProviderError,
+    integration::{
+        Address, AddressError, Definition, ExpiredWhen, HeaderError, PathTemplate, UrlPath, WebUrl,
+        resources::{Method, MethodAuthorization},
+    },
+    origins::Origin,
     provider_text::SecretFilter,
+    template::{FillError, Filled, Root, Template},
 };
 use url::Url;
 
-use super::{BoundProvider, CallCredentials, Provider, Standing, call::unresolved};
+use super::{BoundProvider, CallCredentials, Provider, Standing, call::unresolved, method_values::MethodValues};
 use crate::{
     access_tokens::Unproven,
     error::{Error, Result},
@@ -43,6 +52,9 @@ pub struct PreparedAccount {
     /// The scopes that the account was granted.
     scopes: Vec<String>,
     filter: SecretFilter,
+    /// What a method's templates are filled with.
+    values: MethodValues,
+    is_sandbox: bool,
     standing: Arc<Standing>,
 }
 
@@ -72,6 +84,8 @@ impl PreparedAccount {
             unproven,
             scopes: account.profile.scopes.clone(),
             filter: credentials.filter(),
+            values: MethodValues::of(account, provider, credentials),
+            is_sandbox: account.profile.is_sandbox,
             standing,
             provider: provider.shared(),
         })
@@ -116,6 +130,49 @@ impl PreparedAccount {
     /// The answers that mean the same as a 401.
     pub fn expired_when(&self) -> &[ExpiredWhen] {
         &self.provider.definition.refresh().expired_when
+    }
+
+    /// The scopes that the account was granted.
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
+
+    pub fn definition(&self) -> &Definition {
+        &self.provider.definition
+    }
+
+    /// Whether nothing may be written with it.
+    pub const fn is_sandbox(&self) -> bool {
+        self.is_sandbox
+    }
+
+    /// Fills a template of a method with the account's values, and with those of a call.
+    pub fn fill(&self, template: &Template, call: &[(&str, Root<'_>)]) -> Result<Filled, FillError> {
+        self.values.fill(template, call)
+    }
+
+    /// Fills a path, which no secret goes into.
+    pub fn fill_path(&self, path: &PathTemplate, call: &[(&str, Root<'_>)]) -> Result<UrlPath, FillError> {
+        self.values.fill_path(path, call)
+    }
+
+    /// The headers of a method's request: the integration's, the method's over them, and the one with the credential.
+    pub fn headers_of(&self, method: &Method, call: &[(&str, Root<'_>)]) -> Result<HeaderMap, HeaderError> {
+        let is_plain = method.headers.is_empty() && method.without_headers.is_empty();
+        if is_plain && method.authorization == MethodAuthorization::Inherited {
+            return Ok(self.headers.clone());
+        }
+        self.values.headers_of(self.definition(), method, call)
+    }
+
+    /// The URL of an address of the definition, for this account.
+    pub fn resolve(&self, address: &Address) -> Result<WebUrl, AddressError> {
+        self.values.resolve(address)
+    }
+
+    /// Whether its credential was given for a method at this origin.
+    pub fn allows_method_at(&self, origin: &Origin) -> bool {
+        self.values.allows_method_at(origin)
     }
 
     pub(crate) const fn access_token(&self) -> Option<&Secret> {

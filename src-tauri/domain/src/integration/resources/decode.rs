@@ -99,6 +99,32 @@ impl Shared {
                 .unwrap_or_default(),
         })
     }
+
+    /// A method without anything of its own.
+    pub(in crate::integration) fn method_at_path(&self, verb: Verb) -> Method {
+        Method {
+            verb,
+            path: PathTemplate::root(),
+            base_url: None,
+            headers: Vec::new(),
+            without_headers: Vec::new(),
+            query: None,
+            query_array_format: self.query_array_format,
+            body: MethodBody::Callers,
+            body_encoding: BodyEncoding::Json,
+            response_path: None,
+            pagination: None,
+            pagination_path: None,
+            authorization: MethodAuthorization::Inherited,
+            error_expression: self.error_expression.clone(),
+            rate_limit: self.rate_limit.clone(),
+            add_query_to_body: false,
+            ignore_body_in_pagination: false,
+            api_response_format: ApiResponseFormat::ByContentType,
+            throw_error_on_parse_error: false,
+            docs: MethodDocs::default(),
+        }
+    }
 }
 
 impl Decoder<'_> {

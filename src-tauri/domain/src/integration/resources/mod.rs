@@ -5,6 +5,7 @@
 //! import the other.
 
 mod decode;
+mod headers;
 mod method;
 mod pagination;
 mod rate_limit;

@@ -1,0 +1,83 @@
+//! Methods of a definition, and paths of a caller's own with what the definition says (contract sections 4.6 and 7).
+
+mod answer;
+mod encode;
+mod multipart;
+mod parameters;
+mod request;
+mod run;
+mod xml;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use http::{HeaderMap, Response};
+use relink_domain::integration::{DefinitionError, resources::Verb};
+
+pub use self::{answer::ReadError, encode::BodyError, parameters::Parameters, request::BuildError};
+use crate::{body::Body, pages::PageError, pass_through::CallError};
+
+/// Bytes of a caller's body that is read whole.
+const MAX_BODY: usize = 16 << 20;
+/// Bytes of a provider's answer that is read whole.
+const MAX_ANSWER: usize = 64 << 20;
+
+/// A caller's call of a method.
+pub struct MethodCall<'a> {
+    pub target: MethodTarget<'a>,
+    pub parameters: Parameters,
+    /// The caller's own. Only a call with a path of its own passes some of them on.
+    pub headers: HeaderMap,
+    pub body: Body,
+    /// Relink's URL of the account for its pass-through, to which links in headers lead.
+    pub prefix: &'a str,
+}
+
+/// What is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MethodTarget<'a> {
+    /// A method of the definition, by name.
+    Named { resource: &'a str, method: &'a str, id: Option<&'a str> },
+    /// A path below the integration's base URL, percent-encoded as it was sent: empty, or it begins with a slash. A `methodConfig` in
+    /// the body says more.
+    Custom { verb: Verb, path: &'a str },
+}
+
+/// Why there is no answer, or one that isn't the method's.
+#[derive(Debug, thiserror::Error)]
+pub enum MethodError<E> {
+    #[error(transparent)]
+    Call(#[from] CallError<E>),
+    /// With the resources that there are.
+    #[error("there is no resource {resource:?}")]
+    NoResource { resource: String, known: Vec<String> },
+    /// With the methods that there are.
+    #[error("{resource:?} has no method {method:?}")]
+    NoMethod { resource: String, method: String, known: Vec<String> },
+    /// The account is one for testing, which nothing is written with (contract section 0.4).
+    #[error("the account is a sandbox")]
+    ReadOnly,
+    #[error(transparent)]
+    MethodConfig(#[from] DefinitionError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Page(#[from] PageError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("The provider's answer is longer than {} MiB, which can't be read whole.", MAX_ANSWER >> 20)]
+    AnswerTooLong,
+    #[error("The provider's answer ended early.")]
+    AnswerEnded,
+    /// The provider's error, as the caller gets it.
+    #[error("the provider answered with an error")]
+    Remote(Box<Response<Body>>),
+}
+
+impl<E> From<BodyError> for MethodError<E> {
+    fn from(error: BodyError) -> Self {
+        BuildError::from(error).into()
+    }
+}

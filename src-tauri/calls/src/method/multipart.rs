@@ -1,0 +1,175 @@
+//! Multipart bodies (RFC 7578).
+
+use serde_json::{Map, Value};
+
+use super::parameters::text;
+
+/// The parts of a body.
+#[derive(Debug, PartialEq)]
+pub(super) enum Parts {
+    /// As an object. A name that comes several times is a list.
+    Fields(Map<String, Value>),
+    /// One of them isn't text, so that no object can hold it.
+    Binary,
+}
+
+/// `None`: it is no multipart body.
+pub(super) fn read(content_type: &str, body: &[u8]) -> Option<Parts> {
+    let boundary = parameter(content_type, "boundary").filter(|boundary| !boundary.is_empty())?;
+    let delimiter = format!("\r\n--{boundary}");
+    let mut rest = body.strip_prefix(&delimiter.as_bytes()[2..])?;
+    let mut fields = Map::new();
+    while let Some(part) = rest.strip_prefix(b"\r\n") {
+        let end = find(part, delimiter.as_bytes())?;
+        let (part, behind) = part.split_at(end);
+        rest = &behind[delimiter.len()..];
+        // A part without headers begins with the empty line.
+        let (head, content) = if let Some(content) = part.strip_prefix(b"\r\n") {
+            (&b""[..], content)
+        } else {
+            let at = find(part, b"\r\n\r\n")?;
+            (&part[..at], &part[at + 4..])
+        };
+        let name = name_of(std::str::from_utf8(head).ok()?)?;
+        let Ok(content) = std::str::from_utf8(content) else { return Some(Parts::Binary) };
+        match fields.get_mut(&name) {
+            None => {
+                fields.insert(name, content.into());
+            }
+            Some(Value::Array(values)) => values.push(content.into()),
+            Some(first) => *first = Value::Array(vec![first.take(), content.into()]),
+        }
+    }
+    rest.starts_with(b"--").then_some(Parts::Fields(fields))
+}
+
+fn name_of(head: &str) -> Option<String> {
+    let disposition = head.split("\r\n").find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
+    })?;
+    parameter(disposition, "name")
+}
+
+/// A parameter of a header's value, with its quotes taken off.
+fn parameter(value: &str, wanted: &str) -> Option<String> {
+    let mut rest = value.split_once(';')?.1;
+    loop {
+        let (name, after) = rest.split_once('=')?;
+        let (text, behind) = if let Some(quoted) = after.trim_start().strip_prefix('"') {
+            let (mut text, mut chars) = (String::new(), quoted.char_indices());
+            let end = loop {
+                match chars.next()? {
+                    (at, '"') => break at,
+                    (_, '\\') => text.push(chars.next()?.1),
+                    (_, c) => text.push(c),
+                }
+            };
+            (text, &quoted[end + 1..])
+        } else {
+            let end = after.find(';').unwrap_or(after.len());
+            (after[..end].trim().to_owned(), &after[end..])
+        };
+        if name.trim().eq_ignore_ascii_case(wanted) {
+            return Some(text);
+        }
+        rest = behind.split_once(';')?.1;
+    }
+}
+
+fn find(within: &[u8], wanted: &[u8]) -> Option<usize> {
+    within.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// A part for each member, and for each item of a list. What has members goes as JSON, and null is left out. Gives the boundary,
+/// which is in none of the parts, and the body.
+pub(super) fn write(fields: &Map<String, Value>) -> (String, String) {
+    let mut parts = Vec::new();
+    for (name, value) in fields {
+        let items = if let Value::Array(items) = value { items.as_slice() } else { std::slice::from_ref(value) };
+        for item in items {
+            let Some(content) = text(item) else { continue };
+            let kind = if item.is_object() || item.is_array() { "\r\nContent-Type: application/json" } else { "" };
+            let name = escaped(name);
+            parts.push(format!("Content-Disposition: form-data; name=\"{name}\"{kind}\r\n\r\n{content}\r\n"));
+        }
+    }
+    let is_in_none = |boundary: &String| parts.iter().all(|part| !part.contains(boundary.as_str()));
+    let mut candidates = (0..).map(|number: u64| format!("relink-{number}"));
+    // Finitely many parts can't contain all of them.
+    let boundary = candidates.find(is_in_none).unwrap_or_default();
+    let mut body = String::new();
+    for part in &parts {
+        body.extend(["--", &boundary, "\r\n", part]);
+    }
+    body.extend(["--", &boundary, "--\r\n"]);
+    (boundary, body)
+}
+
+/// As browsers do (HTML, "multipart form data"): what would end the name is percent-encoded.
+fn escaped(name: &str) -> String {
+    name.replace('\r', "%0D").replace('\n', "%0A").replace('"', "%22")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn parts_become_an_object() {
+        let body = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x\r\ncontent-type: text/plain\r\nCONTENT-DISPOSITION: \
+            form-data; filename=\"n;m.txt\"; name=\"b \\\" c\"\r\n\r\nline\r\nline\r\n--x\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--x--";
+        let read = read("multipart/form-data; charset=utf-8; boundary=\"x\"", body);
+        let Some(Parts::Fields(fields)) = read else { panic!("fields") };
+        assert_eq!(Value::Object(fields), json!({"a": ["1", ""], "b \" c": "line\r\nline"}));
+    }
+
+    #[test]
+    fn what_is_no_multipart_is_refused_and_a_file_is_no_text() {
+        let kind = "multipart/form-data; boundary=x";
+        for body in [
+            &b""[..],
+            b"--x",
+            b"--x\r\n",
+            b"--y--",
+            b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--",
+            b"--x\r\n\r\n1\r\n--x--",
+        ] {
+            assert_eq!(read(kind, body), None, "{body:?}");
+        }
+        assert_eq!(read("multipart/form-data; boundary=", b"--\r\n"), None);
+        let file = b"--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n\xff\xfe\r\n--x--";
+        assert_eq!(read(kind, file), Some(Parts::Binary));
+    }
+
+    #[test]
+    fn the_boundary_is_in_no_part() {
+        let fields = json!({"a": "--relink-0--", "b": "relink-1"}).as_object().expect("an object").clone();
+        let (boundary, body) = write(&fields);
+        assert_eq!(boundary, "relink-2");
+        assert_eq!(read("multipart/form-data; boundary=relink-2", body.as_bytes()), Some(Parts::Fields(fields)));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_written_is_read_again(fields in prop::collection::btree_map("\\PC{1,8}", "\\PC{0,20}", 0..4)) {
+            // Names that browsers would encode are read as they were encoded.
+            let fields: Map<String, Value> = fields
+                .into_iter()
+                .filter(|(name, _)| !name.contains(['"', '\\']))
+                .map(|(name, value)| (name, value.into()))
+                .collect();
+            let (boundary, body) = write(&fields);
+            prop_assert_eq!(read(&format!("multipart/form-data; boundary={boundary}"), body.as_bytes()), Some(Parts::Fields(fields)));
+        }
+
+        #[test]
+        fn nothing_that_arrives_is_too_strange(kind in "\\PC{0,40}", body in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = read(&kind, &body);
+            let _ = read("multipart/form-data; boundary=x", &body);
+        }
+    }
+}
