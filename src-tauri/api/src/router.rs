@@ -56,7 +56,7 @@ pub(crate) fn router(state: ApiState) -> Router {
         .layer(header_unless_set("x-content-type-options", "nosniff"));
     // What a provider answers is not changed.
     own.merge(via::router(&state))
-        .merge(methods().into_router().route_layer(of_call))
+        .merge(methods().into_router().route_layer(of_call).method_not_allowed_fallback(error::no_such_method))
         .layer(middleware::from_fn(guard::reserve))
         .layer(middleware::from_fn_with_state(state.clone(), guard::same_machine))
         .layer(CatchPanicLayer::custom(error::panicked))
