@@ -14,6 +14,7 @@
 
 mod accounts;
 mod body;
+mod call_error;
 mod call_log;
 mod calls;
 mod connect;

@@ -14,13 +14,12 @@ use relink_engine::Error;
 use utoipa_axum::routes;
 
 use crate::{
-    ApiState,
+    ApiState, call_error,
     error::ApiError,
     openapi::{Conflict, NotFound, ProviderErrors, Routes},
     path::Id as _,
     recording::{Begun, recorded},
     server::AsSent,
-    via,
 };
 
 pub(crate) fn routes() -> Routes {
@@ -297,7 +296,7 @@ fn explain(error: MethodError<Error>) -> ApiError {
     let bad_gateway = |code: &str, message: &str| ApiError::new(StatusCode::BAD_GATEWAY, code, message);
     let message = error.to_string();
     match error {
-        MethodError::Call(error) => via::explain(error),
+        MethodError::Call(error) => call_error::explain(error),
         MethodError::NoResource { resource, known } => {
             let message = format!("The integration has no resource {resource:?}. {}", listed("resources", &known));
             ApiError::new(StatusCode::NOT_FOUND, "resource_not_found", &message)
@@ -314,7 +313,7 @@ fn explain(error: MethodError<Error>) -> ApiError {
             ApiError::bad_request("method_config_invalid", &format!("methodConfig can't be used: {error}."))
         }
         MethodError::Build(BuildError::Body(error)) => ApiError::bad_request(error.code(), &message),
-        MethodError::Build(BuildError::Target(error)) => via::explain(error.into()),
+        MethodError::Build(BuildError::Target(error)) => call_error::explain(error.into()),
         MethodError::Build(BuildError::Base(BaseError::Foreign(_))) => {
             ApiError::new(StatusCode::CONFLICT, "foreign_origin", &message)
         }

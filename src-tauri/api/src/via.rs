@@ -13,13 +13,13 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http_body_util::BodyExt;
-use relink_calls::{CallError, Incoming, TargetError};
-use relink_domain::{AccountId, call::CallRoute, caller::Caller, failure::Failure, permission::Permission};
-use relink_engine::Error;
+use relink_calls::Incoming;
+use relink_domain::{AccountId, call::CallRoute, caller::Caller, permission::Permission};
 use utoipa_axum::routes;
 
 use crate::{
     ApiState,
+    call_error::explain,
     error::{ApiError, no_such_method},
     guard,
     openapi::{Conflict, NotFound, ProviderErrors, Routes},
@@ -226,26 +226,6 @@ async fn account_named(api: &ApiState, caller: &Caller, text: &str) -> Result<Ac
                 format!("{} accounts are named {text:?}. Use the id of one: {}.", several.len(), ids.join(", "));
             Err(ApiError::new(StatusCode::CONFLICT, "ambiguous_account", &message))
         }
-    }
-}
-
-/// Why there is no response of the provider.
-pub(crate) fn explain(error: CallError<Error>) -> ApiError {
-    match error {
-        CallError::Account(error) => error.into(),
-        CallError::Target(error) => {
-            let code = match error {
-                TargetError::DotSegment => "path_leaves_api",
-                TargetError::ControlCharacter => "path_control_character",
-                TargetError::Malformed => "path_malformed",
-            };
-            ApiError::bad_request(code, &error.to_string())
-        }
-        CallError::Body(_) => ApiError::bad_request(
-            "body_ended_early",
-            "The request's body ended early, so the call may not have been complete.",
-        ),
-        CallError::Upstream(failed) => ApiError::from(Error::provider(Failure::new(failed.0), "The provider", None)),
     }
 }
 

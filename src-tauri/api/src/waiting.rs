@@ -8,8 +8,8 @@ use relink_domain::{AccountId, caller::Caller};
 
 use crate::{
     ApiState,
+    call_error::explain,
     error::ApiError,
-    via::explain,
     withdrawn::{Withdrawn, withdrawn},
 };
 

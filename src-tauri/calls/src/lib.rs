@@ -38,7 +38,7 @@ pub use body::{Body, BoxError};
 pub use expressions::{ExpressionError, Expressions, is_truthy};
 pub use headers::asks_for_websocket;
 pub use method::{BodyError, BuildError, MethodCall, MethodError, MethodTarget, Parameters, ReadError};
-pub use pass_through::{CallError, Calls, Incoming};
+pub use pass_through::{CallError, Calls, Incoming, MAX_WAITING_CALLS};
 pub use quiet::{Quiet, Wait};
 pub use rate_limit::RateLimits;
 pub use remote_error::{
@@ -47,4 +47,4 @@ pub use remote_error::{
 pub use target::TargetError;
 pub use tunnel::tunnel;
 pub use upstream::{Upstream, UpstreamError};
-pub use wait::{Awaited, MAX_WAITING_BODY, MAX_WAITING_CALLS, WaitError};
+pub use wait::{Awaited, MAX_WAITING_BODY, WaitError};

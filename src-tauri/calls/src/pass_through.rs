@@ -15,8 +15,10 @@ use crate::{
     headers, links,
     target::{TargetError, target},
     upstream::{Upstream, UpstreamError},
-    wait,
 };
+
+/// So many calls may wait for a person at the same time.
+pub const MAX_WAITING_CALLS: usize = 100;
 
 /// Calls of programs, with the accounts' credentials. Clones share the same state.
 #[derive(Debug, Clone)]
@@ -63,7 +65,7 @@ pub enum CallError<E> {
 
 impl<A: Accounts> Calls<A> {
     pub fn new(accounts: A, upstream: Upstream) -> Self {
-        Self { accounts, upstream, waiting: wait::places() }
+        Self { accounts, upstream, waiting: Arc::new(Semaphore::new(MAX_WAITING_CALLS)) }
     }
 
     /// Makes a call and gives the provider's response, whose body is still arriving. If the provider refuses an access token that

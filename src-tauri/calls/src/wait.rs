@@ -1,12 +1,12 @@
 //! Calls that wait for the person: an account that has to be reauthorized ends them only after a while.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Response;
 use http_body_util::BodyExt;
 use relink_domain::{AccountId, caller::Caller};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     account::Accounts,
@@ -16,8 +16,6 @@ use crate::{
 
 /// The largest body of a call that may wait, in bytes: it is kept in memory meanwhile.
 pub const MAX_WAITING_BODY: usize = 1 << 20;
-/// So many calls may wait at the same time.
-pub const MAX_WAITING_CALLS: usize = 100;
 
 /// Accounts whose person can be waited for.
 pub trait Awaited: Accounts {
@@ -42,14 +40,9 @@ pub enum WaitError<E> {
     /// It is larger than [`MAX_WAITING_BODY`].
     #[error("the request's body is too large to wait with")]
     BodyTooLarge,
-    /// There are [`MAX_WAITING_CALLS`] already.
+    /// There are [`MAX_WAITING_CALLS`](crate::MAX_WAITING_CALLS) already.
     #[error("too many calls are waiting")]
     TooManyWaiting,
-}
-
-/// The places for calls that wait.
-pub(crate) fn places() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(MAX_WAITING_CALLS))
 }
 
 async fn read<E>(mut body: Body) -> Result<Bytes, WaitError<E>> {

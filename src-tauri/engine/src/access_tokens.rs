@@ -3,10 +3,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use relink_domain::{
@@ -16,7 +13,7 @@ use relink_domain::{
 };
 
 use crate::{
-    provider::{PreparedAccount, Standing},
+    provider::{PreparedAccount, Standing, Unproven},
     sync::lock,
     until_changed::UntilChanged,
 };
@@ -33,23 +30,6 @@ pub struct AccessToken {
 impl AccessToken {
     pub(crate) const fn new(token: Secret, lifetime: TokenLifetime) -> Self {
         Self { token, lifetime, needs_reauth: false }
-    }
-}
-
-/// That a call was refused with an account's access token, and none with a newer one has been accepted since. Clones share the
-/// same state.
-#[derive(Debug, Clone)]
-pub(crate) struct Unproven(Arc<AtomicBool>);
-
-impl Default for Unproven {
-    fn default() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
-    }
-}
-
-impl Unproven {
-    pub(crate) fn is_still(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -154,8 +134,8 @@ impl AccessTokens {
 
     /// A call with a token that followed a refused one was accepted.
     pub(crate) fn accepted_after_refusal(&self, account: AccountId) {
-        if let Some(Unproven(is_unproven)) = lock(&self.0.refused).remove(&account) {
-            is_unproven.store(false, Ordering::Relaxed);
+        if let Some(unproven) = lock(&self.0.refused).remove(&account) {
+            unproven.prove();
         }
     }
 

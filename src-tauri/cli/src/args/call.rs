@@ -9,7 +9,7 @@ use ureq::http::{HeaderName, HeaderValue, Method};
 pub(crate) struct Call {
     /// Account ID, its beginning, or the account's name.
     pub(crate) id: String,
-    /// Path below the provider's base URL, with its query: /user/repos?per_page=5
+    /// Path below the provider's base URL, with its query: `/user/repos?per_page=5`.
     #[arg(value_parser = path)]
     pub(crate) path: String,
     /// Method [default: GET, or POST with --data].

@@ -11,7 +11,7 @@ use relink_contract::ErrorBody;
 use serde_json::value::RawValue;
 use ureq::{
     Body,
-    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header},
 };
 
 use super::lookup::find_account_id;
@@ -111,11 +111,11 @@ fn show(mut body: impl Read) -> Result<(), CliError> {
 
 /// Status line and headers, as HTTP/1.1 has them.
 fn head(response: &Response<Body>) -> String {
-    let mut lines = format!("HTTP/1.1 {}\n", named(response.status()));
-    for (name, value) in response.headers() {
-        lines += &format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()));
-    }
-    lines
+    let first = format!("HTTP/1.1 {}\n", named(response.status()));
+    let header = |(name, value): (&HeaderName, &HeaderValue)| {
+        [name.as_str(), ": ", &String::from_utf8_lossy(value.as_bytes()), "\n"].concat()
+    };
+    [first].into_iter().chain(response.headers().iter().map(header)).collect()
 }
 
 fn named(status: StatusCode) -> String {

@@ -135,8 +135,7 @@ mod tests {
         accounts.delete(&PERSON, second).await.expect("deleted");
         assert_eq!(named("Ada").await, []);
         assert!(accounts.exists(&PERSON, first).await && !accounts.exists(&PERSON, second).await);
-        let read = crate::store::accounts::names;
-        let stored = services.store.read(move |c| read(c)).await.expect("read");
+        let stored = services.store.read(crate::store::accounts::names).await.expect("read");
         assert_eq!(stored.len(), 1, "as in the database");
         assert_eq!((stored[0].0, stored[0].1.name.as_str()), (first, "Grace"));
     }

@@ -13,6 +13,7 @@ mod revoke;
 mod said;
 mod snapshot;
 mod standing;
+mod unproven;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub(crate) use providers::{CLIENT_SECRET, Providers};
 pub(crate) use revoke::{Revoked, revoke};
 pub(crate) use snapshot::{Entry, compile, unusable};
 pub(crate) use standing::Standing;
+pub(crate) use unproven::Unproven;
 
 use crate::{
     network::{self, Network},

@@ -18,9 +18,10 @@ use relink_domain::{
 };
 use url::Url;
 
-use super::{BoundProvider, CallCredentials, Provider, Standing, call::unresolved, method_values::MethodValues};
+use super::{
+    BoundProvider, CallCredentials, Provider, Standing, Unproven, call::unresolved, method_values::MethodValues,
+};
 use crate::{
-    access_tokens::Unproven,
     error::{Error, Result},
     oauth::{self, decode},
 };

@@ -197,8 +197,8 @@ async fn a_key_that_is_not_committed_yet_is_not_used_with_the_address_of_the_one
         origins: before.profile.origins.clone(),
     };
     let begin = Input::BeginReplacement { granted, link: LinkTokenId::from_uuid(uuid::Uuid::nil()) };
-    let begun = it.accounts.commit(&PERSON, it.id, begin).await.expect("begun").account;
-    let generation = begun.replacement.expect("open").generation;
+    let replaced = it.accounts.commit(&PERSON, it.id, begin).await.expect("begun").account;
+    let generation = replaced.replacement.expect("open").generation;
     it.services.write_secret(it.id, generation, "api_key", "new").await;
     // What was read of the account is from before the replacement.
     let read = it.refresher.material(&program(), &before).await.map(drop);

@@ -46,16 +46,16 @@ fn page(
     let next = next_path(&head.headers, below)?;
     let text = String::from_utf8(read(body)?)
         .map_err(|_| CliError::new("A page isn't text, so there is no link to follow in it."))?;
-    match serde_json::from_str::<Vec<&RawValue>>(&text) {
-        Ok(items) => array.extend(&items)?,
-        Err(_) => {
-            array.close()?;
-            match serde_json::from_str::<&RawValue>(&text) {
-                Ok(json) => print(Stream::Output.raw_json(json))?,
-                Err(_) => print(Stream::Output.lines(&text))?,
-            }
-        }
+    if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(&text) {
+        array.extend(&items)?;
+        return Ok(next);
     }
+    array.close()?;
+    let printed = match serde_json::from_str::<&RawValue>(&text) {
+        Ok(json) => Stream::Output.raw_json(json),
+        Err(_) => Stream::Output.lines(&text),
+    };
+    print(printed)?;
     Ok(next)
 }
 

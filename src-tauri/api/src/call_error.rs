@@ -1,0 +1,27 @@
+//! Why calls have no response of the provider, as errors of the API.
+
+use relink_calls::{CallError, TargetError};
+use relink_domain::failure::Failure;
+use relink_engine::Error;
+
+use crate::error::ApiError;
+
+/// Why there is no response of the provider.
+pub(crate) fn explain(error: CallError<Error>) -> ApiError {
+    match error {
+        CallError::Account(error) => error.into(),
+        CallError::Target(error) => {
+            let code = match error {
+                TargetError::DotSegment => "path_leaves_api",
+                TargetError::ControlCharacter => "path_control_character",
+                TargetError::Malformed => "path_malformed",
+            };
+            ApiError::bad_request(code, &error.to_string())
+        }
+        CallError::Body(_) => ApiError::bad_request(
+            "body_ended_early",
+            "The request's body ended early, so the call may not have been complete.",
+        ),
+        CallError::Upstream(failed) => ApiError::from(Error::provider(Failure::new(failed.0), "The provider", None)),
+    }
+}
