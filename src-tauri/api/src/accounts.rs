@@ -3,7 +3,9 @@
 use axum::{Extension, Json, extract::State, http::header, response::IntoResponse};
 use relink_contract::{
     ById, List, Results, Success, WireSecret,
-    account::{AccessToken, AccountChange, AccountRow, CheckReport, DeletedAccount, IntegratedAccount, Rename},
+    account::{
+        AccessToken, AccountChange, AccountRow, CheckReport, DeletedAccount, IntegratedAccount, Rename, Waiting,
+    },
 };
 use relink_domain::{AccountId, Timestamp, caller::Caller, permission::Permission};
 use relink_engine::{AccountPlace, AccountText, AccountTime, AccountView, Filter, PageQuery};
@@ -39,7 +41,13 @@ impl ApiState {
     }
 
     fn account_row(&self, view: &AccountView) -> AccountRow {
-        AccountRow::new(&view.account, &view.context(self.engine.now()))
+        let now = self.engine.now();
+        let mut row = AccountRow::new(&view.account, &view.context(now));
+        let asked = self.calls.quiet().of_account(view.account.id(), now);
+        if let Some(wait) = asked.filter(|wait| row.waiting.as_ref().is_none_or(|other| other.until < wait.until)) {
+            row.waiting = Some(Waiting { host: wait.host, until: wait.until });
+        }
+        row
     }
 }
 

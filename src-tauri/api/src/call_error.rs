@@ -22,6 +22,7 @@ pub(crate) fn explain(error: CallError<Error>) -> ApiError {
             "body_ended_early",
             "The request's body ended early, so the call may not have been complete.",
         ),
+        CallError::Quiet(wait) => ApiError::asked_to_wait(&wait),
         CallError::Upstream(failed) => ApiError::from(Error::provider(Failure::new(failed.0), "The provider", None)),
     }
 }

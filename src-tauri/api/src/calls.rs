@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use relink_calls::{Account, Accounts, Answered, Awaited, BaseError, Said};
 use relink_domain::{
-    AccountId, Secret,
+    AccountId, Secret, Timestamp,
     account::Verdict,
     caller::Caller,
     destination::Consent,
@@ -97,6 +97,10 @@ impl Awaited for EngineAccounts {
 impl Accounts for EngineAccounts {
     type Account = Prepared;
     type Error = Error;
+
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
 
     async fn prepared(&self, caller: &Caller, id: AccountId) -> Result<Prepared, Error> {
         self.0.refresher().prepared(caller, id).await.map(Prepared)

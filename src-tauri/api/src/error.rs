@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use relink_calls::Wait;
 use relink_contract::{
     ErrorBody,
     error::{Details, Explanation, FieldFailure, ProviderRefusal, ProviderResponse},
@@ -47,12 +48,24 @@ impl ApiError {
         *self.body
     }
 
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
+        &self.body.message
+    }
+
     pub(crate) fn bad_request(code: &str, message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
     pub(crate) fn not_found(message: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// A provider asked for no calls.
+    pub(crate) fn asked_to_wait(wait: &Wait) -> Self {
+        let message = format!("{} asked for no calls until {}, so nothing was sent.", wait.host, wait.until);
+        let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, "provider_asked_to_wait", &message);
+        Self { retry_after: Some(wait.secs), ..refused }
     }
 
     pub(crate) fn too_many_requests(code: &str, message: &str, retry_after_secs: u32) -> Self {

@@ -13,6 +13,7 @@
 //!   needs: [`openapi::Routes`] accepts no other.
 
 mod accounts;
+mod batch;
 mod body;
 mod call_error;
 mod call_log;
@@ -26,6 +27,7 @@ mod error;
 mod events;
 mod expressions;
 mod guard;
+mod idempotency;
 mod integrations;
 mod limits;
 mod links;
@@ -52,6 +54,7 @@ mod server;
 mod socket;
 mod status;
 mod tokens;
+mod tools;
 mod ui;
 mod upgrade;
 mod via;
@@ -75,6 +78,7 @@ use tokio_util::sync::CancellationToken;
 use calls::EngineAccounts;
 use discovery::Discovery;
 use expressions::Jsonata;
+use idempotency::Idempotency;
 use limits::Limits;
 pub use local_calls::{CallProblem, LocalCall, LocalCalls, LocalResponse};
 pub use peer::may_be_own_listener;
@@ -127,6 +131,7 @@ pub(crate) struct ApiState {
     redirect_test: RedirectTest,
     calls: Calls<EngineAccounts>,
     expressions: Jsonata,
+    idempotency: Idempotency,
     port: ApiPort,
     /// Cancelled when the server stops.
     stopping: CancellationToken,
@@ -193,6 +198,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         redirect_test: redirect_test.clone(),
         calls: Calls::new(EngineAccounts(engine.clone()), Upstream::default()),
         expressions: Jsonata::default(),
+        idempotency: Idempotency::default(),
         port: port.clone(),
         stopping: stopping.clone(),
         openapi_json: &OPENAPI_JSON,

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::{OPENAPI_JSON, openapi, router, via};
 
 /// The fields of responses that may be absent, each as `schema.field`.
-const ABSENT_FIELDS: [&str; 8] = [
+const ABSENT_FIELDS: [&str; 9] = [
+    "Capabilities.account",
     "ErrorBody.details",
     "ErrorBody.field",
     "Explanation.hint",

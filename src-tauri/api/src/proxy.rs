@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 use crate::{
     ApiState, call_error,
     error::ApiError,
+    idempotency::{Key, OwnedTarget},
     openapi::{Conflict, NotFound, ProviderErrors, Routes},
     path::Id as _,
     recording::{Begun, recorded},
@@ -237,6 +238,29 @@ pub(crate) async fn call(api: &ApiState, caller: &Caller, request: Request, targ
         Ok(account) => account,
         Err(error) => return error.into_response(),
     };
+    let key = match Key::of(account, request.method(), uri.path(), request.headers()) {
+        Ok(Some(key)) => key,
+        Ok(None) => return make(api, caller, account, request, target).await,
+        Err(error) => return error.into_response(),
+    };
+    // A kept answer is for nobody else than a call with the account.
+    if let Err(error) = api.engine.accounts().get(caller, account).await {
+        return ApiError::from(error).into_response();
+    }
+    let (kept, now) = (api.idempotency.clone(), api.engine.now());
+    let (api, caller, target) = (api.clone(), caller.clone(), OwnedTarget::from(target));
+    kept.once(key, now, async move { make(&api, &caller, account, request, target.as_target()).await }).await
+}
+
+async fn make(
+    api: &ApiState,
+    caller: &Caller,
+    account: AccountId,
+    request: Request,
+    target: MethodTarget<'_>,
+) -> Response {
+    let uri = sent_uri(&request);
+    let parameters = Parameters::read(uri.query().unwrap_or_default());
     let (route, prefix) = match target {
         MethodTarget::Named { .. } => (CallRoute::Proxy, "/proxy"),
         MethodTarget::Custom { .. } => (CallRoute::Custom, "/custom"),

@@ -40,6 +40,13 @@ impl Query {
         self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
+    /// Words, in any form of a list.
+    pub(crate) fn words(&self, name: &str) -> Vec<String> {
+        let values = self.values_by_operator(name).remove("").unwrap_or_default();
+        let words = values.iter().flat_map(|value| value.split(',')).map(str::trim);
+        words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    }
+
     /// The conditions on a text. `is_list`: whether a plain value may be several, separated by commas.
     pub(crate) fn texts(&self, name: &str, is_list: bool) -> Result<Vec<Condition<String>>, ApiError> {
         self.conditions(name, is_list, "a text", |text| Some(text.to_owned()), true)

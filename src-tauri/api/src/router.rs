@@ -9,9 +9,10 @@ use axum::{
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 use crate::{
-    ApiState, accounts, body, call_log, connect, custom, docs, error, events, guard, integrations, links, openapi,
+    ApiState, accounts, batch, body, call_log, connect, custom, docs, error, events, guard, integrations, links,
+    openapi,
     openapi::{OpenRoutes, Routes},
-    proxy, redirect_test, sandbox, status, tokens, via, webhooks,
+    proxy, redirect_test, sandbox, status, tokens, tools, via, webhooks,
 };
 
 /// The routes that require a bearer token.
@@ -25,6 +26,8 @@ pub(crate) fn guarded() -> Routes {
         .merge(tokens::routes())
         .merge(status::routes())
         .merge(call_log::routes())
+        .merge(tools::routes())
+        .merge(batch::routes())
         .merge(sandbox::routes())
 }
 

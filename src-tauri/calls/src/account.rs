@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::HeaderMap;
 use relink_domain::{
-    AccountId, Secret,
+    AccountId, Secret, Timestamp,
     caller::Caller,
     destination::Consent,
     integration::{
@@ -75,6 +75,9 @@ pub enum BaseError {
 pub trait Accounts: Clone + Send + Sync + 'static {
     type Account: Account;
     type Error: Send + 'static;
+
+    /// The time.
+    fn now(&self) -> Timestamp;
 
     /// The account, ready for calls. Fails if it has no credential that may be used now.
     fn prepared(

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use http::{
-    Response, StatusCode,
+    HeaderMap, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
     response::Parts,
 };
@@ -42,6 +42,14 @@ impl Answer {
             answer.is_unauthorized = answer.means_expired(expired_when).await;
         }
         answer
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
     }
 
     async fn means_expired(&mut self, expired_when: &[ExpiredWhen]) -> bool {

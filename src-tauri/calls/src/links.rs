@@ -24,6 +24,13 @@ pub(crate) fn rewrite(headers: &mut HeaderMap, called: &Uri, base: &Url, added: 
     links.rewrite_all(headers, &LINK, |text| links.each_in_brackets(text));
 }
 
+/// Removes them from a page of a list: they lead past Relink, and its caller has the cursors.
+pub(crate) fn remove(headers: &mut HeaderMap) {
+    for name in [LOCATION, CONTENT_LOCATION, LINK] {
+        headers.remove(name);
+    }
+}
+
 struct Links<'a> {
     called: Url,
     base: &'a Url,

@@ -13,6 +13,8 @@ use crate::{
     answer::Answer,
     body::{Body, BoxError, RequestBody},
     headers, links,
+    quiet::{Quiet, Wait},
+    rate_limit::RateLimits,
     target::{TargetError, target},
     upstream::{Upstream, UpstreamError},
 };
@@ -25,6 +27,7 @@ pub const MAX_WAITING_CALLS: usize = 100;
 pub struct Calls<A> {
     pub(crate) accounts: A,
     upstream: Upstream,
+    quiet: Arc<Quiet>,
     /// A place for each call that waits for a person.
     pub(crate) waiting: Arc<Semaphore>,
 }
@@ -59,13 +62,36 @@ pub enum CallError<E> {
     /// The caller's body broke off.
     #[error("the request's body ended early")]
     Body(#[source] BoxError),
+    /// Nothing was sent, because the provider asked for that.
+    #[error(transparent)]
+    Quiet(#[from] Wait),
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
 }
 
 impl<A: Accounts> Calls<A> {
     pub fn new(accounts: A, upstream: Upstream) -> Self {
-        Self { accounts, upstream, waiting: Arc::new(Semaphore::new(MAX_WAITING_CALLS)) }
+        Self { accounts, upstream, quiet: Arc::default(), waiting: Arc::new(Semaphore::new(MAX_WAITING_CALLS)) }
+    }
+
+    /// Who waits for which provider.
+    pub fn quiet(&self) -> &Quiet {
+        &self.quiet
+    }
+
+    /// Fails while the provider at this URL wants no calls with the account.
+    pub(crate) fn keep_quiet(&self, account: AccountId, url: &Url) -> Result<(), Wait> {
+        self.quiet.wait(account, url, self.accounts.now()).map_or(Ok(()), Err)
+    }
+
+    /// Heeds what the usual headers of an answer ask for.
+    fn heed(&self, account: AccountId, url: &Url, answer: &Answer) {
+        let status = answer.status();
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            let now = self.accounts.now();
+            let limits = RateLimits::of_headers(status, answer.headers(), now);
+            self.quiet.heed(account, url, &limits, now);
+        }
     }
 
     /// Makes a call and gives the provider's response, whose body is still arriving. If the provider refuses an access token that
@@ -90,11 +116,13 @@ impl<A: Accounts> Calls<A> {
     ) -> Result<Attempt<A::Account>, CallError<A::Error>> {
         let Incoming { method, path, query, headers, body, prefix } = call;
         let account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
+        self.keep_quiet(id, account.base_url())?;
         // What can be refused is, before anything of the body is read.
         let uri = target(account.base_url(), path, query, account.query())?;
         let body = RequestBody::new(body, &headers, account.is_renewable()).await.map_err(CallError::Body)?;
         let mut through = Through { method, path, query, headers, body, uri, was_sent: false };
         let (account, answer) = self.exchange::<_, CallError<A::Error>>(caller, account, &mut through).await?;
+        self.heed(id, account.base_url(), &answer);
         Ok(made(answer, &through.uri, account, prefix))
     }
 

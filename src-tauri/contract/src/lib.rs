@@ -8,6 +8,7 @@
 
 pub mod account;
 pub mod call;
+pub mod capabilities;
 pub mod connect;
 pub mod data_folder;
 pub mod error;
@@ -19,6 +20,7 @@ pub mod secret;
 pub mod status;
 pub mod timeline;
 pub mod token;
+pub mod tool;
 #[cfg(test)]
 mod typescript;
 pub mod webhook;

@@ -29,9 +29,11 @@ const FILTERED: [&str; 4] =
     ["GET /integrated-account", "GET /relink/accounts", "GET /log?log_type=unified_proxy_api", "GET /relink/status"];
 
 /// Routes that reveal nothing of accounts.
-const WITHOUT_ACCOUNTS: [&str; 5] = [
+const WITHOUT_ACCOUNTS: [&str; 7] = [
     "GET /integration",
     "GET /integration/{id}",
+    "GET /integration/{id}/tools",
+    "GET /integration/{id}/capabilities",
     "GET /environment-integration",
     "GET /environment-integration/{id}",
     "GET /relink/integrations",

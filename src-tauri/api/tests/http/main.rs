@@ -13,6 +13,7 @@ mod limits;
 mod lists;
 mod openapi;
 mod streams;
+mod tools;
 mod truto_fields;
 mod uninstall;
 mod waiting;

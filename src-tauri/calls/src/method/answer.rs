@@ -43,6 +43,8 @@ pub enum ReadError {
     ResponsePath(ExpressionError),
     #[error("The method's error_expression can't be evaluated: {0}")]
     ErrorExpression(ExpressionError),
+    #[error("The integration's rate_limit can't be evaluated: {0}")]
+    RateLimit(ExpressionError),
 }
 
 impl<'m> Read<'m> {

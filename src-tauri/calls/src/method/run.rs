@@ -35,6 +35,7 @@ use crate::{
     headers, links,
     pages::{Asked, FetchError, Fetched, PageRequest, PageSource, Pages},
     pass_through::{CallError, Calls, Outgoing},
+    rate_limit::RateLimits,
     remote_error::{RemoteError, expressed_error},
 };
 
@@ -110,9 +111,11 @@ impl<A: Accounts> Calls<A> {
             },
         };
         let (outline, base) = run.outline(&account)?;
+        self.keep_quiet(id, &base).map_err(CallError::Quiet)?;
         let source = Source {
             calls: self,
             caller,
+            id,
             account: Mutex::new(account.clone()),
             run: &run,
             base: &base,
@@ -190,6 +193,7 @@ async fn read_body<E>(named: Option<&Method>, headers: &HeaderMap, body: Body) -
 struct Source<'r, A: Accounts, X> {
     calls: &'r Calls<A>,
     caller: &'r Caller,
+    id: AccountId,
     /// As it is since its last renewal.
     account: Mutex<A::Account>,
     run: &'r Run<'r>,
@@ -251,12 +255,31 @@ impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
         let exchanged = self.calls.exchange::<_, MethodError<A::Error>>(self.caller, account, &mut sending).await;
         let (account, answer) = exchanged?;
         let (mut parts, body) = answer.into_response();
+        self.limit(&mut parts).await?;
         headers::keep_of_response(&mut parts.headers);
-        links::rewrite(&mut parts.headers, &sending.called, account.base_url(), account.query(), self.prefix);
+        // Where a list goes on is read in the provider's own links.
+        if self.run.method.pagination.is_none() {
+            links::rewrite(&mut parts.headers, &sending.called, account.base_url(), account.query(), self.prefix);
+        }
         parts.version = http::Version::HTTP_11;
         parts.extensions.clear();
         *self.account.lock().unwrap_or_else(PoisonError::into_inner) = account;
         Ok((parts, body))
+    }
+
+    /// Puts the rate limit into an answer's headers in Truto's form, and heeds a wait. An answer that refuses the call for its rate
+    /// becomes a 429.
+    async fn limit(&self, parts: &mut http::response::Parts) -> Result<(), A::Error> {
+        let now = self.calls.accounts.now();
+        let config = self.run.method.rate_limit.as_deref();
+        let read = RateLimits::read(config, parts.status, &parts.headers, now, self.expressions).await;
+        let limits = read.map_err(ReadError::RateLimit)?;
+        limits.add_to(&mut parts.headers);
+        if limits.is_limited {
+            parts.status = StatusCode::TOO_MANY_REQUESTS;
+        }
+        self.calls.quiet().heed(self.id, self.base, &limits, now);
+        Ok(())
     }
 
     /// The answer to a method without pages.
@@ -344,7 +367,14 @@ impl<'r, A: Accounts, X: Expressions> PageSource for PagesOf<'_, 'r, A, X> {
             parts.status = StatusCode::OK;
             body = full(Bytes::new());
         }
-        self.source.read(parts, body).await
+        self.source.read(parts, body).await.map_err(|error| match error {
+            MethodError::Remote(response) => {
+                let mut response = *response;
+                links::remove(response.headers_mut());
+                MethodError::Remote(Box::new(response))
+            }
+            other => other,
+        })
     }
 }
 
@@ -361,6 +391,7 @@ async fn list<A: Accounts, X: Expressions>(
     })?;
     let Fetched { page, is_repetition, next_cursor, prev_cursor, is_partial } = fetched;
     let records = if is_repetition { &[] } else { page.records() };
-    let headers = page.headers.clone();
+    let mut headers = page.headers.clone();
+    links::remove(&mut headers);
     Ok(List { records, next_cursor, prev_cursor, is_partial }.into_response(headers))
 }

@@ -355,6 +355,10 @@ impl Accounts for FakeAccounts {
     type Account = FakeAccount;
     type Error = &'static str;
 
+    fn now(&self) -> relink_domain::Timestamp {
+        relink_domain::Timestamp::from_millis(1_700_000_000_000)
+    }
+
     async fn prepared(&self, _: &Caller, _: AccountId) -> Result<FakeAccount, &'static str> {
         Ok(self.current())
     }

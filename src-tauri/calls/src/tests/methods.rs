@@ -49,6 +49,10 @@ impl Accounts for TestAccounts {
     type Account = TestAccount;
     type Error = &'static str;
 
+    fn now(&self) -> relink_domain::Timestamp {
+        relink_domain::Timestamp::from_millis(1_700_000_000_000)
+    }
+
     async fn prepared(&self, _: &Caller, _: AccountId) -> Result<TestAccount, &'static str> {
         let number = self.number.load(Ordering::SeqCst);
         Ok(TestAccount::new(self.definition.clone(), &format!("at-{number}")))
@@ -83,6 +87,10 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     pub(super) fn json(&self) -> Value {
         assert_eq!(self.headers[CONTENT_TYPE], "application/json");
         serde_json::from_slice(&self.body).expect("JSON")

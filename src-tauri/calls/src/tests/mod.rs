@@ -6,6 +6,7 @@ mod harness;
 #[cfg(target_os = "linux")]
 mod memory;
 mod methods;
+mod rate_limits;
 mod refusals;
 mod streams;
 mod waits;

@@ -1,0 +1,185 @@
+//! `POST /batch-request`: several calls at once, which may depend on each other (contract section 0.6).
+
+mod plan;
+mod run;
+
+#[cfg(test)]
+mod tests;
+
+use axum::{
+    Extension, Json,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, Method, Uri, header},
+    response::{IntoResponse, Response},
+};
+use relink_calls::MethodTarget;
+use relink_domain::{AccountId, caller::Caller, permission::Permission};
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+use utoipa_axum::routes;
+
+use self::{
+    plan::BatchRequest,
+    run::{Answered, Given, MethodCall, Runner},
+};
+use crate::{
+    ApiState, body,
+    error::ApiError,
+    idempotency::Key,
+    openapi::{BodyErrors, NotFound, Routes},
+    path::Id as _,
+    proxy,
+};
+
+/// Bytes of an answer to one of its calls.
+const MAX_ANSWER: usize = 64 << 20;
+
+pub(crate) fn routes() -> Routes {
+    Routes::new().with(Permission::MakeCalls, routes!(batch))
+}
+
+/// Make several calls
+///
+/// `resources` are entries that may depend on each other: requests (`resource`, `method`, `id`, `query`, `body`, `loop_on`), and
+/// `transform` and `spool` (`type`, `name`). Lists are followed to their end. The status is 200 also if calls failed: `errors` has the
+/// errors of each entry. `result` has the records of entries with `"persist": true`.
+#[utoipa::path(
+    post,
+    path = "/batch-request",
+    operation_id = "batch_request",
+    tag = "Calls",
+    request_body(content = Object, description = "`integrated_account_id`, `args` and `resources`."),
+    responses((status = 200, description = "`{\"result\": {}, \"errors\": {}}`", body = Object), BodyErrors, NotFound),
+)]
+async fn batch(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body::Body(request): body::Body<BatchRequest>,
+) -> Response {
+    let (account, key) = match begin(&request, &headers) {
+        Ok(begun) => begun,
+        Err(error) => return error.into_response(),
+    };
+    // A kept answer is for nobody else than a call with the account.
+    if let Err(error) = api.engine.accounts().get(&caller, account).await {
+        return ApiError::from(error).into_response();
+    }
+    let (kept, now) = (api.idempotency.clone(), api.engine.now());
+    let run = async move { run(&api, &caller, account, request).await.unwrap_or_else(ApiError::into_response) };
+    match key {
+        Some(key) => kept.once(key, now, run).await,
+        None => run.await,
+    }
+}
+
+/// The account, and the key by which a repeated batch is known.
+fn begin(request: &BatchRequest, headers: &HeaderMap) -> Result<(AccountId, Option<Key>), ApiError> {
+    let text = request.integrated_account_id.as_deref().filter(|text| !text.is_empty()).ok_or_else(|| {
+        let message = "integrated_account_id is missing. Name the account in the body.";
+        ApiError::bad_request("integrated_account_id_missing", message)
+    })?;
+    let account = text.parse().map_err(|_| AccountId::not_found(text))?;
+    Ok((account, Key::of(account, &Method::POST, "/batch-request", headers)?))
+}
+
+async fn run(api: &ApiState, caller: &Caller, id: AccountId, request: BatchRequest) -> Result<Response, ApiError> {
+    let args = request.args.clone();
+    let steps = request.plan()?;
+    let account = api.engine.accounts().get(caller, id).await?.account;
+    let given = Given { args: &args, context: &account.profile.context, tenant_id: account.profile.tenant_id.as_str() };
+    let through = ThroughProxy { api, caller, account: id };
+    let runner = Runner { given, caller: through, expressions: api.expressions.clone() };
+    Ok(Json(runner.run(&steps).await).into_response())
+}
+
+/// Makes each call as the route `/proxy` does.
+struct ThroughProxy<'a> {
+    api: &'a ApiState,
+    caller: &'a Caller,
+    account: AccountId,
+}
+
+impl run::Caller for ThroughProxy<'_> {
+    async fn call(&self, call: MethodCall) -> Result<Answered, Value> {
+        let request = request(self.account, &call)?;
+        let target = MethodTarget::Named { resource: &call.resource, method: &call.method, id: call.id.as_deref() };
+        let response = proxy::call(self.api, self.caller, request, target).await;
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), MAX_ANSWER).await;
+        let bytes =
+            bytes.map_err(|_| run::error(502, "Bad Gateway", "The provider's answer ended early, or is too long."))?;
+        let value = match serde_json::from_slice(&bytes) {
+            Ok(value) => value,
+            Err(_) if bytes.is_empty() => Value::Null,
+            Err(_) => String::from_utf8_lossy(&bytes).into(),
+        };
+        if status.is_success() { Ok(answered(value)) } else { Err(value) }
+    }
+}
+
+/// The request to `/proxy` for a call.
+fn request(account: AccountId, call: &MethodCall) -> Result<Request, Value> {
+    let method = match call.method.as_str() {
+        "list" | "get" => Method::GET,
+        "update" => Method::PATCH,
+        "delete" => Method::DELETE,
+        _ => Method::POST,
+    };
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("integrated_account_id", &account.to_string());
+    for (name, value) in &call.query {
+        append(&mut query, name, value);
+    }
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let id = call.id.as_deref().map(|id| format!("/{}", encoded(id))).unwrap_or_default();
+    let uri = format!("/proxy/{}{id}?{}", encoded(&call.resource), query.finish());
+    let refused = |_| run::error(400, "Bad Request", "The query is too long for a URL.");
+    let uri: Uri = uri.parse().map_err(refused)?;
+    let mut request = Request::new(match &call.body {
+        Some(body) => Body::from(body.to_string()),
+        None => Body::empty(),
+    });
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    if call.body.is_some() {
+        request.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    }
+    Ok(request)
+}
+
+/// `a[b]=c` and `a[]=d` (contract section 0.2). Null is left out.
+fn append(query: &mut form_urlencoded::Serializer<'_, String>, name: &str, value: &Value) {
+    match value {
+        Value::Null => {}
+        Value::String(text) => {
+            query.append_pair(name, text);
+        }
+        Value::Bool(_) | Value::Number(_) => {
+            query.append_pair(name, &value.to_string());
+        }
+        Value::Array(items) => items.iter().for_each(|item| append(query, &format!("{name}[]"), item)),
+        Value::Object(members) => {
+            members.iter().for_each(|(key, member)| append(query, &format!("{name}[{key}]"), member));
+        }
+    }
+}
+
+/// A list comes in its envelope, everything else by itself.
+fn answered(value: Value) -> Answered {
+    let is_list = |object: &Map<String, Value>| {
+        object.get("result").is_some_and(Value::is_array)
+            && object.contains_key("next_cursor")
+            && object.contains_key("result_count")
+    };
+    match value {
+        Value::Object(mut list) if is_list(&list) => Answered {
+            records: list["result"].take().as_array_mut().map(std::mem::take).unwrap_or_default(),
+            next_cursor: list.get("next_cursor").and_then(Value::as_str).map(str::to_owned),
+        },
+        Value::Array(records) => Answered { records, next_cursor: None },
+        Value::Null => Answered::default(),
+        one => Answered { records: vec![one], next_cursor: None },
+    }
+}

@@ -1,0 +1,275 @@
+//! Running a batch.
+
+use std::collections::BTreeMap;
+
+use relink_calls::{Expressions, is_truthy};
+use relink_domain::template::{Root, Scope, Template};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::plan::{Action, Request, Step};
+
+/// The most requests of a batch: what follows lists without an end has one.
+const MAX_REQUESTS: usize = 1000;
+
+/// Makes the calls of a batch.
+pub(super) trait Caller {
+    /// One page of a method's records, or the error in Truto's form.
+    fn call(&self, call: MethodCall) -> impl Future<Output = Result<Answered, Value>> + Send;
+}
+
+/// A call of a batch's entry, with all templates filled.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct MethodCall {
+    pub(super) resource: String,
+    pub(super) method: String,
+    pub(super) id: Option<String>,
+    pub(super) query: Map<String, Value>,
+    pub(super) body: Option<Value>,
+}
+
+/// A page of a list, or one record.
+#[derive(Debug, Default)]
+pub(super) struct Answered {
+    pub(super) records: Vec<Value>,
+    pub(super) next_cursor: Option<String>,
+}
+
+/// Truto's answer.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct BatchAnswer {
+    pub(super) result: BTreeMap<String, Vec<Value>>,
+    pub(super) errors: BTreeMap<String, Vec<Value>>,
+}
+
+/// What the templates and expressions of a batch see beside the records.
+pub(super) struct Given<'a> {
+    pub(super) args: &'a Map<String, Value>,
+    /// The account's, without secrets: whatever a caller writes a placeholder for may come back to it.
+    pub(super) context: &'a Map<String, Value>,
+    pub(super) tenant_id: &'a str,
+}
+
+pub(super) struct Runner<'a, C, X> {
+    pub(super) given: Given<'a>,
+    pub(super) caller: C,
+    pub(super) expressions: X,
+}
+
+/// The records of a step that ran, in batches: a list's pages one by one.
+#[derive(Debug, Default)]
+struct Outcome {
+    batches: Vec<Vec<Value>>,
+    /// Whether it ended with an error, so that nothing that depends on it runs.
+    failed: bool,
+}
+
+impl<C: Caller, X: Expressions> Runner<'_, C, X> {
+    pub(super) async fn run(&self, steps: &[Step]) -> BatchAnswer {
+        let mut answer = BatchAnswer::default();
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(steps.len());
+        let mut left = MAX_REQUESTS;
+        for step in steps {
+            let errors = answer.errors.entry(step.key.clone()).or_default();
+            let mut outcome = Outcome::default();
+            if step.depends_on.iter().any(|other| outcomes[*other].failed) {
+                outcome.failed = true;
+            } else if let Err(error) = self.step(step, steps, &outcomes, &mut outcome.batches, &mut left).await {
+                errors.push(error);
+                outcome.failed = true;
+            }
+            if step.persist {
+                let records = outcome.batches.iter().flatten().cloned();
+                answer.result.entry(step.key.clone()).or_default().extend(records);
+            }
+            outcomes.push(outcome);
+        }
+        answer
+    }
+
+    async fn step(
+        &self,
+        step: &Step,
+        steps: &[Step],
+        outcomes: &[Outcome],
+        batches: &mut Vec<Vec<Value>>,
+        left: &mut usize,
+    ) -> Result<(), Value> {
+        let mut resources = Map::new();
+        for (other, outcome) in steps.iter().zip(outcomes) {
+            put(&mut resources, &other.path, outcome.batches.concat().into());
+        }
+        let Some(first) = step.depends_on.first() else {
+            return self.once(step, &[], &resources, batches, left).await;
+        };
+        let whole = [outcomes[*first].batches.concat()];
+        let upstream = match step.action {
+            Action::Spool if whole[0].is_empty() => &[][..],
+            Action::Spool => &whole[..],
+            _ => outcomes[*first].batches.as_slice(),
+        };
+        for batch in upstream {
+            put(&mut resources, &steps[*first].path, batch.clone().into());
+            self.once(step, batch, &resources, batches, left).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a step for one batch of what it depends on.
+    async fn once(
+        &self,
+        step: &Step,
+        batch: &[Value],
+        resources: &Map<String, Value>,
+        batches: &mut Vec<Vec<Value>>,
+        left: &mut usize,
+    ) -> Result<(), Value> {
+        if let Some(condition) = &step.run_if {
+            let found = self.evaluate(condition, resources).await?;
+            if !found.as_ref().is_some_and(is_truthy) {
+                return Ok(());
+            }
+        }
+        match &step.action {
+            Action::Unified => Err(error(501, "Not Implemented", "Relink has no unified API yet.")),
+            Action::Request(request) => self.request(request, resources, batches, left).await,
+            Action::Spool => {
+                keep(batches, batch.to_vec().into());
+                Ok(())
+            }
+            Action::Transform(expression) => {
+                let found = self.evaluate(expression, resources).await?;
+                keep(batches, found.unwrap_or_default());
+                Ok(())
+            }
+        }
+    }
+
+    async fn request(
+        &self,
+        request: &Request,
+        resources: &Map<String, Value>,
+        batches: &mut Vec<Vec<Value>>,
+        left: &mut usize,
+    ) -> Result<(), Value> {
+        let Some(path) = &request.loop_on else { return self.follow(request, resources, batches, left).await };
+        let path = path.strip_prefix(&["resources".to_owned()]).unwrap_or(path);
+        let records = match at(resources, path) {
+            Some(Value::Array(records)) => records.clone(),
+            None | Some(Value::Null) => Vec::new(),
+            Some(one) => vec![one.clone()],
+        };
+        for record in records {
+            let mut resources = resources.clone();
+            put(&mut resources, path, record);
+            self.follow(request, &resources, batches, left).await?;
+        }
+        Ok(())
+    }
+
+    /// Follows a list to its end.
+    async fn follow(
+        &self,
+        request: &Request,
+        resources: &Map<String, Value>,
+        batches: &mut Vec<Vec<Value>>,
+        left: &mut usize,
+    ) -> Result<(), Value> {
+        let mut call = self.filled(request, resources).await?;
+        loop {
+            *left = left.checked_sub(1).ok_or_else(|| {
+                let message =
+                    format!("This batch needs more than {MAX_REQUESTS} requests. Divide it, or narrow its lists.");
+                error(400, "Bad Request", &message)
+            })?;
+            let Answered { records, next_cursor } = self.caller.call(call.clone()).await?;
+            if !records.is_empty() {
+                batches.push(records);
+            }
+            match next_cursor {
+                Some(cursor) => call.query.insert("next_cursor".to_owned(), cursor.into()),
+                None => return Ok(()),
+            };
+        }
+    }
+
+    async fn filled(&self, request: &Request, resources: &Map<String, Value>) -> Result<MethodCall, Value> {
+        let fill = |value: &Option<Value>| value.as_ref().map_or(Ok(None), |value| self.fill(value, resources));
+        let query = match fill(&request.query)? {
+            Some(Value::Object(query)) => query,
+            None | Some(Value::Null) => Map::new(),
+            Some(_) => return Err(error(400, "Bad Request", "query must be an object.")),
+        };
+        let id = fill(&request.id)?.filter(|id| !id.is_null());
+        let body = match &request.body {
+            Some(Value::String(expression)) => self.evaluate(expression, resources).await?,
+            body => fill(body)?,
+        };
+        Ok(MethodCall {
+            resource: request.resource.clone(),
+            method: request.method.clone(),
+            id: id.map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned)),
+            query,
+            body,
+        })
+    }
+
+    fn fill(&self, value: &Value, resources: &Map<String, Value>) -> Result<Option<Value>, Value> {
+        let none = BTreeMap::new();
+        let roots = [("args", Root::Object(self.given.args)), ("resources", Root::Object(resources))];
+        let scope = Scope {
+            tenant_id: Some(self.given.tenant_id),
+            roots: &roots,
+            ..Scope::new(self.given.context, &none, None)
+        };
+        let filled =
+            Template::compile(value).fill(&scope).map_err(|failed| error(400, "Bad Request", &failed.to_string()))?;
+        Ok(filled.expose().cloned())
+    }
+
+    async fn evaluate(&self, expression: &str, resources: &Map<String, Value>) -> Result<Option<Value>, Value> {
+        let mut input = self.given.context.clone();
+        input.insert("args".to_owned(), self.given.args.clone().into());
+        input.insert("tenant_id".to_owned(), self.given.tenant_id.into());
+        input.insert("resources".to_owned(), resources.clone().into());
+        let found = self.expressions.evaluate(expression, input.into()).await;
+        found.map_err(|failed| error(400, "Bad Request", &failed.to_string()))
+    }
+}
+
+/// Adds a value's records as a batch. Null or an empty list drops it.
+fn keep(batches: &mut Vec<Vec<Value>>, value: Value) {
+    let records = match value {
+        Value::Null => return,
+        Value::Array(records) => records,
+        one => vec![one],
+    };
+    if !records.is_empty() {
+        batches.push(records);
+    }
+}
+
+fn at<'v>(object: &'v Map<String, Value>, path: &[String]) -> Option<&'v Value> {
+    let (first, below) = path.split_first()?;
+    below.iter().try_fold(object.get(first)?, |value, name| value.get(name))
+}
+
+/// Puts a value at a path, in place of what is there.
+fn put(object: &mut Map<String, Value>, path: &[String], value: Value) {
+    let Some((name, below)) = path.split_first() else { return };
+    if below.is_empty() {
+        object.insert(name.clone(), value);
+        return;
+    }
+    let inner = object.entry(name.clone()).or_insert_with(|| Map::new().into());
+    if !inner.is_object() {
+        *inner = Map::new().into();
+    }
+    if let Value::Object(inner) = inner {
+        put(inner, below, value);
+    }
+}
+
+pub(super) fn error(status: u16, reason: &str, message: &str) -> Value {
+    json!({"statusCode": status, "error": reason, "message": message})
+}
