@@ -21,6 +21,7 @@ use crate::{
     path::Id as _,
     recording::{Begun, recorded},
     server::AsSent,
+    withdrawn::until_withdrawn,
 };
 
 pub(crate) fn routes() -> Routes {
@@ -297,7 +298,7 @@ async fn forward(
         prefix: &prefix,
     };
     match api.calls.run_method(caller, account, call, &api.expressions).await {
-        Ok(response) => Ok(response.map(Body::new)),
+        Ok(response) => Ok(response.map(|body| Body::new(until_withdrawn(api, caller, account, body)))),
         Err(MethodError::Remote(response)) => Ok(response.map(Body::new)),
         Err(error) => Err(explain(error)),
     }
@@ -340,6 +341,9 @@ fn explain(error: MethodError<Error>) -> ApiError {
         MethodError::Build(BuildError::Target(error)) => call_error::explain(error.into()),
         MethodError::Build(BuildError::Base(BaseError::Foreign(_))) => {
             ApiError::new(StatusCode::CONFLICT, "foreign_origin", &message)
+        }
+        MethodError::Build(BuildError::Base(BaseError::Moved)) => {
+            ApiError::new(StatusCode::CONFLICT, "address_changed", &message)
         }
         MethodError::Build(BuildError::Base(BaseError::Address(_))) => {
             ApiError::new(StatusCode::CONFLICT, "address_unresolved", &message)

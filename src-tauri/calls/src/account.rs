@@ -69,6 +69,8 @@ pub enum BaseError {
          allow it."
     )]
     Foreign(Origin),
+    #[error("The account's address changed while the call was made. Make it again.")]
+    Moved,
 }
 
 /// The accounts that calls can be made with.

@@ -140,6 +140,9 @@ impl<A: Accounts> Calls<A> {
         E: From<O::Error> + From<CallError<A::Error>>,
     {
         let mut answer = self.send::<_, E>(&account, outgoing).await?;
+        if !outgoing.carries_credential() {
+            return Ok((account, answer));
+        }
         // A token that replaced a refused one is replaced once more only if the call can be repeated, which shows whether that
         // helps. Otherwise the provider refuses what it issues, and the account says so.
         let is_worth_renewing = account.is_renewable() && (outgoing.can_be_sent() || !account.follows_refusal());
@@ -182,6 +185,11 @@ pub(crate) trait Outgoing<A>: Send {
 
     /// Whether its body can be sent, perhaps once more.
     fn can_be_sent(&self) -> bool;
+
+    /// Whether the account's credential goes with it. If not, the answer shows nothing of it.
+    fn carries_credential(&self) -> bool {
+        true
+    }
 
     /// The scopes that the definition says that it needs.
     fn needed_scopes(&self) -> &[String] {

@@ -169,10 +169,10 @@ mod tests {
             (form(ArrayFormat::Comma), "application/x-www-form-urlencoded", "a=x+y&b=1&c%5Bd%5D=true"),
             (
                 BodyEncoding::Multipart,
-                "multipart/form-data; boundary=relink-0",
-                "--relink-0\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx y\r\n--relink-0\r\nContent-Disposition: form-data; \
-                 name=\"b\"\r\n\r\n1\r\n--relink-0\r\nContent-Disposition: form-data; name=\"c\"\r\nContent-Type: \
-                 application/json\r\n\r\n{\"d\":true}\r\n--relink-0--\r\n",
+                "multipart/form-data; boundary=relink-00000000000000000000",
+                "--relink-00000000000000000000\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx y\r\n--relink-00000000000000000000\r\nContent-Disposition: form-data; \
+                 name=\"b\"\r\n\r\n1\r\n--relink-00000000000000000000\r\nContent-Disposition: form-data; name=\"c\"\r\nContent-Type: \
+                 application/json\r\n\r\n{\"d\":true}\r\n--relink-00000000000000000000--\r\n",
             ),
             (BodyEncoding::Raw, "application/json", r#"{"a":"x y","b":[1,null],"c":{"d":true},"n":null}"#),
         ] {

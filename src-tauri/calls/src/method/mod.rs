@@ -6,6 +6,7 @@ mod multipart;
 mod parameters;
 mod request;
 mod run;
+mod sending;
 mod xml;
 
 #[cfg(test)]

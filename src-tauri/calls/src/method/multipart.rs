@@ -1,8 +1,16 @@
 //! Multipart bodies (RFC 7578).
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::parameters::text;
+
+/// What a boundary is: this and a number.
+const BOUNDARY: &str = "relink-";
+const NUMBER_DIGITS: usize = 20;
+/// Of a boundary (RFC 2046 §5.1.1).
+const MAX_BOUNDARY: usize = 70;
 
 /// The parts of a body.
 #[derive(Debug, PartialEq)]
@@ -15,7 +23,8 @@ pub(super) enum Parts {
 
 /// `None`: it is no multipart body.
 pub(super) fn read(content_type: &str, body: &[u8]) -> Option<Parts> {
-    let boundary = parameter(content_type, "boundary").filter(|boundary| !boundary.is_empty())?;
+    let boundary =
+        parameter(content_type, "boundary").filter(|boundary| (1..=MAX_BOUNDARY).contains(&boundary.len()))?;
     let delimiter = format!("\r\n--{boundary}");
     let mut rest = body.strip_prefix(&delimiter.as_bytes()[2..])?;
     let mut fields = Map::new();
@@ -94,10 +103,17 @@ pub(super) fn write(fields: &Map<String, Value>) -> (String, String) {
             parts.push(format!("Content-Disposition: form-data; name=\"{name}\"{kind}\r\n\r\n{content}\r\n"));
         }
     }
-    let is_in_none = |boundary: &String| parts.iter().all(|part| !part.contains(boundary.as_str()));
-    let mut candidates = (0..).map(|number: u64| format!("relink-{number}"));
+    // Each part is searched once, however many boundaries it contains.
+    let taken: BTreeSet<&str> = parts
+        .iter()
+        .flat_map(|part| {
+            part.match_indices(BOUNDARY).filter_map(|(at, _)| part.get(at + BOUNDARY.len()..)?.get(..NUMBER_DIGITS))
+        })
+        .collect();
+    let mut candidates = (0_u64..).map(|number| format!("{number:0NUMBER_DIGITS$}"));
     // Finitely many parts can't contain all of them.
-    let boundary = candidates.find(is_in_none).unwrap_or_default();
+    let number = candidates.find(|number| !taken.contains(number.as_str())).unwrap_or_default();
+    let boundary = format!("{BOUNDARY}{number}");
     let mut body = String::new();
     for part in &parts {
         body.extend(["--", &boundary, "\r\n", part]);
@@ -147,10 +163,16 @@ mod tests {
 
     #[test]
     fn the_boundary_is_in_no_part() {
-        let fields = json!({"a": "--relink-0--", "b": "relink-1"}).as_object().expect("an object").clone();
+        let fields = json!({"a": "--relink-00000000000000000000--", "b": "relink-00000000000000000001"})
+            .as_object()
+            .expect("an object")
+            .clone();
         let (boundary, body) = write(&fields);
-        assert_eq!(boundary, "relink-2");
-        assert_eq!(read("multipart/form-data; boundary=relink-2", body.as_bytes()), Some(Parts::Fields(fields)));
+        assert_eq!(boundary, "relink-00000000000000000002");
+        assert_eq!(
+            read("multipart/form-data; boundary=relink-00000000000000000002", body.as_bytes()),
+            Some(Parts::Fields(fields))
+        );
     }
 
     proptest! {

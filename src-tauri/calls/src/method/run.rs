@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode, Uri,
+    HeaderMap, HeaderValue, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 use relink_domain::{
@@ -25,7 +25,8 @@ use super::{
     MAX_ANSWER, MAX_BODY, MethodCall, MethodError, MethodTarget, ReadError,
     answer::{List, Read, is_json, json_response},
     encode::{BodyError, CallersBody},
-    request::{BuildError, Run, of_custom_call},
+    request::{Run, of_custom_call},
+    sending::Sending,
 };
 use crate::{
     account::{Account, Accounts},
@@ -34,7 +35,7 @@ use crate::{
     expressions::Expressions,
     headers, links,
     pages::{Asked, FetchError, Fetched, PageRequest, PageSource, Pages},
-    pass_through::{CallError, Calls, Outgoing},
+    pass_through::{CallError, Calls},
     rate_limit::RateLimits,
     remote_error::{RemoteError, expressed_error},
 };
@@ -202,47 +203,6 @@ struct Source<'r, A: Accounts, X> {
     expressions: &'r X,
 }
 
-/// A request that is sent, and once more with another token.
-struct Sending<'s> {
-    run: &'s Run<'s>,
-    outline: &'s PageRequest,
-    base: &'s Url,
-    /// The caller's body as it is, with its type.
-    streamed: Option<(RequestBody, Option<HeaderValue>)>,
-    /// Where it was sent.
-    called: Uri,
-}
-
-impl<A: Account> Outgoing<A> for Sending<'_> {
-    type Error = BuildError;
-
-    fn request(&mut self, account: &A) -> std::result::Result<Request<Body>, BuildError> {
-        let (mut request, bytes) = self.run.complete(account, self.outline, self.base)?;
-        self.called = request.uri().clone();
-        Ok(match &mut self.streamed {
-            Some((body, content_type)) => {
-                if let Some(content_type) = content_type {
-                    request.headers_mut().insert(CONTENT_TYPE, content_type.clone());
-                }
-                request.map(|()| body.send())
-            }
-            None => request.map(|()| full(bytes)),
-        })
-    }
-
-    fn base<'b>(&'b self, _: &'b A) -> &'b Url {
-        self.base
-    }
-
-    fn can_be_sent(&self) -> bool {
-        self.streamed.as_ref().is_none_or(|(body, _)| body.can_be_sent())
-    }
-
-    fn needed_scopes(&self) -> &[String] {
-        &self.run.method.docs.scopes
-    }
-}
-
 impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
     /// Sends the request. The answer's headers are those that the caller gets.
     async fn send(
@@ -250,7 +210,7 @@ impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
         outline: &PageRequest,
         streamed: Option<(RequestBody, Option<HeaderValue>)>,
     ) -> Result<(http::response::Parts, Body), A::Error> {
-        let mut sending = Sending { run: self.run, outline, base: self.base, streamed, called: Uri::default() };
+        let mut sending = Sending::new(self.run, outline, self.base, streamed);
         let account = self.account.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let exchanged = self.calls.exchange::<_, MethodError<A::Error>>(self.caller, account, &mut sending).await;
         let (account, answer) = exchanged?;

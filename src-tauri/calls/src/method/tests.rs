@@ -323,7 +323,12 @@ fn a_body_is_the_callers_or_the_templates_in_the_methods_format() {
         assert_eq!(body(&all, &given()), expected, "{method}");
     }
     let multipart = body(&json!({"path": "/x", "method": "post", "body_format": "multipart"}), &given());
-    assert!(multipart.starts_with("multipart/form-data; boundary=relink-0: --relink-0\r\n"), "{multipart}");
+    assert!(
+        multipart.starts_with(
+            "multipart/form-data; boundary=relink-00000000000000000000: --relink-00000000000000000000\r\n"
+        ),
+        "{multipart}"
+    );
     let refused = built(&json!({"path": "/x", "body_format": "form"}), &call(json!([1]))).expect_err("refused");
     assert_eq!(refused, BuildError::Body(super::BodyError::NotAnObject));
     let later = Call { is_later_page: true, ..given() };

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::harness::{Got, Provider, text};
 use crate::{
-    Accounts, Answered, Calls, ExpressionError, Expressions, MethodCall, MethodError, MethodTarget, Parameters,
-    Upstream,
+    Accounts, Answered, BaseError, BuildError, Calls, ExpressionError, Expressions, MethodCall, MethodError,
+    MethodTarget, Parameters, Upstream,
     body::full,
     method::tests::{TestAccount, definition},
 };
@@ -43,6 +43,8 @@ struct TestAccounts {
     definition: relink_domain::integration::Definition,
     number: Arc<AtomicUsize>,
     reported: Arc<Mutex<Vec<String>>>,
+    /// What it is reauthorized with before the next renewal.
+    reauthorized: Arc<Mutex<Option<relink_domain::integration::Definition>>>,
 }
 
 impl Accounts for TestAccounts {
@@ -59,7 +61,10 @@ impl Accounts for TestAccounts {
     }
 
     async fn renewed(&self, caller: &Caller, _: &TestAccount) -> Result<TestAccount, &'static str> {
-        self.number.fetch_add(1, Ordering::SeqCst);
+        let number = self.number.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some(definition) = self.reauthorized.lock().expect("not poisoned").take() {
+            return Ok(TestAccount::new(definition, &format!("at-{number}")));
+        }
         self.prepared(caller, AccountId::from_uuid(Uuid::nil())).await
     }
 
@@ -103,6 +108,7 @@ impl World {
             definition: definition(&format!("{}/v1", provider.origin), config),
             number: Arc::new(AtomicUsize::new(1)),
             reported: Arc::default(),
+            reauthorized: Arc::default(),
         };
         Self { calls: Calls::new(accounts.clone(), Upstream::default()), accounts }
     }
@@ -343,4 +349,29 @@ async fn a_refused_token_is_renewed_and_the_method_run_once_more() {
     assert_eq!(answer.json(), json!({"body": r#"{"key":"at-2","a":"1"}"#}));
     assert_eq!(provider.requests(), 2);
     assert_eq!(*world.accounts.reported.lock().expect("not poisoned"), ["accepted"]);
+}
+
+#[tokio::test]
+async fn a_call_without_the_credential_says_nothing_of_it() {
+    let provider = Provider::start(|_: Got, _| text(StatusCode::UNAUTHORIZED, "{}", &[])).await;
+    let methods = json!({"list": {"path": "/a", "no_auth": true}});
+    let world = World::new(&provider, &contacts(&methods));
+    let target = MethodTarget::Named { resource: "contacts", method: "list", id: None };
+    assert_eq!(world.run(target, "", "application/json", "").await.expect("an answer").status, 401);
+    assert_eq!(provider.requests(), 1, "no token is renewed for it");
+    assert_eq!(*world.accounts.reported.lock().expect("not poisoned"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_new_credential_does_not_go_where_the_old_one_went() {
+    let provider = Provider::start(|_: Got, _| text(StatusCode::UNAUTHORIZED, "{}", &[])).await;
+    let config = contacts(&json!({"list": {"path": "/a"}}));
+    let world = World::new(&provider, &config);
+    // Given an account that is reauthorized with another address while a call is refused.
+    let other = definition("http://127.0.0.1:1/v1", &config);
+    *world.accounts.reauthorized.lock().expect("not poisoned") = Some(other);
+    let target = MethodTarget::Named { resource: "contacts", method: "list", id: None };
+    let refused = world.run(target, "", "application/json", "").await;
+    assert!(matches!(refused, Err(MethodError::Build(BuildError::Base(BaseError::Moved)))), "{refused:?}");
+    assert_eq!(provider.requests(), 1);
 }
