@@ -18,7 +18,7 @@ const DOCUMENT: &str = include_str!("../../docs/cli.md");
 const ACCOUNT: &str = "id name tenant_id integration integration_label status authentication_method is_sandbox identity \
     scopes verdict last_error next_try next_action_at waiting expires_at expiry_is_assumed is_fresh is_unchecked last_used_at created_at \
     updated_at";
-const API_TOKEN: &str = "id name level created_at expires_at last_used_at";
+const API_TOKEN: &str = "id name level accounts integrations read_only created_at expires_at last_used_at";
 const WEBHOOK: &str =
     "id environment_id target_url is_active event_types failing_since created_by created_at updated_at";
 const INSTALLED: &str = "name environment_integration_id";

@@ -150,19 +150,17 @@ it('tries a call, shows the response, and copies it as code', async () => {
   }
 });
 
-it('completes a path, brings its method along, and asks for what is missing in it', async () => {
+it('offers the calls of the integration, and asks for what is missing in a path', async () => {
   const relink = used();
   app = await openWindow(relink);
   const { page } = app;
   await showSection('Try a call');
-  const options = page.locator('datalist option');
-  await expect.poll(() => options.count()).toBe(2);
-  expect(await options.evaluateAll((all) => all.map((one) => (one as HTMLOptionElement).value))).toEqual([
-    '/user/repos',
-    '/repos/{owner}/issues',
-  ]);
+  const known = page.getByLabel('Call of the integration');
+  await known.waitFor();
+  expect(await known.locator('option').count()).toBe(3);
   const path = page.getByLabel('Path');
-  await path.fill('/repos/{owner}/issues');
+  await known.selectOption({ index: 2 });
+  expect(await path.inputValue()).toBe('/repos/{owner}/issues');
   expect(await page.getByLabel('Method').inputValue()).toBe('POST');
   await page.getByText('Replace {owner} with a value.').waitFor();
   await page.getByRole('button', { name: 'Send' }).click();
