@@ -103,6 +103,9 @@ impl Page {
     /// Clicks an element after it has stopped moving. While the page is still being laid out, the click could miss it.
     async fn click_when_still(&self, element: Element) -> Result<()> {
         let end = Instant::now() + DEADLINE;
+        // A driver doesn't scroll for an element that can be seen in part, and then clicks on what covers the rest.
+        let shown = serde_json::to_value(&element)?;
+        self.0.execute("arguments[0].scrollIntoView({ block: 'nearest' })", vec![shown]).await?;
         let mut before = element.rectangle().await?;
         loop {
             sleep(POLL_INTERVAL).await;
