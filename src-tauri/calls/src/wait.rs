@@ -23,7 +23,7 @@ pub trait Awaited: Accounts {
     fn needs_person(error: &Self::Error) -> bool;
 
     /// Waits until the account works again: with other credentials than those that a call was `refused` with, or because the
-    /// provider accepts them again. Fails if the account is deleted. Its person is told that the caller waits.
+    /// provider accepts them again. Fails if the account is deleted. Its person learns that the caller waits.
     fn works_again(
         &self,
         caller: &Caller,

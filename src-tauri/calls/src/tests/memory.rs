@@ -93,7 +93,7 @@ async fn a_hundred_megabytes_take_no_more_memory_than_one() {
 }
 
 #[tokio::test]
-#[ignore = "takes some seconds"]
+#[ignore = "1 GB: once, outside CI"]
 async fn a_gigabyte_takes_no_more_memory_than_ten_megabytes() {
     measure("tests::memory::a_gigabyte_takes_no_more_memory_than_ten_megabytes", 1 << 30).await;
 }

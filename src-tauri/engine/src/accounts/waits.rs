@@ -76,7 +76,7 @@ impl Accounts {
     }
 
     /// Waits until the account works: with other credentials than those that a call was `refused` with, or because the provider accepts
-    /// them again. Meanwhile its person is told that the caller waits.
+    /// them again. Meanwhile its person learns that the caller waits.
     pub async fn works_again(&self, caller: &Caller, id: AccountId, refused: Option<&PreparedAccount>) -> Result<()> {
         let program = match caller {
             Caller::ApiToken { name, .. } => name.clone(),
