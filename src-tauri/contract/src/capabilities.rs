@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use relink_domain::{
     AccountId, EnvironmentId, IntegrationId,
     account::{Account, AuthenticationMethod},
-    integration::{Definition, Field, FieldKind},
+    integration::{Definition, Field, FieldKind, resources::Schema},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -111,6 +111,7 @@ impl Capabilities {
         environment_id: EnvironmentId,
         filter: &CapabilityFilter,
     ) -> Self {
+        let is_read = |schema: &Option<Schema>| schema.as_ref().is_some_and(|schema| schema.object().is_some());
         let mut proxy: BTreeMap<&str, Vec<ProxyMethod>> = BTreeMap::new();
         let selected = if filter.proxy { filter.methods.select(definition) } else { Vec::new() };
         for (resource, name, method) in selected {
@@ -123,9 +124,9 @@ impl Capabilities {
                 name: tool_name(definition.name(), resource, name),
                 has_description: description.is_some(),
                 description,
-                has_query_schema: method.docs.query_schema.is_some(),
-                has_body_schema: method.docs.body_schema.is_some(),
-                has_response_schema: method.docs.response_schema.is_some(),
+                has_query_schema: is_read(&method.docs.query_schema),
+                has_body_schema: is_read(&method.docs.body_schema),
+                has_response_schema: is_read(&method.docs.response_schema),
                 api_documentation_url: method.docs.api_documentation_url.clone(),
             });
         }

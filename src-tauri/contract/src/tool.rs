@@ -2,10 +2,10 @@
 
 use relink_domain::integration::{
     Definition,
-    resources::{Method, Resource},
+    resources::{Method, Resource, Schema},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// A method that an agent can call through `/proxy`.
@@ -66,7 +66,7 @@ impl Tools {
     /// The methods with a description: without one, an agent can't know what a method is for.
     pub fn of(definition: &Definition, filter: &MethodFilter) -> Self {
         let tool = |(resource, method, it): (&str, &str, &Method)| {
-            let description = description(it)?.to_owned();
+            let description = format!("{}{}", description(it)?, unreadable(it));
             let query_schema = query_schema(method, it);
             let body_schema = schema(it.docs.body_schema.as_ref());
             let mut required = required_of(&query_schema);
@@ -94,16 +94,23 @@ pub(crate) fn description(method: &Method) -> Option<&str> {
     method.docs.description.as_deref().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// A schema as an object. A text may have JSON in it.
-fn schema(given: Option<&Value>) -> Value {
-    let read = match given {
-        Some(Value::String(text)) => serde_json::from_str(text).ok(),
-        given => given.cloned(),
+/// What an agent reads of the schemas that the tool is without, because their texts can't be read. It stands in the description,
+/// which every agent gets.
+fn unreadable(method: &Method) -> String {
+    let docs = &method.docs;
+    let named = [("query_schema", &docs.query_schema), ("body_schema", &docs.body_schema)];
+    let problem = |(name, schema): (&str, &Option<Schema>)| match schema {
+        Some(Schema::Unreadable(problem)) => Some(format!(
+            " The integration's definition doesn't say what the call takes, because its {name} {problem}."
+        )),
+        Some(Schema::Object(_)) | None => None,
     };
-    let mut schema = match read {
-        Some(Value::Object(schema)) => schema,
-        _ => Map::new(),
-    };
+    named.into_iter().filter_map(problem).collect()
+}
+
+/// A schema with what every one has.
+fn schema(given: Option<&Schema>) -> Value {
+    let mut schema = given.and_then(Schema::object).cloned().unwrap_or_default();
     schema.entry("type").or_insert_with(|| "object".into());
     if schema["type"] == "object" {
         schema.entry("properties").or_insert_with(|| json!({}));
@@ -188,7 +195,7 @@ mod tests {
                         "query_schema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}},
                     "get": {"path": "/contacts/{{id}}", "description": "Gets a contact."},
                     "create": {"path": "/contacts", "method": "post", "description": "Adds a contact.",
-                        "body_schema": "{\"type\": \"object\", \"properties\": {\"email\": {}}, \"required\": [\"email\"]}"},
+                        "body_schema": "type: object\nrequired: [email]\nproperties:\n  email: {type: string}\n"},
                     "delete": {"path": "/contacts/{{id}}", "method": "delete"},
                 },
                 "companies": {"merge": {"path": "/merge", "method": "post", "description": " Merges two. "}},
@@ -236,6 +243,22 @@ mod tests {
         );
         assert_eq!(find("merge").description, "Merges two.");
         assert_eq!(find("merge").response_schema, json!({"type": "object", "properties": {}}));
+    }
+
+    #[test]
+    fn a_tool_whose_schema_cant_be_read_says_so() {
+        let mut document = serde_json::to_value(definition()).expect("JSON");
+        document["config"]["resources"]["contacts"]["create"]["body_schema"] =
+            json!("type: object\nproperties: {email");
+        let stored = Definition::load(&document, &serde_json::Map::new()).expect("usable");
+        let tools = Tools::of(&stored, &MethodFilter::default()).result;
+        let create = tools.iter().find(|tool| tool.method == "create").expect("a tool");
+        assert_eq!(create.body_schema, json!({"type": "object", "properties": {}}));
+        assert!(
+            create.description.starts_with("Adds a contact. The integration's definition doesn't say what the call takes, because its body_schema has YAML"),
+            "{}",
+            create.description
+        );
     }
 
     #[test]

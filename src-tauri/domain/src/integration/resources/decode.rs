@@ -13,6 +13,7 @@ use super::{
     pagination::Pagination,
     rate_limit::RateLimit,
     response_path::ResponsePath,
+    schema::Schema,
 };
 use crate::{
     integration::{
@@ -338,12 +339,7 @@ fn response_format(node: &Node<'_>) -> Result<ApiResponseFormat> {
 }
 
 fn docs(method: &Object<'_>) -> Result<MethodDocs> {
-    let schema = |key: &str| {
-        method.describing(key, |node| match node.json() {
-            Value::Object(_) | Value::String(_) => Ok(node.json().clone()),
-            _ => Err(node.fail("must be a JSON schema: an object, or a string with YAML in it")),
-        })
-    };
+    let schema = |key: &str| method.map(key, |node| Schema::decode(&node));
     let examples = method.describing("examples", |node| {
         let text = |(name, node): (&str, Node<'_>)| Ok((name.to_owned(), Value::from(node.text()?)));
         node.object()?.entries().map(text).collect::<Result<Map<_, _>>>()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{pagination::Pagination, rate_limit::RateLimit, response_path::ResponsePath};
+use super::{pagination::Pagination, rate_limit::RateLimit, response_path::ResponsePath, schema::Schema};
 use crate::{
     integration::{
         address::Address,
@@ -178,8 +178,7 @@ pub struct MethodDocs {
     pub api_documentation_url: Option<String>,
     /// Texts under `response`, `query` and `body`.
     pub examples: Map<String, Value>,
-    /// JSON schemas: an object, or a text with YAML in it.
-    pub query_schema: Option<Value>,
-    pub body_schema: Option<Value>,
-    pub response_schema: Option<Value>,
+    pub query_schema: Option<Schema>,
+    pub body_schema: Option<Schema>,
+    pub response_schema: Option<Schema>,
 }

@@ -86,10 +86,12 @@ fn every_key_is_read() {
     assert!(all.add_query_to_body && all.ignore_body_in_pagination);
     assert!(all.api_response_format == ApiResponseFormat::Xml && all.throw_error_on_parse_error);
     assert_eq!((all.docs.scopes, all.docs.description.as_deref()), (vec!["read".to_owned()], Some("Lists")));
+    let object = serde_json::Map::from_iter([("type".to_owned(), json!("object"))]);
     assert_eq!(
-        (all.docs.body_schema, all.docs.examples["response"].as_str()),
-        (Some("type: object".into()), Some("{}"))
+        (&all.docs.query_schema, &all.docs.body_schema),
+        (&Some(Schema::Object(object)), &all.docs.query_schema)
     );
+    assert_eq!(all.docs.examples["response"], "{}");
     let without = method(&json!({"path": "/a", "no_auth": true, "ignore_body": true}));
     assert_eq!((without.authorization, without.body), (MethodAuthorization::None, MethodBody::Nothing));
     let null = method(&json!({"path": "/a", "body": {"a": 1}, "set_body_to_null": true}));
@@ -159,6 +161,10 @@ fn what_is_wrong_is_an_error_with_its_place() {
         (json!({"path": "/a", "api_response_format": "csv"}), "list.api_response_format: \"csv\" is not known here"),
         (json!({"path": "/a", "scopes": "read"}), "list.scopes: must be a list in [ ], not a string"),
         (json!({"path": "/a", "query_schema": []}), "list.query_schema: must be a JSON schema"),
+        (
+            json!({"path": "/a", "body_schema": "a: [1"}),
+            "list.body_schema: has YAML that can't be read: unclosed bracket",
+        ),
         (json!({"path": "/a", "response_pth": "x"}), "list.response_pth: is not known here and would have no effect"),
     ] {
         let error = parsed(&of).expect_err(&of.to_string()).to_string();
@@ -169,6 +175,7 @@ fn what_is_wrong_is_an_error_with_its_place() {
 #[test]
 fn a_stored_definition_works_without_what_is_not_understood() {
     let mut document = definition(&json!({"path": "/contacts", "new": 1}));
+    document["config"]["resources"]["contacts"]["list"]["query_schema"] = json!("a: [1");
     document["config"]["resources"]["contacts"]["broken"] = json!({"path": "/a/../b"});
     document["config"]["resources"]["notes"] = json!("?");
     document["config"]["pagination"] = json!({"format": "newer"});
@@ -178,7 +185,11 @@ fn a_stored_definition_works_without_what_is_not_understood() {
     let names: Vec<_> = loaded.resources().methods().map(|(resource, name, _)| format!("{resource}.{name}")).collect();
     assert_eq!(names, ["contacts.list"]);
     assert!(loaded.resources().get("notes").expect("a name").iter().next().is_none());
-    assert!(loaded.resources().get("contacts").and_then(|it| it.get("list")).expect("it").pagination.is_none());
+    let list = loaded.resources().get("contacts").and_then(|it| it.get("list")).expect("it");
+    assert!(list.pagination.is_none());
+    assert!(
+        matches!(&list.docs.query_schema, Some(Schema::Unreadable(problem)) if problem.contains("unclosed bracket"))
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod method;
 mod pagination;
 mod rate_limit;
 mod response_path;
+mod schema;
 
 #[cfg(test)]
 mod method_tests;
@@ -30,6 +31,7 @@ pub use self::{
     },
     rate_limit::RateLimit,
     response_path::ResponsePath,
+    schema::Schema,
 };
 
 /// The resources of a definition, by name.
