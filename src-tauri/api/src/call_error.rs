@@ -1,5 +1,6 @@
 //! Why calls have no response of the provider, as errors of the API.
 
+use axum::http::StatusCode;
 use relink_calls::{CallError, TargetError};
 use relink_domain::failure::Failure;
 use relink_engine::Error;
@@ -11,12 +12,13 @@ pub(crate) fn explain(error: CallError<Error>) -> ApiError {
     match error {
         CallError::Account(error) => error.into(),
         CallError::Target(error) => {
-            let code = match error {
-                TargetError::DotSegment => "path_leaves_api",
-                TargetError::ControlCharacter => "path_control_character",
-                TargetError::Malformed => "path_malformed",
+            let (status, code) = match error {
+                TargetError::NoBase => (StatusCode::CONFLICT, "no_base_url"),
+                TargetError::DotSegment => (StatusCode::BAD_REQUEST, "path_leaves_api"),
+                TargetError::ControlCharacter => (StatusCode::BAD_REQUEST, "path_control_character"),
+                TargetError::Malformed => (StatusCode::BAD_REQUEST, "path_malformed"),
             };
-            ApiError::bad_request(code, &error.to_string())
+            ApiError::new(status, code, &error.to_string())
         }
         CallError::Body(_) => ApiError::bad_request(
             "body_ended_early",

@@ -23,7 +23,7 @@ pub(crate) struct EngineAccounts(pub(crate) Engine);
 pub(crate) struct Prepared(Arc<PreparedAccount>);
 
 impl Account for Prepared {
-    fn base_url(&self) -> &Url {
+    fn base_url(&self) -> Option<&Url> {
         self.0.base_url()
     }
 
@@ -64,7 +64,7 @@ impl Account for Prepared {
     }
 
     fn base_of(&self, method: &Method) -> Result<Url, BaseError> {
-        let Some(address) = &method.base_url else { return Ok(self.base_url().clone()) };
+        let Some(address) = &method.base_url else { return self.base_url().cloned().ok_or(BaseError::Missing) };
         let url = self.0.resolve(address)?;
         let origin = WebUrl::origin(&url);
         if self.0.allows_method_at(&origin) { Ok(url.as_url().clone()) } else { Err(BaseError::Foreign(origin)) }

@@ -339,6 +339,9 @@ fn explain(error: MethodError<Error>) -> ApiError {
         }
         MethodError::Build(BuildError::Body(error)) => ApiError::bad_request(error.code(), &message),
         MethodError::Build(BuildError::Target(error)) => call_error::explain(error.into()),
+        MethodError::Build(BuildError::Base(BaseError::Missing)) => {
+            ApiError::new(StatusCode::CONFLICT, "no_base_url", &message)
+        }
         MethodError::Build(BuildError::Base(BaseError::Foreign(_))) => {
             ApiError::new(StatusCode::CONFLICT, "foreign_origin", &message)
         }

@@ -16,8 +16,8 @@ use url::Url;
 
 /// An account that is ready for calls: everything that a call needs of it, in memory.
 pub trait Account: Clone + Send + Sync + 'static {
-    /// Where the provider's API is. Calls go to paths below it.
-    fn base_url(&self) -> &Url;
+    /// Where the provider's API is. Calls go to paths below it. Without one, each method names its own.
+    fn base_url(&self) -> Option<&Url>;
 
     /// Which addresses may be called.
     fn consent(&self) -> Consent;
@@ -62,6 +62,11 @@ pub trait Account: Clone + Send + Sync + 'static {
 /// Why there is no URL that a method's path is below.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BaseError {
+    #[error(
+        "Neither the integration's definition nor the method has a base_url, so there is nowhere to call. Add \"base_url\" to one of \
+         them, such as \"https://api.example.com\"."
+    )]
+    Missing,
     #[error("The request's URL can't be made: {0}.")]
     Address(#[from] AddressError),
     #[error(

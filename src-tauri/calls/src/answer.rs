@@ -12,7 +12,6 @@ use http::{
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::body::{Frame, Incoming};
 use relink_domain::integration::{ExpiredWhen, Look};
-use tokio::time::Instant;
 
 use crate::{
     account::{Answered, Said},
@@ -25,21 +24,22 @@ const MAX_SAID: usize = 64 << 10;
 /// For so long the caller waits for it.
 const SAID_DEADLINE: Duration = Duration::from_secs(2);
 
-/// A provider's answer, of whose body no more than the beginning was read.
+/// A provider's answer, of whose body no more than the beginning was read, unless the definition judges by all of it.
 pub(crate) struct Answer {
     response: Response<Incoming>,
     beginning: Beginning,
-    is_unauthorized: bool,
+    /// The status that it counts as for the account, which may be another than its own.
+    counted: StatusCode,
 }
 
 impl Answer {
     /// `expired_when`: the answers that mean the same as a 401 at this provider. A body is looked at only where one of them could
     /// match.
     pub(crate) async fn new(response: Response<Incoming>, expired_when: &[ExpiredWhen]) -> Self {
-        let is_unauthorized = response.status() == StatusCode::UNAUTHORIZED;
-        let mut answer = Self { response, beginning: Beginning::default(), is_unauthorized };
-        if !is_unauthorized && !expired_when.is_empty() {
-            answer.is_unauthorized = answer.means_expired(expired_when).await;
+        let counted = response.status();
+        let mut answer = Self { response, beginning: Beginning::default(), counted };
+        if !answer.is_unauthorized() && !expired_when.is_empty() && answer.means_expired(expired_when).await {
+            answer.counted = StatusCode::UNAUTHORIZED;
         }
         answer
     }
@@ -68,31 +68,49 @@ impl Answer {
         }
         self.beginning.read(self.response.body_mut()).await;
         let body = self.said().body;
-        self.beginning.is_whole && signs.iter().any(|sign| sign.matches(status, &body))
+        self.beginning.has_ended && signs.iter().any(|sign| sign.matches(status, &body))
+    }
+
+    /// The whole body without its content coding. None if it has more bytes, or ends early.
+    pub(crate) async fn whole(&mut self, most: usize) -> Option<Cow<'_, [u8]>> {
+        self.beginning.read_up_to(self.response.body_mut(), most.saturating_add(1)).await;
+        let bytes = &self.beginning.bytes;
+        let is_there = self.beginning.has_ended && bytes.len() <= most;
+        if is_there { coding::decoded(self.response.headers(), bytes) } else { None }
+    }
+
+    /// Counts it as one with this status, as the definition says. A 401 stays one, unless it is about a permission or the rate: an
+    /// answer to a refused credential never shows that it was accepted.
+    pub(crate) fn count_as(&mut self, status: StatusCode) {
+        let is_about_another = matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
+        if is_about_another || !self.is_unauthorized() {
+            self.counted = status;
+        }
     }
 
     /// Whether the credential was refused: with 401, or with an answer that means the same.
-    pub(crate) const fn is_unauthorized(&self) -> bool {
-        self.is_unauthorized
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.counted == StatusCode::UNAUTHORIZED
     }
 
     /// Reports what the answer shows of the account's credential, if it shows something. Of a refusal, the beginning of the body
     /// is read.
     /// `needed_scopes`: what the definition says that the call needs.
     pub(crate) async fn report(&mut self, needed_scopes: &[String], to: impl FnOnce(Answered<'_>)) {
-        let status = self.response.status();
-        if self.is_unauthorized || status == StatusCode::FORBIDDEN {
+        let is_unauthorized = self.is_unauthorized();
+        if is_unauthorized || self.counted == StatusCode::FORBIDDEN {
             self.beginning.read(self.response.body_mut()).await;
             let said = Said { needed_scopes, ..self.said() };
-            to(if self.is_unauthorized { Answered::Unauthorized(said) } else { Answered::Forbidden(said) });
-        } else if shows_acceptance(status) {
+            to(if is_unauthorized { Answered::Unauthorized(said) } else { Answered::Forbidden(said) });
+        } else if shows_acceptance(self.counted) {
             to(Answered::Accepted);
         }
     }
 
     fn said(&self) -> Said<'_> {
         let headers = self.response.headers();
-        let body = coding::decoded(headers, &self.beginning.bytes).unwrap_or(Cow::Borrowed(&[]));
+        let bytes = &self.beginning.bytes;
+        let body = coding::decoded(headers, &bytes[..bytes.len().min(MAX_SAID)]).unwrap_or(Cow::Borrowed(&[]));
         Said { status: self.response.status().as_u16(), headers, body, needed_scopes: &[] }
     }
 
@@ -114,31 +132,30 @@ fn shows_acceptance(status: StatusCode) -> bool {
 struct Beginning {
     bytes: BytesMut,
     frames: Vec<Result<Frame<Bytes>, BoxError>>,
-    is_read: bool,
-    is_whole: bool,
+    was_read: bool,
+    is_broken: bool,
+    has_ended: bool,
 }
 
 impl Beginning {
+    /// Reads what the provider said. A body that stalls is passed on as far as it is there.
     async fn read(&mut self, body: &mut Incoming) {
-        if std::mem::replace(&mut self.is_read, true) {
-            return;
+        if !std::mem::replace(&mut self.was_read, true) {
+            let _ = tokio::time::timeout(SAID_DEADLINE, self.read_up_to(body, MAX_SAID)).await;
         }
-        let until = Instant::now() + SAID_DEADLINE;
-        while self.bytes.len() < MAX_SAID {
-            // A body that stalls is passed on as far as it is there.
-            let Ok(next) = tokio::time::timeout_at(until, body.frame()).await else { break };
-            let Some(frame) = next else {
-                self.is_whole = true;
-                break;
+    }
+
+    async fn read_up_to(&mut self, body: &mut Incoming, most: usize) {
+        while self.bytes.len() < most && !self.is_broken && !self.has_ended {
+            let Some(frame) = body.frame().await else {
+                self.has_ended = true;
+                return;
             };
             if let Some(data) = frame.as_ref().ok().and_then(Frame::data_ref) {
                 self.bytes.extend_from_slice(data);
             }
-            let is_broken = frame.is_err();
+            self.is_broken = frame.is_err();
             self.frames.push(frame.map_err(Into::into));
-            if is_broken {
-                break;
-            }
         }
     }
 

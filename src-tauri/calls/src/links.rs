@@ -13,7 +13,13 @@ use crate::target::without_parameters;
 /// Rewrites the URLs in `Location`, `Content-Location` and `Link` (RFC 8288) that lead below the base URL to the same place below
 /// `prefix`, Relink's URL of the account. Any other one stays: a client that follows it gets there without the credential. None keeps
 /// the parameters that the account adds to each call.
-pub(crate) fn rewrite(headers: &mut HeaderMap, called: &Uri, base: &Url, added: &[(String, Secret)], prefix: &str) {
+pub(crate) fn rewrite(
+    headers: &mut HeaderMap,
+    called: &Uri,
+    base: Option<&Url>,
+    added: &[(String, Secret)],
+    prefix: &str,
+) {
     if ![LOCATION, CONTENT_LOCATION, LINK].iter().any(|name| headers.contains_key(name)) {
         return;
     }
@@ -33,7 +39,7 @@ pub(crate) fn remove(headers: &mut HeaderMap) {
 
 struct Links<'a> {
     called: Url,
-    base: &'a Url,
+    base: Option<&'a Url>,
     added: &'a [(String, Secret)],
     prefix: &'a str,
 }
@@ -70,12 +76,13 @@ impl Links<'_> {
         Some(to.into())
     }
 
-    /// The path below the base URL, for a URL there.
+    /// The path below the base URL, for a URL there. Without a base URL, nothing is.
     fn below<'u>(&self, to: &'u Url) -> Option<&'u str> {
-        if to.origin() != self.base.origin() || !to.username().is_empty() || to.password().is_some() {
+        let base = self.base?;
+        if to.origin() != base.origin() || !to.username().is_empty() || to.password().is_some() {
             return None;
         }
-        let rest = to.path().strip_prefix(self.base.path().trim_end_matches('/'))?;
+        let rest = to.path().strip_prefix(base.path().trim_end_matches('/'))?;
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)
     }
 
@@ -105,7 +112,7 @@ mod tests {
         let base: Url = "https://api.example.com/v1/".parse().expect("a URL");
         let added = [("key".to_owned(), Secret::new("k"))];
         let mut headers = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static(text))]);
-        rewrite(&mut headers, &called, &base, &added, RELINK);
+        rewrite(&mut headers, &called, Some(&base), &added, RELINK);
         headers[name].to_str().expect("text").replace(RELINK, "RELINK")
     }
 

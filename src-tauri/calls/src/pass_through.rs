@@ -116,14 +116,15 @@ impl<A: Accounts> Calls<A> {
     ) -> Result<Attempt<A::Account>, CallError<A::Error>> {
         let Incoming { method, path, query, headers, body, prefix } = call;
         let account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
-        self.keep_quiet(id, account.base_url())?;
+        let base = account.base_url().cloned().ok_or(TargetError::NoBase)?;
+        self.keep_quiet(id, &base)?;
         // What can be refused is, before anything of the body is read.
-        let uri = target(account.base_url(), path, query, account.query())?;
+        let uri = target(&base, path, query, account.query())?;
         let body = RequestBody::new(body, &headers, account.is_renewable()).await.map_err(CallError::Body)?;
-        let mut through = Through { method, path, query, headers, body, uri, was_sent: false };
+        let mut through = Through { method, path, query, headers, body, base, uri, was_sent: false };
         let (account, answer) = self.exchange::<_, CallError<A::Error>>(caller, account, &mut through).await?;
-        self.heed(id, account.base_url(), &answer);
-        Ok(made(answer, &through.uri, account, prefix))
+        self.heed(id, &through.base, &answer);
+        Ok(made(answer, &through, account, prefix))
     }
 
     /// Sends a request, and reports what the answer shows of the account's credential. If the provider refuses an access token that
@@ -168,9 +169,13 @@ impl<A: Accounts> Calls<A> {
         E: From<O::Error> + From<CallError<A::Error>>,
     {
         let request = outgoing.request(account)?;
-        let sent = self.upstream.send(request, outgoing.base(account), account.consent()).await;
+        let sent = self.upstream.send(request, outgoing.base(), account.consent()).await;
         let response = sent.map_err(CallError::Upstream)?;
-        Ok(Answer::new(response, account.expired_when()).await)
+        let mut answer = Answer::new(response, account.expired_when()).await;
+        if let Some(status) = outgoing.judge(&mut answer).await {
+            answer.count_as(status);
+        }
+        Ok(answer)
     }
 }
 
@@ -181,10 +186,15 @@ pub(crate) trait Outgoing<A>: Send {
     fn request(&mut self, account: &A) -> Result<Request<Body>, Self::Error>;
 
     /// The URL that the request goes below.
-    fn base<'b>(&'b self, account: &'b A) -> &'b Url;
+    fn base(&self) -> &Url;
 
     /// Whether its body can be sent, perhaps once more.
     fn can_be_sent(&self) -> bool;
+
+    /// The status that an answer counts as, if the definition judges it.
+    fn judge(&mut self, _answer: &mut Answer) -> impl Future<Output = Option<StatusCode>> + Send {
+        async { None }
+    }
 
     /// Whether the account's credential goes with it. If not, the answer shows nothing of it.
     fn carries_credential(&self) -> bool {
@@ -203,6 +213,8 @@ struct Through<'a> {
     query: Option<&'a str>,
     headers: HeaderMap,
     body: RequestBody,
+    /// Below which it goes.
+    base: Url,
     /// Where it goes.
     uri: Uri,
     was_sent: bool,
@@ -214,7 +226,8 @@ impl<A: Account> Outgoing<A> for Through<'_> {
     fn request(&mut self, account: &A) -> Result<Request<Body>, TargetError> {
         // The account may be another one.
         if std::mem::replace(&mut self.was_sent, true) {
-            self.uri = target(account.base_url(), self.path, self.query, account.query())?;
+            self.base = account.base_url().cloned().ok_or(TargetError::NoBase)?;
+            self.uri = target(&self.base, self.path, self.query, account.query())?;
         }
         let mut request = Request::new(self.body.send());
         *request.method_mut() = self.method.clone();
@@ -223,8 +236,8 @@ impl<A: Account> Outgoing<A> for Through<'_> {
         Ok(request)
     }
 
-    fn base<'b>(&'b self, account: &'b A) -> &'b Url {
-        account.base_url()
+    fn base(&self) -> &Url {
+        &self.base
     }
 
     fn can_be_sent(&self) -> bool {
@@ -232,18 +245,18 @@ impl<A: Account> Outgoing<A> for Through<'_> {
     }
 }
 
-fn made<A: Account>(answer: Answer, uri: &Uri, account: A, prefix: &str) -> Attempt<A> {
+fn made<A: Account>(answer: Answer, through: &Through<'_>, account: A, prefix: &str) -> Attempt<A> {
     let is_refused = answer.is_unauthorized();
-    let response = respond(answer, uri, &account, prefix);
+    let response = respond(answer, through, &account, prefix);
     Attempt { response, refused: is_refused.then_some(account) }
 }
 
 /// The provider's response, whose body is still arriving.
-fn respond(answer: Answer, uri: &Uri, account: &impl Account, prefix: &str) -> Response<Body> {
+fn respond(answer: Answer, through: &Through<'_>, account: &impl Account, prefix: &str) -> Response<Body> {
     let (mut parts, body) = answer.into_response();
     let protocol = parts.headers.remove(UPGRADE).filter(|_| parts.status == StatusCode::SWITCHING_PROTOCOLS);
     headers::keep_of_response(&mut parts.headers);
-    links::rewrite(&mut parts.headers, uri, account.base_url(), account.query(), prefix);
+    links::rewrite(&mut parts.headers, &through.uri, Some(&through.base), account.query(), prefix);
     parts.version = http::Version::HTTP_11;
     let provider = parts.extensions.remove::<OnUpgrade>();
     parts.extensions.clear();

@@ -55,15 +55,37 @@ impl RateLimits {
         now: Timestamp,
         expressions: &impl Expressions,
     ) -> Result<Self, ExpressionError> {
+        Self::read_as(None, config, status, headers, now, expressions).await
+    }
+
+    /// Reads an answer that refuses the call for its rate, whatever its status is.
+    pub(crate) async fn read_refusal(
+        config: Option<&RateLimit>,
+        headers: &HeaderMap,
+        now: Timestamp,
+        expressions: &impl Expressions,
+    ) -> Result<Self, ExpressionError> {
+        Self::read_as(Some(true), config, StatusCode::TOO_MANY_REQUESTS, headers, now, expressions).await
+    }
+
+    async fn read_as(
+        is_limited: Option<bool>,
+        config: Option<&RateLimit>,
+        status: StatusCode,
+        headers: &HeaderMap,
+        now: Timestamp,
+        expressions: &impl Expressions,
+    ) -> Result<Self, ExpressionError> {
         let Some(config) = config else { return Ok(Self::of_headers(status, headers, now)) };
         let scope = json!({"headers": headers_for_expressions(headers), "status": status.as_u16()});
         let evaluate = async |expression: &Option<String>| match expression {
             Some(expression) => expressions.evaluate(expression, scope.clone()).await,
             None => Ok(None),
         };
-        let is_limited = match &config.is_rate_limited {
-            Some(_) => evaluate(&config.is_rate_limited).await?.as_ref().is_some_and(is_truthy),
-            None => status == StatusCode::TOO_MANY_REQUESTS,
+        let is_limited = match (is_limited, &config.is_rate_limited) {
+            (Some(is_limited), _) => is_limited,
+            (None, Some(_)) => evaluate(&config.is_rate_limited).await?.as_ref().is_some_and(is_truthy),
+            (None, None) => status == StatusCode::TOO_MANY_REQUESTS,
         };
         let said = evaluate(&config.retry_after).await?;
         let retry_after = said.as_ref().and_then(|value| wait_of(value, now));

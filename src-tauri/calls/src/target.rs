@@ -10,6 +10,11 @@ use url::{Url, form_urlencoded};
 /// Why a call's path is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
+    #[error(
+        "The integration's definition has no base_url, so a path leads nowhere. Call its resources by name, or add \"base_url\" to it, \
+         such as \"https://api.example.com\"."
+    )]
+    NoBase,
     #[error("A path may not contain the segments \".\" and \"..\", which would leave the provider's API.")]
     DotSegment,
     #[error("A path may not contain a line break or another control character.")]

@@ -192,7 +192,7 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// `None`: the body isn't in the format.
-fn parse(format: ApiResponseFormat, headers: &HeaderMap, bytes: &[u8]) -> Option<Value> {
+pub(super) fn parse(format: ApiResponseFormat, headers: &HeaderMap, bytes: &[u8]) -> Option<Value> {
     if bytes.trim_ascii().is_empty() {
         return Some(Value::Null);
     }

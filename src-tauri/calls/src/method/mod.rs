@@ -2,6 +2,7 @@
 
 mod answer;
 mod encode;
+mod judgment;
 mod multipart;
 mod parameters;
 mod request;

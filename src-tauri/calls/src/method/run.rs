@@ -22,9 +22,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    MAX_ANSWER, MAX_BODY, MethodCall, MethodError, MethodTarget, ReadError,
+    MAX_ANSWER, MAX_BODY, MethodCall, MethodError, MethodTarget,
     answer::{List, Read, is_json, json_response},
     encode::{BodyError, CallersBody},
+    judgment::Judgment,
     request::{Run, of_custom_call},
     sending::Sending,
 };
@@ -36,8 +37,7 @@ use crate::{
     headers, links,
     pages::{Asked, FetchError, Fetched, PageRequest, PageSource, Pages},
     pass_through::{CallError, Calls},
-    rate_limit::RateLimits,
-    remote_error::{RemoteError, expressed_error},
+    remote_error::{ExpressedError, RemoteError},
 };
 
 type Result<T, E> = std::result::Result<T, MethodError<E>>;
@@ -190,6 +190,13 @@ async fn read_body<E>(named: Option<&Method>, headers: &HeaderMap, body: Body) -
     Ok(CallersBody::read(headers, bytes)?)
 }
 
+/// An answer that isn't read yet.
+struct Sent {
+    parts: http::response::Parts,
+    body: Body,
+    error: Option<ExpressedError>,
+}
+
 /// A method that runs.
 struct Source<'r, A: Accounts, X> {
     calls: &'r Calls<A>,
@@ -204,18 +211,25 @@ struct Source<'r, A: Accounts, X> {
 }
 
 impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
-    /// Sends the request. The answer's headers are those that the caller gets.
+    /// Sends the request. The answer's headers are those that the caller gets, and an answer that refuses the call for its rate has
+    /// status 429.
     async fn send(
         &self,
         outline: &PageRequest,
         streamed: Option<(RequestBody, Option<HeaderValue>)>,
-    ) -> Result<(http::response::Parts, Body), A::Error> {
-        let mut sending = Sending::new(self.run, outline, self.base, streamed);
+    ) -> Result<Sent, A::Error> {
+        let now = self.calls.accounts.now();
+        let mut sending = Sending::new(self.run, (outline, self.base), streamed, self.expressions, now);
         let account = self.account.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let exchanged = self.calls.exchange::<_, MethodError<A::Error>>(self.caller, account, &mut sending).await;
         let (account, answer) = exchanged?;
         let (mut parts, body) = answer.into_response();
-        self.limit(&mut parts).await?;
+        let Judgment { limits, error } = sending.judgment?;
+        limits.add_to(&mut parts.headers);
+        if limits.is_limited {
+            parts.status = StatusCode::TOO_MANY_REQUESTS;
+        }
+        self.calls.quiet().heed(self.id, self.base, &limits, now);
         headers::keep_of_response(&mut parts.headers);
         // Where a list goes on is read in the provider's own links.
         if self.run.method.pagination.is_none() {
@@ -224,22 +238,7 @@ impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
         parts.version = http::Version::HTTP_11;
         parts.extensions.clear();
         *self.account.lock().unwrap_or_else(PoisonError::into_inner) = account;
-        Ok((parts, body))
-    }
-
-    /// Puts the rate limit into an answer's headers in Truto's form, and heeds a wait. An answer that refuses the call for its rate
-    /// becomes a 429.
-    async fn limit(&self, parts: &mut http::response::Parts) -> Result<(), A::Error> {
-        let now = self.calls.accounts.now();
-        let config = self.run.method.rate_limit.as_deref();
-        let read = RateLimits::read(config, parts.status, &parts.headers, now, self.expressions).await;
-        let limits = read.map_err(ReadError::RateLimit)?;
-        limits.add_to(&mut parts.headers);
-        if limits.is_limited {
-            parts.status = StatusCode::TOO_MANY_REQUESTS;
-        }
-        self.calls.quiet().heed(self.id, self.base, &limits, now);
-        Ok(())
+        Ok(Sent { parts, body, error })
     }
 
     /// The answer to a method without pages.
@@ -249,7 +248,7 @@ impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
         streamed: Option<(RequestBody, Option<HeaderValue>)>,
         target: MethodTarget<'_>,
     ) -> Result<Response<Body>, A::Error> {
-        let (parts, body) = self.send(outline, streamed).await?;
+        let Sent { parts, body, error } = self.send(outline, streamed).await?;
         let method = self.run.method;
         let is_empty = parts.status == StatusCode::NO_CONTENT
             || parts.headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() == b"0");
@@ -270,7 +269,7 @@ impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
         if parts.status.as_u16() < 400 && (!is_read || is_empty && !is_enveloped) {
             return Ok(Response::from_parts(parts, body));
         }
-        let read = self.read(parts, body).await?;
+        let read = self.read(Sent { parts, body, error }).await?;
         Ok(match target {
             MethodTarget::Named { .. } if is_enveloped => {
                 let list = List { records: read.records(), next_cursor: None, prev_cursor: None, is_partial: false };
@@ -282,7 +281,7 @@ impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
     }
 
     /// Reads an answer whole. One that is an error becomes the caller's.
-    async fn read(&self, parts: http::response::Parts, body: Body) -> Result<Read<'r>, A::Error> {
+    async fn read(&self, Sent { parts, body, error: expressed }: Sent) -> Result<Read<'r>, A::Error> {
         let bytes = read_whole(body, MAX_ANSWER).await.map_err(|error| match error {
             IncompleteBody::TooLong => MethodError::AnswerTooLong,
             IncompleteBody::Broken(_) => MethodError::AnswerEnded,
@@ -293,13 +292,6 @@ impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
         };
         let (status, method) = (parts.status, self.run.method);
         let read = Read::new(method, (status, parts.headers, bytes.clone()), self.expressions).await?;
-        let expressed = match &method.error_expression {
-            Some(expression) => {
-                let found = expressed_error(expression, status, &read.headers, &read.body, self.expressions).await;
-                found.map_err(ReadError::ErrorExpression)?
-            }
-            None => None,
-        };
         let error = match expressed {
             Some(expressed) => RemoteError::expressed(expressed, &bytes),
             None if status.is_client_error() || status.is_server_error() => RemoteError::new(status, &bytes),
@@ -322,12 +314,13 @@ impl<'r, A: Accounts, X: Expressions> PageSource for PagesOf<'_, 'r, A, X> {
     type Error = MethodError<A::Error>;
 
     async fn fetch(&self, request: PageRequest) -> std::result::Result<Read<'r>, MethodError<A::Error>> {
-        let (mut parts, mut body) = self.source.send(&request, None).await?;
-        if self.pages.is_behind_the_end(parts.status) {
-            parts.status = StatusCode::OK;
-            body = full(Bytes::new());
+        let mut sent = self.source.send(&request, None).await?;
+        if self.pages.is_behind_the_end(sent.parts.status) {
+            sent.parts.status = StatusCode::OK;
+            sent.body = full(Bytes::new());
+            sent.error = None;
         }
-        self.source.read(parts, body).await.map_err(|error| match error {
+        self.source.read(sent).await.map_err(|error| match error {
             MethodError::Remote(response) => {
                 let mut response = *response;
                 links::remove(response.headers_mut());

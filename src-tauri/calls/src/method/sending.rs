@@ -1,41 +1,53 @@
 //! A method's request on its way.
 
-use http::{HeaderValue, Request, Uri, header::CONTENT_TYPE};
-use relink_domain::integration::resources::MethodAuthorization;
+use http::{HeaderValue, Request, StatusCode, Uri, header::CONTENT_TYPE};
+use relink_domain::{Timestamp, integration::resources::MethodAuthorization};
 use url::Url;
 
-use super::request::{BuildError, Run};
+use super::{
+    ReadError,
+    judgment::Judgment,
+    request::{BuildError, Run},
+};
 use crate::{
     account::{Account, BaseError},
+    answer::Answer,
     body::{Body, RequestBody, full},
+    expressions::Expressions,
     pages::PageRequest,
     pass_through::Outgoing,
 };
 
 /// A request that is sent, and once more with another token.
-pub(super) struct Sending<'s> {
+pub(super) struct Sending<'s, X> {
     run: &'s Run<'s>,
     outline: &'s PageRequest,
     base: &'s Url,
     /// The caller's body as it is, with its type.
     streamed: Option<(RequestBody, Option<HeaderValue>)>,
+    expressions: &'s X,
+    now: Timestamp,
     /// Where it was sent.
     pub(super) called: Uri,
+    /// Of the last answer.
+    pub(super) judgment: Result<Judgment, ReadError>,
     was_sent: bool,
 }
 
-impl<'s> Sending<'s> {
+impl<'s, X: Expressions> Sending<'s, X> {
     pub(super) fn new(
         run: &'s Run<'s>,
-        outline: &'s PageRequest,
-        base: &'s Url,
+        (outline, base): (&'s PageRequest, &'s Url),
         streamed: Option<(RequestBody, Option<HeaderValue>)>,
+        expressions: &'s X,
+        now: Timestamp,
     ) -> Self {
-        Self { run, outline, base, streamed, called: Uri::default(), was_sent: false }
+        let judgment = Ok(Judgment::default());
+        Self { run, outline, base, streamed, expressions, now, called: Uri::default(), judgment, was_sent: false }
     }
 }
 
-impl<A: Account> Outgoing<A> for Sending<'_> {
+impl<A: Account, X: Expressions> Outgoing<A> for Sending<'_, X> {
     type Error = BuildError;
 
     fn request(&mut self, account: &A) -> Result<Request<Body>, BuildError> {
@@ -57,12 +69,17 @@ impl<A: Account> Outgoing<A> for Sending<'_> {
         })
     }
 
-    fn base<'b>(&'b self, _: &'b A) -> &'b Url {
+    fn base(&self) -> &Url {
         self.base
     }
 
     fn can_be_sent(&self) -> bool {
         self.streamed.as_ref().is_none_or(|(body, _)| body.can_be_sent())
+    }
+
+    async fn judge(&mut self, answer: &mut Answer) -> Option<StatusCode> {
+        self.judgment = Judgment::of(answer, self.run.method, self.expressions, self.now).await;
+        self.judgment.as_ref().ok()?.status()
     }
 
     fn carries_credential(&self) -> bool {

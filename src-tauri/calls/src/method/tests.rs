@@ -25,7 +25,7 @@ pub(crate) struct TestAccount(Arc<Inner>);
 
 struct Inner {
     definition: Definition,
-    base: Url,
+    base: Option<Url>,
     headers: HeaderMap,
     query: Vec<(String, Secret)>,
     context: Map<String, Value>,
@@ -60,7 +60,7 @@ impl TestAccount {
         let context = context.as_object().expect("an object").clone();
         let fields = BTreeMap::from([("api_key".to_owned(), Secret::new(key))]);
         let scope = Scope::new(&context, &fields, None);
-        let base = definition.base_url().expect("a base URL").resolve(&context).expect("resolved").as_url().clone();
+        let base = definition.base_url().map(|url| url.resolve(&context).expect("resolved").as_url().clone());
         let query = definition.query().fill(&scope).expect("filled");
         let plain = definition.method_at_path(relink_domain::integration::resources::Verb::Get);
         let headers = definition.headers_of(&plain, AuthenticationMethod::ApiKey, &scope).expect("filled");
@@ -88,8 +88,8 @@ fn header_map(headers: Vec<Header>) -> HeaderMap {
 }
 
 impl Account for TestAccount {
-    fn base_url(&self) -> &Url {
-        &self.0.base
+    fn base_url(&self) -> Option<&Url> {
+        self.0.base.as_ref()
     }
 
     fn consent(&self) -> Consent {
@@ -129,7 +129,7 @@ impl Account for TestAccount {
     }
 
     fn base_of(&self, method: &Method) -> Result<Url, BaseError> {
-        let Some(address) = &method.base_url else { return Ok(self.0.base.clone()) };
+        let Some(address) = &method.base_url else { return self.0.base.clone().ok_or(BaseError::Missing) };
         let url: WebUrl = address.resolve(&self.0.context)?;
         let bound = self.0.definition.addresses(AuthenticationMethod::ApiKey, &self.0.context);
         let origin = url.origin();

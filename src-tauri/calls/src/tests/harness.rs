@@ -230,8 +230,8 @@ pub(super) struct FakeAccount {
 }
 
 impl Account for FakeAccount {
-    fn base_url(&self) -> &Url {
-        &self.base
+    fn base_url(&self) -> Option<&Url> {
+        Some(&self.base)
     }
 
     fn consent(&self) -> Consent {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::harness::{Got, Provider, text};
 use crate::{
-    Accounts, Answered, BaseError, BuildError, Calls, ExpressionError, Expressions, MethodCall, MethodError,
+    Accounts, Answered, BaseError, BuildError, Calls, ExpressionError, Expressions, Incoming, MethodCall, MethodError,
     MethodTarget, Parameters, Upstream,
     body::full,
     method::tests::{TestAccount, definition},
@@ -92,6 +92,10 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
+    pub(super) const fn status(&self) -> u16 {
+        self.status
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -111,6 +115,18 @@ impl World {
             reauthorized: Arc::default(),
         };
         Self { calls: Calls::new(accounts.clone(), Upstream::default()), accounts }
+    }
+
+    pub(super) fn reported(&self) -> Vec<String> {
+        self.accounts.reported.lock().expect("not poisoned").clone()
+    }
+
+    /// Passes a call for this path through.
+    pub(super) async fn pass_through(&self, path: &str) -> Result<(), String> {
+        let (method, headers, body) = (http::Method::GET, HeaderMap::new(), full(Bytes::new()));
+        let call = Incoming { method, path, query: None, headers, body, prefix: "http://relink/via/acme" };
+        let passed = self.calls.pass_through(&Caller::Person, AccountId::from_uuid(Uuid::nil()), call).await;
+        passed.map(drop).map_err(|error| error.to_string())
     }
 
     pub(super) async fn run(

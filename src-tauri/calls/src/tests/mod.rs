@@ -1,8 +1,10 @@
 //! Calls through to a provider on this machine.
 
+mod addresses;
 mod caller;
 mod custom;
 mod harness;
+mod judgment;
 #[cfg(target_os = "linux")]
 mod memory;
 mod methods;

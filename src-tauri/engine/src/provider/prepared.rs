@@ -7,7 +7,7 @@ use relink_domain::{
     AccountId, Secret,
     account::Account,
     destination::Consent,
-    failure::ProviderError,
+    failure::{NeededScopes, ProviderError},
     integration::{
         Address, AddressError, Definition, ExpiredWhen, HeaderError, PathTemplate, UrlPath, WebUrl,
         resources::{Method, MethodAuthorization},
@@ -22,7 +22,7 @@ use super::{
     BoundProvider, CallCredentials, Provider, Standing, Unproven, call::unresolved, method_values::MethodValues,
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     oauth::{self, decode},
 };
 
@@ -43,7 +43,7 @@ pub struct PreparedAccount {
     id: AccountId,
     generation: u64,
     provider: Arc<Provider>,
-    base_url: Url,
+    base_url: Option<Url>,
     headers: HeaderMap,
     query: Vec<(String, Secret)>,
     /// The access token in the headers, if it can be renewed.
@@ -70,15 +70,11 @@ impl PreparedAccount {
         unproven: Option<Unproven>,
         standing: Arc<Standing>,
     ) -> Result<Self> {
-        let base_url = provider.definition.base_url().ok_or_else(|| {
-            let message =
-                format!("The definition of {} has no base_url, so there is nowhere to call.", provider.label());
-            Error::conflict("no_base_url", message)
-        })?;
+        let base_url = provider.definition.base_url().map(|url| url.resolve(credentials.context)).transpose();
         Ok(Self {
             id: account.id(),
             generation: account.state.credential().generation(),
-            base_url: base_url.resolve(credentials.context).map_err(|error| unresolved(&error))?.as_url().clone(),
+            base_url: base_url.map_err(|error| unresolved(&error))?.map(|url| url.as_url().clone()),
             headers: provider.headers(&[], &[], credentials)?,
             query: provider.query(credentials)?,
             renewable,
@@ -100,9 +96,9 @@ impl PreparedAccount {
         self.generation
     }
 
-    /// Where the provider's API is. Calls go to paths below it.
-    pub const fn base_url(&self) -> &Url {
-        &self.base_url
+    /// Where the provider's API is. Calls go to paths below it. Without one, each method names its own.
+    pub const fn base_url(&self) -> Option<&Url> {
+        self.base_url.as_ref()
     }
 
     pub fn consent(&self) -> Consent {
@@ -194,11 +190,15 @@ impl PreparedAccount {
         &self.standing
     }
 
-    /// The scopes that a call lacked that was answered with 403, as far as the provider or the call's definition says.
+    /// The scopes that a call lacked that was answered with 403, as far as its definition or else the provider says. A provider may name
+    /// scopes of which one would be enough.
     pub(crate) fn missing_scopes(&self, refusal: &Refusal<'_>) -> Vec<String> {
-        let mut needed = oauth::needed_scopes(refusal.headers);
-        needed.all_of.extend_from_slice(refusal.needed_scopes);
-        needed.missing(&self.scopes, &self.filter)
+        let by_provider = oauth::needed_scopes(refusal.headers);
+        let granted = by_provider.granted.clone();
+        let all_of = refusal.needed_scopes.to_vec();
+        let by_definition = NeededScopes { all_of, granted, ..NeededScopes::default() };
+        let missing = by_definition.missing(&self.scopes, &self.filter);
+        if missing.is_empty() { by_provider.missing(&self.scopes, &self.filter) } else { missing }
     }
 
     /// A text of the provider, with its lines and without the account's secrets.

@@ -65,7 +65,7 @@ async fn load(it: &Refreshing) -> Account {
 async fn an_account_is_prepared_once_and_then_without_the_database_and_the_keychain() {
     let it = with_key().await;
     let first = prepared(&it).await;
-    assert_eq!(first.base_url().as_str(), "http://127.0.0.1:9/v1");
+    assert_eq!(first.base_url().map(url::Url::as_str), Some("http://127.0.0.1:9/v1"));
     assert_eq!(first.headers()["x-api-key"], "key k-1234567890");
     assert_eq!(first.headers()["x-version"], "7");
     let query: Vec<_> = first.query().iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
@@ -88,7 +88,7 @@ async fn a_changed_account_or_definition_is_prepared_anew() {
     let mut installed = it.services.providers.all().remove(0).installed.as_ref().clone();
     installed.integration.document = definition("http://127.0.0.1:9/v2");
     it.services.providers.publish(installed);
-    assert_eq!(prepared(&it).await.base_url().as_str(), "http://127.0.0.1:9/v2");
+    assert_eq!(prepared(&it).await.base_url().map(url::Url::as_str), Some("http://127.0.0.1:9/v2"));
 }
 
 #[tokio::test]
@@ -166,12 +166,31 @@ async fn a_403_is_kept_until_a_call_is_accepted_and_the_status_stays() {
 }
 
 #[tokio::test]
-async fn an_account_whose_definition_has_no_base_url_cannot_be_called() {
+async fn the_scopes_that_a_definition_names_count_before_the_providers() {
+    let it = with_key().await;
+    let account = prepared(&it).await;
+    let challenge = http::HeaderValue::from_static("Bearer error=\"insufficient_scope\", scope=\"read.all read\"");
+    let headers = HeaderMap::from_iter([(http::header::WWW_AUTHENTICATE, challenge)]);
+    let granted = account.scopes().to_vec();
+    for (needed, missing) in [(vec!["read".to_owned()], vec!["read"]), (granted, vec!["read.all", "read"])] {
+        let refused = Refusal { needed_scopes: &needed, ..refusal(403, &headers, "{}") };
+        assert_eq!(account.missing_scopes(&refused), missing, "{needed:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_whose_definition_has_no_base_url_is_ready_for_methods_that_name_their_own() {
     let mut definition = definition("http://127.0.0.1:9/v1");
     definition["config"].as_object_mut().expect("an object").remove("base_url");
+    definition["config"]["resources"] =
+        json!({ "contacts": { "list": { "path": "/contacts", "base_url": "http://127.0.0.1:9/v3" } } });
     let it = Refreshing::with_definition(definition, API_KEY).await;
     it.services.write_secret(it.id, Account::FIRST_GENERATION, "api_key", "k-1234567890").await;
-    assert_eq!(it.refresher.prepared(&program(), it.id).await.expect_err("no address").code(), "no_base_url");
+    let account = prepared(&it).await;
+    let list = account.definition().resources().get("contacts").and_then(|it| it.get("list")).expect("the method");
+    let own = account.resolve(list.base_url.as_ref().expect("its own")).expect("a URL");
+    assert_eq!((account.base_url(), own.as_str()), (None, "http://127.0.0.1:9/v3"));
+    assert!(account.allows_method_at(&own.origin()));
 }
 
 #[tokio::test]
