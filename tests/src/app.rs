@@ -16,9 +16,9 @@ use tokio::{process::Child, time::timeout};
 
 use crate::{
     desktop::Desktop,
-    page::{POLL_INTERVAL, Page},
+    page::Page,
     process,
-    relink::DEADLINE,
+    relink::{DEADLINE, POLL_INTERVAL},
 };
 
 /// The path of the program.

@@ -20,9 +20,9 @@ use tokio::{
 };
 
 use crate::{
-    page::{POLL_INTERVAL, Page},
+    page::Page,
     process,
-    relink::DEADLINE,
+    relink::{DEADLINE, POLL_INTERVAL},
     session::Session,
 };
 

@@ -15,10 +15,9 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    page::POLL_INTERVAL,
     provider::Provider,
     receiver::{Delivery, Receiver},
-    relink::{DEADLINE, Relink},
+    relink::{DEADLINE, POLL_INTERVAL, Relink},
     session::Session,
 };
 

@@ -22,7 +22,13 @@ use tokio::{
 use components::{dunst, install_reporting_browser, panel, run, spawn_silently, virtual_display, wait_for_bus_name};
 pub use running_app::RunningApp;
 
-use crate::{page::POLL_INTERVAL, process, relink::DEADLINE, selections, session::Session, window_manager};
+use crate::{
+    process,
+    relink::{DEADLINE, POLL_INTERVAL},
+    selections,
+    session::Session,
+    window_manager,
+};
 
 /// The optional parts of a desktop. Some desktops have no tray, some have no notifications.
 #[derive(Debug, Clone, Copy)]

@@ -4,17 +4,13 @@ use std::{
     fs,
     path::Path,
     sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use fantoccini::{Client, Locator, elements::Element};
 use tokio::time::{Instant, sleep};
 
-use crate::relink::DEADLINE;
-
-/// How often the page is polled while a test waits for a change.
-pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
+use crate::relink::{DEADLINE, POLL_INTERVAL};
 
 /// A page that is controlled by `WebDriver`: in a browser, or in the app's window.
 #[derive(Debug)]

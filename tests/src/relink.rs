@@ -22,6 +22,9 @@ use crate::{process, session::Session};
 /// The maximum time that a test waits for anything. Only a failing test waits this long.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
+/// How often something is looked at while a test waits for a change.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
 /// The path of the program.
 pub fn program() -> String {
     let built = || process::workspace().join("target/debug/relink").to_string_lossy().into_owned();
@@ -165,6 +168,21 @@ impl Relink {
         })
         .await
         .with_context(|| format!("no {kind} event arrived"))?
+    }
+
+    /// Waits until what is at this path is so, for changes without an event. Returns it.
+    pub async fn until(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Result<Value> {
+        timeout(DEADLINE, async {
+            loop {
+                let found = self.get(path).await?;
+                if is_so(&found) {
+                    return Ok(found);
+                }
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
+        })
+        .await
+        .with_context(|| format!("{path} never became as expected"))?
     }
 
     /// The names of all account events so far, without their prefix.

@@ -76,12 +76,21 @@ impl Twin {
 
     /// Adds the integration to Relink with the client that is registered here, and connects an account. Returns the account's ID.
     pub async fn connect(&self, relink: &Relink) -> Result<String> {
+        self.install(relink).await?;
+        self.connect_account(relink, json!({ "tenant_id": format!("tenant-{}", self.name) })).await
+    }
+
+    async fn install(&self, relink: &Relink) -> Result<()> {
         let text = self.definition()?.to_string();
         relink.post("/relink/integrations", json!({ "text": text })).await?;
         let (id, secret) = &self.oauth_client;
         let client = json!({ "id": id, "secret": secret });
-        relink.post(&format!("/relink/integrations/{}/client", self.integration()), client).await?;
-        let link = relink.magic_link(json!({ "tenant_id": format!("tenant-{}", self.name) })).await?;
+        relink.post(&format!("/relink/integrations/{}/client", self.integration()), client).await.map(drop)
+    }
+
+    /// Connects an account with a link token that is made of this. Returns the account's ID.
+    pub async fn connect_account(&self, relink: &Relink, link_token: Value) -> Result<String> {
+        let link = relink.magic_link(link_token).await?;
         let flow = self.complete_link(relink, &link).await?;
         let account = flow["outcome"]["account"]["id"].as_str().map(str::to_owned);
         account.with_context(|| format!("{} is not connected: {flow}", self.name))
@@ -90,6 +99,13 @@ impl Twin {
     /// Completes a link without a browser, as Ada. Returns the flow.
     pub async fn complete_link(&self, relink: &Relink, link: &str) -> Result<Value> {
         sign_in::complete_link(&self.client, relink, link, &self.integration(), &mut Canaries::default()).await
+    }
+
+    /// The records of a collection, as a list gives them to Ada: those that callers created first. `request`: the members of a request
+    /// that the records belong to.
+    pub fn records(&self, collection: &str, request: &Value) -> Result<Vec<Value>> {
+        let [ada, _] = &relink_sandbox::PEOPLE;
+        self.running.records(collection, ada, request).with_context(|| format!("no collection {collection}"))
     }
 
     async fn control(&self, path: &str, body: Value) -> Result<Value> {

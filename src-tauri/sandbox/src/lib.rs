@@ -30,6 +30,7 @@ mod twin;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
+use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -107,6 +108,12 @@ impl Running {
 
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The records of a twin's collection, as a list gives them to a person: those that callers created first. `request`: the members
+    /// of a request that the collection's templates name, such as `{"path": {"owner": "ada"}}`.
+    pub fn records(&self, collection: &str, person: &Person, request: &Value) -> Option<Vec<Value>> {
+        twin::records(&self.provider, collection, person, request)
     }
 
     /// Stops the Sandbox, and aborts requests in flight.

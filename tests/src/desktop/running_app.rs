@@ -7,7 +7,10 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::Desktop;
-use crate::{page::POLL_INTERVAL, process, relink::DEADLINE};
+use crate::{
+    process,
+    relink::{DEADLINE, POLL_INTERVAL},
+};
 
 /// The API of the app that is running on a desktop, regardless of what started it.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use tokio::time::timeout;
 
 use super::Desktop;
-use crate::{page::POLL_INTERVAL, relink::DEADLINE};
+use crate::relink::{DEADLINE, POLL_INTERVAL};
 
 impl Desktop {
     /// The labels of the tray menu, each with its item id.

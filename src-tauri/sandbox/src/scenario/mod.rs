@@ -347,6 +347,9 @@ pub(crate) struct Lookup {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Create {
     pub(crate) collection: String,
+    /// Where this request has what the collection's `parents` are, if it is elsewhere.
+    #[serde(default)]
+    pub(crate) parents: Vec<String>,
     /// What the new record has in place of the template's values.
     pub(crate) set: Value,
 }

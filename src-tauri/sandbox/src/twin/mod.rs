@@ -12,4 +12,16 @@ mod records;
 mod respond;
 mod routes;
 
+use serde_json::{Value, json};
+
 pub(crate) use api::serve;
+
+use crate::{provider::Provider, registry::Person};
+
+/// See [`Running::records`](crate::Running::records).
+pub(crate) fn records(provider: &Provider, name: &str, person: &Person, request: &Value) -> Option<Vec<Value>> {
+    let scenario = provider.scenario.as_deref()?;
+    let collection = scenario.collections.get(name)?;
+    let known = json!({ "base_url": provider.base_url, "person": api::person(scenario, person.subject) });
+    Some(routes::records_of(provider, name, collection, &records::with(request, known)))
+}

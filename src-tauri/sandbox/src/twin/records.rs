@@ -16,8 +16,8 @@ const FIRST_DAY: i64 = 1_735_722_000;
 const DAY_SECS: i64 = 86_400;
 
 /// The key of a collection's created records: its name and the values of its parents.
-pub(crate) fn key(name: &str, collection: &Collection, scope: &Value) -> String {
-    let parents = collection.parents.iter().map(|parent| find(scope, parent).map(text_of).unwrap_or_default());
+pub(crate) fn key(name: &str, parents: &[String], scope: &Value) -> String {
+    let parents = parents.iter().map(|parent| find(scope, parent).map(text_of).unwrap_or_default());
     parents.fold(name.to_owned(), |mut key, parent| {
         key.push('/');
         key.push_str(&parent);
@@ -122,7 +122,7 @@ mod tests {
     fn records_are_the_same_each_time_and_differ_from_each_other_and_between_parents() {
         let (collection, here) = (collection(), json!({ "path": { "project": "here" } }));
         let there = json!({ "path": { "project": "there" } });
-        let records = |scope| all(&key("tasks", &collection, scope), &collection, scope, &[]);
+        let records = |scope| all(&key("tasks", &collection.parents, scope), &collection, scope, &[]);
         assert_eq!(records(&here), records(&here));
         assert_eq!(records(&here)[2]["title"], "Task 3 of here");
         assert_eq!(records(&here)[2]["id"], 103);
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_created_record_comes_first_with_its_own_values() {
         let (collection, scope) = (collection(), json!({ "path": { "project": "p" }, "body": { "title": "New" } }));
-        let key = key("tasks", &collection, &scope);
+        let key = key("tasks", &collection.parents, &scope);
         let set = json!({ "title": "{{body.title}}", "note": "{{body.note?}}" });
         let created = create(&key, &collection, &scope, &set, 4).expect("a record");
         assert_eq!((&created["id"], &created["title"]), (&json!(104), &json!("New")));

@@ -106,8 +106,9 @@ fn collection<'s>(scenario: &'s Scenario, name: &str) -> Result<&'s Collection, 
     scenario.collections.get(name).ok_or_else(|| Refusal::new("no_route"))
 }
 
-fn records_of(provider: &Provider, name: &str, collection: &Collection, scope: &Value) -> Vec<Value> {
-    let key = records::key(name, collection, scope);
+/// The records of a collection for a request, those that callers created first.
+pub(crate) fn records_of(provider: &Provider, name: &str, collection: &Collection, scope: &Value) -> Vec<Value> {
+    let key = records::key(name, &collection.parents, scope);
     let created = provider.state().memory.created.get(&key).cloned().unwrap_or_default();
     records::all(&key, collection, scope, &created)
 }
@@ -130,7 +131,8 @@ fn created<'s>(
     scope: &Value,
 ) -> Result<Value, Refusal<'s>> {
     let collection = collection(scenario, &create.collection)?;
-    let key = records::key(&create.collection, collection, scope);
+    let parents = if create.parents.is_empty() { &collection.parents } else { &create.parents };
+    let key = records::key(&create.collection, parents, scope);
     let mut state = provider.state();
     let created = state.memory.created.entry(key.clone()).or_default();
     let n = collection.count + u64::try_from(created.len()).unwrap_or_default() + 1;
