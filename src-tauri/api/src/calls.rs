@@ -9,7 +9,9 @@ use relink_domain::{
     account::Verdict,
     caller::Caller,
     destination::Consent,
-    integration::{Definition, ExpiredWhen, HeaderError, PathTemplate, UrlPath, WebUrl, resources::Method},
+    integration::{
+        Definition, ExpiredWhen, HeaderError, PathTemplate, SigningExpression, UrlPath, WebUrl, resources::Method,
+    },
     template::{FillError, Filled, Root, Template},
 };
 use relink_engine::{Engine, Error, PreparedAccount, Refusal};
@@ -76,6 +78,10 @@ impl Account for Prepared {
 
     fn fill_path(&self, path: &PathTemplate, call: &[(&str, Root<'_>)]) -> Result<UrlPath, FillError> {
         self.0.fill_path(path, call)
+    }
+
+    fn signing<'a>(&'a self, method: Option<&'a Method>) -> Option<&'a SigningExpression> {
+        self.0.signing(method)
     }
 
     fn headers_of(&self, method: &Method, call: &[(&str, Root<'_>)]) -> Result<HeaderMap, HeaderError> {

@@ -354,6 +354,9 @@ fn explain(error: MethodError<Error>) -> ApiError {
         MethodError::Build(BuildError::Fill(_) | BuildError::Header(_)) => {
             ApiError::bad_request("request_incomplete", &message)
         }
+        MethodError::Build(BuildError::Expression(_) | BuildError::Signing(_)) => {
+            ApiError::new(StatusCode::CONFLICT, "request_unsigned", &message)
+        }
         MethodError::Page(error) if error.is_the_callers() => ApiError::bad_request(error.code(), &message),
         MethodError::Page(error) => bad_gateway(error.code(), &message),
         MethodError::Read(_) => bad_gateway("answer_unreadable", &message),

@@ -8,7 +8,8 @@ use relink_domain::{
     caller::Caller,
     destination::Consent,
     integration::{
-        AddressError, Definition, ExpiredWhen, HeaderError, Origin, PathTemplate, UrlPath, resources::Method,
+        AddressError, Definition, ExpiredWhen, HeaderError, Origin, PathTemplate, SigningExpression, UrlPath,
+        resources::Method,
     },
     template::{FillError, Filled, Root, Template},
 };
@@ -54,6 +55,10 @@ pub trait Account: Clone + Send + Sync + 'static {
 
     /// Fills a path, which no secret goes into.
     fn fill_path(&self, path: &PathTemplate, call: &[(&str, Root<'_>)]) -> Result<UrlPath, FillError>;
+
+    /// The expression that gives the headers with the credential: of a method, or of calls without one. None: they are among the
+    /// other headers.
+    fn signing<'a>(&'a self, method: Option<&'a Method>) -> Option<&'a SigningExpression>;
 
     /// The headers of a method's request: the integration's, the method's over them, and the one with the credential.
     fn headers_of(&self, method: &Method, call: &[(&str, Root<'_>)]) -> Result<HeaderMap, HeaderError>;

@@ -62,6 +62,12 @@ pub enum CallError<E> {
     /// The caller's body broke off.
     #[error("the request's body ended early")]
     Body(#[source] BoxError),
+    /// The definition signs each request, and this one is not read.
+    #[error(
+        "This integration signs each request with a JSONata expression, and what is passed through isn't read. Call a method of its \
+         resources at /proxy, or a path at /custom."
+    )]
+    Signed,
     /// Nothing was sent, because the provider asked for that.
     #[error(transparent)]
     Quiet(#[from] Wait),
@@ -117,6 +123,9 @@ impl<A: Accounts> Calls<A> {
         let Incoming { method, path, query, headers, body, prefix } = call;
         let account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
         let base = account.base_url().cloned().ok_or(TargetError::NoBase)?;
+        if account.signing(None).is_some() {
+            return Err(CallError::Signed);
+        }
         self.keep_quiet(id, &base)?;
         // What can be refused is, before anything of the body is read.
         let uri = target(&base, path, query, account.query())?;
@@ -168,7 +177,7 @@ impl<A: Accounts> Calls<A> {
         O: Outgoing<A::Account>,
         E: From<O::Error> + From<CallError<A::Error>>,
     {
-        let request = outgoing.request(account)?;
+        let request = outgoing.request(account).await?;
         let sent = self.upstream.send(request, outgoing.base(), account.consent()).await;
         let response = sent.map_err(CallError::Upstream)?;
         let mut answer = Answer::new(response, account.expired_when()).await;
@@ -183,7 +192,7 @@ impl<A: Accounts> Calls<A> {
 pub(crate) trait Outgoing<A>: Send {
     type Error;
 
-    fn request(&mut self, account: &A) -> Result<Request<Body>, Self::Error>;
+    fn request(&mut self, account: &A) -> impl Future<Output = Result<Request<Body>, Self::Error>> + Send;
 
     /// The URL that the request goes below.
     fn base(&self) -> &Url;
@@ -223,7 +232,7 @@ struct Through<'a> {
 impl<A: Account> Outgoing<A> for Through<'_> {
     type Error = TargetError;
 
-    fn request(&mut self, account: &A) -> Result<Request<Body>, TargetError> {
+    async fn request(&mut self, account: &A) -> Result<Request<Body>, TargetError> {
         // The account may be another one.
         if std::mem::replace(&mut self.was_sent, true) {
             self.base = account.base_url().cloned().ok_or(TargetError::NoBase)?;

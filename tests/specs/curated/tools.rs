@@ -34,7 +34,7 @@ fn names(schema: &Value) -> Vec<&str> {
     schema["properties"].as_object().into_iter().flat_map(|properties| properties.keys().map(String::as_str)).collect()
 }
 
-/// Calls a tool as Truto's LangChain tools do (contract section 13.3): the arguments go where the schemas have them.
+/// Calls a tool as Truto's `LangChain` tools do (contract section 13.3): the arguments go where the schemas have them.
 async fn call(program: &Program<'_>, tool: &Value, arguments: &Value) -> Result<Answer> {
     let arguments = arguments.as_object().context("no arguments")?;
     for required in tool["required"].as_array().into_iter().flatten() {

@@ -8,6 +8,7 @@ mod parameters;
 mod request;
 mod run;
 mod sending;
+mod signing;
 mod xml;
 
 #[cfg(test)]

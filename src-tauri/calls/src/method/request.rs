@@ -13,7 +13,7 @@ use http::{
 use relink_domain::{
     Secret,
     integration::{
-        HeaderError,
+        HeaderError, SigningError,
         resources::{ApiResponseFormat, BodyEncoding, Method, MethodBody},
     },
     template::{FillError, Root, Template},
@@ -40,6 +40,11 @@ pub enum BuildError {
     Fill(#[from] FillError),
     #[error("The request can't be made: {0}.")]
     Header(#[from] HeaderError),
+    /// With a code, since the words of JSONata may quote a secret.
+    #[error("The request can't be signed: the expression of its authorization can't be evaluated ({0}).")]
+    Expression(String),
+    #[error("The request can't be signed by the expression of its authorization: {0}.")]
+    Signing(#[from] SigningError),
     #[error(transparent)]
     Base(#[from] BaseError),
     #[error(transparent)]
@@ -127,7 +132,7 @@ impl Run<'_> {
     }
 
     /// The values of the call, beside those of the account.
-    fn roots<'r>(&'r self, account: &'r impl Account) -> Vec<(&'static str, Root<'r>)> {
+    pub(super) fn roots<'r>(&'r self, account: &'r impl Account) -> Vec<(&'static str, Root<'r>)> {
         let mut roots = vec![("query", Root::Object(&self.query))];
         roots.extend(self.id.map(|id| ("id", Root::Text(id))));
         match &self.body {

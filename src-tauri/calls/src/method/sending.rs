@@ -50,13 +50,14 @@ impl<'s, X: Expressions> Sending<'s, X> {
 impl<A: Account, X: Expressions> Outgoing<A> for Sending<'_, X> {
     type Error = BuildError;
 
-    fn request(&mut self, account: &A) -> Result<Request<Body>, BuildError> {
+    async fn request(&mut self, account: &A) -> Result<Request<Body>, BuildError> {
         // A renewed account may have been reauthorized meanwhile, and its credential be for another address.
         if self.was_sent && account.base_of(self.run.method)? != *self.base {
             return Err(BaseError::Moved.into());
         }
         self.was_sent = true;
         let (mut request, bytes) = self.run.complete(account, self.outline, self.base)?;
+        self.run.sign(account, &mut request, &bytes, self.expressions).await?;
         self.called = request.uri().clone();
         Ok(match &mut self.streamed {
             Some((body, content_type)) => {

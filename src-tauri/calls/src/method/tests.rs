@@ -9,7 +9,8 @@ use relink_domain::{
     account::AuthenticationMethod,
     destination::Consent,
     integration::{
-        Definition, ExpiredWhen, Header, HeaderError, PathTemplate, UrlPath, WebUrl, parse, resources::Method,
+        Definition, ExpiredWhen, Header, HeaderError, PathTemplate, SigningExpression, UrlPath, WebUrl, parse,
+        resources::Method,
     },
     template::{FillError, Filled, Root, Scope, Template},
 };
@@ -134,6 +135,14 @@ impl Account for TestAccount {
         let bound = self.0.definition.addresses(AuthenticationMethod::ApiKey, &self.0.context);
         let origin = url.origin();
         if bound.allows_method_at(&origin) { Ok(url.as_url().clone()) } else { Err(BaseError::Foreign(origin)) }
+    }
+
+    fn signing<'a>(&'a self, method: Option<&'a Method>) -> Option<&'a SigningExpression> {
+        let (definition, format) = (&self.0.definition, AuthenticationMethod::ApiKey);
+        match method {
+            Some(method) => definition.authorization_of(method, format)?.signing(),
+            None => definition.authorization(format)?.signing(),
+        }
     }
 
     fn fill(&self, template: &Template, call: &[(&str, Root<'_>)]) -> Result<Filled, FillError> {

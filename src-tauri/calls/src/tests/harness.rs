@@ -18,7 +18,7 @@ use relink_domain::{
     AccountId, Secret,
     caller::Caller,
     destination::Consent,
-    integration::{Definition, ExpiredWhen, HeaderError, PathTemplate, UrlPath, resources},
+    integration::{Definition, ExpiredWhen, HeaderError, PathTemplate, SigningExpression, UrlPath, resources},
     template::{FillError, Filled, Root, Template},
 };
 use tokio::net::TcpListener;
@@ -280,6 +280,10 @@ impl Account for FakeAccount {
 
     fn fill_path(&self, _: &PathTemplate, _: &[(&str, Root<'_>)]) -> Result<UrlPath, FillError> {
         unreachable!("{NO_METHOD}")
+    }
+
+    fn signing<'a>(&'a self, _: Option<&'a resources::Method>) -> Option<&'a SigningExpression> {
+        None
     }
 
     fn headers_of(&self, _: &resources::Method, _: &[(&str, Root<'_>)]) -> Result<HeaderMap, HeaderError> {

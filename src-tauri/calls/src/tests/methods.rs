@@ -27,7 +27,13 @@ struct Names;
 impl Expressions for Names {
     async fn evaluate(&self, expression: &str, input: Value) -> Result<Option<Value>, ExpressionError> {
         if expression == "fails" {
-            return Err(ExpressionError { code: None, message: "it fails".to_owned(), advice: None });
+            let code = Some("T2001".to_owned());
+            return Err(ExpressionError { code, message: "it fails".to_owned(), advice: None });
+        }
+        if expression == "sign" {
+            let options = &input["requestOptions"];
+            let parts = [&options["method"], &input["url"], &options["body"], &input["context"]["api_key"]];
+            return Ok(Some(json!({"X-Signature": parts.map(|part| part.as_str().unwrap_or("none")).join(" ")})));
         }
         let step = |value: Option<Value>, name: &str| match value? {
             Value::Array(items) => Some(items.iter().filter_map(|item| item.get(name).cloned()).collect()),

@@ -10,6 +10,7 @@ mod memory;
 mod methods;
 mod rate_limits;
 mod refusals;
+mod signing;
 mod streams;
 mod waits;
 

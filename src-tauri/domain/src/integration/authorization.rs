@@ -9,11 +9,15 @@ use super::{
     format::PerFormat,
     header::{Header, HeaderError, HeaderName},
     node::{Node, Object},
+    signing::SigningExpression,
 };
 use crate::{
     Secret,
-    template::{FillError, Placeholder, Scope, TextTemplate},
+    template::{FillError, Placeholder, Reference, Scope, TextTemplate},
 };
+
+/// The access token's name in a context.
+const ACCESS_TOKEN: &str = "access_token";
 
 /// The header that carries the credential of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,8 @@ enum Scheme {
     Value(TextTemplate),
     /// RFC 7617.
     Basic { username: TextTemplate, password: TextTemplate },
+    /// Headers that JSONata gives for each request.
+    Signed(Box<SigningExpression>),
 }
 
 impl Authorization {
@@ -40,7 +46,7 @@ impl Authorization {
     }
 
     /// The header for an account's call. `None`: it is left out, because an optional field of the form was left empty, or
-    /// because the definition says that it may be.
+    /// because the definition says that it may be; or because an expression gives headers ([`Authorization::signing`]).
     pub fn apply(&self, scope: &Scope<'_>) -> Result<Option<Header>, HeaderError> {
         let value = match &self.scheme {
             Scheme::Bearer(token) => {
@@ -48,15 +54,41 @@ impl Authorization {
             }
             Scheme::Value(template) => credential(template, scope)?,
             Scheme::Basic { username, password } => basic(username, password, scope)?,
+            Scheme::Signed(_) => None,
         };
         value.map(|value| Header::new(&self.header, value)).transpose()
     }
 
-    /// The values that it needs from the account.
-    pub fn placeholders(&self) -> Vec<&Placeholder> {
+    /// The expression that gives the headers of each request, if there is one.
+    pub fn signing(&self) -> Option<&SigningExpression> {
+        if let Scheme::Signed(signing) = &self.scheme { Some(signing) } else { None }
+    }
+
+    /// The names of the form's fields that it may contain, in its order.
+    pub fn fields(&self) -> Vec<&str> {
+        match &self.scheme {
+            Scheme::Signed(signing) => signing.names().collect(),
+            _ => self.placeholders().into_iter().flat_map(Placeholder::fields).collect(),
+        }
+    }
+
+    /// Whether it contains the secret with this name: of a field, or the access token.
+    pub fn contains(&self, secret: &str) -> bool {
+        if let Scheme::Signed(signing) = &self.scheme {
+            return signing.names().any(|name| name == secret);
+        }
+        self.placeholders().into_iter().flat_map(Placeholder::references).any(|reference| match reference {
+            Reference::AccessToken => secret == ACCESS_TOKEN,
+            Reference::Field { name, .. } => name == secret,
+            Reference::Protected | Reference::Root(_) | Reference::Other => false,
+        })
+    }
+
+    fn placeholders(&self) -> Vec<&Placeholder> {
         match &self.scheme {
             Scheme::Bearer(template) | Scheme::Value(template) => template.placeholders().collect(),
             Scheme::Basic { username, password } => username.placeholders().chain(password.placeholders()).collect(),
+            Scheme::Signed(_) => Vec::new(),
         }
     }
 
@@ -72,7 +104,11 @@ impl Authorization {
             Kind::Bearer => Self::decode_bearer(&config, available),
             Kind::Header => {
                 if let Some(node) = config.filled("expression") {
-                    node.fail_if_written("is not supported yet; write \"header_name\" and \"header_value\" instead")?;
+                    if config.has("header_name") || config.has("header_value") {
+                        return Err(config.fail("has both an \"expression\" and a header; keep one"));
+                    }
+                    let signing = SigningExpression::new(node.text()?, available);
+                    return Ok(Self { header: HeaderName::authorization(), scheme: Scheme::Signed(Box::new(signing)) });
                 }
                 let header = config.need("header_name", "\"X-Api-Key\"")?.parse(HeaderName::parse)?;
                 let node = config.need("header_value", "\"{{credentials.api_key}}\"")?;

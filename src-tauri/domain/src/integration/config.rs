@@ -118,6 +118,14 @@ impl Config {
         let calls =
             relink.as_ref().map(|it| Calls::decode(it, base_url.as_ref(), &credentials, &template)).transpose()?;
         let calls = calls.unwrap_or_default();
+        let is_signed =
+            FORMATS.iter().any(|format| authorization.get(*format).is_some_and(|it| it.signing().is_some()));
+        if is_signed && calls.urls().next().is_some() {
+            return Err(object.fail(
+                "has an \"expression\" in \"authorization\", which can't sign the probe and the identity of \"relink\"; leave them \
+                 out, or put the expression into the \"authorization\" of methods",
+            ));
+        }
         if let (Some(_), None, Some(node)) = (&credentials.api_key, &calls.probe, object.get("credentials")) {
             node.warn(
                 "a key can't be checked before it is saved, because there is no probe; add one to \"relink\", such as \
@@ -126,9 +134,9 @@ impl Config {
         }
 
         for format in FORMATS {
-            let named = authorization.get(format).into_iter().flat_map(Authorization::placeholders);
+            let named = authorization.get(format).into_iter().flat_map(Authorization::fields);
             if let Some(fields) = credentials.fields_mut(format) {
-                named.flat_map(Placeholder::fields).for_each(|name| fields.mark_secret(name));
+                named.for_each(|name| fields.mark_secret(name));
             }
         }
         let urls = || base_url.iter().chain(calls.urls());
@@ -179,8 +187,7 @@ impl Config {
                 MethodAuthorization::Inherited | MethodAuthorization::None => None,
             });
             if let Some(fields) = self.credentials.fields_mut(format) {
-                let named = own.flat_map(Authorization::placeholders).flat_map(Placeholder::fields);
-                named.for_each(|name| fields.mark_secret(name));
+                own.flat_map(Authorization::fields).for_each(|name| fields.mark_secret(name));
             }
         }
         for (resource, name, method) in resources.methods() {

@@ -38,6 +38,7 @@ mod relink;
 pub mod resources;
 mod secrets;
 mod setup;
+mod signing;
 mod strictness;
 mod url_template;
 mod web_url;
@@ -69,6 +70,7 @@ pub use self::{
     relink::{ClientSecretNeed, Color, Docs, RedirectKind, RefreshQuirks},
     secrets::take_client_secrets,
     setup::{Missing, NotReady},
+    signing::{SigningError, SigningExpression},
     strictness::CHECKER_VERSION,
     url_template::{PathTemplate, UrlTemplate, UrlTemplateError},
     web_url::{UrlPath, WebUrl, WebUrlError},

@@ -59,6 +59,9 @@ impl Provider {
     /// None if they can be. Fails if something else is missing.
     pub(crate) fn missing_to_sign(&self, credentials: &CallCredentials<'_>) -> Result<Vec<&Field>> {
         let Some(authorization) = self.definition.authorization(credentials.method) else { return Ok(Vec::new()) };
+        if authorization.signing().is_some() {
+            return Ok(Vec::new());
+        }
         let optional = self.optional_fields(credentials.method);
         let scope = credentials.scope(&optional);
         if authorization.apply(&scope).map_err(|error| unfit(&error))?.is_some() {

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use relink_domain::{
     Secret,
     account::AuthenticationMethod,
-    integration::Field,
-    template::{Placeholder, Reference},
+    integration::{Authorization, Field},
 };
 
-use super::{ACCESS_TOKEN, Provider};
+use super::Provider;
 use crate::error::{Error, Result};
 
 /// Chooses the secret that the integration's `authorization` names, or the one with the name `field`. `None`: there is no
@@ -48,10 +47,10 @@ pub(crate) fn choose_secret(
 impl Provider {
     /// The form's fields that the `authorization` of calls contains, in its order.
     pub(crate) fn authorizing_fields(&self, method: AuthenticationMethod) -> Vec<&Field> {
-        let placeholders = self.definition.authorization(method).map(|it| it.placeholders()).unwrap_or_default();
+        let named = self.definition.authorization(method).map(Authorization::fields).unwrap_or_default();
         let Some(fields) = self.definition.fields(method) else { return Vec::new() };
         let mut found: Vec<&Field> = Vec::new();
-        for field in placeholders.into_iter().flat_map(Placeholder::fields).filter_map(|name| fields.get(name)) {
+        for field in named.into_iter().filter_map(|name| fields.get(name)) {
             if !found.contains(&field) {
                 found.push(field);
             }
@@ -61,12 +60,7 @@ impl Provider {
 
     /// Whether the `authorization` of calls contains the secret with this name.
     fn authorizes_with(&self, method: AuthenticationMethod, name: &str) -> bool {
-        let placeholders = self.definition.authorization(method).map(|it| it.placeholders()).unwrap_or_default();
-        placeholders.into_iter().flat_map(Placeholder::references).any(|reference| match reference {
-            Reference::AccessToken => name == ACCESS_TOKEN,
-            Reference::Field { name: field, .. } => name == field,
-            Reference::Protected | Reference::Root(_) | Reference::Other => false,
-        })
+        self.definition.authorization(method).is_some_and(|it| it.contains(name))
     }
 }
 

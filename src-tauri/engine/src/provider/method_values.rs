@@ -8,7 +8,8 @@ use relink_domain::{
     Secret,
     account::{Account, AuthenticationMethod},
     integration::{
-        Address, AddressError, Definition, Header, HeaderError, PathTemplate, UrlPath, WebUrl, resources::Method,
+        Address, AddressError, Definition, Header, HeaderError, PathTemplate, SigningExpression, UrlPath, WebUrl,
+        resources::Method,
     },
     origins::{Origin, Origins},
     template::{FillError, Filled, Root, Scope, Template},
@@ -68,6 +69,18 @@ impl MethodValues {
         call: &[(&str, Root<'_>)],
     ) -> Result<HeaderMap, HeaderError> {
         header_map(self.with_scope(call, |scope| definition.headers_of(method, self.format, scope))?)
+    }
+
+    pub(super) fn signing<'d>(
+        &self,
+        definition: &'d Definition,
+        method: Option<&'d Method>,
+    ) -> Option<&'d SigningExpression> {
+        let authorization = match method {
+            Some(method) => definition.authorization_of(method, self.format),
+            None => definition.authorization(self.format),
+        };
+        authorization?.signing()
     }
 
     pub(super) fn resolve(&self, address: &Address) -> Result<WebUrl, AddressError> {

@@ -9,7 +9,7 @@ use relink_domain::{
     destination::Consent,
     failure::{NeededScopes, ProviderError},
     integration::{
-        Address, AddressError, Definition, ExpiredWhen, HeaderError, PathTemplate, UrlPath, WebUrl,
+        Address, AddressError, Definition, ExpiredWhen, HeaderError, PathTemplate, SigningExpression, UrlPath, WebUrl,
         resources::{Method, MethodAuthorization},
     },
     origins::Origin,
@@ -160,6 +160,11 @@ impl PreparedAccount {
             return Ok(self.headers.clone());
         }
         self.values.headers_of(self.definition(), method, call)
+    }
+
+    /// The expression that gives the headers with the credential: of a method, or of calls without one.
+    pub fn signing<'a>(&'a self, method: Option<&'a Method>) -> Option<&'a SigningExpression> {
+        self.values.signing(self.definition(), method)
     }
 
     /// The URL of an address of the definition, for this account.

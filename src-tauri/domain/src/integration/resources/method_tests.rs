@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     account::AuthenticationMethod,
-    integration::{Definition, DefinitionError, Warning, parse},
+    integration::{Authorization, Definition, DefinitionError, Warning, parse},
     origins::Origins,
 };
 
@@ -153,6 +153,10 @@ fn what_is_wrong_is_an_error_with_its_place() {
             json!({"path": "/a", "authorization": {"format": "bearer", "config": {"token": "{{credentials.x}}"}}}),
             "list.authorization.config.token: api_key has no field named",
         ),
+        (
+            json!({"path": "/a", "authorization": {"format": "header", "config": {"expression": "{}", "header_name": "x"}}}),
+            "list.authorization.config: has both an \"expression\" and a header",
+        ),
         (json!({"path": "/a", "ignore_body": "yes"}), "list.ignore_body: must be true or false, not a string"),
         (
             json!({"path": "/a", "ignore_credentials_on_redirect": 1}),
@@ -202,6 +206,24 @@ fn a_method_may_name_an_address_of_its_own() {
     assert!(is_allowed(&own, "https://files.acme.example") && is_allowed(&own, "https://api.acme.example"));
     assert!(!is_allowed(&plain, "https://files.acme.example") && is_allowed(&plain, "https://api.acme.example"));
     assert_eq!(plain.moved_to(&own, &[]), None, "a new method leaves the account usable");
+}
+
+#[test]
+fn an_expression_signs_methods_and_no_probe() {
+    let expression = json!({"format": "header", "config": {"expression": "{'X-Key': $uppercase(context.user)}"}});
+    let (signed, _) = parsed(&json!({"path": "/a", "authorization": expression})).expect("a definition");
+    let fields = signed.fields(AuthenticationMethod::ApiKey).expect("a form");
+    assert!(fields.iter().all(|field| field.secret), "what the expression names is secret");
+    let list = signed.resources().get("contacts").and_then(|it| it.get("list")).expect("the method");
+    let own = signed.authorization_of(list, AuthenticationMethod::ApiKey).and_then(Authorization::signing);
+    assert_eq!(own.map(|own| &*own.text), Some("{'X-Key': $uppercase(context.user)}"));
+
+    let mut document = definition(&json!({"path": "/a"}));
+    document["config"]["authorization"] = expression;
+    let error = parse(&document.to_string()).expect_err("a probe that isn't signed").to_string();
+    assert!(error.contains("can't sign the probe and the identity"), "{error}");
+    document["config"].as_object_mut().expect("an object").remove("relink");
+    parse(&document.to_string()).expect("a definition");
 }
 
 #[test]
