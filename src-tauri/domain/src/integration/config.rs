@@ -193,6 +193,9 @@ impl Config {
         for (resource, name, method) in resources.methods() {
             let at = ["resources", resource, name].map(|key| Step::Key(key.to_owned()));
             self.refuse_secrets_in_url(method, &node.at(&at))?;
+            if self.base_url.is_none() && method.base_url.is_none() {
+                node.at(&at).warn("can't be called, because neither it nor the integration has a \"base_url\"");
+            }
         }
         (self.resources, self.shared) = (resources, shared);
         Ok(())
