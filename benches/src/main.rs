@@ -2,6 +2,7 @@
 
 mod apps;
 mod calls;
+mod detection;
 mod figures;
 mod idle;
 mod jsonata;
@@ -16,7 +17,7 @@ use std::{env, process::ExitCode};
 
 use anyhow::Result;
 
-const SECTIONS: &[&str] = &["start", "idle", "calls", "via", "scale", "jsonata"];
+const SECTIONS: &[&str] = &["start", "idle", "calls", "via", "scale", "jsonata", "detection"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -52,6 +53,9 @@ async fn measure(wanted: impl Fn(&str) -> bool) -> Result<()> {
     }
     if wanted("jsonata") {
         jsonata::measure().await?;
+    }
+    if wanted("detection") {
+        detection::measure().await?;
     }
     Ok(())
 }

@@ -41,6 +41,15 @@ struct World {
     through_relink: Route,
     through_peer: Route,
     direct: Route,
+    methods: Methods,
+}
+
+/// The URLs of methods at `/proxy`.
+struct Methods {
+    /// An answer of 1 kB.
+    get: String,
+    /// A page of 100 records.
+    list: String,
 }
 
 /// How the server is reached.
@@ -67,9 +76,22 @@ impl World {
         let upstream = Nginx::upstream(&session.folder().join("upstream"), TRANSFER_BYTES).await?;
         let peer = Nginx::proxy(&session.folder().join("peer"), &upstream.base_url, &drain_url).await?;
         let relink = Relink::start(&session).await?;
-        let account = provider.connect_with_api(&relink, "upstream", &upstream.base_url).await?;
+        let resources = json!({
+            "answers": { "get": { "path": "/{{id}}" } },
+            "records": { "list": {
+                "path": "/records",
+                "query": { "filter": "{{query.filter:undefined}}", "order": "{{query.order ?: newest}}" },
+                "response_path": "results",
+                "pagination": { "format": "cursor", "config": {
+                    "cursor_path": "paging.next", "cursor_key": "after", "limit_key": "limit", "max_limit": 100,
+                } },
+            } },
+        });
+        let account = provider.connect_with_resources(&relink, "upstream", &upstream.base_url, resources).await?;
         let drained = provider.connect_with_api(&relink, "drain", &drain_url).await?;
         let token = relink.post("/relink/api-tokens", json!({ "name": "benchmark" })).await?;
+        let method = |path: &str| format!("{}/proxy/{path}?integrated_account_id={account}", relink.base_url());
+        let methods = Methods { get: method("answers/small"), list: format!("{}&limit=100", method("records")) };
         let via = |account: &str| format!("{}/via/{account}", relink.base_url());
         let through_relink = Route {
             base_url: via(&account),
@@ -80,28 +102,35 @@ impl World {
             Route { base_url: peer.base_url.clone(), drain_url: format!("{}/drain", peer.base_url), token: None };
         let direct =
             Route { base_url: upstream.base_url.clone(), drain_url: format!("{drain_url}/drain"), token: None };
-        Ok(Self { _session: session, relink, upstream, peer, _drain: drain, through_relink, through_peer, direct })
+        Ok(Self {
+            _session: session,
+            relink,
+            upstream,
+            peer,
+            _drain: drain,
+            through_relink,
+            through_peer,
+            direct,
+            methods,
+        })
     }
 
     async fn requests(&self) -> Result<()> {
-        let [mut relink, mut peer] = [(); 2].map(|()| [Figures::default(), Figures::default()]);
-        let pids = [self.relink.pid(), self.peer.pid()].map(|pid| pid.context("it has exited"));
-        let [relinks, peers] = pids;
-        let routes = [(&self.through_relink, relinks?, &mut relink), (&self.through_peer, peers?, &mut peer)];
-        let mut routes = routes.map(|(route, pid, figures)| (format!("{}/small", route.base_url), route, pid, figures));
-        for _ in 0..ROUNDS {
-            for (url, route, pid, figures) in &mut routes {
-                let before = processes::processor_time(*pid)?;
-                let report = wrk::run(url, route.token.as_deref(), CONNECTIONS).await?;
-                let spent = processes::processor_time(*pid)? - before;
-                figures[0].add(report.requests_per_second);
-                figures[1].add(spent * 1e6 / report.requests);
-            }
-        }
-        let what = format!("`/via`, {CONNECTIONS} connections, answers of 1 kB");
-        table("Calls through Relink: throughput", "requests/s", PEER, &[(&what, &relink[0], &peer[0])]);
+        let relink = Caller { pid: self.relink.pid(), token: self.through_relink.token.as_deref() };
+        let peer = Caller { pid: self.peer.pid(), token: None };
+        let small = format!("{}/small", self.through_relink.base_url);
+        let small_of_peer = format!("{}/small", self.through_peer.base_url);
+        let rows = [
+            ("`/via`, answers of 1 kB", (&relink, small.as_str()), (&peer, small_of_peer.as_str())),
+            ("`/proxy`, the same", (&relink, &self.methods.get), (&peer, &small_of_peer)),
+        ];
+        compare("throughput", PEER, rows).await?;
         println!("\nThe aim: at least 1.0, then 1.5.");
-        table("Calls through Relink: processor time of a request", "µs", PEER, &[(&what, &relink[1], &peer[1])]);
+        let list = format!("{}/records?limit=100", self.through_relink.base_url);
+        let rows =
+            [("`/proxy`, a page of 100 records of 1 kB", (&relink, self.methods.list.as_str()), (&relink, &*list))];
+        compare("a list", "`/via`, the same bytes", rows).await?;
+        println!("\nThe aim: at least 0.5.");
         Ok(())
     }
 
@@ -150,6 +179,41 @@ impl World {
         println!("\nThe aim: at least 0.9. Relink's memory grew by {grown_by:.1} MB at most; the aim is below 16.");
         Ok(())
     }
+}
+
+/// Whom a request goes through.
+struct Caller<'a> {
+    pid: Option<u32>,
+    token: Option<&'a str>,
+}
+
+/// A caller, and the URL that it calls.
+type Side<'a> = (&'a Caller<'a>, &'a str);
+
+/// Measures both sides of each row in turns, with 32 connections.
+async fn compare<const N: usize>(what: &str, peer: &str, rows: [(&str, Side<'_>, Side<'_>); N]) -> Result<()> {
+    let mut measured: Vec<[[Figures; 2]; 2]> = (0..N).map(|_| Default::default()).collect();
+    for _ in 0..ROUNDS {
+        for ((_, relink, peer), figures) in rows.iter().zip(&mut measured) {
+            for ((caller, url), [rates, times]) in [relink, peer].into_iter().zip(figures) {
+                let pid = caller.pid.context("it has exited")?;
+                let before = processes::processor_time(pid)?;
+                let report = wrk::run(url, caller.token, CONNECTIONS).await?;
+                let spent = processes::processor_time(pid)? - before;
+                rates.add(report.requests_per_second);
+                times.add(spent * 1e6 / report.requests);
+            }
+        }
+    }
+    for (index, (figure, unit)) in [("", "requests/s"), (": processor time of a request", "µs")].iter().enumerate() {
+        let rows: Vec<_> = rows
+            .iter()
+            .zip(&measured)
+            .map(|((name, ..), [relink, peer])| (*name, &relink[index], &peer[index]))
+            .collect();
+        table(&format!("Calls through Relink: {what}, {CONNECTIONS} connections{figure}"), unit, peer, &rows);
+    }
+    Ok(())
 }
 
 /// Moves the large file. Gives how long it took, and Relink's highest memory meanwhile in MB.

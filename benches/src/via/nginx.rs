@@ -11,8 +11,10 @@ use anyhow::{Context, Result};
 use relink_tests::{page, process};
 use tokio::process::Child;
 
-/// Of each answer.
+/// Of each answer, and of each record.
 const SMALL_BYTES: usize = 1_000;
+/// Of the list.
+const RECORDS: usize = 100;
 
 pub(super) struct Nginx {
     pub(super) base_url: String,
@@ -21,16 +23,19 @@ pub(super) struct Nginx {
 }
 
 impl Nginx {
-    /// Serves `/small` (1 kB of JSON) and `/large`.
+    /// Serves `/small` (1 kB of JSON), `/records` (a page of a list) and `/large`.
     pub(super) async fn upstream(folder: &Path, large_bytes: u64) -> Result<Self> {
         fs::create_dir_all(folder)?;
         fs::File::create(folder.join("large"))?.set_len(large_bytes)?;
         let padding = "x".repeat(SMALL_BYTES - r#"{"text":""}"#.len());
+        let records = vec![format!(r#"{{"text":"{padding}"}}"#); RECORDS].join(",");
+        fs::write(folder.join("records"), format!(r#"{{"results":[{records}],"paging":{{"next":"page-2"}}}}"#))?;
         let locations = format!(
             r#"
             location = /small {{ default_type application/json; return 200 '{{"text":"{padding}"}}'; }}
-            location = /large {{ root {}; }}"#,
-            folder.display()
+            location = /records {{ default_type application/json; root {folder}; }}
+            location = /large {{ root {folder}; }}"#,
+            folder = folder.display()
         );
         Self::start(folder, "", &locations).await
     }

@@ -3,9 +3,7 @@
 use axum::{Extension, Json, extract::State, http::header, response::IntoResponse};
 use relink_contract::{
     ById, List, Results, Success, WireSecret,
-    account::{
-        AccessToken, AccountChange, AccountRow, CheckReport, DeletedAccount, IntegratedAccount, Rename, Waiting,
-    },
+    account::{AccessToken, AccountChange, AccountRow, CheckReport, DeletedAccount, IntegratedAccount, Rename},
 };
 use relink_domain::{AccountId, Timestamp, caller::Caller, permission::Permission};
 use relink_engine::{AccountPlace, AccountText, AccountTime, AccountView, Filter, PageQuery};
@@ -14,6 +12,7 @@ use utoipa_axum::routes;
 use crate::{
     ApiState,
     body::Body,
+    call_waits::CallWaits,
     error::{ApiError, ApiResult},
     listing::{Paging, Place},
     openapi::{BodyErrors, Conflict, NotFound, ProviderErrors, QueryErrors, Routes},
@@ -41,14 +40,12 @@ impl ApiState {
     }
 
     fn account_row(&self, view: &AccountView) -> AccountRow {
-        let now = self.engine.now();
-        let mut row = AccountRow::new(&view.account, &view.context(now));
-        let asked = self.calls.quiet().of_account(view.account.id(), now);
-        if let Some(wait) = asked.filter(|wait| row.waiting.as_ref().is_none_or(|other| other.until < wait.until)) {
-            row.waiting = Some(Waiting { host: wait.host, until: wait.until });
-        }
-        row
+        with_wait(view, &CallWaits::now(self), self.engine.now())
     }
+}
+
+fn with_wait(view: &AccountView, waits: &CallWaits, now: Timestamp) -> AccountRow {
+    AccountRow { waiting: waits.of(view), ..AccountRow::new(&view.account, &view.context(now)) }
 }
 
 /// The id in a body or a query.
@@ -198,7 +195,8 @@ async fn refresh_credentials(
 )]
 async fn rows(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<Results<AccountRow>> {
     let views = api.engine.accounts().list(&caller, Filter::default()).await?;
-    Ok(Json(Results { result: views.iter().map(|view| api.account_row(view)).collect() }))
+    let (now, waits) = (api.engine.now(), CallWaits::now(&api));
+    Ok(Json(Results { result: views.iter().map(|view| with_wait(view, &waits, now)).collect() }))
 }
 
 /// Show an account in Relink's format

@@ -17,6 +17,7 @@ mod batch;
 mod body;
 mod call_error;
 mod call_log;
+mod call_waits;
 mod calls;
 mod connect;
 mod custom;
@@ -75,6 +76,7 @@ use relink_engine::Engine;
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+pub use call_waits::CallWaits;
 use calls::EngineAccounts;
 use discovery::Discovery;
 use expressions::Jsonata;

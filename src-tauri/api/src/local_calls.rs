@@ -9,10 +9,14 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use relink_domain::{AccountId, call::CallRoute, caller::Caller, provider_text};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     ApiState,
+    call_waits::CallWaits,
     error::ApiError,
     recording::{Begun, attempted},
     via,
@@ -81,6 +85,16 @@ impl From<ApiError> for CallProblem {
 impl LocalCalls {
     pub(crate) const fn new(api: ApiState) -> Self {
         Self(api)
+    }
+
+    /// The accounts that wait because a provider asked for no calls.
+    pub fn waits(&self, _caller: &Caller) -> CallWaits {
+        CallWaits::now(&self.0)
+    }
+
+    /// Notified when such a wait begins or gets another end.
+    pub fn wait_changes(&self, _caller: &Caller) -> watch::Receiver<()> {
+        self.0.calls.quiet().changes()
     }
 
     /// Makes a call with an account and reads the beginning of its response.

@@ -7,6 +7,7 @@ use utoipa_axum::routes;
 
 use crate::{
     ApiState,
+    call_waits::CallWaits,
     error::ApiResult,
     openapi::{OpenRoutes, Routes},
 };
@@ -32,7 +33,7 @@ async fn status(State(api): State<ApiState>, Extension(caller): Extension<Caller
     let needs_reauth = accounts.get(account::Status::NeedsReauth.as_str()).copied().unwrap_or_default();
     let keychain = api.engine.keychain_status(&caller).await;
     let port = api.port.state();
-    let waiting = api.engine.accounts().waiting(&caller).await?;
+    let waiting = CallWaits::hosts(&api, &caller).await?;
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         base_url: port.problem.is_none().then(|| port.base_url.to_string()),

@@ -1,5 +1,6 @@
 //! Accounts, as the window shows and changes them.
 
+use relink_api::CallWaits;
 use relink_contract::{
     account::DeletedAccount,
     window::{Account, AccountContext, CheckResult},
@@ -17,8 +18,8 @@ impl App {
     pub(crate) async fn accounts_of(&self, filter: Filter) -> Result<Vec<Account>> {
         let views = self.0.engine.accounts().list(&Caller::Person, filter).await.map_err(error_view)?;
         let shown = self.shown().await?;
-        let now = self.0.engine.now();
-        Ok(views.iter().map(|view| account(view, shown.remind_at(view.account.id()), now)).collect())
+        let (now, waits) = (self.0.engine.now(), self.0.local_calls.waits(&Caller::Person));
+        Ok(views.iter().map(|view| account(view, &waits, shown.remind_at(view.account.id()), now)).collect())
     }
 
     pub async fn account(&self, id: AccountId) -> Result<Account> {
@@ -28,7 +29,8 @@ impl App {
 
     async fn with_reminder(&self, view: &AccountView) -> Result<Account> {
         let remind_at = self.shown().await?.remind_at(view.account.id());
-        Ok(account(view, remind_at, self.0.engine.now()))
+        let waits = self.0.local_calls.waits(&Caller::Person);
+        Ok(account(view, &waits, remind_at, self.0.engine.now()))
     }
 
     /// Checks with one call to the provider whether the account works.
@@ -54,7 +56,8 @@ impl App {
 }
 
 /// An account as the window shows it. `remind_at`: until when reminders about it are silenced.
-pub(crate) fn account(view: &AccountView, remind_at: Option<Timestamp>, now: Timestamp) -> Account {
+fn account(view: &AccountView, waits: &CallWaits, remind_at: Option<Timestamp>, now: Timestamp) -> Account {
     let color = view.installed.color();
-    Account::new(&view.account, &AccountContext { common: view.context(now), color: color.as_deref(), remind_at })
+    let context = AccountContext { common: view.context(now), color: color.as_deref(), remind_at };
+    Account { waiting: waits.of(view), ..Account::new(&view.account, &context) }
 }

@@ -45,6 +45,11 @@ impl Changes {
     }
 }
 
+/// At least a moment, so that a clock that stands still can't make anybody spin.
+fn remaining(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0)).max(DEBOUNCE)
+}
+
 impl App {
     /// Subscribes to changes from now on.
     pub fn changes(&self) -> Changes {
@@ -81,6 +86,35 @@ impl App {
                         self.publish(Change::Overview);
                     }
                 }
+            }
+        }
+    }
+
+    /// Publishes accounts whose calls begin or cease to wait for their provider, which no event says.
+    pub(crate) async fn publish_waits(self) {
+        let calls = &self.0.local_calls;
+        let mut begun = calls.wait_changes(&Caller::Person);
+        let mut published = BTreeSet::new();
+        loop {
+            let waits = calls.waits(&Caller::Person);
+            let waiting: BTreeSet<_> = waits.accounts().collect();
+            self.publish_accounts(&(&published | &waiting)).await;
+            published = waiting;
+            let over = async {
+                match waits.first_end() {
+                    Some(end) => tokio::time::sleep(remaining(end.millis_since(self.0.engine.now()))).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = begun.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    tokio::time::sleep(DEBOUNCE).await;
+                    begun.mark_unchanged();
+                }
+                () = over => {}
             }
         }
     }

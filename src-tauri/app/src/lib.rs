@@ -125,6 +125,7 @@ impl App {
             page_reports: page::PageReports::default(),
         }));
         tokio::spawn(app.clone().publish_changes());
+        tokio::spawn(app.clone().publish_waits());
         tokio::spawn(app.clone().publish_port_changes());
         tokio::spawn(notifications::run(app.clone(), notifications, received_signals));
         Ok(app)

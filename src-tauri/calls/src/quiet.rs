@@ -1,11 +1,12 @@
 //! Providers that asked for quiet: until their time is over, nothing is sent to them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use relink_domain::{AccountId, Timestamp, http_date::whole_secs};
+use tokio::sync::watch;
 use url::Url;
 
 use crate::rate_limit::RateLimits;
@@ -17,13 +18,25 @@ const MAX_WAITS: usize = 10_000;
 
 /// Who waits for which origin, in memory: a new start asks the provider again.
 #[derive(Debug, Default)]
-pub struct Quiet(Mutex<HashMap<Waiter, Timestamp>>);
+pub struct Quiet {
+    waits: Mutex<HashMap<Waiter, Asked>>,
+    /// Notified when a wait begins or gets another end.
+    changed: watch::Sender<()>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Waiter {
     /// A provider counts each account's calls for itself, unless it says otherwise.
     account: Option<AccountId>,
     origin: String,
+}
+
+/// What a provider asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Asked {
+    until: Timestamp,
+    /// The account whose call was answered so.
+    account: AccountId,
 }
 
 /// A wait that a provider asked for.
@@ -40,18 +53,19 @@ impl Quiet {
     /// Keeps what an answer of a call at this URL asks for.
     pub fn heed(&self, account: AccountId, url: &Url, limits: &RateLimits, now: Timestamp) {
         let Some(secs) = limits.retry_after_secs.filter(|secs| *secs > 0) else { return };
-        let account = (!limits.is_for_everybody).then_some(account);
-        let until = now.plus_millis((i64::from(secs) * 1000).min(MAX_WAIT_MILLIS));
-        let waiter = Waiter { account, origin: origin(url) };
+        let asked = Asked { until: now.plus_millis((i64::from(secs) * 1000).min(MAX_WAIT_MILLIS)), account };
+        let waiter = Waiter { account: (!limits.is_for_everybody).then_some(account), origin: origin(url) };
         let mut waits = self.waits();
         if waits.len() >= MAX_WAITS && !waits.contains_key(&waiter) {
-            waits.retain(|_, until| is_in_force(*until, now));
+            waits.retain(|_, asked| asked.is_in_force(now));
             if waits.len() >= MAX_WAITS {
-                let soonest = waits.iter().min_by_key(|(_, until)| **until).map(|(waiter, _)| waiter.clone());
+                let soonest = waits.iter().min_by_key(|(_, asked)| asked.until).map(|(waiter, _)| waiter.clone());
                 soonest.map(|soonest| waits.remove(&soonest));
             }
         }
-        waits.insert(waiter, until);
+        waits.insert(waiter, asked);
+        drop(waits);
+        self.changed.send_replace(());
     }
 
     /// The wait that a call at this URL would break.
@@ -65,7 +79,7 @@ impl Quiet {
         for account in [Some(account), None] {
             let waiter = Waiter { account, origin: origin.clone() };
             match waits.get(&waiter) {
-                Some(until) if is_in_force(*until, now) => longest = longest.max(Some(*until)),
+                Some(asked) if asked.is_in_force(now) => longest = longest.max(Some(asked.until)),
                 Some(_) => {
                     waits.remove(&waiter);
                 }
@@ -75,18 +89,28 @@ impl Quiet {
         longest.map(|until| Wait::until(until, url.host_str().unwrap_or_default(), now))
     }
 
-    /// The longest wait of an account, for people.
-    pub fn of_account(&self, account: AccountId, now: Timestamp) -> Option<Wait> {
-        let waits = self.waits();
-        let own = waits.iter().filter(|(waiter, until)| waiter.account == Some(account) && is_in_force(**until, now));
-        let (waiter, until) = own.max_by_key(|(_, until)| **until)?;
-        let url: Url = waiter.origin.parse().ok()?;
-        Some(Wait::until(*until, url.host_str().unwrap_or_default(), now))
+    /// The accounts that wait, each with its longest wait, for people. Of a wait of everybody, only the account is known whose
+    /// call showed it.
+    pub fn waiting(&self, now: Timestamp) -> BTreeMap<AccountId, Wait> {
+        let mut waiting: BTreeMap<AccountId, Wait> = BTreeMap::new();
+        for (waiter, asked) in self.waits().iter().filter(|(_, asked)| asked.is_in_force(now)) {
+            if waiting.get(&asked.account).is_none_or(|known| known.until < asked.until) {
+                let url: Option<Url> = waiter.origin.parse().ok();
+                let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+                waiting.insert(asked.account, Wait::until(asked.until, host, now));
+            }
+        }
+        waiting
     }
 
-    fn waits(&self) -> MutexGuard<'_, HashMap<Waiter, Timestamp>> {
+    /// Notified when a wait begins or gets another end. None is sent when one is over.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    fn waits(&self) -> MutexGuard<'_, HashMap<Waiter, Asked>> {
         // Each change is one insertion or removal.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,9 +121,11 @@ impl Wait {
     }
 }
 
-/// One that is longer than any that was kept is from before the clock was set back.
-fn is_in_force(until: Timestamp, now: Timestamp) -> bool {
-    (1..=MAX_WAIT_MILLIS).contains(&until.millis_since(now))
+impl Asked {
+    /// One that is longer than any that was kept is from before the clock was set back.
+    fn is_in_force(self, now: Timestamp) -> bool {
+        (1..=MAX_WAIT_MILLIS).contains(&self.until.millis_since(now))
+    }
 }
 
 fn origin(url: &Url) -> String {
@@ -139,11 +165,12 @@ mod tests {
         assert_eq!(secs(&quiet, 1, API, 19_001), Some(1));
         assert_eq!(secs(&quiet, 2, API, 0), None, "another account");
         assert_eq!(secs(&quiet, 1, "https://files.example.com", 0), None, "another origin");
-        let shown = quiet.of_account(account(1), NOW).expect("a wait");
-        assert_eq!((shown.host.as_str(), shown.until), ("api.example.com", NOW.plus_secs(20)));
+        let waiting = quiet.waiting(NOW);
+        let shown: Vec<_> = waiting.iter().map(|(id, wait)| (*id, wait.host.as_str(), wait.until)).collect();
+        assert_eq!(shown, [(account(1), "api.example.com", NOW.plus_secs(20))]);
         assert_eq!(secs(&quiet, 1, API, 20_000), None, "it is over");
         assert!(quiet.waits().is_empty(), "and forgotten");
-        assert_eq!(quiet.of_account(account(1), NOW), None);
+        assert!(quiet.waiting(NOW).is_empty());
     }
 
     #[test]
@@ -152,6 +179,20 @@ mod tests {
         quiet.heed(account(1), &url(API), &RateLimits { is_for_everybody: true, ..asks(20) }, NOW);
         quiet.heed(account(2), &url(API), &asks(30), NOW);
         assert_eq!((secs(&quiet, 1, API, 0), secs(&quiet, 2, API, 0)), (Some(20), Some(30)));
+        let shown: Vec<_> = quiet.waiting(NOW).into_iter().map(|(id, wait)| (id, wait.secs)).collect();
+        assert_eq!(shown, [(account(1), 20), (account(2), 30)], "who showed it");
+    }
+
+    #[test]
+    fn whoever_shows_waits_is_notified_of_a_new_one() {
+        let quiet = Quiet::default();
+        let mut changes = quiet.changes();
+        assert!(!changes.has_changed().expect("it is there"));
+        quiet.heed(account(1), &url(API), &asks(20), NOW);
+        assert!(changes.has_changed().expect("it is there"));
+        changes.mark_unchanged();
+        quiet.heed(account(1), &url(API), &asks(0), NOW);
+        assert!(!changes.has_changed().expect("it is there"), "no wait");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-use relink_contract::window::{Change, TriedCall, TryCall};
+use relink_app::Changes;
+use relink_contract::window::{Account, Change, TriedCall, TryCall};
 use relink_domain::AccountId;
 use serde_json::{Value, json};
 use tokio::{
@@ -73,8 +74,8 @@ async fn a_call_that_is_not_made_says_why() {
     assert_eq!(world.app.usage(unknown).await.expect_err("refused").code, "not_found");
 }
 
-/// A provider that answers one request with the request itself, in its body and in a header. Returns its origin.
-async fn echoing_provider() -> String {
+/// A provider that answers one request by its head. Returns its origin.
+async fn provider(answer: impl FnOnce(&str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let origin = format!("http://{}", listener.local_addr().expect("bound"));
     tokio::spawn(async move {
@@ -83,21 +84,26 @@ async fn echoing_provider() -> String {
         while !head.ends_with(b"\r\n\r\n") {
             assert!(stream.read_buf(&mut head).await.expect("a request") > 0, "cut short");
         }
-        let body = json!({ "you sent": String::from_utf8_lossy(&head) }).to_string();
-        let key = String::from_utf8_lossy(&head).lines().find(|line| line.contains("canary")).unwrap_or("").to_owned();
-        let answer = format!("HTTP/1.1 200 OK\r\nX-Seen: {key}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let answer = answer(&String::from_utf8_lossy(&head));
         stream.write_all(answer.as_bytes()).await.expect("answered");
     });
     origin
 }
 
-/// An account of that provider.
-async fn echo(world: &World) -> AccountId {
+/// Answers with the request itself, in the body and in a header.
+fn echo(head: &str) -> String {
+    let key = head.lines().find(|line| line.contains("canary")).unwrap_or_default().to_owned();
+    let body = json!({ "you sent": head }).to_string();
+    format!("HTTP/1.1 200 OK\r\nX-Seen: {key}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// An account whose provider answers one request.
+async fn account_at(world: &World, answer: impl FnOnce(&str) -> String + Send + 'static) -> AccountId {
     let definition = json!({
-        "name": "echo",
+        "name": "one-answer",
         "config": {
-            "label": "Echo",
-            "base_url": echoing_provider().await,
+            "label": "One Answer",
+            "base_url": provider(answer).await,
             "credentials": { "api_key": { "config": { "fields": [
                 { "name": "api_key", "label": "Key", "type": "password", "required": true },
             ] } } },
@@ -110,13 +116,37 @@ async fn echo(world: &World) -> AccountId {
         },
     });
     world.app.add_integration(definition.to_string()).await.expect("added");
-    world.connect_to("echo", "canary-0123456789-abcdefghij".to_owned()).await
+    world.connect_to("one-answer", "canary-0123456789-abcdefghij".to_owned()).await
+}
+
+/// Waits for a published state of the account in which it waits, or not.
+async fn published(changes: &mut Changes, id: AccountId, waits: bool) -> Account {
+    loop {
+        let Change::Accounts { changes: Some(accounts) } = next(changes).await else { continue };
+        let mut of_account = accounts.changed.into_iter().filter(|account| account.id == id);
+        if let Some(account) = of_account.find(|account| account.waiting.is_some() == waits) {
+            return account;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_whose_provider_asked_for_quiet_is_shown_as_waiting_until_it_is_over() {
+    let world = World::new().await;
+    let busy = |_: &str| "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n".to_owned();
+    let id = account_at(&world, busy).await;
+    let mut changes = world.app.changes();
+    assert_eq!(tried(&world, id, get("/x", None)).await.status, 429);
+    let shown = published(&mut changes, id, true).await;
+    assert_eq!(shown.waiting.expect("it waits").host, "127.0.0.1");
+    published(&mut changes, id, false).await;
+    assert_eq!(world.app.account(id).await.expect("it is there").waiting, None);
 }
 
 #[tokio::test]
 async fn the_window_never_sees_the_accounts_secret_in_a_response() {
     let world = World::new().await;
-    let id = echo(&world).await;
+    let id = account_at(&world, echo).await;
     let response = tried(&world, id, get("/x", None)).await;
     let shown = serde_json::to_string(&response).expect("JSON");
     assert!(!shown.contains("canary"), "{shown}");
@@ -130,7 +160,7 @@ async fn the_calls_that_a_definition_names_are_offered() {
     let id = world.connect().await;
     let of_sandbox = world.app.known_calls(id).await.expect("a list");
     assert_eq!(of_sandbox.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(), ["/api/items", "/api/me"]);
-    let id = echo(&world).await;
+    let id = account_at(&world, echo).await;
     let calls = world.app.known_calls(id).await.expect("a list");
     let shown: Vec<_> = calls.iter().map(|it| (it.name.as_str(), it.method.as_str(), it.path.as_str())).collect();
     assert_eq!(

@@ -1,14 +1,11 @@
 //! Read views of accounts and timelines.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::Arc,
 };
 
-use relink_contract::{
-    account::{AccountContext, IntegratedAccount, Waiting},
-    status::WaitingHost,
-};
+use relink_contract::account::{AccountContext, IntegratedAccount, Waiting};
 use relink_domain::{
     AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp,
     account::{Account, Due, Status},
@@ -216,21 +213,13 @@ impl Accounts {
         self.view(found.ok_or_else(|| Error::not_found("account", &id))?, &closed)
     }
 
-    /// The hosts that accounts wait for, because their providers have asked for it.
-    pub async fn waiting(&self, caller: &Caller) -> Result<Vec<WaitingHost>> {
+    /// The accounts whose refresh waits, because their providers have asked for it.
+    pub async fn waiting(&self, caller: &Caller) -> Result<Vec<AccountView>> {
         let is_any_closed = !self.0.uses.hosts.closed(self.0.uses.clock.now()).is_empty();
         // An account that received a long `Retry-After` itself is failing.
         let statuses = if is_any_closed { Vec::new() } else { vec![Status::NeedsReauth.as_str().to_owned()] };
-        let filter = narrowed(caller, Filter { statuses, ..Filter::default() });
-        let found =
-            self.0.uses.store.read(move |c| accounts::list(c, &filter, AccountOrder::OLDEST_FIRST, None, None)).await?;
-        let mut hosts: BTreeMap<String, WaitingHost> = BTreeMap::new();
-        for Waiting { host, until } in self.views(found).into_iter().filter_map(|view| view.waiting) {
-            let entry = hosts.entry(host.clone()).or_insert(WaitingHost { host, until, accounts: 0 });
-            entry.until = entry.until.max(until);
-            entry.accounts += 1;
-        }
-        Ok(hosts.into_values().collect())
+        let found = self.list(caller, Filter { statuses, ..Filter::default() }).await?;
+        Ok(found.into_iter().filter(|view| view.waiting.is_some()).collect())
     }
 
     pub(crate) fn installed_of(&self, account: &Account) -> Result<Arc<Installed>> {
