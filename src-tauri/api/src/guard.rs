@@ -17,17 +17,22 @@ use crate::{
     server::{OverSocket, Reserved},
 };
 
-/// Rejects requests with another `Host` and requests of other web pages (DNS rebinding, cross-site requests).
-pub(crate) async fn same_machine(State(api): State<ApiState>, request: Request, next: Next) -> Response {
-    // No web page can connect to the Unix socket, and its clients have no host to name.
-    if request.extensions().get::<OverSocket>().is_some() {
-        return next.run(request).await;
-    }
-    let is_landing = request.method() == Method::GET && connect::is_landing(request.uri().path());
-    match check(&api.port.base_url(), request.uri(), request.headers(), is_landing) {
+/// Rejects requests with another `Host`, requests of other web pages (DNS rebinding, cross-site requests), and everything but a
+/// sign-in on a connection that is reserved for sign-ins.
+pub(crate) async fn entrance(State(api): State<ApiState>, request: Request, next: Next) -> Response {
+    match same_machine(&api, &request).and_then(|()| reserve(&request)) {
         Ok(()) => next.run(request).await,
         Err(refused) => refused.into_response(),
     }
+}
+
+fn same_machine(api: &ApiState, request: &Request) -> Result<(), ApiError> {
+    // No web page can connect to the Unix socket, and its clients have no host to name.
+    if request.extensions().get::<OverSocket>().is_some() {
+        return Ok(());
+    }
+    let is_landing = request.method() == Method::GET && connect::is_landing(request.uri().path());
+    check(&api.port.base_url(), request.uri(), request.headers(), is_landing)
 }
 
 /// `is_landing`: a page that other sites may redirect a browser to.
@@ -62,12 +67,12 @@ fn check(base_url: &str, uri: &Uri, headers: &HeaderMap, is_landing: bool) -> Re
     if from_here || may_land() { Ok(()) } else { foreign("cross_site") }
 }
 
-/// Rejects everything but a sign-in on a connection that is reserved for sign-ins.
-pub(crate) async fn reserve(request: Request, next: Next) -> Response {
-    if request.extensions().get::<Reserved>().is_some() && !connect::is_sign_in(request.uri().path()) {
-        return limits::too_many_connections().into_response();
+fn reserve(request: &Request) -> Result<(), ApiError> {
+    let is_reserved = request.extensions().get::<Reserved>().is_some();
+    if is_reserved && !connect::is_sign_in(request.uri().path()) {
+        return Err(limits::too_many_connections());
     }
-    next.run(request).await
+    Ok(())
 }
 
 /// Rejects requests without a valid token: an API token, or the run's own token from the data folder. An accepted request has
@@ -115,8 +120,7 @@ fn bearer_token(header: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, body::Body, http::HeaderValue, middleware};
-    use tower::ServiceExt;
+    use axum::{body::Body, http::HeaderValue};
 
     use super::*;
 
@@ -132,21 +136,20 @@ mod tests {
             .map(|error| error.into_response().status().as_u16())
     }
 
-    #[tokio::test]
-    async fn a_reserved_connection_serves_a_sign_in_and_nothing_else() {
-        let router = Router::new().fallback(async || "served").layer(middleware::from_fn(reserve));
-        let status = async |path: &str, is_reserved: bool| {
+    #[test]
+    fn a_reserved_connection_serves_a_sign_in_and_nothing_else() {
+        let refusal = |path: &str, is_reserved: bool| {
             let mut request = Request::builder().uri(path).body(Body::empty()).expect("a request");
             if is_reserved {
                 request.extensions_mut().insert(Reserved);
             }
-            router.clone().oneshot(request).await.expect("a response").status().as_u16()
+            reserve(&request).err().map(|error| error.status().as_u16())
         };
         for path in ["/connect-account", "/connect-account/flows/x", "/oauth/callback/github"] {
-            assert_eq!(status(path, true).await, 200, "{path}");
+            assert_eq!(refusal(path, true), None, "{path}");
         }
         for path in ["/relink/events", "/ping", "/docs", "/connect-accounts", "/oauth/callback", "/"] {
-            assert_eq!((status(path, true).await, status(path, false).await), (429, 200), "{path}");
+            assert_eq!((refusal(path, true), refusal(path, false)), (Some(429), None), "{path}");
         }
     }
 

@@ -66,6 +66,7 @@ mod withdrawn;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    ops::Deref,
     path::{Path, PathBuf},
     sync::{Arc, LazyLock},
 };
@@ -124,9 +125,27 @@ pub enum ServeError {
     Engine(#[from] relink_engine::Error),
 }
 
-/// The state of all handlers.
+/// The state of all handlers. Each layer of the router has a clone of its own, made anew for each request, so a clone is one
+/// pointer.
 #[derive(Clone)]
-pub(crate) struct ApiState {
+pub(crate) struct ApiState(Arc<Parts>);
+
+impl Deref for ApiState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl From<Parts> for ApiState {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+/// What handlers use.
+pub(crate) struct Parts {
     engine: Engine,
     limits: Limits,
     sandbox_runner: SandboxRunner,
@@ -193,7 +212,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
     let token = engine.access().new_run_token(&Caller::Internal)?;
     let redirect_test = RedirectTest::default();
     let bounds = Bounds::of_this_process();
-    let state = ApiState {
+    let state = ApiState::from(Parts {
         engine: engine.clone(),
         limits: Limits::new(bounds.all),
         sandbox_runner: sandbox_runner.clone(),
@@ -204,7 +223,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         port: port.clone(),
         stopping: stopping.clone(),
         openapi_json: &OPENAPI_JSON,
-    };
+    });
     let local_calls = LocalCalls::new(state.clone());
     let router = router::router(state);
     let socket = serve_on_socket(&mut tasks, &data_dir, &router, &stopping);

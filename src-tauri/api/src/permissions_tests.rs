@@ -20,7 +20,7 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::{
-    ApiState, OPENAPI_JSON, calls::EngineAccounts, expressions::Jsonata, limits::Limits, port::ApiPort,
+    ApiState, OPENAPI_JSON, Parts, calls::EngineAccounts, expressions::Jsonata, limits::Limits, port::ApiPort,
     redirect_test::RedirectTest, router, sandbox_runner::SandboxRunner, via,
 };
 
@@ -168,7 +168,7 @@ impl World {
         };
         let engine = Engine::start(options).await.expect("the engine starts");
         engine.set_api_port(7417);
-        let state = ApiState {
+        let state = ApiState::from(Parts {
             engine: engine.clone(),
             limits: Limits::new(64),
             sandbox_runner: SandboxRunner::default(),
@@ -179,7 +179,7 @@ impl World {
             port: ApiPort::new(7417, None),
             stopping: CancellationToken::new(),
             openapi_json: &OPENAPI_JSON,
-        };
+        });
         Self { engine, clock, state, _folder: folder }
     }
 

@@ -60,8 +60,7 @@ pub(crate) fn router(state: ApiState) -> Router {
     // What a provider answers is not changed.
     own.merge(via::router(&state))
         .merge(methods().into_router().route_layer(of_call).method_not_allowed_fallback(error::no_such_method))
-        .layer(middleware::from_fn(guard::reserve))
-        .layer(middleware::from_fn_with_state(state.clone(), guard::same_machine))
+        .layer(middleware::from_fn_with_state(state.clone(), guard::entrance))
         .layer(CatchPanicLayer::custom(error::panicked))
         .with_state(state)
 }

@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderValue, Uri, header},
 };
 use http::StatusCode;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use tower_http::{normalize_path::NormalizePath, timeout::RequestBodyTimeout};
+use tower_http::{normalize_path::NormalizePath, timeout::TimeoutBody};
 
 use crate::{error::ApiError, limits::Connection, peer, peer::Peer};
 
@@ -162,12 +162,12 @@ impl Listener for tokio::net::UnixListener {
     }
 }
 
-/// The router, with repeated slashes in paths merged and a timeout for pauses in bodies.
-type Service = NormalizePath<RequestBodyTimeout<Router>>;
+/// The router, with repeated slashes in paths merged.
+type Service = NormalizePath<Router>;
 
 /// Serves until `stopping` is cancelled. Connections beyond the limits wait in the system's queue.
 pub(crate) async fn run<L: Listener>(listener: L, router: Router, stopping: CancellationToken, bounds: Bounds) {
-    let service = NormalizePath::trim_trailing_slash(RequestBodyTimeout::new(router, BODY_PAUSE_TIMEOUT));
+    let service = NormalizePath::trim_trailing_slash(router);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -208,7 +208,7 @@ async fn serve<L: Listener>(
                 return Ok(other_user().into_response());
             }
             let as_sent = AsSent(request.uri().clone());
-            let mut request = request.map(Body::new);
+            let mut request = request.map(received);
             request.extensions_mut().insert(as_sent);
             request.extensions_mut().insert(of_client);
             if is_reserved {
@@ -242,6 +242,11 @@ async fn serve<L: Listener>(
     if let Err(error) = ended {
         tracing::debug!("a connection ended early: {error}");
     }
+}
+
+/// A request's body, whose client may pause only for a while. Most requests have none.
+fn received(body: Incoming) -> Body {
+    if body.is_end_stream() { Body::empty() } else { Body::new(TimeoutBody::new(BODY_PAUSE_TIMEOUT, body)) }
 }
 
 /// Refuses every request of a connection that another user opened, whatever token it has.

@@ -11,9 +11,13 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{
+    FutureExt,
+    future::{Either, ready},
+};
 use http::{Request, Response, header::UPGRADE};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
@@ -143,18 +147,9 @@ impl Upstream {
             Admits::Private => &clients.private,
             Admits::Loopback => &clients.loopback,
         };
-        // Dropped with the body, when all of it was sent.
-        let (being_sent, sent) = oneshot::channel::<()>();
-        let request = request.map(|body| {
-            let being_sent = Some(being_sent);
-            body.map_frame(move |frame| {
-                let _ = &being_sent;
-                frame
-            })
-            .boxed_unsync()
-        });
+        let (request, sent) = when_sent(request);
         let too_late = async {
-            let _ = sent.await;
+            sent.await;
             tokio::time::sleep(HEADERS_DEADLINE).await;
         };
         tokio::select! {
@@ -162,6 +157,24 @@ impl Upstream {
             () = too_late => Err(UpstreamError(Cause::Timeout)),
         }
     }
+}
+
+/// The request, and what ends when all of its body was sent.
+fn when_sent(request: Request<Body>) -> (Request<Body>, impl Future<Output = ()>) {
+    if request.body().is_end_stream() {
+        return (request, Either::Left(ready(())));
+    }
+    // Dropped with the body.
+    let (being_sent, sent) = oneshot::channel::<()>();
+    let request = request.map(|body| {
+        let being_sent = Some(being_sent);
+        body.map_frame(move |frame| {
+            let _ = &being_sent;
+            frame
+        })
+        .boxed_unsync()
+    });
+    (request, Either::Right(sent.map(|_| ())))
 }
 
 /// Leaves out the addresses of a name that may not be called.
