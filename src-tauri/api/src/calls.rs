@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
-use relink_calls::{Account, Accounts, Answered, Awaited, BaseError, Said};
+use relink_calls::{Account, Accounts, Answered, Awaited, BaseError, CursorKey, Said};
 use relink_domain::{
     AccountId, Secret, Timestamp,
     account::Verdict,
@@ -12,7 +12,7 @@ use relink_domain::{
     integration::{
         Definition, ExpiredWhen, HeaderError, PathTemplate, SigningExpression, UrlPath, WebUrl, resources::Method,
     },
-    template::{FillError, Filled, Root, Template},
+    template::{FillError, Filled, Placeholder, Root, Template},
 };
 use relink_engine::{Engine, Error, PreparedAccount, Refusal};
 use url::Url;
@@ -84,6 +84,14 @@ impl Account for Prepared {
         self.0.signing(method)
     }
 
+    fn names_secret(&self, placeholder: &Placeholder) -> bool {
+        self.0.names_secret(placeholder)
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.0.secrets()
+    }
+
     fn headers_of(&self, method: &Method, call: &[(&str, Root<'_>)]) -> Result<HeaderMap, HeaderError> {
         self.0.headers_of(method, call)
     }
@@ -103,6 +111,10 @@ impl Awaited for EngineAccounts {
 impl Accounts for EngineAccounts {
     type Account = Prepared;
     type Error = Error;
+
+    fn cursor_key(&self) -> CursorKey {
+        CursorKey(self.0.cursor_key())
+    }
 
     fn now(&self) -> Timestamp {
         self.0.now()

@@ -7,6 +7,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use relink_calls::overrides_method;
 use relink_domain::{caller::Caller, permission::Permission};
 use relink_engine::Error;
 
@@ -36,8 +37,6 @@ pub(crate) fn check(caller: &Caller, permission: Permission, request: &Request) 
     permitted.map_err(|refusal| Error::from(refusal).into())
 }
 
-/// Headers by which some servers take another method than the request's.
-const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 /// The methods of a resource that read (contract section 4.6).
 const READING_METHODS: [&str; 2] = ["get", "list"];
 
@@ -51,11 +50,12 @@ fn only_reads(request: &Request) -> bool {
     match *request.method() {
         Method::GET | Method::HEAD | Method::OPTIONS => {
             !headers.contains_key(header::UPGRADE)
-                && !METHOD_OVERRIDES.iter().any(|name| headers.contains_key(*name))
+                && !overrides_method(headers, request.uri().query())
                 && (route != "custom" || request.body().is_end_stream())
         }
         Method::POST => {
             route == "proxy"
+                && !overrides_method(headers, request.uri().query())
                 && segments.nth(1).is_some_and(|method| READING_METHODS.contains(&method))
                 && segments.next().is_none()
         }
@@ -108,6 +108,9 @@ mod tests {
             ("GET", "/via/acme/x", Some("upgrade")),
             ("GET", "/via/acme/x", Some("x-http-method-override")),
             ("GET", "/via/acme/x", Some("X-HTTP-Method")),
+            ("GET", "/via/acme/x?_method=DELETE", None),
+            ("GET", "/proxy/contacts?a=1&_HttpMethod=DELETE", None),
+            ("POST", "/proxy/contacts/list?_method=DELETE", None),
         ] {
             assert!(!reads(method, path, header), "{method} {path} {header:?}");
         }

@@ -337,6 +337,7 @@ fn explain(error: MethodError<Error>) -> ApiError {
         MethodError::MethodConfig(error) => {
             ApiError::bad_request("method_config_invalid", &format!("methodConfig can't be used: {error}."))
         }
+        MethodError::SecretInConfig(_) => ApiError::bad_request("secret_outside_authorization", &message),
         MethodError::Build(BuildError::Body(error)) => ApiError::bad_request(error.code(), &message),
         MethodError::Build(BuildError::Target(error)) => call_error::explain(error.into()),
         MethodError::Build(BuildError::Base(BaseError::Missing)) => {

@@ -16,6 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::body::{Frame, SizeHint};
+use relink_calls::Called;
 use relink_contract::call::CallWithBodies;
 use relink_domain::{
     AccountId, Timestamp,
@@ -74,7 +75,11 @@ where
         request.map(|body| Body::new(Counted { body, counter, copy }))
     };
     match call(request).await {
-        Ok(response) => {
+        Ok(mut response) => {
+            if let Some(Called { method, path, query }) = response.extensions_mut().remove() {
+                recording.method = method;
+                recording.path = shown_path(&path, query.as_deref());
+            }
             recording.answered(response.status());
             recording.response = recording.copy_of(response.headers());
             // The response to HEAD has no body, and whoever knows its length may not wait for the end.

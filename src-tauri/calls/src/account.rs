@@ -11,7 +11,7 @@ use relink_domain::{
         AddressError, Definition, ExpiredWhen, HeaderError, Origin, PathTemplate, SigningExpression, UrlPath,
         resources::Method,
     },
-    template::{FillError, Filled, Root, Template},
+    template::{FillError, Filled, Placeholder, Root, Template},
 };
 use url::Url;
 
@@ -53,6 +53,12 @@ pub trait Account: Clone + Send + Sync + 'static {
     /// Fills a template with the account's values, secrets among them, and those of a call.
     fn fill(&self, template: &Template, call: &[(&str, Root<'_>)]) -> Result<Filled, FillError>;
 
+    /// Whether a placeholder may lead to a secret.
+    fn names_secret(&self, placeholder: &Placeholder) -> bool;
+
+    /// What can be in a request that is secret.
+    fn secrets(&self) -> impl Iterator<Item = &Secret>;
+
     /// Fills a path, which no secret goes into.
     fn fill_path(&self, path: &PathTemplate, call: &[(&str, Root<'_>)]) -> Result<UrlPath, FillError>;
 
@@ -83,10 +89,17 @@ pub enum BaseError {
     Moved,
 }
 
+/// A key that only this installation has.
+#[derive(Clone, Copy)]
+pub struct CursorKey(pub [u8; 32]);
+
 /// The accounts that calls can be made with.
 pub trait Accounts: Clone + Send + Sync + 'static {
     type Account: Account;
     type Error: Send + 'static;
+
+    /// Signs the cursors of lists. It is the same for as long as callers may keep a cursor.
+    fn cursor_key(&self) -> CursorKey;
 
     /// The time.
     fn now(&self) -> Timestamp;

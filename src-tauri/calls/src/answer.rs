@@ -76,7 +76,7 @@ impl Answer {
         self.beginning.read_up_to(self.response.body_mut(), most.saturating_add(1)).await;
         let bytes = &self.beginning.bytes;
         let is_there = self.beginning.has_ended && bytes.len() <= most;
-        if is_there { coding::decoded(self.response.headers(), bytes) } else { None }
+        if is_there { coding::decoded_whole(self.response.headers(), bytes, most).ok() } else { None }
     }
 
     /// Counts it as one with this status, as the definition says. A 401 stays one, unless it is about a permission or the rate: an

@@ -3,33 +3,70 @@
 use std::{borrow::Cow, io::Read};
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http::{HeaderMap, header::CONTENT_ENCODING};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING},
+};
 
-/// The most that is decoded: a small body may expand to gigabytes.
-const MAX_DECODED: u64 = 1 << 20;
+/// The most that is decoded of a body's beginning: a small body may expand to gigabytes.
+const MAX_BEGINNING: u64 = 1 << 20;
 
-/// The body as it was before its coding, as far as it is there; `None` for a coding that isn't known.
-pub(crate) fn decoded<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-    let coding = headers.get(CONTENT_ENCODING).map(|value| value.as_bytes().trim_ascii().to_ascii_lowercase());
-    Some(match coding.as_deref() {
-        None | Some(b"" | b"identity") => Cow::Borrowed(body),
-        Some(b"gzip" | b"x-gzip") => Cow::Owned(read(MultiGzDecoder::new(body))),
-        // Some servers leave the zlib format out that RFC 9110 §8.4.1.2 demands.
-        Some(b"deflate") if body.first().is_some_and(|first| first & 0x0f == 8) => {
-            Cow::Owned(read(ZlibDecoder::new(body)))
-        }
-        Some(b"deflate") => Cow::Owned(read(DeflateDecoder::new(body))),
-        Some(_) => return None,
-    })
+/// Why a body isn't there as it was before its coding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CodingError {
+    /// With its name.
+    Unknown(String),
+    /// It isn't what its coding says, or broke off.
+    Broken,
+    TooLong,
 }
 
-/// What can be read, up to an error: the body may be cut off.
-fn read(decoder: impl Read) -> Vec<u8> {
+/// The coding to ask for, so that an answer can be read here, and by the caller if it is passed on.
+pub(crate) fn acceptable(callers: &HeaderMap) -> HeaderValue {
+    let is_gzip = |item: &str| {
+        let (coding, weight) = item.split_once(';').unwrap_or((item, ""));
+        let is_refused = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok()) == Some(0.0);
+        matches!(coding.trim().to_ascii_lowercase().as_str(), "gzip" | "x-gzip") && !is_refused
+    };
+    let mut values = callers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    HeaderValue::from_static(if values.any(|value| value.split(',').any(is_gzip)) { "gzip" } else { "identity" })
+}
+
+/// The beginning of a body as it was before its coding, as far as it is there; `None` for a coding that isn't known.
+pub(crate) fn decoded<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    let Some(decoder) = decoder(headers, body).ok()? else { return Some(Cow::Borrowed(body)) };
     let mut plain = Vec::new();
-    if let Err(error) = decoder.take(MAX_DECODED).read_to_end(&mut plain) {
+    if let Err(error) = decoder.take(MAX_BEGINNING).read_to_end(&mut plain) {
         tracing::debug!("a response was decoded in part: {error}");
     }
-    plain
+    Some(Cow::Owned(plain))
+}
+
+/// A whole body as it was before its coding, of at most so many bytes.
+pub(crate) fn decoded_whole<'a>(
+    headers: &HeaderMap,
+    body: &'a [u8],
+    most: usize,
+) -> Result<Cow<'a, [u8]>, CodingError> {
+    let Some(decoder) = decoder(headers, body)? else { return Ok(Cow::Borrowed(body)) };
+    let mut plain = Vec::new();
+    decoder.take(most as u64 + 1).read_to_end(&mut plain).map_err(|_| CodingError::Broken)?;
+    if plain.len() > most { Err(CodingError::TooLong) } else { Ok(Cow::Owned(plain)) }
+}
+
+/// `None`: the body has no coding.
+fn decoder<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Option<Box<dyn Read + 'a>>, CodingError> {
+    let coding = headers.get(CONTENT_ENCODING).map(|value| value.as_bytes().trim_ascii().to_ascii_lowercase());
+    Ok(match coding.as_deref() {
+        None | Some(b"" | b"identity") => None,
+        // The answer to HEAD has a coding and no body.
+        Some(_) if body.is_empty() => None,
+        Some(b"gzip" | b"x-gzip") => Some(Box::new(MultiGzDecoder::new(body))),
+        // Some servers leave the zlib format out that RFC 9110 §8.4.1.2 demands.
+        Some(b"deflate") if body[0] & 0x0f == 8 => Some(Box::new(ZlibDecoder::new(body))),
+        Some(b"deflate") => Some(Box::new(DeflateDecoder::new(body))),
+        Some(other) => return Err(CodingError::Unknown(String::from_utf8_lossy(other).into_owned())),
+    })
 }
 
 #[cfg(test)]
@@ -88,6 +125,39 @@ mod tests {
     fn a_body_that_expands_without_end_is_decoded_in_part() {
         let body = gzip(&vec![b'a'; 20 << 20]);
         assert!(body.len() < 64 << 10);
-        assert_eq!(coded("gzip", &body).map(|decoded| decoded.len() as u64), Some(MAX_DECODED));
+        assert_eq!(coded("gzip", &body).map(|decoded| decoded.len() as u64), Some(MAX_BEGINNING));
+    }
+
+    #[test]
+    fn a_whole_body_is_decoded_whole_or_not_at_all() {
+        let whole = |coding: &'static str, body: &[u8], most| {
+            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
+            decoded_whole(&headers, body, most).map(Cow::into_owned)
+        };
+        let long = vec![b'a'; 3 << 20];
+        let body = gzip(&long);
+        assert_eq!(whole("gzip", &body, long.len()).map(|plain| plain.len()), Ok(long.len()));
+        assert_eq!(whole("gzip", &body, long.len() - 1), Err(CodingError::TooLong));
+        assert_eq!(whole("gzip", &body[..body.len() / 2], long.len()), Err(CodingError::Broken));
+        assert_eq!(whole("deflate", b"no deflate", 100), Err(CodingError::Broken));
+        assert_eq!(whole("br", b"x", 100), Err(CodingError::Unknown("br".to_owned())));
+        assert_eq!(whole("gzip", b"", 100), Ok(vec![]));
+        assert_eq!(whole("identity", b"x", 100), Ok(b"x".to_vec()));
+    }
+
+    #[test]
+    fn a_coding_is_asked_for_that_can_be_read_here_and_by_the_caller() {
+        for (callers, asked_for) in [
+            (&[][..], "identity"),
+            (&["gzip, deflate, br"], "gzip"),
+            (&["br", "X-Gzip;q=0.5"], "gzip"),
+            (&["gzip;q=0, br"], "identity"),
+            (&["br, zstd"], "identity"),
+            (&["*"], "identity"),
+        ] {
+            let headers =
+                callers.iter().map(|value| (ACCEPT_ENCODING, HeaderValue::from_static(value))).collect::<HeaderMap>();
+            assert_eq!(acceptable(&headers), asked_for, "{callers:?}");
+        }
     }
 }

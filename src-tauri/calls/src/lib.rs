@@ -20,7 +20,8 @@ mod expressions;
 mod headers;
 mod links;
 mod method;
-pub mod pages;
+mod method_override;
+mod pages;
 mod pass_through;
 mod quiet;
 mod rate_limit;
@@ -29,15 +30,18 @@ mod target;
 mod tunnel;
 mod upstream;
 mod wait;
+mod withheld;
 
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, Accounts, Answered, BaseError, Said};
+pub use account::{Account, Accounts, Answered, BaseError, CursorKey, Said};
 pub use body::{Body, BoxError};
 pub use expressions::{ExpressionError, Expressions, is_truthy};
 pub use headers::asks_for_websocket;
-pub use method::{BodyError, BuildError, MethodCall, MethodError, MethodTarget, Parameters, ReadError};
+pub use method::{BodyError, BuildError, Called, MethodCall, MethodError, MethodTarget, Parameters, ReadError};
+pub use method_override::overrides_method;
+pub use pages::{PageError, url_of_relation};
 pub use pass_through::{CallError, Calls, Incoming, MAX_WAITING_CALLS};
 pub use quiet::{Quiet, Wait};
 pub use rate_limit::RateLimits;

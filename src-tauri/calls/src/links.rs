@@ -5,26 +5,25 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Uri,
     header::{CONTENT_LOCATION, LINK, LOCATION},
 };
-use relink_domain::Secret;
 use url::Url;
 
-use crate::target::without_parameters;
+use crate::withheld::Withheld;
 
 /// Rewrites the URLs in `Location`, `Content-Location` and `Link` (RFC 8288) that lead below the base URL to the same place below
 /// `prefix`, Relink's URL of the account. Any other one stays: a client that follows it gets there without the credential. None keeps
-/// the parameters that the account adds to each call.
+/// what is withheld.
 pub(crate) fn rewrite(
     headers: &mut HeaderMap,
     called: &Uri,
     base: Option<&Url>,
-    added: &[(String, Secret)],
+    withheld: impl FnOnce() -> Withheld,
     prefix: &str,
 ) {
     if ![LOCATION, CONTENT_LOCATION, LINK].iter().any(|name| headers.contains_key(name)) {
         return;
     }
     let Ok(called) = called.to_string().parse::<Url>() else { return };
-    let links = Links { called, base, added, prefix };
+    let links = Links { called, base, withheld: withheld(), prefix };
     links.rewrite_all(headers, &LOCATION, |text| links.rewritten(text));
     links.rewrite_all(headers, &CONTENT_LOCATION, |text| links.rewritten(text));
     links.rewrite_all(headers, &LINK, |text| links.each_in_brackets(text));
@@ -40,7 +39,7 @@ pub(crate) fn remove(headers: &mut HeaderMap) {
 struct Links<'a> {
     called: Url,
     base: Option<&'a Url>,
-    added: &'a [(String, Secret)],
+    withheld: Withheld,
     prefix: &'a str,
 }
 
@@ -62,7 +61,7 @@ impl Links<'_> {
     /// `None`: it stays as it is.
     fn rewritten(&self, text: &str) -> Option<String> {
         let mut to = self.called.join(text).ok()?;
-        let query = to.query().map(|query| without_parameters(query, self.added)).filter(|query| !query.is_empty());
+        let query = to.query().map(|query| self.withheld.take_out(query)).filter(|query| !query.is_empty());
         let is_clean = to.query() == query.as_deref();
         if let Some(rest) = self.below(&to) {
             let query = query.map(|query| format!("?{query}")).unwrap_or_default();
@@ -110,9 +109,8 @@ mod tests {
     fn rewritten(name: &HeaderName, text: &'static str) -> String {
         let called = Uri::from_static("https://api.example.com/v1/repos/old?x=1");
         let base: Url = "https://api.example.com/v1/".parse().expect("a URL");
-        let added = [("key".to_owned(), Secret::new("k"))];
         let mut headers = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static(text))]);
-        rewrite(&mut headers, &called, Some(&base), &added, RELINK);
+        rewrite(&mut headers, &called, Some(&base), || Withheld::new("key", "at-12345678"), RELINK);
         headers[name].to_str().expect("text").replace(RELINK, "RELINK")
     }
 
@@ -137,6 +135,8 @@ mod tests {
             // A credential that the provider repeats goes nowhere.
             ("https://www.example.com/x?key=k&y=1", "https://www.example.com/x?y=1"),
             ("/v2/x?key=k", "https://api.example.com/v2/x"),
+            ("/v1/x?access_token=at-12345678&page=2", "RELINK/x?page=2"),
+            ("https://www.example.com/x?auth=Bearer+at%2D12345678", "https://www.example.com/x"),
         ] {
             assert_eq!(rewritten(&LOCATION, location), expected, "{location}");
             assert_eq!(rewritten(&CONTENT_LOCATION, location), expected, "{location}");

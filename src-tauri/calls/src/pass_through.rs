@@ -17,6 +17,7 @@ use crate::{
     rate_limit::RateLimits,
     target::{TargetError, target},
     upstream::{Upstream, UpstreamError},
+    withheld::Withheld,
 };
 
 /// So many calls may wait for a person at the same time.
@@ -265,7 +266,7 @@ fn respond(answer: Answer, through: &Through<'_>, account: &impl Account, prefix
     let (mut parts, body) = answer.into_response();
     let protocol = parts.headers.remove(UPGRADE).filter(|_| parts.status == StatusCode::SWITCHING_PROTOCOLS);
     headers::keep_of_response(&mut parts.headers);
-    links::rewrite(&mut parts.headers, &through.uri, Some(&through.base), account.query(), prefix);
+    links::rewrite(&mut parts.headers, &through.uri, Some(&through.base), || Withheld::of(account), prefix);
     parts.version = http::Version::HTTP_11;
     let provider = parts.extensions.remove::<OnUpgrade>();
     parts.extensions.clear();

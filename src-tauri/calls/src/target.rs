@@ -52,17 +52,15 @@ pub fn target(base: &Url, path: &str, query: Option<&str>, added: &[(String, Sec
         .map_err(|_| TargetError::Malformed)
 }
 
-/// The query without the parameters of these names.
-pub(crate) fn without_parameters(query: &str, named: &[(String, Secret)]) -> String {
-    let is_named = |pair: &&str| {
-        let name = form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name);
-        named.iter().any(|(own, _)| name.as_deref() == Some(own))
-    };
-    query.split('&').filter(|pair| !pair.is_empty() && !is_named(pair)).collect::<Vec<_>>().join("&")
+/// The query without the parameters of which this says so, by name and value.
+pub(crate) fn without_parameters(query: &str, is_unwanted: impl Fn(&str, &str) -> bool) -> String {
+    let is_unwanted =
+        |pair: &&str| form_urlencoded::parse(pair.as_bytes()).any(|(name, value)| is_unwanted(&name, &value));
+    query.split('&').filter(|pair| !pair.is_empty() && !is_unwanted(pair)).collect::<Vec<_>>().join("&")
 }
 
 fn with_parameters(query: &str, added: &[(String, Secret)]) -> String {
-    let mut kept = without_parameters(query, added);
+    let mut kept = without_parameters(query, |name, _| added.iter().any(|(own, _)| own == name));
     let mut own = form_urlencoded::Serializer::new(String::new());
     own.extend_pairs(added.iter().map(|(name, value)| (name, value.expose())));
     if !kept.is_empty() {

@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
+/// A secret that is shorter isn't searched for within a text.
+const MIN_PART_BYTES: usize = 8;
+
 impl Secret {
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
@@ -24,6 +27,11 @@ impl Secret {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether a text contains it. A short one is too much like a word, and counts only if it is the whole text.
+    pub fn is_in(&self, text: &str) -> bool {
+        if self.0.len() < MIN_PART_BYTES { !self.is_empty() && *self.0 == text } else { text.contains(&**self.0) }
     }
 }
 
@@ -61,6 +69,20 @@ mod tests {
     fn secrets_with_the_same_text_are_equal() {
         assert_eq!(Secret::new("a"), Secret::new("a"));
         assert_ne!(Secret::new("a"), Secret::new("ab"));
+    }
+
+    #[test]
+    fn a_secret_is_found_in_a_text_unless_it_is_too_short() {
+        for (secret, text, is_found) in [
+            ("k-secret-1", "k-secret-1", true),
+            ("k-secret-1", "Bearer k-secret-1;", true),
+            ("k-secret-1", "k-secret-2", false),
+            ("2024", "2024", true),
+            ("2024", "2024-01-01", false),
+            ("", "", false),
+        ] {
+            assert_eq!(Secret::new(secret).is_in(text), is_found, "{secret} in {text}");
+        }
     }
 
     #[test]

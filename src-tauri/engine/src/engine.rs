@@ -31,6 +31,7 @@ use crate::{
     outbound::Outbound,
     outbox::{self, Outbox},
     provider::Providers,
+    random::{hash_of, random_token},
     recovery::{self, Recovery},
     refresher::{self, Refresher},
     retention::{self, Retention},
@@ -87,6 +88,8 @@ struct Inner {
     tasks: Tasks,
     environment: EnvironmentId,
     address: ApiAddress,
+    /// Signs the cursors that callers get. It is in the database and not in the keychain, because whoever can read that has the lists.
+    cursor_key: [u8; 32],
     orphans: Orphans,
     catalog: Catalog,
     accounts: Accounts,
@@ -120,7 +123,11 @@ impl Engine {
             tokio::task::spawn_blocking(move || Store::open(&data_dir)).await.map_err(|_| StoreError::Stopping)?;
         let Opened { store, lock } = opened?;
         let outbound = outbound.await.map_err(|_| StoreError::Stopping)??;
-        let environment = store.write(settings::ensure_environment).await?;
+        let new_key = random_token()?;
+        let settings = move |tx: &rusqlite::Transaction<'_>| {
+            Ok((settings::ensure_environment(tx)?, settings::ensure_cursor_key(tx, &new_key)?))
+        };
+        let (environment, cursor_key) = store.write(settings).await?;
         let tasks = Tasks::default();
         let address = ApiAddress::default();
         let tokens = AccessTokens::default();
@@ -224,6 +231,7 @@ impl Engine {
             clock,
             tasks,
             environment,
+            cursor_key: hash_of(cursor_key.expose()),
             address,
             orphans,
             catalog,
@@ -319,6 +327,11 @@ impl Engine {
     /// The one environment of this installation.
     pub fn environment_id(&self) -> EnvironmentId {
         self.0.environment
+    }
+
+    /// A key that only this installation has, for signing the cursors of lists.
+    pub fn cursor_key(&self) -> [u8; 32] {
+        self.0.cursor_key
     }
 
     /// The time by the engine's clock.

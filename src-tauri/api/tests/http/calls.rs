@@ -64,6 +64,22 @@ async fn a_programs_calls_are_recorded_without_what_may_be_secret() {
 }
 
 #[tokio::test]
+async fn a_method_in_the_body_is_recorded_as_what_it_called() {
+    let world = World::new().await;
+    let (token, account) = program(&world).await;
+    let path = format!("/custom/nowhere?integrated_account_id={account}");
+    for (config, recorded) in [
+        (json!({"method": "get", "path": "/api/me", "query": {"fields": "id"}}), "GET /api/me?fields=…"),
+        (json!({"method": "head", "path": "/api/gone"}), "HEAD /api/gone"),
+    ] {
+        world.ask_with(&token, Method::POST, &path, json!({ "methodConfig": config })).await;
+        let last = calls_of(&world, &account).await.remove(0);
+        let called = format!("{} {}", last["method"].as_str().expect("text"), last["path"].as_str().expect("text"));
+        assert_eq!(called, recorded, "{last}");
+    }
+}
+
+#[tokio::test]
 async fn a_caller_that_leaves_is_recorded_as_one_that_left() {
     let world = World::new().await;
     let (token, account) = program(&world).await;

@@ -12,7 +12,6 @@ use super::xml;
 use crate::{
     body::{Body, full},
     expressions::{ExpressionError, Expressions},
-    pages::{Page, PageAnswer},
     remote_error::RemoteError,
 };
 
@@ -39,6 +38,9 @@ enum Data<'m> {
 pub enum ReadError {
     #[error("The provider's answer is not in the format that the method expects.")]
     Unparsable,
+    /// With its name.
+    #[error("The provider's answer has the content coding {0:?}, which wasn't asked for and can't be read.")]
+    Coding(String),
     #[error("The method's response_path can't be evaluated: {0}")]
     ResponsePath(ExpressionError),
     #[error("The method's error_expression can't be evaluated: {0}")]
@@ -128,12 +130,6 @@ impl<'m> Read<'m> {
     }
 }
 
-impl Page for Read<'_> {
-    fn answer(&self) -> PageAnswer<'_> {
-        PageAnswer { status: self.status, headers: &self.headers, body: &self.body, records: self.records() }
-    }
-}
-
 /// A list's answer (contract section 0.3).
 pub(super) struct List<'a> {
     pub(super) records: &'a [Value],
@@ -186,9 +182,13 @@ fn with(status: StatusCode, headers: HeaderMap, bytes: Bytes) -> Response<Body> 
 
 /// Whether a type is one of JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    essence(headers).ends_with("json")
+}
+
+/// The type without its parameters (RFC 9110 §8.3.1), in lowercase.
+pub(super) fn essence(headers: &HeaderMap) -> String {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default();
-    essence.trim_end().to_ascii_lowercase().ends_with("json")
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// `None`: the body isn't in the format.

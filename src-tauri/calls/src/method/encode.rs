@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::{
+    answer::essence,
     multipart::{self, Parts},
     parameters, xml,
 };
@@ -94,12 +95,11 @@ impl CallersBody {
     pub(super) fn read(headers: &HeaderMap, bytes: Bytes) -> Result<Self, BodyError> {
         let content_type = headers.get(CONTENT_TYPE);
         let kind = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if bytes.trim_ascii().is_empty() {
             // `application/json` without a body is an empty object, to clients that always name a type.
             return Ok(Self::None);
         }
-        match essence.as_str() {
+        match essence(headers).as_str() {
             "multipart/form-data" => {
                 let fields = multipart::read(kind, &bytes).ok_or(BodyError::Multipart)?;
                 return Ok(match fields {

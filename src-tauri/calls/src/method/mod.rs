@@ -1,6 +1,8 @@
 //! Methods of a definition, and paths of a caller's own with what the definition says (contract sections 4.6 and 7).
 
 mod answer;
+mod called;
+mod custom;
 mod encode;
 mod judgment;
 mod multipart;
@@ -9,6 +11,7 @@ mod request;
 mod run;
 mod sending;
 mod signing;
+mod source;
 mod xml;
 
 #[cfg(test)]
@@ -19,7 +22,7 @@ pub(crate) mod tests;
 use http::{HeaderMap, Response};
 use relink_domain::integration::{DefinitionError, resources::Verb};
 
-pub use self::{answer::ReadError, encode::BodyError, parameters::Parameters, request::BuildError};
+pub use self::{answer::ReadError, called::Called, encode::BodyError, parameters::Parameters, request::BuildError};
 use crate::{body::Body, pages::PageError, pass_through::CallError};
 
 /// Bytes of a caller's body that is read whole.
@@ -64,6 +67,12 @@ pub enum MethodError<E> {
     ReadOnly,
     #[error(transparent)]
     MethodConfig(#[from] DefinitionError),
+    /// With the placeholder. A caller's own method names a secret, other than to authorize the call.
+    #[error(
+        "methodConfig has {0}, which names a secret of the account. Only its \"authorization\" may name one, because the provider's \
+         answer may repeat anything else. Leave it out: Relink adds the credential itself."
+    )]
+    SecretInConfig(String),
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
@@ -74,7 +83,7 @@ pub enum MethodError<E> {
     AnswerTooLong,
     #[error("The provider's answer ended early.")]
     AnswerEnded,
-    /// The provider's error, as the caller gets it.
+    /// What the caller gets instead of the method's answer: the provider's error in Truto's form, or its redirect.
     #[error("the provider answered with an error")]
     Remote(Box<Response<Body>>),
 }

@@ -16,15 +16,19 @@ pub struct Parameters {
     pub prev_cursor: Option<String>,
     /// Whether the body and its type go as they are.
     pub body_passthrough: bool,
-    /// What is for the provider: `a[b]=c` is an object, and `a[]=c`, `a[0]=c` and a name that is there twice are lists.
+    /// What is for the provider, as it was written.
+    pub as_sent: String,
+    /// The same, read: `a[b]=c` is an object, and `a[]=c`, `a[0]=c` and a name that is there twice are lists.
     pub forwarded: Map<String, Value>,
 }
 
 impl Parameters {
     pub fn read(query: &str) -> Self {
         let mut found = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let own = match &*name {
+        let parse = |pair: &str| form_urlencoded::parse(pair.as_bytes()).into_owned().next();
+        let pairs = query.split('&').filter_map(|pair| Some((pair, parse(pair)?)));
+        for (pair, (name, value)) in pairs {
+            let own = match name.as_str() {
                 "integrated_account_id" => &mut found.integrated_account_id,
                 "limit" => &mut found.limit,
                 "next_cursor" => &mut found.next_cursor,
@@ -37,12 +41,16 @@ impl Parameters {
                 // Python's word for nothing (contract section 0.2).
                 _ if value == "None" => continue,
                 _ => {
-                    insert(&mut found.forwarded, &name, value.into_owned());
+                    if !found.as_sent.is_empty() {
+                        found.as_sent.push('&');
+                    }
+                    found.as_sent.push_str(pair);
+                    insert(&mut found.forwarded, &name, value);
                     continue;
                 }
             };
             if !value.is_empty() && value != "None" {
-                *own = Some(value.into_owned());
+                *own = Some(value);
             }
         }
         found

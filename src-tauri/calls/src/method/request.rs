@@ -7,14 +7,14 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method as Verb, Request, Uri,
+    HeaderMap, HeaderName, HeaderValue, Method as Verb, Request, Uri,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TE, USER_AGENT},
 };
 use relink_domain::{
     Secret,
     integration::{
-        HeaderError, SigningError,
-        resources::{ApiResponseFormat, BodyEncoding, Method, MethodBody},
+        HeaderError, HeaderTemplate, SigningError,
+        resources::{ApiResponseFormat, BodyEncoding, Method, MethodAuthorization, MethodBody},
     },
     template::{FillError, Root, Template},
 };
@@ -29,6 +29,7 @@ use super::{
 use crate::{
     account::{Account, BaseError},
     headers::USER_AGENT_OF_RELINK,
+    method_override::{is_overriding_header, is_overriding_parameter},
     pages::PageRequest,
     target::{TargetError, target},
 };
@@ -56,46 +57,103 @@ pub enum BuildError {
 /// A method that runs for a caller.
 pub(super) struct Run<'a> {
     pub(super) method: &'a Method,
-    /// In place of the method's path: percent-encoded, as the caller sent it.
-    pub(super) raw_path: Option<&'a str>,
+    /// Whether the method is the caller's own, and not of the definition.
+    pub(super) is_callers: bool,
+    pub(super) raw: Raw<'a>,
     pub(super) id: Option<&'a str>,
     pub(super) query: Map<String, Value>,
     pub(super) body: CallersBody,
-    pub(super) is_later_page: bool,
     /// Headers of the caller that go on.
     pub(super) headers: HeaderMap,
+    /// The content coding that the answer may have.
+    pub(super) accepted_coding: HeaderValue,
+}
+
+/// What goes percent-encoded as the caller sent it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Raw<'a> {
+    /// In place of the method's path.
+    pub(super) path: Option<&'a str>,
+    /// In place of the query.
+    pub(super) query: Option<&'a str>,
 }
 
 impl Run<'_> {
-    /// The request without secrets, and the URL that its path is below.
-    pub(super) fn outline(&self, account: &impl Account) -> Result<(PageRequest, Url), BuildError> {
-        let base = account.base_of(self.method)?;
+    /// The request without secrets. `is_later_page`: whether it is for another page than the first one of a list.
+    pub(super) fn outline(&self, account: &impl Account, is_later_page: bool) -> Result<PageRequest, BuildError> {
         let roots = self.roots(account);
-        let (path, in_path) = self.path(account, &roots)?;
-        let mut query = Map::new();
-        for (name, value) in form_urlencoded::parse(in_path.as_bytes()) {
-            query.insert(name.into_owned(), value.into_owned().into());
-        }
-        parameters::merge(&mut query, self.own_query(account, &roots)?.unwrap_or_default());
-        parameters::merge(&mut query, self.query.clone());
+        let (path, in_path) = self.path(account, &roots, is_later_page)?;
+        let query = self.query(account, &roots, &in_path)?;
         let body = match &self.method.body {
-            _ if self.leaves_out_body() => None,
-            MethodBody::Template(template) => account.fill(template, &roots)?.into_plain().unwrap_or_default(),
-            MethodBody::Callers => match &self.body {
-                CallersBody::Value(value) => Some(value.clone()),
-                CallersBody::None | CallersBody::Text { .. } | CallersBody::Bytes { .. } => None,
+            _ if self.leaves_out_body(is_later_page) => None,
+            // One with a secret is made when it is sent.
+            MethodBody::Template(template) => match account.fill(template, &roots)?.into_plain() {
+                Ok(body) => self.with_query(body, &query)?,
+                Err(_) => None,
             },
-            MethodBody::Nothing => None,
+            MethodBody::Callers => match &self.body {
+                CallersBody::Value(value) => self.with_query(Some(value.clone()), &query)?,
+                CallersBody::None | CallersBody::Text { .. } | CallersBody::Bytes { .. } => {
+                    self.with_query(None, &query)?
+                }
+            },
+            MethodBody::Nothing => self.with_query(None, &query)?,
         };
-        let body = if self.method.add_query_to_body { with_query(body, &query)? } else { body };
-        let request = PageRequest {
+        Ok(PageRequest {
             method: Verb::from_bytes(self.method.verb.as_str().as_bytes()).unwrap_or_default(),
             path,
             query: parameters::pairs(&query, self.method.query_array_format),
+            raw_query: self.raw.query.map(str::to_owned),
             headers: HeaderMap::new(),
             body,
+            is_later_page,
+        })
+    }
+
+    /// Whether the account's credential goes with the request as the definition says. If not, the answer says nothing of it: a caller
+    /// may authorize its own method in another way, or replace a header or a parameter with a secret by another value.
+    pub(super) fn carries_credential(&self, account: &impl Account, outline: &PageRequest) -> bool {
+        let has_secret = |header: &HeaderTemplate| header.value.placeholders().any(|it| account.names_secret(it));
+        let replaces_header = |replaced: &HeaderTemplate| {
+            let mut own = self.method.headers.iter().map(|header| &header.name).chain(&self.method.without_headers);
+            own.any(|name| *name == replaced.name)
         };
-        Ok((request, base))
+        let is_authorized = match self.method.authorization {
+            MethodAuthorization::Inherited => true,
+            MethodAuthorization::Own(_) => !self.is_callers,
+            MethodAuthorization::None => false,
+        };
+        let callers = self.callers_parameters(outline);
+        let is_given = |name: &&str| callers.iter().any(|given| is_at_or_below(given, name));
+        let definition = account.definition();
+        let is_replaced = self.is_callers
+            && definition.headers().iter().filter(|it| has_secret(it)).any(replaces_header)
+            || definition.query().names_with(|it| account.names_secret(it)).any(|name| is_given(&name))
+            || self.secret_parameters(account).iter().any(is_given);
+        is_authorized && !is_replaced
+    }
+
+    /// Whether the caller asks for another method than the request's.
+    pub(super) fn overrides_method(&self, outline: &PageRequest) -> bool {
+        let own = self.method.headers.iter().filter(|_| self.is_callers).map(|header| header.name.as_str());
+        own.chain(self.headers.keys().map(HeaderName::as_str)).any(is_overriding_header)
+            || self.callers_parameters(outline).iter().any(|name| is_overriding_parameter(name))
+    }
+
+    /// The names of the parameters that are of the caller.
+    fn callers_parameters<'o>(&'o self, outline: &'o PageRequest) -> Vec<Cow<'o, str>> {
+        let of_pairs = |pairs: &'o [(String, String)]| pairs.iter().map(|(name, _)| Cow::Borrowed(name.as_str()));
+        match self.raw.query {
+            Some(raw) => form_urlencoded::parse(raw.as_bytes()).map(|(name, _)| name).collect(),
+            None if self.is_callers => of_pairs(&outline.query).collect(),
+            None => self.query.keys().map(|name| Cow::Borrowed(name.as_str())).collect(),
+        }
+    }
+
+    /// The names of the method's own parameters that have a secret.
+    pub(super) fn secret_parameters(&self, account: &impl Account) -> Vec<&str> {
+        let template = self.method.query.as_ref();
+        template.map(|it| it.members_with(|it| account.names_secret(it))).unwrap_or_default()
     }
 
     /// The request as it is sent, of an outline that pagination may have changed. Its body is given apart.
@@ -117,6 +175,7 @@ impl Run<'_> {
             ApiResponseFormat::Text => "text/plain",
         };
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static(accepted));
+        headers.entry(ACCEPT_ENCODING).or_insert_with(|| self.accepted_coding.clone());
         headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT_OF_RELINK));
         let Encoded { content_type, bytes } = self.encoded(account, outline, &roots)?;
         // A boundary is of this body, whatever the definition says of its type.
@@ -146,13 +205,40 @@ impl Run<'_> {
     }
 
     /// Path and query.
-    fn path(&self, account: &impl Account, roots: &[(&str, Root<'_>)]) -> Result<(String, String), BuildError> {
-        if let Some(path) = self.raw_path {
+    fn path(
+        &self,
+        account: &impl Account,
+        roots: &[(&str, Root<'_>)],
+        is_later_page: bool,
+    ) -> Result<(String, String), BuildError> {
+        if let Some(path) = self.raw.path {
             return Ok((path.to_owned(), String::new()));
         }
-        let later = self.method.pagination_path.as_ref().filter(|_| self.is_later_page);
+        let later = self.method.pagination_path.as_ref().filter(|_| is_later_page);
         let path = account.fill_path(later.unwrap_or(&self.method.path), roots)?;
         Ok((path.path().to_owned(), path.query().unwrap_or_default().to_owned()))
+    }
+
+    /// The query without secrets: the path's, the method's over it, and the caller's over both.
+    fn query(
+        &self,
+        account: &impl Account,
+        roots: &[(&str, Root<'_>)],
+        in_path: &str,
+    ) -> Result<Map<String, Value>, BuildError> {
+        let mut query = Map::new();
+        for (name, value) in form_urlencoded::parse(in_path.as_bytes()) {
+            query.insert(name.into_owned(), value.into_owned().into());
+        }
+        parameters::merge(&mut query, self.own_query(account, roots)?.unwrap_or_default());
+        if self.raw.query.is_none() {
+            parameters::merge(&mut query, self.query.clone());
+        }
+        Ok(query)
+    }
+
+    fn with_query(&self, body: Option<Value>, query: &Map<String, Value>) -> Result<Option<Value>, BodyError> {
+        if self.method.add_query_to_body { with_query(body, query) } else { Ok(body) }
     }
 
     /// The method's query. `None`: there is none, or it holds a secret.
@@ -168,8 +254,8 @@ impl Run<'_> {
         })
     }
 
-    fn leaves_out_body(&self) -> bool {
-        self.is_later_page && self.method.ignore_body_in_pagination
+    const fn leaves_out_body(&self, is_later_page: bool) -> bool {
+        is_later_page && self.method.ignore_body_in_pagination
     }
 
     fn encoded(
@@ -179,7 +265,14 @@ impl Run<'_> {
         roots: &[(&str, Root<'_>)],
     ) -> Result<Encoded, BuildError> {
         let secret = match &self.method.body {
-            MethodBody::Template(template) if !self.leaves_out_body() => secret_value(account, template, roots)?,
+            _ if self.leaves_out_body(outline.is_later_page) => None,
+            MethodBody::Template(template) => match secret_value(account, template, roots)? {
+                Some(own) => {
+                    let (_, in_path) = self.path(account, roots, outline.is_later_page)?;
+                    self.with_query(Some(own), &self.query(account, roots, &in_path)?)?
+                }
+                None => None,
+            },
             MethodBody::Callers if outline.body.is_none() => match &self.body {
                 CallersBody::Text { text, content_type } => {
                     let content_type =
@@ -193,7 +286,7 @@ impl Run<'_> {
                 }
                 CallersBody::None | CallersBody::Value(_) => None,
             },
-            MethodBody::Template(_) | MethodBody::Callers | MethodBody::Nothing => None,
+            MethodBody::Callers | MethodBody::Nothing => None,
         };
         let body = match (secret, &outline.body) {
             // What pagination added goes over it.
@@ -225,19 +318,25 @@ impl Run<'_> {
             secret.retain(|(name, _)| own.iter().all(|(other, _)| other != name));
             secret.extend(own.into_iter().map(|(name, value)| (name, Secret::new(value))));
         }
-        let is_given = |name: &str| outline.query.iter().any(|(other, _)| other == name || below(other, name));
-        secret.retain(|(name, _)| !is_given(name));
+        let raw = outline.raw_query.as_deref().unwrap_or_default();
+        let in_raw = form_urlencoded::parse(raw.as_bytes()).map(|(name, _)| name);
+        let given: Vec<_> = outline.query.iter().map(|(name, _)| Cow::from(name)).chain(in_raw).collect();
+        secret.retain(|(name, _)| !given.iter().any(|given| is_at_or_below(given, name)));
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(secret.iter().map(|(name, value)| (name, value.expose())));
         query.extend_pairs(&outline.query);
-        let query = query.finish();
+        let mut query = query.finish();
+        if !query.is_empty() && !raw.is_empty() {
+            query.push('&');
+        }
+        query.push_str(raw);
         Ok(target(base, &outline.path, Some(query.as_str()).filter(|query| !query.is_empty()), &[])?)
     }
 }
 
-/// Whether `a[b]` is below `a`.
-fn below(name: &str, root: &str) -> bool {
-    name.strip_prefix(root).is_some_and(|rest| rest.starts_with('['))
+/// Whether a parameter is this one, or a part of it, as `a[b]` is of `a`.
+fn is_at_or_below(name: &str, root: &str) -> bool {
+    name.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
 }
 
 /// What a template gives, if a secret is in it.

@@ -1,43 +1,36 @@
 //! Running a method.
 
-use std::{
-    borrow::Cow,
-    sync::{Mutex, PoisonError},
-};
+use std::{borrow::Cow, sync::Mutex};
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE},
-};
+use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
 use relink_domain::{
     AccountId,
     caller::Caller,
     integration::{
         Definition,
-        resources::{ApiResponseFormat, BodyEncoding, Method, MethodBody, Verb},
+        resources::{BodyEncoding, Method, MethodBody},
     },
 };
-use serde_json::{Value, json};
-use url::Url;
 
 use super::{
-    MAX_ANSWER, MAX_BODY, MethodCall, MethodError, MethodTarget,
-    answer::{List, Read, is_json, json_response},
+    MAX_BODY, MethodCall, MethodError, MethodTarget,
+    answer::{List, Read, essence},
+    called::Called,
+    custom::{Custom, may_be_json},
     encode::{BodyError, CallersBody},
-    judgment::Judgment,
-    request::{Run, of_custom_call},
-    sending::Sending,
+    request::{BuildError, Raw, Run, of_custom_call},
+    source::Source,
 };
 use crate::{
-    account::{Account, Accounts},
+    account::{Account, Accounts, CursorKey},
     body::{Body, IncompleteBody, RequestBody, full, read_whole},
     coding,
     expressions::Expressions,
-    headers, links,
-    pages::{Asked, FetchError, Fetched, PageRequest, PageSource, Pages},
+    links,
+    pages::{Asked, FetchError, Fetched, Page, PageAnswer, PageRequest, PageSource, Pages, Seal},
     pass_through::{CallError, Calls},
-    remote_error::{ExpressedError, RemoteError},
+    withheld::Withheld,
 };
 
 type Result<T, E> = std::result::Result<T, MethodError<E>>;
@@ -54,64 +47,71 @@ impl<A: Accounts> Calls<A> {
     ) -> Result<Response<Body>, A::Error> {
         let MethodCall { target, parameters, headers, body, prefix } = call;
         let account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
-        let definition = account.definition();
-        let is_refused = |method: &Method| account.is_sandbox() && is_write(target, method);
         // What can be refused is, before anything of the body is read.
         let named = match target {
-            MethodTarget::Named { resource, method, .. } => Some(named(definition, resource, method)?),
+            MethodTarget::Named { resource, method, .. } => Some(named(account.definition(), resource, method)?),
             MethodTarget::Custom { .. } => None,
         };
-        if named.is_some_and(is_refused) {
+        if account.is_sandbox() && named.is_some_and(|method| is_write(target, method)) {
             return Err(MethodError::ReadOnly);
         }
-        let is_streamed = parameters.body_passthrough && named.is_none_or(|method| method.pagination.is_none());
-        let (mut callers, streamed) = if is_streamed {
+        let is_streamed = match named {
+            Some(method) => parameters.body_passthrough && method.pagination.is_none(),
+            None => parameters.body_passthrough || !may_be_json(&headers),
+        };
+        let (streamed, bytes) = if is_streamed {
             let content_type = headers.get(CONTENT_TYPE).cloned();
             let body = RequestBody::new(body, &headers, account.is_renewable()).await.map_err(CallError::Body)?;
-            (CallersBody::None, Some((body, content_type)))
+            (Some((body, content_type)), Bytes::new())
         } else {
-            (read_body(named, &headers, body).await?, None)
+            (None, read_body(body).await?)
         };
-        let (method, has_own_path) = match target {
-            MethodTarget::Custom { verb, .. } => custom(definition, verb, &mut callers)?,
-            MethodTarget::Named { resource, method, .. } => {
-                (Cow::Borrowed(self::named(definition, resource, method)?), true)
+        let mut query = parameters.forwarded;
+        let (method, raw, body) = match target {
+            MethodTarget::Named { resource, method: name, .. } => {
+                let method = self::named(account.definition(), resource, name)?;
+                if matches!(name, "get" | "update" | "delete") {
+                    query.shift_remove("id");
+                }
+                (Cow::Borrowed(method), Raw::default(), callers_body(method, &headers, bytes)?)
+            }
+            MethodTarget::Custom { verb, path } => {
+                let (custom, body) = Custom::read(&account, (verb, path), &headers, bytes)?;
+                let query = (!custom.has_config).then_some(parameters.as_sent.as_str());
+                (Cow::Owned(custom.method), Raw { path: custom.path, query }, body)
             }
         };
-        if is_refused(&method) {
-            return Err(MethodError::ReadOnly);
-        }
+        let seal = seal(self.accounts.cursor_key(), id, target);
         let asked = match &method.pagination {
             Some(_) => {
                 let [limit, next, prev] =
                     [&parameters.limit, &parameters.next_cursor, &parameters.prev_cursor].map(Option::as_deref);
-                Asked::read(limit, next, prev)?
+                Asked::read(limit, next, prev, &seal)?
             }
             None => Asked::default(),
         };
-        let mut query = parameters.forwarded;
-        if let MethodTarget::Named { method: "get" | "update" | "delete", .. } = target {
-            query.shift_remove("id");
-        }
+        let accepted_coding = coding::acceptable(&headers);
         let run = Run {
             method: &method,
-            raw_path: match target {
-                MethodTarget::Custom { path, .. } if !has_own_path => Some(path),
-                _ => None,
-            },
+            is_callers: matches!(method, Cow::Owned(_)),
+            raw,
             id: match target {
                 MethodTarget::Named { id, .. } => id,
                 MethodTarget::Custom { .. } => None,
             },
             query,
-            body: callers,
-            is_later_page: asked.is_later_page(),
+            body,
             headers: match target {
                 MethodTarget::Custom { .. } => of_custom_call(headers, &method),
                 MethodTarget::Named { .. } => HeaderMap::new(),
             },
+            accepted_coding,
         };
-        let (outline, base) = run.outline(&account)?;
+        let base = account.base_of(&method).map_err(BuildError::Base)?;
+        let outline = run.outline(&account, asked.is_later_page())?;
+        if account.is_sandbox() && (is_write(target, &method) || run.overrides_method(&outline)) {
+            return Err(MethodError::ReadOnly);
+        }
         self.keep_quiet(id, &base).map_err(CallError::Quiet)?;
         let source = Source {
             calls: self,
@@ -119,17 +119,24 @@ impl<A: Accounts> Calls<A> {
             id,
             account: Mutex::new(account.clone()),
             run: &run,
+            carries_credential: run.carries_credential(&account, &outline),
             base: &base,
             prefix,
             expressions,
         };
-        match &method.pagination {
+        let answered = match &method.pagination {
             Some(pagination) => {
-                let pages = Pages { pagination, base: &base, added: account.query() };
-                let source = PagesOf { source: &source, pages };
-                list(&pages, &outline, asked, &source, expressions).await
+                let pages = Pages { pagination, base: &base, seal: &seal };
+                list(&pages, asked, &PagesOf { source: &source, pages: &pages }, expressions).await
             }
             None => source.answer(&outline, streamed, target).await,
+        };
+        match (answered, target) {
+            (Ok(response), MethodTarget::Custom { .. }) => Ok(Called::new(&outline).noted_in(response)),
+            (Err(MethodError::Remote(response)), MethodTarget::Custom { .. }) => {
+                Err(MethodError::Remote(Box::new(Called::new(&outline).noted_in(*response))))
+            }
+            (answered, _) => answered,
         }
     }
 }
@@ -148,18 +155,13 @@ fn named<'d, E>(definition: &'d Definition, resource: &str, method: &str) -> Res
     })
 }
 
-/// The method of a call with a path of its own, and whether its `methodConfig` has another path.
-fn custom<'d, E>(definition: &Definition, verb: Verb, body: &mut CallersBody) -> Result<(Cow<'d, Method>, bool), E> {
-    let config = body.take("methodConfig");
-    let mut config = match config {
-        Some(Value::Object(config)) => config,
-        Some(other) => return Ok(definition.method_of_call(&other).map(|method| (Cow::Owned(method), true))?),
-        None => return Ok((Cow::Owned(definition.method_at_path(verb)), false)),
-    };
-    let has_path = config.contains_key("path");
-    config.entry("path").or_insert_with(|| "/".into());
-    config.entry("method").or_insert_with(|| verb.as_str().into());
-    Ok((Cow::Owned(definition.method_of_call(&Value::Object(config))?), has_path))
+/// Signs the cursors of a target's lists.
+fn seal(key: CursorKey, account: AccountId, target: MethodTarget<'_>) -> Seal {
+    let account = account.to_string();
+    match target {
+        MethodTarget::Named { resource, method, .. } => Seal::new(key, &[&account, "proxy", resource, method]),
+        MethodTarget::Custom { verb, .. } => Seal::new(key, &[&account, "custom", verb.as_str()]),
+    }
 }
 
 /// By its name, if that is one of the standard's; a list or a search may well be a POST.
@@ -171,180 +173,84 @@ fn is_write(target: MethodTarget<'_>, method: &Method) -> bool {
     }
 }
 
-fn is_multipart(content_type: Option<&HeaderValue>) -> bool {
-    content_type.and_then(|value| value.to_str().ok()).is_some_and(|kind| kind.starts_with("multipart/form-data"))
-}
-
-/// Reads the caller's body. `named`: the method that gets it, if that is known. Multipart for a method that sends it goes as it is.
-async fn read_body<E>(named: Option<&Method>, headers: &HeaderMap, body: Body) -> Result<CallersBody, E> {
-    let bytes = read_whole(body, MAX_BODY).await.map_err(|error| match error {
+async fn read_body<E>(body: Body) -> Result<Bytes, E> {
+    read_whole(body, MAX_BODY).await.map_err(|error| match error {
         IncompleteBody::TooLong => BodyError::TooLong.into(),
-        IncompleteBody::Broken(error) => MethodError::from(CallError::Body(error)),
-    })?;
-    let content_type = headers.get(CONTENT_TYPE);
-    let sends_multipart =
-        |method: &Method| method.body == MethodBody::Callers && method.body_encoding == BodyEncoding::Multipart;
-    if named.is_some_and(sends_multipart) && is_multipart(content_type) {
-        return Ok(CallersBody::Bytes { bytes, content_type: content_type.cloned() });
-    }
-    Ok(CallersBody::read(headers, bytes)?)
+        IncompleteBody::Broken(error) => CallError::Body(error).into(),
+    })
 }
 
-/// An answer that isn't read yet.
-struct Sent {
-    parts: http::response::Parts,
-    body: Body,
-    error: Option<ExpressedError>,
-}
-
-/// A method that runs.
-struct Source<'r, A: Accounts, X> {
-    calls: &'r Calls<A>,
-    caller: &'r Caller,
-    id: AccountId,
-    /// As it is since its last renewal.
-    account: Mutex<A::Account>,
-    run: &'r Run<'r>,
-    base: &'r Url,
-    prefix: &'r str,
-    expressions: &'r X,
-}
-
-impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
-    /// Sends the request. The answer's headers are those that the caller gets, and an answer that refuses the call for its rate has
-    /// status 429.
-    async fn send(
-        &self,
-        outline: &PageRequest,
-        streamed: Option<(RequestBody, Option<HeaderValue>)>,
-    ) -> Result<Sent, A::Error> {
-        let now = self.calls.accounts.now();
-        let mut sending = Sending::new(self.run, (outline, self.base), streamed, self.expressions, now);
-        let account = self.account.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let exchanged = self.calls.exchange::<_, MethodError<A::Error>>(self.caller, account, &mut sending).await;
-        let (account, answer) = exchanged?;
-        let (mut parts, body) = answer.into_response();
-        let Judgment { limits, error } = sending.judgment?;
-        limits.add_to(&mut parts.headers);
-        if limits.is_limited {
-            parts.status = StatusCode::TOO_MANY_REQUESTS;
-        }
-        self.calls.quiet().heed(self.id, self.base, &limits, now);
-        headers::keep_of_response(&mut parts.headers);
-        // Where a list goes on is read in the provider's own links.
-        if self.run.method.pagination.is_none() {
-            links::rewrite(&mut parts.headers, &sending.called, account.base_url(), account.query(), self.prefix);
-        }
-        parts.version = http::Version::HTTP_11;
-        parts.extensions.clear();
-        *self.account.lock().unwrap_or_else(PoisonError::into_inner) = account;
-        Ok(Sent { parts, body, error })
+/// The caller's body for a method of the definition. Multipart for one that sends it goes as it is.
+fn callers_body(method: &Method, headers: &HeaderMap, bytes: Bytes) -> std::result::Result<CallersBody, BodyError> {
+    let sends_multipart = method.body == MethodBody::Callers && method.body_encoding == BodyEncoding::Multipart;
+    if sends_multipart && essence(headers) == "multipart/form-data" {
+        return Ok(CallersBody::Bytes { bytes, content_type: headers.get(CONTENT_TYPE).cloned() });
     }
-
-    /// The answer to a method without pages.
-    async fn answer(
-        &self,
-        outline: &PageRequest,
-        streamed: Option<(RequestBody, Option<HeaderValue>)>,
-        target: MethodTarget<'_>,
-    ) -> Result<Response<Body>, A::Error> {
-        let Sent { parts, body, error } = self.send(outline, streamed).await?;
-        let method = self.run.method;
-        let is_empty = parts.status == StatusCode::NO_CONTENT
-            || parts.headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() == b"0");
-        if let (MethodTarget::Named { method: "delete", id: Some(id), .. }, true, true) =
-            (target, is_empty, parts.status.is_success())
-        {
-            return Ok(json_response(StatusCode::OK, parts.headers, json!({ "id": id }).to_string().into()));
-        }
-        let is_enveloped = match target {
-            MethodTarget::Named { method, .. } => method == "list",
-            MethodTarget::Custom { verb, .. } => verb != Verb::Head && is_json(&parts.headers),
-        };
-        let is_read = is_enveloped
-            || method.response_path.is_some()
-            || method.error_expression.is_some()
-            || method.throw_error_on_parse_error
-            || method.api_response_format != ApiResponseFormat::ByContentType;
-        if parts.status.as_u16() < 400 && (!is_read || is_empty && !is_enveloped) {
-            return Ok(Response::from_parts(parts, body));
-        }
-        let read = self.read(Sent { parts, body, error }).await?;
-        Ok(match target {
-            MethodTarget::Named { .. } if is_enveloped => {
-                let list = List { records: read.records(), next_cursor: None, prev_cursor: None, is_partial: false };
-                list.into_response(read.headers.clone())
-            }
-            MethodTarget::Custom { .. } if is_enveloped => read.into_result(),
-            MethodTarget::Named { .. } | MethodTarget::Custom { .. } => read.into_bare(),
-        })
-    }
-
-    /// Reads an answer whole. One that is an error becomes the caller's.
-    async fn read(&self, Sent { parts, body, error: expressed }: Sent) -> Result<Read<'r>, A::Error> {
-        let bytes = read_whole(body, MAX_ANSWER).await.map_err(|error| match error {
-            IncompleteBody::TooLong => MethodError::AnswerTooLong,
-            IncompleteBody::Broken(_) => MethodError::AnswerEnded,
-        })?;
-        let bytes = match coding::decoded(&parts.headers, &bytes) {
-            Some(Cow::Owned(decoded)) => decoded.into(),
-            Some(Cow::Borrowed(_)) | None => bytes,
-        };
-        let (status, method) = (parts.status, self.run.method);
-        let read = Read::new(method, (status, parts.headers, bytes.clone()), self.expressions).await?;
-        let error = match expressed {
-            Some(expressed) => RemoteError::expressed(expressed, &bytes),
-            None if status.is_client_error() || status.is_server_error() => RemoteError::new(status, &bytes),
-            None => return Ok(read),
-        };
-        let account = self.account.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let error = error.with_scopes(&method.docs.scopes, account.scopes().iter().map(String::as_str));
-        Err(MethodError::Remote(Box::new(read.into_error(&error))))
-    }
+    CallersBody::read(headers, bytes)
 }
 
 /// The pages of a list.
 struct PagesOf<'s, 'r, A: Accounts, X> {
     source: &'s Source<'r, A, X>,
-    pages: Pages<'s>,
+    pages: &'s Pages<'s>,
+}
+
+/// A page, and what no cursor has of its links.
+struct ReadPage<'r> {
+    read: Read<'r>,
+    withheld: Withheld,
+}
+
+impl Page for ReadPage<'_> {
+    fn answer(&self) -> PageAnswer<'_> {
+        let Read { status, headers, body, .. } = &self.read;
+        PageAnswer { status: *status, headers, body, records: self.read.records(), withheld: &self.withheld }
+    }
 }
 
 impl<'r, A: Accounts, X: Expressions> PageSource for PagesOf<'_, 'r, A, X> {
-    type Page = Read<'r>;
+    type Page = ReadPage<'r>;
     type Error = MethodError<A::Error>;
 
-    async fn fetch(&self, request: PageRequest) -> std::result::Result<Read<'r>, MethodError<A::Error>> {
+    fn outline(&self, is_later_page: bool) -> Result<PageRequest, A::Error> {
+        Ok(self.source.run.outline(&self.source.account(), is_later_page)?)
+    }
+
+    async fn fetch(&self, request: PageRequest) -> Result<ReadPage<'r>, A::Error> {
         let mut sent = self.source.send(&request, None).await?;
+        if sent.parts.status.is_redirection() {
+            return Err(MethodError::Remote(Box::new(Response::from_parts(sent.parts, sent.body))));
+        }
         if self.pages.is_behind_the_end(sent.parts.status) {
             sent.parts.status = StatusCode::OK;
             sent.body = full(Bytes::new());
             sent.error = None;
         }
-        self.source.read(sent).await.map_err(|error| match error {
+        let read = self.source.read(sent).await.map_err(|error| match error {
             MethodError::Remote(response) => {
                 let mut response = *response;
                 links::remove(response.headers_mut());
                 MethodError::Remote(Box::new(response))
             }
             other => other,
-        })
+        })?;
+        Ok(ReadPage { read, withheld: self.source.withheld() })
     }
 }
 
 async fn list<A: Accounts, X: Expressions>(
     pages: &Pages<'_>,
-    outline: &PageRequest,
     asked: Asked,
     source: &PagesOf<'_, '_, A, X>,
     expressions: &X,
 ) -> Result<Response<Body>, A::Error> {
-    let fetched = pages.fetch(outline, asked, source, expressions).await.map_err(|error| match error {
+    let fetched = pages.fetch(asked, source, expressions).await.map_err(|error| match error {
         FetchError::Page(error) => MethodError::Page(error),
         FetchError::Source(error) => error,
     })?;
-    let Fetched { page, is_repetition, next_cursor, prev_cursor, is_partial } = fetched;
-    let records = if is_repetition { &[] } else { page.records() };
-    let mut headers = page.headers.clone();
+    let Fetched { page: ReadPage { read, .. }, is_repetition, next_cursor, prev_cursor, is_partial } = fetched;
+    let records = if is_repetition { &[] } else { read.records() };
+    let mut headers = read.headers.clone();
     links::remove(&mut headers);
     Ok(List { records, next_cursor, prev_cursor, is_partial }.into_response(headers))
 }

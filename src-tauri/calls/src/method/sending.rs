@@ -1,7 +1,7 @@
 //! A method's request on its way.
 
 use http::{HeaderValue, Request, StatusCode, Uri, header::CONTENT_TYPE};
-use relink_domain::{Timestamp, integration::resources::MethodAuthorization};
+use relink_domain::Timestamp;
 use url::Url;
 
 use super::{
@@ -32,6 +32,7 @@ pub(super) struct Sending<'s, X> {
     /// Of the last answer.
     pub(super) judgment: Result<Judgment, ReadError>,
     was_sent: bool,
+    carries_credential: bool,
 }
 
 impl<'s, X: Expressions> Sending<'s, X> {
@@ -41,9 +42,20 @@ impl<'s, X: Expressions> Sending<'s, X> {
         streamed: Option<(RequestBody, Option<HeaderValue>)>,
         expressions: &'s X,
         now: Timestamp,
+        carries_credential: bool,
     ) -> Self {
-        let judgment = Ok(Judgment::default());
-        Self { run, outline, base, streamed, expressions, now, called: Uri::default(), judgment, was_sent: false }
+        Self {
+            run,
+            outline,
+            base,
+            streamed,
+            expressions,
+            now,
+            called: Uri::default(),
+            judgment: Ok(Judgment::default()),
+            was_sent: false,
+            carries_credential,
+        }
     }
 }
 
@@ -84,7 +96,7 @@ impl<A: Account, X: Expressions> Outgoing<A> for Sending<'_, X> {
     }
 
     fn carries_credential(&self) -> bool {
-        self.run.method.authorization != MethodAuthorization::None
+        self.carries_credential
     }
 
     fn needed_scopes(&self) -> &[String] {

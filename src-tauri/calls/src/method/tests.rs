@@ -12,12 +12,16 @@ use relink_domain::{
         Definition, ExpiredWhen, Header, HeaderError, PathTemplate, SigningExpression, UrlPath, WebUrl, parse,
         resources::Method,
     },
-    template::{FillError, Filled, Root, Scope, Template},
+    template::{FillError, Filled, Placeholder, Root, Scope, Template},
 };
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{BuildError, Parameters, encode::CallersBody, request::Run};
+use super::{
+    BuildError, Parameters,
+    encode::CallersBody,
+    request::{Raw, Run},
+};
 use crate::account::{Account, BaseError};
 
 /// An account with an API key, whose values are in memory.
@@ -149,6 +153,14 @@ impl Account for TestAccount {
         template.fill(&Scope { roots: call, ..Scope::new(&self.0.context, &self.0.fields, None) })
     }
 
+    fn names_secret(&self, placeholder: &Placeholder) -> bool {
+        placeholder.names_secret(|name| self.0.definition.is_credential(name))
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.0.fields.values()
+    }
+
     fn fill_path(&self, path: &PathTemplate, call: &[(&str, Root<'_>)]) -> Result<UrlPath, FillError> {
         path.fill(&Scope { roots: call, ..Scope::new(&self.0.context, &BTreeMap::new(), None) })
     }
@@ -175,19 +187,21 @@ fn with<T>(method: &Value, call: &Call, use_: impl FnOnce(&Run<'_>, &TestAccount
     let method = account.definition().method_of_call(method).unwrap_or_else(|error| panic!("{method}: {error}"));
     let run = Run {
         method: &method,
-        raw_path: None,
+        is_callers: false,
+        raw: Raw::default(),
         id: call.id,
         query: Parameters::read(call.query).forwarded,
         body: call.body.clone().map_or(CallersBody::None, CallersBody::Value),
-        is_later_page: call.is_later_page,
         headers: HeaderMap::new(),
+        accepted_coding: HeaderValue::from_static("identity"),
     };
     use_(&run, &account)
 }
 
 fn built(method: &Value, call: &Call) -> Result<(http::Request<()>, Bytes), BuildError> {
     with(method, call, |run, account| {
-        let (outline, base) = run.outline(account)?;
+        let base = account.base_of(run.method)?;
+        let outline = run.outline(account, call.is_later_page)?;
         run.complete(account, &outline, &base)
     })
 }
@@ -208,7 +222,12 @@ fn body(method: &Value, call: &Call) -> String {
 fn headers(method: &Value, call: &Call) -> Vec<String> {
     let (request, _) = built(method, call).expect("a request");
     let shown = |(name, value): (&http::HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().expect("text"));
-    let mut headers: Vec<_> = request.headers().iter().filter(|(name, _)| *name != "user-agent").map(shown).collect();
+    let mut headers: Vec<_> = request
+        .headers()
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "user-agent" | "accept-encoding"))
+        .map(shown)
+        .collect();
     headers.sort();
     headers
 }
@@ -267,7 +286,8 @@ fn a_secret_in_the_query_is_in_no_outline() {
         json!({"path": "/x", "query": {"token": "{{api_key}}", "a": "1"}, "body": {"key": "{{api_key}}", "b": 2}});
     let call = Call { query: "c=3", ..Call::default() };
     with(&method, &call, |run, account| {
-        let (outline, base) = run.outline(account).expect("an outline");
+        let base = account.base_of(run.method).expect("a URL");
+        let outline = run.outline(account, false).expect("an outline");
         assert!(!format!("{outline:?}").contains("k&1"), "{outline:?}");
         let mut paged = outline.clone();
         paged.body = Some(json!({"cursor": "x", "b": 3}));
@@ -331,6 +351,11 @@ fn a_body_is_the_callers_or_the_templates_in_the_methods_format() {
         all.as_object_mut().expect("an object").extend(method.as_object().expect("an object").clone());
         assert_eq!(body(&all, &given()), expected, "{method}");
     }
+    let secret = json!({"path": "/x?a=path", "body": {"key": "{{api_key}}"}, "add_query_to_body": true});
+    assert_eq!(
+        body(&secret, &Call { query: "key=mine&q=1", ..Call::default() }),
+        r#"application/json: {"a":"path","key":"k&1","q":"1"}"#
+    );
     let multipart = body(&json!({"path": "/x", "method": "post", "body_format": "multipart"}), &given());
     assert!(
         multipart.starts_with(

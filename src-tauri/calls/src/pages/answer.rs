@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Asked, PageAnswer, PageError, PageRequest, Pages,
     cursor::{Place, Start},
-    link::url_of_relation,
+    link::{below_base, url_of_relation},
     request::asked_size,
 };
 use crate::expressions::Expressions;
@@ -67,7 +67,9 @@ impl Pages<'_> {
             }
             (Pagination::LinkHeader(_), _) => {
                 let link = |relations: &[&str]| url_of_relation(answer.headers, relations);
-                let to = |link: &str| self.below_base(request, link).map(|to| Place::Link { to, seen: None });
+                let to = |link: &str| {
+                    below_base(self.base, &request.path, link, answer.withheld).map(|to| Place::Link { to, seen: None })
+                };
                 Around {
                     next: link(&["next"]).map(to).transpose()?,
                     prev: link(&["prev", "previous"]).map(to).transpose()?,
@@ -107,7 +109,9 @@ impl Pages<'_> {
             let Some(c) = value_at(path, answer, cursor.is_percent_encoded) else { return Ok(None) };
             Ok(match (cursor.source, &c) {
                 (CursorSource::Value, _) => Some(Place::Cursor { c, seen }),
-                (_, Value::String(link)) => Some(Place::Link { to: self.below_base(request, link)?, seen }),
+                (_, Value::String(link)) => {
+                    Some(Place::Link { to: below_base(self.base, &request.path, link, answer.withheld)?, seen })
+                }
                 _ => None,
             })
         };

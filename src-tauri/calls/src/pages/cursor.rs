@@ -6,7 +6,10 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::PageError;
+use super::{
+    PageError,
+    seal::{Seal, TAG_BYTES},
+};
 
 /// The version of what is below. Another one can't be read.
 const VERSION: u8 = 1;
@@ -63,24 +66,29 @@ struct Version {
 }
 
 impl Place {
-    /// Base64url (RFC 4648 §5) of JSON.
-    pub(super) fn encode(&self) -> Result<String, PageError> {
-        let json = serde_json::to_vec(&Envelope { v: VERSION, place: self }).map_err(|_| PageError::Cursor)?;
-        let text = BASE64_URL_SAFE_NO_PAD.encode(json);
+    /// Base64url (RFC 4648 §5) of JSON and its signature.
+    pub(super) fn encode(&self, seal: &Seal) -> Result<String, PageError> {
+        let mut bytes = serde_json::to_vec(&Envelope { v: VERSION, place: self }).map_err(|_| PageError::Cursor)?;
+        bytes.extend(seal.tag(&bytes));
+        let text = BASE64_URL_SAFE_NO_PAD.encode(bytes);
         if text.len() > MAX_CHARS { Err(PageError::LongCursor) } else { Ok(text) }
     }
 
-    pub(super) fn decode(text: &str) -> Result<Self, PageError> {
+    pub(super) fn decode(text: &str, seal: &Seal) -> Result<Self, PageError> {
         if text.len() > MAX_CHARS {
             return Err(PageError::Cursor);
         }
         // Some clients add the padding.
-        let json = BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| PageError::Cursor)?;
-        let Version { v } = serde_json::from_slice(&json).map_err(|_| PageError::Cursor)?;
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| PageError::Cursor)?;
+        let (json, tag) = bytes.split_last_chunk::<TAG_BYTES>().ok_or(PageError::Cursor)?;
+        if !seal.is_of(json, tag) {
+            return Err(PageError::ForeignCursor);
+        }
+        let Version { v } = serde_json::from_slice(json).map_err(|_| PageError::Cursor)?;
         if v != VERSION {
             return Err(PageError::ForeignCursor);
         }
-        let envelope: Envelope<Self> = serde_json::from_slice(&json).map_err(|_| PageError::Cursor)?;
+        let envelope: Envelope<Self> = serde_json::from_slice(json).map_err(|_| PageError::Cursor)?;
         Ok(envelope.place)
     }
 }

@@ -14,6 +14,9 @@ pub trait PageSource {
     type Page: Page + Send;
     type Error: Send;
 
+    /// The request for the first page of the list, or for another one, before it says which.
+    fn outline(&self, is_later_page: bool) -> Result<PageRequest, Self::Error>;
+
     /// Gives the page that answers a request, which is a page's from [`Pages::fetch`].
     fn fetch(&self, request: PageRequest) -> impl Future<Output = Result<Self::Page, Self::Error>> + Send;
 }
@@ -56,7 +59,6 @@ impl Pages<'_> {
     /// it.
     pub async fn fetch<S: PageSource>(
         &self,
-        request: &PageRequest,
         asked: Asked,
         source: &S,
         expressions: &impl Expressions,
@@ -64,7 +66,7 @@ impl Pages<'_> {
         let mut asked = asked;
         let mut left = MAX_PAGES;
         loop {
-            let mut request = request.clone();
+            let mut request = source.outline(asked.is_later_page()).map_err(FetchError::Source)?;
             let place = self.begin(&mut request, &asked, expressions).await?;
             let page = source.fetch(request.clone()).await.map_err(FetchError::Source)?;
             let answer = page.answer();
@@ -80,8 +82,8 @@ impl Pages<'_> {
                     return Ok(Fetched {
                         is_repetition: around.is_repetition,
                         is_partial,
-                        next_cursor: next.map(|place| place.encode()).transpose()?,
-                        prev_cursor: around.prev.map(|place| place.encode()).transpose()?,
+                        next_cursor: next.map(|place| place.encode(self.seal)).transpose()?,
+                        prev_cursor: around.prev.map(|place| place.encode(self.seal)).transpose()?,
                         page,
                     });
                 }

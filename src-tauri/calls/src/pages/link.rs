@@ -1,36 +1,36 @@
 //! URLs that lead from page to page.
 
 use http::{HeaderMap, header::LINK};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
-use super::{PageError, PageRequest, Pages, Query};
-use crate::target::{target, without_parameters};
+use super::{PageError, Pages, Query};
+use crate::{target::target, withheld::Withheld};
+
+/// A URL in the answer to a request at this path, as path and query below the base URL. Its scheme doesn't matter: a provider behind a
+/// proxy may not know its own. A credential that the provider repeats in it is taken out.
+pub(crate) fn below_base(base: &Url, path: &str, link: &str, withheld: &Withheld) -> Result<String, PageError> {
+    let base_path = base.path().trim_end_matches('/');
+    let mut requested = base.clone();
+    requested.set_path(&format!("{base_path}{path}"));
+    let foreign = |host: &str| PageError::ForeignLink(host.to_owned());
+    let to = requested.join(link).map_err(|_| foreign("a URL that can't be read"))?;
+    let is_port_right = to.port() == base.port() || to.port().is_none() && to.scheme() != base.scheme();
+    let is_same = matches!(to.scheme(), "http" | "https")
+        && to.host_str() == base.host_str()
+        && is_port_right
+        && to.username().is_empty()
+        && to.password().is_none();
+    let host = to.host_str().unwrap_or("no host");
+    let path = to.path().strip_prefix(base_path).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let (true, Some(path)) = (is_same, path) else { return Err(foreign(host)) };
+    let query = to.query().map(|query| withheld.take_out(query)).filter(|query| !query.is_empty());
+    // What a call's path may not have.
+    target(base, path, query.as_deref(), &[]).map_err(|_| foreign(host))?;
+    Ok(query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")))
+}
 
 impl Pages<'_> {
-    /// A URL in the answer to a request, as path and query below the base URL. Its scheme doesn't matter: a provider behind a
-    /// proxy may not know its own. A credential that the provider repeats in it is taken out.
-    pub(super) fn below_base(&self, request: &PageRequest, link: &str) -> Result<String, PageError> {
-        let base_path = self.base.path().trim_end_matches('/');
-        let mut requested = self.base.clone();
-        requested.set_path(&format!("{base_path}{}", request.path));
-        let foreign = |host: &str| PageError::ForeignLink(host.to_owned());
-        let to = requested.join(link).map_err(|_| foreign("a URL that can't be read"))?;
-        let is_port_right = to.port() == self.base.port() || to.port().is_none() && to.scheme() != self.base.scheme();
-        let is_same = matches!(to.scheme(), "http" | "https")
-            && to.host_str() == self.base.host_str()
-            && is_port_right
-            && to.username().is_empty()
-            && to.password().is_none();
-        let host = to.host_str().unwrap_or("no host");
-        let path = to.path().strip_prefix(base_path).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        let (true, Some(path)) = (is_same, path) else { return Err(foreign(host)) };
-        let query = to.query().map(|query| without_parameters(query, self.added)).filter(|query| !query.is_empty());
-        // What a call's path may not have.
-        target(self.base, path, query.as_deref(), &[]).map_err(|_| foreign(host))?;
-        Ok(query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")))
-    }
-
-    /// Path and query of a link in a cursor. A caller can make one up.
+    /// Path and query of a link in a cursor.
     pub(super) fn link<'l>(&self, to: &'l str) -> Result<(&'l str, Query), PageError> {
         let (path, query) = to.split_once('?').map_or((to, None), |(path, query)| (path, Some(query)));
         target(self.base, path, query, &[]).map_err(|_| PageError::Cursor)?;

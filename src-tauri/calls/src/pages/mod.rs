@@ -5,7 +5,7 @@
 //!
 //! Invariants:
 //! - A caller's cursor names a place in a list, never an origin. What is a URL at the provider becomes a path below its base URL,
-//!   without the parameters that carry a credential.
+//!   without the parameters that carry a credential. Only the list that gave a cursor takes it back ([`Seal`]).
 //! - A page that leads to itself is the last one, so that every walk over a list ends.
 
 mod answer;
@@ -14,6 +14,7 @@ mod dynamic;
 mod fetch;
 mod link;
 mod request;
+mod seal;
 
 #[cfg(test)]
 mod tests;
@@ -21,16 +22,18 @@ mod tests;
 use std::num::NonZeroU32;
 
 use http::{HeaderMap, Method, StatusCode};
-use relink_domain::{Secret, integration::resources::Pagination};
+use relink_domain::integration::resources::Pagination;
 use serde_json::Value;
 use url::Url;
 
 use self::cursor::Place;
+pub(crate) use self::link::below_base;
 pub use self::{
     fetch::{FetchError, Fetched, Page, PageSource},
     link::url_of_relation,
+    seal::Seal,
 };
-use crate::expressions::ExpressionError;
+use crate::{expressions::ExpressionError, withheld::Withheld};
 
 /// The pages of a method's lists, for an account.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +41,7 @@ pub struct Pages<'a> {
     pub pagination: &'a Pagination,
     /// The URL that the method's path is below, for the account.
     pub base: &'a Url,
-    /// The parameters that the account adds to each query. A key may be among them.
-    pub added: &'a [(String, Secret)],
+    pub seal: &'a Seal,
 }
 
 /// Names and values of a query, decoded.
@@ -52,9 +54,13 @@ pub struct PageRequest {
     /// Percent-encoded, below the base URL: empty, or it begins with a slash.
     pub path: String,
     pub query: Query,
+    /// What follows it: percent-encoded, as somebody else wrote it.
+    pub raw_query: Option<String>,
     pub headers: HeaderMap,
     /// The JSON of its body, before it is brought into the method's `body_format`.
     pub body: Option<Value>,
+    /// Whether it isn't the first page's, which a method may give another path or no body.
+    pub is_later_page: bool,
 }
 
 /// The provider's answer to such a request.
@@ -66,6 +72,8 @@ pub struct PageAnswer<'a> {
     pub body: &'a Value,
     /// What the caller gets: the list at the method's `response_path`.
     pub records: &'a [Value],
+    /// What no cursor has of its links.
+    pub withheld: &'a Withheld,
 }
 
 /// Which page a caller asks for.
@@ -126,7 +134,12 @@ impl PageError {
 
 impl Asked {
     /// Reads the parameters of a caller. An empty one is as good as none: a client of Truto begins with `next_cursor=`.
-    pub fn read(limit: Option<&str>, next_cursor: Option<&str>, prev_cursor: Option<&str>) -> Result<Self, PageError> {
+    pub fn read(
+        limit: Option<&str>,
+        next_cursor: Option<&str>,
+        prev_cursor: Option<&str>,
+        seal: &Seal,
+    ) -> Result<Self, PageError> {
         let given = |text: Option<&str>| text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
         let limit = given(limit).map(|text| text.parse().map_err(|_| PageError::Limit)).transpose()?;
         let (next, prev) = (given(next_cursor), given(prev_cursor));
@@ -134,11 +147,11 @@ impl Asked {
             return Err(PageError::TwoCursors);
         }
         let goes_back = prev.is_some();
-        let place = next.or(prev).map(|text| Place::decode(&text)).transpose()?;
+        let place = next.or(prev).map(|text| Place::decode(&text, seal)).transpose()?;
         Ok(Self { limit, place, goes_back })
     }
 
-    /// Whether it is a later page than the first one, for which a method may have a path of its own.
+    /// Whether it is a later page than the first one.
     pub const fn is_later_page(&self) -> bool {
         self.place.is_some()
     }

@@ -1,101 +1,29 @@
-//! A provider on loopback, and accounts whose engine is a few counters.
+//! Accounts whose engine is a few counters.
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Incoming as Received;
-use hyper_util::rt::TokioIo;
 use relink_domain::{
     AccountId, Secret,
     caller::Caller,
     destination::Consent,
     integration::{Definition, ExpiredWhen, HeaderError, PathTemplate, SigningExpression, UrlPath, resources},
-    template::{FillError, Filled, Root, Template},
+    template::{FillError, Filled, Placeholder, Root, Template},
 };
-use tokio::net::TcpListener;
 use url::Url;
 use uuid::Uuid;
 
-use crate::{Account, Accounts, Answered, Awaited, BaseError, Body, Calls, Incoming, Upstream, body::full};
+use crate::{Account, Accounts, Answered, Awaited, BaseError, Body, Calls, CursorKey, Incoming, Upstream};
 
-pub(super) use super::caller::{Call, call, get};
-
-/// A request that the provider has received whole.
-pub(super) struct Got {
-    pub(super) method: Method,
-    pub(super) uri: Uri,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-}
-
-/// A provider's server.
-pub(super) struct Provider {
-    pub(super) origin: String,
-    requests: Arc<AtomicUsize>,
-}
-
-impl Provider {
-    /// `answer` gets each request, and the server's own origin.
-    pub(super) async fn start(answer: impl Fn(Got, &str) -> Response<Body> + Clone + Send + Sync + 'static) -> Self {
-        Self::streaming(move |request, own| {
-            let answer = answer.clone();
-            async move {
-                let (parts, body) = request.into_parts();
-                let body = body.collect().await.expect("a body").to_bytes();
-                answer(Got { method: parts.method, uri: parts.uri, headers: parts.headers, body }, &own)
-            }
-        })
-        .await
-    }
-
-    pub(super) async fn streaming<F>(
-        answer: impl Fn(Request<Received>, String) -> F + Clone + Send + Sync + 'static,
-    ) -> Self
-    where
-        F: Future<Output = Response<Body>> + Send + 'static,
-    {
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
-        let origin = format!("http://{}", listener.local_addr().expect("bound"));
-        let requests = Arc::new(AtomicUsize::new(0));
-        let (own, counted) = (origin.clone(), Arc::clone(&requests));
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (answer, own, counted) = (answer.clone(), own.clone(), Arc::clone(&counted));
-                let service = hyper::service::service_fn(move |request| {
-                    counted.fetch_add(1, Ordering::SeqCst);
-                    let answered = answer(request, own.clone());
-                    async move { Ok::<_, Infallible>(answered.await) }
-                });
-                tokio::spawn(
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
-                );
-            }
-        });
-        Self { origin, requests }
-    }
-
-    pub(super) fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
-    }
-}
-
-pub(super) fn text(status: StatusCode, text: &str, headers: &[(&'static str, &str)]) -> Response<Body> {
-    let mut response = Response::new(full(Bytes::from(text.to_owned())));
-    *response.status_mut() = status;
-    for (name, value) in headers {
-        response.headers_mut().append(*name, HeaderValue::from_str(value).expect("a value"));
-    }
-    response
-}
+pub(super) use super::{
+    caller::{Call, call, get},
+    provider::{Got, Provider, text},
+};
 
 /// A response that has arrived whole.
 #[derive(Debug)]
@@ -209,10 +137,10 @@ pub(super) struct Inner {
     consent: Consent,
     expired_when: Arc<[ExpiredWhen]>,
     /// Whether a call with the current access token was accepted.
-    is_accepted: std::sync::atomic::AtomicBool,
+    is_accepted: AtomicBool,
     /// The number of the current access token.
     pub(super) tokens: AtomicUsize,
-    pub(super) fails_to_renew: std::sync::atomic::AtomicBool,
+    pub(super) fails_to_renew: AtomicBool,
     waiting: AtomicUsize,
     reauthorized: tokio::sync::Notify,
     reported: Mutex<Vec<String>>,
@@ -276,6 +204,14 @@ impl Account for FakeAccount {
 
     fn fill(&self, _: &Template, _: &[(&str, Root<'_>)]) -> Result<Filled, FillError> {
         unreachable!("{NO_METHOD}")
+    }
+
+    fn names_secret(&self, _: &Placeholder) -> bool {
+        unreachable!("{NO_METHOD}")
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::empty()
     }
 
     fn fill_path(&self, _: &PathTemplate, _: &[(&str, Root<'_>)]) -> Result<UrlPath, FillError> {
@@ -358,6 +294,10 @@ impl FakeAccounts {
 impl Accounts for FakeAccounts {
     type Account = FakeAccount;
     type Error = &'static str;
+
+    fn cursor_key(&self) -> CursorKey {
+        CursorKey([7; 32])
+    }
 
     fn now(&self) -> relink_domain::Timestamp {
         relink_domain::Timestamp::from_millis(1_700_000_000_000)

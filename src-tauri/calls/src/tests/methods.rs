@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
 use relink_domain::{AccountId, caller::Caller, integration::resources::Verb};
 use serde_json::{Value, json};
@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::harness::{Got, Provider, text};
 use crate::{
-    Accounts, Answered, BaseError, BuildError, Calls, ExpressionError, Expressions, Incoming, MethodCall, MethodError,
-    MethodTarget, Parameters, Upstream,
+    Accounts, Answered, BaseError, BuildError, Calls, CursorKey, ExpressionError, Expressions, Incoming, MethodCall,
+    MethodError, MethodTarget, Parameters, Upstream,
     body::full,
     method::tests::{TestAccount, definition},
 };
@@ -51,17 +51,26 @@ struct TestAccounts {
     reported: Arc<Mutex<Vec<String>>>,
     /// What it is reauthorized with before the next renewal.
     reauthorized: Arc<Mutex<Option<relink_domain::integration::Definition>>>,
+    /// A key in place of `at-` and a number.
+    key: Option<&'static str>,
 }
 
 impl Accounts for TestAccounts {
     type Account = TestAccount;
     type Error = &'static str;
 
+    fn cursor_key(&self) -> CursorKey {
+        CursorKey([7; 32])
+    }
+
     fn now(&self) -> relink_domain::Timestamp {
         relink_domain::Timestamp::from_millis(1_700_000_000_000)
     }
 
     async fn prepared(&self, _: &Caller, _: AccountId) -> Result<TestAccount, &'static str> {
+        if let Some(key) = self.key {
+            return Ok(TestAccount::new(self.definition.clone(), key));
+        }
         let number = self.number.load(Ordering::SeqCst);
         Ok(TestAccount::new(self.definition.clone(), &format!("at-{number}")))
     }
@@ -92,9 +101,9 @@ pub(super) struct World {
 /// What a caller gets.
 #[derive(Debug, PartialEq)]
 pub(super) struct Arrived {
-    status: u16,
+    pub(super) status: u16,
     headers: HeaderMap,
-    body: Bytes,
+    pub(super) body: Bytes,
 }
 
 impl Arrived {
@@ -119,12 +128,14 @@ impl World {
             number: Arc::new(AtomicUsize::new(1)),
             reported: Arc::default(),
             reauthorized: Arc::default(),
+            key: None,
         };
         Self { calls: Calls::new(accounts.clone(), Upstream::default()), accounts }
     }
 
-    pub(super) fn reported(&self) -> Vec<String> {
-        self.accounts.reported.lock().expect("not poisoned").clone()
+    pub(super) fn with_key(provider: &Provider, config: &Value, key: &'static str) -> Self {
+        let accounts = TestAccounts { key: Some(key), ..Self::new(provider, config).accounts };
+        Self { calls: Calls::new(accounts.clone(), Upstream::default()), accounts }
     }
 
     /// Passes a call for this path through.
@@ -142,9 +153,19 @@ impl World {
         kind: &'static str,
         body: &str,
     ) -> Result<Arrived, MethodError<&'static str>> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        headers.insert("x-caller", HeaderValue::from_static("1"));
+        self.run_with(target, query, &[("content-type", kind), ("x-caller", "1")], body).await
+    }
+
+    pub(super) async fn run_with(
+        &self,
+        target: MethodTarget<'_>,
+        query: &str,
+        headers: &[(&'static str, &'static str)],
+        body: &str,
+    ) -> Result<Arrived, MethodError<&'static str>> {
+        let headers =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let headers = headers.collect();
         let call = MethodCall {
             target,
             parameters: Parameters::read(query),
@@ -162,7 +183,21 @@ impl World {
         Ok(Arrived { status: parts.status.as_u16(), headers: parts.headers, body })
     }
 
-    async fn method(&self, method: &str, id: Option<&str>, query: &str) -> Arrived {
+    pub(super) fn reported(&self) -> Vec<String> {
+        self.accounts.reported.lock().expect("not poisoned").clone()
+    }
+
+    /// Makes the account one for testing.
+    pub(super) fn into_sandbox(mut self) -> Self {
+        let mut document = serde_json::to_value(&self.accounts.definition).expect("JSON");
+        document["category"] = "sandbox".into();
+        self.accounts.definition =
+            relink_domain::integration::parse(&document.to_string()).expect("a definition").definition;
+        self.calls = Calls::new(self.accounts.clone(), Upstream::default());
+        self
+    }
+
+    pub(super) async fn method(&self, method: &str, id: Option<&str>, query: &str) -> Arrived {
         let target = MethodTarget::Named { resource: "contacts", method, id };
         self.run(target, query, "application/json", "").await.unwrap_or_else(|error| panic!("{method}: {error}"))
     }
@@ -328,7 +363,7 @@ async fn what_there_is_is_listed_and_a_sandbox_is_only_read() {
     let provider = provider(&[("/a", 200, JSON, "{}")]).await;
     let methods = json!({"list": {"path": "/a", "method": "post"}, "create": {"path": "/a", "method": "post"}, "get": {"path": "/a"},
         "search": {"path": "/a"}, "merge": {"path": "/a", "method": "post"}});
-    let mut world = World::new(&provider, &contacts(&methods));
+    let world = World::new(&provider, &contacts(&methods));
     let run = async |world: &World, resource, method| {
         let target = MethodTarget::Named { resource, method, id: None };
         world.run(target, "", "application/json", "").await
@@ -338,11 +373,7 @@ async fn what_there_is_is_listed_and_a_sandbox_is_only_read() {
     let Err(MethodError::NoMethod { known, .. }) = run(&world, "contacts", "remove").await else { panic!("unknown") };
     assert_eq!(known, ["create", "get", "list", "merge", "search"]);
     assert_eq!(provider.requests(), 0);
-    let mut document = serde_json::to_value(&world.accounts.definition).expect("JSON");
-    document["category"] = "sandbox".into();
-    world.accounts.definition =
-        relink_domain::integration::parse(&document.to_string()).expect("a definition").definition;
-    world.calls = Calls::new(world.accounts.clone(), Upstream::default());
+    let world = world.into_sandbox();
     for (method, is_written) in [("list", false), ("get", false), ("search", false), ("create", true), ("merge", true)]
     {
         let refused = matches!(run(&world, "contacts", method).await, Err(MethodError::ReadOnly));
@@ -352,36 +383,6 @@ async fn what_there_is_is_listed_and_a_sandbox_is_only_read() {
         let refused = world.run(MethodTarget::Custom { verb, path: "/a" }, "", "application/json", "").await;
         assert_eq!(matches!(refused, Err(MethodError::ReadOnly)), is_written, "{verb:?}");
     }
-}
-
-#[tokio::test]
-async fn a_refused_token_is_renewed_and_the_method_run_once_more() {
-    let provider = Provider::start(|request: Got, _| {
-        let is_new = request.headers["authorization"] == "Bearer at-2";
-        let body = String::from_utf8_lossy(&request.body).into_owned();
-        let status = if is_new { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
-        text(status, &json!({ "body": body }).to_string(), &[("content-type", "application/json")])
-    })
-    .await;
-    let methods =
-        json!({"create": {"path": "/a", "method": "post", "body": {"key": "{{api_key}}", "a": "{{body.a}}"}}});
-    let world = World::new(&provider, &contacts(&methods));
-    let target = MethodTarget::Named { resource: "contacts", method: "create", id: None };
-    let answer = world.run(target, "", "text/plain;charset=UTF-8", r#"{"a": 1}"#).await.expect("an answer");
-    assert_eq!(answer.json(), json!({"body": r#"{"key":"at-2","a":"1"}"#}));
-    assert_eq!(provider.requests(), 2);
-    assert_eq!(*world.accounts.reported.lock().expect("not poisoned"), ["accepted"]);
-}
-
-#[tokio::test]
-async fn a_call_without_the_credential_says_nothing_of_it() {
-    let provider = Provider::start(|_: Got, _| text(StatusCode::UNAUTHORIZED, "{}", &[])).await;
-    let methods = json!({"list": {"path": "/a", "no_auth": true}});
-    let world = World::new(&provider, &contacts(&methods));
-    let target = MethodTarget::Named { resource: "contacts", method: "list", id: None };
-    assert_eq!(world.run(target, "", "application/json", "").await.expect("an answer").status, 401);
-    assert_eq!(provider.requests(), 1, "no token is renewed for it");
-    assert_eq!(*world.accounts.reported.lock().expect("not poisoned"), [""; 0]);
 }
 
 #[tokio::test]

@@ -2,12 +2,16 @@
 
 mod addresses;
 mod caller;
+mod credential;
 mod custom;
 mod harness;
 mod judgment;
+mod lists;
 #[cfg(target_os = "linux")]
 mod memory;
 mod methods;
+mod own_methods;
+mod provider;
 mod rate_limits;
 mod refusals;
 mod signing;

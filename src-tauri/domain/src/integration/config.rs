@@ -16,11 +16,7 @@ use super::{
     relink::{Additions, Calls, headers},
     resources::{Decoder, Method, MethodAuthorization, Resources, Shared},
 };
-use crate::{
-    account::AuthenticationMethod,
-    name, provider_text,
-    template::{Placeholder, Reference},
-};
+use crate::{account::AuthenticationMethod, name, provider_text, template::Placeholder};
 
 /// The sections that every account needs. The others stay in the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,18 +243,11 @@ fn refuse_secrets(
     let is_secret = |name: &str| {
         is_always_credential(name) || fields.and_then(|fields| fields.get(name)).is_some_and(|field| field.secret)
     };
-    for placeholder in placeholders {
-        let names_secret = placeholder.references().any(|reference| match reference {
-            Reference::AccessToken | Reference::Protected => true,
-            Reference::Field { name, .. } => is_secret(name),
-            Reference::Root(_) | Reference::Other => false,
-        });
-        if names_secret {
-            config.fail_if_written(format_args!(
-                "has {} in a URL, but it is a secret, and URLs are stored and shown; send it in a header or in the query",
-                placeholder.source()
-            ))?;
-        }
+    for placeholder in placeholders.iter().filter(|placeholder| placeholder.names_secret(is_secret)) {
+        config.fail_if_written(format_args!(
+            "has {} in a URL, but it is a secret, and URLs are stored and shown; send it in a header or in the query",
+            placeholder.source()
+        ))?;
     }
     Ok(())
 }

@@ -33,6 +33,12 @@ impl Params {
         Ok(filled)
     }
 
+    /// The names of those with such a placeholder.
+    pub fn names_with(&self, is_wanted: impl Fn(&Placeholder) -> bool) -> impl Iterator<Item = &str> {
+        let has_wanted = move |template: &TextTemplate| template.placeholders().any(&is_wanted);
+        self.0.iter().filter(move |(_, template)| has_wanted(template)).map(|(name, _)| name.as_str())
+    }
+
     pub(super) fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
         self.0.iter().flat_map(|(_, template)| template.placeholders())
     }

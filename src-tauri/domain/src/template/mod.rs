@@ -64,6 +64,21 @@ impl Template {
         found
     }
 
+    /// The members of an object that have such a placeholder. What a `$truto_merge` adds has no name before it is filled.
+    pub fn members_with(&self, is_wanted: impl Fn(&Placeholder) -> bool) -> Vec<&str> {
+        let Node::Object(members) = &self.0 else { return Vec::new() };
+        let has_wanted = |member: &Node| {
+            let mut found = false;
+            member.visit(&mut |text| found |= text.placeholders().any(&is_wanted));
+            found
+        };
+        let names = members.iter().filter(|(_, member)| has_wanted(member)).map(|(key, _)| match key {
+            Key::Name(name) => name.as_str(),
+            Key::Merge => MERGE_KEY,
+        });
+        names.collect()
+    }
+
     /// Fills it as the library does: a placeholder for which nothing is found stays as written, and a member that becomes
     /// undefined vanishes.
     pub fn fill(&self, scope: &Scope<'_>) -> Result<Filled, FillError> {

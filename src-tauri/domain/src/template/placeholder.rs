@@ -149,6 +149,15 @@ impl Placeholder {
         })
     }
 
+    /// Whether one of its paths may lead to a secret. `is_secret`: whether the field of this name is one.
+    pub fn names_secret(&self, is_secret: impl Fn(&str) -> bool) -> bool {
+        self.references().any(|reference| match reference {
+            Reference::AccessToken | Reference::Protected => true,
+            Reference::Field { name, .. } => is_secret(name),
+            Reference::Root(_) | Reference::Other => false,
+        })
+    }
+
     /// The first names of its paths.
     pub(crate) fn roots(&self) -> impl Iterator<Item = &str> {
         let paths = self.alternatives.iter().filter_map(|alternative| alternative.path.as_ref());

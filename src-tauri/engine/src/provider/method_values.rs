@@ -83,6 +83,16 @@ impl MethodValues {
         authorization?.signing()
     }
 
+    /// Whether there is a secret under this name.
+    pub(super) fn has_secret(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+
+    /// What templates can put into a request that is secret.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.fields.values().chain(&self.access_token)
+    }
+
     pub(super) fn resolve(&self, address: &Address) -> Result<WebUrl, AddressError> {
         address.resolve(&self.context)
     }

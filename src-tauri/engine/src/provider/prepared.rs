@@ -14,7 +14,7 @@ use relink_domain::{
     },
     origins::Origin,
     provider_text::SecretFilter,
-    template::{FillError, Filled, Root, Template},
+    template::{FillError, Filled, Placeholder, Root, Template},
 };
 use url::Url;
 
@@ -165,6 +165,16 @@ impl PreparedAccount {
     /// The expression that gives the headers with the credential: of a method, or of calls without one.
     pub fn signing<'a>(&'a self, method: Option<&'a Method>) -> Option<&'a SigningExpression> {
         self.values.signing(self.definition(), method)
+    }
+
+    /// Whether a placeholder may lead to a secret.
+    pub fn names_secret(&self, placeholder: &Placeholder) -> bool {
+        placeholder.names_secret(|name| self.definition().is_credential(name) || self.values.has_secret(name))
+    }
+
+    /// What templates can put into a request that is secret.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.values.secrets()
     }
 
     /// The URL of an address of the definition, for this account.

@@ -1,6 +1,6 @@
 //! Settings, and the id of this installation's environment.
 
-use relink_domain::EnvironmentId;
+use relink_domain::{EnvironmentId, Secret};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::Result;
 
 const ENVIRONMENT_ID: &str = "environment_id";
+const CURSOR_KEY: &str = "cursor_key";
 
 pub fn get<T: DeserializeOwned>(connection: &Connection, name: &str) -> Result<Option<T>> {
     let text: Option<String> = connection
@@ -33,4 +34,13 @@ pub fn ensure_environment(tx: &Transaction<'_>) -> Result<EnvironmentId> {
     let id = EnvironmentId::from_uuid(Uuid::now_v7());
     set(tx, ENVIRONMENT_ID, &id)?;
     Ok(id)
+}
+
+/// The text that the key of cursors is made of. The first start keeps `new`.
+pub fn ensure_cursor_key(tx: &Transaction<'_>, new: &Secret) -> Result<Secret> {
+    if let Some(text) = get::<String>(tx, CURSOR_KEY)? {
+        return Ok(Secret::new(text));
+    }
+    set(tx, CURSOR_KEY, &new.expose())?;
+    Ok(new.clone())
 }

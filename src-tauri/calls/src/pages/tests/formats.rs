@@ -28,13 +28,17 @@ struct Scripted(HeaderMap, Value);
 impl Page for Scripted {
     fn answer(&self) -> PageAnswer<'_> {
         let records = self.1["data"].as_array().map_or(&[][..], Vec::as_slice);
-        PageAnswer { status: StatusCode::OK, headers: &self.0, body: &self.1, records }
+        PageAnswer { status: StatusCode::OK, headers: &self.0, body: &self.1, records, withheld: &WITHHELD }
     }
 }
 
 impl PageSource for Script {
     type Page = Scripted;
     type Error = ();
+
+    fn outline(&self, is_later_page: bool) -> Result<PageRequest, ()> {
+        Ok(PageRequest { is_later_page, ..request() })
+    }
 
     async fn fetch(&self, request: PageRequest) -> Result<Scripted, ()> {
         self.seen.lock().expect("no panic").push(shown(&request));
@@ -60,7 +64,8 @@ fn walk_with(
         while pages.last().is_none_or(|page| page.next_cursor.is_some()) {
             let cursor = pages.last().and_then(|page| page.next_cursor.clone());
             let asked = asked(Some(2), cursor.as_deref(), None);
-            let fetched = all.fetch(&request, asked, &script, &Fake).now_or_never().expect("nothing to wait for");
+            let fetched =
+                all.fetch(asked, &Asking(&request, &script), &Fake).now_or_never().expect("nothing to wait for");
             pages.push(fetched.expect("a page"));
         }
     });
@@ -126,7 +131,10 @@ fn a_cursor_goes_into_the_body_the_query_or_both() {
     let pagination = Pagination::Cursor(Box::new(in_body(false, LimitType::Number)));
     let request = PageRequest { body: Some(json!([1])), ..request() };
     let refused = with_pages(&pagination, |pages| {
-        pages.fetch(&request, asked(Some(2), None, None), &script, &Fake).now_or_never().expect("nothing to wait for")
+        pages
+            .fetch(asked(Some(2), None, None), &Asking(&request, &script), &Fake)
+            .now_or_never()
+            .expect("nothing to wait for")
     });
     assert!(matches!(refused, Err(super::super::FetchError::Page(PageError::Body))));
 }
@@ -177,7 +185,7 @@ fn a_link_gives_its_query_and_only_on_request_its_path() {
     foreign.answers.lock().expect("no panic").push((HeaderMap::new(), body));
     let pagination = Pagination::Cursor(Box::new(with(|cursor| cursor.source = CursorSource::Link)));
     let refused = with_pages(&pagination, |pages| {
-        pages.fetch(&request(), asked(None, None, None), &foreign, &Fake).now_or_never().expect("nothing to wait for")
+        pages.fetch(asked(None, None, None), &foreign, &Fake).now_or_never().expect("nothing to wait for")
     });
     assert!(
         matches!(refused, Err(super::super::FetchError::Page(PageError::ForeignLink(host))) if host == "evil.example")
@@ -211,7 +219,7 @@ fn a_caller_may_begin_in_the_providers_own_words() {
         let pagination = kind.pagination(Some(100));
         let fetched = with_pages(&pagination, |pages| {
             pages
-                .fetch(&request, asked(Some(2), None, None), &provider, &Fake)
+                .fetch(asked(Some(2), None, None), &Asking(&request, &provider), &Fake)
                 .now_or_never()
                 .expect("nothing to wait for")
         });
@@ -225,7 +233,10 @@ fn a_caller_may_begin_in_the_providers_own_words() {
     let request = PageRequest { query: vec![("offset".to_owned(), "1".to_owned())], ..request() };
     let pagination = Kind::Offset.pagination(None);
     let fetched = with_pages(&pagination, |pages| {
-        pages.fetch(&request, asked(Some(3), None, None), &provider, &Fake).now_or_never().expect("nothing to wait for")
+        pages
+            .fetch(asked(Some(3), None, None), &Asking(&request, &provider), &Fake)
+            .now_or_never()
+            .expect("nothing to wait for")
     });
     let earlier = back(&pagination, &provider, Some(3), &fetched.expect("a page"));
     assert_eq!(earlier.iter().map(ids).collect::<Vec<_>>(), [[0]]);
@@ -270,7 +281,10 @@ fn expressions_see_the_request_and_the_answer_and_no_header_of_the_request() {
     request.query.push(("q".to_owned(), "y".to_owned()));
     let pagination = dynamic(Some("the scope"), Some("nothing"), None, false);
     with_pages(&pagination, |pages| {
-        pages.fetch(&request, asked(Some(2), None, None), &script, &Fake).now_or_never().expect("nothing to wait for")
+        pages
+            .fetch(asked(Some(2), None, None), &Asking(&request, &script), &Fake)
+            .now_or_never()
+            .expect("nothing to wait for")
     })
     .expect("a page");
     let seen = script.seen.into_inner().expect("no panic").remove(0);

@@ -2,26 +2,27 @@
 
 use std::{
     num::NonZeroU32,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use relink_domain::{
-    Secret,
-    integration::{
-        JsonPath,
-        resources::{
-            CursorPagination, CursorPath, CursorSource, LimitType, OffsetPagination, PagePagination, PageSize,
-            Pagination, RangePagination,
-        },
+use relink_domain::integration::{
+    JsonPath,
+    resources::{
+        CursorPagination, CursorPath, CursorSource, LimitType, OffsetPagination, PagePagination, PageSize, Pagination,
+        RangePagination,
     },
 };
 use serde_json::{Value, json};
 use url::Url;
 
-use super::super::{Asked, FetchError, Fetched, Page, PageAnswer, PageError, PageRequest, PageSource, Pages};
-use crate::expressions::{ExpressionError, Expressions};
+use super::super::{Asked, FetchError, Fetched, Page, PageAnswer, PageError, PageRequest, PageSource, Pages, Seal};
+use crate::{
+    account::CursorKey,
+    expressions::{ExpressionError, Expressions},
+    withheld::Withheld,
+};
 
 impl Kind {
     /// How a definition describes it.
@@ -98,6 +99,8 @@ pub(super) struct Provider {
     pub(super) seen: Arc<Mutex<Vec<String>>>,
 }
 
+pub(super) static WITHHELD: LazyLock<Withheld> = LazyLock::new(|| Withheld::new("api_key", "secret"));
+
 pub(super) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
@@ -107,7 +110,8 @@ pub(super) struct Answer {
 
 impl Page for Answer {
     fn answer(&self) -> PageAnswer<'_> {
-        PageAnswer { status: self.status, headers: &self.headers, body: &self.body, records: &self.records }
+        let Self { status, headers, body, records } = self;
+        PageAnswer { status: *status, headers, body, records, withheld: &WITHHELD }
     }
 }
 
@@ -186,9 +190,29 @@ impl PageSource for Provider {
     type Page = Answer;
     type Error = ();
 
+    fn outline(&self, is_later_page: bool) -> Result<PageRequest, ()> {
+        Ok(PageRequest { is_later_page, ..request() })
+    }
+
     async fn fetch(&self, request: PageRequest) -> Result<Answer, ()> {
         self.seen.lock().expect("no panic").push(shown(&request));
         Ok(self.answer(&request))
+    }
+}
+
+/// A source whose list is asked for with another request.
+pub(super) struct Asking<'s, S>(pub(super) &'s PageRequest, pub(super) &'s S);
+
+impl<S: PageSource + Sync> PageSource for Asking<'_, S> {
+    type Page = S::Page;
+    type Error = S::Error;
+
+    fn outline(&self, is_later_page: bool) -> Result<PageRequest, S::Error> {
+        Ok(PageRequest { is_later_page, ..self.0.clone() })
+    }
+
+    async fn fetch(&self, request: PageRequest) -> Result<S::Page, S::Error> {
+        self.1.fetch(request).await
     }
 }
 
@@ -233,8 +257,10 @@ pub(super) fn request() -> PageRequest {
         method: Method::GET,
         path: "/items".to_owned(),
         query: vec![("q".to_owned(), "x".to_owned())],
+        raw_query: None,
         headers: HeaderMap::new(),
         body: None,
+        is_later_page: false,
     }
 }
 
@@ -242,19 +268,20 @@ type FetchResult = Result<Fetched<Answer>, FetchError<()>>;
 
 pub(super) fn with_pages<T>(pagination: &Pagination, act: impl FnOnce(&Pages<'_>) -> T) -> T {
     let base: Url = "https://api.example.com/v1".parse().expect("a URL");
-    let added = [("api_key".to_owned(), Secret::new("secret"))];
-    act(&Pages { pagination, base: &base, added: &added })
+    act(&Pages { pagination, base: &base, seal: &seal() })
+}
+
+pub(super) fn seal() -> Seal {
+    Seal::new(CursorKey([7; 32]), &["the list"])
 }
 
 /// One page for a caller.
 pub(super) fn page(pagination: &Pagination, source: &Provider, asked: Asked) -> FetchResult {
-    with_pages(pagination, |pages| {
-        pages.fetch(&request(), asked, source, &Fake).now_or_never().expect("nothing to wait for")
-    })
+    with_pages(pagination, |pages| pages.fetch(asked, source, &Fake).now_or_never().expect("nothing to wait for"))
 }
 
 pub(super) fn asked(limit: Option<u32>, next: Option<&str>, prev: Option<&str>) -> Asked {
-    Asked::read(limit.map(|limit| limit.to_string()).as_deref(), next, prev).expect("a page")
+    Asked::read(limit.map(|limit| limit.to_string()).as_deref(), next, prev, &seal()).expect("a page")
 }
 
 pub(super) fn ids(fetched: &Fetched<Answer>) -> Vec<u64> {

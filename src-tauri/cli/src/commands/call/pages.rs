@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use relink_calls::pages::url_of_relation;
+use relink_calls::url_of_relation;
 use serde_json::value::RawValue;
 use ureq::http::{HeaderMap, Uri};
 

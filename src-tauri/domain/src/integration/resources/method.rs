@@ -53,6 +53,14 @@ pub struct Method {
 }
 
 impl Method {
+    /// Every placeholder but those of its authorization.
+    pub fn outside_authorization(&self) -> Vec<&Placeholder> {
+        let in_body = if let MethodBody::Template(template) = &self.body { Some(template) } else { None };
+        let in_values = self.query.iter().chain(in_body).flat_map(Template::placeholders);
+        let in_headers = self.headers.iter().flat_map(|header| header.value.placeholders());
+        self.in_url().into_iter().chain(in_headers).chain(in_values).collect()
+    }
+
     /// The placeholders in its URL. No secret may be there: URLs are stored and shown.
     pub(in crate::integration) fn in_url(&self) -> Vec<&Placeholder> {
         let in_base = self.base_url.iter().flat_map(Address::placeholders);

@@ -1,0 +1,50 @@
+//! Requests that ask for another method than the one that they are sent with. Some servers heed that, so whoever may only read may not
+//! ask for it.
+
+use http::HeaderMap;
+use url::form_urlencoded;
+
+/// Of Google's and Microsoft's APIs, and of frameworks after them.
+const HEADERS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+/// Of Rails, Laravel, Symfony and Express; of Salesforce; of `ServiceStack`.
+const PARAMETERS: [&str; 3] = ["_method", "_httpmethod", HEADERS[0]];
+
+/// Whether a request with these headers and this query may be taken for one with another method.
+pub fn overrides_method(headers: &HeaderMap, query: Option<&str>) -> bool {
+    HEADERS.iter().any(|name| headers.contains_key(*name))
+        || form_urlencoded::parse(query.unwrap_or_default().as_bytes()).any(|(name, _)| is_overriding_parameter(&name))
+}
+
+pub(crate) fn is_overriding_header(name: &str) -> bool {
+    HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+pub(crate) fn is_overriding_parameter(name: &str) -> bool {
+    PARAMETERS.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn another_method_is_found_in_a_header_and_in_the_query() {
+        let with = |name: &'static str| {
+            HeaderMap::from_iter([(name.parse().expect("a name"), HeaderValue::from_static("DELETE"))])
+        };
+        for (headers, query, overrides) in [
+            (with("x-http-method-override"), None, true),
+            (with("X-HTTP-Method"), None, true),
+            (with("x-method-override"), None, true),
+            (with("x-method"), Some("method=DELETE&a=_method"), false),
+            (HeaderMap::new(), Some("a=1&_method=DELETE"), true),
+            (HeaderMap::new(), Some("%5FHttpMethod=PATCH"), true),
+            (HeaderMap::new(), Some("X-HTTP-Method-Override=PUT"), true),
+            (HeaderMap::new(), None, false),
+        ] {
+            assert_eq!(overrides_method(&headers, query), overrides, "{headers:?} {query:?}");
+        }
+    }
+}
