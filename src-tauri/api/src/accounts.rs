@@ -3,7 +3,10 @@
 use axum::{Extension, Json, extract::State, http::header, response::IntoResponse};
 use relink_contract::{
     ById, List, Results, Success, WireSecret,
-    account::{AccessToken, AccountChange, AccountRow, CheckReport, DeletedAccount, IntegratedAccount, Rename},
+    account::{
+        AccessToken, AccountChange, AccountRow, CheckReport, DeletedAccount, IntegratedAccount, IntegratedAccountToken,
+        NewIntegratedAccountToken, Rename,
+    },
 };
 use relink_domain::{AccountId, Timestamp, caller::Caller, permission::Permission};
 use relink_engine::{AccountPlace, AccountText, AccountTime, AccountView, Filter, PageQuery};
@@ -26,6 +29,9 @@ pub(crate) fn routes() -> Routes {
         .with(Permission::ReadAccounts, routes!(show))
         .with(Permission::ChangeAccounts, routes!(change, delete))
         .with(Permission::UseAccounts, routes!(refresh_credentials))
+        .with(Permission::UseAccounts, routes!(create_token))
+        .with(Permission::ReadOwnAccount, routes!(show_own))
+        .with(Permission::ChangeOwnAccount, routes!(change_own))
         .with(Permission::ReadAccounts, routes!(rows))
         .with(Permission::ReadAccounts, routes!(row))
         .with(Permission::UseAccounts, routes!(access_token))
@@ -37,6 +43,20 @@ pub(crate) fn routes() -> Routes {
 impl ApiState {
     fn integrated_account(&self, view: &AccountView) -> IntegratedAccount {
         view.integrated_account(self.engine.environment_id())
+    }
+
+    async fn merged(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        change: AccountChange,
+    ) -> Result<IntegratedAccount, ApiError> {
+        let accounts = self.engine.accounts();
+        let view = match change.context {
+            Some(context) => accounts.merge_context(caller, id, context).await?,
+            None => accounts.get(caller, id).await?,
+        };
+        Ok(self.integrated_account(&view))
     }
 
     fn account_row(&self, view: &AccountView) -> AccountRow {
@@ -141,11 +161,7 @@ async fn change(
     PathId(id): PathId<AccountId>,
     Body(change): Body<AccountChange>,
 ) -> ApiResult<IntegratedAccount> {
-    let view = match change.context {
-        Some(context) => api.engine.accounts().merge_context(&caller, id, context).await?,
-        None => api.engine.accounts().get(&caller, id).await?,
-    };
-    Ok(Json(api.integrated_account(&view)))
+    Ok(Json(api.merged(&caller, id, change).await?))
 }
 
 /// Delete an integrated account
@@ -183,6 +199,67 @@ async fn refresh_credentials(
 ) -> ApiResult<Success> {
     api.engine.refresher().refresh(&caller, account_id(&account.id)?).await?;
     Ok(Json(Success::YES))
+}
+
+/// Create a token for an account
+///
+/// For programs that may use one account only: good for `/proxy`, `/custom` and `/integrated-account/me`, for 15 minutes, and no longer
+/// than the API token that made it. It may change the account if that API token may. It ends when Relink restarts.
+#[utoipa::path(
+    post,
+    path = "/integrated-account/token",
+    operation_id = "create_integrated_account_token",
+    tag = "Accounts",
+    request_body = NewIntegratedAccountToken,
+    responses((status = 200, description = "The token", body = IntegratedAccountToken), BodyErrors, NotFound, Conflict),
+)]
+async fn create_token(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<NewIntegratedAccountToken>,
+) -> ApiResult<IntegratedAccountToken> {
+    let view = api.engine.accounts().get(&caller, account_id(&new.integrated_account_id)?).await?;
+    let account = &view.account;
+    let token = api.engine.access().create_account_token(&caller, account.id(), &account.profile.integration)?;
+    Ok(Json(IntegratedAccountToken { integrated_account_token: token.clone().into(), token: token.into() }))
+}
+
+/// Show the account of an account token
+#[utoipa::path(
+    get,
+    path = "/integrated-account/me",
+    operation_id = "get_own_integrated_account",
+    tag = "Accounts",
+    responses((status = 200, description = "The account", body = IntegratedAccount), NotFound),
+)]
+async fn show_own(State(api): State<ApiState>, Extension(caller): Extension<Caller>) -> ApiResult<IntegratedAccount> {
+    let id = own_account(&caller)?;
+    Ok(Json(api.integrated_account(&api.engine.accounts().get(&caller, id).await?)))
+}
+
+/// Change the account of an account token
+///
+/// Merges `context`, one level deep. Credentials can't be changed this way.
+#[utoipa::path(
+    patch,
+    path = "/integrated-account/me",
+    operation_id = "update_own_integrated_account",
+    tag = "Accounts",
+    request_body = AccountChange,
+    responses((status = 200, description = "The account", body = IntegratedAccount), BodyErrors, NotFound, Conflict),
+)]
+async fn change_own(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Body(change): Body<AccountChange>,
+) -> ApiResult<IntegratedAccount> {
+    let id = own_account(&caller)?;
+    Ok(Json(api.merged(&caller, id, change).await?))
+}
+
+/// Only account tokens are permitted on these routes.
+fn own_account(caller: &Caller) -> Result<AccountId, ApiError> {
+    caller.own_account().ok_or_else(|| AccountId::not_found("me"))
 }
 
 /// List accounts in Relink's format

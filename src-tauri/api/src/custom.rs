@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().with(Permission::MakeCalls, routes!(call))
+    Routes::new().with(Permission::CallMethods, routes!(call))
 }
 
 /// Call a path of the provider's API

@@ -35,7 +35,7 @@ impl Client {
         match caller {
             Caller::Person => Self::Person,
             Caller::ApiToken { id, .. } => Self::ApiToken(*id),
-            Caller::AccountToken { account_id } => Self::AccountToken(*account_id),
+            Caller::AccountToken { account_id, .. } => Self::AccountToken(*account_id),
             Caller::McpToken { account_id } => Self::McpToken(*account_id),
             Caller::Link { id } => Self::Link(*id),
             Caller::Internal => Self::Internal,
@@ -169,7 +169,7 @@ mod tests {
         let callers = [
             Caller::Person,
             Caller::api_token(ApiTokenId::from_uuid(id), "my-agent", TokenLevel::Program),
-            Caller::AccountToken { account_id },
+            Caller::AccountToken { account_id, grant: std::sync::Arc::default() },
             Caller::McpToken { account_id },
             Caller::Link { id: LinkTokenId::from_uuid(id) },
             Caller::Internal,

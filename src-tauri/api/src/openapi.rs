@@ -41,6 +41,7 @@ impl Routes {
             let who = match permission.least() {
                 Least::Program => "Every API token may do this.",
                 Least::Full => "This takes a token with full access.",
+                Least::Account => "Only an account token may do this.",
                 Least::Person => "No API token may do this: only the person, in the window or with the command line.",
             };
             let description = operation.description.take().map(|text| format!("{}\n\n{who}", text.trim_end()));

@@ -32,6 +32,8 @@ enum Who {
     Program,
     Full,
     Person,
+    /// An account token, and no other.
+    Account,
 }
 
 /// What each caller may do, written a second time: a route that is missing here, or that declares something else, fails.
@@ -64,6 +66,9 @@ const TABLE: &[(Who, &str)] = &[
     (Who::Full, "PATCH /integrated-account/{id}"),
     (Who::Full, "DELETE /integrated-account/{id}"),
     (Who::Program, "POST /integrated-account/refresh-credentials"),
+    (Who::Program, "POST /integrated-account/token"),
+    (Who::Account, "GET /integrated-account/me"),
+    (Who::Account, "PATCH /integrated-account/me"),
     (Who::Program, "GET /integrated-account/{id}/tools"),
     (Who::Program, "GET /integrated-account/{id}/capabilities"),
     (Who::Program, "POST /link-token"),
@@ -302,17 +307,39 @@ async fn a_read_only_token_gets_through_to_reading_and_to_nothing_else() {
     }
 }
 
+#[tokio::test]
+async fn an_account_token_gets_through_to_methods_and_to_its_account_alone() {
+    let world = World::new().await;
+    let router = router::router(world.state.clone());
+    let account_id = AccountId::from_uuid(Uuid::nil());
+    for (level, may_change) in [(TokenLevel::Program, false), (TokenLevel::Full, true)] {
+        let (_, maker) = world.token(level, None).await;
+        let access = world.engine.access();
+        let maker = access.authenticate(&maker).expect("valid");
+        let token = access.create_account_token(&maker, account_id, "acme").expect("made");
+        for (who, operation) in TABLE {
+            let path = operation.split_once(' ').map(|(_, path)| path).expect("a path");
+            let is_its = *who == Who::Open
+                || ["/proxy/", "/custom/"].iter().any(|route| path.starts_with(route))
+                || *operation == "GET /integrated-account/me"
+                || *operation == "PATCH /integrated-account/me" && may_change;
+            let response = ask(&router, operation, Some(token.expose())).await;
+            check("an account token", operation, is_its, (403, "forbidden"), &response);
+        }
+        world.clock.advance_secs(15 * 60);
+        let response = ask(&router, "GET /integrated-account/me", Some(token.expose())).await;
+        check("an expired account token", "GET /integrated-account/me", false, (401, "unauthorized"), &response);
+    }
+}
+
 /// Nothing gives these callers a token yet, so they are put in place of one.
 #[tokio::test]
 async fn callers_that_have_no_route_are_refused_on_every_one() {
     let world = World::new().await;
     let account_id = AccountId::from_uuid(Uuid::nil());
-    for caller in [
-        Caller::AccountToken { account_id },
-        Caller::McpToken { account_id },
-        Caller::Link { id: LinkTokenId::from_uuid(Uuid::nil()) },
-        Caller::Internal,
-    ] {
+    for caller in
+        [Caller::McpToken { account_id }, Caller::Link { id: LinkTokenId::from_uuid(Uuid::nil()) }, Caller::Internal]
+    {
         let guarded = router::guarded()
             .merge(via::routes())
             .merge(router::methods())

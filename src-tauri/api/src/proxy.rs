@@ -26,8 +26,8 @@ use crate::{
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
-        .with(Permission::MakeCalls, routes!(list, create, update_one, delete_one))
-        .with(Permission::MakeCalls, routes!(get, run, update, delete))
+        .with(Permission::CallMethods, routes!(list, create, update_one, delete_one))
+        .with(Permission::CallMethods, routes!(get, run, update, delete))
 }
 
 /// List the records of a resource
@@ -307,8 +307,8 @@ async fn forward(
 /// The account that the caller names, or the one that its token is for.
 fn account_of(caller: &Caller, parameters: &Parameters) -> Result<AccountId, ApiError> {
     match (caller, &parameters.integrated_account_id) {
-        (Caller::AccountToken { account_id }, _) => Ok(*account_id),
         (_, Some(text)) => text.parse().map_err(|_| AccountId::not_found(text)),
+        (Caller::AccountToken { account_id, .. }, None) => Ok(*account_id),
         (_, None) => {
             let message = "integrated_account_id is missing. Name the account in the query: ?integrated_account_id=ID.";
             Err(ApiError::bad_request("integrated_account_id_missing", message))
@@ -320,6 +320,7 @@ fn account_of(caller: &Caller, parameters: &Parameters) -> Result<AccountId, Api
 fn explain(error: MethodError<Error>) -> ApiError {
     let bad_gateway = |code: &str, message: &str| ApiError::new(StatusCode::BAD_GATEWAY, code, message);
     let message = error.to_string();
+    let conflict = |code: &str| ApiError::new(StatusCode::CONFLICT, code, &message);
     match error {
         MethodError::Call(error) => call_error::explain(error),
         MethodError::NoResource { resource, known } => {
@@ -340,24 +341,14 @@ fn explain(error: MethodError<Error>) -> ApiError {
         MethodError::SecretInConfig(_) => ApiError::bad_request("secret_outside_authorization", &message),
         MethodError::Build(BuildError::Body(error)) => ApiError::bad_request(error.code(), &message),
         MethodError::Build(BuildError::Target(error)) => call_error::explain(error.into()),
-        MethodError::Build(BuildError::Base(BaseError::Missing)) => {
-            ApiError::new(StatusCode::CONFLICT, "no_base_url", &message)
-        }
-        MethodError::Build(BuildError::Base(BaseError::Foreign(_))) => {
-            ApiError::new(StatusCode::CONFLICT, "foreign_origin", &message)
-        }
-        MethodError::Build(BuildError::Base(BaseError::Moved)) => {
-            ApiError::new(StatusCode::CONFLICT, "address_changed", &message)
-        }
-        MethodError::Build(BuildError::Base(BaseError::Address(_))) => {
-            ApiError::new(StatusCode::CONFLICT, "address_unresolved", &message)
-        }
+        MethodError::Build(BuildError::Base(BaseError::Missing)) => conflict("no_base_url"),
+        MethodError::Build(BuildError::Base(BaseError::Foreign(_))) => conflict("foreign_origin"),
+        MethodError::Build(BuildError::Base(BaseError::Moved)) => conflict("address_changed"),
+        MethodError::Build(BuildError::Base(BaseError::Address(_))) => conflict("address_unresolved"),
         MethodError::Build(BuildError::Fill(_) | BuildError::Header(_)) => {
             ApiError::bad_request("request_incomplete", &message)
         }
-        MethodError::Build(BuildError::Expression(_) | BuildError::Signing(_)) => {
-            ApiError::new(StatusCode::CONFLICT, "request_unsigned", &message)
-        }
+        MethodError::Build(BuildError::Expression(_) | BuildError::Signing(_)) => conflict("request_unsigned"),
         MethodError::Page(error) if error.is_the_callers() => ApiError::bad_request(error.code(), &message),
         MethodError::Page(error) => bad_gateway(error.code(), &message),
         MethodError::Read(_) => bad_gateway("answer_unreadable", &message),
@@ -395,7 +386,7 @@ mod tests {
         assert_eq!(read(&format!("integrated_account_id={id}")).expect("an id").to_string(), id);
         assert_eq!(read("").expect_err("missing").code(), "integrated_account_id_missing");
         assert_eq!(read("integrated_account_id=acme").expect_err("unknown").code(), "not_found");
-        let own = Caller::AccountToken { account_id: id.parse().expect("an id") };
+        let own = Caller::AccountToken { account_id: id.parse().expect("an id"), grant: std::sync::Arc::default() };
         assert_eq!(account_of(&own, &Parameters::default()).expect("its own").to_string(), id);
     }
 }

@@ -32,8 +32,8 @@ use crate::{
 };
 
 const PREFIX: &str = "/via/";
-/// A token of Relink's has 43 characters; nothing shorter is worth a look.
-const MIN_TOKEN: usize = 43;
+/// The characters of an API token, and of an account token.
+const TOKEN_LENGTHS: [usize; 2] = [43, 36];
 /// So many headers are searched for Relink's token.
 const MAX_SEARCHED: usize = 64;
 
@@ -85,7 +85,7 @@ fn find_tokens<C>(headers: &HeaderMap, known: impl Fn(&str) -> Option<C>) -> (Op
 }
 
 fn caller_in<C>(text: &str, known: &impl Fn(&str) -> Option<C>) -> Option<C> {
-    let known = |text: &str| if text.len() < MIN_TOKEN { None } else { known(text) };
+    let known = |text: &str| if TOKEN_LENGTHS.contains(&text.len()) { known(text) } else { None };
     let credential = text.rsplit(' ').next().unwrap_or_default();
     known(credential).or_else(|| {
         let pair = String::from_utf8(BASE64_STANDARD.decode(credential).ok()?).ok()?;
@@ -97,7 +97,7 @@ fn caller_in<C>(text: &str, known: &impl Fn(&str) -> Option<C>) -> Option<C> {
 /// Whether a token of Relink's is in a path or a query.
 fn has_token<C>(path_and_query: &str, known: impl Fn(&str) -> Option<C>) -> bool {
     let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    path_and_query.split(|c| !is_of_token(c)).any(|word| word.len() == MIN_TOKEN && known(word).is_some())
+    path_and_query.split(|c| !is_of_token(c)).any(|word| TOKEN_LENGTHS.contains(&word.len()) && known(word).is_some())
 }
 
 /// Call the provider's API at its base URL

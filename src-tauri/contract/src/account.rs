@@ -303,6 +303,20 @@ pub struct AccessToken {
     pub needs_reauth: bool,
 }
 
+/// A request for a token for one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NewIntegratedAccountToken {
+    pub integrated_account_id: String,
+}
+
+/// A token for one account. Truto's documents read it under either name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IntegratedAccountToken {
+    pub integrated_account_token: WireSecret,
+    /// The same.
+    pub token: WireSecret,
+}
+
 /// The provider's response to a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 #[serde(rename_all = "snake_case")]

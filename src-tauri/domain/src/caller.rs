@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, ApiTokenId, LinkTokenId, token_limits::TokenLimits};
+use crate::{AccountId, ApiTokenId, LinkTokenId, Timestamp, token_limits::TokenLimits};
 
 /// Who called a verb of the engine. Timeline entries say who did what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,12 @@ pub enum Caller {
         limits: Arc<TokenLimits>,
     },
     /// A program with a token for one account.
-    AccountToken { account_id: AccountId },
+    AccountToken {
+        account_id: AccountId,
+        /// What it may do now. It isn't part of what is recorded.
+        #[serde(skip)]
+        grant: Arc<AccountGrant>,
+    },
     /// An agent with a token for one account's tools.
     McpToken { account_id: AccountId },
     /// Whoever holds a link token, within the flow that it began.
@@ -42,6 +47,22 @@ pub struct Grant {
 impl From<TokenLevel> for Grant {
     fn from(level: TokenLevel) -> Self {
         Self { level, limits: TokenLimits::default() }
+    }
+}
+
+/// What an account token may do: no more than whoever made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountGrant {
+    /// The API token that made it, and that it ends with. `None`: the person did.
+    pub made_by: Option<ApiTokenId>,
+    pub expires_at: Timestamp,
+    /// Whether it may change the account.
+    pub may_change: bool,
+}
+
+impl Default for AccountGrant {
+    fn default() -> Self {
+        Self { made_by: None, expires_at: Timestamp::from_millis(0), may_change: false }
     }
 }
 
@@ -112,6 +133,14 @@ impl Caller {
             Self::Person | Self::AccountToken { .. } | Self::McpToken { .. } | Self::Link { .. } | Self::Internal => {
                 None
             }
+        }
+    }
+
+    /// The one account that its token is for.
+    pub const fn own_account(&self) -> Option<AccountId> {
+        match self {
+            Self::AccountToken { account_id, .. } | Self::McpToken { account_id } => Some(*account_id),
+            Self::Person | Self::ApiToken { .. } | Self::Link { .. } | Self::Internal => None,
         }
     }
 

@@ -23,6 +23,8 @@ pub enum Least {
     Full,
     /// The person alone: no token has it.
     Person,
+    /// An account token, for its account: nobody else has an account of its own.
+    Account,
 }
 
 macro_rules! permissions {
@@ -56,6 +58,7 @@ permissions! {
     ReadAccounts = "read_accounts", Program, "read accounts, their timelines and Relink's status";
     UseAccounts = "use_accounts", Program, "refresh and check accounts, and get their access tokens";
     MakeCalls = "make_calls", Program, "make calls with accounts";
+    CallMethods = "call_methods", Program, "call methods of accounts' integrations";
     CreateLinks = "create_links", Program, "create connection links";
     FollowEvents = "follow_events", Program, "follow events";
     OwnWebhooks = "own_webhooks", Program, "manage webhooks that it created";
@@ -73,6 +76,9 @@ permissions! {
     RecordBodies = "record_bodies", Person, "record the bodies of calls";
     ControlSandbox = "control_sandbox", Person, "use the Sandbox's controls";
     SubmitCallbacks = "submit_callbacks", Person, "submit an OAuth callback outside of its sign-in";
+
+    ReadOwnAccount = "read_own_account", Account, "read an account of its own";
+    ChangeOwnAccount = "change_own_account", Account, "change an account of its own";
 }
 
 impl Permission {
@@ -83,6 +89,9 @@ impl Permission {
             Self::ReadAccounts
             | Self::UseAccounts
             | Self::MakeCalls
+            | Self::CallMethods
+            | Self::ReadOwnAccount
+            | Self::ChangeOwnAccount
             | Self::CreateLinks
             | Self::ReadCalls
             | Self::ChangeAccounts
@@ -107,17 +116,22 @@ impl Caller {
     /// Whether the caller has a permission. Relink itself has none, because it never comes through a surface.
     pub fn may(&self, permission: Permission) -> bool {
         match self {
-            Self::Person => true,
+            Self::Person => permission.least() != Least::Account,
             Self::ApiToken { level, limits, .. } => {
                 let has_level = match permission.least() {
                     Least::Program => true,
                     Least::Full => matches!(level, TokenLevel::Full),
-                    Least::Person => false,
+                    Least::Person | Least::Account => false,
                 };
                 has_level && (permission.is_divisible() || !limits.names_accounts())
             }
-            // The routes for the first two don't exist yet. The connect UI's routes check the link token or the flow's key.
-            Self::AccountToken { .. } | Self::McpToken { .. } | Self::Link { .. } | Self::Internal => false,
+            Self::AccountToken { grant, .. } => match permission {
+                Permission::CallMethods | Permission::ReadOwnAccount => true,
+                Permission::ChangeOwnAccount => grant.may_change,
+                _ => false,
+            },
+            // The routes for the first one don't exist yet. The connect UI's routes check the link token or the flow's key.
+            Self::McpToken { .. } | Self::Link { .. } | Self::Internal => false,
         }
     }
 
@@ -132,13 +146,19 @@ impl Caller {
 
     /// Fails if the caller's token is limited to other accounts than this one of the integration with this name.
     pub fn require_account(&self, account: AccountId, integration: &str) -> Result<(), Refusal> {
-        let is_allowed = self.account_limits().is_none_or(|limits| limits.allows(account, integration));
+        let is_allowed = self.account_limits().is_none_or(|limits| limits.allows(account, integration))
+            && self.own_account().is_none_or(|own| own == account);
         if is_allowed { Ok(()) } else { Err(self.refusal(Lacking::Account)) }
     }
 
     /// Fails if the caller's token is limited to some accounts.
     pub fn require_all_accounts(&self) -> Result<(), Refusal> {
-        if self.account_limits().is_none() { Ok(()) } else { Err(self.refusal(Lacking::AllAccounts)) }
+        if self.is_limited_to_accounts() { Err(self.refusal(Lacking::AllAccounts)) } else { Ok(()) }
+    }
+
+    /// Whether its token is for some accounts only.
+    pub fn is_limited_to_accounts(&self) -> bool {
+        self.account_limits().is_some() || self.own_account().is_some()
     }
 
     fn refusal(&self, lacking: Lacking) -> Refusal {
@@ -189,6 +209,13 @@ impl Refusal {
                     .to_owned()
             }
             (_, Least::Person) => "Do it in Relink's window, or with the relink command.".to_owned(),
+            (Caller::AccountToken { .. }, Least::Account) => {
+                "Make the account token with an API token with full access: relink api-token create NAME --admin."
+                    .to_owned()
+            }
+            (_, Least::Account) => {
+                "Use an account token, from POST /integrated-account/token, or name the account by its id.".to_owned()
+            }
             (_, Least::Program | Least::Full) => {
                 "Use an API token: relink api-token create NAME, or in Relink's settings.".to_owned()
             }
@@ -206,6 +233,9 @@ impl fmt::Display for Refusal {
         let permission = match (self.lacking, &self.caller) {
             (Lacking::Permission(permission), _) => permission,
             (Lacking::Writing, caller) => return write!(f, "The {caller} may only read."),
+            (Lacking::Account, Caller::AccountToken { .. }) => {
+                return f.write_str("This account token is for another account.");
+            }
             (Lacking::Account, caller) => return write!(f, "The {caller} is limited to other accounts."),
             (Lacking::AllAccounts, caller) => return write!(f, "The {caller} is limited to some accounts."),
         };
@@ -216,6 +246,9 @@ impl fmt::Display for Refusal {
             }
             (Caller::ApiToken { name, limits, .. }, _) if is_beyond(limits, permission) => {
                 write!(f, "The API token {name} may not {what}, because it is limited to some accounts.")
+            }
+            (Caller::ApiToken { name, .. }, Least::Account) => {
+                write!(f, "The API token {name} may not {what}, because it has none.")
             }
             (Caller::ApiToken { name, .. }, _) => {
                 write!(f, "The API token {name} may not {what}. That takes a token with full access.")
@@ -233,7 +266,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{AccountId, ApiTokenId, LinkTokenId};
+    use crate::{AccountId, ApiTokenId, LinkTokenId, caller::AccountGrant};
 
     fn token(level: TokenLevel) -> Caller {
         Caller::api_token(ApiTokenId::from_uuid(Uuid::nil()), "my-agent", level)
@@ -243,7 +276,8 @@ mod tests {
     fn the_person_may_do_everything_and_each_token_less() {
         let allowed = |caller: &Caller| Permission::ALL.iter().filter(|&&permission| caller.may(permission)).count();
         let person = allowed(&Caller::Person);
-        assert_eq!(person, Permission::ALL.len());
+        let of_account = Permission::ALL.iter().filter(|permission| permission.least() == Least::Account).count();
+        assert_eq!(person, Permission::ALL.len() - of_account);
         let (full, program) = (allowed(&token(TokenLevel::Full)), allowed(&token(TokenLevel::Program)));
         assert!(person > full && full > program && program > 0, "{person} {full} {program}");
     }
@@ -320,10 +354,37 @@ mod tests {
     }
 
     #[test]
+    fn an_account_token_may_call_methods_and_read_its_account_and_change_it_as_its_maker_may() {
+        let account_id = AccountId::from_uuid(Uuid::nil());
+        let made = |may_change| Caller::AccountToken {
+            account_id,
+            grant: AccountGrant { may_change, ..AccountGrant::default() }.into(),
+        };
+        for (may_change, may) in [
+            (false, &[Permission::CallMethods, Permission::ReadOwnAccount][..]),
+            (true, &[Permission::CallMethods, Permission::ReadOwnAccount, Permission::ChangeOwnAccount]),
+        ] {
+            let allowed: Vec<_> = Permission::ALL.iter().filter(|it| made(may_change).may(**it)).copied().collect();
+            assert_eq!(allowed, may);
+        }
+        let refusal = made(false).require(Permission::ChangeOwnAccount).expect_err("refused");
+        assert!(refusal.hint().contains("--admin"), "{}", refusal.hint());
+        assert_eq!(made(true).require_account(account_id, "acme"), Ok(()));
+        let other = AccountId::from_uuid(Uuid::max());
+        let refusal = made(true).require_account(other, "acme").expect_err("refused");
+        assert_eq!(refusal.to_string(), "This account token is for another account.");
+        assert!(made(true).require_all_accounts().is_err());
+        for level in TokenLevel::ALL {
+            let refusal = token(level).require(Permission::ReadOwnAccount).expect_err("refused");
+            assert!(refusal.to_string().ends_with("because it has none."), "{refusal}");
+            assert!(refusal.hint().contains("/integrated-account/token"), "{}", refusal.hint());
+        }
+    }
+
+    #[test]
     fn callers_without_routes_may_do_nothing() {
         let account_id = AccountId::from_uuid(Uuid::nil());
         for caller in [
-            Caller::AccountToken { account_id },
             Caller::McpToken { account_id },
             Caller::Link { id: LinkTokenId::from_uuid(Uuid::nil()) },
             Caller::Internal,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 /// Permissions that a limited token doesn't have, because what they allow is about every account.
-const INDIVISIBLE: [&str; 11] = [
+const INDIVISIBLE: [&str; 13] = [
     "follow_events",
     "own_webhooks",
     "all_webhooks",
@@ -22,6 +22,9 @@ const INDIVISIBLE: [&str; 11] = [
     "record_bodies",
     "control_sandbox",
     "submit_callbacks",
+    // Of account tokens alone.
+    "read_own_account",
+    "change_own_account",
 ];
 
 /// Lists of accounts and of what belongs to them: only its own are in there.
@@ -61,7 +64,9 @@ fn class_of(method: &Method, path: &str, permission: &str) -> Class {
         return Class::WithoutAccounts;
     }
     Class::OfAccount(match path {
-        "/link-token" => |path, id| (path.to_owned(), json!({ "integrated_account_id": id })),
+        "/link-token" | "/integrated-account/token" => {
+            |path, id| (path.to_owned(), json!({ "integrated_account_id": id }))
+        }
         "/integrated-account/refresh-credentials" => |path, id| (path.to_owned(), json!({ "id": id })),
         "/relink/timeline" => |path, id| (format!("{path}?account={id}"), Value::Null),
         "/relink/accounts/{id}/rename" => |path, id| (path.replace("{id}", id), json!({ "name": "renamed" })),

@@ -1,5 +1,6 @@
 //! The surface, over real sockets.
 
+mod account_tokens;
 mod answering_provider;
 mod attacks;
 mod calls;

@@ -11,7 +11,7 @@ use crate::{
 impl Accounts {
     /// Fails if the caller's token is limited to other accounts. The account is read only for such a token.
     pub(crate) async fn require(&self, caller: &Caller, id: AccountId) -> Result<()> {
-        if caller.account_limits().is_none() {
+        if !caller.is_limited_to_accounts() {
             return Ok(());
         }
         let account = self.load(id).await?;
@@ -21,6 +21,9 @@ impl Accounts {
 
 /// The filter, narrowed to the accounts that the caller's token is limited to.
 pub(super) fn narrowed(caller: &Caller, mut filter: Filter) -> Filter {
+    if let Some(own) = caller.own_account() {
+        filter.ids = Some(filter.ids.map_or(vec![own], |ids| ids.into_iter().filter(|id| *id == own).collect()));
+    }
     let Some(limits) = caller.account_limits() else { return filter };
     if let Some(accounts) = &limits.accounts {
         filter.ids = Some(match filter.ids {

@@ -143,7 +143,7 @@ impl Accounts {
 
     /// The number of accounts by the name of their status.
     pub async fn status_counts(&self, caller: &Caller) -> Result<HashMap<String, u32>> {
-        if caller.account_limits().is_some() {
+        if caller.is_limited_to_accounts() {
             let mut counts = HashMap::new();
             for view in self.list(caller, Filter::default()).await? {
                 *counts.entry(view.account.status().as_str().to_owned()).or_default() += 1;

@@ -132,7 +132,7 @@ impl CallLog {
 
     /// Recorded calls, newest first: only those with accounts that the caller's token is limited to.
     pub async fn calls(&self, caller: &Caller, mut query: CallQuery, limit: usize) -> Result<Vec<RecordedCall>> {
-        if caller.account_limits().is_some() {
+        if caller.is_limited_to_accounts() {
             let filter = Filter { ids: query.accounts, ..Filter::default() };
             let allowed = self.0.uses.accounts.list(caller, filter).await?;
             query.accounts = Some(allowed.iter().map(|view| view.account.id()).collect());

@@ -1,5 +1,10 @@
 //! API tokens, and the authentication of callers. Tokens are opaque, shown once and stored as hashes.
 
+mod account_tokens;
+
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex};
 
 use relink_contract::{event::Gone, token::ApiTokenCreated};
@@ -13,6 +18,7 @@ use relink_domain::{
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+use self::account_tokens::AccountTokens;
 use crate::{
     access_tokens::LAST_USE_RESOLUTION_MILLIS,
     clock::Clock,
@@ -49,6 +55,7 @@ struct Inner {
     known: Mutex<Vec<KnownToken>>,
     /// The hash of the run's own token.
     run_token: Mutex<Option<[u8; 32]>>,
+    account_tokens: Mutex<AccountTokens>,
 }
 
 /// The part of an API token that is needed on each request.
@@ -78,7 +85,12 @@ impl Access {
     pub(crate) async fn open(uses: Dependencies) -> Result<Self> {
         let all = uses.store.read(api_tokens::all).await?;
         let known = all.into_iter().map(|(hash, token)| KnownToken::new(hash, &token)).collect();
-        Ok(Self(Arc::new(Inner { uses, known: Mutex::new(known), run_token: Mutex::default() })))
+        Ok(Self(Arc::new(Inner {
+            uses,
+            known: Mutex::new(known),
+            run_token: Mutex::default(),
+            account_tokens: Mutex::default(),
+        })))
     }
 
     /// Creates an API token. The token itself is returned only here.
@@ -162,14 +174,18 @@ impl Access {
         Ok(token)
     }
 
-    /// The caller that an API token or this run's token authenticates; `None` for any other. Every known hash is
-    /// compared, each in constant time. The use of an API token is recorded in the background.
+    /// The caller that an API token, an account token or this run's token authenticates; `None` for any other. Every known hash of the
+    /// first and the last is compared, each in constant time. The use of an API token is recorded in the background.
     pub fn authenticate(&self, token: &str) -> Option<Caller> {
         let hash = hash_of(token);
         if lock(&self.0.run_token).is_some_and(|known| known.ct_eq(&hash).into()) {
             return Some(Caller::Person);
         }
         let now = self.0.uses.clock.now();
+        let of_account = lock(&self.0.account_tokens).get(&hash);
+        if let Some(of_account) = of_account.filter(|caller| self.is_still_valid(caller)) {
+            return Some(of_account);
+        }
         let mut caller = None;
         let mut used = None;
         for known in lock(&self.0.known).iter_mut() {
@@ -193,10 +209,16 @@ impl Access {
         caller
     }
 
-    /// Whether an authenticated caller would be authenticated again: its API token wasn't revoked and hasn't expired.
+    /// Whether an authenticated caller would be authenticated again: its token wasn't revoked and hasn't expired. An account token ends
+    /// with the API token that made it.
     pub fn is_still_valid(&self, caller: &Caller) -> bool {
-        let Some(id) = api_tokens::id_of(caller) else { return true };
         let now = self.0.uses.clock.now();
+        let api_token = match caller {
+            Caller::AccountToken { grant, .. } if grant.expires_at <= now => return false,
+            Caller::AccountToken { grant, .. } => grant.made_by,
+            caller => api_tokens::id_of(caller),
+        };
+        let Some(id) = api_token else { return true };
         lock(&self.0.known).iter().any(|known| known.id == id && known.is_valid(now))
     }
 }
@@ -231,145 +253,4 @@ fn unknown_limit(tx: &rusqlite::Transaction<'_>, limits: &TokenLimits) -> store:
         }
     }
     Ok(None)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{future::poll_fn, task::Poll};
-
-    use super::*;
-    use crate::testing::START;
-
-    const CALLER: Caller = Caller::Person;
-
-    async fn access() -> (Access, Clock) {
-        let clock = Clock::set_to(START);
-        let store = Store::in_memory().expect("opens");
-        let access = Access::open(Dependencies { store, clock: clock.clone(), tasks: Tasks::default() }).await;
-        (access.expect("opens"), clock)
-    }
-
-    fn id_of(caller: Option<&Caller>) -> Option<ApiTokenId> {
-        match caller {
-            Some(Caller::ApiToken { id, .. }) => Some(*id),
-            _ => None,
-        }
-    }
-
-    #[tokio::test]
-    async fn a_revoked_token_stays_revoked_while_another_is_being_made() {
-        let (access, _) = access().await;
-        for steps in 0..10 {
-            let (doomed, secret) =
-                access.create_api_token(&CALLER, "doomed".into(), TokenLevel::Program, None).await.expect("made");
-            let mut making =
-                std::pin::pin!(access.create_api_token(&CALLER, "beside it".into(), TokenLevel::Program, None));
-            let mut made = Poll::Pending;
-            for _ in 0..steps {
-                if made.is_pending() {
-                    made = poll_fn(|context| Poll::Ready(making.as_mut().poll(context))).await;
-                }
-                // The store answers in turn: what the creation asked is answered now.
-                access.0.uses.store.write(|_| Ok(())).await.expect("answered");
-            }
-            access.revoke_api_token(&CALLER, doomed.id).await.expect("revoked");
-            let made = match made {
-                Poll::Ready(made) => made,
-                Poll::Pending => making.await,
-            };
-            assert_eq!(access.authenticate(secret.expose()), None, "after {steps} steps");
-            let (token, secret) = made.expect("made");
-            assert_eq!(id_of(access.authenticate(secret.expose()).as_ref()), Some(token.id));
-        }
-    }
-
-    /// From now on a transaction that changes an API token fails when it is committed.
-    async fn refuse_commits(access: &Access) {
-        let refused = "CREATE TABLE known (id INTEGER PRIMARY KEY);
-             CREATE TABLE unknown (id INTEGER REFERENCES known (id) DEFERRABLE INITIALLY DEFERRED);
-             CREATE TRIGGER made AFTER INSERT ON api_token BEGIN INSERT INTO unknown VALUES (1); END;
-             CREATE TRIGGER revoked AFTER DELETE ON api_token BEGIN INSERT INTO unknown VALUES (1); END;";
-        access.0.uses.store.write(|tx| Ok(tx.execute_batch(refused)?)).await.expect("set up");
-    }
-
-    #[tokio::test]
-    async fn a_token_whose_creation_or_revocation_is_not_committed_stays_as_it_was() {
-        let (access, _) = access().await;
-        let (token, secret) =
-            access.create_api_token(&CALLER, "agent".into(), TokenLevel::Program, None).await.expect("made");
-        refuse_commits(&access).await;
-        access.create_api_token(&CALLER, "lost".into(), TokenLevel::Program, None).await.expect_err("not committed");
-        assert_eq!(lock(&access.0.known).len(), 1, "nothing is known of a token that doesn't exist");
-        access.revoke_api_token(&CALLER, token.id).await.expect_err("not committed");
-        assert_eq!(id_of(access.authenticate(secret.expose()).as_ref()), Some(token.id), "it was not revoked");
-    }
-
-    #[tokio::test]
-    async fn the_token_of_the_run_belongs_to_the_person() {
-        let (access, _) = access().await;
-        let first = access.new_run_token(&Caller::Internal).expect("random");
-        assert_eq!(access.authenticate(first.expose()), Some(Caller::Person));
-        let second = access.new_run_token(&Caller::Internal).expect("random");
-        assert_eq!(access.authenticate(first.expose()), None);
-        assert_eq!(access.authenticate(second.expose()), Some(Caller::Person));
-    }
-
-    #[tokio::test]
-    async fn the_caller_of_a_token_has_its_name() {
-        let (access, clock) = access().await;
-        let (token, secret) = access
-            .create_api_token(&CALLER, "my-agent".into(), TokenLevel::Full, Some(START.plus_secs(60)))
-            .await
-            .expect("made");
-        let caller = access.authenticate(secret.expose()).expect("known");
-        assert_eq!(caller, Caller::api_token(token.id, "my-agent", TokenLevel::Full));
-        assert!(access.is_still_valid(&caller));
-        clock.advance_secs(60);
-        assert_eq!(access.authenticate(secret.expose()), None, "it has expired");
-        assert!(!access.is_still_valid(&caller), "a request in flight learns of it too");
-    }
-
-    #[tokio::test]
-    async fn a_token_keeps_its_limits_and_is_limited_only_to_what_exists() {
-        let (access, _) = access().await;
-        let read_only = TokenLimits { read_only: true, ..TokenLimits::default() };
-        let grant = Grant { level: TokenLevel::Full, limits: read_only.clone() };
-        let (token, secret) = access.create_api_token(&CALLER, "reader".into(), grant, None).await.expect("made");
-        assert_eq!(token.limits, read_only);
-        let caller = access.authenticate(secret.expose()).expect("known");
-        assert_eq!(caller.limits(), Some(&read_only));
-        let store = access.0.uses.store.clone();
-        let reopened = Access::open(Dependencies { store, clock: Clock::set_to(START), tasks: Tasks::default() }).await;
-        let again = reopened.expect("opens").authenticate(secret.expose());
-        assert_eq!(again.expect("known").limits(), Some(&read_only), "after a restart as well");
-        let id = relink_domain::AccountId::from_uuid(Uuid::nil());
-        for (limits, field) in [
-            (TokenLimits { accounts: Some(vec![]), ..TokenLimits::default() }, "accounts"),
-            (TokenLimits { accounts: Some(vec![id; 101]), ..TokenLimits::default() }, "accounts"),
-            (TokenLimits { accounts: Some(vec![id]), ..TokenLimits::default() }, "accounts"),
-            (TokenLimits { integrations: Some(vec!["acme".into()]), ..TokenLimits::default() }, "integrations"),
-        ] {
-            let grant = Grant { level: TokenLevel::Program, limits };
-            let refused = access.create_api_token(&CALLER, "agent".into(), grant, None).await.expect_err("refused");
-            assert!(matches!(&refused, Error::Invalid { field: Some(at), .. } if at == field), "{refused}");
-        }
-        assert_eq!(lock(&access.0.known).len(), 1, "a token that wasn't made isn't known");
-    }
-
-    #[tokio::test]
-    async fn a_tokens_last_use_is_recorded_once_a_minute() {
-        let (access, clock) = access().await;
-        let (token, secret) =
-            access.create_api_token(&CALLER, "agent".into(), TokenLevel::Program, None).await.expect("made");
-        let recorded = async |secs| {
-            clock.advance_secs(secs);
-            assert_eq!(id_of(access.authenticate(secret.expose()).as_ref()), Some(token.id));
-            access.0.uses.tasks.settle().await;
-            access.api_token(&CALLER, token.id).await.expect("there").last_used_at
-        };
-        assert_eq!(recorded(0).await, Some(START));
-        assert_eq!(recorded(30).await, Some(START));
-        assert_eq!(recorded(29).await, Some(START));
-        assert_eq!(recorded(1).await, Some(START.plus_secs(60)));
-    }
 }
