@@ -96,6 +96,14 @@ impl AccessTokens {
         Arc::clone(standings.entry(account.id()).or_insert_with(|| Arc::new(Standing::of(account))))
     }
 
+    /// Waits until a refusal of a call with the account is committed, if one was reported.
+    pub(crate) async fn refusal_committed(&self, account: AccountId) {
+        let standing = lock(&self.0.standings).get(&account).cloned();
+        if let Some(standing) = standing {
+            standing.refusal_committed().await;
+        }
+    }
+
     /// The account was committed like this.
     pub(crate) fn committed(&self, account: &Account) {
         if let Some(standing) = lock(&self.0.standings).get(&account.id()) {

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use relink_domain::{Timestamp, account::Account};
+use tokio::sync::Notify;
 
 use crate::sync::lock;
 
@@ -19,6 +20,8 @@ pub(crate) struct Standing {
     /// Whether an accepted call may be worth a report. While the account is well, nothing else is looked at.
     looks_at_success: AtomicBool,
     state: Mutex<State>,
+    /// That a reported refusal was committed.
+    committed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +32,8 @@ struct State {
     /// Whether an accepted call ends a trouble of the account.
     recovers: bool,
     reported: Reported,
+    /// How many refusals were reported and aren't committed yet.
+    refusals_under_way: usize,
 }
 
 /// The kinds of answers that were reported and aren't committed yet.
@@ -41,7 +46,8 @@ struct Reported {
 
 impl Standing {
     pub(crate) fn of(account: &Account) -> Self {
-        let standing = Self { looks_at_success: AtomicBool::new(false), state: Mutex::default() };
+        let standing =
+            Self { looks_at_success: AtomicBool::new(false), state: Mutex::default(), committed: Notify::new() };
         standing.update(account);
         standing
     }
@@ -54,13 +60,29 @@ impl Standing {
             forbidden_at: account.profile.last_forbidden_error.as_ref().map(|seen| seen.at),
             recovers: account.recovers_by_accepted_call(),
             reported: Reported::default(),
+            refusals_under_way: state.refusals_under_way,
         };
         self.looks_at_success.store(account.waits_for_accepted_call(), Ordering::SeqCst);
     }
 
     /// What was reported was committed, or came to nothing: the next answer may be reported.
-    pub(crate) fn report_ended(&self) {
-        lock(&self.state).reported = Reported::default();
+    pub(crate) fn report_ended(&self, is_refusal: bool) {
+        let mut state = lock(&self.state);
+        state.reported = Reported::default();
+        state.refusals_under_way -= usize::from(is_refusal);
+        drop(state);
+        self.committed.notify_waiters();
+    }
+
+    /// Waits until the refusals that were reported are committed.
+    pub(crate) async fn refusal_committed(&self) {
+        loop {
+            let committed = self.committed.notified();
+            if lock(&self.state).refusals_under_way == 0 {
+                return;
+            }
+            committed.await;
+        }
     }
 
     /// Whether an accepted call now is to be reported. A 403 is kept for a minute, however often other calls are accepted.
@@ -74,11 +96,13 @@ impl Standing {
         (ends_trouble || ends_forbidden) && !std::mem::replace(&mut state.reported.accepted, true)
     }
 
-    /// The same for a 401.
+    /// The same for a 401. It says something new, too, after an accepted call that isn't committed yet.
     pub(crate) fn reports_refusal(&self, now: Timestamp) -> bool {
         let mut state = lock(&self.state);
-        let reports = !is_recent(state.refused_at, now) && !std::mem::replace(&mut state.reported.refused, true);
+        let is_new = state.reported.accepted || !is_recent(state.refused_at, now);
+        let reports = is_new && !std::mem::replace(&mut state.reported.refused, true);
         if reports {
+            state.refusals_under_way += 1;
             // A call that is accepted from now on ends the trouble, also before that is committed.
             self.looks_at_success.store(true, Ordering::SeqCst);
         }

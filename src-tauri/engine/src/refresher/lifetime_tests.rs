@@ -201,5 +201,5 @@ async fn a_revoked_account_that_nobody_uses_asks_for_its_person_within_its_assum
         json!({ "access_token": "new", "expires_at": 0 }),
     ];
     // At the same time: after a jump of the clock, each waits for the network to settle.
-    futures_util::future::join_all(answers.map(asks_for_its_person_within_the_hour)).await;
+    futures_util::future::join_all(answers.into_iter().map(asks_for_its_person_within_the_hour)).await;
 }

@@ -160,11 +160,13 @@ impl Refresher {
 
     /// A call was answered with 401 or what means the same, also after a refresh where there can be one.
     pub fn call_refused(&self, caller: &Caller, account: &PreparedAccount, refusal: &Refusal<'_>) {
+        // First the report, for which a refresh waits that the missing token leads to.
+        let is_reported = account.standing().reports_refusal(self.now());
         // A new token that is refused as well is dead, too: it is not handed out.
         if let Some(token) = account.access_token() {
             self.0.uses.tokens.remove_refused(account.id(), token);
         }
-        if account.standing().reports_refusal(self.now()) {
+        if is_reported {
             let (status, said) = (refusal.status, account.said(refusal));
             self.report(caller, account, CallOutcome::Unauthorized { status, said });
         }
@@ -181,11 +183,12 @@ impl Refresher {
     fn report(&self, caller: &Caller, account: &PreparedAccount, outcome: CallOutcome) {
         let (refresher, caller, id, generation) = (self.clone(), caller.clone(), account.id(), account.generation());
         let standing = Arc::clone(account.standing());
+        let is_refusal = matches!(outcome, CallOutcome::Unauthorized { .. });
         self.0.uses.tasks.spawn(async move {
             if let Err(error) = refresher.call_answered(&caller, id, generation, outcome).await {
                 tracing::warn!(account = %id, "the answer to a call could not be recorded: {error}");
             }
-            standing.report_ended();
+            standing.report_ended(is_refusal);
         });
     }
 

@@ -124,6 +124,17 @@ async fn many_calls_that_are_refused_at_once_make_one_event_and_an_accepted_one_
 }
 
 #[tokio::test]
+async fn a_refusal_counts_although_the_accepted_call_before_it_is_not_committed_yet() {
+    let (it, none) = (with_key().await, HeaderMap::new());
+    let account = prepared(&it).await;
+    it.refresher.call_refused(&program(), &account, &refusal(401, &none, ""));
+    assert_eq!(load(&it).await.status(), Status::NeedsReauth);
+    it.refresher.call_accepted(&program(), &account);
+    it.refresher.call_refused(&program(), &account, &refusal(401, &none, ""));
+    assert_eq!(load(&it).await.status(), Status::NeedsReauth);
+}
+
+#[tokio::test]
 async fn calls_that_come_together_share_one_preparation() {
     let it = with_key().await;
     let all = futures_util::future::join_all((0..100).map(|_| prepared(&it))).await;
@@ -244,6 +255,23 @@ async fn a_token_that_replaced_a_refused_one_proves_itself_by_an_accepted_call()
     it.refresher.call_accepted(&caller, &second);
     assert!(!second.follows_refusal() && !prepared(&it).await.follows_refusal());
     assert!(!it.refresher.renewed(&caller, &first).await.expect("there").follows_refusal());
+}
+
+#[tokio::test]
+async fn a_call_that_learns_late_that_its_token_is_refused_causes_no_refresh_after_the_next_token_was_refused_too() {
+    let server = LocalServer::listen().await;
+    let it = Refreshing::at(&server.origin()).await;
+    it.services.write_refresh_token(it.id, Account::FIRST_GENERATION, "first").await;
+    let (first, caller, none) = (prepared(&it).await, program(), HeaderMap::new());
+    let (second, ()) = tokio::join!(it.refresher.renewed(&caller, &first), async {
+        server.request().await.respond(200, r#"{"access_token":"second","expires_in":3600}"#).await;
+    });
+    it.refresher.call_refused(&caller, &second.expect("refreshed"), &refusal(401, &none, ""));
+    // That isn't committed yet. A request would find a server that never answers.
+    let late = it.refresher.renewed(&caller, &first).await;
+    assert_eq!(late.expect_err("known").code(), "rejected_after_refresh");
+    let token = it.refresher.access_token(&caller, it.id).await;
+    assert_eq!(token.expect_err("known").code(), "rejected_after_refresh");
 }
 
 #[tokio::test]

@@ -121,9 +121,16 @@ impl Refresher {
         reason: RefreshReason,
     ) -> Result<ControlFlow<AccessToken, Arc<Host>>> {
         let accounts = &self.0.uses.accounts;
+        if reason == RefreshReason::TokenNeeded {
+            // The token may be missing because a call was refused with it. Whether another one helps is known when that is committed.
+            self.0.uses.tokens.refusal_committed(id).await;
+        }
         let account = accounts.load(id).await?;
         if let Credential::Fixed(_) = account.state.credential() {
             return Err(Rejected::NotRenewing.into());
+        }
+        if reason == RefreshReason::TokenNeeded && *caller != Caller::Person {
+            self.refuse_by_final_failure(&account)?;
         }
         if reason == RefreshReason::Due
             && let Some(token) = self.refreshed_meanwhile(&account)
