@@ -46,7 +46,7 @@ impl Account {
     }
 
     /// A refused call is announced at most once a minute, also if the account has recovered meanwhile. The status follows each
-    /// refusal; if it is still the same when the minute is over, the event is sent then.
+    /// refusal; if it is still the same when the minute is over, the event is sent then. The timeline says what the events say.
     fn refused(self, failure: Failure, now: Timestamp, jitter: Jitter) -> Transition {
         let is_recent = |at: &Timestamp| (0..CALL_EVENTS_MILLIS).contains(&now.millis_since(*at));
         let of_episode = self.state.trouble().and_then(|trouble| trouble.announced_at).filter(is_recent);
@@ -63,6 +63,7 @@ impl Account {
                 trouble.announced_at = None;
                 trouble.withheld_until = Some(at.plus_millis(CALL_EVENTS_MILLIS));
                 transition.events.clear();
+                transition.timeline.clear();
             }
             _ => transition.account.refusal_announced_at = Some(now),
         }
@@ -88,7 +89,8 @@ impl Account {
                 trouble.withheld_until = None;
                 trouble.announced_at = Some(now);
                 self.refusal_announced_at = Some(now);
-                self.transition(vec![], vec![EventKind::AccountAuthenticationError])
+                let timeline = vec![TimelineEvent::Unauthorized { failure: trouble.failure.clone() }];
+                self.transition(timeline, vec![EventKind::AccountAuthenticationError])
             }
             _ => self.transition(vec![], vec![]),
         }
@@ -149,11 +151,12 @@ impl Account {
                 self.profile.updated_at = now;
                 // Nobody has heard of a trouble whose event was withheld.
                 let is_announced = trouble.withheld_until.is_none();
-                (
-                    AccountState::Working { credential },
-                    vec![TimelineEvent::Reactivated],
-                    if is_announced { vec![EventKind::AccountReactivated] } else { vec![] },
-                )
+                let (timeline, events) = if is_announced {
+                    (vec![TimelineEvent::Reactivated], vec![EventKind::AccountReactivated])
+                } else {
+                    (vec![], vec![])
+                };
+                (AccountState::Working { credential }, timeline, events)
             }
             AccountState::StepFailed { step: ConnectStep::Validation, credential } => {
                 self.profile.last_error = None;

@@ -59,6 +59,13 @@ fn a_credential_that_is_refused_and_accepted_in_turn_sends_at_most_one_event_of_
     let minutes = usize::try_from(last_401.millis_since(T0) / 60_000 + 1).expect("small");
     let sent = |name: &str| story.events[2..].iter().filter(|event| **event == name).count();
     assert_eq!((sent("authentication_error"), sent("reactivated")), (minutes, minutes), "{:?}", story.events);
+    let (refusals, recoveries): (Vec<_>, Vec<_>) =
+        story.timeline[2..].iter().partition(|event| matches!(event, TimelineEvent::Unauthorized { .. }));
+    assert_eq!(
+        (refusals.len(), recoveries),
+        (minutes, vec![&TimelineEvent::Reactivated; minutes]),
+        "what the events say"
+    );
 }
 
 /// What the schedule does.
@@ -129,7 +136,8 @@ fn a_missing_key_sends_one_event_and_an_accepted_call_restores_the_account() {
 fn a_fixed_token_past_its_expiry_is_checked_once_an_hour() {
     let mut granted = granted(None, "ada");
     granted.credential = NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: Some(T0.plus_secs(600)) };
-    let mut story = Story { account: Account::connect(profile(), &granted, T0).account, events: vec![], now: T0 };
+    let mut story =
+        Story { account: Account::connect(profile(), &granted, T0).account, events: vec![], timeline: vec![], now: T0 };
     story.apply(Input::StepsPassed);
     let due = |story: &Story| story.account.due(Jitter::NONE);
     assert_eq!(due(&story), Some(Due::Check(T0.plus_secs(600))));
@@ -170,8 +178,12 @@ fn an_accepted_call_passes_a_failed_validation_but_no_post_install_step() {
     for (step, status) in
         [(ConnectStep::Validation, Status::Active), (ConnectStep::PostInstall, Status::PostInstallError)]
     {
-        let mut story =
-            Story { account: Account::connect(profile(), &granted(None, "ada"), T0).account, events: vec![], now: T0 };
+        let mut story = Story {
+            account: Account::connect(profile(), &granted(None, "ada"), T0).account,
+            events: vec![],
+            timeline: vec![],
+            now: T0,
+        };
         story.apply(Input::StepFailed { step, failure: Failure::new(Cause::Rejected) });
         story.answered(CallOutcome::Accepted);
         assert_eq!(story.account.status(), status, "{step:?}");

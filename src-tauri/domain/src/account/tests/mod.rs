@@ -74,17 +74,18 @@ fn profile() -> Profile {
     }
 }
 
-/// An account and the events that it has sent.
+/// An account, the events that it has sent, and its timeline.
 struct Story {
     account: Account,
     events: Vec<&'static str>,
+    timeline: Vec<TimelineEvent>,
     now: Timestamp,
 }
 
 impl Story {
     fn connected(by: Option<Renewal>) -> Self {
         let step = Account::connect(profile(), &granted(by, "ada"), T0);
-        let mut story = Self { account: step.account, events: vec!["created"], now: T0 };
+        let mut story = Self { account: step.account, events: vec!["created"], timeline: step.timeline, now: T0 };
         assert_eq!(step.events, [EventKind::AccountCreated]);
         story.apply(Input::StepsPassed);
         story
@@ -93,6 +94,7 @@ impl Story {
     fn try_apply(&mut self, input: Input) -> Result<(), Rejected> {
         let step = self.account.clone().apply(input, self.now, Jitter::NONE)?;
         self.account = step.account;
+        self.timeline.extend(step.timeline);
         self.events
             .extend(step.events.iter().map(|event| event.as_str().split(':').nth(1).expect("a name with a colon")));
         Ok(())

@@ -22,7 +22,7 @@ fn now_at(api: &str) -> Input {
 fn connected(by: Option<Renewal>) -> Story {
     let granted = Granted { origins: origins(HERE), ..granted(by, "ada") };
     let step = Account::connect(profile(), &granted, T0);
-    let mut story = Story { account: step.account, events: vec![], now: T0 };
+    let mut story = Story { account: step.account, events: vec![], timeline: vec![], now: T0 };
     story.apply(Input::StepsPassed);
     story.events.clear();
     story

@@ -274,7 +274,7 @@ fn no_refresh_begins_while_a_replacement_is_open() {
 #[test]
 fn an_account_that_is_connecting_or_in_a_failed_step_keeps_its_state_through_a_refresh() {
     let step = Account::connect(profile(), &granted(Some(Renewal::RefreshToken), "ada"), T0);
-    let mut story = Story { account: step.account, events: vec![], now: T0 };
+    let mut story = Story { account: step.account, events: vec![], timeline: vec![], now: T0 };
     assert_eq!(story.account.due(Jitter::NONE), None);
     story.refresh_succeeds();
     assert_eq!(story.account.status(), Status::Connecting);
