@@ -14,6 +14,7 @@ use relink_contract::{
 };
 use relink_domain::{account::Verdict, failure::Cause};
 use relink_engine::{Category, Error};
+use serde_json::Value;
 
 /// The result of a handler.
 pub(crate) type ApiResult<T> = Result<Json<T>, ApiError>;
@@ -106,10 +107,13 @@ impl From<Error> for ApiError {
                 body.details = Some(Details { failures: vec![FieldFailure { field, message }] });
             }
             Error::Provider { failure, next_try, .. } => {
+                let json = |body: String| serde_json::from_str(&body).unwrap_or(Value::String(body));
+                let verdict = Verdict::for_failure(&failure, next_try);
                 body.refusal = Some(ProviderRefusal {
                     truto_is_remote_error: true,
+                    raw_response: failure.body.map(json),
                     next_try,
-                    verdict: Verdict::for_failure(&failure, next_try),
+                    verdict,
                     provider: ProviderResponse {
                         http_status: failure.http_status,
                         code: failure.provider_code,
@@ -163,7 +167,6 @@ pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
 #[cfg(test)]
 mod tests {
     use axum::{Router, body, routing::get};
-    use serde_json::Value;
     use tower::ServiceExt;
 
     use super::*;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{OPENAPI_JSON, openapi, router, via};
 
 /// The fields of responses that may be absent, each as `schema.field`.
-const ABSENT_FIELDS: [&str; 9] = [
+const ABSENT_FIELDS: [&str; 10] = [
     "Capabilities.account",
     "ErrorBody.details",
     "ErrorBody.field",
@@ -15,6 +15,7 @@ const ABSENT_FIELDS: [&str; 9] = [
     "Explanation.title",
     "ProviderRefusal.next_try",
     "ProviderRefusal.provider",
+    "ProviderRefusal.raw_response",
     "ProviderRefusal.truto_is_remote_error",
     "ProviderRefusal.verdict",
 ];

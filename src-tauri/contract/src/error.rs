@@ -2,6 +2,7 @@
 
 use relink_domain::{Timestamp, account::Verdict};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// Truto's error, followed by Relink's additional fields.
@@ -58,6 +59,10 @@ pub struct ProviderRefusal {
     #[serde(default)]
     #[schema(required = false)]
     pub truto_is_remote_error: bool,
+    /// The body of the provider's response, without secrets: JSON, if it is JSON, else text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub raw_response: Option<Value>,
     /// When Relink retries automatically.
     #[schema(required = false)]
     pub next_try: Option<Timestamp>,
@@ -112,6 +117,7 @@ mod tests {
             }),
             refusal: Some(ProviderRefusal {
                 truto_is_remote_error: true,
+                raw_response: Some("no".into()),
                 next_try: None,
                 verdict: Verdict::NeedsPerson,
                 provider: ProviderResponse { http_status: Some(400), code: None, message: None },
@@ -121,7 +127,7 @@ mod tests {
         let text = serde_json::to_string(&full).expect("written");
         assert!(
             text.ends_with(
-                r#""code":"not_found","title":"No","hint":null,"field":"name","details":{"failures":[{"field":"name","message":"too long"}]},"truto_is_remote_error":true,"next_try":null,"verdict":"needs_person","provider":{"http_status":400,"code":null,"message":null}}"#
+                r#""code":"not_found","title":"No","hint":null,"field":"name","details":{"failures":[{"field":"name","message":"too long"}]},"truto_is_remote_error":true,"raw_response":"no","next_try":null,"verdict":"needs_person","provider":{"http_status":400,"code":null,"message":null}}"#
             ),
             "{text}"
         );

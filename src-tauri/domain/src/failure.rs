@@ -6,8 +6,7 @@ mod advice;
 mod error_body;
 mod missing_scopes;
 mod token_error;
-
-use std::fmt;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +16,7 @@ pub use advice::{Advice, Occasion};
 pub use error_body::ProviderError;
 pub use missing_scopes::NeededScopes;
 pub use token_error::{ProviderErrorCodes, Redirect, TokenErrorResponse};
+pub use words::provider_words;
 
 /// Who can fix a cause: it decides whether Relink retries and who is notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,6 +286,10 @@ pub struct Failure {
     /// Which address changed, for [`Cause::OriginChanged`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Box<MovedAddress>>,
+    /// The body of a token endpoint's response, without secrets: what a call that needs the token is answered with (contract
+    /// section 6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
 }
 
 impl Failure {
@@ -299,6 +303,7 @@ impl Failure {
             retry_after_secs: None,
             missing_scopes: Vec::new(),
             moved: None,
+            body: None,
         }
     }
 
@@ -322,6 +327,12 @@ impl Failure {
         self
     }
 
+    /// The same, to be listed among others.
+    #[must_use]
+    pub fn without_body(self) -> Self {
+        Self { body: None, ..self }
+    }
+
     /// What happened, what it means and what to do: the cause's explanation, with the advice for what the provider said.
     pub fn explain(&self, provider: &str, verdict: Verdict) -> Explanation {
         let explanation = self.cause.explain(provider, verdict);
@@ -338,35 +349,6 @@ impl Failure {
             Some(Advice { hint, .. }) => Explanation { hint, ..explanation },
             None => explanation,
         }
-    }
-
-    /// The provider's code and message as one text.
-    pub fn provider_words(&self) -> Option<String> {
-        provider_words(self.provider_code.as_deref(), self.provider_message.as_deref())
-    }
-}
-
-/// A provider's error code and message as one text.
-pub fn provider_words(code: Option<&str>, message: Option<&str>) -> Option<String> {
-    match (code, message) {
-        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
-        (words, None) | (None, words) => words.map(str::to_owned),
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.cause.code())?;
-        if let Some(status) = self.http_status {
-            write!(f, ", HTTP {status}")?;
-        }
-        if let Some(code) = &self.provider_code {
-            write!(f, ", {code}")?;
-        }
-        if let Some(message) = &self.provider_message {
-            write!(f, ": {message}")?;
-        }
-        Ok(())
     }
 }
 

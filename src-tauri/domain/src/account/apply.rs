@@ -226,6 +226,7 @@ impl Account {
             | AccountState::Unusable { .. } => Trouble::begin(failure.clone(), at_once, now, jitter),
         };
         trouble.announced_at = Some(now);
+        let failure = failure.without_body();
         let timeline = vec![timeline_event(failure.clone(), &trouble)];
         self.state = AccountState::Failing { credential, trouble };
         self.profile.last_error = Some(SeenFailure { failure, at: now });

@@ -84,6 +84,6 @@ impl Account {
 impl AccountState {
     /// What its trouble shows as the last failure.
     pub(super) fn failure_seen(&self) -> Option<SeenFailure> {
-        self.trouble().map(|trouble| SeenFailure { failure: trouble.failure.clone(), at: trouble.since })
+        self.trouble().map(|trouble| SeenFailure { failure: trouble.failure.clone().without_body(), at: trouble.since })
     }
 }

@@ -23,7 +23,10 @@ pub(super) fn secrets_of(request: &oauth2::HttpRequest, endpoint: &Endpoint) -> 
     endpoint.known.clone().and(&in_body).and(&endpoint.client_secret)
 }
 
-/// A response without its body.
+/// A longer body isn't kept, in bytes.
+const MAX_KEPT_BODY: usize = 4096;
+
+/// A response beside its tokens.
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) status: http::StatusCode,
@@ -32,6 +35,8 @@ pub(super) struct Received {
     /// The error in `WWW-Authenticate`.
     challenge: ProviderError,
     retry_after_secs: Option<u32>,
+    /// The decoded body, unless it is too long to be kept.
+    body: Option<Secret>,
     /// What the provider's texts must not repeat.
     known: KnownSecrets,
 }
@@ -52,6 +57,7 @@ impl Received {
             redirect: redirect(answer, url),
             challenge: challenge(&answer.headers),
             retry_after_secs: answer.retry_after_secs(now),
+            body: (text.len() <= MAX_KEPT_BODY).then(|| Secret::new(text.as_str())),
             known,
         };
         (received, http::Response::new(text.into_bytes()))
@@ -72,7 +78,15 @@ impl Received {
             redirect: self.redirect.clone(),
             retry_after_secs: self.retry_after_secs,
         };
-        response.classify(&endpoint.own_codes, &self.filter(answer))
+        let filter = self.filter(answer);
+        Failure { body: self.clean_body(answer, &filter), ..response.classify(&endpoint.own_codes, &filter) }
+    }
+
+    /// The body without secrets. That of a JSON document without fields isn't kept: its tokens aren't known.
+    fn clean_body(&self, answer: Option<&TokenAnswer>, filter: &SecretFilter) -> Option<String> {
+        let body = self.body.as_ref()?.expose();
+        let is_understood = answer.is_some() || serde_json::from_str::<serde::de::IgnoredAny>(body).is_err();
+        is_understood.then(|| filter.clean_whole(body)).filter(|cleaned| !cleaned.is_empty())
     }
 
     /// The filter for the texts of the response: it must not repeat its own tokens either.
