@@ -1,20 +1,13 @@
 //! `/custom/{path}`: calls of a path that the caller names, with what the integration's definition says of every call (contract
 //! section 7).
 
-use axum::{
-    Extension,
-    extract::{Request, State},
-    http::Method,
-    response::Response,
-};
-use relink_calls::MethodTarget;
-use relink_domain::{caller::Caller, integration::resources::Verb, permission::Permission};
+use axum::response::Response;
+use relink_domain::permission::Permission;
 use utoipa_axum::routes;
 
 use crate::{
-    ApiState,
+    method_calls::Call,
     openapi::{Conflict, NotFound, ProviderErrors, Routes},
-    proxy,
 };
 
 pub(crate) fn routes() -> Routes {
@@ -42,22 +35,6 @@ pub(crate) fn routes() -> Routes {
     ),
     responses((status = "default", description = "The provider's data."), NotFound, Conflict, ProviderErrors),
 )]
-async fn call(State(api): State<ApiState>, Extension(caller): Extension<Caller>, request: Request) -> Response {
-    let uri = proxy::sent_uri(&request);
-    let verb = verb_of(request.method());
-    let target = MethodTarget::Custom { verb, path: proxy::below(uri.path(), "/custom") };
-    proxy::call(&api, &caller, request, target).await
-}
-
-fn verb_of(method: &Method) -> Verb {
-    match *method {
-        Method::HEAD => Verb::Head,
-        Method::POST => Verb::Post,
-        Method::PUT => Verb::Put,
-        Method::PATCH => Verb::Patch,
-        Method::DELETE => Verb::Delete,
-        Method::OPTIONS => Verb::Options,
-        // The route has no other.
-        _ => Verb::Get,
-    }
+async fn call(call: Call) -> Response {
+    call.custom().await
 }

@@ -34,6 +34,7 @@ mod limits;
 mod links;
 mod listing;
 mod local_calls;
+mod method_calls;
 mod openapi;
 #[cfg(test)]
 mod openapi_tests;

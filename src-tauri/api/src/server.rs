@@ -43,8 +43,10 @@ const MAX_CONNECTIONS: usize = 2048;
 const RESERVED_CONNECTIONS: usize = 64;
 /// The maximum number of connections to the Unix socket, which only the user's own programs can open.
 const MAX_SOCKET_CONNECTIONS: usize = 256;
-/// File descriptors for everything else: the database, providers, the keychain, the Sandbox.
-const OTHER_DESCRIPTORS: usize = 256 + MAX_SOCKET_CONNECTIONS;
+/// File descriptors of a client's connection: a call has one to its provider, too.
+const DESCRIPTORS_EACH: usize = 2;
+/// File descriptors for everything else: the database, the keychain, the Sandbox, the Unix socket's clients and their calls.
+const OTHER_DESCRIPTORS: usize = 256 + DESCRIPTORS_EACH * MAX_SOCKET_CONNECTIONS;
 
 /// The limits on open connections.
 #[derive(Debug, Clone, Copy)]
@@ -58,9 +60,9 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     pub(crate) fn of_this_process() -> Self {
-        let all = descriptors().saturating_sub(OTHER_DESCRIPTORS).clamp(2 * RESERVED_CONNECTIONS, MAX_CONNECTIONS);
+        let descriptors = descriptors().saturating_sub(OTHER_DESCRIPTORS);
         Self {
-            all,
+            all: (descriptors / DESCRIPTORS_EACH).clamp(2 * RESERVED_CONNECTIONS, MAX_CONNECTIONS),
             reserved: RESERVED_CONNECTIONS,
             headers_timeout: HEADERS_TIMEOUT,
             crowded_headers_timeout: CROWDED_HEADERS_TIMEOUT,
@@ -87,7 +89,7 @@ impl Bounds {
 #[cfg(unix)]
 fn descriptors() -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
-    let wanted = (MAX_CONNECTIONS + OTHER_DESCRIPTORS) as u64;
+    let wanted = (DESCRIPTORS_EACH * MAX_CONNECTIONS + OTHER_DESCRIPTORS) as u64;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < wanted) {
         let before = limit.current;

@@ -2,6 +2,7 @@
 
 use axum::{
     body::Body,
+    extract::Request,
     http::{HeaderMap, Method, StatusCode, header::UPGRADE, request::Parts},
     response::Response,
 };
@@ -23,12 +24,16 @@ pub(crate) struct Upgrade {
 }
 
 impl Upgrade {
+    /// Whether a request asks for one, on a connection that can change.
+    pub(crate) fn is_asked_for_by(request: &Request) -> bool {
+        asks(request.method(), request.headers()) && request.extensions().get::<OnUpgrade>().is_some()
+    }
+
     /// `None` for a request that asks for none, or that can't change its connection. It goes on as an ordinary one.
     pub(crate) fn asked_for_by(parts: &mut Parts) -> Option<Self> {
         let client = parts.extensions.remove::<OnUpgrade>();
-        let asks = parts.method == Method::GET && relink_calls::asks_for_websocket(&parts.headers);
-        let Some(client) = client.filter(|_| asks) else {
-            forget(&mut parts.headers);
+        let Some(client) = client.filter(|_| asks(&parts.method, &parts.headers)) else {
+            parts.headers.remove(UPGRADE);
             return None;
         };
         Some(Self { client, connection: parts.extensions.get::<Connection>().cloned() })
@@ -62,6 +67,6 @@ impl Upgrade {
     }
 }
 
-fn forget(headers: &mut HeaderMap) {
-    headers.remove(UPGRADE);
+fn asks(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::GET && relink_calls::asks_for_websocket(headers)
 }

@@ -27,7 +27,7 @@ use crate::{
     recording::{Begun, recorded},
     server::AsSent,
     upgrade::Upgrade,
-    waiting::{pass_through_or_wait, wait_of},
+    waiting::{wait_of, waited},
     withdrawn::until_withdrawn,
 };
 
@@ -182,24 +182,44 @@ pub(crate) async fn forward(
     id: AccountId,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (mut parts, body) = request.into_parts();
-    let (wait, upgrade) = (wait_of(&parts.headers)?, Upgrade::asked_for_by(&mut parts));
-    let uri = parts.extensions.remove::<AsSent>().map_or(parts.uri, |AsSent(uri)| uri);
+    let uri = request.extensions().get::<AsSent>().map_or(request.uri(), |AsSent(uri)| uri).clone();
     let (prefix, path) = split(uri.path());
     let prefix = format!("{}{prefix}", api.port.base_url());
+    pass(api, caller, id, request, Below { path, query: uri.query(), prefix: &prefix }).await
+}
+
+/// Where a call goes.
+pub(crate) struct Below<'a> {
+    /// Below the provider's base URL.
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
+    /// Relink's URL of the account, to which redirects and links within the provider's API lead.
+    pub(crate) prefix: &'a str,
+}
+
+/// Makes a call that goes as it is.
+pub(crate) async fn pass(
+    api: &ApiState,
+    caller: &Caller,
+    id: AccountId,
+    request: Request,
+    to: Below<'_>,
+) -> Result<Response, ApiError> {
+    let (mut parts, body) = request.into_parts();
+    let (wait, upgrade) = (wait_of(&parts.headers)?, Upgrade::asked_for_by(&mut parts));
     let incoming = Incoming {
         method: parts.method,
-        path,
-        query: uri.query(),
+        path: to.path,
+        query: to.query,
         headers: parts.headers,
         body: body.map_err(Into::into).boxed_unsync(),
-        prefix: &prefix,
+        prefix: to.prefix,
     };
-    let response = match wait {
-        None => api.calls.pass_through(caller, id, incoming).await.map_err(explain)?,
-        Some(at_most) => pass_through_or_wait(api, caller, id, incoming, at_most).await?,
+    let passed = match wait {
+        None => api.calls.pass_through(caller, id, incoming).await,
+        Some(at_most) => waited(api, caller, id, api.calls.pass_through_or_wait(caller, id, incoming, at_most)).await?,
     };
-    let response = response.map(|body| Body::new(until_withdrawn(api, caller, id, body)));
+    let response = passed.map_err(explain)?.map(|body| Body::new(until_withdrawn(api, caller, id, body)));
     Upgrade::join(upgrade, api, caller, id, response)
 }
 

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderName, Response, StatusCode};
-use relink_calls::{Body, Incoming, MAX_WAITING_BODY, MAX_WAITING_CALLS, WaitError};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use relink_calls::{MAX_WAITING_BODY, MAX_WAITING_CALLS, WaitError};
 use relink_domain::{AccountId, caller::Caller};
 
 use crate::{
     ApiState,
-    call_error::explain,
     error::ApiError,
     withdrawn::{Withdrawn, withdrawn},
 };
 
-const WAIT: HeaderName = HeaderName::from_static("relink-wait");
+pub(crate) const WAIT: HeaderName = HeaderName::from_static("relink-wait");
 const MAX_WAIT: Duration = Duration::from_hours(1);
 /// `Retry-After` when all places are taken, in seconds.
 const RETRY_AFTER_SECS: u32 = 60;
@@ -43,26 +42,26 @@ fn duration(text: &str) -> Option<Duration> {
     count.checked_mul(secs_each).map(Duration::from_secs)
 }
 
-/// Makes a call that may wait for so long. A caller that leaves ends it, and so do the end of its token and of the account.
-pub(crate) async fn pass_through_or_wait(
+/// Makes a call that may wait. A caller that leaves ends it, and so do the end of its token and of the account.
+pub(crate) async fn waited<T, E>(
     api: &ApiState,
     caller: &Caller,
     account: AccountId,
-    call: Incoming<'_>,
-    at_most: Duration,
-) -> Result<Response<Body>, ApiError> {
+    call: impl Future<Output = Result<T, WaitError<E>>>,
+) -> Result<Result<T, E>, ApiError> {
     tokio::select! {
-        passed = api.calls.pass_through_or_wait(caller, account, call, at_most) => passed.map_err(|error| match error {
-            WaitError::Call(error) => explain(error),
-            WaitError::BodyTooLarge => {
+        ended = call => match ended {
+            Ok(response) => Ok(Ok(response)),
+            Err(WaitError::Call(error)) => Ok(Err(error)),
+            Err(WaitError::BodyTooLarge) => {
                 let message = format!("A call that may wait has a body of at most {MAX_WAITING_BODY} bytes.");
-                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large_to_wait", &message)
+                Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large_to_wait", &message))
             }
-            WaitError::TooManyWaiting => {
+            Err(WaitError::TooManyWaiting) => {
                 let message = format!("{MAX_WAITING_CALLS} calls are waiting already.");
-                ApiError::too_many_requests("too_many_waiting_calls", &message, RETRY_AFTER_SECS)
+                Err(ApiError::too_many_requests("too_many_waiting_calls", &message, RETRY_AFTER_SECS))
             }
-        }),
+        },
         why = withdrawn(api.clone(), caller.clone(), account) => Err(match why {
             Withdrawn::Token => ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "The token was revoked or has expired."),
             Withdrawn::Account => ApiError::not_found("The account was deleted."),

@@ -33,9 +33,9 @@ pub struct Calls<A> {
     pub(crate) waiting: Arc<Semaphore>,
 }
 
-/// A call that was made.
-pub(crate) struct Attempt<A> {
-    pub(crate) response: Response<Body>,
+/// A call that was made, or could not be.
+pub(crate) struct Attempt<A, E> {
+    pub(crate) outcome: Result<Response<Body>, E>,
     /// The account, if its credential was refused.
     pub(crate) refused: Option<A>,
 }
@@ -112,7 +112,7 @@ impl<A: Accounts> Calls<A> {
         id: AccountId,
         call: Incoming<'_>,
     ) -> Result<Response<Body>, CallError<A::Error>> {
-        Ok(self.attempt(caller, id, call).await?.response)
+        self.attempt(caller, id, call).await.outcome
     }
 
     pub(crate) async fn attempt(
@@ -120,7 +120,20 @@ impl<A: Accounts> Calls<A> {
         caller: &Caller,
         id: AccountId,
         call: Incoming<'_>,
-    ) -> Result<Attempt<A::Account>, CallError<A::Error>> {
+    ) -> Attempt<A::Account, CallError<A::Error>> {
+        let mut refused = None;
+        let outcome = self.pass(caller, id, call, &mut refused).await;
+        Attempt { outcome, refused }
+    }
+
+    /// `refused` becomes the account if its credential was refused.
+    async fn pass(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        call: Incoming<'_>,
+        refused: &mut Option<A::Account>,
+    ) -> Result<Response<Body>, CallError<A::Error>> {
         let Incoming { method, path, query, headers, body, prefix } = call;
         let account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
         let base = account.base_url().cloned().ok_or(TargetError::NoBase)?;
@@ -134,7 +147,10 @@ impl<A: Accounts> Calls<A> {
         let mut through = Through { method, path, query, headers, body, base, uri, was_sent: false };
         let (account, answer) = self.exchange::<_, CallError<A::Error>>(caller, account, &mut through).await?;
         self.heed(id, &through.base, &answer);
-        Ok(made(answer, &through, account, prefix))
+        let is_refused = answer.is_unauthorized();
+        let response = respond(answer, &through, &account, prefix);
+        *refused = is_refused.then_some(account);
+        Ok(response)
     }
 
     /// Sends a request, and reports what the answer shows of the account's credential. If the provider refuses an access token that
@@ -253,12 +269,6 @@ impl<A: Account> Outgoing<A> for Through<'_> {
     fn can_be_sent(&self) -> bool {
         self.body.can_be_sent()
     }
-}
-
-fn made<A: Account>(answer: Answer, through: &Through<'_>, account: A, prefix: &str) -> Attempt<A> {
-    let is_refused = answer.is_unauthorized();
-    let response = respond(answer, through, &account, prefix);
-    Attempt { response, refused: is_refused.then_some(account) }
 }
 
 /// The provider's response, whose body is still arriving.

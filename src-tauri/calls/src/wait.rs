@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use http::Response;
-use http_body_util::BodyExt;
 use relink_domain::{AccountId, caller::Caller};
 use tokio::time::Instant;
 
 use crate::{
     account::Accounts,
-    body::{Body, full},
+    body::{Body, IncompleteBody, full, read_whole},
+    expressions::Expressions,
+    method::{MethodCall, MethodError},
     pass_through::{Attempt, CallError, Calls, Incoming},
 };
 
@@ -32,11 +32,11 @@ pub trait Awaited: Accounts {
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
-/// Why a call that may wait has no response of the provider.
+/// Why a call that may wait has no response of the provider. `E` is why a call that doesn't wait has none.
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError<E> {
     #[error(transparent)]
-    Call(#[from] CallError<E>),
+    Call(E),
     /// It is larger than [`MAX_WAITING_BODY`].
     #[error("the request's body is too large to wait with")]
     BodyTooLarge,
@@ -45,16 +45,21 @@ pub enum WaitError<E> {
     TooManyWaiting,
 }
 
-async fn read<E>(mut body: Body) -> Result<Bytes, WaitError<E>> {
-    let mut read = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(CallError::Body)?.into_data() else { continue };
-        if read.len() + data.len() > MAX_WAITING_BODY {
-            return Err(WaitError::BodyTooLarge);
-        }
-        read.extend_from_slice(&data);
+/// Why a call has no response. It may be that its account can't be used.
+trait OfCall<E>: From<CallError<E>> {
+    fn of_account(&self) -> Option<&E>;
+}
+
+impl<E> OfCall<E> for CallError<E> {
+    fn of_account(&self) -> Option<&E> {
+        if let Self::Account(error) = self { Some(error) } else { None }
     }
-    Ok(read.freeze())
+}
+
+impl<E> OfCall<E> for MethodError<E> {
+    fn of_account(&self) -> Option<&E> {
+        if let Self::Call(error) = self { error.of_account() } else { None }
+    }
 }
 
 impl<A: Awaited> Calls<A> {
@@ -66,25 +71,63 @@ impl<A: Awaited> Calls<A> {
         id: AccountId,
         call: Incoming<'_>,
         at_most: Duration,
-    ) -> Result<Response<Body>, WaitError<A::Error>> {
-        let until = Instant::now() + at_most;
+    ) -> Result<Response<Body>, WaitError<CallError<A::Error>>> {
         let Incoming { method, path, query, headers, body, prefix } = call;
-        let body = read(body).await?;
+        let attempt = |body| {
+            let (method, headers) = (method.clone(), headers.clone());
+            self.attempt(caller, id, Incoming { method, path, query, headers, body, prefix })
+        };
+        self.again(caller, id, body, at_most, attempt).await
+    }
+
+    /// [`Calls::run_method`], with the same exception.
+    pub async fn run_method_or_wait(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        call: MethodCall<'_>,
+        expressions: &impl Expressions,
+        at_most: Duration,
+    ) -> Result<Response<Body>, WaitError<MethodError<A::Error>>> {
+        let MethodCall { target, parameters, headers, body, prefix } = call;
+        let attempt = |body| {
+            let (parameters, headers) = (parameters.clone(), headers.clone());
+            self.attempt_method(caller, id, MethodCall { target, parameters, headers, body, prefix }, expressions)
+        };
+        self.again(caller, id, body, at_most, attempt).await
+    }
+
+    /// Makes a call with a body, again and again for as long as its account needs the person, and the person acts in time.
+    async fn again<E, F>(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        body: Body,
+        at_most: Duration,
+        attempt: impl Fn(Body) -> F,
+    ) -> Result<Response<Body>, WaitError<E>>
+    where
+        E: OfCall<A::Error>,
+        F: Future<Output = Attempt<A::Account, E>>,
+    {
+        let until = Instant::now() + at_most;
+        let body = read_whole(body, MAX_WAITING_BODY).await.map_err(|error| match error {
+            IncompleteBody::TooLong => WaitError::BodyTooLarge,
+            IncompleteBody::Broken(error) => WaitError::Call(CallError::Body(error).into()),
+        })?;
         loop {
-            let (method, headers, body) = (method.clone(), headers.clone(), full(body.clone()));
-            let attempt = self.attempt(caller, id, Incoming { method, path, query, headers, body, prefix }).await;
-            let refused = match &attempt {
-                Ok(Attempt { refused: Some(refused), .. }) => Some(refused),
-                Err(CallError::Account(error)) if A::needs_person(error) => None,
-                _ => return Ok(attempt?.response),
-            };
+            let Attempt { outcome, refused } = attempt(full(body.clone())).await;
+            let unusable = outcome.as_ref().err().and_then(OfCall::of_account);
+            if refused.is_none() && !unusable.is_some_and(A::needs_person) {
+                return outcome.map_err(WaitError::Call);
+            }
             // The place is free again when the call goes on, or its caller leaves.
             let _place = self.waiting.try_acquire().map_err(|_| WaitError::TooManyWaiting)?;
-            let waited = tokio::time::timeout_at(until, self.accounts.works_again(caller, id, refused)).await;
-            match waited {
+            let works_again = self.accounts.works_again(caller, id, refused.as_ref());
+            match tokio::time::timeout_at(until, works_again).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(CallError::Account(error).into()),
-                Err(_) => return Ok(attempt?.response),
+                Ok(Err(error)) => return Err(WaitError::Call(CallError::Account(error).into())),
+                Err(_) => return outcome.map_err(WaitError::Call),
             }
         }
     }

@@ -16,6 +16,7 @@ use axum::{
 use relink_calls::MethodTarget;
 use relink_domain::{AccountId, caller::Caller, permission::Permission};
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 use url::form_urlencoded;
 use utoipa_axum::routes;
 
@@ -27,9 +28,10 @@ use crate::{
     ApiState, body,
     error::ApiError,
     idempotency::Key,
+    method_calls,
     openapi::{BodyErrors, NotFound, Routes},
     path::Id as _,
-    proxy,
+    waiting::{WAIT, wait_of},
 };
 
 /// Bytes of an answer to one of its calls.
@@ -58,7 +60,7 @@ async fn batch(
     headers: HeaderMap,
     body::Body(request): body::Body<BatchRequest>,
 ) -> Response {
-    let (account, key) = match begin(&request, &headers) {
+    let Begun { account, key, waits_until } = match begin(&request, &headers) {
         Ok(begun) => begun,
         Err(error) => return error.into_response(),
     };
@@ -67,30 +69,45 @@ async fn batch(
         return ApiError::from(error).into_response();
     }
     let (kept, now) = (api.idempotency.clone(), api.engine.now());
-    let run = async move { run(&api, &caller, account, request).await.unwrap_or_else(ApiError::into_response) };
+    let run = async move {
+        let through = ThroughProxy { api: &api, caller: &caller, account, waits_until };
+        run(through, request).await.unwrap_or_else(ApiError::into_response)
+    };
     match key {
         Some(key) => kept.once(key, now, run).await,
         None => run.await,
     }
 }
 
-/// The account, and the key by which a repeated batch is known.
-fn begin(request: &BatchRequest, headers: &HeaderMap) -> Result<(AccountId, Option<Key>), ApiError> {
+/// What the request says of the whole batch.
+struct Begun {
+    account: AccountId,
+    /// By which a repeated batch is known.
+    key: Option<Key>,
+    /// `Relink-Wait`: until then its calls may wait for the account's person, all of them together.
+    waits_until: Option<Instant>,
+}
+
+fn begin(request: &BatchRequest, headers: &HeaderMap) -> Result<Begun, ApiError> {
     let text = request.integrated_account_id.as_deref().filter(|text| !text.is_empty()).ok_or_else(|| {
         let message = "integrated_account_id is missing. Name the account in the body.";
         ApiError::bad_request("integrated_account_id_missing", message)
     })?;
     let account = text.parse().map_err(|_| AccountId::not_found(text))?;
-    Ok((account, Key::of(account, &Method::POST, "/batch-request", headers)?))
+    Ok(Begun {
+        account,
+        key: Key::of(account, &Method::POST, "/batch-request", headers)?,
+        waits_until: wait_of(headers)?.map(|at_most| Instant::now() + at_most),
+    })
 }
 
-async fn run(api: &ApiState, caller: &Caller, id: AccountId, request: BatchRequest) -> Result<Response, ApiError> {
+async fn run(through: ThroughProxy<'_>, request: BatchRequest) -> Result<Response, ApiError> {
     let args = request.args.clone();
     let steps = request.plan()?;
-    let account = api.engine.accounts().get(caller, id).await?.account;
+    let account = through.api.engine.accounts().get(through.caller, through.account).await?.account;
     let given = Given { args: &args, context: &account.profile.context, tenant_id: account.profile.tenant_id.as_str() };
-    let through = ThroughProxy { api, caller, account: id };
-    let runner = Runner { given, caller: through, expressions: api.expressions.clone() };
+    let expressions = through.api.expressions.clone();
+    let runner = Runner { given, caller: through, expressions };
     Ok(Json(runner.run(&steps).await).into_response())
 }
 
@@ -99,13 +116,18 @@ struct ThroughProxy<'a> {
     api: &'a ApiState,
     caller: &'a Caller,
     account: AccountId,
+    waits_until: Option<Instant>,
 }
 
 impl run::Caller for ThroughProxy<'_> {
     async fn call(&self, call: MethodCall) -> Result<Answered, Value> {
-        let request = request(self.account, &call)?;
+        let mut request = request(self.account, &call)?;
+        if let Some(until) = self.waits_until {
+            let at_most = until.saturating_duration_since(Instant::now());
+            request.headers_mut().insert(WAIT, at_most.as_secs().into());
+        }
         let target = MethodTarget::Named { resource: &call.resource, method: &call.method, id: call.id.as_deref() };
-        let response = proxy::call(self.api, self.caller, request, target).await;
+        let response = Box::pin(method_calls::call(self.api, self.caller, request, target)).await;
         let status = response.status();
         let bytes = axum::body::to_bytes(response.into_body(), MAX_ANSWER).await;
         let bytes =

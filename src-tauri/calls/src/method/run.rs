@@ -1,6 +1,9 @@
 //! Running a method.
 
-use std::{borrow::Cow, sync::Mutex};
+use std::{
+    borrow::Cow,
+    sync::{Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
@@ -29,7 +32,7 @@ use crate::{
     expressions::Expressions,
     links,
     pages::{Asked, FetchError, Fetched, Page, PageAnswer, PageRequest, PageSource, Pages, Seal},
-    pass_through::{CallError, Calls},
+    pass_through::{Attempt, CallError, Calls},
     withheld::Withheld,
 };
 
@@ -44,6 +47,30 @@ impl<A: Accounts> Calls<A> {
         id: AccountId,
         call: MethodCall<'_>,
         expressions: &impl Expressions,
+    ) -> Result<Response<Body>, A::Error> {
+        self.attempt_method(caller, id, call, expressions).await.outcome
+    }
+
+    pub(crate) async fn attempt_method(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        call: MethodCall<'_>,
+        expressions: &impl Expressions,
+    ) -> Attempt<A::Account, MethodError<A::Error>> {
+        let refused = Mutex::default();
+        let outcome = self.run(caller, id, call, expressions, &refused).await;
+        Attempt { outcome, refused: refused.into_inner().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    /// `refused` becomes the account if its credential was refused.
+    async fn run(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        call: MethodCall<'_>,
+        expressions: &impl Expressions,
+        refused: &Mutex<Option<A::Account>>,
     ) -> Result<Response<Body>, A::Error> {
         let MethodCall { target, parameters, headers, body, prefix } = call;
         let account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
@@ -118,6 +145,7 @@ impl<A: Accounts> Calls<A> {
             caller,
             id,
             account: Mutex::new(account.clone()),
+            refused,
             run: &run,
             carries_credential: run.carries_credential(&account, &outline),
             base: &base,

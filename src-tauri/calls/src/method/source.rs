@@ -57,6 +57,8 @@ pub(super) struct Source<'r, A: Accounts, X> {
     pub(super) id: AccountId,
     /// As it is since its last renewal.
     pub(super) account: Mutex<A::Account>,
+    /// The account, if its credential was refused by the latest answer.
+    pub(super) refused: &'r Mutex<Option<A::Account>>,
     pub(super) run: &'r Run<'r>,
     pub(super) carries_credential: bool,
     pub(super) base: &'r Url,
@@ -115,6 +117,8 @@ impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
         let mut sending = Sending::new(self.run, to, streamed, self.expressions, now, self.carries_credential);
         let exchanged = self.calls.exchange::<_, MethodError<A::Error>>(self.caller, self.account(), &mut sending);
         let (account, answer) = exchanged.await?;
+        let is_refused = answer.is_unauthorized() && self.carries_credential;
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = is_refused.then(|| account.clone());
         *self.account.lock().unwrap_or_else(PoisonError::into_inner) = account;
         let (mut parts, body) = answer.into_response();
         let Judgment { limits, error } = sending.judgment?;

@@ -1,0 +1,249 @@
+//! Calls of methods, for the routes `/proxy` and `/custom`, and for the entries of a batch.
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request},
+    http::{Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use http_body_util::BodyExt;
+use relink_calls::{BaseError, BuildError, MethodCall, MethodError, MethodTarget, Parameters};
+use relink_domain::{AccountId, call::CallRoute, caller::Caller, integration::resources::Verb};
+use relink_engine::Error;
+
+use crate::{
+    ApiState, call_error,
+    error::ApiError,
+    idempotency::{Key, OwnedTarget},
+    path::Id as _,
+    permit::unauthorized,
+    recording::{Begun, recorded},
+    server::AsSent,
+    upgrade::Upgrade,
+    via::{self, Below},
+    waiting::{wait_of, waited},
+    withdrawn::until_withdrawn,
+};
+
+/// A request to one of the routes.
+pub(crate) struct Call {
+    api: ApiState,
+    caller: Caller,
+    request: Request,
+}
+
+impl FromRequest<ApiState> for Call {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, api: &ApiState) -> Result<Self, Response> {
+        let Some(caller) = request.extensions().get::<Caller>().cloned() else { return Err(unauthorized()) };
+        Ok(Self { api: api.clone(), caller, request })
+    }
+}
+
+impl Call {
+    /// Calls a method of the definition.
+    pub(crate) async fn named(self, resource: &str, method: &str, id: Option<&str>) -> Response {
+        let Self { api, caller, request } = self;
+        call(&api, &caller, request, MethodTarget::Named { resource, method, id }).await
+    }
+
+    /// Calls what follows `/custom` in the request's path.
+    pub(crate) async fn custom(self) -> Response {
+        let Self { api, caller, request } = self;
+        let (uri, verb) = (sent_uri(&request), verb_of(request.method()));
+        call(&api, &caller, request, MethodTarget::Custom { verb, path: below(uri.path(), "/custom") }).await
+    }
+}
+
+/// Makes a call, which is recorded.
+pub(crate) async fn call(api: &ApiState, caller: &Caller, request: Request, target: MethodTarget<'_>) -> Response {
+    let uri = sent_uri(&request);
+    let parameters = Parameters::read(uri.query().unwrap_or_default());
+    let account = match account_of(caller, &parameters) {
+        Ok(account) => account,
+        Err(error) => return error.into_response(),
+    };
+    let key = match Key::of(account, request.method(), uri.path(), request.headers()) {
+        Ok(Some(key)) => key,
+        Ok(None) => return make(api, caller, account, request, target).await,
+        Err(error) => return error.into_response(),
+    };
+    // A kept answer is for nobody else than a call with the account.
+    if let Err(error) = api.engine.accounts().get(caller, account).await {
+        return ApiError::from(error).into_response();
+    }
+    let (kept, now) = (api.idempotency.clone(), api.engine.now());
+    let (api, caller, target) = (api.clone(), caller.clone(), OwnedTarget::from(target));
+    kept.once(key, now, async move { make(&api, &caller, account, request, target.as_target()).await }).await
+}
+
+async fn make(
+    api: &ApiState,
+    caller: &Caller,
+    account: AccountId,
+    request: Request,
+    target: MethodTarget<'_>,
+) -> Response {
+    let uri = sent_uri(&request);
+    let parameters = Parameters::read(uri.query().unwrap_or_default());
+    let (route, prefix) = match target {
+        MethodTarget::Named { .. } => (CallRoute::Proxy, "/proxy"),
+        MethodTarget::Custom { .. } => (CallRoute::Custom, "/custom"),
+    };
+    let begun = Begun { account, route, path: below(uri.path(), prefix), query: uri.query() };
+    recorded(api, caller, begun, request, |request| forward(api, caller, account, request, parameters, target)).await
+}
+
+fn verb_of(method: &Method) -> Verb {
+    match *method {
+        Method::HEAD => Verb::Head,
+        Method::POST => Verb::Post,
+        Method::PUT => Verb::Put,
+        Method::PATCH => Verb::Patch,
+        Method::DELETE => Verb::Delete,
+        Method::OPTIONS => Verb::Options,
+        // The route has no other.
+        _ => Verb::Get,
+    }
+}
+
+/// The URI as the client sent it.
+fn sent_uri(request: &Request) -> Uri {
+    request.extensions().get::<AsSent>().map_or(request.uri(), |AsSent(uri)| uri).clone()
+}
+
+/// What follows a route's prefix in a path, before which any run of slashes is one (contract section 0.2).
+fn below<'p>(path: &'p str, prefix: &str) -> &'p str {
+    path.trim_start_matches('/').strip_prefix(&prefix[1..]).unwrap_or_default()
+}
+
+async fn forward(
+    api: &ApiState,
+    caller: &Caller,
+    account: AccountId,
+    request: Request,
+    parameters: Parameters,
+    target: MethodTarget<'_>,
+) -> Result<Response, ApiError> {
+    let prefix = format!("{}/via/{account}", api.port.base_url());
+    if let MethodTarget::Custom { path, .. } = target
+        && Upgrade::is_asked_for_by(&request)
+    {
+        // Nothing of a WebSocket is read here.
+        let query = Parameters::forwarded_as_sent(sent_uri(&request).query().unwrap_or_default());
+        let query = Some(query.as_str()).filter(|query| !query.is_empty());
+        return Box::pin(via::pass(api, caller, account, request, Below { path, query, prefix: &prefix })).await;
+    }
+    let (parts, body) = request.into_parts();
+    let wait = wait_of(&parts.headers)?;
+    let call = MethodCall {
+        target,
+        parameters,
+        headers: parts.headers,
+        body: body.map_err(Into::into).boxed_unsync(),
+        prefix: &prefix,
+    };
+    let run = match wait {
+        None => api.calls.run_method(caller, account, call, &api.expressions).await,
+        Some(at_most) => {
+            let run = Box::pin(api.calls.run_method_or_wait(caller, account, call, &api.expressions, at_most));
+            waited(api, caller, account, run).await?
+        }
+    };
+    match run {
+        Ok(response) => {
+            let response = response.map(|body| Body::new(until_withdrawn(api, caller, account, body)));
+            Upgrade::join(None, api, caller, account, response)
+        }
+        Err(MethodError::Remote(response)) => Ok(response.map(Body::new)),
+        Err(error) => Err(explain(error)),
+    }
+}
+
+/// The account that the caller names, or the one that its token is for.
+fn account_of(caller: &Caller, parameters: &Parameters) -> Result<AccountId, ApiError> {
+    match (caller, &parameters.integrated_account_id) {
+        (_, Some(text)) => text.parse().map_err(|_| AccountId::not_found(text)),
+        (Caller::AccountToken { account_id, .. }, None) => Ok(*account_id),
+        (_, None) => {
+            let message = "integrated_account_id is missing. Name the account in the query: ?integrated_account_id=ID.";
+            Err(ApiError::bad_request("integrated_account_id_missing", message))
+        }
+    }
+}
+
+/// Why there is no answer of the provider.
+fn explain(error: MethodError<Error>) -> ApiError {
+    let bad_gateway = |code: &str, message: &str| ApiError::new(StatusCode::BAD_GATEWAY, code, message);
+    let message = error.to_string();
+    let conflict = |code: &str| ApiError::new(StatusCode::CONFLICT, code, &message);
+    match error {
+        MethodError::Call(error) => call_error::explain(error),
+        MethodError::NoResource { resource, known } => {
+            let message = format!("The integration has no resource {resource:?}. {}", listed("resources", &known));
+            ApiError::new(StatusCode::NOT_FOUND, "resource_not_found", &message)
+        }
+        MethodError::NoMethod { resource, method, known } => {
+            let message = format!("The resource {resource:?} has no method {method:?}. {}", listed("methods", &known));
+            ApiError::new(StatusCode::NOT_FOUND, "method_not_found", &message)
+        }
+        MethodError::ReadOnly => {
+            let message = "This account is a sandbox, so nothing is written with it.";
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "sandbox_is_read_only", message)
+        }
+        MethodError::MethodConfig(error) => {
+            ApiError::bad_request("method_config_invalid", &format!("methodConfig can't be used: {error}."))
+        }
+        MethodError::SecretInConfig(_) => ApiError::bad_request("secret_outside_authorization", &message),
+        MethodError::Build(BuildError::Body(error)) => ApiError::bad_request(error.code(), &message),
+        MethodError::Build(BuildError::Target(error)) => call_error::explain(error.into()),
+        MethodError::Build(BuildError::Base(BaseError::Missing)) => conflict("no_base_url"),
+        MethodError::Build(BuildError::Base(BaseError::Foreign(_))) => conflict("foreign_origin"),
+        MethodError::Build(BuildError::Base(BaseError::Moved)) => conflict("address_changed"),
+        MethodError::Build(BuildError::Base(BaseError::Address(_))) => conflict("address_unresolved"),
+        MethodError::Build(BuildError::Fill(_) | BuildError::Header(_)) => {
+            ApiError::bad_request("request_incomplete", &message)
+        }
+        MethodError::Build(BuildError::Expression(_) | BuildError::Signing(_)) => conflict("request_unsigned"),
+        MethodError::Page(error) if error.is_the_callers() => ApiError::bad_request(error.code(), &message),
+        MethodError::Page(error) => bad_gateway(error.code(), &message),
+        MethodError::Read(_) => bad_gateway("answer_unreadable", &message),
+        MethodError::AnswerTooLong => bad_gateway("answer_too_long", &message),
+        MethodError::AnswerEnded => bad_gateway("answer_ended_early", &message),
+        // It is answered as it is, see `forward`.
+        MethodError::Remote(response) => ApiError::new(response.status(), "remote_error", &message),
+    }
+}
+
+fn listed(what: &str, known: &[String]) -> String {
+    if known.is_empty() { format!("It has no {what}.") } else { format!("Its {what}: {}.", known.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_the_route_is_not_changed() {
+        for (path, prefix, rest) in [
+            ("/custom", "/custom", ""),
+            ("/custom/a%2Fb//c/", "/custom", "/a%2Fb//c/"),
+            ("///custom/x", "/custom", "/x"),
+            ("/proxy/contacts/7", "/proxy", "/contacts/7"),
+        ] {
+            assert_eq!(below(path, prefix), rest, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_account_is_named_or_is_the_tokens_own() {
+        let read = |query: &str| account_of(&Caller::Person, &Parameters::read(query));
+        let id = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
+        assert_eq!(read(&format!("integrated_account_id={id}")).expect("an id").to_string(), id);
+        assert_eq!(read("").expect_err("missing").code(), "integrated_account_id_missing");
+        assert_eq!(read("integrated_account_id=acme").expect_err("unknown").code(), "not_found");
+        let own = Caller::AccountToken { account_id: id.parse().expect("an id"), grant: std::sync::Arc::default() };
+        assert_eq!(account_of(&own, &Parameters::default()).expect("its own").to_string(), id);
+    }
+}
