@@ -7,6 +7,7 @@ use std::{
 
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::State,
     http::StatusCode as Answered,
     response::IntoResponse,
@@ -34,6 +35,8 @@ use SignIn::{ApiKey, Basic, ClientCredentials, OAuth, OAuthFixed};
 /// A provider whose answers the table gives.
 pub struct Provider {
     origin: String,
+    /// What its integration's definition says of them.
+    resources: Value,
     state: Arc<Mutex<Answers>>,
 }
 
@@ -42,6 +45,10 @@ pub struct Answers {
     pub api: VecDeque<u16>,
     pub probe: u16,
     pub token: u16,
+    /// What it says with a 400.
+    pub refusal: Value,
+    /// Bytes of the latest request's body.
+    pub received: usize,
     tokens: usize,
     has_refresh_token: bool,
 }
@@ -53,7 +60,9 @@ impl Provider {
 
     /// Its API is this router.
     pub async fn with_api(has_refresh_token: bool, api: impl FnOnce(Arc<Mutex<Answers>>) -> Router) -> Self {
-        let answers = Answers { api: [200].into(), probe: 200, token: 200, tokens: 0, has_refresh_token };
+        let refusal = json!({ "error": "invalid_grant" });
+        let answers =
+            Answers { api: [200].into(), probe: 200, token: 200, refusal, received: 0, tokens: 0, has_refresh_token };
         let state = Arc::new(Mutex::new(answers));
         let router = Router::new()
             .route("/token", post(token))
@@ -63,7 +72,15 @@ impl Provider {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let origin = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { origin, state }
+        let resources = json!({ "items": {
+            "list": { "path": "/items" }, "get": { "path": "/items/{{id}}" }, "create": { "path": "/items", "method": "post" },
+        } });
+        Self { origin, resources, state }
+    }
+
+    /// The same, with other resources.
+    pub fn with_resources(self, resources: Value) -> Self {
+        Self { resources, ..self }
     }
 
     pub fn with<T>(&self, change: impl FnOnce(&mut Answers) -> T) -> T {
@@ -77,7 +94,9 @@ impl Provider {
     /// Adds an integration of its own, and connects an account.
     pub async fn connect(&self, world: &World, auth: SignIn, number: usize) -> String {
         let name = name(auth, number);
-        let text = definition(&name, &self.origin, auth).to_string();
+        let mut definition = definition(&name, &self.origin, auth);
+        definition["config"]["resources"] = self.resources.clone();
+        let text = definition.to_string();
         let (status, body) = world.as_person(Method::POST, "/relink/integrations", json!({ "text": text })).await;
         assert!(status.is_success(), "{auth:?}: {body}");
         Self::sign_in(world, auth, &name, json!({ "tenant_id": "acme" })).await
@@ -168,10 +187,10 @@ async fn token(State(state): State<Arc<Mutex<Answers>>>) -> impl IntoResponse {
     state.tokens += 1;
     let body = match state.token {
         200 if state.has_refresh_token => {
-            json!({ "access_token": format!("at-{}", state.tokens), "expires_in": 3600, "refresh_token": "rt-1234" })
+            json!({ "access_token": format!("at-{}", state.tokens), "expires_in": 3600, "refresh_token": "rt-1234-of-the-account" })
         }
         200 => json!({ "access_token": format!("at-{}", state.tokens), "expires_in": 3600 }),
-        400 => json!({ "error": "invalid_grant" }),
+        400 => state.refusal.clone(),
         401 => json!({ "error": "invalid_client" }),
         _ => json!({}),
     };
@@ -182,8 +201,9 @@ async fn probe(State(state): State<Arc<Mutex<Answers>>>) -> impl IntoResponse {
     (Answered::from_u16(state.lock().expect("not poisoned").probe).expect("a status"), Json(json!({})))
 }
 
-async fn api(State(state): State<Arc<Mutex<Answers>>>) -> impl IntoResponse {
+async fn api(State(state): State<Arc<Mutex<Answers>>>, body: Bytes) -> impl IntoResponse {
     let mut state = state.lock().expect("not poisoned");
+    state.received = body.len();
     let status = if state.api.len() > 1 { state.api.pop_front() } else { state.api.front().copied() };
     (Answered::from_u16(status.expect("one stays")).expect("a status"), Json(json!({ "message": "as the table says" })))
 }

@@ -1,33 +1,21 @@
 //! Section 6 of the contract as a table: what a provider's answer to a call does to the account, for every way to authenticate,
 //! every cause and every route that calls take.
 
-use relink_domain::{
-    AccountId, Timestamp,
-    caller::Caller,
-    notice::{self, Action, FailingAccount, Network, NoticeHistory, Situation},
-};
-use relink_engine::Filter;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     answering_provider::{
         Provider,
         SignIn::{self, ApiKey, Basic, ClientCredentials, OAuth, OAuthFixed},
     },
+    observed::{Person, all_events, events, until_is},
+    route::Route,
     world::World,
 };
 
 const RENEWING: &[SignIn] = &[OAuth, ClientCredentials];
 const FIXED: &[SignIn] = &[OAuthFixed, ApiKey, Basic];
-
-/// The routes that calls take. `/proxy` and `/custom` belong here as well.
-#[derive(Debug, Clone, Copy)]
-enum Route {
-    Via,
-}
-
-const ROUTES: &[Route] = &[Route::Via];
 
 /// What happens.
 #[derive(Debug, Clone, Copy)]
@@ -242,14 +230,36 @@ const TABLE: &[Row] = &[
 ];
 
 #[tokio::test]
-async fn what_an_answer_does_to_an_account() {
+async fn what_an_answer_to_a_pass_through_does_to_an_account() {
+    what_an_answer_does(Route::Via).await;
+}
+
+#[tokio::test]
+async fn what_an_answer_to_a_list_does_to_an_account() {
+    what_an_answer_does(Route::ProxyList).await;
+}
+
+#[tokio::test]
+async fn what_an_answer_to_a_get_does_to_an_account() {
+    what_an_answer_does(Route::ProxyGet).await;
+}
+
+#[tokio::test]
+async fn what_an_answer_to_a_custom_call_does_to_an_account() {
+    what_an_answer_does(Route::Custom).await;
+}
+
+#[tokio::test]
+async fn what_an_answer_to_a_batch_does_to_an_account() {
+    what_an_answer_does(Route::Batch).await;
+}
+
+async fn what_an_answer_does(route: Route) {
     let world = World::new().await;
     for (number, row) in TABLE.iter().enumerate() {
         for auth in row.auths {
-            for route in ROUTES {
-                let name = format!("{} ({auth:?}, {route:?})", row.cause);
-                check(&world, number, row, *auth, *route, &name).await;
-            }
+            let name = format!("{} ({auth:?}, {route:?})", row.cause);
+            check(&world, number, row, *auth, route, &name).await;
         }
     }
 }
@@ -267,8 +277,9 @@ async fn check(world: &World, number: usize, row: &Row, auth: SignIn, route: Rou
             Probe(status) => provider.with(|state| state.probe = status),
             Token(status) => provider.with(|state| state.token = status),
             Call(expected) => {
-                let (status, body) = call(world, route, &account).await;
+                let (status, body) = route.call(world, &account).await;
                 assert_eq!(status, expected, "{name}: {body}");
+                route.assert_shown(status, &body, name);
             }
             Refresh(works) => {
                 let path = format!("/relink/accounts/{account}/refresh");
@@ -279,68 +290,7 @@ async fn check(world: &World, number: usize, row: &Row, auth: SignIn, route: Rou
         }
         person.look(world, &account).await;
     }
-    // What follows of an answer is not waited for. Whatever it sent too much is before this one.
-    world.post(&format!("/relink/accounts/{account}/rename"), json!({ "name": "Acme" })).await;
-    let mut expected = [&["created", "active"], row.events, &["updated"]].concat();
-    let mut found = events(world, &account).await;
-    assert_eq!((expected.pop(), found.pop().as_deref()), (Some("updated"), Some("updated")), "{name}");
-    assert_eq!(found, expected, "{name}");
+    assert_eq!(all_events(world, &account).await, [&["created", "active"], row.events].concat(), "{name}");
     assert_eq!(person.notified, row.notifications, "{name}: notifications");
     assert_eq!(provider.tokens() - tokens, row.refreshes, "{name}: refreshes");
-}
-
-async fn call(world: &World, route: Route, account: &str) -> (u16, Value) {
-    let path = match route {
-        Route::Via => format!("/via/{account}/items"),
-    };
-    let (status, body) = world.ask(Method::GET, &path, Value::Null).await;
-    (status.as_u16(), body)
-}
-
-/// Waits until the account has this status and cause, because what follows of a call comes after its response.
-async fn until_is(world: &World, account: &str, status: &str, cause: Option<&str>, name: &str) {
-    let waits = async {
-        loop {
-            let found = world.get(&format!("/integrated-account/{account}")).await;
-            let error = if cause == Some("forbidden") { "last_forbidden_error" } else { "last_error" };
-            if (found["status"].as_str(), found[error]["code"].as_str()) == (Some(status), cause) {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let waited = tokio::time::timeout(std::time::Duration::from_secs(30), waits).await;
-    if waited.is_err() {
-        let found = world.get(&format!("/integrated-account/{account}")).await;
-        panic!("{name}: not {status} with {cause:?}, but {found}");
-    }
-}
-
-async fn events(world: &World, account: &str) -> Vec<String> {
-    let events = world.get("/relink/events?after=0&limit=1000").await;
-    let events = events["result"].as_array().expect("a list").iter();
-    let of_account = events.filter(|event| event["payload"]["id"] == account);
-    let name = |event: &Value| event["event"].as_str().and_then(|name| name.split(':').nth(1)).map(str::to_owned);
-    of_account.filter_map(name).collect()
-}
-
-/// Who is notified, by the desktop's policy.
-#[derive(Default)]
-struct Person {
-    history: NoticeHistory,
-    notified: usize,
-}
-
-impl Person {
-    async fn look(&mut self, world: &World, account: &str) {
-        let id: AccountId = account.parse().expect("an id");
-        let views = world.engine.accounts().list(&Caller::Person, Filter::default()).await.expect("read");
-        let failing = views.iter().filter(|view| view.account.id() == id);
-        let failing = failing.filter_map(|view| FailingAccount::of(&view.account, &view.label)).collect();
-        let situation = Situation { failing, network: Network::Online, paused: false };
-        let now: Timestamp = world.engine.now();
-        let decision = notice::decide(&self.history, &situation, now);
-        self.notified += decision.actions.iter().filter(|it| matches!(it, Action::Show { alert: true, .. })).count();
-        self.history = decision.next;
-    }
 }

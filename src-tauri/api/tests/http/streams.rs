@@ -1,181 +1,27 @@
 //! Calls that take long: `WebSocket`s, streams, large bodies, and what ends them.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
-
-use axum::{
-    Router,
-    body::{Body, Bytes},
-    extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode},
-    response::{IntoResponse, Response},
-    routing::{any, get},
-};
-use futures_util::{SinkExt, StreamExt, future::join_all, stream};
-use hyper_util::rt::TokioIo;
+use axum::body::Bytes;
+use futures_util::{SinkExt, StreamExt};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Error, Message, client::IntoClientRequest, handshake::derive_accept_key, protocol::Role},
-};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::{
-    answering_provider::{self, Answers, Provider, SignIn},
-    world::World,
-};
-
-/// What the provider's API remembers.
-#[derive(Clone)]
-struct Api {
-    answers: Arc<Mutex<Answers>>,
-    /// A piece for every stream that is open.
-    pieces: broadcast::Sender<Bytes>,
-    open: Arc<AtomicUsize>,
-}
-
-struct Streaming {
-    world: World,
-    provider: Provider,
-    account: String,
-    api: Api,
-    auth: SignIn,
-}
-
-impl Streaming {
-    async fn new(auth: SignIn) -> Self {
-        let world = World::new().await;
-        let (pieces, _) = broadcast::channel(16);
-        let mut made = None;
-        let provider = Provider::with_api(true, |answers| {
-            let api = Api { answers, pieces, open: Arc::default() };
-            made = Some(api.clone());
-            Router::new()
-                .route("/socket", get(socket))
-                .route("/events", get(events))
-                .route("/echo", any(echo))
-                .with_state(api)
-        })
-        .await;
-        let account = provider.connect(&world, auth, 0).await;
-        Self { world, provider, account, api: made.expect("made"), auth }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}/via/{}{path}", self.world.base(), self.account)
-    }
-
-    async fn socket(
-        &self,
-        path: &str,
-        token: &str,
-    ) -> Result<WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>, Error> {
-        let url = self.url(path).replacen("http", "ws", 1);
-        let mut request = url.into_client_request().expect("a request");
-        let bearer = format!("Bearer {token}").parse().expect("a header");
-        request.headers_mut().insert("authorization", bearer);
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("chat"));
-        connect_async(request).await.map(|(socket, response)| {
-            assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
-            socket
-        })
-    }
-
-    /// Opens a stream, and waits for its beginning.
-    async fn events(&self, token: &str) -> reqwest::Response {
-        let response = self.world.client.get(self.url("/events")).bearer_auth(token).send().await.expect("an answer");
-        assert_eq!(response.status(), StatusCode::OK);
-        response
-    }
-
-    async fn until_open(&self, count: usize) {
-        let reached = async {
-            while self.api.open.load(Ordering::SeqCst) != count {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_mins(1), reached).await.expect("so many are open");
-    }
-}
-
-/// A WebSocket that says what credential it has seen, and then repeats what it hears.
-async fn socket(State(api): State<Api>, mut request: Request) -> Response {
-    let header =
-        |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let (key, credential) = (header("sec-websocket-key"), header("x-api-key") + &header("authorization"));
-    let upgraded = hyper::upgrade::on(&mut request);
-    tokio::spawn(async move {
-        let upgraded = TokioIo::new(upgraded.await.expect("upgraded"));
-        let mut socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, None).await;
-        api.open.fetch_add(1, Ordering::SeqCst);
-        let _ = socket.send(Message::text(credential)).await;
-        while let Some(Ok(message)) = socket.next().await {
-            if message == Message::text("close, please") {
-                let _ = socket.close(None).await;
-            } else if message.is_text() || message.is_binary() {
-                let _ = socket.send(message).await;
-            }
-        }
-        api.open.fetch_sub(1, Ordering::SeqCst);
-    });
-    let headers = [
-        ("connection", "Upgrade".to_owned()),
-        ("upgrade", "websocket".to_owned()),
-        ("sec-websocket-accept", derive_accept_key(key.as_bytes())),
-        ("sec-websocket-protocol", "chat".to_owned()),
-    ];
-    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
-}
-
-/// Server-sent events: a piece for each that the test sends.
-async fn events(State(api): State<Api>) -> Response {
-    struct Open(Arc<AtomicUsize>);
-    impl Drop for Open {
-        fn drop(&mut self) {
-            self.0.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-    let pieces = api.pieces.subscribe();
-    api.open.fetch_add(1, Ordering::SeqCst);
-    let open = Open(api.open);
-    let pieces = stream::unfold((pieces, open), |(mut pieces, open)| async {
-        let piece = pieces.recv().await.ok()?;
-        Some((Ok::<_, std::convert::Infallible>(piece), (pieces, open)))
-    });
-    ([("content-type", "text/event-stream")], Body::from_stream(pieces)).into_response()
-}
-
-/// What the provider received.
-async fn echo(State(api): State<Api>, request: Request) -> Response {
-    let refused = api.answers.lock().expect("not poisoned").api.front().copied();
-    if let Some(status) = refused.filter(|status| *status != 200) {
-        return StatusCode::from_u16(status).expect("a status").into_response();
-    }
-    let (parts, body) = request.into_parts();
-    let mut headers = HeaderMap::new();
-    for name in ["range", "expect", "te", "x-api-key"] {
-        if let Some(value) = parts.headers.get(name) {
-            headers.insert(format!("x-got-{name}").parse::<http::HeaderName>().expect("a name"), value.clone());
-        }
-    }
-    headers.insert("x-got-method", parts.method.as_str().parse().expect("a value"));
-    let status = if parts.headers.contains_key("range") { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-    (status, headers, body).into_response()
-}
+use crate::{answering_provider::SignIn, streaming_provider::Streaming, world::World};
 
 #[tokio::test]
 async fn a_websocket_goes_through_in_both_directions_until_either_side_closes() {
     let it = Streaming::new(SignIn::ApiKey).await;
-    for provider_closes in [false, true] {
-        let mut socket = it.socket("/socket", &it.world.token).await.expect("connected");
+    // What is for Relink doesn't go on, and the rest of the query does as it is.
+    let custom = it.custom_url("/socket?b=2&limit=1&truto_x=1&a=%20&a");
+    for (url, seen, provider_closes) in [
+        (it.url("/socket"), "k-123456", false),
+        (it.url("/socket"), "k-123456", true),
+        (custom.clone(), "k-123456 b=2&a=%20&a", false),
+        (custom, "k-123456 b=2&a=%20&a", true),
+    ] {
+        let mut socket = it.socket(&url, &it.world.token).await.expect("connected");
         let first = socket.next().await.expect("a message").expect("no error");
-        assert_eq!(first, Message::text("k-123456"), "the account's credential, and no token of Relink's");
+        assert_eq!(first, Message::text(seen), "the account's credential, and no token of Relink's");
         let long = Message::binary(vec![7; 300_000]);
         for message in [Message::text("hello"), long] {
             socket.send(message.clone()).await.expect("sent");
@@ -191,7 +37,7 @@ async fn a_websocket_goes_through_in_both_directions_until_either_side_closes() 
         it.until_open(0).await;
     }
     // A program that vanishes without a word.
-    let socket = it.socket("/socket", &it.world.token).await.expect("connected");
+    let socket = it.socket(&it.url("/socket"), &it.world.token).await.expect("connected");
     it.until_open(1).await;
     drop(socket);
     it.until_open(0).await;
@@ -200,22 +46,30 @@ async fn a_websocket_goes_through_in_both_directions_until_either_side_closes() 
 #[tokio::test]
 async fn a_websocket_that_is_refused_says_so_like_any_call() {
     let it = Streaming::new(SignIn::ApiKey).await;
-    for (path, token, status) in [("/nothing", it.world.token.as_str(), 404), ("/socket", "unknown", 401)] {
-        match it.socket(path, token).await {
-            Err(Error::Http(response)) => assert_eq!(response.status().as_u16(), status, "{path}"),
-            other => panic!("{path}: {other:?}"),
+    let token = it.world.token.as_str();
+    for (url, token, status) in [
+        (it.url("/nothing"), token, 404),
+        (it.url("/socket"), "unknown", 401),
+        (it.custom_url("/nothing"), token, 404),
+        (it.custom_url("/socket"), "unknown", 401),
+        (it.custom_url("/socket").replace("integrated_", ""), token, 400),
+    ] {
+        match it.socket(&url, token).await {
+            Err(Error::Http(response)) => assert_eq!(response.status().as_u16(), status, "{url}"),
+            other => panic!("{url}: {other:?}"),
         }
     }
 }
 
 #[tokio::test]
 async fn a_deleted_account_and_a_revoked_token_end_what_runs() {
-    for deletes_account in [true, false] {
+    for (deletes_account, is_custom) in [(true, false), (false, false), (true, true), (false, true)] {
         let it = Streaming::new(SignIn::ApiKey).await;
         let path = "/relink/api-tokens";
         let (_, made) = it.world.as_person(Method::POST, path, json!({ "name": "agent" })).await;
         let token = made["token"].as_str().expect("a token");
-        let mut socket = it.socket("/socket", token).await.expect("connected");
+        let url = if is_custom { it.custom_url("/socket") } else { it.url("/socket") };
+        let mut socket = it.socket(&url, token).await.expect("connected");
         let mut events = it.events(token).await;
         it.until_open(2).await;
         it.api.pieces.send(Bytes::from_static(b"data: 1\n\n")).expect("a stream");
@@ -231,42 +85,6 @@ async fn a_deleted_account_and_a_revoked_token_end_what_runs() {
         while let Some(Ok(_)) = socket.next().await {}
         it.until_open(0).await;
     }
-}
-
-/// Further calls are made, and what runs goes on, while the access token is refreshed and while the person signs in again.
-#[tokio::test]
-async fn five_hundred_open_calls_outlast_a_refresh_and_a_reauthorization() {
-    const COUNT: usize = 500;
-    let it = Streaming::new(SignIn::OAuth).await;
-    let mut open = join_all((0..COUNT).map(|_| it.events(&it.world.token))).await;
-    it.until_open(COUNT).await;
-    let refresh = format!("/relink/accounts/{}/refresh", it.account);
-    let name = answering_provider::name(it.auth, 0);
-    for (number, renews) in ["a refresh", "a reauthorization"].into_iter().enumerate() {
-        let calls = join_all((0..50).map(|_| it.world.client.get(it.url("/echo")).bearer_auth(&it.world.token).send()));
-        let renewal = async {
-            if number == 0 {
-                let (status, body) = it.world.as_person(Method::POST, &refresh, json!({})).await;
-                assert!(status.is_success(), "{body}");
-            } else {
-                let link = json!({ "integrated_account_id": it.account });
-                assert_eq!(Provider::sign_in(&it.world, it.auth, &name, link).await, it.account);
-            }
-        };
-        let (answers, ()) = tokio::join!(calls, renewal);
-        for answer in answers {
-            assert_eq!(answer.expect("an answer").status(), StatusCode::OK, "during {renews}");
-        }
-        it.api.pieces.send(Bytes::from_static(b"data: more\n\n")).expect("streams");
-        for response in &mut open {
-            let piece = response.chunk().await.expect("it goes on");
-            assert_eq!(piece.as_deref(), Some(b"data: more\n\n".as_slice()), "after {renews}");
-        }
-    }
-    assert_eq!(it.api.open.load(Ordering::SeqCst), COUNT);
-    assert_eq!(it.provider.tokens(), 3, "the connection, the refresh and the reauthorization");
-    drop(open);
-    it.until_open(0).await;
 }
 
 #[tokio::test]
@@ -291,9 +109,11 @@ async fn methods_that_openapi_has_no_word_for_go_through_and_trace_does_not() {
         let request = it.world.client.request(method.parse().expect("a method"), it.url("/echo"));
         assert_eq!(request.bearer_auth(token).send().await.expect("an answer").status().as_u16(), status, "{method}");
     }
-    match it.socket("/socket", token).await {
-        Err(Error::Http(response)) => assert_eq!(response.status().as_u16(), 403),
-        other => panic!("{other:?}"),
+    for url in [it.url("/socket"), it.custom_url("/socket")] {
+        match it.socket(&url, token).await {
+            Err(Error::Http(response)) => assert_eq!(response.status().as_u16(), 403),
+            other => panic!("{other:?}"),
+        }
     }
 }
 

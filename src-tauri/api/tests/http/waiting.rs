@@ -1,10 +1,11 @@
 //! `Relink-Wait`: calls that wait for the account's person.
 
-use reqwest::{Response, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
     answering_provider::{self, Provider, SignIn},
+    route::Route,
     world::World,
 };
 
@@ -23,10 +24,9 @@ impl Waiting {
         Self { world, provider, auth, account }
     }
 
-    async fn call(&self, wait: &str) -> Response {
-        let url = format!("{}/via/{}/items", self.world.base(), self.account);
-        let call = self.world.client.post(url).bearer_auth(&self.world.token).header("relink-wait", wait).body("body");
-        call.send().await.expect("an answer")
+    async fn call(&self, route: Route, wait: &str) -> (u16, Value) {
+        let request = route.request(&self.world, &self.account).header("relink-wait", wait);
+        route.answer(request.send().await.expect("an answer")).await
     }
 
     /// Waits until programs wait for the account, or none does.
@@ -50,64 +50,98 @@ impl Waiting {
 async fn a_call_waits_for_the_reauthorization_and_goes_on() {
     for auth in [SignIn::ApiKey, SignIn::OAuth] {
         let it = Waiting::new(auth).await;
-        it.provider.with(|state| {
-            state.api = [401].into();
-            state.token = 400;
-        });
-        let (answer, ()) = tokio::join!(it.call("10m"), async {
-            it.until_awaited(&["test"]).await;
+        for route in Route::ALL {
             it.provider.with(|state| {
-                state.api = [200].into();
-                state.token = 200;
+                state.api = [401].into();
+                state.token = 400;
             });
-            it.reauthorize().await;
-        });
-        assert_eq!(answer.status(), StatusCode::OK, "{auth:?}");
-        it.until_awaited(&[]).await;
-        let account = it.world.get(&format!("/integrated-account/{}", it.account)).await;
-        assert_eq!(account["status"], "active", "{auth:?}");
+            let ((status, body), ()) = tokio::join!(it.call(route, "10m"), async {
+                it.until_awaited(&["test"]).await;
+                it.provider.with(|state| {
+                    state.api = [200].into();
+                    state.token = 200;
+                });
+                it.reauthorize().await;
+            });
+            assert_eq!(status, 200, "{auth:?}, {route:?}: {body}");
+            route.assert_shown(status, &body, "the provider's answer");
+            it.until_awaited(&[]).await;
+            let account = it.world.get(&format!("/integrated-account/{}", it.account)).await;
+            assert_eq!(account["status"], "active", "{auth:?}, {route:?}");
+        }
     }
 }
 
 #[tokio::test]
 async fn a_call_goes_on_when_another_one_shows_that_the_key_is_accepted_again() {
     let it = Waiting::new(SignIn::ApiKey).await;
-    it.provider.with(|state| state.api = [401].into());
-    let (answer, ()) = tokio::join!(it.call("1h"), async {
-        it.until_awaited(&["test"]).await;
-        it.provider.with(|state| state.api = [200].into());
-        let other = it.world.get(&format!("/via/{}/items", it.account)).await;
-        assert_eq!(other["message"], "as the table says");
-    });
-    assert_eq!(answer.status(), StatusCode::OK);
+    for route in Route::ALL {
+        it.provider.with(|state| state.api = [401].into());
+        let ((status, body), ()) = tokio::join!(it.call(route, "1h"), async {
+            it.until_awaited(&["test"]).await;
+            it.provider.with(|state| state.api = [200].into());
+            let other = it.world.get(&format!("/via/{}/items", it.account)).await;
+            assert_eq!(other["message"], "as the table says");
+        });
+        assert_eq!(status, 200, "{route:?}: {body}");
+    }
 }
 
 #[tokio::test]
 async fn after_its_time_a_call_ends_with_the_refusal() {
     let it = Waiting::new(SignIn::ApiKey).await;
     it.provider.with(|state| state.api = [401].into());
-    let answer = it.call("0s").await;
-    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(answer.json::<Value>().await.expect("JSON")["message"], "as the table says");
-    let refused = it.call("soon").await;
-    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(refused.json::<Value>().await.expect("JSON")["code"], "relink_wait_invalid");
+    for route in Route::ALL {
+        let (status, body) = it.call(route, "0s").await;
+        assert_eq!((status, &body["message"]), (401, &json!("as the table says")), "{route:?}");
+        let (status, body) = it.call(route, "soon").await;
+        assert_eq!((status, &body["code"]), (400, &json!("relink_wait_invalid")), "{route:?}");
+    }
+}
+
+/// A body that is kept meanwhile, and one that is too large for that.
+#[tokio::test]
+async fn a_body_waits_with_its_call() {
+    let it = Waiting::new(SignIn::ApiKey).await;
+    for path in [
+        format!("/via/{}/items", it.account),
+        format!("/proxy/items?integrated_account_id={}", it.account),
+        format!("/custom/items?integrated_account_id={}", it.account),
+    ] {
+        let post = |body: Value| {
+            let request = it.world.client.post(format!("{}{path}", it.world.base())).bearer_auth(&it.world.token);
+            request.header("relink-wait", "10m").json(&body).send()
+        };
+        it.provider.with(|state| state.api = [401].into());
+        let (answer, ()) = tokio::join!(post(json!({ "name": "x".repeat(1000) })), async {
+            it.until_awaited(&["test"]).await;
+            it.provider.with(|state| state.api = [200].into());
+            it.reauthorize().await;
+        });
+        assert_eq!(answer.expect("an answer").status(), StatusCode::OK, "{path}");
+        assert_eq!(it.provider.with(|state| state.received), 1000 + r#"{"name":""}"#.len(), "{path}");
+        let refused = post(json!({ "name": "x".repeat(1 << 20) })).await.expect("an answer");
+        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+        assert_eq!(refused.json::<Value>().await.expect("JSON")["code"], "body_too_large_to_wait", "{path}");
+    }
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_frees_its_place_and_a_deleted_account_ends_the_wait() {
-    let it = Waiting::new(SignIn::ApiKey).await;
-    it.provider.with(|state| state.api = [401].into());
-    tokio::select! {
-        answer = it.call("10m") => panic!("it waits, but got {answer:?}"),
-        () = it.until_awaited(&["test"]) => {}
+    for route in Route::ALL {
+        let it = Waiting::new(SignIn::ApiKey).await;
+        it.provider.with(|state| state.api = [401].into());
+        tokio::select! {
+            answer = it.call(route, "10m") => panic!("{route:?} waits, but got {answer:?}"),
+            () = it.until_awaited(&["test"]) => {}
+        }
+        it.until_awaited(&[]).await;
+        let ((status, body), ()) = tokio::join!(it.call(route, "10m"), async {
+            it.until_awaited(&["test"]).await;
+            let path = format!("/integrated-account/{}", it.account);
+            let (status, body) = it.world.as_person(reqwest::Method::DELETE, &path, Value::Null).await;
+            assert!(status.is_success(), "{body}");
+        });
+        assert_eq!(status, 404, "{route:?}: {body}");
     }
-    it.until_awaited(&[]).await;
-    let (answer, ()) = tokio::join!(it.call("10m"), async {
-        it.until_awaited(&["test"]).await;
-        let path = format!("/integrated-account/{}", it.account);
-        let (status, body) = it.world.as_person(reqwest::Method::DELETE, &path, Value::Null).await;
-        assert!(status.is_success(), "{body}");
-    });
-    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
 }

@@ -1,0 +1,86 @@
+//! The routes that calls take, for what holds on each of them.
+
+use reqwest::{RequestBuilder, Response};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+/// The routes that calls take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    Via,
+    ProxyList,
+    ProxyGet,
+    Custom,
+    /// A batch with one entry, which is a call of `/proxy`.
+    Batch,
+}
+
+/// What the provider says in every answer of [`crate::answering_provider`].
+fn said() -> Value {
+    json!({ "message": "as the table says" })
+}
+
+impl Route {
+    pub const ALL: [Self; 5] = [Self::Via, Self::ProxyList, Self::ProxyGet, Self::Custom, Self::Batch];
+
+    /// A call of the account.
+    pub fn request(self, world: &World, account: &str) -> RequestBuilder {
+        let of_account = format!("integrated_account_id={account}");
+        let path = match self {
+            Self::Via => format!("/via/{account}/items"),
+            Self::ProxyList => format!("/proxy/items?{of_account}"),
+            Self::ProxyGet => format!("/proxy/items/7?{of_account}"),
+            Self::Custom => format!("/custom/items?{of_account}"),
+            Self::Batch => "/batch-request".to_owned(),
+        };
+        let url = format!("{}{path}", world.base());
+        let request = match self {
+            Self::Batch => {
+                let entry = json!({ "resource": "items", "persist": true });
+                world.client.post(url).json(&json!({ "integrated_account_id": account, "resources": [entry] }))
+            }
+            Self::Via | Self::ProxyList | Self::ProxyGet | Self::Custom => world.client.get(url),
+        };
+        request.bearer_auth(&world.token)
+    }
+
+    pub async fn call(self, world: &World, account: &str) -> (u16, Value) {
+        self.answer(self.request(world, account).send().await.expect("an answer")).await
+    }
+
+    /// The status and body of an answer. Of a batch that ran, those of its entry, because the batch itself has always 200.
+    pub async fn answer(self, response: Response) -> (u16, Value) {
+        let status = response.status().as_u16();
+        let body: Value = response.json().await.expect("JSON");
+        if self != Self::Batch || status != 200 {
+            return (status, body);
+        }
+        match body["errors"]["items"].as_array().map(Vec::as_slice) {
+            Some([error]) => (u16::try_from(error["statusCode"].as_u64().expect("one")).expect("one"), error.clone()),
+            errors => {
+                assert_eq!((errors, &body["result"]["items"]), (Some(&[][..]), &json!([said()])), "{body}");
+                (200, body)
+            }
+        }
+    }
+
+    /// Asserts that the caller gets the provider's answer as it is, or in the form of the route (contract section 0.4); or what
+    /// Relink knows of a failed refresh.
+    pub fn assert_shown(self, status: u16, body: &Value, name: &str) {
+        let is_error = status >= 400;
+        match self {
+            _ if body["code"].is_string() => assert_eq!(body["truto_is_remote_error"], true, "{name}: {body}"),
+            Self::Via => assert_eq!(*body, said(), "{name}"),
+            _ if is_error => {
+                let shown = (&body["truto_is_remote_error"], &body["raw_response"], &body["statusCode"]);
+                assert_eq!(shown, (&json!(true), &said(), &json!(status)), "{name}: {body}");
+            }
+            Self::ProxyList => assert_eq!(body["result"], json!([said()]), "{name}"),
+            Self::Custom => assert_eq!(body["result"], said(), "{name}"),
+            Self::ProxyGet => assert_eq!(*body, said(), "{name}"),
+            // See `answer`.
+            Self::Batch => {}
+        }
+    }
+}
