@@ -47,7 +47,7 @@ async fn reported_of(status: u16, methods: &Value, act: impl AsyncFn(&World)) ->
     let mut config = contacts(methods);
     config["headers"] = json!({"X-Sign": "{{api_key}}", "X-Version": "7"});
     let world = World::new(&provider, &config);
-    act(&world).await;
+    Box::pin(act(&world)).await;
     assert_eq!(provider.requests(), if status == 401 && !world.reported().is_empty() { 2 } else { 1 });
     world.reported()
 }
