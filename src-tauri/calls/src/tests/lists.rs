@@ -206,7 +206,7 @@ async fn an_answer_in_a_coding_that_nobody_asked_for_is_an_error() {
     let world = async |status| {
         let provider = coded("br", status).await;
         let world = World::new(&provider, &contacts(&json!({"list": {"path": "/a"}})));
-        world.run_with(LIST, "", &[], "").await
+        Box::pin(world.run_with(LIST, "", &[], "")).await
     };
     let refused = world(200).await;
     let Err(MethodError::Read(ReadError::Coding(coding))) = refused else { panic!("{refused:?}") };
