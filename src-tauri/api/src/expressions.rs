@@ -34,9 +34,29 @@ fn not_json(error: &serde_json::Error) -> ExpressionError {
 
 #[cfg(test)]
 mod tests {
+    use relink_domain::integration::{built_in, resources::Pagination};
     use serde_json::json;
 
     use super::*;
+
+    /// Graph repeats the request's parameters in its links, and its documentation wants them back as they are.
+    #[tokio::test]
+    async fn microsofts_links_keep_their_parameters() {
+        let list = built_in("microsoft").and_then(|it| it.resources().get("messages")).and_then(|it| it.get("list"));
+        let pagination = list.and_then(|list| list.pagination.as_deref()).expect("pages");
+        let Pagination::Dynamic(dynamic) = pagination else { panic!("{pagination:?}") };
+        let [first, next] = [&dynamic.initial, &dynamic.values].map(|text| text.clone().expect("an expression"));
+        let jsonata = Jsonata::default();
+        for (limit, top) in [(20, 20), (5000, 1000)] {
+            let values = jsonata.evaluate(&first, json!({"query": {"limit": limit}})).await;
+            assert_eq!(values, Ok(Some(json!({"$top": top}))));
+        }
+        let link = "https://graph.microsoft.com/v1.0/me/messages?%24filter=isRead+eq+false&$orderby=from%2Fname%20desc&%24skip=10";
+        let values = jsonata.evaluate(&next, json!({"body": {"@odata.nextLink": link}})).await;
+        let expected = json!({"$filter": "isRead eq false", "$orderby": "from/name desc", "$skip": "10"});
+        assert_eq!(values, Ok(Some(expected)));
+        assert_eq!(jsonata.evaluate(&next, json!({"body": {"value": []}})).await, Ok(None));
+    }
 
     #[tokio::test]
     async fn an_expression_has_a_result_none_or_an_error() {

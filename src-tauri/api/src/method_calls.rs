@@ -131,8 +131,7 @@ async fn forward(
         && Upgrade::is_asked_for_by(&request)
     {
         // Nothing of a WebSocket is read here.
-        let query = Parameters::forwarded_as_sent(sent_uri(&request).query().unwrap_or_default());
-        let query = Some(query.as_str()).filter(|query| !query.is_empty());
+        let query = Some(parameters.as_sent.as_str()).filter(|query| !query.is_empty());
         return Box::pin(via::pass(api, caller, account, request, Below { path, query, prefix: &prefix })).await;
     }
     let (parts, body) = request.into_parts();

@@ -56,12 +56,6 @@ impl Parameters {
         found
     }
 
-    /// What of a query is for the provider, as it was sent.
-    pub fn forwarded_as_sent(query: &str) -> String {
-        let is_forwarded = |pair: &&str| !Self::read(pair).forwarded.is_empty();
-        query.split('&').filter(is_forwarded).collect::<Vec<_>>().join("&")
-    }
-
     /// The fields of a form, none of which is for Relink.
     pub(super) fn read_form(&mut self, body: &[u8]) {
         for (name, value) in form_urlencoded::parse(body) {
@@ -243,8 +237,8 @@ mod tests {
         assert_eq!(Value::Object(read.forwarded), json!({"a": "b", "id": "7"}));
         assert_eq!((read.integrated_account_id.as_deref(), read.limit.as_deref()), (Some("1"), Some("5")));
         assert_eq!((read.next_cursor, read.prev_cursor.as_deref(), read.body_passthrough), (None, Some("p"), true));
-        assert_eq!(Parameters::forwarded_as_sent(query), "a=b&id=7");
-        assert_eq!(Parameters::forwarded_as_sent("a=%20&limit=1&a=+&&%6cimit=2&b"), "a=%20&a=+&b");
+        assert_eq!(read.as_sent, "a=b&id=7");
+        assert_eq!(Parameters::read("a=%20&limit=1&a=+&&%6cimit=2&b").as_sent, "a=%20&a=+&b");
     }
 
     #[test]
