@@ -15,7 +15,7 @@ pub(super) const TAG_BYTES: usize = 16;
 pub struct Seal(Hmac<Sha256>);
 
 impl Seal {
-    /// `list`: what tells the list from every other one, in parts.
+    /// `list`: what distinguishes the list from every other one, in parts.
     pub(crate) fn new(key: CursorKey, list: &[&str]) -> Self {
         // A key is filled with zeros to a block of the hash (RFC 2104 §2).
         let mut block = [0; 64];
