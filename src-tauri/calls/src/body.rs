@@ -1,11 +1,17 @@
 //! Bodies of calls.
 
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
-use http_body::Body as _;
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, Collected, Empty, Full, combinators::UnsyncBoxBody};
 
 /// Any error of a body.
@@ -75,6 +81,7 @@ pub(crate) async fn read_whole(mut body: Body, most: usize) -> Result<Bytes, Inc
         return Err(IncompleteBody::TooLong);
     }
     let mut read = BytesMut::new();
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(0);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(IncompleteBody::Broken)?.into_data() else { continue };
         if read.len() + data.len() > most {
@@ -82,6 +89,9 @@ pub(crate) async fn read_whole(mut body: Body, most: usize) -> Result<Bytes, Inc
         }
         if read.is_empty() && body.is_end_stream() {
             return Ok(data);
+        }
+        if read.is_empty() {
+            read.reserve(declared.max(data.len()));
         }
         read.extend_from_slice(&data);
     }
@@ -94,4 +104,48 @@ pub(crate) fn full(bytes: Bytes) -> Body {
         return Empty::new().map_err(|never| match never {}).boxed_unsync();
     }
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body of pieces that are there already. Its length is known.
+pub(crate) fn full_of<const COUNT: usize>(pieces: [Bytes; COUNT]) -> Body {
+    Pieces(pieces.into_iter()).map_err(|never| match never {}).boxed_unsync()
+}
+
+struct Pieces<const COUNT: usize>(std::array::IntoIter<Bytes, COUNT>);
+
+impl<const COUNT: usize> HttpBody for Pieces<COUNT> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.len() == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_slice().iter().map(|piece| piece.len() as u64).sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_body_of_pieces_says_what_is_left_of_it() {
+        let mut body = full_of(["ab", "", "c"].map(Bytes::from));
+        let mut seen = Vec::new();
+        loop {
+            seen.push((body.size_hint().exact(), body.is_end_stream()));
+            let Some(frame) = body.frame().now_or_never().expect("no wait") else { break };
+            seen.extend(frame.expect("a frame").data_ref().map(|data| (Some(data.len() as u64), false)));
+        }
+        let expected = [(3, false), (2, false), (1, false), (0, false), (1, false), (1, false), (0, true)];
+        assert_eq!(seen, expected.map(|(length, has_ended)| (Some(length), has_ended)));
+    }
 }

@@ -18,6 +18,7 @@ mod coding;
 mod deadline;
 mod expressions;
 mod headers;
+mod json;
 mod links;
 mod method;
 mod method_override;

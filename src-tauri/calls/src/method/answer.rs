@@ -5,32 +5,28 @@ use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
     header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, TRAILER},
 };
-use relink_domain::integration::resources::{ApiResponseFormat, Method, ResponsePath};
-use serde_json::{Map, Value};
+use relink_domain::integration::resources::{ApiResponseFormat, Method, NeedsEvaluation};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::xml;
 use crate::{
-    body::{Body, full},
+    body::{Body, full, full_of},
     expressions::{ExpressionError, Expressions},
+    json::{Json, Records},
     remote_error::RemoteError,
 };
 
 /// An answer that was read whole.
-pub(super) struct Read<'m> {
+pub(super) struct Read {
     pub(super) status: StatusCode,
     /// The provider's, without those of the connection.
     pub(super) headers: HeaderMap,
-    pub(super) body: Value,
-    data: Data<'m>,
+    pub(super) body: Json,
+    /// What of the body the caller gets.
+    pub(super) data: Json,
     /// The body without its content coding, if it isn't in a format that could be read.
     unread: Option<Bytes>,
-}
-
-/// What of the body the caller gets.
-enum Data<'m> {
-    Whole,
-    At(&'m ResponsePath),
-    Own(Value),
 }
 
 /// Why an answer can't be read.
@@ -49,47 +45,27 @@ pub enum ReadError {
     RateLimit(ExpressionError),
 }
 
-impl<'m> Read<'m> {
+impl Read {
     pub(super) async fn new(
-        method: &'m Method,
+        method: &Method,
         (status, headers, bytes): (StatusCode, HeaderMap, Bytes),
         expressions: &impl Expressions,
     ) -> Result<Self, ReadError> {
-        let parsed = parse(method.api_response_format, &headers, &bytes);
-        let (body, unread) = match parsed {
+        let (body, unread) = match parse(method.api_response_format, &headers, &bytes) {
             Some(body) => (body, None),
             None if method.throw_error_on_parse_error && status.is_success() => return Err(ReadError::Unparsable),
-            None => (Value::String(String::from_utf8_lossy(&bytes).into_owned()), Some(bytes)),
+            None => (as_text(&bytes), Some(bytes)),
         };
-        let data = match &method.response_path {
-            Some(path) if unread.is_none() && status.is_success() => {
-                if path.find(&body).is_ok() {
-                    Data::At(path)
-                } else {
-                    let found = expressions.evaluate(path.expression(), body.clone()).await;
-                    Data::Own(found.map_err(ReadError::ResponsePath)?.unwrap_or(Value::Null))
-                }
+        let path = method.response_path.as_ref().filter(|_| unread.is_none() && status.is_success());
+        let data = match path.map(|path| (path, path.find(body.clone()))) {
+            None => body.clone(),
+            Some((_, Ok(found))) => found.unwrap_or_else(Json::null),
+            Some((path, Err(NeedsEvaluation))) => {
+                let found = expressions.evaluate(path.expression(), body.value()).await;
+                found.map_err(ReadError::ResponsePath)?.as_ref().and_then(Json::of).unwrap_or_else(Json::null)
             }
-            _ => Data::Whole,
         };
         Ok(Self { status, headers, body, data, unread })
-    }
-
-    pub(super) fn data(&self) -> &Value {
-        match &self.data {
-            Data::Whole => &self.body,
-            Data::At(path) => path.find(&self.body).ok().flatten().unwrap_or(&Value::Null),
-            Data::Own(value) => value,
-        }
-    }
-
-    /// As a list: what is none counts as its one record.
-    pub(super) fn records(&self) -> &[Value] {
-        match self.data() {
-            Value::Array(records) => records,
-            Value::Null => &[],
-            one => std::slice::from_ref(one),
-        }
     }
 
     /// An error of the provider, as the caller gets it.
@@ -97,7 +73,7 @@ impl<'m> Read<'m> {
         let status = StatusCode::from_u16(error.status_code).unwrap_or(StatusCode::BAD_GATEWAY);
         // Texts and numbers can always be serialized.
         let bytes = serde_json::to_vec(error).unwrap_or_default();
-        json_response(status, self.headers, bytes.into())
+        json_response(status, self.headers, full(bytes.into()))
     }
 
     /// The data by itself: as JSON, or as it came if it is none.
@@ -107,10 +83,9 @@ impl<'m> Read<'m> {
             for name in [CONTENT_ENCODING, CONTENT_LENGTH, TRAILER] {
                 headers.remove(name);
             }
-            return with(self.status, headers, bytes);
+            return with(self.status, headers, full(bytes));
         }
-        let bytes = self.data().to_string().into();
-        json_response(self.status, self.headers, bytes)
+        json_response(self.status, self.headers, full(self.data.text()))
     }
 
     /// `{"result", "next_cursor", "prev_cursor", "result_count"}`, in which the data isn't a list if it is none.
@@ -118,63 +93,49 @@ impl<'m> Read<'m> {
         if self.unread.is_some() {
             return self.into_bare();
         }
-        let data = self.data();
-        let mut envelope = Map::new();
-        envelope.insert("next_cursor".to_owned(), Value::Null);
-        envelope.insert("prev_cursor".to_owned(), Value::Null);
-        if let Value::Array(records) = data {
-            envelope.insert("result_count".to_owned(), records.len().into());
-        }
-        let bytes = enveloped(&data.to_string(), &envelope);
-        json_response(self.status, self.headers, bytes)
+        let about = About { result_count: self.data.item_count(), ..About::default() };
+        json_response(self.status, self.headers, enveloped(self.data.text(), &about))
     }
 }
 
 /// A list's answer (contract section 0.3).
-pub(super) struct List<'a> {
-    pub(super) records: &'a [Value],
+pub(super) fn list_response(records: Records, about: About, headers: HeaderMap) -> Response<Body> {
+    let about = About { result_count: Some(records.count), ..about };
+    json_response(StatusCode::OK, headers, enveloped(records.text, &about))
+}
+
+/// What stands beside a result.
+#[derive(Default, Serialize)]
+pub(super) struct About {
     pub(super) next_cursor: Option<String>,
     pub(super) prev_cursor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) result_count: Option<usize>,
+    #[serde(rename = "is_partial_response", skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_partial: bool,
 }
 
-impl List<'_> {
-    pub(super) fn into_response(self, headers: HeaderMap) -> Response<Body> {
-        let mut envelope = Map::new();
-        envelope.insert("next_cursor".to_owned(), self.next_cursor.into());
-        envelope.insert("prev_cursor".to_owned(), self.prev_cursor.into());
-        envelope.insert("result_count".to_owned(), self.records.len().into());
-        if self.is_partial {
-            envelope.insert("is_partial_response".to_owned(), true.into());
-        }
-        // Slices of values can always be serialized.
-        let result = serde_json::to_string(self.records).unwrap_or_default();
-        json_response(StatusCode::OK, headers, enveloped(&result, &envelope))
+/// The result first, and then what is about it. The result's bytes aren't copied.
+fn enveloped(result: Bytes, about: &About) -> Body {
+    // Texts and numbers can always be serialized.
+    let mut rest = serde_json::to_vec(about).unwrap_or_default();
+    if let Some(brace) = rest.first_mut() {
+        *brace = b',';
     }
-}
-
-/// The result first, and then what is about it.
-fn enveloped(result: &str, about: &Map<String, Value>) -> Bytes {
-    let about = Value::Object(about.clone()).to_string();
-    let mut text = String::with_capacity(result.len() + about.len() + 12);
-    text.push_str("{\"result\":");
-    text.push_str(result);
-    text.push(',');
-    text.push_str(&about[1..]);
-    text.into()
+    full_of([Bytes::from_static(b"{\"result\":"), result, rest.into()])
 }
 
 /// A JSON response with the provider's headers that don't describe its body.
-pub(super) fn json_response(status: StatusCode, mut headers: HeaderMap, bytes: Bytes) -> Response<Body> {
+pub(super) fn json_response(status: StatusCode, mut headers: HeaderMap, body: Body) -> Response<Body> {
     for name in [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ACCEPT_RANGES, TRAILER] {
         headers.remove(name);
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    with(status, headers, bytes)
+    with(status, headers, body)
 }
 
-fn with(status: StatusCode, headers: HeaderMap, bytes: Bytes) -> Response<Body> {
-    let mut response = Response::new(full(bytes));
+fn with(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
@@ -192,17 +153,26 @@ pub(super) fn essence(headers: &HeaderMap) -> String {
 }
 
 /// `None`: the body isn't in the format.
-pub(super) fn parse(format: ApiResponseFormat, headers: &HeaderMap, bytes: &[u8]) -> Option<Value> {
+fn parse(format: ApiResponseFormat, headers: &HeaderMap, bytes: &Bytes) -> Option<Json> {
     if bytes.trim_ascii().is_empty() {
-        return Some(Value::Null);
+        return Some(Json::null());
     }
     match format {
         // Some providers name no type.
         ApiResponseFormat::ByContentType if is_json(headers) || !headers.contains_key(CONTENT_TYPE) => {
-            serde_json::from_slice(bytes).ok()
+            Json::read(bytes.clone())
         }
         ApiResponseFormat::ByContentType => None,
-        ApiResponseFormat::Xml => xml::read(std::str::from_utf8(bytes).ok()?),
-        ApiResponseFormat::Text => Some(String::from_utf8_lossy(bytes).into_owned().into()),
+        ApiResponseFormat::Xml => xml::read(std::str::from_utf8(bytes).ok()?).as_ref().and_then(Json::of),
+        ApiResponseFormat::Text => Some(as_text(bytes)),
     }
+}
+
+/// A body's value. What isn't in its format is a text.
+pub(super) fn value_of(format: ApiResponseFormat, headers: &HeaderMap, bytes: &Bytes) -> Value {
+    parse(format, headers, bytes).unwrap_or_else(|| as_text(bytes)).value()
+}
+
+fn as_text(bytes: &[u8]) -> Json {
+    Json::of(&Value::String(String::from_utf8_lossy(bytes).into_owned())).unwrap_or_else(Json::null)
 }

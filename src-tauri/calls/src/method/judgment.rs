@@ -3,7 +3,7 @@
 use http::StatusCode;
 use relink_domain::{Timestamp, integration::resources::Method};
 
-use super::{MAX_ANSWER, ReadError, answer::parse};
+use super::{MAX_ANSWER, ReadError, answer::value_of};
 use crate::{
     answer::Answer,
     expressions::Expressions,
@@ -34,12 +34,9 @@ impl Judgment {
             RateLimits::read(config, status, &headers, now, expressions).await.map_err(ReadError::RateLimit)?;
         let status = if limits.is_limited { StatusCode::TOO_MANY_REQUESTS } else { status };
         let Some(expression) = &method.error_expression else { return Ok(Self { limits, error: None }) };
-        let data = answer.whole(MAX_ANSWER).await.map(|body| {
-            let text = || String::from_utf8_lossy(&body).into_owned().into();
-            parse(method.api_response_format, &headers, &body).unwrap_or_else(text)
-        });
         // Without its whole body, the caller gets another error.
-        let Some(data) = data else { return Ok(Self { limits, error: None }) };
+        let Some(body) = answer.whole(MAX_ANSWER).await else { return Ok(Self { limits, error: None }) };
+        let data = value_of(method.api_response_format, &headers, &body.into_owned().into());
         let error = expressed_error(expression, status, &headers, &data, expressions).await;
         let error = error.map_err(ReadError::ErrorExpression)?;
         let is_about_rate = error.as_ref().is_some_and(|error| error.status == StatusCode::TOO_MANY_REQUESTS);

@@ -18,7 +18,7 @@ use relink_domain::{
 
 use super::{
     MAX_BODY, MethodCall, MethodError, MethodTarget,
-    answer::{List, Read, essence},
+    answer::{About, Read, essence, list_response},
     called::Called,
     custom::{Custom, may_be_json},
     encode::{BodyError, CallersBody},
@@ -30,6 +30,7 @@ use crate::{
     body::{Body, IncompleteBody, RequestBody, full, read_whole},
     coding,
     expressions::Expressions,
+    json::Records,
     links,
     pages::{Asked, FetchError, Fetched, Page, PageAnswer, PageRequest, PageSource, Pages, Seal},
     pass_through::{Attempt, CallError, Calls},
@@ -224,27 +225,28 @@ struct PagesOf<'s, 'r, A: Accounts, X> {
 }
 
 /// A page, and what no cursor has of its links.
-struct ReadPage<'r> {
-    read: Read<'r>,
+struct ReadPage {
+    read: Read,
+    records: Records,
     withheld: Withheld,
 }
 
-impl Page for ReadPage<'_> {
+impl Page for ReadPage {
     fn answer(&self) -> PageAnswer<'_> {
-        let Read { status, headers, body, .. } = &self.read;
-        PageAnswer { status: *status, headers, body, records: self.read.records(), withheld: &self.withheld }
+        let Self { read: Read { status, headers, body, .. }, records, withheld } = self;
+        PageAnswer { status: *status, headers, body, records, withheld }
     }
 }
 
-impl<'r, A: Accounts, X: Expressions> PageSource for PagesOf<'_, 'r, A, X> {
-    type Page = ReadPage<'r>;
+impl<A: Accounts, X: Expressions> PageSource for PagesOf<'_, '_, A, X> {
+    type Page = ReadPage;
     type Error = MethodError<A::Error>;
 
     fn outline(&self, is_later_page: bool) -> Result<PageRequest, A::Error> {
         Ok(self.source.run.outline(&self.source.account(), is_later_page)?)
     }
 
-    async fn fetch(&self, request: PageRequest) -> Result<ReadPage<'r>, A::Error> {
+    async fn fetch(&self, request: PageRequest) -> Result<ReadPage, A::Error> {
         let mut sent = self.source.send(&request, None).await?;
         if sent.parts.status.is_redirection() {
             return Err(MethodError::Remote(Box::new(Response::from_parts(sent.parts, sent.body))));
@@ -262,7 +264,7 @@ impl<'r, A: Accounts, X: Expressions> PageSource for PagesOf<'_, 'r, A, X> {
             }
             other => other,
         })?;
-        Ok(ReadPage { read, withheld: self.source.withheld() })
+        Ok(ReadPage { records: Records::of(&read.data), read, withheld: self.source.withheld() })
     }
 }
 
@@ -276,9 +278,9 @@ async fn list<A: Accounts, X: Expressions>(
         FetchError::Page(error) => MethodError::Page(error),
         FetchError::Source(error) => error,
     })?;
-    let Fetched { page: ReadPage { read, .. }, is_repetition, next_cursor, prev_cursor, is_partial } = fetched;
-    let records = if is_repetition { &[] } else { read.records() };
-    let mut headers = read.headers.clone();
+    let Fetched { page: ReadPage { read, records, .. }, is_repetition, next_cursor, prev_cursor, is_partial } = fetched;
+    let records = if is_repetition { Records::NONE } else { records };
+    let mut headers = read.headers;
     links::remove(&mut headers);
-    Ok(List { records, next_cursor, prev_cursor, is_partial }.into_response(headers))
+    Ok(list_response(records, About { next_cursor, prev_cursor, is_partial, ..About::default() }, headers))
 }

@@ -20,17 +20,19 @@ use url::Url;
 
 use super::{
     MAX_ANSWER, MethodError, MethodTarget, ReadError,
-    answer::{List, Read, is_json, json_response},
+    answer::{About, Read, is_json, json_response, list_response},
     judgment::Judgment,
     request::Run,
     sending::Sending,
 };
 use crate::{
     account::{Account, Accounts},
-    body::{Body, IncompleteBody, RequestBody, read_whole},
+    body::{Body, IncompleteBody, RequestBody, full, read_whole},
     coding::{self, CodingError},
     expressions::Expressions,
-    headers, links,
+    headers,
+    json::Records,
+    links,
     pages::{PageRequest, below_base},
     pass_through::Calls,
     remote_error::{ExpressedError, RemoteError},
@@ -66,7 +68,7 @@ pub(super) struct Source<'r, A: Accounts, X> {
     pub(super) expressions: &'r X,
 }
 
-impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
+impl<A: Accounts, X: Expressions> Source<'_, A, X> {
     pub(super) fn account(&self) -> A::Account {
         self.account.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -156,7 +158,7 @@ impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
         if let (MethodTarget::Named { method: "delete", id: Some(id), .. }, true, true) =
             (target, is_empty, parts.status.is_success())
         {
-            return Ok(json_response(StatusCode::OK, parts.headers, json!({ "id": id }).to_string().into()));
+            return Ok(json_response(StatusCode::OK, parts.headers, full(json!({ "id": id }).to_string().into())));
         }
         // A redirect has no data.
         if parts.status.is_redirection() {
@@ -177,8 +179,7 @@ impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
         let read = self.read(Sent { parts, body, error }).await?;
         Ok(match target {
             MethodTarget::Named { .. } if is_enveloped => {
-                let list = List { records: read.records(), next_cursor: None, prev_cursor: None, is_partial: false };
-                list.into_response(read.headers.clone())
+                list_response(Records::of(&read.data), About::default(), read.headers)
             }
             MethodTarget::Custom { .. } if is_enveloped => read.into_result(),
             MethodTarget::Named { .. } | MethodTarget::Custom { .. } => read.into_bare(),
@@ -186,7 +187,7 @@ impl<'r, A: Accounts, X: Expressions> Source<'r, A, X> {
     }
 
     /// Reads an answer whole. One that is an error becomes the caller's.
-    pub(super) async fn read(&self, Sent { parts, body, error: expressed }: Sent) -> Result<Read<'r>, A::Error> {
+    pub(super) async fn read(&self, Sent { parts, body, error: expressed }: Sent) -> Result<Read, A::Error> {
         let bytes = read_whole(body, MAX_ANSWER).await.map_err(|error| match error {
             IncompleteBody::TooLong => MethodError::AnswerTooLong,
             IncompleteBody::Broken(_) => MethodError::AnswerEnded,

@@ -35,7 +35,7 @@ impl Pages<'_> {
         answer: &PageAnswer<'_>,
         expressions: &impl Expressions,
     ) -> Result<Around, PageError> {
-        let count = u32::try_from(answer.records.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(answer.records.count).unwrap_or(u32::MAX);
         let found = match (self.pagination, place) {
             (Pagination::Page(pages), Some(Place::Page { n, limit })) => {
                 let is_last = count == 0 || asked_size(request, &pages.size).is_some_and(|size| count < size);
@@ -96,15 +96,18 @@ impl Pages<'_> {
         request: &PageRequest,
         answer: &PageAnswer<'_>,
     ) -> Result<Around, PageError> {
-        let seen = cursor.ends_at_repetition.then(|| fingerprint(answer.records));
+        let seen = cursor.ends_at_repetition.then(|| fingerprint(&answer.records.text));
         let is_repetition = match place {
             Some(Place::Cursor { seen: before, .. } | Place::Link { seen: before, .. }) => {
                 before.is_some() && *before == seen
             }
             _ => false,
         };
-        let has_next = cursor.has_next.as_ref().is_none_or(|path| path.find(answer.body).is_some_and(says_yes));
-        let ends_here = is_repetition || !has_next || (cursor.ends_at_empty_page && answer.records.is_empty());
+        let has_next = cursor
+            .has_next
+            .as_ref()
+            .is_none_or(|path| path.find(answer.body.clone()).is_some_and(|found| says_yes(&found.value())));
+        let ends_here = is_repetition || !has_next || (cursor.ends_at_empty_page && answer.records.count == 0);
         let to = |path: &CursorPath, seen: Option<String>| -> Result<Option<Place>, PageError> {
             let Some(c) = value_at(path, answer, cursor.is_percent_encoded) else { return Ok(None) };
             Ok(match (cursor.source, &c) {
@@ -136,7 +139,7 @@ fn is_same(one: &Place, other: &Place) -> bool {
 /// A cursor in an answer. What stands for none gives `None`.
 fn value_at(path: &CursorPath, answer: &PageAnswer<'_>, is_percent_encoded: bool) -> Option<Value> {
     let value = match path {
-        CursorPath::Body(path) => path.find(answer.body)?.clone(),
+        CursorPath::Body(path) => path.find(answer.body.clone())?.value(),
         CursorPath::Header(name) => answer.headers.get(name.as_str())?.to_str().ok()?.into(),
     };
     let value = match value {
@@ -165,13 +168,8 @@ fn says_yes(value: &Value) -> bool {
 }
 
 /// Short enough for a cursor, and long enough not to be met by chance.
-fn fingerprint(records: &[Value]) -> String {
-    let mut hash = Sha256::new();
-    for record in records {
-        hash.update(record.to_string());
-        hash.update([0]);
-    }
-    hash.finalize().iter().take(12).fold(String::new(), |mut text, byte| {
+fn fingerprint(records: &[u8]) -> String {
+    Sha256::digest(records).iter().take(12).fold(String::new(), |mut text, byte| {
         // Writing to a `String` can't fail.
         let _ = write!(text, "{byte:02x}");
         text

@@ -42,9 +42,10 @@ impl Pages<'_> {
     ) -> Result<Option<Place>, PageError> {
         let mut scope = self.scope(request, limit);
         let headers = headers_for_expressions(answer.headers);
-        let response = json!({"status": answer.status.as_u16(), "headers": headers, "data": answer.body});
+        let body = answer.body.value();
+        let response = json!({"status": answer.status.as_u16(), "headers": headers, "data": body});
         scope.insert("response".to_owned(), response);
-        scope.insert("body".to_owned(), answer.body.clone());
+        scope.insert("body".to_owned(), body);
         scope.insert("paginationValues".to_owned(), Value::Object(values.clone()));
         let mut found = Value::Null;
         let mut source = CURSOR;

@@ -71,7 +71,7 @@ impl Pages<'_> {
             let page = source.fetch(request.clone()).await.map_err(FetchError::Source)?;
             let answer = page.answer();
             let around = self.around(place.as_ref(), &request, &asked, &answer, expressions).await?;
-            let is_empty = answer.records.is_empty() || around.is_repetition;
+            let is_empty = answer.records.count == 0 || around.is_repetition;
             left -= 1;
             let onward = if asked.goes_back { &around.prev } else { &around.next };
             match onward {

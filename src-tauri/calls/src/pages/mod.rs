@@ -33,7 +33,11 @@ pub use self::{
     link::url_of_relation,
     seal::Seal,
 };
-use crate::{expressions::ExpressionError, withheld::Withheld};
+use crate::{
+    expressions::ExpressionError,
+    json::{Json, Records},
+    withheld::Withheld,
+};
 
 /// The pages of a method's lists, for an account.
 #[derive(Debug, Clone, Copy)]
@@ -68,10 +72,10 @@ pub struct PageRequest {
 pub struct PageAnswer<'a> {
     pub status: StatusCode,
     pub headers: &'a HeaderMap,
-    /// The parsed body. Null, if it isn't JSON.
-    pub body: &'a Value,
+    /// A text, if it isn't JSON.
+    pub body: &'a Json,
     /// What the caller gets: the list at the method's `response_path`.
-    pub records: &'a [Value],
+    pub records: &'a Records,
     /// What no cursor has of its links.
     pub withheld: &'a Withheld,
 }

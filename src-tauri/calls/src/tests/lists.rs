@@ -214,3 +214,54 @@ async fn an_answer_in_a_coding_that_nobody_asked_for_is_an_error() {
     // An error stays one.
     assert_eq!(world(503).await.expect("an answer").status, 503);
 }
+
+/// A list whose body is this.
+async fn answering(body: &'static [u8]) -> Provider {
+    Provider::start(move |_, _| {
+        let mut response = text(StatusCode::OK, "", JSON);
+        *response.body_mut() = full(Bytes::from_static(body));
+        response
+    })
+    .await
+}
+
+#[tokio::test]
+async fn records_and_cursors_are_as_the_provider_wrote_them() {
+    let body = br#" {"next": 1, "data": null,
+        "data": [ {"id":9007199254740993 , "price":1.0,"a":1,"a":2}, "\u00e9\/\ud83d\ude00" ], "next" : 18446744073709551615 } "#;
+    let provider = answering(body).await;
+    let pagination = json!({"format": "cursor", "config": {"cursor_path": "next"}});
+    let list = json!({"path": "/a", "response_path": "data", "pagination": pagination});
+    let one = json!({"path": "/a", "response_path": "data"});
+    let world = World::new(&provider, &contacts(&json!({"list": list, "get": one})));
+    let answer = world.method("list", None, "").await;
+    let written = r#"[ {"id":9007199254740993 , "price":1.0,"a":1,"a":2}, "\u00e9\/\ud83d\ude00" ]"#;
+    let text = String::from_utf8(answer.body.to_vec()).expect("text");
+    assert!(text.starts_with(&format!("{{\"result\":{written},\"next_cursor\":\"")), "{text}");
+    assert!(text.ends_with("\",\"prev_cursor\":null,\"result_count\":2}"), "{text}");
+    let cursor = decoded(&answer.json()["next_cursor"]);
+    assert!(cursor.contains("\"c\":18446744073709551615"), "{cursor}");
+    assert_eq!(world.method("get", Some("1"), "").await.body, written);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_malformed_anywhere_is_no_list() {
+    for body in [
+        &br#"{"data": [{"id": 1}, {"id": 2}], "more": tru}"#[..],
+        br#"{"data": [{"id": 1}, {"id": 2}]} x"#,
+        br#"{"data": [{"id": 1}, {"id": 2}]"#,
+        b"{\"data\": [{\"id\": \"\xff\"}]}",
+        b"{\"data\": [1], \"\xc3\": 1}",
+    ] {
+        let provider = answering(body).await;
+        let list = |is_strict: bool| {
+            let list = json!({"path": "/a", "response_path": "data", "throw_error_on_parse_error": is_strict});
+            World::new(&provider, &contacts(&json!({ "list": list })))
+        };
+        let refused = list(true).run_with(LIST, "", &[], "").await;
+        assert!(matches!(refused, Err(MethodError::Read(ReadError::Unparsable))), "{refused:?}");
+        // The text is the data.
+        let answer = list(false).method("list", None, "").await.json();
+        assert_eq!(answer["result"], json!([String::from_utf8_lossy(body)]));
+    }
+}

@@ -227,7 +227,7 @@ const JSON: &str = "application/json; charset=utf-8";
 #[tokio::test]
 async fn a_list_comes_in_an_envelope_and_other_data_by_itself() {
     let provider = provider(&[
-        ("/all", 200, JSON, r#"{"data": {"items": [{"id": 1}, {"id": 2}]}, "more": true}"#),
+        ("/all", 200, JSON, r#"{"data": {"items": [{"id":1},{"id":2}]}, "more": true}"#),
         ("/one", 200, JSON, r#"{"id": 1 }"#),
         ("/none", 200, JSON, "null"),
         ("/empty", 204, "", ""),

@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use super::{address::Address, error::quoted};
+use super::{
+    address::Address,
+    error::quoted,
+    json_node::{JsonKind, JsonNode},
+};
 use crate::account::Identity;
 
 /// A path into a JSON document: `data.user.id`, `emails.0.value`. A name with a dot stands as it is, or as in JSONata between
@@ -36,7 +40,7 @@ impl JsonPath {
     }
 
     /// The value at the path.
-    pub fn find<'b>(&self, body: &'b Value) -> Option<&'b Value> {
+    pub fn find<N: JsonNode>(&self, body: N) -> Option<N> {
         find(&self.0, body)
     }
 
@@ -53,18 +57,19 @@ impl JsonPath {
     }
 }
 
-fn find<'b>(steps: &[String], value: &'b Value) -> Option<&'b Value> {
-    let Some((step, below)) = steps.split_first() else { return Some(value) };
-    let members = match value {
-        Value::Array(items) => return find(below, items.get(step.parse::<usize>().ok()?)?),
-        Value::Object(members) => members,
-        _ => return None,
-    };
-    let found = members.get(step).and_then(|value| find(below, value));
-    // A dot may be part of a name.
-    found.or_else(|| {
-        (2..=steps.len()).find_map(|length| find(&steps[length..], members.get(&steps[..length].join("."))?))
-    })
+fn find<N: JsonNode>(steps: &[String], node: N) -> Option<N> {
+    let Some((step, below)) = steps.split_first() else { return Some(node) };
+    match node.kind() {
+        JsonKind::Scalar => None,
+        JsonKind::List => find(below, node.item(step.parse().ok()?)?),
+        JsonKind::Object => {
+            let found = node.member(step).and_then(|member| find(below, member));
+            // A dot may be part of a name.
+            found.or_else(|| {
+                (2..=steps.len()).find_map(|length| find(&steps[length..], node.member(&steps[..length].join("."))?))
+            })
+        }
+    }
 }
 
 /// Where an account's identity is found.

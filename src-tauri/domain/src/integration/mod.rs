@@ -24,6 +24,7 @@ mod fields;
 mod format;
 mod header;
 mod identity;
+mod json_node;
 mod known_keys;
 mod merge;
 mod misplaced;
@@ -60,6 +61,7 @@ pub use self::{
     format::{FORMATS, PerFormat},
     header::{Header, HeaderError, HeaderName, HeaderTemplate},
     identity::{IdentityProbe, IdentitySource, JsonPath},
+    json_node::{JsonKind, JsonNode},
     merge::{merge, merged_text},
     misplaced::redacted,
     oauth2::{MAX_CLIENT_ID_CHARS, OAuth2, Pkce, is_client_id},

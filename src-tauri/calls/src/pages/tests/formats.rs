@@ -14,6 +14,7 @@ use super::{
     super::{Fetched, Page, PageAnswer, PageError, PageRequest, PageSource},
     provider::*,
 };
+use crate::json::{Json, Records};
 
 /// Answers with these bodies, one after another, and keeps the requests. Their records are at "data".
 #[derive(Default)]
@@ -23,12 +24,12 @@ struct Script {
 }
 
 #[derive(Debug)]
-struct Scripted(HeaderMap, Value);
+struct Scripted(HeaderMap, Json, Records);
 
 impl Page for Scripted {
     fn answer(&self) -> PageAnswer<'_> {
-        let records = self.1["data"].as_array().map_or(&[][..], Vec::as_slice);
-        PageAnswer { status: StatusCode::OK, headers: &self.0, body: &self.1, records, withheld: &WITHHELD }
+        let Self(headers, body, records) = self;
+        PageAnswer { status: StatusCode::OK, headers, body, records, withheld: &WITHHELD }
     }
 }
 
@@ -43,7 +44,8 @@ impl PageSource for Script {
     async fn fetch(&self, request: PageRequest) -> Result<Scripted, ()> {
         self.seen.lock().expect("no panic").push(shown(&request));
         let (headers, body) = self.answers.lock().expect("no panic").remove(0);
-        Ok(Scripted(headers, body))
+        let [body, records] = [&body, &body["data"]].map(|value| Json::of(value).expect("JSON"));
+        Ok(Scripted(headers, body, Records::of(&records)))
     }
 }
 

@@ -21,6 +21,7 @@ use super::super::{Asked, FetchError, Fetched, Page, PageAnswer, PageError, Page
 use crate::{
     account::CursorKey,
     expressions::{ExpressionError, Expressions},
+    json::{Json, Records},
     withheld::Withheld,
 };
 
@@ -104,8 +105,8 @@ pub(super) static WITHHELD: LazyLock<Withheld> = LazyLock::new(|| Withheld::new(
 pub(super) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
-    body: Value,
-    records: Vec<Value>,
+    body: Json,
+    records: Records,
 }
 
 impl Page for Answer {
@@ -182,7 +183,8 @@ impl Provider {
                 headers.insert(header::CONTENT_RANGE, HeaderValue::from_str(&text).expect("a value"));
             }
         }
-        Answer { status: StatusCode::OK, headers, body, records }
+        let [body, records] = [&body, &body["data"]].map(|value| Json::of(value).expect("JSON"));
+        Answer { status: StatusCode::OK, headers, body, records: Records::of(&records) }
     }
 }
 
@@ -285,7 +287,8 @@ pub(super) fn asked(limit: Option<u32>, next: Option<&str>, prev: Option<&str>) 
 }
 
 pub(super) fn ids(fetched: &Fetched<Answer>) -> Vec<u64> {
-    fetched.page.records.iter().filter_map(|record| record["id"].as_u64()).collect()
+    let records: Vec<Value> = serde_json::from_slice(&fetched.page.records.text).expect("a list");
+    records.iter().filter_map(|record| record["id"].as_u64()).collect()
 }
 
 /// The pages from the beginning of the list to its end.

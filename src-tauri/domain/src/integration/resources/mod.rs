@@ -30,7 +30,7 @@ pub use self::{
         PageSize, Pagination, RangePagination,
     },
     rate_limit::RateLimit,
-    response_path::ResponsePath,
+    response_path::{NeedsEvaluation, ResponsePath},
     schema::Schema,
 };
 

@@ -1,6 +1,6 @@
 //! Where a response has its data.
 
-use serde_json::Value;
+use super::super::json_node::{JsonKind, JsonNode};
 
 /// Contract section 4.6: "a dotted path, read as JSONata". Most are plain names, for which nothing is evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,17 +31,17 @@ impl ResponsePath {
     }
 
     /// What plain names lead to in a body. `Err`: only JSONata can tell, which also looks into each item of a list.
-    pub fn find<'b>(&self, body: &'b Value) -> Result<Option<&'b Value>, NeedsEvaluation> {
+    pub fn find<N: JsonNode>(&self, body: N) -> Result<Option<N>, NeedsEvaluation> {
         let Self::Names { names, .. } = self else { return Err(NeedsEvaluation) };
         let mut here = body;
         for name in names {
-            here = match here {
-                Value::Array(_) => return Err(NeedsEvaluation),
-                Value::Object(members) => match members.get(name) {
+            here = match here.kind() {
+                JsonKind::List => return Err(NeedsEvaluation),
+                JsonKind::Scalar => return Ok(None),
+                JsonKind::Object => match here.member(name) {
                     Some(member) => member,
                     None => return Ok(None),
                 },
-                _ => return Ok(None),
             };
         }
         Ok(Some(here))
@@ -54,7 +54,7 @@ pub struct NeedsEvaluation;
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
