@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
-use relink_calls::{Account, Accounts, Answered, Awaited, BaseError, CursorKey, Said};
+use relink_calls::{Account, Accounts, Answered, Awaited, BaseError, CursorKey, Described, Said};
 use relink_domain::{
     AccountId, Secret, Timestamp,
     account::Verdict,
@@ -139,6 +139,6 @@ impl Accounts for EngineAccounts {
 }
 
 fn refusal<'a>(said: &'a Said<'_>) -> Refusal<'a> {
-    let Said { status, headers, body, needed_scopes } = said;
-    Refusal { status: *status, headers, body, needed_scopes }
+    let Said { status, headers, body, described: Described { method, needed_scopes } } = said;
+    Refusal { status: *status, headers, body, needed_scopes, method: *method }
 }

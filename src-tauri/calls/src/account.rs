@@ -141,6 +141,14 @@ pub struct Said<'a> {
     pub headers: &'a HeaderMap,
     /// The beginning of the body, without its content coding.
     pub body: Cow<'a, [u8]>,
-    /// The scopes that the call needs, if its definition says so.
+    pub described: Described<'a>,
+}
+
+/// What the definition says of a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Described<'a> {
+    /// The names of the resource and of its method, if one is called.
+    pub method: Option<(&'a str, &'a str)>,
+    /// The scopes that the call needs.
     pub needed_scopes: &'a [String],
 }

@@ -14,7 +14,7 @@ use hyper::body::{Frame, Incoming};
 use relink_domain::integration::{ExpiredWhen, Look};
 
 use crate::{
-    account::{Answered, Said},
+    account::{Answered, Described, Said},
     body::{Body, BoxError},
     coding,
 };
@@ -95,12 +95,11 @@ impl Answer {
 
     /// Reports what the answer shows of the account's credential, if it shows something. Of a refusal, the beginning of the body
     /// is read.
-    /// `needed_scopes`: what the definition says that the call needs.
-    pub(crate) async fn report(&mut self, needed_scopes: &[String], to: impl FnOnce(Answered<'_>)) {
+    pub(crate) async fn report(&mut self, described: Described<'_>, to: impl FnOnce(Answered<'_>)) {
         let is_unauthorized = self.is_unauthorized();
         if is_unauthorized || self.counted == StatusCode::FORBIDDEN {
             self.beginning.read(self.response.body_mut()).await;
-            let said = Said { needed_scopes, ..self.said() };
+            let said = Said { described, ..self.said() };
             to(if is_unauthorized { Answered::Unauthorized(said) } else { Answered::Forbidden(said) });
         } else if shows_acceptance(self.counted) {
             to(Answered::Accepted);
@@ -111,7 +110,7 @@ impl Answer {
         let headers = self.response.headers();
         let bytes = &self.beginning.bytes;
         let body = coding::decoded(headers, &bytes[..bytes.len().min(MAX_SAID)]).unwrap_or(Cow::Borrowed(&[]));
-        Said { status: self.response.status().as_u16(), headers, body, needed_scopes: &[] }
+        Said { status: self.response.status().as_u16(), headers, body, described: Described::default() }
     }
 
     pub(crate) fn into_response(self) -> (Parts, Body) {

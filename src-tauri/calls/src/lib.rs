@@ -36,7 +36,7 @@ mod withheld;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, Accounts, Answered, BaseError, CursorKey, Said};
+pub use account::{Account, Accounts, Answered, BaseError, CursorKey, Described, Said};
 pub use body::{Body, BoxError};
 pub use expressions::{ExpressionError, Expressions, is_truthy};
 pub use headers::asks_for_websocket;

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::{
-    account::{Account, Accounts},
+    account::{Account, Accounts, Described},
     answer::Answer,
     body::{Body, BoxError, RequestBody},
     headers, links,
@@ -184,8 +184,7 @@ impl<A: Accounts> Calls<A> {
                 Err(failed) => return Err(CallError::Account(failed).into()),
             }
         }
-        let needed_scopes = outgoing.needed_scopes();
-        answer.report(needed_scopes, |answered| self.accounts.answered(caller, &account, answered)).await;
+        answer.report(outgoing.described(), |answered| self.accounts.answered(caller, &account, answered)).await;
         Ok((account, answer))
     }
 
@@ -227,9 +226,9 @@ pub(crate) trait Outgoing<A>: Send {
         true
     }
 
-    /// The scopes that the definition says that it needs.
-    fn needed_scopes(&self) -> &[String] {
-        &[]
+    /// What the definition says of it.
+    fn described(&self) -> Described<'_> {
+        Described::default()
     }
 }
 

@@ -42,7 +42,7 @@ pub struct IntegratedAccount {
     #[schema(value_type = Object)]
     pub last_action_run_result: Map<String, Value>,
     #[schema(required)]
-    pub last_forbidden_error: Option<AccountError>,
+    pub last_forbidden_error: Option<ForbiddenError>,
     pub integration: IntegrationSummary,
     pub environment_integration: EnvironmentIntegrationSummary,
     pub created_at: Timestamp,
@@ -73,7 +73,11 @@ impl IntegratedAccount {
             last_error: account.shown_error().map(error),
             last_action_result: Map::new(),
             last_action_run_result: Map::new(),
-            last_forbidden_error: profile.last_forbidden_error.as_ref().map(error),
+            last_forbidden_error: profile.last_forbidden_error.as_ref().map(|forbidden| ForbiddenError {
+                resource: forbidden.method.as_ref().map(|it| it.resource.clone()),
+                method: forbidden.method.as_ref().map(|it| it.method.clone()),
+                error: error(&forbidden.seen),
+            }),
             integration,
             environment_integration,
             created_at: profile.created_at,
@@ -137,6 +141,19 @@ impl AccountError {
             occurred_at: seen.at,
         }
     }
+}
+
+/// The last call of an account that was answered with 403.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ForbiddenError {
+    /// The resource whose method was called. `null` for a call of another kind, such as one through `/via` or `/custom`.
+    #[schema(required)]
+    pub resource: Option<String>,
+    /// The name of the method.
+    #[schema(required)]
+    pub method: Option<String>,
+    #[serde(flatten)]
+    pub error: AccountError,
 }
 
 /// An account, with the details that people need.

@@ -268,7 +268,9 @@ async fn is_forbidden(program: &Program<'_>, twin: &Twin, resources: &[Resource]
     ensure!(*insight == missing, "{}", answer.body);
     let path = format!("/integrated-account/{}", program.account);
     let view = program.relink.until(&path, |it| !it["last_forbidden_error"].is_null()).await?;
-    ensure!(view["last_forbidden_error"]["missing_scopes"] == missing["missing_scopes"], "{view}");
+    let forbidden = &view["last_forbidden_error"];
+    ensure!(forbidden["missing_scopes"] == missing["missing_scopes"], "{view}");
+    ensure!(forbidden["resource"] == case.call.0 && forbidden["method"] == case.call.1, "{view}");
     ensure!(view["status"] == "active" && view["last_error"].is_null(), "{view}");
     if let Some(allowed) = case.allowed {
         program.list(row(resources, allowed)?, &[]).await?.ok()?;

@@ -290,6 +290,11 @@ async fn check(world: &World, number: usize, row: &Row, auth: SignIn, route: Rou
         }
         person.look(world, &account).await;
     }
+    let found = world.get(&format!("/integrated-account/{account}")).await;
+    if let Some(forbidden) = found["last_forbidden_error"].as_object() {
+        let called = ["resource", "method"].map(|key| forbidden[key].clone());
+        assert_eq!(called, route.resource_and_method(), "{name}: {forbidden:?}");
+    }
     assert_eq!(all_events(world, &account).await, [&["created", "active"], row.events].concat(), "{name}");
     assert_eq!(person.notified, row.notifications, "{name}: notifications");
     assert_eq!(provider.tokens() - tokens, row.refreshes, "{name}: refreshes");

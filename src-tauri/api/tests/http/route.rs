@@ -65,6 +65,15 @@ impl Route {
         }
     }
 
+    /// The resource and the method that an account's `last_forbidden_error` has of a call.
+    pub fn resource_and_method(self) -> [Value; 2] {
+        match self {
+            Self::ProxyList | Self::Batch => ["items".into(), "list".into()],
+            Self::ProxyGet => ["items".into(), "get".into()],
+            Self::Via | Self::Custom => [Value::Null, Value::Null],
+        }
+    }
+
     /// Asserts that the caller gets the provider's answer as it is, or in the form of the route (contract section 0.4); or what
     /// Relink knows of a failed refresh.
     pub fn assert_shown(self, status: u16, body: &Value, name: &str) {

@@ -78,6 +78,7 @@ fn check(request: &Request<()>) -> Result<(), TestCaseError> {
 fn run_of(method: &Method) -> Run<'_> {
     Run {
         method,
+        name: None,
         is_callers: false,
         raw: Raw::default(),
         id: None,

@@ -57,6 +57,8 @@ pub enum BuildError {
 /// A method that runs for a caller.
 pub(super) struct Run<'a> {
     pub(super) method: &'a Method,
+    /// The names of its resource and its own, in the definition.
+    pub(super) name: Option<(&'a str, &'a str)>,
     /// Whether the method is the caller's own, and not of the definition.
     pub(super) is_callers: bool,
     pub(super) raw: Raw<'a>,

@@ -119,14 +119,16 @@ impl<A: Accounts> Calls<A> {
             None => Asked::default(),
         };
         let accepted_coding = coding::acceptable(&headers);
+        let (name, record) = match target {
+            MethodTarget::Named { resource, method, id } => (Some((resource, method)), id),
+            MethodTarget::Custom { .. } => (None, None),
+        };
         let run = Run {
             method: &method,
+            name,
             is_callers: matches!(method, Cow::Owned(_)),
             raw,
-            id: match target {
-                MethodTarget::Named { id, .. } => id,
-                MethodTarget::Custom { .. } => None,
-            },
+            id: record,
             query,
             body,
             headers: match target {

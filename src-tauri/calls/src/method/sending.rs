@@ -10,7 +10,7 @@ use super::{
     request::{BuildError, Run},
 };
 use crate::{
-    account::{Account, BaseError},
+    account::{Account, BaseError, Described},
     answer::Answer,
     body::{Body, RequestBody, full},
     expressions::Expressions,
@@ -99,7 +99,7 @@ impl<A: Account, X: Expressions> Outgoing<A> for Sending<'_, X> {
         self.carries_credential
     }
 
-    fn needed_scopes(&self) -> &[String] {
-        &self.run.method.docs.scopes
+    fn described(&self) -> Described<'_> {
+        Described { method: self.run.name, needed_scopes: &self.run.method.docs.scopes }
     }
 }

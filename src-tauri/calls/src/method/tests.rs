@@ -187,6 +187,7 @@ fn with<T>(method: &Value, call: &Call, use_: impl FnOnce(&Run<'_>, &TestAccount
     let method = account.definition().method_of_call(method).unwrap_or_else(|error| panic!("{method}: {error}"));
     let run = Run {
         method: &method,
+        name: None,
         is_callers: false,
         raw: Raw::default(),
         id: call.id,

@@ -35,17 +35,17 @@ async fn an_answer_counts_by_the_status_that_the_definition_gives_it() {
     for (status, body, answered, calls, reported) in [
         (200, json!({"error": null}), 200, 1, vec!["accepted"]),
         (200, error(401), 401, 2, vec!["unauthorized"]),
-        (200, error(403), 403, 1, vec!["forbidden, needs read"]),
+        (200, error(403), 403, 1, vec!["contacts.get is forbidden, needs read"]),
         (200, error(404), 404, 1, vec!["accepted"]),
         (200, error(429), 429, 1, vec![]),
         (200, error(500), 500, 1, vec![]),
-        (401, error(403), 403, 1, vec!["forbidden, needs read"]),
+        (401, error(403), 403, 1, vec!["contacts.get is forbidden, needs read"]),
         (401, error(429), 429, 1, vec![]),
         // The credential was refused, whatever the caller gets.
         (401, error(404), 404, 2, vec!["unauthorized"]),
         (403, error(401), 401, 2, vec!["unauthorized"]),
         (403, error(429), 429, 1, vec![]),
-        (403, json!({}), 403, 1, vec!["forbidden, needs read"]),
+        (403, json!({}), 403, 1, vec!["contacts.get is forbidden, needs read"]),
     ] {
         let (provider, world) = world(status, &body, &[]).await;
         let answer = world.run(GET, "", "application/json", "").await.expect("an answer");
@@ -79,5 +79,5 @@ async fn an_answer_of_any_length_is_judged_whole_and_passed_on_whole() {
     let (_, world) = world(200, &json!({"long": long, "error": {"status": 403}}), &[]).await;
     let answer = world.run(GET, "", "application/json", "").await.expect("an answer");
     assert_eq!((answer.status(), &answer.json()["raw_response"]["long"]), (403, &json!(long)));
-    assert_eq!(world.reported(), ["forbidden, needs read"]);
+    assert_eq!(world.reported(), ["contacts.get is forbidden, needs read"]);
 }

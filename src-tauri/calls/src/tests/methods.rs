@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::harness::{Got, Provider, text};
 use crate::{
-    Accounts, Answered, BaseError, BuildError, Calls, CursorKey, ExpressionError, Expressions, Incoming, MethodCall,
-    MethodError, MethodTarget, Parameters, Upstream,
+    Accounts, Answered, BaseError, BuildError, Calls, CursorKey, Described, ExpressionError, Expressions, Incoming,
+    MethodCall, MethodError, MethodTarget, Parameters, Upstream,
     body::full,
     method::tests::{TestAccount, definition},
 };
@@ -87,7 +87,11 @@ impl Accounts for TestAccounts {
         let what = match answer {
             Answered::Accepted => "accepted".to_owned(),
             Answered::Unauthorized(_) => "unauthorized".to_owned(),
-            Answered::Forbidden(said) => format!("forbidden, needs {}", said.needed_scopes.join(" ")),
+            Answered::Forbidden(said) => {
+                let Described { method, needed_scopes } = said.described;
+                let (resource, method) = method.unwrap_or_default();
+                format!("{resource}.{method} is forbidden, needs {}", needed_scopes.join(" "))
+            }
         };
         self.reported.lock().expect("not poisoned").push(what);
     }
@@ -329,7 +333,7 @@ async fn a_providers_error_has_trutos_form_also_in_a_200() {
     assert_eq!(*scopes, json!({"missing_scopes": ["contacts.read"]}));
     assert_eq!(
         *world.accounts.reported.lock().expect("not poisoned").last().expect("reported"),
-        "forbidden, needs contacts.read"
+        "contacts.forbidden is forbidden, needs contacts.read"
     );
     let raw = world.method("get", None, "").await.json()["raw_response"].clone();
     assert_eq!(raw, json!({"error": {"message": "short and stout"}}));

@@ -1,8 +1,8 @@
 //! What the answer to a call with the account's credential changes: a 401 becomes the account's trouble and its event.
 
 use super::{
-    Account, AccountState, CallOutcome, ConnectStep, Credential, Identity, Rejected, SeenFailure, TimelineEvent,
-    Transition, Trouble, trouble::CALL_EVENTS_MILLIS,
+    Account, AccountState, CallOutcome, ConnectStep, Credential, ForbiddenCall, Identity, Rejected, SeenFailure,
+    TimelineEvent, Transition, Trouble, trouble::CALL_EVENTS_MILLIS,
 };
 use crate::{
     Timestamp,
@@ -29,9 +29,10 @@ impl Account {
             CallOutcome::Inconclusive(failure) => {
                 self.transition(vec![TimelineEvent::CheckInconclusive { failure }], vec![])
             }
-            CallOutcome::Forbidden { said, missing_scopes } => {
+            CallOutcome::Forbidden { said, missing_scopes, method } => {
                 let failure = Failure { missing_scopes, ..Failure::new(Cause::Forbidden).status(403).said(&said) };
-                self.profile.last_forbidden_error = Some(SeenFailure { failure: failure.clone(), at: now });
+                let seen = SeenFailure { failure: failure.clone(), at: now };
+                self.profile.last_forbidden_error = Some(ForbiddenCall { seen, method });
                 self.profile.updated_at = now;
                 self.transition(vec![TimelineEvent::Forbidden { failure: Some(failure) }], vec![])
             }

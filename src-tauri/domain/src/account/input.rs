@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Account, ConnectStep, DeferReason, Granted, Identity, TimelineEvent};
+use super::{Account, ConnectStep, DeferReason, Granted, Identity, ResourceMethod, TimelineEvent};
 use crate::{
     LinkTokenId,
     event::EventKind,
@@ -101,6 +101,8 @@ pub enum CallOutcome {
         said: ProviderError,
         /// The scopes that the call lacked, if that is known.
         missing_scopes: Vec<String>,
+        /// What was called, if it was a method of a resource.
+        method: Option<ResourceMethod>,
     },
     /// It was accepted, but for another identity than the account's.
     AcceptedAsAnother(Identity),

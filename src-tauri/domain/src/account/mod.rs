@@ -151,7 +151,7 @@ pub struct Profile {
     #[serde(default)]
     pub answers_as_another: Option<SeenFailure>,
     /// The last 403. It doesn't change the state.
-    pub last_forbidden_error: Option<SeenFailure>,
+    pub last_forbidden_error: Option<ForbiddenCall>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -161,6 +161,23 @@ pub struct Profile {
 pub struct SeenFailure {
     pub failure: Failure,
     pub at: Timestamp,
+}
+
+/// A call that was answered with 403.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForbiddenCall {
+    #[serde(flatten)]
+    pub seen: SeenFailure,
+    /// `None` for a call of another kind, and of an earlier version of Relink.
+    #[serde(flatten)]
+    pub method: Option<ResourceMethod>,
+}
+
+/// A method of a resource, by their names in the integration's definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceMethod {
+    pub resource: String,
+    pub method: String,
 }
 
 /// The state of an account.

@@ -35,6 +35,8 @@ pub struct Refusal<'a> {
     pub body: &'a [u8],
     /// The scopes that the call needs, if its definition says so.
     pub needed_scopes: &'a [String],
+    /// The names of the resource and of its method, if one was called.
+    pub method: Option<(&'a str, &'a str)>,
 }
 
 /// Everything that a call needs of an account, in memory until the account changes. Its headers contain the credential.

@@ -57,7 +57,7 @@ impl Standing {
         let mut state = lock(&self.state);
         *state = State {
             refused_at: account.refusal_known_at(),
-            forbidden_at: account.profile.last_forbidden_error.as_ref().map(|seen| seen.at),
+            forbidden_at: account.profile.last_forbidden_error.as_ref().map(|forbidden| forbidden.seen.at),
             recovers: account.recovers_by_accepted_call(),
             reported: Reported::default(),
             refusals_under_way: state.refusals_under_way,

@@ -61,7 +61,7 @@ impl Refresher {
             }
             ProbeResult::Forbidden { said, needed } => {
                 let missing_scopes = needed.missing(&account.profile.scopes, &probed.filter);
-                (CheckOutcome::Forbidden, Some(CallOutcome::Forbidden { said, missing_scopes }))
+                (CheckOutcome::Forbidden, Some(CallOutcome::Forbidden { said, missing_scopes, method: None }))
             }
             ProbeResult::Inconclusive(failure) => {
                 (CheckOutcome::Inconclusive, Some(CallOutcome::Inconclusive(failure)))

@@ -259,5 +259,5 @@ async fn what_a_provider_says_is_kept_without_the_credential() {
     let given = Given::account(json!({})).await;
     given.check(&response("403 Forbidden", &[JSON], br#"{"message":"Missing scope: read"}"#)).await;
     let forbidden = given.load().await.profile.last_forbidden_error.expect("kept");
-    assert_eq!(forbidden.failure.provider_message.as_deref(), Some("Missing scope: read"));
+    assert_eq!(forbidden.seen.failure.provider_message.as_deref(), Some("Missing scope: read"));
 }

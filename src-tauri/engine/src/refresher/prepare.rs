@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use relink_domain::{
     AccountId, Secret,
-    account::{Account, AuthenticationMethod, CallOutcome, Credential, Input, Rejected},
+    account::{Account, AuthenticationMethod, CallOutcome, Credential, Input, Rejected, ResourceMethod},
     caller::Caller,
     provider_text::KnownSecrets,
 };
@@ -106,7 +106,7 @@ impl Refresher {
             // Whoever calls: only what is asked for as a refresh is tried at any time.
             self.refuse_by_final_failure(&account)?;
         }
-        let material = self.material_unless_replaced(caller, account).await?;
+        let material = Box::pin(self.material_unless_replaced(caller, account)).await?;
         let account = &material.account;
         let (renewable, unproven) = (material.renewable.clone(), self.0.uses.tokens.unproven(id));
         let standing = self.0.uses.tokens.standing(account);
@@ -176,7 +176,10 @@ impl Refresher {
     pub fn call_forbidden(&self, caller: &Caller, account: &PreparedAccount, refusal: &Refusal<'_>) {
         if account.standing().reports_forbidden(self.now()) {
             let (said, missing_scopes) = (account.said(refusal), account.missing_scopes(refusal));
-            self.report(caller, account, CallOutcome::Forbidden { said, missing_scopes });
+            let method = refusal
+                .method
+                .map(|(resource, method)| ResourceMethod { resource: resource.to_owned(), method: method.to_owned() });
+            self.report(caller, account, CallOutcome::Forbidden { said, missing_scopes, method });
         }
     }
 

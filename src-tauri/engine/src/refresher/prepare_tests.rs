@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use relink_domain::{
     LinkTokenId,
-    account::{FixedKind, Granted, Input, NewCredential, Rejected, Status},
+    account::{FixedKind, Granted, Input, NewCredential, Rejected, ResourceMethod, Status},
 };
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn events(it: &Refreshing) -> i64 {
 }
 
 fn refusal<'a>(status: u16, headers: &'a HeaderMap, body: &'a str) -> Refusal<'a> {
-    Refusal { status, headers, body: body.as_bytes(), needed_scopes: &[] }
+    Refusal { status, headers, body: body.as_bytes(), needed_scopes: &[], method: None }
 }
 
 async fn load(it: &Refreshing) -> Account {
@@ -161,13 +161,16 @@ async fn a_403_is_kept_until_a_call_is_accepted_and_the_status_stays() {
         http::HeaderValue::from_static("Bearer error=\"insufficient_scope\", scope=\"read write\""),
     )]);
     for _ in 0..10 {
-        it.refresher.call_forbidden(&program(), &account, &refusal(403, &headers, r#"{"message":"no"}"#));
+        let refused = refusal(403, &headers, r#"{"message":"no"}"#);
+        let refused = Refusal { method: Some(("contacts", "list")), ..refused };
+        it.refresher.call_forbidden(&program(), &account, &refused);
     }
     let forbidden = load(&it).await;
     assert_eq!(forbidden.status(), Status::Active);
-    let seen = forbidden.profile.last_forbidden_error.as_ref().expect("kept");
-    assert_eq!(seen.failure.provider_message.as_deref(), Some("no"));
-    assert_eq!(seen.failure.missing_scopes, ["read", "write"]);
+    let kept = forbidden.profile.last_forbidden_error.as_ref().expect("kept");
+    assert_eq!(kept.seen.failure.provider_message.as_deref(), Some("no"));
+    assert_eq!(kept.seen.failure.missing_scopes, ["read", "write"]);
+    assert_eq!(kept.method, Some(ResourceMethod { resource: "contacts".to_owned(), method: "list".to_owned() }));
     let again = prepared(&it).await;
     it.refresher.call_accepted(&program(), &again);
     assert_eq!(load(&it).await, forbidden, "other calls are accepted all the time");

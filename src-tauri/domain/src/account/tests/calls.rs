@@ -156,11 +156,27 @@ fn a_403_is_recorded_and_the_status_stays() {
     let mut story = Story::connected(None);
     story.answered(forbidden());
     assert_eq!(story.account.status(), Status::Active);
-    let seen = story.account.profile.last_forbidden_error.as_ref().expect("recorded");
+    let forbidden = story.account.profile.last_forbidden_error.as_ref().expect("recorded");
+    let ForbiddenCall { seen, method: Some(ResourceMethod { resource, method }) } = forbidden else {
+        panic!("{forbidden:?}")
+    };
+    assert_eq!((resource.as_str(), method.as_str()), ("issues", "list"));
     assert_eq!(seen.failure.missing_scopes, ["repo"]);
     let message = story.account.explain(seen, "GitHub").message;
     assert!(message.ends_with(" It lacks: repo."), "{message}");
     assert_eq!(story.events.len(), 2);
+}
+
+#[test]
+fn a_403_of_an_earlier_version_is_read_which_kept_no_method() {
+    let seen = SeenFailure { failure: Failure::new(Cause::Forbidden).status(403), at: T0 };
+    let kept = serde_json::to_value(&seen).expect("written");
+    let read: ForbiddenCall = serde_json::from_value(kept).expect("read");
+    assert_eq!(read, ForbiddenCall { seen, method: None });
+    let with_method =
+        ForbiddenCall { method: Some(ResourceMethod { resource: "issues".into(), method: "list".into() }), ..read };
+    let kept = serde_json::to_value(&with_method).expect("written");
+    assert_eq!(serde_json::from_value::<ForbiddenCall>(kept).expect("read"), with_method);
 }
 
 #[test]

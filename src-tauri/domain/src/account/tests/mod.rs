@@ -45,7 +45,11 @@ fn unauthorized() -> CallOutcome {
 }
 
 fn forbidden() -> CallOutcome {
-    CallOutcome::Forbidden { said: ProviderError::default(), missing_scopes: vec!["repo".into()] }
+    CallOutcome::Forbidden {
+        said: ProviderError::default(),
+        missing_scopes: vec!["repo".into()],
+        method: Some(ResourceMethod { resource: "issues".into(), method: "list".into() }),
+    }
 }
 
 fn lifetime(at: Timestamp) -> TokenLifetime {
