@@ -110,7 +110,7 @@ impl LocalCalls {
         // What the response may repeat is what the call was signed with, before and after a refresh.
         let before = refresher.prepared(caller, account).await.map_err(ApiError::from)?;
         let started = Instant::now();
-        let begun = Begun { account, route: CallRoute::Via, path: &path, query: query.as_deref() };
+        let begun = Begun { account, route: CallRoute::Via, path: &path, query: query.as_deref(), called: None };
         let forward = |request| via::forward(&self.0, caller, account, request);
         let calling = attempted(&self.0, caller, begun, request, forward);
         let response = timeout_at(started + DEADLINE, calling).await.map_err(|_| late())??;

@@ -1,5 +1,7 @@
 //! Calls of methods, for the routes `/proxy` and `/custom`, and for the entries of a batch.
 
+use std::sync::{Arc, OnceLock};
+
 use axum::{
     body::Body,
     extract::{FromRequest, Request},
@@ -7,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt;
-use relink_calls::{BaseError, BuildError, MethodCall, MethodError, MethodTarget, Parameters};
+use relink_calls::{BaseError, BuildError, Called, MethodCall, MethodError, MethodTarget, Parameters};
 use relink_domain::{AccountId, call::CallRoute, caller::Caller, integration::resources::Verb};
 use relink_engine::Error;
 
@@ -91,8 +93,12 @@ async fn make(
         MethodTarget::Named { .. } => (CallRoute::Proxy, "/proxy"),
         MethodTarget::Custom { .. } => (CallRoute::Custom, "/custom"),
     };
-    let begun = Begun { account, route, path: below(uri.path(), prefix), query: uri.query() };
-    recorded(api, caller, begun, request, |request| forward(api, caller, account, request, parameters, target)).await
+    // The method of a definition is what the path says.
+    let sent = (route == CallRoute::Custom).then(Arc::<OnceLock<Called>>::default);
+    let path = below(uri.path(), prefix);
+    let begun = Begun { account, route, path, query: uri.query(), called: sent.clone() };
+    let forward = |request| forward(api, caller, account, request, parameters, (target, sent.as_deref()));
+    recorded(api, caller, begun, request, forward).await
 }
 
 fn verb_of(method: &Method) -> Verb {
@@ -124,7 +130,7 @@ async fn forward(
     account: AccountId,
     request: Request,
     parameters: Parameters,
-    target: MethodTarget<'_>,
+    (target, sent): (MethodTarget<'_>, Option<&OnceLock<Called>>),
 ) -> Result<Response, ApiError> {
     let prefix = format!("{}/via/{account}", api.port.base_url());
     if let MethodTarget::Custom { path, .. } = target
@@ -142,6 +148,7 @@ async fn forward(
         headers: parts.headers,
         body: body.map_err(Into::into).boxed_unsync(),
         prefix: &prefix,
+        called: sent,
     };
     let run = match wait {
         None => api.calls.run_method(caller, account, call, &api.expressions).await,

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -38,6 +38,8 @@ pub(crate) struct Begun<'a> {
     /// What follows the route in the path, as it was sent.
     pub(crate) path: &'a str,
     pub(crate) query: Option<&'a str>,
+    /// Where it is noted if something else is sent.
+    pub(crate) called: Option<Arc<OnceLock<Called>>>,
 }
 
 /// Makes a call and records how it ended: with its response's last byte, an error, or a caller that left.
@@ -75,15 +77,11 @@ where
         request.map(|body| Body::new(Counted { body, counter, copy }))
     };
     match call(request).await {
-        Ok(mut response) => {
-            if let Some(Called { method, path, query }) = response.extensions_mut().remove() {
-                recording.method = method;
-                recording.path = shown_path(&path, query.as_deref());
-            }
+        Ok(response) => {
             recording.answered(response.status());
             recording.response = recording.copy_of(response.headers());
             // The response to HEAD has no body, and whoever knows its length may not wait for the end.
-            let length = if recording.method == Method::HEAD { Some(0) } else { content_length(&response) };
+            let length = if *recording.method() == Method::HEAD { Some(0) } else { content_length(&response) };
             Ok(response.map(|body| Body::new(Recorded { has_ended: false, length, body, recording })))
         }
         Err(error) => {
@@ -102,6 +100,7 @@ struct Recording {
     route: CallRoute,
     method: Method,
     path: String,
+    called: Option<Arc<OnceLock<Called>>>,
     at: Timestamp,
     began: Instant,
     status: Option<u16>,
@@ -126,6 +125,7 @@ impl Recording {
             route: begun.route,
             method: method.clone(),
             path: shown_path(begun.path, begun.query),
+            called: begun.called.clone(),
             began: Instant::now(),
             status: None,
             headers_micros: None,
@@ -141,6 +141,15 @@ impl Recording {
     /// What a body with these headers is copied to; `None` if it isn't.
     fn copy_of(&self, headers: &HeaderMap) -> Option<BodyCopy> {
         (self.has_bodies && is_text(headers)).then(BodyCopy::default)
+    }
+
+    /// What was sent, if it isn't what the caller's request says.
+    fn called(&self) -> Option<&Called> {
+        self.called.as_ref()?.get()
+    }
+
+    fn method(&self) -> &Method {
+        self.called().map_or(&self.method, |called| &called.method)
     }
 
     fn micros(&self) -> u64 {
@@ -162,12 +171,13 @@ impl Drop for Recording {
         if self.status.is_none() {
             self.fail(CALLER_LEFT);
         }
+        let own_path = std::mem::take(&mut self.path);
         let call = Call {
             at: self.at,
             program: Program::from(&self.caller),
             route: self.route,
-            method: self.method.as_str().to_owned(),
-            path: std::mem::take(&mut self.path),
+            method: self.method().as_str().to_owned(),
+            path: self.called().map_or(own_path, |called| shown_path(&called.path, called.query.as_deref())),
             status: self.status,
             headers_micros: self.headers_micros,
             total_micros: self.micros(),

@@ -171,7 +171,7 @@ async fn call(api: &ApiState, caller: &Caller, account: &str, request: Request) 
         Err(error) => return error.into_response(),
     };
     let uri = request.extensions().get::<AsSent>().map_or(request.uri(), |AsSent(uri)| uri).clone();
-    let begun = Begun { account, route: CallRoute::Via, path: split(uri.path()).1, query: uri.query() };
+    let begun = Begun { account, route: CallRoute::Via, path: split(uri.path()).1, query: uri.query(), called: None };
     recorded(api, caller, begun, request, |request| forward(api, caller, account, request)).await
 }
 

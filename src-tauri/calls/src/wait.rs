@@ -89,10 +89,11 @@ impl<A: Awaited> Calls<A> {
         expressions: &impl Expressions,
         at_most: Duration,
     ) -> Result<Response<Body>, WaitError<MethodError<A::Error>>> {
-        let MethodCall { target, parameters, headers, body, prefix } = call;
+        let MethodCall { target, parameters, headers, body, prefix, called } = call;
         let attempt = |body| {
             let (parameters, headers) = (parameters.clone(), headers.clone());
-            self.attempt_method(caller, id, MethodCall { target, parameters, headers, body, prefix }, expressions)
+            let call = MethodCall { target, parameters, headers, body, prefix, called };
+            self.attempt_method(caller, id, call, expressions)
         };
         self.again(caller, id, body, at_most, attempt).await
     }

@@ -1,12 +1,11 @@
 //! What a method sends, for whoever records the call.
 
-use http::{Method, Response};
+use http::Method;
 use url::form_urlencoded;
 
-use crate::{body::Body, pages::PageRequest};
+use crate::pages::PageRequest;
 
-/// The request of a call with a path of its own, in the extensions of its response: a method in its body may have sent another one than
-/// the caller's.
+/// The request of a call with a path of its own: a method in its body may send another one than the caller's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
     pub method: Method,
@@ -22,10 +21,5 @@ impl Called {
         let written = || form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         let query = raw_query.clone().unwrap_or_else(written);
         Self { method: method.clone(), path: path.clone(), query: Some(query).filter(|query| !query.is_empty()) }
-    }
-
-    pub(super) fn noted_in(self, mut response: Response<Body>) -> Response<Body> {
-        response.extensions_mut().insert(self);
-        response
     }
 }

@@ -19,6 +19,8 @@ mod properties;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::sync::OnceLock;
+
 use http::{HeaderMap, Response};
 use relink_domain::integration::{DefinitionError, resources::Verb};
 
@@ -39,6 +41,8 @@ pub struct MethodCall<'a> {
     pub body: Body,
     /// Relink's URL of the account for its pass-through, to which links in headers lead.
     pub prefix: &'a str,
+    /// Where it is noted what a call with a path of its own sends, as soon as that is known.
+    pub called: Option<&'a OnceLock<Called>>,
 }
 
 /// What is called.

@@ -73,7 +73,7 @@ impl<A: Accounts> Calls<A> {
         expressions: &impl Expressions,
         refused: &Mutex<Option<A::Account>>,
     ) -> Result<Response<Body>, A::Error> {
-        let MethodCall { target, parameters, headers, body, prefix } = call;
+        let MethodCall { target, parameters, headers, body, prefix, called } = call;
         let account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
         // What can be refused is, before anything of the body is read.
         let named = match target {
@@ -114,9 +114,9 @@ impl<A: Accounts> Calls<A> {
             Some(_) => {
                 let [limit, next, prev] =
                     [&parameters.limit, &parameters.next_cursor, &parameters.prev_cursor].map(Option::as_deref);
-                Asked::read(limit, next, prev, &seal)?
+                Asked::read(limit, next, prev, &seal)
             }
-            None => Asked::default(),
+            None => Ok(Asked::default()),
         };
         let accepted_coding = coding::acceptable(&headers);
         let (name, record) = match target {
@@ -137,8 +137,11 @@ impl<A: Accounts> Calls<A> {
             },
             accepted_coding,
         };
-        let base = account.base_of(&method).map_err(BuildError::Base)?;
-        let outline = run.outline(&account, asked.is_later_page())?;
+        let outline = run.outline(&account, asked.as_ref().is_ok_and(Asked::is_later_page))?;
+        if let (MethodTarget::Custom { .. }, Some(called)) = (target, called) {
+            called.get_or_init(|| Called::new(&outline));
+        }
+        let (asked, base) = (asked?, account.base_of(&method).map_err(BuildError::Base)?);
         if account.is_sandbox() && (is_write(target, &method) || run.overrides_method(&outline)) {
             return Err(MethodError::ReadOnly);
         }
@@ -155,19 +158,12 @@ impl<A: Accounts> Calls<A> {
             prefix,
             expressions,
         };
-        let answered = match &method.pagination {
+        match &method.pagination {
             Some(pagination) => {
                 let pages = Pages { pagination, base: &base, seal: &seal };
                 list(&pages, asked, &PagesOf { source: &source, pages: &pages }, expressions).await
             }
             None => source.answer(&outline, streamed, target).await,
-        };
-        match (answered, target) {
-            (Ok(response), MethodTarget::Custom { .. }) => Ok(Called::new(&outline).noted_in(response)),
-            (Err(MethodError::Remote(response)), MethodTarget::Custom { .. }) => {
-                Err(MethodError::Remote(Box::new(Called::new(&outline).noted_in(*response))))
-            }
-            (answered, _) => answered,
         }
     }
 }

@@ -171,6 +171,7 @@ impl World {
             headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let headers = headers.collect();
         let call = MethodCall {
+            called: None,
             target,
             parameters: Parameters::read(query),
             headers,
