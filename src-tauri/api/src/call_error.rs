@@ -21,6 +21,9 @@ pub(crate) fn explain(error: CallError<Error>) -> ApiError {
             ApiError::new(status, code, &error.to_string())
         }
         CallError::Signed => ApiError::new(StatusCode::CONFLICT, "signed_by_expression", &error.to_string()),
+        CallError::ReadOnly => {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "sandbox_is_read_only", &error.to_string())
+        }
         CallError::Body(_) => ApiError::bad_request(
             "body_ended_early",
             "The request's body ended early, so the call may not have been complete.",

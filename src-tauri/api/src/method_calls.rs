@@ -194,10 +194,6 @@ fn explain(error: MethodError<Error>) -> ApiError {
             let message = format!("The resource {resource:?} has no method {method:?}. {}", listed("methods", &known));
             ApiError::new(StatusCode::NOT_FOUND, "method_not_found", &message)
         }
-        MethodError::ReadOnly => {
-            let message = "This account is a sandbox, so nothing is written with it.";
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "sandbox_is_read_only", message)
-        }
         MethodError::MethodConfig(error) => {
             ApiError::bad_request("method_config_invalid", &format!("methodConfig can't be used: {error}."))
         }

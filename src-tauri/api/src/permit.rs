@@ -7,7 +7,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use relink_calls::overrides_method;
+use relink_calls::{may_write, overrides_method};
 use relink_domain::{caller::Caller, permission::Permission};
 use relink_engine::Error;
 
@@ -47,20 +47,13 @@ fn only_reads(request: &Request) -> bool {
     let headers = request.headers();
     let mut segments = request.uri().path().trim_start_matches('/').split('/');
     let route = segments.next().unwrap_or_default();
-    match *request.method() {
-        Method::GET | Method::HEAD | Method::OPTIONS => {
-            !headers.contains_key(header::UPGRADE)
-                && !overrides_method(headers, request.uri().query())
-                && (route != "custom" || request.body().is_end_stream())
-        }
-        Method::POST => {
-            route == "proxy"
-                && !overrides_method(headers, request.uri().query())
-                && segments.nth(1).is_some_and(|method| READING_METHODS.contains(&method))
-                && segments.next().is_none()
-        }
-        _ => false,
+    if route == "proxy" && *request.method() == Method::POST {
+        return !overrides_method(headers, request.uri().query())
+            && segments.nth(1).is_some_and(|method| READING_METHODS.contains(&method))
+            && segments.next().is_none();
     }
+    !may_write(request.method(), headers, request.uri().query())
+        && (route != "custom" || request.body().is_end_stream())
 }
 
 #[cfg(test)]

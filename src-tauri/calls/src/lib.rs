@@ -41,7 +41,7 @@ pub use body::{Body, BoxError};
 pub use expressions::{ExpressionError, Expressions, is_truthy};
 pub use headers::asks_for_websocket;
 pub use method::{BodyError, BuildError, Called, MethodCall, MethodError, MethodTarget, Parameters, ReadError};
-pub use method_override::overrides_method;
+pub use method_override::{may_write, overrides_method};
 pub use pages::{PageError, url_of_relation};
 pub use pass_through::{CallError, Calls, Incoming, MAX_WAITING_CALLS};
 pub use quiet::{Quiet, Wait};

@@ -13,6 +13,7 @@ use crate::{
     answer::Answer,
     body::{Body, BoxError, RequestBody},
     headers, links,
+    method_override::may_write,
     quiet::{Quiet, Wait},
     rate_limit::RateLimits,
     target::{TargetError, target},
@@ -69,6 +70,9 @@ pub enum CallError<E> {
          resources at /proxy, or a path at /custom."
     )]
     Signed,
+    /// The account is one for testing, which nothing is written with (contract section 0.4).
+    #[error("This account is a sandbox, so only calls that read can be made with it. Use another account to write.")]
+    ReadOnly,
     /// Nothing was sent, because the provider asked for that.
     #[error(transparent)]
     Quiet(#[from] Wait),
@@ -136,6 +140,9 @@ impl<A: Accounts> Calls<A> {
     ) -> Result<Response<Body>, CallError<A::Error>> {
         let Incoming { method, path, query, headers, body, prefix } = call;
         let account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
+        if account.is_sandbox() && may_write(&method, &headers, query) {
+            return Err(CallError::ReadOnly);
+        }
         let base = account.base_url().cloned().ok_or(TargetError::NoBase)?;
         if account.signing(None).is_some() {
             return Err(CallError::Signed);

@@ -4,14 +4,26 @@ use relink_domain::caller::{Caller, TokenLevel};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::{
+    answering_provider::{Provider, SignIn},
+    world::World,
+};
 
 /// A program's token, and an account of the Sandbox.
 async fn program(world: &World) -> (String, String) {
     world.sandbox().await;
     let account = world.account("acme").await;
+    (token(world).await, account)
+}
+
+/// The same with an account that may write.
+async fn writer(world: &World, provider: &Provider) -> (String, String) {
+    (token(world).await, provider.connect(world, SignIn::ApiKey, 0).await)
+}
+
+async fn token(world: &World) -> String {
     let made = world.engine.access().create_api_token(&Caller::Person, "my-agent".into(), TokenLevel::Program, None);
-    (made.await.expect("made").1.expose().to_owned(), account)
+    made.await.expect("made").1.expose().to_owned()
 }
 
 async fn calls_of(world: &World, account: &str) -> Vec<Value> {
@@ -22,11 +34,13 @@ async fn calls_of(world: &World, account: &str) -> Vec<Value> {
 #[tokio::test]
 async fn a_programs_calls_are_recorded_without_what_may_be_secret() {
     let world = World::new().await;
-    let (token, account) = program(&world).await;
+    let provider = Provider::start(false).await;
+    let (token, account) = writer(&world, &provider).await;
+    provider.with(|state| state.api = [200, 405].into());
     let via = |rest: &str| format!("/via/{account}{rest}");
     let (status, items) =
         world.ask_with(&token, Method::GET, &via("/api/items?key=canary-secret&page=2"), Value::Null).await;
-    assert_eq!((status, items["items"].as_array().map(Vec::len)), (StatusCode::OK, Some(2)));
+    assert_eq!(status, StatusCode::OK);
     let (status, _) = world.ask_with(&token, Method::POST, &via("/userinfo"), json!({ "name": "canary-secret" })).await;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
     let (status, _) = world.ask_with(&token, Method::GET, &via("/a%00b"), Value::Null).await;
@@ -50,7 +64,7 @@ async fn a_programs_calls_are_recorded_without_what_may_be_secret() {
     let oldest = &calls[2];
     assert_eq!((&oldest["program"], &oldest["route"]), (&json!("my-agent"), &json!("via")));
     assert!(oldest["headers_ms"].as_f64() <= oldest["total_ms"].as_f64(), "{oldest}");
-    assert!(oldest["received_bytes"].as_u64() > Some(50), "{oldest}");
+    assert_eq!(oldest["received_bytes"], items.to_string().len());
     assert_eq!(calls[1]["sent_bytes"], r#"{"name":"canary-secret"}"#.len());
     assert_eq!((&calls[1]["failed"], &oldest["failed"]), (&json!(true), &json!(false)));
 
@@ -74,9 +88,68 @@ async fn a_method_in_the_body_is_recorded_as_what_it_called() {
     ] {
         world.ask_with(&token, Method::POST, &path, json!({ "methodConfig": config })).await;
         let last = calls_of(&world, &account).await.remove(0);
-        let called = format!("{} {}", last["method"].as_str().expect("text"), last["path"].as_str().expect("text"));
-        assert_eq!(called, recorded, "{last}");
+        assert_eq!(called(&last), recorded, "{last}");
     }
+}
+
+fn called(call: &Value) -> String {
+    format!("{} {}", call["method"].as_str().expect("text"), call["path"].as_str().expect("text"))
+}
+
+#[tokio::test]
+async fn a_method_in_the_body_is_recorded_also_where_relink_refuses_the_call() {
+    let world = World::new().await;
+    let (token, account) = program(&world).await;
+    let path = format!("/custom/nowhere?integrated_account_id={account}");
+    let paged = json!({"format": "page"});
+    for (config, limit, recorded, error) in [
+        (json!({"method": "delete", "path": "/api/items"}), "", "DELETE /api/items", "sandbox_is_read_only"),
+        (json!({"method": "get", "path": "/api/a%00b"}), "", "GET /api/a%00b", "path_control_character"),
+        (json!({"method": "get", "path": "/api/me", "pagination": paged}), "&limit=0", "GET /api/me", "limit_invalid"),
+        (json!({"method": "get", "path": "/x", "base_url": "https://other.example"}), "", "GET /x", "foreign_origin"),
+        // What isn't known stays the caller's.
+        (json!({"method": "get", "path": "/{{gone}}"}), "", "POST /nowhere", "request_incomplete"),
+    ] {
+        let body = json!({ "methodConfig": config });
+        let (_, said) = world.ask_with(&token, Method::POST, &format!("{path}{limit}"), body).await;
+        let last = calls_of(&world, &account).await.remove(0);
+        let call = called(&last);
+        let without_query = call.split('?').next();
+        assert_eq!((without_query, &last["error"]), (Some(recorded), &json!(error)), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_written_with_an_account_of_the_sandbox() {
+    let world = World::new().await;
+    let (token, account) = program(&world).await;
+    let custom = format!("integrated_account_id={account}");
+    for (method, path) in [
+        (Method::POST, format!("/via/{account}/api/items")),
+        (Method::DELETE, format!("/via/{account}/api/items")),
+        (Method::GET, format!("/via/{account}/api/items?_method=DELETE")),
+        (Method::PUT, format!("/custom/api/items?{custom}")),
+        (Method::GET, format!("/custom/api/items?_method=DELETE&{custom}")),
+    ] {
+        let (status, said) = world.ask_with(&token, method.clone(), &path, Value::Null).await;
+        assert_eq!((status, &said["code"]), (StatusCode::METHOD_NOT_ALLOWED, &json!("sandbox_is_read_only")), "{path}");
+    }
+    // A WebSocket may write as well.
+    let key = "dGhlIHNhbXBsZSBub25jZQ==";
+    for path in [format!("/via/{account}/api/items"), format!("/custom/api/items?{custom}")] {
+        let request = world.client.get(format!("{}{path}", world.base())).bearer_auth(&token);
+        let upgrade = request
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", key);
+        let answer = upgrade.send().await.expect("an answer");
+        let status = answer.status();
+        let said: Value = answer.json().await.expect("JSON");
+        assert_eq!((status, &said["code"]), (StatusCode::METHOD_NOT_ALLOWED, &json!("sandbox_is_read_only")), "{path}");
+    }
+    let (status, _) = world.ask_with(&token, Method::GET, &format!("/via/{account}/api/items"), Value::Null).await;
+    assert_eq!(status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -165,11 +238,12 @@ async fn calls_of_an_unknown_account_are_not_found_and_a_program_sees_nobodys() 
 #[tokio::test]
 async fn bodies_are_recorded_while_the_person_has_switched_that_on() {
     let world = World::new().await;
-    let (token, account) = program(&world).await;
+    let provider = Provider::start(false).await;
+    let (token, account) = writer(&world, &provider).await;
     let path = format!("/relink/accounts/{account}/call-bodies");
     let call = async |name: &str| {
         let body = json!({ "name": name });
-        world.ask_with(&token, Method::POST, &format!("/via/{account}/token"), body).await
+        world.ask_with(&token, Method::POST, &format!("/via/{account}/items"), body).await
     };
     call("canary-before").await;
     let (status, off) = world.as_person(Method::GET, &path, Value::Null).await;
@@ -189,7 +263,7 @@ async fn bodies_are_recorded_while_the_person_has_switched_that_on() {
         (&call_of["request"], &call_of["program"]),
         (&json!(r#"{"name":"canary-recorded"}"#), &json!("my-agent"))
     );
-    assert!(call_of["response"].as_str().is_some_and(|text| text.contains("Form requests")), "{call_of}");
+    assert!(call_of["response"].as_str().is_some_and(|text| text.contains("as the table says")), "{call_of}");
     assert_eq!(recorded["calls"].as_array().map(Vec::len), Some(1), "nothing of before");
     // Nobody else sees them, and the database has nothing of them.
     for token in [&world.token, &token] {

@@ -66,9 +66,6 @@ pub enum MethodError<E> {
     /// With the methods that there are.
     #[error("{resource:?} has no method {method:?}")]
     NoMethod { resource: String, method: String, known: Vec<String> },
-    /// The account is one for testing, which nothing is written with (contract section 0.4).
-    #[error("the account is a sandbox")]
-    ReadOnly,
     #[error(transparent)]
     MethodConfig(#[from] DefinitionError),
     /// With the placeholder. A caller's own method names a secret, other than to authorize the call.

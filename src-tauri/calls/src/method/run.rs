@@ -81,7 +81,7 @@ impl<A: Accounts> Calls<A> {
             MethodTarget::Custom { .. } => None,
         };
         if account.is_sandbox() && named.is_some_and(|method| is_write(target, method)) {
-            return Err(MethodError::ReadOnly);
+            return Err(CallError::ReadOnly.into());
         }
         let is_streamed = match named {
             Some(method) => parameters.body_passthrough && method.pagination.is_none(),
@@ -143,7 +143,7 @@ impl<A: Accounts> Calls<A> {
         }
         let (asked, base) = (asked?, account.base_of(&method).map_err(BuildError::Base)?);
         if account.is_sandbox() && (is_write(target, &method) || run.overrides_method(&outline)) {
-            return Err(MethodError::ReadOnly);
+            return Err(CallError::ReadOnly.into());
         }
         self.keep_quiet(id, &base).map_err(CallError::Quiet)?;
         let source = Source {

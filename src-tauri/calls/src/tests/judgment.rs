@@ -7,9 +7,15 @@ use super::{
     harness::{Provider, text},
     methods::World,
 };
-use crate::{CallError, MethodError, MethodTarget};
+use crate::{CallError, Described, MethodError, MethodTarget};
 
 const GET: MethodTarget<'_> = MethodTarget::Named { resource: "contacts", method: "get", id: None };
+
+/// What is reported of a call that was answered with 403.
+pub(super) fn forbidden(Described { method, needed_scopes }: Described<'_>) -> String {
+    let (resource, method) = method.unwrap_or_default();
+    format!("{resource}.{method} is forbidden, needs {}", needed_scopes.join(" "))
+}
 
 /// An account at a provider that answers every call in this way.
 async fn world(status: u16, body: &Value, headers: &'static [(&'static str, &'static str)]) -> (Provider, World) {

@@ -8,7 +8,7 @@ use super::{
     harness::{Got, Provider, text},
     methods::{World, contacts},
 };
-use crate::{MethodError, MethodTarget};
+use crate::{CallError, MethodError, MethodTarget};
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
@@ -79,6 +79,29 @@ async fn without_a_method_of_the_callers_query_and_body_go_as_they_are() {
 }
 
 #[tokio::test]
+async fn an_account_of_a_sandbox_only_reads() {
+    let provider = answering(200).await;
+    let methods = json!({"list": {"path": "/a", "method": "post"}, "create": {"path": "/a", "method": "post"}, "get": {"path": "/a"},
+        "search": {"path": "/a"}, "merge": {"path": "/a", "method": "post"}});
+    let world = World::new(&provider, &contacts(&methods)).into_sandbox();
+    let named = |method| MethodTarget::Named { resource: "contacts", method, id: None };
+    for (target, is_written) in [
+        (named("list"), false),
+        (named("get"), false),
+        (named("search"), false),
+        (named("create"), true),
+        (named("merge"), true),
+        (custom(Verb::Get), false),
+        (custom(Verb::Head), false),
+        (custom(Verb::Put), true),
+        (custom(Verb::Delete), true),
+    ] {
+        let answer = world.run(target, "", "application/json", "").await;
+        assert_eq!(matches!(answer, Err(MethodError::Call(CallError::ReadOnly))), is_written, "{target:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_asks_for_another_method_is_a_write() {
     let provider = answering(200).await;
     let methods = json!({"list": {"path": "/a"}, "search": {"path": "/a", "query": {"_method": "GET"}}});
@@ -109,7 +132,10 @@ async fn a_request_that_asks_for_another_method_is_a_write() {
         ),
     ] {
         let refused = world.run_with(target, query, &headers, &body).await;
-        assert!(matches!(refused, Err(MethodError::ReadOnly)), "{query} {headers:?} {body}: {refused:?}");
+        assert!(
+            matches!(refused, Err(MethodError::Call(CallError::ReadOnly))),
+            "{query} {headers:?} {body}: {refused:?}"
+        );
     }
     assert_eq!(provider.requests(), 0);
     // What the definition says of its own method isn't the caller's.
