@@ -11,7 +11,7 @@ use crate::withheld::Withheld;
 
 /// Rewrites the URLs in `Location`, `Content-Location` and `Link` (RFC 8288) that lead below the base URL to the same place below
 /// `prefix`, Relink's URL of the account. Any other one stays: a client that follows it gets there without the credential. None keeps
-/// what is withheld.
+/// what is withheld, and a header is left out that has a secret elsewhere than in parameters.
 pub(crate) fn rewrite(
     headers: &mut HeaderMap,
     called: &Uri,
@@ -44,14 +44,14 @@ struct Links<'a> {
 }
 
 impl Links<'_> {
-    #[expect(clippy::unused_self, reason = "of the same kind as the functions that it is given")]
     fn rewrite_all(&self, headers: &mut HeaderMap, name: &HeaderName, rewrite: impl Fn(&str) -> Option<String>) {
         let values: Vec<HeaderValue> = headers.get_all(name).iter().cloned().collect();
         let rewritten = values.into_iter().map(|value| {
             let new = value.to_str().ok().and_then(&rewrite).and_then(|text| HeaderValue::from_str(&text).ok());
             new.unwrap_or(value)
         });
-        let rewritten: Vec<_> = rewritten.collect();
+        let has_secret = |value: &HeaderValue| self.withheld.finds(&String::from_utf8_lossy(value.as_bytes()));
+        let rewritten: Vec<_> = rewritten.filter(|value| !has_secret(value)).collect();
         headers.remove(name);
         for value in rewritten {
             headers.append(name, value);
@@ -61,17 +61,20 @@ impl Links<'_> {
     /// `None`: it stays as it is.
     fn rewritten(&self, text: &str) -> Option<String> {
         let mut to = self.called.join(text).ok()?;
-        let query = to.query().map(|query| self.withheld.take_out(query)).filter(|query| !query.is_empty());
-        let is_clean = to.query() == query.as_deref();
+        let clean = |part: Option<&str>| part.map(|it| self.withheld.take_out(it)).filter(|it| !it.is_empty());
+        // What a provider gives to a page may be in the fragment, also as parameters.
+        let (query, fragment) = (clean(to.query()), clean(to.fragment()));
+        let is_clean = (to.query(), to.fragment()) == (query.as_deref(), fragment.as_deref());
         if let Some(rest) = self.below(&to) {
             let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-            let fragment = to.fragment().map(|fragment| format!("#{fragment}")).unwrap_or_default();
+            let fragment = fragment.map(|fragment| format!("#{fragment}")).unwrap_or_default();
             return Some(format!("{}{rest}{query}{fragment}", self.prefix));
         }
         if is_clean {
             return None;
         }
         to.set_query(query.as_deref());
+        to.set_fragment(fragment.as_deref());
         Some(to.into())
     }
 
@@ -111,7 +114,7 @@ mod tests {
         let base: Url = "https://api.example.com/v1/".parse().expect("a URL");
         let mut headers = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static(text))]);
         rewrite(&mut headers, &called, Some(&base), || Withheld::new("key", "at-12345678"), RELINK);
-        headers[name].to_str().expect("text").replace(RELINK, "RELINK")
+        headers.get(name).map_or("", |value| value.to_str().expect("text")).replace(RELINK, "RELINK")
     }
 
     #[test]
@@ -137,6 +140,16 @@ mod tests {
             ("/v2/x?key=k", "https://api.example.com/v2/x"),
             ("/v1/x?access_token=at-12345678&page=2", "RELINK/x?page=2"),
             ("https://www.example.com/x?auth=Bearer+at%2D12345678", "https://www.example.com/x"),
+            ("https://www.example.com/x?to=https%3A%2F%2Fa%3Ft%3Dat%252D12345678&y=1", "https://www.example.com/x?y=1"),
+            ("/v1/x?at-12345678", "RELINK/x"),
+            ("/v1/x#access_token=at-12345678&state=s", "RELINK/x#state=s"),
+            ("https://www.example.com/x#at%2D12345678", "https://www.example.com/x"),
+            // Nor where it can't be taken out.
+            ("/v1/files/at-12345678/x", ""),
+            ("https://www.example.com/at%2D12345678", ""),
+            ("https://www.example.com/a/Bearer+at%252D12345678", ""),
+            ("https://me:at-12345678@www.example.com/x", ""),
+            ("at-12345678:x", ""),
         ] {
             assert_eq!(rewritten(&LOCATION, location), expected, "{location}");
             assert_eq!(rewritten(&CONTENT_LOCATION, location), expected, "{location}");
@@ -152,6 +165,9 @@ mod tests {
             ),
             ("<https://docs.example.com>; rel=\"help\"", "<https://docs.example.com>; rel=\"help\""),
             ("<unclosed", "<unclosed"),
+            ("<unclosed?a=at-12345678", ""),
+            ("<https://api.example.com/v1/repos?page=2>; rel=\"next\", </at-12345678>; rel=\"self\"", ""),
+            ("</x>; title=\"at-12345678\"", ""),
             ("", ""),
         ] {
             assert_eq!(rewritten(&LINK, link), expected, "{link}");

@@ -10,6 +10,7 @@ use super::{
     PageError,
     seal::{Seal, TAG_BYTES},
 };
+use crate::withheld::Withheld;
 
 /// The version of what is below. Another one can't be read.
 const VERSION: u8 = 1;
@@ -66,6 +67,16 @@ struct Version {
 }
 
 impl Place {
+    /// Whether what it repeats of the provider's answer has a secret of the account in it.
+    pub(super) fn has_secret(&self, withheld: &Withheld) -> bool {
+        match self {
+            Self::Cursor { c, .. } => withheld.finds_in(c),
+            Self::Link { to, .. } => withheld.finds(to),
+            Self::Dynamic { values } => values.iter().any(|(name, it)| withheld.finds(name) || withheld.finds_in(it)),
+            Self::Page { .. } | Self::Offset(_) | Self::Range(_) => false,
+        }
+    }
+
     /// Base64url (RFC 4648 §5) of JSON and its signature.
     pub(super) fn encode(&self, seal: &Seal) -> Result<String, PageError> {
         let mut bytes = serde_json::to_vec(&Envelope { v: VERSION, place: self }).map_err(|_| PageError::Cursor)?;

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use relink_domain::integration::resources::Pagination;
 
-use super::{Asked, PageAnswer, PageError, PageRequest, Pages};
+use super::{Asked, PageAnswer, PageError, PageRequest, Pages, cursor::Place};
 use crate::expressions::Expressions;
 
 /// So many pages are asked for, for one page of the caller's (contract section 0.3).
@@ -79,11 +79,17 @@ impl Pages<'_> {
                 _ => {
                     let is_partial = is_empty && onward.is_some();
                     let next = around.next.filter(|_| !is_empty);
+                    let cursor = |place: Place| {
+                        if place.has_secret(answer.withheld) {
+                            return Err(PageError::SecretInCursor);
+                        }
+                        place.encode(self.seal)
+                    };
                     return Ok(Fetched {
                         is_repetition: around.is_repetition,
                         is_partial,
-                        next_cursor: next.map(|place| place.encode(self.seal)).transpose()?,
-                        prev_cursor: around.prev.map(|place| place.encode(self.seal)).transpose()?,
+                        next_cursor: next.map(cursor).transpose()?,
+                        prev_cursor: around.prev.map(cursor).transpose()?,
                         page,
                     });
                 }

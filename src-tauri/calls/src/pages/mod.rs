@@ -5,7 +5,7 @@
 //!
 //! Invariants:
 //! - A caller's cursor names a place in a list, never an origin. What is a URL at the provider becomes a path below its base URL,
-//!   without the parameters that carry a credential. Only the list that gave a cursor takes it back ([`Seal`]).
+//!   without the parameters that carry a credential, and what has one elsewhere is an error. Only the list that gave a cursor takes it back ([`Seal`]).
 //! - A page that leads to itself is the last one, so that every walk over a list ends.
 
 mod answer;
@@ -109,6 +109,11 @@ pub enum PageError {
     ForeignLink(String),
     #[error("The provider's cursor has more than {} characters, which is too much for a URL.", cursor::MAX_CHARS)]
     LongCursor,
+    #[error(
+        "The provider's cursor for another page has a secret of the account in it, which no caller gets. The integration's \"pagination\" must \
+         be one without it, or null."
+    )]
+    SecretInCursor,
     #[error("An expression of the integration's pagination can't be evaluated: {0}")]
     Expression(#[from] ExpressionError),
     /// With the key of the expression.
@@ -131,6 +136,7 @@ impl PageError {
             Self::Body => "body_not_an_object",
             Self::ForeignLink(_) => "page_outside_of_api",
             Self::LongCursor => "page_cursor_too_long",
+            Self::SecretInCursor => "page_cursor_has_secret",
             Self::Expression(_) | Self::NoValues(_) => "pagination_expression_failed",
         }
     }

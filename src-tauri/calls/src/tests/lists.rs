@@ -72,6 +72,51 @@ async fn no_link_and_no_cursor_has_what_a_request_was_signed_with() {
 }
 
 #[tokio::test]
+async fn a_cursor_with_a_secret_that_cannot_be_taken_out_is_given_to_nobody() {
+    let cursor = |more: Value| {
+        let mut config = json!({"cursor_path": "next"});
+        config.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        json!({"format": "cursor", "config": config})
+    };
+    let (plain, link) = (cursor(json!({})), cursor(json!({"is_link": true, "include_path": true})));
+    let in_header = cursor(json!({"cursor_path": "x-next", "cursor_path_object": "header"}));
+    let dynamic = json!({"format": "dynamic", "config": {"get_cursor_from_response_expression": "response.data.next"}});
+    for (pagination, next, has_secret) in [
+        (&plain, json!("after:at-12345678"), true),
+        (&plain, json!("after%3Aat%2D12345678"), true),
+        (&plain, json!({"after": [1, "at-12345678"]}), true),
+        (&plain, json!({"at-12345678": 1}), true),
+        (&plain, json!("after:at-1234567"), false),
+        (&link, json!("/v1/of/at-12345678/next"), true),
+        (&link, json!("/v1/of/at%2D12345678/next?page=2"), true),
+        (&link, json!("/v1/next?page=2#at-12345678"), false),
+        (&in_header, json!("at-12345678.2"), true),
+        (&dynamic, json!({"after": {"at": "at-12345678"}}), true),
+        (&dynamic, json!({"after": "2"}), false),
+        (&json!({"format": "link_header"}), json!("/v1/of/at-12345678/next"), true),
+    ] {
+        let answer = next.clone();
+        let provider = Provider::start(move |_: Got, _| {
+            let text_of = answer.as_str().unwrap_or_default();
+            let link = format!("<{text_of}>; rel=\"next\"");
+            let headers = [("content-type", "application/json"), ("x-next", text_of), ("link", &link)];
+            text(StatusCode::OK, &json!({"data": [1], "next": answer}).to_string(), &headers)
+        })
+        .await;
+        let list = contacts(&json!({"list": {"path": "/a", "response_path": "data", "pagination": pagination}}));
+        let world = World::with_key(&provider, &list, "at-12345678");
+        match world.run(LIST, "", "application/json", "").await {
+            Ok(page) => {
+                let cursor = decoded(&page.json()["next_cursor"]);
+                assert!(!has_secret && !cursor.contains("at-12345678"), "{next}: {cursor}");
+            }
+            Err(MethodError::Page(PageError::SecretInCursor)) => assert!(has_secret, "{next}"),
+            Err(other) => panic!("{next}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_cursor_leads_only_where_the_answer_of_its_own_list_pointed() {
     let provider = repeating().await;
     let mut config = of_repeating(&json!({"format": "link_header"}));
