@@ -92,7 +92,7 @@ fn capability_filter(query: &Query) -> Result<CapabilityFilter, ApiError> {
     params(
         ("id" = AccountId, Path),
         ("methods" = Option<String>, Query, description = "Names of methods, or `read`, `write` and `custom`; several with commas."),
-        ("tags" = Option<String>, Query, description = "Tags of resources (`tool_tags`); several with commas."),
+        ("tags" = Option<String>, Query, description = "Tags of resources or methods (`tool_tags`); several with commas."),
     ),
     responses((status = 200, description = "The tools", body = Tools), NotFound, Conflict),
 )]
@@ -117,7 +117,7 @@ async fn tools_of_account(
     params(
         ("id" = String, Path, description = "The integration's id or name."),
         ("methods" = Option<String>, Query, description = "Names of methods, or `read`, `write` and `custom`; several with commas."),
-        ("tags" = Option<String>, Query, description = "Tags of resources (`tool_tags`); several with commas."),
+        ("tags" = Option<String>, Query, description = "Tags of resources or methods (`tool_tags`); several with commas."),
     ),
     responses((status = 200, description = "The tools", body = Tools), NotFound, Conflict),
 )]

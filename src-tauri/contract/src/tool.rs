@@ -35,7 +35,7 @@ pub struct Tools {
 pub struct MethodFilter {
     /// Names, or `read` (get, list), `write` (create, update, delete) and `custom` (all others).
     pub methods: Vec<String>,
-    /// Any of the resource's tags.
+    /// Any of the resource's tags, or of the method's own.
     pub tags: Vec<String>,
     pub resource: Option<String>,
 }
@@ -43,13 +43,18 @@ pub struct MethodFilter {
 impl MethodFilter {
     /// The wanted methods of a definition: resource, method's name, and the method.
     pub fn select<'d>(&self, definition: &'d Definition) -> Vec<(&'d str, &'d str, &'d Method)> {
-        let wants_resource = |(name, resource): &(&str, &Resource)| {
-            self.resource.as_deref().is_none_or(|wanted| wanted == *name)
-                && (self.tags.is_empty() || resource.tool_tags.iter().any(|tag| self.tags.contains(tag)))
-        };
-        let resources = definition.resources().iter().filter(wants_resource);
-        let all = resources.flat_map(|(name, resource)| resource.iter().map(move |(method, it)| (name, method, it)));
-        all.filter(|(_, method, _)| self.wants_method(method)).collect()
+        let wants_resource = |name: &str| self.resource.as_deref().is_none_or(|wanted| wanted == name);
+        let resources = definition.resources().iter().filter(|(name, _)| wants_resource(name));
+        let methods = resources.flat_map(|(name, resource)| {
+            let tagged = resource.iter().filter(|(_, method)| self.wants_tags(resource, method));
+            tagged.map(move |(method, it)| (name, method, it))
+        });
+        methods.filter(|(_, method, _)| self.wants_method(method)).collect()
+    }
+
+    fn wants_tags(&self, resource: &Resource, method: &Method) -> bool {
+        let mut tags = resource.tool_tags.iter().chain(&method.docs.tool_tags);
+        self.tags.is_empty() || tags.any(|tag| self.tags.contains(tag))
     }
 
     fn wants_method(&self, name: &str) -> bool {
@@ -198,7 +203,7 @@ mod tests {
                         "body_schema": "type: object\nrequired: [email]\nproperties:\n  email: {type: string}\n"},
                     "delete": {"path": "/contacts/{{id}}", "method": "delete"},
                 },
-                "companies": {"merge": {"path": "/merge", "method": "post", "description": " Merges two. "}},
+                "companies": {"merge": {"path": "/merge", "method": "post", "description": " Merges two. ", "tool_tags": ["merging"]}},
             },
         }});
         relink_domain::integration::parse(&document.to_string()).expect("a definition").definition
@@ -225,6 +230,7 @@ mod tests {
         assert_eq!(names(&["list", "custom"], &[]), [all[0], all[3]]);
         assert_eq!(names(&[], &["people", "other"]), all[1..]);
         assert_eq!(names(&["merge"], &["people"]), [""; 0]);
+        assert_eq!(names(&[], &["merging"]), all[..1], "a method has tags of its own");
     }
 
     #[test]

@@ -19,9 +19,12 @@ async fn acme(world: &World) {
                 "list": {"path": "/contacts", "description": "Lists contacts."},
                 "delete": {"path": "/contacts/{{id}}", "method": "delete"},
             },
-            "notes": {"create": {"path": "/notes", "method": "post", "description": "Adds a note."}},
+            "notes": {"create": {"path": "/notes", "method": "post", "description": "Adds a note.", "tool_tags": ["writing"]}},
         },
-    }});
+    }, "documentation": [
+        {"resource": "contacts", "method": "list", "type": "description", "content": "Lists the contacts of a team."},
+        {"resource": "contacts", "method": "list", "type": "query_schema", "content": "required: [team]\nproperties:\n  team: {type: string}\n"},
+    ]});
     world.post("/relink/integrations", json!({ "text": definition.to_string() })).await;
 }
 
@@ -42,6 +45,13 @@ async fn an_integrations_tools_are_its_described_methods() {
     assert_eq!(names("?methods=write,custom").await, ["create_a_acme_note"]);
     assert_eq!(names("?methods[]=list&tags[0]=crm").await, ["list_all_acme_contacts"]);
     assert_eq!(names("?tags=other").await, [""; 0]);
+    assert_eq!(names("?tags=writing").await, ["create_a_acme_note"]);
+    let tools = world.get("/integration/acme/tools?methods=list").await;
+    let list = &tools["result"][0];
+    assert_eq!(
+        (&list["description"], &list["required"], &list["query_schema"]["properties"]["team"]),
+        (&json!("Lists the contacts of a team."), &json!(["team"]), &json!({"type": "string"}))
+    );
     let (status, _) = world.ask(Method::GET, "/integration/unknown/tools", Value::Null).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }

@@ -171,12 +171,17 @@ impl Config {
     }
 
     /// Decodes the methods and what they have in common. Misplaced secrets are refused before, because there they are explained.
-    pub(super) fn decode_resources(&mut self, node: &Node<'_>) -> Result<(), DefinitionError> {
+    /// `documentation`: the document's rows.
+    pub(super) fn decode_resources(
+        &mut self,
+        node: &Node<'_>,
+        documentation: &[Node<'_>],
+    ) -> Result<(), DefinitionError> {
         let object = node.object()?;
         let shared = Shared::decode(&object)?;
         let availables = availables(&self.credentials, true);
         let decoder = Decoder { shared: &shared, availables: &availables, origins: &self.own.origins };
-        let resources = decoder.resources(&object)?;
+        let mut resources = decoder.resources(&object)?;
         for format in self.formats() {
             let own = resources.methods().filter_map(|(_, _, method)| match &method.authorization {
                 MethodAuthorization::Own(own) => own.get(format),
@@ -186,6 +191,7 @@ impl Config {
                 own.flat_map(Authorization::fields).for_each(|name| fields.mark_secret(name));
             }
         }
+        resources.document(documentation)?;
         for (resource, name, method) in resources.methods() {
             let at = ["resources", resource, name].map(|key| Step::Key(key.to_owned()));
             self.refuse_secrets_in_url(method, &node.at(&at))?;

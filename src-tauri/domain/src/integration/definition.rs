@@ -124,7 +124,8 @@ impl Definition {
             Provenance::Override(over) => misplaced::refuse(&source.root(&document), Some(over))?,
             Provenance::Store => {}
         }
-        config.decode_resources(&node)?;
+        let documentation = root.describing("documentation", |rows| rows.array())?.unwrap_or_default();
+        config.decode_resources(&node, &documentation)?;
         let warnings = source.into_warnings();
         Ok(Parsed { definition: Self { id, name, category, config, document }, client_secrets, warnings })
     }

@@ -27,13 +27,13 @@
 //! - likely mistakes: an identity that is never requested, a placeholder without a field, a cast that isn't known, `{{` that
 //!   begins no placeholder (stored, it is text), an entry that contradicts its key;
 //! - descriptions: label, category, logo, color, docs, scope descriptions, documentation links, labels and help of
-//!   fields, patterns and defaults. Values that aren't understood are omitted;
+//!   fields, patterns and defaults, and rows of `documentation`. Values that aren't understood are omitted;
 //! - additions of a newer version: an authentication method, a redirect type or a type of field (treated as a password,
 //!   so that it is kept secret), as long as a known one remains; and unknown parts of `refresh`.
 
 /// The version of the strict check's rules, to be stored with a definition that passed them. A change of the rules raises
 /// it.
-pub const CHECKER_VERSION: u32 = 5;
+pub const CHECKER_VERSION: u32 = 6;
 
 /// The occasion on which a definition is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -183,7 +183,7 @@ impl Expected {
             Self::Steps if key == "config" => Ok(Self::Method),
             Self::Method => Ok(match key {
                 "authorization" if child.is_object() => Self::Section(&AUTHORIZATION),
-                "examples" | "query_schema" | "body_schema" | "response_schema" => Self::Description,
+                "examples" | "query_schema" | "body_schema" | "response_schema" | "tool_tags" => Self::Description,
                 _ => Self::Anything,
             }),
             Self::Action | Self::Steps | Self::Description | Self::Anything => Ok(Self::Anything),

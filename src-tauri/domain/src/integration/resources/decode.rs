@@ -63,6 +63,7 @@ const KEYS: &[&str] = &[
     "query_schema",
     "body_schema",
     "response_schema",
+    "tool_tags",
 ];
 
 /// What the integration says for all of its methods.
@@ -346,6 +347,7 @@ fn docs(method: &Object<'_>) -> Result<MethodDocs> {
     })?;
     Ok(MethodDocs {
         scopes: method.describing("scopes", |node| texts(&node))?.unwrap_or_default(),
+        tool_tags: method.describing("tool_tags", |node| texts(&node))?.unwrap_or_default(),
         description: method.text("description")?,
         api_documentation_url: method.text("api_documentation_url")?,
         examples: examples.unwrap_or_default(),

@@ -182,6 +182,8 @@ pub enum ApiResponseFormat {
 pub struct MethodDocs {
     /// What a caller needs. A 403 says which of them the account lacks.
     pub scopes: Vec<String>,
+    /// Words by which an agent's tools are chosen, beside those of its resource.
+    pub tool_tags: Vec<String>,
     pub description: Option<String>,
     pub api_documentation_url: Option<String>,
     /// Texts under `response`, `query` and `body`.

@@ -239,4 +239,76 @@ fn tags_belong_to_resources() {
     let (definition, _) = parsed(&json!({"path": "/a"})).expect("a definition");
     assert_eq!(definition.resources().get("contacts").expect("it").tool_tags, ["crm"]);
     assert!(definition.resources().get("gone").is_none() && !definition.resources().is_empty());
+    assert_eq!(method(&json!({"path": "/a", "tool_tags": ["own"]})).docs.tool_tags, ["own"]);
+}
+
+/// The definition with these rows.
+fn documented(rows: &Value) -> Result<(Definition, Vec<Warning>), DefinitionError> {
+    let own = json!({"path": "/a", "description": "Its own", "query_schema": {"type": "object", "title": "own"}});
+    let mut document = definition(&own);
+    document["documentation"] = rows.clone();
+    let text = serde_json::to_string_pretty(&document).expect("JSON");
+    parse(&text).map(|parsed| (parsed.definition, parsed.warnings))
+}
+
+fn list_of(definition: &Definition) -> &Method {
+    definition.resources().get("contacts").and_then(|it| it.get("list")).expect("the method")
+}
+
+#[test]
+fn a_row_of_the_documentation_counts_before_what_the_method_says() {
+    let row = |kind: &str, content: Value| json!({"resource": "contacts", "method": "list", "type": kind, "content": content});
+    let rows = json!([
+        row("description", "Of the row".into()),
+        row("query_schema", "type: object\ntitle: row\n".into()),
+        row("body_schema", json!({"type": "object", "title": "body"})),
+        row("response_schema", "{\"title\": \"answer\"}".into()),
+        row("note", "not for tools".into()),
+    ]);
+    let (definition, warnings) = documented(&rows).expect("accepted");
+    assert_eq!(warnings, []);
+    let docs = &list_of(&definition).docs;
+    let title =
+        |schema: &Option<Schema>| schema.as_ref().and_then(Schema::object).and_then(|it| it.get("title")).cloned();
+    assert_eq!(docs.description.as_deref(), Some("Of the row"));
+    let titles = [&docs.query_schema, &docs.body_schema, &docs.response_schema].map(title);
+    assert_eq!(titles, ["row", "body", "answer"].map(|it| Some(json!(it))));
+
+    // What isn't about the method, or says nothing, leaves it as it is.
+    for other in [
+        row("description", "  ".into()),
+        row("description", Value::Null),
+        json!({"type": "description", "content": "of the integration"}),
+        json!({"type": "description", "content": "of a resource", "resource": "contacts", "method": null}),
+        json!({"entity_type": "unified_model", "type": "description", "content": "x", "resource": "contacts", "method": "list"}),
+    ] {
+        let (definition, warnings) = documented(&json!([other])).expect("accepted");
+        assert_eq!((list_of(&definition).docs.description.as_deref(), warnings), (Some("Its own"), vec![]), "{other}");
+    }
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_refused_in_a_file_and_left_out_of_a_stored_definition() {
+    let row = |more: Value| {
+        let mut row =
+            json!({"resource": "contacts", "method": "list", "type": "query_schema", "content": "type: object"});
+        row.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        row
+    };
+    for (bad, problem) in [
+        (json!({"content": "a: {b"}), "documentation[0].content"),
+        (json!({"content": 7}), "documentation[0].content"),
+        (json!({"type": null}), "\"type\" is missing"),
+        (json!({"resource": 7}), "documentation[0].resource"),
+    ] {
+        let rows = json!([row(bad.clone()), row(json!({"type": "description", "content": "Of the row"}))]);
+        let error = documented(&rows).expect_err("refused").to_string();
+        assert!(error.contains(problem), "{bad}: {error}");
+        let mut document = definition(&json!({"path": "/a"}));
+        document["documentation"] = rows;
+        let stored = Definition::load(&document, &serde_json::Map::new()).expect("usable");
+        assert_eq!(list_of(&stored).docs.description.as_deref(), Some("Of the row"), "{bad}");
+    }
+    let (_, warnings) = documented(&json!([row(json!({"method": "remove"}))])).expect("accepted");
+    assert!(warnings[0].to_string().contains("has no method \"remove\""), "{warnings:?}");
 }

@@ -5,6 +5,7 @@
 //! import the other.
 
 mod decode;
+mod documentation;
 mod headers;
 mod method;
 mod pagination;
@@ -42,7 +43,7 @@ pub struct Resources(BTreeMap<String, Resource>);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resource {
     methods: BTreeMap<String, Method>,
-    /// Words by which an agent's tools are chosen.
+    /// Words by which an agent's tools are chosen, for all of its methods.
     pub tool_tags: Vec<String>,
 }
 
