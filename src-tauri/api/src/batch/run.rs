@@ -64,44 +64,22 @@ struct Outcome {
     failed: bool,
 }
 
-impl<C: Caller, X: Expressions> Runner<'_, C, X> {
-    pub(super) async fn run(&self, steps: &[Step]) -> BatchAnswer {
-        let mut answer = BatchAnswer::default();
-        let mut outcomes: Vec<Outcome> = Vec::with_capacity(steps.len());
-        let mut left = MAX_REQUESTS;
-        for step in steps {
-            let errors = answer.errors.entry(step.key.clone()).or_default();
-            let mut outcome = Outcome::default();
-            if step.depends_on.iter().any(|other| outcomes[*other].failed) {
-                outcome.failed = true;
-            } else if let Err(error) = self.step(step, steps, &outcomes, &mut outcome.batches, &mut left).await {
-                errors.push(error);
-                outcome.failed = true;
-            }
-            if step.persist {
-                let records = outcome.batches.iter().flatten().cloned();
-                answer.result.entry(step.key.clone()).or_default().extend(records);
-            }
-            outcomes.push(outcome);
-        }
-        answer
-    }
+/// The run of a step.
+struct StepRun<'r, 'a, C, X> {
+    runner: &'r Runner<'a, C, X>,
+    /// The records so far.
+    batches: Vec<Vec<Value>>,
+    /// How many requests the batch may still make.
+    left: &'r mut usize,
+}
 
-    async fn step(
-        &self,
-        step: &Step,
-        steps: &[Step],
-        outcomes: &[Outcome],
-        batches: &mut Vec<Vec<Value>>,
-        left: &mut usize,
-    ) -> Result<(), Value> {
+impl<C: Caller, X: Expressions> StepRun<'_, '_, C, X> {
+    async fn step(&mut self, step: &Step, steps: &[Step], outcomes: &[Outcome]) -> Result<(), Value> {
         let mut resources = Map::new();
         for (other, outcome) in steps.iter().zip(outcomes) {
             put(&mut resources, &other.path, outcome.batches.concat().into());
         }
-        let Some(first) = step.depends_on.first() else {
-            return self.once(step, &[], &resources, batches, left).await;
-        };
+        let Some(first) = step.depends_on.first() else { return self.once(step, &[], &resources).await };
         let whole = [outcomes[*first].batches.concat()];
         let upstream = match step.action {
             Action::Spool if whole[0].is_empty() => &[][..],
@@ -110,49 +88,36 @@ impl<C: Caller, X: Expressions> Runner<'_, C, X> {
         };
         for batch in upstream {
             put(&mut resources, &steps[*first].path, batch.clone().into());
-            self.once(step, batch, &resources, batches, left).await?;
+            self.once(step, batch, &resources).await?;
         }
         Ok(())
     }
 
     /// Runs a step for one batch of what it depends on.
-    async fn once(
-        &self,
-        step: &Step,
-        batch: &[Value],
-        resources: &Map<String, Value>,
-        batches: &mut Vec<Vec<Value>>,
-        left: &mut usize,
-    ) -> Result<(), Value> {
+    async fn once(&mut self, step: &Step, batch: &[Value], resources: &Map<String, Value>) -> Result<(), Value> {
         if let Some(condition) = &step.run_if {
-            let found = self.evaluate(condition, resources).await?;
+            let found = self.runner.evaluate(condition, resources).await?;
             if !found.as_ref().is_some_and(is_truthy) {
                 return Ok(());
             }
         }
         match &step.action {
             Action::Unified => Err(error(501, "Not Implemented", "Relink has no unified API yet.")),
-            Action::Request(request) => self.request(request, resources, batches, left).await,
+            Action::Request(request) => self.request(request, resources).await,
             Action::Spool => {
-                keep(batches, batch.to_vec().into());
+                self.keep(batch.to_vec().into());
                 Ok(())
             }
             Action::Transform(expression) => {
-                let found = self.evaluate(expression, resources).await?;
-                keep(batches, found.unwrap_or_default());
+                let found = self.runner.evaluate(expression, resources).await?;
+                self.keep(found.unwrap_or_default());
                 Ok(())
             }
         }
     }
 
-    async fn request(
-        &self,
-        request: &Request,
-        resources: &Map<String, Value>,
-        batches: &mut Vec<Vec<Value>>,
-        left: &mut usize,
-    ) -> Result<(), Value> {
-        let Some(path) = &request.loop_on else { return self.follow(request, resources, batches, left).await };
+    async fn request(&mut self, request: &Request, resources: &Map<String, Value>) -> Result<(), Value> {
+        let Some(path) = &request.loop_on else { return self.follow(request, resources).await };
         let path = path.strip_prefix(&["resources".to_owned()]).unwrap_or(path);
         let records = match at(resources, path) {
             Some(Value::Array(records)) => records.clone(),
@@ -162,35 +127,63 @@ impl<C: Caller, X: Expressions> Runner<'_, C, X> {
         for record in records {
             let mut resources = resources.clone();
             put(&mut resources, path, record);
-            self.follow(request, &resources, batches, left).await?;
+            self.follow(request, &resources).await?;
         }
         Ok(())
     }
 
     /// Follows a list to its end.
-    async fn follow(
-        &self,
-        request: &Request,
-        resources: &Map<String, Value>,
-        batches: &mut Vec<Vec<Value>>,
-        left: &mut usize,
-    ) -> Result<(), Value> {
-        let mut call = self.filled(request, resources).await?;
+    async fn follow(&mut self, request: &Request, resources: &Map<String, Value>) -> Result<(), Value> {
+        let mut call = self.runner.filled(request, resources).await?;
         loop {
-            *left = left.checked_sub(1).ok_or_else(|| {
+            *self.left = self.left.checked_sub(1).ok_or_else(|| {
                 let message =
                     format!("This batch needs more than {MAX_REQUESTS} requests. Divide it, or narrow its lists.");
                 error(400, "Bad Request", &message)
             })?;
-            let Answered { records, next_cursor } = self.caller.call(call.clone()).await?;
-            if !records.is_empty() {
-                batches.push(records);
-            }
+            let Answered { records, next_cursor } = self.runner.caller.call(call.clone()).await?;
+            self.keep(records.into());
             match next_cursor {
                 Some(cursor) => call.query.insert("next_cursor".to_owned(), cursor.into()),
                 None => return Ok(()),
             };
         }
+    }
+
+    /// Adds a value's records as a batch. Null or an empty list drops it.
+    fn keep(&mut self, value: Value) {
+        let records = match value {
+            Value::Null => return,
+            Value::Array(records) => records,
+            one => vec![one],
+        };
+        if !records.is_empty() {
+            self.batches.push(records);
+        }
+    }
+}
+
+impl<C: Caller, X: Expressions> Runner<'_, C, X> {
+    pub(super) async fn run(&self, steps: &[Step]) -> BatchAnswer {
+        let mut answer = BatchAnswer::default();
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(steps.len());
+        let mut left = MAX_REQUESTS;
+        for step in steps {
+            let errors = answer.errors.entry(step.key.clone()).or_default();
+            let mut run = StepRun { runner: self, batches: Vec::new(), left: &mut left };
+            let mut failed = step.depends_on.iter().any(|other| outcomes[*other].failed);
+            if !failed && let Err(error) = run.step(step, steps, &outcomes).await {
+                errors.push(error);
+                failed = true;
+            }
+            let outcome = Outcome { batches: run.batches, failed };
+            if step.persist {
+                let records = outcome.batches.iter().flatten().cloned();
+                answer.result.entry(step.key.clone()).or_default().extend(records);
+            }
+            outcomes.push(outcome);
+        }
+        answer
     }
 
     async fn filled(&self, request: &Request, resources: &Map<String, Value>) -> Result<MethodCall, Value> {
@@ -234,18 +227,6 @@ impl<C: Caller, X: Expressions> Runner<'_, C, X> {
         input.insert("resources".to_owned(), resources.clone().into());
         let found = self.expressions.evaluate(expression, input.into()).await;
         found.map_err(|failed| error(400, "Bad Request", &failed.to_string()))
-    }
-}
-
-/// Adds a value's records as a batch. Null or an empty list drops it.
-fn keep(batches: &mut Vec<Vec<Value>>, value: Value) {
-    let records = match value {
-        Value::Null => return,
-        Value::Array(records) => records,
-        one => vec![one],
-    };
-    if !records.is_empty() {
-        batches.push(records);
     }
 }
 
