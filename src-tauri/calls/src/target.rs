@@ -198,6 +198,7 @@ mod tests {
             path in prop_oneof![
                 "/\\PC{0,30}",
                 "(/|\\.|%2e|%2E|%2f|%5c|\\\\|@|:|;|//|https:|evil|%0d%0a|%25|\\?|#|[a-z]){0,12}",
+                "((/|%2f|%5c|\\\\)(\\.\\.|%2e\\.|%2E%2e|\\.|a)(;|;a|%3b)?){0,4}(%0d%0a|%00|%7f|a)?",
             ],
             query in proptest::option::of("\\PC{0,20}"),
         ) {
@@ -209,7 +210,9 @@ mod tests {
             prop_assert_eq!(again.origin(), base.origin());
             prop_assert!(again.path().starts_with("/v1"), "{}", again);
             let decoded = percent_decode_str(uri.path()).decode_utf8_lossy().replace('\\', "/");
-            prop_assert!(!decoded.split('/').any(|segment| segment == ".."), "{}", decoded);
+            let mut names = decoded.split('/').map(|segment| segment.split(';').next().unwrap_or_default());
+            prop_assert!(!names.any(|name| matches!(name, "." | "..")), "{}", decoded);
+            prop_assert!(!decoded.contains(|c: char| c.is_ascii_control()), "{}", decoded);
         }
     }
 }

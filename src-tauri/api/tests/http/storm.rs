@@ -1,6 +1,9 @@
 //! A thousand calls at the same time, all of which the provider refuses (contract section 6).
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use axum::{
     Json, Router,
@@ -9,7 +12,7 @@ use axum::{
 };
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, watch};
 
 use crate::{
     answering_provider::{
@@ -22,6 +25,8 @@ use crate::{
 };
 
 const CALLS: usize = 1000;
+/// So many of them learn of the refusal when the others have their answers: what follows of it is over then.
+const LATE: usize = CALLS / 2;
 
 struct Storm {
     auth: SignIn,
@@ -63,14 +68,19 @@ async fn check(storm: Storm) {
     allow_many_files();
     let Storm { auth, accepts_next, token, status, cause, refreshes } = storm;
     let world = World::new().await;
-    let provider = Provider::with_api(true, |_| refusing(accepts_next)).await;
+    let (answered, earlier) = watch::channel(0);
+    let provider = Provider::with_api(true, |_| refusing(accepts_next, earlier)).await;
     let account = provider.connect(&world, auth, 0).await;
     let tokens = provider.tokens();
     provider.with(|answers| answers.token = token);
     let mut person = Person::default();
     person.look(&world, &account).await;
 
-    let call = async |route: Route| (route, route.call(&world, &account).await);
+    let call = async |route: Route| {
+        let answer = route.call(&world, &account).await;
+        answered.send_modify(|count| *count += 1);
+        (route, answer)
+    };
     let answers = join_all(Route::ALL.into_iter().cycle().take(CALLS).map(call)).await;
     for (route, (found, body)) in answers {
         assert_eq!(found, status, "{route:?}: {body}");
@@ -84,13 +94,18 @@ async fn check(storm: Storm) {
     assert_eq!((person.notified, provider.tokens() - tokens), (expected.len(), refreshes));
 }
 
-/// An API that refuses the first credential, when all the calls are there.
-fn refusing(accepts_next: bool) -> Router {
-    let all = Arc::new(Barrier::new(CALLS));
+/// An API that refuses the first credential, when all the calls are there: some at once, the others when so many are `answered`.
+fn refusing(accepts_next: bool, answered: watch::Receiver<usize>) -> Router {
+    let (all, refused) = (Arc::new(Barrier::new(CALLS)), Arc::new(AtomicUsize::new(0)));
     Router::new().fallback(move |headers: HeaderMap| async move {
         let is_first = headers.contains_key("x-api-key") || headers["authorization"] == "Bearer at-1";
         if is_first {
+            let is_late = refused.fetch_add(1, Ordering::SeqCst) >= CALLS - LATE;
             all.wait().await;
+            if is_late {
+                let mut answered = answered.clone();
+                answered.wait_for(|count| *count >= CALLS - LATE).await.expect("the test goes on");
+            }
         }
         let status = if is_first || !accepts_next { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
         let answer: Response = (status, Json(json!({ "message": "as the table says" }))).into_response();

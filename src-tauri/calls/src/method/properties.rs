@@ -55,7 +55,7 @@ fn body() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// What holds of every request, whatever a caller sends: no other origin, no way out of the API, no line that isn't Relink's, and no
+/// What holds of every request, whatever a caller sends: no other origin, no way out of the API, no line or control character that isn't Relink's, and no
 /// secret in the path.
 fn check(request: &Request<()>) -> Result<(), TestCaseError> {
     let text = request.uri().to_string();
@@ -68,6 +68,7 @@ fn check(request: &Request<()>) -> Result<(), TestCaseError> {
     let decoded = percent_encoding::percent_decode_str(request.uri().path()).decode_utf8_lossy().replace('\\', "/");
     let names = decoded.split('/').map(|segment| segment.split(';').next().unwrap_or_default());
     prop_assert!(names.into_iter().all(|name| !matches!(name, "." | "..")), "{}", decoded);
+    prop_assert!(!decoded.contains(|c: char| c.is_ascii_control()), "{}", decoded);
     for (name, value) in request.headers() {
         prop_assert!(!value.as_bytes().iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "{}", name);
     }

@@ -83,10 +83,15 @@ proptest! {
     fn no_link_leads_out_of_the_api(
         link in prop_oneof![
             "\\PC{0,40}",
+            "(https?:)?//(a@|a:b@)?(api\\.example\\.com|evil\\.example)(:443|:8443)?(/v1|/v10|/v2)?(/a|/\\.\\.|/%2e%2e|\\?a|#a){0,2}",
             "(https?:)?(//|\\\\\\\\|/)?(api\\.example\\.com|evil\\.example|@|:80|:x){0,3}(/|/v1|\\.\\.|%2e|%2f|;|\\?|#|a){0,8}",
         ],
     ) {
         let Ok(found) = below_base(&link) else { return Ok(()) };
+        let requested: url::Url = format!("https://api.example.com/v1{}", request().path).parse().expect("a URL");
+        let to = requested.join(&link).expect("a URL");
+        prop_assert_eq!((to.host_str(), to.username(), to.port()), (Some("api.example.com"), "", None), "{}", to);
+        prop_assert!(to.path() == "/v1" || to.path().starts_with("/v1/"), "{}", to);
         prop_assert!(found.is_empty() || found.starts_with(['/', '?']), "{}", found);
         let pagination = Kind::LinkHeader.pagination(None);
         // What Relink puts into a cursor, it takes out of one.
