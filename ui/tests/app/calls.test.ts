@@ -271,6 +271,8 @@ it('forgets what was entered and received when another account is opened', async
   app = await openWindow(relink);
   const { page } = app;
   await page.getByRole('option', { name: /Acme/ }).click();
+  const known = page.getByLabel('Call of the integration');
+  await known.selectOption({ index: 1 });
   await page.getByLabel('Path').fill('/user');
   await page.getByRole('button', { name: 'Send' }).click();
   await expect.poll(() => relink.invocations.some(({ command }) => command === 'try_call')).toBe(true);
@@ -278,6 +280,8 @@ it('forgets what was entered and received when another account is opened', async
   await page.getByRole('heading', { level: 2, name: 'Beta' }).waitFor();
   answers[0]?.(relink.tried);
   expect(await page.getByLabel('Path').inputValue()).toBe('');
+  await known.waitFor();
+  expect(await known.inputValue()).toBe('');
   await app.changed('calls');
   expect(await page.getByText('to the response,').count()).toBe(0);
 });
