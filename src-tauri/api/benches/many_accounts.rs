@@ -1,26 +1,21 @@
 //! A call each on 10,000 accounts beside the same calls on one account: nothing of a call may grow with the number of accounts.
 //! The keychain is in memory, because it isn't what is measured. Run by `make bench`; asserts nothing about time.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Instant};
 
 use axum::{Router, routing::get};
 use futures_util::{StreamExt, stream};
 use relink_api::{ServeOptions, Serving};
-use relink_contract::connect::FlowPhase;
 use relink_domain::{
     AccountId, Secret,
     account::AuthenticationMethod,
     caller::{Caller, TokenLevel},
-    link::{LinkOptions, Purpose},
 };
 use relink_engine::{
-    BeginFlow, Engine, Filter, Options,
+    Engine, Options,
     clock::Clock,
     keychain::{Keychain, MemoryKeychain},
+    many_accounts::{Form, connect_many},
 };
 use serde_json::json;
 
@@ -28,8 +23,6 @@ const ACCOUNTS: usize = 10_000;
 const ROUNDS: usize = 5;
 /// Calls at a time.
 const CALLING: usize = 8;
-/// Flows at a time, to get ready.
-const CONNECTING: usize = 16;
 
 #[tokio::main]
 async fn main() {
@@ -37,15 +30,12 @@ async fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let (engine, serving) = start(folder.path()).await;
     engine.catalog().add(&Caller::Person, &definition(&provider)).await.expect("added");
-    stream::iter(0..ACCOUNTS)
-        .for_each_concurrent(CONNECTING, |number| {
-            let engine = engine.clone();
-            async move { connect(&engine, number).await }
-        })
-        .await;
-    let listed = engine.accounts().list(&Caller::Person, Filter::default()).await.expect("accounts");
-    let accounts: Vec<AccountId> = listed.iter().map(|view| view.account.id()).collect();
-    drop(listed);
+    let form = |number: usize| Form {
+        integration: "keys".to_owned(),
+        format: AuthenticationMethod::ApiKey,
+        fields: vec![("api_key", format!("key-of-a-usual-length-0123456789-{number}"))],
+    };
+    let accounts = connect_many(&engine, ACCOUNTS, form).await;
     let (_, token) = engine
         .access()
         .create_api_token(&Caller::Person, "benchmark".to_owned(), TokenLevel::Program, None)
@@ -146,24 +136,4 @@ fn definition(base_url: &str) -> String {
         "relink": { "allow_local": true },
     } })
     .to_string()
-}
-
-async fn connect(engine: &Engine, number: usize) {
-    let purpose = Purpose::Connect { tenant_id: format!("tenant-{number}") };
-    let connections = engine.connections();
-    let link = connections.create_link(&Caller::Person, purpose, LinkOptions::default()).await.expect("a link").token;
-    let key = Secret::new(format!("key-of-a-usual-length-0123456789-{number}"));
-    let begin = BeginFlow {
-        integration: "keys".to_owned(),
-        format: AuthenticationMethod::ApiKey,
-        redirect: None,
-        fields: BTreeMap::from([("api_key".to_owned(), key)]),
-    };
-    let started = connections.begin_flow(&Caller::Person, link.expose(), begin).await.expect("the flow begins");
-    let mut view = started.flow;
-    while view.phase != FlowPhase::Succeeded {
-        assert_ne!(view.phase, FlowPhase::Failed, "{view:?}");
-        let (key, wait) = (started.key.expose(), Duration::from_secs(20));
-        view = connections.flow(&Caller::Person, view.id, key, Some(view.version), wait).await.expect("the flow");
-    }
 }

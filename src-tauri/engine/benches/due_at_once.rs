@@ -3,7 +3,6 @@
 //! and a start after which nothing or every address has changed. Run by `make bench`; asserts nothing about time.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::Path,
     sync::{
@@ -14,18 +13,12 @@ use std::{
 };
 
 use axum::{Json, Router, extract::State, routing::post};
-use futures_util::{StreamExt, stream};
-use relink_contract::connect::FlowPhase;
-use relink_domain::{
-    AccountId, Secret, Timestamp,
-    account::AuthenticationMethod,
-    caller::Caller,
-    link::{LinkOptions, Purpose},
-};
+use relink_domain::{AccountId, Timestamp, account::AuthenticationMethod, caller::Caller};
 use relink_engine::{
-    BeginFlow, Engine, Filter, Options,
+    Engine, Options,
     clock::Clock,
     keychain::{Keychain, MemoryKeychain},
+    many_accounts::{Form, connect_many},
 };
 use serde_json::{Value, json};
 
@@ -37,8 +30,6 @@ const PER_HOST: usize = 4;
 const LIFETIME_SECS: i64 = 3600;
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
-/// Flows at a time, to get ready.
-const CONNECTING: usize = 16;
 
 #[derive(Debug, Default)]
 struct Provider {
@@ -57,17 +48,12 @@ async fn main() {
     for host in 0..HOSTS {
         engine.catalog().add(&Caller::Person, &definition(host, port)).await.expect("added");
     }
-    stream::iter(0..ACCOUNTS)
-        .for_each_concurrent(CONNECTING, |number| {
-            let engine = engine.clone();
-            async move { connect(&engine, number).await }
-        })
-        .await;
-
-    let listed = engine.accounts().list(&Caller::Person, Filter::default()).await.expect("accounts");
-    let accounts: Vec<AccountId> = listed.iter().map(|view| view.account.id()).collect();
-    drop(listed);
-    assert_eq!(accounts.len(), ACCOUNTS);
+    let form = |number: usize| Form {
+        integration: format!("host-{}", number % HOSTS),
+        format: AuthenticationMethod::Oauth2ClientCredentials,
+        fields: vec![("client_id", number.to_string()), ("client_secret", "secret".to_owned())],
+    };
+    let accounts = connect_many(&engine, ACCOUNTS, form).await;
 
     // Just before the first is due: a tenth of the lifetime ahead of the expiry, and a tenth of that for the jitter.
     clock.advance_secs(LIFETIME_SECS - LIFETIME_SECS / 10 - LIFETIME_SECS / 100 - 10);
@@ -193,34 +179,6 @@ fn definition(host: usize, port: u16) -> String {
         "relink": { "allow_local": true },
     } })
     .to_string()
-}
-
-async fn connect(engine: &Engine, number: usize) {
-    let purpose = Purpose::Connect { tenant_id: format!("tenant-{number}") };
-    let link =
-        engine.connections().create_link(&Caller::Person, purpose, LinkOptions::default()).await.expect("a link").token;
-    let fields: BTreeMap<String, Secret> = [("client_id", number.to_string()), ("client_secret", "secret".to_owned())]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), Secret::new(value)))
-        .collect();
-    let begin = BeginFlow {
-        integration: format!("host-{}", number % HOSTS),
-        format: AuthenticationMethod::Oauth2ClientCredentials,
-        redirect: None,
-        fields,
-    };
-    let started =
-        engine.connections().begin_flow(&Caller::Person, link.expose(), begin).await.expect("the flow begins");
-    let mut view = started.flow;
-    while view.phase != FlowPhase::Succeeded {
-        assert_ne!(view.phase, FlowPhase::Failed, "{view:?}");
-        let wait = Duration::from_secs(20);
-        view = engine
-            .connections()
-            .flow(&Caller::Person, view.id, started.key.expose(), Some(view.version), wait)
-            .await
-            .expect("the flow");
-    }
 }
 
 /// Waits until the account is due later than now.

@@ -18,6 +18,8 @@ mod error;
 pub mod hardening;
 mod hosts;
 pub mod keychain;
+#[cfg(feature = "test-support")]
+pub mod many_accounts;
 mod network;
 mod oauth;
 mod orphans;
