@@ -25,7 +25,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        // A route that requires a token knows the environment (`guard::bearer`).
+        // A route that requires a token knows the environment (`environment::only_own`).
         let environment = request.extensions().get::<EnvironmentId>().copied();
         let bytes = read(request, state).await?;
         if let Some(environment) = environment {

@@ -1,19 +1,34 @@
 //! The environment that a request names. There is one per installation, and the token belongs to it: another one is refused.
 
 use axum::{
-    extract::Query,
+    extract::{Query, Request, State},
     http::{StatusCode, Uri},
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
-use relink_domain::EnvironmentId;
+use relink_domain::{EnvironmentId, caller::Caller};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::error::ApiError;
+use crate::{ApiState, error::ApiError};
 
 const FIELD: &str = "environment_id";
 
+/// Rejects a caller's request that names another environment in its query. A route behind this finds the own [`EnvironmentId`] as an
+/// extension, and checks the body by it.
+pub(crate) async fn only_own(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
+    if request.extensions().get::<Caller>().is_some() {
+        let own = api.engine.environment_id();
+        if let Err(refused) = check_query(own, request.uri()) {
+            return refused.into_response();
+        }
+        request.extensions_mut().insert(own);
+    }
+    next.run(request).await
+}
+
 /// Checks an `environment_id` in the query. A query that can't be read is refused by whoever reads it.
-pub(crate) fn check_query(own: EnvironmentId, uri: &Uri) -> Result<(), ApiError> {
+fn check_query(own: EnvironmentId, uri: &Uri) -> Result<(), ApiError> {
     let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else { return Ok(()) };
     pairs.iter().filter(|(name, _)| name == FIELD).try_for_each(|(_, value)| check(own, value))
 }

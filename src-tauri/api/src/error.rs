@@ -1,12 +1,13 @@
 //! Error responses.
 
-use std::any::Any;
+use std::panic::AssertUnwindSafe;
 
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt;
 use relink_calls::Wait;
 use relink_contract::{
     ErrorBody,
@@ -157,17 +158,18 @@ pub(crate) async fn no_such_method() -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", message)
 }
 
-/// The panic's message may contain a secret, so it isn't returned.
-pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
-    tracing::error!("a handler panicked");
-    let message = "Relink ran into an internal error. Nothing was lost. Please report it.";
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
+/// The answer, or an error if making it panics. The panic's message may contain a secret, so it isn't returned.
+pub(crate) async fn unless_panicked(answer: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!("a handler panicked");
+        let message = "Relink ran into an internal error. Nothing was lost. Please report it.";
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, body, routing::get};
-    use tower::ServiceExt;
+    use axum::body;
 
     use super::*;
 
@@ -201,13 +203,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_becomes_an_error_that_does_not_repeat_its_message() {
-        async fn panics() -> Response {
-            panic!("canary-secret")
-        }
-        let router =
-            Router::new().route("/", get(panics)).layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked));
-        let request = axum::extract::Request::builder().uri("/").body(body::Body::empty()).expect("a request");
-        let (status, error) = error_of(router.oneshot(request).await.expect("an answer")).await;
+        let panics = async { panic!("canary-secret") };
+        let (status, error) = error_of(unless_panicked(panics).await).await;
         assert_eq!((status, error["statusCode"].as_u64(), error["code"].as_str()), (500, Some(500), Some("internal")));
         assert!(!error.to_string().contains("canary-secret"));
     }

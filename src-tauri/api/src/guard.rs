@@ -1,34 +1,52 @@
 //! Guards that reject requests.
 
+use std::convert::Infallible;
+
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, Method, StatusCode, Uri},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
-
 use relink_domain::caller::Caller;
+use tower::{Service, ServiceExt};
 
 use crate::{
-    ApiState, connect, environment,
+    ApiState, connect,
     error::ApiError,
-    limits::{self, Client, Connection},
+    limits::{self, Client},
     permit::unauthorized,
-    server::{OverSocket, Reserved},
+    server::Arrival,
+    via,
 };
 
-/// Rejects requests with another `Host`, requests of other web pages (DNS rebinding, cross-site requests), and everything but a
-/// sign-in on a connection that is reserved for sign-ins.
-pub(crate) async fn entrance(State(api): State<ApiState>, request: Request, next: Next) -> Response {
-    match same_machine(&api, &request).and_then(|()| reserve(&request)) {
-        Ok(()) => next.run(request).await,
-        Err(refused) => refused.into_response(),
+/// Answers a request if it may come in, from `inner`. Rejects requests with another `Host`, requests of other web pages (DNS
+/// rebinding, cross-site requests), and everything but a sign-in on a connection that is reserved for sign-ins.
+///
+/// A request with a valid token has its [`Caller`] as an extension, and a share of the connections: an API token, or the run's own token
+/// from the data folder. A token that ends before the response, such as during a long poll, gets no response.
+pub(crate) async fn admit<S>(api: &ApiState, mut request: Request, inner: S) -> Response
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    let admitted = same_machine(api, &request)
+        .and_then(|()| reserve(&request))
+        .and_then(|()| authenticate(api, &mut request))
+        .and_then(|caller| count(api, &request, caller.as_ref()).map(|()| caller));
+    let caller = match admitted {
+        Ok(caller) => caller,
+        Err(refused) => return refused.into_response(),
+    };
+    if let Some(caller) = &caller {
+        request.extensions_mut().insert(caller.clone());
     }
+    let response = inner.oneshot(request).await.unwrap_or_else(|never| match never {});
+    let has_ended = caller.is_some_and(|caller| !api.engine.access().is_still_valid(&caller));
+    if has_ended { unauthorized() } else { response }
 }
 
 fn same_machine(api: &ApiState, request: &Request) -> Result<(), ApiError> {
     // No web page can connect to the Unix socket, and its clients have no host to name.
-    if request.extensions().get::<OverSocket>().is_some() {
+    if Arrival::of(request).is_some_and(|arrival| arrival.is_over_socket) {
         return Ok(());
     }
     let is_landing = request.method() == Method::GET && connect::is_landing(request.uri().path());
@@ -68,48 +86,28 @@ fn check(base_url: &str, uri: &Uri, headers: &HeaderMap, is_landing: bool) -> Re
 }
 
 fn reserve(request: &Request) -> Result<(), ApiError> {
-    let is_reserved = request.extensions().get::<Reserved>().is_some();
+    let is_reserved = Arrival::of(request).is_some_and(|arrival| arrival.is_reserved);
     if is_reserved && !connect::is_sign_in(request.uri().path()) {
         return Err(limits::too_many_connections());
     }
     Ok(())
 }
 
-/// Rejects requests without a valid token: an API token, or the run's own token from the data folder. An accepted request has
-/// its [`Caller`] as an extension. A token that ends before the response, such as during a
-/// long poll, gets no response.
-pub(crate) async fn bearer(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
-    let Some(caller) = caller_of(&api, request.headers()) else { return unauthorized() };
-    let environment = api.engine.environment_id();
-    if let Err(refused) = environment::check_query(environment, request.uri()) {
-        return refused.into_response();
+/// The caller whose token a request has. Whether a route requires one, it says itself (`openapi::Routes`).
+fn authenticate(api: &ApiState, request: &mut Request) -> Result<Option<Caller>, ApiError> {
+    let known = |token: &str| api.engine.access().authenticate(token);
+    if via::is_below(request.uri().path()) {
+        return via::authenticate(request, known);
     }
-    request.extensions_mut().insert(environment);
-    admit(&api, caller, request, next).await
+    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    Ok(header.and_then(bearer_token).and_then(known))
 }
 
-/// The same for calls to a provider, whose own parameters may have any name.
-pub(crate) async fn bearer_of_call(State(api): State<ApiState>, request: Request, next: Next) -> Response {
-    match caller_of(&api, request.headers()) {
-        Some(caller) => admit(&api, caller, request, next).await,
-        None => unauthorized(),
-    }
-}
-
-fn caller_of(api: &ApiState, headers: &HeaderMap) -> Option<Caller> {
-    let header = headers.get("authorization").and_then(|value| value.to_str().ok());
-    header.and_then(bearer_token).and_then(|token| api.engine.access().authenticate(token))
-}
-
-/// Serves a request of an authenticated caller, which has a share of the connections.
-pub(crate) async fn admit(api: &ApiState, caller: Caller, mut request: Request, next: Next) -> Response {
-    let connection = request.extensions().get::<Connection>().cloned().unwrap_or_default();
-    if let Err(refused) = api.limits.use_connection(&connection, Client::of(&caller)) {
-        return refused.into_response();
-    }
-    request.extensions_mut().insert(caller.clone());
-    let response = next.run(request).await;
-    if api.engine.access().is_still_valid(&caller) { response } else { unauthorized() }
+/// Gives a caller a share of the connections.
+fn count(api: &ApiState, request: &Request, caller: Option<&Caller>) -> Result<(), ApiError> {
+    let Some(caller) = caller else { return Ok(()) };
+    let Some(arrival) = Arrival::of(request) else { return Ok(()) };
+    api.limits.use_connection(&arrival.connection, Client::of(caller))
 }
 
 /// The scheme is case-insensitive (RFC 9110 §11.1).
@@ -140,9 +138,9 @@ mod tests {
     fn a_reserved_connection_serves_a_sign_in_and_nothing_else() {
         let refusal = |path: &str, is_reserved: bool| {
             let mut request = Request::builder().uri(path).body(Body::empty()).expect("a request");
-            if is_reserved {
-                request.extensions_mut().insert(Reserved);
-            }
+            let arrival =
+                Arrival { uri: Uri::default(), connection: <_>::default(), is_reserved, is_over_socket: false };
+            request.extensions_mut().insert(arrival);
             reserve(&request).err().map(|error| error.status().as_u16())
         };
         for path in ["/connect-account", "/connect-account/flows/x", "/oauth/callback/github"] {

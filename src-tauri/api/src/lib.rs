@@ -226,8 +226,8 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         openapi_json: &OPENAPI_JSON,
     });
     let local_calls = LocalCalls::new(state.clone());
-    let router = router::router(state);
-    let socket = serve_on_socket(&mut tasks, &data_dir, &router, &stopping);
+    let service = router::service(state);
+    let socket = serve_on_socket(&mut tasks, &data_dir, &service, &stopping);
     let discovery = Arc::new(Discovery::new(data_dir, runtime_dir.as_deref(), socket, token));
     // A client that connects before the next lines have run waits in the system's queue.
     discovery.write(&port.state()).map_err(|(path, source)| ServeError::Discovery { path, source })?;
@@ -246,7 +246,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
             None => stop.run_until_cancelled(wait).await,
         };
         if let Some(listener) = listener {
-            server::run(listener, router, stop, bounds).await;
+            server::run(listener, service, stop, bounds).await;
         }
     });
     Ok(Serving { port, stopping, tasks, sandbox_runner, redirect_test, local_calls, discovery })
@@ -265,16 +265,16 @@ fn set_engine_port(engine: &Engine, state: &PortState) {
 fn serve_on_socket(
     tasks: &mut JoinSet<()>,
     data_dir: &Path,
-    router: &axum::Router,
+    service: &impl server::Answers,
     stopping: &CancellationToken,
 ) -> Option<PathBuf> {
     let (listener, path) = socket::listen(data_dir)?;
-    tasks.spawn(server::run(listener, router.clone(), stopping.clone(), Bounds::of_socket()));
+    tasks.spawn(server::run(listener, service.clone(), stopping.clone(), Bounds::of_socket()));
     Some(path)
 }
 
 #[cfg(not(unix))]
-fn serve_on_socket(_: &mut JoinSet<()>, _: &Path, _: &axum::Router, _: &CancellationToken) -> Option<PathBuf> {
+fn serve_on_socket(_: &mut JoinSet<()>, _: &Path, _: &impl server::Answers, _: &CancellationToken) -> Option<PathBuf> {
     None
 }
 

@@ -20,7 +20,7 @@ use crate::{
     path::Id as _,
     permit::unauthorized,
     recording::{Begun, recorded},
-    server::AsSent,
+    server::Arrival,
     upgrade::Upgrade,
     via::{self, Below},
     waiting::{wait_of, waited},
@@ -116,7 +116,7 @@ fn verb_of(method: &Method) -> Verb {
 
 /// The URI as the client sent it.
 fn sent_uri(request: &Request) -> Uri {
-    request.extensions().get::<AsSent>().map_or(request.uri(), |AsSent(uri)| uri).clone()
+    Arrival::uri_of(request).clone()
 }
 
 /// What follows a route's prefix in a path, before which any run of slashes is one (contract section 0.2).

@@ -2,13 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Router,
-    extract::{Request, State},
-    http::header,
-    middleware::{self, Next},
-    response::IntoResponse,
-};
+use axum::{Router, extract::State, http::header, response::IntoResponse};
 use relink_contract::ErrorBody;
 use relink_domain::permission::{Least, Permission};
 use utoipa::{
@@ -24,7 +18,7 @@ use utoipa_axum::{
     routes,
 };
 
-use crate::{ApiState, permit::permit};
+use crate::{ApiState, permit::Permit};
 
 /// Routes that require a token. Each is documented and declares its permission: no other can be added.
 pub(crate) struct Routes(OpenApiRouter<ApiState>);
@@ -47,8 +41,7 @@ impl Routes {
             let description = operation.description.take().map(|text| format!("{}\n\n{who}", text.trim_end()));
             operation.description = Some(description.unwrap_or_else(|| who.to_owned()));
         }
-        let permitted = middleware::from_fn(move |request: Request, next: Next| permit(permission, request, next));
-        Self(self.0.routes((schemas, paths, handlers.route_layer(permitted))))
+        Self(self.0.routes((schemas, paths, handlers.route_layer(Permit(permission)))))
     }
 
     pub(crate) fn merge(self, other: Self) -> Self {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Extension, Router,
+    Extension,
     body::{self, Body},
     extract::Request,
     http::StatusCode,
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     ApiState, OPENAPI_JSON, Parts, calls::EngineAccounts, expressions::Jsonata, limits::Limits, port::ApiPort,
-    redirect_test::RedirectTest, router, sandbox_runner::SandboxRunner, via,
+    redirect_test::RedirectTest, router, sandbox_runner::SandboxRunner, server::Answers, via,
 };
 
 /// Who may use a route, apart from callers that may do more.
@@ -209,7 +209,7 @@ fn operations() -> Vec<String> {
 }
 
 /// The status and the error code of a request, each parameter of which is its own name.
-async fn ask(router: &Router, operation: &str, token: Option<&str>) -> (StatusCode, Value) {
+async fn ask(service: &impl Answers, operation: &str, token: Option<&str>) -> (StatusCode, Value) {
     let (method, path) = operation.split_once(' ').expect("a method and a path");
     let mut request = Request::builder().method(method).uri(path.replace(['{', '}'], ""));
     request = request.header("host", BASE.strip_prefix("http://").expect("http"));
@@ -217,7 +217,7 @@ async fn ask(router: &Router, operation: &str, token: Option<&str>) -> (StatusCo
         request = request.header("authorization", format!("Bearer {token}"));
     }
     let request = request.body(Body::empty()).expect("a request");
-    let response = router.clone().oneshot(request).await.expect("a response");
+    let response = service.clone().oneshot(request).await.expect("a response");
     let status = response.status();
     let bytes = body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
     (status, serde_json::from_slice(&bytes).unwrap_or_default())
@@ -274,7 +274,7 @@ async fn every_route_lets_in_whom_the_table_names_and_nobody_else() {
     let person = world.engine.access().new_run_token(&Caller::Internal).expect("random").expose().to_owned();
     world.clock.advance_secs(6);
     world.engine.access().revoke_api_token(&Caller::Person, doomed.id).await.expect("revoked");
-    let router = router::router(world.state.clone());
+    let service = router::service(world.state.clone());
     for (kind, token, allows) in [
         ("nobody", None, Who::Open),
         ("an unknown token", Some("unknown"), Who::Open),
@@ -286,7 +286,7 @@ async fn every_route_lets_in_whom_the_table_names_and_nobody_else() {
     ] {
         let refused = if allows == Who::Open { (401, "unauthorized") } else { (403, "forbidden") };
         for (who, operation) in TABLE {
-            let response = ask(&router, operation, token).await;
+            let response = ask(&service, operation, token).await;
             check(kind, operation, *who <= allows, refused, &response);
         }
     }
@@ -299,10 +299,10 @@ async fn a_read_only_token_gets_through_to_reading_and_to_nothing_else() {
     let grant = Grant { level: TokenLevel::Full, limits };
     let made = world.engine.access().create_api_token(&Caller::Person, "reader".into(), grant, None).await;
     let (_, secret) = made.expect("made");
-    let router = router::router(world.state.clone());
+    let service = router::service(world.state.clone());
     for (who, operation) in TABLE.iter().filter(|(who, _)| *who != Who::Open) {
         let reads = ["GET ", "HEAD ", "OPTIONS "].iter().any(|method| operation.starts_with(method));
-        let response = ask(&router, operation, Some(secret.expose())).await;
+        let response = ask(&service, operation, Some(secret.expose())).await;
         check("a read-only token", operation, *who <= Who::Full && reads, (403, "forbidden"), &response);
     }
 }
@@ -310,7 +310,7 @@ async fn a_read_only_token_gets_through_to_reading_and_to_nothing_else() {
 #[tokio::test]
 async fn an_account_token_gets_through_to_methods_and_to_its_account_alone() {
     let world = World::new().await;
-    let router = router::router(world.state.clone());
+    let service = router::service(world.state.clone());
     let account_id = AccountId::from_uuid(Uuid::nil());
     for (level, may_change) in [(TokenLevel::Program, false), (TokenLevel::Full, true)] {
         let (_, maker) = world.token(level, None).await;
@@ -323,11 +323,11 @@ async fn an_account_token_gets_through_to_methods_and_to_its_account_alone() {
                 || ["/proxy/", "/custom/"].iter().any(|route| path.starts_with(route))
                 || *operation == "GET /integrated-account/me"
                 || *operation == "PATCH /integrated-account/me" && may_change;
-            let response = ask(&router, operation, Some(token.expose())).await;
+            let response = ask(&service, operation, Some(token.expose())).await;
             check("an account token", operation, is_its, (403, "forbidden"), &response);
         }
         world.clock.advance_secs(15 * 60);
-        let response = ask(&router, "GET /integrated-account/me", Some(token.expose())).await;
+        let response = ask(&service, "GET /integrated-account/me", Some(token.expose())).await;
         check("an expired account token", "GET /integrated-account/me", false, (401, "unauthorized"), &response);
     }
 }
@@ -362,11 +362,11 @@ async fn callers_that_have_no_route_are_refused_on_every_one() {
 async fn a_request_in_flight_gets_no_response_after_its_token_was_revoked() {
     let world = World::new().await;
     let (token, secret) = world.token(TokenLevel::Program, None).await;
-    let router = router::router(world.state.clone());
+    let service = router::service(world.state.clone());
     let seq = *world.engine.outbox().latest_seq(&Caller::Person).borrow();
     let waits = tokio::spawn({
         let operation = format!("GET /relink/events?after={seq}&wait=30");
-        async move { ask(&router, &operation, Some(&secret)).await }
+        async move { ask(&service, &operation, Some(&secret)).await }
     });
     while world.state.limits.waiting() == 0 {
         tokio::task::yield_now().await;

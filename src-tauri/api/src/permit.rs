@@ -1,15 +1,18 @@
 //! What a caller of a route must be permitted to do.
 
+use std::task::{Context, Poll};
+
 use axum::{
     body::HttpBody,
     extract::Request,
     http::{HeaderValue, Method, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::future::{Either, Ready, ready};
 use relink_calls::{may_write, overrides_method};
 use relink_domain::{caller::Caller, permission::Permission};
 use relink_engine::Error;
+use tower::{Layer, Service};
 
 use crate::error::ApiError;
 
@@ -21,17 +24,50 @@ pub(crate) fn unauthorized() -> Response {
     response
 }
 
-/// Rejects a caller without the permission that the route declares.
-pub(crate) async fn permit(permission: Permission, request: Request, next: Next) -> Response {
-    let Some(caller) = request.extensions().get::<Caller>() else { return unauthorized() };
-    match check(caller, permission, &request) {
-        Ok(()) => next.run(request).await,
-        Err(refused) => refused.into_response(),
+/// Rejects a request without a valid token, and one whose caller lacks the permission that the route declares.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Permit(pub(crate) Permission);
+
+/// A service behind a [`Permit`]. It is no function in the middle, which would box the future of each request.
+#[derive(Debug, Clone)]
+pub(crate) struct Permitted<S> {
+    permission: Permission,
+    inner: S,
+}
+
+impl<S> Layer<S> for Permit {
+    type Service = Permitted<S>;
+
+    fn layer(&self, inner: S) -> Permitted<S> {
+        Permitted { permission: self.0, inner }
     }
 }
 
+impl<S: Service<Request, Response = Response>> Service<Request> for Permitted<S> {
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Either<S::Future, Ready<Result<Response, S::Error>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        match permitted(self.permission, &request) {
+            Ok(_) => Either::Left(self.inner.call(request)),
+            Err(refused) => Either::Right(ready(Ok(refused))),
+        }
+    }
+}
+
+/// The caller of a request that needs a permission.
+pub(crate) fn permitted(permission: Permission, request: &Request) -> Result<&Caller, Response> {
+    let caller = request.extensions().get::<Caller>().ok_or_else(unauthorized)?;
+    check(caller, permission, request).map(|()| caller).map_err(IntoResponse::into_response)
+}
+
 /// Fails if the caller lacks the permission for this request.
-pub(crate) fn check(caller: &Caller, permission: Permission, request: &Request) -> Result<(), ApiError> {
+fn check(caller: &Caller, permission: Permission, request: &Request) -> Result<(), ApiError> {
     let permitted = caller.require(permission);
     let permitted = permitted.and_then(|()| if only_reads(request) { Ok(()) } else { caller.require_writing() });
     permitted.map_err(|refusal| Error::from(refusal).into())

@@ -1,16 +1,20 @@
 //! All routes, and the layers around them.
 
+use std::convert::Infallible;
+
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, Request},
     http::{HeaderName, HeaderValue},
     middleware,
+    response::Response,
 };
-use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
+use tower::Service;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
-    ApiState, accounts, batch, body, call_log, connect, custom, docs, error, events, guard, integrations, links,
-    openapi,
+    ApiState, accounts, batch, body, call_log, connect, custom, docs, environment, error, events, guard, integrations,
+    links, openapi,
     openapi::{OpenRoutes, Routes},
     proxy, redirect_test, sandbox, status, tokens, tools, via, webhooks,
 };
@@ -46,11 +50,22 @@ pub(crate) fn methods() -> Routes {
     Routes::new().merge(proxy::routes()).merge(custom::routes())
 }
 
-pub(crate) fn router(state: ApiState) -> Router {
-    let of_call = middleware::from_fn_with_state(state.clone(), guard::bearer_of_call);
-    let bearer = middleware::from_fn_with_state(state.clone(), guard::bearer);
+/// All routes behind the guards.
+pub(crate) fn service(
+    api: ApiState,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static {
+    let router = router(api.clone());
+    tower::service_fn(move |request| {
+        let (api, router) = (api.clone(), router.clone());
+        async move { Ok(error::unless_panicked(guard::admit(&api, request, router)).await) }
+    })
+}
+
+/// Each layer around a route boxes the request's future and clones what is inside, so there are none around calls but the permission.
+fn router(state: ApiState) -> Router {
+    let environment = middleware::from_fn_with_state(state.clone(), environment::only_own);
     let own = Router::new()
-        .merge(guarded().into_router().route_layer(bearer))
+        .merge(guarded().into_router().route_layer(environment))
         .merge(open().into_router())
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
@@ -58,10 +73,8 @@ pub(crate) fn router(state: ApiState) -> Router {
         .layer(header_unless_set("cache-control", "no-store"))
         .layer(header_unless_set("x-content-type-options", "nosniff"));
     // What a provider answers is not changed.
-    own.merge(via::router(&state))
-        .merge(methods().into_router().route_layer(of_call).method_not_allowed_fallback(error::no_such_method))
-        .layer(middleware::from_fn_with_state(state.clone(), guard::entrance))
-        .layer(CatchPanicLayer::custom(error::panicked))
+    own.merge(via::router())
+        .merge(methods().into_router().method_not_allowed_fallback(error::no_such_method))
         .with_state(state)
 }
 

@@ -6,11 +6,10 @@
 
 use std::{convert::Infallible, io, time::Duration};
 
-use axum::response::IntoResponse;
 use axum::{
-    Router,
     body::Body,
-    http::{HeaderValue, Uri, header},
+    http::{HeaderValue, Request, Uri, header},
+    response::{IntoResponse, Response},
 };
 use http::StatusCode;
 use hyper::body::{Body as _, Incoming};
@@ -21,7 +20,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 use tower_http::{normalize_path::NormalizePath, timeout::TimeoutBody};
 
 use crate::{error::ApiError, limits::Connection, peer, peer::Peer};
@@ -108,17 +107,28 @@ const fn descriptors() -> usize {
     usize::MAX
 }
 
-/// Marks a request on one of the reserved connections.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reserved;
-
-/// Marks a request through the Unix socket.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct OverSocket;
-
-/// The request's URI as the client sent it. What the router gets is normalized.
+/// How a request arrived. Each request of a connection has it as an extension.
 #[derive(Debug, Clone)]
-pub(crate) struct AsSent(pub(crate) Uri);
+pub(crate) struct Arrival {
+    /// The request's URI as the client sent it. What the router gets is normalized.
+    pub(crate) uri: Uri,
+    pub(crate) connection: Connection,
+    /// On one of the reserved connections.
+    pub(crate) is_reserved: bool,
+    /// Through the Unix socket.
+    pub(crate) is_over_socket: bool,
+}
+
+impl Arrival {
+    pub(crate) fn of<B>(request: &Request<B>) -> Option<&Self> {
+        request.extensions().get()
+    }
+
+    /// A request's URI as the client sent it.
+    pub(crate) fn uri_of<B>(request: &Request<B>) -> &Uri {
+        Self::of(request).map_or(request.uri(), |arrival| &arrival.uri)
+    }
+}
 
 /// What connections are accepted from: the TCP port or the Unix socket.
 pub(crate) trait Listener: Send + Sync + 'static {
@@ -164,12 +174,21 @@ impl Listener for tokio::net::UnixListener {
     }
 }
 
-/// The router, with repeated slashes in paths merged.
-type Service = NormalizePath<Router>;
+/// What answers requests.
+pub(crate) trait Answers:
+    Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
 
 /// Serves until `stopping` is cancelled. Connections beyond the limits wait in the system's queue.
-pub(crate) async fn run<L: Listener>(listener: L, router: Router, stopping: CancellationToken, bounds: Bounds) {
-    let service = NormalizePath::trim_trailing_slash(router);
+pub(crate) async fn run<L: Listener>(listener: L, service: impl Answers, stopping: CancellationToken, bounds: Bounds) {
+    // Repeated slashes at the beginning of a path are one.
+    let service = NormalizePath::trim_trailing_slash(service);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -196,29 +215,23 @@ pub(crate) async fn run<L: Listener>(listener: L, router: Router, stopping: Canc
 
 async fn serve<L: Listener>(
     stream: L::Stream,
-    service: Service,
+    service: NormalizePath<impl Answers>,
     headers_timeout: Duration,
     is_reserved: bool,
     stopping: CancellationToken,
 ) {
     let peer = L::peer(&stream).await;
     let of_client = Connection::default();
-    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let (service, of_client) = (service.clone(), of_client.clone());
         async move {
             if peer == Peer::OtherUser {
                 return Ok(other_user().into_response());
             }
-            let as_sent = AsSent(request.uri().clone());
+            let uri = request.uri().clone();
+            let arrival = Arrival { uri, connection: of_client, is_reserved, is_over_socket: L::IS_SOCKET };
             let mut request = request.map(received);
-            request.extensions_mut().insert(as_sent);
-            request.extensions_mut().insert(of_client);
-            if is_reserved {
-                request.extensions_mut().insert(Reserved);
-            }
-            if L::IS_SOCKET {
-                request.extensions_mut().insert(OverSocket);
-            }
+            request.extensions_mut().insert(arrival);
             let mut response = service.oneshot(request).await.unwrap_or_else(|never| match never {});
             if is_reserved {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -261,7 +274,7 @@ fn other_user() -> ApiError {
 mod tests {
     use std::sync::Arc;
 
-    use axum::{Extension, http::StatusCode, routing::get};
+    use axum::{Extension, Router, http::StatusCode, routing::get};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         sync::Notify,
@@ -286,8 +299,8 @@ mod tests {
         let address = listener.local_addr().expect("an address");
         let nudge = Arc::new(Notify::new());
         let waiting = Arc::clone(&nudge);
-        let guarded = async |reserved: Option<Extension<Reserved>>| {
-            if reserved.is_some() { (StatusCode::TOO_MANY_REQUESTS, "full") } else { (StatusCode::OK, "let in") }
+        let guarded = async |Extension(arrival): Extension<Arrival>| {
+            if arrival.is_reserved { (StatusCode::TOO_MANY_REQUESTS, "full") } else { (StatusCode::OK, "let in") }
         };
         let router = Router::new().route("/", get(async || "hello")).route("/guarded", get(guarded)).route(
             "/slow",

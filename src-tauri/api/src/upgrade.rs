@@ -14,7 +14,7 @@ use relink_domain::{
 };
 use relink_engine::Error;
 
-use crate::{ApiState, error::ApiError, limits::Connection, withdrawn::withdrawn};
+use crate::{ApiState, error::ApiError, limits::Connection, server::Arrival, withdrawn::withdrawn};
 
 /// The program's side of a WebSocket that it has asked for.
 pub(crate) struct Upgrade {
@@ -36,7 +36,7 @@ impl Upgrade {
             parts.headers.remove(UPGRADE);
             return None;
         };
-        Some(Self { client, connection: parts.extensions.get::<Connection>().cloned() })
+        Some(Self { client, connection: parts.extensions.get::<Arrival>().map(|arrival| arrival.connection.clone()) })
     }
 
     /// Joins both sides if the provider has agreed. A provider that changes the protocol unasked has not answered the call.

@@ -1,18 +1,16 @@
 //! `/via/{account}/…`: the pass-through that any HTTP client can use as its base URL. Everything goes as it is, with the
 //! account's credential added (docs/api.md).
 
-use std::collections::HashMap;
-
 use axum::{
-    Extension, Router,
+    Router,
     body::Body,
-    extract::{Path, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, HeaderName, Method, StatusCode, header},
-    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http_body_util::BodyExt;
+use percent_encoding::percent_decode_str;
 use relink_calls::Incoming;
 use relink_domain::{AccountId, call::CallRoute, caller::Caller, permission::Permission};
 use utoipa_axum::routes;
@@ -21,19 +19,16 @@ use crate::{
     ApiState,
     call_error::explain,
     error::{ApiError, no_such_method},
-    guard,
     openapi::{Conflict, NotFound, ProviderErrors, Routes},
-    permit::{self, unauthorized},
+    permit,
     recording::{Begun, recorded},
-    server::AsSent,
+    server::Arrival,
     upgrade::Upgrade,
     waiting::{wait_of, waited},
     withdrawn::until_withdrawn,
 };
 
 const PREFIX: &str = "/via/";
-/// The characters of an API token, and of an account token.
-const TOKEN_LENGTHS: [usize; 2] = [43, 36];
 /// So many headers are searched for Relink's token.
 const MAX_SEARCHED: usize = 64;
 
@@ -41,22 +36,24 @@ pub(crate) fn routes() -> Routes {
     Routes::new().with(Permission::MakeCalls, routes!(root)).with(Permission::MakeCalls, routes!(below))
 }
 
-/// The router with its own guard, which finds Relink's token wherever a provider's SDK puts its credential.
-pub(crate) fn router(state: &ApiState) -> Router<ApiState> {
+pub(crate) fn router() -> Router<ApiState> {
     // For methods that OpenAPI has no word for, but a provider may, such as QUERY or PROPFIND.
-    let routes = routes().into_router().method_not_allowed_fallback(other_method);
-    routes.layer(middleware::from_fn_with_state(state.clone(), authenticate))
+    routes().into_router().method_not_allowed_fallback(other_method)
 }
 
-/// Rejects requests without a valid token, and takes every token of Relink's out of the accepted ones.
-async fn authenticate(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
-    let known = |text: &str| api.engine.access().authenticate(text);
-    let Some(caller) = take_tokens(request.headers_mut(), known) else { return unauthorized() };
-    if request.uri().path_and_query().is_some_and(|it| has_token(it.as_str(), known)) {
+/// Whether this is the path of a call.
+pub(crate) fn is_below(path: &str) -> bool {
+    path.starts_with(PREFIX)
+}
+
+/// Finds Relink's token wherever a provider's SDK puts its credential, and takes every one out of the request.
+pub(crate) fn authenticate<C>(request: &mut Request, known: impl Fn(&str) -> Option<C>) -> Result<Option<C>, ApiError> {
+    let caller = take_tokens(request.headers_mut(), &known);
+    if caller.is_some() && request.uri().path_and_query().is_some_and(|it| has_token(it.as_str(), known)) {
         let message = "The URL contains a token of Relink's, which would go to the provider. Put it into a header.";
-        return ApiError::bad_request("token_in_url", message).into_response();
+        return Err(ApiError::bad_request("token_in_url", message));
     }
-    guard::admit(&api, caller, request, next).await
+    Ok(caller)
 }
 
 /// The caller whose token is in the headers, without every header that has a token of Relink's.
@@ -85,9 +82,11 @@ fn find_tokens<C>(headers: &HeaderMap, known: impl Fn(&str) -> Option<C>) -> (Op
 }
 
 fn caller_in<C>(text: &str, known: &impl Fn(&str) -> Option<C>) -> Option<C> {
-    let known = |text: &str| if TOKEN_LENGTHS.contains(&text.len()) { known(text) } else { None };
-    let credential = text.rsplit(' ').next().unwrap_or_default();
+    let (scheme, credential) = text.rsplit_once(' ').unwrap_or(("", text));
     known(credential).or_else(|| {
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
         let pair = String::from_utf8(BASE64_STANDARD.decode(credential).ok()?).ok()?;
         let (user, password) = pair.split_once(':')?;
         known(password).or_else(|| known(user))
@@ -97,7 +96,7 @@ fn caller_in<C>(text: &str, known: &impl Fn(&str) -> Option<C>) -> Option<C> {
 /// Whether a token of Relink's is in a path or a query.
 fn has_token<C>(path_and_query: &str, known: impl Fn(&str) -> Option<C>) -> bool {
     let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    path_and_query.split(|c| !is_of_token(c)).any(|word| TOKEN_LENGTHS.contains(&word.len()) && known(word).is_some())
+    path_and_query.split(|c| !is_of_token(c)).any(|word| known(word).is_some())
 }
 
 /// Call the provider's API at its base URL
@@ -111,13 +110,8 @@ fn has_token<C>(path_and_query: &str, known: impl Fn(&str) -> Option<C>) -> bool
     params(("account" = String, Path, description = "The account's id, or its name.")),
     responses((status = "default", description = "The provider's response."), NotFound, Conflict, ProviderErrors),
 )]
-async fn root(
-    State(api): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    Path(account): Path<String>,
-    request: Request,
-) -> Response {
-    call(&api, &caller, &account, request).await
+async fn root(State(api): State<ApiState>, request: Request) -> Response {
+    call(&api, request).await
 }
 
 /// Call the provider's API
@@ -138,41 +132,32 @@ async fn root(
     ),
     responses((status = "default", description = "The provider's response."), NotFound, Conflict, ProviderErrors),
 )]
-async fn below(
-    State(api): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    Path((account, _)): Path<(String, String)>,
-    request: Request,
-) -> Response {
-    call(&api, &caller, &account, request).await
+async fn below(State(api): State<ApiState>, request: Request) -> Response {
+    call(&api, request).await
 }
 
 /// Another method on one of the two routes. TRACE would answer with the credential that was sent (RFC 9110 §9.3.8), and CONNECT has
 /// no path.
-async fn other_method(
-    State(api): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    Path(parameters): Path<HashMap<String, String>>,
-    request: Request,
-) -> Response {
-    if let Err(refused) = permit::check(&caller, Permission::MakeCalls, &request) {
-        return refused.into_response();
+async fn other_method(State(api): State<ApiState>, request: Request) -> Response {
+    if let Err(refused) = permit::permitted(Permission::MakeCalls, &request) {
+        return refused;
     }
     if [Method::TRACE, Method::CONNECT].contains(request.method()) {
         return no_such_method().await.into_response();
     }
-    let account = parameters.get("account").map(String::as_str).unwrap_or_default();
-    call(&api, &caller, account, request).await
+    call(&api, request).await
 }
 
-async fn call(api: &ApiState, caller: &Caller, account: &str, request: Request) -> Response {
-    let account = match account_named(api, caller, account).await {
+async fn call(api: &ApiState, request: Request) -> Response {
+    let Some(caller) = request.extensions().get::<Caller>().cloned() else { return permit::unauthorized() };
+    let uri = Arrival::uri_of(&request).clone();
+    let (prefix, path) = split(uri.path());
+    let account = match account_named(api, &caller, prefix.get(PREFIX.len()..).unwrap_or_default()).await {
         Ok(account) => account,
         Err(error) => return error.into_response(),
     };
-    let uri = request.extensions().get::<AsSent>().map_or(request.uri(), |AsSent(uri)| uri).clone();
-    let begun = Begun { account, route: CallRoute::Via, path: split(uri.path()).1, query: uri.query(), called: None };
-    recorded(api, caller, begun, request, |request| forward(api, caller, account, request)).await
+    let begun = Begun { account, route: CallRoute::Via, path, query: uri.query(), called: None };
+    recorded(api, &caller, begun, request, |request| forward(api, &caller, account, request)).await
 }
 
 /// Makes a call. The request's path begins with `/via/`.
@@ -182,7 +167,7 @@ pub(crate) async fn forward(
     id: AccountId,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let uri = request.extensions().get::<AsSent>().map_or(request.uri(), |AsSent(uri)| uri).clone();
+    let uri = Arrival::uri_of(&request).clone();
     let (prefix, path) = split(uri.path());
     let prefix = format!("{}{prefix}", api.port.base_url());
     pass(api, caller, id, request, Below { path, query: uri.query(), prefix: &prefix }).await
@@ -217,7 +202,10 @@ pub(crate) async fn pass(
     };
     let passed = match wait {
         None => api.calls.pass_through(caller, id, incoming).await,
-        Some(at_most) => waited(api, caller, id, api.calls.pass_through_or_wait(caller, id, incoming, at_most)).await?,
+        Some(at_most) => {
+            let passed = api.calls.pass_through_or_wait(caller, id, incoming, at_most);
+            Box::pin(waited(api, caller, id, passed)).await?
+        }
     };
     let response = passed.map_err(explain)?.map(|body| Body::new(until_withdrawn(api, caller, id, body)));
     Upgrade::join(upgrade, api, caller, id, response)
@@ -232,11 +220,13 @@ fn split(path: &str) -> (&str, &str) {
     (&path[start.saturating_sub(1)..end], &path[end..])
 }
 
+/// The account with this id or name, as it is in a path.
 async fn account_named(api: &ApiState, caller: &Caller, text: &str) -> Result<AccountId, ApiError> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let named = api.engine.accounts().named(caller, text).await?;
+    let text = percent_decode_str(text).decode_utf8_lossy();
+    let named = Box::pin(api.engine.accounts().named(caller, &text)).await?;
     match named.as_slice() {
         [] => Err(ApiError::not_found(&format!("There is no account with the name or id {text:?}."))),
         [id] => Ok(*id),

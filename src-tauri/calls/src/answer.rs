@@ -38,7 +38,7 @@ impl Answer {
     pub(crate) async fn new(response: Response<Incoming>, expired_when: &[ExpiredWhen]) -> Self {
         let counted = response.status();
         let mut answer = Self { response, beginning: Beginning::default(), counted };
-        if !answer.is_unauthorized() && !expired_when.is_empty() && answer.means_expired(expired_when).await {
+        if !answer.is_unauthorized() && !expired_when.is_empty() && Box::pin(answer.means_expired(expired_when)).await {
             answer.counted = StatusCode::UNAUTHORIZED;
         }
         answer
@@ -98,7 +98,7 @@ impl Answer {
     pub(crate) async fn report(&mut self, described: Described<'_>, to: impl FnOnce(Answered<'_>)) {
         let is_unauthorized = self.is_unauthorized();
         if is_unauthorized || self.counted == StatusCode::FORBIDDEN {
-            self.beginning.read(self.response.body_mut()).await;
+            Box::pin(self.beginning.read(self.response.body_mut())).await;
             let said = Said { described, ..self.said() };
             to(if is_unauthorized { Answered::Unauthorized(said) } else { Answered::Forbidden(said) });
         } else if shows_acceptance(self.counted) {

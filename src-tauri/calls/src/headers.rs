@@ -20,6 +20,9 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
+/// A server that wants to refuse a body (`Expect`) can do so while it arrives.
+const NOT_SENT: [HeaderName; 4] = [AUTHORIZATION, COOKIE, HOST, EXPECT];
+const NOT_PASSED_ON: [HeaderName; 3] = [SET_COOKIE, ALT_SVC, STRICT_TRANSPORT_SECURITY];
 const WEBSOCKET: &str = "websocket";
 /// Headers for Relink itself.
 const OWN_PREFIX: &str = "relink-";
@@ -35,20 +38,13 @@ pub fn of_request(mut headers: HeaderMap, account: &HeaderMap) -> HeaderMap {
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
-    remove_hop_by_hop(&mut headers);
-    // A server that wants to refuse a body can do so while it arrives.
-    for name in [AUTHORIZATION, COOKIE, HOST, EXPECT] {
-        headers.remove(name);
-    }
-    for name in [ORIGIN, REFERER] {
-        if headers.get(&name).is_some_and(names_this_machine) {
-            headers.remove(name);
-        }
-    }
-    let own: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with(OWN_PREFIX)).cloned().collect();
-    for name in own {
-        headers.remove(name);
-    }
+    let hides = |name: &HeaderName| headers.get_all(name).iter().any(names_this_machine);
+    let hidden = [ORIGIN, REFERER].map(|name| (hides(&name), name));
+    remove(&mut headers, |name| {
+        NOT_SENT.contains(name)
+            || name.as_str().starts_with(OWN_PREFIX)
+            || hidden.iter().any(|(is_hidden, hidden)| *is_hidden && hidden == name)
+    });
     for (name, value) in account {
         headers.insert(name, value.clone());
     }
@@ -81,10 +77,7 @@ pub fn switch_to(headers: &mut HeaderMap, protocol: HeaderValue) {
 /// Removes from a response what concerns only the provider's own clients: its connection, cookies of a session that the caller
 /// isn't part of, and ways to the provider that lead past Relink.
 pub fn keep_of_response(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers);
-    for name in [SET_COOKIE, ALT_SVC, STRICT_TRANSPORT_SECURITY] {
-        headers.remove(name);
-    }
+    remove(headers, |name| NOT_PASSED_ON.contains(name));
 }
 
 /// Such as Relink's own address, which no provider needs to know.
@@ -93,15 +86,18 @@ fn names_this_machine(value: &HeaderValue) -> bool {
     host.is_some_and(|host| matches!(host.as_str(), "127.0.0.1" | "localhost" | "[::1]"))
 }
 
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in HOP_BY_HOP.iter().chain(&named) {
+/// Removes what is of the connection, and the headers of which this says so.
+fn remove(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> bool) {
+    let of_connection: Vec<&str> = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok()).collect();
+    let is_of_connection = |name: &HeaderName| {
+        HOP_BY_HOP.contains(name)
+            || of_connection
+                .iter()
+                .any(|names| names.split(',').any(|it| it.trim().eq_ignore_ascii_case(name.as_str())))
+    };
+    let removed: Vec<HeaderName> =
+        headers.keys().filter(|name| is_of_connection(name) || is_unwanted(name)).cloned().collect();
+    for name in removed {
         headers.remove(name);
     }
 }

@@ -181,7 +181,7 @@ impl<A: Accounts> Calls<A> {
         // helps. Otherwise the provider refuses what it issues, and the account says so.
         let is_worth_renewing = account.is_renewable() && (outgoing.can_be_sent() || !account.follows_refusal());
         if answer.is_unauthorized() && is_worth_renewing {
-            match self.accounts.renewed(caller, &account).await {
+            match Box::pin(self.accounts.renewed(caller, &account)).await {
                 Ok(renewed) if outgoing.can_be_sent() => {
                     account = renewed;
                     answer = self.send::<_, E>(&account, outgoing).await?;

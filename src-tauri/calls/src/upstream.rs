@@ -126,7 +126,10 @@ impl Upstream {
         };
         let cell = if used == Use::Pooled { &self.0.pooled } else { &self.0.upgraded };
         let make = || async { Ok(Clients::new(self.0.tls.get_or_try_init(read).await?, used)) };
-        cell.get_or_try_init(make).await
+        match cell.get() {
+            Some(clients) => Ok(clients),
+            None => Box::pin(cell.get_or_try_init(make)).await,
+        }
     }
 
     /// Sends a request to an origin that may be called, and gives the response as soon as its headers are there.

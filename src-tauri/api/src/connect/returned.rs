@@ -3,8 +3,8 @@
 
 use axum::{
     Json,
-    extract::{FromRequestParts, OriginalUri, State},
-    http::{StatusCode, request::Parts},
+    extract::{FromRequestParts, State},
+    http::{StatusCode, Uri, request::Parts},
     response::{AppendHeaders, IntoResponse, Response},
 };
 use relink_contract::connect::{Flow, ReturnedSignIn};
@@ -57,7 +57,7 @@ impl FromRequestParts<ApiState> for ReturnedFlow {
         (status = 400, description = "A page that explains what is wrong with the URL", body = String, content_type = "text/html"),
     ),
 )]
-pub(super) async fn callback(State(api): State<ApiState>, OriginalUri(uri): OriginalUri) -> Response {
+pub(super) async fn callback(State(api): State<ApiState>, uri: Uri) -> Response {
     let address = format!("{}{}", api.port.base_url(), uri.path_and_query().map_or("/", |path| path.as_str()));
     match take_callback(&api, &address).await {
         Ok(taken) => {
