@@ -1,9 +1,11 @@
 //! Connected, called, revoked in the provider's own way, and reauthorized.
 
 use anyhow::{Context, Result, ensure};
-use relink_tests::{relink::Relink, session::Session, twin::Twin};
-use reqwest::{Client, Method};
+use relink_tests::twin::Twin;
+use reqwest::Method;
 use serde_json::{Value, json};
+
+use super::{Program, with_each};
 
 /// When Relink learns that the person has revoked the access.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,31 +79,29 @@ const CASES: [Case; 8] = [
     },
 ];
 
-/// An account at a twin, and a program that calls it.
+/// A program that calls an account at a twin, and what is expected of it.
 struct World<'a> {
     case: &'a Case,
-    relink: &'a Relink,
-    twin: Twin,
-    account: String,
-    token: &'a str,
-    client: &'a Client,
+    program: &'a Program<'a>,
+    twin: &'a Twin,
 }
 
 impl World<'_> {
     async fn call_via(&self) -> Result<(u16, Value)> {
-        let url = format!("{}/via/{}{}", self.relink.base_url(), self.account, self.case.via.0);
-        let response = self.client.get(url).bearer_auth(self.token).send().await?;
+        let Program { relink, client, token, account } = self.program;
+        let url = format!("{}/via/{account}{}", relink.base_url(), self.case.via.0);
+        let response = client.get(url).bearer_auth(token).send().await?;
         Ok((response.status().as_u16(), response.json().await?))
     }
 
     async fn view(&self) -> Result<Value> {
-        self.relink.get(&format!("/relink/accounts/{}", self.account)).await
+        self.program.relink.get(&format!("/relink/accounts/{}", self.program.account)).await
     }
 
     async fn events(&self) -> Result<Vec<String>> {
-        let events = self.relink.get("/relink/events").await?;
+        let events = self.program.relink.get("/relink/events").await?;
         let own = events["result"].as_array().into_iter().flatten();
-        let own = own.filter(|event| event["payload"]["id"] == *self.account);
+        let own = own.filter(|event| event["payload"]["id"] == *self.program.account);
         let name = |event: &Value| Some(event["event"].as_str()?.strip_prefix("integrated_account:")?.to_owned());
         Ok(own.filter_map(name).collect())
     }
@@ -111,8 +111,8 @@ impl World<'_> {
         let kind = "integrated_account:authentication_error";
         let mut after = 0;
         loop {
-            let event = self.relink.event(kind, after).await?;
-            if event["payload"]["id"] == *self.account {
+            let event = self.program.relink.event(kind, after).await?;
+            if event["payload"]["id"] == *self.program.account {
                 return Ok(());
             }
             after = event["seq"].as_i64().context("no number")?;
@@ -148,8 +148,8 @@ async fn lives(world: &World<'_>) -> Result<()> {
             world.twin.expire().await?;
         }
         Notices::AtRefresh => {
-            let path = format!("/relink/accounts/{}/refresh", world.account);
-            let (status, body) = world.relink.try_request(Method::POST, &path, Value::Null).await?;
+            let path = format!("/relink/accounts/{}/refresh", world.program.account);
+            let (status, body) = world.program.relink.try_request(Method::POST, &path, Value::Null).await?;
             ensure!(status == 401 && body["verdict"] == "needs_person", "{status} {body}");
         }
     }
@@ -161,8 +161,8 @@ async fn lives(world: &World<'_>) -> Result<()> {
     ensure!(view["status"] == "needs_reauth", "{view}");
     ensure!(world.events().await? == ["created", "active", "authentication_error"], "{:?}", world.events().await?);
 
-    let link = world.relink.magic_link(json!({ "integrated_account_id": world.account })).await?;
-    let flow = world.twin.complete_link(world.relink, &link).await?;
+    let link = world.program.relink.magic_link(json!({ "integrated_account_id": world.program.account })).await?;
+    let flow = world.twin.complete_link(world.program.relink, &link).await?;
     ensure!(flow["phase"] == "succeeded", "{flow}");
     world.works().await.context("after the reauthorization")?;
     let events = world.events().await?;
@@ -172,23 +172,10 @@ async fn lives(world: &World<'_>) -> Result<()> {
 
 #[tokio::test]
 async fn each_curated_integration_lives_through_a_revocation_at_its_provider() -> Result<()> {
-    let session = Session::start().await?;
-    let relink = Relink::start(&session).await?;
-    let made = relink.post("/relink/api-tokens", json!({ "name": "program" })).await?;
-    let token = made["token"].as_str().context("no token")?;
-    let client = Client::new();
-    let mut failures = Vec::new();
-    for case in &CASES {
-        let twin = Twin::start(case.name).await?;
-        let connected = twin.connect(&relink).await;
-        let lived = match connected {
-            Ok(account) => lives(&World { case, relink: &relink, twin, account, token, client: &client }).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = lived {
-            failures.push(format!("{}: {error:?}", case.name));
-        }
-    }
-    ensure!(failures.is_empty(), "{}", failures.join("\n\n"));
-    relink.stop().await
+    let names = CASES.each_ref().map(|case| case.name);
+    with_each(&names, async |program, twin| {
+        let case = CASES.iter().find(|case| case.name == twin.name).context("no case")?;
+        lives(&World { case, program, twin }).await
+    })
+    .await
 }
