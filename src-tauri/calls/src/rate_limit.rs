@@ -30,8 +30,11 @@ pub struct RateLimits {
     pub is_for_everybody: bool,
 }
 
-/// How the usual headers begin: the IETF's draft, and what came before it.
-const PREFIXES: [&str; 4] = ["ratelimit-", "x-ratelimit-", "x-rate-limit-", "rate-limit-"];
+/// The usual headers: the IETF's draft, and what came before it.
+const LIMIT: [&str; 4] = ["ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit", "rate-limit-limit"];
+const REMAINING: [&str; 4] =
+    ["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining", "rate-limit-remaining"];
+const RESET: [&str; 4] = ["ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "rate-limit-reset"];
 
 /// A number that is more than this is a time since 1970, in seconds or in milliseconds: as a wait it would be 31 years.
 const FIRST_EPOCH: f64 = 1e9;
@@ -137,10 +140,10 @@ impl Usual<'_> {
         let is = |name: &str, word: &str| self.text(name).is_some_and(|text| text.eq_ignore_ascii_case(word));
         RateLimits {
             limit: self
-                .number("limit")
+                .number(LIMIT)
                 .or_else(|| self.draft("ratelimit", &["limit"]))
                 .or_else(|| self.draft("ratelimit-policy", &["q"])),
-            remaining: self.number("remaining").or_else(|| self.draft("ratelimit", &["remaining", "r"])),
+            remaining: self.number(REMAINING).or_else(|| self.draft("ratelimit", &["remaining", "r"])),
             reset_secs: self.reset(),
             is_for_everybody: is("x-ratelimit-scope", "global") || is("x-ratelimit-global", "true"),
             ..RateLimits::default()
@@ -155,18 +158,18 @@ impl Usual<'_> {
         retry_after_secs(self.text(RETRY_AFTER.as_str())?, self.now)
     }
 
-    fn usual(&self, what: &str) -> Option<&str> {
-        PREFIXES.iter().find_map(|prefix| self.text(&format!("{prefix}{what}")))
+    fn first_of(&self, names: [&str; 4]) -> Option<&str> {
+        names.into_iter().find_map(|name| self.text(name))
     }
 
     /// `100`, also of `100, 100;w=60`.
-    fn number(&self, what: &str) -> Option<u64> {
-        self.usual(what)?.split([',', ';', ' ']).next()?.parse().ok()
+    fn number(&self, names: [&str; 4]) -> Option<u64> {
+        self.first_of(names)?.split([',', ';', ' ']).next()?.parse().ok()
     }
 
     fn reset(&self) -> Option<u32> {
         let in_draft = || self.draft("ratelimit", &["reset", "t"]).and_then(|secs| u32::try_from(secs).ok());
-        self.usual("reset").and_then(|text| reset_of(&text.into(), self.now)).or_else(in_draft)
+        self.first_of(RESET).and_then(|text| reset_of(&text.into(), self.now)).or_else(in_draft)
     }
 
     /// A parameter of the draft's newer forms: `limit=10, remaining=3, reset=5`, or `"default";r=3;t=5`.

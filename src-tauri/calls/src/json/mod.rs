@@ -14,14 +14,14 @@ use relink_domain::integration::{JsonKind, JsonNode};
 use serde_json::Value;
 
 pub use self::records::Records;
-use self::scan::{Scanner, Span, scan};
+use self::scan::{Container, Scanner, Span, scan};
 
 /// A JSON document, or a part of one. Clones and parts share its text.
 #[derive(Debug, Clone)]
 pub struct Json {
     document: Bytes,
-    /// Of all objects and lists of the document, in the order of their beginnings.
-    spans: Arc<[Span]>,
+    /// All objects and lists of the document, in the order of their beginnings.
+    containers: Arc<[Container]>,
     /// The bytes of this part, without white space around it.
     part: Span,
 }
@@ -29,8 +29,8 @@ pub struct Json {
 impl Json {
     /// Reads a document. `None`: `serde_json` wouldn't read it either.
     pub(crate) fn read(document: Bytes) -> Option<Self> {
-        let (spans, part) = scan(&document)?;
-        Some(Self { document, spans: spans.into(), part })
+        let (containers, part) = scan(&document)?;
+        Some(Self { document, containers: containers.into(), part })
     }
 
     /// `None`: it is nested too deeply.
@@ -39,7 +39,7 @@ impl Json {
     }
 
     pub(crate) fn null() -> Self {
-        Self { document: Bytes::from_static(b"null"), spans: Arc::default(), part: Span { from: 0, to: 4 } }
+        Self { document: Bytes::from_static(b"null"), containers: Arc::default(), part: Span { from: 0, to: 4 } }
     }
 
     pub(crate) fn text(&self) -> Bytes {
@@ -57,28 +57,28 @@ impl Json {
 
     /// The number of items, of a list.
     pub(crate) fn item_count(&self) -> Option<usize> {
-        (self.kind() == JsonKind::List).then(|| self.items().count())
+        let (this, _) = self.containers_from_here().split_first()?;
+        (self.kind() == JsonKind::List).then_some(this.count as usize)
     }
 
     fn bytes(&self) -> &[u8] {
         &self.document[self.part.range()]
     }
 
-    fn items(&self) -> impl Iterator<Item = Span> {
-        let mut walk = self.walk_inside();
-        std::iter::from_fn(move || walk.next_value())
+    /// The first is this one, unless it is a scalar.
+    fn containers_from_here(&self) -> &[Container] {
+        &self.containers[self.containers.partition_point(|it| it.span.from < self.part.from)..]
     }
 
-    fn walk_inside(&self) -> Walk<'_> {
+    /// Over what is in a container.
+    fn walk(&self) -> Walk<'_> {
         let mut scanner = Scanner::new(&self.document);
         scanner.at = self.part.range().start + 1;
-        // The part itself, or the first one in it.
-        let next_span = self.spans.partition_point(|span| span.from <= self.part.from);
-        Walk { scanner, spans: &self.spans[next_span..] }
+        Walk { scanner, containers: self.containers_from_here() }
     }
 
     fn at(&self, part: Span) -> Self {
-        Self { document: self.document.clone(), spans: Arc::clone(&self.spans), part }
+        Self { document: self.document.clone(), containers: Arc::clone(&self.containers), part }
     }
 }
 
@@ -95,7 +95,7 @@ impl JsonNode for Json {
         if self.kind() != JsonKind::Object {
             return None;
         }
-        let mut walk = self.walk_inside();
+        let mut walk = self.walk();
         let mut found = None;
         while let Some((key, value)) = walk.next_value().and_then(|key| Some((key, walk.next_value()?))) {
             if is_name(&self.document[key.range()], name) {
@@ -109,7 +109,8 @@ impl JsonNode for Json {
         if self.kind() != JsonKind::List {
             return None;
         }
-        self.items().nth(at).map(|item| self.at(item))
+        let mut walk = self.walk();
+        std::iter::from_fn(|| walk.next_value()).nth(at).map(|item| self.at(item))
     }
 }
 
@@ -125,7 +126,7 @@ fn is_name(string: &[u8], name: &str) -> bool {
 struct Walk<'j> {
     scanner: Scanner<'j>,
     /// Those that begin behind here, and maybe some that were passed.
-    spans: &'j [Span],
+    containers: &'j [Container],
 }
 
 impl Walk<'_> {
@@ -139,10 +140,10 @@ impl Walk<'_> {
             }
         }
         let from = u32::try_from(self.scanner.at).ok()?;
-        let passed = self.spans.partition_point(|span| span.from < from);
-        self.spans = &self.spans[passed..];
-        match self.spans.first() {
-            Some(span) if span.from == from => self.scanner.at = span.range().end,
+        let passed = self.containers.partition_point(|it| it.span.from < from);
+        self.containers = &self.containers[passed..];
+        match self.containers.first() {
+            Some(it) if it.span.from == from => self.scanner.at = it.span.range().end,
             _ => self.scanner.scalar()?,
         }
         Some(Span { from, to: u32::try_from(self.scanner.at).ok()? })

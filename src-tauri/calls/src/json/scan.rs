@@ -21,10 +21,17 @@ impl Span {
     }
 }
 
-/// An object or a list whose end isn't reached.
+/// An object or a list of a document.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Container {
+    pub(super) span: Span,
+    /// How many values are directly in it.
+    pub(super) count: u32,
+}
+
+/// A container whose end isn't reached.
 #[derive(Clone, Copy)]
 struct Open {
-    /// Of its span.
     index: usize,
     is_object: bool,
 }
@@ -36,26 +43,27 @@ impl Open {
 }
 
 /// The objects and lists of a document in the order of their beginnings, and its value. `None`: it is malformed.
-pub(super) fn scan(document: &[u8]) -> Option<(Vec<Span>, Span)> {
+pub(super) fn scan(document: &[u8]) -> Option<(Vec<Container>, Span)> {
     u32::try_from(document.len()).ok()?;
     std::str::from_utf8(document).ok()?;
     let mut scanner = Scanner::new(document);
     scanner.next_byte()?;
     let from = scanner.position();
-    let mut spans: Vec<Span> = Vec::new();
+    let mut containers: Vec<Container> = Vec::new();
     let mut open: Vec<Open> = Vec::new();
     loop {
         match scanner.next_byte()? {
             beginning @ (b'{' | b'[') => {
-                let this = Open { index: spans.len(), is_object: beginning == b'{' };
+                let this = Open { index: containers.len(), is_object: beginning == b'{' };
                 let from = scanner.position();
                 scanner.at += 1;
-                spans.push(Span { from, to: from });
+                containers.push(Container { span: Span { from, to: from }, count: 0 });
                 open.push(this);
                 if open.len() > MAX_DEPTH {
                     return None;
                 }
                 if scanner.next_byte()? != this.end() {
+                    containers[this.index].count = 1;
                     if this.is_object {
                         scanner.name()?;
                     }
@@ -68,18 +76,19 @@ pub(super) fn scan(document: &[u8]) -> Option<(Vec<Span>, Span)> {
         loop {
             let Some(&this) = open.last() else {
                 let value = Span { from, to: scanner.position() };
-                return scanner.next_byte().is_none().then_some((spans, value));
+                return scanner.next_byte().is_none().then_some((containers, value));
             };
             let byte = scanner.next_byte()?;
             scanner.at += 1;
             if byte == this.end() {
-                spans[this.index].to = scanner.position();
+                containers[this.index].span.to = scanner.position();
                 open.pop();
                 continue;
             }
             if byte != b',' {
                 return None;
             }
+            containers[this.index].count += 1;
             if this.is_object {
                 scanner.name()?;
             }
@@ -219,11 +228,13 @@ impl<'d> Scanner<'d> {
 
 /// The number of bytes before a quote, a backslash or a control character.
 fn plain_length(text: &[u8]) -> usize {
-    /// Of them the compiler makes vectors.
-    const LONG: usize = 32;
-    /// Texts are short at first: most are names.
+    /// Most texts are short: names and words.
     const SHORT: usize = 8;
+    const SHORT_UP_TO: usize = 32;
+    /// Of which the compiler makes vectors.
+    const LONG: usize = 64;
     let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    let is_plain = |chunk: &[u8; LONG]| chunk.iter().fold(0, |found, byte| found | u8::from(is_special(*byte))) == 0;
     let mut at = 0;
     while let Some(chunk) = text[at..].first_chunk::<SHORT>() {
         let found = specials(u64::from_le_bytes(*chunk));
@@ -231,9 +242,8 @@ fn plain_length(text: &[u8]) -> usize {
             return at + found.trailing_zeros() as usize / 8;
         }
         at += SHORT;
-        if at == LONG {
-            let is_plain = |chunk: &[u8; LONG]| !chunk.iter().fold(false, |found, byte| found | is_special(*byte));
-            while text[at..].first_chunk::<LONG>().is_some_and(is_plain) {
+        if at == SHORT_UP_TO {
+            while text[at..].first_chunk().is_some_and(is_plain) {
                 at += LONG;
             }
         }

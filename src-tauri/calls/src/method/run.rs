@@ -161,7 +161,7 @@ impl<A: Accounts> Calls<A> {
         match &method.pagination {
             Some(pagination) => {
                 let pages = Pages { pagination, base: &base, seal: &seal };
-                list(&pages, asked, &PagesOf { source: &source, pages: &pages }, expressions).await
+                list(&pages, asked, &PagesOf { source: &source, pages: &pages, outline: &outline }, expressions).await
             }
             None => source.answer(&outline, streamed, target).await,
         }
@@ -220,6 +220,8 @@ fn callers_body(method: &Method, headers: &HeaderMap, bytes: Bytes) -> std::resu
 struct PagesOf<'s, 'r, A: Accounts, X> {
     source: &'s Source<'r, A, X>,
     pages: &'s Pages<'s>,
+    /// Of the page that the caller asks for.
+    outline: &'s PageRequest,
 }
 
 /// A page, and what no cursor has of its links.
@@ -241,11 +243,14 @@ impl<A: Accounts, X: Expressions> PageSource for PagesOf<'_, '_, A, X> {
     type Error = MethodError<A::Error>;
 
     fn outline(&self, is_later_page: bool) -> Result<PageRequest, A::Error> {
+        if is_later_page == self.outline.is_later_page {
+            return Ok(self.outline.clone());
+        }
         Ok(self.source.run.outline(&self.source.account(), is_later_page)?)
     }
 
-    async fn fetch(&self, request: PageRequest) -> Result<ReadPage, A::Error> {
-        let mut sent = self.source.send(&request, None).await?;
+    async fn fetch(&self, request: &PageRequest) -> Result<ReadPage, A::Error> {
+        let mut sent = self.source.send(request, None).await?;
         if sent.parts.status.is_redirection() {
             return Err(MethodError::Remote(Box::new(Response::from_parts(sent.parts, sent.body))));
         }

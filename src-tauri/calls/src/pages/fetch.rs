@@ -18,7 +18,7 @@ pub trait PageSource {
     fn outline(&self, is_later_page: bool) -> Result<PageRequest, Self::Error>;
 
     /// Gives the page that answers a request, which is a page's from [`Pages::fetch`].
-    fn fetch(&self, request: PageRequest) -> impl Future<Output = Result<Self::Page, Self::Error>> + Send;
+    fn fetch(&self, request: &PageRequest) -> impl Future<Output = Result<Self::Page, Self::Error>> + Send;
 }
 
 /// A page as its source has it.
@@ -68,7 +68,7 @@ impl Pages<'_> {
         loop {
             let mut request = source.outline(asked.is_later_page()).map_err(FetchError::Source)?;
             let place = self.begin(&mut request, &asked, expressions).await?;
-            let page = source.fetch(request.clone()).await.map_err(FetchError::Source)?;
+            let page = source.fetch(&request).await.map_err(FetchError::Source)?;
             let answer = page.answer();
             let around = self.around(place.as_ref(), &request, &asked, &answer, expressions).await?;
             let is_empty = answer.records.count == 0 || around.is_repetition;

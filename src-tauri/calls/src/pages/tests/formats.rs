@@ -41,8 +41,8 @@ impl PageSource for Script {
         Ok(PageRequest { is_later_page, ..request() })
     }
 
-    async fn fetch(&self, request: PageRequest) -> Result<Scripted, ()> {
-        self.seen.lock().expect("no panic").push(shown(&request));
+    async fn fetch(&self, request: &PageRequest) -> Result<Scripted, ()> {
+        self.seen.lock().expect("no panic").push(shown(request));
         let (headers, body) = self.answers.lock().expect("no panic").remove(0);
         let [body, records] = [&body, &body["data"]].map(|value| Json::of(value).expect("JSON"));
         Ok(Scripted(headers, body, Records::of(&records)))

@@ -196,9 +196,9 @@ impl PageSource for Provider {
         Ok(PageRequest { is_later_page, ..request() })
     }
 
-    async fn fetch(&self, request: PageRequest) -> Result<Answer, ()> {
-        self.seen.lock().expect("no panic").push(shown(&request));
-        Ok(self.answer(&request))
+    async fn fetch(&self, request: &PageRequest) -> Result<Answer, ()> {
+        self.seen.lock().expect("no panic").push(shown(request));
+        Ok(self.answer(request))
     }
 }
 
@@ -213,7 +213,7 @@ impl<S: PageSource + Sync> PageSource for Asking<'_, S> {
         Ok(PageRequest { is_later_page, ..self.0.clone() })
     }
 
-    async fn fetch(&self, request: PageRequest) -> Result<S::Page, S::Error> {
+    async fn fetch(&self, request: &PageRequest) -> Result<S::Page, S::Error> {
         self.1.fetch(request).await
     }
 }
