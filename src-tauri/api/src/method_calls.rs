@@ -68,7 +68,7 @@ pub(crate) async fn call(api: &ApiState, caller: &Caller, request: Request, targ
     };
     let key = match Key::of(account, request.method(), uri.path(), request.headers()) {
         Ok(Some(key)) => key,
-        Ok(None) => return make(api, caller, account, request, target).await,
+        Ok(None) => return make(api, caller, (account, parameters), request, target).await,
         Err(error) => return error.into_response(),
     };
     // A kept answer is for nobody else than a call with the account.
@@ -77,18 +77,18 @@ pub(crate) async fn call(api: &ApiState, caller: &Caller, request: Request, targ
     }
     let (kept, now) = (api.idempotency.clone(), api.engine.now());
     let (api, caller, target) = (api.clone(), caller.clone(), OwnedTarget::from(target));
-    kept.once(key, now, async move { make(&api, &caller, account, request, target.as_target()).await }).await
+    kept.once(key, now, async move { make(&api, &caller, (account, parameters), request, target.as_target()).await })
+        .await
 }
 
 async fn make(
     api: &ApiState,
     caller: &Caller,
-    account: AccountId,
+    (account, parameters): (AccountId, Parameters),
     request: Request,
     target: MethodTarget<'_>,
 ) -> Response {
     let uri = sent_uri(&request);
-    let parameters = Parameters::read(uri.query().unwrap_or_default());
     let (route, prefix) = match target {
         MethodTarget::Named { .. } => (CallRoute::Proxy, "/proxy"),
         MethodTarget::Custom { .. } => (CallRoute::Custom, "/custom"),
