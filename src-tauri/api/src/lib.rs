@@ -12,6 +12,7 @@
 //! - Every route is in the OpenAPI document, and every one that requires a token declares the permission that its caller
 //!   needs: [`openapi::Routes`] accepts no other.
 
+mod absent;
 mod accounts;
 mod batch;
 mod body;

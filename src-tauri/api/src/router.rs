@@ -13,8 +13,8 @@ use tower::Service;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
-    ApiState, accounts, batch, body, call_log, connect, custom, docs, environment, error, events, guard, integrations,
-    links, openapi,
+    ApiState, absent, accounts, batch, body, call_log, connect, custom, docs, environment, error, events, guard,
+    integrations, links, openapi,
     openapi::{OpenRoutes, Routes},
     proxy, redirect_test, sandbox, status, tokens, tools, via, webhooks,
 };
@@ -33,6 +33,7 @@ pub(crate) fn guarded() -> Routes {
         .merge(tools::routes())
         .merge(batch::routes())
         .merge(sandbox::routes())
+        .merge(absent::routes())
 }
 
 /// The routes that browsers open without a bearer token. Each one checks another key, or contains no user data.

@@ -62,6 +62,7 @@ permissions! {
     CreateLinks = "create_links", Program, "create connection links";
     FollowEvents = "follow_events", Program, "follow events";
     OwnWebhooks = "own_webhooks", Program, "manage webhooks that it created";
+    ReadAbsent = "read_absent", Program, "ask for parts of Truto that Relink lacks";
 
     ReadCalls = "read_calls", Full, "read which calls programs made";
     ChangeAccounts = "change_accounts", Full, "change or delete accounts";
@@ -91,6 +92,7 @@ impl Permission {
             | Self::MakeCalls
             | Self::CallMethods
             | Self::ReadOwnAccount
+            | Self::ReadAbsent
             | Self::ChangeOwnAccount
             | Self::CreateLinks
             | Self::ReadCalls

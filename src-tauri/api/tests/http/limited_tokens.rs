@@ -60,7 +60,9 @@ fn class_of(method: &Method, path: &str, permission: &str) -> Class {
     if let Some(listed) = FILTERED.iter().find(|listed| listed.split('?').next() == Some(operation.as_str())) {
         return Class::Filtered(listed);
     }
-    if WITHOUT_ACCOUNTS.contains(&operation.as_str()) {
+    // Parts that Relink lacks.
+    let is_absent = permission == "read_absent" || path.starts_with("/unified/");
+    if is_absent || WITHOUT_ACCOUNTS.contains(&operation.as_str()) {
         return Class::WithoutAccounts;
     }
     Class::OfAccount(match path {

@@ -1,5 +1,6 @@
 //! The surface, over real sockets.
 
+mod absent;
 mod account_tokens;
 mod answering_provider;
 mod attacks;

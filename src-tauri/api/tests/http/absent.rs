@@ -1,0 +1,80 @@
+//! Parts of Truto that Relink lacks (contract section 10.4): a program that asks for them at its start runs on, and one that wants to use
+//! them learns that they aren't here.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+const KINDS: [&str; 15] = [
+    "alarm",
+    "daemon",
+    "daemon-job",
+    "daemon-job-cron-trigger",
+    "daemon-job-run",
+    "datastore",
+    "environment-unified-model",
+    "notification-destination",
+    "static-gate",
+    "sync-job",
+    "sync-job-cron-trigger",
+    "sync-job-run",
+    "unified-model",
+    "workflow",
+    "workflow-run",
+];
+
+#[tokio::test]
+async fn a_list_of_what_is_absent_is_an_empty_page() {
+    let world = World::new().await;
+    for kind in KINDS {
+        let page = world.get(&format!("/{kind}?limit=10&next_cursor=&integration_id=x")).await;
+        assert_eq!(page, json!({ "result": [], "next_cursor": null, "limit": 10 }), "{kind}");
+        let (status, error) = world.ask(Method::GET, &format!("/{kind}?limit=x"), Value::Null).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{kind}: {error}");
+        let (status, error) = world.ask(Method::GET, &format!("/{kind}/7"), Value::Null).await;
+        assert_eq!((status, &error["code"]), (StatusCode::NOT_FOUND, &json!("not_found")), "{kind}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_would_make_or_use_it_is_refused_with_501() {
+    let world = World::new().await;
+    let written = KINDS.iter().filter(|kind| **kind != "workflow-run");
+    let mut requests: Vec<_> = written
+        .flat_map(|kind| {
+            let (all, one) = (format!("/{kind}"), format!("/{kind}/7"));
+            [(Method::POST, all), (Method::PATCH, one.clone()), (Method::DELETE, one)]
+        })
+        .collect();
+    for path in [
+        "/daemon-job-cron-trigger/7/schedule",
+        "/sync-job-cron-trigger/7/schedule",
+        "/datastore/7/test/s3",
+        "/notification-destination/test",
+        "/file",
+        "/unified/crm/contacts",
+        "/unified/crm/contacts/merge",
+    ] {
+        requests.push((Method::POST, path.to_owned()));
+    }
+    for path in ["/unified/crm/contacts", "/unified/crm/contacts/7", "/unified/crm/contacts/meta/list"] {
+        requests.push((Method::GET, path.to_owned()));
+    }
+    for (method, path) in requests {
+        let (status, error) = world.ask(method.clone(), &path, json!({ "name": "x" })).await;
+        assert_eq!(status, StatusCode::NOT_IMPLEMENTED, "{method} {path}: {error}");
+        let shape = (&error["statusCode"], &error["error"], &error["code"]);
+        assert_eq!(shape, (&json!(501), &json!("Not Implemented"), &json!("not_in_relink")), "{method} {path}");
+        assert!(error["message"].as_str().is_some_and(|text| text.starts_with("Relink has no ")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn runs_of_workflows_are_made_by_nobody_as_at_truto() {
+    let world = World::new().await;
+    for (method, path) in [(Method::POST, "/workflow-run"), (Method::PATCH, "/workflow-run/7")] {
+        let (status, error) = world.ask(method, path, json!({})).await;
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{path}: {error}");
+    }
+}
