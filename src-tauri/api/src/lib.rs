@@ -62,6 +62,7 @@ mod ui;
 mod upgrade;
 mod via;
 mod waiting;
+mod watched;
 mod webhooks;
 mod withdrawn;
 

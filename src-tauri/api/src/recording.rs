@@ -1,12 +1,8 @@
 //! Records programs' calls: every route that calls a provider runs its call in [`recorded`].
 
-use std::{
-    pin::Pin,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll, ready},
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
 use axum::{
@@ -15,7 +11,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use hyper::body::{Frame, SizeHint};
+use hyper::body::Frame;
 use relink_calls::Called;
 use relink_contract::call::CallWithBodies;
 use relink_domain::{
@@ -26,7 +22,11 @@ use relink_domain::{
 use relink_engine::Engine;
 use tokio::time::Instant;
 
-use crate::{ApiState, error::ApiError};
+use crate::{
+    ApiState,
+    error::ApiError,
+    watched::{Watch, Watched},
+};
 
 /// So much of each body is recorded, if bodies are.
 const MAX_COPIED: usize = 16 << 10;
@@ -74,7 +74,7 @@ where
     } else {
         let (counter, copy) = (Arc::clone(&recording.sent_bytes), recording.copy_of(request.headers()));
         recording.request.clone_from(&copy);
-        request.map(|body| Body::new(Counted { body, counter, copy }))
+        request.map(|body| Body::new(Watched { body, watcher: Sent { counter, copy } }))
     };
     match call(request).await {
         Ok(response) => {
@@ -82,7 +82,8 @@ where
             recording.response = recording.copy_of(response.headers());
             // The response to HEAD has no body, and whoever knows its length may not wait for the end.
             let length = if *recording.method() == Method::HEAD { Some(0) } else { content_length(&response) };
-            Ok(response.map(|body| Body::new(Recorded { has_ended: false, length, body, recording })))
+            let watcher = Received { has_ended: false, length, recording };
+            Ok(response.map(|body| Body::new(Watched { body, watcher })))
         }
         Err(error) => {
             recording.error = Some(error.code().to_owned());
@@ -249,81 +250,45 @@ fn is_text(headers: &HeaderMap) -> bool {
     is_text && !headers.contains_key(header::CONTENT_ENCODING)
 }
 
-/// A request's body that counts what was read of it.
-struct Counted {
-    body: Body,
+/// Counts what is read of a request's body.
+struct Sent {
     counter: Arc<AtomicU64>,
     copy: Option<BodyCopy>,
 }
 
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        self.counter.fetch_add(length_of(frame.as_ref()), Ordering::Relaxed);
+impl Watch for Sent {
+    fn see(&mut self, frame: Option<&Result<Frame<Bytes>, axum::Error>>) {
+        self.counter.fetch_add(length_of(frame), Ordering::Relaxed);
         if let Some(copy) = &self.copy {
-            copy.add(frame.as_ref());
+            copy.add(frame);
         }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 
-/// A response's body. Its call has ended when it is dropped.
-struct Recorded {
-    body: Body,
+/// Sees how a response's body ends. Its call has ended when it is dropped.
+struct Received {
     /// The number of bytes after which it is complete, if that is known.
     length: Option<u64>,
     has_ended: bool,
     recording: Recording,
 }
 
-impl HttpBody for Recorded {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        self.recording.received_bytes += length_of(frame.as_ref());
+impl Watch for Received {
+    fn see(&mut self, frame: Option<&Result<Frame<Bytes>, axum::Error>>) {
+        self.recording.received_bytes += length_of(frame);
         if let Some(copy) = &self.recording.response {
-            copy.add(frame.as_ref());
+            copy.add(frame);
         }
-        match &frame {
+        match frame {
             None => self.has_ended = true,
             Some(Err(_)) => self.recording.fail(RESPONSE_BROKE_OFF),
             Some(Ok(_)) => {}
         }
-        Poll::Ready(frame)
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Recorded {
-    fn drop(&mut self) {
+    fn dropped(&mut self, is_at_end: bool) {
         let is_complete = self.length.is_some_and(|length| self.recording.received_bytes >= length);
-        if !(self.has_ended || is_complete || self.body.is_end_stream()) {
+        if !(self.has_ended || is_complete || is_at_end) {
             self.recording.fail(CALLER_LEFT);
         }
     }
