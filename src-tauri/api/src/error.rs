@@ -105,7 +105,7 @@ impl From<Error> for ApiError {
         match error {
             Error::Invalid { field: Some(field), message, .. } => {
                 body.field = Some(field.clone());
-                body.details = Some(Details { failures: vec![FieldFailure { field, message }] });
+                body.details = Some(Details { failures: vec![FieldFailure { path: field, message }] });
             }
             Error::Provider { failure, next_try, .. } => {
                 let json = |body: String| serde_json::from_str(&body).unwrap_or(Value::String(body));

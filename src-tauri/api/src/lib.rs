@@ -39,6 +39,7 @@ mod method_calls;
 mod openapi;
 #[cfg(test)]
 mod openapi_tests;
+mod organization;
 mod path;
 mod peer;
 #[cfg(test)]

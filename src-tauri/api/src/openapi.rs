@@ -92,6 +92,7 @@ impl OpenRoutes {
         (name = "Webhooks", description = "Webhooks, and their deliveries of events."),
         (name = "Events", description = "Events and timelines."),
         (name = "API tokens", description = "Tokens for programs."),
+        (name = "Organization", description = "The environment, the team, its user and the categories of integrations."),
         (name = "Absent", description = "Parts of Truto that Relink lacks: their lists are empty, and what would make one is refused."),
         (name = "Sandbox", description = "Controls of the Sandbox, the built-in provider for testing, while it is installed."),
         (name = "Connect UI", description = "The connect UI's pages and their API, which may change without notice."),

@@ -6,7 +6,9 @@ use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
 };
-use relink_domain::{AccountId, ApiTokenId, EnvironmentIntegrationId, FlowId, IntegrationId, WebhookId};
+use relink_domain::{
+    AccountId, ApiTokenId, EnvironmentId, EnvironmentIntegrationId, FlowId, IntegrationId, TeamId, UserId, WebhookId,
+};
 
 use crate::error::ApiError;
 
@@ -31,6 +33,9 @@ macro_rules! ids {
 
 ids! {
     AccountId = "account",
+    EnvironmentId = "environment",
+    TeamId = "team",
+    UserId = "user",
     ApiTokenId = "API token",
     EnvironmentIntegrationId = "installed integration",
     IntegrationId = "integration",

@@ -16,7 +16,7 @@ use crate::{
     ApiState, absent, accounts, batch, body, call_log, connect, custom, docs, environment, error, events, guard,
     integrations, links, openapi,
     openapi::{OpenRoutes, Routes},
-    proxy, redirect_test, sandbox, status, tokens, tools, via, webhooks,
+    organization, proxy, redirect_test, sandbox, status, tokens, tools, via, webhooks,
 };
 
 /// The routes that require a bearer token.
@@ -33,6 +33,7 @@ pub(crate) fn guarded() -> Routes {
         .merge(tools::routes())
         .merge(batch::routes())
         .merge(sandbox::routes())
+        .merge(organization::routes())
         .merge(absent::routes())
 }
 

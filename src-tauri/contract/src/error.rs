@@ -48,7 +48,7 @@ pub struct Details {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldFailure {
-    pub field: String,
+    pub path: String,
     pub message: String,
 }
 
@@ -113,7 +113,7 @@ mod tests {
             explanation: Some(Explanation { title: "No".into(), hint: None }),
             field: Some("name".into()),
             details: Some(Details {
-                failures: vec![FieldFailure { field: "name".into(), message: "too long".into() }],
+                failures: vec![FieldFailure { path: "name".into(), message: "too long".into() }],
             }),
             refusal: Some(ProviderRefusal {
                 truto_is_remote_error: true,
@@ -127,7 +127,7 @@ mod tests {
         let text = serde_json::to_string(&full).expect("written");
         assert!(
             text.ends_with(
-                r#""code":"not_found","title":"No","hint":null,"field":"name","details":{"failures":[{"field":"name","message":"too long"}]},"truto_is_remote_error":true,"raw_response":"no","next_try":null,"verdict":"needs_person","provider":{"http_status":400,"code":null,"message":null}}"#
+                r#""code":"not_found","title":"No","hint":null,"field":"name","details":{"failures":[{"path":"name","message":"too long"}]},"truto_is_remote_error":true,"raw_response":"no","next_try":null,"verdict":"needs_person","provider":{"http_status":400,"code":null,"message":null}}"#
             ),
             "{text}"
         );

@@ -60,6 +60,10 @@ ids! {
     EnvironmentIntegrationId,
     /// This installation's one environment.
     EnvironmentId,
+    /// This installation's one team.
+    TeamId,
+    /// This installation's one user.
+    UserId,
     /// A webhook.
     WebhookId,
     /// An event. It is the `id` in the body of every delivery of the event.

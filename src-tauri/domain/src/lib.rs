@@ -31,7 +31,7 @@ pub mod verdict;
 
 pub use id::{
     AccountId, ApiTokenId, DeliveryId, EnvironmentId, EnvironmentIntegrationId, EventId, FlowId, IntegrationId,
-    LinkTokenId, WebhookId,
+    LinkTokenId, TeamId, UserId, WebhookId,
 };
 pub use secret::Secret;
 pub use time::Timestamp;

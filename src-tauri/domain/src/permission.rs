@@ -62,6 +62,7 @@ permissions! {
     CreateLinks = "create_links", Program, "create connection links";
     FollowEvents = "follow_events", Program, "follow events";
     OwnWebhooks = "own_webhooks", Program, "manage webhooks that it created";
+    ReadOrganization = "read_organization", Program, "read the environment, the team, its user and the categories";
     ReadAbsent = "read_absent", Program, "ask for parts of Truto that Relink lacks";
 
     ReadCalls = "read_calls", Full, "read which calls programs made";
@@ -70,6 +71,7 @@ permissions! {
     ManageIntegrations = "manage_integrations", Full, "add, install, set up or uninstall integrations";
     AllWebhooks = "all_webhooks", Full, "manage webhooks that it did not create";
     ReadApiTokens = "read_api_tokens", Full, "list API tokens";
+    ChangeOrganization = "change_organization", Full, "rename the environment and the team";
 
     ManageApiTokens = "manage_api_tokens", Person, "create or revoke API tokens";
     AllowRedirects = "allow_redirects", Person, "read or change the allowed redirect URLs";
@@ -92,6 +94,7 @@ impl Permission {
             | Self::MakeCalls
             | Self::CallMethods
             | Self::ReadOwnAccount
+            | Self::ReadOrganization
             | Self::ReadAbsent
             | Self::ChangeOwnAccount
             | Self::CreateLinks
@@ -104,6 +107,7 @@ impl Permission {
             | Self::AllWebhooks
             | Self::ManageIntegrations
             | Self::ReadApiTokens
+            | Self::ChangeOrganization
             | Self::ManageApiTokens
             | Self::AllowRedirects
             | Self::AllowPrivateAddresses

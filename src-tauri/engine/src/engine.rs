@@ -27,6 +27,7 @@ use crate::{
     hosts::Hosts,
     keychain::{Keychain, KeychainState, KeychainStatus},
     network::{self, Network},
+    organization::Organization,
     orphans::{self, Orphans},
     outbound::Outbound,
     outbox::{self, Outbox},
@@ -101,6 +102,7 @@ struct Inner {
     call_log: CallLog,
     retention: Retention,
     documents: Documents,
+    organization: Organization,
     /// Whether [`Engine::keep_alive`] was called.
     is_alive: AtomicBool,
     /// Prevents other engines from using the data folder while this one exists.
@@ -226,6 +228,7 @@ impl Engine {
         });
         Ok(Self(Arc::new(Inner {
             documents: Documents::new(store.clone()),
+            organization: Organization::new(store.clone(), clock.clone()),
             store,
             keychain,
             clock,
@@ -322,6 +325,10 @@ impl Engine {
 
     pub fn documents(&self) -> &Documents {
         &self.0.documents
+    }
+
+    pub fn organization(&self) -> &Organization {
+        &self.0.organization
     }
 
     /// The one environment of this installation.

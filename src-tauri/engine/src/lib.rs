@@ -22,6 +22,7 @@ pub mod keychain;
 pub mod many_accounts;
 mod network;
 mod oauth;
+mod organization;
 mod orphans;
 mod outbound;
 mod outbox;
@@ -51,6 +52,7 @@ pub use connections::{BeginFlow, BegunFlow, Connections, NewLink, OpenedIn, Take
 pub use documents::Documents;
 pub use engine::{Engine, Options, StartError};
 pub use error::{Category, Error};
+pub use organization::{Organization, Team, TeamChange};
 #[cfg(feature = "test-support")]
 pub use outbound::DEADLINE as OUTBOUND_DEADLINE;
 pub use outbox::{NewWebhook, Outbox};

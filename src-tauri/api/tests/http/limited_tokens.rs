@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 /// Permissions that a limited token doesn't have, because what they allow is about every account.
-const INDIVISIBLE: [&str; 13] = [
+const INDIVISIBLE: [&str; 14] = [
     "follow_events",
     "own_webhooks",
     "all_webhooks",
@@ -20,6 +20,7 @@ const INDIVISIBLE: [&str; 13] = [
     "allow_redirects",
     "allow_private_addresses",
     "record_bodies",
+    "change_organization",
     "control_sandbox",
     "submit_callbacks",
     // Of account tokens alone.
@@ -60,9 +61,9 @@ fn class_of(method: &Method, path: &str, permission: &str) -> Class {
     if let Some(listed) = FILTERED.iter().find(|listed| listed.split('?').next() == Some(operation.as_str())) {
         return Class::Filtered(listed);
     }
-    // Parts that Relink lacks.
-    let is_absent = permission == "read_absent" || path.starts_with("/unified/");
-    if is_absent || WITHOUT_ACCOUNTS.contains(&operation.as_str()) {
+    // Parts that Relink lacks, and what every installation has.
+    let reveals_none = ["read_absent", "read_organization"].contains(&permission) || path.starts_with("/unified/");
+    if reveals_none || WITHOUT_ACCOUNTS.contains(&operation.as_str()) {
         return Class::WithoutAccounts;
     }
     Class::OfAccount(match path {

@@ -19,6 +19,7 @@ mod lists;
 mod observed;
 mod open_calls;
 mod openapi;
+mod organization;
 mod route;
 mod storm;
 mod streaming_provider;
