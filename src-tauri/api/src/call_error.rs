@@ -16,6 +16,7 @@ pub(crate) fn explain(error: CallError<Error>) -> ApiError {
                 TargetError::NoBase => (StatusCode::CONFLICT, "no_base_url"),
                 TargetError::DotSegment => (StatusCode::BAD_REQUEST, "path_leaves_api"),
                 TargetError::ControlCharacter => (StatusCode::BAD_REQUEST, "path_control_character"),
+                TargetError::NotUtf8 => (StatusCode::BAD_REQUEST, "path_not_utf8"),
                 TargetError::Malformed => (StatusCode::BAD_REQUEST, "path_malformed"),
             };
             ApiError::new(status, code, &error.to_string())

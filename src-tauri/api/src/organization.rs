@@ -82,7 +82,7 @@ impl Rows {
 }
 
 /// Fails for another id than that of the one there is.
-fn require<I: Id + PartialEq + Display>(id: I, own: I) -> Result<(), ApiError> {
+fn require<I: Id + Copy + PartialEq + Display>(id: I, own: I) -> Result<(), ApiError> {
     if id == own { Ok(()) } else { Err(I::not_found(&id.to_string())) }
 }
 

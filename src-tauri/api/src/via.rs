@@ -29,6 +29,8 @@ use crate::{
 };
 
 const PREFIX: &str = "/via/";
+/// The least characters of a pair with a token, in Base64.
+const MIN_PAIR: usize = 48;
 /// So many headers are searched for Relink's token.
 const MAX_SEARCHED: usize = 64;
 
@@ -82,9 +84,9 @@ fn find_tokens<C>(headers: &HeaderMap, known: impl Fn(&str) -> Option<C>) -> (Op
 }
 
 fn caller_in<C>(text: &str, known: &impl Fn(&str) -> Option<C>) -> Option<C> {
-    let (scheme, credential) = text.rsplit_once(' ').unwrap_or(("", text));
+    let credential = text.rsplit(' ').next().unwrap_or_default();
     known(credential).or_else(|| {
-        if !scheme.eq_ignore_ascii_case("basic") {
+        if credential.len() < MIN_PAIR {
             return None;
         }
         let pair = String::from_utf8(BASE64_STANDARD.decode(credential).ok()?).ok()?;
@@ -222,10 +224,12 @@ fn split(path: &str) -> (&str, &str) {
 
 /// The account with this id or name, as it is in a path.
 async fn account_named(api: &ApiState, caller: &Caller, text: &str) -> Result<AccountId, ApiError> {
+    let Ok(text) = percent_decode_str(text).decode_utf8() else {
+        return Err(ApiError::bad_request("path_not_utf8", "The account's name must be UTF-8, percent-encoded."));
+    };
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let text = percent_decode_str(text).decode_utf8_lossy();
     let named = Box::pin(api.engine.accounts().named(caller, &text)).await?;
     match named.as_slice() {
         [] => Err(ApiError::not_found(&format!("There is no account with the name or id {text:?}."))),
@@ -269,6 +273,8 @@ mod tests {
             ("x-api-key", TOKEN.to_owned()),
             ("private-token", format!("Key {TOKEN}")),
             ("x-authorization", basic(&format!("me:{TOKEN}"))),
+            ("x-authorization", basic(&format!(":{TOKEN}")).replace(' ', "  ")),
+            ("x-auth", BASE64_STANDARD.encode(format!("me:{TOKEN}"))),
         ] {
             assert!(found_in(name, &value), "{name}: {value}");
         }

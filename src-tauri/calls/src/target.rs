@@ -19,6 +19,8 @@ pub enum TargetError {
     DotSegment,
     #[error("A path may not contain a line break or another control character.")]
     ControlCharacter,
+    #[error("A path must be UTF-8 after percent-decoding: servers differ in what other bytes are.")]
+    NotUtf8,
     #[error("The path isn't one of a URL.")]
     Malformed,
 }
@@ -82,6 +84,10 @@ fn check(path: &str) -> Result<(), TargetError> {
     let decoded: Cow<'_, [u8]> = percent_decode_str(path).into();
     if decoded.iter().any(u8::is_ascii_control) {
         return Err(TargetError::ControlCharacter);
+    }
+    // Some read an overlong form of a dot or a slash as one (RFC 3629 §10).
+    if std::str::from_utf8(&decoded).is_err() {
+        return Err(TargetError::NotUtf8);
     }
     // A path parameter (RFC 3986 §3.3) may follow the dots.
     let name =
@@ -181,6 +187,10 @@ mod tests {
             let refused = target(&base("https://api.example.com/v1"), path, None, &[]);
             assert_eq!(refused, Err(TargetError::ControlCharacter), "{path}");
         }
+        for path in ["/%c0%ae%c0%ae/a", "/%C0%AE.", "/a%c0%af..", "/%e0%80%ae", "/a%ff", "/%e4"] {
+            let refused = target(&base("https://api.example.com/v1"), path, None, &[]);
+            assert_eq!(refused, Err(TargetError::NotUtf8), "{path}");
+        }
         for path in ["/..?", "/a#b", "a", "@evil.example", ":80/x", "https://evil.example/"] {
             assert_eq!(
                 target(&base("https://api.example.com"), path, None, &[]),
@@ -197,7 +207,7 @@ mod tests {
         fn no_path_leaves_the_base_url(
             path in prop_oneof![
                 "/\\PC{0,30}",
-                "(/|\\.|%2e|%2E|%2f|%5c|\\\\|@|:|;|//|https:|evil|%0d%0a|%25|\\?|#|[a-z]){0,12}",
+                "(/|\\.|%2e|%2E|%2f|%5c|\\\\|@|:|;|//|https:|evil|%0d%0a|%c0%ae|%c0%af|%25|\\?|#|[a-z]){0,12}",
                 "((/|%2f|%5c|\\\\)(\\.\\.|%2e\\.|%2E%2e|\\.|a)(;|;a|%3b)?){0,4}(%0d%0a|%00|%7f|a)?",
             ],
             query in proptest::option::of("\\PC{0,20}"),
@@ -209,7 +219,7 @@ mod tests {
             let again: Url = uri.to_string().parse().expect("a URL");
             prop_assert_eq!(again.origin(), base.origin());
             prop_assert!(again.path().starts_with("/v1"), "{}", again);
-            let decoded = percent_decode_str(uri.path()).decode_utf8_lossy().replace('\\', "/");
+            let decoded = percent_decode_str(uri.path()).decode_utf8().expect("UTF-8").replace('\\', "/");
             let mut names = decoded.split('/').map(|segment| segment.split(';').next().unwrap_or_default());
             prop_assert!(!names.any(|name| matches!(name, "." | "..")), "{}", decoded);
             prop_assert!(!decoded.contains(|c: char| c.is_ascii_control()), "{}", decoded);

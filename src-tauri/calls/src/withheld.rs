@@ -17,13 +17,14 @@ const MAX_ENCODINGS: usize = 3;
 #[derive(Debug, Clone, Default)]
 pub struct Withheld {
     names: Vec<String>,
+    /// With spaces in place of pluses.
     secrets: Vec<Secret>,
 }
 
 impl Withheld {
     pub(crate) fn of(account: &impl Account) -> Self {
         let names = account.query().iter().map(|(name, _)| name.clone()).collect();
-        Self { names, secrets: account.secrets().cloned().collect() }
+        Self { names, secrets: account.secrets().map(spaced).collect() }
     }
 
     /// And the parameters with these names.
@@ -42,17 +43,17 @@ impl Withheld {
     /// Whether a text has a secret of the account in it, as it is or percent-encoded.
     pub(crate) fn finds(&self, text: &str) -> bool {
         let mut text = Cow::Borrowed(text);
-        for _ in 0..MAX_ENCODINGS {
-            if self.secrets.iter().any(|secret| secret.is_in(&text)) {
+        for _ in 0..=MAX_ENCODINGS {
+            let spaced = with_spaces(&text);
+            if self.secrets.iter().any(|secret| secret.is_in(&spaced)) {
                 return true;
             }
-            if !text.contains(['%', '+']) {
+            if !text.contains('%') {
                 return false;
             }
-            let with_spaces = text.replace('+', " ");
-            text = percent_decode_str(&with_spaces).decode_utf8_lossy().into_owned().into();
+            text = percent_decode_str(&text).decode_utf8_lossy().into_owned().into();
         }
-        self.secrets.iter().any(|secret| secret.is_in(&text))
+        false
     }
 
     /// Whether a text within a value has one.
@@ -68,6 +69,37 @@ impl Withheld {
 
     #[cfg(test)]
     pub(crate) fn new(name: &str, secret: &str) -> Self {
-        Self { names: vec![name.to_owned()], secrets: vec![Secret::new(secret)] }
+        Self { names: vec![name.to_owned()], secrets: vec![spaced(&Secret::new(secret))] }
+    }
+}
+
+fn spaced(secret: &Secret) -> Secret {
+    Secret::new(with_spaces(secret.expose()))
+}
+
+/// A plus is a space in a query, and a plus elsewhere.
+fn with_spaces(text: &str) -> String {
+    text.replace('+', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_however_it_is_encoded() {
+        let withheld = Withheld::new("key", "ab+cd/ef==1234");
+        for text in [
+            "ab+cd/ef==1234",
+            "/files/ab+cd%2Fef%3D%3D1234/x",
+            "ab%2Bcd/ef%3d=1234",
+            "ab%252Bcd%252Fef==1234",
+            "to=https%3A%2F%2Fa%3Fk%3Dab%25252Bcd%25252Fef%25253D%25253D1234",
+        ] {
+            assert!(withheld.finds(text), "{text}");
+        }
+        for text in ["", "ab+cd/ef==123", "ab-cd/ef==1234", "100%", "%zz"] {
+            assert!(!withheld.finds(text), "{text}");
+        }
     }
 }

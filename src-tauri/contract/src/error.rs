@@ -112,9 +112,7 @@ mod tests {
         let full = ErrorBody {
             explanation: Some(Explanation { title: "No".into(), hint: None }),
             field: Some("name".into()),
-            details: Some(Details {
-                failures: vec![FieldFailure { path: "name".into(), message: "too long".into() }],
-            }),
+            details: Some(Details { failures: vec![FieldFailure { path: "name".into(), message: "too long".into() }] }),
             refusal: Some(ProviderRefusal {
                 truto_is_remote_error: true,
                 raw_response: Some("no".into()),

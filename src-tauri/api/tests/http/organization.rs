@@ -41,16 +41,16 @@ async fn the_environment_and_the_team_are_renamed_and_keep_what_is_not_given() {
     let world = World::new().await;
     let (environment, team) = (the_one(&world, "environment").await, the_one(&world, "team").await);
     let path = |kind: &str, row: &Value| format!("/{kind}/{}", row["id"].as_str().expect("an id"));
-    let patch = async |path: &str, body: Value| world.ask(Method::PATCH, path, body).await;
+    let change = async |path: &str, body: Value| world.ask(Method::PATCH, path, body).await;
 
-    let (status, renamed) = patch(&path("environment", &environment), json!({ "name": " Production " })).await;
+    let (status, renamed) = change(&path("environment", &environment), json!({ "name": " Production " })).await;
     assert_eq!((status, &renamed["name"]), (StatusCode::OK, &json!("Production")));
     assert_eq!(the_one(&world, "environment").await, renamed);
 
     let given = json!({ "domain": "example.com", "logo": "https://example.com/l.svg" });
-    let (status, changed) = patch(&path("team", &team), given).await;
+    let (status, changed) = change(&path("team", &team), given).await;
     assert_eq!((status, &changed["name"], &changed["domain"]), (StatusCode::OK, &team["name"], &json!("example.com")));
-    let (_, changed) = patch(&path("team", &team), json!({ "name": "Acme", "domain": "" })).await;
+    let (_, changed) = change(&path("team", &team), json!({ "name": "Acme", "domain": "" })).await;
     assert_eq!((&changed["name"], &changed["domain"]), (&json!("Acme"), &Value::Null));
     assert_eq!(changed["logo"], "https://example.com/l.svg");
     assert_eq!(the_one(&world, "team").await, changed);
@@ -59,14 +59,14 @@ async fn the_environment_and_the_team_are_renamed_and_keep_what_is_not_given() {
         (path("environment", &environment), json!({ "name": "a\nb" }), "name"),
         (path("team", &team), json!({ "domain": "x".repeat(101) }), "domain"),
     ] {
-        let (status, error) = patch(&path, body).await;
+        let (status, error) = change(&path, body).await;
         assert_eq!(
             (status, &error["details"]["failures"][0]["path"]),
             (StatusCode::BAD_REQUEST, &json!(field)),
             "{error}"
         );
     }
-    let (status, _) = patch(&format!("/team/{NOBODYS}"), json!({ "name": "x" })).await;
+    let (status, _) = change(&format!("/team/{NOBODYS}"), json!({ "name": "x" })).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
 

@@ -1,4 +1,5 @@
-//! Checks JSON (RFC 8259), and finds where its objects and lists are. What it accepts is what `serde_json` accepts.
+//! Checks JSON (RFC 8259), and finds where its objects and lists are. What it accepts is what `serde_json` accepts, but for objects that begin
+//! with the name that `serde_json` keeps for itself: those are passed on, and have no value (null).
 
 use std::ops::Range;
 

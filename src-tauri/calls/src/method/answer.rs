@@ -39,6 +39,8 @@ pub enum ReadError {
     Coding(String),
     #[error("The method's response_path can't be evaluated: {0}")]
     ResponsePath(ExpressionError),
+    #[error("The method's response_path gives values that are nested too deeply.")]
+    TooDeep,
     #[error("The method's error_expression can't be evaluated: {0}")]
     ErrorExpression(ExpressionError),
     #[error("The integration's rate_limit can't be evaluated: {0}")]
@@ -62,7 +64,8 @@ impl Read {
             Some((_, Ok(found))) => found.unwrap_or_else(Json::null),
             Some((path, Err(NeedsEvaluation))) => {
                 let found = expressions.evaluate(path.expression(), body.value()).await;
-                found.map_err(ReadError::ResponsePath)?.as_ref().and_then(Json::of).unwrap_or_else(Json::null)
+                let found = found.map_err(ReadError::ResponsePath)?;
+                found.map_or_else(|| Ok(Json::null()), |found| Json::of(&found).ok_or(ReadError::TooDeep))?
             }
         };
         Ok(Self { status, headers, body, data, unread })

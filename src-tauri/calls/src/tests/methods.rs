@@ -38,6 +38,9 @@ impl Expressions for Names {
             let parts = [&options["method"], &input["url"], &options["body"], &input["context"]["api_key"]];
             return Ok(Some(json!({"X-Signature": parts.map(|part| part.as_str().unwrap_or("none")).join(" ")})));
         }
+        if expression == "$deep($)" {
+            return Ok(Some((0..200).fold(input, |inner, _| json!([inner]))));
+        }
         let step = |value: Option<Value>, name: &str| match value? {
             Value::Array(items) => Some(items.iter().filter_map(|item| item.get(name).cloned()).collect()),
             value => value.get(name).cloned(),
@@ -348,13 +351,14 @@ async fn what_cannot_be_read_is_an_error_of_the_gateway() {
         &provider,
         &contacts(&json!({
             "strict": {"path": "/broken", "throw_error_on_parse_error": true},
-            "fails": {"path": "/ok", "response_path": "fails"},
+            "deep": {"path": "/ok", "response_path": "$deep($)"},
             "expression": {"path": "/ok", "error_expression": "fails"},
         })),
     );
     for (method, expected) in [
         ("strict", "The provider's answer is not in the format that the method expects."),
         ("expression", "The method's error_expression can't be evaluated: it fails"),
+        ("deep", "The method's response_path gives values that are nested too deeply."),
     ] {
         let target = MethodTarget::Named { resource: "contacts", method, id: None };
         let error = world.run(target, "", "application/json", "").await.expect_err(method);
