@@ -160,6 +160,10 @@ fn request_of(account: AccountId, call: LocalCall) -> Result<Request, ApiError> 
     if let Some(content_type) = content_type {
         request = request.header(header::CONTENT_TYPE, content_type);
     }
+    if let Some(body) = &body {
+        // Some providers read no body without its length.
+        request = request.header(header::CONTENT_LENGTH, body.len());
+    }
     request = request.header(header::ACCEPT, "application/json, */*;q=0.5");
     request.body(body.map_or_else(Body::empty, Body::from)).map_err(|_| invalid("URL or content type"))
 }

@@ -19,6 +19,15 @@ fn get(path: &str, query: Option<&str>) -> TryCall {
     }
 }
 
+fn post() -> TryCall {
+    TryCall {
+        method: "POST".to_owned(),
+        body: Some(r#"{"name":"x"}"#.to_owned()),
+        content_type: Some("application/json".to_owned()),
+        ..get("/userinfo", None)
+    }
+}
+
 async fn tried(world: &World, id: AccountId, call: TryCall) -> TriedCall {
     world.app.try_call(id, call).await.expect("a response")
 }
@@ -47,14 +56,12 @@ async fn the_person_tries_a_call_and_sees_the_response_and_its_record() {
 #[tokio::test]
 async fn a_body_is_sent_as_it_is_and_an_error_of_the_provider_is_a_response() {
     let world = World::new().await;
-    let id = world.connect().await;
-    let call = TryCall {
-        method: "POST".to_owned(),
-        body: Some(r#"{"name":"x"}"#.to_owned()),
-        content_type: Some("application/json".to_owned()),
-        ..get("/userinfo", None)
+    let refuse = |request: &str| {
+        let status = if request.ends_with(r#"{"name":"x"}"#) { "405 Method Not Allowed" } else { "200 OK" };
+        format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n")
     };
-    assert_eq!(tried(&world, id, call).await.status, 405);
+    let id = account_at(&world, refuse).await;
+    assert_eq!(tried(&world, id, post()).await.status, 405);
     let calls = world.app.calls(id).await.expect("a list");
     assert_eq!((calls[0].method.as_str(), calls[0].sent_bytes, calls[0].failed), ("POST", 12, true));
 }
@@ -68,23 +75,33 @@ async fn a_call_that_is_not_made_says_why() {
     assert_eq!(world.app.calls(id).await.expect("a list")[0].status, Some(400), "it is recorded");
     let refused = world.app.try_call(id, get("no slash", None)).await.expect_err("refused");
     assert_eq!((refused.code.as_str(), refused.title.as_str()), ("call_invalid", "The call wasn’t made"));
+    let refused = world.app.try_call(id, post()).await.expect_err("refused");
+    assert_eq!(refused.code, "sandbox_is_read_only", "a write with an account of the Sandbox");
     let unknown = "01900000-0000-7000-8000-000000000000".parse().expect("an id");
     assert_eq!(world.app.try_call(unknown, get("/", None)).await.expect_err("refused").code, "not_found");
     assert_eq!(world.app.calls(unknown).await.expect_err("refused").code, "not_found");
     assert_eq!(world.app.usage(unknown).await.expect_err("refused").code, "not_found");
 }
 
-/// A provider that answers one request by its head. Returns its origin.
+/// Whether the body of a request is there too.
+fn is_whole(request: &[u8]) -> bool {
+    let request = String::from_utf8_lossy(request).to_lowercase();
+    let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    body.len() >= length.unwrap_or(0)
+}
+
+/// A provider that answers one request by its text. Returns its origin.
 async fn provider(answer: impl FnOnce(&str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let origin = format!("http://{}", listener.local_addr().expect("bound"));
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.expect("a connection");
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            assert!(stream.read_buf(&mut head).await.expect("a request") > 0, "cut short");
+        let mut request = Vec::new();
+        while !is_whole(&request) {
+            assert!(stream.read_buf(&mut request).await.expect("a request") > 0, "cut short");
         }
-        let answer = answer(&String::from_utf8_lossy(&head));
+        let answer = answer(&String::from_utf8_lossy(&request));
         stream.write_all(answer.as_bytes()).await.expect("answered");
     });
     origin
