@@ -1,17 +1,15 @@
-//! The catalog of integrations, and installed integrations.
+//! Integrations of the catalog, in Truto's format (contract section 4.1).
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, extract::State};
 use relink_contract::{
-    Deleted, List, Results,
-    integration::{
-        AddedIntegration, CatalogEntry, EnvironmentIntegration, InstalledIntegration, Integration, NamedIntegration,
-        NewEnvironmentIntegration, NewIntegration, OAuthClient,
-    },
+    Deleted, List,
+    integration::{Integration, IntegrationChange, NewIntegrationRow},
 };
 use relink_domain::{
-    EnvironmentIntegrationId, IntegrationId, caller::Caller, integration::redacted, permission::Permission,
+    EnvironmentId, IntegrationId, TeamId, caller::Caller, integration::redacted, permission::Permission,
 };
-use relink_engine::{Error, Installed, SANDBOX};
+use relink_engine::Error;
+use serde_json::{Map, Value};
 use utoipa_axum::routes;
 
 use crate::{
@@ -20,7 +18,7 @@ use crate::{
     error::{ApiError, ApiResult},
     listing::{self, Field, Place},
     openapi::{BodyErrors, Conflict, NotFound, QueryErrors, Routes},
-    path::{Id, PathId, PathText},
+    path::{Id as _, PathId, PathText},
     query::Query,
 };
 
@@ -28,78 +26,50 @@ pub(crate) fn routes() -> Routes {
     Routes::new()
         .with(Permission::ReadIntegrations, routes!(list))
         .with(Permission::ReadIntegrations, routes!(show))
-        .with(Permission::ReadIntegrations, routes!(list_installed))
-        .with(Permission::ManageIntegrations, routes!(install))
-        .with(Permission::ReadIntegrations, routes!(show_installed))
-        .with(Permission::ManageIntegrations, routes!(uninstall))
-        .with(Permission::ReadIntegrations, routes!(catalog))
-        .with(Permission::ManageIntegrations, routes!(add))
-        .with(Permission::ManageIntegrations, routes!(install_named))
-        .with(Permission::ManageIntegrations, routes!(uninstall_named))
-        .with(Permission::ManageIntegrations, routes!(set_client))
+        .with(Permission::ManageIntegrations, routes!(create))
+        .with(Permission::ManageIntegrations, routes!(change, delete))
+        .with(Permission::ReadIntegrations, routes!(unified_apis))
 }
 
-fn integration(entry: &relink_engine::CatalogEntry) -> Integration {
-    let integration = &entry.integration;
-    Integration {
-        id: integration.id,
-        name: integration.name.clone(),
-        category: integration.category(),
-        is_beta: false,
-        config: integration.document.get("config").map(redacted).unwrap_or_default(),
-        sharing: "ask".to_owned(),
-        version: integration.version,
-        created_at: integration.created_at,
-        updated_at: integration.updated_at,
+/// What all rows have in common.
+struct Shared {
+    team_id: TeamId,
+    environment_id: EnvironmentId,
+}
+
+impl Shared {
+    async fn read(api: &ApiState, caller: &Caller) -> Result<Self, ApiError> {
+        let team = api.engine.organization().team(caller).await?;
+        Ok(Self { team_id: team.id, environment_id: api.engine.environment_id() })
     }
-}
 
-fn catalog_entry(entry: &relink_engine::CatalogEntry) -> CatalogEntry {
-    let integration = &entry.integration;
-    CatalogEntry {
-        id: integration.id,
-        name: integration.name.clone(),
-        label: entry.label(),
-        category: integration.category(),
-        built_in: integration.built_in,
-        version: integration.version,
-        installed: entry.installed.is_some(),
-        environment_integration_id: entry.installed.as_ref().map(|installed| installed.id),
-        methods: entry.definition.as_ref().map(|definition| definition.methods()).unwrap_or_default(),
-        not_ready: entry.not_ready.clone(),
-        hides_built_in: entry.hides_built_in,
+    fn integration(&self, integration: &relink_engine::Integration, is_installed: bool) -> Integration {
+        Integration {
+            id: integration.id,
+            name: integration.name.clone(),
+            category: integration.category(),
+            is_beta: integration.is_beta(),
+            config: integration.document.get("config").map(redacted).unwrap_or_default(),
+            sharing: integration.sharing().to_owned(),
+            can_install: true,
+            version: integration.version,
+            team_id: self.team_id,
+            installed_environment: is_installed.then_some(self.environment_id).into_iter().collect(),
+            default_oauth_app_id: None,
+            created_at: integration.created_at,
+            updated_at: integration.updated_at,
+        }
     }
 }
 
 impl ApiState {
-    fn environment_integration(&self, installed: &Installed) -> EnvironmentIntegration {
-        installed.environment_integration(self.engine.environment_id())
-    }
-
-    async fn installed(&self, caller: &Caller, id: EnvironmentIntegrationId) -> Result<Installed, ApiError> {
-        let entries = self.engine.catalog().list(caller).await?;
-        let found = entries.into_iter().filter_map(|entry| entry.installed).find(|installed| installed.id == id);
-        found.ok_or_else(|| EnvironmentIntegrationId::not_found(&id.to_string()))
-    }
-
-    /// Installs an integration. For the Sandbox's, waits until the Sandbox has started.
-    async fn install(&self, caller: &Caller, name: &str) -> Result<Installed, ApiError> {
-        let installed = self.engine.catalog().install(caller, name).await?;
-        self.follow_sandbox(name, true).await;
-        Ok(installed)
-    }
-
-    /// Uninstalls an integration. For the Sandbox's, waits until the Sandbox has stopped.
-    async fn uninstall(&self, caller: &Caller, name: &str) -> Result<(), ApiError> {
-        self.engine.catalog().uninstall(caller, name).await?;
-        self.follow_sandbox(name, false).await;
-        Ok(())
-    }
-
-    async fn follow_sandbox(&self, name: &str, runs: bool) {
-        if name == SANDBOX {
-            self.sandbox_runner.follows(runs).await;
-        }
+    async fn shown_integration(
+        &self,
+        caller: &Caller,
+        integration: &relink_engine::Integration,
+    ) -> ApiResult<Integration> {
+        let is_installed = self.engine.catalog().is_installed(caller, &integration.name);
+        Ok(Json(Shared::read(self, caller).await?.integration(integration, is_installed)))
     }
 }
 
@@ -123,7 +93,9 @@ async fn list(
     Extension(caller): Extension<Caller>,
     query: Query,
 ) -> ApiResult<List<Integration>> {
-    let all = api.engine.catalog().list(&caller).await?.iter().map(integration).collect();
+    let shared = Shared::read(&api, &caller).await?;
+    let entries = api.engine.catalog().list(&caller).await?;
+    let all = entries.iter().map(|entry| shared.integration(&entry.integration, entry.installed.is_some())).collect();
     let fields: [(_, Field<Integration>); 6] = [
         ("id", Field::Text(|it| it.id.to_string())),
         ("name", Field::Text(|it| it.name.clone())),
@@ -151,222 +123,106 @@ async fn show(
     Extension(caller): Extension<Caller>,
     PathId(id): PathId<IntegrationId>,
 ) -> ApiResult<Integration> {
-    let entries = api.engine.catalog().list(&caller).await?;
-    let found = entries.iter().find(|entry| entry.integration.id == id);
-    found.map(|entry| Json(integration(entry))).ok_or_else(|| IntegrationId::not_found(&id.to_string()))
+    let integration = api.engine.catalog().integration(&caller, id).await?;
+    api.shown_integration(&caller, &integration).await
 }
 
-/// List installed integrations
-#[utoipa::path(
-    get,
-    path = "/environment-integration",
-    operation_id = "list_environment_integrations",
-    tag = "Integrations",
-    params(
-        ("integration_id" = Option<String>, Query),
-        ("is_active" = Option<bool>, Query),
-        ("show_in_catalog" = Option<bool>, Query),
-        ("sort" = Option<String>, Query, description = "`-created_at` (newest first, the default), `created_at`, `-updated_at` or `updated_at`."),
-        ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 5000, the default."),
-        ("next_cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page; empty for the first page."),
-    ),
-    responses((status = 200, description = "A page of the installed integrations", body = List<EnvironmentIntegration>), QueryErrors),
-)]
-async fn list_installed(
-    State(api): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    query: Query,
-) -> ApiResult<List<EnvironmentIntegration>> {
-    let entries = api.engine.catalog().list(&caller).await?;
-    let installed = entries.iter().filter_map(|entry| entry.installed.as_ref());
-    let all = installed.map(|installed| api.environment_integration(installed)).collect();
-    let fields: [(_, Field<EnvironmentIntegration>); 8] = [
-        ("id", Field::Text(|it| it.summary.id.to_string())),
-        ("integration_id", Field::Text(|it| it.summary.integration_id.to_string())),
-        ("environment_id", Field::Text(|it| it.summary.environment_id.to_string())),
-        ("is_active", Field::Flag(|it| it.summary.is_active)),
-        ("is_enabled", Field::Flag(|it| it.summary.is_enabled)),
-        ("show_in_catalog", Field::Flag(|it| it.summary.show_in_catalog)),
-        ("created_at", Field::Time(|it| it.created_at)),
-        ("updated_at", Field::Time(|it| it.updated_at)),
-    ];
-    let place = |it: &EnvironmentIntegration| Place {
-        created_at: it.created_at,
-        updated_at: it.updated_at,
-        id: it.summary.id.to_string(),
-    };
-    Ok(Json(listing::list(&query, all, &fields, place)?))
-}
-
-/// Show an installed integration
-#[utoipa::path(
-    get,
-    path = "/environment-integration/{id}",
-    operation_id = "get_environment_integration",
-    tag = "Integrations",
-    params(("id" = EnvironmentIntegrationId, Path)),
-    responses((status = 200, description = "The installed integration", body = EnvironmentIntegration), NotFound),
-)]
-async fn show_installed(
-    State(api): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    PathId(id): PathId<EnvironmentIntegrationId>,
-) -> ApiResult<EnvironmentIntegration> {
-    Ok(Json(api.environment_integration(&api.installed(&caller, id).await?)))
-}
-
-/// Install an integration
+/// Add an integration
 ///
-/// An installed integration stays unchanged.
+/// The definition is checked strictly. An integration with the secret of an OAuth client is also installed, because the keychain
+/// keeps the secret with the installation.
 #[utoipa::path(
     post,
-    path = "/environment-integration",
-    operation_id = "create_environment_integration",
+    path = "/integration",
+    operation_id = "create_integration",
     tag = "Integrations",
-    request_body = NewEnvironmentIntegration,
-    responses(
-        (status = 200, description = "The installed integration", body = EnvironmentIntegration),
-        BodyErrors,
-        NotFound,
-        Conflict,
-    ),
+    request_body = NewIntegrationRow,
+    responses((status = 200, description = "The integration", body = Integration), BodyErrors, Conflict),
 )]
-async fn install(
+async fn create(
     State(api): State<ApiState>,
     Extension(caller): Extension<Caller>,
-    Body(new): Body<NewEnvironmentIntegration>,
-) -> ApiResult<EnvironmentIntegration> {
-    let flags =
-        [("is_enabled", new.is_enabled), ("is_active", new.is_active), ("show_in_catalog", new.show_in_catalog)];
-    if let Some((field, _)) = flags.into_iter().find(|(_, value)| *value == Some(false)) {
-        let message = format!("{field} can only be true. To disable an integration, uninstall it.");
-        return Err(Error::invalid_field("not_supported", field, message).into());
-    }
-    let entries = api.engine.catalog().list(&caller).await?;
-    let entry = entries.iter().find(|entry| entry.integration.id.to_string() == new.integration_id);
-    let name = &entry.ok_or_else(|| IntegrationId::not_found(&new.integration_id))?.integration.name;
-    let installed = api.install(&caller, name).await?;
-    Ok(Json(api.environment_integration(&installed)))
+    Body(new): Body<NewIntegrationRow>,
+) -> ApiResult<Integration> {
+    let row = serde_json::to_value(new).map_err(|_| unreadable())?;
+    let integration = api.engine.catalog().create_row(&caller, &row).await?;
+    api.shown_integration(&caller, &integration).await
 }
 
-/// Uninstall an integration, with its accounts
+/// Change an integration
 ///
-/// All of it or nothing. The accounts' tokens are then revoked at the provider.
+/// `config` is merged deeply, and the definition is checked strictly. `version` must be the one that was read: if it is stale, the
+/// answer is 409 and nothing was changed. A built-in integration can't be changed. If an address of it changes, accounts whose
+/// credentials were given for the old one must be reauthorized.
 #[utoipa::path(
-    delete,
-    path = "/environment-integration/{id}",
-    operation_id = "delete_environment_integration",
+    patch,
+    path = "/integration/{id}",
+    operation_id = "update_integration",
     tag = "Integrations",
-    params(("id" = EnvironmentIntegrationId, Path)),
-    responses((status = 200, description = "The integration was uninstalled", body = Deleted), NotFound, Conflict),
+    params(("id" = IntegrationId, Path)),
+    request_body = IntegrationChange,
+    responses((status = 200, description = "The integration", body = Integration), BodyErrors, NotFound, Conflict),
 )]
-async fn uninstall(
+async fn change(
     State(api): State<ApiState>,
     Extension(caller): Extension<Caller>,
-    PathId(id): PathId<EnvironmentIntegrationId>,
+    PathId(id): PathId<IntegrationId>,
+    Body(change): Body<IntegrationChange>,
+) -> ApiResult<Integration> {
+    let version = change.version;
+    let known = api.engine.catalog().integration(&caller, id).await?;
+    if change.name.as_ref().is_some_and(|name| *name != known.name) {
+        let message =
+            format!("The name can't be changed: {} is part of redirect URIs. Add another integration.", known.name);
+        return Err(Error::invalid_field("name_fixed", "name", message).into());
+    }
+    let Ok(Value::Object(mut merged)) = serde_json::to_value(change) else { return Err(unreadable()) };
+    merged.retain(|key, _| !matches!(key.as_str(), "version" | "name"));
+    let integration = api.engine.catalog().change_row(&caller, id, version, &merged).await?;
+    api.shown_integration(&caller, &integration).await
+}
+
+/// Delete an integration
+///
+/// Also uninstalls it. Refused if it has accounts, or is built in.
+#[utoipa::path(
+    delete,
+    path = "/integration/{id}",
+    operation_id = "delete_integration",
+    tag = "Integrations",
+    params(("id" = IntegrationId, Path)),
+    responses((status = 200, description = "The integration was deleted", body = Deleted), NotFound, Conflict),
+)]
+async fn delete(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<IntegrationId>,
 ) -> ApiResult<Deleted> {
-    let installed = api.engine.catalog().uninstall_with_accounts(&caller, id).await?;
-    api.follow_sandbox(&installed.integration.name, false).await;
+    api.engine.catalog().delete_row(&caller, id).await?;
     Ok(Json(Deleted { id: id.to_string() }))
 }
 
-/// Show the catalog in Relink's format
+/// List the unified APIs that an integration is mapped to
+///
+/// Always empty: Relink has no unified API yet.
 #[utoipa::path(
     get,
-    path = "/relink/integrations",
-    operation_id = "show_catalog",
+    path = "/integration/{id}/unified-apis",
+    operation_id = "list_unified_apis",
     tag = "Integrations",
-    responses((status = 200, description = "All integrations of the catalog", body = Results<CatalogEntry>)),
+    params(("id" = String, Path, description = "The integration's id or name.")),
+    responses((status = 200, description = "The unified APIs", body = Vec<Object>), NotFound),
 )]
-async fn catalog(
+async fn unified_apis(
     State(api): State<ApiState>,
     Extension(caller): Extension<Caller>,
-) -> ApiResult<Results<CatalogEntry>> {
-    Ok(Json(Results { result: api.engine.catalog().list(&caller).await?.iter().map(catalog_entry).collect() }))
+    PathText(id): PathText,
+) -> ApiResult<Vec<Map<String, Value>>> {
+    let entries = api.engine.catalog().list(&caller).await?;
+    let is_known = entries.iter().any(|entry| entry.integration.name == id || entry.integration.id.to_string() == id);
+    if is_known { Ok(Json(Vec::new())) } else { Err(IntegrationId::not_found(&id)) }
 }
 
-/// Add an integration from a definition file
-///
-/// Also installs it.
-#[utoipa::path(
-    post,
-    path = "/relink/integrations",
-    operation_id = "add_integration",
-    tag = "Integrations",
-    request_body = NewIntegration,
-    responses((status = 201, description = "Added and installed", body = AddedIntegration), BodyErrors, Conflict),
-)]
-async fn add(
-    State(api): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    Body(new): Body<NewIntegration>,
-) -> Result<(StatusCode, Json<AddedIntegration>), ApiError> {
-    let added = api.engine.catalog().add(&caller, &new.text).await?;
-    let body = AddedIntegration {
-        name: added.installed.integration.name,
-        environment_integration_id: added.installed.id,
-        warnings: added.warnings,
-    };
-    Ok((StatusCode::CREATED, Json(body)))
-}
-
-/// Install an integration by its name
-#[utoipa::path(
-    post,
-    path = "/relink/integrations/{name}/install",
-    operation_id = "install_integration",
-    tag = "Integrations",
-    params(("name" = String, Path)),
-    responses((status = 200, description = "Installed", body = InstalledIntegration), NotFound, Conflict),
-)]
-async fn install_named(
-    State(api): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    PathText(name): PathText,
-) -> ApiResult<InstalledIntegration> {
-    let installed = api.install(&caller, &name).await?;
-    Ok(Json(InstalledIntegration { name, environment_integration_id: installed.id }))
-}
-
-/// Uninstall an integration by its name
-///
-/// Refused if the integration has accounts.
-#[utoipa::path(
-    post,
-    path = "/relink/integrations/{name}/uninstall",
-    operation_id = "uninstall_integration",
-    tag = "Integrations",
-    params(("name" = String, Path)),
-    responses((status = 200, description = "The integration was uninstalled", body = NamedIntegration), NotFound, Conflict),
-)]
-async fn uninstall_named(
-    State(api): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    PathText(name): PathText,
-) -> ApiResult<NamedIntegration> {
-    api.uninstall(&caller, &name).await?;
-    Ok(Json(NamedIntegration { name }))
-}
-
-/// Set the OAuth client that is registered with the provider
-///
-/// The secret is stored in the keychain.
-#[utoipa::path(
-    post,
-    path = "/relink/integrations/{name}/client",
-    operation_id = "set_client",
-    tag = "Integrations",
-    params(("name" = String, Path)),
-    request_body = OAuthClient,
-    responses((status = 200, description = "The client was set", body = NamedIntegration), BodyErrors, NotFound, Conflict),
-)]
-async fn set_client(
-    State(api): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    PathText(name): PathText,
-    Body(client): Body<OAuthClient>,
-) -> ApiResult<NamedIntegration> {
-    let secret = client.secret.map(relink_contract::WireSecret::into_secret).filter(|secret| !secret.is_empty());
-    api.engine.catalog().set_client(&caller, &name, client.id, secret).await?;
-    Ok(Json(NamedIntegration { name }))
+fn unreadable() -> ApiError {
+    ApiError::bad_request("body_invalid", "The body couldn't be read.")
 }

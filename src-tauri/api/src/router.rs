@@ -13,8 +13,8 @@ use tower::Service;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
-    ApiState, absent, accounts, batch, body, call_log, connect, custom, docs, environment, error, events, guard,
-    integrations, links, openapi,
+    ApiState, absent, accounts, batch, body, call_log, catalog, connect, custom, docs, environment, error, events,
+    guard, installations, integrations, links, openapi,
     openapi::{OpenRoutes, Routes},
     organization, proxy, redirect_test, sandbox, status, tokens, tools, via, webhooks,
 };
@@ -24,6 +24,8 @@ pub(crate) fn guarded() -> Routes {
     Routes::new()
         .merge(accounts::routes())
         .merge(integrations::routes())
+        .merge(installations::routes())
+        .merge(catalog::routes())
         .merge(links::routes())
         .merge(webhooks::routes())
         .merge(events::routes())

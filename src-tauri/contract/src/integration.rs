@@ -1,6 +1,8 @@
 //! Integrations, and integrations as installed.
 
-use relink_domain::{EnvironmentId, EnvironmentIntegrationId, IntegrationId, Timestamp, account::AuthenticationMethod};
+use relink_domain::{
+    EnvironmentId, EnvironmentIntegrationId, IntegrationId, TeamId, Timestamp, account::AuthenticationMethod,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -18,10 +20,56 @@ pub struct Integration {
     /// The definition.
     #[schema(value_type = Object)]
     pub config: Value,
+    /// Who may install it: `deny`, `ask` or `allow`. It has no effect, because there is one environment.
     pub sharing: String,
+    pub can_install: bool,
+    /// Counts the changes. A change names the version that it is of.
     pub version: i64,
+    pub team_id: TeamId,
+    /// The environments in which it is installed: none, or the one there is.
+    pub installed_environment: Vec<EnvironmentId>,
+    /// Always null: Relink has no OAuth apps of its own.
+    #[schema(required, value_type = Option<String>)]
+    pub default_oauth_app_id: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// A request to add an integration (contract section 4.1).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NewIntegrationRow {
+    /// Lowercase letters, digits, `_` and `-`.
+    pub name: String,
+    /// The definition. The secret of an OAuth client goes into the keychain.
+    #[schema(value_type = Object)]
+    pub config: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_beta: Option<bool>,
+    /// `deny`, `ask` (the default) or `allow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<String>,
+}
+
+/// A request to change an integration (contract section 4.1).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IntegrationChange {
+    /// The version that was read. If the integration has another one by now, nothing is changed.
+    pub version: i64,
+    /// The name that it has: a name can't be changed, because it is part of redirect URIs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Merged into the definition, deeply: null removes a key, and an array replaces what was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub config: Option<Map<String, Value>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_beta: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<String>,
 }
 
 /// The integration, as part of an account.
@@ -61,7 +109,7 @@ pub struct EnvironmentIntegrationSummary {
     pub is_enabled: bool,
     /// The same as `is_enabled`: Truto's clients read either.
     pub is_active: bool,
-    /// Always empty: an override may contain secrets, so it isn't shown.
+    /// Merged over the integration's config, without secrets. Empty in an account, whose integration has the same for all.
     #[schema(value_type = Object)]
     pub r#override: Map<String, Value>,
 }
@@ -76,18 +124,32 @@ pub struct EnvironmentIntegration {
     pub updated_at: Timestamp,
 }
 
-/// A request to install an integration of the catalog. An installed integration is always enabled and in the catalog of the
-/// connect UI, so another value is refused.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// A request to install an integration of the catalog. An installed one stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NewEnvironmentIntegration {
     pub integration_id: String,
+    #[serde(flatten)]
+    pub change: EnvironmentIntegrationChange,
+}
+
+/// A request to change how an installed integration is used (contract section 4.1).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EnvironmentIntegrationChange {
+    /// Whether accounts can be connected with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_enabled: Option<bool>,
     /// The same as `is_enabled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_active: Option<bool>,
+    /// Whether the connect UI offers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub show_in_catalog: Option<bool>,
+    /// Takes the place of the whole override, which is merged over the integration's config. A slot that is null falls back to
+    /// the config. The secret of an OAuth client and the values of `secret_environment_variables` go into the keychain; an
+    /// empty text keeps the stored one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub r#override: Option<Map<String, Value>>,
 }
 
 /// An entry of the catalog.

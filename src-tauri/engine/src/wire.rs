@@ -26,7 +26,7 @@ impl Installed {
         IntegrationSummary::new(integration.id, integration.name.clone(), integration.category(), self.label())
     }
 
-    /// What goes with an account of it, and with events about it. Its override may hold anything, so it isn't shown.
+    /// What goes with an account of it: without its override, which is the same for all of them.
     pub fn summary(&self, environment: EnvironmentId) -> EnvironmentIntegrationSummary {
         EnvironmentIntegrationSummary {
             id: self.id,
@@ -39,9 +39,15 @@ impl Installed {
         }
     }
 
+    /// What events about it contain. The override holds no secret: what passes its strict check has none in plain text, and the
+    /// keychain keeps those of its secret slots.
+    pub(crate) fn summary_with_override(&self, environment: EnvironmentId) -> EnvironmentIntegrationSummary {
+        EnvironmentIntegrationSummary { r#override: self.r#override.clone(), ..self.summary(environment) }
+    }
+
     pub fn environment_integration(&self, environment: EnvironmentId) -> EnvironmentIntegration {
         EnvironmentIntegration {
-            summary: self.summary(environment),
+            summary: self.summary_with_override(environment),
             integration: self.integration_summary(),
             created_at: self.created_at,
             updated_at: self.updated_at,

@@ -33,9 +33,10 @@ const FILTERED: [&str; 4] =
     ["GET /integrated-account", "GET /relink/accounts", "GET /log?log_type=unified_proxy_api", "GET /relink/status"];
 
 /// Routes that reveal nothing of accounts.
-const WITHOUT_ACCOUNTS: [&str; 7] = [
+const WITHOUT_ACCOUNTS: [&str; 8] = [
     "GET /integration",
     "GET /integration/{id}",
+    "GET /integration/{id}/unified-apis",
     "GET /integration/{id}/tools",
     "GET /integration/{id}/capabilities",
     "GET /environment-integration",

@@ -12,6 +12,8 @@ mod database;
 mod detection;
 mod failed_refresh;
 mod idempotency;
+mod installations;
+mod integrations;
 mod life;
 mod limited_tokens;
 mod limits;

@@ -89,6 +89,8 @@ impl Config {
             "error_expression",
             "webhook",
             "tool_tags",
+            "environment_variables",
+            "secret_environment_variables",
             "relink",
         ]);
         let label = match (object.filled("label"), fallback) {

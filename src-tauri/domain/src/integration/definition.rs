@@ -61,11 +61,22 @@ pub fn parse(text: &str) -> Result<Parsed, DefinitionError> {
     Definition::decode(document, Provenance::File(text))
 }
 
+/// Who may install an integration (contract section 4.1). It is kept and shown, and has no effect: there is one environment.
+const SHARING: [&str; 3] = ["deny", "ask", "allow"];
+
+/// Strictly checks a definition that isn't a file, such as a row that a program writes. Its errors name no line.
+pub fn check(document: &Value) -> Result<Parsed, DefinitionError> {
+    // The limits of a file are those of every definition.
+    Definition::decode(read::document(&document.to_string())?, Provenance::Document)
+}
+
 /// Where a document that is decoded comes from.
 #[derive(Clone, Copy)]
 enum Provenance<'a> {
     /// The text of a file.
     File(&'a str),
+    /// A whole definition without a text.
+    Document,
     /// A stored definition, with this override of its config merged over it.
     Override(&'a Map<String, Value>),
     Store,
@@ -90,7 +101,7 @@ impl Definition {
         let allow_local = document.pointer("/config/relink/allow_local") == Some(&Value::Bool(true));
         let (text, strictness) = match from {
             Provenance::File(text) => (Some(text), Strictness::Written),
-            Provenance::Override(_) => (None, Strictness::Written),
+            Provenance::Document | Provenance::Override(_) => (None, Strictness::Written),
             Provenance::Store => (None, Strictness::Loaded),
         };
         let source = Source::new(text, allow_local, strictness);
@@ -117,10 +128,12 @@ impl Definition {
         let id = root.describing("id", |node| node.parse(integration_id))?;
         let name = root.need("name", "\"github\"")?.parse(name)?;
         let category = root.text("category")?.unwrap_or_default();
+        root.describing("is_beta", |node| node.boolean())?;
+        root.describing("sharing", |node| node.one_of(&SHARING.map(|word| (word, ()))))?;
         let node = root.need("config", "{\"label\": \"GitHub\", ...}")?;
         let mut config = Config::decode(&node, root.filled("label").as_ref().ok_or(&name))?;
         match from {
-            Provenance::File(_) => misplaced::refuse(&source.root(&document), None)?,
+            Provenance::File(_) | Provenance::Document => misplaced::refuse(&source.root(&document), None)?,
             Provenance::Override(over) => misplaced::refuse(&source.root(&document), Some(over))?,
             Provenance::Store => {}
         }

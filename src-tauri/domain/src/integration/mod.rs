@@ -55,7 +55,7 @@ pub use self::{
     client_options::{BodyFormat, ClientAuth, ClientOptions, CredentialsEncoding},
     config::Logo,
     credentials::{ApiKey, ClientCredentials},
-    definition::{Definition, Parsed, is_always_credential, parse},
+    definition::{Definition, Parsed, check, is_always_credential, parse},
     error::{DefinitionError, Position, Warning},
     fields::{Choice, Field, FieldFault, FieldKind, FieldProblem, FieldValues, Fields},
     format::{FORMATS, PerFormat},

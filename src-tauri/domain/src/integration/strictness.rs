@@ -1,6 +1,6 @@
 //! The rules for definitions, and when they apply.
 //!
-//! A definition is checked strictly once, when it is written ([`parse`](super::parse),
+//! A definition is checked strictly once, when it is written ([`parse`](super::parse), [`check`](super::check),
 //! [`Definition::with_override`](super::Definition::with_override)), and stored with [`CHECKER_VERSION`]. From then on it
 //! is loaded tolerantly ([`Definition::load`](super::Definition::load)): a definition that an older or newer checker accepted stays
 //! usable, as long as Relink can work with it safely.
@@ -26,14 +26,14 @@
 //! - authorization parameters that Relink sets itself (`params.rs`). Stored ones are left out of the request;
 //! - likely mistakes: an identity that is never requested, a placeholder without a field, a cast that isn't known, `{{` that
 //!   begins no placeholder (stored, it is text), an entry that contradicts its key;
-//! - descriptions: label, category, logo, color, docs, scope descriptions, documentation links, labels and help of
+//! - descriptions: label, category, `is_beta`, `sharing`, logo, color, docs, scope descriptions, documentation links, labels and help of
 //!   fields, patterns and defaults, and rows of `documentation`. Values that aren't understood are omitted;
 //! - additions of a newer version: an authentication method, a redirect type or a type of field (treated as a password,
 //!   so that it is kept secret), as long as a known one remains; and unknown parts of `refresh`.
 
 /// The version of the strict check's rules, to be stored with a definition that passed them. A change of the rules raises
 /// it.
-pub const CHECKER_VERSION: u32 = 6;
+pub const CHECKER_VERSION: u32 = 7;
 
 /// The occasion on which a definition is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

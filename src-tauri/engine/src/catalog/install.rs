@@ -1,201 +1,177 @@
-//! Adding and installing integrations.
-
-use std::sync::Arc;
+//! Installed integrations: installing them, and changing how they are used.
 
 use relink_domain::{
-    EnvironmentIntegrationId, IntegrationId, Secret, Timestamp,
+    EnvironmentId, EnvironmentIntegrationId, IntegrationId, Timestamp,
     caller::Caller,
     event::EventKind,
-    integration::{CHECKER_VERSION, Definition, FORMATS, parse},
+    integration::{CHECKER_VERSION, Definition},
     origins::Origins,
-    permission::Permission,
 };
+use rusqlite::Transaction;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Catalog, client::bind_client_secret};
+use super::{
+    Catalog, SANDBOX,
+    overriding::{checked_override, secrets_of},
+    secrets::bind_client_secret,
+};
 use crate::{
     error::{Error, Result},
     keychain::Key,
+    provider::{compile, unusable},
     store::{
-        StoreError,
+        self,
         integrations::{self, Installed, Integration},
-        orphans, outbox,
+        orphans,
+        outbox::{self, Payload},
     },
 };
 
-/// The result of [`Catalog::add`].
-#[derive(Debug, Clone)]
-pub struct Added {
-    pub installed: Installed,
-    /// The parts of the definition that Relink doesn't know or advises against.
-    pub warnings: Vec<String>,
+/// How an installed integration is used (contract section 4.1). What is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct InstallationChange {
+    /// Whether accounts can be connected with it.
+    pub is_enabled: Option<bool>,
+    /// Whether the connect UI offers it.
+    pub show_in_catalog: Option<bool>,
+    /// Takes the place of the whole override. What is `null` at its top falls back to the integration's config.
+    pub r#override: Option<Map<String, Value>>,
 }
 
-/// What to do with an integration of the catalog that has the name of a new one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum IfNameExists {
-    Replace,
-    Keep,
+impl InstallationChange {
+    fn apply(&self, caller: &Caller, installed: &mut Installed) -> Result<()> {
+        installed.is_enabled = self.is_enabled.unwrap_or(installed.is_enabled);
+        installed.show_in_catalog = self.show_in_catalog.unwrap_or(installed.show_in_catalog);
+        if let Some(over) = &self.r#override {
+            installed.r#override = checked_override(caller, installed, over)?.0;
+        }
+        Ok(())
+    }
 }
 
 impl Catalog {
-    /// Adds an integration from the text of a definition file, and installs it. The text is checked strictly and, if
-    /// the integration is already installed, also with the installation's override. A client secret in the text goes
-    /// into the keychain. All of it is stored, or nothing.
-    pub async fn add(&self, caller: &Caller, text: &str) -> Result<Added> {
-        self.store_definition(caller, text, None, IfNameExists::Replace).await
-    }
-
-    /// Like [`Catalog::add`], but with the client secret beside the text, and refuses a name that the catalog already has.
-    pub async fn create(&self, caller: &Caller, text: &str, client_secret: Option<Secret>) -> Result<Added> {
-        self.store_definition(caller, text, client_secret, IfNameExists::Keep).await
-    }
-
-    async fn store_definition(
-        &self,
-        caller: &Caller,
-        text: &str,
-        client_secret: Option<Secret>,
-        if_name_exists: IfNameExists,
-    ) -> Result<Added> {
-        let mut checked = parse(text).map_err(|error| Error::Invalid {
-            code: error.code(),
-            field: Some(error.path.clone()),
-            message: error.to_string(),
-        })?;
-        let definition = checked.definition;
-        if definition.allows_local() {
-            // A definition that somebody else has written is not the person's consent.
-            caller.require(Permission::AllowPrivateAddresses)?;
-        }
-        let name = definition.name().to_owned();
-        let known = {
-            let name = name.clone();
-            self.0.store.read(move |c| integrations::named(c, &name)).await?
-        };
-        if known.is_some() && if_name_exists == IfNameExists::Keep {
-            return Err(name_taken(&name));
-        }
-        if known.as_ref().is_some_and(|known| known.built_in) {
-            let message = format!("{name} is the name of a built-in integration. Use another name.");
-            return Err(Error::conflict("integration_built_in", message));
-        }
-        let in_text = FORMATS.into_iter().find_map(|format| checked.client_secrets.take(format));
-        let secret = client_secret.or(in_text);
-        let before = self.0.providers.entry_named(&name).map(|entry| Arc::clone(&entry.installed));
-        if let Some(before) = &before {
-            ensure_fits_override(&definition, secret.is_some(), &before.r#override)?;
-        }
-        let document = serde_json::to_value(&definition).map_err(StoreError::from)?;
-        let now = self.0.clock.now();
-        // Never the ID that the file names: it may be another integration's, now or after an update.
-        let known_id = known.map(|known| known.id);
-        let id = known_id.unwrap_or_else(integrations::new_id);
-        let mut installed = newly_installed(record_of(&definition, id, document, false, now), now);
-        installed.id = before.as_ref().map_or(installed.id, |before| before.id);
-
-        let (record, payload) = (installed.clone(), self.payload(&installed)?);
-        let (providers, is_new, has_secret) = (self.0.providers.clone(), before.is_none(), secret.is_some());
-        let write = move |tx: &rusqlite::Transaction<'_>| {
-            let found = integrations::installed_named(tx, &name)?;
-            let checked_with = |installed: &Installed| (installed.id, installed.r#override.clone());
-            let found_id = integrations::named(tx, &name)?.map(|found| found.id);
-            if found_id != known_id || found.as_ref().map(checked_with) != before.as_deref().map(checked_with) {
-                return Ok(None);
-            }
-            integrations::put(tx, &record.integration)?;
-            let event = if is_new {
-                integrations::install(tx, &record)?;
-                orphans::claim(tx, &Key::Integration(record.id).to_string())?;
-                EventKind::EnvironmentIntegrationCreated
-            } else {
-                EventKind::EnvironmentIntegrationUpdated
-            };
-            outbox::enqueue_event(tx, event, Some(&record.id.to_string()), &payload, now)?;
-            match integrations::installed(tx, record.id)? {
-                Some(installed) if has_secret => bind_client_secret(tx, installed).map(Some),
-                installed => Ok(installed),
-            }
-        };
-        let commit = async {
-            let publish =
-                move |installed: &Option<Installed>| installed.iter().cloned().for_each(|it| providers.publish(it));
-            let written = self.0.store.write_then(write, publish).await?;
-            written.ok_or_else(|| match if_name_exists {
-                IfNameExists::Keep => name_taken(definition.name()),
-                IfNameExists::Replace => {
-                    let message = "This integration was changed in the meantime. Add it again.";
-                    Error::conflict("integration_changed", message)
-                }
-            })
-        };
-        let installed = self.write_client_secret(&installed, is_new, secret, commit).await?;
-        self.follow_addresses(&installed).await;
-        tracing::info!(integration = installed.integration.name, ?caller, "added");
-        let warnings = checked.warnings.iter().map(ToString::to_string).collect();
-        Ok(Added { installed, warnings })
-    }
-
     /// Installs an integration of the catalog. Does nothing if it is already installed.
     pub async fn install(&self, caller: &Caller, name: &str) -> Result<Installed> {
+        self.install_as(caller, name, &InstallationChange::default()).await
+    }
+
+    /// Installs an integration of the catalog with an override. An installed one stays as it is.
+    pub async fn install_as(&self, caller: &Caller, name: &str, change: &InstallationChange) -> Result<Installed> {
+        if let Some(entry) = self.0.providers.entry_named(name) {
+            return Ok(Installed::clone(&entry.installed));
+        }
         let (wanted, now, providers) = (name.to_owned(), self.0.clock.now(), self.0.providers.clone());
         let known = self.0.store.read(move |c| integrations::named(c, &wanted)).await?;
         let integration = known.ok_or_else(|| Error::not_found("integration", name))?;
         let new = newly_installed(integration, now);
-        let payload = self.payload(&new)?;
-        let write = move |tx: &rusqlite::Transaction<'_>| {
-            if let Some(installed) = integrations::installed_named(tx, &new.integration.name)? {
-                return Ok(installed);
+        let secrets = secrets_of(caller, &new, change.r#override.as_ref())?;
+        let (environment, has_client_secret) = (self.0.environment, secrets.client.is_some());
+        let write = {
+            let (mut new, change, caller) = (new.clone(), change.clone(), caller.clone());
+            move |tx: &Transaction<'_>| {
+                if let Some(installed) = integrations::installed_named(tx, &new.integration.name)? {
+                    return Ok(Ok(installed));
+                }
+                // Read it again: it may have been added again since the first read.
+                if let Some(integration) = integrations::named(tx, &new.integration.name)? {
+                    new.integration = integration;
+                }
+                if let Err(refused) = change.apply(&caller, &mut new) {
+                    return Ok(Err(refused));
+                }
+                integrations::install(tx, &new)?;
+                orphans::claim(tx, &Key::Integration(new.id).to_string())?;
+                let installed = if has_client_secret { bind_client_secret(tx, new)? } else { new };
+                announce(tx, EventKind::EnvironmentIntegrationCreated, &installed, environment, now)?;
+                Ok(Ok(installed))
             }
-            // Read it again: it may have been added again since the first read.
-            let mut new = new;
-            if let Some(integration) = integrations::named(tx, &new.integration.name)? {
-                new.integration = integration;
-            }
-            integrations::install(tx, &new)?;
-            let subject = new.id.to_string();
-            outbox::enqueue_event(tx, EventKind::EnvironmentIntegrationCreated, Some(&subject), &payload, now)?;
-            Ok(new)
         };
-        let publish = move |installed: &Installed| providers.publish(installed.clone());
-        let installed = self.0.store.write_then(write, publish).await?;
+        let publish = move |installed: &Result<Installed>| {
+            installed.iter().cloned().for_each(|installed| providers.publish(installed));
+        };
+        let commit = async { self.0.store.write_then(write, publish).await? };
+        let installed = self.write_secrets(&new, true, secrets, commit).await?;
         tracing::info!(integration = name, ?caller, "installed");
+        Ok(installed)
+    }
+
+    /// Changes how an installed integration is used. Its override is checked strictly with the definition. Accounts whose
+    /// credentials were given for other addresses are marked.
+    pub async fn change_installation(
+        &self,
+        caller: &Caller,
+        id: EnvironmentIntegrationId,
+        change: InstallationChange,
+    ) -> Result<Installed> {
+        let installed = self.0.providers.installed(id).ok_or_else(|| Error::not_found("installed integration", &id))?;
+        if change.r#override.is_some() && installed.integration.built_in && installed.integration.name == SANDBOX {
+            let message = "The Sandbox's override is its address on this machine, which Relink sets itself.";
+            return Err(Error::conflict("sandbox_override", message));
+        }
+        let secrets = secrets_of(caller, &installed, change.r#override.as_ref())?;
+        let has_client_secret = secrets.client.is_some();
+        let changer = caller.clone();
+        let apply = move |installed: &mut Installed| change.apply(&changer, installed);
+        let commit = self.change_installed(&installed, apply, has_client_secret);
+        let installed = self.write_secrets(&installed, false, secrets, commit).await?;
+        tracing::info!(integration = installed.integration.name, ?caller, "its installation was changed");
+        Ok(installed)
+    }
+
+    /// Changes an installed integration, based on its state in the transaction. Fails if the definition can't be loaded with
+    /// the change, or if the integration was uninstalled meanwhile.
+    pub(super) async fn change_installed(
+        &self,
+        installed: &Installed,
+        change: impl Fn(&mut Installed) -> Result<()> + Send + 'static,
+        has_new_client_secret: bool,
+    ) -> Result<Installed> {
+        let (id, now, environment) = (installed.id, self.0.clock.now(), self.0.environment);
+        let providers = self.0.providers.clone();
+        let write = move |tx: &Transaction<'_>| {
+            let Some(installed) = integrations::installed(tx, id)? else { return Ok(None) };
+            let mut installed = match changed(installed, &change) {
+                Ok(installed) => installed,
+                Err(refused) => return Ok(Some(Err(refused))),
+            };
+            installed.updated_at = now;
+            integrations::install(tx, &installed)?;
+            if has_new_client_secret {
+                installed = bind_client_secret(tx, installed)?;
+            }
+            announce(tx, EventKind::EnvironmentIntegrationUpdated, &installed, environment, now)?;
+            Ok(Some(Ok(installed)))
+        };
+        let publish = move |outcome: &Option<Result<Installed>>| {
+            outcome.iter().flatten().cloned().for_each(|installed| providers.publish(installed));
+        };
+        let outcome = self.0.store.write_then(write, publish).await?;
+        let installed = outcome.unwrap_or_else(|| Err(Error::not_found("integration", &installed.integration.name)))?;
+        self.follow_addresses(&installed).await;
         Ok(installed)
     }
 }
 
-fn name_taken(name: &str) -> Error {
-    Error::invalid_field(
-        "integration_name_taken",
-        "name",
-        format!("The API name {name} is already in use. Choose another one."),
-    )
+/// Changes an installed integration. Fails if the definition can't be loaded with the change.
+pub(super) fn changed(mut installed: Installed, change: impl Fn(&mut Installed) -> Result<()>) -> Result<Installed> {
+    change(&mut installed)?;
+    match compile::definition(&installed) {
+        Ok(_) => Ok(installed),
+        Err(error) => Err(unusable(&installed, &error)),
+    }
 }
 
-/// Refuses a new definition of an installed integration if the override can't be applied to it, or if its client secret
-/// belongs to a different client than the one that was set.
-fn ensure_fits_override(definition: &Definition, has_secret: bool, over: &Map<String, Value>) -> Result<()> {
-    let name = definition.name();
-    let in_force = definition.with_override(over).map_err(|error| {
-        let message = format!(
-            "The definition can't be used with the OAuth client that is set for {name}: {error}. Keep the form of its \
-             credentials, or uninstall {name} first."
-        );
-        Error::conflict("integration_override_unfit", message)
-    })?;
-    if let (true, Some(own), Some(set)) = (has_secret, definition.oauth2(), in_force.definition.oauth2())
-        && !own.client_id.is_empty()
-        && own.client_id != set.client_id
-    {
-        let message = format!(
-            "The file's client secret belongs to the client ID {}, but {} is set for {name}. Leave the secret out of the file \
-             and set the client with: relink integrations client {name} --id {} --secret-stdin",
-            own.client_id, set.client_id, own.client_id
-        );
-        return Err(Error::conflict("client_secret_of_another", message));
-    }
-    Ok(())
+/// Enqueues an event about an installed integration as it is now (contract section 5).
+pub(super) fn announce(
+    tx: &Transaction<'_>,
+    event: EventKind,
+    installed: &Installed,
+    environment: EnvironmentId,
+    now: Timestamp,
+) -> store::Result<()> {
+    let payload = Payload::of(&installed.summary_with_override(environment))?;
+    outbox::enqueue_event(tx, event, Some(&installed.id.to_string()), &payload, now).map(drop)
 }
 
 pub(super) fn record_of(

@@ -9,28 +9,31 @@
 mod binding;
 mod built_in;
 mod client;
+mod definitions;
 mod install;
+mod overriding;
+mod secrets;
 mod uninstall;
 
 use std::sync::Arc;
 
-use relink_domain::{EnvironmentId, caller::Caller, integration::Definition};
+use relink_domain::{EnvironmentId, IntegrationId, caller::Caller, integration::Definition};
 use serde_json::Map;
 use tokio::sync::watch;
 
-pub use install::Added;
+pub use definitions::Added;
+pub use install::InstallationChange;
 
 use crate::{
     accounts::Accounts,
     clock::Clock,
-    error::Result,
+    error::{Error, Result},
     keychain::Keychain,
     orphans::Orphans,
     provider::{Provider, Providers, compile},
     store::{
         Store,
         integrations::{self, Installed, Integration},
-        outbox::Payload,
     },
 };
 
@@ -108,6 +111,11 @@ impl Catalog {
         Ok(entries)
     }
 
+    pub async fn integration(&self, _caller: &Caller, id: IntegrationId) -> Result<Integration> {
+        let found = self.0.store.read(move |c| integrations::get(c, id)).await?;
+        found.ok_or_else(|| Error::not_found("integration", &id))
+    }
+
     /// Notifies of changes to the installed integrations.
     pub fn changes(&self, _caller: &Caller) -> watch::Receiver<u64> {
         self.0.providers.changes()
@@ -140,11 +148,6 @@ impl Catalog {
                 "its accounts are marked later: {error}"
             );
         }
-    }
-
-    /// The payload of events about an installed integration.
-    fn payload(&self, installed: &Installed) -> Result<Payload> {
-        Ok(Payload::of(&installed.summary(self.0.environment))?)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Uninstalling integrations.
 
-use relink_domain::{AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp, caller::Caller, event::EventKind};
+use relink_domain::{
+    AccountId, EnvironmentId, EnvironmentIntegrationId, IntegrationId, Timestamp, caller::Caller, event::EventKind,
+};
 use rusqlite::Transaction;
 
-use super::Catalog;
+use super::{Catalog, built_in, install::announce};
 use crate::{
     accounts::{DeletedAll, delete_all_of, keep_for_revocations},
     error::{Error, Result},
@@ -12,7 +14,6 @@ use crate::{
         self, accounts,
         integrations::{self, Installed},
         orphans,
-        outbox::{self, Payload},
     },
 };
 
@@ -23,6 +24,14 @@ enum Attempt {
     /// It has accounts: so many, or those that must be locked first.
     InUse(u32),
     NotLocked(Vec<AccountId>),
+}
+
+/// The result of an attempt to delete an integration.
+enum Deletion {
+    Deleted(Option<EnvironmentIntegrationId>),
+    NotFound,
+    BuiltIn(String),
+    InUse(String, u32),
 }
 
 impl Catalog {
@@ -48,10 +57,7 @@ impl Catalog {
         };
         match self.0.store.write_then(write, publish).await? {
             Attempt::Uninstalled(_) => {}
-            Attempt::InUse(accounts) => {
-                let message = format!("{name} still has connected accounts ({accounts}). Delete them first.");
-                return Err(Error::conflict("integration_in_use", message));
-            }
+            Attempt::InUse(accounts) => return Err(in_use(name, accounts)),
             Attempt::NotInstalled | Attempt::NotLocked(_) => {
                 return Err(Error::not_found("installed integration", name));
             }
@@ -59,6 +65,49 @@ impl Catalog {
         tracing::info!(integration = name, ?caller, "uninstalled");
         if let Err(error) = self.0.orphans.sweep().await {
             tracing::info!(integration = name, code = error.code(), "its client secret is removed later: {error}");
+        }
+        Ok(())
+    }
+
+    /// Deletes an integration from the catalog, and uninstalls it. Fails if it has accounts, or is built in. A built-in
+    /// integration that it hid is back.
+    pub async fn delete_row(&self, caller: &Caller, id: IntegrationId) -> Result<()> {
+        let (environment, now) = (self.0.environment, self.0.clock.now());
+        let write = move |tx: &Transaction<'_>| {
+            let Some(integration) = integrations::get(tx, id)? else { return Ok(Deletion::NotFound) };
+            if integration.built_in {
+                return Ok(Deletion::BuiltIn(integration.name));
+            }
+            let installed = integrations::installed_named(tx, &integration.name)?;
+            if let Some(installed) = &installed {
+                let accounts = accounts::counts(tx)?.get(&installed.id).copied().unwrap_or(0);
+                if accounts > 0 {
+                    return Ok(Deletion::InUse(integration.name, accounts));
+                }
+                remove(tx, installed, environment, now)?;
+            }
+            integrations::delete(tx, id)?;
+            Ok(Deletion::Deleted(installed.map(|installed| installed.id)))
+        };
+        let providers = self.0.providers.clone();
+        let publish = move |deletion: &Deletion| {
+            if let Deletion::Deleted(Some(id)) = deletion {
+                providers.publish_removal(*id);
+            }
+        };
+        match self.0.store.write_then(write, publish).await? {
+            Deletion::Deleted(_) => {}
+            Deletion::NotFound => return Err(Error::not_found("integration", &id)),
+            Deletion::BuiltIn(name) => {
+                let message = format!("{name} is built in and can't be deleted. It can be uninstalled.");
+                return Err(Error::conflict("integration_built_in", message));
+            }
+            Deletion::InUse(name, accounts) => return Err(in_use(&name, accounts)),
+        }
+        tracing::info!(integration = %id, ?caller, "deleted");
+        built_in::update(&self.0.store, now).await?;
+        if let Err(error) = self.0.orphans.sweep().await {
+            tracing::info!(integration = %id, code = error.code(), "its client secret is removed later: {error}");
         }
         Ok(())
     }
@@ -112,6 +161,11 @@ impl Catalog {
     }
 }
 
+fn in_use(name: &str, accounts: u32) -> Error {
+    let message = format!("{name} still has connected accounts ({accounts}). Delete them first.");
+    Error::conflict("integration_in_use", message)
+}
+
 /// Removes an integration that has no accounts any more.
 fn remove(
     tx: &Transaction<'_>,
@@ -119,10 +173,8 @@ fn remove(
     environment: EnvironmentId,
     now: Timestamp,
 ) -> store::Result<()> {
-    let subject = installed.id.to_string();
-    let payload = Payload::of(&installed.summary(environment))?;
     integrations::uninstall(tx, installed.id)?;
     orphans::note(tx, &Key::Integration(installed.id).to_string(), now)?;
     keep_for_revocations(tx, installed)?;
-    outbox::enqueue_event(tx, EventKind::EnvironmentIntegrationDeleted, Some(&subject), &payload, now).map(drop)
+    announce(tx, EventKind::EnvironmentIntegrationDeleted, installed, environment, now)
 }

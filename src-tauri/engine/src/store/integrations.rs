@@ -30,6 +30,15 @@ impl Integration {
         self.document.get("category").and_then(Value::as_str).map(str::to_owned)
     }
 
+    pub fn is_beta(&self) -> bool {
+        self.document.get("is_beta").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// Who may install it: `deny`, `ask` (the default) or `allow`.
+    pub fn sharing(&self) -> &str {
+        self.document.get("sharing").and_then(Value::as_str).unwrap_or("ask")
+    }
+
     /// What a person calls it, with an override merged over its config.
     pub(crate) fn label_with(&self, over: &Map<String, Value>) -> String {
         let outside = || self.document.get("label").and_then(Value::as_str);
@@ -158,6 +167,19 @@ pub fn named(connection: &Connection, name: &str) -> Result<Option<Integration>>
         .prepare_cached(&format!("SELECT {INTEGRATION} FROM integration i WHERE i.name = ?1"))?
         .query_row([name], |row| integration(row, 0))
         .optional()?)
+}
+
+pub fn get(connection: &Connection, integration_id: IntegrationId) -> Result<Option<Integration>> {
+    Ok(connection
+        .prepare_cached(&format!("SELECT {INTEGRATION} FROM integration i WHERE i.id = ?1"))?
+        .query_row([integration_id.to_string()], |row| integration(row, 0))
+        .optional()?)
+}
+
+/// Deletes an integration that isn't installed.
+pub fn delete(tx: &Transaction<'_>, integration_id: IntegrationId) -> Result<()> {
+    tx.execute("DELETE FROM integration WHERE id = ?1", [integration_id.to_string()])?;
+    Ok(())
 }
 
 /// Installs an integration or changes its installation.

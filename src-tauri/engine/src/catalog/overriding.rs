@@ -1,0 +1,90 @@
+//! Overrides of installed integrations: which are accepted, and what of them is secret.
+
+use std::collections::BTreeMap;
+
+use relink_domain::{
+    Secret,
+    caller::Caller,
+    integration::{Definition, DefinitionError, FORMATS, take_client_secrets},
+    permission::Permission,
+};
+use serde_json::{Map, Value};
+
+use super::secrets::NewSecrets;
+use crate::{
+    error::{Error, Result},
+    provider::unusable,
+    store::integrations::Installed,
+};
+
+/// The slot whose values are secret. The override keeps their names, with empty texts.
+const SECRET_VARIABLES: &str = "secret_environment_variables";
+
+/// Strictly checks an override with the integration's definition. Returns it as it is stored, and its secrets.
+pub(super) fn checked_override(
+    caller: &Caller,
+    installed: &Installed,
+    over: &Map<String, Value>,
+) -> Result<(Map<String, Value>, NewSecrets)> {
+    let filled = over.iter().filter(|(_, value)| !value.is_null());
+    let mut over: Map<String, Value> = filled.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let variables = take_secret_variables(&mut over)?;
+    let base = Definition::load(&installed.integration.document, &Map::new());
+    let base = base.map_err(|error| unusable(installed, &error))?;
+    let mut in_force = base.with_override(&over).map_err(refused)?;
+    if in_force.definition.allows_local() {
+        // The consent is to the addresses of the definition, not to those of an override.
+        caller.require(Permission::AllowPrivateAddresses)?;
+    }
+    let client = FORMATS.into_iter().find_map(|format| in_force.client_secrets.take(format));
+    let mut over = Value::Object(over);
+    take_client_secrets(&mut over);
+    let Value::Object(over) = over else { return Err(not_an_object("override")) };
+    let names = |over: &Map<String, Value>| -> Vec<String> {
+        over.get(SECRET_VARIABLES).and_then(Value::as_object).into_iter().flat_map(Map::keys).cloned().collect()
+    };
+    let stay = variables.values().all(Option::is_none) && names(&over) == names(&installed.r#override);
+    Ok((over, NewSecrets { client, variables: (!stay).then_some(variables) }))
+}
+
+/// The secrets of an override, if there is one.
+pub(super) fn secrets_of(
+    caller: &Caller,
+    installed: &Installed,
+    over: Option<&Map<String, Value>>,
+) -> Result<NewSecrets> {
+    over.map_or_else(|| Ok(NewSecrets::default()), |over| Ok(checked_override(caller, installed, over)?.1))
+}
+
+/// Takes the values of the secret variables out of an override. An empty text stands for the value that is stored.
+fn take_secret_variables(over: &mut Map<String, Value>) -> Result<BTreeMap<String, Option<Secret>>> {
+    let Some(slot) = over.get_mut(SECRET_VARIABLES) else { return Ok(BTreeMap::new()) };
+    let Value::Object(slot) = slot else { return Err(not_an_object(&format!("override.{SECRET_VARIABLES}"))) };
+    slot.retain(|_, value| !value.is_null());
+    let mut taken = BTreeMap::new();
+    for (name, value) in slot.iter_mut() {
+        let Value::String(text) = value else {
+            let field = format!("override.{SECRET_VARIABLES}.{name}");
+            return Err(Error::invalid_field(
+                "override_invalid",
+                field,
+                "The value of a secret variable must be a text.",
+            ));
+        };
+        let text = std::mem::take(text);
+        taken.insert(name.clone(), (!text.is_empty()).then(|| Secret::new(text)));
+    }
+    Ok(taken)
+}
+
+fn not_an_object(field: &str) -> Error {
+    Error::invalid_field("override_invalid", field, format!("{field} must be a JSON object."))
+}
+
+/// The config's fields are the override's.
+fn refused(error: DefinitionError) -> Error {
+    let code = error.code();
+    let DefinitionError { path, problem, .. } = error;
+    let field = path.strip_prefix("config").map_or_else(|| path.clone(), |rest| format!("override{rest}"));
+    Error::Invalid { code, message: format!("{field}: {problem}"), field: Some(field) }
+}
